@@ -1,0 +1,55 @@
+"""The end of a call as a row, so that PL/pgSQL raises it and no Python traceback reaches a DBA."""
+
+MAX_TEXT_CHARACTERS = 8000
+
+INTERNAL_ERROR = "XX000"
+INVALID_PARAMETER_VALUE = "22023"
+INSUFFICIENT_PRIVILEGE = "42501"
+NOT_IN_PREREQUISITE_STATE = "55000"
+QUERY_CANCELED = "57014"
+CONNECTION_FAILURE = "08006"
+
+
+class Failure(Exception):
+    """An expected failure, in the parts of a PostgreSQL error."""
+
+    def __init__(self, message, detail=None, hint=None, sqlstate=INTERNAL_ERROR):
+        super().__init__(message)
+        self.message = message
+        self.detail = detail
+        self.hint = hint
+        self.sqlstate = sqlstate
+
+
+def success(result):
+    """Return the row of a call that did what it was asked for."""
+    return {"result": result, "sqlstate": None, "message": None, "detail": None, "hint": None}
+
+
+def failed(failure):
+    """Return the row of a call that ends with this failure as its error."""
+    return {
+        "result": None,
+        "sqlstate": failure.sqlstate,
+        "message": cut(failure.message),
+        "detail": cut(failure.detail),
+        "hint": cut(failure.hint),
+    }
+
+
+def with_stock_message(function_name, cause):
+    """Return a failure that has the text of the stock extension, and the cause as its detail."""
+    said = cause.message[:1].upper() + cause.message[1:] + "."
+    return Failure(
+        "%s failed" % function_name,
+        detail=said if cause.detail is None else said + "\n" + cause.detail,
+        hint=cause.hint,
+        sqlstate=cause.sqlstate,
+    )
+
+
+def cut(text):
+    """Return as much of a text as a log line bears."""
+    if text is None or len(text) <= MAX_TEXT_CHARACTERS:
+        return text
+    return text[:MAX_TEXT_CHARACTERS] + " ..."

@@ -1,0 +1,185 @@
+"""Control this server, and tell whether a server of this host is ready: pgpool_pgctl()."""
+
+import os
+
+from .outcome import INSUFFICIENT_PRIVILEGE, INVALID_PARAMETER_VALUE, Failure, failed, success
+from .run_script import how_it_ended, last_lines, told
+from .server import Server
+from .supervised_run import SupervisedRun
+
+STOP_MODES = ("smart", "fast", "immediate")
+LEAVING = ("stop", "restart")  # Accepted, then done: the caller's own session ends with it.
+WAITED_FOR = ("reload", "promote", "logrotate")
+DELAY_S = 0.5
+
+READY = ("ready", "standby")  # PM_STATUS_READY, PM_STATUS_STANDBY (src/include/utils/pidfile.h).
+PIDFILE_PID, PIDFILE_PORT, PIDFILE_SOCKETS, PIDFILE_LISTEN, PIDFILE_STATUS = 0, 3, 4, 5, 7
+READY_TIMEOUT_S = 5
+
+PG_CTL_SETTING = "select current_setting('pgpool.pg_ctl', true) as path"
+MAY_CHOOSE_PROGRAM = """
+select rolsuper or exists (
+           select from pg_file_settings where lower(name) = 'pgpool.pg_ctl' and setting = $1
+       ) as may
+  from pg_roles
+ where rolname = case current_setting('role')
+                 when 'none' then session_user else current_setting('role') end
+"""
+BINARY_DIRECTORY = "select setting from pg_config where name = 'BINDIR'"
+ERRORS_IN_FILES = """
+select format('%s:%s: %s', f.sourcefile, f.sourceline, f.error) as error
+  from pg_file_settings f left join pg_settings s on s.name = lower(f.name)
+ where f.error is not null and s.context is distinct from 'postmaster'
+union all
+select format('%s:%s: %s', current_setting('hba_file'), line_number, error)
+  from pg_hba_file_rules where error is not null
+"""
+
+
+def pg_ctl(plpy, session, supervisor_program, action, argument):
+    """Do `action` and return the row of its outcome.
+
+    `argument` is a stop mode, an empty text, or for ``status`` an absolute data directory.
+    """
+    server = Server(plpy, session)
+    run = SupervisedRun(server, session, supervisor_program)
+    try:
+        check_arguments(action, argument)
+    except Failure as refusal:
+        return failed(refusal)
+    try:
+        if action == "status":
+            return success(is_ready(server, run, argument))
+        path = find_pg_ctl(server)
+        if action in LEAVING:
+            leave(server, run, path, action, argument)
+        else:
+            wait_for(server, run, path, action)
+    except Failure as cause:
+        return failed(told(server, "pgpool_pgctl", cause))
+    return success(True)
+
+
+def check_arguments(action, argument):
+    """Raise Failure for an action, a mode or a directory that pgpool_pgctl() does not know."""
+    known = LEAVING + WAITED_FOR + ("status",)
+    if action not in known:
+        raise Failure(
+            'unknown action "%s"' % action,
+            detail="The actions are %s." % ", ".join(sorted(known)),
+            sqlstate=INVALID_PARAMETER_VALUE,
+        )
+    if argument == "" or argument in STOP_MODES:
+        return
+    if action == "status" and os.path.isabs(argument):
+        return
+    raise Failure(
+        'invalid second argument "%s" for the action "%s"' % (argument, action),
+        detail="It is a stop mode (%s) or empty%s."
+        % (
+            ", ".join(STOP_MODES),
+            ", or the absolute path of a data directory" if action == "status" else "",
+        ),
+        sqlstate=INVALID_PARAMETER_VALUE,
+    )
+
+
+def find_pg_ctl(server):
+    """Return the path of pg_ctl: the setting pgpool.pg_ctl, or the one of this server's binaries.
+
+    Anybody may set such a setting in a session, so for a role that is not a superuser it has to
+    stand in the configuration files.
+    """
+    path = server.query("pg_ctl setting", PG_CTL_SETTING)[0]["path"]
+    if not path:
+        return program(server, "pg_ctl")
+    if not server.query("may choose program", MAY_CHOOSE_PROGRAM, ["text"], [path])[0]["may"]:
+        raise Failure(
+            "permission denied to set the program that pgpool_pgctl() runs",
+            detail='pgpool.pg_ctl is "%s" in this session only.' % path,
+            hint="Set it in postgresql.conf.",
+            sqlstate=INSUFFICIENT_PRIVILEGE,
+        )
+    return path
+
+
+def program(server, name):
+    """Return the path of a program of this server's installation."""
+    row = server.query("binary directory", BINARY_DIRECTORY)[0]
+    return os.path.join(row["setting"], name)
+
+
+def leave(server, run, path, action, mode):
+    """Start pg_ctl so that it goes on when this session ends.
+
+    With the logging collector the server's standard error is a pipe that ends with the server, so
+    a restarted one must not inherit it.
+    """
+    argv = [path, action, "-D", server.facts["data_directory"]]
+    if mode:
+        argv += ["-m", mode]
+    if not os.access(path, os.X_OK):
+        raise Failure('program "%s" is not an executable file' % path)
+    output = "nowhere" if server.facts["logging_collector"] else "log"
+    run.leave(argv, dict(os.environ), DELAY_S, output)
+
+
+def wait_for(server, run, path, action):
+    """Run pg_ctl to its end and raise Failure when it failed."""
+    if action == "reload":
+        check_files(server)
+    ended = run.run([path, action, "-D", server.facts["data_directory"]], dict(os.environ))
+    if ended.status != 0:
+        raise Failure(
+            '"%s %s" %s' % (path, action, how_it_ended(ended.status)),
+            detail=last_lines(ended.lines),
+        )
+
+
+def check_files(server):
+    """Raise Failure when the server would not load its configuration files as they are now."""
+    errors = [row["error"] for row in server.query("errors in files", ERRORS_IN_FILES)]
+    if errors:
+        raise Failure(
+            "the configuration files have errors",
+            detail="\n".join(errors),
+            hint="The server goes on with the settings that it has.",
+        )
+
+
+def is_ready(server, run, argument):
+    """Say whether the server of a data directory on this host accepts connections."""
+    if not os.path.isabs(argument):
+        return True  # This server: it accepted the connection of this call.
+    pidfile = read_pidfile(argument)
+    if pidfile is None or pidfile[PIDFILE_STATUS].strip() not in READY:
+        return False
+    if not is_process_of(pidfile, argument):
+        return False
+    argv = [program(server, "pg_isready"), "-q", "-t", str(READY_TIMEOUT_S)]
+    argv += ["-p", pidfile[PIDFILE_PORT], "-h", host_of(pidfile)]
+    return run.run(argv, dict(os.environ)).status == 0
+
+
+def read_pidfile(data_directory):
+    """Return the lines of a running server's postmaster.pid, or None."""
+    try:
+        with open(os.path.join(data_directory, "postmaster.pid")) as file:
+            lines = file.read().split("\n")
+    except OSError:
+        return None
+    return lines if len(lines) > PIDFILE_STATUS else None
+
+
+def is_process_of(pidfile, data_directory):
+    """Say whether the process that the file names is a server of this directory and no other."""
+    try:
+        return os.path.samefile("/proc/%d/cwd" % int(pidfile[PIDFILE_PID]), data_directory)
+    except OSError:
+        return False
+
+
+def host_of(pidfile):
+    """Return where the server listens, in libpq's terms."""
+    listen = pidfile[PIDFILE_LISTEN]
+    return pidfile[PIDFILE_SOCKETS] or ("localhost" if listen in ("*", "") else listen)

@@ -1,0 +1,58 @@
+"""Find every process that a script started, also those that left its session.
+
+A script's processes carry a mark in their environment, which children inherit whatever they do to
+their parent, group and session.
+"""
+
+import os
+
+ZOMBIE = "Z"
+
+
+def find_processes(mark, session):
+    """Return the ids of the living processes that belong to a script.
+
+    They are those in the `session` (a process id, or None), those whose environment holds `mark`
+    (bytes, ``NAME=value``), and all their descendants. Reads /proc (see proc(5)).
+    """
+    parents = {}
+    found = set()
+    for pid in _process_ids():
+        status = _status(pid)
+        if status is None or status["state"] == ZOMBIE:
+            continue
+        parents[pid] = status["parent"]
+        if status["session"] == session or mark in _environment_of(pid):
+            found.add(pid)
+    return _with_descendants(found, parents)
+
+
+def _process_ids():
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _status(pid):
+    try:
+        with open("/proc/%d/stat" % pid, "rb") as file:
+            line = file.read().decode("utf-8", "replace")
+    except OSError:
+        return None  # It ended while we looked.
+    # The program's name stands in parentheses and may hold any character.
+    fields = line[line.rindex(")") + 2 :].split(" ")
+    return {"state": fields[0], "parent": int(fields[1]), "session": int(fields[3])}
+
+
+def _environment_of(pid):
+    try:
+        with open("/proc/%d/environ" % pid, "rb") as file:
+            return file.read().split(b"\0")
+    except OSError:
+        return []  # It ended while we looked, or belongs to another user.
+
+
+def _with_descendants(found, parents):
+    while True:
+        children = {pid for pid in parents if parents[pid] in found} - found
+        if not children:
+            return found
+        found = found | children

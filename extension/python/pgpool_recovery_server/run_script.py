@@ -1,0 +1,94 @@
+"""Run a stage script of the data directory: pgpool_recovery() and pgpool_remote_start()."""
+
+import os
+import signal
+
+from .outcome import QUERY_CANCELED, Failure, failed, success, with_stock_message
+from .script_file import find_script
+from .server import Server
+from .supervised_run import SupervisedRun
+
+
+def run_script(plpy, session, supervisor_program, function_name, script_name, arguments):
+    """Run the script `script_name` with `arguments` and return the row of its outcome.
+
+    `plpy` is PL/Python's module, `session` a dictionary that lives as long as the session,
+    `supervisor_program` returns the text of the supervisor.
+    """
+    server = Server(plpy, session)
+    try:
+        server.refuse_on_standby(function_name)
+    except Failure as refusal:
+        return failed(refusal)
+    try:
+        script = find_script(server.facts["data_directory"], script_name)
+        ended = SupervisedRun(server, session, supervisor_program).run(
+            [script] + arguments, environment(server)
+        )
+        if ended.status != 0:
+            raise why(script_name, ended)
+    except Failure as cause:
+        return failed(told(server, function_name, cause))
+    return success(True)
+
+
+def told(server, function_name, cause):
+    """Tell the cause as a warning and return the error to end with; a cancel speaks for itself."""
+    if cause.sqlstate == QUERY_CANCELED:
+        return cause
+    server.warn(cause)
+    return with_stock_message(function_name, cause)
+
+
+def environment(server):
+    """Return the environment of a script: the server's own, and the way back to the server."""
+    variables = dict(os.environ)
+    variables.update(server.connection_environment())
+    return variables
+
+
+def why(script_name, ended):
+    """Return the failure of a script that ended with another status than 0.
+
+    Our own stage commands tell it in a record with the parts of an error; of any other script the
+    last lines are all there is.
+    """
+    if ended.record is not None:
+        return Failure(
+            ended.record["message"],
+            detail=detail_of_record(ended.record),
+            hint=ended.record.get("hint"),
+        )
+    return Failure(
+        'script "%s" %s' % (script_name, how_it_ended(ended.status)),
+        detail=last_lines(ended.lines),
+        hint="The whole output is in the server log.",
+    )
+
+
+def detail_of_record(record):
+    """Return the record's detail, with the state in which the target is now."""
+    parts = [record.get("detail"), "The target is %s." % record["target"]]
+    return " ".join(part for part in parts if part)
+
+
+def how_it_ended(status):
+    """Say it as PostgreSQL's wait_result_to_str() does.
+
+    >>> how_it_ended(3)
+    'exited with status 3'
+    >>> how_it_ended(-9)
+    'was terminated by signal 9: SIGKILL'
+    """
+    if status is None:
+        return "could not be ended"
+    if status >= 0:
+        return "exited with status %d" % status
+    return "was terminated by signal %d: %s" % (-status, signal.Signals(-status).name)
+
+
+def last_lines(lines):
+    """Return the last lines of a script's output as a detail."""
+    if not lines:
+        return "It wrote nothing."
+    return "Its last lines were:\n" + "\n".join(lines)

@@ -1,0 +1,206 @@
+"""Run a program for a call: its lines become NOTICEs, its end a result, a cancel ends it."""
+
+import collections
+import json
+import os
+import time
+
+from .caller import caller_is_gone, find_caller
+from .outcome import CONNECTION_FAILURE, Failure
+from .supervision import STOP_DEADLINE_S, Supervisor, SupervisorLost
+
+TICK_S = 0.2
+START_DEADLINE_S = 30
+KEPT_LINES = 20
+RECORD_SEPARATOR = "\x1e"
+MARK_NAME = "PGPOOL_RECOVERY_ID"
+
+
+class Ended:
+    """How a program ended: exit status or negative signal, last lines, its own failure record."""
+
+    def __init__(self, status, lines, record):
+        self.status = status
+        self.lines = lines
+        self.record = record
+
+
+class SupervisedRun:
+    """One program under the session's supervisor.
+
+    The supervisor is kept for the next call of the session after a run that ended by itself, since
+    starting one takes longer than a script that only exits.
+    """
+
+    def __init__(self, server, session, supervisor_program):
+        self._server = server
+        self._session = session
+        self._supervisor_program = supervisor_program
+        self._lines = collections.deque(maxlen=KEPT_LINES)
+        self._record = None
+        self._caller = None
+        self._parent = os.getppid()
+
+    def run(self, argv, environment):
+        """Run a program to its end and return how it ended.
+
+        Raises Failure when it could not be started or was stopped: by a cancel, because the client
+        is gone, or because the server's main process is.
+        """
+        call_id = self._server.facts["call_id"]
+        job = {
+            "run": argv,
+            "environment": dict(environment, **{MARK_NAME: call_id}),
+            "directory": self._server.facts["data_directory"],
+            "mark": "%s=%s" % (MARK_NAME, call_id),
+        }
+        self._start(job)
+        try:
+            return self._follow()
+        except SupervisorLost:
+            self._end_what_is_left(job["mark"])
+            raise Failure(
+                "the supervisor of %s was killed" % argv[0],
+                detail="What the program had started was ended as well.",
+            )
+        except BaseException:
+            self._discard_supervisor()  # Which ends the program.
+            raise
+
+    def leave(self, argv, environment, after_s, output):
+        """Start a program that outlives this session."""
+        request = {
+            "leave": argv,
+            "environment": environment,
+            "directory": self._server.facts["data_directory"],
+            "after_s": after_s,
+            "output": output,
+        }
+        self._first_reply(request)
+
+    def _start(self, job):
+        reply = self._first_reply(job)
+        if "error" in reply:
+            path = job["run"][0]
+            raise Failure(
+                'could not execute "%s": %s' % (path, reply["error"]),
+                hint='Check the interpreter that its first line names after "#!".'
+                if os.path.exists(path)
+                else None,
+            )
+
+    def _first_reply(self, request):
+        deadline = time.monotonic() + START_DEADLINE_S
+        try:
+            supervisor = self._supervisor()
+            supervisor.ask(**request)
+            reply = None
+            while reply is None and time.monotonic() < deadline:
+                self._raise_interrupt()
+                reply = supervisor.next_reply(TICK_S)
+        except SupervisorLost:
+            self._discard_supervisor()
+            raise Failure("the supervisor process ended", hint="See the server log.")
+        except Failure:
+            self._discard_supervisor()
+            raise
+        if reply is None:
+            self._discard_supervisor()
+            raise Failure("the supervisor process did not answer within %d s" % START_DEADLINE_S)
+        return reply
+
+    def _raise_interrupt(self):
+        interrupt = self._server.check_for_interrupts()
+        if interrupt is not None:
+            raise interrupt
+
+    def _supervisor(self):
+        kept = self._session.get("supervisor")
+        if kept is not None and kept.is_alive():
+            return kept
+        self._discard_supervisor()
+        self._session["supervisor"] = Supervisor(
+            self._supervisor_program(), self._server.facts["data_directory"]
+        )
+        return self._session["supervisor"]
+
+    def _discard_supervisor(self):
+        supervisor = self._session.pop("supervisor", None)
+        if supervisor is not None:
+            supervisor.close()
+
+    def _follow(self):
+        while True:
+            reply = self._session["supervisor"].next_reply(TICK_S)
+            if reply is not None and "ended" in reply:
+                return Ended(reply["ended"], list(self._lines), self._record)
+            interrupt = self._tell(reply["line"]) if reply else None
+            interrupt = interrupt or self._interrupt(is_idle=reply is None)
+            if interrupt is not None:
+                self._stop()
+                raise interrupt
+
+    def _tell(self, line):
+        """Keep a line and send it to the client; return an interrupt that came up."""
+        return self._server.notice(line) if self._keep(line) else None
+
+    def _keep(self, line):
+        """Keep a line of text, or the failure record; return whether it is a text."""
+        if line.startswith(RECORD_SEPARATOR):
+            record = failure_record(line[1:])
+            if record is not None:
+                self._record = record
+                return False
+        self._lines.append(self._server.printable(line))
+        return True
+
+    def _interrupt(self, is_idle):
+        cancel = self._server.check_for_interrupts()
+        if cancel is not None:
+            return cancel
+        if is_idle and self._caller_is_gone():
+            return Failure("the client is gone", sqlstate=CONNECTION_FAILURE)
+        if os.getppid() != self._parent:
+            return Failure("the server's main process is gone")
+        return None
+
+    def _caller_is_gone(self):
+        if self._caller is None:
+            self._caller = find_caller(self._server.facts["port"])
+        return self._caller is not None and caller_is_gone(self._caller)
+
+    def _stop(self):
+        """Have everything ended; tells the client nothing, which could be interrupted again."""
+        supervisor = self._session["supervisor"]
+        try:
+            supervisor.ask(stop=True)
+            while True:
+                reply = supervisor.next_reply(STOP_DEADLINE_S)
+                if reply is None or "ended" in reply:
+                    return
+                self._keep(reply["line"])
+        except SupervisorLost:
+            pass  # It does the same when its pipes are closed.
+        finally:
+            self._discard_supervisor()
+
+    def _end_what_is_left(self, mark):
+        self._discard_supervisor()
+        supervisor = self._supervisor()
+        supervisor.ask(end=mark)
+        supervisor.next_reply(STOP_DEADLINE_S)
+        self._discard_supervisor()
+
+
+def failure_record(text):
+    """Return the record of a failed stage command, or None when the text is none.
+
+    >>> failure_record('{"message": "no space", "target": "untouched"}')["target"]
+    'untouched'
+    >>> failure_record("anything else")
+    """
+    try:
+        record = json.loads(text)
+        return record if isinstance(record["message"] + record["target"], str) else None
+    except (ValueError, TypeError, KeyError):
+        return None

@@ -1,0 +1,346 @@
+"""Run one program at a time for a PostgreSQL backend, and leave none of its processes behind.
+
+A process of its own, because a backend that is terminated or killed can clean up nothing: when
+its end of the request pipe closes, for whatever reason, everything that it started here is ended.
+
+Requests come as JSON lines on standard input, replies go as JSON lines to standard output;
+standard error is the server's log. A request is one of
+
+* ``{"run": [program, word...], "environment": {...}, "directory": "...", "mark": "NAME=value"}``
+* ``{"stop": true}`` while a program runs
+* ``{"end": "NAME=value"}``: end the processes that a lost supervisor left behind
+* ``{"leave": [...], "environment": {...}, "directory": "...", "after_s": 0.5, "output": "log"}``:
+  start a program that outlives the backend (``output`` is ``log`` or ``nowhere``)
+
+``run`` is answered by ``{"started": pid}``, any number of ``{"line": "..."}``, and
+``{"ended": status}`` (negative: the signal), or by ``{"error": "..."}`` when it could not be
+started; ``leave`` by ``started``, ``end`` by ``ended``.
+"""
+
+import errno
+import json
+import os
+import select
+import signal
+import subprocess
+import time
+
+from .process_tree import find_processes
+
+REQUESTS, REPLIES, SERVER_LOG = 0, 1, 2
+
+# What is sent to the script's processes, and when, until none is left. SIGINT goes to the process
+# group as PostgreSQL's own cancel does; a background process of a shell ignores it.
+STOPPING_SIGNALS = ((0.0, signal.SIGINT), (1.0, signal.SIGTERM), (3.5, signal.SIGKILL))
+STOPPING_DEADLINE_S = 4.8
+STOPPING_TICK_S = 0.05
+
+READ_BYTES = 65536  # As much as a pipe holds (pipe(7)).
+MAX_LINE_BYTES = 8192
+MAX_RECORD_BYTES = 1048576
+PIPE_BUF = 4096  # A write of at most so many bytes is not mixed with another process's (pipe(7)).
+RECORD_SEPARATOR = b"\x1e"  # Begins a line that is a record for the caller and no text (RFC 7464).
+
+
+class Lines:
+    """Cut bytes that arrive in pieces into lines of a limited length."""
+
+    def __init__(self):
+        self._rest = b""
+
+    def add(self, data):
+        """Return the lines that `data` completes; a carriage return ends a line as well."""
+        pieces = (self._rest + data).replace(b"\r", b"\n").split(b"\n")
+        self._rest = pieces.pop()
+        lines = [piece for piece in pieces if piece]
+        is_record = self._rest.startswith(RECORD_SEPARATOR)
+        if len(self._rest) > (MAX_RECORD_BYTES if is_record else MAX_LINE_BYTES):
+            lines.append(self.take_rest())
+        return lines
+
+    def take_rest(self):
+        """Return what came after the last end of a line."""
+        rest, self._rest = self._rest, b""
+        return rest
+
+
+class Backend:
+    """The conversation with the backend that started this process."""
+
+    def __init__(self):
+        self.is_gone = False
+        self._received = b""
+        self._wakeup, wakeup_write = os.pipe()
+        for descriptor in (self._wakeup, wakeup_write):
+            os.set_blocking(descriptor, False)
+        signal.set_wakeup_fd(wakeup_write)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._give_up)
+
+    def _give_up(self, *_):
+        self.is_gone = True
+
+    def wait(self, descriptor=None):
+        """Wait for a request, for a signal, or until `descriptor` is readable.
+
+        Returns whether the descriptor is.
+        """
+        poll = select.poll()
+        for watched in (REQUESTS, self._wakeup, descriptor):
+            if watched is not None:
+                poll.register(watched, select.POLLIN)
+        ready = [number for number, _ in poll.poll()]
+        if self._wakeup in ready:
+            os.read(self._wakeup, 512)
+        if REQUESTS in ready:
+            self._receive()
+        return descriptor in ready
+
+    def _receive(self):
+        data = os.read(REQUESTS, READ_BYTES)
+        self._received += data
+        self.is_gone = self.is_gone or not data
+
+    def take_request(self):
+        """Return the next request that has arrived, or None."""
+        if b"\n" not in self._received:
+            return None
+        line, self._received = self._received.split(b"\n", 1)
+        return json.loads(line.decode())
+
+    def reply(self, **message):
+        """Send a reply; waits for a slow backend; one that is gone is noted and no error."""
+        data = json.dumps(message).encode() + b"\n"
+        while data and not self.is_gone:
+            try:
+                data = data[os.write(REPLIES, data) :]
+            except BrokenPipeError:
+                self.is_gone = True
+
+
+class Run:
+    """One run of a program, from its start until it has ended or was stopped."""
+
+    def __init__(self, backend, request):
+        self._backend = backend
+        self._mark = request["mark"].encode()
+        self._lines = Lines()
+        self._output, output_write = os.pipe()
+        try:
+            self._process = start(request["run"], request, output_write)
+        except OSError:
+            os.close(self._output)
+            raise
+        finally:
+            os.close(output_write)
+        os.set_blocking(self._output, False)
+
+    def to_its_end(self):
+        """Relay the output; stop the program when the backend asks for it or is gone."""
+        self._backend.reply(started=self._process.pid)
+        while self._process.poll() is None:
+            if self._backend.wait(self._output):
+                self._relay_output()
+            if self._backend.is_gone or self._backend.take_request() is not None:
+                end_processes(self._mark, self._process.pid, between=self._relay_output)
+                break
+        self._hand_over_output()
+        self._backend.reply(ended=self._process.poll())
+
+    def _relay_output(self):
+        """Pass on what is there, once: a program that floods us must not keep us from stopping."""
+        if self._output is None:
+            return False
+        try:
+            data = os.read(self._output, READ_BYTES)
+        except BlockingIOError:
+            return False
+        for line in self._lines.add(data):
+            self._relay_line(line)
+        if not data:
+            self._close_output()
+        return bool(data)
+
+    def _relay_line(self, line):
+        if not line.startswith(RECORD_SEPARATOR):
+            write_to_log(line)
+        self._backend.reply(line=line.decode("utf-8", "backslashreplace"))
+
+    def _hand_over_output(self):
+        """Let what the program left running go on writing, into the server's log.
+
+        A start script that calls pg_ctl without -l leaves a server that writes to our pipe: closing
+        it would end that server by SIGPIPE, and waiting for it would take for ever.
+        """
+        for _ in range(3):  # More than a pipe holds: all that the program itself has written.
+            if not self._relay_output():
+                break
+        if self._output is None:
+            return
+        if os.fork() == 0:
+            copy_to_log(self._output)
+        self._close_output()
+
+    def _close_output(self):
+        os.close(self._output)
+        self._output = None
+        rest = self._lines.take_rest()
+        if rest:
+            self._relay_line(rest)
+
+
+def start(argv, request, output):
+    """Start a program in a session of its own, its output going to a descriptor.
+
+    A script without ``#!`` runs in sh: that is what execvp(3) does, and what the system(3) of the
+    stock extension came to.
+    """
+    argv = [to_bytes(word) for word in argv]
+    try:
+        return _popen(argv, request, output)
+    except OSError as error:
+        if error.errno != errno.ENOEXEC:
+            raise
+    return _popen([b"/bin/sh"] + argv, request, output)
+
+
+def _popen(argv, request, output):
+    return subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        cwd=request["directory"],
+        env={to_bytes(name): to_bytes(text) for name, text in request["environment"].items()},
+        close_fds=True,
+        start_new_session=True,
+    )
+
+
+def to_bytes(text):
+    """Return the bytes that came as this text through JSON."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def leave(request):
+    """Start a program that nobody waits for; return the id of the process that will be it.
+
+    It waits a moment, so that the call that asked for it is answered before its server stops.
+    """
+    pid = os.fork()
+    if pid == 0:
+        try:
+            time.sleep(request["after_s"])
+            output = SERVER_LOG if request["output"] == "log" else subprocess.DEVNULL
+            start(request["leave"], request, output)
+        except OSError as error:
+            write_to_log(("could not execute %s: %s" % (request["leave"][0], error)).encode())
+        finally:
+            os._exit(0)
+    return pid
+
+
+def end_processes(mark, session, between):
+    """Signal the processes of a script with growing force until none is left, or time is up.
+
+    Calls `between` between two looks.
+    """
+    began = time.monotonic()
+    signals = list(STOPPING_SIGNALS)
+    while time.monotonic() - began < STOPPING_DEADLINE_S:
+        processes = find_processes(mark, session)
+        if not processes:
+            return
+        if time.monotonic() - began >= signals[0][0]:
+            _send(signals[0][1], processes, session)
+            if len(signals) > 1:
+                signals.pop(0)
+        time.sleep(STOPPING_TICK_S)
+        between()
+
+
+def _send(number, processes, session):
+    if number == signal.SIGINT and session is not None:
+        _send_to(os.killpg, session, number)
+    else:
+        for pid in processes:
+            _send_to(os.kill, pid, number)
+
+
+def _send_to(send, pid, number):
+    try:
+        send(pid, number)
+    except (ProcessLookupError, PermissionError):
+        pass  # It ended meanwhile, or runs as another user (sudo): that one is not ours to end.
+
+
+def copy_to_log(output):
+    """Copy all that comes to the server's log and exit: the rest of a forked process's life."""
+    os.setsid()
+    os.dup2(output, REQUESTS)
+    os.dup2(SERVER_LOG, REPLIES)
+    close_descriptors()
+    os.set_blocking(REQUESTS, True)
+    while True:
+        data = os.read(REQUESTS, PIPE_BUF)
+        if not data:
+            os._exit(0)
+        write_to_log(data.rstrip(b"\n"))
+
+
+def write_to_log(line):
+    """Write a line to the server's standard error, in pieces that no other line can break.
+
+    Zero bytes are taken out: they begin a chunk of the logging collector's protocol.
+    """
+    line = line.replace(b"\0", b" ") + b"\n"
+    while line:
+        line = line[os.write(SERVER_LOG, line[:PIPE_BUF]) :]
+
+
+def close_descriptors():
+    """Close everything but standard input, output and error."""
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > SERVER_LOG:
+            _close_if_open(int(name))
+
+
+def _close_if_open(descriptor):
+    try:
+        os.close(descriptor)
+    except OSError:
+        pass  # The one that listed the directory.
+
+
+def serve(backend):
+    """Answer requests until the backend is gone."""
+    while not backend.is_gone:
+        backend.wait()
+        request = backend.take_request()
+        if request is not None:
+            answer(backend, request)
+
+
+def answer(backend, request):
+    """Do what one request asks for; ``stop`` for a program that has ended asks for nothing."""
+    if "run" in request:
+        try:
+            run = Run(backend, request)
+        except OSError as error:
+            backend.reply(error=error.strerror)
+            return
+        run.to_its_end()
+    elif "leave" in request:
+        backend.reply(started=leave(request))
+    elif "end" in request:
+        end_processes(request["end"].encode(), None, between=lambda: None)
+        backend.reply(ended=0)
+
+
+def main():
+    """Serve the backend that started this process."""
+    close_descriptors()
+    for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_DFL)
+    serve(Backend())

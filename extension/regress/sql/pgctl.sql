@@ -1,0 +1,27 @@
+-- pgpool_pgctl(): known actions with a fitting second argument only.
+CREATE EXTENSION pgpool_recovery;
+\set SHOW_CONTEXT never
+
+SELECT pgpool_pgctl('bogus', 'nonsense');
+SELECT pgpool_pgctl('start', '');
+SELECT pgpool_pgctl('stop', 'slow');
+SELECT pgpool_pgctl('restart', '/data');
+SELECT pgpool_pgctl('status', 'data');
+SELECT pgpool_pgctl('stop; touch /tmp/x', 'fast');
+
+-- Is it ready? This server, by any way to ask, and one that is not there.
+SELECT pgpool_pgctl('status', ''), pgpool_pgctl('status', 'fast'),
+       pgpool_pgctl('status', current_setting('data_directory')) AS by_directory,
+       pgpool_pgctl('status', '/nonexistent') AS nonexistent;
+
+-- reload works without pgpool.pg_ctl, and tells when it fails.
+SELECT pgpool_pgctl('reload', '');
+SELECT pgpool_pgctl('logrotate', '');
+SET pgpool.pg_ctl = '/bin/false';
+SELECT pgpool_pgctl('reload', '');
+SET pgpool.pg_ctl = '/nonexistent/pg_ctl';
+SELECT pgpool_pgctl('reload', '');
+SELECT pgpool_pgctl('stop', 'fast');
+RESET pgpool.pg_ctl;
+
+DROP EXTENSION pgpool_recovery;

@@ -1,0 +1,36 @@
+-- A private, untrusted language over PL/Python's library: it works whether or not plpython3u was
+-- created in this database, and without CASCADE.
+DO $$
+DECLARE
+    major text := current_setting('server_version_num')::int / 10000;
+BEGIN
+    CREATE FUNCTION @extschema@._pgpool_recovery_call_handler() RETURNS language_handler
+        LANGUAGE c AS '$libdir/plpython3', 'plpython3_call_handler';
+EXCEPTION WHEN OTHERS THEN
+    RAISE EXCEPTION USING
+        ERRCODE = SQLSTATE,
+        MESSAGE = 'pgpool_recovery needs PL/Python, which this server cannot load',
+        DETAIL = SQLERRM,
+        HINT = format('Install the package postgresql-plpython3-%1$s (Debian, Ubuntu) or '
+                      'postgresql%1$s-plpython3 (Enterprise Linux).', major);
+END
+$$;
+
+CREATE FUNCTION _pgpool_recovery_inline_handler(internal) RETURNS void
+    STRICT LANGUAGE c AS '$libdir/plpython3', 'plpython3_inline_handler';
+
+CREATE FUNCTION _pgpool_recovery_validator(oid) RETURNS void
+    STRICT LANGUAGE c AS '$libdir/plpython3', 'plpython3_validator';
+
+REVOKE ALL ON FUNCTION
+    _pgpool_recovery_call_handler(),
+    _pgpool_recovery_inline_handler(internal),
+    _pgpool_recovery_validator(oid)
+FROM PUBLIC;
+
+CREATE LANGUAGE pgpool_recovery_python
+    HANDLER @extschema@._pgpool_recovery_call_handler
+    INLINE @extschema@._pgpool_recovery_inline_handler
+    VALIDATOR @extschema@._pgpool_recovery_validator;
+
+COMMENT ON LANGUAGE pgpool_recovery_python IS 'PL/Python as pgpool_recovery uses it';

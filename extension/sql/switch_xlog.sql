@@ -1,0 +1,66 @@
+DECLARE
+    invoker name := CASE current_setting('role')
+        WHEN 'none' THEN session_user ELSE current_setting('role') END;
+    patience interval;
+    deadline timestamptz;
+    lsn pg_lsn;
+    segment text;
+    path text;
+    archiver record;
+BEGIN
+    IF pg_is_in_recovery() THEN
+        RAISE EXCEPTION 'recovery is in progress' USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            DETAIL = 'pgpool_switch_xlog() runs on the primary, and this server is a standby.',
+            HINT = 'Connect to the primary.';
+    END IF;
+    IF NOT has_function_privilege(invoker, 'pg_catalog.pg_switch_wal()', 'EXECUTE') THEN
+        RAISE EXCEPTION 'permission denied for function pg_switch_wal' USING
+            ERRCODE = 'insufficient_privilege',
+            DETAIL = 'pgpool_switch_xlog() needs that privilege too.';
+    END IF;
+    BEGIN
+        patience := coalesce(nullif(current_setting('pgpool.switch_xlog_timeout', true), ''), '300');
+    EXCEPTION WHEN invalid_datetime_format OR datetime_field_overflow THEN
+        RAISE EXCEPTION 'invalid value for parameter "pgpool.switch_xlog_timeout": "%"',
+            current_setting('pgpool.switch_xlog_timeout') USING
+            ERRCODE = 'invalid_parameter_value',
+            HINT = 'Give seconds, or a number and a unit such as 5min.';
+    END;
+
+    PERFORM pg_stat_file(archive_dir);  -- An error when it is not there, before WAL is switched.
+
+    lsn := pg_switch_wal();
+    IF (lsn - '0/0') % pg_size_bytes(current_setting('wal_segment_size')) = 0 THEN
+        -- Nothing was written since the last switch. That segment may have left the archive
+        -- directory again, so write something and wait for a segment that is about to arrive.
+        PERFORM pg_create_restore_point('pgpool_switch_xlog');
+        lsn := pg_switch_wal();
+    END IF;
+    -- The position is behind the end of the switched segment: step back into it, since PostgreSQL
+    -- 17 and its predecessors disagree on the name at a boundary.
+    segment := pg_walfile_name(lsn - 1);
+
+    deadline := clock_timestamp() + patience;
+    LOOP
+        path := @extschema@._pgpool_recovery_archived(archive_dir, segment);
+        IF path IS NOT NULL THEN
+            RETURN path;
+        END IF;
+        EXIT WHEN clock_timestamp() >= deadline;
+        PERFORM pg_sleep(0.1);
+    END LOOP;
+
+    SELECT * INTO archiver FROM pg_stat_archiver;
+    RAISE EXCEPTION 'WAL segment % was not archived in "%" within % s',
+        segment, archive_dir, extract(epoch FROM patience)::int USING
+        ERRCODE = 'object_not_in_prerequisite_state',
+        DETAIL = format(
+            'archive_mode is %s. The last archived WAL file is %s at %s, the last that failed %s at %s; '
+            '%s failures.', current_setting('archive_mode'),
+            coalesce(archiver.last_archived_wal, 'none'), coalesce(archiver.last_archived_time::text, '-'),
+            coalesce(archiver.last_failed_wal, 'none'), coalesce(archiver.last_failed_time::text, '-'),
+            archiver.failed_count),
+        HINT = 'Check archive_command and the server log. '
+            'The setting pgpool.switch_xlog_timeout says how long to wait.';
+END

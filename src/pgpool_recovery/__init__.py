@@ -1,0 +1,3 @@
+"""Online recovery of PostgreSQL nodes behind Pgpool-II."""
+
+__version__ = "2.0.0"
