@@ -124,7 +124,7 @@ def expand(template, create):
 
 def script(kind, *templates, create):
     """Return one SQL script; psql gets a message when somebody feeds it to it."""
-    head = f'\\echo Use "{kind}" to load this file. \\quit\n'
+    head = f'-- Part of pgpool-recovery.\n\\echo Use "{kind}" to load this file. \\quit\n'
     return "\n".join([head, *(expand(template, create) for template in templates)])
 
 

@@ -69,7 +69,7 @@ def why(script_name, ended):
 def detail_of_record(record):
     """Return the record's detail, with the state in which the target is now."""
     parts = [record.get("detail"), "The target is %s." % record["target"]]
-    return " ".join(part for part in parts if part)
+    return "\n".join(part for part in parts if part)
 
 
 def how_it_ended(status):

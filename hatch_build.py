@@ -1,0 +1,31 @@
+"""Assemble the extension and take it into the wheel, so that `pgpool-recovery install` has it."""
+
+import importlib.util
+import shutil
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+PACKAGED = Path("src", "pgpool_recovery", "extension")
+
+
+class AssembleExtension(BuildHookInterface[Any]):
+    """Runs extension/build.py into the package."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
+        """Write the control file and the SQL scripts where the package carries them."""
+        root = Path(self.root)
+        build = _load(root / "extension" / "build.py")
+        build.main(root / PACKAGED)
+        shutil.copy(root / "extension" / "pgpool_recovery.control", root / PACKAGED)
+        build_data["artifacts"].append(f"/{PACKAGED}/*")
+
+
+def _load(path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location("extension_build", path)
+    if spec is None or spec.loader is None:
+        raise FileNotFoundError(path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

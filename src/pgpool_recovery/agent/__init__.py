@@ -1,0 +1,1 @@
+"""What runs on the target, one process for each recovery, and the conversation with it."""

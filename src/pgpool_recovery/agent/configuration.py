@@ -1,0 +1,120 @@
+"""The configuration that a server of this host would start with, and the settings of a standby."""
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from pgpool_recovery.agent.debian import find_cluster
+from pgpool_recovery.agent.own_files import own_directory
+from pgpool_recovery.agent.program import Stop, run
+from pgpool_recovery.agent.workspace import remove, sync
+from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.plan.facts import STANDBY_PARAMETERS, Configuration
+from pgpool_recovery.postgres.conninfo import parse_conninfo
+
+AUTO_CONFIGURATION = "postgresql.auto.conf"
+WRITTEN_FOR_A_STANDBY = ("primary_conninfo", "primary_slot_name", "recovery_target_timeline")
+OTHER_PARAMETERS = ("port", "hot_standby", "log_directory", "primary_conninfo", "primary_slot_name")
+
+
+def find_configuration(data_directory: Path, stop: Stop) -> tuple[Path, bool] | None:
+    """Return postgresql.conf and whether it is in the data directory, or None."""
+    inside = own_directory(data_directory) / "postgresql.conf"
+    if inside.exists():
+        return inside, True
+    cluster = find_cluster(data_directory, stop)
+    return None if cluster is None else (cluster.configuration_file, False)
+
+
+def read_configuration(
+    data_directory: Path, bin_directory: Path, stop: Stop
+) -> Configuration | None:
+    """Return the effective values as the server itself reads them.
+
+    Raises Refused with the server's own words when it cannot read its configuration.
+    """
+    found = find_configuration(data_directory, stop)
+    if found is None:
+        return None
+    file, is_inside = found
+    own = own_directory(data_directory)
+    argv = [str(bin_directory / "postgres"), "-D", str(own)]
+    argv += ["-c", f"data_directory={own}", "-c", f"config_file={file}"]
+    values = {name: _value(argv, name, stop) for name in (*STANDBY_PARAMETERS, *OTHER_PARAMETERS)}
+    return Configuration(
+        file=str(file),
+        is_inside=is_inside,
+        values={name: text for name, text in values.items() if name != "primary_conninfo"},
+        primary_conninfo={
+            name: text
+            for name, text in parse_conninfo(values["primary_conninfo"]).items()
+            if name != "password"
+        },
+    )
+
+
+def _value(argv: list[str], name: str, stop: Stop) -> str:
+    completed = run([*argv, "-C", name], stop)
+    if completed.status != 0:
+        raise Refused("the server cannot read its configuration", detail=completed.last_lines)
+    return completed.output.strip()
+
+
+def write_standby_settings(data_directory: Path, settings: Mapping[str, str]) -> None:
+    """Write settings to the end of postgresql.auto.conf, where they win over every other file.
+
+    Takes earlier values of the same settings out; all other lines stay as they are.
+    """
+    file = data_directory / AUTO_CONFIGURATION
+    old = file.read_text() if file.exists() else ""
+    kept = without_settings(old, settings)
+    lines = [f"{name} = '{quote(text)}'" for name, text in settings.items()]
+    remove(file)  # It may be a link, or shared with the old copy.
+    file.touch(mode=0o600)
+    file.write_text("\n".join([*kept, *lines]) + "\n")
+    sync(file)
+
+
+def without_settings(text: str, names: Iterable[str]) -> list[str]:
+    """Return the lines of a configuration file that set none of these settings.
+
+    >>> without_settings("a = 1\\nPort=5432\\nreport = 2\\n", ["port"])
+    ['a = 1', 'report = 2']
+    """
+    pattern = re.compile(rf"\s*(?:{'|'.join(map(re.escape, names))})\s*(?:=|\s)", re.IGNORECASE)
+    return [line for line in text.splitlines() if not pattern.match(line)]
+
+
+def read_auto_settings(data_directory: Path) -> dict[str, str]:
+    """Return the settings of postgresql.auto.conf; the last of a name wins.
+
+    The server itself writes this file, so one setting stands on one line, in single quotes.
+    """
+    file = data_directory / AUTO_CONFIGURATION
+    if not file.exists():
+        return {}
+    found = re.findall(r"^\s*(\w+)\s*=\s*'((?:[^']|'')*)'", file.read_text(), re.MULTILINE)
+    return {name.lower(): unquote(text) for name, text in found}
+
+
+def quote(text: str) -> str:
+    """Return a text for single quotes in a configuration file (guc-file.l: both are escapes)."""
+    return text.replace("\\", "\\\\").replace("'", "''")
+
+
+def unquote(text: str) -> str:
+    r"""Return what stands in single quotes.
+
+    >>> unquote(quote(r"it's a \ value"))
+    "it's a \\ value"
+    """
+    return text.replace("''", "'").replace("\\\\", "\\")
+
+
+def own_password(own_files: Path, user: str) -> str | None:
+    """Return the password in the node's own primary_conninfo, when it is this user's."""
+    try:
+        own = parse_conninfo(read_auto_settings(own_files).get("primary_conninfo", ""))
+    except Refused:
+        return None
+    return own.get("password") if own.get("user") == user else None

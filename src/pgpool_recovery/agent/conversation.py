@@ -1,0 +1,193 @@
+"""The runner's side of the conversation with an agent."""
+
+import os
+import selectors
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import IO, TypeVar
+
+from pgpool_recovery.agent.protocol import (
+    HEARTBEAT_S,
+    PROTOCOL,
+    Answer,
+    Greeting,
+    Message,
+    Ping,
+    Request,
+)
+from pgpool_recovery.agent.wire import decode_message, encode_request, result_as
+from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable, error_of_record
+from pgpool_recovery.domain.event import Event
+
+T = TypeVar("T")
+READ_BYTES = 65536
+MAX_LINE_BYTES = 16 * 1024 * 1024
+FAREWELL_S = 2.5
+KEPT_ERROR_BYTES = 4096
+COMMAND_NOT_FOUND = 127  # The login shell's status.
+SSH_FAILED = 255
+SSH_HINT = (
+    "Try it by hand as the user that runs PostgreSQL here: ssh -o BatchMode=yes <host> true. "
+    "It takes a key without a passphrase and a known host key."
+)
+
+
+class Conversation:
+    """An agent that has greeted; one request at a time."""
+
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        errors: IO[bytes],
+        name: str,
+        on_event: Callable[[Event], None],
+    ) -> None:
+        self.name = name
+        self._process = process
+        self._errors = errors
+        self._on_event = on_event
+        self._received = b""
+        self._pinged = time.monotonic()
+
+    def ask(
+        self,
+        request: Request,
+        kind: type[T],
+        *,
+        timeout_s: float | None,
+        on_tick: Callable[[], None] = lambda: None,
+    ) -> T:
+        """Send a request and return the agent's answer as a value of type `kind`.
+
+        Events go to their reader as they come; `on_tick` is called while nothing does. Raises the
+        agent's failure, or Unreachable when it is gone or takes longer than `timeout_s`.
+        """
+        self._send(encode_request(request))
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            message = self._next(deadline, on_tick)
+            if isinstance(message, Answer):
+                if message.failure is not None:
+                    raise error_of_record(message.failure)
+                return result_as(message.result, kind)
+            if not isinstance(message, Greeting):
+                self._on_event(message)
+
+    def greet(self, timeout_s: float) -> None:
+        """Wait for the greeting; what a login shell writes before it is passed over."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            message = self._next(deadline, lambda: None)
+            if isinstance(message, Answer) and message.failure is not None:
+                raise error_of_record(message.failure)
+            if isinstance(message, Greeting):
+                self._check(message)
+                return
+
+    def _check(self, greeting: Greeting) -> None:
+        if greeting.protocol != PROTOCOL:
+            raise Refused(
+                f"the agent of {self.name} speaks another protocol",
+                detail=f"It has version {greeting.version} and protocol {greeting.protocol}; "
+                f"here it is protocol {PROTOCOL}.",
+                hint="Install the same version of pgpool-recovery on all hosts.",
+            )
+
+    def _next(self, deadline: float | None, on_tick: Callable[[], None]) -> Message:
+        while True:
+            line = self._line(deadline, on_tick)
+            message = decode_message(line)
+            if message is not None:
+                return message
+
+    def _line(self, deadline: float | None, on_tick: Callable[[], None]) -> bytes:
+        assert self._process.stdout is not None  # noqa: S101 - it was asked for
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            while b"\n" not in self._received:
+                if deadline is not None and time.monotonic() > deadline:
+                    raise Unreachable(f"the agent of {self.name} does not answer")
+                self._keep_alive()
+                if not selector.select(1.0):
+                    on_tick()
+                    continue
+                data = os.read(self._process.stdout.fileno(), READ_BYTES)
+                if not data or len(self._received) > MAX_LINE_BYTES:
+                    raise self._why_lost()
+                self._received += data
+        line, self._received = self._received.split(b"\n", 1)
+        return line
+
+    def _keep_alive(self) -> None:
+        if time.monotonic() - self._pinged > HEARTBEAT_S:
+            self._pinged = time.monotonic()
+            self._send(encode_request(Ping()))
+
+    def _send(self, data: bytes) -> None:
+        assert self._process.stdin is not None  # noqa: S101 - it was asked for
+        try:
+            self._process.stdin.write(data)
+            self._process.stdin.flush()
+        except BrokenPipeError as error:
+            raise self._why_lost() from error
+
+    def _why_lost(self) -> RecoveryError:
+        """Return the failure of an agent that is gone, in the words of ssh or of its own end."""
+        try:
+            status = self._process.wait(FAREWELL_S)
+        except subprocess.TimeoutExpired:
+            return Unreachable(f"the agent of {self.name} closed the conversation")
+        said = self._last_errors()
+        if status == COMMAND_NOT_FOUND:
+            return Refused(
+                f"{self.name} has no pgpool-recovery agent",
+                detail=said,
+                hint="Install pgpool-recovery on that host, on the PATH of a login by ssh, or set "
+                "agent.command in the settings.",
+            )
+        if status == SSH_FAILED:
+            return Unreachable(
+                f"could not log in to {self.name} by ssh", detail=said, hint=SSH_HINT
+            )
+        return Unreachable(
+            f"the agent of {self.name} ended with status {status}", detail=said or None
+        )
+
+    def _last_errors(self) -> str:
+        self._errors.seek(0, os.SEEK_END)
+        self._errors.seek(max(0, self._errors.tell() - KEPT_ERROR_BYTES))
+        return self._errors.read().decode("utf-8", "backslashreplace").strip()
+
+    def close(self) -> None:
+        """End the conversation: the agent takes back what is not finished, and ends."""
+        assert self._process.stdin is not None  # noqa: S101 - it was asked for
+        with suppress(BrokenPipeError):  # It may be gone already.
+            self._process.stdin.close()
+        try:
+            self._process.wait(FAREWELL_S)
+        except subprocess.TimeoutExpired:
+            self._process.terminate()
+            self._process.wait()
+
+
+@contextmanager
+def converse(
+    argv: Sequence[str], name: str, on_event: Callable[[Event], None], *, timeout_s: float
+) -> Iterator[Conversation]:
+    """Start an agent and hold a conversation with it; it ends with the context.
+
+    The agent stays in the caller's process group, so that what cancels the caller reaches it.
+    """
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(
+            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
+        )
+        conversation = Conversation(process, errors, name, on_event)
+        try:
+            conversation.greet(timeout_s)
+            yield conversation
+        finally:
+            conversation.close()

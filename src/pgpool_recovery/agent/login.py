@@ -1,0 +1,35 @@
+"""Try replication connections from this host, as the standby will open them."""
+
+from pathlib import Path
+
+from pgpool_recovery.agent.configuration import own_password
+from pgpool_recovery.agent.own_files import own_directory
+from pgpool_recovery.agent.program import Stop
+from pgpool_recovery.agent.protocol import TryLogins
+from pgpool_recovery.domain.error import Unreachable
+from pgpool_recovery.plan.facts import Conninfo, Login
+from pgpool_recovery.postgres.connection import identify_system
+
+CONNECT_TIMEOUT_S = 5
+
+
+def try_logins(request: TryLogins, stop: Stop) -> tuple[Login, ...]:
+    """Try the connection strings in their order until one leads to some cluster."""
+    own = own_directory(Path(request.data_directory).resolve())
+    logins = []
+    for conninfo in request.candidates:
+        stop.check()
+        logins.append(_try(conninfo, own))
+        if logins[-1].system_identifier is not None:
+            break
+    return tuple(logins)
+
+
+def _try(conninfo: Conninfo, own: Path) -> Login:
+    password = own_password(own, conninfo["user"])
+    secret = {} if password is None else {"password": password}
+    try:
+        found = identify_system({**conninfo, **secret}, timeout_s=CONNECT_TIMEOUT_S)
+    except Unreachable as error:
+        return Login(conninfo, system_identifier=None, problem=error.detail)
+    return Login(conninfo, system_identifier=found, problem=None)

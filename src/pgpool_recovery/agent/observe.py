@@ -1,0 +1,140 @@
+"""All there is to know about the target's data directory; changes nothing."""
+
+import os
+import pwd
+import socket
+from pathlib import Path
+
+from pgpool_recovery.agent.configuration import read_configuration
+from pgpool_recovery.agent.installation import find_bin_directory
+from pgpool_recovery.agent.lock import is_locked
+from pgpool_recovery.agent.pidfile import read_pid_file
+from pgpool_recovery.agent.place import boot_id, mounts_inside, observe_place, workspaces_of
+from pgpool_recovery.agent.program import Stop, run
+from pgpool_recovery.agent.protocol import Observe
+from pgpool_recovery.domain.control_data import ControlData, parse_control_data
+from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.plan.basebackup import WORKSPACE
+from pgpool_recovery.plan.facts import Configuration, PlaceFacts, TargetFacts
+
+NO_DATA = ("lost+found", WORKSPACE)
+SHOWN_ENTRIES = 5
+MANAGERS = {
+    "patroni.dynamic.json": "Patroni",
+    "postgresql-auto-failover.conf": "pg_auto_failover",
+}
+
+
+def observe(request: Observe, stop: Stop) -> TargetFacts:
+    """Return the facts about a data directory of this host."""
+    data = Path(request.data_directory).resolve()
+    entries = _entries(data)
+    may_look = os.access(data, os.R_OK | os.X_OK)
+    bin_directory = find_bin_directory(request.major, request.bin_directories, stop)
+    configuration, problem = _configuration(data, bin_directory, stop)
+    server = read_pid_file(data) if may_look else None
+    links = _tablespace_links(data)
+    wanted = {tablespace.oid for tablespace in request.tablespaces}
+    is_data_directory = "PG_VERSION" in entries
+    return TargetFacts(
+        hostname=socket.gethostname(),
+        user=pwd.getpwuid(os.geteuid()).pw_name,
+        boot_id=boot_id(),
+        data=observe_place(data),
+        wal=_wal_place(data, request.wal_directory),
+        tablespaces=_tablespaces(request, links),
+        gone_tablespaces=_gone_tablespaces(links, wanted),
+        is_empty=not entries,
+        is_data_directory=is_data_directory,
+        foreign_entries=() if is_data_directory else tuple(entries[:SHOWN_ENTRIES]),
+        mounts_inside=mounts_inside(data),
+        major=_major(data),
+        control=_control_data(data, bin_directory, stop) if may_look else None,
+        server_pid=None if server is None else server.pid,
+        managed_by=next((MANAGERS[name] for name in entries if name in MANAGERS), None),
+        is_busy=any(is_locked(workspace) for workspace in workspaces_of(data)),
+        bin_directory=bin_directory,
+        configuration=configuration,
+        configuration_problem=problem,
+    )
+
+
+def _entries(data: Path) -> list[str]:
+    try:
+        return sorted(entry.name for entry in data.iterdir() if entry.name not in NO_DATA)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except PermissionError:
+        return ["(permission denied)"]
+
+
+def _major(data: Path) -> int | None:
+    try:
+        return int((data / "PG_VERSION").read_text().split(".")[0])
+    except (OSError, ValueError):
+        return None
+
+
+def _control_data(data: Path, bin_directory: str | None, stop: Stop) -> ControlData | None:
+    if bin_directory is None or not (data / "global" / "pg_control").exists():
+        return None
+    said = run([f"{bin_directory}/pg_controldata", "-D", str(data)], stop)
+    return parse_control_data(said.check().output)
+
+
+def _configuration(
+    data: Path, bin_directory: str | None, stop: Stop
+) -> tuple[Configuration | None, str | None]:
+    if bin_directory is None:
+        return None, None
+    try:
+        return read_configuration(data, Path(bin_directory), stop), None
+    except Refused as refused:
+        return None, refused.detail
+
+
+def _wal_place(data: Path, wanted: str | None) -> PlaceFacts | None:
+    """Return the WAL directory elsewhere: the node's own, or the one of the settings."""
+    own = data / "pg_wal"
+    if own.is_symlink():
+        return observe_place(own)
+    return None if wanted is None else observe_place(Path(wanted))
+
+
+def _tablespace_links(data: Path) -> dict[int, Path]:
+    try:
+        entries = list(os.scandir(data / "pg_tblspc"))
+    except OSError:
+        return {}
+    return {
+        int(entry.name): Path(entry.path).readlink()
+        for entry in entries
+        if entry.is_symlink() and entry.name.isdigit()
+    }
+
+
+def _tablespaces(request: Observe, links: dict[int, Path]) -> dict[int, PlaceFacts]:
+    """Return where each of the primary's tablespaces goes.
+
+    The settings say so, else the node's own link, else it is the primary's path.
+    """
+    return {
+        wanted.oid: observe_place(
+            Path(
+                request.tablespace_mapping.get(wanted.location)
+                or links.get(wanted.oid)
+                or wanted.location
+            ).resolve()
+            / wanted.directory
+        )
+        for wanted in request.tablespaces
+    }
+
+
+def _gone_tablespaces(links: dict[int, Path], wanted: set[int]) -> tuple[str, ...]:
+    """Return the locations of the node's tablespaces that the primary has no more.
+
+    They are told and left alone: in a copied data directory the links may lead to the tablespaces
+    of another server.
+    """
+    return tuple(str(location) for oid, location in links.items() if oid not in wanted)

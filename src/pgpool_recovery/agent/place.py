@@ -1,0 +1,103 @@
+"""Facts about a directory of this host, whether it exists or not."""
+
+import os
+import stat
+from pathlib import Path
+
+from pgpool_recovery.plan.basebackup import WORKSPACE
+from pgpool_recovery.plan.facts import FileIdentity, Filesystem, PlaceFacts
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+MOUNTS = Path("/proc/self/mountinfo")
+BLOCK_BYTES = 512  # The unit of st_blocks (stat(2)).
+
+
+def observe_place(path: Path) -> PlaceFacts:
+    """Return what is known about a directory; `path` may be a symbolic link to it."""
+    real = path.resolve()
+    exists = real.is_dir()
+    problem = _problem(real)
+    can_rename = not os.path.ismount(real) and can_create_in(real.parent)
+    return PlaceFacts(
+        path=str(real),
+        exists=exists,
+        size_bytes=size_of(real) if exists and not problem else 0,
+        can_write=can_rename or (exists and os.access(real, os.W_OK | os.X_OK)),
+        can_rename=can_rename,
+        filesystem=filesystem_of(real),
+        identity=identity_of(real),
+        has_old_copy=any(_is_directory(workspace / "old") for workspace in workspaces_of(real)),
+        problem=problem,
+    )
+
+
+def _is_directory(path: Path) -> bool:
+    try:
+        return stat.S_ISDIR(path.stat().st_mode)
+    except OSError:
+        return False  # Not there, or in a directory into which this user may not look.
+
+
+def _problem(real: Path) -> str | None:
+    if real.exists() and not real.is_dir():
+        return "it is not a directory"
+    if real.is_dir() and real.stat().st_uid != os.geteuid():
+        return "it belongs to another user"
+    return None
+
+
+def workspaces_of(path: Path) -> tuple[Path, Path]:
+    """Return where a workspace of this directory may be: beside it, or inside."""
+    return path.with_name(f"{path.name}.{WORKSPACE}"), path / WORKSPACE
+
+
+def identity_of(path: Path) -> FileIdentity | None:
+    """Return which directory this really is, or None when it does not exist."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return FileIdentity(boot_id=boot_id(), device=status.st_dev, inode=status.st_ino)
+
+
+def boot_id() -> str:
+    """Return what tells this running system from all others (random(4))."""
+    return BOOT_ID.read_text().strip()
+
+
+def nearest_existing(path: Path) -> Path:
+    """Return the path or the nearest directory above it that exists."""
+    return next(above for above in [path, *path.parents] if above.exists())
+
+
+def can_create_in(directory: Path) -> bool:
+    """Say whether an entry can be made in a directory, which may have to be made first."""
+    return os.access(nearest_existing(directory), os.W_OK | os.X_OK)
+
+
+def filesystem_of(path: Path) -> Filesystem:
+    """Return the filesystem that the path lies on, or would."""
+    existing = nearest_existing(path)
+    status = os.statvfs(existing)
+    return Filesystem(device=existing.stat().st_dev, free_bytes=status.f_bavail * status.f_frsize)
+
+
+def size_of(directory: Path) -> int:
+    """Return the bytes on disk of all files below a directory; follows no link."""
+    total = 0
+    for entry in os.scandir(directory):
+        total += entry.stat(follow_symlinks=False).st_blocks * BLOCK_BYTES
+        if entry.is_dir(follow_symlinks=False):
+            total += size_of(Path(entry.path))
+    return total
+
+
+def mounts_inside(directory: Path) -> tuple[str, ...]:
+    """Return the mount points below a directory (proc_pid_mountinfo(5))."""
+    points = (line.split(" ")[4] for line in MOUNTS.read_text().splitlines())
+    decoded = (point.encode().decode("unicode_escape") for point in points)
+    return tuple(
+        point
+        for point in decoded
+        if Path(point) != directory and Path(point).is_relative_to(directory)
+    )

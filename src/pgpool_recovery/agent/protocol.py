@@ -1,0 +1,131 @@
+"""The messages between runner and agent: JSON lines, a request and its events and one answer."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pgpool_recovery.domain.event import Event
+from pgpool_recovery.plan.facts import Conninfo
+from pgpool_recovery.plan.step import TargetStep
+
+PROTOCOL = 1
+HEARTBEAT_S = 5.0
+SILENCE_S = 30.0
+"""An agent that hears nothing for so long takes the link for lost; six heartbeats."""
+
+
+@dataclass(frozen=True)
+class Greeting:
+    """The agent's first line; what a login shell writes before it is passed over."""
+
+    agent: str
+    protocol: int
+    version: str
+
+
+@dataclass(frozen=True)
+class WantedTablespace:
+    """A tablespace of the primary: the target shall say where its own one is or would be."""
+
+    oid: int
+    location: str
+    directory: str
+
+
+@dataclass(frozen=True)
+class Tidy:
+    """Finish or put back what an interrupted run left half done in a data directory."""
+
+    data_directory: str
+
+
+@dataclass(frozen=True)
+class Observe:
+    """Learn all there is to know about a data directory; changes nothing."""
+
+    data_directory: str
+    major: int
+    bin_directories: tuple[str, ...]
+    tablespaces: tuple[WantedTablespace, ...]
+    tablespace_mapping: dict[str, str]
+    wal_directory: str | None
+
+
+@dataclass(frozen=True)
+class TryLogins:
+    """Open a replication connection with each connection string."""
+
+    candidates: tuple[Conninfo, ...]
+    data_directory: str
+
+
+@dataclass(frozen=True)
+class TakeStep:
+    """Take one step of the plan; it is undone when the conversation ends before `Finish`."""
+
+    step: TargetStep
+
+
+@dataclass(frozen=True)
+class Undo:
+    """Take back all steps, the last one first; answered by the state of the target."""
+
+
+@dataclass(frozen=True)
+class Finish:
+    """The plan has been carried out: from now on nothing is taken back."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """Start the server of a data directory and wait until it accepts connections."""
+
+    data_directory: str
+    bin_directories: tuple[str, ...]
+    start_command: tuple[str, ...]
+    timeout_s: float
+
+
+@dataclass(frozen=True)
+class Started:
+    """The server that `Start` found running or started."""
+
+    was_running: bool
+    is_standby: bool
+    slot_name: str | None
+    port: int
+    log_file: str | None
+
+
+@dataclass(frozen=True)
+class ReadLog:
+    """Return the last lines of the started server's log."""
+
+    log_file: str
+
+
+@dataclass(frozen=True)
+class DiscardOld:
+    """Remove the old data that waits beside a data directory; answered by its bytes."""
+
+    data_directory: str
+
+
+@dataclass(frozen=True)
+class Ping:
+    """A heartbeat; never answered."""
+
+
+Request = (
+    Tidy | Observe | TryLogins | TakeStep | Undo | Finish | Start | ReadLog | DiscardOld | Ping
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The end of a request: its result in JSON types, or the record of a failure."""
+
+    result: Any = None
+    failure: dict[str, Any] | None = None
+
+
+Message = Greeting | Answer | Event

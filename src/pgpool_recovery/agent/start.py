@@ -1,0 +1,135 @@
+"""Start the target's server and wait for it; tell "replaying" from "dead"."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from pgpool_recovery.agent.configuration import read_auto_settings
+from pgpool_recovery.agent.installation import find_bin_directory
+from pgpool_recovery.agent.pidfile import PidFile, read_pid_file
+from pgpool_recovery.agent.program import KEPT_LINES, Stop, run
+from pgpool_recovery.agent.protocol import Start, Started
+from pgpool_recovery.agent.start_way import StartWay, find_way
+from pgpool_recovery.domain.error import Cancelled, Incomplete, RecoveryError, Refused, Unverified
+from pgpool_recovery.domain.target_state import TargetState
+
+TICK_S = 0.1
+TOLD_EVERY_S = 10.0
+LAST_BYTES = 16384
+
+Tell = Callable[[str], None]
+
+
+def start(request: Start, stop: Stop, tell: Tell) -> Started:
+    """Start the server and wait until it accepts connections; one that does is left alone.
+
+    Raises Incomplete with the last lines of its log when it ended, and Unverified when it still
+    replays after the time limit.
+    """
+    data = Path(request.data_directory).resolve()
+    bin_directory = _bin_directory(data, request, stop)
+    was_running = read_pid_file(data) is not None
+    way = find_way(data, bin_directory, request.start_command, stop, tell)
+    if not was_running:
+        tell(f"start the server with {way.name}")
+        _run(way, data, request.timeout_s, stop)
+    server = _wait_until_ready(data, way, bin_directory, request.timeout_s, stop, tell)
+    return Started(
+        was_running=was_running,
+        is_standby=(data / "standby.signal").exists(),
+        slot_name=read_auto_settings(data).get("primary_slot_name"),
+        port=server.port,
+        log_file=_log_file(data, way),
+    )
+
+
+def _bin_directory(data: Path, request: Start, stop: Stop) -> Path:
+    try:
+        major = int((data / "PG_VERSION").read_text().split(".")[0])
+    except (OSError, ValueError) as error:
+        raise Refused(
+            f"{data} is not a data directory",
+            detail=f"Its PG_VERSION cannot be read: {error}.",
+            hint="Check backend_data_directory in pgpool.conf.",
+        ) from error
+    found = find_bin_directory(major, request.bin_directories, stop)
+    if found is None:
+        raise Refused(f"there are no programs of PostgreSQL {major} on this host")
+    return Path(found)
+
+
+def _run(way: StartWay, data: Path, timeout_s: float, stop: Stop) -> None:
+    """Run the command; whether it worked is seen by the server, which may still replay."""
+    said = None
+    try:
+        said = run(way.argv, stop, timeout_s=timeout_s, leaves_server=True).last_lines
+    except Cancelled:
+        raise
+    except RecoveryError as error:
+        said = "\n".join(text for text in (error.message, error.detail) if text)
+    if read_pid_file(data) is None:
+        raise _has_ended(data, way, said)
+
+
+def _wait_until_ready(
+    data: Path, way: StartWay, bin_directory: Path, timeout_s: float, stop: Stop, tell: Tell
+) -> PidFile:
+    began = told = time.monotonic()
+    while time.monotonic() - began < timeout_s:
+        server = read_pid_file(data)
+        if server is None:
+            raise _has_ended(data, way, None)
+        if server.is_ready and _accepts(server, bin_directory, stop):
+            return server
+        if time.monotonic() - told > TOLD_EVERY_S:
+            told = time.monotonic()
+            tell(f"the server replays WAL, it accepts no connections yet ({told - began:.0f} s)")
+        stop.wait(TICK_S)
+    raise Unverified(
+        f"the server accepts no connections after {timeout_s:g} s",
+        detail=f"It runs and replays WAL. Its log ends:\n{last_lines(_log_file(data, way))}",
+        hint="Wait for it, then attach the node. start_s in the settings says how long to wait.",
+        target=TargetState.STARTED,
+    )
+
+
+def _accepts(server: PidFile, bin_directory: Path, stop: Stop) -> bool:
+    argv = [str(bin_directory / "pg_isready"), "-q", "-h", server.host, "-p", str(server.port)]
+    return run(argv, stop).status == 0
+
+
+def _has_ended(data: Path, way: StartWay, said: str | None) -> Incomplete:
+    log = last_lines(_log_file(data, way))
+    detail = [f"{way.name} said:\n{said}"] if said else []
+    detail += [f"The server's log ends:\n{log}"] if log and log not in (said or "") else []
+    return Incomplete(
+        "the server ended before it accepted connections",
+        detail="\n".join(detail) or "It left no log.",
+        hint="Mend what it says, then recover the node again.",
+        target=TargetState.COPIED,
+    )
+
+
+def _log_file(data: Path, way: StartWay) -> str | None:
+    """Return the newest log: the logging collector's own file, or where standard error goes."""
+    current = data / "current_logfiles"
+    if current.exists():
+        for line in current.read_text().splitlines():
+            kind, _, name = line.partition(" ")
+            if kind == "stderr":
+                return str(data / name)
+    return way.log_file
+
+
+def last_lines(log_file: str | None) -> str:
+    """Return the last lines of a log file; nothing when there is none that can be read."""
+    if log_file is None:
+        return ""
+    try:
+        with Path(log_file).open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - LAST_BYTES))
+            text = file.read().decode("utf-8", "backslashreplace")
+    except OSError:
+        return ""
+    return "\n".join(text.rstrip().splitlines()[-KEPT_LINES:])

@@ -1,0 +1,81 @@
+"""How this host starts the server of a data directory."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pgpool_recovery.agent.debian import DebianCluster, find_cluster
+from pgpool_recovery.agent.program import Stop, run
+
+START_LOG = "startup.log"
+SYSTEMD = Path("/run/systemd/system")
+PG_CTL_WAIT_S = 10
+
+
+@dataclass(frozen=True)
+class StartWay:
+    """What to run, and where the server's standard error then goes."""
+
+    name: str
+    argv: tuple[str, ...]
+    log_file: str | None
+
+
+def find_way(
+    data: Path,
+    bin_directory: Path,
+    start_command: tuple[str, ...],
+    stop: Stop,
+    tell: Callable[[str], None],
+) -> StartWay:
+    """Return how the server is started.
+
+    The settings say so; else it is the systemd unit, when sudo lets this user start it; else
+    pg_ctlcluster for a cluster of postgresql-common; else pg_ctl.
+    """
+    cluster = find_cluster(data, stop)
+    log_file = None if cluster is None else cluster.log_file
+    if start_command:
+        return StartWay(" ".join(start_command), start_command, log_file)
+    unit = _find_unit(data, cluster, stop)
+    if unit is not None and _may_start(unit, stop):
+        argv = ("sudo", "--non-interactive", "systemctl", "start", unit)
+        return StartWay(f"systemctl start {unit}", argv, log_file)
+    if unit is not None:
+        tell(f"sudo does not let this user start {unit}, so systemd will not know of the server")
+    if cluster is not None:
+        name = f"pg_ctlcluster {cluster.version} {cluster.name}"
+        words = (cluster.version, cluster.name, "start")
+        return StartWay(name, ("pg_ctlcluster", "--skip-systemctl-redirect", *words), log_file)
+    log = str(data / START_LOG)
+    options = ("-D", str(data), "-l", log, "-w", "-t", str(PG_CTL_WAIT_S))
+    return StartWay("pg_ctl", (str(bin_directory / "pg_ctl"), "start", *options), log)
+
+
+def _find_unit(data: Path, cluster: DebianCluster | None, stop: Stop) -> str | None:
+    """Return the unit of this data directory where systemd runs the host.
+
+    Debian's units are named after the cluster; those of Enterprise Linux have PGDATA in their
+    environment.
+    """
+    if not SYSTEMD.exists():
+        return None
+    if cluster is not None:
+        return f"postgresql@{cluster.version}-{cluster.name}.service"
+    argv = ["systemctl", "show", "postgresql*.service", "--property=Id,Environment"]
+    for block in run(argv, stop).output.split("\n\n"):
+        values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        for word in values.get("Environment", "").split():
+            name, _, directory = word.partition("=")
+            if name == "PGDATA" and Path(directory).resolve() == data:
+                return values["Id"]
+    return None
+
+
+def _may_start(unit: str, stop: Stop) -> bool:
+    if shutil.which("sudo") is None:
+        return False
+    return (
+        run(["sudo", "--non-interactive", "--list", "systemctl", "start", unit], stop).status == 0
+    )

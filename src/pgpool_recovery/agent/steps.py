@@ -1,0 +1,77 @@
+"""Take the target's steps of a plan, and take them back."""
+
+from collections.abc import Callable, Mapping
+
+from pgpool_recovery.agent import swap
+from pgpool_recovery.agent.base_backup import copy_base_backup, verify_backup
+from pgpool_recovery.agent.program import Stop
+from pgpool_recovery.agent.standby import configure_standby
+from pgpool_recovery.domain.event import Event, Said
+from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.plan.step import (
+    ConfigureStandby,
+    CopyBaseBackup,
+    Places,
+    RemoveOld,
+    Reserve,
+    SwapIn,
+    TargetStep,
+    VerifyBackup,
+)
+
+Emit = Callable[[Event], None]
+
+
+class Steps:
+    """The steps that one run has taken on this host; owns the lock of the target.
+
+    Everything can be undone until `finish`, but for old data that was removed.
+    """
+
+    def __init__(self, stop: Stop, emit: Emit) -> None:
+        self._stop = stop
+        self._emit = emit
+        self._places: Places | None = None
+        self._lock = -1
+        self._was_empty: Mapping[str, bool] | None = None
+        self._has_removed_old = False
+
+    def take(self, step: TargetStep) -> None:
+        """Take one step."""
+        match step:
+            case Reserve(places):
+                self._lock = swap.reserve(places)
+                self._places = places
+            case RemoveOld(places):
+                self._has_removed_old = True
+                swap.remove_old_data(places)
+            case CopyBaseBackup():
+                copy_base_backup(step, self._stop, self._said("pg_basebackup"))
+            case VerifyBackup():
+                verify_backup(step, self._stop, self._said("pg_verifybackup"))
+            case ConfigureStandby():
+                configure_standby(step)
+            case SwapIn(places):
+                self._was_empty = swap.swap(places)
+
+    def undo(self) -> TargetState:
+        """Take back what was done, and say what is there now."""
+        places, self._places = self._places, None
+        if places is None:
+            return TargetState.UNTOUCHED
+        was_swapped = self._was_empty is not None
+        if self._was_empty is not None:
+            swap.put_back(places.all(), self._was_empty)
+        swap.release(places, self._lock)
+        if self._has_removed_old:
+            return TargetState.INCOMPLETE
+        return TargetState.RESTORED if was_swapped else TargetState.UNTOUCHED
+
+    def finish(self) -> None:
+        """Let go of the target: what was done stays, and so does what waits."""
+        places, self._places = self._places, None
+        if places is not None:
+            swap.release(places, self._lock)
+
+    def _said(self, program: str) -> Callable[[str], None]:
+        return lambda line: self._emit(Said(program, line))

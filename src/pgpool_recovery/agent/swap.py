@@ -1,0 +1,167 @@
+"""All directories of a target together: reserved, swapped, put back, and freed of the old ones.
+
+Whatever line a crash falls on, `tidy` finds one of these states and knows what to do: nothing was
+swapped (half copies are removed), a removal or a swap was going on (the one is finished, the other
+put back), or all is swapped (the old directories wait until the new server runs). The data
+directory is swapped last: until then nothing at its path can be started.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from pgpool_recovery.agent import lock
+from pgpool_recovery.agent.own_files import OWN, keep_own_files
+from pgpool_recovery.agent.place import workspaces_of
+from pgpool_recovery.agent.workspace import (
+    discard,
+    entries,
+    finish_removal,
+    has_old,
+    make_directory,
+    remove,
+    remove_contents,
+    remove_copy,
+    remove_old,
+    restore,
+    swap_in,
+    sync,
+)
+from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.plan.step import Place, Places
+
+SWAPPING = "swapping"
+PLACES = "places"
+BACKUP_LABEL = "backup_label"
+
+
+def tidy(data_directory: Path) -> None:
+    """Bring what an interrupted run left into one of the states that a plan can begin with."""
+    for workspace in workspaces_of(data_directory):
+        if (workspace / PLACES).exists():
+            held = lock.lock(workspace)
+            try:
+                _tidy(_read_places(workspace), workspace)
+            finally:
+                lock.unlock(held)
+
+
+def _tidy(places: tuple[Place, ...], workspace: Path) -> None:
+    for place in places:
+        finish_removal(place)
+    if (workspace / SWAPPING).exists():
+        put_back(places, json.loads((workspace / SWAPPING).read_text()))
+    for place in places:
+        remove_copy(place)
+
+
+def reserve(places: Places) -> int:
+    """Make the workspaces and lock them; return the descriptor that holds the lock.
+
+    Raises Busy when another agent has it. Old directories that wait although the server has run
+    since are out of date and go.
+    """
+    workspace = Path(places.data.workspace)
+    make_directory(workspace)
+    held = lock.lock(workspace)
+    for place in places.all():
+        make_directory(Path(place.workspace))
+        if has_old(place) and entries(place) and not is_unstarted(Path(places.data.path)):
+            remove_old(place)
+    _write(workspace / PLACES, [_as_json(place) for place in places.all()])
+    return held
+
+
+def is_unstarted(data_directory: Path) -> bool:
+    """Say whether this is a base backup that no server has begun to recover.
+
+    Recovery renames the file away as soon as it has read it (StartupXLOG).
+    """
+    return (data_directory / BACKUP_LABEL).exists()
+
+
+def release(places: Places, held: int) -> None:
+    """Remove the half copies, and the workspaces unless something waits in them."""
+    for place in places.all():
+        remove_copy(place)
+    own = Path(places.data.workspace) / OWN
+    if not own.exists() and not any(has_old(place) for place in places.all()):
+        for place in places.all():
+            discard(place)
+    lock.unlock(held)
+
+
+def swap(places: Places) -> Mapping[str, bool]:
+    """Put all copies in place; return for each place whether it was empty before."""
+    workspace = Path(places.data.workspace)
+    was_empty = {place.path: not entries(place) for place in places.all()}
+    _write(workspace / SWAPPING, was_empty)
+    for place in places.all():
+        swap_in(place)
+    _remove_mark(workspace)
+    return was_empty
+
+
+def put_back(places: tuple[Place, ...], was_empty: Mapping[str, bool]) -> None:
+    """Put all old directories back; the new data directory goes out of the way first."""
+    workspace = Path(places[-1].workspace)
+    _write(workspace / SWAPPING, dict(was_empty))
+    for place in reversed(places):
+        restore(place, was_empty=was_empty.get(place.path, False))
+    _remove_mark(workspace)
+
+
+def remove_old_data(places: Places) -> None:
+    """Remove the old data where it stands and where it waits; the node's own files are kept."""
+    own = Path(places.data.workspace) / OWN
+    if entries(places.data):
+        growing = own.with_name("own.growing")
+        remove(growing)
+        make_directory(growing)
+        keep_own_files(Path(places.data.path), growing)
+        remove(own)
+        growing.rename(own)
+        sync(own.parent)
+    for place in reversed(places.all()):
+        remove_contents(place)
+        remove_old(place)
+
+
+def discard_old(data_directory: Path) -> bool:
+    """Remove the workspaces of a target whose new server runs; return whether there were any."""
+    found = False
+    for workspace in workspaces_of(data_directory):
+        if not (workspace / PLACES).exists():
+            continue
+        if is_unstarted(data_directory):
+            raise Refused(f"the copy in {data_directory} has not been started")
+        held = lock.lock(workspace)
+        for place in _read_places(workspace):
+            discard(place)
+        lock.unlock(held)
+        found = True
+    return found
+
+
+def _read_places(workspace: Path) -> tuple[Place, ...]:
+    return tuple(Place(**values) for values in json.loads((workspace / PLACES).read_text()))
+
+
+def _as_json(place: Place) -> dict[str, object]:
+    return {
+        "path": place.path,
+        "workspace": place.workspace,
+        "is_inside": place.is_inside,
+        "new": place.new,
+    }
+
+
+def _write(file: Path, value: object) -> None:
+    file.write_text(json.dumps(value))
+    sync(file)
+    sync(file.parent)
+
+
+def _remove_mark(workspace: Path) -> None:
+    (workspace / SWAPPING).unlink()
+    sync(workspace)

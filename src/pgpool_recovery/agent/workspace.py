@@ -1,0 +1,168 @@
+"""One directory on its way: a copy that grows, an old one that waits, and the swap of the two.
+
+In the workspace of a place are
+
+* ``new``: the copy, whole or half
+* ``old``: the directory that the copy replaced
+* ``moving``: an old directory of which some entries still stand at the place
+* ``condemned``: a mark that what stands at the place is to be removed, and what already was moved
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+from pgpool_recovery.plan.step import Place
+
+DIRECTORY_MODE = 0o700
+NOT_DATA = "lost+found"
+
+
+def entries(place: Place) -> list[Path]:
+    """Return what stands at the place itself, without the workspace."""
+    path = Path(place.path)
+    if not path.is_dir():
+        return []
+    kept = (Path(place.workspace), path / NOT_DATA)
+    return [entry for entry in path.iterdir() if entry not in kept]
+
+
+def has_old(place: Place) -> bool:
+    """Say whether an old directory waits."""
+    return Path(place.old).exists()
+
+
+def swap_in(place: Place) -> None:
+    """Put the new directory in place; what stood there waits as the old one.
+
+    When one waits there already, it is the last that is known to have run, and what stands at the
+    place is a copy that never did: that one is removed.
+    """
+    if has_old(place):
+        remove_contents(place)
+    elif entries(place):
+        _move_away(place)
+    elif not place.is_inside and Path(place.path).exists():
+        Path(place.path).rmdir()
+    _move_in(place)
+
+
+def restore(place: Place, *, was_empty: bool) -> None:
+    """Put the old directory back, wherever the swap was interrupted or undone.
+
+    `was_empty`: nothing stood at the place before, so that all that stands there now is new.
+    """
+    moving = _within(place, "moving")
+    if moving.exists():
+        _move_entries(moving, Path(place.path))
+        moving.rmdir()
+    elif has_old(place):
+        remove_contents(place)
+        _move_back(place)
+    elif was_empty:
+        remove_contents(place)
+
+
+def remove_contents(place: Place) -> None:
+    """Remove what stands at the place itself; a crash in between leaves the mark to go on."""
+    condemned = _within(place, "condemned")
+    if place.is_inside:
+        condemned.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+        sync(condemned.parent)
+        for entry in entries(place):
+            remove(entry)
+    elif Path(place.path).exists():
+        remove(condemned)
+        Path(place.path).rename(condemned)
+        sync(Path(place.path).parent)
+    remove(condemned)
+
+
+def finish_removal(place: Place) -> None:
+    """Go on with a removal that was interrupted."""
+    condemned = _within(place, "condemned")
+    if condemned.exists() and place.is_inside:
+        remove_contents(place)
+    remove(condemned)
+
+
+def remove_copy(place: Place) -> None:
+    """Remove the copy, whole or half."""
+    remove(_within(place, "new"))
+
+
+def remove_old(place: Place) -> None:
+    """Remove the old directory that waits."""
+    remove(Path(place.old))
+
+
+def discard(place: Place) -> None:
+    """Remove the workspace with all that is in it."""
+    remove(Path(place.workspace))
+
+
+def _within(place: Place, name: str) -> Path:
+    return Path(place.workspace) / name
+
+
+def _move_away(place: Place) -> None:
+    if place.is_inside:
+        moving = _within(place, "moving")
+        moving.mkdir(mode=DIRECTORY_MODE)
+        for entry in entries(place):
+            entry.rename(moving / entry.name)
+        sync(moving)
+        moving.rename(place.old)
+    else:
+        Path(place.path).rename(place.old)
+        sync(Path(place.path).parent)
+    sync(Path(place.workspace))
+
+
+def _move_in(place: Place) -> None:
+    if place.is_inside:
+        _move_entries(Path(place.new), Path(place.path))
+    else:
+        Path(place.path).parent.mkdir(parents=True, exist_ok=True)
+        Path(place.new).rename(place.path)
+        sync(Path(place.path).parent)
+    remove_copy(place)
+
+
+def _move_back(place: Place) -> None:
+    if place.is_inside:
+        _move_entries(Path(place.old), Path(place.path))
+        Path(place.old).rmdir()
+    else:
+        Path(place.old).rename(place.path)
+        sync(Path(place.path).parent)
+
+
+def _move_entries(source: Path, target: Path) -> None:
+    """Move all entries; the control file's directory last, without which no server starts."""
+    for entry in sorted(source.iterdir(), key=lambda entry: entry.name == "global"):
+        entry.rename(target / entry.name)
+    sync(target)
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory for nobody but this user, and those above it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link or a directory with all that is in it; follows no link."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Make a file, or the renames in a directory, last (fsync(2))."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

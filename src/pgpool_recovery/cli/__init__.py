@@ -1,0 +1,1 @@
+"""The command: words in, lines and an exit status out."""

@@ -1,0 +1,30 @@
+"""The commands for people."""
+
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+
+from pgpool_recovery import __version__
+from pgpool_recovery.cli.commands.install import install, uninstall
+from pgpool_recovery.cli.stage import fail
+from pgpool_recovery.domain.error import RecoveryError, UsageError
+
+app = App(
+    name="pgpool-recovery",
+    version=__version__,
+    help="Online recovery of PostgreSQL nodes behind Pgpool-II.",
+    help_format="plaintext",
+)
+app.command(install)
+app.command(uninstall)
+
+
+def run_app(words: Sequence[str]) -> int:
+    """Run a command and return its exit status; a failure is shown as psql shows one."""
+    try:
+        app(words, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        return fail(UsageError(str(error), hint='Try "pgpool-recovery --help".'))
+    except RecoveryError as error:
+        return fail(error)
+    return 0

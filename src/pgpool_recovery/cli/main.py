@@ -1,0 +1,21 @@
+"""Which command the words name; what Pgpool-II calls does not pay for the others' imports."""
+
+import sys
+from collections.abc import Sequence
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command that the words name and return its exit status."""
+    first, *rest = [*(sys.argv[1:] if words is None else words), ""]
+    rest = rest[:-1]
+    if first == "agent":
+        from pgpool_recovery.agent.serve import main as serve
+
+        return serve()
+    if first in ("recovery_1st_stage", "recovery_2nd_stage", "pgpool_remote_start"):
+        from pgpool_recovery.cli.stage import run_stage
+
+        return run_stage(first, rest)
+    from pgpool_recovery.cli.app import run_app
+
+    return run_app([first, *rest] if first else [])

@@ -1,0 +1,120 @@
+"""The commands that Pgpool-II has the primary call: stages of a recovery, lines for people."""
+
+import json
+import os
+import pwd
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+
+from pgpool_recovery.config.load import load_settings, settings_file
+from pgpool_recovery.domain.error import Cancelled, RecoveryError
+from pgpool_recovery.domain.event import Event, as_text
+from pgpool_recovery.domain.node import parse_first_stage, parse_port, parse_remote_start
+from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.run.shield import CANCELLING
+
+RECORD_SEPARATOR = "\x1e"
+DEFAULT_PORT = "5432"
+CALLED_BY_SERVER = "PGPOOL_RECOVERY_ID"
+SECOND_STAGE = (
+    "recovery_2nd_stage: nothing to do, a standby needs no second stage in streaming mode"
+)
+
+
+def run_stage(name: str, words: Sequence[str]) -> int:
+    """Run a stage and return its exit status; a failure is told to the server or to the person."""
+    _use_own_home()
+    _cancel_by_signal()
+    try:
+        if name == "recovery_1st_stage":
+            _first_stage(words)
+        elif name == "pgpool_remote_start":
+            _remote_start(words)
+        else:
+            say(SECOND_STAGE)
+    except RecoveryError as error:
+        return fail(error)
+    except Exception as error:  # noqa: BLE001 - a bug is told as such, with all that it has
+        return fail(_bug(error))
+    return 0
+
+
+def _first_stage(words: Sequence[str]) -> None:
+    from pgpool_recovery.recovery import recover
+
+    request = parse_first_stage(words, own_port=_own_port())
+    recover(request, load_settings(settings_file(None)), _tell(request.target.name))
+
+
+def _remote_start(words: Sequence[str]) -> None:
+    from pgpool_recovery.recovery import start
+
+    target = parse_remote_start(words)
+    start(target, load_settings(settings_file(None)), _tell(target.name))
+
+
+def _own_port() -> int:
+    """Return the port of the server that called, as libpq finds it too."""
+    return parse_port(os.environ.get("PGPORT") or DEFAULT_PORT)
+
+
+def _tell(name: str) -> Callable[[Event], None]:
+    def tell(event: Event) -> None:
+        for line in as_text(event):
+            say(f"{name}: {line}")
+
+    return tell
+
+
+def say(line: str) -> None:
+    """Write a line that is to be read now."""
+    print(line, flush=True)
+
+
+def fail(error: RecoveryError) -> int:
+    """Tell a failure: as a record to the server that called, else as psql shows an error."""
+    if CALLED_BY_SERVER in os.environ:
+        say(RECORD_SEPARATOR + json.dumps(error.as_record()))
+    else:
+        print(as_psql(error), file=sys.stderr, flush=True)
+    return error.exit_status
+
+
+def as_psql(error: RecoveryError) -> str:
+    """Return a failure as psql shows an error, with the state of the target."""
+    parts = {
+        "ERROR": error.message,
+        "DETAIL": error.detail,
+        "HINT": error.hint,
+        "TARGET": str(error.target),
+    }
+    return "\n".join(f"{name}:  {text}" for name, text in parts.items() if text)
+
+
+def _bug(error: Exception) -> RecoveryError:
+    text = "".join(traceback.format_exception(error))
+    return RecoveryError(
+        f"bug in pgpool-recovery: {error!r}", detail=text, target=TargetState.UNKNOWN
+    )
+
+
+def _use_own_home() -> None:
+    """Set HOME to this user's: the server has that of whoever started it, say root's.
+
+    libpq looks there for the password file, and we for the key of Pgpool-II's manual.
+    """
+    os.environ["HOME"] = pwd.getpwuid(os.geteuid()).pw_dir
+
+
+def _cancel_by_signal() -> None:
+    """Turn the first signal that ends a command into Cancelled; pay no attention to more."""
+
+    def cancel(number: int, _frame: object) -> None:
+        for cancelling in CANCELLING:
+            signal.signal(cancelling, signal.SIG_IGN)
+        raise Cancelled("the recovery was cancelled", detail=f"By {signal.Signals(number).name}.")
+
+    for cancelling in CANCELLING:
+        signal.signal(cancelling, cancel)

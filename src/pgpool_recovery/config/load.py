@@ -1,0 +1,107 @@
+"""Read the settings file; all complaints at once."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from functools import partial
+from operator import eq
+from pathlib import Path
+from typing import Any
+
+from cattrs import Converter, transform_error
+from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError
+
+from pgpool_recovery.config.settings import Settings
+from pgpool_recovery.domain.error import SettingsError
+from pgpool_recovery.domain.node import NodeId, parse_node_id
+from pgpool_recovery.plan.policy import KeepOld
+
+DEFAULT_FILE = Path("/etc/pgpool-recovery.toml")
+VARIABLE = "PGPOOL_RECOVERY_CONFIG"
+
+
+def settings_file(named: str | None, environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the file to read: named on the command line, by the variable, or the default."""
+    return Path(named or environment.get(VARIABLE) or DEFAULT_FILE)
+
+
+def load_settings(file: Path) -> Settings:
+    """Return the settings of a file; the default file may be missing."""
+    try:
+        values = tomllib.loads(file.read_text())
+    except FileNotFoundError:
+        if file == DEFAULT_FILE:
+            return Settings()
+        raise SettingsError(f"settings file {file} does not exist") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"could not read settings file {file}", detail=str(error)) from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(
+            f"settings file {file} is not TOML", detail=f"{error}.", hint="See toml.io."
+        ) from error
+    return read_settings(values, str(file))
+
+
+def read_settings(values: Mapping[str, Any], origin: str) -> Settings:
+    """Return settings of parsed TOML; `origin` names it in the complaint."""
+    converter = Converter(forbid_extra_keys=True)
+    converter.register_structure_hook(float, _number)
+    converter.register_structure_hook(int, _count)
+    converter.register_structure_hook(KeepOld, _keep_old)
+    # A hook for the class itself would take its subclasses and aliases as well.
+    for kind, check in ((str, _text), (tuple[str, ...], _words), (NodeId, _node_id)):
+        converter.register_structure_hook_func(partial(eq, kind), check)
+    try:
+        return converter.structure(values, Settings)
+    except ClassValidationError as error:
+        found = transform_error(error, path="", format_exception=_complaint)
+        complaints = [line.replace(" @ .", " in ").removesuffix(" @ ") for line in found]
+        raise SettingsError(
+            f"settings file {origin} has {len(complaints)} error{'s' * (len(complaints) > 1)}",
+            detail="\n".join(complaints),
+            hint="The settings are described in docs/reference/settings.md.",
+        ) from error
+
+
+def _text(value: object, _kind: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("it is a text in quotes")  # noqa: TRY004 - so cattrs collects it
+    return value
+
+
+def _number(value: object, _kind: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+        raise ValueError("it is a number greater than 0")
+    return float(value)
+
+
+def _count(value: object, _kind: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+        raise ValueError("it is a whole number greater than 0")
+    return value
+
+
+def _keep_old(value: object, _kind: object) -> KeepOld:
+    if value not in tuple(KeepOld):
+        raise ValueError(f"it is one of {', '.join(KeepOld)}")
+    return KeepOld(str(value))
+
+
+def _node_id(value: object, _kind: object) -> NodeId:
+    return parse_node_id(str(value))
+
+
+def _words(value: object, _kind: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
+        raise ValueError("it is a list of texts")
+    return tuple(value)
+
+
+def _complaint(error: BaseException, _kind: object) -> str:
+    match error:
+        case ForbiddenExtraKeysError(extra_fields=names):
+            return f"unknown setting {', '.join(sorted(names))}"
+        case TypeError():
+            return "invalid value (it is a table)"
+        case _:
+            return f"invalid value ({error})"

@@ -1,0 +1,77 @@
+"""What /etc/pgpool-recovery.toml may say; every setting has a default or is discovered."""
+
+from dataclasses import dataclass, field
+
+from pgpool_recovery.domain.node import NodeId, Target
+from pgpool_recovery.plan.policy import Policy
+from pgpool_recovery.ssh.command import SshSettings
+
+
+@dataclass(frozen=True)
+class AgentSettings:
+    """How the agent is called on a target, and how long it may take to answer a question."""
+
+    command: tuple[str, ...] = ("pgpool-recovery", "agent")
+    answer_s: float = 300.0
+
+
+@dataclass(frozen=True)
+class PrimarySettings:
+    """The connection to the own server; what is left out comes from the server's environment."""
+
+    dbname: str = "postgres"
+    user: str | None = None
+
+
+@dataclass(frozen=True)
+class ReplicationSettings:
+    """The role with which standbys connect; by default one that may replicate is found."""
+
+    user: str | None = None
+
+
+@dataclass(frozen=True)
+class TimeoutSettings:
+    """How long is waited, in seconds: for a start until it accepts connections, for streaming."""
+
+    start_s: float = 3600.0
+    streaming_s: float = 60.0
+
+
+@dataclass(frozen=True)
+class NodeSettings:
+    """What is special about one node.
+
+    pgpool_remote_start is not told the node id, so it finds a node by its `host` and, when that is
+    given, its `data_directory`, both as in pgpool.conf.
+    """
+
+    host: str | None = None
+    data_directory: str | None = None
+    bin_directory: str | None = None
+    wal_directory: str | None = None
+    tablespace_mapping: dict[str, str] = field(default_factory=dict)
+    start_command: tuple[str, ...] = ()
+
+    def is_of(self, target: Target) -> bool:
+        """Say whether these are the settings of a target whose node id is not known."""
+        return self.host == target.host and self.data_directory in (None, target.data_directory)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The whole file."""
+
+    ssh: SshSettings = field(default_factory=SshSettings)
+    agent: AgentSettings = field(default_factory=AgentSettings)
+    primary: PrimarySettings = field(default_factory=PrimarySettings)
+    replication: ReplicationSettings = field(default_factory=ReplicationSettings)
+    policy: Policy = field(default_factory=Policy)
+    timeout: TimeoutSettings = field(default_factory=TimeoutSettings)
+    node: dict[NodeId, NodeSettings] = field(default_factory=dict)
+
+    def of_target(self, target: Target) -> NodeSettings:
+        """Return what is special about a target; nothing when the file does not know it."""
+        if target.node_id is not None:
+            return self.node.get(target.node_id, NodeSettings())
+        return next((node for node in self.node.values() if node.is_of(target)), NodeSettings())

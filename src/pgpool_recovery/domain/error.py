@@ -1,0 +1,132 @@
+"""Every way in which a recovery can fail, with an exit status that never changes its meaning."""
+
+from collections.abc import Iterator
+from typing import Any, ClassVar, Self
+
+from pgpool_recovery.domain.target_state import TargetState
+
+
+class RecoveryError(Exception):
+    """An expected failure in the parts of a PostgreSQL error, and the state of the target.
+
+    The parts cross every border (agent, runner, server, psql) as the mapping of `as_record`, so
+    nobody has to read them out of a text.
+    """
+
+    exit_status: ClassVar[int] = 1
+    sqlstate: ClassVar[str] = "XX000"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        detail: str | None = None,
+        hint: str | None = None,
+        target: TargetState = TargetState.UNTOUCHED,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.detail = detail
+        self.hint = hint
+        self.target = target
+
+    def with_target(self, target: TargetState) -> Self:
+        """Return the same failure with another state of the target."""
+        return type(self)(self.message, detail=self.detail, hint=self.hint, target=target)
+
+    def as_record(self) -> dict[str, Any]:
+        """Return the failure as a mapping of JSON types."""
+        return {
+            "error": type(self).__name__,
+            "message": self.message,
+            "detail": self.detail,
+            "hint": self.hint,
+            "target": str(self.target),
+            "exit_status": self.exit_status,
+            "sqlstate": self.sqlstate,
+        }
+
+
+class UsageError(RecoveryError):
+    """The words of a command make no sense."""
+
+    exit_status = 2
+    sqlstate = "22023"
+
+
+class SettingsError(RecoveryError):
+    """The settings file cannot be read or says something unknown."""
+
+    exit_status = 3
+    sqlstate = "F0000"
+
+
+class Refused(RecoveryError):
+    """No method is possible, or the policy forbids it; nothing was changed."""
+
+    exit_status = 4
+    sqlstate = "55000"
+
+
+class Unreachable(RecoveryError):
+    """A host, a server or a repository does not answer or lets nobody in."""
+
+    exit_status = 5
+    sqlstate = "08001"
+
+
+class Busy(RecoveryError):
+    """Another recovery holds the target."""
+
+    exit_status = 6
+    sqlstate = "55006"
+
+
+class Undone(RecoveryError):
+    """A step failed, and all that had been done was undone."""
+
+    exit_status = 7
+    sqlstate = "58000"
+
+
+class Incomplete(RecoveryError):
+    """A step failed past the point of no return."""
+
+    exit_status = 8
+    sqlstate = "58000"
+
+
+class Unverified(RecoveryError):
+    """The node runs, but not as it should."""
+
+    exit_status = 9
+    sqlstate = "58000"
+
+
+class Cancelled(RecoveryError):
+    """Somebody ended the run."""
+
+    exit_status = 10
+    sqlstate = "57014"
+
+
+def error_of_record(record: dict[str, Any]) -> RecoveryError:
+    """Return the failure that `RecoveryError.as_record` described.
+
+    >>> error_of_record(Busy("node 1 is busy").as_record()).exit_status
+    6
+    """
+    kinds = {kind.__name__: kind for kind in _kinds(RecoveryError)}
+    kind = kinds.get(record["error"], RecoveryError)
+    return kind(
+        record["message"],
+        detail=record["detail"],
+        hint=record["hint"],
+        target=TargetState(record["target"]),
+    )
+
+
+def _kinds(kind: type[RecoveryError]) -> Iterator[type[RecoveryError]]:
+    yield kind
+    for subkind in kind.__subclasses__():
+        yield from _kinds(subkind)

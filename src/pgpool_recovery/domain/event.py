@@ -1,0 +1,114 @@
+"""The closed set of what can happen in a run, for every reader: terminal, server log, NOTICE."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PlanMade:
+    """The plan that the run follows, as the sentences that an operator reads."""
+
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class StepStarted:
+    """A step begins; `sentence` says what it does, `number` which one of `count` it is."""
+
+    sentence: str
+    number: int
+    count: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the copy is; `total_bytes` is the server's estimate."""
+
+    done_bytes: int
+    total_bytes: int
+    bytes_per_s: float
+
+
+@dataclass(frozen=True)
+class Said:
+    """A line of a program's output."""
+
+    program: str
+    line: str
+
+
+@dataclass(frozen=True)
+class StepFinished:
+    """A step ended well."""
+
+    number: int
+    count: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Undoing:
+    """What a failed or cancelled run takes back."""
+
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The run reached its aim."""
+
+    sentence: str
+    seconds: float
+
+
+Event = PlanMade | StepStarted | Progress | Said | StepFinished | Undoing | Finished
+
+
+TOLD_SECONDS = 0.1
+"""A step that took less does not say so."""
+
+
+def as_text(event: Event) -> list[str]:
+    """Return the lines that tell a person of an event.
+
+    >>> as_text(Progress(512 * 2**20, 2**30, 64 * 2**20))
+    ['512 MB of 1024 MB copied (50 %), 64.0 MB/s, 8 s left']
+    """
+    match event:
+        case PlanMade(sentences):
+            return list(sentences)
+        case StepStarted(sentence, number, count):
+            return [f"step {number} of {count}: {sentence}"]
+        case StepFinished(number, count, seconds):
+            return [f"step {number} of {count} took {seconds:.1f} s"] * (seconds >= TOLD_SECONDS)
+        case Progress():
+            return [_progress_text(event)]
+        case Said(program, line):
+            return [f"{program}: {line}"]
+        case Undoing(sentence):
+            return [sentence]
+        case Finished(sentence, seconds):
+            return [f"{sentence} ({seconds:.1f} s)"]
+
+
+def _progress_text(progress: Progress) -> str:
+    text = f"{megabytes(progress.done_bytes)} of {megabytes(progress.total_bytes)} copied"
+    if progress.total_bytes > 0:
+        text += f" ({min(100, 100 * progress.done_bytes // progress.total_bytes)} %)"
+    if progress.bytes_per_s > 0:
+        left = max(0, progress.total_bytes - progress.done_bytes) / progress.bytes_per_s
+        text += f", {progress.bytes_per_s / 2**20:.1f} MB/s, {left:.0f} s left"
+    return text
+
+
+def megabytes(count: int) -> str:
+    """Return a number of bytes as a person reads it, in the units of pg_size_pretty().
+
+    >>> megabytes(10 * 2**30 + 1)
+    '10 GB'
+    """
+    units = ["bytes", "kB", "MB", "GB", "TB"]
+    value = float(count)
+    while value >= 10240 and len(units) > 1:
+        value /= 1024
+        units.pop(0)
+    return f"{value:.0f} {units[0]}"

@@ -1,0 +1,133 @@
+"""Which node is recovered, and how the words of the stage scripts name it."""
+
+import posixpath
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NewType
+
+from pgpool_recovery.domain.error import UsageError
+
+NodeId = NewType("NodeId", int)
+
+MAX_NODES = 128  # MAX_NUM_BACKENDS (Pgpool-II, src/include/pool_type.h).
+MAX_PORT = 65535
+MIN_WORDS, MAX_WORDS = 3, 7
+MAX_IDENTIFIER_BYTES = 63  # NAMEDATALEN - 1, the limit of a slot's name.
+
+
+@dataclass(frozen=True)
+class Target:
+    """The node to be recovered, as Pgpool-II names it; `port` and `node_id` may be unknown."""
+
+    host: str
+    data_directory: str
+    node_id: NodeId | None = None
+    port: int | None = None
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return (
+            f"{self.host}:{self.data_directory}" if self.node_id is None else f"node {self.node_id}"
+        )
+
+    @property
+    def slot_name(self) -> str:
+        """The physical replication slot of this node on whichever node is primary.
+
+        >>> Target("server1", "/data", NodeId(1)).slot_name
+        'pgpool_node_1'
+        >>> Target("Server-1.example", "/data").slot_name
+        'pgpool_server_1_example_data'
+        """
+        own = (
+            f"{self.host}{self.data_directory}" if self.node_id is None else f"node_{self.node_id}"
+        )
+        return "pgpool_" + re.sub(r"[^a-z0-9_]", "_", own.lower())[: MAX_IDENTIFIER_BYTES - 7]
+
+
+@dataclass(frozen=True)
+class RecoveryRequest:
+    """What the first stage is asked for: the target, and where it finds the primary."""
+
+    target: Target
+    primary_port: int
+    primary_host: str | None = None
+
+
+def parse_first_stage(words: Sequence[str], own_port: int) -> RecoveryRequest:
+    """Understand the three to seven words of recovery_1st_stage.
+
+    They are: own data directory, target host, target data directory, primary port, node id, target
+    port, primary host. With four words the last is the target's port when it differs from
+    `own_port`, the port of the server that runs the script (facts/drop-in.md).
+
+    >>> parse_first_stage(["/own", "host", "/data", "5433"], own_port=5432).target.port
+    5433
+    >>> parse_first_stage(["/own", "host", "/data", "5432"], own_port=5432).target.port
+    5432
+    """
+    if not MIN_WORDS <= len(words) <= MAX_WORDS:
+        raise UsageError(
+            f"recovery_1st_stage takes {MIN_WORDS} to {MAX_WORDS} arguments, not {len(words)}"
+        )
+    given: list[str | None] = [*words, *[None] * (MAX_WORDS - len(words))]
+    port, node_id, target_port, primary_host = given[MIN_WORDS:]
+    primary_port = own_port if port is None else parse_port(port)
+    if len(words) == MIN_WORDS + 1:
+        target_port, primary_port = port, own_port
+    return RecoveryRequest(
+        target=Target(
+            host=parse_host(words[1]),
+            data_directory=parse_data_directory(words[2]),
+            node_id=None if node_id is None else parse_node_id(node_id),
+            port=None if target_port is None else parse_port(target_port),
+        ),
+        primary_port=primary_port,
+        primary_host=None if primary_host is None else parse_host(primary_host),
+    )
+
+
+def parse_remote_start(words: Sequence[str]) -> Target:
+    """Understand the two words of pgpool_remote_start: target host, target data directory."""
+    if len(words) != 2:
+        raise UsageError(f"pgpool_remote_start takes 2 arguments, not {len(words)}")
+    return Target(host=parse_host(words[0]), data_directory=parse_data_directory(words[1]))
+
+
+def parse_host(text: str) -> str:
+    """Return a host name or address; refuses what ssh would take for an option."""
+    if not text or text.startswith("-") or re.search(r"[\s\x00-\x1f\x7f]", text):
+        raise UsageError(
+            f'invalid host name "{text}"', hint="Check backend_hostname in pgpool.conf."
+        )
+    return text
+
+
+def parse_data_directory(text: str) -> str:
+    """Return an absolute path without redundant parts.
+
+    >>> parse_data_directory("/var/lib//pgsql/15/data/")
+    '/var/lib/pgsql/15/data'
+    """
+    hint = "Check backend_data_directory in pgpool.conf."
+    if not text.startswith("/") or re.search(r"[\x00-\x1f\x7f]", text):
+        raise UsageError(f'data directory "{text}" is not an absolute path', hint=hint)
+    if ".." in text.split("/"):
+        raise UsageError(f'data directory "{text}" contains ".."', hint=hint)
+    return posixpath.normpath("/" + text.lstrip("/"))
+
+
+def parse_node_id(text: str) -> NodeId:
+    """Return a node id of Pgpool-II."""
+    if not re.fullmatch(r"[0-9]{1,3}", text) or int(text) >= MAX_NODES:
+        raise UsageError(f'invalid node id "{text}"', detail=f"It is 0 to {MAX_NODES - 1}.")
+    return NodeId(int(text))
+
+
+def parse_port(text: str) -> int:
+    """Return a TCP port."""
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= MAX_PORT:
+        raise UsageError(f'invalid port "{text}"', detail=f"It is 1 to {MAX_PORT}.")
+    return int(text)

@@ -1,0 +1,81 @@
+"""The extension's files for the servers of this host."""
+
+import re
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.install.placed_file import PlacedFile
+
+PATTERNS = ("lib/postgresql/*/bin/pg_config", "pgsql-*/bin/pg_config")
+OLDEST_MAJOR = 14
+MODE = 0o644
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A PostgreSQL installation, as its pg_config describes it."""
+
+    pg_config: Path
+    major: int
+    share_directory: Path
+    library_directory: Path
+
+    @property
+    def has_python(self) -> bool:
+        """Whether PL/Python is installed."""
+        return (self.library_directory / "plpython3.so").exists()
+
+    @property
+    def python_packages(self) -> str:
+        """How PL/Python is called where it can be had."""
+        return (
+            f"postgresql-plpython3-{self.major} (Debian, Ubuntu) or "
+            f"postgresql{self.major}-plpython3 (Enterprise Linux)"
+        )
+
+
+def find_installations(named: Iterable[Path], below: Path = Path("/usr")) -> list[Installation]:
+    """Return the installations of the named pg_config programs, or all that have a server."""
+    paths = list(named)
+    if paths:
+        return [_describe(path) for path in paths]
+    found = sorted(path for pattern in PATTERNS for path in below.glob(pattern))
+    servers = [path for path in found if path.with_name("postgres").exists()]
+    return [made for made in map(_describe, servers) if made.major >= OLDEST_MAJOR]
+
+
+def extension_files(installation: Installation) -> list[PlacedFile]:
+    """Return the extension's files as they belong into this installation."""
+    directory = installation.share_directory / "extension"
+    return [
+        PlacedFile(directory / file.name, file.read_bytes(), MODE)
+        for file in sorted(
+            (files("pgpool_recovery") / "extension").iterdir(), key=lambda file: file.name
+        )
+        if file.name.endswith((".sql", ".control"))
+    ]
+
+
+def _describe(pg_config: Path) -> Installation:
+    version = _ask(pg_config, "--version")
+    match = re.match(r"PostgreSQL (\d+)", version)
+    if match is None:
+        raise Refused(f"{pg_config} is not a pg_config", detail=f'It says "{version}".')
+    return Installation(
+        pg_config=pg_config,
+        major=int(match[1]),
+        share_directory=Path(_ask(pg_config, "--sharedir")),
+        library_directory=Path(_ask(pg_config, "--pkglibdir")),
+    )
+
+
+def _ask(pg_config: Path, option: str) -> str:
+    try:
+        done = subprocess.run([pg_config, option], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise Refused(f"could not run {pg_config}: {error}", hint="Name a pg_config.") from error
+    return done.stdout.strip()

@@ -1,0 +1,84 @@
+"""One file of ours in a place where another may stand: that one is kept aside and comes back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pgpool_recovery.domain.error import Refused
+
+OURS = b"Part of pgpool-recovery."
+SAVED_SUFFIX = ".before-pgpool-recovery"
+
+
+@dataclass(frozen=True)
+class PlacedFile:
+    """A file as it shall be."""
+
+    path: Path
+    contents: bytes
+    mode: int
+
+    @property
+    def saved(self) -> Path:
+        """Where the file that stood there waits."""
+        return self.path.with_name(self.path.name + SAVED_SUFFIX)
+
+
+def place(file: PlacedFile, *, dry_run: bool) -> str:
+    """Put a file in place; return what was, or would be, done."""
+    current = _read(file.path)
+    if current == file.contents and file.path.stat().st_mode & 0o777 == file.mode:
+        return f"{file.path} is there already"
+    is_foreign = current is not None and OURS not in current
+    if not dry_run:
+        if is_foreign:
+            _do(lambda: file.path.rename(file.saved), file.path)
+        _do(lambda: _write(file), file.path)
+    if is_foreign:
+        return f"{file.path} installed; what stood there is now {file.saved.name}"
+    return f"{file.path} installed" if current is None else f"{file.path} updated"
+
+
+def take_away(file: PlacedFile, *, dry_run: bool) -> str | None:
+    """Remove a file of ours and put back what stood there; None when there is nothing to do."""
+    current = _read(file.path)
+    if current is None or OURS not in current:
+        return None
+    has_saved = file.saved.exists()
+    if not dry_run:
+        if has_saved:
+            _do(lambda: file.saved.rename(file.path), file.path)
+        else:
+            _do(file.path.unlink, file.path)
+    return f"{file.path} {'restored to what stood there before' if has_saved else 'removed'}"
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _refused(path, error) from error
+
+
+def _write(file: PlacedFile) -> None:
+    """Write beside the place and rename, so that nobody ever reads half a file."""
+    new = file.path.with_name(f".{file.path.name}.new")
+    new.write_bytes(file.contents)
+    new.chmod(file.mode)
+    new.replace(file.path)
+
+
+def _do(action: Callable[[], object], path: Path) -> None:
+    try:
+        action()
+    except OSError as error:
+        raise _refused(path, error) from error
+
+
+def _refused(path: Path, error: OSError) -> Refused:
+    return Refused(
+        f"could not install {path}: {error.strerror}",
+        hint="Files of the server are installed as root, those of a data directory as its owner.",
+    )

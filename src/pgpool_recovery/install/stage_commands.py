@@ -1,0 +1,56 @@
+"""The stage commands as files of a data directory, where Pgpool-II's functions look for them."""
+
+import os
+import pwd
+import shlex
+import sys
+from pathlib import Path
+
+from pgpool_recovery import __version__
+from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.install.placed_file import OURS, PlacedFile
+
+MODE = 0o700
+PURPOSES = {
+    "recovery_1st_stage": "copy the primary to the node that is recovered",
+    "recovery_2nd_stage": "nothing in streaming mode",
+    "pgpool_remote_start": "start the server of the recovered node",
+}
+
+
+def stage_commands(data_directory: Path) -> list[PlacedFile]:
+    """Return the files; Refused when this is no data directory, or not this user's."""
+    try:
+        owner = (data_directory / "PG_VERSION").stat().st_uid
+    except OSError as error:
+        raise Refused(
+            f"{data_directory} is not a data directory of this host", detail=f"{error}."
+        ) from error
+    if owner != os.geteuid():
+        name = pwd.getpwuid(owner).pw_name
+        raise Refused(
+            f"data directory {data_directory} belongs to {name}",
+            hint=f"Run: runuser -u {name} -- pgpool-recovery install "
+            f"--data-directory {shlex.quote(str(data_directory))}",
+        )
+    return [
+        PlacedFile(data_directory / name, _script(name, purpose), MODE)
+        for name, purpose in PURPOSES.items()
+    ]
+
+
+def _script(name: str, purpose: str) -> bytes:
+    command = " ".join(shlex.quote(word) for word in own_command())
+    return (
+        "#!/bin/sh\n"
+        f"# {OURS.decode()} Version {__version__}. Pgpool-II has it called to {purpose}.\n"
+        f'exec {command} {name} "$@"\n'
+    ).encode()
+
+
+def own_command() -> list[str]:
+    """Return the words that start this command again, from anywhere and with any environment."""
+    script = Path(sys.executable).with_name("pgpool-recovery")
+    if os.access(script, os.X_OK):
+        return [str(script)]
+    return [sys.executable, "-I", "-m", "pgpool_recovery"]

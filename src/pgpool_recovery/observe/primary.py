@@ -1,0 +1,54 @@
+"""What the primary says of itself."""
+
+from pathlib import Path
+from typing import Any
+
+from pgpool_recovery.agent.place import identity_of
+from pgpool_recovery.plan.facts import STANDBY_PARAMETERS, PrimaryFacts, Slot, Tablespace
+from pgpool_recovery.postgres.connection import Connection
+
+
+def observe_primary(connection: Connection) -> PrimaryFacts:
+    """Return the facts about the server at the other end, which runs on this host."""
+    row = connection.row("primary")
+    data = Path(row["data_directory"])
+    return PrimaryFacts(
+        version=row["version"],
+        system_identifier=row["system_identifier"],
+        is_in_recovery=row["is_in_recovery"],
+        data_directory=identity_of(data),
+        is_configuration_inside=Path(row["config_file"]).is_relative_to(data),
+        bin_directory=row["bin_directory"],
+        socket_directories=_words(row["unix_socket_directories"]),
+        wal_level=row["wal_level"],
+        max_wal_senders=row["max_wal_senders"],
+        wal_senders=row["wal_senders"],
+        max_replication_slots=row["max_replication_slots"],
+        slots=tuple(Slot(**slot) for slot in connection.rows("slots")),
+        standby_parameters={name: row[name] for name in STANDBY_PARAMETERS},
+        data_bytes=row["data_bytes"],
+        wal_bytes=row["wal_bytes"],
+        tablespaces=tuple(_tablespace(found, row) for found in connection.rows("tablespaces")),
+        replication_users=_distinct(connection.rows("replication_users")),
+    )
+
+
+def _tablespace(found: dict[str, Any], server: dict[str, Any]) -> Tablespace:
+    """Return a tablespace; the version directory is TABLESPACE_VERSION_DIRECTORY (relpath.h)."""
+    directory = f"PG_{server['version'] // 10000}_{server['catalog_version']}"
+    return Tablespace(
+        oid=found["oid"],
+        location=found["location"],
+        directory=directory,
+        size_bytes=found["size_bytes"],
+        identity=identity_of(Path(found["location"], directory)),
+    )
+
+
+def _words(text: str) -> tuple[str, ...]:
+    words = (word.strip().strip('"') for word in text.split(","))
+    return tuple(word for word in words if word.startswith("/"))
+
+
+def _distinct(rows: list[dict[str, Any]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(row["name"] for row in rows))

@@ -1,0 +1,1 @@
+"""Facts in, plan out: pure functions that decide how a node is recovered."""

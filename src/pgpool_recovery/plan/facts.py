@@ -1,0 +1,155 @@
+"""All that a decision may rest on, learnt from the primary and from the target."""
+
+from dataclasses import dataclass
+
+from pgpool_recovery.domain.control_data import ControlData
+
+Conninfo = dict[str, str]
+"""A libpq connection string as keywords and values; never holds a password."""
+
+STANDBY_PARAMETERS = (
+    "max_connections",
+    "max_worker_processes",
+    "max_wal_senders",
+    "max_prepared_transactions",
+    "max_locks_per_transaction",
+)
+"""What must not be lower on a hot standby than on its primary (hot-standby.html)."""
+
+
+@dataclass(frozen=True)
+class FileIdentity:
+    """Which directory it really is: two hosts that are one see the same device and inode."""
+
+    boot_id: str
+    device: int
+    inode: int
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A replication slot of the primary."""
+
+    name: str
+    is_physical: bool
+    is_active: bool
+    wal_status: str | None
+
+
+@dataclass(frozen=True)
+class Tablespace:
+    """A tablespace of the primary; `directory` is the version directory within `location`."""
+
+    oid: int
+    location: str
+    directory: str
+    size_bytes: int
+    identity: FileIdentity | None
+
+
+@dataclass(frozen=True)
+class PrimaryFacts:
+    """What the primary says of itself."""
+
+    version: int
+    system_identifier: str
+    is_in_recovery: bool
+    data_directory: FileIdentity | None
+    is_configuration_inside: bool
+    bin_directory: str
+    socket_directories: tuple[str, ...]
+    wal_level: str
+    max_wal_senders: int
+    wal_senders: int
+    max_replication_slots: int
+    slots: tuple[Slot, ...]
+    standby_parameters: dict[str, int]
+    data_bytes: int
+    wal_bytes: int
+    tablespaces: tuple[Tablespace, ...]
+    replication_users: tuple[str, ...]
+
+    @property
+    def major(self) -> int:
+        """The major version, such as 15."""
+        return self.version // 10000
+
+
+@dataclass(frozen=True)
+class Filesystem:
+    """The filesystem that a path lies on, or would lie on."""
+
+    device: int
+    free_bytes: int
+
+
+@dataclass(frozen=True)
+class PlaceFacts:
+    """A directory of the target that a copy replaces as a whole.
+
+    `path` is free of symbolic links. `can_rename` says whether the directory can be renamed:
+    it is not a mount point itself, and what stands above it may be written.
+    """
+
+    path: str
+    exists: bool
+    size_bytes: int
+    can_write: bool
+    can_rename: bool
+    filesystem: Filesystem
+    identity: FileIdentity | None
+    has_old_copy: bool
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """The configuration with which the target's server would start; values as SHOW gives them."""
+
+    file: str
+    is_inside: bool
+    values: dict[str, str]
+    primary_conninfo: Conninfo
+
+
+@dataclass(frozen=True)
+class TargetFacts:
+    """What the agent learnt of the target."""
+
+    hostname: str
+    user: str
+    boot_id: str
+    data: PlaceFacts
+    wal: PlaceFacts | None
+    tablespaces: dict[int, PlaceFacts]
+    gone_tablespaces: tuple[str, ...]
+    is_empty: bool
+    is_data_directory: bool
+    foreign_entries: tuple[str, ...]
+    mounts_inside: tuple[str, ...]
+    major: int | None
+    control: ControlData | None
+    server_pid: int | None
+    managed_by: str | None
+    is_busy: bool
+    bin_directory: str | None
+    configuration: Configuration | None
+    configuration_problem: str | None
+
+
+@dataclass(frozen=True)
+class Login:
+    """A replication connection from the target to the primary that was tried."""
+
+    conninfo: Conninfo
+    system_identifier: str | None
+    problem: str | None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything at once."""
+
+    primary: PrimaryFacts
+    target: TargetFacts
+    logins: tuple[Login, ...]

@@ -1,0 +1,157 @@
+"""The closed set of steps; each says what it touches and how it is taken back."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import ClassVar
+
+from pgpool_recovery.domain.event import megabytes
+from pgpool_recovery.plan.facts import Conninfo
+
+
+class Touches(Enum):
+    """Where a step leaves something behind."""
+
+    PRIMARY = "primary"
+    TARGET = "target"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A directory of the target that is replaced as a whole, and where it is prepared.
+
+    The new directory grows in ``<workspace>/new`` and the old one waits in ``<workspace>/old``.
+    `is_inside`: the workspace lies in the directory itself, because that is a mount point or must
+    not be renamed; then the entries are moved one by one.
+    """
+
+    path: str
+    workspace: str
+    is_inside: bool
+    new: str
+
+    @property
+    def old(self) -> str:
+        """Where the old directory waits."""
+        return f"{self.workspace}/old"
+
+
+@dataclass(frozen=True)
+class TablespacePlace:
+    """A tablespace on its way: its OID, its location on the primary and on the target."""
+
+    oid: int
+    primary_location: str
+    location: str
+    place: Place
+
+    @property
+    def copy_location(self) -> str:
+        """What pg_basebackup is told to use as the location."""
+        return f"{self.place.workspace}/new"
+
+
+@dataclass(frozen=True)
+class Places:
+    """All directories of one target."""
+
+    data: Place
+    wal: Place | None
+    tablespaces: tuple[TablespacePlace, ...]
+
+    def all(self) -> tuple[Place, ...]:
+        """Return the places in the order in which they are swapped: the data directory last.
+
+        Until then nothing at the data directory's path can be started.
+        """
+        wal = () if self.wal is None else (self.wal,)
+        return (*wal, *(t.place for t in self.tablespaces), self.data)
+
+
+@dataclass(frozen=True)
+class Reserve:
+    """Take the target for this run, and clear away what an interrupted run left."""
+
+    touches: ClassVar[Touches] = Touches.TARGET
+    places: Places
+
+    def __str__(self) -> str:
+        return f"reserve {self.places.data.path}"
+
+
+@dataclass(frozen=True)
+class CreateSlot:
+    """Create a physical slot that reserves WAL at once."""
+
+    touches: ClassVar[Touches] = Touches.PRIMARY
+    name: str
+
+    def __str__(self) -> str:
+        return f"create replication slot {self.name}"
+
+
+@dataclass(frozen=True)
+class RemoveOld:
+    """Remove the old data: the point of no return of a plan that does not keep it."""
+
+    touches: ClassVar[Touches] = Touches.TARGET
+    places: Places
+
+    def __str__(self) -> str:
+        return f"remove the old data in {self.places.data.path}"
+
+
+@dataclass(frozen=True)
+class CopyBaseBackup:
+    """Copy everything with pg_basebackup into the workspaces."""
+
+    touches: ClassVar[Touches] = Touches.TARGET
+    bin_directory: str
+    conninfo: Conninfo
+    slot_name: str
+    places: Places
+    max_rate: str | None
+    size_bytes: int
+
+    def __str__(self) -> str:
+        return f"copy about {megabytes(self.size_bytes)} with pg_basebackup"
+
+
+@dataclass(frozen=True)
+class VerifyBackup:
+    """Check every file of the copy against its manifest."""
+
+    touches: ClassVar[Touches] = Touches.TARGET
+    bin_directory: str
+    places: Places
+
+    def __str__(self) -> str:
+        return "check the copy with pg_verifybackup"
+
+
+@dataclass(frozen=True)
+class ConfigureStandby:
+    """Give the copy the node's own configuration, and what makes it a standby of this primary."""
+
+    touches: ClassVar[Touches] = Touches.TARGET
+    places: Places
+    conninfo: Conninfo
+    slot_name: str
+    port: int | None
+
+    def __str__(self) -> str:
+        return "configure the copy as a standby"
+
+
+@dataclass(frozen=True)
+class SwapIn:
+    """Put the copy in the place of the old data."""
+
+    touches: ClassVar[Touches] = Touches.TARGET
+    places: Places
+
+    def __str__(self) -> str:
+        return f"put the copy into place at {self.places.data.path}"
+
+
+Step = Reserve | CreateSlot | RemoveOld | CopyBaseBackup | VerifyBackup | ConfigureStandby | SwapIn
+TargetStep = Reserve | RemoveOld | CopyBaseBackup | VerifyBackup | ConfigureStandby | SwapIn

@@ -1,0 +1,1 @@
+"""The home of psycopg: connections, connection strings and named queries."""

@@ -1,0 +1,1 @@
+"""Carry a plan out, step by step, and take it back when it fails."""

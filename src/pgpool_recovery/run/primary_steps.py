@@ -1,0 +1,31 @@
+"""The steps that touch the primary."""
+
+import time
+
+from pgpool_recovery.domain.error import Unreachable
+from pgpool_recovery.postgres.connection import Connection
+
+DROP_DEADLINE_S = 2.0
+TICK_S = 0.1
+
+
+def create_slot(connection: Connection, name: str) -> None:
+    """Create a physical slot with its WAL reserved, in place of one that lost its WAL."""
+    if connection.rows("slot", name=name):
+        connection.rows("drop_slot", name=name)
+    connection.rows("create_slot", name=name)
+
+
+def drop_slot(connection: Connection, name: str) -> None:
+    """Drop a slot; a walsender that still holds it, for a copy that was ended, is ended first."""
+    deadline = time.monotonic() + DROP_DEADLINE_S
+    while True:
+        try:
+            connection.rows("drop_slot", name=name)
+        except Unreachable:
+            if time.monotonic() > deadline:
+                raise
+            connection.rows("end_user_of_slot", name=name)
+            time.sleep(TICK_S)
+        else:
+            return

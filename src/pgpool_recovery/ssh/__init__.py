@@ -1,0 +1,1 @@
+"""The OpenSSH client, with the DBA's own configuration, keys and known hosts."""

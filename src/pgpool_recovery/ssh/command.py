@@ -1,0 +1,37 @@
+"""The one fixed command by which an agent is started on another host."""
+
+import os
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+PGPOOL_KEY = "id_rsa_pgpool"
+"""The key that the stock scripts and Pgpool-II's manual use, in ~/.ssh."""
+
+
+@dataclass(frozen=True)
+class SshSettings:
+    """How hosts are reached; `options` go to ssh as they are."""
+
+    user: str | None = None
+    options: tuple[str, ...] = ()
+    connect_timeout_s: int = 10
+
+
+def ssh_command(host: str, remote: Sequence[str], settings: SshSettings) -> list[str]:
+    """Return the words that run `remote` on `host`; its words are quoted for the login shell.
+
+    Nothing asks for a password and host keys are checked. A link that is lost is noticed after 15
+    to 20 seconds.
+    """
+    words = ["ssh", "-T", "-o", "BatchMode=yes"]
+    words += ["-o", f"ConnectTimeout={settings.connect_timeout_s}"]
+    words += ["-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"]
+    words += ["-o", "ForwardAgent=no", "-o", "ClearAllForwardings=yes"]
+    key = Path.home() / ".ssh" / PGPOOL_KEY
+    if os.access(key, os.R_OK):
+        words += ["-i", str(key)]
+    if settings.user is not None:
+        words += ["-l", settings.user]
+    return [*words, *settings.options, "--", host, shlex.join(remote)]

@@ -1,0 +1,1 @@
+"""Look at the recovered node from outside: does it run, and does it stream?"""
