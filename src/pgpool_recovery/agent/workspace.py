@@ -4,7 +4,7 @@ In the workspace of a place are
 
 * ``new``: the copy, whole or half
 * ``old``: the directory that the copy replaced
-* ``moving``: an old directory of which some entries still stand at the place
+* ``moving``: an old directory of which some entries stand at the place, on their way out or back
 * ``condemned``: a mark that what stands at the place is to be removed, and what already was moved
 """
 
@@ -52,10 +52,8 @@ def restore(place: Place, *, was_empty: bool) -> None:
 
     `was_empty`: nothing stood at the place before, so that all that stands there now is new.
     """
-    moving = _within(place, "moving")
-    if moving.exists():
-        _move_entries(moving, Path(place.path))
-        moving.rmdir()
+    if _within(place, "moving").exists():
+        _unite(place)
     elif has_old(place):
         remove_contents(place)
         _move_back(place)
@@ -131,11 +129,19 @@ def _move_in(place: Place) -> None:
 
 def _move_back(place: Place) -> None:
     if place.is_inside:
-        _move_entries(Path(place.old), Path(place.path))
-        Path(place.old).rmdir()
+        Path(place.old).rename(_within(place, "moving"))
+        sync(Path(place.workspace))
+        _unite(place)
     else:
         Path(place.old).rename(place.path)
         sync(Path(place.path).parent)
+
+
+def _unite(place: Place) -> None:
+    """Bring the entries of an old directory that are on their way back to the place."""
+    moving = _within(place, "moving")
+    _move_entries(moving, Path(place.path))
+    moving.rmdir()
 
 
 def _move_entries(source: Path, target: Path) -> None:

@@ -49,7 +49,12 @@ def read_settings(values: Mapping[str, Any], origin: str) -> Settings:
     converter.register_structure_hook(int, _count)
     converter.register_structure_hook(KeepOld, _keep_old)
     # A hook for the class itself would take its subclasses and aliases as well.
-    for kind, check in ((str, _text), (tuple[str, ...], _words), (NodeId, _node_id)):
+    for kind, check in (
+        (str, _text),
+        (str | None, _text),  # TOML has no null: what is not there is not structured.
+        (tuple[str, ...], _words),
+        (NodeId, _node_id),
+    ):
         converter.register_structure_hook_func(partial(eq, kind), check)
     try:
         return converter.structure(values, Settings)

@@ -1,0 +1,81 @@
+"""Promise 5: the node's own files survive, whatever came from the primary."""
+
+import os
+import socket
+from pathlib import Path
+
+from pgpool_recovery.agent.own_files import keep_own_files, own_directory
+
+
+def write(directory: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_text(text)
+    return directory
+
+
+def test_promise_5_own_files_take_the_place_of_the_copied(tmp_path: Path) -> None:
+    old = write(
+        tmp_path / "old",
+        {
+            "PG_VERSION": "15",
+            "base/1/1": "data",
+            "postgresql.conf": "port = 5433",
+            "conf.d/own.conf": "own",
+            "server.key": "own key",
+            "recovery_1st_stage": "own script",
+        },
+    )
+    (old / "server.key").chmod(0o600)
+    (old / "linked.conf").symlink_to("/etc/elsewhere.conf")
+    new = write(
+        tmp_path / "new",
+        {
+            "PG_VERSION": "15",
+            "base/1/1": "new data",
+            "postgresql.conf": "port = 5432",
+            "conf.d/primary.conf": "primary's",
+            "linked.conf": "primary's",
+            "primary.only": "came along",
+            "log/postgresql.log": "the primary's log",
+        },
+    )
+    keep_own_files(old, new)
+    assert (new / "postgresql.conf").read_text() == "port = 5433"
+    assert os.listdir(new / "conf.d") == ["own.conf"]
+    assert (new / "server.key").stat().st_mode & 0o777 == 0o600
+    assert (new / "recovery_1st_stage").read_text() == "own script"
+    assert (new / "linked.conf").readlink() == Path("/etc/elsewhere.conf")
+    assert (new / "base/1/1").read_text() == "new data"
+    assert (new / "primary.only").exists()
+    assert not (new / "log").exists(), "the primary's log came along"
+    assert (old / "postgresql.conf").read_text() == "port = 5433", "the old copy was changed"
+
+
+def test_logs_are_linked_and_special_files_left(tmp_path: Path) -> None:
+    old = write(tmp_path / "old", {"log/a.log": "x", "conf.d/a": "x"})
+    for name in (".s.PGSQL.5432", "conf.d/socket"):
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(old / name))
+    os.mkfifo(old / "pipe")
+    new = write(tmp_path / "new", {"PG_VERSION": "15"})
+    keep_own_files(old, new)
+    assert (new / "log/a.log").samefile(old / "log/a.log")
+    assert not (new / "conf.d/a").samefile(old / "conf.d/a")
+    assert sorted(os.listdir(new)) == ["PG_VERSION", "conf.d", "log"]
+    assert os.listdir(new / "conf.d") == ["a"]
+
+
+def test_new_node_keeps_what_the_copy_brings(tmp_path: Path) -> None:
+    new = write(tmp_path / "new", {"postgresql.conf": "primary's", "log/x.log": "x"})
+    keep_own_files(tmp_path / "missing", new)
+    assert (new / "postgresql.conf").exists()
+    assert (new / "log/x.log").exists()
+
+
+def test_own_files_wait_in_the_workspace_while_the_data_is_gone(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    own = write(tmp_path / "data.pgpool_recovery/own", {"postgresql.conf": "x"})
+    assert own_directory(data) == own
+    write(data, {"postgresql.conf": "y"})
+    assert own_directory(data) == data

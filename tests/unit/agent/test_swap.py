@@ -1,0 +1,272 @@
+"""Promises 3 and 4: whatever line a crash falls on, the old data or the whole copy can be found."""
+
+import itertools
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from pgpool_recovery.agent import own_files, swap, workspace
+from pgpool_recovery.agent.lock import lock, unlock
+from pgpool_recovery.domain.error import Busy, Refused
+from pgpool_recovery.plan.step import Place, Places, TablespacePlace
+
+OLD = {"PG_VERSION": "old", "global/pg_control": "old", "base/1": "old", "postgresql.conf": "own"}
+NEW = {"PG_VERSION": "new", "global/pg_control": "new", "base/1": "new", "base/2": "new"}
+SPACE_OLD = {"1/2": "old"}
+SPACE_NEW = {"1/2": "new", "1/3": "new"}
+
+
+class CrashError(Exception):
+    """The power went."""
+
+
+class Target:
+    """A data directory and a tablespace, with copies that wait to be put in place."""
+
+    def __init__(self, root: Path, *, is_inside: bool) -> None:
+        self.data, self.space = root / "data", root / "space" / "PG_15_1"
+        self.places = Places(
+            data=_place(self.data, "new", is_inside=is_inside),
+            wal=None,
+            tablespaces=(
+                TablespacePlace(
+                    oid=1,
+                    primary_location="/ts",
+                    location=str(self.space.parent),
+                    place=_place(self.space, "new/PG_15_1", is_inside=False),
+                ),
+            ),
+        )
+
+    def put_old(self) -> None:
+        _write(self.data, OLD)
+        _write(self.space, SPACE_OLD)
+
+    def put_copy(self) -> None:
+        _write(Path(self.places.data.new), NEW | {"backup_label": "new"})
+        _write(Path(self.places.tablespaces[0].place.new), SPACE_NEW)
+
+    def contents(self) -> tuple[dict[str, str], dict[str, str]]:
+        return _read(self.data), _read(self.space)
+
+    def reserve_and_copy(self) -> int:
+        held = swap.reserve(self.places)
+        self.put_copy()
+        return held
+
+
+def _place(path: Path, new: str, *, is_inside: bool) -> Place:
+    beside = f"{path}/pgpool_recovery" if is_inside else f"{path}.pgpool_recovery"
+    return Place(path=str(path), workspace=beside, is_inside=is_inside, new=f"{beside}/{new}")
+
+
+def _write(directory: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_text(text)
+
+
+def _read(directory: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(directory)): path.read_text()
+        for path in sorted(directory.rglob("*"))
+        if path.is_file() and "pgpool_recovery" not in path.relative_to(directory).parts
+    }
+
+
+@pytest.fixture(params=[False, True], ids=["beside", "inside"])
+def target(tmp_path: Path, request: pytest.FixtureRequest) -> Target:
+    return Target(tmp_path, is_inside=request.param)
+
+
+@contextmanager
+def crash_at(monkeypatch: pytest.MonkeyPatch, number: int) -> Iterator[None]:
+    """Let the operation `number` on the filesystem, and all after it, fail."""
+    done = itertools.count()
+
+    def counted(operation: Callable[..., object]) -> Callable[..., object]:
+        def run(*words: object, **options: object) -> object:
+            if next(done) >= number:
+                raise CrashError
+            return operation(*words, **options)
+
+        return run
+
+    with monkeypatch.context() as patch:
+        for name in ("rename", "rmdir", "unlink", "mkdir"):
+            patch.setattr(Path, name, counted(getattr(Path, name)))
+        patch.setattr(shutil, "rmtree", counted(shutil.rmtree))
+        patch.setattr(swap, "sync", counted(workspace.sync))
+        patch.setattr(workspace, "sync", counted(workspace.sync))
+        yield
+
+
+def crashes(
+    monkeypatch: pytest.MonkeyPatch, again: Callable[[], Target], action: Callable[[Target], object]
+) -> Iterator[Target]:
+    """Run `action` on fresh targets, each time with the crash one operation later."""
+    for number in itertools.count():
+        target = again()
+        try:
+            with crash_at(monkeypatch, number):
+                action(target)
+        except CrashError:
+            yield target
+        else:
+            assert number > 5, "nothing was interrupted"
+            return
+
+
+def test_swap_puts_copy_in_place_and_lets_old_wait(target: Target) -> None:
+    target.put_old()
+    unlock(target.reserve_and_copy())
+    swap.swap(target.places)
+    assert target.contents() == (NEW | {"backup_label": "new"}, SPACE_NEW)
+    assert _read(Path(target.places.data.old)) == OLD
+    assert _read(Path(target.places.tablespaces[0].place.old)) == SPACE_OLD
+
+
+def test_swap_into_nothing(target: Target) -> None:
+    unlock(target.reserve_and_copy())
+    swap.swap(target.places)
+    assert target.contents()[0] == NEW | {"backup_label": "new"}
+
+
+def test_put_back_restores_everything(target: Target) -> None:
+    target.put_old()
+    held = target.reserve_and_copy()
+    was_empty = swap.swap(target.places)
+    swap.put_back(target.places.all(), was_empty)
+    swap.release(target.places, held)
+    assert target.contents() == (OLD, SPACE_OLD)
+    assert not Path(target.places.data.workspace).exists()
+
+
+def test_put_back_into_nothing_removes_the_copy(target: Target) -> None:
+    held = target.reserve_and_copy()
+    swap.put_back(target.places.all(), swap.swap(target.places))
+    swap.release(target.places, held)
+    assert target.contents() == ({}, {})
+
+
+@pytest.mark.parametrize("is_inside", [False, True])
+def test_promise_4_interrupted_swap_is_put_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_inside: bool
+) -> None:
+    """A crash anywhere in the swap: tidy brings back the old data, or the swap was complete."""
+
+    def again() -> Target:
+        made = Target(Path(tmp_path, str(next(numbers))), is_inside=is_inside)
+        made.put_old()
+        unlock(made.reserve_and_copy())
+        return made
+
+    numbers = itertools.count()
+    seen = set()
+    for target in crashes(monkeypatch, again, lambda target: swap.swap(target.places)):
+        swap.tidy(target.data)
+        contents = target.contents()
+        seen.add(contents[0] == OLD)
+        if contents != (OLD, SPACE_OLD):
+            assert contents == (NEW | {"backup_label": "new"}, SPACE_NEW)
+            assert _read(Path(target.places.data.old)) == OLD
+    assert True in seen
+
+
+@pytest.mark.parametrize("is_inside", [False, True])
+def test_promise_4_crash_while_putting_back_is_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_inside: bool
+) -> None:
+    def again() -> Target:
+        made = Target(Path(tmp_path, str(next(numbers))), is_inside=is_inside)
+        made.put_old()
+        unlock(made.reserve_and_copy())
+        swap.swap(made.places)
+        return made
+
+    def put_back(target: Target) -> None:
+        swap.put_back(target.places.all(), {})
+
+    numbers = itertools.count()
+    for target in crashes(monkeypatch, again, put_back):
+        swap.tidy(target.data)
+        data, space = target.contents()
+        if data != OLD:  # It had not begun.
+            assert (data, space) == (NEW | {"backup_label": "new"}, SPACE_NEW)
+        else:
+            assert space == SPACE_OLD
+
+
+@pytest.mark.parametrize("is_inside", [False, True])
+def test_promise_4_interrupted_removal_is_finished_and_own_files_survive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_inside: bool
+) -> None:
+    def again() -> Target:
+        made = Target(Path(tmp_path, str(next(numbers))), is_inside=is_inside)
+        made.put_old()
+        unlock(swap.reserve(made.places))
+        return made
+
+    numbers = itertools.count()
+    for target in crashes(monkeypatch, again, lambda made: swap.remove_old_data(made.places)):
+        swap.tidy(target.data)
+        assert target.contents()[0] in (OLD, {})
+        own = own_files.own_directory(target.data)
+        assert (own / "postgresql.conf").read_text() == "own"
+
+
+def test_old_copy_that_waits_outlives_a_copy_that_never_ran(target: Target) -> None:
+    target.put_old()
+    unlock(target.reserve_and_copy())
+    swap.swap(target.places)
+    unlock(target.reserve_and_copy())
+    swap.swap(target.places)
+    assert _read(Path(target.places.data.old)) == OLD
+
+
+def test_old_copy_goes_when_the_new_server_has_run(target: Target) -> None:
+    target.put_old()
+    unlock(target.reserve_and_copy())
+    swap.swap(target.places)
+    (target.data / "backup_label").unlink()  # As recovery does.
+    unlock(swap.reserve(target.places))
+    assert not Path(target.places.data.old).exists()
+
+
+def test_discard_old_refuses_before_the_new_server_ran(target: Target) -> None:
+    target.put_old()
+    unlock(target.reserve_and_copy())
+    swap.swap(target.places)
+    with pytest.raises(Refused, match="has not been started"):
+        swap.discard_old(target.data)
+    (target.data / "backup_label").unlink()
+    assert swap.discard_old(target.data)
+    assert not Path(target.places.data.workspace).exists()
+    assert not Path(target.places.tablespaces[0].place.workspace).exists()
+    assert not swap.discard_old(target.data)
+
+
+def test_promise_6_one_recovery_at_a_time(target: Target) -> None:
+    held = swap.reserve(target.places)
+    with pytest.raises(Busy):
+        swap.reserve(target.places)
+    unlock(held)
+    unlock(swap.reserve(target.places))
+
+
+def test_tidy_keeps_out_of_the_way_of_a_running_recovery(target: Target) -> None:
+    held = target.reserve_and_copy()
+    with pytest.raises(Busy):
+        swap.tidy(target.data)
+    assert Path(target.places.data.new).exists()
+    unlock(held)
+    swap.tidy(target.data)
+    assert not Path(target.places.data.new).exists()
+
+
+def test_lock_is_given_back(tmp_path: Path) -> None:
+    unlock(lock(tmp_path))
+    unlock(lock(tmp_path))

@@ -1,0 +1,96 @@
+"""The settings file: optional, and strict where it is there."""
+
+from pathlib import Path
+
+import pytest
+
+from pgpool_recovery.config.load import DEFAULT_FILE, load_settings, settings_file
+from pgpool_recovery.config.settings import Settings
+from pgpool_recovery.domain.error import SettingsError
+from pgpool_recovery.domain.node import NodeId, Target
+from pgpool_recovery.plan.policy import KeepOld
+
+GOOD = """\
+[ssh]
+user = "postgres"
+options = ["-i", "/key"]
+[policy]
+keep_old = "always"
+max_rate = "100M"
+[timeout]
+start_s = 600
+[node.1]
+host = "server2"
+start_command = ["sudo", "systemctl", "start", "postgresql-15"]
+[node.1.tablespace_mapping]
+"/ts1" = "/ts1b"
+"""
+
+BAD = """\
+colour = "blue"
+[policy]
+keep_old = "sometimes"
+max_rate = 3
+speed = "fast"
+[timeout]
+start_s = -1
+[ssh]
+connect_timeout_s = true
+options = "-v"
+[node.200]
+[agent]
+command = [1]
+"""
+
+
+def test_file_that_says_something(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(GOOD)
+    settings = load_settings(file)
+    assert settings.policy.keep_old is KeepOld.ALWAYS
+    assert settings.ssh.options == ("-i", "/key")
+    assert settings.timeout.start_s == 600
+    node = settings.of_target(Target("x", "/data", NodeId(1)))
+    assert node.tablespace_mapping == {"/ts1": "/ts1b"}
+    assert settings.of_target(Target("server2", "/data")) == node
+    assert settings.of_target(Target("server3", "/data")).start_command == ()
+
+
+def test_all_complaints_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(BAD)
+    with pytest.raises(SettingsError, match="has 9 errors") as caught:
+        load_settings(file)
+    assert sorted((caught.value.detail or "").split("\n")) == [
+        "invalid value (invalid node id \"200\") in node['200']",
+        "invalid value (it is a list of texts) in agent.command",
+        "invalid value (it is a list of texts) in ssh.options",
+        "invalid value (it is a number greater than 0) in timeout.start_s",
+        "invalid value (it is a text in quotes) in policy.max_rate",
+        "invalid value (it is a whole number greater than 0) in ssh.connect_timeout_s",
+        "invalid value (it is one of always, when-space-allows, never) in policy.keep_old",
+        "unknown setting colour",
+        "unknown setting speed in policy",
+    ]
+
+
+def test_no_toml(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text("[")
+    with pytest.raises(SettingsError, match="is not TOML"):
+        load_settings(file)
+
+
+def test_missing_file_is_an_error_when_it_was_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SettingsError, match="does not exist"):
+        load_settings(tmp_path / "nowhere.toml")
+    monkeypatch.setattr("pgpool_recovery.config.load.DEFAULT_FILE", tmp_path / "default.toml")
+    assert load_settings(tmp_path / "default.toml") == Settings()
+
+
+def test_which_file() -> None:
+    assert settings_file(None, {}) == DEFAULT_FILE
+    assert settings_file(None, {"PGPOOL_RECOVERY_CONFIG": "/x"}) == Path("/x")
+    assert settings_file("/y", {"PGPOOL_RECOVERY_CONFIG": "/x"}) == Path("/y")

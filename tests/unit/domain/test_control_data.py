@@ -1,0 +1,31 @@
+"""The output of pg_controldata."""
+
+import pytest
+
+from pgpool_recovery.domain.control_data import ControlData, parse_control_data
+from pgpool_recovery.domain.error import Refused
+
+OUTPUT = """\
+pg_control version number:            1300
+Catalog version number:               202209061
+Database system identifier:           7301415926535897932
+Database cluster state:               shut down in recovery
+pg_control last modified:             Mon 23 Nov 2026 01:07:03 AM UTC
+Latest checkpoint location:           0/6000028
+Latest checkpoint's TimeLineID:       3
+Data page checksum version:           1
+"""
+
+
+def test_lines_that_decisions_rest_on() -> None:
+    assert parse_control_data(OUTPUT) == ControlData(
+        system_identifier="7301415926535897932",
+        state="shut down in recovery",
+        timeline=3,
+        has_checksums=True,
+    )
+
+
+def test_anything_else_is_refused() -> None:
+    with pytest.raises(Refused, match="could not understand"):
+        parse_control_data("pg_controldata: fatal: no data was returned")

@@ -1,0 +1,42 @@
+"""Failures cross borders as records, and exit statuses keep their meaning."""
+
+import json
+
+import pytest
+
+from pgpool_recovery.domain import error as errors
+from pgpool_recovery.domain.target_state import TargetState
+
+DOCUMENTED: dict[
+    type[errors.RecoveryError], int
+] = {  # The table of docs/reference/exit-statuses.md.
+    errors.RecoveryError: 1,
+    errors.UsageError: 2,
+    errors.SettingsError: 3,
+    errors.Refused: 4,
+    errors.Unreachable: 5,
+    errors.Busy: 6,
+    errors.Undone: 7,
+    errors.Incomplete: 8,
+    errors.Unverified: 9,
+    errors.Cancelled: 10,
+}
+
+
+def test_exit_statuses_are_stable() -> None:
+    kinds: list[type[errors.RecoveryError]] = [errors.RecoveryError]
+    kinds += errors.RecoveryError.__subclasses__()
+    assert {kind: kind.exit_status for kind in kinds} == DOCUMENTED
+
+
+@pytest.mark.parametrize("kind", DOCUMENTED)
+def test_record_round_trip(kind: type[errors.RecoveryError]) -> None:
+    error = kind("message", detail="detail", hint=None, target=TargetState.INCOMPLETE)
+    again = errors.error_of_record(json.loads(json.dumps(error.as_record())))
+    assert type(again) is kind
+    assert again.as_record() == error.as_record()
+
+
+def test_record_of_a_newer_version_is_still_a_failure() -> None:
+    record = errors.Busy("busy").as_record() | {"error": "SomethingNew"}
+    assert errors.error_of_record(record).message == "busy"

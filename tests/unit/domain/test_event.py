@@ -1,0 +1,35 @@
+"""What a person reads of each event."""
+
+import pytest
+
+from pgpool_recovery.domain.event import (
+    Event,
+    Finished,
+    PlanMade,
+    Progress,
+    Said,
+    StepFinished,
+    StepStarted,
+    Undoing,
+    as_text,
+)
+
+LINES: list[tuple[Event, list[str]]] = [
+    (PlanMade(("one", "two")), ["one", "two"]),
+    (StepStarted("copy", 2, 5), ["step 2 of 5: copy"]),
+    (StepFinished(2, 5, 12.34), ["step 2 of 5 took 12.3 s"]),
+    (StepFinished(2, 5, 0.01), []),
+    (Progress(0, 0, 0.0), ["0 bytes of 0 bytes copied"]),
+    (
+        Progress(3 * 2**30, 2 * 2**30, 2.0**20),
+        ["3072 MB of 2048 MB copied (100 %), 1.0 MB/s, 0 s left"],
+    ),
+    (Said("pg_basebackup", "hello"), ["pg_basebackup: hello"]),
+    (Undoing("undo"), ["undo"]),
+    (Finished("done", 1.0), ["done (1.0 s)"]),
+]
+
+
+@pytest.mark.parametrize(("event", "lines"), LINES)
+def test_lines(event: Event, lines: list[str]) -> None:
+    assert as_text(event) == lines

@@ -1,0 +1,89 @@
+"""The words of the stage scripts, understood or refused."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pgpool_recovery.domain.error import UsageError
+from pgpool_recovery.domain.node import (
+    MAX_IDENTIFIER_BYTES,
+    NodeId,
+    Target,
+    parse_first_stage,
+    parse_remote_start,
+)
+
+WORDS = ["/own", "server2", "/data", "5433", "1", "5434", "server1"]
+
+
+@pytest.mark.parametrize(
+    ("count", "target", "primary_port", "primary_host"),
+    [
+        (3, Target("server2", "/data"), 5432, None),
+        (4, Target("server2", "/data", port=5433), 5432, None),
+        (5, Target("server2", "/data", NodeId(1)), 5433, None),
+        (6, Target("server2", "/data", NodeId(1), 5434), 5433, None),
+        (7, Target("server2", "/data", NodeId(1), 5434), 5433, "server1"),
+    ],
+)
+def test_each_number_of_words(
+    count: int, target: Target, primary_port: int, primary_host: str | None
+) -> None:
+    request = parse_first_stage(WORDS[:count], own_port=5432)
+    assert request.target == target
+    assert request.primary_port == primary_port
+    assert request.primary_host == primary_host
+
+
+def test_fourth_of_four_words_is_the_primary_port_when_it_equals_it() -> None:
+    request = parse_first_stage(["/own", "server2", "/data", "5432"], own_port=5432)
+    assert (request.target.port, request.primary_port) == (5432, 5432)
+
+
+@pytest.mark.parametrize(
+    ("position", "word", "message"),
+    [
+        (1, "", "invalid host name"),
+        (1, "-oProxyCommand=touch /tmp/x", "invalid host name"),
+        (1, "host name", "invalid host name"),
+        (1, "host\nname", "invalid host name"),
+        (2, "data", "is not an absolute path"),
+        (2, "/data/../../etc", 'contains ".."'),
+        (2, "/da\nta", "is not an absolute path"),
+        (3, "5432;", "invalid port"),
+        (3, "0", "invalid port"),
+        (3, "65536", "invalid port"),
+        (4, "-1", "invalid node id"),
+        (4, "128", "invalid node id"),
+        (5, "", "invalid port"),
+        (6, "-", "invalid host name"),
+    ],
+)
+def test_odd_words_are_refused(position: int, word: str, message: str) -> None:
+    words = [*WORDS[:position], word, *WORDS[position + 1 :]]
+    with pytest.raises(UsageError, match=message):
+        parse_first_stage(words, own_port=5432)
+
+
+@pytest.mark.parametrize("count", [0, 2, 8])
+def test_wrong_number_of_words(count: int) -> None:
+    with pytest.raises(UsageError, match="takes 3 to 7 arguments"):
+        parse_first_stage((WORDS * 2)[:count], own_port=5432)
+
+
+def test_remote_start_takes_two_words() -> None:
+    assert parse_remote_start(["server2", "/data//x/"]) == Target("server2", "/data/x")
+    with pytest.raises(UsageError, match="takes 2 arguments"):
+        parse_remote_start(["server2"])
+
+
+@given(st.text(min_size=1), st.text())
+def test_slot_name_is_one_that_postgresql_accepts(host: str, directory: str) -> None:
+    name = Target(host, directory).slot_name
+    assert len(name.encode()) <= MAX_IDENTIFIER_BYTES
+    assert set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789_")
+
+
+def test_name_in_messages() -> None:
+    assert Target("server2", "/data", NodeId(1)).name == "node 1"
+    assert Target("server2", "/data").name == "server2:/data"

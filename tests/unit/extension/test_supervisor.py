@@ -1,0 +1,266 @@
+"""The process that runs scripts for a backend and leaves none of their processes behind."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import build
+import pytest
+
+STOPPED_WITHIN_S = 5.0
+
+
+class Supervisor:
+    """A real supervisor, spoken to as the backend does."""
+
+    def __init__(self, directory: Path) -> None:
+        self.mark = f"PGPOOL_RECOVERY_ID={uuid.uuid4()}"
+        self.directory = directory
+        self.log = directory / "log"
+        program = directory / "supervisor.py"
+        program.write_text(build.supervisor_program())
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(program)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+            )
+
+    def ask(self, **request: Any) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(request).encode() + b"\n")
+        self.process.stdin.flush()
+
+    def run(self, *argv: str, **environment: str) -> None:
+        variables = {"PATH": os.environ["PATH"], **dict([self.mark.split("=")]), **environment}
+        self.ask(
+            run=list(argv), environment=variables, directory=str(self.directory), mark=self.mark
+        )
+
+    def shell(self, script: str) -> None:
+        self.run("/bin/sh", "-c", script)
+
+    def reply(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        reply: dict[str, Any] = json.loads(self.process.stdout.readline())
+        return reply
+
+    def replies_to_the_end(self) -> list[dict[str, Any]]:
+        replies = [self.reply()]
+        while "ended" not in replies[-1] and "error" not in replies[-1]:
+            replies.append(self.reply())
+        return replies
+
+    def lines_and_status(self) -> tuple[list[str], int]:
+        replies = self.replies_to_the_end()
+        return [reply["line"] for reply in replies if "line" in reply], replies[-1]["ended"]
+
+    def wait_for_line(self, text: str) -> None:
+        while self.reply().get("line") != text:
+            pass
+
+    def close(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
+    def processes(self) -> list[int]:
+        """The living processes that bear the mark, zombies not among them."""
+        found = []
+        for directory in Path("/proc").iterdir():
+            try:
+                environment = (directory / "environ").read_bytes().split(b"\0")
+            except (OSError, ValueError):
+                continue
+            if self.mark.encode() in environment:
+                found.append(int(directory.name))
+        return found
+
+    def wait_until_none_lives(self) -> float:
+        began = time.monotonic()
+        while self.processes():
+            assert time.monotonic() - began < STOPPED_WITHIN_S, self.processes()
+            time.sleep(0.05)
+        return time.monotonic() - began
+
+
+@pytest.fixture
+def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
+    made = Supervisor(tmp_path)
+    yield made
+    made.process.kill()
+    made.process.wait()
+    for stream in (made.process.stdin, made.process.stdout):
+        assert stream is not None
+        stream.close()
+    for pid in made.processes():
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_lines_come_one_by_one_and_the_status_last(supervisor: Supervisor) -> None:
+    supervisor.shell("echo one; echo two >&2; printf 'three\\rfour\\n\\nfive'; exit 3")
+    assert supervisor.lines_and_status() == (["one", "two", "three", "four", "five"], 3)
+    assert supervisor.log.read_text() == "one\ntwo\nthree\nfour\nfive\n"
+
+
+def test_it_runs_one_program_after_the_other(supervisor: Supervisor) -> None:
+    for status in (0, 1, 0):
+        supervisor.shell(f"exit {status}")
+        assert supervisor.lines_and_status() == ([], status)
+
+
+def test_words_and_bytes_arrive_as_they_are(supervisor: Supervisor) -> None:
+    script = "import sys, os; print(os.fsencode(sys.argv[1]), os.environb[b'X'])"
+    supervisor.run(sys.executable, "-c", script, "$(touch x) \udcff ü", X="\udcfe'")
+    lines, status = supervisor.lines_and_status()
+    assert status == 0
+    assert lines == [f"{b'$(touch x) ' + bytes([255]) + ' ü'.encode()!r} {bytes([254, 39])!r}"]
+    assert not (supervisor.directory / "x").exists()
+
+
+def test_directory_session_and_descriptors(supervisor: Supervisor) -> None:
+    script = (
+        "import os; print(os.getcwd(), os.getsid(0) == os.getpid(), os.listdir('/proc/self/fd'))"
+    )
+    supervisor.run(sys.executable, "-c", script)
+    (line,), _ = supervisor.lines_and_status()
+    # The fourth is the one that reads the directory.
+    assert line == f"{supervisor.directory} True ['0', '1', '2', '3']"
+
+
+def test_script_without_interpreter_line_runs_in_sh(supervisor: Supervisor) -> None:
+    script = supervisor.directory / "script"
+    script.write_text('echo "$1"\n')
+    script.chmod(0o700)
+    supervisor.run(str(script), "a b")
+    assert supervisor.lines_and_status() == (["a b"], 0)
+
+
+def test_what_cannot_be_started(supervisor: Supervisor) -> None:
+    supervisor.run("/nowhere/script")
+    assert supervisor.reply() == {"error": "No such file or directory"}
+    supervisor.run("/bin/true", "x" * 4_000_000)
+    assert supervisor.reply() == {"error": "Argument list too long"}
+
+
+def test_signal_that_ended_it(supervisor: Supervisor) -> None:
+    supervisor.shell("kill -TERM $$")
+    assert supervisor.lines_and_status() == ([], -signal.SIGTERM)
+
+
+def test_long_line_is_cut_and_zero_bytes_stay_out_of_the_log(supervisor: Supervisor) -> None:
+    supervisor.run(sys.executable, "-c", "print('x' * 20000); print('a\\0b', end='')")
+    lines, _ = supervisor.lines_and_status()
+    assert "".join(lines) == "x" * 20000 + "a\0b"
+    assert b"\0" not in supervisor.log.read_bytes()
+
+
+def test_record_stays_out_of_the_log(supervisor: Supervisor) -> None:
+    supervisor.shell("printf '\\036{\"a\": 1}\\n'; echo text")
+    lines, _ = supervisor.lines_and_status()
+    assert lines == ['\x1e{"a": 1}', "text"]
+    assert supervisor.log.read_text() == "text\n"
+
+
+STUBBORN = (
+    "trap '' INT TERM; (setsid sh -c 'trap \"\" INT TERM; sleep 600; sleep 600' &) ; "
+    "sleep 600 & echo started; while :; do sleep 600; done"
+)
+
+
+@pytest.mark.parametrize("script", ["sleep 600 & echo started; wait", STUBBORN])
+def test_stop_ends_the_whole_tree(supervisor: Supervisor, script: str) -> None:
+    supervisor.shell(script)
+    supervisor.wait_for_line("started")
+    assert len(supervisor.processes()) >= 2
+    supervisor.ask(stop=True)
+    supervisor.wait_until_none_lives()
+    assert "ended" in supervisor.replies_to_the_end()[-1]
+
+
+@pytest.mark.parametrize("script", ["sleep 600 & echo started; wait", STUBBORN])
+def test_end_of_the_backend_ends_the_whole_tree(supervisor: Supervisor, script: str) -> None:
+    supervisor.shell(script)
+    supervisor.wait_for_line("started")
+    supervisor.close()
+    supervisor.wait_until_none_lives()
+    assert supervisor.process.wait(STOPPED_WITHIN_S) == 0
+
+
+def test_sigterm_to_the_supervisor_ends_the_whole_tree(supervisor: Supervisor) -> None:
+    supervisor.shell("echo started; sleep 600")
+    supervisor.wait_for_line("started")
+    supervisor.process.terminate()
+    supervisor.wait_until_none_lives()
+    assert supervisor.process.wait(STOPPED_WITHIN_S) == 0
+
+
+def test_next_supervisor_ends_what_a_killed_one_left(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    supervisor.shell("echo started; sleep 600")
+    supervisor.wait_for_line("started")
+    supervisor.process.kill()
+    assert supervisor.processes()
+    (tmp_path / "next").mkdir()
+    successor = Supervisor(tmp_path / "next")
+    successor.ask(end=supervisor.mark)
+    assert successor.reply() == {"ended": 0}
+    assert not supervisor.processes()
+    successor.process.communicate()
+
+
+def test_script_gets_the_chance_to_clean_up(supervisor: Supervisor) -> None:
+    supervisor.shell("trap 'echo cleaned; exit 7' INT; echo started; while :; do sleep 0.1; done")
+    supervisor.wait_for_line("started")
+    supervisor.ask(stop=True)
+    lines, status = supervisor.lines_and_status()
+    assert (lines, status) == (["cleaned"], 7)
+
+
+def test_flood_does_not_keep_it_from_stopping(supervisor: Supervisor) -> None:
+    supervisor.shell("echo started; yes")
+    supervisor.wait_for_line("started")
+    supervisor.ask(stop=True)
+    assert supervisor.replies_to_the_end()[-1]["ended"] < 0
+    assert not supervisor.processes()
+
+
+def test_daemon_outlives_its_script_and_writes_on_to_the_log(supervisor: Supervisor) -> None:
+    supervisor.shell("(setsid sh -c 'sleep 0.5; echo late; sleep 0.5; echo later' &); echo now")
+    assert supervisor.lines_and_status() == (["now"], 0)
+    supervisor.close()
+    supervisor.process.wait(STOPPED_WITHIN_S)
+    assert len(supervisor.processes()) >= 1
+    supervisor.wait_until_none_lives()
+    deadline = time.monotonic() + STOPPED_WITHIN_S
+    while "later" not in supervisor.log.read_text() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert supervisor.log.read_text() == "now\nlate\nlater\n"
+
+
+def test_left_program_outlives_the_supervisor(supervisor: Supervisor, tmp_path: Path) -> None:
+    done = tmp_path / "done"
+    supervisor.ask(
+        leave=["/bin/sh", "-c", f"sleep 0.3; echo said; touch {shlex.quote(str(done))}"],
+        environment={"PATH": os.environ["PATH"]},
+        directory=str(tmp_path),
+        after_s=0.1,
+        output="log",
+    )
+    assert supervisor.reply()["started"] > 0
+    supervisor.close()
+    supervisor.process.wait(STOPPED_WITHIN_S)
+    deadline = time.monotonic() + STOPPED_WITHIN_S
+    while not done.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert done.exists()
+    assert supervisor.log.read_text() == "said\n"
