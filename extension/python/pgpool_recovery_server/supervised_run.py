@@ -138,6 +138,8 @@ class SupervisedRun:
             interrupt = interrupt or self._interrupt(is_idle=reply is None)
             if interrupt is not None:
                 self._stop()
+                if self._record is not None:
+                    interrupt.detail = "The target is %s." % self._record["target"]
                 raise interrupt
 
     def _tell(self, line):

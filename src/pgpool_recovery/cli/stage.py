@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable, Sequence
 
 from pgpool_recovery.config.load import load_settings, settings_file
-from pgpool_recovery.domain.error import Cancelled, RecoveryError
+from pgpool_recovery.domain.error import Cancelled, RecoveryError, Refused
 from pgpool_recovery.domain.event import Event, as_text
 from pgpool_recovery.domain.node import parse_first_stage, parse_port, parse_remote_start
 from pgpool_recovery.domain.target_state import TargetState
@@ -18,9 +18,6 @@ from pgpool_recovery.run.shield import CANCELLING
 RECORD_SEPARATOR = "\x1e"
 DEFAULT_PORT = "5432"
 CALLED_BY_SERVER = "PGPOOL_RECOVERY_ID"
-SECOND_STAGE = (
-    "recovery_2nd_stage: nothing to do, a standby needs no second stage in streaming mode"
-)
 
 
 def run_stage(name: str, words: Sequence[str]) -> int:
@@ -33,7 +30,7 @@ def run_stage(name: str, words: Sequence[str]) -> int:
         elif name == "pgpool_remote_start":
             _remote_start(words)
         else:
-            say(SECOND_STAGE)
+            _second_stage()
     except RecoveryError as error:
         return fail(error)
     except Exception as error:  # noqa: BLE001 - a bug is told as such, with all that it has
@@ -46,6 +43,16 @@ def _first_stage(words: Sequence[str]) -> None:
 
     request = parse_first_stage(words, own_port=_own_port())
     recover(request, load_settings(settings_file(None)), _tell(request.target.name))
+
+
+def _second_stage() -> None:
+    raise Refused(
+        "a second stage is not needed in streaming mode",
+        detail="Pgpool-II calls it in native replication and in snapshot isolation mode, "
+        "which these stage commands do not support yet.",
+        hint="Use stage scripts of your own for those modes; the functions call them.",
+        target=TargetState.COPIED,
+    )
 
 
 def _remote_start(words: Sequence[str]) -> None:

@@ -35,8 +35,9 @@ def test_others_must_not_write_it(tmp_path: Path, mode: int) -> None:
         find_script(str(tmp_path), "stage")
 
 
-def test_it_belongs_to_the_servers_user(tmp_path: Path) -> None:
-    os.chown(script(tmp_path), 65534, 65534)
+def test_it_belongs_to_the_servers_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script(tmp_path)
+    monkeypatch.setattr(os, "geteuid", lambda: 65534)
     with pytest.raises(Failure, match="does not belong to the user of the server"):
         find_script(str(tmp_path), "stage")
 

@@ -1,0 +1,59 @@
+# The two commands are `make demo` and `make test`; `make help` names the others.
+#
+# Both install what is missing (Debian packages, and Python packages into .venv, pinned by hash) and
+# may be run again. They need root, or sudo.
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+SOURCES := src tests extension demo hatch_build.py
+
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+export PYTHONDONTWRITEBYTECODE = 1
+
+.PHONY: help demo test quick lint format lock packages
+
+help:
+	@echo "make demo    lose a node of a real cluster under load and recover it, on loopback"
+	@echo "make test    lint, and all tests (about 15 minutes)"
+	@echo "make quick   lint, and the tests that need no server (1 minute)"
+	@echo "make format  format the code"
+	@echo "make lock    pin the Python packages anew"
+
+demo: packages $(VENV)/installed
+	@$(SUDO) $(PYTHON) -m demo
+
+test: quick
+	$(SUDO) $(PYTHON) -m pytest tests --ignore=tests/unit --ignore=tests/property
+
+quick: packages lint
+	$(PYTHON) -m pytest tests/unit src
+
+lint: $(VENV)/installed
+	$(VENV)/bin/ruff check $(SOURCES)
+	$(VENV)/bin/ruff format --check $(SOURCES)
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/vermin --quiet --no-tips --violations -t=3.6- extension/python
+
+format: $(VENV)/installed
+	$(VENV)/bin/ruff check --fix $(SOURCES)
+	$(VENV)/bin/ruff format $(SOURCES)
+
+packages:
+	@ci/install-packages
+
+$(VENV)/installed: requirements/development.txt pyproject.toml | packages
+	@echo "Installing Python packages into $(VENV)"
+	@test -x $(PYTHON) || /usr/bin/python3 -m venv $(VENV)
+	@$(PYTHON) -m pip install --quiet --require-hashes -r requirements/development.txt
+	@$(PYTHON) -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+lock: $(VENV)/installed
+	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-emit-index-url --no-emit-find-links --upgrade \
+		-o requirements/runtime.txt pyproject.toml
+	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-emit-index-url --no-emit-find-links --upgrade --group dev \
+		-o requirements/development.txt pyproject.toml

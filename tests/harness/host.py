@@ -1,0 +1,172 @@
+"""A host of its own, made of namespaces, that looks like a freshly installed Debian machine."""
+
+import pwd
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path, PurePath
+
+from .keeper import Keeper
+from .process_table import ProcessInfo, read_processes
+from .ssh import SshDaemon, SshMachine
+from .switch import NETWORK, NetworkAddress, Port, tbf_argv
+from .workspace import Workspace
+
+_NAMESPACES = ["--mount", "--uts", "--ipc", "--net", "--pid", "--fork"]
+_NOBODYS_MAC = "02:00:00:00:00:00"
+
+# What is written lives in memory and in the host's own mount namespace, and goes with its last
+# process. Overlays show the machine's own files; all that is not private becomes read-only, so
+# that nothing a test does as root can reach the machine itself
+# (test_nothing_outside_can_be_changed_from_a_host).
+_PRIVATE_MOUNTS = """
+set -eu
+private=/run/.private
+mount -t tmpfs -o mode=0755 tmpfs /run
+mkdir -m 0700 $private
+mkdir $private/shared
+mount --bind /var/tmp $private/shared
+for directory in etc opt root srv usr var; do
+    [ -d /$directory ] || continue
+    mkdir -p $private/$directory/upper $private/$directory/work
+    chmod --reference=/$directory $private/$directory/upper
+    mount -t overlay overlay /$directory \
+        -o lowerdir=/$directory,upperdir=$private/$directory/upper,workdir=$private/$directory/work
+done
+mount --bind $private/shared /var/tmp
+mount -o remount,bind,ro /
+mkdir -m 0755 /run/lock /run/sshd
+install -d -m 2775 -o postgres -g postgres /run/postgresql
+mount -t tmpfs -o mode=1777 tmpfs /tmp
+mount -t tmpfs -o mode=1777 tmpfs /dev/shm
+mount -t tmpfs -o mode=1775 tmpfs /var/log/postgresql
+chgrp postgres /var/log/postgresql
+if [ -n "$DISK" ]; then
+    mount --bind "$DISK" /var/lib/postgresql
+else
+    mount -t tmpfs tmpfs /var/lib/postgresql
+fi
+chown postgres:postgres /var/lib/postgresql
+chmod 0755 /var/lib/postgresql
+rm -rf /etc/postgresql/* /etc/ssh/ssh_host_* /etc/ssh/sshd_config*
+# A locked account (!) cannot log in by key either when sshd runs without PAM.
+sed -i 's/^postgres:[^:]*:/postgres:*:/' /etc/shadow
+hostname "$NAME"
+"""
+
+
+class Host(SshMachine):
+    """A machine with its own network, mount, UTS, IPC and PID namespaces, and its own sshd.
+
+    Its files start as this machine's own and can be written to, privately; /run, /tmp, /dev/shm,
+    /etc/postgresql, /var/lib/postgresql and /var/log/postgresql start empty. /var/tmp is the one
+    place that is shared with this machine. With `disk`, the home of postgres lies in that
+    workspace instead of in memory.
+    """
+
+    def __init__(
+        self, name: str, address: NetworkAddress, *, disk: Workspace | None = None
+    ) -> None:
+        self.name = name
+        self.address = address.ip
+        self.network = NETWORK
+        self.home = Path("/var/lib/postgresql")
+        self.log_directory = Path("/var/log/postgresql")
+        self.socket_directory = Path("/run/postgresql")
+        self.sshd = SshDaemon(self)
+        self._addresses = address
+        self._port: Port | None = None
+        self._directory = None if disk is None else disk.make_new(f"{name}-")
+        wrapper = ["unshare", *_NAMESPACES, "--mount-proc", "--kill-child"]
+        self.keeper = Keeper.start(wrapper=wrapper, hold=None if disk is None else disk.lock)
+
+    def boot(self) -> None:
+        """Make the host's files and its name its own."""
+        env = {"NAME": self.name, "DISK": str(self._directory or "")}
+        self.run(["sh", "-s"], user="root", stdin=_PRIVATE_MOUNTS, env=env)
+
+    def connect(self, port: Port, neighbours: Mapping[str, NetworkAddress]) -> None:
+        """Configure the interface that was plugged into `port`, and learn the other hosts.
+
+        Their link addresses are entered for good: were they asked for, a host that drops packets
+        would be reported as unreachable after three seconds, as only a neighbour ever is.
+        """
+        self._port = port
+        own = self._addresses
+        others = [one for one in neighbours.values() if one != own]
+        self._configure_network(
+            "link set lo up",
+            f"address add {own.interface} dev eth0",
+            "link set eth0 up",
+            *(_neighbour(one.ip, one.mac) for one in others),
+        )
+        names = [f"{one.ip}\t{name}" for name, one in neighbours.items()]
+        loopback = ["127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost"]
+        lines = "\n".join([*loopback, *names])
+        self.write_file("/etc/hosts", lines + "\n", owner="root", mode=0o644)
+        self.write_file("/etc/hostname", self.name + "\n", owner="root", mode=0o644)
+
+    def path(self, inside: str | PurePath) -> Path:
+        return Path(f"/proc/{self.keeper.pid}/root") / str(inside).lstrip("/")
+
+    def free_port(self, usual: int) -> int:
+        return usual
+
+    def processes(self) -> list[ProcessInfo]:
+        return [one for one in read_processes(self.path("/proc")) if one.pid != 1]
+
+    def cut(self, other: "Host | None" = None) -> None:
+        """Drop, in silence, every packet between this host and `other`, or all others."""
+        if other is None:
+            self._plugged_in.cut()
+        else:
+            self._configure_network(_neighbour(other.address, _NOBODYS_MAC))
+            other._configure_network(_neighbour(self.address, _NOBODYS_MAC))
+
+    def mend(self, other: "Host | None" = None) -> None:
+        """Undo the `cut` with the same argument."""
+        if other is None:
+            self._plugged_in.mend()
+        else:
+            self._configure_network(_neighbour(other.address, other._addresses.mac))
+            other._configure_network(_neighbour(self.address, self._addresses.mac))
+
+    def shape(self, rate_mbit: float | None) -> None:
+        """Limit what the host sends and what it receives, each to this rate; None: no limit."""
+        self._plugged_in.shape(rate_mbit)
+        self.run(tbf_argv("eth0", rate_mbit), user="root", check=rate_mbit is not None)
+
+    def small_filesystem(
+        self, path: str | PurePath, size_mb: int, *, owner: str = "postgres", mode: int = 0o700
+    ) -> None:
+        """Mount an empty filesystem of that size at `path`."""
+        self.make_directory(path, owner=owner)
+        entry = pwd.getpwnam(owner)
+        options = f"size={size_mb}m,mode={mode:o},uid={entry.pw_uid},gid={entry.pw_gid}"
+        self.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", path], user="root")
+
+    def close(self) -> None:
+        """End all that runs on the host; what lay in memory is gone with it."""
+        self.keeper.close()
+        if self._directory is not None:
+            shutil.rmtree(self._directory, ignore_errors=True)
+
+    @property
+    def _plugged_in(self) -> Port:
+        if self._port is None:
+            raise LookupError(f"host {self.name} is not connected to a network")
+        return self._port
+
+    def _configure_network(self, *lines: str) -> None:
+        self.run(["ip", "-batch", "-"], user="root", stdin="\n".join(lines))
+
+
+def why_no_hosts() -> str | None:
+    """Return why hosts cannot be made here, or None when they can."""
+    command = ["unshare", *_NAMESPACES, "--mount-proc", "mount", "-t", "tmpfs", "tmpfs", "/run"]
+    tried = subprocess.run(command, capture_output=True, text=True, check=False)
+    return None if tried.returncode == 0 else tried.stderr.strip()
+
+
+def _neighbour(ip: str, mac: str) -> str:
+    return f"neighbour replace {ip} lladdr {mac} dev eth0 nud permanent"
