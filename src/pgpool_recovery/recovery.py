@@ -56,6 +56,7 @@ def start(target: Target, settings: Settings, emit: Emit) -> Started:
         started = agent.ask(request, Started, timeout_s=None)
         if started.is_standby and started.slot_name is not None:
             see_streaming(connection, agent, target, started, settings)
+            drop_former_slot(connection, started.former_slot_name, emit)
         if agent.ask(DiscardOld(target.data_directory), bool, timeout_s=None):
             emit(Said("agent", "the new server runs, so the old data was removed"))
     how = "it was running already" if started.was_running else "it accepts connections"
@@ -85,6 +86,16 @@ def see_streaming(
         timeout_s=settings.timeout.streaming_s,
         read_log=read_log,
     )
+
+
+def drop_former_slot(connection: Connection, name: str | None, emit: Emit) -> None:
+    """Drop the slot by which the node streamed before: nobody else does, and it would keep WAL."""
+    if name is None:
+        return
+    for slot in connection.rows("slot", name=name):
+        if slot["is_physical"] and not slot["is_active"]:
+            connection.rows("drop_slot", name=name)
+            emit(Said("primary", f"dropped replication slot {name}, which the node used before"))
 
 
 @contextmanager

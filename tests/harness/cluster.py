@@ -20,6 +20,8 @@ from .pgpool_configuration import PgpoolSettings
 from .postgresql import Server
 from .until import until
 
+_LOG_TAIL_CHARACTERS = 4000
+
 
 class RecoveryError(AssertionError):
     """pcp_recovery_node did not report success."""
@@ -89,7 +91,9 @@ class Cluster:
             what=f"Pgpool-II to begin with the recovery of node {node_id}",
         )
         if "Command Successful" not in completed.output:
-            raise RecoveryError(f"node {node_id} was not recovered: {completed.output.strip()}")
+            error = RecoveryError(f"node {node_id} was not recovered: {completed.output.strip()}")
+            error.add_note(self.pgpool.log_text()[-_LOG_TAIL_CHARACTERS:])
+            raise error
         self.pgpool.wait_for_node(node_id, "up")
         return completed
 

@@ -1,6 +1,7 @@
 """The configuration that a server of this host would start with, and the settings of a standby."""
 
 import re
+import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -37,10 +38,7 @@ def read_configuration(
     if found is None:
         return None
     file, is_inside = found
-    own = own_directory(data_directory)
-    argv = [str(bin_directory / "postgres"), "-D", str(own)]
-    argv += ["-c", f"data_directory={own}", "-c", f"config_file={file}"]
-    values = {name: _value(argv, name, stop) for name in (*STANDBY_PARAMETERS, *OTHER_PARAMETERS)}
+    values = _effective_values(file, own_directory(data_directory), bin_directory, stop)
     return Configuration(
         file=str(file),
         is_inside=is_inside,
@@ -53,11 +51,20 @@ def read_configuration(
     )
 
 
+def _effective_values(file: Path, own: Path, bin_directory: Path, stop: Stop) -> dict[str, str]:
+    """Ask the server's own program; it wants to see a data directory, be it an empty one."""
+    with tempfile.TemporaryDirectory() as empty:
+        data = str(own) if own.is_dir() else empty
+        argv = [str(bin_directory / "postgres"), "-D", data]
+        argv += ["-c", f"data_directory={data}", "-c", f"config_file={file}"]
+        return {name: _value(argv, name, stop) for name in (*STANDBY_PARAMETERS, *OTHER_PARAMETERS)}
+
+
 def _value(argv: list[str], name: str, stop: Stop) -> str:
     completed = run([*argv, "-C", name], stop)
     if completed.status != 0:
         raise Refused("the server cannot read its configuration", detail=completed.last_lines)
-    return completed.output.strip()
+    return completed.output.split("\n")[-1]  # The server may have said something before.
 
 
 def write_standby_settings(data_directory: Path, settings: Mapping[str, str]) -> None:

@@ -92,6 +92,7 @@ class Started:
     was_running: bool
     is_standby: bool
     slot_name: str | None
+    former_slot_name: str | None
     port: int
     log_file: str | None
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from pgpool_recovery.agent.base_backup import relink
 from pgpool_recovery.agent.configuration import own_password, write_standby_settings
 from pgpool_recovery.agent.own_files import keep_own_files, own_directory
+from pgpool_recovery.agent.swap import note_former_slot
 from pgpool_recovery.agent.workspace import sync
 from pgpool_recovery.plan.step import ConfigureStandby
 from pgpool_recovery.postgres.conninfo import format_conninfo
@@ -22,6 +23,8 @@ def configure_standby(step: ConfigureStandby) -> None:
     relink(step.places)
     keep_own_files(own, new)
     write_standby_settings(new, standby_settings(step, own))
+    if step.former_slot_name is not None:
+        note_former_slot(step.places, step.former_slot_name)
     sync(new / "standby.signal")
     sync(new)
 

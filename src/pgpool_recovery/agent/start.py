@@ -11,6 +11,7 @@ from pgpool_recovery.agent.pidfile import PidFile, read_pid_file
 from pgpool_recovery.agent.program import KEPT_LINES, Stop, run
 from pgpool_recovery.agent.protocol import Start, Started
 from pgpool_recovery.agent.start_way import StartWay, find_way
+from pgpool_recovery.agent.swap import former_slot
 from pgpool_recovery.domain.error import Cancelled, Incomplete, RecoveryError, Refused, Unverified
 from pgpool_recovery.domain.target_state import TargetState
 
@@ -39,6 +40,7 @@ def start(request: Start, stop: Stop, tell: Tell) -> Started:
         was_running=was_running,
         is_standby=(data / "standby.signal").exists(),
         slot_name=read_auto_settings(data).get("primary_slot_name"),
+        former_slot_name=former_slot(data),
         port=server.port,
         log_file=_log_file(data, way),
     )

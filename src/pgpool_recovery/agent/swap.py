@@ -32,6 +32,7 @@ from pgpool_recovery.plan.step import Place, Places
 
 SWAPPING = "swapping"
 PLACES = "places"
+FORMER_SLOT = "former_slot"
 BACKUP_LABEL = "backup_label"
 
 
@@ -125,6 +126,17 @@ def remove_old_data(places: Places) -> None:
     for place in reversed(places.all()):
         remove_contents(place)
         remove_old(place)
+
+
+def note_former_slot(places: Places, name: str) -> None:
+    """Write down by which slot the old server streamed, until nobody can want it back."""
+    _write(Path(places.data.workspace) / FORMER_SLOT, name)
+
+
+def former_slot(data_directory: Path) -> str | None:
+    """Return what was written down for this target."""
+    files = (workspace / FORMER_SLOT for workspace in workspaces_of(data_directory))
+    return next((json.loads(file.read_text()) for file in files if file.exists()), None)
 
 
 def discard_old(data_directory: Path) -> bool:

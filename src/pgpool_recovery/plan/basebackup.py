@@ -5,8 +5,16 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from pgpool_recovery.domain.error import Busy, Unreachable
+from pgpool_recovery.domain.event import megabytes
 from pgpool_recovery.domain.node import Target
-from pgpool_recovery.plan.facts import Configuration, Facts, PlaceFacts, PrimaryFacts, TargetFacts
+from pgpool_recovery.plan.facts import (
+    Configuration,
+    Conninfo,
+    Facts,
+    PlaceFacts,
+    PrimaryFacts,
+    TargetFacts,
+)
 from pgpool_recovery.plan.login import choose_login, reject_logins
 from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.plan.policy import Policy
@@ -55,7 +63,7 @@ def plan_basebackup(target: Target, facts: Facts, policy: Policy) -> Plan | tupl
         _slot_steps(target, facts.primary),
         [RemoveOld(places)] if has_old and not keeps else [],
         [copy, VerifyBackup(facts.target.bin_directory, places)],
-        [ConfigureStandby(places, login.conninfo, target.slot_name, _port(target, facts.target))],
+        [_configure(places, login.conninfo, target, facts.target)],
         [SwapIn(places)],
     )
     return Plan(
@@ -65,6 +73,7 @@ def plan_basebackup(target: Target, facts: Facts, policy: Policy) -> Plan | tupl
         slot_name=target.slot_name,
         copy_bytes=copy_bytes,
         keeps_old=keeps,
+        notes=tuple(_notes(target, facts)),
         steps=tuple(steps),
     )
 
@@ -208,6 +217,20 @@ def _reject_slot(target: Target, primary: PrimaryFacts) -> Iterator[Rejection]:
         )
 
 
+def _notes(target: Target, facts: Facts) -> Iterator[str]:
+    """Say what somebody should look at, though it does not stand in the way."""
+    own = facts.target.configuration
+    former = None if own is None else own.values.get("primary_slot_name")
+    for slot in facts.primary.slots:
+        if not slot.is_active and slot.name not in (target.slot_name, former):
+            yield (
+                f"replication slot {slot.name} of the primary is not in use "
+                f"and keeps {megabytes(slot.kept_bytes)} of WAL"
+            )
+    for location in facts.target.gone_tablespaces:
+        yield f"the old data has a tablespace in {location} that the primary has not; it is left"
+
+
 def _slot_steps(target: Target, primary: PrimaryFacts) -> list[Step]:
     """Create the node's slot, unless there is one that still has its WAL."""
     slot = next((slot for slot in primary.slots if slot.name == target.slot_name), None)
@@ -280,6 +303,20 @@ def _is_same(identity: object, place: PlaceFacts) -> bool:
 def _all_places(target: TargetFacts) -> Iterable[PlaceFacts]:
     wal = [] if target.wal is None else [target.wal]
     return [target.data, *wal, *target.tablespaces.values()]
+
+
+def _configure(
+    places: Places, conninfo: Conninfo, target: Target, facts: TargetFacts
+) -> ConfigureStandby:
+    own = {} if facts.configuration is None else facts.configuration.values
+    former = own.get("primary_slot_name")
+    return ConfigureStandby(
+        places=places,
+        conninfo=conninfo,
+        slot_name=target.slot_name,
+        former_slot_name=former if former and former != target.slot_name else None,
+        port=_port(target, facts),
+    )
 
 
 def _port(target: Target, facts: TargetFacts) -> int | None:

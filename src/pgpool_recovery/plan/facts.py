@@ -34,6 +34,7 @@ class Slot:
     is_physical: bool
     is_active: bool
     wal_status: str | None
+    kept_bytes: int
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ class Plan:
     slot_name: str
     copy_bytes: int
     keeps_old: bool
+    notes: tuple[str, ...]
     steps: tuple[Step, ...]
 
     @property
@@ -31,4 +32,5 @@ class Plan:
             "the old data stays until the new server runs"
             if self.keeps_old
             else "the old data is removed before the copy, for want of space or by policy",
+            *(f"note: {note}" for note in self.notes),
         )

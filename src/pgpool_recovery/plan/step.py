@@ -136,6 +136,7 @@ class ConfigureStandby:
     places: Places
     conninfo: Conninfo
     slot_name: str
+    former_slot_name: str | None
     port: int | None
 
     def __str__(self) -> str:

@@ -61,7 +61,9 @@ def tablespace(**changes: Any) -> Tablespace:
 
 def slot(**changes: Any) -> Slot:
     """Return the slot of node 1, kept from an earlier recovery."""
-    healthy = Slot("pgpool_node_1", is_physical=True, is_active=False, wal_status="reserved")
+    healthy = Slot(
+        "pgpool_node_1", is_physical=True, is_active=False, wal_status="reserved", kept_bytes=0
+    )
     return replace(healthy, **changes)
 
 

@@ -262,6 +262,19 @@ def test_promise_2_refused_before_anything_is_touched(
     assert messages(situation) == [message]
 
 
+def test_notes_name_what_is_left_behind() -> None:
+    others = (
+        slot(name="pgpool_node_1"),
+        slot(name="used", is_active=True),
+        slot(name="orphan", kept_bytes=3 * GB),
+    )
+    situation = facts(primary=primary(slots=others), target=target(gone_tablespaces=("/ts9",)))
+    assert plan(situation).notes == (
+        "replication slot orphan of the primary is not in use and keeps 3072 MB of WAL",
+        "the old data has a tablespace in /ts9 that the primary has not; it is left",
+    )
+
+
 def test_hot_standby_off_is_refused() -> None:
     configuration = target().configuration
     assert configuration is not None

@@ -1,0 +1,96 @@
+"""The main job: pcp_recovery_node brings a node back, while clients go on writing."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster.site import (
+    assert_recovered,
+    on_hosts,
+    on_one_host,
+    on_this_machine,
+    slot_of,
+    streams,
+)
+from tests.harness.cluster import Cluster, ClusterPlan
+from tests.harness.pgpool_configuration import PgpoolSettings
+from tests.harness.product import Product
+from tests.harness.workspace import Workspace
+
+
+@pytest.fixture(scope="module", params=["plain", "debian"])
+def cluster(
+    request: pytest.FixtureRequest, workspace: Workspace, product: Product, namespaces: None
+) -> Iterator[Cluster]:
+    plan = ClusterPlan(layout=request.param, standbys=2, authentication="scram-sha-256")
+    with on_hosts(workspace, product, plan) as made:
+        yield made
+
+
+def test_standby_that_was_stopped(cluster: Cluster) -> None:
+    node = cluster.node(1)
+    node.set(work_mem="7MB")
+    with cluster.load(name="stopped", through_pgpool=False) as load:
+        node.stop()
+        cluster.recover(1)
+        load.wait_for_commits(50)
+    assert_recovered(cluster, 1, load)
+    assert node.sql("show work_mem") == [("7MB",)], "its own configuration was lost"
+    assert "node_1" not in cluster.slots(0), "the slot it used before still keeps WAL"
+
+
+def test_new_empty_node(cluster: Cluster) -> None:
+    with cluster.load(name="emptied", through_pgpool=False) as load:
+        cluster.node(1).lose()
+        if cluster.plan.layout == "plain":
+            assert not cluster.node(1).machine.path(cluster.node(1).data_directory).exists()
+        cluster.recover(1)
+        load.wait_for_commits(50)
+    assert_recovered(cluster, 1, load)
+
+
+def test_recovery_of_a_running_node_is_refused_by_pgpool(cluster: Cluster) -> None:
+    said = cluster.pgpool.recovery_node(1).output
+    assert "is alive" in said
+
+
+def test_ex_primary_after_a_failover(cluster: Cluster) -> None:
+    """Last in this file's cluster: node 0 is a standby afterwards."""
+    old = cluster.primary
+    new = cluster.fail_over()
+    assert new.node_id != old.node_id
+    with cluster.load(name="failed_over", through_pgpool=False) as load:
+        cluster.recover(old.node_id)
+        load.wait_for_commits(50)
+    assert_recovered(cluster, old.node_id, load)
+
+
+@pytest.fixture(scope="module")
+def single(workspace: Workspace, product: Product, namespaces: None) -> Iterator[Cluster]:
+    plan = ClusterPlan(ssh=False, pgpool=PgpoolSettings(hostname_style="name"))
+    with on_one_host(workspace, product, plan) as made:
+        yield made
+
+
+def test_target_on_the_same_host_needs_no_ssh(single: Cluster) -> None:
+    with single.load(name="single", through_pgpool=False) as load:
+        single.node(1).lose()
+        # Of a node without data nobody knows by which slot it used to stream.
+        single.primary.drop_slot(single.node(1).slot)
+        single.recover(1)
+        load.wait_for_commits(50)
+    assert_recovered(single, 1, load)
+
+
+def test_pgpool_over_unix_sockets_on_a_machine_without_namespaces(
+    workspace: Workspace, product: Product
+) -> None:
+    plan = ClusterPlan(pgpool=PgpoolSettings(hostname_style="socket"))
+    with on_this_machine(workspace, product, plan) as cluster:
+        with cluster.load(name="sockets", through_pgpool=False) as load:
+            cluster.node(1).stop()
+            cluster.recover(1)
+            load.wait_for_commits(50)
+        assert_recovered(cluster, 1, load)
+        assert streams(cluster.primary, 1)
+        assert cluster.slots(0)[slot_of(1)]
