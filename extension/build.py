@@ -131,14 +131,18 @@ def script(kind, *templates, create):
 def scripts():
     """Return all scripts of the extension as a dict of file names and texts."""
     fresh = script(
-        "CREATE EXTENSION pgpool_recovery", "language.sql", "functions.sql", create="CREATE"
+        "CREATE EXTENSION pgpool_recovery",
+        "language.sql",
+        "functions.sql",
+        "privileges.sql",
+        create="CREATE",
     )
     update = script(
         f"ALTER EXTENSION pgpool_recovery UPDATE TO '{VERSION}'",
         "from_stock.sql",
         "language.sql",
         "functions.sql",
-        "owner.sql",
+        "privileges.sql",
         create="CREATE OR REPLACE",
     )
     texts = {f"pgpool_recovery--{VERSION}.sql": fresh}

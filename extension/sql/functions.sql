@@ -190,22 +190,6 @@ AS $$
 {{ include switch_xlog.sql }}
 $$;
 
-REVOKE ALL ON FUNCTION
-    pgpool_recovery(text, text, text),
-    pgpool_recovery(text, text, text, text),
-    pgpool_recovery(text, text, text, text, integer),
-    pgpool_recovery(text, text, text, text, integer, text),
-    pgpool_recovery(text, text, text, text, integer, text, text),
-    pgpool_remote_start(text, text),
-    pgpool_pgctl(text, text),
-    pgpool_switch_xlog(text),
-    _pgpool_recovery_supervisor(),
-    _pgpool_recovery_run_script(text, text, text[]),
-    _pgpool_recovery_pg_ctl(text, text),
-    _pgpool_recovery_archived(text, text),
-    _pgpool_recovery_finish(@extschema@._pgpool_recovery_outcome)
-FROM PUBLIC;
-
 COMMENT ON FUNCTION pgpool_recovery(text, text, text)
     IS 'run a stage script of the data directory';
 COMMENT ON FUNCTION pgpool_recovery(text, text, text, text)

@@ -22,12 +22,6 @@ CREATE FUNCTION _pgpool_recovery_inline_handler(internal) RETURNS void
 CREATE FUNCTION _pgpool_recovery_validator(oid) RETURNS void
     STRICT LANGUAGE c AS '$libdir/plpython3', 'plpython3_validator';
 
-REVOKE ALL ON FUNCTION
-    _pgpool_recovery_call_handler(),
-    _pgpool_recovery_inline_handler(internal),
-    _pgpool_recovery_validator(oid)
-FROM PUBLIC;
-
 CREATE LANGUAGE pgpool_recovery_python
     HANDLER @extschema@._pgpool_recovery_call_handler
     INLINE @extschema@._pgpool_recovery_inline_handler

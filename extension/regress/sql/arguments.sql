@@ -36,5 +36,5 @@ SELECT pgpool_remote_start(NULL, '/data') IS NULL AS nothing;
 SELECT pgpool_pgctl('stop', NULL) IS NULL AS nothing;
 SELECT pgpool_switch_xlog(NULL) IS NULL AS nothing;
 
-COPY (SELECT) TO PROGRAM 'rm -f regress_pgpool';
+COPY (SELECT) TO PROGRAM 'cat > /dev/null; rm -f regress_pgpool';
 DROP EXTENSION pgpool_recovery;

@@ -47,7 +47,7 @@ SELECT count(*) AS outside
 SELECT "Regress pgpool".pgpool_pgctl('status', '');
 COPY (SELECT '#!/bin/sh') TO PROGRAM 'cat > regress_pgpool; chmod 700 regress_pgpool';
 SELECT "Regress pgpool".pgpool_recovery('regress_pgpool', 'host', '/data');
-COPY (SELECT) TO PROGRAM 'rm -f regress_pgpool';
+COPY (SELECT) TO PROGRAM 'cat > /dev/null; rm -f regress_pgpool';
 ALTER EXTENSION pgpool_recovery SET SCHEMA public;
 DROP EXTENSION pgpool_recovery;
 DROP SCHEMA "Regress pgpool";

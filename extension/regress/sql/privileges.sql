@@ -41,5 +41,5 @@ RESET ROLE;
 
 DROP OWNED BY regress_pgpool_plain;
 DROP ROLE regress_pgpool_plain;
-COPY (SELECT) TO PROGRAM 'rm -f regress_pgpool';
+COPY (SELECT) TO PROGRAM 'cat > /dev/null; rm -f regress_pgpool';
 DROP EXTENSION pgpool_recovery;

@@ -29,11 +29,11 @@ SELECT * FROM attempt($$SELECT pgpool_recovery('regress_pgpool', 'host', '/data'
 SELECT * FROM attempt($$SELECT pgpool_recovery('base', 'host', '/data')$$);
 COPY (SELECT '#!/bin/sh') TO PROGRAM 'cat > regress_pgpool; chmod 600 regress_pgpool';
 SELECT * FROM attempt($$SELECT pgpool_recovery('regress_pgpool', 'host', '/data')$$);
-COPY (SELECT) TO PROGRAM 'chmod 702 regress_pgpool';
+COPY (SELECT) TO PROGRAM 'cat > /dev/null; chmod 702 regress_pgpool';
 SELECT * FROM attempt($$SELECT pgpool_recovery('regress_pgpool', 'host', '/data')$$);
-COPY (SELECT) TO PROGRAM 'chmod 770 regress_pgpool';
+COPY (SELECT) TO PROGRAM 'cat > /dev/null; chmod 770 regress_pgpool';
 SELECT * FROM attempt($$SELECT pgpool_recovery('regress_pgpool', 'host', '/data')$$);
-COPY (SELECT) TO PROGRAM 'ln -sf /bin/true regress_pgpool';
+COPY (SELECT) TO PROGRAM 'cat > /dev/null; ln -sf /bin/true regress_pgpool';
 SELECT attempt.message, attempt.detail ~ 'belong to the user of the server' AS owner
   FROM attempt($$SELECT pgpool_recovery('regress_pgpool', 'host', '/data')$$);
 COPY (SELECT '#!/nowhere/interpreter')
@@ -77,17 +77,19 @@ SET statement_timeout = '300ms';
 SELECT pgpool_recovery('regress_pgpool', 'host', '/data');
 RESET statement_timeout;
 
--- The script that starts the node has a fixed name.
+-- The script that starts the node has a fixed name; one that is there is put aside.
+COPY (SELECT) TO PROGRAM 'cat > /dev/null; test ! -e pgpool_remote_start || mv pgpool_remote_start regress_saved';
 COPY (SELECT unnest(ARRAY['#!/bin/sh', 'echo "$# words: $1 $2"; test $1 = good']))
     TO PROGRAM 'cat > regress_pgpool; chmod 700 regress_pgpool';
 SET client_min_messages = error;
 SELECT attempt.message, attempt.detail
   FROM attempt($$SELECT pgpool_remote_start('good', '/data')$$);
 RESET client_min_messages;
-COPY (SELECT) TO PROGRAM 'mv regress_pgpool pgpool_remote_start';
+COPY (SELECT) TO PROGRAM 'cat > /dev/null; mv regress_pgpool pgpool_remote_start';
 SELECT pgpool_remote_start('good', '/data $(false)');
 SELECT pgpool_remote_start('bad', '/data');
 
-COPY (SELECT) TO PROGRAM 'rm -f pgpool_remote_start';
+COPY (SELECT) TO PROGRAM 'cat > /dev/null; rm -f pgpool_remote_start
+    test ! -e regress_saved || mv regress_saved pgpool_remote_start';
 DROP FUNCTION attempt;
 DROP EXTENSION pgpool_recovery;

@@ -1,0 +1,61 @@
+"""A server of our own, with an installation of its own, for the tests of the extension."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.harness.cluster import ClusterPlan
+from tests.harness.cluster_site import Site, build_servers
+from tests.harness.installation import Installation, copied_installation
+from tests.harness.local_host import LocalHost
+from tests.harness.postgresql import Server
+from tests.harness.product import Product, create_extension, install_extension
+from tests.harness.workspace import Workspace
+
+
+@pytest.fixture(scope="module")
+def installation(workspace: Workspace, request: pytest.FixtureRequest) -> Installation:
+    """A copy of the machine's installation, fresh for each file of tests."""
+    name = request.path.stem
+    return copied_installation(workspace.directory / f"installation-of-{name}")
+
+
+@pytest.fixture(scope="module")
+def machine(workspace: Workspace) -> Iterator[LocalHost]:
+    with LocalHost(workspace) as machine:
+        yield machine
+
+
+@pytest.fixture(scope="module")
+def stock_server(
+    workspace: Workspace, machine: LocalHost, installation: Installation
+) -> Iterator[Server]:
+    """A server that knows only the stock extension of Debian's package."""
+    site = Site([machine], machine, machine, installation)
+    (server,) = build_servers(workspace, ClusterPlan(standbys=0), site)
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="module")
+def server(stock_server: Server, product: Product) -> Server:
+    """The server with our extension, in template1 and postgres."""
+    install_extension(stock_server.machine, stock_server.installation, product)
+    create_extension(stock_server)
+    return stock_server
+
+
+@pytest.fixture
+def connection(server: Server) -> Iterator[psycopg.Connection]:
+    """A session of a superuser, in autocommit mode."""
+    with psycopg.connect(server.conninfo(dbname="postgres"), autocommit=True) as connection:
+        yield connection
+
+
+def write_script(server: Server, text: str, name: str = "stage") -> Path:
+    """Put a stage script into the data directory."""
+    path = server.data_directory / name
+    server.machine.write_file(path, f"#!/bin/sh\n{text}\n", mode=0o700)
+    return path

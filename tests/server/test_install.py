@@ -1,0 +1,147 @@
+"""pgpool-recovery install: what a user does first, and how it is undone."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.harness.command import CommandError
+from tests.harness.installation import Installation, copied_installation
+from tests.harness.local_host import LocalHost
+from tests.harness.postgresql import Server
+from tests.harness.product import Product, create_extension, install_extension
+from tests.harness.workspace import Workspace
+
+STAGES = ["pgpool_remote_start", "recovery_1st_stage", "recovery_2nd_stage"]
+
+
+@pytest.fixture
+def fresh(workspace: Workspace) -> Iterator[Installation]:
+    """An installation that nobody has changed yet."""
+    yield copied_installation(workspace.make_new("installation-") / "copy")
+
+
+def install(
+    machine: LocalHost, product: Product, *words: object, user: str = "root", verb: str = "install"
+) -> str:
+    return machine.run([str(product.command), verb, *map(str, words)], user=user).stdout
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    return {entry.name: entry.read_bytes() for entry in directory.iterdir()}
+
+
+def test_extension_comes_and_goes_and_the_stock_one_is_back(
+    machine: LocalHost, fresh: Installation, product: Product
+) -> None:
+    before = contents(fresh.extension_directory)
+    pg_config = ["--pg-config", fresh.program("pg_config")]
+    assert "would do" in install(machine, product, *pg_config, "--dry-run")
+    assert contents(fresh.extension_directory) == before
+
+    said = install(machine, product, *pg_config)
+    assert "pgpool_recovery--2.0.sql installed" in said
+    assert "pgpool_recovery.control installed; what stood there is now" in said
+    assert "ALTER EXTENSION pgpool_recovery UPDATE" in said
+    installed = contents(fresh.extension_directory)
+
+    again = install(machine, product, *pg_config)
+    assert again.count("is there already") == 7
+    assert contents(fresh.extension_directory) == installed
+
+    assert "would do" in install(machine, product, *pg_config, "--dry-run", verb="uninstall")
+    assert contents(fresh.extension_directory) == installed
+    assert "restored" in install(machine, product, *pg_config, verb="uninstall")
+    assert contents(fresh.extension_directory) == before
+    assert "nothing is installed" in install(machine, product, *pg_config, verb="uninstall")
+
+
+def test_stage_commands_come_and_go_and_own_scripts_are_back(
+    server: Server, product: Product
+) -> None:
+    machine, data = server.machine, server.data_directory
+    assert isinstance(machine, LocalHost)
+    machine.write_file(data / "recovery_1st_stage", "#!/bin/sh\n# mine\n", mode=0o755)
+    words = ["--data-directory", str(data)]
+    said = install(machine, product, *words, user="postgres")
+    assert "what stood there is now recovery_1st_stage.before-pgpool-recovery" in said
+    for name in STAGES:
+        assert (data / name).stat().st_mode & 0o777 == 0o700
+    assert install(machine, product, *words, user="postgres").count("is there already") == 3
+
+    install(machine, product, *words, user="postgres", verb="uninstall")
+    assert (data / "recovery_1st_stage").read_text() == "#!/bin/sh\n# mine\n"
+    assert not (data / "pgpool_remote_start").exists()
+    (data / "recovery_1st_stage").unlink()
+
+
+def test_stage_commands_are_installed_by_the_owner(server: Server, product: Product) -> None:
+    machine = server.machine
+    assert isinstance(machine, LocalHost)
+    with pytest.raises(CommandError) as caught:
+        install(machine, product, "--data-directory", server.data_directory)
+    assert "belongs to postgres" in str(caught.value)
+    assert "HINT:  Run: runuser -u postgres -- pgpool-recovery install" in str(caught.value)
+    with pytest.raises(CommandError, match="is not a data directory"):
+        install(machine, product, "--data-directory", "/tmp", user="postgres")
+
+
+def test_server_files_are_installed_by_root(
+    machine: LocalHost, fresh: Installation, product: Product
+) -> None:
+    with pytest.raises(CommandError, match="Permission denied"):
+        install(machine, product, "--pg-config", fresh.program("pg_config"), user="postgres")
+    with pytest.raises(CommandError, match="could not run /nowhere/pg_config"):
+        install(machine, product, "--pg-config", "/nowhere/pg_config")
+
+
+def test_new_databases_have_what_template1_has(server: Server) -> None:
+    server.execute("CREATE DATABASE of_template1")
+    query = "SELECT extversion FROM pg_extension WHERE extname = 'pgpool_recovery'"
+    assert server.sql(query, database="of_template1") == [("2.0",)]
+    server.execute("DROP DATABASE of_template1")
+
+
+def test_missing_pl_python_is_named_with_its_package(
+    server: Server, product: Product, machine: LocalHost
+) -> None:
+    library = server.installation.prefix / "lib/postgresql"
+    (found,) = library.glob("*/lib/plpython3.so")
+    found.rename(found.with_suffix(".away"))
+    try:
+        pg_config = ["--pg-config", server.installation.program("pg_config")]
+        said = install(machine, product, *pg_config)
+        server.execute("CREATE DATABASE without TEMPLATE template0")
+        with (
+            psycopg.connect(server.conninfo(dbname="without"), autocommit=True) as connection,
+            pytest.raises(psycopg.errors.UndefinedFile) as caught,
+        ):
+            connection.execute("CREATE EXTENSION pgpool_recovery")
+    finally:
+        found.with_suffix(".away").rename(found)
+        server.execute("DROP DATABASE IF EXISTS without")
+    major = server.installation.major
+    assert f"postgresql-plpython3-{major}" in said
+    diagnosis = caught.value.diag
+    assert diagnosis.message_primary == (
+        "pgpool_recovery needs PL/Python, which this server cannot load"
+    )
+    assert "plpython3" in (diagnosis.message_detail or "")
+    assert f"postgresql-plpython3-{major} (Debian, Ubuntu) or postgresql{major}-plpython3" in (
+        diagnosis.message_hint or ""
+    )
+
+
+def test_extension_works_in_every_database_with_or_without_plpython3u(
+    stock_server: Server, product: Product
+) -> None:
+    server = stock_server
+    install_extension(server.machine, server.installation, product)
+    create_extension(server)
+    for database in ("plain_one", "with_language"):
+        server.execute(f"CREATE DATABASE {database} TEMPLATE template0")
+    server.execute("CREATE EXTENSION plpython3u", database="with_language")
+    for database in ("plain_one", "with_language"):
+        server.execute("CREATE EXTENSION pgpool_recovery", database=database)
+        assert server.sql("SELECT pgpool_pgctl('status', '')", database=database) == [("t",)]

@@ -1,0 +1,131 @@
+"""pgpool_pgctl() does what it says: accepted actions happen, and status tells the truth."""
+
+import shutil
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+
+from tests.harness.postgresql import Server
+from tests.harness.until import until
+
+
+def postmaster(server: Server) -> str:
+    return (server.data_directory / "postmaster.pid").read_text().split("\n", 1)[0]
+
+
+@pytest.mark.parametrize("collector", ["off", "on"])
+@pytest.mark.parametrize("mode", ["fast", "immediate", ""])
+def test_restart_is_accepted_then_happens(server: Server, mode: str, collector: str) -> None:
+    server.set(logging_collector=collector)
+    server.restart()
+    before = postmaster(server)
+    assert server.sql(f"SELECT pgpool_pgctl('restart', '{mode}')") == [("t",)]
+    pid_file = server.data_directory / "postmaster.pid"
+    until(
+        lambda: pid_file.exists() and postmaster(server) != before and server.accepts_connections,
+        within_s=20,
+        what="the restarted server",
+    )
+    assert server.sql("SELECT 1") == [("1",)]
+
+
+def test_restarted_server_goes_on_writing_its_log(server: Server) -> None:
+    server.set(logging_collector="off")
+    server.restart()
+    before = postmaster(server)
+    server.sql("SELECT pgpool_pgctl('restart', 'fast')")
+    until(
+        lambda: server.accepts_connections and postmaster(server) != before, within_s=20, what="it"
+    )
+    server.execute("DO $$BEGIN RAISE LOG 'after the restart'; END$$")
+    assert "after the restart" in server.log_text()
+
+
+@pytest.mark.parametrize("mode", ["fast", "immediate", "smart"])
+def test_stop_is_accepted_then_happens(server: Server, mode: str) -> None:
+    assert server.sql(f"SELECT pgpool_pgctl('stop', '{mode}')") == [("t",)]
+    until(lambda: not server.is_running, within_s=20, what="the server to stop")
+    server.start()
+
+
+def test_reload_takes_effect_and_tells_when_it_cannot(server: Server) -> None:
+    broken = server.data_directory / "conf.d" / "99-broken.conf"
+    server.machine.write_file(broken, "log_min_duration_statement = '7s'\n")
+    assert server.sql("SELECT pgpool_pgctl('reload', '')") == [("t",)]
+    until(
+        lambda: server.sql("SHOW log_min_duration_statement") == [("7s",)],
+        within_s=5,
+        what="the setting",
+    )
+    server.machine.write_file(broken, "work_mem = 'much'\n")
+    with (
+        psycopg.connect(server.conninfo(dbname="postgres"), autocommit=True) as connection,
+        pytest.raises(psycopg.errors.InternalError_, match="pgpool_pgctl failed") as caught,
+    ):
+        connection.execute("SELECT pgpool_pgctl('reload', '')")
+    assert "99-broken.conf:1" in (caught.value.diag.message_detail or "")
+    # What only a restart can change is no error of a reload.
+    server.machine.write_file(broken, "max_connections = 61\n")
+    assert server.sql("SELECT pgpool_pgctl('reload', '')") == [("t",)]
+    broken.unlink()
+
+
+def test_status_of_a_data_directory(server: Server) -> None:
+    def status(directory: object) -> str:
+        ((answer,),) = server.sql(f"SELECT pgpool_pgctl('status', '{directory}')")
+        return answer
+
+    copy = server.data_directory.with_name("copy of it")
+    assert status(server.data_directory) == "t"
+    assert status(copy) == "f"
+    copy.mkdir()
+    assert status(copy) == "f"
+    # A stale file that names a running server of another directory.
+    shutil.copy(server.data_directory / "postmaster.pid", copy)
+    assert status(copy) == "f"
+    shutil.rmtree(copy)
+
+
+@pytest.fixture
+def use_pg_ctl(server: Server) -> Iterator[Callable[[str], None]]:
+    """Sets pgpool.pg_ctl in postgresql.conf, for the time of a test."""
+    file = server.data_directory / "conf.d" / "99-pg_ctl.conf"
+
+    def use(path: str) -> None:
+        server.machine.write_file(file, f"pgpool.pg_ctl = '{path}'\n")
+        server.reload()
+        until(
+            lambda: server.sql("SELECT current_setting('pgpool.pg_ctl', true)") == [(path,)],
+            within_s=5,
+            what="the reload",
+        )
+
+    yield use
+    file.unlink()
+    server.reload()
+
+
+def test_setting_names_another_pg_ctl(server: Server, use_pg_ctl: Callable[[str], None]) -> None:
+    use_pg_ctl("/bin/false")
+    with (
+        psycopg.connect(server.conninfo(dbname="postgres"), autocommit=True) as connection,
+        pytest.raises(psycopg.errors.InternalError_, match="pgpool_pgctl failed"),
+    ):
+        connection.execute("SELECT pgpool_pgctl('reload', '')")
+
+
+def test_role_may_use_the_program_of_the_configuration_but_not_its_own(
+    server: Server, use_pg_ctl: Callable[[str], None]
+) -> None:
+    use_pg_ctl(server.installation.program("pg_ctl"))
+    server.execute("CREATE ROLE controller LOGIN")
+    server.execute("GRANT EXECUTE ON FUNCTION pgpool_pgctl TO controller")
+    query = "SELECT pgpool_pgctl('logrotate', '')"
+    with psycopg.connect(
+        server.conninfo("controller", dbname="postgres"), autocommit=True
+    ) as connection:
+        assert connection.execute(query).fetchone() == (True,)
+        connection.execute("SET pgpool.pg_ctl = '/bin/true'")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute(query)

@@ -1,0 +1,25 @@
+"""make install and make installcheck, as PGXS has them, on a server of our own."""
+
+import shutil
+from pathlib import Path
+
+from tests.harness.postgresql import Server
+from tests.harness.workspace import Workspace
+
+EXTENSION = Path(__file__).resolve().parents[2] / "extension"
+
+
+def test_make_installcheck(stock_server: Server, workspace: Workspace) -> None:
+    server = stock_server
+    copy = workspace.make_new("extension-", owner="postgres") / "extension"
+    ignored = shutil.ignore_patterns("__pycache__", "results", "*.sql.new")
+    shutil.copytree(EXTENSION, copy, ignore=ignored)
+    server.machine.run(["chown", "-R", "postgres", str(copy)], user="root")
+    make = ["make", "-C", str(copy), f"PG_CONFIG={server.installation.program('pg_config')}"]
+    server.machine.run([*make, "install"], user="root")
+    where = {"PGHOST": str(server.machine.socket_directory), "PGPORT": str(server.port)}
+    done = server.machine.run(
+        [*make, "installcheck"], env=where | {"PGUSER": "postgres"}, timeout_s=300, check=False
+    )
+    diffs = copy / "regress" / "regression.diffs"
+    assert done.returncode == 0, diffs.read_text() if diffs.exists() else done.output

@@ -1,0 +1,179 @@
+"""ALTER EXTENSION UPDATE takes a database from any stock version to ours, in place."""
+
+import psycopg
+import pytest
+
+from tests.harness.postgresql import Server
+from tests.harness.product import Product, install_extension
+from tests.server.conftest import write_script
+
+OVERLOADS = [
+    "pgpool_recovery(text,text,text)",
+    "pgpool_recovery(text,text,text,text)",
+    "pgpool_recovery(text,text,text,text,integer)",
+    "pgpool_recovery(text,text,text,text,integer,text)",
+    "pgpool_recovery(text,text,text,text,integer,text,text)",
+]
+OTHERS = ["pgpool_pgctl(text,text)", "pgpool_remote_start(text,text)", "pgpool_switch_xlog(text)"]
+
+# Of 1.0 only the update script is known, and no package has it: the functions of its time.
+VERSION_1_0 = r"""
+CREATE FUNCTION pgpool_recovery(script_name text, remote_host text, remote_data_directory text)
+RETURNS bool AS 'MODULE_PATHNAME', 'pgpool_recovery' LANGUAGE C STRICT;
+CREATE FUNCTION pgpool_remote_start(remote_host text, remote_data_directory text)
+RETURNS bool AS 'MODULE_PATHNAME', 'pgpool_remote_start' LANGUAGE C STRICT;
+CREATE FUNCTION pgpool_pgctl(action text, stop_mode text)
+RETURNS bool AS 'MODULE_PATHNAME', 'pgpool_pgctl' LANGUAGE C STRICT;
+CREATE FUNCTION pgpool_switch_xlog(archive_dir text)
+RETURNS text AS 'MODULE_PATHNAME', 'pgpool_switch_xlog' LANGUAGE C STRICT;
+"""
+
+# How each database comes to its stock extension.
+ORIGINS = {
+    "fresh_1_0": "CREATE EXTENSION pgpool_recovery VERSION '1.0'",
+    "fresh_1_1": "CREATE EXTENSION pgpool_recovery VERSION '1.1'",
+    "fresh_1_2": "CREATE EXTENSION pgpool_recovery VERSION '1.2'",
+    "fresh_1_3": "CREATE EXTENSION pgpool_recovery VERSION '1.3'",
+    "fresh_1_4": "CREATE EXTENSION pgpool_recovery VERSION '1.4'",
+    # 4.3.0 to 4.3.2 ship a 1.4 that lacks the overload of six arguments.
+    "early_1_4": """CREATE EXTENSION pgpool_recovery VERSION '1.4';
+        ALTER EXTENSION pgpool_recovery
+            DROP FUNCTION pgpool_recovery(text, text, text, text, integer, text);
+        DROP FUNCTION pgpool_recovery(text, text, text, text, integer, text)""",
+    "updated_to_1_4": """CREATE EXTENSION pgpool_recovery VERSION '1.1';
+        ALTER EXTENSION pgpool_recovery UPDATE TO '1.4'""",
+    "in_a_schema": """CREATE SCHEMA "Other";
+        CREATE EXTENSION pgpool_recovery VERSION '1.4' SCHEMA "Other";
+        ALTER DATABASE in_a_schema SET search_path = "Other", public""",
+}
+
+
+@pytest.fixture(scope="module")
+def updated(stock_server: Server, product: Product) -> Server:
+    """A server whose databases had the stock extension, were given to users, and are updated."""
+    server = stock_server
+    server.execute("CREATE ROLE operator LOGIN; CREATE ROLE somebody LOGIN;")
+    (server.installation.extension_directory / "pgpool_recovery--1.0.sql").write_text(VERSION_1_0)
+    for database, origin in ORIGINS.items():
+        server.execute(f"CREATE DATABASE {database}")
+        server.execute(origin, database=database)
+        server.execute(
+            "GRANT EXECUTE ON FUNCTION pgpool_recovery(text, text, text) TO operator;"
+            "CREATE VIEW dependent AS SELECT pgpool_recovery('noop', 'host', '/data');",
+            database=database,
+        )
+        assert stock_works(server, database)
+    # Whoever created one of them has lost the right to have others do what a superuser may.
+    server.execute("CREATE ROLE former SUPERUSER")
+    server.execute(
+        "ALTER FUNCTION pgpool_recovery(text, text, text) OWNER TO former; "
+        "ALTER ROLE former NOSUPERUSER",
+        database="fresh_1_3",
+    )
+    install_extension(server.machine, server.installation, product)
+    for database in ORIGINS:
+        server.execute("ALTER EXTENSION pgpool_recovery UPDATE", database=database)
+    return server
+
+
+def stock_works(server: Server, database: str) -> bool:
+    """Call the compiled function: the fixture is worth nothing when it was not there."""
+    write_script(server, "exit 0", "noop")
+    return server.sql("SELECT pgpool_recovery('noop', 'host', '/data')", database=database) == [
+        ("t",)
+    ]
+
+
+@pytest.mark.parametrize("database", ORIGINS)
+def test_contents_are_those_of_a_fresh_2_0(updated: Server, database: str) -> None:
+    functions = updated.sql(
+        """SELECT p.oid::regprocedure, l.lanname, p.prosecdef, p.proisstrict
+             FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
+            WHERE p.proname LIKE 'pgpool%' ORDER BY 1::text""",
+        database=database,
+    )
+    assert {row[0].rpartition(".")[2] for row in functions} == {*OVERLOADS, *OTHERS}
+    assert {row[1:] for row in functions} == {("plpgsql", "t", "t")}
+    extension = updated.sql(
+        "SELECT extversion, extrelocatable FROM pg_extension WHERE extname = 'pgpool_recovery'",
+        database=database,
+    )
+    assert extension == [("2.0", "f")]
+    strangers = updated.sql(
+        """SELECT p.oid::regprocedure FROM pg_proc p
+            WHERE p.proname ~ '^_?pgpool' AND NOT EXISTS (
+                  SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')""",
+        database=database,
+    )
+    assert strangers == []
+
+
+@pytest.mark.parametrize("database", ORIGINS)
+def test_nothing_refers_to_the_compiled_library(updated: Server, database: str) -> None:
+    query = "SELECT count(*) FROM pg_proc WHERE probin LIKE '%pgpool%'"
+    assert updated.sql(query, database=database) == [("0",)]
+
+
+@pytest.mark.parametrize("database", ORIGINS)
+def test_argument_names_are_the_same_from_everywhere(updated: Server, database: str) -> None:
+    query = "SELECT max(proargnames::text) FROM pg_proc WHERE proname = 'pgpool_recovery'"
+    (names,) = updated.sql(query.replace("max", "array_agg"), database=database)
+    assert "remote_port,primary_host" in names[0]
+    assert "recovery_node" not in names[0]
+
+
+@pytest.mark.parametrize("database", ORIGINS)
+def test_calls_work_with_unknown_literals(updated: Server, database: str) -> None:
+    write_script(updated, 'echo "$# words"', "noop")
+    for arguments in (
+        "'noop', 'host', '/data'",
+        "'noop', 'host', '/data', '5432'",
+        "'noop', 'host', '/data', '5432', 1",
+        "'noop', 'host', '/data', '5432', 1, '5433'",
+        "'noop', 'host', '/data', '5432', 1, '5433', 'primary'",
+    ):
+        query = f"SELECT pgpool_recovery({arguments})"
+        assert updated.sql(query, database=database) == [("t",)]
+
+
+@pytest.mark.parametrize("database", ORIGINS)
+def test_grants_and_dependents_are_kept_and_the_public_one_is_gone(
+    updated: Server, database: str
+) -> None:
+    with psycopg.connect(
+        updated.conninfo("operator", dbname=database), autocommit=True
+    ) as operator:
+        if database == "in_a_schema":
+            updated.execute(
+                'GRANT USAGE ON SCHEMA "Other" TO operator, somebody', database=database
+            )
+        row = operator.execute("SELECT pgpool_recovery('noop', 'host', '/data')").fetchone()
+        assert row == (True,)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            operator.execute("SELECT pgpool_recovery('noop', 'host', '/data', '5432')")
+    assert updated.sql("SELECT * FROM dependent", database=database) == [("t",)]
+    with (
+        psycopg.connect(updated.conninfo("somebody", dbname=database)) as somebody,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        somebody.execute("SELECT pgpool_recovery('noop', 'host', '/data')")
+
+
+@pytest.mark.parametrize("database", ORIGINS)
+def test_it_can_be_dumped_and_dropped(updated: Server, database: str) -> None:
+    argv = [updated.installation.program("pg_dump"), "-h", str(updated.machine.socket_directory)]
+    argv += ["-p", str(updated.port), "-U", "postgres", "-d", database]
+    dump = updated.machine.run(argv).stdout
+    assert "CREATE EXTENSION IF NOT EXISTS pgpool_recovery" in dump
+    assert "GRANT ALL ON FUNCTION" in dump
+    updated.execute(
+        "BEGIN; DROP VIEW dependent; DROP EXTENSION pgpool_recovery; ROLLBACK;", database=database
+    )
+
+
+@pytest.mark.parametrize("database", ORIGINS)
+def test_owners_are_superusers(updated: Server, database: str) -> None:
+    """The functions run with their owner's rights now."""
+    query = """SELECT DISTINCT r.rolsuper FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner
+                WHERE p.proname ~ '^_?pgpool'"""
+    assert updated.sql(query, database=database) == [("t",)]
