@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pgpool_recovery.agent.conversation import Conversation, converse
 from pgpool_recovery.agent.protocol import DiscardOld, ReadLog, Start, Started
 from pgpool_recovery.config.settings import Settings
+from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.event import Event, Finished, PlanMade, Said
 from pgpool_recovery.domain.node import RecoveryRequest, Target
 from pgpool_recovery.observe.primary import observe_primary
@@ -29,7 +30,11 @@ def recover(request: RecoveryRequest, settings: Settings, emit: Emit) -> Plan:
     began = time.monotonic()
     target = request.target
     is_local = is_this_host(target.host)
-    with own_server(settings) as connection, agent_of(target, settings, emit) as agent:
+    with (
+        naming(target),
+        own_server(settings) as connection,
+        agent_of(target, settings, emit) as agent,
+    ):
         primary = observe_primary(connection)
         facts = observe_target(agent, request, primary, settings, is_local=is_local)
         plan = plan_basebackup(target, facts, settings.policy)
@@ -45,7 +50,11 @@ def start(target: Target, settings: Settings, emit: Emit) -> Started:
     """Start the target's server, see that it streams, and let go of its old data."""
     began = time.monotonic()
     node = settings.of_target(target)
-    with own_server(settings) as connection, agent_of(target, settings, emit) as agent:
+    with (
+        naming(target),
+        own_server(settings) as connection,
+        agent_of(target, settings, emit) as agent,
+    ):
         primary = observe_primary(connection)
         request = Start(
             data_directory=target.data_directory,
@@ -96,6 +105,15 @@ def drop_former_slot(connection: Connection, name: str | None, emit: Emit) -> No
         if slot["is_physical"] and not slot["is_active"]:
             connection.rows("drop_slot", name=name)
             emit(Said("primary", f"dropped replication slot {name}, which the node used before"))
+
+
+@contextmanager
+def naming(target: Target) -> Iterator[None]:
+    """Let every failure name the node."""
+    try:
+        yield
+    except RecoveryError as error:
+        raise error.about(target.name) from error
 
 
 @contextmanager

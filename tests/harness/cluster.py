@@ -20,8 +20,6 @@ from .pgpool_configuration import PgpoolSettings
 from .postgresql import Server
 from .until import until
 
-_LOG_TAIL_CHARACTERS = 4000
-
 
 class RecoveryError(AssertionError):
     """pcp_recovery_node did not report success."""
@@ -92,7 +90,7 @@ class Cluster:
         )
         if "Command Successful" not in completed.output:
             error = RecoveryError(f"node {node_id} was not recovered: {completed.output.strip()}")
-            error.add_note(self.pgpool.log_text()[-_LOG_TAIL_CHARACTERS:])
+            error.add_note(self.pgpool.log_text().rpartition("starting recovering node")[2])
             raise error
         self.pgpool.wait_for_node(node_id, "up")
         return completed

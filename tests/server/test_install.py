@@ -1,6 +1,5 @@
 """pgpool-recovery install: what a user does first, and how it is undone."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -17,9 +16,9 @@ STAGES = ["pgpool_remote_start", "recovery_1st_stage", "recovery_2nd_stage"]
 
 
 @pytest.fixture
-def fresh(workspace: Workspace) -> Iterator[Installation]:
+def fresh(workspace: Workspace) -> Installation:
     """An installation that nobody has changed yet."""
-    yield copied_installation(workspace.make_new("installation-") / "copy")
+    return copied_installation(workspace.make_new("installation-") / "copy")
 
 
 def install(

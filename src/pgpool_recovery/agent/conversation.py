@@ -49,6 +49,7 @@ class Conversation:
         self._process = process
         self._errors = errors
         self._on_event = on_event
+        self._has_greeted = False
         self._received = b""
         self._pinged = time.monotonic()
 
@@ -85,6 +86,7 @@ class Conversation:
                 raise error_of_record(message.failure)
             if isinstance(message, Greeting):
                 self._check(message)
+                self._has_greeted = True
                 return
 
     def _check(self, greeting: Greeting) -> None:
@@ -148,6 +150,8 @@ class Conversation:
                 hint="Install pgpool-recovery on that host, on the PATH of a login by ssh, or set "
                 "agent.command in the settings.",
             )
+        if self._has_greeted:
+            return Unreachable(f"the connection to {self.name} was lost", detail=said or None)
         if status == SSH_FAILED:
             return Unreachable(
                 f"could not log in to {self.name} by ssh", detail=said, hint=SSH_HINT

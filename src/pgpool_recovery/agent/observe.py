@@ -17,6 +17,7 @@ from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.plan.basebackup import WORKSPACE
 from pgpool_recovery.plan.facts import Configuration, PlaceFacts, TargetFacts
 
+NOWHERE = Path("/nowhere")
 NO_DATA = ("lost+found", WORKSPACE)
 SHOWN_ENTRIES = 5
 MANAGERS = {
@@ -29,10 +30,12 @@ def observe(request: Observe, stop: Stop) -> TargetFacts:
     """Return the facts about a data directory of this host."""
     data = Path(request.data_directory).resolve()
     entries = _entries(data)
-    may_look = os.access(data, os.R_OK | os.X_OK)
     bin_directory = find_bin_directory(request.major, request.bin_directories, stop)
+    place = observe_place(data)
+    if place.problem is not None:  # Nobody may look into it, so there is nothing in it to be seen.
+        data = NOWHERE
     configuration, problem = _configuration(data, bin_directory, stop)
-    server = read_pid_file(data) if may_look else None
+    server = read_pid_file(data)
     links = _tablespace_links(data)
     wanted = {tablespace.oid for tablespace in request.tablespaces}
     is_data_directory = "PG_VERSION" in entries
@@ -40,7 +43,7 @@ def observe(request: Observe, stop: Stop) -> TargetFacts:
         hostname=socket.gethostname(),
         user=pwd.getpwuid(os.geteuid()).pw_name,
         boot_id=boot_id(),
-        data=observe_place(data),
+        data=place,
         wal=_wal_place(data, request.wal_directory),
         tablespaces=_tablespaces(request, links),
         gone_tablespaces=_gone_tablespaces(links, wanted),
@@ -49,7 +52,7 @@ def observe(request: Observe, stop: Stop) -> TargetFacts:
         foreign_entries=() if is_data_directory else tuple(entries[:SHOWN_ENTRIES]),
         mounts_inside=mounts_inside(data),
         major=_major(data),
-        control=_control_data(data, bin_directory, stop) if may_look else None,
+        control=_control_data(data, bin_directory, stop),
         server_pid=None if server is None else server.pid,
         managed_by=next((MANAGERS[name] for name in entries if name in MANAGERS), None),
         is_busy=any(is_locked(workspace) for workspace in workspaces_of(data)),

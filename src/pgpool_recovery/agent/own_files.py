@@ -61,7 +61,7 @@ def own_directory(data_directory: Path) -> Path:
 
 def own_entries(directory: Path) -> list[Path]:
     """Return what stands in a data directory and is not the cluster's."""
-    if not directory.is_dir():
+    if not os.access(directory, os.R_OK | os.X_OK):
         return []
     return [
         entry

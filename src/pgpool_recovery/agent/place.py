@@ -15,40 +15,38 @@ BLOCK_BYTES = 512  # The unit of st_blocks (stat(2)).
 def observe_place(path: Path) -> PlaceFacts:
     """Return what is known about a directory; `path` may be a symbolic link to it."""
     real = path.resolve()
-    exists = real.is_dir()
     problem = _problem(real)
+    exists = problem is None and real.is_dir()
     can_rename = not os.path.ismount(real) and can_create_in(real.parent)
     return PlaceFacts(
         path=str(real),
         exists=exists,
-        size_bytes=size_of(real) if exists and not problem else 0,
+        size_bytes=size_of(real) if exists else 0,
         can_write=can_rename or (exists and os.access(real, os.W_OK | os.X_OK)),
         can_rename=can_rename,
         filesystem=filesystem_of(real),
         identity=identity_of(real),
-        has_old_copy=any(_is_directory(workspace / "old") for workspace in workspaces_of(real)),
+        has_old_copy=any((workspace / "old").is_dir() for workspace in workspaces_of(real)),
         problem=problem,
     )
 
 
-def _is_directory(path: Path) -> bool:
-    try:
-        return stat.S_ISDIR(path.stat().st_mode)
-    except OSError:
-        return False  # Not there, or in a directory into which this user may not look.
-
-
 def _problem(real: Path) -> str | None:
-    if real.exists() and not real.is_dir():
+    try:
+        status = real.stat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return os.strerror(error.errno).lower() if error.errno else "it cannot be read"
+    if not stat.S_ISDIR(status.st_mode):
         return "it is not a directory"
-    if real.is_dir() and real.stat().st_uid != os.geteuid():
-        return "it belongs to another user"
-    return None
+    return None if status.st_uid == os.geteuid() else "it belongs to another user"
 
 
-def workspaces_of(path: Path) -> tuple[Path, Path]:
-    """Return where a workspace of this directory may be: beside it, or inside."""
-    return path.with_name(f"{path.name}.{WORKSPACE}"), path / WORKSPACE
+def workspaces_of(path: Path) -> tuple[Path, ...]:
+    """Return the workspaces of a directory that are there: beside it, or inside."""
+    possible = (path.with_name(f"{path.name}.{WORKSPACE}"), path / WORKSPACE)
+    return tuple(workspace for workspace in possible if os.access(workspace, os.X_OK))
 
 
 def identity_of(path: Path) -> FileIdentity | None:

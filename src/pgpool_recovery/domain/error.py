@@ -34,6 +34,13 @@ class RecoveryError(Exception):
         """Return the same failure with another state of the target."""
         return type(self)(self.message, detail=self.detail, hint=self.hint, target=target)
 
+    def about(self, name: str) -> Self:
+        """Return the same failure with a message that names the node."""
+        if name in self.message:
+            return self
+        message = f"{name}: {self.message}"
+        return type(self)(message, detail=self.detail, hint=self.hint, target=self.target)
+
     def as_record(self) -> dict[str, Any]:
         """Return the failure as a mapping of JSON types."""
         return {

@@ -35,6 +35,8 @@ def observe_target(
         wal_directory=node.wal_directory,
     )
     target = agent.ask(wanted, TargetFacts, timeout_s=patience)
+    if target.data.problem is not None:
+        return Facts(primary=primary, target=target, logins=())
     candidates = login_candidates(
         request,
         primary,

@@ -82,6 +82,8 @@ def reject(target: Target, facts: Facts, policy: Policy) -> Iterator[Rejection]:
     """Say everything that stands in the way, the most telling first."""
     name = target.name
     yield from _reject_path(name, facts.target)
+    if facts.target.data.problem is not None:
+        return  # Nobody could look any further.
     yield from _reject_occupied(name, facts)
     yield from _reject_stranger(name, facts)
     yield from reject_primary(target, facts.primary)

@@ -16,8 +16,17 @@ def create_slot(connection: Connection, name: str) -> None:
     connection.rows("create_slot", name=name)
 
 
+def end_copy(connection: Connection, slot_name: str) -> None:
+    """End the walsenders of a copy that has failed.
+
+    Over a link that was lost they would stay until wal_sender_timeout, hold the slot, and so keep
+    the next recovery of the node away.
+    """
+    connection.rows("end_copy", name=slot_name)
+
+
 def drop_slot(connection: Connection, name: str) -> None:
-    """Drop a slot; a walsender that still holds it, for a copy that was ended, is ended first."""
+    """Drop a slot; a walsender that was ended may hold it a moment longer."""
     deadline = time.monotonic() + DROP_DEADLINE_S
     while True:
         try:
@@ -25,7 +34,6 @@ def drop_slot(connection: Connection, name: str) -> None:
         except Unreachable:
             if time.monotonic() > deadline:
                 raise
-            connection.rows("end_user_of_slot", name=name)
             time.sleep(TICK_S)
         else:
             return

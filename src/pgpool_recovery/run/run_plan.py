@@ -12,7 +12,7 @@ from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.plan.step import CopyBaseBackup, CreateSlot, RemoveOld, Step
 from pgpool_recovery.postgres.connection import Connection
-from pgpool_recovery.run.primary_steps import create_slot, drop_slot
+from pgpool_recovery.run.primary_steps import create_slot, drop_slot, end_copy
 from pgpool_recovery.run.progress import CopyProgress
 from pgpool_recovery.run.shield import shielded
 
@@ -32,7 +32,8 @@ class Run:
         self._agent = agent
         self._connect = connect
         self._emit = emit
-        self._created_slot: str | None = None
+        self._used_slot: str | None = None
+        self._has_created_slot = False
         self._old_is_gone = False
 
     def carry_out(self, plan: Plan) -> None:
@@ -53,9 +54,10 @@ class Run:
     def _take(self, step: Step) -> None:
         self._old_is_gone = self._old_is_gone or isinstance(step, RemoveOld)
         if isinstance(step, CreateSlot):
-            self._created_slot = step.name
+            self._used_slot, self._has_created_slot = step.name, True
             create_slot(self._connection, step.name)
         elif isinstance(step, CopyBaseBackup):
+            self._used_slot = step.slot_name
             progress = CopyProgress(self._connection, step.slot_name, self._emit)
             self._agent.ask(TakeStep(step), type(None), timeout_s=None, on_tick=progress.look)
         else:
@@ -65,8 +67,8 @@ class Run:
         """Take everything back and return what is there now."""
         self._emit(Undoing(f"undo what was done, because {error.message}"))
         state = self._undo_target(error)
-        if self._created_slot is not None:
-            self._undo_slot(self._created_slot)
+        if self._used_slot is not None:
+            self._undo_slot(self._used_slot)
         return state
 
     def _undo_target(self, error: RecoveryError) -> TargetState:
@@ -80,12 +82,17 @@ class Run:
         return TargetState.INCOMPLETE if self._old_is_gone else TargetState.UNTOUCHED
 
     def _undo_slot(self, name: str) -> None:
-        """Drop the slot, over a new connection: a cancel may have interrupted the old one."""
+        """Free the slot, and drop it if it is new.
+
+        Over a new connection, since a cancel may have interrupted the old one.
+        """
         try:
             with self._connect() as connection:
-                drop_slot(connection, name)
+                end_copy(connection, name)
+                if self._has_created_slot:
+                    drop_slot(connection, name)
         except Unreachable as error:
-            self._emit(Undoing(f"could not drop replication slot {name}: {error.detail}"))
+            self._emit(Undoing(f"could not free replication slot {name}: {error.detail}"))
 
 
 def _ended(

@@ -1,0 +1,507 @@
+"""Each fault of facts/breakage.md, made for real, and a second try that completes.
+
+After each: the cause is in pgpool.log, the old data is untouched, nothing is left running or
+reserved on any host. The stock way for the same faults stands in that file.
+"""
+
+import shlex
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import PurePath
+
+import pytest
+
+from tests.cluster.site import assert_recovered, left_over, on_hosts, slot_of
+from tests.harness.cluster import Cluster, ClusterPlan
+from tests.harness.command import CommandError
+from tests.harness.product import Product
+from tests.harness.ssh import authorize_ssh, revoke_ssh
+from tests.harness.until import until
+from tests.harness.workspace import Workspace
+
+SETTINGS = "/etc/pgpool-recovery.toml"
+
+
+@pytest.fixture(scope="module")
+def cluster(workspace: Workspace, product: Product, namespaces: None) -> Iterator[Cluster]:
+    with on_hosts(workspace, product, ClusterPlan()) as made:
+        made.primary.execute(
+            "CREATE TABLE filler AS SELECT g, repeat('x', 500) t FROM generate_series(1, 60000) g"
+        )
+        yield made
+
+
+@pytest.fixture
+def down(cluster: Cluster) -> Cluster:
+    """The cluster with node 1 down, its data as the stopped server left it."""
+    node = cluster.node(1)
+    if node.is_running:
+        node.stop()
+    cluster.pgpool.wait_for_node(1, "down")
+    return cluster
+
+
+def fingerprint(cluster: Cluster) -> str:
+    """Return what tells whether any file of node 1's data directory was touched."""
+    data = shlex.quote(str(cluster.node(1).data_directory))
+    find = f"find {data} -printf '%p %s %T@ %i\\n' | sort | sha256sum"
+    return cluster.node(1).machine.run(["sh", "-c", find]).stdout
+
+
+def said_in_log(cluster: Cluster, action: Callable[[], object]) -> str:
+    """Return what Pgpool-II wrote to its log while `action` ran."""
+    before = len(cluster.pgpool.log_text())
+    action()
+    return cluster.pgpool.log_text()[before:]
+
+
+def fails(cluster: Cluster) -> str:
+    """Try to recover node 1, assert that it failed, and return what pgpool.log then says."""
+    output: list[str] = []
+    log = said_in_log(cluster, lambda: output.append(cluster.pgpool.recovery_node(1).output))
+    assert "Command Successful" not in output[0]
+    assert "ERROR" in output[0]
+    return log
+
+
+@contextmanager
+def nothing_changes(cluster: Cluster) -> Iterator[None]:
+    """Assert that afterwards the old data and the primary are as they were, and nothing is left."""
+    data, slots = fingerprint(cluster), cluster.slots(0)
+    yield
+    assert fingerprint(cluster) == data, "the old data was touched"
+    assert cluster.slots(0) == slots, "a slot was left behind"
+    assert left_over(cluster.node(1)) == []
+    assert_nothing_runs(cluster)
+
+
+def assert_nothing_runs(cluster: Cluster) -> None:
+    """Assert that no program of ours runs on any host."""
+
+    def running() -> list[str]:
+        return [
+            " ".join(process.argv)
+            for node_id in (0, 1)
+            for process in cluster.node(node_id).machine.processes()
+            if any("pgpool-recovery" in word or "pgpool_recovery" in word for word in process.argv)
+            or process.argv[:1] == ("ssh",)
+            or "pg_basebackup" in " ".join(process.argv[:1])
+        ]
+
+    until(lambda: not running(), within_s=5, what=f"nothing to run, but there is {running()}")
+
+
+def recovers(cluster: Cluster) -> None:
+    cluster.recover(1)
+    assert_recovered(cluster, 1)
+
+
+def test_ssh_is_refused(down: Cluster) -> None:
+    hosts = down.host(0), down.host(1)
+    revoke_ssh(*hosts)
+    try:
+        with nothing_changes(down):
+            log = fails(down)
+    finally:
+        authorize_ssh(*hosts)
+    assert "could not log in to node 1 by ssh" in log
+    assert "Permission denied" in log
+    recovers(down)
+
+
+def test_unknown_host_key(down: Cluster) -> None:
+    down.host(1).sshd.replace_host_key()
+    try:
+        with nothing_changes(down):
+            log = fails(down)
+    finally:
+        authorize_ssh(down.host(0), down.host(1))
+    assert "could not log in to node 1 by ssh" in log
+    assert "REMOTE HOST IDENTIFICATION HAS CHANGED" in log
+    recovers(down)
+
+
+def test_agent_is_missing(down: Cluster) -> None:
+    command = down.host(1).path("/usr/local/bin/pgpool-recovery")
+    away = command.with_suffix(".away")
+    command.rename(away)
+    try:
+        with nothing_changes(down):
+            log = fails(down)
+    finally:
+        away.rename(command)
+    assert "node 1 has no pgpool-recovery agent" in log
+    recovers(down)
+
+
+def test_target_drops_packets(down: Cluster) -> None:
+    with nothing_changes(down):
+        down.host(1).cut(down.host(0))
+        try:
+            log = fails(down)
+        finally:
+            down.host(1).mend(down.host(0))
+    assert "could not log in to node 1 by ssh" in log
+    assert "timed out" in log
+    recovers(down)
+
+
+def test_replication_role_is_refused(down: Cluster) -> None:
+    address = down.node(1).machine.address
+    down.node(0).allow(f"host replication all {address}/32 reject")
+    try:
+        with nothing_changes(down):
+            log = fails(down)
+    finally:
+        del down.node(0).hba_lines[0]
+        down.node(0).configure()
+        down.node(0).reload()
+    assert "node 1 cannot open a replication connection to the primary" in log
+    assert "pg_hba.conf rejects replication connection" in log
+    recovers(down)
+
+
+def test_all_replication_slots_are_in_use(down: Cluster) -> None:
+    names = "SELECT slot_name FROM pg_replication_slots WHERE slot_name LIKE 'full%'"
+    down.node(0).drop_slot(slot_of(1))
+    for number in range(10 - len(down.slots(0))):
+        down.node(0).execute(f"SELECT pg_create_physical_replication_slot('full_{number}')")
+    try:
+        with nothing_changes(down):
+            log = fails(down)
+    finally:
+        down.node(0).execute(f"SELECT pg_drop_replication_slot(slot_name) FROM ({names}) s")
+    assert "all replication slots of the primary are in use" in log
+    recovers(down)
+
+
+def test_no_wal_sender_is_free(down: Cluster) -> None:
+    restart_primary(down, max_wal_senders="1")
+    try:
+        with nothing_changes(down):
+            log = fails(down)
+    finally:
+        restart_primary(down, max_wal_senders="10")
+    assert "the primary has not enough free WAL senders" in log
+    recovers(down)
+
+
+def restart_primary(cluster: Cluster, **settings: str) -> None:
+    """Restart the primary behind the back of Pgpool-II, so that it promotes nobody."""
+    cluster.pgpool.stop()
+    cluster.node(0).set(**settings)
+    cluster.node(0).restart()
+    cluster.pgpool.start(keep_status=True)
+    cluster.pgpool.wait_for_node(1, "down")
+
+
+def test_target_runs_still_when_it_was_only_detached(down: Cluster) -> None:
+    recovers(down)
+    down.pgpool.detach_node(1)
+    down.pgpool.wait_for_node(1, "down")
+    slots = down.slots(0)
+    log = fails(down)
+    assert "server of node 1 is running" in log
+    assert down.node(1).is_running
+    assert down.slots(0) == slots
+    down.pgpool.attach_node(1)
+    down.pgpool.wait_for_node(1, "up")
+
+
+def test_data_directory_of_another_cluster(down: Cluster) -> None:
+    data = down.node(1).data_directory
+    away = data.with_name("away")
+    machine = down.node(1).machine
+    machine.run(["mv", str(data), str(away)])
+    machine.run([down.node(1).installation.program("initdb"), "-D", str(data), "--no-sync"])
+    try:
+        with nothing_changes(down):
+            log = fails(down)
+    finally:
+        machine.run(["rm", "-rf", str(data)])
+        machine.run(["mv", str(away), str(data)])
+    assert "node 1 belongs to another cluster" in log
+    assert "Its system identifier is" in log
+    recovers(down)
+
+
+def test_other_major_version_and_no_data_directory_at_all(down: Cluster) -> None:
+    machine, data = down.node(1).machine, down.node(1).data_directory
+    machine.write_file(data / "PG_VERSION", "12\n")
+    with nothing_changes(down):
+        assert "node 1 has a data directory of PostgreSQL 12" in fails(down)
+    machine.path(data / "PG_VERSION").unlink()
+    with nothing_changes(down):
+        assert "is neither empty nor a data directory" in fails(down)
+    machine.write_file(data / "PG_VERSION", f"{down.node(1).installation.major}\n")
+    recovers(down)
+
+
+def test_directory_that_cannot_be_replaced(down: Cluster) -> None:
+    machine, data = down.node(1).machine, down.node(1).data_directory
+    machine.run(["chown", "-R", "root", str(data)], user="root")
+    try:
+        log = fails(down)
+    finally:
+        machine.run(["chown", "-R", "postgres", str(data)], user="root")
+    assert "cannot be used: it belongs to another user" in log
+    recovers(down)
+
+
+@contextmanager
+def small_disk(cluster: Cluster, size_mb: int, *, with_data: bool) -> Iterator[PurePath]:
+    """Put the directory above node 1's data directory on a filesystem of a limited size."""
+    host, parent = cluster.host(1), cluster.node(1).data_directory.parent
+    host.run(["cp", "-a", str(parent), "/var/lib/postgresql/saved"])
+    host.small_filesystem(parent, size_mb, owner="postgres", mode=0o700)
+    if with_data:
+        host.run(["sh", "-c", f"cp -a /var/lib/postgresql/saved/. {shlex.quote(str(parent))}"])
+    try:
+        yield parent
+    finally:
+        host.run(["umount", str(parent)], user="root")
+        host.run(["rm", "-rf", "/var/lib/postgresql/saved"])
+
+
+def test_disk_is_too_small(down: Cluster) -> None:
+    with small_disk(down, 40, with_data=False) as parent:
+        log = fails(down)
+        assert down.host(1).run(["ls", "-A", str(parent)]).stdout == ""
+    assert "not enough space on node 1" in log
+    assert "has 40 MB free" in log
+    recovers(down)
+
+
+def test_disk_without_room_for_both_when_the_old_is_to_be_kept(down: Cluster) -> None:
+    settings = '[policy]\nkeep_old = "always"\n'
+    down.host(0).write_file(SETTINGS, settings, owner="root", mode=0o644)
+    with small_disk(down, size_of_data(down) + 40, with_data=True), nothing_changes(down):
+        log = fails(down)
+    assert "not enough space on node 1" in log
+    assert "beside the old data" in log
+
+
+def test_disk_without_room_for_both_gives_the_old_up(down: Cluster) -> None:
+    """The policy's default: what can be checked is checked, then the old data goes."""
+    down.node(1).set(work_mem="9MB")
+    with small_disk(down, size_of_data(down) + 100, with_data=True):
+        assert "the old data is removed before the copy" in said_in_log(
+            down, lambda: down.recover(1)
+        )
+        assert_recovered(down, 1)
+        assert down.node(1).sql("SHOW work_mem") == [("9MB",)], "its own configuration was lost"
+        down.node(1).stop()
+        down.pgpool.wait_for_node(1, "down")
+    recovers(down)
+
+
+def size_of_data(cluster: Cluster) -> int:
+    """Return the megabytes of node 1's data directory."""
+    data = str(cluster.node(1).data_directory)
+    return int(cluster.host(1).run(["du", "-sm", data]).stdout.split()[0])
+
+
+class Call:
+    """A first stage that was called by SQL and is copying."""
+
+    def __init__(self, cluster: Cluster, name: str) -> None:
+        self._cluster = cluster
+        self._log = cluster.node(0).machine.home / f"{name}.out"
+        node, primary = cluster.node(1), cluster.node(0)
+        query = (
+            f"SELECT pgpool_recovery('recovery_1st_stage', '{node.machine.address}', "
+            f"'{node.data_directory}', '5432', 1, '5432', '{primary.machine.address}')"
+        )
+        argv = [primary.installation.program("psql"), "-X", "-d", "postgres", "-c", query]
+        environment = {"PGHOST": str(primary.machine.socket_directory)}
+        self.psql = primary.machine.spawn(argv, log=self._log, env=environment)
+        until(self._is_copying, within_s=20, what="the copy to be under way")
+        ((pid,),) = primary.sql(
+            "SELECT pid FROM pg_stat_activity WHERE state = 'active' AND query LIKE "
+            "'SELECT pgpool_recovery(%' AND pid <> pg_backend_pid()"
+        )
+        self.backend_pid = int(pid)
+
+    def _is_copying(self) -> bool:
+        query = "SELECT 1 FROM pg_stat_progress_basebackup WHERE phase LIKE 'streaming%'"
+        return bool(self._cluster.node(0).sql(query))
+
+    def ends(self, within_s: float = 10) -> str:
+        """Wait for the end of the call and return what psql showed."""
+        assert self.psql.wait(within_s) is not None, "the call still runs"
+        return self._cluster.node(0).machine.path(self._log).read_text()
+
+
+@contextmanager
+def slow_copy(cluster: Cluster) -> Iterator[None]:
+    """Let a copy take about ten seconds."""
+    settings = '[policy]\nmax_rate = "5M"\n'
+    cluster.host(0).write_file(SETTINGS, settings, owner="root", mode=0o644)
+    yield
+    cluster.host(0).path(SETTINGS).unlink()
+
+
+def test_disk_fills_up_in_the_middle(down: Cluster) -> None:
+    """The estimate was right when it was made; then somebody else wrote."""
+    with (
+        small_disk(down, 2 * size_of_data(down) + 300, with_data=True) as parent,
+        slow_copy(down),
+        nothing_changes(down),
+    ):
+        call = Call(down, "full")
+        ballast = parent / "ballast"
+        down.host(1).run(["dd", "if=/dev/zero", f"of={ballast}", "bs=1M"], check=False)
+        said = call.ends(30)
+        down.host(1).path(ballast).unlink()
+    assert "could not copy about" in said
+    assert "No space left on device" in said
+    assert "The target is untouched." in said
+    recovers(down)
+
+
+ENDS: dict[str, Callable[[Cluster, Call], object]] = {
+    "cancel": lambda cluster, call: cluster.node(0).execute(
+        f"SELECT pg_cancel_backend({call.backend_pid})"
+    ),
+    "terminate": lambda cluster, call: cluster.node(0).execute(
+        f"SELECT pg_terminate_backend({call.backend_pid})"
+    ),
+    "killed client": lambda _, call: call.psql.kill(),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_ended_in_the_middle(down: Cluster, end: str) -> None:
+    """Nothing runs on any host within five seconds, no slot is left, the old data is whole."""
+    with slow_copy(down), nothing_changes(down):
+        call = Call(down, end.replace(" ", "_"))
+        ENDS[end](down, call)
+        said = call.ends(5)
+        assert_nothing_runs(down)
+        until(lambda: not left_over(down.node(1)), within_s=5, what="the half copy to be gone")
+    if end == "cancel":
+        assert "canceling statement due to user request" in said
+        assert "The target is untouched." in said
+    recovers(down)
+
+
+@pytest.mark.parametrize("mode", ["fast", "immediate"])
+def test_primary_is_stopped_in_the_middle(down: Cluster, mode: str) -> None:
+    down.pgpool.stop()  # So that nobody promotes anybody.
+    with slow_copy(down):
+        data = fingerprint(down)
+        call = Call(down, f"stop_{mode}")
+        down.node(0).stop(mode)
+        call.ends(5)
+        assert_nothing_runs(down)
+        until(lambda: not left_over(down.node(1)), within_s=5, what="the half copy to be gone")
+        assert fingerprint(down) == data
+    down.node(0).start()
+    down.pgpool.start(keep_status=True)
+    down.pgpool.wait_for_node(1, "down")
+    recovers(down)
+
+
+def test_link_is_lost_in_the_middle(down: Cluster) -> None:
+    """Both ends give up by themselves, and neither waits for the other."""
+    with slow_copy(down):
+        data, slots = fingerprint(down), down.slots(0)
+        call = Call(down, "lost_link")
+        down.host(1).cut()
+        try:
+            said = call.ends(60)
+            until(lambda: down.slots(0) == slots, within_s=10, what="the slot to be free")
+            until(lambda: not left_over(down.node(1)), within_s=90, what="no half copy")
+        finally:
+            down.host(1).mend()
+    assert "the connection to node 1 was lost" in said
+    assert "The target is untouched." in said
+    assert_nothing_runs(down)
+    assert fingerprint(down) == data
+    recovers(down)
+
+
+def test_agent_is_killed_in_the_middle(down: Cluster) -> None:
+    """A half copy is left, whose place and name the next recovery knows."""
+    with slow_copy(down):
+        data, slots = fingerprint(down), down.slots(0)
+        call = Call(down, "killed_agent")
+        machine = down.node(1).machine
+        agents = [p.pid for p in machine.processes() if p.argv[-1:] == ("agent",)]
+        machine.run(["kill", "-KILL", *map(str, agents)], user="root")
+        said = call.ends(20)
+        assert "the connection to node 1 was lost" in said
+        assert down.slots(0) == slots
+        assert fingerprint(down) == data
+        assert_nothing_runs(down)
+        assert left_over(down.node(1)) == ["data.pgpool_recovery"]
+    recovers(down)
+
+
+def test_second_recovery_at_the_same_time_is_refused(down: Cluster) -> None:
+    """Promise 6; Pgpool-II's own lock is not in the way of a call by SQL."""
+    with slow_copy(down):
+        call = Call(down, "first")
+        log = fails(down)
+        assert "node 1: another recovery of this node is running" in log
+        down.node(0).execute(f"SELECT pg_cancel_backend({call.backend_pid})")
+        call.ends()
+    recovers(down)
+
+
+def test_started_server_dies(down: Cluster) -> None:
+    """The node's own configuration has an error that only a start shows."""
+    node = down.node(1)
+    broken = node.data_directory / "conf.d" / "99-broken.conf"
+    node.machine.write_file(broken, "shared_preload_libraries = 'no_such_library'\n")
+    log = fails(down)
+    assert "the server ended before it accepted connections" in log
+    assert 'could not access file "no_such_library"' in log
+    assert "The target is copied, but not started." in log
+    assert left_over(node) == ["data.pgpool_recovery"], "the old data does not wait any more"
+    node.machine.path(broken).unlink()
+    recovers(down)
+
+
+def test_primary_conninfo_elsewhere_does_not_win(down: Cluster) -> None:
+    node = down.node(1)
+    others = {
+        "primary_conninfo": "host=nowhere",
+        "primary_slot_name": "other",
+        "recovery_target_timeline": "1",
+    }
+    node.set(**others)
+    try:
+        recovers(down)
+        assert node.sql("SHOW primary_slot_name") == [(slot_of(1),)]
+    finally:
+        for name in others:
+            del node.settings[name]
+        node.configure()
+
+
+def test_metacharacters_in_every_argument(down: Cluster) -> None:
+    """Promise 7: they name a host, a directory, a port that is not there, and nothing is run."""
+    touch = "touch /tmp/evil"
+    evil = [
+        f"$({touch})",
+        f"`{touch}`",
+        f'"; {touch}; "',
+        f"'; {touch};'",
+        f"-oProxyCommand={touch}",
+    ]
+    for position in (0, 1, 2, 4, 5):
+        for text in evil:
+            words = ["node1", "/nowhere", "5432", "1", "5432", "node0"]
+            words[position] = text
+            literals = ", ".join("'" + word.replace("'", "''") + "'" for word in words)
+            with pytest.raises(CommandError, match="pgpool_recovery failed"):
+                down.node(0).execute(f"SELECT pgpool_recovery('recovery_1st_stage', {literals})")
+    for node_id in (0, 1):
+        assert not down.host(node_id).path("/tmp/evil").exists()
+
+
+@pytest.fixture(autouse=True)
+def settings_are_gone(cluster: Cluster) -> Iterator[None]:
+    yield
+    cluster.host(0).path(SETTINGS).unlink(missing_ok=True)
