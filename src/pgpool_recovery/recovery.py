@@ -81,12 +81,12 @@ def see_streaming(
     settings: Settings,
 ) -> None:
     """Wait until the standby streams, or fail with the end of its log."""
-    slot_name, log_file = started.slot_name or "", started.log_file
+    slot_name, log = started.slot_name or "", started.log
 
     def read_log() -> str:
-        if log_file is None:
+        if log is None:
             return ""
-        return agent.ask(ReadLog(log_file), str, timeout_s=settings.agent.answer_s)
+        return agent.ask(ReadLog(log), str, timeout_s=settings.agent.answer_s)
 
     wait_until_streaming(
         connection,

@@ -94,14 +94,22 @@ class Started:
     slot_name: str | None
     former_slot_name: str | None
     port: int
-    log_file: str | None
+    log: "LogPosition | None"
+
+
+@dataclass(frozen=True)
+class LogPosition:
+    """Where in a server's log the lines of its last start begin."""
+
+    file: str
+    offset: int
 
 
 @dataclass(frozen=True)
 class ReadLog:
     """Return the last lines of the started server's log."""
 
-    log_file: str
+    log: LogPosition
 
 
 @dataclass(frozen=True)

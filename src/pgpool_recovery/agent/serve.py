@@ -124,8 +124,8 @@ class Agent:
                 self._steps.finish()
             case Start():
                 return start(request, self._stop, lambda line: self._send(Said("agent", line)))
-            case ReadLog(log_file):
-                return last_lines(log_file)
+            case ReadLog(log):
+                return last_lines(log)
             case DiscardOld(data_directory):
                 return swap.discard_old(Path(data_directory).resolve())
         return None

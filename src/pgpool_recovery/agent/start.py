@@ -9,7 +9,7 @@ from pgpool_recovery.agent.configuration import read_auto_settings
 from pgpool_recovery.agent.installation import find_bin_directory
 from pgpool_recovery.agent.pidfile import PidFile, read_pid_file
 from pgpool_recovery.agent.program import KEPT_LINES, Stop, run
-from pgpool_recovery.agent.protocol import Start, Started
+from pgpool_recovery.agent.protocol import LogPosition, Start, Started
 from pgpool_recovery.agent.start_way import StartWay, find_way
 from pgpool_recovery.agent.swap import former_slot
 from pgpool_recovery.domain.error import Cancelled, Incomplete, RecoveryError, Refused, Unverified
@@ -32,17 +32,18 @@ def start(request: Start, stop: Stop, tell: Tell) -> Started:
     bin_directory = _bin_directory(data, request, stop)
     was_running = read_pid_file(data) is not None
     way = find_way(data, bin_directory, request.start_command, stop, tell)
+    log = Log(data, way, is_new=not was_running)
     if not was_running:
         tell(f"start the server with {way.name}")
-        _run(way, data, request.timeout_s, stop)
-    server = _wait_until_ready(data, way, bin_directory, request.timeout_s, stop, tell)
+        _run(way, data, log, request.timeout_s, stop)
+    server = _wait_until_ready(data, log, bin_directory, request.timeout_s, stop, tell)
     return Started(
         was_running=was_running,
         is_standby=(data / "standby.signal").exists(),
         slot_name=read_auto_settings(data).get("primary_slot_name"),
         former_slot_name=former_slot(data),
         port=server.port,
-        log_file=_log_file(data, way),
+        log=log.position(),
     )
 
 
@@ -61,7 +62,7 @@ def _bin_directory(data: Path, request: Start, stop: Stop) -> Path:
     return Path(found)
 
 
-def _run(way: StartWay, data: Path, timeout_s: float, stop: Stop) -> None:
+def _run(way: StartWay, data: Path, log: "Log", timeout_s: float, stop: Stop) -> None:
     """Run the command; whether it worked is seen by the server, which may still replay."""
     said = None
     try:
@@ -71,17 +72,17 @@ def _run(way: StartWay, data: Path, timeout_s: float, stop: Stop) -> None:
     except RecoveryError as error:
         said = "\n".join(text for text in (error.message, error.detail) if text)
     if read_pid_file(data) is None:
-        raise _has_ended(data, way, said)
+        raise _has_ended(log, way.name, said)
 
 
 def _wait_until_ready(
-    data: Path, way: StartWay, bin_directory: Path, timeout_s: float, stop: Stop, tell: Tell
+    data: Path, log: "Log", bin_directory: Path, timeout_s: float, stop: Stop, tell: Tell
 ) -> PidFile:
     began = told = time.monotonic()
     while time.monotonic() - began < timeout_s:
         server = read_pid_file(data)
         if server is None:
-            raise _has_ended(data, way, None)
+            raise _has_ended(log)
         if server.is_ready and _accepts(server, bin_directory, stop):
             return server
         if time.monotonic() - told > TOLD_EVERY_S:
@@ -90,7 +91,7 @@ def _wait_until_ready(
         stop.wait(TICK_S)
     raise Unverified(
         f"the server accepts no connections after {timeout_s:g} s",
-        detail=f"It runs and replays WAL. Its log ends:\n{last_lines(_log_file(data, way))}",
+        detail=f"It runs and replays WAL. Its log ends:\n{last_lines(log.position())}",
         hint="Wait for it, then attach the node. start_s in the settings says how long to wait.",
         target=TargetState.STARTED,
     )
@@ -101,10 +102,10 @@ def _accepts(server: PidFile, bin_directory: Path, stop: Stop) -> bool:
     return run(argv, stop).status == 0
 
 
-def _has_ended(data: Path, way: StartWay, said: str | None) -> Incomplete:
-    log = last_lines(_log_file(data, way))
-    detail = [f"{way.name} said:\n{said}"] if said else []
-    detail += [f"The server's log ends:\n{log}"] if log and log not in (said or "") else []
+def _has_ended(log: "Log", name: str | None = None, said: str | None = None) -> Incomplete:
+    text = last_lines(log.position())
+    detail = [f"{name} said:\n{said}"] if said else []
+    detail += [f"The server's log ends:\n{text}"] if text and text not in (said or "") else []
     return Incomplete(
         "the server ended before it accepted connections",
         detail="\n".join(detail) or "It left no log.",
@@ -113,24 +114,47 @@ def _has_ended(data: Path, way: StartWay, said: str | None) -> Incomplete:
     )
 
 
-def _log_file(data: Path, way: StartWay) -> str | None:
-    """Return the newest log: the logging collector's own file, or where standard error goes."""
-    current = data / "current_logfiles"
-    if current.exists():
-        for line in current.read_text().splitlines():
-            kind, _, name = line.partition(" ")
-            if kind == "stderr":
-                return str(data / name)
-    return way.log_file
+class Log:
+    """The log of a server that is being started: only what it writes from now on counts."""
+
+    def __init__(self, data: Path, way: StartWay, *, is_new: bool) -> None:
+        self._data = data
+        self._standard_error = way.log_file
+        self._file_before = self._file()
+        self._size_before = _size(self._file_before) if is_new else 0
+
+    def position(self) -> LogPosition | None:
+        """Return the file that the server writes now, and where its lines begin."""
+        file = self._file()
+        if file is None:
+            return None
+        return LogPosition(file, self._size_before if file == self._file_before else 0)
+
+    def _file(self) -> str | None:
+        """Return the logging collector's own file, or where standard error goes."""
+        current = self._data / "current_logfiles"
+        if current.exists():
+            for line in current.read_text().splitlines():
+                kind, _, name = line.partition(" ")
+                if kind == "stderr":
+                    return str(self._data / name)
+        return self._standard_error
 
 
-def last_lines(log_file: str | None) -> str:
-    """Return the last lines of a log file; nothing when there is none that can be read."""
-    if log_file is None:
+def _size(file: str | None) -> int:
+    try:
+        return 0 if file is None else Path(file).stat().st_size
+    except OSError:
+        return 0
+
+
+def last_lines(log: LogPosition | None) -> str:
+    """Return the last lines of a log; nothing when there is none that can be read."""
+    if log is None:
         return ""
     try:
-        with Path(log_file).open("rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - LAST_BYTES))
+        with Path(log.file).open("rb") as file:
+            file.seek(max(log.offset, os.fstat(file.fileno()).st_size - LAST_BYTES))
             text = file.read().decode("utf-8", "backslashreplace")
     except OSError:
         return ""
