@@ -16,7 +16,7 @@ from pgpool_recovery.plan.facts import (
     TargetFacts,
 )
 from pgpool_recovery.plan.login import choose_login, reject_logins
-from pgpool_recovery.plan.plan import Plan
+from pgpool_recovery.plan.plan import OldData, Plan
 from pgpool_recovery.plan.policy import Policy
 from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.space import keeps_old, reject_space, spaces
@@ -46,9 +46,8 @@ def plan_basebackup(target: Target, facts: Facts, policy: Policy) -> Plan | tupl
     login = choose_login(facts.logins, facts.primary)
     if rejections or login is None or facts.target.bin_directory is None:
         return rejections
-    keeps = keeps_old(spaces(facts.primary, facts.target), policy.keep_old)
+    old_data = _old_data(facts, policy)
     places = lay_out(facts)
-    has_old = facts.target.is_data_directory
     copy_bytes = facts.primary.data_bytes + sum(t.size_bytes for t in facts.primary.tablespaces)
     copy = CopyBaseBackup(
         bin_directory=facts.target.bin_directory,
@@ -61,7 +60,7 @@ def plan_basebackup(target: Target, facts: Facts, policy: Policy) -> Plan | tupl
     steps: Iterator[Step] = chain(
         [Reserve(places)],
         _slot_steps(target, facts.primary),
-        [RemoveOld(places)] if has_old and not keeps else [],
+        [RemoveOld(places)] if old_data is OldData.GOES else [],
         [copy, VerifyBackup(facts.target.bin_directory, places)],
         [_configure(places, login.conninfo, target, facts.target)],
         [SwapIn(places)],
@@ -72,10 +71,17 @@ def plan_basebackup(target: Target, facts: Facts, policy: Policy) -> Plan | tupl
         conninfo=login.conninfo,
         slot_name=target.slot_name,
         copy_bytes=copy_bytes,
-        keeps_old=keeps,
+        old_data=old_data,
         notes=tuple(_notes(target, facts)),
         steps=tuple(steps),
     )
+
+
+def _old_data(facts: Facts, policy: Policy) -> OldData:
+    if not facts.target.is_data_directory:
+        return OldData.NONE
+    stays = keeps_old(spaces(facts.primary, facts.target), policy.keep_old)
+    return OldData.STAYS if stays else OldData.GOES
 
 
 def reject(target: Target, facts: Facts, policy: Policy) -> Iterator[Rejection]:

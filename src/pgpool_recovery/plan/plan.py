@@ -1,10 +1,19 @@
 """A plan: the method, what it moves and needs, and the steps in their order."""
 
 from dataclasses import dataclass
+from enum import Enum
 
 from pgpool_recovery.domain.event import megabytes
 from pgpool_recovery.plan.facts import Conninfo
 from pgpool_recovery.plan.step import RemoveOld, Step
+
+
+class OldData(Enum):
+    """What becomes of the data that the target has."""
+
+    NONE = "there is no old data"
+    STAYS = "the old data stays until the new server runs"
+    GOES = "the old data is removed before the copy, for want of space or by policy"
 
 
 @dataclass(frozen=True)
@@ -16,7 +25,7 @@ class Plan:
     conninfo: Conninfo
     slot_name: str
     copy_bytes: int
-    keeps_old: bool
+    old_data: OldData
     notes: tuple[str, ...]
     steps: tuple[Step, ...]
 
@@ -29,8 +38,6 @@ class Plan:
         """Return the plan as an operator reads it."""
         return (
             f"plan: {self.method}, a full copy of about {megabytes(self.copy_bytes)}",
-            "the old data stays until the new server runs"
-            if self.keeps_old
-            else "the old data is removed before the copy, for want of space or by policy",
+            self.old_data.value,
             *(f"note: {note}" for note in self.notes),
         )

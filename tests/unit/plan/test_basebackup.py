@@ -10,7 +10,7 @@ from pgpool_recovery.domain.error import Busy, Refused, Unreachable
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.plan.basebackup import plan_basebackup
 from pgpool_recovery.plan.facts import Facts, FileIdentity, Filesystem
-from pgpool_recovery.plan.plan import Plan
+from pgpool_recovery.plan.plan import OldData, Plan
 from pgpool_recovery.plan.policy import KeepOld, Policy
 from pgpool_recovery.plan.rejection import as_error
 from pgpool_recovery.plan.step import (
@@ -75,6 +75,7 @@ def test_new_node_needs_no_configuration_when_the_copy_brings_it() -> None:
         configuration=None,
     )
     made = plan(facts(target=empty), Policy(keep_old=KeepOld.NEVER))
+    assert made.old_data is OldData.NONE
     assert RemoveOld not in [type(step) for step in made.steps]
     (configure,) = [step for step in made.steps if isinstance(step, ConfigureStandby)]
     assert configure.port == TARGET.port
@@ -136,7 +137,7 @@ class TestSpace:
         filesystem = Filesystem(device=1, free_bytes=free_gb * GB)
         situation = facts(target=target(data=place(filesystem=filesystem)))
         made = plan(situation, Policy(keep_old=policy))
-        assert made.keeps_old is expected
+        assert made.old_data is (OldData.STAYS if expected else OldData.GOES)
         assert (made.point_of_no_return is None) is expected
         assert any("stays until" in sentence for sentence in made.sentences()) is expected
 
