@@ -75,6 +75,26 @@ def test_stage_commands_come_and_go_and_own_scripts_are_back(
     (data / "recovery_1st_stage").unlink()
 
 
+def test_stage_commands_read_the_settings_file_that_was_named(
+    server: Server, product: Product
+) -> None:
+    machine, data = server.machine, server.data_directory
+    assert isinstance(machine, LocalHost)
+    file = machine.directory / "it's mine.toml"
+    words = ["--data-directory", str(data), "--config", str(file)]
+    machine.write_file(file, "[policy]\nkeep_old = 'sometimes'\n", mode=0o644)
+    with pytest.raises(CommandError, match="keep_old"):
+        install(machine, product, *words, user="postgres")
+    machine.write_file(file, "[policy]\nkeep_old = 'never'\n", mode=0o644)
+    install(machine, product, *words, user="postgres")
+    machine.write_file(file, "nonsense = 1\n", mode=0o644)
+    with pytest.raises(CommandError) as caught:
+        server.execute("SELECT pgpool_recovery('recovery_1st_stage', 'host', '/data')")
+    assert f"settings file {file} has 1 error" in caught.value.completed.output
+    assert "unknown setting nonsense" in caught.value.completed.output
+    install(machine, product, "--data-directory", str(data), user="postgres", verb="uninstall")
+
+
 def test_stage_commands_are_installed_by_the_owner(server: Server, product: Product) -> None:
     machine = server.machine
     assert isinstance(machine, LocalHost)

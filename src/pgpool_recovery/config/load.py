@@ -20,7 +20,7 @@ DEFAULT_FILE = Path("/etc/pgpool-recovery.toml")
 VARIABLE = "PGPOOL_RECOVERY_CONFIG"
 
 
-def settings_file(named: str | None, environment: Mapping[str, str] = os.environ) -> Path:
+def settings_file(named: Path | None, environment: Mapping[str, str] = os.environ) -> Path:
     """Return the file to read: named on the command line, by the variable, or the default."""
     return Path(named or environment.get(VARIABLE) or DEFAULT_FILE)
 

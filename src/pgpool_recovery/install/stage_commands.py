@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from pgpool_recovery import __version__
+from pgpool_recovery.config.load import VARIABLE
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.install.placed_file import OURS, PlacedFile
 
@@ -18,8 +19,11 @@ PURPOSES = {
 }
 
 
-def stage_commands(data_directory: Path) -> list[PlacedFile]:
-    """Return the files; Refused when this is no data directory, or not this user's."""
+def stage_commands(data_directory: Path, settings_file: Path | None = None) -> list[PlacedFile]:
+    """Return the files; Refused when this is no data directory, or not this user's.
+
+    `settings_file`: the one that the commands shall read in place of the default.
+    """
     try:
         owner = (data_directory / "PG_VERSION").stat().st_uid
     except OSError as error:
@@ -34,17 +38,18 @@ def stage_commands(data_directory: Path) -> list[PlacedFile]:
             f"--data-directory {shlex.quote(str(data_directory))}",
         )
     return [
-        PlacedFile(data_directory / name, _script(name, purpose), MODE)
+        PlacedFile(data_directory / name, _script(name, purpose, settings_file), MODE)
         for name, purpose in PURPOSES.items()
     ]
 
 
-def _script(name: str, purpose: str) -> bytes:
+def _script(name: str, purpose: str, settings_file: Path | None) -> bytes:
+    setting = "" if settings_file is None else f"{VARIABLE}={shlex.quote(str(settings_file))} "
     command = " ".join(shlex.quote(word) for word in own_command())
     return (
         "#!/bin/sh\n"
         f"# {OURS.decode()} Version {__version__}. Pgpool-II has it called to {purpose}.\n"
-        f'exec {command} {name} "$@"\n'
+        f'{setting}exec {command} {name} "$@"\n'
     ).encode()
 
 

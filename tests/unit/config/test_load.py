@@ -93,4 +93,4 @@ def test_missing_file_is_an_error_when_it_was_named(
 def test_which_file() -> None:
     assert settings_file(None, {}) == DEFAULT_FILE
     assert settings_file(None, {"PGPOOL_RECOVERY_CONFIG": "/x"}) == Path("/x")
-    assert settings_file("/y", {"PGPOOL_RECOVERY_CONFIG": "/x"}) == Path("/y")
+    assert settings_file(Path("/y"), {"PGPOOL_RECOVERY_CONFIG": "/x"}) == Path("/y")

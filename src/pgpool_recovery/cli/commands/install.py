@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from pgpool_recovery.cli.stage import say
+from pgpool_recovery.config.load import load_settings, settings_file
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.install.extension import Installation, extension_files, find_installations
 from pgpool_recovery.install.placed_file import PlacedFile, place, take_away
@@ -19,6 +20,7 @@ def install(
     *,
     pg_config: list[Path] | None = None,
     data_directory: list[Path] | None = None,
+    config: Path | None = None,
     dry_run: bool = False,
 ) -> None:
     """Install the extension's files, or the stage commands of a data directory.
@@ -33,9 +35,13 @@ def install(
     data_directory
         A data directory to install recovery_1st_stage, recovery_2nd_stage and
         pgpool_remote_start in; run it as the owner of the directory. Can be given more than once.
+    config
+        The settings file that these stage commands read, in place of /etc/pgpool-recovery.toml.
     dry_run
         Say what would be done, and do nothing.
     """
+    if data_directory:
+        load_settings(settings_file(config))  # Its complaints are better read now.
     installations = _installations(pg_config, data_directory)
     for installation in installations:
         if not installation.has_python:
@@ -43,7 +49,7 @@ def install(
                 f"warning: PostgreSQL {installation.major} has no PL/Python, which the extension "
                 f"needs: install the package {installation.python_packages}"
             )
-    for file in _files(installations, data_directory):
+    for file in _files(installations, data_directory, config):
         say(_prefix(dry_run) + place(file, dry_run=dry_run))
     if installations and not dry_run:
         say(NEXT_STEP)
@@ -94,10 +100,13 @@ def _installations(
 
 
 def _files(
-    installations: list[Installation], data_directory: list[Path] | None
+    installations: list[Installation],
+    data_directory: list[Path] | None,
+    config: Path | None = None,
 ) -> list[PlacedFile]:
+    config = None if config is None else config.absolute()
     files = [file for installation in installations for file in extension_files(installation)]
-    return files + [file for each in data_directory or [] for file in stage_commands(each)]
+    return files + [file for each in data_directory or [] for file in stage_commands(each, config)]
 
 
 def _prefix(dry_run: bool) -> str:  # noqa: FBT001 - one word, one caller
