@@ -1,7 +1,5 @@
 """Run a program for a call: its lines become NOTICEs, its end a result, a cancel ends it."""
 
-import collections
-import json
 import os
 import time
 
@@ -36,7 +34,7 @@ class SupervisedRun:
         self._server = server
         self._session = session
         self._supervisor_program = supervisor_program
-        self._lines = collections.deque(maxlen=KEPT_LINES)
+        self._lines = []
         self._record = None
         self._caller = None
         self._parent = os.getppid()
@@ -49,10 +47,10 @@ class SupervisedRun:
         """
         call_id = self._server.facts["call_id"]
         job = {
-            "run": argv,
-            "environment": dict(environment, **{MARK_NAME: call_id}),
+            "run": in_bytes(argv),
+            "environment": environment_in_bytes(dict(environment, **{MARK_NAME: call_id})),
             "directory": self._server.facts["data_directory"],
-            "mark": "%s=%s" % (MARK_NAME, call_id),
+            "mark": ("%s=%s" % (MARK_NAME, call_id)).encode(),
         }
         self._start(job)
         try:
@@ -70,8 +68,8 @@ class SupervisedRun:
     def leave(self, argv, environment, after_s, output):
         """Start a program that outlives this session."""
         request = {
-            "leave": argv,
-            "environment": environment,
+            "leave": in_bytes(argv),
+            "environment": environment_in_bytes(environment),
             "directory": self._server.facts["data_directory"],
             "after_s": after_s,
             "output": output,
@@ -81,7 +79,7 @@ class SupervisedRun:
     def _start(self, job):
         reply = self._first_reply(job)
         if "error" in reply:
-            path = job["run"][0]
+            path = os.fsdecode(job["run"][0])
             raise Failure(
                 'could not execute "%s": %s' % (path, reply["error"]),
                 hint='Check the interpreter that its first line names after "#!".'
@@ -133,7 +131,7 @@ class SupervisedRun:
         while True:
             reply = self._session["supervisor"].next_reply(TICK_S)
             if reply is not None and "ended" in reply:
-                return Ended(reply["ended"], list(self._lines), self._record)
+                return Ended(reply["ended"], self._lines, self._record)
             interrupt = self._tell(reply["line"]) if reply else None
             interrupt = interrupt or self._interrupt(is_idle=reply is None)
             if interrupt is not None:
@@ -153,7 +151,7 @@ class SupervisedRun:
             if record is not None:
                 self._record = record
                 return False
-        self._lines.append(self._server.printable(line))
+        self._lines = self._lines[1 - KEPT_LINES :] + [self._server.printable(line)]
         return True
 
     def _interrupt(self, is_idle):
@@ -194,6 +192,16 @@ class SupervisedRun:
         self._discard_supervisor()
 
 
+def in_bytes(texts):
+    """Return the bytes of texts as they came: those that are no UTF-8 are escaped in a text."""
+    return [text.encode("utf-8", "surrogateescape") for text in texts]
+
+
+def environment_in_bytes(variables):
+    """Return the bytes of an environment's names and values."""
+    return dict(zip(in_bytes(variables), in_bytes(variables.values())))
+
+
 def failure_record(text):
     """Return the record of a failed stage command, or None when the text is none.
 
@@ -201,6 +209,8 @@ def failure_record(text):
     'untouched'
     >>> failure_record("anything else")
     """
+    import json  # Here, because it takes 5 ms of each new session.
+
     try:
         record = json.loads(text)
         return record if isinstance(record["message"] + record["target"], str) else None

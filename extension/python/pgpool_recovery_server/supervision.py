@@ -1,15 +1,19 @@
 """The backend's side of the conversation with its supervisor process."""
 
-import json
 import os
 import select
-import subprocess
 import sys
+import time
 
+from .message import encode_message, take_message
 from .outcome import Failure
+from .spawn import spawn, status_of
 
+STANDARD_ERROR = 2  # The server's log.
 READ_BYTES = 65536
 STOP_DEADLINE_S = 6.0  # Longer than the supervisor takes to send its last SIGKILL.
+REAP_TICK_S = 0.005
+SIGKILL = 9  # The module signal takes 5 ms of each new session to import.
 
 
 class SupervisorLost(Exception):
@@ -26,62 +30,71 @@ class Supervisor:
         be installed nor a long text stands in the process list.
         """
         program = _pipe_with(source.encode())
+        requests, self._requests = os.pipe()
+        self._replies, replies = os.pipe()
+        os.set_inheritable(program, True)
+        argv = [find_python(), "-I", "-S", "/dev/fd/%d" % program]
+        argv += ["supervisor of pgpool_recovery for backend %d" % os.getpid()]
         try:
-            self._process = subprocess.Popen(
-                [find_python(), "-I", "-S", "/dev/fd/%d" % program]
-                + ["supervisor of pgpool_recovery for backend %d" % os.getpid()],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                cwd=directory,
-                pass_fds=[program],
-                start_new_session=True,
-                bufsize=0,
+            self._pid = spawn(
+                [os.fsencode(word) for word in argv],
+                os.environb,
+                directory,
+                (requests, replies, STANDARD_ERROR),
             )
         except OSError as error:
+            self._close_pipes()
             raise Failure("could not start a Python interpreter: %s" % error.strerror)
         finally:
-            os.close(program)
+            for descriptor in (program, requests, replies):
+                os.close(descriptor)
         self._received = b""
 
     def is_alive(self):
         """Say whether the process is there."""
-        return self._process.poll() is None
+        if self._pid is not None and status_of(self._pid) is not None:
+            self._pid = None
+        return self._pid is not None
 
     def ask(self, **request):
         """Send a request."""
-        data = json.dumps(request).encode() + b"\n"
+        data = encode_message(request)
         try:
             while data:
-                data = data[os.write(self._process.stdin.fileno(), data) :]
+                data = data[os.write(self._requests, data) :]
         except BrokenPipeError:
             raise SupervisorLost
 
     def next_reply(self, timeout_s):
         """Return the next reply, or None when none came in time."""
-        while b"\n" not in self._received:
+        while True:
+            reply, self._received = take_message(self._received)
+            if reply is not None:
+                return reply
             if not self._wait(timeout_s):
                 return None
-            data = os.read(self._process.stdout.fileno(), READ_BYTES)
+            data = os.read(self._replies, READ_BYTES)
             if not data:
                 raise SupervisorLost
             self._received += data
-        line, self._received = self._received.split(b"\n", 1)
-        return json.loads(line.decode())
 
     def _wait(self, timeout_s):
         poll = select.poll()
-        poll.register(self._process.stdout, select.POLLIN)
+        poll.register(self._replies, select.POLLIN)
         return poll.poll(timeout_s * 1000)
 
     def close(self):
         """Let the supervisor end, and reap it."""
-        self._process.stdin.close()
-        self._process.stdout.close()
-        try:
-            self._process.wait(STOP_DEADLINE_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._close_pipes()
+        deadline = time.monotonic() + STOP_DEADLINE_S
+        while self.is_alive():
+            if time.monotonic() > deadline:
+                os.kill(self._pid, SIGKILL)
+            time.sleep(REAP_TICK_S)
+
+    def _close_pipes(self):
+        os.close(self._requests)
+        os.close(self._replies)
 
 
 def _pipe_with(data):

@@ -3,11 +3,11 @@
 A process of its own, because a backend that is terminated or killed can clean up nothing: when
 its end of the request pipe closes, for whatever reason, everything that it started here is ended.
 
-Requests come as JSON lines on standard input, replies go as JSON lines to standard output;
-standard error is the server's log. A request is one of
+Requests come as messages on standard input, replies go to standard output; standard error is the
+server's log. A request is one of (words, names and the mark are bytes)
 
 * ``{"run": [program, word...], "environment": {...}, "directory": "...", "mark": "NAME=value"}``
-* ``{"stop": true}`` while a program runs
+* ``{"stop": True}`` while a program runs
 * ``{"end": "NAME=value"}``: end the processes that a lost supervisor left behind
 * ``{"leave": [...], "environment": {...}, "directory": "...", "after_s": 0.5, "output": "log"}``:
   start a program that outlives the backend (``output`` is ``log`` or ``nowhere``)
@@ -18,14 +18,14 @@ started; ``leave`` by ``started``, ``end`` by ``ended``.
 """
 
 import errno
-import json
 import os
 import select
 import signal
-import subprocess
 import time
 
+from .message import encode_message, take_message
 from .process_tree import find_processes
+from .spawn import spawn, status_of
 
 REQUESTS, REPLIES, SERVER_LOG = 0, 1, 2
 
@@ -104,14 +104,12 @@ class Backend:
 
     def take_request(self):
         """Return the next request that has arrived, or None."""
-        if b"\n" not in self._received:
-            return None
-        line, self._received = self._received.split(b"\n", 1)
-        return json.loads(line.decode())
+        request, self._received = take_message(self._received)
+        return request
 
     def reply(self, **message):
         """Send a reply; waits for a slow backend; one that is gone is noted and no error."""
-        data = json.dumps(message).encode() + b"\n"
+        data = encode_message(message)
         while data and not self.is_gone:
             try:
                 data = data[os.write(REPLIES, data) :]
@@ -124,11 +122,11 @@ class Run:
 
     def __init__(self, backend, request):
         self._backend = backend
-        self._mark = request["mark"].encode()
+        self._mark = request["mark"]
         self._lines = Lines()
         self._output, output_write = os.pipe()
         try:
-            self._process = start(request["run"], request, output_write)
+            self._pid = start(request["run"], request, output_write)
         except OSError:
             os.close(self._output)
             raise
@@ -138,15 +136,18 @@ class Run:
 
     def to_its_end(self):
         """Relay the output; stop the program when the backend asks for it or is gone."""
-        self._backend.reply(started=self._process.pid)
-        while self._process.poll() is None:
+        self._backend.reply(started=self._pid)
+        status = status_of(self._pid)
+        while status is None:
             if self._backend.wait(self._output):
                 self._relay_output()
             if self._backend.is_gone or self._backend.take_request() is not None:
-                end_processes(self._mark, self._process.pid, between=self._relay_output)
+                end_processes(self._mark, self._pid, between=self._relay_output)
+                status = status_of(self._pid)
                 break
+            status = status_of(self._pid)
         self._hand_over_output()
-        self._backend.reply(ended=self._process.poll())
+        self._backend.reply(ended=status)
 
     def _relay_output(self):
         """Pass on what is there, once: a program that floods us must not keep us from stopping."""
@@ -191,36 +192,29 @@ class Run:
 
 
 def start(argv, request, output):
-    """Start a program in a session of its own, its output going to a descriptor.
+    """Start a program, its output going to a descriptor or (None) nowhere; return its process id.
 
     A script without ``#!`` runs in sh: that is what execvp(3) does, and what the system(3) of the
     stock extension came to.
     """
-    argv = [to_bytes(word) for word in argv]
+    environment, directory = request["environment"], request["directory"]
+    nothing = os.open(os.devnull, os.O_RDWR)
+    output = nothing if output is None else output
+    rest = (environment, directory, (nothing, output, output), heed_signals)
     try:
-        return _popen(argv, request, output)
+        return spawn(argv, *rest)
     except OSError as error:
         if error.errno != errno.ENOEXEC:
             raise
-    return _popen([b"/bin/sh"] + argv, request, output)
+        return spawn([b"/bin/sh"] + argv, *rest)
+    finally:
+        os.close(nothing)
 
 
-def _popen(argv, request, output):
-    return subprocess.Popen(
-        argv,
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=output,
-        cwd=request["directory"],
-        env={to_bytes(name): to_bytes(text) for name, text in request["environment"].items()},
-        close_fds=True,
-        start_new_session=True,
-    )
-
-
-def to_bytes(text):
-    """Return the bytes that came as this text through JSON."""
-    return text.encode("utf-8", "surrogateescape")
+def heed_signals():
+    """Undo what Python ignores for its own sake: a script is to end when nobody reads it."""
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def leave(request):
@@ -232,10 +226,10 @@ def leave(request):
     if pid == 0:
         try:
             time.sleep(request["after_s"])
-            output = SERVER_LOG if request["output"] == "log" else subprocess.DEVNULL
+            output = SERVER_LOG if request["output"] == "log" else None
             start(request["leave"], request, output)
         except OSError as error:
-            write_to_log(("could not execute %s: %s" % (request["leave"][0], error)).encode())
+            write_to_log(b"could not execute %s: %s" % (request["leave"][0], str(error).encode()))
         finally:
             os._exit(0)
     return pid
@@ -334,7 +328,7 @@ def answer(backend, request):
     elif "leave" in request:
         backend.reply(started=leave(request))
     elif "end" in request:
-        end_processes(request["end"].encode(), None, between=lambda: None)
+        end_processes(request["end"], None, between=lambda: None)
         backend.reply(ended=0)
 
 

@@ -1,6 +1,5 @@
 """The process that runs scripts for a backend and leaves none of their processes behind."""
 
-import json
 import os
 import shlex
 import signal
@@ -14,6 +13,8 @@ from typing import Any
 
 import build
 import pytest
+from pgpool_recovery_server.message import encode_message, take_message
+from pgpool_recovery_server.supervised_run import environment_in_bytes, in_bytes
 
 STOPPED_WITHIN_S = 5.0
 
@@ -24,6 +25,7 @@ class Supervisor:
     def __init__(self, directory: Path) -> None:
         self.mark = f"PGPOOL_RECOVERY_ID={uuid.uuid4()}"
         self.directory = directory
+        self.received = b""
         self.log = directory / "log"
         program = directory / "supervisor.py"
         program.write_text(build.supervisor_program())
@@ -37,13 +39,16 @@ class Supervisor:
 
     def ask(self, **request: Any) -> None:
         assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(request).encode() + b"\n")
+        self.process.stdin.write(encode_message(request))
         self.process.stdin.flush()
 
     def run(self, *argv: str, **environment: str) -> None:
         variables = {"PATH": os.environ["PATH"], **dict([self.mark.split("=")]), **environment}
         self.ask(
-            run=list(argv), environment=variables, directory=str(self.directory), mark=self.mark
+            run=in_bytes(argv),
+            environment=environment_in_bytes(variables),
+            directory=str(self.directory),
+            mark=self.mark.encode(),
         )
 
     def shell(self, script: str) -> None:
@@ -51,7 +56,12 @@ class Supervisor:
 
     def reply(self) -> dict[str, Any]:
         assert self.process.stdout is not None
-        reply: dict[str, Any] = json.loads(self.process.stdout.readline())
+        reply: dict[str, Any] | None
+        reply, self.received = take_message(self.received)
+        while reply is None:
+            data = os.read(self.process.stdout.fileno(), 65536)
+            assert data, "the supervisor ended"
+            reply, self.received = take_message(self.received + data)
         return reply
 
     def replies_to_the_end(self) -> list[dict[str, Any]]:
@@ -212,7 +222,7 @@ def test_next_supervisor_ends_what_a_killed_one_left(
     assert supervisor.processes()
     (tmp_path / "next").mkdir()
     successor = Supervisor(tmp_path / "next")
-    successor.ask(end=supervisor.mark)
+    successor.ask(end=supervisor.mark.encode())
     assert successor.reply() == {"ended": 0}
     assert not supervisor.processes()
     successor.process.communicate()
@@ -250,8 +260,8 @@ def test_daemon_outlives_its_script_and_writes_on_to_the_log(supervisor: Supervi
 def test_left_program_outlives_the_supervisor(supervisor: Supervisor, tmp_path: Path) -> None:
     done = tmp_path / "done"
     supervisor.ask(
-        leave=["/bin/sh", "-c", f"sleep 0.3; echo said; touch {shlex.quote(str(done))}"],
-        environment={"PATH": os.environ["PATH"]},
+        leave=in_bytes(["/bin/sh", "-c", f"sleep 0.3; echo said; touch {shlex.quote(str(done))}"]),
+        environment=environment_in_bytes({"PATH": os.environ["PATH"]}),
         directory=str(tmp_path),
         after_s=0.1,
         output="log",
