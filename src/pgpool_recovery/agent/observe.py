@@ -9,16 +9,14 @@ from pgpool_recovery.agent.configuration import read_configuration
 from pgpool_recovery.agent.installation import find_bin_directory
 from pgpool_recovery.agent.lock import is_locked
 from pgpool_recovery.agent.pidfile import read_pid_file
-from pgpool_recovery.agent.place import boot_id, mounts_inside, observe_place, workspaces_of
+from pgpool_recovery.agent.place import NO_DATA, mounts_inside, observe_place, workspaces_of
 from pgpool_recovery.agent.program import Stop, run
-from pgpool_recovery.agent.protocol import Observe
+from pgpool_recovery.agent.protocol import Observe, WantedTablespace
 from pgpool_recovery.domain.control_data import ControlData, parse_control_data
 from pgpool_recovery.domain.error import Refused
-from pgpool_recovery.plan.basebackup import WORKSPACE
 from pgpool_recovery.plan.facts import Configuration, PlaceFacts, TargetFacts
 
 NOWHERE = Path("/nowhere")
-NO_DATA = ("lost+found", WORKSPACE)
 SHOWN_ENTRIES = 5
 MANAGERS = {
     "patroni.dynamic.json": "Patroni",
@@ -31,7 +29,7 @@ def observe(request: Observe, stop: Stop) -> TargetFacts:
     data = Path(request.data_directory).resolve()
     entries = _entries(data)
     bin_directory = find_bin_directory(request.major, request.bin_directories, stop)
-    place = observe_place(data)
+    place = observe_place(data, is_own=True)
     if place.problem is not None:  # Nobody may look into it, so there is nothing in it to be seen.
         data = NOWHERE
     configuration, problem = _configuration(data, bin_directory, stop)
@@ -42,7 +40,6 @@ def observe(request: Observe, stop: Stop) -> TargetFacts:
     return TargetFacts(
         hostname=socket.gethostname(),
         user=pwd.getpwuid(os.geteuid()).pw_name,
-        boot_id=boot_id(),
         data=place,
         wal=_wal_place(data, request.wal_directory),
         tablespaces=_tablespaces(request, links),
@@ -53,6 +50,7 @@ def observe(request: Observe, stop: Stop) -> TargetFacts:
         mounts_inside=mounts_inside(data),
         major=_major(data),
         control=_control_data(data, bin_directory, stop),
+        has_backup_label=(data / "backup_label").exists(),
         server_pid=None if server is None else server.pid,
         managed_by=next((MANAGERS[name] for name in entries if name in MANAGERS), None),
         is_busy=any(is_locked(workspace) for workspace in workspaces_of(data)),
@@ -100,8 +98,8 @@ def _wal_place(data: Path, wanted: str | None) -> PlaceFacts | None:
     """Return the WAL directory elsewhere: the node's own, or the one of the settings."""
     own = data / "pg_wal"
     if own.is_symlink():
-        return observe_place(own)
-    return None if wanted is None else observe_place(Path(wanted))
+        return observe_place(own, is_own=True)
+    return None if wanted is None else observe_place(Path(wanted), is_own=False)
 
 
 def _tablespace_links(data: Path) -> dict[int, Path]:
@@ -122,16 +120,17 @@ def _tablespaces(request: Observe, links: dict[int, Path]) -> dict[int, PlaceFac
     The settings say so, else the node's own link, else it is the primary's path.
     """
     return {
-        wanted.oid: observe_place(
-            Path(
-                request.tablespace_mapping.get(wanted.location)
-                or links.get(wanted.oid)
-                or wanted.location
-            ).resolve()
-            / wanted.directory
+        wanted.oid: _tablespace(
+            wanted, request.tablespace_mapping.get(wanted.location), links.get(wanted.oid)
         )
         for wanted in request.tablespaces
     }
+
+
+def _tablespace(wanted: WantedTablespace, mapped: str | None, own: Path | None) -> PlaceFacts:
+    location = Path(mapped or own or wanted.location).resolve()
+    is_own = own is not None and own.resolve() == location
+    return observe_place(location / wanted.directory, is_own=is_own)
 
 
 def _gone_tablespaces(links: dict[int, Path], wanted: set[int]) -> tuple[str, ...]:

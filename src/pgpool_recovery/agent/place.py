@@ -9,14 +9,21 @@ from pgpool_recovery.plan.facts import FileIdentity, Filesystem, PlaceFacts
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 MOUNTS = Path("/proc/self/mountinfo")
+OLD = "old"
+"""Where, in its workspace, the directory waits that a copy has replaced."""
+NO_DATA = ("lost+found", WORKSPACE)
 BLOCK_BYTES = 512  # The unit of st_blocks (stat(2)).
 
 
-def observe_place(path: Path) -> PlaceFacts:
-    """Return what is known about a directory; `path` may be a symbolic link to it."""
+def observe_place(path: Path, *, is_own: bool) -> PlaceFacts:
+    """Return what is known about a directory; `path` may be a symbolic link to it.
+
+    `is_own`: it is known to be the node's; so is one that an earlier recovery has replaced.
+    """
     real = path.resolve()
     problem = _problem(real)
     exists = problem is None and real.is_dir()
+    waiting_bytes = _waiting_bytes(real)
     can_rename = not os.path.ismount(real) and can_create_in(real.parent)
     return PlaceFacts(
         path=str(real),
@@ -26,7 +33,9 @@ def observe_place(path: Path) -> PlaceFacts:
         can_rename=can_rename,
         filesystem=filesystem_of(real),
         identity=identity_of(real),
-        has_old_copy=any((workspace / "old").is_dir() for workspace in workspaces_of(real)),
+        waiting_bytes=waiting_bytes,
+        is_empty=not exists or all(entry.name in NO_DATA for entry in real.iterdir()),
+        is_own=is_own or waiting_bytes is not None,
         problem=problem,
     )
 
@@ -41,6 +50,12 @@ def _problem(real: Path) -> str | None:
     if not stat.S_ISDIR(status.st_mode):
         return "it is not a directory"
     return None if status.st_uid == os.geteuid() else "it belongs to another user"
+
+
+def _waiting_bytes(real: Path) -> int | None:
+    waiting = [workspace / OLD for workspace in workspaces_of(real)]
+    sizes = [size_of(directory) for directory in waiting if directory.is_dir()]
+    return sum(sizes) if sizes else None
 
 
 def workspaces_of(path: Path) -> tuple[Path, ...]:

@@ -1,6 +1,7 @@
 """Take the target's steps of a plan, and take them back."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from pgpool_recovery.agent import swap
 from pgpool_recovery.agent.base_backup import copy_base_backup, verify_backup
@@ -11,7 +12,9 @@ from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.plan.step import (
     ConfigureStandby,
     CopyBaseBackup,
+    DiscardWaiting,
     Places,
+    PutOldBack,
     RemoveOld,
     Reserve,
     SwapIn,
@@ -34,6 +37,7 @@ class Steps:
         self._places: Places | None = None
         self._lock = -1
         self._was_empty: Mapping[str, bool] | None = None
+        self._has_put_back = False
         self._has_removed_old = False
 
     def take(self, step: TargetStep) -> None:
@@ -42,6 +46,11 @@ class Steps:
             case Reserve(places):
                 self._lock = swap.reserve(places)
                 self._places = places
+            case DiscardWaiting(places):
+                swap.discard_waiting(Path(places.data.workspace))
+            case PutOldBack(places):
+                self._has_put_back = True
+                swap.put_waiting_back(Path(places.data.workspace))
             case RemoveOld(places):
                 self._has_removed_old = True
                 swap.remove_old_data(places)
@@ -62,16 +71,17 @@ class Steps:
         was_swapped = self._was_empty is not None
         if self._was_empty is not None:
             swap.put_back(places.all(), self._was_empty)
-        swap.release(places, self._lock)
+        swap.release(Path(places.data.workspace), self._lock)
         if self._has_removed_old:
             return TargetState.INCOMPLETE
-        return TargetState.RESTORED if was_swapped else TargetState.UNTOUCHED
+        is_restored = was_swapped or self._has_put_back
+        return TargetState.RESTORED if is_restored else TargetState.UNTOUCHED
 
     def finish(self) -> None:
         """Let go of the target: what was done stays, and so does what waits."""
         places, self._places = self._places, None
         if places is not None:
-            swap.release(places, self._lock)
+            swap.release(Path(places.data.workspace), self._lock)
 
     def _said(self, program: str) -> Callable[[str], None]:
         return lambda line: self._emit(Said(program, line))

@@ -59,18 +59,30 @@ def _tidy(places: tuple[Place, ...], workspace: Path) -> None:
 def reserve(places: Places) -> int:
     """Make the workspaces and lock them; return the descriptor that holds the lock.
 
-    Raises Busy when another agent has it. Old directories that wait although the server has run
-    since are out of date and go.
+    Raises Busy when another agent has it. What an earlier run wrote down is kept: the tablespaces
+    of the primary may be others by now.
     """
     workspace = Path(places.data.workspace)
     make_directory(workspace)
     held = lock.lock(workspace)
     for place in places.all():
         make_directory(Path(place.workspace))
-        if has_old(place) and entries(place) and not is_unstarted(Path(places.data.path)):
-            remove_old(place)
-    _write(workspace / PLACES, [_as_json(place) for place in places.all()])
+    earlier = _read_places(workspace) if (workspace / PLACES).exists() else ()
+    known = {place.path: place for place in (*earlier, *places.all())}
+    known[places.data.path] = known.pop(places.data.path)  # The data directory is the last.
+    _write(workspace / PLACES, [_as_json(place) for place in known.values()])
     return held
+
+
+def discard_waiting(workspace: Path) -> None:
+    """Remove all directories that an earlier run replaced; the data directory's own is the last."""
+    for place in _read_places(workspace):
+        remove_old(place)
+
+
+def put_waiting_back(workspace: Path) -> None:
+    """Put back all directories that an earlier run replaced."""
+    put_back(_read_places(workspace), {})
 
 
 def is_unstarted(data_directory: Path) -> bool:
@@ -81,13 +93,13 @@ def is_unstarted(data_directory: Path) -> bool:
     return (data_directory / BACKUP_LABEL).exists()
 
 
-def release(places: Places, held: int) -> None:
+def release(workspace: Path, held: int) -> None:
     """Remove the half copies, and the workspaces unless something waits in them."""
-    for place in places.all():
+    places = _read_places(workspace)
+    for place in places:
         remove_copy(place)
-    own = Path(places.data.workspace) / OWN
-    if not own.exists() and not any(has_old(place) for place in places.all()):
-        for place in places.all():
+    if not (workspace / OWN).exists() and not any(has_old(place) for place in places):
+        for place in places:
             discard(place)
     lock.unlock(held)
 

@@ -35,12 +35,9 @@ def has_old(place: Place) -> bool:
 def swap_in(place: Place) -> None:
     """Put the new directory in place; what stood there waits as the old one.
 
-    When one waits there already, it is the last that is known to have run, and what stands at the
-    place is a copy that never did: that one is removed.
+    None waits there yet: a plan begins with one copy (PutOldBack, DiscardWaiting).
     """
-    if has_old(place):
-        remove_contents(place)
-    elif entries(place):
+    if entries(place):
         _move_away(place)
     elif not place.is_inside and Path(place.path).exists():
         Path(place.path).rmdir()

@@ -14,6 +14,8 @@ class ControlData:
     state: str
     timeline: int
     has_checksums: bool
+    is_consistent: bool
+    """No end of a base backup is still to be reached in recovery."""
 
 
 def parse_control_data(text: str) -> ControlData:
@@ -23,6 +25,9 @@ def parse_control_data(text: str) -> ControlData:
     ...     "Database system identifier:           7301415926535897932\\n"
     ...     "Database cluster state:               in production\\n"
     ...     "Latest checkpoint's TimeLineID:       2\\n"
+    ...     "Backup start location:                0/0\\n"
+    ...     "Backup end location:                  0/0\\n"
+    ...     "End-of-backup record required:        no\\n"
     ...     "Data page checksum version:           1\\n"
     ... ).state
     'in production'
@@ -34,6 +39,9 @@ def parse_control_data(text: str) -> ControlData:
             state=lines["Database cluster state"],
             timeline=int(lines["Latest checkpoint's TimeLineID"]),
             has_checksums=lines["Data page checksum version"] != "0",
+            is_consistent=lines["Backup start location"] == "0/0"
+            and lines["Backup end location"] == "0/0"
+            and lines["End-of-backup record required"] == "no",
         )
     except (KeyError, ValueError) as error:
         raise Refused(

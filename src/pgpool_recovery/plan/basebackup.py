@@ -1,8 +1,8 @@
 """The method basebackup: a full copy, prepared beside the old data and put in its place."""
 
 import posixpath
-from collections.abc import Iterable, Iterator
-from itertools import chain
+from collections.abc import Iterator
+from itertools import chain, permutations
 
 from pgpool_recovery.domain.error import Busy, Unreachable
 from pgpool_recovery.domain.event import megabytes
@@ -24,8 +24,10 @@ from pgpool_recovery.plan.step import (
     ConfigureStandby,
     CopyBaseBackup,
     CreateSlot,
+    DiscardWaiting,
     Place,
     Places,
+    PutOldBack,
     RemoveOld,
     Reserve,
     Step,
@@ -59,6 +61,7 @@ def plan_basebackup(target: Target, facts: Facts, policy: Policy) -> Plan | tupl
     )
     steps: Iterator[Step] = chain(
         [Reserve(places)],
+        _waiting_steps(facts.target, places),
         _slot_steps(target, facts.primary),
         [RemoveOld(places)] if old_data is OldData.GOES else [],
         [copy, VerifyBackup(facts.target.bin_directory, places)],
@@ -78,7 +81,7 @@ def plan_basebackup(target: Target, facts: Facts, policy: Policy) -> Plan | tupl
 
 
 def _old_data(facts: Facts, policy: Policy) -> OldData:
-    if not facts.target.is_data_directory:
+    if not facts.target.is_data_directory and not facts.target.old_waits:
         return OldData.NONE
     stays = keeps_old(spaces(facts.primary, facts.target), policy.keep_old)
     return OldData.STAYS if stays else OldData.GOES
@@ -119,6 +122,15 @@ def _reject_path(name: str, target: TargetFacts) -> Iterator[Rejection]:
                 f"permission denied to replace {place.path} of {name}",
                 detail=f"The agent runs as {target.user} on {target.hostname}.",
                 hint=hint,
+            )
+    yield from _reject_overlap(name, target)
+    for place in _other_places(target):
+        if place.exists and not place.is_empty and not place.is_own:
+            yield Rejection(
+                f"{place.path} of {name} holds data that is not known to be the node's own",
+                detail="The node's data directory does not lead to it.",
+                hint="If it was left from this node, empty it; if not, give the node another "
+                "directory with tablespace_mapping or wal_directory in the settings.",
             )
     if not target.is_empty and not target.is_data_directory:
         yield Rejection(
@@ -246,6 +258,13 @@ def _slot_steps(target: Target, primary: PrimaryFacts) -> list[Step]:
     return [] if usable else [CreateSlot(target.slot_name)]
 
 
+def _waiting_steps(target: TargetFacts, places: Places) -> list[Step]:
+    """Decide which of two copies is the last good one, when an earlier recovery left two."""
+    if not target.old_waits:
+        return []
+    return [DiscardWaiting(places)] if target.is_sound else [PutOldBack(places)]
+
+
 def _reject_equipment(name: str, facts: Facts) -> Iterator[Rejection]:
     target, primary = facts.target, facts.primary
     if target.bin_directory is None:
@@ -308,9 +327,25 @@ def _is_same(identity: object, place: PlaceFacts) -> bool:
     return identity is not None and identity == place.identity
 
 
-def _all_places(target: TargetFacts) -> Iterable[PlaceFacts]:
+def _reject_overlap(name: str, target: TargetFacts) -> Iterator[Rejection]:
+    """A place within another one would be moved and removed with it."""
+    for outer, inner in permutations(_all_places(target), 2):
+        if posixpath.commonpath([outer.path, inner.path]) == outer.path:
+            yield Rejection(
+                f"{inner.path} of {name} lies within {outer.path}",
+                detail="Data directory, WAL directory and tablespaces are replaced one by one.",
+                hint="Give the node another directory with tablespace_mapping or wal_directory "
+                "in the settings.",
+            )
+
+
+def _other_places(target: TargetFacts) -> list[PlaceFacts]:
     wal = [] if target.wal is None else [target.wal]
-    return [target.data, *wal, *target.tablespaces.values()]
+    return [*wal, *target.tablespaces.values()]
+
+
+def _all_places(target: TargetFacts) -> list[PlaceFacts]:
+    return [target.data, *_other_places(target)]
 
 
 def _configure(

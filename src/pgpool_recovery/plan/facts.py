@@ -89,7 +89,9 @@ class PlaceFacts:
     """A directory of the target that a copy replaces as a whole.
 
     `path` is free of symbolic links. `can_rename` says whether the directory can be renamed:
-    it is not a mount point itself, and what stands above it may be written.
+    it is not a mount point itself, and what stands above it may be written. `waiting_bytes` is the
+    size of the old directory that an earlier recovery replaced and that still waits, if one does.
+    `is_own`: it is the node's data directory, or the node's data directory leads to it.
     """
 
     path: str
@@ -99,7 +101,9 @@ class PlaceFacts:
     can_rename: bool
     filesystem: Filesystem
     identity: FileIdentity | None
-    has_old_copy: bool
+    waiting_bytes: int | None
+    is_empty: bool
+    is_own: bool
     problem: str | None = None
 
 
@@ -119,7 +123,6 @@ class TargetFacts:
 
     hostname: str
     user: str
-    boot_id: str
     data: PlaceFacts
     wal: PlaceFacts | None
     tablespaces: dict[int, PlaceFacts]
@@ -130,12 +133,26 @@ class TargetFacts:
     mounts_inside: tuple[str, ...]
     major: int | None
     control: ControlData | None
+    has_backup_label: bool
     server_pid: int | None
     managed_by: str | None
     is_busy: bool
     bin_directory: str | None
     configuration: Configuration | None
     configuration_problem: str | None
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether a server has brought the data directory to consistency.
+
+        Recovery renames backup_label away as soon as it has read it, so that alone says nothing.
+        """
+        return self.control is not None and not self.has_backup_label and self.control.is_consistent
+
+    @property
+    def old_waits(self) -> bool:
+        """Whether data that an earlier recovery replaced is still there."""
+        return self.data.waiting_bytes is not None
 
 
 @dataclass(frozen=True)

@@ -45,16 +45,25 @@ def spaces(primary: PrimaryFacts, target: TargetFacts) -> tuple[Space, ...]:
     by_device: dict[int, list[PlaceFacts]] = {}
     for place in places.values():
         by_device.setdefault(place.filesystem.device, []).append(place)
-    return tuple(_space(on_device, sizes) for on_device in by_device.values())
+    is_sound = target.is_sound
+    return tuple(_space(on_device, sizes, is_sound=is_sound) for on_device in by_device.values())
 
 
-def _space(on_device: list[PlaceFacts], sizes: Iterable[tuple[PlaceFacts, int]]) -> Space:
+def _space(
+    on_device: list[PlaceFacts], sizes: Iterable[tuple[PlaceFacts, int]], *, is_sound: bool
+) -> Space:
+    """Count; of two copies that are there, only the last good one is worth its space.
+
+    That is the one in place when the node's server has run it well, else the one that waits.
+    """
     paths = [place.path for place in on_device]
+    there = [(place.size_bytes, place.waiting_bytes) for place in on_device]
     return Space(
         path=paths[0],
         needed_bytes=int(GROWTH * sum(size for place, size in sizes if place.path in paths)),
-        free_bytes=on_device[0].filesystem.free_bytes,
-        old_bytes=sum(place.size_bytes for place in on_device),
+        free_bytes=on_device[0].filesystem.free_bytes
+        + sum(waits if is_sound else here for here, waits in there if waits is not None),
+        old_bytes=sum(here if is_sound or waits is None else waits for here, waits in there),
     )
 
 

@@ -79,6 +79,28 @@ class Reserve:
 
 
 @dataclass(frozen=True)
+class DiscardWaiting:
+    """Remove the data that an earlier recovery replaced: the server has run well since."""
+
+    touches: ClassVar[Touches] = Touches.TARGET
+    places: Places
+
+    def __str__(self) -> str:
+        return "remove the data that an earlier recovery replaced"
+
+
+@dataclass(frozen=True)
+class PutOldBack:
+    """Put back the data that an earlier recovery replaced by a copy that never ran well."""
+
+    touches: ClassVar[Touches] = Touches.TARGET
+    places: Places
+
+    def __str__(self) -> str:
+        return "put the old data back in place of a copy that never ran well"
+
+
+@dataclass(frozen=True)
 class CreateSlot:
     """Create a physical slot that reserves WAL at once."""
 
@@ -154,5 +176,14 @@ class SwapIn:
         return f"put the copy into place at {self.places.data.path}"
 
 
-Step = Reserve | CreateSlot | RemoveOld | CopyBaseBackup | VerifyBackup | ConfigureStandby | SwapIn
-TargetStep = Reserve | RemoveOld | CopyBaseBackup | VerifyBackup | ConfigureStandby | SwapIn
+TargetStep = (
+    Reserve
+    | DiscardWaiting
+    | PutOldBack
+    | RemoveOld
+    | CopyBaseBackup
+    | VerifyBackup
+    | ConfigureStandby
+    | SwapIn
+)
+Step = TargetStep | CreateSlot

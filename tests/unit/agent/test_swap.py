@@ -4,6 +4,7 @@ import itertools
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -140,7 +141,7 @@ def test_put_back_restores_everything(target: Target) -> None:
     held = target.reserve_and_copy()
     was_empty = swap.swap(target.places)
     swap.put_back(target.places.all(), was_empty)
-    swap.release(target.places, held)
+    swap.release(Path(target.places.data.workspace), held)
     assert target.contents() == (OLD, SPACE_OLD)
     assert not Path(target.places.data.workspace).exists()
 
@@ -148,7 +149,7 @@ def test_put_back_restores_everything(target: Target) -> None:
 def test_put_back_into_nothing_removes_the_copy(target: Target) -> None:
     held = target.reserve_and_copy()
     swap.put_back(target.places.all(), swap.swap(target.places))
-    swap.release(target.places, held)
+    swap.release(Path(target.places.data.workspace), held)
     assert target.contents() == ({}, {})
 
 
@@ -218,22 +219,41 @@ def test_promise_4_interrupted_removal_is_finished_and_own_files_survive(
         assert (own / "postgresql.conf").read_text() == "own"
 
 
-def test_old_copy_that_waits_outlives_a_copy_that_never_ran(target: Target) -> None:
+@pytest.mark.parametrize("is_inside", [False, True])
+def test_promise_3_waiting_copy_is_put_back_in_place_of_one_that_never_ran_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_inside: bool
+) -> None:
+    """Also when the tablespace is gone from the primary meanwhile, and wherever a crash falls."""
+
+    def again() -> Target:
+        made = Target(Path(tmp_path, str(next(numbers))), is_inside=is_inside)
+        made.put_old()
+        unlock(made.reserve_and_copy())
+        swap.swap(made.places)
+        unlock(swap.reserve(replace(made.places, tablespaces=())))
+        return made
+
+    def put_back(target: Target) -> None:
+        swap.put_waiting_back(Path(target.places.data.workspace))
+
+    numbers = itertools.count()
+    for target in crashes(monkeypatch, again, put_back):
+        swap.tidy(target.data)
+        if target.contents()[0] != OLD:  # It had not begun.
+            put_back(target)
+        assert target.contents() == (OLD, SPACE_OLD)
+
+
+def test_waiting_copy_goes_when_the_new_server_has_run(target: Target) -> None:
     target.put_old()
     unlock(target.reserve_and_copy())
     swap.swap(target.places)
-    unlock(target.reserve_and_copy())
-    swap.swap(target.places)
-    assert _read(Path(target.places.data.old)) == OLD
-
-
-def test_old_copy_goes_when_the_new_server_has_run(target: Target) -> None:
-    target.put_old()
-    unlock(target.reserve_and_copy())
-    swap.swap(target.places)
-    (target.data / "backup_label").unlink()  # As recovery does.
-    unlock(swap.reserve(target.places))
-    assert not Path(target.places.data.old).exists()
+    held = swap.reserve(target.places)
+    swap.discard_waiting(Path(target.places.data.workspace))
+    swap.release(Path(target.places.data.workspace), held)
+    assert target.contents() == (NEW | {"backup_label": "new"}, SPACE_NEW)
+    assert not Path(target.places.data.workspace).exists()
+    assert not Path(target.places.tablespaces[0].place.workspace).exists()
 
 
 def test_discard_old_refuses_before_the_new_server_ran(target: Target) -> None:

@@ -42,7 +42,9 @@ def place(path: str = "/var/lib/pgsql/15/data", **changes: Any) -> PlaceFacts:
         can_rename=True,
         filesystem=Filesystem(device=1, free_bytes=50 * GB),
         identity=FileIdentity(boot_id="target", device=1, inode=1),
-        has_old_copy=False,
+        waiting_bytes=None,
+        is_empty=False,
+        is_own=True,
     )
     return replace(healthy, **changes)
 
@@ -91,12 +93,23 @@ def primary(**changes: Any) -> PrimaryFacts:
     return replace(healthy, **changes)
 
 
+def control(**changes: Any) -> ControlData:
+    """Return the control data of a standby that was stopped."""
+    healthy = ControlData(
+        system_identifier=SYSTEM,
+        state="shut down in recovery",
+        timeline=1,
+        has_checksums=False,
+        is_consistent=True,
+    )
+    return replace(healthy, **changes)
+
+
 def target(**changes: Any) -> TargetFacts:
     """Return a standby that was stopped."""
     healthy = TargetFacts(
         hostname="server2",
         user="postgres",
-        boot_id="target",
         data=place(),
         wal=None,
         tablespaces={},
@@ -106,7 +119,8 @@ def target(**changes: Any) -> TargetFacts:
         foreign_entries=(),
         mounts_inside=(),
         major=15,
-        control=ControlData(SYSTEM, "shut down in recovery", 1, has_checksums=False),
+        control=control(),
+        has_backup_label=False,
         server_pid=None,
         managed_by=None,
         is_busy=False,

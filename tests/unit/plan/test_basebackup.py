@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from pgpool_recovery.domain.control_data import ControlData
 from pgpool_recovery.domain.error import Busy, Refused, Unreachable
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.plan.basebackup import plan_basebackup
@@ -17,6 +16,8 @@ from pgpool_recovery.plan.step import (
     ConfigureStandby,
     CopyBaseBackup,
     CreateSlot,
+    DiscardWaiting,
+    PutOldBack,
     RemoveOld,
     Reserve,
     SwapIn,
@@ -27,6 +28,7 @@ from tests.unit.plan.situation import (
     GB,
     PARAMETERS,
     TARGET,
+    control,
     facts,
     login,
     place,
@@ -165,6 +167,43 @@ class TestSpace:
         )
 
 
+class TestTwoCopies:
+    """Promises 3 and 4: of two copies the last good one is known, and only that one counts."""
+
+    @pytest.mark.parametrize(
+        "failed",
+        [
+            {"has_backup_label": True},
+            {"control": control(is_consistent=False)},
+            {"control": None, "is_data_directory": False, "is_empty": True},
+        ],
+        ids=["never started", "died before it was consistent", "deleted by hand"],
+    )
+    @pytest.mark.parametrize(("free_gb", "old_data"), [(2, OldData.STAYS), (1, OldData.GOES)])
+    def test_old_data_takes_the_place_of_a_copy_that_never_ran_well(
+        self, failed: dict[str, Any], free_gb: int, old_data: OldData
+    ) -> None:
+        there = place(
+            filesystem=Filesystem(device=1, free_bytes=free_gb * GB), waiting_bytes=15 * GB
+        )
+        made = plan(facts(target=target(data=there, **failed)))
+        assert made.old_data is old_data
+        kinds_of_steps = [type(step) for step in made.steps]
+        assert kinds_of_steps[:2] == [Reserve, PutOldBack]
+        assert (RemoveOld in kinds_of_steps) is (old_data is OldData.GOES)
+
+    def test_what_waits_goes_when_the_server_has_run_well_since(self) -> None:
+        there = place(filesystem=Filesystem(device=1, free_bytes=0), waiting_bytes=12 * GB)
+        made = plan(facts(target=target(data=there)))
+        assert made.old_data is OldData.STAYS
+        assert [type(step) for step in made.steps][:2] == [Reserve, DiscardWaiting]
+
+    def test_keep_old_always_counts_the_failed_copy_as_free(self) -> None:
+        there = place(filesystem=Filesystem(device=1, free_bytes=2 * GB), waiting_bytes=10 * GB)
+        situation = facts(target=target(data=there, has_backup_label=True))
+        assert plan(situation, Policy(keep_old=KeepOld.ALWAYS)).old_data is OldData.STAYS
+
+
 def test_nothing_touches_the_target_before_it_is_reserved_nor_destroys_before_the_slot() -> None:
     steps = plan(facts(), Policy(keep_old=KeepOld.NEVER)).steps
     kinds_of_steps = [type(step) for step in steps]
@@ -201,7 +240,7 @@ REJECTED: list[tuple[str, dict[str, Any]]] = [
     ("node 1 has a data directory of PostgreSQL 14", {"target": {"major": 14}}),
     (
         "node 1 belongs to another cluster",
-        {"target": {"control": ControlData("1", "shut down", 1, has_checksums=False)}},
+        {"target": {"control": control(system_identifier="1")}},
     ),
     ("this server is a standby", {"primary": {"is_in_recovery": True}}),
     ("PostgreSQL 13 is not supported", {"primary": {"version": 130022}, "target": {"major": 13}}),
@@ -238,6 +277,28 @@ REJECTED: list[tuple[str, dict[str, Any]]] = [
             "primary": {"tablespaces": (tablespace(),)},
             "target": {"tablespaces": {16400: place("/ts1/x", identity=tablespace().identity)}},
         },
+    ),
+    (
+        "/ts1/x of node 1 holds data that is not known to be the node's own",
+        {
+            "primary": {"tablespaces": (tablespace(),)},
+            "target": {"tablespaces": {16400: place("/ts1/x", is_own=False, identity=None)}},
+        },
+    ),
+    (
+        "/wal of node 1 holds data that is not known to be the node's own",
+        {"target": {"wal": place("/wal", is_own=False)}},
+    ),
+    (
+        "/var/lib/pgsql/15/data/ts of node 1 lies within /var/lib/pgsql/15/data",
+        {
+            "primary": {"tablespaces": (tablespace(),)},
+            "target": {"tablespaces": {16400: place(f"{place().path}/ts", identity=None)}},
+        },
+    ),
+    (
+        "/var/lib/pgsql/15/data of node 1 lies within /var/lib/pgsql",
+        {"target": {"wal": place("/var/lib/pgsql")}},
     ),
     (
         "node 1 cannot open a replication connection to the primary",
