@@ -8,21 +8,25 @@ from contextlib import contextmanager
 from pgpool_recovery.agent.conversation import Conversation, converse
 from pgpool_recovery.agent.protocol import DiscardOld, ReadLog, Start, Started
 from pgpool_recovery.config.settings import Settings
-from pgpool_recovery.domain.error import RecoveryError
+from pgpool_recovery.domain.error import Cancelled, RecoveryError, Unreachable
 from pgpool_recovery.domain.event import Event, Finished, PlanMade, Said
-from pgpool_recovery.domain.node import RecoveryRequest, Target
+from pgpool_recovery.domain.node import OWN_SLOT, RecoveryRequest, Target
+from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.observe.primary import observe_primary
 from pgpool_recovery.observe.target import observe_target
 from pgpool_recovery.plan.basebackup import plan_basebackup
 from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.plan.rejection import as_error
 from pgpool_recovery.postgres.connection import Connection, connect
-from pgpool_recovery.run.run_plan import Run
+from pgpool_recovery.run.run_plan import Deadlines, Run
 from pgpool_recovery.ssh.command import ssh_command
 from pgpool_recovery.ssh.locality import is_this_host
 from pgpool_recovery.verify.streaming import wait_until_streaming
 
 Emit = Callable[[Event], None]
+
+MARGIN_S = 60.0
+"""What an agent may take longer than it was told, before it is given up."""
 
 
 def recover(request: RecoveryRequest, settings: Settings, emit: Emit) -> Plan:
@@ -41,7 +45,8 @@ def recover(request: RecoveryRequest, settings: Settings, emit: Emit) -> Plan:
         if not isinstance(plan, Plan):
             raise as_error(plan)
         emit(PlanMade(plan.sentences()))
-        Run(connection, agent, lambda: own_server(settings), emit).carry_out(plan)
+        deadlines = Deadlines(settings.timeout.stall_s, settings.timeout.step_s)
+        Run(connection, agent, lambda: own_server(settings), emit, deadlines).carry_out(plan)
     emit(Finished("ready to be started", time.monotonic() - began))
     return plan
 
@@ -62,15 +67,25 @@ def start(target: Target, settings: Settings, emit: Emit) -> Started:
             start_command=node.start_command,
             timeout_s=settings.timeout.start_s,
         )
-        started = agent.ask(request, Started, timeout_s=None)
+        started = ask_to_start(agent, request)
         if started.is_standby and started.slot_name is not None:
             see_streaming(connection, agent, target, started, settings)
             drop_former_slot(connection, started.former_slot_name, emit)
-        if agent.ask(DiscardOld(target.data_directory), bool, timeout_s=None):
+        if agent.ask(DiscardOld(target.data_directory), bool, timeout_s=settings.timeout.step_s):
             emit(Said("agent", "the new server runs, so the old data was removed"))
     how = "it was running already" if started.was_running else "it accepts connections"
     emit(Finished(f"{how} on port {started.port}", time.monotonic() - began))
     return started
+
+
+def ask_to_start(agent: Conversation, request: Start) -> Started:
+    """Have the agent start the server; whoever loses it on the way cannot know what it did."""
+    try:
+        return agent.ask(request, Started, timeout_s=request.timeout_s + MARGIN_S)
+    except (Cancelled, Unreachable) as error:
+        if error.target is TargetState.UNTOUCHED:
+            raise error.with_target(TargetState.UNKNOWN) from error
+        raise
 
 
 def see_streaming(
@@ -98,8 +113,11 @@ def see_streaming(
 
 
 def drop_former_slot(connection: Connection, name: str | None, emit: Emit) -> None:
-    """Drop the slot by which the node streamed before: nobody else does, and it would keep WAL."""
-    if name is None:
+    """Drop the slot by which the node streamed before: nobody else does, and it would keep WAL.
+
+    A slot that we made for another node is that node's, whatever a cloned configuration says.
+    """
+    if name is None or OWN_SLOT.fullmatch(name):
         return
     for slot in connection.rows("slot", name=name):
         if slot["is_physical"] and not slot["is_active"]:

@@ -160,7 +160,9 @@ def test_systemd_unit_is_started_when_sudo_lets(copied: Cluster) -> None:
         f"Id=other.service\nEnvironment=\n\nId={unit}\nEnvironment=PGDATA={node.data_directory}/"
     )
     systemctl = (
-        f"#!/bin/sh\ncase $1 in\nshow) cat <<X\n{shows}\nX\n;;\n"
+        "#!/bin/sh\ncase $1 in\nlist-unit-files) echo 'postgresql@.service disabled'; "
+        f"echo 'other.service enabled'; echo '{unit} disabled';;\n"
+        f'show) test "$2 $3" = "other.service {unit}" && cat <<X\n{shows}\nX\n;;\n'
         f'start) test "$2" = {unit} && {start};;\nesac\n'
     )
     machine.write_file("/usr/local/bin/systemctl", systemctl, owner="root", mode=0o755)

@@ -7,7 +7,7 @@ reserved on any host. The stock way for the same faults stands in that file.
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 import pytest
 
@@ -333,9 +333,9 @@ class Call:
 
 
 @contextmanager
-def slow_copy(cluster: Cluster) -> Iterator[None]:
+def slow_copy(cluster: Cluster, more_settings: str = "") -> Iterator[None]:
     """Let a copy take about ten seconds."""
-    settings = '[policy]\nmax_rate = "5M"\n'
+    settings = f'[policy]\nmax_rate = "5M"\n{more_settings}'
     cluster.host(0).write_file(SETTINGS, settings, owner="root", mode=0o644)
     yield
     cluster.host(0).path(SETTINGS).unlink()
@@ -438,6 +438,20 @@ def test_agent_is_killed_in_the_middle(down: Cluster) -> None:
     recovers(down)
 
 
+def test_copy_does_not_get_on(down: Cluster) -> None:
+    """The hosts are there and the connection lives, but nothing comes any more."""
+    machine = down.node(1).machine
+    with slow_copy(down, "[timeout]\nstall_s = 6\n"), nothing_changes(down):
+        call = Call(down, "stalled")
+        copying = [str(p.pid) for p in machine.processes() if p.argv[0].endswith("pg_basebackup")]
+        machine.run(["kill", "-STOP", *copying])
+        said = call.ends(60)
+        until(lambda: not left_over(down.node(1)), within_s=5, what="the half copy to be gone")
+    assert "the copy has not got on for 6 s" in said
+    assert "The target is untouched." in said
+    recovers(down)
+
+
 def test_second_recovery_at_the_same_time_is_refused(down: Cluster) -> None:
     """Promise 6; Pgpool-II's own lock is not in the way of a call by SQL."""
     with slow_copy(down):
@@ -461,6 +475,59 @@ def test_started_server_dies(down: Cluster) -> None:
     assert left_over(node) == ["data.pgpool_recovery"], "the old data does not wait any more"
     node.machine.path(broken).unlink()
     recovers(down)
+
+
+def test_copy_died_before_it_was_consistent_and_the_old_data_comes_back(down: Cluster) -> None:
+    """Recovery renames backup_label at once, so that alone tells nothing of the copy."""
+    node = down.node(1)
+    with slow_copy(down):
+        call = Call(down, "died")
+        down.node(0).execute("SELECT pg_create_restore_point('here'); SELECT pg_switch_wal()")
+        call.ends(30)
+    slow = node.data_directory / "conf.d" / "99-slow.conf"
+    seen = node.machine.home / "first_segment"
+    first = f"test -e {seen} || echo %f > {seen}; grep -q %f {seen} || sleep 60"
+    command = f"case %f in *.history) ;; *) {first} ;; esac; false"
+    node.machine.write_file(slow, f"restore_command = '{command}'\n")
+    node.machine.run(
+        [
+            node.installation.program("pg_ctl"),
+            "-D",
+            str(node.data_directory),
+            "-W",
+            "-l",
+            str(node.log_file),
+            "start",
+        ]
+    )
+    label = node.machine.path(node.data_directory / "backup_label")
+    until(lambda: not label.exists(), within_s=20, what="recovery to have begun")
+    node.kill()
+    node.machine.path(slow).unlink()
+    assert node.controldata()["Backup start location"] != "0/0"
+    assert left_over(node) == ["data.pgpool_recovery"]
+    log = said_in_log(down, lambda: recovers(down))
+    assert "put the old data back in place of a copy that never ran well" in log
+
+
+def test_tablespace_directory_of_somebody_else(down: Cluster) -> None:
+    """It lies where the new tablespace belongs; pg_basebackup would refuse it as well."""
+    node, location = down.node(1), PurePath("/var/lib/postgresql/ts/taken")
+    down.node(0).create_tablespace("taken", Path(location))
+    ((directory,),) = down.node(0).sql(
+        "SELECT pg_ls_dir(pg_tablespace_location(oid)) FROM pg_tablespace WHERE spcname = 'taken'"
+    )
+    theirs = location / directory / "16384" / "1"
+    node.machine.write_file(theirs, "theirs")
+    try:
+        with nothing_changes(down):
+            log = fails(down)
+        assert "holds data that is not known to be the node's own" in log
+        assert node.machine.path(theirs).read_text() == "theirs"
+    finally:
+        node.machine.run(["rm", "-rf", str(location)])
+    recovers(down)
+    down.node(0).execute("DROP TABLESPACE taken")
 
 
 def test_primary_conninfo_elsewhere_does_not_win(down: Cluster) -> None:

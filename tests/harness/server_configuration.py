@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from .machine import Machine
 from .psql import quoted
-from .template import PASSWORDS
+from .template import PASSWORDS, REPLICATION_USER
 
 
 def settings_text(machine: Machine, port: int, settings: Mapping[str, str]) -> str:
@@ -28,7 +28,11 @@ def hba_text(machine: Machine, authentication: str, first_lines: Sequence[str]) 
 
 def write_password_file(machine: Machine) -> None:
     """Let user postgres on this machine log in to every server with a password."""
-    lines = (f"*:*:*:{user}:{password}\n" for user, password in PASSWORDS.items())
+    databases = {REPLICATION_USER: "replication"}  # As the manuals have it.
+    lines = (
+        f"*:*:{databases.get(user, '*')}:{user}:{password}\n"
+        for user, password in PASSWORDS.items()
+    )
     machine.write_file(machine.home / ".pgpass", "".join(lines))
 
 

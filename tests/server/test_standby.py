@@ -56,6 +56,16 @@ def test_refuses(standby: Server, call: str) -> None:
     assert not (standby.data_directory / "was_run").exists()
 
 
+def test_refusal_reaches_pgpool_log(standby: Server) -> None:
+    """Pgpool-II writes warnings to its log, and throws the error of pgpool_recovery() away."""
+    said: list[str | None] = []
+    with psycopg.connect(standby.conninfo(dbname="postgres"), autocommit=True) as connection:
+        connection.add_notice_handler(lambda diagnostic: said.append(diagnostic.message_primary))
+        with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState):
+            connection.execute("SELECT pgpool_recovery('stage', 'host', '/data')")
+    assert said == ["recovery is in progress"]
+
+
 def test_control_works_and_promotes(standby: Server) -> None:
     assert standby.sql("SELECT pgpool_pgctl('status', '')") == [("t",)]
     assert standby.sql("SELECT pgpool_pgctl('reload', '')") == [("t",)]

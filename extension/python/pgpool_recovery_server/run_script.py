@@ -18,6 +18,7 @@ def run_script(plpy, session, supervisor_program, function_name, script_name, ar
     try:
         server.refuse_on_standby(function_name)
     except Failure as refusal:
+        server.warn(refusal)
         return failed(refusal)
     try:
         script = find_script(server.facts["data_directory"], script_name)

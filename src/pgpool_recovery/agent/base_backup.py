@@ -64,7 +64,7 @@ def argv(step: CopyBaseBackup) -> list[str]:
 def _connection(step: CopyBaseBackup) -> Conninfo:
     """Return the connection; by its application name the runner finds the copy's progress."""
     own = {"application_name": step.slot_name, "options": SERVER_OPTIONS}
-    return {**step.conninfo, **KEEPALIVES, **own}
+    return {**step.conninfo, **KEEPALIVES, **own, "dbname": "replication"}
 
 
 def _escape(directory: str) -> str:

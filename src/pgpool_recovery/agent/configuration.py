@@ -14,7 +14,6 @@ from pgpool_recovery.plan.facts import STANDBY_PARAMETERS, Configuration
 from pgpool_recovery.postgres.conninfo import parse_conninfo
 
 AUTO_CONFIGURATION = "postgresql.auto.conf"
-WRITTEN_FOR_A_STANDBY = ("primary_conninfo", "primary_slot_name", "recovery_target_timeline")
 OTHER_PARAMETERS = ("port", "hot_standby", "log_directory", "primary_conninfo", "primary_slot_name")
 
 

@@ -50,6 +50,8 @@ class Conversation:
         self._errors = errors
         self._on_event = on_event
         self._has_greeted = False
+        self.is_busy = False
+        """Whether a request was left without waiting for its answer; no other will be heard."""
         self._received = b""
         self._pinged = time.monotonic()
 
@@ -66,11 +68,13 @@ class Conversation:
         Events go to their reader as they come; `on_tick` is called while nothing does. Raises the
         agent's failure, or Unreachable when it is gone or takes longer than `timeout_s`.
         """
+        self.is_busy = True
         self._send(encode_request(request))
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while True:
             message = self._next(deadline, on_tick)
             if isinstance(message, Answer):
+                self.is_busy = False
                 if message.failure is not None:
                     raise error_of_record(message.failure)
                 return result_as(message.result, kind)

@@ -15,6 +15,7 @@ PROGRAMS = (
     "pg_controldata",
     "pg_isready",
     "pg_verifybackup",
+    "pg_waldump",
 )
 USUAL_DIRECTORIES = ("/usr/lib/postgresql/{major}/bin", "/usr/pgsql-{major}/bin")
 

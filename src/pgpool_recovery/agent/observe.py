@@ -8,6 +8,7 @@ from pathlib import Path
 from pgpool_recovery.agent.configuration import read_configuration
 from pgpool_recovery.agent.installation import find_bin_directory
 from pgpool_recovery.agent.lock import is_locked
+from pgpool_recovery.agent.manager import find_manager
 from pgpool_recovery.agent.pidfile import read_pid_file
 from pgpool_recovery.agent.place import NO_DATA, mounts_inside, observe_place, workspaces_of
 from pgpool_recovery.agent.program import Stop, run
@@ -18,10 +19,6 @@ from pgpool_recovery.plan.facts import Configuration, PlaceFacts, TargetFacts
 
 NOWHERE = Path("/nowhere")
 SHOWN_ENTRIES = 5
-MANAGERS = {
-    "patroni.dynamic.json": "Patroni",
-    "postgresql-auto-failover.conf": "pg_auto_failover",
-}
 
 
 def observe(request: Observe, stop: Stop) -> TargetFacts:
@@ -52,7 +49,7 @@ def observe(request: Observe, stop: Stop) -> TargetFacts:
         control=_control_data(data, bin_directory, stop),
         has_backup_label=(data / "backup_label").exists(),
         server_pid=None if server is None else server.pid,
-        managed_by=next((MANAGERS[name] for name in entries if name in MANAGERS), None),
+        managed_by=find_manager(data, request.major),
         is_busy=any(is_locked(workspace) for workspace in workspaces_of(data)),
         bin_directory=bin_directory,
         configuration=configuration,

@@ -93,6 +93,15 @@ def keep_own_files(source: Path, target: Path) -> None:
     sync(target)
 
 
+def replace_own_files(source: Path, target: Path) -> None:
+    """Give `target` the own files of `source`, and no others."""
+    names = {entry.name for entry in own_entries(source)}
+    for entry in own_entries(target):
+        if entry.name not in names:
+            remove(entry)
+    keep_own_files(source, target)
+
+
 def _special_names(directory: str, names: list[str]) -> list[str]:
     return [name for name in names if _is_special(Path(directory) / name)]
 

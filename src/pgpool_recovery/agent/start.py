@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from pgpool_recovery.agent.configuration import read_auto_settings
@@ -29,14 +30,21 @@ def start(request: Start, stop: Stop, tell: Tell) -> Started:
     replays after the time limit.
     """
     data = Path(request.data_directory).resolve()
+    began = time.monotonic()
     bin_directory = _bin_directory(data, request, stop)
     was_running = read_pid_file(data) is not None
     way = find_way(data, bin_directory, request.start_command, stop, tell)
     log = Log(data, way, is_new=not was_running)
-    if not was_running:
-        tell(f"start the server with {way.name}")
-        _run(way, data, log, request.timeout_s, stop)
-    server = _wait_until_ready(data, log, bin_directory, request.timeout_s, stop, tell)
+    try:
+        if not was_running:
+            tell(f"start the server with {way.name}")
+            _run(way, data, log, request.timeout_s, stop)
+        patience = Patience(began, request.timeout_s)
+        server = _wait_until_ready(data, log, bin_directory, patience, stop, tell)
+    except Cancelled as cancelled:
+        is_running = read_pid_file(data) is not None
+        state = TargetState.STARTED if is_running else TargetState.COPIED
+        raise cancelled.with_target(state) from cancelled
     return Started(
         was_running=was_running,
         is_standby=(data / "standby.signal").exists(),
@@ -53,13 +61,17 @@ def _bin_directory(data: Path, request: Start, stop: Stop) -> Path:
     except (OSError, ValueError) as error:
         raise Refused(
             f"{data} is not a data directory",
-            detail=f"Its PG_VERSION cannot be read: {error}.",
+            detail=f"Its PG_VERSION cannot be read: {_reason(error)}.",
             hint="Check backend_data_directory in pgpool.conf.",
         ) from error
     found = find_bin_directory(major, request.bin_directories, stop)
     if found is None:
         raise Refused(f"there are no programs of PostgreSQL {major} on this host")
     return Path(found)
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
 
 
 def _run(way: StartWay, data: Path, log: "Log", timeout_s: float, stop: Stop) -> None:
@@ -76,10 +88,10 @@ def _run(way: StartWay, data: Path, log: "Log", timeout_s: float, stop: Stop) ->
 
 
 def _wait_until_ready(
-    data: Path, log: "Log", bin_directory: Path, timeout_s: float, stop: Stop, tell: Tell
+    data: Path, log: "Log", bin_directory: Path, patience: "Patience", stop: Stop, tell: Tell
 ) -> PidFile:
-    began = told = time.monotonic()
-    while time.monotonic() - began < timeout_s:
+    told = time.monotonic()
+    while time.monotonic() - patience.began < patience.timeout_s:
         server = read_pid_file(data)
         if server is None:
             raise _has_ended(log)
@@ -87,10 +99,11 @@ def _wait_until_ready(
             return server
         if time.monotonic() - told > TOLD_EVERY_S:
             told = time.monotonic()
-            tell(f"the server replays WAL, it accepts no connections yet ({told - began:.0f} s)")
+            waited_s = told - patience.began
+            tell(f"the server replays WAL, it accepts no connections yet ({waited_s:.0f} s)")
         stop.wait(TICK_S)
     raise Unverified(
-        f"the server accepts no connections after {timeout_s:g} s",
+        f"the server accepts no connections after {patience.timeout_s:g} s",
         detail=f"It runs and replays WAL. Its log ends:\n{last_lines(log.position())}",
         hint="Wait for it, then attach the node. start_s in the settings says how long to wait.",
         target=TargetState.STARTED,
@@ -112,6 +125,14 @@ def _has_ended(log: "Log", name: str | None = None, said: str | None = None) -> 
         hint="Mend what it says, then recover the node again.",
         target=TargetState.COPIED,
     )
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Since when something is waited for, on the monotonic clock, and how long it may take."""
+
+    began: float
+    timeout_s: float
 
 
 class Log:

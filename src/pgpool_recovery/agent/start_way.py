@@ -63,7 +63,13 @@ def _find_unit(data: Path, cluster: DebianCluster | None, stop: Stop) -> str | N
         return None
     if cluster is not None:
         return f"postgresql@{cluster.version}-{cluster.name}.service"
-    argv = ["systemctl", "show", "postgresql*.service", "--property=Id,Environment"]
+    # By their names, since a pattern finds only units that are loaded: a disabled one is not.
+    listed = run(["systemctl", "list-unit-files", "postgresql*.service", "--no-legend"], stop)
+    names = [line.split()[0] for line in listed.output.splitlines() if ".service" in line]
+    units = [name for name in names if "@." not in name]
+    if not units:
+        return None
+    argv = ["systemctl", "show", *units, "--property=Id,Environment"]
     for block in run(argv, stop).output.split("\n\n"):
         values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
         for word in values.get("Environment", "").split():

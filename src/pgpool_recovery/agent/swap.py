@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pgpool_recovery.agent import lock
-from pgpool_recovery.agent.own_files import OWN, keep_own_files
+from pgpool_recovery.agent.own_files import OWN, keep_own_files, own_entries, replace_own_files
 from pgpool_recovery.agent.place import workspaces_of
 from pgpool_recovery.agent.workspace import (
     discard,
@@ -81,8 +81,16 @@ def discard_waiting(workspace: Path) -> None:
 
 
 def put_waiting_back(workspace: Path) -> None:
-    """Put back all directories that an earlier run replaced."""
-    put_back(_read_places(workspace), {})
+    """Put back all directories that an earlier run replaced.
+
+    With the node's own files as they are now: somebody may have mended what kept the copy from
+    running.
+    """
+    places = _read_places(workspace)
+    data = places[-1]
+    if has_old(data) and own_entries(Path(data.path)):
+        replace_own_files(Path(data.path), Path(data.old))
+    put_back(places, {})
 
 
 def is_unstarted(data_directory: Path) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from pgpool_recovery import __version__
 from pgpool_recovery.cli.commands.install import install, uninstall
@@ -13,7 +13,8 @@ app = App(
     name="pgpool-recovery",
     version=__version__,
     help="Online recovery of PostgreSQL nodes behind Pgpool-II.",
-    help_format="plaintext",
+    help_format="markdown",
+    default_parameter=Parameter(negative=(), show_default=False),
 )
 app.command(install)
 app.command(uninstall)

@@ -1,8 +1,9 @@
 """Read the settings file; all complaints at once."""
 
 import os
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from operator import eq
 from pathlib import Path
@@ -11,12 +12,13 @@ from typing import Any
 from cattrs import Converter, transform_error
 from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError
 
-from pgpool_recovery.config.settings import Settings
+from pgpool_recovery.config.settings import AbsolutePath, Settings
 from pgpool_recovery.domain.error import SettingsError
 from pgpool_recovery.domain.node import NodeId, parse_node_id
-from pgpool_recovery.plan.policy import KeepOld
+from pgpool_recovery.plan.policy import KeepOld, Rate
 
 DEFAULT_FILE = Path("/etc/pgpool-recovery.toml")
+MIN_RATE_KB, MAX_RATE_KB = 32, 1048576  # src/include/backup/basebackup.h
 VARIABLE = "PGPOOL_RECOVERY_CONFIG"
 
 
@@ -54,18 +56,34 @@ def read_settings(values: Mapping[str, Any], origin: str) -> Settings:
         (str | None, _text),  # TOML has no null: what is not there is not structured.
         (tuple[str, ...], _words),
         (NodeId, _node_id),
+        (AbsolutePath, _path),
+        (AbsolutePath | None, _path),
+        (Rate | None, _rate),
     ):
         converter.register_structure_hook_func(partial(eq, kind), check)
     try:
-        return converter.structure(values, Settings)
+        settings = converter.structure(values, Settings)
+        complaints = list(_contradictions(settings))
     except ClassValidationError as error:
         found = transform_error(error, path="", format_exception=_complaint)
         complaints = [line.replace(" @ .", " in ").removesuffix(" @ ") for line in found]
+    if complaints:
         raise SettingsError(
             f"settings file {origin} has {len(complaints)} error{'s' * (len(complaints) > 1)}",
             detail="\n".join(complaints),
             hint="The settings are described in docs/reference/settings.md.",
-        ) from error
+        )
+    return settings
+
+
+def _contradictions(settings: Settings) -> Iterator[str]:
+    """Say which settings are right by themselves and make no sense together."""
+    for node_id, node in settings.node.items():
+        if node.start_command and node.host is None:
+            yield (
+                f"start_command without host in node.{node_id} (pgpool_remote_start is not told "
+                "the node id and finds a node by its host)"
+            )
 
 
 def _text(value: object, _kind: object) -> str:
@@ -94,6 +112,23 @@ def _keep_old(value: object, _kind: object) -> KeepOld:
 
 def _node_id(value: object, _kind: object) -> NodeId:
     return parse_node_id(str(value))
+
+
+def _path(value: object, _kind: object) -> AbsolutePath:
+    text = _text(value, str)
+    if not text.startswith("/") or ".." in text.split("/"):
+        raise ValueError("it is an absolute path")
+    return AbsolutePath(text)
+
+
+def _rate(value: object, _kind: object) -> Rate:
+    """Check the rate as pg_basebackup does, which would find it wrong after the old data went."""
+    text = _text(value, str)
+    match = re.fullmatch(r"(\d+)([kM]?)", text)
+    kilobytes = 0 if match is None else int(match[1]) * (1024 if match[2] == "M" else 1)
+    if not MIN_RATE_KB <= kilobytes <= MAX_RATE_KB:
+        raise ValueError('it is "32k" to "1024M" a second')
+    return Rate(text)
 
 
 def _words(value: object, _kind: object) -> tuple[str, ...]:

@@ -1,15 +1,18 @@
 """What /etc/pgpool-recovery.toml may say; every setting has a default or is discovered."""
 
 from dataclasses import dataclass, field
+from typing import NewType
 
 from pgpool_recovery.domain.node import NodeId, Target
 from pgpool_recovery.plan.policy import Policy
 from pgpool_recovery.ssh.command import SshSettings
 
+AbsolutePath = NewType("AbsolutePath", str)
+
 
 @dataclass(frozen=True)
 class AgentSettings:
-    """How the agent is called on a target, and how long it may take to answer a question."""
+    """How the agent is called on a target, and how long it may take to answer a short question."""
 
     command: tuple[str, ...] = ("pgpool-recovery", "agent")
     answer_s: float = 300.0
@@ -32,8 +35,15 @@ class ReplicationSettings:
 
 @dataclass(frozen=True)
 class TimeoutSettings:
-    """How long is waited, in seconds: for a start until it accepts connections, for streaming."""
+    """How long is waited, in seconds.
 
+    For the look at a data directory, however many files it has; for a copy that does not get on;
+    for any other step; for a start until it accepts connections; for it to stream then.
+    """
+
+    observe_s: float = 1800.0
+    stall_s: float = 900.0
+    step_s: float = 86400.0
     start_s: float = 3600.0
     streaming_s: float = 60.0
 
@@ -47,10 +57,10 @@ class NodeSettings:
     """
 
     host: str | None = None
-    data_directory: str | None = None
-    bin_directory: str | None = None
-    wal_directory: str | None = None
-    tablespace_mapping: dict[str, str] = field(default_factory=dict)
+    data_directory: AbsolutePath | None = None
+    bin_directory: AbsolutePath | None = None
+    wal_directory: AbsolutePath | None = None
+    tablespace_mapping: dict[AbsolutePath, AbsolutePath] = field(default_factory=dict)
     start_command: tuple[str, ...] = ()
 
     def is_of(self, target: Target) -> bool:

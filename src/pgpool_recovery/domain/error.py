@@ -69,7 +69,7 @@ class SettingsError(RecoveryError):
 
 
 class Refused(RecoveryError):
-    """No method is possible, or the policy forbids it; nothing was changed."""
+    """Nothing can be done, or the policy forbids it; this command has changed nothing."""
 
     exit_status = 4
     sqlstate = "55000"

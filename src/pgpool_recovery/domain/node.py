@@ -13,6 +13,8 @@ NodeId = NewType("NodeId", int)
 MAX_NODES = 128  # MAX_NUM_BACKENDS (Pgpool-II, src/include/pool_type.h).
 MAX_PORT = 65535
 MIN_WORDS, MAX_WORDS = 3, 7
+OWN_SLOT = re.compile(r"pgpool_node_\d+")
+"""The slots that recoveries make for nodes whose id is known."""
 MAX_IDENTIFIER_BYTES = 63  # NAMEDATALEN - 1, the limit of a slot's name.
 
 

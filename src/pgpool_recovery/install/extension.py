@@ -10,7 +10,8 @@ from pathlib import Path
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.install.placed_file import PlacedFile
 
-PATTERNS = ("lib/postgresql/*/bin/pg_config", "pgsql-*/bin/pg_config")
+PATTERNS = ("lib/postgresql/*/bin/pg_config", "pgsql-*/bin/pg_config", "bin/pg_config")
+"""Debian and Ubuntu; PostgreSQL's own packages and the distribution's of Enterprise Linux."""
 OLDEST_MAJOR = 14
 MODE = 0o644
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from pgpool_recovery.domain.error import Refused
 
 OURS = b"Part of pgpool-recovery."
+WOULD = "would do: "
 SAVED_SUFFIX = ".before-pgpool-recovery"
 
 
@@ -34,23 +35,29 @@ def place(file: PlacedFile, *, dry_run: bool) -> str:
         if is_foreign:
             _do(lambda: file.path.rename(file.saved), file.path)
         _do(lambda: _write(file), file.path)
+    would = WOULD if dry_run else ""
     if is_foreign:
-        return f"{file.path} installed; what stood there is now {file.saved.name}"
-    return f"{file.path} installed" if current is None else f"{file.path} updated"
+        return f"{would}{file.path} installed; what stood there is now {file.saved.name}"
+    return f"{would}{file.path} installed" if current is None else f"{would}{file.path} updated"
 
 
 def take_away(file: PlacedFile, *, dry_run: bool) -> str | None:
     """Remove a file of ours and put back what stood there; None when there is nothing to do."""
     current = _read(file.path)
-    if current is None or OURS not in current:
-        return None
     has_saved = file.saved.exists()
+    would = WOULD if dry_run else ""
+    if current is None or OURS not in current:
+        # Somebody has put a newer one there, say the update of a package: the saved one is old.
+        if has_saved and not dry_run:
+            _do(file.saved.unlink, file.saved)
+        return f"{would}{file.saved} removed, for {file.path} is not ours" if has_saved else None
     if not dry_run:
         if has_saved:
             _do(lambda: file.saved.rename(file.path), file.path)
         else:
             _do(file.path.unlink, file.path)
-    return f"{file.path} {'restored to what stood there before' if has_saved else 'removed'}"
+    how = "restored to what stood there before" if has_saved else "removed"
+    return f"{would}{file.path} {how}"
 
 
 def _read(path: Path) -> bytes | None:

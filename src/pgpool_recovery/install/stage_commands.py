@@ -28,7 +28,8 @@ def stage_commands(data_directory: Path, settings_file: Path | None = None) -> l
         owner = (data_directory / "PG_VERSION").stat().st_uid
     except OSError as error:
         raise Refused(
-            f"{data_directory} is not a data directory of this host", detail=f"{error}."
+            f"{data_directory} is not a data directory of this host",
+            detail=f"Its PG_VERSION cannot be read: {error.strerror}.",
         ) from error
     if owner != os.geteuid():
         name = pwd.getpwuid(owner).pw_name

@@ -19,10 +19,10 @@ def observe_target(
     is_local: bool,
 ) -> Facts:
     """Return all facts: those of the target are asked for with the primary's in mind."""
-    patience = settings.agent.answer_s
+    patience = settings.timeout.observe_s
     node = settings.of_target(request.target)
     directory = request.target.data_directory
-    agent.ask(Tidy(directory), type(None), timeout_s=None)
+    agent.ask(Tidy(directory), type(None), timeout_s=settings.timeout.step_s)
     wanted = Observe(
         data_directory=directory,
         major=primary.major,
@@ -31,7 +31,7 @@ def observe_target(
             WantedTablespace(oid=space.oid, location=space.location, directory=space.directory)
             for space in primary.tablespaces
         ),
-        tablespace_mapping=node.tablespace_mapping,
+        tablespace_mapping=dict(node.tablespace_mapping.items()),
         wal_directory=node.wal_directory,
     )
     target = agent.ask(wanted, TargetFacts, timeout_s=patience)
@@ -45,7 +45,7 @@ def observe_target(
         user=settings.replication.user,
         is_local=is_local,
     )
-    logins = agent.ask(TryLogins(candidates, directory), tuple[Login, ...], timeout_s=None)
+    logins = agent.ask(TryLogins(candidates, directory), tuple[Login, ...], timeout_s=patience)
     return Facts(primary=primary, target=target, logins=logins)
 
 

@@ -8,7 +8,7 @@ from pgpool_recovery.plan.rejection import Rejection
 
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 MAX_USERS = 5
-NOT_INHERITED = ("host", "hostaddr", "port", "user", "dbname", "replication", "password")
+NOT_INHERITED = ("host", "hostaddr", "port", "user", "replication", "password")
 
 
 def login_candidates(

@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NewType
+
+Rate = NewType("Rate", str)
+"""A limit as pg_basebackup takes it: kilobytes a second, or with a suffix k or M."""
 
 
 class KeepOld(StrEnum):
@@ -17,4 +21,4 @@ class Policy:
     """The decisions that are the operator's."""
 
     keep_old: KeepOld = KeepOld.WHEN_SPACE_ALLOWS
-    max_rate: str | None = None
+    max_rate: Rate | None = None

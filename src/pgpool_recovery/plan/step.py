@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from pgpool_recovery.domain.event import megabytes
 from pgpool_recovery.plan.facts import Conninfo
+from pgpool_recovery.plan.policy import Rate
 
 
 class Touches(Enum):
@@ -131,7 +132,7 @@ class CopyBaseBackup:
     conninfo: Conninfo
     slot_name: str
     places: Places
-    max_rate: str | None
+    max_rate: Rate | None
     size_bytes: int
 
     def __str__(self) -> str:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import psycopg
 
 APPLICATION_NAME = "pgpool-recovery"
+PHYSICAL_REPLICATION = {"replication": "true", "dbname": "replication"}
+"""The database is a name for the password file alone, as in libpqrcv_connect()."""
 
 
 class Connection:
@@ -60,7 +62,7 @@ def identify_system(conninfo: Mapping[str, str], *, timeout_s: int) -> str:
     """Return the system identifier to which a replication connection leads."""
     import psycopg
 
-    values = {**conninfo, "connect_timeout": str(timeout_s), "replication": "true"}
+    values = {**conninfo, **PHYSICAL_REPLICATION, "connect_timeout": str(timeout_s)}
     try:
         with psycopg.connect(format_conninfo(values), autocommit=True) as connection:
             row = connection.execute("IDENTIFY_SYSTEM").fetchone()

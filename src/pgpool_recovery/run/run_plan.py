@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 
 from pgpool_recovery.agent.conversation import Conversation
 from pgpool_recovery.agent.protocol import Finish, TakeStep, Undo
@@ -22,16 +23,30 @@ Emit = Callable[[Event], None]
 Connect = Callable[[], AbstractContextManager[Connection]]
 
 
+@dataclass(frozen=True)
+class Deadlines:
+    """How long a copy may not get on, and how long any other step may take."""
+
+    stall_s: float
+    step_s: float
+
+
 class Run:
     """One plan on its way."""
 
     def __init__(
-        self, connection: Connection, agent: Conversation, connect: Connect, emit: Emit
+        self,
+        connection: Connection,
+        agent: Conversation,
+        connect: Connect,
+        emit: Emit,
+        deadlines: Deadlines,
     ) -> None:
         self._connection = connection
         self._agent = agent
         self._connect = connect
         self._emit = emit
+        self._deadlines = deadlines
         self._used_slot: str | None = None
         self._has_created_slot = False
         self._old_is_gone = False
@@ -48,7 +63,7 @@ class Run:
             self._agent.ask(Finish(), type(None), timeout_s=UNDO_TIMEOUT_S)
         except RecoveryError as error:
             with shielded():
-                state = self._undo(error)
+                state = self._undo(error.message)
             raise _ended(plan, step, error, state) from error
 
     def _take(self, step: Step) -> None:
@@ -58,22 +73,24 @@ class Run:
             create_slot(self._connection, step.name)
         elif isinstance(step, CopyBaseBackup):
             self._used_slot = step.slot_name
-            progress = CopyProgress(self._connection, step.slot_name, self._emit)
+            progress = CopyProgress(
+                self._connection, step.slot_name, self._emit, stall_s=self._deadlines.stall_s
+            )
             self._agent.ask(TakeStep(step), type(None), timeout_s=None, on_tick=progress.look)
         else:
-            self._agent.ask(TakeStep(step), type(None), timeout_s=None)
+            self._agent.ask(TakeStep(step), type(None), timeout_s=self._deadlines.step_s)
 
-    def _undo(self, error: RecoveryError) -> TargetState:
+    def _undo(self, why: str) -> TargetState:
         """Take everything back and return what is there now."""
-        self._emit(Undoing(f"undo what was done, because {error.message}"))
-        state = self._undo_target(error)
+        self._emit(Undoing(f"undo what was done, because {why}"))
+        state = self._undo_target()
         if self._used_slot is not None:
             self._undo_slot(self._used_slot)
         return state
 
-    def _undo_target(self, error: RecoveryError) -> TargetState:
-        """Have the agent take its steps back; one that loses us does so by itself."""
-        if not isinstance(error, Cancelled):
+    def _undo_target(self) -> TargetState:
+        """Have the agent take its steps back; one that is busy does so when it loses us."""
+        if not self._agent.is_busy:
             try:
                 return self._agent.ask(Undo(), TargetState, timeout_s=UNDO_TIMEOUT_S)
             except Unreachable as lost:

@@ -244,6 +244,19 @@ def test_promise_3_waiting_copy_is_put_back_in_place_of_one_that_never_ran_well(
         assert target.contents() == (OLD, SPACE_OLD)
 
 
+def test_own_files_that_were_mended_after_a_failure_stay_so(target: Target) -> None:
+    target.put_old()
+    _write(target.data, {"conf.d/broken": "old", "broken.conf": "old"})
+    unlock(target.reserve_and_copy())
+    own_files.keep_own_files(target.data, Path(target.places.data.new))
+    swap.swap(target.places)
+    (target.data / "conf.d" / "broken").unlink()
+    (target.data / "broken.conf").unlink()
+    (target.data / "postgresql.conf").write_text("mended")
+    swap.put_waiting_back(Path(target.places.data.workspace))
+    assert target.contents() == (OLD | {"postgresql.conf": "mended"}, SPACE_OLD)
+
+
 def test_waiting_copy_goes_when_the_new_server_has_run(target: Target) -> None:
     target.put_old()
     unlock(target.reserve_and_copy())

@@ -74,6 +74,34 @@ def test_all_complaints_at_once(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("[policy]\nmax_rate = '31k'", 'it is "32k" to "1024M" a second'),
+        ("[policy]\nmax_rate = '1025M'", 'it is "32k" to "1024M" a second'),
+        ("[policy]\nmax_rate = 'abc'", 'it is "32k" to "1024M" a second'),
+        ("[node.1]\nwal_directory = 'wal'", "it is an absolute path"),
+        ("[node.1]\nbin_directory = '/usr/../bin'", "it is an absolute path"),
+        ("[node.1.tablespace_mapping]\n'/a' = 'b'", "it is an absolute path"),
+        ("[node.1.tablespace_mapping]\n'a' = '/b'", "it is an absolute path"),
+        ("[node.1]\nstart_command = ['x']", "start_command without host in node.1"),
+    ],
+)
+def test_values_that_would_fail_later(tmp_path: Path, text: str, complaint: str) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(text)
+    with pytest.raises(SettingsError, match="has 1 error") as caught:
+        load_settings(file)
+    assert complaint in (caught.value.detail or "")
+
+
+@pytest.mark.parametrize("rate", ["32k", "32", "1M", "1024M", "1048576"])
+def test_rates_as_pg_basebackup_takes_them(tmp_path: Path, rate: str) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(f"[policy]\nmax_rate = '{rate}'\n")
+    assert load_settings(file).policy.max_rate == rate
+
+
 def test_no_toml(tmp_path: Path) -> None:
     file = tmp_path / "settings.toml"
     file.write_text("[")

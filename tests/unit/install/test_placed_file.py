@@ -36,11 +36,20 @@ def test_what_stood_there_comes_back(tmp_path: Path) -> None:
 
 def test_dry_run_does_nothing(tmp_path: Path) -> None:
     file = ours(tmp_path / "script")
-    assert place(file, dry_run=True) == f"{file.path} installed"
+    assert place(file, dry_run=True) == f"would do: {file.path} installed"
     assert list(tmp_path.iterdir()) == []
     place(file, dry_run=False)
-    assert take_away(file, dry_run=True) == f"{file.path} removed"
+    assert take_away(file, dry_run=True) == f"would do: {file.path} removed"
     assert file.path.exists()
+
+
+def test_file_of_a_package_update_stays_and_the_outdated_one_goes(tmp_path: Path) -> None:
+    file = ours(tmp_path / "script")
+    file.path.write_text("1.4")
+    place(file, dry_run=False)
+    file.path.write_text("1.5")
+    assert take_away(file, dry_run=False) == f"{file.saved} removed, for {file.path} is not ours"
+    assert [entry.read_text() for entry in tmp_path.iterdir()] == ["1.5"]
 
 
 def test_missing_directory_is_refused(tmp_path: Path) -> None:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from pgpool_recovery.cli.stage import say
-from pgpool_recovery.config.load import load_settings, settings_file
-from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.config.load import DEFAULT_FILE, load_settings, settings_file
+from pgpool_recovery.domain.error import Refused, UsageError
 from pgpool_recovery.install.extension import Installation, extension_files, find_installations
 from pgpool_recovery.install.placed_file import PlacedFile, place, take_away
 from pgpool_recovery.install.stage_commands import stage_commands
@@ -37,11 +37,15 @@ def install(
         pgpool_remote_start in; run it as the owner of the directory. Can be given more than once.
     config
         The settings file that these stage commands read, in place of /etc/pgpool-recovery.toml.
+        By default the one that PGPOOL_RECOVERY_CONFIG names now, if it does.
     dry_run
         Say what would be done, and do nothing.
     """
+    if config is not None and not data_directory:
+        raise UsageError("--config is for stage commands", hint="Name a --data-directory too.")
+    file = settings_file(config)
     if data_directory:
-        load_settings(settings_file(config))  # Its complaints are better read now.
+        load_settings(file)  # Its complaints are better read now.
     installations = _installations(pg_config, data_directory)
     for installation in installations:
         if not installation.has_python:
@@ -49,8 +53,8 @@ def install(
                 f"warning: PostgreSQL {installation.major} has no PL/Python, which the extension "
                 f"needs: install the package {installation.python_packages}"
             )
-    for file in _files(installations, data_directory, config):
-        say(_prefix(dry_run) + place(file, dry_run=dry_run))
+    for each in _files(installations, data_directory, file):
+        say(place(each, dry_run=dry_run))
     if installations and not dry_run:
         say(NEXT_STEP)
 
@@ -80,7 +84,7 @@ def uninstall(
         for file in _files(_installations(pg_config, data_directory), data_directory)
     ]
     for what in filter(None, done):
-        say(_prefix(dry_run) + what)
+        say(what)
     if not any(done):
         say("nothing is installed there")
 
@@ -102,12 +106,8 @@ def _installations(
 def _files(
     installations: list[Installation],
     data_directory: list[Path] | None,
-    config: Path | None = None,
+    settings: Path = DEFAULT_FILE,
 ) -> list[PlacedFile]:
-    config = None if config is None else config.absolute()
+    named = None if settings == DEFAULT_FILE else settings.absolute()
     files = [file for installation in installations for file in extension_files(installation)]
-    return files + [file for each in data_directory or [] for file in stage_commands(each, config)]
-
-
-def _prefix(dry_run: bool) -> str:  # noqa: FBT001 - one word, one caller
-    return "would do: " if dry_run else ""
+    return files + [file for each in data_directory or [] for file in stage_commands(each, named)]
