@@ -2,6 +2,6 @@
 
 Imports the standard library only; the client load, a process of its own, also psycopg. Start
 reading at `cluster.py` and `cluster_site.py`; below them stand `postgresql.py`, `pgpool.py` and
-`load.py`, and below those the two kinds of machine: `host.py` (namespaces) and `local_host.py`
-(this machine itself).
+`load.py`, and below those the two kinds of machine: `host.py` (namespaces, with the files of any
+Debian system that `system.py` finds) and `local_host.py` (this machine itself).
 """

@@ -31,6 +31,8 @@ class ClusterPlan:
 
     `fresh_identity`: a system identifier of its own, at the price of an initdb (0.5 s); otherwise
     all clusters of a workspace share one. `ssh`: user postgres may log in from each node to each.
+    `postgresql_major`: this machine's own for None; for another, the hosts of the nodes and of
+    Pgpool-II run the system that has it (see `system.py`), with that system's Pgpool-II.
     """
 
     standbys: int = 1

@@ -14,6 +14,7 @@ from .machine import Machine
 from .network import Network
 from .pgpool import Pgpool
 from .postgresql import Server
+from .system import system_with
 from .template import initialise, template_data_directory
 from .workspace import Workspace
 
@@ -38,25 +39,32 @@ def cluster_on_hosts(
 ) -> Iterator[Cluster]:
     """A host for each node (node0, node1, ...), one for Pgpool-II, and one for clients.
 
-    Their data lies in memory, or in the workspace with `on_disk`.
+    Their data lies in memory, or in the workspace with `on_disk`. The nodes and Pgpool-II run the
+    system that has the plan's PostgreSQL; the client runs this machine's own, as the tests do.
     """
+    system = system_with(plan.postgresql_major)
     names = [f"node{number}" for number in range(plan.standbys + 1)]
-    with Network([*names, "pgpool", "client"], disk=workspace if on_disk else None) as network:
+    with Network(
+        [*names, "pgpool", "client"],
+        disk=workspace if on_disk else None,
+        systems=dict.fromkeys([*names, "pgpool"], system),
+    ) as network:
         nodes = [network.host(name) for name in names]
         if plan.ssh:
             network.trust_all(nodes)
-        installation = system_installation(plan.postgresql_major)
+        installation = system.installation(plan.postgresql_major)
         site = Site(nodes, network.host("pgpool"), network.host("client"), installation)
         yield build(workspace, plan, site)
 
 
 @contextmanager
 def cluster_on_one_host(workspace: Workspace, plan: ClusterPlan) -> Iterator[Cluster]:
-    """All nodes, Pgpool-II and the client on one host, with a port for each server."""
-    with Network(["single"]) as network:
-        host = network.host("single")
-        installation = system_installation(plan.postgresql_major)
-        yield build(workspace, plan, _on_one(host, plan, installation))
+    """All nodes and Pgpool-II on one host, with a port for each server, and a host for clients."""
+    system = system_with(plan.postgresql_major)
+    with Network(["single", "client"], systems={"single": system}) as network:
+        installation = system.installation(plan.postgresql_major)
+        single, client = network.hosts
+        yield build(workspace, plan, _on_one(single, client, plan, installation))
 
 
 @contextmanager
@@ -64,7 +72,7 @@ def cluster_on_this_machine(workspace: Workspace, plan: ClusterPlan) -> Iterator
     """The same without namespaces: free ports, and a private copy of the installation."""
     with LocalHost(workspace) as host:
         installation = _private_installation(workspace, plan.postgresql_major)
-        yield build(workspace, plan, _on_one(host, plan, installation))
+        yield build(workspace, plan, _on_one(host, host, plan, installation))
 
 
 def build(workspace: Workspace, plan: ClusterPlan, site: Site) -> Cluster:
@@ -90,8 +98,10 @@ def build_servers(workspace: Workspace, plan: ClusterPlan, site: Site) -> list[S
     return servers
 
 
-def _on_one(machine: Machine, plan: ClusterPlan, installation: Installation) -> Site:
-    return Site([machine] * (plan.standbys + 1), machine, machine, installation)
+def _on_one(
+    machine: Machine, client: Machine, plan: ClusterPlan, installation: Installation
+) -> Site:
+    return Site([machine] * (plan.standbys + 1), machine, client, installation)
 
 
 def _server(plan: ClusterPlan, site: Site, node_id: int) -> Server:
@@ -127,7 +137,7 @@ def _template(workspace: Workspace, plan: ClusterPlan, server: Server) -> Iterat
     if not plan.fresh_identity:
         yield template_data_directory(workspace, machine, installation, plan.initdb_options)
         return
-    fresh = workspace.make_new("fresh-", owner="postgres")
+    fresh = workspace.make_new("fresh-")
     initialise(machine, installation, fresh / "data", plan.initdb_options)
     yield fresh / "data"
     shutil.rmtree(fresh)

@@ -1,6 +1,5 @@
 """A host of its own, made of namespaces, that looks like a freshly installed Debian machine."""
 
-import pwd
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from .keeper import Keeper
 from .process_table import ProcessInfo, read_processes
 from .ssh import SshDaemon, SshMachine
 from .switch import NETWORK, NetworkAddress, Port, tbf_argv
+from .system import OWN_SYSTEM, System
 from .workspace import Workspace
 
 _NAMESPACES = ["--mount", "--uts", "--ipc", "--net", "--pid", "--fork"]
@@ -19,8 +19,7 @@ _NOBODYS_MAC = "02:00:00:00:00:00"
 # process. Overlays show the machine's own files; all that is not private becomes read-only, so
 # that nothing a test does as root can reach the machine itself
 # (test_nothing_outside_can_be_changed_from_a_host).
-_PRIVATE_MOUNTS = """
-set -eu
+_OWN_SYSTEM = """
 private=/run/.private
 mount -t tmpfs -o mode=0755 tmpfs /run
 mkdir -m 0700 $private
@@ -35,6 +34,29 @@ for directory in etc opt root srv usr var; do
 done
 mount --bind $private/shared /var/tmp
 mount -o remount,bind,ro /
+"""
+
+# One overlay shows all files of the other system. pivot_root(2) makes it the root of every process
+# of the namespace, so of the keeper too: what it starts from now on, and the users it looks up,
+# are the other system's (test_programs_and_users_are_the_systems_own).
+_OTHER_SYSTEM = """
+mount -t tmpfs tmpfs /run
+mkdir /run/upper /run/work /run/root
+mount -t overlay overlay /run/root -o lowerdir="$SYSTEM",upperdir=/run/upper,workdir=/run/work
+cd /run/root
+for directory in dev sys; do
+    mount --rbind /$directory $directory
+done
+mount -t proc proc proc
+mount --bind /var/tmp var/tmp
+mount -t tmpfs -o mode=0755 tmpfs run
+mkdir run/.machine
+pivot_root . run/.machine
+umount --lazy /run/.machine
+rmdir /run/.machine
+"""
+
+_PRIVATE_DIRECTORIES = """
 mkdir -m 0755 /run/lock /run/sshd
 install -d -m 2775 -o postgres -g postgres /run/postgresql
 mount -t tmpfs -o mode=1777 tmpfs /tmp
@@ -58,16 +80,22 @@ hostname "$NAME"
 class Host(SshMachine):
     """A machine with its own network, mount, UTS, IPC and PID namespaces, and its own sshd.
 
-    Its files start as this machine's own and can be written to, privately; /run, /tmp, /dev/shm,
-    /etc/postgresql, /var/lib/postgresql and /var/log/postgresql start empty. /var/tmp is the one
-    place that is shared with this machine. With `disk`, the home of postgres lies in that
-    workspace instead of in memory.
+    Its files start as those of its system, this machine's own unless another is named, and can be
+    written to, privately; /run, /tmp, /dev/shm, /etc/postgresql, /var/lib/postgresql and
+    /var/log/postgresql start empty. /var/tmp is the one place that is shared with this machine.
+    With `disk`, the home of postgres lies in that workspace instead of in memory.
     """
 
     def __init__(
-        self, name: str, address: NetworkAddress, *, disk: Workspace | None = None
+        self,
+        name: str,
+        address: NetworkAddress,
+        *,
+        disk: Workspace | None = None,
+        system: System = OWN_SYSTEM,
     ) -> None:
         self.name = name
+        self.system = system
         self.address = address.ip
         self.network = NETWORK
         self.home = Path("/var/lib/postgresql")
@@ -82,8 +110,14 @@ class Host(SshMachine):
 
     def boot(self) -> None:
         """Make the host's files and its name its own."""
-        env = {"NAME": self.name, "DISK": str(self._directory or "")}
-        self.run(["sh", "-s"], user="root", stdin=_PRIVATE_MOUNTS, env=env)
+        env = {
+            "NAME": self.name,
+            "DISK": str(self._directory or ""),
+            "SYSTEM": str(self.system.root),
+        }
+        files = _OWN_SYSTEM if self.system == OWN_SYSTEM else _OTHER_SYSTEM
+        script = f"set -eu\n{files}{_PRIVATE_DIRECTORIES}"
+        self.run(["sh", "-s"], user="root", stdin=script, env=env)
 
     def connect(self, port: Port, neighbours: Mapping[str, NetworkAddress]) -> None:
         """Configure the interface that was plugged into `port`, and learn the other hosts.
@@ -113,7 +147,8 @@ class Host(SshMachine):
         return usual
 
     def processes(self) -> list[ProcessInfo]:
-        return [one for one in read_processes(self.path("/proc")) if one.pid != 1]
+        found = read_processes(self.path("/proc"), self.path("/etc/passwd"))
+        return [one for one in found if one.pid != 1]
 
     def cut(self, other: "Host | None" = None) -> None:
         """Drop, in silence, every packet between this host and `other`, or all others."""
@@ -141,8 +176,8 @@ class Host(SshMachine):
     ) -> None:
         """Mount an empty filesystem of that size at `path`."""
         self.make_directory(path, owner=owner)
-        entry = pwd.getpwnam(owner)
-        options = f"size={size_mb}m,mode={mode:o},uid={entry.pw_uid},gid={entry.pw_gid}"
+        account = self.account(owner)
+        options = f"size={size_mb}m,mode={mode:o},uid={account.uid},gid={account.gid}"
         self.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", path], user="root")
 
     def close(self) -> None:

@@ -31,9 +31,11 @@ class Installation:
         return str(self.bindir / name)
 
 
-def system_installation(postgresql_major: int | None = None) -> Installation:
-    """Return the machine's own installation, of the newest major version unless one is named."""
-    found = installed_majors()
+def system_installation(
+    postgresql_major: int | None = None, root: Path = Path("/")
+) -> Installation:
+    """Return the installation of the system at `root`: the newest major unless one is named."""
+    found = installed_majors(root)
     major = max(found, default=None) if postgresql_major is None else postgresql_major
     if major not in found:
         raise LookupError(f"PostgreSQL {major or 'server'} is not installed; there is: {found}")
@@ -49,8 +51,8 @@ def copied_installation(directory: Path, postgresql_major: int | None = None) ->
     return Installation(directory, system.major)
 
 
-def installed_majors() -> list[int]:
-    """Return the major versions of which a server is installed, oldest first."""
-    servers = (_SYSTEM_PREFIX / "lib/postgresql").glob("*/bin/postgres")
+def installed_majors(root: Path = Path("/")) -> list[int]:
+    """Return the major versions of which a server is installed below `root`, oldest first."""
+    servers = (root / _SYSTEM_PREFIX.relative_to("/") / "lib/postgresql").glob("*/bin/postgres")
     names = (server.parent.parent.name for server in servers)
     return sorted(int(name) for name in names if re.fullmatch(r"\d+", name))

@@ -11,6 +11,7 @@ from pathlib import Path, PurePath
 from .keeper import Keeper
 from .machine import Machine
 from .process_table import ProcessInfo, descendants, read_processes
+from .system import OWN_SYSTEM
 from .workspace import Workspace
 
 
@@ -24,6 +25,7 @@ class LocalHost(Machine):
 
     def __init__(self, workspace: Workspace) -> None:
         self.name = "localhost"
+        self.system = OWN_SYSTEM
         self.address = "127.0.0.1"
         self.network = "127.0.0.0/8"
         self.directory = workspace.make_new("local-", owner="postgres")

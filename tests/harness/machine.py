@@ -1,16 +1,17 @@
 """What a machine is to the rest of the harness, be it a host of namespaces or this machine."""
 
 import os
-import pwd
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Protocol, Self
 
+from .account import Account, read_accounts
 from .command import Completed, run_under
 from .keeper import Child, Command, Keeper
 from .process_table import ProcessInfo
+from .system import System
 
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -23,6 +24,7 @@ class Machine(Protocol):
     """
 
     name: str
+    system: System
     address: str  # at which the other machines reach it
     network: str  # CIDR of all machines that may reach it
     keeper: Keeper
@@ -99,7 +101,7 @@ class Machine(Protocol):
         new.touch(mode=0o600)
         new.write_text(text)
         new.chmod(mode)
-        _give_to(owner, new)
+        self._give_to(owner, new)
         new.rename(target)
 
     def make_directory(
@@ -111,10 +113,17 @@ class Machine(Protocol):
         for one in missing:
             one.mkdir()
             one.chmod(mode)
-            _give_to(owner, one)
+            self._give_to(owner, one)
 
     def home_of(self, user: str) -> str:
-        return str(self.home) if user == "postgres" else pwd.getpwnam(user).pw_dir
+        return str(self.home) if user == "postgres" else self.account(user).home
+
+    def account(self, user: str) -> Account:
+        """Return the user of that name; the name may have another number on another machine."""
+        for account in read_accounts(self.path("/etc/passwd")):
+            if account.name == user:
+                return account
+        raise LookupError(f"{self.name} has no user {user}")
 
     def _command(
         self,
@@ -134,12 +143,17 @@ class Machine(Protocol):
         words = [str(word) for word in argv]
         return Command(words, user, environment | dict(env or {}), str(cwd))
 
+    def _give_to(self, owner: str, file: Path) -> None:
+        if os.geteuid() == 0:
+            account = self.account(owner)
+            os.chown(file, account.uid, account.gid)
+
     @contextmanager
     def _appending(self, log: str | PurePath, user: str) -> Iterator[int]:
         file = self.path(log)
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
-            _give_to(user, file)
+            self._give_to(user, file)
             yield descriptor
         finally:
             os.close(descriptor)
@@ -152,9 +166,3 @@ def _nothing() -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-def _give_to(owner: str, file: Path) -> None:
-    if os.geteuid() == 0:
-        entry = pwd.getpwnam(owner)
-        os.chown(file, entry.pw_uid, entry.pw_gid)

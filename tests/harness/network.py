@@ -1,6 +1,6 @@
 """A network of hosts that reach each other and nothing else."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
@@ -8,23 +8,36 @@ from typing import Self
 from .host import Host
 from .ssh import authorize_ssh
 from .switch import NetworkAddress, Switch
+from .system import OWN_SYSTEM, System
 from .workspace import Workspace
 
 
 class Network:
     """Hosts with these names, plugged into one switch; the end of the context ends them all.
 
+    A host runs this machine's own system unless `systems` names another for it.
+
     >>> with Network(["alpha", "beta"]) as network:  # doctest: +SKIP
     ...     network.host("alpha").run(["ping", "-c1", "beta"], user="root")
     """
 
-    def __init__(self, names: Sequence[str], *, disk: Workspace | None = None) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        *,
+        disk: Workspace | None = None,
+        systems: Mapping[str, System] | None = None,
+    ) -> None:
         addresses = {name: NetworkAddress(number) for number, name in enumerate(names, start=1)}
         with ExitStack() as undo:
             self._switch = Switch()
             undo.callback(self._switch.close)
             self._switch.start()
-            self.hosts = tuple(_boot(name, addresses, self._switch, disk, undo) for name in names)
+            chosen = systems or {}
+            self.hosts = tuple(
+                self._boot(name, addresses, disk, chosen.get(name, OWN_SYSTEM), undo)
+                for name in names
+            )
             self._undo = undo.pop_all()
 
     def __enter__(self) -> Self:
@@ -54,17 +67,17 @@ class Network:
         """End everything that runs in the network; a second call does nothing."""
         self._undo.close()
 
-
-def _boot(
-    name: str,
-    addresses: dict[str, NetworkAddress],
-    switch: Switch,
-    disk: Workspace | None,
-    undo: ExitStack,
-) -> Host:
-    host = Host(name, addresses[name], disk=disk)
-    undo.callback(host.close)
-    host.boot()
-    host.connect(switch.plug_in(host.keeper.pid, addresses[name]), addresses)
-    host.sshd.start()
-    return host
+    def _boot(
+        self,
+        name: str,
+        addresses: Mapping[str, NetworkAddress],
+        disk: Workspace | None,
+        system: System,
+        undo: ExitStack,
+    ) -> Host:
+        host = Host(name, addresses[name], disk=disk, system=system)
+        undo.callback(host.close)
+        host.boot()
+        host.connect(self._switch.plug_in(host.keeper.pid, addresses[name]), addresses)
+        host.sshd.start()
+        return host

@@ -206,6 +206,11 @@ class Server:
         host, port = self.machine.address, str(self.port)
         return conninfo(host=host, port=port, user=user, **parameters)
 
+    def conninfo_from_here(self, user: str = SUPERUSER, **parameters: str) -> str:
+        """Return a libpq connection string for this process, which no network of hosts has."""
+        socket = self.machine.path(self.machine.socket_directory)
+        return conninfo(host=str(socket), port=str(self.port), user=user, **parameters)
+
     @property
     def _local_address(self) -> tuple[str, ...]:
         return ("-h", str(self.machine.socket_directory), "-p", str(self.port))

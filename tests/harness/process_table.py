@@ -1,8 +1,10 @@
 """Read the processes of a machine from its /proc."""
 
-import pwd
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from .account import read_accounts
 
 
 @dataclass(frozen=True)
@@ -20,13 +22,14 @@ class ProcessInfo:
     environ: dict[str, str]
 
 
-def read_processes(proc: Path) -> list[ProcessInfo]:
-    """Return the processes that the mounted proc filesystem `proc` shows.
+def read_processes(proc: Path, passwd: Path = Path("/etc/passwd")) -> list[ProcessInfo]:
+    """Return the processes that the mounted proc filesystem `proc` shows; `passwd` names users.
 
     Those that end while we read are left out, and those that have ended but were not waited for.
     """
     pids = (int(entry.name) for entry in proc.iterdir() if entry.name.isdigit())
-    found = (_read_process(proc / str(pid), pid) for pid in sorted(pids))
+    users = {account.uid: account.name for account in read_accounts(passwd)}
+    found = (_read_process(proc / str(pid), pid, users) for pid in sorted(pids))
     return [process for process in found if process is not None]
 
 
@@ -38,16 +41,17 @@ def descendants(processes: list[ProcessInfo], ancestor_pid: int) -> list[Process
     return found
 
 
-def _read_process(directory: Path, pid: int) -> ProcessInfo | None:
+def _read_process(directory: Path, pid: int, users: Mapping[int, str]) -> ProcessInfo | None:
     try:
         # proc(5): the fields after the command, which may hold blanks and brackets itself.
         fields = (directory / "stat").read_text().rpartition(")")[2].split()
         if fields[0] == "Z":
             return None
+        uid = directory.stat().st_uid
         return ProcessInfo(
             pid=pid,
             parent_pid=int(fields[1]),
-            user=_user_name(directory.stat().st_uid),
+            user=users.get(uid, str(uid)),
             argv=tuple(_words(directory / "cmdline")),
             environ=_environ(directory / "environ"),
         )
@@ -66,10 +70,3 @@ def _environ(file: Path) -> dict[str, str]:
 def _words(file: Path) -> list[str]:
     text = file.read_bytes().decode(errors="replace")
     return [word for word in text.split("\0") if word]
-
-
-def _user_name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)

@@ -1,47 +1,68 @@
 """Install what Pgpool-II's online recovery calls on a server: the stock extension, or ours."""
 
 import shlex
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from .host import Host
 from .installation import Installation
 from .layout import DebianLayout
+from .local_host import LocalHost
 from .machine import Machine
 from .postgresql import Server
+from .switch import NetworkAddress
+from .system import OWN_SYSTEM, System
 from .workspace import Workspace
 
 _STOCK_SCRIPTS = Path(__file__).with_name("stock")
 _REPOSITORY = Path(__file__).resolve().parents[2]
+_LOCKED = _REPOSITORY / "requirements" / "runtime.txt"
 _SYSTEM_PYTHON = "/usr/bin/python3"  # One that every user may run, unlike that of the tests.
+_OUR_WHEEL = "pgpool_recovery-*.whl"
+_PIP_WITHIN_S = 300
 _EXTENSION = "pgpool_recovery"
 _DATABASES = ("template1", "postgres")  # Up to Pgpool-II 4.6, and from 4.7 on.
 
 
 @dataclass(frozen=True)
 class Product:
-    """Our command, in a virtual environment that every machine of a workspace can see."""
+    """Our command, in a virtual environment that every machine of a workspace can see.
 
-    directory: Path
+    Each system has one of its own, with its own Python, made when it is first asked for.
+    """
+
+    workspace: Workspace
 
     @property
     def command(self) -> Path:
-        return self.directory / "bin" / "pgpool-recovery"
+        """The command for this machine's own system."""
+        return self.command_on(OWN_SYSTEM)
+
+    def command_on(self, system: System) -> Path:
+        """Return the command for the machines that run a system."""
+        directory = self.workspace.directory / f"product-{system.name}"
+        command = directory / "bin" / "pgpool-recovery"
+        if not command.exists():
+            _install(self.workspace, system, directory)
+        return command
 
 
 def build_product(workspace: Workspace) -> Product:
     """Build the wheel and install it as a user would, with the locked dependencies; once."""
-    directory = workspace.directory / "product"
-    product = Product(directory)
-    if product.command.exists():
-        return product
-    wheels = workspace.directory / "wheels"
-    _run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(wheels)])
-    _run([_SYSTEM_PYTHON, "-m", "venv", str(directory)])
-    pip = [str(directory / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-    _run([*pip, "--require-hashes", "-r", str(_REPOSITORY / "requirements" / "runtime.txt")])
-    _run([*pip, "--no-deps", *(str(wheel) for wheel in wheels.glob("*.whl"))])
+    wheels = workspace.make("wheels")
+    if not list(wheels.glob(_OUR_WHEEL)):
+        shutil.copy(_LOCKED, wheels)
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes"]
+        # All of them are pure Python, so what fits this Python fits that of each system.
+        _run([*pip, "--only-binary", ":all:", "-r", str(_LOCKED), "-d", str(wheels)])
+        _run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(wheels)])
+    product = Product(workspace)
+    product.command_on(OWN_SYSTEM)
     return product
 
 
@@ -49,19 +70,20 @@ def install_command(machine: Machine, product: Product) -> None:
     """Put our command on the PATH of a machine that has one of its own."""
     link = machine.path("/usr/local/bin/pgpool-recovery")
     link.unlink(missing_ok=True)
-    link.symlink_to(product.command)
+    link.symlink_to(product.command_on(machine.system))
 
 
 def install_extension(machine: Machine, installation: Installation, product: Product) -> str:
     """Install the extension's files for an installation; return what the command said."""
     pg_config = installation.program("pg_config")
-    argv = [str(product.command), "install", "--pg-config", str(pg_config)]
+    argv = [str(product.command_on(machine.system)), "install", "--pg-config", pg_config]
     return machine.run(argv, user="root").stdout
 
 
 def install_stage_commands(server: Server, product: Product) -> str:
     """Install the stage commands in a server's data directory, and on a primary the extension."""
-    argv = [str(product.command), "install", "--data-directory", str(server.data_directory)]
+    command = str(product.command_on(server.machine.system))
+    argv = [command, "install", "--data-directory", str(server.data_directory)]
     said = server.machine.run(argv).stdout
     if not server.is_in_recovery:
         create_extension(server)
@@ -96,6 +118,33 @@ def _script_settings(server: Server, *, over_ssh: bool) -> str:
         "PG_CTLCLUSTER": f"{layout.major} main" if isinstance(layout, DebianLayout) else "",
     }
     return "\n".join(f"{name}={shlex.quote(value)}" for name, value in settings.items())
+
+
+def _install(workspace: Workspace, system: System, directory: Path) -> None:
+    """Install the wheels with a system's own Python and pip, which need no network for it."""
+    wheels = workspace.directory / "wheels"
+    [ours] = wheels.glob(_OUR_WHEEL)
+    pip = [f"{directory}/bin/python", "-m", "pip", "install", "--quiet", "--no-index"]
+    locked = ["--find-links", str(wheels), "--require-hashes", "-r", f"{wheels}/{_LOCKED.name}"]
+    with _any_machine(workspace, system) as machine:
+        for argv in (
+            [_SYSTEM_PYTHON, "-m", "venv", str(directory)],
+            [*pip, *locked],
+            [*pip, "--no-deps", str(ours)],
+        ):
+            machine.run(argv, user="root", timeout_s=_PIP_WITHIN_S)
+
+
+@contextmanager
+def _any_machine(workspace: Workspace, system: System) -> Iterator[Machine]:
+    """A machine that runs a system, for as long as something is installed."""
+    if system == OWN_SYSTEM:
+        with LocalHost(workspace) as local_host:
+            yield local_host
+    else:
+        with Host("builder", NetworkAddress(1), system=system) as host:
+            host.boot()
+            yield host
 
 
 def _run(argv: list[str]) -> None:

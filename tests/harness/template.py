@@ -26,11 +26,10 @@ def template_data_directory(
 
     Copies share one system identifier: nodes of one cluster may, two clusters must not.
     """
-    recipe = repr((str(installation.bindir), tuple(options)))
-    name = f"templates/{hashlib.sha256(recipe.encode()).hexdigest()[:16]}"
-    template = workspace.directory / name
+    recipe = repr((machine.system.name, str(installation.bindir), tuple(options)))
+    name = hashlib.sha256(recipe.encode()).hexdigest()[:16]
+    template = workspace.make("templates") / name
     if not template.exists():
-        workspace.make("templates", owner="postgres")
         unfinished = template.with_name(template.name + ".new")
         initialise(machine, installation, unfinished, options)
         unfinished.rename(template)
@@ -42,7 +41,7 @@ def initialise(
 ) -> None:
     """Run initdb, and make the roles while no server runs."""
     usual = ["-U", SUPERUSER, "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
-    machine.make_directory(data_directory.parent)
+    machine.make_directory(data_directory, mode=0o700)
     machine.run([installation.program("initdb"), "-D", data_directory, *usual, *options])
     postgres, single_user = installation.program("postgres"), ["--single", "-c", "fsync=off"]
     machine.run([postgres, *single_user, "-D", data_directory, "postgres"], stdin=_ROLES)

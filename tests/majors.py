@@ -1,0 +1,13 @@
+"""The PostgreSQL majors that a test can have its cluster on, and what comes with each."""
+
+import pytest
+
+from tests.harness.system import why_no_postgresql
+
+PGPOOL_RELEASES = {15: "4.3", 17: "4.6", 18: "4.7"}  # In Debian 12, in Debian 13 and in sid.
+
+
+def needs_postgresql(major: int) -> pytest.MarkDecorator:
+    """Mark a test that has hosts with this major; it is skipped where none can be made."""
+    reason = why_no_postgresql(major)
+    return pytest.mark.skipif(reason is not None, reason=str(reason))
