@@ -16,13 +16,22 @@ from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.pgpool_configuration import PgpoolSettings
 from tests.harness.product import Product
 from tests.harness.workspace import Workspace
+from tests.majors import needs_postgresql
+
+KINDS = [
+    pytest.param((major, layout), marks=needs_postgresql(major), id=f"{major}-{layout}")
+    for major, layout in [(15, "plain"), (15, "debian"), (17, "debian"), (18, "plain")]
+]
 
 
-@pytest.fixture(scope="module", params=["plain", "debian"])
+@pytest.fixture(scope="module", params=KINDS)
 def cluster(
     request: pytest.FixtureRequest, workspace: Workspace, product: Product, namespaces: None
 ) -> Iterator[Cluster]:
-    plan = ClusterPlan(layout=request.param, standbys=2, authentication="scram-sha-256")
+    major, layout = request.param
+    plan = ClusterPlan(
+        postgresql_major=major, layout=layout, standbys=2, authentication="scram-sha-256"
+    )
     with on_hosts(workspace, product, plan) as made:
         yield made
 

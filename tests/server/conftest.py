@@ -10,27 +10,57 @@ from tests.harness.cluster import ClusterPlan
 from tests.harness.cluster_site import Site, build_servers
 from tests.harness.installation import Installation, copied_installation
 from tests.harness.local_host import LocalHost
+from tests.harness.machine import Machine
+from tests.harness.network import Network
 from tests.harness.postgresql import Server
 from tests.harness.product import Product, create_extension, install_extension
+from tests.harness.system import OWN_SYSTEM, system_with
 from tests.harness.workspace import Workspace
+from tests.majors import PGPOOL_RELEASES, needs_postgresql
+
+on_each_major = pytest.mark.parametrize(
+    "major",
+    [pytest.param(major, marks=needs_postgresql(major)) for major in PGPOOL_RELEASES],
+    indirect=True,
+    scope="module",
+)
 
 
 @pytest.fixture(scope="module")
-def installation(workspace: Workspace, request: pytest.FixtureRequest) -> Installation:
-    """A copy of the machine's installation, fresh for each file of tests."""
+def major(request: pytest.FixtureRequest) -> int | None:
+    """This machine's own PostgreSQL, but for tests that run `on_each_major`."""
+    return getattr(request, "param", None)
+
+
+@pytest.fixture(scope="module")
+def machine(
+    workspace: Workspace, request: pytest.FixtureRequest, major: int | None
+) -> Iterator[Machine]:
+    """This machine when it has the major, otherwise a host of a system that does."""
+    system = system_with(major)
+    if system == OWN_SYSTEM:
+        with LocalHost(workspace) as local_host:
+            yield local_host
+    else:
+        request.getfixturevalue("namespaces")
+        with Network(["server"], systems={"server": system}) as network:
+            yield network.host("server")
+
+
+@pytest.fixture(scope="module")
+def installation(
+    workspace: Workspace, request: pytest.FixtureRequest, machine: Machine, major: int | None
+) -> Installation:
+    """An installation that tests may change, fresh for each file of tests."""
+    if machine.system != OWN_SYSTEM:
+        return machine.system.installation(major)
     name = request.path.stem
-    return copied_installation(workspace.directory / f"installation-of-{name}")
-
-
-@pytest.fixture(scope="module")
-def machine(workspace: Workspace) -> Iterator[LocalHost]:
-    with LocalHost(workspace) as machine:
-        yield machine
+    return copied_installation(workspace.directory / f"installation-of-{name}", major)
 
 
 @pytest.fixture(scope="module")
 def stock_server(
-    workspace: Workspace, machine: LocalHost, installation: Installation
+    workspace: Workspace, machine: Machine, installation: Installation
 ) -> Iterator[Server]:
     """A server that knows only the stock extension of Debian's package."""
     site = Site([machine], machine, machine, installation)

@@ -5,10 +5,12 @@ from pathlib import Path
 
 from tests.harness.postgresql import Server
 from tests.harness.workspace import Workspace
+from tests.server.conftest import on_each_major
 
 EXTENSION = Path(__file__).resolve().parents[2] / "extension"
 
 
+@on_each_major
 def test_make_installcheck(stock_server: Server, workspace: Workspace) -> None:
     server = stock_server
     copy = workspace.make_new("extension-", owner="postgres") / "extension"

@@ -5,7 +5,9 @@ import pytest
 
 from tests.harness.postgresql import Server
 from tests.harness.product import Product, install_extension
-from tests.server.conftest import write_script
+from tests.server.conftest import on_each_major, write_script
+
+pytestmark = on_each_major
 
 OVERLOADS = [
     "pgpool_recovery(text,text,text)",
@@ -53,7 +55,8 @@ def updated(stock_server: Server, product: Product) -> Server:
     """A server whose databases had the stock extension, were given to users, and are updated."""
     server = stock_server
     server.execute("CREATE ROLE operator LOGIN; CREATE ROLE somebody LOGIN;")
-    (server.installation.extension_directory / "pgpool_recovery--1.0.sql").write_text(VERSION_1_0)
+    oldest = server.installation.extension_directory / "pgpool_recovery--1.0.sql"
+    server.machine.path(oldest).write_text(VERSION_1_0)
     for database, origin in ORIGINS.items():
         server.execute(f"CREATE DATABASE {database}")
         server.execute(origin, database=database)
@@ -141,7 +144,7 @@ def test_grants_and_dependents_are_kept_and_the_public_one_is_gone(
     updated: Server, database: str
 ) -> None:
     with psycopg.connect(
-        updated.conninfo("operator", dbname=database), autocommit=True
+        updated.conninfo_from_here("operator", dbname=database), autocommit=True
     ) as operator:
         if database == "in_a_schema":
             updated.execute(
@@ -153,7 +156,7 @@ def test_grants_and_dependents_are_kept_and_the_public_one_is_gone(
             operator.execute("SELECT pgpool_recovery('noop', 'host', '/data', '5432')")
     assert updated.sql("SELECT * FROM dependent", database=database) == [("t",)]
     with (
-        psycopg.connect(updated.conninfo("somebody", dbname=database)) as somebody,
+        psycopg.connect(updated.conninfo_from_here("somebody", dbname=database)) as somebody,
         pytest.raises(psycopg.errors.InsufficientPrivilege),
     ):
         somebody.execute("SELECT pgpool_recovery('noop', 'host', '/data')")
