@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.site import assert_recovered, left_over, on_hosts
-from tests.harness.cluster import Cluster, ClusterPlan
+from tests.harness.cluster import Cluster, ClusterPlan, RecoveryError
 from tests.harness.product import Product
 from tests.harness.workspace import Workspace
 
@@ -125,8 +125,14 @@ def test_data_directory_that_is_a_mount_point(cluster: Cluster) -> None:
     assert node.sql("SHOW work_mem") == [("11MB",)]
     assert workspaces(cluster) == []
     assert left_over(node) == []
-    # And once more into the empty mount point, as a new disk would be.
+    # And once more into the empty mount point, as a new disk would be: nothing there leads to the
+    # tablespaces any more, so nobody knows whose they are.
     node.kill()
     node.machine.run(["find", str(node.data_directory), "-mindepth", "1", "-delete"])
+    with pytest.raises(RecoveryError) as caught:
+        cluster.recover(1)
+    assert "that is not known to be the node's own" in "".join(caught.value.__notes__)
+    for location in SPACES.values():
+        node.machine.run(["find", str(location), "-mindepth", "1", "-delete"])
     recover(cluster)
     assert workspaces(cluster) == []
