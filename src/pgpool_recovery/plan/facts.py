@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pgpool_recovery.domain.control_data import ControlData
+from pgpool_recovery.domain.wal import Point
 
 Conninfo = dict[str, str]
 """A libpq connection string as keywords and values; never holds a password."""
@@ -46,6 +47,46 @@ class Tablespace:
     directory: str
     size_bytes: int
     identity: FileIdentity | None
+
+
+@dataclass(frozen=True)
+class RelationSegment:
+    """One file of a relation's fork; `tablespace` is its OID, `fork` 0 for the main one."""
+
+    tablespace: int
+    database: int
+    relfilenode: int
+    fork: int
+    segment: int
+
+
+@dataclass(frozen=True)
+class Base:
+    """From where on a data directory lacks what the primary has written.
+
+    `redo` is where recovery would begin: the REDO of its last checkpoint, or what backup_label
+    says. `end` is up to where it is known to have replayed, never before `redo`.
+    """
+
+    redo: Point
+    end: Point
+
+
+@dataclass(frozen=True)
+class Repository:
+    """What pgBackRest says of the newest backup that a restore on the target would use.
+
+    `start` and `stop` are its WAL positions; a standby that is made of it needs all WAL from
+    `start` on, from the archive (`archived`: the last WAL file there) or from the primary.
+    """
+
+    stanza: str
+    label: str
+    start: Point
+    stop: Point
+    system_identifier: str
+    size_bytes: int
+    archived: str | None
 
 
 @dataclass(frozen=True)
