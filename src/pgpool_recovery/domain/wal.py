@@ -73,9 +73,10 @@ class History:
     def has(self, point: Point) -> bool:
         """Say whether the server's own past goes through a point.
 
-        >>> History(TimelineId(2), (Point(TimelineId(1), Lsn(100)),)).has(Point(TimelineId(1), Lsn(100)))
+        >>> promoted = History(TimelineId(2), (Point(TimelineId(1), Lsn(100)),))
+        >>> promoted.has(Point(TimelineId(1), Lsn(100)))
         True
-        >>> History(TimelineId(2), (Point(TimelineId(1), Lsn(100)),)).has(Point(TimelineId(1), Lsn(101)))
+        >>> promoted.has(Point(TimelineId(1), Lsn(101)))
         False
         """
         if point.timeline not in self.timelines:
@@ -87,7 +88,7 @@ class History:
 def parse_history(text: str, current: TimelineId) -> History:
     r"""Read a timeline history file (src/backend/access/transam/timeline.c).
 
-    >>> parse_history("1\t0/3000060\tno recovery target specified\n", TimelineId(2)).end_of(TimelineId(1))
+    >>> parse_history("1\t0/3000060\tno recovery target\n", TimelineId(2)).end_of(TimelineId(1))
     50331744
     """
     ends = []
