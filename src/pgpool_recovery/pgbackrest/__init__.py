@@ -1,0 +1,1 @@
+"""pgBackRest's words: what it says of a repository, and what it is told to do."""

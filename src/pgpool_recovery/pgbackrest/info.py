@@ -1,0 +1,137 @@
+"""Read what ``pgbackrest info --output=json`` says of a stanza (seen with 2.45, 2.55 and 2.60)."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.wal import Lsn, Point, TimelineId, parse_lsn
+from pgpool_recovery.plan.facts import Repository
+from pgpool_recovery.plan.restore import BackupTablespace, NoBackup
+
+OK, NO_STANZA_PATH, NO_BACKUP, NO_STANZA_DATA = 0, 1, 2, 3
+"""Codes of a repository's status; any other one is a failure with a text of its own."""
+
+
+@dataclass(frozen=True)
+class Newest:
+    """The backup that a restore would take: of the first repository that has one, its newest."""
+
+    repo: int
+    repository: Repository
+    major: int
+
+
+def read_newest(output: str, stanza: str) -> Newest | NoBackup:
+    """Return the newest backup of a stanza, or why there is none.
+
+    A backup with page checksum errors is passed over for an older one. WAL counts in whichever
+    repository it is: archive-get looks into all of them.
+    """
+    try:
+        return _newest(_stanza(output), stanza)
+    except (AttributeError, LookupError, TypeError, ValueError, Refused) as error:
+        return NoBackup(
+            "the output of pgbackrest info cannot be understood",
+            detail=f"The part that is missing or odd: {error!r}.",
+        )
+
+
+def read_tablespaces(output: str) -> tuple[BackupTablespace, ...] | NoBackup:
+    """Return the tablespaces of the one backup that info was asked for with ``--set``."""
+    try:
+        (backup,) = _stanza(output)["backup"]
+        return tuple(
+            BackupTablespace(oid=found["oid"], name=found["name"], location=found["destination"])
+            for found in backup["tablespace"] or ()
+        )
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        return NoBackup(
+            "pgbackrest info does not tell the tablespaces of the backup",
+            detail=f"The part that is missing or odd: {error!r}.",
+            hint="pgBackRest 2.41 or later tells them.",
+        )
+
+
+def _stanza(output: str) -> dict[str, Any]:
+    """Return the one stanza; lines before it are warnings, of pgbackrest or of ssh."""
+    lines = [line for line in output.splitlines() if line.startswith("[")]
+    (stanza,) = json.loads(lines[-1])
+    return dict(stanza)
+
+
+def _newest(found: dict[str, Any], stanza: str) -> Newest | NoBackup:
+    if found["status"]["lock"].get("restore", {}).get("held"):  # Told from 2.59 on.
+        return NoBackup(
+            f"a restore of stanza {stanza} is running on that host", hint="Wait for it."
+        )
+    repos = {repo["key"]: repo["status"] for repo in found["repo"]}
+    backups = [
+        backup
+        for backup in found["backup"]
+        if repos[backup["database"]["repo-key"]]["code"] == OK and not backup["error"]
+    ]
+    if not backups:
+        return _without_backup(found, repos.values(), stanza)
+    first_repo = min(backup["database"]["repo-key"] for backup in backups)
+    newest = [backup for backup in backups if backup["database"]["repo-key"] == first_repo][-1]
+    database = _database(found, newest["database"])
+    return Newest(
+        repo=first_repo,
+        repository=Repository(
+            stanza=stanza,
+            label=newest["label"],
+            start=_point(newest["archive"]["start"], newest["lsn"]["start"]),
+            stop=_point(newest["archive"]["stop"], newest["lsn"]["stop"]),
+            system_identifier=str(database["system-id"]),
+            size_bytes=newest["info"]["size"],
+            archived=_archived(found, database),
+        ),
+        major=int(database["version"].split(".")[0]),
+    )
+
+
+def _without_backup(
+    found: dict[str, Any], statuses: Iterable[dict[str, Any]], stanza: str
+) -> NoBackup:
+    codes = {status["code"] for status in statuses}
+    if codes - {OK, NO_STANZA_PATH, NO_BACKUP, NO_STANZA_DATA}:
+        return NoBackup(
+            f"stanza {stanza} cannot be reached",
+            detail="\n".join(status["message"] for status in statuses),
+            hint="Try pgbackrest info there, as the user that runs PostgreSQL.",
+            is_unreachable=True,
+        )
+    if found["backup"]:
+        return NoBackup(
+            f"all backups of stanza {stanza} have page checksum errors",
+            hint="Look at the primary's disks: pg_amcheck, and the log of pgbackrest backup.",
+        )
+    if codes & {OK, NO_BACKUP}:
+        return NoBackup(f"stanza {stanza} has no backup", hint="Take one: pgbackrest backup.")
+    return NoBackup(
+        f"stanza {stanza} does not exist in the repository",
+        hint="Check stanza in [pgbackrest] of the settings, or create it: pgbackrest "
+        "stanza-create.",
+    )
+
+
+def _database(found: dict[str, Any], key: dict[str, int]) -> dict[str, Any]:
+    """Return the cluster of a backup or an archive; a stanza that was upgraded has several."""
+    databases = {(one["id"], one["repo-key"]): one for one in found["db"]}
+    return dict(databases[key["id"], key["repo-key"]])
+
+
+def _archived(found: dict[str, Any], database: dict[str, Any]) -> str | None:
+    """Return the last WAL file of the cluster: of the highest timeline, then the highest number."""
+    files = [
+        archive["max"]
+        for archive in found["archive"]
+        if _database(found, archive["database"])["system-id"] == database["system-id"]
+    ]
+    return max((file for file in files if file is not None), default=None)
+
+
+def _point(wal_file: str, lsn: str) -> Point:
+    return Point(TimelineId(int(wal_file[:8], 16)), Lsn(parse_lsn(lsn)))

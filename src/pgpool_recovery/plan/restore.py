@@ -1,0 +1,238 @@
+"""The method restore: the newest backup of a pgBackRest repository, then WAL from there on."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from pgpool_recovery.domain.error import Refused, Unreachable
+from pgpool_recovery.domain.wal import (
+    History,
+    Point,
+    TimelineId,
+    file_of_segment,
+    lsn_text,
+    segment_number,
+    segment_of_file,
+)
+from pgpool_recovery.plan.facts import Repository
+from pgpool_recovery.plan.rejection import Rejection
+
+METHOD = "restore"
+
+
+@dataclass(frozen=True)
+class BackupTablespace:
+    """A tablespace of a backup, and its location on the node that was backed up."""
+
+    oid: int
+    name: str
+    location: str
+
+
+@dataclass(frozen=True)
+class Backup:
+    """The backup that a restore on the target would take, as the target sees it.
+
+    `program` is pgbackrest on the target, `repo` the number by which its configuration knows the
+    repository.
+    """
+
+    program: str
+    repo: int
+    repository: Repository
+    major: int
+    tablespaces: tuple[BackupTablespace, ...]
+
+
+@dataclass(frozen=True)
+class NoBackup:
+    """Why the target sees no backup: `problem` goes on where a message has named the node."""
+
+    problem: str
+    detail: str | None = None
+    hint: str | None = None
+    is_unreachable: bool = False
+
+
+@dataclass(frozen=True)
+class Restoration:
+    """A backup, and where it goes.
+
+    It is restored into `directory`, which may hold old data, and will be started as
+    `data_directory`. `locations` has every tablespace of the backup by its OID. Its WAL is in
+    `wal_directory` when that is not a directory of its own.
+    """
+
+    backup: Backup
+    directory: str
+    data_directory: str
+    wal_directory: str | None
+    locations: dict[int, str]
+
+
+NOT_CONFIGURED = Rejection(
+    "no pgBackRest stanza is configured", hint="Name it as stanza in [pgbackrest] of the settings."
+)
+"""Nothing to tell a user who has no such repository and did not ask."""
+
+
+def reject_restore(
+    name: str,
+    found: Backup | NoBackup | None,
+    *,
+    system_identifier: str,
+    major: int,
+    history: History,
+    oldest_wal: str,
+    segment_bytes: int,
+    tablespaces: Mapping[int, str],
+) -> Iterator[Rejection]:
+    """Say why the newest backup cannot become a standby of this primary, the most telling first.
+
+    `found` is what the target sees, None when no stanza is configured. The other values are the
+    primary's: its system identifier, major version and history, the oldest file in its pg_wal that
+    it is sure to keep, the size of its WAL segments, and its tablespaces, OID and location.
+    """
+    match found:
+        case None:
+            yield NOT_CONFIGURED
+        case NoBackup():
+            yield _without_backup(name, found)
+        case Backup():
+            strangers = tuple(_reject_stranger(found, system_identifier, major))
+            yield from strangers
+            if not strangers:  # The history of another cluster says nothing of this one.
+                yield from _reject_history(found.repository, history)
+                yield from _reject_tablespaces(found, tablespaces)
+                yield from _reject_wal(found.repository, history, oldest_wal, segment_bytes)
+
+
+def _without_backup(name: str, found: NoBackup) -> Rejection:
+    return Rejection(
+        f"{name} cannot be restored from pgBackRest: {found.problem}",
+        detail=found.detail,
+        hint=found.hint,
+        kind=Unreachable if found.is_unreachable else Refused,
+    )
+
+
+def _reject_stranger(backup: Backup, system_identifier: str, major: int) -> Iterator[Rejection]:
+    repository = backup.repository
+    hint = "Check stanza in [pgbackrest] of the settings. After an upgrade, run pgbackrest "
+    hint += "stanza-upgrade and take a backup."
+    if repository.system_identifier != system_identifier:
+        yield Rejection(
+            f"backup {repository.label} of stanza {repository.stanza} is of another cluster",
+            detail=f"Its system identifier is {repository.system_identifier}, "
+            f"the primary's is {system_identifier}.",
+            hint=hint,
+        )
+    if backup.major != major:
+        yield Rejection(
+            f"backup {repository.label} of stanza {repository.stanza} is of PostgreSQL "
+            f"{backup.major}",
+            detail=f"The primary is PostgreSQL {major}.",
+            hint=hint,
+        )
+
+
+def _reject_history(repository: Repository, history: History) -> Iterator[Rejection]:
+    """A backup past a fork holds what the primary never had; replay cannot take that away."""
+    stop = repository.stop
+    hint = "Take a backup of the present primary."
+    if stop.timeline not in history.timelines:
+        yield Rejection(
+            f"backup {repository.label} is on timeline {stop.timeline}, which is not in the "
+            "history of the primary",
+            detail=f"The primary's timelines are {_words(history.timelines)}.",
+            hint=hint,
+        )
+    elif not history.has(stop):
+        yield Rejection(
+            f"backup {repository.label} was taken after the primary's history had left its "
+            "timeline",
+            detail=f"It ends at {stop}; the primary left that timeline at {_end(stop, history)}.",
+            hint=hint,
+        )
+    archived = repository.archived
+    if archived is not None and _timeline(archived) > history.current:
+        # Recovery would follow it, since the highest timeline that it finds is the latest to it.
+        yield Rejection(
+            f"the archive of stanza {repository.stanza} has WAL of timeline {_timeline(archived)}",
+            detail=f"The primary is on timeline {history.current}. Another server has been "
+            "promoted and archives to the same stanza.",
+            hint="See which server that is, and remove its WAL from the archive.",
+        )
+
+
+def _reject_tablespaces(backup: Backup, tablespaces: Mapping[int, str]) -> Iterator[Rejection]:
+    """Replay would create a tablespace at the primary's location, wherever this node has its own.
+
+    One that was dropped since has no place on the target any more.
+    """
+    of_backup = {tablespace.oid: tablespace.location for tablespace in backup.tablespaces}
+    created = [location for oid, location in tablespaces.items() if oid not in of_backup]
+    dropped = [location for oid, location in of_backup.items() if oid not in tablespaces]
+    if created or dropped:
+        parts = [f"{_words(created)} was created since"] if created else []
+        parts += [f"{_words(dropped)} was dropped since"] if dropped else []
+        yield Rejection(
+            f"backup {backup.repository.label} has other tablespaces than the primary",
+            detail=f"{' and '.join(parts)}.",
+            hint="Take a new backup.",
+        )
+
+
+def _reject_wal(
+    repository: Repository, history: History, oldest_wal: str, segment_bytes: int
+) -> Iterator[Rejection]:
+    """All WAL from the backup's start on is in the archive or on the primary, without a gap."""
+    if repository.start.timeline not in history.timelines:
+        return  # That has been said.
+    first = segment_number(repository.start.lsn, segment_bytes)
+    kept = segment_of_file(oldest_wal, segment_bytes)
+    reach = archive_reach(repository.archived, history, segment_bytes)
+    if kept <= first or (reach is not None and kept <= reach + 1):
+        return
+    begin = file_of_segment(repository.start.timeline, first, segment_bytes)
+    yield Rejection(
+        f"WAL is missing between backup {repository.label} and the primary",
+        detail=f"The backup begins in {begin}, {_archive_text(repository.archived)}, and the "
+        f"oldest WAL file of the primary is {oldest_wal}.",
+        hint="See why WAL is not archived (pg_stat_archiver of the primary), or take a new backup.",
+    )
+
+
+def archive_reach(archived: str | None, history: History, segment_bytes: int) -> int | None:
+    """Return the number of the last segment that the archive has of the primary's own WAL.
+
+    Where the primary left a timeline, the segment with the fork counts on the new timeline only.
+
+    >>> promoted = History(TimelineId(2), (Point(TimelineId(1), 5 * 2**24 + 100),))
+    >>> archive_reach("000000010000000000000003", promoted, 2**24)
+    3
+    >>> archive_reach("000000010000000000000007", promoted, 2**24)
+    4
+    >>> archive_reach("000000030000000000000007", promoted, 2**24)
+    """
+    if archived is None or _timeline(archived) not in history.timelines:
+        return None
+    last = segment_of_file(archived, segment_bytes)
+    end = history.end_of(_timeline(archived))
+    return last if end is None else min(last, segment_number(end, segment_bytes) - 1)
+
+
+def _archive_text(archived: str | None) -> str:
+    return "the archive is empty" if archived is None else f"the archive ends with {archived}"
+
+
+def _timeline(wal_file: str) -> TimelineId:
+    return TimelineId(int(wal_file[:8], 16))
+
+
+def _end(point: Point, history: History) -> str:
+    end = history.end_of(point.timeline)
+    return "its end" if end is None else lsn_text(end)
+
+
+def _words(values: Iterable[object]) -> str:
+    return ", ".join(map(str, values))
