@@ -1,0 +1,1 @@
+"""The method incremental: the server's incremental base backup, applied to the stale directory."""
