@@ -20,12 +20,14 @@ from tests.harness.workspace import Workspace
 
 
 @contextmanager
-def primary_and_standby(workspace: Workspace) -> Iterator[tuple[Server, Server]]:
+def primary_and_standby(
+    workspace: Workspace, plan: ClusterPlan | None = None
+) -> Iterator[tuple[Server, Server]]:
     """Two servers on hosts, without Pgpool-II."""
     with Network(["one", "other", "client"]) as network:
         one, other, client = network.hosts
         site = Site([one, other], client, client, OWN_SYSTEM.installation())
-        primary, standby = build_servers(workspace, ClusterPlan(), site)
+        primary, standby = build_servers(workspace, plan or ClusterPlan(), site)
         yield primary, standby
 
 

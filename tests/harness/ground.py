@@ -1,0 +1,46 @@
+"""What a piece of a gap is, and the ground on which it happens."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .postgresql import Server
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The primary on which it happens, and the other nodes, on hosts of their own."""
+
+    primary: Server
+    others: Sequence[Server] = ()
+
+    def create_tablespace(self, name: str) -> None:
+        """Create a tablespace, and its directory on every host."""
+        self.primary.create_tablespace(name, self.location(name), also_on=self.others)
+
+    def location(self, tablespace: str) -> Path:
+        return self.primary.machine.home / "tablespaces" / tablespace
+
+
+Act = str | Callable[[Ground], None]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Something that happens: `before` while every node is there, `during` while one is away.
+
+    Each is SQL for the database postgres, or a function. `settings` are what all servers need.
+    """
+
+    name: str
+    before: Act = ""
+    during: Act = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+def act(ground: Ground, what: Act) -> None:
+    """Do what a piece says, on the primary."""
+    if callable(what):
+        what(ground)
+    elif what:
+        ground.primary.execute(what)

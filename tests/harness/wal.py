@@ -1,0 +1,58 @@
+"""The WAL that a stopped node would ask its primary for: whether it is there, and making it go."""
+
+from .postgresql import Server
+from .psql import quoted
+from .until import until
+
+_CHECKPOINT_WITHIN_S = 120
+
+# Whatever timeline the names begin with. One byte on: at a border, majors differ in which of the
+# two segments pg_walfile_name names.
+_HAS_SEGMENT = """
+SELECT count(*) > 0 FROM pg_ls_waldir()
+ WHERE name ~ '^[0-9A-F]{{24}}$' AND substr(name, 9) = substr(pg_walfile_name({lsn}::pg_lsn + 1), 9)
+"""
+_LET_GO = """
+SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active;
+SELECT pg_logical_emit_message(false, 'harness', 'not at the start of a segment');
+SELECT pg_switch_wal();
+CHECKPOINT;
+"""
+
+
+def end_of(node: Server) -> str:
+    """Return the LSN where a stopped node ends, as far as its pg_control knows."""
+    data = node.controldata()
+    checkpoint, minimum = (
+        data[key] for key in ("Latest checkpoint location", "Minimum recovery ending location")
+    )
+    return max(checkpoint, minimum, key=_number)
+
+
+def has_wal_for(primary: Server, node: Server) -> bool:
+    """Say whether the primary has the segment in which a stopped node ends.
+
+    That is the first one the node asks for. It replays from an earlier point, its REDO, but with
+    the WAL that is in its own directory.
+    """
+    return primary.sql(_HAS_SEGMENT.format(lsn=quoted(end_of(node)))) == [("t",)]
+
+
+def remove_wal_for(primary: Server, node: Server) -> None:
+    """Let WAL go on until a checkpoint has removed what a stopped node would ask for.
+
+    All slots that nobody uses are dropped, and `wal_keep_size` becomes 0.
+    """
+    primary.set(wal_keep_size="0")
+
+    def gone() -> bool:
+        primary.execute(_LET_GO)
+        return not has_wal_for(primary, node)
+
+    what = f"{primary.name} to have no more WAL for {node.name}"
+    until(gone, within_s=_CHECKPOINT_WITHIN_S, what=what)
+
+
+def _number(lsn: str) -> int:
+    high, _, low = lsn.partition("/")
+    return int(high, 16) << 32 | int(low, 16)
