@@ -171,6 +171,12 @@ class Host(SshMachine):
         self._plugged_in.shape(rate_mbit)
         self.run(tbf_argv("eth0", rate_mbit), user="root", check=rate_mbit is not None)
 
+    def received_bytes(self) -> int:
+        """Return what has come from other hosts so far, with the headers of the packets."""
+        lines = Path(f"/proc/{self.keeper.pid}/net/dev").read_text().splitlines()
+        [counters] = [line for line in lines if line.strip().startswith("eth0:")]
+        return int(counters.split()[1])
+
     def small_filesystem(
         self, path: str | PurePath, size_mb: int, *, owner: str = "postgres", mode: int = 0o700
     ) -> None:

@@ -7,6 +7,7 @@ import pytest
 from tests.harness.command import CommandError
 from tests.harness.host import Host
 from tests.harness.network import Network
+from tests.harness.traffic import counting
 
 
 def reaches(source: Host, target: Host) -> bool:
@@ -78,6 +79,19 @@ def test_a_shaped_host_is_slow_in_both_directions(network: Network, towards: str
     beta.shape(None)
     assert slow > 4 * 8 / 20 * 0.8
     assert seconds_to_send(sender, receiver, megabytes=4) < slow / 2
+
+
+def test_what_a_host_receives_is_counted(network: Network) -> None:
+    alpha, beta, _ = network.hosts
+    network.trust_all([alpha, beta])
+    with counting(beta) as traffic:
+        seconds_to_send(alpha, beta, megabytes=4)
+    received = traffic.received_bytes
+    assert 4_000_000 < received < 4_500_000
+    with counting(beta) as back:
+        seconds_to_send(beta, alpha, megabytes=4)
+    assert back.received_bytes < 500_000
+    assert traffic.received_bytes == received
 
 
 def test_removing_a_limit_that_is_not_there_is_no_error(network: Network) -> None:
