@@ -29,13 +29,23 @@ def end_of(node: Server) -> str:
     return max(checkpoint, minimum, key=_number)
 
 
+def redo_of(node: Server) -> str:
+    """Return the LSN from which a stopped node will replay."""
+    return node.controldata()["Latest checkpoint's REDO location"]
+
+
+def has_segment(primary: Server, lsn: str) -> bool:
+    """Say whether the segment with an LSN is in the primary's pg_wal."""
+    return primary.sql(_HAS_SEGMENT.format(lsn=quoted(lsn))) == [("t",)]
+
+
 def has_wal_for(primary: Server, node: Server) -> bool:
     """Say whether the primary has the segment in which a stopped node ends.
 
-    That is the first one the node asks for. It replays from an earlier point, its REDO, but with
-    the WAL that is in its own directory.
+    That is the first one the node asks for. It replays from its REDO, but up to there with the WAL
+    in its own directory (test_a_standby_follows_without_the_segment_of_its_redo).
     """
-    return primary.sql(_HAS_SEGMENT.format(lsn=quoted(end_of(node)))) == [("t",)]
+    return has_segment(primary, end_of(node))
 
 
 def remove_wal_for(primary: Server, node: Server) -> None:

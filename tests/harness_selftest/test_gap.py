@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.harness.cluster import ClusterPlan
-from tests.harness.contents import table_sums
+from tests.harness.contents import table_sums, wait_for_replay
 from tests.harness.gap import EVERYTHING, Ground, happen, prepare, rows_changed, settings_for
 from tests.harness.postgresql import Server
 from tests.harness.until import until
-from tests.harness.wal import has_wal_for, remove_wal_for
+from tests.harness.wal import has_segment, has_wal_for, redo_of, remove_wal_for
 from tests.harness.workspace import Workspace
 from tests.harness_selftest.standby_files import primary_and_standby
 
@@ -43,7 +43,24 @@ def test_everything_happens_and_a_standby_that_was_away_follows(
     }
     assert has_wal_for(primary, standby)
     standby.start()
-    until(lambda: table_sums(standby) == after, within_s=60, what="the standby to follow")
+    wait_for_replay(standby, primary.wal_position())
+    assert table_sums(standby) == after
+
+
+def test_a_standby_follows_without_the_segment_of_its_redo(servers: tuple[Server, Server]) -> None:
+    primary, standby = servers
+    primary.execute("CHECKPOINT; CREATE TABLE after_redo (a int)")
+    wait_for_replay(standby, primary.wal_position())
+    for _ in range(2):
+        primary.execute("INSERT INTO after_redo VALUES (1); SELECT pg_switch_wal();")
+    wait_for_replay(standby, primary.wal_position())
+    standby.stop()
+    primary.execute("CHECKPOINT")
+    assert not has_segment(primary, redo_of(standby))
+    assert has_wal_for(primary, standby)
+    standby.start()
+    primary.execute("INSERT INTO after_redo VALUES (2)")
+    wait_for_replay(standby, primary.wal_position())
 
 
 def test_pieces_on_the_primary(servers: tuple[Server, Server]) -> None:
