@@ -31,6 +31,7 @@ ARCHIVE, DATA, PROGRESS, MANIFEST = b"ndpm"
 
 BROKEN_PROTOCOL = "the primary broke the protocol of a base backup"
 WITHOUT_SUMMARIES = "summarize_wal = on must be set on every node long before it is needed."
+DIVERGED = "The target has diverged from the primary. Rewind it first, or make a full copy."
 REFUSALS = (
     ("unless WAL summarization is enabled", WITHOUT_SUMMARIES),
     (
@@ -41,10 +42,8 @@ REFUSALS = (
         "WAL summarization is not progressing",
         "Look for the WAL summarizer in the primary's log.",
     ),
-    (
-        "but not in this server's history",
-        "The target has diverged from the primary. Rewind it first, or make a full copy.",
-    ),
+    ("but not in this server's history", DIVERGED),
+    ("but this server switched timelines at", DIVERGED),
     (
         "but this backup starts at",
         "The target is ahead of the primary. Rewind it first, or make a full copy.",

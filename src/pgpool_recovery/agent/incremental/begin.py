@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pgpool_recovery.agent.incremental.backup import Directory, IncrementalBackup
 from pgpool_recovery.agent.incremental.guard import is_half_applied, read_marker
-from pgpool_recovery.agent.incremental.manifest import manifest
+from pgpool_recovery.agent.incremental.manifest import manifest, wal_ranges
 from pgpool_recovery.agent.incremental.marker import StaleDirectory
 from pgpool_recovery.agent.incremental.received import REPLACED
 from pgpool_recovery.agent.incremental.relation_file import path_of, vouched_paths
@@ -56,7 +56,9 @@ def begin_backup(request: Request, stop: Stop) -> IncrementalBackup:
     try:
         history = _check_server(connection, directory.stale)
         check_not_past_fork(directory.stale.base, history)
-        connection.upload_manifest(_manifest(directory))
+        needed = wal_ranges(directory.stale.base, history)
+        identifier = directory.stale.system_identifier
+        connection.upload_manifest(manifest(identifier, needed, directory.vouched))
         begun = connection.start(max_rate_kb=request.max_rate_kb)
         tablespaces = match_tablespaces(
             linked, begun.tablespaces, request.locations, directory.stale.version_directory
@@ -86,12 +88,6 @@ def _look_at(request: Request, linked: Mapping[int, Path], stop: Stop) -> Direct
     return Directory(path, stale, vouched=known - left_out, known=known)
 
 
-def _manifest(directory: Directory) -> bytes:
-    base = directory.stale.base
-    end = None if base.end.lsn == UNKNOWN_END else base.end.lsn
-    return manifest(directory.stale.system_identifier, base.redo, end, directory.vouched)
-
-
 def _check_server(connection: BackupConnection, stale: StaleDirectory) -> History:
     system_identifier, history = connection.identify()
     if system_identifier != stale.system_identifier:
@@ -117,8 +113,8 @@ def _check_timeline(start: Point, history: History) -> None:
 def check_not_past_fork(base: Base, history: History) -> None:
     """Refuse a directory that has replayed what the primary never wrote (C3).
 
-    The server does not look: it takes the manifest's end for a position on its own way, sends what
-    changed on that, and the target's other blocks stay what they are.
+    Servers before 17.12 do not look: they take the manifest's end for a position on their own way,
+    send what changed on that, and the target's other blocks stay what they are.
     """
     for point in (base.redo, base.end):
         if not history.has(point):

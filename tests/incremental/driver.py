@@ -1,0 +1,110 @@
+"""Runs on a target's host with the installed product: an incremental backup, as the agent makes it.
+
+The test is the runner. Both write files into a directory of their conversation, since a test may
+kill this process at any moment: here `begun`, then `applied`, or `failed`; there `go` or `leave`.
+"""
+
+import dataclasses
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from pgpool_recovery.agent.incremental import begin, relation_file
+from pgpool_recovery.agent.incremental.backup import IncrementalBackup
+from pgpool_recovery.agent.incremental.stale_directory import read_base
+from pgpool_recovery.agent.program import Stop
+from pgpool_recovery.domain.error import RecoveryError
+from pgpool_recovery.domain.wal import History, lsn_text
+from pgpool_recovery.plan.facts import Base, RelationSegment
+
+ANSWER_WITHIN_S = 120
+TICK_S = 0.01
+FOR_EVER_S = 3600
+
+
+def main() -> None:
+    """Do what the only argument says, as JSON."""
+    wish = json.loads(sys.argv[1])
+    conversation = Path(wish["conversation"])
+    take_out(wish["without"])
+    try:
+        if wish["what"] == "read_base":
+            base = read_base(Path(wish["data_directory"]), Path(wish["bin_directory"]), Stop())
+            write(conversation / "applied", [as_json(base.redo), as_json(base.end)])
+        else:
+            back_up(wish, conversation)
+    except RecoveryError as error:
+        write(conversation / "failed", error.as_record())
+
+
+def back_up(wish: dict[str, Any], conversation: Path) -> None:
+    """Begin, ask, and apply."""
+    request = begin.Request(
+        data_directory=Path(wish["data_directory"]),
+        bin_directory=Path(wish["bin_directory"]),
+        conninfo=wish["conninfo"],
+        left_out=[RelationSegment(**segment) for segment in wish["left_out"]],
+        locations={int(oid): location for oid, location in wish["locations"].items()},
+    )
+    with begin.begin_backup(request, Stop()) as backup:
+        write(conversation / "begun", as_json(backup.start))
+        if wait_for_answer(conversation) == "go":
+            apply(backup, wish, conversation)
+        else:
+            write(conversation / "applied", None)
+
+
+def apply(backup: IncrementalBackup, wish: dict[str, Any], conversation: Path) -> None:
+    """Apply; where the test wants to kill, wait for that."""
+
+    def on_progress(received_bytes: int) -> None:
+        if wish["pause_at_bytes"] is not None and received_bytes >= wish["pause_at_bytes"]:
+            write(conversation / "paused", received_bytes)
+            time.sleep(FOR_EVER_S)
+
+    began = time.monotonic()
+    applied = backup.apply(verify_pages=wish["verify_pages"], on_progress=on_progress)
+    counts = dataclasses.asdict(applied.counts)
+    seconds = time.monotonic() - began
+    write(conversation / "applied", {"end": as_json(applied.end), "seconds": seconds, **counts})
+
+
+def take_out(corrections: list[str]) -> None:
+    """Take corrections out, to show what happens without them; C2 is the test's to leave out."""
+    if "C1" in corrections:
+        relation_file.VOUCHED_FORKS = (*relation_file.VOUCHED_FORKS, "_vm")
+    if "C3" in corrections:
+        begin.check_not_past_fork = let_pass
+
+
+def let_pass(base: Base, history: History) -> None:
+    """Check nothing."""
+
+
+def wait_for_answer(conversation: Path) -> str:
+    """Wait until the test says how to go on."""
+    deadline = time.monotonic() + ANSWER_WITHIN_S
+    while time.monotonic() < deadline:
+        for answer in ("go", "leave"):
+            if (conversation / answer).exists():
+                return answer
+        time.sleep(TICK_S)
+    raise TimeoutError("the test has not answered")
+
+
+def as_json(point: Any) -> dict[str, Any]:
+    """Return a point in JSON types."""
+    return {"timeline": point.timeline, "lsn": lsn_text(point.lsn)}
+
+
+def write(file: Path, value: object) -> None:
+    """Write a file whole."""
+    growing = file.with_name(f"{file.name}.growing")
+    growing.write_text(json.dumps(value))
+    growing.rename(file)
+
+
+if __name__ == "__main__":
+    main()
