@@ -23,8 +23,15 @@ _CONFIGURATION = PurePath("/etc/pgbackrest.conf")
 _ARCHIVING = {
     "archive_mode": "on",
     "archive_command": f"pgbackrest --stanza={STANZA} archive-push %p",
-    "wal_keep_size": "0",
-    "max_slot_wal_keep_size": "0",
+}
+# What a DBA may have written down for another kind of restore; each would spoil ours.
+_FOR_OTHER_RESTORES = {
+    "archive-mode": "off",
+    "db-exclude": "postgres",
+    "link-all": "y",
+    "link-map": "postgresql.conf=/nowhere/postgresql.conf",
+    "recovery-option": "recovery_target=immediate",
+    "tablespace-map-all": "/nowhere",
 }
 
 
@@ -51,6 +58,13 @@ class BackedUp:
         """Return what the repository's host itself says of the stanza."""
         (stanza,) = json.loads(self.pgbackrest("info", "--output=json").stdout)
         return dict(stanza)
+
+    def forget_wal(self) -> str:
+        """Let the primary remove all WAL that is archived; return its last file. Nobody streams."""
+        self.primary.drop_slot(self.standby.slot)
+        archived = self.archive_wal()
+        self.primary.execute("CHECKPOINT")
+        return archived
 
     def archive_wal(self) -> str:
         """Finish the present WAL segment, and wait until it is in the archive; return its name."""
@@ -85,7 +99,8 @@ def backed_up(
         site = Site(nodes, repository, repository, system.installation(major))
         primary, standby = build_servers(workspace, plan, site)
         pg1_path = {"pg1-path": str(primary.data_directory)}
-        there = {"repo1-host": repository.name, "repo1-host-user": "postgres"}
+        # Otherwise it tries again after 15 s when the repository falls silent.
+        there = {"repo1-host": repository.name, "repo1-host-user": "postgres", "job-retry": "0"}
         here = {"repo1-retention-full": "9", "repo1-bundle": "y", "start-fast": "y"}
         for node in nodes:
             configure(node, here if node is repository else there, pg1_path)
@@ -100,8 +115,9 @@ def backed_up(
 
 def configure(host: Host, options: dict[str, str], of_stanza: dict[str, str]) -> None:
     """Write pgbackrest.conf: what holds for all stanzas, and what for ours."""
-    quiet = {"log-level-file": "off", "log-level-stderr": "off"}
-    text = _section("global", quiet | options) + _section(STANZA, of_stanza)
+    usual = {"log-level-file": "off", "log-level-stderr": "off", "compress-type": "lz4"}
+    text = _section("global", usual | options) + _section(STANZA, of_stanza)
+    text += _section("global:restore", _FOR_OTHER_RESTORES)
     host.write_file(_CONFIGURATION, text, mode=0o640)
 
 

@@ -35,7 +35,7 @@ def restore_words(restoration: Restoration, *, protocol_timeout_s: float) -> lis
         f"--stanza={backup.repository.stanza}",
         f"--repo={backup.repo}",
         f"--set={backup.repository.label}",
-        f"--pg1-path={restoration.directory}",
+        into(restoration.directory),
         "--delta",
         "--type=standby",
         "--archive-mode=preserve",
@@ -50,6 +50,11 @@ def restore_words(restoration: Restoration, *, protocol_timeout_s: float) -> lis
         _protocol_timeout(protocol_timeout_s),
         "restore",
     ]
+
+
+def into(directory: str) -> str:
+    """Return the word by which each process of a restore can be told, also on the repository."""
+    return f"--pg1-path={directory}"
 
 
 def _tablespace_words(locations: dict[int, str]) -> list[str]:
@@ -73,7 +78,7 @@ def archive_get(backup: Backup, data_directory: str) -> str:
     words = (
         backup.program,
         f"--stanza={backup.repository.stanza}",
-        f"--pg1-path={data_directory}",
+        into(data_directory),
     )
     own = shlex.join(words).replace("%", "%%")
     return f'{own} archive-get %f "%p"'

@@ -3,7 +3,8 @@
 import re
 from dataclasses import dataclass
 
-LINE = re.compile(r"P\d\d +(?P<level>[A-Z]+): (?P<text>.*)")
+LINE = re.compile(r"(?:P\d\d)? *(?P<level>ERROR|WARN|INFO|DETAIL): (?P<text>.*)")
+"""On standard error no process is named."""
 FILE = re.compile(
     r"restore file .*?(?P<kept> - exists and .*?)? \((?:.*, )?(?P<percent>\d+\.\d\d)%\)"
 )
@@ -56,6 +57,8 @@ def read_error(output: str) -> str | None:
     >>> read_error("P00  ERROR: [038]: unable to restore\\n            HINT: stop it\\n"
     ...            "P00   INFO: restore command end: aborted with exception [038]")
     '[038]: unable to restore\\nHINT: stop it'
+    >>> read_error("ERROR: [037]: restore command requires option: stanza")
+    '[037]: restore command requires option: stanza'
     """
     error: list[str] | None = None
     for line in output.splitlines():

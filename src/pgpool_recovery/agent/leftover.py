@@ -1,0 +1,62 @@
+"""Programs that go on after the agent that started them was killed, or after their own parent."""
+
+import os
+import re
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from pgpool_recovery.domain.error import Busy
+
+PROCESSES = Path("/proc")
+END_S = 3.0
+TICK_S = 0.05
+
+
+def end_leftovers(word: str) -> None:
+    """End all own processes with this word in their command line: ask, then insist.
+
+    Whoever calls holds the lock of the directory that the word names, so they are nobody's. Raises
+    Busy when one does not end, as while a disk or NFS does not answer.
+    """
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        deadline = time.monotonic() + END_S
+        while (pids := _pids_with(word)) and time.monotonic() < deadline:
+            for pid in pids:
+                with suppress(ProcessLookupError):  # It has just ended.
+                    os.kill(pid, number)
+            time.sleep(TICK_S)
+    if pids:
+        raise Busy(
+            "programs of an earlier recovery do not end",
+            detail=f"They are the processes {', '.join(map(str, pids))} on the target's host.",
+        )
+
+
+def _pids_with(word: str) -> list[int]:
+    """Return the processes; ssh has all words of a remote command in one."""
+    pattern = re.compile(rb"(?:^|[\0 ])" + re.escape(os.fsencode(word)) + rb"(?:[\0 ]|$)")
+    own, user = os.getpid(), os.geteuid()
+    return [
+        int(directory.name)
+        for directory in PROCESSES.iterdir()
+        if directory.name.isdigit()
+        and int(directory.name) != own
+        and _owner(directory) == user
+        and pattern.search(_command_line(directory))
+    ]
+
+
+def _owner(directory: Path) -> int | None:
+    try:
+        return directory.stat().st_uid
+    except OSError:
+        return None
+
+
+def _command_line(directory: Path) -> bytes:
+    try:
+        return (directory / "cmdline").read_bytes()
+    except OSError:
+        return b""

@@ -1,0 +1,60 @@
+"""What a restore tells while it runs."""
+
+import pytest
+
+from pgpool_recovery.agent.program import Stop
+from pgpool_recovery.agent.restore import RestoreProgress, archive_settings, observe_repository
+from pgpool_recovery.domain.event import Event, Progress, Said
+from pgpool_recovery.plan.restore import NoBackup
+from tests.unit.plan.test_restore import BACKUP
+
+LINES = (
+    "P00   INFO: restore command begin 2.60.0: --delta --pg1-path=/new",
+    "P00   INFO: repo1: restore backup set 20261124-054411F, recovery will start at 05:44:11",
+    "P00   WARN: unknown group 'dba' in backup manifest mapped to current group",
+    "            HINT: a line that belongs to the one before",
+    "P00 DETAIL: sync path '/new/base'",
+    "P01 DETAIL: restore file /new/base/5/16384 (1GB, 50.00%) checksum 9075fb",
+    "P01 DETAIL: restore file /new/base/5/1 - exists and matches backup (8KB, 75.00%) checksum f6",
+    "P01 DETAIL: restore file /new/base/1/2 - exists and is zero size (bundle 3/0, 0B, 100.00%)",
+    "P00   INFO: restore command end: completed successfully",
+)
+
+
+def told(*, told_every_s: float) -> list[Event]:
+    events: list[Event] = []
+    progress = RestoreProgress(1000, events.append, told_every_s=told_every_s)
+    for line in LINES:
+        progress.take(line)
+    progress.finish()
+    return events
+
+
+def test_lines_for_a_person_and_the_sum() -> None:
+    assert told(told_every_s=60) == [
+        Said("pgbackrest", LINES[1].partition("INFO: ")[2]),
+        Said("pgbackrest", LINES[2].partition("WARN: ")[2]),
+        Said("pgbackrest", "2 of 3 files were as in the backup"),
+    ]
+
+
+def test_progress_counts_what_is_equal_as_done() -> None:
+    progress = [event for event in told(told_every_s=0) if isinstance(event, Progress)]
+    assert [(event.done_bytes, event.total_bytes) for event in progress] == [
+        (500, 1000),
+        (750, 1000),
+        (1000, 1000),
+    ]
+
+
+def test_no_pgbackrest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    found = observe_repository("main", Stop())
+    assert isinstance(found, NoBackup)
+    assert found.problem == "there is no pgbackrest"
+
+
+def test_settings_beside_those_of_every_standby() -> None:
+    assert archive_settings(BACKUP, "/data") == {
+        "restore_command": '/usr/bin/pgbackrest --stanza=main --pg1-path=/data archive-get %f "%p"'
+    }
