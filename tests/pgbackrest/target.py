@@ -1,7 +1,6 @@
 """The functions of the agent on the target's host, driven as a recovery will drive them."""
 
 import json
-import re
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
@@ -148,13 +147,6 @@ class Target:
     def streams(self) -> bool:
         query = "SELECT state FROM pg_stat_replication WHERE application_name = 'node1'"
         return self.site.primary.sql(query) == [("streaming",)]
-
-    def received_bytes(self) -> int:
-        """Return how much the target's host has received since it was booted."""
-        lines = self.site.target.run(["cat", "/proc/net/dev"]).stdout
-        found = re.search(r"eth0: *(\d+)", lines)
-        assert found is not None
-        return int(found[1])
 
     def restored_bytes(self) -> int:
         """Return how much of the data directory is there."""

@@ -1,10 +1,20 @@
-"""What a restore tells while it runs."""
+"""What a restore finds before it begins, and what it tells while it runs."""
+
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from pgpool_recovery.agent.program import Stop
-from pgpool_recovery.agent.restore import RestoreProgress, archive_settings, observe_repository
+from pgpool_recovery.agent.restore import (
+    RestoreProgress,
+    _prepare,
+    archive_settings,
+    observe_repository,
+)
 from pgpool_recovery.domain.event import Event, Progress, Said
+from pgpool_recovery.pgbackrest.command import into
 from pgpool_recovery.plan.restore import NoBackup
 from tests.unit.plan.test_restore import BACKUP
 
@@ -58,3 +68,24 @@ def test_settings_beside_those_of_every_standby() -> None:
     assert archive_settings(BACKUP, "/data") == {
         "restore_command": '/usr/bin/pgbackrest --stanza=main --pg1-path=/data archive-get %f "%p"'
     }
+
+
+def test_restore_of_an_agent_that_was_killed_ends_before_the_next_one_begins(
+    tmp_path: Path,
+) -> None:
+    new = tmp_path / "new"
+    argv = [sys.executable, "-c", "import time; time.sleep(600)", into(str(new)), "restore"]
+    earlier = subprocess.Popen(argv)
+    try:
+        _prepare(new, 15)
+        assert earlier.wait(5) != 0
+    finally:
+        earlier.kill()
+        earlier.wait()
+    assert (new / "PG_VERSION").read_text() == "15\n"
+
+
+def test_what_pgbackrest_knows_of_a_directory_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "backup.manifest").touch()  # Killed before it came to PG_VERSION.
+    _prepare(tmp_path, 15)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["backup.manifest"]
