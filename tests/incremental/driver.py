@@ -1,7 +1,8 @@
 """Runs on a target's host with the installed product: an incremental backup, as the agent makes it.
 
 The test is the runner. Both write files into a directory of their conversation, since a test may
-kill this process at any moment: here `begun`, then `applied`, or `failed`; there `go` or `leave`.
+kill this process at any moment: here `begun`, `paused`, then `applied` or `failed`; there `go` or
+`leave`, and `resume`.
 """
 
 import dataclasses
@@ -21,7 +22,6 @@ from pgpool_recovery.plan.facts import Base, RelationSegment
 
 ANSWER_WITHIN_S = 120
 TICK_S = 0.01
-FOR_EVER_S = 3600
 
 
 def main() -> None:
@@ -50,19 +50,21 @@ def back_up(wish: dict[str, Any], conversation: Path) -> None:
     )
     with begin.begin_backup(request, Stop()) as backup:
         write(conversation / "begun", as_json(backup.start))
-        if wait_for_answer(conversation) == "go":
+        if wait_for_answer(conversation, "go", "leave") == "go":
             apply(backup, wish, conversation)
         else:
             write(conversation / "applied", None)
 
 
 def apply(backup: IncrementalBackup, wish: dict[str, Any], conversation: Path) -> None:
-    """Apply; where the test wants to kill, wait for that."""
+    """Apply; where the test wants to do something in the middle, wait until it has."""
 
     def on_progress(received_bytes: int) -> None:
-        if wish["pause_at_bytes"] is not None and received_bytes >= wish["pause_at_bytes"]:
-            write(conversation / "paused", received_bytes)
-            time.sleep(FOR_EVER_S)
+        paused = conversation / "paused"
+        pause_at_bytes = wish["pause_at_bytes"]
+        if pause_at_bytes is not None and received_bytes >= pause_at_bytes and not paused.exists():
+            write(paused, received_bytes)
+            wait_for_answer(conversation, "resume")
 
     began = time.monotonic()
     applied = backup.apply(verify_pages=wish["verify_pages"], on_progress=on_progress)
@@ -83,11 +85,11 @@ def let_pass(base: Base, history: History) -> None:
     """Check nothing."""
 
 
-def wait_for_answer(conversation: Path) -> str:
+def wait_for_answer(conversation: Path, *answers: str) -> str:
     """Wait until the test says how to go on."""
     deadline = time.monotonic() + ANSWER_WITHIN_S
     while time.monotonic() < deadline:
-        for answer in ("go", "leave"):
+        for answer in answers:
             if (conversation / answer).exists():
                 return answer
         time.sleep(TICK_S)

@@ -101,6 +101,7 @@ class Recovery:
     without: Sequence[str] = ()
     verify_pages: bool = False
     locations: Mapping[int, str] = field(default_factory=dict)
+    password: str | None = None
 
     @property
     def directory(self) -> Path:
@@ -163,10 +164,12 @@ class Recovery:
         self, segments: frozenset[RelationSegment], *, pause_at_bytes: int | None = None
     ) -> "Begun":
         """Have the backup begun, without the segments."""
+        secret = {} if self.password is None else {"password": self.password}
+        conninfo = conninfo_to_dict(self.primary.conninfo(REPLICATION_USER))
         driver = self._spawn(
             {
                 "what": "back_up",
-                "conninfo": conninfo_to_dict(self.primary.conninfo(REPLICATION_USER)),
+                "conninfo": {**conninfo, **secret},
                 "left_out": [asdict(segment) for segment in segments],
                 "locations": dict(self.locations),
                 "verify_pages": self.verify_pages,
@@ -257,10 +260,21 @@ class Begun:
         (self.driver.conversation / "leave").touch()
         self.driver.wait_for("applied", APPLY_WITHIN_S)
 
-    def kill_in_the_middle(self) -> int:
-        """Let it be applied until the driver pauses, and kill it; return the bytes by then."""
+    def go_on_to_the_middle(self) -> int:
+        """Let it be applied until the driver pauses; return the bytes by then."""
         (self.driver.conversation / "go").touch()
         received_bytes: int = self.driver.wait_for("paused", APPLY_WITHIN_S)
+        return received_bytes
+
+    def resume(self) -> dict[str, Any]:
+        """Let it be applied from the middle to the end."""
+        (self.driver.conversation / "resume").touch()
+        applied: dict[str, Any] = self.driver.wait_for("applied", APPLY_WITHIN_S)
+        return applied
+
+    def kill_in_the_middle(self) -> int:
+        """Let it be applied until the driver pauses, and kill it; return the bytes by then."""
+        received_bytes = self.go_on_to_the_middle()
         self.driver.child.kill()
         self.driver.child.wait(10)
         return received_bytes
