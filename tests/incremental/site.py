@@ -191,6 +191,12 @@ class Recovery:
                 connection.rows("limit_blocks", **limit_parameters(redo, before=before))
             )
 
+    def changed_bytes(self, redo: Point) -> int:
+        """Ask the primary how much has changed since a point."""
+        with connect(_from_here(self.primary)) as connection:
+            bytes_: int = connection.row("changed_blocks", **coverage_parameters(redo))["bytes"]
+        return bytes_
+
     def checksum(self) -> str:
         """Return what tells whether anything in the directory has changed, wherever it is now."""
         machine = self.target.machine

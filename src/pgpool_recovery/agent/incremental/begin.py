@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pgpool_recovery.agent.base_backup import KEEPALIVES, SERVER_OPTIONS
 from pgpool_recovery.agent.incremental.backup import Directory, IncrementalBackup
 from pgpool_recovery.agent.incremental.guard import is_half_applied, read_marker
 from pgpool_recovery.agent.incremental.manifest import manifest, wal_ranges
@@ -32,8 +33,9 @@ class Request:
     """What a backup is made for.
 
     `conninfo` leads to the primary as a role with REPLICATION, and may hold the password of that
-    role. `left_out`: segments of which no block may be kept (C2). `locations`: where on the target
-    a tablespace goes, by its OID, if the target does not have it yet.
+    role; by its application_name the runner finds the walsender. `left_out`: segments of which no
+    block may be kept (C2). `locations`: where on the target a tablespace goes, by its OID, if the
+    target does not have it yet.
     """
 
     data_directory: Path
@@ -52,7 +54,8 @@ def begin_backup(request: Request, stop: Stop) -> IncrementalBackup:
     """
     linked = linked_tablespaces(request.data_directory)
     directory = _look_at(request, linked, stop)
-    connection = open_backup(request.conninfo, request.limits, stop.check)
+    conninfo = {**request.conninfo, **KEEPALIVES, "options": SERVER_OPTIONS}
+    connection = open_backup(conninfo, request.limits, stop.check)
     try:
         history = _check_server(connection, directory.stale)
         check_not_past_fork(directory.stale.base, history)

@@ -131,8 +131,8 @@ class Received:
             self.paths.add(path)
             return self._make_directory(self.place(path))
         directory, _, name = path.rpartition("/")
-        if name.startswith(PREFIX):
-            raise _unexpected(member, "the base backup")
+        if name.startswith(PREFIX):  # The primary's own leftovers of a guard.
+            return Nothing()
         if name.startswith(INCREMENTAL_PREFIX):
             return self._open_changed(
                 member, f"{directory}/{name.removeprefix(INCREMENTAL_PREFIX)}"
