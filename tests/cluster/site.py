@@ -24,6 +24,9 @@ from tests.harness.until import until
 from tests.harness.workspace import Workspace
 
 FIRST_STAGE = "recovery_1st_stage"
+SETTINGS = "/etc/pgpool-recovery.toml"
+FULL_COPY = '[policy]\nmethods = ["basebackup"]\n'
+"""Settings for tests that are about the full copy; the table can be continued."""
 
 
 @contextmanager
@@ -62,6 +65,21 @@ def install(cluster: Cluster, product: Product) -> None:
             write_password_file(machine)
     for server in cluster.servers:
         install_stage_commands(server, product)
+
+
+def write_settings(cluster: Cluster, text: str) -> None:
+    """Write the settings file of the primary's host."""
+    cluster.host(0).write_file(SETTINGS, text, owner="root", mode=0o644)
+
+
+@contextmanager
+def settings(cluster: Cluster, text: str, otherwise: str = "") -> Iterator[None]:
+    """Have these settings on the primary's host, and others afterwards."""
+    write_settings(cluster, text)
+    try:
+        yield
+    finally:
+        write_settings(cluster, otherwise)
 
 
 def slot_of(node_id: int) -> str:

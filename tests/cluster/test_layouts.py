@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.site import assert_recovered, left_over, on_hosts
+from tests.cluster.site import (
+    FULL_COPY,
+    assert_recovered,
+    left_over,
+    on_hosts,
+    settings,
+    write_settings,
+)
 from tests.harness.cluster import Cluster, ClusterPlan, RecoveryError
 from tests.harness.product import Product
 from tests.harness.workspace import Workspace
@@ -31,6 +38,7 @@ def cluster(workspace: Workspace, product: Product, namespaces: None) -> Iterato
         standby.machine.run(["mv", str(pg_wal), str(WAL)])
         standby.machine.run(["ln", "-s", str(WAL), str(pg_wal)])
         standby.start()
+        write_settings(made, FULL_COPY)
         yield made
 
 
@@ -85,11 +93,10 @@ def test_tablespace_that_is_gone_from_the_primary(cluster: Cluster) -> None:
 def test_tablespace_mapping_of_the_settings(cluster: Cluster) -> None:
     cluster.node(1).stop()
     mapped = "/var/lib/postgresql/ts/mapped"
-    settings = f'[node.1.tablespace_mapping]\n"{SPACES["fast"]}" = "{mapped}"\n'
-    cluster.host(0).write_file("/etc/pgpool-recovery.toml", settings, owner="root", mode=0o644)
-    recover(cluster)
+    mapping = f'[node.1.tablespace_mapping]\n"{SPACES["fast"]}" = "{mapped}"\n'
+    with settings(cluster, FULL_COPY + mapping, FULL_COPY):
+        recover(cluster)
     assert mapped in links(cluster).values()
-    cluster.host(0).path("/etc/pgpool-recovery.toml").unlink()
     before = links(cluster)
     cluster.node(1).stop()
     recover(cluster)

@@ -1,18 +1,23 @@
 """pgpool_remote_start: starts the node as its host does, waits, and says why when it cannot."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
-from tests.cluster.site import left_over, on_hosts, slot_of, streams
+from tests.cluster.site import (
+    FULL_COPY,
+    left_over,
+    on_hosts,
+    settings,
+    slot_of,
+    streams,
+    write_settings,
+)
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.command import CommandError
 from tests.harness.product import Product
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
-
-SETTINGS = "/etc/pgpool-recovery.toml"
 
 
 @pytest.fixture(scope="module", params=["plain", "debian"])
@@ -29,6 +34,7 @@ def copied(cluster: Cluster) -> Cluster:
     """Node 1 freshly copied by the first stage, and not started."""
     if cluster.node(1).is_running:
         cluster.node(1).stop()
+    write_settings(cluster, FULL_COPY)
     first_stage(cluster)
     return cluster
 
@@ -46,15 +52,6 @@ def remote_start(cluster: Cluster) -> str:
     node = cluster.node(1)
     call = f"SELECT pgpool_remote_start('{node.machine.address}', '{node.data_directory}')"
     return cluster.node(0).execute(call).stderr
-
-
-@contextmanager
-def settings(cluster: Cluster, text: str) -> Iterator[None]:
-    cluster.host(0).write_file(SETTINGS, text, owner="root", mode=0o644)
-    try:
-        yield
-    finally:
-        cluster.host(0).path(SETTINGS).unlink()
 
 
 def test_starts_it_as_its_host_does_and_again_is_no_error(copied: Cluster) -> None:

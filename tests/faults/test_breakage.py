@@ -11,15 +11,22 @@ from pathlib import Path, PurePath
 
 import pytest
 
-from tests.cluster.site import assert_recovered, left_over, on_hosts, slot_of
+from tests.cluster.site import (
+    FULL_COPY,
+    assert_recovered,
+    left_over,
+    on_hosts,
+    settings,
+    slot_of,
+    write_settings,
+)
+from tests.faults.call import Call
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.command import CommandError
 from tests.harness.product import Product
 from tests.harness.ssh import authorize_ssh, revoke_ssh
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
-
-SETTINGS = "/etc/pgpool-recovery.toml"
 
 
 @pytest.fixture(scope="module")
@@ -273,8 +280,7 @@ def test_disk_is_too_small(down: Cluster) -> None:
 
 
 def test_disk_without_room_for_both_when_the_old_is_to_be_kept(down: Cluster) -> None:
-    settings = '[policy]\nkeep_old = "always"\n'
-    down.host(0).write_file(SETTINGS, settings, owner="root", mode=0o644)
+    write_settings(down, FULL_COPY + 'keep_old = "always"\n')
     with small_disk(down, size_of_data(down) + 40, with_data=True), nothing_changes(down):
         log = fails(down)
     assert "not enough space on node 1" in log
@@ -301,44 +307,23 @@ def size_of_data(cluster: Cluster) -> int:
     return int(cluster.host(1).run(["du", "-sm", data]).stdout.split()[0])
 
 
-class Call:
-    """A first stage that was called by SQL and is copying."""
+def copying(cluster: Cluster, name: str) -> Call:
+    """Return a first stage of node 1 that is in the middle of its copy."""
+    call = Call(cluster.node(0), cluster.node(1), name)
 
-    def __init__(self, cluster: Cluster, name: str) -> None:
-        self._cluster = cluster
-        self._log = cluster.node(0).machine.home / f"{name}.out"
-        node, primary = cluster.node(1), cluster.node(0)
-        query = (
-            f"SELECT pgpool_recovery('recovery_1st_stage', '{node.machine.address}', "
-            f"'{node.data_directory}', '5432', 1, '5432', '{primary.machine.address}')"
-        )
-        argv = [primary.installation.program("psql"), "-X", "-d", "postgres", "-c", query]
-        environment = {"PGHOST": str(primary.machine.socket_directory)}
-        self.psql = primary.machine.spawn(argv, log=self._log, env=environment)
-        until(self._is_copying, within_s=20, what="the copy to be under way")
-        ((pid,),) = primary.sql(
-            "SELECT pid FROM pg_stat_activity WHERE state = 'active' AND query LIKE "
-            "'SELECT pgpool_recovery(%' AND pid <> pg_backend_pid()"
-        )
-        self.backend_pid = int(pid)
-
-    def _is_copying(self) -> bool:
+    def is_copying() -> bool:
         query = "SELECT 1 FROM pg_stat_progress_basebackup WHERE phase LIKE 'streaming%'"
-        return bool(self._cluster.node(0).sql(query))
+        return bool(cluster.node(0).sql(query))
 
-    def ends(self, within_s: float = 10) -> str:
-        """Wait for the end of the call and return what psql showed."""
-        assert self.psql.wait(within_s) is not None, "the call still runs"
-        return self._cluster.node(0).machine.path(self._log).read_text()
+    until(is_copying, within_s=20, what="the copy to be under way")
+    return call
 
 
 @contextmanager
 def slow_copy(cluster: Cluster, more_settings: str = "") -> Iterator[None]:
     """Let a copy take about ten seconds."""
-    settings = f'[policy]\nmax_rate = "5M"\n{more_settings}'
-    cluster.host(0).write_file(SETTINGS, settings, owner="root", mode=0o644)
-    yield
-    cluster.host(0).path(SETTINGS).unlink()
+    with settings(cluster, f'{FULL_COPY}max_rate = "5M"\n{more_settings}', FULL_COPY):
+        yield
 
 
 def test_disk_fills_up_in_the_middle(down: Cluster) -> None:
@@ -348,7 +333,7 @@ def test_disk_fills_up_in_the_middle(down: Cluster) -> None:
         slow_copy(down),
         nothing_changes(down),
     ):
-        call = Call(down, "full")
+        call = copying(down, "full")
         ballast = parent / "ballast"
         down.host(1).run(["dd", "if=/dev/zero", f"of={ballast}", "bs=1M"], check=False)
         said = call.ends(30)
@@ -374,7 +359,7 @@ ENDS: dict[str, Callable[[Cluster, Call], object]] = {
 def test_ended_in_the_middle(down: Cluster, end: str) -> None:
     """Nothing runs on any host within five seconds, no slot is left, the old data is whole."""
     with slow_copy(down), nothing_changes(down):
-        call = Call(down, end.replace(" ", "_"))
+        call = copying(down, end.replace(" ", "_"))
         ENDS[end](down, call)
         said = call.ends(5)
         assert_nothing_runs(down)
@@ -390,7 +375,7 @@ def test_primary_is_stopped_in_the_middle(down: Cluster, mode: str) -> None:
     down.pgpool.stop()  # So that nobody promotes anybody.
     with slow_copy(down):
         data = fingerprint(down)
-        call = Call(down, f"stop_{mode}")
+        call = copying(down, f"stop_{mode}")
         down.node(0).stop(mode)
         call.ends(5)
         assert_nothing_runs(down)
@@ -406,7 +391,7 @@ def test_link_is_lost_in_the_middle(down: Cluster) -> None:
     """Both ends give up by themselves, and neither waits for the other."""
     with slow_copy(down):
         data, slots = fingerprint(down), down.slots(0)
-        call = Call(down, "lost_link")
+        call = copying(down, "lost_link")
         down.host(1).cut()
         try:
             said = call.ends(60)
@@ -425,7 +410,7 @@ def test_agent_is_killed_in_the_middle(down: Cluster) -> None:
     """A half copy is left, whose place and name the next recovery knows."""
     with slow_copy(down):
         data, slots = fingerprint(down), down.slots(0)
-        call = Call(down, "killed_agent")
+        call = copying(down, "killed_agent")
         machine = down.node(1).machine
         agents = [p.pid for p in machine.processes() if p.argv[-1:] == ("agent",)]
         machine.run(["kill", "-KILL", *map(str, agents)], user="root")
@@ -442,9 +427,9 @@ def test_copy_does_not_get_on(down: Cluster) -> None:
     """The hosts are there and the connection lives, but nothing comes any more."""
     machine = down.node(1).machine
     with slow_copy(down, "[timeout]\nstall_s = 6\n"), nothing_changes(down):
-        call = Call(down, "stalled")
-        copying = [str(p.pid) for p in machine.processes() if p.argv[0].endswith("pg_basebackup")]
-        machine.run(["kill", "-STOP", *copying])
+        call = copying(down, "stalled")
+        programs = [str(p.pid) for p in machine.processes() if p.argv[0].endswith("pg_basebackup")]
+        machine.run(["kill", "-STOP", *programs])
         said = call.ends(60)
         until(lambda: not left_over(down.node(1)), within_s=5, what="the half copy to be gone")
     assert "the copy has not got on for 6 s" in said
@@ -455,7 +440,7 @@ def test_copy_does_not_get_on(down: Cluster) -> None:
 def test_second_recovery_at_the_same_time_is_refused(down: Cluster) -> None:
     """Promise 6; Pgpool-II's own lock is not in the way of a call by SQL."""
     with slow_copy(down):
-        call = Call(down, "first")
+        call = copying(down, "first")
         log = fails(down)
         assert "node 1: another recovery of this node is running" in log
         down.node(0).execute(f"SELECT pg_cancel_backend({call.backend_pid})")
@@ -481,7 +466,7 @@ def test_copy_died_before_it_was_consistent_and_the_old_data_comes_back(down: Cl
     """Recovery renames backup_label at once, so that alone tells nothing of the copy."""
     node = down.node(1)
     with slow_copy(down):
-        call = Call(down, "died")
+        call = copying(down, "died")
         down.node(0).execute("SELECT pg_create_restore_point('here'); SELECT pg_switch_wal()")
         call.ends(30)
     slow = node.data_directory / "conf.d" / "99-slow.conf"
@@ -569,6 +554,6 @@ def test_metacharacters_in_every_argument(down: Cluster) -> None:
 
 
 @pytest.fixture(autouse=True)
-def settings_are_gone(cluster: Cluster) -> Iterator[None]:
-    yield
-    cluster.host(0).path(SETTINGS).unlink(missing_ok=True)
+def only_full_copies(cluster: Cluster) -> None:
+    """These tests are about what can go wrong with a full copy."""
+    write_settings(cluster, FULL_COPY)

@@ -186,6 +186,16 @@ class Host(SshMachine):
         options = f"size={size_mb}m,mode={mode:o},uid={account.uid},gid={account.gid}"
         self.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", path], user="root")
 
+    def cloning_filesystem(self, path: str | PurePath, size_mb: int) -> None:
+        """Mount an empty filesystem of user postgres at `path` that clones files (btrfs)."""
+        image = f"/dev/shm/{PurePath(path).name}.btrfs"
+        self.run(["truncate", "--size", f"{size_mb}M", image], user="root")
+        # By this machine's program: other systems have none.
+        subprocess.run(["mkfs.btrfs", "-q", self.path(image)], check=True, capture_output=True)
+        self.make_directory(path, owner="postgres")
+        self.run(["mount", "-o", "loop", image, path], user="root")
+        self.run(["chown", "postgres:postgres", path], user="root")
+
     def close(self) -> None:
         """End all that runs on the host; what lay in memory is gone with it."""
         self.keeper.close()

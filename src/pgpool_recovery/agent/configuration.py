@@ -14,7 +14,14 @@ from pgpool_recovery.plan.facts import STANDBY_PARAMETERS, Configuration
 from pgpool_recovery.postgres.conninfo import parse_conninfo
 
 AUTO_CONFIGURATION = "postgresql.auto.conf"
-OTHER_PARAMETERS = ("port", "hot_standby", "log_directory", "primary_conninfo", "primary_slot_name")
+OTHER_PARAMETERS = (
+    "port",
+    "hot_standby",
+    "log_directory",
+    "primary_conninfo",
+    "primary_slot_name",
+    "restore_command",
+)
 
 
 def find_configuration(data_directory: Path, stop: Stop) -> tuple[Path, bool] | None:

@@ -8,7 +8,7 @@ from pgpool_recovery.agent.program import Stop
 from pgpool_recovery.agent.protocol import TryLogins
 from pgpool_recovery.domain.error import Unreachable
 from pgpool_recovery.plan.facts import Conninfo, Login
-from pgpool_recovery.postgres.connection import identify_system
+from pgpool_recovery.postgres.connection import connect, identify_system
 
 CONNECT_TIMEOUT_S = 5
 
@@ -19,17 +19,22 @@ def try_logins(request: TryLogins, stop: Stop) -> tuple[Login, ...]:
     logins = []
     for conninfo in request.candidates:
         stop.check()
-        logins.append(_try(conninfo, own))
+        logins.append(_try(conninfo, own, is_replication=request.is_replication))
         if logins[-1].system_identifier is not None:
             break
     return tuple(logins)
 
 
-def _try(conninfo: Conninfo, own: Path) -> Login:
+def _try(conninfo: Conninfo, own: Path, *, is_replication: bool) -> Login:
     password = own_password(own, conninfo["user"])
     secret = {} if password is None else {"password": password}
     try:
-        found = identify_system({**conninfo, **secret}, timeout_s=CONNECT_TIMEOUT_S)
+        whole = {**conninfo, **secret}
+        if is_replication:
+            found = identify_system(whole, timeout_s=CONNECT_TIMEOUT_S)
+        else:
+            with connect(whole, timeout_s=CONNECT_TIMEOUT_S) as connection:
+                found = connection.row("identity")["system_identifier"]
     except Unreachable as error:
         return Login(conninfo, system_identifier=None, problem=error.detail)
     return Login(conninfo, system_identifier=found, problem=None)

@@ -1,60 +1,142 @@
 """All there is to know about the target's data directory; changes nothing."""
 
+import fcntl
 import os
 import pwd
 import socket
 from pathlib import Path
 
 from pgpool_recovery.agent.configuration import read_configuration
+from pgpool_recovery.agent.incremental.guard import is_half_applied
+from pgpool_recovery.agent.incremental.stale_directory import read_base
 from pgpool_recovery.agent.installation import find_bin_directory
+from pgpool_recovery.agent.local_wal import first_missing
 from pgpool_recovery.agent.lock import is_locked
 from pgpool_recovery.agent.manager import find_manager
 from pgpool_recovery.agent.pidfile import read_pid_file
 from pgpool_recovery.agent.place import NO_DATA, mounts_inside, observe_place, workspaces_of
 from pgpool_recovery.agent.program import Stop, run
-from pgpool_recovery.agent.protocol import Observe, WantedTablespace
+from pgpool_recovery.agent.protocol import Observe, ReadBase, WantedTablespace
+from pgpool_recovery.agent.standby import STANDBY_SIGNAL
+from pgpool_recovery.agent.swap import changing
+from pgpool_recovery.domain.backup_label import parse_backup_label
 from pgpool_recovery.domain.control_data import ControlData, parse_control_data
 from pgpool_recovery.domain.error import Refused
-from pgpool_recovery.plan.facts import Configuration, PlaceFacts, TargetFacts
+from pgpool_recovery.domain.wal import History, Point, parse_history
+from pgpool_recovery.plan.divergence import base_of
+from pgpool_recovery.plan.facts import Base, Configuration, LocalWal, PlaceFacts, TargetFacts
+from pgpool_recovery.ssh.locality import own_addresses
 
 NOWHERE = Path("/nowhere")
+BACKUP_LABEL = "backup_label"
+FICLONE = 0x40049409  # linux/fs.h
 SHOWN_ENTRIES = 5
 
 
 def observe(request: Observe, stop: Stop) -> TargetFacts:
     """Return the facts about a data directory of this host."""
     data = Path(request.data_directory).resolve()
-    entries = _entries(data)
+    half = changing(data)
+    contents, method = half or (data, None)
+    entries = _entries(contents)
     bin_directory = find_bin_directory(request.major, request.bin_directories, stop)
     place = observe_place(data, is_own=True)
     if place.problem is not None:  # Nobody may look into it, so there is nothing in it to be seen.
-        data = NOWHERE
+        data = contents = NOWHERE
     configuration, problem = _configuration(data, bin_directory, stop)
+    control = _control_data(contents, bin_directory, stop)
     server = read_pid_file(data)
-    links = _tablespace_links(data)
+    links = _tablespace_links(contents)
     wanted = {tablespace.oid for tablespace in request.tablespaces}
     is_data_directory = "PG_VERSION" in entries
     return TargetFacts(
         hostname=socket.gethostname(),
         user=pwd.getpwuid(os.geteuid()).pw_name,
+        addresses=tuple(map(str, own_addresses())),
         data=place,
-        wal=_wal_place(data, request.wal_directory),
+        wal=_wal_place(contents, request.wal_directory),
         tablespaces=_tablespaces(request, links),
         gone_tablespaces=_gone_tablespaces(links, wanted),
+        moved_tablespaces=_moved_tablespaces(request, links),
         is_empty=not entries,
         is_data_directory=is_data_directory,
         foreign_entries=() if is_data_directory else tuple(entries[:SHOWN_ENTRIES]),
         mounts_inside=mounts_inside(data),
-        major=_major(data),
-        control=_control_data(data, bin_directory, stop),
-        has_backup_label=(data / "backup_label").exists(),
+        major=_major(contents),
+        control=control,
+        has_backup_label=(contents / BACKUP_LABEL).exists(),
+        backup_start=_backup_start(contents),
+        history=_history(contents, control),
+        local_wal=None
+        if control is None
+        else _local_wal(contents, base_of(control, _backup_start(contents)), request),
+        changing=method,
+        resumable=_resumable(contents, bin_directory, stop),
+        can_clone=_can_clone(data),
         server_pid=None if server is None else server.pid,
+        is_standby=(data / STANDBY_SIGNAL).exists(),
         managed_by=find_manager(data, request.major),
         is_busy=any(is_locked(workspace) for workspace in workspaces_of(data)),
         bin_directory=bin_directory,
         configuration=configuration,
         configuration_problem=problem,
     )
+
+
+def read_local_wal(request: ReadBase, stop: Stop) -> LocalWal:
+    """Return the base and the WAL of a directory that was changed, or half changed."""
+    directory = Path(request.directory)
+    base = read_base(directory, Path(request.bin_directory), stop)
+    return _local_wal(directory, base, request)
+
+
+def _local_wal(directory: Path, base: Base, request: Observe | ReadBase) -> LocalWal:
+    begin = base.redo.lsn // request.segment_bytes
+    missing = first_missing(directory, begin, request.timelines, request.segment_bytes)
+    return LocalWal(base, missing)
+
+
+def _resumable(data: Path, bin_directory: str | None, stop: Stop) -> Base | None:
+    if bin_directory is None or not is_half_applied(data):
+        return None
+    return read_base(data, Path(bin_directory), stop)
+
+
+def _backup_start(data: Path) -> Point | None:
+    try:
+        return parse_backup_label((data / BACKUP_LABEL).read_text())
+    except (OSError, Refused):
+        return None
+
+
+def _history(data: Path, control: ControlData | None) -> History | None:
+    """Return the history file of the newest timeline that the directory was on."""
+    if control is None:
+        return None
+    end = control.minimum_end
+    timeline = control.timeline if end is None else max(control.timeline, end.timeline)
+    try:
+        text = (data / "pg_wal" / f"{timeline:08X}.history").read_text()
+    except OSError:
+        return None
+    return parse_history(text, timeline)
+
+
+def _can_clone(data: Path) -> bool:
+    """Say whether files beside the data directory can share its blocks (ioctl_ficlone(2)).
+
+    Tried with a file that never has a name.
+    """
+    try:
+        with (data / "PG_VERSION").open("rb") as source:
+            clone = os.open(data.parent, os.O_TMPFILE | os.O_WRONLY, 0o600)
+            try:
+                fcntl.ioctl(clone, FICLONE, source.fileno())
+            finally:
+                os.close(clone)
+    except OSError:
+        return False
+    return True
 
 
 def _entries(data: Path) -> list[str]:
@@ -128,6 +210,17 @@ def _tablespace(wanted: WantedTablespace, mapped: str | None, own: Path | None) 
     location = Path(mapped or own or wanted.location).resolve()
     is_own = own is not None and own.resolve() == location
     return observe_place(location / wanted.directory, is_own=is_own)
+
+
+def _moved_tablespaces(request: Observe, links: dict[int, Path]) -> tuple[str, ...]:
+    return tuple(
+        wanted.location
+        for wanted in request.tablespaces
+        if wanted.oid in links
+        and wanted.location in request.tablespace_mapping
+        and links[wanted.oid].resolve()
+        != Path(request.tablespace_mapping[wanted.location]).resolve()
+    )
 
 
 def _gone_tablespaces(links: dict[int, Path], wanted: set[int]) -> tuple[str, ...]:

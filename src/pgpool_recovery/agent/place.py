@@ -4,8 +4,8 @@ import os
 import stat
 from pathlib import Path
 
-from pgpool_recovery.plan.basebackup import WORKSPACE
 from pgpool_recovery.plan.facts import FileIdentity, Filesystem, PlaceFacts
+from pgpool_recovery.plan.situation import WORKSPACE
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 MOUNTS = Path("/proc/self/mountinfo")

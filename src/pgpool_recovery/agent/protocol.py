@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pgpool_recovery.domain.event import Event
-from pgpool_recovery.plan.facts import Conninfo
-from pgpool_recovery.plan.step import TargetStep
+from pgpool_recovery.domain.wal import TimelineId
+from pgpool_recovery.plan.facts import Conninfo, RelationSegment
+from pgpool_recovery.plan.step import Incremental, TargetStep
 
 PROTOCOL = 1
 HEARTBEAT_S = 5.0
@@ -48,14 +49,56 @@ class Observe:
     tablespaces: tuple[WantedTablespace, ...]
     tablespace_mapping: dict[str, str]
     wal_directory: str | None
+    timelines: tuple[TimelineId, ...]
+    segment_bytes: int
 
 
 @dataclass(frozen=True)
 class TryLogins:
-    """Open a replication connection with each connection string."""
+    """Open a connection with each connection string: a replication connection, or one for SQL."""
 
     candidates: tuple[Conninfo, ...]
     data_directory: str
+    is_replication: bool = True
+
+
+@dataclass(frozen=True)
+class ReadBase:
+    """Return what WAL a directory that was changed has, and from where on it will need more."""
+
+    directory: str
+    bin_directory: str
+    timelines: tuple[TimelineId, ...]
+    segment_bytes: int
+
+
+@dataclass(frozen=True)
+class BeginIncremental:
+    """Have the primary begin an incremental base backup; answered by its start, nothing changes."""
+
+    step: Incremental
+    left_out: tuple[RelationSegment, ...]
+
+
+@dataclass(frozen=True)
+class ApplyIncremental:
+    """Write the backup that was begun onto the directory."""
+
+    step: Incremental
+
+
+@dataclass(frozen=True)
+class AbortIncremental:
+    """Give up the backup that was begun; nothing was changed."""
+
+
+@dataclass(frozen=True)
+class StopServer:
+    """Stop the server of a data directory."""
+
+    data_directory: str
+    bin_directories: tuple[str, ...]
+    timeout_s: float
 
 
 @dataclass(frozen=True)
@@ -125,7 +168,21 @@ class Ping:
 
 
 Request = (
-    Tidy | Observe | TryLogins | TakeStep | Undo | Finish | Start | ReadLog | DiscardOld | Ping
+    Tidy
+    | Observe
+    | TryLogins
+    | ReadBase
+    | BeginIncremental
+    | ApplyIncremental
+    | AbortIncremental
+    | StopServer
+    | TakeStep
+    | Undo
+    | Finish
+    | Start
+    | ReadLog
+    | DiscardOld
+    | Ping
 )
 
 

@@ -14,27 +14,32 @@ from typing import Any
 from pgpool_recovery import __version__
 from pgpool_recovery.agent import swap
 from pgpool_recovery.agent.login import try_logins
-from pgpool_recovery.agent.observe import observe
+from pgpool_recovery.agent.observe import observe, read_local_wal
 from pgpool_recovery.agent.program import Stop
 from pgpool_recovery.agent.protocol import (
     PROTOCOL,
     SILENCE_S,
+    AbortIncremental,
     Answer,
+    ApplyIncremental,
+    BeginIncremental,
     DiscardOld,
     Finish,
     Greeting,
     Message,
     Observe,
     Ping,
+    ReadBase,
     ReadLog,
     Request,
     Start,
+    StopServer,
     TakeStep,
     Tidy,
     TryLogins,
     Undo,
 )
-from pgpool_recovery.agent.start import last_lines, start
+from pgpool_recovery.agent.start import last_lines, start, stop_server
 from pgpool_recovery.agent.steps import Steps
 from pgpool_recovery.agent.wire import as_result, decode_request, encode_message
 from pgpool_recovery.domain.error import RecoveryError, Refused, Undone
@@ -108,7 +113,7 @@ class Agent:
                 failure=RecoveryError(f"bug in the agent: {error!r}", detail=text).as_record()
             )
 
-    def _do(self, request: Request) -> Any:
+    def _do(self, request: Request) -> Any:  # noqa: C901 - one line for each request
         match request:
             case Tidy(data_directory):
                 swap.tidy(Path(data_directory).resolve())
@@ -116,6 +121,16 @@ class Agent:
                 return observe(request, self._stop)
             case TryLogins():
                 return try_logins(request, self._stop)
+            case ReadBase():
+                return read_local_wal(request, self._stop)
+            case StopServer():
+                stop_server(request, self._stop)
+            case BeginIncremental():
+                return self._steps.begin_incremental(request)
+            case ApplyIncremental(step):
+                self._steps.apply_incremental(step)
+            case AbortIncremental():
+                self._steps.abort_incremental()
             case TakeStep(step):
                 self._steps.take(step)
             case Undo():

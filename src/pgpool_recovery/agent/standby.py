@@ -1,14 +1,23 @@
-"""Make the copy a standby of the primary, with the node's own configuration."""
+"""Make a data directory a standby of the primary, with the node's own configuration."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from pgpool_recovery.agent.base_backup import relink
-from pgpool_recovery.agent.configuration import own_password, write_standby_settings
+from pgpool_recovery.agent.configuration import (
+    AUTO_CONFIGURATION,
+    own_password,
+    write_standby_settings,
+)
 from pgpool_recovery.agent.own_files import keep_own_files, own_directory
 from pgpool_recovery.agent.swap import note_former_slot
-from pgpool_recovery.agent.workspace import sync
-from pgpool_recovery.plan.step import ConfigureStandby
+from pgpool_recovery.agent.workspace import remove, sync
+from pgpool_recovery.plan.step import ConfigureStandby, Repoint
 from pgpool_recovery.postgres.conninfo import format_conninfo
+
+STANDBY_SIGNAL = "standby.signal"
+RECOVERY_SIGNAL = "recovery.signal"
+CHANGED = (AUTO_CONFIGURATION, STANDBY_SIGNAL, RECOVERY_SIGNAL)
 
 
 def configure_standby(step: ConfigureStandby) -> None:
@@ -19,17 +28,60 @@ def configure_standby(step: ConfigureStandby) -> None:
     """
     new = Path(step.places.data.new)
     own = own_directory(Path(step.places.data.path))
-    (new / "standby.signal").touch(mode=0o600)
+    _signal(new)
     relink(step.places)
     keep_own_files(own, new)
     write_standby_settings(new, standby_settings(step, own))
-    if step.former_slot_name is not None:
-        note_former_slot(step.places, step.former_slot_name)
-    sync(new / "standby.signal")
+    _note_former_slot(step)
+    sync(new / STANDBY_SIGNAL)
     sync(new)
 
 
-def standby_settings(step: ConfigureStandby, own: Path) -> dict[str, str]:
+@dataclass(frozen=True)
+class Before:
+    """The files of a directory as they were before it was made a standby; None: not there."""
+
+    directory: Path
+    texts: dict[str, str | None]
+
+    def restore(self) -> None:
+        """Put them back."""
+        for name, text in self.texts.items():
+            file = self.directory / name
+            remove(file)
+            if text is not None:
+                file.touch(mode=0o600)
+                file.write_text(text)
+        sync(self.directory)
+
+
+def repoint(step: Repoint) -> Before:
+    """Make a directory a standby of the primary where it is; return how it was before."""
+    data = Path(step.places.data.path)
+    before = Before(data, {name: _text(data / name) for name in CHANGED})
+    _signal(data)
+    write_standby_settings(data, standby_settings(step, data))
+    _note_former_slot(step)
+    sync(data / STANDBY_SIGNAL)
+    sync(data)
+    return before
+
+
+def _signal(directory: Path) -> None:
+    (directory / STANDBY_SIGNAL).touch(mode=0o600)
+    remove(directory / RECOVERY_SIGNAL)
+
+
+def _note_former_slot(step: ConfigureStandby | Repoint) -> None:
+    if step.former_slot_name is not None:
+        note_former_slot(step.places, step.former_slot_name)
+
+
+def _text(file: Path) -> str | None:
+    return file.read_text() if file.exists() else None
+
+
+def standby_settings(step: ConfigureStandby | Repoint, own: Path) -> dict[str, str]:
     """Return what has to win over all that the node's files say."""
     password = own_password(own, step.conninfo["user"])
     secret = {} if password is None else {"password": password}

@@ -10,7 +10,7 @@ from pgpool_recovery.agent.configuration import read_auto_settings
 from pgpool_recovery.agent.installation import find_bin_directory
 from pgpool_recovery.agent.pidfile import PidFile, read_pid_file
 from pgpool_recovery.agent.program import KEPT_LINES, Stop, run
-from pgpool_recovery.agent.protocol import LogPosition, Start, Started
+from pgpool_recovery.agent.protocol import LogPosition, Start, Started, StopServer
 from pgpool_recovery.agent.start_way import StartWay, find_way
 from pgpool_recovery.agent.swap import former_slot
 from pgpool_recovery.domain.error import Cancelled, Incomplete, RecoveryError, Refused, Unverified
@@ -31,7 +31,7 @@ def start(request: Start, stop: Stop, tell: Tell) -> Started:
     """
     data = Path(request.data_directory).resolve()
     began = time.monotonic()
-    bin_directory = _bin_directory(data, request, stop)
+    bin_directory = _bin_directory(data, request.bin_directories, stop)
     was_running = read_pid_file(data) is not None
     way = find_way(data, bin_directory, request.start_command, stop, tell)
     log = Log(data, way, is_new=not was_running)
@@ -55,7 +55,17 @@ def start(request: Start, stop: Stop, tell: Tell) -> Started:
     )
 
 
-def _bin_directory(data: Path, request: Start, stop: Stop) -> Path:
+def stop_server(request: StopServer, stop: Stop) -> None:
+    """Stop the server of a data directory in an orderly way, as its host does that."""
+    data = Path(request.data_directory).resolve()
+    if read_pid_file(data) is None:
+        return
+    bin_directory = _bin_directory(data, request.bin_directories, stop)
+    argv = find_way(data, bin_directory, (), stop, lambda _line: None).stop_argv
+    run(argv, stop, timeout_s=request.timeout_s).check()
+
+
+def _bin_directory(data: Path, bin_directories: tuple[str, ...], stop: Stop) -> Path:
     try:
         major = int((data / "PG_VERSION").read_text().split(".")[0])
     except (OSError, ValueError) as error:
@@ -64,7 +74,7 @@ def _bin_directory(data: Path, request: Start, stop: Stop) -> Path:
             detail=f"Its PG_VERSION cannot be read: {_reason(error)}.",
             hint="Check backend_data_directory in pgpool.conf.",
         ) from error
-    found = find_bin_directory(major, request.bin_directories, stop)
+    found = find_bin_directory(major, bin_directories, stop)
     if found is None:
         raise Refused(f"there are no programs of PostgreSQL {major} on this host")
     return Path(found)

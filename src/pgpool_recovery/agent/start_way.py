@@ -15,11 +15,12 @@ PG_CTL_WAIT_S = 10
 
 @dataclass(frozen=True)
 class StartWay:
-    """What to run, and where the server's standard error then goes."""
+    """What to run, where the server's standard error then goes, and what stops it again."""
 
     name: str
     argv: tuple[str, ...]
     log_file: str | None
+    stop_argv: tuple[str, ...]
 
 
 def find_way(
@@ -36,21 +37,24 @@ def find_way(
     """
     cluster = find_cluster(data, stop)
     log_file = None if cluster is None else cluster.log_file
+    pg_ctl = (str(bin_directory / "pg_ctl"), "-D", str(data))
+    pg_ctl_stop = (*pg_ctl, "stop", "-m", "fast")
     if start_command:
-        return StartWay(" ".join(start_command), start_command, log_file)
+        return StartWay(" ".join(start_command), start_command, log_file, pg_ctl_stop)
     unit = _find_unit(data, cluster, stop)
     if unit is not None and _may_start(unit, stop):
-        argv = ("sudo", "--non-interactive", "systemctl", "start", unit)
-        return StartWay(f"systemctl start {unit}", argv, log_file)
+        systemctl = ("sudo", "--non-interactive", "systemctl")
+        start, stop_it = (*systemctl, "start", unit), (*systemctl, "stop", unit)
+        return StartWay(f"systemctl start {unit}", start, log_file, stop_it)
     if unit is not None:
         tell(f"sudo does not let this user start {unit}, so systemd will not know of the server")
     if cluster is not None:
         name = f"pg_ctlcluster {cluster.version} {cluster.name}"
-        words = (cluster.version, cluster.name, "start")
-        return StartWay(name, ("pg_ctlcluster", "--skip-systemctl-redirect", *words), log_file)
+        words = ("pg_ctlcluster", "--skip-systemctl-redirect", cluster.version, cluster.name)
+        return StartWay(name, (*words, "start"), log_file, (*words, "stop", "-m", "fast"))
     log = str(data / START_LOG)
-    options = ("-D", str(data), "-l", log, "-w", "-t", str(PG_CTL_WAIT_S))
-    return StartWay("pg_ctl", (str(bin_directory / "pg_ctl"), "start", *options), log)
+    argv = (*pg_ctl, "start", "-l", log, "-w", "-t", str(PG_CTL_WAIT_S))
+    return StartWay("pg_ctl", argv, log, pg_ctl_stop)
 
 
 def _find_unit(data: Path, cluster: DebianCluster | None, stop: Stop) -> str | None:

@@ -2,25 +2,47 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pgpool_recovery.agent import swap
 from pgpool_recovery.agent.base_backup import copy_base_backup, verify_backup
+from pgpool_recovery.agent.clone import clone
+from pgpool_recovery.agent.configuration import own_password
+from pgpool_recovery.agent.incremental.begin import Request as BackupRequest
+from pgpool_recovery.agent.incremental.begin import begin_backup
+from pgpool_recovery.agent.meter import Meter
+from pgpool_recovery.agent.own_files import own_directory
 from pgpool_recovery.agent.program import Stop
-from pgpool_recovery.agent.standby import configure_standby
-from pgpool_recovery.domain.event import Event, Said
+from pgpool_recovery.agent.protocol import BeginIncremental
+from pgpool_recovery.agent.rewind import Untouched, rewind
+from pgpool_recovery.agent.standby import Before, configure_standby, repoint
+from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.event import Event, Said, megabytes
 from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.domain.wal import Point
+from pgpool_recovery.plan.policy import Method, kilobytes
+from pgpool_recovery.plan.situation import FINISHED
 from pgpool_recovery.plan.step import (
+    Clone,
     ConfigureStandby,
     CopyBaseBackup,
     DiscardWaiting,
+    Incremental,
     Places,
+    PutInPlace,
     PutOldBack,
     RemoveOld,
+    Repoint,
     Reserve,
+    Rewind,
     SwapIn,
+    TakeOut,
     TargetStep,
     VerifyBackup,
 )
+
+if TYPE_CHECKING:
+    from pgpool_recovery.agent.incremental.backup import IncrementalBackup
 
 Emit = Callable[[Event], None]
 
@@ -34,13 +56,18 @@ class Steps:
     def __init__(self, stop: Stop, emit: Emit) -> None:
         self._stop = stop
         self._emit = emit
+        self._forget()
+
+    def _forget(self) -> None:
         self._places: Places | None = None
         self._lock = -1
         self._was_empty: Mapping[str, bool] | None = None
+        self._before: Before | None = None
+        self._backup: IncrementalBackup | None = None
         self._has_put_back = False
         self._has_removed_old = False
 
-    def take(self, step: TargetStep) -> None:
+    def take(self, step: TargetStep) -> None:  # noqa: C901 - one case for each step
         """Take one step."""
         match step:
             case Reserve(places):
@@ -62,20 +89,99 @@ class Steps:
                 configure_standby(step)
             case SwapIn(places):
                 self._was_empty = swap.swap(places)
+            case Repoint():
+                self._before = repoint(step)
+            case Clone(places):
+                clone(places, self._stop)
+            case TakeOut(places):
+                swap.take_data_out(places.data)
+            case Rewind():
+                self._rewind(step)
+            case PutInPlace(places):
+                swap.put_taken_in_place(places.data)
+
+    def begin_incremental(self, request: BeginIncremental) -> Point:
+        """Have the primary begin the backup, and return where it starts."""
+        step = request.step
+        own = own_directory(Path(step.places.data.path))
+        password = own_password(own, step.conninfo["user"])
+        secret = {} if password is None else {"password": password}
+        self._backup = begin_backup(
+            BackupRequest(
+                data_directory=Path(step.places.data.new),
+                bin_directory=Path(step.bin_directory),
+                conninfo={**step.conninfo, **secret},
+                left_out=request.left_out,
+                locations=step.locations,
+                max_rate_kb=None if step.max_rate is None else kilobytes(step.max_rate),
+            ),
+            self._stop,
+        )
+        return self._backup.start
+
+    def apply_incremental(self, step: Incremental) -> None:
+        """Write the backup onto the directory."""
+        backup, self._backup = self._backup, None
+        if backup is None:
+            raise Refused("no incremental base backup was begun")
+        workspace = Path(step.places.data.workspace)
+        swap.mark_changing(workspace, Method.INCREMENTAL)
+        meter = Meter(self._emit)
+        counts = backup.apply(verify_pages=step.verifies_pages, on_progress=meter.tell).counts
+        swap.mark_changing(workspace, FINISHED)
+        self._emit(
+            Said(
+                "agent",
+                f"{megabytes(counts.bytes_received)} received; {counts.blocks_written} blocks and "
+                f"{counts.files_whole} whole files written, {counts.files_removed} removed",
+            )
+        )
+
+    def abort_incremental(self) -> None:
+        """Give up the backup that was begun."""
+        backup, self._backup = self._backup, None
+        if backup is not None:
+            backup.abort()
+
+    def _rewind(self, step: Rewind) -> None:
+        workspace = Path(step.places.data.workspace)
+        swap.mark_changing(workspace, Method.REWIND)
+        try:
+            rewind(step, self._stop, self._emit)
+        except Untouched as untouched:
+            swap.mark_changing(workspace, swap.WHOLE)
+            raise untouched.error from untouched
+        swap.mark_changing(workspace, FINISHED)
 
     def undo(self) -> TargetState:
         """Take back what was done, and say what is there now."""
+        self.abort_incremental()
         places, self._places = self._places, None
         if places is None:
             return TargetState.UNTOUCHED
-        was_swapped = self._was_empty is not None
+        workspace = Path(places.data.workspace)
+        state = self._undo_within(places, workspace)
+        swap.forget_former_slot(workspace)
+        swap.release(workspace, self._lock)
+        self._forget()
+        return state
+
+    def _undo_within(self, places: Places, workspace: Path) -> TargetState:
         if self._was_empty is not None:
             swap.put_back(places.all(), self._was_empty)
-        swap.release(Path(places.data.workspace), self._lock)
+            self._has_put_back = True
+        if self._before is not None:
+            self._before.restore()
+        match swap.taken(workspace):
+            case None:
+                pass
+            case swap.WHOLE | swap.DONE:
+                swap.put_taken_in_place(places.data)
+            case _:
+                return TargetState.INCOMPLETE
         if self._has_removed_old:
             return TargetState.INCOMPLETE
-        is_restored = was_swapped or self._has_put_back
-        return TargetState.RESTORED if is_restored else TargetState.UNTOUCHED
+        return TargetState.RESTORED if self._has_put_back else TargetState.UNTOUCHED
 
     def finish(self) -> None:
         """Let go of the target: what was done stays, and so does what waits."""

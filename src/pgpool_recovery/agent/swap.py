@@ -4,6 +4,11 @@ Whatever line a crash falls on, `tidy` finds one of these states and knows what 
 swapped (half copies are removed), a removal or a swap was going on (the one is finished, the other
 put back), or all is swapped (the old directories wait until the new server runs). The data
 directory is swapped last: until then nothing at its path can be started.
+
+A method that changes the data directory itself takes it out of its place for that time. The file
+``taken`` says how far it is: ``whole`` (nothing was changed, it is put back), the name of the
+method (it was being changed and stays out: nobody can start it by accident), or ``done`` (it is
+put into place).
 """
 
 import json
@@ -19,6 +24,7 @@ from pgpool_recovery.agent.workspace import (
     finish_removal,
     has_old,
     make_directory,
+    put_in_place,
     remove,
     remove_contents,
     remove_copy,
@@ -26,6 +32,7 @@ from pgpool_recovery.agent.workspace import (
     restore,
     swap_in,
     sync,
+    take_out,
 )
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.plan.step import Place, Places
@@ -33,6 +40,8 @@ from pgpool_recovery.plan.step import Place, Places
 SWAPPING = "swapping"
 PLACES = "places"
 FORMER_SLOT = "former_slot"
+TAKEN = "taken"
+WHOLE, DONE = "whole", "done"
 BACKUP_LABEL = "backup_label"
 
 
@@ -52,8 +61,16 @@ def _tidy(places: tuple[Place, ...], workspace: Path) -> None:
         finish_removal(place)
     if (workspace / SWAPPING).exists():
         put_back(places, json.loads((workspace / SWAPPING).read_text()))
+    if taken(workspace) in (WHOLE, DONE):
+        put_taken_in_place(places[-1])
+    _remove_copies(places, workspace)
+
+
+def _remove_copies(places: tuple[Place, ...], workspace: Path) -> None:
+    """Remove all copies, but not the data directory itself that was taken out."""
     for place in places:
-        remove_copy(place)
+        if place is not places[-1] or taken(workspace) is None:
+            remove_copy(place)
 
 
 def reserve(places: Places) -> int:
@@ -104,9 +121,10 @@ def is_unstarted(data_directory: Path) -> bool:
 def release(workspace: Path, held: int) -> None:
     """Remove the half copies, and the workspaces unless something waits in them."""
     places = _read_places(workspace)
-    for place in places:
-        remove_copy(place)
-    if not (workspace / OWN).exists() and not any(has_old(place) for place in places):
+    _remove_copies(places, workspace)
+    waits = any(has_old(place) for place in places) or taken(workspace) is not None
+    has_notes = (workspace / OWN).exists() or (workspace / FORMER_SLOT).exists()
+    if not has_notes and not waits:
         for place in places:
             discard(place)
     lock.unlock(held)
@@ -134,23 +152,75 @@ def put_back(places: tuple[Place, ...], was_empty: Mapping[str, bool]) -> None:
 
 def remove_old_data(places: Places) -> None:
     """Remove the old data where it stands and where it waits; the node's own files are kept."""
-    own = Path(places.data.workspace) / OWN
-    if entries(places.data):
-        growing = own.with_name("own.growing")
-        remove(growing)
-        make_directory(growing)
-        keep_own_files(Path(places.data.path), growing)
-        remove(own)
-        growing.rename(own)
-        sync(own.parent)
+    save_own_files(places.data)
     for place in reversed(places.all()):
         remove_contents(place)
         remove_old(place)
+    remove_copy(places.data)  # It may be the directory itself, half changed.
+    (Path(places.data.workspace) / TAKEN).unlink(missing_ok=True)
+
+
+def save_own_files(data: Place) -> None:
+    """Put the node's own files aside, while the directory that holds them is changed or gone."""
+    if not entries(data):
+        return
+    own = Path(data.workspace) / OWN
+    growing = own.with_name("own.growing")
+    remove(growing)
+    make_directory(growing)
+    keep_own_files(Path(data.path), growing)
+    remove(own)
+    growing.rename(own)
+    sync(own.parent)
+
+
+def take_data_out(data: Place) -> None:
+    """Take the data directory out of its place, so that nothing starts while it is changed."""
+    save_own_files(data)
+    _write(Path(data.workspace) / TAKEN, WHOLE)
+    take_out(data)
+
+
+def mark_changing(workspace: Path, method: str) -> None:
+    """Write down, before the first change, by which method the directory is being changed."""
+    if taken(workspace) is not None:
+        _write(workspace / TAKEN, method)
+
+
+def put_taken_in_place(data: Place) -> None:
+    """Put the data directory into place that was taken out."""
+    workspace = Path(data.workspace)
+    if taken(workspace) not in (None, WHOLE):
+        _write(workspace / TAKEN, DONE)
+    put_in_place(data)
+    (workspace / TAKEN).unlink(missing_ok=True)
+    remove(workspace / OWN)  # They are in the directory, as they were or put there again.
+    sync(workspace)
+
+
+def taken(workspace: Path) -> str | None:
+    """Return how far the change of a directory is that was taken out; None when none was."""
+    file = workspace / TAKEN
+    return str(json.loads(file.read_text())) if file.exists() else None
+
+
+def changing(data_directory: Path) -> tuple[Path, str] | None:
+    """Return a half changed directory in the workspace of this one, and the method's name."""
+    for workspace in workspaces_of(data_directory):
+        method = taken(workspace)
+        if method not in (None, WHOLE, DONE):
+            return workspace / "new", str(method)
+    return None
 
 
 def note_former_slot(places: Places, name: str) -> None:
     """Write down by which slot the old server streamed, until nobody can want it back."""
     _write(Path(places.data.workspace) / FORMER_SLOT, name)
+
+
+def forget_former_slot(workspace: Path) -> None:
+    """Remove what was written down: the old server may stream by it again."""
+    (workspace / FORMER_SLOT).unlink(missing_ok=True)
 
 
 def former_slot(data_directory: Path) -> str | None:
@@ -160,7 +230,7 @@ def former_slot(data_directory: Path) -> str | None:
 
 
 def discard_old(data_directory: Path) -> bool:
-    """Remove the workspaces of a target whose new server runs; return whether there were any."""
+    """Remove the workspaces of a target whose new server runs; return whether old data waited."""
     found = False
     for workspace in workspaces_of(data_directory):
         if not (workspace / PLACES).exists():
@@ -168,10 +238,11 @@ def discard_old(data_directory: Path) -> bool:
         if is_unstarted(data_directory):
             raise Refused(f"the copy in {data_directory} has not been started")
         held = lock.lock(workspace)
-        for place in _read_places(workspace):
+        places = _read_places(workspace)
+        found = found or any(has_old(place) for place in places)
+        for place in places:
             discard(place)
         lock.unlock(held)
-        found = True
     return found
 
 

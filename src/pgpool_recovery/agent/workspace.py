@@ -4,12 +4,14 @@ In the workspace of a place are
 
 * ``new``: the copy, whole or half
 * ``old``: the directory that the copy replaced
+  (or the directory itself, taken out of its place so that nothing starts while it is changed)
 * ``moving``: an old directory of which some entries stand at the place, on their way out or back
 * ``condemned``: a mark that what stands at the place is to be removed, and what already was moved
 """
 
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from pgpool_recovery.plan.step import Place
@@ -39,8 +41,7 @@ def swap_in(place: Place) -> None:
     """
     if entries(place):
         _move_away(place)
-    elif not place.is_inside and Path(place.path).exists():
-        Path(place.path).rmdir()
+    _make_room(place)
     _move_in(place)
 
 
@@ -56,6 +57,30 @@ def restore(place: Place, *, was_empty: bool) -> None:
         _move_back(place)
     elif was_empty:
         remove_contents(place)
+
+
+def take_out(place: Place) -> None:
+    """Move the directory itself to where a copy would grow: it is changed there.
+
+    Repeatable, and undone by `put_in_place`, wherever it is interrupted.
+    """
+    new = Path(place.new)
+    if place.is_inside:
+        new.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+        sync(new.parent)
+        _move(sorted(entries(place), key=_is_global, reverse=True), new)
+    elif Path(place.path).exists():
+        Path(place.path).rename(new)
+        sync(Path(place.path).parent)
+    sync(Path(place.workspace))
+
+
+def put_in_place(place: Place) -> None:
+    """Move the directory that was taken out to its place; repeatable."""
+    new = Path(place.new)
+    if new.exists():
+        _make_room(place)
+        _move_in(place)
 
 
 def remove_contents(place: Place) -> None:
@@ -114,6 +139,11 @@ def _move_away(place: Place) -> None:
     sync(Path(place.workspace))
 
 
+def _make_room(place: Place) -> None:
+    if not place.is_inside and Path(place.path).exists():
+        Path(place.path).rmdir()
+
+
 def _move_in(place: Place) -> None:
     if place.is_inside:
         _move_entries(Path(place.new), Path(place.path))
@@ -143,9 +173,17 @@ def _unite(place: Place) -> None:
 
 def _move_entries(source: Path, target: Path) -> None:
     """Move all entries; the control file's directory last, without which no server starts."""
-    for entry in sorted(source.iterdir(), key=lambda entry: entry.name == "global"):
+    _move(sorted(source.iterdir(), key=_is_global), target)
+
+
+def _move(moved: Iterable[Path], target: Path) -> None:
+    for entry in moved:
         entry.rename(target / entry.name)
     sync(target)
+
+
+def _is_global(entry: Path) -> bool:
+    return entry.name == "global"
 
 
 def make_directory(path: Path) -> None:

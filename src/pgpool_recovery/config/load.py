@@ -4,6 +4,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from enum import StrEnum
 from functools import partial
 from operator import eq
 from pathlib import Path
@@ -15,7 +16,7 @@ from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError
 from pgpool_recovery.config.settings import AbsolutePath, Settings
 from pgpool_recovery.domain.error import SettingsError
 from pgpool_recovery.domain.node import NodeId, parse_node_id
-from pgpool_recovery.plan.policy import KeepOld, Rate
+from pgpool_recovery.plan.policy import KeepOld, Method, Rate, StopRunning, Verify, kilobytes
 
 DEFAULT_FILE = Path("/etc/pgpool-recovery.toml")
 MIN_RATE_KB, MAX_RATE_KB = 32, 1048576  # src/include/backup/basebackup.h
@@ -49,13 +50,16 @@ def read_settings(values: Mapping[str, Any], origin: str) -> Settings:
     converter = Converter(forbid_extra_keys=True)
     converter.register_structure_hook(float, _number)
     converter.register_structure_hook(int, _count)
-    converter.register_structure_hook(KeepOld, _keep_old)
+    converter.register_structure_hook(bool, _flag)
+    for choice in (KeepOld, StopRunning, Verify, Method):
+        converter.register_structure_hook(choice, _choice)
     # A hook for the class itself would take its subclasses and aliases as well.
     for kind, check in (
         (str, _text),
         (str | None, _text),  # TOML has no null: what is not there is not structured.
         (tuple[str, ...], _words),
         (NodeId, _node_id),
+        (tuple[Method, ...], _methods),
         (AbsolutePath, _path),
         (AbsolutePath | None, _path),
         (Rate | None, _rate),
@@ -104,10 +108,23 @@ def _count(value: object, _kind: object) -> int:
     return value
 
 
-def _keep_old(value: object, _kind: object) -> KeepOld:
-    if value not in tuple(KeepOld):
-        raise ValueError(f"it is one of {', '.join(KeepOld)}")
-    return KeepOld(str(value))
+def _choice(value: object, kind: type[StrEnum]) -> StrEnum:
+    if value not in tuple(kind):
+        raise ValueError(f"it is one of {', '.join(kind)}")
+    return kind(str(value))
+
+
+def _flag(value: object, _kind: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("it is true or false")  # noqa: TRY004 - so cattrs collects it
+    return value
+
+
+def _methods(value: object, _kind: object) -> tuple[Method, ...]:
+    words = _words(value, tuple)
+    if not words or len(set(words)) < len(words):
+        raise ValueError("it is a list of methods, each at most once")
+    return tuple(Method(_choice(word, Method)) for word in words)
 
 
 def _node_id(value: object, _kind: object) -> NodeId:
@@ -124,9 +141,8 @@ def _path(value: object, _kind: object) -> AbsolutePath:
 def _rate(value: object, _kind: object) -> Rate:
     """Check the rate as pg_basebackup does, which would find it wrong after the old data went."""
     text = _text(value, str)
-    match = re.fullmatch(r"(\d+)([kM]?)", text)
-    kilobytes = 0 if match is None else int(match[1]) * (1024 if match[2] == "M" else 1)
-    if not MIN_RATE_KB <= kilobytes <= MAX_RATE_KB:
+    is_rate = re.fullmatch(r"\d+[kM]?", text) is not None
+    if not is_rate or not MIN_RATE_KB <= kilobytes(Rate(text)) <= MAX_RATE_KB:
         raise ValueError('it is "32k" to "1024M" a second')
     return Rate(text)
 

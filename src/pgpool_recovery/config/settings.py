@@ -28,9 +28,10 @@ class PrimarySettings:
 
 @dataclass(frozen=True)
 class ReplicationSettings:
-    """The role with which standbys connect; by default one that may replicate is found."""
+    """The role with which standbys connect, and the one for pg_rewind; found when not given."""
 
     user: str | None = None
+    rewind_user: str | None = None
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,17 @@ class TimeoutSettings:
     """How long is waited, in seconds.
 
     For the look at a data directory, however many files it has; for a copy that does not get on;
-    for any other step; for a start until it accepts connections; for it to stream then.
+    for any other step; for a stop; for a start until it accepts connections; for it to stream
+    then; for it to catch up.
     """
 
     observe_s: float = 1800.0
     stall_s: float = 900.0
     step_s: float = 86400.0
+    stop_s: float = 300.0
     start_s: float = 3600.0
     streaming_s: float = 60.0
+    catch_up_s: float = 3600.0
 
 
 @dataclass(frozen=True)

@@ -4,46 +4,61 @@ import re
 from dataclasses import dataclass
 
 from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.wal import Lsn, Point, TimelineId, parse_lsn
+
+SHUT_DOWN = "shut down"
+SHUT_DOWN_IN_RECOVERY = "shut down in recovery"
+IN_ARCHIVE_RECOVERY = "in archive recovery"
 
 
 @dataclass(frozen=True)
 class ControlData:
-    """The lines of pg_controldata that decisions rest on (src/bin/pg_controldata)."""
+    """The lines of pg_controldata that decisions rest on (src/bin/pg_controldata).
+
+    `checkpoint` is where the latest checkpoint record is, `redo` from where recovery would begin;
+    both are on `timeline`. `minimum_end` is up to where recovery has to go before the data is
+    consistent; None outside of recovery.
+    """
 
     system_identifier: str
     state: str
-    timeline: int
+    timeline: TimelineId
+    checkpoint: Lsn
+    redo: Lsn
+    minimum_end: Point | None
     has_checksums: bool
+    has_wal_log_hints: bool
     is_consistent: bool
     """No end of a base backup is still to be reached in recovery."""
 
+    @property
+    def is_shut_down(self) -> bool:
+        """Whether the server was stopped in an orderly way, so that its WAL ends where it says."""
+        return self.state in (SHUT_DOWN, SHUT_DOWN_IN_RECOVERY)
+
 
 def parse_control_data(text: str) -> ControlData:
-    """Read the output of pg_controldata with LC_ALL=C.
-
-    >>> parse_control_data(
-    ...     "Database system identifier:           7301415926535897932\\n"
-    ...     "Database cluster state:               in production\\n"
-    ...     "Latest checkpoint's TimeLineID:       2\\n"
-    ...     "Backup start location:                0/0\\n"
-    ...     "Backup end location:                  0/0\\n"
-    ...     "End-of-backup record required:        no\\n"
-    ...     "Data page checksum version:           1\\n"
-    ... ).state
-    'in production'
-    """
-    lines = dict(re.findall(r"^([^:]+):\s+(.*?)\s*$", text, re.MULTILINE))
+    """Read the output of pg_controldata with LC_ALL=C; Refused when a line is missing or odd."""
+    lines = dict(re.findall(r"^([^:]+):\s*(.*?)\s*$", text, re.MULTILINE))
     try:
+        minimum_end = Point(
+            TimelineId(int(lines["Min recovery ending loc's timeline"])),
+            parse_lsn(lines["Minimum recovery ending location"]),
+        )
         return ControlData(
             system_identifier=lines["Database system identifier"],
             state=lines["Database cluster state"],
-            timeline=int(lines["Latest checkpoint's TimeLineID"]),
+            timeline=TimelineId(int(lines["Latest checkpoint's TimeLineID"])),
+            checkpoint=parse_lsn(lines["Latest checkpoint location"]),
+            redo=parse_lsn(lines["Latest checkpoint's REDO location"]),
+            minimum_end=minimum_end if minimum_end.lsn else None,
             has_checksums=lines["Data page checksum version"] != "0",
+            has_wal_log_hints=lines["wal_log_hints setting"] == "on",
             is_consistent=lines["Backup start location"] == "0/0"
             and lines["Backup end location"] == "0/0"
             and lines["End-of-backup record required"] == "no",
         )
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, Refused) as error:
         raise Refused(
             "could not understand the output of pg_controldata",
             detail=f"The line that is missing or odd: {error}.",

@@ -21,7 +21,7 @@ class StepStarted:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the copy is; `total_bytes` is the server's estimate."""
+    """How far the copy is; `total_bytes` is the server's estimate, or 0 when there is none."""
 
     done_bytes: int
     total_bytes: int
@@ -91,6 +91,9 @@ def as_text(event: Event) -> list[str]:
 
 
 def _progress_text(progress: Progress) -> str:
+    if progress.total_bytes == 0:
+        rate = f"{progress.bytes_per_s / 2**20:.1f} MB/s"
+        return f"{megabytes(progress.done_bytes)} received, {rate}"
     text = f"{megabytes(progress.done_bytes)} of {megabytes(progress.total_bytes)} copied"
     if progress.total_bytes > 0:
         text += f" ({min(100, 100 * progress.done_bytes // progress.total_bytes)} %)"

@@ -65,6 +65,15 @@ class History:
         begins = [Lsn(0), *(point.lsn for point in self.ends)]
         return dict(zip(self.timelines, begins, strict=True))[timeline]
 
+    def timeline_at(self, lsn: Lsn) -> TimelineId:
+        """Return the timeline on which the server was at a position.
+
+        >>> promoted = History(TimelineId(2), (Point(TimelineId(1), Lsn(100)),))
+        >>> [promoted.timeline_at(Lsn(lsn)) for lsn in (99, 100)]
+        [1, 2]
+        """
+        return next((point.timeline for point in self.ends if lsn < point.lsn), self.current)
+
     @property
     def timelines(self) -> tuple[TimelineId, ...]:
         """Return all timelines, oldest first."""

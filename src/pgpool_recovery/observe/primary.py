@@ -4,8 +4,15 @@ from pathlib import Path
 from typing import Any
 
 from pgpool_recovery.agent.place import identity_of
-from pgpool_recovery.plan.facts import STANDBY_PARAMETERS, PrimaryFacts, Slot, Tablespace
+from pgpool_recovery.plan.facts import (
+    STANDBY_PARAMETERS,
+    PrimaryFacts,
+    Slot,
+    Stream,
+    Tablespace,
+)
 from pgpool_recovery.postgres.connection import Connection
+from pgpool_recovery.postgres.wal import read_wal
 
 
 def observe_primary(connection: Connection) -> PrimaryFacts:
@@ -30,6 +37,9 @@ def observe_primary(connection: Connection) -> PrimaryFacts:
         wal_bytes=row["wal_bytes"],
         tablespaces=tuple(_tablespace(found, row) for found in connection.rows("tablespaces")),
         replication_users=_distinct(connection.rows("replication_users")),
+        rewind_users=_distinct(connection.rows("rewind_users")),
+        streams=tuple(Stream(**stream) for stream in connection.rows("streams")),
+        wal=None if row["is_in_recovery"] else read_wal(connection),
     )
 
 

@@ -1,24 +1,30 @@
 """What the agent finds on the target, and by which connection it reaches the primary."""
 
 import socket
+from dataclasses import replace
 
 from pgpool_recovery.agent.conversation import Conversation
 from pgpool_recovery.agent.protocol import Observe, Tidy, TryLogins, WantedTablespace
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.node import RecoveryRequest
+from pgpool_recovery.plan.divergence import base_of, may_need_rewind
 from pgpool_recovery.plan.facts import Facts, Login, PrimaryFacts, TargetFacts
-from pgpool_recovery.plan.login import LOCAL_HOSTS, login_candidates
+from pgpool_recovery.plan.login import LOCAL_HOSTS, login_candidates, rewind_candidates
+from pgpool_recovery.plan.rejection import Rejection
+from pgpool_recovery.postgres.connection import Connection
+from pgpool_recovery.postgres.summaries import summaries_since
+from pgpool_recovery.ssh.locality import is_this_host
 
 
 def observe_target(
+    connection: Connection,
     agent: Conversation,
     request: RecoveryRequest,
     primary: PrimaryFacts,
     settings: Settings,
-    *,
-    is_local: bool,
 ) -> Facts:
     """Return all facts: those of the target are asked for with the primary's in mind."""
+    is_local = is_this_host(request.target.host)
     patience = settings.timeout.observe_s
     node = settings.of_target(request.target)
     directory = request.target.data_directory
@@ -33,6 +39,8 @@ def observe_target(
         ),
         tablespace_mapping=dict(node.tablespace_mapping.items()),
         wal_directory=node.wal_directory,
+        timelines=() if primary.wal is None else primary.wal.history.timelines,
+        segment_bytes=1 if primary.wal is None else primary.wal.segment_bytes,
     )
     target = agent.ask(wanted, TargetFacts, timeout_s=patience)
     if target.data.problem is not None:
@@ -46,7 +54,30 @@ def observe_target(
         is_local=is_local,
     )
     logins = agent.ask(TryLogins(candidates, directory), tuple[Login, ...], timeout_s=patience)
-    return Facts(primary=primary, target=target, logins=logins)
+    summaries = observe_summaries(connection, primary, target)
+    facts = Facts(primary=primary, target=target, logins=logins, summaries=summaries)
+    if not may_need_rewind(facts):
+        return facts
+    for_sql = rewind_candidates(
+        facts, user=settings.replication.rewind_user, dbname=settings.primary.dbname
+    )
+    asked = TryLogins(for_sql, directory, is_replication=False)
+    rewind_logins = agent.ask(asked, tuple[Login, ...], timeout_s=patience)
+    return replace(facts, rewind_logins=rewind_logins)
+
+
+def observe_summaries(
+    connection: Connection, primary: PrimaryFacts, target: TargetFacts
+) -> Rejection | None:
+    """Say why the WAL summaries of the primary do not tell what the target lacks."""
+    if primary.wal is None or not primary.wal.is_summarized:
+        return None  # The plan says so.
+    base = target.resumable
+    if base is None and target.control is not None:
+        base = base_of(target.control, target.backup_start)
+    if base is None or not primary.wal.history.has(base.redo):
+        return None
+    return summaries_since(connection, base.redo, primary.wal.history)
 
 
 def own_hosts(primary: PrimaryFacts, *, is_local: bool) -> tuple[str, ...]:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from pgpool_recovery.domain.control_data import ControlData
-from pgpool_recovery.domain.wal import Point
+from pgpool_recovery.domain.wal import History, Lsn, Point
+from pgpool_recovery.plan.rejection import Rejection
 
 Conninfo = dict[str, str]
 """A libpq connection string as keywords and values; never holds a password."""
@@ -73,6 +74,27 @@ class Base:
 
 
 @dataclass(frozen=True)
+class LocalWal:
+    """What WAL a data directory has itself: all segments from its base on, up to `missing`.
+
+    Files that were recycled for later use bear numbers of the future, so that no more is known
+    than that the segment `missing` is not there.
+    """
+
+    base: Base
+    missing: int
+
+    def needed(self, segment_bytes: int) -> int:
+        """Return the number of the first segment that a standby will ask the primary for.
+
+        It replays what it has, and streams from the begin of the segment that it came to: that is
+        at least the one of its minimum recovery end (RequestXLogStreaming).
+        """
+        begin, end = (point.lsn // segment_bytes for point in (self.base.redo, self.base.end))
+        return max(begin, min(self.missing - 1, end))
+
+
+@dataclass(frozen=True)
 class Repository:
     """What pgBackRest says of the newest backup that a restore on the target would use.
 
@@ -90,8 +112,46 @@ class Repository:
 
 
 @dataclass(frozen=True)
+class Stream:
+    """A standby that streams from the primary."""
+
+    slot_name: str | None
+    client_address: str | None
+    application_name: str
+
+
+@dataclass(frozen=True)
+class Wal:
+    """The WAL of the primary.
+
+    `written` is how far it goes. `oldest_segment` is the number of the oldest segment of its own
+    past that is still there.
+    """
+
+    history: History
+    written: Lsn
+    segment_bytes: int
+    oldest_segment: int
+    full_page_writes: bool
+    is_summarized: bool
+
+    def has(self, segment: int) -> bool:
+        """Say whether the WAL from a segment on is still there."""
+        return segment >= self.oldest_segment
+
+    def begin_of(self, segment: int) -> Point:
+        """Return where a segment begins."""
+        lsn = Lsn(segment * self.segment_bytes)
+        return Point(self.history.timeline_at(lsn), lsn)
+
+    def bytes_since(self, lsn: Lsn) -> int:
+        """Return how much was written since a position, in whole segments as they are kept."""
+        return max(0, self.written - lsn)
+
+
+@dataclass(frozen=True)
 class PrimaryFacts:
-    """What the primary says of itself."""
+    """What the primary says of itself; `rewind_users` may do what pg_rewind does."""
 
     version: int
     system_identifier: str
@@ -110,6 +170,9 @@ class PrimaryFacts:
     wal_bytes: int
     tablespaces: tuple[Tablespace, ...]
     replication_users: tuple[str, ...]
+    rewind_users: tuple[str, ...]
+    streams: tuple[Stream, ...]
+    wal: Wal | None
 
     @property
     def major(self) -> int:
@@ -160,7 +223,16 @@ class Configuration:
 
 @dataclass(frozen=True)
 class TargetFacts:
-    """What the agent learnt of the target."""
+    """What the agent learnt of the target.
+
+    `backup_start` is what backup_label says, when there is one that can be read; `history` what the
+    directory has of its own timeline. `changing` names the method that was changing the directory
+    when it was interrupted; the directory then is in the workspace, and not at its place.
+    `resumable` is the base of one that an incremental backup was written onto.
+    `moved_tablespaces` are those that the settings give another place than the node's own link.
+    `can_clone`: the filesystem copies files without copying their blocks (reflink). `addresses` are
+    those of the target's host.
+    """
 
     hostname: str
     user: str
@@ -168,6 +240,7 @@ class TargetFacts:
     wal: PlaceFacts | None
     tablespaces: dict[int, PlaceFacts]
     gone_tablespaces: tuple[str, ...]
+    moved_tablespaces: tuple[str, ...]
     is_empty: bool
     is_data_directory: bool
     foreign_entries: tuple[str, ...]
@@ -175,7 +248,15 @@ class TargetFacts:
     major: int | None
     control: ControlData | None
     has_backup_label: bool
+    backup_start: Point | None
+    history: History | None
+    local_wal: LocalWal | None
+    changing: str | None
+    resumable: Base | None
+    can_clone: bool
+    addresses: tuple[str, ...]
     server_pid: int | None
+    is_standby: bool
     managed_by: str | None
     is_busy: bool
     bin_directory: str | None
@@ -207,8 +288,15 @@ class Login:
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything at once."""
+    """Everything at once.
+
+    `rewind_logins` are SQL connections that were tried for pg_rewind. `summaries` says why the WAL
+    summaries of the primary do not lead from the target's base to now; nothing when they do.
+    """
 
     primary: PrimaryFacts
     target: TargetFacts
     logins: tuple[Login, ...]
+    rewind_logins: tuple[Login, ...] = ()
+    summaries: Rejection | None = None
+    repository: Repository | Rejection | None = None

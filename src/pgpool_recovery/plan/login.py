@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from pgpool_recovery.domain.node import RecoveryRequest
-from pgpool_recovery.plan.facts import Conninfo, Login, PrimaryFacts, TargetFacts
+from pgpool_recovery.plan.facts import Conninfo, Facts, Login, PrimaryFacts, TargetFacts
 from pgpool_recovery.plan.rejection import Rejection
 
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
@@ -48,6 +48,20 @@ def login_candidates(
         for host in hosts
         for candidate in users
     )
+
+
+def rewind_candidates(facts: Facts, *, user: str | None, dbname: str) -> tuple[Conninfo, ...]:
+    """Return the connection strings for pg_rewind to try: where replication works, for SQL.
+
+    The user is the one of the settings, the one that replicates when it may, or any that may.
+    """
+    login = choose_login(facts.logins, facts.primary)
+    if login is None:
+        return ()
+    may = facts.primary.rewind_users
+    own = login.conninfo["user"]
+    users = [user] if user else _distinct([*([own] if own in may else []), *may])[:MAX_USERS]
+    return tuple({**login.conninfo, "user": name, "dbname": dbname} for name in users)
 
 
 def choose_login(logins: Sequence[Login], primary: PrimaryFacts) -> Login | None:

@@ -1,43 +1,89 @@
-"""A plan: the method, what it moves and needs, and the steps in their order."""
+"""A plan: the method, why none that moves less, what it moves and needs, and its steps in order."""
 
 from dataclasses import dataclass
 from enum import Enum
 
 from pgpool_recovery.domain.event import megabytes
-from pgpool_recovery.plan.facts import Conninfo
-from pgpool_recovery.plan.step import RemoveOld, Step
+from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.plan.policy import Method
+from pgpool_recovery.plan.rejection import Rejection
+from pgpool_recovery.plan.step import Incremental, RemoveOld, Rewind, Step
 
 
 class OldData(Enum):
     """What becomes of the data that the target has."""
 
     NONE = "there is no old data"
+    KEPT = "the data directory stays where it is, and nothing in it is replaced"
+    CHANGED = "the data directory itself is changed, it is the only copy"
+    HALF = "the data was left half changed by a run that was interrupted"
     STAYS = "the old data stays until the new server runs"
     GOES = "the old data is removed before the copy, for want of space or by policy"
 
 
 @dataclass(frozen=True)
+class PassedOver:
+    """A method that would move less, and why it cannot be used."""
+
+    method: Method
+    reasons: tuple[Rejection, ...]
+
+    def __str__(self) -> str:
+        return f"not {self.method}: " + "; ".join(map(_in_a_line, self.reasons))
+
+
+def _in_a_line(reason: Rejection) -> str:
+    detail = "" if reason.detail is None else f" ({' '.join(reason.detail.split())})"
+    return reason.message + detail
+
+
+@dataclass(frozen=True)
 class Plan:
-    """What a recovery will do; sizes are the server's estimates."""
+    """What a recovery will do.
+
+    `moved_bytes` is an estimate of what goes over the network; None where nobody can know before.
+    `needed_segment`: from which segment on the primary's WAL has to be there when all steps were
+    taken.
+    """
 
     target_name: str
-    method: str
-    conninfo: Conninfo
+    method: Method
+    summary: str
     slot_name: str
-    copy_bytes: int
+    moved_bytes: int | None
     old_data: OldData
-    notes: tuple[str, ...]
     steps: tuple[Step, ...]
+    needed_segment: int | None = None
+    notes: tuple[str, ...] = ()
+    passed_over: tuple[PassedOver, ...] = ()
 
     @property
     def point_of_no_return(self) -> Step | None:
         """The step before which everything can be undone; None when all can be until the end."""
-        return next((step for step in self.steps if isinstance(step, RemoveOld)), None)
+        is_only_copy = self.old_data is OldData.CHANGED
+        changing = (RemoveOld, Rewind, Incremental) if is_only_copy else (RemoveOld,)
+        return next((step for step in self.steps if isinstance(step, changing)), None)
+
+    @property
+    def begins_with(self) -> TargetState:
+        """In which state the target is when nothing was done yet."""
+        is_half = self.old_data is OldData.HALF
+        return TargetState.INCOMPLETE if is_half else TargetState.UNTOUCHED
 
     def sentences(self) -> tuple[str, ...]:
         """Return the plan as an operator reads it."""
+        moves = "" if self.moved_bytes is None else f", about {megabytes(self.moved_bytes)}"
         return (
-            f"plan: {self.method}, a full copy of about {megabytes(self.copy_bytes)}",
+            f"plan: {self.method}: {self.summary}{moves}",
+            *(str(passed) for passed in self.passed_over),
             self.old_data.value,
+            *(
+                [f"from step {self._number(self.point_of_no_return)} on it cannot be undone"]
+                if self.point_of_no_return is not None
+                else []
+            ),
             *(f"note: {note}" for note in self.notes),
         )
+
+    def _number(self, step: Step) -> int:
+        return self.steps.index(step) + 1

@@ -5,6 +5,7 @@ from enum import Enum
 from typing import ClassVar
 
 from pgpool_recovery.domain.event import megabytes
+from pgpool_recovery.domain.wal import Point, TimelineId
 from pgpool_recovery.plan.facts import Conninfo
 from pgpool_recovery.plan.policy import Rate
 
@@ -59,6 +60,10 @@ class Places:
     wal: Place | None
     tablespaces: tuple[TablespacePlace, ...]
 
+    def in_place(self) -> "Places":
+        """Return what a method moves that changes the directory itself: only that directory."""
+        return Places(data=self.data, wal=None, tablespaces=())
+
     def all(self) -> tuple[Place, ...]:
         """Return the places in the order in which they are swapped: the data directory last.
 
@@ -103,13 +108,116 @@ class PutOldBack:
 
 @dataclass(frozen=True)
 class CreateSlot:
-    """Create a physical slot that reserves WAL at once."""
+    """Create a physical slot that reserves WAL at once; one that is there and usable is kept.
+
+    `hold_from`: the slot shall also hold the WAL that is there already, from this position on.
+    """
 
     touches: ClassVar[Touches] = Touches.PRIMARY
     name: str
+    is_new: bool
+    hold_from: Point | None = None
 
     def __str__(self) -> str:
-        return f"create replication slot {self.name}"
+        verb = "create" if self.is_new else "use"
+        held = "" if self.hold_from is None else f", hold the WAL from {self.hold_from}"
+        return f"{verb} replication slot {self.name}{held}"
+
+
+@dataclass(frozen=True)
+class Repoint:
+    """Make a data directory that lacks nothing but WAL a standby of this primary, where it is."""
+
+    touches: ClassVar[Touches] = Touches.TARGET
+    places: Places
+    conninfo: Conninfo
+    slot_name: str
+    former_slot_name: str | None
+    port: int | None
+
+    def __str__(self) -> str:
+        return f"make {self.places.data.path} a standby of the primary"
+
+
+@dataclass(frozen=True)
+class Clone:
+    """Clone all directories where the filesystem does that for free; the clone is changed."""
+
+    touches: ClassVar[Touches] = Touches.TARGET
+    places: Places
+
+    def __str__(self) -> str:
+        return "clone the data directory; the old one stays as it is"
+
+
+@dataclass(frozen=True)
+class TakeOut:
+    """Take the data directory out of its place, so that nobody can start it half changed.
+
+    Until the next step nothing is changed, and it is put back when something fails.
+    """
+
+    touches: ClassVar[Touches] = Touches.TARGET
+    places: Places
+
+    def __str__(self) -> str:
+        return f"take {self.places.data.path} out of its place"
+
+
+@dataclass(frozen=True)
+class Rewind:
+    """Bring a diverged directory back to the primary's past with pg_rewind.
+
+    `locations` is where each tablespace of the primary is on the target, by OID.
+    The directory keeps its WAL of the primary's `timelines` that lies before `fork_segment`.
+    `is_followed_by_more`: its WAL is gone, an incremental base backup makes up for that.
+    """
+
+    touches: ClassVar[Touches] = Touches.TARGET
+    places: Places
+    bin_directory: str
+    major: int
+    conninfo: Conninfo
+    configuration_file: str | None
+    restore_command: str
+    locations: dict[int, str]
+    needs_crash_recovery: bool
+    timelines: tuple[TimelineId, ...]
+    fork_segment: int
+    segment_bytes: int
+    is_followed_by_more: bool
+
+    def __str__(self) -> str:
+        return "rewind it with pg_rewind"
+
+
+@dataclass(frozen=True)
+class Incremental:
+    """Write what changed since the directory's base onto it, from an incremental base backup."""
+
+    touches: ClassVar[Touches] = Touches.TARGET
+    places: Places
+    bin_directory: str
+    conninfo: Conninfo
+    timelines: tuple[TimelineId, ...]
+    segment_bytes: int
+    locations: dict[int, str]
+    max_rate: Rate | None
+    verifies_pages: bool
+
+    def __str__(self) -> str:
+        return "write the changed blocks from an incremental base backup onto it"
+
+
+@dataclass(frozen=True)
+class PutInPlace:
+    """Put the directory that was taken out back to its place."""
+
+    touches: ClassVar[Touches] = Touches.TARGET
+    places: Places
+
+    def __str__(self) -> str:
+        return f"put it into place at {self.places.data.path}"
 
 
 @dataclass(frozen=True)
@@ -186,5 +294,11 @@ TargetStep = (
     | VerifyBackup
     | ConfigureStandby
     | SwapIn
+    | Repoint
+    | Clone
+    | TakeOut
+    | Rewind
+    | Incremental
+    | PutInPlace
 )
 Step = TargetStep | CreateSlot

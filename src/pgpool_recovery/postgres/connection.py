@@ -34,6 +34,15 @@ class Connection:
                 f'query "{query}" failed on the primary', detail=_text(error)
             ) from error
 
+    def do(self, command: str) -> None:
+        """Run a command that returns no rows."""
+        import psycopg
+
+        try:
+            self._connection.execute(command.encode())
+        except psycopg.Error as error:
+            raise Unreachable(f"{command} failed on the primary", detail=_text(error)) from error
+
     def row(self, query: str, /, **parameters: object) -> dict[str, Any]:
         """Run a query that returns exactly one row."""
         (row,) = self.rows(query, **parameters)

@@ -1,19 +1,32 @@
 """The steps that touch the primary."""
 
 import time
+from collections.abc import Mapping
 
 from pgpool_recovery.domain.error import Unreachable
+from pgpool_recovery.domain.wal import Point, parse_lsn
+from pgpool_recovery.plan.step import CreateSlot
 from pgpool_recovery.postgres.connection import Connection
+from pgpool_recovery.postgres.wal import hold_wal
 
 DROP_DEADLINE_S = 2.0
 TICK_S = 0.1
 
 
-def create_slot(connection: Connection, name: str) -> None:
+def create_slot(connection: Connection, step: CreateSlot) -> None:
     """Create a physical slot with its WAL reserved, in place of one that lost its WAL."""
-    if connection.rows("slot", name=name):
-        connection.rows("drop_slot", name=name)
-    connection.rows("create_slot", name=name)
+    if not step.is_new:
+        return
+    if connection.rows("slot", name=step.name):
+        connection.rows("drop_slot", name=step.name)
+    connection.rows("create_slot", name=step.name)
+
+
+def hold(connection: Connection, slot_name: str, point: Point, conninfo: Mapping[str, str]) -> None:
+    """Let a slot hold the WAL from a position on, unless it does."""
+    slot = connection.row("slot", name=slot_name)
+    if slot["restart_lsn"] is None or parse_lsn(slot["restart_lsn"]) > point.lsn:
+        hold_wal(conninfo, slot_name, point)
 
 
 def end_copy(connection: Connection, slot_name: str) -> None:

@@ -1,38 +1,72 @@
-"""Whether the standby streams, as the primary sees it."""
+"""Whether the standby streams and has caught up, as the primary sees it."""
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 from pgpool_recovery.domain.error import Unverified
+from pgpool_recovery.domain.event import megabytes
 from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.domain.wal import lsn_text
 from pgpool_recovery.postgres.connection import Connection
+from pgpool_recovery.postgres.wal import read_wal
 
 TICK_S = 0.1
 
 
-def wait_until_streaming(
-    connection: Connection,
-    slot_name: str,
-    *,
-    target_name: str,
-    timeout_s: float,
-    read_log: Callable[[], str],
-) -> None:
-    """Wait until the node's slot is in use.
+@dataclass(frozen=True)
+class Expected:
+    """A standby that is to stream by a slot; how long it may take to begin, and to catch up."""
 
-    Only its own standby can use it, and it does when the settings that were written for it are
-    those that the server follows. Raises Unverified with the end of the standby's log.
+    name: str
+    slot_name: str
+    begin_s: float
+    catch_up_s: float
+
+
+def wait_until_streaming(
+    connection: Connection, expected: Expected, read_log: Callable[[], str]
+) -> None:
+    """Wait until the standby has replayed what the primary has written by now.
+
+    Only its own standby can use the slot, and it does when the settings that were written for it
+    are those that the server follows. A position is on the primary's timeline: who has replayed it
+    is on that one as well. Raises Unverified with what is missing and the end of the standby's log.
     """
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        if any(slot["is_active"] for slot in connection.rows("slot", name=slot_name)):
+    position = lsn_text(read_wal(connection).written)
+    began = time.monotonic()
+    while True:
+        standby = _look(connection, expected.slot_name, position)
+        if standby is not None and standby["behind_bytes"] == 0:
             return
+        patience = expected.begin_s if standby is None else expected.catch_up_s
+        if time.monotonic() - began > patience:
+            raise _missing(expected, standby, position, patience, read_log())
         time.sleep(TICK_S)
-    log = read_log()
-    raise Unverified(
-        f"{target_name} runs, but does not stream from the primary",
-        detail=f'Replication slot "{slot_name}" is not in use after {timeout_s:g} s.'
-        + (f" The log of the standby ends:\n{log}" if log else ""),
-        hint="Look at primary_conninfo and primary_slot_name as SHOW gives them on the standby.",
+
+
+def _look(connection: Connection, slot_name: str, position: str) -> dict[str, Any] | None:
+    rows = connection.rows("standby", name=slot_name, position=position)
+    return next((row for row in rows if row["replayed"] is not None), None)
+
+
+def _missing(
+    expected: Expected, standby: dict[str, Any] | None, position: str, patience: float, log: str
+) -> Unverified:
+    end = f" The log of the standby ends:\n{log}" if log else ""
+    if standby is None:
+        return Unverified(
+            f"{expected.name} runs, but does not stream from the primary",
+            detail=f'Replication slot "{expected.slot_name}" is not in use after {patience:g} s.'
+            + end,
+            hint="Look at primary_conninfo and primary_slot_name as SHOW gives them there.",
+            target=TargetState.STARTED,
+        )
+    return Unverified(
+        f"{expected.name} streams, but has not caught up",
+        detail=f"After {patience:g} s it has replayed up to {standby['replayed']} of {position}, "
+        f"{megabytes(standby['behind_bytes'])} are missing.{end}",
+        hint="Wait for it, then attach the node. catch_up_s in the settings says how long to wait.",
         target=TargetState.STARTED,
     )

@@ -21,9 +21,12 @@ def data(tmp_path: Path) -> Path:
 def repmgrd(directory: Path, *options: str) -> Iterator[None]:
     """Run a program of that name; what it does does not matter."""
     program = directory / "repmgrd"
-    program.write_text("#!/bin/sh\nread line\n")
+    program.write_text("#!/bin/sh\necho runs\nread line\n")
     program.chmod(0o700)
-    with subprocess.Popen([program, *options], stdin=subprocess.PIPE) as process:
+    argv = [str(program), *options]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"runs\n"
         yield
         assert process.stdin is not None
         process.stdin.close()

@@ -44,7 +44,7 @@ def test_facts_as_a_result() -> None:
 
 @given(st.text(), st.dictionaries(st.text(), st.text()))
 def test_any_text(text: str, mapping: dict[str, str]) -> None:
-    request: Request = Observe(text, 15, (text,), (), mapping, None)
+    request: Request = Observe(text, 15, (text,), (), mapping, None, (), 1)
     assert decode_request(encode_request(request)) == request
     assert encode_request(request).count(b"\n") == 1
 

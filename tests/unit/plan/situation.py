@@ -5,6 +5,7 @@ from typing import Any
 
 from pgpool_recovery.domain.control_data import ControlData
 from pgpool_recovery.domain.node import NodeId, RecoveryRequest, Target
+from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId
 from pgpool_recovery.plan.facts import (
     Configuration,
     Facts,
@@ -16,9 +17,11 @@ from pgpool_recovery.plan.facts import (
     Slot,
     Tablespace,
     TargetFacts,
+    Wal,
 )
 
 GB = 2**30
+SEGMENT = 16 * 2**20
 SYSTEM = "7298271828459045235"
 TARGET = Target("server2", "/var/lib/pgsql/15/data", NodeId(1), 5432)
 REQUEST = RecoveryRequest(TARGET, primary_port=5432, primary_host="server1")
@@ -89,6 +92,9 @@ def primary(**changes: Any) -> PrimaryFacts:
         wal_bytes=1 * GB,
         tablespaces=(),
         replication_users=("repl", "postgres"),
+        rewind_users=("postgres",),
+        streams=(),
+        wal=wal(),
     )
     return replace(healthy, **changes)
 
@@ -98,9 +104,26 @@ def control(**changes: Any) -> ControlData:
     healthy = ControlData(
         system_identifier=SYSTEM,
         state="shut down in recovery",
-        timeline=1,
+        timeline=TimelineId(1),
+        checkpoint=Lsn(50 * SEGMENT + 0x60),
+        redo=Lsn(50 * SEGMENT + 0x28),
+        minimum_end=Point(TimelineId(1), Lsn(51 * SEGMENT)),
         has_checksums=False,
+        has_wal_log_hints=True,
         is_consistent=True,
+    )
+    return replace(healthy, **changes)
+
+
+def wal(**changes: Any) -> Wal:
+    """Return WAL on timeline 1 of which all since segment 10 is there."""
+    healthy = Wal(
+        history=History(TimelineId(1)),
+        written=Lsn(100 * SEGMENT),
+        segment_bytes=SEGMENT,
+        oldest_segment=10,
+        full_page_writes=True,
+        is_summarized=False,
     )
     return replace(healthy, **changes)
 
@@ -114,6 +137,7 @@ def target(**changes: Any) -> TargetFacts:
         wal=None,
         tablespaces={},
         gone_tablespaces=(),
+        moved_tablespaces=(),
         is_empty=False,
         is_data_directory=True,
         foreign_entries=(),
@@ -121,6 +145,14 @@ def target(**changes: Any) -> TargetFacts:
         major=15,
         control=control(),
         has_backup_label=False,
+        backup_start=None,
+        history=None,
+        local_wal=None,
+        changing=None,
+        resumable=None,
+        can_clone=False,
+        addresses=("192.0.2.2",),
+        is_standby=True,
         server_pid=None,
         managed_by=None,
         is_busy=False,

@@ -7,10 +7,10 @@ import pytest
 
 from pgpool_recovery.domain.error import Busy, Refused, Unreachable
 from pgpool_recovery.domain.node import Target
-from pgpool_recovery.plan.basebackup import plan_basebackup
 from pgpool_recovery.plan.facts import Facts, FileIdentity, Filesystem
+from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.plan import OldData, Plan
-from pgpool_recovery.plan.policy import KeepOld, Policy
+from pgpool_recovery.plan.policy import KeepOld, Method, Policy
 from pgpool_recovery.plan.rejection import as_error
 from pgpool_recovery.plan.step import (
     ConfigureStandby,
@@ -38,15 +38,18 @@ from tests.unit.plan.situation import (
     target,
 )
 
+ONLY = (Method.BASEBACKUP,)
+FULL_COPY = Policy(methods=ONLY)
+
 
 def plan(situation: Facts, policy: Policy | None = None, node: Target = TARGET) -> Plan:
-    made = plan_basebackup(node, situation, policy or Policy())
+    made = make_plan(node, situation, policy or FULL_COPY)
     assert isinstance(made, Plan), made
     return made
 
 
 def messages(situation: Facts, policy: Policy | None = None) -> list[str]:
-    made = plan_basebackup(TARGET, situation, policy or Policy())
+    made = make_plan(TARGET, situation, policy or FULL_COPY)
     assert not isinstance(made, Plan), "a plan was made"
     assert made, "there is neither a plan nor a reason"
     return [rejection.message for rejection in made]
@@ -76,7 +79,7 @@ def test_new_node_needs_no_configuration_when_the_copy_brings_it() -> None:
         control=None,
         configuration=None,
     )
-    made = plan(facts(target=empty), Policy(keep_old=KeepOld.NEVER))
+    made = plan(facts(target=empty), Policy(methods=ONLY, keep_old=KeepOld.NEVER))
     assert made.old_data is OldData.NONE
     assert RemoveOld not in [type(step) for step in made.steps]
     (configure,) = [step for step in made.steps if isinstance(step, ConfigureStandby)]
@@ -96,7 +99,8 @@ def test_own_port_is_written_only_when_it_differs() -> None:
 def test_slot_that_has_its_wal_is_used_again() -> None:
     for status, is_created in (("reserved", False), ("extended", False), ("lost", True)):
         situation = facts(primary=primary(slots=(slot(wal_status=status),)))
-        assert (CreateSlot in kinds(situation)) is is_created, status
+        (step,) = [step for step in plan(situation).steps if isinstance(step, CreateSlot)]
+        assert step.is_new is is_created, status
 
 
 def test_tablespaces_and_wal_directory_have_places_of_their_own() -> None:
@@ -138,7 +142,7 @@ class TestSpace:
     def test_promise_3_keeps_old(self, policy: KeepOld, free_gb: int, *, expected: bool) -> None:
         filesystem = Filesystem(device=1, free_bytes=free_gb * GB)
         situation = facts(target=target(data=place(filesystem=filesystem)))
-        made = plan(situation, Policy(keep_old=policy))
+        made = plan(situation, Policy(methods=ONLY, keep_old=policy))
         assert made.old_data is (OldData.STAYS if expected else OldData.GOES)
         assert (made.point_of_no_return is None) is expected
         assert any("stays until" in sentence for sentence in made.sentences()) is expected
@@ -150,7 +154,9 @@ class TestSpace:
     def test_too_small(self, policy: KeepOld, free_gb: int) -> None:
         filesystem = Filesystem(device=1, free_bytes=free_gb * GB)
         situation = facts(target=target(data=place(filesystem=filesystem)))
-        assert messages(situation, Policy(keep_old=policy)) == ["not enough space on node 1"]
+        assert messages(situation, Policy(methods=ONLY, keep_old=policy)) == [
+            "not enough space on node 1"
+        ]
 
     def test_each_filesystem_counts_for_itself(self) -> None:
         small = Filesystem(device=2, free_bytes=4 * GB)
@@ -160,7 +166,7 @@ class TestSpace:
                 tablespaces={16400: place("/ts1/PG_15_1", filesystem=small, size_bytes=0)}
             ),
         )
-        made = plan_basebackup(TARGET, situation, Policy())
+        made = make_plan(TARGET, situation, FULL_COPY)
         assert not isinstance(made, Plan)
         assert "/ts1/PG_15_1 has 4096 MB free, the copy needs about 5376 MB" in (
             made[0].detail or ""
@@ -201,11 +207,13 @@ class TestTwoCopies:
     def test_keep_old_always_counts_the_failed_copy_as_free(self) -> None:
         there = place(filesystem=Filesystem(device=1, free_bytes=2 * GB), waiting_bytes=10 * GB)
         situation = facts(target=target(data=there, has_backup_label=True))
-        assert plan(situation, Policy(keep_old=KeepOld.ALWAYS)).old_data is OldData.STAYS
+        assert (
+            plan(situation, Policy(methods=ONLY, keep_old=KeepOld.ALWAYS)).old_data is OldData.STAYS
+        )
 
 
 def test_nothing_touches_the_target_before_it_is_reserved_nor_destroys_before_the_slot() -> None:
-    steps = plan(facts(), Policy(keep_old=KeepOld.NEVER)).steps
+    steps = plan(facts(), Policy(methods=ONLY, keep_old=KeepOld.NEVER)).steps
     kinds_of_steps = [type(step) for step in steps]
     assert kinds_of_steps[0] is Reserve
     assert kinds_of_steps.index(RemoveOld) > kinds_of_steps.index(CreateSlot)
@@ -351,7 +359,7 @@ def test_same_inode_on_another_machine_is_another_directory() -> None:
 
 def test_all_complaints_at_once_and_the_kind_of_the_first() -> None:
     situation = facts(target=target(is_busy=True), logins=())
-    made = plan_basebackup(TARGET, situation, Policy())
+    made = make_plan(TARGET, situation, FULL_COPY)
     assert not isinstance(made, Plan)
     error = as_error(made)
     assert type(error) is Busy

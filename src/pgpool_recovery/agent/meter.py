@@ -1,0 +1,24 @@
+"""Tell of bytes that come, at a pace that a person can follow."""
+
+import time
+from collections.abc import Callable
+
+from pgpool_recovery.domain.event import Event, Progress
+
+TOLD_EVERY_S = 5.0
+
+
+class Meter:
+    """Turns a count that grows into events; `total_bytes` 0: nobody knows how much it will be."""
+
+    def __init__(self, emit: Callable[[Event], None]) -> None:
+        self._emit = emit
+        self._began = self._told = time.monotonic()
+
+    def tell(self, done_bytes: int, total_bytes: int = 0) -> None:
+        """Take a count; tell it when it is time to."""
+        now = time.monotonic()
+        if now - self._told >= TOLD_EVERY_S:
+            self._told = now
+            rate = done_bytes / (now - self._began)
+            self._emit(Progress(done_bytes, total_bytes, bytes_per_s=rate))

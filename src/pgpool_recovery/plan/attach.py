@@ -1,0 +1,39 @@
+"""The method attach: the node streams from this primary already, so there is nothing to do."""
+
+from pgpool_recovery.plan.facts import Facts
+from pgpool_recovery.plan.plan import OldData, Plan
+from pgpool_recovery.plan.policy import Method
+from pgpool_recovery.plan.rejection import Rejection
+from pgpool_recovery.plan.situation import Situation
+
+
+def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
+    """Return a plan without steps, or why there is something to do."""
+    if situation.facts.target.server_pid is None:
+        return (Rejection(f"the server of {situation.name} does not run"),)
+    if not streams(situation.facts):
+        return (Rejection(f"{situation.name} does not stream from this primary"),)
+    return Plan(
+        target_name=situation.name,
+        method=Method.ATTACH,
+        summary="it streams from this primary already, there is nothing to do",
+        slot_name=situation.target.slot_name,
+        moved_bytes=None,
+        old_data=OldData.KEPT,
+        steps=(),
+    )
+
+
+def streams(facts: Facts) -> bool:
+    """Say whether the target's running server streams from this primary.
+
+    By its own slot, or as the only one from its host's addresses: two standbys on one host without
+    slots cannot be told from each other.
+    """
+    own = facts.target.configuration
+    slot_name = None if own is None else own.values.get("primary_slot_name")
+    if slot_name:
+        return any(stream.slot_name == slot_name for stream in facts.primary.streams)
+    addresses = facts.target.addresses
+    from_host = [s for s in facts.primary.streams if s.client_address in addresses]
+    return len(from_host) == 1 and from_host[0].slot_name is None

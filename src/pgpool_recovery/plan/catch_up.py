@@ -1,0 +1,56 @@
+"""The method catch-up: the node's data is in the primary's past, and the WAL since is there."""
+
+from pgpool_recovery.plan.plan import OldData, Plan
+from pgpool_recovery.plan.policy import Method
+from pgpool_recovery.plan.rejection import Rejection
+from pgpool_recovery.plan.situation import Situation
+from pgpool_recovery.plan.step import PutInPlace, Reserve, Step
+
+
+def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
+    """Return the plan of a node that only needs WAL, or why it needs more."""
+    rejections = situation.reject_relation() or reject_wal(situation)
+    if rejections:
+        return tuple(rejections)
+    places, needed = situation.places, needed_segment(situation)
+    steps: list[Step] = [Reserve(places), *situation.waiting_steps()]
+    steps.append(situation.slot_step(hold_from=situation.wal.begin_of(needed)))
+    if situation.is_taken_out:
+        steps += [situation.configure(places.in_place()), PutInPlace(places.in_place())]
+    else:
+        steps.append(situation.repoint())
+    return Plan(
+        target_name=situation.name,
+        method=Method.CATCH_UP,
+        summary="only WAL",
+        slot_name=situation.target.slot_name,
+        moved_bytes=situation.wal.bytes_since(situation.follows.base.end.lsn),
+        old_data=OldData.KEPT,
+        steps=tuple(steps),
+        needed_segment=needed,
+    )
+
+
+def needed_segment(situation: Situation) -> int:
+    """Return the first WAL segment that the node will ask the primary for.
+
+    Of what it has it begins at its REDO, which may lie before where it had replayed to.
+    """
+    local, size = situation.facts.target.local_wal, situation.wal.segment_bytes
+    base = situation.follows.base
+    return base.redo.lsn // size if local is None else local.needed(size)
+
+
+def reject_wal(situation: Situation) -> list[Rejection]:
+    """Say that the primary has not all the WAL any more that the node lacks."""
+    wal, needed = situation.wal, needed_segment(situation)
+    if wal.has(needed):
+        return []
+    return [
+        Rejection(
+            f"the primary's WAL from {wal.begin_of(needed)} on, which {situation.name} needs, "
+            "is gone",
+            detail=f"The oldest that is there begins at {wal.begin_of(wal.oldest_segment)}.",
+            hint="wal_keep_size, or the slot of a node that is down, would have kept it.",
+        )
+    ]

@@ -1,0 +1,72 @@
+"""What the methods share that change the data directory itself, or a clone of it."""
+
+from collections.abc import Iterator, Sequence
+
+from pgpool_recovery.domain.event import megabytes
+from pgpool_recovery.domain.wal import Point
+from pgpool_recovery.plan.plan import OldData
+from pgpool_recovery.plan.refusal import reject_foreign
+from pgpool_recovery.plan.rejection import Rejection
+from pgpool_recovery.plan.situation import Situation
+from pgpool_recovery.plan.step import Clone, PutInPlace, Reserve, Step, SwapIn, TakeOut
+
+
+def in_place_steps(
+    situation: Situation, changes: Sequence[Step], *, hold_from: Point | None
+) -> tuple[Step, ...]:
+    """Return the steps around the changes: on a clone where that is free, else on the only copy."""
+    places = situation.places
+    begin: list[Step] = [
+        Reserve(places),
+        *situation.waiting_steps(),
+        situation.slot_step(hold_from=hold_from),
+    ]
+    if changes_clone(situation):
+        return (*begin, Clone(places), *changes, situation.configure(places), SwapIn(places))
+    taking = [] if situation.is_taken_out else [TakeOut(places.in_place())]
+    own = places.in_place()
+    return (*begin, *taking, *changes, situation.configure(own), PutInPlace(own))
+
+
+def changes_clone(situation: Situation) -> bool:
+    """Say whether a clone is changed, and the old data stays as it is."""
+    return situation.facts.target.can_clone and not situation.is_taken_out
+
+
+def locations(situation: Situation) -> dict[int, str]:
+    """Return where each tablespace of the primary is while the directory is changed, by OID."""
+    is_clone = changes_clone(situation)
+    return {
+        space.oid: space.copy_location if is_clone else space.location
+        for space in situation.places.tablespaces
+    }
+
+
+def old_data(situation: Situation) -> OldData:
+    """Return what becomes of the old data."""
+    if situation.is_taken_out:
+        return OldData.HALF
+    return OldData.STAYS if changes_clone(situation) else OldData.CHANGED
+
+
+def reject_in_place(situation: Situation) -> Iterator[Rejection]:
+    """Say what keeps the directory from being changed where its parts are."""
+    name, target, primary = situation.name, situation.facts.target, situation.facts.primary
+    new = [target.tablespaces[s.oid] for s in primary.tablespaces if s.oid in target.tablespaces]
+    yield from reject_foreign(name, new)
+    for location in target.moved_tablespaces:
+        yield Rejection(
+            f"the settings give tablespace {location} of {name} another directory",
+            detail="Only a full copy moves it there.",
+        )
+    growth = primary.data_bytes + sum(s.size_bytes for s in primary.tablespaces)
+    growth -= target.data.size_bytes + sum(place.size_bytes for place in new)
+    needed = max(0, growth) + primary.wal_bytes
+    free = target.data.filesystem.free_bytes
+    if needed > free:
+        yield Rejection(
+            f"not enough space on {name}",
+            detail=f"The filesystem of {target.data.path} has {megabytes(free)} free, what the "
+            f"primary has more and its WAL need about {megabytes(needed)}.",
+            hint="Make room.",
+        )

@@ -1,0 +1,79 @@
+"""The method incremental: only the blocks that changed, from the server's own incremental backup.
+
+Applied onto the data directory itself (facts/methods.md, 2); PostgreSQL 17 and later.
+"""
+
+from collections.abc import Iterator
+
+from pgpool_recovery.plan.facts import Base
+from pgpool_recovery.plan.in_place import (
+    in_place_steps,
+    locations,
+    old_data,
+    reject_in_place,
+)
+from pgpool_recovery.plan.plan import Plan
+from pgpool_recovery.plan.policy import Method, Verify
+from pgpool_recovery.plan.rejection import Rejection
+from pgpool_recovery.plan.situation import Situation
+from pgpool_recovery.plan.step import Incremental
+
+OLDEST_MAJOR = 17
+
+
+def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
+    """Return the plan of an incremental base backup, or why there is none."""
+    rejections = tuple(_reject(situation))
+    if rejections:
+        return rejections
+    base = base_of(situation)
+    moved = situation.wal.bytes_since(base.redo.lsn)
+    total = situation.facts.primary.data_bytes
+    return Plan(
+        target_name=situation.name,
+        method=Method.INCREMENTAL,
+        summary="the blocks that changed, and WAL",
+        slot_name=situation.target.slot_name,
+        moved_bytes=min(moved, total),
+        old_data=old_data(situation),
+        steps=in_place_steps(situation, [incremental_step(situation)], hold_from=None),
+    )
+
+
+def base_of(situation: Situation) -> Base:
+    """Return the base of a directory that follows the primary, or was left half changed."""
+    resumable = situation.facts.target.resumable
+    return situation.follows.base if resumable is None else resumable
+
+
+def incremental_step(situation: Situation) -> Incremental:
+    """Return the step that writes what changed since the directory's base."""
+    return Incremental(
+        places=situation.places,
+        bin_directory=situation.bin_directory,
+        conninfo=situation.conninfo,
+        timelines=situation.wal.history.timelines,
+        segment_bytes=situation.wal.segment_bytes,
+        locations=locations(situation),
+        max_rate=situation.policy.max_rate,
+        verifies_pages=situation.policy.verify is Verify.PAGES,
+    )
+
+
+def _reject(situation: Situation) -> Iterator[Rejection]:
+    primary = situation.facts.primary
+    if situation.facts.target.resumable is None:
+        yield from situation.reject_relation()
+    if primary.major < OLDEST_MAJOR:
+        yield Rejection(
+            f"PostgreSQL {primary.major} has no incremental base backups",
+            detail=f"PostgreSQL {OLDEST_MAJOR} and later have.",
+        )
+    elif not situation.wal.is_summarized:
+        yield Rejection(
+            "the primary does not summarize its WAL",
+            hint="Set summarize_wal = on on every node for the next time.",
+        )
+    elif situation.facts.summaries is not None:
+        yield situation.facts.summaries
+    yield from reject_in_place(situation)

@@ -1,0 +1,277 @@
+"""What keeps every method from beginning: nothing is touched before all of it was looked at."""
+
+import posixpath
+from collections.abc import Iterable, Iterator
+from itertools import permutations
+
+from pgpool_recovery.domain.error import Busy, Unreachable
+from pgpool_recovery.domain.event import megabytes
+from pgpool_recovery.domain.node import Target
+from pgpool_recovery.plan.facts import (
+    Configuration,
+    Facts,
+    PlaceFacts,
+    PrimaryFacts,
+    TargetFacts,
+)
+from pgpool_recovery.plan.login import reject_logins
+from pgpool_recovery.plan.rejection import Rejection
+from pgpool_recovery.plan.situation import Situation
+
+OLDEST_MAJOR = 14
+NEEDED_WAL_SENDERS = 2  # pg_basebackup opens one for the files and one for the WAL.
+
+
+def refuse(situation: Situation) -> Iterator[Rejection]:
+    """Say everything that stands in the way of every method, the most telling first."""
+    name, facts = situation.name, situation.facts
+    yield from _reject_path(name, facts.target)
+    if facts.target.data.problem is not None:
+        return  # Nobody could look any further.
+    yield from _reject_occupied(name, facts)
+    yield from _reject_stranger(name, facts)
+    yield from reject_primary(situation.target, facts.primary)
+    yield from _reject_equipment(name, facts)
+    yield from _reject_tablespaces(name, facts)
+    for rejection in reject_logins(name, facts.logins, facts.primary):
+        yield Rejection(rejection.message, rejection.detail, rejection.hint, kind=Unreachable)
+
+
+def reject_replacement(name: str, target: TargetFacts) -> Iterator[Rejection]:
+    """Say which directories cannot be replaced as a whole."""
+    yield from _reject_overlap(name, target)
+    yield from reject_foreign(name, _other_places(target))
+
+
+def reject_foreign(name: str, places: Iterable[PlaceFacts]) -> Iterator[Rejection]:
+    """Say which directories hold something that may be somebody else's."""
+    for place in places:
+        if place.exists and not place.is_empty and not place.is_own:
+            yield Rejection(
+                f"{place.path} of {name} holds data that is not known to be the node's own",
+                detail="The node's data directory does not lead to it.",
+                hint="If it was left from this node, empty it; if not, give the node another "
+                "directory with tablespace_mapping or wal_directory in the settings.",
+            )
+
+
+def notes(target: Target, facts: Facts) -> Iterator[str]:
+    """Say what somebody should look at, though it does not stand in the way."""
+    own = facts.target.configuration
+    former = None if own is None else own.values.get("primary_slot_name")
+    for slot in facts.primary.slots:
+        if not slot.is_active and slot.name not in (target.slot_name, former):
+            yield (
+                f"replication slot {slot.name} of the primary is not in use "
+                f"and keeps {megabytes(slot.kept_bytes)} of WAL"
+            )
+    for location in facts.target.gone_tablespaces:
+        yield f"the old data has a tablespace in {location} that the primary has not; it is left"
+
+
+def _reject_path(name: str, target: TargetFacts) -> Iterator[Rejection]:
+    hint = "Check backend_data_directory in pgpool.conf."
+    path = target.data.path
+    if path == "/":
+        yield Rejection(f"data directory of {name} is the root directory", hint=hint)
+    if target.mounts_inside:
+        yield Rejection(
+            f"data directory {path} of {name} has mount points inside",
+            detail=f"They are {', '.join(target.mounts_inside)}.",
+            hint=f"{hint} A WAL directory or a tablespace elsewhere is reached by a symbolic link.",
+        )
+    for place in _all_places(target):
+        if place.problem:
+            yield Rejection(f"{place.path} of {name} cannot be used: {place.problem}", hint=hint)
+        elif not place.can_write:
+            yield Rejection(
+                f"permission denied to replace {place.path} of {name}",
+                detail=f"The agent runs as {target.user} on {target.hostname}.",
+                hint=hint,
+            )
+    if not target.is_empty and not target.is_data_directory:
+        yield Rejection(
+            f"{path} of {name} is neither empty nor a data directory",
+            detail=f"It holds {', '.join(target.foreign_entries)}.",
+            hint=f"{hint} If the path is right, empty it.",
+        )
+
+
+def _reject_occupied(name: str, facts: Facts) -> Iterator[Rejection]:
+    target = facts.target
+    if _is_same(facts.primary.data_directory, target.data):
+        yield Rejection(
+            f"{name} is the primary: they have the same data directory",
+            detail=f"It is {target.data.path} on {target.hostname}.",
+            hint="Check backend_hostname and backend_data_directory in pgpool.conf.",
+        )
+    elif target.server_pid is not None:
+        yield Rejection(
+            f"server of {name} is running",
+            detail=f"It has the data directory {target.data.path} on {target.hostname}, "
+            f"process {target.server_pid}.",
+            hint="Stop it first, or attach the node if it is a standby of this primary.",
+        )
+    if target.managed_by is not None:
+        yield Rejection(
+            f"{name} is managed by {target.managed_by}",
+            hint=f"Recover it with {target.managed_by}.",
+        )
+    if target.is_busy:
+        yield Rejection(
+            f"another recovery of {name} is running",
+            hint="Wait for it, or cancel it.",
+            kind=Busy,
+        )
+
+
+def _reject_stranger(name: str, facts: Facts) -> Iterator[Rejection]:
+    target, primary = facts.target, facts.primary
+    if target.major is not None and target.major != primary.major:
+        yield Rejection(
+            f"{name} has a data directory of PostgreSQL {target.major}",
+            detail=f"The primary is PostgreSQL {primary.major}.",
+            hint="Check backend_data_directory in pgpool.conf, or empty the directory "
+            "if it is the right one.",
+        )
+    control = target.control
+    if control is not None and control.system_identifier != primary.system_identifier:
+        yield Rejection(
+            f"{name} belongs to another cluster",
+            detail=f"Its system identifier is {control.system_identifier}, "
+            f"the primary's is {primary.system_identifier}.",
+            hint="Check backend_data_directory in pgpool.conf, or empty the directory "
+            "if it is the right one.",
+        )
+
+
+def reject_primary(target: Target, primary: PrimaryFacts) -> Iterator[Rejection]:
+    """Say why this primary cannot feed a copy and a standby."""
+    if primary.is_in_recovery:
+        yield Rejection(
+            "this server is a standby", hint="A node is recovered from the primary, and runs there."
+        )
+    if primary.major < OLDEST_MAJOR:
+        yield Rejection(
+            f"PostgreSQL {primary.major} is not supported",
+            detail=f"The oldest supported version is {OLDEST_MAJOR}.",
+        )
+    if primary.wal_level not in ("replica", "logical"):
+        yield Rejection(
+            f'wal_level of the primary is "{primary.wal_level}"',
+            hint="Set wal_level = replica and restart the primary.",
+        )
+    free = primary.max_wal_senders - primary.wal_senders
+    if free < NEEDED_WAL_SENDERS:
+        yield Rejection(
+            "the primary has not enough free WAL senders",
+            detail=f"{primary.wal_senders} of {primary.max_wal_senders} are in use, "
+            f"{NEEDED_WAL_SENDERS} are needed.",
+            hint="Raise max_wal_senders.",
+        )
+    yield from _reject_slot(target, primary)
+
+
+def _reject_slot(target: Target, primary: PrimaryFacts) -> Iterator[Rejection]:
+    slot = next((slot for slot in primary.slots if slot.name == target.slot_name), None)
+    if slot is None and len(primary.slots) >= primary.max_replication_slots:
+        yield Rejection(
+            "all replication slots of the primary are in use",
+            detail=f"max_replication_slots is {primary.max_replication_slots}.",
+            hint="Drop a slot that nobody needs, or raise max_replication_slots.",
+        )
+    if slot is not None and not slot.is_physical:
+        yield Rejection(
+            f'replication slot "{slot.name}" is a logical one',
+            hint=f"Drop it: the name is that of the slot of {target.name}.",
+        )
+    if slot is not None and slot.is_active:
+        yield Rejection(
+            f'replication slot "{slot.name}" is in use',
+            detail=f"A standby streams by the slot of {target.name}.",
+            hint="Look into pg_stat_replication of the primary.",
+            kind=Busy,
+        )
+
+
+def _reject_equipment(name: str, facts: Facts) -> Iterator[Rejection]:
+    target, primary = facts.target, facts.primary
+    if target.bin_directory is None:
+        yield Rejection(
+            f"{name} has no programs of PostgreSQL {primary.major}",
+            hint=f"Install PostgreSQL {primary.major} on {target.hostname}, or set bin_directory "
+            "for the node in the settings.",
+        )
+    if target.configuration_problem is not None:
+        yield Rejection(
+            f"the configuration of {name} cannot be read",
+            detail=target.configuration_problem,
+            hint="The server would not start with it either.",
+        )
+    elif target.configuration is None and not primary.is_configuration_inside:
+        yield Rejection(
+            f"{name} has no configuration for {target.data.path}",
+            detail="The primary keeps its own outside the data directory, so the copy has none.",
+            hint=f"Create the cluster there: pg_createcluster {primary.major} main "
+            f"-d {target.data.path}.",
+        )
+    if target.configuration is not None:
+        yield from _reject_parameters(name, target.configuration, primary)
+
+
+def _reject_parameters(
+    name: str, configuration: Configuration, primary: PrimaryFacts
+) -> Iterator[Rejection]:
+    lower = [
+        f"{parameter} is {configuration.values[parameter]}, the primary's is {needed}"
+        for parameter, needed in primary.standby_parameters.items()
+        if int(configuration.values.get(parameter, needed)) < needed
+    ]
+    if lower:
+        yield Rejection(
+            f"the settings of {name} are too low for a standby of this primary",
+            detail=f"{'; '.join(lower)}.",
+            hint=f"Raise them in {configuration.file}.",
+        )
+    if configuration.values.get("hot_standby") == "off":
+        yield Rejection(
+            f"hot_standby is off on {name}",
+            detail="It would never accept connections as a standby.",
+            hint=f"Set hot_standby = on in {configuration.file}.",
+        )
+
+
+def _reject_tablespaces(name: str, facts: Facts) -> Iterator[Rejection]:
+    for tablespace in facts.primary.tablespaces:
+        place = facts.target.tablespaces.get(tablespace.oid)
+        if place is not None and _is_same(tablespace.identity, place):
+            yield Rejection(
+                f"tablespace {tablespace.location} of {name} is the primary's own",
+                detail="Both nodes are on the same host.",
+                hint="Give the node another directory with tablespace_mapping in the settings.",
+            )
+
+
+def _is_same(identity: object, place: PlaceFacts) -> bool:
+    return identity is not None and identity == place.identity
+
+
+def _reject_overlap(name: str, target: TargetFacts) -> Iterator[Rejection]:
+    """A place within another one would be moved and removed with it."""
+    for outer, inner in permutations(_all_places(target), 2):
+        if posixpath.commonpath([outer.path, inner.path]) == outer.path:
+            yield Rejection(
+                f"{inner.path} of {name} lies within {outer.path}",
+                detail="Data directory, WAL directory and tablespaces are replaced one by one.",
+                hint="Give the node another directory with tablespace_mapping or wal_directory "
+                "in the settings.",
+            )
+
+
+def _other_places(target: TargetFacts) -> list[PlaceFacts]:
+    wal = [] if target.wal is None else [target.wal]
+    return [*wal, *target.tablespaces.values()]
+
+
+def _all_places(target: TargetFacts) -> list[PlaceFacts]:
+    return [target.data, *_other_places(target)]

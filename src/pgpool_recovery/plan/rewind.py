@@ -1,0 +1,145 @@
+"""The method rewind: the node has parted from the primary's past, and pg_rewind leads it back."""
+
+from collections.abc import Iterator
+
+from pgpool_recovery.domain.control_data import ControlData
+from pgpool_recovery.domain.wal import Lsn
+from pgpool_recovery.plan.divergence import Copied, Diverged
+from pgpool_recovery.plan.in_place import (
+    in_place_steps,
+    locations,
+    old_data,
+    reject_in_place,
+)
+from pgpool_recovery.plan.incremental import OLDEST_MAJOR as OLDEST_INCREMENTAL
+from pgpool_recovery.plan.incremental import incremental_step
+from pgpool_recovery.plan.login import choose_login
+from pgpool_recovery.plan.plan import Plan
+from pgpool_recovery.plan.policy import Method
+from pgpool_recovery.plan.rejection import Rejection
+from pgpool_recovery.plan.situation import Situation
+from pgpool_recovery.plan.step import Rewind, Step
+
+NEEDED_FUNCTIONS = (
+    "pg_ls_dir(text, boolean, boolean)",
+    "pg_stat_file(text, boolean)",
+    "pg_read_binary_file(text)",
+    "pg_read_binary_file(text, bigint, bigint, boolean)",
+)
+"""What pg_rewind calls on the source (pgrewind.html)."""
+
+
+def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
+    """Return the plan of a rewind, followed by an incremental one where its WAL is gone."""
+    rejections = tuple(_reject(situation))
+    if rejections:
+        return rejections
+    control = _control(situation)
+    fork, segment_bytes = fork_of(situation, control), situation.wal.segment_bytes
+    needs_more = not situation.wal.has(fork // segment_bytes)
+    changes: list[Step] = [_rewind(situation, control, is_followed_by_more=needs_more)]
+    if needs_more:
+        changes.append(incremental_step(situation))
+    return Plan(
+        target_name=situation.name,
+        method=Method.REWIND,
+        summary="changed blocks and WAL"
+        + (", then an incremental base backup, for that WAL is gone" if needs_more else ""),
+        slot_name=situation.target.slot_name,
+        moved_bytes=situation.wal.bytes_since(fork),
+        old_data=old_data(situation),
+        steps=in_place_steps(
+            situation, changes, hold_from=situation.wal.begin_of(fork // segment_bytes)
+        ),
+    )
+
+
+def _control(situation: Situation) -> ControlData:
+    control = situation.facts.target.control
+    if control is None:
+        raise ValueError("the target has no data")
+    return control
+
+
+def fork_of(situation: Situation, control: ControlData) -> Lsn:
+    """Return where the primary left the newest timeline that both were on.
+
+    From there on WAL is needed once the directory was rewound; what lies before, back to the last
+    checkpoint before the fork, it has itself, else pg_rewind could not work either.
+    """
+    history, own = situation.wal.history, situation.facts.target.history
+    timelines = [control.timeline] if own is None else [*own.timelines, control.timeline]
+    common = [t for t in timelines if t in history.timelines and history.end_of(t) is not None]
+    return max((history.end_of(t) or Lsn(0) for t in common), default=Lsn(0))
+
+
+def _reject(situation: Situation) -> Iterator[Rejection]:
+    name, target = situation.name, situation.facts.target
+    yield from situation.reject_data()
+    if situation.relation is None or target.control is None or target.changing is not None:
+        return
+    if not isinstance(situation.relation, Diverged):
+        why = situation.relation.why if isinstance(situation.relation, Copied) else None
+        yield Rejection(f"{name} has nothing that could be rewound", detail=why)
+        return
+    if target.has_backup_label:
+        yield Rejection(f"{name} has a base backup that was never started")
+    control = target.control
+    if not control.has_checksums and not control.has_wal_log_hints:
+        yield Rejection(
+            f"{name} has neither data checksums nor wal_log_hints",
+            detail="Without them its WAL does not say which pages changed after the fork.",
+            hint="Set wal_log_hints = on on every node for the next time.",
+        )
+    if not situation.wal.full_page_writes:
+        yield Rejection(
+            "full_page_writes is off on the primary", hint="Turn it on: pg_rewind needs it."
+        )
+    yield from _reject_login(situation)
+    yield from reject_in_place(situation)
+    if not situation.wal.has(fork_of(situation, control) // situation.wal.segment_bytes):
+        yield from _reject_incremental(situation)
+
+
+def _reject_login(situation: Situation) -> Iterator[Rejection]:
+    logins = situation.facts.rewind_logins
+    if choose_login(logins, situation.facts.primary) is not None:
+        return
+    tried = "\n".join(f"{login.conninfo.get('user')}: {login.problem}" for login in logins)
+    user = situation.conninfo.get("user", "repl")
+    yield Rejection(
+        f"{situation.name} cannot open the SQL connection to the primary that pg_rewind needs",
+        detail=tried or "No role that is tried has the privileges.",
+        hint="Let a superuser in from there, or grant EXECUTE on "
+        f"{', '.join(NEEDED_FUNCTIONS)} to {user}.",
+    )
+
+
+def _reject_incremental(situation: Situation) -> Iterator[Rejection]:
+    """Say why the WAL that is gone after the rewind cannot be made up for."""
+    if situation.facts.primary.major < OLDEST_INCREMENTAL or not situation.wal.is_summarized:
+        yield Rejection(
+            f"the primary's WAL that {situation.name} would need after a rewind is gone",
+            hint="wal_keep_size, or summarize_wal = on from PostgreSQL 17 on, would help.",
+        )
+
+
+def _rewind(situation: Situation, control: ControlData, *, is_followed_by_more: bool) -> Rewind:
+    login = choose_login(situation.facts.rewind_logins, situation.facts.primary)
+    if login is None:
+        raise ValueError("no login for pg_rewind")
+    own = situation.facts.target.configuration
+    return Rewind(
+        places=situation.places,
+        bin_directory=situation.bin_directory,
+        major=situation.facts.primary.major,
+        conninfo=login.conninfo,
+        configuration_file=None if own is None else own.file,
+        restore_command="" if own is None else own.values.get("restore_command", ""),
+        locations=locations(situation),
+        needs_crash_recovery=not control.is_shut_down,
+        timelines=situation.wal.history.timelines,
+        fork_segment=fork_of(situation, control) // situation.wal.segment_bytes,
+        segment_bytes=situation.wal.segment_bytes,
+        is_followed_by_more=is_followed_by_more,
+    )

@@ -1,0 +1,184 @@
+"""What every method looks at: the target, the facts, the policy, and what follows from them."""
+
+import posixpath
+from dataclasses import dataclass
+from functools import cached_property
+
+from pgpool_recovery.domain.node import Target
+from pgpool_recovery.domain.wal import Point
+from pgpool_recovery.plan.divergence import Copied, Diverged, Follows, Relation, relate
+from pgpool_recovery.plan.facts import Conninfo, Facts, PlaceFacts, Wal
+from pgpool_recovery.plan.login import choose_login
+from pgpool_recovery.plan.policy import Policy
+from pgpool_recovery.plan.rejection import Rejection
+from pgpool_recovery.plan.step import (
+    ConfigureStandby,
+    CreateSlot,
+    DiscardWaiting,
+    Place,
+    Places,
+    Repoint,
+    Step,
+    TablespacePlace,
+)
+
+WORKSPACE = "pgpool_recovery"
+FINISHED = "finished"
+"""The state of a directory that a method has finished with, and that is not in its place yet."""
+USABLE = ("reserved", "extended")
+"""The wal_status of a slot that still has its WAL."""
+
+
+@dataclass(frozen=True)
+class Situation:
+    """One target and all that is known."""
+
+    target: Target
+    facts: Facts
+    policy: Policy
+
+    @property
+    def name(self) -> str:
+        """What messages call the target."""
+        return self.target.name
+
+    @property
+    def wal(self) -> Wal:
+        """The WAL of the primary, which every primary has (plan/refusal.py)."""
+        if self.facts.primary.wal is None:
+            raise ValueError("a standby has no WAL of its own")
+        return self.facts.primary.wal
+
+    @property
+    def conninfo(self) -> Conninfo:
+        """The replication connection that leads to the primary."""
+        login = choose_login(self.facts.logins, self.facts.primary)
+        if login is None:
+            raise ValueError("no login leads to the primary")
+        return login.conninfo
+
+    @property
+    def bin_directory(self) -> str:
+        """The target's programs."""
+        if self.facts.target.bin_directory is None:
+            raise ValueError("the target has no programs")
+        return self.facts.target.bin_directory
+
+    @cached_property
+    def relation(self) -> Relation | None:
+        """How the target's data relates to the primary; None without data that can be started."""
+        target = self.facts.target
+        if target.control is None or (target.has_backup_label and target.backup_start is None):
+            return None
+        return relate(target.control, target.backup_start, target.history, self.wal.history)
+
+    def reject_data(self) -> list[Rejection]:
+        """Say why nothing can be made of the data that the target has."""
+        target = self.facts.target
+        if target.control is None:
+            return [Rejection(f"{self.name} has no data")]
+        if target.changing not in (None, FINISHED):
+            return [
+                Rejection(
+                    f"the data of {self.name} was left half changed",
+                    detail=f"The method {target.changing} was interrupted.",
+                )
+            ]
+        if self.relation is None:
+            return [Rejection(f"the backup_label of {self.name} cannot be read")]
+        return []
+
+    def reject_relation(self) -> list[Rejection]:
+        """Say why the target's data is not in the primary's past."""
+        rejections = self.reject_data()
+        if not rejections and isinstance(self.relation, Diverged | Copied):
+            rejections.append(
+                Rejection(f"{self.name} has diverged from the primary", detail=self.relation.why)
+            )
+        return rejections
+
+    @property
+    def follows(self) -> Follows:
+        """The relation of a target whose data is in the primary's past."""
+        if not isinstance(self.relation, Follows):
+            raise TypeError("the target's data is not in the primary's past")
+        return self.relation
+
+    @property
+    def is_taken_out(self) -> bool:
+        """Whether the directory is out of its place already, since a run was interrupted."""
+        return self.facts.target.changing is not None
+
+    @cached_property
+    def places(self) -> Places:
+        """Where each part of a copy grows and where it goes."""
+        target = self.facts.target
+        return Places(
+            data=_place(target.data),
+            wal=None if target.wal is None else _place(target.wal),
+            tablespaces=tuple(
+                TablespacePlace(
+                    oid=space.oid,
+                    primary_location=space.location,
+                    location=posixpath.dirname(target.tablespaces[space.oid].path),
+                    place=_place(target.tablespaces[space.oid], new=f"new/{space.directory}"),
+                )
+                for space in self.facts.primary.tablespaces
+            ),
+        )
+
+    def slot_step(self, hold_from: Point | None = None) -> CreateSlot:
+        """Return the step that makes the node's slot, or takes the one that still has its WAL."""
+        slots = {slot.name: slot for slot in self.facts.primary.slots}
+        slot = slots.get(self.target.slot_name)
+        return CreateSlot(
+            self.target.slot_name,
+            is_new=slot is None or slot.wal_status not in USABLE,
+            hold_from=hold_from,
+        )
+
+    def waiting_steps(self) -> list[Step]:
+        """Remove what an earlier recovery replaced, when the server has run well since."""
+        target = self.facts.target
+        return [DiscardWaiting(self.places)] if target.old_waits and target.is_sound else []
+
+    def configure(self, places: Places) -> ConfigureStandby:
+        """Return the step that makes a copy a standby."""
+        return ConfigureStandby(
+            places=places,
+            conninfo=self.conninfo,
+            slot_name=self.target.slot_name,
+            former_slot_name=self._former_slot_name,
+            port=self._port,
+        )
+
+    def repoint(self) -> Repoint:
+        """Return the step that makes the directory a standby where it is."""
+        return Repoint(
+            places=self.places.in_place(),
+            conninfo=self.conninfo,
+            slot_name=self.target.slot_name,
+            former_slot_name=self._former_slot_name,
+            port=self._port,
+        )
+
+    @property
+    def _former_slot_name(self) -> str | None:
+        own = self.facts.target.configuration
+        former = None if own is None else own.values.get("primary_slot_name")
+        return former if former and former != self.target.slot_name else None
+
+    @property
+    def _port(self) -> int | None:
+        """The port to write down, when the node's own configuration says another one."""
+        own = self.facts.target.configuration
+        is_same = own is not None and own.values.get("port") == str(self.target.port)
+        return None if is_same else self.target.port
+
+
+def _place(facts: PlaceFacts, new: str = "new") -> Place:
+    is_inside = facts.exists and not facts.can_rename
+    workspace = f"{facts.path}/{WORKSPACE}" if is_inside else f"{facts.path}.{WORKSPACE}"
+    return Place(
+        path=facts.path, workspace=workspace, is_inside=is_inside, new=f"{workspace}/{new}"
+    )

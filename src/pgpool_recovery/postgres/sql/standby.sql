@@ -1,0 +1,7 @@
+-- The standby that streams by a slot, and how far it is behind a position of the primary.
+select r.state,
+       r.replay_lsn::text as replayed,
+       greatest(pg_wal_lsn_diff(%(position)s::text::pg_lsn, r.replay_lsn), 0)::bigint as behind_bytes
+  from pg_stat_replication as r
+  join pg_replication_slots as s on s.active_pid = r.pid
+ where s.slot_name = %(name)s

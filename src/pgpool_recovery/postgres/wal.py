@@ -1,0 +1,90 @@
+"""What the primary says of its WAL, and how a slot comes to hold more of it."""
+
+import select
+import struct
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from pgpool_recovery.domain.error import Unreachable
+from pgpool_recovery.domain.wal import (
+    Point,
+    TimelineId,
+    lsn_text,
+    parse_history,
+    parse_lsn,
+    segment_of_file,
+)
+from pgpool_recovery.plan.facts import Wal
+from pgpool_recovery.postgres.connection import PHYSICAL_REPLICATION, Connection
+from pgpool_recovery.postgres.conninfo import format_conninfo
+
+if TYPE_CHECKING:
+    from psycopg.pq.abc import PGconn
+
+REPLY_S = 10.0
+
+
+def read_wal(connection: Connection) -> Wal:
+    """Return where the primary's WAL is, and what of it is still there."""
+    row = connection.row("timeline")
+    history = parse_history(row["history"], TimelineId(row["timeline"]))
+    files = [found["name"] for found in connection.rows("wal_files")]
+    own = [name for name in files if int(name[:8], 16) in history.timelines]
+    segment_bytes = row["wal_segment_bytes"]
+    return Wal(
+        history=history,
+        written=parse_lsn(row["written"]),
+        segment_bytes=segment_bytes,
+        oldest_segment=min(segment_of_file(name, segment_bytes) for name in own),
+        full_page_writes=row["full_page_writes"],
+        is_summarized=row["summarizes_wal"],
+    )
+
+
+def hold_wal(conninfo: Mapping[str, str], slot_name: str, point: Point) -> None:
+    """Let a physical slot hold the WAL from a position on that lies before its own.
+
+    As a standby that has replayed only so far: walsender takes over the position that is reported
+    (PhysicalConfirmReceivedLocation in src/backend/replication/walsender.c). Raises Unreachable in
+    the server's words, for example when that WAL is gone.
+    """
+    from psycopg import pq
+
+    values = {**conninfo, **PHYSICAL_REPLICATION}
+    connection = pq.PGconn.connect(format_conninfo(values).encode())
+    try:
+        if connection.status != pq.ConnStatus.OK:
+            raise _unheld(slot_name, connection.error_message)
+        where = f"{lsn_text(point.lsn)} TIMELINE {point.timeline}"
+        answer = connection.exec_(f'START_REPLICATION SLOT "{slot_name}" PHYSICAL {where}'.encode())
+        if answer.status != pq.ExecStatus.COPY_BOTH:
+            raise _unheld(slot_name, answer.error_message)
+        # Written, flushed and applied up to there; a reply is asked for.
+        connection.put_copy_data(struct.pack(">cQQQQB", b"r", *[point.lsn] * 3, 0, 1))
+        connection.flush()
+        _await_reply(connection)
+    finally:
+        connection.finish()
+
+
+def _await_reply(connection: "PGconn") -> None:
+    """Wait for the reply that was asked for: walsender sends it once it has read our report."""
+    deadline = time.monotonic() + REPLY_S
+    while time.monotonic() < deadline:
+        size, data = connection.get_copy_data(1)
+        if size > 0 and bytes(data[:1]) == b"k":
+            return
+        if size < 0:
+            break
+        if size == 0:
+            select.select([connection.socket], [], [], 0.1)
+            connection.consume_input()
+    raise Unreachable("the primary does not answer as a WAL sender does")
+
+
+def _unheld(slot_name: str, why: bytes) -> Unreachable:
+    return Unreachable(
+        f"replication slot {slot_name} could not hold the WAL",
+        detail=why.decode(errors="replace").strip(),
+    )

@@ -1,0 +1,82 @@
+"""Where the filesystem clones files for free, a clone is changed and the old data stays."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster.site import assert_recovered, left_over, on_hosts
+from tests.cluster.test_ladder import lose_wal, methods
+from tests.harness.cluster import Cluster, ClusterPlan
+from tests.harness.product import Product
+from tests.harness.workspace import Workspace
+from tests.majors import needs_postgresql
+
+
+@pytest.fixture(scope="module", params=[pytest.param(17, marks=needs_postgresql(17))])
+def cluster(
+    request: pytest.FixtureRequest, workspace: Workspace, product: Product, namespaces: None
+) -> Iterator[Cluster]:
+    """Both nodes have their data directory on a filesystem that clones, and a tablespace on it."""
+    plan = ClusterPlan(
+        postgresql_major=request.param,
+        settings={"wal_log_hints": "on", "summarize_wal": "on"},
+    )
+    with on_hosts(workspace, product, plan) as made:
+        made.pgpool.stop()
+        for node in reversed(made.servers):
+            move_to_cloning_filesystem(made, node.node_id)
+        made.pgpool.start()
+        space = made.node(0).data_directory.parent / "ts"
+        made.node(0).create_tablespace("ts", space, also_on=[made.node(1)])
+        made.node(0).execute(
+            "CREATE TABLE filler TABLESPACE ts AS"
+            " SELECT g, repeat('x', 500) t FROM generate_series(1, 20000) g"
+        )
+        yield made
+
+
+def move_to_cloning_filesystem(cluster: Cluster, node_id: int) -> None:
+    node, host = cluster.node(node_id), cluster.host(node_id)
+    node.stop()
+    parent = node.data_directory.parent
+    saved = node.machine.home / "saved"
+    host.run(["mv", str(parent), str(saved)])
+    host.cloning_filesystem(parent, 800)
+    host.run(["sh", "-c", f"cp -a {saved}/. {parent}/"])
+    host.run(["rm", "-rf", str(saved)])
+    node.start()
+
+
+def recover(cluster: Cluster, node_id: int) -> str:
+    before = len(cluster.pgpool.log_text())
+    cluster.recover(node_id)
+    assert_recovered(cluster, node_id)
+    return cluster.pgpool.log_text()[before:]
+
+
+def test_incremental(cluster: Cluster) -> None:
+    node, primary = cluster.node(1), cluster.node(0)
+    node.stop()
+    cluster.pgpool.wait_for_node(1, "down")
+    primary.execute("UPDATE filler SET t = 'changed' WHERE g % 50 = 0")
+    lose_wal(primary, node)
+    log = recover(cluster, 1)
+    assert methods(log) == ["incremental"], log
+    assert "clone the data directory; the old one stays as it is" in log
+    assert "the new server runs, so the old data was removed" in log
+    assert re.search("cannot be undone", log) is None
+
+
+def test_rewind(cluster: Cluster) -> None:
+    old = cluster.primary
+    other = cluster.node(1 - old.node_id)
+    cluster.host(other.node_id).cut(cluster.host(old.node_id))
+    old.execute("CREATE TABLE only_here TABLESPACE ts AS SELECT generate_series(1, 1000)")
+    new = cluster.fail_over()
+    cluster.host(other.node_id).mend(cluster.host(old.node_id))
+    new.execute("CREATE TABLE after_it TABLESPACE ts AS SELECT generate_series(1, 1000)")
+    log = recover(cluster, old.node_id)
+    assert methods(log) == ["rewind"], log
+    assert "clone the data directory" in log
+    assert left_over(old) == []

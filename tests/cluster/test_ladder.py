@@ -1,0 +1,140 @@
+"""The cheapest safe method is chosen, said with its reasons, and ends in equal contents."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster.site import assert_recovered, left_over, on_hosts
+from tests.harness.cluster import Cluster, ClusterPlan
+from tests.harness.command import CommandError
+from tests.harness.postgresql import Server
+from tests.harness.product import Product
+from tests.harness.wal import remove_wal_for
+from tests.harness.workspace import Workspace
+from tests.majors import needs_postgresql
+
+SETTINGS = "/etc/pgpool-recovery.toml"
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param((15, "plain"), id="15-plain"),
+        pytest.param((17, "debian"), marks=needs_postgresql(17), id="17-debian"),
+        pytest.param((18, "plain"), marks=needs_postgresql(18), id="18-plain"),
+    ],
+)
+def cluster(
+    request: pytest.FixtureRequest, workspace: Workspace, product: Product, namespaces: None
+) -> Iterator[Cluster]:
+    major, layout = request.param
+    plan = ClusterPlan(
+        layout=layout,
+        postgresql_major=major,
+        authentication="scram-sha-256",
+        settings={"wal_log_hints": "on"} | ({"summarize_wal": "on"} if major >= 17 else {}),
+    )
+    with on_hosts(workspace, product, plan) as made:
+        made.primary.execute(
+            "CREATE TABLE filler AS SELECT g, repeat('x', 500) t FROM generate_series(1, 60000) g"
+        )
+        yield made
+
+
+def recover(cluster: Cluster, node_id: int) -> str:
+    """Recover a node under load; return what pgpool.log says of it."""
+    before = len(cluster.pgpool.log_text())
+    with cluster.load(name=f"load_{before}", through_pgpool=False) as load:
+        cluster.recover(node_id)
+        load.wait_for_commits(20)
+    assert_recovered(cluster, node_id, load)
+    return cluster.pgpool.log_text()[before:]
+
+
+def methods(log: str) -> list[str]:
+    return re.findall(r"NOTICE:  node \d: plan: ([\w-]+):", log)
+
+
+def test_standby_that_was_stopped_catches_up(cluster: Cluster) -> None:
+    node = cluster.node(1)
+    node.set(work_mem="7MB")
+    node.stop()
+    log = recover(cluster, 1)
+    assert methods(log) == ["catch-up"]
+    assert "not attach: the server of node 1 does not run" in log
+    assert node.sql("show work_mem") == [("7MB",)]
+
+
+def test_standby_that_was_killed_catches_up(cluster: Cluster) -> None:
+    cluster.node(1).kill()
+    assert methods(recover(cluster, 1)) == ["catch-up"]
+
+
+def test_standby_that_streams_is_attached(cluster: Cluster) -> None:
+    before = len(cluster.pgpool.log_text())
+    cluster.pgpool.detach_node(1)
+    cluster.recover(1)
+    assert methods(cluster.pgpool.log_text()[before:]) == ["attach"]
+    assert left_over(cluster.node(1)) == []
+
+
+def lose_wal(primary: Server, node: Server) -> None:
+    """Have the primary recycle all WAL that a stopped node would need."""
+    for slot in primary.slots():
+        primary.drop_slot(slot)
+    remove_wal_for(primary, node)
+
+
+def test_standby_whose_wal_is_gone(cluster: Cluster) -> None:
+    node, primary = cluster.node(1), cluster.node(0)
+    node.stop()
+    cluster.pgpool.wait_for_node(1, "down")
+    primary.execute("UPDATE filler SET t = 'changed' WHERE g % 100 = 0")
+    lose_wal(primary, node)
+    log = recover(cluster, 1)
+    assert methods(log) == ["incremental" if primary.installation.major >= 17 else "basebackup"], (
+        log
+    )
+    assert re.search(
+        r"not catch-up: the primary's WAL from \S+ on timeline \d+ on, .* is gone", log
+    )
+    assert left_over(node) == []
+
+
+def test_ex_primary_that_crashed_is_rewound(cluster: Cluster) -> None:
+    """The last transactions before the crash never reached the standby."""
+    old = cluster.primary
+    old.set(work_mem="9MB")
+    other = cluster.node(1 - old.node_id)
+    cluster.host(other.node_id).cut(cluster.host(old.node_id))
+    old.execute("CREATE TABLE only_here AS SELECT generate_series(1, 1000)")
+    new = cluster.fail_over()
+    cluster.host(other.node_id).mend(cluster.host(old.node_id))
+    new.execute("CREATE TABLE after_it AS SELECT generate_series(1, 1000)")
+    log = recover(cluster, old.node_id)
+    assert methods(log) == ["rewind"], log
+    assert "Its server was not stopped in an orderly way" in log or "not catch-up" in log
+    assert old.sql("show work_mem") == [("9MB",)]
+    with pytest.raises(CommandError, match="does not exist"):
+        old.sql("SELECT * FROM only_here")
+
+
+def test_ex_primary_that_diverged_and_whose_wal_is_gone(cluster: Cluster) -> None:
+    old = cluster.primary
+    other = cluster.node(1 - old.node_id)
+    cluster.host(other.node_id).cut(cluster.host(old.node_id))
+    old.execute("CREATE TABLE only_there AS SELECT generate_series(1, 1000)")
+    new = cluster.fail_over()
+    cluster.host(other.node_id).mend(cluster.host(old.node_id))
+    new.execute("UPDATE filler SET t = 'again' WHERE g % 100 = 1")
+    lose_wal(new, old)
+    log = recover(cluster, old.node_id)
+    if new.installation.major < 17:
+        assert methods(log) == ["basebackup"], log
+        assert f"not rewind: the primary's WAL that node {old.node_id} would need" in log
+    else:
+        assert methods(log) == ["rewind"], log
+        assert "then an incremental base backup" in log
+    with pytest.raises(CommandError, match="does not exist"):
+        old.sql("SELECT * FROM only_there")

@@ -1,0 +1,231 @@
+"""A data directory that is changed itself, and everything that interrupts that.
+
+Promise 4: what is half done cannot be started by accident, and a second recovery completes it.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.cluster.site import assert_recovered, left_over, on_hosts, streams
+from tests.cluster.test_ladder import lose_wal, methods
+from tests.faults.call import Call
+from tests.harness.cluster import Cluster, ClusterPlan
+from tests.harness.postgresql import Server
+from tests.harness.product import Product
+from tests.harness.until import until
+from tests.harness.workspace import Workspace
+from tests.majors import needs_postgresql
+
+SLOW = '[policy]\nmax_rate = "2M"\n'
+
+
+@pytest.fixture(scope="module", params=[pytest.param(17, marks=needs_postgresql(17))])
+def cluster(
+    request: pytest.FixtureRequest, workspace: Workspace, product: Product, namespaces: None
+) -> Iterator[Cluster]:
+    plan = ClusterPlan(
+        postgresql_major=request.param,
+        settings={"wal_log_hints": "on", "summarize_wal": "on"},
+    )
+    with on_hosts(workspace, product, plan) as made:
+        made.primary.execute(
+            "CREATE TABLE filler AS SELECT g, repeat('x', 500) t FROM generate_series(1, 60000) g"
+        )
+        yield made
+
+
+def recover(cluster: Cluster, node_id: int) -> list[str]:
+    """Recover through Pgpool-II, and return the methods."""
+    before = len(cluster.pgpool.log_text())
+    cluster.recover(node_id)
+    assert_recovered(cluster, node_id)
+    return methods(cluster.pgpool.log_text()[before:])
+
+
+@pytest.fixture
+def stale(cluster: Cluster) -> Cluster:
+    """Node 1 down, its WAL gone from the primary, a third of the big table changed."""
+    primary = cluster.primary
+    node = cluster.node(1 - primary.node_id)
+    if not node.is_running:
+        cluster.recover(node.node_id)
+    node.stop()
+    cluster.pgpool.wait_for_node(node.node_id, "down")
+    primary.execute("UPDATE filler SET t = repeat(md5(random()::text), 16) WHERE g % 3 = 0")
+    lose_wal(primary, node)
+    return cluster
+
+
+def target_of(cluster: Cluster) -> tuple[Server, Server]:
+    primary = cluster.primary
+    return primary, cluster.node(1 - primary.node_id)
+
+
+def kill_agent(target: Server) -> None:
+    """End the agent as a crash of its host would."""
+    agents = [p.pid for p in target.machine.processes() if p.argv[-1:] == ("agent",)]
+    target.machine.run(["kill", "-KILL", *map(str, agents)], user="root")
+
+
+@contextmanager
+def on_primary(cluster: Cluster, text: str) -> Iterator[None]:
+    """Have settings on the host of the primary, wherever that is now."""
+    host = cluster.host(cluster.primary.node_id)
+    host.write_file("/etc/pgpool-recovery.toml", text, owner="root", mode=0o644)
+    try:
+        yield
+    finally:
+        host.path("/etc/pgpool-recovery.toml").unlink()
+
+
+def test_incremental_that_is_killed_twice_is_completed_by_the_third(stale: Cluster) -> None:
+    primary, target = target_of(stale)
+    with on_primary(stale, SLOW):
+        for number in (1, 2):
+            call = Call(primary, target, f"killed_{number}")
+            call.says("write the changed blocks")
+            until(lambda: _streams_backup(primary), within_s=20, what="the backup to be sent")
+            kill_agent(target)
+            said = call.ends(20)
+            assert "The target is incomplete." in said, said
+            assert not target.machine.path(target.data_directory).exists()
+            assert left_over(target) == ["data.pgpool_recovery"]
+            primary.execute(f"UPDATE filler SET t = 'between {number}' WHERE g % 7 = {number}")
+            primary.execute(f"CREATE TABLE between_{number} AS SELECT generate_series(1, 1000) g")
+    assert recover(stale, target.node_id) == ["incremental"]
+
+
+def _streams_backup(primary: Server) -> bool:
+    query = "SELECT 1 FROM pg_stat_progress_basebackup WHERE phase LIKE 'streaming%'"
+    return bool(primary.sql(query))
+
+
+ENDS: dict[str, Callable[[Server, Call], object]] = {
+    "cancel": lambda primary, call: primary.execute(
+        f"SELECT pg_cancel_backend({call.backend_pid})"
+    ),
+    "terminate": lambda primary, call: primary.execute(
+        f"SELECT pg_terminate_backend({call.backend_pid})"
+    ),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_incremental_that_is_ended(stale: Cluster, end: str) -> None:
+    primary, target = target_of(stale)
+    with on_primary(stale, SLOW):
+        call = Call(primary, target, end)
+        call.says("write the changed blocks")
+        until(lambda: _streams_backup(primary), within_s=20, what="the backup to be sent")
+        ENDS[end](primary, call)
+        call.ends(10)
+    until(lambda: not _agents(target), within_s=5, what="the agent to be gone")
+    assert not target.machine.path(target.data_directory).exists()
+    assert set(primary.slots()) == set(), "a slot was left behind"
+    assert recover(stale, target.node_id) == ["incremental"]
+
+
+def _agents(target: Server) -> list[int]:
+    return [p.pid for p in target.machine.processes() if p.argv[-1:] == ("agent",)]
+
+
+def test_half_changed_directory_may_be_replaced_as_well(stale: Cluster) -> None:
+    """When summaries are gone meanwhile only a full copy is left; own files survive."""
+    primary, target = target_of(stale)
+    target.start()
+    target.set(work_mem="11MB")
+    target.stop()
+    with on_primary(stale, SLOW):
+        call = Call(primary, target, "replaced")
+        call.says("write the changed blocks")
+        until(lambda: _streams_backup(primary), within_s=20, what="the backup to be sent")
+        kill_agent(target)
+        call.ends(20)
+    with on_primary(stale, '[policy]\nmethods = ["basebackup"]\n'):
+        assert recover(stale, target.node_id) == ["basebackup"]
+    assert target.sql("SHOW work_mem") == [("11MB",)]
+
+
+def diverge(cluster: Cluster) -> tuple[Server, Server]:
+    """Fail over with the old primary ahead; return the new primary and the old one."""
+    old = cluster.primary
+    other = cluster.node(1 - old.node_id)
+    cluster.host(other.node_id).cut(cluster.host(old.node_id))
+    old.execute(
+        "CREATE TABLE IF NOT EXISTS lost (g int); INSERT INTO lost SELECT generate_series(1, 99)"
+    )
+    new = cluster.fail_over()
+    cluster.host(other.node_id).mend(cluster.host(old.node_id))
+    new.execute("UPDATE filler SET t = repeat(md5(random()::text), 16) WHERE g % 3 = 1")
+    return new, old
+
+
+def all_up(cluster: Cluster) -> None:
+    primary, target = target_of(cluster)
+    if not target.is_running:
+        cluster.recover(target.node_id)
+    until(lambda: streams(primary, target.node_id), within_s=20, what="both nodes to be up")
+
+
+def test_rewind_that_is_killed_is_followed_by_a_full_copy(cluster: Cluster) -> None:
+    all_up(cluster)
+    primary, target = diverge(cluster)
+    host = cluster.host(target.node_id)
+    host.shape(8)
+    try:
+        call = Call(primary, target, "rewinding")
+        call.says("need to copy", within_s=60)
+        kill_agent(target)
+        said = call.ends(20)
+    finally:
+        host.shape(None)
+    assert "The target is incomplete." in said
+    assert not target.machine.path(target.data_directory).exists()
+    before = len(cluster.pgpool.log_text())
+    cluster.recover(target.node_id)
+    assert_recovered(cluster, target.node_id)
+    log = cluster.pgpool.log_text()[before:]
+    assert methods(log) == ["basebackup"]
+    assert f"the data of node {target.node_id} was left half changed" in log
+
+
+def test_rewind_that_fails_before_the_first_change_puts_the_directory_back(
+    cluster: Cluster,
+) -> None:
+    """And the ladder goes on down within the same run."""
+    all_up(cluster)
+    _, target = diverge(cluster)
+    wal = target.data_directory / "pg_wal"
+    find = ["find", str(wal), "-maxdepth", "1", "-name", "0000*", "-not", "-newer"]
+    newest = target.machine.run(["sh", "-c", f"ls -t {wal} | grep -E '^[0-9A-F]{{24}}$' | head -1"])
+    keep = str(wal / newest.stdout.strip())
+    target.machine.run([*find, keep, "-not", "-path", keep, "-delete"])
+    before = len(cluster.pgpool.log_text())
+    cluster.recover(target.node_id)
+    assert_recovered(cluster, target.node_id)
+    log = cluster.pgpool.log_text()[before:]
+    assert methods(log)[-1] in ("basebackup", "incremental"), log
+
+
+def test_running_standby_that_does_not_stream_is_stopped_when_the_policy_allows(
+    cluster: Cluster,
+) -> None:
+    all_up(cluster)
+    primary, target = target_of(cluster)
+    target.stop()
+    cluster.pgpool.wait_for_node(target.node_id, "down")
+    primary.execute("UPDATE filler SET t = 'stopped' WHERE g % 3 = 2")
+    lose_wal(primary, target)
+    target.start()
+    call = Call(primary, target, "refused")
+    assert "is running" in call.ends(20)
+    target.sql("SELECT 1")
+    with on_primary(cluster, '[policy]\nstop_running = "standby"\n'):
+        call = Call(primary, target, "allowed")
+        said = call.ends(60)
+    assert "stop the server of the target, as the policy allows" in said
+    assert "plan: incremental" in said
+    assert not target.is_running
+    all_up(cluster)
