@@ -96,25 +96,28 @@ def create_extension(server: Server) -> None:
         server.execute(f"CREATE EXTENSION IF NOT EXISTS {_EXTENSION}", database=database)
 
 
-def install_stock(server: Server, *, over_ssh: bool) -> None:
+def install_stock(server: Server, *, over_ssh: bool, spread_checkpoint: bool = False) -> None:
     """Install stage scripts like the stock samples, and on a primary the stock C extension.
 
-    The scripts take the target for a directory of this machine unless `over_ssh`.
+    The scripts take the target for a directory of this machine unless `over_ssh`. With
+    `spread_checkpoint` the copy begins after one, as that of the samples; otherwise at once.
     """
+    settings = _script_settings(server, over_ssh=over_ssh, spread_checkpoint=spread_checkpoint)
     for script in sorted(_STOCK_SCRIPTS.iterdir()):
-        text = f"#!/bin/bash\n{_script_settings(server, over_ssh=over_ssh)}\n{script.read_text()}"
+        text = f"#!/bin/bash\n{settings}\n{script.read_text()}"
         server.machine.write_file(server.data_directory / script.name, text, mode=0o700)
     if not server.is_in_recovery:
         create_extension(server)
 
 
-def _script_settings(server: Server, *, over_ssh: bool) -> str:
+def _script_settings(server: Server, *, over_ssh: bool, spread_checkpoint: bool) -> str:
     layout = server.layout
     settings = {
         "BINDIR": str(server.installation.bindir),
         "SOCKETS": str(server.machine.socket_directory),
         "LOGS": str(server.machine.log_directory),
         "OVER_SSH": "yes" if over_ssh else "no",
+        "SPREAD_CHECKPOINT": "yes" if spread_checkpoint else "no",
         "PG_CTLCLUSTER": f"{layout.major} main" if isinstance(layout, DebianLayout) else "",
     }
     return "\n".join(f"{name}={shlex.quote(value)}" for name, value in settings.items())

@@ -79,6 +79,19 @@ def test_on_hosts_in_the_debian_layout_on_disk(workspace: Workspace, namespaces:
         assert cluster.contents_equal(0, 1)
 
 
+def test_stock_scripts_that_wait_for_a_spread_checkpoint(
+    workspace: Workspace, namespaces: None
+) -> None:
+    with cluster_on_hosts(workspace, ClusterPlan()) as cluster:
+        install_stock(cluster.primary, over_ssh=True, spread_checkpoint=True)
+        cluster.primary.execute("CHECKPOINT")  # It takes 0.1 s for each buffer that it writes.
+        cluster.node(1).lose()
+        cluster.recover(1)
+        assert "checkpoint starting: force wait" in cluster.primary.log_text()
+        assert cluster.contents_equal(0, 1)
+        assert cluster.slots(0) == {"node_1": True}
+
+
 def test_in_native_replication_each_node_gets_what_is_written(
     workspace: Workspace, namespaces: None
 ) -> None:
