@@ -1,0 +1,230 @@
+"""How long until a lost node streams again, and what had to travel: ``python -m bench.recovery``.
+
+Ours beside the stock scripts, which wait for a spread checkpoint as Pgpool-II's samples do, the
+same scripts with ``-c fast``, and the tools by themselves: pg_basebackup -c fast, pg_rewind. Each
+measurement begins from the same data and the same situation; all are made in turn, so that
+whatever else the machine does hits everybody. The clock runs from pcp_recovery_node (or the
+tool's start) until the node streams; in brackets until the command itself had ended, which for
+pcp_recovery_node is when Pgpool-II has attached the node. Bytes are those that the node's host has
+received. Nobody writes meanwhile. The stock scripts are called by our extension, which costs them
+nothing that could be seen here (bench/call.py).
+
+Data lies in memory, so that the link is what limits; twice the size is needed there, and on disk.
+"""
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import psycopg
+
+from bench.contender import CONTENDERS, Contender, NotBroughtBack
+from bench.situation import SITUATIONS, Situation, table
+from bench.snapshot import Snapshot
+from tests.cluster.site import install
+from tests.harness.cluster import Cluster, ClusterPlan
+from tests.harness.cluster_site import cluster_on_hosts
+from tests.harness.command import CommandError
+from tests.harness.contents import wait_for_replay
+from tests.harness.postgresql import Server
+from tests.harness.product import Product, build_product
+from tests.harness.proof import assert_equal
+from tests.harness.traffic import counting
+from tests.harness.until import DeadlineError, until
+from tests.harness.workspace import Workspace
+
+_WITHIN_S = 900
+_HAS_LITTLE_WAL = "SELECT sum(size) < 200e6 FROM pg_ls_waldir()"
+_STREAMS = "SELECT 1 FROM pg_stat_wal_receiver WHERE status = 'streaming'"
+_SETTINGS = {
+    "shared_buffers": "256MB",
+    "max_wal_size": "8GB",
+    "checkpoint_timeout": "5min",
+    "autovacuum": "off",
+}
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One node that came back, or why not."""
+
+    seconds: float = 0.0
+    command_s: float = 0.0
+    megabytes: float = 0.0
+    failure: str | None = None
+
+
+@dataclass
+class Bench:
+    """What is measured, and what came of it so far."""
+
+    cluster: Cluster
+    product: Product
+    snapshot: Snapshot
+    rate_mbit: float
+    prove: bool
+    results: dict[tuple[str, str], list[Measurement]] = field(default_factory=dict)
+
+    def measure(self, situation: Situation, contender: Contender) -> None:
+        """Arrange a situation, let a contender bring the node back, and take it down."""
+        self.snapshot.restore()
+        contender.prepare(self.cluster, self.product)
+        node_id = situation.arrange(self.cluster)
+        self.cluster.pgpool.wait_for_node(node_id, "down")
+        one = self._bring_back(contender, node_id)
+        if self.prove and one.failure is None:
+            assert_equal(self.cluster, node_id)
+        self.results.setdefault((situation.name, contender.name), []).append(one)
+        print(f"  {situation.name}: {contender.name}: {cell([one])}", file=sys.stderr, flush=True)
+
+    def _bring_back(self, contender: Contender, node_id: int) -> Measurement:
+        primary, node, host = (
+            self.cluster.primary,
+            self.cluster.node(node_id),
+            self.cluster.host(node_id),
+        )
+        host.shape(self.rate_mbit)
+        try:
+            with counting(host) as traffic, ThreadPoolExecutor(1) as pool:
+                began = time.monotonic()
+                command = pool.submit(contender.bring_back, self.cluster, primary, node)
+                streams_at = _streams_at(node, command)
+                command_s = command.result() - began
+        except (NotBroughtBack, CommandError, DeadlineError) as failed:
+            return Measurement(failure=str(failed))
+        finally:
+            host.shape(None)
+        return Measurement(streams_at - began, command_s, traffic.received_bytes / 1e6)
+
+    def report(self) -> None:
+        """Print a row for each situation and a column for each contender."""
+        names = [contender.name for contender in CONTENDERS]
+        names = [name for name in names if any(name == of for _, of in self.results)]
+        situations = dict.fromkeys(situation for situation, _ in self.results)
+        rows = [
+            [of, *(cell(self.results.get((of, name), [])) for name in names)] for of in situations
+        ]
+        rows.insert(0, ["situation", *names])
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        for row in rows:
+            print(
+                "  ".join(
+                    word.ljust(width) for word, width in zip(row, widths, strict=True)
+                ).rstrip()
+            )
+        for (situation, name), measured in self.results.items():
+            for failure in {one.failure for one in measured if one.failure}:
+                print(f"\n{situation}, {name} failed: {failure}")
+
+
+def _streams_at(node: Server, command: "Future[float]") -> float:
+    """Return when the node's WAL receiver streams, which may be before its command ends or after.
+
+    The primary's word would not do: it has a walsender that streams for pg_basebackup as well.
+    """
+    conninfo = node.conninfo_from_here(dbname="postgres")
+
+    def streams() -> bool:
+        if command.done():
+            command.result()
+        with psycopg.connect(conninfo) as connection:
+            return connection.execute(_STREAMS).fetchone() is not None
+
+    until(streams, within_s=_WITHIN_S, what="the node to stream", tolerating=(psycopg.Error,))
+    return time.monotonic()
+
+
+def cell(measured: Sequence[Measurement]) -> str:
+    """Return medians: seconds, those of the command in brackets, and megabytes.
+
+    >>> cell([Measurement(2.04, 3.51, 17.2)])
+    '2.0 s (3.5), 17 MB'
+    >>> cell([])
+    '-'
+    """
+    good = [one for one in measured if one.failure is None]
+    if not good:
+        return "failed" if measured else "-"
+    seconds, command_s, megabytes = (
+        statistics.median(getattr(one, name) for one in good)
+        for name in ("seconds", "command_s", "megabytes")
+    )
+    return f"{seconds:.1f} s ({command_s:.1f}), {megabytes:.0f} MB"
+
+
+def main() -> None:
+    """Build a cluster with data once, and measure."""
+    options = _options()
+    summaries = {"summarize_wal": "on"} if options.major >= 17 else {}
+    plan = ClusterPlan(
+        postgresql_major=options.major,
+        settings=_SETTINGS | summaries,
+        initdb_options=("--data-checksums",),
+    )
+    situations = [one for one in SITUATIONS if any(word in one.name for word in options.situation)]
+    contenders = [one for one in CONTENDERS if one.name in options.contender]
+    with Workspace() as workspace, cluster_on_hosts(workspace, plan) as cluster:
+        product = build_product(workspace)
+        _load(cluster, options.gigabytes)
+        install(cluster, product)
+        snapshot = Snapshot(cluster, workspace.make("snapshot"))
+        bench = Bench(cluster, product, snapshot, options.rate, options.prove)
+        print(
+            f"PostgreSQL {options.major}, {snapshot.megabytes:.0f} MB, {options.rate:g} Mbit/s,"
+            f" medians of {options.repeat}",
+            flush=True,
+        )
+        for _ in range(options.repeat):
+            for situation in situations:
+                for contender in contenders:
+                    if contender.applies_to(situation):
+                        bench.measure(situation, contender)
+        bench.report()
+
+
+def _load(cluster: Cluster, gigabytes: float) -> None:
+    """Load the table, let go of the WAL of that on both nodes, and keep all WAL from now on.
+
+    pg_rewind would copy what lies there. The restart is for the server to forget how much it wrote:
+    it would go on recycling segments.
+    """
+    primary, node = cluster.servers
+    primary.execute(table(gigabytes))
+    for server in (primary, node):
+        server.restart()
+    until(lambda: _have_little_wal(primary, node), within_s=120, what="WAL to go")
+    for server in (primary, node):
+        server.set(wal_keep_size="8GB")
+
+
+def _have_little_wal(primary: Server, node: Server) -> bool:
+    primary.execute("SELECT pg_switch_wal(); CHECKPOINT;")
+    wait_for_replay(node, primary.wal_position(), within_s=_WITHIN_S)
+    node.execute("CHECKPOINT")
+    query = _HAS_LITTLE_WAL
+    return all(server.sql(query) == [("t",)] for server in (primary, node))
+
+
+def _options() -> argparse.Namespace:
+    names = [one.name for one in CONTENDERS]
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.recovery", formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--major", type=int, default=15, help="of PostgreSQL")
+    parser.add_argument("--gigabytes", type=float, default=2.0, help="of data")
+    parser.add_argument("--rate", type=float, default=1000, help="of the link, in Mbit/s")
+    parser.add_argument("--repeat", type=int, default=3, help="times each is measured")
+    parser.add_argument(
+        "--situation", nargs="+", default=[""], help="those with one of these words"
+    )
+    parser.add_argument("--contender", nargs="+", default=names, choices=names)
+    parser.add_argument("--prove", action="store_true", help="that the node equals the primary")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

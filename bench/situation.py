@@ -1,0 +1,82 @@
+"""What may have become of a node: the situations from which it is brought back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.harness.cluster import Cluster
+from tests.harness.contents import wait_for_replay
+from tests.harness.wal import remove_wal_for
+
+_BYTES_PER_ROW = 1100
+_TABLE = """
+CREATE TABLE big (id bigint PRIMARY KEY, value int NOT NULL, filler text NOT NULL);
+INSERT INTO big SELECT n, 0, repeat(md5(n::text), 31) FROM generate_series(1, {rows}) AS n;
+VACUUM (FREEZE, ANALYZE) big;
+"""
+# Rows are changed in runs of 1000 side by side, the runs all over the table.
+_CHANGE = "UPDATE big SET value = value + 1 WHERE id / 1000 % 100 < {percent};"
+
+
+def table(gigabytes: float) -> str:
+    """Return SQL that makes a table of about that size with its index."""
+    return _TABLE.format(rows=round(gigabytes * 1e9 / _BYTES_PER_ROW))
+
+
+def changed(percent: int) -> str:
+    """Return SQL that changes this share of the rows."""
+    return _CHANGE.format(percent=percent)
+
+
+@dataclass(frozen=True)
+class Situation:
+    """`arrange` makes it and returns the node that is down; Pgpool-II has not noticed yet."""
+
+    name: str
+    arrange: Callable[[Cluster], int]
+    has_diverged: bool = False
+
+
+def _stopped(cluster: Cluster) -> int:
+    cluster.node(1).stop()
+    cluster.node(0).execute(f"{changed(2)} CHECKPOINT;")
+    return 1
+
+
+def _diverged(cluster: Cluster) -> int:
+    """Node 0 was primary, and wrote what node 1 did not get before it was promoted."""
+    old, new = cluster.node(0), cluster.node(1)
+    wait_for_replay(new, old.wal_position())
+    cluster.host(0).cut(cluster.host(1))
+    old.execute(changed(1))
+    cluster.fail_over()
+    cluster.host(0).mend(cluster.host(1))
+    new.execute(f"{changed(2)} CHECKPOINT;")
+    return 0
+
+
+def _stale(cluster: Cluster) -> int:
+    cluster.node(1).stop()
+    cluster.node(0).execute(changed(2))
+    remove_wal_for(cluster.node(0), cluster.node(1))
+    return 1
+
+
+def _empty(cluster: Cluster) -> int:
+    cluster.node(1).lose()
+    cluster.node(0).execute("CHECKPOINT;")
+    return 1
+
+
+def _after_writes(cluster: Cluster) -> int:
+    cluster.node(1).stop()
+    cluster.node(0).execute(f"CHECKPOINT; {changed(10)}")
+    return 1
+
+
+SITUATIONS = (
+    Situation("stopped standby", _stopped),
+    Situation("diverged ex-primary", _diverged, has_diverged=True),
+    Situation("stale standby, WAL gone", _stale),
+    Situation("new, empty node", _empty),
+    Situation("after writes, no checkpoint", _after_writes),
+)
