@@ -19,6 +19,7 @@ from pgpool_recovery.agent.program import Stop
 from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.wal import History, lsn_text
 from pgpool_recovery.plan.facts import Base, RelationSegment
+from pgpool_recovery.postgres.base_backup import Limits
 
 ANSWER_WITHIN_S = 120
 TICK_S = 0.01
@@ -47,6 +48,7 @@ def back_up(wish: dict[str, Any], conversation: Path) -> None:
         conninfo=wish["conninfo"],
         left_out=[RelationSegment(**segment) for segment in wish["left_out"]],
         locations={int(oid): location for oid, location in wish["locations"].items()},
+        limits=Limits(silence_s=wish["silence_s"]),
     )
     with begin.begin_backup(request, Stop()) as backup:
         write(conversation / "begun", as_json(backup.start))

@@ -50,6 +50,7 @@ SUMMARIES = {
 }
 BEGIN_WITHIN_S = 60
 APPLY_WITHIN_S = 120
+SILENCE_S = 20
 MAX_BEGINNINGS = 5
 CONNECTABLE = "SELECT datname FROM pg_database WHERE datallowconn AND datname <> 'template1'"
 _numbers = itertools.count(1)
@@ -174,6 +175,7 @@ class Recovery:
                 "locations": dict(self.locations),
                 "verify_pages": self.verify_pages,
                 "pause_at_bytes": pause_at_bytes,
+                "silence_s": SILENCE_S,
             }
         )
         return Begun(driver, _point(driver.wait_for("begun", BEGIN_WITHIN_S)))

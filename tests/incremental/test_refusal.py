@@ -7,12 +7,14 @@ import pytest
 from pgpool_recovery.agent.incremental.page import is_sound
 from pgpool_recovery.agent.incremental.relation_file import parse_path
 from pgpool_recovery.plan.summaries import newly_left_out
+from tests.harness.host import Host
 from tests.harness.postgresql import Server
 from tests.harness.product import Product
 from tests.harness.template import PASSWORDS, REPLICATION_USER
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
 from tests.incremental.site import (
+    SILENCE_S,
     BackupFailed,
     Recovery,
     assert_equal,
@@ -182,6 +184,20 @@ def test_primary_that_ends_the_backup_in_the_middle(stale: Recovery) -> None:
     assert record["target"] == "incomplete"
     assert record["message"] == "the connection to the primary was lost"
     assert "closed the connection" in record["detail"]
+    stale.run()
+    assert_equal(primary, stale.target)
+
+
+def test_link_that_is_cut_in_the_middle(stale: Recovery) -> None:
+    primary, host = stale.primary, stale.target.machine
+    assert isinstance(host, Host)
+    primary.execute(FILLED.format(table="more", rows=90000))
+    go_on = pause(stale)
+    host.cut()
+    record = go_on().record
+    assert record["target"] == "incomplete"
+    assert record["message"] == f"the primary was silent for {SILENCE_S} s during the base backup"
+    host.mend()
     stale.run()
     assert_equal(primary, stale.target)
 

@@ -26,8 +26,8 @@ TICK_MS = 200
 KEPT_NOTICES = 20
 MANIFEST_CHUNK_BYTES = 65536  # The server parses in pieces of 128 kB and buffers the rest.
 
-ARCHIVE, DATA, PROGRESS, MANIFEST = b"ndpm"
-"""The kinds of message in the COPY OUT (basebackup_copy.c)."""
+ARCHIVE, DATA, PROGRESS = b"ndp"
+"""The kinds of message in a COPY OUT without a manifest (basebackup_copy.c)."""
 
 BROKEN_PROTOCOL = "the primary broke the protocol of a base backup"
 WITHOUT_SUMMARIES = "summarize_wal = on must be set on every node long before it is needed."
@@ -302,21 +302,32 @@ def open_backup(
 
     text = format_conninfo({**conninfo, **PHYSICAL_REPLICATION})
     pgconn = pq.PGconn.connect_start(text.encode())
-    deadline = time.monotonic() + limits.connect_s
-    while (status := pgconn.connect_poll()) != pq.PollingStatus.OK:
+    try:
+        _connect(pgconn, limits.connect_s, check)
+    except BaseException:
+        pgconn.finish()
+        raise
+    return BackupConnection(pgconn, limits, check)
+
+
+def _connect(pgconn: "PGconn", within_s: float, check: Callable[[], None]) -> None:
+    from psycopg.pq import PollingStatus
+
+    deadline = time.monotonic() + within_s
+    while (status := pgconn.connect_poll()) != PollingStatus.OK:
         check()
-        if status == pq.PollingStatus.FAILED or time.monotonic() > deadline:
-            said = _error_message(pgconn)
-            pgconn.finish()
-            raise Unreachable(
-                "could not connect to the primary",
-                detail=said or f"It did not answer within {limits.connect_s:g} s.",
-            )
+        if status == PollingStatus.FAILED:
+            raise _unreachable(_error_message(pgconn))
+        if time.monotonic() > deadline:  # libpq has the first half of the sentence ready.
+            raise _unreachable(f"{_error_message(pgconn)} no answer within {within_s:g} s".strip())
         poll = select.poll()  # The socket changes from one address of the host to the next.
-        is_reading = status == pq.PollingStatus.READING
+        is_reading = status == PollingStatus.READING
         poll.register(pgconn.socket, select.POLLIN if is_reading else select.POLLOUT)
         poll.poll(TICK_MS)
-    return BackupConnection(pgconn, limits, check)
+
+
+def _unreachable(why: str) -> Unreachable:
+    return Unreachable("could not connect to the primary", detail=why)
 
 
 def refusal(said: Iterable[str]) -> Refused:

@@ -27,7 +27,7 @@ from pgpool_recovery.postgres.base_backup import (
     ARCHIVE,
     BROKEN_PROTOCOL,
     DATA,
-    MANIFEST,
+    PROGRESS,
     BackupConnection,
     BackupStart,
 )
@@ -152,7 +152,7 @@ class IncrementalBackup:
                 _finish(archive)
                 names.append(bytes(message[1:]).split(b"\0", 1)[0].decode("utf-8", "replace"))
                 archive = self._begin_archive(names[-1], received)
-            elif kind in (DATA, MANIFEST):
+            elif kind != PROGRESS:
                 raise Undone(BROKEN_PROTOCOL)
         _finish(archive)
         on_progress(received.counts.bytes_received)

@@ -90,6 +90,7 @@ def link_new(data_directory: Path, tablespaces: Tablespaces) -> None:
     """Make the directories and links of the tablespaces that the target does not have yet."""
     for location in tablespaces.directories.values():
         make_directory(location)  # One that is linked may be lost, with its disk.
+        sync(location.parent)
     for oid in tablespaces.new:
         (data_directory / LINKS / str(oid)).symlink_to(tablespaces.directories[oid])
     sync(data_directory / LINKS)
