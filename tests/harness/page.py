@@ -12,6 +12,7 @@ For little-endian machines, blocks of 8 kB, and the layout of PostgreSQL 14 to 1
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 BLOCK_BYTES = 8192
 HEADER_BYTES = 24
@@ -29,6 +30,12 @@ _CID, _CTID, _CTID_POSITION, _INFOMASK, _HOFF = 8, 12, 16, 20, 22
 _XMIN_HINTS = 0x0100 | 0x0200  # HEAP_XMIN_COMMITTED, HEAP_XMIN_INVALID; both: frozen
 _XMAX_HINTS = 0x0400 | 0x0800  # HEAP_XMAX_COMMITTED, HEAP_XMAX_INVALID
 _COMBO_CID = 0x0020
+_FROZEN = ~(_XMAX_HINTS | _COMBO_CID)  # what is compared of t_infomask
+_NOT_FROZEN = _FROZEN & ~_XMIN_HINTS
+_POSITION_AND_INFOMASK = struct.Struct("<H2xH")
+_UINT16 = struct.Struct("<H")
+_SEQUENCE = struct.Struct("<QQ")  # last_value, log_cnt
+_NO_CID = bytes(_CTID - _CID)
 _SPECULATIVE = 0xFFFE  # SpecTokenOffsetNumber
 
 # Where the flags are in special spaces of 16 and of 8 bytes, and flags.
@@ -53,8 +60,7 @@ class Form:
     increment: int = 1
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(NamedTuple):
     """A line pointer that has storage within the page."""
 
     position: int
@@ -123,20 +129,26 @@ def _mask_heap(page: bytearray, block: int) -> None:
     for item in _items(page):
         if item.flags == _LP_NORMAL and item.length >= _TUPLE_HEADER_BYTES:
             _mask_tuple(page, block, item)
-        _erase(page, item.offset + item.length, -item.length % 8)  # padding
+        padding = -item.length % 8
+        if padding:
+            _erase(page, item.offset + item.length, padding)
 
 
 def _mask_tuple(page: bytearray, block: int, item: Item) -> None:
-    """Mask a heap tuple's hints, and the command id, which replay does not know."""
-    _erase(page, item.offset + _CID, 4)
-    infomask = item.offset + _INFOMASK
-    is_frozen = _uint16(page, infomask) & _XMIN_HINTS == _XMIN_HINTS
-    _clear(page, infomask, _XMAX_HINTS | _COMBO_CID | (0 if is_frozen else _XMIN_HINTS))
+    """Mask a heap tuple's hints, and the command id, which replay does not know.
+
+    With as few calls as possible: there may be millions of tuples.
+    """
+    start = item.offset
+    position, infomask = _POSITION_AND_INFOMASK.unpack_from(page, start + _CTID_POSITION)
+    is_frozen = infomask & _XMIN_HINTS == _XMIN_HINTS
+    _UINT16.pack_into(page, start + _INFOMASK, infomask & (_FROZEN if is_frozen else _NOT_FROZEN))
+    page[start + _CID : start + _CTID] = _NO_CID
     # A speculative insertion that was cut off leaves its token here; on the standby the tuple
     # points to itself.
-    if _uint16(page, item.offset + _CTID_POSITION) == _SPECULATIVE:
+    if position == _SPECULATIVE:
         itself = (block >> 16, block & 0xFFFF, item.position)
-        struct.pack_into("<HHH", page, item.offset + _CTID, *itself)
+        struct.pack_into("<HHH", page, start + _CTID, *itself)
 
 
 def _settle_sequence(page: bytearray, increment: int) -> None:
@@ -147,8 +159,10 @@ def _settle_sequence(page: bytearray, increment: int) -> None:
     """
     for item in _items(page):
         data = item.offset + page[item.offset + _HOFF]
-        last_value, log_cnt = struct.unpack_from("<qq", page, data)
-        struct.pack_into("<qq", page, data, last_value + log_cnt * increment, 0)
+        if data + _SEQUENCE.size <= BLOCK_BYTES:
+            last_value, log_cnt = _SEQUENCE.unpack_from(page, data)
+            settled = (last_value + log_cnt * increment) % (1 << 64)
+            _SEQUENCE.pack_into(page, data, settled, 0)
 
 
 def _mask_btree(page: bytearray, _block: int) -> None:
@@ -243,9 +257,9 @@ def _items(page: bytearray) -> Iterator[Item]:
     lower = min(_uint16(page, _LOWER), BLOCK_BYTES)
     count = max(0, lower - HEADER_BYTES) // _POINTER_BYTES
     for position, pointer in enumerate(struct.unpack_from(f"<{count}I", page, HEADER_BYTES), 1):
-        item = Item(position, pointer & 0x7FFF, pointer >> 15 & 3, pointer >> 17)
-        if item.length and item.offset + item.length <= BLOCK_BYTES:
-            yield item
+        offset, length = pointer & 0x7FFF, pointer >> 17
+        if length and offset + length <= BLOCK_BYTES:
+            yield Item(position, offset, pointer >> 15 & 3, length)
 
 
 def _special_bytes(page: bytearray) -> int:
