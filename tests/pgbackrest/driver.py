@@ -13,7 +13,7 @@ from pgpool_recovery.agent.restore import archive_settings, observe_repository, 
 from pgpool_recovery.agent.wire import as_result, result_as
 from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.event import Event, as_text
-from pgpool_recovery.plan.restore import Restoration
+from pgpool_recovery.plan.backup import Restoration
 
 
 def observe(stop: Stop, values: dict[str, Any]) -> Any:

@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 import pytest
 
 from pgpool_recovery.domain.error import Cancelled, Refused, Undone
-from pgpool_recovery.plan.restore import NoBackup
+from pgpool_recovery.plan.backup import NoBackup
 from tests.harness.product import Product
 from tests.harness.system import system_with
 from tests.harness.until import until

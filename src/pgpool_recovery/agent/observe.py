@@ -55,7 +55,7 @@ def observe(request: Observe, stop: Stop) -> TargetFacts:
         addresses=tuple(map(str, own_addresses())),
         data=place,
         wal=_wal_place(contents, request.wal_directory),
-        tablespaces=_tablespaces(request, links),
+        tablespaces=_tablespaces(request, links, is_half=half is not None),
         gone_tablespaces=_gone_tablespaces(links, wanted),
         moved_tablespaces=_moved_tablespaces(request, links),
         is_empty=not entries,
@@ -193,22 +193,30 @@ def _tablespace_links(data: Path) -> dict[int, Path]:
     }
 
 
-def _tablespaces(request: Observe, links: dict[int, Path]) -> dict[int, PlaceFacts]:
+def _tablespaces(
+    request: Observe, links: dict[int, Path], *, is_half: bool
+) -> dict[int, PlaceFacts]:
     """Return where each of the primary's tablespaces goes.
 
     The settings say so, else the node's own link, else it is the primary's path.
     """
     return {
         wanted.oid: _tablespace(
-            wanted, request.tablespace_mapping.get(wanted.location), links.get(wanted.oid)
+            wanted,
+            request.tablespace_mapping.get(wanted.location),
+            links.get(wanted.oid),
+            is_half=is_half,
         )
         for wanted in request.tablespaces
     }
 
 
-def _tablespace(wanted: WantedTablespace, mapped: str | None, own: Path | None) -> PlaceFacts:
+def _tablespace(
+    wanted: WantedTablespace, mapped: str | None, own: Path | None, *, is_half: bool
+) -> PlaceFacts:
+    """Return a tablespace; of a half changed directory the links may be gone, not what is there."""
     location = Path(mapped or own or wanted.location).resolve()
-    is_own = own is not None and own.resolve() == location
+    is_own = is_half or (own is not None and own.resolve() == location)
     return observe_place(location / wanted.directory, is_own=is_own)
 
 

@@ -63,6 +63,14 @@ class TryLogins:
 
 
 @dataclass(frozen=True)
+class LookForBackup:
+    """Return the backup that a restore would take, or why there is none."""
+
+    stanza: str
+    timeout_s: float
+
+
+@dataclass(frozen=True)
 class ReadBase:
     """Return what WAL a directory that was changed has, and from where on it will need more."""
 
@@ -103,9 +111,13 @@ class StopServer:
 
 @dataclass(frozen=True)
 class TakeStep:
-    """Take one step of the plan; it is undone when the conversation ends before `Finish`."""
+    """Take one step of the plan; it is undone when the conversation ends before `Finish`.
+
+    A transfer that stands still for `stall_s` is given up.
+    """
 
     step: TargetStep
+    stall_s: float
 
 
 @dataclass(frozen=True)
@@ -171,6 +183,7 @@ Request = (
     Tidy
     | Observe
     | TryLogins
+    | LookForBackup
     | ReadBase
     | BeginIncremental
     | ApplyIncremental

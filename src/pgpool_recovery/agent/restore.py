@@ -19,7 +19,7 @@ from pgpool_recovery.domain.wal import lsn_text
 from pgpool_recovery.pgbackrest.command import archive_get, info_words, into, restore_words
 from pgpool_recovery.pgbackrest.info import read_newest, read_tablespaces
 from pgpool_recovery.pgbackrest.output import read_error, read_file_line, read_told_line
-from pgpool_recovery.plan.restore import Backup, NoBackup, Restoration
+from pgpool_recovery.plan.backup import Backup, NoBackup, Restoration
 
 NAME = "pgbackrest"
 ANSWER_S = 30.0

@@ -26,6 +26,7 @@ from pgpool_recovery.agent.protocol import (
     DiscardOld,
     Finish,
     Greeting,
+    LookForBackup,
     Message,
     Observe,
     Ping,
@@ -39,6 +40,7 @@ from pgpool_recovery.agent.protocol import (
     TryLogins,
     Undo,
 )
+from pgpool_recovery.agent.restore import observe_repository
 from pgpool_recovery.agent.start import last_lines, start, stop_server
 from pgpool_recovery.agent.steps import Steps
 from pgpool_recovery.agent.wire import as_result, decode_request, encode_message
@@ -121,6 +123,8 @@ class Agent:
                 return observe(request, self._stop)
             case TryLogins():
                 return try_logins(request, self._stop)
+            case LookForBackup(stanza, timeout_s):
+                return observe_repository(stanza, self._stop, timeout_s=timeout_s)
             case ReadBase():
                 return read_local_wal(request, self._stop)
             case StopServer():
@@ -131,8 +135,8 @@ class Agent:
                 self._steps.apply_incremental(step)
             case AbortIncremental():
                 self._steps.abort_incremental()
-            case TakeStep(step):
-                self._steps.take(step)
+            case TakeStep(step, stall_s):
+                self._steps.take(step, stall_s)
             case Undo():
                 return self._steps.undo()
             case Finish():

@@ -10,6 +10,7 @@ from pgpool_recovery.agent.configuration import (
     write_standby_settings,
 )
 from pgpool_recovery.agent.own_files import keep_own_files, own_directory
+from pgpool_recovery.agent.restore import archive_settings
 from pgpool_recovery.agent.swap import note_former_slot
 from pgpool_recovery.agent.workspace import remove, sync
 from pgpool_recovery.plan.step import ConfigureStandby, Repoint
@@ -90,4 +91,6 @@ def standby_settings(step: ConfigureStandby | Repoint, own: Path) -> dict[str, s
         "primary_slot_name": step.slot_name,
         "recovery_target_timeline": "latest",
     }
+    if isinstance(step, ConfigureStandby) and step.backup is not None:
+        settings |= archive_settings(step.backup, step.places.data.path)
     return settings if step.port is None else {**settings, "port": str(step.port)}

@@ -14,6 +14,7 @@ from pgpool_recovery.agent.meter import Meter
 from pgpool_recovery.agent.own_files import own_directory
 from pgpool_recovery.agent.program import Stop
 from pgpool_recovery.agent.protocol import BeginIncremental
+from pgpool_recovery.agent.restore import restore_backup
 from pgpool_recovery.agent.rewind import Untouched, rewind
 from pgpool_recovery.agent.standby import Before, configure_standby, repoint
 from pgpool_recovery.domain.error import Refused
@@ -34,6 +35,7 @@ from pgpool_recovery.plan.step import (
     RemoveOld,
     Repoint,
     Reserve,
+    RestoreBackup,
     Rewind,
     SwapIn,
     TakeOut,
@@ -67,7 +69,7 @@ class Steps:
         self._has_put_back = False
         self._has_removed_old = False
 
-    def take(self, step: TargetStep) -> None:  # noqa: C901 - one case for each step
+    def take(self, step: TargetStep, stall_s: float) -> None:  # noqa: C901 - one case for each step
         """Take one step."""
         match step:
             case Reserve(places):
@@ -97,6 +99,8 @@ class Steps:
                 swap.take_data_out(places.data)
             case Rewind():
                 self._rewind(step)
+            case RestoreBackup():
+                self._restore(step, stall_s)
             case PutInPlace(places):
                 swap.put_taken_in_place(places.data)
 
@@ -142,6 +146,14 @@ class Steps:
         backup, self._backup = self._backup, None
         if backup is not None:
             backup.abort()
+
+    def _restore(self, step: RestoreBackup, stall_s: float) -> None:
+        workspace = Path(step.places.data.workspace)
+        swap.mark_changing(workspace, Method.RESTORE)
+        restore_backup(
+            step.restoration, step.bin_directory, self._stop, self._emit, stall_s=stall_s
+        )
+        swap.mark_changing(workspace, FINISHED)
 
     def _rewind(self, step: Rewind) -> None:
         workspace = Path(step.places.data.workspace)

@@ -35,15 +35,23 @@ class ReplicationSettings:
 
 
 @dataclass(frozen=True)
+class PgBackRestSettings:
+    """The stanza of the cluster, when there is a repository to restore from."""
+
+    stanza: str | None = None
+
+
+@dataclass(frozen=True)
 class TimeoutSettings:
     """How long is waited, in seconds.
 
-    For the look at a data directory, however many files it has; for a copy that does not get on;
-    for any other step; for a stop; for a start until it accepts connections; for it to stream
-    then; for it to catch up.
+    For the look at a data directory, however many files it has; for what pgBackRest says of its
+    repository; for a transfer that does not get on; for any other step; for a stop; for a start
+    until it accepts connections; for it to stream then; for it to catch up.
     """
 
     observe_s: float = 1800.0
+    repository_s: float = 30.0
     stall_s: float = 900.0
     step_s: float = 86400.0
     stop_s: float = 300.0
@@ -80,6 +88,7 @@ class Settings:
     agent: AgentSettings = field(default_factory=AgentSettings)
     primary: PrimarySettings = field(default_factory=PrimarySettings)
     replication: ReplicationSettings = field(default_factory=ReplicationSettings)
+    pgbackrest: PgBackRestSettings = field(default_factory=PgBackRestSettings)
     policy: Policy = field(default_factory=Policy)
     timeout: TimeoutSettings = field(default_factory=TimeoutSettings)
     node: dict[NodeId, NodeSettings] = field(default_factory=dict)

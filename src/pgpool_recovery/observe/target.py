@@ -4,9 +4,16 @@ import socket
 from dataclasses import replace
 
 from pgpool_recovery.agent.conversation import Conversation
-from pgpool_recovery.agent.protocol import Observe, Tidy, TryLogins, WantedTablespace
+from pgpool_recovery.agent.protocol import (
+    LookForBackup,
+    Observe,
+    Tidy,
+    TryLogins,
+    WantedTablespace,
+)
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.node import RecoveryRequest
+from pgpool_recovery.plan.backup import Backup, NoBackup
 from pgpool_recovery.plan.divergence import base_of, may_need_rewind
 from pgpool_recovery.plan.facts import Facts, Login, PrimaryFacts, TargetFacts
 from pgpool_recovery.plan.login import LOCAL_HOSTS, login_candidates, rewind_candidates
@@ -55,7 +62,13 @@ def observe_target(
     )
     logins = agent.ask(TryLogins(candidates, directory), tuple[Login, ...], timeout_s=patience)
     summaries = observe_summaries(connection, primary, target)
-    facts = Facts(primary=primary, target=target, logins=logins, summaries=summaries)
+    facts = Facts(
+        primary=primary,
+        target=target,
+        logins=logins,
+        summaries=summaries,
+        backup=observe_backup(agent, settings),
+    )
     if not may_need_rewind(facts):
         return facts
     for_sql = rewind_candidates(
@@ -64,6 +77,17 @@ def observe_target(
     asked = TryLogins(for_sql, directory, is_replication=False)
     rewind_logins = agent.ask(asked, tuple[Login, ...], timeout_s=patience)
     return replace(facts, rewind_logins=rewind_logins)
+
+
+def observe_backup(agent: Conversation, settings: Settings) -> Backup | NoBackup | None:
+    """Return what the target sees in the pgBackRest repository, when one is configured."""
+    stanza = settings.pgbackrest.stanza
+    if stanza is None:
+        return None
+    asked = LookForBackup(stanza, timeout_s=settings.timeout.repository_s)
+    patience = 3 * settings.timeout.repository_s  # It asks twice.
+    found: Backup | NoBackup = agent.ask(asked, Backup | NoBackup, timeout_s=patience)  # type: ignore[arg-type]
+    return found
 
 
 def observe_summaries(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pgpool_recovery.domain.control_data import ControlData
 from pgpool_recovery.domain.wal import History, Lsn, Point
+from pgpool_recovery.plan.backup import Backup, NoBackup
 from pgpool_recovery.plan.rejection import Rejection
 
 Conninfo = dict[str, str]
@@ -92,23 +93,6 @@ class LocalWal:
         """
         begin, end = (point.lsn // segment_bytes for point in (self.base.redo, self.base.end))
         return max(begin, min(self.missing - 1, end))
-
-
-@dataclass(frozen=True)
-class Repository:
-    """What pgBackRest says of the newest backup that a restore on the target would use.
-
-    `start` and `stop` are its WAL positions; a standby that is made of it needs all WAL from
-    `start` on, from the archive (`archived`: the last WAL file there) or from the primary.
-    """
-
-    stanza: str
-    label: str
-    start: Point
-    stop: Point
-    system_identifier: str
-    size_bytes: int
-    archived: str | None
 
 
 @dataclass(frozen=True)
@@ -292,6 +276,7 @@ class Facts:
 
     `rewind_logins` are SQL connections that were tried for pg_rewind. `summaries` says why the WAL
     summaries of the primary do not lead from the target's base to now; nothing when they do.
+    `backup` is what the target sees in the pgBackRest repository; nothing when none is configured.
     """
 
     primary: PrimaryFacts
@@ -299,4 +284,4 @@ class Facts:
     logins: tuple[Login, ...]
     rewind_logins: tuple[Login, ...] = ()
     summaries: Rejection | None = None
-    repository: Repository | Rejection | None = None
+    backup: Backup | NoBackup | None = None

@@ -1,9 +1,11 @@
 """What the methods share that change the data directory itself, or a clone of it."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from pgpool_recovery.domain.event import megabytes
 from pgpool_recovery.domain.wal import Point
+from pgpool_recovery.plan.backup import Backup
 from pgpool_recovery.plan.plan import OldData
 from pgpool_recovery.plan.refusal import reject_foreign
 from pgpool_recovery.plan.rejection import Rejection
@@ -12,7 +14,11 @@ from pgpool_recovery.plan.step import Clone, PutInPlace, Reserve, Step, SwapIn, 
 
 
 def in_place_steps(
-    situation: Situation, changes: Sequence[Step], *, hold_from: Point | None
+    situation: Situation,
+    changes: Sequence[Step],
+    *,
+    hold_from: Point | None = None,
+    backup: Backup | None = None,
 ) -> tuple[Step, ...]:
     """Return the steps around the changes: on a clone where that is free, else on the only copy."""
     places = situation.places
@@ -22,10 +28,12 @@ def in_place_steps(
         situation.slot_step(hold_from=hold_from),
     ]
     if changes_clone(situation):
-        return (*begin, Clone(places), *changes, situation.configure(places), SwapIn(places))
+        configure = replace(situation.configure(places), backup=backup)
+        return (*begin, Clone(places), *changes, configure, SwapIn(places))
     taking = [] if situation.is_taken_out else [TakeOut(places.in_place())]
     own = places.in_place()
-    return (*begin, *taking, *changes, situation.configure(own), PutInPlace(own))
+    configure = replace(situation.configure(own), backup=backup)
+    return (*begin, *taking, *changes, configure, PutInPlace(own))
 
 
 def changes_clone(situation: Situation) -> bool:
@@ -46,6 +54,8 @@ def old_data(situation: Situation) -> OldData:
     """Return what becomes of the old data."""
     if situation.is_taken_out:
         return OldData.HALF
+    if not situation.facts.target.is_data_directory:
+        return OldData.NONE
     return OldData.STAYS if changes_clone(situation) else OldData.CHANGED
 
 

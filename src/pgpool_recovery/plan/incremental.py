@@ -36,7 +36,7 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         slot_name=situation.target.slot_name,
         moved_bytes=min(moved, total),
         old_data=old_data(situation),
-        steps=in_place_steps(situation, [incremental_step(situation)], hold_from=None),
+        steps=in_place_steps(situation, [incremental_step(situation)]),
     )
 
 

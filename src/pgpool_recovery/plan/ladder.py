@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from pgpool_recovery.domain.node import Target
-from pgpool_recovery.plan import attach, basebackup, catch_up, incremental, rewind
+from pgpool_recovery.plan import attach, basebackup, catch_up, incremental, restore, rewind
 from pgpool_recovery.plan.facts import Facts
 from pgpool_recovery.plan.plan import PassedOver, Plan
 from pgpool_recovery.plan.policy import Method, Policy
@@ -19,6 +19,7 @@ METHODS: dict[Method, Propose] = {
     Method.CATCH_UP: catch_up.propose,
     Method.REWIND: rewind.propose,
     Method.INCREMENTAL: incremental.propose,
+    Method.RESTORE: restore.propose,
     Method.BASEBACKUP: basebackup.propose,
 }
 
@@ -33,7 +34,7 @@ def make_plan(
     situation = Situation(target, facts, policy)
     passed: list[PassedOver] = list(failed)
     tried = {over.method for over in passed}
-    methods = [m for m in policy.methods if m in METHODS and m not in tried]
+    methods = [method for method in policy.methods if method not in tried]
     if Method.ATTACH in methods:
         made = attach.propose(situation)
         if isinstance(made, Plan):
@@ -45,7 +46,8 @@ def make_plan(
         made = METHODS[method](situation)
         if isinstance(made, Plan):
             return replace(made, passed_over=tuple(passed), notes=tuple(notes(target, facts)))
-        passed.append(PassedOver(method, made))
+        if made != (restore.NOT_CONFIGURED,):  # Nobody expects it to be used then.
+            passed.append(PassedOver(method, made))
     return tuple(_none(passed))
 
 

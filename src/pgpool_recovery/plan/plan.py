@@ -7,7 +7,7 @@ from pgpool_recovery.domain.event import megabytes
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.plan.policy import Method
 from pgpool_recovery.plan.rejection import Rejection
-from pgpool_recovery.plan.step import Incremental, RemoveOld, Rewind, Step
+from pgpool_recovery.plan.step import Incremental, RemoveOld, RestoreBackup, Rewind, Step
 
 
 class OldData(Enum):
@@ -61,7 +61,7 @@ class Plan:
     def point_of_no_return(self) -> Step | None:
         """The step before which everything can be undone; None when all can be until the end."""
         is_only_copy = self.old_data is OldData.CHANGED
-        changing = (RemoveOld, Rewind, Incremental) if is_only_copy else (RemoveOld,)
+        changing = (RemoveOld, Rewind, Incremental, RestoreBackup) if is_only_copy else (RemoveOld,)
         return next((step for step in self.steps if isinstance(step, changing)), None)
 
     @property

@@ -1,7 +1,6 @@
 """The method restore: the newest backup of a pgBackRest repository, then WAL from there on."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from pgpool_recovery.domain.error import Refused, Unreachable
 from pgpool_recovery.domain.wal import (
@@ -13,66 +12,68 @@ from pgpool_recovery.domain.wal import (
     segment_number,
     segment_of_file,
 )
-from pgpool_recovery.plan.facts import Repository
+from pgpool_recovery.plan.backup import Backup, NoBackup, Repository, Restoration
+from pgpool_recovery.plan.in_place import (
+    changes_clone,
+    in_place_steps,
+    locations,
+    old_data,
+    reject_in_place,
+)
+from pgpool_recovery.plan.plan import Plan
+from pgpool_recovery.plan.policy import Method
 from pgpool_recovery.plan.rejection import Rejection
-
-METHOD = "restore"
-
-
-@dataclass(frozen=True)
-class BackupTablespace:
-    """A tablespace of a backup, and its location on the node that was backed up."""
-
-    oid: int
-    name: str
-    location: str
-
-
-@dataclass(frozen=True)
-class Backup:
-    """The backup that a restore on the target would take, as the target sees it.
-
-    `program` is pgbackrest on the target, `repo` the number by which its configuration knows the
-    repository.
-    """
-
-    program: str
-    repo: int
-    repository: Repository
-    major: int
-    tablespaces: tuple[BackupTablespace, ...]
-
-
-@dataclass(frozen=True)
-class NoBackup:
-    """Why the target sees no backup: `problem` goes on where a message has named the node."""
-
-    problem: str
-    detail: str | None = None
-    hint: str | None = None
-    is_unreachable: bool = False
-
-
-@dataclass(frozen=True)
-class Restoration:
-    """A backup, and where it goes.
-
-    It is restored into `directory`, which may hold old data, and will be started as
-    `data_directory`. `locations` has every tablespace of the backup by its OID. Its WAL is in
-    `wal_directory` when that is not a directory of its own.
-    """
-
-    backup: Backup
-    directory: str
-    data_directory: str
-    wal_directory: str | None
-    locations: dict[int, str]
-
+from pgpool_recovery.plan.situation import Situation
+from pgpool_recovery.plan.step import RestoreBackup
 
 NOT_CONFIGURED = Rejection(
     "no pgBackRest stanza is configured", hint="Name it as stanza in [pgbackrest] of the settings."
 )
 """Nothing to tell a user who has no such repository and did not ask."""
+
+
+def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
+    """Return the plan of a restore, or why there is none."""
+    rejections = tuple(_reject(situation))
+    backup = situation.facts.backup
+    if rejections or not isinstance(backup, Backup):
+        return rejections
+    places = situation.places
+    is_clone = changes_clone(situation)
+    wal = None if places.wal is None else places.wal.new if is_clone else places.wal.path
+    restoration = Restoration(
+        backup=backup,
+        directory=places.data.new,
+        data_directory=places.data.path,
+        wal_directory=wal,
+        locations=locations(situation),
+    )
+    step = RestoreBackup(places, situation.bin_directory, restoration)
+    return Plan(
+        target_name=situation.name,
+        method=Method.RESTORE,
+        summary=f"what differs from backup {backup.repository.label}, from the repository, and WAL",
+        slot_name=situation.target.slot_name,
+        moved_bytes=None,
+        old_data=old_data(situation),
+        steps=in_place_steps(situation, [step], backup=backup),
+    )
+
+
+def _reject(situation: Situation) -> Iterator[Rejection]:
+    primary, wal = situation.facts.primary, situation.wal
+    oldest = wal.begin_of(wal.oldest_segment)
+    yield from reject_restore(
+        situation.name,
+        situation.facts.backup,
+        system_identifier=primary.system_identifier,
+        major=primary.major,
+        history=wal.history,
+        oldest_wal=file_of_segment(oldest.timeline, wal.oldest_segment, wal.segment_bytes),
+        segment_bytes=wal.segment_bytes,
+        tablespaces={space.oid: space.location for space in primary.tablespaces},
+    )
+    yield from reject_in_place(situation)
 
 
 def reject_restore(

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from pgpool_recovery.domain.event import megabytes
 from pgpool_recovery.domain.wal import Point, TimelineId
+from pgpool_recovery.plan.backup import Backup, Restoration
 from pgpool_recovery.plan.facts import Conninfo
 from pgpool_recovery.plan.policy import Rate
 
@@ -210,6 +211,20 @@ class Incremental:
 
 
 @dataclass(frozen=True)
+class RestoreBackup:
+    """Bring the directory to the newest backup of a pgBackRest repository."""
+
+    touches: ClassVar[Touches] = Touches.TARGET
+    places: Places
+    bin_directory: str
+    restoration: Restoration
+
+    def __str__(self) -> str:
+        repository = self.restoration.backup.repository
+        return f"restore what differs from backup {repository.label} of {repository.stanza}"
+
+
+@dataclass(frozen=True)
 class PutInPlace:
     """Put the directory that was taken out back to its place."""
 
@@ -269,6 +284,8 @@ class ConfigureStandby:
     slot_name: str
     former_slot_name: str | None
     port: int | None
+    backup: Backup | None = None
+    """Where WAL comes from that is older than the primary's."""
 
     def __str__(self) -> str:
         return "configure the copy as a standby"
@@ -299,6 +316,7 @@ TargetStep = (
     | TakeOut
     | Rewind
     | Incremental
+    | RestoreBackup
     | PutInPlace
 )
 Step = TargetStep | CreateSlot

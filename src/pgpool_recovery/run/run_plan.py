@@ -116,7 +116,8 @@ class Run:
             self._state = TargetState.INCOMPLETE
 
     def _ask_step(self, step: TargetStep) -> None:
-        self._agent.ask(TakeStep(step), type(None), timeout_s=self._deadlines.step_s)
+        taking = TakeStep(step, self._deadlines.stall_s)
+        self._agent.ask(taking, type(None), timeout_s=self._deadlines.step_s)
 
     def _create_slot(self, step: CreateSlot) -> None:
         self._used_slot, self._has_created_slot = step.name, step.is_new
@@ -129,7 +130,8 @@ class Run:
         progress = CopyProgress(
             self._connection, step.slot_name, self._emit, stall_s=self._deadlines.stall_s
         )
-        self._agent.ask(TakeStep(step), type(None), timeout_s=None, on_tick=progress.look)
+        taking = TakeStep(step, self._deadlines.stall_s)
+        self._agent.ask(taking, type(None), timeout_s=None, on_tick=progress.look)
 
     def _rewind(self, step: Rewind) -> None:
         """Rewind, and see that the primary has what the directory then needs.

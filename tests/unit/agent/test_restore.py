@@ -15,7 +15,7 @@ from pgpool_recovery.agent.restore import (
 )
 from pgpool_recovery.domain.event import Event, Progress, Said
 from pgpool_recovery.pgbackrest.command import into
-from pgpool_recovery.plan.restore import NoBackup
+from pgpool_recovery.plan.backup import NoBackup
 from tests.unit.plan.test_restore import BACKUP
 
 LINES = (

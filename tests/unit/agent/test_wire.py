@@ -35,7 +35,7 @@ def test_every_step_of_a_plan() -> None:
     made = plan(situation)
     for step in made.steps:
         if not isinstance(step, CreateSlot):
-            assert decode_request(encode_request(TakeStep(step))) == TakeStep(step)
+            assert decode_request(encode_request(TakeStep(step, 9.0))) == TakeStep(step, 9.0)
 
 
 def test_facts_as_a_result() -> None:

@@ -1,0 +1,80 @@
+"""The real pcp_recovery_node brings a node back from a repository, when the settings name one."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster.site import assert_recovered, on_hosts, write_settings
+from tests.cluster.test_ladder import lose_wal, methods
+from tests.harness.cluster import Cluster, ClusterPlan
+from tests.harness.product import Product
+from tests.harness.until import until
+from tests.harness.workspace import Workspace
+from tests.pgbackrest.site import STANZA, configure
+
+ARCHIVING = {
+    "archive_mode": "on",
+    "archive_command": f"pgbackrest --stanza={STANZA} archive-push %p",
+}
+
+
+@pytest.fixture(scope="module")
+def cluster(workspace: Workspace, product: Product, namespaces: None) -> Iterator[Cluster]:
+    """The repository is on the host of the primary."""
+    with on_hosts(workspace, product, ClusterPlan(settings=ARCHIVING)) as made:
+        primary = made.primary
+        stanza = {"pg1-path": str(primary.data_directory)}
+        there = {"repo1-host": "node0", "repo1-host-user": "postgres"}
+        configure(made.host(0), {"start-fast": "y"}, stanza)
+        configure(made.host(1), there, stanza)
+        primary.execute(
+            "CREATE TABLE filler AS SELECT g, repeat('x', 500) t FROM generate_series(1, 60000) g"
+        )
+        for words in (["stanza-create"], ["backup", "--type=full"]):
+            primary.machine.run(["pgbackrest", f"--stanza={STANZA}", *words], timeout_s=120)
+        write_settings(made, f'[pgbackrest]\nstanza = "{STANZA}"\n')
+        yield made
+
+
+def recover(cluster: Cluster) -> str:
+    before = len(cluster.pgpool.log_text())
+    with cluster.load(name=f"load_{before}", through_pgpool=False) as load:
+        cluster.recover(1)
+        load.wait_for_commits(20)
+    assert_recovered(cluster, 1, load)
+    return cluster.pgpool.log_text()[before:]
+
+
+def test_standby_whose_wal_is_gone(cluster: Cluster) -> None:
+    node, primary = cluster.node(1), cluster.node(0)
+    node.set(work_mem="7MB")
+    node.stop()
+    cluster.pgpool.wait_for_node(1, "down")
+    primary.execute("UPDATE filler SET t = 'changed' WHERE g % 100 = 0")
+    lose_wal(primary, node)
+    log = recover(cluster)
+    assert methods(log) == ["restore"], log
+    assert "files were as in the backup" in log
+    assert node.sql("SHOW work_mem") == [("7MB",)]
+    ((command,),) = node.sql("SHOW restore_command")
+    assert "pgbackrest" in command
+    assert str(node.data_directory) in command
+
+
+def test_new_empty_node(cluster: Cluster) -> None:
+    cluster.node(1).lose()
+    assert methods(recover(cluster)) == ["restore"]
+
+
+def test_repository_that_is_out_of_reach_is_passed_over(cluster: Cluster) -> None:
+    cluster.node(1).lose()
+    conf = cluster.host(1).path("/etc/pgbackrest.conf")
+    away = conf.with_suffix(".away")
+    conf.rename(away)
+    try:
+        log = recover(cluster)
+    finally:
+        away.rename(conf)
+    assert methods(log) == ["basebackup"]
+    assert "not restore: node 1 cannot be restored from pgBackRest" in log
+    until(lambda: cluster.node(1).is_running, within_s=5, what="node 1")
