@@ -21,7 +21,7 @@ from tests.harness.product import Product, build_product
 from tests.harness.system import system_with
 from tests.harness.template import REPLICATION_USER
 from tests.harness.workspace import Workspace
-from tests.incremental.site import SUMMARIES, Recovery, make_gap
+from tests.incremental.site import SUMMARIES, Recovery, make_gap, restart_cleanly
 
 ROUNDS = 3
 ROWS = 3_000_000  # About 1 GB with the index.
@@ -33,7 +33,9 @@ TABLE = """
 CHANGES = {
     "2 % of the rows, side by side": "UPDATE big SET value = value + 1 WHERE id <= {rows} / 50",
     "1000 rows, scattered": "UPDATE big SET value = value + 1 WHERE id % ({rows} / 1000) = 0",
+    "1 % of the rows, scattered": "UPDATE big SET value = value + 1 WHERE id % 100 = 7",
     "nothing": "SELECT",
+    "every row, sent whole": "UPDATE big SET value = value + 1",
 }
 
 
@@ -57,7 +59,7 @@ def main() -> None:
         site = Site([host, host], host, host, system.installation(major))
         primary, target = build_servers(workspace, plan, site)
         primary.execute(TABLE.format(rows=ROWS))
-        compare_contents(primary, target)
+        restart_cleanly(primary, target)
         for what, statement in CHANGES.items():
             rounds = [
                 one_round(primary, target, product, statement.format(rows=ROWS))
@@ -79,7 +81,8 @@ def one_round(
     began = time.monotonic()
     applied = recovery.back_up()
     ours = Cost(time.monotonic() - began, applied["bytes_received"] / 1e6)
-    print(f"  {applied}", file=sys.stderr)
+    rate = applied["bytes_received"] / 1e6 / applied["seconds"]
+    print(f"  applied at {rate:.0f} MB/s: {applied}", file=sys.stderr)
     recovery.put_back()
     target.start()
     comparison = compare_contents(primary, target)

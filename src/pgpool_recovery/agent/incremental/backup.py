@@ -44,11 +44,6 @@ class Directory:
     path: Path
     stale: StaleDirectory
     vouched: frozenset[str]
-    known: frozenset[str]
-
-    def marker(self, start: Point) -> Marker:
-        """Return the marker for a backup that starts there."""
-        return Marker(self.stale, start.timeline, self.known)
 
 
 @dataclass(frozen=True)
@@ -67,12 +62,14 @@ class IncrementalBackup:
         connection: BackupConnection,
         begun: BackupStart,
         directory: Directory,
+        marker: Marker,
         tablespaces: Tablespaces,
         stop: Stop,
     ) -> None:
         self._connection = connection
         self._begun = begun
         self._directory = directory
+        self._marker = marker
         self._tablespaces = tablespaces
         self._stop = stop
 
@@ -127,7 +124,7 @@ class IncrementalBackup:
     def _raise_guard(self) -> None:
         directory = self._directory.path
         try:
-            raise_guard(directory, self._directory.marker(self.start))
+            raise_guard(directory, self._marker)
         except OSError as error:
             self._connection.close()
             is_touched = is_half_applied(directory)

@@ -15,7 +15,7 @@ from pgpool_recovery.agent.base_backup import KEEPALIVES, SERVER_OPTIONS
 from pgpool_recovery.agent.incremental.backup import Directory, IncrementalBackup
 from pgpool_recovery.agent.incremental.guard import is_half_applied, read_marker
 from pgpool_recovery.agent.incremental.manifest import manifest, wal_ranges
-from pgpool_recovery.agent.incremental.marker import StaleDirectory
+from pgpool_recovery.agent.incremental.marker import Marker, StaleDirectory
 from pgpool_recovery.agent.incremental.received import REPLACED
 from pgpool_recovery.agent.incremental.relation_file import path_of, vouched_paths
 from pgpool_recovery.agent.incremental.stale_directory import UNKNOWN_END, read_stale_directory
@@ -23,7 +23,7 @@ from pgpool_recovery.agent.incremental.tablespace import linked_tablespaces, mat
 from pgpool_recovery.agent.pidfile import read_pid_file
 from pgpool_recovery.agent.program import Stop
 from pgpool_recovery.domain.error import Refused
-from pgpool_recovery.domain.wal import History, Point
+from pgpool_recovery.domain.wal import History, Point, lsn_text
 from pgpool_recovery.plan.facts import Base, Conninfo, RelationSegment
 from pgpool_recovery.postgres.base_backup import BackupConnection, Limits, open_backup
 
@@ -52,29 +52,39 @@ def begin_backup(request: Request, stop: Stop) -> IncrementalBackup:
 
     Refused, with the primary's own words where it refuses, and Unreachable.
     """
-    linked = linked_tablespaces(request.data_directory)
-    directory = _look_at(request, linked, stop)
+    path = request.data_directory
+    _check_directory(path)
+    stale = read_stale_directory(path, request.bin_directory, stop)
+    earlier = read_marker(path) if is_half_applied(path) else None
+    linked = linked_tablespaces(path)
+    known = frozenset(vouched_paths(path, linked, stale.version_directory))
+    if earlier is not None:
+        known &= earlier.vouched
+    left_out = {path_of(segment, stale.version_directory) for segment in request.left_out}
+    directory = Directory(path, stale, vouched=known - left_out)
     conninfo = {**request.conninfo, **KEEPALIVES, "options": SERVER_OPTIONS}
     connection = open_backup(conninfo, request.limits, stop.check)
     try:
-        history = _check_server(connection, directory.stale)
-        check_not_past_fork(directory.stale.base, history)
-        needed = wal_ranges(directory.stale.base, history)
-        identifier = directory.stale.system_identifier
-        connection.upload_manifest(manifest(identifier, needed, directory.vouched))
+        history = _check_server(connection, stale)
+        check_not_past_fork(stale.base, history)
+        began = Point(history.current, history.begin_of(history.current))
+        if earlier is not None:
+            check_same_timeline(earlier.began, began)
+        needed = wal_ranges(stale.base, history)
+        connection.upload_manifest(manifest(stale.system_identifier, needed, directory.vouched))
         begun = connection.start(max_rate_kb=request.max_rate_kb)
+        _check_start(begun.point, history)
         tablespaces = match_tablespaces(
-            linked, begun.tablespaces, request.locations, directory.stale.version_directory
+            linked, begun.tablespaces, request.locations, stale.version_directory
         )
-        _check_timeline(begun.point, history)
     except BaseException:
         connection.close()
         raise
-    return IncrementalBackup(connection, begun, directory, tablespaces, stop)
+    marker = earlier or Marker(stale, began, known)
+    return IncrementalBackup(connection, begun, directory, marker, tablespaces, stop)
 
 
-def _look_at(request: Request, linked: Mapping[int, Path], stop: Stop) -> Directory:
-    path = request.data_directory
+def _check_directory(path: Path) -> None:
     if read_pid_file(path) is not None:
         raise Refused(f"a server runs in {path}", hint="Stop it first.")
     for name in REPLACED:
@@ -83,12 +93,6 @@ def _look_at(request: Request, linked: Mapping[int, Path], stop: Stop) -> Direct
                 f"{path / name} is a symbolic link",
                 hint="Put the directory itself there, or make a full copy.",
             )
-    stale = read_stale_directory(path, request.bin_directory, stop)
-    known = frozenset(vouched_paths(path, linked, stale.version_directory))
-    if is_half_applied(path):
-        known &= read_marker(path).vouched
-    left_out = {path_of(segment, stale.version_directory) for segment in request.left_out}
-    return Directory(path, stale, vouched=known - left_out, known=known)
 
 
 def _check_server(connection: BackupConnection, stale: StaleDirectory) -> History:
@@ -108,9 +112,24 @@ def _check_server(connection: BackupConnection, stale: StaleDirectory) -> Histor
     return history
 
 
-def _check_timeline(start: Point, history: History) -> None:
+def _check_start(start: Point, history: History) -> None:
     if start.timeline != history.current:
         raise Refused("the primary changed its timeline just now", hint="Recover again.")
+
+
+def check_same_timeline(earlier: Point, now: Point) -> None:
+    """Refuse to go on with blocks of another primary whose timeline has the same number.
+
+    Two standbys that were promoted apart from each other, without a common archive, may both take
+    the same number.
+    """
+    if earlier != now:
+        raise Refused(
+            "the target was left half applied from another primary",
+            detail=f"Its timeline {earlier.timeline} began at {lsn_text(earlier.lsn)}, this "
+            f"primary's timeline {now.timeline} at {lsn_text(now.lsn)}.",
+            hint="Make a full copy.",
+        )
 
 
 def check_not_past_fork(base: Base, history: History) -> None:

@@ -5,29 +5,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pgpool_recovery.agent.program import Stop, run
+from pgpool_recovery.domain.control_data import ControlData, parse_control_data
 from pgpool_recovery.domain.error import Refused
-from pgpool_recovery.domain.wal import Lsn, Point, TimelineId, parse_lsn
 
 CONTROL_FILE = "global/pg_control"
+PATTERN = (
+    r"(?m)^(Catalog version number|Database block size|Blocks per segment of large relation):"
+    r"\s+([0-9]+)$"
+)
 
 
 @dataclass(frozen=True)
 class ControlFile:
-    """The lines that are needed, in PostgreSQL's words (src/bin/pg_controldata).
+    """What every decision rests on, and in which units the files are to be read."""
 
-    `minimum_recovery` is None when there is none, as on a primary. `is_consistent`: no end of a
-    base backup is still to be reached in recovery.
-    """
-
-    system_identifier: str
+    data: ControlData
     catalog_version: int
-    state: str
-    redo: Point
-    minimum_recovery: Point | None
-    is_consistent: bool
     block_bytes: int
     segment_blocks: int
-    has_checksums: bool
 
 
 def read_control_file(data_directory: Path, bin_directory: Path, stop: Stop) -> ControlFile:
@@ -37,33 +32,17 @@ def read_control_file(data_directory: Path, bin_directory: Path, stop: Stop) -> 
 
 
 def parse_control_file(text: str) -> ControlFile:
-    """Read the output of pg_controldata with LC_ALL=C."""
-    lines = dict(re.findall(r"^([^:]+):\s+(.*?)\s*$", text, re.MULTILINE))
+    """Read the output of pg_controldata with LC_ALL=C; Refused when a line is missing or odd."""
+    lines = dict(re.findall(PATTERN, text))
     try:
         return ControlFile(
-            system_identifier=lines["Database system identifier"],
+            data=parse_control_data(text),
             catalog_version=int(lines["Catalog version number"]),
-            state=lines["Database cluster state"],
-            redo=Point(
-                TimelineId(int(lines["Latest checkpoint's TimeLineID"])),
-                parse_lsn(lines["Latest checkpoint's REDO location"]),
-            ),
-            minimum_recovery=_minimum_recovery(lines),
-            is_consistent=lines["Backup start location"] == "0/0"
-            and lines["Backup end location"] == "0/0"
-            and lines["End-of-backup record required"] == "no",
             block_bytes=int(lines["Database block size"]),
             segment_blocks=int(lines["Blocks per segment of large relation"]),
-            has_checksums=lines["Data page checksum version"] != "0",
         )
-    except (KeyError, ValueError) as error:
+    except KeyError as error:
         raise Refused(
             "could not understand the output of pg_controldata",
             detail=f"The line that is missing or odd: {error}.",
         ) from error
-
-
-def _minimum_recovery(lines: dict[str, str]) -> Point | None:
-    lsn = parse_lsn(lines["Minimum recovery ending location"])
-    timeline = TimelineId(int(lines["Min recovery ending loc's timeline"]))
-    return None if lsn == Lsn(0) else Point(timeline, lsn)

@@ -33,12 +33,12 @@ class StaleDirectory:
 class Marker:
     """What stays true of a directory however often its change is interrupted.
 
-    `timeline` is the primary's when the change began. Only blocks of `vouched` files may be kept:
-    what came into being later may be half of something.
+    `began` is where the timeline of the primary began from which the first blocks came. Only blocks
+    of `vouched` files may be kept: what came into being later may be half of something.
     """
 
     stale: StaleDirectory
-    timeline: TimelineId
+    began: Point
     vouched: frozenset[str]
 
 
@@ -55,7 +55,7 @@ def encode_marker(marker: Marker) -> str:
             "has_checksums": stale.has_checksums,
             "redo": _as_json(stale.base.redo),
             "end": _as_json(stale.base.end),
-            "timeline": marker.timeline,
+            "began": _as_json(marker.began),
             "vouched": sorted(marker.vouched),
         }
     )
@@ -79,7 +79,7 @@ def decode_marker(text: str) -> Marker:
                 has_checksums=bool(values["has_checksums"]),
                 base=Base(_point(values["redo"]), _point(values["end"])),
             ),
-            timeline=TimelineId(int(values["timeline"])),
+            began=_point(values["began"]),
             vouched=frozenset(map(str, values["vouched"])),
         )
     except (ValueError, KeyError, TypeError) as error:

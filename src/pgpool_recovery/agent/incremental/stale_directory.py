@@ -10,18 +10,23 @@ from pgpool_recovery.agent.incremental.backup_label import (
     BACKUP_LABEL,
     MAX_BYTES,
     is_incremental,
-    start_of,
 )
 from pgpool_recovery.agent.incremental.control_file import (
     CONTROL_FILE,
-    ControlFile,
     read_control_file,
 )
 from pgpool_recovery.agent.incremental.guard import is_half_applied, read_marker
 from pgpool_recovery.agent.incremental.marker import Marker, StaleDirectory
 from pgpool_recovery.agent.program import Stop
+from pgpool_recovery.domain.backup_label import parse_backup_label
+from pgpool_recovery.domain.control_data import (
+    IN_ARCHIVE_RECOVERY,
+    SHUT_DOWN,
+    SHUT_DOWN_IN_RECOVERY,
+    ControlData,
+)
 from pgpool_recovery.domain.error import Refused
-from pgpool_recovery.domain.wal import Lsn, Point, TimelineId
+from pgpool_recovery.domain.wal import Lsn, Point
 from pgpool_recovery.plan.facts import Base
 
 UNKNOWN_END = Lsn(2**64 - 1)
@@ -30,7 +35,7 @@ UNKNOWN_END = Lsn(2**64 - 1)
 It is past every position, so that `History.has` says yes while the timeline is the primary's
 current one, where no position can be a foreign one, and no as soon as the primary has left it.
 """
-SETTLED = ("shut down", "shut down in recovery", "in archive recovery")
+SETTLED = (SHUT_DOWN, SHUT_DOWN_IN_RECOVERY, IN_ARCHIVE_RECOVERY)
 
 
 def read_base(data_directory: Path, bin_directory: Path, stop: Stop) -> Base:
@@ -55,12 +60,12 @@ def read_stale_directory(data_directory: Path, bin_directory: Path, stop: Stop) 
     control = read_control_file(data_directory, bin_directory, stop)
     major = (data_directory / "PG_VERSION").read_text().strip()
     return StaleDirectory(
-        system_identifier=control.system_identifier,
+        system_identifier=control.data.system_identifier,
         version_directory=f"PG_{major}_{control.catalog_version}",
         block_bytes=control.block_bytes,
         segment_blocks=control.segment_blocks,
-        has_checksums=control.has_checksums,
-        base=base_of(control, _label(data_directory)),
+        has_checksums=control.data.has_checksums,
+        base=base_of(control.data, _label(data_directory)),
     )
 
 
@@ -69,7 +74,7 @@ def _half_applied(marker: Marker) -> StaleDirectory:
 
     A primary that has left that timeline might have done so before (C3).
     """
-    return marker.stale.with_end(Point(marker.timeline, UNKNOWN_END))
+    return marker.stale.with_end(Point(marker.began.timeline, UNKNOWN_END))
 
 
 def _label(data_directory: Path) -> str | None:
@@ -80,42 +85,42 @@ def _label(data_directory: Path) -> str | None:
         return None
 
 
-def base_of(control: ControlFile, label: str | None) -> Base:
+def base_of(control: ControlData, label: str | None) -> Base:
     """Return the base of a data directory with this control file and backup_label.
 
     While there is a label the control file's REDO is not what recovery begins with: pg_rewind
     leaves the source's there.
     """
+    written = Point(control.timeline, control.redo)
     if label is None:
-        return Base(control.redo, _end_without_label(control))
+        return Base(written, _end_without_label(control, written))
     if is_incremental(label):
         raise Refused(
             "the target is an incremental backup, not a data directory",
             hint="Combine it with its full backup (pg_combinebackup), or make a full copy.",
         )
-    redo = start_of(label)
-    minimum = control.minimum_recovery
-    if control.state != "in archive recovery" or minimum is None:
-        return Base(redo, Point(_later(redo, control.redo), UNKNOWN_END))
-    return Base(redo, _not_before(redo, minimum))
+    redo = parse_backup_label(label)
+    if control.state != IN_ARCHIVE_RECOVERY or control.minimum_end is None:
+        return Base(redo, _unknown_end(redo, written))
+    return Base(redo, _not_before(redo, control.minimum_end))
 
 
-def _end_without_label(control: ControlFile) -> Point:
+def _end_without_label(control: ControlData, redo: Point) -> Point:
     if control.state not in SETTLED:
         raise Refused(
             f'the target\'s cluster state is "{control.state}"',
             detail="Nobody knows where its WAL ends.",
             hint="Let pg_rewind, or a start and a clean stop, bring it to an end that is known.",
         )
-    minimum = control.minimum_recovery or control.redo
+    minimum = control.minimum_end or redo
     if not control.is_consistent:  # A base backup whose end was not reached: it holds later pages.
-        return Point(_later(control.redo, minimum), UNKNOWN_END)
-    return _not_before(control.redo, minimum)
+        return _unknown_end(redo, minimum)
+    return _not_before(redo, minimum)
 
 
 def _not_before(redo: Point, end: Point) -> Point:
     return end if end.lsn >= redo.lsn else redo
 
 
-def _later(one: Point, other: Point) -> TimelineId:
-    return max(one.timeline, other.timeline)
+def _unknown_end(one: Point, other: Point) -> Point:
+    return Point(max(one.timeline, other.timeline), UNKNOWN_END)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pgpool_recovery.agent.incremental.backup import Directory, IncrementalBackup
 from pgpool_recovery.agent.incremental.guard import is_half_applied, read_marker
-from pgpool_recovery.agent.incremental.marker import StaleDirectory
+from pgpool_recovery.agent.incremental.marker import Marker, StaleDirectory
 from pgpool_recovery.agent.incremental.relation_file import vouched_paths
 from pgpool_recovery.agent.incremental.tablespace import (
     linked_tablespaces,
@@ -152,7 +152,8 @@ class Target:
         return IncrementalBackup(
             connection,  # type: ignore[arg-type]
             BackupStart(START, sent),
-            Directory(self.data, STALE, vouched=known, known=known),
+            Directory(self.data, STALE, vouched=known),
+            Marker(STALE, Point(TimelineId(1), Lsn(0)), known),
             match_tablespaces(linked, sent, {NEW_OID: str(self.spaces / "new")}, VERSION),
             stop or Stop(),
         )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pgpool_recovery.agent.incremental.begin import check_not_past_fork
+from pgpool_recovery.agent.incremental.begin import check_not_past_fork, check_same_timeline
 from pgpool_recovery.agent.incremental.stale_directory import UNKNOWN_END
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId
@@ -50,3 +50,12 @@ def test_what_is_not(base: Base, detail: str) -> None:
     with pytest.raises(Refused, match="the target has diverged from the primary") as caught:
         check_not_past_fork(base, HISTORY)
     assert caught.value.detail == f"It has replayed {detail}"
+
+
+def test_half_applied_from_another_primary_with_the_same_timeline_number() -> None:
+    check_same_timeline(point(2, 0x1000), point(2, 0x1000))
+    with pytest.raises(Refused, match="half applied from another primary") as caught:
+        check_same_timeline(point(2, 0x1000), point(2, 0x1100))
+    assert caught.value.detail == (
+        "Its timeline 2 began at 0/1000, this primary's timeline 2 at 0/1100."
+    )
