@@ -1,12 +1,13 @@
 """The story: observe, plan, run, verify."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from pgpool_recovery.agent.conversation import Conversation
-from pgpool_recovery.agent.protocol import DiscardOld, ReadLog, Started
+from pgpool_recovery.agent.protocol import DiscardOld, NoteFailedStart, ReadLog, Started
 from pgpool_recovery.config.settings import Settings
-from pgpool_recovery.domain.error import Incomplete, Undone
+from pgpool_recovery.domain.error import Incomplete, NotStreaming, Undone
 from pgpool_recovery.domain.event import Event, Finished, PlanMade, Said
 from pgpool_recovery.domain.node import OWN_SLOT, RecoveryRequest, Target
 from pgpool_recovery.domain.target_state import TargetState
@@ -87,15 +88,30 @@ def start(target: Target, settings: Settings, emit: Emit) -> Started:
     ):
         primary = observe_primary(connection)
         server = TargetServer(agent, target, settings, emit)
-        started = server.start((primary.bin_directory,))
-        if started.is_standby and started.slot_name is not None:
-            see_streaming(connection, agent, target, started, settings)
-            drop_former_slot(connection, started.former_slot_name, emit)
+        with noting_failure(agent, target, settings):
+            started = server.start((primary.bin_directory,))
+            if started.is_standby and started.slot_name is not None:
+                see_streaming(connection, agent, target, started, settings)
+        drop_former_slot(connection, started.former_slot_name, emit)
         if agent.ask(DiscardOld(target.data_directory), bool, timeout_s=settings.timeout.step_s):
             emit(Said("agent", "the new server runs, so the old data was removed"))
     how = "it was running already" if started.was_running else "it accepts connections"
     emit(Finished(f"{how} on port {started.port}", time.monotonic() - began))
     return started
+
+
+@contextmanager
+def noting_failure(agent: Conversation, target: Target, settings: Settings) -> Iterator[None]:
+    """Have it written down that the server does not follow; that it ended the agent notes itself.
+
+    So the same method is not tried for ever.
+    """
+    try:
+        yield
+    except NotStreaming:
+        note = NoteFailedStart(target.data_directory)
+        agent.ask(note, type(None), timeout_s=settings.agent.answer_s)
+        raise
 
 
 def see_streaming(

@@ -138,3 +138,39 @@ def test_ex_primary_that_diverged_and_whose_wal_is_gone(cluster: Cluster) -> Non
         assert "then an incremental base backup" in log
     with pytest.raises(CommandError, match="does not exist"):
         old.sql("SELECT * FROM only_there")
+
+
+def test_tablespace_that_is_new_when_only_wal_is_needed(cluster: Cluster) -> None:
+    """Its directory is made on the node, or replay would end the server."""
+    primary = cluster.primary
+    node = cluster.node(1 - primary.node_id)
+    node.stop()
+    location = primary.machine.home / "ts_new"
+    primary.create_tablespace("ts_new", location)
+    primary.execute("CREATE TABLE in_new TABLESPACE ts_new AS SELECT 1")
+    assert methods(recover(cluster, node.node_id)) == ["catch-up"]
+    assert node.machine.path(location).is_dir()
+
+
+def test_node_whose_data_is_damaged_gets_more_than_wal(cluster: Cluster) -> None:
+    """Replay ends its server each time; a method that keeps its data would not mend that."""
+    primary = cluster.primary
+    node = cluster.node(1 - primary.node_id)
+    primary.set(full_page_writes="off")  # So that replay needs the page that is not there.
+    primary.execute("CHECKPOINT")
+    node.stop()
+    cluster.pgpool.wait_for_node(node.node_id, "down")
+    ((path,),) = primary.sql("SELECT pg_relation_filepath('filler')")
+    node.machine.run(["truncate", "--size", "0", str(node.data_directory / path)])
+    primary.execute("UPDATE filler SET t = 'x' WHERE g < 100")
+    primary.set(full_page_writes="on")
+    before = len(cluster.pgpool.log_text())
+    for _ in range(2):
+        assert "ERROR" in cluster.pgpool.recovery_node(node.node_id).output
+    said = cluster.pgpool.log_text()[before:]
+    assert methods(said) == ["catch-up", "catch-up"]
+    assert "WAL contains references to invalid pages" in said
+    log = recover(cluster, node.node_id)
+    assert methods(log) == ["basebackup"]
+    assert "has failed 2 times after its last recoveries" in log
+    assert left_over(node) == []

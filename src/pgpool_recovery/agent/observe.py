@@ -18,7 +18,7 @@ from pgpool_recovery.agent.place import NO_DATA, mounts_inside, observe_place, w
 from pgpool_recovery.agent.program import Stop, run
 from pgpool_recovery.agent.protocol import Observe, ReadBase, WantedTablespace
 from pgpool_recovery.agent.standby import STANDBY_SIGNAL
-from pgpool_recovery.agent.swap import changing
+from pgpool_recovery.agent.swap import changing, failed_starts
 from pgpool_recovery.domain.backup_label import parse_backup_label
 from pgpool_recovery.domain.control_data import ControlData, parse_control_data
 from pgpool_recovery.domain.error import Refused
@@ -58,6 +58,7 @@ def observe(request: Observe, stop: Stop) -> TargetFacts:
         tablespaces=_tablespaces(request, links, is_half=half is not None),
         gone_tablespaces=_gone_tablespaces(links, wanted),
         moved_tablespaces=_moved_tablespaces(request, links),
+        linked_tablespaces=tuple(links),
         is_empty=not entries,
         is_data_directory=is_data_directory,
         foreign_entries=() if is_data_directory else tuple(entries[:SHOWN_ENTRIES]),
@@ -75,6 +76,7 @@ def observe(request: Observe, stop: Stop) -> TargetFacts:
         can_clone=_can_clone(data),
         server_pid=None if server is None else server.pid,
         is_standby=(data / STANDBY_SIGNAL).exists(),
+        failed_starts=failed_starts(data),
         managed_by=find_manager(data, request.major),
         is_busy=any(is_locked(workspace) for workspace in workspaces_of(data)),
         bin_directory=bin_directory,

@@ -168,6 +168,13 @@ class ReadLog:
 
 
 @dataclass(frozen=True)
+class NoteFailedStart:
+    """Write down that the server did not come to stream after a recovery."""
+
+    data_directory: str
+
+
+@dataclass(frozen=True)
 class DiscardOld:
     """Remove the old data that waits beside a data directory; answered by its bytes."""
 
@@ -194,6 +201,7 @@ Request = (
     | Finish
     | Start
     | ReadLog
+    | NoteFailedStart
     | DiscardOld
     | Ping
 )

@@ -28,6 +28,7 @@ from pgpool_recovery.agent.protocol import (
     Greeting,
     LookForBackup,
     Message,
+    NoteFailedStart,
     Observe,
     Ping,
     ReadBase,
@@ -145,6 +146,8 @@ class Agent:
                 return start(request, self._stop, lambda line: self._send(Said("agent", line)))
             case ReadLog(log):
                 return last_lines(log)
+            case NoteFailedStart(data_directory):
+                swap.note_failed_start(Path(data_directory).resolve())
             case DiscardOld(data_directory):
                 return swap.discard_old(Path(data_directory).resolve())
         return None

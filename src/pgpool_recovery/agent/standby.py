@@ -12,7 +12,7 @@ from pgpool_recovery.agent.configuration import (
 from pgpool_recovery.agent.own_files import keep_own_files, own_directory
 from pgpool_recovery.agent.restore import archive_settings
 from pgpool_recovery.agent.swap import note_former_slot
-from pgpool_recovery.agent.workspace import remove, sync
+from pgpool_recovery.agent.workspace import make_directory, remove, sync
 from pgpool_recovery.plan.step import ConfigureStandby, Repoint
 from pgpool_recovery.postgres.conninfo import format_conninfo
 
@@ -60,6 +60,8 @@ def repoint(step: Repoint) -> Before:
     """Make a directory a standby of the primary where it is; return how it was before."""
     data = Path(step.places.data.path)
     before = Before(data, {name: _text(data / name) for name in CHANGED})
+    for location in step.new_locations:
+        make_directory(Path(location))
     _signal(data)
     write_standby_settings(data, standby_settings(step, data))
     _note_former_slot(step)

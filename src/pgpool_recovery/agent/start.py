@@ -12,7 +12,7 @@ from pgpool_recovery.agent.pidfile import PidFile, read_pid_file
 from pgpool_recovery.agent.program import KEPT_LINES, Stop, run
 from pgpool_recovery.agent.protocol import LogPosition, Start, Started, StopServer
 from pgpool_recovery.agent.start_way import StartWay, find_way
-from pgpool_recovery.agent.swap import former_slot
+from pgpool_recovery.agent.swap import former_slot, note_failed_start
 from pgpool_recovery.domain.error import Cancelled, Incomplete, RecoveryError, Refused, Unverified
 from pgpool_recovery.domain.target_state import TargetState
 
@@ -35,6 +35,7 @@ def start(request: Start, stop: Stop, tell: Tell) -> Started:
     was_running = read_pid_file(data) is not None
     way = find_way(data, bin_directory, request.start_command, stop, tell)
     log = Log(data, way, is_new=not was_running)
+    control_before = _changed(data)
     try:
         if not was_running:
             tell(f"start the server with {way.name}")
@@ -45,6 +46,10 @@ def start(request: Start, stop: Stop, tell: Tell) -> Started:
         is_running = read_pid_file(data) is not None
         state = TargetState.STARTED if is_running else TargetState.COPIED
         raise cancelled.with_target(state) from cancelled
+    except Incomplete:
+        if _changed(data) != control_before:  # It got as far as its data, which is at fault.
+            note_failed_start(data)
+        raise
     return Started(
         was_running=was_running,
         is_standby=(data / "standby.signal").exists(),
@@ -53,6 +58,11 @@ def start(request: Start, stop: Stop, tell: Tell) -> Started:
         port=server.port,
         log=log.position(),
     )
+
+
+def _changed(data: Path) -> int:
+    """Return when the control file was written last, in nanoseconds."""
+    return (data / "global" / "pg_control").stat().st_mtime_ns
 
 
 def stop_server(request: StopServer, stop: Stop) -> None:

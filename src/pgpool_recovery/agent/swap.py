@@ -35,11 +35,13 @@ from pgpool_recovery.agent.workspace import (
     take_out,
 )
 from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.plan.situation import WORKSPACE
 from pgpool_recovery.plan.step import Place, Places
 
 SWAPPING = "swapping"
 PLACES = "places"
 FORMER_SLOT = "former_slot"
+FAILED_STARTS = "failed_starts"
 TAKEN = "taken"
 WHOLE, DONE = "whole", "done"
 BACKUP_LABEL = "backup_label"
@@ -123,7 +125,7 @@ def release(workspace: Path, held: int) -> None:
     places = _read_places(workspace)
     _remove_copies(places, workspace)
     waits = any(has_old(place) for place in places) or taken(workspace) is not None
-    has_notes = (workspace / OWN).exists() or (workspace / FORMER_SLOT).exists()
+    has_notes = any((workspace / name).exists() for name in (OWN, FORMER_SLOT, FAILED_STARTS))
     if not has_notes and not waits:
         for place in places:
             discard(place)
@@ -218,6 +220,23 @@ def note_former_slot(places: Places, name: str) -> None:
     _write(Path(places.data.workspace) / FORMER_SLOT, name)
 
 
+def note_failed_start(data_directory: Path) -> None:
+    """Count that a server did not come to stream after a recovery."""
+    count = failed_starts(data_directory) + 1
+    found = workspaces_of(data_directory)
+    workspace = (
+        found[0] if found else data_directory.with_name(f"{data_directory.name}.{WORKSPACE}")
+    )
+    make_directory(workspace)
+    _write(workspace / FAILED_STARTS, count)
+
+
+def failed_starts(data_directory: Path) -> int:
+    """Return how often in a row a server has failed after a recovery."""
+    files = (workspace / FAILED_STARTS for workspace in workspaces_of(data_directory))
+    return next((int(json.loads(file.read_text())) for file in files if file.exists()), 0)
+
+
 def forget_former_slot(workspace: Path) -> None:
     """Remove what was written down: the old server may stream by it again."""
     (workspace / FORMER_SLOT).unlink(missing_ok=True)
@@ -234,6 +253,7 @@ def discard_old(data_directory: Path) -> bool:
     found = False
     for workspace in workspaces_of(data_directory):
         if not (workspace / PLACES).exists():
+            remove(workspace)  # There is nothing but a count of failed starts.
             continue
         if is_unstarted(data_directory):
             raise Refused(f"the copy in {data_directory} has not been started")

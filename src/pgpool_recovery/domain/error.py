@@ -110,6 +110,10 @@ class Unverified(RecoveryError):
     sqlstate = "58000"
 
 
+class NotStreaming(Unverified):
+    """The node runs, and does not follow the primary."""
+
+
 class Cancelled(RecoveryError):
     """Somebody ended the run."""
 

@@ -15,11 +15,11 @@ from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.node import RecoveryRequest
 from pgpool_recovery.plan.backup import Backup, NoBackup
 from pgpool_recovery.plan.divergence import base_of, may_need_rewind
-from pgpool_recovery.plan.facts import Facts, Login, PrimaryFacts, TargetFacts
+from pgpool_recovery.plan.facts import Base, Facts, Login, PrimaryFacts, TargetFacts
 from pgpool_recovery.plan.login import LOCAL_HOSTS, login_candidates, rewind_candidates
 from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.postgres.connection import Connection
-from pgpool_recovery.postgres.summaries import summaries_since
+from pgpool_recovery.postgres.summaries import changed_since, summaries_since
 from pgpool_recovery.ssh.locality import is_this_host
 
 
@@ -67,6 +67,7 @@ def observe_target(
         target=target,
         logins=logins,
         summaries=summaries,
+        changed_bytes=observe_changes(connection, primary, target, summaries),
         backup=observe_backup(agent, settings),
     )
     if not may_need_rewind(facts):
@@ -96,12 +97,36 @@ def observe_summaries(
     """Say why the WAL summaries of the primary do not tell what the target lacks."""
     if primary.wal is None or not primary.wal.is_summarized:
         return None  # The plan says so.
+    base = base_in_history(primary, target)
+    return None if base is None else summaries_since(connection, base.redo, primary.wal.history)
+
+
+def observe_changes(
+    connection: Connection,
+    primary: PrimaryFacts,
+    target: TargetFacts,
+    summaries: Rejection | None,
+) -> int | None:
+    """Return the bytes of the blocks that have changed; None when no summaries say it.
+
+    It is not asked where WAL is enough: to count takes as long as there are summaries.
+    """
+    wal, local = primary.wal, target.local_wal
+    if wal is None or not wal.is_summarized or summaries is not None:
+        return None
+    if local is not None and wal.has(local.needed(wal.segment_bytes)):
+        return None
+    base = base_in_history(primary, target)
+    return None if base is None else changed_since(connection, base.redo)
+
+
+def base_in_history(primary: PrimaryFacts, target: TargetFacts) -> Base | None:
+    """Return the base of the target's data, when that is a point of the primary's past."""
     base = target.resumable
     if base is None and target.control is not None:
         base = base_of(target.control, target.backup_start)
-    if base is None or not primary.wal.history.has(base.redo):
-        return None
-    return summaries_since(connection, base.redo, primary.wal.history)
+    has = primary.wal is not None and base is not None and primary.wal.history.has(base.redo)
+    return base if has else None
 
 
 def own_hosts(primary: PrimaryFacts, *, is_local: bool) -> tuple[str, ...]:

@@ -1,5 +1,8 @@
 """The method catch-up: the node's data is in the primary's past, and the WAL since is there."""
 
+from dataclasses import replace
+
+from pgpool_recovery.plan.in_place import new_tablespaces, reject_replay, reject_untrusted
 from pgpool_recovery.plan.plan import OldData, Plan
 from pgpool_recovery.plan.policy import Method
 from pgpool_recovery.plan.rejection import Rejection
@@ -9,7 +12,11 @@ from pgpool_recovery.plan.step import PutInPlace, Reserve, Step
 
 def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
     """Return the plan of a node that only needs WAL, or why it needs more."""
-    rejections = situation.reject_relation() or reject_wal(situation)
+    rejections = situation.reject_relation() or [
+        *reject_wal(situation),
+        *reject_replay(situation),
+        *reject_untrusted(situation),
+    ]
     if rejections:
         return tuple(rejections)
     places, needed = situation.places, needed_segment(situation)
@@ -18,7 +25,8 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
     if situation.is_taken_out:
         steps += [situation.configure(places.in_place()), PutInPlace(places.in_place())]
     else:
-        steps.append(situation.repoint())
+        new = tuple(space.location for space in new_tablespaces(situation))
+        steps.append(replace(situation.repoint(), new_locations=new))
     return Plan(
         target_name=situation.name,
         method=Method.CATCH_UP,

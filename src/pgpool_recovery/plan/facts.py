@@ -214,6 +214,8 @@ class TargetFacts:
     when it was interrupted; the directory then is in the workspace, and not at its place.
     `resumable` is the base of one that an incremental backup was written onto.
     `moved_tablespaces` are those that the settings give another place than the node's own link.
+    `linked_tablespaces` are the OIDs of those that the directory has.
+    `failed_starts`: how often its server has failed after the last recoveries, one after another.
     `can_clone`: the filesystem copies files without copying their blocks (reflink). `addresses` are
     those of the target's host.
     """
@@ -225,6 +227,7 @@ class TargetFacts:
     tablespaces: dict[int, PlaceFacts]
     gone_tablespaces: tuple[str, ...]
     moved_tablespaces: tuple[str, ...]
+    linked_tablespaces: tuple[int, ...]
     is_empty: bool
     is_data_directory: bool
     foreign_entries: tuple[str, ...]
@@ -241,6 +244,7 @@ class TargetFacts:
     addresses: tuple[str, ...]
     server_pid: int | None
     is_standby: bool
+    failed_starts: int
     managed_by: str | None
     is_busy: bool
     bin_directory: str | None
@@ -276,7 +280,8 @@ class Facts:
 
     `rewind_logins` are SQL connections that were tried for pg_rewind. `summaries` says why the WAL
     summaries of the primary do not lead from the target's base to now; nothing when they do.
-    `backup` is what the target sees in the pgBackRest repository; nothing when none is configured.
+    `changed_bytes` is what they name in blocks. `backup` is what the target sees in the pgBackRest
+    repository; nothing when none is configured.
     """
 
     primary: PrimaryFacts
@@ -284,4 +289,5 @@ class Facts:
     logins: tuple[Login, ...]
     rewind_logins: tuple[Login, ...] = ()
     summaries: Rejection | None = None
+    changed_bytes: int | None = None
     backup: Backup | NoBackup | None = None

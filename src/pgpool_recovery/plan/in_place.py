@@ -6,11 +6,14 @@ from dataclasses import replace
 from pgpool_recovery.domain.event import megabytes
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.plan.backup import Backup
+from pgpool_recovery.plan.facts import Tablespace
 from pgpool_recovery.plan.plan import OldData
 from pgpool_recovery.plan.refusal import reject_foreign
 from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.situation import Situation
 from pgpool_recovery.plan.step import Clone, PutInPlace, Reserve, Step, SwapIn, TakeOut
+
+MAX_FAILED_STARTS = 2
 
 
 def in_place_steps(
@@ -57,6 +60,37 @@ def old_data(situation: Situation) -> OldData:
     if not situation.facts.target.is_data_directory:
         return OldData.NONE
     return OldData.STAYS if changes_clone(situation) else OldData.CHANGED
+
+
+def new_tablespaces(situation: Situation) -> tuple[Tablespace, ...]:
+    """Return the tablespaces that the primary has made and the target's directory has not."""
+    known = situation.facts.target.linked_tablespaces
+    return tuple(space for space in situation.facts.primary.tablespaces if space.oid not in known)
+
+
+def reject_replay(situation: Situation) -> Iterator[Rejection]:
+    """Say what keeps the WAL of the gap from being replayed.
+
+    CREATE TABLESPACE is replayed with the primary's location, wherever the settings want it.
+    """
+    places = {space.oid: space.location for space in situation.places.tablespaces}
+    for space in new_tablespaces(situation):
+        if places[space.oid] != space.location:
+            yield Rejection(
+                f"tablespace {space.location} is new, and the settings of {situation.name} give it "
+                "another place",
+                detail="Replay would make it at the primary's location.",
+            )
+
+
+def reject_untrusted(situation: Situation) -> Iterator[Rejection]:
+    """Say that methods which leave the data as it is have been tried in vain."""
+    failed = situation.facts.target.failed_starts
+    if failed >= MAX_FAILED_STARTS:
+        yield Rejection(
+            f"the server of {situation.name} has failed {failed} times after its last recoveries",
+            detail="Its data cannot be trusted.",
+        )
 
 
 def reject_in_place(situation: Situation) -> Iterator[Rejection]:

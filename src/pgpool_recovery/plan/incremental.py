@@ -5,12 +5,12 @@ Applied onto the data directory itself (facts/methods.md, 2); PostgreSQL 17 and 
 
 from collections.abc import Iterator
 
-from pgpool_recovery.plan.facts import Base
 from pgpool_recovery.plan.in_place import (
     in_place_steps,
     locations,
     old_data,
     reject_in_place,
+    reject_untrusted,
 )
 from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.plan.policy import Method, Verify
@@ -26,24 +26,15 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
     rejections = tuple(_reject(situation))
     if rejections:
         return rejections
-    base = base_of(situation)
-    moved = situation.wal.bytes_since(base.redo.lsn)
-    total = situation.facts.primary.data_bytes
     return Plan(
         target_name=situation.name,
         method=Method.INCREMENTAL,
         summary="the blocks that changed, and WAL",
         slot_name=situation.target.slot_name,
-        moved_bytes=min(moved, total),
+        moved_bytes=situation.facts.changed_bytes,
         old_data=old_data(situation),
         steps=in_place_steps(situation, [incremental_step(situation)]),
     )
-
-
-def base_of(situation: Situation) -> Base:
-    """Return the base of a directory that follows the primary, or was left half changed."""
-    resumable = situation.facts.target.resumable
-    return situation.follows.base if resumable is None else resumable
 
 
 def incremental_step(situation: Situation) -> Incremental:
@@ -77,3 +68,4 @@ def _reject(situation: Situation) -> Iterator[Rejection]:
     elif situation.facts.summaries is not None:
         yield situation.facts.summaries
     yield from reject_in_place(situation)
+    yield from reject_untrusted(situation)

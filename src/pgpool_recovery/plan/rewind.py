@@ -10,6 +10,8 @@ from pgpool_recovery.plan.in_place import (
     locations,
     old_data,
     reject_in_place,
+    reject_replay,
+    reject_untrusted,
 )
 from pgpool_recovery.plan.incremental import OLDEST_MAJOR as OLDEST_INCREMENTAL
 from pgpool_recovery.plan.incremental import incremental_step
@@ -97,6 +99,8 @@ def _reject(situation: Situation) -> Iterator[Rejection]:
         )
     yield from _reject_login(situation)
     yield from reject_in_place(situation)
+    yield from reject_replay(situation)
+    yield from reject_untrusted(situation)
     if not situation.wal.has(fork_of(situation, control) // situation.wal.segment_bytes):
         yield from _reject_incremental(situation)
 

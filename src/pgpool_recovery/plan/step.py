@@ -127,7 +127,11 @@ class CreateSlot:
 
 @dataclass(frozen=True)
 class Repoint:
-    """Make a data directory that lacks nothing but WAL a standby of this primary, where it is."""
+    """Make a data directory that lacks nothing but WAL a standby of this primary, where it is.
+
+    `new_locations` are those of tablespaces whose creation it will replay: the directories have to
+    be there (create_tablespace_directories in src/backend/commands/tablespace.c).
+    """
 
     touches: ClassVar[Touches] = Touches.TARGET
     places: Places
@@ -135,6 +139,7 @@ class Repoint:
     slot_name: str
     former_slot_name: str | None
     port: int | None
+    new_locations: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"make {self.places.data.path} a standby of the primary"

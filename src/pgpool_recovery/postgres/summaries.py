@@ -25,3 +25,9 @@ def truncated_since(
     """Return the segments behind which relations were truncated since a position."""
     rows = connection.rows("limit_blocks", **limit_parameters(redo, before=before))
     return left_out(rows)
+
+
+def changed_since(connection: Connection, redo: Point) -> int:
+    """Return the bytes of the blocks that the summaries name since a position; an estimate."""
+    row = connection.row("changed_blocks", **coverage_parameters(redo))
+    return int(row["bytes"])

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pgpool_recovery.domain.error import Unverified
+from pgpool_recovery.domain.error import NotStreaming, Unverified
 from pgpool_recovery.domain.event import megabytes
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import lsn_text
@@ -56,7 +56,7 @@ def _missing(
 ) -> Unverified:
     end = f" The log of the standby ends:\n{log}" if log else ""
     if standby is None:
-        return Unverified(
+        return NotStreaming(
             f"{expected.name} runs, but does not stream from the primary",
             detail=f'Replication slot "{expected.slot_name}" is not in use after {patience:g} s.'
             + end,
