@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from pgpool_recovery.agent.conversation import Conversation
 from pgpool_recovery.agent.protocol import DiscardOld, NoteFailedStart, ReadLog, Started
@@ -11,6 +12,7 @@ from pgpool_recovery.domain.error import Incomplete, NotStreaming, Undone
 from pgpool_recovery.domain.event import Event, Finished, PlanMade, Said
 from pgpool_recovery.domain.node import OWN_SLOT, RecoveryRequest, Target
 from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.observe.link import measure_link
 from pgpool_recovery.observe.primary import observe_primary
 from pgpool_recovery.observe.target import observe_target
 from pgpool_recovery.plan.ladder import make_plan
@@ -21,6 +23,7 @@ from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.run.parties import agent_of, naming, own_conninfo, own_server
 from pgpool_recovery.run.run_plan import Deadlines, Run
 from pgpool_recovery.run.target_server import TargetServer
+from pgpool_recovery.ssh.locality import is_this_host
 from pgpool_recovery.verify.streaming import Expected, wait_until_streaming
 
 Emit = Callable[[Event], None]
@@ -49,6 +52,10 @@ def recover(request: RecoveryRequest, settings: Settings, emit: Emit) -> Plan:
                 if server.stop_if_allowed(facts):
                     continue
                 plan = make_plan(target, facts, settings.policy, failed)
+                if depends_on_link(plan, target):
+                    link = measure_link(agent, timeout_s=settings.agent.answer_s)
+                    facts = replace(facts, link_bytes_per_s=link)
+                    plan = make_plan(target, facts, settings.policy, failed)
                 if not isinstance(plan, Plan):
                     raise as_error(plan).with_target(state)
                 emit(PlanMade(plan.sentences()))
@@ -66,6 +73,12 @@ def recover(request: RecoveryRequest, settings: Settings, emit: Emit) -> Plan:
                     emit(Said("runner", f"{plan.method} failed, what else is possible?"))
     emit(Finished("ready to be started", time.monotonic() - began))
     return plan
+
+
+def depends_on_link(plan: Plan | tuple[Rejection, ...], target: Target) -> bool:
+    """Say whether it is worth the time to measure the link: only a full copy is compressed."""
+    is_copy = isinstance(plan, Plan) and plan.method is Method.BASEBACKUP
+    return is_copy and not is_this_host(target.host)
 
 
 def carry_out(

@@ -53,6 +53,8 @@ def argv(step: CopyBaseBackup) -> list[str]:
     ]
     if places.wal is not None:
         words.append(f"--waldir={places.wal.new}")
+    if step.compression is not None:
+        words.append(f"--compress=server-{step.compression}")
     if step.max_rate is not None:
         words.append(f"--max-rate={step.max_rate}")
     for tablespace in places.tablespaces:

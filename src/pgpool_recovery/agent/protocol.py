@@ -182,6 +182,13 @@ class DiscardOld:
 
 
 @dataclass(frozen=True)
+class Weigh:
+    """Answered by the length of the text: how long that takes tells how fast the link is."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Ping:
     """A heartbeat; never answered."""
 
@@ -203,6 +210,7 @@ Request = (
     | ReadLog
     | NoteFailedStart
     | DiscardOld
+    | Weigh
     | Ping
 )
 

@@ -40,6 +40,7 @@ from pgpool_recovery.agent.protocol import (
     Tidy,
     TryLogins,
     Undo,
+    Weigh,
 )
 from pgpool_recovery.agent.restore import observe_repository
 from pgpool_recovery.agent.start import last_lines, start, stop_server
@@ -146,6 +147,8 @@ class Agent:
                 return start(request, self._stop, lambda line: self._send(Said("agent", line)))
             case ReadLog(log):
                 return last_lines(log)
+            case Weigh(text):
+                return len(text)
             case NoteFailedStart(data_directory):
                 swap.note_failed_start(Path(data_directory).resolve())
             case DiscardOld(data_directory):

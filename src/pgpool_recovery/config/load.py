@@ -16,7 +16,15 @@ from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError
 from pgpool_recovery.config.settings import AbsolutePath, Settings
 from pgpool_recovery.domain.error import SettingsError
 from pgpool_recovery.domain.node import NodeId, parse_node_id
-from pgpool_recovery.plan.policy import KeepOld, Method, Rate, StopRunning, Verify, kilobytes
+from pgpool_recovery.plan.policy import (
+    Compress,
+    KeepOld,
+    Method,
+    Rate,
+    StopRunning,
+    Verify,
+    kilobytes,
+)
 
 DEFAULT_FILE = Path("/etc/pgpool-recovery.toml")
 MIN_RATE_KB, MAX_RATE_KB = 32, 1048576  # src/include/backup/basebackup.h
@@ -51,7 +59,7 @@ def read_settings(values: Mapping[str, Any], origin: str) -> Settings:
     converter.register_structure_hook(float, _number)
     converter.register_structure_hook(int, _count)
     converter.register_structure_hook(bool, _flag)
-    for choice in (KeepOld, StopRunning, Verify, Method):
+    for choice in (Compress, KeepOld, StopRunning, Verify, Method):
         converter.register_structure_hook(choice, _choice)
     # A hook for the class itself would take its subclasses and aliases as well.
     for kind, check in (

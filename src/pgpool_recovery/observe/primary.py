@@ -39,6 +39,7 @@ def observe_primary(connection: Connection) -> PrimaryFacts:
         replication_users=_distinct(connection.rows("replication_users")),
         rewind_users=_distinct(connection.rows("rewind_users")),
         streams=tuple(Stream(**stream) for stream in connection.rows("streams")),
+        compressions=_distinct(connection.rows("compressions")),
         wal=None if row["is_in_recovery"] else read_wal(connection),
     )
 

@@ -5,7 +5,7 @@ from itertools import chain
 
 from pgpool_recovery.plan.facts import TargetFacts
 from pgpool_recovery.plan.plan import OldData, Plan
-from pgpool_recovery.plan.policy import Method
+from pgpool_recovery.plan.policy import Compress, Method
 from pgpool_recovery.plan.refusal import reject_replacement
 from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.situation import Situation
@@ -20,6 +20,10 @@ from pgpool_recovery.plan.step import (
     SwapIn,
     VerifyBackup,
 )
+
+SERVER_COMPRESSES_SINCE = 15
+FAST_LINK_BYTES_PER_S = 250e6
+SLOW_LINK_BYTES_PER_S = 30e6
 
 
 def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
@@ -36,6 +40,7 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         slot_name=situation.target.slot_name,
         places=places,
         max_rate=situation.policy.max_rate,
+        compression=_compression(situation),
         size_bytes=copy_bytes,
     )
     steps: Iterator[Step] = chain(
@@ -55,6 +60,23 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         old_data=old_data,
         steps=tuple(steps),
     )
+
+
+def _compression(situation: Situation) -> str | None:
+    """Choose by what is the bottleneck: a link that is slower than one core compresses.
+
+    The slower it is, the more a better compression is worth (bench/copy.py).
+    """
+    primary, wanted = situation.facts.primary, situation.policy.compress
+    if primary.major < SERVER_COMPRESSES_SINCE or wanted is Compress.NONE:
+        return None
+    if wanted is not Compress.AUTO:
+        return wanted if wanted in primary.compressions else None
+    link = situation.facts.link_bytes_per_s
+    if link is None or link > FAST_LINK_BYTES_PER_S or not primary.compressions:
+        return None
+    quick, *better = primary.compressions
+    return better[0] if better and link < SLOW_LINK_BYTES_PER_S else quick
 
 
 def _reject(situation: Situation) -> Iterator[Rejection]:

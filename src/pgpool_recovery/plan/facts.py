@@ -135,7 +135,10 @@ class Wal:
 
 @dataclass(frozen=True)
 class PrimaryFacts:
-    """What the primary says of itself; `rewind_users` may do what pg_rewind does."""
+    """What the primary says of itself.
+
+    `rewind_users` may do what pg_rewind does; `compressions` are those that it was built with.
+    """
 
     version: int
     system_identifier: str
@@ -156,6 +159,7 @@ class PrimaryFacts:
     replication_users: tuple[str, ...]
     rewind_users: tuple[str, ...]
     streams: tuple[Stream, ...]
+    compressions: tuple[str, ...]
     wal: Wal | None
 
     @property
@@ -280,8 +284,9 @@ class Facts:
 
     `rewind_logins` are SQL connections that were tried for pg_rewind. `summaries` says why the WAL
     summaries of the primary do not lead from the target's base to now; nothing when they do.
-    `changed_bytes` is what they name in blocks. `backup` is what the target sees in the pgBackRest
-    repository; nothing when none is configured.
+    `changed_bytes` is what they name in blocks. `link_bytes_per_s` is how fast the link from the
+    primary to the target is, when that was measured. `backup` is what the target sees in the
+    pgBackRest repository; nothing when none is configured.
     """
 
     primary: PrimaryFacts
@@ -290,4 +295,5 @@ class Facts:
     rewind_logins: tuple[Login, ...] = ()
     summaries: Rejection | None = None
     changed_bytes: int | None = None
+    link_bytes_per_s: float | None = None
     backup: Backup | NoBackup | None = None

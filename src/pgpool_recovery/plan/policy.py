@@ -45,6 +45,15 @@ class StopRunning(StrEnum):
     ALWAYS = "always"
 
 
+class Compress(StrEnum):
+    """How a full copy is compressed on its way; auto: by how fast the link is."""
+
+    AUTO = "auto"
+    NONE = "none"
+    LZ4 = "lz4"
+    ZSTD = "zstd"
+
+
 class Verify(StrEnum):
     """What is checked beyond what each method checks anyway."""
 
@@ -64,5 +73,6 @@ class Policy:
     fall_down: bool = True
     keep_old: KeepOld = KeepOld.WHEN_SPACE_ALLOWS
     max_rate: Rate | None = None
+    compress: Compress = Compress.AUTO
     stop_running: StopRunning = StopRunning.NEVER
     verify: Verify = Verify.STANDARD

@@ -261,10 +261,12 @@ class CopyBaseBackup:
     slot_name: str
     places: Places
     max_rate: Rate | None
+    compression: str | None
     size_bytes: int
 
     def __str__(self) -> str:
-        return f"copy about {megabytes(self.size_bytes)} with pg_basebackup"
+        how = "" if self.compression is None else f", compressed with {self.compression}"
+        return f"copy about {megabytes(self.size_bytes)} with pg_basebackup{how}"
 
 
 @dataclass(frozen=True)

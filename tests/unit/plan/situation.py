@@ -94,6 +94,7 @@ def primary(**changes: Any) -> PrimaryFacts:
         replication_users=("repl", "postgres"),
         rewind_users=("postgres",),
         streams=(),
+        compressions=("lz4", "zstd"),
         wal=wal(),
     )
     return replace(healthy, **changes)

@@ -1,0 +1,25 @@
+"""How fast the link from this host to the target's is."""
+
+import time
+
+from pgpool_recovery.agent.conversation import Conversation
+from pgpool_recovery.agent.protocol import Weigh
+
+WEIGHT_BYTES = 4 * 2**20
+"""A third of a second at 100 Mbit/s, and enough for TCP to get going."""
+
+
+def measure_link(agent: Conversation, *, timeout_s: float) -> float:
+    """Return the bytes per second that reach the agent; a bit less than the copy's connection has.
+
+    Through ssh, so that is as fast as one core encrypts at the most.
+    """
+    empty_s = _answer_s(agent, "", timeout_s)
+    full_s = _answer_s(agent, "x" * WEIGHT_BYTES, timeout_s)
+    return WEIGHT_BYTES / max(full_s - empty_s, 1e-3)
+
+
+def _answer_s(agent: Conversation, text: str, timeout_s: float) -> float:
+    began = time.monotonic()
+    agent.ask(Weigh(text), int, timeout_s=timeout_s)
+    return time.monotonic() - began
