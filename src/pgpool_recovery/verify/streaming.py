@@ -36,10 +36,14 @@ def wait_until_streaming(
     """
     position = lsn_text(read_wal(connection).written)
     began = time.monotonic()
+    was_woken = False
     while True:
         standby = _look(connection, expected.slot_name, position)
         if standby is not None and standby["behind_bytes"] == 0:
             return
+        if standby is not None and not was_woken:
+            connection.rows("wake_standbys")
+            was_woken = True
         patience = expected.begin_s if standby is None else expected.catch_up_s
         if time.monotonic() - began > patience:
             raise _missing(expected, standby, position, patience, read_log())
@@ -47,8 +51,7 @@ def wait_until_streaming(
 
 
 def _look(connection: Connection, slot_name: str, position: str) -> dict[str, Any] | None:
-    rows = connection.rows("standby", name=slot_name, position=position)
-    return next((row for row in rows if row["replayed"] is not None), None)
+    return next(iter(connection.rows("standby", name=slot_name, position=position)), None)
 
 
 def _missing(

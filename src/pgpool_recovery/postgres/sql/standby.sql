@@ -2,6 +2,6 @@
 select r.state,
        r.replay_lsn::text as replayed,
        greatest(pg_wal_lsn_diff(%(position)s::text::pg_lsn, r.replay_lsn), 0)::bigint as behind_bytes
-  from pg_stat_replication as r
-  join pg_replication_slots as s on s.active_pid = r.pid
+  from pg_replication_slots as s
+  join pg_stat_replication as r on r.pid = s.active_pid
  where s.slot_name = %(name)s
