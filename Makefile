@@ -29,7 +29,7 @@ test: quick
 	$(SUDO) $(PYTHON) -m pytest tests --ignore=tests/unit --ignore=tests/property
 
 quick: packages lint
-	$(PYTHON) -m pytest tests/unit src
+	$(PYTHON) -m pytest tests/unit tests/property src
 
 lint: $(VENV)/installed
 	$(VENV)/bin/ruff check $(SOURCES)

@@ -114,7 +114,7 @@ class Steps:
             BackupRequest(
                 data_directory=Path(step.places.data.new),
                 bin_directory=Path(step.bin_directory),
-                conninfo={**step.conninfo, **secret},
+                conninfo={**step.conninfo, **secret, "application_name": step.slot_name},
                 left_out=request.left_out,
                 locations=step.locations,
                 max_rate_kb=None if step.max_rate is None else kilobytes(step.max_rate),

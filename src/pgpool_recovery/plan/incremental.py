@@ -43,6 +43,7 @@ def incremental_step(situation: Situation) -> Incremental:
         places=situation.places,
         bin_directory=situation.bin_directory,
         conninfo=situation.conninfo,
+        slot_name=situation.target.slot_name,
         timelines=situation.wal.history.timelines,
         segment_bytes=situation.wal.segment_bytes,
         locations=locations(situation),

@@ -205,6 +205,7 @@ class Incremental:
     places: Places
     bin_directory: str
     conninfo: Conninfo
+    slot_name: str
     timelines: tuple[TimelineId, ...]
     segment_bytes: int
     locations: dict[int, str]

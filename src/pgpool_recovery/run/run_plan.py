@@ -168,9 +168,8 @@ class Run:
             new = newly_left_out(known, truncated_since(self._connection, base.redo, before=start))
             if not new:
                 self._pass(step)
-                self._agent.ask(
-                    ApplyIncremental(step), type(None), timeout_s=self._deadlines.step_s
-                )
+                # A backup that stands still is noticed by the connection itself.
+                self._agent.ask(ApplyIncremental(step), type(None), timeout_s=None)
                 return
             self._agent.ask(AbortIncremental(), type(None), timeout_s=ANSWER_S)
             known |= new
