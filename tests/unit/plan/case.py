@@ -1,0 +1,370 @@
+"""A case: the facts, the policy and what is to come of them, from the words of its file."""
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from pgpool_recovery.config.load import read_settings
+from pgpool_recovery.domain.control_data import SHUT_DOWN, ControlData
+from pgpool_recovery.domain.error import SettingsError
+from pgpool_recovery.domain.node import Target
+from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId
+from pgpool_recovery.plan.divergence import base_of
+from pgpool_recovery.plan.facts import (
+    Base,
+    Configuration,
+    Facts,
+    FileIdentity,
+    Filesystem,
+    LocalWal,
+    Login,
+    PlaceFacts,
+    PrimaryFacts,
+    Slot,
+    Stream,
+    Tablespace,
+    TargetFacts,
+    Wal,
+)
+from pgpool_recovery.plan.ladder import make_plan
+from pgpool_recovery.plan.plan import PassedOver, Plan
+from pgpool_recovery.plan.policy import Policy
+from pgpool_recovery.plan.rejection import Rejection, as_error
+from pgpool_recovery.plan.summaries import Summaries, Summary, reject_coverage
+from tests.unit.plan import situation
+from tests.unit.plan.read_words import read_words
+from tests.unit.plan.situation import CONNINFO, PARAMETERS, TARGET
+from tests.unit.plan.words import (
+    ControlWords,
+    Expected,
+    ExpectedPlan,
+    ExpectedRefusal,
+    Left,
+    LoginWords,
+    PrimaryWords,
+    Refusal,
+    Size,
+    TablespaceWords,
+    TargetWords,
+    WalDirectoryWords,
+    Words,
+)
+
+CATALOG_VERSIONS = {14: 202107181, 15: 202209061, 16: 202307071, 17: 202406281, 18: 202506291}
+FIRST_TABLESPACE = 16400
+
+
+@dataclass(frozen=True)
+class Case:
+    """One situation, and what the planner is to say of it."""
+
+    title: str
+    target: Target
+    facts: Facts
+    policy: Policy
+    failed: tuple[PassedOver, ...]
+    expected: Expected
+
+    def outcome(self) -> Expected:
+        """Return what the planner says."""
+        return told(make_plan(self.target, self.facts, self.policy, self.failed))
+
+
+def read_case(file: Path) -> Case:
+    """Return the case of a file; ValueError when anything in it is not understood."""
+    words = read_words(file)
+    facts = Facts(
+        primary=_primary(words.primary, words.tablespaces),
+        target=_target(words),
+        logins=tuple(map(_login, words.connections.replication)),
+        rewind_logins=tuple(map(_login, words.connections.rewind)),
+    )
+    return Case(
+        title=words.title,
+        target=Target(
+            TARGET.host,
+            words.target.path,
+            TARGET.node_id if words.target.node_id_is_known else None,
+            TARGET.port,
+        ),
+        facts=_with_summaries(facts, words.primary),
+        policy=_policy(words, file),
+        failed=tuple(
+            PassedOver(one.method, (Rejection(one.message, one.detail),)) for one in words.failed
+        ),
+        expected=words.expect,
+    )
+
+
+def told(made: Plan | tuple[Rejection, ...]) -> Expected:
+    """Return what an operator is told of a plan, or of its absence."""
+    if not isinstance(made, Plan):
+        reasons = tuple(Refusal(one.message, one.detail, one.hint) for one in made)
+        return ExpectedRefusal(as_error(made).exit_status, reasons)
+    _, *sentences = made.sentences()
+    moves = made.sentences()[0].partition(", about ")[2]
+    no_return = made.point_of_no_return
+    return ExpectedPlan(
+        method=made.method,
+        passed_over=tuple(s for s in sentences if s.startswith("not ")),
+        old_data=made.old_data.name.lower(),  # type: ignore[arg-type]
+        steps=tuple(map(str, made.steps)),
+        moves=moves or None,
+        point_of_no_return=None if no_return is None else str(no_return),
+        notes=made.notes,
+    )
+
+
+def _policy(words: Words, file: Path) -> Policy:
+    try:
+        return read_settings({"policy": words.policy}, str(file)).policy
+    except SettingsError as error:
+        raise ValueError(f"{error}: {error.detail}") from error
+
+
+def _primary(words: PrimaryWords, tablespaces: tuple[TablespaceWords, ...]) -> PrimaryFacts:
+    return situation.primary(
+        version=words.major * 10000 + 7,
+        is_in_recovery=words.in_recovery,
+        is_configuration_inside=not words.configuration_outside,
+        wal_level=words.wal_level,
+        max_wal_senders=words.max_wal_senders,
+        wal_senders=words.wal_senders,
+        max_replication_slots=words.max_replication_slots,
+        slots=tuple(
+            Slot(slot.name, slot.type == "physical", slot.active, slot.wal_status, slot.keeps)
+            for slot in words.slots
+        ),
+        standby_parameters=PARAMETERS | words.settings,
+        data_bytes=words.size,
+        wal_bytes=words.wal_size,
+        tablespaces=tuple(
+            Tablespace(
+                oid=FIRST_TABLESPACE + number,
+                location=space.location,
+                directory=_version_directory(words.major),
+                size_bytes=space.size,
+                identity=FileIdentity("primary", device=1, inode=100 + number),
+            )
+            for number, space in enumerate(tablespaces)
+        ),
+        streams=tuple(
+            Stream(stream.slot, stream.address, application_name="walreceiver")
+            for stream in words.streams
+        ),
+        wal=None if words.in_recovery else _wal(words),
+    )
+
+
+def _version_directory(major: int) -> str:
+    return f"PG_{major}_{CATALOG_VERSIONS.get(major, 0)}"
+
+
+def _wal(words: PrimaryWords) -> Wal:
+    return Wal(
+        history=_history(words.history, words.timeline),
+        written=words.written,
+        segment_bytes=words.segment_size,
+        oldest_segment=words.oldest_wal // words.segment_size,
+        full_page_writes=words.full_page_writes,
+        is_summarized=words.summarize_wal,
+    )
+
+
+def _history(lines: tuple[Left, ...], current: TimelineId) -> History:
+    return History(current, tuple(Point(line.timeline, line.left_at) for line in lines))
+
+
+def _target(words: Words) -> TargetFacts:
+    target, contents = words.target, words.target.contents
+    has_control = contents == "data" and target.resumable is None
+    control = _control(target.control) if has_control else None
+    label = target.backup_label
+    start = label if isinstance(label, Point) else None
+    return situation.target(
+        data=_data(words),
+        wal=None if target.wal_directory is None else _wal_place(words, target.wal_directory),
+        tablespaces={
+            FIRST_TABLESPACE + number: _tablespace(words, space, number)
+            for number, space in enumerate(words.tablespaces)
+        },
+        gone_tablespaces=target.left_tablespaces,
+        moved_tablespaces=tuple(s.location for s in words.tablespaces if s.on_target == "moved"),
+        is_empty=contents in ("nothing", "missing"),
+        is_data_directory=contents in ("data", "no control file"),
+        foreign_entries=("notes.txt", "photos") if contents == "other files" else (),
+        mounts_inside=target.mounts_inside,
+        major=(target.major or words.primary.major)
+        if contents in ("data", "no control file")
+        else None,
+        control=control,
+        has_backup_label=label is not None,
+        backup_start=start,
+        history=_history(target.history, target.control.newest) if target.history else None,
+        local_wal=None if control is None else _local_wal(words, base_of(control, start)),
+        changing=target.changing,
+        resumable=None
+        if target.resumable is None
+        else Base(target.resumable.redo, target.resumable.end),
+        can_clone=target.can_clone,
+        is_standby=target.standby_signal,
+        server_pid=target.process,
+        managed_by=target.managed_by,
+        is_busy=target.busy,
+        bin_directory="/usr/pgsql/bin" if target.programs else None,
+        configuration=_configuration(target),
+        configuration_problem=target.configuration.problem,
+    )
+
+
+def _control(words: ControlWords) -> ControlData:
+    behind_redo = Lsn(words.redo if words.state == SHUT_DOWN else words.redo + 0x38)
+    return situation.control(
+        system_identifier=words.system_identifier,
+        state=words.state,
+        timeline=words.timeline,
+        redo=words.redo,
+        checkpoint=behind_redo if words.checkpoint is None else words.checkpoint,
+        minimum_end=words.end,
+        has_checksums=words.checksums,
+        has_wal_log_hints=words.wal_log_hints,
+        is_consistent=not words.backup_end_required,
+    )
+
+
+def _local_wal(words: Words, base: Base) -> LocalWal:
+    """Return the WAL that the target has itself: up to its end when nothing else is said."""
+    size, missing = words.primary.segment_size, words.target.missing_wal
+    return LocalWal(base, (base.end.lsn if missing is None else missing - size) // size + 1)
+
+
+def _configuration(target: TargetWords) -> Configuration | None:
+    words = target.configuration
+    is_there = words.outside or target.contents in ("data", "no control file")
+    if words.problem is not None or not is_there:
+        return None
+    directory = "/etc/postgresql/main" if words.outside else target.path
+    return Configuration(
+        file=f"{directory}/postgresql.conf",
+        is_inside=not words.outside,
+        values={name: str(value) for name, value in PARAMETERS.items()}
+        | {"port": str(TARGET.port)}
+        | words.settings,
+        primary_conninfo={},
+    )
+
+
+def _data(words: Words) -> PlaceFacts:
+    target = words.target
+    is_mount_point = target.path in words.filesystems
+    is_there = target.contents != "missing" and (target.changing is None or is_mount_point)
+    has_any = target.contents not in ("missing", "nothing")
+    identity = situation.primary().data_directory if target.is_the_primarys else None
+    return _place(
+        words,
+        target.path,
+        exists=is_there,
+        is_empty=not is_there or not has_any or target.changing is not None,
+        is_own=True,
+        size=target.size if has_any else Size(0),
+        waiting=target.waiting,
+        identity=identity,
+        can_write=target.writable,
+        problem=target.problem,
+    )
+
+
+def _wal_place(words: Words, wal: WalDirectoryWords) -> PlaceFacts:
+    return _place(
+        words,
+        wal.path,
+        exists=wal.contents != "missing",
+        is_empty=wal.contents != "data",
+        is_own=wal.own,
+        size=wal.size if wal.contents == "data" else Size(0),
+        waiting=wal.waiting,
+    )
+
+
+def _tablespace(words: Words, space: TablespaceWords, number: int) -> PlaceFacts:
+    """Return the version directory of a tablespace on the target; a new one is not there yet."""
+    is_there = space.on_target not in ("new", "moved")
+    location = space.target_location or space.location
+    return _place(
+        words,
+        f"{location}/{_version_directory(words.primary.major)}",
+        exists=is_there,
+        is_empty=not is_there,
+        is_own=space.on_target == "own",
+        size=(space.target_size or space.size) if is_there else Size(0),
+        waiting=None,
+        identity=FileIdentity("primary", device=1, inode=100 + number)
+        if space.on_target == "the primary's"
+        else None,
+    )
+
+
+def _place(
+    words: Words,
+    path: str,
+    *,
+    exists: bool,
+    is_empty: bool,
+    is_own: bool,
+    size: Size,
+    waiting: Size | None,
+    identity: FileIdentity | None = None,
+    can_write: bool = True,
+    problem: str | None = None,
+) -> PlaceFacts:
+    """Return a directory; a mount point cannot be renamed."""
+    here = PurePosixPath(path)
+    mounts = [point for point in words.filesystems if here.is_relative_to(point)]
+    mount = max(mounts, key=len)
+    device = list(words.filesystems).index(mount) + 1
+    return PlaceFacts(
+        path=path,
+        exists=exists,
+        size_bytes=size,
+        can_write=can_write,
+        can_rename=path not in words.filesystems,
+        filesystem=Filesystem(device, words.filesystems[mount]),
+        identity=identity or FileIdentity("target", device, inode=1),
+        waiting_bytes=waiting,
+        is_empty=is_empty,
+        is_own=is_own or waiting is not None,
+        problem=problem,
+    )
+
+
+def _login(words: LoginWords) -> Login:
+    is_open = words.problem is None
+    return Login(
+        {**CONNINFO, "user": words.user},
+        words.system_identifier if is_open else None,
+        words.problem,
+    )
+
+
+def _with_summaries(facts: Facts, words: PrimaryWords) -> Facts:
+    """Judge the summaries from the target's base on, as observe/target.py does."""
+    if words.summaries is None or facts.primary.wal is None or not words.summarize_wal:
+        return facts
+    target, history = facts.target, facts.primary.wal.history
+    base = target.resumable
+    if base is None and target.control is not None:
+        base = base_of(target.control, target.backup_start)
+    if base is None or not history.has(base.redo):
+        return facts
+    summaries = Summaries(
+        is_enabled=True,
+        is_running=words.summaries.running,
+        keep_time="10d",
+        reached=words.summaries.reached,
+        available=tuple(
+            Summary(one.timeline, one.start, one.end) for one in words.summaries.available
+        ),
+    )
+    rejection = reject_coverage(summaries, base.redo, history)
+    return Facts(
+        facts.primary, facts.target, facts.logins, facts.rewind_logins, summaries=rejection
+    )

@@ -1,0 +1,279 @@
+"""The words of a case (cases/README.md): what is not as usual, and what the planner is to say.
+
+Every word has the value of the healthy situation unless a file says otherwise.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, NewType
+
+from pgpool_recovery.domain.wal import Lsn, Point, TimelineId
+from pgpool_recovery.plan.policy import Method
+from tests.unit.plan.situation import SYSTEM
+
+Size = NewType("Size", int)
+"""Bytes; in a file as "10 GB"."""
+
+GB = Size(2**30)
+IN_RECOVERY = ("shut down in recovery", "in archive recovery")
+FIRST = TimelineId(1)
+WRITTEN = Lsn(0x64000000)
+OLDEST_WAL = Lsn(0xA000000)
+REDO = Lsn(0x32000028)
+REPLAYED = Point(FIRST, Lsn(0x33000000))
+"""Up to where a standby has replayed when nothing else is said."""
+
+Contents = Literal["data", "no control file", "other files", "nothing", "missing"]
+OnTarget = Literal["own", "new", "moved", "foreign", "the primary's"]
+
+
+@dataclass(frozen=True)
+class Left:
+    """A line of a history file: a timeline, and where it was left."""
+
+    timeline: TimelineId
+    left_at: Lsn
+
+
+@dataclass(frozen=True)
+class SlotWords:
+    """A line of pg_replication_slots."""
+
+    name: str
+    type: Literal["physical", "logical"] = "physical"
+    active: bool = False
+    wal_status: str = "reserved"
+    keeps: Size = Size(0)
+
+
+@dataclass(frozen=True)
+class StreamWords:
+    """A standby that streams, by a slot or from an address."""
+
+    slot: str | None = None
+    address: str | None = None
+
+
+@dataclass(frozen=True)
+class SummaryWords:
+    """A WAL summary."""
+
+    timeline: TimelineId
+    start: Lsn
+    end: Lsn
+
+
+@dataclass(frozen=True)
+class SummariesWords:
+    """What there is of WAL summaries; without this table they lead from anywhere to now."""
+
+    available: tuple[SummaryWords, ...]
+    reached: Point
+    running: bool = True
+
+
+@dataclass(frozen=True)
+class PrimaryWords:
+    """The primary."""
+
+    major: int = 15
+    in_recovery: bool = False
+    timeline: TimelineId = FIRST
+    history: tuple[Left, ...] = ()
+    written: Lsn = WRITTEN
+    oldest_wal: Lsn = OLDEST_WAL
+    segment_size: Size = Size(16 * 2**20)
+    full_page_writes: bool = True
+    summarize_wal: bool = False
+    summaries: SummariesWords | None = None
+    wal_level: str = "replica"
+    max_wal_senders: int = 10
+    wal_senders: int = 1
+    max_replication_slots: int = 10
+    slots: tuple[SlotWords, ...] = ()
+    streams: tuple[StreamWords, ...] = ()
+    settings: dict[str, int] = field(default_factory=dict)
+    configuration_outside: bool = False
+    size: Size = Size(10 * GB)
+    wal_size: Size = GB
+
+
+@dataclass(frozen=True)
+class ControlWords:
+    """What pg_controldata says, in its words.
+
+    `checkpoint` is where REDO is after a clean stop, else behind it. Only in recovery is there a
+    minimum recovery end.
+    """
+
+    system_identifier: str = SYSTEM
+    state: str = "shut down in recovery"
+    timeline: TimelineId = FIRST
+    redo: Lsn = REDO
+    checkpoint: Lsn | None = None
+    minimum_recovery_end: Point | None = None
+    checksums: bool = False
+    wal_log_hints: bool = True
+    backup_end_required: bool = False
+
+    @property
+    def end(self) -> Point | None:
+        """The minimum recovery end."""
+        given = self.minimum_recovery_end
+        return given or REPLAYED if self.state in IN_RECOVERY else given
+
+    @property
+    def newest(self) -> TimelineId:
+        """The newest timeline that the directory was on."""
+        return self.timeline if self.end is None else max(self.timeline, self.end.timeline)
+
+
+@dataclass(frozen=True)
+class BaseWords:
+    """From where on, and up to where, a half changed directory is known."""
+
+    redo: Point
+    end: Point
+
+
+@dataclass(frozen=True)
+class WalDirectoryWords:
+    """A WAL directory outside the data directory: the node's own, or one of the settings."""
+
+    path: str
+    own: bool = True
+    contents: Literal["data", "nothing", "missing"] = "data"
+    size: Size = GB
+    waiting: Size | None = None
+
+
+@dataclass(frozen=True)
+class ConfigurationWords:
+    """The configuration with which the target's server would start."""
+
+    outside: bool = False
+    problem: str | None = None
+    settings: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TargetWords:
+    """The node to be recovered.
+
+    `waiting`: the size of the data that an earlier recovery replaced. `missing_wal`: where the
+    first WAL segment begins that it does not have itself. `history`: its own history file.
+    """
+
+    node_id_is_known: bool = True
+    path: str = "/var/lib/pgsql/15/data"
+    contents: Contents = "data"
+    size: Size = Size(10 * GB)
+    waiting: Size | None = None
+    problem: str | None = None
+    writable: bool = True
+    can_clone: bool = False
+    mounts_inside: tuple[str, ...] = ()
+    is_the_primarys: bool = False
+    major: int | None = None
+    control: ControlWords = field(default_factory=ControlWords)
+    backup_label: Point | Literal["unreadable"] | None = None
+    history: tuple[Left, ...] = ()
+    missing_wal: Lsn | None = None
+    changing: str | None = None
+    resumable: BaseWords | None = None
+    process: int | None = None
+    standby_signal: bool = True
+    managed_by: str | None = None
+    busy: bool = False
+    programs: bool = True
+    wal_directory: WalDirectoryWords | None = None
+    left_tablespaces: tuple[str, ...] = ()
+    configuration: ConfigurationWords = field(default_factory=ConfigurationWords)
+
+
+@dataclass(frozen=True)
+class TablespaceWords:
+    """A tablespace of the primary, and what the target has of it.
+
+    It is the node's own there; new to it; to be moved by the settings; somebody else's directory;
+    or the same directory as the primary's.
+    """
+
+    location: str
+    size: Size = Size(5 * GB)
+    on_target: OnTarget = "own"
+    target_location: str | None = None
+    target_size: Size | None = None
+
+
+@dataclass(frozen=True)
+class LoginWords:
+    """A connection from the target to the primary that was tried."""
+
+    user: str
+    problem: str | None = None
+    system_identifier: str = SYSTEM
+
+
+@dataclass(frozen=True)
+class ConnectionsWords:
+    """All connections that were tried: those for replication, and those for pg_rewind."""
+
+    replication: tuple[LoginWords, ...] = (LoginWords("repl"),)
+    rewind: tuple[LoginWords, ...] = (LoginWords("postgres"),)
+
+
+@dataclass(frozen=True)
+class FailedWords:
+    """A method that has failed in this run already."""
+
+    method: Method
+    message: str
+    detail: str | None = None
+
+
+@dataclass(frozen=True)
+class ExpectedPlan:
+    """A plan, in the words that the operator reads."""
+
+    method: Method
+    passed_over: tuple[str, ...]
+    old_data: Literal["none", "kept", "changed", "stays", "goes"]
+    steps: tuple[str, ...]
+    moves: str | None = None
+    point_of_no_return: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A reason why nothing is done."""
+
+    message: str
+    detail: str | None = None
+    hint: str | None = None
+
+
+@dataclass(frozen=True)
+class ExpectedRefusal:
+    """No plan, and all reasons; the first one decides on the exit status."""
+
+    exit_status: int
+    refused: tuple[Refusal, ...]
+
+
+Expected = ExpectedPlan | ExpectedRefusal
+
+
+@dataclass(frozen=True)
+class Words:
+    """A whole file."""
+
+    title: str
+    expect: Expected
+    primary: PrimaryWords = field(default_factory=PrimaryWords)
+    target: TargetWords = field(default_factory=TargetWords)
+    tablespaces: tuple[TablespaceWords, ...] = ()
+    filesystems: dict[str, Size] = field(default_factory=lambda: {"/": Size(50 * GB)})
+    connections: ConnectionsWords = field(default_factory=ConnectionsWords)
+    policy: dict[str, Any] = field(default_factory=dict)
+    failed: tuple[FailedWords, ...] = ()
