@@ -12,7 +12,7 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
     if situation.facts.target.server_pid is None:
         return (Rejection(f"the server of {situation.name} does not run"),)
     if not streams(situation.facts):
-        return (Rejection(f"{situation.name} does not stream from this primary"),)
+        return (not_streaming(situation.name),)
     return Plan(
         target_name=situation.name,
         method=Method.ATTACH,
@@ -24,12 +24,28 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
     )
 
 
+def not_streaming(name: str) -> Rejection:
+    """Return why a server that runs cannot just be attached."""
+    return Rejection(f"{name} is not known to stream from this primary")
+
+
 def streams(facts: Facts) -> bool:
     """Say whether the target's running server streams from this primary.
 
     By its own slot, or as the only one from its host's addresses: two standbys on one host without
-    slots cannot be told from each other.
+    slots cannot be told from each other. A former primary may have a slot's name in its settings
+    still, and another cluster's standby may run beside one of this cluster: neither streams.
     """
+    return _may_stream(facts) and _has_stream(facts)
+
+
+def _may_stream(facts: Facts) -> bool:
+    control = facts.target.control
+    is_of_cluster = control is None or control.system_identifier == facts.primary.system_identifier
+    return facts.target.is_standby and is_of_cluster and not facts.primary.is_in_recovery
+
+
+def _has_stream(facts: Facts) -> bool:
     own = facts.target.configuration
     slot_name = None if own is None else own.values.get("primary_slot_name")
     if slot_name:

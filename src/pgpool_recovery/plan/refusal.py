@@ -7,6 +7,7 @@ from itertools import permutations
 from pgpool_recovery.domain.error import Busy, Unreachable
 from pgpool_recovery.domain.event import megabytes
 from pgpool_recovery.domain.node import Target
+from pgpool_recovery.plan.attach import not_streaming, streams
 from pgpool_recovery.plan.facts import (
     Configuration,
     Facts,
@@ -112,6 +113,8 @@ def _reject_occupied(name: str, facts: Facts) -> Iterator[Rejection]:
             f"process {target.server_pid}.",
             hint="Stop it first, or attach the node if it is a standby of this primary.",
         )
+        if not streams(facts):
+            yield not_streaming(name)
     if target.managed_by is not None:
         yield Rejection(
             f"{name} is managed by {target.managed_by}",
