@@ -36,6 +36,12 @@ class ControlData:
         """Whether the server was stopped in an orderly way, so that its WAL ends where it says."""
         return self.state in (SHUT_DOWN, SHUT_DOWN_IN_RECOVERY)
 
+    @property
+    def newest_timeline(self) -> TimelineId:
+        """The timeline that the data was on last: of the checkpoint, or replayed since."""
+        end = self.minimum_end
+        return self.timeline if end is None else max(self.timeline, end.timeline)
+
 
 def parse_control_data(text: str) -> ControlData:
     """Read the output of pg_controldata with LC_ALL=C; Refused when a line is missing or odd."""

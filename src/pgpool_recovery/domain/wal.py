@@ -93,6 +93,27 @@ class History:
         end = self.end_of(point.timeline)
         return end is None or point.lsn <= end
 
+    def fork(self, other: "History") -> Point | None:
+        """Return where the ways of two servers part: the last point that both went through.
+
+        As pg_rewind finds it (findCommonAncestorTimeline): on the last timeline that has the same
+        number and the same begin for both. None when they have none in common, or both are on it.
+
+        >>> one = History(TimelineId(2), (Point(TimelineId(1), Lsn(100)),))
+        >>> other = History(TimelineId(2), (Point(TimelineId(1), Lsn(70)),))
+        >>> one.fork(other)
+        Point(timeline=1, lsn=70)
+        """
+        common = None
+        for timeline, its in zip(self.timelines, other.timelines, strict=False):
+            if timeline != its or self.begin_of(timeline) != other.begin_of(timeline):
+                break
+            common = timeline
+        if common is None:
+            return None
+        ends = [end for end in (self.end_of(common), other.end_of(common)) if end is not None]
+        return Point(common, min(ends)) if ends else None
+
 
 def parse_history(text: str, current: TimelineId) -> History:
     r"""Read a timeline history file (src/backend/access/transam/timeline.c).

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from pgpool_recovery.domain.control_data import ControlData
-from pgpool_recovery.domain.wal import Lsn
+from pgpool_recovery.domain.wal import History, Lsn, TimelineId
 from pgpool_recovery.plan.divergence import Copied, Diverged
 from pgpool_recovery.plan.in_place import (
     in_place_steps,
@@ -22,6 +22,9 @@ from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.situation import Situation
 from pgpool_recovery.plan.step import Rewind, Step
 
+SEES_NEWEST_SINCE = 16
+"""Before, pg_rewind took a standby's timeline from its last checkpoint (main in pg_rewind.c)."""
+FIRST_TIMELINE = TimelineId(1)
 NEEDED_FUNCTIONS = (
     "pg_ls_dir(text, boolean, boolean)",
     "pg_stat_file(text, boolean)",
@@ -37,7 +40,7 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
     if rejections:
         return rejections
     control = _control(situation)
-    fork, segment_bytes = fork_of(situation, control), situation.wal.segment_bytes
+    fork, segment_bytes = _fork(situation, control), situation.wal.segment_bytes
     needs_more = not situation.wal.has(fork // segment_bytes)
     changes: list[Step] = [_rewind(situation, control, is_followed_by_more=needs_more)]
     if needs_more:
@@ -63,16 +66,25 @@ def _control(situation: Situation) -> ControlData:
     return control
 
 
-def fork_of(situation: Situation, control: ControlData) -> Lsn:
-    """Return where the primary left the newest timeline that both were on.
+def _fork(situation: Situation, control: ControlData) -> Lsn:
+    fork = fork_of(situation, control)
+    if fork is None:
+        raise ValueError("nobody can tell where they parted")
+    return fork
+
+
+def fork_of(situation: Situation, control: ControlData) -> Lsn | None:
+    """Return where the target and the primary parted; None when nobody can tell.
 
     From there on WAL is needed once the directory was rewound; what lies before, back to the last
-    checkpoint before the fork, it has itself, else pg_rewind could not work either.
+    checkpoint before the fork, it has itself, else pg_rewind could not work either. Timeline 1 has
+    no history file; that of any other pg_rewind needs too.
     """
-    history, own = situation.wal.history, situation.facts.target.history
-    timelines = [control.timeline] if own is None else [*own.timelines, control.timeline]
-    common = [t for t in timelines if t in history.timelines and history.end_of(t) is not None]
-    return max((history.end_of(t) or Lsn(0) for t in common), default=Lsn(0))
+    own = situation.facts.target.history
+    if own is None and control.newest_timeline == FIRST_TIMELINE:
+        own = History(FIRST_TIMELINE)
+    fork = None if own is None else own.fork(situation.wal.history)
+    return None if fork is None else fork.lsn
 
 
 def _reject(situation: Situation) -> Iterator[Rejection]:
@@ -86,7 +98,17 @@ def _reject(situation: Situation) -> Iterator[Rejection]:
         return
     if target.has_backup_label:
         yield Rejection(f"{name} has a base backup that was never started")
-    control = target.control
+    yield from _reject_ability(situation, target.control)
+    yield from _reject_login(situation)
+    yield from reject_in_place(situation)
+    yield from reject_replay(situation)
+    yield from reject_untrusted(situation)
+    yield from _reject_fork(situation, target.control)
+
+
+def _reject_ability(situation: Situation, control: ControlData) -> Iterator[Rejection]:
+    """Say what pg_rewind lacks to see what has changed."""
+    name, major = situation.name, situation.facts.primary.major
     if not control.has_checksums and not control.has_wal_log_hints:
         yield Rejection(
             f"{name} has neither data checksums nor wal_log_hints",
@@ -97,11 +119,25 @@ def _reject(situation: Situation) -> Iterator[Rejection]:
         yield Rejection(
             "full_page_writes is off on the primary", hint="Turn it on: pg_rewind needs it."
         )
-    yield from _reject_login(situation)
-    yield from reject_in_place(situation)
-    yield from reject_replay(situation)
-    yield from reject_untrusted(situation)
-    if not situation.wal.has(fork_of(situation, control) // situation.wal.segment_bytes):
+    if control.newest_timeline != control.timeline and major < SEES_NEWEST_SINCE:
+        yield Rejection(
+            f"pg_rewind of PostgreSQL {major} would take {name} for what it was on timeline "
+            f"{control.timeline}",
+            detail=f"It has replayed timeline {control.newest_timeline} since.",
+        )
+
+
+def _reject_fork(situation: Situation, control: ControlData) -> Iterator[Rejection]:
+    """Say why pg_rewind, or we, cannot know where to begin, or that the WAL from there is gone."""
+    fork = fork_of(situation, control)
+    if fork is None:
+        yield Rejection(
+            f"nobody can tell where {situation.name} and the primary parted",
+            detail=f"There is no history file of its timeline {control.newest_timeline}."
+            if situation.facts.target.history is None
+            else "Their histories have no end of a timeline in common.",
+        )
+    elif not situation.wal.has(fork // situation.wal.segment_bytes):
         yield from _reject_incremental(situation)
 
 
@@ -143,7 +179,7 @@ def _rewind(situation: Situation, control: ControlData, *, is_followed_by_more: 
         locations=locations(situation),
         needs_crash_recovery=not control.is_shut_down,
         timelines=situation.wal.history.timelines,
-        fork_segment=fork_of(situation, control) // situation.wal.segment_bytes,
+        fork_segment=_fork(situation, control) // situation.wal.segment_bytes,
         segment_bytes=situation.wal.segment_bytes,
         is_followed_by_more=is_followed_by_more,
     )
