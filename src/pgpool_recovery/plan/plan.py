@@ -60,7 +60,7 @@ class Plan:
     @property
     def point_of_no_return(self) -> Step | None:
         """The step before which everything can be undone; None when all can be until the end."""
-        is_only_copy = self.old_data is OldData.CHANGED
+        is_only_copy = self.old_data in (OldData.CHANGED, OldData.HALF)
         changing = (RemoveOld, Rewind, Incremental, RestoreBackup) if is_only_copy else (RemoveOld,)
         return next((step for step in self.steps if isinstance(step, changing)), None)
 

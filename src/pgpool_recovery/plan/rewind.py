@@ -89,8 +89,9 @@ def fork_of(situation: Situation, control: ControlData) -> Lsn | None:
 
 def _reject(situation: Situation) -> Iterator[Rejection]:
     name, target = situation.name, situation.facts.target
-    yield from situation.reject_data()
-    if situation.relation is None or target.control is None or target.changing is not None:
+    unusable = situation.reject_data()
+    yield from unusable
+    if unusable or target.control is None:
         return
     if not isinstance(situation.relation, Diverged):
         why = situation.relation.why if isinstance(situation.relation, Copied) else None
