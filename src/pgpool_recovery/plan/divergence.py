@@ -8,8 +8,8 @@ from pgpool_recovery.domain.control_data import (
     SHUT_DOWN_IN_RECOVERY,
     ControlData,
 )
-from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId, lsn_text
-from pgpool_recovery.plan.facts import Base, Facts
+from pgpool_recovery.domain.wal import History, Point, TimelineId, lsn_text
+from pgpool_recovery.plan.facts import Base, Facts, Wal
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,10 @@ class Diverged:
 
 @dataclass(frozen=True)
 class Copied:
-    """It wrote on the timeline that the primary writes: a copy of the primary, or its rival.
+    """It diverged on the timeline that the primary writes: a copy of the primary, or its rival.
 
-    pg_rewind takes it for a node that needs nothing.
+    pg_rewind compares the numbers of the timelines only, and takes it for a node that needs
+    nothing.
     """
 
     why: str
@@ -40,17 +41,20 @@ Relation = Follows | Diverged | Copied
 
 
 def relate(
-    control: ControlData, backup_start: Point | None, own: History | None, primary: History
+    control: ControlData, backup_start: Point | None, own: History | None, primary: Wal
 ) -> Relation:
     """Say how a stopped server's data directory relates to the primary.
 
     `backup_start` is the start of the base backup that backup_label names; `own` the history that
     the directory has of its own timeline, when it has one.
     """
-    base = base_of(control, backup_start)
-    stranger = _stranger(control, own, primary)
+    base, history = base_of(control, backup_start), primary.history
+    stranger = _stranger(control, backup_start, own, history)
     if stranger is not None:
-        return Diverged(stranger)
+        is_same = control.newest_timeline == history.current
+        return Copied(stranger) if is_same else Diverged(stranger)
+    if _has_unknown_end(control, backup_start):
+        return _unended(control, base, primary)
     if backup_start is not None:
         if control.minimum_end is None and backup_start.timeline != primary.current:
             return Diverged(
@@ -60,7 +64,7 @@ def relate(
         return _follows_or_not(base, primary)
     if control.state in (SHUT_DOWN_IN_RECOVERY, IN_ARCHIVE_RECOVERY):
         return _follows_or_not(base, primary)
-    end = primary.end_of(control.timeline)
+    end = history.end_of(control.timeline)
     if end is None:
         return Copied(f"It was a primary on timeline {control.timeline}, as the primary is now.")
     if control.state != SHUT_DOWN:
@@ -81,7 +85,7 @@ def may_need_rewind(facts: Facts) -> bool:
     control, wal = facts.target.control, facts.primary.wal
     if control is None or wal is None:
         return False
-    relation = relate(control, facts.target.backup_start, facts.target.history, wal.history)
+    relation = relate(control, facts.target.backup_start, facts.target.history, wal)
     return isinstance(relation, Diverged)
 
 
@@ -92,23 +96,50 @@ def base_of(control: ControlData, backup_start: Point | None) -> Base:
     return Base(redo, end if end is not None and end.lsn > redo.lsn else redo)
 
 
-def _follows_or_not(base: Base, primary: History) -> Relation:
+def _follows_or_not(base: Base, primary: Wal) -> Relation:
+    """The primary's past goes through both ends of what the directory holds, or it diverged."""
     for point in (base.redo, base.end):
-        if not primary.has(point):
-            left = primary.end_of(point.timeline)
+        left = primary.history.end_of(point.timeline)
+        if left is not None and point.lsn > left:
             return Diverged(
-                f"It replayed up to {point}, which the primary left at "
-                f"{lsn_text(Lsn(0) if left is None else left)}."
+                f"It replayed up to {point}, which the primary left at {lsn_text(left)}."
+            )
+        if point.lsn > primary.written:
+            return Copied(
+                f"It replayed up to {point}, and the primary has written up to "
+                f"{lsn_text(primary.written)} only."
             )
     return Follows(base)
 
 
-def _stranger(control: ControlData, own: History | None, primary: History) -> str | None:
+def _has_unknown_end(control: ControlData, backup_start: Point | None) -> bool:
+    """Say whether this is a base backup of which nobody knows when its last page was read.
+
+    One of a standby has that for its minimum recovery end, and so has what pg_rewind leaves; of
+    one of a primary it stands in the WAL only, until a server has replayed that.
+    """
+    if backup_start is None:
+        return not control.is_consistent
+    return control.state != IN_ARCHIVE_RECOVERY or control.minimum_end is None
+
+
+def _unended(control: ControlData, base: Base, primary: Wal) -> Relation:
+    """It cannot hold what the primary has not while that is on the timeline still (C3)."""
+    left = primary.history.end_of(control.newest_timeline)
+    if left is None:
+        return _follows_or_not(base, primary)
+    return Diverged(
+        f"It is a base backup that no server has brought to its end, on timeline "
+        f"{control.newest_timeline}, which the primary left at {lsn_text(left)}."
+    )
+
+
+def _stranger(
+    control: ControlData, backup_start: Point | None, own: History | None, primary: History
+) -> str | None:
     """Say which of its timelines the primary never was on."""
-    timelines = {control.timeline}
-    if control.minimum_end is not None:
-        timelines.add(control.minimum_end.timeline)
-    for timeline in sorted(timelines):
+    points = [point for point in (backup_start, control.minimum_end) if point is not None]
+    for timeline in sorted({control.timeline, *(point.timeline for point in points)}):
         if timeline not in primary.timelines:
             return f"It was on timeline {timeline}, on which the primary never was."
         if own is not None and not _begins_alike(timeline, own, primary):

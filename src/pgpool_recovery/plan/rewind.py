@@ -93,12 +93,16 @@ def _reject(situation: Situation) -> Iterator[Rejection]:
     yield from unusable
     if unusable or target.control is None:
         return
-    if not isinstance(situation.relation, Diverged):
-        why = situation.relation.why if isinstance(situation.relation, Copied) else None
-        yield Rejection(f"{name} has nothing that could be rewound", detail=why)
+    if isinstance(situation.relation, Copied):
+        yield Rejection(
+            f"pg_rewind would not see that {name} has diverged", detail=situation.relation.why
+        )
         return
-    if target.has_backup_label:
-        yield Rejection(f"{name} has a base backup that was never started")
+    if not isinstance(situation.relation, Diverged):
+        yield Rejection(f"{name} has nothing that could be rewound")
+        return
+    if not target.is_sound:
+        yield Rejection(f"{name} has a base backup that no server has brought to its end")
     yield from _reject_ability(situation, target.control)
     yield from _reject_login(situation)
     yield from reject_in_place(situation)

@@ -70,7 +70,7 @@ class Situation:
         target = self.facts.target
         if target.control is None or (target.has_backup_label and target.backup_start is None):
             return None
-        return relate(target.control, target.backup_start, target.history, self.wal.history)
+        return relate(target.control, target.backup_start, target.history, self.wal)
 
     def reject_data(self) -> list[Rejection]:
         """Say why nothing can be made of the data that the target has."""
