@@ -56,11 +56,6 @@ def relate(
     if _has_unknown_end(control, backup_start):
         return _unended(control, base, primary)
     if backup_start is not None:
-        if control.minimum_end is None and backup_start.timeline != primary.current:
-            return Diverged(
-                f"It is a base backup of timeline {backup_start.timeline} that was never started: "
-                "nobody knows whether it holds what was written after the primary had left that."
-            )
         return _follows_or_not(base, primary)
     if control.state in (SHUT_DOWN_IN_RECOVERY, IN_ARCHIVE_RECOVERY):
         return _follows_or_not(base, primary)

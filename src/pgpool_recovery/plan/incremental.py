@@ -53,9 +53,11 @@ def incremental_step(situation: Situation) -> Incremental:
 
 
 def _reject(situation: Situation) -> Iterator[Rejection]:
-    primary = situation.facts.primary
-    if situation.facts.target.resumable is None:
+    primary, resumable = situation.facts.primary, situation.facts.target.resumable
+    if resumable is None:
         yield from situation.reject_relation()
+    else:
+        yield from _reject_resumable(situation, resumable)
     if primary.major < OLDEST_MAJOR:
         yield Rejection(
             f"PostgreSQL {primary.major} has no incremental base backups",
@@ -70,3 +72,13 @@ def _reject(situation: Situation) -> Iterator[Rejection]:
         yield situation.facts.summaries
     yield from reject_in_place(situation)
     yield from reject_untrusted(situation)
+
+
+def _reject_resumable(situation: Situation, base: Base) -> Iterator[Rejection]:
+    """Say that what a run has written, before it was interrupted, may lie behind the fork (C3)."""
+    history = situation.wal.history
+    if not (history.has(base.redo) and history.has(base.end)):
+        yield Rejection(
+            f"the data of {situation.name} was left half changed",
+            detail=f"That was on timeline {base.end.timeline}, on which the primary is no more.",
+        )

@@ -75,8 +75,6 @@ class Situation:
     def reject_data(self) -> list[Rejection]:
         """Say why nothing can be made of the data that the target has."""
         target = self.facts.target
-        if target.control is None:
-            return [Rejection(f"{self.name} has no data")]
         if target.changing not in (None, FINISHED):
             return [
                 Rejection(
@@ -84,6 +82,10 @@ class Situation:
                     detail=f"The method {target.changing} was interrupted.",
                 )
             ]
+        if target.control is None:
+            if target.is_data_directory:
+                return [Rejection(f"{self.name} has no control file")]
+            return [Rejection(f"{self.name} has no data")]
         if self.relation is None:
             return [Rejection(f"the backup_label of {self.name} cannot be read")]
         return []
