@@ -161,12 +161,24 @@ def _reject_login(situation: Situation) -> Iterator[Rejection]:
 
 
 def _reject_incremental(situation: Situation) -> Iterator[Rejection]:
-    """Say why the WAL that is gone after the rewind cannot be made up for."""
-    if situation.facts.primary.major < OLDEST_INCREMENTAL or not situation.wal.is_summarized:
+    """Say why the WAL that is gone after the rewind cannot be made up for.
+
+    A rewound directory lacks more than before: what summaries do not tell since its base of now
+    they do not tell then either.
+    """
+    is_possible = (
+        situation.facts.primary.major >= OLDEST_INCREMENTAL
+        and situation.wal.is_summarized
+        and Method.INCREMENTAL in situation.policy.methods
+    )
+    if not is_possible:
         yield Rejection(
             f"the primary's WAL that {situation.name} would need after a rewind is gone",
-            hint="wal_keep_size, or summarize_wal = on from PostgreSQL 17 on, would help.",
+            hint="wal_keep_size would have kept it. From PostgreSQL 17 on summarize_wal = on makes "
+            "up for it, where the policy allows incremental.",
         )
+    elif situation.facts.summaries is not None:
+        yield situation.facts.summaries
 
 
 def _rewind(situation: Situation, control: ControlData, *, is_followed_by_more: bool) -> Rewind:
