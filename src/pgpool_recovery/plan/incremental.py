@@ -5,6 +5,7 @@ Applied onto the data directory itself (facts/methods.md, 2); PostgreSQL 17 and 
 
 from collections.abc import Iterator
 
+from pgpool_recovery.plan.facts import Base
 from pgpool_recovery.plan.in_place import (
     in_place_steps,
     locations,

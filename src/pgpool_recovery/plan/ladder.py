@@ -29,7 +29,8 @@ def make_plan(
 ) -> Plan | tuple[Rejection, ...]:
     """Return the plan, or every reason why there is none.
 
-    `failed` are methods that were tried in this run, and why they failed.
+    `failed` are methods that were tried in this run, and why they failed. They stand among those
+    that are passed over, in the policy's order.
     """
     situation = Situation(target, facts, policy)
     passed: list[PassedOver] = list(failed)
@@ -45,10 +46,15 @@ def make_plan(
     for method in methods:
         made = METHODS[method](situation)
         if isinstance(made, Plan):
-            return replace(made, passed_over=tuple(passed), notes=tuple(notes(target, facts)))
+            over = _in_order(passed, policy)
+            return replace(made, passed_over=over, notes=tuple(notes(target, facts)))
         if made != (restore.NOT_CONFIGURED,):  # Nobody expects it to be used then.
             passed.append(PassedOver(method, made))
-    return tuple(_none(passed))
+    return tuple(_none(_in_order(passed, policy)))
+
+
+def _in_order(passed: Iterable[PassedOver], policy: Policy) -> tuple[PassedOver, ...]:
+    return tuple(sorted(passed, key=lambda over: policy.methods.index(over.method)))
 
 
 def _none(passed: Iterable[PassedOver]) -> Iterable[Rejection]:
