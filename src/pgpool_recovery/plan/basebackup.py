@@ -31,9 +31,8 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
     rejections = tuple(_reject(situation))
     if rejections:
         return rejections
-    primary, places = situation.facts.primary, situation.places
+    places, copy_bytes = situation.places, situation.facts.primary.copy_bytes
     old_data = _old_data(situation)
-    copy_bytes = primary.data_bytes + sum(space.size_bytes for space in primary.tablespaces)
     copy = CopyBaseBackup(
         bin_directory=situation.bin_directory,
         conninfo=situation.conninfo,

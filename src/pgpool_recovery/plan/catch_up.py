@@ -32,7 +32,7 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         method=Method.CATCH_UP,
         summary="only WAL",
         slot_name=situation.target.slot_name,
-        moved_bytes=situation.wal.bytes_since(situation.follows.base.end.lsn),
+        moved_bytes=situation.wal.bytes_since(situation.wal.begin_of(needed).lsn),
         old_data=OldData.KEPT,
         steps=tuple(steps),
         needed_segment=needed,

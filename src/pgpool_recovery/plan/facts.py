@@ -167,6 +167,11 @@ class PrimaryFacts:
         """The major version, such as 15."""
         return self.version // 10000
 
+    @property
+    def copy_bytes(self) -> int:
+        """The size of a full copy: the data and all tablespaces."""
+        return self.data_bytes + sum(space.size_bytes for space in self.tablespaces)
+
 
 @dataclass(frozen=True)
 class Filesystem:
