@@ -43,9 +43,8 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         size_bytes=copy_bytes,
     )
     steps: Iterator[Step] = chain(
-        [Reserve(places)],
+        [Reserve(places), situation.slot_step()],
         _waiting_steps(situation),
-        [situation.slot_step()],
         [RemoveOld(places)] if old_data is OldData.GOES else [],
         [copy, VerifyBackup(situation.bin_directory, places)],
         [situation.configure(places), SwapIn(places)],

@@ -20,8 +20,9 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
     if rejections:
         return tuple(rejections)
     places, needed = situation.places, needed_segment(situation)
-    steps: list[Step] = [Reserve(places), *situation.waiting_steps()]
-    steps.append(situation.slot_step(hold_from=situation.wal.begin_of(needed)))
+    begin = situation.wal.begin_of(needed)
+    steps: list[Step] = [Reserve(places), situation.slot_step(hold_from=begin)]
+    steps += situation.waiting_steps()
     if situation.is_taken_out:
         steps += [situation.configure(places.in_place()), PutInPlace(places.in_place())]
     else:
@@ -32,7 +33,7 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         method=Method.CATCH_UP,
         summary="only WAL",
         slot_name=situation.target.slot_name,
-        moved_bytes=situation.wal.bytes_since(situation.wal.begin_of(needed).lsn),
+        moved_bytes=situation.wal.bytes_since(begin.lsn),
         old_data=OldData.KEPT,
         steps=tuple(steps),
         needed_segment=needed,

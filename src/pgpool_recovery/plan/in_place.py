@@ -27,8 +27,8 @@ def in_place_steps(
     places = situation.places
     begin: list[Step] = [
         Reserve(places),
-        *situation.waiting_steps(),
         situation.slot_step(hold_from=hold_from),
+        *situation.waiting_steps(),
     ]
     if changes_clone(situation):
         configure = replace(situation.configure(places), backup=backup)
