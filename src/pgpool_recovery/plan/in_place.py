@@ -8,7 +8,7 @@ from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.plan.backup import Backup
 from pgpool_recovery.plan.facts import Tablespace
 from pgpool_recovery.plan.plan import OldData
-from pgpool_recovery.plan.refusal import reject_foreign
+from pgpool_recovery.plan.refusal import reject_foreign, reject_replacement
 from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.situation import Situation
 from pgpool_recovery.plan.step import Clone, PutInPlace, Reserve, Step, SwapIn, TakeOut
@@ -40,8 +40,21 @@ def in_place_steps(
 
 
 def changes_clone(situation: Situation) -> bool:
-    """Say whether a clone is changed, and the old data stays as it is."""
-    return situation.facts.target.can_clone and not situation.is_taken_out
+    """Say whether a clone is changed, and the old data stays as it is.
+
+    The clone is swapped in part by part, so that each part has to be one that a full copy could
+    replace, and the data directory's own: of a WAL directory that only the settings name there is
+    nothing to clone. What the clone replaces waits, so nothing may wait there yet: a copy that
+    never ran well beside the old data is changed itself.
+    """
+    target = situation.facts.target
+    is_cloneable = (
+        target.can_clone
+        and not situation.is_taken_out
+        and (target.is_sound or not target.old_waits)
+        and (target.wal is None or target.wal.is_own)
+    )
+    return is_cloneable and not any(reject_replacement(situation.name, target))
 
 
 def locations(situation: Situation) -> dict[int, str]:
