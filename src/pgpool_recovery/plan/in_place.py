@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from pgpool_recovery.domain.event import megabytes
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.plan.backup import Backup
 from pgpool_recovery.plan.facts import Tablespace
@@ -11,6 +10,7 @@ from pgpool_recovery.plan.plan import OldData
 from pgpool_recovery.plan.refusal import reject_foreign, reject_replacement
 from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.situation import Situation
+from pgpool_recovery.plan.space import reject_growth
 from pgpool_recovery.plan.step import Clone, PutInPlace, Reserve, Step, SwapIn, TakeOut
 
 MAX_FAILED_STARTS = 2
@@ -116,14 +116,4 @@ def reject_in_place(situation: Situation) -> Iterator[Rejection]:
             f"the settings give tablespace {location} of {name} another directory",
             detail="Only a full copy moves it there.",
         )
-    growth = primary.data_bytes + sum(s.size_bytes for s in primary.tablespaces)
-    growth -= target.data.size_bytes + sum(place.size_bytes for place in new)
-    needed = max(0, growth) + primary.wal_bytes
-    free = target.data.filesystem.free_bytes
-    if needed > free:
-        yield Rejection(
-            f"not enough space on {name}",
-            detail=f"The filesystem of {target.data.path} has {megabytes(free)} free, what the "
-            f"primary has more and its WAL need about {megabytes(needed)}.",
-            hint="Make room.",
-        )
+    yield from reject_growth(name, primary, target)

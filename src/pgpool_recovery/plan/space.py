@@ -1,4 +1,4 @@
-"""How much room a full copy needs beside the old data, and what to do when there is less."""
+"""How much room a method needs beside the data that is there, and what to do when there is less."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -34,37 +34,66 @@ class Space:
 
 def spaces(primary: PrimaryFacts, target: TargetFacts) -> tuple[Space, ...]:
     """Return what is needed and what is there, for each filesystem of the target."""
-    sizes: list[tuple[PlaceFacts, int]] = [(target.data, primary.data_bytes)]
-    sizes.append((target.wal or target.data, primary.wal_bytes))
-    sizes += [
-        (target.tablespaces[tablespace.oid], tablespace.size_bytes)
-        for tablespace in primary.tablespaces
-        if tablespace.oid in target.tablespaces
+    wal = (target.wal or target.data, primary.wal_bytes)
+    found = _by_filesystem([*_sizes(primary, target), wal])
+    return tuple(_space(sizes, is_sound=target.is_sound) for sizes in found)
+
+
+Sizes = list[tuple[PlaceFacts, int]]
+"""Directories of the target, and how much of the primary's goes there."""
+
+
+def _sizes(primary: PrimaryFacts, target: TargetFacts) -> Sizes:
+    tablespaces = [
+        (target.tablespaces[space.oid], space.size_bytes)
+        for space in primary.tablespaces
+        if space.oid in target.tablespaces
     ]
-    places = {place.path: place for place, _ in sizes}
-    by_device: dict[int, list[PlaceFacts]] = {}
-    for place in places.values():
-        by_device.setdefault(place.filesystem.device, []).append(place)
-    is_sound = target.is_sound
-    return tuple(_space(on_device, sizes, is_sound=is_sound) for on_device in by_device.values())
+    return [(target.data, primary.data_bytes), *tablespaces]
 
 
-def _space(
-    on_device: list[PlaceFacts], sizes: Iterable[tuple[PlaceFacts, int]], *, is_sound: bool
-) -> Space:
+def _by_filesystem(sizes: Sizes) -> Iterable[Sizes]:
+    by_device: dict[int, Sizes] = {}
+    for place, size in sizes:
+        by_device.setdefault(place.filesystem.device, []).append((place, size))
+    return by_device.values()
+
+
+def _space(sizes: Sizes, *, is_sound: bool) -> Space:
     """Count; of two copies that are there, only the last good one is worth its space.
 
     That is the one in place when the node's server has run it well, else the one that waits.
     """
-    paths = [place.path for place in on_device]
-    there = [(place.size_bytes, place.waiting_bytes) for place in on_device]
+    places = {place.path: place for place, _ in sizes}.values()
+    there = [(place.size_bytes, place.waiting_bytes) for place in places]
+    first = sizes[0][0]
     return Space(
-        path=paths[0],
-        needed_bytes=int(GROWTH * sum(size for place, size in sizes if place.path in paths)),
-        free_bytes=on_device[0].filesystem.free_bytes
+        path=first.path,
+        needed_bytes=int(GROWTH * sum(size for _, size in sizes)),
+        free_bytes=first.filesystem.free_bytes
         + sum(waits if is_sound else here for here, waits in there if waits is not None),
         old_bytes=sum(here if is_sound or waits is None else waits for here, waits in there),
     )
+
+
+def reject_growth(name: str, primary: PrimaryFacts, target: TargetFacts) -> Iterable[Rejection]:
+    """Say where there is no room for what the primary has more than the target, and its WAL.
+
+    What waits beside a node that has run well goes first.
+    """
+    lacking = [(place, max(0, size - place.size_bytes)) for place, size in _sizes(primary, target)]
+    wal = (target.wal or target.data, primary.wal_bytes)
+    for sizes in _by_filesystem([*lacking, wal]):
+        first, needed = sizes[0][0], sum(size for _, size in sizes)
+        waiting = {place.path: place.waiting_bytes or 0 for place, _ in sizes}
+        free = first.filesystem.free_bytes + (sum(waiting.values()) if target.is_sound else 0)
+        if needed > free:
+            yield Rejection(
+                f"not enough space on {name}",
+                detail=f"The filesystem of {first.path} has {megabytes(free)} free, what the "
+                f"primary has more and its WAL need about {megabytes(needed)}.",
+                hint="Make room.",
+            )
 
 
 def keeps_old(found: Iterable[Space], policy: KeepOld) -> bool:
