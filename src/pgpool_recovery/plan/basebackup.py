@@ -5,7 +5,7 @@ from itertools import chain
 
 from pgpool_recovery.plan.facts import TargetFacts
 from pgpool_recovery.plan.plan import OldData, Plan
-from pgpool_recovery.plan.policy import Compress, Method
+from pgpool_recovery.plan.policy import Compress, KeepOld, Method
 from pgpool_recovery.plan.refusal import reject_replacement
 from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.situation import Situation
@@ -78,20 +78,24 @@ def _compression(situation: Situation) -> str | None:
 
 
 def _reject(situation: Situation) -> Iterator[Rejection]:
-    target, policy = situation.facts.target, situation.policy
+    target = situation.facts.target
     yield from reject_replacement(situation.name, target)
     found = spaces(situation.facts.primary, target)
-    yield from reject_space(situation.name, found, policy.keep_old)
+    yield from reject_space(situation.name, found, _keep_old(situation))
 
 
 def _old_data(situation: Situation) -> OldData:
     target = situation.facts.target
     if not _has_old(target):
         return OldData.NONE
-    if target.changing is not None:
-        return OldData.GOES  # Half changed, it is of no use.
     found = spaces(situation.facts.primary, target)
-    return OldData.STAYS if keeps_old(found, situation.policy.keep_old) else OldData.GOES
+    return OldData.STAYS if keeps_old(found, _keep_old(situation)) else OldData.GOES
+
+
+def _keep_old(situation: Situation) -> KeepOld:
+    """Return the policy; what is half changed is of no use to anybody and makes room."""
+    is_half_changed = situation.facts.target.changing is not None
+    return KeepOld.NEVER if is_half_changed else situation.policy.keep_old
 
 
 def _has_old(target: TargetFacts) -> bool:
