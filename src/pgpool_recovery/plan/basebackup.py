@@ -63,7 +63,7 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
 def _compression(situation: Situation) -> str | None:
     """Choose by what is the bottleneck: a link that is slower than one core compresses.
 
-    The slower it is, the more a better compression is worth (bench/copy.py).
+    The slower it is, the more a better compression is worth.
     """
     primary, wanted = situation.facts.primary, situation.policy.compress
     if primary.major < SERVER_COMPRESSES_SINCE or wanted is Compress.NONE:

@@ -82,17 +82,18 @@ def new_tablespaces(situation: Situation) -> tuple[Tablespace, ...]:
 
 
 def reject_replay(situation: Situation) -> Iterator[Rejection]:
-    """Say what keeps the WAL of the gap from being replayed.
+    """Say which tablespaces replay, and pg_rewind, would make elsewhere than they belong.
 
-    CREATE TABLESPACE is replayed with the primary's location, wherever the settings want it.
+    Both make a tablespace where the primary has it, and take a directory that is in use already
+    (create_tablespace_directories in tablespace.c): on the primary's own host that is its own.
     """
     places = {space.oid: space.location for space in situation.places.tablespaces}
     for space in new_tablespaces(situation):
         if places[space.oid] != space.location:
             yield Rejection(
-                f"tablespace {space.location} is new, and the settings of {situation.name} give it "
-                "another place",
-                detail="Replay would make it at the primary's location.",
+                f"tablespace {space.location} would be made on {situation.name} where the primary "
+                "has it",
+                detail=f"It is new to the node, and belongs to {places[space.oid]} there.",
             )
 
 

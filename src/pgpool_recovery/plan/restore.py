@@ -61,6 +61,9 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
 
 
 def _reject(situation: Situation) -> Iterator[Rejection]:
+    if situation.facts.backup is None:
+        yield NOT_CONFIGURED
+        return
     primary, wal = situation.facts.primary, situation.wal
     oldest = wal.begin_of(wal.oldest_segment)
     yield from reject_restore(

@@ -74,14 +74,17 @@ def test_restore_of_an_agent_that_was_killed_ends_before_the_next_one_begins(
     tmp_path: Path,
 ) -> None:
     new = tmp_path / "new"
-    argv = [sys.executable, "-c", "import time; time.sleep(600)", into(str(new)), "restore"]
-    earlier = subprocess.Popen(argv)
+    program = "import time; print('runs', flush=True); time.sleep(600)"
+    argv = [sys.executable, "-c", program, into(str(new)), "restore"]
+    earlier = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
     try:
+        assert earlier.stdout is not None
+        assert earlier.stdout.readline() == "runs\n"  # Now its arguments can be seen.
         _prepare(new, 15)
         assert earlier.wait(5) != 0
     finally:
         earlier.kill()
-        earlier.wait()
+        earlier.communicate()
     assert (new / "PG_VERSION").read_text() == "15\n"
 
 

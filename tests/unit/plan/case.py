@@ -1,6 +1,6 @@
 """A case: the facts, the policy and what is to come of them, from the words of its file."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from pgpool_recovery.config.load import read_settings
@@ -8,6 +8,7 @@ from pgpool_recovery.domain.control_data import SHUT_DOWN, ControlData
 from pgpool_recovery.domain.error import SettingsError
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId
+from pgpool_recovery.plan.backup import Backup, BackupTablespace, NoBackup, Repository
 from pgpool_recovery.plan.divergence import base_of
 from pgpool_recovery.plan.facts import (
     Base,
@@ -32,8 +33,9 @@ from pgpool_recovery.plan.rejection import Rejection, as_error
 from pgpool_recovery.plan.summaries import Summaries, Summary, reject_coverage
 from tests.unit.plan import situation
 from tests.unit.plan.read_words import read_words
-from tests.unit.plan.situation import CONNINFO, PARAMETERS, TARGET
+from tests.unit.plan.situation import CONNINFO, PARAMETERS, SYSTEM, TARGET
 from tests.unit.plan.words import (
+    BackupWords,
     ControlWords,
     Expected,
     ExpectedPlan,
@@ -77,6 +79,7 @@ def read_case(file: Path) -> Case:
         target=_target(words),
         logins=tuple(map(_login, words.connections.replication)),
         rewind_logins=tuple(map(_login, words.connections.rewind)),
+        backup=None if words.backup is None else _backup(words, words.backup),
     )
     return Case(
         title=words.title,
@@ -189,6 +192,11 @@ def _target(words: Words) -> TargetFacts:
         },
         gone_tablespaces=target.left_tablespaces,
         moved_tablespaces=tuple(s.location for s in words.tablespaces if s.on_target == "moved"),
+        linked_tablespaces=tuple(
+            FIRST_TABLESPACE + number
+            for number, space in enumerate(words.tablespaces)
+            if space.on_target in ("own", "moved")
+        ),
         is_empty=contents in ("nothing", "missing"),
         is_data_directory=contents in ("data", "no control file"),
         foreign_entries=("notes.txt", "photos") if contents == "other files" else (),
@@ -208,6 +216,7 @@ def _target(words: Words) -> TargetFacts:
         can_clone=target.can_clone,
         is_standby=target.standby_signal,
         server_pid=target.process,
+        failed_starts=target.failed_starts,
         managed_by=target.managed_by,
         is_busy=target.busy,
         bin_directory="/usr/pgsql/bin" if target.programs else None,
@@ -345,10 +354,33 @@ def _login(words: LoginWords) -> Login:
     )
 
 
+def _backup(words: Words, backup: BackupWords) -> Backup | NoBackup:
+    """Return what the target sees in the repository: a backup with all tablespaces."""
+    if backup.problem is not None:
+        return NoBackup(backup.problem)
+    repository = Repository(
+        stanza="main",
+        label="20261124-054411F",
+        start=backup.start,
+        stop=backup.stop,
+        system_identifier=SYSTEM,
+        size_bytes=words.primary.size,
+        archived=backup.archived,
+    )
+    spaces = enumerate(words.tablespaces)
+    tablespaces = tuple(
+        BackupTablespace(FIRST_TABLESPACE + number, f"ts{number}", space.location)
+        for number, space in spaces
+    )
+    return Backup("/usr/bin/pgbackrest", 1, repository, words.primary.major, tablespaces)
+
+
 def _with_summaries(facts: Facts, words: PrimaryWords) -> Facts:
     """Judge the summaries from the target's base on, as observe/target.py does."""
-    if words.summaries is None or facts.primary.wal is None or not words.summarize_wal:
+    if facts.primary.wal is None or not words.summarize_wal:
         return facts
+    if words.summaries is None:
+        return replace(facts, changed_bytes=words.changed)
     target, history = facts.target, facts.primary.wal.history
     base = target.resumable
     if base is None and target.control is not None:
@@ -365,6 +397,5 @@ def _with_summaries(facts: Facts, words: PrimaryWords) -> Facts:
         ),
     )
     rejection = reject_coverage(summaries, base.redo, history)
-    return Facts(
-        facts.primary, facts.target, facts.logins, facts.rewind_logins, summaries=rejection
-    )
+    changed = words.changed if rejection is None else None
+    return replace(facts, summaries=rejection, changed_bytes=changed)

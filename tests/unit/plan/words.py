@@ -21,6 +21,8 @@ OLDEST_WAL = Lsn(0xA000000)
 REDO = Lsn(0x32000028)
 REPLAYED = Point(FIRST, Lsn(0x33000000))
 """Up to where a standby has replayed when nothing else is said."""
+BACKUP_START = Point(FIRST, Lsn(0x20000028))
+BACKUP_STOP = Point(FIRST, Lsn(0x21000100))
 
 Contents = Literal["data", "no control file", "other files", "nothing", "missing"]
 OnTarget = Literal["own", "new", "moved", "foreign", "the primary's"]
@@ -72,8 +74,21 @@ class SummariesWords:
 
 
 @dataclass(frozen=True)
+class BackupWords:
+    """The newest backup in a pgBackRest repository, and the last WAL file in its archive.
+
+    `problem`: why the target sees none.
+    """
+
+    start: Point = BACKUP_START
+    stop: Point = BACKUP_STOP
+    archived: str = "000000010000000000000040"
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
 class PrimaryWords:
-    """The primary."""
+    """The primary; `changed`: what has changed since the target left, as its summaries say."""
 
     major: int = 15
     in_recovery: bool = False
@@ -85,6 +100,7 @@ class PrimaryWords:
     full_page_writes: bool = True
     summarize_wal: bool = False
     summaries: SummariesWords | None = None
+    changed: Size = Size(800 * 2**20)
     wal_level: str = "replica"
     max_wal_senders: int = 10
     wal_senders: int = 1
@@ -184,6 +200,7 @@ class TargetWords:
     standby_signal: bool = True
     managed_by: str | None = None
     busy: bool = False
+    failed_starts: int = 0
     programs: bool = True
     wal_directory: WalDirectoryWords | None = None
     left_tablespaces: tuple[str, ...] = ()
@@ -237,7 +254,7 @@ class ExpectedPlan:
 
     method: Method
     passed_over: tuple[str, ...]
-    old_data: Literal["none", "kept", "changed", "stays", "goes"]
+    old_data: Literal["none", "kept", "changed", "half", "stays", "goes"]
     steps: tuple[str, ...]
     moves: str | None = None
     point_of_no_return: str | None = None
@@ -274,6 +291,7 @@ class Words:
     target: TargetWords = field(default_factory=TargetWords)
     tablespaces: tuple[TablespaceWords, ...] = ()
     filesystems: dict[str, Size] = field(default_factory=lambda: {"/": Size(50 * GB)})
+    backup: BackupWords | None = None
     connections: ConnectionsWords = field(default_factory=ConnectionsWords)
     policy: dict[str, Any] = field(default_factory=dict)
     failed: tuple[FailedWords, ...] = ()
