@@ -321,8 +321,9 @@ def copying(cluster: Cluster, name: str) -> Call:
 
 @contextmanager
 def slow_copy(cluster: Cluster, more_settings: str = "") -> Iterator[None]:
-    """Let a copy take about ten seconds."""
-    with settings(cluster, f'{FULL_COPY}max_rate = "5M"\n{more_settings}', FULL_COPY):
+    """Let a copy take about ten seconds; compressed, the filler would pass in one."""
+    slow = f'{FULL_COPY}max_rate = "5M"\ncompress = "none"\n{more_settings}'
+    with settings(cluster, slow, FULL_COPY):
         yield
 
 
