@@ -34,7 +34,7 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         summary="only WAL",
         slot_name=situation.target.slot_name,
         moved_bytes=situation.wal.bytes_since(begin.lsn),
-        old_data=OldData.KEPT,
+        old_data=OldData.OUT if situation.is_taken_out else OldData.KEPT,
         steps=tuple(steps),
         needed_segment=needed,
     )

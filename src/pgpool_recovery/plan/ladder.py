@@ -48,7 +48,8 @@ def make_plan(
         if isinstance(made, Plan):
             over = _in_order(passed, policy)
             return replace(made, passed_over=over, notes=tuple(notes(target, facts)))
-        if made != (restore.NOT_CONFIGURED,):  # Nobody expects it to be used then.
+        is_expected = made != (restore.NOT_CONFIGURED,) or policy.methods == (method,)
+        if is_expected:
             passed.append(PassedOver(method, made))
     return tuple(_none(_in_order(passed, policy)))
 

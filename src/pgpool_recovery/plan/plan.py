@@ -16,6 +16,7 @@ class OldData(Enum):
     NONE = "there is no old data"
     KEPT = "the data directory stays where it is, and nothing in it is replaced"
     CHANGED = "the data directory itself is changed, it is the only copy"
+    OUT = "the data directory, left out of its place by a run that was interrupted, is put back"
     HALF = "the data was left half changed by a run that was interrupted"
     STAYS = "the old data stays until the new server runs"
     GOES = "the old data is removed before the copy, for want of space or by policy"
@@ -67,8 +68,8 @@ class Plan:
     @property
     def begins_with(self) -> TargetState:
         """In which state the target is when nothing was done yet."""
-        is_half = self.old_data is OldData.HALF
-        return TargetState.INCOMPLETE if is_half else TargetState.UNTOUCHED
+        is_out = self.old_data in (OldData.HALF, OldData.OUT)
+        return TargetState.INCOMPLETE if is_out else TargetState.UNTOUCHED
 
     def sentences(self) -> tuple[str, ...]:
         """Return the plan as an operator reads it."""

@@ -73,7 +73,11 @@ class Case:
 
 def read_case(file: Path) -> Case:
     """Return the case of a file; ValueError when anything in it is not understood."""
-    words = read_words(file)
+    return case_of(read_words(file), str(file))
+
+
+def case_of(words: Words, file: str = "words") -> Case:
+    """Return the case that words describe."""
     facts = Facts(
         primary=_primary(words.primary, words.tablespaces),
         target=_target(words),
@@ -117,9 +121,9 @@ def told(made: Plan | tuple[Rejection, ...]) -> Expected:
     )
 
 
-def _policy(words: Words, file: Path) -> Policy:
+def _policy(words: Words, file: str) -> Policy:
     try:
-        return read_settings({"policy": words.policy}, str(file)).policy
+        return read_settings({"policy": words.policy}, file).policy
     except SettingsError as error:
         raise ValueError(f"{error}: {error.detail}") from error
 

@@ -32,7 +32,7 @@ def read_words(file: Path) -> Words:
     """Return what a file says; ValueError with all that is wrong with it."""
     try:
         words = _converter().structure(tomllib.loads(file.read_text()), Words)
-        complaints = list(_contradictions(words))
+        complaints = list(contradictions(words))
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{file} is not TOML: {error}") from error
     except ClassValidationError as error:
@@ -118,7 +118,7 @@ def _complaint(error: BaseException, _kind: Any) -> str:
     return str(error)
 
 
-def _contradictions(words: Words) -> Iterator[str]:
+def contradictions(words: Words) -> Iterator[str]:
     """Say what cannot be, so that a slip of the pen does not test something else."""
     primary, target, control = words.primary, words.target, words.target.control
     yield from _odd_history(primary.history, primary.timeline, "the primary")

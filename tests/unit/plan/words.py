@@ -254,7 +254,7 @@ class ExpectedPlan:
 
     method: Method
     passed_over: tuple[str, ...]
-    old_data: Literal["none", "kept", "changed", "half", "stays", "goes"]
+    old_data: Literal["none", "kept", "changed", "half", "out", "stays", "goes"]
     steps: tuple[str, ...]
     moves: str | None = None
     point_of_no_return: str | None = None

@@ -1,0 +1,333 @@
+"""What holds for every plan, whatever the situation is."""
+
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pgpool_recovery.domain.wal import Lsn, Point, TimelineId
+from pgpool_recovery.plan.ladder import make_plan
+from pgpool_recovery.plan.plan import OldData, PassedOver, Plan
+from pgpool_recovery.plan.policy import Method
+from pgpool_recovery.plan.rejection import Rejection
+from pgpool_recovery.plan.step import (
+    Clone,
+    CopyBaseBackup,
+    CreateSlot,
+    DiscardWaiting,
+    Incremental,
+    PutInPlace,
+    PutOldBack,
+    RemoveOld,
+    Repoint,
+    Reserve,
+    RestoreBackup,
+    Rewind,
+    Step,
+    SwapIn,
+    TakeOut,
+    Touches,
+)
+from tests.unit.plan.case import Case, case_of
+from tests.unit.plan.read_words import contradictions
+from tests.unit.plan.words import (
+    GB,
+    IN_RECOVERY,
+    BackupWords,
+    BaseWords,
+    ConnectionsWords,
+    ControlWords,
+    ExpectedRefusal,
+    Left,
+    LoginWords,
+    PrimaryWords,
+    Size,
+    SlotWords,
+    SummariesWords,
+    SummaryWords,
+    TablespaceWords,
+    TargetWords,
+    WalDirectoryWords,
+    Words,
+)
+
+EXAMPLES = 400
+SEGMENT = 16 * 2**20
+STATES = (
+    *IN_RECOVERY,
+    "shut down",
+    "in production",
+    "shutting down",
+    "in crash recovery",
+    "starting up",
+)
+CHANGES: dict[Method, set[type[Step]]] = {
+    Method.ATTACH: set(),
+    Method.CATCH_UP: {Repoint},
+    Method.REWIND: {Rewind, Incremental},
+    Method.INCREMENTAL: {Incremental},
+    Method.RESTORE: {RestoreBackup},
+    Method.BASEBACKUP: {CopyBaseBackup},
+}
+"""What a method does to the data."""
+DESTROYS = (DiscardWaiting, PutOldBack, RemoveOld, TakeOut, Rewind, Incremental, RestoreBackup)
+PLACES = (Repoint, SwapIn, PutInPlace)
+"""After these, and not before, the data directory can be started."""
+
+lsns = st.builds(
+    lambda segment, offset: Lsn(segment * SEGMENT + offset),
+    st.integers(0x20, 0x63),
+    st.sampled_from((0x28, 0x100, 0x8000)),
+)
+segments = st.integers(0x0A, 0x63).map(lambda number: Lsn(number * SEGMENT))
+timelines = st.integers(1, 4).map(TimelineId)
+points = st.builds(Point, timelines, lsns)
+sizes = st.integers(0, 60).map(lambda number: Size(number * GB))
+
+
+@st.composite
+def histories(draw: st.DrawFn, current: TimelineId) -> tuple[Left, ...]:
+    """Draw what a history file of a timeline may say: some timelines may not be in it."""
+    former = [number for number in range(1, current) if draw(st.booleans())]
+    ends = sorted(draw(st.lists(lsns, min_size=len(former), max_size=len(former))))
+    return tuple(Left(TimelineId(number), end) for number, end in zip(former, ends, strict=True))
+
+
+@st.composite
+def summaries(draw: st.DrawFn) -> SummariesWords:
+    """Draw a range of WAL that is summarized, on one timeline."""
+    timeline, (start, end) = draw(timelines), sorted(draw(st.tuples(lsns, lsns)))
+    return SummariesWords(
+        available=(SummaryWords(timeline, start, end),),
+        reached=Point(timeline, end),
+        running=draw(st.booleans()),
+    )
+
+
+@st.composite
+def primaries(draw: st.DrawFn) -> PrimaryWords:
+    """Draw a primary."""
+    timeline = draw(timelines)
+    drawn: dict[str, Any] = {
+        "major": draw(st.integers(14, 18)),
+        "timeline": timeline,
+        "history": draw(histories(timeline)),
+        "oldest_wal": draw(segments),
+        "full_page_writes": draw(st.booleans()),
+        "summarize_wal": draw(st.booleans()),
+        "summaries": draw(st.none() | summaries()),
+        "slots": draw(
+            st.sampled_from(
+                (
+                    (),
+                    (SlotWords("pgpool_node_1"),),
+                    (SlotWords("pgpool_node_1", wal_status="lost"),),
+                )
+            )
+        ),
+    }
+    return PrimaryWords(**drawn)
+
+
+@st.composite
+def controls(draw: st.DrawFn) -> ControlWords:
+    """Draw the control file of a server in any state."""
+    state = draw(st.sampled_from(STATES))
+    return ControlWords(
+        state=state,
+        timeline=draw(timelines),
+        redo=draw(lsns),
+        minimum_recovery_end=draw(points) if state in IN_RECOVERY else None,
+        checksums=draw(st.booleans()),
+        wal_log_hints=draw(st.booleans()),
+        backup_end_required=draw(st.booleans()),
+    )
+
+
+@st.composite
+def targets(draw: st.DrawFn) -> TargetWords:
+    """Draw a node, with anything in its data directory."""
+    control = draw(controls())
+    changing = draw(
+        st.sampled_from((None, None, "rewind", "incremental", "restore", "basebackup", "finished"))
+    )
+    base = BaseWords(Point(control.timeline, control.redo), Point(control.timeline, control.redo))
+    drawn: dict[str, Any] = {
+        "contents": draw(
+            st.sampled_from(("data", "data", "no control file", "nothing", "missing"))
+        ),
+        "size": draw(sizes),
+        "waiting": draw(st.none() | sizes),
+        "can_clone": draw(st.booleans()),
+        "control": control,
+        "backup_label": draw(st.none() | points | st.just("unreadable")),
+        "history": draw(histories(control.newest)),
+        "missing_wal": draw(st.none() | segments),
+        "changing": changing,
+        "resumable": base if changing == "incremental" and draw(st.booleans()) else None,
+        "failed_starts": draw(st.integers(0, 3)),
+        "wal_directory": draw(st.none() | st.just(WalDirectoryWords("/wal/15"))),
+    }
+    return TargetWords(**drawn)
+
+
+def tablespaces(*on_target: Any) -> st.SearchStrategy[tuple[TablespaceWords, ...]]:
+    """Draw none to two tablespaces."""
+    kinds = st.sampled_from(on_target)
+    return st.lists(kinds, max_size=2).map(
+        lambda drawn: tuple(
+            TablespaceWords(f"/ts{number}", on_target=kind) for number, kind in enumerate(drawn)
+        )
+    )
+
+
+methods = st.permutations(tuple(Method)).flatmap(
+    lambda order: st.integers(1, len(order)).map(lambda count: tuple(order[:count]))
+)
+policies = st.fixed_dictionaries(
+    {},
+    optional={
+        "methods": methods.map(lambda drawn: [method.value for method in drawn]),
+        "keep_old": st.sampled_from(("always", "when-space-allows", "never")),
+        "stop_running": st.sampled_from(("never", "standby", "always")),
+        "verify": st.sampled_from(("standard", "pages")),
+    },
+)
+logins = st.sampled_from((LoginWords("repl"), LoginWords("repl", problem="connection refused")))
+NOTHING = ExpectedRefusal(0, ())
+"""The properties do not look at what a file would expect."""
+
+anything = st.builds(
+    Words,
+    title=st.just("anything"),
+    expect=st.just(NOTHING),
+    primary=primaries(),
+    target=targets(),
+    tablespaces=tablespaces("own", "new", "moved", "foreign", "the primary's"),
+    filesystems=st.fixed_dictionaries(
+        {"/": sizes}, optional={"/var/lib/pgsql/15/data": sizes, "/ts0": sizes}
+    ),
+    connections=st.builds(
+        ConnectionsWords, replication=st.tuples(logins), rewind=st.tuples(logins)
+    ),
+    policy=policies,
+    backup=st.none() | st.builds(BackupWords, start=points, stop=points),
+)
+reachable = st.builds(
+    Words,
+    title=st.just("a primary that can be reached, a disk with room"),
+    expect=st.just(NOTHING),
+    primary=primaries(),
+    target=targets(),
+    tablespaces=tablespaces("own", "new", "moved"),
+    filesystems=st.just({"/": Size(1000 * GB)}),
+    backup=st.none() | st.builds(BackupWords, start=points, stop=points),
+)
+
+
+def cases(words: st.SearchStrategy[Words]) -> st.SearchStrategy[Case]:
+    """Draw situations without a contradiction in themselves."""
+    return words.filter(lambda drawn: not list(contradictions(drawn))).map(case_of)
+
+
+def positions(made: Plan, kinds: tuple[type[Step], ...]) -> list[int]:
+    """Return the places of all steps of some kinds."""
+    return [number for number, step in enumerate(made.steps) if isinstance(step, kinds)]
+
+
+def nothing_is_destroyed_before_target_and_slot_are_ours(made: Plan, _case: Case) -> None:
+    """Promise 2: what can still be refused on the way is asked first."""
+    assert isinstance(made.steps[0], Reserve)
+    [slot] = positions(made, (CreateSlot,))
+    assert all(slot < number for number in positions(made, (*DESTROYS, *PLACES)))
+
+
+def the_primary_is_left_nothing_but_the_slot(made: Plan, _case: Case) -> None:
+    """Promise 1: whoever undoes a run has to know of the slot only."""
+    [touching] = [step for step in made.steps if step.touches is Touches.PRIMARY]
+    assert isinstance(touching, CreateSlot)
+    assert touching.name == made.slot_name
+
+
+def a_plan_has_one_method(made: Plan, _case: Case) -> None:
+    every = set().union(*CHANGES.values())
+    done = {type(step) for step in made.steps} & every
+    is_put_back_only = made.method is Method.CATCH_UP and bool(positions(made, (PutInPlace,)))
+    assert done or is_put_back_only
+    assert done <= CHANGES[made.method]
+    assert made.method is not Method.REWIND or Rewind in done
+
+
+def the_directory_can_be_started_by_nothing_but_the_last_step(made: Plan, case: Case) -> None:
+    """Promise 4."""
+    assert positions(made, PLACES) == [len(made.steps) - 1]
+    out = positions(made, (Clone, TakeOut))
+    changing = positions(made, (Rewind, Incremental, RestoreBackup))
+    is_out_already = case.facts.target.changing is not None
+    assert not changing or is_out_already or out[0] < changing[0]
+
+
+def old_data_that_stays_is_touched_by_no_step(made: Plan, _case: Case) -> None:
+    """Promise 3."""
+    if made.old_data is not OldData.STAYS:
+        return
+    assert made.point_of_no_return is None
+    assert not positions(made, (RemoveOld, TakeOut, PutInPlace))
+    changing = positions(made, (Rewind, Incremental, RestoreBackup))
+    assert not changing or positions(made, (Clone,))[0] < changing[0]
+
+
+def a_method_is_passed_over_for_a_reason(made: Plan, case: Case) -> None:
+    before = case.policy.methods[: case.policy.methods.index(made.method)]
+    unconfigured = {Method.RESTORE} if case.facts.backup is None else set()
+    assert {over.method for over in made.passed_over} >= set(before) - unconfigured
+    assert all(over.reasons for over in made.passed_over)
+
+
+def a_method_that_failed_is_not_tried_again(made: Plan, case: Case) -> None:
+    failed = PassedOver(made.method, (Rejection("it failed"),))
+    again = make_plan(case.target, case.facts, case.policy, (failed,))
+    if isinstance(again, Plan):
+        assert again.method is not made.method
+        assert failed in again.passed_over
+
+
+ALWAYS = (
+    nothing_is_destroyed_before_target_and_slot_are_ours,
+    the_primary_is_left_nothing_but_the_slot,
+    a_plan_has_one_method,
+    the_directory_can_be_started_by_nothing_but_the_last_step,
+    old_data_that_stays_is_touched_by_no_step,
+    a_method_is_passed_over_for_a_reason,
+    a_method_that_failed_is_not_tried_again,
+)
+"""Of every plan that does anything; one test asks for all, since making situations takes long."""
+
+many = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
+)
+
+
+@many
+@given(cases(anything))
+def test_every_situation_has_a_sound_plan_or_reasons(case: Case) -> None:
+    made = make_plan(case.target, case.facts, case.policy)
+    if not isinstance(made, Plan):
+        assert made
+        assert all(reason.message for reason in made)
+        return
+    assert all(made.sentences())
+    if made.method is Method.ATTACH:
+        assert made.steps == ()
+        return
+    for is_true in ALWAYS:
+        is_true(made, case)
+
+
+@many
+@given(cases(reachable))
+def test_every_reachable_primary_gives_a_plan(case: Case) -> None:
+    made = make_plan(case.target, case.facts, case.policy)
+    assert isinstance(made, Plan), made
