@@ -32,7 +32,16 @@ from .gap_piece import (
 )
 from .ground import Ground, Piece, act
 
-__all__ = ["EVERYTHING", "Ground", "Piece", "happen", "prepare", "rows_changed", "settings_for"]
+__all__ = [
+    "EVERYTHING",
+    "Ground",
+    "Piece",
+    "clear",
+    "happen",
+    "prepare",
+    "rows_changed",
+    "settings_for",
+]
 
 # A prepared transaction holds back what VACUUM may remove: one ends first, one begins last.
 EVERYTHING: tuple[Piece, ...] = (
@@ -54,6 +63,19 @@ EVERYTHING: tuple[Piece, ...] = (
     PREPARED_TRANSACTION_OPEN,
 )
 
+# psql runs each row that a query with \gexec returns. A materialized view goes with its table.
+_CLEAR = r"""
+SELECT format('ROLLBACK PREPARED %L', gid) FROM pg_prepared_xacts WHERE gid LIKE 'gap %' \gexec
+SELECT format('DROP DATABASE %I', datname) FROM pg_database WHERE datname LIKE 'gap\_%' \gexec
+SELECT format('DROP TABLE %I CASCADE', relname) FROM pg_class
+ WHERE relname LIKE 'gap\_%' AND relkind = 'r' \gexec
+SELECT format('DROP SEQUENCE %I', relname) FROM pg_class
+ WHERE relname LIKE 'gap\_%' AND relkind = 'S' \gexec
+SELECT format('DROP TABLESPACE %I', spcname) FROM pg_tablespace
+ WHERE spcname LIKE 'gap\_%' \gexec
+SELECT lo_unlink(oid) FROM pg_largeobject_metadata WHERE oid BETWEEN 900001 AND 900120;
+"""
+
 
 def settings_for(pieces: Sequence[Piece]) -> dict[str, str]:
     """Return the settings that all servers of a cluster need for these pieces."""
@@ -72,3 +94,8 @@ def happen(ground: Ground, pieces: Sequence[Piece]) -> None:
     """Let the pieces happen on the primary, one after the other."""
     for piece in pieces:
         act(ground, piece.during)
+
+
+def clear(ground: Ground) -> None:
+    """Drop whatever the pieces have made, so that they can be prepared again."""
+    ground.primary.execute(_CLEAR)

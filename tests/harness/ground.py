@@ -9,17 +9,22 @@ from .postgresql import Server
 
 @dataclass(frozen=True)
 class Ground:
-    """The primary on which it happens, and the other nodes, on hosts of their own."""
+    """The primary on which it happens, and the other nodes, on hosts of their own.
+
+    `place` is the directory for tablespaces. A second gap wants another one: the location of a
+    tablespace that a node lost sight of may still have the files in it that it had then.
+    """
 
     primary: Server
     others: Sequence[Server] = ()
+    place: str = "tablespaces"
 
     def create_tablespace(self, name: str) -> None:
         """Create a tablespace, and its directory on every host."""
         self.primary.create_tablespace(name, self.location(name), also_on=self.others)
 
     def location(self, tablespace: str) -> Path:
-        return self.primary.machine.home / "tablespaces" / tablespace
+        return self.primary.machine.home / self.place / tablespace
 
 
 Act = str | Callable[[Ground], None]

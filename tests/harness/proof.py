@@ -56,24 +56,26 @@ def assert_server_equal(
 ) -> None:
     """Prove that a standby equals its primary, while nobody writes; both are restarted.
 
-    In this order: it replays all that is written; sums of all tables (contents.py); pg_amcheck
-    with every index's entries against its table; pg_visibility; and, stopped, every page (pages.py;
-    `visibility_maps` as there). Raises AssertionError with all that was found.
+    In this order: it replays all that is written; every page of both, stopped (pages.py;
+    `visibility_maps` as there); sums of all tables (contents.py); pg_amcheck with every index's
+    entries against its table; pg_visibility. The pages come first: who reads a table on the primary
+    may set hints there, and the images of those pages in the WAL would mend a stale page of the
+    node. Raises AssertionError with all that was found.
     """
     databases = [
         name for (name,) in primary.sql("SELECT datname FROM pg_database WHERE datallowconn")
     ]
     _create_extensions(primary, databases)
     wait_for_replay(node, primary.wal_position(), within_s=within_s)
-    found = [
+    catalog = read_catalog(primary)
+    with both_stopped(primary, node):
+        pages = compare_pages(primary, node, catalog, visibility_maps=visibility_maps)
+    lines = [
+        *map(str, pages),
         *compare_contents(primary, node, within_s=within_s).differences,
         *_structure(node),
         *(line for database in databases for line in _false_bits(node, database)),
     ]
-    catalog = read_catalog(primary)
-    with both_stopped(primary, node):
-        pages = compare_pages(primary, node, catalog, visibility_maps=visibility_maps)
-    lines = [*found, *map(str, pages)]
     assert not lines, f"{node.name} does not equal {primary.name}:\n  " + "\n  ".join(lines)
 
 

@@ -1,0 +1,137 @@
+"""Whatever method brings a node back, it equals the primary: every page of it.
+
+The gap is everything that gap.py knows of, under a load of clients. On an ex-primary the same has
+happened as well, on its own, after the other node had lost sight of it. The cases of one major
+share a cluster and go on from each other.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+
+import pytest
+
+from tests.cluster.site import FULL_COPY, on_hosts, settings
+from tests.harness.cluster import Cluster, ClusterPlan
+from tests.harness.gap import EVERYTHING, Ground, clear, happen, prepare, settings_for
+from tests.harness.gap_piece import TABLESPACES
+from tests.harness.postgresql import Server
+from tests.harness.product import Product
+from tests.harness.proof import assert_equal
+from tests.harness.wal import remove_wal_for
+from tests.harness.workspace import Workspace
+from tests.majors import needs_postgresql
+
+
+@dataclass(frozen=True)
+class Case:
+    """How a node leaves, what becomes of the WAL that it would ask for, and what brings it back."""
+
+    leaves: str  # stopped, killed, or diverged: a primary that was failed over
+    method: str
+    wal_is_gone: bool = False
+    full_copy: bool = False  # by policy
+
+    def __str__(self) -> str:
+        gone = "-wal-gone" if self.wal_is_gone else ""
+        return f"{self.leaves}{gone}-{self.method}"
+
+
+# What a major cannot do, and, for the time it takes, each of the others on one or two of them.
+CASES = {
+    (15, "plain"): (
+        Case("stopped", "catch-up"),
+        Case("stopped", "basebackup", full_copy=True),
+        Case("diverged", "rewind"),
+    ),
+    (17, "debian"): (
+        Case("killed", "catch-up"),
+        Case("stopped", "incremental", wal_is_gone=True),
+        Case("stopped", "basebackup", full_copy=True),
+        Case("diverged", "rewind", wal_is_gone=True),  # then an incremental backup
+    ),
+    (18, "plain"): (
+        Case("stopped", "incremental", wal_is_gone=True),
+        Case("stopped", "basebackup", full_copy=True),
+        Case("diverged", "rewind"),
+        Case("diverged", "rewind", wal_is_gone=True),
+    ),
+}
+
+# A tablespace that both had made would have the files of two servers in it.
+ON_ITS_OWN = [piece for piece in EVERYTHING if piece is not TABLESPACES]
+
+
+@pytest.fixture(scope="module")
+def cluster(
+    request: pytest.FixtureRequest, workspace: Workspace, product: Product, namespaces: None
+) -> Iterator[Cluster]:
+    major, layout = request.param
+    summaries = {"summarize_wal": "on"} if major >= 17 else {}
+    plan = ClusterPlan(
+        postgresql_major=major,
+        layout=layout,
+        settings={"wal_log_hints": "on", **summaries, **settings_for(EVERYTHING)},
+    )
+    with on_hosts(workspace, product, plan) as made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("cluster", "case"),
+    [
+        pytest.param(kind, case, marks=needs_postgresql(kind[0]), id=f"{kind[0]}-{kind[1]}-{case}")
+        for kind, cases in CASES.items()
+        for case in cases
+    ],
+    indirect=["cluster"],
+)
+def test_equal_after_everything(cluster: Cluster, case: Case) -> None:
+    for server in cluster.servers:
+        server.set(wal_keep_size="1GB")  # The gap has checkpoints.
+    ground = leave(cluster, case)
+    with settings(cluster, FULL_COPY) if case.full_copy else nullcontext():
+        said = come_back(cluster, ground, wal_is_gone=case.wal_is_gone)
+    assert re.findall(r"node \d: plan: ([\w-]+):", said) == [case.method], said
+
+
+def leave(cluster: Cluster, case: Case) -> Ground:
+    """Let a node leave; return the ground of the gap, cleared of the one before."""
+    primary = cluster.primary
+    node = cluster.node(1 - primary.node_id)
+    place = f"tablespaces-{len(cluster.pgpool.log_text())}"
+    ground = Ground(primary, [node], place)
+    clear(ground)
+    prepare(ground, EVERYTHING)
+    if case.leaves == "diverged":
+        diverge(cluster, ground, node)
+        return replace(ground, primary=node, others=[primary])
+    node.stop() if case.leaves == "stopped" else node.kill()
+    return ground
+
+
+def diverge(cluster: Cluster, ground: Ground, new: Server) -> None:
+    """Let the primary go its own way, unseen by the node that is promoted then."""
+    old_host, new_host = cluster.host(ground.primary.node_id), cluster.host(new.node_id)
+    old_host.cut(new_host)
+    happen(ground, ON_ITS_OWN)
+    assert cluster.fail_over() is new
+    old_host.mend(new_host)
+
+
+def come_back(cluster: Cluster, ground: Ground, *, wal_is_gone: bool) -> str:
+    """Let everything happen, bring the node back, prove it, and return what our recovery said."""
+    [node] = ground.others
+    log_began = len(cluster.pgpool.log_text())
+    with cluster.load(name=f"load_{log_began}", through_pgpool=False) as load:
+        happen(ground, EVERYTHING)
+        if wal_is_gone:
+            remove_wal_for(ground.primary, node)
+        cluster.recover(node.node_id)
+        load.wait_for_commits(50)
+    assert load.stop().failures == ()
+    said = cluster.pgpool.log_text()[log_began:]
+    assert_equal(cluster, node.node_id)
+    assert load.lost_numbers(node) == []
+    return "\n".join(re.findall(r"NOTICE:  (node \d: .*)", said))
