@@ -1,0 +1,95 @@
+"""The documentation names every setting with its default, every method, and only what there is."""
+
+import re
+from dataclasses import MISSING, Field, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pgpool_recovery.config.settings import NodeSettings, Settings
+from pgpool_recovery.plan.policy import Method
+
+REPOSITORY = Path(__file__).parents[2]
+DOCS = REPOSITORY / "docs"
+SETTINGS = DOCS / "reference" / "settings.md"
+METHODS = DOCS / "explanation" / "methods.md"
+PAGES = sorted([*REPOSITORY.glob("*.md"), *DOCS.rglob("*.md")])
+
+
+def _default(field: Field[Any]) -> Any:
+    return field.default if field.default_factory is MISSING else field.default_factory()
+
+
+TABLES: dict[str, type[Any]] = {
+    "node.N" if field.name == "node" else field.name: (
+        NodeSettings if field.name == "node" else type(_default(field))
+    )
+    for field in fields(Settings)
+}
+"""The headings of the page, and the dataclass of each."""
+
+
+def rows(heading: str) -> dict[str, str]:
+    """Return the rows of the tables below a heading, by the setting in their first cell."""
+    section = SETTINGS.read_text().partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return dict(re.findall(r"^\| `(\w+)` (\|.*\|.*\|)$", section, re.MULTILINE))
+
+
+def as_toml(value: object) -> str | None:
+    """Return a default as it would stand in the file; None for one that is found or not there."""
+    match value:
+        case None:
+            return None
+        case bool():
+            return str(value).lower()
+        case float():
+            return f"{value:g}"
+        case StrEnum() | str():
+            return f'"{value}"'
+        case tuple():
+            return f"[{', '.join(str(as_toml(one)) for one in value)}]"
+        case _:
+            return str(value)
+
+
+FIELDS = [(heading, field) for heading, table in TABLES.items() for field in fields(table)]
+
+
+@pytest.mark.parametrize(
+    ("heading", "field"), FIELDS, ids=lambda value: getattr(value, "name", value)
+)
+def test_setting_is_described_with_its_default(heading: str, field: Field[Any]) -> None:
+    row = rows(heading).get(field.name)
+    assert row is not None, f"docs/reference/settings.md does not name {heading}.{field.name}"
+    default = as_toml(_default(field))
+    assert default is None or f"`{default}`" in row or f" {default} |" in row, row
+
+
+@pytest.mark.parametrize("heading", TABLES)
+def test_no_setting_is_described_that_is_not_there(heading: str) -> None:
+    assert set(rows(heading)) <= {field.name for field in fields(TABLES[heading])}
+
+
+@pytest.mark.parametrize("method", Method)
+def test_method_is_explained(method: Method) -> None:
+    assert f"\n### {method}\n" in METHODS.read_text()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if re.match(r"[a-z]+:", link):
+            continue
+        name, _, anchor = link.partition("#")
+        there = page.parent / name if name else page
+        assert there.exists(), link
+        assert not anchor or anchor in anchors(there), link
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
