@@ -1,6 +1,8 @@
-"""The documentation names every setting with its default, every method, and only what there is."""
+"""The documentation has every setting with its default, every method and rejection, and no more."""
 
+import ast
 import re
+from collections.abc import Iterator
 from dataclasses import MISSING, Field, fields
 from enum import StrEnum
 from pathlib import Path
@@ -9,12 +11,18 @@ from typing import Any
 import pytest
 
 from pgpool_recovery.config.settings import NodeSettings, Settings
+from pgpool_recovery.plan import policy
 from pgpool_recovery.plan.policy import Method
 
 REPOSITORY = Path(__file__).parents[2]
 DOCS = REPOSITORY / "docs"
 SETTINGS = DOCS / "reference" / "settings.md"
 METHODS = DOCS / "explanation" / "methods.md"
+REJECTIONS = [
+    DOCS / "how-to" / "troubleshoot.md",
+    DOCS / "how-to" / "restore-from-pgbackrest.md",
+]
+PLAN = Path(policy.__file__).parent
 PAGES = sorted([*REPOSITORY.glob("*.md"), *DOCS.rglob("*.md")])
 
 
@@ -75,6 +83,21 @@ def test_no_setting_is_described_that_is_not_there(heading: str) -> None:
 @pytest.mark.parametrize("method", Method)
 def test_method_is_explained(method: Method) -> None:
     assert f"\n### {method}\n" in METHODS.read_text()
+
+
+def messages() -> Iterator[str]:
+    """Return of each rejection's message the longest part that is the same in all situations."""
+    for file in PLAN.glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "Rejection":
+                parts = [p for p in ast.walk(node.args[0]) if isinstance(p, ast.Constant)]
+                texts = [part.value for part in parts if isinstance(part.value, str)]
+                yield max(texts, key=len, default="").strip(' "')
+
+
+@pytest.mark.parametrize("message", sorted(set(messages()) - {""}))
+def test_rejection_can_be_looked_up(message: str) -> None:
+    assert any(message in page.read_text() for page in REJECTIONS)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
