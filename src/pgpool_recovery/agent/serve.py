@@ -81,7 +81,7 @@ class Agent:
 
     def _read(self, requests: int) -> None:
         """Take requests as they come; the end of the input, or a long silence, ends the agent."""
-        heard, received = time.monotonic(), b""
+        heard, begun = time.monotonic(), list[bytes]()
         while time.monotonic() - heard < SILENCE_S:
             if not select.select([requests], [], [], TICK_S)[0]:
                 continue
@@ -89,10 +89,13 @@ class Agent:
             data = os.read(requests, READ_BYTES)
             if not data:
                 break
-            *lines, received = (received + data).split(b"\n")
-            for request in map(decode_request, lines):
+            *ends, rest = data.split(b"\n")
+            for end in ends:
+                request = decode_request(b"".join((*begun, end)))
+                begun.clear()
                 if not isinstance(request, Ping):
                     self._queue.put(request)
+            begun.append(rest)
         self.end()
 
     def _send(self, message: Message) -> None:
