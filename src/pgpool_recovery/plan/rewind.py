@@ -51,12 +51,24 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         summary="changed blocks and WAL"
         + (", then an incremental base backup, for that WAL is gone" if needs_more else ""),
         slot_name=situation.target.slot_name,
-        moved_bytes=situation.wal.bytes_since(fork),
+        moved_bytes=_moved_bytes(situation, control, fork),
         old_data=old_data(situation),
         steps=in_place_steps(
             situation, changes, hold_from=situation.wal.begin_of(fork // segment_bytes)
         ),
     )
+
+
+def _moved_bytes(situation: Situation, control: ControlData, fork: Lsn) -> int:
+    """Estimate: all of pg_wal, the pages that the target changed after the fork, and what follows.
+
+    pg_rewind copies whatever is no relation file as a whole (decide_file_action in filemap.c).
+    """
+    minimum_end = control.checkpoint if control.minimum_end is None else control.minimum_end.lsn
+    changed_there = max(control.checkpoint, minimum_end, fork) - fork
+    is_enough = situation.wal.has(fork // situation.wal.segment_bytes)
+    follows = 0 if is_enough else situation.facts.changed_bytes or 0
+    return situation.facts.primary.wal_bytes + changed_there + follows
 
 
 def _control(situation: Situation) -> ControlData:
