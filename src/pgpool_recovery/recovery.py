@@ -8,7 +8,7 @@ from dataclasses import replace
 from pgpool_recovery.agent.conversation import Conversation
 from pgpool_recovery.agent.protocol import DiscardOld, NoteFailedStart, ReadLog, Started
 from pgpool_recovery.config.settings import Settings
-from pgpool_recovery.domain.error import Incomplete, NotStreaming, Undone
+from pgpool_recovery.domain.error import Incomplete, NotStreaming, Refused, Undone
 from pgpool_recovery.domain.event import Event, Finished, PlanMade, Said
 from pgpool_recovery.domain.node import OWN_SLOT, RecoveryRequest, Target
 from pgpool_recovery.domain.target_state import TargetState
@@ -57,12 +57,13 @@ def recover(request: RecoveryRequest, settings: Settings, emit: Emit) -> Plan:
                     facts = replace(facts, link_bytes_per_s=link)
                     plan = make_plan(target, facts, settings.policy, failed)
                 if not isinstance(plan, Plan):
-                    raise as_error(plan).with_target(state)
+                    is_half = state is TargetState.UNTOUCHED and facts.target.changing is not None
+                    raise as_error(plan).with_target(TargetState.INCOMPLETE if is_half else state)
                 emit(PlanMade(plan.sentences()))
                 try:
                     carry_out(plan, connection, agent, settings, emit)
                     break
-                except (Undone, Incomplete) as error:
+                except (Undone, Incomplete, Refused) as error:
                     if plan.method is Method.BASEBACKUP or not settings.policy.fall_down:
                         raise
                     if agent.is_busy:

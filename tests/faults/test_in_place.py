@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.cluster.site import assert_recovered, left_over, on_hosts, streams
+from tests.cluster.site import assert_recovered, left_over, on_hosts
 from tests.cluster.test_ladder import lose_wal, methods
 from tests.faults.call import Call
 from tests.harness.cluster import Cluster, ClusterPlan
@@ -166,7 +166,8 @@ def all_up(cluster: Cluster) -> None:
     primary, target = target_of(cluster)
     if not target.is_running:
         cluster.recover(target.node_id)
-    until(lambda: streams(primary, target.node_id), within_s=20, what="both nodes to be up")
+    query = "SELECT 1 FROM pg_stat_replication WHERE state = 'streaming'"
+    until(lambda: primary.sql(query), within_s=20, what="both nodes to be up")
 
 
 def test_rewind_that_is_killed_is_followed_by_a_full_copy(cluster: Cluster) -> None:
@@ -229,3 +230,24 @@ def test_running_standby_that_does_not_stream_is_stopped_when_the_policy_allows(
     assert "plan: incremental" in said
     assert not target.is_running
     all_up(cluster)
+
+
+def test_server_that_is_not_to_be_recovered_is_stopped_by_no_policy(cluster: Cluster) -> None:
+    """Not the primary itself, wrongly named as its own target."""
+    all_up(cluster)
+    primary = cluster.primary
+    with on_primary(cluster, '[policy]\nstop_running = "always"\n'):
+        said = Call(primary, primary, "itself").ends(20)
+    assert "stop the server of the target" not in said
+    assert "is the primary: they have the same data directory" in said
+    primary.sql("SELECT 1")
+
+
+def test_refusal_that_only_the_step_meets_is_followed_by_the_next_method(stale: Cluster) -> None:
+    """The files fit, but one of them has checksums."""
+    _, target = target_of(stale)
+    programs = target.installation
+    target.machine.run([programs.program("pg_checksums"), "--enable", "-D", target.data_directory])
+    before = len(stale.pgpool.log_text())
+    assert recover(stale, target.node_id) == ["incremental", "basebackup"]
+    assert "has data checksums" in stale.pgpool.log_text()[before:]

@@ -24,13 +24,13 @@ def observe_place(path: Path, *, is_own: bool) -> PlaceFacts:
     problem = _problem(real)
     exists = problem is None and real.is_dir()
     waiting_bytes = _waiting_bytes(real)
-    can_rename = not os.path.ismount(real) and can_create_in(real.parent)
+    is_movable = can_rename(real)
     return PlaceFacts(
         path=str(real),
         exists=exists,
         size_bytes=size_of(real) if exists else 0,
-        can_write=can_rename or (exists and os.access(real, os.W_OK | os.X_OK)),
-        can_rename=can_rename,
+        can_write=is_movable or (exists and os.access(real, os.W_OK | os.X_OK)),
+        can_rename=is_movable,
         filesystem=filesystem_of(real),
         identity=identity_of(real),
         waiting_bytes=waiting_bytes,
@@ -60,8 +60,22 @@ def _waiting_bytes(real: Path) -> int | None:
 
 def workspaces_of(path: Path) -> tuple[Path, ...]:
     """Return the workspaces of a directory that are there: beside it, or inside."""
-    possible = (path.with_name(f"{path.name}.{WORKSPACE}"), path / WORKSPACE)
+    possible = (_beside(path), path / WORKSPACE)
     return tuple(workspace for workspace in possible if os.access(workspace, os.X_OK))
+
+
+def workspace_of(path: Path) -> Path:
+    """Return where the workspace of a directory is, or would be: inside, if need be."""
+    return _beside(path) if can_rename(path) else path / WORKSPACE
+
+
+def can_rename(path: Path) -> bool:
+    """Say whether a directory can be moved, and an entry made beside it."""
+    return not os.path.ismount(path) and can_create_in(path.parent)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f"{path.name}.{WORKSPACE}")
 
 
 def identity_of(path: Path) -> FileIdentity | None:

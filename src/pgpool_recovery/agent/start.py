@@ -13,12 +13,21 @@ from pgpool_recovery.agent.program import KEPT_LINES, Stop, run
 from pgpool_recovery.agent.protocol import LogPosition, Start, Started, StopServer
 from pgpool_recovery.agent.start_way import StartWay, find_way
 from pgpool_recovery.agent.swap import former_slot, note_failed_start
-from pgpool_recovery.domain.error import Cancelled, Incomplete, RecoveryError, Refused, Unverified
+from pgpool_recovery.domain.error import (
+    Cancelled,
+    Incomplete,
+    RecoveryError,
+    Refused,
+    Undone,
+    Unverified,
+)
 from pgpool_recovery.domain.target_state import TargetState
 
 TICK_S = 0.1
 TOLD_EVERY_S = 10.0
 LAST_BYTES = 16384
+STOP_MARGIN_S = 10.0
+"""What a program that stops a server may take longer than it was told."""
 
 Tell = Callable[[str], None]
 
@@ -71,8 +80,13 @@ def stop_server(request: StopServer, stop: Stop) -> None:
     if read_pid_file(data) is None:
         return
     bin_directory = _bin_directory(data, request.bin_directories, stop)
-    argv = find_way(data, bin_directory, (), stop, lambda _line: None).stop_argv
-    run(argv, stop, timeout_s=request.timeout_s).check()
+    way = find_way(data, bin_directory, (), stop, lambda _line: None)
+    argv = way.stop_argv(request.timeout_s)
+    try:
+        run(argv, stop, timeout_s=request.timeout_s + STOP_MARGIN_S).check()
+    except Undone as error:
+        message = f"could not stop the server: {error.message}"
+        raise Undone(message, detail=error.detail, hint=error.hint) from error
 
 
 def _bin_directory(data: Path, bin_directories: tuple[str, ...], stop: Stop) -> Path:

@@ -1,5 +1,6 @@
 """How this host starts the server of a data directory."""
 
+import math
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,12 +16,23 @@ PG_CTL_WAIT_S = 10
 
 @dataclass(frozen=True)
 class StartWay:
-    """What to run, where the server's standard error then goes, and what stops it again."""
+    """What to run, where the server's standard error then goes, and what stops it again.
+
+    `timeout_option`: what comes before the number of seconds that stopping it may take; None where
+    the program has no limit of its own.
+    """
 
     name: str
     argv: tuple[str, ...]
     log_file: str | None
-    stop_argv: tuple[str, ...]
+    stop_without_timeout: tuple[str, ...]
+    timeout_option: tuple[str, ...] | None = ("-t",)
+
+    def stop_argv(self, timeout_s: float) -> tuple[str, ...]:
+        """Return what stops the server, and gives up after some seconds."""
+        if self.timeout_option is None:
+            return self.stop_without_timeout
+        return (*self.stop_without_timeout, *self.timeout_option, str(math.ceil(timeout_s)))
 
 
 def find_way(
@@ -45,13 +57,14 @@ def find_way(
     if unit is not None and _may_start(unit, stop):
         systemctl = ("sudo", "--non-interactive", "systemctl")
         start, stop_it = (*systemctl, "start", unit), (*systemctl, "stop", unit)
-        return StartWay(f"systemctl start {unit}", start, log_file, stop_it)
+        return StartWay(f"systemctl start {unit}", start, log_file, stop_it, timeout_option=None)
     if unit is not None:
         tell(f"sudo does not let this user start {unit}, so systemd will not know of the server")
     if cluster is not None:
         name = f"pg_ctlcluster {cluster.version} {cluster.name}"
         words = ("pg_ctlcluster", "--skip-systemctl-redirect", cluster.version, cluster.name)
-        return StartWay(name, (*words, "start"), log_file, (*words, "stop", "-m", "fast"))
+        ctl_stop = (*words, "stop", "-m", "fast")
+        return StartWay(name, (*words, "start"), log_file, ctl_stop, timeout_option=("--", "-t"))
     log = str(data / START_LOG)
     argv = (*pg_ctl, "start", "-l", log, "-w", "-t", str(PG_CTL_WAIT_S))
     return StartWay("pg_ctl", argv, log, pg_ctl_stop)

@@ -68,6 +68,7 @@ class Steps:
         self._backup: IncrementalBackup | None = None
         self._has_put_back = False
         self._has_removed_old = False
+        self._is_whole_anew = False
 
     def take(self, step: TargetStep, stall_s: float) -> None:  # noqa: C901 - one case for each step
         """Take one step."""
@@ -102,6 +103,7 @@ class Steps:
             case RestoreBackup():
                 self._restore(step, stall_s)
             case PutInPlace(places):
+                self._is_whole_anew = True
                 swap.put_taken_in_place(places.data)
 
     def begin_incremental(self, request: BeginIncremental) -> Point:
@@ -191,6 +193,8 @@ class Steps:
                 swap.put_taken_in_place(places.data)
             case _:
                 return TargetState.INCOMPLETE
+        if self._is_whole_anew:
+            return TargetState.COPIED
         if self._has_removed_old:
             return TargetState.INCOMPLETE
         return TargetState.RESTORED if self._has_put_back else TargetState.UNTOUCHED

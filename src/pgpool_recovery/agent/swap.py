@@ -17,7 +17,7 @@ from pathlib import Path
 
 from pgpool_recovery.agent import lock
 from pgpool_recovery.agent.own_files import OWN, keep_own_files, own_entries, replace_own_files
-from pgpool_recovery.agent.place import workspaces_of
+from pgpool_recovery.agent.place import workspace_of, workspaces_of
 from pgpool_recovery.agent.workspace import (
     discard,
     entries,
@@ -35,7 +35,6 @@ from pgpool_recovery.agent.workspace import (
     take_out,
 )
 from pgpool_recovery.domain.error import Refused
-from pgpool_recovery.plan.situation import WORKSPACE
 from pgpool_recovery.plan.step import Place, Places
 
 SWAPPING = "swapping"
@@ -223,10 +222,7 @@ def note_former_slot(places: Places, name: str) -> None:
 def note_failed_start(data_directory: Path) -> None:
     """Count that a server did not come to stream after a recovery."""
     count = failed_starts(data_directory) + 1
-    found = workspaces_of(data_directory)
-    workspace = (
-        found[0] if found else data_directory.with_name(f"{data_directory.name}.{WORKSPACE}")
-    )
+    workspace, *_ = (*workspaces_of(data_directory), workspace_of(data_directory))
     make_directory(workspace)
     _write(workspace / FAILED_STARTS, count)
 

@@ -241,7 +241,7 @@ def _ended(
     if isinstance(error, Cancelled):
         return error.with_target(state)
     kind = type(error)
-    if state is TargetState.INCOMPLETE:
+    if state in (TargetState.INCOMPLETE, TargetState.COPIED):
         kind = Incomplete
     elif kind is not RecoveryError and error.exit_status not in (4, 5, 6):
         kind = Undone

@@ -10,9 +10,11 @@ from pgpool_recovery.domain.error import Cancelled, RecoveryError, Unreachable
 from pgpool_recovery.domain.event import Event, Said
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.plan.attach import streams
 from pgpool_recovery.plan.facts import Facts
-from pgpool_recovery.plan.policy import StopRunning
+from pgpool_recovery.plan.ladder import make_plan
+from pgpool_recovery.plan.plan import Plan
+from pgpool_recovery.plan.rejection import as_error
+from pgpool_recovery.plan.stop import may_stop, once_stopped
 
 Emit = Callable[[Event], None]
 
@@ -47,13 +49,16 @@ class TargetServer:
             raise
 
     def stop_if_allowed(self, facts: Facts) -> bool:
-        """Stop a server that runs and does not stream, when the policy allows; say whether."""
-        if facts.target.server_pid is None or streams(facts):
+        """Stop a server that runs and does not stream, when the policy allows; say whether.
+
+        Only when nothing else stands in the way: it may be the server of another cluster, or the
+        primary itself. And once only: somebody who starts it again means to keep it running.
+        """
+        if self._was_stopped or not may_stop(facts, self._settings.policy):
             return False
-        policy = self._settings.policy.stop_running
-        allowed = policy is StopRunning.ALWAYS
-        if not allowed and not (policy is StopRunning.STANDBY and facts.target.is_standby):
-            return False
+        plan = make_plan(self._target, once_stopped(facts), self._settings.policy)
+        if not isinstance(plan, Plan):
+            raise as_error(plan)
         self._emit(Said("agent", "stop the server of the target, as the policy allows"))
         request = StopServer(
             data_directory=self._target.data_directory,

@@ -1,0 +1,52 @@
+"""What the target is when a run is undone, however far it came."""
+
+from pathlib import Path
+
+import pytest
+
+from pgpool_recovery.agent import swap
+from pgpool_recovery.agent.program import Stop
+from pgpool_recovery.agent.steps import Steps
+from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.plan.policy import Method
+from pgpool_recovery.plan.situation import FINISHED
+from pgpool_recovery.plan.step import Place, Places, PutInPlace, Reserve, TakeOut
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "PG_VERSION").write_text("15\n")
+    workspace = f"{data}.pgpool_recovery"
+    place = Place(str(data), workspace, is_inside=False, new=f"{workspace}/new")
+    return Places(data=place, wal=None, tablespaces=())
+
+
+@pytest.fixture
+def steps(places: Places) -> Steps:
+    """A run that has taken the directory out of its place."""
+    made = Steps(Stop(), lambda _message: None)
+    made.take(Reserve(places), 10)
+    made.take(TakeOut(places), 10)
+    return made
+
+
+def test_unchanged_directory_is_put_back(steps: Steps, places: Places) -> None:
+    assert steps.undo() is TargetState.UNTOUCHED
+    assert (Path(places.data.path) / "PG_VERSION").exists()
+
+
+def test_half_changed_directory_stays_out(steps: Steps, places: Places) -> None:
+    swap.mark_changing(Path(places.data.workspace), Method.REWIND)
+    assert steps.undo() is TargetState.INCOMPLETE
+    assert not Path(places.data.path).exists()
+
+
+def test_changed_directory_that_is_whole_and_in_its_place_is_not_untouched(
+    steps: Steps, places: Places
+) -> None:
+    swap.mark_changing(Path(places.data.workspace), FINISHED)
+    steps.take(PutInPlace(places), 10)
+    assert steps.undo() is TargetState.COPIED
+    assert (Path(places.data.path) / "PG_VERSION").exists()
