@@ -68,13 +68,15 @@ def install(cluster: Cluster, product: Product) -> None:
 
 
 def write_settings(cluster: Cluster, text: str) -> None:
-    """Write the settings file of the primary's host."""
-    cluster.host(0).write_file(SETTINGS, text, owner="root", mode=0o644)
+    """Write the settings file on every node's host: any of them may be the primary's."""
+    for server in cluster.servers:
+        host = cluster.host(server.node_id)
+        host.write_file(SETTINGS, text, owner="root", mode=0o644)
 
 
 @contextmanager
 def settings(cluster: Cluster, text: str, otherwise: str = "") -> Iterator[None]:
-    """Have these settings on the primary's host, and others afterwards."""
+    """Have these settings on the hosts, and others afterwards."""
     write_settings(cluster, text)
     try:
         yield

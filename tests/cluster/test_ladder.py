@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.site import assert_recovered, left_over, on_hosts
+from tests.cluster.site import assert_recovered, left_over, on_hosts, settings
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.command import CommandError
 from tests.harness.postgresql import Server
@@ -14,7 +14,7 @@ from tests.harness.wal import remove_wal_for
 from tests.harness.workspace import Workspace
 from tests.majors import needs_postgresql
 
-SETTINGS = "/etc/pgpool-recovery.toml"
+VERIFY_PAGES = '[policy]\nverify = "pages"\n'
 
 
 @pytest.fixture(
@@ -112,9 +112,13 @@ def test_ex_primary_that_crashed_is_rewound(cluster: Cluster) -> None:
     new = cluster.fail_over()
     cluster.host(other.node_id).mend(cluster.host(old.node_id))
     new.execute("CREATE TABLE after_it AS SELECT generate_series(1, 1000)")
-    log = recover(cluster, old.node_id)
+    with settings(cluster, VERIFY_PAGES):
+        log = recover(cluster, old.node_id)
     assert methods(log) == ["rewind"], log
     assert "Its server was not stopped in an orderly way" in log or "not catch-up" in log
+    has_checksums = new.sql("SHOW data_checksums") == [("on",)]
+    said = r"checksums of \d+ pages .* are right" if has_checksums else "no data checksums"
+    assert re.search(said, log)
     assert old.sql("show work_mem") == [("9MB",)]
     with pytest.raises(CommandError, match="does not exist"):
         old.sql("SELECT * FROM only_here")

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.cluster.site import assert_recovered, left_over, on_hosts
+from tests.cluster.site import FULL_COPY, assert_recovered, left_over, on_hosts, settings
 from tests.cluster.test_ladder import lose_wal, methods
 from tests.faults.call import Call
 from tests.harness.cluster import Cluster, ClusterPlan
@@ -18,6 +18,7 @@ from tests.harness.until import until
 from tests.harness.workspace import Workspace
 from tests.majors import needs_postgresql
 
+LOST = "CREATE TABLE IF NOT EXISTS lost (g int); INSERT INTO lost SELECT generate_series(1, 99)"
 SLOW = '[policy]\nmax_rate = "2M"\n'
 
 
@@ -27,7 +28,8 @@ def cluster(
 ) -> Iterator[Cluster]:
     plan = ClusterPlan(
         postgresql_major=request.param,
-        settings={"wal_log_hints": "on", "summarize_wal": "on"},
+        settings={"summarize_wal": "on"},
+        initdb_options=("--data-checksums",),
     )
     with on_hosts(workspace, product, plan) as made:
         made.primary.execute(
@@ -69,20 +71,9 @@ def kill_agent(target: Server) -> None:
     target.machine.run(["kill", "-KILL", *map(str, agents)], user="root")
 
 
-@contextmanager
-def on_primary(cluster: Cluster, text: str) -> Iterator[None]:
-    """Have settings on the host of the primary, wherever that is now."""
-    host = cluster.host(cluster.primary.node_id)
-    host.write_file("/etc/pgpool-recovery.toml", text, owner="root", mode=0o644)
-    try:
-        yield
-    finally:
-        host.path("/etc/pgpool-recovery.toml").unlink()
-
-
 def test_incremental_that_is_killed_twice_is_completed_by_the_third(stale: Cluster) -> None:
     primary, target = target_of(stale)
-    with on_primary(stale, SLOW):
+    with settings(stale, SLOW):
         for number in (1, 2):
             call = Call(primary, target, f"killed_{number}")
             call.says("write the changed blocks")
@@ -115,7 +106,7 @@ ENDS: dict[str, Callable[[Server, Call], object]] = {
 @pytest.mark.parametrize("end", ENDS)
 def test_incremental_that_is_ended(stale: Cluster, end: str) -> None:
     primary, target = target_of(stale)
-    with on_primary(stale, SLOW):
+    with settings(stale, SLOW):
         call = Call(primary, target, end)
         call.says("write the changed blocks")
         until(lambda: _streams_backup(primary), within_s=20, what="the backup to be sent")
@@ -137,25 +128,23 @@ def test_half_changed_directory_may_be_replaced_as_well(stale: Cluster) -> None:
     target.start()
     target.set(work_mem="11MB")
     target.stop()
-    with on_primary(stale, SLOW):
+    with settings(stale, SLOW):
         call = Call(primary, target, "replaced")
         call.says("write the changed blocks")
         until(lambda: _streams_backup(primary), within_s=20, what="the backup to be sent")
         kill_agent(target)
         call.ends(20)
-    with on_primary(stale, '[policy]\nmethods = ["basebackup"]\n'):
+    with settings(stale, FULL_COPY):
         assert recover(stale, target.node_id) == ["basebackup"]
     assert target.sql("SHOW work_mem") == [("11MB",)]
 
 
-def diverge(cluster: Cluster) -> tuple[Server, Server]:
+def diverge(cluster: Cluster, on_its_own: str = LOST) -> tuple[Server, Server]:
     """Fail over with the old primary ahead; return the new primary and the old one."""
     old = cluster.primary
     other = cluster.node(1 - old.node_id)
     cluster.host(other.node_id).cut(cluster.host(old.node_id))
-    old.execute(
-        "CREATE TABLE IF NOT EXISTS lost (g int); INSERT INTO lost SELECT generate_series(1, 99)"
-    )
+    old.execute(on_its_own)
     new = cluster.fail_over()
     cluster.host(other.node_id).mend(cluster.host(old.node_id))
     new.execute("UPDATE filler SET t = repeat(md5(random()::text), 16) WHERE g % 3 = 1")
@@ -210,6 +199,45 @@ def test_rewind_that_fails_before_the_first_change_puts_the_directory_back(
     assert methods(log)[-1] in ("basebackup", "incremental"), log
 
 
+def test_pages_that_a_rewind_brings_are_verified(cluster: Cluster) -> None:
+    """pg_rewind reads the primary's files, where nobody looks at a checksum.
+
+    A page that was written since the last checkpoint before the fork comes by WAL anyway.
+    """
+    all_up(cluster)
+    cluster.primary.execute(
+        "CREATE TABLE read WITH (autovacuum_enabled = off) AS SELECT generate_series(1, 1000) g; "
+        "CHECKPOINT"
+    )
+    new, old = diverge(cluster, on_its_own="UPDATE read SET g = g")
+    verify = '[policy]\nverify = "pages"\nfall_down = false\n'
+    before = len(cluster.pgpool.log_text())
+    with settings(cluster, verify), damaged(new, "read"):
+        assert "ERROR" in cluster.pgpool.recovery_node(old.node_id).output
+    log = cluster.pgpool.log_text()[before:]
+    assert methods(log) == ["rewind"]
+    assert "came with a wrong checksum" in log
+    assert "The target is incomplete." in log
+    cluster.recover(old.node_id)
+    assert_recovered(cluster, old.node_id)
+
+
+@contextmanager
+def damaged(server: Server, table: str) -> Iterator[None]:
+    """Have a wrong byte in the first page of a table's file, which the server has in memory."""
+    server.execute("CHECKPOINT")  # So that it does not write the page once more.
+    ((path,),) = server.sql(f"SELECT pg_relation_filepath('{table}')")
+    file = server.machine.path(server.data_directory / path)
+    right = file.read_bytes()[:8192]
+    with file.open("r+b") as opened:
+        opened.write(right[:4000] + bytes([right[4000] ^ 1]) + right[4001:])
+    try:
+        yield
+    finally:
+        with file.open("r+b") as opened:
+            opened.write(right)
+
+
 def test_running_standby_that_does_not_stream_is_stopped_when_the_policy_allows(
     cluster: Cluster,
 ) -> None:
@@ -223,7 +251,7 @@ def test_running_standby_that_does_not_stream_is_stopped_when_the_policy_allows(
     call = Call(primary, target, "refused")
     assert "is running" in call.ends(20)
     target.sql("SELECT 1")
-    with on_primary(cluster, '[policy]\nstop_running = "standby"\n'):
+    with settings(cluster, '[policy]\nstop_running = "standby"\n'):
         call = Call(primary, target, "allowed")
         said = call.ends(60)
     assert "stop the server of the target, as the policy allows" in said
@@ -236,7 +264,7 @@ def test_server_that_is_not_to_be_recovered_is_stopped_by_no_policy(cluster: Clu
     """Not the primary itself, wrongly named as its own target."""
     all_up(cluster)
     primary = cluster.primary
-    with on_primary(cluster, '[policy]\nstop_running = "always"\n'):
+    with settings(cluster, '[policy]\nstop_running = "always"\n'):
         said = Call(primary, primary, "itself").ends(20)
     assert "stop the server of the target" not in said
     assert "is the primary: they have the same data directory" in said
@@ -244,10 +272,10 @@ def test_server_that_is_not_to_be_recovered_is_stopped_by_no_policy(cluster: Clu
 
 
 def test_refusal_that_only_the_step_meets_is_followed_by_the_next_method(stale: Cluster) -> None:
-    """The files fit, but one of them has checksums."""
+    """All fits, but only one of the two has data checksums."""
     _, target = target_of(stale)
     programs = target.installation
-    target.machine.run([programs.program("pg_checksums"), "--enable", "-D", target.data_directory])
+    target.machine.run([programs.program("pg_checksums"), "--disable", "-D", target.data_directory])
     before = len(stale.pgpool.log_text())
     assert recover(stale, target.node_id) == ["incremental", "basebackup"]
     assert "has data checksums" in stale.pgpool.log_text()[before:]

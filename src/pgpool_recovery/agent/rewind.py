@@ -11,6 +11,7 @@ from pgpool_recovery.agent.local_wal import wal_files
 from pgpool_recovery.agent.meter import Meter
 from pgpool_recovery.agent.own_files import own_directory
 from pgpool_recovery.agent.program import Completed, Stop, run
+from pgpool_recovery.agent.verify_pages import verify_pages
 from pgpool_recovery.agent.workspace import make_directory, remove, sync
 from pgpool_recovery.domain.error import RecoveryError, Undone
 from pgpool_recovery.domain.event import Event, Said
@@ -44,6 +45,7 @@ def rewind(step: Rewind, stop: Stop, emit: Emit) -> None:
     directory = Path(step.places.data.new)
     configuration = directory.parent / f"{PROGRAM}.conf"
     configuration.write_text(f"restore_command = '{quote(step.restore_command)}'\n")
+    since_ns = configuration.stat().st_mtime_ns
     progress = Watch(emit)
     signals = [name for name in SIGNAL_FILES if (directory / name).exists()]
     try:
@@ -55,6 +57,9 @@ def rewind(step: Rewind, stop: Stop, emit: Emit) -> None:
         kept = keep_wal(step, directory)
         _run_until_nothing_is_missing(step, directory, configuration, stop, progress)
         give_wal_back(kept, directory)
+        if step.verifies_pages:
+            pages = verify_pages(directory, Path(step.bin_directory), since_ns, stop)
+            progress.said(_verified(pages))
     except RecoveryError as error:
         if progress.has_begun:
             raise
@@ -64,6 +69,12 @@ def rewind(step: Rewind, stop: Stop, emit: Emit) -> None:
     finally:
         remove(configuration)
         remove(directory.parent / KEPT_WAL)
+
+
+def _verified(pages: int | None) -> str:
+    if pages is None:
+        return "there are no data checksums by which the pages could be verified"
+    return f"the checksums of {pages} pages in the files that were changed are right"
 
 
 class Untouched(Exception):

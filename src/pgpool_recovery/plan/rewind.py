@@ -17,7 +17,7 @@ from pgpool_recovery.plan.incremental import OLDEST_MAJOR as OLDEST_INCREMENTAL
 from pgpool_recovery.plan.incremental import incremental_step
 from pgpool_recovery.plan.login import choose_login
 from pgpool_recovery.plan.plan import Plan
-from pgpool_recovery.plan.policy import Method
+from pgpool_recovery.plan.policy import Method, Verify
 from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.situation import Situation
 from pgpool_recovery.plan.step import Rewind, Step
@@ -211,4 +211,5 @@ def _rewind(situation: Situation, control: ControlData, *, is_followed_by_more: 
         fork_segment=_fork(situation, control) // situation.wal.segment_bytes,
         segment_bytes=situation.wal.segment_bytes,
         is_followed_by_more=is_followed_by_more,
+        verifies_pages=situation.policy.verify is Verify.PAGES,
     )

@@ -192,6 +192,7 @@ class Rewind:
     fork_segment: int
     segment_bytes: int
     is_followed_by_more: bool
+    verifies_pages: bool
 
     def __str__(self) -> str:
         return "rewind it with pg_rewind"

@@ -191,10 +191,14 @@ class Received:
         start, file = self.check_pages_from, parse_path(path)
         if start is None or file is None or not self.stale.has_checksums:
             return None
-        return _page_check(path, file, self.stale.segment_blocks, start)
+        return page_check(path, file, self.stale.segment_blocks, start)
 
 
-def _page_check(path: str, file: RelationFile, segment_blocks: int, start: Lsn) -> CheckPage:
+def page_check(path: str, file: RelationFile, segment_blocks: int, start: Lsn) -> CheckPage:
+    """Return what raises Undone for a page of a file that is not as it was written.
+
+    It takes the page and its number in the file. `start`: from where on WAL will be replayed.
+    """
     first = file.number * segment_blocks
 
     def check_page(page: memoryview, block: int) -> None:
