@@ -37,6 +37,7 @@ lint: $(VENV)/installed
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/vermin --quiet --no-tips --violations -t=3.6- extension/python
+	$(VENV)/bin/vermin --quiet --no-tips --violations -t=3.6- src/pgpool_recovery/pcp/client
 
 format: $(VENV)/installed
 	$(VENV)/bin/ruff check --fix $(SOURCES)

@@ -1,0 +1,72 @@
+"""Where a Pgpool-II listens for PCP, by the rules of its own pcp_* commands."""
+
+import os
+from typing import List, NamedTuple
+
+from .pcp_error import wrong_parameter
+
+PCP_PORT = 9898
+MAX_PCP_PORT = 65535
+SOCKET_DIRECTORIES = ("/var/run/postgresql", "/run/postgresql", "/tmp")  # noqa: S108
+"""What is compiled into the pcp_* commands of the packages, and of a build of one's own."""
+MAX_SOCKET_PATH_BYTES = 107  # sun_path without its NUL, unix(7).
+LOCALHOST = "localhost"
+
+
+class PcpAddress(NamedTuple):
+    """A host and a port; an empty host or one that begins with / means a Unix socket."""
+
+    host: str = ""
+    port: int = PCP_PORT
+
+    @property
+    def is_unix(self) -> bool:
+        """Whether it is reached without a network."""
+        return not self.host or self.host.startswith("/")
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        if self.is_unix:
+            return self.host or "the local socket"
+        return "%s port %d" % (self.host, self.port)
+
+
+def checked_address(address: PcpAddress) -> PcpAddress:
+    """Return an address that can be one; refuses others."""
+    if not 1 <= address.port <= MAX_PCP_PORT:
+        raise wrong_parameter(
+            "invalid port %d" % address.port, detail="It is 1 to %d." % MAX_PCP_PORT
+        )
+    if "\0" in address.host:
+        raise wrong_parameter("a host name cannot contain a NUL")
+    return address
+
+
+def socket_paths(address: PcpAddress) -> List[str]:
+    """Return where the Unix socket may be, the likeliest first.
+
+    The name is that of PostgreSQL's sockets; the port keeps them apart.
+    """
+    directories = [address.host] if address.host else list(SOCKET_DIRECTORIES)
+    paths = [os.path.join(one, ".s.PGSQL.%d" % address.port) for one in directories]
+    for path in paths:
+        if len(os.fsencode(path)) > MAX_SOCKET_PATH_BYTES:
+            raise wrong_parameter(
+                'the path "%s" is too long for a socket' % path,
+                detail="It has at most %d bytes." % MAX_SOCKET_PATH_BYTES,
+            )
+    return paths
+
+
+def pass_file_hosts(address: PcpAddress) -> List[str]:
+    """Return the names by which a line of the pass file may call this host.
+
+    The pcp_* commands say localhost for their own default directory, which one it is being a
+    matter of the package; so for any of these, localhost and the directory both fit.
+    """
+    if not address.host:
+        return [LOCALHOST]
+    if address.host.rstrip("/") in SOCKET_DIRECTORIES:
+        return [LOCALHOST, address.host]
+    return [address.host]

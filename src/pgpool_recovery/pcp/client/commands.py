@@ -1,0 +1,188 @@
+"""All PCP commands, each over a connection of its own, as functions of the server to be asked."""
+
+from typing import Callable, List, NamedTuple, Optional
+
+from .address import PcpAddress, pass_file_hosts
+from .dialogue import Dialogue
+from .digest import PasswordDigest
+from .health_check import HealthCheckStats, health_check_stats_of, node_count_of
+from .link import Limits, Link, no_check, no_notice
+from .node_info import NodeInfo, all_node_infos, has_new_node_commands, one_node_info
+from .pass_file import pass_file_path, password_from_file
+from .pcp_error import CONNECTION_LOST, PROTOCOL_VIOLATED, Notice, PcpError
+from .pool_process import (
+    PoolParameter,
+    PoolProcess,
+    child_pids_of,
+    pool_parameters_of,
+    pool_processes_of,
+)
+from .reply import Reply
+from .request import (
+    ALL_WATCHDOG_NODES,
+    NEW_NODE_COMMANDS,
+    Release,
+    Request,
+    ask_all_node_infos,
+    ask_child_pids,
+    ask_health_check_stats,
+    ask_node_count,
+    ask_node_info,
+    ask_pool_processes,
+    ask_pool_status,
+    ask_watchdog_info,
+    promote_node,
+    recover_node,
+    set_client_min_messages,
+)
+from .watchdog import WatchdogInfo, watchdog_info_of
+
+NODE_INFO_TRIES = 3
+RECOVERY_SILENCE_S = 60.0
+OLD_NODE_COMMANDS = (4, 2)
+
+
+class PcpServer(NamedTuple):
+    """A Pgpool-II, and how it is asked.
+
+    `password` None means that of the pass file (`pass_file`, otherwise $PCPPASSFILE or
+    ~/.pcppass). `release`, as (4, 6), saves asking by which form nodes are asked for and
+    promoted. `check` is called while waiting, and ends the wait by an exception.
+    """
+
+    address: PcpAddress
+    user: str
+    password: Optional[PasswordDigest] = None
+    pass_file: Optional[str] = None
+    release: Optional[Release] = None
+    limits: Limits = Limits()
+    check: Callable[[], None] = no_check
+
+
+def run_request(
+    server: PcpServer,
+    request: Request,
+    setting: Optional[Request] = None,
+    on_notice: Callable[[Notice], None] = no_notice,
+) -> Reply:
+    """Connect, log in, send one request, close; return the answer.
+
+    Raises PcpError when there is no connection, no login, no answer in time, or a refusal.
+    """
+    password = server.password or _password_of_file(server)
+    dialogue = Dialogue(server.user, password, request, setting)
+    with Link(server.address, server.limits, server.check) as link:
+        return link.converse(dialogue, on_notice)
+
+
+def node_count(server: PcpServer) -> int:
+    """Return the number of nodes in pgpool.conf, counting gaps between their numbers."""
+    return node_count_of(run_request(server, ask_node_count()))
+
+
+def node_info(server: PcpServer, node_id: int) -> NodeInfo:
+    """Return what Pgpool-II knows about a node."""
+    return one_node_info(_ask_about_nodes(server, ask_node_info(node_id)), node_id)
+
+
+def node_infos(server: PcpServer) -> List[NodeInfo]:
+    """Return what Pgpool-II knows about all nodes, in the order of their ids.
+
+    Without a known release it is first asked for node 0, whose answer shows the form: before 4.3
+    there was no request for all, and a server would not refuse it but answer with what lies
+    outside of its array.
+    """
+    if server.release is not None and server.release >= NEW_NODE_COMMANDS:
+        return all_node_infos(_ask_about_nodes(server, ask_all_node_infos()))
+    first = _ask_about_nodes(server, ask_node_info(0))
+    if has_new_node_commands(first):
+        return all_node_infos(_ask_about_nodes(server, ask_all_node_infos()))
+    others = range(1, node_count(server))
+    return [one_node_info(first, 0)] + [node_info(server, node_id) for node_id in others]
+
+
+def health_check_stats(server: PcpServer, node_id: int) -> HealthCheckStats:
+    """Return what the health checks of a node found; Pgpool-II before 4.2 refuses."""
+    return health_check_stats_of(run_request(server, ask_health_check_stats(node_id)))
+
+
+def child_pids(server: PcpServer) -> List[int]:
+    """Return the process ids of the child processes, which serve clients."""
+    return child_pids_of(run_request(server, ask_child_pids()))
+
+
+def pool_processes(server: PcpServer, pid: int = 0) -> List[PoolProcess]:
+    """Return the pooled connections of a child process, or of all of them for 0."""
+    return pool_processes_of(run_request(server, ask_pool_processes(pid)))
+
+
+def pool_status(server: PcpServer) -> List[PoolParameter]:
+    """Return the configuration with which Pgpool-II runs, without passwords."""
+    return pool_parameters_of(run_request(server, ask_pool_status()))
+
+
+def watchdog_info(server: PcpServer, watchdog_node: int = ALL_WATCHDOG_NODES) -> WatchdogInfo:
+    """Return the watchdog cluster; refused where the watchdog is not enabled."""
+    return watchdog_info_of(run_request(server, ask_watchdog_info(watchdog_node)))
+
+
+def order(server: PcpServer, request: Request) -> None:
+    """Give an order that has no result: attach, detach, stop, reload, log rotate and others.
+
+    That it was accepted does not mean that it was done: Pgpool-II attaches, detaches and promotes
+    afterwards, and `node_info` shows when.
+    """
+    run_request(server, request)
+
+
+def promote(
+    server: PcpServer, node_id: int, *, gracefully: bool = False, switchover: bool = False
+) -> None:
+    """Order a promotion, in the form that the server's release understands."""
+    release = server.release or _release_by_form(server, node_id)
+    run_request(
+        server, promote_node(node_id, release, gracefully=gracefully, switchover=switchover)
+    )
+
+
+def recover(
+    server: PcpServer,
+    node_id: int,
+    on_notice: Callable[[Notice], None] = no_notice,
+    within_s: Optional[float] = None,
+) -> None:
+    """Recover a node and return when that has ended, which may take hours.
+
+    `on_notice` gets each log line of the recovery while it is written. `within_s` None waits as
+    long as it lasts. When this ends before the recovery does, by whatever cause, the recovery
+    goes on in the server: PCP cannot cancel it. Success does not say that the node is attached.
+    """
+    limits = server.limits._replace(answer_s=within_s, silence_s=RECOVERY_SILENCE_S)
+    patient = server._replace(limits=limits)
+    run_request(patient, recover_node(node_id), set_client_min_messages("log"), on_notice)
+
+
+def _ask_about_nodes(server: PcpServer, request: Request) -> Reply:
+    """Ask up to three times: the answer may lack its end, or be too long.
+
+    Up to 4.3.20, 4.4.17, 4.5.12, 4.6.7 and 4.7.2 its length and content differ when the streaming
+    check writes the replication state meanwhile (commit 7c918dc24).
+    """
+    for _ in range(NODE_INFO_TRIES - 1):
+        try:
+            return run_request(server, request)
+        except PcpError as error:
+            if error.answer or error.sqlstate not in (CONNECTION_LOST, PROTOCOL_VIOLATED):
+                raise
+    return run_request(server, request)
+
+
+def _release_by_form(server: PcpServer, node_id: int) -> Release:
+    reply = _ask_about_nodes(server, ask_node_info(node_id))
+    return NEW_NODE_COMMANDS if has_new_node_commands(reply) else OLD_NODE_COMMANDS
+
+
+def _password_of_file(server: PcpServer) -> PasswordDigest:
+    hosts = pass_file_hosts(server.address)
+    path = server.pass_file or pass_file_path()
+    return password_from_file(path, hosts, server.address.port, server.user)

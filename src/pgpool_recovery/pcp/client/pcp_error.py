@@ -1,0 +1,63 @@
+"""The one way in which a PCP command fails, in the parts of a PostgreSQL error."""
+
+from typing import NamedTuple, Optional
+
+INTERNAL = "XX000"  # What Pgpool-II gives nearly all of its own errors.
+CANNOT_CONNECT = "08001"
+CONNECTION_LOST = "08006"
+PROTOCOL_VIOLATED = "08P01"
+LOGIN_REFUSED = "28P01"
+WRONG_PARAMETER = "22023"
+
+
+class Notice(NamedTuple):
+    """An error, a notice or a log line of Pgpool-II; each text was cut by it at 255 bytes.
+
+    `severity` is LOG, NOTICE, WARNING, ERROR, FATAL or another of PostgreSQL's words.
+    """
+
+    severity: str
+    sqlstate: str
+    message: str
+    detail: Optional[str] = None
+    hint: Optional[str] = None
+    file: Optional[str] = None
+    line: Optional[str] = None
+
+
+class PcpError(Exception):
+    """A PCP command did not succeed.
+
+    `answer` is what Pgpool-II said when the failure is its answer, otherwise None. No password
+    and no digest is ever part of it.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        detail: Optional[str] = None,
+        hint: Optional[str] = None,
+        sqlstate: str = CONNECTION_LOST,
+        answer: Optional[Notice] = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.detail = detail
+        self.hint = hint
+        self.sqlstate = sqlstate
+        self.answer = answer
+
+
+def malformed(detail: str) -> PcpError:
+    """Return the failure of an answer that is not one of PCP's."""
+    return PcpError(
+        "Pgpool-II sent an answer that cannot be understood",
+        detail=detail,
+        hint="Check that the port is pcp_port of a Pgpool-II, and not another server's.",
+        sqlstate=PROTOCOL_VIOLATED,
+    )
+
+
+def wrong_parameter(message: str, detail: Optional[str] = None) -> PcpError:
+    """Return the failure of a request that makes no sense; nothing was sent."""
+    return PcpError(message, detail=detail, sqlstate=WRONG_PARAMETER)
