@@ -86,7 +86,7 @@ def test_node_info_is_asked_for_three_times_at_most(tmp_path: Path) -> None:
 
 
 def test_refusal_is_not_asked_for_again(tmp_path: Path) -> None:
-    refusal = said("informing node info failed", detail="invalid node ID : 77")
+    refusal = notice("E", S="ERROR", C="08006", M="informing node info failed")
     with (
         byte_server(tmp_path, answering("I", b"77\0", refusal)) as server,
         pytest.raises(PcpError, match="informing node info failed"),
@@ -101,8 +101,10 @@ def recovering(end: bytes) -> Callable[[Client], None]:
         client.send(one("a"))
         assert client.request() == ("O", b"1\0")
         client.send(notice(S="LOG", C="00000", M="starting recovering node 1"))
-        time.sleep(LIMITS.silence_s)
-        client.send(notice(S="LOG", C="00000", M="recovery done") + end)
+        last = notice(S="LOG", C="00000", M="recovery done")
+        client.send(last[:9])
+        time.sleep(1.5 * LIMITS.silence_s)  # A slow line is no reason to leave a recovery.
+        client.send(last[9:] + end)
         assert client.request() == ("X", b"")
 
     return turn

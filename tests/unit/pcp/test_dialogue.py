@@ -6,10 +6,13 @@ import pytest
 
 from pgpool_recovery.pcp.client.dialogue import Dialogue
 from pgpool_recovery.pcp.client.digest import PasswordDigest
-from pgpool_recovery.pcp.client.frame import MAX_PAYLOAD_BYTES
+from pgpool_recovery.pcp.client.frame import MAX_PAYLOAD_BYTES, Frame, FrameBuffer
 from pgpool_recovery.pcp.client.pcp_error import Notice, PcpError
+from pgpool_recovery.pcp.client.reply import MAX_ANSWER_BYTES, ReplyReader
 from pgpool_recovery.pcp.client.request import (
     ask_node_count,
+    ask_node_info,
+    ask_pool_status,
     recover_node,
     set_client_min_messages,
 )
@@ -137,6 +140,39 @@ def test_hostile_stream(stream: bytes) -> None:
     assert caught.value.message == "Pgpool-II sent an answer that cannot be understood"
     assert (caught.value.detail or "").endswith(".")
     assert "pcp_port" in (caught.value.hint or "")
+
+
+def test_what_cannot_be_a_message_is_not_waited_for() -> None:
+    """Whoever speaks another protocol may wait for us meanwhile."""
+    for begun, detail in ((b"Q", "begins with 'Q'"), (b"m\0\0\0\3", "it has 3 bytes")):
+        buffer = FrameBuffer()
+        buffer.feed(begun)
+        with pytest.raises(PcpError) as caught:
+            buffer.take()
+        assert detail in (caught.value.detail or "")
+
+
+def test_row_that_no_array_announced() -> None:
+    stream = LOGIN + message("i", strings("NodeInfo", "server1"))
+    _, _, failure = outcome(ask_node_info(1), [stream])
+    assert "an unexpected part 'NodeInfo'" in str(failure)
+
+
+def add_rows(row: bytes, count: int) -> None:
+    reader = ReplyReader(ask_pool_status())
+    reader.add(Frame("b", b"ArraySize\0\0\0\0\1"))
+    for _ in range(count):
+        reader.add(Frame("b", b"ProcessConfig\0" + row + b"\0"))
+
+
+@pytest.mark.parametrize(
+    ("filling", "limit"), [(b"x", "67108864 bytes"), (b"\0", "2097152 strings")]
+)
+def test_answer_without_an_end(filling: bytes, limit: str) -> None:
+    row = filling * (MAX_PAYLOAD_BYTES - 15)
+    with pytest.raises(PcpError) as caught:
+        add_rows(row, MAX_ANSWER_BYTES // MAX_PAYLOAD_BYTES + 1)
+    assert f"has more than {limit}" in (caught.value.detail or "")
 
 
 def test_user_name_that_the_server_would_not_take() -> None:

@@ -10,7 +10,8 @@ from .request import Request
 COMPLETE = "CommandComplete"
 ARRAY_SIZE = "ArraySize"
 MAX_ANSWER_BYTES = 1 << 26
-"""A row takes about 200 bytes; this has room for 300,000 pooled connections."""
+MAX_ANSWER_STRINGS = 1 << 21
+"""Room for 90,000 pooled connections, which have 22 strings each, and 700 bytes for each."""
 
 
 class Reply(NamedTuple):
@@ -32,6 +33,7 @@ class ReplyReader:
         self._rows: List[List[str]] = []
         self._array_size: Optional[int] = None
         self._bytes = 0
+        self._strings = 0
 
     def add(self, frame: Frame) -> Optional[Reply]:
         """Take the next message; return the answer when this was its last."""
@@ -55,6 +57,9 @@ class ReplyReader:
         self._bytes += len(frame.payload)
         if self._bytes > MAX_ANSWER_BYTES:
             raise malformed(self._about("has more than %d bytes" % MAX_ANSWER_BYTES))
+        self._strings += frame.payload.count(b"\0")  # Each takes more memory than it has bytes.
+        if self._strings > MAX_ANSWER_STRINGS:
+            raise malformed(self._about("has more than %d strings" % MAX_ANSWER_STRINGS))
 
     def _begin_array(self, letter: str, rest: bytes) -> None:
         """Take the number of rows: four bytes in the answer b, a decimal in all others."""
