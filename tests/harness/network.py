@@ -17,8 +17,8 @@ class Network:
 
     A host runs this machine's own system unless `systems` names another for it.
 
-    >>> with Network(["alpha", "beta"]) as network:  # doctest: +SKIP
-    ...     network.host("alpha").run(["ping", "-c1", "beta"], user="root")
+    with Network(["alpha", "beta"]) as network:
+        network.host("alpha").run(["ping", "-c1", "beta"], user="root")
     """
 
     def __init__(
