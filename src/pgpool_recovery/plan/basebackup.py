@@ -57,6 +57,10 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         moved_bytes=copy_bytes,
         old_data=old_data,
         steps=tuple(steps),
+        needs=tuple(
+            space.room(is_freed=old_data is OldData.GOES)
+            for space in spaces(situation.facts.primary, situation.facts.target)
+        ),
     )
 
 

@@ -10,7 +10,7 @@ from pgpool_recovery.plan.plan import OldData
 from pgpool_recovery.plan.refusal import reject_foreign, reject_replacement
 from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.situation import Situation
-from pgpool_recovery.plan.space import reject_growth
+from pgpool_recovery.plan.space import Room, growth, reject_growth
 from pgpool_recovery.plan.step import Clone, PutInPlace, Reserve, Step, SwapIn, TakeOut
 
 MAX_FAILED_STARTS = 2
@@ -73,6 +73,11 @@ def old_data(situation: Situation) -> OldData:
     if not situation.facts.target.is_data_directory:
         return OldData.NONE
     return OldData.STAYS if changes_clone(situation) else OldData.CHANGED
+
+
+def room_to_grow(situation: Situation) -> tuple[Room, ...]:
+    """Return the room that the directory's growth needs."""
+    return tuple(growth(situation.facts.primary, situation.facts.target))
 
 
 def new_tablespaces(situation: Situation) -> tuple[Tablespace, ...]:

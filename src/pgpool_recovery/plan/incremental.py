@@ -12,6 +12,7 @@ from pgpool_recovery.plan.in_place import (
     old_data,
     reject_in_place,
     reject_untrusted,
+    room_to_grow,
 )
 from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.plan.policy import Method, Verify
@@ -34,6 +35,7 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         slot_name=situation.target.slot_name,
         moved_bytes=situation.facts.changed_bytes,
         old_data=old_data(situation),
+        needs=room_to_grow(situation),
         steps=in_place_steps(situation, [incremental_step(situation)]),
     )
 

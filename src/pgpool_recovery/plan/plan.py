@@ -7,6 +7,7 @@ from pgpool_recovery.domain.event import megabytes
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.plan.policy import Method
 from pgpool_recovery.plan.rejection import Rejection
+from pgpool_recovery.plan.space import Room
 from pgpool_recovery.plan.step import Incremental, RemoveOld, RestoreBackup, Rewind, Step
 
 
@@ -54,6 +55,7 @@ class Plan:
     moved_bytes: int | None
     old_data: OldData
     steps: tuple[Step, ...]
+    needs: tuple[Room, ...] = ()
     needed_segment: int | None = None
     notes: tuple[str, ...] = ()
     passed_over: tuple[PassedOver, ...] = ()
@@ -78,6 +80,7 @@ class Plan:
             f"plan: {self.method}: {self.summary}{moves}",
             *(str(passed) for passed in self.passed_over),
             self.old_data.value,
+            *map(str, self.needs),
             *(
                 [f"from step {self._number(self.point_of_no_return)} on it cannot be undone"]
                 if self.point_of_no_return is not None

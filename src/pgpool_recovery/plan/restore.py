@@ -19,6 +19,7 @@ from pgpool_recovery.plan.in_place import (
     locations,
     old_data,
     reject_in_place,
+    room_to_grow,
 )
 from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.plan.policy import Method
@@ -56,6 +57,7 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         slot_name=situation.target.slot_name,
         moved_bytes=None,
         old_data=old_data(situation),
+        needs=room_to_grow(situation),
         steps=in_place_steps(situation, [step], backup=backup),
     )
 

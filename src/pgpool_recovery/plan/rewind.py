@@ -12,6 +12,7 @@ from pgpool_recovery.plan.in_place import (
     reject_in_place,
     reject_replay,
     reject_untrusted,
+    room_to_grow,
 )
 from pgpool_recovery.plan.incremental import OLDEST_MAJOR as OLDEST_INCREMENTAL
 from pgpool_recovery.plan.incremental import incremental_step
@@ -53,6 +54,7 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         slot_name=situation.target.slot_name,
         moved_bytes=_moved_bytes(situation, control, fork),
         old_data=old_data(situation),
+        needs=room_to_grow(situation),
         steps=in_place_steps(
             situation, changes, hold_from=situation.wal.begin_of(fork // segment_bytes)
         ),

@@ -1,6 +1,6 @@
 """How much room a method needs beside the data that is there, and what to do when there is less."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pgpool_recovery.domain.event import megabytes
@@ -10,6 +10,26 @@ from pgpool_recovery.plan.rejection import Rejection
 
 GROWTH = 1.05
 """Room for what is written while the copy runs; the sizes themselves are the server's."""
+
+
+@dataclass(frozen=True)
+class Room:
+    """What a plan needs on one filesystem of the target, and what is free there.
+
+    `freed_bytes` are those of old data that is removed before.
+    """
+
+    path: str
+    needed_bytes: int
+    free_bytes: int
+    freed_bytes: int = 0
+
+    def __str__(self) -> str:
+        more = f", and {megabytes(self.freed_bytes)} more will be" if self.freed_bytes else ""
+        needed, free = megabytes(self.needed_bytes), megabytes(self.free_bytes)
+        return (
+            f"it needs about {needed} on the filesystem of {self.path}, where {free} are free{more}"
+        )
 
 
 @dataclass(frozen=True)
@@ -30,6 +50,11 @@ class Space:
     def fits_instead(self) -> bool:
         """Whether the copy fits once the old data is gone."""
         return self.needed_bytes <= self.free_bytes + self.old_bytes
+
+    def room(self, *, is_freed: bool) -> Room:
+        """Return what a plan says; `is_freed`: the old data goes before."""
+        freed = self.old_bytes if is_freed else 0
+        return Room(self.path, self.needed_bytes, self.free_bytes, freed)
 
 
 def spaces(primary: PrimaryFacts, target: TargetFacts) -> tuple[Space, ...]:
@@ -76,8 +101,8 @@ def _space(sizes: Sizes, *, is_sound: bool) -> Space:
     )
 
 
-def reject_growth(name: str, primary: PrimaryFacts, target: TargetFacts) -> Iterable[Rejection]:
-    """Say where there is no room for what the primary has more than the target, and its WAL.
+def growth(primary: PrimaryFacts, target: TargetFacts) -> Iterator[Room]:
+    """Return what is needed for what the primary has more than the target, and for its WAL.
 
     What waits beside a node that has run well goes first.
     """
@@ -87,11 +112,17 @@ def reject_growth(name: str, primary: PrimaryFacts, target: TargetFacts) -> Iter
         first, needed = sizes[0][0], sum(size for _, size in sizes)
         waiting = {place.path: place.waiting_bytes or 0 for place, _ in sizes}
         free = first.filesystem.free_bytes + (sum(waiting.values()) if target.is_sound else 0)
-        if needed > free:
+        yield Room(first.path, needed, free)
+
+
+def reject_growth(name: str, primary: PrimaryFacts, target: TargetFacts) -> Iterator[Rejection]:
+    """Say where there is no room for that."""
+    for room in growth(primary, target):
+        if room.needed_bytes > room.free_bytes:
             yield Rejection(
                 f"not enough space on {name}",
-                detail=f"The filesystem of {first.path} has {megabytes(free)} free, what the "
-                f"primary has more and its WAL need about {megabytes(needed)}.",
+                detail=f"The filesystem of {room.path} has {megabytes(room.free_bytes)} free, what "
+                f"the primary has more and its WAL need about {megabytes(room.needed_bytes)}.",
                 hint="Make room.",
             )
 

@@ -115,6 +115,7 @@ def told(made: Plan | tuple[Rejection, ...]) -> Expected:
         passed_over=tuple(s for s in sentences if s.startswith("not ")),
         old_data=made.old_data.name.lower(),  # type: ignore[arg-type]
         steps=tuple(map(str, made.steps)),
+        needs=tuple(map(str, made.needs)),
         moves=moves or None,
         point_of_no_return=None if no_return is None else str(no_return),
         notes=made.notes,

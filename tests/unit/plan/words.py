@@ -256,6 +256,7 @@ class ExpectedPlan:
     passed_over: tuple[str, ...]
     old_data: Literal["none", "kept", "changed", "half", "out", "stays", "goes"]
     steps: tuple[str, ...]
+    needs: tuple[str, ...] = ()
     moves: str | None = None
     point_of_no_return: str | None = None
     notes: tuple[str, ...] = ()
