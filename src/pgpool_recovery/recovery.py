@@ -100,17 +100,25 @@ def start(target: Target, settings: Settings, emit: Emit) -> Started:
         own_server(settings) as connection,
         agent_of(target, settings, emit) as agent,
     ):
-        primary = observe_primary(connection)
-        server = TargetServer(agent, target, settings, emit)
-        with noting_failure(agent, target, settings):
-            started = server.start((primary.bin_directory,))
-            if started.is_standby and started.slot_name is not None:
-                see_streaming(connection, agent, target, started, settings)
-        drop_former_slot(connection, started.former_slot_name, emit)
-        if agent.ask(DiscardOld(target.data_directory), bool, timeout_s=settings.timeout.step_s):
-            emit(Said("agent", "the new server runs, so the old data was removed"))
+        started = start_and_follow(target, settings, emit, connection, agent)
     how = "it was running already" if started.was_running else "it accepts connections"
     emit(Finished(f"{how} on port {started.port}", time.monotonic() - began))
+    return started
+
+
+def start_and_follow(
+    target: Target, settings: Settings, emit: Emit, connection: Connection, agent: Conversation
+) -> Started:
+    """Start the server unless it runs, and see it stream when it is a standby."""
+    primary = observe_primary(connection)
+    server = TargetServer(agent, target, settings, emit)
+    with noting_failure(agent, target, settings):
+        started = server.start((primary.bin_directory,))
+        if started.is_standby and started.slot_name is not None:
+            see_streaming(connection, agent, target, started, settings)
+    drop_former_slot(connection, started.former_slot_name, emit)
+    if agent.ask(DiscardOld(target.data_directory), bool, timeout_s=settings.timeout.step_s):
+        emit(Said("agent", "the new server runs, so the old data was removed"))
     return started
 
 

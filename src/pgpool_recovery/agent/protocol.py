@@ -182,6 +182,18 @@ class DiscardOld:
 
 
 @dataclass(frozen=True)
+class MakeIndependent:
+    """Promote the standby, and set its sequences to these values; answered by how many were not.
+
+    `sequences`: for each database the last values by OID. `timeout_s` is for the promotion.
+    """
+
+    data_directory: str
+    sequences: dict[str, dict[int, int]]
+    timeout_s: float
+
+
+@dataclass(frozen=True)
 class Weigh:
     """Answered by the length of the text: how long that takes tells how fast the link is."""
 
@@ -210,6 +222,7 @@ Request = (
     | ReadLog
     | NoteFailedStart
     | DiscardOld
+    | MakeIndependent
     | Weigh
     | Ping
 )

@@ -13,6 +13,7 @@ from typing import Any
 
 from pgpool_recovery import __version__
 from pgpool_recovery.agent import swap
+from pgpool_recovery.agent.independent import make_independent
 from pgpool_recovery.agent.login import try_logins
 from pgpool_recovery.agent.observe import observe, read_local_wal
 from pgpool_recovery.agent.program import Stop
@@ -27,6 +28,7 @@ from pgpool_recovery.agent.protocol import (
     Finish,
     Greeting,
     LookForBackup,
+    MakeIndependent,
     Message,
     NoteFailedStart,
     Observe,
@@ -150,6 +152,8 @@ class Agent:
                 return start(request, self._stop, lambda line: self._send(Said("agent", line)))
             case ReadLog(log):
                 return last_lines(log)
+            case MakeIndependent():
+                return make_independent(request, self._stop)
             case Weigh(text):
                 return len(text)
             case NoteFailedStart(data_directory):

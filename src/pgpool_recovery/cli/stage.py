@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable, Sequence
 
 from pgpool_recovery.config.load import load_settings, settings_file
-from pgpool_recovery.domain.error import Cancelled, RecoveryError, Refused
+from pgpool_recovery.domain.error import Cancelled, RecoveryError
 from pgpool_recovery.domain.event import Event, as_text
 from pgpool_recovery.domain.node import parse_first_stage, parse_port, parse_remote_start
 from pgpool_recovery.domain.target_state import TargetState
@@ -30,7 +30,7 @@ def run_stage(name: str, words: Sequence[str]) -> int:
         elif name == "pgpool_remote_start":
             _remote_start(words)
         else:
-            _second_stage()
+            _second_stage(words)
     except RecoveryError as error:
         return fail(error)
     except Exception as error:  # noqa: BLE001 - a bug is told as such, with all that it has
@@ -39,20 +39,20 @@ def run_stage(name: str, words: Sequence[str]) -> int:
 
 
 def _first_stage(words: Sequence[str]) -> None:
-    from pgpool_recovery.recovery import recover
+    from pgpool_recovery.recovery import recover, start
 
     request = parse_first_stage(words, own_port=_own_port())
-    recover(request, load_settings(settings_file(None)), _tell(request.target.name))
+    settings, tell = load_settings(settings_file(None)), _tell(request.target.name)
+    recover(request, settings, tell)
+    if settings.pgpool.backend_clustering_mode.has_second_stage:
+        start(request.target, settings, tell)  # So that little is left for the second stage.
 
 
-def _second_stage() -> None:
-    raise Refused(
-        "a second stage is not needed in streaming mode",
-        detail="Pgpool-II calls it in native replication and in snapshot isolation mode, "
-        "which these stage commands do not support yet.",
-        hint="Use stage scripts of your own for those modes; the functions call them.",
-        target=TargetState.COPIED,
-    )
+def _second_stage(words: Sequence[str]) -> None:
+    from pgpool_recovery.second_stage import finish
+
+    target = parse_first_stage(words, own_port=_own_port()).target
+    finish(target, load_settings(settings_file(None)), _tell(target.name))
 
 
 def _remote_start(words: Sequence[str]) -> None:

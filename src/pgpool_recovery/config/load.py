@@ -13,7 +13,7 @@ from typing import Any
 from cattrs import Converter, transform_error
 from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError
 
-from pgpool_recovery.config.settings import AbsolutePath, Settings
+from pgpool_recovery.config.settings import AbsolutePath, ClusteringMode, Settings
 from pgpool_recovery.domain.error import SettingsError
 from pgpool_recovery.domain.node import NodeId, parse_node_id
 from pgpool_recovery.plan.policy import (
@@ -59,7 +59,7 @@ def read_settings(values: Mapping[str, Any], origin: str) -> Settings:
     converter.register_structure_hook(float, _number)
     converter.register_structure_hook(int, _count)
     converter.register_structure_hook(bool, _flag)
-    for choice in (Compress, KeepOld, StopRunning, Verify, Method):
+    for choice in (ClusteringMode, Compress, KeepOld, StopRunning, Verify, Method):
         converter.register_structure_hook(choice, _choice)
     # A hook for the class itself would take its subclasses and aliases as well.
     for kind, check in (

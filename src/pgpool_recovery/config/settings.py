@@ -1,6 +1,7 @@
 """What /etc/pgpool-recovery.toml may say; every setting has a default or is discovered."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import NewType
 
 from pgpool_recovery.domain.node import NodeId, Target
@@ -41,13 +42,33 @@ class PgBackRestSettings:
     stanza: str | None = None
 
 
+class ClusteringMode(StrEnum):
+    """Pgpool-II's modes that know an online recovery."""
+
+    STREAMING_REPLICATION = "streaming_replication"
+    NATIVE_REPLICATION = "native_replication"
+    SNAPSHOT_ISOLATION = "snapshot_isolation"
+
+    @property
+    def has_second_stage(self) -> bool:
+        """Whether Pgpool-II writes to all nodes, and a node that was recovered is on its own."""
+        return self is not ClusteringMode.STREAMING_REPLICATION
+
+
+@dataclass(frozen=True)
+class PgpoolSettings:
+    """What has to be known of pgpool.conf."""
+
+    backend_clustering_mode: ClusteringMode = ClusteringMode.STREAMING_REPLICATION
+
+
 @dataclass(frozen=True)
 class TimeoutSettings:
     """How long is waited, in seconds.
 
     For the look at a data directory, however many files it has; for what pgBackRest says of its
     repository; for a transfer that does not get on; for any other step; for a stop; for a start
-    until it accepts connections; for it to stream then; for it to catch up.
+    until it accepts connections; for it to stream then; for it to catch up; for a promotion.
     """
 
     observe_s: float = 1800.0
@@ -58,6 +79,7 @@ class TimeoutSettings:
     start_s: float = 3600.0
     streaming_s: float = 60.0
     catch_up_s: float = 3600.0
+    promote_s: float = 60.0
 
 
 @dataclass(frozen=True)
@@ -89,6 +111,7 @@ class Settings:
     primary: PrimarySettings = field(default_factory=PrimarySettings)
     replication: ReplicationSettings = field(default_factory=ReplicationSettings)
     pgbackrest: PgBackRestSettings = field(default_factory=PgBackRestSettings)
+    pgpool: PgpoolSettings = field(default_factory=PgpoolSettings)
     policy: Policy = field(default_factory=Policy)
     timeout: TimeoutSettings = field(default_factory=TimeoutSettings)
     node: dict[NodeId, NodeSettings] = field(default_factory=dict)

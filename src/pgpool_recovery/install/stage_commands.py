@@ -14,7 +14,7 @@ from pgpool_recovery.install.placed_file import OURS, PlacedFile
 MODE = 0o700
 PURPOSES = {
     "recovery_1st_stage": "bring the node that is recovered to where the primary is",
-    "recovery_2nd_stage": "refuse: streaming mode needs no second stage",
+    "recovery_2nd_stage": "let the node, which follows by then, go on by itself",
     "pgpool_remote_start": "start the server of the recovered node",
 }
 

@@ -19,8 +19,9 @@ PHYSICAL_REPLICATION = {"replication": "true", "dbname": "replication"}
 class Connection:
     """A connection to a server in autocommit mode: each query is its own transaction."""
 
-    def __init__(self, connection: "psycopg.Connection[dict[str, Any]]") -> None:
+    def __init__(self, connection: "psycopg.Connection[dict[str, Any]]", name: str) -> None:
         self._connection = connection
+        self._name = name
 
     def rows(self, query: str, /, **parameters: object) -> list[dict[str, Any]]:
         """Run ``sql/<query>.sql`` and return its rows; Unreachable when it fails."""
@@ -31,7 +32,7 @@ class Connection:
             return self._connection.execute(text.encode(), parameters).fetchall()
         except psycopg.Error as error:
             raise Unreachable(
-                f'query "{query}" failed on the primary', detail=_text(error)
+                f'query "{query}" failed on {self._name}', detail=_text(error)
             ) from error
 
     def do(self, command: str) -> None:
@@ -41,7 +42,7 @@ class Connection:
         try:
             self._connection.execute(command.encode())
         except psycopg.Error as error:
-            raise Unreachable(f"{command} failed on the primary", detail=_text(error)) from error
+            raise Unreachable(f"{command} failed on {self._name}", detail=_text(error)) from error
 
     def row(self, query: str, /, **parameters: object) -> dict[str, Any]:
         """Run a query that returns exactly one row."""
@@ -50,10 +51,12 @@ class Connection:
 
 
 @contextmanager
-def connect(conninfo: Mapping[str, str], *, timeout_s: int = 10) -> Iterator[Connection]:
+def connect(
+    conninfo: Mapping[str, str], *, timeout_s: int = 10, name: str = "the primary"
+) -> Iterator[Connection]:
     """Open a connection to a server; what `conninfo` leaves out comes from the environment.
 
-    Raises Unreachable with the server's or libpq's own words.
+    `name` is what failures call the server. Raises Unreachable with its own or libpq's words.
     """
     import psycopg
     from psycopg.rows import dict_row
@@ -62,9 +65,9 @@ def connect(conninfo: Mapping[str, str], *, timeout_s: int = 10) -> Iterator[Con
     try:
         connection = psycopg.connect(format_conninfo(values), autocommit=True, row_factory=dict_row)
     except psycopg.Error as error:
-        raise Unreachable("could not connect to the primary", detail=_text(error)) from error
+        raise Unreachable(f"could not connect to {name}", detail=_text(error)) from error
     with connection:
-        yield Connection(connection)
+        yield Connection(connection, name)
 
 
 def identify_system(conninfo: Mapping[str, str], *, timeout_s: int) -> str:

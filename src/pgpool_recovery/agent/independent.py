@@ -1,0 +1,57 @@
+"""Make a standby a server of its own, with all that its primary has and nothing of a standby."""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from math import ceil
+from pathlib import Path
+
+from pgpool_recovery.agent.pidfile import PidFile, read_pid_file
+from pgpool_recovery.agent.program import Stop
+from pgpool_recovery.agent.protocol import MakeIndependent
+from pgpool_recovery.domain.error import Refused, Unverified
+from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.postgres.connection import Connection, connect
+
+MAINTENANCE_DATABASE = "postgres"
+STANDBY_SETTINGS = ("primary_conninfo", "primary_slot_name", "recovery_target_timeline")
+
+
+def make_independent(request: MakeIndependent, stop: Stop) -> int:
+    """Promote the server and put its sequences right; return how many of them were not.
+
+    A standby's sequences are up to 32 values ahead of the primary's: so many are logged at once
+    (SEQ_LOG_VALS in sequence.c). Raises Unverified when something of that fails.
+    """
+    server = read_pid_file(Path(request.data_directory).resolve())
+    if server is None:
+        raise Refused("the server of the target does not run")
+    with _connect(server, MAINTENANCE_DATABASE) as connection:
+        promoted = connection.row("promote", timeout_s=ceil(request.timeout_s))
+        if not promoted["is_promoted"]:
+            raise Unverified(
+                f"the server was not promoted within {request.timeout_s:g} s",
+                target=TargetState.STARTED,
+            )
+        for setting in STANDBY_SETTINGS:
+            connection.do(f"ALTER SYSTEM RESET {setting}")
+        connection.do("SELECT pg_reload_conf()")
+    changed = 0
+    for database, values in request.sequences.items():
+        stop.check()
+        with _connect(server, database) as connection:
+            changed += set_sequences(connection, values)
+    return changed
+
+
+def set_sequences(connection: Connection, values: Mapping[int, int]) -> int:
+    """Set those sequences of a database, by OID, that have another value; return how many."""
+    own = {row["oid"]: row["value"] for row in connection.rows("sequences")}
+    wrong = {oid: value for oid, value in values.items() if own.get(oid) != value}
+    if wrong:
+        connection.rows("set_sequences", oids=list(wrong), values=list(wrong.values()))
+    return len(wrong)
+
+
+def _connect(server: PidFile, database: str) -> AbstractContextManager[Connection]:
+    where = {"host": server.host, "port": str(server.port), "dbname": database}
+    return connect(where, name="the target")

@@ -1,0 +1,61 @@
+"""The second stage: all that was written since is on the node, which then goes on by itself.
+
+Pgpool-II calls it in native replication and in snapshot isolation mode, when all clients have gone:
+from here to its end they wait, so it does only what could not be done before.
+"""
+
+import time
+
+from pgpool_recovery.agent.protocol import MakeIndependent
+from pgpool_recovery.config.settings import Settings
+from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.event import Finished, Said
+from pgpool_recovery.domain.node import Target
+from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.postgres.connection import Connection, connect
+from pgpool_recovery.recovery import Emit, start_and_follow
+from pgpool_recovery.run.parties import agent_of, naming, own_conninfo, own_server
+from pgpool_recovery.run.primary_steps import drop_slot
+
+
+def finish(target: Target, settings: Settings, emit: Emit) -> None:
+    """Let the node replay the last of the WAL, and make it a server of its own."""
+    began = time.monotonic()
+    mode = settings.pgpool.backend_clustering_mode
+    if not mode.has_second_stage:
+        raise Refused(
+            f"there is no second stage in mode {mode}",
+            detail="It would make a server of its own of a standby.",
+            hint="For the other modes set backend_clustering_mode in [pgpool] of the settings.",
+            target=TargetState.COPIED,
+        )
+    with (
+        naming(target),
+        own_server(settings) as connection,
+        agent_of(target, settings, emit) as agent,
+    ):
+        started = start_and_follow(target, settings, emit, connection, agent)
+        if not started.is_standby or started.slot_name is None:
+            raise Refused(
+                "the server of the target is no standby of this one",
+                hint="The first stage makes it one: recovery_1st_stage_command in pgpool.conf.",
+                target=TargetState.STARTED,
+            )
+        request = MakeIndependent(
+            target.data_directory, read_sequences(connection, settings), settings.timeout.promote_s
+        )
+        changed = agent.ask(request, int, timeout_s=settings.timeout.step_s)
+        drop_slot(connection, started.slot_name)
+    if changed:
+        emit(Said("agent", f"{changed} sequences were put back to the primary's values"))
+    emit(Finished("it has all that was written, and goes on by itself", time.monotonic() - began))
+
+
+def read_sequences(connection: Connection, settings: Settings) -> dict[str, dict[int, int]]:
+    """Return the last value of each sequence of each database, by OID."""
+    found: dict[str, dict[int, int]] = {}
+    for database in connection.rows("databases"):
+        name = database["name"]
+        with connect({**own_conninfo(settings), "dbname": name}) as inside:
+            found[name] = {row["oid"]: row["value"] for row in inside.rows("sequences")}
+    return {name: values for name, values in found.items() if values}
