@@ -134,6 +134,7 @@ def scripts():
         "CREATE EXTENSION pgpool_recovery",
         "language.sql",
         "functions.sql",
+        "history.sql",
         "privileges.sql",
         create="CREATE",
     )
@@ -142,6 +143,7 @@ def scripts():
         "from_stock.sql",
         "language.sql",
         "functions.sql",
+        "history.sql",
         "privileges.sql",
         create="CREATE OR REPLACE",
     )

@@ -59,7 +59,7 @@ def recover(request: RecoveryRequest, settings: Settings, emit: Emit) -> Plan:
                 if not isinstance(plan, Plan):
                     is_half = state is TargetState.UNTOUCHED and facts.target.changing is not None
                     raise as_error(plan).with_target(TargetState.INCOMPLETE if is_half else state)
-                emit(PlanMade(plan.sentences()))
+                emit(PlanMade(plan.method, plan.sentences()))
                 try:
                     carry_out(plan, connection, agent, settings, emit)
                     break

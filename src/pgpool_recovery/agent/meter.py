@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from pgpool_recovery.domain.event import Event, Progress
 
-TOLD_EVERY_S = 5.0
+TOLD_EVERY_S = 1.0
 
 
 class Meter:
@@ -14,9 +14,12 @@ class Meter:
     def __init__(self, emit: Callable[[Event], None]) -> None:
         self._emit = emit
         self._began = self._told = time.monotonic()
+        self.done_bytes = 0
+        """The last count."""
 
     def tell(self, done_bytes: int, total_bytes: int = 0) -> None:
         """Take a count; tell it when it is time to."""
+        self.done_bytes = done_bytes
         now = time.monotonic()
         if now - self._told >= TOLD_EVERY_S:
             self._told = now

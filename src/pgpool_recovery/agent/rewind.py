@@ -14,7 +14,7 @@ from pgpool_recovery.agent.program import Completed, Stop, run
 from pgpool_recovery.agent.verify_pages import verify_pages
 from pgpool_recovery.agent.workspace import make_directory, remove, sync
 from pgpool_recovery.domain.error import RecoveryError, Undone
-from pgpool_recovery.domain.event import Event, Said
+from pgpool_recovery.domain.event import Event, Moved, Said
 from pgpool_recovery.domain.wal import segment_of_file
 from pgpool_recovery.plan.step import Rewind
 from pgpool_recovery.postgres.connection import connect
@@ -57,6 +57,7 @@ def rewind(step: Rewind, stop: Stop, emit: Emit) -> None:
         kept = keep_wal(step, directory)
         _run_until_nothing_is_missing(step, directory, configuration, stop, progress)
         give_wal_back(kept, directory)
+        progress.finish()
         if step.verifies_pages:
             pages = verify_pages(directory, Path(step.bin_directory), since_ns, stop)
             progress.said(_verified(pages))
@@ -101,6 +102,10 @@ class Watch:
             self._emit(Said(PROGRAM, text))
         else:
             self._meter.tell(int(match[1]) * 1024, int(match[2]) * 1024)
+
+    def finish(self) -> None:
+        """Tell how much has been copied."""
+        self._emit(Moved(self._meter.done_bytes))
 
     def said(self, text: str) -> None:
         """Say something ourselves."""

@@ -18,7 +18,7 @@ from pgpool_recovery.agent.restore import restore_backup
 from pgpool_recovery.agent.rewind import Untouched, rewind
 from pgpool_recovery.agent.standby import Before, configure_standby, repoint
 from pgpool_recovery.domain.error import Refused
-from pgpool_recovery.domain.event import Event, Said, megabytes
+from pgpool_recovery.domain.event import Event, Moved, Said, megabytes
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.plan.policy import Method, kilobytes
@@ -135,6 +135,7 @@ class Steps:
         meter = Meter(self._emit)
         counts = backup.apply(verify_pages=step.verifies_pages, on_progress=meter.tell).counts
         swap.mark_changing(workspace, FINISHED)
+        self._emit(Moved(counts.bytes_received))
         self._emit(
             Said(
                 "agent",

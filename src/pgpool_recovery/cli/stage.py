@@ -5,18 +5,22 @@ import os
 import pwd
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable, Sequence
 
 from pgpool_recovery.config.load import load_settings, settings_file
+from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Cancelled, RecoveryError
-from pgpool_recovery.domain.event import Event, as_text
-from pgpool_recovery.domain.node import parse_first_stage, parse_port, parse_remote_start
+from pgpool_recovery.domain.event import Event, Progress, as_text
+from pgpool_recovery.domain.node import Target, parse_first_stage, parse_port, parse_remote_start
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.run.shield import CANCELLING
 
 RECORD_SEPARATOR = "\x1e"
 DEFAULT_PORT = "5432"
+TOLD_EVERY_S = 5.0
+"""How often a person wants to hear of the progress."""
 CALLED_BY_SERVER = "PGPOOL_RECOVERY_ID"
 
 
@@ -39,27 +43,49 @@ def run_stage(name: str, words: Sequence[str]) -> int:
 
 
 def _first_stage(words: Sequence[str]) -> None:
-    from pgpool_recovery.recovery import recover, start
+    from pgpool_recovery.history.record import Stage, on_record
+    from pgpool_recovery.recovery import recover
 
     request = parse_first_stage(words, own_port=_own_port())
     settings, tell = load_settings(settings_file(None)), _tell(request.target.name)
-    recover(request, settings, tell)
+    stage = Stage(
+        request.target,
+        leads_to="copied",
+        primary_host=request.primary_host,
+        primary_port=request.primary_port,
+    )
+    with on_record(stage, settings, tell) as emit:
+        recover(request, settings, emit)
     if settings.pgpool.backend_clustering_mode.has_second_stage:
-        start(request.target, settings, tell)  # So that little is left for the second stage.
+        _start(
+            request.target, settings, tell, leads_to="copied"
+        )  # So that little is left for the second stage.
 
 
 def _second_stage(words: Sequence[str]) -> None:
+    from pgpool_recovery.history.record import Stage, on_record
     from pgpool_recovery.second_stage import finish
 
     target = parse_first_stage(words, own_port=_own_port()).target
-    finish(target, load_settings(settings_file(None)), _tell(target.name))
+    settings, stage = load_settings(settings_file(None)), Stage(target, "copied", continues=True)
+    with on_record(stage, settings, _tell(target.name)) as emit:
+        finish(target, settings, emit)
 
 
 def _remote_start(words: Sequence[str]) -> None:
+    target = parse_remote_start(words)
+    _start(target, load_settings(settings_file(None)), _tell(target.name), leads_to="recovered")
+
+
+def _start(
+    target: Target, settings: Settings, tell: Callable[[Event], None], *, leads_to: str
+) -> None:
+    from pgpool_recovery.history.record import Stage, on_record
     from pgpool_recovery.recovery import start
 
-    target = parse_remote_start(words)
-    start(target, load_settings(settings_file(None)), _tell(target.name))
+    stage = Stage(target, leads_to=leads_to, continues=True)
+    with on_record(stage, settings, tell) as emit:
+        start(target, settings, emit)
 
 
 def _own_port() -> int:
@@ -68,7 +94,14 @@ def _own_port() -> int:
 
 
 def _tell(name: str) -> Callable[[Event], None]:
+    told = -TOLD_EVERY_S
+
     def tell(event: Event) -> None:
+        nonlocal told
+        if isinstance(event, Progress):
+            if time.monotonic() - told < TOLD_EVERY_S:
+                return
+            told = time.monotonic()
         for line in as_text(event):
             say(f"{name}: {line}")
 

@@ -63,6 +63,14 @@ class PgpoolSettings:
 
 
 @dataclass(frozen=True)
+class HistorySettings:
+    """In which database recoveries are on record, and how many of them."""
+
+    database: str = "postgres"
+    keep_runs: int = 1000
+
+
+@dataclass(frozen=True)
 class TimeoutSettings:
     """How long is waited, in seconds.
 
@@ -112,6 +120,7 @@ class Settings:
     replication: ReplicationSettings = field(default_factory=ReplicationSettings)
     pgbackrest: PgBackRestSettings = field(default_factory=PgBackRestSettings)
     pgpool: PgpoolSettings = field(default_factory=PgpoolSettings)
+    history: HistorySettings = field(default_factory=HistorySettings)
     policy: Policy = field(default_factory=Policy)
     timeout: TimeoutSettings = field(default_factory=TimeoutSettings)
     node: dict[NodeId, NodeSettings] = field(default_factory=dict)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class PlanMade:
-    """The plan that the run follows, as the sentences that an operator reads."""
+    """The plan that the run follows: its method, and the sentences that an operator reads."""
 
+    method: str
     sentences: tuple[str, ...]
 
 
@@ -26,6 +27,13 @@ class Progress:
     done_bytes: int
     total_bytes: int
     bytes_per_s: float
+
+
+@dataclass(frozen=True)
+class Moved:
+    """How many bytes a step has moved, as far as that is known."""
+
+    moved_bytes: int
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,7 @@ class Finished:
     seconds: float
 
 
-Event = PlanMade | StepStarted | Progress | Said | StepFinished | Undoing | Finished
+Event = PlanMade | StepStarted | Progress | Moved | Said | StepFinished | Undoing | Finished
 
 
 TOLD_SECONDS = 0.1
@@ -74,7 +82,7 @@ def as_text(event: Event) -> list[str]:
     ['512 MB of 1024 MB copied (50 %), 64.0 MB/s, 8 s left']
     """
     match event:
-        case PlanMade(sentences):
+        case PlanMade(sentences=sentences):
             return list(sentences)
         case StepStarted(sentence, number, count):
             return [f"step {number} of {count}: {sentence}"]
@@ -82,6 +90,8 @@ def as_text(event: Event) -> list[str]:
             return [f"step {number} of {count} took {seconds:.1f} s"] * (seconds >= TOLD_SECONDS)
         case Progress():
             return [_progress_text(event)]
+        case Moved():
+            return []
         case Said(program, line):
             return [f"{program}: {line}"]
         case Undoing(sentence):

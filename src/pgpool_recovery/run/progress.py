@@ -8,7 +8,7 @@ from pgpool_recovery.domain.error import Undone, Unreachable
 from pgpool_recovery.domain.event import Event, Progress
 from pgpool_recovery.postgres.connection import Connection
 
-TOLD_EVERY_S = 5.0
+LOOK_EVERY_S = 1.0
 
 
 class CopyProgress:
@@ -32,7 +32,7 @@ class CopyProgress:
     def look(self) -> None:
         """Emit the progress when it is time to; raise Undone when there was none for too long."""
         now = time.monotonic()
-        if now - self._told < TOLD_EVERY_S:
+        if now - self._told < LOOK_EVERY_S:
             return
         self._told = now
         for row in self._rows():
@@ -47,6 +47,11 @@ class CopyProgress:
                 hint="Look at the network (its MTU, a firewall) and at the disks of both hosts. "
                 "stall_s in the settings says how long to wait.",
             )
+
+    @property
+    def done_bytes(self) -> int:
+        """What had been sent when the primary was asked last."""
+        return self._done_bytes
 
     def _rows(self) -> list[dict[str, Any]]:
         try:

@@ -16,7 +16,7 @@ from pgpool_recovery.agent.protocol import (
     Undo,
 )
 from pgpool_recovery.domain.error import Cancelled, Incomplete, RecoveryError, Undone, Unreachable
-from pgpool_recovery.domain.event import Event, Said, StepFinished, StepStarted, Undoing
+from pgpool_recovery.domain.event import Event, Moved, Said, StepFinished, StepStarted, Undoing
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.plan.facts import LocalWal
@@ -132,6 +132,7 @@ class Run:
         )
         taking = TakeStep(step, self._deadlines.stall_s)
         self._agent.ask(taking, type(None), timeout_s=None, on_tick=progress.look)
+        self._emit(Moved(max(progress.done_bytes, 0) or step.size_bytes))
 
     def _rewind(self, step: Rewind) -> None:
         """Rewind, and see that the primary has what the directory then needs.

@@ -15,7 +15,7 @@ from pgpool_recovery.domain.event import (
 )
 
 LINES: list[tuple[Event, list[str]]] = [
-    (PlanMade(("one", "two")), ["one", "two"]),
+    (PlanMade("rewind", ("one", "two")), ["one", "two"]),
     (StepStarted("copy", 2, 5), ["step 2 of 5: copy"]),
     (StepFinished(2, 5, 12.34), ["step 2 of 5 took 12.3 s"]),
     (StepFinished(2, 5, 0.01), []),

@@ -1,0 +1,90 @@
+-- Recoveries, as the runner writes them down: one row each, and what happened in it. They are in the
+-- database that history.database of the settings names; elsewhere they stay empty.
+CREATE TABLE pgpool_recovery_run (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    recovery_id text,
+    node_id integer,
+    host text NOT NULL,
+    data_directory text NOT NULL,
+    port integer,
+    primary_host text,
+    primary_port integer,
+    started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    ended_at timestamptz,
+    state text NOT NULL CHECK (
+        state IN ('running', 'copied', 'starting', 'recovered', 'failed', 'cancelled')),
+    method text,
+    plan text[],
+    step integer,
+    steps integer,
+    sentence text,
+    done_bytes bigint,
+    total_bytes bigint,
+    bytes_per_s double precision,
+    moved_bytes bigint,
+    message text,
+    detail text,
+    hint text,
+    target_state text,
+    exit_status integer,
+    backend_pid integer
+);
+
+CREATE INDEX pgpool_recovery_run_target ON pgpool_recovery_run (host, data_directory);
+
+CREATE TABLE pgpool_recovery_event (
+    run_id bigint NOT NULL REFERENCES pgpool_recovery_run ON DELETE CASCADE,
+    number integer NOT NULL,
+    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    kind text NOT NULL,
+    line text NOT NULL,
+    data jsonb NOT NULL,
+    PRIMARY KEY (run_id, number)
+);
+
+-- Is the runner of a recovery alive: it holds this lock as long as it is. The first key is ours.
+CREATE FUNCTION _pgpool_recovery_is_alive(run_id bigint) RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT EXISTS (
+    SELECT FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database
+     WHERE l.locktype = 'advisory' AND d.datname = current_database()
+       AND l.classid = 1885827186::oid AND l.objid = ($1 & 2147483647)::oid AND l.objsubid = 2)
+$$;
+
+CREATE VIEW pgpool_recovery_progress AS
+SELECT r.id, r.node_id, r.host, r.data_directory,
+       CASE WHEN r.state = 'copied' OR @extschema@._pgpool_recovery_is_alive(r.id) THEN r.state
+            ELSE 'interrupted' END AS state,
+       r.method, r.step, r.steps, r.sentence, r.done_bytes, r.total_bytes,
+       CASE WHEN r.total_bytes > 0
+            THEN least(100, round(100.0 * r.done_bytes / r.total_bytes))::integer END AS percent,
+       r.bytes_per_s,
+       CASE WHEN r.total_bytes > 0 AND r.bytes_per_s > 0
+            THEN ceil(greatest(0, r.total_bytes - r.done_bytes) / r.bytes_per_s)::integer
+            END AS seconds_left,
+       r.started_at, clock_timestamp() - r.started_at AS elapsed, r.backend_pid
+  FROM pgpool_recovery_run AS r
+ WHERE r.ended_at IS NULL;
+
+CREATE VIEW pgpool_recovery_history AS
+SELECT r.id, r.node_id, r.host, r.data_directory, r.state, r.method, r.started_at, r.ended_at,
+       r.ended_at - r.started_at AS duration, r.moved_bytes, r.message, r.detail, r.hint,
+       r.target_state, r.exit_status
+  FROM pgpool_recovery_run AS r
+ ORDER BY r.id DESC;
+
+COMMENT ON TABLE pgpool_recovery_run IS 'recoveries of nodes';
+COMMENT ON TABLE pgpool_recovery_event IS 'what happened in each recovery';
+COMMENT ON VIEW pgpool_recovery_progress IS 'recoveries that have not ended';
+COMMENT ON VIEW pgpool_recovery_history IS 'all recoveries, the newest first';
+
+GRANT SELECT ON pgpool_recovery_run, pgpool_recovery_event, pgpool_recovery_progress,
+    pgpool_recovery_history TO pg_monitor;
+GRANT EXECUTE ON FUNCTION _pgpool_recovery_is_alive(bigint) TO pg_monitor;
+
+-- pg_dump shall have the rows.
+SELECT pg_catalog.pg_extension_config_dump('pgpool_recovery_run', '');
+SELECT pg_catalog.pg_extension_config_dump('pgpool_recovery_run_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('pgpool_recovery_event', '');

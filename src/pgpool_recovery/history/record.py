@@ -1,0 +1,173 @@
+"""Write a run down while it goes on, over a connection of its own; never in the way of the run."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from pgpool_recovery.config.settings import Settings
+from pgpool_recovery.domain.error import RecoveryError, Unreachable
+from pgpool_recovery.domain.event import Event, Progress, Said
+from pgpool_recovery.domain.node import Target
+from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.history.run import RunState, end_columns, event_row
+from pgpool_recovery.postgres.connection import Connection, connect
+from pgpool_recovery.run.parties import own_conninfo
+from pgpool_recovery.run.shield import shielded
+
+Emit = Callable[[Event], None]
+
+CONNECT_S = 5
+# A recovery does not wait for the standby that it is about, nor for anybody's lock.
+OPTIONS = "-c synchronous_commit=local -c lock_timeout=2s -c statement_timeout=5s"
+OPTIONS += " -c default_transaction_read_only=off"
+RECOVERY_ID, BACKEND_PID = "PGPOOL_RECOVERY_ID", "PGPOOL_RECOVERY_BACKEND_PID"
+ALL_EVENTS = 100_000
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of a recovery: whom it is about, and what it leads to.
+
+    `continues`: it goes on with the run of the first stage, when there is one.
+    """
+
+    target: Target
+    leads_to: str
+    continues: bool = False
+    primary_host: str | None = None
+    primary_port: int | None = None
+
+
+class Record:
+    """One run on record; when it cannot be written any more, that is told once."""
+
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
+        self._stack = ExitStack()
+        self._connection: Connection | None = None
+        self._id = 0
+        self._number = 0
+        self._state = RunState()
+        self._continues = False
+
+    def open(self, stage: Stage, settings: Settings) -> None:
+        """Connect and write the first row; where the extension is not, nothing is written."""
+        where = {
+            **own_conninfo(settings),
+            "dbname": settings.history.database,
+            "options": OPTIONS,
+        }
+        try:
+            connection = self._stack.enter_context(connect(where, timeout_s=CONNECT_S))
+            if not connection.rows("history_schema"):
+                self._say(
+                    f"the recovery is not on record: database {settings.history.database} has no "
+                    "extension pgpool_recovery 2.0"
+                )
+                return
+            self._begin(connection, stage, settings)
+        except Unreachable as error:
+            self._give_up(error)
+
+    def _begin(self, connection: Connection, stage: Stage, settings: Settings) -> None:
+        target = stage.target
+        who: dict[str, Any] = {
+            "host": target.host,
+            "data_directory": target.data_directory,
+            "backend_pid": _number(os.environ.get(BACKEND_PID)),
+        }
+        found = connection.rows("history_continue", **who) if stage.continues else []
+        if found:
+            self._number = found[0]["events"]
+        else:
+            connection.rows("history_end_lost", **who)
+            found = connection.rows(
+                "history_begin",
+                **who,
+                recovery_id=os.environ.get(RECOVERY_ID),
+                node_id=target.node_id,
+                port=target.port,
+                primary_host=stage.primary_host,
+                primary_port=stage.primary_port,
+                state="starting" if stage.continues else "running",
+            )
+            connection.rows("history_trim", keep=settings.history.keep_runs)
+        self._id = found[0]["id"]
+        connection.rows("history_lock", id=self._id)
+        self._connection = connection
+        self._continues = stage.continues
+
+    def take(self, event: Event) -> None:
+        """Write an event; of progress only the last is kept."""
+        before, self._state = self._state, self._state.after(event)
+        if self._connection is None or self._number >= ALL_EVENTS:
+            return
+        if not isinstance(event, Progress):
+            self._number += 1
+            self._write("history_event", number=self._number, **event_row(event))
+        if self._state != before and not self._continues:
+            self._write("history_update", **self._state.columns())
+
+    def end(self, error: RecoveryError | None, *, done: str) -> None:
+        """Write how it ended."""
+        if self._connection is not None:
+            columns = end_columns(error, done=done)
+            if error is not None:
+                self._number += 1
+                line = error.message if error.detail is None else f"{error.message}: {error.detail}"
+                data = json.dumps({"exit_status": error.exit_status})
+                self._write(
+                    "history_event", number=self._number, kind="failed", line=line, data=data
+                )
+            self._write("history_end", **columns)
+        self._connection = None
+        self._stack.close()
+
+    def _write(self, query: str, **values: object) -> None:
+        if self._connection is None:
+            return
+        try:
+            # A cancel within a query would leave the connection useless.
+            with shielded():
+                self._connection.rows(query, id=self._id, **values)
+        except Unreachable as error:
+            self._connection = None
+            self._give_up(error)
+
+    def _give_up(self, error: Unreachable) -> None:
+        self._say(f"the recovery is not on record any more: {error.message}: {error.detail}")
+
+    def _say(self, line: str) -> None:
+        self._emit(Said("history", line))
+
+
+@contextmanager
+def on_record(stage: Stage, settings: Settings, emit: Emit) -> Iterator[Emit]:
+    """Yield an `emit` that tells and writes; how the block ends is written as well."""
+    record = Record(emit)
+    with shielded():
+        record.open(stage, settings)
+
+    def tell_and_write(event: Event) -> None:
+        emit(event)
+        record.take(event)
+
+    failure: RecoveryError | None = None
+    try:
+        yield tell_and_write
+    except RecoveryError as error:
+        failure = error
+        raise
+    except BaseException as error:
+        failure = RecoveryError(f"bug: {error!r}", target=TargetState.UNKNOWN)
+        raise
+    finally:
+        with shielded():
+            record.end(failure, done=stage.leads_to)
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isdigit() else None

@@ -1,0 +1,85 @@
+"""What is known of a run while it goes on, from its events; pure."""
+
+import json
+import re
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from pgpool_recovery.domain.error import Cancelled, RecoveryError
+from pgpool_recovery.domain.event import Event, Moved, PlanMade, Progress, StepStarted, as_text
+
+
+@dataclass(frozen=True)
+class RunState:
+    """The changing columns of pgpool_recovery_run."""
+
+    method: str | None = None
+    plan: tuple[str, ...] | None = None
+    step: int | None = None
+    steps: int | None = None
+    sentence: str | None = None
+    done_bytes: int | None = None
+    total_bytes: int | None = None
+    bytes_per_s: float | None = None
+    moved_bytes: int | None = None
+
+    def after(self, event: Event) -> "RunState":
+        """Return what is known when an event has happened as well."""
+        match event:
+            case PlanMade(method, sentences):
+                return RunState(method, sentences, moved_bytes=self.moved_bytes)
+            case StepStarted(sentence, number, count):
+                return replace(
+                    self,
+                    step=number,
+                    steps=count,
+                    sentence=sentence,
+                    done_bytes=None,
+                    total_bytes=None,
+                    bytes_per_s=None,
+                )
+            case Progress(done, total, rate):
+                return replace(self, done_bytes=done, total_bytes=total or None, bytes_per_s=rate)
+            case Moved(moved):
+                return replace(self, moved_bytes=moved + (self.moved_bytes or 0))
+            case _:
+                return self
+
+    def columns(self) -> dict[str, Any]:
+        """Return the values for the row."""
+        return {**asdict(self), "plan": None if self.plan is None else list(self.plan)}
+
+
+def kind_of(event: Event) -> str:
+    """Return what the event is called.
+
+    >>> kind_of(Moved(1))
+    'moved'
+    >>> kind_of(StepStarted("reserve", 1, 6))
+    'step_started'
+    """
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
+
+
+def event_row(event: Event) -> dict[str, str]:
+    """Return an event as columns of pgpool_recovery_event."""
+    return {
+        "kind": kind_of(event),
+        "line": "\n".join(as_text(event)),
+        "data": json.dumps(asdict(event)),
+    }
+
+
+def end_columns(error: RecoveryError | None, *, done: str) -> dict[str, Any]:
+    """Return the end of a run: `done` is its state when nothing failed."""
+    if error is None:
+        parts = dict.fromkeys(("message", "detail", "hint", "target_state"))
+        return {"state": done, **parts, "exit_status": 0}
+    return {
+        "state": "cancelled" if isinstance(error, Cancelled) else "failed",
+        "message": error.message,
+        "detail": error.detail,
+        "hint": error.hint,
+        "target_state": str(error.target),
+        "exit_status": error.exit_status,
+    }

@@ -1,0 +1,7 @@
+update pgpool_recovery_run
+   set state = %(state)s, ended_at = case when %(state)s = 'copied' then null
+                                          else clock_timestamp() end,
+       message = %(message)s, detail = %(detail)s, hint = %(hint)s,
+       target_state = %(target_state)s, exit_status = %(exit_status)s
+ where id = %(id)s
+returning id

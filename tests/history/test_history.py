@@ -1,0 +1,142 @@
+"""A recovery is on record while it runs and afterwards, however it ends."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster.site import FULL_COPY, on_hosts, settings
+from tests.faults.call import Call
+from tests.harness.cluster import Cluster, ClusterPlan
+from tests.harness.product import Product
+from tests.harness.until import until
+from tests.harness.workspace import Workspace
+
+NODE_1 = "FROM pgpool_recovery_history WHERE node_id = 1 LIMIT 1"
+SLOW = f'{FULL_COPY}max_rate = "5M"\ncompress = "none"\n'
+
+
+@pytest.fixture(scope="module")
+def cluster(workspace: Workspace, product: Product, namespaces: None) -> Iterator[Cluster]:
+    with on_hosts(workspace, product, ClusterPlan()) as made:
+        made.primary.execute(
+            "CREATE TABLE filler AS SELECT g, repeat('x', 500) t FROM generate_series(1, 60000) g"
+        )
+        made.primary.execute("CREATE EXTENSION IF NOT EXISTS pgpool_recovery")
+        yield made
+
+
+@pytest.fixture
+def down(cluster: Cluster) -> Cluster:
+    """The cluster with node 1 down."""
+    node = cluster.node(1)
+    if node.is_running:
+        node.stop()
+    cluster.pgpool.wait_for_node(1, "down")
+    return cluster
+
+
+def progress(cluster: Cluster, columns: str) -> list[tuple[str, ...]]:
+    return cluster.primary.sql(f"SELECT {columns} FROM pgpool_recovery_progress")
+
+
+def test_recovery_is_seen_while_it_runs_and_afterwards(down: Cluster) -> None:
+    with settings(down, SLOW):
+        call = Call(down.primary, down.node(1), "seen")
+        until(lambda: progress(down, "done_bytes > 0") == [("t",)], within_s=20, what="progress")
+        seen = progress(down, "node_id, state, method, steps, sentence, total_bytes > 0, percent")
+        [(node_id, state, method, steps, sentence, has_total, percent)] = seen
+        assert (node_id, state, method, steps, has_total) == (
+            "1",
+            "running",
+            "basebackup",
+            "6",
+            "t",
+        )
+        assert sentence.startswith("copy about")
+        assert 0 <= int(percent) <= 100
+        assert progress(down, "backend_pid") == [(str(call.backend_pid),)]
+        call.ends(60)
+    assert progress(down, "state") == [("copied",)]
+    down.recover(1)  # The first stage finds nothing to do but WAL: a run of its own.
+    assert down.primary.sql(f"SELECT state, exit_status {NODE_1}") == [("recovered", "0")]
+    assert progress(down, "state") == []
+    superseded = "SELECT message FROM pgpool_recovery_history WHERE method = 'basebackup'"
+    assert down.primary.sql(superseded) == [("the remote start never came",)]
+
+
+def test_events_of_a_run_are_its_story(down: Cluster) -> None:
+    down.recover(1)
+    kinds = down.primary.sql(
+        "SELECT kind FROM pgpool_recovery_event "
+        "WHERE run_id = (SELECT max(id) FROM pgpool_recovery_run) ORDER BY number"
+    )
+    told = [kind for (kind,) in kinds if kind != "said"]
+    assert told[0] == "plan_made"
+    assert told[-1] == "finished"
+    assert told.count("finished") == 2, "the first stage and the remote start are one run"
+    assert told.count("step_started") == told.count("step_finished") > 1
+
+
+def test_failure_is_on_record_with_its_cause(down: Cluster) -> None:
+    conf = down.node(1).data_directory / "conf.d" / "99-broken.conf"
+    down.node(1).machine.write_file(conf, "shared_preload_libraries = 'no_such_library'\n")
+    assert "ERROR" in down.pgpool.recovery_node(1).output
+    down.node(1).machine.path(conf).unlink()
+    query = f"SELECT state, exit_status, target_state, detail {NODE_1}"
+    [(state, exit_status, target, detail)] = down.primary.sql(query)
+    assert (state, exit_status, target) == ("failed", "8", "copied, but not started")
+    assert 'could not access file "no_such_library"' in detail
+
+
+def test_cancel_is_on_record(down: Cluster) -> None:
+    with settings(down, SLOW):
+        call = Call(down.primary, down.node(1), "cancelled")
+        call.says("copy about")
+        down.primary.execute(f"SELECT pg_cancel_backend({call.backend_pid})")
+        call.ends(10)
+    query = f"SELECT state, exit_status, target_state {NODE_1}"
+    until(
+        lambda: down.primary.sql(query) == [("cancelled", "10", "untouched")],
+        within_s=5,
+        what="the cancel to be on record",
+    )
+
+
+def test_runner_that_is_killed_is_seen_as_interrupted(down: Cluster) -> None:
+    with settings(down, SLOW):
+        call = Call(down.primary, down.node(1), "killed")
+        call.says("copy about")
+        machine = down.primary.machine
+        runners = [p.pid for p in machine.processes() if "recovery_1st_stage" in p.argv]
+        machine.run(["kill", "-KILL", *map(str, runners)], user="root")
+        call.ends(20)
+    until(
+        lambda: progress(down, "state") == [("interrupted",)], within_s=5, what="it to be noticed"
+    )
+    down.recover(1)
+    ended = "SELECT message FROM pgpool_recovery_history WHERE state = 'failed' LIMIT 1"
+    assert down.primary.sql(ended) == [("the runner ended without a word",)]
+
+
+def test_only_who_may_monitor_reads_it(cluster: Cluster) -> None:
+    cluster.primary.execute(
+        "CREATE ROLE watcher IN ROLE pg_monitor; CREATE ROLE nobody_in_particular"
+    )
+    read = "SELECT count(*) >= 0 FROM pgpool_recovery_progress"
+    assert cluster.primary.sql(f"SET ROLE watcher; {read}")[-1] == ("t",)
+    for name in ("progress", "history", "run", "event"):
+        table = f"pgpool_recovery_{name}"
+        query = f"SELECT has_table_privilege('nobody_in_particular', '{table}', 'SELECT')"
+        assert cluster.primary.sql(query) == [("f",)]
+
+
+def test_recovery_goes_on_without_a_record(down: Cluster) -> None:
+    primary = down.primary
+    primary.execute("DROP EXTENSION pgpool_recovery")
+    try:
+        before = len(down.pgpool.log_text())
+        down.recover(1)
+        log = down.pgpool.log_text()[before:]
+        assert "the recovery is not on record: database postgres has no extension" in log
+    finally:
+        primary.execute("CREATE EXTENSION pgpool_recovery")

@@ -1,0 +1,58 @@
+"""What the row of a run says, from one event to the next."""
+
+import json
+
+from pgpool_recovery.domain.error import Cancelled, Refused
+from pgpool_recovery.domain.event import Moved, PlanMade, Progress, Said, StepStarted
+from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.history.run import RunState, end_columns, event_row
+
+PLANNED = RunState().after(PlanMade("rewind", ("plan: rewind", "not attach: it is down")))
+
+
+def test_plan_and_steps() -> None:
+    assert (PLANNED.method, PLANNED.plan) == ("rewind", ("plan: rewind", "not attach: it is down"))
+    stepping = PLANNED.after(StepStarted("rewind it", 4, 6)).after(Progress(5, 10, 2.5))
+    assert (stepping.step, stepping.steps, stepping.sentence) == (4, 6, "rewind it")
+    assert (stepping.done_bytes, stepping.total_bytes, stepping.bytes_per_s) == (5, 10, 2.5)
+
+
+def test_progress_is_that_of_the_step() -> None:
+    stepping = PLANNED.after(Progress(5, 10, 2.5)).after(StepStarted("configure", 5, 6))
+    assert (stepping.done_bytes, stepping.total_bytes, stepping.bytes_per_s) == (None, None, None)
+
+
+def test_total_that_nobody_knows_is_none() -> None:
+    assert PLANNED.after(Progress(5, 0, 1.0)).total_bytes is None
+
+
+def test_what_was_moved_adds_up_over_a_method_that_failed_and_the_next() -> None:
+    failed = PLANNED.after(Moved(5))
+    assert failed.after(PlanMade("basebackup", ("plan: basebackup",))).after(Moved(7)) == RunState(
+        "basebackup", ("plan: basebackup",), moved_bytes=12
+    )
+
+
+def test_nothing_moved_is_not_known_rather_than_zero() -> None:
+    assert PLANNED.after(Said("agent", "a line")).moved_bytes is None
+
+
+def test_event_as_a_row() -> None:
+    row = event_row(StepStarted("reserve /data", 1, 6))
+    assert (row["kind"], row["line"]) == ("step_started", "step 1 of 6: reserve /data")
+    assert json.loads(row["data"]) == {"sentence": "reserve /data", "number": 1, "count": 6}
+
+
+def test_ends() -> None:
+    assert end_columns(None, done="copied")["state"] == "copied"
+    failed = end_columns(Refused("no", detail="d", hint="h"), done="copied")
+    assert failed == {
+        "state": "failed",
+        "message": "no",
+        "detail": "d",
+        "hint": "h",
+        "target_state": "untouched",
+        "exit_status": 4,
+    }
+    cancelled = end_columns(Cancelled("cancelled", target=TargetState.RESTORED), done="copied")
+    assert (cancelled["state"], cancelled["target_state"]) == ("cancelled", "restored")
