@@ -57,13 +57,6 @@ class ClusteringMode(StrEnum):
 
 
 @dataclass(frozen=True)
-class PgpoolSettings:
-    """What has to be known of pgpool.conf."""
-
-    backend_clustering_mode: ClusteringMode = ClusteringMode.STREAMING_REPLICATION
-
-
-@dataclass(frozen=True)
 class TimeoutSettings:
     """How long is waited, in seconds.
 
@@ -85,12 +78,13 @@ class TimeoutSettings:
 
 @dataclass(frozen=True)
 class PgpoolSettings:
-    """How the commands for people reach Pgpool-II, and the nodes by SQL.
+    """What has to be known of pgpool.conf, and how people's commands reach it and the nodes.
 
     `host` is a name, an address or a socket directory; without it the local sockets are tried.
     `user` and `dbname` are for SQL; without them those that Pgpool-II uses for a recovery.
     """
 
+    backend_clustering_mode: ClusteringMode = ClusteringMode.STREAMING_REPLICATION
     host: str | None = None
     pcp_port: Port = Port(9898)
     pcp_user: str | None = None

@@ -17,6 +17,7 @@ from pgpool_recovery.postgres.connection import Connection, connect
 DATABASES = ("postgres", "template1")
 """Where Pgpool-II looks for the extension: from 4.7 on, and up to 4.6."""
 UNUSED = "unused"
+WITHOUT_STANDBYS = ("native_replication", "snapshot_isolation")
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,16 @@ class Login:
 
 @dataclass(frozen=True)
 class Cluster:
-    """The nodes; `infos` is what Pgpool-II says of them, nothing without it."""
+    """The nodes; `infos` is what Pgpool-II says of them, nothing without it.
+
+    `has_standbys`: one node is the primary, as in streaming replication mode; otherwise Pgpool-II
+    writes to all of them, and takes the copy from its main node.
+    """
 
     nodes: tuple[Node, ...]
     login: Login
     infos: tuple[NodeInfo, ...] = ()
+    has_standbys: bool = True
 
     def node(self, node_id: NodeId) -> Node:
         """Return a node; UsageError when there is none of that id."""
@@ -100,7 +106,9 @@ def cluster_of_pool(pool: Pool, settings: Settings) -> Cluster:
         )
         for info in infos
     )
-    return Cluster(nodes, _login(settings, parameters), infos)
+    mode = parameters.get("backend_clustering_mode", "")
+    login = _login(settings, parameters)
+    return Cluster(nodes, login, infos, has_standbys=mode not in WITHOUT_STANDBYS)
 
 
 def cluster_of_settings(settings: Settings) -> Cluster:

@@ -8,6 +8,7 @@ from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
 from pgpool_recovery.operator.cluster import Cluster, Node, connect_to
 
 PRIMARY = "primary"
+MAIN = "main"
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,13 @@ def find_primary(cluster: Cluster) -> Node:
 def choose_primary(cluster: Cluster, answers: tuple[Answer, ...]) -> Node:
     """Return the primary among those that answered; of two, the one that Pgpool-II uses."""
     found = [answer.node for answer in answers if answer.is_primary]
+    if not cluster.has_standbys:
+        found = [node for node in found if _is_used(cluster, node, MAIN)]
     if not found:
         raise _no_primary(answers)
     if len(found) == 1:
         return found[0]
-    used = [node for node in found if _is_used(cluster, node)]
+    used = [node for node in found if _is_used(cluster, node, PRIMARY)]
     if len(used) == 1:
         return used[0]
     raise Refused(
@@ -52,9 +55,9 @@ def choose_primary(cluster: Cluster, answers: tuple[Answer, ...]) -> Node:
     )
 
 
-def _is_used(cluster: Cluster, node: Node) -> bool:
+def _is_used(cluster: Cluster, node: Node, role: str) -> bool:
     info = cluster.info(node.node_id)
-    return info is not None and info.is_attached and info.role == PRIMARY
+    return info is not None and info.is_attached and info.role == role
 
 
 def ask(cluster: Cluster, node: Node) -> Answer:

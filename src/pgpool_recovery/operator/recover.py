@@ -133,7 +133,7 @@ def recover_node(job: Job, desk: Desk) -> Outcome:
         method=run.method if run is not None else _method(plan),
         moved_bytes=None if run is None else run.moved_bytes,
         is_attached=job.pool is not None,
-        is_streaming=True,
+        is_streaming=job.cluster.has_standbys,
     )
 
 
@@ -235,8 +235,9 @@ def verify(job: Job) -> None:
     settings = job.settings
     if job.pool is not None:
         job.pool.wait_for(job.node.node_id, ATTACHED, within_s=settings.pgpool.change_s)
-    within_s = settings.timeout.streaming_s
-    wait_for_stream(job.cluster, job.primary.node, job.node, within_s=within_s)
+    if job.cluster.has_standbys:
+        within_s = settings.timeout.streaming_s
+        wait_for_stream(job.cluster, job.primary.node, job.node, within_s=within_s)
 
 
 def _refuse_attached(cluster: Cluster, node: Node) -> None:

@@ -129,7 +129,9 @@ def node_status(
         recovery=recovery,
         problems=()
         if recovery is not None
-        else tuple(_problems(answer, info, primary, stream, slot)),
+        else tuple(
+            _problems(answer, info, primary, stream, slot, has_standbys=cluster.has_standbys)
+        ),
     )
 
 
@@ -151,6 +153,8 @@ def _problems(
     primary: Node | None,
     stream: Mapping[str, Any] | None,
     slot: Mapping[str, Any] | None,
+    *,
+    has_standbys: bool,
 ) -> Iterator[str]:
     """Say what an operator would otherwise have to conclude from two columns."""
     is_attached = info is not None and info.is_attached
@@ -160,6 +164,8 @@ def _problems(
         if _value(slot, "wal_status") == "lost":
             yield "its slot has lost its WAL, so it cannot catch up by WAL alone"
     elif answer.is_primary:
+        if not has_standbys:
+            return
         if primary is not None and answer.node != primary:
             yield f"it accepts writes, but {primary.name} is the primary"
         if info is not None and info.role != PRIMARY:

@@ -57,7 +57,8 @@ def outcome_text(outcome: Outcome) -> str:
     took = duration(outcome.seconds)
     if outcome.failure is not None:
         return f"{outcome.name}: failed after {took}, target {outcome.failure.target}"
-    where = "up in Pgpool-II and streaming" if outcome.is_attached else "streaming"
+    facts = {"up in Pgpool-II": outcome.is_attached, "streaming": outcome.is_streaming}
+    where = " and ".join(text for text, is_so in facts.items() if is_so)
     how = f"{outcome.method}, " if outcome.method else ""
     moved = f"{size(outcome.moved_bytes)} moved, " if outcome.moved_bytes is not None else ""
     return f"{outcome.name} is back: {where} ({how}{moved}{took})"
