@@ -10,6 +10,7 @@ from pgpool_recovery.domain.error import Cancelled
 from pgpool_recovery.domain.node import NodeId
 
 LEAVING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+POOL = "Pgpool-II"
 BY_SIGNAL = 128
 """Added to the signal's number, as shells do: the exit status of a command that left."""
 
@@ -39,21 +40,22 @@ def leaving_by_signal() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def leave(left: Left, running: NodeId | None, whom: str) -> int:
+def leave(left: Left, running: NodeId | None, *, without_pgpool: bool) -> int:
     """Say what goes on, and return the exit status; Cancelled when nothing had begun."""
     name = signal.Signals(left.number).name
     if running is None:
         raise Cancelled("the command was ended", detail=f"By {name}. Nothing was begun.")
     with contextlib.suppress(OSError):  # The terminal may be gone.
-        sys.stderr.write(going_on(running, whom) + "\n")
+        sys.stderr.write(going_on(running, without_pgpool=without_pgpool) + "\n")
         sys.stderr.flush()
     return BY_SIGNAL + left.number
 
 
-def going_on(node_id: NodeId, whom: str) -> str:
+def going_on(node_id: NodeId, *, without_pgpool: bool) -> str:
     """Return what a person who leaves has to know."""
+    whom, option = ("a process of its own", " --without-pgpool") if without_pgpool else (POOL, "")
     return (
         f"The recovery of node {node_id} goes on in {whom}; only this command has ended.\n"
-        f"  see it again:  pgpool-recovery watch {node_id}\n"
-        f"  end it:        pgpool-recovery cancel {node_id}"
+        f"  see it again:  pgpool-recovery watch {node_id}{option}\n"
+        f"  end it:        pgpool-recovery cancel {node_id}{option}"
     )

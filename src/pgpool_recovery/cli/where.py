@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Group, Parameter
 
+from pgpool_recovery.domain.error import UsageError
+
 if TYPE_CHECKING:
     from pgpool_recovery.config.settings import Settings
+    from pgpool_recovery.operator.cluster import Cluster
+    from pgpool_recovery.operator.extension import Primary
     from pgpool_recovery.pcp.pool import Pool
 
 CONNECTION = Group("Connection", sort_key=10)
@@ -33,6 +37,9 @@ class Where:
     config: Path | None = None
     """Settings file, in place of /etc/pgpool-recovery.toml."""
 
+    without_pgpool: bool = False
+    """Do without Pgpool-II; the nodes are those of the settings, the primary is found by SQL."""
+
     def settings(self) -> "Settings":
         """Return the settings, with what the options say in their place."""
         from pgpool_recovery.config.load import load_settings, settings_file
@@ -54,7 +61,25 @@ class Where:
         """Return the Pgpool-II that is meant."""
         from pgpool_recovery.operator.cluster import pool_of
 
+        if self.without_pgpool:
+            raise UsageError("this cannot be done without Pgpool-II")
         return pool_of(settings.pgpool, own_name())
+
+    def cluster(self, settings: "Settings") -> "Cluster":
+        """Return the cluster, as Pgpool-II knows it now or as the settings have it."""
+        from pgpool_recovery.operator.cluster import cluster_of_pool, cluster_of_settings
+
+        if self.without_pgpool:
+            return cluster_of_settings(settings)
+        return cluster_of_pool(self.pool(settings), settings)
+
+    def primary(self) -> "tuple[Settings, Primary, Cluster]":
+        """Return the settings, the primary and the cluster."""
+        from pgpool_recovery.operator.watch import primary_of
+
+        settings = self.settings()
+        cluster = self.cluster(settings)
+        return settings, primary_of(cluster), cluster
 
 
 def own_name() -> str:

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from typing import Self
 
 from pgpool_recovery.domain.error import Unreachable
+from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.operator.cluster import Node
 from pgpool_recovery.operator.event import Happened, Moved, OperatorEvent, Remarked
 from pgpool_recovery.operator.extension import Feature, Primary
@@ -15,7 +16,6 @@ TRY_AGAIN_EVERY_S = 5.0
 ENDS_WITHIN_S = 5.0
 """The run is ended on record before its caller hears of it; a killed one a little later."""
 ASK_EVERY_S = 0.2
-PAGES = 100
 
 
 class Follower:
@@ -28,11 +28,13 @@ class Follower:
         *,
         node: Node | None = None,
         run_id: int | None = None,
+        node_id: int | None = None,
     ) -> None:
         self._primary = primary
         self._tell = tell
         self._node = node
-        self._node_id = None if node is None else node.node_id
+        known = node_id if node is None else node.node_id
+        self._node_id = None if known is None else NodeId(known)
         self.run_id = run_id
         self._number = -1
         self._after = 0
@@ -88,13 +90,9 @@ class Follower:
             self.run_id = record.run_of(self._node, after=self._after)
         if self.run_id is None:
             return
-        for _ in range(PAGES):
-            events = record.events(self.run_id, after=self._number)
-            for event in events:
-                self._number = event.number
-                self._tell(Happened(self._node_id, self.run_id, event))
-            if not events:
-                break
+        for event in record.all_events(self.run_id, after=self._number):
+            self._number = event.number
+            self._tell(Happened(self._node_id, self.run_id, event))
         for progress in record.progress():
             if progress.id == self.run_id and progress != self._told_progress:
                 self._told_progress = progress

@@ -9,6 +9,7 @@ from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.operator.cluster import Node
 from pgpool_recovery.postgres.connection import Connection
 
+MAX_PAGES = 100
 INTERRUPTED = "interrupted"
 ENDED = frozenset({"recovered", "failed", "cancelled", INTERRUPTED})
 
@@ -150,6 +151,16 @@ class Record:
         """Return at most 1000 events of a recovery after a number."""
         rows = self._connection.rows("run_events", id=run_id, after=after)
         return [Recorded(**row) for row in rows]
+
+    def all_events(self, run_id: int, *, after: int = -1) -> list[Recorded]:
+        """Return what happened in a recovery after a number, at most 100000 events."""
+        found: list[Recorded] = []
+        for _ in range(MAX_PAGES):
+            page = self.events(run_id, after=found[-1].number if found else after)
+            found += page
+            if not page:
+                break
+        return found
 
 
 def _run(row: dict[str, Any]) -> Run:

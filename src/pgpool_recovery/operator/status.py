@@ -5,15 +5,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import RecoveryError
-from pgpool_recovery.operator.cluster import Cluster, Node, cluster_of_pool, connect_to
+from pgpool_recovery.operator.cluster import Cluster, Node, connect_to
 from pgpool_recovery.operator.extension import Feature, look_at
 from pgpool_recovery.operator.primary import PRIMARY, Answer, ask_all, choose_primary
 from pgpool_recovery.operator.record import Progress, Record, about
 from pgpool_recovery.operator.standby import STREAMING, stream_of
 from pgpool_recovery.pcp.client.node_info import NodeInfo
-from pgpool_recovery.pcp.pool import Pool
 
 
 @dataclass(frozen=True)
@@ -47,15 +45,17 @@ class NodeStatus:
 class Status:
     """The cluster."""
 
-    pool: str = field(metadata={"about": "where Pgpool-II was asked"})
+    pool: str | None = field(metadata={"about": "where Pgpool-II was asked"})
     primary: int | None = about("the primary, by what the servers say")
     nodes: tuple[NodeStatus, ...] = about("all nodes", default=())
     remarks: tuple[str, ...] = about("what could not be learnt, and why", default=())
 
 
-def read_status(pool: Pool, settings: Settings) -> Status:
-    """Ask Pgpool-II and all servers; a server that does not answer is a fact, not a failure."""
-    cluster = cluster_of_pool(pool, settings)
+def read_status(cluster: Cluster, place: str | None) -> Status:
+    """Ask all servers; one that does not answer is a fact, not a failure.
+
+    `place` is where Pgpool-II was asked for the cluster.
+    """
     answers = ask_all(cluster)
     remarks: list[str] = []
     try:
@@ -67,7 +67,6 @@ def read_status(pool: Pool, settings: Settings) -> Status:
     nodes = tuple(
         node_status(answer, cluster, primary, streams, slots, running) for answer in answers
     )
-    place = pool.server.address.name
     return Status(place, None if primary is None else primary.node_id, nodes, tuple(remarks))
 
 
@@ -171,17 +170,19 @@ def _problems(
         if info is not None and info.role != PRIMARY:
             yield f"it is a primary, but Pgpool-II takes it for a {info.role}"
     elif primary is not None:
-        yield from _problems_of_standby(primary, stream, is_attached=is_attached)
+        yield from _problems_of_standby(
+            primary, stream, is_detached=info is not None and not is_attached
+        )
 
 
 def _problems_of_standby(
-    primary: Node, stream: Mapping[str, Any] | None, *, is_attached: bool
+    primary: Node, stream: Mapping[str, Any] | None, *, is_detached: bool
 ) -> Iterator[str]:
     if stream is None:
         yield f"it does not stream from {primary.name}"
     elif stream["state"] != STREAMING:
         yield f"its replication is in the state {stream['state']}"
-    elif not is_attached:
+    elif is_detached:
         yield "it streams, but Pgpool-II does not use it: attach it"
 
 

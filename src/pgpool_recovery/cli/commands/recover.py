@@ -23,7 +23,6 @@ def recover(
     *nodes: str,
     all_down: bool = False,
     yes: Annotated[bool, Parameter(name=["--yes", "-y"])] = False,
-    without_pgpool: bool = False,
     as_json: AsJson = False,
     as_events: AsEvents = False,
     where: Where | None = None,
@@ -46,8 +45,6 @@ def recover(
         Recover all nodes that are down in Pgpool-II, but not those in quarantine.
     yes
         Do not ask.
-    without_pgpool
-        Call the functions on the primary without Pgpool-II; the nodes are those of the settings.
     """
     from pgpool_recovery.cli.leave import Left, leave, leaving_by_signal
     from pgpool_recovery.cli.screen import screen_of
@@ -55,8 +52,7 @@ def recover(
 
     where = where or Where()
     settings = where.settings()
-    pool = None if without_pgpool else where.pool(settings)
-    whom = "Pgpool-II" if pool is not None else "a process of its own"
+    pool = None if where.without_pgpool else where.pool(settings)
     with leaving_by_signal():
         screen = screen_of(as_json=as_json, as_events=as_events)
         try:
@@ -65,7 +61,7 @@ def recover(
                 desk = Desk(screen.tell, _consent(yes=yes))
                 outcomes = recover_nodes(node_ids, pool, settings, desk)
         except Left as left:
-            return leave(left, screen.running, whom)
+            return leave(left, screen.running, without_pgpool=where.without_pgpool)
     return _end(outcomes, as_json=as_json, as_events=as_events)
 
 

@@ -17,7 +17,8 @@ def status(*, as_json: AsJson = False, where: Where | None = None) -> None:
 
     where = where or Where()
     settings = where.settings()
-    found = read_status(where.pool(settings), settings)
+    place = None if where.without_pgpool else where.pool(settings).server.address.name
+    found = read_status(where.cluster(settings), place)
     if as_json:
         say(document(status=found))
     else:

@@ -48,8 +48,8 @@ def _row(node: NodeStatus) -> list[str]:
     return [
         str(node.node_id),
         f"{node.host or 'local'}:{node.port}",
-        node.pool_status,
-        node.server_role or node.pool_role,
+        node.pool_status or "-",
+        node.server_role or node.pool_role or "-",
         node.server if node.server_version is None else f"{node.server} {node.server_version}",
         replication,
         size(node.lag_bytes),
