@@ -1,12 +1,20 @@
 """The commands for people."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Group, Parameter
 
 from pgpool_recovery import __version__
+from pgpool_recovery.cli.commands.cancel import cancel
+from pgpool_recovery.cli.commands.change import attach, detach, promote
+from pgpool_recovery.cli.commands.check import check
+from pgpool_recovery.cli.commands.history import history
 from pgpool_recovery.cli.commands.install import install, uninstall
-from pgpool_recovery.cli.stage import fail
+from pgpool_recovery.cli.commands.plan import plan
+from pgpool_recovery.cli.commands.recover import recover
+from pgpool_recovery.cli.commands.status import status
+from pgpool_recovery.cli.commands.watch import watch
+from pgpool_recovery.cli.output import tell_failure
 from pgpool_recovery.domain.error import RecoveryError, UsageError
 
 app = App(
@@ -16,16 +24,29 @@ app = App(
     help_format="markdown",
     default_parameter=Parameter(negative=(), show_default=False),
 )
-app.command(install)
-app.command(uninstall)
+RECOVERY = Group.create_ordered("Recovery")
+NODES = Group.create_ordered("Nodes in Pgpool-II")
+HOST = Group.create_ordered("This host")
+
+COMMANDS: dict[Group, tuple[Callable[..., object], ...]] = {
+    RECOVERY: (recover, plan, check, watch, cancel, history),
+    NODES: (status, attach, detach, promote),
+    HOST: (install, uninstall),
+}
+for group, commands in COMMANDS.items():
+    for place, command in enumerate(commands):
+        app.command(command, group=group, sort_key=place)
+app.register_install_completion_command(group=HOST)
 
 
 def run_app(words: Sequence[str]) -> int:
     """Run a command and return its exit status; a failure is shown as psql shows one."""
+    given = list(words)
     try:
-        app(words, exit_on_error=False, print_error=False, result_action="return_value")
+        result = app(given, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
-        return fail(UsageError(str(error), hint='Try "pgpool-recovery --help".'))
+        usage = UsageError(str(error), hint='Try "pgpool-recovery --help".')
+        return tell_failure(usage, given)
     except RecoveryError as error:
-        return fail(error)
-    return 0
+        return tell_failure(error, given)
+    return result if isinstance(result, int) else 0

@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 
+from pgpool_recovery.cli.psql import as_psql
 from pgpool_recovery.config.load import load_settings, settings_file
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Cancelled, RecoveryError
@@ -120,17 +121,6 @@ def fail(error: RecoveryError) -> int:
     else:
         print(as_psql(error), file=sys.stderr, flush=True)
     return error.exit_status
-
-
-def as_psql(error: RecoveryError) -> str:
-    """Return a failure as psql shows an error, with the state of the target."""
-    parts = {
-        "ERROR": error.message,
-        "DETAIL": error.detail,
-        "HINT": error.hint,
-        "TARGET": str(error.target),
-    }
-    return "\n".join(f"{name}:  {text}" for name, text in parts.items() if text)
 
 
 def _bug(error: Exception) -> RecoveryError:

@@ -13,9 +13,9 @@ from typing import Any
 from cattrs import Converter, transform_error
 from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError
 
-from pgpool_recovery.config.settings import AbsolutePath, ClusteringMode, Settings
+from pgpool_recovery.config.settings import AbsolutePath, ClusteringMode, Port, Settings
 from pgpool_recovery.domain.error import SettingsError
-from pgpool_recovery.domain.node import NodeId, parse_node_id
+from pgpool_recovery.domain.node import NodeId, parse_node_id, parse_port
 from pgpool_recovery.plan.policy import (
     Compress,
     KeepOld,
@@ -70,6 +70,8 @@ def read_settings(values: Mapping[str, Any], origin: str) -> Settings:
         (tuple[Method, ...], _methods),
         (AbsolutePath, _path),
         (AbsolutePath | None, _path),
+        (Port, _port),
+        (Port | None, _port),
         (Rate | None, _rate),
     ):
         converter.register_structure_hook_func(partial(eq, kind), check)
@@ -137,6 +139,10 @@ def _methods(value: object, _kind: object) -> tuple[Method, ...]:
 
 def _node_id(value: object, _kind: object) -> NodeId:
     return parse_node_id(str(value))
+
+
+def _port(value: object, _kind: object) -> Port:
+    return Port(parse_port(str(_count(value, int))))
 
 
 def _path(value: object, _kind: object) -> AbsolutePath:

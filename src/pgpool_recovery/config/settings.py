@@ -9,6 +9,7 @@ from pgpool_recovery.plan.policy import Policy
 from pgpool_recovery.ssh.command import SshSettings
 
 AbsolutePath = NewType("AbsolutePath", str)
+Port = NewType("Port", int)
 
 
 @dataclass(frozen=True)
@@ -56,13 +57,6 @@ class ClusteringMode(StrEnum):
 
 
 @dataclass(frozen=True)
-class PgpoolSettings:
-    """What has to be known of pgpool.conf."""
-
-    backend_clustering_mode: ClusteringMode = ClusteringMode.STREAMING_REPLICATION
-
-
-@dataclass(frozen=True)
 class HistorySettings:
     """In which database recoveries are on record, and how many of them."""
 
@@ -91,14 +85,37 @@ class TimeoutSettings:
 
 
 @dataclass(frozen=True)
+class PgpoolSettings:
+    """What has to be known of pgpool.conf, and how people's commands reach it and the nodes.
+
+    `host` is a name, an address or a socket directory; without it the local sockets are tried.
+    `user` and `dbname` are for SQL; without them those that Pgpool-II uses for a recovery.
+    """
+
+    backend_clustering_mode: ClusteringMode = ClusteringMode.STREAMING_REPLICATION
+    host: str | None = None
+    pcp_port: Port = Port(9898)
+    pcp_user: str | None = None
+    pcp_pass_file: AbsolutePath | None = None
+    user: str | None = None
+    dbname: str | None = None
+    connect_s: float = 10.0
+    answer_s: float = 30.0
+    change_s: float = 60.0
+    plan_s: float = 600.0
+    recovery_s: float = 86400.0
+
+
+@dataclass(frozen=True)
 class NodeSettings:
     """What is special about one node.
 
     pgpool_remote_start is not told the node id, so it finds a node by its `host` and, when that is
-    given, its `data_directory`, both as in pgpool.conf.
+    given, its `data_directory`, both as in pgpool.conf. `port` is for a recovery without Pgpool-II.
     """
 
     host: str | None = None
+    port: Port | None = None
     data_directory: AbsolutePath | None = None
     bin_directory: AbsolutePath | None = None
     wal_directory: AbsolutePath | None = None

@@ -137,6 +137,31 @@ def error_of_record(record: dict[str, Any]) -> RecoveryError:
     )
 
 
+def kind_of_status(exit_status: int) -> type[RecoveryError]:
+    """Return the kind of failure that an exit status stands for.
+
+    >>> kind_of_status(6).__name__
+    'Busy'
+    """
+    kinds = (kind for kind in _kinds(RecoveryError) if kind.exit_status == exit_status)
+    return next(kinds, RecoveryError)
+
+
+def error_of_sqlstate(
+    sqlstate: str, message: str, detail: str | None, hint: str | None
+) -> RecoveryError:
+    """Return the failure that an error of one of our SQL functions stands for.
+
+    The SQLSTATE of a failure after the first change is one for several kinds, and only the record
+    of the run says which; so the target's state is left open.
+    """
+    begins = [kind for kind in _kinds(RecoveryError) if kind.sqlstate == sqlstate]
+    kind = Incomplete if Incomplete in begins else begins[0] if begins else RecoveryError
+    is_before = kind in (UsageError, SettingsError, Refused, Busy)
+    target = TargetState.UNTOUCHED if is_before else TargetState.UNKNOWN
+    return kind(message, detail=detail, hint=hint, target=target)
+
+
 def _kinds(kind: type[RecoveryError]) -> Iterator[type[RecoveryError]]:
     yield kind
     for subkind in kind.__subclasses__():

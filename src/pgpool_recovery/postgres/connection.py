@@ -1,11 +1,12 @@
 """Connections to PostgreSQL; psycopg is imported when the first one is opened."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from pgpool_recovery.domain.error import Unreachable
+from pgpool_recovery.domain.error import RecoveryError, Unreachable, error_of_sqlstate
+from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.postgres.conninfo import format_conninfo
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 APPLICATION_NAME = "pgpool-recovery"
 PHYSICAL_REPLICATION = {"replication": "true", "dbname": "replication"}
 """The database is a name for the password file alone, as in libpqrcv_connect()."""
+THE_PRIMARY = "the primary"
 
 
 class Connection:
@@ -27,9 +29,8 @@ class Connection:
         """Run ``sql/<query>.sql`` and return its rows; Unreachable when it fails."""
         import psycopg
 
-        text = files(__package__).joinpath("sql", f"{query}.sql").read_text()
         try:
-            return self._connection.execute(text.encode(), parameters).fetchall()
+            return self._connection.execute(_query(query).encode(), parameters).fetchall()
         except psycopg.Error as error:
             raise Unreachable(
                 f'query "{query}" failed on {self._name}', detail=_text(error)
@@ -49,10 +50,32 @@ class Connection:
         (row,) = self.rows(query, **parameters)
         return row
 
+    def call(
+        self, query: str, /, on_notice: Callable[[str], None], **parameters: object
+    ) -> list[dict[str, Any]]:
+        """Run a query whose failure is the answer; each notice of the server is told meanwhile.
+
+        Raises the failure that its SQLSTATE stands for, with the server's message, detail and hint;
+        Unreachable when the connection was lost.
+        """
+        import psycopg
+
+        def tell(notice: psycopg.errors.Diagnostic) -> None:
+            on_notice(notice.message_primary or "")
+
+        self._connection.add_notice_handler(tell)
+        try:
+            return self._connection.execute(_query(query).encode(), parameters).fetchall()
+        except psycopg.Error as error:
+            raise _answer(error, self._name) from error
+        finally:
+            if not self._connection.closed:
+                self._connection.remove_notice_handler(tell)
+
 
 @contextmanager
 def connect(
-    conninfo: Mapping[str, str], *, timeout_s: int = 10, name: str = "the primary"
+    conninfo: Mapping[str, str], *, timeout_s: int = 10, name: str = THE_PRIMARY
 ) -> Iterator[Connection]:
     """Open a connection to a server; what `conninfo` leaves out comes from the environment.
 
@@ -83,6 +106,22 @@ def identify_system(conninfo: Mapping[str, str], *, timeout_s: int) -> str:
     assert row is not None  # noqa: S101 - the command answers with one row
     found = row[0]  # Bytes, where no database says which encoding the text has.
     return found.decode() if isinstance(found, bytes) else str(found)
+
+
+def _query(name: str) -> str:
+    return files(__package__).joinpath("sql", f"{name}.sql").read_text()
+
+
+def _answer(error: "psycopg.Error", name: str) -> RecoveryError:
+    """Return a server's refusal as the failure that has its SQLSTATE."""
+    said = error.diag
+    if error.sqlstate is None or said.message_primary is None:
+        return Unreachable(
+            f"lost the connection to {name}", detail=_text(error), target=TargetState.UNKNOWN
+        )
+    return error_of_sqlstate(
+        error.sqlstate, said.message_primary, said.message_detail, said.message_hint
+    )
 
 
 def _text(error: Exception) -> str:

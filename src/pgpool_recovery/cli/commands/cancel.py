@@ -1,0 +1,55 @@
+"""cancel: end a recovery."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from pgpool_recovery.cli.output import AsJson, say, show_failure
+from pgpool_recovery.cli.where import Where
+from pgpool_recovery.domain.node import parse_node_id
+
+CANCEL_WITHIN_S = 60.0
+
+
+def cancel(
+    node: str,
+    *,
+    within: Annotated[float, Parameter(name="--within")] = CANCEL_WITHIN_S,
+    as_json: AsJson = False,
+    where: Where | None = None,
+) -> int:
+    """End the recovery of a node on every host, and say in which state the node is then.
+
+    What was done is undone as far as it can be. The command waits until all of it has ended.
+
+    Parameters
+    ----------
+    node
+        The node that is being recovered.
+    within
+        Seconds to wait for the end; 60 if not given.
+    """
+    from pgpool_recovery.cli.render.document import document
+    from pgpool_recovery.cli.render.history import cancelled_text
+    from pgpool_recovery.operator.cancel import cancel as cancel_recovery
+    from pgpool_recovery.operator.cancel import ended_otherwise
+    from pgpool_recovery.operator.event import OperatorEvent, Remarked
+
+    where = where or Where()
+    _, primary, cluster = where.primary()
+    target = cluster.node(parse_node_id(node))
+    remarks: list[str] = []
+
+    def tell(event: OperatorEvent) -> None:
+        if isinstance(event, Remarked):
+            remarks.append(event.sentence)
+
+    run = cancel_recovery(primary, target, tell, within_s=within)
+    too_late = None if run is None else ended_otherwise(run)
+    if as_json:
+        say(document(cancelled=run, remarks=remarks, error=too_late))
+    else:
+        say("\n".join([*(f"note: {remark}" for remark in remarks), cancelled_text(target, run)]))
+        if too_late is not None:
+            show_failure(too_late)
+    return 0 if too_late is None else too_late.exit_status

@@ -1,0 +1,127 @@
+"""attach, detach and promote: what Pgpool-II does with a node."""
+
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from pgpool_recovery.cli.output import AsJson, say
+from pgpool_recovery.cli.where import Where
+from pgpool_recovery.domain.node import parse_node_id
+
+if TYPE_CHECKING:
+    from pgpool_recovery.pcp.client.node_info import NodeInfo
+
+Yes = Annotated[bool, Parameter(name=["--yes", "-y"])]
+
+
+def attach(
+    node: str, *, force: bool = False, as_json: AsJson = False, where: Where | None = None
+) -> None:
+    """Let Pgpool-II use a node, and wait until it does.
+
+    Refused when the server of the node is not up or does not stream from the primary, for then its
+    clients would see errors, or the past.
+
+    Parameters
+    ----------
+    node
+        The node.
+    force
+        Attach it all the same.
+    """
+    from pgpool_recovery.operator.change import attach as attach_node
+
+    where = where or Where()
+    settings = where.settings()
+    node_id = parse_node_id(node)
+    _tell(attach_node(where.pool(settings), settings, node_id, force=force), as_json=as_json)
+
+
+def detach(
+    node: str,
+    *,
+    gracefully: bool = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+    where: Where | None = None,
+) -> None:
+    """Have Pgpool-II use a node no more, and wait until it does not.
+
+    The server goes on running. To detach the primary is a failover, so that is asked first.
+
+    Parameters
+    ----------
+    node
+        The node.
+    gracefully
+        Wait until all clients have left.
+    yes
+        Do not ask.
+    """
+    from pgpool_recovery.cli.consent import ask
+    from pgpool_recovery.operator.change import detach as detach_node
+    from pgpool_recovery.operator.change import is_primary_in_pool
+
+    where = where or Where()
+    settings = where.settings()
+    node_id, pool = parse_node_id(node), where.pool(settings)
+    if is_primary_in_pool(pool, node_id):
+        question = f"Node {node} is the primary: to detach it is a failover. Detach it?"
+        ask(question, f"to detach the primary, node {node},", yes=yes)
+    _tell(detach_node(pool, settings, node_id, gracefully=gracefully), as_json=as_json)
+
+
+def promote(
+    node: str,
+    *,
+    switchover: bool = False,
+    gracefully: bool = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+    where: Where | None = None,
+) -> None:
+    """Make a node the primary, and wait until Pgpool-II and its server agree that it is.
+
+    With --switchover Pgpool-II detaches the primary and promotes the server of the node by its
+    failover_command. Without it this is NOT a switchover: only Pgpool-II changes its mind about
+    which node is the primary. That is right when the server was promoted by somebody else, and
+    refused when it is a standby.
+
+    Parameters
+    ----------
+    node
+        The node that is to be the primary.
+    switchover
+        Promote its server, and detach the primary of now.
+    gracefully
+        Wait until all clients have left.
+    yes
+        Do not ask.
+    """
+    from pgpool_recovery.cli.consent import ask
+    from pgpool_recovery.operator.change import promote as promote_node
+
+    where = where or Where()
+    settings = where.settings()
+    if switchover:
+        question = f"Promote node {node}? The primary of now is detached, its clients disconnected."
+    else:
+        question = f"Have Pgpool-II take node {node} for the primary? This is not a switchover."
+    ask(question, f"the promotion of node {node}", yes=yes)
+    info = promote_node(
+        where.pool(settings),
+        settings,
+        parse_node_id(node),
+        switchover=switchover,
+        gracefully=gracefully,
+    )
+    _tell(info, as_json=as_json)
+
+
+def _tell(info: "NodeInfo", *, as_json: bool) -> None:
+    from pgpool_recovery.cli.render.document import document
+
+    if as_json:
+        say(document(node={"node_id": info.node_id, "status": info.status, "role": info.role}))
+    else:
+        say(f"node {info.node_id} is {info.status}, {info.role}")

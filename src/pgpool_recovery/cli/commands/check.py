@@ -1,0 +1,31 @@
+"""check: could every node be recovered if it were lost now?"""
+
+from pgpool_recovery.cli.output import AsJson, say
+from pgpool_recovery.cli.where import Where
+
+
+def check(*, strict: bool = False, as_json: AsJson = False, where: Where | None = None) -> int:
+    """Check for every node, also the healthy ones: if it were lost now, would it come back?
+
+    Says by which method and roughly how long, and what stands in the way, with what to do. For
+    monitoring: the exit status is 0 when there is no error, 4 when there is one, and 5 when nobody
+    could be asked.
+
+    Parameters
+    ----------
+    strict
+        Warnings count as errors.
+    """
+    from pgpool_recovery.cli.render.check import check_lines
+    from pgpool_recovery.cli.render.document import document
+    from pgpool_recovery.operator.readiness import read_findings, status_of
+
+    where = where or Where()
+    settings, primary, cluster = where.primary()
+    findings = read_findings(primary, cluster, within_s=settings.pgpool.plan_s)
+    status = status_of(findings, strict=strict)
+    if as_json:
+        say(document(findings=findings, exit_status=status))
+    else:
+        say("\n".join(check_lines(findings)))
+    return status

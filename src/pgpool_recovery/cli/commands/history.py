@@ -1,0 +1,53 @@
+"""history: recoveries that were."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from pgpool_recovery.cli.output import AsJson, say
+from pgpool_recovery.cli.where import Where
+from pgpool_recovery.domain.error import UsageError
+
+LAST = 20
+
+
+def history(
+    run: int | None = None,
+    *,
+    last: Annotated[int, Parameter(name=["--last", "-n"])] = LAST,
+    as_json: AsJson = False,
+    where: Where | None = None,
+) -> None:
+    """Show the last recoveries, or one of them with its plan, its steps and its cause.
+
+    Parameters
+    ----------
+    run
+        The number of a recovery, the first column of the list.
+    last
+        How many to list; 20 if not given.
+    """
+    from pgpool_recovery.cli.render.document import document
+    from pgpool_recovery.cli.render.history import history_lines, run_lines
+    from pgpool_recovery.operator.extension import Feature
+    from pgpool_recovery.operator.record import Record
+
+    where = where or Where()
+    _, primary, _ = where.primary()
+    with primary.connect(Feature.HISTORY) as connection:
+        record = Record(connection)
+        if run is None:
+            runs = record.runs(last)
+            say(document(runs=runs) if as_json else "\n".join(history_lines(runs)))
+            return
+        found = record.run(run)
+        if found is None:
+            raise UsageError(
+                f"there is no recovery {run} on record",
+                hint='"pgpool-recovery history" lists the last ones.',
+            )
+        plan, events = record.plan(run), record.all_events(run)
+    if as_json:
+        say(document(run=found, plan=plan, events=events))
+    else:
+        say("\n".join(run_lines(found, plan, events)))

@@ -1,0 +1,109 @@
+"""recover: bring nodes back."""
+
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from pgpool_recovery.cli.output import AsEvents, AsJson, say
+from pgpool_recovery.cli.where import Where
+from pgpool_recovery.domain.error import SettingsError, UsageError
+from pgpool_recovery.domain.node import NodeId, parse_node_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pgpool_recovery.config.settings import Settings
+    from pgpool_recovery.operator.cluster import Node
+    from pgpool_recovery.operator.event import Outcome
+    from pgpool_recovery.operator.plan import PlannedRecovery
+    from pgpool_recovery.pcp.pool import Pool
+
+
+def recover(
+    *nodes: str,
+    all_down: bool = False,
+    yes: Annotated[bool, Parameter(name=["--yes", "-y"])] = False,
+    as_json: AsJson = False,
+    as_events: AsEvents = False,
+    where: Where | None = None,
+) -> int:
+    """Recover nodes: bring each back as a standby, moving no more than it lacks.
+
+    Shows what it will do, asks before anything is destroyed, has Pgpool-II do it, shows the steps
+    while they are taken, and sees at the end that the node is up in the pool and streams.
+
+    The recovery does not depend on this command: after Ctrl-C or a lost terminal it goes on.
+    `pgpool-recovery watch` finds it again, `pgpool-recovery cancel NODE` ends it.
+
+    Several nodes are recovered one after the other. The exit status is that of the first failure.
+
+    Parameters
+    ----------
+    nodes
+        Node ids, as in pgpool.conf.
+    all_down
+        Recover all nodes that are down in Pgpool-II, but not those in quarantine.
+    yes
+        Do not ask.
+    """
+    from pgpool_recovery.cli.leave import Left, leave, leaving_by_signal
+    from pgpool_recovery.cli.screen import screen_of
+    from pgpool_recovery.operator.recover import Desk, recover_nodes
+
+    where = where or Where()
+    settings = where.settings()
+    pool = None if where.without_pgpool else where.pool(settings)
+    with leaving_by_signal():
+        screen = screen_of(as_json=as_json, as_events=as_events)
+        try:
+            node_ids = _node_ids(nodes, pool, settings, all_down=all_down)
+            with screen:
+                desk = Desk(screen.tell, _consent(yes=yes))
+                outcomes = recover_nodes(node_ids, pool, settings, desk)
+        except Left as left:
+            return leave(left, screen.running, without_pgpool=where.without_pgpool)
+    return _end(outcomes, as_json=as_json, as_events=as_events)
+
+
+def _node_ids(
+    nodes: "Sequence[str]", pool: "Pool | None", settings: "Settings", *, all_down: bool
+) -> list[NodeId]:
+    from pgpool_recovery.operator.recover import nodes_down
+
+    if bool(nodes) == all_down:
+        raise UsageError(
+            "name the nodes to recover, or --all-down" if not nodes else "--all-down names all",
+            hint='"pgpool-recovery status" shows the nodes.',
+        )
+    if not all_down:
+        return list(dict.fromkeys(map(parse_node_id, nodes)))
+    if pool is None:
+        raise SettingsError("--all-down needs Pgpool-II, which knows the nodes that are down")
+    return nodes_down(pool, settings)
+
+
+def _consent(*, yes: bool) -> "Callable[[Node, PlannedRecovery | None], None]":
+    from pgpool_recovery.cli.consent import ask
+
+    def consent(node: "Node", plan: "PlannedRecovery | None") -> None:
+        if plan is not None and not plan.destroys:
+            return
+        what = "it may replace its data" if plan is None else "it changes or replaces its data"
+        ask(f"Recover {node.name}? ({what})", f"the recovery of {node.name}", yes=yes)
+
+    return consent
+
+
+def _end(outcomes: "list[Outcome]", *, as_json: bool, as_events: bool) -> int:
+    from pgpool_recovery.cli.render.document import document
+    from pgpool_recovery.cli.render.event_document import outcome_parts
+    from pgpool_recovery.cli.render.lines import outcome_text
+
+    status = next((one.exit_status for one in outcomes if one.failure is not None), 0)
+    if as_json:
+        recoveries = [outcome_parts(outcome) for outcome in outcomes]
+        say(document(recoveries=recoveries, exit_status=status))
+    elif not as_events and len(outcomes) != 1:
+        lines = [outcome_text(outcome) for outcome in outcomes]
+        say("\n".join(["", *lines]) if lines else "no node is down")
+    return status

@@ -1,0 +1,46 @@
+"""watch: recoveries that run, until they end."""
+
+from pgpool_recovery.cli.output import AsEvents, AsJson, say
+from pgpool_recovery.cli.where import Where
+from pgpool_recovery.domain.node import parse_node_id
+
+
+def watch(
+    node: str | None = None,
+    *,
+    as_json: AsJson = False,
+    as_events: AsEvents = False,
+    where: Where | None = None,
+) -> int:
+    """Watch recoveries that run now until they end, whoever asked for them.
+
+    Shows what was done so far, then each step as it is taken. Leaving it with Ctrl-C changes
+    nothing. The exit status is that of the first recovery that fails; 0 when none runs.
+
+    Parameters
+    ----------
+    node
+        Watch only the recovery of this node.
+    """
+    from pgpool_recovery.cli.leave import BY_SIGNAL, Left, leaving_by_signal
+    from pgpool_recovery.cli.render.document import document
+    from pgpool_recovery.cli.render.event_document import outcome_parts
+    from pgpool_recovery.cli.screen import screen_of
+    from pgpool_recovery.operator.watch import watch as watch_recoveries
+
+    where = where or Where()
+    settings, primary, _ = where.primary()
+    node_id = None if node is None else parse_node_id(node)
+    within_s = settings.pgpool.recovery_s
+    screen = screen_of(as_json=as_json, as_events=as_events)
+    try:
+        with leaving_by_signal(), screen:
+            outcomes = watch_recoveries(primary, screen.tell, node_id=node_id, within_s=within_s)
+    except Left as left:
+        return BY_SIGNAL + left.number
+    status = next((one.exit_status for one in outcomes if one.failure is not None), 0)
+    if as_json:
+        say(document(recoveries=list(map(outcome_parts, outcomes)), exit_status=status))
+    elif not outcomes and not as_events:
+        say("no recovery runs" if node is None else f"no recovery of node {node} runs")
+    return status

@@ -1,0 +1,61 @@
+"""What becomes of a recovery when the person leaves: Ctrl-C, a closed terminal, a kill."""
+
+import contextlib
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pgpool_recovery.domain.error import Cancelled
+from pgpool_recovery.domain.node import NodeId
+
+LEAVING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+POOL = "Pgpool-II"
+BY_SIGNAL = 128
+"""Added to the signal's number, as shells do: the exit status of a command that left."""
+
+
+class Left(BaseException):
+    """A signal says to leave."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+@contextmanager
+def leaving_by_signal() -> Iterator[None]:
+    """Turn the first signal that ends a command into Left, and pay no attention to more."""
+
+    def leave(number: int, _frame: object) -> None:
+        for each in LEAVING:
+            signal.signal(each, signal.SIG_IGN)
+        raise Left(number)
+
+    before = {number: signal.signal(number, leave) for number in LEAVING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def leave(left: Left, running: NodeId | None, *, without_pgpool: bool) -> int:
+    """Say what goes on, and return the exit status; Cancelled when nothing had begun."""
+    name = signal.Signals(left.number).name
+    if running is None:
+        raise Cancelled("the command was ended", detail=f"By {name}. Nothing was begun.")
+    with contextlib.suppress(OSError):  # The terminal may be gone.
+        sys.stderr.write(going_on(running, without_pgpool=without_pgpool) + "\n")
+        sys.stderr.flush()
+    return BY_SIGNAL + left.number
+
+
+def going_on(node_id: NodeId, *, without_pgpool: bool) -> str:
+    """Return what a person who leaves has to know."""
+    whom, option = ("a process of its own", " --without-pgpool") if without_pgpool else (POOL, "")
+    return (
+        f"The recovery of node {node_id} goes on in {whom}; only this command has ended.\n"
+        f"  see it again:  pgpool-recovery watch {node_id}{option}\n"
+        f"  end it:        pgpool-recovery cancel {node_id}{option}"
+    )

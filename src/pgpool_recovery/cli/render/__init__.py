@@ -1,0 +1,1 @@
+"""Facts in, text out: nothing here asks anybody; golden files show what it says."""

@@ -1,0 +1,68 @@
+"""The screens of `history` and `cancel`."""
+
+from collections.abc import Sequence
+
+from pgpool_recovery.cli.psql import as_psql
+from pgpool_recovery.cli.render.quantity import duration, moment, size
+from pgpool_recovery.cli.render.table import table
+from pgpool_recovery.operator.cluster import Node
+from pgpool_recovery.operator.record import Recorded, Run
+
+HEADER = ("run", "node", "began", "took", "method", "moved", "state", "cause")
+MAX_CAUSE = 60
+
+
+def history_lines(runs: Sequence[Run]) -> list[str]:
+    """Return the recoveries as a table, the newest first."""
+    if not runs:
+        return ["no recovery is on record"]
+    return table(HEADER, [_row(run) for run in runs], right="run took moved")
+
+
+def run_lines(run: Run, plan: Sequence[str], events: Sequence[Recorded]) -> list[str]:
+    """Return one recovery: what was planned, what happened when, and why it ended so."""
+    lines = [
+        f"recovery {run.id} of {run.name} ({run.host}:{run.data_directory}): {run.state}",
+        f"began {moment(run.started_at)}, took {duration(run.duration_s)}",
+        f"moved {size(run.moved_bytes)}" + (f" by {run.method}" if run.method else ""),
+    ]
+    if plan:
+        lines += ["", *plan]
+    if events:
+        lines.append("")
+    for event in events:
+        at = "" if event.at is None or run.started_at is None else _after(event, run)
+        lines += [f"{at:>9}  {text}" for text in event.line.splitlines()]
+    failure = run.failure()
+    if failure is not None:
+        lines += ["", *as_psql(failure).splitlines()]
+    return lines
+
+
+def cancelled_text(node: Node, run: Run | None) -> str:
+    """Return what a cancel came to."""
+    if run is None:
+        return f"the recovery of {node.name} has ended"
+    if run.state == "recovered":
+        return f"the recovery of {node.name} was complete"
+    return f"the recovery of {node.name} has ended ({run.state}); target {run.target_state or '?'}"
+
+
+def _after(event: Recorded, run: Run) -> str:
+    assert event.at is not None  # noqa: S101 - the caller has looked
+    assert run.started_at is not None  # noqa: S101 - so
+    return f"+{(event.at - run.started_at).total_seconds():.1f} s"
+
+
+def _row(run: Run) -> list[str]:
+    cause = run.message or ""
+    return [
+        str(run.id),
+        "-" if run.node_id is None else str(run.node_id),
+        moment(run.started_at),
+        duration(run.duration_s),
+        run.method or "-",
+        size(run.moved_bytes),
+        run.state,
+        cause if len(cause) <= MAX_CAUSE else f"{cause[: MAX_CAUSE - 1]}…",
+    ]

@@ -1,0 +1,64 @@
+"""What happens in a recovery, as lines of plain text."""
+
+from pgpool_recovery.cli.render.quantity import duration, progress, size
+from pgpool_recovery.operator.event import (
+    Asked,
+    Happened,
+    Moved,
+    OperatorEvent,
+    Outcome,
+    PlanRead,
+    Remarked,
+    Said,
+)
+from pgpool_recovery.operator.plan import PlannedRecovery
+
+PLAN_MADE = "plan_made"
+
+
+def lines_of(event: OperatorEvent) -> list[str]:
+    """Return the lines that tell a person of an event; those of a failure are told elsewhere."""
+    match event:
+        case PlanRead(plan=plan):
+            return plan_lines(plan)
+        case Remarked(sentence=sentence):
+            return [f"note: {sentence}"]
+        case Asked(node_id=node_id, of=whom):
+            return [f"node {node_id}: asked {whom} to recover it"]
+        case Happened(event=recorded):
+            return [line for line in recorded.line.splitlines() if line]
+        case Said(line=line):
+            return [line]
+        case Moved():
+            text = moved_text(event)
+            return [text] if text else []
+        case Outcome():
+            return [outcome_text(event)]
+
+
+def plan_lines(plan: PlannedRecovery) -> list[str]:
+    """Return a plan: what it is, what it destroys, and its steps."""
+    name = plan.node.name
+    steps = [f"  step {number}: {text}" for number, text in enumerate(plan.steps, start=1)]
+    return [*(f"{name}: {sentence}" for sentence in plan.sentences), *steps]
+
+
+def moved_text(event: Moved) -> str:
+    """Return how far the current step is; empty when it moves nothing that is counted."""
+    running = event.progress
+    text = progress(
+        running.done_bytes, running.total_bytes, running.bytes_per_s, running.seconds_left
+    )
+    return f"step {running.step} of {running.steps}: {text}" if text and running.step else text
+
+
+def outcome_text(outcome: Outcome) -> str:
+    """Return how a recovery ended, in a line."""
+    took = duration(outcome.seconds)
+    if outcome.failure is not None:
+        return f"{outcome.name}: failed after {took}, target {outcome.failure.target}"
+    facts = {"up in Pgpool-II": outcome.is_attached, "streaming": outcome.is_streaming}
+    where = " and ".join(text for text, is_so in facts.items() if is_so)
+    how = f"{outcome.method}, " if outcome.method else ""
+    moved = f"{size(outcome.moved_bytes)} moved, " if outcome.moved_bytes is not None else ""
+    return f"{outcome.name} is back: {where} ({how}{moved}{took})"

@@ -1,0 +1,59 @@
+"""Numbers as a person reads them."""
+
+from datetime import datetime
+
+from pgpool_recovery.domain.event import megabytes
+
+MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86400
+
+
+def size(count: int | None) -> str:
+    """Return a number of bytes, or a dash.
+
+    >>> size(5 * 2**30), size(None)
+    ('5120 MB', '-')
+    """
+    return "-" if count is None else megabytes(count)
+
+
+def duration(seconds: float | None) -> str:
+    """Return a time that something takes, with two units at most.
+
+    >>> duration(4.24), duration(75), duration(7325), duration(200000)
+    ('4.2 s', '1 min 15 s', '2 h 2 min', '2 d 7 h')
+    """
+    if seconds is None:
+        return "-"
+    if seconds < MINUTE_S:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    whole = round(seconds)
+    if whole < HOUR_S:
+        return f"{whole // MINUTE_S} min {whole % MINUTE_S} s"
+    if whole < DAY_S:
+        return f"{whole // HOUR_S} h {whole % HOUR_S // MINUTE_S} min"
+    return f"{whole // DAY_S} d {whole % DAY_S // HOUR_S} h"
+
+
+def moment(at: datetime | None) -> str:
+    """Return a time of day with its date and zone, as psql shows it."""
+    return "-" if at is None else at.strftime("%Y-%m-%d %H:%M:%S%z")
+
+
+def progress(done: int | None, total: int | None, rate: float | None, left: float | None) -> str:
+    """Return how far a step is; empty when it moves nothing.
+
+    >>> progress(512 * 2**20, 2**30, 64 * 2**20, 8)
+    '512 MB of 1024 MB (50 %), 64 MB/s, 8.0 s left'
+    >>> progress(2**20, None, None, None)
+    '1024 kB'
+    """
+    if done is None:
+        return ""
+    text = megabytes(done)
+    if total:
+        text += f" of {megabytes(total)} ({min(100, 100 * done // total)} %)"
+    if rate:
+        text += f", {megabytes(int(rate))}/s"
+    if left is not None:
+        text += f", {duration(left)} left"
+    return text

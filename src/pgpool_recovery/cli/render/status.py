@@ -1,0 +1,58 @@
+"""The screen of `status`."""
+
+from pgpool_recovery.cli.render.quantity import duration, progress, size
+from pgpool_recovery.cli.render.table import table
+from pgpool_recovery.operator.record import Progress
+from pgpool_recovery.operator.status import NodeStatus, Status
+
+HEADER = ("node", "address", "pool", "role", "server", "replication", "lag", "slot", "keeps")
+
+
+def status_lines(status: Status) -> list[str]:
+    """Return the nodes as a table, and below it what needs an eye."""
+    lines = table(HEADER, [_row(node) for node in status.nodes], right="lag keeps")
+    for node in status.nodes:
+        if node.recovery is not None:
+            lines += ["", *running_lines(node.recovery)]
+    found = [f"node {node.node_id}: {text}" for node in status.nodes for text in _texts(node)]
+    remarks = [*found, *status.remarks]
+    return [*lines, *([""] if remarks else []), *remarks]
+
+
+def running_lines(running: Progress) -> list[str]:
+    """Return a recovery that runs, in two lines."""
+    method = f" by {running.method}" if running.method else ""
+    since = duration(running.elapsed_s)
+    lines = [f"{running.name}: recovery {running.id}{method}, {running.state} for {since}"]
+    if running.sentence:
+        step = f"step {running.step} of {running.steps}: " if running.step else ""
+        how_far = progress(
+            running.done_bytes, running.total_bytes, running.bytes_per_s, running.seconds_left
+        )
+        lines.append("  " + step + running.sentence + (f": {how_far}" if how_far else ""))
+    return lines
+
+
+def _texts(node: NodeStatus) -> list[str]:
+    failure = [node.server_failure] if node.server_failure and not node.recovery else []
+    return [*node.problems, *failure]
+
+
+def _row(node: NodeStatus) -> list[str]:
+    replication = node.replication_state or "-"
+    if node.replication_sync_state:
+        replication += f" ({node.replication_sync_state})"
+    slot = node.slot_name or "-"
+    if node.slot_name and not node.slot_is_active:
+        slot += " (not in use)"
+    return [
+        str(node.node_id),
+        f"{node.host or 'local'}:{node.port}",
+        node.pool_status or "-",
+        node.server_role or node.pool_role or "-",
+        node.server if node.server_version is None else f"{node.server} {node.server_version}",
+        replication,
+        size(node.lag_bytes),
+        slot,
+        size(node.slot_kept_bytes),
+    ]

@@ -1,0 +1,182 @@
+"""Where events go: a terminal, plain lines, JSON lines, or nowhere."""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, Self
+
+from pgpool_recovery.cli.output import show_failure
+from pgpool_recovery.cli.render.event_document import event_line
+from pgpool_recovery.cli.render.lines import PLAN_MADE, lines_of, moved_text
+from pgpool_recovery.domain.node import NodeId
+from pgpool_recovery.operator.event import (
+    Asked,
+    Happened,
+    Moved,
+    OperatorEvent,
+    Outcome,
+    PlanRead,
+    Said,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress as Bars
+
+TELL_PROGRESS_EVERY_S = 10.0
+
+
+class Screen(Protocol):
+    """Takes events; `running` is the node whose recovery has begun and not ended."""
+
+    running: NodeId | None
+
+    def tell(self, event: OperatorEvent) -> None:
+        """Take an event."""
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+
+    def __exit__(self, *_: object) -> None:
+        """Stop showing."""
+
+
+class Quiet:
+    """Shows nothing: the command has a document at its end."""
+
+    def __init__(self) -> None:
+        self.running: NodeId | None = None
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End."""
+
+    def tell(self, event: OperatorEvent) -> None:
+        """Take an event."""
+        if isinstance(event, Asked):
+            self.running = event.node_id
+        elif isinstance(event, Outcome):
+            self.running = None
+        self._show(event)
+
+    def _show(self, event: OperatorEvent) -> None:
+        """Show an event."""
+
+
+class EventLines(Quiet):
+    """A JSON document a line."""
+
+    def _show(self, event: OperatorEvent) -> None:
+        print(event_line(event), flush=True)
+
+
+class PlainLines(Quiet):
+    """A line for each thing that happens; Pgpool-II's own words only where there are no others."""
+
+    def __init__(self, say: Callable[[str], None], *, clock: Callable[[], float]) -> None:
+        super().__init__()
+        self._say = say
+        self._clock = clock
+        self._told_at = clock()
+        self._plan: tuple[str, ...] = ()
+        self._has_record = False
+
+    def _show(self, event: OperatorEvent) -> None:
+        match event:
+            case PlanRead(plan=plan):
+                self._plan = plan.sentences
+            case Happened(event=recorded):
+                self._has_record = True
+                if recorded.kind == PLAN_MADE and _is_known(recorded.line, self._plan):
+                    return
+            case Said() if self._has_record:
+                return
+            case Moved():
+                if self._clock() - self._told_at < TELL_PROGRESS_EVERY_S:
+                    return
+                self._told_at = self._clock()
+        if isinstance(event, Outcome) and event.failure is not None:
+            show_failure(event.failure)
+            return
+        for line in lines_of(event):
+            self._say(line)
+
+
+class LiveTerminal(PlainLines):
+    """The same lines, and below them a bar of the current step that moves."""
+
+    def __init__(self, console: "Console") -> None:
+        super().__init__(self._print, clock=time.monotonic)
+        self._console = console
+        self._bars: Bars | None = None
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the terminal as it was."""
+        self._stop()
+
+    def _show(self, event: OperatorEvent) -> None:
+        if isinstance(event, Moved):
+            self._move(event)
+            return
+        if isinstance(event, Outcome):
+            self._stop()
+        super()._show(event)
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def _move(self, event: Moved) -> None:
+        running = event.progress
+        bars = self._bars or self._start()
+        total = running.total_bytes or None
+        step = f"step {running.step} of {running.steps}: " if running.step else ""
+        how_far = moved_text(event).partition(": ")[2] or moved_text(event)
+        bars.update(
+            bars.task_ids[0],
+            description=step + (running.sentence or running.state),
+            total=total,
+            completed=running.done_bytes or 0,
+            how_far=how_far,
+        )
+
+    def _start(self) -> "Bars":
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        self._bars = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=20),
+            TextColumn("{task.fields[how_far]}", markup=False),
+            TimeElapsedColumn(),
+            console=self._console,
+            transient=True,
+        )
+        self._bars.add_task("", total=None, how_far="")
+        self._bars.start()
+        return self._bars
+
+    def _stop(self) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+            self._bars = None
+
+
+def screen_of(*, as_json: bool, as_events: bool) -> Screen:
+    """Return where events go, by the options and by what our output is."""
+    if as_events:
+        return EventLines()
+    if as_json:
+        return Quiet()
+    if sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+        from rich.console import Console
+
+        return LiveTerminal(Console())
+    return PlainLines(lambda line: print(line, flush=True), clock=time.monotonic)
+
+
+def _is_known(line: str, plan: tuple[str, ...]) -> bool:
+    return line.splitlines() == list(plan)

@@ -1,0 +1,165 @@
+"""The nodes of the cluster, as Pgpool-II or the settings name them, and how SQL reaches them."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pgpool_recovery.config.settings import PgpoolSettings, Settings
+from pgpool_recovery.domain.error import SettingsError, UsageError
+from pgpool_recovery.domain.node import NodeId, Target, parse_data_directory
+from pgpool_recovery.pcp.client.address import PcpAddress
+from pgpool_recovery.pcp.client.commands import PcpServer
+from pgpool_recovery.pcp.client.link import Limits
+from pgpool_recovery.pcp.client.node_info import NodeInfo
+from pgpool_recovery.pcp.pool import Pool
+from pgpool_recovery.postgres.connection import Connection, connect
+
+DATABASES = ("postgres", "template1")
+"""Where Pgpool-II looks for the extension: from 4.7 on, and up to 4.6."""
+UNUSED = "unused"
+WITHOUT_STANDBYS = ("native_replication", "snapshot_isolation")
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node of the cluster; an empty host is a local socket."""
+
+    node_id: NodeId
+    host: str
+    port: int
+    data_directory: str
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return f"node {self.node_id}"
+
+    @property
+    def address(self) -> str:
+        """Where it is, for messages."""
+        return f"{self.host or 'local'}:{self.port}"
+
+    @property
+    def slot_name(self) -> str:
+        """The slot that a recovery makes for it."""
+        return Target(self.host, self.data_directory, self.node_id, self.port).slot_name
+
+
+@dataclass(frozen=True)
+class Login:
+    """How SQL reaches the nodes; passwords are libpq's business."""
+
+    user: str | None
+    databases: tuple[str, ...]
+    connect_s: float
+    answer_s: float
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The nodes; `infos` is what Pgpool-II says of them, nothing without it.
+
+    `has_standbys`: one node is the primary, as in streaming replication mode; otherwise Pgpool-II
+    writes to all of them, and takes the copy from its main node.
+    """
+
+    nodes: tuple[Node, ...]
+    login: Login
+    infos: tuple[NodeInfo, ...] = ()
+    has_standbys: bool = True
+
+    def node(self, node_id: NodeId) -> Node:
+        """Return a node; UsageError when there is none of that id."""
+        for node in self.nodes:
+            if node.node_id == node_id:
+                return node
+        known = ", ".join(str(node.node_id) for node in self.nodes)
+        raise UsageError(f"there is no node {node_id}", detail=f"The nodes are {known}.")
+
+    def info(self, node_id: NodeId) -> NodeInfo | None:
+        """Return what Pgpool-II says of a node."""
+        return next((info for info in self.infos if info.node_id == node_id), None)
+
+
+def pool_of(settings: PgpoolSettings, user: str) -> Pool:
+    """Return the Pgpool-II of the settings; `user` is whom PCP is asked as without a setting."""
+    return Pool(
+        PcpServer(
+            PcpAddress(settings.host or "", settings.pcp_port),
+            settings.pcp_user or user,
+            pass_file=settings.pcp_pass_file,
+            limits=Limits(connect_s=settings.connect_s, answer_s=settings.answer_s),
+        )
+    )
+
+
+def cluster_of_pool(pool: Pool, settings: Settings) -> Cluster:
+    """Return the cluster as Pgpool-II knows it."""
+    infos = tuple(info for info in pool.nodes() if info.status != UNUSED)
+    parameters = {row.name: row.value for row in pool.parameters()}
+    nodes = tuple(
+        Node(
+            NodeId(info.node_id),
+            info.hostname or "",
+            info.port,
+            parameters.get(f"backend_data_directory{info.node_id}") or "",
+        )
+        for info in infos
+    )
+    mode = parameters.get("backend_clustering_mode", "")
+    login = _login(settings, parameters)
+    return Cluster(nodes, login, infos, has_standbys=mode not in WITHOUT_STANDBYS)
+
+
+def cluster_of_settings(settings: Settings) -> Cluster:
+    """Return the cluster as the settings have it; SettingsError when they say too little."""
+    nodes = []
+    for node_id, node in sorted(settings.node.items()):
+        values = {"host": node.host, "port": node.port, "data_directory": node.data_directory}
+        missing = [name for name, value in values.items() if value is None]
+        if node.host is None or node.port is None or node.data_directory is None:
+            raise SettingsError(
+                f"node.{node_id} has no {' and no '.join(missing)}",
+                detail="Without Pgpool-II, the settings say where the nodes are.",
+            )
+        directory = parse_data_directory(node.data_directory)
+        nodes.append(Node(node_id, node.host, node.port, directory))
+    if not nodes:
+        raise SettingsError(
+            "the settings name no nodes",
+            detail="Without Pgpool-II, the settings say where the nodes are.",
+            hint="Write host, port and data_directory of each into [node.0], [node.1] and so on.",
+        )
+    return Cluster(tuple(nodes), _login(settings, {}))
+
+
+def _login(settings: Settings, parameters: Mapping[str, str]) -> Login:
+    """Return how SQL reaches the nodes, as Pgpool-II itself does for a recovery."""
+    pgpool = settings.pgpool
+    found = (parameters.get("recovery_database"), *DATABASES)
+    databases = (pgpool.dbname,) if pgpool.dbname else tuple(dict.fromkeys(filter(None, found)))
+    user = pgpool.user or parameters.get("recovery_user") or None
+    return Login(user, databases, pgpool.connect_s, pgpool.answer_s)
+
+
+@contextmanager
+def connect_to(
+    node: Node, login: Login, database: str | None = None, *, answer_s: float | None = None
+) -> Iterator[Connection]:
+    """Connect to a node; no query takes longer than `answer_s`, not even over a lost link."""
+    limit_ms = int(1000 * (answer_s or login.answer_s))
+    values = {
+        "host": node.host,
+        "port": str(node.port),
+        "dbname": database or login.databases[0],
+        "user": login.user or "",
+        "options": f"-c statement_timeout={limit_ms}",
+        "tcp_user_timeout": str(int(1000 * login.answer_s)),
+        "keepalives_idle": "30",
+        "keepalives_interval": "10",
+        "keepalives_count": "3",
+    }
+    filled = {name: value for name, value in values.items() if value}
+    timeout_s = max(2, round(login.connect_s))  # libpq takes 1 for 2.
+    with connect(filled, timeout_s=timeout_s, name=f"{node.name} ({node.address})") as connection:
+        yield connection

@@ -1,0 +1,103 @@
+"""The extension on the primary: in which database it is, and what its version has."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+
+from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
+from pgpool_recovery.operator.cluster import Login, Node, connect_to
+from pgpool_recovery.postgres.connection import Connection
+
+
+class Feature(Enum):
+    """What a version may lack, in the words of the sentence that says so."""
+
+    HISTORY = "no record of recoveries"
+    PLAN = "no function pgpool_recovery_plan"
+    CHECK = "no function pgpool_recovery_check"
+
+
+@dataclass(frozen=True)
+class Extension:
+    """The extension in one database."""
+
+    database: str
+    version: str
+    features: frozenset[Feature]
+
+
+@dataclass(frozen=True)
+class Primary:
+    """The primary, and the extension in its databases."""
+
+    node: Node
+    login: Login
+    extensions: tuple[Extension, ...]
+
+    def has(self, feature: Feature) -> bool:
+        """Whether some database has it."""
+        return self._extension(feature) is not None
+
+    def _extension(self, feature: Feature) -> Extension | None:
+        return next((one for one in self.extensions if feature in one.features), None)
+
+    def lacks(self, feature: Feature) -> RecoveryError:
+        """Return the refusal that says what is missing, and how to get it."""
+        if not self.extensions:
+            return self.has_none()
+        found = ", ".join(f"{one.version} in database {one.database}" for one in self.extensions)
+        return Refused(
+            f"the extension pgpool_recovery on the primary ({self.node.name}) has {feature.value}",
+            detail=f"It is version {found}.",
+            hint='Run "pgpool-recovery install" there, and ALTER EXTENSION pgpool_recovery UPDATE '
+            "in the database.",
+        )
+
+    def has_none(self) -> RecoveryError:
+        """Return the refusal that says that the extension is nowhere."""
+        return Refused(
+            f"the primary ({self.node.name}) does not have the extension pgpool_recovery",
+            detail=f"Looked for in database {' and '.join(self.login.databases)}.",
+            hint='Run "pgpool-recovery install" there, and CREATE EXTENSION pgpool_recovery in '
+            "the database.",
+        )
+
+    @contextmanager
+    def connect(self, feature: Feature, *, answer_s: float | None = None) -> Iterator[Connection]:
+        """Connect to the database that has it, with its schema on the search path."""
+        extension = self._extension(feature)
+        if extension is None:
+            raise self.lacks(feature)
+        with connect_to(self.node, self.login, extension.database, answer_s=answer_s) as connection:
+            connection.rows("extension")
+            yield connection
+
+
+def look_at(node: Node, login: Login) -> Primary:
+    """Look which databases of the primary have the extension; Unreachable when none answers."""
+    found: list[Extension] = []
+    failure: RecoveryError | None = None
+    answered = False
+    for database in login.databases:
+        try:
+            with connect_to(node, login, database) as connection:
+                rows = connection.rows("extension")
+        except Unreachable as error:
+            failure = failure or error
+            continue
+        answered = True
+        found += [_extension(database, row) for row in rows]
+    if failure is not None and not answered:
+        raise failure
+    return Primary(node, login, tuple(found))
+
+
+def _extension(database: str, row: dict[str, object]) -> Extension:
+    names = {
+        Feature.HISTORY: "has_history",
+        Feature.PLAN: "has_plan",
+        Feature.CHECK: "has_check",
+    }
+    features = frozenset(feature for feature, name in names.items() if row[name])
+    return Extension(database, str(row["version"]), features)

@@ -1,0 +1,90 @@
+"""The plan of a recovery, as the function pgpool_recovery_plan gives it on the primary."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pgpool_recovery.domain.error import RecoveryError, Refused, kind_of_status
+from pgpool_recovery.operator.cluster import Node
+from pgpool_recovery.operator.extension import Feature, Primary
+from pgpool_recovery.plan.plan import OldData
+
+HARMLESS = frozenset(
+    {word for kept in (OldData.NONE, OldData.KEPT, OldData.OUT) for word in (kept.name, kept.value)}
+)
+
+
+@dataclass(frozen=True)
+class PlannedRecovery:
+    """What a recovery of a node would do, or why none is possible; `document` is all of it."""
+
+    node: Node
+    document: Mapping[str, Any]
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether there is a method."""
+        return bool(self.document["possible"])
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The plan as an operator reads it."""
+        return tuple(self.document.get("sentences") or ())
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """What the steps do, in their order."""
+        return tuple(step["sentence"] for step in self.document.get("steps") or ())
+
+    @property
+    def destroys(self) -> bool:
+        """Whether something is changed or removed that cannot be had back."""
+        if self.document.get("point_of_no_return") is not None:
+            return True
+        return str(self.document.get("old_data")) not in HARMLESS
+
+    def refusal(self) -> RecoveryError:
+        """Return the failure that says why no recovery is possible."""
+        reasons = self.document.get("reasons") or [{}]
+        first, *others = reasons
+        also = [_in_a_line(reason) for reason in others]
+        detail = "\n".join(filter(None, [first.get("detail"), *also])) or None
+        hints = dict.fromkeys(reason["hint"] for reason in reasons if reason.get("hint"))
+        kind = kind_of_status(int(self.document.get("exit_status") or Refused.exit_status))
+        message = first.get("message") or "no recovery is possible"
+        failure = kind(message, detail=detail, hint=" ".join(hints) or None)
+        return failure.about(self.node.name)
+
+
+def read_plan(primary: Primary, node: Node, *, within_s: float) -> PlannedRecovery:
+    """Ask the primary what a recovery of the node would do; nothing is changed by that.
+
+    Raises Refused when the extension there has no such function.
+    """
+    with primary.connect(Feature.PLAN, answer_s=within_s) as connection:
+        rows = connection.call(
+            "plan_recovery", lambda _line: None, **call_parameters(primary.node, node)
+        )
+    return PlannedRecovery(node, rows[0]["plan"])
+
+
+def call_parameters(primary: Node, node: Node) -> dict[str, object]:
+    """Return what Pgpool-II tells the primary of the node that is to be recovered."""
+    return {
+        "host": _told_host(node),
+        "data_directory": node.data_directory,
+        "primary_port": str(primary.port),
+        "node_id": node.node_id,
+        "port": str(node.port),
+        "primary_host": _told_host(primary),
+    }
+
+
+def _told_host(node: Node) -> str:
+    """Return what Pgpool-II calls a node for the stages: a socket is on this host."""
+    return "localhost" if not node.host or node.host.startswith("/") else node.host
+
+
+def _in_a_line(reason: Mapping[str, Any]) -> str:
+    detail = reason.get("detail")
+    return f"{reason['message']} ({' '.join(detail.split())})" if detail else reason["message"]

@@ -1,0 +1,60 @@
+"""What the function pgpool_recovery_check finds, for the nodes that Pgpool-II names."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.operator.cluster import Cluster
+from pgpool_recovery.operator.extension import Feature, Primary
+from pgpool_recovery.operator.record import about
+
+ERROR, WARNING, INFO, OK = "error", "warning", "info", "ok"
+SEVERITIES = (ERROR, WARNING, INFO, OK)
+FOUND_ERRORS = Refused.exit_status
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about a node, or about the whole cluster."""
+
+    severity: str = field(metadata={"about": "`error`, `warning`, `info` or `ok`"})
+    node_id: int | None = about("the node; empty for the cluster")
+    fact: str = about("what was found", default="")
+    advice: str | None = about("what to do about it")
+
+
+def read_findings(primary: Primary, cluster: Cluster, *, within_s: float) -> list[Finding]:
+    """Ask the primary whether every node could be recovered; the gravest findings come first.
+
+    Raises Refused when the extension there has no such function.
+    """
+    nodes = [
+        {
+            "node_id": node.node_id,
+            "host": node.host or "localhost",
+            "port": node.port,
+            "data_directory": node.data_directory,
+        }
+        for node in cluster.nodes
+    ]
+    with primary.connect(Feature.CHECK, answer_s=within_s) as connection:
+        rows = connection.call("check_nodes", lambda _line: None, nodes=json.dumps(nodes))
+    return in_order([Finding(**row) for row in rows])
+
+
+def in_order(findings: Sequence[Finding]) -> list[Finding]:
+    """Return findings by their severity, then by node, those of the cluster first."""
+
+    def place(finding: Finding) -> tuple[int, int]:
+        node_id = -1 if finding.node_id is None else finding.node_id
+        known = finding.severity in SEVERITIES
+        return SEVERITIES.index(finding.severity) if known else 0, node_id
+
+    return sorted(findings, key=place)
+
+
+def status_of(findings: Sequence[Finding], *, strict: bool) -> int:
+    """Return the exit status: 4 for an error, and with `strict` for a warning; else 0."""
+    grave = {ERROR, WARNING} if strict else {ERROR}
+    return FOUND_ERRORS if any(one.severity in grave for one in findings) else 0

@@ -1,0 +1,259 @@
+"""Recover nodes: show what it would do, ask, have it done, see that the node is back."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from pgpool_recovery.config.settings import Settings
+from pgpool_recovery.domain.error import (
+    Incomplete,
+    RecoveryError,
+    Refused,
+    Unreachable,
+    Unverified,
+)
+from pgpool_recovery.domain.node import NodeId
+from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.operator.cluster import Cluster, Node, cluster_of_pool, cluster_of_settings
+from pgpool_recovery.operator.event import Asked, OperatorEvent, Outcome, PlanRead, Remarked, Said
+from pgpool_recovery.operator.extension import Feature, Primary, look_at
+from pgpool_recovery.operator.follower import Follower
+from pgpool_recovery.operator.pcp_recovery import PcpRecovery
+from pgpool_recovery.operator.plan import PlannedRecovery, read_plan
+from pgpool_recovery.operator.primary import find_primary
+from pgpool_recovery.operator.record import Run
+from pgpool_recovery.operator.sql_recovery import SqlRecovery
+from pgpool_recovery.operator.standby import wait_for_stream
+from pgpool_recovery.pcp.pool import ATTACHED, Pool
+
+LOOK_EVERY_S = 0.5
+DOWN = "down"
+
+Tell = Callable[[OperatorEvent], None]
+Consent = Callable[[Node, PlannedRecovery | None], None]
+"""Raises when the person does not want it."""
+
+
+class Running(Protocol):
+    """A recovery that somebody else runs."""
+
+    def start(self) -> None:
+        """Ask for it."""
+
+    def has_ended(self, *, within_s: float) -> bool:
+        """Wait for the end, but not longer."""
+
+    def lines(self) -> list[str]:
+        """Return what was said since it was last asked."""
+
+    def result(self) -> None:
+        """Raise why it failed, when it did."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The person: whom everything is told, and who is asked."""
+
+    tell: Tell
+    consent: Consent
+
+
+@dataclass(frozen=True)
+class Job:
+    """One node that is to be recovered, and with whom; `pool` None means without Pgpool-II."""
+
+    node: Node
+    cluster: Cluster
+    primary: Primary
+    pool: Pool | None
+    settings: Settings
+
+    def running(self) -> Running:
+        """Return the recovery, not begun yet."""
+        within_s = self.settings.pgpool.recovery_s
+        if self.pool is not None:
+            return PcpRecovery(self.pool, self.node.node_id, within_s)
+        return SqlRecovery(self.primary, self.node, within_s)
+
+
+def nodes_down(pool: Pool, settings: Settings) -> list[NodeId]:
+    """Return the nodes that Pgpool-II has detached and does not hold in quarantine."""
+    cluster = cluster_of_pool(pool, settings)
+    return [NodeId(info.node_id) for info in cluster.infos if info.status == DOWN]
+
+
+def recover_nodes(
+    node_ids: Sequence[NodeId], pool: Pool | None, settings: Settings, desk: Desk
+) -> list[Outcome]:
+    """Recover nodes one after the other; one that fails does not keep the others from it."""
+    return [_outcome(node_id, pool, settings, desk) for node_id in node_ids]
+
+
+def _outcome(node_id: NodeId, pool: Pool | None, settings: Settings, desk: Desk) -> Outcome:
+    began = time.monotonic()
+    try:
+        outcome = recover_node(_job(node_id, pool, settings), desk)
+    except RecoveryError as error:
+        name = f"node {node_id}"
+        failure = error.about(name)
+        outcome = Outcome(node_id, name, time.monotonic() - began, failure)
+    desk.tell(outcome)
+    return outcome
+
+
+def _job(node_id: NodeId, pool: Pool | None, settings: Settings) -> Job:
+    """Look at the cluster anew: the primary may be another one since the last node."""
+    cluster = cluster_of_settings(settings) if pool is None else cluster_of_pool(pool, settings)
+    node = cluster.node(node_id)
+    _refuse_attached(cluster, node)
+    primary = find_primary(cluster)
+    if primary == node:
+        raise Refused(
+            f"{node.name} is the primary",
+            hint="Only a standby can be recovered; promote another node first.",
+        )
+    return Job(node, cluster, look_at(primary, cluster.login), pool, settings)
+
+
+def recover_node(job: Job, desk: Desk) -> Outcome:
+    """Recover one node; what fails is raised with its true cause."""
+    began = time.monotonic()
+    plan = show_plan(job, desk)
+    desk.consent(job.node, plan)
+    with following(job, desk) as follower:
+        run = carry_out(job, follower, desk)
+    verify(job)
+    return Outcome(
+        job.node.node_id,
+        job.node.name,
+        time.monotonic() - began,
+        run_id=None if run is None else run.id,
+        method=run.method if run is not None else _method(plan),
+        moved_bytes=None if run is None else run.moved_bytes,
+        is_attached=job.pool is not None,
+        is_streaming=job.cluster.has_standbys,
+    )
+
+
+def show_plan(job: Job, desk: Desk) -> PlannedRecovery | None:
+    """Tell the plan; None, and why, when the primary cannot make one. Raises when there is none."""
+    if not job.primary.has(Feature.PLAN):
+        desk.tell(Remarked(_sentence(job.primary.lacks(Feature.PLAN)), job.node.node_id))
+        return None
+    plan = read_plan(job.primary, job.node, within_s=job.settings.pgpool.plan_s)
+    if not plan.is_possible:
+        raise plan.refusal()
+    desk.tell(PlanRead(job.node.node_id, plan))
+    return plan
+
+
+@contextmanager
+def following(job: Job, desk: Desk) -> Iterator[Follower | None]:
+    """Be ready to follow the recovery on record; None, and why, when nothing is put on record."""
+    if not job.primary.has(Feature.HISTORY):
+        desk.tell(Remarked(_sentence(job.primary.lacks(Feature.HISTORY)), job.node.node_id))
+        yield None
+        return
+    with Follower(job.primary, desk.tell, node=job.node) as follower:
+        yield follower
+
+
+def carry_out(job: Job, follower: Follower | None, desk: Desk) -> Run | None:
+    """Have it done and follow it; return what is on record of it. Raises the cause of a failure."""
+    node_id = job.node.node_id
+    running = job.running()
+    running.start()
+    desk.tell(Asked(node_id, "the primary" if job.pool is None else "Pgpool-II"))
+    has_ended = False
+    while not has_ended:
+        has_ended = running.has_ended(within_s=LOOK_EVERY_S)
+        for line in running.lines():
+            desk.tell(Said(node_id, line))
+        if follower is not None:
+            follower.look()
+    try:
+        running.result()
+    except RecoveryError as error:
+        raise cause(error, follower, job) from error
+    return None if follower is None else follower.ended_run()
+
+
+def cause(error: RecoveryError, follower: Follower | None, job: Job) -> RecoveryError:
+    """Return why a recovery failed: what is on record of it, since PCP does not have the cause.
+
+    Pgpool-II's own words are left when it began nothing, or failed after the node had started.
+    """
+    has_begun = isinstance(error, Incomplete) or error.target is TargetState.UNKNOWN
+    if isinstance(error, Unreachable) and job.pool is not None:
+        return _lost(error, follower, job)
+    if follower is None or not (has_begun or follower.run_id is not None):
+        return _where_to_look(error, job) if has_begun else error
+    run = follower.ended_run()
+    if run is None:
+        return _where_to_look(error, job)
+    if run.state == "recovered":
+        return Unverified(
+            error.message, detail=error.detail, hint=error.hint, target=TargetState.STARTED
+        )
+    return run.failure() or error.with_target(TargetState.COPIED)
+
+
+def _lost(error: Unreachable, follower: Follower | None, job: Job) -> RecoveryError:
+    """Return what a lost connection to Pgpool-II means: often the recovery goes on."""
+    run = None if follower is None else follower.run()
+    if run is None:
+        return error
+    known = run.failure()
+    if known is not None:
+        return known
+    return Unreachable(
+        error.message,
+        detail=error.detail,
+        hint="The recovery itself may go on: look with "
+        f'"pgpool-recovery watch {job.node.node_id}".',
+        target=TargetState.UNKNOWN,
+    )
+
+
+def _where_to_look(error: RecoveryError, job: Job) -> RecoveryError:
+    """Say where the cause is, when it is not on record."""
+    if error.hint is not None or job.pool is None:
+        return error
+    return type(error)(
+        error.message,
+        detail=error.detail,
+        hint=f"The cause is not on record. It is in pgpool.log and in the server log of the "
+        f'primary ({job.primary.node.name}); "pgpool-recovery check" may find it, too.',
+        target=error.target,
+    )
+
+
+def verify(job: Job) -> None:
+    """See that the pool uses the node, and that the primary sees it stream."""
+    settings = job.settings
+    if job.pool is not None:
+        job.pool.wait_for(job.node.node_id, ATTACHED, within_s=settings.pgpool.change_s)
+    if job.cluster.has_standbys:
+        within_s = settings.timeout.streaming_s
+        wait_for_stream(job.cluster, job.primary.node, job.node, within_s=within_s)
+
+
+def _refuse_attached(cluster: Cluster, node: Node) -> None:
+    info = cluster.info(node.node_id)
+    if info is not None and info.is_attached:
+        raise Refused(
+            f"{node.name} is {info.status} in Pgpool-II",
+            detail="Pgpool-II recovers only nodes that it has detached.",
+            hint=f"If the node does not work, wait until Pgpool-II has noticed it, or take it out "
+            f'with "pgpool-recovery detach {node.node_id}".',
+        )
+
+
+def _method(plan: PlannedRecovery | None) -> str | None:
+    return None if plan is None else plan.document.get("method")
+
+
+def _sentence(error: RecoveryError) -> str:
+    return f"{error.message} ({error.detail}) {error.hint}"

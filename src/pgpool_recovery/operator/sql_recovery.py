@@ -1,0 +1,140 @@
+"""A recovery without Pgpool-II: the same functions, called by a process of its own session."""
+
+import contextlib
+import json
+import os
+import select
+import signal
+from dataclasses import dataclass, field
+from typing import Any
+
+from pgpool_recovery.domain.error import Cancelled, RecoveryError, Unreachable, error_of_record
+from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.operator.cluster import Node, connect_to
+from pgpool_recovery.operator.extension import Primary
+from pgpool_recovery.operator.plan import call_parameters
+
+READ_BYTES = 65536
+LINE, FAILURE, DONE = "line", "failure", "done"
+
+
+@dataclass
+class SqlRecovery:
+    """One recovery, in a child that does not depend on the terminal.
+
+    PostgreSQL ends a statement whose client is gone, so the client must not be the process that the
+    person may end: it is a session of its own, which no hang-up and no Ctrl-C reaches.
+    """
+
+    primary: Primary
+    node: Node
+    within_s: float
+    _pid: int = 0
+    _pipe: int = -1
+    _rest: bytes = b""
+    _lines: list[str] = field(default_factory=list)
+    _failure: RecoveryError | None = None
+    _has_result: bool = False
+
+    def start(self) -> None:
+        """Fork; the child never returns from here."""
+        reading, writing = os.pipe()
+        self._pid = os.fork()
+        if self._pid == 0:
+            os.close(reading)
+            _be_the_child(self.primary, self.node, self.within_s, writing)
+        os.close(writing)
+        self._pipe = reading
+
+    def has_ended(self, *, within_s: float) -> bool:
+        """Wait for the end, but not longer."""
+        ready, _, _ = select.select([self._pipe], [], [], within_s)
+        if not ready:
+            return False
+        read = os.read(self._pipe, READ_BYTES)
+        if read:
+            self._take(read)
+            return False
+        os.close(self._pipe)
+        os.waitpid(self._pid, 0)
+        return True
+
+    def lines(self) -> list[str]:
+        """Return the notices since it was last asked."""
+        lines, self._lines = self._lines, []
+        return lines
+
+    def result(self) -> None:
+        """Raise why it failed, when it did."""
+        if self._failure is not None:
+            raise self._failure
+        if not self._has_result:
+            raise Unreachable(
+                "the process that called the recovery ended without a result",
+                hint=f'Look with "pgpool-recovery watch {self.node.node_id}".',
+                target=TargetState.UNKNOWN,
+            )
+
+    def _take(self, read: bytes) -> None:
+        *whole, self._rest = (self._rest + read).split(b"\n")
+        for line in whole:
+            kind, value = json.loads(line)
+            if kind == LINE:
+                self._lines.append(value)
+            elif kind == FAILURE:
+                self._failure = error_of_record(value)
+            else:
+                self._has_result = True
+
+
+def _be_the_child(primary: Primary, node: Node, within_s: float, pipe: int) -> None:
+    """Call the functions, write what comes of it into the pipe, and end."""
+    try:
+        _leave_terminal()
+        _call(primary, node, within_s, pipe)
+        _write(pipe, DONE, None)
+    except RecoveryError as error:
+        _write(pipe, FAILURE, error.as_record())
+    except BaseException as error:  # noqa: BLE001 - whatever it is, the parent has to hear of it
+        bug = RecoveryError(f"bug in pgpool-recovery: {error!r}", target=TargetState.UNKNOWN)
+        _write(pipe, FAILURE, bug.as_record())
+    finally:
+        os._exit(0)
+
+
+def _leave_terminal() -> None:
+    os.setsid()
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN if number != signal.SIGTERM else _end)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in range(3):
+        os.dup2(nothing, descriptor)
+
+
+def _end(_number: int, _frame: object) -> None:
+    raise Cancelled("the recovery was cancelled", detail="By SIGTERM.", target=TargetState.UNKNOWN)
+
+
+def _call(primary: Primary, node: Node, within_s: float, pipe: int) -> None:
+    extension = primary.extensions[0] if primary.extensions else None
+    if extension is None:
+        raise primary.has_none()
+    parameters = call_parameters(primary.node, node)
+
+    def tell(line: str) -> None:
+        _write(pipe, LINE, line)
+
+    with connect_to(
+        primary.node, primary.login, extension.database, answer_s=within_s
+    ) as connection:
+        connection.rows("extension")
+        connection.call("first_stage", tell, **parameters)
+        connection.call("remote_start", tell, **parameters)
+
+
+def _write(pipe: int, kind: str, value: Any) -> None:
+    """Write a record; nobody reads it any more when the person has left, and that is well."""
+    with contextlib.suppress(BrokenPipeError):
+        data = json.dumps([kind, value]).encode() + b"\n"
+        while data:
+            data = data[os.write(pipe, data) :]

@@ -1,0 +1,192 @@
+"""How the cluster is now: Pgpool-II's word, the servers' own, and what recoveries run."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from pgpool_recovery.domain.error import RecoveryError
+from pgpool_recovery.operator.cluster import Cluster, Node, connect_to
+from pgpool_recovery.operator.extension import Feature, look_at
+from pgpool_recovery.operator.primary import PRIMARY, Answer, ask_all, choose_primary
+from pgpool_recovery.operator.record import Progress, Record, about
+from pgpool_recovery.operator.standby import STREAMING, stream_of
+from pgpool_recovery.pcp.client.node_info import NodeInfo
+
+
+@dataclass(frozen=True)
+class NodeStatus:
+    """One node."""
+
+    node_id: int = field(metadata={"about": "the node id of pgpool.conf"})
+    host: str = about("`backend_hostname`", default="")
+    port: int = about("`backend_port`", default=0)
+    data_directory: str = about("`backend_data_directory`", default="")
+    pool_status: str = about("`up`, `waiting`, `down` or `quarantine`, in Pgpool-II", default="")
+    pool_role: str = about("`primary` or `standby`, as Pgpool-II has it", default="")
+    pool_status_changed_at: datetime | None = about("since when it has that status")
+    server: str = about("`up`, or `down` when it could not be asked", default="down")
+    server_role: str | None = about("`primary` or `standby`, as the server says itself")
+    server_version: str | None = about("its version")
+    server_failure: str | None = about("why it could not be asked")
+    replication_state: str | None = about("the `state` in pg_stat_replication of the primary")
+    replication_sync_state: str | None = about("the `sync_state` there")
+    lag_bytes: int | None = about("WAL of the primary that it has not replayed")
+    lag_s: float | None = about("`replay_lag` in seconds, empty when nothing is written")
+    slot_name: str | None = about("its replication slot on the primary")
+    slot_is_active: bool | None = about("whether somebody streams by it")
+    slot_wal_status: str | None = about("`wal_status` of the slot")
+    slot_kept_bytes: int | None = about("WAL that the slot keeps on the primary")
+    recovery: Progress | None = about("the recovery that runs, as in `watch`")
+    problems: tuple[str, ...] = about("what is not as it should be", default=())
+
+
+@dataclass(frozen=True)
+class Status:
+    """The cluster."""
+
+    pool: str | None = field(metadata={"about": "where Pgpool-II was asked"})
+    primary: int | None = about("the primary, by what the servers say")
+    nodes: tuple[NodeStatus, ...] = about("all nodes", default=())
+    remarks: tuple[str, ...] = about("what could not be learnt, and why", default=())
+
+
+def read_status(cluster: Cluster, place: str | None) -> Status:
+    """Ask all servers; one that does not answer is a fact, not a failure.
+
+    `place` is where Pgpool-II was asked for the cluster.
+    """
+    answers = ask_all(cluster)
+    remarks: list[str] = []
+    try:
+        primary: Node | None = choose_primary(cluster, answers)
+    except RecoveryError as error:
+        primary = None
+        remarks.append(error.message)
+    streams, slots, running = _facts_of(primary, cluster, remarks)
+    nodes = tuple(
+        node_status(answer, cluster, primary, streams, slots, running) for answer in answers
+    )
+    return Status(place, None if primary is None else primary.node_id, nodes, tuple(remarks))
+
+
+def _facts_of(
+    primary: Node | None, cluster: Cluster, remarks: list[str]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[Progress]]:
+    if primary is None:
+        return [], [], []
+    try:
+        with connect_to(primary, cluster.login) as connection:
+            streams, slots = connection.rows("standbys"), connection.rows("slots")
+        found = look_at(primary, cluster.login)
+        if not found.has(Feature.HISTORY):
+            lacks = found.lacks(Feature.HISTORY)
+            remarks.append(f"running recoveries cannot be seen: {lacks.message}")
+            return streams, slots, []
+        with found.connect(Feature.HISTORY) as connection:
+            return streams, slots, Record(connection).progress()
+    except RecoveryError as error:
+        remarks.append(f"{error.message}: {error.detail}")
+        return [], [], []
+
+
+def node_status(
+    answer: Answer,
+    cluster: Cluster,
+    primary: Node | None,
+    streams: Sequence[Mapping[str, Any]],
+    slots: Sequence[Mapping[str, Any]],
+    running: Sequence[Progress],
+) -> NodeStatus:
+    """Put together what is known of a node."""
+    node, facts = answer.node, answer.facts
+    info = cluster.info(node.node_id)
+    stream = stream_of(node, answer, streams) if answer.facts is not None else None
+    slot = _slot_of(node, stream, slots)
+    recovery = next((one for one in running if one.node_id == node.node_id), None)
+    failure = answer.failure
+    return NodeStatus(
+        node_id=node.node_id,
+        host=node.host,
+        port=node.port,
+        data_directory=node.data_directory,
+        pool_status="" if info is None else info.status,
+        pool_role="" if info is None else info.role,
+        pool_status_changed_at=_time(info),
+        server="down" if facts is None else "up",
+        server_role=None if facts is None else ("primary" if answer.is_primary else "standby"),
+        server_version=None if facts is None else facts["version"].partition(" ")[0],
+        server_failure=None if failure is None else f"{failure.message}: {failure.detail}",
+        replication_state=_value(stream, "state"),
+        replication_sync_state=_value(stream, "sync_state"),
+        lag_bytes=_value(stream, "lag_bytes"),
+        lag_s=_value(stream, "lag_s"),
+        slot_name=_value(slot, "name"),
+        slot_is_active=_value(slot, "is_active"),
+        slot_wal_status=_value(slot, "wal_status"),
+        slot_kept_bytes=_value(slot, "kept_bytes"),
+        recovery=recovery,
+        problems=()
+        if recovery is not None
+        else tuple(
+            _problems(answer, info, primary, stream, slot, has_standbys=cluster.has_standbys)
+        ),
+    )
+
+
+def _value(row: Mapping[str, Any] | None, name: str) -> Any:
+    return None if row is None else row[name]
+
+
+def _slot_of(
+    node: Node, stream: Mapping[str, Any] | None, slots: Sequence[Mapping[str, Any]]
+) -> Mapping[str, Any] | None:
+    name = stream["slot_name"] if stream is not None else None
+    wanted = name or node.slot_name
+    return next((slot for slot in slots if slot["name"] == wanted), None)
+
+
+def _problems(
+    answer: Answer,
+    info: NodeInfo | None,
+    primary: Node | None,
+    stream: Mapping[str, Any] | None,
+    slot: Mapping[str, Any] | None,
+    *,
+    has_standbys: bool,
+) -> Iterator[str]:
+    """Say what an operator would otherwise have to conclude from two columns."""
+    is_attached = info is not None and info.is_attached
+    if answer.facts is None:
+        if is_attached:
+            yield "Pgpool-II uses it, but its server could not be asked"
+        if _value(slot, "wal_status") == "lost":
+            yield "its slot has lost its WAL, so it cannot catch up by WAL alone"
+    elif answer.is_primary:
+        if not has_standbys:
+            return
+        if primary is not None and answer.node != primary:
+            yield f"it accepts writes, but {primary.name} is the primary"
+        if info is not None and info.role != PRIMARY:
+            yield f"it is a primary, but Pgpool-II takes it for a {info.role}"
+    elif primary is not None:
+        yield from _problems_of_standby(
+            primary, stream, is_detached=info is not None and not is_attached
+        )
+
+
+def _problems_of_standby(
+    primary: Node, stream: Mapping[str, Any] | None, *, is_detached: bool
+) -> Iterator[str]:
+    if stream is None:
+        yield f"it does not stream from {primary.name}"
+    elif stream["state"] != STREAMING:
+        yield f"its replication is in the state {stream['state']}"
+    elif is_detached:
+        yield "it streams, but Pgpool-II does not use it: attach it"
+
+
+def _time(info: NodeInfo | None) -> datetime | None:
+    if info is None or not info.status_changed_at:
+        return None
+    return datetime.fromtimestamp(info.status_changed_at, tz=UTC)

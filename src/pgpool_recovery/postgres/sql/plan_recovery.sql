@@ -1,0 +1,2 @@
+select pgpool_recovery_plan(%(host)s::text, %(data_directory)s::text, %(primary_port)s::text,
+                            %(node_id)s::integer, %(port)s::text, %(primary_host)s::text) as plan

@@ -1,0 +1,1 @@
+select pgpool_remote_start(%(host)s::text, %(data_directory)s::text) as is_done
