@@ -48,19 +48,18 @@ def _first_stage(words: Sequence[str]) -> None:
     from pgpool_recovery.recovery import recover
 
     request = parse_first_stage(words, own_port=_own_port())
-    settings, tell = load_settings(settings_file(None)), _tell(request.target.name)
+    settings = load_settings(settings_file(None))
     stage = Stage(
         request.target,
         leads_to="copied",
         primary_host=request.primary_host,
         primary_port=request.primary_port,
     )
-    with on_record(stage, settings, tell) as emit:
-        recover(request, settings, emit)
+    with on_record(stage, settings, _telling) as recorded:
+        recover(request, settings, recorded.emit)
     if settings.pgpool.backend_clustering_mode.has_second_stage:
-        _start(
-            request.target, settings, tell, leads_to="copied"
-        )  # So that little is left for the second stage.
+        # So that little is left for the second stage, which clients wait for.
+        _start(request.target, settings, leads_to="copied")
 
 
 def _second_stage(words: Sequence[str]) -> None:
@@ -69,24 +68,22 @@ def _second_stage(words: Sequence[str]) -> None:
 
     target = parse_first_stage(words, own_port=_own_port()).target
     settings, stage = load_settings(settings_file(None)), Stage(target, "copied", continues=True)
-    with on_record(stage, settings, _tell(target.name)) as emit:
-        finish(target, settings, emit)
+    with on_record(stage, settings, _telling) as recorded:
+        finish(target, settings, recorded.emit)
 
 
 def _remote_start(words: Sequence[str]) -> None:
     target = parse_remote_start(words)
-    _start(target, load_settings(settings_file(None)), _tell(target.name), leads_to="recovered")
+    _start(target, load_settings(settings_file(None)), leads_to="recovered")
 
 
-def _start(
-    target: Target, settings: Settings, tell: Callable[[Event], None], *, leads_to: str
-) -> None:
+def _start(target: Target, settings: Settings, *, leads_to: str) -> None:
     from pgpool_recovery.history.record import Stage, on_record
     from pgpool_recovery.recovery import start
 
     stage = Stage(target, leads_to=leads_to, continues=True)
-    with on_record(stage, settings, tell) as emit:
-        start(target, settings, emit)
+    with on_record(stage, settings, _telling) as recorded:
+        start(recorded.target, settings, recorded.emit)
 
 
 def _own_port() -> int:
@@ -94,7 +91,7 @@ def _own_port() -> int:
     return parse_port(os.environ.get("PGPORT") or DEFAULT_PORT)
 
 
-def _tell(name: str) -> Callable[[Event], None]:
+def _telling(name: str) -> Callable[[Event], None]:
     told = -TOLD_EVERY_S
 
     def tell(event: Event) -> None:

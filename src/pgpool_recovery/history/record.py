@@ -4,13 +4,13 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import RecoveryError, Unreachable
 from pgpool_recovery.domain.event import Event, Progress, Said
-from pgpool_recovery.domain.node import Target
+from pgpool_recovery.domain.node import NodeId, Target
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.history.run import RunState, end_columns, event_row
 from pgpool_recovery.postgres.connection import Connection, connect
@@ -52,6 +52,8 @@ class Record:
         self._number = 0
         self._state = RunState()
         self._continues = False
+        self.node_id: NodeId | None = None
+        """What an earlier stage has been told."""
 
     def open(self, stage: Stage, settings: Settings) -> None:
         """Connect and write the first row; where the extension is not, nothing is written."""
@@ -95,7 +97,7 @@ class Record:
                 state="starting" if stage.continues else "running",
             )
             connection.rows("history_trim", keep=settings.history.keep_runs)
-        self._id = found[0]["id"]
+        self._id, self.node_id = found[0]["id"], found[0]["node_id"]
         connection.rows("history_lock", id=self._id)
         self._connection = connection
         self._continues = stage.continues
@@ -144,12 +146,30 @@ class Record:
         self._emit(Said("history", line))
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """The target, with its node id when the first stage has been told it, and an `emit`."""
+
+    target: Target
+    emit: Emit
+
+
 @contextmanager
-def on_record(stage: Stage, settings: Settings, emit: Emit) -> Iterator[Emit]:
-    """Yield an `emit` that tells and writes; how the block ends is written as well."""
-    record = Record(emit)
+def on_record(
+    stage: Stage, settings: Settings, telling: Callable[[str], Emit]
+) -> Iterator[Recorded]:
+    """Yield an `emit` that tells and writes; how the block ends is written as well.
+
+    `telling` returns what tells of a target of that name.
+    """
+    record = Record(telling(stage.target.name))
     with shielded():
         record.open(stage, settings)
+    target = replace(
+        stage.target,
+        node_id=record.node_id if stage.target.node_id is None else stage.target.node_id,
+    )
+    emit = telling(target.name)
 
     def tell_and_write(event: Event) -> None:
         emit(event)
@@ -157,7 +177,7 @@ def on_record(stage: Stage, settings: Settings, emit: Emit) -> Iterator[Emit]:
 
     failure: RecoveryError | None = None
     try:
-        yield tell_and_write
+        yield Recorded(target, tell_and_write)
     except RecoveryError as error:
         failure = error
         raise

@@ -2,4 +2,4 @@ insert into pgpool_recovery_run (recovery_id, node_id, host, data_directory, por
                                  primary_port, state, backend_pid)
 values (%(recovery_id)s, %(node_id)s, %(host)s, %(data_directory)s, %(port)s, %(primary_host)s,
         %(primary_port)s, %(state)s, %(backend_pid)s)
-returning id
+returning id, node_id

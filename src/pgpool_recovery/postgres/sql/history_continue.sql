@@ -5,5 +5,5 @@ update pgpool_recovery_run
  where id = (select max(id) from pgpool_recovery_run
               where host = %(host)s and data_directory = %(data_directory)s
                 and state = 'copied' and ended_at is null)
-returning id, (select coalesce(max(number), 0) from pgpool_recovery_event as e
+returning id, node_id, (select coalesce(max(number), 0) from pgpool_recovery_event as e
                 where e.run_id = pgpool_recovery_run.id) as events
