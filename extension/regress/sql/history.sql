@@ -1,0 +1,30 @@
+-- Recoveries on record: who reads them, and what the views make of them.
+CREATE EXTENSION pgpool_recovery;
+SELECT c.relname, c.relkind, c.relacl IS NOT NULL AS granted,
+       has_table_privilege('pg_monitor', c.oid, 'SELECT') AS monitor_reads,
+       has_table_privilege('pg_monitor', c.oid, 'INSERT') AS monitor_writes
+  FROM pg_class c
+  JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+ WHERE c.relname LIKE 'pgpool%' AND c.relkind IN ('r', 'v')
+ ORDER BY 1;
+
+INSERT INTO pgpool_recovery_run (node_id, host, data_directory, state, done_bytes, total_bytes, bytes_per_s)
+VALUES (1, 'server1', '/data', 'running', 30, 120, 10), (2, 'server2', '/data', 'copied', NULL, NULL, NULL);
+INSERT INTO pgpool_recovery_run (node_id, host, data_directory, state, ended_at, started_at, exit_status)
+VALUES (1, 'server1', '/data', 'recovered', '2026-11-24 12:00:07Z', '2026-11-24 12:00:00Z', 0);
+\set VERBOSITY terse
+INSERT INTO pgpool_recovery_run (host, data_directory, state) VALUES ('server1', '/data', 'lost');
+\set VERBOSITY default
+
+-- Without its lock a runner is gone.
+SELECT id, node_id, state, percent, seconds_left FROM pgpool_recovery_progress ORDER BY id;
+SELECT pg_advisory_lock(1885827186, 1);
+SELECT id, state FROM pgpool_recovery_progress ORDER BY id;
+SELECT pg_advisory_unlock(1885827186, 1);
+SELECT id, node_id, state, duration, exit_status FROM pgpool_recovery_history;
+
+-- The events of a run go with it.
+INSERT INTO pgpool_recovery_event (run_id, number, kind, line, data) VALUES (3, 1, 'said', 'x', '{}');
+DELETE FROM pgpool_recovery_run WHERE id = 3;
+SELECT count(*) FROM pgpool_recovery_event;
+DROP EXTENSION pgpool_recovery;
