@@ -5,7 +5,8 @@ CREATE TYPE _pgpool_recovery_outcome AS (
     sqlstate text,
     message text,
     detail text,
-    hint text
+    hint text,
+    document text
 );
 
 -- The program of the process that runs scripts for a backend and ends them when it is gone.
@@ -29,6 +30,18 @@ def supervisor_program():
 {{ python run_script(plpy, SD, supervisor_program, function_name, script_name, arguments) }}
 $python$;
 
+CREATE FUNCTION _pgpool_recovery_ask_script(script_name text, arguments text[])
+RETURNS @extschema@._pgpool_recovery_outcome
+LANGUAGE pgpool_recovery_python
+AS $python$
+def supervisor_program():
+    rows = plpy.execute('select @extschema@._pgpool_recovery_supervisor() as program')
+    return rows[0]['program']
+
+
+{{ python ask_script(plpy, SD, supervisor_program, script_name, arguments) }}
+$python$;
+
 CREATE FUNCTION _pgpool_recovery_pg_ctl(action text, argument text)
 RETURNS @extschema@._pgpool_recovery_outcome
 LANGUAGE pgpool_recovery_python
@@ -50,11 +63,16 @@ BEGIN
     IF outcome.sqlstate IS NULL THEN
         RETURN outcome.result;
     END IF;
-    IF outcome.hint IS NOT NULL THEN
+    IF outcome.hint IS NOT NULL AND outcome.detail IS NOT NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = outcome.sqlstate,
             MESSAGE = outcome.message,
             DETAIL = outcome.detail,
+            HINT = outcome.hint;
+    ELSIF outcome.hint IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = outcome.sqlstate,
+            MESSAGE = outcome.message,
             HINT = outcome.hint;
     ELSIF outcome.detail IS NOT NULL THEN
         RAISE EXCEPTION USING
@@ -66,6 +84,18 @@ BEGIN
             ERRCODE = outcome.sqlstate,
             MESSAGE = outcome.message;
     END IF;
+END
+$$;
+
+-- What a script answered that was asked.
+CREATE FUNCTION _pgpool_recovery_answer(outcome @extschema@._pgpool_recovery_outcome)
+RETURNS jsonb
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM @extschema@._pgpool_recovery_finish(outcome);
+    RETURN outcome.document::jsonb;
 END
 $$;
 
@@ -190,6 +220,21 @@ AS $$
 {{ include switch_xlog.sql }}
 $$;
 
+-- The functions for people and for the command. They change nothing on any host.
+
+{{ create }} FUNCTION pgpool_recovery_plan(
+    remote_host text, remote_data_directory text, primary_port text,
+    remote_node integer, remote_port text, primary_host text
+) RETURNS jsonb
+{{ attributes }}
+AS $$
+BEGIN
+    RETURN @extschema@._pgpool_recovery_answer(@extschema@._pgpool_recovery_ask_script(
+        'pgpool_recovery_plan',
+        ARRAY[current_setting('data_directory'), $1, $2, $3, $4::text, $5, $6]));
+END
+$$;
+
 COMMENT ON FUNCTION pgpool_recovery(text, text, text)
     IS 'run a stage script of the data directory';
 COMMENT ON FUNCTION pgpool_recovery(text, text, text, text)
@@ -206,3 +251,5 @@ COMMENT ON FUNCTION pgpool_pgctl(text, text)
     IS 'control this server as pg_ctl does, or tell whether a server is ready';
 COMMENT ON FUNCTION pgpool_switch_xlog(text)
     IS 'switch to a new WAL file and wait until the old one is archived';
+COMMENT ON FUNCTION pgpool_recovery_plan(text, text, text, integer, text, text)
+    IS 'what a recovery of a node would do, and why not less; changes nothing';

@@ -12,7 +12,12 @@ from tests.harness.postgresql import Server
 from tests.harness.product import Product, create_extension, install_extension
 from tests.harness.workspace import Workspace
 
-STAGES = ["pgpool_remote_start", "recovery_1st_stage", "recovery_2nd_stage"]
+STAGES = [
+    "pgpool_recovery_plan",
+    "pgpool_remote_start",
+    "recovery_1st_stage",
+    "recovery_2nd_stage",
+]
 
 
 @pytest.fixture
@@ -67,7 +72,9 @@ def test_stage_commands_come_and_go_and_own_scripts_are_back(
     assert "what stood there is now recovery_1st_stage.before-pgpool-recovery" in said
     for name in STAGES:
         assert (data / name).stat().st_mode & 0o777 == 0o700
-    assert install(machine, product, *words, user="postgres").count("is there already") == 3
+    assert install(machine, product, *words, user="postgres").count("is there already") == len(
+        STAGES
+    )
 
     install(machine, product, *words, user="postgres", verb="uninstall")
     assert (data / "recovery_1st_stage").read_text() == "#!/bin/sh\n# mine\n"

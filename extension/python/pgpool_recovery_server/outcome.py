@@ -21,9 +21,11 @@ class Failure(Exception):
         self.sqlstate = sqlstate
 
 
-def success(result):
-    """Return the row of a call that did what it was asked for."""
-    return {"result": result, "sqlstate": None, "message": None, "detail": None, "hint": None}
+def success(result, document=None):
+    """Return the row of a call that did what it was asked for; `document` is its answer in JSON."""
+    row = dict.fromkeys(("sqlstate", "message", "detail", "hint"))
+    row.update(result=result, document=document)
+    return row
 
 
 def failed(failure):
@@ -34,6 +36,7 @@ def failed(failure):
         "message": cut(failure.message),
         "detail": cut(failure.detail),
         "hint": cut(failure.hint),
+        "document": None,
     }
 
 

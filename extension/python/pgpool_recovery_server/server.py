@@ -70,6 +70,13 @@ class Server:
             return text
         return text.encode("ascii", "backslashreplace").decode()
 
+    def in_encoding(self, text):
+        """Return JSON without what the server's encoding may lack, and jsonb has not: zero."""
+        text = text.replace("\\u0000", "")
+        if self.facts["server_encoding"] == "UTF8":
+            return text
+        return text.encode("ascii", "replace").decode()
+
     def refuse_on_standby(self, function_name):
         """Raise Failure when this server is a standby."""
         if self.facts["is_in_recovery"]:

@@ -15,12 +15,16 @@ MARK_NAME = "PGPOOL_RECOVERY_ID"
 
 
 class Ended:
-    """How a program ended: exit status or negative signal, last lines, its own failure record."""
+    """How a program ended: exit status or negative signal, last lines, and its own records.
 
-    def __init__(self, status, lines, record):
+    `record` is that of its failure, `document` its answer in JSON.
+    """
+
+    def __init__(self, status, lines, record, document):
         self.status = status
         self.lines = lines
         self.record = record
+        self.document = document
 
 
 class SupervisedRun:
@@ -36,6 +40,7 @@ class SupervisedRun:
         self._supervisor_program = supervisor_program
         self._lines = []
         self._record = None
+        self._document = None
         self._caller = None
         self._parent = os.getppid()
 
@@ -131,7 +136,7 @@ class SupervisedRun:
         while True:
             reply = self._session["supervisor"].next_reply(TICK_S)
             if reply is not None and "ended" in reply:
-                return Ended(reply["ended"], self._lines, self._record)
+                return Ended(reply["ended"], self._lines, self._record, self._document)
             interrupt = self._tell(reply["line"]) if reply else None
             interrupt = interrupt or self._interrupt(is_idle=reply is None)
             if interrupt is not None:
@@ -145,11 +150,12 @@ class SupervisedRun:
         return self._server.notice(line) if self._keep(line) else None
 
     def _keep(self, line):
-        """Keep a line of text, or the failure record; return whether it is a text."""
+        """Keep a line of text, or a record; return whether it is a text."""
         if line.startswith(RECORD_SEPARATOR):
-            record = failure_record(line[1:])
-            if record is not None:
-                self._record = record
+            record, document = failure_record(line[1:]), answer(line[1:])
+            if record is not None or document is not None:
+                self._record = record or self._record
+                self._document = document or self._document
                 return False
         self._lines = self._lines[1 - KEPT_LINES :] + [self._server.printable(line)]
         return True
@@ -214,5 +220,20 @@ def failure_record(text):
     try:
         record = json.loads(text)
         return record if isinstance(record["message"] + record["target"], str) else None
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def answer(text):
+    """Return the JSON text of what a script answered, or None when the text is no answer.
+
+    >>> answer('{"answer": {"possible": true}}')
+    '{"possible": true}'
+    >>> answer('{"message": "no space", "target": "untouched"}')
+    """
+    import json
+
+    try:
+        return json.dumps(json.loads(text)["answer"], ensure_ascii=False)
     except (ValueError, TypeError, KeyError):
         return None

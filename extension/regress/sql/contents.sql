@@ -17,7 +17,7 @@ DROP ROLE regress_pgpool_plain;
 SELECT count(*) FROM pg_language WHERE lanname LIKE 'plpython%';
 CREATE EXTENSION pgpool_recovery;
 
--- The functions that Pgpool-II calls.
+-- The functions that Pgpool-II calls, and those for people.
 SELECT p.oid::regprocedure AS function, pg_get_function_arguments(p.oid) AS arguments,
        p.prorettype::regtype AS result, p.proisstrict AS strict, p.provolatile AS volatile,
        p.proparallel AS parallel, p.prosecdef AS definer

@@ -13,6 +13,7 @@ SELECT pgpool_recovery('regress_pgpool', 'host', '/data', '5432', 1, '5433', 'pr
 SELECT pgpool_remote_start('host', '/data');
 SELECT pgpool_pgctl('status', '');
 SELECT pgpool_switch_xlog('/tmp');
+SELECT pgpool_recovery_plan('host', '/data', '5432', 1, '5433', 'primary');
 RESET ROLE;
 
 -- No function of the extension is left to everybody.

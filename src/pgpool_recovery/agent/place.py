@@ -2,6 +2,7 @@
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from pgpool_recovery.plan.facts import FileIdentity, Filesystem, PlaceFacts
@@ -110,10 +111,18 @@ def filesystem_of(path: Path) -> Filesystem:
 
 
 def size_of(directory: Path) -> int:
-    """Return the bytes on disk of all files below a directory; follows no link."""
+    """Return the bytes on disk of all files below a directory; follows no link.
+
+    Of a server that runs, files go while we look (test_files_that_go_meanwhile_are_not_counted).
+    """
     total = 0
-    for entry in os.scandir(directory):
-        total += entry.stat(follow_symlinks=False).st_blocks * BLOCK_BYTES
+    try:
+        entries = list(os.scandir(directory))
+    except FileNotFoundError:
+        return 0
+    for entry in entries:
+        with suppress(FileNotFoundError):
+            total += entry.stat(follow_symlinks=False).st_blocks * BLOCK_BYTES
         if entry.is_dir(follow_symlinks=False):
             total += size_of(Path(entry.path))
     return total

@@ -40,6 +40,13 @@ class Tidy:
 
 
 @dataclass(frozen=True)
+class IsTidy:
+    """Say whether `Tidy` would find nothing to do; changes nothing."""
+
+    data_directory: str
+
+
+@dataclass(frozen=True)
 class Observe:
     """Learn all there is to know about a data directory; changes nothing."""
 
@@ -207,6 +214,7 @@ class Ping:
 
 Request = (
     Tidy
+    | IsTidy
     | Observe
     | TryLogins
     | LookForBackup

@@ -27,6 +27,7 @@ from pgpool_recovery.agent.protocol import (
     DiscardOld,
     Finish,
     Greeting,
+    IsTidy,
     LookForBackup,
     MakeIndependent,
     Message,
@@ -126,6 +127,8 @@ class Agent:
         match request:
             case Tidy(data_directory):
                 swap.tidy(Path(data_directory).resolve())
+            case IsTidy(data_directory):
+                return swap.is_tidy(Path(data_directory).resolve())
             case Observe():
                 return observe(request, self._stop)
             case TryLogins():

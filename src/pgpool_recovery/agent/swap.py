@@ -22,6 +22,7 @@ from pgpool_recovery.agent.workspace import (
     discard,
     entries,
     finish_removal,
+    has_condemned,
     has_old,
     make_directory,
     put_in_place,
@@ -55,6 +56,20 @@ def tidy(data_directory: Path) -> None:
                 _tidy(_read_places(workspace), workspace)
             finally:
                 lock.unlock(held)
+
+
+def is_tidy(data_directory: Path) -> bool:
+    """Say whether no removal and no swap was interrupted, and nothing whole is out of its place.
+
+    A half copy beside the data changes no plan.
+    """
+    return not any(
+        (workspace / SWAPPING).exists()
+        or taken(workspace) in (WHOLE, DONE)
+        or any(has_condemned(place) for place in _read_places(workspace))
+        for workspace in workspaces_of(data_directory)
+        if (workspace / PLACES).exists()
+    )
 
 
 def _tidy(places: tuple[Place, ...], workspace: Path) -> None:

@@ -98,6 +98,11 @@ def remove_contents(place: Place) -> None:
     remove(condemned)
 
 
+def has_condemned(place: Place) -> bool:
+    """Say whether a removal was interrupted."""
+    return _within(place, "condemned").exists()
+
+
 def finish_removal(place: Place) -> None:
     """Go on with a removal that was interrupted."""
     condemned = _within(place, "condemned")

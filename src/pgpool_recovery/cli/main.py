@@ -3,6 +3,13 @@
 import sys
 from collections.abc import Sequence
 
+STAGES = (
+    "recovery_1st_stage",
+    "recovery_2nd_stage",
+    "pgpool_remote_start",
+    "pgpool_recovery_plan",
+)
+
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command that the words name and return its exit status."""
@@ -12,7 +19,7 @@ def main(words: Sequence[str] | None = None) -> int:
         from pgpool_recovery.agent.serve import main as serve
 
         return serve()
-    if first in ("recovery_1st_stage", "recovery_2nd_stage", "pgpool_remote_start"):
+    if first in STAGES:
         from pgpool_recovery.cli.stage import run_stage
 
         return run_stage(first, rest)

@@ -8,6 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from pgpool_recovery.cli.psql import as_psql
 from pgpool_recovery.config.load import load_settings, settings_file
@@ -34,6 +35,8 @@ def run_stage(name: str, words: Sequence[str]) -> int:
             _first_stage(words)
         elif name == "pgpool_remote_start":
             _remote_start(words)
+        elif name == "pgpool_recovery_plan":
+            _plan(words)
         else:
             _second_stage(words)
     except RecoveryError as error:
@@ -86,6 +89,13 @@ def _start(target: Target, settings: Settings, *, leads_to: str) -> None:
         start(recorded.target, settings, recorded.emit)
 
 
+def _plan(words: Sequence[str]) -> None:
+    from pgpool_recovery.dry_run import foresee
+
+    request = parse_first_stage(words, own_port=_own_port())
+    answer(foresee(request, load_settings(settings_file(None))))
+
+
 def _own_port() -> int:
     """Return the port of the server that called, as libpq finds it too."""
     return parse_port(os.environ.get("PGPORT") or DEFAULT_PORT)
@@ -109,6 +119,14 @@ def _telling(name: str) -> Callable[[Event], None]:
 def say(line: str) -> None:
     """Write a line that is to be read now."""
     print(line, flush=True)
+
+
+def answer(document: dict[str, Any]) -> None:
+    """Tell what was asked: as a record to the server that called, else as text in JSON."""
+    if CALLED_BY_SERVER in os.environ:
+        say(RECORD_SEPARATOR + json.dumps({"answer": document}))
+    else:
+        say(json.dumps(document, indent=2))
 
 
 def fail(error: RecoveryError) -> int:

@@ -16,6 +16,7 @@ PURPOSES = {
     "recovery_1st_stage": "bring the node that is recovered to where the primary is",
     "recovery_2nd_stage": "let the node, which follows by then, go on by itself",
     "pgpool_remote_start": "start the server of the recovered node",
+    "pgpool_recovery_plan": "say what a recovery of a node would do",
 }
 
 
@@ -49,7 +50,7 @@ def _script(name: str, purpose: str, settings_file: Path | None) -> bytes:
     command = " ".join(shlex.quote(word) for word in own_command())
     return (
         "#!/bin/sh\n"
-        f"# {OURS.decode()} Version {__version__}. Pgpool-II has it called to {purpose}.\n"
+        f"# {OURS.decode()} Version {__version__}. It is called to {purpose}.\n"
         f'{setting}exec {command} {name} "$@"\n'
     ).encode()
 

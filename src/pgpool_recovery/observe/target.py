@@ -29,13 +29,19 @@ def observe_target(
     request: RecoveryRequest,
     primary: PrimaryFacts,
     settings: Settings,
+    *,
+    tidies: bool = True,
 ) -> Facts:
-    """Return all facts: those of the target are asked for with the primary's in mind."""
+    """Return all facts: those of the target are asked for with the primary's in mind.
+
+    `tidies`: what an interrupted run left half done is put in order before.
+    """
     is_local = is_this_host(request.target.host)
     patience = settings.timeout.observe_s
     node = settings.of_target(request.target)
     directory = request.target.data_directory
-    agent.ask(Tidy(directory), type(None), timeout_s=settings.timeout.step_s)
+    if tidies:
+        agent.ask(Tidy(directory), type(None), timeout_s=settings.timeout.step_s)
     wanted = Observe(
         data_directory=directory,
         major=primary.major,

@@ -166,15 +166,20 @@ def test_promise_4_interrupted_swap_is_put_back(
         return made
 
     numbers = itertools.count()
-    seen = set()
+    seen, tidiness = set(), set()
     for target in crashes(monkeypatch, again, lambda target: swap.swap(target.places)):
+        was_tidy, before = swap.is_tidy(target.data), target.contents()
         swap.tidy(target.data)
         contents = target.contents()
+        assert not was_tidy or contents == before, "it was said that there was nothing to do"
+        assert swap.is_tidy(target.data)
+        tidiness.add(was_tidy)
         seen.add(contents[0] == OLD)
         if contents != (OLD, SPACE_OLD):
             assert contents == (NEW | {"backup_label": "new"}, SPACE_NEW)
             assert _read(Path(target.places.data.old)) == OLD
     assert True in seen
+    assert tidiness == {True, False}
 
 
 @pytest.mark.parametrize("is_inside", [False, True])
@@ -213,7 +218,9 @@ def test_promise_4_interrupted_removal_is_finished_and_own_files_survive(
 
     numbers = itertools.count()
     for target in crashes(monkeypatch, again, lambda made: swap.remove_old_data(made.places)):
+        was_tidy, before = swap.is_tidy(target.data), target.contents()
         swap.tidy(target.data)
+        assert not was_tidy or target.contents() == before
         assert target.contents()[0] in (OLD, {})
         own = own_files.own_directory(target.data)
         assert (own / "postgresql.conf").read_text() == "own"

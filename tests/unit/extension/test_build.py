@@ -7,6 +7,7 @@ import pytest
 
 BODIES = [
     "run_script(plpy, SD, supervisor_program, function_name, script_name, arguments)",
+    "ask_script(plpy, SD, supervisor_program, script_name, arguments)",
     "pg_ctl(plpy, SD, supervisor_program, action, argument)",
 ]
 

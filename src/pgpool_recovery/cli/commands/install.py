@@ -33,8 +33,9 @@ def install(
     pg_config
         The pg_config of a server to install the extension for. Can be given more than once.
     data_directory
-        A data directory to install recovery_1st_stage, recovery_2nd_stage and
-        pgpool_remote_start in; run it as the owner of the directory. Can be given more than once.
+        A data directory to install recovery_1st_stage, recovery_2nd_stage, pgpool_remote_start
+        and pgpool_recovery_plan in; run it as the owner of the directory.
+        Can be given more than once.
     config
         The settings file that these stage commands read, in place of /etc/pgpool-recovery.toml.
         By default the one that PGPOOL_RECOVERY_CONFIG names now, if it does.

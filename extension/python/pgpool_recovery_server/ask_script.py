@@ -1,0 +1,44 @@
+"""Ask a script of the data directory: pgpool_recovery_plan()."""
+
+from .outcome import INTERNAL_ERROR, Failure, failed, success
+from .run_script import environment, why
+from .script_file import find_script
+from .server import Server
+from .supervised_run import SupervisedRun
+
+
+def ask_script(plpy, session, supervisor_program, script_name, arguments):
+    """Run the script that bears the function's own name and return the row with its answer.
+
+    The parameters are those of run_script(). Nobody but a person reads what comes of it, so a
+    failure is the error itself and not told as a warning before.
+    """
+    server = Server(plpy, session)
+    try:
+        server.refuse_on_standby(script_name)
+        script = find_script(server.facts["data_directory"], script_name)
+        ended = SupervisedRun(server, session, supervisor_program).run(
+            [script] + arguments, environment(server)
+        )
+        return success(True, server.in_encoding(answer_of(script_name, ended)))
+    except Failure as cause:
+        return failed(cause)
+
+
+def answer_of(script_name, ended):
+    """Return the answer; raises Failure when the script failed or said none."""
+    if ended.record is not None:
+        raise Failure(
+            ended.record["message"],
+            detail=ended.record.get("detail"),
+            hint=ended.record.get("hint"),
+            sqlstate=ended.record.get("sqlstate", INTERNAL_ERROR),
+        )
+    if ended.status != 0:
+        raise why(script_name, ended)
+    if ended.document is None:
+        raise Failure(
+            'script "%s" gave no answer' % script_name,
+            hint='Run "pgpool-recovery install" on this host.',
+        )
+    return ended.document

@@ -1,0 +1,71 @@
+-- The functions that ask a script: its words, its answer, and what is said when there is none.
+CREATE EXTENSION pgpool_recovery;
+\set SHOW_CONTEXT never
+
+-- Scripts of ours that are there are put aside.
+COPY (SELECT) TO PROGRAM 'cat > /dev/null
+    for name in plan check; do
+        test ! -e pgpool_recovery_$name || mv pgpool_recovery_$name regress_saved_$name; done';
+
+-- Without a script there is no answer.
+DO $$
+DECLARE
+    message text;
+    hint text;
+BEGIN
+    PERFORM pgpool_recovery_plan('host', '/data', '5432', 1, '5433', 'primary');
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
+    RAISE NOTICE '%', replace(message, current_setting('data_directory'), '<data directory>');
+    RAISE NOTICE '%', hint;
+END
+$$;
+
+-- The words are those of pgpool_recovery(); an answer is JSON on one line.
+COPY (SELECT unnest(ARRAY['#!/bin/sh', 'test "$1" = "$PWD" && shift', 'echo "words: $*"',
+    'printf ''\036{"answer": {"version": 1, "possible": true, "name": "%s"}}\n'' ünïcode']))
+    TO PROGRAM 'cat > pgpool_recovery_plan; chmod 700 pgpool_recovery_plan'
+    (FORMAT csv, QUOTE E'\x01', DELIMITER E'\x02');
+SELECT pgpool_recovery_plan('host', '/data $(false)', '5432', 1, '5433', 'primary');
+SELECT pgpool_recovery_plan('host', '/data', '5432', NULL, '5433', 'primary') IS NULL AS nothing;
+
+-- A failure in parts is the error itself, with its SQLSTATE.
+COPY (SELECT unnest(ARRAY['#!/bin/sh',
+    'printf ''\036{"message": "settings file /etc/x has 1 error", "detail": "It says so.", ''',
+    'printf ''"hint": null, "target": "untouched", "sqlstate": "F0000"}\n''', 'exit 3']))
+    TO PROGRAM 'cat > pgpool_recovery_plan; chmod 700 pgpool_recovery_plan'
+    (FORMAT csv, QUOTE E'\x01', DELIMITER E'\x02');
+DO $$
+DECLARE
+    code text;
+    message text;
+    detail text;
+BEGIN
+    PERFORM pgpool_recovery_plan('host', '/data', '5432', 1, '5433', 'primary');
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
+        detail = PG_EXCEPTION_DETAIL;
+    RAISE EXCEPTION '% % %', code, message, detail USING ERRCODE = code;
+END
+$$;
+
+-- One that fails otherwise, or says nothing that could be read.
+COPY (SELECT unnest(ARRAY['#!/bin/sh', 'echo no', 'exit 3']))
+    TO PROGRAM 'cat > pgpool_recovery_plan; chmod 700 pgpool_recovery_plan';
+SELECT pgpool_recovery_plan('host', '/data', '5432', 1, '5433', 'primary');
+COPY (SELECT unnest(ARRAY['#!/bin/sh', 'printf ''\036{"answer": {\n''']))
+    TO PROGRAM 'cat > pgpool_recovery_plan; chmod 700 pgpool_recovery_plan'
+    (FORMAT csv, QUOTE E'\x01');
+SELECT pgpool_recovery_plan('host', '/data', '5432', 1, '5433', 'primary');
+
+-- statement_timeout ends it.
+COPY (SELECT unnest(ARRAY['#!/bin/sh', 'exec sleep 60']))
+    TO PROGRAM 'cat > pgpool_recovery_plan; chmod 700 pgpool_recovery_plan';
+SET statement_timeout = '300ms';
+SELECT pgpool_recovery_plan('host', '/data', '5432', 1, '5433', 'primary');
+RESET statement_timeout;
+
+COPY (SELECT) TO PROGRAM 'cat > /dev/null; rm -f pgpool_recovery_plan pgpool_recovery_check
+    for name in plan check; do
+        test ! -e regress_saved_$name || mv regress_saved_$name pgpool_recovery_$name; done';
+DROP EXTENSION pgpool_recovery;

@@ -1,0 +1,50 @@
+"""The story without its end: observe and plan. Nothing is changed on any host."""
+
+from dataclasses import replace
+from typing import Any
+
+from pgpool_recovery.agent.protocol import IsTidy
+from pgpool_recovery.config.settings import Settings
+from pgpool_recovery.domain.error import Busy, Refused, Unreachable
+from pgpool_recovery.domain.event import Event
+from pgpool_recovery.domain.node import RecoveryRequest
+from pgpool_recovery.observe.link import measure_link
+from pgpool_recovery.observe.primary import observe_primary
+from pgpool_recovery.observe.target import observe_target
+from pgpool_recovery.plan.ladder import make_plan
+from pgpool_recovery.plan.outlook import failure_as_json, plan_as_json
+from pgpool_recovery.plan.stop import once_lost
+from pgpool_recovery.recovery import depends_on_link
+from pgpool_recovery.run.parties import agent_of, naming, own_server
+
+
+def foresee(request: RecoveryRequest, settings: Settings) -> dict[str, Any]:
+    """Return what a recovery of the target would do now, as plan/outlook.py has it.
+
+    A server of the target that runs is taken for one that has just been lost. Whatever keeps a
+    recovery from beginning, a host that cannot be reached too, is a reason why there is no plan.
+    """
+    try:
+        with naming(request.target):
+            return _foresee(request, settings)
+    except (Refused, Unreachable, Busy) as error:
+        return failure_as_json(request.target.node_id, error)
+
+
+def _foresee(request: RecoveryRequest, settings: Settings) -> dict[str, Any]:
+    target = request.target
+    with own_server(settings) as connection, agent_of(target, settings, _pay_no_heed) as agent:
+        primary = observe_primary(connection)
+        patience = settings.agent.answer_s
+        is_tidy = agent.ask(IsTidy(target.data_directory), bool, timeout_s=patience)
+        facts = observe_target(connection, agent, request, primary, settings, tidies=False)
+        lost = once_lost(facts)
+        plan = make_plan(target, lost, settings.policy)
+        if depends_on_link(plan, target):
+            lost = replace(lost, link_bytes_per_s=measure_link(agent, timeout_s=patience))
+            plan = make_plan(target, lost, settings.policy)
+    return plan_as_json(target, facts, plan, is_tidy=is_tidy)
+
+
+def _pay_no_heed(_event: Event) -> None:
+    """Take an event of the agent; what is asked here has none worth telling."""

@@ -1,0 +1,89 @@
+"""What a recovery would do, as plain data for every reader: version 1 of the plan's JSON."""
+
+from typing import Any
+
+from pgpool_recovery.domain.error import RecoveryError
+from pgpool_recovery.domain.node import NodeId, Target
+from pgpool_recovery.plan.attach import streams
+from pgpool_recovery.plan.facts import Facts
+from pgpool_recovery.plan.plan import Plan
+from pgpool_recovery.plan.rejection import Rejection
+
+VERSION = 1
+NOT_TIDY = (
+    "an earlier recovery was interrupted; what it left half done is put in order first, "
+    "and the plan may be another then"
+)
+
+
+def plan_as_json(
+    target: Target, facts: Facts, made: Plan | tuple[Rejection, ...], *, is_tidy: bool
+) -> dict[str, Any]:
+    """Return the plan, or every reason why there is none, in JSON types."""
+    head = {
+        "version": VERSION,
+        "node_id": target.node_id,
+        "target_runs": facts.target.server_pid is not None,
+        "target_streams": facts.target.server_pid is not None and streams(facts),
+        "possible": isinstance(made, Plan),
+    }
+    further = [] if is_tidy else [NOT_TIDY]
+    if not isinstance(made, Plan):
+        reasons = [reason_as_json(reason) for reason in made]
+        return {
+            **head,
+            "reasons": reasons,
+            "exit_status": made[0].kind.exit_status,
+            "notes": further,
+        }
+    sentences = [*made.sentences(), *(f"note: {note}" for note in further)]
+    return {**head, "sentences": sentences, **_plan(made), "notes": [*made.notes, *further]}
+
+
+def failure_as_json(node_id: NodeId | None, error: RecoveryError) -> dict[str, Any]:
+    """Return the failure that keeps anybody from making a plan, as the reason why there is none."""
+    reason = {"message": error.message, "detail": error.detail, "hint": error.hint}
+    return {
+        "version": VERSION,
+        "node_id": node_id,
+        "target_runs": None,
+        "target_streams": None,
+        "possible": False,
+        "reasons": [reason],
+        "exit_status": error.exit_status,
+        "notes": [],
+    }
+
+
+def reason_as_json(reason: Rejection) -> dict[str, str | None]:
+    """Return a reason in its parts."""
+    return {"message": reason.message, "detail": reason.detail, "hint": reason.hint}
+
+
+def _plan(plan: Plan) -> dict[str, Any]:
+    final = plan.point_of_no_return
+    return {
+        "method": str(plan.method),
+        "summary": plan.summary,
+        "moved_bytes": plan.moved_bytes,
+        "old_data": plan.old_data.value,
+        "slot_name": plan.slot_name,
+        "needs": [
+            {
+                "path": room.path,
+                "needed_bytes": room.needed_bytes,
+                "free_bytes": room.free_bytes,
+                "freed_bytes": room.freed_bytes,
+            }
+            for room in plan.needs
+        ],
+        "steps": [
+            {"number": number, "sentence": str(step), "touches": step.touches.value}
+            for number, step in enumerate(plan.steps, start=1)
+        ],
+        "point_of_no_return": None if final is None else plan.steps.index(final) + 1,
+        "passed_over": [
+            {"method": str(over.method), "reasons": [reason_as_json(r) for r in over.reasons]}
+            for over in plan.passed_over
+        ],
+    }

@@ -1,0 +1,1 @@
+"""What is told of a recovery before it is needed, on real clusters."""

@@ -1,0 +1,45 @@
+"""Ask a cluster's primary, and see that the question has left nothing behind."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.harness.cluster import Cluster
+from tests.harness.postgresql import Server
+from tests.harness.psql import quoted
+
+WRITTEN_BY_ITSELF = ("pg_wal", "pg_stat", "pg_stat_tmp", "base")
+
+
+def plan(cluster: Cluster, node_id: int) -> dict[str, Any]:
+    """Return the plan for a node, as the primary's function gives it."""
+    primary, node = cluster.primary, cluster.node(node_id)
+    words = (
+        str(node.machine.address),
+        str(node.data_directory),
+        str(primary.port),
+        str(node_id),
+        str(node.port),
+        str(primary.machine.address),
+    )
+    arguments = ", ".join(map(quoted, words))
+    [[made]] = primary.sql(f"SELECT pgpool_recovery_plan({arguments})")
+    return dict(json.loads(made))
+
+
+def fingerprint(server: Server) -> dict[str, tuple[int, int]]:
+    """Return size and time of every file of a stopped server's directory, and beside it."""
+    return {
+        name: (path.lstat().st_size, path.lstat().st_mtime_ns)
+        for name, path in _files(server).items()
+    }
+
+
+def names(server: Server) -> set[str]:
+    """Return the names of the files of a server that runs, without those that it makes itself."""
+    return {name for name in _files(server) if not set(Path(name).parts) & set(WRITTEN_BY_ITSELF)}
+
+
+def _files(server: Server) -> dict[str, Path]:
+    parent = server.machine.path(Path(server.data_directory).parent)
+    return {str(path.relative_to(parent)): path for path in sorted(parent.rglob("*"))}
