@@ -89,8 +89,9 @@ class PlainLines(Quiet):
         match event:
             case PlanRead(plan=plan):
                 self._plan = plan.sentences
+            case Asked(is_on_record=is_on_record):
+                self._has_record = is_on_record
             case Happened(event=recorded):
-                self._has_record = True
                 if recorded.kind == PLAN_MADE and _is_known(recorded.line, self._plan):
                     return
             case Said() if self._has_record:

@@ -26,10 +26,14 @@ class Remarked:
 
 @dataclass(frozen=True)
 class Asked:
-    """Pgpool-II, or the primary itself, was asked for the recovery; from now on it runs there."""
+    """Pgpool-II, or the primary itself, was asked for the recovery; from now on it runs there.
+
+    `is_on_record`: what happens will be told from the record.
+    """
 
     node_id: NodeId
     of: str
+    is_on_record: bool
 
 
 @dataclass(frozen=True)

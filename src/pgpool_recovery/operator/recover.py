@@ -165,7 +165,8 @@ def carry_out(job: Job, follower: Follower | None, desk: Desk) -> Run | None:
     node_id = job.node.node_id
     running = job.running()
     running.start()
-    desk.tell(Asked(node_id, "the primary" if job.pool is None else "Pgpool-II"))
+    whom = "the primary" if job.pool is None else "Pgpool-II"
+    desk.tell(Asked(node_id, whom, follower is not None))
     has_ended = False
     while not has_ended:
         has_ended = running.has_ended(within_s=LOOK_EVERY_S)

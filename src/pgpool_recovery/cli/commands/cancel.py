@@ -13,6 +13,7 @@ CANCEL_WITHIN_S = 60.0
 
 def cancel(
     node: str,
+    /,
     *,
     within: Annotated[float, Parameter(name="--within")] = CANCEL_WITHIN_S,
     as_json: AsJson = False,

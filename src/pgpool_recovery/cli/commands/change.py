@@ -15,7 +15,7 @@ Yes = Annotated[bool, Parameter(name=["--yes", "-y"])]
 
 
 def attach(
-    node: str, *, force: bool = False, as_json: AsJson = False, where: Where | None = None
+    node: str, /, *, force: bool = False, as_json: AsJson = False, where: Where | None = None
 ) -> None:
     """Let Pgpool-II use a node, and wait until it does.
 
@@ -39,6 +39,7 @@ def attach(
 
 def detach(
     node: str,
+    /,
     *,
     gracefully: bool = False,
     yes: Yes = False,
@@ -73,6 +74,7 @@ def detach(
 
 def promote(
     node: str,
+    /,
     *,
     switchover: bool = False,
     gracefully: bool = False,

@@ -13,6 +13,7 @@ LAST = 20
 
 def history(
     run: int | None = None,
+    /,
     *,
     last: Annotated[int, Parameter(name=["--last", "-n"])] = LAST,
     as_json: AsJson = False,

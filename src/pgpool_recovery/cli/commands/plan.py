@@ -5,7 +5,7 @@ from pgpool_recovery.cli.where import Where
 from pgpool_recovery.domain.node import parse_node_id
 
 
-def plan(node: str, *, as_json: AsJson = False, where: Where | None = None) -> int:
+def plan(node: str, /, *, as_json: AsJson = False, where: Where | None = None) -> int:
     """Show what a recovery of a node would do, and why it does not move less.
 
     Nothing is changed. The exit status is 4 when no recovery is possible; then every reason is
@@ -17,7 +17,7 @@ def plan(node: str, *, as_json: AsJson = False, where: Where | None = None) -> i
         The node, up or down.
     """
     from pgpool_recovery.cli.output import show_failure
-    from pgpool_recovery.cli.render.document import line
+    from pgpool_recovery.cli.render.document import document
     from pgpool_recovery.cli.render.lines import plan_lines
     from pgpool_recovery.operator.plan import read_plan
 
@@ -26,7 +26,7 @@ def plan(node: str, *, as_json: AsJson = False, where: Where | None = None) -> i
     found = read_plan(primary, cluster.node(parse_node_id(node)), within_s=settings.pgpool.plan_s)
     refusal = None if found.is_possible else found.refusal()
     if as_json:
-        say(line(plan=found.document))
+        say(document(plan=found.document))
     elif refusal is not None:
         show_failure(refusal)
     else:

@@ -7,6 +7,7 @@ from pgpool_recovery.domain.node import parse_node_id
 
 def watch(
     node: str | None = None,
+    /,
     *,
     as_json: AsJson = False,
     as_events: AsEvents = False,

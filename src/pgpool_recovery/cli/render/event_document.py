@@ -18,7 +18,8 @@ from pgpool_recovery.operator.event import (
 EVENTS = {
     "plan": "what the recovery will do; `plan` is the document of `plan`",
     "remark": "`sentence`: something to know that does not stand in the way",
-    "asked": "the recovery was asked for, of `of`; from now on it goes on without this command",
+    "asked": "the recovery was asked for, of `of`; from now on it goes on without this command. "
+    "`is_on_record`: there will be `recorded` events",
     "recorded": "an event of the run `run_id`: `number`, `at`, `kind`, `line` and `data`",
     "progress": "how far the current step is: `progress`, as in `watch`",
     "said": "`line`: a line of Pgpool-II, or a notice of the primary",
@@ -39,8 +40,9 @@ def event_parts(event: OperatorEvent) -> dict[str, Any]:
             return {"event": "plan", "node_id": node_id, "plan": plan.document}
         case Remarked(sentence, node_id):
             return {"event": "remark", "node_id": node_id, "sentence": sentence}
-        case Asked(node_id, of):
-            return {"event": "asked", "node_id": node_id, "of": of}
+        case Asked(node_id, of, is_on_record):
+            parts = {"node_id": node_id, "of": of, "is_on_record": is_on_record}
+            return {"event": "asked", **parts}
         case Happened(node_id, run_id, recorded):
             return {
                 "event": "recorded",
@@ -53,8 +55,8 @@ def event_parts(event: OperatorEvent) -> dict[str, Any]:
         case Said(node_id, text):
             return {"event": "said", "node_id": node_id, "line": text}
         case Outcome():
-            parts = outcome_parts(event)
-            return {"event": "ended", "node_id": event.node_id, "recovery": parts}
+            ended = outcome_parts(event)
+            return {"event": "ended", "node_id": event.node_id, "recovery": ended}
 
 
 def outcome_parts(outcome: Outcome) -> dict[str, Any]:

@@ -1,0 +1,262 @@
+"""The screens: facts in, text out."""
+
+import re
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from pgpool_recovery.cli.leave import going_on
+from pgpool_recovery.cli.psql import as_psql
+from pgpool_recovery.cli.render.check import check_lines
+from pgpool_recovery.cli.render.history import cancelled_text, history_lines, run_lines
+from pgpool_recovery.cli.render.lines import lines_of, outcome_text, plan_lines
+from pgpool_recovery.cli.render.status import status_lines
+from pgpool_recovery.cli.screen import LiveTerminal, PlainLines
+from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
+from pgpool_recovery.domain.node import NodeId
+from pgpool_recovery.operator.event import (
+    Asked,
+    Happened,
+    Moved,
+    OperatorEvent,
+    Outcome,
+    PlanRead,
+    Remarked,
+    Said,
+)
+from pgpool_recovery.operator.plan import PlannedRecovery
+from pgpool_recovery.operator.primary import Answer
+from pgpool_recovery.operator.readiness import Finding, in_order, status_of
+from pgpool_recovery.operator.record import Recorded
+from pgpool_recovery.operator.status import Status, node_status
+from tests.unit.cli import facts
+from tests.unit.cli.golden import assert_golden
+
+TARGET = NodeId(2)
+
+
+def text(lines: list[str]) -> str:
+    return "\n".join(lines) + "\n"
+
+
+def test_status() -> None:
+    """A primary, a standby that Pgpool-II does not use, and a node that is being recovered."""
+    cluster = facts.cluster(
+        facts.info(0, "up", "primary"),
+        facts.info(1, "down", "standby"),
+        facts.info(2, "down", "standby"),
+    )
+    no_answer = Unreachable("could not connect to node 2 (server2:5432)", detail="timeout expired")
+    answers = (
+        facts.answer(0, is_in_recovery=False, receiver=None, slot_name=None),
+        facts.answer(1),
+        Answer(facts.NODES[2], None, no_answer),
+    )
+    streams, slots = [facts.stream(1)], [facts.slot("pgpool_node_1")]
+    slots.append(facts.slot("pgpool_node_2", is_active=False, kept_bytes=5 * 2**30))
+    nodes = tuple(
+        node_status(each, cluster, facts.NODES[0], streams, slots, [facts.running()])
+        for each in answers
+    )
+    assert_golden("status", text(status_lines(Status("the local socket", 0, nodes))))
+
+
+def test_status_of_what_is_wrong() -> None:
+    """No primary but two; the standby does not stream, and its slot has lost its WAL."""
+    cluster = facts.cluster(
+        facts.info(0, "up", "primary"),
+        facts.info(1, "up", "standby"),
+        facts.info(2, "quarantine", "standby"),
+    )
+    refused = Unreachable("could not connect to node 2 (server2:5432)", detail="no route to host")
+    answers = (
+        facts.answer(0, is_in_recovery=False, receiver=None, slot_name=None),
+        facts.answer(1, is_in_recovery=False, receiver=None, slot_name=None),
+        Answer(facts.NODES[2], None, refused),
+    )
+    slots = [facts.slot("pgpool_node_2", is_active=False, wal_status="lost", kept_bytes=0)]
+    nodes = tuple(node_status(each, cluster, facts.NODES[0], [], slots, []) for each in answers)
+    remarks = ("running recoveries cannot be seen: the extension has no record of recoveries",)
+    assert_golden("status_wrong", text(status_lines(Status("server9", 0, nodes, remarks))))
+
+
+def test_plan() -> None:
+    assert_golden("plan", text(plan_lines(facts.plan())))
+
+
+def test_plan_that_is_not_possible() -> None:
+    refusal = PlannedRecovery(facts.NODES[2], facts.IMPOSSIBLE).refusal()
+    assert (type(refusal), refusal.exit_status) == (Refused, 4)
+    assert_golden("plan_impossible", as_psql(refusal) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("changes", "destroys"),
+    [
+        ({}, True),
+        ({"point_of_no_return": None}, True),
+        ({"point_of_no_return": None, "old_data": "there is no old data"}, False),
+        (
+            {
+                "point_of_no_return": None,
+                "old_data": "the data directory stays where it is, and nothing in it is replaced",
+            },
+            False,
+        ),
+        (
+            {
+                "point_of_no_return": None,
+                "old_data": "the old data stays until the new server runs",
+            },
+            True,
+        ),
+    ],
+)
+def test_what_is_asked(changes: dict[str, object], destroys: bool) -> None:  # noqa: FBT001
+    assert facts.plan(**changes).destroys is destroys
+
+
+def test_check() -> None:
+    findings = in_order(
+        [
+            Finding("ok", 0, "would come back by catch-up, at once"),
+            Finding("warning", None, "no data checksums", "Without them nothing can be rewound."),
+            Finding("error", 2, "ssh from server0 is refused", "Add the key of server0."),
+            Finding("warning", 1, "slot pgpool_node_1 keeps 9 GB", None),
+        ]
+    )
+    assert_golden("check", text(check_lines(findings)))
+    assert status_of(findings, strict=False) == 4
+    assert status_of(findings[1:], strict=False) == 0
+    assert status_of(findings[1:], strict=True) == 4
+
+
+def test_history() -> None:
+    assert_golden("history", text(history_lines([facts.run(), facts.FAILED])))
+    assert history_lines([]) == ["no recovery is on record"]
+
+
+def test_one_run() -> None:
+    plan = ["plan: basebackup: a full copy, about 120 GB", "there is no old data"]
+    assert_golden("history_run", text(run_lines(facts.FAILED, plan, facts.EVENTS)))
+
+
+def test_cancelled() -> None:
+    cancelled = facts.run(state="cancelled", target_state="untouched")
+    said = cancelled_text(facts.NODES[2], cancelled)
+    assert said == "the recovery of node 2 has ended (cancelled); target untouched"
+
+
+def test_leaving() -> None:
+    both = [going_on(TARGET, without_pgpool=False), going_on(TARGET, without_pgpool=True)]
+    assert_golden("leaving", text(both))
+
+
+ALL: list[OperatorEvent] = [
+    PlanRead(TARGET, facts.plan()),
+    Remarked("nothing is put on record", TARGET),
+    Asked(TARGET, "Pgpool-II", is_on_record=True),
+    Said(TARGET, "starting recovering node 2"),
+    Happened(
+        TARGET,
+        7,
+        Recorded(1, facts.BEGAN, "plan_made", "\n".join(facts.PLAN["sentences"]), {}),
+    ),
+    Happened(TARGET, 7, facts.EVENTS[1]),
+    Moved(facts.running()),
+    Outcome(
+        TARGET,
+        "node 2",
+        83.0,
+        None,
+        7,
+        "incremental",
+        300 * 2**20,
+        is_attached=True,
+        is_streaming=True,
+    ),
+]
+
+
+def test_recover_in_plain_lines() -> None:
+    """The plan is told once, Pgpool-II's own lines are not needed, and progress now and then."""
+    said: list[str] = []
+    now = 0.0
+    screen = PlainLines(said.append, clock=lambda: now)
+    for event in ALL:
+        now += 6
+        screen.tell(event)
+    assert_golden("recover", text(said))
+
+
+def test_recover_without_record() -> None:
+    said: list[str] = []
+    screen = PlainLines(said.append, clock=lambda: 0.0)
+    screen.tell(Asked(TARGET, "Pgpool-II", is_on_record=False))
+    screen.tell(Said(TARGET, "starting recovering node 2"))
+    assert said[-1] == "starting recovering node 2"
+
+
+def test_failure_on_a_screen(capsys: pytest.CaptureFixture[str]) -> None:
+    said: list[str] = []
+    failure = facts.FAILED.failure()
+    assert failure is not None
+    screen = PlainLines(said.append, clock=lambda: 0.0)
+    screen.tell(Outcome(TARGET, "node 2", 83.0, failure))
+    assert said == []
+    assert_golden("recover_failure", capsys.readouterr().err)
+
+
+def test_summary() -> None:
+    outcomes = [
+        Outcome(
+            NodeId(1),
+            "node 1",
+            4.0,
+            None,
+            8,
+            "catch-up",
+            2**20,
+            is_attached=True,
+            is_streaming=True,
+        ),
+        Outcome(TARGET, "node 2", 83.0, facts.FAILED.failure()),
+        Outcome(NodeId(3), "node 3", 3.0, is_attached=True, is_streaming=True),
+    ]
+    assert_golden("summary", text(list(map(outcome_text, outcomes))))
+
+
+@pytest.mark.parametrize("event", ALL, ids=lambda event: type(event).__name__)
+def test_every_event_has_a_line(event: OperatorEvent) -> None:
+    assert all(lines_of(event))
+
+
+def test_interrupted() -> None:
+    failure = facts.run(state="interrupted").failure()
+    assert failure is not None
+    assert failure.exit_status == 8
+    assert "was interrupted" in failure.message
+
+
+def test_every_exit_status_comes_back_from_the_record() -> None:
+    for status in range(2, 10):
+        failure = facts.run(state="failed", exit_status=status, message="m").failure()
+        assert isinstance(failure, RecoveryError)
+        assert failure.exit_status == status
+
+
+def test_live_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lines stay, the bar goes, and NO_COLOR is kept to."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    written = StringIO()
+    console = Console(file=written, force_terminal=True, width=100)
+    with LiveTerminal(console) as screen:
+        for event in ALL:
+            screen.tell(event)
+    shown = written.getvalue()
+    for line in ("step 1 of 6: reserve it", "node 2 is back: up in Pgpool-II and streaming"):
+        assert line in shown
+    assert "copy about 120 GB" in shown
+    assert not re.search(r"\x1b\[[0-9;]*3[0-9]m", shown), "a colour"
+    assert shown.endswith("(incremental, 300 MB moved, 1 min 23 s)\n")
