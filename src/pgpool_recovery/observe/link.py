@@ -4,6 +4,7 @@ import time
 
 from pgpool_recovery.agent.conversation import Conversation
 from pgpool_recovery.agent.protocol import Weigh
+from pgpool_recovery.agent.wire import decode_request, encode_request
 
 WEIGHT_BYTES = 4 * 2**20
 """A third of a second at 100 Mbit/s, and enough for TCP to get going."""
@@ -14,9 +15,17 @@ def measure_link(agent: Conversation, *, timeout_s: float) -> float:
 
     Through ssh, so that is as fast as one core encrypts at the most.
     """
+    text = "x" * WEIGHT_BYTES
     empty_s = _answer_s(agent, "", timeout_s)
-    full_s = _answer_s(agent, "x" * WEIGHT_BYTES, timeout_s)
-    return WEIGHT_BYTES / max(full_s - empty_s, 1e-3)
+    full_s = _answer_s(agent, text, timeout_s)
+    return WEIGHT_BYTES / max(full_s - empty_s - _packing_s(text), 1e-3)
+
+
+def _packing_s(text: str) -> float:
+    """Return how long both ends take to pack and to unpack the text: as long as here."""
+    began = time.monotonic()
+    decode_request(encode_request(Weigh(text)))
+    return time.monotonic() - began
 
 
 def _answer_s(agent: Conversation, text: str, timeout_s: float) -> float:
