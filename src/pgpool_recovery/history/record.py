@@ -56,7 +56,14 @@ class Record:
         """What an earlier stage has been told."""
 
     def open(self, stage: Stage, settings: Settings) -> None:
-        """Connect and write the first row; where the extension is not, nothing is written."""
+        """Connect and write the first row; where the extension is not, nothing is written.
+
+        Nor where Pgpool-II writes to all nodes: they shall hold the same, and this is written on
+        one of them only.
+        """
+        mode = settings.pgpool.backend_clustering_mode
+        if mode.has_second_stage:
+            return
         where = {
             **own_conninfo(settings),
             "dbname": settings.history.database,
