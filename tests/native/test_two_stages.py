@@ -13,6 +13,7 @@ from tests.harness.command import CommandError
 from tests.harness.pgpool_configuration import PgpoolSettings
 from tests.harness.postgresql import Server
 from tests.harness.product import Product
+from tests.harness.until import until
 from tests.harness.workspace import Workspace
 
 MODES = ("native_replication", "snapshot_isolation")
@@ -54,6 +55,16 @@ def recover(cluster: Cluster) -> str:
     return cluster.pgpool.log_text()[before:]
 
 
+def write(cluster: Cluster, statement: str) -> None:
+    """Write through Pgpool-II, whose processes may still be starting anew for a changed node."""
+    until(
+        lambda: cluster.pgpool.sql(f"{statement} RETURNING 1"),
+        within_s=20,
+        what="Pgpool-II to take it",
+        tolerating=(CommandError,),
+    )
+
+
 def count(cluster: Cluster) -> None:
     """Use the sequence; clients are turned away for the time of the second stage."""
     with suppress(CommandError):
@@ -71,7 +82,7 @@ def assert_independent(cluster: Cluster, node: Server) -> None:
         assert node.sql(f"SHOW {setting}") == [("",)]
     assert cluster.slots(0) == cluster.slots(node.node_id) == {}
     assert left_over(node) == []
-    cluster.pgpool.sql(COUNT)
+    write(cluster, COUNT)
     assert node.sql(SEQUENCES) == main.sql(SEQUENCES)
     assert cluster.contents_equal(0, node.node_id)
 
@@ -92,7 +103,7 @@ def test_node_that_was_recovered_before(cluster: Cluster) -> None:
     """It went its own way, from where it was promoted."""
     cluster.node(1).stop()
     cluster.pgpool.wait_for_node(1, "down")
-    cluster.pgpool.sql("UPDATE counted SET t = 'changed'")
+    write(cluster, "UPDATE counted SET t = 'changed'")
     assert methods(recover(cluster)) == ["rewind"]
 
 
