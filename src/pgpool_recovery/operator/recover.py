@@ -106,6 +106,12 @@ def _outcome(node_id: NodeId, pool: Pool | None, settings: Settings, desk: Desk)
 
 def _job(node_id: NodeId, pool: Pool | None, settings: Settings) -> Job:
     """Look at the cluster anew: the primary may be another one since the last node."""
+    mode = settings.pgpool.backend_clustering_mode
+    if pool is None and mode.has_second_stage:
+        raise Refused(
+            f"a recovery in {mode} mode cannot do without Pgpool-II",
+            detail="It has to hold back the clients during the second stage.",
+        )
     cluster = cluster_of_settings(settings) if pool is None else cluster_of_pool(pool, settings)
     node = cluster.node(node_id)
     _refuse_attached(cluster, node)
