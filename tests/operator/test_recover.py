@@ -205,11 +205,19 @@ def test_without_pgpool(site: Site) -> None:
 
 
 def test_pgpool_that_cannot_be_reached(site: Site) -> None:
-    failed = site.run("status", "--host", "10.77.0.11", "--port", 9)
+    failed = site.run("attach", 1, "--host", "10.77.0.11", "--port", 9)
     assert failed.returncode == 5
     assert "could not connect to Pgpool-II at 10.77.0.11 port 9" in failed.stderr
-    document = json.loads(site.run("status", "--port", 9, "--json").stdout)
+    document = json.loads(site.run("detach", 1, "--port", 9, "--json").stdout)
     assert document["error"]["exit_status"] == 5
+
+
+def test_pgpool_that_does_not_answer_while_the_settings_name_the_nodes(site: Site) -> None:
+    """From here on they do: see the test without Pgpool-II."""
+    shown = site.run("status", "--port", 9, env={"PGUSER": "postgres"})
+    assert shown.returncode == 0, shown.output
+    assert "the nodes are those of the settings" in shown.stderr
+    assert "streaming" in shown.stdout
 
 
 def test_switchover(site: Site) -> None:

@@ -24,6 +24,11 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
+def note(sentence: str) -> None:
+    """Say something to know that does not stand in the way, apart from the output."""
+    print(f"note: {sentence}", file=sys.stderr, flush=True)
+
+
 def show_failure(error: RecoveryError, *, with_target: bool = True) -> None:
     """Show a failure as psql shows an error, with the state of the target where there is one."""
     sys.stdout.flush()

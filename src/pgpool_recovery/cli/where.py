@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Group, Parameter
 
-from pgpool_recovery.domain.error import UsageError
+from pgpool_recovery.domain.error import SettingsError, Unreachable, UsageError
 
 if TYPE_CHECKING:
     from pgpool_recovery.config.settings import Settings
@@ -66,12 +66,25 @@ class Where:
         return pool_of(settings.pgpool, own_name())
 
     def cluster(self, settings: "Settings") -> "Cluster":
-        """Return the cluster, as Pgpool-II knows it now or as the settings have it."""
+        """Return the cluster, as Pgpool-II knows it now or as the settings have it.
+
+        Where Pgpool-II does not answer and the settings name the nodes, those are taken, for that
+        is when one wants to look at them most.
+        """
+        from pgpool_recovery.cli.output import note
         from pgpool_recovery.operator.cluster import cluster_of_pool, cluster_of_settings
 
         if self.without_pgpool:
             return cluster_of_settings(settings)
-        return cluster_of_pool(self.pool(settings), settings)
+        try:
+            return cluster_of_pool(self.pool(settings), settings)
+        except Unreachable as error:
+            try:
+                cluster = cluster_of_settings(settings)
+            except SettingsError:
+                raise error from None
+            note(f"{error.message}; the nodes are those of the settings")
+            return cluster
 
     def primary(self) -> "tuple[Settings, Primary, Cluster]":
         """Return the settings, the primary and the cluster."""

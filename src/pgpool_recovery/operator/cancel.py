@@ -9,7 +9,7 @@ from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.operator.cluster import Node, connect_to
 from pgpool_recovery.operator.event import OperatorEvent, Remarked
 from pgpool_recovery.operator.extension import Feature, Primary
-from pgpool_recovery.operator.record import INTERRUPTED, Record, Run
+from pgpool_recovery.operator.record import COPIED, INTERRUPTED, Record, Run
 from pgpool_recovery.postgres.connection import Connection
 
 TELL_AGAIN_EVERY_S = 5.0
@@ -36,6 +36,8 @@ def cancel(primary: Primary, node: Node, tell: Tell, *, within_s: float) -> Run 
         if not found:
             raise _nothing_runs(node)
         running = found[-1]
+        if running.state == COPIED and not _calls_of(connection, node):
+            raise _nothing_runs(node, f"It is {TargetState.COPIED}: recovery {running.id}.")
         if running.state != INTERRUPTED:
             _cancel_until(
                 lambda: _has_ended(record, running.id),
@@ -96,9 +98,10 @@ def _cancel_until(
         time.sleep(LOOK_EVERY_S)
 
 
-def _nothing_runs(node: Node) -> Refused:
+def _nothing_runs(node: Node, detail: str | None = None) -> Refused:
     return Refused(
         f"no recovery of {node.name} runs",
+        detail=detail,
         hint='"pgpool-recovery history" shows how the last one ended.',
     )
 

@@ -136,9 +136,14 @@ def cluster_of_settings(settings: Settings) -> Cluster:
 def _login(settings: Settings, parameters: Mapping[str, str]) -> Login:
     """Return how SQL reaches the nodes, as Pgpool-II itself does for a recovery."""
     pgpool = settings.pgpool
-    found = (parameters.get("recovery_database"), *DATABASES)
-    databases = (pgpool.dbname,) if pgpool.dbname else tuple(dict.fromkeys(filter(None, found)))
+    found = (
+        settings.history.database,  # First: elsewhere the tables of the record may be, but empty.
+        pgpool.dbname,
+        parameters.get("recovery_database"),
+        *DATABASES,
+    )
     user = pgpool.user or parameters.get("recovery_user") or None
+    databases = tuple(dict.fromkeys(filter(None, found)))
     return Login(user, databases, pgpool.connect_s, pgpool.answer_s)
 
 

@@ -11,6 +11,8 @@ from pgpool_recovery.postgres.connection import Connection
 
 MAX_PAGES = 100
 INTERRUPTED = "interrupted"
+COPIED = "copied"
+"""Between the first stage and the start, and for good when nobody asks for the start."""
 ENDED = frozenset({"recovered", "failed", "cancelled", INTERRUPTED})
 
 
@@ -87,6 +89,13 @@ class Run:
                 detail="The process that ran it on the primary is gone.",
                 hint="Recover the node again: that completes it, or puts the old data back.",
                 target=TargetState.UNKNOWN,
+            )
+        if self.state == COPIED:
+            return Incomplete(
+                f"{self.name} was not started after the first stage",
+                detail="pgpool_remote_start was not called for it.",
+                hint="Recover the node again.",
+                target=TargetState.COPIED,
             )
         if self.state not in ENDED or self.state == "recovered":
             return None

@@ -23,12 +23,13 @@ from pgpool_recovery.operator.follower import Follower
 from pgpool_recovery.operator.pcp_recovery import PcpRecovery
 from pgpool_recovery.operator.plan import PlannedRecovery, read_plan
 from pgpool_recovery.operator.primary import find_primary
-from pgpool_recovery.operator.record import Run
+from pgpool_recovery.operator.record import COPIED, Run
 from pgpool_recovery.operator.sql_recovery import SqlRecovery
 from pgpool_recovery.operator.standby import wait_for_stream
 from pgpool_recovery.pcp.pool import ATTACHED, Pool
 
 LOOK_EVERY_S = 0.5
+SETTLED_AFTER_S = 4.0
 DOWN = "down"
 
 Tell = Callable[[OperatorEvent], None]
@@ -105,9 +106,16 @@ def _outcome(node_id: NodeId, pool: Pool | None, settings: Settings, desk: Desk)
 
 def _job(node_id: NodeId, pool: Pool | None, settings: Settings) -> Job:
     """Look at the cluster anew: the primary may be another one since the last node."""
+    mode = settings.pgpool.backend_clustering_mode
+    if pool is None and mode.has_second_stage:
+        raise Refused(
+            f"a recovery in {mode} mode cannot do without Pgpool-II",
+            detail="It has to hold back the clients during the second stage.",
+        )
     cluster = cluster_of_settings(settings) if pool is None else cluster_of_pool(pool, settings)
     node = cluster.node(node_id)
     _refuse_attached(cluster, node)
+    _let_failover_end(cluster)
     primary = find_primary(cluster)
     if primary == node:
         raise Refused(
@@ -198,7 +206,9 @@ def cause(error: RecoveryError, follower: Follower | None, job: Job) -> Recovery
         return Unverified(
             error.message, detail=error.detail, hint=error.hint, target=TargetState.STARTED
         )
-    return run.failure() or error.with_target(TargetState.COPIED)
+    if run.state == COPIED:
+        return error.with_target(TargetState.COPIED)
+    return run.failure() or error
 
 
 def _lost(error: Unreachable, follower: Follower | None, job: Job) -> RecoveryError:
@@ -239,6 +249,19 @@ def verify(job: Job) -> None:
     if job.cluster.has_standbys:
         within_s = settings.timeout.streaming_s
         wait_for_stream(job.cluster, job.primary.node, job.node, within_s=within_s)
+
+
+def _let_failover_end(cluster: Cluster) -> None:
+    """Wait a moment when a node has changed its status just now.
+
+    Up to 4.4 Pgpool-II restarts its PCP process at the end of a failover and waits for all requests
+    then: one for a recovery, made before that, would keep it from answering anybody, and from the
+    next failover, until the recovery has ended. A clock that differs makes this wait no longer.
+    """
+    changes = [info.status_changed_at for info in cluster.infos if info.status_changed_at]
+    age_s = time.time() - max(changes, default=0)
+    if 0 <= age_s < SETTLED_AFTER_S:
+        time.sleep(SETTLED_AFTER_S - age_s)
 
 
 def _refuse_attached(cluster: Cluster, node: Node) -> None:

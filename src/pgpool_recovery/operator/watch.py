@@ -11,9 +11,11 @@ from pgpool_recovery.operator.event import OperatorEvent, Outcome
 from pgpool_recovery.operator.extension import Feature, Primary, look_at
 from pgpool_recovery.operator.follower import Follower
 from pgpool_recovery.operator.primary import find_primary
-from pgpool_recovery.operator.record import INTERRUPTED, Progress, Record, Run
+from pgpool_recovery.operator.record import COPIED, Progress, Record, Run
 
 LOOK_EVERY_S = 0.5
+START_WITHIN_S = 120.0
+"""Pgpool-II asks for the start at once, and in a mode with a second stage after that."""
 
 Tell = Callable[[OperatorEvent], None]
 
@@ -44,8 +46,9 @@ def watch(
             for one in running(primary, node_id)
         }
         outcomes: list[Outcome] = []
+        copied_at: dict[int, float] = {}
         while followers:
-            for run_id, run in _ended(followers.items()):
+            for run_id, run in _ended(followers.items(), copied_at):
                 followers.pop(run_id)
                 outcome = outcome_of(run)
                 tell(outcome)
@@ -72,11 +75,18 @@ def outcome_of(run: Run) -> Outcome:
     )
 
 
-def _ended(followers: Iterable[tuple[int, Follower]]) -> list[tuple[int, Run]]:
+def _ended(
+    followers: Iterable[tuple[int, Follower]], copied_at: dict[int, float]
+) -> list[tuple[int, Run]]:
+    """Return the runs that have ended, or that nobody seems to go on with."""
     found = []
     for run_id, follower in followers:
         follower.look()
         run = follower.run()
-        if run is not None and (run.has_ended or run.state == INTERRUPTED):
+        if run is None:
+            continue
+        now = time.monotonic()
+        waited_s = now - copied_at.setdefault(run_id, now) if run.state == COPIED else 0.0
+        if run.has_ended or (run.state == COPIED and waited_s > START_WITHIN_S):
             found.append((run_id, run))
     return found

@@ -1,1 +1,5 @@
-select pg_cancel_backend(%(pid)s::integer) as was_told
+-- Only while it runs a recovery: the process id on record may be another session's by now.
+select pg_cancel_backend(pid) as was_told
+  from pg_stat_activity
+ where pid = %(pid)s::integer and state = 'active'
+   and query ~* 'pgpool_(recovery|remote_start)\s*\('

@@ -1,0 +1,58 @@
+"""Nothing is destroyed without a yes; leaving says what goes on."""
+
+import signal
+from io import StringIO
+
+import pytest
+
+from pgpool_recovery.cli.consent import ask
+from pgpool_recovery.cli.leave import Left, leave, leaving_by_signal
+from pgpool_recovery.domain.error import Cancelled, Refused
+from pgpool_recovery.domain.node import NodeId
+
+
+class Terminal(StringIO):
+    """Somebody who types."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def answer(monkeypatch: pytest.MonkeyPatch, stdin: StringIO, *, yes: bool = False) -> None:
+    monkeypatch.setattr("sys.stdin", stdin)
+    ask("Recover node 1?", "the recovery of node 1", yes=yes)
+
+
+@pytest.mark.parametrize("typed", ["y\n", "YES\n", " yes \n"])
+def test_yes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], typed: str
+) -> None:
+    answer(monkeypatch, Terminal(typed))
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("", "Recover node 1? [y/N] ")
+
+
+@pytest.mark.parametrize("typed", ["", "\n", "n\n", "yep\n"])
+def test_anything_else_is_no(monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
+    with pytest.raises(Cancelled, match="the recovery of node 1 was not confirmed"):
+        answer(monkeypatch, Terminal(typed))
+
+
+def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Refused, match="was not confirmed") as caught:
+        answer(monkeypatch, StringIO("y\n"))
+    assert "--yes" in str(caught.value.hint)
+    answer(monkeypatch, StringIO(), yes=True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_leaving(number: signal.Signals, capsys: pytest.CaptureFixture[str]) -> None:
+    before = signal.getsignal(number)
+    with pytest.raises(Left) as caught, leaving_by_signal():
+        signal.raise_signal(number)
+    assert signal.getsignal(number) is before
+    assert leave(caught.value, NodeId(1), without_pgpool=False) == 128 + number
+    assert "goes on in Pgpool-II" in capsys.readouterr().err
+    with pytest.raises(Cancelled) as nothing:
+        leave(caught.value, None, without_pgpool=False)
+    assert nothing.value.detail == f"By {number.name}. Nothing was begun."
