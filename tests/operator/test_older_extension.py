@@ -12,21 +12,15 @@ from tests.harness.workspace import Workspace
 from tests.operator.site import SLOW_COPY, Site, site_on_hosts
 
 FORGET = """
+ALTER VIEW pgpool_recovery_progress RENAME TO later_progress;
+ALTER VIEW pgpool_recovery_history RENAME TO later_history;
+ALTER TABLE pgpool_recovery_event RENAME TO later_event;
+ALTER TABLE pgpool_recovery_run RENAME TO later_run;
+ALTER FUNCTION pgpool_recovery_plan(text, text, text, integer, text, text) RENAME TO later_plan;
 DO $$
-DECLARE
-    thing text;
 BEGIN
-    FOREACH thing IN ARRAY ARRAY[
-        'VIEW pgpool_recovery_progress', 'VIEW pgpool_recovery_history',
-        'TABLE pgpool_recovery_event', 'TABLE pgpool_recovery_run',
-        'FUNCTION pgpool_recovery_plan(text, text, text, integer, text, text)']
-    LOOP
-        EXECUTE 'ALTER EXTENSION pgpool_recovery DROP ' || thing;
-        EXECUTE 'DROP ' || thing;
-    END LOOP;
     IF to_regprocedure('pgpool_recovery_check(jsonb)') IS NOT NULL THEN
-        ALTER EXTENSION pgpool_recovery DROP FUNCTION pgpool_recovery_check(jsonb);
-        DROP FUNCTION pgpool_recovery_check(jsonb);
+        ALTER FUNCTION pgpool_recovery_check(jsonb) RENAME TO later_check;
     END IF;
 END
 $$
