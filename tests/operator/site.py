@@ -1,6 +1,7 @@
 """A cluster, and a person at the host of Pgpool-II who has our command."""
 
 import json
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,6 +46,14 @@ class Site:
         environment = self.environment | (env or {})
         machine = self.cluster.pgpool.machine
         return machine.run(argv, env=environment, timeout_s=timeout_s, check=False)
+
+    def on_a_terminal(self, *words: object, typed: str) -> Completed:
+        """Run the command on a terminal of its own, on which somebody types."""
+        command = shlex.join([self.command, *map(str, words)])
+        environment = self.environment | {"TERM": "xterm", "COLUMNS": "120"}
+        argv = ["script", "--quiet", "--return", "--command", command, "/dev/null"]
+        machine = self.cluster.pgpool.machine
+        return machine.run(argv, env=environment, stdin=typed, timeout_s=120, check=False)
 
     def spawn(self, *words: object, log: PurePath, env: dict[str, str] | None = None) -> Child:
         """Start the command with an empty log, and let it run."""

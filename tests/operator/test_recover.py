@@ -1,6 +1,7 @@
 """The commands with a real Pgpool-II and real recoveries, from the host of Pgpool-II."""
 
 import json
+import re
 import signal
 from collections.abc import Iterator
 
@@ -55,6 +56,25 @@ def test_nobody_can_be_asked_about_old_data(site: Site) -> None:
     assert "--yes" in refused.stderr
     assert site.cluster.pgpool.node_info(1).status == "down"
     assert site.read("history")["runs"][0]["method"] == "catch-up", "nothing was begun"
+
+
+def test_no_on_a_terminal(site: Site) -> None:
+    with settings(site.cluster, FULL_COPY):
+        said_no = site.on_a_terminal("recover", 1, typed="n\n")
+    assert said_no.returncode == 10, said_no.output
+    assert "Recover node 1? (it changes or replaces its data) [y/N]" in said_no.stdout
+    assert site.cluster.pgpool.node_info(1).status == "down"
+
+
+def test_yes_on_a_terminal(site: Site) -> None:
+    """With a bar that shows bytes, rate and time left."""
+    with settings(site.cluster, FULL_COPY + 'max_rate = "4M"\ncompress = "none"\n'):
+        done = site.on_a_terminal("recover", 1, typed="y\n")
+    assert done.returncode == 0, done.output
+    assert re.search(r"step 3 of 6: copy .* of .* \(\d+ %\), .*/s, .* left", done.stdout)
+    assert "node 1 is back: up in Pgpool-II and streaming (basebackup, " in done.stdout
+    assert_recovered(site.cluster, 1)
+    site.take_down(1)
 
 
 def test_events(site: Site) -> None:
@@ -149,6 +169,18 @@ def test_cause_of_a_failure_in_the_middle(site: Site) -> None:
     assert "step 3 of 6: copy" in one.stdout
     assert "ERROR:  node 1: could not copy" in one.stdout
     assert str(directory) in one.stdout
+
+
+def test_check(site: Site) -> None:
+    if not site.cluster.node(0).sql(
+        "SELECT 1 WHERE to_regprocedure('pgpool_recovery_check(jsonb)') IS NOT NULL"
+    ):
+        pytest.skip("the extension has no function pgpool_recovery_check")
+    document = site.read("check")
+    found = {finding["severity"] for finding in document["findings"]}
+    assert found <= {"error", "warning", "info", "ok"}
+    assert document["exit_status"] == (4 if "error" in found else 0)
+    assert site.run("check").returncode == document["exit_status"]
 
 
 def test_run_that_is_not_on_record(site: Site) -> None:
