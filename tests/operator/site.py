@@ -1,22 +1,26 @@
 """A cluster, and a person at the host of Pgpool-II who has our command."""
 
 import json
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from tests.cluster.site import install
+from tests.cluster.site import FULL_COPY, install
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.cluster_site import cluster_on_hosts
 from tests.harness.command import Completed
 from tests.harness.keeper import Child
 from tests.harness.pgpool_configuration import PCP_USER
 from tests.harness.product import Product
+from tests.harness.until import until
 from tests.harness.workspace import Workspace
 
 SETTINGS = "/etc/pgpool-recovery.toml"
+SLOW_COPY = FULL_COPY + 'max_rate = "512k"\ncompress = "none"\n'
+"""A copy that lasts for half a minute."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +47,20 @@ class Site:
         machine = self.cluster.pgpool.machine
         return machine.run(argv, env=environment, timeout_s=timeout_s, check=False)
 
-    def spawn(self, *words: object, log: PurePath) -> Child:
-        """Start the command, and let it run."""
+    def on_a_terminal(self, *words: object, typed: str) -> Completed:
+        """Run the command on a terminal of its own, on which somebody types."""
+        command = shlex.join([self.command, *map(str, words)])
+        environment = self.environment | {"TERM": "xterm", "COLUMNS": "120"}
+        argv = ["script", "--quiet", "--return", "--command", command, "/dev/null"]
+        machine = self.cluster.pgpool.machine
+        return machine.run(argv, env=environment, stdin=typed, timeout_s=120, check=False)
+
+    def spawn(self, *words: object, log: PurePath, env: dict[str, str] | None = None) -> Child:
+        """Start the command with an empty log, and let it run."""
+        machine = self.cluster.pgpool.machine
+        machine.write_file(log, "")
         argv = [self.command, *map(str, words)]
-        return self.cluster.pgpool.machine.spawn(argv, log=log, env=self.environment)
+        return machine.spawn(argv, log=log, env=self.environment | (env or {}))
 
     def read(self, *words: object) -> Any:
         """Return the document that the command answers with."""
@@ -55,9 +69,46 @@ class Site:
         assert document["version"] == 1
         return document
 
-    def path(self, name: str) -> Path:
+    def node_status(self, node_id: int) -> Any:
+        """Return what `status` says of a node."""
+        nodes = self.read("status")["status"]["nodes"]
+        return next(node for node in nodes if node["node_id"] == node_id)
+
+    def log(self, name: str) -> Path:
         """Return a file of the person."""
         return self.cluster.pgpool.machine.home / name
+
+    def waits_for(self, log: Path, text: str) -> None:
+        """Wait until a command has written something."""
+        file = self.cluster.pgpool.machine.path(log)
+        until(lambda: text in file.read_text(), within_s=30, what=f"{text!r} in {log}")
+
+    def take_down(self, node_id: int) -> None:
+        self.cluster.node(node_id).stop()
+        self.cluster.pgpool.wait_for_node(node_id, "down")
+
+    def lose(self, node_id: int) -> None:
+        """Lose a node's data, and with it the knowledge by which slot it streamed."""
+        node, primary = self.cluster.node(node_id), self.cluster.node(0)
+        node.lose()
+        until(lambda: not primary.slots().get(node.slot), within_s=20, what="its slot to be free")
+        primary.drop_slot(node.slot)
+        self.cluster.pgpool.wait_for_node(node_id, "down")
+
+    @property
+    def is_copying(self) -> bool:
+        return bool(self.cluster.node(0).sql("SELECT 1 FROM pg_stat_progress_basebackup"))
+
+    @contextmanager
+    def without_ssh_to(self, node_id: int) -> Iterator[None]:
+        """Let no key into a node."""
+        machine = self.cluster.node(node_id).machine
+        keys = machine.home / ".ssh" / "authorized_keys"
+        machine.run(["mv", str(keys), f"{keys}.away"])
+        try:
+            yield
+        finally:
+            machine.run(["mv", f"{keys}.away", str(keys)])
 
     def write_settings(self, text: str = "") -> None:
         """Write the settings of the person: how to reach Pgpool-II, and more."""
@@ -67,6 +118,17 @@ class Site:
             f'pcp_user = "{PCP_USER}"\n'
         )
         self.cluster.pgpool.machine.write_file(SETTINGS, own + text, owner="root", mode=0o644)
+
+    def write_nodes_into_settings(self) -> None:
+        """Let the settings name the nodes as well."""
+        self.write_settings(
+            'user = "postgres"\n'
+            + "".join(
+                f'[node.{server.node_id}]\nhost = "{server.machine.address}"\n'
+                f'port = {server.port}\ndata_directory = "{server.data_directory}"\n'
+                for server in self.cluster.servers
+            )
+        )
 
 
 @contextmanager

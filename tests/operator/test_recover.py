@@ -1,45 +1,24 @@
 """The commands with a real Pgpool-II and real recoveries, from the host of Pgpool-II."""
 
 import json
+import re
+import signal
 from collections.abc import Iterator
 
 import pytest
 
-from pgpool_recovery.domain.error import Unreachable
 from tests.cluster.site import FULL_COPY, assert_recovered, settings, slot_of
 from tests.harness.cluster import ClusterPlan
 from tests.harness.product import Product
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
-from tests.operator.site import Site, site_on_hosts
-
-SLOW_COPY = FULL_COPY + 'max_rate = "512k"\ncompress = "none"\n'
+from tests.operator.site import SLOW_COPY, Site, site_on_hosts
 
 
 @pytest.fixture(scope="module")
 def site(workspace: Workspace, product: Product, namespaces: None) -> Iterator[Site]:
     with site_on_hosts(workspace, product, ClusterPlan(standbys=2)) as site:
         yield site
-
-
-def is_on_record(site: Site) -> bool:
-    """Say whether the extension keeps a record of recoveries."""
-    query = "SELECT 1 WHERE to_regclass('pgpool_recovery_history') IS NOT NULL"
-    return bool(site.cluster.node(0).sql(query))
-
-
-def take_down(site: Site, node_id: int) -> None:
-    site.cluster.node(node_id).stop()
-    site.cluster.pgpool.wait_for_node(node_id, "down")
-
-
-def lose(site: Site, node_id: int) -> None:
-    """Lose its data, and with it the knowledge by which slot it streamed."""
-    node = site.cluster.node(node_id)
-    node.lose()
-    until(lambda: not site.cluster.slots(0).get(node.slot), within_s=20, what="its slot to be free")
-    site.cluster.node(0).drop_slot(node.slot)
-    site.cluster.pgpool.wait_for_node(node_id, "down")
 
 
 def test_status(site: Site) -> None:
@@ -51,39 +30,75 @@ def test_status(site: Site) -> None:
     states = [node["replication_state"] for node in status["nodes"]]
     assert states == [None, "streaming", "streaming"]
     assert [node["slot_name"] for node in status["nodes"]] == [None, "node_1", "node_2"]
+    assert [node["problems"] for node in status["nodes"]] == [[], [], []]
 
 
 def test_stopped_node(site: Site) -> None:
-    take_down(site, 1)
-    [node] = [node for node in site.read("status")["status"]["nodes"] if node["node_id"] == 1]
-    assert (node["pool_status"], node["server"]) == ("down", "down")
-    done = site.run("recover", 1, "--yes")
+    """Nothing is destroyed by a catch-up, so nobody is asked."""
+    site.take_down(1)
+    assert site.node_status(1)["server"] == "down"
+    done = site.run("recover", 1)
     assert done.returncode == 0, done.output
-    assert "node 1 is back: up in Pgpool-II and streaming" in done.stdout
+    assert done.stdout.count("plan: catch-up") == 1
+    assert "node 1 is back: up in Pgpool-II and streaming (catch-up, " in done.stdout
+    assert "starting recovering" not in done.stdout, "Pgpool-II's words are not needed"
     assert_recovered(site.cluster, 1)
 
 
-def test_nobody_can_be_asked_about_a_node_without_data(site: Site) -> None:
+def test_nobody_can_be_asked_about_old_data(site: Site) -> None:
     """The node stays down for the next test."""
-    lose(site, 1)
-    if site.cluster.node(0).sql("SELECT 1 FROM pg_proc WHERE proname = 'pgpool_recovery_plan'"):
-        pytest.skip("there is a plan, and it destroys nothing")
-    refused = site.run("recover", 1)
+    site.take_down(1)
+    with settings(site.cluster, FULL_COPY):
+        refused = site.run("recover", 1)
     assert refused.returncode == 4
-    assert "no function pgpool_recovery_plan" in refused.stdout
+    assert "plan: basebackup" in refused.stdout
+    assert "ERROR:  the recovery of node 1 was not confirmed" in refused.stderr
     assert "--yes" in refused.stderr
+    assert site.cluster.pgpool.node_info(1).status == "down"
+    assert site.read("history")["runs"][0]["method"] == "catch-up", "nothing was begun"
+
+
+def test_no_on_a_terminal(site: Site) -> None:
+    with settings(site.cluster, FULL_COPY):
+        said_no = site.on_a_terminal("recover", 1, typed="n\n")
+    assert said_no.returncode == 10, said_no.output
+    assert "Recover node 1? (it changes or replaces its data) [y/N]" in said_no.stdout
     assert site.cluster.pgpool.node_info(1).status == "down"
 
 
+def test_yes_on_a_terminal(site: Site) -> None:
+    """With a bar that shows bytes, rate and time left."""
+    with settings(site.cluster, FULL_COPY + 'max_rate = "4M"\ncompress = "none"\n'):
+        done = site.on_a_terminal("recover", 1, typed="y\n")
+    assert done.returncode == 0, done.output
+    assert re.search(r"step 3 of 6: copy .* of .* \(\d+ %\), .*/s, .* left", done.stdout)
+    assert "node 1 is back: up in Pgpool-II and streaming (basebackup, " in done.stdout
+    assert_recovered(site.cluster, 1)
+    site.take_down(1)
+
+
 def test_events(site: Site) -> None:
-    if site.cluster.pgpool.node_info(1).status != "down":
-        take_down(site, 1)
-    done = site.run("recover", 1, "--yes", "--events")
+    with settings(site.cluster, FULL_COPY):
+        done = site.run("recover", 1, "--yes", "--events")
     assert done.returncode == 0, done.output
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert {event["version"] for event in events} == {1}
-    assert events[-1]["event"] == "ended"
+    names = [event["event"] for event in events]
+    assert (names[0], names[-1]) == ("plan", "ended")
+    assert {"asked", "recorded", "said"} <= set(names)
     assert events[-1]["recovery"]["is_streaming"]
+    assert events[-1]["recovery"]["method"] == "basebackup"
+    assert_recovered(site.cluster, 1)
+
+
+def test_node_without_data(site: Site) -> None:
+    site.lose(1)
+    planned = site.read("plan", 1)["plan"]
+    assert (planned["method"], planned["possible"]) == ("basebackup", True)
+    done = site.run("recover", 1, "--json")
+    document = json.loads(done.stdout)
+    assert (done.returncode, document["exit_status"]) == (0, 0)
+    assert document["recoveries"][0]["moved_bytes"] > 0
     assert_recovered(site.cluster, 1)
 
 
@@ -102,8 +117,8 @@ def test_unknown_node(site: Site) -> None:
 def test_all_that_are_down(site: Site) -> None:
     none = site.run("recover", "--all-down")
     assert (none.returncode, none.stdout) == (0, "no node is down\n")
-    take_down(site, 1)
-    take_down(site, 2)
+    site.take_down(1)
+    site.take_down(2)
     done = site.run("recover", "--all-down", "--yes")
     assert done.returncode == 0, done.output
     for node_id in (1, 2):
@@ -111,48 +126,121 @@ def test_all_that_are_down(site: Site) -> None:
         assert_recovered(site.cluster, node_id)
 
 
-def test_cause_that_ssh_is_refused(site: Site) -> None:
-    """With a record the cause is told, without one where it is to be found."""
-    take_down(site, 1)
-    machine = site.cluster.node(1).machine
-    keys = machine.home / ".ssh" / "authorized_keys"
-    machine.run(["mv", str(keys), f"{keys}.away"])
-    try:
-        failed = site.run("recover", 1, "--yes")
-    finally:
-        machine.run(["mv", f"{keys}.away", str(keys)])
-    if is_on_record(site):
-        assert failed.returncode == Unreachable.exit_status, failed.output
-        assert "Permission denied" in failed.stderr
-        assert "TARGET:  untouched" in failed.stderr
-    else:
-        assert failed.returncode == 8
-        assert "server log of the primary (node 0)" in failed.stderr
-    done = site.run("recover", 1, "--yes")
-    assert done.returncode == 0, done.output
+def test_first_failure_of_several(site: Site) -> None:
+    """The others are recovered all the same."""
+    site.take_down(1)
+    site.take_down(2)
+    with site.without_ssh_to(1):
+        failed = site.run("recover", 1, 2, "--yes")
+    assert failed.returncode == 5, failed.output
+    first, second = failed.stdout.splitlines()[-2:]
+    assert first.startswith("node 1: failed after")
+    assert second.startswith("node 2 is back")
+    assert_recovered(site.cluster, 2)
 
 
-def test_cancel(site: Site) -> None:
-    """Of a copy that would last for half a minute."""
-    lose(site, 1)
-    log = site.path("cancelled.log")
+def test_plan_that_is_not_possible(site: Site) -> None:
+    """Of the node that is still down: ssh to it is refused."""
+    with site.without_ssh_to(1):
+        failed = site.run("plan", 1)
+    assert failed.returncode == 5, failed.output
+    assert "Permission denied" in failed.stderr
+    assert site.run("plan", 1).returncode == 0
+
+
+def test_cause_of_a_failure_in_the_middle(site: Site) -> None:
+    """The plan is possible, and what happens then is known to the primary alone."""
+    machine = site.cluster.host(1)
+    directory = site.cluster.node(1).data_directory
     with settings(site.cluster, SLOW_COPY):
-        client = site.spawn("recover", 1, "--yes", log=log)
-        until(lambda: is_copying(site), within_s=20, what="the copy to begin")
+        client = site.spawn("recover", 1, "--yes", log=site.log("cut.log"))
+        until(lambda: site.is_copying, within_s=30, what="the copy to begin")
+        machine.cut(site.cluster.host(0))
+        status = client.wait(timeout_s=100)
+        machine.mend(site.cluster.host(0))
+    said = site.cluster.pgpool.machine.path(site.log("cut.log")).read_text()
+    assert status == 5, said
+    assert "ERROR:  node 1: could not copy" in said
+    assert said.count("could not copy") == 1
+    assert "TARGET:  untouched" in said
+    [run] = site.read("history", "--last", 1)["runs"]
+    assert (run["state"], run["exit_status"]) == ("failed", 5)
+    one = site.run("history", run["id"])
+    assert "step 3 of 6: copy" in one.stdout
+    assert "ERROR:  node 1: could not copy" in one.stdout
+    assert str(directory) in one.stdout
+
+
+def test_check(site: Site) -> None:
+    if not site.cluster.node(0).sql(
+        "SELECT 1 WHERE to_regprocedure('pgpool_recovery_check(jsonb)') IS NOT NULL"
+    ):
+        pytest.skip("the extension has no function pgpool_recovery_check")
+    document = site.read("check")
+    found = {finding["severity"] for finding in document["findings"]}
+    assert found <= {"error", "warning", "info", "ok"}
+    assert document["exit_status"] == (4 if "error" in found else 0)
+    assert site.run("check").returncode == document["exit_status"]
+
+
+def test_run_that_is_not_on_record(site: Site) -> None:
+    none = site.run("history", 12345)
+    assert none.returncode == 2
+    assert "there is no recovery 12345 on record" in none.stderr
+
+
+def test_nothing_to_watch_or_to_cancel(site: Site) -> None:
+    watched = site.run("watch", 1)
+    assert (watched.returncode, watched.stdout) == (0, "no recovery of node 1 runs\n")
+    cancelled = site.run("cancel", 1)
+    assert cancelled.returncode == 4
+    assert "no recovery of node 1 runs" in cancelled.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
+def test_client_that_leaves(site: Site, number: signal.Signals) -> None:
+    """The recovery goes on; a second one is refused, watch finds it, cancel ends it."""
+    left, watched = site.log("left.log"), site.log("watched.log")
+    with settings(site.cluster, SLOW_COPY):
+        client = site.spawn("recover", 1, "--yes", log=left)
+        site.waits_for(left, "step 3 of 6: copy")
+        client.signal(number)
+        status = client.wait(timeout_s=10)
+        if number is not signal.SIGKILL:
+            assert status == 128 + number
+            site.waits_for(left, "The recovery of node 1 goes on in Pgpool-II")
+            site.waits_for(left, "pgpool-recovery watch 1")
+
+        busy = site.run("recover", 1, "--yes")
+        assert busy.returncode == 6, busy.output
+        until(lambda: site.is_copying, within_s=30, what="the copy to begin")
+        assert site.node_status(1)["recovery"]["step"] == 3
+
+        watcher = site.spawn("watch", 1, log=watched)
+        site.waits_for(watched, "step 3 of 6: copy")
         cancelled = site.run("cancel", 1)
         assert cancelled.returncode == 0, cancelled.output
-        assert "the recovery of node 1 has ended" in cancelled.stdout
-        status = client.wait(timeout_s=20)
-    assert not is_copying(site)
-    assert slot_of(1) not in site.cluster.slots(0)
-    assert status == (10 if is_on_record(site) else 8)
-    done = site.run("recover", 1, "--yes")
+        assert "the recovery of node 1 has ended (cancelled); target untouched" in cancelled.stdout
+        assert watcher.wait(timeout_s=20) == 10
+        site.waits_for(watched, "ERROR:  ")
+    assert not site.is_copying
+
+
+def test_two_at_once_by_pgpool(site: Site) -> None:
+    """Another node than the one that is being recovered: Pgpool-II takes one at a time."""
+    site.take_down(2)
+    with settings(site.cluster, SLOW_COPY):
+        client = site.spawn("recover", 1, "--yes", log=site.log("first.log"))
+        until(lambda: site.is_copying, within_s=30, what="the copy to begin")
+        busy = site.run("recover", 2, "--yes")
+        assert busy.returncode == 6
+        assert "already processing another recovery" in busy.stderr
+        assert site.run("cancel", 1).returncode == 0
+        assert client.wait(timeout_s=20) == 10
+    done = site.run("recover", "--all-down", "--yes")
     assert done.returncode == 0, done.output
+    assert slot_of(1) in site.cluster.slots(0)
     assert_recovered(site.cluster, 1)
-
-
-def is_copying(site: Site) -> bool:
-    return bool(site.cluster.node(0).sql("SELECT 1 FROM pg_stat_progress_basebackup"))
 
 
 def test_detach_and_attach(site: Site) -> None:
@@ -164,7 +252,7 @@ def test_detach_and_attach(site: Site) -> None:
 
 
 def test_attach_of_a_node_without_server(site: Site) -> None:
-    take_down(site, 2)
+    site.take_down(2)
     refused = site.run("attach", 2)
     assert refused.returncode == 4
     assert "the server of node 2 could not be asked" in refused.stderr
@@ -184,45 +272,55 @@ def test_promotion_that_is_no_switchover(site: Site) -> None:
     assert "the server of node 1 is a standby" in refused.stderr
 
 
+def test_pgpool_that_cannot_be_reached(site: Site) -> None:
+    failed = site.run("attach", 1, "--host", "10.77.0.11", "--port", 9)
+    assert failed.returncode == 5
+    assert "could not connect to Pgpool-II at 10.77.0.11 port 9" in failed.stderr
+    document = json.loads(site.run("status", "--port", 9, "--json").stdout)
+    assert document["error"]["exit_status"] == 5
+
+
 def test_without_pgpool(site: Site) -> None:
-    site.write_settings(
-        "".join(
-            f'[node.{server.node_id}]\nhost = "{server.machine.address}"\n'
-            f'port = {server.port}\ndata_directory = "{server.data_directory}"\n'
-            for server in site.cluster.servers
-        )
-    )
-    take_down(site, 1)
-    user = {"PGUSER": "postgres"}
-    done = site.run("recover", 1, "--yes", "--without-pgpool", env=user)
+    site.write_nodes_into_settings()
+    site.take_down(1)
+    done = site.run("recover", 1, "--without-pgpool")
     assert done.returncode == 0, done.output
     assert "node 1 is back: streaming" in done.stdout
     assert "step 1 of" in done.stdout
-    shown = site.run("status", "--without-pgpool", env=user)
+    shown = site.run("status", "--without-pgpool")
     assert "streaming" in shown.stdout, shown.output
     assert site.run("attach", 1).returncode == 0
     assert_recovered(site.cluster, 1)
 
 
-def test_pgpool_that_cannot_be_reached(site: Site) -> None:
-    failed = site.run("attach", 1, "--host", "10.77.0.11", "--port", 9)
-    assert failed.returncode == 5
-    assert "could not connect to Pgpool-II at 10.77.0.11 port 9" in failed.stderr
-    document = json.loads(site.run("detach", 1, "--port", 9, "--json").stdout)
-    assert document["error"]["exit_status"] == 5
+def test_lost_terminal_without_pgpool(site: Site) -> None:
+    """The process that calls the functions is not the one that the terminal ends."""
+    site.take_down(1)
+    left = site.log("left.log")
+    with settings(site.cluster, SLOW_COPY):
+        client = site.spawn("recover", 1, "--yes", "--without-pgpool", log=left)
+        site.waits_for(left, "step 3 of 6: copy")
+        client.signal(signal.SIGHUP)
+        assert client.wait(timeout_s=10) == 128 + signal.SIGHUP
+        site.waits_for(left, "pgpool-recovery watch 1 --without-pgpool")
+        until(lambda: site.is_copying, within_s=30, what="the copy to go on")
+        assert site.run("cancel", 1, "--without-pgpool").returncode == 0
+    assert not site.is_copying
+    done = site.run("recover", 1, "--yes")
+    assert done.returncode == 0, done.output
 
 
 def test_pgpool_that_does_not_answer_while_the_settings_name_the_nodes(site: Site) -> None:
-    """From here on they do: see the test without Pgpool-II."""
-    shown = site.run("status", "--port", 9, env={"PGUSER": "postgres"})
+    site.write_nodes_into_settings()
+    shown = site.run("status", "--port", 9)
     assert shown.returncode == 0, shown.output
     assert "the nodes are those of the settings" in shown.stderr
     assert "streaming" in shown.stdout
 
 
 def test_switchover(site: Site) -> None:
-    """The last here, since node 0 is down after it, and comes back as a standby."""
+    """The last here, since node 0 is down after it."""
     done = site.run("promote", 1, "--switchover", "--yes")
     assert done.returncode == 0, done.output
-    assert done.stdout.endswith("node 1 is up, primary\n") or "primary" in done.stdout
+    assert "primary" in done.stdout
     assert site.cluster.node(1).is_in_recovery is False

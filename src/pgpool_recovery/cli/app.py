@@ -1,5 +1,8 @@
 """The commands for people."""
 
+import os
+import signal
+import sys
 from collections.abc import Callable, Sequence
 
 from cyclopts import App, CycloptsError, Group, Parameter
@@ -14,6 +17,7 @@ from pgpool_recovery.cli.commands.plan import plan
 from pgpool_recovery.cli.commands.recover import recover
 from pgpool_recovery.cli.commands.status import status
 from pgpool_recovery.cli.commands.watch import watch
+from pgpool_recovery.cli.leave import BY_SIGNAL
 from pgpool_recovery.cli.output import tell_failure
 from pgpool_recovery.domain.error import RecoveryError, UsageError
 
@@ -49,4 +53,9 @@ def run_app(words: Sequence[str]) -> int:
         return tell_failure(usage, given)
     except RecoveryError as error:
         return tell_failure(error, given)
+    except KeyboardInterrupt:
+        return BY_SIGNAL + signal.SIGINT
+    except BrokenPipeError:  # Whoever read our output has left.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BY_SIGNAL + signal.SIGPIPE
     return result if isinstance(result, int) else 0

@@ -1,6 +1,7 @@
 """Where events go: a terminal, plain lines, JSON lines, or nowhere."""
 
 import os
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -19,11 +20,13 @@ from pgpool_recovery.operator.event import (
     PlanRead,
     Said,
 )
+from pgpool_recovery.operator.record import Recorded
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress as Bars
 
+FAILED = "failed"
 TELL_PROGRESS_EVERY_S = 10.0
 
 
@@ -91,9 +94,8 @@ class PlainLines(Quiet):
                 self._plan = plan.sentences
             case Asked(is_on_record=is_on_record):
                 self._has_record = is_on_record
-            case Happened(event=recorded):
-                if recorded.kind == PLAN_MADE and _is_known(recorded.line, self._plan):
-                    return
+            case Happened(event=recorded) if _is_told_elsewhere(recorded, self._plan):
+                return
             case Said() if self._has_record:
                 return
             case Moved():
@@ -179,5 +181,15 @@ def screen_of(*, as_json: bool, as_events: bool) -> Screen:
     return PlainLines(lambda line: print(line, flush=True), clock=time.monotonic)
 
 
-def _is_known(line: str, plan: tuple[str, ...]) -> bool:
-    return line.splitlines() == list(plan)
+def _is_told_elsewhere(recorded: Recorded, plan: tuple[str, ...]) -> bool:
+    """Say whether it is the plan that was told, but for sizes, which grow meanwhile, or the end.
+
+    The outcome tells a failure, with its hint.
+    """
+    if recorded.kind == PLAN_MADE:
+        return _without_sizes(recorded.line) == _without_sizes("\n".join(plan))
+    return recorded.kind == FAILED
+
+
+def _without_sizes(text: str) -> str:
+    return re.sub(r"\d+ (bytes|kB|MB|GB|TB)", "SIZE", text)

@@ -146,11 +146,15 @@ def recover_node(job: Job, desk: Desk) -> Outcome:
 
 
 def show_plan(job: Job, desk: Desk) -> PlannedRecovery | None:
-    """Tell the plan; None, and why, when the primary cannot make one. Raises when there is none."""
-    if not job.primary.has(Feature.PLAN):
-        desk.tell(Remarked(_sentence(job.primary.lacks(Feature.PLAN)), job.node.node_id))
+    """Tell the plan; None, and why, when the primary cannot make one, as with a user's own stages.
+
+    Raises the reasons when no recovery is possible.
+    """
+    try:
+        plan = read_plan(job.primary, job.node, within_s=job.settings.pgpool.plan_s)
+    except RecoveryError as error:
+        desk.tell(Remarked(f"there is no plan: {_sentence(error)}", job.node.node_id))
         return None
-    plan = read_plan(job.primary, job.node, within_s=job.settings.pgpool.plan_s)
     if not plan.is_possible:
         raise plan.refusal()
     desk.tell(PlanRead(job.node.node_id, plan))
@@ -280,4 +284,5 @@ def _method(plan: PlannedRecovery | None) -> str | None:
 
 
 def _sentence(error: RecoveryError) -> str:
-    return f"{error.message} ({error.detail}) {error.hint}"
+    detail = f" ({' '.join(error.detail.split())})" if error.detail else ""
+    return f"{error.message}{detail}" + (f" {error.hint}" if error.hint else "")

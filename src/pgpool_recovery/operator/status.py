@@ -157,6 +157,8 @@ def _problems(
 ) -> Iterator[str]:
     """Say what an operator would otherwise have to conclude from two columns."""
     is_attached = info is not None and info.is_attached
+    if info is not None and info.status == "quarantine":
+        yield "Pgpool-II holds it in quarantine: without a quorum it does not fail over"
     if answer.facts is None:
         if is_attached:
             yield "Pgpool-II uses it, but its server could not be asked"

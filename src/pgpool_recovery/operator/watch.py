@@ -1,5 +1,6 @@
 """Watch recoveries that run, whoever asked for them, until they end."""
 
+import math
 import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
@@ -11,11 +12,12 @@ from pgpool_recovery.operator.event import OperatorEvent, Outcome
 from pgpool_recovery.operator.extension import Feature, Primary, look_at
 from pgpool_recovery.operator.follower import Follower
 from pgpool_recovery.operator.primary import find_primary
-from pgpool_recovery.operator.record import COPIED, Progress, Record, Run
+from pgpool_recovery.operator.record import COPIED, INTERRUPTED, Progress, Record, Run
 
 LOOK_EVERY_S = 0.5
-START_WITHIN_S = 120.0
-"""Pgpool-II asks for the start at once, and in a mode with a second stage after that."""
+PATIENCE_S = {COPIED: 120.0, INTERRUPTED: 10.0}
+"""Pgpool-II asks for the start at once, and in a mode with a second stage after that. A runner that
+has lost its connection for the record comes back to it."""
 
 Tell = Callable[[OperatorEvent], None]
 
@@ -46,9 +48,9 @@ def watch(
             for one in running(primary, node_id)
         }
         outcomes: list[Outcome] = []
-        copied_at: dict[int, float] = {}
+        since: dict[tuple[int, str], float] = {}
         while followers:
-            for run_id, run in _ended(followers.items(), copied_at):
+            for run_id, run in _ended(followers.items(), since):
                 followers.pop(run_id)
                 outcome = outcome_of(run)
                 tell(outcome)
@@ -76,7 +78,7 @@ def outcome_of(run: Run) -> Outcome:
 
 
 def _ended(
-    followers: Iterable[tuple[int, Follower]], copied_at: dict[int, float]
+    followers: Iterable[tuple[int, Follower]], since: dict[tuple[int, str], float]
 ) -> list[tuple[int, Run]]:
     """Return the runs that have ended, or that nobody seems to go on with."""
     found = []
@@ -86,7 +88,8 @@ def _ended(
         if run is None:
             continue
         now = time.monotonic()
-        waited_s = now - copied_at.setdefault(run_id, now) if run.state == COPIED else 0.0
-        if run.has_ended or (run.state == COPIED and waited_s > START_WITHIN_S):
+        waited_s = now - since.setdefault((run_id, run.state), now)
+        is_over = run.has_ended and run.state not in PATIENCE_S
+        if is_over or waited_s > PATIENCE_S.get(run.state, math.inf):
             found.append((run_id, run))
     return found

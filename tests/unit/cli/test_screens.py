@@ -30,6 +30,7 @@ from pgpool_recovery.operator.primary import Answer
 from pgpool_recovery.operator.readiness import Finding, in_order, status_of
 from pgpool_recovery.operator.record import Recorded
 from pgpool_recovery.operator.status import Status, node_status
+from pgpool_recovery.operator.watch import outcome_of
 from tests.unit.cli import facts
 from tests.unit.cli.golden import assert_golden
 
@@ -161,10 +162,13 @@ ALL: list[OperatorEvent] = [
     Happened(
         TARGET,
         7,
-        Recorded(1, facts.BEGAN, "plan_made", "\n".join(facts.PLAN["sentences"]), {}),
+        Recorded(
+            1, facts.BEGAN, "plan_made", "\n".join(facts.PLAN["sentences"]).replace("300", "301")
+        ),
     ),
     Happened(TARGET, 7, facts.EVENTS[1]),
     Moved(facts.running()),
+    Happened(TARGET, 7, Recorded(9, facts.BEGAN, "failed", "not told twice", {})),
     Outcome(
         TARGET,
         "node 2",
@@ -223,6 +227,7 @@ def test_summary() -> None:
         ),
         Outcome(TARGET, "node 2", 83.0, facts.FAILED.failure()),
         Outcome(NodeId(3), "node 3", 3.0, is_attached=True, is_streaming=True),
+        outcome_of(facts.run()),
     ]
     assert_golden("summary", text(list(map(outcome_text, outcomes))))
 

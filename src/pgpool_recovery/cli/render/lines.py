@@ -61,4 +61,5 @@ def outcome_text(outcome: Outcome) -> str:
     where = " and ".join(text for text, is_so in facts.items() if is_so)
     how = f"{outcome.method}, " if outcome.method else ""
     moved = f"{size(outcome.moved_bytes)} moved, " if outcome.moved_bytes is not None else ""
-    return f"{outcome.name} is back: {where} ({how}{moved}{took})"
+    said = f"{outcome.name} is back: {where}" if where else f"{outcome.name}: recovered"
+    return f"{said} ({how}{moved}{took})"

@@ -1,0 +1,89 @@
+"""The commands where the extension on the primary has neither plan nor check nor record."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster.site import assert_recovered, settings, slot_of
+from tests.harness.cluster import ClusterPlan
+from tests.harness.product import Product
+from tests.harness.until import until
+from tests.harness.workspace import Workspace
+from tests.operator.site import SLOW_COPY, Site, site_on_hosts
+
+FORGET = """
+ALTER VIEW pgpool_recovery_progress RENAME TO later_progress;
+ALTER VIEW pgpool_recovery_history RENAME TO later_history;
+ALTER TABLE pgpool_recovery_event RENAME TO later_event;
+ALTER TABLE pgpool_recovery_run RENAME TO later_run;
+ALTER FUNCTION pgpool_recovery_plan(text, text, text, integer, text, text) RENAME TO later_plan;
+DO $$
+BEGIN
+    IF to_regprocedure('pgpool_recovery_check(jsonb)') IS NOT NULL THEN
+        ALTER FUNCTION pgpool_recovery_check(jsonb) RENAME TO later_check;
+    END IF;
+END
+$$
+"""
+
+
+@pytest.fixture(scope="module")
+def site(workspace: Workspace, product: Product, namespaces: None) -> Iterator[Site]:
+    with site_on_hosts(workspace, product, ClusterPlan()) as site:
+        for database in ("postgres", "template1"):
+            site.cluster.node(0).execute(FORGET, database=database)
+        yield site
+
+
+def test_status(site: Site) -> None:
+    shown = site.run("status")
+    assert shown.returncode == 0
+    assert "running recoveries cannot be seen" in shown.stdout
+
+
+@pytest.mark.parametrize("words", [("plan", 1), ("check",), ("history",), ("watch",)])
+def test_what_cannot_be_answered(site: Site, words: tuple[object, ...]) -> None:
+    refused = site.run(*words)
+    assert refused.returncode == 4
+    assert "the extension pgpool_recovery on the primary (node 0) has no" in refused.stderr
+    assert "ALTER EXTENSION pgpool_recovery UPDATE" in refused.stderr
+
+
+def test_recovery_goes_on_with_the_words_of_pgpool(site: Site) -> None:
+    """There is no plan that says that nothing is destroyed, so somebody has to say yes."""
+    site.take_down(1)
+    refused = site.run("recover", 1)
+    assert refused.returncode == 4
+    assert "has no function pgpool_recovery_plan" in refused.stdout
+    assert "--yes" in refused.stderr
+    done = site.run("recover", 1, "--yes")
+    assert done.returncode == 0, done.output
+    assert "starting recovering node 1" in done.stdout
+    assert "node 1 is back: up in Pgpool-II and streaming" in done.stdout
+    assert_recovered(site.cluster, 1)
+
+
+def test_failure_says_where_the_cause_is(site: Site) -> None:
+    """The node stays down for the next test."""
+    site.take_down(1)
+    with site.without_ssh_to(1):
+        failed = site.run("recover", 1, "--yes")
+    assert failed.returncode == 8
+    assert "server log of the primary (node 0)" in failed.stderr
+
+
+def test_cancel(site: Site) -> None:
+    with settings(site.cluster, SLOW_COPY):
+        client = site.spawn("recover", 1, "--yes", log=site.log("cancelled.log"))
+        until(lambda: site.is_copying, within_s=20, what="the copy to begin")
+        cancelled = site.run("cancel", 1)
+        assert cancelled.returncode == 0, cancelled.output
+        assert "the recovery of node 1 has ended" in cancelled.stdout
+        assert client.wait(timeout_s=20) == 8
+    until(lambda: not site.is_copying, within_s=10, what="the copy to end")
+    assert slot_of(1) in site.cluster.slots(0), "of the recovery before"
+    none = site.run("cancel", 1)
+    assert none.returncode == 4
+    done = site.run("recover", 1, "--yes")
+    assert done.returncode == 0, done.output
+    assert_recovered(site.cluster, 1)
