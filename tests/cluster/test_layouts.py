@@ -51,7 +51,7 @@ def links(cluster: Cluster) -> dict[str, str]:
 
 def workspaces(cluster: Cluster) -> list[str]:
     """Return everything that a recovery may have left on node 1, wherever."""
-    find = ["find", "/var/lib/postgresql", "-name", "*pgpool_recovery*"]
+    find = ["find", "/var/lib/postgresql", "-type", "d", "-name", "*pgpool_recovery*"]
     return cluster.node(1).machine.run(find).stdout.split()
 
 

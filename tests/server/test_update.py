@@ -16,7 +16,12 @@ OVERLOADS = [
     "pgpool_recovery(text,text,text,text,integer,text)",
     "pgpool_recovery(text,text,text,text,integer,text,text)",
 ]
-OTHERS = ["pgpool_pgctl(text,text)", "pgpool_remote_start(text,text)", "pgpool_switch_xlog(text)"]
+OTHERS = [
+    "pgpool_pgctl(text,text)",
+    "pgpool_recovery_plan(text,text,text,integer,text,text)",
+    "pgpool_remote_start(text,text)",
+    "pgpool_switch_xlog(text)",
+]
 
 # Of 1.0 only the update script is known, and no package has it: the functions of its time.
 VERSION_1_0 = r"""
