@@ -15,7 +15,7 @@ from tests.harness.command import Completed
 from tests.harness.keeper import Child
 from tests.harness.pgpool_configuration import PCP_USER
 from tests.harness.product import Product
-from tests.harness.until import until
+from tests.harness.until import DeadlineError, until
 from tests.harness.workspace import Workspace
 
 SETTINGS = "/etc/pgpool-recovery.toml"
@@ -81,7 +81,11 @@ class Site:
     def waits_for(self, log: Path, text: str) -> None:
         """Wait until a command has written something."""
         file = self.cluster.pgpool.machine.path(log)
-        until(lambda: text in file.read_text(), within_s=30, what=f"{text!r} in {log}")
+        try:
+            until(lambda: text in file.read_text(), within_s=60, what=f"{text!r} in {log}")
+        except DeadlineError as error:
+            error.add_note(file.read_text())
+            raise
 
     def take_down(self, node_id: int) -> None:
         self.cluster.node(node_id).stop()

@@ -197,35 +197,6 @@ def test_nothing_to_watch_or_to_cancel(site: Site) -> None:
     assert "no recovery of node 1 runs" in cancelled.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
-def test_client_that_leaves(site: Site, number: signal.Signals) -> None:
-    """The recovery goes on; a second one is refused, watch finds it, cancel ends it."""
-    left, watched = site.log("left.log"), site.log("watched.log")
-    with settings(site.cluster, SLOW_COPY):
-        client = site.spawn("recover", 1, "--yes", log=left)
-        site.waits_for(left, "step 3 of 6: copy")
-        client.signal(number)
-        status = client.wait(timeout_s=10)
-        if number is not signal.SIGKILL:
-            assert status == 128 + number
-            site.waits_for(left, "The recovery of node 1 goes on in Pgpool-II")
-            site.waits_for(left, "pgpool-recovery watch 1")
-
-        busy = site.run("recover", 1, "--yes")
-        assert busy.returncode == 6, busy.output
-        until(lambda: site.is_copying, within_s=30, what="the copy to begin")
-        assert site.node_status(1)["recovery"]["step"] == 3
-
-        watcher = site.spawn("watch", 1, log=watched)
-        site.waits_for(watched, "step 3 of 6: copy")
-        cancelled = site.run("cancel", 1)
-        assert cancelled.returncode == 0, cancelled.output
-        assert "the recovery of node 1 has ended (cancelled); target untouched" in cancelled.stdout
-        assert watcher.wait(timeout_s=20) == 10
-        site.waits_for(watched, "ERROR:  ")
-    assert not site.is_copying
-
-
 def test_two_at_once_by_pgpool(site: Site) -> None:
     """Another node than the one that is being recovered: Pgpool-II takes one at a time."""
     site.take_down(2)
