@@ -132,7 +132,7 @@ class Run:
         )
         taking = TakeStep(step, self._deadlines.stall_s)
         self._agent.ask(taking, type(None), timeout_s=None, on_tick=progress.look)
-        self._emit(Moved(max(progress.done_bytes, 0) or step.size_bytes))
+        self._emit(Moved(progress.done_bytes or step.size_bytes))
 
     def _rewind(self, step: Rewind) -> None:
         """Rewind, and see that the primary has what the directory then needs.
