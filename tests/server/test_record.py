@@ -167,10 +167,7 @@ def test_two_runners_of_a_target_do_not_end_each_other(server: Server) -> None:
     "setting",
     [
         "default_transaction_read_only = on",
-        "default_transaction_isolation = serializable",
-        "row_security = off",
         "idle_session_timeout = '50ms'",
-        "synchronous_commit = remote_apply",
         "client_encoding = 'LATIN1'",
         "search_path = nowhere",
     ],
