@@ -55,7 +55,9 @@ $$;
 
 CREATE VIEW pgpool_recovery_progress AS
 SELECT r.id, r.node_id, r.host, r.data_directory,
-       CASE WHEN r.state = 'copied' OR @extschema@._pgpool_recovery_is_alive(r.id) THEN r.state
+       -- A standby does not see the locks of the primary.
+       CASE WHEN r.state = 'copied' OR pg_catalog.pg_is_in_recovery()
+              OR @extschema@._pgpool_recovery_is_alive(r.id) THEN r.state
             ELSE 'interrupted' END AS state,
        r.method, r.step, r.steps, r.sentence, r.done_bytes, r.total_bytes,
        CASE WHEN r.total_bytes > 0
@@ -80,6 +82,10 @@ COMMENT ON TABLE pgpool_recovery_event IS 'what happened in each recovery';
 COMMENT ON VIEW pgpool_recovery_progress IS 'recoveries that have not ended';
 COMMENT ON VIEW pgpool_recovery_history IS 'all recoveries, the newest first';
 
+-- Whatever ALTER DEFAULT PRIVILEGES says.
+REVOKE ALL ON pgpool_recovery_run, pgpool_recovery_event, pgpool_recovery_progress,
+    pgpool_recovery_history FROM PUBLIC;
+REVOKE ALL ON FUNCTION _pgpool_recovery_is_alive(bigint) FROM PUBLIC;
 GRANT SELECT ON pgpool_recovery_run, pgpool_recovery_event, pgpool_recovery_progress,
     pgpool_recovery_history TO pg_monitor;
 GRANT EXECUTE ON FUNCTION _pgpool_recovery_is_alive(bigint) TO pg_monitor;

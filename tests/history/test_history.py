@@ -17,7 +17,7 @@ SLOW = f'{FULL_COPY}max_rate = "5M"\ncompress = "none"\n'
 
 @pytest.fixture(scope="module")
 def cluster(workspace: Workspace, product: Product, namespaces: None) -> Iterator[Cluster]:
-    with on_hosts(workspace, product, ClusterPlan()) as made:
+    with on_hosts(workspace, product, ClusterPlan(standbys=2)) as made:
         made.primary.execute(
             "CREATE TABLE filler AS SELECT g, repeat('x', 500) t FROM generate_series(1, 60000) g"
         )
@@ -55,6 +55,12 @@ def test_recovery_is_seen_while_it_runs_and_afterwards(down: Cluster) -> None:
         assert sentence.startswith("copy about")
         assert 0 <= int(percent) <= 100
         assert progress(down, "backend_pid") == [(str(call.backend_pid),)]
+        seen_on_standby = "SELECT state, done_bytes > 0 FROM pgpool_recovery_progress"
+        until(
+            lambda: down.node(2).sql(seen_on_standby) == [("running", "t")],
+            within_s=5,
+            what="a standby to show it as the primary does",
+        )
         call.ends(60)
     assert progress(down, "state") == [("copied",)]
     down.recover(1)  # The first stage finds nothing to do but WAL: a run of its own.
@@ -140,3 +146,30 @@ def test_recovery_goes_on_without_a_record(down: Cluster) -> None:
         assert "the recovery is not on record: database postgres has no extension" in log
     finally:
         primary.execute("CREATE EXTENSION pgpool_recovery")
+
+
+def test_error_in_the_settings_is_on_record_where_they_say(down: Cluster) -> None:
+    down.primary.execute("CREATE DATABASE other")  # As template1, with the extension.
+    with settings(down, '[history]\ndatabase = "other"\n[policy]\nmethods = []\n'):
+        assert "ERROR" in down.pgpool.recovery_node(1).output
+    query = f"SELECT state, exit_status, target_state, detail {NODE_1}"
+    [(state, exit_status, target, detail)] = down.primary.sql(query, database="other")
+    assert (state, exit_status, target) == ("failed", "3", "untouched")
+    assert "policy.methods" in detail or "methods in policy" in detail
+
+
+def test_record_survives_a_failover(down: Cluster) -> None:
+    """As the last: it is another cluster afterwards."""
+    down.recover(1)
+    query = "SELECT max(id), count(*) FROM pgpool_recovery_run"
+    before = down.primary.sql(query)
+    until(
+        lambda: [down.node(n).sql(query) for n in (1, 2)] == [before] * 2,
+        within_s=10,
+        what="the record to arrive on the standbys",
+    )
+    new = down.fail_over()
+    assert new.sql(query) == before
+    down.recover(0)
+    states = "SELECT node_id, state FROM pgpool_recovery_history LIMIT 2"
+    assert new.sql(states) == [("0", "recovered"), ("1", "recovered")]

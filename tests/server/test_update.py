@@ -185,3 +185,22 @@ def test_owners_are_superusers(updated: Server, database: str) -> None:
     query = """SELECT DISTINCT r.rolsuper FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner
                 WHERE p.proname ~ '^_?pgpool'"""
     assert updated.sql(query, database=database) == [("t",)]
+
+
+@pytest.mark.parametrize("database", ORIGINS)
+def test_tables_of_recoveries_on_record_are_a_superusers_and_read_by_pg_monitor(
+    updated: Server, database: str
+) -> None:
+    query = """
+        SELECT c.relname, r.rolsuper, has_table_privilege('pg_monitor', c.oid, 'SELECT'),
+               has_table_privilege('somebody', c.oid, 'SELECT')
+          FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner
+         WHERE c.relname ~ '^pgpool_recovery_(run|event|progress|history)$' ORDER BY 1"""
+    names = ("event", "history", "progress", "run")
+    expected = [(f"pgpool_recovery_{name}", "t", "t", "f") for name in names]
+    assert updated.sql(query, database=database) == expected
+    alive = """
+        SELECT has_function_privilege('pg_monitor', oid, 'EXECUTE'),
+               has_function_privilege('somebody', oid, 'EXECUTE')
+          FROM pg_proc WHERE proname = '_pgpool_recovery_is_alive'"""
+    assert updated.sql(alive, database=database) == [("t", "f")]

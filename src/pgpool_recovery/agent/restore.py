@@ -14,7 +14,7 @@ from pgpool_recovery.agent.program import Completed, Stop, run
 from pgpool_recovery.agent.workspace import NOT_DATA, make_directory, remove, sync
 from pgpool_recovery.domain.control_data import parse_control_data
 from pgpool_recovery.domain.error import Refused, Undone
-from pgpool_recovery.domain.event import Event, Progress, Said
+from pgpool_recovery.domain.event import Event, Moved, Progress, Said
 from pgpool_recovery.domain.wal import lsn_text
 from pgpool_recovery.pgbackrest.command import archive_get, info_words, into, restore_words
 from pgpool_recovery.pgbackrest.info import read_newest, read_tablespaces
@@ -184,6 +184,7 @@ class RestoreProgress:
         self._told_every_s = told_every_s
         self._began = self._told = time.monotonic()
         self._files = self._equal = 0
+        self._part = self._moved_part = 0.0
 
     def take(self, line: str) -> None:
         """Emit what a line says, the lines of files no more often than a person can follow."""
@@ -195,6 +196,9 @@ class RestoreProgress:
             return
         self._files += 1
         self._equal += file.was_equal
+        # What is done of all grows by each file.
+        self._moved_part += 0 if file.was_equal else max(0, file.part - self._part)
+        self._part = max(self._part, file.part)
         now = time.monotonic()
         if now - self._told >= self._told_every_s:
             self._told = now
@@ -202,5 +206,6 @@ class RestoreProgress:
             self._emit(Progress(done_bytes, self._total_bytes, done_bytes / (now - self._began)))
 
     def finish(self) -> None:
-        """Say how much had not to be moved."""
+        """Say how much had not to be moved, and about how much had."""
+        self._emit(Moved(round(self._total_bytes * self._moved_part)))
         self._emit(Said(NAME, f"{self._equal} of {self._files} files were as in the backup"))

@@ -8,16 +8,19 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pgpool_recovery.cli.psql import as_psql
-from pgpool_recovery.config.load import load_settings, settings_file
+from pgpool_recovery.config.load import load_settings, settings_file, sound_part
 from pgpool_recovery.config.settings import Settings
-from pgpool_recovery.domain.error import Cancelled, RecoveryError
+from pgpool_recovery.domain.error import Cancelled, RecoveryError, SettingsError
 from pgpool_recovery.domain.event import Event, Progress, as_text
 from pgpool_recovery.domain.node import Target, parse_first_stage, parse_port, parse_remote_start
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.run.shield import CANCELLING
+
+if TYPE_CHECKING:
+    from pgpool_recovery.history.record import Stage
 
 RECORD_SEPARATOR = "\x1e"
 DEFAULT_PORT = "5432"
@@ -51,13 +54,13 @@ def _first_stage(words: Sequence[str]) -> None:
     from pgpool_recovery.recovery import recover
 
     request = parse_first_stage(words, own_port=_own_port())
-    settings = load_settings(settings_file(None))
     stage = Stage(
         request.target,
         leads_to="copied",
         primary_host=request.primary_host,
         primary_port=request.primary_port,
     )
+    settings = _settings(stage)
     with on_record(stage, settings, _telling) as recorded:
         recover(request, settings, recorded.emit)
     if settings.pgpool.backend_clustering_mode.has_second_stage:
@@ -76,8 +79,11 @@ def _second_stage(words: Sequence[str]) -> None:
 
 
 def _remote_start(words: Sequence[str]) -> None:
+    from pgpool_recovery.history.record import Stage
+
     target = parse_remote_start(words)
-    _start(target, load_settings(settings_file(None)), leads_to="recovered")
+    settings = _settings(Stage(target, leads_to="recovered", continues=True))
+    _start(target, settings, leads_to="recovered")
 
 
 def _start(target: Target, settings: Settings, *, leads_to: str) -> None:
@@ -87,6 +93,18 @@ def _start(target: Target, settings: Settings, *, leads_to: str) -> None:
     stage = Stage(target, leads_to=leads_to, continues=True)
     with on_record(stage, settings, _telling) as recorded:
         start(recorded.target, settings, recorded.emit)
+
+
+def _settings(stage: "Stage") -> Settings:
+    """Return the settings; an error in them is on record, too, by those that are right."""
+    from pgpool_recovery.history.record import on_record
+
+    file = settings_file(None)
+    try:
+        return load_settings(file)
+    except SettingsError:
+        with on_record(stage, sound_part(file), _telling):
+            raise
 
 
 def _plan(words: Sequence[str]) -> None:

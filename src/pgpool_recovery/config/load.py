@@ -53,6 +53,26 @@ def load_settings(file: Path) -> Settings:
     return read_settings(values, str(file))
 
 
+def sound_part(file: Path) -> Settings:
+    """Return what a file with errors says in the tables that have none; for the rest the defaults.
+
+    To tell of the errors where the file says, and for nothing else.
+    """
+    try:
+        values = tomllib.loads(file.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return Settings()
+    return read_settings({k: v for k, v in values.items() if _is_sound(k, v)}, str(file))
+
+
+def _is_sound(name: str, table: object) -> bool:
+    try:
+        read_settings({name: table}, name)
+    except SettingsError:
+        return False
+    return True
+
+
 def read_settings(values: Mapping[str, Any], origin: str) -> Settings:
     """Return settings of parsed TOML; `origin` names it in the complaint."""
     converter = Converter(forbid_extra_keys=True)

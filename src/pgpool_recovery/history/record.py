@@ -12,7 +12,7 @@ from pgpool_recovery.domain.error import RecoveryError, Unreachable
 from pgpool_recovery.domain.event import Event, Progress, Said
 from pgpool_recovery.domain.node import NodeId, Target
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.history.run import RunState, end_columns, event_row
+from pgpool_recovery.history.run import RunState, end_columns, event_row, storable
 from pgpool_recovery.postgres.connection import Connection, connect
 from pgpool_recovery.run.parties import own_conninfo
 from pgpool_recovery.run.shield import shielded
@@ -20,9 +20,19 @@ from pgpool_recovery.run.shield import shielded
 Emit = Callable[[Event], None]
 
 CONNECT_S = 5
-# A recovery does not wait for the standby that it is about, nor for anybody's lock.
-OPTIONS = "-c synchronous_commit=local -c lock_timeout=2s -c statement_timeout=5s"
-OPTIONS += " -c default_transaction_read_only=off"
+# A recovery does not wait for the standby that it is about, nor for anybody's lock. Nor for the
+# disk with each event: history_end.sql flushes what has come before it, too.
+OPTIONS = " ".join(
+    f"-c {name}={value}"
+    for name, value in {
+        "synchronous_commit": "off",
+        "lock_timeout": "1s",
+        "statement_timeout": "2s",
+        "idle_session_timeout": "0",
+        "default_transaction_read_only": "off",
+        "default_transaction_isolation": r"read\ committed",
+    }.items()
+)
 RECOVERY_ID, BACKEND_PID = "PGPOOL_RECOVERY_ID", "PGPOOL_RECOVERY_BACKEND_PID"
 ALL_EVENTS = 100_000
 
@@ -48,6 +58,7 @@ class Record:
         self._emit = emit
         self._stack = ExitStack()
         self._connection: Connection | None = None
+        self._only_ascii = False
         self._id = 0
         self._number = 0
         self._state = RunState()
@@ -68,26 +79,31 @@ class Record:
             **own_conninfo(settings),
             "dbname": settings.history.database,
             "options": OPTIONS,
+            "client_encoding": "UTF8",
         }
         try:
             connection = self._stack.enter_context(connect(where, timeout_s=CONNECT_S))
-            if not connection.rows("history_schema"):
+            found = connection.rows("history_schema")
+            if not found:
                 self._say(
                     f"the recovery is not on record: database {settings.history.database} has no "
                     "extension pgpool_recovery 2.0"
                 )
                 return
+            self._only_ascii = not found[0]["is_utf8"]
             self._begin(connection, stage, settings)
         except Unreachable as error:
             self._give_up(error)
 
     def _begin(self, connection: Connection, stage: Stage, settings: Settings) -> None:
         target = stage.target
-        who: dict[str, Any] = {
-            "host": target.host,
-            "data_directory": target.data_directory,
-            "backend_pid": _number(os.environ.get(BACKEND_PID)),
-        }
+        who: dict[str, Any] = self._storable(
+            {
+                "host": target.host,
+                "data_directory": target.data_directory,
+                "backend_pid": _number(os.environ.get(BACKEND_PID)),
+            }
+        )
         found = connection.rows("history_continue", **who) if stage.continues else []
         if found:
             self._number = found[0]["events"]
@@ -99,13 +115,12 @@ class Record:
                 recovery_id=os.environ.get(RECOVERY_ID),
                 node_id=target.node_id,
                 port=target.port,
-                primary_host=stage.primary_host,
+                primary_host=self._storable(stage.primary_host),
                 primary_port=stage.primary_port,
                 state="starting" if stage.continues else "running",
             )
             connection.rows("history_trim", keep=settings.history.keep_runs)
         self._id, self.node_id = found[0]["id"], found[0]["node_id"]
-        connection.rows("history_lock", id=self._id)
         self._connection = connection
         self._continues = stage.continues
 
@@ -116,7 +131,8 @@ class Record:
             return
         if not isinstance(event, Progress):
             self._number += 1
-            self._write("history_event", number=self._number, **event_row(event))
+            row = event_row(event, only_ascii=self._only_ascii)
+            self._write("history_event", number=self._number, **row)
         if self._state != before and not self._continues:
             self._write("history_update", **self._state.columns())
 
@@ -141,13 +157,17 @@ class Record:
         try:
             # A cancel within a query would leave the connection useless.
             with shielded():
-                self._connection.rows(query, id=self._id, **values)
+                self._connection.rows(query, id=self._id, **self._storable(values))
         except Unreachable as error:
             self._connection = None
             self._give_up(error)
 
+    def _storable(self, value: Any) -> Any:
+        return storable(value, only_ascii=self._only_ascii)
+
     def _give_up(self, error: Unreachable) -> None:
-        self._say(f"the recovery is not on record any more: {error.message}: {error.detail}")
+        more = " any more" if self._id else ""
+        self._say(f"the recovery is not on record{more}: {error.message}: {error.detail}")
 
     def _say(self, line: str) -> None:
         self._emit(Said("history", line))

@@ -61,13 +61,34 @@ def kind_of(event: Event) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
 
 
-def event_row(event: Event) -> dict[str, str]:
-    """Return an event as columns of pgpool_recovery_event."""
+def event_row(event: Event, *, only_ascii: bool = False) -> dict[str, str]:
+    """Return an event as columns of pgpool_recovery_event; its texts are storable()."""
     return {
         "kind": kind_of(event),
-        "line": "\n".join(as_text(event)),
-        "data": json.dumps(asdict(event)),
+        "line": storable("\n".join(as_text(event)), only_ascii=only_ascii),
+        "data": json.dumps(storable(asdict(event), only_ascii=only_ascii)),
     }
+
+
+def storable(value: Any, *, only_ascii: bool) -> Any:
+    """Return a value with all its texts as the database can hold them.
+
+    Programs say what they like, file names are any bytes, and a database that is not in UTF8 may
+    lack a character; none of that is a reason to lose the record.
+
+    >>> storable({"line": "café"}, only_ascii=True) == {"line": r"caf\\xe9"}
+    True
+    """
+    match value:
+        case str():
+            encoding = "ascii" if only_ascii else "utf-8"
+            return value.replace("\0", r"\x00").encode(encoding, "backslashreplace").decode()
+        case list() | tuple():
+            return [storable(one, only_ascii=only_ascii) for one in value]
+        case dict():
+            return {key: storable(one, only_ascii=only_ascii) for key, one in value.items()}
+        case _:
+            return value
 
 
 def end_columns(error: RecoveryError | None, *, done: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pgpool_recovery.agent.restore import (
     archive_settings,
     observe_repository,
 )
-from pgpool_recovery.domain.event import Event, Progress, Said
+from pgpool_recovery.domain.event import Event, Moved, Progress, Said
 from pgpool_recovery.pgbackrest.command import into
 from pgpool_recovery.plan.backup import NoBackup
 from tests.unit.plan.test_restore import BACKUP
@@ -44,6 +44,7 @@ def test_lines_for_a_person_and_the_sum() -> None:
     assert told(told_every_s=60) == [
         Said("pgbackrest", LINES[1].partition("INFO: ")[2]),
         Said("pgbackrest", LINES[2].partition("WARN: ")[2]),
+        Moved(500),
         Said("pgbackrest", "2 of 3 files were as in the backup"),
     ]
 

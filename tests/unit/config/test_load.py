@@ -1,11 +1,12 @@
 """The settings file: optional, and strict where it is there."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pgpool_recovery.config.load import DEFAULT_FILE, load_settings, settings_file
-from pgpool_recovery.config.settings import Settings
+from pgpool_recovery.config.load import DEFAULT_FILE, load_settings, settings_file, sound_part
+from pgpool_recovery.config.settings import HistorySettings, Settings
 from pgpool_recovery.domain.error import SettingsError
 from pgpool_recovery.domain.node import NodeId, Target
 from pgpool_recovery.plan.policy import KeepOld
@@ -116,6 +117,23 @@ def test_missing_file_is_an_error_when_it_was_named(
         load_settings(tmp_path / "nowhere.toml")
     monkeypatch.setattr("pgpool_recovery.config.load.DEFAULT_FILE", tmp_path / "default.toml")
     assert load_settings(tmp_path / "default.toml") == Settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('[history]\ndatabase = "dba"\n[policy]\nmethods = []\n', "dba"),
+        ('[history]\ndatabase = "dba"\nkeep_runs = 0\n', "postgres"),
+        ('[history]\ndatabase = "dba"\n[unknown]\nx = 1\n', "dba"),
+        ("[history", "postgres"),
+    ],
+)
+def test_sound_part(tmp_path: Path, text: str, expected: str) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(text)
+    with pytest.raises(SettingsError):
+        load_settings(file)
+    assert sound_part(file) == replace(Settings(), history=HistorySettings(expected))
 
 
 def test_which_file() -> None:

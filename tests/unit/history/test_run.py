@@ -5,7 +5,7 @@ import json
 from pgpool_recovery.domain.error import Cancelled, Refused
 from pgpool_recovery.domain.event import Moved, PlanMade, Progress, Said, StepStarted
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.history.run import RunState, end_columns, event_row
+from pgpool_recovery.history.run import RunState, end_columns, event_row, storable
 
 PLANNED = RunState().after(PlanMade("rewind", ("plan: rewind", "not attach: it is down")))
 
@@ -41,6 +41,20 @@ def test_event_as_a_row() -> None:
     row = event_row(StepStarted("reserve /data", 1, 6))
     assert (row["kind"], row["line"]) == ("step_started", "step 1 of 6: reserve /data")
     assert json.loads(row["data"]) == {"sentence": "reserve /data", "number": 1, "count": 6}
+
+
+def test_texts_that_a_database_cannot_hold_are_written_in_another_way() -> None:
+    name = "caf\u00e9 caf\udce9 \0"  # A file name that is not UTF-8 comes with a surrogate.
+    row = event_row(Said("tar", name))
+    assert row["line"] == "tar: caf\u00e9 caf\\udce9 \\x00"
+    assert json.loads(row["data"])["line"] == "caf\u00e9 caf\\udce9 \\x00"
+    plain = event_row(Said("tar", name), only_ascii=True)
+    assert plain["line"] == "tar: caf\\xe9 caf\\udce9 \\x00"
+
+
+def test_other_values_are_stored_as_they_are() -> None:
+    values = {"plan": ("a", "b"), "step": 1, "rate": 2.5, "method": None}
+    assert storable(values, only_ascii=True) == {**values, "plan": ["a", "b"]}
 
 
 def test_ends() -> None:

@@ -4,4 +4,5 @@ update pgpool_recovery_run
        message = %(message)s, detail = %(detail)s, hint = %(hint)s,
        target_state = %(target_state)s, exit_status = %(exit_status)s
  where id = %(id)s
-returning id
+-- That a standby has it is not waited for.
+returning id, set_config('synchronous_commit', 'local', true)

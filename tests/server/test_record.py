@@ -1,0 +1,284 @@
+"""The writer of recoveries on record, at a server: what it costs, and what cannot stop a run."""
+
+import time
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from pgpool_recovery.config.settings import HistorySettings, Settings
+from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.event import (
+    Event,
+    Finished,
+    Moved,
+    PlanMade,
+    Progress,
+    Said,
+    StepFinished,
+    StepStarted,
+)
+from pgpool_recovery.domain.node import NodeId, Target
+from pgpool_recovery.history.record import Stage, on_record
+from tests.harness.postgresql import Server
+
+COST_S = 0.05
+"""What being on record may cost a recovery; connecting included."""
+BUSY_TOOK_S = 0.25
+"""How long that may take where other tests use the processors."""
+TARGET = Target("server1", "/data", NodeId(1), 5432)
+STAGE = Stage(TARGET, leads_to="copied", primary_host="server0", primary_port=5432)
+REMOTE_START = Stage(Target("server1", "/data"), leads_to="recovered", continues=True)
+STEPS = 6
+STORY: list[Event] = [
+    PlanMade("rewind", ("plan: rewind", "not attach: it is down")),
+    *(
+        event
+        for number in range(1, STEPS + 1)
+        for event in (
+            StepStarted(f"do what is number {number}", number, STEPS),
+            Said("pg_rewind", "a line of a program"),
+            StepFinished(number, STEPS, 0.5),
+        )
+    ),
+    Progress(5, 10, 2.5),
+    Moved(10),
+    Finished("ready to be started", 3.0),
+]
+
+
+@pytest.fixture(autouse=True)
+def called(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As a stage command that the server has called; no run is on record yet."""
+    monkeypatch.setenv("PGHOST", str(server.machine.socket_directory))
+    monkeypatch.setenv("PGPORT", str(server.port))
+    monkeypatch.setenv("PGUSER", "postgres")
+    yield
+    server.execute("DELETE FROM pgpool_recovery_run")
+
+
+def carry_out(
+    stage: Stage = STAGE, story: list[Event] = STORY, *, database: str = "postgres", keep: int = 9
+) -> list[str]:
+    """Put a run on record and return the lines that the writer said of itself."""
+    told: list[Event] = []
+    settings = Settings(history=HistorySettings(database, keep))
+    with on_record(stage, settings, lambda _name: told.append) as recorded:
+        for event in story:
+            recorded.emit(event)
+    assert [event for event in told if event in story] == story, "every event is told as well"
+    return [event.line for event in told if isinstance(event, Said) and event.program == "history"]
+
+
+def runs(server: Server, columns: str, *, database: str = "postgres") -> list[tuple[str, ...]]:
+    query = f"SELECT {columns} FROM pgpool_recovery_run ORDER BY id"
+    return server.sql(query, database=database)
+
+
+def test_stages_are_one_run(server: Server) -> None:
+    assert carry_out() == []
+    columns = "node_id, state, method, moved_bytes, exit_status, ended_at IS NULL"
+    assert runs(server, columns) == [("1", "copied", "rewind", "10", "0", "t")]
+    assert carry_out(REMOTE_START, [Finished("it accepts connections", 1.0)]) == []
+    assert runs(server, columns) == [("1", "recovered", "rewind", "10", "0", "f")]
+    events = server.sql("SELECT count(*), max(number) FROM pgpool_recovery_event")
+    without_progress, of_remote_start = len(STORY) - 1, 1
+    assert events == [(str(without_progress + of_remote_start),) * 2]
+
+
+def test_cost(server: Server) -> None:
+    """The runner's own, and what it waits: the best of some, for the machine does other things."""
+    cost_s, took_s = [], []
+    for _ in range(20):
+        began = time.process_time(), time.monotonic()
+        assert carry_out() == []
+        cost_s.append(time.process_time() - began[0])
+        took_s.append(time.monotonic() - began[1])
+    assert min(cost_s) < COST_S, cost_s
+    assert min(took_s) < BUSY_TOOK_S, took_s
+
+
+def test_connections_are_used_up(server: Server) -> None:
+    taken: list[psycopg.Connection] = []
+    where = server.conninfo_from_here(dbname="postgres")
+    try:
+        while len(taken) < 200:
+            try:
+                taken.append(psycopg.connect(where))
+            except psycopg.OperationalError:
+                break
+        (line,) = carry_out()
+    finally:
+        for connection in taken:
+            connection.close()
+    assert "the recovery is not on record" in line
+    assert "too many clients" in line
+    assert "any more" not in line, "it never was"
+
+
+def test_lock_of_somebody_holds_nothing_up(server: Server) -> None:
+    with psycopg.connect(server.conninfo_from_here(dbname="postgres")) as somebody:
+        somebody.execute("LOCK TABLE pgpool_recovery_run")
+        began = time.monotonic()
+        (line,) = carry_out()
+        took_s = time.monotonic() - began
+    assert "lock timeout" in line
+    assert took_s < 4
+
+
+def test_connection_that_is_lost_is_told_once_and_leaves_a_run_that_was_interrupted(
+    server: Server,
+) -> None:
+    told: list[Event] = []
+    with on_record(STAGE, Settings(), lambda _name: told.append) as recorded:
+        recorded.emit(STORY[0])
+        server.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE application_name = 'pgpool-recovery'"
+        )
+        for event in STORY[1:]:
+            recorded.emit(event)
+    (line,) = [e.line for e in told if isinstance(e, Said) and e.program == "history"]
+    assert line.startswith("the recovery is not on record any more: ")
+    assert server.sql("SELECT state FROM pgpool_recovery_progress") == [("interrupted",)]
+    assert carry_out() == []
+    assert runs(server, "state, message") == [
+        ("failed", "the runner ended without a word"),
+        ("copied", ""),
+    ]
+
+
+def test_two_runners_of_a_target_do_not_end_each_other(server: Server) -> None:
+    """The agent decides who may go on; on record both are what they are."""
+    with on_record(STAGE, Settings(), lambda _name: lambda _event: None) as recorded:
+        recorded.emit(STORY[0])
+        with (
+            pytest.raises(Refused),
+            on_record(STAGE, Settings(), lambda _name: lambda _event: None),
+        ):
+            raise Refused("target node 1 is busy")
+        assert runs(server, "state, message") == [
+            ("running", ""),
+            ("failed", "target node 1 is busy"),
+        ]
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "default_transaction_read_only = on",
+        "idle_session_timeout = '50ms'",
+        "client_encoding = 'LATIN1'",
+        "search_path = nowhere",
+    ],
+)
+def test_settings_of_the_role_do_not_matter(server: Server, setting: str) -> None:
+    name = setting.split(maxsplit=1)[0]
+    server.execute(f"ALTER ROLE postgres SET {setting}")
+    try:
+        with on_record(STAGE, Settings(), lambda _name: lambda _event: None) as recorded:
+            time.sleep(0.2)  # Idle, as in a long step.
+            recorded.emit(Said("agent", "cœur"))
+    finally:
+        server.execute(f"SET default_transaction_read_only = off; ALTER ROLE postgres RESET {name}")
+    assert runs(server, "state") == [("copied",)]
+
+
+def test_standby_that_does_not_answer_is_not_waited_for(server: Server) -> None:
+    server.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+    server.reload()
+    try:
+        began = time.monotonic()
+        assert carry_out() == []
+        assert time.monotonic() - began < 4
+    finally:
+        server.execute(
+            "SET synchronous_commit = local; ALTER SYSTEM RESET synchronous_standby_names"
+        )
+        server.reload()
+    assert runs(server, "state") == [("copied",)]
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII", "UTF8"])
+def test_any_text_can_be_held_by_any_database(server: Server, encoding: str) -> None:
+    database = f"in_{encoding.lower()}"
+    server.execute(
+        f"CREATE DATABASE {database} ENCODING '{encoding}' TEMPLATE template0 LOCALE 'C'"
+    )
+    server.execute("CREATE EXTENSION pgpool_recovery", database=database)
+    said = Said("tar", "\u0434\u0430\u043d\u043d\u044b\u0435 caf\udce9 a\0b")
+    directory = "/\u0434\u0430\u043d\u043d\u044b\u0435"
+    stage = Stage(Target("server1", directory, NodeId(1), 5432), leads_to="copied")
+    assert carry_out(stage, [said], database=database) == []
+    remote_start = Stage(Target("server1", directory), leads_to="recovered", continues=True)
+    assert carry_out(remote_start, [said], database=database) == []
+    assert runs(server, "state", database=database) == [("recovered",)]
+    query = "SELECT data->>'line' FROM pgpool_recovery_event WHERE number = 1"
+    ((line,),) = server.sql(query, database=database)
+    assert line.endswith(r"caf\udce9 a\x00b")
+    server.execute(f"DROP DATABASE {database}")
+
+
+@pytest.mark.parametrize(
+    ("database", "why"),
+    [
+        ("nowhere", 'database "nowhere" does not exist'),
+        ("bare", "database bare has no extension pgpool_recovery 2.0"),
+    ],
+)
+def test_nowhere_to_write(server: Server, database: str, why: str) -> None:
+    server.execute("CREATE DATABASE bare TEMPLATE template0")
+    try:
+        (line,) = carry_out(database=database)
+    finally:
+        server.execute("DROP DATABASE bare")
+    assert line.startswith("the recovery is not on record: ")
+    assert why in line
+
+
+def test_only_the_last_runs_are_kept_and_those_that_have_not_ended(server: Server) -> None:
+    other = Stage(Target("server2", "/data", NodeId(2), 5432), leads_to="recovered")
+    with on_record(STAGE, Settings(), lambda _name: lambda _event: None) as recorded:
+        for _ in range(4):
+            assert carry_out(other, keep=2) == []
+        recorded.emit(STORY[0])
+    assert runs(server, "node_id, state") == [
+        ("1", "copied"),
+        ("2", "recovered"),
+        ("2", "recovered"),
+    ]
+
+
+def test_dump_has_the_rows_and_what_comes_after_them(server: Server) -> None:
+    carry_out()
+    program = server.installation.program
+    where = ["-h", str(server.machine.socket_directory), "-p", str(server.port), "-U", "postgres"]
+    dump = server.machine.run([program("pg_dump"), *where, "-d", "postgres"]).stdout
+    assert "_pgpool_recovery_is_alive" not in dump, "its privileges are the extension's own"
+    file = server.machine.socket_directory / "dump.sql"
+    server.machine.write_file(file, dump)
+    server.execute("CREATE DATABASE restored TEMPLATE template0")
+    try:
+        psql = [program("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", *where, "-d", "restored"]
+        server.machine.run([*psql, "-f", str(file)])
+        assert carry_out(REMOTE_START, database="restored") == []
+        assert carry_out(database="restored") == []
+        assert runs(server, "state", database="restored") == [("recovered",), ("copied",)]
+    finally:
+        server.execute("DROP DATABASE restored")
+
+
+def test_nobody_reads_it_by_default_privileges(server: Server) -> None:
+    """Whatever ALTER DEFAULT PRIVILEGES gives to everybody."""
+    server.execute("CREATE DATABASE generous TEMPLATE template0")
+    try:
+        server.execute(
+            "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC;"
+            "CREATE EXTENSION pgpool_recovery",
+            database="generous",
+        )
+        query = """SELECT relname FROM pg_class, aclexplode(relacl) AS a
+                    WHERE relname LIKE 'pgpool_recovery_%' AND a.grantee = 0"""
+        assert server.sql(query, database="generous") == []
+    finally:
+        server.execute("DROP DATABASE generous")
