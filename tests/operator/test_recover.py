@@ -226,6 +226,35 @@ def test_client_that_leaves(site: Site, number: signal.Signals) -> None:
     assert not site.is_copying
 
 
+LOCK = """
+BEGIN;
+LOCK TABLE pgpool_recovery_event;
+SELECT pg_sleep(4);
+COMMIT;
+"""
+WAITING = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%kind%'"
+
+
+def test_client_that_leaves_while_it_asks_the_primary(site: Site) -> None:
+    """In the middle of a query, which it ends in order."""
+    primary, left = site.cluster.node(0), site.log("left.log")
+    locks = primary.machine.home / "lock.sql"
+    primary.machine.write_file(locks, LOCK)
+    psql = [primary.installation.program("psql"), "-h", str(primary.machine.socket_directory)]
+    with settings(site.cluster, SLOW_COPY):
+        client = site.spawn("recover", 1, "--yes", log=left)
+        site.waits_for(left, "step 3 of 6: copy")
+        log = primary.machine.home / "lock.log"
+        primary.machine.spawn([*psql, "-d", "postgres", "-f", str(locks)], log=log)
+        until(lambda: bool(primary.sql(WAITING)), within_s=4, what="the client to wait")
+        client.signal(signal.SIGINT)
+        status = client.wait(timeout_s=10)
+        said = site.cluster.pgpool.machine.path(left).read_text()
+        assert status == 128 + signal.SIGINT, said
+        assert said.rstrip().endswith("pgpool-recovery cancel 1")
+        assert site.run("cancel", 1).returncode == 0
+
+
 def test_two_at_once_by_pgpool(site: Site) -> None:
     """Another node than the one that is being recovered: Pgpool-II takes one at a time."""
     site.take_down(2)
