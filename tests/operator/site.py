@@ -88,7 +88,9 @@ class Site:
             raise
 
     def take_down(self, node_id: int) -> None:
-        self.cluster.node(node_id).stop()
+        """Stop a node's server, unless the test before has left it stopped."""
+        if self.cluster.node(node_id).is_running:
+            self.cluster.node(node_id).stop()
         self.cluster.pgpool.wait_for_node(node_id, "down")
 
     def lose(self, node_id: int) -> None:

@@ -59,6 +59,7 @@ def test_nobody_can_be_asked_about_old_data(site: Site) -> None:
 
 
 def test_no_on_a_terminal(site: Site) -> None:
+    site.take_down(1)
     with settings(site.cluster, FULL_COPY):
         said_no = site.on_a_terminal("recover", 1, typed="n\n")
     assert said_no.returncode == 10, said_no.output
@@ -68,6 +69,7 @@ def test_no_on_a_terminal(site: Site) -> None:
 
 def test_yes_on_a_terminal(site: Site) -> None:
     """With a bar that shows bytes, rate and time left."""
+    site.take_down(1)
     with settings(site.cluster, FULL_COPY + 'max_rate = "4M"\ncompress = "none"\n'):
         done = site.on_a_terminal("recover", 1, typed="y\n")
     assert done.returncode == 0, done.output
@@ -78,6 +80,7 @@ def test_yes_on_a_terminal(site: Site) -> None:
 
 
 def test_events(site: Site) -> None:
+    site.take_down(1)
     with settings(site.cluster, FULL_COPY):
         done = site.run("recover", 1, "--yes", "--events")
     assert done.returncode == 0, done.output
@@ -141,6 +144,7 @@ def test_first_failure_of_several(site: Site) -> None:
 
 def test_plan_that_is_not_possible(site: Site) -> None:
     """Of the node that is still down: ssh to it is refused."""
+    site.take_down(1)
     with site.without_ssh_to(1):
         failed = site.run("plan", 1)
     assert failed.returncode == 5, failed.output
@@ -150,6 +154,7 @@ def test_plan_that_is_not_possible(site: Site) -> None:
 
 def test_cause_of_a_failure_in_the_middle(site: Site) -> None:
     """The plan is possible, and what happens then is known to the primary alone."""
+    site.take_down(1)
     machine = site.cluster.host(1)
     directory = site.cluster.node(1).data_directory
     with settings(site.cluster, SLOW_COPY):
@@ -197,8 +202,69 @@ def test_nothing_to_watch_or_to_cancel(site: Site) -> None:
     assert "no recovery of node 1 runs" in cancelled.stderr
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
+def test_client_that_leaves(site: Site, number: signal.Signals) -> None:
+    """The recovery goes on; a second one is refused, watch finds it, cancel ends it."""
+    site.take_down(1)
+    left, watched = site.log("left.log"), site.log("watched.log")
+    with settings(site.cluster, SLOW_COPY):
+        client = site.spawn("recover", 1, "--yes", log=left)
+        site.waits_for(left, "step 3 of 6: copy")
+        client.signal(number)
+        status = client.wait(timeout_s=10)
+        if number is not signal.SIGKILL:
+            assert status == 128 + number
+            site.waits_for(left, "The recovery of node 1 goes on in Pgpool-II")
+            site.waits_for(left, "pgpool-recovery watch 1")
+
+        busy = site.run("recover", 1, "--yes")
+        assert busy.returncode == 6, busy.output
+        until(lambda: site.is_copying, within_s=30, what="the copy to begin")
+        assert site.node_status(1)["recovery"]["step"] == 3
+
+        watcher = site.spawn("watch", 1, log=watched)
+        site.waits_for(watched, "step 3 of 6: copy")
+        cancelled = site.run("cancel", 1)
+        assert cancelled.returncode == 0, cancelled.output
+        assert "the recovery of node 1 has ended (cancelled); target untouched" in cancelled.stdout
+        assert watcher.wait(timeout_s=20) == 10
+        site.waits_for(watched, "ERROR:  ")
+    assert not site.is_copying
+
+
+LOCK = """
+BEGIN;
+LOCK TABLE pgpool_recovery_event;
+SELECT pg_sleep(4);
+COMMIT;
+"""
+WAITING = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%kind%'"
+
+
+def test_client_that_leaves_while_it_asks_the_primary(site: Site) -> None:
+    """In the middle of a query, which it ends in order."""
+    site.take_down(1)
+    primary, left = site.cluster.node(0), site.log("left.log")
+    locks = primary.machine.home / "lock.sql"
+    primary.machine.write_file(locks, LOCK)
+    psql = [primary.installation.program("psql"), "-h", str(primary.machine.socket_directory)]
+    with settings(site.cluster, SLOW_COPY):
+        client = site.spawn("recover", 1, "--yes", log=left)
+        site.waits_for(left, "step 3 of 6: copy")
+        log = primary.machine.home / "lock.log"
+        primary.machine.spawn([*psql, "-d", "postgres", "-f", str(locks)], log=log)
+        until(lambda: bool(primary.sql(WAITING)), within_s=4, what="the client to wait")
+        client.signal(signal.SIGINT)
+        status = client.wait(timeout_s=10)
+        said = site.cluster.pgpool.machine.path(left).read_text()
+        assert status == 128 + signal.SIGINT, said
+        assert said.rstrip().endswith("pgpool-recovery cancel 1")
+        assert site.run("cancel", 1).returncode == 0
+
+
 def test_two_at_once_by_pgpool(site: Site) -> None:
     """Another node than the one that is being recovered: Pgpool-II takes one at a time."""
+    site.take_down(1)
     site.take_down(2)
     with settings(site.cluster, SLOW_COPY):
         client = site.spawn("recover", 1, "--yes", log=site.log("first.log"))

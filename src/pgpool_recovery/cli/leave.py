@@ -15,8 +15,12 @@ BY_SIGNAL = 128
 """Added to the signal's number, as shells do: the exit status of a command that left."""
 
 
-class Left(BaseException):
-    """A signal says to leave."""
+class Left(KeyboardInterrupt):
+    """A signal says to leave.
+
+    It is an interrupt, so that psycopg ends a query that it is waiting for before it goes on:
+    otherwise the connection cannot be closed in order.
+    """
 
     def __init__(self, number: int) -> None:
         super().__init__(number)

@@ -100,7 +100,7 @@ class PgpoolSettings:
     user: str | None = None
     dbname: str | None = None
     connect_s: float = 10.0
-    answer_s: float = 30.0
+    answer_s: float = 15.0
     change_s: float = 60.0
     plan_s: float = 600.0
     recovery_s: float = 86400.0

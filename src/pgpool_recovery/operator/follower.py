@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from types import TracebackType
 from typing import Self
 
 from pgpool_recovery.domain.error import Unreachable
@@ -52,9 +53,14 @@ class Follower:
             raise
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Close the connection."""
-        self._stack.close()
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the connection; it has to know when that is for an error."""
+        self._stack.__exit__(kind, error, traceback)
 
     def look(self) -> None:
         """Tell what is new; without a connection, say so once and try again later."""

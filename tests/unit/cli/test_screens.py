@@ -121,7 +121,7 @@ def test_what_is_asked(changes: dict[str, object], destroys: bool) -> None:  # n
 def test_check() -> None:
     findings = in_order(
         [
-            Finding("ok", 0, "would come back by catch-up, at once"),
+            Finding("ok", 0, "node 0 would come back by catch-up, at once"),
             Finding("warning", None, "no data checksums", "Without them nothing can be rewound."),
             Finding("error", 2, "ssh from server0 is refused", "Add the key of server0."),
             Finding("warning", 1, "slot pgpool_node_1 keeps 9 GB", None),

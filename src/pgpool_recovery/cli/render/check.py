@@ -19,5 +19,6 @@ def check_lines(findings: Sequence[Finding]) -> list[str]:
 
 def _lines(finding: Finding) -> list[str]:
     whom = "cluster" if finding.node_id is None else f"node {finding.node_id}"
-    first = f"{finding.severity.upper():<{WIDTH}}{whom:<9}{finding.fact}"
+    fact = finding.fact.removeprefix(f"{whom} ")
+    first = f"{finding.severity.upper():<{WIDTH}}{whom:<9}{fact}"
     return [first, f"{'':<{WIDTH + 9}}{finding.advice}"] if finding.advice else [first]
