@@ -13,7 +13,7 @@ from typing import Any
 from pgpool_recovery.cli.psql import as_psql
 from pgpool_recovery.config.load import load_settings, settings_file
 from pgpool_recovery.config.settings import Settings
-from pgpool_recovery.domain.error import Cancelled, RecoveryError
+from pgpool_recovery.domain.error import Cancelled, RecoveryError, UsageError
 from pgpool_recovery.domain.event import Event, Progress, as_text
 from pgpool_recovery.domain.node import Target, parse_first_stage, parse_port, parse_remote_start
 from pgpool_recovery.domain.target_state import TargetState
@@ -37,6 +37,8 @@ def run_stage(name: str, words: Sequence[str]) -> int:
             _remote_start(words)
         elif name == "pgpool_recovery_plan":
             _plan(words)
+        elif name == "pgpool_recovery_check":
+            _check(words)
         else:
             _second_stage(words)
     except RecoveryError as error:
@@ -94,6 +96,17 @@ def _plan(words: Sequence[str]) -> None:
 
     request = parse_first_stage(words, own_port=_own_port())
     answer(foresee(request, load_settings(settings_file(None))))
+
+
+def _check(words: Sequence[str]) -> None:
+    from pgpool_recovery.check.finding import as_json
+    from pgpool_recovery.check.question import parse_question
+    from pgpool_recovery.readiness import check
+
+    if len(words) != 1:
+        raise UsageError(f"pgpool_recovery_check takes 1 argument, not {len(words)}")
+    question, settings = parse_question(words[0]), load_settings(settings_file(None))
+    answer(as_json(check(question, settings, _own_port())))
 
 
 def _own_port() -> int:

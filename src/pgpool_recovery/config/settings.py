@@ -68,11 +68,13 @@ class HistorySettings:
 class TimeoutSettings:
     """How long is waited, in seconds.
 
-    For the look at a data directory, however many files it has; for what pgBackRest says of its
+    For a check of all nodes;
+    for the look at a data directory, however many files it has; for what pgBackRest says of its
     repository; for a transfer that does not get on; for any other step; for a stop; for a start
     until it accepts connections; for it to stream then; for it to catch up; for a promotion.
     """
 
+    check_s: float = 60.0
     observe_s: float = 1800.0
     repository_s: float = 30.0
     stall_s: float = 900.0
