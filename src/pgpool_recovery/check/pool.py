@@ -34,7 +34,7 @@ def _extension(report: Report) -> Iterator[Finding]:
     having = [facts for facts in report.extensions if facts.version is not None]
     for facts in missing:
         # Without a version it is in one of the two, and that is where it has to be.
-        if report.question.pool.version is None and having:
+        if len(wanted) > 1 and having:
             continue
         yield _missing(report, facts, [one.database for one in having])
     for facts in having:

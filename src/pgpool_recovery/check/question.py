@@ -56,11 +56,12 @@ class Pool:
 
     @property
     def databases(self) -> tuple[str, ...]:
-        """Where this Pgpool-II calls the functions: one, or both when its version is not known."""
+        """Where this Pgpool-II calls the functions: one, or both when nobody knows its version."""
         version = self.version
-        if version is None:
-            return (TEMPLATE, self.recovery_database)
-        return (TEMPLATE,) if version < FIRST_WITH_DATABASE else (self.recovery_database,)
+        if version is not None and version < FIRST_WITH_DATABASE:
+            return (TEMPLATE,)
+        is_known = version is not None or "recovery_database" in self.settings
+        return (self.recovery_database,) if is_known else (TEMPLATE, self.recovery_database)
 
     @property
     def argument_count(self) -> int:

@@ -34,7 +34,7 @@ def test_object_with_settings_of_pgpool_conf_of_which_the_others_do_not_matter()
         ("4.6", ("template1",)),
         ("4.7.0", ("other",)),
         ("5.0", ("other",)),
-        (None, ("template1", "other")),
+        (None, ("other",)),
     ],
 )
 def test_database_in_which_pgpool_calls(version: str | None, databases: tuple[str, ...]) -> None:
@@ -42,6 +42,10 @@ def test_database_in_which_pgpool_calls(version: str | None, databases: tuple[st
     if version is not None:
         settings["pgpool_version"] = version
     assert Pool(settings).databases == databases
+
+
+def test_without_version_and_database_it_may_be_either() -> None:
+    assert Pool().databases == ("template1", "postgres")
 
 
 @pytest.mark.parametrize(
