@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.check.ask import Found, check
-from tests.cluster.site import on_hosts, slot_of, streams
+from tests.cluster.site import on_hosts, settings, slot_of, streams
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.postgresql import Server
 from tests.harness.product import Product
@@ -272,3 +272,25 @@ def test_disk_without_room_for_a_second_copy(cluster: Cluster) -> None:
     assert any(
         "a full copy of node 1 would remove the old data before" in fact for fact in facts
     ), facts
+
+
+METRICS = "/var/lib/postgresql/pgpool_recovery.prom"
+
+
+def test_recovery_and_check_leave_their_numbers_for_prometheus(cluster: Cluster) -> None:
+    node, file = cluster.node(2), cluster.host(0).path(METRICS)
+    with settings(cluster, f'[metrics]\ntextfile = "{METRICS}"\n'):
+        check(cluster)
+        text = file.read_text()
+        assert 'pgpool_recovery_check_findings{node="2",severity="ok"} 1\n' in text
+        assert 'pgpool_recovery_check_findings{node="2",severity="error"} 0\n' in text
+        node.stop()
+        cluster.recover(2)
+        text = file.read_text()
+    labels = f'node="2",host="{node.machine.address}"'
+    last = f'pgpool_recovery_last{{{labels},method="catch-up",state="recovered"}} 1\n'
+    assert last in text, text
+    assert f"pgpool_recovery_running{{{labels}}} 0\n" in text
+    assert f"pgpool_recovery_last_succeeded{{{labels}}} 1\n" in text
+    assert "pgpool_recovery_check_timestamp_seconds " in text
+    assert file.stat().st_mode & 0o777 == 0o644

@@ -50,6 +50,7 @@ def run_stage(name: str, words: Sequence[str]) -> int:
 
 def _first_stage(words: Sequence[str]) -> None:
     from pgpool_recovery.history.record import Stage, on_record
+    from pgpool_recovery.metrics.publish import publishing
     from pgpool_recovery.recovery import recover
 
     request = parse_first_stage(words, own_port=_own_port())
@@ -60,7 +61,8 @@ def _first_stage(words: Sequence[str]) -> None:
         primary_host=request.primary_host,
         primary_port=request.primary_port,
     )
-    with on_record(stage, settings, _telling) as recorded:
+    with publishing(settings, say) as publish, on_record(stage, settings, _telling) as recorded:
+        publish()
         recover(request, settings, recorded.emit)
     if settings.pgpool.backend_clustering_mode.has_second_stage:
         # So that little is left for the second stage, which clients wait for.
@@ -69,11 +71,12 @@ def _first_stage(words: Sequence[str]) -> None:
 
 def _second_stage(words: Sequence[str]) -> None:
     from pgpool_recovery.history.record import Stage, on_record
+    from pgpool_recovery.metrics.publish import publishing
     from pgpool_recovery.second_stage import finish
 
     target = parse_first_stage(words, own_port=_own_port()).target
     settings, stage = load_settings(settings_file(None)), Stage(target, "copied", continues=True)
-    with on_record(stage, settings, _telling) as recorded:
+    with publishing(settings, say), on_record(stage, settings, _telling) as recorded:
         finish(target, settings, recorded.emit)
 
 
@@ -84,10 +87,11 @@ def _remote_start(words: Sequence[str]) -> None:
 
 def _start(target: Target, settings: Settings, *, leads_to: str) -> None:
     from pgpool_recovery.history.record import Stage, on_record
+    from pgpool_recovery.metrics.publish import publishing
     from pgpool_recovery.recovery import start
 
     stage = Stage(target, leads_to=leads_to, continues=True)
-    with on_record(stage, settings, _telling) as recorded:
+    with publishing(settings, say), on_record(stage, settings, _telling) as recorded:
         start(recorded.target, settings, recorded.emit)
 
 
@@ -101,12 +105,15 @@ def _plan(words: Sequence[str]) -> None:
 def _check(words: Sequence[str]) -> None:
     from pgpool_recovery.check.finding import as_json
     from pgpool_recovery.check.question import parse_question
+    from pgpool_recovery.metrics.publish import publish_check
     from pgpool_recovery.readiness import check
 
     if len(words) != 1:
         raise UsageError(f"pgpool_recovery_check takes 1 argument, not {len(words)}")
     question, settings = parse_question(words[0]), load_settings(settings_file(None))
-    answer(as_json(check(question, settings, _own_port())))
+    findings = check(question, settings, _own_port())
+    publish_check(settings, findings, [node.node_id for node in question.nodes], say)
+    answer(as_json(findings))
 
 
 def _own_port() -> int:

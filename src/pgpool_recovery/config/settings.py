@@ -65,6 +65,13 @@ class HistorySettings:
 
 
 @dataclass(frozen=True)
+class MetricsSettings:
+    """Where the text file for Prometheus is written, when it is wanted."""
+
+    textfile: AbsolutePath | None = None
+
+
+@dataclass(frozen=True)
 class TimeoutSettings:
     """How long is waited, in seconds.
 
@@ -140,6 +147,7 @@ class Settings:
     pgbackrest: PgBackRestSettings = field(default_factory=PgBackRestSettings)
     pgpool: PgpoolSettings = field(default_factory=PgpoolSettings)
     history: HistorySettings = field(default_factory=HistorySettings)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
     policy: Policy = field(default_factory=Policy)
     timeout: TimeoutSettings = field(default_factory=TimeoutSettings)
     node: dict[NodeId, NodeSettings] = field(default_factory=dict)
