@@ -235,6 +235,20 @@ BEGIN
 END
 $$;
 
+{{ create }} FUNCTION pgpool_recovery_check(nodes jsonb)
+RETURNS TABLE(severity text, node_id integer, fact text, advice text)
+{{ attributes }}
+AS $$
+BEGIN
+    RETURN QUERY
+        SELECT f.severity, f.node_id, f.fact, f.advice
+          FROM jsonb_to_recordset(
+                   @extschema@._pgpool_recovery_answer(@extschema@._pgpool_recovery_ask_script(
+                       'pgpool_recovery_check', ARRAY[$1::text])) -> 'findings')
+               AS f(severity text, node_id integer, fact text, advice text);
+END
+$$;
+
 COMMENT ON FUNCTION pgpool_recovery(text, text, text)
     IS 'run a stage script of the data directory';
 COMMENT ON FUNCTION pgpool_recovery(text, text, text, text)
@@ -253,3 +267,5 @@ COMMENT ON FUNCTION pgpool_switch_xlog(text)
     IS 'switch to a new WAL file and wait until the old one is archived';
 COMMENT ON FUNCTION pgpool_recovery_plan(text, text, text, integer, text, text)
     IS 'what a recovery of a node would do, and why not less; changes nothing';
+COMMENT ON FUNCTION pgpool_recovery_check(jsonb)
+    IS 'how each node would come back if it were lost now, and what stands in the way';

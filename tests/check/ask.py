@@ -1,6 +1,7 @@
 """Ask a cluster's primary, and see that the question has left nothing behind."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,3 +44,32 @@ def names(server: Server) -> set[str]:
 def _files(server: Server) -> dict[str, Path]:
     parent = server.machine.path(Path(server.data_directory).parent)
     return {str(path.relative_to(parent)): path for path in sorted(parent.rglob("*"))}
+
+
+@dataclass(frozen=True)
+class Found:
+    """A row of a check."""
+
+    severity: str
+    node_id: int | None
+    fact: str
+    advice: str
+
+
+def check(cluster: Cluster, **pool: str) -> list[Found]:
+    """Return what the primary's function finds about all nodes; `pool` is of pgpool.conf."""
+    nodes = [
+        {
+            "node_id": server.node_id,
+            "host": str(server.machine.address),
+            "port": server.port,
+            "data_directory": str(server.data_directory),
+        }
+        for server in cluster.servers
+    ]
+    asked = json.dumps({"nodes": nodes, **pool} if pool else nodes)
+    rows = cluster.primary.sql(f"SELECT * FROM pgpool_recovery_check({quoted(asked)})")
+    return [
+        Found(severity, int(node_id) if node_id else None, fact, advice)
+        for severity, node_id, fact, advice in rows
+    ]

@@ -13,6 +13,7 @@ from tests.harness.product import Product, create_extension, install_extension
 from tests.harness.workspace import Workspace
 
 STAGES = [
+    "pgpool_recovery_check",
     "pgpool_recovery_plan",
     "pgpool_remote_start",
     "recovery_1st_stage",

@@ -18,6 +18,7 @@ OVERLOADS = [
 ]
 OTHERS = [
     "pgpool_pgctl(text,text)",
+    "pgpool_recovery_check(jsonb)",
     "pgpool_recovery_plan(text,text,text,integer,text,text)",
     "pgpool_remote_start(text,text)",
     "pgpool_switch_xlog(text)",

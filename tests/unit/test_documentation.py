@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pgpool_recovery.check.finding import Kind
 from pgpool_recovery.config.settings import NodeSettings, Settings
 from pgpool_recovery.plan import policy
 from pgpool_recovery.plan.policy import Method
@@ -17,6 +18,7 @@ from pgpool_recovery.plan.policy import Method
 REPOSITORY = Path(__file__).parents[2]
 DOCS = REPOSITORY / "docs"
 SETTINGS = DOCS / "reference" / "settings.md"
+CHECK = DOCS / "reference" / "check.md"
 METHODS = DOCS / "explanation" / "methods.md"
 REJECTIONS = [
     DOCS / "how-to" / "troubleshoot.md",
@@ -98,6 +100,16 @@ def messages() -> Iterator[str]:
 @pytest.mark.parametrize("message", sorted(set(messages()) - {""}))
 def test_rejection_can_be_looked_up(message: str) -> None:
     assert any(message in page.read_text() for page in REJECTIONS)
+
+
+def findings() -> dict[str, str]:
+    """Return the findings that the page has, each with its severity."""
+    section = CHECK.read_text().partition("\n## The findings\n")[2]
+    return dict(re.findall(r"^\| ([^|]+) \| (error|warning|info|ok) \|", section, re.MULTILINE))
+
+
+def test_findings_are_those_of_the_code_with_their_severity() -> None:
+    assert findings() == {kind.title: str(kind.severity) for kind in Kind}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))

@@ -1,4 +1,4 @@
-"""Ask a script of the data directory: pgpool_recovery_plan()."""
+"""Ask a script of the data directory: pgpool_recovery_plan() and pgpool_recovery_check()."""
 
 from .outcome import INTERNAL_ERROR, Failure, failed, success
 from .run_script import environment, why

@@ -65,6 +65,17 @@ SET statement_timeout = '300ms';
 SELECT pgpool_recovery_plan('host', '/data', '5432', 1, '5433', 'primary');
 RESET statement_timeout;
 
+-- The findings of a check are rows.
+COPY (SELECT unnest(ARRAY['#!/bin/sh', 'echo "asked for: $1"',
+    'printf ''\036{"answer": {"version": 1, "findings": [''',
+    'printf ''{"severity": "ok", "node_id": 1, "fact": "node 1 would come back by catch-up", ''',
+    'printf ''"advice": null}, {"severity": "error", "node_id": null, "fact": "no ssh", ''',
+    'printf ''"advice": "Give it a key."}]}}\n''']))
+    TO PROGRAM 'cat > pgpool_recovery_check; chmod 700 pgpool_recovery_check'
+    (FORMAT csv, QUOTE E'\x01', DELIMITER E'\x02');
+SELECT * FROM pgpool_recovery_check('[{"node_id": 1}]');
+SELECT count(*) FROM pgpool_recovery_check(NULL);
+
 COPY (SELECT) TO PROGRAM 'cat > /dev/null; rm -f pgpool_recovery_plan pgpool_recovery_check
     for name in plan check; do
         test ! -e regress_saved_$name || mv regress_saved_$name pgpool_recovery_$name; done';

@@ -14,6 +14,7 @@ SELECT pgpool_remote_start('host', '/data');
 SELECT pgpool_pgctl('status', '');
 SELECT pgpool_switch_xlog('/tmp');
 SELECT pgpool_recovery_plan('host', '/data', '5432', 1, '5433', 'primary');
+SELECT * FROM pgpool_recovery_check('[]');
 RESET ROLE;
 
 -- No function of the extension is left to everybody.

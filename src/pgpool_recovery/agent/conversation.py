@@ -50,6 +50,8 @@ class Conversation:
         self._errors = errors
         self._on_event = on_event
         self._has_greeted = False
+        self.version = ""
+        """What the agent says of itself, once it has greeted."""
         self.is_busy = False
         """Whether a request was left without waiting for its answer; no other will be heard."""
         self._received = b""
@@ -89,6 +91,7 @@ class Conversation:
             if isinstance(message, Answer) and message.failure is not None:
                 raise error_of_record(message.failure)
             if isinstance(message, Greeting):
+                self.version = message.version
                 self._check(message)
                 self._has_greeted = True
                 return
@@ -179,6 +182,8 @@ class Conversation:
         except subprocess.TimeoutExpired:
             self._process.terminate()
             self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from pgpool_recovery.domain.event import Event
 from pgpool_recovery.domain.wal import TimelineId
 from pgpool_recovery.plan.facts import Conninfo, RelationSegment
 from pgpool_recovery.plan.step import Incremental, TargetStep
+from pgpool_recovery.ssh.command import SshSettings
 
 PROTOCOL = 1
 HEARTBEAT_S = 5.0
@@ -67,6 +68,40 @@ class TryLogins:
     candidates: tuple[Conninfo, ...]
     data_directory: str
     is_replication: bool = True
+
+
+@dataclass(frozen=True)
+class LookAround:
+    """Return what there is on the host besides the data; changes nothing.
+
+    `dbname` and `user` are those of the stage commands' login to their own server.
+    """
+
+    data_directory: str
+    scripts: tuple[str, ...]
+    dbname: str
+    user: str | None
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Another node, and the connection strings to try there, to replicate and for SQL."""
+
+    name: str
+    host: str
+    candidates: tuple[Conninfo, ...]
+    sql_candidates: tuple[Conninfo, ...]
+
+
+@dataclass(frozen=True)
+class TryPeers:
+    """Start an agent on each of the other nodes and log in to its server, all at once."""
+
+    peers: tuple[Peer, ...]
+    data_directory: str
+    ssh: SshSettings
+    agent_command: tuple[str, ...]
+    timeout_s: float
 
 
 @dataclass(frozen=True)
@@ -217,6 +252,8 @@ Request = (
     | IsTidy
     | Observe
     | TryLogins
+    | LookAround
+    | TryPeers
     | LookForBackup
     | ReadBase
     | BeginIncremental

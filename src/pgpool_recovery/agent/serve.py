@@ -15,7 +15,9 @@ from pgpool_recovery import __version__
 from pgpool_recovery.agent import swap
 from pgpool_recovery.agent.independent import make_independent
 from pgpool_recovery.agent.login import try_logins
+from pgpool_recovery.agent.look_around import look_around
 from pgpool_recovery.agent.observe import observe, read_local_wal
+from pgpool_recovery.agent.peers import try_peers
 from pgpool_recovery.agent.program import Stop
 from pgpool_recovery.agent.protocol import (
     PROTOCOL,
@@ -28,6 +30,7 @@ from pgpool_recovery.agent.protocol import (
     Finish,
     Greeting,
     IsTidy,
+    LookAround,
     LookForBackup,
     MakeIndependent,
     Message,
@@ -42,6 +45,7 @@ from pgpool_recovery.agent.protocol import (
     TakeStep,
     Tidy,
     TryLogins,
+    TryPeers,
     Undo,
     Weigh,
 )
@@ -133,6 +137,10 @@ class Agent:
                 return observe(request, self._stop)
             case TryLogins():
                 return try_logins(request, self._stop)
+            case LookAround():
+                return look_around(request)
+            case TryPeers():
+                return try_peers(request, self._stop)
             case LookForBackup(stanza, timeout_s):
                 return observe_repository(stanza, self._stop, timeout_s=timeout_s)
             case ReadBase():

@@ -8,6 +8,7 @@ STAGES = (
     "recovery_2nd_stage",
     "pgpool_remote_start",
     "pgpool_recovery_plan",
+    "pgpool_recovery_check",
 )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pgpool_recovery.cli.psql import as_psql
 from pgpool_recovery.config.load import load_settings, settings_file, sound_part
 from pgpool_recovery.config.settings import Settings
-from pgpool_recovery.domain.error import Cancelled, RecoveryError, SettingsError
+from pgpool_recovery.domain.error import Cancelled, RecoveryError, SettingsError, UsageError
 from pgpool_recovery.domain.event import Event, Progress, as_text
 from pgpool_recovery.domain.node import Target, parse_first_stage, parse_port, parse_remote_start
 from pgpool_recovery.domain.target_state import TargetState
@@ -40,6 +40,8 @@ def run_stage(name: str, words: Sequence[str]) -> int:
             _remote_start(words)
         elif name == "pgpool_recovery_plan":
             _plan(words)
+        elif name == "pgpool_recovery_check":
+            _check(words)
         else:
             _second_stage(words)
     except RecoveryError as error:
@@ -51,6 +53,7 @@ def run_stage(name: str, words: Sequence[str]) -> int:
 
 def _first_stage(words: Sequence[str]) -> None:
     from pgpool_recovery.history.record import Stage, on_record
+    from pgpool_recovery.metrics.publish import publishing
     from pgpool_recovery.recovery import recover
 
     request = parse_first_stage(words, own_port=_own_port())
@@ -61,7 +64,8 @@ def _first_stage(words: Sequence[str]) -> None:
         primary_port=request.primary_port,
     )
     settings = _settings(stage)
-    with on_record(stage, settings, _telling) as recorded:
+    with publishing(settings, say) as publish, on_record(stage, settings, _telling) as recorded:
+        publish()
         recover(request, settings, recorded.emit)
     if settings.pgpool.backend_clustering_mode.has_second_stage:
         # So that little is left for the second stage, which clients wait for.
@@ -70,11 +74,12 @@ def _first_stage(words: Sequence[str]) -> None:
 
 def _second_stage(words: Sequence[str]) -> None:
     from pgpool_recovery.history.record import Stage, on_record
+    from pgpool_recovery.metrics.publish import publishing
     from pgpool_recovery.second_stage import finish
 
     target = parse_first_stage(words, own_port=_own_port()).target
     settings, stage = load_settings(settings_file(None)), Stage(target, "copied", continues=True)
-    with on_record(stage, settings, _telling) as recorded:
+    with publishing(settings, say), on_record(stage, settings, _telling) as recorded:
         finish(target, settings, recorded.emit)
 
 
@@ -88,22 +93,25 @@ def _remote_start(words: Sequence[str]) -> None:
 
 def _start(target: Target, settings: Settings, *, leads_to: str) -> None:
     from pgpool_recovery.history.record import Stage, on_record
+    from pgpool_recovery.metrics.publish import publishing
     from pgpool_recovery.recovery import start
 
     stage = Stage(target, leads_to=leads_to, continues=True)
-    with on_record(stage, settings, _telling) as recorded:
+    with publishing(settings, say), on_record(stage, settings, _telling) as recorded:
         start(recorded.target, settings, recorded.emit)
 
 
 def _settings(stage: "Stage") -> Settings:
     """Return the settings; an error in them is on record, too, by those that are right."""
     from pgpool_recovery.history.record import on_record
+    from pgpool_recovery.metrics.publish import publishing
 
     file = settings_file(None)
     try:
         return load_settings(file)
     except SettingsError:
-        with on_record(stage, sound_part(file), _telling):
+        sound = sound_part(file)
+        with publishing(sound, say), on_record(stage, sound, _telling):
             raise
 
 
@@ -112,6 +120,20 @@ def _plan(words: Sequence[str]) -> None:
 
     request = parse_first_stage(words, own_port=_own_port())
     answer(foresee(request, load_settings(settings_file(None))))
+
+
+def _check(words: Sequence[str]) -> None:
+    from pgpool_recovery.check.finding import as_json
+    from pgpool_recovery.check.question import parse_question
+    from pgpool_recovery.metrics.publish import publish_check
+    from pgpool_recovery.readiness import check
+
+    if len(words) != 1:
+        raise UsageError(f"pgpool_recovery_check takes 1 argument, not {len(words)}")
+    question, settings = parse_question(words[0]), load_settings(settings_file(None))
+    findings = check(question, settings, _own_port())
+    publish_check(settings, findings, [node.node_id for node in question.nodes], say)
+    answer(as_json(findings))
 
 
 def _own_port() -> int:

@@ -65,14 +65,23 @@ class HistorySettings:
 
 
 @dataclass(frozen=True)
+class MetricsSettings:
+    """Where the text file for Prometheus is written, when it is wanted."""
+
+    textfile: AbsolutePath | None = None
+
+
+@dataclass(frozen=True)
 class TimeoutSettings:
     """How long is waited, in seconds.
 
-    For the look at a data directory, however many files it has; for what pgBackRest says of its
+    For a check of all nodes;
+    for the look at a data directory, however many files it has; for what pgBackRest says of its
     repository; for a transfer that does not get on; for any other step; for a stop; for a start
     until it accepts connections; for it to stream then; for it to catch up; for a promotion.
     """
 
+    check_s: float = 60.0
     observe_s: float = 1800.0
     repository_s: float = 30.0
     stall_s: float = 900.0
@@ -138,6 +147,7 @@ class Settings:
     pgbackrest: PgBackRestSettings = field(default_factory=PgBackRestSettings)
     pgpool: PgpoolSettings = field(default_factory=PgpoolSettings)
     history: HistorySettings = field(default_factory=HistorySettings)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
     policy: Policy = field(default_factory=Policy)
     timeout: TimeoutSettings = field(default_factory=TimeoutSettings)
     node: dict[NodeId, NodeSettings] = field(default_factory=dict)

@@ -17,6 +17,7 @@ PURPOSES = {
     "recovery_2nd_stage": "let the node, which follows by then, go on by itself",
     "pgpool_remote_start": "start the server of the recovered node",
     "pgpool_recovery_plan": "say what a recovery of a node would do",
+    "pgpool_recovery_check": "say how each node would come back",
 }
 
 

@@ -20,6 +20,7 @@ from pgpool_recovery.plan.login import LOCAL_HOSTS, login_candidates, rewind_can
 from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.summaries import changed_since, summaries_since
+from pgpool_recovery.postgres.wal import read_wal
 from pgpool_recovery.ssh.locality import is_this_host
 
 
@@ -56,6 +57,9 @@ def observe_target(
         segment_bytes=1 if primary.wal is None else primary.wal.segment_bytes,
     )
     target = agent.ask(wanted, TargetFacts, timeout_s=patience)
+    if target.server_pid is not None and primary.wal is not None:
+        # It has replayed what was written since the primary was asked, and is not ahead of it.
+        primary = replace(primary, wal=read_wal(connection))
     if target.data.problem is not None:
         return Facts(primary=primary, target=target, logins=())
     candidates = login_candidates(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pgpool_recovery.config.settings import PgpoolSettings, Settings
 from pgpool_recovery.domain.error import SettingsError, UsageError
@@ -60,13 +60,15 @@ class Cluster:
     """The nodes; `infos` is what Pgpool-II says of them, nothing without it.
 
     `has_standbys`: one node is the primary, as in streaming replication mode; otherwise Pgpool-II
-    writes to all of them, and takes the copy from its main node.
+    writes to all of them, and takes the copy from its main node. `parameters` are those of
+    pgpool.conf with which Pgpool-II runs; none without it.
     """
 
     nodes: tuple[Node, ...]
     login: Login
     infos: tuple[NodeInfo, ...] = ()
     has_standbys: bool = True
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
     def node(self, node_id: NodeId) -> Node:
         """Return a node; UsageError when there is none of that id."""
@@ -108,7 +110,8 @@ def cluster_of_pool(pool: Pool, settings: Settings) -> Cluster:
     )
     mode = parameters.get("backend_clustering_mode", "")
     login = _login(settings, parameters)
-    return Cluster(nodes, login, infos, has_standbys=mode not in WITHOUT_STANDBYS)
+    has_standbys = mode not in WITHOUT_STANDBYS
+    return Cluster(nodes, login, infos, has_standbys=has_standbys, parameters=parameters)
 
 
 def cluster_of_settings(settings: Settings) -> Cluster:

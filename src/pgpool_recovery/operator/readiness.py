@@ -11,6 +11,13 @@ from pgpool_recovery.operator.record import about
 
 ERROR, WARNING, INFO, OK = "error", "warning", "info", "ok"
 SEVERITIES = (ERROR, WARNING, INFO, OK)
+ASKED = (
+    "recovery_user",
+    "recovery_database",
+    "recovery_1st_stage_command",
+    "recovery_2nd_stage_command",
+    "recovery_timeout",
+)
 FOUND_ERRORS = Refused.exit_status
 
 
@@ -38,9 +45,19 @@ def read_findings(primary: Primary, cluster: Cluster, *, within_s: float) -> lis
         }
         for node in cluster.nodes
     ]
+    asked = json.dumps({"nodes": nodes, **pool_settings(cluster)})
     with primary.connect(Feature.CHECK, answer_s=within_s) as connection:
-        rows = connection.call("check_nodes", lambda _line: None, nodes=json.dumps(nodes))
+        rows = connection.call("check_nodes", lambda _line: None, nodes=asked)
     return in_order([Finding(**row) for row in rows])
+
+
+def pool_settings(cluster: Cluster) -> dict[str, str]:
+    """Return what pgpool.conf says of recoveries; nothing without Pgpool-II.
+
+    Up to 4.6 there is no recovery_database: the functions are called in template1.
+    """
+    known = {name: cluster.parameters[name] for name in ASKED if name in cluster.parameters}
+    return {"recovery_database": "template1", **known} if known else {}
 
 
 def in_order(findings: Sequence[Finding]) -> list[Finding]:

@@ -62,4 +62,4 @@ def _none(passed: Iterable[PassedOver]) -> Iterable[Rejection]:
     """Say why no method is possible: in full for the last one, in a line for the others."""
     *others, last = passed
     yield from last.reasons
-    yield from (Rejection(str(over)) for over in others)
+    yield from (Rejection(str(over), is_aside=True) for over in others)

@@ -7,12 +7,16 @@ from pgpool_recovery.domain.error import RecoveryError, Refused
 
 @dataclass(frozen=True)
 class Rejection:
-    """A reason in the parts of a PostgreSQL error; `kind` is the failure that it ends in."""
+    """A reason in the parts of a PostgreSQL error; `kind` is the failure that it ends in.
+
+    `is_aside`: a line about a method that was passed over, beside the reasons of the last one.
+    """
 
     message: str
     detail: str | None = None
     hint: str | None = None
     kind: type[RecoveryError] = Refused
+    is_aside: bool = False
 
 
 def as_error(rejections: tuple[Rejection, ...]) -> RecoveryError:

@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 
+from pgpool_recovery.domain.control_data import SHUT_DOWN_IN_RECOVERY
+from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.plan.attach import streams
-from pgpool_recovery.plan.facts import Facts
+from pgpool_recovery.plan.facts import Facts, PlaceFacts, TargetFacts, Wal
 from pgpool_recovery.plan.policy import Policy, StopRunning
 
 
@@ -17,9 +19,10 @@ def may_stop(facts: Facts, policy: Policy) -> bool:
 
 
 def once_lost(facts: Facts) -> Facts:
-    """Return the facts as they would be if the server had just been lost; unchanged without one.
+    """Return the facts as they would be if the server had just been stopped.
 
-    What it streams by is free then: its slot, and its WAL sender.
+    What it streams by is free then, its slot and its WAL sender, and it has replayed all there is:
+    the control file of a standby that runs says how far it had come a while ago.
     """
     if not streams(facts):
         return once_stopped(facts)
@@ -30,9 +33,67 @@ def once_lost(facts: Facts) -> Facts:
         replace(slot, is_active=False) if slot.name == slot_name else slot for slot in primary.slots
     )
     without = replace(primary, slots=slots, wal_senders=primary.wal_senders - 1)
-    return once_stopped(replace(facts, primary=without))
+    replayed = target if primary.wal is None else _replayed(target, primary.wal)
+    return once_stopped(replace(facts, primary=without, target=replayed))
+
+
+def _replayed(target: TargetFacts, wal: Wal) -> TargetFacts:
+    """Return a standby that has replayed all that the primary has written, and was stopped."""
+    end, control, local = Point(wal.history.current, wal.written), target.control, target.local_wal
+    if control is None or target.backup_start is not None:
+        return target
+    if local is not None:
+        local = replace(local, base=replace(local.base, end=end))
+    control = replace(control, state=SHUT_DOWN_IN_RECOVERY, minimum_end=end)
+    return replace(target, control=control, local_wal=local)
 
 
 def once_stopped(facts: Facts) -> Facts:
     """Return the facts as they would be but for the server: what speaks against a recovery then."""
     return replace(facts, target=replace(facts.target, server_pid=None))
+
+
+def once_emptied(facts: Facts) -> Facts:
+    """Return the facts as they would be if the data were gone too, with all that lay in it."""
+    target = facts.target
+    own = target.configuration
+    return replace(
+        once_lost(facts),
+        summaries=None,
+        changed_bytes=None,
+        target=replace(
+            target,
+            data=_emptied(target.data),
+            wal=None if target.wal is None or target.wal.is_own else _emptied(target.wal),
+            tablespaces={oid: _emptied(place) for oid, place in target.tablespaces.items()},
+            gone_tablespaces=(),
+            linked_tablespaces=(),
+            moved_tablespaces=(),
+            is_empty=True,
+            is_data_directory=False,
+            foreign_entries=(),
+            major=None,
+            control=None,
+            has_backup_label=False,
+            backup_start=None,
+            history=None,
+            local_wal=None,
+            changing=None,
+            resumable=None,
+            can_clone=False,
+            server_pid=None,
+            is_standby=False,
+            failed_starts=0,
+            configuration=None if own is None or own.is_inside else own,
+            configuration_problem=None,
+        ),
+    )
+
+
+def _emptied(place: PlaceFacts) -> PlaceFacts:
+    """Return an empty directory; what it held is free now."""
+    held = place.size_bytes + (place.waiting_bytes or 0)
+    filesystem = replace(place.filesystem, free_bytes=place.filesystem.free_bytes + held)
+    return replace(
+        place, size_bytes=0, waiting_bytes=None, is_empty=True, is_own=True, filesystem=filesystem
+    )

@@ -33,8 +33,8 @@ def install(
     pg_config
         The pg_config of a server to install the extension for. Can be given more than once.
     data_directory
-        A data directory to install recovery_1st_stage, recovery_2nd_stage, pgpool_remote_start
-        and pgpool_recovery_plan in; run it as the owner of the directory.
+        A data directory to install recovery_1st_stage, recovery_2nd_stage, pgpool_remote_start,
+        pgpool_recovery_plan and pgpool_recovery_check in; run it as the owner of the directory.
         Can be given more than once.
     config
         The settings file that these stage commands read, in place of /etc/pgpool-recovery.toml.

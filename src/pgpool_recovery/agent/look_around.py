@@ -1,0 +1,116 @@
+"""What a check asks of a node's host: the server's own words, scripts, files and their rights."""
+
+import os
+import re
+import stat
+from pathlib import Path
+
+from pgpool_recovery.agent.pidfile import PidFile, read_pid_file
+from pgpool_recovery.agent.protocol import LookAround
+from pgpool_recovery.config.load import load_settings, settings_file
+from pgpool_recovery.domain.error import RecoveryError
+from pgpool_recovery.plan.facts import Slot
+from pgpool_recovery.plan.node_facts import SETTINGS, ServerFacts, StageScript, Surroundings
+from pgpool_recovery.postgres.connection import Connection, connect
+
+CONNECT_TIMEOUT_S = 5
+OURS = re.compile(r"Part of pgpool-recovery\. Version (\S+)\. ")
+"""What install/stage_commands.py writes (test_scripts_that_install_places_are_known_as_ours)."""
+READ_BYTES = 1024
+WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+"""A password file with any of these libpq does not read (passwordFromFile in fe-connect.c)."""
+
+
+def look_around(request: LookAround) -> Surroundings:
+    """Return what is on this host besides the data; changes nothing."""
+    data = Path(request.data_directory).resolve()
+    running = read_pid_file(data) if os.access(data, os.R_OK | os.X_OK) else None
+    server, problem = (None, None) if running is None else _ask(running, request)
+    return Surroundings(
+        server=server,
+        server_problem=problem,
+        scripts=tuple(look_at_script(data / name) for name in request.scripts),
+        is_noexec=data.exists() and bool(os.statvfs(data).f_flag & os.ST_NOEXEC),
+        open_password_file=_open_password_file(),
+        settings_problem=_settings_problem(),
+    )
+
+
+def look_at_script(path: Path) -> StageScript:
+    """Return a stage script; the rules are those of extension/python's script_file."""
+    problem = script_problem(path)
+    version = None
+    if problem is None:
+        with path.open("rb") as script:
+            match = OURS.search(script.read(READ_BYTES).decode("utf-8", "replace"))
+        version = match[1] if match else None
+    return StageScript(path.name, problem, version)
+
+
+def script_problem(path: Path) -> str | None:
+    """Say what keeps the server from running a script."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return "it does not exist"
+    except OSError as error:
+        return f"it cannot be looked at: {error.strerror}"
+    if not stat.S_ISREG(status.st_mode):
+        return "it is not a regular file"
+    if status.st_uid != os.geteuid():
+        return "it does not belong to the user of the server"
+    if status.st_mode & WRITABLE_BY_OTHERS:
+        return "it can be written by others"
+    return None if status.st_mode & stat.S_IXUSR else "it is not executable"
+
+
+def _ask(running: PidFile, request: LookAround) -> tuple[ServerFacts | None, str | None]:
+    """Log in to the server of this host as the stage commands would, after a failover to it."""
+    user = {} if request.user is None else {"user": request.user}
+    own = {"host": running.host, "port": str(running.port), "dbname": request.dbname, **user}
+    try:
+        with connect(own, timeout_s=CONNECT_TIMEOUT_S, name="the node's own server") as connection:
+            return _server(connection), None
+    except RecoveryError as error:
+        return None, error.detail or error.message
+
+
+def _server(connection: Connection) -> ServerFacts:
+    row = connection.row("server", names=list(SETTINGS))
+    library = Path(row["library_directory"], "plpython3.so")
+    return ServerFacts(
+        version=row["version"],
+        is_in_recovery=row["is_in_recovery"],
+        settings=row["settings"],
+        slots=tuple(Slot(**slot) for slot in connection.rows("server_slots")),
+        has_python=library.exists(),
+        extension=_extension(Path(row["share_directory"], "extension")),
+    )
+
+
+def _extension(directory: Path) -> str | None:
+    try:
+        text = (directory / "pgpool_recovery.control").read_text()
+    except OSError:
+        return None
+    match = re.search(r"^\s*default_version\s*=\s*'([^']+)'", text, re.MULTILINE)
+    return match[1] if match else None
+
+
+def _open_password_file() -> str | None:
+    file = Path(os.environ.get("PGPASSFILE") or Path.home() / ".pgpass")
+    try:
+        mode = file.stat().st_mode
+    except OSError:
+        return None
+    is_open = stat.S_ISREG(mode) and mode & OPEN_TO_OTHERS
+    return f"{file} (mode {stat.S_IMODE(mode):04o})" if is_open else None
+
+
+def _settings_problem() -> str | None:
+    try:
+        load_settings(settings_file(None))
+    except RecoveryError as error:
+        return f"{error.message}: {error.detail}" if error.detail else error.message
+    return None

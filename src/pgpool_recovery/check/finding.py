@@ -1,0 +1,113 @@
+"""One thing that a check has found, in the closed set of what it can find."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from typing import Any
+
+VERSION = 1
+
+
+class Severity(StrEnum):
+    """How bad it is: a recovery fails, or moves more than it had to; or is only worth knowing."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+    OK = "ok"
+
+
+ORDER = tuple(Severity)
+
+
+class Kind(Enum):
+    """What can be found, by the name that docs/reference/check.md has it under; how bad it is."""
+
+    FORECAST = "forecast", Severity.OK
+    REFUSED = "refused", Severity.ERROR
+    OLD_DATA_GOES = "old data goes", Severity.WARNING
+    NO_PRIMARY = "no primary", Severity.ERROR
+    NO_STANDBY = "no standby", Severity.INFO
+    NOT_REACHED = "not reached", Severity.ERROR
+    AGENT_VERSION = "agent version", Severity.WARNING
+    SETTINGS_FILE = "settings file", Severity.ERROR
+    NO_SSH = "no ssh", Severity.ERROR
+    NO_REPLICATION_LOGIN = "no replication login", Severity.ERROR
+    NO_REWIND_LOGIN = "no rewind login", Severity.WARNING
+    NO_OWN_LOGIN = "no own login", Severity.ERROR
+    DOWN = "down", Severity.WARNING
+    NOT_STREAMING = "not streaming", Severity.ERROR
+    SCRIPT = "stage script", Severity.ERROR
+    SCRIPT_VERSION = "stage script version", Severity.WARNING
+    FOREIGN_SCRIPT = "foreign stage script", Severity.INFO
+    NO_PYTHON = "no PL/Python", Severity.ERROR
+    EXTENSION_FILES = "extension files", Severity.WARNING
+    NO_EXTENSION = "no extension", Severity.ERROR
+    EXTENSION_ELSEWHERE = "extension elsewhere", Severity.ERROR
+    OLD_EXTENSION = "old extension", Severity.WARNING
+    NOEXEC = "noexec", Severity.ERROR
+    PASSWORD_FILE = "password file", Severity.ERROR
+    NO_HINTS = "no wal_log_hints", Severity.WARNING
+    NO_SUMMARIES = "no WAL summaries", Severity.WARNING
+    WAL_LEVEL = "wal_level", Severity.ERROR
+    WAL_SENDERS = "max_wal_senders", Severity.ERROR
+    REPLICATION_SLOTS = "max_replication_slots", Severity.ERROR
+    NO_WAL_KEPT = "no WAL kept", Severity.WARNING
+    ORPHANED_SLOT = "orphaned slot", Severity.WARNING
+    LAGGING_SLOT = "lagging slot", Severity.WARNING
+    LOST_SLOT = "lost slot", Severity.WARNING
+    STAGE_COMMAND = "stage command", Severity.ERROR
+    RECOVERY_TIMEOUT = "recovery_timeout", Severity.WARNING
+    RECOVERY_USER = "recovery_user", Severity.ERROR
+
+    @property
+    def title(self) -> str:
+        """The name in the documentation."""
+        return self.value[0]
+
+    @property
+    def severity(self) -> Severity:
+        """How bad it is."""
+        return self.value[1]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A fact about a node, or about all of them, and what to do."""
+
+    kind: Kind
+    node_id: int | None
+    fact: str
+    advice: str | None = None
+
+    @property
+    def severity(self) -> Severity:
+        """How bad it is."""
+        return self.kind.severity
+
+
+def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return what was found, each once: the worst first, and then by node."""
+
+    def rank(finding: Finding) -> tuple[int, int]:
+        node_id = -1 if finding.node_id is None else finding.node_id
+        return ORDER.index(finding.severity), node_id
+
+    return tuple(sorted(dict.fromkeys(findings), key=rank))
+
+
+def as_json(findings: Iterable[Finding]) -> dict[str, Any]:
+    """Return what was found in JSON types."""
+    return {
+        "version": VERSION,
+        "findings": [
+            {
+                "severity": str(finding.severity),
+                "node_id": finding.node_id,
+                "finding": finding.kind.title,
+                "fact": finding.fact,
+                "advice": finding.advice,
+            }
+            for finding in findings
+        ],
+    }

@@ -1,0 +1,124 @@
+"""What is installed on each host, and who may read and run it."""
+
+import shlex
+from collections.abc import Iterator
+
+from pgpool_recovery.check.finding import Finding, Kind
+from pgpool_recovery.check.report import Report
+from pgpool_recovery.check.words import on, sentence
+from pgpool_recovery.domain.node import Target
+from pgpool_recovery.plan.node_facts import NodeFacts, StageScript
+
+EXTENSION_VERSION = "2.0"
+"""Of the extension that belongs to this version (test_version_of_the_extension_is_known)."""
+
+
+def hosts(report: Report) -> Iterator[Finding]:
+    """Say what is missing or old on each host."""
+    for _, target, node in report.reached():
+        yield from _agent(report, target, node)
+        yield from _files(target, node)
+        for script in node.surroundings.scripts:
+            yield from _script(report, target, node, script)
+        yield from _server(target, node)
+
+
+def _agent(report: Report, target: Target, node: NodeFacts) -> Iterator[Finding]:
+    if node.agent_version != report.version:
+        yield Finding(
+            Kind.AGENT_VERSION,
+            target.node_id,
+            f"pgpool-recovery of {target.name} is version {node.agent_version}, that of the "
+            f"primary is {report.version}",
+            "Install the same version on all hosts, and then the stage commands again.",
+        )
+    problem = node.surroundings.settings_problem
+    if problem is not None:
+        yield Finding(
+            Kind.SETTINGS_FILE,
+            target.node_id,
+            f"on {target.name}: {sentence(problem)}",
+            "Every recovery fails there once the node is the primary. Correct the file.",
+        )
+
+
+def _files(target: Target, node: NodeFacts) -> Iterator[Finding]:
+    around, data = node.surroundings, node.facts.target.data.path
+    if around.is_noexec:
+        yield Finding(
+            Kind.NOEXEC,
+            target.node_id,
+            f"the filesystem of {data} of {target.name} is mounted with the option noexec, so that "
+            "no stage script runs there",
+            "Mount the filesystem of the data directory without noexec.",
+        )
+    if around.open_password_file is not None:
+        file = around.open_password_file
+        yield Finding(
+            Kind.PASSWORD_FILE,
+            target.node_id,
+            f"password file {file} of {target.name} is open to others, so that libpq does not "
+            "read it",
+            f"{on(target)}: chmod 0600 {shlex.quote(file.rpartition(' (')[0])}",
+        )
+
+
+def _script(
+    report: Report, target: Target, node: NodeFacts, script: StageScript
+) -> Iterator[Finding]:
+    data, user = node.facts.target.data.path, node.facts.target.user
+    install = f"{on(target)}, as {user}: pgpool-recovery install --data-directory {_word(data)}"
+    if not node.facts.target.is_data_directory:
+        return  # The scripts come with the data.
+    if script.problem is not None:
+        yield Finding(
+            Kind.SCRIPT,
+            target.node_id,
+            f"stage script {data}/{script.name} of {target.name} cannot run: {script.problem}",
+            install,
+        )
+    elif script.version is None:
+        yield Finding(
+            Kind.FOREIGN_SCRIPT,
+            target.node_id,
+            f"stage script {data}/{script.name} of {target.name} is none of pgpool-recovery",
+            f"If it is not meant to be your own: {install}",
+        )
+    elif script.version != report.version:
+        yield Finding(
+            Kind.SCRIPT_VERSION,
+            target.node_id,
+            f"stage script {data}/{script.name} of {target.name} is of version {script.version}, "
+            f"the primary has {report.version}",
+            install,
+        )
+
+
+def _server(target: Target, node: NodeFacts) -> Iterator[Finding]:
+    """Say what the server would lack as a primary: the extension's code is in the database."""
+    server = node.surroundings.server
+    if server is None:
+        return
+    if not server.has_python:
+        major = server.version // 10000
+        yield Finding(
+            Kind.NO_PYTHON,
+            target.node_id,
+            f"{target.name} has no PL/Python, so that no recovery can be called there",
+            f"{on(target)}: install postgresql-plpython3-{major} (Debian, Ubuntu) or "
+            f"postgresql{major}-plpython3 (Enterprise Linux).",
+        )
+    if server.extension != EXTENSION_VERSION:
+        has = "none" if server.extension is None else f"those of {server.extension}"
+        yield Finding(
+            Kind.EXTENSION_FILES,
+            target.node_id,
+            f"the files of extension pgpool_recovery {EXTENSION_VERSION} are not on {target.name}, "
+            f"which has {has}; CREATE EXTENSION and an update need them there once it is the "
+            "primary",
+            f"{on(target)}, as root: pgpool-recovery install",
+        )
+
+
+def _word(text: str) -> str:
+    return shlex.quote(text)

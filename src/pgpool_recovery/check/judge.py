@@ -1,0 +1,19 @@
+"""All that there is to say about a report."""
+
+from itertools import chain
+
+from pgpool_recovery.check.finding import Finding, in_order
+from pgpool_recovery.check.forecast import forecast
+from pgpool_recovery.check.host import hosts
+from pgpool_recovery.check.pool import pool
+from pgpool_recovery.check.report import Report
+from pgpool_recovery.check.server import servers
+from pgpool_recovery.check.slots import slots
+from pgpool_recovery.check.ways import ways
+
+LOOKS = (ways, hosts, servers, slots, pool, forecast)
+
+
+def judge(report: Report) -> tuple[Finding, ...]:
+    """Return what was found, the worst first."""
+    return in_order(chain.from_iterable(look(report) for look in LOOKS))

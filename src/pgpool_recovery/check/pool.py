@@ -1,0 +1,129 @@
+"""What Pgpool-II calls, with which login, in which database; and what pgpool.conf says of it."""
+
+from collections.abc import Iterator
+
+from pgpool_recovery.check.finding import Finding, Kind
+from pgpool_recovery.check.host import EXTENSION_VERSION
+from pgpool_recovery.check.question import Pool
+from pgpool_recovery.check.report import ExtensionFacts, Report
+from pgpool_recovery.check.words import sentence
+
+FUNCTIONS = (
+    "pgpool_recovery(text, text, text, text, integer, text, text), pgpool_remote_start(text, text)"
+)
+
+
+def pool(report: Report) -> Iterator[Finding]:
+    """Say what Pgpool-II would stumble over."""
+    yield from _extension(report)
+    yield from _user(report)
+    yield from _commands(report.question.pool)
+    if report.question.pool.settings.get("recovery_timeout") in ("0", "0s"):
+        yield Finding(
+            Kind.RECOVERY_TIMEOUT,
+            None,
+            "recovery_timeout is 0, so that Pgpool-II waits for a recovered node hardly at all",
+            "Set recovery_timeout = 90 in pgpool.conf and reload Pgpool-II.",
+        )
+
+
+def _extension(report: Report) -> Iterator[Finding]:
+    wanted = report.question.pool.databases
+    found = {facts.database: facts for facts in report.extensions}
+    missing = [found[name] for name in wanted if name in found and found[name].version is None]
+    having = [facts for facts in report.extensions if facts.version is not None]
+    for facts in missing:
+        # Without a version it is in one of the two, and that is where it has to be.
+        if len(wanted) > 1 and having:
+            continue
+        yield _missing(report, facts, [one.database for one in having])
+    for facts in having:
+        if facts.version != EXTENSION_VERSION:
+            yield Finding(
+                Kind.OLD_EXTENSION,
+                _primary(report),
+                f"extension pgpool_recovery in database {facts.database} has version "
+                f"{facts.version}, not {EXTENSION_VERSION}",
+                f"In {facts.database}: ALTER EXTENSION pgpool_recovery UPDATE",
+            )
+
+
+def _missing(report: Report, facts: ExtensionFacts, elsewhere: list[str]) -> Finding:
+    version = report.question.pool.settings.get("pgpool_version")
+    caller = "Pgpool-II" if version is None else f"Pgpool-II {version}"
+    text = (
+        f"database {facts.database}, in which {caller} calls it, has no extension pgpool_recovery"
+    )
+    advice = f"In {facts.database}: CREATE EXTENSION pgpool_recovery"
+    if facts.problem is not None:
+        return Finding(
+            Kind.NO_EXTENSION, _primary(report), f"{text}: {sentence(facts.problem)}", advice
+        )
+    if elsewhere:
+        return Finding(
+            Kind.EXTENSION_ELSEWHERE,
+            _primary(report),
+            f"{text}; it is in {' and '.join(elsewhere)}",
+            advice,
+        )
+    return Finding(Kind.NO_EXTENSION, _primary(report), text, advice)
+
+
+def _user(report: Report) -> Iterator[Finding]:
+    role = report.role
+    if role is None:
+        return
+    text = f"recovery_user {role.name}"
+    node_id = _primary(report)
+    if not role.exists:
+        yield Finding(
+            Kind.RECOVERY_USER,
+            node_id,
+            f"{text} does not exist",
+            "Name a superuser in pgpool.conf, or a role to which the functions were granted.",
+        )
+    elif not role.can_login:
+        yield Finding(
+            Kind.RECOVERY_USER, node_id, f"{text} may not log in", f"ALTER ROLE {role.name} LOGIN"
+        )
+    elif not role.is_superuser:
+        for facts in report.extensions:
+            if facts.version is not None and not facts.may_call:
+                yield Finding(
+                    Kind.RECOVERY_USER,
+                    node_id,
+                    f"{text} is no superuser and may not call pgpool_recovery in database "
+                    f"{facts.database}",
+                    f"In {facts.database}: GRANT EXECUTE ON FUNCTION {FUNCTIONS} TO {role.name}",
+                )
+
+
+def _commands(asked: Pool) -> Iterator[Finding]:
+    given = asked.settings.get("recovery_1st_stage_command")
+    if given == "":
+        yield Finding(
+            Kind.STAGE_COMMAND,
+            None,
+            "recovery_1st_stage_command is not set, so that nothing prepares a node",
+            "Set recovery_1st_stage_command = 'recovery_1st_stage' in pgpool.conf.",
+        )
+    for setting, command in asked.stage_commands.items():
+        if not is_plain_name(command):
+            yield Finding(
+                Kind.STAGE_COMMAND,
+                None,
+                f'{setting} is "{command}", which is not the plain name of a file of the data '
+                "directory",
+                f"Put the script into the data directory of every node and set {setting} = "
+                f"'{command.rpartition('/')[2] or 'recovery_1st_stage'}' in pgpool.conf.",
+            )
+
+
+def is_plain_name(command: str) -> bool:
+    """Say whether a stage command can be the name of a script (extension's script_file)."""
+    return command not in ("", ".", "..") and "/" not in command
+
+
+def _primary(report: Report) -> int | None:
+    place = report.primary_place
+    return None if place is None else report.target(place).node_id

@@ -1,0 +1,70 @@
+"""Replication slots that nobody uses, that lag or have lost their WAL, and what they hold."""
+
+from collections.abc import Iterator
+
+from pgpool_recovery.check.finding import Finding, Kind
+from pgpool_recovery.check.report import Report
+from pgpool_recovery.check.words import on
+from pgpool_recovery.domain.event import megabytes
+from pgpool_recovery.domain.node import Target
+from pgpool_recovery.plan.facts import Slot
+from pgpool_recovery.plan.node_facts import ServerFacts
+from pgpool_recovery.plan.situation import USABLE
+
+MB = 2**20
+
+
+def slots(report: Report) -> Iterator[Finding]:
+    """Look at the slots of every server; on a standby nobody but a cascade uses any."""
+    known = set(_slots_of_nodes(report))
+    for place, target, node in report.reached():
+        server = node.surroundings.server
+        if server is None:
+            continue
+        for slot in server.slots:
+            is_of_node = place == report.primary_place and slot.name in known
+            yield from _slot(target, server, slot, is_of_node=is_of_node)
+
+
+def _slots_of_nodes(report: Report) -> Iterator[str]:
+    """Return the names of slots that belong to a node: ours, and those that they stream by."""
+    for place, target in enumerate(report.question.nodes):
+        if place == report.primary_place:
+            continue
+        yield target.slot_name
+        node = report.nodes.get(place)
+        own = None if node is None else node.facts.target.configuration
+        if own is not None and own.values.get("primary_slot_name"):
+            yield own.values["primary_slot_name"]
+
+
+def _slot(
+    target: Target, server: ServerFacts, slot: Slot, *, is_of_node: bool
+) -> Iterator[Finding]:
+    kept = megabytes(slot.kept_bytes)
+    where = f"replication slot {slot.name} of {target.name}"
+    drop = f"{on(target)}: SELECT pg_drop_replication_slot('{slot.name}')"
+    if slot.wal_status is not None and slot.wal_status not in USABLE:
+        yield Finding(
+            Kind.LOST_SLOT,
+            target.node_id,
+            f'{where} has lost WAL that it should keep (wal_status "{slot.wal_status}")',
+            "Raise max_slot_wal_keep_size. A recovery of its node makes the slot anew; if no node "
+            f"needs it any more: {drop}",
+        )
+    elif not slot.is_active and not is_of_node:
+        yield Finding(
+            Kind.ORPHANED_SLOT,
+            target.node_id,
+            f"{where} is not in use, belongs to none of the nodes, and keeps {kept} of WAL",
+            f"If nobody needs it: {drop}",
+        )
+    elif slot.kept_bytes > server.number("max_wal_size") * MB:
+        use = "lags" if slot.is_active else "waits for its node"
+        yield Finding(
+            Kind.LAGGING_SLOT,
+            target.node_id,
+            f"{where} {use} and keeps {kept} of WAL, more than max_wal_size",
+            "See why its node does not follow, or recover that. max_slot_wal_keep_size limits what "
+            "a slot may keep.",
+        )

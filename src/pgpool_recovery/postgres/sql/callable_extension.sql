@@ -1,0 +1,14 @@
+-- The extension in this database, and whether a role may call what Pgpool-II calls.
+select e.extversion as version,
+       coalesce(bool_and(has_function_privilege(r.oid, p.oid, 'execute')), false) as may_call
+  from pg_extension as e
+  left join pg_roles as r on r.rolname = %(role)s::text
+  left join pg_depend as d
+    on d.refclassid = 'pg_extension'::regclass and d.refobjid = e.oid
+   and d.classid = 'pg_proc'::regclass and d.deptype = 'e'
+  left join pg_proc as p
+    on p.oid = d.objid
+   and (p.proname = 'pgpool_recovery' and p.pronargs = %(arguments)s
+        or p.proname = 'pgpool_remote_start')
+ where e.extname = 'pgpool_recovery' and (d.objid is null or p.oid is not null)
+ group by e.extversion

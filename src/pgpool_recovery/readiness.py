@@ -1,0 +1,257 @@
+"""The story of a check: look at all nodes at once, and judge. Nothing is changed on any host."""
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from pgpool_recovery import __version__
+from pgpool_recovery.agent.conversation import Conversation
+from pgpool_recovery.agent.place import identity_of
+from pgpool_recovery.agent.protocol import LookAround, Peer, TryPeers
+from pgpool_recovery.check.finding import Finding
+from pgpool_recovery.check.judge import judge
+from pgpool_recovery.check.pool import is_plain_name
+from pgpool_recovery.check.question import Pool, Question
+from pgpool_recovery.check.report import ExtensionFacts, Report, RoleFacts
+from pgpool_recovery.config.settings import Settings
+from pgpool_recovery.domain.error import RecoveryError, Unreachable
+from pgpool_recovery.domain.event import Event
+from pgpool_recovery.domain.node import RecoveryRequest, Target
+from pgpool_recovery.install.stage_commands import PURPOSES
+from pgpool_recovery.observe.link import measure_link
+from pgpool_recovery.observe.primary import observe_primary
+from pgpool_recovery.observe.target import observe_target, own_hosts
+from pgpool_recovery.plan.facts import PrimaryFacts, TargetFacts
+from pgpool_recovery.plan.login import login_candidates
+from pgpool_recovery.plan.node_facts import NodeFacts, PeerFacts, Problem, Surroundings
+from pgpool_recovery.postgres.connection import Connection, connect
+from pgpool_recovery.run.parties import agent_of, own_conninfo, own_server
+from pgpool_recovery.ssh.locality import is_this_host
+
+MAX_USERS = 5
+GREETING_MARGIN_S = 10.0
+"""What an agent may take to start, once ssh is connected."""
+
+Found = NodeFacts | Problem
+
+
+def check(question: Question, settings: Settings, own_port: int) -> tuple[Finding, ...]:
+    """Return what stands in the way of recoveries, the worst first.
+
+    Of a node that cannot be reached, or not looked at in `timeout.check_s`, that is the finding.
+    """
+    with own_server(settings) as connection:
+        primary = observe_primary(connection)
+        role = observe_role(connection, question.pool)
+    place = place_of_primary(question, primary)
+    found = look_at_all(question, primary, place, settings, own_port)
+    report = Report(
+        question=question,
+        primary=primary,
+        primary_place=place,
+        nodes={key: one for key, one in found.items() if isinstance(one, NodeFacts)},
+        unreached={key: one for key, one in found.items() if isinstance(one, Problem)},
+        extensions=tuple(observe_extensions(question.pool, settings)),
+        role=role,
+        policy=settings.policy,
+        version=__version__,
+    )
+    return judge(report)
+
+
+def place_of_primary(question: Question, primary: PrimaryFacts) -> int | None:
+    """Return the place of the node whose data directory is that of the server that called."""
+    for place, node in enumerate(question.nodes):
+        directory = identity_of(Path(node.data_directory))
+        if directory == primary.data_directory and is_this_host(node.host):
+            return place
+    return None
+
+
+def look_at_all(
+    question: Question,
+    primary: PrimaryFacts,
+    primary_place: int | None,
+    settings: Settings,
+    own_port: int,
+) -> dict[int, Found]:
+    """Look at every node in a thread of its own, all with one deadline.
+
+    The threads are daemons: one that hangs is not waited for, and its agent ends with this process.
+    """
+    hurried = in_a_hurry(settings)
+    found: dict[int, Found] = {}
+
+    def look(place: int) -> None:
+        try:
+            found[place] = look_at_node(question, place, primary, primary_place, hurried, own_port)
+        except RecoveryError as error:
+            named = error.about(question.nodes[place].name)
+            found[place] = Problem(named.message, named.detail, named.hint)
+
+    def guarded(place: int) -> None:
+        try:
+            look(place)
+        except Exception as error:  # noqa: BLE001 - in a thread nobody else would see it
+            failed.append(error)
+
+    failed: list[Exception] = []
+    threads = [
+        threading.Thread(target=guarded, args=(place,), daemon=True)
+        for place in range(len(question.nodes))
+    ]
+    deadline = time.monotonic() + settings.timeout.check_s
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    if failed:
+        raise failed[0]
+    return {
+        place: found.get(place, too_slow(node, settings))
+        for place, node in enumerate(question.nodes)
+    }
+
+
+def too_slow(node: Target, settings: Settings) -> Problem:
+    """Return the reason why nothing is known of a node whose thread is still at it."""
+    return Problem(
+        f"{node.name} was not looked at within {settings.timeout.check_s:g} s",
+        hint="See what its host is busy with, or raise check_s in [timeout] of the settings.",
+    )
+
+
+def in_a_hurry(settings: Settings) -> Settings:
+    """Return the settings with no wait that is longer than a check may take."""
+    limit, timeout, agent = settings.timeout.check_s, settings.timeout, settings.agent
+    return replace(
+        settings,
+        timeout=replace(timeout, observe_s=min(limit, timeout.observe_s)),
+        agent=replace(agent, answer_s=min(limit, agent.answer_s)),
+    )
+
+
+def look_at_node(
+    question: Question,
+    place: int,
+    primary: PrimaryFacts,
+    primary_place: int | None,
+    settings: Settings,
+    own_port: int,
+) -> NodeFacts:
+    """Return all that a node, and its agent, say. Raises why it cannot be looked at."""
+    target = question.nodes[place]
+    host = None if primary_place is None else question.nodes[primary_place].host
+    request = RecoveryRequest(target, own_port, host)
+    with own_server(settings) as connection, agent_of(target, settings, pay_no_heed) as agent:
+        patience = settings.agent.answer_s
+        around = agent.ask(ask_around(question, target, settings), Surroundings, timeout_s=patience)
+        facts = observe_target(connection, agent, request, primary, settings, tidies=False)
+        return NodeFacts(
+            agent_version=agent.version,
+            surroundings=around,
+            facts=facts,
+            peers=try_peers(question, place, primary, facts.target, agent, settings),
+            link_bytes_per_s=None
+            if is_this_host(target.host)
+            else measure_link(agent, timeout_s=patience),
+        )
+
+
+def ask_around(question: Question, target: Target, settings: Settings) -> LookAround:
+    """Return the question about a host; the scripts are ours and those of pgpool.conf."""
+    own = [name for name in PURPOSES if name not in question.pool.stage_commands]
+    named = [name for name in question.pool.stage_commands.values() if is_plain_name(name)]
+    return LookAround(
+        target.data_directory,
+        tuple(dict.fromkeys([*own, *named])),
+        settings.primary.dbname,
+        settings.primary.user,
+    )
+
+
+def try_peers(
+    question: Question,
+    place: int,
+    primary: PrimaryFacts,
+    target: TargetFacts,
+    agent: Conversation,
+    settings: Settings,
+) -> dict[int, PeerFacts]:
+    """Return how a node reaches each of the others, as it would if that were the primary."""
+    others = [other for other in range(len(question.nodes)) if other != place]
+    greeting_s = settings.ssh.connect_timeout_s + GREETING_MARGIN_S
+    asked = TryPeers(
+        peers=tuple(
+            peer_of(question.nodes[place], question.nodes[other], primary, target, settings)
+            for other in others
+        ),
+        data_directory=question.nodes[place].data_directory,
+        ssh=settings.ssh,
+        agent_command=settings.agent.command,
+        timeout_s=greeting_s,
+    )
+    patience = settings.agent.answer_s
+    answers = agent.ask(asked, tuple[PeerFacts, ...], timeout_s=patience)
+    return dict(zip(others, answers, strict=True))
+
+
+def peer_of(
+    node: Target, other: Target, primary: PrimaryFacts, target: TargetFacts, settings: Settings
+) -> Peer:
+    """Return what a node has to try to reach another one."""
+    is_local = node.host == other.host
+    request = RecoveryRequest(node, other.port or 0, other.host)
+    candidates = login_candidates(
+        request,
+        primary,
+        target,
+        own_hosts=own_hosts(primary, is_local=True) if is_local else (other.host,),
+        user=settings.replication.user,
+        is_local=is_local,
+    )
+    named = settings.replication.rewind_user
+    users = [named] if named else list(primary.rewind_users[:MAX_USERS])
+    hosts = dict.fromkeys(conninfo["host"] for conninfo in candidates)
+    first = candidates[0] if candidates else {}
+    sql = tuple(
+        {**first, "host": host, "user": user, "dbname": settings.primary.dbname}
+        for host in hosts
+        for user in users
+    )
+    return Peer(other.name, other.host, candidates, sql)
+
+
+def observe_extensions(pool: Pool, settings: Settings) -> Iterator[ExtensionFacts]:
+    """Look into each database in which Pgpool-II may call the functions, and into the other."""
+    role = pool.settings.get("recovery_user")
+    for database in dict.fromkeys([*pool.databases, "template1", pool.recovery_database]):
+        try:
+            with connect({**own_conninfo(settings), "dbname": database}) as connection:
+                rows = connection.rows(
+                    "callable_extension", role=role, arguments=pool.argument_count
+                )
+        except Unreachable as error:
+            yield ExtensionFacts(database, None, may_call=True, problem=error.detail)
+            continue
+        version = rows[0]["version"] if rows else None
+        may_call = role is None or bool(rows and rows[0]["may_call"])
+        yield ExtensionFacts(database, version, may_call)
+
+
+def observe_role(connection: Connection, pool: Pool) -> RoleFacts | None:
+    """Return what is known of recovery_user."""
+    name = pool.settings.get("recovery_user")
+    if not name:
+        return None
+    for row in connection.rows("recovery_role", role=name):
+        return RoleFacts(
+            name, exists=True, is_superuser=row["is_superuser"], can_login=row["can_login"]
+        )
+    return RoleFacts(name, exists=False, is_superuser=False, can_login=False)
+
+
+def pay_no_heed(_event: Event) -> None:
+    """Take an event of the agent; what is asked here has none worth telling."""

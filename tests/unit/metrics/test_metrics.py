@@ -1,0 +1,108 @@
+"""The numbers of recoveries and checks, as node_exporter reads them."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pgpool_recovery.check.finding import Finding, Kind
+from pgpool_recovery.config.settings import AbsolutePath, MetricsSettings, Settings
+from pgpool_recovery.metrics.families import LastRun, check_families, recovery_families
+from pgpool_recovery.metrics.family import Family, render, without
+from pgpool_recovery.metrics.publish import publish_check, write
+
+GOLDEN = Path(__file__).with_name("metrics.prom")
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "metrics.md"
+RECOVERED = LastRun(
+    1, "server1", "/data", "recovered", "rewind", 1795515744.5, 12.25, 1024, 1024, 2048, 0
+)
+FAILED = LastRun(2, "server2", "/data", "failed", None, 1795515800.0, 1.0, None, None, None, 5)
+RUNNING = LastRun(
+    None,
+    "server3",
+    "/data",
+    "running",
+    "basebackup",
+    1795515900.0,
+    None,
+    None,
+    5 * 2**30,
+    2**40,
+    None,
+)
+RECOVERIES = recovery_families([RECOVERED, FAILED, RUNNING])
+FINDINGS = (
+    Finding(Kind.NO_SSH, 1, "no"),
+    Finding(Kind.NO_SSH, 1, "nor"),
+    Finding(Kind.DOWN, 2, "x"),
+)
+CHECK = check_families((*FINDINGS, Finding(Kind.NO_PRIMARY, None, "none")), [1, 2], 1795516000.0)
+
+
+def test_whole_file() -> None:
+    assert render((*RECOVERIES, *CHECK)) == GOLDEN.read_text()
+
+
+def test_each_line_is_of_the_text_format_and_each_family_has_help_and_type() -> None:
+    text = render((*RECOVERIES, *CHECK))
+    for family in (*RECOVERIES, *CHECK):
+        assert text.count(f"# HELP {family.name} ") == 1
+        assert text.count(f"# TYPE {family.name} gauge\n") == 1
+    sample = re.compile(r'[a-z_]+(\{([a-z]+="[^"]*",?)+\})? [0-9.]+')
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    assert all(sample.fullmatch(line) for line in lines), lines
+
+
+def test_one_that_goes_on_has_not_failed() -> None:
+    only = render(recovery_families([RUNNING]))
+    assert "pgpool_recovery_last_succeeded" not in only
+    assert 'pgpool_recovery_running{node="server3:/data",host="server3"} 1' in only
+
+
+def test_labels_are_escaped() -> None:
+    family = Family("a", "b", (({"host": 'a"b\\c\nd'}, 1.0),))
+    assert family.lines()[-1] == 'a{host="a\\"b\\\\c\\nd"} 1'
+
+
+def test_family_whose_name_begins_like_another_is_left() -> None:
+    text = render([Family("a", "x", (({}, 1.0),)), Family("a_b", "y", (({}, 1.0),))])
+    assert without(text, ["a"]) == render([Family("a_b", "y", (({}, 1.0),))])
+    assert without(text, ["a_b"]) == render([Family("a", "x", (({}, 1.0),))])
+
+
+def test_check_and_recovery_leave_each_others_numbers(tmp_path: Path) -> None:
+    file = tmp_path / "pgpool_recovery.prom"
+    write(file, RECOVERIES)
+    write(file, CHECK)
+    write(file, recovery_families([RECOVERED]))
+    assert file.read_text() == render((*CHECK, *recovery_families([RECOVERED])))
+    assert file.stat().st_mode & 0o777 == 0o644
+    assert [entry.suffix for entry in tmp_path.iterdir()].count(".prom") == 1
+
+
+def test_half_a_file_is_never_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "pgpool_recovery.prom"
+    write(file, RECOVERIES)
+
+    def full(_path: Path, _text: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="No space left"):
+        write(file, CHECK)
+    assert file.read_text() == render(RECOVERIES)
+    assert {entry.name for entry in tmp_path.iterdir()} == {file.name, f".{file.name}.lock"}
+
+
+def test_file_that_cannot_be_written_is_told_and_no_failure(tmp_path: Path) -> None:
+    said: list[str] = []
+    nowhere = AbsolutePath(str(tmp_path / "missing" / "x.prom"))
+    publish_check(Settings(metrics=MetricsSettings(nowhere)), FINDINGS, [1], said.append)
+    assert said == [f"metrics: could not write {nowhere}: No such file or directory"]
+    publish_check(Settings(), FINDINGS, [1], said.append)
+    assert len(said) == 1
+
+
+def test_every_metric_is_documented() -> None:
+    documented = set(re.findall(r"^\| `(pgpool_recovery_\w+)` \|", PAGE.read_text(), re.MULTILINE))
+    assert documented == {family.name for family in (*RECOVERIES, *CHECK)}
