@@ -63,7 +63,12 @@ def test_native_replication_with_two_stages(replicated: Cluster) -> None:
     cluster = replicated
     cluster.pgpool.sql("CREATE TABLE before AS SELECT generate_series(1, 1000) AS a")
     cluster.node(1).lose()
-    cluster.pgpool.wait_for_node(1, "down")
+    # The node is down before Pgpool-II ends the processes, and so the sessions, that know it as up.
+    until(
+        lambda: "failover done. shutdown host" in cluster.pgpool.log_text(),
+        within_s=30,
+        what="Pgpool-II to have new processes",
+    )
     cluster.pgpool.sql("CREATE TABLE meanwhile AS SELECT generate_series(1, 1000) AS a")
     cluster.recover(1, timeout_s=180)
     node = cluster.node(1)
