@@ -1,4 +1,4 @@
-"""The writer of recoveries on record, at a server: what it costs, and what cannot stop a run."""
+"""The writer of recoveries on record, at a server: nothing there stops a recovery."""
 
 import time
 from collections.abc import Iterator
@@ -6,45 +6,16 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from pgpool_recovery.config.settings import HistorySettings, Settings
+from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Refused
-from pgpool_recovery.domain.event import (
-    Event,
-    Finished,
-    Moved,
-    PlanMade,
-    Progress,
-    Said,
-    StepFinished,
-    StepStarted,
-)
+from pgpool_recovery.domain.event import Event, Finished, Said
 from pgpool_recovery.domain.node import NodeId, Target
 from pgpool_recovery.history.record import Stage, on_record
 from tests.harness.postgresql import Server
+from tests.server.story import REMOTE_START, STAGE, STORY, carry_out
 
-COST_S = 0.05
-"""What being on record may cost a recovery; connecting included."""
-BUSY_TOOK_S = 0.25
-"""How long that may take where other tests use the processors."""
-TARGET = Target("server1", "/data", NodeId(1), 5432)
-STAGE = Stage(TARGET, leads_to="copied", primary_host="server0", primary_port=5432)
-REMOTE_START = Stage(Target("server1", "/data"), leads_to="recovered", continues=True)
-STEPS = 6
-STORY: list[Event] = [
-    PlanMade("rewind", ("plan: rewind", "not attach: it is down")),
-    *(
-        event
-        for number in range(1, STEPS + 1)
-        for event in (
-            StepStarted(f"do what is number {number}", number, STEPS),
-            Said("pg_rewind", "a line of a program"),
-            StepFinished(number, STEPS, 0.5),
-        )
-    ),
-    Progress(5, 10, 2.5),
-    Moved(10),
-    Finished("ready to be started", 3.0),
-]
+STUCK_S = 15
+"""Whoever waits that long waits for what never comes."""
 
 
 @pytest.fixture(autouse=True)
@@ -55,19 +26,6 @@ def called(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("PGUSER", "postgres")
     yield
     server.execute("DELETE FROM pgpool_recovery_run")
-
-
-def carry_out(
-    stage: Stage = STAGE, story: list[Event] = STORY, *, database: str = "postgres", keep: int = 9
-) -> list[str]:
-    """Put a run on record and return the lines that the writer said of itself."""
-    told: list[Event] = []
-    settings = Settings(history=HistorySettings(database, keep))
-    with on_record(stage, settings, lambda _name: told.append) as recorded:
-        for event in story:
-            recorded.emit(event)
-    assert [event for event in told if event in story] == story, "every event is told as well"
-    return [event.line for event in told if isinstance(event, Said) and event.program == "history"]
 
 
 def runs(server: Server, columns: str, *, database: str = "postgres") -> list[tuple[str, ...]]:
@@ -84,18 +42,6 @@ def test_stages_are_one_run(server: Server) -> None:
     events = server.sql("SELECT count(*), max(number) FROM pgpool_recovery_event")
     without_progress, of_remote_start = len(STORY) - 1, 1
     assert events == [(str(without_progress + of_remote_start),) * 2]
-
-
-def test_cost(server: Server) -> None:
-    """The runner's own, and what it waits: the best of some, for the machine does other things."""
-    cost_s, took_s = [], []
-    for _ in range(20):
-        began = time.process_time(), time.monotonic()
-        assert carry_out() == []
-        cost_s.append(time.process_time() - began[0])
-        took_s.append(time.monotonic() - began[1])
-    assert min(cost_s) < COST_S, cost_s
-    assert min(took_s) < BUSY_TOOK_S, took_s
 
 
 def test_connections_are_used_up(server: Server) -> None:
@@ -123,7 +69,7 @@ def test_lock_of_somebody_holds_nothing_up(server: Server) -> None:
         (line,) = carry_out()
         took_s = time.monotonic() - began
     assert "lock timeout" in line
-    assert took_s < 4
+    assert took_s < STUCK_S
 
 
 def test_connection_that_is_lost_is_told_once_and_leaves_a_run_that_was_interrupted(
@@ -190,7 +136,7 @@ def test_standby_that_does_not_answer_is_not_waited_for(server: Server) -> None:
     try:
         began = time.monotonic()
         assert carry_out() == []
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < STUCK_S
     finally:
         server.execute(
             "SET synchronous_commit = local; ALTER SYSTEM RESET synchronous_standby_names"

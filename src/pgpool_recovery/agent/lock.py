@@ -2,11 +2,14 @@
 
 import fcntl
 import os
+import time
 from pathlib import Path
 
 from pgpool_recovery.domain.error import Busy
 
 LOCK_NAME = "lock"
+TRIES, BETWEEN_S = 10, 0.05
+"""Who only looks holds the lock for an instant, in which it must not be taken for a recovery."""
 
 
 def is_locked(workspace: Path) -> bool:
@@ -16,7 +19,7 @@ def is_locked(workspace: Path) -> bool:
     except OSError:
         return False
     try:
-        return not _try_lock(descriptor)
+        return not _try_lock(descriptor, fcntl.LOCK_SH)
     finally:
         os.close(descriptor)
 
@@ -27,10 +30,12 @@ def lock(workspace: Path) -> int:
     The kernel gives the lock back when the process ends, however it ends (flock(2)).
     """
     descriptor = os.open(workspace / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
-    if not _try_lock(descriptor):
-        os.close(descriptor)
-        raise Busy("another recovery of this node is running", hint="Wait for it, or cancel it.")
-    return descriptor
+    for _ in range(TRIES):
+        if _try_lock(descriptor, fcntl.LOCK_EX):
+            return descriptor
+        time.sleep(BETWEEN_S)
+    os.close(descriptor)
+    raise Busy("another recovery of this node is running", hint="Wait for it, or cancel it.")
 
 
 def unlock(descriptor: int) -> None:
@@ -38,9 +43,9 @@ def unlock(descriptor: int) -> None:
     os.close(descriptor)
 
 
-def _try_lock(descriptor: int) -> bool:
+def _try_lock(descriptor: int, kind: int) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
