@@ -10,7 +10,8 @@ from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.command import CommandError
 from tests.harness.postgresql import Server
 from tests.harness.product import Product
-from tests.harness.wal import remove_wal_for
+from tests.harness.until import until
+from tests.harness.wal import has_wal_for, remove_wal, remove_wal_for
 from tests.harness.workspace import Workspace
 from tests.majors import needs_postgresql
 
@@ -68,6 +69,26 @@ def test_standby_that_was_stopped_catches_up(cluster: Cluster) -> None:
 
 def test_standby_that_was_killed_catches_up(cluster: Cluster) -> None:
     cluster.node(1).kill()
+    assert methods(recover(cluster, 1)) == ["catch-up"]
+
+
+def test_standby_that_was_killed_and_has_more_than_it_says(cluster: Cluster) -> None:
+    """It had received WAL beyond its minimum recovery end, and the primary has removed that."""
+    node, primary = cluster.node(1), cluster.node(0)
+    node.set(bgwriter_lru_maxpages="0")
+    primary.set(wal_keep_size="0")
+    for _ in range(3):
+        primary.execute("INSERT INTO filler VALUES (0, 'y')")
+        primary.execute("SELECT pg_switch_wal()")
+    flushed = f"SELECT flush_lsn >= '{primary.wal_position()}' FROM pg_stat_replication"
+    until(lambda: primary.sql(flushed) == [("t",)], within_s=30, what="the standby to have it all")
+
+    def gone() -> bool:
+        primary.execute("CHECKPOINT")
+        return not has_wal_for(primary, node)
+
+    until(gone, within_s=60, what="the primary to have no more WAL for what the standby says")
+    node.kill()
     assert methods(recover(cluster, 1)) == ["catch-up"]
 
 
@@ -131,8 +152,9 @@ def test_ex_primary_that_diverged_and_whose_wal_is_gone(cluster: Cluster) -> Non
     old.execute("CREATE TABLE only_there AS SELECT generate_series(1, 1000)")
     new = cluster.fail_over()
     cluster.host(other.node_id).mend(cluster.host(old.node_id))
+    fork = new.wal_position()  # Or a little after: what is before may be on the node.
     new.execute("UPDATE filler SET t = 'again' WHERE g % 100 = 1")
-    lose_wal(new, old)
+    remove_wal(new, fork)
     log = recover(cluster, old.node_id)
     if new.installation.major < 17:
         assert methods(log) == ["basebackup"], log

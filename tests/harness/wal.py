@@ -53,13 +53,18 @@ def remove_wal_for(primary: Server, node: Server) -> None:
 
     All slots that nobody uses are dropped, and `wal_keep_size` becomes 0.
     """
+    remove_wal(primary, end_of(node))
+
+
+def remove_wal(primary: Server, lsn: str) -> None:
+    """Do the same for the segment with an LSN."""
     primary.set(wal_keep_size="0")
 
     def gone() -> bool:
         primary.execute(_LET_GO)
-        return not has_wal_for(primary, node)
+        return not has_segment(primary, lsn)
 
-    what = f"{primary.name} to have no more WAL for {node.name}"
+    what = f"{primary.name} to have no more WAL from {lsn} on"
     until(gone, within_s=_CHECKPOINT_WITHIN_S, what=what)
 
 

@@ -1,12 +1,15 @@
 """The WAL that a data directory has itself."""
 
 import re
+import struct
 from collections.abc import Iterable
 from pathlib import Path
 
 from pgpool_recovery.domain.wal import TimelineId, segment_of_file
 
 WAL_FILE = re.compile(r"[0-9A-F]{24}")
+PAGE_HEADER = struct.Struct("=HHIQ")
+"""The begin of XLogPageHeaderData: magic, info, timeline, address of the page."""
 
 
 def wal_files(directory: Path, timelines: Iterable[TimelineId]) -> list[Path]:
@@ -22,9 +25,23 @@ def wal_files(directory: Path, timelines: Iterable[TimelineId]) -> list[Path]:
 def first_missing(
     directory: Path, begin: int, timelines: Iterable[TimelineId], segment_bytes: int
 ) -> int:
-    """Return the number of the first WAL segment, from `begin` on, that the directory lacks."""
-    there = {segment_of_file(file.name, segment_bytes) for file in wal_files(directory, timelines)}
+    """Return the number of the first WAL segment, from `begin` on, that the directory lacks.
+
+    A file that was made in advance, or was recycled for later use, has the name of a segment, and
+    not its first page. Where that is, all segments before are whole: each is flushed to disk before
+    the next one is begun, by a primary as by a standby.
+    """
+    files = wal_files(directory, timelines)
+    numbers = ((segment_of_file(file.name, segment_bytes), file) for file in files)
+    there = {number for number, file in numbers if _begins_at(file, number * segment_bytes)}
     number = begin
     while number in there:
         number += 1
     return number
+
+
+def _begins_at(file: Path, lsn: int) -> bool:
+    """Say whether the first page is that of this position."""
+    with file.open("rb") as opened:
+        header = opened.read(PAGE_HEADER.size)
+    return len(header) == PAGE_HEADER.size and PAGE_HEADER.unpack(header)[-1] == lsn

@@ -78,8 +78,7 @@ class Base:
 class LocalWal:
     """What WAL a data directory has itself: all segments from its base on, up to `missing`.
 
-    Files that were recycled for later use bear numbers of the future, so that no more is known
-    than that the segment `missing` is not there.
+    Of the last one it has at least the first page.
     """
 
     base: Base
@@ -88,11 +87,12 @@ class LocalWal:
     def needed(self, segment_bytes: int) -> int:
         """Return the number of the first segment that a standby will ask the primary for.
 
-        It replays what it has, and streams from the begin of the segment that it came to: that is
-        at least the one of its minimum recovery end (RequestXLogStreaming).
+        It replays what it has, and streams from the begin of the segment that it came to
+        (RequestXLogStreaming). That may lie beyond its minimum recovery end, when it was killed.
         """
-        begin, end = (point.lsn // segment_bytes for point in (self.base.redo, self.base.end))
-        return max(begin, min(self.missing - 1, end))
+        is_last_whole = self.base.end.lsn == self.missing * segment_bytes
+        last = self.missing if is_last_whole else self.missing - 1
+        return max(self.base.redo.lsn // segment_bytes, last)
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,8 @@ def _replayed(target: TargetFacts, wal: Wal) -> TargetFacts:
     if control is None or target.backup_start is not None:
         return target
     if local is not None:
-        local = replace(local, base=replace(local.base, end=end))
+        missing = max(local.missing, wal.written // wal.segment_bytes + 1)
+        local = replace(local, base=replace(local.base, end=end), missing=missing)
     control = replace(control, state=SHUT_DOWN_IN_RECOVERY, minimum_end=end)
     return replace(target, control=control, local_wal=local)
 
