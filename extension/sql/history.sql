@@ -53,13 +53,20 @@ SELECT EXISTS (
        AND l.classid = 1885827186::oid AND l.objid = ($1 & 2147483647)::oid AND l.objsubid = 2)
 $$;
 
-CREATE VIEW pgpool_recovery_progress AS
+CREATE VIEW pgpool_recovery_history AS
 SELECT r.id, r.node_id, r.host, r.data_directory,
        -- A standby does not see the locks of the primary.
-       CASE WHEN r.state = 'copied' OR pg_catalog.pg_is_in_recovery()
+       CASE WHEN r.ended_at IS NOT NULL OR r.state = 'copied' OR pg_catalog.pg_is_in_recovery()
               OR @extschema@._pgpool_recovery_is_alive(r.id) THEN r.state
             ELSE 'interrupted' END AS state,
-       r.method, r.step, r.steps, r.sentence, r.done_bytes, r.total_bytes,
+       r.method, r.started_at, r.ended_at, r.ended_at - r.started_at AS duration, r.moved_bytes,
+       r.message, r.detail, r.hint, r.target_state, r.exit_status
+  FROM pgpool_recovery_run AS r
+ ORDER BY r.id DESC;
+
+CREATE VIEW pgpool_recovery_progress AS
+SELECT r.id, r.node_id, r.host, r.data_directory, h.state, r.method, r.step, r.steps, r.sentence,
+       r.done_bytes, r.total_bytes,
        CASE WHEN r.total_bytes > 0
             THEN least(100, round(100.0 * r.done_bytes / r.total_bytes))::integer END AS percent,
        r.bytes_per_s,
@@ -67,15 +74,8 @@ SELECT r.id, r.node_id, r.host, r.data_directory,
             THEN ceil(greatest(0, r.total_bytes - r.done_bytes) / r.bytes_per_s)::integer
             END AS seconds_left,
        r.started_at, clock_timestamp() - r.started_at AS elapsed, r.backend_pid
-  FROM pgpool_recovery_run AS r
+  FROM pgpool_recovery_run AS r JOIN pgpool_recovery_history AS h USING (id)
  WHERE r.ended_at IS NULL;
-
-CREATE VIEW pgpool_recovery_history AS
-SELECT r.id, r.node_id, r.host, r.data_directory, r.state, r.method, r.started_at, r.ended_at,
-       r.ended_at - r.started_at AS duration, r.moved_bytes, r.message, r.detail, r.hint,
-       r.target_state, r.exit_status
-  FROM pgpool_recovery_run AS r
- ORDER BY r.id DESC;
 
 COMMENT ON TABLE pgpool_recovery_run IS 'recoveries of nodes';
 COMMENT ON TABLE pgpool_recovery_event IS 'what happened in each recovery';

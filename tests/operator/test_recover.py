@@ -187,6 +187,35 @@ def test_check(site: Site) -> None:
     assert site.run("check", "--strict").returncode == 4
 
 
+@pytest.mark.parametrize("script", ["recovery_1st_stage", "pgpool_remote_start"])
+def test_script_that_is_missing(site: Site, script: str) -> None:
+    """Of which Pgpool-II would say that a command failed."""
+    site.take_down(1)
+    primary = site.cluster.node(0)
+    file = str(primary.data_directory / script)
+    primary.machine.run(["mv", file, f"{file}.away"])
+    try:
+        refused = site.run("recover", 1, "--yes")
+    finally:
+        primary.machine.run(["mv", f"{file}.away", file])
+    assert refused.returncode == 4, refused.output
+    assert f'node 1: the primary (node 0) has no script "{script}"' in refused.stderr
+    assert "TARGET:  untouched" in refused.stderr
+
+
+def test_extension_that_is_not_where_pgpool_calls_it(site: Site) -> None:
+    site.take_down(1)
+    primary = site.cluster.node(0)
+    primary.execute("DROP EXTENSION pgpool_recovery", database="template1")
+    try:
+        refused = site.run("recover", 1, "--yes")
+    finally:
+        primary.execute("CREATE EXTENSION pgpool_recovery", database="template1")
+    assert refused.returncode == 4, refused.output
+    assert "database template1 of the primary (node 0)" in refused.stderr
+    assert "In template1: CREATE EXTENSION pgpool_recovery" in refused.stderr
+
+
 def test_run_that_is_not_on_record(site: Site) -> None:
     none = site.run("history", 12345)
     assert none.returncode == 2
@@ -331,6 +360,7 @@ def test_without_pgpool(site: Site) -> None:
 
 def test_lost_terminal_without_pgpool(site: Site) -> None:
     """The process that calls the functions is not the one that the terminal ends."""
+    site.write_nodes_into_settings()
     site.take_down(1)
     left = site.log("left.log")
     with settings(site.cluster, SLOW_COPY):

@@ -26,6 +26,7 @@ from pgpool_recovery.operator.primary import find_primary
 from pgpool_recovery.operator.record import COPIED, Run
 from pgpool_recovery.operator.sql_recovery import SqlRecovery
 from pgpool_recovery.operator.standby import wait_for_stream
+from pgpool_recovery.operator.way import refuse_way
 from pgpool_recovery.pcp.pool import ATTACHED, Pool
 
 LOOK_EVERY_S = 0.5
@@ -128,6 +129,8 @@ def _job(node_id: NodeId, pool: Pool | None, settings: Settings) -> Job:
 def recover_node(job: Job, desk: Desk) -> Outcome:
     """Recover one node; what fails is raised with its true cause."""
     began = time.monotonic()
+    if job.pool is not None:
+        refuse_way(job.primary, job.cluster)
     plan = show_plan(job, desk)
     desk.consent(job.node, plan)
     with following(job, desk) as follower:
@@ -204,6 +207,8 @@ def cause(error: RecoveryError, follower: Follower | None, job: Job) -> Recovery
     if follower is None or not (has_begun or follower.run_id is not None):
         return _where_to_look(error, job) if has_begun else error
     run = follower.ended_run()
+    if run is None and follower.run_id is not None:
+        return _lost_primary(error, job)
     if run is None:
         return _where_to_look(error, job)
     if run.state == "recovered":
@@ -228,6 +233,18 @@ def _lost(error: Unreachable, follower: Follower | None, job: Job) -> RecoveryEr
         detail=error.detail,
         hint="The recovery itself may go on: look with "
         f'"pgpool-recovery watch {job.node.node_id}".',
+        target=TargetState.UNKNOWN,
+    )
+
+
+def _lost_primary(error: RecoveryError, job: Job) -> RecoveryError:
+    """Return what it means that nobody can say any more how a run has ended."""
+    said = f"{error.message}." + (f" {error.detail}" if error.detail else "")
+    return Incomplete(
+        f"the primary ({job.primary.node.name}) was lost while it recovered {job.node.name}",
+        detail=f"Pgpool-II says: {said}",
+        hint="Wait until another node is the primary, and recover the node again: that completes "
+        "the recovery, or begins anew with the data that the node has.",
         target=TargetState.UNKNOWN,
     )
 

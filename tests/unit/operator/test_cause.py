@@ -34,10 +34,11 @@ class OnRecord:
     """A follower that knows the end."""
 
     known: Run | None
+    has_begun: bool = False
 
     @property
     def run_id(self) -> int | None:
-        return None if self.known is None else self.known.id
+        return 7 if self.has_begun or self.known is not None else None
 
     def run(self) -> Run | None:
         return self.known
@@ -46,7 +47,9 @@ class OnRecord:
         return self.known
 
 
-def of(error: RecoveryError, run: Run | None, *, has_record: bool = True) -> RecoveryError:
+def of(
+    error: RecoveryError, run: Run | None, *, has_record: bool = True, has_begun: bool = False
+) -> RecoveryError:
     cluster = facts.cluster()
     job = Job(
         facts.NODES[2],
@@ -55,7 +58,7 @@ def of(error: RecoveryError, run: Run | None, *, has_record: bool = True) -> Rec
         Pool(PcpServer(PcpAddress(), "pgpool")),
         Settings(),
     )
-    follower = cast("Follower", OnRecord(run)) if has_record else None
+    follower = cast("Follower", OnRecord(run, has_begun)) if has_record else None
     return cause(error, follower, job)
 
 
@@ -76,6 +79,14 @@ def test_no_record() -> None:
     for found in (of(BY_PCP, None), of(BY_PCP, None, has_record=False)):
         assert found.message == BY_PCP.message
         assert "server log of the primary (node 0)" in str(found.hint)
+
+
+def test_record_is_lost_with_the_primary() -> None:
+    found = of(BY_PCP, None, has_begun=True)
+    assert found.message == "the primary (node 0) was lost while it recovered node 2"
+    assert BY_PCP.message in str(found.detail)
+    assert isinstance(found, Incomplete)
+    assert found.target is TargetState.UNKNOWN
 
 
 def test_pgpool_fails_after_the_start() -> None:

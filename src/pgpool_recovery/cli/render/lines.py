@@ -14,6 +14,7 @@ from pgpool_recovery.operator.event import (
 from pgpool_recovery.operator.plan import PlannedRecovery
 
 PLAN_MADE = "plan_made"
+STREAMS = "it streams, and would only be attached; this is for when its server has just been lost"
 
 
 def lines_of(event: OperatorEvent) -> list[str]:
@@ -39,8 +40,9 @@ def lines_of(event: OperatorEvent) -> list[str]:
 def plan_lines(plan: PlannedRecovery) -> list[str]:
     """Return a plan: what it is, what it destroys, and its steps."""
     name = plan.node.name
+    now = [STREAMS] if plan.document.get("target_streams") else []
     steps = [f"  step {number}: {text}" for number, text in enumerate(plan.steps, start=1)]
-    return [*(f"{name}: {sentence}" for sentence in plan.sentences), *steps]
+    return [*(f"{name}: {sentence}" for sentence in [*now, *plan.sentences]), *steps]
 
 
 def moved_text(event: Moved) -> str:

@@ -1,0 +1,48 @@
+"""The way from Pgpool-II to the stages: what would keep a recovery from beginning at all.
+
+Pgpool-II says in each of these cases that the execution of a command failed, and no more.
+"""
+
+from pgpool_recovery.check.pool import is_plain_name
+from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.operator.cluster import Cluster, connect_to
+from pgpool_recovery.operator.extension import Primary
+from pgpool_recovery.operator.readiness import pool_settings
+
+FIRST_STAGE = "recovery_1st_stage_command"
+SECOND_STAGE = "recovery_2nd_stage_command"
+REMOTE_START = "pgpool_remote_start"
+
+
+def refuse_way(primary: Primary, cluster: Cluster) -> None:
+    """Raise Refused when Pgpool-II would not find the functions or the scripts on the primary."""
+    asked = pool_settings(cluster)
+    scripts = {REMOTE_START: "Pgpool-II calls it at the end of each recovery."}
+    stages = [FIRST_STAGE] if cluster.has_standbys else [FIRST_STAGE, SECOND_STAGE]
+    for setting in stages:
+        command = asked.get(setting, "")
+        if not is_plain_name(command):
+            raise Refused(
+                f'{setting} is "{command}" in pgpool.conf',
+                detail="It is the plain name of a script in the data directory of the primary.",
+                hint=f"Set {setting} = '{setting.removesuffix('_command')}' and reload Pgpool-II.",
+            )
+        scripts[command] = f"It is the {setting} of pgpool.conf."
+    name, database = primary.node.name, asked["recovery_database"]
+    with connect_to(primary.node, primary.login, database) as connection:
+        if not connection.rows("extension"):
+            raise Refused(
+                f"database {database} of the primary ({name}), in which Pgpool-II calls it, has no "
+                "extension pgpool_recovery",
+                hint=f"In {database}: CREATE EXTENSION pgpool_recovery",
+            )
+        rows = connection.rows("scripts", names=list(scripts))
+    missing = {row["name"] for row in rows if not row["is_there"]}
+    for script, meaning in scripts.items():
+        if script in missing:
+            raise Refused(
+                f'the primary ({name}) has no script "{script}" in its data directory',
+                detail=meaning,
+                hint="There, as the user that runs PostgreSQL: pgpool-recovery install "
+                f"--data-directory {primary.node.data_directory}",
+            )
