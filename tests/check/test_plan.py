@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.check.ask import fingerprint, names, plan
-from tests.cluster.site import assert_recovered, on_hosts, streams
+from tests.cluster.site import assert_recovered, on_hosts, settings, streams
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.command import CommandError
 from tests.harness.product import Product
@@ -91,3 +91,15 @@ def test_script_that_is_missing(cluster: Cluster) -> None:
     said = failure.value.completed.output
     assert 'pgpool_recovery_plan" does not exist' in said, said
     assert 'HINT:  Run "pgpool-recovery install" on this host' in said
+
+
+def test_server_that_runs_and_follows_nobody(cluster: Cluster) -> None:
+    """The last here: node 1 goes its own way. What would be refused is not planned either."""
+    node = cluster.node(1)
+    node.promote()
+    made = plan(cluster, 1)
+    assert (made["possible"], made["exit_status"]) == (False, 4)
+    assert made["reasons"][0]["message"] == "server of node 1 is running"
+    with settings(cluster, '[policy]\nstop_running = "always"\n'):
+        assert plan(cluster, 1)["method"] == "basebackup"
+    assert node.is_running
