@@ -13,6 +13,8 @@ from pgpool_recovery.observe.primary import observe_primary
 from pgpool_recovery.observe.target import observe_target
 from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.outlook import failure_as_json, plan_as_json
+from pgpool_recovery.plan.plan import Plan
+from pgpool_recovery.plan.policy import Method
 from pgpool_recovery.plan.stop import once_lost
 from pgpool_recovery.recovery import depends_on_link
 from pgpool_recovery.run.parties import agent_of, naming, own_server
@@ -21,8 +23,9 @@ from pgpool_recovery.run.parties import agent_of, naming, own_server
 def foresee(request: RecoveryRequest, settings: Settings) -> dict[str, Any]:
     """Return what a recovery of the target would do now, as plan/outlook.py has it.
 
-    A server of the target that runs is taken for one that has just been lost. Whatever keeps a
-    recovery from beginning, a host that cannot be reached too, is a reason why there is no plan.
+    A server of the target that runs is taken for one that has just been lost, unless it follows
+    another server and can be led here while it runs. Whatever keeps a recovery from beginning, a
+    host that cannot be reached too, is a reason why there is no plan.
     """
     try:
         with naming(request.target):
@@ -38,11 +41,13 @@ def _foresee(request: RecoveryRequest, settings: Settings) -> dict[str, Any]:
         patience = settings.agent.answer_s
         is_tidy = agent.ask(IsTidy(target.data_directory), bool, timeout_s=patience)
         facts = observe_target(connection, agent, request, primary, settings, tidies=False)
-        lost = once_lost(facts)
-        plan = make_plan(target, lost, settings.policy)
-        if depends_on_link(plan, target):
-            lost = replace(lost, link_bytes_per_s=measure_link(agent, timeout_s=patience))
+        plan = make_plan(target, facts, settings.policy)
+        if not isinstance(plan, Plan) or plan.method is not Method.REPOINT:
+            lost = once_lost(facts)
             plan = make_plan(target, lost, settings.policy)
+            if depends_on_link(plan, target):
+                lost = replace(lost, link_bytes_per_s=measure_link(agent, timeout_s=patience))
+                plan = make_plan(target, lost, settings.policy)
     return plan_as_json(target, facts, plan, is_tidy=is_tidy)
 
 
