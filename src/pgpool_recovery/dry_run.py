@@ -7,7 +7,7 @@ from pgpool_recovery.agent.protocol import IsTidy
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Busy, Refused, Unreachable
 from pgpool_recovery.domain.event import Event
-from pgpool_recovery.domain.node import RecoveryRequest
+from pgpool_recovery.domain.node import RecoveryRequest, Target
 from pgpool_recovery.observe.link import measure_link
 from pgpool_recovery.observe.primary import observe_primary
 from pgpool_recovery.observe.target import observe_target
@@ -15,6 +15,7 @@ from pgpool_recovery.plan.attach import streams
 from pgpool_recovery.plan.facts import Facts
 from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.outlook import failure_as_json, plan_as_json
+from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.plan.policy import Policy
 from pgpool_recovery.plan.stop import may_stop, once_lost, once_stopped
 from pgpool_recovery.recovery import depends_on_link
@@ -41,7 +42,7 @@ def _foresee(request: RecoveryRequest, settings: Settings) -> dict[str, Any]:
         patience = settings.agent.answer_s
         is_tidy = agent.ask(IsTidy(target.data_directory), bool, timeout_s=patience)
         facts = observe_target(connection, agent, request, primary, settings, tidies=False)
-        foreseen = _foreseen(facts, settings.policy)
+        foreseen = _foreseen(target, facts, settings.policy)
         plan = make_plan(target, foreseen, settings.policy)
         if depends_on_link(plan, target):
             foreseen = replace(foreseen, link_bytes_per_s=measure_link(agent, timeout_s=patience))
@@ -49,11 +50,12 @@ def _foresee(request: RecoveryRequest, settings: Settings) -> dict[str, Any]:
     return plan_as_json(target, facts, plan, is_tidy=is_tidy)
 
 
-def _foreseen(facts: Facts, policy: Policy) -> Facts:
+def _foreseen(target: Target, facts: Facts, policy: Policy) -> Facts:
     """Return the facts that the recovery would plan from."""
     if streams(facts):
         return once_lost(facts)
-    return once_stopped(facts) if may_stop(facts, policy) else facts
+    goes_on_running = isinstance(make_plan(target, facts, policy), Plan)
+    return facts if goes_on_running or not may_stop(facts, policy) else once_stopped(facts)
 
 
 def _pay_no_heed(_event: Event) -> None:

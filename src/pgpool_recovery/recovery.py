@@ -6,7 +6,15 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from pgpool_recovery.agent.conversation import Conversation
-from pgpool_recovery.agent.protocol import DiscardOld, NoteFailedStart, ReadLog, Started
+from pgpool_recovery.agent.protocol import (
+    AskRunning,
+    DiscardOld,
+    FindLog,
+    LogPosition,
+    NoteFailedStart,
+    ReadLog,
+    Started,
+)
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Incomplete, NotStreaming, Refused, Undone
 from pgpool_recovery.domain.event import Event, Finished, PlanMade, Said
@@ -19,11 +27,14 @@ from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.plan import PassedOver, Plan
 from pgpool_recovery.plan.policy import Method
 from pgpool_recovery.plan.rejection import Rejection, as_error
+from pgpool_recovery.plan.running import Running
+from pgpool_recovery.plan.step import RepointRunning
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.run.parties import agent_of, naming, own_conninfo, own_server
 from pgpool_recovery.run.run_plan import Deadlines, Run
 from pgpool_recovery.run.target_server import TargetServer
 from pgpool_recovery.ssh.locality import is_this_host
+from pgpool_recovery.verify.following import wait_until_following
 from pgpool_recovery.verify.streaming import Expected, wait_until_streaming
 
 Emit = Callable[[Event], None]
@@ -49,9 +60,9 @@ def recover(request: RecoveryRequest, settings: Settings, emit: Emit) -> Plan:
             while True:
                 primary = observe_primary(connection)
                 facts = observe_target(connection, agent, request, primary, settings)
-                if server.stop_if_allowed(facts):
-                    continue
                 plan = make_plan(target, facts, settings.policy, failed)
+                if not isinstance(plan, Plan) and server.stop_if_allowed(facts, failed):
+                    continue
                 if depends_on_link(plan, target):
                     link = measure_link(agent, timeout_s=settings.agent.answer_s)
                     facts = replace(facts, link_bytes_per_s=link)
@@ -89,7 +100,41 @@ def carry_out(
     deadlines = Deadlines(settings.timeout.stall_s, settings.timeout.step_s)
     connect = lambda: own_server(settings)  # noqa: E731 - a cancel needs a connection of its own
     own = own_conninfo(settings)
-    Run(connection, agent, connect, emit, deadlines, own).carry_out(plan)
+
+    def see(step: RepointRunning) -> None:
+        see_following(connection, agent, plan, step, settings, emit)
+
+    Run(connection, agent, connect, emit, deadlines, own, see).carry_out(plan)
+
+
+def see_following(
+    connection: Connection,
+    agent: Conversation,
+    plan: Plan,
+    step: RepointRunning,
+    settings: Settings,
+    emit: Emit,
+) -> None:
+    """See that a standby that was led here while it ran streams, or fail with the end of its log.
+
+    Whether it then catches up is for the start to say, as of every standby.
+    """
+    patience, directory = settings.agent.answer_s, step.places.data.path
+    asked = AskRunning(directory, step.login["dbname"], step.login.get("user"))
+
+    def ask() -> Running:
+        said: Running = agent.ask(asked, Running, timeout_s=patience)  # type: ignore[arg-type]
+        return said
+
+    def read_log() -> str:
+        where = FindLog(directory, (step.bin_directory,))
+        log: LogPosition | None = agent.ask(where, LogPosition | None, timeout_s=patience)  # type: ignore[arg-type]
+        return "" if log is None else agent.ask(ReadLog(log), str, timeout_s=patience)
+
+    timeout = settings.timeout
+    expected = Expected(plan.target_name, step.slot_name, timeout.streaming_s, timeout.catch_up_s)
+    if not wait_until_following(connection, expected, ask, read_log):
+        emit(Said("primary", f"{plan.target_name} streams, and has not caught up yet"))
 
 
 def start(target: Target, settings: Settings, emit: Emit) -> Started:

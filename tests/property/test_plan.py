@@ -1,5 +1,6 @@
 """What holds for every plan, whatever the situation is."""
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -10,6 +11,7 @@ from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.plan import OldData, PassedOver, Plan
 from pgpool_recovery.plan.policy import Method
 from pgpool_recovery.plan.rejection import Rejection
+from pgpool_recovery.plan.running import RunningServer
 from pgpool_recovery.plan.step import (
     Clone,
     CopyBaseBackup,
@@ -20,6 +22,7 @@ from pgpool_recovery.plan.step import (
     PutOldBack,
     RemoveOld,
     Repoint,
+    RepointRunning,
     Reserve,
     RestoreBackup,
     Rewind,
@@ -38,9 +41,11 @@ from tests.unit.plan.words import (
     ConnectionsWords,
     ControlWords,
     ExpectedRefusal,
+    HistoryWords,
     Left,
     LoginWords,
     PrimaryWords,
+    ServerWords,
     Size,
     SlotWords,
     SummariesWords,
@@ -63,6 +68,7 @@ STATES = (
 )
 CHANGES: dict[Method, set[type[Step]]] = {
     Method.ATTACH: set(),
+    Method.REPOINT: {RepointRunning},
     Method.CATCH_UP: {Repoint},
     Method.REWIND: {Rewind, Incremental},
     Method.INCREMENTAL: {Incremental},
@@ -82,6 +88,7 @@ lsns = st.builds(
 segments = st.integers(0x0A, 0x63).map(lambda number: Lsn(number * SEGMENT))
 timelines = st.integers(1, 4).map(TimelineId)
 points = st.builds(Point, timelines, lsns)
+often = st.sampled_from((True, True, True, False))
 sizes = st.integers(0, 60).map(lambda number: Size(number * GB))
 
 
@@ -171,6 +178,38 @@ def targets(draw: st.DrawFn) -> TargetWords:
     return TargetWords(**drawn)
 
 
+@st.composite
+def servers(draw: st.DrawFn) -> ServerWords:
+    """Draw what a server says that runs."""
+    timeline, file = draw(timelines), draw(st.none() | timelines)
+    received, replayed = draw(lsns), draw(lsns)
+    drawn: dict[str, Any] = {
+        "in_recovery": draw(often),
+        "paused": not draw(often),
+        "timeline": timeline,
+        "received": received,
+        "replayed": replayed,
+        "all_replayed": draw(often),
+        "histories": () if file is None else (HistoryWords(file, draw(histories(file))),),
+        "sources": draw(st.sampled_from(({}, {}, {}, {"primary_slot_name": "command line"}))),
+        "recovery_target_timeline": draw(st.sampled_from(("latest", "latest", "latest", "2"))),
+    }
+    return ServerWords(**drawn)
+
+
+@st.composite
+def running_targets(draw: st.DrawFn) -> TargetWords:
+    """Draw a node whose server runs, and mostly answers."""
+    target = draw(targets().filter(lambda drawn: drawn.changing is None))
+    return replace(
+        target,
+        contents="data",
+        process=4711,
+        server=draw(servers()) if draw(often) else None,
+        standby_signal=draw(often),
+    )
+
+
 def tablespaces(*on_target: Any) -> st.SearchStrategy[tuple[TablespaceWords, ...]]:
     """Draw none to two tablespaces."""
     kinds = st.sampled_from(on_target)
@@ -222,6 +261,16 @@ reachable = st.builds(
     tablespaces=tablespaces("own", "new", "moved"),
     filesystems=st.just({"/": Size(1000 * GB)}),
     backup=st.none() | st.builds(BackupWords, start=points, stop=points),
+)
+running = st.builds(
+    Words,
+    title=st.just("a server that runs, and a primary that can be reached"),
+    expect=st.just(NOTHING),
+    primary=primaries(),
+    target=running_targets(),
+    tablespaces=tablespaces("own", "new"),
+    filesystems=st.just({"/": Size(1000 * GB)}),
+    policy=policies,
 )
 
 
@@ -278,9 +327,11 @@ def old_data_that_stays_is_touched_by_no_step(made: Plan, _case: Case) -> None:
 
 
 def a_method_is_passed_over_for_a_reason(made: Plan, case: Case) -> None:
-    before = case.policy.methods[: case.policy.methods.index(made.method)]
-    unconfigured = {Method.RESTORE} if case.facts.backup is None else set()
-    assert {over.method for over in made.passed_over} >= set(before) - unconfigured
+    before = set(case.policy.methods[: case.policy.methods.index(made.method)])
+    if case.facts.target.server_pid is not None:
+        before &= {Method.ATTACH}
+    unexpected = {Method.REPOINT, *({Method.RESTORE} if case.facts.backup is None else ())}
+    assert {over.method for over in made.passed_over} >= before - unexpected
     assert all(over.reasons for over in made.passed_over)
 
 
@@ -292,6 +343,29 @@ def a_method_that_failed_is_not_tried_again(made: Plan, case: Case) -> None:
         assert failed in again.passed_over
 
 
+def a_server_that_runs_is_led_to_what_has_all_that_it_has(made: Plan, case: Case) -> None:
+    """And nothing is done to its data that a running server would not bear."""
+    said, wal = case.facts.running, case.facts.primary.wal
+    assert isinstance(said, RunningServer)
+    assert said.received is not None
+    assert said.replayed is not None
+    assert wal is not None
+    assert said.is_in_recovery
+    assert wal.history.has(Point(said.timeline, said.received))
+    assert wal.history.has(Point(said.timeline, said.replayed))
+    assert max(said.received, said.replayed) <= wal.written
+    assert wal.has(said.replayed // wal.segment_bytes)
+    assert [type(step) for step in made.steps] == [Reserve, CreateSlot, RepointRunning]
+    assert made.point_of_no_return is None
+
+
+WHILE_IT_RUNS = (
+    a_server_that_runs_is_led_to_what_has_all_that_it_has,
+    the_primary_is_left_nothing_but_the_slot,
+    a_plan_has_one_method,
+    a_method_is_passed_over_for_a_reason,
+    a_method_that_failed_is_not_tried_again,
+)
 ALWAYS = (
     nothing_is_destroyed_before_target_and_slot_are_ours,
     the_primary_is_left_nothing_but_the_slot,
@@ -331,3 +405,15 @@ def test_every_situation_has_a_sound_plan_or_reasons(case: Case) -> None:
 def test_every_reachable_primary_gives_a_plan(case: Case) -> None:
     made = make_plan(case.target, case.facts, case.policy)
     assert isinstance(made, Plan), made
+
+
+@many
+@given(cases(running))
+def test_server_that_runs_is_left_running(case: Case) -> None:
+    made = make_plan(case.target, case.facts, case.policy)
+    if not isinstance(made, Plan):
+        assert "is running" in made[0].message
+        return
+    assert made.method is Method.REPOINT
+    for is_true in WHILE_IT_RUNS:
+        is_true(made, case)

@@ -82,10 +82,21 @@ def write_standby_settings(data_directory: Path, settings: Mapping[str, str]) ->
     old = file.read_text() if file.exists() else ""
     kept = without_settings(old, settings)
     lines = [f"{name} = '{quote(text)}'" for name, text in settings.items()]
-    remove(file)  # It may be a link, or shared with the old copy.
-    file.touch(mode=0o600)
-    file.write_text("\n".join([*kept, *lines]) + "\n")
-    sync(file)
+    replace_file(file, "\n".join([*kept, *lines]) + "\n")
+
+
+def replace_file(file: Path, text: str) -> None:
+    """Put another file in the place of one, at once: a server may read it at any moment.
+
+    The old one may be a link, or shared with the old copy. The name is that of ALTER SYSTEM's.
+    """
+    new = file.with_name(f"{file.name}.tmp")
+    remove(new)
+    new.touch(mode=0o600)
+    new.write_text(text)
+    sync(new)
+    new.replace(file)
+    sync(file.parent)
 
 
 def without_settings(text: str, names: Iterable[str]) -> list[str]:

@@ -143,6 +143,26 @@ class AbortIncremental:
 
 
 @dataclass(frozen=True)
+class AskRunning:
+    """Return what the server of a data directory says of itself while it runs; changes nothing.
+
+    `dbname` and `user` are those of the stage commands' login to their own server.
+    """
+
+    data_directory: str
+    dbname: str
+    user: str | None
+
+
+@dataclass(frozen=True)
+class FindLog:
+    """Return the log of a server that runs, from its begin; None when nobody can know."""
+
+    data_directory: str
+    bin_directories: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class StopServer:
     """Stop the server of a data directory."""
 
@@ -259,6 +279,8 @@ Request = (
     | BeginIncremental
     | ApplyIncremental
     | AbortIncremental
+    | AskRunning
+    | FindLog
     | StopServer
     | TakeStep
     | Undo

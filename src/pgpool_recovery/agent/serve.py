@@ -25,8 +25,10 @@ from pgpool_recovery.agent.protocol import (
     AbortIncremental,
     Answer,
     ApplyIncremental,
+    AskRunning,
     BeginIncremental,
     DiscardOld,
+    FindLog,
     Finish,
     Greeting,
     IsTidy,
@@ -50,7 +52,8 @@ from pgpool_recovery.agent.protocol import (
     Weigh,
 )
 from pgpool_recovery.agent.restore import observe_repository
-from pgpool_recovery.agent.start import last_lines, start, stop_server
+from pgpool_recovery.agent.running import ask_running
+from pgpool_recovery.agent.start import find_log, last_lines, start, stop_server
 from pgpool_recovery.agent.steps import Steps
 from pgpool_recovery.agent.wire import as_result, decode_request, encode_message
 from pgpool_recovery.domain.error import RecoveryError, Refused, Undone
@@ -145,6 +148,10 @@ class Agent:
                 return observe_repository(stanza, self._stop, timeout_s=timeout_s)
             case ReadBase():
                 return read_local_wal(request, self._stop)
+            case AskRunning():
+                return ask_running(request)
+            case FindLog():
+                return find_log(request, self._stop)
             case StopServer():
                 stop_server(request, self._stop)
             case BeginIncremental():

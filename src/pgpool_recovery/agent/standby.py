@@ -7,13 +7,14 @@ from pgpool_recovery.agent.base_backup import relink
 from pgpool_recovery.agent.configuration import (
     AUTO_CONFIGURATION,
     own_password,
+    replace_file,
     write_standby_settings,
 )
 from pgpool_recovery.agent.own_files import keep_own_files, own_directory
 from pgpool_recovery.agent.restore import archive_settings
 from pgpool_recovery.agent.swap import note_former_slot
 from pgpool_recovery.agent.workspace import make_directory, remove, sync
-from pgpool_recovery.plan.step import ConfigureStandby, Repoint
+from pgpool_recovery.plan.step import ConfigureStandby, Repoint, RepointRunning
 from pgpool_recovery.postgres.conninfo import format_conninfo
 
 STANDBY_SIGNAL = "standby.signal"
@@ -49,10 +50,10 @@ class Before:
         """Put them back."""
         for name, text in self.texts.items():
             file = self.directory / name
-            remove(file)
-            if text is not None:
-                file.touch(mode=0o600)
-                file.write_text(text)
+            if text is None:
+                remove(file)
+            else:
+                replace_file(file, text)
         sync(self.directory)
 
 
@@ -70,12 +71,26 @@ def repoint(step: Repoint) -> Before:
     return before
 
 
+def repoint_running(step: RepointRunning) -> Before:
+    """Write the settings of a standby of the primary where a server runs; return how it was.
+
+    The server takes no notice before it is told (agent/running.py).
+    """
+    data = Path(step.places.data.path)
+    before = Before(data, {AUTO_CONFIGURATION: _text(data / AUTO_CONFIGURATION)})
+    for location in step.new_locations:
+        make_directory(Path(location))
+    _note_former_slot(step)
+    write_standby_settings(data, leading_settings(step, data))
+    return before
+
+
 def _signal(directory: Path) -> None:
     (directory / STANDBY_SIGNAL).touch(mode=0o600)
     remove(directory / RECOVERY_SIGNAL)
 
 
-def _note_former_slot(step: ConfigureStandby | Repoint) -> None:
+def _note_former_slot(step: ConfigureStandby | Repoint | RepointRunning) -> None:
     if step.former_slot_name is not None:
         note_former_slot(step.places, step.former_slot_name)
 
@@ -86,13 +101,19 @@ def _text(file: Path) -> str | None:
 
 def standby_settings(step: ConfigureStandby | Repoint, own: Path) -> dict[str, str]:
     """Return what has to win over all that the node's files say."""
-    password = own_password(own, step.conninfo["user"])
-    secret = {} if password is None else {"password": password}
-    settings = {
-        "primary_conninfo": format_conninfo({**step.conninfo, **secret}),
-        "primary_slot_name": step.slot_name,
-        "recovery_target_timeline": "latest",
-    }
+    settings = {**leading_settings(step, own), "recovery_target_timeline": "latest"}
     if isinstance(step, ConfigureStandby) and step.backup is not None:
         settings |= archive_settings(step.backup, step.places.data.path)
     return settings if step.port is None else {**settings, "port": str(step.port)}
+
+
+def leading_settings(
+    step: ConfigureStandby | Repoint | RepointRunning, own: Path
+) -> dict[str, str]:
+    """Return what leads a standby to its primary, which a server also takes over by a reload."""
+    password = own_password(own, step.conninfo["user"])
+    secret = {} if password is None else {"password": password}
+    return {
+        "primary_conninfo": format_conninfo({**step.conninfo, **secret}),
+        "primary_slot_name": step.slot_name,
+    }

@@ -10,7 +10,7 @@ from pgpool_recovery.agent.configuration import read_auto_settings
 from pgpool_recovery.agent.installation import find_bin_directory
 from pgpool_recovery.agent.pidfile import PidFile, read_pid_file
 from pgpool_recovery.agent.program import KEPT_LINES, Stop, run
-from pgpool_recovery.agent.protocol import LogPosition, Start, Started, StopServer
+from pgpool_recovery.agent.protocol import FindLog, LogPosition, Start, Started, StopServer
 from pgpool_recovery.agent.start_way import StartWay, find_way
 from pgpool_recovery.agent.swap import former_slot, note_failed_start
 from pgpool_recovery.domain.error import (
@@ -87,6 +87,14 @@ def stop_server(request: StopServer, stop: Stop) -> None:
     except Undone as error:
         message = f"could not stop the server: {error.message}"
         raise Undone(message, detail=error.detail, hint=error.hint) from error
+
+
+def find_log(request: FindLog, stop: Stop) -> LogPosition | None:
+    """Return the log of a server that runs, from its begin."""
+    data = Path(request.data_directory).resolve()
+    bin_directory = _bin_directory(data, request.bin_directories, stop)
+    way = find_way(data, bin_directory, (), stop, lambda _line: None)
+    return Log(data, way, is_new=False).position()
 
 
 def _bin_directory(data: Path, bin_directories: tuple[str, ...], stop: Stop) -> Path:

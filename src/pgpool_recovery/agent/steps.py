@@ -16,7 +16,14 @@ from pgpool_recovery.agent.program import Stop
 from pgpool_recovery.agent.protocol import BeginIncremental
 from pgpool_recovery.agent.restore import restore_backup
 from pgpool_recovery.agent.rewind import Untouched, rewind
-from pgpool_recovery.agent.standby import Before, configure_standby, repoint
+from pgpool_recovery.agent.running import reload, take_over
+from pgpool_recovery.agent.standby import (
+    Before,
+    configure_standby,
+    leading_settings,
+    repoint,
+    repoint_running,
+)
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.event import Event, Moved, Said, megabytes
 from pgpool_recovery.domain.target_state import TargetState
@@ -34,6 +41,7 @@ from pgpool_recovery.plan.step import (
     PutOldBack,
     RemoveOld,
     Repoint,
+    RepointRunning,
     Reserve,
     RestoreBackup,
     Rewind,
@@ -65,6 +73,7 @@ class Steps:
         self._lock = -1
         self._was_empty: Mapping[str, bool] | None = None
         self._before: Before | None = None
+        self._has_reloaded = False
         self._backup: IncrementalBackup | None = None
         self._has_put_back = False
         self._has_removed_old = False
@@ -94,6 +103,8 @@ class Steps:
                 self._was_empty = swap.swap(places)
             case Repoint():
                 self._before = repoint(step)
+            case RepointRunning():
+                self._repoint_running(step)
             case Clone(places):
                 clone(places, self._stop)
             case TakeOut(places):
@@ -150,6 +161,12 @@ class Steps:
         if backup is not None:
             backup.abort()
 
+    def _repoint_running(self, step: RepointRunning) -> None:
+        data = Path(step.places.data.path)
+        settings = leading_settings(step, data)
+        self._before, self._has_reloaded = repoint_running(step), True
+        take_over(data, step.login, settings, self._stop)
+
     def _restore(self, step: RestoreBackup, stall_s: float) -> None:
         workspace = Path(step.places.data.workspace)
         swap.mark_changing(workspace, Method.RESTORE)
@@ -187,6 +204,8 @@ class Steps:
             self._has_put_back = True
         if self._before is not None:
             self._before.restore()
+        if self._has_reloaded:
+            reload(Path(places.data.path))
         match swap.taken(workspace):
             case None:
                 pass

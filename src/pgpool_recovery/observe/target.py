@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from pgpool_recovery.agent.conversation import Conversation
 from pgpool_recovery.agent.protocol import (
+    AskRunning,
     LookForBackup,
     Observe,
     Tidy,
@@ -18,6 +19,7 @@ from pgpool_recovery.plan.divergence import base_of, may_need_rewind
 from pgpool_recovery.plan.facts import Base, Facts, Login, PrimaryFacts, TargetFacts
 from pgpool_recovery.plan.login import LOCAL_HOSTS, login_candidates, rewind_candidates
 from pgpool_recovery.plan.rejection import Rejection
+from pgpool_recovery.plan.running import Running
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.summaries import changed_since, summaries_since
 from pgpool_recovery.postgres.wal import read_wal
@@ -57,6 +59,7 @@ def observe_target(
         segment_bytes=1 if primary.wal is None else primary.wal.segment_bytes,
     )
     target = agent.ask(wanted, TargetFacts, timeout_s=patience)
+    running = None if target.server_pid is None else ask_running(agent, target, settings)
     if target.server_pid is not None and primary.wal is not None:
         # It has replayed what was written since the primary was asked, and is not ahead of it.
         primary = replace(primary, wal=read_wal(connection))
@@ -79,6 +82,7 @@ def observe_target(
         summaries=summaries,
         changed_bytes=observe_changes(connection, primary, target, summaries),
         backup=observe_backup(agent, settings),
+        running=running,
     )
     if not may_need_rewind(facts):
         return facts
@@ -88,6 +92,14 @@ def observe_target(
     asked = TryLogins(for_sql, directory, is_replication=False)
     rewind_logins = agent.ask(asked, tuple[Login, ...], timeout_s=patience)
     return replace(facts, rewind_logins=rewind_logins)
+
+
+def ask_running(agent: Conversation, target: TargetFacts, settings: Settings) -> Running:
+    """Return what the target's server says of itself; the login is as that to the own server."""
+    own = settings.primary
+    asked = AskRunning(target.data.path, own.dbname, own.user)
+    said: Running = agent.ask(asked, Running, timeout_s=settings.agent.answer_s)  # type: ignore[arg-type]
+    return said
 
 
 def observe_backup(agent: Conversation, settings: Settings) -> Backup | NoBackup | None:

@@ -10,7 +10,7 @@ from pgpool_recovery.plan.situation import Situation
 def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
     """Return a plan without steps, or why there is something to do."""
     if situation.facts.target.server_pid is None:
-        return (Rejection(f"the server of {situation.name} does not run"),)
+        return (not_running(situation.name),)
     if not streams(situation.facts):
         return (not_streaming(situation.name),)
     return Plan(
@@ -22,6 +22,11 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         old_data=OldData.KEPT,
         steps=(),
     )
+
+
+def not_running(name: str) -> Rejection:
+    """Return why a server that does not run cannot be kept as it is."""
+    return Rejection(f"the server of {name} does not run")
 
 
 def not_streaming(name: str) -> Rejection:

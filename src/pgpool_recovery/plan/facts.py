@@ -6,6 +6,7 @@ from pgpool_recovery.domain.control_data import ControlData
 from pgpool_recovery.domain.wal import History, Lsn, Point
 from pgpool_recovery.plan.backup import Backup, NoBackup
 from pgpool_recovery.plan.rejection import Rejection
+from pgpool_recovery.plan.running import Running
 
 Conninfo = dict[str, str]
 """A libpq connection string as keywords and values; never holds a password."""
@@ -291,7 +292,8 @@ class Facts:
     summaries of the primary do not lead from the target's base to now; nothing when they do.
     `changed_bytes` is what they name in blocks. `link_bytes_per_s` is how fast the link from the
     primary to the target is, when that was measured. `backup` is what the target sees in the
-    pgBackRest repository; nothing when none is configured.
+    pgBackRest repository; nothing when none is configured. `running` is what the target's server
+    says of itself, when it runs.
     """
 
     primary: PrimaryFacts
@@ -302,3 +304,4 @@ class Facts:
     changed_bytes: int | None = None
     link_bytes_per_s: float | None = None
     backup: Backup | NoBackup | None = None
+    running: Running | None = None

@@ -4,18 +4,28 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from pgpool_recovery.domain.node import Target
-from pgpool_recovery.plan import attach, basebackup, catch_up, incremental, restore, rewind
+from pgpool_recovery.plan import (
+    attach,
+    basebackup,
+    catch_up,
+    incremental,
+    repoint,
+    restore,
+    rewind,
+)
 from pgpool_recovery.plan.facts import Facts
 from pgpool_recovery.plan.plan import PassedOver, Plan
 from pgpool_recovery.plan.policy import Method, Policy
 from pgpool_recovery.plan.refusal import notes, refuse
 from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.situation import Situation
+from pgpool_recovery.plan.stop import once_stopped
 
 Propose = Callable[[Situation], Plan | tuple[Rejection, ...]]
 
 METHODS: dict[Method, Propose] = {
     Method.ATTACH: attach.propose,
+    Method.REPOINT: repoint.propose,
     Method.CATCH_UP: catch_up.propose,
     Method.REWIND: rewind.propose,
     Method.INCREMENTAL: incremental.propose,
@@ -40,18 +50,45 @@ def make_plan(
         made = attach.propose(situation)
         if isinstance(made, Plan):
             return made
+    if facts.target.server_pid is not None:
+        return _while_it_runs(situation, methods, passed)
     rejections = tuple(refuse(situation))
     if rejections:
         return rejections
+    no_news: list[PassedOver] = []
     for method in methods:
         made = METHODS[method](situation)
         if isinstance(made, Plan):
-            over = _in_order(passed, policy)
-            return replace(made, passed_over=over, notes=tuple(notes(target, facts)))
-        is_expected = made != (restore.NOT_CONFIGURED,) or policy.methods == (method,)
-        if is_expected:
-            passed.append(PassedOver(method, made))
-    return tuple(_none(_in_order(passed, policy)))
+            return _told(made, situation, passed)
+        over = no_news if _is_no_news(method, made) else passed
+        over.append(PassedOver(method, made))
+    return tuple(_none(_in_order(passed or no_news, policy)))
+
+
+def _while_it_runs(
+    situation: Situation, methods: Iterable[Method], passed: list[PassedOver]
+) -> Plan | tuple[Rejection, ...]:
+    """Return the plan that leaves the server running, or why it has to be stopped first."""
+    stopped = replace(situation, facts=once_stopped(situation.facts))
+    if Method.REPOINT in methods and not any(refuse(stopped)):
+        made = repoint.propose(situation)
+        if isinstance(made, Plan):
+            if Method.ATTACH in methods:
+                passed.append(PassedOver(Method.ATTACH, (attach.not_streaming(situation.name),)))
+            return _told(made, situation, passed)
+        passed.append(PassedOver(Method.REPOINT, made))
+    asides = _as_asides(_in_order(passed, situation.policy))
+    return (*refuse(situation), *asides)
+
+
+def _told(made: Plan, situation: Situation, passed: Iterable[PassedOver]) -> Plan:
+    over = _in_order(passed, situation.policy)
+    return replace(made, passed_over=over, notes=tuple(notes(situation.target, situation.facts)))
+
+
+def _is_no_news(method: Method, made: tuple[Rejection, ...]) -> bool:
+    """Say whether nobody expects the method: there is no server to lead, and no repository."""
+    return method is Method.REPOINT or made == (restore.NOT_CONFIGURED,)
 
 
 def _in_order(passed: Iterable[PassedOver], policy: Policy) -> tuple[PassedOver, ...]:
@@ -62,4 +99,8 @@ def _none(passed: Iterable[PassedOver]) -> Iterable[Rejection]:
     """Say why no method is possible: in full for the last one, in a line for the others."""
     *others, last = passed
     yield from last.reasons
-    yield from (Rejection(str(over), is_aside=True) for over in others)
+    yield from _as_asides(others)
+
+
+def _as_asides(passed: Iterable[PassedOver]) -> Iterable[Rejection]:
+    yield from (Rejection(str(over), is_aside=True) for over in passed)

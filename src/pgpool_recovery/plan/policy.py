@@ -22,6 +22,7 @@ class Method(StrEnum):
     """The rungs of the ladder, the cheapest first."""
 
     ATTACH = "attach"
+    REPOINT = "repoint"
     CATCH_UP = "catch-up"
     REWIND = "rewind"
     INCREMENTAL = "incremental"

@@ -150,7 +150,7 @@ class Situation:
             places=places,
             conninfo=self.conninfo,
             slot_name=self.target.slot_name,
-            former_slot_name=self._former_slot_name,
+            former_slot_name=self.former_slot_name,
             port=self._port,
         )
 
@@ -160,12 +160,13 @@ class Situation:
             places=self.places.in_place(),
             conninfo=self.conninfo,
             slot_name=self.target.slot_name,
-            former_slot_name=self._former_slot_name,
+            former_slot_name=self.former_slot_name,
             port=self._port,
         )
 
     @property
-    def _former_slot_name(self) -> str | None:
+    def former_slot_name(self) -> str | None:
+        """The slot by which the node streamed before, when that is another one."""
         own = self.facts.target.configuration
         former = None if own is None else own.values.get("primary_slot_name")
         return former if former and former != self.target.slot_name else None

@@ -146,6 +146,26 @@ class Repoint:
 
 
 @dataclass(frozen=True)
+class RepointRunning:
+    """Lead a standby that runs to this primary: new settings, a reload, and it streams.
+
+    `login` is how its host gets into the server. `new_locations` are as those of `Repoint`.
+    """
+
+    touches: ClassVar[Touches] = Touches.TARGET
+    places: Places
+    conninfo: Conninfo
+    slot_name: str
+    former_slot_name: str | None
+    bin_directory: str
+    login: Conninfo
+    new_locations: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return "lead its server to the primary by a reload, and see it stream"
+
+
+@dataclass(frozen=True)
 class Clone:
     """Clone all directories where the filesystem does that for free; the clone is changed."""
 
@@ -321,6 +341,7 @@ TargetStep = (
     | ConfigureStandby
     | SwapIn
     | Repoint
+    | RepointRunning
     | Clone
     | TakeOut
     | Rewind

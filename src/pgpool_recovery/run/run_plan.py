@@ -25,6 +25,7 @@ from pgpool_recovery.plan.step import (
     CopyBaseBackup,
     CreateSlot,
     Incremental,
+    RepointRunning,
     Rewind,
     Step,
     TargetStep,
@@ -43,6 +44,7 @@ MAX_BACKUPS = 5
 
 Emit = Callable[[Event], None]
 Connect = Callable[[], AbstractContextManager[Connection]]
+SeeFollowing = Callable[[RepointRunning], None]
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,10 @@ class Run:
         emit: Emit,
         deadlines: Deadlines,
         own_conninfo: Mapping[str, str],
+        see_following: SeeFollowing,
     ) -> None:
         self._own_conninfo = own_conninfo
+        self._see_following = see_following
         self._connection = connection
         self._agent = agent
         self._connect = connect
@@ -106,6 +110,9 @@ class Run:
                 self._rewind(step)
             case Incremental():
                 self._incremental(step)
+            case RepointRunning():
+                self._ask_step(step)
+                self._see_following(step)
             case _:
                 self._pass(step)
                 self._ask_step(step)

@@ -12,7 +12,7 @@ from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.plan.facts import Facts
 from pgpool_recovery.plan.ladder import make_plan
-from pgpool_recovery.plan.plan import Plan
+from pgpool_recovery.plan.plan import PassedOver, Plan
 from pgpool_recovery.plan.rejection import as_error
 from pgpool_recovery.plan.stop import may_stop, once_stopped
 
@@ -48,7 +48,7 @@ class TargetServer:
                 raise error.with_target(TargetState.UNKNOWN) from error
             raise
 
-    def stop_if_allowed(self, facts: Facts) -> bool:
+    def stop_if_allowed(self, facts: Facts, failed: tuple[PassedOver, ...]) -> bool:
         """Stop a server that runs and does not stream, when the policy allows; say whether.
 
         Only when nothing else stands in the way: it may be the server of another cluster, or the
@@ -56,7 +56,7 @@ class TargetServer:
         """
         if self._was_stopped or not may_stop(facts, self._settings.policy):
             return False
-        plan = make_plan(self._target, once_stopped(facts), self._settings.policy)
+        plan = make_plan(self._target, once_stopped(facts), self._settings.policy, failed)
         if not isinstance(plan, Plan):
             raise as_error(plan)
         self._emit(Said("agent", "stop the server of the target, as the policy allows"))

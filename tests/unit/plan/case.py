@@ -30,6 +30,7 @@ from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.plan import PassedOver, Plan
 from pgpool_recovery.plan.policy import Policy
 from pgpool_recovery.plan.rejection import Rejection, as_error
+from pgpool_recovery.plan.running import RELOADED, Running, RunningServer, Silent
 from pgpool_recovery.plan.summaries import Summaries, Summary, reject_coverage
 from tests.unit.plan import situation
 from tests.unit.plan.read_words import read_words
@@ -44,6 +45,7 @@ from tests.unit.plan.words import (
     LoginWords,
     PrimaryWords,
     Refusal,
+    ServerWords,
     Size,
     TablespaceWords,
     TargetWords,
@@ -84,6 +86,7 @@ def case_of(words: Words, file: str = "words") -> Case:
         logins=tuple(map(_login, words.connections.replication)),
         rewind_logins=tuple(map(_login, words.connections.rewind)),
         backup=None if words.backup is None else _backup(words, words.backup),
+        running=None if words.target.process is None else _running(words.target.server),
     )
     return Case(
         title=words.title,
@@ -242,6 +245,28 @@ def _control(words: ControlWords) -> ControlData:
         has_checksums=words.checksums,
         has_wal_log_hints=words.wal_log_hints,
         is_consistent=not words.backup_end_required,
+    )
+
+
+def _running(words: ServerWords | None) -> Running:
+    """Return what a server says that runs."""
+    if words is None:
+        return Silent("It lets nobody in.")
+    return RunningServer(
+        login={"host": "/run/postgresql", "port": str(words.port), "dbname": "postgres"},
+        is_in_recovery=words.in_recovery,
+        is_paused=words.paused,
+        timeline=words.timeline,
+        histories=tuple(_history(one.history, one.timeline) for one in words.histories),
+        receiving=None,
+        received=words.received if words.all_replayed else None,
+        replayed=words.replayed,
+        recovery_target_timeline=words.recovery_target_timeline,
+        sources={
+            name: words.sources.get(name, "configuration file")
+            for name in RELOADED
+            if name not in words.unseen
+        },
     )
 
 

@@ -135,6 +135,10 @@ def contradictions(words: Words) -> Iterator[str]:
     yield from _odd_history(target.history, control.newest, "the target")
     if target.resumable is not None and target.changing is None:
         yield "a directory that is resumable is being changed"
+    if target.server is not None and target.process is None:
+        yield "a server that does not run says nothing"
+    for histories in () if target.server is None else target.server.histories:
+        yield from _odd_history(histories.history, histories.timeline, "a history file")
     if target.process is not None and target.changing is not None:
         yield "no server runs in a directory that is half changed"
 

@@ -172,11 +172,41 @@ class ConfigurationWords:
 
 
 @dataclass(frozen=True)
+class HistoryWords:
+    """A history file of the target, by the timeline that it leads to."""
+
+    timeline: TimelineId
+    history: tuple[Left, ...]
+
+
+@dataclass(frozen=True)
+class ServerWords:
+    """What the target's server says while it runs; `unseen` are settings that its user cannot see.
+
+    `all_replayed`: it has replayed all that it had when it was started, so that it knows how much
+    it has received. `sources` are those of pg_settings.
+    """
+
+    in_recovery: bool = True
+    paused: bool = False
+    timeline: TimelineId = FIRST
+    received: Lsn = REPLAYED.lsn
+    replayed: Lsn = REPLAYED.lsn
+    all_replayed: bool = True
+    histories: tuple[HistoryWords, ...] = ()
+    recovery_target_timeline: str = "latest"
+    sources: dict[str, str] = field(default_factory=dict)
+    unseen: tuple[str, ...] = ()
+    port: int = 5432
+
+
+@dataclass(frozen=True)
 class TargetWords:
     """The node to be recovered.
 
     `waiting`: the size of the data that an earlier recovery replaced. `missing_wal`: where the
     first WAL segment begins that it does not have itself. `history`: its own history file.
+    `server`: what the server says that runs as `process`; without it, it lets nobody in.
     """
 
     node_id_is_known: bool = True
@@ -197,6 +227,7 @@ class TargetWords:
     changing: str | None = None
     resumable: BaseWords | None = None
     process: int | None = None
+    server: ServerWords | None = None
     standby_signal: bool = True
     managed_by: str | None = None
     busy: bool = False

@@ -1,0 +1,111 @@
+"""A server of this host that runs: what it says of itself, and the settings that it takes over."""
+
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pgpool_recovery.agent.pidfile import read_pid_file
+from pgpool_recovery.agent.program import Stop
+from pgpool_recovery.agent.protocol import AskRunning
+from pgpool_recovery.domain.error import RecoveryError, Undone, Unreachable
+from pgpool_recovery.domain.wal import History, Lsn, TimelineId, parse_history, parse_lsn
+from pgpool_recovery.plan.facts import Conninfo
+from pgpool_recovery.plan.running import RELOADED, Running, RunningServer, Silent
+from pgpool_recovery.postgres.connection import Connection, connect
+
+CONNECT_TIMEOUT_S = 5
+NAME = "the server"
+RELOAD_S = 30.0
+"""How long a reload may take; it is a matter of milliseconds on a host that does anything."""
+TICK_S = 0.1
+HISTORY_FILE = re.compile(r"([0-9A-F]{8})\.history")
+WAL_FILE = re.compile(r"([0-9A-F]{8})[0-9A-F]{16}(\.partial)?")
+
+
+def ask_running(request: AskRunning) -> Running:
+    """Return what the server of a data directory says of itself."""
+    data = Path(request.data_directory).resolve()
+    own = read_pid_file(data)
+    if own is None:
+        return Silent("It does not run any more.")
+    user = {} if request.user is None else {"user": request.user}
+    login = {"host": own.host, "port": str(own.port), "dbname": request.dbname, **user}
+    try:
+        with connect(login, timeout_s=CONNECT_TIMEOUT_S, name=NAME) as connection:
+            return _said(connection, login, data)
+    except RecoveryError as error:
+        return Silent(error.detail or error.message)
+
+
+def _said(connection: Connection, login: Conninfo, data: Path) -> RunningServer:
+    row = connection.row("running", names=list(RELOADED))
+    receiving = None if row["receiving"] is None else TimelineId(row["receiving"])
+    known = [row["timeline"], receiving or 0, *_timelines_of_wal(data)]
+    timeline = TimelineId(max(known))
+    return RunningServer(
+        login=login,
+        is_in_recovery=row["is_in_recovery"],
+        is_paused=row["is_paused"],
+        timeline=timeline,
+        histories=tuple(_histories(data, timeline)),
+        receiving=receiving,
+        received=_lsn(row["received"]),
+        replayed=_lsn(row["replayed"]),
+        recovery_target_timeline=row["recovery_target_timeline"],
+        sources=row["sources"],
+    )
+
+
+def _lsn(text: str | None) -> Lsn | None:
+    return None if text is None else parse_lsn(text)
+
+
+def _timelines_of_wal(data: Path) -> Iterator[int]:
+    for entry in (data / "pg_wal").iterdir():
+        if match := WAL_FILE.fullmatch(entry.name):
+            yield int(match[1], 16)
+
+
+def _histories(data: Path, since: TimelineId) -> Iterator[History]:
+    """Yield the histories that it would believe: a standby fetches only those that it has not."""
+    for entry in sorted((data / "pg_wal").iterdir()):
+        match = HISTORY_FILE.fullmatch(entry.name)
+        if match and int(match[1], 16) >= since:
+            yield parse_history(entry.read_text(), TimelineId(int(match[1], 16)))
+
+
+def reload(data: Path) -> None:
+    """Have the server read its configuration files, if it runs."""
+    own = read_pid_file(data)
+    if own is not None:
+        os.kill(own.pid, signal.SIGHUP)
+
+
+def take_over(data: Path, login: Conninfo, settings: Mapping[str, str], stop: Stop) -> None:
+    """Reload, and see that new sessions have the settings; they have what the postmaster has."""
+    reload(data)
+    deadline = time.monotonic() + RELOAD_S
+    while True:
+        with connect(login, timeout_s=CONNECT_TIMEOUT_S, name=NAME) as connection:
+            names = list(settings)
+            rows = connection.rows("effective_settings", names=names)
+            if {row["name"]: row["setting"] for row in rows} == settings:
+                return
+            if time.monotonic() > deadline:
+                raise _not_taken_over(connection)
+        stop.wait(TICK_S)
+
+
+def _not_taken_over(connection: Connection) -> Undone:
+    try:
+        errors = [row["said"] for row in connection.rows("file_errors")]
+    except Unreachable as unreadable:
+        errors = [unreadable.detail or unreadable.message]
+    return Undone(
+        "the server has not taken over the new settings",
+        detail="\n".join(errors) or f"{RELOAD_S:g} s after the reload it has others still.",
+        hint="Look at pg_file_settings and pg_settings there.",
+    )

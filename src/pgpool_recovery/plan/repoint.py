@@ -1,0 +1,186 @@
+"""The method repoint: a standby that runs is led to this primary by a reload, and goes on running.
+
+After a failover its own primary is gone, and the settings lead there still. Where it has received
+nothing that the new primary has not, new settings are all that it lacks: a changed primary_conninfo
+ends its WAL receiver, and the next one connects to this primary (StartupRequestWalReceiverRestart
+in src/backend/access/transam/xlogrecovery.c).
+"""
+
+from collections.abc import Iterator
+
+from pgpool_recovery.domain.wal import History, Lsn, Point, lsn_text
+from pgpool_recovery.plan.attach import not_running, streams
+from pgpool_recovery.plan.in_place import new_tablespaces, reject_replay, reject_untrusted
+from pgpool_recovery.plan.plan import OldData, Plan
+from pgpool_recovery.plan.policy import Method
+from pgpool_recovery.plan.rejection import Rejection
+from pgpool_recovery.plan.running import RELOADED, RunningServer
+from pgpool_recovery.plan.situation import Situation
+from pgpool_recovery.plan.step import RepointRunning, Reserve
+
+RELOADABLE_SOURCES = ("default", "configuration file")
+"""Over these postgresql.auto.conf wins (the column source of pg_settings)."""
+
+
+def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
+    """Return the plan of a standby that only needs other settings, or why it needs more."""
+    running = situation.facts.running
+    if situation.facts.target.server_pid is None:
+        return (not_running(situation.name),)
+    if streams(situation.facts):
+        return (Rejection(f"{situation.name} streams from this primary already"),)
+    if not isinstance(running, RunningServer):
+        problem = None if running is None else running.problem
+        return (Rejection(f"the server of {situation.name} does not answer", detail=problem),)
+    rejections = [
+        *_reject_server(situation, running),
+        *(_reject_past(situation, running) or _reject_wal(situation, running)),
+        *_reject_settings(situation.name, running),
+        *reject_replay(situation),
+        *reject_untrusted(situation),
+    ]
+    return tuple(rejections) or _plan(situation, running)
+
+
+def _plan(situation: Situation, running: RunningServer) -> Plan:
+    begin = situation.wal.begin_of(_needed_segment(situation, running))
+    step = RepointRunning(
+        places=situation.places.in_place(),
+        conninfo=situation.conninfo,
+        slot_name=situation.target.slot_name,
+        former_slot_name=situation.former_slot_name,
+        bin_directory=situation.bin_directory,
+        login=running.login,
+        new_locations=tuple(space.location for space in new_tablespaces(situation)),
+    )
+    return Plan(
+        target_name=situation.name,
+        method=Method.REPOINT,
+        summary="other settings and WAL, its server goes on running",
+        slot_name=situation.target.slot_name,
+        moved_bytes=situation.wal.bytes_since(begin.lsn),
+        old_data=OldData.KEPT,
+        steps=(Reserve(situation.places), situation.slot_step(hold_from=begin), step),
+    )
+
+
+def _reject_server(situation: Situation, running: RunningServer) -> Iterator[Rejection]:
+    """Say why this is no standby that can follow another primary without a restart."""
+    name = situation.name
+    if not (running.is_in_recovery and situation.facts.target.is_standby):
+        yield Rejection(f"the server of {name} is not a standby")
+        return
+    if running.is_paused:
+        yield Rejection(
+            f"replay is paused on {name}",
+            hint="SELECT pg_wal_replay_resume(); there lets it go on.",
+        )
+    if running.recovery_target_timeline != "latest":
+        yield Rejection(
+            f"{name} does not follow its primary to another timeline",
+            detail=f'recovery_target_timeline is "{running.recovery_target_timeline}" there, and '
+            "only a restart changes it.",
+        )
+    port, wanted = running.login["port"], situation.target.port
+    if wanted is not None and port != str(wanted):
+        yield Rejection(
+            f"the server of {name} listens on port {port}, not {wanted}",
+            hint="Only a restart changes it. Check backend_port in pgpool.conf.",
+        )
+
+
+def _reject_settings(name: str, running: RunningServer) -> Iterator[Rejection]:
+    """Say which settings a reload would not change, whatever stands in postgresql.auto.conf."""
+    for setting in RELOADED:
+        source = running.sources.get(setting)
+        if source is None:
+            yield Rejection(
+                f"{setting} of {name} cannot be seen",
+                detail="The user of the own server, primary.user in the settings, may not read all "
+                "settings there.",
+                hint="Grant it pg_read_all_settings, or let it be a superuser.",
+            )
+        elif source not in RELOADABLE_SOURCES:
+            yield Rejection(
+                f"{setting} of {name} comes from the {source}",
+                detail="That wins over postgresql.auto.conf, and only a restart changes it.",
+                hint="Take it out of what starts the server.",
+            )
+
+
+def _reject_past(situation: Situation, running: RunningServer) -> list[Rejection]:
+    """Say why what it has may not be in the primary's past, or would lead it elsewhere."""
+    name, wal = situation.name, situation.wal
+    if running.received is None or running.replayed is None:
+        return [
+            Rejection(
+                f"nobody knows how much WAL {name} has",
+                detail="It has not replayed yet all that it had when it was started.",
+            )
+        ]
+    for history in running.histories:
+        if not _is_past_of(history, wal.history):
+            return [
+                Rejection(
+                    f"{name} has the history of another timeline {history.current}",
+                    detail="It would follow that, and the primary never was on it.",
+                )
+            ]
+    end = Point(running.timeline, _end(running))
+    if end.timeline not in wal.history.timelines:
+        return [Rejection(f"{name} has WAL of timeline {end.timeline}, which the primary has not")]
+    left = wal.history.end_of(end.timeline)
+    if left is not None and end.lsn > left:
+        return [
+            Rejection(
+                f"{name} has received WAL that the primary has not",
+                detail=f"It has received up to {end}, which the primary left at {lsn_text(left)}.",
+            )
+        ]
+    if end.lsn > wal.written:
+        return [
+            Rejection(
+                f"{name} is ahead of the primary",
+                detail=f"It has received up to {end}, and the primary has written up to "
+                f"{lsn_text(wal.written)} only.",
+            )
+        ]
+    return []
+
+
+def _is_past_of(history: History, primary: History) -> bool:
+    """Say whether a history file of the node says what the primary's own says."""
+    if history.current not in primary.timelines:
+        return False
+    return history.ends == primary.ends[: primary.timelines.index(history.current)]
+
+
+def _reject_wal(situation: Situation, running: RunningServer) -> list[Rejection]:
+    wal, needed = situation.wal, _needed_segment(situation, running)
+    if wal.has(needed):
+        return []
+    return [
+        Rejection(
+            f"the primary's WAL from {wal.begin_of(needed)} on, which {situation.name} goes on "
+            "with, is gone",
+            detail=f"The oldest that is there begins at {wal.begin_of(wal.oldest_segment)}.",
+            hint="wal_keep_size, or the slot of a node that is down, would have kept it.",
+        )
+    ]
+
+
+def _end(running: RunningServer) -> Lsn:
+    """Return how far it came: replay may be ahead of what was received in this stream."""
+    if running.received is None or running.replayed is None:
+        raise ValueError("nobody knows how far it came")
+    return max(running.received, running.replayed)
+
+
+def _needed_segment(situation: Situation, running: RunningServer) -> int:
+    """Return the segment from whose begin on it will stream: where replay is.
+
+    What it has received and not replayed it asks for again (RequestXLogStreaming).
+    """
+    if running.replayed is None:
+        raise ValueError("nobody knows how far it came")
+    return running.replayed // situation.wal.segment_bytes
