@@ -1,8 +1,6 @@
 """Calls of pgpool_adm that do not come to their end, and where a password must not show."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 
@@ -12,7 +10,8 @@ import pytest
 from tests.harness.postgresql import Server
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
-from tests.unit.pcp.byte_server import Client, Serve, answering, byte_server
+from tests.server.adm_pool import create_pgpool_adm, listening
+from tests.unit.pcp.byte_server import Client, answering
 from tests.unit.pcp.stream import notice, one
 
 CALLS = ThreadPoolExecutor(max_workers=1)
@@ -21,7 +20,7 @@ CALLS = ThreadPoolExecutor(max_workers=1)
 @pytest.fixture(scope="module", autouse=True)
 def pool(server: Server) -> Server:
     """The server with pgpool_adm."""
-    server.execute("CREATE EXTENSION pgpool_adm; CREATE FOREIGN DATA WRAPPER pgpool_fdw;")
+    create_pgpool_adm(server)
     return server
 
 
@@ -29,14 +28,6 @@ def pool(server: Server) -> Server:
 def directory(workspace: Workspace) -> Path:
     """A directory for the socket of a server of bytes, as short as such a path must be."""
     return workspace.make_new("pcp-", owner="postgres")
-
-
-@contextmanager
-def listening(directory: Path, *turns: Serve) -> Iterator[str]:
-    """Have a server of bytes; yields the arguments that lead there."""
-    with byte_server(directory, *turns):
-        (directory / ".s.PGSQL.9898").chmod(0o777)
-        yield f"'{directory}', 9898, 'pgpool', 'any'"
 
 
 class Silence:
@@ -161,7 +152,6 @@ def test_rows_come_whole_in_every_encoding(pool: Server, directory: Path) -> Non
         ):
             found = connection.execute(f"SELECT * FROM pcp_pool_status({address})").fetchall()
         assert found == [expected]
-        (directory / ".s.PGSQL.9898").unlink()
         pool.execute(f"DROP DATABASE {name}")
 
 

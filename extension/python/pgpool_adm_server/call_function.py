@@ -10,7 +10,12 @@ from .asked_server import ADDRESS_ARGUMENTS, Asked, server_of_address, server_of
 from .function_rows import FUNCTIONS
 
 ADDRESS_TYPES = "text,integer,text,text)"
-MAY_CALL = "select has_function_privilege($1, 'execute') as may_call"
+MAY_CALL = """
+select has_function_privilege(d.objid, 'execute') as may_call
+  from pg_depend as d join pg_extension as e on e.oid = d.refobjid
+ where d.refclassid = 'pg_extension'::regclass and d.deptype = 'e' and e.extname = 'pgpool_adm'
+   and d.classid = 'pg_proc'::regclass and d.objid = to_regprocedure($1)
+"""
 
 
 def call_function(plpy, session, shared, schema, function, arguments):
@@ -32,9 +37,12 @@ def call_function(plpy, session, shared, schema, function, arguments):
 
 
 def refuse_without_privilege(caller, schema, function):
-    """Raise Failure when the caller may not call the function."""
-    name = "%s.%s" % (schema, function)
-    if not caller.query("privilege", MAY_CALL, ["text"], [name])[0]["may_call"]:
+    """Raise Failure when the caller may not call the function of this extension.
+
+    Another one with its name, which whoever may create functions beside it can make, is none.
+    """
+    found = caller.query("privilege", MAY_CALL, ["text"], ["%s.%s" % (schema, function)])
+    if not (found and found[0]["may_call"]):
         raise Failure(
             "permission denied for function %s" % function.partition("(")[0],
             sqlstate=INSUFFICIENT_PRIVILEGE,

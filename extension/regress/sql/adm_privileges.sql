@@ -38,6 +38,14 @@ SELECT sqlstate, message
                         '{0, false, "", 9898, pgpool, secret}');
 SELECT _pgpool_adm_read_mapping();
 RESET ROLE;
+GRANT CREATE ON SCHEMA public TO regress_pgpool_plain;
+SET ROLE regress_pgpool_plain;
+CREATE FUNCTION pcp_detach_node(text, text, text, integer, text, text) RETURNS text
+    LANGUAGE sql AS 'SELECT 1';
+SELECT sqlstate, message
+  FROM _pgpool_adm_call('pcp_detach_node(text,text,text,integer,text,text)',
+                        '{0, false, "", 9898, pgpool, secret}');
+RESET ROLE;
 
 -- A grant is enough, for the form that was granted.
 GRANT EXECUTE ON FUNCTION pcp_detach_node(integer, boolean, text, integer, text, text)
