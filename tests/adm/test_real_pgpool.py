@@ -20,6 +20,11 @@ MAJORS = [
     pytest.param(major, marks=needs_postgresql(major), id=release)
     for major, release in PGPOOL_RELEASES.items()
 ]
+COUNTED = {
+    *("total_count", "success_count", "last_health_check", "last_successful_health_check"),
+    *(f"{which}_health_check_duration" for which in ("max", "min", "average")),
+}
+"""What changes from second to second."""
 FOREIGN_SERVER = """
 CREATE EXTENSION pgpool_adm;
 CREATE FOREIGN DATA WRAPPER pgpool_fdw;
@@ -153,6 +158,47 @@ def test_processes(site: Site, form: str) -> None:
     )
 
 
+def create_stock_functions(site: Site) -> None:
+    """Create the functions of the newest stock version that the package has, in a schema."""
+    server = site.cluster.node(0)
+    directory = server.machine.path(server.installation.extension_directory)
+    *_, newest = sorted(directory.glob("pgpool_adm--1.?.sql"))
+    text = newest.read_text().replace("MODULE_PATHNAME", "$libdir/pgpool_adm")
+    server.execute(f"CREATE SCHEMA stock; SET search_path = stock; {text}")
+
+
+def test_rows_are_those_of_the_stock_extension(site: Site) -> None:
+    """Values, types, names and order of the columns; what counts on is left out."""
+    create_stock_functions(site)
+    calls = [
+        f"pcp_node_count({site.address})",
+        f"pcp_node_info(0, {site.address})",
+        f"pcp_node_info(1, {site.address})",
+        f"pcp_health_check_stats(1, {site.address})",
+    ]
+    if site.release >= (4, 6):
+        calls.append(f"pcp_pool_status({site.address})")
+    if site.release >= (4, 7):
+        calls.append(f"pcp_proc_info({site.address})")
+    for call in calls:
+        ours, stock = (described(site, f"{schema}.{call}") for schema in ("public", "stock"))
+        assert ours == stock, call
+    with pytest.raises(psycopg.Error, match="return row do not match"):
+        site.ask("stock.pcp_node_info(0, 'pool')")
+    site.cluster.node(0).execute("DROP SCHEMA stock CASCADE")
+
+
+def described(site: Site, call: str) -> tuple[list[tuple[str, int]], list[dict[str, object]]]:
+    """Return the columns of a call with their types, and its rows without what counts on."""
+    with site.connect() as connection:
+        cursor = connection.execute(f"SELECT * FROM {call}")
+        columns = [(column.name, column.type_code) for column in cursor.description or []]
+        rows = [
+            {name: value for name, value in row.items() if name not in COUNTED} for row in cursor
+        ]
+    return columns, rows
+
+
 def test_refusals_are_those_of_pgpool(site: Site, form: str) -> None:
     with site.connect() as connection:
         with pytest.raises(psycopg.errors.InternalError_) as caught:
@@ -206,10 +252,21 @@ def test_detach_and_attach(site: Site, form: str) -> None:
     until(lambda: site.status(1) != "Disconnected", within_s=30, what="node 1 to be attached")
 
 
+def wait_for_pcp(site: Site) -> None:
+    """Wait until PCP has been restarted, as it is at the end of each failback."""
+    pgpool = site.cluster.pgpool
+    until(
+        lambda: "PCP process: " in pgpool.log_text().rpartition("ailback done")[2],
+        within_s=20,
+        what="PCP to be restarted",
+    )
+
+
 def test_detach_gracefully(site: Site) -> None:
-    """Up to 4.4 the process that waits for the clients may miss that it can go on."""
+    """The process that waits for the clients may miss that it can go on, when PCP is restarted."""
     if site.release < (4, 5):
         pytest.skip("Pgpool-II up to 4.4 may wait for itself for ever")
+    wait_for_pcp(site)
     assert site.ask("pcp_detach_node(1, true, 'pool')") == [{"node_detached": True}]
     until(lambda: site.status(1) == "Disconnected", within_s=60, what="node 1 to be detached")
     site.ask("pcp_attach_node(1, 'pool')")

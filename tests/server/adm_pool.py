@@ -20,4 +20,4 @@ def listening(directory: Path, *turns: Serve) -> Iterator[str]:
     with byte_server(directory, *turns):
         socket.chmod(0o777)
         yield f"'{directory}', 9898, 'pgpool', 'any'"
-    socket.unlink()
+    socket.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from psycopg.types.string import TextLoader
 from tests.harness.postgresql import Server
 from tests.harness.workspace import Workspace
 from tests.server.adm_pool import create_pgpool_adm, listening
-from tests.unit.pcp.byte_server import Serve, answering
+from tests.unit.pcp.byte_server import Client, Serve, answering
 from tests.unit.pcp.node_streams import CHANGED_AT, NODE_STREAMS, NodeStream
 from tests.unit.pcp.stream import one, rows
 from tests.unit.pcp.test_answers import FROM_4_3, FROM_4_5, FROM_4_7, STATS, UP_TO_4_2, watchdog
@@ -150,3 +150,32 @@ def test_orders(site: tuple[Server, Path], call: str, letter: str, payload: byte
     answer = one({"C": "c", "Z": "z"}.get(letter, letter.lower()))
     [row] = asked(site, call, answering(letter, payload, answer))
     assert list(row.values()) == [True]
+
+
+def test_stop_needs_no_answer_from_what_is_gone(site: tuple[Server, Path]) -> None:
+    _, directory = site
+
+    def go(client: Client) -> None:
+        client.let_in()
+        assert client.request() == ("T", b"f")
+        (directory / ".s.PGSQL.9898").unlink()
+
+    [row] = asked(site, "pcp_stop_pgpool('fast', false, {})", go)
+    assert row == {"pgpool_stopped": True}
+
+
+def test_lost_connection_is_no_stop(site: tuple[Server, Path]) -> None:
+    """As when a failover restarts PCP before it has read the request."""
+
+    def lose(client: Client) -> None:
+        client.let_in()
+        assert client.request()[0] == "T"
+
+    still_there = [answering("L", b"", one("l", 2))] * 10
+    server, directory = site
+    with (
+        listening(directory, lose, *still_there) as address,
+        psycopg.connect(server.conninfo(dbname="postgres")) as connection,
+        pytest.raises(psycopg.OperationalError, match="lost the connection to Pgpool-II"),
+    ):
+        connection.execute(f"SELECT pcp_stop_pgpool('fast', false, {address})")

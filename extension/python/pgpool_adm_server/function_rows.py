@@ -1,5 +1,7 @@
 """The functions for users: what each asks, and its rows with the words and columns of SQL."""
 
+import time
+
 from pgpool_recovery.pcp.client.commands import (
     child_pids,
     health_check_stats,
@@ -12,14 +14,17 @@ from pgpool_recovery.pcp.client.commands import (
     recover,
     watchdog_info,
 )
-from pgpool_recovery.pcp.client.pcp_error import PcpError
+from pgpool_recovery.pcp.client.pcp_error import CANNOT_CONNECT, CONNECTION_LOST, PcpError
 from pgpool_recovery.pcp.client.request import attach_node, detach_node, reload_config, stop_pgpool
 from pgpool_recovery_server.outcome import Failure
 
 from .adm_setting import seconds_of
+from .asked_server import raise_interrupt
 
 RECOVERY_TIMEOUT = "pgpool_adm.recovery_timeout"
 CLIENTS_LEAVE_S = 300.0
+LOOKS = 10
+LOOK_EVERY_S = 0.5
 MICROSECONDS_IN_S = 1000000
 NODE_STATES = {
     "unused": "Connection unused",
@@ -190,8 +195,12 @@ def reload_all(asked, cluster):
 
 
 def stop(asked, mode, cluster):
-    """pcp_stop_pgpool()."""
-    order(asked.server, stop_pgpool(mode, cluster=is_true(cluster)))
+    """pcp_stop_pgpool(). Pgpool-II may end before it has answered."""
+    try:
+        order(asked.server, stop_pgpool(mode, cluster=is_true(cluster)))
+    except PcpError as error:
+        if error.sqlstate != CONNECTION_LOST or not has_gone(asked):
+            raise
     return [{"pgpool_stopped": True}]
 
 
@@ -220,6 +229,19 @@ def patient(asked):
     """
     within_s = seconds_of(asked.caller, RECOVERY_TIMEOUT, CLIENTS_LEAVE_S)
     return asked.server._replace(limits=asked.server.limits._replace(answer_s=within_s or None))
+
+
+def has_gone(asked):
+    """Say whether nobody listens there any more, or soon."""
+    for _ in range(LOOKS):
+        try:
+            node_count(asked.server)
+        except PcpError as error:
+            if error.sqlstate == CANNOT_CONNECT:
+                return True
+        raise_interrupt(asked.caller)
+        time.sleep(LOOK_EVERY_S)
+    return False
 
 
 def is_true(text):
