@@ -242,7 +242,18 @@ def test_password_of_the_pass_file(site: Site) -> None:
         pytest.raises(psycopg.errors.InsufficientPrivilege, match="password is required"),
     ):
         connection.execute(f"SELECT pcp_node_count({address})")
+    # A superuser has chosen where that foreign server leads.
+    primary.execute(f"CREATE USER MAPPING FOR operator SERVER pool OPTIONS (user '{PCP_USER}')")
+    with site.connect(user="operator") as connection:
+        row = connection.execute("SELECT pcp_node_count('pool')").fetchone()
+    assert row == {"pcp_node_count": 2}
     machine.path(file).unlink()
+    with (
+        site.connect(user="operator") as connection,
+        pytest.raises(psycopg.errors.InvalidPassword, match="no password for PCP user"),
+    ):
+        connection.execute("SELECT pcp_node_count('pool')")
+    primary.execute("DROP USER MAPPING FOR operator SERVER pool")
 
 
 def test_detach_and_attach(site: Site, form: str) -> None:

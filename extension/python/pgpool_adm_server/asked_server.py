@@ -37,7 +37,7 @@ def server_of_foreign_server(caller, shared, schema, name):
     """
     mapping = find_mapping(caller, shared, schema, name)
     port = mapping.server_options.get("port", str(PCP_PORT))
-    if not port.isdigit():
+    if not port.isdecimal():
         raise Failure(
             'option "port" of server "%s" is no number' % name, sqlstate=INVALID_PARAMETER_VALUE
         )
