@@ -36,6 +36,7 @@ ADM_FUNCTION = """\
 {create} FUNCTION {name}({parameters})
 RETURNS {result}
 LANGUAGE sql VOLATILE STRICT
+SET search_path = pg_catalog, pg_temp
 AS $$
 SELECT x.* FROM pg_catalog.jsonb_to_recordset(@extschema@._pgpool_adm_answer(
     @extschema@._pgpool_adm_call('{signature}', ARRAY[{values}]), {has_password}
