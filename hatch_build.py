@@ -1,4 +1,4 @@
-"""Assemble the extension and take it into the wheel, so that `pgpool-recovery install` has it."""
+"""Assemble the extensions and take them into the wheel for `pgpool-recovery install`."""
 
 import importlib.util
 import shutil
@@ -14,11 +14,12 @@ class AssembleExtension(BuildHookInterface[Any]):
     """Runs extension/build.py into the package."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
-        """Write the control file and the SQL scripts where the package carries them."""
+        """Write the control files and the SQL scripts where the package carries them."""
         root = Path(self.root)
         build = _load(root / "extension" / "build.py")
         build.main(root / PACKAGED)
-        shutil.copy(root / "extension" / "pgpool_recovery.control", root / PACKAGED)
+        for control in (root / "extension").glob("*.control"):
+            shutil.copy(control, root / PACKAGED)
         build_data["artifacts"].append(f"/{PACKAGED}/*")
 
 

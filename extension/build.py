@@ -1,19 +1,24 @@
-"""Assemble the extension's SQL scripts from the templates in sql/ and the modules in python/.
+"""Assemble the SQL scripts of the three extensions from the templates in sql/ and Python modules.
 
 A PL/Python function has one body and imports nothing of ours, so the modules that an entry point
-needs are written into it one after the other, without the imports among themselves.
+needs are written into it one after the other, without the imports among themselves. The modules
+are those in python/ and the PCP client, which the command line uses as well.
 """
 
 import ast
 import pathlib
 import re
 import sys
+import typing
 
 HERE = pathlib.Path(__file__).resolve().parent
-MODULES = HERE / "python" / "pgpool_recovery_server"
+PACKAGES = {
+    "pgpool_recovery_server": HERE / "python" / "pgpool_recovery_server",
+    "pgpool_adm_server": HERE / "python" / "pgpool_adm_server",
+    "pgpool_recovery.pcp.client": HERE.parent / "src" / "pgpool_recovery" / "pcp" / "client",
+}
 TEMPLATES = HERE / "sql"
 VERSION = "2.0"
-STOCK_VERSIONS = ("1.0", "1.1", "1.2", "1.3", "1.4")
 SUPERVISOR = "supervisor"
 
 ATTRIBUTES = """\
@@ -23,12 +28,63 @@ SET tcp_keepalives_idle = 60
 SET tcp_keepalives_interval = 15
 SET tcp_keepalives_count = 4"""
 
+ADM_FORMS = (
+    ", host text, port integer, username text, password text",
+    ", pcp_server text",
+)
+ADM_FUNCTION = """\
+{create} FUNCTION {name}({parameters})
+RETURNS {result}
+LANGUAGE sql VOLATILE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT x.* FROM pg_catalog.jsonb_to_recordset(@extschema@._pgpool_adm_answer(
+    @extschema@._pgpool_adm_call('{signature}', ARRAY[{values}]), {has_password}
+)) AS x({columns})
+$$;
+
+COMMENT ON FUNCTION {signature} IS '{comment}';
+"""
+
+
+class Extension(typing.NamedTuple):
+    """An extension, and the stock versions that it takes over.
+
+    `marks` are what its templates have in double braces: `closed` is the condition under which a
+    function of the table pg_proc, p, is for superusers only until it is granted.
+    """
+
+    name: str
+    stock_versions: typing.Tuple[str, ...]
+    before_update: typing.Tuple[str, ...]
+    templates: typing.Tuple[str, ...]
+    marks: typing.Dict[str, str]
+
+
+EXTENSIONS = (
+    Extension(
+        "pgpool_recovery",
+        ("1.0", "1.1", "1.2", "1.3", "1.4"),
+        ("recovery_from_stock.sql",),
+        ("language.sql", "outcome.sql", "recovery.sql", "history.sql", "privileges.sql"),
+        {"attributes": ATTRIBUTES, "closed": "true"},
+    ),
+    Extension(
+        "pgpool_adm",
+        ("1.0", "1.1", "1.2", "1.3", "1.4", "1.5", "1.6"),
+        ("adm_from_stock.sql",),
+        ("language.sql", "outcome.sql", "adm.sql", "privileges.sql"),
+        {"closed": "p.proname ~ '^pcp_(attach|detach|promote|recovery|reload|stop)_'"},
+    ),
+    Extension("pgpool_regclass", ("1.0",), (), ("regclass.sql",), {}),
+)
+
 
 class Module:
     """One module: its text without the imports of its siblings, and those siblings' names."""
 
     def __init__(self, name):
-        text = (MODULES / (name + ".py")).read_text()
+        text = file_of(name).read_text()
         tree = ast.parse(text)
         lines = text.split("\n")
         self.name = name
@@ -37,12 +93,12 @@ class Module:
         self.defined |= {
             target.id
             for node in tree.body
-            if isinstance(node, ast.Assign)
+            if isinstance(node, (ast.Assign, ast.AnnAssign))
             for target in ast.walk(node)
             if isinstance(target, ast.Name) and isinstance(target.ctx, ast.Store)
         }
         for node in tree.body:
-            if isinstance(node, ast.ImportFrom) and node.level:
+            if isinstance(node, ast.ImportFrom) and is_ours(node):
                 self.siblings.append(sibling(name, node))
                 blank(lines, node)
         blank(lines, tree.body[0])  # The docstring: its first line is said again as a comment.
@@ -50,11 +106,24 @@ class Module:
         self.summary = ast.get_docstring(tree).split("\n")[0]
 
 
+def file_of(name):
+    """Return the file of a module, whose name no other package has."""
+    found = [path for path in (one / f"{name}.py" for one in PACKAGES.values()) if path.exists()]
+    if len(found) != 1:
+        raise SystemExit(f"{name}.py: {len(found)} of the packages have it")
+    return found[0]
+
+
+def is_ours(node):
+    """Say whether an import is one of a module that is written into the body as well."""
+    return node.level > 0 or (node.module or "").rpartition(".")[0] in PACKAGES
+
+
 def sibling(name, node):
-    """Return the module that a relative import names; it has to work without the import."""
+    """Return the module that an import names; it has to work without the import."""
     if node.module is None or any(alias.asname for alias in node.names):
         raise SystemExit(f"{name}.py: only 'from .module import name' can be assembled")
-    return node.module
+    return node.module.rpartition(".")[2]
 
 
 def blank(lines, node):
@@ -102,55 +171,86 @@ def function_body(call):
     return assemble(call.split("(")[0], f"return {call}")
 
 
-def expand(template, create):
+def expand(template, marks):
     """Return a template's text with its ``{{ }}`` marks filled in."""
 
     def fill(match):
         verb, _, rest = match.group(1).partition(" ")
-        if verb == "create":
-            return create
-        if verb == "attributes":
-            return ATTRIBUTES
+        if verb in ("row", "rows"):
+            return both_forms(rest, is_set=verb == "rows", create=marks["create"])
+        if verb in marks:
+            return marks[verb]
         if verb == "include":
-            return (TEMPLATES / rest).read_text().strip()
+            return expand(rest, marks).strip()
         if verb == "supervisor":
             return supervisor_program()
         if verb == "python":
             return function_body(rest)
         raise SystemExit(f"{template}: unknown mark {match.group(0)}")
 
-    return re.sub(r"{{ (.*?) }}", fill, (TEMPLATES / template).read_text())
+    return re.sub(r"{{ (.*?) }}", fill, (TEMPLATES / template).read_text(), flags=re.DOTALL)
 
 
-def script(kind, *templates, create):
+def both_forms(words, *, is_set, create):
+    """Return the two functions of pgpool_adm that send one request: by address, by server name.
+
+    `words` are the name, the arguments that both have, what it does, and the result columns:
+    ``pcp_node_info(node_id integer): what it does`` and then ``host text, port integer``.
+    """
+    name, own, comment, columns = re.fullmatch(
+        r"(\w+)\((.*?)\): (.*?)\n\s*(.*)", words, re.DOTALL
+    ).groups()
+    columns = [column.strip() for column in columns.split(",")]
+    texts = []
+    for form in ADM_FORMS:
+        arguments = [word.strip() for word in (own + form).split(",") if word.strip()]
+        types = [word.split()[1] for word in arguments]
+        signature = f"{name}({','.join(types)})"
+        values = (f"${number}::text" for number in range(1, len(types) + 1))
+        result = "record" if len(columns) > 1 else columns[0].split()[1]
+        texts.append(
+            ADM_FUNCTION.format(
+                create=create,
+                name=name,
+                parameters=", ".join(
+                    [*(f"IN {one}" for one in arguments), *(f"OUT {one}" for one in columns)]
+                ),
+                result=f"SETOF {result}" if is_set else result,
+                signature=signature,
+                values=", ".join(values),
+                has_password=str(form is ADM_FORMS[0]).lower(),
+                columns=", ".join(columns),
+                comment=comment,
+            )
+        )
+    return "\n".join(texts)
+
+
+def script(kind, templates, marks):
     """Return one SQL script; psql gets a message when somebody feeds it to it."""
     head = f'-- Part of pgpool-recovery.\n\\echo Use "{kind}" to load this file. \\quit\n'
-    return "\n".join([head, *(expand(template, create) for template in templates)])
+    return "\n".join([head, *(expand(template, marks) for template in templates)])
+
+
+def scripts_of(extension):
+    """Return the scripts of one extension as a dict of file names and texts."""
+    name = extension.name
+    marks = {"extension": name, **extension.marks}
+    fresh = {**marks, "create": "CREATE"}
+    texts = {
+        f"{name}--{VERSION}.sql": script(f"CREATE EXTENSION {name}", extension.templates, fresh)
+    }
+    kind = f"ALTER EXTENSION {name} UPDATE TO '{VERSION}'"
+    replacing = {**marks, "create": "CREATE OR REPLACE"}
+    update = script(kind, (*extension.before_update, *extension.templates), replacing)
+    for version in extension.stock_versions:
+        texts[f"{name}--{version}--{VERSION}.sql"] = update
+    return texts
 
 
 def scripts():
-    """Return all scripts of the extension as a dict of file names and texts."""
-    fresh = script(
-        "CREATE EXTENSION pgpool_recovery",
-        "language.sql",
-        "functions.sql",
-        "history.sql",
-        "privileges.sql",
-        create="CREATE",
-    )
-    update = script(
-        f"ALTER EXTENSION pgpool_recovery UPDATE TO '{VERSION}'",
-        "from_stock.sql",
-        "language.sql",
-        "functions.sql",
-        "history.sql",
-        "privileges.sql",
-        create="CREATE OR REPLACE",
-    )
-    texts = {f"pgpool_recovery--{VERSION}.sql": fresh}
-    for version in STOCK_VERSIONS:
-        texts[f"pgpool_recovery--{version}--{VERSION}.sql"] = update
-    return texts
+    """Return the scripts of all extensions."""
+    return {name: text for extension in EXTENSIONS for name, text in scripts_of(extension).items()}
 
 
 def main(directory):

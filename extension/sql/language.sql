@@ -4,27 +4,27 @@ DO $$
 DECLARE
     major text := current_setting('server_version_num')::int / 10000;
 BEGIN
-    CREATE FUNCTION @extschema@._pgpool_recovery_call_handler() RETURNS language_handler
+    CREATE FUNCTION @extschema@._{{ extension }}_call_handler() RETURNS language_handler
         LANGUAGE c AS '$libdir/plpython3', 'plpython3_call_handler';
 EXCEPTION WHEN OTHERS THEN
     RAISE EXCEPTION USING
         ERRCODE = SQLSTATE,
-        MESSAGE = 'pgpool_recovery needs PL/Python, which this server cannot load',
+        MESSAGE = '{{ extension }} needs PL/Python, which this server cannot load',
         DETAIL = SQLERRM,
         HINT = format('Install the package postgresql-plpython3-%1$s (Debian, Ubuntu) or '
                       'postgresql%1$s-plpython3 (Enterprise Linux).', major);
 END
 $$;
 
-CREATE FUNCTION _pgpool_recovery_inline_handler(internal) RETURNS void
+CREATE FUNCTION _{{ extension }}_inline_handler(internal) RETURNS void
     STRICT LANGUAGE c AS '$libdir/plpython3', 'plpython3_inline_handler';
 
-CREATE FUNCTION _pgpool_recovery_validator(oid) RETURNS void
+CREATE FUNCTION _{{ extension }}_validator(oid) RETURNS void
     STRICT LANGUAGE c AS '$libdir/plpython3', 'plpython3_validator';
 
-CREATE LANGUAGE pgpool_recovery_python
-    HANDLER @extschema@._pgpool_recovery_call_handler
-    INLINE @extschema@._pgpool_recovery_inline_handler
-    VALIDATOR @extschema@._pgpool_recovery_validator;
+CREATE LANGUAGE {{ extension }}_python
+    HANDLER @extschema@._{{ extension }}_call_handler
+    INLINE @extschema@._{{ extension }}_inline_handler
+    VALIDATOR @extschema@._{{ extension }}_validator;
 
-COMMENT ON LANGUAGE pgpool_recovery_python IS 'PL/Python as pgpool_recovery uses it';
+COMMENT ON LANGUAGE {{ extension }}_python IS 'PL/Python as {{ extension }} uses it';

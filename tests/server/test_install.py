@@ -52,7 +52,9 @@ def test_extension_comes_and_goes_and_the_stock_one_is_back(
     installed = contents(fresh.extension_directory)
 
     again = install(machine, product, *pg_config)
-    assert again.count("is there already") == 7
+    for name, files in {"pgpool_recovery": 7, "pgpool_adm": 9, "pgpool_regclass": 3}.items():
+        assert again.count(f"/{name}") == files
+    assert again.count("is there already") == 19
     assert contents(fresh.extension_directory) == installed
 
     assert "would do" in install(machine, product, *pg_config, "--dry-run", verb="uninstall")

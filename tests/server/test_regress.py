@@ -7,16 +7,19 @@ from tests.harness.postgresql import Server
 from tests.harness.workspace import Workspace
 from tests.server.conftest import on_each_major
 
-EXTENSION = Path(__file__).resolve().parents[2] / "extension"
+REPOSITORY = Path(__file__).resolve().parents[2]
+NEEDED = ["extension", "src/pgpool_recovery/pcp/client"]
 
 
 @on_each_major
 def test_make_installcheck(stock_server: Server, workspace: Workspace) -> None:
     server = stock_server
-    copy = workspace.make_new("extension-", owner="postgres") / "extension"
+    directory = workspace.make_new("extension-", owner="postgres")
     ignored = shutil.ignore_patterns("__pycache__", "results", "*.sql.new")
-    shutil.copytree(EXTENSION, copy, ignore=ignored)
-    server.machine.run(["chown", "-R", "postgres", str(copy)], user="root")
+    for needed in NEEDED:
+        shutil.copytree(REPOSITORY / needed, directory / needed, ignore=ignored)
+    server.machine.run(["chown", "-R", "postgres", str(directory)], user="root")
+    copy = directory / "extension"
     make = ["make", "-C", str(copy), f"PG_CONFIG={server.installation.program('pg_config')}"]
     server.machine.run([*make, "install"], user="root")
     where = {"PGHOST": str(server.machine.socket_directory), "PGPORT": str(server.port)}

@@ -19,6 +19,8 @@ REPOSITORY = Path(__file__).parents[2]
 DOCS = REPOSITORY / "docs"
 SETTINGS = DOCS / "reference" / "settings.md"
 CHECK = DOCS / "reference" / "check.md"
+ADM = DOCS / "reference" / "pgpool-adm.md"
+ADM_SQL = REPOSITORY / "extension" / "sql" / "adm.sql"
 METHODS = DOCS / "explanation" / "methods.md"
 REJECTIONS = [
     DOCS / "how-to" / "troubleshoot.md",
@@ -100,6 +102,26 @@ def messages() -> Iterator[str]:
 @pytest.mark.parametrize("message", sorted(set(messages()) - {""}))
 def test_rejection_can_be_looked_up(message: str) -> None:
     assert any(message in page.read_text() for page in REJECTIONS)
+
+
+def adm_functions() -> dict[str, list[str]]:
+    """Return the functions of pgpool_adm, each with the names of its result columns."""
+    found = re.findall(r"{{ rows? (\w+)\(.*?\n(.*?) }}", ADM_SQL.read_text(), re.DOTALL)
+    return {name: re.findall(r"(\w+) [\w\[\]]+(?:,|$)", columns) for name, columns in found}
+
+
+@pytest.mark.parametrize("name", adm_functions())
+def test_function_of_pgpool_adm_is_described_with_its_columns(name: str) -> None:
+    page = ADM.read_text()
+    assert f"| [`{name}(" in page
+    [section] = re.findall(rf"\n### [\w, ]*{name}\b.*?\n(.*?)\n##", page, re.DOTALL)
+    for column in adm_functions()[name]:
+        assert re.search(rf"\b{column}\b", section), column
+
+
+def test_functions_of_pgpool_adm_are_found() -> None:
+    assert len(adm_functions()) == 13
+    assert adm_functions()["pcp_proc_count"] == ["process_count", "pids"]
 
 
 def findings() -> dict[str, str]:

@@ -9,7 +9,14 @@ BODIES = [
     "run_script(plpy, SD, supervisor_program, function_name, script_name, arguments)",
     "ask_script(plpy, SD, supervisor_program, script_name, arguments)",
     "pg_ctl(plpy, SD, supervisor_program, action, argument)",
+    "call_function(plpy, SD, GD, '@extschema@', function, arguments)",
+    "read_mapping(plpy, SD, GD)",
 ]
+STOCK = {
+    "pgpool_recovery": ["1.0", "1.1", "1.2", "1.3", "1.4"],
+    "pgpool_adm": ["1.0", "1.1", "1.2", "1.3", "1.4", "1.5", "1.6"],
+    "pgpool_regclass": ["1.0"],
+}
 
 
 @pytest.mark.parametrize("call", BODIES)
@@ -23,18 +30,17 @@ def test_body_is_python_that_imports_nothing_of_ours(call: str) -> None:
 
 def test_every_script_goes_to_2_0_and_leaves_nothing_to_fill_in() -> None:
     scripts = build.scripts()
-    assert sorted(scripts) == [
-        "pgpool_recovery--1.0--2.0.sql",
-        "pgpool_recovery--1.1--2.0.sql",
-        "pgpool_recovery--1.2--2.0.sql",
-        "pgpool_recovery--1.3--2.0.sql",
-        "pgpool_recovery--1.4--2.0.sql",
-        "pgpool_recovery--2.0.sql",
-    ]
+    assert sorted(scripts) == sorted(
+        [
+            *(f"{name}--2.0.sql" for name in STOCK),
+            *(f"{name}--{old}--2.0.sql" for name, versions in STOCK.items() for old in versions),
+        ]
+    )
     for text in scripts.values():
         assert "{{" not in text
         assert "MODULE_PATHNAME" not in text
-    assert "CREATE OR REPLACE" not in scripts["pgpool_recovery--2.0.sql"]
+    for name in STOCK:
+        assert "CREATE OR REPLACE" not in scripts[f"{name}--2.0.sql"]
 
 
 def test_supervisor_fits_into_the_pipe_through_which_it_is_started() -> None:

@@ -1,9 +1,10 @@
 """Commands over a real socket, against servers of bytes: old releases, silence and ill will."""
 
+import socket
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -165,6 +166,51 @@ def test_recovery_without_a_limit_can_be_interrupted(tmp_path: Path) -> None:
 
     with byte_server(tmp_path, silent_recovery) as server, pytest.raises(Interrupted):
         commands.recover(server._replace(check=check), 1)
+
+
+@contextmanager
+def deaf_server(directory: Path, family: int) -> Iterator[PcpServer]:
+    """Have a server that accepts nobody, and whose queue is full."""
+    with ExitStack() as stack:
+        listening = stack.enter_context(socket.socket(family))
+        place = str(directory / ".s.PGSQL.9898") if family == socket.AF_UNIX else ("127.0.0.1", 0)
+        listening.bind(place)
+        listening.listen(0)
+        name = listening.getsockname()
+        for _ in range(2):
+            waiting = stack.enter_context(socket.socket(family))
+            waiting.settimeout(0)
+            waiting.connect_ex(name)
+        address = PcpAddress(str(directory)) if isinstance(name, str) else PcpAddress(*name)
+        yield PcpServer(address, "pgpool", PASSWORD, limits=LIMITS._replace(connect_s=0.3))
+
+
+FAMILIES = pytest.mark.parametrize("family", [socket.AF_UNIX, socket.AF_INET])
+
+
+@FAMILIES
+def test_connection_has_a_limit(tmp_path: Path, family: int) -> None:
+    with (
+        deaf_server(tmp_path, family) as server,
+        pytest.raises(PcpError, match="could not connect") as caught,
+    ):
+        commands.node_count(server)
+    assert "Connection timed out" in str(caught.value.detail)
+
+
+@FAMILIES
+def test_waiting_for_a_connection_can_be_interrupted(tmp_path: Path, family: int) -> None:
+    checked: list[int] = []
+
+    def check() -> None:
+        checked.append(1)
+        if len(checked) == 3:
+            raise Interrupted
+
+    with deaf_server(tmp_path, family) as server:
+        patient = server._replace(check=check, limits=server.limits._replace(connect_s=60))
+        with pytest.raises(Interrupted):
+            commands.node_count(patient)
 
 
 def endless_notices(client: Client) -> None:

@@ -24,8 +24,7 @@ CALL = """return [
 
 
 @pytest.fixture
-def body(monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(build, "MODULES", MODULES)
+def body() -> str:
     text: str = build.assemble("commands", CALL)  # type: ignore[no-untyped-call]
     return text
 

@@ -1,5 +1,7 @@
 """A dialogue over a socket, with a limit for every wait."""
 
+import errno
+import os
 import select
 import socket
 import time
@@ -12,6 +14,7 @@ from .reply import Reply
 
 RECEIVED_BYTES = 65536
 CHECK_EVERY_S = 0.1
+STILL_CONNECTING = (errno.EINPROGRESS, errno.EAGAIN)
 CHECK_HINT = "Check that Pgpool-II runs, pcp_listen_addresses, pcp_port and pcp_socket_dir."
 
 
@@ -47,13 +50,14 @@ class Link:
     def __init__(self, address: PcpAddress, limits: Limits, check: Callable[[], None]) -> None:
         """Connect; Pgpool-II says nothing before it is spoken to.
 
-        `check` is called at least every 0.1 s of each wait for an answer and ends it by an
-        exception, as that for an interrupt in a server's process.
+        `check` is called at least every 0.1 s of each wait for a connection or an answer and ends
+        it by an exception, as that for an interrupt in a server's process. The resolver, which
+        finds the addresses of a host, cannot be interrupted.
         """
         self._address = checked_address(address)
         self._limits = limits
         self._check = check
-        self._socket = _connect(self._address, time.monotonic() + limits.connect_s)
+        self._socket = _connect(self._address, time.monotonic() + limits.connect_s, check)
 
     def __enter__(self) -> "Link":
         return self
@@ -140,12 +144,12 @@ class Link:
         )
 
 
-def _connect(address: PcpAddress, deadline: float) -> socket.socket:
+def _connect(address: PcpAddress, deadline: float, check: Callable[[], None]) -> socket.socket:
     """Return a connected socket: the first of the possible ones that answers."""
     failures: List[str] = []
     for family, where in _places(address):
         try:
-            connected = _connected(family, where, deadline)
+            connected = _connected(family, where, deadline, check)
         except OSError as error:
             failures.append("%s: %s" % (_place_name(where), error.strerror or error))
         else:
@@ -153,17 +157,46 @@ def _connect(address: PcpAddress, deadline: float) -> socket.socket:
     raise _no_connection(address, "; ".join(failures))
 
 
-def _connected(family: int, where: Place, deadline: float) -> socket.socket:
+def _connected(
+    family: int, where: Place, deadline: float, check: Callable[[], None]
+) -> socket.socket:
     connected = socket.socket(family, socket.SOCK_STREAM)
     try:
-        connected.settimeout(_left(deadline))
-        connected.connect(where)
+        connected.settimeout(0)
+        _finish_connecting(connected, where, deadline, check)
         if family != socket.AF_UNIX:
             _keep_alive(connected)
     except BaseException:
         connected.close()
         raise
     return connected
+
+
+def _finish_connecting(
+    connecting: socket.socket, where: Place, deadline: float, check: Callable[[], None]
+) -> None:
+    """Connect and wait until it has; raises OSError when it has not.
+
+    A Unix socket whose server is busy is asked again, for nothing tells when it has time.
+    """
+    state = connecting.connect_ex(where)
+    while state in STILL_CONNECTING:
+        check()
+        if _is_over(deadline):
+            state = errno.ETIMEDOUT
+        elif state == errno.EAGAIN:
+            time.sleep(_tick_ms(deadline) / 1000)
+            state = connecting.connect_ex(where)
+        elif _is_writable(connecting, _tick_ms(deadline)):
+            state = connecting.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if state:
+        raise OSError(state, os.strerror(state))
+
+
+def _is_writable(connecting: socket.socket, within_ms: float) -> bool:
+    poll = select.poll()
+    poll.register(connecting, select.POLLOUT)
+    return bool(poll.poll(within_ms))
 
 
 def _places(address: PcpAddress) -> Iterator[Tuple[int, Place]]:

@@ -1,14 +1,3 @@
--- What a call came to: PL/Python returns it as a row and PL/pgSQL raises it, so that an expected
--- failure shows neither a "plpy.Error:" prefix nor a Python traceback.
-CREATE TYPE _pgpool_recovery_outcome AS (
-    result boolean,
-    sqlstate text,
-    message text,
-    detail text,
-    hint text,
-    document text
-);
-
 -- The program of the process that runs scripts for a backend and ends them when it is gone.
 CREATE FUNCTION _pgpool_recovery_supervisor() RETURNS text
 LANGUAGE sql IMMUTABLE
@@ -53,39 +42,6 @@ def supervisor_program():
 
 {{ python pg_ctl(plpy, SD, supervisor_program, action, argument) }}
 $python$;
-
-CREATE FUNCTION _pgpool_recovery_finish(outcome @extschema@._pgpool_recovery_outcome)
-RETURNS boolean
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF outcome.sqlstate IS NULL THEN
-        RETURN outcome.result;
-    END IF;
-    IF outcome.hint IS NOT NULL AND outcome.detail IS NOT NULL THEN
-        RAISE EXCEPTION USING
-            ERRCODE = outcome.sqlstate,
-            MESSAGE = outcome.message,
-            DETAIL = outcome.detail,
-            HINT = outcome.hint;
-    ELSIF outcome.hint IS NOT NULL THEN
-        RAISE EXCEPTION USING
-            ERRCODE = outcome.sqlstate,
-            MESSAGE = outcome.message,
-            HINT = outcome.hint;
-    ELSIF outcome.detail IS NOT NULL THEN
-        RAISE EXCEPTION USING
-            ERRCODE = outcome.sqlstate,
-            MESSAGE = outcome.message,
-            DETAIL = outcome.detail;
-    ELSE
-        RAISE EXCEPTION USING
-            ERRCODE = outcome.sqlstate,
-            MESSAGE = outcome.message;
-    END IF;
-END
-$$;
 
 -- What a script answered that was asked.
 CREATE FUNCTION _pgpool_recovery_answer(outcome @extschema@._pgpool_recovery_outcome)

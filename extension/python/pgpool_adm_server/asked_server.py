@@ -1,0 +1,78 @@
+"""The Pgpool-II that a call names: by its address and a login, or by a foreign server."""
+
+from pgpool_recovery.pcp.client.address import PCP_PORT, PcpAddress
+from pgpool_recovery.pcp.client.commands import PcpServer
+from pgpool_recovery.pcp.client.digest import PasswordDigest
+from pgpool_recovery.pcp.client.link import Limits
+from pgpool_recovery_server.outcome import INSUFFICIENT_PRIVILEGE, INVALID_PARAMETER_VALUE, Failure
+
+from .adm_setting import seconds_of
+from .user_mapping import find_mapping
+
+ADDRESS_ARGUMENTS = 4  # Host, port, user name and password are the last ones.
+TIMEOUT = "pgpool_adm.timeout"
+TIMEOUT_S = 30.0
+CONNECT_S = 10.0
+MAY_READ_FILES = "select pg_has_role('pg_read_server_files', 'usage') as may_read"
+
+
+class Asked:
+    """Who asks, a session, and the Pgpool-II that is asked."""
+
+    def __init__(self, caller, server):
+        self.caller = caller
+        self.server = server
+
+
+def server_of_address(caller, host, port, user, password):
+    """Return the server at an address; an empty password means that of the pass file."""
+    return _pcp_server(caller, PcpAddress(host, int(port)), user, password, is_trusted=False)
+
+
+def server_of_foreign_server(caller, shared, schema, name):
+    """Return the server that a foreign server stands for, with the login of the user mapping.
+
+    Without a password in it, that of the pass file is for whoever may read files of this host, and
+    for all users of a foreign server whose owner may: he has chosen where the password goes.
+    """
+    mapping = find_mapping(caller, shared, schema, name)
+    port = mapping.server_options.get("port", str(PCP_PORT))
+    if not port.isdecimal():
+        raise Failure(
+            'option "port" of server "%s" is no number' % name, sqlstate=INVALID_PARAMETER_VALUE
+        )
+    if "user" not in mapping.user_options:
+        raise Failure(
+            'the user mapping for server "%s" has no option "user"' % name,
+            hint="Use ALTER USER MAPPING to add the name of a PCP user.",
+            sqlstate=INVALID_PARAMETER_VALUE,
+        )
+    address = PcpAddress(mapping.server_options.get("host", ""), int(port))
+    user, password = mapping.user_options["user"], mapping.user_options.get("password")
+    return _pcp_server(caller, address, user, password, is_trusted=mapping.owner_reads_files)
+
+
+def _pcp_server(caller, address, user, password, *, is_trusted):
+    if not (password or is_trusted or caller.query("files", MAY_READ_FILES)[0]["may_read"]):
+        raise Failure(
+            "password is required",
+            detail="Only superusers and members of pg_read_server_files log in with the pass file "
+            "of this host.",
+            hint="Give a password, or use a foreign server.",
+            sqlstate=INSUFFICIENT_PRIVILEGE,
+        )
+    timeout_s = seconds_of(caller, TIMEOUT, TIMEOUT_S)
+    return PcpServer(
+        address,
+        user,
+        PasswordDigest.of_password(password) if password else None,
+        limits=Limits(connect_s=min(CONNECT_S, timeout_s), answer_s=timeout_s),
+        check=lambda: raise_interrupt(caller),
+    )
+
+
+def raise_interrupt(caller):
+    """Raise the pending cancel of this statement."""
+    interrupt = caller.check_for_interrupts()
+    if interrupt is not None:
+        raise interrupt

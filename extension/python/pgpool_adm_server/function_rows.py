@@ -1,0 +1,257 @@
+"""The functions for users: what each asks, and its rows with the words and columns of SQL."""
+
+import time
+
+from pgpool_recovery.pcp.client.commands import (
+    child_pids,
+    health_check_stats,
+    node_count,
+    node_info,
+    order,
+    pool_processes,
+    pool_status,
+    promote,
+    recover,
+    watchdog_info,
+)
+from pgpool_recovery.pcp.client.pcp_error import CANNOT_CONNECT, CONNECTION_LOST, PcpError
+from pgpool_recovery.pcp.client.request import attach_node, detach_node, reload_config, stop_pgpool
+from pgpool_recovery_server.outcome import Failure
+
+from .adm_setting import seconds_of
+from .asked_server import raise_interrupt
+
+RECOVERY_TIMEOUT = "pgpool_adm.recovery_timeout"
+CLIENTS_LEAVE_S = 300.0
+LOOKS = 10
+LOOK_EVERY_S = 0.5
+MICROSECONDS_IN_S = 1000000
+NODE_STATES = {
+    "unused": "Connection unused",
+    "waiting": "Waiting for connection to start",
+    "up": "Connection in use",
+    "down": "Disconnected",
+    "quarantine": "Disconnected",
+}
+
+
+def count_nodes(asked):
+    """pcp_node_count()."""
+    return [{"node_count": node_count(asked.server)}]
+
+
+def describe_node(asked, node_id):
+    """pcp_node_info(). The delay is what Pgpool-II sends, in bytes or microseconds."""
+    node = node_info(asked.server, int(node_id))
+    by_time = None if node.lag_s is None else round(node.lag_s * MICROSECONDS_IN_S)
+    return [
+        {
+            "host": node.hostname,
+            "port": node.port,
+            "status": NODE_STATES[node.status],
+            "pg_status": node.pg_status,
+            "weight": node.weight,
+            "role": node.role.capitalize(),
+            "pg_role": node.pg_role,
+            "replication_delay": node.lag_bytes if by_time is None else by_time,
+            "replication_state": node.replication_state or "",
+            "replication_sync_state": node.replication_sync_state or "",
+            "last_status_change": local_time(asked, node.status_changed_at),
+        }
+    ]
+
+
+def describe_health_checks(asked, node_id):
+    """pcp_health_check_stats()."""
+    found = health_check_stats(asked.server, int(node_id))._asdict()
+    renamed = {
+        "host": found.pop("hostname"),
+        "max_health_check_duration": found.pop("max_duration_ms"),
+        "min_health_check_duration": found.pop("min_duration_ms"),
+        "average_health_check_duration": found.pop("average_duration_ms"),
+    }
+    return [dict(found, **renamed)]
+
+
+def list_parameters(asked):
+    """pcp_pool_status()."""
+    return [
+        {"item": row.name, "value": row.value, "description": row.description}
+        for row in pool_status(asked.server)
+    ]
+
+
+def list_processes(asked):
+    """pcp_proc_info(). All columns are text, as Pgpool-II sends them."""
+    return [process_row(process) for process in pool_processes(asked.server)]
+
+
+def process_row(process):
+    """Return the row of one pooled connection; what a release does not tell is empty."""
+    row = process._asdict()
+    row.update(
+        start_time=process.process_start_time,
+        major=process.majorversion,
+        minor=process.minorversion,
+        connected=int(process.is_connected),
+        load_balance_node=None
+        if process.is_load_balance_node is None
+        else int(process.is_load_balance_node),
+    )
+    return {name: "" if value is None else str(value) for name, value in row.items()}
+
+
+def count_processes(asked):
+    """pcp_proc_count()."""
+    pids = child_pids(asked.server)
+    return [{"process_count": len(pids), "pids": pids}]
+
+
+def list_watchdog_nodes(asked):
+    """pcp_watchdog_info()."""
+    cluster = watchdog_info(asked.server)
+    return [
+        {
+            "node_id": node.node_id,
+            "node_name": node.name,
+            "host": node.host,
+            "delegate_ip": node.delegate_ip,
+            "wd_port": node.wd_port,
+            "pgpool_port": node.pgpool_port,
+            "state": node.state_name,
+            "priority": node.priority,
+            "membership": node.membership_name,
+            "is_leader": node.name == cluster.leader_name,
+            "quorum": cluster.quorum,
+            "alive_nodes": cluster.alive_node_count,
+            "nodes_for_quorum": cluster.nodes_required_for_quorum,
+            "vip_is_up": cluster.is_escalated,
+        }
+        for node in cluster.nodes
+    ]
+
+
+def attach(asked, node_id):
+    """pcp_attach_node()."""
+    order(asked.server, attach_node(int(node_id)))
+    return [{"node_attached": True}]
+
+
+def detach(asked, node_id, gracefully):
+    """pcp_detach_node()."""
+    request = detach_node(int(node_id), gracefully=is_true(gracefully))
+    server = patient(asked) if is_true(gracefully) else asked.server
+    order(server, request)
+    return [{"node_detached": True}]
+
+
+def promote_one(asked, node_id, gracefully, switchover):
+    """pcp_promote_node()."""
+    promote(
+        patient(asked) if is_true(gracefully) else asked.server,
+        int(node_id),
+        gracefully=is_true(gracefully),
+        switchover=is_true(switchover),
+    )
+    return [{"node_promoted": True}]
+
+
+def recover_one(asked, node_id):
+    """pcp_recovery_node(). Each line of the recovery in the log of Pgpool-II becomes a NOTICE."""
+    told = []
+
+    def tell(notice):
+        told.append(notice)
+        interrupt = asked.caller.notice(notice.message)
+        if interrupt is not None:
+            raise interrupt
+
+    within_s = seconds_of(asked.caller, RECOVERY_TIMEOUT, 0.0)
+    try:
+        recover(asked.server, int(node_id), tell, within_s or None)
+    except Failure as interrupt:
+        raise it_goes_on(interrupt, node_id) if told else interrupt
+    except PcpError as error:
+        raise it_goes_on(error, node_id) if told and error.answer is None else error
+    return [{"node_recovered": True}]
+
+
+def it_goes_on(end, node_id):
+    """Return the failure of a call that leaves a recovery behind."""
+    return Failure(
+        end.message,
+        detail="The recovery of node %s goes on without this call, for PCP cannot cancel it."
+        % node_id,
+        hint='Use "pgpool-recovery cancel %s", or on the primary pg_cancel_backend() for the '
+        "session that runs pgpool_recovery()." % node_id,
+        sqlstate=end.sqlstate,
+    )
+
+
+def reload_all(asked, cluster):
+    """pcp_reload_config()."""
+    order(asked.server, reload_config(cluster=is_true(cluster)))
+    return [{"config_reloaded": True}]
+
+
+def stop(asked, mode, cluster):
+    """pcp_stop_pgpool(). Pgpool-II may end before it has answered."""
+    try:
+        order(asked.server, stop_pgpool(mode, cluster=is_true(cluster)))
+    except PcpError as error:
+        if error.sqlstate != CONNECTION_LOST or not has_gone(asked):
+            raise
+    return [{"pgpool_stopped": True}]
+
+
+FUNCTIONS = {
+    "pcp_node_count": count_nodes,
+    "pcp_node_info": describe_node,
+    "pcp_health_check_stats": describe_health_checks,
+    "pcp_pool_status": list_parameters,
+    "pcp_proc_info": list_processes,
+    "pcp_proc_count": count_processes,
+    "pcp_watchdog_info": list_watchdog_nodes,
+    "pcp_attach_node": attach,
+    "pcp_detach_node": detach,
+    "pcp_promote_node": promote_one,
+    "pcp_recovery_node": recover_one,
+    "pcp_reload_config": reload_all,
+    "pcp_stop_pgpool": stop,
+}
+
+
+def patient(asked):
+    """Return a server whose answer is waited for until all clients have left.
+
+    Pgpool-II itself waits for them for no longer than its recovery_timeout, but up to 4.4 it may
+    then wait for itself, for ever.
+    """
+    within_s = seconds_of(asked.caller, RECOVERY_TIMEOUT, CLIENTS_LEAVE_S)
+    return asked.server._replace(limits=asked.server.limits._replace(answer_s=within_s or None))
+
+
+def has_gone(asked):
+    """Say whether nobody listens there any more, or soon."""
+    for _ in range(LOOKS):
+        try:
+            node_count(asked.server)
+        except PcpError as error:
+            if error.sqlstate == CANNOT_CONNECT:
+                return True
+        raise_interrupt(asked.caller)
+        time.sleep(LOOK_EVERY_S)
+    return False
+
+
+def is_true(text):
+    """Say what a boolean is that came as text."""
+    return text == "true"
+
+
+def local_time(asked, epoch):
+    """Return a time, seconds since 1970, in the time zone of the session."""
+    if epoch is None:
+        return None
+    query = "select to_timestamp($1)::timestamp::text as time"
+    return asked.caller.query("time", query, ["float8"], [epoch])[0]["time"]

@@ -1,0 +1,99 @@
+-- Every function for users is called with the rights of its caller, and so are these two; they look
+-- for themselves whether he may call the function whose name they are given.
+CREATE FUNCTION _pgpool_adm_call(function text, arguments text[])
+RETURNS @extschema@._pgpool_adm_outcome
+LANGUAGE pgpool_adm_python
+SET search_path = pg_catalog, pg_temp
+AS $python$
+{{ python call_function(plpy, SD, GD, '@extschema@', function, arguments) }}
+$python$;
+
+-- The user mapping that applies to a caller, with its password: it is handed on in the memory of the
+-- session and never a value of SQL. Without a call that waits for it nothing is read.
+CREATE FUNCTION _pgpool_adm_read_mapping() RETURNS void
+LANGUAGE pgpool_adm_python SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $python$
+{{ python read_mapping(plpy, SD, GD) }}
+$python$;
+
+-- The rows of an answer. PostgreSQL writes the statement that fails into its log; not when it holds a
+-- password, and for that alone this function has its owner's rights.
+CREATE FUNCTION _pgpool_adm_answer(outcome @extschema@._pgpool_adm_outcome, has_password boolean)
+RETURNS jsonb
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF outcome.sqlstate IS NOT NULL AND has_password THEN
+        PERFORM set_config('log_min_error_statement', 'panic', true);
+    END IF;
+    PERFORM @extschema@._pgpool_adm_finish(outcome);
+    RETURN outcome.document::jsonb;
+END
+$$;
+
+-- The functions for users: the first seven only look. Each has two forms, with the address and the
+-- login, and with the name of a foreign server.
+
+{{ row pcp_node_count(): number of nodes in pgpool.conf
+    node_count integer }}
+
+{{ row pcp_node_info(node_id integer): what Pgpool-II knows about a node
+    host text, port integer, status text, pg_status text, weight float4, role text,
+    pg_role text, replication_delay bigint, replication_state text, replication_sync_state text,
+    last_status_change timestamp }}
+
+{{ row pcp_health_check_stats(node_id integer): what the health checks of a node found
+    node_id integer, host text, port integer, status text, role text,
+    last_status_change timestamp, total_count bigint, success_count bigint, fail_count bigint,
+    skip_count bigint, retry_count bigint, average_retry_count float4, max_retry_count bigint,
+    max_health_check_duration bigint, min_health_check_duration bigint,
+    average_health_check_duration float4, last_health_check timestamp,
+    last_successful_health_check timestamp, last_skip_health_check timestamp,
+    last_failed_health_check timestamp }}
+
+{{ rows pcp_pool_status(): configuration with which Pgpool-II runs
+    item text, value text, description text }}
+
+{{ rows pcp_proc_info(): pooled connections of all child processes
+    database text, username text, start_time text, client_connection_count text, major text,
+    minor text, backend_connection_time text, client_connection_time text,
+    client_idle_duration text, client_disconnection_time text, pool_counter text,
+    backend_pid text, connected text, pid text, backend_id text, status text,
+    load_balance_node text, client_host text, client_port text, statement text }}
+
+{{ row pcp_proc_count(): number of child processes, and their process ids
+    process_count integer, pids integer[] }}
+
+{{ rows pcp_watchdog_info(): watchdog cluster as this Pgpool-II sees it
+    node_id integer, node_name text, host text, delegate_ip text, wd_port integer,
+    pgpool_port integer, state text, priority integer, membership text, is_leader boolean,
+    quorum text, alive_nodes integer, nodes_for_quorum integer, vip_is_up boolean }}
+
+-- What changes something. What Pgpool-II only queues has happened when pcp_node_info() shows it.
+
+{{ row pcp_attach_node(node_id integer): have a node attached
+    node_attached boolean }}
+
+{{ row pcp_detach_node(node_id integer, gracefully boolean): have a node detached, at once or when all clients have left
+    node_detached boolean }}
+
+{{ row pcp_promote_node(node_id integer, gracefully boolean, switchover boolean): have a node promoted: with a switchover, or in the eyes of Pgpool-II alone
+    node_promoted boolean }}
+
+{{ row pcp_recovery_node(node_id integer): recover a node online, and wait until that has ended
+    node_recovered boolean }}
+
+{{ row pcp_reload_config(cluster boolean): have pgpool.conf read again, here or in the watchdog cluster
+    config_reloaded boolean }}
+
+{{ row pcp_stop_pgpool(mode text, cluster boolean): stop Pgpool-II, here or in the watchdog cluster
+    pgpool_stopped boolean }}
+
+GRANT EXECUTE ON FUNCTION
+    _pgpool_adm_call(text, text[]),
+    _pgpool_adm_read_mapping(),
+    _pgpool_adm_answer(_pgpool_adm_outcome, boolean),
+    _pgpool_adm_finish(_pgpool_adm_outcome)
+TO PUBLIC;

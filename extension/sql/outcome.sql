@@ -1,0 +1,43 @@
+-- What a call came to: PL/Python returns it as a row and PL/pgSQL raises it, so that an expected
+-- failure shows neither a "plpy.Error:" prefix nor a Python traceback.
+CREATE TYPE _{{ extension }}_outcome AS (
+    result boolean,
+    sqlstate text,
+    message text,
+    detail text,
+    hint text,
+    document text
+);
+
+CREATE FUNCTION _{{ extension }}_finish(outcome @extschema@._{{ extension }}_outcome)
+RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF outcome.sqlstate IS NULL THEN
+        RETURN outcome.result;
+    END IF;
+    IF outcome.hint IS NOT NULL AND outcome.detail IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = outcome.sqlstate,
+            MESSAGE = outcome.message,
+            DETAIL = outcome.detail,
+            HINT = outcome.hint;
+    ELSIF outcome.hint IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = outcome.sqlstate,
+            MESSAGE = outcome.message,
+            HINT = outcome.hint;
+    ELSIF outcome.detail IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = outcome.sqlstate,
+            MESSAGE = outcome.message,
+            DETAIL = outcome.detail;
+    ELSE
+        RAISE EXCEPTION USING
+            ERRCODE = outcome.sqlstate,
+            MESSAGE = outcome.message;
+    END IF;
+END
+$$;

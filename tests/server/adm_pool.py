@@ -1,0 +1,23 @@
+"""What pgpool_adm asks in these tests: a server of bytes with the answers of any release."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.harness.postgresql import Server
+from tests.unit.pcp.byte_server import Serve, byte_server
+
+
+def create_pgpool_adm(server: Server) -> None:
+    """Create the extension, and a foreign data wrapper, which is not a part of it."""
+    server.execute("CREATE EXTENSION pgpool_adm; CREATE FOREIGN DATA WRAPPER pgpool_fdw;")
+
+
+@contextmanager
+def listening(directory: Path, *turns: Serve) -> Iterator[str]:
+    """Have a server of bytes; yields the arguments that lead there."""
+    socket = directory / ".s.PGSQL.9898"
+    with byte_server(directory, *turns):
+        socket.chmod(0o777)
+        yield f"'{directory}', 9898, 'pgpool', 'any'"
+    socket.unlink(missing_ok=True)

@@ -1,0 +1,201 @@
+"""Calls of pgpool_adm that do not come to their end, and where a password must not show."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event
+
+import psycopg
+import pytest
+
+from tests.harness.postgresql import Server
+from tests.harness.until import until
+from tests.harness.workspace import Workspace
+from tests.server.adm_pool import create_pgpool_adm, listening
+from tests.unit.pcp.byte_server import Client, answering
+from tests.unit.pcp.stream import notice, one
+
+CALLS = ThreadPoolExecutor(max_workers=1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def pool(server: Server) -> Server:
+    """The server with pgpool_adm."""
+    create_pgpool_adm(server)
+    return server
+
+
+@pytest.fixture
+def directory(workspace: Workspace) -> Path:
+    """A directory for the socket of a server of bytes, as short as such a path must be."""
+    return workspace.make_new("pcp-", owner="postgres")
+
+
+class Silence:
+    """A turn that lets a client in, and answers nothing until it leaves."""
+
+    def __init__(self) -> None:
+        self.has_begun = Event()
+
+    def __call__(self, client: Client) -> None:
+        client.let_in()
+        client.request()
+        self.has_begun.set()
+        while client.request()[0] not in ("X", ""):
+            pass
+
+
+def silent_recovery(client: Client) -> None:
+    """Begin with a recovery, and say nothing more until the client leaves."""
+    client.let_in()
+    client.request()
+    client.send(one("a"))
+    client.request()
+    client.send(notice(S="LOG", C="00000", M="starting recovering node 1"))
+    while client.request()[0] not in ("X", ""):
+        pass
+
+
+def test_cancel_ends_a_call(connection: psycopg.Connection, directory: Path) -> None:
+    silence = Silence()
+    with listening(directory, silence) as address:
+        calling = CALLS.submit(connection.execute, f"SELECT pcp_node_count({address})")
+        assert silence.has_begun.wait(10)
+        connection.cancel()
+        error = calling.exception(timeout=10)
+    assert isinstance(error, psycopg.errors.QueryCanceled)
+    assert error.diag.message_primary == "canceling statement due to user request"
+    assert error.diag.message_detail is None
+
+
+def test_statement_timeout_ends_a_call(connection: psycopg.Connection, directory: Path) -> None:
+    connection.execute("SET statement_timeout = '1s'")
+    with (
+        listening(directory, Silence()) as address,
+        pytest.raises(psycopg.errors.QueryCanceled, match="due to statement timeout"),
+    ):
+        connection.execute(f"SELECT pcp_pool_status({address})")
+
+
+def test_end_of_the_session_ends_a_call(
+    pool: Server, connection: psycopg.Connection, directory: Path
+) -> None:
+    silence = Silence()
+    with listening(directory, silence) as address:
+        calling = CALLS.submit(connection.execute, f"SELECT pcp_node_info(0, {address})")
+        assert silence.has_begun.wait(10)
+        pool.execute(f"SELECT pg_terminate_backend({connection.info.backend_pid})")
+        assert isinstance(calling.exception(timeout=10), psycopg.errors.AdminShutdown)
+
+
+def test_setting_limits_the_wait(connection: psycopg.Connection, directory: Path) -> None:
+    connection.execute("SET pgpool_adm.timeout = '500ms'")
+    with (
+        listening(directory, Silence()) as address,
+        pytest.raises(psycopg.OperationalError) as caught,
+    ):
+        connection.execute(f"SELECT pcp_attach_node(0, {address})")
+    assert caught.value.diag.message_primary == (
+        f"Pgpool-II at {directory} did not send its answer in time"
+    )
+    assert caught.value.diag.message_detail == "It was waited for 0.5 seconds."
+
+
+def test_that_limit_is_none_for_a_recovery_which_has_one_of_its_own(
+    connection: psycopg.Connection, directory: Path
+) -> None:
+    connection.execute("SET pgpool_adm.timeout = '50ms'; SET pgpool_adm.recovery_timeout = '1s'")
+    with (
+        listening(directory, silent_recovery) as address,
+        pytest.raises(psycopg.OperationalError, match="did not send its answer in time") as caught,
+    ):
+        connection.execute(f"SELECT pcp_recovery_node(1, {address})")
+    assert (caught.value.diag.message_detail or "").startswith("The recovery of node 1 goes on")
+
+
+def test_cancelled_recovery_is_said_to_go_on(
+    connection: psycopg.Connection, directory: Path
+) -> None:
+    with listening(directory, silent_recovery) as address:
+        told: list[str] = []
+
+        def call() -> None:
+            connection.add_notice_handler(lambda line: told.append(str(line.message_primary)))
+            connection.execute(f"SELECT pcp_recovery_node(1, {address})")
+
+        calling = CALLS.submit(call)
+        until(lambda: told == ["starting recovering node 1"], within_s=10, what="its first line")
+        connection.cancel()
+        error = calling.exception(timeout=10)
+    assert isinstance(error, psycopg.errors.QueryCanceled)
+    assert error.diag.message_detail == (
+        "The recovery of node 1 goes on without this call, for PCP cannot cancel it."
+    )
+    assert "pgpool-recovery cancel 1" in (error.diag.message_hint or "")
+
+
+def test_rows_come_whole_in_every_encoding(pool: Server, directory: Path) -> None:
+    """What the database has no character for is a question mark."""
+    parameters = b"b" + (4 + 9 + 1 + 4).to_bytes(4, "big") + b"ArraySize\0" + (1).to_bytes(4, "big")
+    row = ("ProcessConfig", "délai", 'a "b" \\ \n', "\u4e16")
+    text = b"".join(word.encode() + b"\0" for word in row)
+    answer = parameters + b"b" + (4 + len(text)).to_bytes(4, "big") + text + one("b")
+    for encoding, expected in (
+        ("UTF8", ("délai", 'a "b" \\ \n', "\u4e16")),
+        ("LATIN1", ("d?lai", 'a "b" \\ \n', "?")),
+    ):
+        name = f"in_{encoding.lower()}"
+        pool.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}' LOCALE 'C'")
+        pool.execute("CREATE EXTENSION pgpool_adm", database=name)
+        with (
+            listening(directory, answering("B", b"", answer)) as address,
+            psycopg.connect(pool.conninfo(dbname=name), autocommit=True) as connection,
+        ):
+            found = connection.execute(f"SELECT * FROM pcp_pool_status({address})").fetchall()
+        assert found == [expected]
+        pool.execute(f"DROP DATABASE {name}")
+
+
+def test_password_of_a_failed_call_is_not_in_the_log(
+    pool: Server, connection: psycopg.Connection
+) -> None:
+    with pytest.raises(psycopg.OperationalError) as caught:
+        connection.execute("SELECT 1 AS marker_1, pcp_node_count('/nowhere', 1, 'u', 's3cret-1')")
+    assert "s3cret-1" not in str(caught.value)
+    with pytest.raises(psycopg.OperationalError):
+        connection.execute("SELECT pcp_node_count('/nowhere', 2, %s, %s)", ("u", "s3cret-2"))
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        connection.execute("SELECT 1 / 0 AS marker_2")
+    log = pool.log_text()
+    assert "could not connect to Pgpool-II at /nowhere" in log
+    assert "marker_2" in log, "statements that fail are not in the log at all"
+    assert "marker_1" not in log
+    assert "s3cret" not in log
+
+
+def test_password_of_a_user_mapping_is_in_no_log(
+    pool: Server, connection: psycopg.Connection, directory: Path
+) -> None:
+    """Whatever is logged: statements, nested ones too, their parameters and plans."""
+    pool.execute(
+        f"CREATE SERVER logged FOREIGN DATA WRAPPER pgpool_fdw OPTIONS (host '{directory}')"
+    )
+    mapping = "CREATE USER MAPPING FOR PUBLIC SERVER logged OPTIONS (user 'u', password '{}')"
+    pool.execute(mapping.format("s3cret-3"))
+    connection.execute("LOAD 'auto_explain'")
+    for name, value in {
+        "log_statement": "all",
+        "log_min_duration_statement": "0",
+        "log_parameter_max_length_on_error": "-1",
+        "auto_explain.log_min_duration": "0",
+        "auto_explain.log_nested_statements": "on",
+        "auto_explain.log_verbose": "on",
+        "client_min_messages": "error",
+    }.items():
+        connection.execute(f"SET {name} = '{value}'")
+    before = len(pool.log_text())
+    with listening(directory, answering("L", b"", one("l", 2))):
+        row = connection.execute("SELECT pcp_node_count('logged')").fetchone()
+    assert row == (2,)
+    log = pool.log_text()[before:]
+    assert "_pgpool_adm_read_mapping" in log, "nested statements are not in the log"
+    assert "s3cret" not in log
