@@ -133,7 +133,7 @@ def see_following(
 
     timeout = settings.timeout
     expected = Expected(plan.target_name, step.slot_name, timeout.streaming_s, timeout.catch_up_s)
-    if not wait_until_following(connection, expected, ask, read_log):
+    if not wait_until_following(connection, expected, ask, read_log, agent.check):
         emit(Said("primary", f"{plan.target_name} streams, and has not caught up yet"))
 
 

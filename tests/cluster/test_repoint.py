@@ -1,14 +1,19 @@
 """A standby that runs is led to another primary by a reload: its clients go on reading."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 
+from tests.check.ask import plan
 from tests.cluster.site import assert_recovered, on_hosts, settings, slot_of
 from tests.cluster.test_ladder import methods
 from tests.faults.call import Call
+from tests.faults.test_in_place import kill_agent
 from tests.harness.cluster import Cluster, ClusterPlan, RecoveryError
+from tests.harness.pgpool import PcpError
 from tests.harness.postgresql import Server
 from tests.harness.product import Product
 from tests.harness.template import REPLICATION_USER
@@ -69,10 +74,28 @@ def open_session(node: Server) -> Witness:
     return witness(node)
 
 
+def primary_of(cluster: Cluster) -> Server:
+    """Return the primary; Pgpool-II begins its PCP process anew after each failback."""
+    return until(
+        lambda: cluster.primary, within_s=20, what="a primary", tolerating=(PcpError, LookupError)
+    )
+
+
+def detach(cluster: Cluster, node_id: int) -> None:
+    """Tell Pgpool-II that a node is down, unless it knows."""
+    info = until(
+        lambda: cluster.pgpool.node_info(node_id),
+        within_s=20,
+        what="Pgpool-II to answer",
+        tolerating=(PcpError,),
+    )
+    if info.is_attached:
+        cluster.pgpool.detach_node(node_id)
+
+
 def recover(cluster: Cluster, node_id: int) -> str:
     """Recover a node that Pgpool-II has to be told to be down; return what pgpool.log says."""
-    if cluster.pgpool.node_info(node_id).is_attached:
-        cluster.pgpool.detach_node(node_id)
+    detach(cluster, node_id)
     before = len(cluster.pgpool.log_text())
     with cluster.load(name=f"load_{before}", through_pgpool=False) as load:
         cluster.recover(node_id)
@@ -95,10 +118,15 @@ def test_standby_of_a_primary_that_died_follows_the_new_one(cluster: Cluster) ->
     """Its server runs on, and so does a session on it; the dead primary is left as it is."""
     node = cluster.node(2)
     before = open_session(node)
-    old = cluster.primary
+    old = primary_of(cluster)
     new = cluster.fail_over()
     assert new.node_id == 1
+    detach(cluster, 2)
+    said = plan(cluster, 2)
+    assert (said["method"], said["target_runs"], said["target_streams"]) == ("repoint", True, False)
+    assert witness(node) == before
     log = recover(cluster, 2)
+    assert all(sentence in log for sentence in said["sentences"][1:]), (said, log)
     assert methods(log) == ["repoint"], log
     assert "not attach: node 2 is not known to stream from this primary" in log
     assert witness(node) == before
@@ -106,8 +134,42 @@ def test_standby_of_a_primary_that_died_follows_the_new_one(cluster: Cluster) ->
     recover(cluster, old.node_id)
 
 
+def test_begin_of_a_record_that_the_dead_primary_was_sending(cluster: Cluster) -> None:
+    """All standbys have it, and who is promoted leaves the timeline before it."""
+    old, node = primary_of(cluster), cluster.node(2)
+    assert old.node_id == 1
+    before = witness(node)
+    begin = old.wal_position()
+    cluster.host(1).shape(4)
+    old.machine.spawn(
+        [
+            *(old.installation.program("psql"), "-X", "-d", "postgres", "-c"),
+            f"SELECT pg_logical_emit_message(false, 'large', repeat('x', {8 * 2**20}))",
+        ],
+        log=old.machine.home / "large.out",
+        env={"PGHOST": str(old.machine.socket_directory)},
+    )
+    for standby in (cluster.node(0), node):
+        until(partial(has_received, standby, 300000, begin), within_s=30, what="a part of it")
+    new = cluster.fail_over()
+    cluster.host(1).shape(None)
+    assert new.node_id == 0
+    received, replayed = node.sql(
+        "SELECT pg_last_wal_receive_lsn(), pg_last_wal_receive_lsn() > pg_last_wal_replay_lsn()"
+    )[0]
+    assert replayed == "t", received
+    assert methods(recover(cluster, 2)) == ["repoint"]
+    assert witness(node) == before
+    recover(cluster, old.node_id)
+
+
+def has_received(standby: Server, count: int, since: str) -> bool:
+    query = f"SELECT pg_wal_lsn_diff(pg_last_wal_receive_lsn(), '{since}') > {count}"
+    return standby.sql(query) == [("t",)]
+
+
 def test_standby_of_a_standby_on_the_same_timeline(cluster: Cluster) -> None:
-    node, upstream = cluster.node(2), cluster.node(0)
+    node, upstream = cluster.node(2), cluster.node(1)
     make_follow(node, upstream)
     before = witness(node)
     assert methods(recover(cluster, 2)) == ["repoint"]
@@ -115,17 +177,17 @@ def test_standby_of_a_standby_on_the_same_timeline(cluster: Cluster) -> None:
 
 
 def test_what_it_has_received_the_new_primary_has_not(cluster: Cluster) -> None:
-    """Node 0 is promoted, and has not what the other standby has."""
-    old, node = cluster.primary, cluster.node(2)
-    assert old.node_id == 1
+    """Node 1 is promoted, and has not what the other standby has."""
+    old, node = primary_of(cluster), cluster.node(2)
+    assert old.node_id == 0
     cluster.host(0).cut(cluster.host(1))
     old.execute("CREATE TABLE only_there AS SELECT generate_series(1, 1000)")
     until(lambda: node.sql("SELECT to_regclass('only_there')") != [("",)], within_s=20, what="it")
     new = cluster.fail_over()
-    assert new.node_id == 0
+    assert new.node_id == 1
     cluster.host(0).mend(cluster.host(1))
     before = witness(node)
-    cluster.pgpool.detach_node(2)
+    detach(cluster, 2)
     with pytest.raises(RecoveryError, match="server of node 2 is running"):
         cluster.recover(2)
     said = cluster.pgpool.log_text()
@@ -144,12 +206,12 @@ def witness_is_gone(node: Server, before: Witness) -> bool:
 
 def test_standby_that_does_not_come_to_stream_is_led_back(cluster: Cluster) -> None:
     """Its startup process stands still, so that nobody starts another WAL receiver."""
-    primary, node, upstream = cluster.primary, cluster.node(2), cluster.node(1)
+    primary, node, upstream = primary_of(cluster), cluster.node(2), cluster.node(0)
     make_follow(node, upstream)
     before = node.sql("SELECT name, setting FROM pg_settings WHERE name LIKE 'primary%'")
     primary.drop_slot(slot_of(2))
     slots = primary.slots()
-    cluster.pgpool.detach_node(2)
+    detach(cluster, 2)
     signal_startup(node, "STOP")
     with settings(cluster, IMPATIENT):
         call = Call(primary, node, "led_back")
@@ -169,3 +231,83 @@ def test_standby_that_does_not_come_to_stream_is_led_back(cluster: Cluster) -> N
 def signal_startup(node: Server, name: str) -> None:
     ((pid,),) = node.sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'startup'")
     node.machine.run(["kill", f"-{name}", pid], user="root")
+
+
+def test_agent_that_is_killed_after_it_has_led_the_server(cluster: Cluster) -> None:
+    """The settings stay, the slot is gone; the next recovery completes it."""
+    primary, node, upstream = primary_of(cluster), cluster.node(2), cluster.node(0)
+    make_follow(node, upstream)
+    primary.drop_slot(slot_of(2))
+    detach(cluster, 2)
+    signal_startup(node, "STOP")
+    call = Call(primary, node, "killed")
+    query = f"SELECT 1 FROM pg_settings WHERE setting = '{slot_of(2)}'"
+    until(lambda: node.sql(query), within_s=30, what="the settings to be in force")
+    kill_agent(node)
+    assert "the connection to node 2 was lost" in call.ends(30)
+    assert slot_of(2) not in primary.slots()
+    signal_startup(node, "CONT")
+    before = open_session(node)
+    assert methods(recover(cluster, 2)) == ["repoint"]
+    assert witness(node) == before
+
+
+PAUSED = """
+import pathlib, sys, time
+from pgpool_recovery.config.load import load_settings, settings_file
+from pgpool_recovery.domain.error import RecoveryError
+from pgpool_recovery.domain.event import PlanMade, as_text
+from pgpool_recovery.domain.node import parse_first_stage
+from pgpool_recovery.recovery import recover
+
+def emit(event):
+    print(as_text(event), flush=True)
+    if isinstance(event, PlanMade) and event.method == "repoint":
+        for _ in range(600):
+            if pathlib.Path(sys.argv[1]).exists():
+                return
+            time.sleep(0.1)
+
+try:
+    recover(parse_first_stage(sys.argv[2:], 0), load_settings(settings_file(None)), emit)
+except RecoveryError as error:
+    print(error.message, error.detail, error.target)
+print("ended", flush=True)
+"""
+"""A recovery that waits, between its plan and its first step, until a file is there."""
+
+
+def test_what_it_receives_after_it_was_looked_at(cluster: Cluster, product: Product) -> None:
+    """Its former primary runs on, as where the network fell apart: it comes too far to follow."""
+    old, new, node = primary_of(cluster), cluster.node(0), cluster.node(2)
+    assert old.node_id == 1
+    ended = "SELECT pg_last_wal_receive_lsn()"
+    until(lambda: new.sql(ended) == node.sql(ended), within_s=20, what="both to have the same")
+    new.promote()
+    log, go = new.machine.home / "paused.out", new.machine.home / "go"
+    words = (new.data_directory, node.machine.address, node.data_directory, new.port, 2)
+    with settings(cluster, MAY_STOP + IMPATIENT):
+        new.machine.spawn(
+            [
+                *(product.command_on(new.machine.system).with_name("python"), "-c", PAUSED, go),
+                *map(str, (*words, node.port, new.machine.address)),
+            ],
+            log=log,
+            env={"PGHOST": str(new.machine.socket_directory), "PGPORT": str(new.port)},
+        )
+        read = new.machine.path(log).read_text
+        until(lambda: "plan: repoint" in read(), within_s=30, what="the plan")
+        old.execute("CREATE TABLE too_late AS SELECT generate_series(1, 100000)")
+        until(lambda: node.sql("SELECT to_regclass('too_late')") != [("",)], within_s=20, what="it")
+        new.machine.path(go).touch()
+        until(lambda: "ended" in read(), within_s=90, what="the recovery to end")
+    said = read()
+    assert "repoint failed, what else is possible?" in said, said
+    assert re.search("does not (stream from|follow) the primary", said), said
+    assert "forked off current database system timeline" in said, said
+    assert "stop the server of the target, as the policy allows" in said
+    assert "plan: rewind" in said
+    new.stop()
+    for server in (new, node):
+        cluster.recover(server.node_id)
+        assert_recovered(cluster, server.node_id)

@@ -4,6 +4,7 @@ import os
 import selectors
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -55,7 +56,10 @@ class Conversation:
         self.is_busy = False
         """Whether a request was left without waiting for its answer; no other will be heard."""
         self._received = b""
-        self._pinged = time.monotonic()
+        self._writing = threading.Lock()
+        self._has_ended = threading.Event()
+        self._heart = threading.Thread(target=self._beat, daemon=True)
+        self._heart.start()
 
     def ask(
         self,
@@ -119,7 +123,6 @@ class Conversation:
             while b"\n" not in self._received:
                 if deadline is not None and time.monotonic() > deadline:
                     raise Unreachable(f"the agent of {self.name} does not answer")
-                self._keep_alive()
                 if not selector.select(1.0):
                     on_tick()
                     continue
@@ -130,18 +133,31 @@ class Conversation:
         line, self._received = self._received.split(b"\n", 1)
         return line
 
-    def _keep_alive(self) -> None:
-        if time.monotonic() - self._pinged > HEARTBEAT_S:
-            self._pinged = time.monotonic()
-            self._send(encode_request(Ping()))
+    def check(self) -> None:
+        """Raise Unreachable when the agent is gone, for somebody who waits for something else."""
+        if self._process.poll() is not None:
+            raise self._why_lost()
+
+    def _beat(self) -> None:
+        """Tell the agent that somebody is there, also while the runner waits for the primary.
+
+        Who asks next hears of an agent that is gone.
+        """
+        with suppress(OSError):
+            while not self._has_ended.wait(HEARTBEAT_S):
+                self._write(encode_request(Ping()))
 
     def _send(self, data: bytes) -> None:
-        assert self._process.stdin is not None  # noqa: S101 - it was asked for
         try:
-            self._process.stdin.write(data)
-            self._process.stdin.flush()
+            self._write(data)
         except BrokenPipeError as error:
             raise self._why_lost() from error
+
+    def _write(self, data: bytes) -> None:
+        assert self._process.stdin is not None  # noqa: S101 - it was asked for
+        with self._writing:
+            self._process.stdin.write(data)
+            self._process.stdin.flush()
 
     def _why_lost(self) -> RecoveryError:
         """Return the failure of an agent that is gone, in the words of ssh or of its own end."""
@@ -175,7 +191,8 @@ class Conversation:
     def close(self) -> None:
         """End the conversation: the agent takes back what is not finished, and ends."""
         assert self._process.stdin is not None  # noqa: S101 - it was asked for
-        with suppress(BrokenPipeError):  # It may be gone already.
+        self._has_ended.set()
+        with suppress(BrokenPipeError), self._writing:  # It may be gone already.
             self._process.stdin.close()
         try:
             self._process.wait(FAREWELL_S)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pgpool_recovery.domain.event import Event
-from pgpool_recovery.domain.wal import TimelineId
+from pgpool_recovery.domain.wal import History, TimelineId
 from pgpool_recovery.plan.facts import Conninfo, RelationSegment
 from pgpool_recovery.plan.step import Incremental, TargetStep
 from pgpool_recovery.ssh.command import SshSettings
@@ -146,12 +146,15 @@ class AbortIncremental:
 class AskRunning:
     """Return what the server of a data directory says of itself while it runs; changes nothing.
 
-    `dbname` and `user` are those of the stage commands' login to their own server.
+    `dbname` and `user` are those of the stage commands' login to their own server. `history` is the
+    primary's; without one nobody looks at the records that were received.
     """
 
     data_directory: str
     dbname: str
     user: str | None
+    bin_directory: str | None = None
+    history: History | None = None
 
 
 @dataclass(frozen=True)

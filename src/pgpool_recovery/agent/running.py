@@ -5,18 +5,28 @@ import re
 import signal
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from pgpool_recovery.agent.pidfile import read_pid_file
-from pgpool_recovery.agent.program import Stop
+from pgpool_recovery.agent.program import Stop, run
 from pgpool_recovery.agent.protocol import AskRunning
 from pgpool_recovery.domain.error import RecoveryError, Undone, Unreachable
-from pgpool_recovery.domain.wal import History, Lsn, TimelineId, parse_history, parse_lsn
+from pgpool_recovery.domain.wal import (
+    History,
+    Lsn,
+    TimelineId,
+    lsn_text,
+    parse_history,
+    parse_lsn,
+)
 from pgpool_recovery.plan.facts import Conninfo
 from pgpool_recovery.plan.running import RELOADED, Running, RunningServer, Silent
 from pgpool_recovery.postgres.connection import Connection, connect
 
 CONNECT_TIMEOUT_S = 5
+NO_RECORD = "could not find a valid record"
+"""What pg_waldump says, in the language C, when no whole record begins at a position or later."""
 NAME = "the server"
 RELOAD_S = 30.0
 """How long a reload may take; it is a matter of milliseconds on a host that does anything."""
@@ -25,7 +35,7 @@ HISTORY_FILE = re.compile(r"([0-9A-F]{8})\.history")
 WAL_FILE = re.compile(r"([0-9A-F]{8})[0-9A-F]{16}(\.partial)?")
 
 
-def ask_running(request: AskRunning) -> Running:
+def ask_running(request: AskRunning, stop: Stop) -> Running:
     """Return what the server of a data directory says of itself."""
     data = Path(request.data_directory).resolve()
     own = read_pid_file(data)
@@ -35,9 +45,10 @@ def ask_running(request: AskRunning) -> Running:
     login = {"host": own.host, "port": str(own.port), "dbname": request.dbname, **user}
     try:
         with connect(login, timeout_s=CONNECT_TIMEOUT_S, name=NAME) as connection:
-            return _said(connection, login, data)
+            said = _said(connection, login, data)
     except RecoveryError as error:
         return Silent(error.detail or error.message)
+    return replace(said, is_torn=_is_torn(said, request, data, stop))
 
 
 def _said(connection: Connection, login: Conninfo, data: Path) -> RunningServer:
@@ -54,6 +65,7 @@ def _said(connection: Connection, login: Conninfo, data: Path) -> RunningServer:
         receiving=receiving,
         received=_lsn(row["received"]),
         replayed=_lsn(row["replayed"]),
+        is_torn=False,
         recovery_target_timeline=row["recovery_target_timeline"],
         sources=row["sources"],
     )
@@ -75,6 +87,23 @@ def _histories(data: Path, since: TimelineId) -> Iterator[History]:
         match = HISTORY_FILE.fullmatch(entry.name)
         if match and int(match[1], 16) >= since:
             yield parse_history(entry.read_text(), TimelineId(int(match[1], 16)))
+
+
+def _is_torn(said: RunningServer, request: AskRunning, data: Path, stop: Stop) -> bool:
+    """Say whether what it has past the point where the primary left its timeline is no record.
+
+    A primary that dies while it sends a large record, or a page of many small ones, leaves the
+    begin of one on all of its standbys. Who is promoted leaves the timeline before that.
+    """
+    history, received, replayed = request.history, said.received, said.replayed
+    if request.bin_directory is None or history is None or received is None or replayed is None:
+        return False
+    left = history.end_of(said.timeline) if said.timeline in history.timelines else None
+    if left is None or not replayed <= left < received:
+        return False
+    argv = [f"{request.bin_directory}/pg_waldump", "--path", str(data / "pg_wal"), "--limit", "1"]
+    argv += ["--timeline", str(said.timeline), "--start", lsn_text(left)]
+    return NO_RECORD in run(argv, stop).output
 
 
 def reload(data: Path) -> None:

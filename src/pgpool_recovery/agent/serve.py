@@ -149,7 +149,7 @@ class Agent:
             case ReadBase():
                 return read_local_wal(request, self._stop)
             case AskRunning():
-                return ask_running(request)
+                return ask_running(request, self._stop)
             case FindLog():
                 return find_log(request, self._stop)
             case StopServer():

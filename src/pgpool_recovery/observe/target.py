@@ -59,7 +59,9 @@ def observe_target(
         segment_bytes=1 if primary.wal is None else primary.wal.segment_bytes,
     )
     target = agent.ask(wanted, TargetFacts, timeout_s=patience)
-    running = None if target.server_pid is None else ask_running(agent, target, settings)
+    running = None
+    if target.server_pid is not None:
+        running = ask_running(agent, primary, target, settings)
     if target.server_pid is not None and primary.wal is not None:
         # It has replayed what was written since the primary was asked, and is not ahead of it.
         primary = replace(primary, wal=read_wal(connection))
@@ -94,10 +96,18 @@ def observe_target(
     return replace(facts, rewind_logins=rewind_logins)
 
 
-def ask_running(agent: Conversation, target: TargetFacts, settings: Settings) -> Running:
+def ask_running(
+    agent: Conversation, primary: PrimaryFacts, target: TargetFacts, settings: Settings
+) -> Running:
     """Return what the target's server says of itself; the login is as that to the own server."""
     own = settings.primary
-    asked = AskRunning(target.data.path, own.dbname, own.user)
+    asked = AskRunning(
+        data_directory=target.data.path,
+        dbname=own.dbname,
+        user=own.user,
+        bin_directory=target.bin_directory,
+        history=None if primary.wal is None else primary.wal.history,
+    )
     said: Running = agent.ask(asked, Running, timeout_s=settings.agent.answer_s)  # type: ignore[arg-type]
     return said
 

@@ -170,10 +170,13 @@ def _reject_wal(situation: Situation, running: RunningServer) -> list[Rejection]
 
 
 def _end(running: RunningServer) -> Lsn:
-    """Return how far it came: replay may be ahead of what was received in this stream."""
+    """Return how far it came, or will come by itself: up to the last whole record.
+
+    Replay may be ahead of what was received in this stream.
+    """
     if running.received is None or running.replayed is None:
         raise ValueError("nobody knows how far it came")
-    return max(running.received, running.replayed)
+    return running.replayed if running.is_torn else max(running.received, running.replayed)
 
 
 def _needed_segment(situation: Situation, running: RunningServer) -> int:

@@ -15,7 +15,9 @@ class RunningServer:
     `timeline` is the newest of which it has WAL, `histories` what it has of that and of newer ones.
     `receiving` is the timeline on which it streams now. `received` and `replayed` are how far it
     came: the first is not known before it has replayed all the WAL that it had when it started.
-    `sources` says for each setting of `RELOADED` that its user may see where the value comes from.
+    `is_torn`: what it has received past the point where the primary left that timeline is no whole
+    record, so that replay can never pass that point. `sources` says for each setting of `RELOADED`
+    that its user may see where the value comes from.
     """
 
     login: dict[str, str]
@@ -26,6 +28,7 @@ class RunningServer:
     receiving: TimelineId | None
     received: Lsn | None
     replayed: Lsn | None
+    is_torn: bool
     recovery_target_timeline: str
     sources: dict[str, str]
 

@@ -14,7 +14,11 @@ from pgpool_recovery.verify.streaming import TICK_S, Expected, wait_until_stream
 
 
 def wait_until_following(
-    connection: Connection, expected: Expected, ask: Callable[[], Running], log: Callable[[], str]
+    connection: Connection,
+    expected: Expected,
+    ask: Callable[[], Running],
+    log: Callable[[], str],
+    on_tick: Callable[[], None],
 ) -> bool:
     """Wait until it streams by its slot, on the primary's timeline; say whether it has caught up.
 
@@ -26,7 +30,7 @@ def wait_until_following(
     soon = replace(expected, catch_up_s=min(expected.begin_s, expected.catch_up_s))
     has_caught_up = True
     try:
-        wait_until_streaming(connection, soon, log)
+        wait_until_streaming(connection, soon, log, on_tick)
     except NotStreaming:
         raise
     except Unverified:

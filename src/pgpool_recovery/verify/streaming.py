@@ -26,13 +26,17 @@ class Expected:
 
 
 def wait_until_streaming(
-    connection: Connection, expected: Expected, read_log: Callable[[], str]
+    connection: Connection,
+    expected: Expected,
+    read_log: Callable[[], str],
+    on_tick: Callable[[], None] = lambda: None,
 ) -> None:
     """Wait until the standby has replayed what the primary has written by now.
 
     Only its own standby can use the slot, and it does when the settings that were written for it
     are those that the server follows. A position is on the primary's timeline: who has replayed it
-    is on that one as well. Raises Unverified with what is missing and the end of the standby's log.
+    is on that one as well. `on_tick` is called while it is waited for. Raises Unverified with what
+    is missing and the end of the standby's log.
     """
     position = lsn_text(read_wal(connection).written)
     began = time.monotonic()
@@ -47,6 +51,7 @@ def wait_until_streaming(
         patience = expected.begin_s if standby is None else expected.catch_up_s
         if time.monotonic() - began > patience:
             raise _missing(expected, standby, position, patience, read_log())
+        on_tick()
         time.sleep(TICK_S)
 
 

@@ -261,6 +261,7 @@ def _running(words: ServerWords | None) -> Running:
         receiving=None,
         received=words.received if words.all_replayed else None,
         replayed=words.replayed,
+        is_torn=words.torn,
         recovery_target_timeline=words.recovery_target_timeline,
         sources={
             name: words.sources.get(name, "configuration file")

@@ -184,7 +184,8 @@ class ServerWords:
     """What the target's server says while it runs; `unseen` are settings that its user cannot see.
 
     `all_replayed`: it has replayed all that it had when it was started, so that it knows how much
-    it has received. `sources` are those of pg_settings.
+    it has received. `torn`: no whole record begins where the primary left its timeline. `sources`
+    are those of pg_settings.
     """
 
     in_recovery: bool = True
@@ -193,6 +194,7 @@ class ServerWords:
     received: Lsn = REPLAYED.lsn
     replayed: Lsn = REPLAYED.lsn
     all_replayed: bool = True
+    torn: bool = False
     histories: tuple[HistoryWords, ...] = ()
     recovery_target_timeline: str = "latest"
     sources: dict[str, str] = field(default_factory=dict)
