@@ -62,6 +62,7 @@ def recover(request: RecoveryRequest, settings: Settings, emit: Emit) -> Plan:
                 facts = observe_target(connection, agent, request, primary, settings)
                 plan = make_plan(target, facts, settings.policy, failed)
                 if not isinstance(plan, Plan) and server.stop_if_allowed(facts, failed):
+                    say_asides(plan, emit)
                     continue
                 if depends_on_link(plan, target):
                     link = measure_link(agent, timeout_s=settings.agent.answer_s)
@@ -85,6 +86,13 @@ def recover(request: RecoveryRequest, settings: Settings, emit: Emit) -> Plan:
                     emit(Said("runner", f"{plan.method} failed, what else is possible?"))
     emit(Finished("ready to be started", time.monotonic() - began))
     return plan
+
+
+def say_asides(reasons: tuple[Rejection, ...], emit: Emit) -> None:
+    """Say why a server could not go on running: of one that is stopped no plan says that."""
+    for reason in reasons:
+        if reason.is_aside:
+            emit(Said("runner", reason.message))
 
 
 def depends_on_link(plan: Plan | tuple[Rejection, ...], target: Target) -> bool:

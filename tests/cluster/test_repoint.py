@@ -196,6 +196,7 @@ def test_what_it_has_received_the_new_primary_has_not(cluster: Cluster) -> None:
     with settings(cluster, MAY_STOP):
         log = recover(cluster, 2)
     assert methods(log) == ["rewind"], log
+    assert "runner: not repoint: node 2 has received WAL that the primary has not" in log
     assert witness_is_gone(node, before)
     recover(cluster, old.node_id)
 

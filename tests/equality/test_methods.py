@@ -19,6 +19,7 @@ from tests.harness.gap_piece import TABLESPACES
 from tests.harness.postgresql import Server
 from tests.harness.product import Product
 from tests.harness.proof import assert_equal
+from tests.harness.until import until
 from tests.harness.wal import remove_wal_for
 from tests.harness.workspace import Workspace
 from tests.majors import needs_postgresql
@@ -28,7 +29,7 @@ from tests.majors import needs_postgresql
 class Case:
     """How a node leaves, what becomes of the WAL that it would ask for, and what brings it back."""
 
-    leaves: str  # stopped, killed, or diverged: a primary that was failed over
+    leaves: str  # stopped, killed, astray: it runs on, or diverged: a primary that was failed over
     method: str
     wal_is_gone: bool = False
     full_copy: bool = False  # by policy
@@ -41,6 +42,7 @@ class Case:
 # What a major cannot do, and, for the time it takes, each of the others on one or two of them.
 CASES = {
     (15, "plain"): (
+        Case("astray", "repoint"),
         Case("stopped", "catch-up"),
         Case("stopped", "basebackup", full_copy=True),
         Case("diverged", "rewind"),
@@ -52,6 +54,7 @@ CASES = {
         Case("diverged", "rewind", wal_is_gone=True),  # then an incremental backup
     ),
     (18, "plain"): (
+        Case("astray", "repoint"),
         Case("stopped", "incremental", wal_is_gone=True),
         Case("stopped", "basebackup", full_copy=True),
         Case("diverged", "rewind"),
@@ -107,8 +110,20 @@ def leave(cluster: Cluster, case: Case) -> Ground:
     if case.leaves == "diverged":
         diverge(cluster, ground, node)
         return replace(ground, primary=node, others=[primary])
-    node.stop() if case.leaves == "stopped" else node.kill()
+    if case.leaves == "astray":
+        lead_astray(cluster, node)
+    else:
+        node.stop() if case.leaves == "stopped" else node.kill()
     return ground
+
+
+def lead_astray(cluster: Cluster, node: Server) -> None:
+    """Have a standby ask for a primary where there is none, as after a failover."""
+    node.execute("ALTER SYSTEM SET primary_conninfo = 'host=192.0.2.1 user=nobody'")
+    node.reload()
+    query = "SELECT 1 FROM pg_stat_wal_receiver WHERE status = 'streaming'"
+    until(lambda: not node.sql(query), within_s=20, what="the stream to end")
+    cluster.pgpool.detach_node(node.node_id)
 
 
 def diverge(cluster: Cluster, ground: Ground, new: Server) -> None:
