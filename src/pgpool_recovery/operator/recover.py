@@ -24,7 +24,7 @@ from pgpool_recovery.operator.pcp_recovery import PcpRecovery
 from pgpool_recovery.operator.plan import PlannedRecovery, read_plan
 from pgpool_recovery.operator.primary import find_primary
 from pgpool_recovery.operator.record import COPIED, Run
-from pgpool_recovery.operator.sql_recovery import SqlRecovery
+from pgpool_recovery.operator.sql_recovery import FIRST_STAGE, SqlRecovery
 from pgpool_recovery.operator.standby import wait_for_stream
 from pgpool_recovery.operator.way import refuse_way
 from pgpool_recovery.pcp.pool import ATTACHED, Pool
@@ -77,7 +77,8 @@ class Job:
         within_s = self.settings.pgpool.recovery_s
         if self.pool is not None:
             return PcpRecovery(self.pool, self.node.node_id, within_s)
-        return SqlRecovery(self.primary, self.node, within_s)
+        script = self.cluster.parameters.get("recovery_1st_stage_command") or FIRST_STAGE
+        return SqlRecovery(self.primary, self.node, within_s, script)
 
 
 def nodes_down(pool: Pool, settings: Settings) -> list[NodeId]:

@@ -1,0 +1,59 @@
+"""A primary that lives is taken out: there are never two, and it comes back with WAL alone."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster.site import assert_recovered
+from tests.harness.cluster import ClusterPlan
+from tests.harness.pgpool_configuration import PgpoolSettings
+from tests.harness.product import Product
+from tests.harness.workspace import Workspace
+from tests.hooks.site import hook_lines, log_since, site_with_hooks, wait_until_said
+from tests.operator.site import Site
+
+
+@pytest.fixture(scope="module")
+def site(workspace: Workspace, product: Product, namespaces: None) -> Iterator[Site]:
+    pgpool = PgpoolSettings(extra={"search_primary_node_timeout": "5"})
+    with site_with_hooks(workspace, product, ClusterPlan(standbys=2, pgpool=pgpool)) as site:
+        yield site
+
+
+def test_primary_that_lives_is_not_stopped_where_that_is_refused(site: Site) -> None:
+    """Pgpool-II finds no primary then; attached again it is."""
+    cluster = site.cluster
+    site.write_settings('[failover]\nrunning_primary = "refuse"\n')
+    before = len(cluster.pgpool.log_text())
+    cluster.pgpool.detach_node(0)
+    wait_until_said(site, "so no other node is promoted", before)
+    wait_until_said(site, "failover done", before)
+    site.write_settings()
+    assert cluster.node(1).is_in_recovery
+    assert cluster.node(2).is_in_recovery
+    attached = site.run("attach", 0)
+    assert attached.returncode == 0, attached.output
+    assert cluster.primary.node_id == 0
+
+
+def test_switchover(site: Site) -> None:
+    """All that was written before it is there, and the old primary needs no rewind."""
+    cluster = site.cluster
+    before = len(cluster.pgpool.log_text())
+    load = cluster.load(name="over")
+    with load:
+        load.wait_for_commits(50)
+        done = site.run("promote", 2, "--switchover", "--yes")
+        assert done.returncode == 0, done.output
+        wait_until_said(site, "follow_primary: node 1 is back", before)
+        load.wait_for_commits(50)
+    said = "\n".join(hook_lines(log_since(site, before)))
+    assert "node 0 still accepts writes; it is stopped, so that there is one primary" in said
+    assert "node 2 (10.77.0.13:5432) is promoted" in said
+    assert load.lost_numbers(cluster.node(2)) == []
+    assert not cluster.node(0).is_running
+    assert_recovered(cluster, 1)
+    back = site.run("recover", 0)
+    assert back.returncode == 0, back.output
+    assert "plan: catch-up" in back.stdout
+    assert_recovered(cluster, 0)
