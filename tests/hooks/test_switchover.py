@@ -1,22 +1,30 @@
 """A primary that lives is taken out: there are never two, and it comes back with WAL alone."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
-from tests.cluster.site import assert_recovered
-from tests.harness.cluster import ClusterPlan
+from tests.cluster.site import assert_recovered, slot_of
 from tests.harness.pgpool_configuration import PgpoolSettings
 from tests.harness.product import Product
 from tests.harness.workspace import Workspace
-from tests.hooks.site import hook_lines, log_since, site_with_hooks, wait_until_said
+from tests.hooks.site import (
+    PLAN,
+    call,
+    hook_lines,
+    log_since,
+    site_with_hooks,
+    wait_for_primary,
+    wait_until_said,
+)
 from tests.operator.site import Site
 
 
 @pytest.fixture(scope="module")
 def site(workspace: Workspace, product: Product, namespaces: None) -> Iterator[Site]:
     pgpool = PgpoolSettings(extra={"search_primary_node_timeout": "5"})
-    with site_with_hooks(workspace, product, ClusterPlan(standbys=2, pgpool=pgpool)) as site:
+    with site_with_hooks(workspace, product, replace(PLAN, pgpool=pgpool)) as site:
         yield site
 
 
@@ -39,6 +47,9 @@ def test_primary_that_lives_is_not_stopped_where_that_is_refused(site: Site) -> 
 def test_switchover(site: Site) -> None:
     """All that was written before it is there, and the old primary needs no rewind."""
     cluster = site.cluster
+    for node_id, slot in ((0, 1), (2, 2)):  # As from a time as primary, or as standby.
+        name = slot_of(slot)
+        cluster.node(node_id).execute(f"SELECT pg_create_physical_replication_slot('{name}', true)")
     before = len(cluster.pgpool.log_text())
     load = cluster.load(name="over")
     with load:
@@ -51,9 +62,29 @@ def test_switchover(site: Site) -> None:
     assert "node 0 still accepts writes; it is stopped, so that there is one primary" in said
     assert "node 2 (10.77.0.13:5432) is promoted" in said
     assert load.lost_numbers(cluster.node(2)) == []
+    assert slot_of(2) not in cluster.slots(2)
     assert not cluster.node(0).is_running
     assert_recovered(cluster, 1)
     back = site.run("recover", 0)
     assert back.returncode == 0, back.output
     assert "plan: catch-up" in back.stdout
     assert_recovered(cluster, 0)
+    assert slot_of(1) not in cluster.slots(0)
+
+
+def test_host_of_the_primary_vanishes_and_returns(site: Site) -> None:
+    """It could not be stopped, so it comes back as a primary of its own, which is left."""
+    cluster, pgpool = site.cluster, site.cluster.pgpool
+    before = len(pgpool.log_text())
+    cluster.host(2).cut()
+    wait_for_primary(site, 0)
+    wait_until_said(site, "follow_primary: node 1 is back", before)
+    cluster.host(2).mend()
+    left = call(site, "follow_primary", down=2, new=0, old=2)
+    assert left.returncode == 4, left.output
+    assert "node 2 is left as it is: it accepts writes as node 0 does" in left.stderr
+    cluster.node(2).stop()
+    back = site.run("recover", 2, "--yes")
+    assert back.returncode == 0, back.output
+    assert "plan: rewind" in back.stdout
+    assert_recovered(cluster, 2)

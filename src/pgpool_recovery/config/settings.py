@@ -72,11 +72,15 @@ class RunningPrimary(StrEnum):
 
 @dataclass(frozen=True)
 class FailoverSettings:
-    """What failover_command does; `drop_slot_above_mb` is of a node that is down."""
+    """What failover_command does; `drop_slot_above_mb` is of a node that is down.
+
+    `connect_s` is shorter than for people, for nobody can write until it has passed.
+    """
 
     promote: Promote = Promote.MOST_ADVANCED
     running_primary: RunningPrimary = RunningPrimary.STOP
     drop_slot_above_mb: int | None = None
+    connect_s: float = 5.0
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,10 @@ from pgpool_recovery.hooks.choice import (
     still_writes,
 )
 from pgpool_recovery.hooks.look import Known, View, known, look, standing_of
-from pgpool_recovery.hooks.slots import drop_slot_on_itself, look_after_slots
+from pgpool_recovery.hooks.slots import look_after_slots
 from pgpool_recovery.hooks.stop import stop_server
 from pgpool_recovery.operator.cluster import Node, connect_to
+from pgpool_recovery.operator.leftover_slots import drop_slot_on_itself
 from pgpool_recovery.pcp.pool import Pool
 
 ASK_EVERY_S = 0.1
@@ -39,12 +40,13 @@ def fail_over(call: Call, pool: Pool, settings: Settings, say: Say) -> None:
     if not nodes.cluster.has_standbys:
         say("Pgpool-II writes to all nodes; there is nothing to promote")
         return
-    view = look(call, nodes)
+    connect_s = settings.failover.connect_s
+    view = look(call, nodes, connect_s=connect_s)
     decision = decide(call, view.scene, settings.failover)
     if isinstance(decision, StopOldPrimary):
         node = nodes.cluster.node(decision.node_id)
         _stop(node, view, settings, say)
-        view = look(call, nodes)
+        view = look(call, nodes, connect_s=connect_s)
         decision = decide(call, view.scene, settings.failover)
     match decision:
         case RecoveryError():

@@ -12,10 +12,10 @@ from pgpool_recovery.history.record import Stage, on_record
 from pgpool_recovery.hooks.call import Call
 from pgpool_recovery.hooks.choice import Standing
 from pgpool_recovery.hooks.look import Known, known, standing_of
-from pgpool_recovery.hooks.slots import drop_slots_of_standby
 from pgpool_recovery.operator.cluster import Node, connect_to
 from pgpool_recovery.operator.event import Outcome
 from pgpool_recovery.operator.extension import look_at
+from pgpool_recovery.operator.leftover_slots import drop_slots_of_standby
 from pgpool_recovery.operator.primary import ask
 from pgpool_recovery.operator.record import Run
 from pgpool_recovery.operator.recover import Desk, Job, Tell, carry_out, following, verify

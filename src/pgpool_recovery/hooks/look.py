@@ -65,11 +65,12 @@ def known(call: Call, pool: Pool, settings: Settings) -> Known:
         return Known(_cluster_of_call(call, settings), error)
 
 
-def look(call: Call, known: Known) -> View:
+def look(call: Call, known: Known, *, connect_s: float) -> View:
     """Ask all servers at once, so that one that is silent costs its time only once."""
-    cluster = known.cluster
+    login = replace(known.cluster.login, connect_s=connect_s)
+    cluster = replace(known.cluster, login=login)
     with ThreadPoolExecutor(max_workers=max(1, len(cluster.nodes))) as threads:
-        answers = list(threads.map(lambda node: standing_of(node, cluster.login), cluster.nodes))
+        answers = list(threads.map(lambda node: standing_of(node, login), cluster.nodes))
     standings: dict[NodeId, Standing] = {}
     silent: dict[NodeId, str] = {}
     databases: dict[NodeId, str] = {}
