@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from pgpool_recovery.cli.output import say
 from pgpool_recovery.cli.psql import as_psql
@@ -38,16 +39,18 @@ def _run(name: str, words: Sequence[str]) -> None:
 
     call = parse_call(name, words)
     settings = load_settings(settings_file(None))
-    pool = pool_of(settings.pgpool, own_name())
     tell = _saying(name)
     if name == FAILOVER:
         from pgpool_recovery.hooks.fail_over import fail_over
 
-        fail_over(call, pool, settings, tell)
+        within_s = settings.failover.connect_s  # Writes wait for it, so it is in a hurry.
+        hurried = replace(settings.pgpool, connect_s=within_s, answer_s=within_s)
+        fail_over(call, pool_of(hurried, own_name()), settings, tell)
     else:
         from pgpool_recovery.cli.screen import PlainLines
         from pgpool_recovery.hooks.follow import follow_primary
 
+        pool = pool_of(settings.pgpool, own_name())
         screen = PlainLines(tell, clock=time.monotonic)
         follow_primary(call, pool, settings, screen.tell, tell)
 

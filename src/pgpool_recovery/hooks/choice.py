@@ -1,7 +1,7 @@
 """What is to be done when a node went down: from what is known to a decision. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pgpool_recovery.config.settings import FailoverSettings, Promote, RunningPrimary
 from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
@@ -93,10 +93,14 @@ def decide(call: Call, scene: Scene, settings: FailoverSettings) -> Decision | R
         if settings.running_primary is RunningPrimary.REFUSE:
             return still_writes(old, "running_primary in the settings forbids to stop it.")
         return StopOldPrimary(old)
-    return choose(call.new_id, scene, settings.promote)
+    choice = choose(call.new_id, scene, settings.promote)
+    if isinstance(choice, PromoteNode) and old in scene.silent:
+        silence = f"node {old} does not answer: {scene.silent[old]}"
+        return replace(choice, remarks=(silence, *choice.remarks))
+    return choice
 
 
-def choose(main: NodeId, scene: Scene, promote: Promote) -> Decision | RecoveryError:
+def choose(main: NodeId, scene: Scene, promote: Promote) -> PromoteNode | RecoveryError:
     """Choose the standby: Pgpool-II's new main node, or one that has received more.
 
     Whoever has less than another standby would be primary without transactions that a client may

@@ -19,10 +19,10 @@ from pgpool_recovery.hooks.choice import (
     still_writes,
 )
 from pgpool_recovery.hooks.look import Known, View, known, look, standing_of
-from pgpool_recovery.hooks.slots import look_after_slots
+from pgpool_recovery.hooks.slots import hold_wal_for, look_after_slots
 from pgpool_recovery.hooks.stop import stop_server
 from pgpool_recovery.operator.cluster import Node, connect_to
-from pgpool_recovery.operator.leftover_slots import drop_slot_on_itself
+from pgpool_recovery.operator.leftover_slots import drop_leftover_slots
 from pgpool_recovery.pcp.pool import Pool
 
 ASK_EVERY_S = 0.1
@@ -43,9 +43,10 @@ def fail_over(call: Call, pool: Pool, settings: Settings, say: Say) -> None:
     connect_s = settings.failover.connect_s
     view = look(call, nodes, connect_s=connect_s)
     decision = decide(call, view.scene, settings.failover)
+    stopped: Node | None = None
     if isinstance(decision, StopOldPrimary):
-        node = nodes.cluster.node(decision.node_id)
-        _stop(node, view, settings, say)
+        stopped = nodes.cluster.node(decision.node_id)
+        _stop(stopped, view, settings, say)
         view = look(call, nodes, connect_s=connect_s)
         decision = decide(call, view.scene, settings.failover)
     match decision:
@@ -58,7 +59,11 @@ def fail_over(call: Call, pool: Pool, settings: Settings, say: Say) -> None:
         case PromoteNode(node_id, remarks):
             for remark in remarks:
                 say(remark)
-            _promote(nodes.cluster.node(node_id), view, settings, say)
+            node = nodes.cluster.node(node_id)
+            drop_leftover_slots(node, view.login(node), say)
+            _promote(node, view, settings, say)
+            if stopped is not None:
+                hold_wal_for(stopped, node, view.login(node), say)
         case StopOldPrimary(node_id):  # It was stopped, and something has started it again.
             raise still_writes(node_id, "It was stopped, and accepts writes again.")
 
@@ -85,7 +90,6 @@ def _promote(node: Node, view: View, settings: Settings, say: Say) -> None:
         f"{node.name} accepts writes after {time.monotonic() - began:.1f} s, "
         f"on timeline {after.timeline} since {lsn_text(before.position)}"
     )
-    drop_slot_on_itself(node, view.login(node), say)
 
 
 def _wait_for_writes(node: Node, view: View, deadline: float, within_s: float) -> Standing:

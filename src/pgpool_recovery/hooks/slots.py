@@ -98,3 +98,22 @@ def look_after_slots(
                 connection.rows("drop_slot", name=name)
     except Unreachable as error:
         say(f"the slots of {primary.name} were not looked after: {error.message}: {error.detail}")
+
+
+def hold_wal_for(stopped: Node, primary: Node, login: Login, say: Say) -> None:
+    """Have the new primary hold WAL for the old one that this failover has stopped.
+
+    This slot is also how follow_primary knows that it was us who stopped it.
+    """
+    try:
+        with connect_to(primary, login) as connection:
+            connection.rows("create_slot", name=stopped.slot_name)
+    except Unreachable as error:
+        say(f"no WAL is held for {stopped.name}: {error.message}: {error.detail}")
+
+
+def is_wal_held_for(node: Node, primary: Node, login: Login) -> bool:
+    """Say whether the primary holds WAL for a node that does not stream."""
+    with connect_to(primary, login) as connection:
+        slots = connection.rows("slots")
+    return any(slot["name"] == node.slot_name and not slot["is_active"] for slot in slots)

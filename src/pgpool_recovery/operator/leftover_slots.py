@@ -1,6 +1,6 @@
-"""Replication slots that recoveries made and that nobody streams by since another node is primary.
+"""Replication slots that recoveries made, on a node that is a standby by now: they only keep WAL.
 
-They only keep WAL. A failure here is said, and does not keep anybody from the rest.
+A failure here is said, and does not keep anybody from the rest.
 """
 
 from collections.abc import Callable
@@ -12,25 +12,19 @@ from pgpool_recovery.operator.cluster import Login, Node, connect_to
 Say = Callable[[str], None]
 
 
-def drop_slot_on_itself(primary: Node, login: Login, say: Say) -> None:
-    """Drop the slot that a new primary has for itself, from a time when another one was primary."""
-    _drop_idle(primary, login, lambda name: name == primary.slot_name, say)
+def drop_leftover_slots(standby: Node, login: Login, say: Say) -> None:
+    """Drop the slots that a standby has from its own time as primary; the others follow another.
 
-
-def drop_slots_of_standby(node: Node, login: Login, say: Say) -> None:
-    """Drop the slots for other nodes that a standby has from its own time as primary.
-
-    The others follow the primary, so these only keep WAL.
+    So it has none left, not even for itself, when it becomes primary again.
     """
-    _drop_idle(node, login, lambda name: OWN_SLOT.fullmatch(name) is not None, say)
-
-
-def _drop_idle(node: Node, login: Login, is_orphan: Callable[[str], bool], say: Say) -> None:
     try:
-        with connect_to(node, login) as connection:
+        with connect_to(standby, login) as connection:
             for slot in connection.rows("slots"):
-                if is_orphan(slot["name"]) and slot["is_physical"] and not slot["is_active"]:
+                is_own = OWN_SLOT.fullmatch(slot["name"]) is not None
+                if is_own and slot["is_physical"] and not slot["is_active"]:
                     connection.rows("drop_slot", name=slot["name"])
-                    say(f"replication slot {slot['name']} of {node.name}, a leftover, is dropped")
+                    say(
+                        f"replication slot {slot['name']} of {standby.name}, a leftover, is dropped"
+                    )
     except Unreachable as error:
-        say(f"the slots of {node.name} were not looked at: {error.message}: {error.detail}")
+        say(f"the slots of {standby.name} were not looked at: {error.message}: {error.detail}")

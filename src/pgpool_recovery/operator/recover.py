@@ -20,7 +20,7 @@ from pgpool_recovery.operator.cluster import Cluster, Node, cluster_of_pool, clu
 from pgpool_recovery.operator.event import Asked, OperatorEvent, Outcome, PlanRead, Remarked, Said
 from pgpool_recovery.operator.extension import Feature, Primary, look_at
 from pgpool_recovery.operator.follower import Follower
-from pgpool_recovery.operator.leftover_slots import drop_slots_of_standby
+from pgpool_recovery.operator.leftover_slots import drop_leftover_slots
 from pgpool_recovery.operator.pcp_recovery import PcpRecovery
 from pgpool_recovery.operator.plan import PlannedRecovery, read_plan
 from pgpool_recovery.operator.primary import find_primary
@@ -139,7 +139,7 @@ def recover_node(job: Job, desk: Desk) -> Outcome:
         run = carry_out(job, follower, desk)
     verify(job)
     if job.cluster.has_standbys:
-        _drop_leftover_slots(job, desk)
+        _tidy_up(job, desk)
     return Outcome(
         job.node.node_id,
         job.node.name,
@@ -276,11 +276,11 @@ def verify(job: Job) -> None:
         wait_for_stream(job.cluster, job.primary.node, job.node, within_s=within_s)
 
 
-def _drop_leftover_slots(job: Job, desk: Desk) -> None:
+def _tidy_up(job: Job, desk: Desk) -> None:
     def say(sentence: str) -> None:
         desk.tell(Remarked(sentence, job.node.node_id))
 
-    drop_slots_of_standby(job.node, job.cluster.login, say)
+    drop_leftover_slots(job.node, job.cluster.login, say)
 
 
 def _let_failover_end(cluster: Cluster) -> None:
