@@ -60,9 +60,10 @@ def known(call: Call, pool: Pool, settings: Settings) -> Known:
     A failover is not kept from its work by a PCP port or password that is wrong.
     """
     try:
-        return Known(cluster_of_parameters(pool, settings))
+        parameters = {row.name: row.value for row in pool.parameters()}
     except RecoveryError as error:
         return Known(_cluster_of_call(call, settings), error)
+    return Known(cluster_of_parameters(parameters, settings))
 
 
 def look(call: Call, known: Known, *, connect_s: float) -> View:

@@ -109,18 +109,16 @@ def cluster_of_pool(pool: Pool, settings: Settings) -> Cluster:
         )
         for info in infos
     )
-    mode = parameters.get("backend_clustering_mode", "")
     login = login_of(settings, parameters)
-    has_standbys = mode not in WITHOUT_STANDBYS
+    has_standbys = _has_standbys(parameters)
     return Cluster(nodes, login, infos, has_standbys=has_standbys, parameters=parameters)
 
 
-def cluster_of_parameters(pool: Pool, settings: Settings) -> Cluster:
-    """Return the cluster of one answer, for which Pgpool-II asks no server, not even a lost one.
+def cluster_of_parameters(parameters: Mapping[str, str], settings: Settings) -> Cluster:
+    """Return the cluster of pcp_pool_status, for which Pgpool-II asks no server, nor waits for one.
 
     So there are no `infos`; the status of node N is the parameter backend_statusN.
     """
-    parameters = {row.name: row.value for row in pool.parameters()}
     numbers = [
         int(name.removeprefix("backend_status"))
         for name, value in parameters.items()
@@ -138,7 +136,7 @@ def cluster_of_parameters(pool: Pool, settings: Settings) -> Cluster:
     return Cluster(
         nodes,
         login_of(settings, parameters),
-        has_standbys=parameters.get("backend_clustering_mode", "") not in WITHOUT_STANDBYS,
+        has_standbys=_has_standbys(parameters),
         parameters=parameters,
     )
 
@@ -163,6 +161,10 @@ def cluster_of_settings(settings: Settings) -> Cluster:
             hint="Write host, port and data_directory of each into [node.0], [node.1] and so on.",
         )
     return Cluster(tuple(nodes), login_of(settings, {}))
+
+
+def _has_standbys(parameters: Mapping[str, str]) -> bool:
+    return parameters.get("backend_clustering_mode", "") not in WITHOUT_STANDBYS
 
 
 def login_of(settings: Settings, parameters: Mapping[str, str]) -> Login:
