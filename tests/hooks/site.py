@@ -103,7 +103,9 @@ def wait_until_said(site: Site, text: str, before: int, *, within_s: float = 60)
 
 def last_run(site: Site, node_id: int) -> Any:
     """Return what is on record last of a node, on the primary of now."""
-    runs = site.read("history")["runs"]
+    runs = until(  # Up to 4.4 PCP is away for a moment after each change of a node.
+        lambda: site.read("history").get("runs"), within_s=20, what="the record of recoveries"
+    )
     return next(run for run in runs if run["node_id"] == node_id)
 
 

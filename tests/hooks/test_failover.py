@@ -130,7 +130,7 @@ def test_new_primary_dies_while_a_standby_follows(site: Site) -> None:
     assert not new.is_in_recovery
     new.kill()
     wait_until_said(site, "there is no node left to promote", before)
-    wait_until_said(site, "follow_primary: ERROR:  node 1: lost the connection to node 0", before)
+    wait_until_said(site, "ERROR:  the primary (node 0) was lost while it recovered node 1", before)
     write_settings(cluster, MAY_STOP)
     new.start()
     assert site.run("attach", 0).returncode == 0  # As the HINT says.

@@ -26,6 +26,7 @@ from pgpool_recovery.operator.leftover_slots import drop_leftover_slots
 from pgpool_recovery.pcp.pool import Pool
 
 ASK_EVERY_S = 0.1
+TRY_FOR_S = 1.0
 
 Say = Callable[[str], None]
 
@@ -36,7 +37,7 @@ def fail_over(call: Call, pool: Pool, settings: Settings, say: Say) -> None:
     Whatever it does or leaves, Pgpool-II looks for the primary itself when this has ended.
     """
     say(f"node {call.node_id} is down")
-    nodes = known(call, pool, settings)
+    nodes = known(call, pool, settings, try_for_s=TRY_FOR_S)
     if not nodes.cluster.has_standbys:
         say("Pgpool-II writes to all nodes; there is nothing to promote")
         return

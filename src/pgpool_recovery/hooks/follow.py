@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Busy, RecoveryError, Refused, Unreachable
 from pgpool_recovery.domain.event import Event, as_text
-from pgpool_recovery.domain.node import Target
+from pgpool_recovery.domain.node import NodeId, Target
 from pgpool_recovery.history.record import Stage, on_record
 from pgpool_recovery.hooks.call import Call
 from pgpool_recovery.hooks.choice import Standing
@@ -25,6 +25,7 @@ from pgpool_recovery.operator.recover import Desk, Job, Tell, carry_out, followi
 from pgpool_recovery.operator.standby import STREAMING, stream_of
 from pgpool_recovery.pcp.pool import Pool
 
+TRY_FOR_S = 10.0
 TRY_AGAIN_EVERY_S = 1.0
 
 Say = Callable[[str], None]
@@ -68,7 +69,7 @@ def follow_primary(call: Call, pool: Pool, settings: Settings, tell: Tell, say: 
     if call.new_id == call.node_id:
         say(f"node {call.node_id} is named as the new primary itself; it follows nobody")
         return
-    nodes = known(call, pool, settings)
+    nodes = known(call, pool, settings, try_for_s=TRY_FOR_S)
     node, primary = nodes.cluster.node(call.node_id), nodes.cluster.node(call.new_id)
     is_old_primary = call.node_id == call.old_primary_id
     one = Following(node, primary, is_old_primary, nodes, settings, say)
@@ -81,7 +82,7 @@ def follow_primary(call: Call, pool: Pool, settings: Settings, tell: Tell, say: 
     run = _recover(one, job, Desk(tell, lambda _node, _plan: None))
     with _failures_on_record(one):
         verify(job)
-        _attach(pool, node, settings)
+        attach(pool, node.node_id, within_s=settings.pgpool.change_s)
     drop_leftover_slots(node, one.login, say)
     outcome = Outcome(
         node.node_id,
@@ -189,17 +190,20 @@ def _recover(one: Following, job: Job, desk: Desk) -> Run | None:
                 raise
 
 
-def _attach(pool: Pool, node: Node, settings: Settings) -> None:
-    """Attach the node, as soon as Pgpool-II takes orders, and see that it uses it."""
-    within_s = settings.pgpool.change_s
-    deadline = time.monotonic() + within_s
+def attach(pool: Pool, node_id: NodeId, *, within_s: float) -> None:
+    """Attach a node, as soon as Pgpool-II takes orders, and see that it uses it.
+
+    It refuses while a failover is in progress, and up to 4.4 its PCP process ends, with whatever it
+    was asked, after each change of a node.
+    """
+    deadline = pool.clock() + within_s
     while True:
         try:
-            pool.attach(node.node_id, within_s=within_s)
-        except Busy:  # "failover is in progress": another one, or the end of this one.
-            if time.monotonic() > deadline:
+            pool.attach(node_id, within_s=within_s)
+        except (Busy, Unreachable):
+            if pool.clock() > deadline:
                 raise
-            time.sleep(TRY_AGAIN_EVERY_S)
+            pool.sleep(TRY_AGAIN_EVERY_S)
         else:
             return
 

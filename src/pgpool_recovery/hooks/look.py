@@ -22,6 +22,7 @@ from pgpool_recovery.operator.cluster import (
 from pgpool_recovery.pcp.pool import ATTACHED, Pool
 
 DEFAULT_PORT = 5432
+TRY_AGAIN_EVERY_S = 0.3
 
 
 @dataclass(frozen=True)
@@ -54,16 +55,22 @@ class View:
         return replace(self.cluster.login, databases=(self.databases[node.node_id],))
 
 
-def known(call: Call, pool: Pool, settings: Settings) -> Known:
+def known(call: Call, pool: Pool, settings: Settings, *, try_for_s: float) -> Known:
     """Return the nodes as Pgpool-II has them; without its answer those that the call names.
 
-    A failover is not kept from its work by a PCP port or password that is wrong.
+    A failover is not kept from its work by a PCP port or password that is wrong. Up to 4.4
+    Pgpool-II starts its PCP process anew after each change of a node, so it is asked again.
     """
-    try:
-        parameters = {row.name: row.value for row in pool.parameters()}
-    except RecoveryError as error:
-        return Known(_cluster_of_call(call, settings), error)
-    return Known(cluster_of_parameters(parameters, settings))
+    deadline = time.monotonic() + try_for_s
+    while True:
+        try:
+            parameters = {row.name: row.value for row in pool.parameters()}
+        except RecoveryError as error:
+            if time.monotonic() > deadline:
+                return Known(_cluster_of_call(call, settings), error)
+            time.sleep(TRY_AGAIN_EVERY_S)
+        else:
+            return Known(cluster_of_parameters(parameters, settings))
 
 
 def look(call: Call, known: Known, *, connect_s: float) -> View:

@@ -25,9 +25,9 @@ from pgpool_recovery.operator.pcp_recovery import PcpRecovery
 from pgpool_recovery.operator.plan import PlannedRecovery, read_plan
 from pgpool_recovery.operator.primary import find_primary
 from pgpool_recovery.operator.record import COPIED, Run
-from pgpool_recovery.operator.sql_recovery import FIRST_STAGE, SqlRecovery
+from pgpool_recovery.operator.sql_recovery import FIRST_STAGE_SCRIPT, SqlRecovery
 from pgpool_recovery.operator.standby import wait_for_stream
-from pgpool_recovery.operator.way import refuse_way
+from pgpool_recovery.operator.way import FIRST_STAGE, refuse_way
 from pgpool_recovery.pcp.pool import ATTACHED, Pool
 
 LOOK_EVERY_S = 0.5
@@ -78,7 +78,7 @@ class Job:
         within_s = self.settings.pgpool.recovery_s
         if self.pool is not None:
             return PcpRecovery(self.pool, self.node.node_id, within_s)
-        script = self.cluster.parameters.get("recovery_1st_stage_command") or FIRST_STAGE
+        script = self.cluster.parameters.get(FIRST_STAGE) or FIRST_STAGE_SCRIPT
         return SqlRecovery(self.primary, self.node, within_s, script)
 
 
@@ -246,7 +246,7 @@ def _lost_primary(error: RecoveryError, job: Job) -> RecoveryError:
     said = f"{error.message}." + (f" {error.detail}" if error.detail else "")
     return Incomplete(
         f"the primary ({job.primary.node.name}) was lost while it recovered {job.node.name}",
-        detail=f"Pgpool-II says: {said}",
+        detail=said if job.pool is None else f"Pgpool-II says: {said}",
         hint="Wait until another node is the primary, and recover the node again: that completes "
         "the recovery, or begins anew with the data that the node has.",
         target=TargetState.UNKNOWN,

@@ -16,7 +16,7 @@ from pgpool_recovery.operator.plan import call_parameters
 
 READ_BYTES = 65536
 LINE, FAILURE, DONE = "line", "failure", "done"
-FIRST_STAGE = "recovery_1st_stage"
+FIRST_STAGE_SCRIPT = "recovery_1st_stage"
 
 
 @dataclass
@@ -30,7 +30,7 @@ class SqlRecovery:
     primary: Primary
     node: Node
     within_s: float
-    first_stage: str = FIRST_STAGE
+    first_stage: str = FIRST_STAGE_SCRIPT
     _pid: int = 0
     _pipe: int = -1
     _rest: bytes = b""
