@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from pgpool_recovery.hooks.call import PLACEHOLDERS, WORDS
-from tests.cluster.site import write_settings
 from tests.harness.cluster import ClusterPlan
 from tests.harness.command import CommandError, Completed
 from tests.harness.pgpool import PcpError
@@ -19,7 +18,6 @@ from tests.harness.until import DeadlineError, until
 from tests.harness.workspace import Workspace
 from tests.operator.site import Site, site_on_hosts
 
-MAY_STOP = '[policy]\nstop_running = "standby"\n'
 PLAN = ClusterPlan(standbys=2, settings={"wal_log_hints": "on"})
 
 
@@ -36,7 +34,6 @@ def site_with_hooks(
     )
     with site_on_hosts(workspace, product, replace(plan, pgpool=pgpool)) as site:
         write_pcppass(site)
-        write_settings(site.cluster, MAY_STOP)
         yield site
 
 

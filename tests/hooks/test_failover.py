@@ -12,7 +12,6 @@ from tests.harness.cluster import ClusterPlan
 from tests.harness.product import Product
 from tests.harness.workspace import Workspace
 from tests.hooks.site import (
-    MAY_STOP,
     call,
     hook_lines,
     last_run,
@@ -94,7 +93,8 @@ def test_primary_is_lost_while_the_next_node_lags(site: Site) -> None:
     left = last_run(site, 0)
     assert (left["state"], left["exit_status"]) == ("failed", 5)
     assert "pgpool-recovery recover 0" in left["hint"]
-    assert last_run(site, 1)["state"] == "recovered"
+    followed = last_run(site, 1)
+    assert (followed["state"], followed["method"]) == ("recovered", "repoint")
     assert_recovered(cluster, 1)
 
 
@@ -131,7 +131,7 @@ def test_new_primary_dies_while_a_standby_follows(site: Site) -> None:
     new.kill()
     wait_until_said(site, "there is no node left to promote", before)
     wait_until_said(site, "ERROR:  the primary (node 0) was lost while it recovered node 1", before)
-    write_settings(cluster, MAY_STOP)
+    write_settings(cluster, "")
     new.start()
     assert site.run("attach", 0).returncode == 0  # As the HINT says.
     wait_for_primary(site, 0)

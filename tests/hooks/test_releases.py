@@ -4,12 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.site import assert_recovered, write_settings
+from tests.cluster.site import assert_recovered
 from tests.harness.cluster import ClusterPlan
 from tests.harness.product import Product
 from tests.harness.workspace import Workspace
 from tests.hooks.site import (
-    MAY_STOP,
     hook_lines,
     log_since,
     wait_for_primary,
@@ -32,7 +31,6 @@ def site(
     plan = ClusterPlan(standbys=2, postgresql_major=request.param)
     with site_on_hosts(workspace, product, plan) as site:
         write_pcppass(site)
-        write_settings(site.cluster, MAY_STOP)
         yield site
 
 
