@@ -12,6 +12,7 @@ from pgpool_recovery.cli.commands.cancel import cancel
 from pgpool_recovery.cli.commands.change import attach, detach, promote
 from pgpool_recovery.cli.commands.check import check
 from pgpool_recovery.cli.commands.history import history
+from pgpool_recovery.cli.commands.hook import failover, follow_primary
 from pgpool_recovery.cli.commands.install import install, uninstall
 from pgpool_recovery.cli.commands.plan import plan
 from pgpool_recovery.cli.commands.recover import recover
@@ -30,16 +31,18 @@ app = App(
 )
 RECOVERY = Group.create_ordered("Recovery")
 NODES = Group.create_ordered("Nodes in Pgpool-II")
+HOOKS = Group.create_ordered("Called by Pgpool-II")
 HOST = Group.create_ordered("This host")
 
 COMMANDS: dict[Group, tuple[Callable[..., object], ...]] = {
     RECOVERY: (recover, plan, check, watch, cancel, history),
     NODES: (status, attach, detach, promote),
+    HOOKS: (failover, follow_primary),
     HOST: (install, uninstall),
 }
 for group, commands in COMMANDS.items():
     for place, command in enumerate(commands):
-        app.command(command, group=group, sort_key=place)
+        app.command(command, name=command.__name__, group=group, sort_key=place)
 app.register_install_completion_command(group=HOST)
 
 

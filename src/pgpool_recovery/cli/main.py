@@ -10,6 +10,8 @@ STAGES = (
     "pgpool_recovery_plan",
     "pgpool_recovery_check",
 )
+HOOKS = ("failover", "follow_primary")
+HELP = frozenset({"--help", "-h"})
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -24,6 +26,10 @@ def main(words: Sequence[str] | None = None) -> int:
         from pgpool_recovery.cli.stage import run_stage
 
         return run_stage(first, rest)
+    if first in HOOKS and not HELP & set(rest):
+        from pgpool_recovery.cli.hook import run_hook
+
+        return run_hook(first, rest)
     from pgpool_recovery.cli.app import run_app
 
     return run_app([first, *rest] if first else [])

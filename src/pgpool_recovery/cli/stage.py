@@ -31,7 +31,7 @@ CALLED_BY_SERVER = "PGPOOL_RECOVERY_ID"
 
 def run_stage(name: str, words: Sequence[str]) -> int:
     """Run a stage and return its exit status; a failure is told to the server or to the person."""
-    _use_own_home()
+    use_own_home()
     _cancel_by_signal()
     try:
         if name == "recovery_1st_stage":
@@ -47,7 +47,7 @@ def run_stage(name: str, words: Sequence[str]) -> int:
     except RecoveryError as error:
         return fail(error)
     except Exception as error:  # noqa: BLE001 - a bug is told as such, with all that it has
-        return fail(_bug(error))
+        return fail(bug_of(error))
     return 0
 
 
@@ -178,14 +178,14 @@ def fail(error: RecoveryError) -> int:
     return error.exit_status
 
 
-def _bug(error: Exception) -> RecoveryError:
+def bug_of(error: Exception) -> RecoveryError:
     text = "".join(traceback.format_exception(error))
     return RecoveryError(
         f"bug in pgpool-recovery: {error!r}", detail=text, target=TargetState.UNKNOWN
     )
 
 
-def _use_own_home() -> None:
+def use_own_home() -> None:
     """Set HOME to this user's: the server has that of whoever started it, say root's.
 
     libpq looks there for the password file, and we for the key of Pgpool-II's manual.

@@ -13,7 +13,14 @@ from typing import Any
 from cattrs import Converter, transform_error
 from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError
 
-from pgpool_recovery.config.settings import AbsolutePath, ClusteringMode, Port, Settings
+from pgpool_recovery.config.settings import (
+    AbsolutePath,
+    ClusteringMode,
+    Port,
+    Promote,
+    RunningPrimary,
+    Settings,
+)
 from pgpool_recovery.domain.error import SettingsError
 from pgpool_recovery.domain.node import NodeId, parse_node_id, parse_port
 from pgpool_recovery.plan.policy import (
@@ -79,11 +86,13 @@ def read_settings(values: Mapping[str, Any], origin: str) -> Settings:
     converter.register_structure_hook(float, _number)
     converter.register_structure_hook(int, _count)
     converter.register_structure_hook(bool, _flag)
-    for choice in (ClusteringMode, Compress, KeepOld, StopRunning, Verify, Method):
+    choices = (ClusteringMode, Promote, RunningPrimary, Compress, KeepOld, StopRunning, Verify)
+    for choice in (*choices, Method):
         converter.register_structure_hook(choice, _choice)
     # A hook for the class itself would take its subclasses and aliases as well.
     for kind, check in (
         (str, _text),
+        (int | None, _count),
         (str | None, _text),  # TOML has no null: what is not there is not structured.
         (tuple[str, ...], _words),
         (NodeId, _node_id),

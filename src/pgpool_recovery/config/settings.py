@@ -56,6 +56,33 @@ class ClusteringMode(StrEnum):
         return self is not ClusteringMode.STREAMING_REPLICATION
 
 
+class Promote(StrEnum):
+    """Whom a failover promotes: who has received most, or whom Pgpool-II chose."""
+
+    MOST_ADVANCED = "most-advanced"
+    MAIN = "main"
+
+
+class RunningPrimary(StrEnum):
+    """What a failover does with a primary that still accepts writes."""
+
+    STOP = "stop"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True)
+class FailoverSettings:
+    """What failover_command does; `drop_slot_above_mb` is of a node that is down.
+
+    `connect_s` is shorter than for people, for nobody can write until it has passed.
+    """
+
+    promote: Promote = Promote.MOST_ADVANCED
+    running_primary: RunningPrimary = RunningPrimary.STOP
+    drop_slot_above_mb: int | None = None
+    connect_s: float = 5.0
+
+
 @dataclass(frozen=True)
 class HistorySettings:
     """In which database recoveries are on record, and how many of them."""
@@ -146,6 +173,7 @@ class Settings:
     replication: ReplicationSettings = field(default_factory=ReplicationSettings)
     pgbackrest: PgBackRestSettings = field(default_factory=PgBackRestSettings)
     pgpool: PgpoolSettings = field(default_factory=PgpoolSettings)
+    failover: FailoverSettings = field(default_factory=FailoverSettings)
     history: HistorySettings = field(default_factory=HistorySettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     policy: Policy = field(default_factory=Policy)

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -66,8 +66,12 @@ class Record:
         self.node_id: NodeId | None = None
         """What an earlier stage has been told."""
 
-    def open(self, stage: Stage, settings: Settings) -> None:
+    def open(
+        self, stage: Stage, settings: Settings, server: Mapping[str, str] | None = None
+    ) -> None:
         """Connect and write the first row; where the extension is not, nothing is written.
+
+        `server` is how to connect to the primary, when that is not the own server.
 
         Nor where Pgpool-II writes to all nodes: they shall hold the same, and this is written on
         one of them only.
@@ -76,7 +80,7 @@ class Record:
         if mode.has_second_stage:
             return
         where = {
-            **own_conninfo(settings),
+            **(own_conninfo(settings) if server is None else server),
             "dbname": settings.history.database,
             "options": OPTIONS,
             "client_encoding": "UTF8",
@@ -183,7 +187,10 @@ class Recorded:
 
 @contextmanager
 def on_record(
-    stage: Stage, settings: Settings, telling: Callable[[str], Emit]
+    stage: Stage,
+    settings: Settings,
+    telling: Callable[[str], Emit],
+    server: Mapping[str, str] | None = None,
 ) -> Iterator[Recorded]:
     """Yield an `emit` that tells and writes; how the block ends is written as well.
 
@@ -191,7 +198,7 @@ def on_record(
     """
     record = Record(telling(stage.target.name))
     with shielded():
-        record.open(stage, settings)
+        record.open(stage, settings, server)
     target = replace(
         stage.target,
         node_id=record.node_id if stage.target.node_id is None else stage.target.node_id,

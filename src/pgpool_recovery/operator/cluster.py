@@ -17,7 +17,8 @@ from pgpool_recovery.postgres.connection import Connection, connect
 DATABASES = ("postgres", "template1")
 """Where Pgpool-II looks for the extension: from 4.7 on, and up to 4.6."""
 UNUSED = "unused"
-WITHOUT_STANDBYS = ("native_replication", "snapshot_isolation")
+WITHOUT_STANDBYS = frozenset({"native_replication", "2", "snapshot_isolation", "6"})
+"""As in pgpool.conf, and by number as pcp_pool_status has it (ClusteringModes, pool_config.h)."""
 
 
 @dataclass(frozen=True)
@@ -108,10 +109,36 @@ def cluster_of_pool(pool: Pool, settings: Settings) -> Cluster:
         )
         for info in infos
     )
-    mode = parameters.get("backend_clustering_mode", "")
-    login = _login(settings, parameters)
-    has_standbys = mode not in WITHOUT_STANDBYS
+    login = login_of(settings, parameters)
+    has_standbys = _has_standbys(parameters)
     return Cluster(nodes, login, infos, has_standbys=has_standbys, parameters=parameters)
+
+
+def cluster_of_parameters(parameters: Mapping[str, str], settings: Settings) -> Cluster:
+    """Return the cluster of pcp_pool_status, for which Pgpool-II asks no server, nor waits for one.
+
+    So there are no `infos`; the status of node N is the parameter backend_statusN.
+    """
+    numbers = [
+        int(name.removeprefix("backend_status"))
+        for name, value in parameters.items()
+        if name.startswith("backend_status") and value != UNUSED
+    ]
+    nodes = tuple(
+        Node(
+            NodeId(number),
+            parameters.get(f"backend_hostname{number}") or "",
+            int(parameters[f"backend_port{number}"]),
+            parameters.get(f"backend_data_directory{number}") or "",
+        )
+        for number in sorted(numbers)
+    )
+    return Cluster(
+        nodes,
+        login_of(settings, parameters),
+        has_standbys=_has_standbys(parameters),
+        parameters=parameters,
+    )
 
 
 def cluster_of_settings(settings: Settings) -> Cluster:
@@ -133,10 +160,14 @@ def cluster_of_settings(settings: Settings) -> Cluster:
             detail="Without Pgpool-II, the settings say where the nodes are.",
             hint="Write host, port and data_directory of each into [node.0], [node.1] and so on.",
         )
-    return Cluster(tuple(nodes), _login(settings, {}))
+    return Cluster(tuple(nodes), login_of(settings, {}))
 
 
-def _login(settings: Settings, parameters: Mapping[str, str]) -> Login:
+def _has_standbys(parameters: Mapping[str, str]) -> bool:
+    return parameters.get("backend_clustering_mode", "") not in WITHOUT_STANDBYS
+
+
+def login_of(settings: Settings, parameters: Mapping[str, str]) -> Login:
     """Return how SQL reaches the nodes, as Pgpool-II itself does for a recovery."""
     pgpool = settings.pgpool
     found = (

@@ -20,13 +20,14 @@ from pgpool_recovery.operator.cluster import Cluster, Node, cluster_of_pool, clu
 from pgpool_recovery.operator.event import Asked, OperatorEvent, Outcome, PlanRead, Remarked, Said
 from pgpool_recovery.operator.extension import Feature, Primary, look_at
 from pgpool_recovery.operator.follower import Follower
+from pgpool_recovery.operator.leftover_slots import drop_leftover_slots
 from pgpool_recovery.operator.pcp_recovery import PcpRecovery
 from pgpool_recovery.operator.plan import PlannedRecovery, read_plan
 from pgpool_recovery.operator.primary import find_primary
 from pgpool_recovery.operator.record import COPIED, Run
-from pgpool_recovery.operator.sql_recovery import SqlRecovery
+from pgpool_recovery.operator.sql_recovery import FIRST_STAGE_SCRIPT, SqlRecovery
 from pgpool_recovery.operator.standby import wait_for_stream
-from pgpool_recovery.operator.way import refuse_way
+from pgpool_recovery.operator.way import FIRST_STAGE, refuse_way
 from pgpool_recovery.pcp.pool import ATTACHED, Pool
 
 LOOK_EVERY_S = 0.5
@@ -77,7 +78,8 @@ class Job:
         within_s = self.settings.pgpool.recovery_s
         if self.pool is not None:
             return PcpRecovery(self.pool, self.node.node_id, within_s)
-        return SqlRecovery(self.primary, self.node, within_s)
+        script = self.cluster.parameters.get(FIRST_STAGE) or FIRST_STAGE_SCRIPT
+        return SqlRecovery(self.primary, self.node, within_s, script)
 
 
 def nodes_down(pool: Pool, settings: Settings) -> list[NodeId]:
@@ -136,6 +138,8 @@ def recover_node(job: Job, desk: Desk) -> Outcome:
     with following(job, desk) as follower:
         run = carry_out(job, follower, desk)
     verify(job)
+    if job.cluster.has_standbys:
+        _tidy_up(job, desk)
     return Outcome(
         job.node.node_id,
         job.node.name,
@@ -242,7 +246,7 @@ def _lost_primary(error: RecoveryError, job: Job) -> RecoveryError:
     said = f"{error.message}." + (f" {error.detail}" if error.detail else "")
     return Incomplete(
         f"the primary ({job.primary.node.name}) was lost while it recovered {job.node.name}",
-        detail=f"Pgpool-II says: {said}",
+        detail=said if job.pool is None else f"Pgpool-II says: {said}",
         hint="Wait until another node is the primary, and recover the node again: that completes "
         "the recovery, or begins anew with the data that the node has.",
         target=TargetState.UNKNOWN,
@@ -270,6 +274,13 @@ def verify(job: Job) -> None:
     if job.cluster.has_standbys:
         within_s = settings.timeout.streaming_s
         wait_for_stream(job.cluster, job.primary.node, job.node, within_s=within_s)
+
+
+def _tidy_up(job: Job, desk: Desk) -> None:
+    def say(sentence: str) -> None:
+        desk.tell(Remarked(sentence, job.node.node_id))
+
+    drop_leftover_slots(job.node, job.cluster.login, say)
 
 
 def _let_failover_end(cluster: Cluster) -> None:

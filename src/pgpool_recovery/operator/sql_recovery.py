@@ -16,6 +16,7 @@ from pgpool_recovery.operator.plan import call_parameters
 
 READ_BYTES = 65536
 LINE, FAILURE, DONE = "line", "failure", "done"
+FIRST_STAGE_SCRIPT = "recovery_1st_stage"
 
 
 @dataclass
@@ -29,6 +30,7 @@ class SqlRecovery:
     primary: Primary
     node: Node
     within_s: float
+    first_stage: str = FIRST_STAGE_SCRIPT
     _pid: int = 0
     _pipe: int = -1
     _rest: bytes = b""
@@ -42,7 +44,7 @@ class SqlRecovery:
         self._pid = os.fork()
         if self._pid == 0:
             os.close(reading)
-            _be_the_child(self.primary, self.node, self.within_s, writing)
+            _be_the_child(self, writing)
         os.close(writing)
         self._pipe = reading
 
@@ -87,11 +89,11 @@ class SqlRecovery:
                 self._has_result = True
 
 
-def _be_the_child(primary: Primary, node: Node, within_s: float, pipe: int) -> None:
+def _be_the_child(recovery: SqlRecovery, pipe: int) -> None:
     """Call the functions, write what comes of it into the pipe, and end."""
     try:
         _leave_terminal()
-        _call(primary, node, within_s, pipe)
+        _call(recovery, pipe)
         _write(pipe, DONE, None)
     except RecoveryError as error:
         _write(pipe, FAILURE, error.as_record())
@@ -115,20 +117,21 @@ def _end(_number: int, _frame: object) -> None:
     raise Cancelled("the recovery was cancelled", detail="By SIGTERM.", target=TargetState.UNKNOWN)
 
 
-def _call(primary: Primary, node: Node, within_s: float, pipe: int) -> None:
+def _call(recovery: SqlRecovery, pipe: int) -> None:
+    primary = recovery.primary
     extension = primary.extensions[0] if primary.extensions else None
     if extension is None:
         raise primary.has_none()
-    parameters = call_parameters(primary.node, node)
+    parameters = call_parameters(primary.node, recovery.node)
 
     def tell(line: str) -> None:
         _write(pipe, LINE, line)
 
     with connect_to(
-        primary.node, primary.login, extension.database, answer_s=within_s
+        primary.node, primary.login, extension.database, answer_s=recovery.within_s
     ) as connection:
         connection.rows("extension")
-        connection.call("first_stage", tell, **parameters)
+        connection.call("first_stage", tell, script=recovery.first_stage, **parameters)
         connection.call("remote_start", tell, **parameters)
 
 

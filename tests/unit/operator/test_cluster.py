@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from pgpool_recovery.config.load import read_settings
+from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Refused, SettingsError, Unreachable, UsageError
 from pgpool_recovery.domain.node import NodeId
-from pgpool_recovery.operator.cluster import Cluster, cluster_of_settings
+from pgpool_recovery.operator.cluster import Cluster, cluster_of_parameters, cluster_of_settings
 from pgpool_recovery.operator.plan import call_parameters
 from pgpool_recovery.operator.primary import Answer, choose_primary
 from pgpool_recovery.operator.standby import stream_of
@@ -35,6 +36,49 @@ def test_settings_that_say_too_little(missing: str) -> None:
     node = {name: value for name, value in NODE.items() if name != missing}
     with pytest.raises(SettingsError, match=f"node.0 has no {missing}"):
         of_settings({"0": node})
+
+
+PARAMETERS = {
+    "recovery_user": "boss",
+    "backend_clustering_mode": "1",
+    "backend_hostname0": "server0",
+    "backend_port0": "5432",
+    "backend_data_directory0": "/data",
+    "backend_status0": "down",
+    "backend_hostname1": "",
+    "backend_port1": "5433",
+    "backend_status1": "unused",
+    "backend_hostname10": "/run/postgresql",
+    "backend_port10": "5434",
+    "backend_data_directory10": "/data10",
+    "backend_status10": "up",
+}
+"""As pcp_pool_status has them."""
+
+
+def test_cluster_of_the_parameters_of_pgpool() -> None:
+    cluster = cluster_of_parameters(PARAMETERS, Settings())
+    assert [(node.node_id, node.host, node.port) for node in cluster.nodes] == [
+        (0, "server0", 5432),
+        (10, "/run/postgresql", 5434),
+    ]
+    assert cluster.node(NodeId(10)).data_directory == "/data10"
+    assert cluster.login.user == "boss"
+
+
+@pytest.mark.parametrize(
+    ("mode", "has_standbys"),
+    [
+        ("1", True),
+        ("2", False),
+        ("6", False),
+        ("streaming_replication", True),
+        ("native_replication", False),
+    ],
+)
+def test_mode_by_number_and_by_name(mode: str, has_standbys: bool) -> None:  # noqa: FBT001
+    parameters = PARAMETERS | {"backend_clustering_mode": mode}
+    assert cluster_of_parameters(parameters, Settings()).has_standbys is has_standbys
 
 
 def test_settings_without_nodes() -> None:

@@ -1,58 +1,79 @@
-"""install and uninstall: the extension's files and the stage commands."""
+"""install and uninstall: files of the extensions, stage commands, lines of pgpool.conf."""
 
 from pathlib import Path
+from typing import Annotated
 
+from cyclopts import Parameter
+
+from pgpool_recovery.cli.consent import ask
 from pgpool_recovery.cli.stage import say
 from pgpool_recovery.config.load import DEFAULT_FILE, load_settings, settings_file
 from pgpool_recovery.domain.error import Refused, UsageError
+from pgpool_recovery.hooks.call import WORDS
 from pgpool_recovery.install.extension import Installation, extension_files, find_installations
-from pgpool_recovery.install.placed_file import PlacedFile, place, take_away
-from pgpool_recovery.install.stage_commands import stage_commands
+from pgpool_recovery.install.pgpool_conf import change_of, restore, write
+from pgpool_recovery.install.placed_file import WOULD, PlacedFile, place, take_away
+from pgpool_recovery.install.stage_commands import own_command, stage_commands
 
 NEXT_STEP = """\
 Next, in the database where Pgpool-II calls the functions (up to Pgpool-II 4.6 it is template1, from
 4.7 on recovery_database in pgpool.conf, by default postgres):
     CREATE EXTENSION pgpool_recovery;                where it is new
-    ALTER EXTENSION pgpool_recovery UPDATE;          where the stock one is"""
+    ALTER EXTENSION pgpool_recovery UPDATE;          where the stock one is
+and likewise pgpool_adm and pgpool_regclass in the databases that use them."""
 
 
 def install(
     *,
     pg_config: list[Path] | None = None,
     data_directory: list[Path] | None = None,
+    pgpool_conf: Path | None = None,
     config: Path | None = None,
+    yes: Annotated[bool, Parameter(name=["--yes", "-y"])] = False,
     dry_run: bool = False,
 ) -> None:
-    """Install the extension's files, or the stage commands of a data directory.
+    """Install the extensions' files, the stage commands of a data directory, or Pgpool-II's lines.
 
-    Without options the extension goes to every PostgreSQL server found on this host; that takes
+    Without options the extensions go to every PostgreSQL server found on this host; that takes
     root. What stands in the place of a file is kept beside it, and comes back with uninstall.
 
     Parameters
     ----------
     pg_config
-        The pg_config of a server to install the extension for. Can be given more than once.
+        The pg_config of a server to install the extensions for. Can be given more than once.
     data_directory
         A data directory to install recovery_1st_stage, recovery_2nd_stage, pgpool_remote_start,
         pgpool_recovery_plan and pgpool_recovery_check in; run it as the owner of the directory.
         Can be given more than once.
+    pgpool_conf
+        A pgpool.conf, on the host of Pgpool-II, to write the lines for online recovery, failover
+        and follow primary to. They are shown, and written when you confirm it.
     config
-        The settings file that these stage commands read, in place of /etc/pgpool-recovery.toml.
-        By default the one that PGPOOL_RECOVERY_CONFIG names now, if it does.
+        The settings file that the stage commands, or the hooks of pgpool.conf, read in place of
+        /etc/pgpool-recovery.toml. By default the one that PGPOOL_RECOVERY_CONFIG names now, if it
+        does.
+    yes
+        Do not ask.
     dry_run
         Say what would be done, and do nothing.
     """
-    if config is not None and not data_directory:
-        raise UsageError("--config is for stage commands", hint="Name a --data-directory too.")
+    if config is not None and not data_directory and pgpool_conf is None:
+        raise UsageError(
+            "--config is for stage commands and hooks",
+            hint="Name a --data-directory or a --pgpool-conf too.",
+        )
     file = settings_file(config)
-    if data_directory:
+    if data_directory or pgpool_conf is not None:
         load_settings(file)  # Its complaints are better read now.
-    installations = _installations(pg_config, data_directory)
+    if pgpool_conf is not None:
+        _write_lines(pgpool_conf, file, yes=yes, dry_run=dry_run)
+    has_named = bool(data_directory) or pgpool_conf is not None
+    installations = _installations(pg_config, has_named=has_named)
     for installation in installations:
         if not installation.has_python:
             say(
-                f"warning: PostgreSQL {installation.major} has no PL/Python, which the extension "
-                f"needs: install the package {installation.python_packages}"
+                f"warning: PostgreSQL {installation.major} has no PL/Python, which the extensions "
+                f"need: install the package {installation.python_packages}"
             )
     for each in _files(installations, data_directory, file):
         say(place(each, dry_run=dry_run))
@@ -64,37 +85,61 @@ def uninstall(
     *,
     pg_config: list[Path] | None = None,
     data_directory: list[Path] | None = None,
+    pgpool_conf: Path | None = None,
     dry_run: bool = False,
 ) -> None:
     """Remove what install put in place, and restore what stood there before.
 
-    Databases that have the extension keep it, and it goes on working; drop it there first if you
+    Databases that have an extension keep it, and it goes on working; drop it there first if you
     do not want it any more.
 
     Parameters
     ----------
     pg_config
-        The pg_config of a server to remove the extension's files from.
+        The pg_config of a server to remove the extensions' files from.
     data_directory
         A data directory to remove the stage commands from.
+    pgpool_conf
+        A pgpool.conf to take our lines out of; what stood there before comes back.
     dry_run
         Say what would be done, and do nothing.
     """
-    done = [
-        take_away(file, dry_run=dry_run)
-        for file in _files(_installations(pg_config, data_directory), data_directory)
-    ]
+    has_named = bool(data_directory) or pgpool_conf is not None
+    installations = _installations(pg_config, has_named=has_named)
+    done = [take_away(file, dry_run=dry_run) for file in _files(installations, data_directory)]
+    if pgpool_conf is not None:
+        done.append(restore(pgpool_conf, dry_run=dry_run))
     for what in filter(None, done):
         say(what)
     if not any(done):
         say("nothing is installed there")
 
 
-def _installations(
-    pg_config: list[Path] | None, data_directory: list[Path] | None
-) -> list[Installation]:
-    """Return the servers that are meant: those named, or all unless only a directory is named."""
-    if data_directory and not pg_config:
+def _write_lines(pgpool_conf: Path, settings: Path, *, yes: bool, dry_run: bool) -> None:
+    """Show what would be written to pgpool.conf, ask, and write it."""
+    change = change_of(pgpool_conf, own_command(), _named(settings), WORDS)
+    if change.after == change.before:
+        say(f"{pgpool_conf} has these lines already")
+        return
+    say(f"{WOULD if dry_run else ''}at the end of {pgpool_conf}:")
+    for line in change.lines:
+        say(f"    {line}")
+    for line in change.replaced:
+        say(f"becomes a comment there: {line.strip()}")
+    if dry_run:
+        return
+    ask(f"Write them to {pgpool_conf}?", f"the change of {pgpool_conf}", yes=yes)
+    write(pgpool_conf, change.after)
+    say(f"{pgpool_conf} written; let Pgpool-II reload it")
+
+
+def _named(settings: Path) -> Path | None:
+    return None if settings == DEFAULT_FILE else settings.absolute()
+
+
+def _installations(pg_config: list[Path] | None, *, has_named: bool) -> list[Installation]:
+    """Return the servers that are meant: those named, or all unless something else is named."""
+    if has_named and not pg_config:
         return []
     found = find_installations(pg_config or [])
     if not found:
@@ -109,6 +154,7 @@ def _files(
     data_directory: list[Path] | None,
     settings: Path = DEFAULT_FILE,
 ) -> list[PlacedFile]:
-    named = None if settings == DEFAULT_FILE else settings.absolute()
     files = [file for installation in installations for file in extension_files(installation)]
-    return files + [file for each in data_directory or [] for file in stage_commands(each, named)]
+    return files + [
+        file for each in data_directory or [] for file in stage_commands(each, _named(settings))
+    ]

@@ -1,0 +1,60 @@
+"""The commands that Pgpool-II calls on its own host: failover and follow_primary."""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from pgpool_recovery.cli.output import say
+from pgpool_recovery.cli.psql import as_psql
+from pgpool_recovery.cli.stage import bug_of, use_own_home
+from pgpool_recovery.domain.error import RecoveryError
+
+FAILOVER, FOLLOW_PRIMARY = "failover", "follow_primary"
+
+
+def run_hook(name: str, words: Sequence[str]) -> int:
+    """Run a hook and return its exit status; all that it says is for pgpool.log."""
+    use_own_home()
+    try:
+        _run(name, words)
+    except RecoveryError as error:
+        return _fail(name, error)
+    except Exception as error:  # noqa: BLE001 - a bug is told as such, with all that it has
+        return _fail(name, bug_of(error))
+    return 0
+
+
+def _fail(name: str, error: RecoveryError) -> int:
+    for line in as_psql(error, with_target=name == FOLLOW_PRIMARY).splitlines():
+        print(f"{name}: {line}", file=sys.stderr, flush=True)
+    return error.exit_status
+
+
+def _run(name: str, words: Sequence[str]) -> None:
+    from pgpool_recovery.cli.where import own_name
+    from pgpool_recovery.config.load import load_settings, settings_file
+    from pgpool_recovery.hooks.call import parse_call
+    from pgpool_recovery.operator.cluster import pool_of
+
+    call = parse_call(name, words)
+    settings = load_settings(settings_file(None))
+    tell = _saying(name)
+    if name == FAILOVER:
+        from pgpool_recovery.hooks.fail_over import fail_over
+
+        within_s = settings.failover.connect_s  # Writes wait for it, so it is in a hurry.
+        hurried = replace(settings.pgpool, connect_s=within_s, answer_s=within_s)
+        fail_over(call, pool_of(hurried, own_name()), settings, tell)
+    else:
+        from pgpool_recovery.cli.screen import PlainLines
+        from pgpool_recovery.hooks.follow import follow_primary
+
+        pool = pool_of(settings.pgpool, own_name())
+        screen = PlainLines(tell, clock=time.monotonic)
+        follow_primary(call, pool, settings, screen.tell, tell)
+
+
+def _saying(name: str) -> Callable[[str], None]:
+    """Return what says a line, in which the command is named: others write to that log as well."""
+    return lambda line: say(f"{name}: {line}")

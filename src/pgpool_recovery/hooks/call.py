@@ -1,0 +1,84 @@
+"""The words with which Pgpool-II calls a hook: the special values of its failover_command."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pgpool_recovery.domain.error import UsageError
+from pgpool_recovery.domain.node import NodeId, parse_host, parse_node_id, parse_port
+
+PLACEHOLDERS = ("%d", "%h", "%p", "%D", "%m", "%H", "%M", "%P", "%r", "%R", "%N", "%S")
+"""In the order of Pgpool-II's own sample scripts, so that only the program is another one."""
+WORDS = " ".join(f'"{placeholder}"' for placeholder in PLACEHOLDERS)
+"""As they stand in pgpool.conf: Pgpool-II writes its values into a line of sh as they are, so the
+quotes keep a path with a blank, or an empty one, one word."""
+UNKNOWN = frozenset({"", "-1"})
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a node is; an empty host is a local socket, and a port that is not told is None."""
+
+    host: str = ""
+    port: int | None = None
+    data_directory: str = ""
+
+
+@dataclass(frozen=True)
+class Call:
+    """What Pgpool-II says; None for a node that there is not, or that it does not know.
+
+    `new` is its new main node for a failover, and the new primary for follow_primary.
+    """
+
+    node_id: NodeId
+    node: Place
+    new_id: NodeId | None
+    new: Place
+    old_main_id: NodeId | None
+    old_primary_id: NodeId | None
+    old_primary: Place
+
+
+def parse_call(command: str, words: Sequence[str]) -> Call:
+    """Understand the words of a hook.
+
+    Pgpool-II puts a blank before some of its numbers (trigger_failover_command, pgpool_main.c).
+
+    >>> call = parse_call("failover", [" 0", "a", "5432", "/d", "-1", "", "0", "0", *[""] * 4])
+    >>> call.node_id, call.new_id, call.old_primary_id
+    (0, None, 0)
+    """
+    if len(words) != len(PLACEHOLDERS):
+        raise UsageError(
+            f"{command} takes {len(PLACEHOLDERS)} arguments, not {len(words)}",
+            detail="A value that Pgpool-II does not have, and one with a blank, is one argument "
+            "only in quotes.",
+            hint=f"In pgpool.conf: {command}_command = 'pgpool-recovery {command} {WORDS}'",
+        )
+    d, h, p, D, m, H, M, P, r, R, N, S = (word.strip() for word in words)  # noqa: N806
+    return Call(
+        node_id=parse_node_id(d),
+        node=_place(h, p, D),
+        new_id=_node_id(m),
+        new=_place(H, r, R),
+        old_main_id=_node_id(M),
+        old_primary_id=_node_id(P),
+        old_primary=_place(N, S, ""),
+    )
+
+
+def _node_id(word: str) -> NodeId | None:
+    return None if word in UNKNOWN else parse_node_id(word)
+
+
+def _place(host: str, port: str, data_directory: str) -> Place:
+    return Place(_host(host), None if port in UNKNOWN else parse_port(port), data_directory)
+
+
+def _host(word: str) -> str:
+    """Return a host as pgpool.conf has it: a name, an address, a socket directory, or nothing."""
+    if word and (not word.startswith("/") or CONTROL.search(word)):
+        return parse_host(word)
+    return word

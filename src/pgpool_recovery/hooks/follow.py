@@ -1,0 +1,240 @@
+"""follow_primary_command: put one node behind the new primary, by the functions that are there."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pgpool_recovery.config.settings import Settings
+from pgpool_recovery.domain.error import Busy, RecoveryError, Refused, Unreachable
+from pgpool_recovery.domain.event import Event, as_text
+from pgpool_recovery.domain.node import NodeId, Target
+from pgpool_recovery.history.record import Stage, on_record
+from pgpool_recovery.hooks.call import Call
+from pgpool_recovery.hooks.choice import Standing
+from pgpool_recovery.hooks.look import Known, known, standing_of
+from pgpool_recovery.hooks.slots import is_wal_held_for
+from pgpool_recovery.operator.cluster import Login, Node, connect_to
+from pgpool_recovery.operator.event import Outcome
+from pgpool_recovery.operator.extension import look_at
+from pgpool_recovery.operator.leftover_slots import drop_leftover_slots
+from pgpool_recovery.operator.plan import read_plan
+from pgpool_recovery.operator.primary import ask
+from pgpool_recovery.operator.record import Run
+from pgpool_recovery.operator.recover import Desk, Job, Tell, carry_out, following, verify
+from pgpool_recovery.operator.standby import STREAMING, stream_of
+from pgpool_recovery.pcp.pool import Pool
+
+TRY_FOR_S = 10.0
+TRY_AGAIN_EVERY_S = 1.0
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Following:
+    """A node that is to follow the new primary."""
+
+    node: Node
+    primary: Node
+    is_old_primary: bool
+    known: Known
+    settings: Settings
+    say: Say
+
+    @property
+    def login(self) -> Login:
+        """How to connect to both."""
+        return self.known.cluster.login
+
+    @property
+    def hint(self) -> str:
+        """What a person does with a node that was left."""
+        return f'Bring it back with "pgpool-recovery recover {self.node.node_id}".'
+
+    def job(self) -> Job:
+        """Return the recovery that the new primary runs."""
+        extension = look_at(self.primary, self.login)
+        return Job(self.node, self.known.cluster, extension, None, self.settings)
+
+
+def follow_primary(call: Call, pool: Pool, settings: Settings, tell: Tell, say: Say) -> None:
+    """Put the node of the call behind the new primary; raises why it does not follow.
+
+    A failure is on record on the new primary: Pgpool-II does not look at exit statuses.
+    """
+    began = time.monotonic()
+    if call.new_id is None:
+        raise Refused(f"there is no new primary that node {call.node_id} could follow")
+    if call.new_id == call.node_id:
+        say(f"node {call.node_id} is named as the new primary itself; it follows nobody")
+        return
+    nodes = known(call, pool, settings, try_for_s=TRY_FOR_S)
+    node, primary = nodes.cluster.node(call.node_id), nodes.cluster.node(call.new_id)
+    is_old_primary = call.node_id == call.old_primary_id
+    one = Following(node, primary, is_old_primary, nodes, settings, say)
+    standing = _standing_of_primary(one)
+    with _failures_on_record(one):
+        job = _ready(one, standing)
+    if job is None:
+        say(f"{node.name} is up in Pgpool-II and streams already")
+        return
+    run = _recover(one, job, Desk(tell, lambda _node, _plan: None))
+    with _failures_on_record(one):
+        verify(job)
+        attach(pool, node.node_id, within_s=settings.pgpool.change_s)
+    drop_leftover_slots(node, one.login, say)
+    outcome = Outcome(
+        node.node_id,
+        node.name,
+        time.monotonic() - began,
+        run_id=None if run is None else run.id,
+        method=None if run is None else run.method,
+        moved_bytes=None if run is None else run.moved_bytes,
+        is_attached=True,
+        is_streaming=True,
+    )
+    tell(outcome)
+
+
+def _standing_of_primary(one: Following) -> Standing:
+    """Return what the new primary says of itself, which has to be that it is one."""
+    answer = standing_of(one.primary, one.login)
+    if isinstance(answer, Unreachable):
+        raise Unreachable(
+            f"{one.primary.name}, the new primary, could not be asked",
+            detail=f"{answer.message}: {answer.detail}",
+        )
+    if not answer[0].is_primary:
+        raise Refused(
+            f"{one.primary.name}, the new primary, is a standby",
+            hint="When another node has become primary meanwhile, Pgpool-II calls this command "
+            "again for it.",
+        )
+    return answer[0]
+
+
+def _ready(one: Following, primary: Standing) -> Job | None:
+    """Return what is to be done for the node; None when it follows already.
+
+    Raises why the node is left as it is.
+    """
+    if one.known.failure is not None:
+        raise one.known.failure
+    name = one.node.name
+    answer = standing_of(one.node, one.login)
+    if isinstance(answer, Unreachable):
+        return _ready_in_silence(one, answer)
+    if answer[0].is_primary:
+        raise Refused(
+            f"{name} is left as it is: it accepts writes as {one.primary.name} does",
+            detail=f"What was written there since the failover is not on {one.primary.name}.",
+            hint=f"Stop it. {one.hint}",
+        )
+    if answer[0].system_identifier != primary.system_identifier:
+        raise Refused(f"{name} is left as it is: it belongs to another cluster")
+    if one.node.node_id in one.known.attached:
+        _refuse_stray(one)
+        return None
+    return one.job()
+
+
+def _ready_in_silence(one: Following, silence: Unreachable) -> Job:
+    """Return what is to be done for an old primary that the failover itself has stopped.
+
+    It sent all that it had before it ended, so WAL alone brings it back. Any other node that does
+    not answer is left: whoever stopped it knows why, and one that was lost may hold what no other
+    has.
+    """
+    if not (one.is_old_primary and is_wal_held_for(one.node, one.primary, one.login)):
+        raise Unreachable(
+            f"{one.node.name} is left as it is: its server does not answer",
+            detail=f"{silence.message}: {silence.detail}",
+            hint=one.hint,
+        )
+    job = one.job()
+    plan = read_plan(job.primary, one.node, within_s=one.settings.pgpool.plan_s)
+    if not plan.is_possible:
+        raise plan.refusal()
+    if plan.destroys:
+        raise Refused(
+            f"{one.node.name} is left as it is: it needs more than WAL",
+            detail="\n".join(plan.sentences),
+            hint=one.hint,
+        )
+    one.say(f"{one.node.name} was stopped by the failover, and comes back")
+    return job
+
+
+def _refuse_stray(one: Following) -> None:
+    """Refuse a node that clients use and that follows somebody else: it may not be stopped."""
+    with connect_to(one.primary, one.login) as connection:
+        answer = ask(one.known.cluster, one.node)
+        stream = stream_of(one.node, answer, connection.rows("standbys"))
+    if stream is None or stream["state"] != STREAMING:
+        raise Refused(
+            f"{one.node.name} is up in Pgpool-II, and does not stream from {one.primary.name}",
+            hint=f'Take it out with "pgpool-recovery detach {one.node.node_id}". {one.hint}',
+        )
+
+
+def _recover(one: Following, job: Job, desk: Desk) -> Run | None:
+    """Have the new primary recover the node; it puts that on record as soon as it has begun."""
+    with following(job, desk) as follower:
+        try:
+            return carry_out(job, follower, desk)
+        except RecoveryError as error:
+            if follower is not None and follower.run_id is not None:
+                raise error.about(one.node.name) from error
+            with _failures_on_record(one):
+                raise
+
+
+def attach(pool: Pool, node_id: NodeId, *, within_s: float) -> None:
+    """Attach a node, as soon as Pgpool-II takes orders, and see that it uses it.
+
+    It refuses while a failover is in progress, and up to 4.4 its PCP process ends, with whatever it
+    was asked, after each change of a node.
+    """
+    deadline = pool.clock() + within_s
+    while True:
+        try:
+            pool.attach(node_id, within_s=within_s)
+        except (Busy, Unreachable):
+            if pool.clock() > deadline:
+                raise
+            pool.sleep(TRY_AGAIN_EVERY_S)
+        else:
+            return
+
+
+@contextmanager
+def _failures_on_record(one: Following) -> Iterator[None]:
+    """Put a failure of the block on record on the new primary, as a recovery that failed."""
+    try:
+        yield
+    except RecoveryError as error:
+        node, primary = one.node, one.primary
+        target = Target(node.host, node.data_directory, node.node_id, node.port)
+        stage = Stage(target, "recovered", primary_host=primary.host, primary_port=primary.port)
+        with on_record(stage, one.settings, _telling(one.say), _server(one)):
+            raise error.about(node.name) from error
+
+
+def _server(one: Following) -> Mapping[str, str]:
+    values = {
+        "host": one.primary.host,
+        "port": str(one.primary.port),
+        "user": one.login.user or "",
+    }
+    return {name: value for name, value in values.items() if value}
+
+
+def _telling(say: Say) -> Callable[[str], Callable[[Event], None]]:
+    """Return what says the events of a target of some name."""
+
+    def tell(event: Event) -> None:
+        for line in as_text(event):
+            say(line)
+
+    return lambda _name: tell

@@ -1,0 +1,119 @@
+"""The replication slots of nodes that are down, on the primary: kept within a limit.
+
+A failure here is said, and does not keep the hook from the rest.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pgpool_recovery.config.settings import FailoverSettings
+from pgpool_recovery.domain.error import Unreachable
+from pgpool_recovery.domain.event import megabytes
+from pgpool_recovery.operator.cluster import Login, Node, connect_to
+
+MEGABYTE = 1024 * 1024
+UNLIMITED = -1
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Slots:
+    """The slots of the primary that belong to nodes that are down: which to drop, what to say."""
+
+    dropped: tuple[str, ...]
+    sentences: tuple[str, ...]
+
+
+def judge_slots(
+    primary: str,
+    down: Sequence[Node],
+    slots: Sequence[dict[str, Any]],
+    limit_mb: int,
+    settings: FailoverSettings,
+) -> Slots:
+    """Say what becomes of the slots of nodes that are down. Pure."""
+    found = {slot["name"]: slot for slot in slots}
+    own = [(node, found[node.slot_name]) for node in down if node.slot_name in found]
+    drop_above = settings.drop_slot_above_mb
+    dropped = tuple(
+        slot["name"]
+        for _, slot in own
+        if not slot["is_active"]
+        and drop_above is not None
+        and slot["kept_bytes"] > drop_above * MEGABYTE
+    )
+    sentences = [*_fates(primary, own, dropped, drop_above)]
+    sentences += [
+        f"{primary} has no replication slot {node.slot_name} for {node.name}"
+        for node in down
+        if node.slot_name not in found
+    ]
+    if limit_mb == UNLIMITED and len(own) > len(dropped):
+        sentences.append(
+            f"WARNING: max_slot_wal_keep_size of {primary} is -1: what its slots keep may fill its "
+            "disk. Set it, or bring the nodes back"
+        )
+    return Slots(dropped, tuple(sentences))
+
+
+def _fates(
+    primary: str,
+    own: Sequence[tuple[Node, dict[str, Any]]],
+    dropped: Sequence[str],
+    drop_above: int | None,
+) -> Iterator[str]:
+    for node, slot in own:
+        kept = megabytes(slot["kept_bytes"])
+        if slot["name"] in dropped:
+            yield (
+                f"replication slot {slot['name']} of {primary} keeps {kept} of WAL for "
+                f"{node.name}, more than {drop_above} MB, and is dropped; {node.name} may need a "
+                "full copy"
+            )
+        elif slot["wal_status"] == "lost":
+            yield (
+                f"replication slot {slot['name']} of {primary} has lost WAL that {node.name} needs"
+            )
+        else:
+            yield (
+                f"replication slot {slot['name']} of {primary} stays for {node.name} "
+                f"and keeps {kept} of WAL"
+            )
+
+
+def look_after_slots(
+    primary: Node, login: Login, down: Sequence[Node], settings: FailoverSettings, say: Say
+) -> None:
+    """Drop the slots of nodes that are down when they keep more than the settings allow."""
+    try:
+        with connect_to(primary, login) as connection:
+            slots = connection.rows("slots")
+            limit_mb = connection.row("slot_wal_limit")["limit_mb"]
+            judged = judge_slots(primary.name, down, slots, limit_mb, settings)
+            for sentence in judged.sentences:
+                say(sentence)
+            for name in judged.dropped:
+                connection.rows("drop_slot", name=name)
+    except Unreachable as error:
+        say(f"the slots of {primary.name} were not looked after: {error.message}: {error.detail}")
+
+
+def hold_wal_for(stopped: Node, primary: Node, login: Login, say: Say) -> None:
+    """Have the new primary hold WAL for the old one that this failover has stopped.
+
+    This slot is also how follow_primary knows that it was us who stopped it.
+    """
+    try:
+        with connect_to(primary, login) as connection:
+            connection.rows("create_slot", name=stopped.slot_name)
+    except Unreachable as error:
+        say(f"no WAL is held for {stopped.name}: {error.message}: {error.detail}")
+
+
+def is_wal_held_for(node: Node, primary: Node, login: Login) -> bool:
+    """Say whether the primary holds WAL for a node that does not stream."""
+    with connect_to(primary, login) as connection:
+        slots = connection.rows("slots")
+    return any(slot["name"] == node.slot_name and not slot["is_active"] for slot in slots)

@@ -1,0 +1,174 @@
+"""The lines of pgpool.conf by which Pgpool-II calls us, and what stood there kept as comments."""
+
+import os
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pgpool_recovery.config.load import VARIABLE
+from pgpool_recovery.domain.error import Refused
+
+BEGIN = "# pgpool-recovery: begin. The last line for a parameter counts; those before are comments."
+END = "# pgpool-recovery: end"
+KEPT = "#before-pgpool-recovery# "
+STREAMING, TWO_STAGES = "streaming_replication", ("native_replication", "snapshot_isolation")
+FOLLOW, OLD_FOLLOW = "follow_primary_command", "follow_master_command"
+"""The second is its name up to 4.1."""
+COMMAND_WORD = re.compile(r"[\w@+=:,./-]+")
+"""What neither pgpool.conf, nor Pgpool-II's special values, nor sh take for anything else."""
+BLOCK = re.compile(rf"^{re.escape(BEGIN)}\n.*?^{re.escape(END)}\n", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Change:
+    """A pgpool.conf as it is and as it shall be; `lines` are ours, `replaced` those before."""
+
+    path: Path
+    before: str
+    after: str
+    lines: tuple[str, ...]
+    replaced: tuple[str, ...]
+
+
+def change_of(path: Path, command: Sequence[str], settings_file: Path | None, words: str) -> Change:
+    """Return what install does to a pgpool.conf; Refused when it cannot be."""
+    before = _read(path)
+    base = without_ours(before)
+    lines = our_lines(base, command, settings_file, words)
+    names = [line.partition(" = ")[0] for line in lines]
+    replaced = tuple(line for line in base.splitlines() if _sets(line) in names)
+    return Change(path, before, with_ours(base, lines), lines, replaced)
+
+
+def our_lines(
+    text: str, command: Sequence[str], settings_file: Path | None, words: str
+) -> tuple[str, ...]:
+    """Return the lines that the mode of a pgpool.conf needs.
+
+    `words` are the special values with which the hooks are called.
+    """
+    mode = mode_of(text)
+    has_stages = mode in TWO_STAGES
+    if mode != STREAMING and not has_stages:
+        raise Refused(
+            f'there is no online recovery in the mode "{mode}"',
+            detail=f"It is {STREAMING}, {' or '.join(TWO_STAGES)}.",
+            hint="backend_clustering_mode in pgpool.conf says so.",
+        )
+    stages = {
+        "recovery_1st_stage_command": "recovery_1st_stage",
+        "recovery_2nd_stage_command": "recovery_2nd_stage" if has_stages else "",
+    }
+    if has_stages:
+        return _as_lines(stages)
+    setting = [] if settings_file is None else [f"{VARIABLE}={_plain(str(settings_file))}"]
+    call = " ".join([*setting, *map(_plain, command)])
+    is_old = OLD_FOLLOW in text and FOLLOW not in text
+    return _as_lines(
+        {
+            **stages,
+            "failover_command": f"{call} failover {words}",
+            OLD_FOLLOW if is_old else FOLLOW: f"{call} follow_primary {words}",
+        }
+    )
+
+
+def mode_of(text: str) -> str:
+    """Return the clustering mode that a pgpool.conf sets; up to 4.1 by other parameters.
+
+    >>> mode_of("backend_clustering_mode = 'raw' # none")
+    'raw'
+    >>> mode_of("replication_mode = on")
+    'native_replication'
+    """
+    values = {_sets(line): _value(line) for line in text.splitlines()}
+    if values.get("replication_mode") in ("on", "true", "yes", "1"):
+        return TWO_STAGES[0]
+    return values.get("backend_clustering_mode", STREAMING)
+
+
+def with_ours(text: str, lines: Sequence[str]) -> str:
+    """Return a pgpool.conf with our lines at its end, where they win, and no others for them.
+
+    >>> print(with_ours("a = 1\\nb = 2\\n", ["b = 3"]))
+    a = 1
+    #before-pgpool-recovery# b = 2
+    # pgpool-recovery: begin. The last line for a parameter counts; those before are comments.
+    b = 3
+    # pgpool-recovery: end
+    <BLANKLINE>
+    """
+    names = [line.partition(" = ")[0] for line in lines]
+    kept = [KEPT + line if _sets(line) in names else line for line in text.splitlines()]
+    return "".join(f"{line}\n" for line in [*kept, BEGIN, *lines, END])
+
+
+def without_ours(text: str) -> str:
+    """Return a pgpool.conf as it was before, with what was changed in the rest since."""
+    rest = BLOCK.sub("", text)
+    return re.sub(rf"^{re.escape(KEPT)}", "", rest, flags=re.MULTILINE)
+
+
+def write(path: Path, text: str) -> None:
+    """Write a pgpool.conf beside its place and rename it; owner and mode stay."""
+    path = path.resolve()
+    new = path.with_name(f".{path.name}.new")
+    try:
+        status = path.stat()
+        new.write_bytes(text.encode(errors="surrogateescape"))
+        os.chown(new, status.st_uid, status.st_gid)
+        new.chmod(status.st_mode & 0o7777)
+        new.replace(path)
+    except OSError as error:
+        new.unlink(missing_ok=True)
+        raise Refused(
+            f"could not write {path}: {error.strerror}", hint="Run it as root, or as its owner."
+        ) from error
+
+
+def restore(path: Path, *, dry_run: bool) -> str | None:
+    """Take our lines out of a pgpool.conf; None when there are none."""
+    text = _read(path)
+    before = without_ours(text)
+    if before == text:
+        return None
+    if dry_run:
+        return f"would do: {path} restored to what stood there before"
+    write(path, before)
+    return f"{path} restored to what stood there before; let Pgpool-II reload it"
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().decode(errors="surrogateescape")
+    except OSError as error:
+        raise Refused(f"could not read {path}: {error.strerror}") from error
+
+
+def _sets(line: str) -> str | None:
+    """Return the parameter that a line sets; None for a comment, or something else."""
+    found = re.match(r"\s*([A-Za-z]\w*)\s*(?:=|\s)", line)
+    return found[1] if found else None
+
+
+def _value(line: str) -> str:
+    value = re.sub(r"^\s*\w+\s*=?\s*", "", line)
+    quoted = re.match(r"'(.*?)'", value)
+    return quoted[1] if quoted else value.partition("#")[0].strip()
+
+
+def _as_lines(values: dict[str, str]) -> tuple[str, ...]:
+    return tuple(f"{name} = '{value}'" for name, value in values.items())
+
+
+def _plain(word: str) -> str:
+    if COMMAND_WORD.fullmatch(word) is None:
+        raise Refused(
+            f"{shlex.quote(word)} cannot stand in pgpool.conf",
+            detail="Pgpool-II, or the shell that it starts, would take some of it for something "
+            "else.",
+            hint="Use a path of letters, digits and ./_-",
+        )
+    return word

@@ -1,0 +1,1 @@
+select pgpool_pgctl('stop', 'fast') as is_stopping

@@ -1,0 +1,71 @@
+"""The lines of `install --pgpool-conf`, reloaded by each release of Pgpool-II that is here."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster.site import assert_recovered
+from tests.harness.cluster import ClusterPlan
+from tests.harness.product import Product
+from tests.harness.workspace import Workspace
+from tests.hooks.site import (
+    hook_lines,
+    log_since,
+    wait_for_primary,
+    wait_until_said,
+    write_pcppass,
+)
+from tests.majors import PGPOOL_RELEASES, needs_postgresql
+from tests.operator.site import Site, site_on_hosts
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(major, marks=needs_postgresql(major), id=release)
+        for major, release in PGPOOL_RELEASES.items()
+    ]
+)
+def site(
+    request: pytest.FixtureRequest, workspace: Workspace, product: Product, namespaces: None
+) -> Iterator[Site]:
+    plan = ClusterPlan(standbys=2, postgresql_major=request.param)
+    with site_on_hosts(workspace, product, plan) as site:
+        write_pcppass(site)
+        yield site
+
+
+def test_lines_of_install(site: Site) -> None:
+    """Written, reloaded, and called; taken out, the file is what it was."""
+    cluster, pgpool = site.cluster, site.cluster.pgpool
+    conf = pgpool.place.directory / "pgpool.conf"
+    stood = pgpool.machine.path(conf).read_text()
+    refused = site.run("install", "--pgpool-conf", conf)
+    assert refused.returncode == 4
+    assert pgpool.machine.path(conf).read_text() == stood
+    written = site.run("install", "--pgpool-conf", conf, "--yes")
+    assert written.returncode == 0, written.output
+    pgpool.machine.run(["pgpool", "-f", str(conf), "reload"])
+    parameters = dict(_pool_status(site))
+    assert parameters["failover_command"].startswith(f"{site.command} failover")
+    before = len(pgpool.log_text())
+    cluster.node(0).kill()
+    wait_for_primary(site, 1)
+    wait_until_said(site, "follow_primary: node 2 is back", before)
+    said = "\n".join(hook_lines(log_since(site, before)))
+    assert "node 1 (10.77.0.12:5432) is promoted" in said
+    assert "ERROR:  node 0 is left as it is" in said
+    assert_recovered(cluster, 2)
+    removed = site.run("uninstall", "--pgpool-conf", conf)
+    assert removed.returncode == 0, removed.output
+    assert pgpool.machine.path(conf).read_text() == stood
+
+
+def _pool_status(site: Site) -> Iterator[tuple[str, str]]:
+    """Yield the parameters with which Pgpool-II runs."""
+    name = ""
+    for line in site.cluster.pgpool.pcp("pcp_pool_status").stdout.splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == "name":
+            name = value.strip()
+        elif key.strip() == "value":
+            yield name, value.strip()
