@@ -15,6 +15,7 @@ from tests.harness.postgresql import Server
 from tests.harness.product import Product
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
+from tests.operator.site import Site
 
 MODES = ("native_replication", "snapshot_isolation")
 COUNTED = "CREATE TABLE counted (id serial PRIMARY KEY, t text)"
@@ -119,3 +120,17 @@ def test_second_stage_of_a_node_that_is_no_standby(cluster: Cluster) -> None:
         main.sql(call)
     assert "the server of the target is no standby of this one" in main.log_text()[before:]
     assert_independent(cluster, node)
+
+
+def test_command_for_people(cluster: Cluster, product: Product) -> None:
+    """It knows the mode from Pgpool-II: there is no stream to wait for, and nothing on record."""
+    site = Site(cluster, product)
+    site.write_settings()
+    site.take_down(1)
+    done = site.run("recover", 1, "--yes")
+    assert done.returncode == 0, done.output
+    assert "node 1 is back: up in Pgpool-II (" in done.stdout
+    shown = site.run("status")
+    assert shown.returncode == 0, shown.output
+    assert shown.stdout.splitlines()[2].split()[2] in ("up", "waiting")
+    assert_independent(cluster, cluster.node(1))
