@@ -135,8 +135,11 @@ def see_following(
         return said
 
     def read_log() -> str:
-        where = FindLog(directory, (step.bin_directory,))
-        log: LogPosition | None = agent.ask(where, LogPosition | None, timeout_s=patience)  # type: ignore[arg-type]
+        log: LogPosition | None = agent.ask(
+            FindLog(directory),
+            LogPosition | None,  # type: ignore[arg-type]
+            timeout_s=patience,
+        )
         return "" if log is None else agent.ask(ReadLog(log), str, timeout_s=patience)
 
     timeout = settings.timeout

@@ -162,7 +162,6 @@ class FindLog:
     """Return the log of a server that runs, from its begin; None when nobody can know."""
 
     data_directory: str
-    bin_directories: tuple[str, ...]
 
 
 @dataclass(frozen=True)

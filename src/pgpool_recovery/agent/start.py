@@ -89,12 +89,19 @@ def stop_server(request: StopServer, stop: Stop) -> None:
         raise Undone(message, detail=error.detail, hint=error.hint) from error
 
 
-def find_log(request: FindLog, stop: Stop) -> LogPosition | None:
-    """Return the log of a server that runs, from its begin."""
+def find_log(request: FindLog) -> LogPosition | None:
+    """Return the log of a server that runs, from its begin; whoever started it chose the file."""
     data = Path(request.data_directory).resolve()
-    bin_directory = _bin_directory(data, request.bin_directories, stop)
-    way = find_way(data, bin_directory, (), stop, lambda _line: None)
-    return Log(data, way, is_new=False).position()
+    server = read_pid_file(data)
+    if server is None:
+        return None
+    file = _collected(data)
+    if file is None:
+        standard_error = Path(f"/proc/{server.pid}/fd/2")
+        if not standard_error.is_file():
+            return None  # It is a terminal, a pipe or the journal.
+        file = str(standard_error.readlink())
+    return LogPosition(file, 0)
 
 
 def _bin_directory(data: Path, bin_directories: tuple[str, ...], stop: Stop) -> Path:
@@ -195,13 +202,18 @@ class Log:
 
     def _file(self) -> str | None:
         """Return the logging collector's own file, or where standard error goes."""
-        current = self._data / "current_logfiles"
-        if current.exists():
-            for line in current.read_text().splitlines():
-                kind, _, name = line.partition(" ")
-                if kind == "stderr":
-                    return str(self._data / name)
-        return self._standard_error
+        return _collected(self._data) or self._standard_error
+
+
+def _collected(data: Path) -> str | None:
+    """Return the file of the logging collector, when one runs and writes text."""
+    current = data / "current_logfiles"
+    if current.exists():
+        for line in current.read_text().splitlines():
+            kind, _, name = line.partition(" ")
+            if kind == "stderr":
+                return str(data / name)
+    return None
 
 
 def _size(file: str | None) -> int:

@@ -49,7 +49,6 @@ def _plan(situation: Situation, running: RunningServer) -> Plan:
         conninfo=situation.conninfo,
         slot_name=situation.target.slot_name,
         former_slot_name=situation.former_slot_name,
-        bin_directory=situation.bin_directory,
         login=running.login,
         new_locations=tuple(space.location for space in new_tablespaces(situation)),
     )

@@ -157,7 +157,6 @@ class RepointRunning:
     conninfo: Conninfo
     slot_name: str
     former_slot_name: str | None
-    bin_directory: str
     login: Conninfo
     new_locations: tuple[str, ...] = ()
 

@@ -36,7 +36,7 @@ def wait_until_following(
     except Unverified:
         has_caught_up = False
     deadline = time.monotonic() + expected.begin_s
-    while not _follows(ask(), read_wal(connection), has_caught_up=has_caught_up):
+    while not follows(ask(), read_wal(connection), has_caught_up=has_caught_up):
         if time.monotonic() > deadline:
             end = log()
             raise NotStreaming(
@@ -47,7 +47,7 @@ def wait_until_following(
     return has_caught_up
 
 
-def _follows(said: Running, wal: Wal, *, has_caught_up: bool) -> bool:
+def follows(said: Running, wal: Wal, *, has_caught_up: bool) -> bool:
     """Say whether it streams on the primary's timeline, or on the way there, which it has not left.
 
     A position on the primary's timeline alone would not do: who writes on another one may be at a
