@@ -17,7 +17,7 @@ from tests.harness.pgpool import PcpError
 from tests.harness.postgresql import Server
 from tests.harness.product import Product
 from tests.harness.template import REPLICATION_USER
-from tests.harness.until import until
+from tests.harness.until import DeadlineError, until
 from tests.harness.workspace import Workspace
 from tests.majors import needs_postgresql
 
@@ -74,13 +74,6 @@ def open_session(node: Server) -> Witness:
     return witness(node)
 
 
-def primary_of(cluster: Cluster) -> Server:
-    """Return the primary; Pgpool-II begins its PCP process anew after each failback."""
-    return until(
-        lambda: cluster.primary, within_s=20, what="a primary", tolerating=(PcpError, LookupError)
-    )
-
-
 def detach(cluster: Cluster, node_id: int) -> None:
     """Tell Pgpool-II that a node is down, unless it knows."""
     info = until(
@@ -118,7 +111,7 @@ def test_standby_of_a_primary_that_died_follows_the_new_one(cluster: Cluster) ->
     """Its server runs on, and so does a session on it; the dead primary is left as it is."""
     node = cluster.node(2)
     before = open_session(node)
-    old = primary_of(cluster)
+    old = cluster.primary
     new = cluster.fail_over()
     assert new.node_id == 1
     detach(cluster, 2)
@@ -136,7 +129,7 @@ def test_standby_of_a_primary_that_died_follows_the_new_one(cluster: Cluster) ->
 
 def test_begin_of_a_record_that_the_dead_primary_was_sending(cluster: Cluster) -> None:
     """All standbys have it, and who is promoted leaves the timeline before it."""
-    old, node = primary_of(cluster), cluster.node(2)
+    old, node = cluster.primary, cluster.node(2)
     assert old.node_id == 1
     before = witness(node)
     begin = old.wal_position()
@@ -178,7 +171,7 @@ def test_standby_of_a_standby_on_the_same_timeline(cluster: Cluster) -> None:
 
 def test_what_it_has_received_the_new_primary_has_not(cluster: Cluster) -> None:
     """Node 1 is promoted, and has not what the other standby has."""
-    old, node = primary_of(cluster), cluster.node(2)
+    old, node = cluster.primary, cluster.node(2)
     assert old.node_id == 0
     cluster.host(0).cut(cluster.host(1))
     old.execute("CREATE TABLE only_there AS SELECT generate_series(1, 1000)")
@@ -207,7 +200,7 @@ def witness_is_gone(node: Server, before: Witness) -> bool:
 
 def test_standby_that_does_not_come_to_stream_is_led_back(cluster: Cluster) -> None:
     """Its startup process stands still, so that nobody starts another WAL receiver."""
-    primary, node, upstream = primary_of(cluster), cluster.node(2), cluster.node(0)
+    primary, node, upstream = cluster.primary, cluster.node(2), cluster.node(0)
     make_follow(node, upstream)
     before = node.sql("SELECT name, setting FROM pg_settings WHERE name LIKE 'primary%'")
     primary.drop_slot(slot_of(2))
@@ -230,13 +223,19 @@ def test_standby_that_does_not_come_to_stream_is_led_back(cluster: Cluster) -> N
 
 
 def signal_startup(node: Server, name: str) -> None:
-    ((pid,),) = node.sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'startup'")
-    node.machine.run(["kill", f"-{name}", pid], user="root")
+    signal(node, name, "startup")
+
+
+def signal(node: Server, name: str, *backend_types: str) -> None:
+    """Send a signal to processes of a server, by what pg_stat_activity calls them."""
+    kinds = ", ".join(f"'{kind}'" for kind in backend_types)
+    rows = node.sql(f"SELECT pid FROM pg_stat_activity WHERE backend_type IN ({kinds})")
+    node.machine.run(["kill", f"-{name}", *(pid for (pid,) in rows)], user="root")
 
 
 def test_agent_that_is_killed_after_it_has_led_the_server(cluster: Cluster) -> None:
     """The settings stay, the slot is gone; the next recovery completes it."""
-    primary, node, upstream = primary_of(cluster), cluster.node(2), cluster.node(0)
+    primary, node, upstream = cluster.primary, cluster.node(2), cluster.node(0)
     make_follow(node, upstream)
     primary.drop_slot(slot_of(2))
     detach(cluster, 2)
@@ -253,6 +252,7 @@ def test_agent_that_is_killed_after_it_has_led_the_server(cluster: Cluster) -> N
     assert witness(node) == before
 
 
+WRITE_BY_THEMSELVES = ("background writer", "checkpointer", "autovacuum launcher")
 PAUSED = """
 import pathlib, sys, time
 from pgpool_recovery.config.load import load_settings, settings_file
@@ -280,9 +280,10 @@ print("ended", flush=True)
 
 def test_what_it_receives_after_it_was_looked_at(cluster: Cluster, product: Product) -> None:
     """Its former primary runs on, as where the network fell apart: it comes too far to follow."""
-    old, new, node = primary_of(cluster), cluster.node(0), cluster.node(2)
+    old, new, node = cluster.primary, cluster.node(0), cluster.node(2)
     assert old.node_id == 1
     ended = "SELECT pg_last_wal_receive_lsn()"
+    signal(old, "STOP", *WRITE_BY_THEMSELVES)  # Or it comes too far before it is looked at.
     until(lambda: new.sql(ended) == node.sql(ended), within_s=20, what="both to have the same")
     new.promote()
     log, go = new.machine.home / "paused.out", new.machine.home / "go"
@@ -297,7 +298,13 @@ def test_what_it_receives_after_it_was_looked_at(cluster: Cluster, product: Prod
             env={"PGHOST": str(new.machine.socket_directory), "PGPORT": str(new.port)},
         )
         read = new.machine.path(log).read_text
-        until(lambda: "plan: repoint" in read(), within_s=30, what="the plan")
+        try:
+            until(lambda: "plan: repoint" in read(), within_s=60, what="the plan")
+        except DeadlineError as error:
+            error.add_note(read())
+            raise
+        finally:
+            signal(old, "CONT", *WRITE_BY_THEMSELVES)
         old.execute("CREATE TABLE too_late AS SELECT generate_series(1, 100000)")
         until(lambda: node.sql("SELECT to_regclass('too_late')") != [("",)], within_s=20, what="it")
         new.machine.path(go).touch()

@@ -72,11 +72,22 @@ class Cluster:
 
     @property
     def primary(self) -> Server:
-        """The node that Pgpool-II takes for the primary now."""
-        node_id = self.pgpool.primary_id()
-        if node_id is None:
-            raise LookupError("Pgpool-II has no primary")
+        """The node that Pgpool-II takes for the primary now.
+
+        It is waited for: after a change Pgpool-II has none for a moment, and begins its PCP process
+        anew.
+        """
+        (node_id,) = until(
+            self._primary_ids,
+            within_s=20,
+            what="Pgpool-II to have a primary",
+            tolerating=(PcpError, CommandError),
+        )
         return self.node(node_id)
+
+    def _primary_ids(self) -> list[int]:
+        node_id = self.pgpool.primary_id()
+        return [] if node_id is None else [node_id]
 
     def recover(self, node_id: int, *, timeout_s: float = 120) -> Completed:
         """Recover a node through Pgpool-II, as soon as that has noticed that the node is down.
