@@ -15,7 +15,7 @@ export PYTHONDONTWRITEBYTECODE = 1
 
 help:
 	@echo "make demo    lose a node of a real cluster under load and recover it, on loopback"
-	@echo "make test    lint, and all tests (about 15 minutes)"
+	@echo "make test    lint, and all tests (about 25 minutes)"
 	@echo "make quick   lint, and the tests that need no server (1 minute)"
 	@echo "make systems build the Debian systems with other PostgreSQL majors (once, 2 minutes, 1 GB)"
 	@echo "make format  format the code"
