@@ -4,7 +4,7 @@ Pgpool-II says in each of these cases that the execution of a command failed, an
 """
 
 from pgpool_recovery.check.pool import is_plain_name
-from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.error import Refused, Unreachable
 from pgpool_recovery.operator.cluster import Cluster, connect_to
 from pgpool_recovery.operator.extension import Primary
 from pgpool_recovery.operator.readiness import pool_settings
@@ -15,12 +15,16 @@ REMOTE_START = "pgpool_remote_start"
 
 
 def refuse_way(primary: Primary, cluster: Cluster) -> None:
-    """Raise Refused when Pgpool-II would not find the functions or the scripts on the primary."""
+    """Raise Refused when Pgpool-II would not find the functions or the scripts on the primary.
+
+    Where we may not look, Pgpool-II perhaps may: then nothing is refused.
+    """
     asked = pool_settings(cluster)
     scripts = {REMOTE_START: "Pgpool-II calls it at the end of each recovery."}
-    stages = [FIRST_STAGE] if cluster.has_standbys else [FIRST_STAGE, SECOND_STAGE]
-    for setting in stages:
-        command = asked.get(setting, "")
+    stages = {FIRST_STAGE: asked.get(FIRST_STAGE, "")}
+    if not cluster.has_standbys and asked.get(SECOND_STAGE):
+        stages[SECOND_STAGE] = asked[SECOND_STAGE]
+    for setting, command in stages.items():
         if not is_plain_name(command):
             raise Refused(
                 f'{setting} is "{command}" in pgpool.conf',
@@ -29,14 +33,18 @@ def refuse_way(primary: Primary, cluster: Cluster) -> None:
             )
         scripts[command] = f"It is the {setting} of pgpool.conf."
     name, database = primary.node.name, asked["recovery_database"]
-    with connect_to(primary.node, primary.login, database) as connection:
-        if not connection.rows("extension"):
-            raise Refused(
-                f"database {database} of the primary ({name}), in which Pgpool-II calls it, has no "
-                "extension pgpool_recovery",
-                hint=f"In {database}: CREATE EXTENSION pgpool_recovery",
-            )
-        rows = connection.rows("scripts", names=list(scripts))
+    try:
+        with connect_to(primary.node, primary.login, database) as connection:
+            has_extension = bool(connection.rows("extension"))
+            rows = connection.rows("scripts", names=list(scripts))
+    except Unreachable:
+        return
+    if not has_extension:
+        raise Refused(
+            f"database {database} of the primary ({name}), in which Pgpool-II calls it, has no "
+            "extension pgpool_recovery",
+            hint=f"In {database}: CREATE EXTENSION pgpool_recovery",
+        )
     missing = {row["name"] for row in rows if not row["is_there"]}
     for script, meaning in scripts.items():
         if script in missing:
