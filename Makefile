@@ -15,7 +15,7 @@ export PYTHONDONTWRITEBYTECODE = 1
 
 help:
 	@echo "make demo    lose a node of a real cluster under load and recover it, on loopback"
-	@echo "make test    lint, and all tests (about 25 minutes)"
+	@echo "make test    lint, and all tests (about 30 minutes)"
 	@echo "make quick   lint, and the tests that need no server (1 minute)"
 	@echo "make systems build the Debian systems with other PostgreSQL majors (once, 2 minutes, 1 GB)"
 	@echo "make format  format the code"
@@ -26,7 +26,7 @@ demo: packages $(VENV)/installed
 
 test: quick
 	@ci/build-systems || echo "Going on: the tests that need a system which is not there are skipped."
-	$(SUDO) $(PYTHON) -m pytest tests --ignore=tests/unit --ignore=tests/property -n 3 --dist loadfile
+	$(SUDO) $(PYTHON) -m pytest tests --ignore=tests/unit --ignore=tests/property -n 2 --dist loadfile
 
 quick: packages lint
 	$(PYTHON) -m pytest tests/unit tests/property src

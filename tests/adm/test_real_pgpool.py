@@ -263,21 +263,11 @@ def test_detach_and_attach(site: Site, form: str) -> None:
     until(lambda: site.status(1) != "Disconnected", within_s=30, what="node 1 to be attached")
 
 
-def wait_for_pcp(site: Site) -> None:
-    """Wait until PCP has been restarted, as it is at the end of each failback."""
-    pgpool = site.cluster.pgpool
-    until(
-        lambda: "PCP process: " in pgpool.log_text().rpartition("ailback done")[2],
-        within_s=20,
-        what="PCP to be restarted",
-    )
-
-
 def test_detach_gracefully(site: Site) -> None:
     """The process that waits for the clients may miss that it can go on, when PCP is restarted."""
     if site.release < (4, 5):
         pytest.skip("Pgpool-II up to 4.4 may wait for itself for ever")
-    wait_for_pcp(site)
+    site.cluster.pgpool.wait_until_settled()
     assert site.ask("pcp_detach_node(1, true, 'pool')") == [{"node_detached": True}]
     until(lambda: site.status(1) == "Disconnected", within_s=60, what="node 1 to be detached")
     site.ask("pcp_attach_node(1, 'pool')")

@@ -111,6 +111,7 @@ class Cluster:
     def fail_over(self, *, within_s: float = 60) -> Server:
         """Kill the primary, wait until Pgpool-II has promoted another node, and return that."""
         old = self.primary
+        self.pgpool.wait_until_settled()
         old.kill()
         new = until(
             lambda: self._primary_instead_of(old),

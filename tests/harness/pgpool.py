@@ -148,6 +148,17 @@ class Pgpool:
             every_s=0.1,
         )
 
+    def wait_until_settled(self) -> None:
+        """Wait until the PCP process has been started anew, as it is at the end of a failback.
+
+        Before that Pgpool-II 4.3 may not notice that the next node is lost.
+        """
+        until(
+            lambda: "PCP process: " in self.log_text().rpartition("ailback done")[2],
+            within_s=20,
+            what="the PCP process to be started",
+        )
+
     def primary_id(self) -> int | None:
         """Return the node that Pgpool-II takes for the primary and has attached, if any."""
         for server in self.servers:

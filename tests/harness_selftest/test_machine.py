@@ -46,7 +46,11 @@ def test_a_daemon_that_keeps_the_output_open_is_not_waited_for(local_host: Local
     completed = local_host.run(["sh", "-c", "sleep 600 & echo started"])
     assert completed.stdout == "started\n"
     assert time.monotonic() - began < 5
-    assert [process.argv for process in local_host.processes()] == [("sleep", "600")]
+    until(
+        lambda: [process.argv for process in local_host.processes()] == [("sleep", "600")],
+        within_s=10,  # It is a copy of the shell at first.
+        what="the daemon alone to be left",
+    )
 
 
 def test_a_command_that_takes_too_long_is_killed_with_its_children(local_host: LocalHost) -> None:

@@ -134,6 +134,13 @@ class Record:
 
     def run(self, run_id: int) -> Run | None:
         """Return one recovery."""
+        found = self._run(run_id)
+        if found is not None and found.state == INTERRUPTED:
+            # The locks are of now, the row of a moment before: it may have ended in between.
+            return self._run(run_id)
+        return found
+
+    def _run(self, run_id: int) -> Run | None:
         return next((_run(row) for row in self._connection.rows("run", id=run_id)), None)
 
     def plan(self, run_id: int) -> tuple[str, ...]:
