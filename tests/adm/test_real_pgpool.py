@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import psycopg
 import pytest
@@ -181,11 +182,19 @@ def test_rows_are_those_of_the_stock_extension(site: Site) -> None:
     if site.release >= (4, 7):
         calls.append(f"pcp_proc_info({site.address})")
     for call in calls:
-        ours, stock = (described(site, f"{schema}.{call}") for schema in ("public", "stock"))
-        assert ours == stock, call
+        until(
+            partial(says_the_same, site, call),
+            within_s=20,  # A status or a delay may change between the two calls.
+            what=f"{call} to be that of the stock extension",
+        )
     with pytest.raises(psycopg.Error, match="return row do not match"):
         site.ask("stock.pcp_node_info(0, 'pool')")
     site.cluster.node(0).execute("DROP SCHEMA stock CASCADE")
+
+
+def says_the_same(site: Site, call: str) -> bool:
+    ours, stock = (described(site, f"{schema}.{call}") for schema in ("public", "stock"))
+    return ours == stock
 
 
 def described(site: Site, call: str) -> tuple[list[tuple[str, int]], list[dict[str, object]]]:
