@@ -254,6 +254,7 @@ def test_every_exit_status_comes_back_from_the_record() -> None:
 def test_live_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """The lines stay, the bar goes, and NO_COLOR is kept to."""
     monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")  # On a dumb one there is no bar.
     written = StringIO()
     console = Console(file=written, force_terminal=True, width=100)
     with LiveTerminal(console) as screen:
