@@ -13,6 +13,7 @@ from pgpool_recovery.pcp.client import commands
 from pgpool_recovery.pcp.client.address import PcpAddress
 from pgpool_recovery.pcp.client.commands import PcpServer
 from pgpool_recovery.pcp.client.pcp_error import Notice, PcpError
+from pgpool_recovery.pcp.client.request import attach_node
 from tests.unit.pcp.byte_server import ANSWER_S, LIMITS, Client, answering, byte_server
 from tests.unit.pcp.conversation import PASSWORD
 from tests.unit.pcp.node_streams import NODE_STREAMS
@@ -252,12 +253,25 @@ def closing(*sent: bytes) -> Callable[[Client], None]:
 )
 def test_server_that_closes(tmp_path: Path, sent: list[bytes], message_text: str) -> None:
     with (
-        byte_server(tmp_path, closing(*sent)) as server,
+        byte_server(tmp_path, *3 * [closing(*sent)]) as server,
         pytest.raises(PcpError, match=message_text) as caught,
     ):
         commands.node_count(server)
     assert caught.value.sqlstate.startswith("08")
     assert caught.value.hint
+
+
+LOST = closing(message("m", SALT), message("r", strings("AuthenticationOK")))
+
+
+def test_question_is_asked_again_when_pgpool_starts_its_pcp_process_anew(tmp_path: Path) -> None:
+    with byte_server(tmp_path, LOST, LOST, answering("L", b"", one("l", 2))) as server:
+        assert commands.node_count(server) == 2
+
+
+def test_order_is_given_once(tmp_path: Path) -> None:
+    with byte_server(tmp_path, LOST) as server, pytest.raises(PcpError, match="lost the connect"):
+        commands.order(server, attach_node(1))
 
 
 def test_nobody_listens(tmp_path: Path) -> None:

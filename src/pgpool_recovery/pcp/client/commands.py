@@ -1,5 +1,7 @@
 """All PCP commands, each over a connection of its own, as functions of the server to be asked."""
 
+import math
+import time
 from typing import Callable, List, NamedTuple, Optional
 
 from .address import PcpAddress, pass_file_hosts
@@ -37,7 +39,7 @@ from .request import (
 )
 from .watchdog import WatchdogInfo, watchdog_info_of
 
-NODE_INFO_TRIES = 3
+TRIES = 3
 RECOVERY_SILENCE_S = 60.0
 OLD_NODE_COMMANDS = (4, 2)
 
@@ -77,12 +79,12 @@ def run_request(
 
 def node_count(server: PcpServer) -> int:
     """Return the number of nodes in pgpool.conf, counting gaps between their numbers."""
-    return node_count_of(run_request(server, ask_node_count()))
+    return node_count_of(_ask(server, ask_node_count()))
 
 
 def node_info(server: PcpServer, node_id: int) -> NodeInfo:
     """Return what Pgpool-II knows about a node."""
-    return one_node_info(_ask_about_nodes(server, ask_node_info(node_id)), node_id)
+    return one_node_info(_ask(server, ask_node_info(node_id)), node_id)
 
 
 def node_infos(server: PcpServer) -> List[NodeInfo]:
@@ -93,37 +95,37 @@ def node_infos(server: PcpServer) -> List[NodeInfo]:
     outside of its array.
     """
     if server.release is not None and server.release >= NEW_NODE_COMMANDS:
-        return all_node_infos(_ask_about_nodes(server, ask_all_node_infos()))
-    first = _ask_about_nodes(server, ask_node_info(0))
+        return all_node_infos(_ask(server, ask_all_node_infos()))
+    first = _ask(server, ask_node_info(0))
     if has_new_node_commands(first):
-        return all_node_infos(_ask_about_nodes(server, ask_all_node_infos()))
+        return all_node_infos(_ask(server, ask_all_node_infos()))
     others = range(1, node_count(server))
     return [one_node_info(first, 0)] + [node_info(server, node_id) for node_id in others]
 
 
 def health_check_stats(server: PcpServer, node_id: int) -> HealthCheckStats:
     """Return what the health checks of a node found; Pgpool-II before 4.2 refuses."""
-    return health_check_stats_of(run_request(server, ask_health_check_stats(node_id)))
+    return health_check_stats_of(_ask(server, ask_health_check_stats(node_id)))
 
 
 def child_pids(server: PcpServer) -> List[int]:
     """Return the process ids of the child processes, which serve clients."""
-    return child_pids_of(run_request(server, ask_child_pids()))
+    return child_pids_of(_ask(server, ask_child_pids()))
 
 
 def pool_processes(server: PcpServer, pid: int = 0) -> List[PoolProcess]:
     """Return the pooled connections of a child process, or of all of them for 0."""
-    return pool_processes_of(run_request(server, ask_pool_processes(pid)))
+    return pool_processes_of(_ask(server, ask_pool_processes(pid)))
 
 
 def pool_status(server: PcpServer) -> List[PoolParameter]:
     """Return the configuration with which Pgpool-II runs, without passwords."""
-    return pool_parameters_of(run_request(server, ask_pool_status()))
+    return pool_parameters_of(_ask(server, ask_pool_status()))
 
 
 def watchdog_info(server: PcpServer, watchdog_node: int = ALL_WATCHDOG_NODES) -> WatchdogInfo:
     """Return the watchdog cluster; refused where the watchdog is not enabled."""
-    return watchdog_info_of(run_request(server, ask_watchdog_info(watchdog_node)))
+    return watchdog_info_of(_ask(server, ask_watchdog_info(watchdog_node)))
 
 
 def order(server: PcpServer, request: Request) -> None:
@@ -162,23 +164,28 @@ def recover(
     run_request(patient, recover_node(node_id), set_client_min_messages("log"), on_notice)
 
 
-def _ask_about_nodes(server: PcpServer, request: Request) -> Reply:
-    """Ask up to three times: the answer may lack its end, or be too long.
+def _ask(server: PcpServer, request: Request) -> Reply:
+    """Ask what changes nothing, up to three times within the time for one answer.
 
-    Up to 4.3.20, 4.4.17, 4.5.12, 4.6.7 and 4.7.2 its length and content differ when the streaming
-    check writes the replication state meanwhile (commit 7c918dc24).
+    At the end of a failover or failback Pgpool-II starts its PCP process anew, and whom it serves
+    at that moment loses the connection. And up to 4.3.20, 4.4.17, 4.5.12, 4.6.7 and 4.7.2 an answer
+    about nodes may lack its end, or be too long, when the streaming check writes the replication
+    state meanwhile (commit 7c918dc24).
     """
-    for _ in range(NODE_INFO_TRIES - 1):
+    begun = time.monotonic()
+    for _ in range(TRIES - 1):
         try:
             return run_request(server, request)
         except PcpError as error:
             if error.answer or error.sqlstate not in (CONNECTION_LOST, PROTOCOL_VIOLATED):
                 raise
+            if time.monotonic() - begun >= (server.limits.answer_s or math.inf):
+                raise
     return run_request(server, request)
 
 
 def _release_by_form(server: PcpServer, node_id: int) -> Release:
-    reply = _ask_about_nodes(server, ask_node_info(node_id))
+    reply = _ask(server, ask_node_info(node_id))
     return NEW_NODE_COMMANDS if has_new_node_commands(reply) else OLD_NODE_COMMANDS
 
 
