@@ -1,5 +1,6 @@
 """A real Pgpool-II with PCP on a machine, driven by its own pcp_* programs."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _PCP_ANSWERS_WITHIN_S = 5
 _PCP_TRIES = 4
 _LOG_TAIL_CHARACTERS = 2000
+_NODE_CHANGE_BEGINS = re.compile(r"(?i)starting (?!follow)[a-z ]+\. \w+ host")
 
 
 class PcpError(Exception):
@@ -110,6 +112,7 @@ class Pgpool:
 
     def recovery_node(self, node_id: int, *, timeout_s: float = 120) -> Completed:
         """Run pcp_recovery_node once, whatever comes of it; its exit status is 0 regardless."""
+        self.wait_until_settled()
         return self.pcp("pcp_recovery_node", "-n", str(node_id), timeout_s=timeout_s)
 
     def detach_node(self, node_id: int) -> None:
@@ -149,12 +152,13 @@ class Pgpool:
         )
 
     def wait_until_settled(self) -> None:
-        """Wait until the PCP process has been started anew, as it is at the end of a failback.
+        """Wait for the end of a failover or failback: the PCP process is started anew then.
 
-        Before that Pgpool-II 4.3 may not notice that the next node is lost.
+        Before that it may break off what it is asked, and Pgpool-II 4.3 may not notice that the
+        next node is lost.
         """
         until(
-            lambda: "PCP process: " in self.log_text().rpartition("ailback done")[2],
+            lambda: "PCP process: " in _NODE_CHANGE_BEGINS.split(self.log_text())[-1],
             within_s=20,
             what="the PCP process to be started",
         )
@@ -195,6 +199,7 @@ class Pgpool:
         return ["pgpool", "-f", f"{self.place.directory}/pgpool.conf"]
 
     def _command_node(self, program: str, node_id: int) -> None:
+        self.wait_until_settled()
         completed = self.pcp(program, "-n", str(node_id))
         if "Command Successful" not in completed.output:
             raise PcpError(f"{program} {node_id}: {completed.output.strip()}")
