@@ -25,9 +25,14 @@ from pgpool_recovery.plan.step import (
     CopyBaseBackup,
     CreateSlot,
     Incremental,
+    PutInPlace,
+    PutOldBack,
+    Repoint,
     RepointRunning,
     Rewind,
     Step,
+    SwapIn,
+    TakeOut,
     TargetStep,
 )
 from pgpool_recovery.plan.summaries import newly_left_out
@@ -41,6 +46,11 @@ from pgpool_recovery.run.shield import shielded
 UNDO_TIMEOUT_S = 600.0
 ANSWER_S = 60.0
 MAX_BACKUPS = 5
+
+LOOK_AGAIN = "Recover the node again: that completes it, or puts the old data back."
+AT_ITS_PLACE = (PutOldBack, Repoint, RepointRunning, TakeOut, PutInPlace, SwapIn)
+"""Steps that change what stands where the server has its data, so that the agent has to undo them;
+the others prepare something beside it, or are a point of no return."""
 
 Emit = Callable[[Event], None]
 Connect = Callable[[], AbstractContextManager[Connection]]
@@ -77,6 +87,7 @@ class Run:
         self._deadlines = deadlines
         self._used_slot: str | None = None
         self._has_created_slot = False
+        self._has_changed_node = False
         self._point_of_no_return: Step | None = None
         self._state = TargetState.UNTOUCHED
 
@@ -123,6 +134,7 @@ class Run:
             self._state = TargetState.INCOMPLETE
 
     def _ask_step(self, step: TargetStep) -> None:
+        self._has_changed_node = self._has_changed_node or isinstance(step, AT_ITS_PLACE)
         taking = TakeStep(step, self._deadlines.stall_s)
         self._agent.ask(taking, type(None), timeout_s=self._deadlines.step_s)
 
@@ -219,13 +231,18 @@ class Run:
         return state
 
     def _undo_target(self) -> TargetState:
-        """Have the agent take its steps back; one that is busy does so when it loses us."""
+        """Have the agent take its steps back; one that is busy does so when it loses us.
+
+        Whether it did cannot be learnt then: it may have been killed.
+        """
         if not self._agent.is_busy:
             try:
                 return self._agent.ask(Undo(), TargetState, timeout_s=UNDO_TIMEOUT_S)
             except Unreachable as lost:
                 self._emit(Undoing(f"the agent undoes by itself: {lost.message}"))
         self._agent.close()
+        if self._has_changed_node and self._state is TargetState.UNTOUCHED:
+            return TargetState.UNKNOWN
         return self._state
 
     def _undo_slot(self, name: str) -> None:
@@ -256,6 +273,6 @@ def _ended(
     return kind(
         f"{plan.target_name}: could not {step}: {error.message}",
         detail=error.detail,
-        hint=error.hint,
+        hint=error.hint or (LOOK_AGAIN if state is TargetState.UNKNOWN else None),
         target=state,
     )
