@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _PCP_ANSWERS_WITHIN_S = 5
 _PCP_TRIES = 4
 _LOG_TAIL_CHARACTERS = 2000
-_NODE_CHANGE_BEGINS = re.compile(r"(?i)starting (?!follow)[a-z ]+\. \w+ host")
+_NODE_CHANGE = re.compile(r"(?i)(starting (?!follow)[a-z ]+|done)\. \w+ host")
 
 
 class PcpError(Exception):
@@ -157,11 +157,12 @@ class Pgpool:
         Before that it may break off what it is asked, and Pgpool-II 4.3 may not notice that the
         next node is lost.
         """
-        until(
-            lambda: "PCP process: " in _NODE_CHANGE_BEGINS.split(self.log_text())[-1],
-            within_s=20,
-            what="the PCP process to be started",
-        )
+
+        def is_settled() -> bool:
+            *_, begun_or_done, since = ["done", *_NODE_CHANGE.split(self.log_text())]
+            return begun_or_done == "done" and "PCP process: " in since
+
+        until(is_settled, within_s=20, what="the PCP process to be started")
 
     def primary_id(self) -> int | None:
         """Return the node that Pgpool-II takes for the primary and has attached, if any."""
