@@ -1,7 +1,6 @@
 """Assemble the extensions and take them into the wheel for `pgpool-recovery install`."""
 
 import importlib.util
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ class AssembleExtension(BuildHookInterface[Any]):
         build = _load(root / "extension" / "build.py")
         build.main(root / PACKAGED)
         for control in (root / "extension").glob("*.control"):
-            shutil.copy(control, root / PACKAGED)
+            build.write(root / PACKAGED / control.name, control.read_text())
         build_data["artifacts"].append(f"/{PACKAGED}/*")
 
 

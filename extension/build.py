@@ -6,9 +6,9 @@ are those in python/ and the PCP client, which the command line uses as well.
 """
 
 import ast
+import os
 import pathlib
 import re
-import sys
 import typing
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -254,11 +254,18 @@ def scripts():
 
 
 def main(directory):
-    """Write all scripts into a directory."""
+    """Write all scripts into a directory of this checkout."""
     directory.mkdir(parents=True, exist_ok=True)
     for name, text in scripts().items():
-        (directory / name).write_text(text)
+        write(directory / name, text)
+
+
+def write(file, text):
+    """Give a file of this checkout its text at once: another build may be reading it just now."""
+    beside = HERE / f"{file.name}.{os.getpid()}"
+    beside.write_text(text)
+    beside.replace(file)
 
 
 if __name__ == "__main__":
-    main(pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else HERE)
+    main(HERE)

@@ -1,6 +1,7 @@
 """The modules as they stand in the functions' bodies."""
 
 import ast
+from pathlib import Path
 
 import build
 import pytest
@@ -45,3 +46,16 @@ def test_every_script_goes_to_2_0_and_leaves_nothing_to_fill_in() -> None:
 
 def test_supervisor_fits_into_the_pipe_through_which_it_is_started() -> None:
     assert len(build.supervisor_program()) < 60000
+
+
+def test_who_reads_a_script_while_it_is_built_anew_has_all_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two builds at once, such as those of two test processes, put torn scripts into a wheel."""
+    monkeypatch.setattr(build, "HERE", tmp_path)
+    file = tmp_path / "a.sql"
+    build.write(file, "old " * 10)
+    with file.open() as reader:
+        build.write(file, "new")
+        assert reader.read() == "old " * 10
+    assert file.read_text() == "new"
