@@ -7,6 +7,7 @@ from pgpool_recovery.domain.error import Refused, Unreachable, Unverified
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.operator.cluster import Cluster, Node, cluster_of_pool, connect_to
+from pgpool_recovery.operator.failover_end import let_failover_end
 from pgpool_recovery.operator.primary import PRIMARY, Answer, ask, ask_all, choose_primary
 from pgpool_recovery.operator.standby import STREAMING, stream_of
 from pgpool_recovery.pcp.client.node_info import NodeInfo
@@ -67,6 +68,8 @@ def is_primary_in_pool(pool: Pool, node_id: NodeId) -> bool:
 
 def detach(pool: Pool, settings: Settings, node_id: NodeId, *, gracefully: bool) -> NodeInfo:
     """Detach a node and return what it is then."""
+    if gracefully:
+        let_failover_end(pool.nodes())
     return pool.detach(node_id, gracefully=gracefully, within_s=settings.pgpool.change_s)
 
 
@@ -82,6 +85,8 @@ def promote(
     node = cluster.node(node_id)
     if not switchover:
         _refuse_standby(node, ask(cluster, node))
+    if gracefully:
+        let_failover_end(cluster.infos)
     pool.promote(node_id, gracefully=gracefully, switchover=switchover)
     return _wait_for_primary(pool, cluster, node, within_s=settings.pgpool.change_s)
 

@@ -19,6 +19,7 @@ from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.operator.cluster import Cluster, Node, cluster_of_pool, cluster_of_settings
 from pgpool_recovery.operator.event import Asked, OperatorEvent, Outcome, PlanRead, Remarked, Said
 from pgpool_recovery.operator.extension import Feature, Primary, look_at
+from pgpool_recovery.operator.failover_end import let_failover_end
 from pgpool_recovery.operator.follower import Follower
 from pgpool_recovery.operator.leftover_slots import drop_leftover_slots
 from pgpool_recovery.operator.pcp_recovery import PcpRecovery
@@ -31,7 +32,6 @@ from pgpool_recovery.operator.way import FIRST_STAGE, refuse_way
 from pgpool_recovery.pcp.pool import ATTACHED, Pool
 
 LOOK_EVERY_S = 0.5
-SETTLED_AFTER_S = 4.0
 DOWN = "down"
 
 Tell = Callable[[OperatorEvent], None]
@@ -118,7 +118,7 @@ def _job(node_id: NodeId, pool: Pool | None, settings: Settings) -> Job:
     cluster = cluster_of_settings(settings) if pool is None else cluster_of_pool(pool, settings)
     node = cluster.node(node_id)
     _refuse_attached(cluster, node)
-    _let_failover_end(cluster)
+    let_failover_end(cluster.infos)
     primary = find_primary(cluster)
     if primary == node:
         raise Refused(
@@ -281,19 +281,6 @@ def _tidy_up(job: Job, desk: Desk) -> None:
         desk.tell(Remarked(sentence, job.node.node_id))
 
     drop_leftover_slots(job.node, job.cluster.login, say)
-
-
-def _let_failover_end(cluster: Cluster) -> None:
-    """Wait a moment when a node has changed its status just now.
-
-    Up to 4.4 Pgpool-II restarts its PCP process at the end of a failover and waits for all requests
-    then: one for a recovery, made before that, would keep it from answering anybody, and from the
-    next failover, until the recovery has ended. A clock that differs makes this wait no longer.
-    """
-    changes = [info.status_changed_at for info in cluster.infos if info.status_changed_at]
-    age_s = time.time() - max(changes, default=0)
-    if 0 <= age_s < SETTLED_AFTER_S:
-        time.sleep(SETTLED_AFTER_S - age_s)
 
 
 def _refuse_attached(cluster: Cluster, node: Node) -> None:
