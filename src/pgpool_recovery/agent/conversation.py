@@ -2,6 +2,7 @@
 
 import os
 import selectors
+import signal
 import subprocess
 import tempfile
 import threading
@@ -59,7 +60,8 @@ class Conversation:
         self._writing = threading.Lock()
         self._has_ended = threading.Event()
         self._heart = threading.Thread(target=self._beat, daemon=True)
-        self._heart.start()
+        with _signals_blocked():
+            self._heart.start()
 
     def ask(
         self,
@@ -201,6 +203,20 @@ class Conversation:
             self._process.wait()
         if self._process.stdout is not None:
             self._process.stdout.close()
+
+
+@contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """Let a thread that is started here leave all signals to the main thread.
+
+    That one holds a cancel back while it must not be interrupted; one that reached another thread
+    would have the handler run in the main thread all the same.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

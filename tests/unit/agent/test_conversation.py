@@ -1,6 +1,10 @@
 """The runner's side: an agent hears that somebody is there, and one that is gone is noticed."""
 
+import os
+import signal
 import sys
+import time
+from types import FrameType
 
 import pytest
 
@@ -9,9 +13,11 @@ from pgpool_recovery.agent.conversation import converse
 from pgpool_recovery.agent.protocol import PROTOCOL, Greeting
 from pgpool_recovery.agent.wire import encode_message
 from pgpool_recovery.domain.error import Unreachable
+from pgpool_recovery.run.shield import shielded
 from tests.harness.until import until
 
 GREETING = encode_message(Greeting("pgpool-recovery", PROTOCOL, "2.0")).decode().strip()
+ENDS_WITH_THE_CONVERSATION = f"print({GREETING!r}, flush=True); import sys; sys.stdin.read()"
 ENDS_WHEN_IT_HEARS_ANYTHING = f"print({GREETING!r}, flush=True); input()"
 
 
@@ -31,3 +37,23 @@ def test_agent_is_told_that_somebody_is_there_while_nobody_asks(
             return False
 
         assert until(is_gone, within_s=10, what="the agent to hear a heartbeat")
+
+
+def test_cancel_waits_for_what_it_must_not_interrupt_while_an_agent_is_there() -> None:
+    """A thread that lets signals through would have the handler run in the middle of it."""
+    heard: list[int] = []
+
+    def hear(number: int, _frame: FrameType | None) -> None:
+        heard.append(number)
+
+    argv = [sys.executable, "-c", ENDS_WITH_THE_CONVERSATION]
+    before = signal.signal(signal.SIGTERM, hear)
+    try:
+        with converse(argv, "node 1", lambda _event: None, timeout_s=10):
+            with shielded():
+                os.kill(os.getpid(), signal.SIGTERM)
+                time.sleep(0.2)
+                assert heard == []
+            assert heard == [signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGTERM, before)
