@@ -1,0 +1,61 @@
+"""How long nobody can write when the primary is killed: ``python -m bench.failover``.
+
+A client writes through Pgpool-II all the time. Two clusters in turn: one whose failover_command is
+ours, one whose script only calls pg_promote() and asks nothing, which is the least that any can do.
+What both have in common, and most of it, is the time until Pgpool-II notices (health checks each
+second). Then the old primary is recovered, and the next round begins.
+"""
+
+import argparse
+import statistics
+import sys
+from contextlib import ExitStack
+
+from tests.cluster.site import on_hosts
+from tests.harness.cluster import Cluster, ClusterPlan
+from tests.harness.product import build_product
+from tests.harness.workspace import Workspace
+from tests.hooks.site import site_with_hooks
+
+OURS, LEAST = "pgpool-recovery failover", "a script that only promotes"
+
+
+def main() -> None:
+    """Build both clusters once, and lose the primary of each again and again."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeat", type=int, default=5)
+    options = parser.parse_args()
+    plan = ClusterPlan(settings={"wal_log_hints": "on"})
+    with ExitStack() as stack:
+        workspace = stack.enter_context(Workspace())
+        product = build_product(workspace)
+        clusters = {
+            OURS: stack.enter_context(site_with_hooks(workspace, product, plan)).cluster,
+            LEAST: stack.enter_context(on_hosts(workspace, product, plan)),
+        }
+        rounds = [
+            {name: _pause_s(cluster, number) for name, cluster in clusters.items()}
+            for number in range(options.repeat)
+        ]
+    for name in clusters:
+        values = [one[name] for one in rounds]
+        print(
+            f"{name}: nobody could write for {statistics.median(values):.2f} s "
+            f"({min(values):.2f} to {max(values):.2f} s)"
+        )
+
+
+def _pause_s(cluster: Cluster, number: int) -> float:
+    old = cluster.primary
+    with cluster.load(name=f"round_{number}") as load:
+        load.wait_for_commits(50)
+        cluster.fail_over()
+        load.wait_for_commits(50)
+    pause_s = load.stop().longest_pause_s
+    print(f"{pause_s:.2f} s", file=sys.stderr, flush=True)
+    cluster.recover(old.node_id)
+    return pause_s
+
+
+if __name__ == "__main__":
+    main()
