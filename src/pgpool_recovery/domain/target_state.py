@@ -12,3 +12,7 @@ class TargetState(StrEnum):
     COPIED = "copied, but not started"
     STARTED = "started"
     UNKNOWN = "in a state that could not be learnt"
+
+
+RECOVER_AGAIN = "Recover the node again: that completes it, or puts the old data back."
+"""What to do about a target of which nobody knows how far a run has come."""

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from pgpool_recovery.domain.error import Cancelled, Incomplete, RecoveryError, kind_of_status
-from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.domain.target_state import RECOVER_AGAIN, TargetState
 from pgpool_recovery.operator.cluster import Node
 from pgpool_recovery.postgres.connection import Connection
 
@@ -87,7 +87,7 @@ class Run:
             return Incomplete(
                 f"the recovery of {self.name} was interrupted",
                 detail="The process that ran it on the primary is gone.",
-                hint="Recover the node again: that completes it, or puts the old data back.",
+                hint=RECOVER_AGAIN,
                 target=TargetState.UNKNOWN,
             )
         if self.state == COPIED:

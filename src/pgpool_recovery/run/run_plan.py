@@ -17,7 +17,7 @@ from pgpool_recovery.agent.protocol import (
 )
 from pgpool_recovery.domain.error import Cancelled, Incomplete, RecoveryError, Undone, Unreachable
 from pgpool_recovery.domain.event import Event, Moved, Said, StepFinished, StepStarted, Undoing
-from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.domain.target_state import RECOVER_AGAIN, TargetState
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.plan.facts import LocalWal
 from pgpool_recovery.plan.plan import Plan
@@ -47,7 +47,6 @@ UNDO_TIMEOUT_S = 600.0
 ANSWER_S = 60.0
 MAX_BACKUPS = 5
 
-LOOK_AGAIN = "Recover the node again: that completes it, or puts the old data back."
 AT_ITS_PLACE = (PutOldBack, Repoint, RepointRunning, TakeOut, PutInPlace, SwapIn)
 """Steps that change what stands where the server has its data, so that the agent has to undo them;
 the others prepare something beside it, or are a point of no return."""
@@ -273,6 +272,6 @@ def _ended(
     return kind(
         f"{plan.target_name}: could not {step}: {error.message}",
         detail=error.detail,
-        hint=error.hint or (LOOK_AGAIN if state is TargetState.UNKNOWN else None),
+        hint=error.hint or (RECOVER_AGAIN if state is TargetState.UNKNOWN else None),
         target=state,
     )

@@ -165,7 +165,7 @@ def recover(
 
 
 def _ask(server: PcpServer, request: Request) -> Reply:
-    """Ask what changes nothing, up to three times within the time for one answer.
+    """Ask what changes nothing, up to three times; none begins after the time for an answer.
 
     At the end of a failover or failback Pgpool-II starts its PCP process anew, and whom it serves
     at that moment loses the connection. And up to 4.3.20, 4.4.17, 4.5.12, 4.6.7 and 4.7.2 an answer
