@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from pgpool_recovery.agent.lock import LOCK_NAME, remove_lock
 from pgpool_recovery.plan.step import Place
 
 DIRECTORY_MODE = 0o700
@@ -121,9 +122,13 @@ def remove_old(place: Place) -> None:
     remove(Path(place.old))
 
 
-def discard(place: Place) -> None:
-    """Remove the workspace with all that is in it."""
-    remove(Path(place.workspace))
+def discard(workspace: Path) -> None:
+    """Remove a workspace with all that is in it; the lock's file goes last."""
+    if workspace.is_dir():
+        for entry in workspace.iterdir():
+            if entry.name != LOCK_NAME:
+                remove(entry)
+        remove_lock(workspace)
 
 
 def _within(place: Place, name: str) -> Path:
