@@ -24,7 +24,6 @@ from pgpool_recovery.plan.facts import Conninfo
 from pgpool_recovery.plan.running import RELOADED, Running, RunningServer, Silent
 from pgpool_recovery.postgres.connection import Connection, connect
 
-CONNECT_TIMEOUT_S = 5
 NO_RECORD = "could not find a valid record"
 """What pg_waldump says, in the language C, when no whole record begins at a position or later."""
 NAME = "the server"
@@ -35,7 +34,7 @@ HISTORY_FILE = re.compile(r"([0-9A-F]{8})\.history")
 WAL_FILE = re.compile(r"([0-9A-F]{8})[0-9A-F]{16}(\.partial)?")
 
 
-def ask_running(request: AskRunning, stop: Stop) -> Running:
+def ask_running(request: AskRunning, stop: Stop, connect_s: float) -> Running:
     """Return what the server of a data directory says of itself."""
     data = Path(request.data_directory).resolve()
     own = read_pid_file(data)
@@ -44,7 +43,7 @@ def ask_running(request: AskRunning, stop: Stop) -> Running:
     user = {} if request.user is None else {"user": request.user}
     login = {"host": own.host, "port": str(own.port), "dbname": request.dbname, **user}
     try:
-        with connect(login, timeout_s=CONNECT_TIMEOUT_S, name=NAME) as connection:
+        with connect(login, timeout_s=connect_s, name=NAME) as connection:
             said = _said(connection, login, data)
     except RecoveryError as error:
         return Silent(error.detail or error.message)
@@ -113,12 +112,14 @@ def reload(data: Path) -> None:
         os.kill(own.pid, signal.SIGHUP)
 
 
-def take_over(data: Path, login: Conninfo, settings: Mapping[str, str], stop: Stop) -> None:
+def take_over(
+    data: Path, login: Conninfo, settings: Mapping[str, str], stop: Stop, connect_s: float
+) -> None:
     """Reload, and see that new sessions have the settings; they have what the postmaster has."""
     reload(data)
     deadline = time.monotonic() + RELOAD_S
     while True:
-        with connect(login, timeout_s=CONNECT_TIMEOUT_S, name=NAME) as connection:
+        with connect(login, timeout_s=connect_s, name=NAME) as connection:
             names = list(settings)
             rows = connection.rows("effective_settings", names=names)
             if {row["name"]: row["setting"] for row in rows} == settings:
