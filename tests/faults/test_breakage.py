@@ -141,6 +141,52 @@ def test_agent_is_missing(down: Cluster) -> None:
     recovers(down)
 
 
+WRAPPED = """
+import os, sys
+from pgpool_recovery.agent import serve
+done = serve.Agent._do
+def do(self, request):
+    if type(getattr(request, "step", None)).__name__ == "CopyBaseBackup":
+        {does}
+    return done(self, request)
+serve.Agent._do = do
+from pgpool_recovery.cli.main import main
+sys.exit(main())
+"""
+UNEXPECTED = {
+    "another build": (
+        "os.write(1, b'{\"is\": \"Throttled\"}\\n')",
+        "the agent of node 1 speaks another protocol",
+    ),
+    "a bug": ("raise KeyError('x')", "bug in the agent: KeyError('x')"),
+}
+
+
+@pytest.mark.parametrize("what", UNEXPECTED)
+def test_promise_1_and_8_what_nobody_expects_of_an_agent(down: Cluster, what: str) -> None:
+    """No slot is left, and node, step, cause and state are said, in the log and on record."""
+    does, cause = UNEXPECTED[what]
+    command = down.host(1).path("/usr/local/bin/pgpool-recovery")
+    away, first_line = command.with_suffix(".away"), command.read_text().splitlines()[0]
+    command.rename(away)
+    command.write_text(first_line + WRAPPED.format(does=does))
+    command.chmod(0o755)
+    try:
+        with nothing_changes(down):
+            log = fails(down)
+    finally:
+        away.replace(command)
+    assert "node 1: could not copy about" in log
+    assert f": {cause}" in log
+    assert "The target is untouched." in log
+    query = "SELECT message, target_state FROM pgpool_recovery_history LIMIT 1"
+    message, state = down.node(0).sql(query)[0]
+    assert message.startswith("node 1: could not copy about")
+    assert message.endswith(cause)
+    assert state == "untouched"
+    recovers(down)
+
+
 def test_target_drops_packets(down: Cluster) -> None:
     with nothing_changes(down):
         down.host(1).cut(down.host(0))
