@@ -1,5 +1,6 @@
 """What holds for every plan, whatever the situation is."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -7,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pgpool_recovery.domain.wal import Lsn, Point, TimelineId
+from pgpool_recovery.plan.facts import Configuration, Facts, FileIdentity, Login
 from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.plan import OldData, PassedOver, Plan
 from pgpool_recovery.plan.policy import Method
@@ -285,8 +287,8 @@ def positions(made: Plan, kinds: tuple[type[Step], ...]) -> list[int]:
     return [number for number, step in enumerate(made.steps) if isinstance(step, kinds)]
 
 
-def nothing_is_destroyed_before_target_and_slot_are_ours(made: Plan, _case: Case) -> None:
-    """Promise 2: what can still be refused on the way is asked first."""
+def promise_2_nothing_is_destroyed_before_target_and_slot_are_ours(made: Plan, _case: Case) -> None:
+    """What can still be refused on the way is asked first."""
     assert isinstance(made.steps[0], Reserve)
     [slot] = positions(made, (CreateSlot,))
     assert all(slot < number for number in positions(made, (*DESTROYS, *PLACES)))
@@ -368,7 +370,7 @@ WHILE_IT_RUNS = (
     a_method_that_failed_is_not_tried_again,
 )
 ALWAYS = (
-    nothing_is_destroyed_before_target_and_slot_are_ours,
+    promise_2_nothing_is_destroyed_before_target_and_slot_are_ours,
     the_primary_is_left_nothing_but_the_slot,
     a_plan_has_one_method,
     the_directory_can_be_started_by_nothing_but_the_last_step,
@@ -377,6 +379,77 @@ ALWAYS = (
     a_method_that_failed_is_not_tried_again,
 )
 """Of every plan that does anything; one test asks for all, since making situations takes long."""
+
+def of_target(**changes: Any) -> Callable[[Facts], Facts]:
+    return lambda facts: replace(facts, target=replace(facts.target, **changes))
+
+
+def of_primary(**changes: Any) -> Callable[[Facts], Facts]:
+    return lambda facts: replace(facts, primary=replace(facts.primary, **changes))
+
+
+def of_data(**changes: Any) -> Callable[[Facts], Facts]:
+    return lambda facts: of_target(data=replace(facts.target.data, **changes))(facts)
+
+
+def with_logins(change: Callable[[Login], Login]) -> Callable[[Facts], Facts]:
+    return lambda facts: replace(facts, logins=tuple(map(change, facts.logins)))
+
+
+def of_another_cluster(facts: Facts) -> Facts:
+    control = facts.target.control
+    return of_target(
+        is_empty=False,
+        is_data_directory=True,
+        control=None if control is None else replace(control, system_identifier="1"),
+        major=facts.primary.major - 1 if control is None else facts.primary.major,
+    )(facts)
+
+
+def without_room(facts: Facts) -> Facts:
+    """No space anywhere: a copy would have to begin with the removal of what there is."""
+    full = replace(facts.target.data.filesystem, free_bytes=0)
+    return of_data(filesystem=full, size_bytes=0, is_empty=True, waiting_bytes=None)(facts)
+
+
+def as_the_primary(facts: Facts) -> Facts:
+    same = FileIdentity("boot", 1, 1)
+    return of_primary(data_directory=same)(of_data(identity=same)(facts))
+
+
+def too_low(facts: Facts) -> Facts:
+    values = {"max_connections": "1"}
+    low = Configuration("postgresql.conf", is_inside=True, values=values, primary_conninfo={})
+    needed = {"max_connections": 100}
+    return of_primary(standby_parameters=needed)(of_target(configuration=low)(facts))
+
+
+WRONG: dict[str, Callable[[Facts], Facts]] = {
+    "no login": lambda facts: replace(facts, logins=()),
+    "login refused": with_logins(
+        lambda login: replace(login, system_identifier=None, problem="rejected")
+    ),
+    "login leads elsewhere": with_logins(lambda login: replace(login, system_identifier="1")),
+    "another cluster": of_another_cluster,
+    "another major": of_target(major=13),
+    "no programs": of_target(bin_directory=None),
+    "no data directory": of_target(
+        is_empty=False, is_data_directory=False, foreign_entries=("x",), changing=None
+    ),
+    "mounts inside": of_target(mounts_inside=("/x",)),
+    "not ours to write": of_data(can_write=False),
+    "belongs to another user": of_data(problem="it belongs to another user"),
+    "somebody else at work": of_target(is_busy=True),
+    "managed by another tool": of_target(managed_by="Patroni"),
+    "the primary itself": as_the_primary,
+    "configuration unreadable": of_target(configuration_problem="syntax error"),
+    "parameters too low for a standby": too_low,
+    "the server called is a standby": of_primary(is_in_recovery=True),
+    "wal_level": of_primary(wal_level="minimal"),
+    "no WAL sender": of_primary(max_wal_senders=0),
+    "no slot": of_primary(slots=(), max_replication_slots=0),
+}
+"""Each thing that can be checked before, found wrong."""
 
 many = settings(
     max_examples=EXAMPLES,
@@ -406,6 +479,25 @@ def test_every_situation_has_a_sound_plan_or_reasons(case: Case) -> None:
 def test_every_reachable_primary_gives_a_plan(case: Case) -> None:
     made = make_plan(case.target, case.facts, case.policy)
     assert isinstance(made, Plan), made
+
+
+@settings(many, max_examples=60)
+@given(cases(reachable))
+def test_promise_2_nothing_is_done_when_one_thing_that_was_checked_is_wrong(case: Case) -> None:
+    assert isinstance(make_plan(case.target, case.facts, case.policy), Plan)
+    for what, wrong in WRONG.items():
+        made = make_plan(case.target, wrong(case.facts), case.policy)
+        assert not isinstance(made, Plan) or made.steps == (), what
+
+
+@settings(many, max_examples=60)
+@given(cases(reachable))
+def test_promise_2_full_copy_without_room_is_not_begun(case: Case) -> None:
+    policy = replace(case.policy, methods=(Method.BASEBACKUP,))
+    changed = replace(without_room(case.facts), primary=replace(case.facts.primary, data_bytes=9))
+    made = make_plan(case.target, changed, policy)
+    assert not isinstance(made, Plan)
+    assert any("not enough space" in reason.message for reason in made)
 
 
 @many
