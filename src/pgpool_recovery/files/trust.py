@@ -124,6 +124,13 @@ def check_regular(status: os.stat_result, path: Path, trusted: Collection[int]) 
     check(status, path, trusted)
 
 
+def check_directory(status: os.stat_result, path: Path, trusted: Collection[int]) -> None:
+    """Raise Untrusted for what is no directory, or not only trusted users may write."""
+    if not stat.S_ISDIR(status.st_mode):
+        raise Untrusted(f"{path} is not a directory", status.st_uid)
+    check(status, path, trusted)
+
+
 def check(status: os.stat_result, path: Path, trusted: Collection[int]) -> None:
     """Raise Untrusted when the owner is not trusted, or others may write."""
     check_owner(status, path, trusted)
