@@ -16,6 +16,8 @@ from pathlib import Path
 ROOT = 0
 MAX_LINKS = 40  # As many as the kernel follows (path_resolution(7)).
 HERE, ABOVE = ".", ".."
+STEP_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+"""To go through a directory one need not be allowed to list it."""
 DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -47,10 +49,9 @@ def open_directory(path: Path, trusted: Collection[int]) -> int:
         if name != HERE:
             walk.enter(name)
         check(os.fstat(walk.directory), walk.path, trusted)
-    except BaseException:
+        return os.open(HERE, DIRECTORY_FLAGS, dir_fd=walk.directory)
+    finally:
         os.close(walk.directory)
-        raise
-    return walk.directory
 
 
 def real_path(path: Path, trusted: Collection[int]) -> Path:
@@ -154,7 +155,7 @@ class _Walk:
         self._trusted = trusted
         self._links = 0
         self.path = Path("/")
-        self.directory = os.open(self.path, DIRECTORY_FLAGS)
+        self.directory = os.open(self.path, STEP_FLAGS)
 
     def down(self, path: Path) -> str:
         """Go to the directory in which a path ends, and return the name that it has there."""
@@ -175,7 +176,7 @@ class _Walk:
 
     def enter(self, name: str) -> None:
         """Go into a directory that is no link."""
-        inner = os.open(name, DIRECTORY_FLAGS | os.O_NOFOLLOW, dir_fd=self.directory)
+        inner = os.open(name, STEP_FLAGS, dir_fd=self.directory)
         os.close(self.directory)
         self.directory = inner
         self.path = self.path.parent if name == ABOVE else self.path / name
