@@ -1,13 +1,9 @@
 """A login is shown only to a server of somebody who may know the password."""
 
 import os
-import select
 import socket
 import stat
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -17,41 +13,9 @@ from pgpool_recovery.pcp.client.address import PcpAddress
 from pgpool_recovery.pcp.client.commands import PcpServer
 from pgpool_recovery.pcp.client.pcp_error import PcpError
 from pgpool_recovery.pcp.client.peer import check_peer, owner_of_way
+from tests.unit.other_server import NOBODY, listener, received
 from tests.unit.pcp.byte_server import LIMITS
 from tests.unit.pcp.conversation import PASSWORD
-
-NOBODY = 65534
-LISTENER = """
-import os, socket, sys
-listening = socket.socket(socket.AF_UNIX)
-listening.bind(sys.argv[1])
-os.setgroups([])
-os.setgid(int(sys.argv[2]))
-os.setuid(int(sys.argv[2]))
-listening.listen()
-print("listening", flush=True)
-connected, _ = listening.accept()
-print(connected.recv(4096), flush=True)
-"""
-
-
-@contextmanager
-def listener(directory: Path, uid: int) -> Iterator["subprocess.Popen[str]"]:
-    """Have a process of another user listen where Pgpool-II would, and say what it received."""
-    argv = [sys.executable, "-c", LISTENER, str(directory / ".s.PGSQL.9898"), str(uid)]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "listening\n"
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def received(process: "subprocess.Popen[str]") -> str:
-    assert process.stdout is not None
-    assert select.select([process.stdout], [], [], 10)[0], "nobody connected"
-    return process.stdout.readline()
 
 
 @pytest.mark.usefixtures("as_root")
@@ -61,7 +25,7 @@ def test_nothing_is_said_to_a_server_of_somebody_else(
 ) -> None:
     monkeypatch.setattr(address, "SOCKET_DIRECTORIES", (str(tmp_path),))
     asked = PcpAddress(str(tmp_path) if where == "named" else "")
-    with listener(tmp_path, NOBODY) as process:
+    with listener(tmp_path / ".s.PGSQL.9898", NOBODY) as process:
         with pytest.raises(PcpError) as caught:
             commands.node_count(PcpServer(asked, "pgpool", PASSWORD, limits=LIMITS))
         assert received(process) == "b''\n"
@@ -77,7 +41,7 @@ def test_server_of_the_user_postgres_is_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(peer, "SERVER_USER", "nobody")
-    with listener(tmp_path, NOBODY), socket.socket(socket.AF_UNIX) as connected:
+    with listener(tmp_path / ".s.PGSQL.9898", NOBODY), socket.socket(socket.AF_UNIX) as connected:
         connected.connect(str(tmp_path / ".s.PGSQL.9898"))
         check_peer(connected, str(tmp_path / ".s.PGSQL.9898"))
         monkeypatch.setattr(peer, "SERVER_USER", "there is no such user")
@@ -90,12 +54,12 @@ def test_server_of_the_owner_of_the_directory_is_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(peer, "owner_of_way", lambda _path: NOBODY)
-    with listener(tmp_path, NOBODY), socket.socket(socket.AF_UNIX) as connected:
+    with listener(tmp_path / ".s.PGSQL.9898", NOBODY), socket.socket(socket.AF_UNIX) as connected:
         connected.connect(str(tmp_path / ".s.PGSQL.9898"))
         check_peer(connected, str(tmp_path / ".s.PGSQL.9898"))
 
 
-OURS = {"/": (0, 0, 0o755), "/run": (0, 0, 0o755), "/run/pgpool": (NOBODY, NOBODY, 0o775)}
+DIRECTORIES = {"/": (0, 0, 0o755), "/run": (0, 0, 0o755), "/run/pgpool": (NOBODY, NOBODY, 0o775)}
 
 
 @pytest.mark.parametrize(
@@ -115,7 +79,7 @@ def test_owner_of_a_directory_counts_where_only_root_can_have_made_it(
     changed: Mapping[str, tuple[int, int, int]],
     owner: int | None,
 ) -> None:
-    directories = OURS | changed
+    directories = {**DIRECTORIES, **changed}
 
     def status(path: str) -> os.stat_result:
         uid, gid, mode = directories[path]

@@ -24,7 +24,7 @@ def check_peer(connected: socket.socket, path: str) -> None:
     size = PEER_CREDENTIALS.size
     credentials = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
     uid = PEER_CREDENTIALS.unpack(credentials)[1]
-    if uid in (SUPERUSER_ID, os.geteuid(), id_of_user(SERVER_USER), owner_of_way(path)):
+    if uid in (SUPERUSER_ID, os.geteuid(), id_of_user(SERVER_USER)) or uid == owner_of_way(path):
         return
     raise PcpError(
         'the server at "%s" runs as %s' % (path, name_of_user(uid)),
@@ -42,17 +42,22 @@ def owner_of_way(path: str) -> Optional[int]:
     All above it has to be root's: in a directory where others may write he may have made it.
     """
     directory = os.path.dirname(os.path.realpath(path))
-    status = os.stat(directory)
-    if status.st_mode & stat.S_IWOTH:
+    try:
+        status = os.stat(directory)
+        is_his = not status.st_mode & stat.S_IWOTH and is_roots_down_to(directory)
+    except OSError:  # Such as another process's /proc/PID/root, which realpath() cannot follow.
         return None
-    above = directory
-    while above != os.path.dirname(above):
-        above = os.path.dirname(above)
-        way = os.stat(above)
-        is_open_to_group = way.st_mode & stat.S_IWGRP and way.st_gid != SUPERUSER_ID
-        if way.st_uid != SUPERUSER_ID or way.st_mode & stat.S_IWOTH or is_open_to_group:
-            return None
-    return status.st_uid
+    return status.st_uid if is_his else None
+
+
+def is_roots_down_to(directory: str) -> bool:
+    """Say whether only root can put something else in the place of a directory."""
+    above = os.path.dirname(directory)
+    status = os.stat(above)
+    is_for_group = status.st_mode & stat.S_IWGRP and status.st_gid != SUPERUSER_ID
+    if status.st_uid != SUPERUSER_ID or status.st_mode & stat.S_IWOTH or is_for_group:
+        return False
+    return above == directory or is_roots_down_to(above)
 
 
 def id_of_user(name: str) -> Optional[int]:
