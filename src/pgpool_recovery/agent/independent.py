@@ -11,6 +11,7 @@ from pgpool_recovery.agent.protocol import MakeIndependent
 from pgpool_recovery.domain.error import Refused, Unverified
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.postgres.connection import Connection, connect
+from pgpool_recovery.postgres.own_peer import own_peer
 
 MAINTENANCE_DATABASE = "postgres"
 STANDBY_SETTINGS = ("primary_conninfo", "primary_slot_name", "recovery_target_timeline")
@@ -53,5 +54,5 @@ def set_sequences(connection: Connection, values: Mapping[int, int]) -> int:
 
 
 def _connect(server: PidFile, database: str) -> AbstractContextManager[Connection]:
-    where = {"host": server.host, "port": str(server.port), "dbname": database}
+    where = {"host": server.host, "port": str(server.port), "dbname": database, **own_peer()}
     return connect(where, name="the target")

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from pgpool_recovery.domain.error import Busy
+from pgpool_recovery.files.write import open_lock_file
 
 LOCK_NAME = "lock"
 TRIES, BETWEEN_S = 10, 0.05
@@ -15,7 +16,7 @@ TRIES, BETWEEN_S = 10, 0.05
 def is_locked(workspace: Path) -> bool:
     """Say whether another agent holds the workspace."""
     try:
-        descriptor = os.open(workspace / LOCK_NAME, os.O_RDWR)
+        descriptor = open_lock_file(workspace / LOCK_NAME, mode=None)
     except OSError:
         return False
     try:
@@ -29,7 +30,7 @@ def lock(workspace: Path) -> int:
 
     The kernel gives the lock back when the process ends, however it ends (flock(2)).
     """
-    descriptor = os.open(workspace / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = open_lock_file(workspace / LOCK_NAME)
     for _ in range(TRIES):
         if _try_lock(descriptor, fcntl.LOCK_EX):
             return descriptor

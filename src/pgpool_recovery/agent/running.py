@@ -5,6 +5,7 @@ import re
 import signal
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from pgpool_recovery.domain.wal import (
 from pgpool_recovery.plan.facts import Conninfo
 from pgpool_recovery.plan.running import RELOADED, Running, RunningServer, Silent
 from pgpool_recovery.postgres.connection import Connection, connect
+from pgpool_recovery.postgres.own_peer import own_peer
 
 CONNECT_TIMEOUT_S = 5
 NO_RECORD = "could not find a valid record"
@@ -44,11 +46,15 @@ def ask_running(request: AskRunning, stop: Stop) -> Running:
     user = {} if request.user is None else {"user": request.user}
     login = {"host": own.host, "port": str(own.port), "dbname": request.dbname, **user}
     try:
-        with connect(login, timeout_s=CONNECT_TIMEOUT_S, name=NAME) as connection:
+        with _connect(login) as connection:
             said = _said(connection, login, data)
     except RecoveryError as error:
         return Silent(error.detail or error.message)
     return replace(said, is_torn=_is_torn(said, request, data, stop))
+
+
+def _connect(login: Conninfo) -> AbstractContextManager[Connection]:
+    return connect({**login, **own_peer()}, timeout_s=CONNECT_TIMEOUT_S, name=NAME)
 
 
 def _said(connection: Connection, login: Conninfo, data: Path) -> RunningServer:
@@ -118,7 +124,7 @@ def take_over(data: Path, login: Conninfo, settings: Mapping[str, str], stop: St
     reload(data)
     deadline = time.monotonic() + RELOAD_S
     while True:
-        with connect(login, timeout_s=CONNECT_TIMEOUT_S, name=NAME) as connection:
+        with _connect(login) as connection:
             names = list(settings)
             rows = connection.rows("effective_settings", names=names)
             if {row["name"]: row["setting"] for row in rows} == settings:

@@ -10,6 +10,7 @@ from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.event import Event
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.postgres.connection import Connection, connect
+from pgpool_recovery.postgres.own_peer import own_peer
 from pgpool_recovery.ssh.command import ssh_command
 from pgpool_recovery.ssh.locality import is_this_host
 
@@ -32,7 +33,7 @@ def own_conninfo(settings: Settings) -> Mapping[str, str]:
     """Return how the server that called is reached; the environment says where it listens."""
     own = settings.primary
     user = {} if own.user is None else {"user": own.user}
-    return {"dbname": own.dbname, "options": OWN_OPTIONS, **user}
+    return {"dbname": own.dbname, "options": OWN_OPTIONS, **own_peer(), **user}
 
 
 @contextmanager
