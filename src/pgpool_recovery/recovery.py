@@ -29,8 +29,8 @@ from pgpool_recovery.plan.policy import Method
 from pgpool_recovery.plan.rejection import Rejection, as_error
 from pgpool_recovery.plan.running import Running
 from pgpool_recovery.plan.step import RepointRunning
-from pgpool_recovery.postgres.connection import Connection
-from pgpool_recovery.run.parties import agent_of, naming, own_conninfo, own_server
+from pgpool_recovery.postgres.connection import Connection, whole_seconds
+from pgpool_recovery.run.parties import agent_of, leaving, naming, own_conninfo, own_server
 from pgpool_recovery.run.run_plan import Deadlines, Run
 from pgpool_recovery.run.target_server import TargetServer
 from pgpool_recovery.ssh.locality import is_this_host
@@ -58,20 +58,9 @@ def recover(request: RecoveryRequest, settings: Settings, emit: Emit) -> Plan:
         state = TargetState.UNTOUCHED
         with server.running_again():
             while True:
-                primary = observe_primary(connection)
-                facts = observe_target(connection, agent, request, primary, settings)
-                plan = make_plan(target, facts, settings.policy, failed)
-                if not isinstance(plan, Plan) and server.stop_if_allowed(facts, failed):
-                    say_asides(plan, emit)
-                    continue
-                if depends_on_link(plan, target):
-                    link = measure_link(agent, timeout_s=settings.agent.answer_s)
-                    facts = replace(facts, link_bytes_per_s=link)
-                    plan = make_plan(target, facts, settings.policy, failed)
-                if not isinstance(plan, Plan):
-                    is_half = state is TargetState.UNTOUCHED and facts.target.changing is not None
-                    raise as_error(plan).with_target(TargetState.INCOMPLETE if is_half else state)
-                emit(PlanMade(plan.method, plan.sentences()))
+                with leaving(state):
+                    plan = choose(request, settings, emit, connection, agent, server, failed, state)
+                    emit(PlanMade(plan.method, plan.sentences()))
                 try:
                     carry_out(plan, connection, agent, settings, emit)
                     break
@@ -83,8 +72,38 @@ def recover(request: RecoveryRequest, settings: Settings, emit: Emit) -> Plan:
                     state = error.target
                     reason = Rejection(error.message, error.detail, error.hint)
                     failed = (*failed, PassedOver(plan.method, (reason,)))
-                    emit(Said("runner", f"{plan.method} failed, what else is possible?"))
+                    with leaving(state):
+                        emit(Said("runner", f"{plan.method} failed, what else is possible?"))
     emit(Finished("ready to be started", time.monotonic() - began))
+    return plan
+
+
+def choose(
+    request: RecoveryRequest,
+    settings: Settings,
+    emit: Emit,
+    connection: Connection,
+    agent: Conversation,
+    server: TargetServer,
+    failed: tuple[PassedOver, ...],
+    state: TargetState,
+) -> Plan:
+    """Return the plan for what is observed now, or raise why there is none."""
+    target = request.target
+    while True:
+        primary = observe_primary(connection)
+        facts = observe_target(connection, agent, request, primary, settings)
+        plan = make_plan(target, facts, settings.policy, failed)
+        if isinstance(plan, Plan) or not server.stop_if_allowed(facts, failed):
+            break
+        say_asides(plan, emit)
+    if depends_on_link(plan, target):
+        link = measure_link(agent, timeout_s=settings.agent.answer_s)
+        facts = replace(facts, link_bytes_per_s=link)
+        plan = make_plan(target, facts, settings.policy, failed)
+    if not isinstance(plan, Plan):
+        is_half = state is TargetState.UNTOUCHED and facts.target.changing is not None
+        raise as_error(plan).with_target(TargetState.INCOMPLETE if is_half else state)
     return plan
 
 
@@ -105,9 +124,15 @@ def carry_out(
     plan: Plan, connection: Connection, agent: Conversation, settings: Settings, emit: Emit
 ) -> None:
     """Take the steps of a plan; what was done is undone when one fails."""
-    deadlines = Deadlines(settings.timeout.stall_s, settings.timeout.step_s)
-    connect = lambda: own_server(settings)  # noqa: E731 - a cancel needs a connection of its own
-    own = own_conninfo(settings)
+    timeout = settings.timeout
+    deadlines = Deadlines(
+        stall_s=timeout.stall_s,
+        step_s=timeout.step_s,
+        undo_s=timeout.undo_s,
+        answer_s=settings.agent.answer_s,
+    )
+    connect = lambda: own_server(settings, timeout.undo_s)  # noqa: E731 - a cancel needs its own
+    own = {**own_conninfo(settings), "connect_timeout": whole_seconds(timeout.connect_s)}
 
     def see(step: RepointRunning) -> None:
         see_following(connection, agent, plan, step, settings, emit)
@@ -170,11 +195,13 @@ def start_and_follow(
     server = TargetServer(agent, target, settings, emit)
     with noting_failure(agent, target, settings):
         started = server.start((primary.bin_directory,))
-        if started.is_standby and started.slot_name is not None:
-            see_streaming(connection, agent, target, started, settings)
-    drop_former_slot(connection, started.former_slot_name, emit)
-    if agent.ask(DiscardOld(target.data_directory), bool, timeout_s=settings.timeout.step_s):
-        emit(Said("agent", "the new server runs, so the old data was removed"))
+        with leaving(TargetState.STARTED):
+            if started.is_standby and started.slot_name is not None:
+                see_streaming(connection, agent, target, started, settings)
+    with leaving(TargetState.STARTED):
+        drop_former_slot(connection, started.former_slot_name, emit)
+        if agent.ask(DiscardOld(target.data_directory), bool, timeout_s=settings.timeout.step_s):
+            emit(Said("agent", "the new server runs, so the old data was removed"))
     return started
 
 
@@ -188,7 +215,8 @@ def noting_failure(agent: Conversation, target: Target, settings: Settings) -> I
         yield
     except NotStreaming:
         note = NoteFailedStart(target.data_directory)
-        agent.ask(note, type(None), timeout_s=settings.agent.answer_s)
+        with leaving(TargetState.STARTED):
+            agent.ask(note, type(None), timeout_s=settings.agent.answer_s)
         raise
 
 

@@ -14,7 +14,7 @@ from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.postgres.connection import Connection, connect
 from pgpool_recovery.recovery import Emit, start_and_follow
-from pgpool_recovery.run.parties import agent_of, naming, own_conninfo, own_server
+from pgpool_recovery.run.parties import agent_of, leaving, naming, own_conninfo, own_server
 from pgpool_recovery.run.primary_steps import drop_slot
 
 
@@ -41,11 +41,11 @@ def finish(target: Target, settings: Settings, emit: Emit) -> None:
                 hint="The first stage makes it one: recovery_1st_stage_command in pgpool.conf.",
                 target=TargetState.STARTED,
             )
-        request = MakeIndependent(
-            target.data_directory, read_sequences(connection, settings), settings.timeout.promote_s
-        )
-        changed = agent.ask(request, int, timeout_s=settings.timeout.step_s)
-        drop_slot(connection, started.slot_name)
+        with leaving(TargetState.STARTED):
+            sequences = read_sequences(connection, settings)
+            request = MakeIndependent(target.data_directory, sequences, settings.timeout.promote_s)
+            changed = agent.ask(request, int, timeout_s=settings.timeout.step_s)
+            drop_slot(connection, started.slot_name)
     if changed:
         emit(Said("agent", f"{changed} sequences were put back to the primary's values"))
     emit(Finished("it has all that was written, and goes on by itself", time.monotonic() - began))
@@ -56,6 +56,7 @@ def read_sequences(connection: Connection, settings: Settings) -> dict[str, dict
     found: dict[str, dict[int, int]] = {}
     for database in connection.rows("databases"):
         name = database["name"]
-        with connect({**own_conninfo(settings), "dbname": name}) as inside:
+        where = {**own_conninfo(settings), "dbname": name}
+        with connect(where, timeout_s=settings.timeout.connect_s) as inside:
             found[name] = {row["oid"]: row["value"] for row in inside.rows("sequences")}
     return {name: values for name, values in found.items() if values}

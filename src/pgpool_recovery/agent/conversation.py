@@ -1,6 +1,7 @@
 """The runner's side of the conversation with an agent."""
 
 import os
+import select
 import selectors
 import signal
 import subprocess
@@ -11,23 +12,36 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO, TypeVar
 
+from pgpool_recovery import __version__
 from pgpool_recovery.agent.protocol import (
     HEARTBEAT_S,
     PROTOCOL,
+    SILENCE_S,
     Answer,
     Greeting,
+    Hello,
+    Limits,
     Message,
     Ping,
     Request,
 )
-from pgpool_recovery.agent.wire import decode_message, encode_request, result_as
-from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable, error_of_record
+from pgpool_recovery.agent.wire import (
+    UnreadableError,
+    another_protocol,
+    decode_message,
+    encode_request,
+    failure_of,
+    result_as,
+)
+from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
 from pgpool_recovery.domain.event import Event
 
 T = TypeVar("T")
 READ_BYTES = 65536
 MAX_LINE_BYTES = 16 * 1024 * 1024
 FAREWELL_S = 2.5
+UNDO_S = 600.0
+WRITE_TICK_MS = 200
 KEPT_ERROR_BYTES = 4096
 COMMAND_NOT_FOUND = 127  # The login shell's status.
 SSH_FAILED = 255
@@ -46,9 +60,16 @@ class Conversation:
         errors: IO[bytes],
         name: str,
         on_event: Callable[[Event], None],
+        limits: Limits,
+        undo_s: float,
     ) -> None:
+        assert process.stdin is not None  # noqa: S101 - it was asked for
         self.name = name
         self._process = process
+        self._input = process.stdin.fileno()
+        os.set_blocking(self._input, False)
+        self._limits = limits
+        self._undo_s = undo_s
         self._errors = errors
         self._on_event = on_event
         self._has_greeted = False
@@ -68,63 +89,97 @@ class Conversation:
         request: Request,
         kind: type[T],
         *,
-        timeout_s: float | None,
+        timeout_s: float,
         on_tick: Callable[[], None] = lambda: None,
+        is_renewed_by_events: bool = False,
     ) -> T:
         """Send a request and return the agent's answer as a value of type `kind`.
 
-        Events go to their reader as they come; `on_tick` is called while nothing does. Raises the
-        agent's failure, or Unreachable when it is gone or takes longer than `timeout_s`.
+        Events go to their reader as they come; `on_tick` is called in between, about once a second
+        while nothing comes. Raises the agent's failure, Unreachable when it is gone or takes longer
+        than `timeout_s` (for the answer; `is_renewed_by_events`: for each event), and Refused when
+        it says what this version does not know.
         """
         self.is_busy = True
-        self._send(encode_request(request))
-        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        deadline = time.monotonic() + timeout_s
+        self._send(encode_request(request), deadline)
         while True:
             message = self._next(deadline, on_tick)
             if isinstance(message, Answer):
+                answer = self._taken(message, kind)
                 self.is_busy = False
-                if message.failure is not None:
-                    raise error_of_record(message.failure)
-                return result_as(message.result, kind)
+                if isinstance(answer, RecoveryError):
+                    raise answer
+                return answer
             if not isinstance(message, Greeting):
                 self._on_event(message)
+            on_tick()
+            if is_renewed_by_events:
+                deadline = time.monotonic() + timeout_s
+            elif time.monotonic() > deadline:
+                raise self._does_not_answer()
+
+    def _taken(self, answer: Answer, kind: type[T]) -> T | RecoveryError:
+        """Return what was answered, or the failure."""
+        with self._reading():
+            return failure_of(answer) or result_as(answer.result, kind)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Let what cannot be read be the word of another protocol; from then on nobody listens."""
+        try:
+            yield
+        except UnreadableError as error:
+            self.is_busy = True
+            version = f"It has version {self.version}. " if self.version else ""
+            detail = f"{version}Its message cannot be read here: {error}."
+            raise another_protocol(f"the agent of {self.name}", detail) from error
 
     def greet(self, timeout_s: float) -> None:
         """Wait for the greeting; what a login shell writes before it is passed over."""
         deadline = time.monotonic() + timeout_s
         while True:
             message = self._next(deadline, lambda: None)
-            if isinstance(message, Answer) and message.failure is not None:
-                raise error_of_record(message.failure)
+            if isinstance(message, Answer):
+                with self._reading():
+                    failure = failure_of(message)
+                if failure is not None:
+                    raise failure
             if isinstance(message, Greeting):
                 self.version = message.version
                 self._check(message)
                 self._has_greeted = True
+                self._send(encode_request(Hello(__version__, self._limits)), deadline)
                 return
 
     def _check(self, greeting: Greeting) -> None:
         if greeting.protocol != PROTOCOL:
-            raise Refused(
-                f"the agent of {self.name} speaks another protocol",
-                detail=f"It has version {greeting.version} and protocol {greeting.protocol}; "
+            raise another_protocol(
+                f"the agent of {self.name}",
+                f"It has version {greeting.version} and protocol {greeting.protocol}; "
                 f"here it is protocol {PROTOCOL}.",
-                hint="Install the same version of pgpool-recovery on all hosts.",
             )
 
-    def _next(self, deadline: float | None, on_tick: Callable[[], None]) -> Message:
+    def _next(self, deadline: float, on_tick: Callable[[], None]) -> Message:
         while True:
             line = self._line(deadline, on_tick)
-            message = decode_message(line)
+            with self._reading():
+                message = decode_message(line)
             if message is not None:
                 return message
+            if time.monotonic() > deadline:
+                raise self._does_not_answer()
 
-    def _line(self, deadline: float | None, on_tick: Callable[[], None]) -> bytes:
+    def _does_not_answer(self) -> Unreachable:
+        return Unreachable(f"the agent of {self.name} does not answer")
+
+    def _line(self, deadline: float, on_tick: Callable[[], None]) -> bytes:
         assert self._process.stdout is not None  # noqa: S101 - it was asked for
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)
             while b"\n" not in self._received:
-                if deadline is not None and time.monotonic() > deadline:
-                    raise Unreachable(f"the agent of {self.name} does not answer")
+                if time.monotonic() > deadline:
+                    raise self._does_not_answer()
                 if not selector.select(1.0):
                     on_tick()
                     continue
@@ -145,21 +200,37 @@ class Conversation:
 
         Who asks next hears of an agent that is gone.
         """
-        with suppress(OSError):
+        with suppress(OSError, Unreachable):
             while not self._has_ended.wait(HEARTBEAT_S):
-                self._write(encode_request(Ping()))
+                self._write(encode_request(Ping()), time.monotonic() + SILENCE_S)
 
-    def _send(self, data: bytes) -> None:
+    def _send(self, data: bytes, deadline: float) -> None:
         try:
-            self._write(data)
-        except BrokenPipeError as error:
+            self._write(data, deadline)
+        except OSError as error:  # A broken pipe, or a reset connection.
             raise self._why_lost() from error
 
-    def _write(self, data: bytes) -> None:
-        assert self._process.stdin is not None  # noqa: S101 - it was asked for
-        with self._writing:
-            self._process.stdin.write(data)
-            self._process.stdin.flush()
+    def _write(self, data: bytes, deadline: float) -> None:
+        """Write a line, whole; after a part of one nothing more can be said to the agent."""
+        if not self._writing.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            raise self._does_not_answer()
+        try:
+            rest = data
+            while rest and not self._has_ended.is_set():
+                if self._is_writable():
+                    with suppress(BlockingIOError):
+                        rest = rest[os.write(self._input, rest) :]
+                elif time.monotonic() > deadline:
+                    if len(rest) < len(data):
+                        self._has_ended.set()
+                    raise self._does_not_answer()
+        finally:
+            self._writing.release()
+
+    def _is_writable(self) -> bool:
+        poll = select.poll()
+        poll.register(self._input, select.POLLOUT)
+        return bool(poll.poll(WRITE_TICK_MS))
 
     def _why_lost(self) -> RecoveryError:
         """Return the failure of an agent that is gone, in the words of ssh or of its own end."""
@@ -196,11 +267,16 @@ class Conversation:
         self._has_ended.set()
         with suppress(BrokenPipeError), self._writing:  # It may be gone already.
             self._process.stdin.close()
-        try:
-            self._process.wait(FAREWELL_S)
-        except subprocess.TimeoutExpired:
-            self._process.terminate()
-            self._process.wait()
+        for end, within_s in (
+            (None, FAREWELL_S),
+            (self._process.terminate, self._undo_s),
+            (self._process.kill, FAREWELL_S),  # As a crash of its host; the next recovery knows.
+        ):
+            if end is not None:
+                end()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(within_s)
+                break
         if self._process.stdout is not None:
             self._process.stdout.close()
 
@@ -221,17 +297,24 @@ def _signals_blocked() -> Iterator[None]:
 
 @contextmanager
 def converse(
-    argv: Sequence[str], name: str, on_event: Callable[[Event], None], *, timeout_s: float
+    argv: Sequence[str],
+    name: str,
+    on_event: Callable[[Event], None],
+    *,
+    timeout_s: float,
+    limits: Limits = Limits(),  # noqa: B008 - it is immutable
+    undo_s: float = UNDO_S,
 ) -> Iterator[Conversation]:
     """Start an agent and hold a conversation with it; it ends with the context.
 
+    `timeout_s` is for its greeting, `undo_s` for a local one that ends and takes back what it did.
     The agent stays in the caller's process group, so that what cancels the caller reaches it.
     """
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
             argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
         )
-        conversation = Conversation(process, errors, name, on_event)
+        conversation = Conversation(process, errors, name, on_event, limits, undo_s)
         try:
             conversation.greet(timeout_s)
             yield conversation

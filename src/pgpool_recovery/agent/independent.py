@@ -17,7 +17,7 @@ MAINTENANCE_DATABASE = "postgres"
 STANDBY_SETTINGS = ("primary_conninfo", "primary_slot_name", "recovery_target_timeline")
 
 
-def make_independent(request: MakeIndependent, stop: Stop) -> int:
+def make_independent(request: MakeIndependent, stop: Stop, connect_s: float) -> int:
     """Promote the server and put its sequences right; return how many of them were not.
 
     A standby's sequences are up to 32 values ahead of the primary's: so many are logged at once
@@ -26,7 +26,7 @@ def make_independent(request: MakeIndependent, stop: Stop) -> int:
     server = read_pid_file(Path(request.data_directory).resolve())
     if server is None:
         raise Refused("the server of the target does not run")
-    with _connect(server, MAINTENANCE_DATABASE) as connection:
+    with _connect(server, MAINTENANCE_DATABASE, connect_s) as connection:
         promoted = connection.row("promote", timeout_s=ceil(request.timeout_s))
         if not promoted["is_promoted"]:
             raise Unverified(
@@ -39,7 +39,7 @@ def make_independent(request: MakeIndependent, stop: Stop) -> int:
     changed = 0
     for database, values in request.sequences.items():
         stop.check()
-        with _connect(server, database) as connection:
+        with _connect(server, database, connect_s) as connection:
             changed += set_sequences(connection, values)
     return changed
 
@@ -53,6 +53,8 @@ def set_sequences(connection: Connection, values: Mapping[int, int]) -> int:
     return len(wrong)
 
 
-def _connect(server: PidFile, database: str) -> AbstractContextManager[Connection]:
+def _connect(
+    server: PidFile, database: str, connect_s: float
+) -> AbstractContextManager[Connection]:
     where = {"host": server.host, "port": str(server.port), "dbname": database, **own_peer()}
-    return connect(where, name="the target")
+    return connect(where, timeout_s=connect_s, name="the target")

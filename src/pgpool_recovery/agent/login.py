@@ -10,30 +10,28 @@ from pgpool_recovery.domain.error import Unreachable
 from pgpool_recovery.plan.facts import Conninfo, Login
 from pgpool_recovery.postgres.connection import connect, identify_system
 
-CONNECT_TIMEOUT_S = 5
 
-
-def try_logins(request: TryLogins, stop: Stop) -> tuple[Login, ...]:
+def try_logins(request: TryLogins, stop: Stop, connect_s: float) -> tuple[Login, ...]:
     """Try the connection strings in their order until one leads to some cluster."""
     own = own_directory(Path(request.data_directory).resolve())
     logins = []
     for conninfo in request.candidates:
         stop.check()
-        logins.append(_try(conninfo, own, is_replication=request.is_replication))
+        logins.append(_try(conninfo, own, connect_s, is_replication=request.is_replication))
         if logins[-1].system_identifier is not None:
             break
     return tuple(logins)
 
 
-def _try(conninfo: Conninfo, own: Path, *, is_replication: bool) -> Login:
+def _try(conninfo: Conninfo, own: Path, connect_s: float, *, is_replication: bool) -> Login:
     password = own_password(own, conninfo["user"])
     secret = {} if password is None else {"password": password}
     try:
         whole = {**conninfo, **secret}
         if is_replication:
-            found = identify_system(whole, timeout_s=CONNECT_TIMEOUT_S)
+            found = identify_system(whole, timeout_s=connect_s)
         else:
-            with connect(whole, timeout_s=CONNECT_TIMEOUT_S) as connection:
+            with connect(whole, timeout_s=connect_s) as connection:
                 found = connection.row("identity")["system_identifier"]
     except Unreachable as error:
         return Login(conninfo, system_identifier=None, problem=error.detail)

@@ -13,7 +13,6 @@ from pgpool_recovery.plan.facts import Slot
 from pgpool_recovery.plan.node_facts import SETTINGS, ServerFacts, StageScript, Surroundings
 from pgpool_recovery.postgres.connection import Connection, connect
 
-CONNECT_TIMEOUT_S = 5
 OURS = re.compile(r"Part of pgpool-recovery\. Version (\S+)\. ")
 """What install/stage_commands.py writes (test_scripts_that_install_places_are_known_as_ours)."""
 READ_BYTES = 1024
@@ -22,11 +21,11 @@ OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 """A password file with any of these libpq does not read (passwordFromFile in fe-connect.c)."""
 
 
-def look_around(request: LookAround) -> Surroundings:
+def look_around(request: LookAround, connect_s: float) -> Surroundings:
     """Return what is on this host besides the data; changes nothing."""
     data = Path(request.data_directory).resolve()
     running = read_pid_file(data) if os.access(data, os.R_OK | os.X_OK) else None
-    server, problem = (None, None) if running is None else _ask(running, request)
+    server, problem = (None, None) if running is None else _ask(running, request, connect_s)
     return Surroundings(
         server=server,
         server_problem=problem,
@@ -65,12 +64,14 @@ def script_problem(path: Path) -> str | None:
     return None if status.st_mode & stat.S_IXUSR else "it is not executable"
 
 
-def _ask(running: PidFile, request: LookAround) -> tuple[ServerFacts | None, str | None]:
+def _ask(
+    running: PidFile, request: LookAround, connect_s: float
+) -> tuple[ServerFacts | None, str | None]:
     """Log in to the server of this host as the stage commands would, after a failover to it."""
     user = {} if request.user is None else {"user": request.user}
     own = {"host": running.host, "port": str(running.port), "dbname": request.dbname, **user}
     try:
-        with connect(own, timeout_s=CONNECT_TIMEOUT_S, name="the node's own server") as connection:
+        with connect(own, timeout_s=connect_s, name="the node's own server") as connection:
             return _server(connection), None
     except RecoveryError as error:
         return None, error.detail or error.message

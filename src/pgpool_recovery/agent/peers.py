@@ -6,7 +6,7 @@ from pgpool_recovery import __version__
 from pgpool_recovery.agent.conversation import converse
 from pgpool_recovery.agent.login import try_logins
 from pgpool_recovery.agent.program import Stop
-from pgpool_recovery.agent.protocol import Peer, TryLogins, TryPeers
+from pgpool_recovery.agent.protocol import Limits, Peer, TryLogins, TryPeers
 from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.plan.facts import Login
 from pgpool_recovery.plan.node_facts import PeerFacts, Problem
@@ -16,7 +16,7 @@ from pgpool_recovery.ssh.locality import is_this_host
 MAX_THREADS = 32
 
 
-def try_peers(request: TryPeers, stop: Stop) -> tuple[PeerFacts, ...]:
+def try_peers(request: TryPeers, stop: Stop, limits: Limits) -> tuple[PeerFacts, ...]:
     """Return how each of the other nodes can be reached, all tried at the same time."""
     if not request.peers:
         return ()
@@ -24,8 +24,8 @@ def try_peers(request: TryPeers, stop: Stop) -> tuple[PeerFacts, ...]:
         asked = [
             (
                 pool.submit(_try_agent, peer, request),
-                pool.submit(_try_logins, peer, request, stop, is_replication=True),
-                pool.submit(_try_logins, peer, request, stop, is_replication=False),
+                pool.submit(_try_logins, peer, request, stop, limits, is_replication=True),
+                pool.submit(_try_logins, peer, request, stop, limits, is_replication=False),
             )
             for peer in request.peers
         ]
@@ -48,8 +48,8 @@ def _try_agent(peer: Peer, request: TryPeers) -> tuple[str | None, Problem | Non
 
 
 def _try_logins(
-    peer: Peer, request: TryPeers, stop: Stop, *, is_replication: bool
+    peer: Peer, request: TryPeers, stop: Stop, limits: Limits, *, is_replication: bool
 ) -> tuple[Login, ...]:
     candidates = peer.candidates if is_replication else peer.sql_candidates
     asked = TryLogins(candidates, request.data_directory, is_replication=is_replication)
-    return try_logins(asked, stop)
+    return try_logins(asked, stop, limits.connect_s)

@@ -4,12 +4,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from pgpool_recovery.domain.event import Event
+from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import History, TimelineId
 from pgpool_recovery.plan.facts import Conninfo, RelationSegment
 from pgpool_recovery.plan.step import Incremental, TargetStep
 from pgpool_recovery.ssh.command import SshSettings
 
-PROTOCOL = 1
+PROTOCOL = 2
+"""Raised whenever a message changes (tests/unit/agent/test_protocol.py): another number is
+another protocol, and both ends say so instead of guessing."""
 HEARTBEAT_S = 5.0
 SILENCE_S = 30.0
 """An agent that hears nothing for so long takes the link for lost; six heartbeats."""
@@ -22,6 +25,26 @@ class Greeting:
     agent: str
     protocol: int
     version: str
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long the agent waits, as the settings on the primary say."""
+
+    connect_s: float = 5.0
+    """For a connection to a server, to log in included."""
+    backup_start_s: float = 600.0
+    """For an incremental base backup to begin, after its checkpoint and its WAL summaries."""
+    silence_s: float = 120.0
+    """For the next byte of an incremental base backup."""
+
+
+@dataclass(frozen=True)
+class Hello:
+    """The runner's first line, never answered: who asks, and how long the agent may wait."""
+
+    version: str
+    limits: Limits
 
 
 @dataclass(frozen=True)
@@ -293,6 +316,7 @@ Request = (
     | DiscardOld
     | MakeIndependent
     | Weigh
+    | Hello
     | Ping
 )
 
@@ -303,6 +327,19 @@ class Answer:
 
     result: Any = None
     failure: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The record of a failure, as `RecoveryError.as_record` makes it."""
+
+    error: str
+    message: str
+    detail: str | None
+    hint: str | None
+    target: TargetState
+    exit_status: int
+    sqlstate: str
 
 
 Message = Greeting | Answer | Event

@@ -13,7 +13,7 @@ from pgpool_recovery.agent.own_files import own_directory
 from pgpool_recovery.agent.program import Completed, Stop, run
 from pgpool_recovery.agent.verify_pages import verify_pages
 from pgpool_recovery.agent.workspace import make_directory, remove, sync
-from pgpool_recovery.domain.error import RecoveryError, Undone
+from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.domain.event import Event, Moved, Said
 from pgpool_recovery.domain.wal import segment_of_file
 from pgpool_recovery.plan.step import Rewind
@@ -36,7 +36,7 @@ BEGINS = "need to copy"
 COPIED = re.compile(r"\s*(\d+)/(\d+) kB \(\d+%\) copied")
 
 
-def rewind(step: Rewind, stop: Stop, emit: Emit) -> None:
+def rewind(step: Rewind, stop: Stop, emit: Emit, connect_s: float) -> None:
     """Bring the directory back to a state that the primary's WAL leads on from.
 
     pg_rewind has no guard while it works: the directory is out of its place, or a clone. It writes
@@ -55,13 +55,13 @@ def rewind(step: Rewind, stop: Stop, emit: Emit) -> None:
             recover_from_crash(step, directory, stop)
         prepare_tablespaces(directory, step.locations)
         kept = keep_wal(step, directory)
-        _run_until_nothing_is_missing(step, directory, configuration, stop, progress)
+        _run_until_nothing_is_missing(step, directory, configuration, stop, progress, connect_s)
         give_wal_back(kept, directory)
         progress.finish()
         if step.verifies_pages:
             pages = verify_pages(directory, Path(step.bin_directory), since_ns, stop)
             progress.said(_verified(pages))
-    except RecoveryError as error:
+    except Exception as error:
         if progress.has_begun:
             raise
         for name in signals:
@@ -81,8 +81,8 @@ def _verified(pages: int | None) -> str:
 class Untouched(Exception):
     """pg_rewind failed before it changed anything; the failure itself is `error`."""
 
-    def __init__(self, error: RecoveryError) -> None:
-        super().__init__(error.message)
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
         self.error = error
 
 
@@ -175,7 +175,12 @@ def prepare_tablespaces(directory: Path, locations: dict[int, str]) -> None:
 
 
 def _run_until_nothing_is_missing(
-    step: Rewind, directory: Path, configuration: Path, stop: Stop, watch: Watch
+    step: Rewind,
+    directory: Path,
+    configuration: Path,
+    stop: Stop,
+    watch: Watch,
+    connect_s: float,
 ) -> None:
     """Run pg_rewind; WAL that is missing here is fetched from the primary, which may have it."""
     fetched: set[str] = set()
@@ -188,7 +193,7 @@ def _run_until_nothing_is_missing(
         if len(fetched) >= MAX_FETCHED:
             raise Undone("too many WAL files are missing", detail=completed.last_lines)
         fetched.add(missing[1])
-        if not _fetch_wal(step, directory, missing[1]):
+        if not _fetch_wal(step, directory, missing[1], connect_s):
             completed.check()
         watch.said(f"WAL file {missing[1]} was missing and came from the primary")
 
@@ -217,10 +222,10 @@ def _secret(step: Rewind) -> dict[str, str]:
     return {} if password is None else {"PGPASSWORD": password}
 
 
-def _fetch_wal(step: Rewind, directory: Path, name: str) -> bool:
+def _fetch_wal(step: Rewind, directory: Path, name: str, connect_s: float) -> bool:
     """Copy a WAL file from the primary; say whether it has it."""
     secret = {key.removeprefix("PG").lower(): text for key, text in _secret(step).items()}
-    with connect({**step.conninfo, **secret}) as connection:
+    with connect({**step.conninfo, **secret}, timeout_s=connect_s) as connection:
         (row,) = connection.rows("wal_file", name=name)
     if row["contents"] is None:
         return False

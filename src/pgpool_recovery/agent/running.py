@@ -26,7 +26,6 @@ from pgpool_recovery.plan.running import RELOADED, Running, RunningServer, Silen
 from pgpool_recovery.postgres.connection import Connection, connect
 from pgpool_recovery.postgres.own_peer import own_peer
 
-CONNECT_TIMEOUT_S = 5
 NO_RECORD = "could not find a valid record"
 """What pg_waldump says, in the language C, when no whole record begins at a position or later."""
 NAME = "the server"
@@ -37,7 +36,7 @@ HISTORY_FILE = re.compile(r"([0-9A-F]{8})\.history")
 WAL_FILE = re.compile(r"([0-9A-F]{8})[0-9A-F]{16}(\.partial)?")
 
 
-def ask_running(request: AskRunning, stop: Stop) -> Running:
+def ask_running(request: AskRunning, stop: Stop, connect_s: float) -> Running:
     """Return what the server of a data directory says of itself."""
     data = Path(request.data_directory).resolve()
     own = read_pid_file(data)
@@ -46,15 +45,15 @@ def ask_running(request: AskRunning, stop: Stop) -> Running:
     user = {} if request.user is None else {"user": request.user}
     login = {"host": own.host, "port": str(own.port), "dbname": request.dbname, **user}
     try:
-        with _connect(login) as connection:
+        with _connect(login, connect_s) as connection:
             said = _said(connection, login, data)
     except RecoveryError as error:
         return Silent(error.detail or error.message)
     return replace(said, is_torn=_is_torn(said, request, data, stop))
 
 
-def _connect(login: Conninfo) -> AbstractContextManager[Connection]:
-    return connect({**login, **own_peer()}, timeout_s=CONNECT_TIMEOUT_S, name=NAME)
+def _connect(login: Conninfo, connect_s: float) -> AbstractContextManager[Connection]:
+    return connect({**login, **own_peer()}, timeout_s=connect_s, name=NAME)
 
 
 def _said(connection: Connection, login: Conninfo, data: Path) -> RunningServer:
@@ -119,12 +118,14 @@ def reload(data: Path) -> None:
         os.kill(own.pid, signal.SIGHUP)
 
 
-def take_over(data: Path, login: Conninfo, settings: Mapping[str, str], stop: Stop) -> None:
+def take_over(
+    data: Path, login: Conninfo, settings: Mapping[str, str], stop: Stop, connect_s: float
+) -> None:
     """Reload, and see that new sessions have the settings; they have what the postmaster has."""
     reload(data)
     deadline = time.monotonic() + RELOAD_S
     while True:
-        with _connect(login) as connection:
+        with _connect(login, connect_s) as connection:
             names = list(settings)
             rows = connection.rows("effective_settings", names=names)
             if {row["name"]: row["setting"] for row in rows} == settings:

@@ -8,6 +8,8 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,9 @@ from pgpool_recovery.agent.protocol import (
     FindLog,
     Finish,
     Greeting,
+    Hello,
     IsTidy,
+    Limits,
     LookAround,
     LookForBackup,
     MakeIndependent,
@@ -55,12 +59,23 @@ from pgpool_recovery.agent.restore import observe_repository
 from pgpool_recovery.agent.running import ask_running
 from pgpool_recovery.agent.start import find_log, last_lines, start, stop_server
 from pgpool_recovery.agent.steps import Steps
-from pgpool_recovery.agent.wire import as_result, decode_request, encode_message
-from pgpool_recovery.domain.error import RecoveryError, Refused, Undone
+from pgpool_recovery.agent.wire import (
+    UnreadableError,
+    another_protocol,
+    as_result,
+    decode_request,
+    encode_message,
+)
+from pgpool_recovery.domain.error import Bug, RecoveryError, Refused, Undone
 from pgpool_recovery.domain.event import Said
 
 TICK_S = 1.0
 READ_BYTES = 65536
+MAX_REQUEST_BYTES = 64 * 2**20
+"""The longest request has the sequences of a cluster: some hundred thousand of them."""
+ENDS_WITHIN_S = 600.0
+"""An agent without a runner takes back what is not finished, and is gone by then: what it still
+does, such as removing a half copy, the next recovery goes on with as after a crash."""
 
 
 class Agent:
@@ -68,8 +83,12 @@ class Agent:
 
     def __init__(self, requests: int, messages: int) -> None:
         self._messages = messages
+        os.set_blocking(messages, False)
         self._stop = Stop()
-        self._queue: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
+        self._is_alone = threading.Event()
+        self._has_ended = threading.Event()
+        self._limits = Limits()
+        self._queue: queue.SimpleQueue[Request | Refused | None] = queue.SimpleQueue()
         self._writing = threading.Lock()
         self._steps = Steps(self._stop, self._send)
         self._reader = threading.Thread(target=self._read, args=(requests,), daemon=True)
@@ -83,6 +102,7 @@ class Agent:
                 self._send(self._answer(request))
         finally:
             self._steps.undo()
+            self._has_ended.set()
 
     def end(self) -> None:
         """Stop what is being done, and end."""
@@ -90,34 +110,63 @@ class Agent:
         self._queue.put(None)
 
     def _read(self, requests: int) -> None:
-        """Take requests as they come; the end of the input, or a long silence, ends the agent."""
-        heard, begun = time.monotonic(), list[bytes]()
+        """Take requests as they come; whatever keeps that from going on ends the agent."""
+        try:
+            for request in self._requests(requests):
+                if isinstance(request, Hello):
+                    self._limits = request.limits
+                elif not isinstance(request, Ping):
+                    self._queue.put(request)
+        except UnreadableError as error:
+            detail = f"The agent has version {__version__} and protocol {PROTOCOL}: {error}."
+            self._queue.put(another_protocol("the runner", detail))
+        finally:
+            self._is_alone.set()
+            self.end()
+            if not self._has_ended.wait(ENDS_WITHIN_S):
+                os._exit(1)
+
+    def _requests(self, requests: int) -> Iterator[Request]:
+        """Yield what comes, until the end of the input or a long silence."""
+        heard, begun, begun_bytes = time.monotonic(), list[bytes](), 0
         while time.monotonic() - heard < SILENCE_S:
             if not select.select([requests], [], [], TICK_S)[0]:
                 continue
             heard = time.monotonic()
             data = os.read(requests, READ_BYTES)
             if not data:
-                break
+                return
             *ends, rest = data.split(b"\n")
             for end in ends:
-                request = decode_request(b"".join((*begun, end)))
+                yield decode_request(b"".join((*begun, end)))
                 begun.clear()
-                if not isinstance(request, Ping):
-                    self._queue.put(request)
+                begun_bytes = 0
             begun.append(rest)
-        self.end()
+            begun_bytes += len(rest)
+            if begun_bytes > MAX_REQUEST_BYTES:
+                raise UnreadableError(f"a request has more than {MAX_REQUEST_BYTES} bytes")
 
     def _send(self, message: Message) -> None:
+        """Write a message; when nobody is there to take it, it is lost."""
         data = encode_message(message)
         try:
             with self._writing:
-                while data:
-                    data = data[os.write(self._messages, data) :]
-        except BrokenPipeError:
+                while data and not self._is_lost():
+                    with suppress(BlockingIOError):
+                        data = data[os.write(self._messages, data) :]
+        except OSError:  # The runner, or the connection to it, is gone.
             self.end()
 
-    def _answer(self, request: Request) -> Answer:
+    def _is_lost(self) -> bool:
+        """Wait until a message can be written; say whether the runner is gone before."""
+        while not select.select([], [self._messages], [], TICK_S)[1]:
+            if self._is_alone.is_set():
+                return True
+        return False
+
+    def _answer(self, request: Request | Refused) -> Answer:
+        if isinstance(request, Refused):
+            return Answer(failure=request.as_record())
         try:
             return Answer(result=as_result(self._do(request)))
         except RecoveryError as error:
@@ -126,9 +175,7 @@ class Agent:
             return Answer(failure=_of_system(error).as_record())
         except Exception as error:  # noqa: BLE001 - the runner shall see a bug, too
             text = "".join(traceback.format_exception(error))
-            return Answer(
-                failure=RecoveryError(f"bug in the agent: {error!r}", detail=text).as_record()
-            )
+            return Answer(failure=Bug(f"bug in the agent: {error!r}", detail=text).as_record())
 
     def _do(self, request: Request) -> Any:  # noqa: C901 - one line for each request
         match request:
@@ -139,29 +186,29 @@ class Agent:
             case Observe():
                 return observe(request, self._stop)
             case TryLogins():
-                return try_logins(request, self._stop)
+                return try_logins(request, self._stop, self._limits.connect_s)
             case LookAround():
-                return look_around(request)
+                return look_around(request, self._limits.connect_s)
             case TryPeers():
-                return try_peers(request, self._stop)
+                return try_peers(request, self._stop, self._limits)
             case LookForBackup(stanza, timeout_s):
                 return observe_repository(stanza, self._stop, timeout_s=timeout_s)
             case ReadBase():
                 return read_local_wal(request, self._stop)
             case AskRunning():
-                return ask_running(request, self._stop)
+                return ask_running(request, self._stop, self._limits.connect_s)
             case FindLog():
                 return find_log(request)
             case StopServer():
                 stop_server(request, self._stop)
             case BeginIncremental():
-                return self._steps.begin_incremental(request)
+                return self._steps.begin_incremental(request, self._limits)
             case ApplyIncremental(step):
                 self._steps.apply_incremental(step)
             case AbortIncremental():
                 self._steps.abort_incremental()
             case TakeStep(step, stall_s):
-                self._steps.take(step, stall_s)
+                self._steps.take(step, stall_s, self._limits.connect_s)
             case Undo():
                 return self._steps.undo()
             case Finish():
@@ -171,7 +218,7 @@ class Agent:
             case ReadLog(log):
                 return last_lines(log)
             case MakeIndependent():
-                return make_independent(request, self._stop)
+                return make_independent(request, self._stop, self._limits.connect_s)
             case Weigh(text):
                 return len(text)
             case NoteFailedStart(data_directory):

@@ -13,7 +13,7 @@ from pgpool_recovery.agent.incremental.begin import begin_backup
 from pgpool_recovery.agent.meter import Meter
 from pgpool_recovery.agent.own_files import own_directory
 from pgpool_recovery.agent.program import Stop
-from pgpool_recovery.agent.protocol import BeginIncremental
+from pgpool_recovery.agent.protocol import BeginIncremental, Limits
 from pgpool_recovery.agent.restore import restore_backup
 from pgpool_recovery.agent.rewind import Untouched, rewind
 from pgpool_recovery.agent.running import reload, take_over
@@ -50,6 +50,7 @@ from pgpool_recovery.plan.step import (
     TargetStep,
     VerifyBackup,
 )
+from pgpool_recovery.postgres.base_backup import Limits as BackupLimits
 
 if TYPE_CHECKING:
     from pgpool_recovery.agent.incremental.backup import IncrementalBackup
@@ -79,7 +80,9 @@ class Steps:
         self._has_removed_old = False
         self._is_whole_anew = False
 
-    def take(self, step: TargetStep, stall_s: float) -> None:  # noqa: C901 - one case for each step
+    def take(  # noqa: C901 - one case for each step
+        self, step: TargetStep, stall_s: float, connect_s: float
+    ) -> None:
         """Take one step."""
         match step:
             case Reserve(places):
@@ -104,20 +107,20 @@ class Steps:
             case Repoint():
                 self._before = repoint(step)
             case RepointRunning():
-                self._repoint_running(step)
+                self._repoint_running(step, connect_s)
             case Clone(places):
                 clone(places, self._stop)
             case TakeOut(places):
                 swap.take_data_out(places.data)
             case Rewind():
-                self._rewind(step)
+                self._rewind(step, connect_s)
             case RestoreBackup():
                 self._restore(step, stall_s)
             case PutInPlace(places):
                 self._is_whole_anew = True
                 swap.put_taken_in_place(places.data)
 
-    def begin_incremental(self, request: BeginIncremental) -> Point:
+    def begin_incremental(self, request: BeginIncremental, limits: Limits) -> Point:
         """Have the primary begin the backup, and return where it starts."""
         step = request.step
         own = own_directory(Path(step.places.data.path))
@@ -131,6 +134,7 @@ class Steps:
                 left_out=request.left_out,
                 locations=step.locations,
                 max_rate_kb=None if step.max_rate is None else kilobytes(step.max_rate),
+                limits=BackupLimits(limits.connect_s, limits.backup_start_s, limits.silence_s),
             ),
             self._stop,
         )
@@ -161,11 +165,11 @@ class Steps:
         if backup is not None:
             backup.abort()
 
-    def _repoint_running(self, step: RepointRunning) -> None:
+    def _repoint_running(self, step: RepointRunning, connect_s: float) -> None:
         data = Path(step.places.data.path)
         settings = leading_settings(step, data)
         self._before, self._has_reloaded = repoint_running(step), True
-        take_over(data, step.login, settings, self._stop)
+        take_over(data, step.login, settings, self._stop, connect_s)
 
     def _restore(self, step: RestoreBackup, stall_s: float) -> None:
         workspace = Path(step.places.data.workspace)
@@ -175,11 +179,11 @@ class Steps:
         )
         swap.mark_changing(workspace, FINISHED)
 
-    def _rewind(self, step: Rewind) -> None:
+    def _rewind(self, step: Rewind, connect_s: float) -> None:
         workspace = Path(step.places.data.workspace)
         swap.mark_changing(workspace, Method.REWIND)
         try:
-            rewind(step, self._stop, self._emit)
+            rewind(step, self._stop, self._emit, connect_s)
         except Untouched as untouched:
             swap.mark_changing(workspace, swap.WHOLE)
             raise untouched.error from untouched

@@ -38,7 +38,7 @@ from pgpool_recovery.agent.workspace import (
     sync,
     take_out,
 )
-from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.error import Busy, Refused
 from pgpool_recovery.files.trust import Untrusted, read_own
 from pgpool_recovery.files.write import write_file
 from pgpool_recovery.plan.step import Place, Places
@@ -55,12 +55,11 @@ BACKUP_LABEL = "backup_label"
 def tidy(data_directory: Path) -> None:
     """Bring what an interrupted run left into one of the states that a plan can begin with."""
     for workspace in workspaces_of(data_directory):
-        if (workspace / PLACES).exists():
-            held = lock.lock(workspace)
-            try:
+        if not (workspace / PLACES).exists():
+            continue
+        with lock.holding(workspace) as is_there:
+            if is_there and (workspace / PLACES).exists():
                 _tidy(_read_places(workspace), workspace)
-            finally:
-                lock.unlock(held)
 
 
 def is_tidy(data_directory: Path) -> bool:
@@ -102,8 +101,7 @@ def reserve(places: Places) -> int:
     of the primary may be others by now.
     """
     workspace = Path(places.data.workspace)
-    make_workspace(workspace)
-    held = lock.lock(workspace)
+    held = _make_and_lock(workspace)
     for place in places.all():
         make_workspace(Path(place.workspace))
     earlier = _read_places(workspace) if (workspace / PLACES).exists() else ()
@@ -111,6 +109,17 @@ def reserve(places: Places) -> int:
     known[places.data.path] = known.pop(places.data.path)  # The data directory is the last.
     _write(workspace / PLACES, [_as_json(place) for place in known.values()])
     return held
+
+
+def _make_and_lock(workspace: Path) -> int:
+    """Make a workspace and lock it; whoever ends just now may remove it in between."""
+    for _ in range(lock.TRIES):
+        try:
+            make_workspace(workspace)
+            return lock.lock(workspace)
+        except (FileNotFoundError, FileExistsError):
+            continue
+    raise Busy("other recoveries of this node begin and end all the time", hint="Try again.")
 
 
 def discard_waiting(workspace: Path) -> None:
@@ -148,7 +157,7 @@ def release(workspace: Path, held: int) -> None:
     has_notes = any((workspace / name).exists() for name in (OWN, FORMER_SLOT, FAILED_STARTS))
     if not has_notes and not waits:
         for place in places:
-            discard(place)
+            discard(Path(place.workspace))
     lock.unlock(held)
 
 
@@ -270,17 +279,17 @@ def discard_old(data_directory: Path) -> bool:
     """Remove the workspaces of a target whose new server runs; return whether old data waited."""
     found = False
     for workspace in workspaces_of(data_directory):
-        if not (workspace / PLACES).exists():
-            remove(workspace)  # There is nothing but a count of failed starts.
-            continue
-        if is_unstarted(data_directory):
+        if (workspace / PLACES).exists() and is_unstarted(data_directory):
             raise Refused(f"the copy in {data_directory} has not been started")
-        held = lock.lock(workspace)
-        places = _read_places(workspace)
-        found = found or any(has_old(place) for place in places)
-        for place in places:
-            discard(place)
-        lock.unlock(held)
+        with lock.holding(workspace) as is_there:
+            if not is_there:
+                continue
+            # Without a list of places there is nothing but a count of failed starts.
+            places = _read_places(workspace) if (workspace / PLACES).exists() else ()
+            found = found or any(has_old(place) for place in places)
+            for place in places:
+                discard(Path(place.workspace))
+            discard(workspace)
     return found
 
 

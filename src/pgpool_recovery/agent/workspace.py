@@ -15,6 +15,7 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
+from pgpool_recovery.agent.lock import LOCK_NAME, remove_lock
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.files.trust import Untrusted, check_directory
 from pgpool_recovery.plan.step import Place
@@ -124,9 +125,13 @@ def remove_old(place: Place) -> None:
     remove(Path(place.old))
 
 
-def discard(place: Place) -> None:
-    """Remove the workspace with all that is in it."""
-    remove(Path(place.workspace))
+def discard(workspace: Path) -> None:
+    """Remove a workspace with all that is in it; the lock's file goes last."""
+    if workspace.is_dir():
+        for entry in workspace.iterdir():
+            if entry.name != LOCK_NAME:
+                remove(entry)
+        remove_lock(workspace)
 
 
 def _within(place: Place, name: str) -> Path:
@@ -220,10 +225,15 @@ def is_workspace(path: Path) -> bool:
 
 
 def make_workspace(path: Path) -> None:
-    """Make a workspace, unless it is there already; Refused when somebody else's is there."""
+    """Make a workspace, unless it is there already; Refused when somebody else's is there.
+
+    Raises FileExistsError when it was there, and whoever held it has removed it in that instant.
+    """
     try:
         make_directory(path)
     except FileExistsError as error:
+        if not os.path.lexists(path):
+            raise
         raise Refused(f"{path} is not a directory", hint="Move it away.") from error
     is_workspace(path)
 

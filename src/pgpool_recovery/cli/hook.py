@@ -7,21 +7,21 @@ from dataclasses import replace
 
 from pgpool_recovery.cli.output import say
 from pgpool_recovery.cli.psql import as_psql
-from pgpool_recovery.cli.stage import bug_of, use_own_home
-from pgpool_recovery.domain.error import RecoveryError
+from pgpool_recovery.cli.stage import use_own_home
+from pgpool_recovery.domain.error import RecoveryError, as_failure
 
 FAILOVER, FOLLOW_PRIMARY = "failover", "follow_primary"
 
 
 def run_hook(name: str, words: Sequence[str]) -> int:
     """Run a hook and return its exit status; all that it says is for pgpool.log."""
-    use_own_home()
     try:
+        use_own_home()
         _run(name, words)
     except RecoveryError as error:
         return _fail(name, error)
     except Exception as error:  # noqa: BLE001 - a bug is told as such, with all that it has
-        return _fail(name, bug_of(error))
+        return _fail(name, as_failure(error))
     return 0
 
 

@@ -1,22 +1,27 @@
 """The commands that Pgpool-II has the primary call: stages of a recovery, lines for people."""
 
+import io
 import json
 import os
 import pwd
 import signal
 import sys
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pgpool_recovery.cli.psql import as_psql
 from pgpool_recovery.config.load import load_settings, settings_file, sound_part
 from pgpool_recovery.config.settings import Settings
-from pgpool_recovery.domain.error import Cancelled, RecoveryError, SettingsError, UsageError
+from pgpool_recovery.domain.error import (
+    Cancelled,
+    RecoveryError,
+    SettingsError,
+    UsageError,
+    as_failure,
+)
 from pgpool_recovery.domain.event import Event, Progress, as_text
 from pgpool_recovery.domain.node import Target, parse_first_stage, parse_port, parse_remote_start
-from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.run.shield import CANCELLING
 
 if TYPE_CHECKING:
@@ -31,9 +36,10 @@ CALLED_BY_SERVER = "PGPOOL_RECOVERY_ID"
 
 def run_stage(name: str, words: Sequence[str]) -> int:
     """Run a stage and return its exit status; a failure is told to the server or to the person."""
-    use_own_home()
+    _take_any_text()
     _cancel_by_signal()
     try:
+        use_own_home()
         if name == "recovery_1st_stage":
             _first_stage(words)
         elif name == "pgpool_remote_start":
@@ -47,7 +53,7 @@ def run_stage(name: str, words: Sequence[str]) -> int:
     except RecoveryError as error:
         return fail(error)
     except Exception as error:  # noqa: BLE001 - a bug is told as such, with all that it has
-        return fail(bug_of(error))
+        return fail(as_failure(error))
     return 0
 
 
@@ -178,11 +184,11 @@ def fail(error: RecoveryError) -> int:
     return error.exit_status
 
 
-def bug_of(error: Exception) -> RecoveryError:
-    text = "".join(traceback.format_exception(error))
-    return RecoveryError(
-        f"bug in pgpool-recovery: {error!r}", detail=text, target=TargetState.UNKNOWN
-    )
+def _take_any_text() -> None:
+    """Let no character be too much for the encoding of the environment, which a server chose."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def use_own_home() -> None:

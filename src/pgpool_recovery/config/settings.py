@@ -100,24 +100,36 @@ class MetricsSettings:
 
 @dataclass(frozen=True)
 class TimeoutSettings:
-    """How long is waited, in seconds.
-
-    For a check of all nodes;
-    for the look at a data directory, however many files it has; for what pgBackRest says of its
-    repository; for a transfer that does not get on; for any other step; for a stop; for a start
-    until it accepts connections; for it to stream then; for it to catch up; for a promotion.
-    """
+    """How long is waited, in seconds."""
 
     check_s: float = 60.0
+    """For a check of all nodes."""
+    connect_s: float = 5.0
+    """For a connection to a server, on the primary's host and on the target's."""
     observe_s: float = 1800.0
+    """For the look at a data directory, however many files it has."""
     repository_s: float = 30.0
+    """For what pgBackRest says of its repository."""
     stall_s: float = 900.0
+    """For a transfer that does not get on."""
+    backup_start_s: float = 600.0
+    """For an incremental base backup to begin."""
+    silence_s: float = 120.0
+    """For the next byte of an incremental base backup."""
     step_s: float = 86400.0
+    """For any other step."""
+    undo_s: float = 600.0
+    """For all that a failed run takes back, on the target and on the primary."""
     stop_s: float = 300.0
+    """For a server to stop."""
     start_s: float = 3600.0
+    """For a server that starts to accept connections."""
     streaming_s: float = 60.0
+    """For it to stream then."""
     catch_up_s: float = 3600.0
+    """For it to catch up."""
     promote_s: float = 60.0
+    """For a promotion."""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Every way in which a recovery can fail, with an exit status that never changes its meaning."""
 
+import traceback
 from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
@@ -34,6 +35,11 @@ class RecoveryError(Exception):
         """Return the same failure with another state of the target."""
         return type(self)(self.message, detail=self.detail, hint=self.hint, target=target)
 
+    def with_more(self, detail: str) -> Self:
+        """Return the same failure with another line of detail."""
+        lines = detail if self.detail is None else f"{self.detail}\n{detail}"
+        return type(self)(self.message, detail=lines, hint=self.hint, target=self.target)
+
     def about(self, name: str) -> Self:
         """Return the same failure with a message that names the node."""
         if name in self.message:
@@ -52,6 +58,10 @@ class RecoveryError(Exception):
             "exit_status": self.exit_status,
             "sqlstate": self.sqlstate,
         }
+
+
+class Bug(RecoveryError):
+    """Something that nobody expected; its detail has the traceback."""
 
 
 class UsageError(RecoveryError):
@@ -119,6 +129,18 @@ class Cancelled(RecoveryError):
 
     exit_status = 10
     sqlstate = "57014"
+
+
+def as_failure(error: BaseException, target: TargetState = TargetState.UNKNOWN) -> RecoveryError:
+    """Return a failure as it is, and what nobody expected as a bug.
+
+    >>> as_failure(KeyError("x")).message
+    "bug in pgpool-recovery: KeyError('x')"
+    """
+    if isinstance(error, RecoveryError):
+        return error
+    text = "".join(traceback.format_exception(error))
+    return Bug(f"bug in pgpool-recovery: {error!r}", detail=text, target=target)
 
 
 def error_of_record(record: dict[str, Any]) -> RecoveryError:

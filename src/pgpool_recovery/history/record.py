@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pgpool_recovery.config.settings import Settings
-from pgpool_recovery.domain.error import RecoveryError, Unreachable
+from pgpool_recovery.domain.error import Bug, Cancelled, RecoveryError, Unreachable, as_failure
 from pgpool_recovery.domain.event import Event, Progress, Said
 from pgpool_recovery.domain.node import NodeId, Target
 from pgpool_recovery.domain.target_state import TargetState
@@ -19,7 +19,6 @@ from pgpool_recovery.run.shield import shielded
 
 Emit = Callable[[Event], None]
 
-CONNECT_S = 5
 # A recovery does not wait for the standby that it is about, nor for anybody's lock. Nor for the
 # disk with each event: history_end.sql flushes what has come before it, too.
 OPTIONS = " ".join(
@@ -86,7 +85,9 @@ class Record:
             "client_encoding": "UTF8",
         }
         try:
-            connection = self._stack.enter_context(connect(where, timeout_s=CONNECT_S))
+            connection = self._stack.enter_context(
+                connect(where, timeout_s=settings.timeout.connect_s)
+            )
             found = connection.rows("history_schema")
             if not found:
                 self._say(
@@ -146,7 +147,8 @@ class Record:
             columns = end_columns(error, done=done)
             if error is not None:
                 self._number += 1
-                line = error.message if error.detail is None else f"{error.message}: {error.detail}"
+                has_line = error.detail is not None and not isinstance(error, Bug)
+                line = f"{error.message}: {error.detail}" if has_line else error.message
                 data = json.dumps({"exit_status": error.exit_status})
                 self._write(
                     "history_event", number=self._number, kind="failed", line=line, data=data
@@ -212,11 +214,11 @@ def on_record(
     failure: RecoveryError | None = None
     try:
         yield Recorded(target, tell_and_write)
-    except RecoveryError as error:
-        failure = error
+    except Exception as error:
+        failure = as_failure(error)
         raise
     except BaseException as error:
-        failure = RecoveryError(f"bug: {error!r}", target=TargetState.UNKNOWN)
+        failure = Cancelled(f"the run was ended by {error!r}", target=TargetState.UNKNOWN)
         raise
     finally:
         with shielded():

@@ -199,6 +199,7 @@ def connect_to(
         "keepalives_count": "3",
     }
     filled = {name: value for name, value in values.items() if value}
-    timeout_s = max(2, round(login.connect_s))  # libpq takes 1 for 2.
-    with connect(filled, timeout_s=timeout_s, name=f"{node.name} ({node.address})") as connection:
+    with connect(
+        filled, timeout_s=login.connect_s, name=f"{node.name} ({node.address})"
+    ) as connection:
         yield connection

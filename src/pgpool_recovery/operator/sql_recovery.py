@@ -8,7 +8,13 @@ import signal
 from dataclasses import dataclass, field
 from typing import Any
 
-from pgpool_recovery.domain.error import Cancelled, RecoveryError, Unreachable, error_of_record
+from pgpool_recovery.domain.error import (
+    Cancelled,
+    RecoveryError,
+    Unreachable,
+    as_failure,
+    error_of_record,
+)
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.operator.cluster import Node, connect_to
 from pgpool_recovery.operator.extension import Primary
@@ -98,8 +104,7 @@ def _be_the_child(recovery: SqlRecovery, pipe: int) -> None:
     except RecoveryError as error:
         _write(pipe, FAILURE, error.as_record())
     except BaseException as error:  # noqa: BLE001 - whatever it is, the parent has to hear of it
-        bug = RecoveryError(f"bug in pgpool-recovery: {error!r}", target=TargetState.UNKNOWN)
-        _write(pipe, FAILURE, bug.as_record())
+        _write(pipe, FAILURE, as_failure(error).as_record())
     finally:
         os._exit(0)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.resources import files
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from pgpool_recovery.domain.error import RecoveryError, Unreachable, error_of_sqlstate
@@ -24,6 +25,11 @@ class Connection:
     def __init__(self, connection: "psycopg.Connection[dict[str, Any]]", name: str) -> None:
         self._connection = connection
         self._name = name
+
+    @property
+    def backend_pid(self) -> int:
+        """The process of the server."""
+        return self._connection.info.backend_pid
 
     def rows(self, query: str, /, **parameters: object) -> list[dict[str, Any]]:
         """Run ``sql/<query>.sql`` and return its rows; Unreachable when it fails."""
@@ -75,7 +81,7 @@ class Connection:
 
 @contextmanager
 def connect(
-    conninfo: Mapping[str, str], *, timeout_s: int = 10, name: str = THE_PRIMARY
+    conninfo: Mapping[str, str], *, timeout_s: float = 10, name: str = THE_PRIMARY
 ) -> Iterator[Connection]:
     """Open a connection to a server; what `conninfo` leaves out comes from the environment.
 
@@ -84,7 +90,11 @@ def connect(
     import psycopg
     from psycopg.rows import dict_row
 
-    values = {"connect_timeout": str(timeout_s), "application_name": APPLICATION_NAME, **conninfo}
+    values = {
+        "connect_timeout": whole_seconds(timeout_s),
+        "application_name": APPLICATION_NAME,
+        **conninfo,
+    }
     try:
         connection = psycopg.connect(format_conninfo(values), autocommit=True, row_factory=dict_row)
     except psycopg.Error as error:
@@ -93,11 +103,20 @@ def connect(
         yield Connection(connection, name)
 
 
-def identify_system(conninfo: Mapping[str, str], *, timeout_s: int) -> str:
+def whole_seconds(seconds: float) -> str:
+    """Return what connect_timeout takes: libpq knows whole seconds, and takes 1 for 2.
+
+    >>> whole_seconds(0.5), whole_seconds(4.2)
+    ('2', '5')
+    """
+    return str(max(2, ceil(seconds)))
+
+
+def identify_system(conninfo: Mapping[str, str], *, timeout_s: float) -> str:
     """Return the system identifier to which a replication connection leads."""
     import psycopg
 
-    values = {**conninfo, **PHYSICAL_REPLICATION, "connect_timeout": str(timeout_s)}
+    values = {**conninfo, **PHYSICAL_REPLICATION, "connect_timeout": whole_seconds(timeout_s)}
     try:
         with psycopg.connect(format_conninfo(values), autocommit=True) as connection:
             row = connection.execute("IDENTIFY_SYSTEM").fetchone()

@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from pgpool_recovery.agent.conversation import Conversation, converse
+from pgpool_recovery.agent.protocol import Limits
 from pgpool_recovery.config.settings import Settings
-from pgpool_recovery.domain.error import RecoveryError
+from pgpool_recovery.domain.error import as_failure
 from pgpool_recovery.domain.event import Event
 from pgpool_recovery.domain.node import Target
+from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.postgres.connection import Connection, connect
 from pgpool_recovery.postgres.own_peer import own_peer
 from pgpool_recovery.ssh.command import ssh_command
@@ -16,31 +18,59 @@ from pgpool_recovery.ssh.locality import is_this_host
 
 Emit = Callable[[Event], None]
 
-OWN_OPTIONS = "-c idle_session_timeout=0 -c statement_timeout=0"
-"""Between two queries may be a copy that takes hours, and a checkpoint takes its time."""
+MAX_TIMEOUT_MS = 2**31 - 1
+"""The most that PostgreSQL takes for statement_timeout, 24 days."""
 
 
 @contextmanager
 def naming(target: Target) -> Iterator[None]:
-    """Let every failure name the node."""
+    """Let every failure name the node, also one that nobody expected."""
     try:
         yield
-    except RecoveryError as error:
-        raise error.about(target.name) from error
-
-
-def own_conninfo(settings: Settings) -> Mapping[str, str]:
-    """Return how the server that called is reached; the environment says where it listens."""
-    own = settings.primary
-    user = {} if own.user is None else {"user": own.user}
-    return {"dbname": own.dbname, "options": OWN_OPTIONS, **own_peer(), **user}
+    except Exception as error:
+        raise as_failure(error).about(target.name) from error
 
 
 @contextmanager
-def own_server(settings: Settings) -> Iterator[Connection]:
+def leaving(state: TargetState) -> Iterator[None]:
+    """Let every failure that changes nothing more say in which state the target is already."""
+    try:
+        yield
+    except Exception as error:
+        failure = as_failure(error, state)
+        if failure.target is TargetState.UNTOUCHED:
+            failure = failure.with_target(state)
+        raise failure from error
+
+
+def own_conninfo(settings: Settings, within_s: float | None = None) -> Mapping[str, str]:
+    """Return how the server that called is reached; the environment says where it listens.
+
+    No query takes longer than a step, or than `within_s`; between two may be a copy of hours.
+    """
+    own = settings.primary
+    user = {} if own.user is None else {"user": own.user}
+    limit_ms = 1000 * (settings.timeout.step_s if within_s is None else within_s)
+    options = f"-c idle_session_timeout=0 -c statement_timeout={min(MAX_TIMEOUT_MS, int(limit_ms))}"
+    return {"dbname": own.dbname, "options": options, **own_peer(), **user}
+
+
+@contextmanager
+def own_server(settings: Settings, within_s: float | None = None) -> Iterator[Connection]:
     """Connect to the server that called."""
-    with connect(own_conninfo(settings)) as connection:
+    conninfo = own_conninfo(settings, within_s)
+    with connect(conninfo, timeout_s=settings.timeout.connect_s) as connection:
         yield connection
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Return how long an agent waits."""
+    timeout = settings.timeout
+    return Limits(
+        connect_s=timeout.connect_s,
+        backup_start_s=min(timeout.backup_start_s, timeout.stall_s),
+        silence_s=timeout.silence_s,
+    )
 
 
 @contextmanager
@@ -50,5 +80,12 @@ def agent_of(target: Target, settings: Settings, emit: Emit) -> Iterator[Convers
         argv = [sys.executable, "-I", "-m", "pgpool_recovery", "agent"]
     else:
         argv = ssh_command(target.host, settings.agent.command, settings.ssh)
-    with converse(argv, target.name, emit, timeout_s=settings.agent.answer_s) as agent:
+    with converse(
+        argv,
+        target.name,
+        emit,
+        timeout_s=settings.agent.answer_s,
+        limits=limits_of(settings),
+        undo_s=settings.timeout.undo_s,
+    ) as agent:
         yield agent

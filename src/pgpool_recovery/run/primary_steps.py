@@ -10,6 +10,8 @@ from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.wal import hold_wal
 
 DROP_DEADLINE_S = 2.0
+"""A walsender that was ended is gone in an instant; and the server gives a cancelled run less than
+five seconds to undo all (STOPPING_DEADLINE_S in extension/python), so no setting raises this."""
 TICK_S = 0.1
 
 
@@ -36,6 +38,14 @@ def end_copy(connection: Connection, slot_name: str) -> None:
     the next recovery of the node away.
     """
     connection.rows("end_copy", name=slot_name)
+
+
+def end_session(connection: Connection, pid: int) -> None:
+    """End a session of our own that was left in the middle of a query, and see it gone.
+
+    It may be creating a slot just now, which nobody would find before and everybody after.
+    """
+    connection.rows("end_session", pid=pid, within_ms=int(1000 * DROP_DEADLINE_S))
 
 
 def drop_slot(connection: Connection, name: str) -> None:

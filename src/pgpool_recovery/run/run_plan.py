@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 
 from pgpool_recovery.agent.conversation import Conversation
@@ -15,7 +15,15 @@ from pgpool_recovery.agent.protocol import (
     TakeStep,
     Undo,
 )
-from pgpool_recovery.domain.error import Cancelled, Incomplete, RecoveryError, Undone, Unreachable
+from pgpool_recovery.domain.error import (
+    Bug,
+    Cancelled,
+    Incomplete,
+    RecoveryError,
+    Undone,
+    Unreachable,
+    as_failure,
+)
 from pgpool_recovery.domain.event import Event, Moved, Said, StepFinished, StepStarted, Undoing
 from pgpool_recovery.domain.target_state import RECOVER_AGAIN, TargetState
 from pgpool_recovery.domain.wal import Point
@@ -39,12 +47,10 @@ from pgpool_recovery.plan.summaries import newly_left_out
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.summaries import summaries_since, truncated_since
 from pgpool_recovery.postgres.wal import read_wal
-from pgpool_recovery.run.primary_steps import create_slot, drop_slot, end_copy, hold
+from pgpool_recovery.run.primary_steps import create_slot, drop_slot, end_copy, end_session, hold
 from pgpool_recovery.run.progress import CopyProgress
 from pgpool_recovery.run.shield import shielded
 
-UNDO_TIMEOUT_S = 600.0
-ANSWER_S = 60.0
 MAX_BACKUPS = 5
 
 AT_ITS_PLACE = (PutOldBack, Repoint, RepointRunning, TakeOut, PutInPlace, SwapIn)
@@ -58,10 +64,12 @@ SeeFollowing = Callable[[RepointRunning], None]
 
 @dataclass(frozen=True)
 class Deadlines:
-    """How long a copy may not get on, and how long any other step may take."""
+    """How long a transfer may not get on, and how long each of the others may take."""
 
     stall_s: float
     step_s: float
+    undo_s: float
+    answer_s: float
 
 
 class Run:
@@ -86,6 +94,7 @@ class Run:
         self._deadlines = deadlines
         self._used_slot: str | None = None
         self._has_created_slot = False
+        self._is_creating_slot = False
         self._has_changed_node = False
         self._point_of_no_return: Step | None = None
         self._state = TargetState.UNTOUCHED
@@ -104,11 +113,15 @@ class Run:
             if plan.needed_segment is not None:
                 self._see_wal(plan.needed_segment)
             self._renew_slot()
-            self._agent.ask(Finish(), type(None), timeout_s=UNDO_TIMEOUT_S)
-        except RecoveryError as error:
+            self._agent.ask(Finish(), type(None), timeout_s=self._deadlines.undo_s)
+        except BaseException as error:
+            # Whatever it is: a slot that stays would fill the primary's disk.
+            failure = as_failure(error) if isinstance(error, Exception) else None
             with shielded():
-                state = self._undo(error.message)
-            raise _ended(plan, step, error, state) from error
+                state, left = self._undo(failure.message if failure else repr(error))
+            if failure is None:
+                raise
+            raise _ended(plan, step, failure, state, left) from error
 
     def _take(self, step: Step) -> None:
         match step:
@@ -139,7 +152,9 @@ class Run:
 
     def _create_slot(self, step: CreateSlot) -> None:
         self._used_slot, self._has_created_slot = step.name, step.is_new
+        self._is_creating_slot = True
         create_slot(self._connection, step)
+        self._is_creating_slot = False
         if step.hold_from is not None:
             self._hold(step.name, step.hold_from)
 
@@ -149,7 +164,8 @@ class Run:
             self._connection, step.slot_name, self._emit, stall_s=self._deadlines.stall_s
         )
         taking = TakeStep(step, self._deadlines.stall_s)
-        self._agent.ask(taking, type(None), timeout_s=None, on_tick=progress.look)
+        # What does not get on is given up by `progress`, long before.
+        self._agent.ask(taking, type(None), timeout_s=self._deadlines.step_s, on_tick=progress.look)
         self._emit(Moved(progress.done_bytes or step.size_bytes))
 
     def _rewind(self, step: Rewind) -> None:
@@ -169,7 +185,7 @@ class Run:
         asked = ReadBase(
             step.places.data.new, step.bin_directory, step.timelines, step.segment_bytes
         )
-        return self._agent.ask(asked, LocalWal, timeout_s=ANSWER_S)
+        return self._agent.ask(asked, LocalWal, timeout_s=self._deadlines.answer_s)
 
     def _incremental(self, step: Incremental) -> None:
         """Begin a backup until no truncation is new, then let it be applied (C2).
@@ -187,10 +203,15 @@ class Run:
             new = newly_left_out(known, truncated_since(self._connection, base.redo, before=start))
             if not new:
                 self._pass(step)
-                # A backup that stands still is noticed by the connection itself.
-                self._agent.ask(ApplyIncremental(step), type(None), timeout_s=None)
+                # A primary that is silent is noticed by the agent, and a disk that hangs here.
+                self._agent.ask(
+                    ApplyIncremental(step),
+                    type(None),
+                    timeout_s=self._deadlines.stall_s,
+                    is_renewed_by_events=True,
+                )
                 return
-            self._agent.ask(AbortIncremental(), type(None), timeout_s=ANSWER_S)
+            self._agent.ask(AbortIncremental(), type(None), timeout_s=self._deadlines.answer_s)
             known |= new
         raise Undone(f"relations were truncated during each of {MAX_BACKUPS} backups")
 
@@ -210,8 +231,9 @@ class Run:
             return
         for slot in self._connection.rows("slot", name=self._used_slot):
             if slot["restart_lsn"] is None:
+                self._has_created_slot = self._is_creating_slot = True
                 create_slot(self._connection, CreateSlot(self._used_slot, is_new=True))
-                self._has_created_slot = True
+                self._is_creating_slot = False
                 self._emit(Said("primary", f"created replication slot {self._used_slot} anew"))
 
     def _see_wal(self, segment: int) -> None:
@@ -221,56 +243,72 @@ class Run:
             begin = wal.begin_of(segment)
             raise Undone(f"the primary's WAL from {begin} on, which is needed now, is gone")
 
-    def _undo(self, why: str) -> TargetState:
-        """Take everything back and return what is there now."""
-        self._emit(Undoing(f"undo what was done, because {why}"))
+    def _undo(self, why: str) -> tuple[TargetState, str | None]:
+        """Take everything back; return what is there now, and what could not be taken back."""
+        self._tell(f"undo what was done, because {why}")
         state = self._undo_target()
-        if self._used_slot is not None:
-            self._undo_slot(self._used_slot)
-        return state
+        return state, None if self._used_slot is None else self._undo_slot(self._used_slot)
+
+    def _tell(self, sentence: str) -> None:
+        """Tell what is undone; who does not listen any more keeps nothing from being undone."""
+        with suppress(BaseException):
+            self._emit(Undoing(sentence))
 
     def _undo_target(self) -> TargetState:
         """Have the agent take its steps back; one that is busy does so when it loses us.
 
         Whether it did cannot be learnt then: it may have been killed.
         """
+        has_failed = False
         if not self._agent.is_busy:
             try:
-                return self._agent.ask(Undo(), TargetState, timeout_s=UNDO_TIMEOUT_S)
+                return self._agent.ask(Undo(), TargetState, timeout_s=self._deadlines.undo_s)
             except Unreachable as lost:
-                self._emit(Undoing(f"the agent undoes by itself: {lost.message}"))
+                self._tell(f"the agent undoes by itself: {lost.message}")
+            except BaseException as error:  # noqa: BLE001 - the slot has to be undone all the same
+                has_failed = True
+                self._tell(f"the agent could not undo it: {as_failure(error).message}")
         self._agent.close()
-        if self._has_changed_node and self._state is TargetState.UNTOUCHED:
+        if (has_failed or self._has_changed_node) and self._state is TargetState.UNTOUCHED:
             return TargetState.UNKNOWN
         return self._state
 
-    def _undo_slot(self, name: str) -> None:
-        """Free the slot, and drop it if it is new.
+    def _undo_slot(self, name: str) -> str | None:
+        """Free the slot, and drop it if it is new; return why that could not be done.
 
         Over a new connection, since a cancel may have interrupted the old one.
         """
         try:
             with self._connect() as connection:
+                if self._is_creating_slot:
+                    end_session(connection, self._connection.backend_pid)
                 end_copy(connection, name)
                 if self._has_created_slot:
                     drop_slot(connection, name)
-        except Unreachable as error:
-            self._emit(Undoing(f"could not free replication slot {name}: {error.detail}"))
+        except BaseException as error:  # noqa: BLE001 - what failed first is what has to be told
+            failure = as_failure(error)
+            why = f"could not free replication slot {name}: {failure.detail or failure.message}"
+            self._tell(why)
+            return f"On the primary: {why}." if self._has_created_slot else None
+        return None
 
 
 def _ended(
-    plan: Plan, step: Step | None, error: RecoveryError, state: TargetState
+    plan: Plan, step: Step | None, error: RecoveryError, state: TargetState, left: str | None
 ) -> RecoveryError:
     """Return the failure of the whole run: which node, which step, why, and what is there now."""
+    what = "begin" if step is None else str(step)
+    if left is not None:
+        error = error.with_more(left)
     if isinstance(error, Cancelled):
-        return error.with_target(state)
+        return error.with_more(f"The step was to {what}.").with_target(state)
     kind = type(error)
-    if state in (TargetState.INCOMPLETE, TargetState.COPIED):
+    if kind is not Bug and state in (TargetState.INCOMPLETE, TargetState.COPIED):
         kind = Incomplete
-    elif kind is not RecoveryError and error.exit_status not in (4, 5, 6):
+    elif kind is not RecoveryError and error.exit_status not in (1, 4, 5, 6):
         kind = Undone
     return kind(
-        f"{plan.target_name}: could not {step}: {error.message}",
+        f"{plan.target_name}: could not {what}: {error.message}",
         detail=error.detail,
         hint=error.hint or (RECOVER_AGAIN if state is TargetState.UNKNOWN else None),
         target=state,

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pgpool_recovery.agent.conversation import Conversation
 from pgpool_recovery.agent.protocol import Start, Started, StopServer
 from pgpool_recovery.config.settings import Settings
-from pgpool_recovery.domain.error import Cancelled, RecoveryError, Unreachable
+from pgpool_recovery.domain.error import Cancelled, RecoveryError, Unreachable, as_failure
 from pgpool_recovery.domain.event import Event, Said
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.target_state import TargetState
@@ -17,9 +17,6 @@ from pgpool_recovery.plan.rejection import as_error
 from pgpool_recovery.plan.stop import may_stop, once_stopped
 
 Emit = Callable[[Event], None]
-
-MARGIN_S = 60.0
-"""What an agent may take longer than it was told, before it is given up."""
 
 
 class TargetServer:
@@ -42,11 +39,9 @@ class TargetServer:
             timeout_s=self._settings.timeout.start_s,
         )
         try:
-            return self._agent.ask(request, Started, timeout_s=request.timeout_s + MARGIN_S)
-        except (Cancelled, Unreachable) as error:  # Nobody can know how far it came.
-            if error.target is TargetState.UNTOUCHED:
-                raise error.with_target(TargetState.UNKNOWN) from error
-            raise
+            return self._agent.ask(request, Started, timeout_s=self._patience(request.timeout_s))
+        except Exception as error:
+            raise self._unknown_if_lost(error) from error
 
     def stop_if_allowed(self, facts: Facts, failed: tuple[PassedOver, ...]) -> bool:
         """Stop a server that runs and does not stream, when the policy allows; say whether.
@@ -65,7 +60,10 @@ class TargetServer:
             bin_directories=tuple(filter(None, [facts.target.bin_directory])),
             timeout_s=self._settings.timeout.stop_s,
         )
-        self._agent.ask(request, type(None), timeout_s=request.timeout_s + MARGIN_S)
+        try:
+            self._agent.ask(request, type(None), timeout_s=self._patience(request.timeout_s))
+        except Exception as error:
+            raise self._unknown_if_lost(error) from error
         self._was_stopped = True
         return True
 
@@ -77,6 +75,27 @@ class TargetServer:
         except RecoveryError as error:
             is_whole = error.target in (TargetState.UNTOUCHED, TargetState.RESTORED)
             if self._was_stopped and is_whole and not self._agent.is_busy:
-                self._emit(Said("agent", "start the server again that was stopped"))
-                self.start()
+                raise self._started_again(error) from error
             raise
+
+    def _started_again(self, error: RecoveryError) -> RecoveryError:
+        """Start it, and return the failure, in which it is said when that could not be done."""
+        try:
+            self._emit(Said("agent", "start the server again that was stopped"))
+            self.start()
+        except Exception as failed:  # noqa: BLE001 - what failed first is what has to be told
+            why = as_failure(failed).message
+            return error.with_more(f"Its server, which was stopped, could not be started: {why}.")
+        return error
+
+    def _unknown_if_lost(self, error: Exception) -> RecoveryError:
+        """Return the failure; without an answer nobody can know how far the server came."""
+        failure = as_failure(error)
+        is_lost = self._agent.is_busy or isinstance(failure, Cancelled | Unreachable)
+        if is_lost and failure.target is TargetState.UNTOUCHED:
+            return failure.with_target(TargetState.UNKNOWN)
+        return failure
+
+    def _patience(self, within_s: float) -> float:
+        """Return when an agent is given up that takes longer than it was told."""
+        return within_s + self._settings.agent.answer_s

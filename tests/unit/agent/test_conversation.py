@@ -10,9 +10,9 @@ import pytest
 
 from pgpool_recovery.agent import conversation
 from pgpool_recovery.agent.conversation import converse
-from pgpool_recovery.agent.protocol import PROTOCOL, Greeting
-from pgpool_recovery.agent.wire import encode_message
-from pgpool_recovery.domain.error import Unreachable
+from pgpool_recovery.agent.protocol import PROTOCOL, Greeting, Weigh
+from pgpool_recovery.agent.wire import SAME_VERSION, encode_message
+from pgpool_recovery.domain.error import Refused, Unreachable
 from pgpool_recovery.run.shield import shielded
 from tests.harness.until import until
 
@@ -57,3 +57,105 @@ def test_cancel_waits_for_what_it_must_not_interrupt_while_an_agent_is_there() -
             assert heard == [signal.SIGTERM]
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+NEVER_READS = f"print({GREETING!r}, flush=True); import time; time.sleep(600)"
+
+
+@pytest.mark.parametrize("size", [1, 4 * 2**20], ids=["not read", "not even taken"])
+def test_promise_9_agent_that_reads_nothing_is_given_up(size: int) -> None:
+    """The limit holds for what is sent as well."""
+    argv, began = [sys.executable, "-c", NEVER_READS], time.monotonic()
+    with (
+        converse(argv, "node 1", lambda _event: None, timeout_s=10) as agent,
+        pytest.raises(Unreachable, match="the agent of node 1 does not answer"),
+    ):
+        agent.ask(Weigh("x" * size), int, timeout_s=1)
+    assert time.monotonic() - began < 20
+
+
+SAYS_AND_SAYS = f"""
+import sys, time
+print({GREETING!r}, flush=True)
+while True:
+    print('{{"is": "Said", "program": "x", "line": "y"}}', flush=True)
+"""
+
+
+def test_promise_9_agent_that_says_without_end_and_answers_nothing_is_given_up() -> None:
+    ticks: list[float] = []
+    with (
+        converse(
+            [sys.executable, "-c", SAYS_AND_SAYS], "node 1", lambda _event: None, timeout_s=10
+        ) as agent,
+        pytest.raises(Unreachable, match="does not answer"),
+    ):
+        agent.ask(Weigh("x"), int, timeout_s=1, on_tick=lambda: ticks.append(time.monotonic()))
+    assert ticks, "what looks whether it gets on was never called"
+
+
+SAYS_FOR_A_WHILE = f"""
+import sys, time
+print({GREETING!r}, flush=True)
+for _ in range(5):
+    time.sleep(0.7)
+    print('{{"is": "Said", "program": "x", "line": "y"}}', flush=True)
+time.sleep(600)
+"""
+
+
+def test_promise_9_what_says_that_it_gets_on_has_longer() -> None:
+    events: list[object] = []
+    argv = [sys.executable, "-c", SAYS_FOR_A_WHILE]
+    with (
+        converse(argv, "node 1", events.append, timeout_s=10) as agent,
+        pytest.raises(Unreachable, match="does not answer"),
+    ):
+        agent.ask(Weigh("x"), int, timeout_s=3, is_renewed_by_events=True)
+    assert len(events) == 5
+
+
+UNREADABLE = {
+    "an unknown event": '{"is": "Throttled"}',
+    "a field more": '{"is": "Said", "program": "x", "line": "y", "more": 1}',
+    "a field less": '{"is": "Said", "program": "x"}',
+    "another type": '{"is": "Said", "program": "x", "line": ["y"]}',
+    "too deep": '{"is": ' + "[" * 100_000,
+    "a result of another type": '{"is": "Answer", "result": "x", "failure": null}',
+    "a failure that is none": '{"is": "Answer", "result": null, "failure": {"error": "Busy"}}',
+    "a state that nobody knows": '{"is": "Answer", "result": null, "failure": {"error": "Busy", '
+    '"message": "x", "detail": null, "hint": null, "target": "gone", "exit_status": 6, '
+    '"sqlstate": "55006"}}',
+}
+
+
+@pytest.mark.parametrize("what", UNREADABLE)
+def test_what_cannot_be_read_is_the_word_of_another_protocol(what: str) -> None:
+    program = f"print({GREETING!r}, flush=True); input(); print({UNREADABLE[what]!r}, flush=True)"
+    argv = [sys.executable, "-c", f"{program}; import sys; sys.stdin.read()"]
+    with converse(argv, "node 1", lambda _event: None, timeout_s=10) as agent:
+        with pytest.raises(Refused, match="the agent of node 1 speaks another protocol") as refused:
+            agent.ask(Weigh("x"), int, timeout_s=10)
+        assert agent.is_busy, "it would be asked for more"
+    assert refused.value.hint == SAME_VERSION
+    assert "It has version 2.0." in str(refused.value.detail)
+
+
+def test_greeting_of_another_version_is_read_whatever_it_has() -> None:
+    greeting = '{"is": "Greeting", "agent": "x", "protocol": 99, "version": "3.1", "more": [1]}'
+    argv = [sys.executable, "-c", f"print({greeting!r}, flush=True); input()"]
+    with (
+        pytest.raises(Refused, match="speaks another protocol") as refused,
+        converse(argv, "node 1", lambda _event: None, timeout_s=10),
+    ):
+        pass
+    assert "It has version 3.1 and protocol 99" in str(refused.value.detail)
+
+
+def test_heart_stops_without_a_word_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A traceback of its thread would stand in the server's log (pytest makes it an error)."""
+    monkeypatch.setattr(conversation, "HEARTBEAT_S", 0.0005)
+    argv = [sys.executable, "-c", ENDS_WITH_THE_CONVERSATION]
+    for _ in range(10):
+        with converse(argv, "node 1", lambda _event: None, timeout_s=10) as agent:
+            agent.check()

@@ -11,7 +11,7 @@ from pgpool_recovery import __version__
 from pgpool_recovery.agent.look_around import look_around, look_at_script, script_problem
 from pgpool_recovery.agent.peers import try_peers
 from pgpool_recovery.agent.program import Stop
-from pgpool_recovery.agent.protocol import LookAround, Peer, TryPeers
+from pgpool_recovery.agent.protocol import Limits, LookAround, Peer, TryPeers
 from pgpool_recovery.agent.wire import as_result, result_as
 from pgpool_recovery.install.stage_commands import PURPOSES, _script
 from pgpool_recovery.plan.node_facts import PeerFacts, StageScript, Surroundings
@@ -32,7 +32,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def look(data: Path, *scripts: str) -> Surroundings:
-    return look_around(LookAround(str(data), scripts, "postgres", None))
+    return look_around(LookAround(str(data), scripts, "postgres", None), 5)
 
 
 def placed(path: Path, text: bytes, mode: int = 0o700) -> Path:
@@ -108,7 +108,7 @@ def test_ways_to_this_host_and_to_one_that_refuses_and_both_survive_the_wire() -
     away = Peer("node 2", "192.0.2.1", (), ())
     ssh = SshSettings(options=("-o", "ProxyCommand=false"), connect_timeout_s=2)
     asked = TryPeers((here, away), "/nowhere", ssh, ("pgpool-recovery", "agent"), timeout_s=10)
-    first, second = try_peers(asked, Stop())
+    first, second = try_peers(asked, Stop(), Limits())
     assert first.agent_version == __version__
     assert first.logins[0].problem is not None
     assert "refused" in first.logins[0].problem

@@ -1,13 +1,18 @@
-"""The agent reads requests as they come, whole or in pieces."""
+"""The agent reads requests as they come, whole or in pieces, and ends whatever comes."""
 
 import os
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import pytest
+
+from pgpool_recovery.agent import serve
 from pgpool_recovery.agent.protocol import Answer, Message, Ping, Request, Weigh
 from pgpool_recovery.agent.serve import Agent
-from pgpool_recovery.agent.wire import decode_message, encode_request
+from pgpool_recovery.agent.wire import SAME_VERSION, decode_message, encode_request
 
 LONG = "x" * 1_000_000
 
@@ -57,3 +62,108 @@ def test_a_request_that_is_longer_than_a_read() -> None:
     with agent() as (to_agent, messages):
         write(to_agent, Weigh("a"), Weigh(LONG), Weigh("bc"))
         assert answers(messages, 3) == [1, len(LONG), 2]
+
+
+UNREADABLE = {
+    "garbage": b"garbage\n",
+    "bytes": b"\xff\xfe\0\n",
+    "no object": b"[1]\n",
+    "no tag": b"{}\n",
+    "a tag that is no text": b'{"is": []}\n',
+    "an unknown request": b'{"is": "Throttle"}\n',
+    "a field more": b'{"is": "Weigh", "text": "x", "more": 1}\n',
+    "a field less": b'{"is": "Weigh"}\n',
+    "another type": b'{"is": "Weigh", "text": 1}\n',
+    "too deep": b'{"is": ' + b"[" * 100_000 + b"\n",
+    "no end": b"x" * 2000,
+    "an unknown step": b'{"is": "TakeStep", "step": {"is": "Explode"}, "stall_s": 1}\n',
+    "a heartbeat with more": b'{"is": "Ping", "more": 1}\n',
+}
+
+
+@pytest.mark.parametrize("what", UNREADABLE)
+def test_what_it_cannot_read_is_refused_and_ends_it(
+    what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also while the input stays open, and after requests that were right."""
+    monkeypatch.setattr(serve, "MAX_REQUEST_BYTES", 1000)
+    requests, to_agent = os.pipe()
+    from_agent, messages = os.pipe()
+    thread = threading.Thread(target=Agent(requests, messages).serve)
+    thread.start()
+    with os.fdopen(from_agent, "rb") as lines:
+        write(to_agent, Weigh("abc"))
+        os.write(to_agent, UNREADABLE[what])
+        said = filter(None, map(decode_message, lines))
+        answered = [next(said), next(said), next(said)]
+        thread.join(10)
+    assert not thread.is_alive()
+    os.close(to_agent)
+    [right, wrong] = [message for message in answered if isinstance(message, Answer)]
+    assert right.result == 3
+    assert wrong.failure is not None
+    assert wrong.failure["message"] == "the runner speaks another protocol"
+    assert wrong.failure["hint"] == SAME_VERSION
+    assert wrong.failure["error"] == "Refused"
+
+
+def end_its_input(to_agent: int) -> None:
+    os.close(to_agent)
+
+
+def say_nothing_understandable(to_agent: int) -> None:
+    os.write(to_agent, b"garbage\n")
+
+
+@pytest.mark.parametrize("end", [end_its_input, say_nothing_understandable])
+def test_end_of_the_conversation_ends_what_it_does(
+    end: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has_begun = threading.Event()
+
+    def work(self: Agent, _request: Request) -> None:
+        has_begun.set()
+        self._stop.wait(60)
+
+    monkeypatch.setattr(Agent, "_do", work)
+    requests, to_agent = os.pipe()
+    _, messages = os.pipe()
+    thread = threading.Thread(target=Agent(requests, messages).serve)
+    thread.start()
+    write(to_agent, Weigh("abc"))
+    assert has_begun.wait(10)
+    end(to_agent)
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_runner_that_takes_nothing_any_more_does_not_keep_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its output is full; when its input ends as well, or nothing comes, it gives up."""
+    monkeypatch.setattr(serve, "SILENCE_S", 1.5)
+    monkeypatch.setattr(Agent, "_do", lambda _self, request: request.text)
+    requests, to_agent = os.pipe()
+    _, messages = os.pipe()
+    thread = threading.Thread(target=Agent(requests, messages).serve)
+    thread.start()
+    write(to_agent, Weigh(LONG))
+    thread.join(20)
+    assert not thread.is_alive()
+
+
+DOES_NOT_HEAR = """
+import time
+from pgpool_recovery.agent import serve
+serve.ENDS_WITHIN_S = 0.2
+serve.Agent._do = lambda self, request: time.sleep(600)
+serve.Agent(0, 1).serve()
+"""
+
+
+def test_what_hears_nobody_is_ended_in_the_end() -> None:
+    argv = [sys.executable, "-c", DOES_NOT_HEAR]
+    request = encode_request(Weigh("x"))
+    ended = subprocess.run(argv, input=request, capture_output=True, timeout=60)
+    assert ended.returncode == 1
+    assert ended.stderr == b""

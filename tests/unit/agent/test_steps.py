@@ -27,8 +27,8 @@ def places(tmp_path: Path) -> Places:
 def steps(places: Places) -> Steps:
     """A run that has taken the directory out of its place."""
     made = Steps(Stop(), lambda _message: None)
-    made.take(Reserve(places), 10)
-    made.take(TakeOut(places), 10)
+    made.take(Reserve(places), 10, 5)
+    made.take(TakeOut(places), 10, 5)
     return made
 
 
@@ -47,6 +47,6 @@ def test_changed_directory_that_is_whole_and_in_its_place_is_not_untouched(
     steps: Steps, places: Places
 ) -> None:
     swap.mark_changing(Path(places.data.workspace), FINISHED)
-    steps.take(PutInPlace(places), 10)
+    steps.take(PutInPlace(places), 10, 5)
     assert steps.undo() is TargetState.COPIED
     assert (Path(places.data.path) / "PG_VERSION").exists()

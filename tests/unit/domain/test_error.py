@@ -11,6 +11,7 @@ DOCUMENTED: dict[
     type[errors.RecoveryError], int
 ] = {  # The table of docs/reference/exit-statuses.md.
     errors.RecoveryError: 1,
+    errors.Bug: 1,
     errors.UsageError: 2,
     errors.SettingsError: 3,
     errors.Refused: 4,

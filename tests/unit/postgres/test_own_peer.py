@@ -36,7 +36,7 @@ def test_agent_says_nothing_to_somebody_else(
     monkeypatch.setattr(running, "read_pid_file", lambda _data: _server(tmp_path))
     asked = AskRunning(str(tmp_path), "postgres", None)
     with listener(tmp_path / ".s.PGSQL.5432", NOBODY) as process:
-        said = running.ask_running(asked, Stop())
+        said = running.ask_running(asked, Stop(), connect_s=5)
         assert isinstance(said, Silent)
         assert REASON in said.problem
         assert received(process) == "b''\n"
@@ -46,7 +46,7 @@ def test_nobody_elses_server_is_promoted(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(independent, "read_pid_file", lambda _data: _server(tmp_path))
     with listener(tmp_path / ".s.PGSQL.5432", NOBODY) as process:
         with pytest.raises(Unreachable, match="could not connect"):
-            independent.make_independent(MakeIndependent(str(tmp_path), {}, 1), Stop())
+            independent.make_independent(MakeIndependent(str(tmp_path), {}, 1), Stop(), 5)
         assert received(process) == "b''\n"
 
 

@@ -114,7 +114,7 @@ class IncrementalBackup:
             link_new(self._directory.path, self._tablespaces)
             self._receive(received, on_progress)
             end = self._connection.finish()
-            self._commit(received)
+            self._commit(received, on_progress)
         except (RecoveryError, OSError) as error:
             raise _failure(error, TargetState.INCOMPLETE) from error
         finally:
@@ -171,12 +171,18 @@ class IncrementalBackup:
             if path not in received.paths:
                 raise Undone(f'the base backup has no "{path}"')
 
-    def _commit(self, received: Received) -> None:
+    def _commit(self, received: Received, on_progress: Callable[[int], None]) -> None:
         """Turn the directory into a standby's, the control file last."""
         directory = received.data_directory
-        remove_unsent(received, self._stop.check)
+
+        def tick() -> None:
+            """Tell that it gets on: the disk may take its time with so many files."""
+            self._stop.check()
+            on_progress(received.counts.bytes_received)
+
+        remove_unsent(received, tick)
         unlink_gone(directory, self._tablespaces)
-        make_durable(received.files, received.directories, self._stop.check)
+        make_durable(received.files, received.directories, tick)
         label = directory / BACKUP_LABEL
         label.write_text(without_incremental(label.read_text()))
         sync(label)

@@ -69,7 +69,7 @@ def test_the_target_is_afterwards_what_the_backup_says(target: Target) -> None:
     assert applied.counts.blocks_written == 3
     assert applied.counts.files_changed == 3
     assert applied.counts.files_removed == 5
-    assert told == [applied.counts.bytes_received]
+    assert set(told) == {applied.counts.bytes_received}, "also while the disk takes its time"
     assert connection.is_closed
     assert sorted(entry.name for entry in (target.data / "pg_wal").iterdir()) == [
         "archive_status",

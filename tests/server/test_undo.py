@@ -1,0 +1,254 @@
+"""Promises 1 and 8: whatever goes wrong in a run, nothing of it stays on the primary.
+
+The primary is a real server. The agent is a program that takes every step, but for one.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import Any, cast
+
+import pytest
+
+from pgpool_recovery.agent.conversation import converse
+from pgpool_recovery.agent.protocol import PROTOCOL, Answer, Greeting
+from pgpool_recovery.agent.wire import encode_message
+from pgpool_recovery.config.settings import Settings
+from pgpool_recovery.domain.error import Bug, Cancelled, RecoveryError, Undone
+from pgpool_recovery.domain.event import Event, StepFinished, StepStarted, Undoing
+from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.plan.plan import Plan
+from pgpool_recovery.plan.step import CreateSlot
+from pgpool_recovery.postgres import connection as connections
+from pgpool_recovery.run import primary_steps, run_plan
+from pgpool_recovery.run.parties import own_server
+from pgpool_recovery.run.run_plan import Deadlines, Run
+from tests.harness.postgresql import Server
+from tests.unit.plan.situation import facts
+from tests.unit.plan.test_basebackup import plan
+
+SLOT = "pgpool_node_1"
+PLAN = replace(plan(facts()), needed_segment=None)
+STEPS = range(1, len(PLAN.steps) + 1)
+TAKEN = [number for number in STEPS if not isinstance(PLAN.steps[number - 1], CreateSlot)]
+"""Those that the agent takes."""
+[CREATES] = [number for number in STEPS if isinstance(PLAN.steps[number - 1], CreateSlot)]
+DEADLINES = Deadlines(stall_s=10, step_s=10, undo_s=10, answer_s=10)
+
+AGENT = f"""
+import json, sys
+print({encode_message(Greeting("pgpool-recovery", PROTOCOL, "2.0")).decode()!r}, end="", flush=True)
+done = {encode_message(Answer()).decode()!r}
+undone = {encode_message(Answer(result="untouched")).decode()!r}
+fails_at, answer, takes = json.loads(sys.argv[1]), sys.argv[2], 0
+for line in sys.stdin:
+    request = json.loads(line)["is"]
+    if request in ("Ping", "Hello"):
+        continue
+    takes += request == "TakeStep"
+    if request == "TakeStep" and takes == fails_at:
+        if answer == "dies":
+            break
+        sys.stdout.buffer.write(answer.encode("latin-1") + b"\\n")
+        sys.stdout.buffer.flush()
+    else:
+        print(undone if request == "Undo" else done, end="", flush=True)
+"""
+ANSWERS = {
+    "an unknown event": '{"is": "Throttled"}',
+    "an event with a field more": '{"is": "Said", "program": "x", "line": "y", "more": 1}',
+    "an event without a field": '{"is": "Said", "program": "x"}',
+    "an event with a wrong type": '{"is": "Progress", "done_bytes": [], "total_bytes": "x"}',
+    "too deep": '{"is": ' + "[" * 100_000,
+    "a result of another type": '{"is": "Answer", "result": {"a": 1}, "failure": []}',
+    "a failure that is none": '{"is": "Answer", "result": null, "failure": {"error": 1}}',
+    "a bug": json.dumps({"is": "Answer", "result": None, "failure": Bug("a bug").as_record()}),
+    "a failure": json.dumps({"is": "Answer", "result": None, "failure": Undone("no").as_record()}),
+    "nothing, it dies": "dies",
+}
+RAISED: dict[str, Callable[[], BaseException]] = {
+    "KeyError": lambda: KeyError("x"),
+    "OSError": lambda: BrokenPipeError(32, "Broken pipe"),
+    "UnicodeEncodeError": lambda: UnicodeEncodeError("ascii", "ä", 0, 1, "ordinal not in range"),
+    "ValueError": lambda: ValueError("I/O operation on closed file"),
+    "RecursionError": lambda: RecursionError("too deep"),
+    "MemoryError": MemoryError,
+    "AssertionError": AssertionError,
+    "Cancelled": lambda: Cancelled("the recovery was cancelled", detail="By SIGTERM."),
+    "KeyboardInterrupt": KeyboardInterrupt,
+    "SystemExit": lambda: SystemExit(3),
+}
+
+
+@pytest.fixture
+def primary(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """The server, where our own connections lead to; and it is as it was afterwards."""
+    monkeypatch.setenv("PGHOST", str(server.machine.socket_directory))
+    monkeypatch.setenv("PGPORT", str(server.port))
+    monkeypatch.setenv("PGUSER", "postgres")
+    before = files(server)
+    yield server
+    assert slots(server) == []
+    assert files(server) == before
+
+
+def slots(server: Server) -> list[Any]:
+    return server.sql("SELECT slot_name FROM pg_replication_slots")
+
+
+def files(server: Server) -> set[str]:
+    """Return the names of all files of the data directory that no server makes by itself."""
+    own = ("pg_wal", "pg_stat", "pg_stat_tmp", "pg_logical", "pg_xact", "base", "global")
+    data = Path(server.data_directory)
+    found = (path.relative_to(data) for path in data.rglob("*"))
+    return {str(path) for path in found if path.parts[0] not in own}
+
+
+def run(
+    emit: Callable[[Event], None], fails_at: int = 0, answer: str = "", made: Plan = PLAN
+) -> None:
+    argv = [sys.executable, "-c", AGENT, json.dumps(fails_at), answer]
+    with (
+        own_server(Settings()) as connection,
+        converse(argv, "node 1", emit, timeout_s=10, undo_s=10) as agent,
+    ):
+        see_following = cast("Any", None)
+        Run(
+            connection, agent, lambda: own_server(Settings()), emit, DEADLINES, {}, see_following
+        ).carry_out(made)
+
+
+def ignore(_event: Event) -> None:
+    """Whoever listens."""
+
+
+@pytest.mark.parametrize("number", TAKEN)
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_promise_1_nothing_is_left_whatever_the_agent_answers(
+    primary: Server, answer: str, number: int
+) -> None:
+    takes = number if number < CREATES else number - 1
+    with pytest.raises(RecoveryError) as raised:
+        run(ignore, takes, ANSWERS[answer])
+    assert_promise_8(raised.value, number)
+
+
+def assert_promise_8(error: RecoveryError, number: int) -> None:
+    """Assert that a failure names node, step, cause and state."""
+    step = str(PLAN.steps[number - 1])
+    begin, _, cause = error.message.partition(f"could not {step}: ")
+    assert "node 1" in begin
+    assert cause
+    assert isinstance(error.target, TargetState)
+    assert error.exit_status == 1 or not isinstance(error, Bug)
+
+
+@pytest.mark.parametrize("kind", [StepStarted, StepFinished])
+@pytest.mark.parametrize("number", STEPS)
+@pytest.mark.parametrize("what", RAISED)
+def test_promise_1_nothing_is_left_whatever_is_raised_here(
+    primary: Server, what: str, number: int, kind: type[StepStarted | StepFinished]
+) -> None:
+    """Also when whoever is told of it fails again and again, as with a terminal that is gone."""
+    raised = RAISED[what]()
+    told: list[Event] = []
+
+    def emit(event: Event) -> None:
+        told.append(event)
+        is_there = isinstance(event, kind) and event.number == number
+        if is_there or isinstance(event, Undoing):
+            raise raised
+
+    with pytest.raises(BaseException) as caught:  # noqa: PT011 - each is what was raised
+        run(emit)
+    assert any(isinstance(event, Undoing) for event in told)
+    if not isinstance(raised, Exception):
+        assert caught.value is raised
+    elif isinstance(raised, Cancelled):
+        assert isinstance(caught.value, Cancelled)
+        assert str(PLAN.steps[number - 1]) in str(caught.value.detail)
+    else:
+        assert isinstance(caught.value, Bug)
+        assert type(raised).__name__ in str(caught.value.detail)
+        assert caught.value.target is TargetState.UNTOUCHED
+        assert_promise_8(caught.value, number)
+
+
+@pytest.mark.parametrize("what", RAISED)
+def test_promise_1_slot_whose_creation_was_not_heard_of_is_dropped(
+    primary: Server, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_slot = primary_steps.create_slot
+
+    def create_and_fail(connection: connections.Connection, step: CreateSlot) -> None:
+        create_slot(connection, step)
+        raised = RAISED[what]()
+        raise raised
+
+    monkeypatch.setattr(run_plan, "create_slot", create_and_fail)
+    with pytest.raises(BaseException):  # noqa: B017, PT011 - each is what was raised
+        run(ignore)
+
+
+def test_promise_1_slot_that_is_being_created_is_dropped(
+    primary: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cancel leaves the query running: a slot that comes a moment later would stay."""
+    slow = "select pg_create_physical_replication_slot(%(name)s, true) from pg_sleep(1.5)"
+    query = connections._query
+    monkeypatch.setattr(
+        connections, "_query", lambda name: slow if name == "create_slot" else query(name)
+    )
+
+    def cancel(_number: int, _frame: FrameType | None) -> None:
+        raise Cancelled("the recovery was cancelled")
+
+    def emit(event: Event) -> None:
+        if isinstance(event, StepStarted) and event.number == CREATES:
+            signal.setitimer(signal.ITIMER_REAL, 0.5)
+
+    before = signal.signal(signal.SIGALRM, cancel)
+    began = time.monotonic()
+    try:
+        with pytest.raises(Cancelled):
+            run(emit)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    time.sleep(max(0.0, began + 3 - time.monotonic()))  # When it would have been there.
+
+
+def test_slot_that_cannot_be_dropped_is_said(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has to find it by the disk that fills."""
+    monkeypatch.setenv("PGHOST", str(server.machine.socket_directory))
+    monkeypatch.setenv("PGPORT", str(server.port))
+    monkeypatch.setenv("PGUSER", "postgres")
+    query = connections._query
+    monkeypatch.setattr(
+        connections, "_query", lambda name: "select 1/0" if name == "drop_slot" else query(name)
+    )
+    with pytest.raises(Undone) as caught:
+        run(ignore, TAKEN[-1] - 1, ANSWERS["a failure"])
+    assert f"On the primary: could not free replication slot {SLOT}" in str(caught.value.detail)
+    assert "division by zero" in str(caught.value.detail)
+    server.execute(f"SELECT pg_drop_replication_slot('{SLOT}')")
+
+
+def test_plan_that_is_carried_out_keeps_its_slot(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the tests above would see nothing."""
+    monkeypatch.setenv("PGHOST", str(server.machine.socket_directory))
+    monkeypatch.setenv("PGPORT", str(server.port))
+    monkeypatch.setenv("PGUSER", "postgres")
+    assert "PGHOST" in os.environ
+    run(ignore)
+    assert slots(server) == [(SLOT,)]
+    server.execute(f"SELECT pg_drop_replication_slot('{SLOT}')")
