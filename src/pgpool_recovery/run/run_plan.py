@@ -15,7 +15,14 @@ from pgpool_recovery.agent.protocol import (
     TakeStep,
     Undo,
 )
-from pgpool_recovery.domain.error import Cancelled, Incomplete, RecoveryError, Undone, Unreachable
+from pgpool_recovery.domain.error import (
+    Cancelled,
+    Incomplete,
+    RecoveryError,
+    Refused,
+    Undone,
+    Unreachable,
+)
 from pgpool_recovery.domain.event import Event, Moved, Said, StepFinished, StepStarted, Undoing
 from pgpool_recovery.domain.target_state import RECOVER_AGAIN, TargetState
 from pgpool_recovery.domain.wal import Point
@@ -39,7 +46,7 @@ from pgpool_recovery.plan.summaries import newly_left_out
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.summaries import summaries_since, truncated_since
 from pgpool_recovery.postgres.wal import read_wal
-from pgpool_recovery.run.primary_steps import create_slot, drop_slot, end_copy, hold
+from pgpool_recovery.run.primary_steps import create_slot, drop_own_slot, end_copy, hold
 from pgpool_recovery.run.progress import CopyProgress
 from pgpool_recovery.run.shield import shielded
 
@@ -253,9 +260,10 @@ class Run:
             with self._connect() as connection:
                 end_copy(connection, name)
                 if self._has_created_slot:
-                    drop_slot(connection, name)
-        except Unreachable as error:
-            self._emit(Undoing(f"could not free replication slot {name}: {error.detail}"))
+                    drop_own_slot(connection, name)
+        except (Unreachable, Refused) as error:
+            why = error.detail or error.message
+            self._emit(Undoing(f"could not free replication slot {name}: {why}"))
 
 
 def _ended(
