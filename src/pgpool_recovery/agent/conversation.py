@@ -4,13 +4,14 @@ import os
 import selectors
 import signal
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import IO, TypeVar
+from typing import TypeVar
 
+from pgpool_recovery.agent.allowance import Allowance
+from pgpool_recovery.agent.error_tail import ErrorTail
 from pgpool_recovery.agent.protocol import (
     HEARTBEAT_S,
     PROTOCOL,
@@ -23,12 +24,13 @@ from pgpool_recovery.agent.protocol import (
 from pgpool_recovery.agent.wire import decode_message, encode_request, result_as
 from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable, error_of_record
 from pgpool_recovery.domain.event import Event
+from pgpool_recovery.domain.text import one_line
 
 T = TypeVar("T")
 READ_BYTES = 65536
 MAX_LINE_BYTES = 16 * 1024 * 1024
+MAX_VERSION_CHARACTERS = 100
 FAREWELL_S = 2.5
-KEPT_ERROR_BYTES = 4096
 COMMAND_NOT_FOUND = 127  # The login shell's status.
 SSH_FAILED = 255
 SSH_HINT = (
@@ -43,7 +45,7 @@ class Conversation:
     def __init__(
         self,
         process: subprocess.Popen[bytes],
-        errors: IO[bytes],
+        errors: ErrorTail,
         name: str,
         on_event: Callable[[Event], None],
     ) -> None:
@@ -97,7 +99,7 @@ class Conversation:
             if isinstance(message, Answer) and message.failure is not None:
                 raise error_of_record(message.failure)
             if isinstance(message, Greeting):
-                self.version = message.version
+                self.version = one_line(message.version)[:MAX_VERSION_CHARACTERS]
                 self._check(message)
                 self._has_greeted = True
                 return
@@ -186,9 +188,7 @@ class Conversation:
         )
 
     def _last_errors(self) -> str:
-        self._errors.seek(0, os.SEEK_END)
-        self._errors.seek(max(0, self._errors.tell() - KEPT_ERROR_BYTES))
-        return self._errors.read().decode("utf-8", "backslashreplace").strip()
+        return self._errors.text()
 
     def close(self) -> None:
         """End the conversation: the agent takes back what is not finished, and ends."""
@@ -227,13 +227,18 @@ def converse(
 
     The agent stays in the caller's process group, so that what cancels the caller reaches it.
     """
-    with tempfile.TemporaryFile() as errors:
+    errors, allowance = ErrorTail(), Allowance(name, on_event)
+    try:
         process = subprocess.Popen(
             argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
         )
-        conversation = Conversation(process, errors, name, on_event)
-        try:
-            conversation.greet(timeout_s)
-            yield conversation
-        finally:
-            conversation.close()
+    finally:
+        with _signals_blocked():
+            errors.follow()
+    conversation = Conversation(process, errors, name, allowance.take)
+    try:
+        conversation.greet(timeout_s)
+        yield conversation
+    finally:
+        conversation.close()
+        allowance.end()
