@@ -35,6 +35,7 @@ def test_key_of_pgpools_manual_is_used_when_it_is_there(
         ("/run/postgresql", True),
         ("192.0.2.1", False),
         ("no-such-host.invalid", False),
+        ("server..x", False),
     ],
 )
 def test_this_host(host: str, *, expected: bool) -> None:
