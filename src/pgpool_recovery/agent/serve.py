@@ -151,7 +151,7 @@ class Agent:
             case AskRunning():
                 return ask_running(request, self._stop)
             case FindLog():
-                return find_log(request)
+                return find_log(request, self._steps.log_before)
             case StopServer():
                 stop_server(request, self._stop)
             case BeginIncremental():
