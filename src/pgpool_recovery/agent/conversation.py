@@ -39,6 +39,15 @@ SSH_HINT = (
 )
 
 
+KEY_REFUSED = ("Host key verification failed", "REMOTE HOST IDENTIFICATION HAS CHANGED")
+KEY_HINT = (
+    "Add the host's key to ~/.ssh/known_hosts of the user that runs PostgreSQL here: ssh-keyscan "
+    "<host> fetches it, and ssh-keygen -lf on the file below /etc/ssh of that host shows what it "
+    "must be. Keys are checked whatever ssh_config says, unless check_host_keys in the settings is "
+    "false."
+)
+
+
 class Conversation:
     """An agent that has greeted; one request at a time."""
 
@@ -180,8 +189,11 @@ class Conversation:
         if self._has_greeted:
             return Unreachable(f"the connection to {self.name} was lost", detail=said or None)
         if status == SSH_FAILED:
+            is_key = any(words in said for words in KEY_REFUSED)
             return Unreachable(
-                f"could not log in to {self.name} by ssh", detail=said, hint=SSH_HINT
+                f"could not log in to {self.name} by ssh",
+                detail=said,
+                hint=KEY_HINT if is_key else SSH_HINT,
             )
         return Unreachable(
             f"the agent of {self.name} ended with status {status}", detail=said or None
@@ -230,7 +242,7 @@ def converse(
     errors, allowance = ErrorTail(), Allowance(name, on_event)
     try:
         process = subprocess.Popen(
-            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
+            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors.fileno()
         )
     finally:
         with _signals_blocked():

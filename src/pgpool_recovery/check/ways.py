@@ -18,6 +18,15 @@ def ways(report: Report) -> Iterator[Finding]:
         yield Finding(
             Kind.NOT_REACHED, target.node_id, f"{sentence(reason.message)}{detail}", reason.hint
         )
+    if not report.checks_host_keys:
+        yield Finding(
+            Kind.HOST_KEYS,
+            None,
+            "check_host_keys is false in the settings, so that who answers in place of a node is "
+            "trusted with it where ssh_config says no more",
+            "Add the hosts' keys to ~/.ssh/known_hosts of the user that runs PostgreSQL, on each "
+            "node, and take check_host_keys out of [ssh].",
+        )
     for _, source, node in report.reached():
         for place, peer in sorted(node.peers.items()):
             if place in report.nodes:

@@ -1,7 +1,7 @@
 """The closed set of what can happen in a run, for every reader: terminal, server log, NOTICE."""
 
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from pgpool_recovery.domain.text import first_of, one_line
 
@@ -72,6 +72,7 @@ class Finished:
 
 
 Event = PlanMade | StepStarted | Progress | Moved | Said | StepFinished | Undoing | Finished
+E = TypeVar("E", bound=Event)
 
 
 TOLD_SECONDS = 0.1
@@ -91,7 +92,7 @@ def as_text(event: Event) -> list[str]:
     return [one_line(line) for line in _lines(event)]
 
 
-def fit(event: Event) -> Event:
+def fit(event: E) -> E:
     r"""Return an event that can go on record and be shown: its texts of one line, and limited.
 
     >>> fit(Said("agent", "one\n\x1e{}"))

@@ -36,7 +36,11 @@ def passed(*events: Event) -> list[Event]:
 
 
 def test_honest_agent_is_heard_as_it_speaks() -> None:
-    events = [Said("pg_rewind", "servers diverged at …"), Moved(2**40), Progress(1, 2, 3.5)]
+    events: list[Event] = [
+        Said("pg_rewind", "servers diverged at …"),
+        Moved(2**40),
+        Progress(1, 2, 3.5),
+    ]
     assert passed(*events) == events
 
 
