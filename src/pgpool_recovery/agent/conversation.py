@@ -34,8 +34,9 @@ FAREWELL_S = 2.5
 COMMAND_NOT_FOUND = 127  # The login shell's status.
 SSH_FAILED = 255
 SSH_HINT = (
-    "Try it by hand as the user that runs PostgreSQL here: ssh -o BatchMode=yes <host> true. "
-    "It takes a key without a passphrase and a known host key."
+    "Try it by hand as the user that runs PostgreSQL here: ssh -o BatchMode=yes "
+    "-o StrictHostKeyChecking=yes <host> true. It takes a key without a passphrase and a known "
+    "host key."
 )
 
 

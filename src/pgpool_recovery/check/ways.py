@@ -44,8 +44,8 @@ def _between(
             source.node_id,
             f"{source.name} cannot start an agent on {other.name}, so that {other.name} could not "
             f"be recovered if {source.name} were the primary{detail}",
-            f"{on(source)}, as {node.facts.target.user}: ssh -o BatchMode=yes {other.host} "
-            "pgpool-recovery --version",
+            f"{on(source)}, as {node.facts.target.user}: ssh -o BatchMode=yes "
+            f"-o StrictHostKeyChecking=yes {other.host} pgpool-recovery --version",
         )
     if report.server(place) is None:
         return  # Nobody can log in to a server that does not run, or lets nobody in.

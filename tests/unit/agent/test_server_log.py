@@ -47,6 +47,7 @@ ERROR:  invalid input syntax for type integer: "SECRET LOG:  redo starts at"
 QUERY:  SELECT 'SECRET'
 CONTEXT:  SQL function "SECRET" statement 1
 WARNING:  SECRET of RAISE WARNING
+ERROR:  could not open file "/home/SECRET" for reading: Permission denied
 NOTICE:  SECRET"""
 
 
