@@ -57,6 +57,7 @@ def check(question: Question, settings: Settings, own_port: int) -> tuple[Findin
         role=role,
         policy=settings.policy,
         version=__version__,
+        checks_host_keys=settings.ssh.check_host_keys,
     )
     return judge(report)
 

@@ -16,13 +16,14 @@ from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError
 from pgpool_recovery.config.settings import (
     AbsolutePath,
     ClusteringMode,
+    Host,
     Port,
     Promote,
     RunningPrimary,
     Settings,
 )
 from pgpool_recovery.domain.error import SettingsError
-from pgpool_recovery.domain.node import NodeId, parse_node_id, parse_port
+from pgpool_recovery.domain.node import NodeId, parse_host, parse_node_id, parse_port
 from pgpool_recovery.files.trust import Untrusted, mine_and_roots, read_trusted
 from pgpool_recovery.plan.policy import (
     Compress,
@@ -115,6 +116,7 @@ def read_settings(values: Mapping[str, Any], origin: str) -> Settings:
         (tuple[Method, ...], _methods),
         (AbsolutePath, _path),
         (AbsolutePath | None, _path),
+        (Host | None, _host),
         (Port, _port),
         (Port | None, _port),
         (Rate | None, _rate),
@@ -188,6 +190,10 @@ def _node_id(value: object, _kind: object) -> NodeId:
 
 def _port(value: object, _kind: object) -> Port:
     return Port(parse_port(str(_count(value, int))))
+
+
+def _host(value: object, _kind: object) -> Host:
+    return Host(parse_host(_text(value, str)))
 
 
 def _path(value: object, _kind: object) -> AbsolutePath:

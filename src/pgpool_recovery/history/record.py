@@ -9,7 +9,7 @@ from typing import Any
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Bug, Cancelled, RecoveryError, Unreachable, as_failure
-from pgpool_recovery.domain.event import Event, Progress, Said
+from pgpool_recovery.domain.event import Event, Progress, Said, fit, megabytes
 from pgpool_recovery.domain.node import NodeId, Target
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.history.run import RunState, end_columns, event_row, storable
@@ -34,6 +34,8 @@ OPTIONS = " ".join(
 )
 RECOVERY_ID, BACKEND_PID = "PGPOOL_RECOVERY_ID", "PGPOOL_RECOVERY_BACKEND_PID"
 ALL_EVENTS = 100_000
+MAX_BYTES = 16 * 2**20
+"""Of the events of a stage, as texts; the agent's are limited before (agent/allowance.py)."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ class Record:
         self._only_ascii = False
         self._id = 0
         self._number = 0
+        self._bytes = 0
+        self._is_full = False
         self._state = RunState()
         self._continues = False
         self.node_id: NodeId | None = None
@@ -132,11 +136,18 @@ class Record:
     def take(self, event: Event) -> None:
         """Write an event; of progress only the last is kept."""
         before, self._state = self._state, self._state.after(event)
-        if self._connection is None or self._number >= ALL_EVENTS:
+        if self._connection is None or self._is_full or self._number >= ALL_EVENTS:
             return
         if not isinstance(event, Progress):
-            self._number += 1
             row = event_row(event, only_ascii=self._only_ascii)
+            self._bytes += sum(len(text.encode()) for text in row.values())
+            if self._bytes > MAX_BYTES:
+                self._is_full = True
+                self._say(
+                    f"the record has more than {megabytes(MAX_BYTES)}; only the end comes yet"
+                )
+                return
+            self._number += 1
             self._write("history_event", number=self._number, **row)
         if self._state != before and not self._continues:
             self._write("history_update", **self._state.columns())
@@ -208,8 +219,9 @@ def on_record(
     emit = telling(target.name)
 
     def tell_and_write(event: Event) -> None:
-        emit(event)
-        record.take(event)
+        fitting = fit(event)
+        emit(fitting)
+        record.take(fitting)
 
     failure: RecoveryError | None = None
     try:

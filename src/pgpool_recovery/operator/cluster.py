@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from pgpool_recovery.config.settings import PgpoolSettings, Settings
 from pgpool_recovery.domain.error import SettingsError, UsageError
-from pgpool_recovery.domain.node import NodeId, Target, parse_data_directory
+from pgpool_recovery.domain.node import NodeId, Target, parse_data_directory, parse_host
 from pgpool_recovery.pcp.client.address import PcpAddress
 from pgpool_recovery.pcp.client.commands import PcpServer
 from pgpool_recovery.pcp.client.link import Limits
@@ -103,7 +103,7 @@ def cluster_of_pool(pool: Pool, settings: Settings) -> Cluster:
     nodes = tuple(
         Node(
             NodeId(info.node_id),
-            info.hostname or "",
+            _host(info.hostname),
             info.port,
             parameters.get(f"backend_data_directory{info.node_id}") or "",
         )
@@ -112,6 +112,11 @@ def cluster_of_pool(pool: Pool, settings: Settings) -> Cluster:
     login = login_of(settings, parameters)
     has_standbys = _has_standbys(parameters)
     return Cluster(nodes, login, infos, has_standbys=has_standbys, parameters=parameters)
+
+
+def _host(text: str | None) -> str:
+    """Return a host as Pgpool-II names it; none is a local socket."""
+    return parse_host(text) if text else ""
 
 
 def cluster_of_parameters(parameters: Mapping[str, str], settings: Settings) -> Cluster:
@@ -127,7 +132,7 @@ def cluster_of_parameters(parameters: Mapping[str, str], settings: Settings) -> 
     nodes = tuple(
         Node(
             NodeId(number),
-            parameters.get(f"backend_hostname{number}") or "",
+            _host(parameters.get(f"backend_hostname{number}")),
             int(parameters[f"backend_port{number}"]),
             parameters.get(f"backend_data_directory{number}") or "",
         )

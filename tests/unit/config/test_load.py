@@ -86,6 +86,8 @@ def test_all_complaints_at_once(tmp_path: Path) -> None:
         ("[node.1]\nbin_directory = '/usr/../bin'", "it is an absolute path"),
         ("[node.1.tablespace_mapping]\n'/a' = 'b'", "it is an absolute path"),
         ("[node.1.tablespace_mapping]\n'a' = '/b'", "it is an absolute path"),
+        ("[node.1]\nhost = '$(id)'", 'invalid value (invalid host name "$(id)")'),
+        ("[pgpool]\nhost = 'bob@h'", 'invalid value (invalid host name "bob@h") in pgpool.host'),
         ("[node.1]\nstart_command = ['x']", "start_command without host in node.1"),
     ],
 )
