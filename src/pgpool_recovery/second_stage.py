@@ -17,6 +17,8 @@ from pgpool_recovery.recovery import Emit, start_and_follow
 from pgpool_recovery.run.parties import agent_of, naming, own_conninfo, own_server
 from pgpool_recovery.run.primary_steps import drop_slot
 
+ANSWER_S = 60.0
+
 
 def finish(target: Target, settings: Settings, emit: Emit) -> None:
     """Let the node replay the last of the WAL, and make it a server of its own."""
@@ -56,6 +58,7 @@ def read_sequences(connection: Connection, settings: Settings) -> dict[str, dict
     found: dict[str, dict[int, int]] = {}
     for database in connection.rows("databases"):
         name = database["name"]
-        with connect({**own_conninfo(settings), "dbname": name}) as inside:
+        where = {**own_conninfo(settings), "dbname": name}
+        with connect(where, answer_s=ANSWER_S) as inside:
             found[name] = {row["oid"]: row["value"] for row in inside.rows("sequences")}
     return {name: values for name, values in found.items() if values}

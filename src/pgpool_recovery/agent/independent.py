@@ -13,6 +13,8 @@ from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.postgres.connection import Connection, connect
 
 MAINTENANCE_DATABASE = "postgres"
+MARGIN_S = 30.0
+"""pg_promote() itself returns in time; beyond that nobody is waited for."""
 STANDBY_SETTINGS = ("primary_conninfo", "primary_slot_name", "recovery_target_timeline")
 
 
@@ -25,7 +27,8 @@ def make_independent(request: MakeIndependent, stop: Stop) -> int:
     server = read_pid_file(Path(request.data_directory).resolve())
     if server is None:
         raise Refused("the server of the target does not run")
-    with _connect(server, MAINTENANCE_DATABASE) as connection:
+    answer_s = request.timeout_s + MARGIN_S
+    with _connect(server, MAINTENANCE_DATABASE, answer_s) as connection:
         promoted = connection.row("promote", timeout_s=ceil(request.timeout_s))
         if not promoted["is_promoted"]:
             raise Unverified(
@@ -34,11 +37,11 @@ def make_independent(request: MakeIndependent, stop: Stop) -> int:
             )
         for setting in STANDBY_SETTINGS:
             connection.do(f"ALTER SYSTEM RESET {setting}")
-        connection.do("SELECT pg_reload_conf()")
+        connection.do("SELECT pg_catalog.pg_reload_conf()")
     changed = 0
     for database, values in request.sequences.items():
         stop.check()
-        with _connect(server, database) as connection:
+        with _connect(server, database, answer_s) as connection:
             changed += set_sequences(connection, values)
     return changed
 
@@ -52,6 +55,6 @@ def set_sequences(connection: Connection, values: Mapping[int, int]) -> int:
     return len(wrong)
 
 
-def _connect(server: PidFile, database: str) -> AbstractContextManager[Connection]:
+def _connect(server: PidFile, database: str, answer_s: float) -> AbstractContextManager[Connection]:
     where = {"host": server.host, "port": str(server.port), "dbname": database}
-    return connect(where, name="the target")
+    return connect(where, answer_s=answer_s, name="the target")

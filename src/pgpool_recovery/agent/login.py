@@ -11,6 +11,7 @@ from pgpool_recovery.plan.facts import Conninfo, Login
 from pgpool_recovery.postgres.connection import connect, identify_system
 
 CONNECT_TIMEOUT_S = 5
+ANSWER_S = 30.0
 
 
 def try_logins(request: TryLogins, stop: Stop) -> tuple[Login, ...]:
@@ -33,7 +34,7 @@ def _try(conninfo: Conninfo, own: Path, *, is_replication: bool) -> Login:
         if is_replication:
             found = identify_system(whole, timeout_s=CONNECT_TIMEOUT_S)
         else:
-            with connect(whole, timeout_s=CONNECT_TIMEOUT_S) as connection:
+            with connect(whole, timeout_s=CONNECT_TIMEOUT_S, answer_s=ANSWER_S) as connection:
                 found = connection.row("identity")["system_identifier"]
     except Unreachable as error:
         return Login(conninfo, system_identifier=None, problem=error.detail)

@@ -25,6 +25,7 @@ from pgpool_recovery.plan.running import RELOADED, Running, RunningServer, Silen
 from pgpool_recovery.postgres.connection import Connection, connect
 
 CONNECT_TIMEOUT_S = 5
+ANSWER_S = 30.0
 NO_RECORD = "could not find a valid record"
 """What pg_waldump says, in the language C, when no whole record begins at a position or later."""
 NAME = "the server"
@@ -44,7 +45,9 @@ def ask_running(request: AskRunning, stop: Stop) -> Running:
     user = {} if request.user is None else {"user": request.user}
     login = {"host": own.host, "port": str(own.port), "dbname": request.dbname, **user}
     try:
-        with connect(login, timeout_s=CONNECT_TIMEOUT_S, name=NAME) as connection:
+        with connect(
+            login, timeout_s=CONNECT_TIMEOUT_S, answer_s=ANSWER_S, name=NAME
+        ) as connection:
             said = _said(connection, login, data)
     except RecoveryError as error:
         return Silent(error.detail or error.message)
@@ -118,7 +121,9 @@ def take_over(data: Path, login: Conninfo, settings: Mapping[str, str], stop: St
     reload(data)
     deadline = time.monotonic() + RELOAD_S
     while True:
-        with connect(login, timeout_s=CONNECT_TIMEOUT_S, name=NAME) as connection:
+        with connect(
+            login, timeout_s=CONNECT_TIMEOUT_S, answer_s=ANSWER_S, name=NAME
+        ) as connection:
             names = list(settings)
             rows = connection.rows("effective_settings", names=names)
             if {row["name"]: row["setting"] for row in rows} == settings:

@@ -186,13 +186,11 @@ def connect_to(
     node: Node, login: Login, database: str | None = None, *, answer_s: float | None = None
 ) -> Iterator[Connection]:
     """Connect to a node; no query takes longer than `answer_s`, not even over a lost link."""
-    limit_ms = int(1000 * (answer_s or login.answer_s))
     values = {
         "host": node.host,
         "port": str(node.port),
         "dbname": database or login.databases[0],
         "user": login.user or "",
-        "options": f"-c statement_timeout={limit_ms}",
         "tcp_user_timeout": str(int(1000 * login.answer_s)),
         "keepalives_idle": "30",
         "keepalives_interval": "10",
@@ -200,5 +198,10 @@ def connect_to(
     }
     filled = {name: value for name, value in values.items() if value}
     timeout_s = max(2, round(login.connect_s))  # libpq takes 1 for 2.
-    with connect(filled, timeout_s=timeout_s, name=f"{node.name} ({node.address})") as connection:
+    with connect(
+        filled,
+        timeout_s=timeout_s,
+        answer_s=answer_s or login.answer_s,
+        name=f"{node.name} ({node.address})",
+    ) as connection:
         yield connection

@@ -15,9 +15,6 @@ from pgpool_recovery.ssh.locality import is_this_host
 
 Emit = Callable[[Event], None]
 
-OWN_OPTIONS = "-c idle_session_timeout=0 -c statement_timeout=0"
-"""Between two queries may be a copy that takes hours, and a checkpoint takes its time."""
-
 
 @contextmanager
 def naming(target: Target) -> Iterator[None]:
@@ -32,7 +29,7 @@ def own_conninfo(settings: Settings) -> Mapping[str, str]:
     """Return how the server that called is reached; the environment says where it listens."""
     own = settings.primary
     user = {} if own.user is None else {"user": own.user}
-    return {"dbname": own.dbname, "options": OWN_OPTIONS, **user}
+    return {"dbname": own.dbname, **user}
 
 
 @contextmanager
