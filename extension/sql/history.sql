@@ -42,15 +42,18 @@ CREATE TABLE pgpool_recovery_event (
     PRIMARY KEY (run_id, number)
 );
 
--- Is the runner of a recovery alive: it holds this lock as long as it is. The first key is ours.
+-- Is the runner of a recovery alive: its session carries the run's name as long as it is. Anybody
+-- can take a name, or a lock, so it counts only from a role that may write the record anyway.
 CREATE FUNCTION _pgpool_recovery_is_alive(run_id bigint) RETURNS boolean
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 SELECT EXISTS (
-    SELECT FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database
-     WHERE l.locktype = 'advisory' AND d.datname = current_database()
-       AND l.classid = 1885827186::oid AND l.objid = ($1 & 2147483647)::oid AND l.objsubid = 2)
+    SELECT FROM pg_catalog.pg_stat_activity AS a
+     WHERE a.datname = pg_catalog.current_database()
+       AND a.application_name = pg_catalog.concat('pgpool-recovery run ', $1)
+       AND pg_catalog.has_table_privilege(
+               a.usesysid, '@extschema@.pgpool_recovery_run'::pg_catalog.regclass, 'INSERT'))
 $$;
 
 CREATE VIEW pgpool_recovery_history AS

@@ -18,6 +18,8 @@ from pgpool_recovery.postgres.slots import drop_slot_once_free
 from pgpool_recovery.recovery import Emit, start_and_follow
 from pgpool_recovery.run.parties import agent_of, leaving, naming, own_conninfo, own_server
 
+ANSWER_S = 60.0
+
 
 def finish(target: Target, settings: Settings, emit: Emit) -> None:
     """Let the node replay the last of the WAL, and make it a server of its own."""
@@ -67,6 +69,6 @@ def read_sequences(connection: Connection, settings: Settings) -> dict[str, dict
     for database in connection.rows("databases"):
         name = database["name"]
         where = {**own_conninfo(settings), "dbname": name}
-        with connect(where, timeout_s=settings.timeout.connect_s) as inside:
+        with connect(where, timeout_s=settings.timeout.connect_s, answer_s=ANSWER_S) as inside:
             found[name] = {row["oid"]: row["value"] for row in inside.rows("sequences")}
     return {name: values for name, values in found.items() if values}

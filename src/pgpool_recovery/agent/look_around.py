@@ -13,6 +13,7 @@ from pgpool_recovery.plan.facts import Slot
 from pgpool_recovery.plan.node_facts import SETTINGS, ServerFacts, StageScript, Surroundings
 from pgpool_recovery.postgres.connection import Connection, connect
 
+ANSWER_S = 30.0
 OURS = re.compile(r"Part of pgpool-recovery\. Version (\S+)\. ")
 """What install/stage_commands.py writes (test_scripts_that_install_places_are_known_as_ours)."""
 READ_BYTES = 1024
@@ -71,7 +72,9 @@ def _ask(
     user = {} if request.user is None else {"user": request.user}
     own = {"host": running.host, "port": str(running.port), "dbname": request.dbname, **user}
     try:
-        with connect(own, timeout_s=connect_s, name="the node's own server") as connection:
+        with connect(
+            own, timeout_s=connect_s, answer_s=ANSWER_S, name="the node's own server"
+        ) as connection:
             return _server(connection), None
     except RecoveryError as error:
         return None, error.detail or error.message

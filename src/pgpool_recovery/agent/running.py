@@ -26,6 +26,7 @@ from pgpool_recovery.plan.running import RELOADED, Running, RunningServer, Silen
 from pgpool_recovery.postgres.connection import Connection, connect
 from pgpool_recovery.postgres.own_peer import own_peer
 
+ANSWER_S = 30.0
 NO_RECORD = "could not find a valid record"
 """What pg_waldump says, in the language C, when no whole record begins at a position or later."""
 NAME = "the server"
@@ -53,7 +54,7 @@ def ask_running(request: AskRunning, stop: Stop, connect_s: float) -> Running:
 
 
 def _connect(login: Conninfo, connect_s: float) -> AbstractContextManager[Connection]:
-    return connect({**login, **own_peer()}, timeout_s=connect_s, name=NAME)
+    return connect({**login, **own_peer()}, timeout_s=connect_s, answer_s=ANSWER_S, name=NAME)
 
 
 def _said(connection: Connection, login: Conninfo, data: Path) -> RunningServer:

@@ -14,6 +14,7 @@ from pgpool_recovery.domain.node import NodeId, Target
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.history.run import RunState, end_columns, event_row, storable
 from pgpool_recovery.postgres.connection import Connection, connect
+from pgpool_recovery.postgres.extension import RUNS
 from pgpool_recovery.run.parties import own_conninfo
 from pgpool_recovery.run.shield import shielded
 
@@ -21,17 +22,8 @@ Emit = Callable[[Event], None]
 
 # A recovery does not wait for the standby that it is about, nor for anybody's lock. Nor for the
 # disk with each event: history_end.sql flushes what has come before it, too.
-OPTIONS = " ".join(
-    f"-c {name}={value}"
-    for name, value in {
-        "synchronous_commit": "off",
-        "lock_timeout": "1s",
-        "statement_timeout": "2s",
-        "idle_session_timeout": "0",
-        "default_transaction_read_only": "off",
-        "default_transaction_isolation": r"read\ committed",
-    }.items()
-)
+SESSION = {"synchronous_commit": "off", "lock_timeout": "1s"}
+ANSWER_S = 2.0
 RECOVERY_ID, BACKEND_PID = "PGPOOL_RECOVERY_ID", "PGPOOL_RECOVERY_BACKEND_PID"
 ALL_EVENTS = 100_000
 MAX_BYTES = 16 * 2**20
@@ -85,21 +77,24 @@ class Record:
         where = {
             **(own_conninfo(settings) if server is None else server),
             "dbname": settings.history.database,
-            "options": OPTIONS,
-            "client_encoding": "UTF8",
         }
         try:
             connection = self._stack.enter_context(
-                connect(where, timeout_s=settings.timeout.connect_s)
+                connect(
+                    where,
+                    timeout_s=settings.timeout.connect_s,
+                    answer_s=ANSWER_S,
+                    settings=SESSION,
+                )
             )
-            found = connection.rows("history_schema")
-            if not found:
+            found = connection.extension()
+            if found is None or RUNS not in found.members:
                 self._say(
                     f"the recovery is not on record: database {settings.history.database} has no "
                     "extension pgpool_recovery 2.0"
                 )
                 return
-            self._only_ascii = not found[0]["is_utf8"]
+            self._only_ascii = not found.is_utf8
             self._begin(connection, stage, settings)
         except Unreachable as error:
             self._give_up(error)

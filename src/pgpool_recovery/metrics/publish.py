@@ -15,12 +15,14 @@ from pgpool_recovery.files.write import open_lock_file, write_file
 from pgpool_recovery.metrics.families import LastRun, check_families, recovery_families
 from pgpool_recovery.metrics.family import Family, render, without
 from pgpool_recovery.postgres.connection import connect
+from pgpool_recovery.postgres.extension import RUNS
 from pgpool_recovery.run.parties import own_conninfo
 
 MODE = 0o644
 LOCK_S, LOCK_AGAIN_S = 5, 0.05
 CONNECT_S = 5
-OPTIONS = "-c statement_timeout=5s -c lock_timeout=2s"
+ANSWER_S = 5.0
+SESSION = {"lock_timeout": "2s"}
 
 Say = Callable[[str], None]
 
@@ -46,10 +48,11 @@ def publish_recoveries(settings: Settings, say: Say) -> None:
     file = settings.metrics.textfile
     if file is None:
         return
-    where = {**own_conninfo(settings), "dbname": settings.history.database, "options": OPTIONS}
+    where = {**own_conninfo(settings), "dbname": settings.history.database}
     try:
-        with connect(where, timeout_s=CONNECT_S) as connection:
-            if not connection.rows("history_schema"):
+        with connect(where, timeout_s=CONNECT_S, answer_s=ANSWER_S, settings=SESSION) as connection:
+            found = connection.extension()
+            if found is None or RUNS not in found.members:
                 return  # Nothing is on record; the recovery has said so.
             runs = [LastRun(**row) for row in connection.rows("last_runs")]
         write(Path(file), recovery_families(runs))

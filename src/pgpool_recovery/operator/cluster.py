@@ -191,13 +191,11 @@ def connect_to(
     node: Node, login: Login, database: str | None = None, *, answer_s: float | None = None
 ) -> Iterator[Connection]:
     """Connect to a node; no query takes longer than `answer_s`, not even over a lost link."""
-    limit_ms = int(1000 * (answer_s or login.answer_s))
     values = {
         "host": node.host,
         "port": str(node.port),
         "dbname": database or login.databases[0],
         "user": login.user or "",
-        "options": f"-c statement_timeout={limit_ms}",
         "tcp_user_timeout": str(int(1000 * login.answer_s)),
         "keepalives_idle": "30",
         "keepalives_interval": "10",
@@ -205,6 +203,9 @@ def connect_to(
     }
     filled = {name: value for name, value in values.items() if value}
     with connect(
-        filled, timeout_s=login.connect_s, name=f"{node.name} ({node.address})"
+        filled,
+        timeout_s=login.connect_s,
+        answer_s=answer_s or login.answer_s,
+        name=f"{node.name} ({node.address})",
     ) as connection:
         yield connection
