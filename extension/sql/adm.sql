@@ -1,6 +1,8 @@
 -- Every function for users is called with the rights of its caller, and so are these two; they look
 -- for themselves whether he may call the function whose name they are given.
-CREATE FUNCTION _pgpool_adm_call(function text, arguments text[])
+CREATE FUNCTION @extschema@._pgpool_adm_call(
+    function pg_catalog.text, arguments pg_catalog.text[]
+)
 RETURNS @extschema@._pgpool_adm_outcome
 LANGUAGE pgpool_adm_python
 SET search_path = pg_catalog, pg_temp
@@ -10,7 +12,7 @@ $python$;
 
 -- The user mapping that applies to a caller, with its password: it is handed on in the memory of the
 -- session and never a value of SQL. Without a call that waits for it nothing is read.
-CREATE FUNCTION _pgpool_adm_read_mapping() RETURNS void
+CREATE FUNCTION @extschema@._pgpool_adm_read_mapping() RETURNS pg_catalog.void
 LANGUAGE pgpool_adm_python SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $python$
@@ -19,19 +21,18 @@ $python$;
 
 -- The rows of an answer. PostgreSQL writes the statement that fails into its log; not when it holds a
 -- password, and for that alone this function has its owner's rights.
-CREATE FUNCTION _pgpool_adm_answer(outcome @extschema@._pgpool_adm_outcome, has_password boolean)
-RETURNS jsonb
-LANGUAGE plpgsql SECURITY DEFINER
+CREATE FUNCTION @extschema@._pgpool_adm_answer(
+    outcome @extschema@._pgpool_adm_outcome, has_password boolean
+)
+RETURNS pg_catalog.jsonb
+LANGUAGE sql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF outcome.sqlstate IS NOT NULL AND has_password THEN
-        PERFORM set_config('log_min_error_statement', 'panic', true);
-    END IF;
-    PERFORM @extschema@._pgpool_adm_finish(outcome);
-    RETURN outcome.document::jsonb;
-END
-$$;
+BEGIN ATOMIC
+    SELECT pg_catalog.set_config('log_min_error_statement', 'panic', true)
+     WHERE (outcome).sqlstate IS NOT NULL AND has_password;
+    SELECT @extschema@._pgpool_adm_finish(outcome);
+    SELECT (outcome).document::pg_catalog.jsonb;
+END;
 
 -- The functions for users: the first seven only look. Each has two forms, with the address and the
 -- login, and with the name of a foreign server.
@@ -90,10 +91,3 @@ $$;
 
 {{ row pcp_stop_pgpool(mode text, cluster boolean): stop Pgpool-II, here or in the watchdog cluster
     pgpool_stopped boolean }}
-
-GRANT EXECUTE ON FUNCTION
-    _pgpool_adm_call(text, text[]),
-    _pgpool_adm_read_mapping(),
-    _pgpool_adm_answer(_pgpool_adm_outcome, boolean),
-    _pgpool_adm_finish(_pgpool_adm_outcome)
-TO PUBLIC;
