@@ -39,7 +39,7 @@ LANGUAGE sql VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp
 AS $$
 SELECT x.* FROM pg_catalog.jsonb_to_recordset(@extschema@._pgpool_adm_answer(
-    @extschema@._pgpool_adm_call('{signature}', ARRAY[{values}]), {has_password}
+    @extschema@._pgpool_adm_call('{signature}', ARRAY[{values}])
 )) AS x({columns})
 $$;
 
@@ -218,7 +218,6 @@ def both_forms(words, *, is_set, create):
                 result=f"SETOF {result}" if is_set else result,
                 signature=signature,
                 values=", ".join(values),
-                has_password=str(form is ADM_FORMS[0]).lower(),
                 columns=", ".join(columns),
                 comment=comment,
             )
