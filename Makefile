@@ -5,16 +5,19 @@
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
+PYTHON3 ?= python3
+BUILDER := .build/venv/bin/python
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=PGPOOL_RECOVERY_SYSTEMS)
 SOURCES := src tests extension demo ci hatch_build.py
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: help demo test quick lint format lock packages systems
+.PHONY: help demo wheel test quick lint format lock packages systems
 
 help:
 	@echo "make demo    lose a node of a real cluster under load and recover it, on loopback"
+	@echo "make wheel   dist/: our wheel and those it needs, pinned by hash, to be installed on hosts"
 	@echo "make test    lint, and all tests (about 30 minutes)"
 	@echo "make quick   lint, and the tests that need no server (1 minute)"
 	@echo "make systems build the Debian systems with other PostgreSQL majors (once, 2 minutes, 1 GB)"
@@ -23,6 +26,22 @@ help:
 
 demo: packages $(VENV)/installed
 	@$(SUDO) $(PYTHON) -m demo
+
+wheel: .build/installed
+	@rm -rf dist
+	@$(BUILDER) -m pip download --quiet --require-hashes --only-binary :all: \
+		-r requirements/runtime.txt -d dist
+	@$(BUILDER) -m hatchling build -t wheel -d dist
+	@{ cat requirements/runtime.txt && cd dist && sha256sum pgpool_recovery-*.whl | sed -E \
+		's/^([0-9a-f]+) +pgpool_recovery-([^-]+)-.*/pgpool-recovery==\2 --hash=sha256:\1/'; \
+	} > .build/requirements.txt
+	@mv .build/requirements.txt dist/requirements.txt
+
+# Of Python 3.11 or later, and of nothing but the locked build backend.
+.build/installed: requirements/build.txt
+	@$(PYTHON3) -m venv --clear .build/venv
+	@$(BUILDER) -m pip install --quiet --require-hashes -r requirements/build.txt
+	@touch $@
 
 test: quick
 	@ci/build-systems || echo "Going on: the tests that need a system which is not there are skipped."
@@ -64,3 +83,6 @@ lock: $(VENV)/installed
 	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-emit-index-url --no-emit-find-links --upgrade --group dev \
 		-o requirements/development.txt pyproject.toml
+	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-emit-index-url --no-emit-find-links --no-annotate \
+		-c requirements/development.txt -o requirements/build.txt --group build

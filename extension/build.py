@@ -21,8 +21,16 @@ TEMPLATES = HERE / "sql"
 VERSION = "2.0"
 SUPERVISOR = "supervisor"
 
+# What a script runs is looked for in pg_catalog, whoever may create objects in the schema of the
+# extension. PostgreSQL takes this back at the end of the script. Names are qualified all the same.
+HEAD = """\
+-- Part of pgpool-recovery.
+\\echo Use "{kind}" to load this file. \\quit
+SET LOCAL search_path = pg_catalog, pg_temp;
+"""
+
 ATTRIBUTES = """\
-LANGUAGE plpgsql STRICT SECURITY DEFINER
+STRICT SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET tcp_keepalives_idle = 60
 SET tcp_keepalives_interval = 15
@@ -33,31 +41,33 @@ ADM_FORMS = (
     ", pcp_server text",
 )
 ADM_FUNCTION = """\
-{create} FUNCTION {name}({parameters})
+{create} FUNCTION @extschema@.{name}({parameters})
 RETURNS {result}
 LANGUAGE sql VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp
-AS $$
+BEGIN ATOMIC
 SELECT x.* FROM pg_catalog.jsonb_to_recordset(@extschema@._pgpool_adm_answer(
-    @extschema@._pgpool_adm_call('{signature}', ARRAY[{values}]), {has_password}
-)) AS x({columns})
-$$;
+    @extschema@._pgpool_adm_call('{signature}'::pg_catalog.text, ARRAY[{values}])
+)) AS x({columns});
+END;
 
-COMMENT ON FUNCTION {signature} IS '{comment}';
+COMMENT ON FUNCTION @extschema@.{name}({qualified_types}) IS '{comment}';
 """
 
 
 class Extension(typing.NamedTuple):
     """An extension, and the stock versions that it takes over.
 
-    `marks` are what its templates have in double braces: `closed` is the condition under which a
-    function of the table pg_proc, p, is for superusers only until it is granted.
+    `marks` are what its templates have in double braces. `closed` and `checked_superuser` are
+    conditions for a function of the table pg_proc, p: under which it is for superusers only until
+    it is granted, and under which the stock function, too, refused everybody else.
     """
 
     name: str
     stock_versions: typing.Tuple[str, ...]
     before_update: typing.Tuple[str, ...]
     templates: typing.Tuple[str, ...]
+    grants: typing.Tuple[str, ...]
     marks: typing.Dict[str, str]
 
 
@@ -67,17 +77,42 @@ EXTENSIONS = (
         ("1.0", "1.1", "1.2", "1.3", "1.4"),
         ("recovery_from_stock.sql",),
         ("language.sql", "outcome.sql", "recovery.sql", "history.sql", "privileges.sql"),
-        {"attributes": ATTRIBUTES, "closed": "true"},
+        ("history_privileges.sql",),
+        {
+            "attributes": ATTRIBUTES,
+            "closed": "true",
+            "checked_superuser": "p.proname OPERATOR(pg_catalog.<>) 'pgpool_switch_xlog'",
+        },
     ),
     Extension(
         "pgpool_adm",
         ("1.0", "1.1", "1.2", "1.3", "1.4", "1.5", "1.6"),
         ("adm_from_stock.sql",),
         ("language.sql", "outcome.sql", "adm.sql", "privileges.sql"),
-        {"closed": "p.proname ~ '^pcp_(attach|detach|promote|recovery|reload|stop)_'"},
+        ("adm_privileges.sql",),
+        {
+            "closed": "p.proname OPERATOR(pg_catalog.!~) '^pcp_(health|node|pool|proc|watchdog)_'",
+            "checked_superuser": "false",
+        },
     ),
-    Extension("pgpool_regclass", ("1.0",), (), ("regclass.sql",), {}),
+    Extension(
+        "pgpool_regclass",
+        ("1.0",),
+        (),
+        ("regclass.sql", "privileges.sql"),
+        ("regclass_privileges.sql",),
+        {"closed": "false", "checked_superuser": "false"},
+    ),
 )
+
+# The functions that were there before an update: nothing is known of their grants but that users
+# made them.
+FRESH = {"create": "CREATE", "old_functions": "ARRAY[]::pg_catalog.oid[]"}
+REPLACING = {
+    "create": "CREATE OR REPLACE",
+    "old_functions": "pg_catalog.string_to_array("
+    "pg_catalog.current_setting('pgpool.functions_before_update'), ',')::pg_catalog.oid[]",
+}
 
 
 class Module:
@@ -205,44 +240,59 @@ def both_forms(words, *, is_set, create):
     for form in ADM_FORMS:
         arguments = [word.strip() for word in (own + form).split(",") if word.strip()]
         types = [word.split()[1] for word in arguments]
-        signature = f"{name}({','.join(types)})"
-        values = (f"${number}::text" for number in range(1, len(types) + 1))
-        result = "record" if len(columns) > 1 else columns[0].split()[1]
+        values = (f"${number}::pg_catalog.text" for number in range(1, len(types) + 1))
+        result = qualified("record" if len(columns) > 1 else columns[0].split()[1])
         texts.append(
             ADM_FUNCTION.format(
                 create=create,
                 name=name,
                 parameters=", ".join(
-                    [*(f"IN {one}" for one in arguments), *(f"OUT {one}" for one in columns)]
+                    [
+                        *(f"IN {qualified(one)}" for one in arguments),
+                        *(f"OUT {qualified(one)}" for one in columns),
+                    ]
                 ),
                 result=f"SETOF {result}" if is_set else result,
-                signature=signature,
+                signature=f"{name}({','.join(types)})",
+                qualified_types=", ".join(map(qualified, types)),
                 values=", ".join(values),
-                has_password=str(form is ADM_FORMS[0]).lower(),
-                columns=", ".join(columns),
+                columns=", ".join(map(qualified, columns)),
                 comment=comment,
             )
         )
     return "\n".join(texts)
 
 
+def qualified(words):
+    """Return an argument or a type with the schema of its type; those of SQL are keywords.
+
+    >>> qualified("pids integer[]"), qualified("weight float4")
+    ('pids integer[]', 'weight pg_catalog.float4')
+    """
+    name, space, type_name = words.rpartition(" ")
+    is_keyword = type_name.rstrip("[]") in ("bigint", "boolean", "integer", "timestamp")
+    return name + space + (type_name if is_keyword else f"pg_catalog.{type_name}")
+
+
 def script(kind, templates, marks):
     """Return one SQL script; psql gets a message when somebody feeds it to it."""
-    head = f'-- Part of pgpool-recovery.\n\\echo Use "{kind}" to load this file. \\quit\n'
-    return "\n".join([head, *(expand(template, marks) for template in templates)])
+    texts = [HEAD.format(kind=kind), *(expand(template, marks) for template in templates)]
+    return "\n".join(texts)
 
 
 def scripts_of(extension):
     """Return the scripts of one extension as a dict of file names and texts."""
     name = extension.name
     marks = {"extension": name, **extension.marks}
-    fresh = {**marks, "create": "CREATE"}
-    texts = {
-        f"{name}--{VERSION}.sql": script(f"CREATE EXTENSION {name}", extension.templates, fresh)
-    }
+    templates = (*extension.templates, *extension.grants)
+    kind = f"CREATE EXTENSION {name}"
+    texts = {f"{name}--{VERSION}.sql": script(kind, templates, {**marks, **FRESH})}
     kind = f"ALTER EXTENSION {name} UPDATE TO '{VERSION}'"
-    replacing = {**marks, "create": "CREATE OR REPLACE"}
-    update = script(kind, (*extension.before_update, *extension.templates), replacing)
+    templates = (
+        *("from_stock.sql", *extension.before_update),
+        *(*extension.templates, "grants_from_stock.sql", *extension.grants),
+    )
+    update = script(kind, templates, {**marks, **REPLACING})
     for version in extension.stock_versions:
         texts[f"{name}--{version}--{VERSION}.sql"] = update
     return texts

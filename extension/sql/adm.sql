@@ -1,6 +1,8 @@
 -- Every function for users is called with the rights of its caller, and so are these two; they look
 -- for themselves whether he may call the function whose name they are given.
-CREATE FUNCTION _pgpool_adm_call(function text, arguments text[])
+CREATE FUNCTION @extschema@._pgpool_adm_call(
+    function pg_catalog.text, arguments pg_catalog.text[]
+)
 RETURNS @extschema@._pgpool_adm_outcome
 LANGUAGE pgpool_adm_python
 SET search_path = pg_catalog, pg_temp
@@ -10,23 +12,51 @@ $python$;
 
 -- The user mapping that applies to a caller, with its password: it is handed on in the memory of the
 -- session and never a value of SQL. Without a call that waits for it nothing is read.
-CREATE FUNCTION _pgpool_adm_read_mapping() RETURNS void
+CREATE FUNCTION @extschema@._pgpool_adm_read_mapping() RETURNS pg_catalog.void
 LANGUAGE pgpool_adm_python SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $python$
 {{ python read_mapping(plpy, SD, GD) }}
 $python$;
 
--- The rows of an answer. PostgreSQL writes the statement that fails into its log; not when it holds a
--- password, and for that alone this function has its owner's rights.
-CREATE FUNCTION _pgpool_adm_answer(outcome @extschema@._pgpool_adm_outcome, has_password boolean)
-RETURNS jsonb
+-- What the log may have of the statement whose call has just failed; NULL when no password was typed.
+CREATE FUNCTION @extschema@._pgpool_adm_failed_statement() RETURNS pg_catalog.text
+LANGUAGE pgpool_adm_python
+SET search_path = pg_catalog, pg_temp
+AS $python$
+{{ python failed_statement(plpy, SD, GD) }}
+$python$;
+
+REVOKE ALL ON FUNCTION @extschema@._pgpool_adm_failed_statement() FROM PUBLIC;
+
+-- The rows of an answer. PostgreSQL writes the statement that fails into its log; when it holds a
+-- password, we do, without the password, and for that alone this function has its owner's rights.
+-- Whether it does is known from the session's memory, where no statement writes, and what is set is
+-- gone with the error that follows. More around the call than the function for users and this one,
+-- such as a DO block or parameters, would show it once more.
+CREATE FUNCTION @extschema@._pgpool_adm_answer(outcome @extschema@._pgpool_adm_outcome)
+RETURNS pg_catalog.jsonb
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    statement text;
+    stack text;
 BEGIN
-    IF outcome.sqlstate IS NOT NULL AND has_password THEN
-        PERFORM set_config('log_min_error_statement', 'panic', true);
+    IF outcome.sqlstate IS NOT NULL THEN
+        statement := @extschema@._pgpool_adm_failed_statement();
+        IF statement IS NOT NULL THEN
+            GET DIAGNOSTICS stack = PG_CONTEXT;
+            IF pg_catalog.array_length(pg_catalog.string_to_array(stack, pg_catalog.chr(10)), 1)
+                OPERATOR(pg_catalog.>) 2 THEN
+                PERFORM pg_catalog.set_config('log_error_verbosity', 'terse', true);
+            END IF;
+            IF pg_catalog.current_setting('log_min_error_statement')
+                OPERATOR(pg_catalog.<>) ALL (ARRAY['fatal', 'panic']) THEN
+                PERFORM pg_catalog.set_config('log_min_error_statement', 'panic', true);
+                RAISE LOG 'statement of the next error, its password hidden: %', statement;
+            END IF;
+        END IF;
     END IF;
     PERFORM @extschema@._pgpool_adm_finish(outcome);
     RETURN outcome.document::jsonb;
@@ -90,10 +120,3 @@ $$;
 
 {{ row pcp_stop_pgpool(mode text, cluster boolean): stop Pgpool-II, here or in the watchdog cluster
     pgpool_stopped boolean }}
-
-GRANT EXECUTE ON FUNCTION
-    _pgpool_adm_call(text, text[]),
-    _pgpool_adm_read_mapping(),
-    _pgpool_adm_answer(_pgpool_adm_outcome, boolean),
-    _pgpool_adm_finish(_pgpool_adm_outcome)
-TO PUBLIC;

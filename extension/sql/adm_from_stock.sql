@@ -5,46 +5,50 @@
 -- columns, whose places have changed.
 DO $$
 DECLARE
-    node_info_columns CONSTANT text[] := ARRAY[
+    node_info_columns CONSTANT pg_catalog.text[] := ARRAY[
         'host', 'port', 'status', 'pg_status', 'weight', 'role', 'pg_role', 'replication_delay',
         'replication_state', 'replication_sync_state', 'last_status_change'];
-    node_info_types CONSTANT regtype[] := ARRAY[
-        'text', 'integer', 'text', 'text', 'real', 'text', 'text', 'bigint',
-        'text', 'text', 'timestamp'];
-    health_check_columns CONSTANT text[] := ARRAY[
+    node_info_types CONSTANT pg_catalog.regtype[] := ARRAY[
+        'pg_catalog.text', 'pg_catalog.int4', 'pg_catalog.text', 'pg_catalog.text',
+        'pg_catalog.float4', 'pg_catalog.text', 'pg_catalog.text', 'pg_catalog.int8',
+        'pg_catalog.text', 'pg_catalog.text', 'pg_catalog.timestamp'];
+    health_check_columns CONSTANT pg_catalog.text[] := ARRAY[
         'node_id', 'host', 'port', 'status', 'role', 'last_status_change', 'total_count',
         'success_count', 'fail_count', 'skip_count', 'retry_count', 'average_retry_count',
         'max_retry_count', 'max_health_check_duration', 'min_health_check_duration',
         'average_health_check_duration', 'last_health_check', 'last_successful_health_check',
         'last_skip_health_check', 'last_failed_health_check'];
-    health_check_types CONSTANT regtype[] := ARRAY[
-        'integer', 'text', 'integer', 'text', 'text', 'timestamp', 'bigint',
-        'bigint', 'bigint', 'bigint', 'bigint', 'real', 'bigint', 'bigint', 'bigint',
-        'real', 'timestamp', 'timestamp', 'timestamp', 'timestamp'];
-    pool_status_columns CONSTANT text[] := ARRAY['item', 'value', 'description'];
-    pool_status_types CONSTANT regtype[] := ARRAY['text', 'text', 'text'];
-    function record;
-    old_columns text;
-    new_columns text;
-    dependent record;
-    views regclass[];
-    definitions text[];
+    health_check_types CONSTANT pg_catalog.regtype[] := ARRAY[
+        'pg_catalog.int4', 'pg_catalog.text', 'pg_catalog.int4', 'pg_catalog.text',
+        'pg_catalog.text', 'pg_catalog.timestamp', 'pg_catalog.int8', 'pg_catalog.int8',
+        'pg_catalog.int8', 'pg_catalog.int8', 'pg_catalog.int8', 'pg_catalog.float4',
+        'pg_catalog.int8', 'pg_catalog.int8', 'pg_catalog.int8', 'pg_catalog.float4',
+        'pg_catalog.timestamp', 'pg_catalog.timestamp', 'pg_catalog.timestamp',
+        'pg_catalog.timestamp'];
+    pool_status_columns CONSTANT pg_catalog.text[] := ARRAY['item', 'value', 'description'];
+    pool_status_types CONSTANT pg_catalog.regtype[] := ARRAY[
+        'pg_catalog.text', 'pg_catalog.text', 'pg_catalog.text'];
+    function pg_catalog.record;
+    old_columns pg_catalog.text;
+    new_columns pg_catalog.text;
+    dependent pg_catalog.record;
+    views pg_catalog.regclass[];
+    definitions pg_catalog.text[];
 BEGIN
     FOR function IN
-        SELECT p.oid, p.oid::pg_catalog.regprocedure AS name, p.pronargs::int AS arguments,
-               p.proargtypes::oid[] AS argument_types, n.is_set, n.columns AS new_columns,
-               n.types::oid[] AS new_types, p.proargnames[p.pronargs + 1:] AS old_columns
-          FROM pg_catalog.pg_proc AS p
-          JOIN pg_catalog.pg_depend AS d
-            ON d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid
-          JOIN pg_catalog.pg_extension AS e ON d.refobjid = e.oid
+        SELECT p.oid, p.oid::pg_catalog.regprocedure AS name, p.pronargs::integer AS arguments,
+               p.proargtypes::pg_catalog.oid[] AS argument_types, n.is_set,
+               n.columns AS new_columns, n.types::pg_catalog.oid[] AS new_types,
+               p.proargnames[p.pronargs OPERATOR(pg_catalog.+) 1:] AS old_columns
+          FROM {{ include members.sql }}
           JOIN (VALUES ('pcp_node_info', false, node_info_columns, node_info_types),
                        ('pcp_health_check_stats', false, health_check_columns, health_check_types),
                        ('pcp_pool_status', true, pool_status_columns, pool_status_types)
-               ) AS n (name, is_set, columns, types) ON n.name = p.proname
-         WHERE d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
-           AND d.deptype = 'e' AND e.extname = 'pgpool_adm'
-           AND (p.proretset, p.proargnames[p.pronargs + 1:]) IS DISTINCT FROM (n.is_set, n.columns)
+               ) AS n (name, is_set, columns, types) ON n.name OPERATOR(pg_catalog.=) p.proname
+         WHERE p.proretset OPERATOR(pg_catalog.<>) n.is_set
+            OR p.proargnames IS NULL
+            OR p.proargnames[p.pronargs OPERATOR(pg_catalog.+) 1:]
+               OPERATOR(pg_catalog.<>) n.columns
     LOOP
         views := '{}';
         definitions := '{}';
@@ -53,14 +57,28 @@ BEGIN
         SELECT pg_catalog.string_agg(pg_catalog.quote_ident(c), ', ') INTO new_columns
           FROM pg_catalog.unnest(function.new_columns) AS c;
         FOR dependent IN
-            SELECT DISTINCT d.classid, d.objid, d.objsubid, v.oid::pg_catalog.regclass AS view
+            SELECT DISTINCT d.classid, d.objid, d.objsubid, v.oid::pg_catalog.regclass AS view,
+                   (SELECT pg_catalog.format_type(t.oid, NULL)
+                      FROM pg_catalog.pg_depend AS u
+                      JOIN pg_catalog.pg_type AS t ON t.oid OPERATOR(pg_catalog.=) u.refobjid
+                      JOIN pg_catalog.pg_roles AS o ON o.oid OPERATOR(pg_catalog.=) t.typowner
+                     WHERE u.classid OPERATOR(pg_catalog.=) d.classid
+                       AND u.objid OPERATOR(pg_catalog.=) d.objid
+                       AND u.refclassid OPERATOR(pg_catalog.=)
+                           'pg_catalog.pg_type'::pg_catalog.regclass
+                       AND NOT o.rolsuper
+                     LIMIT 1) AS type
               FROM pg_catalog.pg_depend AS d
               LEFT JOIN pg_catalog.pg_rewrite AS r
-                ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND r.oid = d.objid
-               AND r.rulename = '_RETURN'
-              LEFT JOIN pg_catalog.pg_class AS v ON v.oid = r.ev_class AND v.relkind = 'v'
-             WHERE d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass
-               AND d.refobjid = function.oid AND d.deptype = 'n'
+                ON d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+               AND r.oid OPERATOR(pg_catalog.=) d.objid
+               AND r.rulename OPERATOR(pg_catalog.=) '_RETURN'
+              LEFT JOIN pg_catalog.pg_class AS v
+                ON v.oid OPERATOR(pg_catalog.=) r.ev_class
+               AND v.relkind OPERATOR(pg_catalog.=) 'v'
+             WHERE d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass
+               AND d.refobjid OPERATOR(pg_catalog.=) function.oid
+               AND d.deptype OPERATOR(pg_catalog.=) 'n'
         LOOP
             IF dependent.view IS NULL THEN
                 RAISE EXCEPTION 'cannot update function % because other objects depend on it',
@@ -72,21 +90,36 @@ BEGIN
                             dependent.classid, dependent.objid, dependent.objsubid)),
                     HINT = 'Drop it, update, and create it again. Plain views can stay.';
             END IF;
-            views := views || dependent.view;
+            -- Reading a constant of a domain runs the domain's checks, and of an array of it as well;
+            -- below, that would be with the rights of a superuser.
+            IF dependent.type IS NOT NULL THEN
+                RAISE EXCEPTION 'cannot update function % because other objects depend on it',
+                    function.name USING
+                    ERRCODE = 'dependent_objects_still_exist',
+                    DETAIL = pg_catalog.format(
+                        'view %s depends on result columns that change, and on type %s, which does '
+                        'not belong to a superuser.', dependent.view, dependent.type),
+                    HINT = 'Drop it, update, and create it again as its owner.';
+            END IF;
+            views := pg_catalog.array_append(views, dependent.view);
             -- The names that PostgreSQL gives the columns of a function in a query of a view.
-            definitions := definitions || pg_catalog.replace(
+            definitions := pg_catalog.array_append(definitions, pg_catalog.replace(
                 pg_catalog.pg_get_viewdef(dependent.view),
-                '(' || old_columns || ')', '(' || new_columns || ')');
+                pg_catalog.format('(%s)', old_columns), pg_catalog.format('(%s)', new_columns)));
         END LOOP;
 
-        UPDATE pg_catalog.pg_proc AS p
+        UPDATE pg_catalog.pg_proc AS f
            SET proretset = function.is_set,
-               proallargtypes = function.argument_types || function.new_types,
-               proargmodes = pg_catalog.array_fill('i'::"char", ARRAY[function.arguments])
-                   || pg_catalog.array_fill(
-                       'o'::"char", ARRAY[pg_catalog.cardinality(function.new_columns)]),
-               proargnames = p.proargnames[:function.arguments] || function.new_columns
-         WHERE p.oid = function.oid;
+               proallargtypes = pg_catalog.array_cat(function.argument_types, function.new_types),
+               proargmodes = pg_catalog.array_cat(
+                   pg_catalog.array_fill(
+                       'i'::pg_catalog."char", ARRAY[function.arguments]),
+                   pg_catalog.array_fill(
+                       'o'::pg_catalog."char",
+                       ARRAY[pg_catalog.cardinality(function.new_columns)])),
+               proargnames = pg_catalog.array_cat(
+                   f.proargnames[:function.arguments], function.new_columns)
+         WHERE f.oid OPERATOR(pg_catalog.=) function.oid;
 
         FOR i IN 1 .. pg_catalog.cardinality(views) LOOP
             EXECUTE pg_catalog.format(

@@ -1,15 +1,15 @@
 -- What a call came to: PL/Python returns it as a row and PL/pgSQL raises it, so that an expected
 -- failure shows neither a "plpy.Error:" prefix nor a Python traceback.
-CREATE TYPE _{{ extension }}_outcome AS (
+CREATE TYPE @extschema@._{{ extension }}_outcome AS (
     result boolean,
-    sqlstate text,
-    message text,
-    detail text,
-    hint text,
-    document text
+    sqlstate pg_catalog.text,
+    message pg_catalog.text,
+    detail pg_catalog.text,
+    hint pg_catalog.text,
+    document pg_catalog.text
 );
 
-CREATE FUNCTION _{{ extension }}_finish(outcome @extschema@._{{ extension }}_outcome)
+CREATE FUNCTION @extschema@._{{ extension }}_finish(outcome @extschema@._{{ extension }}_outcome)
 RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp

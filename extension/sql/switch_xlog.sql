@@ -5,7 +5,10 @@ DECLARE
     deadline timestamptz;
     lsn pg_lsn;
     segment text;
+    is_archived boolean;
+    suffix text;
     path text;
+    size bigint;
     archiver record;
 BEGIN
     IF pg_is_in_recovery() THEN
@@ -43,10 +46,21 @@ BEGIN
 
     deadline := clock_timestamp() + patience;
     LOOP
-        path := @extschema@._pgpool_recovery_archived(archive_dir, segment);
-        IF path IS NOT NULL THEN
-            RETURN path;
-        END IF;
+        is_archived := current_setting('archive_mode') <> 'off'
+            AND pg_stat_file('pg_wal/archive_status/' || segment || '.ready', true) IS NULL;
+        FOREACH suffix IN ARRAY ARRAY['', '.gz', '.zst', '.lz4', '.bz2', '.xz']
+        LOOP
+            -- Compressed or not, it is there as a whole when the server says so or by its size.
+            path := archive_dir || '/' || segment || suffix;
+            size := (pg_stat_file(path, true)).size;
+            IF size > 0 AND (
+                is_archived
+                OR suffix = '' AND size = pg_size_bytes(current_setting('wal_segment_size'))
+                OR suffix <> '' AND current_setting('archive_mode') = 'off'
+            ) THEN
+                RETURN path;
+            END IF;
+        END LOOP;
         EXIT WHEN clock_timestamp() >= deadline;
         PERFORM pg_sleep(0.1);
     END LOOP;

@@ -31,6 +31,7 @@ from pgpool_recovery.run.parties import agent_of, own_conninfo, own_server
 from pgpool_recovery.ssh.locality import is_this_host
 
 MAX_USERS = 5
+ANSWER_S = 60.0
 GREETING_MARGIN_S = 10.0
 """What an agent may take to start, once ssh is connected."""
 
@@ -57,6 +58,7 @@ def check(question: Question, settings: Settings, own_port: int) -> tuple[Findin
         role=role,
         policy=settings.policy,
         version=__version__,
+        checks_host_keys=settings.ssh.check_host_keys,
     )
     return judge(report)
 
@@ -229,7 +231,8 @@ def observe_extensions(pool: Pool, settings: Settings) -> Iterator[ExtensionFact
     role = pool.settings.get("recovery_user")
     for database in dict.fromkeys([*pool.databases, "template1", pool.recovery_database]):
         try:
-            with connect({**own_conninfo(settings), "dbname": database}) as connection:
+            where = {**own_conninfo(settings), "dbname": database}
+            with connect(where, answer_s=ANSWER_S) as connection:
                 rows = connection.rows(
                     "callable_extension", role=role, arguments=pool.argument_count
                 )

@@ -16,9 +16,10 @@ from pgpool_recovery.agent.protocol import (
     Started,
 )
 from pgpool_recovery.config.settings import Settings
-from pgpool_recovery.domain.error import Incomplete, NotStreaming, Refused, Undone
-from pgpool_recovery.domain.event import Event, Finished, PlanMade, Said
-from pgpool_recovery.domain.node import OWN_SLOT, RecoveryRequest, Target
+from pgpool_recovery.domain.error import Incomplete, NotStreaming, Refused, Undone, Unreachable
+from pgpool_recovery.domain.event import Event, Finished, PlanMade, Said, megabytes
+from pgpool_recovery.domain.node import RecoveryRequest, Target
+from pgpool_recovery.domain.slot import IN_USE, SlotState, is_of_a_recovery, names_of
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.observe.link import measure_link
 from pgpool_recovery.observe.primary import observe_primary
@@ -30,6 +31,7 @@ from pgpool_recovery.plan.rejection import Rejection, as_error
 from pgpool_recovery.plan.running import Running
 from pgpool_recovery.plan.step import RepointRunning
 from pgpool_recovery.postgres.connection import Connection, whole_seconds
+from pgpool_recovery.postgres.slots import drop_slot, slot_of_primary
 from pgpool_recovery.run.parties import agent_of, leaving, naming, own_conninfo, own_server
 from pgpool_recovery.run.run_plan import Deadlines, Run
 from pgpool_recovery.run.target_server import TargetServer
@@ -199,7 +201,7 @@ def start_and_follow(
             if started.is_standby and started.slot_name is not None:
                 see_streaming(connection, agent, target, started, settings)
     with leaving(TargetState.STARTED):
-        drop_former_slot(connection, started.former_slot_name, emit)
+        drop_former_slot(connection, target, started.former_slot_name, emit)
         if agent.ask(DiscardOld(target.data_directory), bool, timeout_s=settings.timeout.step_s):
             emit(Said("agent", "the new server runs, so the old data was removed"))
     return started
@@ -240,14 +242,31 @@ def see_streaming(
     wait_until_streaming(connection, expected, read_log)
 
 
-def drop_former_slot(connection: Connection, name: str | None, emit: Emit) -> None:
+def drop_former_slot(connection: Connection, target: Target, name: str | None, emit: Emit) -> None:
     """Drop the slot by which the node streamed before: nobody else does, and it would keep WAL.
 
-    A slot that we made for another node is that node's, whatever a cloned configuration says.
+    The node says which one that is, so it is dropped only when the primary knows it to be the
+    node's (domain/slot.py); of any other a person is told. A slot that we made for another node is
+    that node's, whatever a cloned configuration says.
     """
-    if name is None or OWN_SLOT.fullmatch(name):
+    slot = None if name is None else slot_of_primary(connection, name)
+    if slot is None or slot.name == target.slot_name or is_of_a_recovery(slot.name):
         return
-    for slot in connection.rows("slot", name=name):
-        if slot["is_physical"] and not slot["is_active"]:
-            connection.rows("drop_slot", name=name)
-            emit(Said("primary", f"dropped replication slot {name}, which the node used before"))
+    try:
+        why = drop_slot(connection, slot, names_of(target))
+    except Unreachable as error:
+        why = f"it could not be dropped: {error.detail}"
+    if why is None:
+        emit(Said("primary", f"dropped replication slot {slot.name}, which the node used before"))
+    elif why != IN_USE:
+        emit(Said("primary", slot_stays(connection, target, slot, why)))
+
+
+def slot_stays(connection: Connection, target: Target, slot: SlotState, why: str) -> str:
+    """Say what a slot keeps that a node claims to have used, and how a person drops it."""
+    kept = sum(row["behind_bytes"] or 0 for row in connection.rows("slot", name=slot.name))
+    return (
+        f"replication slot {slot.name} stays, because {why}: {target.name} says that it used it "
+        f"before; it keeps {megabytes(kept)} of WAL. If nobody needs it: "
+        f"SELECT pg_drop_replication_slot('{slot.name}')"
+    )

@@ -8,14 +8,17 @@ import time
 
 from pgpool_recovery.agent.protocol import MakeIndependent
 from pgpool_recovery.config.settings import Settings
-from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.error import Refused, Unreachable
 from pgpool_recovery.domain.event import Finished, Said
 from pgpool_recovery.domain.node import Target
+from pgpool_recovery.domain.slot import IN_USE, names_of
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.postgres.connection import Connection, connect
+from pgpool_recovery.postgres.slots import drop_slot_once_free
 from pgpool_recovery.recovery import Emit, start_and_follow
 from pgpool_recovery.run.parties import agent_of, leaving, naming, own_conninfo, own_server
-from pgpool_recovery.run.primary_steps import drop_slot
+
+ANSWER_S = 60.0
 
 
 def finish(target: Target, settings: Settings, emit: Emit) -> None:
@@ -45,10 +48,19 @@ def finish(target: Target, settings: Settings, emit: Emit) -> None:
             sequences = read_sequences(connection, settings)
             request = MakeIndependent(target.data_directory, sequences, settings.timeout.promote_s)
             changed = agent.ask(request, int, timeout_s=settings.timeout.step_s)
-            drop_slot(connection, started.slot_name)
+            let_go_of_slot(connection, target, started.slot_name, emit)
     if changed:
         emit(Said("agent", f"{changed} sequences were put back to the primary's values"))
     emit(Finished("it has all that was written, and goes on by itself", time.monotonic() - began))
+
+
+def let_go_of_slot(connection: Connection, target: Target, name: str, emit: Emit) -> None:
+    """Drop the slot by which the node streamed until now; another that it names only told of."""
+    why = drop_slot_once_free(connection, name, names_of(target))
+    if why == IN_USE:
+        raise Unreachable(f"replication slot {name} could not be dropped", detail=f"{why}.")
+    if why is not None:
+        emit(Said("primary", f"replication slot {name} stays, because {why}"))
 
 
 def read_sequences(connection: Connection, settings: Settings) -> dict[str, dict[int, int]]:
@@ -57,6 +69,6 @@ def read_sequences(connection: Connection, settings: Settings) -> dict[str, dict
     for database in connection.rows("databases"):
         name = database["name"]
         where = {**own_conninfo(settings), "dbname": name}
-        with connect(where, timeout_s=settings.timeout.connect_s) as inside:
+        with connect(where, timeout_s=settings.timeout.connect_s, answer_s=ANSWER_S) as inside:
             found[name] = {row["oid"]: row["value"] for row in inside.rows("sequences")}
     return {name: values for name, values in found.items() if values}

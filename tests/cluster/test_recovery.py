@@ -48,6 +48,23 @@ def test_standby_that_was_stopped(cluster: Cluster) -> None:
     assert "node_1" not in cluster.slots(0), "the slot it used before still keeps WAL"
 
 
+def test_promise_13_slot_of_somebody_else_stays(cluster: Cluster) -> None:
+    """The node says that it was its own, as a clone of another one's configuration would."""
+    node, primary = cluster.node(1), cluster.node(0)
+    primary.execute("SELECT pg_create_physical_replication_slot('barman', true)")
+    try:
+        node.execute("ALTER SYSTEM SET primary_slot_name = 'barman'")
+        node.stop()
+        primary.drop_slot(node.slot)
+        cluster.recover(1)
+        assert cluster.slots(0)["barman"] is False
+        told = "replication slot barman stays, because its name does not show that it was made for"
+        assert told in primary.log_text()
+    finally:
+        primary.drop_slot("barman")
+    assert_recovered(cluster, 1)
+
+
 def test_new_empty_node(cluster: Cluster) -> None:
     with cluster.load(name="emptied", through_pgpool=False) as load:
         cluster.node(1).lose()

@@ -128,6 +128,21 @@ def test_unknown_host_key(down: Cluster) -> None:
     recovers(down)
 
 
+def test_promise_7_unknown_host_key_whatever_ssh_config_says(down: Cluster) -> None:
+    """As the stock scripts have it, whoever answers at the node's address would get the data."""
+    host, file = down.host(0), PurePath("/var/lib/postgresql/.ssh/config")
+    host.write_file(file, "StrictHostKeyChecking no\nUserKnownHostsFile /dev/null\n", mode=0o600)
+    try:
+        with nothing_changes(down):
+            log = fails(down)
+        assert "could not log in to node 1 by ssh" in log
+        assert "Host key verification failed" in log
+        with settings(down, "[ssh]\ncheck_host_keys = false\n"):
+            recovers(down)
+    finally:
+        host.path(file).unlink()
+
+
 def test_agent_is_missing(down: Cluster) -> None:
     command = down.host(1).path("/usr/local/bin/pgpool-recovery")
     away = command.with_suffix(".away")

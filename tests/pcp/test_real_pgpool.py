@@ -10,7 +10,7 @@ import pytest
 
 from pgpool_recovery.domain.error import Busy, Incomplete, Refused, Unreachable
 from pgpool_recovery.domain.node import NodeId
-from pgpool_recovery.pcp.client import commands, request
+from pgpool_recovery.pcp.client import commands, peer, request
 from pgpool_recovery.pcp.client.address import PcpAddress
 from pgpool_recovery.pcp.client.commands import PcpServer
 from pgpool_recovery.pcp.client.digest import PasswordDigest
@@ -62,7 +62,10 @@ def site(
             limits=Limits(answer_s=15),
         )
         major, minor = PGPOOL_RELEASES[request.param].split(".")
-        yield Site(cluster, (int(major), int(minor)), server)
+        with pytest.MonkeyPatch.context() as patch:
+            # The test stands outside, where the postgres of another system is somebody else.
+            patch.setattr(peer, "id_of_user", lambda _name: sockets.stat().st_uid)
+            yield Site(cluster, (int(major), int(minor)), server)
 
 
 def test_nodes(site: Site) -> None:

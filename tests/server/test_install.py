@@ -1,5 +1,6 @@
 """pgpool-recovery install: what a user does first, and how it is undone."""
 
+import shutil
 from pathlib import Path
 
 import psycopg
@@ -123,6 +124,58 @@ def test_server_files_are_installed_by_root(
         install(machine, product, "--pg-config", fresh.program("pg_config"), user="postgres")
     with pytest.raises(CommandError, match="could not run /nowhere/pg_config"):
         install(machine, product, "--pg-config", "/nowhere/pg_config")
+
+
+PGPOOL_CONF = "backend_clustering_mode = 'streaming_replication'\nrecovery_password = 'S3cret'\n"
+
+
+def test_pgpool_conf_in_a_directory_of_postgres_is_written_by_postgres_and_not_by_root(
+    machine: LocalHost, product: Product
+) -> None:
+    """Root could be led by a link to any file, and give it to postgres."""
+    directory = machine.directory / "pgpool"
+    machine.make_directory(directory)
+    conf, victim = directory / "pgpool.conf", machine.directory / "victim"
+    machine.write_file(victim, "victim", mode=0o600)
+    shutil.chown(victim, "root", "root")
+    machine.write_file(conf, PGPOOL_CONF, mode=0o640)
+    shutil.chown(conf, "root", "postgres")  # As an installation by root leaves it.
+    (directory / ".pgpool.conf.new").symlink_to(victim)
+    words = ["--pgpool-conf", str(conf), "--yes"]
+    with pytest.raises(CommandError) as caught:
+        install(machine, product, *words)
+    said = caught.value.completed.output
+    assert f"ERROR:  root does not write {conf}: others could lead it elsewhere" in said
+    assert "sudo -u postgres" in said
+    assert conf.read_text() == PGPOOL_CONF
+    assert (victim.read_text(), victim.owner()) == ("victim", "root")
+
+    (directory / ".pgpool.conf.new").unlink()
+    install(machine, product, *words, user="postgres")
+    assert "failover_command" in conf.read_text()
+    assert (conf.owner(), conf.group(), conf.stat().st_mode & 0o777) == (
+        "postgres",
+        "postgres",
+        0o640,
+    )
+    assert [entry.name for entry in directory.iterdir()] == ["pgpool.conf"]
+    with pytest.raises(CommandError, match="root does not write"):
+        install(machine, product, *words[:2], verb="uninstall")
+    install(machine, product, *words[:2], user="postgres", verb="uninstall")
+    assert conf.read_text() == PGPOOL_CONF
+
+
+def test_data_directory_is_not_roots_by_what_its_files_lead_to(
+    machine: LocalHost, product: Product
+) -> None:
+    directory, victim = machine.directory / "not-data", machine.directory / "script-victim"
+    machine.make_directory(directory)
+    machine.write_file(victim, "victim", mode=0o600)
+    (directory / "PG_VERSION").symlink_to("/etc/debian_version")
+    (directory / ".recovery_1st_stage.new").symlink_to(victim)
+    with pytest.raises(CommandError, match="belongs to postgres"):
+        install(machine, product, "--data-directory", directory)
+    assert victim.read_text() == "victim"
 
 
 def test_new_databases_have_what_template1_has(server: Server) -> None:

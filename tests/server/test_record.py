@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psycopg
 import pytest
 
-from pgpool_recovery.config.settings import Settings
+from pgpool_recovery.config.settings import PrimarySettings, Settings
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.event import Event, Finished, Said
 from pgpool_recovery.domain.node import NodeId, Target
@@ -80,7 +81,7 @@ def test_connection_that_is_lost_is_told_once_and_leaves_a_run_that_was_interrup
         recorded.emit(STORY[0])
         server.execute(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
-            "WHERE application_name = 'pgpool-recovery'"
+            "WHERE application_name LIKE 'pgpool-recovery run %'"
         )
         for event in STORY[1:]:
             recorded.emit(event)
@@ -92,6 +93,80 @@ def test_connection_that_is_lost_is_told_once_and_leaves_a_run_that_was_interrup
         ("failed", "the runner ended without a word"),
         ("copied", ""),
     ]
+
+
+NAMED = "pgpool-recovery run {}"
+FIRST_KEY = 1885827186
+"""Of the advisory lock by which an earlier build saw that a runner lives."""
+
+
+@pytest.fixture
+def mallory(server: Server) -> Iterator[str]:
+    """A role that may do nothing but connect."""
+    server.execute("CREATE ROLE mallory LOGIN")
+    yield "mallory"
+    server.execute("DROP ROLE mallory")
+
+
+def interrupted_run(server: Server) -> int:
+    ((run_id,),) = server.sql(
+        "INSERT INTO pgpool_recovery_run (node_id, host, data_directory, state) "
+        "VALUES (1, 'server1', '/data', 'running') RETURNING id"
+    )
+    return int(run_id)
+
+
+@contextmanager
+def session_called(server: Server, role: str, run_id: int) -> Iterator[None]:
+    """A session with all that ever marked the runner of a run."""
+    where = server.conninfo_from_here(role, dbname="postgres")
+    name = NAMED.format(run_id)
+    with psycopg.connect(where, autocommit=True, application_name=name) as session:
+        session.execute("SELECT pg_advisory_lock(%s, %s)", (FIRST_KEY, run_id))
+        yield
+
+
+def test_plain_role_does_not_make_an_interrupted_run_look_alive(
+    server: Server, mallory: str
+) -> None:
+    run_id = interrupted_run(server)
+    with session_called(server, mallory, run_id):
+        assert server.sql("SELECT state FROM pgpool_recovery_progress") == [("interrupted",)]
+        assert carry_out() == []
+    assert runs(server, "state, message") == [
+        ("failed", "the runner ended without a word"),
+        ("copied", ""),
+    ]
+
+
+def test_plain_role_does_not_keep_a_runner_from_being_seen(server: Server, mallory: str) -> None:
+    """It takes beforehand what the next run could be known by; the next recovery ends nobody."""
+    next_id = interrupted_run(server) + 1
+    with (
+        session_called(server, mallory, next_id),
+        on_record(STAGE, Settings(), lambda _name: lambda _event: None) as recorded,
+    ):
+        recorded.emit(STORY[0])
+        assert server.sql("SELECT state FROM pgpool_recovery_progress") == [("running",)]
+        assert carry_out() == []
+        assert runs(server, "id, state")[1] == (str(next_id), "running")
+
+
+def test_run_of_a_role_that_may_write_the_record_is_alive(server: Server, mallory: str) -> None:
+    """Who may write it may say so; also a runner that is no superuser."""
+    server.execute(
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON pgpool_recovery_run TO mallory;"
+        "GRANT SELECT, INSERT ON pgpool_recovery_event TO mallory;"
+        "GRANT EXECUTE ON FUNCTION _pgpool_recovery_is_alive(bigint) TO mallory"
+    )
+    settings = Settings(primary=PrimarySettings(user=mallory))
+    try:
+        with on_record(STAGE, settings, lambda _name: lambda _event: None) as recorded:
+            recorded.emit(STORY[0])
+            assert server.sql("SELECT state FROM pgpool_recovery_progress") == [("running",)]
+        assert runs(server, "state") == [("copied",)]
+    finally:
+        server.execute("DROP OWNED BY mallory")
 
 
 def test_two_runners_of_a_target_do_not_end_each_other(server: Server) -> None:

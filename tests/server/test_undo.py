@@ -26,7 +26,7 @@ from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.plan.step import CreateSlot
 from pgpool_recovery.postgres import connection as connections
-from pgpool_recovery.run import run_plan
+from pgpool_recovery.run import primary_steps, run_plan
 from pgpool_recovery.run.parties import own_server
 from pgpool_recovery.run.run_plan import Deadlines, Run
 from tests.harness.postgresql import Server
@@ -184,7 +184,7 @@ def test_promise_1_nothing_is_left_whatever_is_raised_here(
 def test_promise_1_slot_whose_creation_was_not_heard_of_is_dropped(
     primary: Server, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    create_slot = run_plan.create_slot
+    create_slot = primary_steps.create_slot
 
     def create_and_fail(connection: connections.Connection, step: CreateSlot) -> None:
         create_slot(connection, step)

@@ -1,5 +1,7 @@
 """ALTER EXTENSION UPDATE takes a database from any stock version to ours, in place."""
 
+from dataclasses import dataclass
+
 import psycopg
 import pytest
 
@@ -51,26 +53,62 @@ ORIGINS = {
     "updated_to_1_4": """CREATE EXTENSION pgpool_recovery VERSION '1.1';
         ALTER EXTENSION pgpool_recovery UPDATE TO '1.4'""",
     "in_a_schema": """CREATE SCHEMA "Other";
+        GRANT USAGE ON SCHEMA "Other" TO operator, somebody, member;
         CREATE EXTENSION pgpool_recovery VERSION '1.4' SCHEMA "Other";
         ALTER DATABASE in_a_schema SET search_path = "Other", public""",
 }
+OTHER_ORIGINS = {
+    "keeping": "CREATE EXTENSION pgpool_recovery VERSION '1.4'",
+    "changed": "CREATE EXTENSION pgpool_recovery VERSION '1.4'",
+}
+
+
+DEAD = "pgpool_recovery(text,text,text)"
+GRANTS = f"""
+    GRANT EXECUTE ON FUNCTION {DEAD} TO chief, group_of_chiefs, member, "Former Operator";
+    GRANT EXECUTE ON FUNCTION {DEAD}, pgpool_pgctl(text, text), pgpool_switch_xlog(text)
+        TO operator WITH GRANT OPTION;
+    SET ROLE operator;
+    GRANT EXECUTE ON FUNCTION pgpool_pgctl(text, text) TO chief;
+    RESET ROLE;
+    CREATE VIEW dependent AS SELECT pgpool_recovery('noop', 'host', '/data');
+    ALTER DEFAULT PRIVILEGES GRANT ALL ON FUNCTIONS TO somebody;
+    ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO somebody;
+    ALTER DEFAULT PRIVILEGES GRANT ALL ON SEQUENCES TO somebody;
+"""
+
+
+@dataclass(frozen=True)
+class Told:
+    """A warning, in words: psycopg's Diagnostic is empty when the notice handler has ended."""
+
+    message: str | None
+    detail: str | None
+    hint: str | None
+
+
+@dataclass(frozen=True)
+class Updated:
+    """A server whose databases had the stock extension, were given to users, and are updated."""
+
+    server: Server
+    warnings: dict[str, list[Told]]
 
 
 @pytest.fixture(scope="module")
-def updated(stock_server: Server, product: Product) -> Server:
-    """A server whose databases had the stock extension, were given to users, and are updated."""
+def all_updated(stock_server: Server, product: Product) -> Updated:
     server = stock_server
-    server.execute("CREATE ROLE operator LOGIN; CREATE ROLE somebody LOGIN;")
+    server.execute(
+        """CREATE ROLE operator LOGIN; CREATE ROLE somebody LOGIN; CREATE ROLE "Former Operator";
+        CREATE ROLE chief SUPERUSER; CREATE ROLE group_of_chiefs SUPERUSER;
+        CREATE ROLE member LOGIN IN ROLE group_of_chiefs;"""
+    )
     oldest = server.installation.extension_directory / "pgpool_recovery--1.0.sql"
     server.machine.path(oldest).write_text(VERSION_1_0)
-    for database, origin in ORIGINS.items():
+    for database, origin in (ORIGINS | OTHER_ORIGINS).items():
         server.execute(f"CREATE DATABASE {database}")
         server.execute(origin, database=database)
-        server.execute(
-            "GRANT EXECUTE ON FUNCTION pgpool_recovery(text, text, text) TO operator;"
-            "CREATE VIEW dependent AS SELECT pgpool_recovery('noop', 'host', '/data');",
-            database=database,
-        )
+        server.execute(GRANTS, database=database)
         assert stock_works(server, database)
     # Whoever created one of them has lost the right to have others do what a superuser may.
     server.execute("CREATE ROLE former SUPERUSER")
@@ -80,9 +118,28 @@ def updated(stock_server: Server, product: Product) -> Server:
         database="fresh_1_3",
     )
     install_extension(server.machine, server.installation, product)
-    for database in ORIGINS:
-        server.execute("ALTER EXTENSION pgpool_recovery UPDATE", database=database)
-    return server
+    return Updated(server, {database: update(server, database) for database in ORIGINS})
+
+
+@pytest.fixture(scope="module")
+def updated(all_updated: Updated) -> Server:
+    return all_updated.server
+
+
+def update(server: Server, database: str, before: str = "SELECT") -> list[Told]:
+    """Update the extension of a database; return the warnings."""
+    warnings: list[Told] = []
+
+    def tell(notice: psycopg.errors.Diagnostic) -> None:
+        warnings.append(Told(notice.message_primary, notice.message_detail, notice.message_hint))
+
+    with psycopg.connect(
+        server.conninfo_from_here("postgres", dbname=database), autocommit=True
+    ) as connection:
+        connection.add_notice_handler(tell)
+        connection.execute(before)
+        connection.execute("ALTER EXTENSION pgpool_recovery UPDATE")
+    return warnings
 
 
 def stock_works(server: Server, database: str) -> bool:
@@ -102,7 +159,7 @@ def test_contents_are_those_of_a_fresh_2_0(updated: Server, database: str) -> No
         database=database,
     )
     assert {row[0].rpartition(".")[2] for row in functions} == {*OVERLOADS, *OTHERS}
-    assert {row[1:] for row in functions} == {("plpgsql", "t", "t")}
+    assert {row[1:] for row in functions} == {("sql", "t", "t"), ("plpgsql", "t", "t")}
     extension = updated.sql(
         "SELECT extversion, extrelocatable FROM pg_extension WHERE extname = 'pgpool_recovery'",
         database=database,
@@ -145,27 +202,113 @@ def test_calls_work_with_unknown_literals(updated: Server, database: str) -> Non
         assert updated.sql(query, database=database) == [("t",)]
 
 
+def grantees(server: Server, database: str, function: str) -> set[tuple[str, ...]]:
+    """Return to whom EXECUTE on a function is granted, by whom, beside its owner."""
+    query = f"""
+        SELECT a.grantee::regrole, a.grantor::regrole, a.is_grantable
+          FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+         WHERE p.oid = '{function}'::regprocedure AND a.grantee <> p.proowner"""
+    return set(server.sql(query, database=database))
+
+
 @pytest.mark.parametrize("database", ORIGINS)
-def test_grants_and_dependents_are_kept_and_the_public_one_is_gone(
+def test_grants_that_had_no_effect_are_taken_away_and_told(
+    all_updated: Updated, database: str
+) -> None:
+    """The stock functions refuse whoever is no superuser, so these roles could do nothing."""
+    server = all_updated.server
+    schema = '"Other"' if database == "in_a_schema" else "public"
+    dead = {
+        (role, function)
+        for function, roles in {
+            DEAD: ("Former Operator", "group_of_chiefs", "member", "operator"),
+            "pgpool_pgctl(text,text)": ("operator",),
+        }.items()
+        for role in roles
+    }
+    told = all_updated.warnings[database]
+    assert {one.message for one in told} == {
+        f'EXECUTE on function {schema}.{function} is taken away from role "{role}"'
+        for role, function in dead
+    }
+    assert "no superuser, so this grant has had no effect" in (told[0].detail or "")
+    assert "pgpool.keep_grants" in (told[0].hint or "")
+    assert [one.detail for one in told[1:]] == [None] * (len(dead) - 1)
+    assert grantees(server, database, DEAD) == {("chief", "postgres", "f")}
+    assert grantees(server, database, "pgpool_pgctl(text,text)") == {("chief", "postgres", "f")}
+
+
+@pytest.mark.parametrize("database", ORIGINS)
+def test_grants_that_had_an_effect_and_dependents_are_kept_and_the_public_one_is_gone(
     updated: Server, database: str
 ) -> None:
-    with psycopg.connect(
-        updated.conninfo_from_here("operator", dbname=database), autocommit=True
-    ) as operator:
-        if database == "in_a_schema":
-            updated.execute(
-                'GRANT USAGE ON SCHEMA "Other" TO operator, somebody', database=database
-            )
-        row = operator.execute("SELECT pgpool_recovery('noop', 'host', '/data')").fetchone()
-        assert row == (True,)
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            operator.execute("SELECT pgpool_recovery('noop', 'host', '/data', '5432')")
+    assert grantees(updated, database, "pgpool_switch_xlog(text)") == {
+        ("operator", "postgres", "t")
+    }
     assert updated.sql("SELECT * FROM dependent", database=database) == [("t",)]
-    with (
-        psycopg.connect(updated.conninfo_from_here("somebody", dbname=database)) as somebody,
-        pytest.raises(psycopg.errors.InsufficientPrivilege),
-    ):
-        somebody.execute("SELECT pgpool_recovery('noop', 'host', '/data')")
+    for user in ("operator", "somebody", "member"):
+        with (
+            psycopg.connect(updated.conninfo_from_here(user, dbname=database)) as connection,
+            pytest.raises(psycopg.errors.InsufficientPrivilege),
+        ):
+            connection.execute("SELECT pgpool_recovery('noop', 'host', '/data')")
+
+
+def test_roles_can_be_dropped_whose_grants_were_taken_away(updated: Server) -> None:
+    """Nothing is left in pg_shdepend of what REVOKE would have taken away there."""
+    query = """
+        SELECT d.datname FROM pg_shdepend s JOIN pg_database d ON d.oid = s.dbid
+         WHERE s.refobjid = '"Former Operator"'::regrole ORDER BY 1"""
+    assert updated.sql(query) == [("changed",), ("keeping",)]
+
+
+def test_grants_are_kept_when_that_was_said_before(updated: Server) -> None:
+    server = updated
+    server.execute("ALTER DATABASE keeping SET pgpool.keep_grants = on")
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState) as caught:
+        update(server, "keeping")
+    assert caught.value.diag.message_primary == (
+        "pgpool.keep_grants is set for a database or a role"
+    )
+    server.execute("ALTER DATABASE keeping RESET pgpool.keep_grants")
+    assert update(server, "keeping", "SET pgpool.keep_grants = on") == []
+    assert grantees(server, "keeping", DEAD) == {
+        (role, "postgres", "f") for role in ("chief", "group_of_chiefs", "member")
+    } | {('"Former Operator"', "postgres", "f"), ("operator", "postgres", "t")}
+    assert grantees(server, "keeping", "pgpool_pgctl(text,text)") == {
+        ("operator", "postgres", "t"),
+        ("chief", "operator", "f"),
+    }
+    with psycopg.connect(server.conninfo_from_here("operator", dbname="keeping")) as operator:
+        row = operator.execute("SELECT pgpool_recovery('noop', 'host', '/data')").fetchone()
+    assert row == (True,)
+
+
+def test_a_function_that_somebody_has_added_does_not_become_a_superusers(updated: Server) -> None:
+    server = updated
+    server.execute(
+        """CREATE FUNCTION added() RETURNS text LANGUAGE sql SECURITY DEFINER
+            RETURN current_user::text;
+        ALTER FUNCTION added() OWNER TO somebody;
+        ALTER EXTENSION pgpool_recovery ADD FUNCTION added();""",
+        database="changed",
+    )
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState) as caught:
+        update(server, "changed")
+    assert caught.value.diag.message_detail == "It is function public.added()."
+    assert server.sql("SELECT added()", database="changed") == [("somebody",)]
+
+
+@pytest.mark.parametrize("database", ORIGINS)
+def test_default_privileges_reach_nothing_of_ours(updated: Server, database: str) -> None:
+    query = """
+        SELECT oid::regprocedure FROM pg_proc
+         WHERE proname ~ '^_?pgpool_' AND has_function_privilege('somebody', oid, 'EXECUTE')"""
+    assert updated.sql(query, database=database) == []
+    query = """
+        SELECT c.oid::regclass FROM pg_class c, aclexplode(c.relacl) a
+         WHERE c.relname LIKE 'pgpool%' AND a.grantee NOT IN (c.relowner, 'pg_monitor'::regrole)"""
+    assert updated.sql(query, database=database) == []
 
 
 @pytest.mark.parametrize("database", ORIGINS)

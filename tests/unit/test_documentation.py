@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, fields
 from enum import StrEnum
@@ -150,3 +151,48 @@ def anchors(page: Path) -> set[str]:
     text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+COMMAND_FILES = [*PAGES, REPOSITORY / "Makefile", *(REPOSITORY / "ci").glob("*-*")]
+PIP = re.compile(r"\bpip3? (install|wheel|download)\b.*")
+
+
+def pip_commands(text: str) -> list[str]:
+    """Return the pip commands of a page or a Makefile; a backslash goes on in the next line."""
+    return [match[0] for match in PIP.finditer(text.replace("\\\n", " "))]
+
+
+def is_pinned(command: str) -> bool:
+    """Say whether nothing can get in by a pip command but what has a hash, or is here already."""
+    words = set(command.split())
+    return "--require-hashes" in words or words >= {"--no-deps", "--no-build-isolation"}
+
+
+@pytest.mark.parametrize("file", COMMAND_FILES, ids=lambda file: str(file.relative_to(REPOSITORY)))
+def test_whatever_pip_installs_has_a_hash(file: Path) -> None:
+    """Also what builds: an isolated build takes its backend from the index, as it is that day."""
+    assert [line for line in pip_commands(file.read_text()) if not is_pinned(line)] == []
+
+
+def test_pip_commands_are_found_and_told_apart() -> None:
+    for file, number in ((REPOSITORY / "README.md", 1), (REPOSITORY / "Makefile", 4)):
+        assert len(pip_commands(file.read_text())) == number
+    assert not is_pinned("pip install --no-deps .")
+    assert not is_pinned("pip install --no-index --find-links wheels pgpool-recovery")
+    assert is_pinned(pip_commands("pip install \\\n  --require-hashes -r x")[0])
+
+
+@pytest.mark.parametrize("name", ["runtime", "build", "development"])
+def test_lock_file_has_a_hash_for_each_package(name: str) -> None:
+    text = (REPOSITORY / "requirements" / f"{name}.txt").read_text().replace("\\\n", " ")
+    packages = [line for line in text.splitlines() if line and not line.lstrip().startswith("#")]
+    assert packages
+    assert all("==" in line and "--hash=sha256:" in line for line in packages)
+
+
+def test_build_backend_is_locked() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+    [needed] = project["build-system"]["requires"]
+    assert project["dependency-groups"]["build"] == [needed]
+    locked = (REPOSITORY / "requirements" / "build.txt").read_text()
+    assert locked.startswith(f"{needed.partition('>')[0]}==")

@@ -16,11 +16,11 @@ VALUES (1, 'server1', '/data', 'recovered', '2026-11-24 12:00:07Z', '2026-11-24 
 INSERT INTO pgpool_recovery_run (host, data_directory, state) VALUES ('server1', '/data', 'lost');
 \set VERBOSITY default
 
--- Without its lock a runner is gone.
+-- Without its session, which carries the run's name, a runner is gone.
 SELECT id, node_id, state, percent, seconds_left FROM pgpool_recovery_progress ORDER BY id;
-SELECT pg_advisory_lock(1885827186, 1);
+SET application_name = 'pgpool-recovery run 1';
 SELECT id, state FROM pgpool_recovery_progress ORDER BY id;
-SELECT pg_advisory_unlock(1885827186, 1);
+RESET application_name;
 SELECT id, node_id, state, duration, exit_status FROM pgpool_recovery_history;
 
 -- The events of a run go with it.

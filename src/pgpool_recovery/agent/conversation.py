@@ -5,14 +5,15 @@ import select
 import selectors
 import signal
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import IO, TypeVar
+from typing import TypeVar
 
 from pgpool_recovery import __version__
+from pgpool_recovery.agent.allowance import Allowance
+from pgpool_recovery.agent.error_tail import ErrorTail
 from pgpool_recovery.agent.protocol import (
     HEARTBEAT_S,
     PROTOCOL,
@@ -35,19 +36,30 @@ from pgpool_recovery.agent.wire import (
 )
 from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
 from pgpool_recovery.domain.event import Event
+from pgpool_recovery.domain.text import one_line
 
 T = TypeVar("T")
 READ_BYTES = 65536
 MAX_LINE_BYTES = 16 * 1024 * 1024
+MAX_VERSION_CHARACTERS = 100
 FAREWELL_S = 2.5
 UNDO_S = 600.0
 WRITE_TICK_MS = 200
-KEPT_ERROR_BYTES = 4096
 COMMAND_NOT_FOUND = 127  # The login shell's status.
 SSH_FAILED = 255
 SSH_HINT = (
-    "Try it by hand as the user that runs PostgreSQL here: ssh -o BatchMode=yes <host> true. "
-    "It takes a key without a passphrase and a known host key."
+    "Try it by hand as the user that runs PostgreSQL here: ssh -o BatchMode=yes "
+    "-o StrictHostKeyChecking=yes <host> true. It takes a key without a passphrase and a known "
+    "host key."
+)
+
+
+KEY_REFUSED = ("Host key verification failed", "REMOTE HOST IDENTIFICATION HAS CHANGED")
+KEY_HINT = (
+    "Add the host's key to ~/.ssh/known_hosts of the user that runs PostgreSQL here: ssh-keyscan "
+    "<host> fetches it, and ssh-keygen -lf on the file below /etc/ssh of that host shows what it "
+    "must be. Keys are checked whatever ssh_config says, unless check_host_keys in the settings is "
+    "false."
 )
 
 
@@ -57,7 +69,7 @@ class Conversation:
     def __init__(
         self,
         process: subprocess.Popen[bytes],
-        errors: IO[bytes],
+        errors: ErrorTail,
         name: str,
         on_event: Callable[[Event], None],
         limits: Limits,
@@ -146,7 +158,7 @@ class Conversation:
                 if failure is not None:
                     raise failure
             if isinstance(message, Greeting):
-                self.version = message.version
+                self.version = one_line(message.version)[:MAX_VERSION_CHARACTERS]
                 self._check(message)
                 self._has_greeted = True
                 self._send(encode_request(Hello(__version__, self._limits)), deadline)
@@ -249,17 +261,18 @@ class Conversation:
         if self._has_greeted:
             return Unreachable(f"the connection to {self.name} was lost", detail=said or None)
         if status == SSH_FAILED:
+            is_key = any(words in said for words in KEY_REFUSED)
             return Unreachable(
-                f"could not log in to {self.name} by ssh", detail=said, hint=SSH_HINT
+                f"could not log in to {self.name} by ssh",
+                detail=said,
+                hint=KEY_HINT if is_key else SSH_HINT,
             )
         return Unreachable(
             f"the agent of {self.name} ended with status {status}", detail=said or None
         )
 
     def _last_errors(self) -> str:
-        self._errors.seek(0, os.SEEK_END)
-        self._errors.seek(max(0, self._errors.tell() - KEPT_ERROR_BYTES))
-        return self._errors.read().decode("utf-8", "backslashreplace").strip()
+        return self._errors.text()
 
     def close(self) -> None:
         """End the conversation: the agent takes back what is not finished, and ends."""
@@ -310,13 +323,18 @@ def converse(
     `timeout_s` is for its greeting, `undo_s` for a local one that ends and takes back what it did.
     The agent stays in the caller's process group, so that what cancels the caller reaches it.
     """
-    with tempfile.TemporaryFile() as errors:
+    errors, allowance = ErrorTail(), Allowance(name, on_event)
+    try:
         process = subprocess.Popen(
-            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
+            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors.fileno()
         )
-        conversation = Conversation(process, errors, name, on_event, limits, undo_s)
-        try:
-            conversation.greet(timeout_s)
-            yield conversation
-        finally:
-            conversation.close()
+    finally:
+        with _signals_blocked():
+            errors.follow()
+    conversation = Conversation(process, errors, name, allowance.take, limits, undo_s)
+    try:
+        conversation.greet(timeout_s)
+        yield conversation
+    finally:
+        conversation.close()
+        allowance.end()

@@ -11,8 +11,11 @@ from pgpool_recovery.agent.protocol import MakeIndependent
 from pgpool_recovery.domain.error import Refused, Unverified
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.postgres.connection import Connection, connect
+from pgpool_recovery.postgres.own_peer import own_peer
 
 MAINTENANCE_DATABASE = "postgres"
+MARGIN_S = 30.0
+"""pg_promote() itself returns in time; beyond that nobody is waited for."""
 STANDBY_SETTINGS = ("primary_conninfo", "primary_slot_name", "recovery_target_timeline")
 
 
@@ -25,7 +28,8 @@ def make_independent(request: MakeIndependent, stop: Stop, connect_s: float) -> 
     server = read_pid_file(Path(request.data_directory).resolve())
     if server is None:
         raise Refused("the server of the target does not run")
-    with _connect(server, MAINTENANCE_DATABASE, connect_s) as connection:
+    answer_s = request.timeout_s + MARGIN_S
+    with _connect(server, MAINTENANCE_DATABASE, connect_s, answer_s) as connection:
         promoted = connection.row("promote", timeout_s=ceil(request.timeout_s))
         if not promoted["is_promoted"]:
             raise Unverified(
@@ -34,11 +38,11 @@ def make_independent(request: MakeIndependent, stop: Stop, connect_s: float) -> 
             )
         for setting in STANDBY_SETTINGS:
             connection.do(f"ALTER SYSTEM RESET {setting}")
-        connection.do("SELECT pg_reload_conf()")
+        connection.do("SELECT pg_catalog.pg_reload_conf()")
     changed = 0
     for database, values in request.sequences.items():
         stop.check()
-        with _connect(server, database, connect_s) as connection:
+        with _connect(server, database, connect_s, answer_s) as connection:
             changed += set_sequences(connection, values)
     return changed
 
@@ -53,7 +57,7 @@ def set_sequences(connection: Connection, values: Mapping[int, int]) -> int:
 
 
 def _connect(
-    server: PidFile, database: str, connect_s: float
+    server: PidFile, database: str, connect_s: float, answer_s: float
 ) -> AbstractContextManager[Connection]:
-    where = {"host": server.host, "port": str(server.port), "dbname": database}
-    return connect(where, timeout_s=connect_s, name="the target")
+    where = {"host": server.host, "port": str(server.port), "dbname": database, **own_peer()}
+    return connect(where, timeout_s=connect_s, answer_s=answer_s, name="the target")

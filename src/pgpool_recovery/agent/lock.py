@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pgpool_recovery.domain.error import Busy
+from pgpool_recovery.files.write import open_lock_file
 
 LOCK_NAME = "lock"
 TRIES, BETWEEN_S = 10, 0.05
@@ -18,7 +19,7 @@ TRIES, BETWEEN_S = 10, 0.05
 def is_locked(workspace: Path) -> bool:
     """Say whether another agent holds the workspace."""
     try:
-        descriptor = os.open(workspace / LOCK_NAME, os.O_RDWR)
+        descriptor = open_lock_file(workspace / LOCK_NAME, mode=None)
     except OSError:
         return False
     try:
@@ -34,7 +35,7 @@ def lock(workspace: Path) -> int:
     FileNotFoundError when whoever held it has removed the workspace meanwhile.
     """
     for _ in range(TRIES):
-        descriptor = os.open(workspace / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = open_lock_file(workspace / LOCK_NAME)
         if _try_lock(descriptor, fcntl.LOCK_EX):
             # A lock on a file that its former holder has removed since keeps nobody out
             # (test_promise_6_at_the_end_of_another_recovery).

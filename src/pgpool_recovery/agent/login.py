@@ -10,6 +10,8 @@ from pgpool_recovery.domain.error import Unreachable
 from pgpool_recovery.plan.facts import Conninfo, Login
 from pgpool_recovery.postgres.connection import connect, identify_system
 
+ANSWER_S = 30.0
+
 
 def try_logins(request: TryLogins, stop: Stop, connect_s: float) -> tuple[Login, ...]:
     """Try the connection strings in their order until one leads to some cluster."""
@@ -31,7 +33,7 @@ def _try(conninfo: Conninfo, own: Path, connect_s: float, *, is_replication: boo
         if is_replication:
             found = identify_system(whole, timeout_s=connect_s)
         else:
-            with connect(whole, timeout_s=connect_s) as connection:
+            with connect(whole, timeout_s=connect_s, answer_s=ANSWER_S) as connection:
                 found = connection.row("identity")["system_identifier"]
     except Unreachable as error:
         return Login(conninfo, system_identifier=None, problem=error.detail)

@@ -3,15 +3,19 @@
 import os
 import stat
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 
+from pgpool_recovery.agent.workspace import is_workspace
 from pgpool_recovery.plan.facts import FileIdentity, Filesystem, PlaceFacts
 from pgpool_recovery.plan.situation import WORKSPACE
+from pgpool_recovery.plan.step import Place
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 MOUNTS = Path("/proc/self/mountinfo")
 OLD = "old"
 """Where, in its workspace, the directory waits that a copy has replaced."""
+NEW = "new"
+"""Where the copy grows there."""
 NO_DATA = ("lost+found", WORKSPACE)
 BLOCK_BYTES = 512  # The unit of st_blocks (stat(2)).
 
@@ -60,9 +64,11 @@ def _waiting_bytes(real: Path) -> int | None:
 
 
 def workspaces_of(path: Path) -> tuple[Path, ...]:
-    """Return the workspaces of a directory that are there: beside it, or inside."""
-    possible = (_beside(path), path / WORKSPACE)
-    return tuple(workspace for workspace in possible if os.access(workspace, os.X_OK))
+    """Return the workspaces of a directory that are there: beside it, or inside.
+
+    Refused when there is one that somebody else can have made.
+    """
+    return tuple(workspace for workspace in _possible(path) if is_workspace(workspace))
 
 
 def workspace_of(path: Path) -> Path:
@@ -70,9 +76,41 @@ def workspace_of(path: Path) -> Path:
     return _beside(path) if can_rename(path) else path / WORKSPACE
 
 
+def could_be_place(place: Place, workspace: Path) -> bool:
+    """Say whether this workspace could be where that place is prepared."""
+    path = Path(place.path)
+    inner = PurePath(place.new).relative_to(workspace) if _is_below(place.new, workspace) else None
+    return (
+        path.is_absolute()
+        and ".." not in path.parts
+        and workspace == (path / WORKSPACE if place.is_inside else _beside(path))
+        and inner is not None
+        and inner.parts[:1] == (NEW,)
+        and len(inner.parts) <= len((NEW, "PG_15_202209061"))
+        and ".." not in inner.parts
+    )
+
+
+def _is_below(path: str, directory: Path) -> bool:
+    return PurePath(path).is_relative_to(directory)
+
+
+def _possible(path: Path) -> tuple[Path, Path]:
+    return _beside(path), path / WORKSPACE
+
+
 def can_rename(path: Path) -> bool:
-    """Say whether a directory can be moved, and an entry made beside it."""
-    return not os.path.ismount(path) and can_create_in(path.parent)
+    """Say whether a directory can be moved, and an entry made beside it that nobody takes away."""
+    return (
+        not os.path.ismount(path)
+        and can_create_in(path.parent)
+        and not _everybody_can_change(path.parent)
+    )
+
+
+def _everybody_can_change(directory: Path) -> bool:
+    mode = nearest_existing(directory).stat().st_mode
+    return bool(mode & stat.S_IWOTH and not mode & stat.S_ISVTX)
 
 
 def _beside(path: Path) -> Path:

@@ -14,6 +14,8 @@ from pgpool_recovery.domain.error import Cancelled, Undone
 
 KEPT_LINES = 20
 KEPT_BYTES = 1_000_000
+MAX_LINE_BYTES = 65_536
+"""What is longer without a line break is taken in parts."""
 TICK_S = 0.1
 TERMINATION_S = 1.0
 DEFAULT_TIMEOUT_S = 60.0
@@ -182,6 +184,9 @@ class _Lines:
         *lines, self._rest = (self._rest + data).replace(b"\r", b"\n").split(b"\n")
         for line in lines:
             self._take(line)
+        if len(self._rest) > MAX_LINE_BYTES:
+            self._take(self._rest)
+            self._rest = b""
 
     def _take(self, line: bytes) -> None:
         text = line.decode("utf-8", "backslashreplace")

@@ -17,7 +17,7 @@ from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.domain.event import Event, Moved, Said
 from pgpool_recovery.domain.wal import segment_of_file
 from pgpool_recovery.plan.step import Rewind
-from pgpool_recovery.postgres.connection import connect
+from pgpool_recovery.postgres.connection import connect, pinned
 from pgpool_recovery.postgres.conninfo import format_conninfo
 
 Emit = Callable[[Event], None]
@@ -200,7 +200,7 @@ def _run_until_nothing_is_missing(
 
 def _run(step: Rewind, directory: Path, configuration: Path, stop: Stop, watch: Watch) -> Completed:
     argv = [f"{step.bin_directory}/{PROGRAM}", f"--target-pgdata={directory}", "--progress"]
-    argv += [f"--source-server={format_conninfo(step.conninfo)}", "--no-ensure-shutdown"]
+    argv += [f"--source-server={format_conninfo(pinned(step.conninfo))}", "--no-ensure-shutdown"]
     made = None
     if step.restore_command:
         argv.append("--restore-target-wal")

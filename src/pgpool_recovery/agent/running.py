@@ -5,6 +5,7 @@ import re
 import signal
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +24,9 @@ from pgpool_recovery.domain.wal import (
 from pgpool_recovery.plan.facts import Conninfo
 from pgpool_recovery.plan.running import RELOADED, Running, RunningServer, Silent
 from pgpool_recovery.postgres.connection import Connection, connect
+from pgpool_recovery.postgres.own_peer import own_peer
 
+ANSWER_S = 30.0
 NO_RECORD = "could not find a valid record"
 """What pg_waldump says, in the language C, when no whole record begins at a position or later."""
 NAME = "the server"
@@ -43,11 +46,15 @@ def ask_running(request: AskRunning, stop: Stop, connect_s: float) -> Running:
     user = {} if request.user is None else {"user": request.user}
     login = {"host": own.host, "port": str(own.port), "dbname": request.dbname, **user}
     try:
-        with connect(login, timeout_s=connect_s, name=NAME) as connection:
+        with _connect(login, connect_s) as connection:
             said = _said(connection, login, data)
     except RecoveryError as error:
         return Silent(error.detail or error.message)
     return replace(said, is_torn=_is_torn(said, request, data, stop))
+
+
+def _connect(login: Conninfo, connect_s: float) -> AbstractContextManager[Connection]:
+    return connect({**login, **own_peer()}, timeout_s=connect_s, answer_s=ANSWER_S, name=NAME)
 
 
 def _said(connection: Connection, login: Conninfo, data: Path) -> RunningServer:
@@ -119,7 +126,7 @@ def take_over(
     reload(data)
     deadline = time.monotonic() + RELOAD_S
     while True:
-        with connect(login, timeout_s=connect_s, name=NAME) as connection:
+        with _connect(login, connect_s) as connection:
             names = list(settings)
             rows = connection.rows("effective_settings", names=names)
             if {row["name"]: row["setting"] for row in rows} == settings:

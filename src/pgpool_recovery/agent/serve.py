@@ -198,7 +198,7 @@ class Agent:
             case AskRunning():
                 return ask_running(request, self._stop, self._limits.connect_s)
             case FindLog():
-                return find_log(request)
+                return find_log(request, self._steps.log_before)
             case StopServer():
                 stop_server(request, self._stop)
             case BeginIncremental():

@@ -11,6 +11,7 @@ from pgpool_recovery.agent.installation import find_bin_directory
 from pgpool_recovery.agent.pidfile import PidFile, read_pid_file
 from pgpool_recovery.agent.program import KEPT_LINES, Stop, run
 from pgpool_recovery.agent.protocol import FindLog, LogPosition, Start, Started, StopServer
+from pgpool_recovery.agent.server_log import about_itself
 from pgpool_recovery.agent.start_way import StartWay, find_way
 from pgpool_recovery.agent.swap import former_slot, note_failed_start
 from pgpool_recovery.domain.error import (
@@ -89,9 +90,20 @@ def stop_server(request: StopServer, stop: Stop) -> None:
         raise Undone(message, detail=error.detail, hint=error.hint) from error
 
 
-def find_log(request: FindLog) -> LogPosition | None:
-    """Return the log of a server that runs, from its begin; whoever started it chose the file."""
-    data = Path(request.data_directory).resolve()
+def find_log(request: FindLog, earlier: LogPosition | None = None) -> LogPosition | None:
+    """Return the log of a server that runs, from where it ended `earlier` or ends now.
+
+    Whoever started the server chose the file, and what it wrote since then is not about us.
+    """
+    file = _file_of_log(Path(request.data_directory).resolve())
+    if file is None:
+        return None
+    if earlier is not None:
+        return earlier if earlier.file == file else LogPosition(file, 0)
+    return LogPosition(file, _size(file))
+
+
+def _file_of_log(data: Path) -> str | None:
     server = read_pid_file(data)
     if server is None:
         return None
@@ -101,7 +113,7 @@ def find_log(request: FindLog) -> LogPosition | None:
         if not standard_error.is_file():
             return None  # It is a terminal, a pipe or the journal.
         file = str(standard_error.readlink())
-    return LogPosition(file, 0)
+    return file
 
 
 def _bin_directory(data: Path, bin_directories: tuple[str, ...], stop: Stop) -> Path:
@@ -153,7 +165,7 @@ def _wait_until_ready(
         stop.wait(TICK_S)
     raise Unverified(
         f"the server accepts no connections after {patience.timeout_s:g} s",
-        detail=f"It runs and replays WAL. Its log ends:\n{last_lines(log.position())}",
+        detail=f"It runs and replays WAL. Its log ends:\n{log.end()}",
         hint="Wait for it, then attach the node. start_s in the settings says how long to wait.",
         target=TargetState.STARTED,
     )
@@ -165,7 +177,7 @@ def _accepts(server: PidFile, bin_directory: Path, stop: Stop) -> bool:
 
 
 def _has_ended(log: "Log", name: str | None = None, said: str | None = None) -> Incomplete:
-    text = last_lines(log.position())
+    text = log.end()
     detail = [f"{name} said:\n{said}"] if said else []
     detail += [f"The server's log ends:\n{text}"] if text and text not in (said or "") else []
     return Incomplete(
@@ -190,8 +202,13 @@ class Log:
     def __init__(self, data: Path, way: StartWay, *, is_new: bool) -> None:
         self._data = data
         self._standard_error = way.log_file
+        self._is_new = is_new
         self._file_before = self._file()
         self._size_before = _size(self._file_before) if is_new else 0
+
+    def end(self) -> str:
+        """Return its last lines, for a server that does not accept connections."""
+        return last_lines(self.position(), is_without_sessions=self._is_new)
 
     def position(self) -> LogPosition | None:
         """Return the file that the server writes now, and where its lines begin."""
@@ -223,14 +240,23 @@ def _size(file: str | None) -> int:
         return 0
 
 
-def last_lines(log: LogPosition | None) -> str:
-    """Return the last lines of a log; nothing when there is none that can be read."""
+def last_lines(log: LogPosition | None, *, is_without_sessions: bool = False) -> str:
+    """Return the last lines of a log; nothing when there is none that can be read.
+
+    Of a server that accepts connections only what it says of itself, for its users' statements are
+    nobody's business here. One that has come from its start to no connection has no users.
+    """
     if log is None:
         return ""
     try:
         with Path(log.file).open("rb") as file:
-            file.seek(max(log.offset, os.fstat(file.fileno()).st_size - LAST_BYTES))
-            text = file.read().decode("utf-8", "backslashreplace")
+            begin = os.fstat(file.fileno()).st_size - LAST_BYTES
+            file.seek(max(log.offset, begin))
+            text = file.read(LAST_BYTES).decode("utf-8", "backslashreplace").rstrip()
     except OSError:
         return ""
-    return "\n".join(text.rstrip().splitlines()[-KEPT_LINES:])
+    if begin > log.offset:
+        text = text.partition("\n")[2]  # What is left of a line may be any part of it.
+    if text and not is_without_sessions:
+        text = about_itself(text) or f"(nothing about the server itself; all of it: {log.file})"
+    return "\n".join(text.split("\n")[-KEPT_LINES:])

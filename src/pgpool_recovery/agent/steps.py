@@ -13,7 +13,7 @@ from pgpool_recovery.agent.incremental.begin import begin_backup
 from pgpool_recovery.agent.meter import Meter
 from pgpool_recovery.agent.own_files import own_directory
 from pgpool_recovery.agent.program import Stop
-from pgpool_recovery.agent.protocol import BeginIncremental, Limits
+from pgpool_recovery.agent.protocol import BeginIncremental, FindLog, Limits, LogPosition
 from pgpool_recovery.agent.restore import restore_backup
 from pgpool_recovery.agent.rewind import Untouched, rewind
 from pgpool_recovery.agent.running import reload, take_over
@@ -24,6 +24,7 @@ from pgpool_recovery.agent.standby import (
     repoint,
     repoint_running,
 )
+from pgpool_recovery.agent.start import find_log
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.event import Event, Moved, Said, megabytes
 from pgpool_recovery.domain.target_state import TargetState
@@ -67,6 +68,8 @@ class Steps:
     def __init__(self, stop: Stop, emit: Emit) -> None:
         self._stop = stop
         self._emit = emit
+        self.log_before: LogPosition | None = None
+        """Where the log of a server ended before it was led to another primary."""
         self._forget()
 
     def _forget(self) -> None:
@@ -168,6 +171,7 @@ class Steps:
     def _repoint_running(self, step: RepointRunning, connect_s: float) -> None:
         data = Path(step.places.data.path)
         settings = leading_settings(step, data)
+        self.log_before = find_log(FindLog(str(data)))
         self._before, self._has_reloaded = repoint_running(step), True
         take_over(data, step.login, settings, self._stop, connect_s)
 

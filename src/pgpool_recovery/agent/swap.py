@@ -12,19 +12,22 @@ put into place).
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, TypeVar
 
 from pgpool_recovery.agent import lock
 from pgpool_recovery.agent.own_files import OWN, keep_own_files, own_entries, replace_own_files
-from pgpool_recovery.agent.place import workspace_of, workspaces_of
+from pgpool_recovery.agent.place import could_be_place, workspace_of, workspaces_of
 from pgpool_recovery.agent.workspace import (
     discard,
     entries,
     finish_removal,
     has_condemned,
     has_old,
+    is_workspace,
     make_directory,
+    make_workspace,
     put_in_place,
     remove,
     remove_contents,
@@ -36,6 +39,8 @@ from pgpool_recovery.agent.workspace import (
     take_out,
 )
 from pgpool_recovery.domain.error import Busy, Refused
+from pgpool_recovery.files.trust import Untrusted, read_own
+from pgpool_recovery.files.write import write_file
 from pgpool_recovery.plan.step import Place, Places
 
 SWAPPING = "swapping"
@@ -74,8 +79,9 @@ def is_tidy(data_directory: Path) -> bool:
 def _tidy(places: tuple[Place, ...], workspace: Path) -> None:
     for place in places:
         finish_removal(place)
-    if (workspace / SWAPPING).exists():
-        put_back(places, json.loads((workspace / SWAPPING).read_text()))
+    was_empty = _read(workspace / SWAPPING, _flags)
+    if was_empty is not None:
+        put_back(places, was_empty)
     if taken(workspace) in (WHOLE, DONE):
         put_taken_in_place(places[-1])
     _remove_copies(places, workspace)
@@ -97,7 +103,7 @@ def reserve(places: Places) -> int:
     workspace = Path(places.data.workspace)
     held = _make_and_lock(workspace)
     for place in places.all():
-        make_directory(Path(place.workspace))
+        make_workspace(Path(place.workspace))
     earlier = _read_places(workspace) if (workspace / PLACES).exists() else ()
     known = {place.path: place for place in (*earlier, *places.all())}
     known[places.data.path] = known.pop(places.data.path)  # The data directory is the last.
@@ -109,13 +115,10 @@ def _make_and_lock(workspace: Path) -> int:
     """Make a workspace and lock it; whoever ends just now may remove it in between."""
     for _ in range(lock.TRIES):
         try:
-            make_directory(workspace)
+            make_workspace(workspace)
             return lock.lock(workspace)
-        except FileNotFoundError:
+        except (FileNotFoundError, FileExistsError):
             continue
-        except FileExistsError:
-            if workspace.exists():
-                raise
     raise Busy("other recoveries of this node begin and end all the time", hint="Try again.")
 
 
@@ -228,8 +231,7 @@ def put_taken_in_place(data: Place) -> None:
 
 def taken(workspace: Path) -> str | None:
     """Return how far the change of a directory is that was taken out; None when none was."""
-    file = workspace / TAKEN
-    return str(json.loads(file.read_text())) if file.exists() else None
+    return _read(workspace / TAKEN, _text)
 
 
 def changing(data_directory: Path) -> tuple[Path, str] | None:
@@ -250,14 +252,15 @@ def note_failed_start(data_directory: Path) -> None:
     """Count that a server did not come to stream after a recovery."""
     count = failed_starts(data_directory) + 1
     workspace, *_ = (*workspaces_of(data_directory), workspace_of(data_directory))
-    make_directory(workspace)
+    make_workspace(workspace)
     _write(workspace / FAILED_STARTS, count)
 
 
 def failed_starts(data_directory: Path) -> int:
     """Return how often in a row a server has failed after a recovery."""
     files = (workspace / FAILED_STARTS for workspace in workspaces_of(data_directory))
-    return next((int(json.loads(file.read_text())) for file in files if file.exists()), 0)
+    counts = (_read(file, _count) for file in files)
+    return next((count for count in counts if count is not None), 0)
 
 
 def forget_former_slot(workspace: Path) -> None:
@@ -268,7 +271,8 @@ def forget_former_slot(workspace: Path) -> None:
 def former_slot(data_directory: Path) -> str | None:
     """Return what was written down for this target."""
     files = (workspace / FORMER_SLOT for workspace in workspaces_of(data_directory))
-    return next((json.loads(file.read_text()) for file in files if file.exists()), None)
+    names = (_read(file, _text) for file in files)
+    return next((name for name in names if name is not None), None)
 
 
 def discard_old(data_directory: Path) -> bool:
@@ -290,7 +294,18 @@ def discard_old(data_directory: Path) -> bool:
 
 
 def _read_places(workspace: Path) -> tuple[Place, ...]:
-    return tuple(Place(**values) for values in json.loads((workspace / PLACES).read_text()))
+    """Return what an earlier run wrote down; Refused when this target cannot have such places."""
+    file = workspace / PLACES
+    places = _read(file, _places)
+    if places is None:
+        raise _unreadable(file, "It is not there.")
+    for place in places:
+        if not could_be_place(place, Path(place.workspace)):
+            raise _unreadable(file, f"It has a place that none has made: {place}.")
+        is_workspace(Path(place.workspace))  # Nobody else's.
+    if not places or Path(places[-1].workspace) != workspace:
+        raise _unreadable(file, "The data directory is not the last of its places.")
+    return places
 
 
 def _as_json(place: Place) -> dict[str, object]:
@@ -303,9 +318,67 @@ def _as_json(place: Place) -> dict[str, object]:
 
 
 def _write(file: Path, value: object) -> None:
-    file.write_text(json.dumps(value))
-    sync(file)
-    sync(file.parent)
+    write_file(file, json.dumps(value))
+
+
+T = TypeVar("T")
+
+
+def _read(file: Path, as_kind: Callable[[Any], T]) -> T | None:
+    """Return what an earlier run wrote down, or None; Refused when it is not what we write.
+
+    Nobody can say then what is to be done with the directories, but a person who looks at them.
+    """
+    try:
+        return as_kind(json.loads(read_own(file)))
+    except FileNotFoundError:
+        return None
+    except Untrusted as untrusted:
+        raise _unreadable(file, f"{untrusted.why}.") from untrusted
+    except OSError as error:
+        raise _unreadable(file, f"{error.strerror}.") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise _unreadable(file, f"It holds something else: {error}.") from error
+
+
+def _unreadable(file: Path, detail: str) -> Refused:
+    return Refused(
+        f"what an earlier recovery wrote to {file} cannot be read",
+        detail=detail,
+        hint=f"Look at the directories in {file.parent}: old is what a copy has replaced, new a "
+        "copy, or the data directory itself while it was changed. Move what you want to keep to "
+        "its place, then remove the rest, and recover again.",
+    )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("it is no text")
+    return value
+
+
+def _count(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError("it is no number")
+    return value
+
+
+def _flags(value: dict[str, Any]) -> dict[str, bool]:
+    if not all(isinstance(flag, bool) for flag in value.values()):
+        raise TypeError("it has something else than true and false")
+    return value
+
+
+def _places(value: list[dict[str, Any]]) -> tuple[Place, ...]:
+    return tuple(
+        Place(
+            path=_text(each["path"]),
+            workspace=_text(each["workspace"]),
+            is_inside=bool(each["is_inside"]),
+            new=_text(each["new"]),
+        )
+        for each in value
+    )
 
 
 def _remove_mark(workspace: Path) -> None:

@@ -11,10 +11,13 @@ In the workspace of a place are
 
 import os
 import shutil
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
 from pgpool_recovery.agent.lock import LOCK_NAME, remove_lock
+from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.files.trust import Untrusted, check_directory
 from pgpool_recovery.plan.step import Place
 
 DIRECTORY_MODE = 0o700
@@ -194,6 +197,45 @@ def _move(moved: Iterable[Path], target: Path) -> None:
 
 def _is_global(entry: Path) -> bool:
     return entry.name == "global"
+
+
+def is_workspace(path: Path) -> bool:
+    """Say whether a workspace is there; Refused when somebody else can have made what it holds.
+
+    It says which directories are to be removed and put in place, and where it stands beside the
+    data directory it may stand where everybody can make one, as in a sticky directory.
+    """
+    try:
+        status = path.lstat()
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return False
+    if stat.S_ISREG(status.st_mode):
+        return False  # Something else that bears the name.
+    try:
+        check_directory(status, path, {os.geteuid()})
+    except Untrusted as untrusted:
+        raise Refused(
+            untrusted.why,
+            detail="What interrupted recoveries of a node leave stands there, and what of it is to "
+            "be removed, so only the owner of the data directory may write to it.",
+            hint="Remove it; or, if recoveries of this node have made it, give it to the owner of "
+            "the data directory with mode 0700.",
+        ) from untrusted
+    return True
+
+
+def make_workspace(path: Path) -> None:
+    """Make a workspace, unless it is there already; Refused when somebody else's is there.
+
+    Raises FileExistsError when it was there, and whoever held it has removed it in that instant.
+    """
+    try:
+        make_directory(path)
+    except FileExistsError as error:
+        if not os.path.lexists(path):
+            raise
+        raise Refused(f"{path} is not a directory", hint="Move it away.") from error
+    is_workspace(path)
 
 
 def make_directory(path: Path) -> None:

@@ -32,6 +32,7 @@ class Kind(Enum):
     AGENT_VERSION = "agent version", Severity.WARNING
     SETTINGS_FILE = "settings file", Severity.ERROR
     NO_SSH = "no ssh", Severity.ERROR
+    HOST_KEYS = "host keys", Severity.WARNING
     NO_REPLICATION_LOGIN = "no replication login", Severity.ERROR
     NO_REWIND_LOGIN = "no rewind login", Severity.WARNING
     NO_OWN_LOGIN = "no own login", Severity.ERROR

@@ -40,7 +40,7 @@ class Report:
 
     `nodes` are the facts of those that could be reached, by their place among the nodes asked for;
     of the others `unreached` has the reason. `primary_place` is the place of the primary. `version`
-    is our own. `role` is recovery_user's, when that is known.
+    is our own. `role` is recovery_user's, when that is known. `checks_host_keys`: the setting.
     """
 
     question: Question
@@ -52,6 +52,7 @@ class Report:
     role: RoleFacts | None
     policy: Policy
     version: str
+    checks_host_keys: bool = True
 
     def target(self, place: int) -> Target:
         """Return a node as it was named."""

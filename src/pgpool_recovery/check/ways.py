@@ -18,6 +18,15 @@ def ways(report: Report) -> Iterator[Finding]:
         yield Finding(
             Kind.NOT_REACHED, target.node_id, f"{sentence(reason.message)}{detail}", reason.hint
         )
+    if not report.checks_host_keys:
+        yield Finding(
+            Kind.HOST_KEYS,
+            None,
+            "check_host_keys is false in the settings, so that who answers in place of a node is "
+            "trusted with it where ssh_config says no more",
+            "Add the hosts' keys to ~/.ssh/known_hosts of the user that runs PostgreSQL, on each "
+            "node, and take check_host_keys out of [ssh].",
+        )
     for _, source, node in report.reached():
         for place, peer in sorted(node.peers.items()):
             if place in report.nodes:
@@ -35,8 +44,8 @@ def _between(
             source.node_id,
             f"{source.name} cannot start an agent on {other.name}, so that {other.name} could not "
             f"be recovered if {source.name} were the primary{detail}",
-            f"{on(source)}, as {node.facts.target.user}: ssh -o BatchMode=yes {other.host} "
-            "pgpool-recovery --version",
+            f"{on(source)}, as {node.facts.target.user}: ssh -o BatchMode=yes "
+            f"-o StrictHostKeyChecking=yes {other.host} pgpool-recovery --version",
         )
     if report.server(place) is None:
         return  # Nobody can log in to a server that does not run, or lets nobody in.

@@ -2,6 +2,7 @@
 
 import sys
 
+from pgpool_recovery.cli import say
 from pgpool_recovery.domain.error import Cancelled, Refused
 
 YES = frozenset({"y", "yes"})
@@ -21,7 +22,6 @@ def ask(question: str, what: str, *, yes: bool) -> None:
             detail="Standard input is not a terminal, so nobody can be asked.",
             hint="When it is what you want, run the same command with --yes.",
         )
-    sys.stderr.write(f"{question} [y/N] ")
-    sys.stderr.flush()
+    say.ask(f"{question} [y/N]")
     if sys.stdin.readline().strip().lower() not in YES:
         raise Cancelled(f"{what} was not confirmed", detail="Nothing was begun.")

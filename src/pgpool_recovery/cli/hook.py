@@ -1,12 +1,11 @@
 """The commands that Pgpool-II calls on its own host: failover and follow_primary."""
 
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from pgpool_recovery.cli.output import say
 from pgpool_recovery.cli.psql import as_psql
+from pgpool_recovery.cli.say import complain, say
 from pgpool_recovery.cli.stage import use_own_home
 from pgpool_recovery.domain.error import RecoveryError, as_failure
 
@@ -26,8 +25,8 @@ def run_hook(name: str, words: Sequence[str]) -> int:
 
 
 def _fail(name: str, error: RecoveryError) -> int:
-    for line in as_psql(error, with_target=name == FOLLOW_PRIMARY).splitlines():
-        print(f"{name}: {line}", file=sys.stderr, flush=True)
+    told = as_psql(error, with_target=name == FOLLOW_PRIMARY)
+    complain(*(f"{name}: {line}" for line in told))
     return error.exit_status
 
 

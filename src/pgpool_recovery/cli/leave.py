@@ -2,10 +2,10 @@
 
 import contextlib
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pgpool_recovery.cli.say import complain
 from pgpool_recovery.domain.error import Cancelled
 from pgpool_recovery.domain.node import NodeId
 
@@ -50,16 +50,15 @@ def leave(left: Left, running: NodeId | None, *, without_pgpool: bool) -> int:
     if running is None:
         raise Cancelled("the command was ended", detail=f"By {name}. Nothing was begun.")
     with contextlib.suppress(OSError):  # The terminal may be gone.
-        sys.stderr.write(going_on(running, without_pgpool=without_pgpool) + "\n")
-        sys.stderr.flush()
+        complain(*going_on(running, without_pgpool=without_pgpool))
     return BY_SIGNAL + left.number
 
 
-def going_on(node_id: NodeId, *, without_pgpool: bool) -> str:
+def going_on(node_id: NodeId, *, without_pgpool: bool) -> list[str]:
     """Return what a person who leaves has to know."""
     whom, option = ("a process of its own", " --without-pgpool") if without_pgpool else (POOL, "")
-    return (
-        f"The recovery of node {node_id} goes on in {whom}; only this command has ended.\n"
-        f"  see it again:  pgpool-recovery watch {node_id}{option}\n"
-        f"  end it:        pgpool-recovery cancel {node_id}{option}"
-    )
+    return [
+        f"The recovery of node {node_id} goes on in {whom}; only this command has ended.",
+        f"  see it again:  pgpool-recovery watch {node_id}{option}",
+        f"  end it:        pgpool-recovery cancel {node_id}{option}",
+    ]

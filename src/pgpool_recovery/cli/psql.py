@@ -3,7 +3,7 @@
 from pgpool_recovery.domain.error import RecoveryError
 
 
-def as_psql(error: RecoveryError, *, with_target: bool = True) -> str:
+def as_psql(error: RecoveryError, *, with_target: bool = True) -> list[str]:
     """Return a failure in lines, with the state of the target where there is one."""
     parts = {
         "ERROR": error.message,
@@ -11,4 +11,4 @@ def as_psql(error: RecoveryError, *, with_target: bool = True) -> str:
         "HINT": error.hint,
         "TARGET": str(error.target) if with_target else None,
     }
-    return "\n".join(f"{name}:  {text}" for name, text in parts.items() if text)
+    return [line for name, text in parts.items() if text for line in f"{name}:  {text}".split("\n")]

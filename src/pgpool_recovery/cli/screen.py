@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Protocol, Self
 from pgpool_recovery.cli.output import show_failure
 from pgpool_recovery.cli.render.event_document import event_line
 from pgpool_recovery.cli.render.lines import PLAN_MADE, lines_of, moved_text
+from pgpool_recovery.cli.say import say, say_json
 from pgpool_recovery.domain.node import NodeId
+from pgpool_recovery.domain.text import one_line
 from pgpool_recovery.operator.event import (
     Asked,
     Happened,
@@ -74,7 +76,7 @@ class EventLines(Quiet):
     """A JSON document a line."""
 
     def _show(self, event: OperatorEvent) -> None:
-        print(event_line(event), flush=True)
+        say_json(event_line(event))
 
 
 class PlainLines(Quiet):
@@ -130,7 +132,7 @@ class LiveTerminal(PlainLines):
         super()._show(event)
 
     def _print(self, line: str) -> None:
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(one_line(line), markup=False, highlight=False, soft_wrap=True)
 
     def _move(self, event: Moved) -> None:
         running = event.progress
@@ -140,7 +142,7 @@ class LiveTerminal(PlainLines):
         how_far = moved_text(event).partition(": ")[2] or moved_text(event)
         bars.update(
             bars.task_ids[0],
-            description=step + (running.sentence or running.state),
+            description=one_line(step + (running.sentence or running.state)),
             total=total,
             completed=running.done_bytes or 0,
             how_far=how_far,
@@ -178,7 +180,7 @@ def screen_of(*, as_json: bool, as_events: bool) -> Screen:
         from rich.console import Console
 
         return LiveTerminal(Console())
-    return PlainLines(lambda line: print(line, flush=True), clock=time.monotonic)
+    return PlainLines(say, clock=time.monotonic)
 
 
 def _is_told_elsewhere(recorded: Recorded, plan: tuple[str, ...]) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pgpool_recovery.cli.psql import as_psql
+from pgpool_recovery.cli.say import complain, say, say_json, say_record
 from pgpool_recovery.config.load import load_settings, settings_file, sound_part
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import (
@@ -22,12 +23,12 @@ from pgpool_recovery.domain.error import (
 )
 from pgpool_recovery.domain.event import Event, Progress, as_text
 from pgpool_recovery.domain.node import Target, parse_first_stage, parse_port, parse_remote_start
+from pgpool_recovery.domain.text import shown
 from pgpool_recovery.run.shield import CANCELLING
 
 if TYPE_CHECKING:
     from pgpool_recovery.history.record import Stage
 
-RECORD_SEPARATOR = "\x1e"
 DEFAULT_PORT = "5432"
 TOLD_EVERY_S = 5.0
 """How often a person wants to hear of the progress."""
@@ -162,25 +163,20 @@ def _telling(name: str) -> Callable[[Event], None]:
     return tell
 
 
-def say(line: str) -> None:
-    """Write a line that is to be read now."""
-    print(line, flush=True)
-
-
 def answer(document: dict[str, Any]) -> None:
     """Tell what was asked: as a record to the server that called, else as text in JSON."""
     if CALLED_BY_SERVER in os.environ:
-        say(RECORD_SEPARATOR + json.dumps({"answer": document}))
+        say_record(json.dumps({"answer": shown(document)}))
     else:
-        say(json.dumps(document, indent=2))
+        say_json(json.dumps(document, indent=2))
 
 
 def fail(error: RecoveryError) -> int:
     """Tell a failure: as a record to the server that called, else as psql shows an error."""
     if CALLED_BY_SERVER in os.environ:
-        say(RECORD_SEPARATOR + json.dumps(error.as_record()))
+        say_record(json.dumps(error.as_record()))
     else:
-        print(as_psql(error), file=sys.stderr, flush=True)
+        complain(*as_psql(error))
     return error.exit_status
 
 

@@ -43,7 +43,8 @@ class Where:
     def settings(self) -> "Settings":
         """Return the settings, with what the options say in their place."""
         from pgpool_recovery.config.load import load_settings, settings_file
-        from pgpool_recovery.config.settings import Port
+        from pgpool_recovery.config.settings import Host, Port
+        from pgpool_recovery.domain.node import parse_host
 
         settings = load_settings(settings_file(self.config))
         pgpool = settings.pgpool
@@ -51,7 +52,7 @@ class Where:
             settings,
             pgpool=replace(
                 pgpool,
-                host=self.host or pgpool.host,
+                host=Host(parse_host(self.host)) if self.host else pgpool.host,
                 pcp_port=pgpool.pcp_port if self.port is None else Port(self.port),
                 pcp_user=self.username or pgpool.pcp_user,
             ),

@@ -16,13 +16,15 @@ from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError
 from pgpool_recovery.config.settings import (
     AbsolutePath,
     ClusteringMode,
+    Host,
     Port,
     Promote,
     RunningPrimary,
     Settings,
 )
 from pgpool_recovery.domain.error import SettingsError
-from pgpool_recovery.domain.node import NodeId, parse_node_id, parse_port
+from pgpool_recovery.domain.node import NodeId, parse_host, parse_node_id, parse_port
+from pgpool_recovery.files.trust import Untrusted, mine_and_roots, read_trusted
 from pgpool_recovery.plan.policy import (
     Compress,
     KeepOld,
@@ -44,13 +46,24 @@ def settings_file(named: Path | None, environment: Mapping[str, str] = os.enviro
 
 
 def load_settings(file: Path) -> Settings:
-    """Return the settings of a file; the default file may be missing."""
+    """Return the settings of a file; the default file may be missing.
+
+    They name programs that run and where passwords go, so the file has to be root's, or that of
+    the user who runs this, all the way down.
+    """
     try:
-        values = tomllib.loads(file.read_text())
+        values = tomllib.loads(_text_of(file))
     except FileNotFoundError:
         if file == DEFAULT_FILE:
             return Settings()
         raise SettingsError(f"settings file {file} does not exist") from None
+    except Untrusted as untrusted:
+        raise SettingsError(
+            f"settings file {file} can be changed by others",
+            detail=f"{untrusted.why}. The settings name programs that run, and where passwords go.",
+            hint="Give it to root or to the user who runs this, and take the right to write away "
+            "from all others (chown root, chmod go-w).",
+        ) from untrusted
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"could not read settings file {file}", detail=str(error)) from error
     except tomllib.TOMLDecodeError as error:
@@ -66,10 +79,14 @@ def sound_part(file: Path) -> Settings:
     To tell of the errors where the file says, and for nothing else.
     """
     try:
-        values = tomllib.loads(file.read_text())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        values = tomllib.loads(_text_of(file))
+    except (OSError, Untrusted, UnicodeDecodeError, tomllib.TOMLDecodeError):
         return Settings()
     return read_settings({k: v for k, v in values.items() if _is_sound(k, v)}, str(file))
+
+
+def _text_of(file: Path) -> str:
+    return read_trusted(file, mine_and_roots()).decode()
 
 
 def _is_sound(name: str, table: object) -> bool:
@@ -99,6 +116,7 @@ def read_settings(values: Mapping[str, Any], origin: str) -> Settings:
         (tuple[Method, ...], _methods),
         (AbsolutePath, _path),
         (AbsolutePath | None, _path),
+        (Host | None, _host),
         (Port, _port),
         (Port | None, _port),
         (Rate | None, _rate),
@@ -172,6 +190,10 @@ def _node_id(value: object, _kind: object) -> NodeId:
 
 def _port(value: object, _kind: object) -> Port:
     return Port(parse_port(str(_count(value, int))))
+
+
+def _host(value: object, _kind: object) -> Host:
+    return Host(parse_host(_text(value, str)))
 
 
 def _path(value: object, _kind: object) -> AbsolutePath:

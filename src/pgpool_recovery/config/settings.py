@@ -10,6 +10,8 @@ from pgpool_recovery.ssh.command import SshSettings
 
 AbsolutePath = NewType("AbsolutePath", str)
 Port = NewType("Port", int)
+Host = NewType("Host", str)
+"""A name, an address, or the directory of a local socket."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ class PgpoolSettings:
     """
 
     backend_clustering_mode: ClusteringMode = ClusteringMode.STREAMING_REPLICATION
-    host: str | None = None
+    host: Host | None = None
     pcp_port: Port = Port(9898)
     pcp_user: str | None = None
     pcp_pass_file: AbsolutePath | None = None
@@ -162,7 +164,7 @@ class NodeSettings:
     given, its `data_directory`, both as in pgpool.conf. `port` is for a recovery without Pgpool-II.
     """
 
-    host: str | None = None
+    host: Host | None = None
     port: Port | None = None
     data_directory: AbsolutePath | None = None
     bin_directory: AbsolutePath | None = None

@@ -5,13 +5,15 @@ from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
 from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.domain.text import lines, one_line
 
 
 class RecoveryError(Exception):
     """An expected failure in the parts of a PostgreSQL error, and the state of the target.
 
     The parts cross every border (agent, runner, server, psql) as the mapping of `as_record`, so
-    nobody has to read them out of a text.
+    nobody has to read them out of a text. The message is one line, detail and hint may have
+    several; there are no control characters in them, whoever's words they are.
     """
 
     exit_status: ClassVar[int] = 1
@@ -25,10 +27,10 @@ class RecoveryError(Exception):
         hint: str | None = None,
         target: TargetState = TargetState.UNTOUCHED,
     ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.detail = detail
-        self.hint = hint
+        self.message = one_line(message)
+        super().__init__(self.message)
+        self.detail = None if detail is None else lines(detail)
+        self.hint = None if hint is None else lines(hint)
         self.target = target
 
     def with_target(self, target: TargetState) -> Self:

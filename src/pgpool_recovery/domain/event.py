@@ -1,6 +1,9 @@
 """The closed set of what can happen in a run, for every reader: terminal, server log, NOTICE."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
+
+from pgpool_recovery.domain.text import first_of, one_line
 
 
 @dataclass(frozen=True)
@@ -69,18 +72,46 @@ class Finished:
 
 
 Event = PlanMade | StepStarted | Progress | Moved | Said | StepFinished | Undoing | Finished
+E = TypeVar("E", bound=Event)
 
 
 TOLD_SECONDS = 0.1
 """A step that took less does not say so."""
 
 
+MAX_SENTENCES = 200
+"""A plan has some more than it has methods, and one for some of the tablespaces."""
+
+
 def as_text(event: Event) -> list[str]:
-    """Return the lines that tell a person of an event.
+    """Return the lines that tell a person of an event; each is one line, whatever it tells of.
 
     >>> as_text(Progress(512 * 2**20, 2**30, 64 * 2**20))
     ['512 MB of 1024 MB copied (50 %), 64.0 MB/s, 8 s left']
     """
+    return [one_line(line) for line in _lines(event)]
+
+
+def fit(event: E) -> E:
+    r"""Return an event that can go on record and be shown: its texts of one line, and limited.
+
+    >>> fit(Said("agent", "one\n\x1e{}"))
+    Said(program='agent', line='one\\n\\x1e{}')
+    """
+    return replace(event, **{each.name: _fit(getattr(event, each.name)) for each in fields(event)})
+
+
+def _fit(value: Any) -> Any:
+    match value:
+        case str():
+            return one_line(value)
+        case tuple():
+            return first_of(map(one_line, value), limit=MAX_SENTENCES)
+        case _:
+            return value
+
+
+def _lines(event: Event) -> list[str]:
     match event:
         case PlanMade(sentences=sentences):
             return list(sentences)

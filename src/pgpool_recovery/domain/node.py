@@ -1,5 +1,6 @@
 """Which node is recovered, and how the words of the stage scripts name it."""
 
+import ipaddress
 import posixpath
 import re
 from collections.abc import Sequence
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 from typing import NewType
 
 from pgpool_recovery.domain.error import UsageError
+from pgpool_recovery.domain.text import one_line
 
 NodeId = NewType("NodeId", int)
 
@@ -15,6 +17,12 @@ MAX_PORT = 65535
 MIN_WORDS, MAX_WORDS = 3, 7
 OWN_SLOT = re.compile(r"pgpool_node_\d+")
 """The slots that recoveries make for nodes whose id is known."""
+LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+HOST_NAME = re.compile(rf"{LABEL}(?:\.{LABEL})*\.?")
+MAX_HOST_CHARACTERS = 253  # RFC 1035; a label has 63.
+ZONE = re.compile(r"[A-Za-z0-9_.-]{1,15}")  # IFNAMSIZ - 1, or the number of the interface.
+SOCKET_DIRECTORY = re.compile(r"/[^\s\x00-\x1f\x7f-\x9f,](?:[^\x00-\x1f\x7f-\x9f\u2028\u2029,]*)|/")
+"""A comma separates the hosts of a list in libpq."""
 MAX_IDENTIFIER_BYTES = 63  # NAMEDATALEN - 1, the limit of a slot's name.
 
 
@@ -99,12 +107,39 @@ def parse_remote_start(words: Sequence[str]) -> Target:
 
 
 def parse_host(text: str) -> str:
-    """Return a host name or address; refuses what ssh would take for an option."""
-    if not text or text.startswith("-") or re.search(r"[\s\x00-\x1f\x7f]", text):
+    """Return a host name, an IPv4 or IPv6 address, or the directory of a local socket.
+
+    Nothing else: ssh, libpq and the resolver would make more of a user before an @, of a list, a
+    URL, an option or an expansion than a name. An underscore is no letter of a host name, but
+    Docker and others have it there.
+
+    >>> parse_host("db-1.example.com"), parse_host("fe80::1%eth0"), parse_host("/run/postgresql")
+    ('db-1.example.com', 'fe80::1%eth0', '/run/postgresql')
+    """
+    is_name = HOST_NAME.fullmatch(text) is not None and len(text) <= MAX_HOST_CHARACTERS
+    if not (is_name or _is_address(text) or SOCKET_DIRECTORY.fullmatch(text)):
         raise UsageError(
-            f'invalid host name "{text}"', hint="Check backend_hostname in pgpool.conf."
+            f'invalid host name "{text}"',
+            detail="It is a host name, an IPv4 or IPv6 address, or the directory of a local "
+            "socket.",
+            hint="Check backend_hostname in pgpool.conf.",
         )
     return text
+
+
+def _is_address(text: str) -> bool:
+    """Say whether it is an IPv6 address, with the name of an interface if need be.
+
+    An IPv4 address has the form of a host name.
+    """
+    address, percent, zone = text.partition("%")
+    if percent and not ZONE.fullmatch(zone):
+        return False
+    try:
+        ipaddress.IPv6Address(address)
+    except ValueError:
+        return False
+    return True
 
 
 def parse_data_directory(text: str) -> str:
@@ -114,7 +149,7 @@ def parse_data_directory(text: str) -> str:
     '/var/lib/pgsql/15/data'
     """
     hint = "Check backend_data_directory in pgpool.conf."
-    if not text.startswith("/") or re.search(r"[\x00-\x1f\x7f]", text):
+    if not text.startswith("/") or one_line(text) != text:
         raise UsageError(f'data directory "{text}" is not an absolute path', hint=hint)
     if ".." in text.split("/"):
         raise UsageError(f'data directory "{text}" contains ".."', hint=hint)

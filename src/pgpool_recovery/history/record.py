@@ -9,11 +9,12 @@ from typing import Any
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Bug, Cancelled, RecoveryError, Unreachable, as_failure
-from pgpool_recovery.domain.event import Event, Progress, Said
+from pgpool_recovery.domain.event import Event, Progress, Said, fit, megabytes
 from pgpool_recovery.domain.node import NodeId, Target
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.history.run import RunState, end_columns, event_row, storable
 from pgpool_recovery.postgres.connection import Connection, connect
+from pgpool_recovery.postgres.extension import RUNS
 from pgpool_recovery.run.parties import own_conninfo
 from pgpool_recovery.run.shield import shielded
 
@@ -21,19 +22,12 @@ Emit = Callable[[Event], None]
 
 # A recovery does not wait for the standby that it is about, nor for anybody's lock. Nor for the
 # disk with each event: history_end.sql flushes what has come before it, too.
-OPTIONS = " ".join(
-    f"-c {name}={value}"
-    for name, value in {
-        "synchronous_commit": "off",
-        "lock_timeout": "1s",
-        "statement_timeout": "2s",
-        "idle_session_timeout": "0",
-        "default_transaction_read_only": "off",
-        "default_transaction_isolation": r"read\ committed",
-    }.items()
-)
+SESSION = {"synchronous_commit": "off", "lock_timeout": "1s"}
+ANSWER_S = 2.0
 RECOVERY_ID, BACKEND_PID = "PGPOOL_RECOVERY_ID", "PGPOOL_RECOVERY_BACKEND_PID"
 ALL_EVENTS = 100_000
+MAX_BYTES = 16 * 2**20
+"""Of the events of a stage, as texts; the agent's are limited before (agent/allowance.py)."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +54,8 @@ class Record:
         self._only_ascii = False
         self._id = 0
         self._number = 0
+        self._bytes = 0
+        self._is_full = False
         self._state = RunState()
         self._continues = False
         self.node_id: NodeId | None = None
@@ -81,21 +77,24 @@ class Record:
         where = {
             **(own_conninfo(settings) if server is None else server),
             "dbname": settings.history.database,
-            "options": OPTIONS,
-            "client_encoding": "UTF8",
         }
         try:
             connection = self._stack.enter_context(
-                connect(where, timeout_s=settings.timeout.connect_s)
+                connect(
+                    where,
+                    timeout_s=settings.timeout.connect_s,
+                    answer_s=ANSWER_S,
+                    settings=SESSION,
+                )
             )
-            found = connection.rows("history_schema")
-            if not found:
+            found = connection.extension()
+            if found is None or RUNS not in found.members:
                 self._say(
                     f"the recovery is not on record: database {settings.history.database} has no "
                     "extension pgpool_recovery 2.0"
                 )
                 return
-            self._only_ascii = not found[0]["is_utf8"]
+            self._only_ascii = not found.is_utf8
             self._begin(connection, stage, settings)
         except Unreachable as error:
             self._give_up(error)
@@ -132,11 +131,18 @@ class Record:
     def take(self, event: Event) -> None:
         """Write an event; of progress only the last is kept."""
         before, self._state = self._state, self._state.after(event)
-        if self._connection is None or self._number >= ALL_EVENTS:
+        if self._connection is None or self._is_full or self._number >= ALL_EVENTS:
             return
         if not isinstance(event, Progress):
-            self._number += 1
             row = event_row(event, only_ascii=self._only_ascii)
+            self._bytes += sum(len(text.encode()) for text in row.values())
+            if self._bytes > MAX_BYTES:
+                self._is_full = True
+                self._say(
+                    f"the record has more than {megabytes(MAX_BYTES)}; only the end comes yet"
+                )
+                return
+            self._number += 1
             self._write("history_event", number=self._number, **row)
         if self._state != before and not self._continues:
             self._write("history_update", **self._state.columns())
@@ -208,8 +214,9 @@ def on_record(
     emit = telling(target.name)
 
     def tell_and_write(event: Event) -> None:
-        emit(event)
-        record.take(event)
+        fitting = fit(event)
+        emit(fitting)
+        record.take(fitting)
 
     failure: RecoveryError | None = None
     try:

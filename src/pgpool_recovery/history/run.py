@@ -8,6 +8,8 @@ from typing import Any
 from pgpool_recovery.domain.error import Cancelled, RecoveryError
 from pgpool_recovery.domain.event import Event, Moved, PlanMade, Progress, StepStarted, as_text
 
+MAX_BIGINT = 2**63 - 1
+
 
 @dataclass(frozen=True)
 class RunState:
@@ -41,7 +43,7 @@ class RunState:
             case Progress(done, total, rate):
                 return replace(self, done_bytes=done, total_bytes=total or None, bytes_per_s=rate)
             case Moved(moved):
-                return replace(self, moved_bytes=moved + (self.moved_bytes or 0))
+                return replace(self, moved_bytes=min(MAX_BIGINT, moved + (self.moved_bytes or 0)))
             case _:
                 return self
 

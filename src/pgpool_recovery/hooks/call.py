@@ -1,6 +1,5 @@
 """The words with which Pgpool-II calls a hook: the special values of its failover_command."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,7 +12,6 @@ WORDS = " ".join(f'"{placeholder}"' for placeholder in PLACEHOLDERS)
 """As they stand in pgpool.conf: Pgpool-II writes its values into a line of sh as they are, so the
 quotes keep a path with a blank, or an empty one, one word."""
 UNKNOWN = frozenset({"", "-1"})
-CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
@@ -79,6 +77,4 @@ def _place(host: str, port: str, data_directory: str) -> Place:
 
 def _host(word: str) -> str:
     """Return a host as pgpool.conf has it: a name, an address, a socket directory, or nothing."""
-    if word and (not word.startswith("/") or CONTROL.search(word)):
-        return parse_host(word)
-    return word
+    return parse_host(word) if word else word

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pgpool_recovery.domain.error import Refused, Unreachable, Unverified
 from pgpool_recovery.hooks.choice import still_writes
-from pgpool_recovery.operator.cluster import Login, Node, connect_to
-from pgpool_recovery.operator.extension import look_at
+from pgpool_recovery.operator.cluster import Login, Node
+from pgpool_recovery.operator.extension import Feature, look_at
 from pgpool_recovery.postgres.connection import Connection
 
 LOOK_EVERY_S = 0.1
@@ -20,13 +20,12 @@ def stop_server(node: Node, login: Login, *, within_s: float) -> None:
     In that mode it sends its standbys all that it has written, the shutdown checkpoint too, before
     it ends: none of them lacks anything then, and it can follow one of them without a rewind.
     """
-    extensions = look_at(node, login).extensions
-    if not extensions:
+    server = look_at(node, login)
+    if not server.has(Feature.STOP):
         why = "It has no extension pgpool_recovery, by which it could be stopped."
         raise still_writes(node.node_id, why)
     try:
-        with connect_to(node, login, extensions[0].database) as connection:
-            connection.rows("extension")
+        with server.connect(Feature.STOP) as connection:
             _stop(connection)
     except Refused as error:
         raise still_writes(node.node_id, f"{error.message}.") from error

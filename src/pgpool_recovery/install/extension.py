@@ -1,5 +1,6 @@
 """The extension's files for the servers of this host."""
 
+import os
 import re
 import subprocess
 from collections.abc import Iterable
@@ -8,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.files.trust import ROOT, Untrusted, check_file, user_name
 from pgpool_recovery.install.placed_file import PlacedFile
 
 PATTERNS = ("lib/postgresql/*/bin/pg_config", "pgsql-*/bin/pg_config", "bin/pg_config")
@@ -76,7 +78,15 @@ def _describe(pg_config: Path) -> Installation:
 
 def _ask(pg_config: Path, option: str) -> str:
     try:
+        if os.geteuid() == ROOT:
+            check_file(pg_config, {ROOT})
         done = subprocess.run([pg_config, option], capture_output=True, text=True, check=True)
+    except Untrusted as untrusted:
+        raise Refused(
+            f"root does not run {pg_config}: others could put another program there",
+            detail=f"{untrusted.why}.",
+            hint=f"Run it as {user_name(untrusted.owner)}, if the server's files are that user's.",
+        ) from untrusted
     except (OSError, subprocess.CalledProcessError) as error:
         raise Refused(f"could not run {pg_config}: {error}", hint="Name a pg_config.") from error
     return done.stdout.strip()

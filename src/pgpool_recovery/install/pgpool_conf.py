@@ -9,6 +9,8 @@ from pathlib import Path
 
 from pgpool_recovery.config.load import VARIABLE
 from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.files.trust import ROOT, Untrusted, real_path
+from pgpool_recovery.files.write import Owner, root_refusal, write_file
 
 BEGIN = "# pgpool-recovery: begin. The last line for a parameter counts; those before are comments."
 END = "# pgpool-recovery: end"
@@ -34,6 +36,7 @@ class Change:
 
 def change_of(path: Path, command: Sequence[str], settings_file: Path | None, words: str) -> Change:
     """Return what install does to a pgpool.conf; Refused when it cannot be."""
+    path = _real(path)
     before = _read(path)
     base = without_ours(before)
     lines = our_lines(base, command, settings_file, words)
@@ -112,17 +115,17 @@ def without_ours(text: str) -> str:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a pgpool.conf beside its place and rename it; owner and mode stay."""
-    path = path.resolve()
-    new = path.with_name(f".{path.name}.new")
+    """Put a pgpool.conf in the place of the one before; mode and, as far as can be, owner stay.
+
+    The owner of the directory, who is not root, may replace root's file there, but gives none away.
+    """
+    path = _real(path)
     try:
-        status = path.stat()
-        new.write_bytes(text.encode(errors="surrogateescape"))
-        os.chown(new, status.st_uid, status.st_gid)
-        new.chmod(status.st_mode & 0o7777)
-        new.replace(path)
+        status = path.lstat()
+        uid = status.st_uid if os.geteuid() == ROOT else os.geteuid()
+        mode = status.st_mode & 0o7777
+        write_file(path, text, mode=mode, owner=Owner(uid, status.st_gid))
     except OSError as error:
-        new.unlink(missing_ok=True)
         raise Refused(
             f"could not write {path}: {error.strerror}", hint="Run it as root, or as its owner."
         ) from error
@@ -130,7 +133,7 @@ def write(path: Path, text: str) -> None:
 
 def restore(path: Path, *, dry_run: bool) -> str | None:
     """Take our lines out of a pgpool.conf; None when there are none."""
-    text = _read(path)
+    text = _read(_real(path))
     before = without_ours(text)
     if before == text:
         return None
@@ -138,6 +141,16 @@ def restore(path: Path, *, dry_run: bool) -> str | None:
         return f"would do: {path} restored to what stood there before"
     write(path, before)
     return f"{path} restored to what stood there before; let Pgpool-II reload it"
+
+
+def _real(path: Path) -> Path:
+    """Return where the file really is; root follows no link that somebody else can have made."""
+    try:
+        return real_path(path, {ROOT}) if os.geteuid() == ROOT else path.resolve()
+    except Untrusted as untrusted:
+        raise root_refusal(path, untrusted) from untrusted
+    except OSError as error:
+        raise Refused(f"could not read {path}: {error.strerror}") from error
 
 
 def _read(path: Path) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.files.write import remove_file, rename_file, write_file
 
 OURS = b"Part of pgpool-recovery."
 WOULD = "would do: "
@@ -33,8 +34,8 @@ def place(file: PlacedFile, *, dry_run: bool) -> str:
     is_foreign = current is not None and OURS not in current
     if not dry_run:
         if is_foreign:
-            _do(lambda: file.path.rename(file.saved), file.path)
-        _do(lambda: _write(file), file.path)
+            _do(lambda: rename_file(file.path, file.saved.name), file.path)
+        _do(lambda: write_file(file.path, file.contents, mode=file.mode), file.path)
     would = WOULD if dry_run else ""
     if is_foreign:
         return f"{would}{file.path} installed; what stood there is now {file.saved.name}"
@@ -49,13 +50,13 @@ def take_away(file: PlacedFile, *, dry_run: bool) -> str | None:
     if current is None or OURS not in current:
         # Somebody has put a newer one there, say the update of a package: the saved one is old.
         if has_saved and not dry_run:
-            _do(file.saved.unlink, file.saved)
+            _do(lambda: remove_file(file.saved), file.saved)
         return f"{would}{file.saved} removed, for {file.path} is not ours" if has_saved else None
     if not dry_run:
         if has_saved:
-            _do(lambda: file.saved.rename(file.path), file.path)
+            _do(lambda: rename_file(file.saved, file.path.name), file.path)
         else:
-            _do(file.path.unlink, file.path)
+            _do(lambda: remove_file(file.path), file.path)
     how = "restored to what stood there before" if has_saved else "removed"
     return f"{would}{file.path} {how}"
 
@@ -67,14 +68,6 @@ def _read(path: Path) -> bytes | None:
         return None
     except OSError as error:
         raise _refused(path, error) from error
-
-
-def _write(file: PlacedFile) -> None:
-    """Write beside the place and rename, so that nobody ever reads half a file."""
-    new = file.path.with_name(f".{file.path.name}.new")
-    new.write_bytes(file.contents)
-    new.chmod(file.mode)
-    new.replace(file.path)
 
 
 def _do(action: Callable[[], object], path: Path) -> None:

@@ -1,7 +1,6 @@
 """The stage commands as files of a data directory, where Pgpool-II's functions look for them."""
 
 import os
-import pwd
 import shlex
 import sys
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 from pgpool_recovery import __version__
 from pgpool_recovery.config.load import VARIABLE
 from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.files.trust import user_name
 from pgpool_recovery.install.placed_file import OURS, PlacedFile
 
 MODE = 0o700
@@ -27,14 +27,16 @@ def stage_commands(data_directory: Path, settings_file: Path | None = None) -> l
     `settings_file`: the one that the commands shall read in place of the default.
     """
     try:
-        owner = (data_directory / "PG_VERSION").stat().st_uid
+        # A link in the directory is its owner's word: it says nothing of whose the directory is.
+        (data_directory / "PG_VERSION").lstat()
+        owner = data_directory.stat().st_uid
     except OSError as error:
         raise Refused(
             f"{data_directory} is not a data directory of this host",
             detail=f"Its PG_VERSION cannot be read: {error.strerror}.",
         ) from error
     if owner != os.geteuid():
-        name = pwd.getpwuid(owner).pw_name
+        name = user_name(owner)
         raise Refused(
             f"data directory {data_directory} belongs to {name}",
             hint=f"Run: runuser -u {name} -- pgpool-recovery install "

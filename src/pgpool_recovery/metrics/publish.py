@@ -9,15 +9,20 @@ from pathlib import Path
 
 from pgpool_recovery.check.finding import Finding
 from pgpool_recovery.config.settings import Settings
-from pgpool_recovery.domain.error import Unreachable
+from pgpool_recovery.domain.error import Refused, Unreachable
+from pgpool_recovery.files.trust import Untrusted, read_own
+from pgpool_recovery.files.write import open_lock_file, write_file
 from pgpool_recovery.metrics.families import LastRun, check_families, recovery_families
 from pgpool_recovery.metrics.family import Family, render, without
 from pgpool_recovery.postgres.connection import connect
+from pgpool_recovery.postgres.extension import RUNS
 from pgpool_recovery.run.parties import own_conninfo
 
 MODE = 0o644
+LOCK_S, LOCK_AGAIN_S = 5, 0.05
 CONNECT_S = 5
-OPTIONS = "-c statement_timeout=5s -c lock_timeout=2s"
+ANSWER_S = 5.0
+SESSION = {"lock_timeout": "2s"}
 
 Say = Callable[[str], None]
 
@@ -43,17 +48,18 @@ def publish_recoveries(settings: Settings, say: Say) -> None:
     file = settings.metrics.textfile
     if file is None:
         return
-    where = {**own_conninfo(settings), "dbname": settings.history.database, "options": OPTIONS}
+    where = {**own_conninfo(settings), "dbname": settings.history.database}
     try:
-        with connect(where, timeout_s=CONNECT_S) as connection:
-            if not connection.rows("history_schema"):
+        with connect(where, timeout_s=CONNECT_S, answer_s=ANSWER_S, settings=SESSION) as connection:
+            found = connection.extension()
+            if found is None or RUNS not in found.members:
                 return  # Nothing is on record; the recovery has said so.
             runs = [LastRun(**row) for row in connection.rows("last_runs")]
         write(Path(file), recovery_families(runs))
     except Unreachable as error:
         say(f"metrics: nothing was written: {error.message}: {error.detail}")
-    except OSError as error:
-        say(f"metrics: could not write {file}: {error.strerror}")
+    except (OSError, Refused) as error:
+        say(f"metrics: could not write {file}: {_reason(error)}")
 
 
 def publish_check(
@@ -65,8 +71,8 @@ def publish_check(
         return
     try:
         write(Path(file), check_families(findings, node_ids, time.time()))
-    except OSError as error:
-        say(f"metrics: could not write {file}: {error.strerror}")
+    except (OSError, Refused) as error:
+        say(f"metrics: could not write {file}: {_reason(error)}")
 
 
 def write(file: Path, families: tuple[Family, ...]) -> None:
@@ -74,21 +80,43 @@ def write(file: Path, families: tuple[Family, ...]) -> None:
 
     One at a time, by a lock beside it: a check and a recovery may end at the same moment.
     """
-    beside = file.with_name(f".{file.name}.lock")
-    descriptor = os.open(beside, os.O_RDWR | os.O_CREAT, MODE)
+    descriptor = open_lock_file(file.with_name(f".{file.name}.lock"))
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        try:
-            old = file.read_text()
-        except FileNotFoundError:
-            old = ""
-        text = without(old, (family.name for family in families)) + render(families)
-        new = file.with_name(f".{file.name}.{os.getpid()}")
-        try:
-            new.write_text(text)
-            new.chmod(MODE)
-            new.replace(file)
-        finally:
-            new.unlink(missing_ok=True)
+        _lock(descriptor, file)
+        text = without(_old(file), (family.name for family in families)) + render(families)
+        write_file(file, text, mode=MODE)
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int, file: Path) -> None:
+    deadline = time.monotonic() + LOCK_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise Refused(f"another process has been writing {file} for {LOCK_S} s") from None
+            time.sleep(LOCK_AGAIN_S)
+        else:
+            return
+
+
+def _old(file: Path) -> str:
+    """Return the text of before. What is kept of it everybody can read: it must not be a link."""
+    try:
+        return read_own(file).decode(errors="surrogateescape")
+    except FileNotFoundError:
+        return ""
+    except Untrusted as untrusted:
+        raise Refused(
+            f"what stands there is not ours: {untrusted.why}", hint="Remove it."
+        ) from untrusted
+
+
+def _reason(error: OSError | Refused) -> str:
+    """Return why a file was not written, in one line."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    parts = (error.message, error.detail, error.hint)
+    return ". ".join(part.rstrip(".") for part in parts if part)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from pgpool_recovery.config.settings import PgpoolSettings, Settings
 from pgpool_recovery.domain.error import SettingsError, UsageError
-from pgpool_recovery.domain.node import NodeId, Target, parse_data_directory
+from pgpool_recovery.domain.node import NodeId, Target, parse_data_directory, parse_host
 from pgpool_recovery.pcp.client.address import PcpAddress
 from pgpool_recovery.pcp.client.commands import PcpServer
 from pgpool_recovery.pcp.client.link import Limits
@@ -103,7 +103,7 @@ def cluster_of_pool(pool: Pool, settings: Settings) -> Cluster:
     nodes = tuple(
         Node(
             NodeId(info.node_id),
-            info.hostname or "",
+            _host(info.hostname),
             info.port,
             parameters.get(f"backend_data_directory{info.node_id}") or "",
         )
@@ -112,6 +112,11 @@ def cluster_of_pool(pool: Pool, settings: Settings) -> Cluster:
     login = login_of(settings, parameters)
     has_standbys = _has_standbys(parameters)
     return Cluster(nodes, login, infos, has_standbys=has_standbys, parameters=parameters)
+
+
+def _host(text: str | None) -> str:
+    """Return a host as Pgpool-II names it; none is a local socket."""
+    return parse_host(text) if text else ""
 
 
 def cluster_of_parameters(parameters: Mapping[str, str], settings: Settings) -> Cluster:
@@ -127,7 +132,7 @@ def cluster_of_parameters(parameters: Mapping[str, str], settings: Settings) -> 
     nodes = tuple(
         Node(
             NodeId(number),
-            parameters.get(f"backend_hostname{number}") or "",
+            _host(parameters.get(f"backend_hostname{number}")),
             int(parameters[f"backend_port{number}"]),
             parameters.get(f"backend_data_directory{number}") or "",
         )
@@ -186,13 +191,11 @@ def connect_to(
     node: Node, login: Login, database: str | None = None, *, answer_s: float | None = None
 ) -> Iterator[Connection]:
     """Connect to a node; no query takes longer than `answer_s`, not even over a lost link."""
-    limit_ms = int(1000 * (answer_s or login.answer_s))
     values = {
         "host": node.host,
         "port": str(node.port),
         "dbname": database or login.databases[0],
         "user": login.user or "",
-        "options": f"-c statement_timeout={limit_ms}",
         "tcp_user_timeout": str(int(1000 * login.answer_s)),
         "keepalives_idle": "30",
         "keepalives_interval": "10",
@@ -200,6 +203,9 @@ def connect_to(
     }
     filled = {name: value for name, value in values.items() if value}
     with connect(
-        filled, timeout_s=login.connect_s, name=f"{node.name} ({node.address})"
+        filled,
+        timeout_s=login.connect_s,
+        answer_s=answer_s or login.answer_s,
+        name=f"{node.name} ({node.address})",
     ) as connection:
         yield connection

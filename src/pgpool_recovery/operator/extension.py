@@ -8,6 +8,14 @@ from enum import Enum
 from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
 from pgpool_recovery.operator.cluster import Login, Node, connect_to
 from pgpool_recovery.postgres.connection import Connection
+from pgpool_recovery.postgres.extension import (
+    CHECK,
+    HISTORY,
+    PGCTL,
+    PLAN,
+    RECOVERY,
+    InstalledExtension,
+)
 
 
 class Feature(Enum):
@@ -16,6 +24,17 @@ class Feature(Enum):
     HISTORY = "no record of recoveries"
     PLAN = "no function pgpool_recovery_plan"
     CHECK = "no function pgpool_recovery_check"
+    RECOVERY = "no function pgpool_recovery of seven arguments"
+    STOP = "no function pgpool_pgctl"
+
+
+MEMBERS = {
+    Feature.HISTORY: HISTORY,
+    Feature.PLAN: PLAN,
+    Feature.CHECK: CHECK,
+    Feature.RECOVERY: RECOVERY,
+    Feature.STOP: PGCTL,
+}
 
 
 @dataclass(frozen=True)
@@ -65,12 +84,13 @@ class Primary:
 
     @contextmanager
     def connect(self, feature: Feature, *, answer_s: float | None = None) -> Iterator[Connection]:
-        """Connect to the database that has it, with its schema on the search path."""
+        """Connect to the database that has it."""
         extension = self._extension(feature)
         if extension is None:
             raise self.lacks(feature)
         with connect_to(self.node, self.login, extension.database, answer_s=answer_s) as connection:
-            connection.rows("extension")
+            if connection.extension() is None:
+                raise self.has_none()
             yield connection
 
 
@@ -82,22 +102,18 @@ def look_at(node: Node, login: Login) -> Primary:
     for database in login.databases:
         try:
             with connect_to(node, login, database) as connection:
-                rows = connection.rows("extension")
+                extension = connection.extension()
         except Unreachable as error:
             failure = failure or error
             continue
         answered = True
-        found += [_extension(database, row) for row in rows]
+        if extension is not None:
+            found.append(_extension(database, extension))
     if failure is not None and not answered:
         raise failure
     return Primary(node, login, tuple(found))
 
 
-def _extension(database: str, row: dict[str, object]) -> Extension:
-    names = {
-        Feature.HISTORY: "has_history",
-        Feature.PLAN: "has_plan",
-        Feature.CHECK: "has_check",
-    }
-    features = frozenset(feature for feature, name in names.items() if row[name])
-    return Extension(database, str(row["version"]), features)
+def _extension(database: str, found: InstalledExtension) -> Extension:
+    features = frozenset(one for one, member in MEMBERS.items() if member in found.members)
+    return Extension(database, found.version, features)

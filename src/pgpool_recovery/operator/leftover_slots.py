@@ -6,8 +6,9 @@ A failure here is said, and does not keep anybody from the rest.
 from collections.abc import Callable
 
 from pgpool_recovery.domain.error import Unreachable
-from pgpool_recovery.domain.node import OWN_SLOT
+from pgpool_recovery.domain.slot import SlotState, is_of_a_recovery
 from pgpool_recovery.operator.cluster import Login, Node, connect_to
+from pgpool_recovery.postgres.slots import drop_slot
 
 Say = Callable[[str], None]
 
@@ -20,11 +21,9 @@ def drop_leftover_slots(standby: Node, login: Login, say: Say) -> None:
     try:
         with connect_to(standby, login) as connection:
             for slot in connection.rows("slots"):
-                is_own = OWN_SLOT.fullmatch(slot["name"]) is not None
-                if is_own and slot["is_physical"] and not slot["is_active"]:
-                    connection.rows("drop_slot", name=slot["name"])
-                    say(
-                        f"replication slot {slot['name']} of {standby.name}, a leftover, is dropped"
-                    )
+                found = SlotState(slot["name"], slot["is_physical"], slot["is_active"])
+                names = {found.name} if is_of_a_recovery(found.name) else set[str]()
+                if drop_slot(connection, found, names) is None:
+                    say(f"replication slot {found.name} of {standby.name}, a leftover, is dropped")
     except Unreachable as error:
         say(f"the slots of {standby.name} were not looked at: {error.message}: {error.detail}")

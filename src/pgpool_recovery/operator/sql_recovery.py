@@ -16,8 +16,8 @@ from pgpool_recovery.domain.error import (
     error_of_record,
 )
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.operator.cluster import Node, connect_to
-from pgpool_recovery.operator.extension import Primary
+from pgpool_recovery.operator.cluster import Node
+from pgpool_recovery.operator.extension import Feature, Primary
 from pgpool_recovery.operator.plan import call_parameters
 
 READ_BYTES = 65536
@@ -124,18 +124,12 @@ def _end(_number: int, _frame: object) -> None:
 
 def _call(recovery: SqlRecovery, pipe: int) -> None:
     primary = recovery.primary
-    extension = primary.extensions[0] if primary.extensions else None
-    if extension is None:
-        raise primary.has_none()
     parameters = call_parameters(primary.node, recovery.node)
 
     def tell(line: str) -> None:
         _write(pipe, LINE, line)
 
-    with connect_to(
-        primary.node, primary.login, extension.database, answer_s=recovery.within_s
-    ) as connection:
-        connection.rows("extension")
+    with primary.connect(Feature.RECOVERY, answer_s=recovery.within_s) as connection:
         connection.call("first_stage", tell, script=recovery.first_stage, **parameters)
         connection.call("remote_start", tell, **parameters)
 

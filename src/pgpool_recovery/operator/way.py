@@ -35,7 +35,7 @@ def refuse_way(primary: Primary, cluster: Cluster) -> None:
     name, database = primary.node.name, asked["recovery_database"]
     try:
         with connect_to(primary.node, primary.login, database) as connection:
-            has_extension = bool(connection.rows("extension"))
+            has_extension = connection.extension() is not None
             rows = connection.rows("scripts", names=list(scripts))
     except Unreachable:
         return

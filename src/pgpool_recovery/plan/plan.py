@@ -76,7 +76,7 @@ class Plan:
     def sentences(self) -> tuple[str, ...]:
         """Return the plan as an operator reads it."""
         moves = "" if self.moved_bytes is None else f", about {megabytes(self.moved_bytes)}"
-        return (
+        sentences = (
             f"plan: {self.method}: {self.summary}{moves}",
             *(str(passed) for passed in self.passed_over),
             self.old_data.value,
@@ -88,6 +88,7 @@ class Plan:
             ),
             *(f"note: {note}" for note in self.notes),
         )
+        return tuple(" ".join(sentence.split("\n")) for sentence in sentences)
 
     def _number(self, step: Step) -> int:
         return self.steps.index(step) + 1

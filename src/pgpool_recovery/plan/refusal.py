@@ -7,6 +7,7 @@ from itertools import permutations
 from pgpool_recovery.domain.error import Busy, Unreachable
 from pgpool_recovery.domain.event import megabytes
 from pgpool_recovery.domain.node import Target
+from pgpool_recovery.domain.slot import names_of
 from pgpool_recovery.plan.attach import not_streaming, streams
 from pgpool_recovery.plan.facts import (
     Configuration,
@@ -60,8 +61,9 @@ def notes(target: Target, facts: Facts) -> Iterator[str]:
     """Say what somebody should look at, though it does not stand in the way."""
     own = facts.target.configuration
     former = None if own is None else own.values.get("primary_slot_name")
+    known = {target.slot_name, former} & names_of(target)
     for slot in facts.primary.slots:
-        if not slot.is_active and slot.name not in (target.slot_name, former):
+        if not slot.is_active and slot.name not in known:
             yield (
                 f"replication slot {slot.name} of the primary is not in use "
                 f"and keeps {megabytes(slot.kept_bytes)} of WAL"

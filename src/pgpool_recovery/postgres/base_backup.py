@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 from pgpool_recovery.domain.error import RecoveryError, Refused, Undone, Unreachable
 from pgpool_recovery.domain.wal import History, Point, TimelineId, parse_history, parse_lsn
-from pgpool_recovery.postgres.connection import PHYSICAL_REPLICATION
-from pgpool_recovery.postgres.conninfo import format_conninfo
+from pgpool_recovery.postgres.connection import TICK_MS, error_message, open_replication
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn, PGresult
 
 LABEL = "pgpool_recovery"
-TICK_MS = 200
 KEPT_NOTICES = 20
 MANIFEST_CHUNK_BYTES = 65536  # The server parses in pieces of 128 kB and buffers the rest.
 
@@ -278,7 +276,7 @@ class BackupConnection:
 
     def _lost(self) -> Unreachable:
         return Unreachable(
-            "the connection to the primary was lost", detail=_error_message(self._pgconn) or None
+            "the connection to the primary was lost", detail=error_message(self._pgconn) or None
         )
 
     def _notice(self, result: "PGresult") -> None:
@@ -294,40 +292,9 @@ class BackupConnection:
 def open_backup(
     conninfo: Mapping[str, str], limits: Limits, check: Callable[[], None]
 ) -> BackupConnection:
-    """Open a connection for a base backup; Unreachable with libpq's own words.
-
-    `conninfo` may hold a password, which goes to libpq and nowhere else.
-    """
-    from psycopg import pq
-
-    text = format_conninfo({**conninfo, **PHYSICAL_REPLICATION})
-    pgconn = pq.PGconn.connect_start(text.encode())
-    try:
-        _connect(pgconn, limits.connect_s, check)
-    except BaseException:
-        pgconn.finish()
-        raise
+    """Open a connection for a base backup; Unreachable with libpq's own words."""
+    pgconn = open_replication(conninfo, within_s=limits.connect_s, check=check)
     return BackupConnection(pgconn, limits, check)
-
-
-def _connect(pgconn: "PGconn", within_s: float, check: Callable[[], None]) -> None:
-    from psycopg.pq import PollingStatus
-
-    deadline = time.monotonic() + within_s
-    while (status := pgconn.connect_poll()) != PollingStatus.OK:
-        check()
-        if status == PollingStatus.FAILED:
-            raise _unreachable(_error_message(pgconn))
-        if time.monotonic() > deadline:  # libpq has the first half of the sentence ready.
-            raise _unreachable(f"{_error_message(pgconn)} no answer within {within_s:g} s".strip())
-        poll = select.poll()  # The socket changes from one address of the host to the next.
-        is_reading = status == PollingStatus.READING
-        poll.register(pgconn.socket, select.POLLIN if is_reading else select.POLLOUT)
-        poll.poll(TICK_MS)
-
-
-def _unreachable(why: str) -> Unreachable:
-    return Unreachable("could not connect to the primary", detail=why)
 
 
 def refusal(said: Iterable[str]) -> Refused:
@@ -356,10 +323,6 @@ def _texts(result: "PGresult") -> list[tuple[str, ...]]:
         tuple(_decode(result.get_value(row, column) or b"") for column in range(result.nfields))
         for row in range(result.ntuples)
     ]
-
-
-def _error_message(pgconn: "PGconn") -> str:
-    return " ".join(_decode(pgconn.error_message).split())
 
 
 def _decode(text: bytes) -> str:

@@ -1,5 +1,10 @@
-"""Connections to PostgreSQL; psycopg is imported when the first one is opened."""
+"""Connections to PostgreSQL, all of them; psycopg is imported when the first one is opened.
 
+Nothing else opens one (ci/rules/connection_home.py), so each has the settings of session.py.
+"""
+
+import select
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.resources import files
@@ -9,14 +14,25 @@ from typing import TYPE_CHECKING, Any
 from pgpool_recovery.domain.error import RecoveryError, Unreachable, error_of_sqlstate
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.postgres.conninfo import format_conninfo
+from pgpool_recovery.postgres.extension import InstalledExtension, read_extension
+from pgpool_recovery.postgres.session import (
+    PINNED_LATER,
+    TRANSACTION_TIMEOUT_SINCE,
+    milliseconds,
+    startup_options,
+)
 
 if TYPE_CHECKING:
     import psycopg
+    from psycopg.pq.abc import PGconn
 
 APPLICATION_NAME = "pgpool-recovery"
 PHYSICAL_REPLICATION = {"replication": "true", "dbname": "replication"}
 """The database is a name for the password file alone, as in libpqrcv_connect()."""
 THE_PRIMARY = "the primary"
+EXTENSION = "{extension}"
+"""In a query, the schema of our extension."""
+TICK_MS = 200
 
 
 class Connection:
@@ -25,6 +41,20 @@ class Connection:
     def __init__(self, connection: "psycopg.Connection[dict[str, Any]]", name: str) -> None:
         self._connection = connection
         self._name = name
+        self._schema: str | None = None
+
+    def extension(self) -> InstalledExtension | None:
+        """Return what this database's extension is and has; None where there is none.
+
+        From then on the queries about its tables and functions are possible: they name its schema,
+        for on the search path is none.
+        """
+        found = self.rows("extension")
+        if not found:
+            return None
+        extension = read_extension(found[0])
+        self._schema = extension.schema
+        return extension
 
     @property
     def backend_pid(self) -> int:
@@ -36,7 +66,7 @@ class Connection:
         import psycopg
 
         try:
-            return self._connection.execute(_query(query).encode(), parameters).fetchall()
+            return self._connection.execute(self._text(query), parameters).fetchall()
         except psycopg.Error as error:
             raise Unreachable(
                 f'query "{query}" failed on {self._name}', detail=_text(error)
@@ -71,36 +101,63 @@ class Connection:
 
         self._connection.add_notice_handler(tell)
         try:
-            return self._connection.execute(_query(query).encode(), parameters).fetchall()
+            return self._connection.execute(self._text(query), parameters).fetchall()
         except psycopg.Error as error:
             raise _answer(error, self._name) from error
         finally:
             if not self._connection.closed:
                 self._connection.remove_notice_handler(tell)
 
+    def _text(self, query: str) -> bytes:
+        text = _query(query)
+        if EXTENSION in text:
+            if self._schema is None:
+                raise LookupError(f'query "{query}" before extension() has found its schema')
+            text = text.replace(EXTENSION, _identifier(self._schema))
+        return text.encode()
+
 
 @contextmanager
 def connect(
-    conninfo: Mapping[str, str], *, timeout_s: float = 10, name: str = THE_PRIMARY
+    conninfo: Mapping[str, str],
+    *,
+    timeout_s: float = 10,
+    answer_s: float | None = None,
+    name: str = THE_PRIMARY,
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[Connection]:
     """Open a connection to a server; what `conninfo` leaves out comes from the environment.
 
-    `name` is what failures call the server. Raises Unreachable with its own or libpq's words.
+    No query takes longer than `answer_s`. `settings` are the session's own, beside those that every
+    session of ours has. `name` is what failures call the server. Raises Unreachable with its own or
+    libpq's words.
     """
     import psycopg
     from psycopg.rows import dict_row
 
+    own = {} if answer_s is None else {"statement_timeout": milliseconds(answer_s)}
     values = {
         "connect_timeout": whole_seconds(timeout_s),
         "application_name": APPLICATION_NAME,
         **conninfo,
+        "client_encoding": "UTF8",
+        "options": startup_options(conninfo.get("options"), {**own, **(settings or {})}),
     }
     try:
         connection = psycopg.connect(format_conninfo(values), autocommit=True, row_factory=dict_row)
     except psycopg.Error as error:
         raise Unreachable(f"could not connect to {name}", detail=_text(error)) from error
     with connection:
-        yield Connection(connection, name)
+        opened = Connection(connection, name)
+        if connection.info.server_version >= TRANSACTION_TIMEOUT_SINCE:
+            opened.do("SET transaction_timeout = 0")
+        opened.rows("pin", names=list(PINNED_LATER), values=list(PINNED_LATER.values()))
+        yield opened
+
+
+def pinned(conninfo: Mapping[str, str]) -> dict[str, str]:
+    """Return a connection string for a program of PostgreSQL, with what our own sessions have."""
+    return {**conninfo, "options": startup_options(conninfo.get("options"))}
 
 
 def whole_seconds(seconds: float) -> str:
@@ -116,7 +173,7 @@ def identify_system(conninfo: Mapping[str, str], *, timeout_s: float) -> str:
     """Return the system identifier to which a replication connection leads."""
     import psycopg
 
-    values = {**conninfo, **PHYSICAL_REPLICATION, "connect_timeout": whole_seconds(timeout_s)}
+    values = {**_replication(conninfo), "connect_timeout": whole_seconds(timeout_s)}
     try:
         with psycopg.connect(format_conninfo(values), autocommit=True) as connection:
             row = connection.execute("IDENTIFY_SYSTEM").fetchone()
@@ -125,6 +182,62 @@ def identify_system(conninfo: Mapping[str, str], *, timeout_s: float) -> str:
     assert row is not None  # noqa: S101 - the command answers with one row
     found = row[0]  # Bytes, where no database says which encoding the text has.
     return found.decode() if isinstance(found, bytes) else str(found)
+
+
+def open_replication(
+    conninfo: Mapping[str, str], *, within_s: float, check: Callable[[], None]
+) -> "PGconn":
+    """Open a physical replication connection, for a conversation that psycopg does not know.
+
+    `check` is called while nothing comes; what it raises ends the waiting. Raises Unreachable with
+    libpq's own words. `conninfo` may hold a password, which goes to libpq and nowhere else.
+    """
+    from psycopg import pq
+
+    pgconn = pq.PGconn.connect_start(format_conninfo(_replication(conninfo)).encode())
+    try:
+        _await_connection(pgconn, within_s, check)
+    except BaseException:
+        pgconn.finish()
+        raise
+    return pgconn
+
+
+def error_message(pgconn: "PGconn") -> str:
+    """Return what libpq says of a connection, in one line."""
+    return " ".join(pgconn.error_message.decode("utf-8", "backslashreplace").split())
+
+
+def _replication(conninfo: Mapping[str, str]) -> dict[str, str]:
+    """A walsender without a database has no role's settings, only those of its environment."""
+    return {**pinned(conninfo), **PHYSICAL_REPLICATION}
+
+
+def _await_connection(pgconn: "PGconn", within_s: float, check: Callable[[], None]) -> None:
+    from psycopg.pq import PollingStatus
+
+    deadline = time.monotonic() + within_s
+    while (status := pgconn.connect_poll()) != PollingStatus.OK:
+        check()
+        if status == PollingStatus.FAILED:
+            raise _unreachable(error_message(pgconn))
+        if time.monotonic() > deadline:  # libpq has the first half of the sentence ready.
+            raise _unreachable(f"{error_message(pgconn)} no answer within {within_s:g} s".strip())
+        poll = select.poll()  # The socket changes from one address of the host to the next.
+        is_reading = status == PollingStatus.READING
+        poll.register(pgconn.socket, select.POLLIN if is_reading else select.POLLOUT)
+        poll.poll(TICK_MS)
+
+
+def _unreachable(why: str) -> Unreachable:
+    return Unreachable("could not connect to the primary", detail=why)
+
+
+def _identifier(name: str) -> str:
+    """Return a name as an identifier in a query that has parameters."""
+    from psycopg.sql import Identifier
+
+    return Identifier(name).as_string(None).replace("%", "%%")
 
 
 def _query(name: str) -> str:

@@ -16,12 +16,12 @@ from pgpool_recovery.domain.wal import (
     segment_of_file,
 )
 from pgpool_recovery.plan.facts import Wal
-from pgpool_recovery.postgres.connection import PHYSICAL_REPLICATION, Connection
-from pgpool_recovery.postgres.conninfo import format_conninfo
+from pgpool_recovery.postgres.connection import Connection, error_message, open_replication
 
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn
 
+CONNECT_S = 10.0
 REPLY_S = 10.0
 
 
@@ -51,15 +51,15 @@ def hold_wal(conninfo: Mapping[str, str], slot_name: str, point: Point) -> None:
     """
     from psycopg import pq
 
-    values = {**conninfo, **PHYSICAL_REPLICATION}
-    connection = pq.PGconn.connect(format_conninfo(values).encode())
     try:
-        if connection.status != pq.ConnStatus.OK:
-            raise _unheld(slot_name, connection.error_message)
+        connection = open_replication(conninfo, within_s=CONNECT_S, check=lambda: None)
+    except Unreachable as error:
+        raise _unheld(slot_name, error.detail or error.message) from error
+    try:
         where = f"{lsn_text(point.lsn)} TIMELINE {point.timeline}"
         answer = connection.exec_(f'START_REPLICATION SLOT "{slot_name}" PHYSICAL {where}'.encode())
         if answer.status != pq.ExecStatus.COPY_BOTH:
-            raise _unheld(slot_name, answer.error_message)
+            raise _unheld(slot_name, error_message(connection))
         # Written, flushed and applied up to there; a reply is asked for.
         connection.put_copy_data(struct.pack(">cQQQQB", b"r", *[point.lsn] * 3, 0, 1))
         connection.flush()
@@ -83,8 +83,5 @@ def _await_reply(connection: "PGconn") -> None:
     raise Unreachable("the primary does not answer as a WAL sender does")
 
 
-def _unheld(slot_name: str, why: bytes) -> Unreachable:
-    return Unreachable(
-        f"replication slot {slot_name} could not hold the WAL",
-        detail=why.decode(errors="replace").strip(),
-    )
+def _unheld(slot_name: str, why: str) -> Unreachable:
+    return Unreachable(f"replication slot {slot_name} could not hold the WAL", detail=why)

@@ -12,13 +12,11 @@ from pgpool_recovery.domain.event import Event
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.postgres.connection import Connection, connect
+from pgpool_recovery.postgres.own_peer import own_peer
 from pgpool_recovery.ssh.command import ssh_command
 from pgpool_recovery.ssh.locality import is_this_host
 
 Emit = Callable[[Event], None]
-
-MAX_TIMEOUT_MS = 2**31 - 1
-"""The most that PostgreSQL takes for statement_timeout, 24 days."""
 
 
 @contextmanager
@@ -42,23 +40,21 @@ def leaving(state: TargetState) -> Iterator[None]:
         raise failure from error
 
 
-def own_conninfo(settings: Settings, within_s: float | None = None) -> Mapping[str, str]:
-    """Return how the server that called is reached; the environment says where it listens.
-
-    No query takes longer than a step, or than `within_s`; between two may be a copy of hours.
-    """
+def own_conninfo(settings: Settings) -> Mapping[str, str]:
+    """Return how the server that called is reached; the environment says where it listens."""
     own = settings.primary
     user = {} if own.user is None else {"user": own.user}
-    limit_ms = 1000 * (settings.timeout.step_s if within_s is None else within_s)
-    options = f"-c idle_session_timeout=0 -c statement_timeout={min(MAX_TIMEOUT_MS, int(limit_ms))}"
-    return {"dbname": own.dbname, "options": options, **user}
+    return {"dbname": own.dbname, **own_peer(), **user}
 
 
 @contextmanager
 def own_server(settings: Settings, within_s: float | None = None) -> Iterator[Connection]:
-    """Connect to the server that called."""
-    conninfo = own_conninfo(settings, within_s)
-    with connect(conninfo, timeout_s=settings.timeout.connect_s) as connection:
+    """Connect to the server that called; no query takes longer than `within_s`, or than a step."""
+    timeout = settings.timeout
+    answer_s = timeout.step_s if within_s is None else within_s
+    with connect(
+        own_conninfo(settings), timeout_s=timeout.connect_s, answer_s=answer_s
+    ) as connection:
         yield connection
 
 

@@ -1,26 +1,24 @@
 """The steps that touch the primary."""
 
-import time
 from collections.abc import Mapping
 
-from pgpool_recovery.domain.error import Unreachable
+from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.wal import Point, parse_lsn
 from pgpool_recovery.plan.step import CreateSlot
 from pgpool_recovery.postgres.connection import Connection
+from pgpool_recovery.postgres.slots import drop_slot_once_free
 from pgpool_recovery.postgres.wal import hold_wal
 
-DROP_DEADLINE_S = 2.0
-"""A walsender that was ended is gone in an instant; and the server gives a cancelled run less than
+END_WITHIN_S = 2.0
+"""A session that was ended is gone in an instant; and the server gives a cancelled run less than
 five seconds to undo all (STOPPING_DEADLINE_S in extension/python), so no setting raises this."""
-TICK_S = 0.1
 
 
 def create_slot(connection: Connection, step: CreateSlot) -> None:
     """Create a physical slot with its WAL reserved, in place of one that lost its WAL."""
     if not step.is_new:
         return
-    if connection.rows("slot", name=step.name):
-        connection.rows("drop_slot", name=step.name)
+    drop_own_slot(connection, step.name)
     connection.rows("create_slot", name=step.name)
 
 
@@ -45,18 +43,11 @@ def end_session(connection: Connection, pid: int) -> None:
 
     It may be creating a slot just now, which nobody would find before and everybody after.
     """
-    connection.rows("end_session", pid=pid, within_ms=int(1000 * DROP_DEADLINE_S))
+    connection.rows("end_session", pid=pid, within_ms=int(1000 * END_WITHIN_S))
 
 
-def drop_slot(connection: Connection, name: str) -> None:
-    """Drop a slot; a walsender that was ended may hold it a moment longer."""
-    deadline = time.monotonic() + DROP_DEADLINE_S
-    while True:
-        try:
-            connection.rows("drop_slot", name=name)
-        except Unreachable:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(TICK_S)
-        else:
-            return
+def drop_own_slot(connection: Connection, name: str) -> None:
+    """Drop the slot that the plan gives to the node, when it is there."""
+    why = drop_slot_once_free(connection, name, {name})
+    if why is not None:
+        raise Refused(f"replication slot {name} stays, because {why}")

@@ -47,7 +47,13 @@ from pgpool_recovery.plan.summaries import newly_left_out
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.summaries import summaries_since, truncated_since
 from pgpool_recovery.postgres.wal import read_wal
-from pgpool_recovery.run.primary_steps import create_slot, drop_slot, end_copy, end_session, hold
+from pgpool_recovery.run.primary_steps import (
+    create_slot,
+    drop_own_slot,
+    end_copy,
+    end_session,
+    hold,
+)
 from pgpool_recovery.run.progress import CopyProgress
 from pgpool_recovery.run.shield import shielded
 
@@ -284,7 +290,7 @@ class Run:
                     end_session(connection, self._connection.backend_pid)
                 end_copy(connection, name)
                 if self._has_created_slot:
-                    drop_slot(connection, name)
+                    drop_own_slot(connection, name)
         except BaseException as error:  # noqa: BLE001 - what failed first is what has to be told
             failure = as_failure(error)
             why = f"could not free replication slot {name}: {failure.detail or failure.message}"

@@ -12,23 +12,31 @@ PGPOOL_KEY = "id_rsa_pgpool"
 
 @dataclass(frozen=True)
 class SshSettings:
-    """How hosts are reached; `options` go to ssh as they are."""
+    """How hosts are reached; `options` go to ssh as they are.
+
+    `check_host_keys`: only a host whose key is known is logged in to, whatever ssh_config says.
+    """
 
     user: str | None = None
     options: tuple[str, ...] = ()
     connect_timeout_s: int = 10
+    check_host_keys: bool = True
 
 
 def ssh_command(host: str, remote: Sequence[str], settings: SshSettings) -> list[str]:
     """Return the words that run `remote` on `host`; its words are quoted for the login shell.
 
-    Nothing asks for a password and host keys are checked. A link that is lost is noticed after 15
-    to 20 seconds.
+    Nothing asks for a password. Host keys are checked: of several values of an option ssh takes the
+    first, so neither ssh_config, where the way to Pgpool-II's sample scripts often has left
+    "StrictHostKeyChecking no", nor `options` turns that off. A link that is lost is noticed after
+    15 to 20 seconds.
     """
     words = ["ssh", "-T", "-o", "BatchMode=yes"]
     words += ["-o", f"ConnectTimeout={settings.connect_timeout_s}"]
     words += ["-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"]
     words += ["-o", "ForwardAgent=no", "-o", "ClearAllForwardings=yes"]
+    if settings.check_host_keys:
+        words += ["-o", "StrictHostKeyChecking=yes"]
     key = Path.home() / ".ssh" / PGPOOL_KEY
     if os.access(key, os.R_OK):
         words += ["-i", str(key)]

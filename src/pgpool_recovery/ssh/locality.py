@@ -20,7 +20,7 @@ def is_this_host(host: str) -> bool:
         return True
     try:
         found = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)
-    except OSError:
+    except (OSError, UnicodeError):  # No name at all, or none that can be asked for.
         return False
     own = own_addresses()
     addresses = {ipaddress.ip_address(str(where[0]).partition("%")[0]) for *_, where in found}

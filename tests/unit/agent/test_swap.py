@@ -1,17 +1,21 @@
 """Promises 3 and 4: whatever line a crash falls on, the old data or the whole copy can be found."""
 
 import itertools
+import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from pgpool_recovery.agent import own_files, swap, workspace
 from pgpool_recovery.agent.lock import lock, unlock
+from pgpool_recovery.agent.place import observe_place
 from pgpool_recovery.domain.error import Busy, Refused
+from pgpool_recovery.files.write import write_file
 from pgpool_recovery.plan.step import Place, Places, TablespacePlace
 
 OLD = {"PG_VERSION": "old", "global/pg_control": "old", "base/1": "old", "postgresql.conf": "own"}
@@ -101,6 +105,7 @@ def crash_at(monkeypatch: pytest.MonkeyPatch, number: int) -> Iterator[None]:
             patch.setattr(Path, name, counted(getattr(Path, name)))
         patch.setattr(shutil, "rmtree", counted(shutil.rmtree))
         patch.setattr(swap, "sync", counted(workspace.sync))
+        patch.setattr(swap, "write_file", counted(write_file))
         patch.setattr(workspace, "sync", counted(workspace.sync))
         yield
 
@@ -310,3 +315,180 @@ def test_tidy_keeps_out_of_the_way_of_a_running_recovery(target: Target) -> None
 def test_lock_is_given_back(tmp_path: Path) -> None:
     unlock(lock(tmp_path))
     unlock(lock(tmp_path))
+
+
+PRECIOUS = {"postgresql.conf": "precious"}
+NOBODY = 65534
+
+
+def forge(workspace: Path, precious: Path) -> None:
+    """Make what would have a directory emptied that the workspace is not beside."""
+    inner = precious / "pgpool_recovery"
+    (inner / "condemned").mkdir(parents=True)
+    place = Place(path=str(precious), workspace=str(inner), is_inside=True, new=f"{inner}/new")
+    workspace.mkdir()
+    (workspace / "places").write_text(json.dumps([asdict(place)]))
+    (workspace / "swapping").write_text(json.dumps({str(precious): True}))
+
+
+ASKED: list[Callable[[Path], object]] = [
+    swap.tidy,
+    swap.is_tidy,
+    swap.changing,
+    swap.discard_old,
+    swap.failed_starts,
+    swap.former_slot,
+    swap.note_failed_start,
+    own_files.own_directory,
+    lambda data: observe_place(data, is_own=True),
+]
+"""All that looks at a workspace of a data directory."""
+
+
+@pytest.mark.usefixtures("as_root")
+@pytest.mark.parametrize("ask", ASKED)
+@pytest.mark.parametrize("spoil", ["owner", "mode", "link"])
+def test_workspace_that_others_can_have_made_steers_nothing(
+    tmp_path: Path, ask: Callable[[Path], object], spoil: str
+) -> None:
+    data, precious, workspace = (
+        tmp_path / "data",
+        tmp_path / "precious",
+        tmp_path / "data.pgpool_recovery",
+    )
+    _write(precious, PRECIOUS)
+    data.mkdir()  # Without own files, so that they are looked for in the workspace.
+    forge(workspace, precious)
+    if spoil == "owner":
+        os.chown(workspace, NOBODY, -1)
+    elif spoil == "mode":
+        workspace.chmod(0o777)
+    else:
+        workspace.rename(tmp_path / "elsewhere")
+        workspace.symlink_to("elsewhere")
+    with pytest.raises(Refused, match=str(workspace)) as caught:
+        ask(data)
+    assert "mode 0700" in (caught.value.hint or "")
+    assert _read(precious) == PRECIOUS
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        {"path": "{root}/precious", "workspace": "{root}/data.pgpool_recovery"},
+        {"path": "{root}/precious/../data"},
+        {"path": "data", "workspace": "data.pgpool_recovery"},
+        {"new": "{root}/precious"},
+        {"new": "{root}/data.pgpool_recovery/new/../../precious"},
+        {"new": "{root}/data.pgpool_recovery/old"},
+        {"is_inside": True},
+    ],
+)
+def test_place_that_this_target_cannot_have_is_refused(
+    tmp_path: Path, place: dict[str, object]
+) -> None:
+    _write(tmp_path / "precious", PRECIOUS)
+    data = asdict(_place(tmp_path / "data", "new", is_inside=False))
+    changed = {
+        key: value.format(root=tmp_path) if isinstance(value, str) else value
+        for key, value in place.items()
+    }
+    workspace = tmp_path / "data.pgpool_recovery"
+    (workspace / "condemned").mkdir(parents=True)
+    (workspace / "places").write_text(json.dumps([data | changed]))
+    (workspace / "swapping").write_text(json.dumps({str(tmp_path / "precious"): True}))
+    with pytest.raises(Refused, match="places cannot be read"):
+        swap.tidy(tmp_path / "data")
+    assert _read(tmp_path / "precious") == PRECIOUS
+
+
+@pytest.mark.usefixtures("as_root")
+def test_workspace_of_a_tablespace_is_looked_at_as_well(target: Target) -> None:
+    target.put_old()
+    held = target.reserve_and_copy()
+    unlock(held)
+    os.chown(target.places.tablespaces[0].place.workspace, NOBODY, -1)
+    with pytest.raises(Refused, match="belongs to nobody"):
+        swap.tidy(target.data)
+    with pytest.raises(Refused, match="belongs to nobody"):
+        swap.reserve(target.places)
+
+
+@pytest.mark.usefixtures("as_root")
+def test_nobody_elses_workspace_is_taken(target: Target) -> None:
+    """Where everybody can make one, somebody may have made it before us."""
+    target.put_old()
+    workspace = Path(target.places.data.workspace)
+    workspace.mkdir()
+    os.chown(workspace, NOBODY, -1)
+    with pytest.raises(Refused, match="belongs to nobody"):
+        swap.reserve(target.places)
+    assert target.contents() == (OLD, SPACE_OLD)
+
+
+BROKEN = ["", "{", "null", "[]", "[1]", '{"a": 1}', '"text"', "7", "[" * 100_000, "\xff"]
+FILES = {
+    "places": (swap.tidy, ()),
+    "swapping": (swap.tidy, ("{}",)),
+    "taken": (swap.changing, ('"text"',)),
+    "former_slot": (swap.former_slot, ('"text"',)),
+    "failed_starts": (swap.failed_starts, ("7",)),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [(name, text) for name in FILES for text in BROKEN if text not in FILES[name][1]],
+    ids=lambda word: str(word)[:12],
+)
+def test_file_that_cannot_be_read_is_named_with_what_to_do(
+    target: Target, name: str, text: str
+) -> None:
+    """A crash of the filesystem, a full disk, an editor: nothing is a bug in pgpool-recovery."""
+    ask, _ = FILES[name]
+    target.put_old()
+    unlock(target.reserve_and_copy())
+    file = Path(target.places.data.workspace) / name
+    file.write_bytes(text.encode("latin-1"))
+    with pytest.raises(Refused) as caught:
+        ask(target.data)
+    assert caught.value.message == f"what an earlier recovery wrote to {file} cannot be read"
+    assert str(file.parent) in (caught.value.hint or "")
+    assert target.contents() == (OLD, SPACE_OLD)
+
+
+@pytest.mark.parametrize("name", list(FILES))
+def test_state_is_written_whole_or_not_at_all(
+    target: Target, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Else an empty file would stand in the way of every later recovery."""
+    target.put_old()
+    unlock(target.reserve_and_copy())
+    file = Path(target.places.data.workspace) / name
+    if name == "taken":
+        file.write_text('"whole"')
+    _rewrite(target, name)
+    before = file.read_text() if file.exists() else None
+
+    def full(_descriptor: int, _data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(OSError, match="No space left"):
+            _rewrite(target, name)
+    assert (file.read_text() if file.exists() else None) == before
+
+
+def _rewrite(target: Target, name: str) -> None:
+    match name:
+        case "places":
+            unlock(swap.reserve(target.places))
+        case "swapping":
+            swap.put_back(target.places.all(), {})
+        case "taken":
+            swap.mark_changing(Path(target.places.data.workspace), "rewind")
+        case "former_slot":
+            swap.note_former_slot(target.places, "slot")
+        case _:
+            swap.note_failed_start(target.data)

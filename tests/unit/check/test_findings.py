@@ -126,6 +126,14 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
             "1 were the primary: Permission denied"
         ),
     ),
+    Kind.HOST_KEYS: (
+        replace(report(), checks_host_keys=False),
+        [None],
+        (
+            "check_host_keys is false in the settings, so that who answers in place of a node is "
+            "trusted with it where ssh_config says no more"
+        ),
+    ),
     Kind.NO_REPLICATION_LOGIN: (
         with_node(1, lambda old: replace(old, peers=old.peers | {2: NO_LOGIN})),
         [1],

@@ -60,6 +60,7 @@ def test_without_version_and_database_it_may_be_either() -> None:
         ([NODE | {"extra": 1}], "a node is not described as it should be"),
         ([NODE, NODE], "two nodes have the same node_id"),
         ([NODE | {"host": "-oProxyCommand=x"}], 'invalid host name "-oProxyCommand=x"'),
+        ([NODE | {"host": "bob@server1"}], 'invalid host name "bob@server1"'),
         ([NODE | {"data_directory": "data"}], 'data directory "data" is not an absolute path'),
         ([NODE | {"node_id": None}], 'invalid node id "None"'),
         ([NODE | {"port": 0}], 'invalid port "0"'),

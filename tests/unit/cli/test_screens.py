@@ -89,7 +89,7 @@ def test_plan() -> None:
 def test_plan_that_is_not_possible() -> None:
     refusal = PlannedRecovery(facts.NODES[2], facts.IMPOSSIBLE).refusal()
     assert (type(refusal), refusal.exit_status) == (Refused, 4)
-    assert_golden("plan_impossible", as_psql(refusal) + "\n")
+    assert_golden("plan_impossible", text(as_psql(refusal)))
 
 
 @pytest.mark.parametrize(
@@ -150,8 +150,8 @@ def test_cancelled() -> None:
 
 
 def test_leaving() -> None:
-    both = [going_on(TARGET, without_pgpool=False), going_on(TARGET, without_pgpool=True)]
-    assert_golden("leaving", text(both))
+    both = (going_on(TARGET, without_pgpool=without) for without in (False, True))
+    assert_golden("leaving", text([line for one in both for line in one]))
 
 
 ALL: list[OperatorEvent] = [

@@ -1,5 +1,6 @@
 """The settings file: optional, and strict where it is there."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -85,6 +86,8 @@ def test_all_complaints_at_once(tmp_path: Path) -> None:
         ("[node.1]\nbin_directory = '/usr/../bin'", "it is an absolute path"),
         ("[node.1.tablespace_mapping]\n'/a' = 'b'", "it is an absolute path"),
         ("[node.1.tablespace_mapping]\n'a' = '/b'", "it is an absolute path"),
+        ("[node.1]\nhost = '$(id)'", 'invalid value (invalid host name "$(id)")'),
+        ("[pgpool]\nhost = 'bob@h'", 'invalid value (invalid host name "bob@h") in pgpool.host'),
         ("[node.1]\nstart_command = ['x']", "start_command without host in node.1"),
     ],
 )
@@ -140,3 +143,69 @@ def test_which_file() -> None:
     assert settings_file(None, {}) == DEFAULT_FILE
     assert settings_file(None, {"PGPOOL_RECOVERY_CONFIG": "/x"}) == Path("/x")
     assert settings_file(Path("/y"), {"PGPOOL_RECOVERY_CONFIG": "/x"}) == Path("/y")
+
+
+NOBODY = 65534
+GROUP = 12345
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "etc" / "settings.toml"
+    path.parent.mkdir()
+    path.parent.chmod(0o755)
+    path.write_text('[policy]\nkeep_old = "always"\n')
+    path.chmod(0o644)
+    return path
+
+
+def test_file_that_only_its_owner_writes_is_read(file: Path) -> None:
+    for mode in (0o644, 0o640, 0o600):
+        file.chmod(mode)
+        assert load_settings(file).policy.keep_old is KeepOld.ALWAYS
+
+
+@pytest.mark.usefixtures("as_root")
+def test_file_of_root_with_another_group_is_read(file: Path) -> None:
+    """As an administrator lets postgres read what is to be hidden from others."""
+    os.chown(file, 0, GROUP)
+    file.chmod(0o640)
+    assert load_settings(file).policy.keep_old is KeepOld.ALWAYS
+
+
+def refused(file: Path) -> str:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(file)
+    assert caught.value.exit_status == 3
+    assert caught.value.message == f"settings file {file} can be changed by others"
+    assert sound_part(file) == Settings()
+    return caught.value.detail or ""
+
+
+@pytest.mark.parametrize("where", ["file", "directory"])
+def test_file_that_everybody_can_change_is_refused(file: Path, where: str) -> None:
+    part = file if where == "file" else file.parent
+    part.chmod(part.stat().st_mode | 0o002)
+    assert f"{part} can be written to by everybody." in refused(file)
+
+
+@pytest.mark.usefixtures("as_root")
+@pytest.mark.parametrize("where", ["file", "directory"])
+def test_file_of_somebody_else_or_of_a_group_is_refused(file: Path, where: str) -> None:
+    part = file if where == "file" else file.parent
+    os.chown(part, NOBODY, -1)
+    assert f"{part} belongs to nobody." in refused(file)
+    os.chown(part, 0, GROUP)
+    part.chmod(part.stat().st_mode | 0o020)
+    assert f"{part} can be written to by group {GROUP}." in refused(file)
+
+
+@pytest.mark.usefixtures("as_root")
+def test_link_of_somebody_else_is_not_followed(file: Path, tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    os.chown(theirs, NOBODY, -1)
+    (theirs / "link.toml").symlink_to(file)
+    assert f"{theirs} belongs to nobody." in refused(theirs / "link.toml")
+    (tmp_path / "link.toml").symlink_to(file)
+    assert load_settings(tmp_path / "link.toml").policy.keep_old is KeepOld.ALWAYS

@@ -1,5 +1,7 @@
 """The words of the stage scripts, understood or refused."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,9 +11,13 @@ from pgpool_recovery.domain.node import (
     MAX_IDENTIFIER_BYTES,
     NodeId,
     Target,
+    parse_data_directory,
     parse_first_stage,
+    parse_host,
     parse_remote_start,
 )
+from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.domain.text import one_line
 
 WORDS = ["/own", "server2", "/data", "5433", "1", "5434", "server1"]
 
@@ -63,6 +69,89 @@ def test_odd_words_are_refused(position: int, word: str, message: str) -> None:
     words = [*WORDS[:position], word, *WORDS[position + 1 :]]
     with pytest.raises(UsageError, match=message):
         parse_first_stage(words, own_port=5432)
+
+
+HOSTS = [
+    "server1",
+    "Server-1.example.com",
+    "server1.example.com.",
+    "pg_node_1",
+    "_pg",
+    "192.0.2.7",
+    "::1",
+    "2001:db8::7",
+    "::ffff:192.0.2.7",
+    "fe80::1%eth0",
+    "fe80::1%2",
+    "a" * 63,
+    "/tmp",
+    "/run/my sockets",
+]
+NO_HOSTS = [
+    "",
+    "-v",
+    "-oProxyCommand=id",
+    "$(id)",
+    "`id`",
+    "a;id",
+    "a|id",
+    "a&id",
+    "a\nb",
+    "a\n",
+    "a b",
+    "a'b",
+    'a"b',
+    "a\\b",
+    "*",
+    "user@host",
+    "ssh://bob@host:2222",
+    "host:22",
+    "[::1]",
+    "fe80::1%$(id)",
+    "fe80::1%",
+    "a%b",
+    "server1,server2",
+    "server..x",
+    ".server",
+    ".",
+    "server-",
+    "a" * 64,
+    ".".join(["a"] * 128),
+    "sérver",
+    "server\u2028",
+    "\u202eserver",
+    "run/postgresql",
+    "/run,/tmp",
+    "/run\x1b[2J",
+    "@socket",
+]
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_promise_7_host_is_a_name_an_address_or_a_socket_directory(host: str) -> None:
+    assert parse_host(host) == host
+
+
+@pytest.mark.parametrize("host", NO_HOSTS)
+def test_promise_7_nothing_else_is_a_host(host: str) -> None:
+    with pytest.raises(UsageError, match="invalid host name") as refused:
+        parse_host(host)
+    assert refused.value.exit_status == 2
+    assert refused.value.target is TargetState.UNTOUCHED
+    assert one_line(refused.value.message) == refused.value.message
+
+
+@given(st.text())
+def test_what_is_taken_for_a_host_can_be_asked_for(host: str) -> None:
+    """The resolver's codec raises UnicodeError for a name that is none."""
+    with suppress(UsageError):
+        parse_host(host).encode("idna")
+
+
+@pytest.mark.parametrize("directory", ["/data\x1b", "/data\x9b", "/da\u2028ta", "/da\ud800ta"])
+def test_directory_without_control_characters(directory: str) -> None:
+    with pytest.raises(UsageError, match="is not an absolute path"):
+        parse_data_directory(directory)
 
 
 @pytest.mark.parametrize("count", [0, 2, 8])

@@ -13,6 +13,7 @@ NODES = [Node(NodeId(number), f"server{number}", 5432, "/data") for number in (1
 def slot(node_id: int, kept_mb: int, **other: Any) -> dict[str, Any]:
     return {
         "name": f"pgpool_node_{node_id}",
+        "is_physical": True,
         "is_active": False,
         "wal_status": "reserved",
         "kept_bytes": kept_mb * MEGABYTE,

@@ -1,5 +1,7 @@
 """The numbers of recoveries and checks, as node_exporter reads them."""
 
+import fcntl
+import os
 import re
 from pathlib import Path
 
@@ -7,6 +9,8 @@ import pytest
 
 from pgpool_recovery.check.finding import Finding, Kind
 from pgpool_recovery.config.settings import AbsolutePath, MetricsSettings, Settings
+from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.metrics import publish
 from pgpool_recovery.metrics.families import LastRun, check_families, recovery_families
 from pgpool_recovery.metrics.family import Family, render, without
 from pgpool_recovery.metrics.publish import publish_check, write
@@ -84,10 +88,10 @@ def test_half_a_file_is_never_there(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     file = tmp_path / "pgpool_recovery.prom"
     write(file, RECOVERIES)
 
-    def full(_path: Path, _text: str) -> None:
+    def full(_descriptor: int, _data: bytes) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(os, "write", full)
     with pytest.raises(OSError, match="No space left"):
         write(file, CHECK)
     assert file.read_text() == render(RECOVERIES)
@@ -101,6 +105,48 @@ def test_file_that_cannot_be_written_is_told_and_no_failure(tmp_path: Path) -> N
     assert said == [f"metrics: could not write {nowhere}: No such file or directory"]
     publish_check(Settings(), FINDINGS, [1], said.append)
     assert len(said) == 1
+
+
+def test_link_is_neither_read_nor_written(tmp_path: Path) -> None:
+    """What it leads to would be in a file that everybody reads."""
+    file, secret = tmp_path / "x.prom", tmp_path / "secret"
+    secret.write_text("secret\n")
+    file.symlink_to(secret)
+    said: list[str] = []
+    settings = Settings(metrics=MetricsSettings(AbsolutePath(str(file))))
+    publish_check(settings, FINDINGS, [1], said.append)
+    reason = f"what stands there is not ours: {file} is a symbolic link. Remove it"
+    assert said == [f"metrics: could not write {file}: {reason}"]
+    assert secret.read_text() == "secret\n"
+
+
+@pytest.mark.usefixtures("as_root")
+def test_root_is_not_led_elsewhere(tmp_path: Path) -> None:
+    collector, victim = tmp_path / "collector", tmp_path / "victim"
+    collector.mkdir()
+    os.chown(collector, 65534, -1)
+    victim.write_text("victim")
+    file = collector / "x.prom"
+    for name in (f".{file.name}.{os.getpid()}", f".{file.name}.lock"):
+        (collector / name).symlink_to(victim)
+    said: list[str] = []
+    settings = Settings(metrics=MetricsSettings(AbsolutePath(str(file))))
+    publish_check(settings, FINDINGS, [1], said.append)
+    assert len(said) == 1
+    assert "root does not write" in said[0]
+    assert "sudo -u nobody" in said[0]
+    assert victim.read_text() == "victim"
+
+
+def test_lock_that_is_held_is_not_waited_for_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publish, "LOCK_S", 0.1)
+    file = tmp_path / "x.prom"
+    with file.with_name(f".{file.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(Refused, match="another process"):
+            write(file, CHECK)
 
 
 def test_every_metric_is_documented() -> None:

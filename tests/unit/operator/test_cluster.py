@@ -56,6 +56,11 @@ PARAMETERS = {
 """As pcp_pool_status has them."""
 
 
+def test_promise_7_host_of_pgpool_is_a_host() -> None:
+    with pytest.raises(UsageError, match="invalid host name"):
+        cluster_of_parameters(PARAMETERS | {"backend_hostname0": "$(id)"}, Settings())
+
+
 def test_cluster_of_the_parameters_of_pgpool() -> None:
     cluster = cluster_of_parameters(PARAMETERS, Settings())
     assert [(node.node_id, node.host, node.port) for node in cluster.nodes] == [

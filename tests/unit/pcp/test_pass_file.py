@@ -60,7 +60,6 @@ def test_places_of_the_socket() -> None:
     assert socket_paths(PcpAddress(port=1)) == [
         "/var/run/postgresql/.s.PGSQL.1",
         "/run/postgresql/.s.PGSQL.1",
-        "/tmp/.s.PGSQL.1",
     ]
     assert PcpAddress("").is_unix
     assert not PcpAddress("server1").is_unix

@@ -1,6 +1,7 @@
 """Promise 7: nothing that comes from Pgpool-II is interpreted by a shell or taken for an option."""
 
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,28 @@ def test_promise_7_host_is_no_option_and_words_are_quoted() -> None:
     assert words[-3:] == ["--", "-oProxyCommand=x", shlex.join(["a b", "$(x)"])]
     assert words[words.index("-l") + 1] == "u"
     assert "BatchMode=yes" in words
-    assert not any("StrictHostKeyChecking" in word for word in words)
+
+
+def effective(home: Path, settings: SshSettings) -> dict[str, str]:
+    """Return what OpenSSH makes of our words and of a configuration with host keys turned off."""
+    file = home / "config"
+    file.write_text("Host *\n  StrictHostKeyChecking no\n  UserKnownHostsFile /dev/null\n")
+    words = ssh_command("server2", ["x"], settings)
+    at = words.index("--")
+    asked = [words[0], "-F", str(file), "-G", *words[1:at], "server2"]
+    said = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+    return dict(line.split(" ", 1) for line in said.splitlines() if " " in line)
+
+
+def test_promise_7_host_keys_are_checked_whatever_ssh_config_says(tmp_path: Path) -> None:
+    tried_again = ("-o", "StrictHostKeyChecking=no")
+    for settings in (SshSettings(), SshSettings(options=tried_again)):
+        assert effective(tmp_path, settings)["stricthostkeychecking"] == "true"
+
+
+def test_settings_can_leave_host_keys_to_ssh(tmp_path: Path) -> None:
+    settings = SshSettings(check_host_keys=False)
+    assert effective(tmp_path, settings)["stricthostkeychecking"] == "false"
 
 
 def test_key_of_pgpools_manual_is_used_when_it_is_there(
@@ -35,6 +57,7 @@ def test_key_of_pgpools_manual_is_used_when_it_is_there(
         ("/run/postgresql", True),
         ("192.0.2.1", False),
         ("no-such-host.invalid", False),
+        ("server..x", False),
     ],
 )
 def test_this_host(host: str, *, expected: bool) -> None:

@@ -18,6 +18,7 @@ from pgpool_recovery.domain.error import Undone
 MAGIC = 0xD3AE1F0D
 FIXED = struct.Struct("=III")
 NUMBER_BYTES = 4
+ODD = "an incremental file of the base backup is odd"
 
 CheckPage = Callable[[memoryview, int], None]
 
@@ -114,16 +115,19 @@ class ChangedBlocks:
         """Take the header once it has come, and cut off what is no longer the file's."""
         if len(self._pending) < FIXED.size:
             return
-        magic, count, _ = FIXED.unpack_from(self._pending)
+        magic, count, truncation_blocks = FIXED.unpack_from(self._pending)
         length = header_bytes(count, self._block_bytes)
         if magic != MAGIC or self._size_bytes != length + count * self._block_bytes:
             raise Undone("an incremental file of the base backup has a header that does not fit")
+        if max(count, truncation_blocks) > self._segment_blocks:
+            # Before the rest of the header is collected, which could be gigabytes.
+            raise Undone(f"{ODD}: it goes past the end of a segment, {self._segment_blocks} blocks")
         if len(self._pending) < length:
             return
         try:
             self._header = parse_header(bytes(self._pending[:length]), self._segment_blocks)
         except ValueError as error:
-            raise Undone(f"an incremental file of the base backup is odd: {error}") from error
+            raise Undone(f"{ODD}: {error}") from error
         del self._pending[:length]
         old_bytes = os.fstat(self._descriptor).st_size
         kept_bytes = self._header.truncation_blocks * self._block_bytes

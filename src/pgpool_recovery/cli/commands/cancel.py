@@ -4,7 +4,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from pgpool_recovery.cli.output import AsJson, say, show_failure
+from pgpool_recovery.cli.output import AsJson, show_failure
+from pgpool_recovery.cli.say import say, say_json
 from pgpool_recovery.cli.where import Where
 from pgpool_recovery.domain.node import parse_node_id
 
@@ -48,9 +49,9 @@ def cancel(
     run = cancel_recovery(primary, target, tell, within_s=within)
     too_late = None if run is None else ended_otherwise(run)
     if as_json:
-        say(document(cancelled=run, remarks=remarks, error=too_late))
+        say_json(document(cancelled=run, remarks=remarks, error=too_late))
     else:
-        say("\n".join([*(f"note: {remark}" for remark in remarks), cancelled_text(target, run)]))
+        say(*[*(f"note: {remark}" for remark in remarks), cancelled_text(target, run)])
         if too_late is not None:
             show_failure(too_late)
     return 0 if too_late is None else too_late.exit_status

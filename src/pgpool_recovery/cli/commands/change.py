@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from pgpool_recovery.cli.output import AsJson, say
+from pgpool_recovery.cli.output import AsJson
+from pgpool_recovery.cli.say import say, say_json
 from pgpool_recovery.cli.where import Where
 from pgpool_recovery.domain.node import parse_node_id
 
@@ -124,6 +125,6 @@ def _tell(info: "NodeInfo", *, as_json: bool) -> None:
     from pgpool_recovery.cli.render.document import document
 
     if as_json:
-        say(document(node={"node_id": info.node_id, "status": info.status, "role": info.role}))
+        say_json(document(node={"node_id": info.node_id, "status": info.status, "role": info.role}))
     else:
         say(f"node {info.node_id} is {info.status}, {info.role}")

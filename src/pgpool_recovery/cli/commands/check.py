@@ -1,6 +1,7 @@
 """check: could every node be recovered if it were lost now?"""
 
-from pgpool_recovery.cli.output import AsJson, say
+from pgpool_recovery.cli.output import AsJson
+from pgpool_recovery.cli.say import say, say_json
 from pgpool_recovery.cli.where import Where
 
 
@@ -25,7 +26,7 @@ def check(*, strict: bool = False, as_json: AsJson = False, where: Where | None 
     findings = read_findings(primary, cluster, within_s=settings.pgpool.plan_s)
     status = status_of(findings, strict=strict)
     if as_json:
-        say(document(findings=findings, exit_status=status))
+        say_json(document(findings=findings, exit_status=status))
     else:
-        say("\n".join(check_lines(findings)))
+        say(*check_lines(findings))
     return status

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from pgpool_recovery.cli.output import AsJson, say
+from pgpool_recovery.cli.output import AsJson
+from pgpool_recovery.cli.say import say, say_json
 from pgpool_recovery.cli.where import Where
 from pgpool_recovery.domain.error import UsageError
 
@@ -39,7 +40,10 @@ def history(
         record = Record(connection)
         if run is None:
             runs = record.runs(last)
-            say(document(runs=runs) if as_json else "\n".join(history_lines(runs)))
+            if as_json:
+                say_json(document(runs=runs))
+            else:
+                say(*history_lines(runs))
             return
         found = record.run(run)
         if found is None:
@@ -49,6 +53,6 @@ def history(
             )
         plan, events = record.plan(run), record.all_events(run)
     if as_json:
-        say(document(run=found, plan=plan, events=events))
+        say_json(document(run=found, plan=plan, events=events))
     else:
-        say("\n".join(run_lines(found, plan, events)))
+        say(*run_lines(found, plan, events))

@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from pgpool_recovery.cli.consent import ask
-from pgpool_recovery.cli.stage import say
+from pgpool_recovery.cli.say import say
 from pgpool_recovery.config.load import DEFAULT_FILE, load_settings, settings_file
 from pgpool_recovery.domain.error import Refused, UsageError
 from pgpool_recovery.hooks.call import WORDS
@@ -78,7 +78,7 @@ def install(
     for each in _files(installations, data_directory, file):
         say(place(each, dry_run=dry_run))
     if installations and not dry_run:
-        say(NEXT_STEP)
+        say(*NEXT_STEP.split("\n"))
 
 
 def uninstall(

@@ -1,6 +1,7 @@
 """plan: what a recovery would do."""
 
-from pgpool_recovery.cli.output import AsJson, say
+from pgpool_recovery.cli.output import AsJson
+from pgpool_recovery.cli.say import say, say_json
 from pgpool_recovery.cli.where import Where
 from pgpool_recovery.domain.node import parse_node_id
 
@@ -26,9 +27,9 @@ def plan(node: str, /, *, as_json: AsJson = False, where: Where | None = None) -
     found = read_plan(primary, cluster.node(parse_node_id(node)), within_s=settings.pgpool.plan_s)
     refusal = None if found.is_possible else found.refusal()
     if as_json:
-        say(document(plan=found.document))
+        say_json(document(plan=found.document))
     elif refusal is not None:
         show_failure(refusal)
     else:
-        say("\n".join(plan_lines(found)))
+        say(*plan_lines(found))
     return 0 if refusal is None else refusal.exit_status

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from pgpool_recovery.cli.output import AsEvents, AsJson, say
+from pgpool_recovery.cli.output import AsEvents, AsJson
+from pgpool_recovery.cli.say import say, say_json
 from pgpool_recovery.cli.where import Where
 from pgpool_recovery.domain.error import SettingsError, UsageError
 from pgpool_recovery.domain.node import NodeId, parse_node_id
@@ -102,7 +103,7 @@ def _end(outcomes: "list[Outcome]", *, as_json: bool, as_events: bool) -> int:
     status = next((one.exit_status for one in outcomes if one.failure is not None), 0)
     if as_json:
         recoveries = [outcome_parts(outcome) for outcome in outcomes]
-        say(document(recoveries=recoveries, exit_status=status))
+        say_json(document(recoveries=recoveries, exit_status=status))
     elif not as_events and len(outcomes) != 1:
         lines = [outcome_text(outcome) for outcome in outcomes]
         say("\n".join(["", *lines]) if lines else "no node is down")

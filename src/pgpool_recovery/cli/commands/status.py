@@ -1,6 +1,7 @@
 """status: the nodes as they are now."""
 
-from pgpool_recovery.cli.output import AsJson, say
+from pgpool_recovery.cli.output import AsJson
+from pgpool_recovery.cli.say import say, say_json
 from pgpool_recovery.cli.where import Where
 
 
@@ -20,6 +21,6 @@ def status(*, as_json: AsJson = False, where: Where | None = None) -> None:
     place = None if where.without_pgpool else where.pool(settings).server.address.name
     found = read_status(where.cluster(settings), place)
     if as_json:
-        say(document(status=found))
+        say_json(document(status=found))
     else:
-        say("\n".join(status_lines(found)))
+        say(*status_lines(found))

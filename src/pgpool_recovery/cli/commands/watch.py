@@ -1,6 +1,7 @@
 """watch: recoveries that run, until they end."""
 
-from pgpool_recovery.cli.output import AsEvents, AsJson, say
+from pgpool_recovery.cli.output import AsEvents, AsJson
+from pgpool_recovery.cli.say import say, say_json
 from pgpool_recovery.cli.where import Where
 from pgpool_recovery.domain.node import parse_node_id
 
@@ -41,7 +42,7 @@ def watch(
         return BY_SIGNAL + left.number
     status = next((one.exit_status for one in outcomes if one.failure is not None), 0)
     if as_json:
-        say(document(recoveries=list(map(outcome_parts, outcomes)), exit_status=status))
+        say_json(document(recoveries=list(map(outcome_parts, outcomes)), exit_status=status))
     elif not outcomes and not as_events:
         say("no recovery runs" if node is None else f"no recovery of node {node} runs")
     return status

@@ -32,10 +32,10 @@ def run_lines(run: Run, plan: Sequence[str], events: Sequence[Recorded]) -> list
         lines.append("")
     for event in events:
         at = "" if event.at is None or run.started_at is None else _after(event, run)
-        lines += [f"{at:>9}  {text}" for text in event.line.splitlines()]
+        lines += [f"{at:>9}  {text}" for text in event.line.split("\n")]
     failure = run.failure()
     if failure is not None:
-        lines += ["", *as_psql(failure).splitlines()]
+        lines += ["", *as_psql(failure)]
     return lines
 
 

@@ -27,7 +27,7 @@ def lines_of(event: OperatorEvent) -> list[str]:
         case Asked(node_id=node_id, of=whom):
             return [f"node {node_id}: asked {whom} to recover it"]
         case Happened(event=recorded):
-            return [line for line in recorded.line.splitlines() if line]
+            return [line for line in recorded.line.split("\n") if line]
         case Said(line=line):
             return [line]
         case Moved():

@@ -7,8 +7,12 @@ from .pcp_error import wrong_parameter
 
 PCP_PORT = 9898
 MAX_PCP_PORT = 65535
-SOCKET_DIRECTORIES = ("/var/run/postgresql", "/run/postgresql", "/tmp")  # noqa: S108
-"""What is compiled into the pcp_* commands of the packages, and of a build of one's own."""
+SOCKET_DIRECTORIES = ("/var/run/postgresql", "/run/postgresql")
+"""What is compiled into the pcp_* commands of the packages.
+
+Not the /tmp of a build of one's own: there anybody may be first, so it has to be named.
+"""
+LOCALHOST_DIRECTORIES = SOCKET_DIRECTORIES + ("/tmp",)  # noqa: S108
 MAX_SOCKET_PATH_BYTES = 107  # sun_path without its NUL, unix(7).
 LOCALHOST = "localhost"
 
@@ -67,6 +71,6 @@ def pass_file_hosts(address: PcpAddress) -> List[str]:
     """
     if not address.host:
         return [LOCALHOST]
-    if address.host.rstrip("/") in SOCKET_DIRECTORIES:
+    if address.host.rstrip("/") in LOCALHOST_DIRECTORIES:
         return [LOCALHOST, address.host]
     return [address.host]

@@ -10,6 +10,7 @@ from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Tuple, U
 from .address import PcpAddress, checked_address, socket_paths
 from .dialogue import GOODBYE, Dialogue
 from .pcp_error import CANNOT_CONNECT, CONNECTION_LOST, Notice, PcpError
+from .peer import check_peer
 from .reply import Reply
 
 RECEIVED_BYTES = 65536
@@ -164,7 +165,9 @@ def _connected(
     try:
         connected.settimeout(0)
         _finish_connecting(connected, where, deadline, check)
-        if family != socket.AF_UNIX:
+        if family == socket.AF_UNIX:
+            check_peer(connected, _place_name(where))
+        else:
             _keep_alive(connected)
     except BaseException:
         connected.close()

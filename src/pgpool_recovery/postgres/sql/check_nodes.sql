@@ -1,1 +1,2 @@
-select severity, node_id, fact, advice from pgpool_recovery_check(%(nodes)s::text::jsonb)
+select severity, node_id, fact, advice
+  from {extension}.pgpool_recovery_check(%(nodes)s::pg_catalog.text::pg_catalog.jsonb)

@@ -1,7 +1,7 @@
 -- The kinds of compression that a base backup can have, the quickest first.
 select kind.name
-  from unnest(array['lz4', 'zstd']) with ordinality as kind(name, place),
-       pg_config as built
+  from pg_catalog.unnest(array['lz4', 'zstd']) with ordinality as kind(name, place),
+       pg_catalog.pg_config as built
  where built.name = 'CONFIGURE'
    and position('--with-' || kind.name in built.setting) > 0
  order by kind.place

@@ -1,1 +1,1 @@
-select datname as name from pg_database where datallowconn order by datname
+select datname as name from pg_catalog.pg_database where datallowconn order by datname

@@ -1,1 +1,2 @@
-select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = %(name)s
+select pg_catalog.pg_drop_replication_slot(slot_name)
+  from pg_catalog.pg_replication_slots where slot_name = %(name)s

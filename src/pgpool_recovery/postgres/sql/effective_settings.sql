@@ -1,1 +1,1 @@
-select name, setting from pg_settings where name = any (%(names)s)
+select name, setting from pg_catalog.pg_settings where name = any (%(names)s)

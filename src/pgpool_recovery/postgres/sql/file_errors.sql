@@ -1,3 +1,3 @@
 -- Why a reload has not taken over the configuration files.
-select format('%%s line %%s: %%s', sourcefile, sourceline, error) as said
-  from pg_file_settings where error is not null
+select pg_catalog.format('%%s line %%s: %%s', sourcefile, sourceline, error) as said
+  from pg_catalog.pg_file_settings where error is not null

@@ -1,3 +1,5 @@
-select pgpool_recovery(%(script)s::text, %(host)s::text, %(data_directory)s::text,
-                       %(primary_port)s::text, %(node_id)s::integer, %(port)s::text,
-                       %(primary_host)s::text) as is_done
+select {extension}.pgpool_recovery(
+           %(script)s::pg_catalog.text, %(host)s::pg_catalog.text,
+           %(data_directory)s::pg_catalog.text, %(primary_port)s::pg_catalog.text,
+           %(node_id)s::integer, %(port)s::pg_catalog.text,
+           %(primary_host)s::pg_catalog.text) as is_done

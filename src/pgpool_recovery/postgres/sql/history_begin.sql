@@ -1,7 +1,9 @@
--- The runner holds the lock from the moment on that others see the row, until its connection ends;
--- see _pgpool_recovery_is_alive() in the extension.
-insert into pgpool_recovery_run (recovery_id, node_id, host, data_directory, port, primary_host,
-                                 primary_port, state, backend_pid)
+-- The runner's session has the run's name from the moment on that others see the row, until its
+-- connection ends; see _pgpool_recovery_is_alive() in the extension.
+insert into {extension}.pgpool_recovery_run (
+    recovery_id, node_id, host, data_directory, port, primary_host, primary_port, state,
+    backend_pid)
 values (%(recovery_id)s, %(node_id)s, %(host)s, %(data_directory)s, %(port)s, %(primary_host)s,
         %(primary_port)s, %(state)s, %(backend_pid)s)
-returning id, node_id, pg_try_advisory_lock(1885827186, (id & 2147483647)::integer) as is_held
+returning id, node_id,
+          pg_catalog.set_config('application_name', 'pgpool-recovery run ' || id, false)

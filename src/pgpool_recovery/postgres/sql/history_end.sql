@@ -1,8 +1,8 @@
-update pgpool_recovery_run
+update {extension}.pgpool_recovery_run
    set state = %(state)s, ended_at = case when %(state)s = 'copied' then null
-                                          else clock_timestamp() end,
+                                          else pg_catalog.clock_timestamp() end,
        message = %(message)s, detail = %(detail)s, hint = %(hint)s,
        target_state = %(target_state)s, exit_status = %(exit_status)s
  where id = %(id)s
 -- That a standby has it is not waited for.
-returning id, set_config('synchronous_commit', 'local', true)
+returning id, pg_catalog.set_config('synchronous_commit', 'local', true)

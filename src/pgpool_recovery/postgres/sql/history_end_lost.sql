@@ -1,11 +1,11 @@
 -- What is left open of the same target has no runner any more, or was never started.
-update pgpool_recovery_run as r
-   set state = 'failed', ended_at = clock_timestamp(),
+update {extension}.pgpool_recovery_run as r
+   set state = 'failed', ended_at = pg_catalog.clock_timestamp(),
        message = case when state = 'copied' then 'the remote start never came'
                       else 'the runner ended without a word' end,
        target_state = case when state = 'copied' then 'copied, but not started'
                            else 'in a state that could not be learnt' end,
        exit_status = 1
  where ended_at is null and host = %(host)s and data_directory = %(data_directory)s
-   and (state = 'copied' or not _pgpool_recovery_is_alive(id))
+   and (state = 'copied' or not {extension}._pgpool_recovery_is_alive(id))
 returning id

@@ -1,3 +1,3 @@
-insert into pgpool_recovery_event (run_id, number, kind, line, data)
-values (%(id)s, %(number)s, %(kind)s, %(line)s, %(data)s::jsonb)
+insert into {extension}.pgpool_recovery_event (run_id, number, kind, line, data)
+values (%(id)s, %(number)s, %(kind)s, %(line)s, %(data)s::pg_catalog.jsonb)
 returning number

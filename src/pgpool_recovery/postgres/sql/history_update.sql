@@ -1,4 +1,4 @@
-update pgpool_recovery_run
+update {extension}.pgpool_recovery_run
    set method = %(method)s, plan = %(plan)s, step = %(step)s, steps = %(steps)s,
        sentence = %(sentence)s, done_bytes = %(done_bytes)s, total_bytes = %(total_bytes)s,
        bytes_per_s = %(bytes_per_s)s, moved_bytes = %(moved_bytes)s

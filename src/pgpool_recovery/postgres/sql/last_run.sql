@@ -1,1 +1,1 @@
-select coalesce(max(id), 0) as id from pgpool_recovery_run
+select coalesce(pg_catalog.max(id), 0) as id from {extension}.pgpool_recovery_run

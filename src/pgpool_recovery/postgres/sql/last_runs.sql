@@ -1,10 +1,10 @@
 -- The last recovery of each node that is on record: by its id, else by where it is.
 select distinct on (node_id, place)
        node_id, host, data_directory, state, method,
-       extract(epoch from started_at)::float8 as started_s,
-       extract(epoch from ended_at - started_at)::float8 as duration_s,
+       extract(epoch from started_at)::double precision as started_s,
+       extract(epoch from ended_at - started_at)::double precision as duration_s,
        moved_bytes, done_bytes, total_bytes, exit_status
   from (select *, case when node_id is null then array[host, data_directory] end as place
-          from pgpool_recovery_run) as run
+          from {extension}.pgpool_recovery_run) as run
  order by node_id, place, id desc
  limit 256

@@ -1,1 +1,1 @@
-select pg_promote(true, %(timeout_s)s) as is_promoted
+select pg_catalog.pg_promote(true, %(timeout_s)s) as is_promoted

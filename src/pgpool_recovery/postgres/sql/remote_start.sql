@@ -1,1 +1,2 @@
-select pgpool_remote_start(%(host)s::text, %(data_directory)s::text) as is_done
+select {extension}.pgpool_remote_start(
+           %(host)s::pg_catalog.text, %(data_directory)s::pg_catalog.text) as is_done

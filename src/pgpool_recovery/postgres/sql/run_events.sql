@@ -1,6 +1,6 @@
 -- What was recorded of a recovery after a number.
 select number, at, kind, line, data
-  from pgpool_recovery_event
+  from {extension}.pgpool_recovery_event
  where run_id = %(id)s and number > %(after)s
  order by number
  limit 1000

@@ -1,6 +1,6 @@
 -- The newest recovery of a node that is newer than another one.
-select max(id) as id
-  from pgpool_recovery_run
+select pg_catalog.max(id) as id
+  from {extension}.pgpool_recovery_run
  where id > %(after)s
    and (node_id = %(node_id)s
         or node_id is null and host = %(host)s and data_directory = %(data_directory)s)

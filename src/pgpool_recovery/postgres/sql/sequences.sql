@@ -1,5 +1,5 @@
 -- The sequences of this database that have given a value. A session's temporary ones are its own.
-select s.seqrelid::bigint as oid, pg_sequence_last_value(s.seqrelid) as value
-  from pg_sequence as s
-  join pg_class as c on c.oid = s.seqrelid
- where c.relpersistence = 'p' and pg_sequence_last_value(s.seqrelid) is not null
+select s.seqrelid::bigint as oid, pg_catalog.pg_sequence_last_value(s.seqrelid) as value
+  from pg_catalog.pg_sequence as s
+  join pg_catalog.pg_class as c on c.oid = s.seqrelid
+ where c.relpersistence = 'p' and pg_catalog.pg_sequence_last_value(s.seqrelid) is not null

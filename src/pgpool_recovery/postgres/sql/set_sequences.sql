@@ -1,2 +1,4 @@
-select count(setval(s.oid::oid::regclass, s.value)) as count
-  from unnest(%(oids)s::bigint[], %(values)s::bigint[]) as s (oid, value)
+select pg_catalog.count(pg_catalog.setval(s.oid::pg_catalog.oid::pg_catalog.regclass, s.value))
+           as count
+  from rows from (pg_catalog.unnest(%(oids)s::bigint[]),  -- unnest(a, b) is known by that name alone.
+                  pg_catalog.unnest(%(values)s::bigint[])) as s (oid, value)

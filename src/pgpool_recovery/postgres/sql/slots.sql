@@ -1,4 +1,5 @@
 select slot_name as name, slot_type = 'physical' as is_physical, active as is_active, wal_status,
-       coalesce(case when not pg_is_in_recovery() then
-           pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn) end, 0)::bigint as kept_bytes
-  from pg_replication_slots
+       coalesce(case when not pg_catalog.pg_is_in_recovery() then
+           pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), restart_lsn) end, 0)::bigint
+           as kept_bytes
+  from pg_catalog.pg_replication_slots

@@ -1,1 +1,1 @@
-select pgpool_pgctl('stop', 'fast') as is_stopping
+select {extension}.pgpool_pgctl('stop', 'fast') as is_stopping

@@ -1,4 +1,6 @@
 -- The standbys that stream now; a base backup is another kind of walsender.
-select s.slot_name::text as slot_name, host(r.client_addr) as client_address, r.application_name
-  from pg_stat_replication as r left join pg_replication_slots as s on s.active_pid = r.pid
+select s.slot_name::pg_catalog.text as slot_name,
+       pg_catalog.host(r.client_addr) as client_address, r.application_name
+  from pg_catalog.pg_stat_replication as r
+  left join pg_catalog.pg_replication_slots as s on s.active_pid = r.pid
  where r.state in ('streaming', 'catchup')

@@ -1,5 +1,5 @@
 -- The oldest WAL file of each timeline.
-select min(name) as name
-  from pg_ls_waldir()
+select pg_catalog.min(name) as name
+  from pg_catalog.pg_ls_waldir()
  where name ~ '^[0-9A-F]{24}$'
- group by left(name, 8)
+ group by pg_catalog.left(name, 8)

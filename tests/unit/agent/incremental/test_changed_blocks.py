@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from pgpool_recovery.agent.incremental.changed_blocks import ChangedBlocks
+from pgpool_recovery.agent.incremental.changed_blocks import (
+    FIXED,
+    MAGIC,
+    ChangedBlocks,
+    header_bytes,
+)
 from pgpool_recovery.agent.incremental.whole_file import WholeFile
 from pgpool_recovery.domain.error import Undone
 from tests.unit.agent.incremental.stream import BLOCK_BYTES, SEGMENT_BLOCKS, block, changed
@@ -98,6 +103,19 @@ def test_files_that_no_server_sends_change_nothing(tmp_path: Path, data: bytes, 
     with pytest.raises(Undone, match=why):
         put(file, data)
     assert file.read_bytes() == b"".join(map(block, "abcd"))
+
+
+def test_header_that_cannot_be_is_refused_before_it_has_come(tmp_path: Path) -> None:
+    """It could have 16 GB, and would be collected in memory."""
+    count = 2**32 - 1
+    begin = FIXED.pack(MAGIC, count, 0)
+    size_bytes = header_bytes(count, BLOCK_BYTES) + count * BLOCK_BYTES
+    with pytest.raises(Undone, match="goes past the end of a segment"):
+        put(old_file(tmp_path, "abcd"), begin, size_bytes=size_bytes)
+    begin = FIXED.pack(MAGIC, SEGMENT_BLOCKS, SEGMENT_BLOCKS + 1)
+    size_bytes = header_bytes(SEGMENT_BLOCKS, BLOCK_BYTES) + SEGMENT_BLOCKS * BLOCK_BYTES
+    with pytest.raises(Undone, match="goes past the end of a segment"):
+        put(old_file(tmp_path, "abcd"), begin, size_bytes=size_bytes)
 
 
 def test_pages_are_checked_before_they_are_written(tmp_path: Path) -> None:

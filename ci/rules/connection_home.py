@@ -1,0 +1,67 @@
+"""Sessions are opened in postgres/connection.py alone, where their settings are pinned.
+
+Elsewhere below postgres/ psycopg may be used, but opens nothing; outside nothing imports it, nor
+another driver, nor calls psql.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+SOURCES = Path("src/pgpool_recovery")
+FOLDER = SOURCES / "postgres"
+HOME = FOLDER / "connection.py"
+DRIVERS = frozenset({"psycopg", "psycopg2", "psycopg_c", "psycopg_binary", "asyncpg", "pg8000"})
+OPENERS = frozenset({"connect", "connect_start"})
+OWNERS = frozenset({"psycopg", "pq", "PGconn", "Connection", "AsyncConnection"})
+IMPORTERS = frozenset({"import_module", "__import__"})
+
+
+def violations(root: Path) -> Iterator[str]:
+    """Yield each place that could open a session and is not the home of sessions."""
+    for file in sorted((root / SOURCES).rglob("*.py")):
+        where = file.relative_to(root)
+        if where == HOME:
+            continue
+        is_inside = FOLDER in where.parents
+        for node in ast.walk(ast.parse(file.read_text())):
+            for what in _found(node, is_inside=is_inside):
+                yield f"{where}:{node.lineno}: {what}; sessions are opened in {HOME}"  # type: ignore[attr-defined]
+
+
+def _found(node: ast.AST, *, is_inside: bool) -> Iterator[str]:
+    match node:
+        case ast.Import(names=names):
+            drivers = [one.name for one in names if _is_driver(one.name)]
+            if drivers and not (is_inside and drivers == ["psycopg"]):
+                yield f"imports {drivers[0]}"
+        case ast.ImportFrom(module=str(module), names=names) if _is_driver(module):
+            opened = [one.name for one in names if one.name in OPENERS]
+            if not is_inside or not module.startswith("psycopg") or opened:
+                yield (
+                    f"imports {', '.join(opened)} from {module}" if opened else f"imports {module}"
+                )
+        case ast.Call(func=ast.Attribute(attr=str(name), value=owner)) if name in OPENERS:
+            if name == "connect_start" or _last_name(owner) in OWNERS:
+                yield f"calls {_last_name(owner)}.{name}"
+        case ast.Call(func=function, args=[ast.Constant(value=str(module)), *_]) if _is_driver(
+            module
+        ):
+            if _last_name(function) in IMPORTERS:
+                yield f"imports {module}"
+        case ast.Constant(value="psql"):
+            yield "calls psql"
+        case _:
+            return
+
+
+def _is_driver(module: str) -> bool:
+    return module.partition(".")[0] in DRIVERS
+
+
+def _last_name(node: ast.expr) -> str:
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+        case _:
+            return ""

@@ -1,0 +1,88 @@
+-- The grants of users on functions that stood here before. EXECUTE is taken away from PUBLIC, and
+-- from roles where the stock function looked for itself whether its caller is a superuser: what was
+-- granted there had no effect, and shall not get one by an update.
+DO $$
+DECLARE
+    keep_grants pg_catalog.bool := false;
+    function pg_catalog.record;
+    role pg_catalog.record;
+    dead pg_catalog.oid[];
+    is_told pg_catalog.bool := false;
+BEGIN
+    IF pg_catalog.length(pg_catalog.current_setting('pgpool.keep_grants', true))
+       OPERATOR(pg_catalog.>) 0 THEN
+        keep_grants := pg_catalog.current_setting('pgpool.keep_grants')::pg_catalog.bool;
+    END IF;
+    -- The owner of a database may set it for everybody who connects, but it is not his to decide.
+    IF keep_grants AND EXISTS (
+        SELECT FROM pg_catalog.pg_db_role_setting AS s
+          CROSS JOIN LATERAL pg_catalog.unnest(s.setconfig) AS setting
+         WHERE pg_catalog.starts_with(pg_catalog.lower(setting), 'pgpool.keep_grants=')
+    ) THEN
+        RAISE EXCEPTION 'pgpool.keep_grants is set for a database or a role' USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            DETAIL = 'It has to be said in the session of the update.',
+            HINT = 'RESET it with ALTER DATABASE or ALTER ROLE, and SET it here.';
+    END IF;
+
+    FOR function IN
+        SELECT p.oid, p.oid::pg_catalog.regprocedure AS name, p.proacl, p.proowner,
+               {{ checked_superuser }} AS checked_superuser
+          FROM {{ include members.sql }}
+         WHERE p.oid OPERATOR(pg_catalog.=) ANY ({{ old_functions }})
+           AND p.proacl IS NOT NULL AND {{ closed }}
+    LOOP
+        dead := ARRAY[0]::pg_catalog.oid[];  -- PUBLIC.
+        FOR role IN
+            SELECT DISTINCT a.grantee AS oid, r.rolname AS name
+              FROM pg_catalog.aclexplode(function.proacl) AS a
+              JOIN pg_catalog.pg_roles AS r ON r.oid OPERATOR(pg_catalog.=) a.grantee
+             WHERE function.checked_superuser AND NOT keep_grants
+               AND r.oid OPERATOR(pg_catalog.<>) function.proowner
+               -- A member of a superuser is none himself, but he inherits the grant, which a
+               -- superuser does not need.
+               AND (NOT r.rolsuper OR EXISTS (
+                       SELECT FROM pg_catalog.pg_roles AS m
+                        WHERE NOT m.rolsuper AND pg_catalog.pg_has_role(m.oid, r.oid, 'usage')))
+             ORDER BY r.rolname
+        LOOP
+            dead := pg_catalog.array_append(dead, role.oid);
+            IF is_told THEN
+                RAISE WARNING 'EXECUTE on function % is taken away from role "%"',
+                    function.name, role.name;
+            ELSE
+                RAISE WARNING 'EXECUTE on function % is taken away from role "%"',
+                    function.name, role.name USING
+                    DETAIL = 'The stock function refuses whoever is no superuser, so this grant has '
+                        'had no effect. The function that takes its place runs for whom it is '
+                        'granted to.',
+                    HINT = 'GRANT it again to whom it is meant for. SET pgpool.keep_grants = on, '
+                        'before the update, keeps such grants.';
+                is_told := true;
+            END IF;
+        END LOOP;
+
+        -- REVOKE would make all grants that stay the extension's own in pg_init_privs, where pg_dump
+        -- does not look for what users have granted. So what REVOKE does is done here.
+        UPDATE pg_catalog.pg_proc AS f
+           SET proacl = ARRAY(
+                   SELECT pg_catalog.makeaclitem(k.grantee, k.grantor, 'EXECUTE', k.is_grantable)
+                     FROM (SELECT a.grantee, pg_catalog.bool_or(a.is_grantable) AS is_grantable,
+                                  CASE WHEN a.grantor OPERATOR(pg_catalog.=) ANY (dead)
+                                       THEN function.proowner ELSE a.grantor END AS grantor
+                             FROM pg_catalog.aclexplode(function.proacl) AS a
+                            WHERE a.grantee OPERATOR(pg_catalog.<>) ALL (dead)
+                            GROUP BY a.grantee, 3) AS k)
+         WHERE f.oid OPERATOR(pg_catalog.=) function.oid;
+        DELETE FROM pg_catalog.pg_shdepend AS s
+         USING pg_catalog.pg_database AS b
+         WHERE b.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
+           AND s.dbid OPERATOR(pg_catalog.=) b.oid
+           AND s.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass
+           AND s.objid OPERATOR(pg_catalog.=) function.oid
+           AND s.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_authid'::pg_catalog.regclass
+           AND s.refobjid OPERATOR(pg_catalog.=) ANY (dead)
+           AND s.deptype OPERATOR(pg_catalog.=) 'a';
+    END LOOP;
+END
+$$;

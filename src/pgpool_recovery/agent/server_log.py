@@ -1,0 +1,79 @@
+r"""What of a server's log is about its start and its replication, and of no session of a user.
+
+The end of a standby's log is told to whoever may read the record of recoveries, and stands in
+Pgpool-II's log. A server that accepts connections writes there for its users as well: statements
+that fail, with the data in them. So an entry is kept when its text begins as PostgreSQL begins what
+it says of itself (startup.c, xlogrecovery.c, walreceiver.c, postmaster.c), in the language in which
+the programmers wrote it; in another language nothing is, and the log has to be read on its host.
+
+An entry is a line with a severity and two blanks (elog.c), and the lines that follow with a tab:
+
+    2026-11-27 13:00:00 UTC [42] FATAL:  could not start WAL streaming: ERROR:  replication slot …
+"""
+
+import re
+from collections.abc import Iterator
+
+OWN = ("LOG", "WARNING", "FATAL", "PANIC")
+"""Of an ERROR it is a session that tells."""
+MORE = ("DETAIL", "HINT", "CONTEXT")
+SESSION = ("STATEMENT", "QUERY")
+OTHERS = ("ERROR", "NOTICE", "INFO", "LOCATION", "BACKTRACE", *(f"DEBUG{n}" for n in range(1, 6)))
+ENTRY = re.compile(rf"(?<![A-Za-z])({'|'.join((*OWN, *MORE, *SESSION, *OTHERS))}):  (.*)")
+
+BEGINS = re.compile(
+    r"""
+      starting\ | listening\ on\ | database\ system\ | entering\ standby\ mode
+    | redo\ | consistent\ recovery\ state | completed\ backup\ recovery | restored\ log\ file
+    | invalid\ (?:record|checkpoint|primary\ checkpoint|magic|resource|info|contrecord|backup)
+    | incorrect\ (?:resource|prev-link) | unexpected\ (?:pageaddr|timeline) | record\ with\ | WAL\
+    | (?:there\ is\ no\ )?contrecord | out-of-sequence | contrecord
+    | waiting\ for\ WAL | started\ streaming\ WAL | restarted\ WAL\ streaming | fetching\ timeline
+    | replication\ (?:slot|terminated) | primary\ server | requested\ | end\ of\ WAL | new\ timeline
+    | selected\ new\ timeline | highest\ timeline | recovery\ (?:target|stopping|is|has|restart)
+    | hot\ standby | archive\ recovery | timeline\ | latest\ completed | last\ completed
+    | could\ not\ (?:connect\ to\ the\ primary|start\ WAL|receive\ data\ from\ WAL|receive\ timeline
+        |receive\ database\ system|send\ data\ to\ WAL|send\ end-of-streaming|identify\ the\ system
+        |parse|locate|find\ redo|restore\ file|bind|create\ any|create\ listen|access\ file|fsync
+        |write\ (?:to\ file|lock)|open\ (?:file|directory)|read\ (?:from\ )?(?:file|WAL)|load)
+    | terminating\ walreceiver | walreceiver\ | startup\ process | aborting\ startup
+    | (?:server|background\ worker|checkpointer|WAL\ receiver)\ process | all\ server\ processes
+    | received\ (?:SIGHUP|fast|smart|immediate|promote) | shutting\ down | restartpoint
+    | configuration\ file | parameter\ " | unrecognized\ configuration | invalid\ value\ for
+    | requesting\ fast\ promotion | system\ identifier
+    """,
+    re.VERBOSE,
+)
+CHANGED = re.compile(r'(parameter "[^"]*") (?:changed|removed|cannot be changed).*')
+"""With its value, which may have a password in it (ProcessConfigFileInternal, guc-file.l)."""
+OF_A_SESSION = re.compile(r"Failed process was running|parameters:")
+
+
+def about_itself(text: str) -> str:
+    """Return the entries that a server wrote about itself, without a session's statement or data.
+
+    The values of parameters that have changed are left out as well.
+    """
+    return "\n".join(_kept(text))
+
+
+def _kept(text: str) -> Iterator[str]:
+    is_kept = was_kept = False
+    for line in text.split("\n"):
+        entry = ENTRY.search(line)
+        if line.startswith("\t") or entry is None:
+            # More of the line before. What begins elsewhere than an entry is nobody's.
+            is_kept = is_kept and line.startswith("\t")
+        elif entry[1] in MORE:
+            is_kept = was_kept and OF_A_SESSION.match(entry[2]) is None
+        else:
+            is_kept = was_kept = entry[1] in OWN and BEGINS.match(entry[2]) is not None
+        if is_kept:
+            yield _without_value(line, entry)
+
+
+def _without_value(line: str, entry: re.Match[str] | None) -> str:
+    changed = None if entry is None else CHANGED.match(entry[2])
+    if entry is None or changed is None:
+        return line
+    return f"{line[: entry.start(2)]}{changed[1]} was changed"

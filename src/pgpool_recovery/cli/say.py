@@ -1,0 +1,39 @@
+"""Where text leaves us: each argument is one line, whatever it holds (ci/rules/exits.py).
+
+Here, and not only where foreign text comes in, because no new way in can be forgotten here. What is
+JSON needs none of it: it has escapes of its own.
+"""
+
+import sys
+
+from pgpool_recovery.domain.text import one_line
+
+RECORD_SEPARATOR = "\x1e"
+"""By which the server knows a record of ours among the lines (extension/python)."""
+
+
+def say(*lines: str) -> None:
+    """Write lines that are to be read now."""
+    print(*map(one_line, lines), sep="\n", flush=True)
+
+
+def say_json(document: str) -> None:
+    """Write a document in JSON, which has only ASCII in it."""
+    print(document, flush=True)
+
+
+def say_record(document: str) -> None:
+    """Write a document in JSON for the server that called: on one line, and marked."""
+    print(RECORD_SEPARATOR + document, flush=True)
+
+
+def complain(*lines: str) -> None:
+    """Write lines apart from the output, after what was said before."""
+    sys.stdout.flush()
+    print(*map(one_line, lines), sep="\n", file=sys.stderr, flush=True)
+
+
+def ask(question: str) -> None:
+    """Write a question whose answer is awaited on the same line."""
+    sys.stdout.flush()
+    print(one_line(question), end=" ", file=sys.stderr, flush=True)

@@ -1,0 +1,65 @@
+"""Which replication slots may be dropped: those that are known to be a node's, and no others.
+
+What a slot keeps is WAL that somebody counts on: Barman, pg_receivewal, a standby that is down for
+a moment. A node says by which slot it streamed, but that may be a lie, or come from a cloned
+configuration. So it is never enough: the name has to be one that only a recovery of that node
+makes, and the primary has to see that nobody uses the slot.
+"""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from pgpool_recovery.domain.node import OWN_SLOT, Target
+
+NUMBERED = re.compile(r"node_\d+")
+IN_USE = "it is in use"
+LOGICAL = "it is a logical one"
+NOT_KNOWN = "its name does not show that it was made for that node"
+
+
+@dataclass(frozen=True)
+class SlotState:
+    """A slot as the server that has it knows it."""
+
+    name: str
+    is_physical: bool
+    is_active: bool
+
+
+def why_kept(slot: SlotState, names: Collection[str]) -> str | None:
+    """Return why a slot may not be dropped by somebody who may drop those of these names.
+
+    None when it may be.
+
+    >>> why_kept(SlotState("barman", is_physical=True, is_active=False), {"pgpool_node_1"})
+    'its name does not show that it was made for that node'
+    """
+    if slot.name not in names:
+        return NOT_KNOWN
+    if not slot.is_physical:
+        return LOGICAL
+    return IN_USE if slot.is_active else None
+
+
+def names_of(target: Target) -> frozenset[str]:
+    """Return the slots that recoveries make for a node, ours and those of Pgpool-II's samples.
+
+    Ours are named by the node id, or where that was not known by host and directory. The samples
+    (REPL_SLOT_NAME in recovery_1st_stage and follow_primary.sh) take the host, with "-" and "." as
+    "_", since 4.4 in lower case; sites that have several nodes on a host number them. Where hosts
+    are numbered, a number alone may be that of another node's host.
+
+    >>> sorted(names_of(Target("Server-1.example", "/data")))
+    ['Server_1_example', 'pgpool_server_1_example_data', 'server_1_example']
+    """
+    host = re.sub(r"[-.]", "_", target.host)
+    own = {target.slot_name, Target(target.host, target.data_directory).slot_name}
+    is_ambiguous = target.node_id is None or NUMBERED.fullmatch(host.lower()) is not None
+    numbered = set() if is_ambiguous else {f"node_{target.node_id}"}
+    return frozenset(own | {host, host.lower()} | numbered)
+
+
+def is_of_a_recovery(name: str) -> bool:
+    """Say whether a name is one that our recoveries give to the slot of some node."""
+    return OWN_SLOT.fullmatch(name) is not None

@@ -1,0 +1,1 @@
+"""Files are written here and nowhere else, and here is asked who else could have made one."""

@@ -1,0 +1,218 @@
+"""Whose a file or a directory is, and who else may change it, all the way down to it.
+
+The same question as sshd's StrictModes: what others can change steers nothing of ours, and root
+writes nothing where somebody else can put a link in the way.
+"""
+
+import errno
+import grp
+import os
+import pwd
+import stat
+from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
+
+ROOT = 0
+MAX_LINKS = 40  # As many as the kernel follows (path_resolution(7)).
+HERE, ABOVE = ".", ".."
+STEP_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+"""To go through a directory one need not be allowed to list it."""
+DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+class Untrusted(Exception):
+    """Others can change it: `why` says which part, and who; `owner` is whose that part is."""
+
+    def __init__(self, why: str, owner: int) -> None:
+        super().__init__(why)
+        self.why = why
+        self.owner = owner
+
+
+def mine_and_roots() -> frozenset[int]:
+    """Return the users who may do to this process whatever they like, anyhow."""
+    return frozenset({ROOT, os.geteuid()})
+
+
+def open_directory(path: Path, trusted: Collection[int]) -> int:
+    """Return a descriptor of a directory that only trusted users can change or put elsewhere.
+
+    Each step is opened by the descriptor of the one above, and a link is followed only after its
+    owner and the directory that holds it were looked at: what was looked at is what is used. A
+    sticky directory, as /tmp, may be on the way, for there nobody takes away what is a trusted
+    user's; it cannot be the end. Raises Untrusted or OSError.
+    """
+    walk = _Walk(trusted)
+    try:
+        name = walk.down(path.absolute())
+        if name != HERE:
+            walk.enter(name)
+        check(os.fstat(walk.directory), walk.path, trusted)
+        return os.open(HERE, DIRECTORY_FLAGS, dir_fd=walk.directory)
+    finally:
+        os.close(walk.directory)
+
+
+def real_path(path: Path, trusted: Collection[int]) -> Path:
+    """Return where a path leads, when only trusted users can lead it elsewhere.
+
+    The file itself, if there is one, is not looked at. Raises Untrusted or OSError.
+    """
+    walk = _Walk(trusted)
+    try:
+        name = walk.down(path.absolute())
+        return walk.path / name
+    finally:
+        os.close(walk.directory)
+
+
+def check_file(path: Path, trusted: Collection[int]) -> None:
+    """Raise Untrusted when others can change a file, or what leads to it."""
+    os.close(open_trusted(path, trusted))
+
+
+def read_trusted(path: Path, trusted: Collection[int]) -> bytes:
+    """Return the contents of a file that only trusted users can change.
+
+    Raises Untrusted or OSError.
+    """
+    with os.fdopen(open_trusted(path, trusted), "rb") as file:
+        return file.read()
+
+
+def open_trusted(path: Path, trusted: Collection[int]) -> int:
+    """Return a descriptor to read a regular file that only trusted users can change.
+
+    Owner and mode are those of the opened file, and a FIFO is not waited for.
+    """
+    walk = _Walk(trusted)
+    try:
+        name = walk.down(path.absolute())
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(name, flags, dir_fd=walk.directory)
+    finally:
+        os.close(walk.directory)
+    try:
+        check_regular(os.fstat(descriptor), path, trusted)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def read_own(path: Path) -> bytes:
+    """Return the contents of a file of this user's or root's, which is no link and has one name.
+
+    Others may have put it into the directory, but not made it one that they cannot read. Raises
+    Untrusted or OSError.
+    """
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    if path.is_symlink():  # What the kernel says then, is about too many of them.
+        raise Untrusted(f"{path} is a symbolic link", path.lstat().st_uid)
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        status = os.fstat(file.fileno())
+        check_regular(status, path, mine_and_roots())
+        if status.st_nlink > 1:
+            raise Untrusted(f"{path} has another name, too", status.st_uid)
+        return file.read()
+
+
+def check_regular(status: os.stat_result, path: Path, trusted: Collection[int]) -> None:
+    """Raise Untrusted for what is no regular file, or not only trusted users may write."""
+    if not stat.S_ISREG(status.st_mode):
+        raise Untrusted(f"{path} is not a regular file", status.st_uid)
+    check(status, path, trusted)
+
+
+def check_directory(status: os.stat_result, path: Path, trusted: Collection[int]) -> None:
+    """Raise Untrusted for what is no directory, or not only trusted users may write."""
+    if not stat.S_ISDIR(status.st_mode):
+        raise Untrusted(f"{path} is not a directory", status.st_uid)
+    check(status, path, trusted)
+
+
+def check(status: os.stat_result, path: Path, trusted: Collection[int]) -> None:
+    """Raise Untrusted when the owner is not trusted, or others may write."""
+    check_owner(status, path, trusted)
+    if status.st_mode & stat.S_IWOTH:
+        raise Untrusted(f"{path} can be written to by everybody", status.st_uid)
+    if status.st_mode & stat.S_IWGRP and status.st_gid != ROOT:
+        group = group_name(status.st_gid)
+        raise Untrusted(f"{path} can be written to by group {group}", status.st_uid)
+
+
+def check_owner(status: os.stat_result, path: Path, trusted: Collection[int]) -> None:
+    """Raise Untrusted when the owner is not trusted."""
+    if status.st_uid not in trusted:
+        raise Untrusted(f"{path} belongs to {user_name(status.st_uid)}", status.st_uid)
+
+
+class _Walk:
+    """Goes down a path; owns the descriptor of the directory where it is."""
+
+    def __init__(self, trusted: Collection[int]) -> None:
+        self._trusted = trusted
+        self._links = 0
+        self.path = Path("/")
+        self.directory = os.open(self.path, STEP_FLAGS)
+
+    def down(self, path: Path) -> str:
+        """Go to the directory in which a path ends, and return the name that it has there."""
+        self._check_way()
+        parts = list(path.parts[1:])
+        while parts:
+            part = parts.pop(0)
+            led_to = self._link(part)
+            if led_to is not None:
+                if led_to.is_absolute():
+                    self.enter("/")
+                parts = [*led_to.relative_to(led_to.anchor).parts, *parts]
+            elif parts:
+                self.enter(part)
+            else:
+                return part
+        return HERE
+
+    def enter(self, name: str) -> None:
+        """Go into a directory that is no link."""
+        inner = os.open(name, STEP_FLAGS, dir_fd=self.directory)
+        os.close(self.directory)
+        self.directory = inner
+        self.path = self.path.parent if name == ABOVE else self.path / name
+        self._check_way()
+
+    def _check_way(self) -> None:
+        status = os.fstat(self.directory)
+        if status.st_mode & stat.S_ISVTX:
+            check_owner(status, self.path, self._trusted)
+        else:
+            check(status, self.path, self._trusted)
+
+    def _link(self, name: str) -> Path | None:
+        """Return where a link leads; None for what is none, or not there."""
+        try:
+            status = os.stat(name, dir_fd=self.directory, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        if not stat.S_ISLNK(status.st_mode):
+            return None
+        check_owner(status, self.path / name, self._trusted)
+        self._links += 1
+        if self._links > MAX_LINKS:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(self.path / name))
+        return Path(os.readlink(name, dir_fd=self.directory))
+
+
+def user_name(uid: int) -> str:
+    """Return how a user is called; the number where it has no name."""
+    with suppress(KeyError):
+        return pwd.getpwuid(uid).pw_name
+    return f"user {uid}"
+
+
+def group_name(gid: int) -> str:
+    """Return how a group is called; the number where it has no name."""
+    with suppress(KeyError):
+        return grp.getgrgid(gid).gr_name
+    return str(gid)

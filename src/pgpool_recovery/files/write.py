@@ -1,0 +1,196 @@
+"""Write files: whole or not at all, into no link, and as root only where nobody else can interfere.
+
+Nothing else in the library opens a file for writing (ci/rules/file_writing.py). Each function
+raises OSError, and Refused when root is asked to write in a directory that others can change.
+"""
+
+import errno
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.files.trust import (
+    DIRECTORY_FLAGS,
+    ROOT,
+    Untrusted,
+    open_directory,
+    user_name,
+)
+
+PRIVATE = 0o600
+NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+COPIED_BYTES = 1 << 20
+
+
+class Owner(NamedTuple):
+    """Whom a file is to belong to."""
+
+    uid: int
+    gid: int
+
+
+def write_file(
+    path: Path,
+    contents: bytes | str,
+    *,
+    mode: int = PRIVATE,
+    owner: Owner | None = None,
+    growing: str | None = None,
+) -> None:
+    """Put a file in place at once, and last: whoever looks sees the old one or the new one.
+
+    It grows beside its place, for nobody but us until owner and mode are right, under a name that
+    nobody can guess. `growing`: a name that others know to leave out, as PostgreSQL does with
+    postgresql.auto.conf.tmp; what is left of it from a crash goes first.
+    """
+    data = contents.encode(errors="surrogateescape") if isinstance(contents, str) else contents
+    with _directory_of(path) as directory:
+        name = growing or _beside(path.name)
+        if growing is not None:
+            with suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=directory)
+        descriptor = os.open(name, NEW_FILE, PRIVATE, dir_fd=directory)
+        try:
+            try:
+                if owner is not None:
+                    os.fchown(descriptor, owner.uid, owner.gid)
+                os.fchmod(descriptor, mode)
+                _write_all(descriptor, data)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            os.rename(name, path.name, src_dir_fd=directory, dst_dir_fd=directory)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=directory)
+            raise
+        os.fsync(directory)
+
+
+def rename_file(path: Path, name: str) -> None:
+    """Give a file another name in its directory."""
+    with _directory_of(path) as directory:
+        os.rename(path.name, name, src_dir_fd=directory, dst_dir_fd=directory)
+        os.fsync(directory)
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file, or a link itself."""
+    with _directory_of(path) as directory:
+        os.unlink(path.name, dir_fd=directory)
+        os.fsync(directory)
+
+
+def open_lock_file(path: Path, *, mode: int | None = PRIVATE) -> int:
+    """Return a descriptor to lock (flock(2)); the file is made unless `mode` is None."""
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+    made = 0 if mode is None else os.O_CREAT
+    with _directory_of(path) as directory:
+        descriptor = os.open(path.name, flags | made, mode or 0, dir_fd=directory)
+    return _regular(descriptor, path)
+
+
+def open_in_place(path: Path, *, made_with: int | None = None) -> int:
+    """Return a descriptor to write over parts of a file; made with a mode when it is not there."""
+    # A FIFO would be waited for without O_NONBLOCK, which means nothing to a file.
+    flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    made = 0 if made_with is None else os.O_CREAT
+    with _directory_of(path) as directory:
+        descriptor = os.open(path.name, flags | made, made_with or 0, dir_fd=directory)
+    return _regular(descriptor, path)
+
+
+def open_nameless(directory: Path) -> int:
+    """Return a descriptor of a file that never has a name and goes with it (O_TMPFILE, open(2))."""
+    return os.open(directory, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, PRIVATE)
+
+
+def copy_file(source: str | Path, target: str | Path) -> str:
+    """Copy a file to where nothing is, with its mode and times; a link is copied as a link."""
+    source, target = Path(source), Path(target)
+    if source.is_symlink():
+        target.symlink_to(source.readlink())
+        return str(target)
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+    with (
+        os.fdopen(os.open(source, flags), "rb") as read,
+        os.fdopen(os.open(target, NEW_FILE, PRIVATE), "wb") as written,
+    ):
+        shutil.copyfileobj(read, written, COPIED_BYTES)
+    shutil.copystat(source, target, follow_symlinks=False)
+    return str(target)
+
+
+def move(source: Path, target: Path) -> None:
+    """Move a file, a link or a directory to where nothing is, be it on another filesystem."""
+    try:
+        source.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+    else:
+        return
+    if source.is_dir() and not source.is_symlink():
+        shutil.copytree(source, target, symlinks=True, copy_function=copy_file)
+        shutil.rmtree(source)
+    else:
+        copy_file(source, target)
+        source.unlink()
+
+
+@contextmanager
+def _directory_of(path: Path) -> Iterator[int]:
+    """Open the directory of a file; for root one that others can do nothing to."""
+    try:
+        if os.geteuid() == ROOT:
+            descriptor = open_directory(path.parent, {ROOT})
+        else:
+            descriptor = os.open(path.parent, DIRECTORY_FLAGS)
+    except Untrusted as untrusted:
+        raise root_refusal(path, untrusted) from untrusted
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def root_refusal(path: Path, untrusted: Untrusted) -> Refused:
+    """Return why root leaves a file alone that others could put a link in the place of."""
+    if untrusted.owner == ROOT:
+        hint = "Take the right to write there away (chmod go-w)."
+    else:
+        name = user_name(untrusted.owner)
+        hint = f"Run it as that user, not as root: sudo -u {name} and the same words."
+    return Refused(
+        f"root does not write {path}: others could lead it elsewhere",
+        detail=f"{untrusted.why}.",
+        hint=hint,
+    )
+
+
+def _beside(name: str) -> str:
+    """Return a name that nobody can guess; no reader of a directory takes the ending for its own.
+
+    >>> _beside("a.conf").startswith("a.conf."), _beside("a.conf").endswith(".new")
+    (True, True)
+    """
+    return f"{name}.{secrets.token_hex(8)}.new"
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _regular(descriptor: int, path: Path) -> int:
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    return descriptor

@@ -1,0 +1,49 @@
+"""The one place where a replication slot is dropped (ci/rules/slot_drops.py)."""
+
+import time
+from collections.abc import Collection
+
+from pgpool_recovery.domain.error import Unreachable
+from pgpool_recovery.domain.slot import IN_USE, SlotState, why_kept
+from pgpool_recovery.postgres.connection import Connection
+
+FREE_WITHIN_S = 2.0
+TICK_S = 0.1
+
+
+def drop_slot(connection: Connection, slot: SlotState, names: Collection[str]) -> str | None:
+    """Drop a slot when it may be; return why it was not."""
+    why = why_kept(slot, names)
+    if why is None:
+        connection.rows("drop_slot", name=slot.name)
+    return why
+
+
+def drop_slot_once_free(
+    connection: Connection, name: str, names: Collection[str], *, within_s: float = FREE_WITHIN_S
+) -> str | None:
+    """Drop a slot of the primary, which a walsender that was ended may hold a moment longer.
+
+    Return why it was not dropped; one that is not there is dropped already.
+    """
+    deadline = time.monotonic() + within_s
+    while True:
+        slot = slot_of_primary(connection, name)
+        if slot is None:
+            return None
+        try:
+            why = drop_slot(connection, slot, names)
+        except Unreachable:
+            if time.monotonic() > deadline:
+                raise
+        else:
+            if why != IN_USE or time.monotonic() > deadline:
+                return why
+        time.sleep(TICK_S)
+
+
+def slot_of_primary(connection: Connection, name: str) -> SlotState | None:
+    """Return a slot of the primary, None when there is none of that name."""
+    for row in connection.rows("slot", name=name):
+        return SlotState(name, is_physical=row["is_physical"], is_active=row["is_active"])
+    return None

@@ -1,0 +1,90 @@
+"""The documented way to install, word for word: a wheel made once, and put on a host by hash."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pgpool_recovery import __version__
+from tests.harness.workspace import Workspace
+
+REPOSITORY = Path(__file__).parents[2]
+PAGES = [REPOSITORY / "README.md", REPOSITORY / "docs" / "how-to" / "install.md"]
+VENV = "/opt/pgpool-recovery"
+NO_INDEX = {"PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_CONFIG_FILE": os.devnull}
+"""Where nothing can be had: what is installed on a host has to come from the directory."""
+LEFT_OUT = (".venv", ".build", "dist", ".git", "__pycache__", ".*_cache")
+
+
+def documented(page: Path) -> list[str]:
+    """Return the commands of a page that make the wheel and install it, in their order."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    lines = [line.partition("   #")[0].strip() for block in blocks for line in block.splitlines()]
+    begins = ("make wheel", f"sudo python3 -m venv {VENV}", f"sudo {VENV}/bin/pip ")
+    return [line for line in lines if line.startswith(begins)]
+
+
+@pytest.fixture(scope="module")
+def checkout(workspace: Workspace) -> Iterator[Path]:
+    """A copy of this checkout, as it is."""
+    copy = workspace.make_new("checkout-") / "pgpool-recovery"
+    shutil.copytree(REPOSITORY, copy, ignore=shutil.ignore_patterns(*LEFT_OUT), symlinks=True)
+    yield copy
+    shutil.rmtree(copy)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_documented_commands_install_what_is_locked(
+    workspace: Workspace, checkout: Path, page: Path
+) -> None:
+    make, *on_each_host = documented(page)
+    assert len(on_each_host) == 2
+    run(make, checkout)
+    host = workspace.make_new("host-")
+    shutil.move(checkout / "dist", host / "dist")
+    venv = host / "pgpool-recovery"
+    for command in on_each_host:
+        run(command.removeprefix("sudo ").replace(VENV, str(venv)), host, NO_INDEX)
+    assert run(f"{venv}/bin/pgpool-recovery --version", host) == f"{__version__}\n"
+    installed = set(run(f"{venv}/bin/pip list --format=freeze", host).split())
+    locked = re.findall(r"^([\w-]+==\S+) [^;]*$", lock_file(), re.MULTILINE)
+    ours = {line for line in installed if not line.startswith(("pip==", "setuptools=="))}
+    assert len(ours) == len(locked) + 1
+    assert set(locked) < ours
+
+
+def test_wheel_that_was_changed_on_its_way_is_not_installed(
+    workspace: Workspace, checkout: Path
+) -> None:
+    make, venv, install = documented(PAGES[0])
+    run(make, checkout)
+    host = workspace.make_new("host-")
+    shutil.move(checkout / "dist", host / "dist")
+    [ours] = (host / "dist").glob("pgpool_recovery-*.whl")
+    ours.write_bytes(ours.read_bytes() + b" ")
+    at = str(host / "pgpool-recovery")
+    run(venv.removeprefix("sudo ").replace(VENV, at), host, NO_INDEX)
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        run(install.removeprefix("sudo ").replace(VENV, at), host, NO_INDEX)
+    assert "DO NOT MATCH THE HASHES" in caught.value.stderr
+
+
+def lock_file() -> str:
+    return (REPOSITORY / "requirements" / "runtime.txt").read_text().replace("\\", "")
+
+
+def run(command: str, directory: Path, environment: dict[str, str] | None = None) -> str:
+    return subprocess.run(
+        shlex.split(command),
+        cwd=directory,
+        env={**os.environ, **(environment or {})},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    ).stdout

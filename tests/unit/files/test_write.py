@@ -1,0 +1,234 @@
+"""A file is written whole or not at all, into no link, and never with more rights than later."""
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.files.write import (
+    Owner,
+    copy_file,
+    move,
+    open_in_place,
+    open_lock_file,
+    open_nameless,
+    remove_file,
+    rename_file,
+    write_file,
+)
+
+NOBODY = 65534
+
+
+def names(directory: Path) -> set[str]:
+    return {entry.name for entry in directory.iterdir()}
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.lstat().st_mode)
+
+
+def test_file_is_there_with_its_mode_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o777)
+    try:
+        write_file(tmp_path / "a", "text\udcff", mode=0o664)
+        write_file(tmp_path / "b", b"bytes")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a").read_bytes() == b"text\xff"
+    assert mode(tmp_path / "a") == 0o664
+    assert mode(tmp_path / "b") == 0o600
+    assert names(tmp_path) == {"a", "b"}
+
+
+def test_link_in_its_place_is_replaced_and_what_it_leads_to_stays(tmp_path: Path) -> None:
+    (tmp_path / "victim").write_text("victim")
+    (tmp_path / "a").symlink_to("victim")
+    write_file(tmp_path / "a", "new")
+    assert (tmp_path / "victim").read_text() == "victim"
+    assert not (tmp_path / "a").is_symlink()
+
+
+def test_growing_name_that_somebody_has_made_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "victim").write_text("victim")
+    (tmp_path / "a.tmp").symlink_to("victim")
+    write_file(tmp_path / "a", "new", growing="a.tmp")
+    assert (tmp_path / "victim").read_text() == "victim"
+    assert (tmp_path / "a").read_text() == "new"
+    assert names(tmp_path) == {"a", "victim"}
+
+
+def test_name_of_the_file_that_grows_is_another_one_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    real = os.rename
+
+    def renamed(source: str, target: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
+        seen.append(source)
+        real(source, target, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
+
+    monkeypatch.setattr(os, "rename", renamed)
+    for name in ("a", "b"):
+        write_file(tmp_path / name, "x")
+    assert len({name.partition(".")[2] for name in seen}) == 2
+
+
+@pytest.mark.parametrize("step", ["fchmod", "write", "fsync", "rename"])
+@pytest.mark.parametrize("failure", [KeyboardInterrupt(), OSError(errno.ENOSPC, "full")])
+def test_nothing_is_left_of_what_was_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, failure: BaseException
+) -> None:
+    """And at each moment nobody else can read what has been written."""
+    (tmp_path / "a").write_text("old")
+    (tmp_path / "a").chmod(0o640)
+    seen: list[int] = []
+
+    def fails(*_words: object, **_options: object) -> None:
+        (growing,) = names(tmp_path) - {"a"}
+        seen.append(mode(tmp_path / growing))
+        raise failure
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, step, fails)
+        with pytest.raises(type(failure)):
+            write_file(tmp_path / "a", "secret", mode=0o640)
+    assert names(tmp_path) == {"a"}
+    assert (tmp_path / "a").read_text() == "old"
+    assert seen == [0o600 if step == "fchmod" else 0o640]
+
+
+def test_order_is_owner_mode_contents_disk_name_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+
+    def noted(name: str, operation: Callable[..., object]) -> Callable[..., object]:
+        def run(*words: object, **options: object) -> object:
+            done.append(name)
+            return operation(*words, **options)
+
+        return run
+
+    for name in ("fchown", "fchmod", "write", "fsync", "rename"):
+        monkeypatch.setattr(os, name, noted(name, getattr(os, name)))
+    write_file(tmp_path / "a", "x", owner=Owner(os.geteuid(), os.getegid()))
+    assert done == ["fchown", "fchmod", "write", "fsync", "rename", "fsync"]
+
+
+def test_system_that_writes_in_parts_writes_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda file, data: real(file, data[:3]))
+    write_file(tmp_path / "a", b"0123456789")
+    assert (tmp_path / "a").read_bytes() == b"0123456789"
+
+
+WRITERS: list[Callable[[Path], object]] = [
+    lambda path: write_file(path, "x"),
+    lambda path: rename_file(path, "other"),
+    remove_file,
+    lambda path: os.close(open_lock_file(path)),
+    lambda path: os.close(open_in_place(path, made_with=0o600)),
+]
+
+
+@pytest.mark.usefixtures("as_root")
+@pytest.mark.parametrize("writer", WRITERS)
+def test_root_writes_nothing_in_a_directory_of_somebody_else(
+    tmp_path: Path, writer: Callable[[Path], object]
+) -> None:
+    theirs = tmp_path / "theirs"
+    (theirs / "inner").mkdir(parents=True)
+    (theirs / "inner" / "a").write_text("old")
+    os.chown(theirs, NOBODY, -1)
+    for directory in (theirs, theirs / "inner"):
+        directory.joinpath("a").write_text("old")
+        with pytest.raises(Refused, match=r"root does not write .*a: others could") as caught:
+            writer(directory / "a")
+        assert caught.value.detail == f"{theirs} belongs to nobody."
+        assert "sudo -u nobody" in (caught.value.hint or "")
+        assert (directory / "a").read_text() == "old"
+
+
+@pytest.mark.usefixtures("as_root")
+def test_root_is_told_to_take_rights_away(tmp_path: Path) -> None:
+    tmp_path.chmod(0o1777)
+    with pytest.raises(Refused) as caught:
+        write_file(tmp_path / "a", "x")
+    assert caught.value.hint == "Take the right to write there away (chmod go-w)."
+    assert names(tmp_path) == set()
+
+
+@pytest.mark.parametrize(
+    "opens", [open_lock_file, open_in_place, lambda path: open_in_place(path, made_with=0o600)]
+)
+def test_link_is_not_opened(tmp_path: Path, opens: Callable[[Path], int]) -> None:
+    (tmp_path / "victim").write_text("victim")
+    (tmp_path / "link").symlink_to("victim")
+    (tmp_path / "nowhere").symlink_to("made")
+    os.mkfifo(tmp_path / "fifo")
+    for name in ("link", "nowhere", "fifo"):
+        with pytest.raises(OSError, match=r"Too many levels|No such device|not a regular file"):
+            opens(tmp_path / name)
+    assert not (tmp_path / "made").exists()
+
+
+def test_lock_file_is_made_only_when_a_mode_is_said(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        open_lock_file(tmp_path / "lock", mode=None)
+    os.close(open_lock_file(tmp_path / "lock"))
+    assert mode(tmp_path / "lock") == 0o600
+    os.close(open_lock_file(tmp_path / "lock", mode=None))
+
+
+def test_in_place_the_rest_stays(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"0123456789")
+    descriptor = open_in_place(tmp_path / "a")
+    os.pwrite(descriptor, b"xx", 4)
+    os.close(descriptor)
+    assert (tmp_path / "a").read_bytes() == b"0123xx6789"
+
+
+def test_nameless_file_has_no_name(tmp_path: Path) -> None:
+    os.close(open_nameless(tmp_path))
+    assert names(tmp_path) == set()
+
+
+def test_copy_has_mode_and_times_and_takes_nobodys_place(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("x")
+    (tmp_path / "a").chmod(0o640)
+    os.utime(tmp_path / "a", ns=(10**18, 10**18 + 7))
+    copy_file(tmp_path / "a", tmp_path / "b")
+    assert (tmp_path / "b").read_text() == "x"
+    assert mode(tmp_path / "b") == 0o640
+    assert (tmp_path / "b").stat().st_mtime_ns == 10**18 + 7
+    (tmp_path / "link").symlink_to("a")
+    copy_file(tmp_path / "link", tmp_path / "link2")
+    assert (tmp_path / "link2").readlink() == Path("a")
+    for there in ("b", "link2"):
+        with pytest.raises(FileExistsError):
+            copy_file(tmp_path / "a", tmp_path / there)
+
+
+def test_move_goes_to_another_filesystem_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def elsewhere(_path: Path, _target: Path) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "c").write_text("x")
+    (tmp_path / "a" / "link").symlink_to("b")
+    (tmp_path / "f").write_text("y")
+    monkeypatch.setattr(Path, "rename", elsewhere)
+    move(tmp_path / "a", tmp_path / "z")
+    move(tmp_path / "f", tmp_path / "g")
+    assert names(tmp_path) == {"z", "g"}
+    assert (tmp_path / "z" / "link" / "c").read_text() == "x"

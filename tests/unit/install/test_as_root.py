@@ -1,0 +1,108 @@
+"""What root installs: nobody else can lead it to another file, or have root run a program."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.install.extension import find_installations
+from pgpool_recovery.install.pgpool_conf import change_of, restore, with_ours, write
+from pgpool_recovery.install.placed_file import OURS, PlacedFile, place, take_away
+from pgpool_recovery.install.stage_commands import stage_commands
+
+NOBODY = 65534
+CONF = "recovery_password = 'S3cret'\n"
+COMMAND = ["/usr/local/bin/pgpool-recovery"]
+pytestmark = pytest.mark.usefixtures("as_root")
+
+
+@pytest.fixture
+def theirs(tmp_path: Path) -> Path:
+    """A directory of nobody's, with a pgpool.conf."""
+    directory = tmp_path / "theirs"
+    directory.mkdir()
+    (directory / "pgpool.conf").write_text(CONF)
+    for path in (directory / "pgpool.conf", directory):
+        os.chown(path, NOBODY, NOBODY)
+    return directory
+
+
+@pytest.fixture
+def victim(tmp_path: Path) -> Path:
+    """A file of root's."""
+    file = tmp_path / "victim"
+    file.write_text("victim")
+    file.chmod(0o600)
+    return file
+
+
+def assert_untouched(victim: Path) -> None:
+    status = victim.stat()
+    assert (victim.read_text(), status.st_uid, status.st_mode & 0o777) == ("victim", 0, 0o600)
+
+
+@pytest.mark.parametrize("name", [".pgpool.conf.new", "pgpool.conf"])
+def test_link_beside_or_in_place_of_pgpool_conf(theirs: Path, victim: Path, name: str) -> None:
+    (theirs / name).unlink(missing_ok=True)
+    (theirs / name).symlink_to(victim)
+    conf = theirs / "pgpool.conf"
+    for action in (
+        lambda: change_of(conf, COMMAND, None, "%d"),
+        lambda: write(conf, "x"),
+        lambda: restore(conf, dry_run=False),
+    ):
+        with pytest.raises(Refused, match="root does not write") as caught:
+            action()
+        assert "sudo -u nobody" in (caught.value.hint or "")
+    assert_untouched(victim)
+
+
+def test_pgpool_conf_of_somebody_else_is_not_taken_out_either(theirs: Path) -> None:
+    conf = theirs / "pgpool.conf"
+    conf.write_text(with_ours(CONF, ["failover_command = 'x'"]))
+    before = conf.read_text()
+    with pytest.raises(Refused, match="root does not write"):
+        restore(conf, dry_run=False)
+    assert conf.read_text() == before
+
+
+def test_roots_pgpool_conf_keeps_owner_and_mode(tmp_path: Path) -> None:
+    conf = tmp_path / "pgpool.conf"
+    conf.write_text(CONF)
+    conf.chmod(0o640)
+    os.chown(conf, 0, NOBODY)
+    write(conf, "x")
+    status = conf.stat()
+    assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (0, NOBODY, 0o640)
+
+
+@pytest.mark.parametrize("name", [".script.new", "script.before-pgpool-recovery"])
+def test_extension_file_in_a_directory_of_somebody_else(
+    theirs: Path, victim: Path, name: str
+) -> None:
+    (theirs / name).symlink_to(victim)
+    (theirs / "script").write_bytes(OURS)
+    file = PlacedFile(theirs / "script", OURS + b" 2", 0o644)
+    for action in (place, take_away):
+        with pytest.raises(Refused, match="root does not write"):
+            action(file, dry_run=False)
+    assert_untouched(victim)
+    assert (theirs / "script").read_bytes() == OURS
+
+
+def test_data_directory_is_whose_the_directory_is(theirs: Path) -> None:
+    """Whatever its PG_VERSION leads to."""
+    (theirs / "PG_VERSION").symlink_to("/etc/debian_version")
+    with pytest.raises(Refused, match="belongs to nobody") as caught:
+        stage_commands(theirs)
+    assert "runuser -u nobody" in (caught.value.hint or "")
+
+
+def test_program_of_somebody_else_is_not_run(theirs: Path) -> None:
+    program = theirs / "pg_config"
+    program.write_text(f"#!/bin/sh\ntouch {theirs}/was_run\necho PostgreSQL 15\n")
+    program.chmod(0o755)
+    with pytest.raises(Refused, match=f"root does not run {program}"):
+        find_installations([program])
+    assert not (theirs / "was_run").exists()
