@@ -8,8 +8,8 @@ from pathlib import Path
 from pgpool_recovery.agent.debian import find_cluster
 from pgpool_recovery.agent.own_files import own_directory
 from pgpool_recovery.agent.program import Stop, run
-from pgpool_recovery.agent.workspace import remove, sync
 from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.files.write import write_file
 from pgpool_recovery.plan.facts import STANDBY_PARAMETERS, Configuration
 from pgpool_recovery.postgres.conninfo import parse_conninfo
 
@@ -79,7 +79,7 @@ def write_standby_settings(data_directory: Path, settings: Mapping[str, str]) ->
     Takes earlier values of the same settings out; all other lines stay as they are.
     """
     file = data_directory / AUTO_CONFIGURATION
-    old = file.read_text() if file.exists() else ""
+    old = read_configuration_file(file) or ""
     kept = without_settings(old, settings)
     lines = [f"{name} = '{quote(text)}'" for name, text in settings.items()]
     replace_file(file, "\n".join([*kept, *lines]) + "\n")
@@ -88,15 +88,18 @@ def write_standby_settings(data_directory: Path, settings: Mapping[str, str]) ->
 def replace_file(file: Path, text: str) -> None:
     """Put another file in the place of one, at once: a server may read it at any moment.
 
-    The old one may be a link, or shared with the old copy. The name is that of ALTER SYSTEM's.
+    The old one may be a link, or shared with the old copy. While it grows its name is that of ALTER
+    SYSTEM's, which a base backup leaves out: what a crash leaves has a password in it.
     """
-    new = file.with_name(f"{file.name}.tmp")
-    remove(new)
-    new.touch(mode=0o600)
-    new.write_text(text)
-    sync(new)
-    new.replace(file)
-    sync(file.parent)
+    write_file(file, text, growing=f"{file.name}.tmp")
+
+
+def read_configuration_file(file: Path) -> str | None:
+    """Return the text of a configuration file, in whatever encoding; None when it is not there."""
+    try:
+        return file.read_bytes().decode(errors="surrogateescape")
+    except FileNotFoundError:
+        return None
 
 
 def without_settings(text: str, names: Iterable[str]) -> list[str]:
@@ -115,9 +118,8 @@ def read_auto_settings(data_directory: Path) -> dict[str, str]:
     The server itself writes this file, so one setting stands on one line, in single quotes.
     """
     file = data_directory / AUTO_CONFIGURATION
-    if not file.exists():
-        return {}
-    found = re.findall(r"^\s*(\w+)\s*=\s*'((?:[^']|'')*)'", file.read_text(), re.MULTILINE)
+    text = read_configuration_file(file) or ""
+    found = re.findall(r"^\s*(\w+)\s*=\s*'((?:[^']|'')*)'", text, re.MULTILINE)
     return {name.lower(): unquote(text) for name, text in found}
 
 

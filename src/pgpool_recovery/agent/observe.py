@@ -23,6 +23,7 @@ from pgpool_recovery.domain.backup_label import parse_backup_label
 from pgpool_recovery.domain.control_data import ControlData, parse_control_data
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.wal import History, Point, parse_history
+from pgpool_recovery.files.write import open_nameless
 from pgpool_recovery.plan.divergence import base_of
 from pgpool_recovery.plan.facts import Base, Configuration, LocalWal, PlaceFacts, TargetFacts
 from pgpool_recovery.ssh.locality import own_addresses
@@ -131,7 +132,7 @@ def _can_clone(data: Path) -> bool:
     """
     try:
         with (data / "PG_VERSION").open("rb") as source:
-            clone = os.open(data.parent, os.O_TMPFILE | os.O_WRONLY, 0o600)
+            clone = open_nameless(data.parent)
             try:
                 fcntl.ioctl(clone, FICLONE, source.fileno())
             finally:

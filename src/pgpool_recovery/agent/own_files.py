@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pgpool_recovery.agent.place import workspaces_of
 from pgpool_recovery.agent.workspace import remove, sync
+from pgpool_recovery.files.write import copy_file
 
 OWN = "own"
 """Where they wait in the workspace while the old data is gone and the new not yet there."""
@@ -120,7 +121,7 @@ def _link_or_copy(source: str, target: str) -> str:
             pass  # Another filesystem, or one without hard links: a copy does as well.
         else:
             return target
-    return shutil.copy2(source, target, follow_symlinks=False)
+    return copy_file(source, target)
 
 
 def _sync_tree(path: Path) -> None:

@@ -16,6 +16,7 @@ from pgpool_recovery.domain.control_data import parse_control_data
 from pgpool_recovery.domain.error import Refused, Undone
 from pgpool_recovery.domain.event import Event, Moved, Progress, Said
 from pgpool_recovery.domain.wal import lsn_text
+from pgpool_recovery.files.write import move, write_file
 from pgpool_recovery.pgbackrest.command import archive_get, info_words, into, restore_words
 from pgpool_recovery.pgbackrest.info import read_newest, read_tablespaces
 from pgpool_recovery.pgbackrest.output import read_error, read_file_line, read_told_line
@@ -132,7 +133,7 @@ def _prepare(directory: Path, major: int) -> None:
     remove(directory / PID_FILE)  # A crash left it.
     names = {entry.name for entry in directory.iterdir()}
     if not names:
-        (directory / "PG_VERSION").write_text(f"{major}\n")
+        write_file(directory / "PG_VERSION", f"{major}\n")
     elif not names & {"PG_VERSION", MANIFEST}:
         raise Refused(f"{directory} is neither empty nor a data directory")
 
@@ -169,7 +170,7 @@ def _lead_to(wal_directory: Path, link: Path) -> None:
         if entry.name != NOT_DATA:
             remove(entry)
     for entry in link.iterdir():  # WAL of a backup with archive-copy, and archive_status.
-        shutil.move(entry, wal_directory / entry.name)
+        move(entry, wal_directory / entry.name)
     link.rmdir()
     link.symlink_to(wal_directory)
     sync(wal_directory)

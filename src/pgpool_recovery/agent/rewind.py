@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from pgpool_recovery.agent.workspace import make_directory, remove, sync
 from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.domain.event import Event, Moved, Said
 from pgpool_recovery.domain.wal import segment_of_file
+from pgpool_recovery.files.write import copy_file, move, write_file
 from pgpool_recovery.plan.step import Rewind
 from pgpool_recovery.postgres.connection import connect, pinned
 from pgpool_recovery.postgres.conninfo import format_conninfo
@@ -44,7 +44,7 @@ def rewind(step: Rewind, stop: Stop, emit: Emit, connect_s: float) -> None:
     """
     directory = Path(step.places.data.new)
     configuration = directory.parent / f"{PROGRAM}.conf"
-    configuration.write_text(f"restore_command = '{quote(step.restore_command)}'\n")
+    write_file(configuration, f"restore_command = '{quote(step.restore_command)}'\n")
     since_ns = configuration.stat().st_mtime_ns
     progress = Watch(emit)
     signals = [name for name in SIGNAL_FILES if (directory / name).exists()]
@@ -65,7 +65,7 @@ def rewind(step: Rewind, stop: Stop, emit: Emit, connect_s: float) -> None:
         if progress.has_begun:
             raise
         for name in signals:
-            (directory / name).touch(mode=0o600)
+            write_file(directory / name, "")
         raise Untouched(error) from error
     finally:
         remove(configuration)
@@ -149,7 +149,7 @@ def _link_or_copy(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
     except OSError:  # Another filesystem, when pg_wal is a link.
-        shutil.copy2(source, target)
+        copy_file(source, target)
 
 
 def give_wal_back(kept: list[Path], directory: Path) -> None:
@@ -157,7 +157,7 @@ def give_wal_back(kept: list[Path], directory: Path) -> None:
     for file in kept:
         place = directory / "pg_wal" / file.name
         if not place.exists():
-            shutil.move(file, place)
+            move(file, place)
             sync(place)
     sync(directory / "pg_wal")
 
@@ -208,7 +208,7 @@ def _run(step: Rewind, directory: Path, configuration: Path, stop: Stop, watch: 
             argv.append(f"--config-file={configuration}")
         elif not (directory / CONFIGURATION).exists():
             made = directory / CONFIGURATION
-            made.write_text(configuration.read_text())
+            write_file(made, configuration.read_bytes())
     try:
         return run(argv, stop, timeout_s=None, on_line=watch.line, environment=_secret(step))
     finally:
@@ -229,7 +229,5 @@ def _fetch_wal(step: Rewind, directory: Path, name: str, connect_s: float) -> bo
         (row,) = connection.rows("wal_file", name=name)
     if row["contents"] is None:
         return False
-    file = directory / "pg_wal" / name
-    file.touch(mode=0o600)
-    file.write_bytes(row["contents"])
+    write_file(directory / "pg_wal" / name, row["contents"])
     return True

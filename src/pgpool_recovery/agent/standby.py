@@ -7,6 +7,7 @@ from pgpool_recovery.agent.base_backup import relink
 from pgpool_recovery.agent.configuration import (
     AUTO_CONFIGURATION,
     own_password,
+    read_configuration_file,
     replace_file,
     write_standby_settings,
 )
@@ -14,6 +15,7 @@ from pgpool_recovery.agent.own_files import keep_own_files, own_directory
 from pgpool_recovery.agent.restore import archive_settings
 from pgpool_recovery.agent.swap import note_former_slot
 from pgpool_recovery.agent.workspace import make_directory, remove, sync
+from pgpool_recovery.files.write import write_file
 from pgpool_recovery.plan.step import ConfigureStandby, Repoint, RepointRunning
 from pgpool_recovery.postgres.conninfo import format_conninfo
 
@@ -60,7 +62,7 @@ class Before:
 def repoint(step: Repoint) -> Before:
     """Make a directory a standby of the primary where it is; return how it was before."""
     data = Path(step.places.data.path)
-    before = Before(data, {name: _text(data / name) for name in CHANGED})
+    before = Before(data, {name: read_configuration_file(data / name) for name in CHANGED})
     for location in step.new_locations:
         make_directory(Path(location))
     _signal(data)
@@ -77,7 +79,7 @@ def repoint_running(step: RepointRunning) -> Before:
     The server takes no notice before it is told (agent/running.py).
     """
     data = Path(step.places.data.path)
-    before = Before(data, {AUTO_CONFIGURATION: _text(data / AUTO_CONFIGURATION)})
+    before = Before(data, {AUTO_CONFIGURATION: read_configuration_file(data / AUTO_CONFIGURATION)})
     for location in step.new_locations:
         make_directory(Path(location))
     _note_former_slot(step)
@@ -86,17 +88,13 @@ def repoint_running(step: RepointRunning) -> Before:
 
 
 def _signal(directory: Path) -> None:
-    (directory / STANDBY_SIGNAL).touch(mode=0o600)
+    write_file(directory / STANDBY_SIGNAL, "")
     remove(directory / RECOVERY_SIGNAL)
 
 
 def _note_former_slot(step: ConfigureStandby | Repoint | RepointRunning) -> None:
     if step.former_slot_name is not None:
         note_former_slot(step.places, step.former_slot_name)
-
-
-def _text(file: Path) -> str | None:
-    return file.read_text() if file.exists() else None
 
 
 def standby_settings(step: ConfigureStandby | Repoint, own: Path) -> dict[str, str]:

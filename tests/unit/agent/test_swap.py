@@ -382,6 +382,11 @@ def test_workspace_that_others_can_have_made_steers_nothing(
         {"new": "{root}/data.pgpool_recovery/new/../../precious"},
         {"new": "{root}/data.pgpool_recovery/old"},
         {"is_inside": True},
+        {
+            "path": "{root}/precious",
+            "workspace": "{root}/precious.pgpool_recovery",
+            "new": "{root}/precious.pgpool_recovery/new",
+        },
     ],
 )
 def test_place_that_this_target_cannot_have_is_refused(

@@ -19,10 +19,10 @@ from pgpool_recovery.agent.incremental.received import Counts, Received
 from pgpool_recovery.agent.incremental.removal import remove_unsent
 from pgpool_recovery.agent.incremental.tablespace import Tablespaces, link_new, unlink_gone
 from pgpool_recovery.agent.program import Stop
-from pgpool_recovery.agent.workspace import sync
 from pgpool_recovery.domain.error import Cancelled, Incomplete, RecoveryError, Undone
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Point
+from pgpool_recovery.files.write import write_file
 from pgpool_recovery.postgres.base_backup import (
     ARCHIVE,
     BROKEN_PROTOCOL,
@@ -184,11 +184,9 @@ class IncrementalBackup:
         unlink_gone(directory, self._tablespaces)
         make_durable(received.files, received.directories, tick)
         label = directory / BACKUP_LABEL
-        label.write_text(without_incremental(label.read_text()))
-        sync(label)
-        (directory / STANDBY_SIGNAL).touch(mode=0o600)  # Or it would become a primary of its own.
-        sync(directory / STANDBY_SIGNAL)
-        sync(directory)
+        mode = label.stat().st_mode & 0o777
+        write_file(label, without_incremental(label.read_text()), mode=mode)
+        write_file(directory / STANDBY_SIGNAL, "")  # Or it would become a primary of its own.
         lower_guard(directory)
 
 

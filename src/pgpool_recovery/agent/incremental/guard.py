@@ -18,6 +18,7 @@ from pgpool_recovery.agent.incremental.control_file import CONTROL_FILE
 from pgpool_recovery.agent.incremental.marker import Marker, decode_marker, encode_marker
 from pgpool_recovery.agent.workspace import sync
 from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.files.write import write_file
 
 PREFIX = "pgpool_recovery."
 MARKER = f"global/{PREFIX}marker"
@@ -42,7 +43,8 @@ def raise_guard(data_directory: Path, marker: Marker) -> None:
     """Take the control file away, the marker being safe; one that is raised stays as it is."""
     if is_half_applied(data_directory):
         return
-    _write(data_directory / MARKER, encode_marker(marker))
+    file = data_directory / MARKER
+    write_file(file, encode_marker(marker), growing=f"{file.name}.growing")
     (data_directory / CONTROL_FILE).rename(data_directory / OLD_CONTROL_FILE)
     sync(data_directory / "global")
 
@@ -54,12 +56,3 @@ def lower_guard(data_directory: Path) -> None:
     for name in (MARKER, OLD_CONTROL_FILE):
         (data_directory / name).unlink(missing_ok=True)
     sync(data_directory / "global")
-
-
-def _write(file: Path, text: str) -> None:
-    growing = file.with_name(f"{file.name}.growing")
-    growing.touch(mode=0o600)
-    growing.write_text(text)
-    sync(growing)
-    growing.rename(file)
-    sync(file.parent)

@@ -17,6 +17,7 @@ from pgpool_recovery.agent.incremental.relation_file import RelationFile, parse_
 from pgpool_recovery.agent.incremental.whole_file import Nothing, WholeFile
 from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.domain.wal import Lsn
+from pgpool_recovery.files.write import open_in_place
 
 INCREMENTAL_PREFIX = "INCREMENTAL."
 REPLACED = frozenset(
@@ -150,7 +151,7 @@ class Received:
         self._note(path)
         self.counts.files_whole += 1
         return WholeFile(
-            self._descriptor(NEW_CONTROL_FILE if path == CONTROL_FILE else path, os.O_CREAT),
+            self._descriptor(NEW_CONTROL_FILE if path == CONTROL_FILE else path, is_made=True),
             block_bytes=self.stale.block_bytes,
             check_page=self._page_check(path),
         )
@@ -163,7 +164,7 @@ class Received:
         self.counts.files_changed += 1
         return _Counted(
             ChangedBlocks(
-                self._descriptor(path, 0),
+                self._descriptor(path, is_made=False),
                 size_bytes=member.size_bytes,
                 block_bytes=self.stale.block_bytes,
                 segment_blocks=self.stale.segment_blocks,
@@ -177,12 +178,12 @@ class Received:
             raise Undone(f'the base backup has "{path}" twice')
         self.paths.add(path)
 
-    def _descriptor(self, path: str, flags: int) -> int:
+    def _descriptor(self, path: str, *, is_made: bool) -> int:
         file = self.place(path)
         self.files.add(file)
         self.directories.add(file.parent)
         mode = self.directory_mode & 0o660
-        descriptor = os.open(file, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | flags, mode)
+        descriptor = open_in_place(file, made_with=mode if is_made else None)
         if mode != 0o600:
             os.fchmod(descriptor, mode)  # The agent's umask took the group's rights away.
         return descriptor

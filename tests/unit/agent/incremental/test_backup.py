@@ -105,12 +105,12 @@ def test_promise_4_what_is_half_applied_cannot_be_started_and_is_completed(
 
 EFFECTS = [
     (guard, "sync"),
-    (guard, "_write"),
+    (guard, "write_file"),
     (backup_module, "link_new"),
     (backup_module, "remove_unsent"),
     (backup_module, "unlink_gone"),
     (durable, "sync"),
-    (backup_module, "sync"),
+    (backup_module, "write_file"),
     (backup_module, "lower_guard"),
 ]
 
@@ -124,10 +124,10 @@ def test_promise_4_a_crash_at_any_effect(
     calls = iter(range(1000))
     real = getattr(module, name)
 
-    def crash_or(*arguments: object) -> object:
+    def crash_or(*arguments: object, **options: object) -> object:
         if next(calls) >= after:
             raise CrashError
-        return real(*arguments)
+        return real(*arguments, **options)
 
     with monkeypatch.context() as patch:
         patch.setattr(module, name, crash_or)
@@ -251,10 +251,10 @@ def test_a_full_disk(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_marker_that_cannot_be_written_leaves_the_target_untouched(
     target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "marker")
 
-    monkeypatch.setattr(guard, "_write", full)
+    monkeypatch.setattr(guard, "write_file", full)
     connection = ScriptedConnection(messages(ARCHIVES))
     with pytest.raises(Undone) as caught:
         target.begin(connection).apply()
