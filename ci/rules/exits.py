@@ -10,7 +10,7 @@ from pathlib import Path
 
 PACKAGE = Path("src/pgpool_recovery")
 HOME = PACKAGE / "cli" / "say.py"
-STREAMS = frozenset({"stdout", "stderr"})
+STREAMS = frozenset({"sys.stdout", "sys.stderr"})
 
 
 def violations(root: Path) -> Iterator[str]:
@@ -24,17 +24,17 @@ def violations(root: Path) -> Iterator[str]:
 
 def _writes(tree: ast.Module) -> Iterator[int]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and _is_exit(node.func):
+        if isinstance(node, ast.Call) and _is_exit(node):
             yield node.lineno
 
 
-def _is_exit(called: ast.expr) -> bool:
-    """Say whether it is print(), or write() of a standard stream of our own."""
-    if isinstance(called, ast.Name):
-        return called.id == "print"
-    if not isinstance(called, ast.Attribute) or called.attr not in ("write", "writelines"):
+def _is_exit(call: ast.Call) -> bool:
+    """Say whether it is print() of more than one line, or write() of a standard stream of ours."""
+    if isinstance(call.func, ast.Name):
+        return call.func.id == "print"
+    if not isinstance(call.func, ast.Attribute):
         return False
-    stream = called.value
-    if not isinstance(stream, ast.Attribute) or stream.attr not in STREAMS:
-        return False
-    return isinstance(stream.value, ast.Name) and stream.value.id == "sys"
+    if call.func.attr == "print":  # Of a console of rich.
+        return not (call.args and ast.unparse(call.args[0]).startswith("one_line("))
+    is_write = call.func.attr in ("write", "writelines")
+    return is_write and ast.unparse(call.func.value) in STREAMS

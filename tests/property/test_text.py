@@ -17,6 +17,8 @@ from pgpool_recovery.domain.text import CUT, MAX_CHARACTERS, lines, one_line, sh
 from pgpool_recovery.history.run import end_columns, event_row
 from pgpool_recovery.operator.event import Happened
 from pgpool_recovery.operator.record import Recorded
+from pgpool_recovery.pcp.client.pcp_error import Notice, PcpError
+from pgpool_recovery.pcp.pool import as_recovery_error
 
 STEERING = [
     *map(chr, [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, 0x202E, 0x2066, 0xD800, 0xDFFF]),
@@ -89,6 +91,13 @@ def test_promise_13_failure_has_no_control_characters(message: str, detail: str)
     for error in (failure, Incomplete(message, detail=detail, hint=detail)):
         texts = _texts(end_columns(error, done="copied"))
         assert all(is_one_line(line) for text in texts for line in text.split("\n"))
+
+
+@given(TEXTS, TEXTS)
+def test_promise_13_what_pgpool_says_has_no_control_characters(message: str, detail: str) -> None:
+    said = Notice("ERROR", "XX000", message, detail, detail)
+    refusal = as_recovery_error(PcpError(message, detail, detail, answer=said))
+    assert all(map(is_one_line, as_psql(refusal)))
 
 
 @given(TEXTS)

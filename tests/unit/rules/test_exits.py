@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parents[3]
         ('print("x")', True),
         ('sys.stdout.write("x")', True),
         ('sys.stderr.writelines(["x"])', True),
+        ("console.print(line)", True),
+        ("self._console.print(one_line(line), markup=False)", False),
         ("sys.stdout.flush()", False),
         ('file.write("x")', False),
         ('process.stdin.write("x")', False),
