@@ -55,7 +55,8 @@ PINNED_LATER: Mapping[str, str] = {
 """What is set once the session is there, where the server has it and the role may."""
 
 TRANSACTION_TIMEOUT_SINCE = 170000
-"""By then a server knows transaction_timeout; an older one would refuse the connection."""
+"""From then on a server knows transaction_timeout; an older one would refuse the connection."""
+NO_TRANSACTION_TIMEOUT: Mapping[str, str] = {"transaction_timeout": "0"}
 
 
 def startup_options(foreign: str | None = None, own: Mapping[str, str] | None = None) -> str:
