@@ -36,12 +36,17 @@ STORY: list[Event] = [
 
 
 def carry_out(
-    stage: Stage = STAGE, story: list[Event] = STORY, *, database: str = "postgres", keep: int = 9
+    stage: Stage = STAGE,
+    story: list[Event] = STORY,
+    *,
+    database: str = "postgres",
+    keep: int = 9,
+    settings: Settings | None = None,
 ) -> list[str]:
     """Put a run on record and return the lines that the writer said of itself."""
     told: list[Event] = []
-    settings = Settings(history=HistorySettings(database, keep))
-    with on_record(stage, settings, lambda _name: told.append) as recorded:
+    own = settings or Settings(history=HistorySettings(database, keep))
+    with on_record(stage, own, lambda _name: told.append) as recorded:
         for event in story:
             recorded.emit(event)
     assert [event for event in told if event in story] == story, "every event is told as well"

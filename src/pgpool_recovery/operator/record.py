@@ -136,7 +136,7 @@ class Record:
         """Return one recovery."""
         found = self._run(run_id)
         if found is not None and found.state == INTERRUPTED:
-            # The locks are of now, the row of a moment before: it may have ended in between.
+            # The sessions are of now, the row of a moment before: it may have ended in between.
             return self._run(run_id)
         return found
 

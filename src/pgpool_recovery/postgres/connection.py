@@ -16,6 +16,7 @@ from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.postgres.conninfo import format_conninfo
 from pgpool_recovery.postgres.extension import InstalledExtension, read_extension
 from pgpool_recovery.postgres.session import (
+    NO_TRANSACTION_TIMEOUT,
     PINNED_LATER,
     TRANSACTION_TIMEOUT_SINCE,
     milliseconds,
@@ -132,27 +133,56 @@ def connect(
     session of ours has. `name` is what failures call the server. Raises Unreachable with its own or
     libpq's words.
     """
-    import psycopg
-    from psycopg.rows import dict_row
-
     own = {} if answer_s is None else {"statement_timeout": milliseconds(answer_s)}
+    own.update(settings or {})
+    foreign = conninfo.get("options")
     values = {
         "connect_timeout": whole_seconds(timeout_s),
         "application_name": APPLICATION_NAME,
         **conninfo,
         "client_encoding": "UTF8",
-        "options": startup_options(conninfo.get("options"), {**own, **(settings or {})}),
     }
     try:
-        connection = psycopg.connect(format_conninfo(values), autocommit=True, row_factory=dict_row)
+        connection = _open({**values, "options": startup_options(foreign, own)}, name)
+    except _LostAtOnceError:
+        own.update(NO_TRANSACTION_TIMEOUT)
+        connection = _open({**values, "options": startup_options(foreign, own)}, name)
+    with connection:
+        yield Connection(connection, name)
+
+
+class _LostAtOnceError(Unreachable):
+    """A server that knows transaction_timeout took the session before that could be taken away.
+
+    When it is a millisecond or two it may be over between the login and the first statement.
+    """
+
+
+def _open(conninfo: Mapping[str, str], name: str) -> "psycopg.Connection[dict[str, Any]]":
+    """Open a connection and set what cannot be said when it starts."""
+    import psycopg
+    from psycopg.rows import dict_row
+
+    text = format_conninfo(conninfo)
+    try:
+        connection = psycopg.connect(text, autocommit=True, row_factory=dict_row)
     except psycopg.Error as error:
         raise Unreachable(f"could not connect to {name}", detail=_text(error)) from error
-    with connection:
-        opened = Connection(connection, name)
-        if connection.info.server_version >= TRANSACTION_TIMEOUT_SINCE:
-            opened.do("SET transaction_timeout = 0")
-        opened.rows("pin", names=list(PINNED_LATER), values=list(PINNED_LATER.values()))
-        yield opened
+    knows_timeout = connection.info.server_version >= TRANSACTION_TIMEOUT_SINCE
+    try:
+        if knows_timeout:
+            connection.execute("SET transaction_timeout = 0")
+        later = {"names": list(PINNED_LATER), "values": list(PINNED_LATER.values())}
+        connection.execute(_query("pin").encode(), later)
+    except psycopg.Error as error:
+        is_lost = connection.closed
+        connection.close()
+        failure = _LostAtOnceError if is_lost and knows_timeout else Unreachable
+        raise failure(f"lost the connection to {name}", detail=_text(error)) from error
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def pinned(conninfo: Mapping[str, str]) -> dict[str, str]:

@@ -58,7 +58,8 @@ MAX_TIMEOUT_MS = 2**31 - 1
 """The most that a timeout of the server takes, 24 days."""
 
 TRANSACTION_TIMEOUT_SINCE = 170000
-"""By then a server knows transaction_timeout; an older one would refuse the connection."""
+"""From then on a server knows transaction_timeout; an older one would refuse the connection."""
+NO_TRANSACTION_TIMEOUT: Mapping[str, str] = {"transaction_timeout": "0"}
 
 
 def startup_options(foreign: str | None = None, own: Mapping[str, str] | None = None) -> str:
