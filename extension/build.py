@@ -47,7 +47,7 @@ LANGUAGE sql VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 SELECT x.* FROM pg_catalog.jsonb_to_recordset(@extschema@._pgpool_adm_answer(
-    @extschema@._pgpool_adm_call('{signature}'::pg_catalog.text, ARRAY[{values}]), {has_password}
+    @extschema@._pgpool_adm_call('{signature}'::pg_catalog.text, ARRAY[{values}])
 )) AS x({columns});
 END;
 
@@ -256,7 +256,6 @@ def both_forms(words, *, is_set, create):
                 signature=f"{name}({','.join(types)})",
                 qualified_types=", ".join(map(qualified, types)),
                 values=", ".join(values),
-                has_password=str(form is ADM_FORMS[0]).lower(),
                 columns=", ".join(map(qualified, columns)),
                 comment=comment,
             )

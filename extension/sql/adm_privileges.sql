@@ -2,6 +2,6 @@
 GRANT EXECUTE ON FUNCTION
     @extschema@._pgpool_adm_call(pg_catalog.text, pg_catalog.text[]),
     @extschema@._pgpool_adm_read_mapping(),
-    @extschema@._pgpool_adm_answer(@extschema@._pgpool_adm_outcome, boolean),
+    @extschema@._pgpool_adm_answer(@extschema@._pgpool_adm_outcome),
     @extschema@._pgpool_adm_finish(@extschema@._pgpool_adm_outcome)
 TO PUBLIC;

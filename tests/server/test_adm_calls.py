@@ -1,6 +1,8 @@
 """Calls of pgpool_adm that do not come to their end, and where a password must not show."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from threading import Event
 
@@ -168,7 +170,131 @@ def test_password_of_a_failed_call_is_not_in_the_log(
     log = pool.log_text()
     assert "could not connect to Pgpool-II at /nowhere" in log
     assert "marker_2" in log, "statements that fail are not in the log at all"
-    assert "marker_1" not in log
+    assert "SELECT 1 AS marker_1, pcp_node_count('/nowhere', 1, 'u', '********')" in log
+    assert "s3cret" not in log
+
+
+@pytest.fixture
+def stranger(pool: Server) -> Iterator[psycopg.Connection]:
+    """A session of a role that has no right on anything."""
+    pool.execute("CREATE ROLE stranger LOGIN")
+    with psycopg.connect(
+        pool.conninfo("stranger", dbname="postgres"), autocommit=True
+    ) as connection:
+        yield connection
+    pool.execute("DROP ROLE stranger")
+
+
+CAUGHT = (
+    "DO $$BEGIN PERFORM pcp_node_count('/nowhere', 1, 'u', 's3cret-6'); "
+    "EXCEPTION WHEN OTHERS THEN NULL; END$$"
+)
+FORGED = "ROW(false, '55000', 'of my own', NULL, NULL, NULL)"
+DIRECT = (
+    "SELECT _pgpool_adm_call('pcp_node_count(text,integer,text,text)', "
+    "ARRAY['/nowhere', '1', 'u', {}])"
+)
+
+
+@pytest.mark.parametrize(
+    "attempts",
+    [
+        pytest.param([f"SELECT 'ATTEMPT', _pgpool_adm_answer({FORGED})"], id="forged outcome"),
+        pytest.param(
+            [DIRECT.format("'x'"), f"SELECT 'ATTEMPT', _pgpool_adm_answer({FORGED})"],
+            id="after a call that failed",
+        ),
+        pytest.param(
+            ["SELECT 'ATTEMPT', pcp_node_count('/nowhere', 1, 'u', 's3cret-4')"], id="beside a call"
+        ),
+        pytest.param(
+            ["SELECT 1 AS \"ATTEMPT\", pcp_node_count('/nowhere', 1, 'u', current_query())"],
+            id="as a password",
+        ),
+        pytest.param(
+            ["DO $$BEGIN PERFORM 'ATTEMPT', pcp_node_count('/nowhere', 1, 'u', 's3cret-5'); END$$"],
+            id="in a block",
+        ),
+        pytest.param(
+            [
+                CAUGHT,
+                "SELECT 1/0 AS ATTEMPT",
+            ],
+            id="after one that was caught",
+        ),
+        pytest.param(
+            [
+                "SELECT pcp_node_count('/nowhere', 1, 'u', '') WHERE 'ATTEMPT' = ''",
+                "SELECT 1/0 AS ATTEMPT FROM _pgpool_adm_read_mapping()",
+            ],
+            id="what has no password",
+        ),
+    ],
+)
+def test_nobody_hides_what_he_tries(
+    pool: Server, stranger: psycopg.Connection, attempts: list[str]
+) -> None:
+    before = len(pool.log_text())
+    for attempt in attempts:
+        with suppress(psycopg.Error):
+            stranger.execute(attempt)
+    log = pool.log_text()[before:]
+    assert "ATTEMPT" in log
+    assert "s3cret" not in log
+
+
+def test_nobody_but_the_extension_asks_for_the_failed_statement(
+    stranger: psycopg.Connection,
+) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="_pgpool_adm_failed_statement"):
+        stranger.execute("SELECT _pgpool_adm_failed_statement()")
+
+
+TYPED = {
+    "constant": "SELECT pcp_node_count('/nowhere', 1, 'u', 's3cret')",
+    "dollars": "SELECT pcp_node_count('/nowhere', 1, 'u', $x$s3cret$x$)",
+    "escapes": "SELECT pcp_node_count('/nowhere', 1, 'u', E's3cret\\x41')",
+    "unicode": "SELECT pcp_node_count('/nowhere', 1, 'u', U&'s3cret\\0041')",
+    "two pieces": "SELECT pcp_node_count('/nowhere', 1, 'u', 's3cret' || 'more')",
+    "two lines": "SELECT pcp_node_count('/nowhere', 1, 'u', 's3cret'\n'more')",
+    "array": "SELECT pcp_node_count('/nowhere', 1, 'u', ('{s3cret}'::text[])[1])",
+    "block": "DO $$BEGIN PERFORM pcp_node_count('/nowhere', 1, 'u', 's3cret'); END$$",
+    "block of a block": "DO $a$BEGIN EXECUTE $b$SELECT pcp_node_count('/nowhere', 1, 'u', "
+    "$c$s3cret$c$)$b$; END$a$",
+    "comment before": "SELECT /* it's /* */ a \" ' */ pcp_node_count('/nowhere', 1, 'u', 's3cret')",
+    "name before": "SELECT 1 AS \"it's\", pcp_node_count('/nowhere', 1, 'u', 's3cret')",
+    "old strings": "SELECT 'it\\'s', pcp_node_count('/nowhere', 1, 'u', 's3cret')",
+    "direct": "SELECT (_pgpool_adm_answer(_pgpool_adm_call("
+    "'pcp_node_count(text,integer,text,text)', '{/nowhere,1,u,s3cret}')))",
+}
+
+
+@pytest.mark.parametrize("way", TYPED)
+def test_password_is_hidden_however_it_was_typed(
+    pool: Server, stranger: psycopg.Connection, way: str
+) -> None:
+    stranger.execute("SET client_min_messages = error")
+    if way == "old strings":
+        stranger.execute("SET standard_conforming_strings = off")
+    before = len(pool.log_text())
+    with pytest.raises(psycopg.OperationalError):
+        stranger.execute(TYPED[way])
+    log = pool.log_text()[before:]
+    assert "could not connect to Pgpool-II at /nowhere" in log
+    assert "********" in log
+    assert "s3cret" not in log
+
+
+def test_password_that_is_a_parameter_is_not_in_the_context(
+    pool: Server, connection: psycopg.Connection
+) -> None:
+    """Where the log shall have the parameters of statements that fail."""
+    connection.execute("SET log_parameter_max_length_on_error = -1")
+    before = len(pool.log_text())
+    with pytest.raises(psycopg.OperationalError):
+        connection.execute("SELECT pcp_node_count('/nowhere', 2, %s, %s)", ("u", "s3cret"))
+    log = pool.log_text()[before:]
+    assert "pcp_node_count('********', 2" in log
     assert "s3cret" not in log
 
 

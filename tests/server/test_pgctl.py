@@ -1,5 +1,6 @@
 """pgpool_pgctl() does what it says: accepted actions happen, and status tells the truth."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 
@@ -87,6 +88,26 @@ def test_status_of_a_data_directory(server: Server) -> None:
     shutil.rmtree(copy)
 
 
+@pytest.mark.parametrize("content", [None, b"", b"not a number\n" * 8, bytes(range(256)) * 8])
+def test_status_of_a_directory_that_was_prepared(server: Server, content: bytes | None) -> None:
+    """A pipe, nothing, no number, and binary: there is no server, and nothing is waited for."""
+    prepared = server.data_directory.with_name("préparé")
+    server.machine.make_directory(prepared)
+    pid_file = prepared / "postmaster.pid"
+    if content is None:
+        os.mkfifo(pid_file)
+        pid_file.chmod(0o666)
+    else:
+        pid_file.write_bytes(content)
+    try:
+        with psycopg.connect(server.conninfo(dbname="postgres"), autocommit=True) as connection:
+            connection.execute("SET statement_timeout = '20s'")
+            query = "SELECT pgpool_pgctl('status', %s)"
+            assert connection.execute(query, [str(prepared)]).fetchone() == (False,)
+    finally:
+        shutil.rmtree(prepared)
+
+
 @pytest.fixture
 def use_pg_ctl(server: Server) -> Iterator[Callable[[str], None]]:
     """Sets pgpool.pg_ctl in postgresql.conf, for the time of a test."""
@@ -129,3 +150,25 @@ def test_role_may_use_the_program_of_the_configuration_but_not_its_own(
         connection.execute("SET pgpool.pg_ctl = '/bin/true'")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute(query)
+
+
+def test_session_of_a_superuser_does_not_choose_the_program_for_others(server: Server) -> None:
+    """What a superuser has refreshed is evaluated as its owner, in the superuser's session."""
+    server.execute(
+        "CREATE ROLE owner_of_view LOGIN; CREATE SCHEMA AUTHORIZATION owner_of_view;"
+        " GRANT EXECUTE ON FUNCTION pgpool_pgctl TO owner_of_view"
+    )
+    with psycopg.connect(server.conninfo("owner_of_view", dbname="postgres")) as connection:
+        connection.execute(
+            "CREATE MATERIALIZED VIEW owner_of_view.v AS SELECT pgpool_pgctl('logrotate', '')"
+            "  FROM set_config('pgpool.pg_ctl', '/bin/true', false) WITH NO DATA"
+        )
+    try:
+        with psycopg.connect(server.conninfo(dbname="postgres"), autocommit=True) as connection:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege, match="pgpool_pgctl failed"):
+                connection.execute("REFRESH MATERIALIZED VIEW owner_of_view.v")
+            connection.execute("SET pgpool.pg_ctl = '/bin/true'")
+            query = "SELECT pgpool_pgctl('logrotate', '')"
+            assert connection.execute(query).fetchone() == (True,)
+    finally:
+        server.execute("DROP OWNED BY owner_of_view CASCADE; DROP ROLE owner_of_view")

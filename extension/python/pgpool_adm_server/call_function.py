@@ -3,19 +3,13 @@
 import json
 
 from pgpool_recovery.pcp.client.pcp_error import PcpError
-from pgpool_recovery_server.outcome import INSUFFICIENT_PRIVILEGE, Failure, failed, success
+from pgpool_recovery_server.outcome import Failure, failed, success
 from pgpool_recovery_server.session import Session
 
-from .asked_server import ADDRESS_ARGUMENTS, Asked, server_of_address, server_of_foreign_server
+from .asked_server import Asked, server_of_address, server_of_foreign_server
 from .function_rows import FUNCTIONS
-
-ADDRESS_TYPES = "text,integer,text,text)"
-MAY_CALL = """
-select has_function_privilege(d.objid, 'execute') as may_call
-  from pg_depend as d join pg_extension as e on e.oid = d.refobjid
- where d.refclassid = 'pg_extension'::regclass and d.deptype = 'e' and e.extname = 'pgpool_adm'
-   and d.classid = 'pg_proc'::regclass and d.objid = to_regprocedure($1)
-"""
+from .signature import callable_signature, checked_arguments
+from .typed_password import forget_password, remember_password
 
 
 def call_function(plpy, session, shared, schema, function, arguments):
@@ -26,38 +20,31 @@ def call_function(plpy, session, shared, schema, function, arguments):
     called with, as texts. Whoever calls this itself needs the right to call that function.
     """
     caller = Session(plpy, session)
+    forget_password(caller, shared)
     try:
-        refuse_without_privilege(caller, schema, function)
-        rows = rows_of(caller, shared, schema, function, arguments)
-        return success(True, caller.in_encoding(json.dumps(rows, ensure_ascii=False)))
+        signature = callable_signature(caller, function)
+        arguments = checked_arguments(signature, arguments or [])
+        if signature.has_address:
+            remember_password(caller, shared, arguments[-1])
+        rows = rows_of(caller, shared, schema, signature, arguments)
+        outcome = success(True, caller.in_encoding(json.dumps(rows, ensure_ascii=False)))
+        forget_password(caller, shared)  # It is of use for a call that has failed alone.
+        return outcome
     except Failure as cause:
         return failed(cause)
     except PcpError as error:
         return failed(as_failure(caller, error))
 
 
-def refuse_without_privilege(caller, schema, function):
-    """Raise Failure when the caller may not call the function of this extension.
-
-    Another one with its name, which whoever may create functions beside it can make, is none.
-    """
-    found = caller.query("privilege", MAY_CALL, ["text"], ["%s.%s" % (schema, function)])
-    if not (found and found[0]["may_call"]):
-        raise Failure(
-            "permission denied for function %s" % function.partition("(")[0],
-            sqlstate=INSUFFICIENT_PRIVILEGE,
-        )
-
-
-def rows_of(caller, shared, schema, function, arguments):
+def rows_of(caller, shared, schema, signature, arguments):
     """Ask Pgpool-II and return rows, each a dictionary of column names and values."""
-    if function.endswith(ADDRESS_TYPES):
-        own, last = arguments[:-ADDRESS_ARGUMENTS], arguments[-ADDRESS_ARGUMENTS:]
+    own, last = arguments[: signature.own_count], arguments[signature.own_count :]
+    if signature.has_address:
         server = server_of_address(caller, *last)
     else:
-        own, last = arguments[:-1], arguments[-1]
-        server = server_of_foreign_server(caller, shared, schema, last)
-    return FUNCTIONS[function.partition("(")[0]](Asked(caller, server), *own)
+        server = server_of_foreign_server(caller, shared, schema, *last)
+    _, ask = FUNCTIONS[signature.name]
+    return ask(Asked(caller, server), *own)
 
 
 def as_failure(caller, error):

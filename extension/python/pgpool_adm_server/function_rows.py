@@ -158,10 +158,11 @@ def promote_one(asked, node_id, gracefully, switchover):
 
 def recover_one(asked, node_id):
     """pcp_recovery_node(). Each line of the recovery in the log of Pgpool-II becomes a NOTICE."""
-    told = []
+    has_begun = False
 
     def tell(notice):
-        told.append(notice)
+        nonlocal has_begun
+        has_begun = True
         interrupt = asked.caller.notice(notice.message)
         if interrupt is not None:
             raise interrupt
@@ -170,9 +171,9 @@ def recover_one(asked, node_id):
     try:
         recover(asked.server, int(node_id), tell, within_s or None)
     except Failure as interrupt:
-        raise it_goes_on(interrupt, node_id) if told else interrupt
+        raise it_goes_on(interrupt, node_id) if has_begun else interrupt
     except PcpError as error:
-        raise it_goes_on(error, node_id) if told and error.answer is None else error
+        raise it_goes_on(error, node_id) if has_begun and error.answer is None else error
     return [{"node_recovered": True}]
 
 
@@ -204,21 +205,23 @@ def stop(asked, mode, cluster):
     return [{"pgpool_stopped": True}]
 
 
+NODE_ID, FLAG, WORD = "integer", "boolean", "text"
 FUNCTIONS = {
-    "pcp_node_count": count_nodes,
-    "pcp_node_info": describe_node,
-    "pcp_health_check_stats": describe_health_checks,
-    "pcp_pool_status": list_parameters,
-    "pcp_proc_info": list_processes,
-    "pcp_proc_count": count_processes,
-    "pcp_watchdog_info": list_watchdog_nodes,
-    "pcp_attach_node": attach,
-    "pcp_detach_node": detach,
-    "pcp_promote_node": promote_one,
-    "pcp_recovery_node": recover_one,
-    "pcp_reload_config": reload_all,
-    "pcp_stop_pgpool": stop,
+    "pcp_node_count": ((), count_nodes),
+    "pcp_node_info": ((NODE_ID,), describe_node),
+    "pcp_health_check_stats": ((NODE_ID,), describe_health_checks),
+    "pcp_pool_status": ((), list_parameters),
+    "pcp_proc_info": ((), list_processes),
+    "pcp_proc_count": ((), count_processes),
+    "pcp_watchdog_info": ((), list_watchdog_nodes),
+    "pcp_attach_node": ((NODE_ID,), attach),
+    "pcp_detach_node": ((NODE_ID, FLAG), detach),
+    "pcp_promote_node": ((NODE_ID, FLAG, FLAG), promote_one),
+    "pcp_recovery_node": ((NODE_ID,), recover_one),
+    "pcp_reload_config": ((FLAG,), reload_all),
+    "pcp_stop_pgpool": ((WORD, FLAG), stop),
 }
+"""What each is called with, before the words that say which Pgpool-II is asked."""
 
 
 def patient(asked):
@@ -253,5 +256,5 @@ def local_time(asked, epoch):
     """Return a time, seconds since 1970, in the time zone of the session."""
     if epoch is None:
         return None
-    query = "select to_timestamp($1)::timestamp::text as time"
+    query = "select pg_catalog.to_timestamp($1)::pg_catalog.timestamp::pg_catalog.text as time"
     return asked.caller.query("time", query, ["float8"], [epoch])[0]["time"]

@@ -18,7 +18,7 @@ def ask_script(plpy, session, supervisor_program, script_name, arguments):
         server.refuse_on_standby(script_name)
         script = find_script(server.facts["data_directory"], script_name)
         ended = SupervisedRun(server, session, supervisor_program).run(
-            [script] + arguments, environment(server)
+            [script.path] + arguments, environment(server), script.identity
         )
         return success(True, server.in_encoding(answer_of(script_name, ended)))
     except Failure as cause:

@@ -1,7 +1,9 @@
 """Control this server, and tell whether a server of this host is ready: pgpool_pgctl()."""
 
 import os
+import re
 
+from .named_file import read_file
 from .outcome import INSUFFICIENT_PRIVILEGE, INVALID_PARAMETER_VALUE, Failure, failed, success
 from .run_script import how_it_ended, last_lines, told
 from .server import Server
@@ -14,25 +16,33 @@ DELAY_S = 0.5
 
 READY = ("ready", "standby")  # PM_STATUS_READY, PM_STATUS_STANDBY (src/include/utils/pidfile.h).
 PIDFILE_PID, PIDFILE_PORT, PIDFILE_SOCKETS, PIDFILE_LISTEN, PIDFILE_STATUS = 0, 3, 4, 5, 7
+PIDFILE_MAX_BYTES = 8192  # Two paths, and six short lines.
 READY_TIMEOUT_S = 5
 
-PG_CTL_SETTING = "select current_setting('pgpool.pg_ctl', true) as path"
-MAY_CHOOSE_PROGRAM = """
-select rolsuper or exists (
-           select from pg_file_settings where lower(name) = 'pgpool.pg_ctl' and setting = $1
-       ) as may
-  from pg_roles
- where rolname = case current_setting('role')
-                 when 'none' then session_user else current_setting('role') end
+PG_CTL_SETTING = "select pg_catalog.current_setting('pgpool.pg_ctl', true) as path"
+IS_CONFIGURED = """
+select exists (
+           select from pg_catalog.pg_file_settings
+            where pg_catalog.lower(name) = 'pgpool.pg_ctl' and setting = $1
+       ) as is_configured
 """
-BINARY_DIRECTORY = "select setting from pg_config where name = 'BINDIR'"
+IS_SUPERUSER = """
+select rolsuper as is_superuser
+  from pg_catalog.pg_roles
+ where rolname = case pg_catalog.current_setting('role')
+                 when 'none' then session_user else pg_catalog.current_setting('role') end
+"""
+ONLY_UNRESTRICTED = "unlisten pgpool_recovery"
+BINARY_DIRECTORY = "select setting from pg_catalog.pg_config where name = 'BINDIR'"
 ERRORS_IN_FILES = """
-select format('%s:%s: %s', f.sourcefile, f.sourceline, f.error) as error
-  from pg_file_settings f left join pg_settings s on s.name = lower(f.name)
+select pg_catalog.format('%s:%s: %s', f.sourcefile, f.sourceline, f.error) as error
+  from pg_catalog.pg_file_settings f
+  left join pg_catalog.pg_settings s on s.name = pg_catalog.lower(f.name)
  where f.error is not null and s.context is distinct from 'postmaster'
 union all
-select format('%s:%s: %s', current_setting('hba_file'), line_number, error)
-  from pg_hba_file_rules where error is not null
+select pg_catalog.format(
+           '%s:%s: %s', pg_catalog.current_setting('hba_file'), line_number, error)
+  from pg_catalog.pg_hba_file_rules where error is not null
 """
 
 
@@ -93,7 +103,7 @@ def find_pg_ctl(server):
     path = server.query("pg_ctl setting", PG_CTL_SETTING)[0]["path"]
     if not path:
         return program(server, "pg_ctl")
-    if not server.query("may choose program", MAY_CHOOSE_PROGRAM, ["text"], [path])[0]["may"]:
+    if not may_choose_program(server, path):
         raise Failure(
             "permission denied to set the program that pgpool_pgctl() runs",
             detail='pgpool.pg_ctl is "%s" in this session only.' % path,
@@ -101,6 +111,19 @@ def find_pg_ctl(server):
             sqlstate=INSUFFICIENT_PRIVILEGE,
         )
     return path
+
+
+def may_choose_program(server, path):
+    """Say whether pgpool.pg_ctl may have this value.
+
+    The session's user is not who calls when PostgreSQL evaluates what belongs to another role, an
+    expression of an index or a materialized view, in the session of a superuser, or by itself.
+    It then refuses to unlisten, which otherwise changes nothing: nobody listens on that channel.
+    """
+    if server.query("is configured", IS_CONFIGURED, ["text"], [path])[0]["is_configured"]:
+        return True
+    rows = server.query("is superuser", IS_SUPERUSER)
+    return bool(rows) and rows[0]["is_superuser"] and server.is_done(ONLY_UNRESTRICTED)
 
 
 def program(server, name):
@@ -162,19 +185,22 @@ def is_ready(server, run, argument):
 
 
 def read_pidfile(data_directory):
-    """Return the lines of a running server's postmaster.pid, or None."""
-    try:
-        with open(os.path.join(data_directory, "postmaster.pid")) as file:
-            lines = file.read().split("\n")
-    except OSError:
+    """Return the lines of a running server's postmaster.pid, or None when it is no such file."""
+    content = read_file(os.path.join(data_directory, "postmaster.pid"), PIDFILE_MAX_BYTES)
+    if content is None:
         return None
-    return lines if len(lines) > PIDFILE_STATUS else None
+    lines = content.decode("utf-8", "surrogateescape").split("\n")
+    if len(lines) <= PIDFILE_STATUS or "\0" in "".join(lines):
+        return None
+    numbers = (lines[PIDFILE_PID], lines[PIDFILE_PORT])
+    return lines if all(re.match(r"[0-9]{1,10}\Z", number) for number in numbers) else None
 
 
 def is_process_of(pidfile, data_directory):
     """Say whether the process that the file names is a server of this directory and no other."""
+    directory = data_directory.encode("utf-8", "surrogateescape")
     try:
-        return os.path.samefile("/proc/%d/cwd" % int(pidfile[PIDFILE_PID]), data_directory)
+        return os.path.samefile(b"/proc/%d/cwd" % int(pidfile[PIDFILE_PID]), directory)
     except OSError:
         return False
 

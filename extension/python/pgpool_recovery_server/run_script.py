@@ -23,7 +23,7 @@ def run_script(plpy, session, supervisor_program, function_name, script_name, ar
     try:
         script = find_script(server.facts["data_directory"], script_name)
         ended = SupervisedRun(server, session, supervisor_program).run(
-            [script] + arguments, environment(server)
+            [script.path] + arguments, environment(server), script.identity
         )
         if ended.status != 0:
             raise why(script_name, ended)

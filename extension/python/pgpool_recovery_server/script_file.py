@@ -1,5 +1,6 @@
 """Find a stage script in the data directory, or say why it cannot be run."""
 
+import errno
 import os
 import stat
 
@@ -7,14 +8,31 @@ from .outcome import Failure
 
 EXECUTABLE_BY_ANYONE = stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+ROOT = 0
+MAX_LINKS = 40  # As many as Linux follows (path_resolution(7)).
+
+
+class Script:
+    """A script that may run: its path in the data directory, and which file that has to be."""
+
+    def __init__(self, path, status):
+        self.path = path
+        self.identity = (status.st_dev, status.st_ino)
 
 
 def find_script(data_directory, name):
-    """Return the absolute path of the script `name`.
+    """Return the script `name`.
 
-    Raises Failure when `name` is not a plain file name, or the file is not an executable that
-    belongs to the server's user alone: whoever may write it may do all that the server may.
-    A symbolic link is followed; what it leads to has to satisfy the same rules.
+    Raises Failure when `name` is not a plain file name, or the file is not an executable that only
+    the server's user and root can change: whoever may do that may do all that the server may. So
+    the same holds for each symbolic link on the way, and each directory that holds one of its
+    parts, as sshd's StrictModes has it: root's or ours, and written by nobody else, unless its
+    entries are their owners' alone (the sticky bit). Above the data directory a path that leads
+    out of it is looked at, and no other: there the server itself trusts whoever may rename it.
+
+    The script is executed by its path, as users know it as $0: "#!" hands a path to the
+    interpreter, and that of an open file would be one in /proc. Who could exchange it between the
+    look and that is refused here; that it is still this file is looked at once more just before.
     """
     if name in ("", ".", "..") or "/" in name:
         raise Failure(
@@ -24,8 +42,10 @@ def find_script(data_directory, name):
             % data_directory,
         )
     path = os.path.join(data_directory, name)
-    _check_status(path, _status(path))
-    return path
+    status = _status(path)
+    _check_status(path, status)
+    _check_way(path, os.path.realpath(data_directory), name)
+    return Script(path, status)
 
 
 def _status(path):
@@ -43,7 +63,7 @@ def _status(path):
 def _check_status(path, status):
     if not stat.S_ISREG(status.st_mode):
         raise Failure('script "%s" is not a regular file' % path)
-    if status.st_uid != os.geteuid():
+    if not _is_trusted(status):
         raise Failure(
             'script "%s" does not belong to the user of the server' % path,
             detail="Its owner is user id %d, the server runs as user id %d."
@@ -64,6 +84,74 @@ def _check_status(path, status):
         )
     if not os.access(path, os.X_OK):
         raise Failure('script "%s" cannot be executed' % path, **_why_not_executable(path, status))
+
+
+def _check_way(path, data_directory, name):
+    """Raise Failure when somebody else can change what the path leads to."""
+    try:
+        for place in places_on_the_way(data_directory, name):
+            fault = _fault_of(os.lstat(place))
+            if fault is not None:
+                raise Failure(
+                    'script "%s" can be replaced by others' % path,
+                    detail='On its way, "%s" %s.' % (place, fault),
+                    hint="Have every directory and link on the way to it belong to root or the "
+                    "user of the server, and nobody else write to one, or put the script itself "
+                    "into the data directory.",
+                )
+    except OSError as error:
+        raise Failure('could not stat script "%s": %s' % (path, error.strerror))
+
+
+def places_on_the_way(data_directory, name):
+    """Yield the directories and links that decide which file `name` in the data directory is.
+
+    `data_directory` is a real path. Raises OSError when a link leads nowhere, or in a circle.
+    """
+    links = 0
+    at, rest = data_directory, [name]
+    while rest:
+        part = rest.pop(0)
+        if part in ("", "."):
+            continue
+        if part == "..":
+            at = os.path.dirname(at)
+            continue
+        for directory in _with_those_above(at, data_directory):
+            yield directory
+        entry = os.path.join(at, part)
+        if not stat.S_ISLNK(os.lstat(entry).st_mode):
+            at = entry
+            continue
+        yield entry
+        links += 1
+        if links > MAX_LINKS:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        target = os.readlink(entry)
+        rest = target.split("/") + rest
+        at = "/" if target.startswith("/") else at
+
+
+def _with_those_above(directory, data_directory):
+    """Yield a directory and those that hold it, up to the data directory or the root."""
+    while True:
+        yield directory
+        if directory in (data_directory, "/"):
+            return
+        directory = os.path.dirname(directory)
+
+
+def _fault_of(status):
+    if not _is_trusted(status):
+        return "belongs to user id %d" % status.st_uid
+    is_open = stat.S_ISDIR(status.st_mode) and status.st_mode & WRITABLE_BY_OTHERS
+    if is_open and not status.st_mode & stat.S_ISVTX:
+        return "has mode %04o" % stat.S_IMODE(status.st_mode)
+    return None
+
+
+def _is_trusted(status):
+    return status.st_uid in (os.geteuid(), ROOT)
 
 
 def _why_not_executable(path, status):

@@ -3,7 +3,8 @@
 from .outcome import Failure, cut
 
 ENCODINGS = """
-select getdatabaseencoding() as server_encoding, pg_client_encoding() as client_encoding
+select pg_catalog.getdatabaseencoding() as server_encoding,
+       pg_catalog.pg_client_encoding() as client_encoding
 """
 ENCODINGS_FOR_ALL_CHARACTERS = ("UTF8", "SQL_ASCII")
 
@@ -24,6 +25,14 @@ class Session:
         if name not in self._session:
             self._session[name] = self._plpy.prepare(text, list(types))
         return self._plpy.execute(self._session[name], list(values))
+
+    def is_done(self, command):
+        """Run a command and say whether the server did it."""
+        try:
+            self._plpy.execute(command)
+        except self._plpy.SPIError:
+            return False
+        return True
 
     def check_for_interrupts(self):
         """Return the pending cancel of this statement as a Failure, or None.

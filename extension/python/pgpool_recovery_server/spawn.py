@@ -7,6 +7,7 @@ import, once in the backend and once in the supervisor.
 import os
 
 NOT_EXECUTED = 127
+EXCHANGED = "another file has taken its place"
 
 
 def spawn(argv, environment, directory, streams, before=None):

@@ -5,6 +5,7 @@ import time
 
 from .caller import caller_is_gone, find_caller
 from .outcome import CONNECTION_FAILURE, Failure
+from .spawn import EXCHANGED
 from .supervision import STOP_DEADLINE_S, Supervisor, SupervisorLost
 
 TICK_S = 0.2
@@ -44,8 +45,10 @@ class SupervisedRun:
         self._caller = None
         self._parent = os.getppid()
 
-    def run(self, argv, environment):
+    def run(self, argv, environment, identity=None):
         """Run a program to its end and return how it ended.
+
+        With an `identity`, device and inode, the program has to be that file.
 
         Raises Failure when it could not be started or was stopped: by a cancel, because the client
         is gone, or because the server's main process is.
@@ -55,6 +58,7 @@ class SupervisedRun:
             "run": in_bytes(argv),
             "environment": environment_in_bytes(dict(environment, **{MARK_NAME: call_id})),
             "directory": self._server.facts["data_directory"],
+            "identity": identity,
             "mark": ("%s=%s" % (MARK_NAME, call_id)).encode(),
         }
         self._start(job)
@@ -88,7 +92,7 @@ class SupervisedRun:
             raise Failure(
                 'could not execute "%s": %s' % (path, reply["error"]),
                 hint='Check the interpreter that its first line names after "#!".'
-                if os.path.exists(path)
+                if os.path.exists(path) and reply["error"] != EXCHANGED
                 else None,
             )
 

@@ -6,7 +6,8 @@ its end of the request pipe closes, for whatever reason, everything that it star
 Requests come as messages on standard input, replies go to standard output; standard error is the
 server's log. A request is one of (words, names and the mark are bytes)
 
-* ``{"run": [program, word...], "environment": {...}, "directory": "...", "mark": "NAME=value"}``
+* ``{"run": [program, word...], "environment": {...}, "directory": "...", "mark": "NAME=value",
+  "identity": (device, inode)}``: with an identity the program has to be that file
 * ``{"stop": True}`` while a program runs
 * ``{"end": "NAME=value"}``: end the processes that a lost supervisor left behind
 * ``{"leave": [...], "environment": {...}, "directory": "...", "after_s": 0.5, "output": "log"}``:
@@ -25,7 +26,7 @@ import time
 
 from .message import encode_message, take_message
 from .process_tree import find_processes
-from .spawn import spawn, status_of
+from .spawn import EXCHANGED, spawn, status_of
 
 REQUESTS, REPLIES, SERVER_LOG = 0, 1, 2
 
@@ -200,15 +201,30 @@ def start(argv, request, output):
     environment, directory = request["environment"], request["directory"]
     nothing = os.open(os.devnull, os.O_RDWR)
     output = nothing if output is None else output
-    rest = (environment, directory, (nothing, output, output), heed_signals)
+
+    def before():
+        heed_signals()
+        check_identity(argv[0], request.get("identity"))
+
+    rest = (environment, directory, (nothing, output, output), before)
     try:
         return spawn(argv, *rest)
     except OSError as error:
+        if error.errno == errno.ESTALE:
+            raise OSError(errno.ESTALE, EXCHANGED)
         if error.errno != errno.ENOEXEC:
             raise
         return spawn([b"/bin/sh"] + argv, *rest)
     finally:
         os.close(nothing)
+
+
+def check_identity(path, identity):
+    """Raise OSError when a path leads to another file, by now, than the one that was looked at."""
+    if identity is not None:
+        status = os.stat(path)
+        if (status.st_dev, status.st_ino) != tuple(identity):
+            raise OSError(errno.ESTALE, EXCHANGED)
 
 
 def heed_signals():

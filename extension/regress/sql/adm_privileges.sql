@@ -54,6 +54,25 @@ SET ROLE regress_pgpool_plain;
 SELECT pcp_detach_node(0, false, '/nowhere', 9898, 'pgpool', 'secret');
 SELECT pcp_detach_node(0, false, 'regress_pool');
 
+-- The other form is not to be had by another spelling, nor by other words than it has.
+SELECT c.sqlstate, c.message
+  FROM unnest(ARRAY[
+           'pcp_detach_node(integer,boolean,text,integer,text, text)',
+           ' pcp_detach_node(integer,boolean,text,integer,text,text)',
+           'pcp_detach_node(int4,bool,text,int4,text,text)',
+           'public.pcp_detach_node(integer,boolean,text,integer,text,text)',
+           '"pcp_detach_node"(integer,boolean,text,integer,text,text)',
+           'pcp_detach_node(integer,boolean,text)', 'pcp_detach_node', NULL]) AS f(name),
+       LATERAL _pgpool_adm_call(f.name, '{0, false, "", 9898, pgpool, secret}') AS c;
+SELECT c.sqlstate, c.message, c.detail
+  FROM (VALUES ('{0, false, regress_pool}'::text[]), (NULL), ('{}'),
+               ('{0, false, /nowhere, 9898, pgpool, NULL}'),
+               ('{x, false, /nowhere, 9898, pgpool, secret}'),
+               ('{0, maybe, /nowhere, 9898, pgpool, secret}'),
+               ('{0, false, /nowhere, 9898, pgpool, secret, more}')) AS f(words),
+       LATERAL _pgpool_adm_call('pcp_detach_node(integer,boolean,text,integer,text,text)',
+                                f.words) AS c;
+
 -- The pass file of this host is for superusers, and for a foreign server of theirs.
 SELECT pcp_node_count('/nowhere', 9898, 'pgpool', '');
 RESET ROLE;

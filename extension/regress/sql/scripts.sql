@@ -33,9 +33,15 @@ COPY (SELECT) TO PROGRAM 'cat > /dev/null; chmod 702 regress_pgpool';
 SELECT * FROM attempt($$SELECT pgpool_recovery('regress_pgpool', 'host', '/data')$$);
 COPY (SELECT) TO PROGRAM 'cat > /dev/null; chmod 770 regress_pgpool';
 SELECT * FROM attempt($$SELECT pgpool_recovery('regress_pgpool', 'host', '/data')$$);
+-- A link leads to one of the server's user or of root, and nobody else can exchange it on the way.
 COPY (SELECT) TO PROGRAM 'cat > /dev/null; ln -sf /bin/true regress_pgpool';
-SELECT attempt.message, attempt.detail ~ 'belong to the user of the server' AS owner
+SELECT * FROM attempt($$SELECT pgpool_recovery('regress_pgpool', 'host', '/data')$$);
+COPY (SELECT) TO PROGRAM
+    'cat > /dev/null; mkdir regress_open; cp /bin/true regress_open; chmod 777 regress_open; ln -sf regress_open/true regress_pgpool';
+SELECT attempt.message, attempt.detail ~ 'can be replaced by others' AS replaceable,
+       attempt.detail ~ 'On its way, ".*/regress_open" has mode 0777.$' AS where
   FROM attempt($$SELECT pgpool_recovery('regress_pgpool', 'host', '/data')$$);
+COPY (SELECT) TO PROGRAM 'cat > /dev/null; rm -r regress_open';
 COPY (SELECT '#!/nowhere/interpreter')
     TO PROGRAM 'rm -f regress_pgpool; cat > regress_pgpool; chmod 700 regress_pgpool';
 SELECT * FROM attempt($$SELECT pgpool_recovery('regress_pgpool', 'host', '/data')$$);

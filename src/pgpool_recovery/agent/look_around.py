@@ -1,8 +1,10 @@
 """What a check asks of a node's host: the server's own words, scripts, files and their rights."""
 
+import errno
 import os
 import re
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from pgpool_recovery.agent.pidfile import PidFile, read_pid_file
@@ -17,6 +19,9 @@ CONNECT_TIMEOUT_S = 5
 OURS = re.compile(r"Part of pgpool-recovery\. Version (\S+)\. ")
 """What install/stage_commands.py writes (test_scripts_that_install_places_are_known_as_ours)."""
 READ_BYTES = 1024
+ROOT = 0
+MAX_LINKS = 40  # As many as Linux follows (path_resolution(7)).
+EXECUTABLE_BY_ANYONE = stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 """A password file with any of these libpq does not read (passwordFromFile in fe-connect.c)."""
@@ -38,31 +43,90 @@ def look_around(request: LookAround) -> Surroundings:
 
 
 def look_at_script(path: Path) -> StageScript:
-    """Return a stage script; the rules are those of extension/python's script_file."""
+    """Return a stage script, read by the file that it is now."""
     problem = script_problem(path)
     version = None
     if problem is None:
-        with path.open("rb") as script:
+        # The rules say that it is a regular file; one that no longer is one is not waited for.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as script:
             match = OURS.search(script.read(READ_BYTES).decode("utf-8", "replace"))
         version = match[1] if match else None
     return StageScript(path.name, problem, version)
 
 
 def script_problem(path: Path) -> str | None:
-    """Say what keeps the server from running a script."""
+    """Say what keeps the server from running a script.
+
+    The rules are those of extension/python's script_file, which cannot be imported here
+    (tests/unit/extension/test_script_file.py holds both to the same).
+    """
     try:
         status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            return "it is not a regular file"
+        if not _is_trusted(status):
+            return "it does not belong to the user of the server"
+        if status.st_mode & WRITABLE_BY_OTHERS:
+            return "it can be written by others"
+        if not _is_executable(path, status):
+            return "it is not executable"
+        if any(map(_is_open_to_others, places_on_the_way(path))):
+            return "it can be replaced by others"
     except FileNotFoundError:
         return "it does not exist"
     except OSError as error:
         return f"it cannot be looked at: {error.strerror}"
-    if not stat.S_ISREG(status.st_mode):
-        return "it is not a regular file"
-    if status.st_uid != os.geteuid():
-        return "it does not belong to the user of the server"
-    if status.st_mode & WRITABLE_BY_OTHERS:
-        return "it can be written by others"
-    return None if status.st_mode & stat.S_IXUSR else "it is not executable"
+    return None
+
+
+def places_on_the_way(script: Path) -> Iterator[Path]:
+    """Yield the directories and links that decide which file a script in a data directory is."""
+    data_directory = script.parent.resolve()
+    at, rest = data_directory, [script.name]
+    links = 0
+    while rest:
+        part = rest.pop(0)
+        if part == "..":
+            at = at.parent
+            continue
+        yield from _with_those_above(at, data_directory)
+        entry = at / part
+        if not entry.is_symlink():
+            at = entry
+            continue
+        yield entry
+        links += 1
+        if links > MAX_LINKS:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        target = str(entry.readlink())
+        rest = [word for word in target.split("/") if word not in ("", ".")] + rest
+        at = Path("/") if target.startswith("/") else at
+
+
+def _with_those_above(directory: Path, data_directory: Path) -> Iterator[Path]:
+    """Yield a directory and those that hold it, up to the data directory or the root."""
+    for one in (directory, *directory.parents):
+        yield one
+        if one == data_directory:
+            return
+
+
+def _is_open_to_others(place: Path) -> bool:
+    """Say whether somebody else decides where a directory or a link on the way leads."""
+    status = place.lstat()
+    is_open = stat.S_ISDIR(status.st_mode) and status.st_mode & WRITABLE_BY_OTHERS
+    return not _is_trusted(status) or bool(is_open and not status.st_mode & stat.S_ISVTX)
+
+
+def _is_executable(path: Path, status: os.stat_result) -> bool:
+    """Say whether its mode lets the server execute it; what its filesystem lets, is asked apart."""
+    is_noexec = bool(os.statvfs(path).f_flag & os.ST_NOEXEC)
+    return bool(status.st_mode & EXECUTABLE_BY_ANYONE) and (is_noexec or os.access(path, os.X_OK))
+
+
+def _is_trusted(status: os.stat_result) -> bool:
+    return status.st_uid in (os.geteuid(), ROOT)
 
 
 def _ask(running: PidFile, request: LookAround) -> tuple[ServerFacts | None, str | None]:

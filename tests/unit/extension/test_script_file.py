@@ -1,11 +1,21 @@
-"""Which files run as a stage script; the texts are pinned in extension/regress."""
+"""Which files run as a stage script; the texts are pinned in extension/regress.
+
+A check of a host (agent/look_around.py) and the settings of Pgpool-II (check/pool.py) come to the
+same: they say beforehand what the server would say.
+"""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from pgpool_recovery_server.outcome import Failure
 from pgpool_recovery_server.script_file import find_script
+
+from pgpool_recovery.agent.look_around import script_problem
+from pgpool_recovery.check.pool import is_plain_name
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to others")
 
 
 def script(directory: Path, mode: int = 0o700) -> Path:
@@ -15,39 +25,153 @@ def script(directory: Path, mode: int = 0o700) -> Path:
     return path
 
 
+def problem(data: Path, name: str = "stage") -> str | None:
+    """Return what the server says; what a check says has to come to the same."""
+    foreseen = script_problem(data / name)
+    said = refusal(data, name)
+    assert (foreseen is None) is (said is None), (foreseen, said)
+    if foreseen is not None:
+        assert foreseen.partition(" ")[2] in (said or "")
+    return said
+
+
+def refusal(data: Path, name: str) -> str | None:
+    try:
+        found = find_script(str(data), name)
+    except Failure as failure:
+        return f"{failure.message}\n{failure.detail or ''}"
+    status = (data / name).stat()
+    assert found.path == str(data / name)
+    assert found.identity == (status.st_dev, status.st_ino)
+    return None
+
+
 def test_file_and_link_to_one(tmp_path: Path) -> None:
     path = script(tmp_path)
     (tmp_path / "link").symlink_to(path)
-    assert find_script(str(tmp_path), "stage") == str(path)
-    assert find_script(str(tmp_path), "link") == str(tmp_path / "link")
+    (tmp_path / "near").symlink_to("../" + tmp_path.name + "/./link")
+    for name in ("stage", "link", "near"):
+        assert problem(tmp_path, name) is None
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "/bin/true", "../stage", "a/b"])
 def test_name_is_a_plain_one(tmp_path: Path, name: str) -> None:
+    assert not is_plain_name(name)
     with pytest.raises(Failure, match="is not a plain file name"):
         find_script(str(tmp_path), name)
+
+
+@pytest.mark.parametrize("name", ["stage", "...", "-", "a b", "ünï", "a\\b", " ", "a\nb"])
+def test_any_other_name_is_plain(tmp_path: Path, name: str) -> None:
+    assert is_plain_name(name)
+    script(tmp_path).rename(tmp_path / name)
+    assert problem(tmp_path, name) is None
 
 
 @pytest.mark.parametrize("mode", [0o702, 0o720, 0o777])
 def test_others_must_not_write_it(tmp_path: Path, mode: int) -> None:
     script(tmp_path, mode)
-    with pytest.raises(Failure, match="can be written by others"):
-        find_script(str(tmp_path), "stage")
+    assert "can be written by others" in (problem(tmp_path) or "")
 
 
-def test_it_belongs_to_the_servers_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    script(tmp_path)
-    monkeypatch.setattr(os, "geteuid", lambda: 65534)
-    with pytest.raises(Failure, match="does not belong to the user of the server"):
-        find_script(str(tmp_path), "stage")
+def test_it_belongs_to_the_servers_user_or_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = script(tmp_path)
+    if os.geteuid() == 0:
+        os.chown(path, 1, 1)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: 65534)
+    assert "does not belong to the user of the server" in (problem(tmp_path) or "")
 
 
 def test_it_is_executable_and_regular(tmp_path: Path) -> None:
     script(tmp_path, 0o600)
-    with pytest.raises(Failure, match="is not executable"):
-        find_script(str(tmp_path), "stage")
+    assert "is not executable" in (problem(tmp_path) or "")
     (tmp_path / "directory").mkdir()
-    with pytest.raises(Failure, match="is not a regular file"):
-        find_script(str(tmp_path), "directory")
-    with pytest.raises(Failure, match="does not exist"):
-        find_script(str(tmp_path), "missing")
+    assert "is not a regular file" in (problem(tmp_path, "directory") or "")
+    assert "does not exist" in (problem(tmp_path, "missing") or "")
+    os.mkfifo(tmp_path / "fifo", 0o700)
+    assert "is not a regular file" in (problem(tmp_path, "fifo") or "")
+    (tmp_path / "circle").symlink_to("circle")
+    assert "Too many levels of symbolic links" in (refusal(tmp_path, "circle") or "")
+    assert "Too many levels of symbolic links" in (script_problem(tmp_path / "circle") or "")
+
+
+class Place:
+    """A data directory whose script is a link: to a link in `between`, to a file in `target`."""
+
+    def __init__(self, root: Path) -> None:
+        self.data, self.between, self.target = root / "data", root / "between", root / "up/target"
+        for directory in (self.data, self.between, self.target):
+            directory.mkdir(parents=True, mode=0o755)
+        self.file = script(self.target)
+        self.link = self.between / "link"
+        self.link.symlink_to("../up/target/stage")
+        (self.data / "stage").symlink_to(self.link)
+
+
+def test_link_on_a_way_that_is_ours_is_followed(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    assert problem(place.data) is None
+    place.between.chmod(0o1777)  # Nobody else can exchange an entry.
+    assert problem(place.data) is None
+
+
+OPENINGS: dict[str, Callable[[Place], None]] = {
+    "directory of the file": lambda place: place.target.chmod(0o775),
+    "one above it": lambda place: place.target.parent.chmod(0o777),
+    "directory of a link": lambda place: place.between.chmod(0o757),
+    "data directory": lambda place: place.data.chmod(0o770),
+}
+
+
+@pytest.mark.parametrize("opening", OPENINGS)
+def test_script_that_others_can_exchange_is_refused(tmp_path: Path, opening: str) -> None:
+    place = Place(tmp_path)
+    OPENINGS[opening](place)
+    assert "can be replaced by others" in (problem(place.data) or "")
+
+
+GIVEN: dict[str, Callable[[Place], Path]] = {
+    "directory of the file": lambda place: place.target,
+    "one above it": lambda place: place.target.parent,
+    "directory of a link": lambda place: place.between,
+    "link": lambda place: place.link,
+    "own link": lambda place: place.data / "stage",
+    "data directory": lambda place: place.data,
+}
+
+
+@as_root
+@pytest.mark.parametrize("given", GIVEN)
+def test_nor_may_anything_on_the_way_belong_to_another(tmp_path: Path, given: str) -> None:
+    place = Place(tmp_path)
+    os.lchown(GIVEN[given](place), 1, 1)
+    said = problem(place.data) or ""
+    assert "can be replaced by others" in said
+    assert f'"{GIVEN[given](place)}" belongs to user id 1' in said
+
+
+@as_root
+def test_sticky_directory_keeps_no_entry_that_is_anothers(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.between.chmod(0o1777)
+    os.lchown(place.link, 1, 1)
+    assert "can be replaced by others" in (problem(place.data) or "")
+
+
+@as_root
+def test_what_holds_the_data_directory_is_looked_at_for_a_link_out_of_it_only(
+    tmp_path: Path,
+) -> None:
+    data = tmp_path / "theirs" / "data"
+    data.mkdir(parents=True)
+    os.chown(data.parent, 1, 1)
+    script(data)
+    assert problem(data) is None
+    (data / "within").symlink_to("stage")
+    assert problem(data, "within") is None
+    (data.parent / "stage").symlink_to("data/stage")
+    (data / "out").symlink_to("../stage")
+    assert "can be replaced by others" in (problem(data, "out") or "")

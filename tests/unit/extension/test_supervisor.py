@@ -42,12 +42,13 @@ class Supervisor:
         self.process.stdin.write(encode_message(request))
         self.process.stdin.flush()
 
-    def run(self, *argv: str, **environment: str) -> None:
+    def run(self, *argv: str, identity: tuple[int, int] | None = None, **environment: str) -> None:
         variables = {"PATH": os.environ["PATH"], **dict([self.mark.split("=")]), **environment}
         self.ask(
             run=in_bytes(argv),
             environment=environment_in_bytes(variables),
             directory=str(self.directory),
+            identity=identity,
             mark=self.mark.encode(),
         )
 
@@ -274,3 +275,19 @@ def test_left_program_outlives_the_supervisor(supervisor: Supervisor, tmp_path: 
         time.sleep(0.05)
     assert done.exists()
     assert supervisor.log.read_text() == "said\n"
+
+
+def test_another_file_at_the_path_is_not_executed(supervisor: Supervisor) -> None:
+    script = supervisor.directory / "script"
+    script.write_text("#!/bin/sh\necho it was looked at\n")
+    script.chmod(0o700)
+    looked_at = script.stat()
+    identity = (looked_at.st_dev, looked_at.st_ino)
+    supervisor.run(str(script), identity=identity)
+    assert supervisor.lines_and_status() == (["it was looked at"], 0)
+    other = supervisor.directory / "other"
+    other.write_text("echo it was not\n")  # Which runs in sh, by its path as well.
+    other.chmod(0o700)
+    other.replace(script)
+    supervisor.run(str(script), identity=identity)
+    assert supervisor.replies_to_the_end() == [{"error": "another file has taken its place"}]

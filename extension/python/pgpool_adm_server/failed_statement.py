@@ -1,0 +1,15 @@
+"""Tell the function that raises the error of a call what the log may have of the statement."""
+
+from pgpool_recovery_server.session import Session
+
+from .typed_password import forget_password, statement_without
+
+
+def failed_statement(plpy, session, shared):
+    """Return the statement without the password of the call that has just failed.
+
+    None when it had none. Nobody but the function that raises the error may call this.
+    """
+    caller = Session(plpy, session)
+    password = forget_password(caller, shared)
+    return None if password is None else statement_without(caller, password)

@@ -1,0 +1,141 @@
+"""The statement of a failed call for the server's log, without the password that stands in it.
+
+PostgreSQL writes a statement that fails into its log as it is. So for a call with a password that
+is turned off, and the statement is written by us. It is not just left out: whoever could have that,
+be it by a password of any kind, could hide whatever else he tries in the same statement.
+"""
+
+import re
+
+KEPT = "pgpool_adm: what was typed in a call that has failed"
+HIDDEN = "********"
+MAX_STATEMENT_CHARACTERS = 100000
+MAX_DOLLAR_QUOTES = 3
+MOMENT = "select pg_catalog.statement_timestamp()::pg_catalog.text as moment"
+STATEMENT = """
+select pg_catalog.current_query() as text,
+       pg_catalog.current_setting('standard_conforming_strings') as conforming
+"""
+
+PLAIN = r"'(?:[^']|'')*'"
+ESCAPED = r"'(?:[^'\\]|\\.|'')*'"
+CONSTANT_OR_OTHER = r"""
+      (?P<comment> --[^\r\n]* | /\* )
+    | (?P<name> (?:\b[uU]&)? "(?:[^"]|"")*" )
+    | (?P<escaped> (?<![\w$]) [eE] {escaped} (?: [ \t\f]*[\r\n]\s* {escaped} )* )
+    | (?P<unicode> (?<![\w$]) [uU]& {plain} )
+    | (?P<plain> {string} )
+    | (?P<dollar> (?<![\w$]) (?P<tag> \$ (?:[^\W\d]\w*)? \$ ) (?P<body> .*? ) (?P=tag) )
+    | (?P<open> ['"] | (?<![\w$]) \$ (?:[^\W\d]\w*)? \$ )
+"""
+COMMENT_EDGE = re.compile(r"/\*|\*/")
+
+
+def remember_password(caller, shared, password):
+    """Keep the password of a call, which no value of SQL carries on, until its end."""
+    if password:
+        shared[KEPT] = (_moment(caller), password)
+
+
+def forget_password(caller, shared):
+    """Return the password with which a call of this very statement has failed, or None.
+
+    It is kept no longer. What an earlier statement has left is nothing that this one holds.
+    """
+    moment, password = shared.pop(KEPT, (None, None))
+    return password if password is not None and moment == _moment(caller) else None
+
+
+def _moment(caller):
+    return caller.query("moment", MOMENT)[0]["moment"]
+
+
+def statement_without(caller, password):
+    """Return the statement of this session with the password hidden.
+
+    The constants that are the password are hidden; where none is, it is a parameter or was written
+    in another way, and all constants are.
+    """
+    found = caller.query("statement", STATEMENT)[0]
+    text = (found["text"] or "")[:MAX_STATEMENT_CHARACTERS]
+    is_conforming = found["conforming"] == "on"
+    hiding = Hiding(password, is_conforming=is_conforming)
+    shown = hiding.hide(text)
+    return shown if hiding.has_found else Hiding(None, is_conforming=is_conforming).hide(text)
+
+
+class Hiding:
+    r"""Replaces string constants by stars: those that are a password, or all for None.
+
+    >>> Hiding("secret").hide("select f('a', 'secret', $$ g('secret') $$, E'\\'')")
+    "select f('a', '********', $$ g('********') $$, E'********')"
+    >>> Hiding(None).hide("select \"it's\", f('a', $x$b$x$) -- it's")
+    'select "it\'s", f(\'********\', $x$********$x$) -- it\'s'
+    """
+
+    def __init__(self, password, *, is_conforming=True):
+        """Prepare for one statement; `is_conforming` is standard_conforming_strings."""
+        self.has_found = False
+        self._password = password
+        self._is_conforming = is_conforming
+        self._depth = 0
+        string = PLAIN if is_conforming else ESCAPED
+        pattern = CONSTANT_OR_OTHER.format(plain=PLAIN, escaped=ESCAPED, string=string)
+        self._pattern = re.compile(pattern, re.VERBOSE | re.DOTALL)
+
+    def hide(self, text):
+        """Return a statement, or a part of one, with the constants replaced."""
+        pieces = []
+        at = 0
+        while True:
+            match = self._pattern.search(text, at)
+            if match is None:
+                return "".join(pieces) + text[at:]
+            pieces.append(text[at : match.start()])
+            if match.group("open"):  # It has no end, as where the statement was cut.
+                return "".join(pieces) + HIDDEN
+            at = match.end() if match.group() != "/*" else _end_of_comment(text, match.end())
+            pieces.append(self._replaced(match, text[match.start() : at]))
+
+    def _replaced(self, match, found):
+        if match.group("comment") or match.group("name"):
+            return found
+        if match.group("dollar"):
+            tag = match.group("tag")
+            return tag + self._body(match.group("body")) + tag
+        prefix, _, rest = found.partition("'")
+        is_literal = "\\" not in rest or (match.group("plain") and self._is_conforming)
+        is_shown = (
+            is_literal
+            and not match.group("unicode")
+            and not self._is_secret(rest[:-1].replace("''", "'"))
+        )
+        return found if is_shown else "%s'%s'" % (prefix, HIDDEN)
+
+    def _body(self, body):
+        """Return the inside of dollar quotes: a password, or code, which has constants itself."""
+        is_code = re.search(r"\s", body) and self._depth < MAX_DOLLAR_QUOTES
+        if self._is_secret(body) and not (self._password is None and is_code):
+            return HIDDEN
+        if not is_code:
+            return body if self._depth < MAX_DOLLAR_QUOTES else HIDDEN
+        self._depth += 1
+        hidden = self.hide(body)
+        self._depth -= 1
+        return hidden
+
+    def _is_secret(self, content):
+        if self._password is None:
+            return True
+        self.has_found = self.has_found or content == self._password
+        return content == self._password
+
+
+def _end_of_comment(text, at):
+    """Return where a comment ends that begins before `at`; comments are nested in PostgreSQL."""
+    depth = 1
+    for edge in COMMENT_EDGE.finditer(text, at):
+        depth += 1 if edge.group() == "/*" else -1
+        if depth == 0:
+            return edge.end()
+    return len(text)
