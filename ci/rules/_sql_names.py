@@ -137,17 +137,18 @@ def _with_offsets(root: Any, offset: int = 0) -> Iterator[tuple[Any, int]]:
         for item in root:
             yield from _with_offsets(item, offset)
     elif isinstance(root, ast.Node):
+        attributes: tuple[str, ...] = tuple(getattr(root, "__slots__", ()))
         for place in ("location", "stmt_location"):
             at = getattr(root, place, None)
             offset = at if isinstance(at, int) and at > offset else offset
         yield root, offset
-        for attribute in root.__slots__:
+        for attribute in attributes:
             yield from _with_offsets(getattr(root, attribute), offset)
 
 
 def _names_of(node: Any) -> Iterator[Name]:
     kind = type(node).__name__
-    if isinstance(node, ast.A_Expr) and node.kind in _UNNAMED:
+    if kind == "A_Expr" and node.kind in _UNNAMED:
         syntax, sign = _UNNAMED[node.kind], node.name[-1].sval
         signs = _BETWEEN if "BETWEEN" in syntax else ("=",) if "DISTINCT" in syntax else (sign,)
         yield from (Name("operator", (one,), syntax=syntax, arguments=2) for one in signs)

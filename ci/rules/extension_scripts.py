@@ -68,7 +68,7 @@ def violations(root: Path) -> list[str]:
     found = {
         (what, text): (script.file, line, what)
         for script in scripts(root)
-        for line, what, text in _violations_of(script)
+        for line, what, text in violations_of(script)
     }
     return [f"extension/{file}:{line}: {what}" for file, line, what in sorted(found.values())]
 
@@ -96,26 +96,30 @@ def parsed(file: str, text: str) -> Script:
 def bodies(script: Script) -> Iterator[Body]:
     """Return all bodies that are texts."""
     for statement in script.statements:
+        text = script.text_of(statement)
         for node in nodes(statement):
-            if not isinstance(node, (ast.CreateFunctionStmt, ast.DoStmt)):
+            kind = type(node).__name__
+            if kind == "DoStmt":
+                body = _option(node.args, "as").sval
+                function, language, is_pinned = "DO", _language(node.args), True
+            elif kind == "CreateFunctionStmt" and _option(node.options, "as"):
+                body = _option(node.options, "as")[0].sval
+                function, language = node.funcname[-1].sval, _language(node.options)
+                is_pinned = any(_pins(one.arg) for one in node.options if one.defname == "set")
+            else:
                 continue
-            is_do = isinstance(node, ast.DoStmt)
-            options = {one.defname: one.arg for one in (node.args if is_do else node.options)}
-            language = options["language"].sval if "language" in options else "plpgsql"
-            body = options.get("as")
-            if body is None or language in NO_BODY:
-                continue
-            body = body if is_do else body[0]
-            text = script.text_of(statement)
-            begin = statement.stmt_location + text.index(body.sval)
-            yield Body(
-                "DO" if is_do else node.funcname[-1].sval,
-                language,
-                body.sval,
-                script.line(begin),
-                text,
-                is_do or any(_pins(one.arg) for one in node.options if one.defname == "set"),
-            )
+            if language not in NO_BODY:
+                line = script.line(script.text.index(body, statement.stmt_location))
+                yield Body(function, language, body, line, text, is_pinned)
+
+
+def _option(options: Any, name: str) -> Any:
+    return next((one.arg for one in options if one.defname == name), None)
+
+
+def _language(options: Any) -> str:
+    language = _option(options, "language")
+    return "plpgsql" if language is None else str(language.sval)
 
 
 def names_of(script: Script) -> Iterator[tuple[int, Name]]:
@@ -138,7 +142,8 @@ def names_of_body(body: Body) -> Iterator[tuple[int, Name]]:
             yield body.line + body.text[: name.offset].count("\n"), name
 
 
-def _violations_of(script: Script) -> Iterator[tuple[int, str, str]]:
+def violations_of(script: Script) -> Iterator[tuple[int, str, str]]:
+    """Return for each violation in a script the line, what it is, and the text of the line."""
     first = script.statements[0].stmt
     if not (isinstance(first, ast.VariableSetStmt) and first.is_local and _pins(first)):
         yield 1, f"does not begin with SET LOCAL search_path = {', '.join(PINNED)}", ""

@@ -34,26 +34,21 @@ class Query(NamedTuple):
 
 def violations(root: Path) -> list[str]:
     """Return a line for each place that breaks the rule."""
-    return [f"{file}:{line}: {what}" for file, line, what in sorted(set(_violations(root)))]
+    found = {one for query in queries(root) for one in violations_of(query)}
+    return [f"{file}:{line}: {what}" for file, line, what in sorted(found)]
 
 
-def _violations(root: Path) -> Iterator[tuple[str, int, str]]:
-    for query in queries(root):
-        try:
-            names = names_in_sql(query.text)
-        except pglast.Error as error:
-            yield query.file, query.line, f"this query cannot be read: {error.args[0]}"
-            continue
-        for name in names:
-            schemas = ("pg_catalog", extension_schema())
-            if name.kind != "operator" and name.schema not in schemas:
-                line = query.line + query.text[: name.offset].count("\n")
-                yield query.file, line, f"{name} is looked for in the search path"
-
-
-def extension_schema() -> str:
-    """Return the name that stands for the schema of the extension."""
-    return extension_scripts.SCHEMA
+def violations_of(query: Query) -> Iterator[tuple[str, int, str]]:
+    """Return for each violation in a query the file, the line, and what it is."""
+    try:
+        names = names_in_sql(query.text)
+    except pglast.Error as error:
+        yield query.file, query.line, f"this query cannot be read: {error.args[0]}"
+        return
+    for name in names:
+        if name.kind != "operator" and name.schema not in ("pg_catalog", extension_scripts.SCHEMA):
+            line = query.line + query.text[: name.offset].count("\n")
+            yield query.file, line, f"{name} is looked for in the search path"
 
 
 def queries(root: Path) -> list[Query]:
