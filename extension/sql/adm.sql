@@ -27,41 +27,44 @@ AS $python$
 {{ python failed_statement(plpy, SD, GD) }}
 $python$;
 
-REVOKE ALL ON FUNCTION @extschema@._pgpool_adm_failed_statement() FROM PUBLIC;
+-- Have the log show this instead of the statement that fails now. More around the call than the
+-- function for users and the two here, such as a DO block or parameters, would show it once more.
+CREATE FUNCTION @extschema@._pgpool_adm_hide_statement(statement pg_catalog.text)
+RETURNS pg_catalog.void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    stack text;
+BEGIN
+    IF statement IS NULL THEN
+        RETURN;
+    END IF;
+    GET DIAGNOSTICS stack = PG_CONTEXT;
+    IF array_length(string_to_array(stack, chr(10)), 1) > 3 THEN
+        PERFORM set_config('log_error_verbosity', 'terse', true);
+    END IF;
+    IF current_setting('log_min_error_statement') <> ALL (ARRAY['fatal', 'panic']) THEN
+        PERFORM set_config('log_min_error_statement', 'panic', true);
+        RAISE LOG 'statement of the next error, its password hidden: %', statement;
+    END IF;
+END
+$$;
 
 -- The rows of an answer. PostgreSQL writes the statement that fails into its log; when it holds a
 -- password, we do, without the password, and for that alone this function has its owner's rights.
 -- Whether it does is known from the session's memory, where no statement writes, and what is set is
--- gone with the error that follows. More around the call than the function for users and this one,
--- such as a DO block or parameters, would show it once more.
+-- gone with the error that follows.
 CREATE FUNCTION @extschema@._pgpool_adm_answer(outcome @extschema@._pgpool_adm_outcome)
 RETURNS pg_catalog.jsonb
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE sql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    statement text;
-    stack text;
-BEGIN
-    IF outcome.sqlstate IS NOT NULL THEN
-        statement := @extschema@._pgpool_adm_failed_statement();
-        IF statement IS NOT NULL THEN
-            GET DIAGNOSTICS stack = PG_CONTEXT;
-            IF pg_catalog.array_length(pg_catalog.string_to_array(stack, pg_catalog.chr(10)), 1)
-                OPERATOR(pg_catalog.>) 2 THEN
-                PERFORM pg_catalog.set_config('log_error_verbosity', 'terse', true);
-            END IF;
-            IF pg_catalog.current_setting('log_min_error_statement')
-                OPERATOR(pg_catalog.<>) ALL (ARRAY['fatal', 'panic']) THEN
-                PERFORM pg_catalog.set_config('log_min_error_statement', 'panic', true);
-                RAISE LOG 'statement of the next error, its password hidden: %', statement;
-            END IF;
-        END IF;
-    END IF;
-    PERFORM @extschema@._pgpool_adm_finish(outcome);
-    RETURN outcome.document::jsonb;
-END
-$$;
+BEGIN ATOMIC
+    SELECT @extschema@._pgpool_adm_hide_statement(@extschema@._pgpool_adm_failed_statement())
+     WHERE (outcome).sqlstate IS NOT NULL;
+    SELECT @extschema@._pgpool_adm_finish(outcome);
+    SELECT (outcome).document::pg_catalog.jsonb;
+END;
 
 -- The functions for users: the first seven only look. Each has two forms, with the address and the
 -- login, and with the name of a foreign server.

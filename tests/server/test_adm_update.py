@@ -229,11 +229,11 @@ AS 'MODULE_PATHNAME', '_pcp_node_info' LANGUAGE C VOLATILE STRICT;
     [
         (
             "CREATE MATERIALIZED VIEW d AS SELECT * FROM pcp_node_info(0, 'pool') WITH NO DATA",
-            "rule _RETURN on materialized view d depends on result columns that change.",
+            "rule _RETURN on materialized view public.d depends on result columns that change.",
         ),
         (
             "CREATE FUNCTION d() RETURNS text RETURN (pcp_node_info(0, 'pool')).status",
-            "function d() depends on result columns that change.",
+            "function public.d() depends on result columns that change.",
         ),
     ],
 )

@@ -4,7 +4,7 @@ import re
 
 from pgpool_recovery_server.outcome import INVALID_PARAMETER_VALUE, Failure
 
-SETTING = "select current_setting($1, true) as value"
+SETTING = "select pg_catalog.current_setting($1, true) as value"
 UNITS_S = {"": 1.0, "ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 

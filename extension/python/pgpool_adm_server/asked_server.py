@@ -13,7 +13,7 @@ ADDRESS_ARGUMENTS = 4  # Host, port, user name and password are the last ones.
 TIMEOUT = "pgpool_adm.timeout"
 TIMEOUT_S = 30.0
 CONNECT_S = 10.0
-MAY_READ_FILES = "select pg_has_role('pg_read_server_files', 'usage') as may_read"
+MAY_READ_FILES = "select pg_catalog.pg_has_role('pg_read_server_files', 'usage') as may_read"
 
 
 class Asked:

@@ -4,16 +4,16 @@ from pgpool_recovery_server.outcome import UNDEFINED_OBJECT, Failure
 
 WANTED = "pgpool_adm: mapping that a call waits for"
 FOUND = "pgpool_adm: mapping that was found"
-CURRENT_USER = "select current_user::text as name"
+CURRENT_USER = "select current_user::pg_catalog.text as name"
 MAPPING = """
 select s.srvoptions as server_options, m.umuser is not null as is_mapped,
        m.umoptions as user_options,
-       pg_has_role(s.srvowner, 'pg_read_server_files', 'usage') as owner_reads_files
-  from pg_foreign_server as s
+       pg_catalog.pg_has_role(s.srvowner, 'pg_read_server_files', 'usage') as owner_reads_files
+  from pg_catalog.pg_foreign_server as s
   left join lateral (
-       select u.umuser, u.umoptions from pg_user_mapping as u
+       select u.umuser, u.umoptions from pg_catalog.pg_user_mapping as u
         where u.umserver = s.oid
-          and u.umuser in (0, (select r.oid from pg_roles as r where r.rolname = $2))
+          and u.umuser in (0, (select r.oid from pg_catalog.pg_roles as r where r.rolname = $2))
         order by u.umuser = 0 limit 1) as m on true
  where s.srvname = $1
 """

@@ -4,14 +4,14 @@ from .outcome import NOT_IN_PREREQUISITE_STATE, Failure
 from .session import Session
 
 FACTS = """
-select current_setting('data_directory') as data_directory,
-       current_setting('unix_socket_directories') as unix_socket_directories,
-       current_setting('listen_addresses') as listen_addresses,
-       current_setting('port')::int as port,
-       current_setting('logging_collector')::bool as logging_collector,
-       current_database() as database,
-       pg_is_in_recovery() as is_in_recovery,
-       gen_random_uuid()::text as call_id
+select pg_catalog.current_setting('data_directory') as data_directory,
+       pg_catalog.current_setting('unix_socket_directories') as unix_socket_directories,
+       pg_catalog.current_setting('listen_addresses') as listen_addresses,
+       pg_catalog.current_setting('port')::int as port,
+       pg_catalog.current_setting('logging_collector')::pg_catalog.bool as logging_collector,
+       pg_catalog.current_database() as database,
+       pg_catalog.pg_is_in_recovery() as is_in_recovery,
+       pg_catalog.gen_random_uuid()::pg_catalog.text as call_id
 """
 
 

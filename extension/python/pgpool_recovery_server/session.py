@@ -3,7 +3,8 @@
 from .outcome import Failure, cut
 
 ENCODINGS = """
-select getdatabaseencoding() as server_encoding, pg_client_encoding() as client_encoding
+select pg_catalog.getdatabaseencoding() as server_encoding,
+       pg_catalog.pg_client_encoding() as client_encoding
 """
 ENCODINGS_FOR_ALL_CHARACTERS = ("UTF8", "SQL_ASCII")
 

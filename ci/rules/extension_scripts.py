@@ -1,0 +1,165 @@
+"""Extension scripts name the schema of all that they use, and PostgreSQL looks nowhere else.
+
+CREATE EXTENSION runs as a superuser with the schema of the extension in the search path. Whoever
+may create objects there makes an operator or a function whose arguments fit better than those of
+any in pg_catalog, and the superuser runs it; a view binds it for good. So in the scripts that
+extension/build.py makes:
+
+* the first statement sets the search path to pg_catalog, and all the same
+* every operator, function, type and relation has its schema, pg_catalog or that of the extension:
+  in statements, views, DO blocks and SQL bodies, and in the bodies of functions that have no search
+  path of their own;
+* a body that is a text, which is looked up anew by each call, has a search path of its own, and
+  calls nothing of the extension: the owner of the schema can rename it and put another one in its
+  place. BEGIN ATOMIC and RETURN know what they call by its OID.
+"""
+
+import importlib.util
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pglast
+from pglast import ast
+
+from ci.rules._sql_names import Name, names_in, names_in_plpgsql, names_in_sql, nodes
+
+SCHEMA = "extension_schema"
+PINNED = ("pg_catalog", "pg_temp")
+NO_BODY = ("c", "internal")
+# Names are looked for where the caller's are; that is what this function is for.
+WITH_CALLERS_PATH = {"pgpool_regclass"}
+# It looks for itself whether what has that name is a function of the extension.
+KNOWS_ITS_SCHEMA = {"_pgpool_adm_call"}
+
+
+class Script(NamedTuple):
+    """A script as build.py makes it, with the statements in it."""
+
+    file: str
+    text: str
+    statements: tuple[Any, ...]
+
+    def line(self, offset: int) -> int:
+        """Return the line of an offset."""
+        return self.text[:offset].count("\n") + 1
+
+    def text_of(self, statement: Any) -> str:
+        """Return the text of a statement."""
+        start = statement.stmt_location
+        end = start + statement.stmt_len if statement.stmt_len else len(self.text)
+        return self.text[start:end]
+
+
+class Body(NamedTuple):
+    """The body of a function that is a text, or of a DO block."""
+
+    function: str
+    language: str
+    text: str
+    line: int
+    statement: str
+    is_pinned: bool
+
+
+def violations(root: Path) -> list[str]:
+    """Return a line for each place that breaks the rule; one for what all scripts share."""
+    found = {
+        (what, text): (script.file, line, what)
+        for script in scripts(root)
+        for line, what, text in violations_of(script)
+    }
+    return [f"extension/{file}:{line}: {what}" for file, line, what in sorted(found.values())]
+
+
+def scripts(root: Path) -> list[Script]:
+    """Return the scripts that the build.py of a checkout makes, those that are alike once.
+
+    That of a new extension comes after those of its updates.
+    """
+    spec = importlib.util.spec_from_file_location("extension_build", root / "extension/build.py")
+    if spec is None or spec.loader is None:
+        raise FileNotFoundError(root / "extension/build.py")
+    build = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(build)
+    files = {text: file for file, text in reversed(build.scripts().items())}
+    return [parsed(file, text) for text, file in files.items()]
+
+
+def parsed(file: str, text: str) -> Script:
+    """Return a script in which the commands of psql are comments and the schema has a name."""
+    text = re.sub(r"^\\", "--", text, flags=re.MULTILINE).replace("@extschema@", SCHEMA)
+    return Script(file, text, pglast.parse_sql(text))
+
+
+def bodies(script: Script) -> Iterator[Body]:
+    """Return all bodies that are texts."""
+    for statement in script.statements:
+        text = script.text_of(statement)
+        for node in nodes(statement):
+            kind = type(node).__name__
+            if kind == "DoStmt":
+                body = _option(node.args, "as").sval
+                function, language, is_pinned = "DO", _language(node.args), True
+            elif kind == "CreateFunctionStmt" and _option(node.options, "as"):
+                body = _option(node.options, "as")[0].sval
+                function, language = node.funcname[-1].sval, _language(node.options)
+                is_pinned = any(_pins(one.arg) for one in node.options if one.defname == "set")
+            else:
+                continue
+            if language not in NO_BODY:
+                line = script.line(script.text.index(body, statement.stmt_location))
+                yield Body(function, language, body, line, text, is_pinned)
+
+
+def _option(options: Any, name: str) -> Any:
+    return next((one.arg for one in options if one.defname == name), None)
+
+
+def _language(options: Any) -> str:
+    language = _option(options, "language")
+    return "plpgsql" if language is None else str(language.sval)
+
+
+def names_of(script: Script) -> Iterator[tuple[int, Name]]:
+    """Return the line and the name of all that a script looks up, or binds for good."""
+    for statement in script.statements:
+        for name in names_in(statement):
+            yield script.line(name.offset), name
+    for body in bodies(script):
+        if body.function == "DO" or not body.is_pinned:
+            yield from names_of_body(body)
+
+
+def names_of_body(body: Body) -> Iterator[tuple[int, Name]]:
+    """Return the line and the name of all that a body looks up."""
+    if body.language == "plpgsql":
+        for name in names_in_plpgsql(body.statement, SCHEMA):
+            yield body.line + name.line - 1, name
+    elif body.language == "sql":
+        for name in names_in_sql(body.text):
+            yield body.line + body.text[: name.offset].count("\n"), name
+
+
+def violations_of(script: Script) -> Iterator[tuple[int, str, str]]:
+    """Return for each violation in a script the line, what it is, and the text of the line."""
+    first = script.statements[0].stmt
+    if not (isinstance(first, ast.VariableSetStmt) and first.is_local and _pins(first)):
+        yield 1, f"does not begin with SET LOCAL search_path = {', '.join(PINNED)}", ""
+    for match in re.finditer(r"\bpublic\.", script.text):
+        yield script.line(match.start()), "the schema public is named", ""
+    lines = script.text.split("\n")
+    for line, name in names_of(script):
+        if name.schema not in ("pg_catalog", SCHEMA):
+            yield line, f"{name} is looked for in the search path", lines[line - 1]
+    for body in bodies(script):
+        if not body.is_pinned and body.function not in WITH_CALLERS_PATH:
+            yield body.line, f"function {body.function} has no search path of its own", ""
+        if body.function not in ("DO", *KNOWS_ITS_SCHEMA) and f"{SCHEMA}." in body.text:
+            yield body.line, f"function {body.function} calls by the name of the schema", ""
+
+
+def _pins(setting: Any) -> bool:
+    words = tuple(word.val.sval for word in setting.args or ())
+    return setting.name == "search_path" and words == PINNED

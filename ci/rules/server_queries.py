@@ -1,0 +1,91 @@
+"""What PL/Python of ours asks the server names the schema of functions, types and relations.
+
+A query in a PL/Python function is looked up by each call, and with the search path of the caller
+but for the path of the function, which the rule extension_scripts wants of each. That path is what
+keeps operators ours; the rest has its schema all the same, for the day on which somebody calls such
+a function otherwise. Queries are the texts that begin like one, and what is given to plpy; one that
+is put together from pieces cannot be read here.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pglast
+
+from ci.rules import extension_scripts
+from ci.rules._sql_names import names_in_sql
+
+SOURCES = "extension/python"
+LOOKS_LIKE_QUERY = re.compile(r"\s*(?:select|with|insert|update|delete|call|do)\b", re.ASCII)
+PIECE = re.compile(r"%[sd]|\{\w*\}")
+TAKE_A_QUERY = ("execute", "prepare", "cursor")
+
+
+class Query(NamedTuple):
+    """A query, and where it stands."""
+
+    file: str
+    line: int
+    text: str
+
+
+def violations(root: Path) -> list[str]:
+    """Return a line for each place that breaks the rule."""
+    found = {one for query in queries(root) for one in violations_of(query)}
+    return [f"{file}:{line}: {what}" for file, line, what in sorted(found)]
+
+
+def violations_of(query: Query) -> Iterator[tuple[str, int, str]]:
+    """Return for each violation in a query the file, the line, and what it is."""
+    try:
+        names = names_in_sql(query.text)
+    except pglast.Error as error:
+        yield query.file, query.line, f"this query cannot be read: {error.args[0]}"
+        return
+    for name in names:
+        if name.kind != "operator" and name.schema not in ("pg_catalog", extension_scripts.SCHEMA):
+            line = query.line + query.text[: name.offset].count("\n")
+            yield query.file, line, f"{name} is looked for in the search path"
+
+
+def queries(root: Path) -> list[Query]:
+    """Return the queries in the modules, and those that stand in a template."""
+    found = [
+        query
+        for file in sorted((root / SOURCES).rglob("*.py"))
+        for query in queries_in(str(file.relative_to(root)), file.read_text(), 1)
+    ]
+    known = {" ".join(query.text.split()) for query in found}
+    for script in extension_scripts.scripts(root):
+        for body in extension_scripts.bodies(script):
+            if body.language.endswith("_python"):
+                text = "def body():\n" + re.sub("^", " ", body.text, flags=re.MULTILINE)
+                found += [
+                    query
+                    for query in queries_in(f"extension/{script.file}", text, body.line - 1)
+                    if " ".join(query.text.split()) not in known
+                ]
+    return found
+
+
+def queries_in(file: str, text: str, line: int) -> Iterator[Query]:
+    """Return the queries in the text of a module that begins at a line of a file."""
+    tree = ast.parse(text)
+    plain = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args]
+    given = {id(call.args[0]) for call in calls if _takes_a_query(call)}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
+            continue
+        if id(node) in plain:  # A docstring.
+            continue
+        if id(node) in given or LOOKS_LIKE_QUERY.match(node.value):
+            query = PIECE.sub(extension_scripts.SCHEMA, node.value)
+            yield Query(file, line + node.lineno - 1, query)
+
+
+def _takes_a_query(call: ast.Call) -> bool:
+    return isinstance(call.func, ast.Attribute) and call.func.attr in TAKE_A_QUERY

@@ -1,0 +1,162 @@
+"""Everything that the extension scripts use, planted by another role where they might look for it.
+
+The names come from the parsed scripts. What is planted notes that a superuser has called it, in a
+sequence, which no error takes back, and in a warning.
+"""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ci.rules import extension_scripts as rule
+from ci.rules._sql_names import Name, names_in_sql
+from ci.rules.server_queries import queries
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+# PostgreSQL takes the function or operator whose argument types are exactly those of a call, in
+# whatever schema of the search path. So there is one for each of these, and for each pair of them.
+TYPES = (
+    *(
+        "oid",
+        "regclass",
+        "regproc",
+        "regprocedure",
+        "regrole",
+        "regtype",
+        "name",
+        "text",
+        "varchar",
+    ),
+    *('"char"', "bool", "int2", "int4", "int8", "float4", "float8", "numeric", "timestamptz"),
+    *("timestamp", "interval", "jsonb", "aclitem", "pg_lsn", "xid", "text[]", "oid[]", "int4[]"),
+    *("aclitem[]",),
+)
+OFTEN = ("text", "oid", "name", "int4", "bool", "regclass", "jsonb", "text[]")
+CALLS_AT_MOST = 150
+COMPARISONS = ("=", "<>", "<", ">", "<=", ">=", "~", "!~", "~~", "!~~", "@>", "<@", "?")
+
+TRAP = """
+CREATE SCHEMA trap;
+CREATE SEQUENCE trap.calls_as_superuser;
+CREATE FUNCTION trap.is_noted(what pg_catalog.text) RETURNS pg_catalog.bool
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+        PERFORM nextval('trap.calls_as_superuser');
+    END IF;
+    RAISE WARNING 'planted: % was called as %', what, current_user;
+    RETURN true;
+END $$;
+GRANT USAGE ON SCHEMA trap TO PUBLIC;
+GRANT ALL ON ALL SEQUENCES IN SCHEMA trap TO PUBLIC;
+"""
+FUNCTION = """
+CREATE FUNCTION {schema}.{name}({types}) RETURNS {result} LANGUAGE plpgsql AS $body$
+BEGIN PERFORM trap.is_noted('{schema}.{name}({types})'); RETURN NULL; END $body$;
+"""
+OPERATOR = """
+CREATE OPERATOR {schema}.{name} (LEFTARG = {left}, RIGHTARG = {right}, FUNCTION = {function});
+"""
+DOMAIN = """
+CREATE DOMAIN {schema}."{name}" AS {base} CHECK (trap.is_noted('type {schema}.{name}'));
+"""
+VIEW = """
+CREATE VIEW {schema}."{name}" AS
+    SELECT * FROM pg_catalog."{name}" WHERE trap.is_noted('relation {schema}.{name}');
+"""
+PSEUDO_TYPES = ("cstring", "internal", "language_handler", "record", "void")
+
+
+@dataclass(frozen=True)
+class Used:
+    """What the scripts use that is not their own."""
+
+    operators: frozenset[str]
+    functions: frozenset[tuple[str, int]]  # With the number of arguments.
+    types: frozenset[str]
+    relations: frozenset[str]
+
+
+def used() -> Used:
+    """Find it: in statements, views, all bodies, and the queries of PL/Python."""
+    names = list(_all_names())
+    made = {name.words[-1] for name in names if name.schema == rule.SCHEMA}
+    made |= {"pgpool_regclass"}
+    foreign = [name for name in names if name.words[-1] not in made]
+    return Used(
+        frozenset(name.words[-1] for name in foreign if name.kind == "operator"),
+        frozenset(
+            (name.words[-1], name.arguments)
+            for name in foreign
+            if name.kind == "function" and name.arguments is not None
+        ),
+        frozenset(name.words[-1] for name in foreign if name.kind == "type"),
+        frozenset(name.words[-1] for name in foreign if name.kind == "relation"),
+    )
+
+
+def _all_names() -> Iterator[Name]:
+    for script in rule.scripts(REPOSITORY):
+        for _, name in rule.names_of(script):
+            yield name
+        for body in rule.bodies(script):
+            for _, name in rule.names_of_body(body):
+                yield name
+    for query in queries(REPOSITORY):
+        yield from names_in_sql(query.text)
+
+
+def planting(found: Used, schema: str) -> str:
+    """Return the statements that plant all of it in a schema."""
+    texts = []
+    for left, right in itertools.product(TYPES, TYPES):
+        types = f"{_qualified(left)}, {_qualified(right)}"
+        for name, result in (("compare", "bool"), ("combine", left)):
+            texts.append(
+                FUNCTION.format(schema=schema, name=name, types=types, result=_qualified(result))
+            )
+        for operator in sorted(found.operators):
+            name = "compare" if operator in COMPARISONS else "combine"
+            texts.append(
+                OPERATOR.format(
+                    schema=schema,
+                    name=operator,
+                    left=_qualified(left),
+                    right=_qualified(right),
+                    function=f"{schema}.{name}",
+                )
+            )
+    for function, count in sorted(found.functions):
+        texts += functions(schema, function, count)
+    for name in sorted(found.types):
+        base = "pg_catalog.text" if name in PSEUDO_TYPES else f'pg_catalog."{name}"'
+        texts.append(DOMAIN.format(schema=schema, name=name, base=base))
+    texts += [VIEW.format(schema=schema, name=name) for name in sorted(found.relations)]
+    return "".join(texts)
+
+
+def functions(schema: str, name: str, count: int) -> list[str]:
+    """Return the statements that make functions with a name and a number of arguments."""
+    return [
+        FUNCTION.format(
+            schema=schema,
+            name=name,
+            types=", ".join(map(_qualified, types)),
+            result="pg_catalog.text",
+        )
+        for types in _calls(count)
+    ]
+
+
+def _calls(count: int) -> list[tuple[str, ...]]:
+    """Return the types of arguments for that many: all for one, else those that are often used."""
+    if count <= 1:
+        return [(one,) for one in TYPES] if count else [()]
+    few = next(n for n in range(len(OFTEN), 0, -1) if n**count <= CALLS_AT_MOST)
+    return list(itertools.product(OFTEN[:few], repeat=count))
+
+
+def _qualified(type_name: str) -> str:
+    return f"pg_catalog.{type_name}"
