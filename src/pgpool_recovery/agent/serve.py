@@ -17,6 +17,7 @@ from pgpool_recovery.agent.independent import make_independent
 from pgpool_recovery.agent.login import try_logins
 from pgpool_recovery.agent.look_around import look_around
 from pgpool_recovery.agent.observe import observe, read_local_wal
+from pgpool_recovery.agent.own_login import OwnLogin
 from pgpool_recovery.agent.peers import try_peers
 from pgpool_recovery.agent.program import Stop
 from pgpool_recovery.agent.protocol import (
@@ -71,7 +72,8 @@ class Agent:
         self._stop = Stop()
         self._queue: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._writing = threading.Lock()
-        self._steps = Steps(self._stop, self._send)
+        self._own_login = OwnLogin()
+        self._steps = Steps(self._stop, self._send, self._own_login)
         self._reader = threading.Thread(target=self._read, args=(requests,), daemon=True)
 
     def serve(self) -> None:
@@ -137,13 +139,13 @@ class Agent:
             case IsTidy(data_directory):
                 return swap.is_tidy(Path(data_directory).resolve())
             case Observe():
-                return observe(request, self._stop)
+                return observe(request, self._stop, self._own_login)
             case TryLogins():
-                return try_logins(request, self._stop)
+                return try_logins(request, self._stop, self._own_login)
             case LookAround():
                 return look_around(request)
             case TryPeers():
-                return try_peers(request, self._stop)
+                return try_peers(request, self._stop, self._own_login)
             case LookForBackup(stanza, timeout_s):
                 return observe_repository(stanza, self._stop, timeout_s=timeout_s)
             case ReadBase():

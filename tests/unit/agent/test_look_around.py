@@ -9,6 +9,7 @@ import pytest
 
 from pgpool_recovery import __version__
 from pgpool_recovery.agent.look_around import look_around, look_at_script, script_problem
+from pgpool_recovery.agent.own_login import OwnLogin
 from pgpool_recovery.agent.peers import try_peers
 from pgpool_recovery.agent.program import Stop
 from pgpool_recovery.agent.protocol import LookAround, Peer, TryPeers
@@ -104,11 +105,11 @@ def test_what_is_seen_survives_the_wire(tmp_path: Path) -> None:
 
 def test_ways_to_this_host_and_to_one_that_refuses_and_both_survive_the_wire() -> None:
     nobody = {"host": "127.0.0.1", "port": "1", "user": "nobody"}
-    here = Peer("node 1", "127.0.0.1", (nobody,), ())
-    away = Peer("node 2", "192.0.2.1", (), ())
+    here = Peer("node 1", "127.0.0.1", (nobody,), (), is_known=True)
+    away = Peer("node 2", "192.0.2.1", (), (), is_known=True)
     ssh = SshSettings(options=("-o", "ProxyCommand=false"), connect_timeout_s=2)
-    asked = TryPeers((here, away), "/nowhere", ssh, ("pgpool-recovery", "agent"), timeout_s=10)
-    first, second = try_peers(asked, Stop())
+    asked = TryPeers((here, away), ssh, ("pgpool-recovery", "agent"), timeout_s=10)
+    first, second = try_peers(asked, Stop(), OwnLogin())
     assert first.agent_version == __version__
     assert first.logins[0].problem is not None
     assert "refused" in first.logins[0].problem
