@@ -26,6 +26,7 @@ from pgpool_recovery.domain.target_state import TargetState
 TICK_S = 0.1
 TOLD_EVERY_S = 10.0
 LAST_BYTES = 16384
+CONNINFO = "primary_conninfo"
 STOP_MARGIN_S = 10.0
 """What a program that stops a server may take longer than it was told."""
 
@@ -233,4 +234,19 @@ def last_lines(log: LogPosition | None) -> str:
             text = file.read().decode("utf-8", "backslashreplace")
     except OSError:
         return ""
-    return "\n".join(text.rstrip().splitlines()[-KEPT_LINES:])
+    return "\n".join(map(without_conninfo, text.rstrip().splitlines()[-KEPT_LINES:]))
+
+
+def without_conninfo(line: str) -> str:
+    """Return a line of a server's log without the connection string that it shows.
+
+    A server that reloads logs the new value of what was changed, passwords included
+    (ProcessConfigFileInternal in guc.c), in the language of its messages; the log goes to others.
+
+    >>> without_conninfo('LOG:  parameter "primary_conninfo" changed to "user=a password=b"')
+    'LOG:  parameter "primary_conninfo" …'
+    >>> without_conninfo("LOG:  started streaming WAL from primary")
+    'LOG:  started streaming WAL from primary'
+    """
+    before, name, _ = line.partition(CONNINFO)
+    return f'{before}{name}" …' if name else line

@@ -1,9 +1,12 @@
 """What a check sees of a host: scripts, their rights, and the password file."""
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -116,3 +119,45 @@ def test_ways_to_this_host_and_to_one_that_refuses_and_both_survive_the_wire() -
     assert second.problem is not None
     assert second.problem.message == "could not log in to node 2 by ssh"
     assert result_as(as_result((first, second)), tuple[PeerFacts, ...]) == (first, second)
+
+
+@pytest.mark.parametrize(
+    ("host", "is_known", "is_tried"),
+    [
+        ("127.0.0.1", True, True),
+        ("127.0.0.1", False, True),
+        ("localhost", False, True),
+        ("/tmp", False, False),
+        ("192.0.2.1", False, False),
+        ("192.0.2.1", True, True),
+        ("no-such-host.invalid", False, False),
+    ],
+)
+def test_nobody_logs_in_where_nothing_proves_that_it_is_a_node(
+    host: str, *, is_known: bool, is_tried: bool
+) -> None:
+    nobody = {"host": "127.0.0.1", "port": "1", "user": "nobody"}
+    ssh = SshSettings(options=("-o", "ProxyCommand=false"), connect_timeout_s=2)
+    peer = Peer("node 1", host, (nobody,), (nobody,), is_known=is_known)
+    [found] = try_peers(TryPeers((peer,), ssh, ("x",), timeout_s=10), Stop(), OwnLogin())
+    assert (bool(found.logins), bool(found.sql_logins)) == (is_tried, is_tried)
+    assert (found.untried is None) == is_tried
+
+
+def test_host_key_that_nobody_knew_is_no_proof(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever the settings or ssh_config say: ssh takes the first value that it is given."""
+    asked: list[list[str]] = []
+
+    def converse(argv: list[str], *_: object, **__: object) -> Any:
+        asked.append(argv)
+        return contextlib.nullcontext(SimpleNamespace(version="2"))
+
+    monkeypatch.setattr("pgpool_recovery.agent.peers.converse", converse)
+    ssh = SshSettings(options=("-o", "StrictHostKeyChecking=no"))
+    for is_known in (False, True):
+        peer = Peer("node 1", "192.0.2.1", (), (), is_known=is_known)
+        try_peers(TryPeers((peer,), ssh, ("x",), timeout_s=10), Stop(), OwnLogin())
+    first = [next(w for w in words if w.startswith("StrictHostKey")) for words in asked]
+    assert first == ["StrictHostKeyChecking=yes", "StrictHostKeyChecking=no"]

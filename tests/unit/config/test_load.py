@@ -86,6 +86,13 @@ def test_all_complaints_at_once(tmp_path: Path) -> None:
         ("[node.1.tablespace_mapping]\n'/a' = 'b'", "it is an absolute path"),
         ("[node.1.tablespace_mapping]\n'a' = '/b'", "it is an absolute path"),
         ("[node.1]\nstart_command = ['x']", "start_command without host in node.1"),
+        ("[replication]\nsslmode = 'verify'", "it is one of disable, allow, prefer, require, "),
+        ("[pgpool]\nsslmode = true", "it is one of disable, allow, prefer, require, "),
+        ("[replication]\nchannel_binding = 'on'", "it is one of disable, prefer, require"),
+        ("[replication]\nsslrootcert = 'root.crt'", "it is an absolute path"),
+        ("[replication]\nsslcert = '/c'", "sslcert and sslkey go together in replication"),
+        ("[pgpool]\nsslkey = '/k'", "sslcert and sslkey go together in pgpool"),
+        ("[replication]\nsslpassword = 'x'", "unknown setting sslpassword"),
     ],
 )
 def test_values_that_would_fail_later(tmp_path: Path, text: str, complaint: str) -> None:
@@ -140,3 +147,20 @@ def test_which_file() -> None:
     assert settings_file(None, {}) == DEFAULT_FILE
     assert settings_file(None, {"PGPOOL_RECOVERY_CONFIG": "/x"}) == Path("/x")
     assert settings_file(Path("/y"), {"PGPOOL_RECOVERY_CONFIG": "/x"}) == Path("/y")
+
+
+def test_words_for_libpq_are_those_that_are_given(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(
+        "[replication]\nsslmode = 'verify-full'\nsslrootcert = '/ca'\nrequire_auth = ''\n"
+        "channel_binding = 'require'\n[pgpool]\nsslcert = '/c'\nsslkey = '/k'\n"
+    )
+    settings = load_settings(file)
+    assert settings.replication.words == {
+        "sslmode": "verify-full",
+        "sslrootcert": "/ca",
+        "channel_binding": "require",
+        "require_auth": "",
+    }
+    assert settings.pgpool.words == {"sslcert": "/c", "sslkey": "/k"}
+    assert Settings().replication.words == Settings().pgpool.words == {}
