@@ -49,14 +49,15 @@ CREATE TABLE @extschema@.pgpool_recovery_event (
 CREATE FUNCTION @extschema@._pgpool_recovery_is_alive(run_id bigint) RETURNS boolean
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
-AS $$
-SELECT EXISTS (
-    SELECT FROM pg_catalog.pg_stat_activity AS a
-     WHERE a.datname = pg_catalog.current_database()
-       AND a.application_name = pg_catalog.concat('pgpool-recovery run ', $1)
-       AND pg_catalog.has_table_privilege(
-               a.usesysid, '@extschema@.pgpool_recovery_run'::pg_catalog.regclass, 'INSERT'))
-$$;
+BEGIN ATOMIC
+    SELECT EXISTS (
+        SELECT FROM pg_catalog.pg_stat_activity AS a
+         WHERE a.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
+           AND a.application_name
+               OPERATOR(pg_catalog.=) pg_catalog.concat('pgpool-recovery run ', run_id)
+           AND pg_catalog.has_table_privilege(
+                   a.usesysid, '@extschema@.pgpool_recovery_run'::pg_catalog.regclass, 'INSERT'));
+END;
 
 CREATE VIEW @extschema@.pgpool_recovery_history AS
 SELECT r.id, r.node_id, r.host, r.data_directory,

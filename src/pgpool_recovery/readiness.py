@@ -22,9 +22,10 @@ from pgpool_recovery.domain.node import RecoveryRequest, Target
 from pgpool_recovery.install.stage_commands import PURPOSES
 from pgpool_recovery.observe.link import measure_link
 from pgpool_recovery.observe.primary import observe_primary
-from pgpool_recovery.observe.target import observe_target, own_hosts
+from pgpool_recovery.observe.target import known_endpoints, observe_target, own_hosts
 from pgpool_recovery.plan.facts import PrimaryFacts, TargetFacts
 from pgpool_recovery.plan.login import login_candidates
+from pgpool_recovery.plan.named_host import Endpoint
 from pgpool_recovery.plan.node_facts import NodeFacts, PeerFacts, Problem, Surroundings
 from pgpool_recovery.postgres.connection import Connection, connect
 from pgpool_recovery.run.parties import agent_of, own_conninfo, own_server
@@ -146,7 +147,7 @@ def look_at_node(
     """Return all that a node, and its agent, say. Raises why it cannot be looked at."""
     target = question.nodes[place]
     host = None if primary_place is None else question.nodes[primary_place].host
-    request = RecoveryRequest(target, own_port, host)
+    request = RecoveryRequest(target, own_port, host, question.may_name_hosts)
     with own_server(settings) as connection, agent_of(target, settings, pay_no_heed) as agent:
         patience = settings.agent.answer_s
         around = agent.ask(ask_around(question, target, settings), Surroundings, timeout_s=patience)
@@ -185,26 +186,42 @@ def try_peers(
     """Return how a node reaches each of the others, as it would if that were the primary."""
     others = [other for other in range(len(question.nodes)) if other != place]
     greeting_s = settings.ssh.connect_timeout_s + GREETING_MARGIN_S
+    peers = tuple(peer_of(question, place, other, primary, target, settings) for other in others)
     asked = TryPeers(
-        peers=tuple(
-            peer_of(question.nodes[place], question.nodes[other], primary, target, settings)
-            for other in others
-        ),
-        data_directory=question.nodes[place].data_directory,
+        peers=peers,
         ssh=settings.ssh,
         agent_command=settings.agent.command,
         timeout_s=greeting_s,
     )
     patience = settings.agent.answer_s
     answers = agent.ask(asked, tuple[PeerFacts, ...], timeout_s=patience)
-    return dict(zip(others, answers, strict=True))
+    return {
+        other: answer if peer.candidates else replace(answer, untried=other_port(primary))
+        for other, peer, answer in zip(others, peers, answers, strict=True)
+    }
+
+
+def other_port(primary: PrimaryFacts) -> Problem:
+    """Return why nobody logs in at a port that only the caller names."""
+    return Problem(f"this server listens on port {primary.port}, and no settings name another port")
 
 
 def peer_of(
-    node: Target, other: Target, primary: PrimaryFacts, target: TargetFacts, settings: Settings
+    question: Question,
+    place: int,
+    other_place: int,
+    primary: PrimaryFacts,
+    target: TargetFacts,
+    settings: Settings,
 ) -> Peer:
-    """Return what a node has to try to reach another one."""
+    """Return what a node has to try to reach another one; no logins at a port that is not known."""
+    node, other = question.nodes[place], question.nodes[other_place]
     is_local = node.host == other.host
+    is_known = question.may_name_hosts or (
+        Endpoint(other.host, other.port or 0) in known_endpoints(primary, target, settings)
+    )
+    if not is_known and other.port != primary.port:
+        return Peer(other.name, other.host, (), (), is_known=False)
     request = RecoveryRequest(node, other.port or 0, other.host)
     candidates = login_candidates(
         request,
@@ -213,17 +230,17 @@ def peer_of(
         own_hosts=own_hosts(primary, is_local=True) if is_local else (other.host,),
         user=settings.replication.user,
         is_local=is_local,
+        words=settings.replication.words,
     )
     named = settings.replication.rewind_user
     users = [named] if named else list(primary.rewind_users[:MAX_USERS])
-    hosts = dict.fromkeys(conninfo["host"] for conninfo in candidates)
-    first = candidates[0] if candidates else {}
+    hosts = {conninfo["host"]: conninfo for conninfo in reversed(candidates)}
     sql = tuple(
-        {**first, "host": host, "user": user, "dbname": settings.primary.dbname}
-        for host in hosts
+        {**conninfo, "user": user, "dbname": settings.primary.dbname}
+        for conninfo in reversed(hosts.values())
         for user in users
     )
-    return Peer(other.name, other.host, candidates, sql)
+    return Peer(other.name, other.host, candidates, sql, is_known=is_known)
 
 
 def observe_extensions(pool: Pool, settings: Settings) -> Iterator[ExtensionFacts]:

@@ -14,6 +14,7 @@ import pytest
 from pgpool_recovery.agent.independent import set_sequences
 from pgpool_recovery.agent.login import try_logins
 from pgpool_recovery.agent.look_around import look_around
+from pgpool_recovery.agent.own_login import OwnLogin
 from pgpool_recovery.agent.program import Stop
 from pgpool_recovery.agent.protocol import AskRunning, LookAround, TryLogins
 from pgpool_recovery.agent.running import ask_running, take_over
@@ -47,7 +48,7 @@ from pgpool_recovery.postgres.session import PINNED, PINNED_LATER
 from pgpool_recovery.postgres.wal import hold_wal
 from pgpool_recovery.readiness import observe_extensions, observe_role
 from pgpool_recovery.run.parties import own_conninfo, own_server
-from pgpool_recovery.run.primary_steps import drop_slot
+from pgpool_recovery.run.primary_steps import drop_own_slot
 from pgpool_recovery.second_stage import read_sequences
 from tests.harness.local_host import LocalHost
 from tests.harness.postgresql import Server
@@ -178,7 +179,7 @@ def test_runner(hostile: Server, node: Node) -> None:
             connection.rows("summary_coverage", redo="0/1")
             connection.rows("limit_blocks", redo="0/1", before=None)
             connection.rows("changed_blocks", redo="0/1")
-        drop_slot(connection, "pgpool_node_9")
+        drop_own_slot(connection, "pgpool_node_9")
 
 
 def test_history_and_metrics(hostile: Server, node: Node, tmp_path: Path) -> None:
@@ -277,12 +278,12 @@ def test_second_stage_and_agent_in_each_database(hostile: Server, node: Node) ->
 
 def test_agent(own_host: Server, node: Node) -> None:
     directory = str(own_host.data_directory)
-    around = look_around(LookAround(directory, (), DATABASE, RUNNER))
+    around = look_around(LookAround(directory, (), DATABASE, RUNNER), 5)
     assert around.server_problem is None
-    running = ask_running(AskRunning(directory, DATABASE, RUNNER), Stop())
+    running = ask_running(AskRunning(directory, DATABASE, RUNNER), Stop(), 5)
     assert isinstance(running, RunningServer)
     names = {"max_connections": own_host.sql("SHOW max_connections")[0][0]}
-    take_over(Path(directory), running.login, names, Stop())
+    take_over(Path(directory), running.login, names, Stop(), 5)
 
 
 @pytest.mark.parametrize("is_replication", [False, True])
@@ -290,8 +291,8 @@ def test_agent_logs_in_to_the_primary(
     own_host: Server, node: Node, *, is_replication: bool
 ) -> None:
     candidate = {"host": node.host, "port": str(node.port), "user": RUNNER, "dbname": DATABASE}
-    request = TryLogins((candidate,), str(own_host.data_directory), is_replication=is_replication)
-    (found,) = try_logins(request, Stop())
+    request = TryLogins((candidate,), is_replication=is_replication)
+    (found,) = try_logins(request, Stop(), OwnLogin(), 5)
     assert found.problem is None
     with connect(candidate) as connection:
         (file,) = connection.rows("wal_files")

@@ -44,6 +44,7 @@ def environment(server):
     """Return the environment of a script: the server's own, and the way back to the server."""
     variables = dict(os.environ)
     variables.update(server.connection_environment())
+    variables["PGPOOL_RECOVERY_CALLER"] = server.caller()
     variables["PGPOOL_RECOVERY_BACKEND_PID"] = str(os.getpid())
     return variables
 

@@ -1,5 +1,6 @@
 """The PostgreSQL server around a call."""
 
+from .invoker import invoker_is_superuser
 from .outcome import NOT_IN_PREREQUISITE_STATE, Failure
 from .session import Session
 
@@ -31,6 +32,10 @@ class Server(Session):
                 hint="Connect to the primary.",
                 sqlstate=NOT_IN_PREREQUISITE_STATE,
             )
+
+    def caller(self):
+        """Return who asks, as the stage commands know it: "superuser" or "role"."""
+        return "superuser" if invoker_is_superuser(self._plpy, self) else "role"
 
     def connection_environment(self):
         """Return the libpq variables that lead a child process to this server."""

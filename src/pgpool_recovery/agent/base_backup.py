@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from pgpool_recovery.agent.configuration import own_password
-from pgpool_recovery.agent.own_files import own_directory
+from pgpool_recovery.agent.own_login import OwnLogin
 from pgpool_recovery.agent.program import Stop, run
 from pgpool_recovery.plan.facts import Conninfo
 from pgpool_recovery.plan.step import CopyBaseBackup, Places, VerifyBackup
@@ -19,29 +18,29 @@ SERVER_OPTIONS = (
 PROGRESS_MARK = "%)"
 
 
-def copy_base_backup(step: CopyBaseBackup, stop: Stop, on_line: Callable[[str], None]) -> None:
+def copy_base_backup(
+    step: CopyBaseBackup, own_login: OwnLogin, stop: Stop, on_line: Callable[[str], None]
+) -> None:
     """Copy the primary's files and the WAL that is written meanwhile.
 
-    The checkpoint is a fast one: a spread one takes minutes (facts/breakage.md). The password, if
-    the node's own primary_conninfo has one, goes through the environment.
+    The checkpoint is a fast one: a spread one takes minutes (facts/breakage.md).
     """
-    own = own_directory(Path(step.places.data.path))
-    password = own_password(own, step.conninfo["user"])
-    run(
-        argv(step),
-        stop,
-        timeout_s=None,
-        on_line=lambda line: None if PROGRESS_MARK in line else on_line(line),
-        environment={} if password is None else {"PGPASSWORD": password},
-    ).check()
+    with own_login.for_program(_connection(step)) as (conninfo, environment):
+        run(
+            argv(step, conninfo),
+            stop,
+            timeout_s=None,
+            on_line=lambda line: None if PROGRESS_MARK in line else on_line(line),
+            environment=environment,
+        ).check()
 
 
-def argv(step: CopyBaseBackup) -> list[str]:
-    """Return the words of pg_basebackup."""
+def argv(step: CopyBaseBackup, conninfo: Conninfo) -> list[str]:
+    """Return the words of pg_basebackup, which everybody on the host can read."""
     places = step.places
     words = [
         f"{step.bin_directory}/pg_basebackup",
-        f"--dbname={format_conninfo(_connection(step))}",
+        f"--dbname={format_conninfo(conninfo)}",
         f"--pgdata={places.data.new}",
         "--format=plain",
         "--wal-method=stream",

@@ -1,18 +1,24 @@
 """The configuration that a server of this host would start with, and the settings of a standby."""
 
+import os
 import re
+import stat
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pgpool_recovery.agent.debian import find_cluster
 from pgpool_recovery.agent.own_files import own_directory
+from pgpool_recovery.agent.own_login import OwnLogin
 from pgpool_recovery.agent.program import Stop, run
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.files.write import write_file
 from pgpool_recovery.plan.facts import STANDBY_PARAMETERS, Configuration
+from pgpool_recovery.plan.inherited import inherited
 from pgpool_recovery.postgres.conninfo import parse_conninfo
 
+WHERE = ("host", "hostaddr", "port", "user")
+WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 AUTO_CONFIGURATION = "postgresql.auto.conf"
 OTHER_PARAMETERS = (
     "port",
@@ -34,27 +40,46 @@ def find_configuration(data_directory: Path, stop: Stop) -> tuple[Path, bool] | 
 
 
 def read_configuration(
-    data_directory: Path, bin_directory: Path, stop: Stop
+    data_directory: Path, bin_directory: Path, stop: Stop, own_login: OwnLogin
 ) -> Configuration | None:
-    """Return the effective values as the server itself reads them.
+    """Return the effective values as the server itself reads them; `own_login` learns the secrets.
 
     Raises Refused with the server's own words when it cannot read its configuration.
     """
+    own_login.conninfo = {}
     found = find_configuration(data_directory, stop)
     if found is None:
         return None
     file, is_inside = found
-    values = _effective_values(file, own_directory(data_directory), bin_directory, stop)
+    own = own_directory(data_directory)
+    values = _effective_values(file, own, bin_directory, stop)
+    if is_trusted(own):
+        own_login.conninfo = parse_conninfo(values["primary_conninfo"])
     return Configuration(
         file=str(file),
         is_inside=is_inside,
         values={name: text for name, text in values.items() if name != "primary_conninfo"},
-        primary_conninfo={
-            name: text
-            for name, text in parse_conninfo(values["primary_conninfo"]).items()
-            if name != "password"
-        },
+        primary_conninfo=without_secrets(own_login.conninfo),
     )
+
+
+def without_secrets(conninfo: Mapping[str, str]) -> dict[str, str]:
+    """Return what the runner may know of the node's own connection string: no word but these."""
+    where = {word: conninfo[word] for word in WHERE if word in conninfo}
+    return {**where, **inherited(conninfo)}
+
+
+def is_trusted(directory: Path) -> bool:
+    """Say whether nobody but this user and root can have written into a data directory.
+
+    Who asks for a recovery names the directory. What somebody else may write there says nothing
+    about the node: whom it has followed, by which key, and with which password.
+    """
+    try:
+        status = directory.resolve().stat()
+    except FileNotFoundError:
+        return True
+    return status.st_uid in (0, os.geteuid()) and not status.st_mode & WRITABLE_BY_OTHERS
 
 
 def _effective_values(file: Path, own: Path, bin_directory: Path, stop: Stop) -> dict[str, str]:
@@ -135,12 +160,3 @@ def unquote(text: str) -> str:
     "it's a \\ value"
     """
     return text.replace("''", "'").replace("\\\\", "\\")
-
-
-def own_password(own_files: Path, user: str) -> str | None:
-    """Return the password in the node's own primary_conninfo, when it is this user's."""
-    try:
-        own = parse_conninfo(read_auto_settings(own_files).get("primary_conninfo", ""))
-    except Refused:
-        return None
-    return own.get("password") if own.get("user") == user else None

@@ -1,9 +1,6 @@
 """Try replication connections from this host, as the standby will open them."""
 
-from pathlib import Path
-
-from pgpool_recovery.agent.configuration import own_password
-from pgpool_recovery.agent.own_files import own_directory
+from pgpool_recovery.agent.own_login import OwnLogin
 from pgpool_recovery.agent.program import Stop
 from pgpool_recovery.agent.protocol import TryLogins
 from pgpool_recovery.domain.error import Unreachable
@@ -13,23 +10,24 @@ from pgpool_recovery.postgres.connection import connect, identify_system
 ANSWER_S = 30.0
 
 
-def try_logins(request: TryLogins, stop: Stop, connect_s: float) -> tuple[Login, ...]:
+def try_logins(
+    request: TryLogins, stop: Stop, own_login: OwnLogin, connect_s: float
+) -> tuple[Login, ...]:
     """Try the connection strings in their order until one leads to some cluster."""
-    own = own_directory(Path(request.data_directory).resolve())
     logins = []
     for conninfo in request.candidates:
         stop.check()
-        logins.append(_try(conninfo, own, connect_s, is_replication=request.is_replication))
+        logins.append(_try(conninfo, own_login, connect_s, is_replication=request.is_replication))
         if logins[-1].system_identifier is not None:
             break
     return tuple(logins)
 
 
-def _try(conninfo: Conninfo, own: Path, connect_s: float, *, is_replication: bool) -> Login:
-    password = own_password(own, conninfo["user"])
-    secret = {} if password is None else {"password": password}
+def _try(
+    conninfo: Conninfo, own_login: OwnLogin, connect_s: float, *, is_replication: bool
+) -> Login:
+    whole = own_login.whole(conninfo)
     try:
-        whole = {**conninfo, **secret}
         if is_replication:
             found = identify_system(whole, timeout_s=connect_s)
         else:

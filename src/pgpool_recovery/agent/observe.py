@@ -13,6 +13,7 @@ from pgpool_recovery.agent.installation import find_bin_directory
 from pgpool_recovery.agent.local_wal import first_missing
 from pgpool_recovery.agent.lock import is_locked
 from pgpool_recovery.agent.manager import find_manager
+from pgpool_recovery.agent.own_login import OwnLogin
 from pgpool_recovery.agent.pidfile import read_pid_file
 from pgpool_recovery.agent.place import NO_DATA, mounts_inside, observe_place, workspaces_of
 from pgpool_recovery.agent.program import Stop, run
@@ -34,8 +35,8 @@ FICLONE = 0x40049409  # linux/fs.h
 SHOWN_ENTRIES = 5
 
 
-def observe(request: Observe, stop: Stop) -> TargetFacts:
-    """Return the facts about a data directory of this host."""
+def observe(request: Observe, stop: Stop, own_login: OwnLogin) -> TargetFacts:
+    """Return the facts about a data directory of this host; its secrets are for `own_login`."""
     data = Path(request.data_directory).resolve()
     half = changing(data)
     contents, method = half or (data, None)
@@ -44,7 +45,7 @@ def observe(request: Observe, stop: Stop) -> TargetFacts:
     place = observe_place(data, is_own=True)
     if place.problem is not None:  # Nobody may look into it, so there is nothing in it to be seen.
         data = contents = NOWHERE
-    configuration, problem = _configuration(data, bin_directory, stop)
+    configuration, problem = _configuration(data, bin_directory, stop, own_login)
     control = _control_data(contents, bin_directory, stop)
     server = read_pid_file(data)
     links = _tablespace_links(contents)
@@ -166,12 +167,12 @@ def _control_data(data: Path, bin_directory: str | None, stop: Stop) -> ControlD
 
 
 def _configuration(
-    data: Path, bin_directory: str | None, stop: Stop
+    data: Path, bin_directory: str | None, stop: Stop, own_login: OwnLogin
 ) -> tuple[Configuration | None, str | None]:
     if bin_directory is None:
         return None, None
     try:
-        return read_configuration(data, Path(bin_directory), stop), None
+        return read_configuration(data, Path(bin_directory), stop, own_login), None
     except Refused as refused:
         return None, refused.detail
 

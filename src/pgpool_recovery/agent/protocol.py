@@ -89,7 +89,6 @@ class TryLogins:
     """Open a connection with each connection string: a replication connection, or one for SQL."""
 
     candidates: tuple[Conninfo, ...]
-    data_directory: str
     is_replication: bool = True
 
 
@@ -108,12 +107,17 @@ class LookAround:
 
 @dataclass(frozen=True)
 class Peer:
-    """Another node, and the connection strings to try there, to replicate and for SQL."""
+    """Another node, and the connection strings to try there, to replicate and for SQL.
+
+    `is_known`: it is a node of the cluster, so that a password may go there; else that is to be
+    proved first (agent/peers.py).
+    """
 
     name: str
     host: str
     candidates: tuple[Conninfo, ...]
     sql_candidates: tuple[Conninfo, ...]
+    is_known: bool
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,6 @@ class TryPeers:
     """Start an agent on each of the other nodes and log in to its server, all at once."""
 
     peers: tuple[Peer, ...]
-    data_directory: str
     ssh: SshSettings
     agent_command: tuple[str, ...]
     timeout_s: float

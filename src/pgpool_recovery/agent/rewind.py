@@ -5,10 +5,10 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from pgpool_recovery.agent.configuration import own_password, quote
+from pgpool_recovery.agent.configuration import quote
 from pgpool_recovery.agent.local_wal import wal_files
 from pgpool_recovery.agent.meter import Meter
-from pgpool_recovery.agent.own_files import own_directory
+from pgpool_recovery.agent.own_login import OwnLogin
 from pgpool_recovery.agent.program import Completed, Stop, run
 from pgpool_recovery.agent.verify_pages import verify_pages
 from pgpool_recovery.agent.workspace import make_directory, remove, sync
@@ -36,7 +36,7 @@ BEGINS = "need to copy"
 COPIED = re.compile(r"\s*(\d+)/(\d+) kB \(\d+%\) copied")
 
 
-def rewind(step: Rewind, stop: Stop, emit: Emit, connect_s: float) -> None:
+def rewind(step: Rewind, own_login: OwnLogin, stop: Stop, emit: Emit, connect_s: float) -> None:
     """Bring the directory back to a state that the primary's WAL leads on from.
 
     pg_rewind has no guard while it works: the directory is out of its place, or a clone. It writes
@@ -55,7 +55,7 @@ def rewind(step: Rewind, stop: Stop, emit: Emit, connect_s: float) -> None:
             recover_from_crash(step, directory, stop)
         prepare_tablespaces(directory, step.locations)
         kept = keep_wal(step, directory)
-        _run_until_nothing_is_missing(step, directory, configuration, stop, progress, connect_s)
+        _run_until_nothing_is_missing(step, own_login, configuration, stop, progress, connect_s)
         give_wal_back(kept, directory)
         progress.finish()
         if step.verifies_pages:
@@ -176,7 +176,7 @@ def prepare_tablespaces(directory: Path, locations: dict[int, str]) -> None:
 
 def _run_until_nothing_is_missing(
     step: Rewind,
-    directory: Path,
+    own_login: OwnLogin,
     configuration: Path,
     stop: Stop,
     watch: Watch,
@@ -185,7 +185,7 @@ def _run_until_nothing_is_missing(
     """Run pg_rewind; WAL that is missing here is fetched from the primary, which may have it."""
     fetched: set[str] = set()
     while True:
-        completed = _run(step, directory, configuration, stop, watch)
+        completed = _run(step, own_login, configuration, stop, watch)
         missing = MISSING_WAL.search(completed.output)
         if completed.status == 0 or missing is None or missing[1] in fetched:
             completed.check()
@@ -193,14 +193,17 @@ def _run_until_nothing_is_missing(
         if len(fetched) >= MAX_FETCHED:
             raise Undone("too many WAL files are missing", detail=completed.last_lines)
         fetched.add(missing[1])
-        if not _fetch_wal(step, directory, missing[1], connect_s):
+        if not _fetch_wal(step, own_login, missing[1], connect_s):
             completed.check()
         watch.said(f"WAL file {missing[1]} was missing and came from the primary")
 
 
-def _run(step: Rewind, directory: Path, configuration: Path, stop: Stop, watch: Watch) -> Completed:
+def _run(
+    step: Rewind, own_login: OwnLogin, configuration: Path, stop: Stop, watch: Watch
+) -> Completed:
+    directory = Path(step.places.data.new)
     argv = [f"{step.bin_directory}/{PROGRAM}", f"--target-pgdata={directory}", "--progress"]
-    argv += [f"--source-server={format_conninfo(pinned(step.conninfo))}", "--no-ensure-shutdown"]
+    argv.append("--no-ensure-shutdown")
     made = None
     if step.restore_command:
         argv.append("--restore-target-wal")
@@ -210,24 +213,19 @@ def _run(step: Rewind, directory: Path, configuration: Path, stop: Stop, watch: 
             made = directory / CONFIGURATION
             write_file(made, configuration.read_bytes())
     try:
-        return run(argv, stop, timeout_s=None, on_line=watch.line, environment=_secret(step))
+        with own_login.for_program(step.conninfo) as (conninfo, environment):
+            argv.append(f"--source-server={format_conninfo(pinned(conninfo))}")
+            return run(argv, stop, timeout_s=None, on_line=watch.line, environment=environment)
     finally:
         if made is not None:
             remove(made)
 
 
-def _secret(step: Rewind) -> dict[str, str]:
-    own = own_directory(Path(step.places.data.path))
-    password = own_password(own, step.conninfo.get("user", ""))
-    return {} if password is None else {"PGPASSWORD": password}
-
-
-def _fetch_wal(step: Rewind, directory: Path, name: str, connect_s: float) -> bool:
+def _fetch_wal(step: Rewind, own_login: OwnLogin, name: str, connect_s: float) -> bool:
     """Copy a WAL file from the primary; say whether it has it."""
-    secret = {key.removeprefix("PG").lower(): text for key, text in _secret(step).items()}
-    with connect({**step.conninfo, **secret}, timeout_s=connect_s) as connection:
+    with connect(own_login.whole(step.conninfo), timeout_s=connect_s) as connection:
         (row,) = connection.rows("wal_file", name=name)
     if row["contents"] is None:
         return False
-    write_file(directory / "pg_wal" / name, row["contents"])
+    write_file(Path(step.places.data.new) / "pg_wal" / name, row["contents"])
     return True

@@ -19,6 +19,7 @@ from pgpool_recovery.agent.independent import make_independent
 from pgpool_recovery.agent.login import try_logins
 from pgpool_recovery.agent.look_around import look_around
 from pgpool_recovery.agent.observe import observe, read_local_wal
+from pgpool_recovery.agent.own_login import OwnLogin
 from pgpool_recovery.agent.peers import try_peers
 from pgpool_recovery.agent.program import Stop
 from pgpool_recovery.agent.protocol import (
@@ -90,7 +91,8 @@ class Agent:
         self._limits = Limits()
         self._queue: queue.SimpleQueue[Request | Refused | None] = queue.SimpleQueue()
         self._writing = threading.Lock()
-        self._steps = Steps(self._stop, self._send)
+        self._own_login = OwnLogin()
+        self._steps = Steps(self._stop, self._send, self._own_login)
         self._reader = threading.Thread(target=self._read, args=(requests,), daemon=True)
 
     def serve(self) -> None:
@@ -184,13 +186,13 @@ class Agent:
             case IsTidy(data_directory):
                 return swap.is_tidy(Path(data_directory).resolve())
             case Observe():
-                return observe(request, self._stop)
+                return observe(request, self._stop, self._own_login)
             case TryLogins():
-                return try_logins(request, self._stop, self._limits.connect_s)
+                return try_logins(request, self._stop, self._own_login, self._limits.connect_s)
             case LookAround():
                 return look_around(request, self._limits.connect_s)
             case TryPeers():
-                return try_peers(request, self._stop, self._limits)
+                return try_peers(request, self._stop, self._own_login, self._limits)
             case LookForBackup(stanza, timeout_s):
                 return observe_repository(stanza, self._stop, timeout_s=timeout_s)
             case ReadBase():

@@ -6,12 +6,12 @@ from pathlib import Path
 from pgpool_recovery.agent.base_backup import relink
 from pgpool_recovery.agent.configuration import (
     AUTO_CONFIGURATION,
-    own_password,
     read_configuration_file,
     replace_file,
     write_standby_settings,
 )
 from pgpool_recovery.agent.own_files import keep_own_files, own_directory
+from pgpool_recovery.agent.own_login import OwnLogin
 from pgpool_recovery.agent.restore import archive_settings
 from pgpool_recovery.agent.swap import note_former_slot
 from pgpool_recovery.agent.workspace import make_directory, remove, sync
@@ -24,7 +24,7 @@ RECOVERY_SIGNAL = "recovery.signal"
 CHANGED = (AUTO_CONFIGURATION, STANDBY_SIGNAL, RECOVERY_SIGNAL)
 
 
-def configure_standby(step: ConfigureStandby) -> None:
+def configure_standby(step: ConfigureStandby, own_login: OwnLogin) -> None:
     """Give the copy the node's own files and the settings of a standby.
 
     ``standby.signal`` is written before the settings: a copy that is started without it would
@@ -35,7 +35,7 @@ def configure_standby(step: ConfigureStandby) -> None:
     _signal(new)
     relink(step.places)
     keep_own_files(own, new)
-    write_standby_settings(new, standby_settings(step, own))
+    write_standby_settings(new, standby_settings(step, own_login))
     _note_former_slot(step)
     sync(new / STANDBY_SIGNAL)
     sync(new)
@@ -59,21 +59,21 @@ class Before:
         sync(self.directory)
 
 
-def repoint(step: Repoint) -> Before:
+def repoint(step: Repoint, own_login: OwnLogin) -> Before:
     """Make a directory a standby of the primary where it is; return how it was before."""
     data = Path(step.places.data.path)
     before = Before(data, {name: read_configuration_file(data / name) for name in CHANGED})
     for location in step.new_locations:
         make_directory(Path(location))
     _signal(data)
-    write_standby_settings(data, standby_settings(step, data))
+    write_standby_settings(data, standby_settings(step, own_login))
     _note_former_slot(step)
     sync(data / STANDBY_SIGNAL)
     sync(data)
     return before
 
 
-def repoint_running(step: RepointRunning) -> Before:
+def repoint_running(step: RepointRunning, own_login: OwnLogin) -> Before:
     """Write the settings of a standby of the primary where a server runs; return how it was.
 
     The server takes no notice before it is told (agent/running.py).
@@ -83,7 +83,7 @@ def repoint_running(step: RepointRunning) -> Before:
     for location in step.new_locations:
         make_directory(Path(location))
     _note_former_slot(step)
-    write_standby_settings(data, leading_settings(step, data))
+    write_standby_settings(data, leading_settings(step, own_login))
     return before
 
 
@@ -97,21 +97,23 @@ def _note_former_slot(step: ConfigureStandby | Repoint | RepointRunning) -> None
         note_former_slot(step.places, step.former_slot_name)
 
 
-def standby_settings(step: ConfigureStandby | Repoint, own: Path) -> dict[str, str]:
+def standby_settings(step: ConfigureStandby | Repoint, own_login: OwnLogin) -> dict[str, str]:
     """Return what has to win over all that the node's files say."""
-    settings = {**leading_settings(step, own), "recovery_target_timeline": "latest"}
+    settings = {**leading_settings(step, own_login), "recovery_target_timeline": "latest"}
     if isinstance(step, ConfigureStandby) and step.backup is not None:
         settings |= archive_settings(step.backup, step.places.data.path)
     return settings if step.port is None else {**settings, "port": str(step.port)}
 
 
 def leading_settings(
-    step: ConfigureStandby | Repoint | RepointRunning, own: Path
+    step: ConfigureStandby | Repoint | RepointRunning, own_login: OwnLogin
 ) -> dict[str, str]:
-    """Return what leads a standby to its primary, which a server also takes over by a reload."""
-    password = own_password(own, step.conninfo["user"])
-    secret = {} if password is None else {"password": password}
+    """Return what leads a standby to its primary, which a server also takes over by a reload.
+
+    With the node's own secrets, which stay where they were: in its files.
+    """
+    secrets = own_login.secrets(step.conninfo)
     return {
-        "primary_conninfo": format_conninfo({**step.conninfo, **secret}),
+        "primary_conninfo": format_conninfo({**step.conninfo, **secrets}),
         "primary_slot_name": step.slot_name,
     }

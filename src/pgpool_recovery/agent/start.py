@@ -27,6 +27,7 @@ from pgpool_recovery.domain.target_state import TargetState
 TICK_S = 0.1
 TOLD_EVERY_S = 10.0
 LAST_BYTES = 16384
+CONNINFO = "primary_conninfo"
 STOP_MARGIN_S = 10.0
 """What a program that stops a server may take longer than it was told."""
 
@@ -259,4 +260,19 @@ def last_lines(log: LogPosition | None, *, is_without_sessions: bool = False) ->
         text = text.partition("\n")[2]  # What is left of a line may be any part of it.
     if text and not is_without_sessions:
         text = about_itself(text) or f"(nothing about the server itself; all of it: {log.file})"
-    return "\n".join(text.split("\n")[-KEPT_LINES:])
+    return "\n".join(map(without_conninfo, text.split("\n")[-KEPT_LINES:]))
+
+
+def without_conninfo(line: str) -> str:
+    """Return a line of a server's log without the connection string that it shows.
+
+    A server that reloads logs the new value of what was changed, passwords included
+    (ProcessConfigFileInternal in guc.c), in the language of its messages; the log goes to others.
+
+    >>> without_conninfo('LOG:  parameter "primary_conninfo" changed to "user=a password=b"')
+    'LOG:  parameter "primary_conninfo" …'
+    >>> without_conninfo("LOG:  started streaming WAL from primary")
+    'LOG:  started streaming WAL from primary'
+    """
+    before, name, _ = line.partition(CONNINFO)
+    return f'{before}{name}" …' if name else line

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 from pgpool_recovery.agent import swap
 from pgpool_recovery.agent.base_backup import copy_base_backup, verify_backup
 from pgpool_recovery.agent.clone import clone
-from pgpool_recovery.agent.configuration import own_password
 from pgpool_recovery.agent.incremental.begin import Request as BackupRequest
 from pgpool_recovery.agent.incremental.begin import begin_backup
 from pgpool_recovery.agent.meter import Meter
-from pgpool_recovery.agent.own_files import own_directory
+from pgpool_recovery.agent.own_login import OwnLogin
 from pgpool_recovery.agent.program import Stop
 from pgpool_recovery.agent.protocol import BeginIncremental, FindLog, Limits, LogPosition
 from pgpool_recovery.agent.restore import restore_backup
@@ -65,8 +64,9 @@ class Steps:
     Everything can be undone until `finish`, but for old data that was removed.
     """
 
-    def __init__(self, stop: Stop, emit: Emit) -> None:
+    def __init__(self, stop: Stop, emit: Emit, own_login: OwnLogin) -> None:
         self._stop = stop
+        self._own_login = own_login
         self._emit = emit
         self.log_before: LogPosition | None = None
         """Where the log of a server ended before it was led to another primary."""
@@ -100,15 +100,15 @@ class Steps:
                 self._has_removed_old = True
                 swap.remove_old_data(places)
             case CopyBaseBackup():
-                copy_base_backup(step, self._stop, self._said("pg_basebackup"))
+                copy_base_backup(step, self._own_login, self._stop, self._said("pg_basebackup"))
             case VerifyBackup():
                 verify_backup(step, self._stop, self._said("pg_verifybackup"))
             case ConfigureStandby():
-                configure_standby(step)
+                configure_standby(step, self._own_login)
             case SwapIn(places):
                 self._was_empty = swap.swap(places)
             case Repoint():
-                self._before = repoint(step)
+                self._before = repoint(step, self._own_login)
             case RepointRunning():
                 self._repoint_running(step, connect_s)
             case Clone(places):
@@ -126,14 +126,12 @@ class Steps:
     def begin_incremental(self, request: BeginIncremental, limits: Limits) -> Point:
         """Have the primary begin the backup, and return where it starts."""
         step = request.step
-        own = own_directory(Path(step.places.data.path))
-        password = own_password(own, step.conninfo["user"])
-        secret = {} if password is None else {"password": password}
+        conninfo = {**step.conninfo, "application_name": step.slot_name}
         self._backup = begin_backup(
             BackupRequest(
                 data_directory=Path(step.places.data.new),
                 bin_directory=Path(step.bin_directory),
-                conninfo={**step.conninfo, **secret, "application_name": step.slot_name},
+                conninfo=self._own_login.whole(conninfo),
                 left_out=request.left_out,
                 locations=step.locations,
                 max_rate_kb=None if step.max_rate is None else kilobytes(step.max_rate),
@@ -170,9 +168,9 @@ class Steps:
 
     def _repoint_running(self, step: RepointRunning, connect_s: float) -> None:
         data = Path(step.places.data.path)
-        settings = leading_settings(step, data)
+        settings = leading_settings(step, self._own_login)
         self.log_before = find_log(FindLog(str(data)))
-        self._before, self._has_reloaded = repoint_running(step), True
+        self._before, self._has_reloaded = repoint_running(step, self._own_login), True
         take_over(data, step.login, settings, self._stop, connect_s)
 
     def _restore(self, step: RestoreBackup, stall_s: float) -> None:
@@ -187,7 +185,7 @@ class Steps:
         workspace = Path(step.places.data.workspace)
         swap.mark_changing(workspace, Method.REWIND)
         try:
-            rewind(step, self._stop, self._emit, connect_s)
+            rewind(step, self._own_login, self._stop, self._emit, connect_s)
         except Untouched as untouched:
             swap.mark_changing(workspace, swap.WHOLE)
             raise untouched.error from untouched

@@ -35,6 +35,7 @@ class Kind(Enum):
     HOST_KEYS = "host keys", Severity.WARNING
     NO_REPLICATION_LOGIN = "no replication login", Severity.ERROR
     NO_REWIND_LOGIN = "no rewind login", Severity.WARNING
+    LOGIN_NOT_TRIED = "login not tried", Severity.WARNING
     NO_OWN_LOGIN = "no own login", Severity.ERROR
     DOWN = "down", Severity.WARNING
     NOT_STREAMING = "not streaming", Severity.ERROR

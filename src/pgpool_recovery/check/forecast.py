@@ -11,13 +11,13 @@ from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.wal import History, Point, TimelineId
 from pgpool_recovery.plan.facts import STANDBY_PARAMETERS, Facts
 from pgpool_recovery.plan.ladder import make_plan
-from pgpool_recovery.plan.node_facts import NodeFacts, PeerFacts, ServerFacts
+from pgpool_recovery.plan.node_facts import NodeFacts, PeerFacts, Problem, ServerFacts
 from pgpool_recovery.plan.plan import OldData, Plan
 from pgpool_recovery.plan.policy import KeepOld, Method
 from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.stop import once_emptied, once_lost
 
-NOTHING_TRIED = PeerFacts(agent_version=None, problem=None, logins=(), sql_logins=())
+NOTHING_TRIED = PeerFacts(agent_version=None, problem=None, logins=(), sql_logins=(), untried=None)
 Made = Plan | tuple[Rejection, ...]
 
 
@@ -94,9 +94,14 @@ def after_failover(
         target=target,
         logins=peer.logins,
         rewind_logins=peer.sql_logins,
+        login_problem=None if peer.untried is None else _untried(peer.untried),
         summaries=None,
         changed_bytes=None,
     )
+
+
+def _untried(problem: Problem) -> Rejection:
+    return Rejection(problem.message, problem.detail, problem.hint, kind=Unreachable)
 
 
 def _of(

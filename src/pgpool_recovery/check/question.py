@@ -81,10 +81,14 @@ class Pool:
 
 @dataclass(frozen=True)
 class Question:
-    """The nodes of the pool, in the order of their ids."""
+    """The nodes of the pool, in the order of their ids.
+
+    `may_name_hosts`: whoever asks is believed that they are nodes of the cluster.
+    """
 
     nodes: tuple[Target, ...]
     pool: Pool
+    may_name_hosts: bool = True
 
 
 def parse_question(text: str) -> Question:

@@ -49,6 +49,16 @@ def _between(
         )
     if report.server(place) is None:
         return  # Nobody can log in to a server that does not run, or lets nobody in.
+    if peer.untried is not None:
+        yield Finding(
+            Kind.LOGIN_NOT_TRIED,
+            source.node_id,
+            f"{source.name} did not try to log in to {other.name}: "
+            f"{sentence(peer.untried.message)}",
+            f'Write host = "{other.host}" and port = {other.port} into [node.{other.node_id}] of '
+            "the settings on the primary, or let a superuser ask.",
+        )
+        return
     system = report.primary.system_identifier
     if not _leads(peer.logins, system):
         yield Finding(

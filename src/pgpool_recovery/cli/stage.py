@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pgpool_recovery.cli.psql import as_psql
@@ -22,7 +23,13 @@ from pgpool_recovery.domain.error import (
     as_failure,
 )
 from pgpool_recovery.domain.event import Event, Progress, as_text
-from pgpool_recovery.domain.node import Target, parse_first_stage, parse_port, parse_remote_start
+from pgpool_recovery.domain.node import (
+    RecoveryRequest,
+    Target,
+    parse_first_stage,
+    parse_port,
+    parse_remote_start,
+)
 from pgpool_recovery.domain.text import shown
 from pgpool_recovery.run.shield import CANCELLING
 
@@ -33,6 +40,7 @@ DEFAULT_PORT = "5432"
 TOLD_EVERY_S = 5.0
 """How often a person wants to hear of the progress."""
 CALLED_BY_SERVER = "PGPOOL_RECOVERY_ID"
+CALLER, SUPERUSER = "PGPOOL_RECOVERY_CALLER", "superuser"
 
 
 def run_stage(name: str, words: Sequence[str]) -> int:
@@ -63,7 +71,7 @@ def _first_stage(words: Sequence[str]) -> None:
     from pgpool_recovery.metrics.publish import publishing
     from pgpool_recovery.recovery import recover
 
-    request = parse_first_stage(words, own_port=_own_port())
+    request = _request(words)
     stage = Stage(
         request.target,
         leads_to="copied",
@@ -125,8 +133,7 @@ def _settings(stage: "Stage") -> Settings:
 def _plan(words: Sequence[str]) -> None:
     from pgpool_recovery.dry_run import foresee
 
-    request = parse_first_stage(words, own_port=_own_port())
-    answer(foresee(request, load_settings(settings_file(None))))
+    answer(foresee(_request(words), load_settings(settings_file(None))))
 
 
 def _check(words: Sequence[str]) -> None:
@@ -137,10 +144,25 @@ def _check(words: Sequence[str]) -> None:
 
     if len(words) != 1:
         raise UsageError(f"pgpool_recovery_check takes 1 argument, not {len(words)}")
-    question, settings = parse_question(words[0]), load_settings(settings_file(None))
+    question = replace(parse_question(words[0]), may_name_hosts=_may_name_hosts())
+    settings = load_settings(settings_file(None))
     findings = check(question, settings, _own_port())
     publish_check(settings, findings, [node.node_id for node in question.nodes], say)
     answer(as_json(findings))
+
+
+def _request(words: Sequence[str]) -> RecoveryRequest:
+    request = parse_first_stage(words, own_port=_own_port())
+    return replace(request, may_name_hosts=_may_name_hosts())
+
+
+def _may_name_hosts() -> bool:
+    """Say whether who asks could have read the passwords anyway.
+
+    A superuser, as the extension has found out (invoker.py), or who runs the command by hand as
+    the server's user. An extension that says nothing speaks for anybody.
+    """
+    return CALLED_BY_SERVER not in os.environ or os.environ.get(CALLER) == SUPERUSER
 
 
 def _own_port() -> int:

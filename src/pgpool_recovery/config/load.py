@@ -15,12 +15,14 @@ from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError
 
 from pgpool_recovery.config.settings import (
     AbsolutePath,
+    ChannelBinding,
     ClusteringMode,
     Host,
     Port,
     Promote,
     RunningPrimary,
     Settings,
+    SslMode,
 )
 from pgpool_recovery.domain.error import SettingsError
 from pgpool_recovery.domain.node import NodeId, parse_host, parse_node_id, parse_port
@@ -117,6 +119,8 @@ def read_settings(values: Mapping[str, Any], origin: str) -> Settings:
         (AbsolutePath, _path),
         (AbsolutePath | None, _path),
         (Host | None, _host),
+        (SslMode | None, partial(_choice_of, SslMode)),
+        (ChannelBinding | None, partial(_choice_of, ChannelBinding)),
         (Port, _port),
         (Port | None, _port),
         (Rate | None, _rate),
@@ -145,6 +149,9 @@ def _contradictions(settings: Settings) -> Iterator[str]:
                 f"start_command without host in node.{node_id} (pgpool_remote_start is not told "
                 "the node id and finds a node by its host)"
             )
+    for name, table in (("replication", settings.replication), ("pgpool", settings.pgpool)):
+        if (table.sslcert is None) != (table.sslkey is None):
+            yield f"sslcert and sslkey go together in {name} (a certificate and its key)"
 
 
 def _text(value: object, _kind: object) -> str:
@@ -169,6 +176,10 @@ def _choice(value: object, kind: type[StrEnum]) -> StrEnum:
     if value not in tuple(kind):
         raise ValueError(f"it is one of {', '.join(kind)}")
     return kind(str(value))
+
+
+def _choice_of(kind: type[StrEnum], value: object, _kind: object) -> StrEnum:
+    return _choice(value, kind)
 
 
 def _flag(value: object, _kind: object) -> bool:

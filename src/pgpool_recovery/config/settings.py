@@ -1,5 +1,6 @@
 """What /etc/pgpool-recovery.toml may say; every setting has a default or is discovered."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType
@@ -12,6 +13,12 @@ AbsolutePath = NewType("AbsolutePath", str)
 Port = NewType("Port", int)
 Host = NewType("Host", str)
 """A name, an address, or the directory of a local socket."""
+TLS_WORDS = ("sslmode", "sslrootcert", "sslcert", "sslkey")
+
+
+def _given(table: object, names: Iterable[str]) -> dict[str, str]:
+    values = {name: getattr(table, name) for name in names}
+    return {name: str(value) for name, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -30,12 +37,46 @@ class PrimarySettings:
     user: str | None = None
 
 
+class SslMode(StrEnum):
+    """What libpq's sslmode may be."""
+
+    DISABLE = "disable"
+    ALLOW = "allow"
+    PREFER = "prefer"
+    REQUIRE = "require"
+    VERIFY_CA = "verify-ca"
+    VERIFY_FULL = "verify-full"
+
+
+class ChannelBinding(StrEnum):
+    """What libpq's channel_binding may be."""
+
+    DISABLE = "disable"
+    PREFER = "prefer"
+    REQUIRE = "require"
+
+
 @dataclass(frozen=True)
 class ReplicationSettings:
-    """The role with which standbys connect, and the one for pg_rewind; found when not given."""
+    """How standbys and pg_rewind connect to the primary; the roles are found when not given.
+
+    What is not given of the others is the node's own, or libpq's default. `require_auth` goes to
+    libpq as it is; an empty one lets the server ask for what it likes.
+    """
 
     user: str | None = None
     rewind_user: str | None = None
+    sslmode: SslMode | None = None
+    sslrootcert: AbsolutePath | None = None
+    sslcert: AbsolutePath | None = None
+    sslkey: AbsolutePath | None = None
+    channel_binding: ChannelBinding | None = None
+    require_auth: str | None = None
+
+    @property
+    def words(self) -> dict[str, str]:
+        """What is given, as words of a connection string."""
+        return _given(self, (*TLS_WORDS, "channel_binding", "require_auth"))
 
 
 @dataclass(frozen=True)
@@ -139,7 +180,8 @@ class PgpoolSettings:
     """What has to be known of pgpool.conf, and how people's commands reach it and the nodes.
 
     `host` is a name, an address or a socket directory; without it the local sockets are tried.
-    `user` and `dbname` are for SQL; without them those that Pgpool-II uses for a recovery.
+    `user` and `dbname` are for SQL; without them those that Pgpool-II uses for a recovery. So are
+    the words of libpq that begin with ssl.
     """
 
     backend_clustering_mode: ClusteringMode = ClusteringMode.STREAMING_REPLICATION
@@ -149,11 +191,20 @@ class PgpoolSettings:
     pcp_pass_file: AbsolutePath | None = None
     user: str | None = None
     dbname: str | None = None
+    sslmode: SslMode | None = None
+    sslrootcert: AbsolutePath | None = None
+    sslcert: AbsolutePath | None = None
+    sslkey: AbsolutePath | None = None
     connect_s: float = 10.0
     answer_s: float = 15.0
     change_s: float = 60.0
     plan_s: float = 600.0
     recovery_s: float = 86400.0
+
+    @property
+    def words(self) -> dict[str, str]:
+        """How SQL is to make sure of a server, as words of a connection string."""
+        return _given(self, TLS_WORDS)
 
 
 @dataclass(frozen=True)

@@ -59,11 +59,15 @@ class Target:
 
 @dataclass(frozen=True)
 class RecoveryRequest:
-    """What the first stage is asked for: the target, and where it finds the primary."""
+    """What the first stage is asked for: the target, and where it finds the primary.
+
+    `may_name_hosts`: whoever asks is believed that the host is the primary's (plan/named_host.py).
+    """
 
     target: Target
     primary_port: int
     primary_host: str | None = None
+    may_name_hosts: bool = True
 
 
 def parse_first_stage(words: Sequence[str], own_port: int) -> RecoveryRequest:

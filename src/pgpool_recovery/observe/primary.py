@@ -17,7 +17,7 @@ from pgpool_recovery.postgres.wal import read_wal
 
 def observe_primary(connection: Connection) -> PrimaryFacts:
     """Return the facts about the server at the other end, which runs on this host."""
-    row = connection.row("primary")
+    row, endpoint = connection.row("primary"), connection.row("own_endpoint")
     data = Path(row["data_directory"])
     return PrimaryFacts(
         version=row["version"],
@@ -41,6 +41,8 @@ def observe_primary(connection: Connection) -> PrimaryFacts:
         streams=tuple(Stream(**stream) for stream in connection.rows("streams")),
         compressions=_distinct(connection.rows("compressions")),
         wal=None if row["is_in_recovery"] else read_wal(connection),
+        port=endpoint["port"],
+        asks_clear_text=endpoint["asks_clear_text"],
     )
 
 

@@ -16,14 +16,29 @@ from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.node import RecoveryRequest
 from pgpool_recovery.plan.backup import Backup, NoBackup
 from pgpool_recovery.plan.divergence import base_of, may_need_rewind
-from pgpool_recovery.plan.facts import Base, Facts, Login, PrimaryFacts, TargetFacts
-from pgpool_recovery.plan.login import LOCAL_HOSTS, login_candidates, rewind_candidates
+from pgpool_recovery.plan.facts import (
+    Base,
+    Conninfo,
+    Facts,
+    Login,
+    PrimaryFacts,
+    TargetFacts,
+)
+from pgpool_recovery.plan.login import login_candidates, rewind_candidates
+from pgpool_recovery.plan.named_host import (
+    LOCAL_HOSTS,
+    Endpoint,
+    OwnHost,
+    endpoints_of,
+    leads_astray,
+    places_of,
+)
 from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.running import Running
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.summaries import changed_since, summaries_since
 from pgpool_recovery.postgres.wal import read_wal
-from pgpool_recovery.ssh.locality import is_this_host
+from pgpool_recovery.ssh.locality import addresses_of, is_this_host, own_addresses, own_names
 
 
 def observe_target(
@@ -67,15 +82,21 @@ def observe_target(
         primary = replace(primary, wal=read_wal(connection))
     if target.data.problem is not None:
         return Facts(primary=primary, target=target, logins=())
-    candidates = login_candidates(
-        request,
-        primary,
-        target,
-        own_hosts=own_hosts(primary, is_local=is_local),
-        user=settings.replication.user,
-        is_local=is_local,
-    )
-    logins = agent.ask(TryLogins(candidates, directory), tuple[Login, ...], timeout_s=patience)
+    named = named_places(request, primary, target, settings, is_local=is_local)
+    if isinstance(named, Rejection):
+        candidates: tuple[Conninfo, ...] = ()
+    else:
+        candidates = login_candidates(
+            request,
+            primary,
+            target,
+            own_hosts=own_hosts(primary, is_local=is_local),
+            user=settings.replication.user,
+            is_local=is_local,
+            named=named,
+            words=settings.replication.words,
+        )
+    logins = agent.ask(TryLogins(candidates), tuple[Login, ...], timeout_s=patience)
     summaries = observe_summaries(connection, primary, target)
     facts = Facts(
         primary=primary,
@@ -85,13 +106,14 @@ def observe_target(
         changed_bytes=observe_changes(connection, primary, target, summaries),
         backup=observe_backup(agent, settings),
         running=running,
+        login_problem=named if isinstance(named, Rejection) else None,
     )
     if not may_need_rewind(facts):
         return facts
     for_sql = rewind_candidates(
         facts, user=settings.replication.rewind_user, dbname=settings.primary.dbname
     )
-    asked = TryLogins(for_sql, directory, is_replication=False)
+    asked = TryLogins(for_sql, is_replication=False)
     rewind_logins = agent.ask(asked, tuple[Login, ...], timeout_s=patience)
     return replace(facts, rewind_logins=rewind_logins)
 
@@ -159,6 +181,58 @@ def base_in_history(primary: PrimaryFacts, target: TargetFacts) -> Base | None:
         base = base_of(target.control, target.backup_start)
     has = primary.wal is not None and base is not None and primary.wal.history.has(base.redo)
     return base if has else None
+
+
+def named_places(
+    request: RecoveryRequest,
+    primary: PrimaryFacts,
+    target: TargetFacts,
+    settings: Settings,
+    *,
+    is_local: bool,
+) -> tuple[Conninfo, ...] | Rejection | None:
+    """Return where the target may log in when the caller is not believed, or why it may not.
+
+    None: he is, or names nothing that leads to another host.
+    """
+    if request.may_name_hosts:
+        return None
+    host, port = request.primary_host, request.primary_port
+    names_none = host is None or leads_astray(host, is_local=is_local)
+    if names_none and port == primary.port:
+        return None
+    named = Endpoint(host or socket.gethostname(), port)
+    return places_of(
+        named,
+        [str(address) for address in addresses_of(named.host)],
+        own_host(primary),
+        known_endpoints(primary, target, settings),
+        target_addresses=target.addresses,
+        is_local=is_local,
+    )
+
+
+def known_endpoints(
+    primary: PrimaryFacts, target: TargetFacts, settings: Settings
+) -> frozenset[Endpoint]:
+    """Return the servers that the settings name, and the one that the node has followed."""
+    by_settings = frozenset(
+        Endpoint(node.host, node.port or primary.port)
+        for node in settings.node.values()
+        if node.host is not None
+    )
+    own = target.configuration
+    return by_settings | (frozenset() if own is None else endpoints_of(own.primary_conninfo))
+
+
+def own_host(primary: PrimaryFacts) -> OwnHost:
+    """Return what this host knows of itself."""
+    return OwnHost(
+        names=own_names(),
+        addresses=frozenset(map(str, own_addresses())),
+        socket_directories=primary.socket_directories,
+        port=primary.port,
+    )
 
 
 def own_hosts(primary: PrimaryFacts, *, is_local: bool) -> tuple[str, ...]:

@@ -48,12 +48,13 @@ class Node:
 
 @dataclass(frozen=True)
 class Login:
-    """How SQL reaches the nodes; passwords are libpq's business."""
+    """How SQL reaches the nodes; passwords are libpq's business. `words` are more of its words."""
 
     user: str | None
     databases: tuple[str, ...]
     connect_s: float
     answer_s: float
+    words: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -183,7 +184,7 @@ def login_of(settings: Settings, parameters: Mapping[str, str]) -> Login:
     )
     user = pgpool.user or parameters.get("recovery_user") or None
     databases = tuple(dict.fromkeys(filter(None, found)))
-    return Login(user, databases, pgpool.connect_s, pgpool.answer_s)
+    return Login(user, databases, pgpool.connect_s, pgpool.answer_s, pgpool.words)
 
 
 @contextmanager
@@ -200,6 +201,7 @@ def connect_to(
         "keepalives_idle": "30",
         "keepalives_interval": "10",
         "keepalives_count": "3",
+        **login.words,
     }
     filled = {name: value for name, value in values.items() if value}
     with connect(

@@ -9,7 +9,7 @@ from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.running import Running
 
 Conninfo = dict[str, str]
-"""A libpq connection string as keywords and values; never holds a password."""
+"""A libpq connection string as keywords and values; never holds a secret (plan/inherited.py)."""
 
 STANDBY_PARAMETERS = (
     "max_connections",
@@ -139,6 +139,8 @@ class PrimaryFacts:
     """What the primary says of itself.
 
     `rewind_users` may do what pg_rewind does; `compressions` are those that it was built with.
+    `port` is where it listens. `asks_clear_text`: its pg_hba.conf has methods for which a client
+    sends the password as it is.
     """
 
     version: int
@@ -162,6 +164,8 @@ class PrimaryFacts:
     streams: tuple[Stream, ...]
     compressions: tuple[str, ...]
     wal: Wal | None
+    port: int
+    asks_clear_text: bool
 
     @property
     def major(self) -> int:
@@ -288,7 +292,8 @@ class Login:
 class Facts:
     """Everything at once.
 
-    `rewind_logins` are SQL connections that were tried for pg_rewind. `summaries` says why the WAL
+    `rewind_logins` are SQL connections that were tried for pg_rewind. `login_problem` says why none
+    was tried at all. `summaries` says why the WAL
     summaries of the primary do not lead from the target's base to now; nothing when they do.
     `changed_bytes` is what they name in blocks. `link_bytes_per_s` is how fast the link from the
     primary to the target is, when that was measured. `backup` is what the target sees in the
@@ -305,3 +310,4 @@ class Facts:
     link_bytes_per_s: float | None = None
     backup: Backup | NoBackup | None = None
     running: Running | None = None
+    login_problem: Rejection | None = None

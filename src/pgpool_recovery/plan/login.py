@@ -1,14 +1,17 @@
 """By which connection strings the target may reach the primary: what is tried, in which order."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from pgpool_recovery.domain.node import RecoveryRequest
 from pgpool_recovery.plan.facts import Conninfo, Facts, Login, PrimaryFacts, TargetFacts
+from pgpool_recovery.plan.inherited import inherited
+from pgpool_recovery.plan.named_host import LOCAL_HOSTS, is_address, leads_astray
 from pgpool_recovery.plan.rejection import Rejection
 
-LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 MAX_USERS = 5
-NOT_INHERITED = ("host", "hostaddr", "port", "user", "replication", "password")
+VERIFIES_NAME = "verify-full"
+ANY_METHOD = {"require_auth": ""}
+"""The server may ask for what it likes; without the word the agent refuses to send clear text."""
 
 
 def login_candidates(
@@ -19,35 +22,59 @@ def login_candidates(
     own_hosts: Sequence[str],
     user: str | None,
     is_local: bool,
+    named: Sequence[Conninfo] | None = None,
+    words: Mapping[str, str] | None = None,
 ) -> tuple[Conninfo, ...]:
     """Return the connection strings to try from the target, best first.
 
-    The host is what Pgpool-II calls the primary. Where that is missing or leads the target to
-    itself, it is one of `own_hosts` (names, addresses and socket directories of the primary's
-    host). The user is the one of the settings, of the target's last primary_conninfo, of the other
-    standbys, or any role that may replicate. What else the target's own primary_conninfo says (TLS,
-    the password file) is kept.
+    The host is what Pgpool-II calls the primary, as `named` has it where not everybody is believed
+    (plan/named_host.py). Where that is missing or leads the target to itself, it is one of
+    `own_hosts` (names, addresses and socket directories of the primary's host). The user is the one
+    of the settings, of the target's last primary_conninfo, of the other standbys, or any role that
+    may replicate. `words` are those of the settings; what else the target's own primary_conninfo
+    says (plan/inherited.py) is kept.
     """
     own = {} if target.configuration is None else target.configuration.primary_conninfo
-    inherited = {key: text for key, text in own.items() if key not in NOT_INHERITED}
-    named = request.primary_host
-    leads_astray = named is None or (named in LOCAL_HOSTS and not is_local)
-    hosts = _distinct([*([] if leads_astray or named is None else [named]), *own_hosts])
-    if named is not None and not leads_astray and not is_local:
-        hosts = [named]
+    any_method = ANY_METHOD if primary.asks_clear_text else {}
+    kept = {**any_method, **inherited(own), **(words or {})}
+    own_places: list[Conninfo] = [{"host": host} for host in own_hosts]
+    places = _named_places(request, named, is_local=is_local)
+    if not places or is_local:
+        places += [place for place in own_places if place not in places]
+    elif kept.get("sslmode") == VERIFIES_NAME:
+        places += _with_names(places, own_hosts)
     users = [user] if user else _distinct([own.get("user"), *primary.replication_users])[:MAX_USERS]
     name = own.get("application_name") or _application_name(request)
     return tuple(
         {
-            "host": host,
+            **place,
             "port": str(request.primary_port),
             "user": candidate,
             "application_name": name,
-            **{key: text for key, text in inherited.items() if key != "application_name"},
+            **{word: text for word, text in kept.items() if word != "application_name"},
         }
-        for host in hosts
+        for place in places
         for candidate in users
     )
+
+
+def _named_places(
+    request: RecoveryRequest, named: Sequence[Conninfo] | None, *, is_local: bool
+) -> list[Conninfo]:
+    host = request.primary_host
+    if host is None or leads_astray(host, is_local=is_local):
+        return []
+    return [{"host": host}] if named is None else list(named)
+
+
+def _with_names(places: Sequence[Conninfo], names: Sequence[str]) -> list[Conninfo]:
+    """Return the addresses under the names of the primary's host: a certificate has a name."""
+    return [
+        {"host": name, "hostaddr": place["host"]}
+        for place in places
+        if is_address(place["host"])
+        for name in names
+    ]
 
 
 def rewind_candidates(facts: Facts, *, user: str | None, dbname: str) -> tuple[Conninfo, ...]:

@@ -89,12 +89,14 @@ class PeerFacts:
     """How a node reaches another one: by ssh, to replicate, and for pg_rewind.
 
     `agent_version` is what the other's agent says of itself; without one `problem` says why.
+    `untried` says why nobody logged in there.
     """
 
     agent_version: str | None
     problem: Problem | None
     logins: tuple[Login, ...]
     sql_logins: tuple[Login, ...]
+    untried: Problem | None
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,9 @@ def refuse(situation: Situation) -> Iterator[Rejection]:
     yield from reject_primary(situation.target, facts.primary)
     yield from _reject_equipment(name, facts)
     yield from _reject_tablespaces(name, facts)
+    if facts.login_problem is not None:
+        yield facts.login_problem
+        return
     for rejection in reject_logins(name, facts.logins, facts.primary):
         yield Rejection(rejection.message, rejection.detail, rejection.hint, kind=Unreachable)
 

@@ -1,27 +1,52 @@
 """Connection strings of libpq as keywords and values."""
 
+import re
 from collections.abc import Mapping
 
 from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.plan.inherited import INHERITED
+
+UNKNOWN_WORD = re.compile(r'invalid connection option "(\w*)"')
 
 
 def parse_conninfo(text: str) -> dict[str, str]:
-    """Return the keywords and values of a connection string; Refused when libpq cannot read it."""
+    """Return the keywords and values of a connection string; Refused when libpq cannot read it.
+
+    What libpq says then may quote a piece of the text, and that piece may be the password.
+    """
     import psycopg
     from psycopg.conninfo import conninfo_to_dict
 
     try:
         return {name: str(value) for name, value in conninfo_to_dict(text).items()}
     except psycopg.ProgrammingError as error:
-        raise Refused("a connection string cannot be read", detail=str(error).strip()) from error
+        detail = _what_is_wrong(str(error))
+        # Not with the cause, for a traceback would show it.
+        raise Refused("a connection string cannot be read", detail=detail) from None
+
+
+def _what_is_wrong(said: str) -> str:
+    match = UNKNOWN_WORD.search(said)
+    if match and match[1] in INHERITED:
+        return f"The libpq of this host does not know {match[1]}."
+    return "libpq says where, but with a piece of it, which may be a piece of the password."
 
 
 def format_conninfo(values: Mapping[str, str]) -> str:
     """Return a connection string of keywords and values, each quoted where it has to be.
+
+    An empty require_auth is left out, which means the same and which an older libpq understands.
 
     >>> format_conninfo({"host": "server 1", "port": "5432"})
     "host='server 1' port=5432"
     """
     from psycopg.conninfo import make_conninfo
 
-    return make_conninfo(**values)
+    return make_conninfo(**{k: v for k, v in values.items() if v or k != "require_auth"})
+
+
+def libpq_version() -> int:
+    """Return the version of the libpq of this process, such as 150007."""
+    from psycopg import pq
+
+    return pq.version()

@@ -7,6 +7,8 @@ from pathlib import Path
 
 IPV4_ROUTES = Path("/proc/net/fib_trie")
 IPV6_ADDRESSES = Path("/proc/net/if_inet6")
+HOSTS = Path("/etc/hosts")
+LOOPBACK = ("127.0.0.1", "::1")
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -18,13 +20,54 @@ def is_this_host(host: str) -> bool:
     """
     if host.startswith("/"):
         return True
+    own = own_addresses()
+    return any(address.is_loopback or address in own for address in addresses_of(host))
+
+
+def addresses_of(host: str) -> tuple[Address, ...]:
+    """Return what a host leads to from here, in the resolver's order; nothing when it is unknown.
+
+    UnicodeError is what a name with an empty or too long part ends in.
+    """
     try:
         found = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):  # No name at all, or none that can be asked for.
-        return False
+        return ()
+    texts = (str(where[0]).partition("%")[0] for *_, where in found)
+    return tuple(dict.fromkeys(map(ipaddress.ip_address, texts)))
+
+
+def only_here(host: str) -> tuple[Address, ...]:
+    """Return the addresses of a host when every one of them is this machine's, else nothing."""
+    own, addresses = own_addresses(), addresses_of(host)
+    are_own = all(address.is_loopback or address in own for address in addresses)
+    return addresses if are_own else ()
+
+
+def own_names() -> frozenset[str]:
+    """Return the names that this machine's own files give it, in lower case.
+
+    The host name, and what /etc/hosts has beside one of the machine's addresses, or beside
+    127.0.1.1, where Debian has the host name. Not what is beside 127.0.0.1: every machine calls
+    itself so.
+    """
     own = own_addresses()
-    addresses = {ipaddress.ip_address(str(where[0]).partition("%")[0]) for *_, where in found}
-    return any(address.is_loopback or address in own for address in addresses)
+    names, shared = [socket.gethostname(), socket.getfqdn()], {"localhost"}
+    for line in _text(HOSTS).splitlines():
+        address, *aliases = line.partition("#")[0].split() or [""]
+        if address in LOOPBACK:
+            shared.update(alias.lower() for alias in aliases if alias != names[0])
+        elif _is_own(address, own):
+            names += aliases
+    return frozenset(name.lower() for name in names) - shared
+
+
+def _is_own(text: str, own: set[Address]) -> bool:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return address.is_loopback or address in own
 
 
 def own_addresses() -> set[Address]:

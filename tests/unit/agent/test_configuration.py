@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pgpool_recovery.agent.configuration import (
-    own_password,
     quote,
     read_auto_settings,
     unquote,
@@ -66,10 +65,3 @@ def test_only_lines_of_the_setting_itself_go(line: str, *, is_kept: bool) -> Non
 @given(st.text())
 def test_quote_round_trip(text: str) -> None:
     assert unquote(quote(text)) == text
-
-
-def test_password_is_only_that_of_the_same_user(tmp_path: Path) -> None:
-    (tmp_path / "postgresql.auto.conf").write_text(AUTO)
-    assert own_password(tmp_path, "repl") == "secret"
-    assert own_password(tmp_path, "postgres") is None
-    assert own_password(tmp_path / "nowhere", "repl") is None

@@ -1,14 +1,18 @@
 """What a check sees of a host: scripts, their rights, and the password file."""
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from pgpool_recovery import __version__
 from pgpool_recovery.agent.look_around import look_around, look_at_script, script_problem
+from pgpool_recovery.agent.own_login import OwnLogin
 from pgpool_recovery.agent.peers import try_peers
 from pgpool_recovery.agent.program import Stop
 from pgpool_recovery.agent.protocol import Limits, LookAround, Peer, TryPeers
@@ -104,14 +108,56 @@ def test_what_is_seen_survives_the_wire(tmp_path: Path) -> None:
 
 def test_ways_to_this_host_and_to_one_that_refuses_and_both_survive_the_wire() -> None:
     nobody = {"host": "127.0.0.1", "port": "1", "user": "nobody"}
-    here = Peer("node 1", "127.0.0.1", (nobody,), ())
-    away = Peer("node 2", "192.0.2.1", (), ())
+    here = Peer("node 1", "127.0.0.1", (nobody,), (), is_known=True)
+    away = Peer("node 2", "192.0.2.1", (), (), is_known=True)
     ssh = SshSettings(options=("-o", "ProxyCommand=false"), connect_timeout_s=2)
-    asked = TryPeers((here, away), "/nowhere", ssh, ("pgpool-recovery", "agent"), timeout_s=10)
-    first, second = try_peers(asked, Stop(), Limits())
+    asked = TryPeers((here, away), ssh, ("pgpool-recovery", "agent"), timeout_s=10)
+    first, second = try_peers(asked, Stop(), OwnLogin(), Limits())
     assert first.agent_version == __version__
     assert first.logins[0].problem is not None
     assert "refused" in first.logins[0].problem
     assert second.problem is not None
     assert second.problem.message == "could not log in to node 2 by ssh"
     assert result_as(as_result((first, second)), tuple[PeerFacts, ...]) == (first, second)
+
+
+@pytest.mark.parametrize(
+    ("host", "is_known", "is_tried"),
+    [
+        ("127.0.0.1", True, True),
+        ("127.0.0.1", False, True),
+        ("localhost", False, True),
+        ("/tmp", False, False),
+        ("192.0.2.1", False, False),
+        ("192.0.2.1", True, True),
+        ("no-such-host.invalid", False, False),
+    ],
+)
+def test_nobody_logs_in_where_nothing_proves_that_it_is_a_node(
+    host: str, *, is_known: bool, is_tried: bool
+) -> None:
+    nobody = {"host": "127.0.0.1", "port": "1", "user": "nobody"}
+    ssh = SshSettings(options=("-o", "ProxyCommand=false"), connect_timeout_s=2)
+    peer = Peer("node 1", host, (nobody,), (nobody,), is_known=is_known)
+    [found] = try_peers(TryPeers((peer,), ssh, ("x",), timeout_s=10), Stop(), OwnLogin(), Limits())
+    assert (bool(found.logins), bool(found.sql_logins)) == (is_tried, is_tried)
+    assert (found.untried is None) == is_tried
+
+
+def test_host_key_that_nobody_knew_is_no_proof(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever the settings say: ssh takes the first value that it is given."""
+    asked: list[list[str]] = []
+
+    def converse(argv: list[str], *_: object, **__: object) -> Any:
+        asked.append(argv)
+        return contextlib.nullcontext(SimpleNamespace(version="2"))
+
+    monkeypatch.setattr("pgpool_recovery.agent.peers.converse", converse)
+    ssh = SshSettings(check_host_keys=False, options=("-o", "StrictHostKeyChecking=no"))
+    for is_known in (False, True):
+        peer = Peer("node 1", "192.0.2.1", (), (), is_known=is_known)
+        try_peers(TryPeers((peer,), ssh, ("x",), timeout_s=10), Stop(), OwnLogin(), Limits())
+    first = [next(w for w in words if w.startswith("StrictHostKey")) for words in asked]
+    assert first == ["StrictHostKeyChecking=yes", "StrictHostKeyChecking=no"]

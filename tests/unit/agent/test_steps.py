@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pgpool_recovery.agent import swap
+from pgpool_recovery.agent.own_login import OwnLogin
 from pgpool_recovery.agent.program import Stop
 from pgpool_recovery.agent.steps import Steps
 from pgpool_recovery.domain.target_state import TargetState
@@ -26,7 +27,7 @@ def places(tmp_path: Path) -> Places:
 @pytest.fixture
 def steps(places: Places) -> Steps:
     """A run that has taken the directory out of its place."""
-    made = Steps(Stop(), lambda _message: None)
+    made = Steps(Stop(), lambda _message: None, OwnLogin())
     made.take(Reserve(places), 10, 5)
     made.take(TakeOut(places), 10, 5)
     return made

@@ -77,7 +77,7 @@ def around(**changes: Any) -> Surroundings:
 def peer(**changes: Any) -> PeerFacts:
     """Return another node that can be reached in every way."""
     login = plan.login()
-    healthy = PeerFacts(VERSION, None, logins=(login,), sql_logins=(login,))
+    healthy = PeerFacts(VERSION, None, logins=(login,), sql_logins=(login,), untried=None)
     return replace(healthy, **changes)
 
 

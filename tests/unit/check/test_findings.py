@@ -31,6 +31,7 @@ REFUSED_LOGIN = Login(
 )
 NO_LOGIN = peer(logins=(REFUSED_LOGIN,))
 NO_SQL = peer(sql_logins=(REFUSED_LOGIN,))
+UNTRIED = peer(logins=(), sql_logins=(), untried=Problem("nothing proves it"))
 UNREACHED = {
     2: Problem("could not log in to node 2 by ssh", "Permission denied.", "Give it a key.")
 }
@@ -149,6 +150,11 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
             "node 1 cannot open the SQL connection to node 2 that pg_rewind needs: no password "
             "supplied"
         ),
+    ),
+    Kind.LOGIN_NOT_TRIED: (
+        with_node(1, lambda old: replace(old, peers=old.peers | {2: UNTRIED})),
+        [1],
+        "node 1 did not try to log in to node 2: nothing proves it",
     ),
     Kind.NO_OWN_LOGIN: (
         with_surroundings(1, server=None, server_problem="no pg_hba.conf entry."),

@@ -89,6 +89,13 @@ def test_all_complaints_at_once(tmp_path: Path) -> None:
         ("[node.1]\nhost = '$(id)'", 'invalid value (invalid host name "$(id)")'),
         ("[pgpool]\nhost = 'bob@h'", 'invalid value (invalid host name "bob@h") in pgpool.host'),
         ("[node.1]\nstart_command = ['x']", "start_command without host in node.1"),
+        ("[replication]\nsslmode = 'verify'", "it is one of disable, allow, prefer, require, "),
+        ("[pgpool]\nsslmode = true", "it is one of disable, allow, prefer, require, "),
+        ("[replication]\nchannel_binding = 'on'", "it is one of disable, prefer, require"),
+        ("[replication]\nsslrootcert = 'root.crt'", "it is an absolute path"),
+        ("[replication]\nsslcert = '/c'", "sslcert and sslkey go together in replication"),
+        ("[pgpool]\nsslkey = '/k'", "sslcert and sslkey go together in pgpool"),
+        ("[replication]\nsslpassword = 'x'", "unknown setting sslpassword"),
     ],
 )
 def test_values_that_would_fail_later(tmp_path: Path, text: str, complaint: str) -> None:
@@ -209,3 +216,20 @@ def test_link_of_somebody_else_is_not_followed(file: Path, tmp_path: Path) -> No
     assert f"{theirs} belongs to nobody." in refused(theirs / "link.toml")
     (tmp_path / "link.toml").symlink_to(file)
     assert load_settings(tmp_path / "link.toml").policy.keep_old is KeepOld.ALWAYS
+
+
+def test_words_for_libpq_are_those_that_are_given(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(
+        "[replication]\nsslmode = 'verify-full'\nsslrootcert = '/ca'\nrequire_auth = ''\n"
+        "channel_binding = 'require'\n[pgpool]\nsslcert = '/c'\nsslkey = '/k'\n"
+    )
+    settings = load_settings(file)
+    assert settings.replication.words == {
+        "sslmode": "verify-full",
+        "sslrootcert": "/ca",
+        "channel_binding": "require",
+        "require_auth": "",
+    }
+    assert settings.pgpool.words == {"sslcert": "/c", "sslkey": "/k"}
+    assert Settings().replication.words == Settings().pgpool.words == {}

@@ -96,6 +96,8 @@ def primary(**changes: Any) -> PrimaryFacts:
         streams=(),
         compressions=("lz4", "zstd"),
         wal=wal(),
+        port=5432,
+        asks_clear_text=False,
     )
     return replace(healthy, **changes)
 

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from pgpool_recovery.plan.login import login_candidates
 from tests.unit.plan.situation import REQUEST, TARGET, primary, target
 
@@ -76,3 +78,67 @@ def test_application_name_is_the_host_but_not_localhost() -> None:
 
     assert name("server2") == "server2"
     assert name("localhost") == "pgpool_node_1"
+
+
+def candidates(
+    own: dict[str, str], words: dict[str, str], primary_host: str = "10.0.0.1", **facts: object
+) -> tuple[dict[str, str], ...]:
+    configuration = target().configuration
+    assert configuration is not None
+    return login_candidates(
+        replace(REQUEST, primary_host=primary_host),
+        primary(**facts),
+        target(configuration=replace(configuration, primary_conninfo=own)),
+        own_hosts=OWN_HOSTS,
+        user="repl",
+        is_local=False,
+        words=words,
+    )
+
+
+def test_settings_go_before_what_is_inherited_and_secrets_never_are() -> None:
+    own = {"sslmode": "require", "sslkey": "/own", "sslpassword": "x", "word_to_come": "x"}
+    [found] = candidates(own, {"sslmode": "verify-ca", "sslrootcert": "/ca"})
+    given = {key: text for key, text in found.items() if "ssl" in key or "word" in key}
+    assert given == {"sslmode": "verify-ca", "sslrootcert": "/ca", "sslkey": "/own"}
+
+
+def test_certificate_has_a_name_so_an_address_is_tried_under_those_of_the_primary() -> None:
+    found = candidates({"sslmode": "verify-full"}, {})
+    assert [(one["host"], one.get("hostaddr")) for one in found] == [
+        ("10.0.0.1", None),
+        ("server1.example", "10.0.0.1"),
+        ("server1", "10.0.0.1"),
+    ]
+    assert [one["host"] for one in candidates({"sslmode": "verify-full"}, {}, "db1")] == ["db1"]
+    assert [one["host"] for one in candidates({"sslmode": "verify-ca"}, {})] == ["10.0.0.1"]
+
+
+@pytest.mark.parametrize(
+    ("own", "words", "asks", "expected"),
+    [
+        ({}, {}, False, None),
+        ({}, {}, True, ""),
+        ({"require_auth": "scram-sha-256"}, {}, True, "scram-sha-256"),
+        ({"require_auth": "scram-sha-256"}, {"require_auth": ""}, False, ""),
+    ],
+)
+def test_clear_text_only_where_something_asks_for_it(
+    own: dict[str, str], words: dict[str, str], *, asks: bool, expected: str | None
+) -> None:
+    [found] = candidates(own, words, asks_clear_text=asks)
+    assert found.get("require_auth") == expected
+
+
+def test_places_of_a_host_that_was_looked_at_are_taken_as_they_are() -> None:
+    place = {"host": "db1", "hostaddr": "192.0.2.1"}
+    found = login_candidates(
+        replace(REQUEST, primary_host="db1"),
+        primary(),
+        target(),
+        own_hosts=OWN_HOSTS,
+        user="repl",
+        is_local=False,
+        named=(place,),
+    )
+    assert [(one["host"], one["hostaddr"]) for one in found] == [("db1", "192.0.2.1")]

@@ -1,10 +1,17 @@
 """Which hosts are reached without ssh."""
 
 import socket
+from pathlib import Path
 
 import pytest
 
-from pgpool_recovery.ssh.locality import is_this_host, own_addresses
+from pgpool_recovery.ssh.locality import (
+    addresses_of,
+    is_this_host,
+    only_here,
+    own_addresses,
+    own_names,
+)
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.0.0.5", "::1", "/run/postgresql"])
@@ -30,3 +37,34 @@ def test_address_that_a_socket_may_be_bound_to_is_not_here_for_that(
     """As with net.ipv4.ip_nonlocal_bind."""
     monkeypatch.setattr(socket.socket, "bind", lambda *_: None)
     assert not is_this_host("192.0.2.1")
+
+
+def test_name_that_also_leads_elsewhere_is_not_only_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = str(next(iter(own_addresses())))
+    answers = {"both": [own, "192.0.2.1"], "own": [own], "none": []}
+    monkeypatch.setattr(
+        socket,
+        "getaddrinfo",
+        lambda host, *_, **__: [(2, 1, 6, "", (text, 0)) for text in answers[host]],
+    )
+    assert is_this_host("both")
+    assert [bool(only_here(host)) for host in ("both", "own", "none")] == [False, True, False]
+
+
+def test_name_that_cannot_be_one_leads_nowhere() -> None:
+    assert addresses_of("server..x") == ()
+    assert not is_this_host("server..x")
+
+
+def test_names_are_those_of_the_own_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Debian has the host name at 127.0.1.1, others beside localhost."""
+    own = next(address for address in own_addresses() if not address.is_loopback)
+    hosts = tmp_path / "hosts"
+    hosts.write_text(
+        "127.0.0.1 localhost Own loop.example # no-name\n::1 ip6-localhost\n"
+        f"127.0.1.1 own.example Own\n{own} alias\n192.0.2.1 other\nnonsense x\n\n"
+    )
+    monkeypatch.setattr("pgpool_recovery.ssh.locality.HOSTS", hosts)
+    monkeypatch.setattr(socket, "gethostname", lambda: "Own")
+    monkeypatch.setattr(socket, "getfqdn", lambda: "localhost")
+    assert own_names() == {"own", "own.example", "alias"}

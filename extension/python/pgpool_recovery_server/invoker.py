@@ -1,0 +1,32 @@
+"""Tell whether a superuser asks himself.
+
+The functions run with the rights of their owner, so who called them is not who they run as. It is
+the role of the session, or the one that SET ROLE has put in its place.
+"""
+
+INVOKER = """
+select rolsuper as is_superuser
+  from pg_catalog.pg_roles
+ where rolname operator(pg_catalog.=)
+       case pg_catalog.current_setting('role') when 'none' then session_user
+            else pg_catalog.current_setting('role')::pg_catalog.name end
+"""
+RESTRICTED = "unlisten _pgpool_recovery"
+
+
+def invoker_is_superuser(plpy, session):
+    """Say whether the call is a superuser's own.
+
+    Not one that the server makes in a superuser's session with the rights of another role: it
+    analyses the expressions of an index, or refreshes a materialized view, as their owner, who
+    wrote them. There the server allows no UNLISTEN, which otherwise does nothing. What else of
+    somebody a superuser runs has all of his rights anyway.
+    """
+    rows = session.query("invoker", INVOKER)
+    if not rows or not rows[0]["is_superuser"]:
+        return False
+    try:
+        plpy.execute(RESTRICTED)
+    except plpy.SPIError:
+        return False
+    return True

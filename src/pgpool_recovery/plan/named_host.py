@@ -1,0 +1,127 @@
+"""The host that a caller of SQL names as the primary: whether a password may go there.
+
+Whoever may call the functions may name any host, and a login sends that host the password of the
+node's role, or lets it ask for it. A superuser could have read it anyway. For anybody else the host
+has to be known from elsewhere: this one, by its names or addresses, or one that the settings or the
+node's own configuration name.
+"""
+
+import ipaddress
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from pgpool_recovery.plan.facts import Conninfo
+from pgpool_recovery.plan.rejection import Rejection
+
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
+DEFAULT_PORT = 5432
+MAX_ADDRESSES = 4
+SHOWN_ADDRESSES = 5
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A host as somebody spells it, and a port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"host {self.host} port {self.port}"
+
+
+@dataclass(frozen=True)
+class OwnHost:
+    """What the primary's host knows of itself: names, addresses, sockets, and the server's port."""
+
+    names: frozenset[str]
+    addresses: frozenset[str]
+    socket_directories: tuple[str, ...]
+    port: int
+
+
+def places_of(
+    named: Endpoint,
+    resolved: Collection[str],
+    own: OwnHost,
+    known: Collection[Endpoint],
+    *,
+    target_addresses: Collection[str],
+    is_local: bool,
+) -> tuple[Conninfo, ...] | Rejection:
+    """Return where a target may log in when a caller names a host, or why it may not.
+
+    `resolved` is what the name leads to on the primary's host. A name that only leads to our own
+    addresses may lead elsewhere on the target, or a moment later, so that the address goes along
+    and no one is asked again. `known` are spelt by the settings or by the node itself.
+    """
+    if named in known:
+        return ({"host": named.host},)
+    if named.port != own.port:
+        return _rejection(named, f"This server listens on port {own.port}.")
+    if named.host.startswith("/"):
+        if is_local and named.host in own.socket_directories:
+            return ({"host": named.host},)
+        return _rejection(named, "It is no socket directory that both servers have.")
+    if named.host.lower() in own.names or (is_local and named.host in LOCAL_HOSTS):
+        return ({"host": named.host},)
+    if not resolved:
+        return _rejection(named, "The name is not known on this host.")
+    strangers = [text for text in resolved if not _is_own(text, own, is_local=is_local)]
+    if strangers:
+        shown = ", ".join(strangers[:SHOWN_ADDRESSES])
+        return _rejection(named, f"On this host it leads to {shown}, which is another host.")
+    shared = [text for text in resolved if text in target_addresses and not is_local]
+    if shared:
+        return _rejection(named, f"The target's host has the address {shared[0]}, too.")
+    if is_address(named.host):
+        return ({"host": named.host},)
+    return tuple({"host": named.host, "hostaddr": text} for text in [*resolved][:MAX_ADDRESSES])
+
+
+def leads_astray(host: str, *, is_local: bool) -> bool:
+    """Say whether the target would come to itself by a name that every host has."""
+    return host in LOCAL_HOSTS and not is_local
+
+
+def endpoints_of(own: Mapping[str, str]) -> frozenset[Endpoint]:
+    """Return the hosts of a connection string; libpq takes lists of them, and one port for all.
+
+    >>> sorted(map(str, endpoints_of({"host": "a,b", "port": "5433"})))
+    ['host a port 5433', 'host b port 5433']
+    """
+    hosts = [*own.get("host", "").split(","), *own.get("hostaddr", "").split(",")]
+    ports = own.get("port", "").split(",")
+    count = len(own.get("host", "").split(","))
+    found = set()
+    for number, host in enumerate(hosts):
+        text = ports[number % count] if len(ports) > 1 and number % count < len(ports) else ports[0]
+        if host and (text.isdigit() or not text):
+            found.add(Endpoint(host, int(text or DEFAULT_PORT)))
+    return frozenset(found)
+
+
+def is_address(host: str) -> bool:
+    """Say whether a host is an address, which nobody has to look up."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_own(text: str, own: OwnHost, *, is_local: bool) -> bool:
+    """Every host has a loopback and link-local addresses: the target would meet itself there."""
+    address = ipaddress.ip_address(text)
+    if address.is_loopback or address.is_link_local:
+        return is_local
+    return text in own.addresses
+
+
+def _rejection(named: Endpoint, why: str) -> Rejection:
+    return Rejection(
+        f'the primary\'s host "{named.host}", port {named.port}, is not known to be this server',
+        detail=f"{why} Who asks is no superuser, so nobody logs in where he says.",
+        hint=f'If it is right, write host = "{named.host}" and port = {named.port} into the table '
+        "[node.N] of the primary, in the settings of every host; or let a superuser ask.",
+    )

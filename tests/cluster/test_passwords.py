@@ -1,0 +1,235 @@
+"""Who may only call the functions learns no password by naming hosts (promise 13)."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.rows import TupleRow
+
+from tests.cluster.site import FIRST_STAGE, assert_recovered, on_hosts, settings
+from tests.harness.cluster import Cluster, ClusterPlan
+from tests.harness.password_trap import PasswordTrap, password_trap
+from tests.harness.postgresql import Server
+from tests.harness.product import Product
+from tests.harness.workspace import Workspace
+from tests.majors import needs_postgresql
+
+WATCHER = "watcher"
+FUNCTIONS = (
+    "pgpool_recovery_plan(text, text, text, integer, text, text)",
+    "pgpool_recovery_check(jsonb)",
+    "pgpool_recovery(text, text, text, text, integer, text, text)",
+    "pgpool_remote_start(text, text)",
+)
+PLAN = "SELECT pgpool_recovery_plan(%s, %s, %s, %s, %s, %s)"
+KNOWS_REQUIRE_AUTH = 17
+NOT_KNOWN = "is not known to be this server"
+
+
+@pytest.fixture(scope="module")
+def cluster(workspace: Workspace, product: Product, namespaces: None) -> Iterator[Cluster]:
+    """A cluster in which the password file has all passwords, for whichever host."""
+    with on_hosts(workspace, product, ClusterPlan(authentication="scram-sha-256")) as made:
+        let_in(made.primary)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def trap(cluster: Cluster) -> Iterator[PasswordTrap]:
+    """A server on the clients' host that asks for clear text."""
+    with password_trap(cluster.client) as made:
+        yield made
+
+
+def let_in(primary: Server) -> None:
+    """Make the role that may call the functions, and nothing else."""
+    primary.execute(f"CREATE ROLE {WATCHER} LOGIN")
+    primary.execute(f"CREATE SCHEMA {WATCHER} AUTHORIZATION {WATCHER}")
+    for function in FUNCTIONS:
+        primary.execute(f"GRANT EXECUTE ON FUNCTION {function} TO {WATCHER}")
+
+
+def session(cluster: Cluster, user: str = WATCHER) -> psycopg.Connection[TupleRow]:
+    where = cluster.primary.conninfo_from_here(user, dbname="postgres")
+    return psycopg.connect(where, autocommit=True)
+
+
+def words(cluster: Cluster, host: str, port: int | None = None) -> tuple[Any, ...]:
+    """Return what Pgpool-II says of a recovery of node 1, with another host for the primary."""
+    node, primary = cluster.node(1), cluster.primary
+    return (
+        node.machine.address,
+        str(node.data_directory),
+        str(port or primary.port),
+        1,
+        str(node.port),
+        host,
+    )
+
+
+def plan(cluster: Cluster, host: str, port: int | None = None, user: str = WATCHER) -> Any:
+    with session(cluster, user) as connection:
+        row = connection.execute(PLAN, words(cluster, host, port)).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def reasons(made: Any) -> list[str]:
+    return [reason["message"] for reason in made["reasons"]]
+
+
+def check(cluster: Cluster, hosts: list[tuple[str, int]]) -> list[tuple[str, str]]:
+    nodes = [
+        {
+            "node_id": number,
+            "host": host,
+            "port": port,
+            "data_directory": str(cluster.node(min(number, 1)).data_directory),
+        }
+        for number, (host, port) in enumerate(hosts)
+    ]
+    with session(cluster) as connection:
+        asked = "SELECT severity, fact FROM pgpool_recovery_check(%s)"
+        return connection.execute(asked, (json.dumps(nodes),)).fetchall()
+
+
+def test_promise_13_plan_sends_no_password_where_the_caller_says(
+    cluster: Cluster, trap: PasswordTrap
+) -> None:
+    trap.empty()
+    made = plan(cluster, trap.machine.address)
+    assert trap.lines == []
+    assert not made["possible"]
+    assert NOT_KNOWN in reasons(made)[0]
+    assert "[node.N]" in made["reasons"][0]["hint"]
+
+
+def test_promise_13_plan_sends_no_password_to_a_port_or_a_socket_that_the_caller_names(
+    cluster: Cluster,
+) -> None:
+    primary = cluster.primary.machine
+    with password_trap(primary, 7777) as own:
+        made = plan(cluster, primary.address, 7777)
+        assert own.lines == ["ready"]
+    assert NOT_KNOWN in reasons(made)[0]
+    assert NOT_KNOWN in reasons(plan(cluster, "/tmp"))[0]
+    assert NOT_KNOWN in reasons(plan(cluster, f"{primary.address},{cluster.client.address}"))[0]
+
+
+def test_promise_13_recovery_sends_no_password_where_the_caller_says(
+    cluster: Cluster, trap: PasswordTrap
+) -> None:
+    trap.empty()
+    cluster.node(1).stop()
+    with session(cluster) as connection, pytest.raises(psycopg.Error) as caught:
+        connection.execute(
+            f"SELECT pgpool_recovery('{FIRST_STAGE}', %s, %s, %s, %s, %s, %s)",
+            words(cluster, trap.machine.address),
+        )
+    cluster.node(1).start()
+    assert NOT_KNOWN in str(caught.value)
+    assert trap.lines == []
+
+
+def test_promise_13_check_sends_no_password_where_the_caller_says(
+    cluster: Cluster, trap: PasswordTrap
+) -> None:
+    trap.empty()
+    hosts = [(str(cluster.node(number).machine.address), 5432) for number in (0, 1)]
+    found = check(cluster, [*hosts, (trap.machine.address, 5432)])
+    assert trap.lines == []
+    with password_trap(cluster.node(0).machine, 7777) as own:
+        found += check(cluster, [(hosts[0][0], 7777), hosts[1]])
+        assert own.lines == ["ready"]
+    assert any("node 1 did not try to log in to node 0" in fact for _, fact in found), found
+
+
+def test_promise_13_no_session_of_a_superuser_lends_its_name(
+    cluster: Cluster, trap: PasswordTrap
+) -> None:
+    """Maintenance runs a role's expressions as that role, in a superuser's own session."""
+    trap.empty()
+    arguments = ", ".join(
+        str(word) if isinstance(word, int) else f"'{word}'"
+        for word in words(cluster, trap.machine.address)
+    )
+    call = f"public.pgpool_recovery_plan({arguments})"
+    body = f"$$ BEGIN PERFORM {call}; RETURN $1; END $$"
+    with session(cluster) as connection:
+        connection.execute(
+            f"CREATE FUNCTION {WATCHER}.ask(integer) RETURNS integer "
+            f"LANGUAGE plpgsql IMMUTABLE AS {body}"
+        )
+        connection.execute(f"CREATE TABLE {WATCHER}.bait AS SELECT 1 AS a")
+        connection.execute(f"CREATE INDEX ON {WATCHER}.bait ({WATCHER}.ask(a))")
+        connection.execute(f"CREATE MATERIALIZED VIEW {WATCHER}.view AS SELECT {call} AS made")
+    cluster.primary.execute(f"ANALYZE {WATCHER}.bait")
+    cluster.primary.execute(f"REINDEX TABLE {WATCHER}.bait")
+    cluster.primary.execute(f"REFRESH MATERIALIZED VIEW {WATCHER}.view")
+    [[made]] = cluster.primary.sql(f"SELECT made FROM {WATCHER}.view")
+    assert NOT_KNOWN in made
+    assert trap.lines == []
+    with session(cluster, "postgres") as connection:
+        connection.execute(f"SET ROLE {WATCHER}")
+        row = connection.execute(PLAN, words(cluster, trap.machine.address)).fetchone()
+    assert row is not None
+    assert NOT_KNOWN in reasons(row[0])[0]
+    assert trap.lines == []
+
+
+@pytest.mark.parametrize("host", ["address", "node0", "localhost"])
+def test_honest_words_of_such_a_role_are_enough_for_a_plan(cluster: Cluster, host: str) -> None:
+    named = str(cluster.primary.machine.address) if host == "address" else host
+    made = plan(cluster, named)
+    assert made["possible"], made
+
+
+def test_honest_check_of_such_a_role_finds_what_a_superuser_would(cluster: Cluster) -> None:
+    hosts = [(str(cluster.node(number).machine.address), 5432) for number in (0, 1)]
+    found = check(cluster, hosts)
+    assert {severity for severity, _ in found} <= {"ok", "info", "warning"}, found
+    assert not any("log in" in fact for _, fact in found), found
+    assert sum("would come back by" in fact for _, fact in found) == 2, found
+
+
+def test_such_a_role_recovers_a_node(cluster: Cluster) -> None:
+    cluster.node(1).stop()
+    cluster.pgpool.wait_for_node(1, "down")
+    given = words(cluster, str(cluster.primary.machine.address))
+    with session(cluster) as connection:
+        connection.execute(
+            f"SELECT pgpool_recovery('{FIRST_STAGE}', %s, %s, %s, %s, %s, %s)", given
+        )
+        connection.execute("SELECT pgpool_remote_start(%s, %s)", given[:2])
+    cluster.pgpool.attach_node(1)
+    cluster.pgpool.wait_for_node(1, "up")
+    assert_recovered(cluster, 1)
+
+
+def test_host_that_the_settings_name_is_believed(cluster: Cluster, trap: PasswordTrap) -> None:
+    trap.empty()
+    with settings(cluster, f'[node.0]\nhost = "{trap.machine.address}"\n'):
+        made = plan(cluster, trap.machine.address)
+    assert "repl" in trap.visitors
+    assert not made["possible"]
+
+
+@needs_postgresql(KNOWS_REQUIRE_AUTH)
+def test_clear_text_is_never_sent_where_libpq_can_be_told_so(
+    workspace: Workspace, product: Product, namespaces: None
+) -> None:
+    """Not even to a host that a superuser names: libpq 16 and later know require_auth."""
+    plan_of_cluster = ClusterPlan(
+        authentication="scram-sha-256", postgresql_major=KNOWS_REQUIRE_AUTH
+    )
+    with (
+        on_hosts(workspace, product, plan_of_cluster) as cluster,
+        password_trap(cluster.client) as trap,
+    ):
+        made = plan(cluster, trap.machine.address, user="postgres")
+        assert "repl" in trap.visitors
+        assert trap.passwords == []
+        assert "cleartext password" in str(made["reasons"]), made
+        assert plan(cluster, str(cluster.primary.machine.address), user="postgres")["possible"]

@@ -1,0 +1,58 @@
+"""Somebody else's server on a machine, which asks whoever logs in for the password."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from .machine import Machine
+from .until import until
+
+_PROGRAM = Path(__file__).with_name("password_trap_program.py")
+_BOOK = PurePath("/tmp/password_trap")  # In memory, and gone with the machine.
+_SYSTEM_PYTHON = "/usr/bin/python3"
+
+
+@dataclass(frozen=True)
+class PasswordTrap:
+    """What came to a server that asks for clear text."""
+
+    machine: Machine
+    port: int
+
+    @property
+    def lines(self) -> list[str]:
+        """Everything that it has written down."""
+        book = self.machine.path(_BOOK)
+        return book.read_text().splitlines() if book.exists() else []
+
+    @property
+    def passwords(self) -> list[str]:
+        """The users that sent their password, each with it."""
+        return [line.replace(" PASSWORD ", ":") for line in self.lines if " PASSWORD " in line]
+
+    @property
+    def visitors(self) -> list[str]:
+        """The users that came, whether they sent anything or not."""
+        return [line.removesuffix(" came") for line in self.lines if line.endswith(" came")]
+
+    def empty(self) -> None:
+        """Forget what came."""
+        self.machine.path(_BOOK).write_text("")
+
+
+@contextlib.contextmanager
+def password_trap(machine: Machine, port: int = 5432) -> Iterator[PasswordTrap]:
+    """Run one for as long as the context lasts."""
+    program = PurePath("/tmp/password_trap.py")
+    machine.write_file(program, _PROGRAM.read_text(), owner="root", mode=0o644)
+    argv = [_SYSTEM_PYTHON, str(program), "--port", str(port), "--book", str(_BOOK)]
+    trap = PasswordTrap(machine, port)
+    trap.empty()
+    child = machine.spawn(argv, log="/tmp/password_trap.log", user="root")
+    try:
+        until(lambda: "ready" in trap.lines, within_s=20, what="the trap to listen")
+        yield trap
+    finally:
+        child.kill()
+        child.wait(timeout_s=10)

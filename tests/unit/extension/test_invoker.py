@@ -1,0 +1,52 @@
+"""Who asks: SQL says it, and a server that allows no UNLISTEN acts for somebody else.
+
+With a real server it is tests/cluster/test_passwords.py.
+"""
+
+from typing import Any
+
+import pytest
+from pgpool_recovery_server.invoker import RESTRICTED, invoker_is_superuser
+
+
+class NotAllowedError(Exception):
+    """What plpy.SPIError is to PL/Python."""
+
+
+class Plpy:
+    """PL/Python's module, in a session in which UNLISTEN is allowed or not."""
+
+    SPIError = NotAllowedError
+
+    def __init__(self, *, is_restricted: bool) -> None:
+        self.is_restricted = is_restricted
+
+    def execute(self, query: str) -> None:
+        assert query == RESTRICTED
+        if self.is_restricted:
+            raise NotAllowedError("cannot execute UNLISTEN within security-restricted operation")
+
+
+class Session:
+    """A session whose query has these rows."""
+
+    def __init__(self, rows: list[dict[str, Any]]) -> None:
+        self.rows = rows
+
+    def query(self, _name: str, _text: str) -> list[dict[str, Any]]:
+        return self.rows
+
+
+@pytest.mark.parametrize(
+    ("rows", "is_restricted", "expected"),
+    [
+        ([{"is_superuser": True}], False, True),
+        ([{"is_superuser": True}], True, False),
+        ([{"is_superuser": False}], False, False),
+        ([], False, False),
+    ],
+)
+def test_only_a_superuser_himself(
+    rows: list[dict[str, Any]], *, is_restricted: bool, expected: bool
+) -> None:
+    assert invoker_is_superuser(Plpy(is_restricted=is_restricted), Session(rows)) == expected
