@@ -118,6 +118,31 @@ def test_promise_13_plan_sends_no_password_to_a_port_or_a_socket_that_the_caller
     assert NOT_KNOWN in reasons(plan(cluster, f"{primary.address},{cluster.client.address}"))[0]
 
 
+def test_promise_13_directory_that_somebody_else_has_filled_names_no_host(
+    cluster: Cluster, trap: PasswordTrap
+) -> None:
+    """Who has an account on the node's host may write any primary_conninfo, but not in its data.
+
+    Here he lays out what an interrupted recovery would have left of a node without data.
+    """
+    trap.empty()
+    machine, theirs = cluster.node(1).machine, "/tmp/theirs"
+    machine.make_directory(theirs, owner="nobody", mode=0o777)
+    machine.write_file(
+        f"{theirs}/data.pgpool_recovery/own/postgresql.conf",
+        f"primary_conninfo = 'host={trap.machine.address} user=repl'\n",
+        owner="nobody",
+        mode=0o644,
+    )
+    given = list(words(cluster, trap.machine.address))
+    given[1] = f"{theirs}/data"
+    with session(cluster) as connection:
+        row = connection.execute(PLAN, given).fetchone()
+    assert row is not None
+    assert not row[0]["possible"]
+    assert trap.lines == []
+
+
 def test_promise_13_recovery_sends_no_password_where_the_caller_says(
     cluster: Cluster, trap: PasswordTrap
 ) -> None:
