@@ -257,4 +257,8 @@ def test_clear_text_is_never_sent_where_libpq_can_be_told_so(
         assert "repl" in trap.visitors
         assert trap.passwords == []
         assert "cleartext password" in str(made["reasons"]), made
-        assert plan(cluster, str(cluster.primary.machine.address), user="postgres")["possible"]
+        own = str(cluster.primary.machine.address)
+        assert plan(cluster, own, user="postgres")["possible"]
+        # A cluster whose own pg_hba.conf wants clear text goes on, without any setting.
+        cluster.primary.allow(f"host replication repl {cluster.client.network} password")
+        assert plan(cluster, own, user="postgres")["possible"]
