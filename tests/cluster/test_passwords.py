@@ -118,6 +118,31 @@ def test_promise_13_plan_sends_no_password_to_a_port_or_a_socket_that_the_caller
     assert NOT_KNOWN in reasons(plan(cluster, f"{primary.address},{cluster.client.address}"))[0]
 
 
+def test_promise_13_directory_that_somebody_else_has_filled_names_no_host(
+    cluster: Cluster, trap: PasswordTrap
+) -> None:
+    """Who has an account on the node's host may write any primary_conninfo, but not in its data.
+
+    Here he lays out what an interrupted recovery would have left of a node without data.
+    """
+    trap.empty()
+    machine, theirs = cluster.node(1).machine, "/tmp/theirs"
+    machine.make_directory(theirs, owner="nobody", mode=0o777)
+    machine.write_file(
+        f"{theirs}/data.pgpool_recovery/own/postgresql.conf",
+        f"primary_conninfo = 'host={trap.machine.address} user=repl'\n",
+        owner="nobody",
+        mode=0o644,
+    )
+    given = list(words(cluster, trap.machine.address))
+    given[1] = f"{theirs}/data"
+    with session(cluster) as connection:
+        row = connection.execute(PLAN, given).fetchone()
+    assert row is not None
+    assert not row[0]["possible"]
+    assert trap.lines == []
+
+
 def test_promise_13_recovery_sends_no_password_where_the_caller_says(
     cluster: Cluster, trap: PasswordTrap
 ) -> None:
@@ -232,4 +257,8 @@ def test_clear_text_is_never_sent_where_libpq_can_be_told_so(
         assert "repl" in trap.visitors
         assert trap.passwords == []
         assert "cleartext password" in str(made["reasons"]), made
-        assert plan(cluster, str(cluster.primary.machine.address), user="postgres")["possible"]
+        own = str(cluster.primary.machine.address)
+        assert plan(cluster, own, user="postgres")["possible"]
+        # A cluster whose own pg_hba.conf wants clear text goes on, without any setting.
+        cluster.primary.allow(f"host replication repl {cluster.client.network} password")
+        assert plan(cluster, own, user="postgres")["possible"]

@@ -74,14 +74,14 @@ class OwnLogin:
 def service_text(secrets: Mapping[str, str], service: str | None) -> str:
     """Return a service file with secrets; of the node's own service all that it has, too.
 
-    libpq reads a value to the end of its line, without blanks around it, and has no quotes
+    libpq reads a value to the end of its line, without the blanks there, and knows no quotes
     (parseServiceFile in fe-connect.c).
     """
     for word, text in secrets.items():
-        if text.strip() != text or any(end in text for end in ENDS_A_VALUE):
+        if text.rstrip() != text or any(end in text for end in ENDS_A_VALUE):
             raise Refused(
                 f"the {word} of the node's primary_conninfo cannot be handed on",
-                detail="It begins or ends with a blank, or has a line break.",
+                detail="It ends with a blank, or has a line break.",
                 hint="Put it into the password file.",
             )
     lines = [f"[{service or SERVICE}]", *(f"{word}={text}" for word, text in secrets.items())]

@@ -72,7 +72,7 @@ def test_password_alone_needs_no_file() -> None:
 
 def test_service_file_is_one_that_libpq_reads(tmp_path: Path) -> None:
     file = tmp_path / "service"
-    file.write_text(service_text({"sslpassword": "a = 'b' # c", "password": "d"}, None))
+    file.write_text(service_text({"sslpassword": " a = 'b' # c", "password": "d"}, None))
     os.environ["PGSERVICEFILE"], before = str(file), os.environ.get("PGSERVICEFILE")
     try:
         pgconn = pq.PGconn.connect_start(f"service={SERVICE} host=/nowhere".encode())
@@ -82,7 +82,7 @@ def test_service_file_is_one_that_libpq_reads(tmp_path: Path) -> None:
             os.environ["PGSERVICEFILE"] = before
     found = {option.keyword: option.val for option in pgconn.info}
     pgconn.finish()
-    assert (found[b"sslpassword"], found[b"password"]) == (b"a = 'b' # c", b"d")
+    assert (found[b"sslpassword"], found[b"password"]) == (b" a = 'b' # c", b"d")
 
 
 def test_service_of_the_nodes_own_stays_whole(
@@ -96,7 +96,7 @@ def test_service_of_the_nodes_own_stays_whole(
     )
 
 
-@pytest.mark.parametrize("text", [" x", "x ", "x\ny", "x\ry"])
+@pytest.mark.parametrize("text", ["x ", "x\t", "x\ny", "x\ry"])
 def test_secret_that_no_service_file_can_hold_is_refused_without_it(text: str) -> None:
     with pytest.raises(Refused) as caught:
         service_text({"sslpassword": text}, None)

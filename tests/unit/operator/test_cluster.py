@@ -1,5 +1,6 @@
 """The cluster as the settings have it, which node is the primary, and who streams."""
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -8,7 +9,12 @@ from pgpool_recovery.config.load import read_settings
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Refused, SettingsError, Unreachable, UsageError
 from pgpool_recovery.domain.node import NodeId
-from pgpool_recovery.operator.cluster import Cluster, cluster_of_parameters, cluster_of_settings
+from pgpool_recovery.operator.cluster import (
+    Cluster,
+    cluster_of_parameters,
+    cluster_of_settings,
+    connect_to,
+)
 from pgpool_recovery.operator.plan import call_parameters
 from pgpool_recovery.operator.primary import Answer, choose_primary
 from pgpool_recovery.operator.standby import stream_of
@@ -29,6 +35,22 @@ def test_settings_that_name_the_nodes() -> None:
     with pytest.raises(UsageError, match="there is no node 5") as caught:
         cluster.node(NodeId(5))
     assert caught.value.detail == "The nodes are 0, 1."
+
+
+def test_settings_say_how_sql_to_the_nodes_is_encrypted(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, str]] = []
+
+    def connect(conninfo: dict[str, str], **_: object) -> Any:
+        asked.append(conninfo)
+        return contextlib.nullcontext()
+
+    monkeypatch.setattr("pgpool_recovery.operator.cluster.connect", connect)
+    cluster = of_settings({"0": NODE}, sslmode="verify-full", sslrootcert="/ca")
+    with connect_to(cluster.nodes[0], cluster.login):
+        pass
+    [conninfo] = asked
+    given = (conninfo["host"], conninfo["sslmode"], conninfo["sslrootcert"])
+    assert given == ("server0", "verify-full", "/ca")
 
 
 @pytest.mark.parametrize("missing", NODE)
