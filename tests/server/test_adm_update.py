@@ -235,6 +235,16 @@ AS 'MODULE_PATHNAME', '_pcp_node_info' LANGUAGE C VOLATILE STRICT;
             "CREATE FUNCTION d() RETURNS text RETURN (pcp_node_info(0, 'pool')).status",
             "function public.d() depends on result columns that change.",
         ),
+        # To read its constant runs the check of the domain: as the superuser who updates.
+        (
+            """CREATE FUNCTION is_run() RETURNS boolean LANGUAGE plpgsql
+                AS $$ BEGIN RAISE EXCEPTION 'run by %', current_user; END $$;
+            CREATE DOMAIN checked AS text; ALTER DOMAIN checked OWNER TO keeper;
+            CREATE VIEW d AS SELECT host, '{1}'::checked[] FROM pcp_node_info(0, 'pool');
+            ALTER DOMAIN checked ADD CHECK (is_run()) NOT VALID;""",
+            "view public.d depends on result columns that change, and on type public.checked[], "
+            "which does not belong to a superuser.",
+        ),
     ],
 )
 def test_what_cannot_be_read_anew_is_named(

@@ -1,7 +1,9 @@
 -- Everybody may look who has a login at a Pgpool-II; what changes something is for superusers.
-CREATE EXTENSION pgpool_adm;
 CREATE ROLE regress_pgpool_plain;
 CREATE ROLE regress_pgpool_owner;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON FUNCTIONS TO regress_pgpool_plain;
+CREATE EXTENSION pgpool_adm;
+ALTER DEFAULT PRIVILEGES REVOKE ALL ON FUNCTIONS FROM regress_pgpool_plain;
 CREATE FOREIGN DATA WRAPPER regress_pgpool_fdw;
 CREATE SERVER regress_pool FOREIGN DATA WRAPPER regress_pgpool_fdw
     OPTIONS (host '/nowhere', port '45678');
@@ -30,6 +32,14 @@ SELECT pcp_reload_config(false, 'regress_pool');
 SELECT pcp_reload_config(false, '', 9898, 'pgpool', 'secret');
 SELECT pcp_stop_pgpool('fast', false, 'regress_pool');
 SELECT pcp_stop_pgpool('fast', false, '', 9898, 'pgpool', 'secret');
+
+-- What is open is open to everybody, and nothing to one role alone.
+SELECT p.oid::regprocedure
+  FROM pg_proc p
+  JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+  JOIN pg_extension e ON e.oid = d.refobjid
+ CROSS JOIN LATERAL aclexplode(p.proacl) a
+ WHERE e.extname = 'pgpool_adm' AND a.grantee NOT IN (0, p.proowner);
 
 -- There is no way round.
 \set VERBOSITY default

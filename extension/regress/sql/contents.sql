@@ -13,6 +13,12 @@ CREATE EXTENSION pgpool_recovery;
 RESET ROLE;
 DROP ROLE regress_pgpool_plain;
 
+-- What stands in the way is told, and is not taken for PL/Python.
+CREATE FUNCTION _pgpool_recovery_call_handler() RETURNS text LANGUAGE sql RETURN 'mine';
+\set SHOW_CONTEXT never
+CREATE EXTENSION pgpool_recovery;
+DROP FUNCTION _pgpool_recovery_call_handler();
+
 -- It needs no plpython3u in the database, and minds none.
 SELECT count(*) FROM pg_language WHERE lanname LIKE 'plpython%';
 CREATE EXTENSION pgpool_recovery;

@@ -1,6 +1,12 @@
--- Nobody but superusers may call anything, until it is granted to them.
-CREATE EXTENSION pgpool_recovery;
+-- Nobody but superusers may call anything, until it is granted to them: default privileges do not.
 CREATE ROLE regress_pgpool_plain;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON FUNCTIONS TO regress_pgpool_plain;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO regress_pgpool_plain, PUBLIC;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON SEQUENCES TO regress_pgpool_plain;
+CREATE EXTENSION pgpool_recovery;
+ALTER DEFAULT PRIVILEGES REVOKE ALL ON FUNCTIONS FROM regress_pgpool_plain;
+ALTER DEFAULT PRIVILEGES REVOKE ALL ON TABLES FROM regress_pgpool_plain, PUBLIC;
+ALTER DEFAULT PRIVILEGES REVOKE ALL ON SEQUENCES FROM regress_pgpool_plain;
 COPY (SELECT '#!/bin/sh') TO PROGRAM 'cat > regress_pgpool; chmod 700 regress_pgpool';
 \set VERBOSITY sqlstate
 
@@ -23,6 +29,14 @@ SELECT p.oid::regprocedure
   JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
   JOIN pg_extension e ON e.oid = d.refobjid
  WHERE e.extname = 'pgpool_recovery' AND has_function_privilege('regress_pgpool_plain', p.oid, 'EXECUTE');
+
+-- Nor a table, a view or a sequence; members of pg_monitor may read all but the sequence.
+SELECT c.relname, c.relkind, a.grantee::regrole, a.privilege_type
+  FROM pg_class c
+  JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+  JOIN pg_extension e ON e.oid = d.refobjid
+  LEFT JOIN LATERAL aclexplode(c.relacl) a ON a.grantee <> c.relowner
+ WHERE e.extname = 'pgpool_recovery' ORDER BY 1, 3, 4;
 
 -- A grant is enough.
 GRANT EXECUTE ON FUNCTION pgpool_recovery(text, text, text), pgpool_pgctl(text, text),
