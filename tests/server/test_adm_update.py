@@ -242,8 +242,10 @@ AS 'MODULE_PATHNAME', '_pcp_node_info' LANGUAGE C VOLATILE STRICT;
             CREATE DOMAIN checked AS text; ALTER DOMAIN checked OWNER TO keeper;
             CREATE VIEW d AS SELECT host, '{1}'::checked[] FROM pcp_node_info(0, 'pool');
             ALTER DOMAIN checked ADD CHECK (is_run()) NOT VALID;""",
-            "view public.d depends on result columns that change, and on type public.checked[], "
-            "which does not belong to a superuser.",
+            (
+                "view public.d depends on result columns that change, and on type "
+                "public.checked[], which does not belong to a superuser."
+            ),
         ),
     ],
 )

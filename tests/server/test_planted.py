@@ -285,7 +285,10 @@ def test_the_owner_of_the_schema_puts_nothing_in_the_place_of_ours(planted: Serv
         """CREATE SCHEMA hers AUTHORIZATION mallory;
         CREATE EXTENSION pgpool_recovery SCHEMA hers;
         CREATE EXTENSION pgpool_adm SCHEMA hers;
-        GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA hers TO mallory;""",
+        GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA hers TO mallory;
+        CREATE FOREIGN DATA WRAPPER pgpool_fdw;
+        CREATE SERVER pool FOREIGN DATA WRAPPER pgpool_fdw OPTIONS (host '/nowhere');
+        CREATE USER MAPPING FOR PUBLIC SERVER pool OPTIONS (user 'pgpool', password 'secret');""",
         database="renamed",
     )
     with connect(planted, "renamed", "mallory") as mallory:
@@ -315,6 +318,9 @@ def test_the_owner_of_the_schema_puts_nothing_in_the_place_of_ours(planted: Serv
                 mallory.execute(f"SELECT elsewhere.{name}({arguments})")
             except psycopg.Error:
                 continue
+        with connect(planted, "renamed") as session:
+            expect(session, "SELECT elsewhere.pcp_node_count('pool')", "schema hers is not that")
+            expect(session, "SELECT elsewhere.pcp_node_count('/nowhere', 1, 'u', 'p')", NOWHERE)
         called = mallory.execute("SELECT is_called FROM trap.calls_as_superuser").fetchone()
         assert called == (False,)
 

@@ -1,6 +1,6 @@
 """What a foreign server and the mapping of a user say about a Pgpool-II and the login there."""
 
-from pgpool_recovery_server.outcome import UNDEFINED_OBJECT, Failure
+from pgpool_recovery_server.outcome import NOT_IN_PREREQUISITE_STATE, UNDEFINED_OBJECT, Failure
 
 WANTED = "pgpool_adm: mapping that a call waits for"
 FOUND = "pgpool_adm: mapping that was found"
@@ -16,6 +16,15 @@ select s.srvoptions as server_options, m.umuser is not null as is_mapped,
           and u.umuser in (0, (select r.oid from pg_catalog.pg_roles as r where r.rolname = $2))
         order by u.umuser = 0 limit 1) as m on true
  where s.srvname = $1
+"""
+READ_MAPPING = """
+select {schema}._pgpool_adm_read_mapping()
+  from pg_catalog.pg_depend as d
+  join pg_catalog.pg_extension as e on e.oid = d.refobjid
+ where d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+   and d.objid = '{schema}._pgpool_adm_read_mapping()'::pg_catalog.regprocedure
+   and d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass and d.deptype = 'e'
+   and e.extname = 'pgpool_adm'
 """
 
 
@@ -35,12 +44,18 @@ def find_mapping(caller, shared, schema, server_name):
     users that have no right on the server. So a function with its owner's rights reads it, which
     learns from the memory of this session for whom, and leaves there what it has found. Only the
     current user can be asked for, whose name no statement can forge: also in a function that runs
-    with the rights of another.
+    with the rights of another. The owner of the schema can rename it and put another function in
+    the place of that one, so the query that calls it also asks whether it is the extension's.
     """
     user_name = caller.query("user", CURRENT_USER)[0]["name"]
     shared[WANTED] = [server_name, user_name]
     try:
-        caller.query("mapping", "select %s._pgpool_adm_read_mapping()" % schema)
+        if not caller.query("mapping", READ_MAPPING.format(schema=schema)):
+            raise Failure(
+                "schema %s is not that of pgpool_adm any more" % schema,
+                hint="Give the schema back the name that it had when the extension was created.",
+                sqlstate=NOT_IN_PREREQUISITE_STATE,
+            )
         rows = shared[FOUND]
     finally:
         shared.pop(WANTED, None)
