@@ -1,6 +1,6 @@
 """Promise 13: each kind of connection of ours, in a database where all is set against us.
 
-No double of a function, operator, type or relation is called (hostile.py), and everything works.
+No double of a function, operator, type or relation is called (tests/hostile.py), and all works.
 """
 
 import json
@@ -52,32 +52,37 @@ from pgpool_recovery.run.primary_steps import drop_own_slot
 from pgpool_recovery.second_stage import read_sequences
 from tests.harness.local_host import LocalHost
 from tests.harness.postgresql import Server
-from tests.server.conftest import on_each_major
-from tests.server.hostile import (
+from tests.hostile import (
     DATABASE,
     PATHS,
     PERSON,
     RUNNER,
     SCHEMA,
     captured,
+    make_database,
+    make_roles,
     names_of_queries,
-    plant,
     set_against_us,
     set_path,
+    spare,
 )
+from tests.server.conftest import on_each_major
 from tests.server.story import STAGE, STORY, carry_out
 
 SETTINGS = Settings(
     primary=PrimarySettings(dbname=DATABASE, user=RUNNER), history=HistorySettings(DATABASE)
 )
+FROM_OTHERS = ("database", "user", "database user", "global")
 pytestmark = on_each_major
 
 
 @pytest.fixture(scope="module")
 def hostile(server: Server) -> Iterator[Server]:
     """The server, whose synchronous standby is lost as well."""
-    plant(server)
+    make_roles(server)
+    make_database(server)
     set_against_us(server)
+    spare(server)
     server.execute("ALTER ROLE postgres SET synchronous_commit = local")
     server.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
     server.reload()
@@ -148,9 +153,13 @@ def test_role_cannot_even_log_in_without_what_we_pin(hostile: Server, node: Node
 
 def test_settings_of_a_session(hostile: Server, node: Node) -> None:
     """What the server says of them, in the session's own words."""
+    names = [*PINNED, *PINNED_LATER]
     with own_server(SETTINGS) as connection:
-        rows = connection.rows("effective_settings", names=[*PINNED, *PINNED_LATER])
+        rows = connection.rows("effective_settings", names=names)
         found = {row["name"]: row["setting"] for row in rows}
+        sources = connection.row("running", names=names)["sources"]
+    assert set(sources) >= set(PINNED) - {"role"}, "a name that no server knows pins nothing"
+    assert {name: source for name, source in sources.items() if source in FROM_OTHERS} == {}
     assert found["search_path"] == "pg_catalog, pg_temp"
     assert found["synchronous_commit"] == "local"
     assert found["statement_timeout"] == found["idle_session_timeout"] == "0"

@@ -12,7 +12,7 @@ from ci.queries import QUERIES, Names, names_in
 from tests.harness.postgresql import Server
 from tests.harness.template import SUPERUSER
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[1]
 DATABASE = "hostile"
 RUNNER, PERSON, TENANT = "runner", "person", "tenant"
 """A superuser as whom we log in, one who may only look, and the owner of the database."""
@@ -149,13 +149,16 @@ def names_of_queries() -> dict[str, list[str]]:
     return {kind: sorted(known) for kind, known in {**found, "operators": operators}.items()}
 
 
-def plant(server: Server) -> None:
-    """Make the database with the doubles, the roles, and our extension in a schema of its own."""
-    names = names_of_queries()
+def make_roles(server: Server) -> None:
+    """Make those who log in, and the owner of the database."""
     server.execute(
         f"CREATE ROLE {TENANT} LOGIN; CREATE ROLE {RUNNER} LOGIN SUPERUSER;"
         f"CREATE ROLE {PERSON} LOGIN IN ROLE pg_monitor"
     )
+
+
+def make_database(server: Server) -> None:
+    """Make a tenant's database, with our extension in a schema of its own and the doubles."""
     server.execute(f"CREATE DATABASE {DATABASE} OWNER {TENANT} TEMPLATE template0")
     server.execute(
         f'CREATE SCHEMA "{SCHEMA}"; CREATE EXTENSION pgpool_recovery SCHEMA "{SCHEMA}";'
@@ -163,48 +166,61 @@ def plant(server: Server) -> None:
         "SELECT nextval('counted') FROM generate_series(1, 5)",
         database=DATABASE,
     )
+    plant(server, DATABASE)
+
+
+def plant(server: Server, database: str) -> None:
+    """Plant the doubles."""
     filled = PLANT
     for place, value in {
-        "@names@": json.dumps(names).replace("'", "''"),
+        "@names@": json.dumps(names_of_queries()).replace("'", "''"),
         "@captured@": CAPTURED,
         "@types@": "{" + ",".join(json.dumps(one) for one in TYPES) + "}",
         "@fewer_types@": "{" + ",".join(FEWER_TYPES) + "}",
     }.items():
         filled = filled.replace(place, value)
-    server.execute(filled, database=DATABASE)
+    server.execute(filled, database=database)
 
 
-def set_against_us(server: Server) -> None:
+def set_against_us(server: Server, database: str = DATABASE) -> None:
     """Set everything for the database, for its roles, and for them in it."""
-    rows = server.sql("SELECT name, boot_val FROM pg_settings")
-    known = {row[0]: row[1] for row in rows} | {"role": "none", "synchronous_commit": "local"}
-    where = [f"DATABASE {DATABASE}"]
+    known = {row[0] for row in server.sql("SELECT name FROM pg_settings")} | {"role"}
+    where = [f"DATABASE {database}"]
     for role in (RUNNER, PERSON):
-        where += [f"ROLE {role}", f"ROLE {role} IN DATABASE {DATABASE}"]
-    statements = [
-        f"ALTER {one} SET {name} = '{value}'"
-        for one in where
-        for name, value in SETTINGS.items()
-        if name in known and (name != LIBRARIES or one.startswith("ROLE"))
-    ]
-    harness = [  # It logs in as well.
-        f"ALTER ROLE {SUPERUSER} IN DATABASE {DATABASE} SET {name} = '{known[name]}'"
-        for name in SETTINGS
-        if name in known and name not in (LIBRARIES, "client_encoding")
-    ]
-    path = f"ALTER ROLE {SUPERUSER} IN DATABASE {DATABASE} SET search_path = public"
-    server.execute(";".join([*statements, *harness, path]))
-
-
-def set_path(server: Server, path: str) -> None:
-    """Let the search path of the database lead to the doubles."""
+        where += [f"ROLE {role}", f"ROLE {role} IN DATABASE {database}"]
     server.execute(
-        f"ALTER DATABASE {DATABASE} SET search_path = {path};"
-        f"ALTER ROLE {RUNNER} IN DATABASE {DATABASE} SET search_path = {path}"
+        ";".join(
+            f"ALTER {one} SET {name} = '{value}'"
+            for one in where
+            for name, value in SETTINGS.items()
+            if name in known and (name != LIBRARIES or one.startswith("ROLE"))
+        )
     )
 
 
-def captured(server: Server, since: int) -> list[str]:
-    """Return what of the doubles was called, from a place in the log on."""
+def spare(server: Server, database: str = DATABASE) -> None:
+    """Let the harness, and Pgpool-II, log in to the database as always."""
+    known = {row[0]: row[1] for row in server.sql("SELECT name, boot_val FROM pg_settings")}
+    known |= {"role": "none", "synchronous_commit": "local", "search_path": "public"}
+    server.execute(
+        ";".join(
+            f"ALTER ROLE {SUPERUSER} IN DATABASE {database} SET {name} = '{known[name]}'"
+            for name in [*SETTINGS, "search_path"]
+            if name in known and name not in (LIBRARIES, "client_encoding")
+        )
+    )
+
+
+def set_path(server: Server, path: str, database: str = DATABASE) -> None:
+    """Let the search path of the database lead to the doubles."""
+    server.execute(
+        f"ALTER DATABASE {database} SET search_path = {path};"
+        f"ALTER ROLE {RUNNER} IN DATABASE {database} SET search_path = {path}"
+    )
+
+
+def captured(server: Server, since: int = 0, *, role: str = "") -> list[str]:
+    """Return what of the doubles was called by a role, from a place in the log on."""
     lines = server.log_text()[since:].splitlines()
-    return sorted({line.partition(CAPTURED)[2] for line in lines if CAPTURED in line})
+    called = [line for line in lines if CAPTURED in line and f"{role}@" in line]
+    return sorted({line.partition(CAPTURED)[2] for line in called})

@@ -1,0 +1,74 @@
+"""What a session of ours starts with, and how a query names the extension's schema."""
+
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from pgpool_recovery.postgres.connection import Connection, pinned
+from pgpool_recovery.postgres.conninfo import format_conninfo, parse_conninfo
+from pgpool_recovery.postgres.session import PINNED, startup_options
+
+if TYPE_CHECKING:
+    import psycopg
+
+
+class Session:
+    """A session of psycopg that answers every query with the same rows."""
+
+    def __init__(self, *rows: dict[str, Any]) -> None:
+        self._rows = list(rows)
+        self.asked: list[str] = []
+
+    def execute(self, query: bytes, _parameters: object) -> "Session":
+        self.asked.append(query.decode())
+        return self
+
+    def fetchall(self) -> list[dict[str, Any]]:
+        return self._rows
+
+
+def connection(session: Session) -> Connection:
+    return Connection(cast("psycopg.Connection[dict[str, Any]]", session), "the primary")
+
+
+@pytest.mark.parametrize(
+    ("schema", "quoted"),
+    [
+        ("public", '"public"'),
+        ('o"ur', '"o""ur"'),
+        ("100% ours", '"100%% ours"'),
+        ("{extension}", '"{extension}"'),
+    ],
+)
+def test_schema_of_the_extension_is_an_identifier(schema: str, quoted: str) -> None:
+    row = {"version": "2.0", "schema": schema, "is_utf8": True, "members": ["a"]}
+    session = Session(row)
+    ours = connection(session)
+    found = ours.extension()
+    assert found is not None
+    assert found.members == {"a"}
+    ours.rows("last_run")
+    assert f"from {quoted}.pgpool_recovery_run" in session.asked[-1]
+
+
+def test_query_about_the_extension_needs_its_schema() -> None:
+    session = Session()
+    ours = connection(session)
+    assert ours.extension() is None
+    with pytest.raises(LookupError, match="last_run"):
+        ours.rows("last_run")
+    assert len(session.asked) == 1
+
+
+def test_options_of_others_come_first_and_so_lose() -> None:
+    words = startup_options("-c search_path=evil -c work_mem=1MB", {"statement_timeout": "5s"})
+    assert words.startswith("-c search_path=evil -c work_mem=1MB -c ")
+    assert words.rindex("search_path=pg_catalog,\\ pg_temp") > words.index("search_path=evil")
+    assert words.endswith("tcp_keepalives_count=6")
+    assert words.count("statement_timeout") == 1, "ours instead of what is pinned"
+
+
+def test_everything_pinned_is_one_word() -> None:
+    text = format_conninfo(pinned({"host": "server1", "options": "-c geqo=off"}))
+    options = parse_conninfo(text)["options"]
+    assert options.replace("\\ ", "").count(" ") == 2 * (len(PINNED) + 1) - 1
