@@ -170,7 +170,7 @@ sys.exit(main())
 """
 UNEXPECTED = {
     "another build": (
-        "os.write(1, b'{\"is\": \"Throttled\"}\\n')",
+        'os.write(1, b\'{"is": "Throttled"}\\n\')',
         "the agent of node 1 speaks another protocol",
     ),
     "a bug": ("raise KeyError('x')", "bug in the agent: KeyError('x')"),

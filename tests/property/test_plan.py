@@ -380,6 +380,7 @@ ALWAYS = (
 )
 """Of every plan that does anything; one test asks for all, since making situations takes long."""
 
+
 def of_target(**changes: Any) -> Callable[[Facts], Facts]:
     return lambda facts: replace(facts, target=replace(facts.target, **changes))
 

@@ -30,6 +30,7 @@ def try_peers(request: TryPeers, stop: Stop, limits: Limits) -> tuple[PeerFacts,
             for peer in request.peers
         ]
         return tuple(
+            # no limit: each has one, for the greeting, the connections and their queries
             PeerFacts(*agent.result(), logins.result(), sql_logins.result())
             for agent, logins, sql_logins in asked
         )
