@@ -249,7 +249,9 @@ def observe_extensions(pool: Pool, settings: Settings) -> Iterator[ExtensionFact
     for database in dict.fromkeys([*pool.databases, "template1", pool.recovery_database]):
         try:
             where = {**own_conninfo(settings), "dbname": database}
-            with connect(where, answer_s=ANSWER_S) as connection:
+            with connect(
+                where, timeout_s=settings.timeout.connect_s, answer_s=ANSWER_S
+            ) as connection:
                 rows = connection.rows(
                     "callable_extension", role=role, arguments=pool.argument_count
                 )

@@ -30,7 +30,7 @@ from pgpool_recovery.plan.policy import Method
 from pgpool_recovery.plan.rejection import Rejection, as_error
 from pgpool_recovery.plan.running import Running
 from pgpool_recovery.plan.step import RepointRunning
-from pgpool_recovery.postgres.connection import Connection, whole_seconds
+from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.slots import drop_slot, slot_of_primary
 from pgpool_recovery.run.parties import agent_of, leaving, naming, own_conninfo, own_server
 from pgpool_recovery.run.run_plan import Deadlines, Run
@@ -132,9 +132,10 @@ def carry_out(
         step_s=timeout.step_s,
         undo_s=timeout.undo_s,
         answer_s=settings.agent.answer_s,
+        connect_s=timeout.connect_s,
     )
     connect = lambda: own_server(settings, timeout.undo_s)  # noqa: E731 - a cancel needs its own
-    own = {**own_conninfo(settings), "connect_timeout": whole_seconds(timeout.connect_s)}
+    own = own_conninfo(settings)
 
     def see(step: RepointRunning) -> None:
         see_following(connection, agent, plan, step, settings, emit)

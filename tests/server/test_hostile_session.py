@@ -177,7 +177,7 @@ def test_runner(hostile: Server, node: Node) -> None:
         assert RUNNER in facts.replication_users
         connection.rows("create_slot", name="pgpool_node_9")
         point = Point(TimelineId(1), parse_lsn(hostile.wal_position()))
-        hold_wal(own_conninfo(SETTINGS), "pgpool_node_9", point)
+        hold_wal(own_conninfo(SETTINGS), "pgpool_node_9", point, connect_s=5)
         assert connection.row("slot", name="pgpool_node_9")["restart_lsn"] is not None
         connection.rows("progress", name="pgpool_node_9")
         connection.rows("standby", name="pgpool_node_9", position="0/1")

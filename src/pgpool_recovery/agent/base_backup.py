@@ -29,7 +29,7 @@ def copy_base_backup(
         run(
             argv(step, conninfo),
             stop,
-            timeout_s=None,
+            timeout_s=None,  # no limit: the runner sees whether it gets on, within stall_s
             on_line=lambda line: None if PROGRESS_MARK in line else on_line(line),
             environment=environment,
         ).check()
@@ -77,6 +77,7 @@ def verify_backup(step: VerifyBackup, stop: Stop, on_line: Callable[[str], None]
     """Check every file of the copy, and that its WAL can be read."""
     program = f"{step.bin_directory}/pg_verifybackup"
     new = step.places.data.new
+    # no limit: the runner ends a step after step_s, and the agent its programs
     run([program, "--quiet", new], stop, timeout_s=None, on_line=on_line).check()
 
 

@@ -13,6 +13,7 @@ def clone(places: Places, stop: Stop) -> None:
         if Path(place.path).exists():
             make_directory(Path(place.new))
             argv = ["cp", "--archive", "--reflink=always", f"{place.path}/.", place.new]
+            # no limit: the runner ends a step after step_s, and the agent its programs
             run(argv, stop, timeout_s=None).check()
     new = Path(places.data.new)
     links = {new / "pg_tblspc" / str(t.oid): t.copy_location for t in places.tablespaces}

@@ -44,6 +44,8 @@ MAX_LINE_BYTES = 16 * 1024 * 1024
 MAX_VERSION_CHARACTERS = 100
 FAREWELL_S = 2.5
 UNDO_S = 600.0
+SENT_WITHIN_S = 300.0
+"""An agent takes what is sent while it does something else as well."""
 WRITE_TICK_MS = 200
 COMMAND_NOT_FOUND = 127  # The login shell's status.
 SSH_FAILED = 255
@@ -114,7 +116,7 @@ class Conversation:
         """
         self.is_busy = True
         deadline = time.monotonic() + timeout_s
-        self._send(encode_request(request), deadline)
+        self._send(encode_request(request), time.monotonic() + min(timeout_s, SENT_WITHIN_S))
         while True:
             message = self._next(deadline, on_tick)
             if isinstance(message, Answer):

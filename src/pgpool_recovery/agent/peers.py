@@ -36,6 +36,7 @@ def try_peers(
         # An agent is asked for before the logins that wait for it, so that no thread waits in vain.
         asked = [_submit(pool, peer, request, stop, own_login, limits) for peer in request.peers]
         return tuple(
+            # no limit: each has one, for the greeting, the connections and their queries
             PeerFacts(*agent.result(), logins.result(), sql_logins.result(), _untried(peer, agent))
             for peer, (agent, logins, sql_logins) in zip(request.peers, asked, strict=True)
         )
@@ -75,6 +76,7 @@ def _untried(peer: Peer, agent: AgentFound) -> Problem | None:
 def _is_proved(host: str, agent: AgentFound) -> bool:
     """Say whether a host is one of ours; its own name may lead anywhere a moment later."""
     if not is_this_host(host):
+        # no limit: its greeting has one
         return agent.result()[0] is not None
     is_fixed = is_address(host) or host in LOCAL_HOSTS or host.lower() in own_names()
     return is_fixed and bool(only_here(host))

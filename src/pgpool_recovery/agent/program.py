@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from pgpool_recovery.domain.error import Cancelled, Undone
@@ -166,7 +167,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             process.wait(TERMINATION_S)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            # One that waits for a disk ends when that answers; see leftover.py.
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(TERMINATION_S)
     if process.stdout is not None:
         process.stdout.close()
 

@@ -37,6 +37,8 @@ class Limits:
     """For an incremental base backup to begin, after its checkpoint and its WAL summaries."""
     silence_s: float = 120.0
     """For the next byte of an incremental base backup."""
+    undo_s: float = 600.0
+    """For what it takes back when nobody is there any more; then it is gone."""
 
 
 @dataclass(frozen=True)

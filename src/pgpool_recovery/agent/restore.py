@@ -103,6 +103,7 @@ def restore_backup(
     progress = RestoreProgress(restoration.backup.repository.size_bytes, emit)
     words = restore_words(restoration, protocol_timeout_s=stall_s / TRIES)
     try:
+        # no limit: the runner ends a step after step_s, and the agent its programs
         said = run(words, stop, timeout_s=None, on_line=progress.take)
     finally:
         end_leftovers(into(restoration.directory))  # Its ssh waits on for a host that is silent.

@@ -123,6 +123,7 @@ def recover_from_crash(step: Rewind, directory: Path, stop: Stop) -> None:
     argv = [f"{step.bin_directory}/postgres", "--single", "-F", "-D", str(directory)]
     argv += ["-c", f"config_file={file}", "-c", f"data_directory={directory}"]
     argv += ["-c", KEEP_ALL_WAL, "template1"]
+    # no limit: the runner ends a step after step_s, and the agent its programs
     run(argv, stop, timeout_s=None).check()
 
 
@@ -215,6 +216,7 @@ def _run(
     try:
         with own_login.for_program(step.conninfo) as (conninfo, environment):
             argv.append(f"--source-server={format_conninfo(pinned(conninfo))}")
+            # no limit: the runner ends a step after step_s, and the agent its programs
             return run(argv, stop, timeout_s=None, on_line=watch.line, environment=environment)
     finally:
         if made is not None:

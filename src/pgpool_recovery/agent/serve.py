@@ -74,9 +74,6 @@ TICK_S = 1.0
 READ_BYTES = 65536
 MAX_REQUEST_BYTES = 64 * 2**20
 """The longest request has the sequences of a cluster: some hundred thousand of them."""
-ENDS_WITHIN_S = 600.0
-"""An agent without a runner takes back what is not finished, and is gone by then: what it still
-does, such as removing a half copy, the next recovery goes on with as after a crash."""
 
 
 class Agent:
@@ -100,6 +97,7 @@ class Agent:
         self._send(Greeting(agent="pgpool-recovery", protocol=PROTOCOL, version=__version__))
         self._reader.start()
         try:
+            # no limit: the reader ends it when nobody is there
             while (request := self._queue.get()) is not None:
                 self._send(self._answer(request))
         finally:
@@ -125,7 +123,8 @@ class Agent:
         finally:
             self._is_alone.set()
             self.end()
-            if not self._has_ended.wait(ENDS_WITHIN_S):
+            # What it still does, such as removing a half copy, the next recovery goes on with.
+            if not self._has_ended.wait(self._limits.undo_s):
                 os._exit(1)
 
     def _requests(self, requests: int) -> Iterator[Request]:

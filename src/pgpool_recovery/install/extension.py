@@ -15,6 +15,7 @@ from pgpool_recovery.install.placed_file import PlacedFile
 PATTERNS = ("lib/postgresql/*/bin/pg_config", "pgsql-*/bin/pg_config", "bin/pg_config")
 """Debian and Ubuntu; PostgreSQL's own packages and the distribution's of Enterprise Linux."""
 OLDEST_MAJOR = 14
+ANSWER_S = 60.0
 MODE = 0o644
 
 
@@ -80,13 +81,15 @@ def _ask(pg_config: Path, option: str) -> str:
     try:
         if os.geteuid() == ROOT:
             check_file(pg_config, {ROOT})
-        done = subprocess.run([pg_config, option], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [pg_config, option], capture_output=True, text=True, check=True, timeout=ANSWER_S
+        )
     except Untrusted as untrusted:
         raise Refused(
             f"root does not run {pg_config}: others could put another program there",
             detail=f"{untrusted.why}.",
             hint=f"Run it as {user_name(untrusted.owner)}, if the server's files are that user's.",
         ) from untrusted
-    except (OSError, subprocess.CalledProcessError) as error:
+    except (OSError, subprocess.SubprocessError) as error:
         raise Refused(f"could not run {pg_config}: {error}", hint="Name a pg_config.") from error
     return done.stdout.strip()

@@ -194,7 +194,7 @@ def carry_out(job: Job, follower: Follower | None, desk: Desk) -> Run | None:
         if follower is not None:
             follower.look()
     try:
-        running.result()
+        running.result()  # no limit: it has ended
     except RecoveryError as error:
         raise cause(error, follower, job) from error
     return None if follower is None else follower.ended_run()

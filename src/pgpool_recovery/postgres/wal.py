@@ -19,10 +19,11 @@ from pgpool_recovery.plan.facts import Wal
 from pgpool_recovery.postgres.connection import Connection, error_message, open_replication
 
 if TYPE_CHECKING:
-    from psycopg.pq.abc import PGconn
+    from psycopg.pq.abc import PGconn, PGresult
 
-CONNECT_S = 10.0
 REPLY_S = 10.0
+TICK_S = 0.1
+SILENT = "the primary does not answer as a WAL sender does"
 
 
 def read_wal(connection: Connection) -> Wal:
@@ -42,7 +43,9 @@ def read_wal(connection: Connection) -> Wal:
     )
 
 
-def hold_wal(conninfo: Mapping[str, str], slot_name: str, point: Point) -> None:
+def hold_wal(
+    conninfo: Mapping[str, str], slot_name: str, point: Point, *, connect_s: float
+) -> None:
     """Let a physical slot hold the WAL from a position on that lies before its own.
 
     As a standby that has replayed only so far: walsender takes over the position that is reported
@@ -52,13 +55,14 @@ def hold_wal(conninfo: Mapping[str, str], slot_name: str, point: Point) -> None:
     from psycopg import pq
 
     try:
-        connection = open_replication(conninfo, within_s=CONNECT_S, check=lambda: None)
+        connection = open_replication(conninfo, within_s=connect_s, check=lambda: None)
     except Unreachable as error:
         raise _unheld(slot_name, error.detail or error.message) from error
     try:
         where = f"{lsn_text(point.lsn)} TIMELINE {point.timeline}"
-        answer = connection.exec_(f'START_REPLICATION SLOT "{slot_name}" PHYSICAL {where}'.encode())
-        if answer.status != pq.ExecStatus.COPY_BOTH:
+        connection.send_query(f'START_REPLICATION SLOT "{slot_name}" PHYSICAL {where}'.encode())
+        answer = _await_answer(connection)
+        if answer is None or answer.status != pq.ExecStatus.COPY_BOTH:
             raise _unheld(slot_name, error_message(connection))
         # Written, flushed and applied up to there; a reply is asked for.
         connection.put_copy_data(struct.pack(">cQQQQB", b"r", *[point.lsn] * 3, 0, 1))
@@ -66,6 +70,16 @@ def hold_wal(conninfo: Mapping[str, str], slot_name: str, point: Point) -> None:
         _await_reply(connection)
     finally:
         connection.finish()
+
+
+def _await_answer(connection: "PGconn") -> "PGresult | None":
+    deadline = time.monotonic() + REPLY_S
+    while connection.is_busy():
+        if time.monotonic() > deadline:
+            raise Unreachable(SILENT)
+        select.select([connection.socket], [], [], TICK_S)
+        connection.consume_input()
+    return connection.get_result()
 
 
 def _await_reply(connection: "PGconn") -> None:
@@ -78,9 +92,9 @@ def _await_reply(connection: "PGconn") -> None:
         if size < 0:
             break
         if size == 0:
-            select.select([connection.socket], [], [], 0.1)
+            select.select([connection.socket], [], [], TICK_S)
             connection.consume_input()
-    raise Unreachable("the primary does not answer as a WAL sender does")
+    raise Unreachable(SILENT)
 
 
 def _unheld(slot_name: str, why: str) -> Unreachable:

@@ -65,6 +65,7 @@ def limits_of(settings: Settings) -> Limits:
         connect_s=timeout.connect_s,
         backup_start_s=min(timeout.backup_start_s, timeout.stall_s),
         silence_s=timeout.silence_s,
+        undo_s=timeout.undo_s,
     )
 
 

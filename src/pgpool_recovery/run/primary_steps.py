@@ -22,11 +22,18 @@ def create_slot(connection: Connection, step: CreateSlot) -> None:
     connection.rows("create_slot", name=step.name)
 
 
-def hold(connection: Connection, slot_name: str, point: Point, conninfo: Mapping[str, str]) -> None:
+def hold(
+    connection: Connection,
+    slot_name: str,
+    point: Point,
+    conninfo: Mapping[str, str],
+    *,
+    connect_s: float,
+) -> None:
     """Let a slot hold the WAL from a position on, unless it does."""
     slot = connection.row("slot", name=slot_name)
     if slot["restart_lsn"] is None or parse_lsn(slot["restart_lsn"]) > point.lsn:
-        hold_wal(conninfo, slot_name, point)
+        hold_wal(conninfo, slot_name, point, connect_s=connect_s)
 
 
 def end_copy(connection: Connection, slot_name: str) -> None:

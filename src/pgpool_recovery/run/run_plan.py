@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
+from math import inf
 
 from pgpool_recovery.agent.conversation import Conversation
 from pgpool_recovery.agent.protocol import (
@@ -76,6 +77,7 @@ class Deadlines:
     step_s: float
     undo_s: float
     answer_s: float
+    connect_s: float
 
 
 class Run:
@@ -170,8 +172,8 @@ class Run:
             self._connection, step.slot_name, self._emit, stall_s=self._deadlines.stall_s
         )
         taking = TakeStep(step, self._deadlines.stall_s)
-        # What does not get on is given up by `progress`, long before.
-        self._agent.ask(taking, type(None), timeout_s=self._deadlines.step_s, on_tick=progress.look)
+        # no limit: `progress` gives up what does not get on for stall_s
+        self._agent.ask(taking, type(None), timeout_s=inf, on_tick=progress.look)
         self._emit(Moved(progress.done_bytes or step.size_bytes))
 
     def _rewind(self, step: Rewind) -> None:
@@ -224,7 +226,13 @@ class Run:
     def _hold(self, slot_name: str, point: Point) -> None:
         """Let the slot hold older WAL; that it cannot is told, and seen again before the end."""
         try:
-            hold(self._connection, slot_name, point, self._own_conninfo)
+            hold(
+                self._connection,
+                slot_name,
+                point,
+                self._own_conninfo,
+                connect_s=self._deadlines.connect_s,
+            )
         except Unreachable as error:
             self._emit(Said("primary", f"{error.message}: {error.detail}"))
 

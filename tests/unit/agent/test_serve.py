@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from pgpool_recovery.agent import serve
-from pgpool_recovery.agent.protocol import Answer, Message, Ping, Request, Weigh
+from pgpool_recovery.agent.protocol import Answer, Hello, Limits, Message, Ping, Request, Weigh
 from pgpool_recovery.agent.serve import Agent
 from pgpool_recovery.agent.wire import SAME_VERSION, decode_message, encode_request
 
@@ -155,7 +155,6 @@ def test_runner_that_takes_nothing_any_more_does_not_keep_it(
 DOES_NOT_HEAR = """
 import time
 from pgpool_recovery.agent import serve
-serve.ENDS_WITHIN_S = 0.2
 serve.Agent._do = lambda self, request: time.sleep(600)
 serve.Agent(0, 1).serve()
 """
@@ -163,7 +162,8 @@ serve.Agent(0, 1).serve()
 
 def test_what_hears_nobody_is_ended_in_the_end() -> None:
     argv = [sys.executable, "-c", DOES_NOT_HEAR]
-    request = encode_request(Weigh("x"))
+    hello = Hello("2.0", Limits(undo_s=0.2))
+    request = encode_request(hello) + encode_request(Weigh("x"))
     ended = subprocess.run(argv, input=request, capture_output=True, timeout=60)
     assert ended.returncode == 1
     assert ended.stderr == b""

@@ -50,7 +50,7 @@ def run_whose_agent_dies_at(step: TargetStep) -> Iterator[Run]:
             agent,
             cast("Any", None),
             lambda _event: None,
-            Deadlines(stall_s=10, step_s=10, undo_s=10, answer_s=10),
+            Deadlines(stall_s=10, step_s=10, undo_s=10, answer_s=10, connect_s=5),
             {},
             cast("Any", None),
         )
