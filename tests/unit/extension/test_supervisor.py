@@ -225,7 +225,7 @@ STUBBORN = (
 def test_stop_ends_the_whole_tree(supervisor: Supervisor, script: str) -> None:
     supervisor.shell(script)
     supervisor.wait_for_line("started")
-    assert len(supervisor.processes()) >= 2
+    until(lambda: len(supervisor.processes()) >= 2, within_s=5, what="both processes")
     supervisor.ask(stop=True)
     supervisor.wait_until_none_lives()
     assert "ended" in supervisor.replies_to_the_end()[-1]
