@@ -22,9 +22,13 @@ def say_json(document: str) -> None:
     print(document, flush=True)
 
 
-def say_record(document: str) -> None:
-    """Write a document in JSON for the server that called: on one line, and marked."""
-    print(RECORD_SEPARATOR + document, flush=True)
+def say_record(call: str, document: str) -> None:
+    """Write a document in JSON for the server that called: on one line, and marked.
+
+    By the id of its call the server knows that it is from us: lines that other hosts have written
+    are passed on by us as well, and they do not know the id.
+    """
+    print(f"{RECORD_SEPARATOR}{call} {document}", flush=True)
 
 
 def complain(*lines: str) -> None:

@@ -188,7 +188,7 @@ def _telling(name: str) -> Callable[[Event], None]:
 def answer(document: dict[str, Any]) -> None:
     """Tell what was asked: as a record to the server that called, else as text in JSON."""
     if CALLED_BY_SERVER in os.environ:
-        say_record(json.dumps({"answer": shown(document)}))
+        say_record(os.environ[CALLED_BY_SERVER], json.dumps({"answer": shown(document)}))
     else:
         say_json(json.dumps(document, indent=2))
 
@@ -196,7 +196,7 @@ def answer(document: dict[str, Any]) -> None:
 def fail(error: RecoveryError) -> int:
     """Tell a failure: as a record to the server that called, else as psql shows an error."""
     if CALLED_BY_SERVER in os.environ:
-        say_record(json.dumps(error.as_record()))
+        say_record(os.environ[CALLED_BY_SERVER], json.dumps(error.as_record()))
     else:
         complain(*as_psql(error))
     return error.exit_status
