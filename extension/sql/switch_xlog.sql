@@ -31,7 +31,21 @@ BEGIN
             HINT = 'Give seconds, or a number and a unit such as 5min.';
     END;
 
-    PERFORM pg_stat_file(archive_dir);  -- An error when it is not there, before WAL is switched.
+    -- An error before WAL is switched, when the server cannot look into that directory. Why is for
+    -- those who may look at the server's files themselves.
+    BEGIN
+        PERFORM pg_catalog.pg_stat_file(archive_dir);
+        PERFORM pg_catalog.pg_stat_file(pg_catalog.concat(archive_dir, '/pgpool_switch_xlog'), true);
+    EXCEPTION WHEN OTHERS THEN
+        IF NOT pg_catalog.pg_has_role(invoker, 'pg_read_server_files', 'USAGE') THEN
+            RAISE EXCEPTION 'cannot wait for WAL in "%"', archive_dir USING
+                ERRCODE = 'invalid_parameter_value',
+                DETAIL = 'It is no directory that this server can look into.',
+                HINT = 'Check the path on the host of the server; superusers and members of '
+                    'pg_read_server_files are told more.';
+        END IF;
+        RAISE;
+    END;
 
     lsn := pg_switch_wal();
     IF (lsn - '0/0') % pg_size_bytes(current_setting('wal_segment_size')) = 0 THEN

@@ -1,6 +1,6 @@
 """Calls of pgpool_adm that do not come to their end, and where a password must not show."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -9,12 +9,14 @@ from threading import Event
 import psycopg
 import pytest
 
+from pgpool_recovery.pcp.client.commands import TRIES
+from pgpool_recovery.pcp.client.reply import MAX_ANSWER_BYTES
 from tests.harness.postgresql import Server
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
 from tests.server.adm_pool import create_pgpool_adm, listening
 from tests.unit.pcp.byte_server import Client, answering
-from tests.unit.pcp.stream import notice, one
+from tests.unit.pcp.stream import message, notice, one, strings
 
 CALLS = ThreadPoolExecutor(max_workers=1)
 
@@ -325,3 +327,73 @@ def test_password_of_a_user_mapping_is_in_no_log(
     log = pool.log_text()[before:]
     assert "_pgpool_adm_read_mapping" in log, "nested statements are not in the log"
     assert "s3cret" not in log
+
+
+def resident_mb(connection: psycopg.Connection) -> int:
+    """Return how much memory the process of a session has had at most, in MB."""
+    status = Path(f"/proc/{connection.info.backend_pid}/status").read_text()
+    (line,) = [line for line in status.split("\n") if line.startswith("VmHWM:")]
+    return int(line.split()[1]) // 1024
+
+
+def pooled_connection(width: int) -> bytes:
+    """Return a row about a pooled connection, with a statement of that width."""
+    numbers = {0, 2, 3, 4, 10, 11, 12, 13, 14, 15, 17, 19}
+    row = ["1" * 9 if place in numbers else "é" * 9 for place in range(20)]
+    return message("p", strings("ProcessInfo", *row, "x" * width))
+
+
+def endless(letter: str, part: bytes) -> Callable[[Client], None]:
+    """Answer a request with the same part until nobody listens any more."""
+
+    def turn(client: Client) -> None:
+        client.let_in()
+        client.request()
+        client.send(message(letter, b"ArraySize\0" + (b"1\0" if letter == "p" else b"\0\0\0\1")))
+        with suppress(OSError):
+            while True:
+                client.send(part)
+
+    return turn
+
+
+HOSTILE = {
+    "long texts": (
+        "pcp_pool_status",
+        endless("b", message("b", strings("ProcessConfig", *["x" * 300000] * 3))),
+    ),
+    "empty texts": (
+        "pcp_pool_status",
+        endless("b", message("b", b"ProcessConfig" + b"\0" * 900000)),
+    ),
+    "small rows": (
+        "pcp_pool_status",
+        endless("b", message("b", strings("ProcessConfig", "a")) * 999),
+    ),
+    "connections": ("pcp_proc_info", endless("p", pooled_connection(90) * 500)),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_answer_without_an_end_takes_little_memory(
+    stranger: psycopg.Connection, directory: Path, kind: str
+) -> None:
+    function, turn = HOSTILE[kind]
+    with (
+        listening(directory, *[turn] * TRIES) as address,
+        pytest.raises(psycopg.OperationalError, match="cannot be understood") as caught,
+    ):
+        stranger.execute(f"SELECT {function}({address})")
+    assert " has more than " in (caught.value.diag.message_detail or "")
+    assert resident_mb(stranger) < 200
+
+
+def test_longest_answer_that_is_taken(stranger: psycopg.Connection, directory: Path) -> None:
+    row = pooled_connection(10)
+    count = MAX_ANSWER_BYTES // len(row)
+    answer = message("p", strings("ArraySize", count)) + row * count + one("p")
+    turn = answering("P", b"0\0", answer)
+    with listening(directory, turn) as address:
+        query = f"SELECT count(*) FROM pcp_proc_info({address})"
+        assert stranger.execute(query).fetchone() == (count,)
+    assert resident_mb(stranger) < 450

@@ -152,3 +152,55 @@ def test_needs_the_privilege_for_pg_switch_wal(archiving: Server, archive: Path)
         row = connection.execute(query, [str(archive)]).fetchone()
         assert row is not None
         assert Path(row[0]).exists()
+
+
+@pytest.fixture
+def paths(archiving: Server, archive: Path) -> dict[str, Path]:
+    """Paths that cannot be an archive directory, by what is wrong with them."""
+    closed = archive / "closed"
+    closed.mkdir(mode=0o700)
+    file = archive / "file"
+    file.touch()
+    return {
+        "absent": archive / "absent",
+        "closed": closed,
+        "below a closed one": closed / "x",
+        "file": file,
+        "below a file": file / "x",
+        "too long": archive / ("x" * 300),
+    }
+
+
+def refusal(connection: psycopg.Connection, path: Path) -> psycopg.Error:
+    with pytest.raises(psycopg.Error) as caught:
+        connection.execute("SELECT pgpool_switch_xlog(%s)", [str(path)])
+    return caught.value
+
+
+def test_why_a_path_is_none_is_for_those_who_may_read_files(
+    archiving: Server, paths: dict[str, Path]
+) -> None:
+    archiving.execute(
+        "CREATE ROLE switcher LOGIN; GRANT EXECUTE ON FUNCTION pgpool_switch_xlog, pg_switch_wal"
+        " TO switcher"
+    )
+    segment = "SELECT pg_walfile_name(pg_current_wal_insert_lsn())"
+    before = archiving.sql(segment)
+    with psycopg.connect(
+        archiving.conninfo("switcher", dbname="postgres"), autocommit=True
+    ) as connection:
+        for path in paths.values():
+            told = refusal(connection, path)
+            assert told.sqlstate == "22023", told
+            assert told.diag.message_primary == f'cannot wait for WAL in "{path}"'
+            assert told.diag.message_detail == "It is no directory that this server can look into."
+        archiving.execute("GRANT pg_read_server_files TO switcher")
+        reasons = {name: str(refusal(connection, path)) for name, path in paths.items()}
+    archiving.execute("REVOKE pg_read_server_files FROM switcher")
+    assert archiving.sql(segment) == before, "WAL was switched"
+    assert "No such file or directory" in reasons["absent"]
+    assert "Permission denied" in reasons["closed"]
+    assert "Permission denied" in reasons["below a closed one"]
+    assert "Not a directory" in reasons["file"]
+    assert "Not a directory" in reasons["below a file"]
+    assert "File name too long" in reasons["too long"]

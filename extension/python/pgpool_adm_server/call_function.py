@@ -1,5 +1,6 @@
 """Answer one call of a function for users: may it be called, which Pgpool-II is asked, its rows."""
 
+import io
 import json
 
 from pgpool_recovery.pcp.client.pcp_error import PcpError
@@ -27,7 +28,7 @@ def call_function(plpy, session, shared, schema, function, arguments):
         if signature.has_address:
             remember_password(caller, shared, arguments[-1])
         rows = rows_of(caller, shared, schema, signature, arguments)
-        outcome = success(True, caller.in_encoding(json.dumps(rows, ensure_ascii=False)))
+        outcome = success(True, caller.in_encoding(in_json(rows)))
         forget_password(caller, shared)  # It is of use for a call that has failed alone.
         return outcome
     except Failure as cause:
@@ -37,7 +38,7 @@ def call_function(plpy, session, shared, schema, function, arguments):
 
 
 def rows_of(caller, shared, schema, signature, arguments):
-    """Ask Pgpool-II and return rows, each a dictionary of column names and values."""
+    """Ask Pgpool-II and return its rows, each a dictionary of column names and values."""
     own, last = arguments[: signature.own_count], arguments[signature.own_count :]
     if signature.has_address:
         server = server_of_address(caller, *last)
@@ -45,6 +46,22 @@ def rows_of(caller, shared, schema, signature, arguments):
         server = server_of_foreign_server(caller, shared, schema, *last)
     _, ask = FUNCTIONS[signature.name]
     return ask(Asked(caller, server), *own)
+
+
+def in_json(rows):
+    """Return the array of the rows, of which no more than one at a time is a dictionary.
+
+    >>> in_json([{"pids": [1]}, {"pids": []}])
+    '[{"pids":[1]},{"pids":[]}]'
+    """
+    text = io.StringIO()
+    before = "["
+    for row in rows:
+        text.write(before)
+        text.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")))
+        before = ","
+    text.write("]" if before == "," else "[]")
+    return text.getvalue()
 
 
 def as_failure(caller, error):

@@ -75,15 +75,13 @@ def describe_health_checks(asked, node_id):
 
 def list_parameters(asked):
     """pcp_pool_status()."""
-    return [
-        {"item": row.name, "value": row.value, "description": row.description}
-        for row in pool_status(asked.server)
-    ]
+    for row in pool_status(asked.server):
+        yield {"item": row.name, "value": row.value, "description": row.description}
 
 
 def list_processes(asked):
     """pcp_proc_info(). All columns are text, as Pgpool-II sends them."""
-    return [process_row(process) for process in pool_processes(asked.server)]
+    return map(process_row, pool_processes(asked.server))
 
 
 def process_row(process):

@@ -22,7 +22,7 @@ def ask_script(plpy, session, supervisor_program, script_name, arguments):
         )
         return success(True, server.in_encoding(answer_of(script_name, ended)))
     except Failure as cause:
-        return failed(cause)
+        return failed(server.shown(cause))
 
 
 def answer_of(script_name, ended):
@@ -32,7 +32,7 @@ def answer_of(script_name, ended):
             ended.record["message"],
             detail=ended.record.get("detail"),
             hint=ended.record.get("hint"),
-            sqlstate=ended.record.get("sqlstate", INTERNAL_ERROR),
+            sqlstate=ended.record.get("sqlstate") or INTERNAL_ERROR,
         )
     if ended.status != 0:
         raise why(script_name, ended)

@@ -1,7 +1,6 @@
 """Control this server, and tell whether a server of this host is ready: pgpool_pgctl()."""
 
 import os
-import re
 
 from .named_file import read_file
 from .outcome import INSUFFICIENT_PRIVILEGE, INVALID_PARAMETER_VALUE, Failure, failed, success
@@ -16,6 +15,7 @@ DELAY_S = 0.5
 
 READY = ("ready", "standby")  # PM_STATUS_READY, PM_STATUS_STANDBY (src/include/utils/pidfile.h).
 PIDFILE_PID, PIDFILE_PORT, PIDFILE_SOCKETS, PIDFILE_LISTEN, PIDFILE_STATUS = 0, 3, 4, 5, 7
+DIGITS, MAX_DIGITS = set("0123456789"), 10
 PIDFILE_MAX_BYTES = 8192  # Two paths, and six short lines.
 READY_TIMEOUT_S = 5
 
@@ -193,7 +193,8 @@ def read_pidfile(data_directory):
     if len(lines) <= PIDFILE_STATUS or "\0" in "".join(lines):
         return None
     numbers = (lines[PIDFILE_PID], lines[PIDFILE_PORT])
-    return lines if all(re.match(r"[0-9]{1,10}\Z", number) for number in numbers) else None
+    are_numbers = all(0 < len(text) <= MAX_DIGITS and set(text) <= DIGITS for text in numbers)
+    return lines if are_numbers else None
 
 
 def is_process_of(pidfile, data_directory):

@@ -35,9 +35,9 @@ def run_script(plpy, session, supervisor_program, function_name, script_name, ar
 def told(server, function_name, cause):
     """Tell the cause as a warning and return the error to end with; a cancel speaks for itself."""
     if cause.sqlstate == QUERY_CANCELED:
-        return cause
+        return server.shown(cause)
     server.warn(cause)
-    return with_stock_message(function_name, cause)
+    return with_stock_message(function_name, server.shown(cause))
 
 
 def environment(server):
@@ -52,7 +52,7 @@ def why(script_name, ended):
     """Return the failure of a script that ended with another status than 0.
 
     Our own stage commands tell it in a record with the parts of an error; of any other script the
-    last lines are all there is.
+    last lines are all there is. What is in a record came from other hosts, too.
     """
     if ended.record is not None:
         return Failure(

@@ -1,6 +1,7 @@
 """The session around a call, as PL/Python shows it (the module ``plpy``)."""
 
 from .outcome import Failure, cut
+from .shown_text import shown_line, shown_text
 
 ENCODINGS = """
 select pg_catalog.getdatabaseencoding() as server_encoding,
@@ -50,9 +51,10 @@ class Session:
 
         Pgpool-II writes warnings to pgpool.log, and throws the error of pgpool_recovery() away.
         """
-        parts = {"detail": cut(cause.detail), "hint": cut(cause.hint)}
+        parts = {"detail": self.readable(cause.detail), "hint": self.readable(cause.hint)}
         parts = {name: text for name, text in parts.items() if text is not None}
-        self._interrupt_of(lambda: self._plpy.warning(cut(cause.message), **parts))
+        message = self.printable(cut(cause.message))
+        self._interrupt_of(lambda: self._plpy.warning(message, **parts))
 
     def _interrupt_of(self, action):
         try:
@@ -62,8 +64,23 @@ class Session:
         return None
 
     def printable(self, text):
-        """Return `text` without what a terminal or an encoding of this session would trip over."""
-        text = "".join(c if c.isprintable() or c == "\t" else repr(c)[1:-1] for c in text)
+        """Return a line without what a terminal or an encoding of this session would trip over."""
+        return self._in_all_encodings(shown_line(text))
+
+    def readable(self, text):
+        """Return a text of several lines likewise, cut; None stays."""
+        return None if text is None else self._in_all_encodings(shown_text(cut(text)))
+
+    def shown(self, cause):
+        """Return a failure whose texts are likewise."""
+        return Failure(
+            self.printable(cut(cause.message)),
+            detail=self.readable(cause.detail),
+            hint=self.readable(cause.hint),
+            sqlstate=cause.sqlstate,
+        )
+
+    def _in_all_encodings(self, text):
         encodings = self._encodings()
         if all(encoding in ENCODINGS_FOR_ALL_CHARACTERS for encoding in encodings.values()):
             return text

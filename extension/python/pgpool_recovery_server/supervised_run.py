@@ -11,8 +11,8 @@ from .supervision import STOP_DEADLINE_S, Supervisor, SupervisorLost
 TICK_S = 0.2
 START_DEADLINE_S = 30
 KEPT_LINES = 20
-RECORD_SEPARATOR = "\x1e"
 MARK_NAME = "PGPOOL_RECOVERY_ID"
+SQLSTATE_OR_NONE = r"(?:[0-9A-Z]{5})?\Z"
 
 
 class Ended:
@@ -44,6 +44,7 @@ class SupervisedRun:
         self._document = None
         self._caller = None
         self._parent = os.getppid()
+        self._record_prefix = record_prefix(server.facts["call_id"])
 
     def run(self, argv, environment, identity=None):
         """Run a program to its end and return how it ended.
@@ -60,6 +61,7 @@ class SupervisedRun:
             "directory": self._server.facts["data_directory"],
             "identity": identity,
             "mark": ("%s=%s" % (MARK_NAME, call_id)).encode(),
+            "record": self._record_prefix.encode(),
         }
         self._start(job)
         try:
@@ -154,9 +156,14 @@ class SupervisedRun:
         return self._server.notice(line) if self._keep(line) else None
 
     def _keep(self, line):
-        """Keep a line of text, or a record; return whether it is a text."""
-        if line.startswith(RECORD_SEPARATOR):
-            record, document = failure_record(line[1:]), answer(line[1:])
+        """Keep a line of text, or a record; return whether it is a text.
+
+        A record bears the id of this call. Its stage command knows that, and so do the processes
+        that it starts on this host; no other host does, whose lines it may pass on.
+        """
+        if line.startswith(self._record_prefix):
+            text = line[len(self._record_prefix) :]
+            record, document = failure_record(text), answer(text)
             if record is not None or document is not None:
                 self._record = record or self._record
                 self._document = document or self._document
@@ -212,20 +219,31 @@ def environment_in_bytes(variables):
     return dict(zip(in_bytes(variables), in_bytes(variables.values())))
 
 
+def record_prefix(call_id):
+    """Return what a record begins with; the separator is that of RFC 7464."""
+    return "\x1e%s " % call_id
+
+
 def failure_record(text):
     """Return the record of a failed stage command, or None when the text is none.
 
     >>> failure_record('{"message": "no space", "target": "untouched"}')["target"]
     'untouched'
     >>> failure_record("anything else")
+    >>> failure_record('{"message": "no space", "target": "untouched", "detail": 5}')
     """
     import json  # Here, because it takes 5 ms of each new session.
+    import re
 
     try:
         record = json.loads(text)
-        return record if isinstance(record["message"] + record["target"], str) else None
-    except (ValueError, TypeError, KeyError):
+        texts = [record["message"], record["target"]]
+        rest = [record.get(name) for name in ("detail", "hint", "sqlstate")]
+        texts += ["" if text is None else text for text in rest]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
+    is_one = all(isinstance(text, str) for text in texts) and re.match(SQLSTATE_OR_NONE, texts[-1])
+    return record if is_one else None
 
 
 def answer(text):
@@ -239,5 +257,5 @@ def answer(text):
 
     try:
         return json.dumps(json.loads(text)["answer"], ensure_ascii=False)
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return None

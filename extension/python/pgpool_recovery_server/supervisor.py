@@ -7,7 +7,8 @@ Requests come as messages on standard input, replies go to standard output; stan
 server's log. A request is one of (words, names and the mark are bytes)
 
 * ``{"run": [program, word...], "environment": {...}, "directory": "...", "mark": "NAME=value",
-  "identity": (device, inode)}``: with an identity the program has to be that file
+  "record": "...", "identity": (device, inode)}``: a line that begins with the record is none of the
+  text that goes to the log; with an identity the program has to be that file
 * ``{"stop": True}`` while a program runs
 * ``{"end": "NAME=value"}``: end the processes that a lost supervisor left behind
 * ``{"leave": [...], "environment": {...}, "directory": "...", "after_s": 0.5, "output": "log"}``:
@@ -26,6 +27,7 @@ import time
 
 from .message import encode_message, take_message
 from .process_tree import find_processes
+from .shown_text import shown_bytes
 from .spawn import EXCHANGED, spawn, status_of
 
 REQUESTS, REPLIES, SERVER_LOG = 0, 1, 2
@@ -40,21 +42,24 @@ READ_BYTES = 65536  # As much as a pipe holds (pipe(7)).
 MAX_LINE_BYTES = 8192
 MAX_RECORD_BYTES = 1048576
 PIPE_BUF = 4096  # A write of at most so many bytes is not mixed with another process's (pipe(7)).
-RECORD_SEPARATOR = b"\x1e"  # Begins a line that is a record for the caller and no text (RFC 7464).
 
 
 class Lines:
-    """Cut bytes that arrive in pieces into lines of a limited length."""
+    """Cut bytes that arrive in pieces into lines of a limited length.
 
-    def __init__(self):
+    A line that begins with `record` is one for the caller and no text, and may be longer.
+    """
+
+    def __init__(self, record=None):
         self._rest = b""
+        self._record = record
 
     def add(self, data):
         """Return the lines that `data` completes; a carriage return ends a line as well."""
         pieces = (self._rest + data).replace(b"\r", b"\n").split(b"\n")
         self._rest = pieces.pop()
         lines = [piece for piece in pieces if piece]
-        is_record = self._rest.startswith(RECORD_SEPARATOR)
+        is_record = self._record is not None and self._rest.startswith(self._record)
         if len(self._rest) > (MAX_RECORD_BYTES if is_record else MAX_LINE_BYTES):
             lines.append(self.take_rest())
         return lines
@@ -124,7 +129,8 @@ class Run:
     def __init__(self, backend, request):
         self._backend = backend
         self._mark = request["mark"]
-        self._lines = Lines()
+        self._record = request["record"]
+        self._lines = Lines(self._record)
         self._output, output_write = os.pipe()
         try:
             self._pid = start(request["run"], request, output_write)
@@ -165,7 +171,7 @@ class Run:
         return bool(data)
 
     def _relay_line(self, line):
-        if not line.startswith(RECORD_SEPARATOR):
+        if not line.startswith(self._record):
             write_to_log(line)
         self._backend.reply(line=line.decode("utf-8", "backslashreplace"))
 
@@ -292,19 +298,23 @@ def copy_to_log(output):
     os.dup2(SERVER_LOG, REPLIES)
     close_descriptors()
     os.set_blocking(REQUESTS, True)
+    lines = Lines()
     while True:
         data = os.read(REQUESTS, PIPE_BUF)
+        for line in lines.add(data) if data else [lines.take_rest()]:
+            if line:
+                write_to_log(line)
         if not data:
             os._exit(0)
-        write_to_log(data.rstrip(b"\n"))
 
 
 def write_to_log(line):
     """Write a line to the server's standard error, in pieces that no other line can break.
 
-    Zero bytes are taken out: they begin a chunk of the logging collector's protocol.
+    What controls a terminal, or begins another line there, is escaped, and so are zero bytes, which
+    begin a chunk of the logging collector's protocol.
     """
-    line = line.replace(b"\0", b" ") + b"\n"
+    line = shown_bytes(line) + b"\n"
     while line:
         line = line[os.write(SERVER_LOG, line[:PIPE_BUF]) :]
 

@@ -164,7 +164,7 @@ def say(line: str) -> None:
 def answer(document: dict[str, Any]) -> None:
     """Tell what was asked: as a record to the server that called, else as text in JSON."""
     if CALLED_BY_SERVER in os.environ:
-        say(RECORD_SEPARATOR + json.dumps({"answer": document}))
+        say(record({"answer": document}))
     else:
         say(json.dumps(document, indent=2))
 
@@ -172,10 +172,18 @@ def answer(document: dict[str, Any]) -> None:
 def fail(error: RecoveryError) -> int:
     """Tell a failure: as a record to the server that called, else as psql shows an error."""
     if CALLED_BY_SERVER in os.environ:
-        say(RECORD_SEPARATOR + json.dumps(error.as_record()))
+        say(record(error.as_record()))
     else:
         print(as_psql(error), file=sys.stderr, flush=True)
     return error.exit_status
+
+
+def record(document: dict[str, Any]) -> str:
+    """Return a line for the server that called, which knows by its id that it is from us.
+
+    Lines that other hosts have written are passed on by us as well, and they do not know the id.
+    """
+    return f"{RECORD_SEPARATOR}{os.environ[CALLED_BY_SERVER]} {json.dumps(document)}"
 
 
 def bug_of(error: Exception) -> RecoveryError:

@@ -16,6 +16,8 @@ import pytest
 from pgpool_recovery_server.message import encode_message, take_message
 from pgpool_recovery_server.supervised_run import environment_in_bytes, in_bytes
 
+from tests.harness.until import until
+
 STOPPED_WITHIN_S = 5.0
 
 
@@ -24,6 +26,7 @@ class Supervisor:
 
     def __init__(self, directory: Path) -> None:
         self.mark = f"PGPOOL_RECOVERY_ID={uuid.uuid4()}"
+        self.record = "\x1e" + self.mark.partition("=")[2] + " "
         self.directory = directory
         self.received = b""
         self.log = directory / "log"
@@ -50,6 +53,7 @@ class Supervisor:
             directory=str(self.directory),
             identity=identity,
             mark=self.mark.encode(),
+            record=self.record.encode(),
         )
 
     def shell(self, script: str) -> None:
@@ -174,11 +178,41 @@ def test_long_line_is_cut_and_zero_bytes_stay_out_of_the_log(supervisor: Supervi
     assert b"\0" not in supervisor.log.read_bytes()
 
 
-def test_record_stays_out_of_the_log(supervisor: Supervisor) -> None:
-    supervisor.shell("printf '\\036{\"a\": 1}\\n'; echo text")
+def test_record_of_this_call_stays_out_of_the_log(supervisor: Supervisor) -> None:
+    supervisor.shell('printf \'\\036%s {"a": 1}\\n\' "$PGPOOL_RECOVERY_ID"; echo text')
     lines, _ = supervisor.lines_and_status()
-    assert lines == ['\x1e{"a": 1}', "text"]
+    assert lines == [f'{supervisor.record}{{"a": 1}}', "text"]
     assert supervisor.log.read_text() == "text\n"
+
+
+@pytest.mark.parametrize("mark", ["", "0 ", "${PGPOOL_RECOVERY_ID%?} ", "$PGPOOL_RECOVERY_ID"])
+def test_any_other_record_is_text(supervisor: Supervisor, mark: str) -> None:
+    supervisor.shell(f'printf \'\\036%s{{"a": 1}}\\n\' "{mark}"')
+    ((line,), _) = supervisor.lines_and_status()
+    assert line.startswith("\x1e")
+    assert not line.startswith(supervisor.record)
+    assert supervisor.log.read_text() == f"\\x1e{line[1:]}\n"
+
+
+CONTROLS = (
+    r"printf 'a\033[2Jb\rLOG:  c\n\302\233d\302\205\342\200\250e\177\tf\0g \303\244 \344\233\n'"
+)
+CONTROLS_IN_LOG = b"a\\x1b[2Jb\nLOG:  c\n\\x9bd\\x85\\u2028e\\x7f\tf\\x00g \xc3\xa4 \xe4\\x9b\n"
+
+
+def test_nothing_controls_who_reads_the_log(supervisor: Supervisor) -> None:
+    supervisor.shell(CONTROLS)
+    supervisor.lines_and_status()
+    assert supervisor.log.read_bytes() == CONTROLS_IN_LOG
+
+
+def test_nor_does_what_a_process_left_behind_says(supervisor: Supervisor) -> None:
+    gate = supervisor.directory / "gate"
+    os.mkfifo(gate)
+    supervisor.shell(f"(read _ < {shlex.quote(str(gate))}; {CONTROLS}) &")
+    assert supervisor.lines_and_status() == ([], 0)
+    gate.write_text("go\n")
+    until(lambda: supervisor.log.read_bytes() == CONTROLS_IN_LOG, within_s=5, what="its lines")
 
 
 STUBBORN = (

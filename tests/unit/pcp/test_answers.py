@@ -164,8 +164,10 @@ GOOD = watchdog("Leader")
         json.dumps({**GOOD, "QuorumStatus": 7}),
         json.dumps({**GOOD, "WatchdogNodes": 1}),
         json.dumps({**GOOD, "NodeCount": float("inf")}),
+        json.dumps({**GOOD, "NodeCount": 0}).replace(": 0", ": " + "9" * 900000, 1),
+        json.dumps({**GOOD, "NodeCount": "9" * 900000}),
     ],
-    ids=range(9),
+    ids=range(11),
 )
 def test_what_is_no_watchdog_info(text: str) -> None:
     with pytest.raises(PcpError, match="cannot be understood"):

@@ -9,9 +9,13 @@ from .request import Request
 
 COMPLETE = "CommandComplete"
 ARRAY_SIZE = "ArraySize"
-MAX_ANSWER_BYTES = 1 << 26
-MAX_ANSWER_STRINGS = 1 << 21
-"""Room for 90,000 pooled connections, which have 22 strings each, and 700 bytes for each."""
+MAX_ANSWER_BYTES = 1 << 23
+MAX_ANSWER_STRINGS = 3 << 18
+"""Room for 35,000 pooled connections, which have 22 strings each, and 230 bytes for each.
+
+Who asks need not trust who answers: a role of a database may ask a server of its own, in a process
+of the database's server.
+"""
 
 
 class Reply(NamedTuple):

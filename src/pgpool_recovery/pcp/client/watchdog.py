@@ -3,6 +3,7 @@
 import json
 from typing import Any, Dict, List, NamedTuple, Optional
 
+from .field import integer_of
 from .pcp_error import malformed
 from .reply import Reply
 
@@ -46,7 +47,7 @@ def watchdog_info_of(reply: Reply) -> WatchdogInfo:
     if len(row) != 1:
         raise malformed("The watchdog information is %d fields instead of one." % len(row))
     try:
-        top = json.loads(row[0])
+        top = json.loads(row[0], parse_int=_short_number)
         nodes = [_watchdog_node(node) for node in top["WatchdogNodes"]]
         return _watchdog_info(top, nodes)
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
@@ -56,11 +57,11 @@ def watchdog_info_of(reply: Reply) -> WatchdogInfo:
 def _watchdog_info(top: Dict[str, Any], nodes: List[WatchdogNode]) -> WatchdogInfo:
     leader = "Leader" if "LeaderNodeName" in top else "Master"  # Until 4.1.
     return WatchdogInfo(
-        node_count=int(top["NodeCount"]),
-        remote_node_count=int(top["RemoteNodeCount"]),
-        alive_node_count=int(top["AliveNodeCount"]),
-        quorum=QUORUMS[int(top["QuorumStatus"])],
-        is_escalated=int(top["Escalated"]) == 1,
+        node_count=_number(top["NodeCount"]),
+        remote_node_count=_number(top["RemoteNodeCount"]),
+        alive_node_count=_number(top["AliveNodeCount"]),
+        quorum=QUORUMS[_number(top["QuorumStatus"])],
+        is_escalated=_number(top["Escalated"]) == 1,
         leader_name=str(top[leader + "NodeName"]),
         leader_host=str(top[leader + "HostName"]),
         member_remote_node_count=_integer_if_there(top, "MemberRemoteNodeCount"),
@@ -72,19 +73,29 @@ def _watchdog_info(top: Dict[str, Any], nodes: List[WatchdogNode]) -> WatchdogIn
 def _watchdog_node(node: Dict[str, Any]) -> WatchdogNode:
     membership_name = node.get("MembershipString")
     return WatchdogNode(
-        node_id=int(node["ID"]),
+        node_id=_number(node["ID"]),
         name=str(node["NodeName"]),
         host=str(node["HostName"]),
         delegate_ip=str(node["DelegateIP"]),
-        wd_port=int(node["WdPort"]),
-        pgpool_port=int(node["PgpoolPort"]),
-        state=int(node["State"]),
+        wd_port=_number(node["WdPort"]),
+        pgpool_port=_number(node["PgpoolPort"]),
+        state=_number(node["State"]),
         state_name=str(node["StateName"]),
-        priority=int(node["Priority"]),
+        priority=_number(node["Priority"]),
         membership=_integer_if_there(node, "Membership"),
         membership_name=None if membership_name is None else str(membership_name),
     )
 
 
+def _number(value: Any) -> int:
+    """Return a number, which may be written as a text as well."""
+    return value if isinstance(value, int) else _short_number(str(value))
+
+
+def _short_number(digits: str) -> int:
+    """Return a number; one of a million digits is none, and takes minutes before Python 3.11."""
+    return integer_of(digits, "number")
+
+
 def _integer_if_there(found: Dict[str, Any], key: str) -> Optional[int]:
-    return None if key not in found else int(found[key])
+    return None if key not in found else _number(found[key])

@@ -1,0 +1,41 @@
+"""Text of a program as a log and a terminal may have it: what controls them is shown, not done."""
+
+LOWEST_LONE_BYTE_SHOWN = "\udca0"  # As decoding with surrogateescape leaves the byte A0.
+LONE_BYTES = ("\udc80", "\udcff")
+
+
+def shown_line(text):
+    r"""Return one line with every character escaped that is not printable, but for tabs.
+
+    >>> print(shown_line("a\x1b[2J\nc\x9b\u2028"))
+    a\x1b[2J\nc\x9b\u2028
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\t" else repr(c)[1:-1] for c in text)
+
+
+def shown_text(text):
+    r"""Return a text of several lines likewise.
+
+    >>> shown_text("a\nb\rc")
+    'a\nb\\rc'
+    """
+    return "\n".join(shown_line(line) for line in text.split("\n"))
+
+
+def shown_bytes(line):
+    r"""Return the bytes of a line likewise; a byte that is no UTF-8 may be a letter elsewhere.
+
+    >>> shown_bytes("\u00e4\x1b\x9b".encode() + b"\xe4\x9b\x00")
+    b'\xc3\xa4\\x1b\\x9b\xe4\\x9b\\x00'
+    """
+    text = line.decode("utf-8", "surrogateescape")
+    return "".join(map(_shown_character, text)).encode("utf-8", "surrogateescape")
+
+
+def _shown_character(character):
+    if LONE_BYTES[0] <= character <= LONE_BYTES[1]:
+        is_letter = character >= LOWEST_LONE_BYTE_SHOWN
+        return character if is_letter else "\\x%02x" % (ord(character) & 0xFF)
+    return character if character == "\t" else shown_line(character)

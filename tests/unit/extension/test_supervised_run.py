@@ -1,0 +1,75 @@
+"""What of a script's lines is a record for the caller, and what is text."""
+
+import json
+from typing import Any
+
+import pytest
+from pgpool_recovery_server.supervised_run import SupervisedRun, answer, failure_record
+
+from pgpool_recovery.cli.stage import CALLED_BY_SERVER, record
+from pgpool_recovery.domain.error import Busy
+
+CALL_ID = "0b9cf9a5-1c2a-4f0e-9a39-2d7b7f8f9a10"
+
+
+class Server:
+    """As much of a server as a run asks for its lines."""
+
+    def __init__(self) -> None:
+        self.facts = {"call_id": CALL_ID}
+
+    def printable(self, text: str) -> str:
+        return text
+
+
+@pytest.fixture
+def run() -> SupervisedRun:
+    return SupervisedRun(Server(), {}, lambda: "")
+
+
+def test_record_of_the_stage_command_is_taken(
+    run: SupervisedRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CALLED_BY_SERVER, CALL_ID)
+    failure = Busy("node 1 is busy").as_record()
+    assert not run._keep(record(failure))
+    assert run._record == failure
+    assert not run._keep(record({"answer": [1]}))
+    assert run._document == "[1]"
+
+
+def test_record_of_another_call_is_text(
+    run: SupervisedRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CALLED_BY_SERVER, "another")
+    line = record(Busy("node 1 is busy").as_record())
+    assert run._keep(line)
+    assert run._record is None
+    assert run._lines == [line]
+
+
+GOOD: dict[str, Any] = {"message": "m", "target": "untouched"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "null", "3", "[]", "{}", '"message"', "{" * 9, "[" * 100000),
+        json.dumps({"message": "m"}),
+        json.dumps({**GOOD, "message": ["m"], "target": ["t"]}),
+        json.dumps({**GOOD, "target": None}),
+        json.dumps({**GOOD, "detail": 5}),
+        json.dumps({**GOOD, "hint": {}}),
+        json.dumps({**GOOD, "sqlstate": "no state"}),
+        json.dumps({**GOOD, "sqlstate": "XX00\n"}),
+    ],
+)
+def test_what_is_no_record(text: str) -> None:
+    assert failure_record(text) is None
+    assert answer(text) is None
+
+
+def test_parts_may_be_missing() -> None:
+    assert failure_record(json.dumps(GOOD)) == GOOD
+    whole = {**GOOD, "detail": None, "hint": "h", "sqlstate": "F0000"}
+    assert failure_record(json.dumps(whole)) == whole
