@@ -18,8 +18,14 @@ BEGIN
         SELECT FROM pg_catalog.pg_db_role_setting AS s
           CROSS JOIN LATERAL pg_catalog.unnest(s.setconfig) AS setting
          WHERE pg_catalog.starts_with(pg_catalog.lower(setting), 'pgpool.keep_grants=')
+           AND s.setdatabase OPERATOR(pg_catalog.=) ANY (ARRAY(
+               SELECT 0::pg_catalog.oid UNION ALL SELECT b.oid FROM pg_catalog.pg_database AS b
+                WHERE b.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()))
+           AND s.setrole OPERATOR(pg_catalog.=) ANY (ARRAY(
+               SELECT 0::pg_catalog.oid UNION ALL SELECT r.oid FROM pg_catalog.pg_roles AS r
+                WHERE r.rolname OPERATOR(pg_catalog.=) SESSION_USER))
     ) THEN
-        RAISE EXCEPTION 'pgpool.keep_grants is set for a database or a role' USING
+        RAISE EXCEPTION 'pgpool.keep_grants is set for this database or role' USING
             ERRCODE = 'object_not_in_prerequisite_state',
             DETAIL = 'It has to be said in the session of the update.',
             HINT = 'RESET it with ALTER DATABASE or ALTER ROLE, and SET it here.';

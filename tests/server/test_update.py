@@ -268,9 +268,10 @@ def test_grants_are_kept_when_that_was_said_before(updated: Server) -> None:
     with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState) as caught:
         update(server, "keeping")
     assert caught.value.diag.message_primary == (
-        "pgpool.keep_grants is set for a database or a role"
+        "pgpool.keep_grants is set for this database or role"
     )
     server.execute("ALTER DATABASE keeping RESET pgpool.keep_grants")
+    server.execute("ALTER ROLE somebody SET pgpool.keep_grants = on")  # Not the one who updates.
     assert update(server, "keeping", "SET pgpool.keep_grants = on") == []
     assert grantees(server, "keeping", DEAD) == {
         (role, "postgres", "f") for role in ("chief", "group_of_chiefs", "member")
