@@ -24,8 +24,20 @@ def violations(root: Path) -> Iterator[str]:
 
 def _writes(tree: ast.Module) -> Iterator[int]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and _is_exit(node):
+        if isinstance(node, ast.Call) and (_is_exit(node) or _says_lines_as_one(node)):
             yield node.lineno
+
+
+def _says_lines_as_one(call: ast.Call) -> bool:
+    """Say whether lines are joined that cli/say.py takes one by one, and would show as one."""
+    if not isinstance(call.func, ast.Name) or call.func.id not in ("say", "complain"):
+        return False
+    given = [word for word in call.args if not isinstance(word, ast.Starred)]
+    return any(
+        isinstance(part, ast.Constant) and isinstance(part.value, str) and "\n" in part.value
+        for word in given
+        for part in ast.walk(word)
+    )
 
 
 def _is_exit(call: ast.Call) -> bool:

@@ -17,6 +17,8 @@ ROOT = Path(__file__).resolve().parents[3]
         ('sys.stderr.writelines(["x"])', True),
         ("console.print(line)", True),
         ("self._console.print(one_line(line), markup=False)", False),
+        ('say("\\n".join(lines))', True),
+        ('say(*text.split("\\n"))', False),
         ("sys.stdout.flush()", False),
         ('file.write("x")', False),
         ('process.stdin.write("x")', False),

@@ -106,5 +106,5 @@ def _end(outcomes: "list[Outcome]", *, as_json: bool, as_events: bool) -> int:
         say_json(document(recoveries=recoveries, exit_status=status))
     elif not as_events and len(outcomes) != 1:
         lines = [outcome_text(outcome) for outcome in outcomes]
-        say("\n".join(["", *lines]) if lines else "no node is down")
+        say(*(["", *lines] if lines else ["no node is down"]))
     return status
