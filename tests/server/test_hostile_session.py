@@ -43,7 +43,7 @@ from pgpool_recovery.plan.running import RunningServer
 from pgpool_recovery.postgres.base_backup import Limits, open_backup
 from pgpool_recovery.postgres.connection import connect, identify_system, pinned
 from pgpool_recovery.postgres.conninfo import format_conninfo
-from pgpool_recovery.postgres.session import PINNED, PINNED_LATER
+from pgpool_recovery.postgres.session import PINNED, PINNED_FOR_SUPERUSERS, PINNED_LATER
 from pgpool_recovery.postgres.wal import hold_wal
 from pgpool_recovery.readiness import observe_extensions, observe_role
 from pgpool_recovery.run.parties import own_conninfo, own_server
@@ -152,7 +152,7 @@ def test_role_cannot_even_log_in_without_what_we_pin(hostile: Server, node: Node
 
 def test_settings_of_a_session(hostile: Server, node: Node) -> None:
     """What the server says of them, in the session's own words."""
-    names = [*PINNED, *PINNED_LATER]
+    names = [*PINNED, *PINNED_LATER, *PINNED_FOR_SUPERUSERS]
     with own_server(SETTINGS) as connection:
         rows = connection.rows("effective_settings", names=names)
         found = {row["name"]: row["setting"] for row in rows}

@@ -16,6 +16,7 @@ from pgpool_recovery.postgres.conninfo import format_conninfo
 from pgpool_recovery.postgres.extension import InstalledExtension, read_extension
 from pgpool_recovery.postgres.session import (
     NO_TRANSACTION_TIMEOUT,
+    PINNED_FOR_SUPERUSERS,
     PINNED_LATER,
     TRANSACTION_TIMEOUT_SINCE,
     milliseconds,
@@ -166,8 +167,11 @@ def _open(conninfo: Mapping[str, str], name: str) -> "psycopg.Connection[dict[st
     try:
         if knows_timeout:
             connection.execute("SET transaction_timeout = 0")
-        later = {"names": list(PINNED_LATER), "values": list(PINNED_LATER.values())}
-        connection.execute(_query("pin").encode(), later)
+        later = dict(PINNED_LATER)
+        if connection.info.parameter_status("is_superuser") == "on":
+            later.update(PINNED_FOR_SUPERUSERS)
+        pins = {"names": list(later), "values": list(later.values())}
+        connection.execute(_query("pin").encode(), pins)
     except psycopg.Error as error:
         is_lost = connection.closed
         connection.close()
