@@ -149,7 +149,8 @@ def connect(
 class _LostAtOnceError(Unreachable):
     """A server that knows transaction_timeout took the session before that could be taken away.
 
-    When it is a millisecond or two it may be over between the login and the first statement.
+    When it is a millisecond or two it may be over in the login, or before the first statement. Of
+    a login there are only the server's words, which may be in another language.
     """
 
 
@@ -162,7 +163,8 @@ def _open(conninfo: Mapping[str, str], name: str) -> "psycopg.Connection[dict[st
     try:
         connection = psycopg.connect(text, autocommit=True, row_factory=dict_row)
     except psycopg.Error as error:
-        raise Unreachable(f"could not connect to {name}", detail=_text(error)) from error
+        failure = _LostAtOnceError if "transaction timeout" in str(error) else Unreachable
+        raise failure(f"could not connect to {name}", detail=_text(error)) from error
     knows_timeout = connection.info.server_version >= TRANSACTION_TIMEOUT_SINCE
     try:
         if knows_timeout:
