@@ -44,7 +44,7 @@ from pgpool_recovery.plan.running import RunningServer
 from pgpool_recovery.postgres.base_backup import Limits, open_backup
 from pgpool_recovery.postgres.connection import connect, identify_system, pinned
 from pgpool_recovery.postgres.conninfo import format_conninfo
-from pgpool_recovery.postgres.session import PINNED, PINNED_LATER
+from pgpool_recovery.postgres.session import PINNED, PINNED_FOR_SUPERUSERS, PINNED_LATER
 from pgpool_recovery.postgres.wal import hold_wal
 from pgpool_recovery.readiness import observe_extensions, observe_role
 from pgpool_recovery.run.parties import own_conninfo, own_server
@@ -153,7 +153,7 @@ def test_role_cannot_even_log_in_without_what_we_pin(hostile: Server, node: Node
 
 def test_settings_of_a_session(hostile: Server, node: Node) -> None:
     """What the server says of them, in the session's own words."""
-    names = [*PINNED, *PINNED_LATER]
+    names = [*PINNED, *PINNED_LATER, *PINNED_FOR_SUPERUSERS]
     with own_server(SETTINGS) as connection:
         rows = connection.rows("effective_settings", names=names)
         found = {row["name"]: row["setting"] for row in rows}
@@ -230,7 +230,9 @@ def test_command(hostile: Server, node: Node, user: str) -> None:
         for query in ("standbys", "slots", "running_calls"):
             connection.rows(query)
         connection.rows("cancel_backend", pid=1)
-        if user == RUNNER:  # pg_monitor may not look at files.
+        may_look = connection.row("may_look")["may_look"]
+        assert may_look == (user == RUNNER), "pg_monitor may not look at files"
+        if may_look:
             (script,) = connection.rows("scripts", names=["PG_VERSION"])
             assert script["is_there"]
 

@@ -36,7 +36,8 @@ def refuse_way(primary: Primary, cluster: Cluster) -> None:
     try:
         with connect_to(primary.node, primary.login, database) as connection:
             has_extension = connection.extension() is not None
-            rows = connection.rows("scripts", names=list(scripts))
+            may_look = connection.row("may_look")["may_look"]
+            rows = connection.rows("scripts", names=list(scripts)) if may_look else []
     except Unreachable:
         return
     if not has_extension:

@@ -17,6 +17,7 @@ from pgpool_recovery.postgres.conninfo import format_conninfo
 from pgpool_recovery.postgres.extension import InstalledExtension, read_extension
 from pgpool_recovery.postgres.session import (
     NO_TRANSACTION_TIMEOUT,
+    PINNED_FOR_SUPERUSERS,
     PINNED_LATER,
     TRANSACTION_TIMEOUT_SINCE,
     milliseconds,
@@ -154,7 +155,8 @@ def connect(
 class _LostAtOnceError(Unreachable):
     """A server that knows transaction_timeout took the session before that could be taken away.
 
-    When it is a millisecond or two it may be over between the login and the first statement.
+    When it is a millisecond or two it may be over in the login, or before the first statement. Of
+    a login there are only the server's words, which may be in another language.
     """
 
 
@@ -167,13 +169,17 @@ def _open(conninfo: Mapping[str, str], name: str) -> "psycopg.Connection[dict[st
     try:
         connection = psycopg.connect(text, autocommit=True, row_factory=dict_row)
     except psycopg.Error as error:
-        raise Unreachable(f"could not connect to {name}", detail=_text(error)) from error
+        failure = _LostAtOnceError if "transaction timeout" in str(error) else Unreachable
+        raise failure(f"could not connect to {name}", detail=_text(error)) from error
     knows_timeout = connection.info.server_version >= TRANSACTION_TIMEOUT_SINCE
     try:
         if knows_timeout:
             connection.execute("SET transaction_timeout = 0")
-        later = {"names": list(PINNED_LATER), "values": list(PINNED_LATER.values())}
-        connection.execute(_query("pin").encode(), later)
+        later = dict(PINNED_LATER)
+        if connection.info.parameter_status("is_superuser") == "on":
+            later.update(PINNED_FOR_SUPERUSERS)
+        pins = {"names": list(later), "values": list(later.values())}
+        connection.execute(_query("pin").encode(), pins)
     except psycopg.Error as error:
         is_lost = connection.closed
         connection.close()

@@ -47,12 +47,14 @@ PINNED: Mapping[str, str] = {
 }
 """What every release from 14 on knows and every role may set, so it can start a session."""
 
+PINNED_FOR_SUPERUSERS: Mapping[str, str] = {
+    "session_replication_role": "origin",  # Without it no key is enforced; others may not set it.
+}
 PINNED_LATER: Mapping[str, str] = {
-    "session_replication_role": "origin",  # For superusers alone: without it no key is enforced.
     "restrict_nonsystem_relation_kind": "",  # Not in every minor release; it keeps from views.
     "DateStyle": "ISO, MDY",  # libpq sends PGDATESTYLE after the options, so that outranks them.
 }
-"""What is set once the session is there, where the server has it and the role may."""
+"""What is set once the session is there, where the server has it."""
 
 MAX_TIMEOUT_MS = 2**31 - 1
 """The most that a timeout of the server takes, 24 days."""
