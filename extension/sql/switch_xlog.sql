@@ -17,6 +17,9 @@ BEGIN
             DETAIL = 'pgpool_switch_xlog() runs on the primary, and this server is a standby.',
             HINT = 'Connect to the primary.';
     END IF;
+    -- Whose session it is does not say who asks where the server evaluates the expression of an index
+    -- or of a view as its owner. It allows no UNLISTEN there, which otherwise does nothing.
+    UNLISTEN _pgpool_recovery;
     IF NOT has_function_privilege(invoker, 'pg_catalog.pg_switch_wal()', 'EXECUTE') THEN
         RAISE EXCEPTION 'permission denied for function pg_switch_wal' USING
             ERRCODE = 'insufficient_privilege',

@@ -91,6 +91,9 @@ def hostile(server: Server) -> Iterator[Server]:
     server.reload()
 
 
+ASK_WHOSE_SOCKET = ("agent.independent", "agent.look_around", "agent.running", "run.parties")
+
+
 @pytest.fixture(params=PATHS)
 def node(
     request: pytest.FixtureRequest, hostile: Server, monkeypatch: pytest.MonkeyPatch
@@ -103,6 +106,8 @@ def node(
     monkeypatch.setenv("PGUSER", RUNNER)
     monkeypatch.setenv("PGOPTIONS", "-c search_path=evil,pg_catalog")
     monkeypatch.setenv("PGDATESTYLE", "German")
+    for module in ASK_WHOSE_SOCKET:  # The test is not the user whose server it is.
+        monkeypatch.setattr(f"pgpool_recovery.{module}.own_peer", dict)
     since = len(hostile.log_text())
     yield Node(NodeId(0), socket_directory, hostile.port, str(hostile.data_directory))
     assert captured(hostile, since) == []
@@ -162,7 +167,8 @@ def test_settings_of_a_session(hostile: Server, node: Node) -> None:
     assert {name: source for name, source in sources.items() if source in FROM_OTHERS} == {}
     assert found["search_path"] == "pg_catalog, pg_temp"
     assert found["synchronous_commit"] == "local"
-    assert found["statement_timeout"] == found["idle_session_timeout"] == "0"
+    assert found["statement_timeout"] == str(round(1000 * SETTINGS.timeout.step_s))
+    assert found["idle_session_timeout"] == "0"
     assert found["default_transaction_isolation"] == "read committed"
     assert found["session_replication_role"] == "origin"
     assert found["DateStyle"] == "ISO, MDY"
@@ -318,8 +324,9 @@ def test_replication_connections(hostile: Server, node: Node) -> None:
 
 
 def test_program_of_postgresql(hostile: Server, node: Node) -> None:
-    """As pg_rewind logs in: nothing but a connection string is ours there."""
-    conninfo = format_conninfo(pinned({"user": RUNNER, "dbname": DATABASE}))
+    """As pg_rewind logs in: nothing but a connection string is ours there, and it has this."""
+    own = {"options": "-c transaction_timeout=0"} if hostile.installation.major >= 17 else {}
+    conninfo = format_conninfo(pinned({"user": RUNNER, "dbname": DATABASE, **own}))
     with psycopg.connect(conninfo, autocommit=True) as session:
         query = "SELECT 1 WHERE current_user::text || 'x' = %s::text"
         assert session.execute(query, (f"{RUNNER}x",)).fetchone() == (1,)

@@ -22,7 +22,7 @@ STUCK_S = 15
 @pytest.fixture(autouse=True)
 def called(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """As a stage command that the server has called; no run is on record yet."""
-    monkeypatch.setenv("PGHOST", str(server.machine.socket_directory))
+    monkeypatch.setenv("PGHOST", str(server.machine.address))  # Its socket is postgres's.
     monkeypatch.setenv("PGPORT", str(server.port))
     monkeypatch.setenv("PGUSER", "postgres")
     yield

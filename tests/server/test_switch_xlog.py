@@ -154,6 +154,25 @@ def test_needs_the_privilege_for_pg_switch_wal(archiving: Server, archive: Path)
         assert Path(row[0]).exists()
 
 
+def test_session_of_a_superuser_lends_no_privilege(archiving: Server, archive: Path) -> None:
+    """What a superuser has refreshed is evaluated as its owner, in the superuser's session."""
+    archiving.execute(
+        "CREATE ROLE owner_of_view LOGIN; CREATE SCHEMA AUTHORIZATION owner_of_view;"
+        " GRANT EXECUTE ON FUNCTION pgpool_switch_xlog TO owner_of_view"
+    )
+    query = f"SELECT pgpool_switch_xlog('{archive}') AS path"
+    with psycopg.connect(archiving.conninfo("owner_of_view", dbname="postgres")) as connection:
+        connection.execute(f"CREATE MATERIALIZED VIEW owner_of_view.v AS {query} WITH NO DATA")
+    try:
+        with (
+            psycopg.connect(archiving.conninfo(dbname="postgres")) as connection,
+            pytest.raises(psycopg.errors.InsufficientPrivilege, match="security-restricted"),
+        ):
+            connection.execute("REFRESH MATERIALIZED VIEW owner_of_view.v")
+    finally:
+        archiving.execute("DROP OWNED BY owner_of_view CASCADE; DROP ROLE owner_of_view")
+
+
 @pytest.fixture
 def paths(archiving: Server, archive: Path) -> dict[str, Path]:
     """Paths that cannot be an archive directory, by what is wrong with them."""

@@ -14,6 +14,7 @@ from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.plan.facts import Slot
 from pgpool_recovery.plan.node_facts import SETTINGS, ServerFacts, StageScript, Surroundings
 from pgpool_recovery.postgres.connection import Connection, connect
+from pgpool_recovery.postgres.own_peer import own_peer
 
 ANSWER_S = 30.0
 OURS = re.compile(r"Part of pgpool-recovery\. Version (\S+)\. ")
@@ -134,7 +135,8 @@ def _ask(
 ) -> tuple[ServerFacts | None, str | None]:
     """Log in to the server of this host as the stage commands would, after a failover to it."""
     user = {} if request.user is None else {"user": request.user}
-    own = {"host": running.host, "port": str(running.port), "dbname": request.dbname, **user}
+    where = {"host": running.host, "port": str(running.port), "dbname": request.dbname}
+    own = {**where, **own_peer(), **user}
     try:
         with connect(
             own, timeout_s=connect_s, answer_s=ANSWER_S, name="the node's own server"
