@@ -272,7 +272,7 @@ TYPED = {
 
 
 @pytest.mark.parametrize("way", TYPED)
-def test_password_is_hidden_however_it_was_typed(
+def test_promise_7_password_is_hidden_however_it_was_typed(
     pool: Server, stranger: psycopg.Connection, way: str
 ) -> None:
     stranger.execute("SET client_min_messages = error")

@@ -89,7 +89,9 @@ def test_status_of_a_data_directory(server: Server) -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a number\n" * 8, bytes(range(256)) * 8])
-def test_status_of_a_directory_that_was_prepared(server: Server, content: bytes | None) -> None:
+def test_promise_9_status_of_a_directory_that_was_prepared(
+    server: Server, content: bytes | None
+) -> None:
     """A pipe, nothing, no number, and binary: there is no server, and nothing is waited for."""
     prepared = server.data_directory.with_name("préparé")
     server.machine.make_directory(prepared)
@@ -152,7 +154,7 @@ def test_role_may_use_the_program_of_the_configuration_but_not_its_own(
             connection.execute(query)
 
 
-def test_session_of_a_superuser_does_not_choose_the_program_for_others(server: Server) -> None:
+def test_promise_13_session_of_a_superuser_chooses_no_program_for_others(server: Server) -> None:
     """What a superuser has refreshed is evaluated as its owner, in the superuser's session."""
     server.execute(
         "CREATE ROLE owner_of_view LOGIN; CREATE SCHEMA AUTHORIZATION owner_of_view;"

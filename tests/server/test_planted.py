@@ -140,7 +140,7 @@ def test_plants_are_called_where_the_search_path_leads(planted: Server) -> None:
 
 
 @pytest.mark.parametrize(("extension", "version", "schema"), CASES)
-def test_nothing_planted_is_run(
+def test_promise_13_nothing_planted_is_run(
     session: psycopg.Connection, extension: str, version: str | None, schema: str, planted: Server
 ) -> None:
     """By CREATE EXTENSION, ALTER EXTENSION UPDATE, the views, and the functions."""
@@ -231,7 +231,7 @@ def expect(session: psycopg.Connection, statement: str, message: str | None) -> 
             RETURNS boolean LANGUAGE sql STRICT RETURN true""",
     ],
 )
-def test_what_has_the_name_of_ours_is_not_taken_over(
+def test_promise_13_what_has_the_name_of_ours_is_not_taken_over(
     planted: Server, planted_statement: str
 ) -> None:
     """Neither when the extension is created nor when it is updated: an error that names it."""
@@ -278,7 +278,7 @@ def owned_by_mallory(server: Server) -> list[tuple[str, ...]]:
     return server.sql(query, database="taken")
 
 
-def test_the_owner_of_the_schema_puts_nothing_in_the_place_of_ours(planted: Server) -> None:
+def test_promise_13_owner_of_the_schema_puts_nothing_in_the_place_of_ours(planted: Server) -> None:
     """She renames it and makes another one with its name, and functions with the names of ours."""
     planted.execute("CREATE DATABASE renamed OWNER mallory TEMPLATE template0")
     planted.execute(

@@ -154,7 +154,9 @@ def test_needs_the_privilege_for_pg_switch_wal(archiving: Server, archive: Path)
         assert Path(row[0]).exists()
 
 
-def test_session_of_a_superuser_lends_no_privilege(archiving: Server, archive: Path) -> None:
+def test_promise_13_session_of_a_superuser_lends_no_privilege(
+    archiving: Server, archive: Path
+) -> None:
     """What a superuser has refreshed is evaluated as its owner, in the superuser's session."""
     archiving.execute(
         "CREATE ROLE owner_of_view LOGIN; CREATE SCHEMA AUTHORIZATION owner_of_view;"

@@ -196,3 +196,22 @@ def test_build_backend_is_locked() -> None:
     assert project["dependency-groups"]["build"] == [needed]
     locked = (REPOSITORY / "requirements" / "build.txt").read_text()
     assert locked.startswith(f"{needed.partition('>')[0]}==")
+
+
+def test_security_page_names_the_tests_of_each_promise() -> None:
+    """Where a test bears the number of a promise, and nowhere else."""
+    page = (DOCS / "explanation" / "security.md").read_text().partition("\n## Promises")[2]
+    named = {
+        number: set(re.findall(r"`([\w/]+\.py)`", places))
+        for number, places in re.findall(r"^\| (\d+) \|.*\| (.*) \|$", page, re.MULTILINE)
+    }
+    tests = REPOSITORY / "tests"
+    found: dict[str, set[str]] = {}
+    for file in tests.rglob("*.py"):
+        for numbers in re.findall(
+            r"^def test_promise_(\d+(?:_and_\d+)*)_", file.read_text(), re.MULTILINE
+        ):
+            for number in numbers.split("_and_"):
+                found.setdefault(number, set()).add(str(file.relative_to(tests)))
+    assert named == found
+    assert {str(number) for number in range(1, 10)} <= set(named)

@@ -113,7 +113,7 @@ def test_clear_text_is_refused_unless_something_is_said() -> None:
     assert ("require_auth" in OwnLogin().whole(CONNINFO)) == knows
 
 
-def test_new_primary_conninfo_keeps_the_nodes_own_secrets() -> None:
+def test_promise_5_new_primary_conninfo_keeps_the_nodes_own_secrets() -> None:
     step = Repoint(
         places=PLACES,
         conninfo={**CONNINFO, **inherited({"sslmode": "require"})},

@@ -348,7 +348,7 @@ ASKED: list[Callable[[Path], object]] = [
 @pytest.mark.usefixtures("as_root")
 @pytest.mark.parametrize("ask", ASKED)
 @pytest.mark.parametrize("spoil", ["owner", "mode", "link"])
-def test_workspace_that_others_can_have_made_steers_nothing(
+def test_promise_13_workspace_that_others_can_have_made_steers_nothing(
     tmp_path: Path, ask: Callable[[Path], object], spoil: str
 ) -> None:
     data, precious, workspace = (
@@ -463,7 +463,7 @@ def test_file_that_cannot_be_read_is_named_with_what_to_do(
 
 
 @pytest.mark.parametrize("name", list(FILES))
-def test_state_is_written_whole_or_not_at_all(
+def test_promise_4_state_is_written_whole_or_not_at_all(
     target: Target, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """Else an empty file would stand in the way of every later recovery."""

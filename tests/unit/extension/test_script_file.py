@@ -127,7 +127,9 @@ OPENINGS: dict[str, Callable[[Place], None]] = {
 
 
 @pytest.mark.parametrize("opening", OPENINGS)
-def test_script_that_others_can_exchange_is_refused(tmp_path: Path, opening: str) -> None:
+def test_promise_13_script_that_others_can_exchange_is_refused(
+    tmp_path: Path, opening: str
+) -> None:
     place = Place(tmp_path)
     OPENINGS[opening](place)
     assert "can be replaced by others" in (problem(place.data) or "")

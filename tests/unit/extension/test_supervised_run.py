@@ -41,7 +41,7 @@ def test_record_of_the_stage_command_is_taken(
     assert run._document == '{"answer": 1}'
 
 
-def test_record_of_another_call_is_text(
+def test_promise_13_record_of_another_call_is_text(
     run: SupervisedRun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv(CALLED_BY_SERVER, "another")

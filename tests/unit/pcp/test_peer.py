@@ -20,7 +20,7 @@ from tests.unit.pcp.conversation import PASSWORD
 
 @pytest.mark.usefixtures("as_root")
 @pytest.mark.parametrize("where", ["named", "found"])
-def test_nothing_is_said_to_a_server_of_somebody_else(
+def test_promise_13_nothing_is_said_to_a_server_of_somebody_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     monkeypatch.setattr(address, "SOCKET_DIRECTORIES", (str(tmp_path),))
