@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pgpool_recovery.agent import swap
+from pgpool_recovery.agent import workspace as workspaces
 from pgpool_recovery.agent.lock import LOCK_NAME, is_locked, lock, unlock
 from pgpool_recovery.domain.error import Busy
 from pgpool_recovery.plan.step import Place, Places
@@ -43,6 +44,7 @@ AGAIN_AND_AGAIN = f"""
 import os, sys, time
 from pathlib import Path
 from pgpool_recovery.agent import swap
+from pgpool_recovery.agent import workspace as workspaces
 from pgpool_recovery.domain.error import Busy
 from pgpool_recovery.plan.step import Place, Places
 
@@ -121,10 +123,9 @@ def test_promise_6_who_removes_old_data_touches_nothing_of_the_next(
     data = Place(str(tmp_path / "data"), str(workspace), is_inside=False, new=f"{workspace}/new")
     places, held = Places(data, None, ()), list[int]()
     os.close(swap.reserve(places))  # Its process was killed.
-    discard = swap.discard
 
     def discard_and_let_begin(removed: Path) -> None:
-        discard(removed)
+        workspaces.discard(removed)
         if not held:
             held.append(swap.reserve(places))
 
