@@ -131,7 +131,7 @@ def test_server_files_are_installed_by_root(
         install(machine, product, "--pg-config", fresh.program("pg_config"), user="postgres")
     pg_config = ["--pg-config", fresh.program("pg_config")]
     install(machine, product, *pg_config)
-    with pytest.raises(CommandError, match="could not (remove|restore) .*: Permission denied"):
+    with pytest.raises(CommandError, match=r"could not (remove|restore) .*: Permission denied"):
         install(machine, product, *pg_config, user="postgres", verb="uninstall")
     install(machine, product, *pg_config, verb="uninstall")
     with pytest.raises(CommandError, match="could not run /nowhere/pg_config: No such file"):

@@ -234,17 +234,18 @@ def test_grants_that_had_no_effect_are_taken_away_and_told(
     details = [one.detail for one in told if one.detail]
     assert "no superuser, so this grant has had no effect" in details[0]
     assert details[1:] == [
-        'Role "group_of_chiefs" is a superuser and needs no grant, but its members would inherit '
-        "it, whom the stock function refuses."
+        (
+            'Role "group_of_chiefs" is a superuser and needs no grant, but its members would '
+            "inherit it, whom the stock function refuses."
+        )
     ]
     for one in told:
         assert ("SET pgpool.keep_grants = on before" in (one.hint or "")) == bool(one.detail)
+    grant = f"meant to have it: GRANT EXECUTE ON FUNCTION {schema}.{DEAD} TO "
     assert {(one.hint or "").partition(" SET pgpool")[0] for one in told} >= {
-        f'If "operator" is meant to have it: GRANT EXECUTE ON FUNCTION {schema}.{DEAD} TO operator.',
-        f"If they are meant to have it: GRANT EXECUTE ON FUNCTION {schema}.{DEAD} "
-        "TO group_of_chiefs.",
-        f'If "Former Operator" is meant to have it: GRANT EXECUTE ON FUNCTION {schema}.{DEAD} '
-        'TO "Former Operator".',
+        f'If "operator" is {grant}operator.',
+        f"If they are {grant}group_of_chiefs.",
+        f'If "Former Operator" is {grant}"Former Operator".',
     }
     assert grantees(server, database, DEAD) == {("chief", "postgres", "f")}
     assert grantees(server, database, "pgpool_pgctl(text,text)") == {("chief", "postgres", "f")}

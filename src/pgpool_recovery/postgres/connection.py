@@ -255,7 +255,7 @@ def open_replication(
 
 def error_message(pgconn: "PGconn") -> str:
     """Return what libpq says of a connection, in one line."""
-    return " ".join(pgconn.error_message.decode("utf-8", "backslashreplace").split())
+    return _joined(pgconn.error_message.decode("utf-8", "backslashreplace"))
 
 
 def _replication(conninfo: Mapping[str, str]) -> dict[str, str]:
@@ -307,4 +307,14 @@ def _answer(error: "psycopg.Error", name: str) -> RecoveryError:
 
 
 def _text(error: Exception) -> str:
-    return " ".join(str(error).split())
+    return _joined(str(error))
+
+
+def _joined(text: str) -> str:
+    r"""Return the lines of libpq, of which each is a sentence, as one.
+
+    >>> _joined("connection failed: refused\n\tIs the server running?\n")
+    'connection failed: refused; Is the server running?'
+    """
+    lines = (" ".join(line.split()) for line in text.splitlines())
+    return "; ".join(line for line in lines if line)

@@ -106,7 +106,10 @@ def uninstall(
     """
     has_named = bool(data_directory) or pgpool_conf is not None
     installations = _installations(pg_config, has_named=has_named)
-    done = [take_away(file, dry_run=dry_run) for file in _files(installations, data_directory, verb="uninstall")]
+    done = [
+        take_away(file, dry_run=dry_run)
+        for file in _files(installations, data_directory, verb="uninstall")
+    ]
     if pgpool_conf is not None:
         done.append(restore(pgpool_conf, dry_run=dry_run))
     for what in filter(None, done):
