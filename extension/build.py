@@ -280,10 +280,20 @@ def script(kind, templates, marks):
     return "\n".join(texts)
 
 
+def comment_of(name):
+    """Return the comment of a control file as a literal: an update leaves the one before it.
+
+    >>> comment_of("pgpool_adm")
+    "'administration of Pgpool-II by PCP'"
+    """
+    control = (HERE / f"{name}.control").read_text()
+    return re.search(r"^comment = ('.*')$", control, re.MULTILINE).group(1)
+
+
 def scripts_of(extension):
     """Return the scripts of one extension as a dict of file names and texts."""
     name = extension.name
-    marks = {"extension": name, **extension.marks}
+    marks = {"extension": name, "comment": comment_of(name), **extension.marks}
     templates = (*extension.templates, *extension.grants)
     kind = f"CREATE EXTENSION {name}"
     texts = {f"{name}--{VERSION}.sql": script(kind, templates, {**marks, **FRESH})}

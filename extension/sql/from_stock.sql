@@ -4,6 +4,7 @@
 DO $$
 DECLARE
     stranger pg_catalog.text;
+    opened pg_catalog.text[];
 BEGIN
     SELECT pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid) INTO stranger
       FROM pg_catalog.pg_depend AS d
@@ -30,5 +31,25 @@ BEGIN
         (SELECT pg_catalog.string_agg(p.oid::pg_catalog.text, ',')
            FROM {{ include members.sql }}),
         true);
+    -- Some of them work for everybody; their successors do not.
+    opened := ARRAY(
+        SELECT p.oid::pg_catalog.regprocedure::pg_catalog.text
+          FROM {{ include members.sql }}
+         WHERE {{ closed }} AND NOT {{ checked_superuser }}
+           AND EXISTS (
+               SELECT FROM pg_catalog.aclexplode(
+                          coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner))) AS a
+                WHERE a.grantee OPERATOR(pg_catalog.=) 0)
+         ORDER BY 1);
+    IF pg_catalog.cardinality(opened) OPERATOR(pg_catalog.>) 0 THEN
+        RAISE WARNING 'EXECUTE on function % is taken away from PUBLIC',
+            pg_catalog.array_to_string(opened, ', ') USING
+            DETAIL = 'Grants to named roles are kept.',
+            HINT = pg_catalog.format(
+                'If a role is meant to call it: GRANT EXECUTE ON FUNCTION %s TO that role.',
+                opened[1]);
+    END IF;
 END
 $$;
+
+COMMENT ON EXTENSION {{ extension }} IS {{ comment }};

@@ -7,7 +7,9 @@ DECLARE
     function pg_catalog.record;
     role pg_catalog.record;
     dead pg_catalog.oid[];
-    is_told pg_catalog.bool := false;
+    detail pg_catalog.text;
+    hint pg_catalog.text;
+    told pg_catalog.text[] := ARRAY[]::pg_catalog.text[];
 BEGIN
     IF pg_catalog.length(pg_catalog.current_setting('pgpool.keep_grants', true))
        OPERATOR(pg_catalog.>) 0 THEN
@@ -40,7 +42,7 @@ BEGIN
     LOOP
         dead := ARRAY[0]::pg_catalog.oid[];  -- PUBLIC.
         FOR role IN
-            SELECT DISTINCT a.grantee AS oid, r.rolname AS name
+            SELECT DISTINCT a.grantee AS oid, r.rolname AS name, r.rolsuper
               FROM pg_catalog.aclexplode(function.proacl) AS a
               JOIN pg_catalog.pg_roles AS r ON r.oid OPERATOR(pg_catalog.=) a.grantee
              WHERE function.checked_superuser AND NOT keep_grants
@@ -53,18 +55,25 @@ BEGIN
              ORDER BY r.rolname
         LOOP
             dead := pg_catalog.array_append(dead, role.oid);
-            IF is_told THEN
+            detail := CASE WHEN role.rolsuper THEN pg_catalog.format(
+                'Role "%s" is a superuser and needs no grant, but its members would inherit it, '
+                'whom the stock function refuses.', role.name)
+                ELSE 'The stock function refuses whoever is no superuser, so this grant has had no '
+                'effect. The function that takes its place runs for whom it is granted to.' END;
+            hint := pg_catalog.format(
+                'If %s meant to have it: GRANT EXECUTE ON FUNCTION %s TO %I.',
+                CASE WHEN role.rolsuper THEN 'they are'
+                ELSE pg_catalog.format('"%s" is', role.name) END, function.name, role.name);
+            IF detail OPERATOR(pg_catalog.=) ANY (told) THEN
                 RAISE WARNING 'EXECUTE on function % is taken away from role "%"',
-                    function.name, role.name;
+                    function.name, role.name USING HINT = hint;
             ELSE
                 RAISE WARNING 'EXECUTE on function % is taken away from role "%"',
                     function.name, role.name USING
-                    DETAIL = 'The stock function refuses whoever is no superuser, so this grant has '
-                        'had no effect. The function that takes its place runs for whom it is '
-                        'granted to.',
-                    HINT = 'GRANT it again to whom it is meant for. SET pgpool.keep_grants = on, '
-                        'before the update, keeps such grants.';
-                is_told := true;
+                    DETAIL = detail,
+                    HINT = pg_catalog.concat(
+                        hint, ' SET pgpool.keep_grants = on before the update keeps such grants.');
+                told := pg_catalog.array_append(told, detail);
             END IF;
         END LOOP;
 

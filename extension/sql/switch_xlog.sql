@@ -23,7 +23,8 @@ BEGIN
     IF NOT has_function_privilege(invoker, 'pg_catalog.pg_switch_wal()', 'EXECUTE') THEN
         RAISE EXCEPTION 'permission denied for function pg_switch_wal' USING
             ERRCODE = 'insufficient_privilege',
-            DETAIL = 'pgpool_switch_xlog() needs that privilege too.';
+            DETAIL = 'pgpool_switch_xlog() needs that privilege too.',
+            HINT = format('GRANT EXECUTE ON FUNCTION pg_catalog.pg_switch_wal() TO %I.', invoker);
     END IF;
     BEGIN
         patience := coalesce(nullif(current_setting('pgpool.switch_xlog_timeout', true), ''), '300');

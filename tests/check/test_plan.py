@@ -90,7 +90,7 @@ def test_script_that_is_missing(cluster: Cluster) -> None:
         )
     said = failure.value.completed.output
     assert 'pgpool_recovery_plan" does not exist' in said, said
-    assert 'HINT:  Run "pgpool-recovery install" on this host' in said
+    assert f"pgpool-recovery install --data-directory {primary.data_directory}" in said
 
 
 def test_server_that_runs_and_follows_nobody(cluster: Cluster) -> None:

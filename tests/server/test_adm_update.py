@@ -124,6 +124,19 @@ def view_columns(server: Server, database: str) -> list[tuple[str, ...]]:
     return server.sql(query, database=database)
 
 
+def comment_is_ours(server: Server, database: str, extension: str) -> bool:
+    query = f"""
+        SELECT obj_description(e.oid, 'pg_extension') = a.comment
+          FROM pg_extension e JOIN pg_available_extensions a ON a.name = e.extname
+         WHERE e.extname = '{extension}'"""
+    return server.sql(query, database=database) == [("t",)]
+
+
+@pytest.mark.parametrize("database", ORIGINS)
+def test_comment_is_that_of_ours(updated: Updated, database: str) -> None:
+    assert comment_is_ours(updated.server, database, "pgpool_adm")
+
+
 def test_databases_began_with_different_functions(updated: Updated) -> None:
     """Otherwise the other tests say nothing."""
     counts = {
@@ -302,4 +315,5 @@ def test_pgpool_regclass_keeps_grants_and_views(stock_server: Server, updated: U
     ]
     assert server.sql("SELECT pgpool_regclass('none')", database="regclass") == [("0",)]
     assert server.sql("SELECT oid FROM found", database="regclass") == [("1259",)]
+    assert comment_is_ours(server, "regclass", extension)
     server.execute("DROP DATABASE regclass")

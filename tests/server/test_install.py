@@ -112,7 +112,14 @@ def test_stage_commands_are_installed_by_the_owner(server: Server, product: Prod
     with pytest.raises(CommandError) as caught:
         install(machine, product, "--data-directory", server.data_directory)
     assert "belongs to postgres" in str(caught.value)
-    assert "HINT:  Run: runuser -u postgres -- pgpool-recovery install" in str(caught.value)
+    run_as_owner = f"runuser -u postgres -- {product.command}"
+    words = f"--data-directory {server.data_directory}"
+    assert f"HINT:  Run: {run_as_owner} install {words}\n" in f"{caught.value}\n"
+    with pytest.raises(CommandError) as caught:
+        install(machine, product, *words.split(), verb="uninstall")
+    assert f"HINT:  Run: {run_as_owner} uninstall {words}\n" in f"{caught.value}\n"
+    with pytest.raises(CommandError, match=r'"nobody" may not read data directory'):
+        install(machine, product, *words.split(), user="nobody")
     with pytest.raises(CommandError, match="is not a data directory"):
         install(machine, product, "--data-directory", "/tmp", user="postgres")
 
@@ -122,7 +129,12 @@ def test_server_files_are_installed_by_root(
 ) -> None:
     with pytest.raises(CommandError, match="Permission denied"):
         install(machine, product, "--pg-config", fresh.program("pg_config"), user="postgres")
-    with pytest.raises(CommandError, match="could not run /nowhere/pg_config"):
+    pg_config = ["--pg-config", fresh.program("pg_config")]
+    install(machine, product, *pg_config)
+    with pytest.raises(CommandError, match=r"could not (remove|restore) .*: Permission denied"):
+        install(machine, product, *pg_config, user="postgres", verb="uninstall")
+    install(machine, product, *pg_config, verb="uninstall")
+    with pytest.raises(CommandError, match="could not run /nowhere/pg_config: No such file"):
         install(machine, product, "--pg-config", "/nowhere/pg_config")
 
 

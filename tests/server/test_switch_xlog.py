@@ -145,8 +145,11 @@ def test_needs_the_privilege_for_pg_switch_wal(archiving: Server, archive: Path)
         archiving.conninfo("archivist", dbname="postgres"), autocommit=True
     ) as connection:
         before = archiving.wal_position()
-        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="pg_switch_wal"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="pg_switch_wal") as caught:
             connection.execute(query, [str(archive)])
+        assert caught.value.diag.message_hint == (
+            "GRANT EXECUTE ON FUNCTION pg_catalog.pg_switch_wal() TO archivist."
+        )
         assert archiving.wal_position() == before
         archiving.execute("GRANT EXECUTE ON FUNCTION pg_switch_wal TO archivist")
         row = connection.execute(query, [str(archive)]).fetchone()

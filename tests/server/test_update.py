@@ -226,16 +226,53 @@ def test_grants_that_had_no_effect_are_taken_away_and_told(
         }.items()
         for role in roles
     }
-    told = all_updated.warnings[database]
+    told = about_roles(all_updated.warnings[database])
     assert {one.message for one in told} == {
         f'EXECUTE on function {schema}.{function} is taken away from role "{role}"'
         for role, function in dead
     }
-    assert "no superuser, so this grant has had no effect" in (told[0].detail or "")
-    assert "pgpool.keep_grants" in (told[0].hint or "")
-    assert [one.detail for one in told[1:]] == [None] * (len(dead) - 1)
+    details = [one.detail for one in told if one.detail]
+    assert "no superuser, so this grant has had no effect" in details[0]
+    assert details[1:] == [
+        (
+            'Role "group_of_chiefs" is a superuser and needs no grant, but its members would '
+            "inherit it, whom the stock function refuses."
+        )
+    ]
+    for one in told:
+        assert ("SET pgpool.keep_grants = on before" in (one.hint or "")) == bool(one.detail)
+    grant = f"meant to have it: GRANT EXECUTE ON FUNCTION {schema}.{DEAD} TO "
+    assert {(one.hint or "").partition(" SET pgpool")[0] for one in told} >= {
+        f'If "operator" is {grant}operator.',
+        f"If they are {grant}group_of_chiefs.",
+        f'If "Former Operator" is {grant}"Former Operator".',
+    }
     assert grantees(server, database, DEAD) == {("chief", "postgres", "f")}
     assert grantees(server, database, "pgpool_pgctl(text,text)") == {("chief", "postgres", "f")}
+
+
+def about_roles(told: list[Told]) -> list[Told]:
+    return [one for one in told if "from role" in (one.message or "")]
+
+
+@pytest.mark.parametrize("database", ORIGINS)
+def test_what_everybody_could_call_is_told(all_updated: Updated, database: str) -> None:
+    schema = '"Other"' if database == "in_a_schema" else "public"
+    name = f"{schema}.pgpool_switch_xlog(text)"
+    told = [one for one in all_updated.warnings[database] if "PUBLIC" in (one.message or "")]
+    assert [one.message for one in told] == [
+        f"EXECUTE on function {name} is taken away from PUBLIC"
+    ]
+    assert f"GRANT EXECUTE ON FUNCTION {name} TO" in (told[0].hint or "")
+
+
+@pytest.mark.parametrize("database", ORIGINS)
+def test_comment_is_that_of_ours(updated: Server, database: str) -> None:
+    query = """
+        SELECT obj_description(e.oid, 'pg_extension') = a.comment
+          FROM pg_extension e JOIN pg_available_extensions a ON a.name = e.extname
+         WHERE e.extname = 'pgpool_recovery'"""
+    assert updated.sql(query, database=database) == [("t",)]
 
 
 @pytest.mark.parametrize("database", ORIGINS)
@@ -272,7 +309,7 @@ def test_grants_are_kept_when_that_was_said_before(updated: Server) -> None:
     )
     server.execute("ALTER DATABASE keeping RESET pgpool.keep_grants")
     server.execute("ALTER ROLE somebody SET pgpool.keep_grants = on")  # Not the one who updates.
-    assert update(server, "keeping", "SET pgpool.keep_grants = on") == []
+    assert about_roles(update(server, "keeping", "SET pgpool.keep_grants = on")) == []
     assert grantees(server, "keeping", DEAD) == {
         (role, "postgres", "f") for role in ("chief", "group_of_chiefs", "member")
     } | {('"Former Operator"', "postgres", "f"), ("operator", "postgres", "t")}

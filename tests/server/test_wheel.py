@@ -15,6 +15,7 @@ from tests.harness.workspace import Workspace
 
 REPOSITORY = Path(__file__).parents[2]
 PAGES = [REPOSITORY / "README.md", REPOSITORY / "docs" / "how-to" / "install.md"]
+PYTHON = "/usr/bin/python3"
 VENV = "/opt/pgpool-recovery"
 NO_INDEX = {"PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_CONFIG_FILE": os.devnull}
 """Where nothing can be had: what is installed on a host has to come from the directory."""
@@ -25,7 +26,7 @@ def documented(page: Path) -> list[str]:
     """Return the commands of a page that make the wheel and install it, in their order."""
     blocks = re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
     lines = [line.partition("   #")[0].strip() for block in blocks for line in block.splitlines()]
-    begins = ("make wheel", f"sudo python3 -m venv {VENV}", f"sudo {VENV}/bin/pip ")
+    begins = ("make wheel", f"sudo {PYTHON} -m venv {VENV}", f"sudo {VENV}/bin/pip ")
     return [line for line in lines if line.startswith(begins)]
 
 

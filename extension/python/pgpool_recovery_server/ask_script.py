@@ -39,6 +39,7 @@ def answer_of(script_name, ended):
     if ended.document is None:
         raise Failure(
             'script "%s" gave no answer' % script_name,
-            hint='Run "pgpool-recovery install" on this host.',
+            hint="As the owner of the data directory, run pgpool-recovery install with "
+            "--data-directory.",
         )
     return ended.document

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shlex
 import stat
 
 from .outcome import Failure
@@ -54,7 +55,9 @@ def _status(path):
     except FileNotFoundError:
         raise Failure(
             'script "%s" does not exist' % path,
-            hint='Run "pgpool-recovery install" on this host, or check the name in pgpool.conf.',
+            hint="Check the name in pgpool.conf; if it is right, run as the owner of the data "
+            "directory: pgpool-recovery install --data-directory %s"
+            % shlex.quote(os.path.dirname(path)),
         )
     except OSError as error:
         raise Failure('could not stat script "%s": %s' % (path, error.strerror))

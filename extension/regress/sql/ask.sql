@@ -17,7 +17,7 @@ BEGIN
 EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
     RAISE NOTICE '%', replace(message, current_setting('data_directory'), '<data directory>');
-    RAISE NOTICE '%', hint;
+    RAISE NOTICE '%', replace(hint, current_setting('data_directory'), '<data directory>');
 END
 $$;
 

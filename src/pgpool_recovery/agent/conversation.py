@@ -3,7 +3,9 @@
 import os
 import select
 import selectors
+import shlex
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -37,6 +39,7 @@ from pgpool_recovery.agent.wire import (
 from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
 from pgpool_recovery.domain.event import Event
 from pgpool_recovery.domain.text import one_line
+from pgpool_recovery.files.trust import user_name
 
 T = TypeVar("T")
 READ_BYTES = 65536
@@ -48,18 +51,17 @@ SENT_WITHIN_S = 300.0
 """An agent takes what is sent while it does something else as well."""
 WRITE_TICK_MS = 200
 COMMAND_NOT_FOUND = 127  # The login shell's status.
-SSH_FAILED = 255
+SSH, SSH_FAILED = "ssh", 255
 SSH_HINT = (
-    "Try it by hand as the user that runs PostgreSQL here: ssh -o BatchMode=yes "
-    "-o StrictHostKeyChecking=yes <host> true. It takes a key without a passphrase and a known "
-    "host key."
+    "Try it by hand as {user} on {here}: {command}\n"
+    "It takes a key without a passphrase and a known host key."
 )
 
 
 KEY_REFUSED = ("Host key verification failed", "REMOTE HOST IDENTIFICATION HAS CHANGED")
 KEY_HINT = (
-    "Add the host's key to ~/.ssh/known_hosts of the user that runs PostgreSQL here: ssh-keyscan "
-    "<host> fetches it, and ssh-keygen -lf on the file below /etc/ssh of that host shows what it "
+    "Add the host's key to ~/.ssh/known_hosts of {user} on {here}: ssh-keyscan {host} "
+    "fetches it, and ssh-keygen -lf on the file below /etc/ssh of that host shows what it "
     "must be. Keys are checked whatever ssh_config says, unless check_host_keys in the settings is "
     "false."
 )
@@ -71,6 +73,7 @@ class Conversation:
     def __init__(
         self,
         process: subprocess.Popen[bytes],
+        argv: Sequence[str],
         errors: ErrorTail,
         name: str,
         on_event: Callable[[Event], None],
@@ -80,6 +83,7 @@ class Conversation:
         assert process.stdin is not None  # noqa: S101 - it was asked for
         self.name = name
         self._process = process
+        self._argv = argv
         self._input = process.stdin.fileno()
         os.set_blocking(self._input, False)
         self._limits = limits
@@ -263,16 +267,23 @@ class Conversation:
             )
         if self._has_greeted:
             return Unreachable(f"the connection to {self.name} was lost", detail=said or None)
-        if status == SSH_FAILED:
+        if status == SSH_FAILED and self._argv[0] == SSH:
             is_key = any(words in said for words in KEY_REFUSED)
             return Unreachable(
                 f"could not log in to {self.name} by ssh",
                 detail=said,
-                hint=KEY_HINT if is_key else SSH_HINT,
+                hint=self._ssh_hint(KEY_HINT if is_key else SSH_HINT),
             )
         return Unreachable(
             f"the agent of {self.name} ended with status {status}", detail=said or None
         )
+
+    def _ssh_hint(self, hint: str) -> str:
+        """Return a hint with what was really called, but for what runs there."""
+        *words, host, _remote = map(str, self._argv)
+        command = shlex.join([*words, host, "true"])
+        user, here = user_name(os.geteuid()), socket.gethostname()
+        return hint.format(user=user, here=here, host=host, command=command)
 
     def _last_errors(self) -> str:
         return self._errors.text()
@@ -334,7 +345,7 @@ def converse(
     finally:
         with _signals_blocked():
             errors.follow()
-    conversation = Conversation(process, errors, name, allowance.take, limits, undo_s)
+    conversation = Conversation(process, argv, errors, name, allowance.take, limits, undo_s)
     try:
         conversation.greet(timeout_s)
         yield conversation

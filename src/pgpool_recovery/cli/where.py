@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pgpool_recovery.operator.extension import Primary
     from pgpool_recovery.pcp.pool import Pool
 
+HINT = "Check --host: it is where Pgpool-II is reached, without a user."
 CONNECTION = Group("Connection", sort_key=10)
 
 
@@ -52,7 +53,7 @@ class Where:
             settings,
             pgpool=replace(
                 pgpool,
-                host=Host(parse_host(self.host)) if self.host else pgpool.host,
+                host=Host(parse_host(self.host, hint=HINT)) if self.host else pgpool.host,
                 pcp_port=pgpool.pcp_port if self.port is None else Port(self.port),
                 pcp_user=self.username or pgpool.pcp_user,
             ),

@@ -1,9 +1,12 @@
 """Read the settings file; all complaints at once."""
 
+import json
 import os
 import re
+import shlex
+import stat
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from functools import partial
 from operator import eq
@@ -26,7 +29,14 @@ from pgpool_recovery.config.settings import (
 )
 from pgpool_recovery.domain.error import SettingsError
 from pgpool_recovery.domain.node import NodeId, parse_host, parse_node_id, parse_port
-from pgpool_recovery.files.trust import Untrusted, mine_and_roots, read_trusted
+from pgpool_recovery.files.trust import (
+    Fault,
+    Untrusted,
+    group_name,
+    mine_and_roots,
+    read_trusted,
+    user_name,
+)
 from pgpool_recovery.plan.policy import (
     Compress,
     KeepOld,
@@ -40,6 +50,8 @@ from pgpool_recovery.plan.policy import (
 DEFAULT_FILE = Path("/etc/pgpool-recovery.toml")
 MIN_RATE_KB, MAX_RATE_KB = 32, 1048576  # src/include/backup/basebackup.h
 VARIABLE = "PGPOOL_RECOVERY_CONFIG"
+MAX_SHOWN = 100
+NO_TABLE = "invalid value (it is a table)"
 
 
 def settings_file(named: Path | None, environment: Mapping[str, str] = os.environ) -> Path:
@@ -63,16 +75,51 @@ def load_settings(file: Path) -> Settings:
         raise SettingsError(
             f"settings file {file} can be changed by others",
             detail=f"{untrusted.why}. The settings name programs that run, and where passwords go.",
-            hint="Give it to root or to the user who runs this, and take the right to write away "
-            "from all others (chown root, chmod go-w).",
+            hint=_mend(untrusted),
         ) from untrusted
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"could not read settings file {file}", detail=str(error)) from error
+    except PermissionError as error:
+        raise _may_not_read(file, error) from error
+    except OSError as error:
+        raise SettingsError(f"could not read settings file {file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(
+            f"could not read settings file {file}",
+            detail=f"It is not UTF-8: there is a byte 0x{error.object[error.start]:02x} at offset "
+            f"{error.start}.",
+        ) from error
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(
             f"settings file {file} is not TOML", detail=f"{error}.", hint="See toml.io."
         ) from error
     return read_settings(values, str(file))
+
+
+def _mend(untrusted: Untrusted) -> str | None:
+    """Return how to mend what is wrong, and that alone; None where no command does."""
+    path = shlex.quote(str(untrusted.path))
+    return {Fault.OWNER: f"chown root {path}", Fault.MODE: f"chmod go-w {path}"}.get(
+        untrusted.fault
+    )
+
+
+def _may_not_read(file: Path, error: PermissionError) -> SettingsError:
+    """Return the failure of a user who may not read the file, which has something to hide."""
+    try:
+        status = file.stat()
+    except OSError:
+        detail = "A directory on the way to it may not be entered."
+    else:
+        detail = (
+            f"It belongs to {user_name(status.st_uid)}, group {group_name(status.st_gid)}, and has "
+            f"mode {stat.S_IMODE(status.st_mode):04o}."
+        )
+    name = shlex.quote(str(file))
+    return SettingsError(
+        f"could not read settings file {file}: {error.strerror}",
+        detail=f'{detail} This runs as "{user_name(os.geteuid())}".',
+        hint=f"Let the user that runs PostgreSQL read it: chown root:postgres {name}; "
+        f"chmod 0640 {name}.",
+    )
 
 
 def sound_part(file: Path) -> Settings:
@@ -102,12 +149,11 @@ def _is_sound(name: str, table: object) -> bool:
 def read_settings(values: Mapping[str, Any], origin: str) -> Settings:
     """Return settings of parsed TOML; `origin` names it in the complaint."""
     converter = Converter(forbid_extra_keys=True)
-    converter.register_structure_hook(float, _number)
-    converter.register_structure_hook(int, _count)
-    converter.register_structure_hook(bool, _flag)
+    for number, check_number in ((float, _number), (int, _count), (bool, _flag)):
+        converter.register_structure_hook(number, partial(_checked, check_number))
     choices = (ClusteringMode, Promote, RunningPrimary, Compress, KeepOld, StopRunning, Verify)
     for choice in (*choices, Method):
-        converter.register_structure_hook(choice, _choice)
+        converter.register_structure_hook(choice, partial(_checked, _choice))
     # A hook for the class itself would take its subclasses and aliases as well.
     for kind, check in (
         (str, _text),
@@ -125,13 +171,17 @@ def read_settings(values: Mapping[str, Any], origin: str) -> Settings:
         (Port | None, _port),
         (Rate | None, _rate),
     ):
-        converter.register_structure_hook_func(partial(eq, kind), check)
+        converter.register_structure_hook_func(partial(eq, kind), partial(_checked, check))
     try:
         settings = converter.structure(values, Settings)
         complaints = list(_contradictions(settings))
     except ClassValidationError as error:
         found = transform_error(error, path="", format_exception=_complaint)
-        complaints = [line.replace(" @ .", " in ").removesuffix(" @ ") for line in found]
+        sound = {k: v for k, v in values.items() if _is_structured(converter, k, v)}
+        complaints = [
+            *(_with_place(line, values) for line in found),
+            *_contradictions(converter.structure(sound, Settings)),
+        ]
     if complaints:
         raise SettingsError(
             f"settings file {origin} has {len(complaints)} error{'s' * (len(complaints) > 1)}",
@@ -139,6 +189,14 @@ def read_settings(values: Mapping[str, Any], origin: str) -> Settings:
             hint="The settings are described in docs/reference/settings.md.",
         )
     return settings
+
+
+def _is_structured(converter: Converter, name: str, table: object) -> bool:
+    try:
+        converter.structure({name: table}, Settings)
+    except ClassValidationError:
+        return False
+    return True
 
 
 def _contradictions(settings: Settings) -> Iterator[str]:
@@ -152,6 +210,31 @@ def _contradictions(settings: Settings) -> Iterator[str]:
     for name, table in (("replication", settings.replication), ("pgpool", settings.pgpool)):
         if (table.sslcert is None) != (table.sslkey is None):
             yield f"sslcert and sslkey go together in {name} (a certificate and its key)"
+
+
+class _InvalidError(ValueError):
+    """A value that is not what the setting takes."""
+
+    def __init__(self, value: object, error: Exception) -> None:
+        super().__init__(f"invalid value {_shown(value)} ({error})")
+
+
+def _checked(check: Callable[[Any, Any], object], value: object, kind: object) -> object:
+    """Return what a check makes of a value; what it complains of, then has the value."""
+    try:
+        return check(value, kind)
+    except ValueError as error:
+        raise _InvalidError(value, error) from error
+
+
+def _shown(value: object) -> str:
+    """Return a value as TOML has it, nearly.
+
+    >>> _shown("no"), _shown([True, 1])
+    ('"no"', '[true, 1]')
+    """
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
 def _text(value: object, _kind: object) -> str:
@@ -234,6 +317,24 @@ def _complaint(error: BaseException, _kind: object) -> str:
         case ForbiddenExtraKeysError(extra_fields=names):
             return f"unknown setting {', '.join(sorted(names))}"
         case TypeError():
-            return "invalid value (it is a table)"
+            return NO_TABLE
+        case _InvalidError():
+            return str(error)
         case _:
             return f"invalid value ({error})"
+
+
+def _with_place(line: str, values: Mapping[str, Any]) -> str:
+    """Return a complaint with its place as TOML spells it.
+
+    >>> _with_place("no @ .node['1'].host", {})
+    'no in node.1.host'
+    """
+    what, _, place = line.rpartition(" @ ")
+    where = re.sub(r"\['([\w-]+)'\]", r".\1", place).removeprefix(".")
+    if what == NO_TABLE:
+        value: Any = values
+        for name in where.split("."):
+            value = value.get(name) if isinstance(value, Mapping) else None
+        what = f"invalid value {_shown(value)} (it is a table)"
+    return f"{what} in {where}" if where else what

@@ -110,7 +110,7 @@ def parse_remote_start(words: Sequence[str]) -> Target:
     return Target(host=parse_host(words[0]), data_directory=parse_data_directory(words[1]))
 
 
-def parse_host(text: str) -> str:
+def parse_host(text: str, *, hint: str = "Check backend_hostname in pgpool.conf.") -> str:
     """Return a host name, an IPv4 or IPv6 address, or the directory of a local socket.
 
     Nothing else: ssh, libpq and the resolver would make more of a user before an @, of a list, a
@@ -126,7 +126,7 @@ def parse_host(text: str) -> str:
             f'invalid host name "{text}"',
             detail="It is a host name, an IPv4 or IPv6 address, or the directory of a local "
             "socket.",
-            hint="Check backend_hostname in pgpool.conf.",
+            hint=hint,
         )
     return text
 

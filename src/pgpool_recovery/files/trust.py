@@ -11,6 +11,7 @@ import pwd
 import stat
 from collections.abc import Collection
 from contextlib import suppress
+from enum import Enum
 from pathlib import Path
 
 ROOT = 0
@@ -21,13 +22,26 @@ STEP_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
-class Untrusted(Exception):
-    """Others can change it: `why` says which part, and who; `owner` is whose that part is."""
+class Fault(Enum):
+    """What lets others change something."""
 
-    def __init__(self, why: str, owner: int) -> None:
+    OWNER = "it is theirs"
+    MODE = "they may write to it"
+    KIND = "it is something else than it has to be"
+
+
+class Untrusted(Exception):
+    """Others can change it: `why` says which part, and who; `owner` is whose that part is.
+
+    `path` is that part, and `fault` what is wrong with it.
+    """
+
+    def __init__(self, why: str, owner: int, path: Path, fault: Fault = Fault.KIND) -> None:
         super().__init__(why)
         self.why = why
         self.owner = owner
+        self.path = path
+        self.fault = fault
 
 
 def mine_and_roots() -> frozenset[int]:
@@ -109,26 +123,26 @@ def read_own(path: Path) -> bytes:
     """
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     if path.is_symlink():  # What the kernel says then, is about too many of them.
-        raise Untrusted(f"{path} is a symbolic link", path.lstat().st_uid)
+        raise Untrusted(f"{path} is a symbolic link", path.lstat().st_uid, path)
     with os.fdopen(os.open(path, flags), "rb") as file:
         status = os.fstat(file.fileno())
         check_regular(status, path, mine_and_roots())
         if status.st_nlink > 1:
-            raise Untrusted(f"{path} has another name, too", status.st_uid)
+            raise Untrusted(f"{path} has another name, too", status.st_uid, path)
         return file.read()
 
 
 def check_regular(status: os.stat_result, path: Path, trusted: Collection[int]) -> None:
     """Raise Untrusted for what is no regular file, or not only trusted users may write."""
     if not stat.S_ISREG(status.st_mode):
-        raise Untrusted(f"{path} is not a regular file", status.st_uid)
+        raise Untrusted(f"{path} is not a regular file", status.st_uid, path)
     check(status, path, trusted)
 
 
 def check_directory(status: os.stat_result, path: Path, trusted: Collection[int]) -> None:
     """Raise Untrusted for what is no directory, or not only trusted users may write."""
     if not stat.S_ISDIR(status.st_mode):
-        raise Untrusted(f"{path} is not a directory", status.st_uid)
+        raise Untrusted(f"{path} is not a directory", status.st_uid, path)
     check(status, path, trusted)
 
 
@@ -136,16 +150,18 @@ def check(status: os.stat_result, path: Path, trusted: Collection[int]) -> None:
     """Raise Untrusted when the owner is not trusted, or others may write."""
     check_owner(status, path, trusted)
     if status.st_mode & stat.S_IWOTH:
-        raise Untrusted(f"{path} can be written to by everybody", status.st_uid)
+        raise Untrusted(f"{path} can be written to by everybody", status.st_uid, path, Fault.MODE)
     if status.st_mode & stat.S_IWGRP and status.st_gid != ROOT:
         group = group_name(status.st_gid)
-        raise Untrusted(f"{path} can be written to by group {group}", status.st_uid)
+        why = f"{path} can be written to by group {group}"
+        raise Untrusted(why, status.st_uid, path, Fault.MODE)
 
 
 def check_owner(status: os.stat_result, path: Path, trusted: Collection[int]) -> None:
     """Raise Untrusted when the owner is not trusted."""
     if status.st_uid not in trusted:
-        raise Untrusted(f"{path} belongs to {user_name(status.st_uid)}", status.st_uid)
+        why = f"{path} belongs to {user_name(status.st_uid)}"
+        raise Untrusted(why, status.st_uid, path, Fault.OWNER)
 
 
 class _Walk:

@@ -90,6 +90,18 @@ def _ask(pg_config: Path, option: str) -> str:
             detail=f"{untrusted.why}.",
             hint=f"Run it as {user_name(untrusted.owner)}, if the server's files are that user's.",
         ) from untrusted
-    except (OSError, subprocess.SubprocessError) as error:
-        raise Refused(f"could not run {pg_config}: {error}", hint="Name a pg_config.") from error
+    except OSError as error:
+        raise Refused(
+            f"could not run {pg_config}: {error.strerror}", hint="Name a pg_config."
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise Refused(
+            f"{pg_config} {option} gave no answer within {ANSWER_S:g} s", hint="Name a pg_config."
+        ) from error
+    except subprocess.CalledProcessError as error:
+        raise Refused(
+            f"{pg_config} {option} ended with exit status {error.returncode}",
+            detail=error.stderr.strip() or None,
+            hint="Name a pg_config.",
+        ) from error
     return done.stdout.strip()

@@ -9,6 +9,7 @@ from pgpool_recovery.files.write import remove_file, rename_file, write_file
 
 OURS = b"Part of pgpool-recovery."
 WOULD = "would do: "
+INSTALL, REMOVE, RESTORE = "install", "remove", "restore"
 SAVED_SUFFIX = ".before-pgpool-recovery"
 
 
@@ -34,8 +35,8 @@ def place(file: PlacedFile, *, dry_run: bool) -> str:
     is_foreign = current is not None and OURS not in current
     if not dry_run:
         if is_foreign:
-            _do(lambda: rename_file(file.path, file.saved.name), file.path)
-        _do(lambda: write_file(file.path, file.contents, mode=file.mode), file.path)
+            _do(lambda: rename_file(file.path, file.saved.name), file.path, INSTALL)
+        _do(lambda: write_file(file.path, file.contents, mode=file.mode), file.path, INSTALL)
     would = WOULD if dry_run else ""
     if is_foreign:
         return f"{would}{file.path} installed; what stood there is now {file.saved.name}"
@@ -50,13 +51,13 @@ def take_away(file: PlacedFile, *, dry_run: bool) -> str | None:
     if current is None or OURS not in current:
         # Somebody has put a newer one there, say the update of a package: the saved one is old.
         if has_saved and not dry_run:
-            _do(lambda: remove_file(file.saved), file.saved)
+            _do(lambda: remove_file(file.saved), file.saved, REMOVE)
         return f"{would}{file.saved} removed, for {file.path} is not ours" if has_saved else None
     if not dry_run:
         if has_saved:
-            _do(lambda: rename_file(file.saved, file.path.name), file.path)
+            _do(lambda: rename_file(file.saved, file.path.name), file.path, RESTORE)
         else:
-            _do(lambda: remove_file(file.path), file.path)
+            _do(lambda: remove_file(file.path), file.path, REMOVE)
     how = "restored to what stood there before" if has_saved else "removed"
     return f"{would}{file.path} {how}"
 
@@ -67,18 +68,18 @@ def _read(path: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise _refused(path, error) from error
+        raise _refused(path, error, "read") from error
 
 
-def _do(action: Callable[[], object], path: Path) -> None:
+def _do(action: Callable[[], object], path: Path, verb: str) -> None:
     try:
         action()
     except OSError as error:
-        raise _refused(path, error) from error
+        raise _refused(path, error, verb) from error
 
 
-def _refused(path: Path, error: OSError) -> Refused:
+def _refused(path: Path, error: OSError, verb: str) -> Refused:
     return Refused(
-        f"could not install {path}: {error.strerror}",
-        hint="Files of the server are installed as root, those of a data directory as its owner.",
+        f"could not {verb} {path}: {error.strerror}",
+        hint="For files of the server run it as root, for those of a data directory as its owner.",
     )

@@ -9,7 +9,7 @@ from pgpool_recovery import __version__
 from pgpool_recovery.config.load import VARIABLE
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.files.trust import user_name
-from pgpool_recovery.install.placed_file import OURS, PlacedFile
+from pgpool_recovery.install.placed_file import INSTALL, OURS, PlacedFile
 
 MODE = 0o700
 PURPOSES = {
@@ -21,15 +21,23 @@ PURPOSES = {
 }
 
 
-def stage_commands(data_directory: Path, settings_file: Path | None = None) -> list[PlacedFile]:
+def stage_commands(
+    data_directory: Path, settings_file: Path | None = None, verb: str = INSTALL
+) -> list[PlacedFile]:
     """Return the files; Refused when this is no data directory, or not this user's.
 
-    `settings_file`: the one that the commands shall read in place of the default.
+    `settings_file`: the one that the commands shall read in place of the default. `verb`: what is
+    done with them, for the command that does it as the right user.
     """
     try:
         # A link in the directory is its owner's word: it says nothing of whose the directory is.
         (data_directory / "PG_VERSION").lstat()
         owner = data_directory.stat().st_uid
+    except PermissionError as error:
+        raise Refused(
+            f'"{user_name(os.geteuid())}" may not read data directory {data_directory}',
+            hint="Run it as the owner of the directory.",
+        ) from error
     except OSError as error:
         raise Refused(
             f"{data_directory} is not a data directory of this host",
@@ -37,10 +45,12 @@ def stage_commands(data_directory: Path, settings_file: Path | None = None) -> l
         ) from error
     if owner != os.geteuid():
         name = user_name(owner)
+        words = [*own_command(), verb, "--data-directory", str(data_directory)]
+        if settings_file is not None:
+            words += ["--config", str(settings_file)]
         raise Refused(
             f"data directory {data_directory} belongs to {name}",
-            hint=f"Run: runuser -u {name} -- pgpool-recovery install "
-            f"--data-directory {shlex.quote(str(data_directory))}",
+            hint=f"Run: {shlex.join(['runuser', '-u', name, '--', *words])}",
         )
     return [
         PlacedFile(data_directory / name, _script(name, purpose, settings_file), MODE)

@@ -55,9 +55,11 @@ def publish_recoveries(settings: Settings, say: Say) -> None:
             if found is None or RUNS not in found.members:
                 return  # Nothing is on record; the recovery has said so.
             runs = [LastRun(**row) for row in connection.rows("last_runs")]
-        write(Path(file), recovery_families(runs))
-    except Unreachable as error:
+    except (Unreachable, Refused) as error:
         say(f"metrics: nothing was written: {error.message}: {error.detail}")
+        return
+    try:
+        write(Path(file), recovery_families(runs))
     except (OSError, Refused) as error:
         say(f"metrics: could not write {file}: {_reason(error)}")
 

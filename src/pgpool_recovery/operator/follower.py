@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
-from pgpool_recovery.domain.error import Unreachable
+from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.operator.cluster import Node
 from pgpool_recovery.operator.event import Happened, Moved, OperatorEvent, Remarked
@@ -68,7 +68,7 @@ class Follower:
             return
         try:
             self._look(self._connected())
-        except Unreachable as error:
+        except (Unreachable, Refused) as error:
             self._lost(error)
 
     def run(self) -> Run | None:
@@ -77,7 +77,7 @@ class Follower:
             return None
         try:
             return self._connected().run(self.run_id)
-        except Unreachable as error:
+        except (Unreachable, Refused) as error:
             self._lost(error)
             return None
 
@@ -110,7 +110,7 @@ class Follower:
             self._record = Record(connection)
         return self._record
 
-    def _lost(self, error: Unreachable) -> None:
+    def _lost(self, error: RecoveryError) -> None:
         if self._record is not None or self._try_at == 0:
             sentence = f"the progress cannot be seen at the moment: {error.message}"
             self._tell(Remarked(sentence, self._node_id))

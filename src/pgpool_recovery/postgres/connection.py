@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pgpool_recovery.domain.error import RecoveryError, Unreachable, error_of_sqlstate
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.postgres.conninfo import format_conninfo
+from pgpool_recovery.postgres.denied import INSUFFICIENT_PRIVILEGE, denied
 from pgpool_recovery.postgres.extension import InstalledExtension, read_extension
 from pgpool_recovery.postgres.session import (
     NO_TRANSACTION_TIMEOUT,
@@ -70,6 +71,8 @@ class Connection:
         try:
             return self._connection.execute(self._text(query), parameters).fetchall()
         except psycopg.Error as error:
+            if refusal := self._refusal(query, error):
+                raise refusal from error
             raise Unreachable(
                 f'query "{query}" failed on {self._name}', detail=_text(error)
             ) from error
@@ -105,10 +108,21 @@ class Connection:
         try:
             return self._connection.execute(self._text(query), parameters).fetchall()
         except psycopg.Error as error:
-            raise _answer(error, self._name) from error
+            raise self._refusal(query, error) or _answer(error, self._name) from error
         finally:
             if not self._connection.closed:
                 self._connection.remove_notice_handler(tell)
+
+    def _refusal(self, query: str, error: "psycopg.Error") -> RecoveryError | None:
+        """Return what a role without privileges is told; None where that is not the failure.
+
+        A function that was called and failed by itself has a context.
+        """
+        said = error.diag
+        if error.sqlstate != INSUFFICIENT_PRIVILEGE or said.context or self._schema is None:
+            return None
+        schema, role = _identifier(self._schema).replace("%%", "%"), self._connection.info.user
+        return denied(_query(query), role, self._name, schema, said.message_primary or "")
 
     def _text(self, query: str) -> bytes:
         text = _query(query)
@@ -241,7 +255,7 @@ def open_replication(
 
 def error_message(pgconn: "PGconn") -> str:
     """Return what libpq says of a connection, in one line."""
-    return " ".join(pgconn.error_message.decode("utf-8", "backslashreplace").split())
+    return _joined(pgconn.error_message.decode("utf-8", "backslashreplace"))
 
 
 def _replication(conninfo: Mapping[str, str]) -> dict[str, str]:
@@ -293,4 +307,14 @@ def _answer(error: "psycopg.Error", name: str) -> RecoveryError:
 
 
 def _text(error: Exception) -> str:
-    return " ".join(str(error).split())
+    return _joined(str(error))
+
+
+def _joined(text: str) -> str:
+    r"""Return the lines of libpq, of which each is a sentence, as one.
+
+    >>> _joined("connection failed: refused\n\tIs the server running?\n")
+    'connection failed: refused; Is the server running?'
+    """
+    lines = (" ".join(line.split()) for line in text.splitlines())
+    return "; ".join(line for line in lines if line)

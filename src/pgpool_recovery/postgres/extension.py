@@ -7,6 +7,7 @@ from typing import Any
 RUNS = "pgpool_recovery_run"
 HISTORY = "pgpool_recovery_history"
 RECOVERY = "pgpool_recovery(text, text, text, text, integer, text, text)"
+REMOTE_START = "pgpool_remote_start(text, text)"
 PGCTL = "pgpool_pgctl(text, text)"
 PLAN = "pgpool_recovery_plan(text, text, text, integer, text, text)"
 CHECK = "pgpool_recovery_check(jsonb)"

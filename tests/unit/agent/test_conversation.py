@@ -13,7 +13,9 @@ from pgpool_recovery.agent.conversation import converse
 from pgpool_recovery.agent.protocol import PROTOCOL, Greeting, Weigh
 from pgpool_recovery.agent.wire import SAME_VERSION, encode_message
 from pgpool_recovery.domain.error import Refused, Unreachable
+from pgpool_recovery.files.trust import user_name
 from pgpool_recovery.run.shield import shielded
+from pgpool_recovery.ssh.command import SshSettings, ssh_command
 from tests.harness.until import until
 
 GREETING = encode_message(Greeting("pgpool-recovery", PROTOCOL, "2.0")).decode().strip()
@@ -187,3 +189,17 @@ def test_heart_stops_without_a_word_at_the_end(monkeypatch: pytest.MonkeyPatch) 
     for _ in range(10):
         with converse(argv, "node 1", lambda _event: None, timeout_s=10) as agent:
             agent.check()
+
+
+def test_login_that_fails_says_what_to_try_by_hand() -> None:
+    """With the user, the host and the options that were really used."""
+    settings = SshSettings(user="joe", options=("-o", "ProxyCommand=false"))
+    argv = ssh_command("server2", ["pgpool-recovery", "agent"], settings)
+    with (
+        pytest.raises(Unreachable, match="could not log in to node 1 by ssh") as caught,
+        converse(argv, "node 1", lambda _event: None, timeout_s=10),
+    ):
+        pass
+    hint = caught.value.hint or ""
+    assert "-l joe -o ProxyCommand=false -- server2 true\n" in hint
+    assert f"as {user_name(os.geteuid())} on " in hint

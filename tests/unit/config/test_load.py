@@ -1,6 +1,7 @@
 """The settings file: optional, and strict where it is there."""
 
 import os
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,6 +43,8 @@ options = "-v"
 [node.200]
 [agent]
 command = [1]
+[pgpool]
+sslcert = "/c"
 """
 
 
@@ -61,16 +64,20 @@ def test_file_that_says_something(tmp_path: Path) -> None:
 def test_all_complaints_at_once(tmp_path: Path) -> None:
     file = tmp_path / "settings.toml"
     file.write_text(BAD)
-    with pytest.raises(SettingsError, match="has 9 errors") as caught:
+    with pytest.raises(SettingsError, match="has 10 errors") as caught:
         load_settings(file)
     assert sorted((caught.value.detail or "").split("\n")) == [
-        "invalid value (invalid node id \"200\") in node['200']",
-        "invalid value (it is a list of texts) in agent.command",
-        "invalid value (it is a list of texts) in ssh.options",
-        "invalid value (it is a number greater than 0) in timeout.start_s",
-        "invalid value (it is a text in quotes) in policy.max_rate",
-        "invalid value (it is a whole number greater than 0) in ssh.connect_timeout_s",
-        "invalid value (it is one of always, when-space-allows, never) in policy.keep_old",
+        'invalid value "-v" (it is a list of texts) in ssh.options',
+        (
+            'invalid value "sometimes" (it is one of always, when-space-allows, never) in '
+            "policy.keep_old"
+        ),
+        'invalid value (invalid node id "200") in node.200',
+        "invalid value -1 (it is a number greater than 0) in timeout.start_s",
+        "invalid value 3 (it is a text in quotes) in policy.max_rate",
+        "invalid value [1] (it is a list of texts) in agent.command",
+        "invalid value true (it is a whole number greater than 0) in ssh.connect_timeout_s",
+        "sslcert and sslkey go together in pgpool (a certificate and its key)",
         "unknown setting colour",
         "unknown setting speed in policy",
     ]
@@ -86,6 +93,8 @@ def test_all_complaints_at_once(tmp_path: Path) -> None:
         ("[node.1]\nbin_directory = '/usr/../bin'", "it is an absolute path"),
         ("[node.1.tablespace_mapping]\n'/a' = 'b'", "it is an absolute path"),
         ("[node.1.tablespace_mapping]\n'a' = '/b'", "it is an absolute path"),
+        ("[node.1]\nhost = 2", "invalid value 2 (it is a text in quotes) in node.1.host"),
+        ("policy = 3", "invalid value 3 (it is a table) in policy"),
         ("[node.1]\nhost = '$(id)'", 'invalid value (invalid host name "$(id)")'),
         ("[pgpool]\nhost = 'bob@h'", 'invalid value (invalid host name "bob@h") in pgpool.host'),
         ("[node.1]\nstart_command = ['x']", "start_command without host in node.1"),
@@ -180,20 +189,40 @@ def test_file_of_root_with_another_group_is_read(file: Path) -> None:
     assert load_settings(file).policy.keep_old is KeepOld.ALWAYS
 
 
-def refused(file: Path) -> str:
+def refused(file: Path, hint: str) -> str:
     with pytest.raises(SettingsError) as caught:
         load_settings(file)
     assert caught.value.exit_status == 3
     assert caught.value.message == f"settings file {file} can be changed by others"
+    assert caught.value.hint == hint
     assert sound_part(file) == Settings()
     return caught.value.detail or ""
+
+
+@pytest.mark.usefixtures("as_root")
+def test_file_that_may_not_be_read_says_whose_it_is() -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as directory:  # Where others get to.
+        Path(directory).chmod(0o755)
+        file = Path(directory) / "settings.toml"
+        file.touch(mode=0o600)
+        os.seteuid(NOBODY)
+        try:
+            with pytest.raises(SettingsError) as caught:
+                load_settings(file)
+        finally:
+            os.seteuid(0)
+    assert caught.value.message == f"could not read settings file {file}: Permission denied"
+    assert caught.value.detail == (
+        'It belongs to root, group root, and has mode 0600. This runs as "nobody".'
+    )
+    assert f"chown root:postgres {file}; chmod 0640 {file}" in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize("where", ["file", "directory"])
 def test_file_that_everybody_can_change_is_refused(file: Path, where: str) -> None:
     part = file if where == "file" else file.parent
     part.chmod(part.stat().st_mode | 0o002)
-    assert f"{part} can be written to by everybody." in refused(file)
+    assert f"{part} can be written to by everybody." in refused(file, f"chmod go-w {part}")
 
 
 @pytest.mark.usefixtures("as_root")
@@ -201,10 +230,11 @@ def test_file_that_everybody_can_change_is_refused(file: Path, where: str) -> No
 def test_file_of_somebody_else_or_of_a_group_is_refused(file: Path, where: str) -> None:
     part = file if where == "file" else file.parent
     os.chown(part, NOBODY, -1)
-    assert f"{part} belongs to nobody." in refused(file)
+    assert f"{part} belongs to nobody." in refused(file, f"chown root {part}")
     os.chown(part, 0, GROUP)
     part.chmod(part.stat().st_mode | 0o020)
-    assert f"{part} can be written to by group {GROUP}." in refused(file)
+    detail = refused(file, f"chmod go-w {part}")
+    assert f"{part} can be written to by group {GROUP}." in detail
 
 
 @pytest.mark.usefixtures("as_root")
@@ -213,7 +243,7 @@ def test_link_of_somebody_else_is_not_followed(file: Path, tmp_path: Path) -> No
     theirs.mkdir()
     os.chown(theirs, NOBODY, -1)
     (theirs / "link.toml").symlink_to(file)
-    assert f"{theirs} belongs to nobody." in refused(theirs / "link.toml")
+    assert f"{theirs} belongs to nobody." in refused(theirs / "link.toml", f"chown root {theirs}")
     (tmp_path / "link.toml").symlink_to(file)
     assert load_settings(tmp_path / "link.toml").policy.keep_old is KeepOld.ALWAYS
 

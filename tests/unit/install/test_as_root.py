@@ -1,6 +1,7 @@
 """What root installs: nobody else can lead it to another file, or have root run a program."""
 
 import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.install.extension import find_installations
 from pgpool_recovery.install.pgpool_conf import change_of, restore, with_ours, write
 from pgpool_recovery.install.placed_file import OURS, PlacedFile, place, take_away
-from pgpool_recovery.install.stage_commands import stage_commands
+from pgpool_recovery.install.stage_commands import own_command, stage_commands
 
 NOBODY = 65534
 CONF = "recovery_password = 'S3cret'\n"
@@ -96,7 +97,15 @@ def test_data_directory_is_whose_the_directory_is(theirs: Path) -> None:
     (theirs / "PG_VERSION").symlink_to("/etc/debian_version")
     with pytest.raises(Refused, match="belongs to nobody") as caught:
         stage_commands(theirs)
-    assert "runuser -u nobody" in (caught.value.hint or "")
+    assert caught.value.hint == (
+        f"Run: runuser -u nobody -- {shlex.join(own_command())} install --data-directory {theirs}"
+    )
+    with pytest.raises(Refused) as caught:
+        stage_commands(theirs, Path("/etc/other file.toml"))
+    assert (caught.value.hint or "").endswith(f"{theirs} --config '/etc/other file.toml'")
+    with pytest.raises(Refused) as caught:
+        stage_commands(theirs, verb="uninstall")
+    assert f" uninstall --data-directory {theirs}" in (caught.value.hint or "")
 
 
 def test_program_of_somebody_else_is_not_run(theirs: Path) -> None:

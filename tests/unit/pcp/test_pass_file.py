@@ -113,5 +113,6 @@ def test_why_there_is_no_password(tmp_path: Path) -> None:
         with pytest.raises(PcpError) as caught:
             found(path)
         assert reason in (caught.value.detail or "")
+        assert "server1:9898:pcp:PASSWORD" in (caught.value.hint or "") or path.endswith("fifo")
         assert caught.value.sqlstate == "28P01"
         assert "secret" not in str(vars(caught.value))

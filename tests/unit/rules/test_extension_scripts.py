@@ -8,7 +8,8 @@ import pytest
 from ci.rules import extension_scripts
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-BUILT_OF = ("extension/build.py", "extension/sql", "extension/python")
+CONTROLS = tuple(f"extension/{one.name}" for one in (REPOSITORY / "extension").glob("*.control"))
+BUILT_OF = ("extension/build.py", *CONTROLS, "extension/sql", "extension/python")
 CLIENT = "src/pgpool_recovery/pcp/client"
 PATH = "pg_catalog, pg_temp"
 PINNED = f"SET search_path = {PATH}"

@@ -12,7 +12,7 @@ from pgpool_recovery.domain.error import Refused, UsageError
 from pgpool_recovery.hooks.call import WORDS
 from pgpool_recovery.install.extension import Installation, extension_files, find_installations
 from pgpool_recovery.install.pgpool_conf import change_of, restore, write
-from pgpool_recovery.install.placed_file import WOULD, PlacedFile, place, take_away
+from pgpool_recovery.install.placed_file import INSTALL, WOULD, PlacedFile, place, take_away
 from pgpool_recovery.install.stage_commands import own_command, stage_commands
 
 NEXT_STEP = """\
@@ -106,7 +106,10 @@ def uninstall(
     """
     has_named = bool(data_directory) or pgpool_conf is not None
     installations = _installations(pg_config, has_named=has_named)
-    done = [take_away(file, dry_run=dry_run) for file in _files(installations, data_directory)]
+    done = [
+        take_away(file, dry_run=dry_run)
+        for file in _files(installations, data_directory, verb="uninstall")
+    ]
     if pgpool_conf is not None:
         done.append(restore(pgpool_conf, dry_run=dry_run))
     for what in filter(None, done):
@@ -153,8 +156,11 @@ def _files(
     installations: list[Installation],
     data_directory: list[Path] | None,
     settings: Path = DEFAULT_FILE,
+    verb: str = INSTALL,
 ) -> list[PlacedFile]:
     files = [file for installation in installations for file in extension_files(installation)]
     return files + [
-        file for each in data_directory or [] for file in stage_commands(each, _named(settings))
+        file
+        for each in data_directory or []
+        for file in stage_commands(each.absolute(), _named(settings), verb)
     ]

@@ -95,14 +95,14 @@ class Link:
             self._socket.settimeout(_left(deadline))
             self._socket.sendall(data)
         except OSError as error:
-            raise self._lost(str(error)) from None
+            raise self._lost(error.strerror or str(error)) from None
 
     def _receive(self, dialogue: Dialogue, deadline: Optional[float]) -> bytes:
         self._wait(dialogue, deadline)
         try:
             data = self._socket.recv(RECEIVED_BYTES)
         except OSError as error:
-            raise self._lost(str(error)) from None
+            raise self._lost(error.strerror or str(error)) from None
         if not data:
             raise self._ended(dialogue)
         return data

@@ -27,13 +27,14 @@ def password_from_file(path: str, hosts: Sequence[str], port: int, user: str) ->
     Raises PcpError with the reason when the file is not there, others may read it, or no line of
     it fits.
     """
-    text = _read(path, user)
+    line = _line(hosts[0], str(port), user)
+    text = _read(path, user, line)
     password = password_in_text(text, hosts, str(port), user)
     if password is None:
         raise _no_password(
             user,
             'No line of "%s" fits %s:%d:%s.' % (path, " or ".join(hosts), port, user),
-            "Add a line host:port:user:password.",
+            'Add the line %s to "%s".' % (line, path),
         )
     return PasswordDigest.of_password(password)
 
@@ -80,8 +81,17 @@ def _fits(field: str, words: Sequence[str]) -> bool:
     return field == "*" or _unescaped(field) in words
 
 
-def _read(path: str, user: str) -> str:
-    """Return the text of a pass file that nobody else may read.
+def _line(*fields: str) -> str:
+    r"""Return the line that is missing, but for the password.
+
+    >>> _line("::1", "9898", "pcp")
+    '\\:\\:1:9898:pcp:PASSWORD'
+    """
+    return ":".join([*(re.sub(r"([\\:])", r"\\\1", field) for field in fields), "PASSWORD"])
+
+
+def _read(path: str, user: str, line: str) -> str:
+    """Return the text of a pass file that nobody else may read; `line` is what it needs.
 
     The rights are those of the opened file: another one may be renamed to its place meanwhile.
     """
@@ -102,7 +112,7 @@ def _read(path: str, user: str) -> str:
         raise _no_password(
             user,
             'Could not read the pass file "%s": %s.' % (path, error.strerror),
-            "Give a password, or make the file with a line host:port:user:password.",
+            'Let "%s" be a file of mode 0600 that you can read, with the line %s.' % (path, line),
         ) from None
 
 

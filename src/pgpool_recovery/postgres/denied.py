@@ -1,0 +1,44 @@
+"""The refusal of a server to a role without privileges, in words that say which to grant."""
+
+import re
+
+from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.postgres.extension import CHECK, PGCTL, PLAN, RECOVERY, REMOTE_START
+
+INSUFFICIENT_PRIVILEGE = "42501"
+SIGNATURES = {each.partition("(")[0]: each for each in (RECOVERY, REMOTE_START, PGCTL, PLAN, CHECK)}
+CALL = re.compile(r"\{extension\}\.(\w+)\(")
+RECORD = re.compile(r"\b(?:from|join) \{extension\}\.pgpool_recovery_\w+\b(?!\()")
+CHANGE = re.compile(r"^(?:insert|update|delete)\b", re.MULTILINE)
+SCHEMA = re.compile(r"^permission denied for schema \S")
+
+
+def denied(query: str, role: str, server: str, schema: str, said: str) -> Refused | None:
+    """Return the refusal of a query about the extension; None for another.
+
+    `query` is its text as it stands in its file, `schema` is quoted, `said` are the server's words.
+    """
+    grantee = _quoted(role)
+    if (call := CALL.search(query)) and call[1] in SIGNATURES:
+        what = f"call {call[1]} on {server}"
+        grant = f"GRANT EXECUTE ON FUNCTION {schema}.{SIGNATURES[call[1]]} TO {grantee}."
+    elif RECORD.search(query) and not CHANGE.search(query):
+        what = f"read the recoveries on record on {server}"
+        grant = f"GRANT pg_monitor TO {grantee}."
+    else:
+        return None
+    if SCHEMA.match(said):
+        grant = f"GRANT USAGE ON SCHEMA {schema} TO {grantee}."
+    return Refused(f'role "{role}" may not {what}', detail=f"The server says: {said}.", hint=grant)
+
+
+def _quoted(name: str) -> str:
+    """Return a name as an identifier, in quotes where it needs them.
+
+    >>> _quoted("app"), _quoted("My app")
+    ('app', '"My app"')
+    """
+    if re.fullmatch(r"[a-z_][a-z0-9_]*", name):
+        return name
+    doubled = name.replace('"', '""')
+    return f'"{doubled}"'
