@@ -65,9 +65,23 @@ def test_arguments_of_a_program_have_none_and_its_service_file_has_all() -> None
 
 def test_password_alone_needs_no_file() -> None:
     own = OwnLogin({"user": "repl", "password": "x"})
-    with own.for_program({"user": "repl"}) as (conninfo, environment):
+    with own.for_program({"host": "a", "user": "repl"}) as (conninfo, environment):
         assert environment == {"PGPASSWORD": "x", "PGREQUIREAUTH": "!password"}
-        assert conninfo == {"user": "repl"}
+        assert conninfo == {"host": "a", "user": "repl"}
+
+
+@pytest.mark.parametrize(
+    ("host", "is_socket"),
+    [({}, True), ({"host": "/tmp"}, True), ({"host": "a,@b"}, True), ({"host": "a,b"}, False)],
+)
+def test_promise_13_no_password_goes_to_a_socket_of_somebody_else(
+    host: dict[str, str], *, is_socket: bool
+) -> None:
+    conninfo = {"user": "repl", **host}
+    with OwnLogin().for_program(conninfo) as (_, environment):
+        assert environment.get("PGREQUIREPEER") == (own_name() if is_socket else None)
+    assert OwnLogin().whole(conninfo).get("requirepeer") == (own_name() if is_socket else None)
+    assert OwnLogin().whole({**conninfo, "requirepeer": "other"})["requirepeer"] == "other"
 
 
 def test_service_file_is_one_that_libpq_reads(tmp_path: Path) -> None:
@@ -142,7 +156,7 @@ def test_directory_into_which_others_may_write_says_nothing(
 ) -> None:
     tmp_path.chmod(mode)
     assert is_trusted(tmp_path) == expected
-    assert is_trusted(tmp_path / "nowhere")
+    assert not is_trusted(tmp_path / "nowhere")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a directory of somebody else")
