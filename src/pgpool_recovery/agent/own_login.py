@@ -61,7 +61,7 @@ class OwnLogin:
         lasts. A libpq older than 16 takes no notice of PGREQUIREAUTH.
         """
         require = {} if "require_auth" in conninfo else {"PGREQUIREAUTH": NO_CLEAR_TEXT}
-        require |= {"PGREQUIREPEER": name for name in _peer(conninfo).values()}
+        require |= {f"PG{word.upper()}": name for word, name in _peer(conninfo).items()}
         secrets = self.secrets(conninfo)
         if set(secrets) <= {"password"}:
             password = {"PGPASSWORD": secrets["password"]} if secrets else {}

@@ -76,7 +76,7 @@ def _no_server_wrote(path: Path, why: str) -> Refused:
 
 def _is_server_of(pid: int, directory: int) -> bool:
     try:
-        return os.path.samestat(os.stat(f"/proc/{pid}/cwd"), os.fstat(directory))
+        return os.path.samestat(Path(f"/proc/{pid}/cwd").stat(), os.fstat(directory))
     except FileNotFoundError:
         return False
     except PermissionError:

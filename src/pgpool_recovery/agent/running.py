@@ -13,6 +13,7 @@ from pgpool_recovery.agent.own_login import own_server_words
 from pgpool_recovery.agent.pidfile import read_pid_file
 from pgpool_recovery.agent.program import Stop, run
 from pgpool_recovery.agent.protocol import AskRunning
+from pgpool_recovery.agent.server_log import without_contents
 from pgpool_recovery.domain.error import RecoveryError, Undone, Unreachable
 from pgpool_recovery.domain.wal import (
     History,
@@ -144,6 +145,6 @@ def _not_taken_over(connection: Connection) -> Undone:
         errors = [unreadable.detail or unreadable.message]
     return Undone(
         "the server has not taken over the new settings",
-        detail="\n".join(errors) or f"{RELOAD_S:g} s after the reload it has others still.",
+        detail="\n".join(map(without_contents, errors)) or f"{RELOAD_S:g} s after the reload it has others still.",
         hint="Look at pg_file_settings and pg_settings there.",
     )

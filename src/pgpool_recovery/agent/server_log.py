@@ -46,9 +46,13 @@ BEGINS = re.compile(
 )
 CHANGED = re.compile(r'(parameter "[^"]*") (?:changed|removed|cannot be changed).*')
 """With its value, which may have a password in it (ProcessConfigFileInternal, guc-file.l)."""
-OF_A_FILE = re.compile(r"""((?:[^"]*"[\w.$]*")?[^"]*"/[^"]*"[^"\d]*\d+)(?:[^"]*".*)""")
+QUOTE, NO_QUOTE = '["«»„“”]', '[^"«»„“”]'
+NAME = rf"{NO_QUOTE}*{QUOTE}[\w.$]*{QUOTE}"
+OF_A_FILE = re.compile(
+    rf"((?:{NAME})?{NO_QUOTE}*{QUOTE}\s*/{NO_QUOTE}*{QUOTE}[^\d\"«»„“”]*\d+){NO_QUOTE}*{QUOTE}.*"
+)
 """A file and the number of its line, in any language, then what stands there (guc-file.l)."""
-OF_A_VALUE = re.compile(r"""([^"]*"[^"]*"[^"]*)".*""")
+OF_A_VALUE = re.compile(rf"({NO_QUOTE}*{QUOTE}{NO_QUOTE}*{QUOTE}{NO_QUOTE}*){QUOTE}.*")
 """The name of a parameter or of a file, then a value."""
 OF_A_SESSION = re.compile(r"Failed process was running|parameters:")
 
@@ -95,6 +99,8 @@ def without_contents(said: str) -> str:
     'LOG:  invalid value for parameter "port": …'
     >>> without_contents('FATAL:  configuration file "/d/postgresql.conf" contains errors')
     'FATAL:  configuration file "/d/postgresql.conf" contains errors'
+    >>> without_contents("Syntaxfehler in Datei »/d/postgresql.conf«, Zeile 3, bei »x:y«")
+    'Syntaxfehler in Datei »/d/postgresql.conf«, Zeile 3 …'
     """
     lines = (line for line in said.split("\n") if not line.startswith("\t"))
     return "\n".join(map(_without_quoted, lines))

@@ -179,9 +179,8 @@ def _accepts(server: PidFile, bin_directory: Path, stop: Stop) -> bool:
 
 def _has_ended(log: "Log", name: str | None = None, said: str | None = None) -> Incomplete:
     text = log.end()
-    said = "\n".join(map(without_secrets, (said or "").split("\n")))
     detail = [f"{name} said:\n{said}"] if said else []
-    detail += [f"The server's log ends:\n{text}"] if text and text not in said else []
+    detail += [f"The server's log ends:\n{text}"] if text and text not in (said or "") else []
     return Incomplete(
         "the server ended before it accepted connections",
         detail="\n".join(detail) or "It left no log.",

@@ -9,7 +9,13 @@ from psycopg import pq
 
 from pgpool_recovery.agent.base_backup import argv as words_of_pg_basebackup
 from pgpool_recovery.agent.configuration import is_trusted, without_secrets
-from pgpool_recovery.agent.own_login import SERVICE, OwnLogin, own_name, service_text
+from pgpool_recovery.agent.own_login import (
+    SERVICE,
+    OwnLogin,
+    own_name,
+    own_server_words,
+    service_text,
+)
 from pgpool_recovery.agent.standby import leading_settings
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.plan.inherited import SECRETS, inherited
@@ -165,3 +171,12 @@ def test_directory_of_somebody_else_says_nothing(tmp_path: Path) -> None:
     theirs.mkdir(mode=0o700)
     os.chown(theirs, 65534, 65534)
     assert not is_trusted(theirs)
+
+
+@pytest.mark.parametrize(("host", "is_socket"), [("/run/x", True), ("localhost", False)])
+def test_promise_13_login_to_the_own_server_is_for_nobody_else(
+    host: str, *, is_socket: bool
+) -> None:
+    words = own_server_words(host)
+    assert words.get("requirepeer") == (own_name() if is_socket else None)
+    assert ("require_auth" in words) == (not is_socket and pq.version() >= 160000)
