@@ -12,7 +12,6 @@ from pgpool_recovery.files.trust import Untrusted, check_regular, mine_and_roots
 NAME = "postmaster.pid"
 LINES = 8  # src/include/utils/pidfile.h
 MAX_BYTES = 8192  # Eight lines, of which two are paths.
-FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 READY = ("ready", "standby")
 
 
@@ -57,7 +56,7 @@ def read_pid_file(data_directory: Path) -> PidFile | None:
 def _read(directory: int, path: Path) -> str:
     """Return what is in the file; a FIFO, or another user's file, is not read."""
     try:
-        with os.fdopen(os.open(NAME, FILE_FLAGS, dir_fd=directory), "rb") as file:
+        with os.fdopen(_open(directory), "rb") as file:
             check_regular(os.fstat(file.fileno()), path, mine_and_roots())
             return os.fsdecode(file.read(MAX_BYTES))
     except Untrusted as untrusted:
@@ -66,6 +65,13 @@ def _read(directory: int, path: Path) -> str:
         if error.errno == errno.ELOOP:
             raise _no_server_wrote(path, f"{path} is a symbolic link") from error
         raise
+
+
+def _open(directory: int) -> int:
+    """Open it in a directory; nobody is waited for."""
+    return os.open(
+        NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory
+    )
 
 
 def _no_server_wrote(path: Path, why: str) -> Refused:

@@ -145,6 +145,7 @@ def _not_taken_over(connection: Connection) -> Undone:
         errors = [unreadable.detail or unreadable.message]
     return Undone(
         "the server has not taken over the new settings",
-        detail="\n".join(map(without_contents, errors)) or f"{RELOAD_S:g} s after the reload it has others still.",
+        detail="\n".join(map(without_contents, errors))
+        or f"{RELOAD_S:g} s after the reload it has others still.",
         hint="Look at pg_file_settings and pg_settings there.",
     )

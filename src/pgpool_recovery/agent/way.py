@@ -11,7 +11,6 @@ from pathlib import Path
 
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.files.trust import (
-    DIRECTORY_FLAGS,
     Untrusted,
     check_owner,
     find_directory,
@@ -37,7 +36,8 @@ def open_trusted_directory(path: Path) -> int:
 
     Raises FileNotFoundError or NotADirectoryError when there is none.
     """
-    descriptor = os.open(trusted_directory(path), DIRECTORY_FLAGS | os.O_NOFOLLOW)
+    real = trusted_directory(path)
+    descriptor = os.open(real, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         # Where everybody can make one, it may have been made since then.
         check_owner(os.fstat(descriptor), path, mine_and_roots())
