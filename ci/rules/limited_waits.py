@@ -46,7 +46,7 @@ def _without_limit(call: ast.Call) -> str | None:
             return None if names & {"LOCK_NB", "LOCK_UN"} else "flock()"
         case ast.Attribute(attr="ask") if len(call.args) > 1 and "timeout_s" not in keywords:
             return "ask()"
-        case ast.Name(id="connect") if "timeout_s" not in keywords:
+        case ast.Name(id="connect") if not {"timeout_s", "answer_s"} <= keywords.keys():
             return "connect()"
         case _:
             return None

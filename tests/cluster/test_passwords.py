@@ -115,7 +115,8 @@ def test_promise_13_plan_sends_no_password_to_a_port_or_a_socket_that_the_caller
         assert own.lines == ["ready"]
     assert NOT_KNOWN in reasons(made)[0]
     assert NOT_KNOWN in reasons(plan(cluster, "/tmp"))[0]
-    assert NOT_KNOWN in reasons(plan(cluster, f"{primary.address},{cluster.client.address}"))[0]
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match="invalid host name"):
+        plan(cluster, f"{primary.address},{cluster.client.address}")
 
 
 def test_promise_13_directory_that_somebody_else_has_filled_names_no_host(

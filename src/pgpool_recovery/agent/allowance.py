@@ -10,9 +10,12 @@ can follow, because each time the row on record is written anew.
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from pgpool_recovery.domain.event import Event, Moved, Progress, Said, fit
 
+PROGRAMS = ("agent", "pg_basebackup", "pg_verifybackup", "pg_rewind", "pgbackrest")
+"""In whose names an agent speaks: never as the primary or the runner, whose lines look alike."""
 MAX_LINES = 10_000
 MAX_BYTES = 1_000_000
 """Of the lines of one conversation, of which a recovery has two; tools say some kilobytes."""
@@ -46,7 +49,7 @@ class Allowance:
             case Moved(count):
                 self._take(event, 0, is_sound=0 <= count <= MAX_COUNT)
             case Said():
-                said = fit(event)
+                said = fit(event if event.program in PROGRAMS else replace(event, program="agent"))
                 self._take(said, len(f"{said.program}{said.line}".encode()), is_sound=True)
             case _:
                 self._take(event, 0, is_sound=False)  # The plan and its steps are the runner's.

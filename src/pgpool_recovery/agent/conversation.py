@@ -181,6 +181,7 @@ class Conversation:
                 message = decode_message(line)
             if message is not None:
                 return message
+            on_tick()
             if time.monotonic() > deadline:
                 raise self._does_not_answer()
 
@@ -194,8 +195,8 @@ class Conversation:
             while b"\n" not in self._received:
                 if time.monotonic() > deadline:
                     raise self._does_not_answer()
+                on_tick()
                 if not selector.select(1.0):
-                    on_tick()
                     continue
                 data = os.read(self._process.stdout.fileno(), READ_BYTES)
                 if not data or len(self._received) > MAX_LINE_BYTES:

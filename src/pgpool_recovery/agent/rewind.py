@@ -23,6 +23,7 @@ from pgpool_recovery.postgres.conninfo import format_conninfo
 Emit = Callable[[Event], None]
 
 PROGRAM = "pg_rewind"
+ANSWER_S = 30.0
 CONFIGURATION = "postgresql.conf"
 SIGNAL_FILES = ("standby.signal", "recovery.signal")
 KEEP_ALL_WAL = "wal_keep_size=2147483647MB"
@@ -225,7 +226,9 @@ def _run(
 
 def _fetch_wal(step: Rewind, own_login: OwnLogin, name: str, connect_s: float) -> bool:
     """Copy a WAL file from the primary; say whether it has it."""
-    with connect(own_login.whole(step.conninfo), timeout_s=connect_s) as connection:
+    with connect(
+        own_login.whole(step.conninfo), timeout_s=connect_s, answer_s=ANSWER_S
+    ) as connection:
         (row,) = connection.rows("wal_file", name=name)
     if row["contents"] is None:
         return False

@@ -287,9 +287,9 @@ def discard_old(data_directory: Path) -> bool:
             # Without a list of places there is nothing but a count of failed starts.
             places = _read_places(workspace) if (workspace / PLACES).exists() else ()
             found = found or any(has_old(place) for place in places)
-            for place in places:
+            for place in places[:-1]:
                 discard(Path(place.workspace))
-            discard(workspace)
+            discard(workspace)  # The lock goes with it: from then on it may be another's.
     return found
 
 
@@ -301,7 +301,7 @@ def _read_places(workspace: Path) -> tuple[Place, ...]:
         raise _unreadable(file, "It is not there.")
     for place in places:
         if not could_be_place(place, Path(place.workspace)):
-            raise _unreadable(file, f"It has a place that none has made: {place}.")
+            raise _unreadable(file, f"It names a place that no recovery makes: {place}.")
         is_workspace(Path(place.workspace))  # Nobody else's.
     if not places or Path(places[-1].workspace) != workspace:
         raise _unreadable(file, "The data directory is not the last of its places.")

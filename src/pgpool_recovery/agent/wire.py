@@ -38,7 +38,7 @@ def converter() -> Converter:
     """Return the converter that tags each member of a union with its class."""
     made = Converter(forbid_extra_keys=True, detailed_validation=False)
     made.register_structure_hook_factory(is_dataclass, partial(_structure_record, made))
-    made.register_structure_hook(type(None), lambda value, _kind: value)
+    made.register_structure_hook(type(None), _nothing)
     made.register_structure_hook_factory(_is_list, partial(_list, made))
     for kind, check in ((str, _text), (bool, _flag), (int, _whole), (float, _number)):
         made.register_structure_hook(kind, check)
@@ -83,6 +83,11 @@ def _structure_record(made: Converter, kind: type[Any]) -> Callable[[Any, Any], 
         return structure(value, expected)
 
     return exactly
+
+
+def _nothing(value: object, _kind: object) -> None:
+    if value is not None:
+        raise UnreadableError("a value is there where none belongs")
 
 
 def _text(value: object, kind: type[str]) -> str:
@@ -148,7 +153,7 @@ def decode_message(line: bytes) -> Message | None:
     try:
         value = _parse(line)
     except UnreadableError:
-        if line.lstrip().startswith(b'{"' + TAG.encode()):
+        if line.lstrip().startswith(b'{"' + TAG.encode() + b'"'):
             raise
         return None
     if not isinstance(value, dict) or TAG not in value:

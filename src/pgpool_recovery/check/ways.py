@@ -22,8 +22,8 @@ def ways(report: Report) -> Iterator[Finding]:
         yield Finding(
             Kind.HOST_KEYS,
             None,
-            "check_host_keys is false in the settings, so that who answers in place of a node is "
-            "trusted with it where ssh_config says no more",
+            "check_host_keys is false in the settings, so whoever answers in the place of a node "
+            "is trusted, unless ssh_config forbids it",
             "Add the hosts' keys to ~/.ssh/known_hosts of the user that runs PostgreSQL, on each "
             "node, and take check_host_keys out of [ssh].",
         )

@@ -1,5 +1,6 @@
 """Every way in which a recovery can fail, with an exit status that never changes its meaning."""
 
+import re
 import traceback
 from collections.abc import Iterator
 from typing import Any, ClassVar, Self
@@ -44,7 +45,7 @@ class RecoveryError(Exception):
 
     def about(self, name: str) -> Self:
         """Return the same failure with a message that names the node."""
-        if name in self.message:
+        if re.search(rf"{re.escape(name)}(?!\d)", self.message):
             return self
         message = f"{name}: {self.message}"
         return type(self)(message, detail=self.detail, hint=self.hint, target=self.target)

@@ -139,7 +139,8 @@ class Record:
             if self._bytes > MAX_BYTES:
                 self._is_full = True
                 self._say(
-                    f"the record has more than {megabytes(MAX_BYTES)}; only the end comes yet"
+                    f"the record has more than {megabytes(MAX_BYTES)}; "
+                    "from here on only the outcome is recorded"
                 )
                 return
             self._number += 1

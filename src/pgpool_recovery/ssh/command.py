@@ -28,15 +28,16 @@ def ssh_command(host: str, remote: Sequence[str], settings: SshSettings) -> list
 
     Nothing asks for a password. Host keys are checked: of several values of an option ssh takes the
     first, so neither ssh_config, where the way to Pgpool-II's sample scripts often has left
-    "StrictHostKeyChecking no", nor `options` turns that off. A link that is lost is noticed after
-    15 to 20 seconds.
+    "StrictHostKeyChecking no", nor `options` turns that off; nor does a connection that somebody
+    else has opened and shares, for nobody asks for the key there again. A link that is lost is
+    noticed after 15 to 20 seconds.
     """
     words = ["ssh", "-T", "-o", "BatchMode=yes"]
     words += ["-o", f"ConnectTimeout={settings.connect_timeout_s}"]
     words += ["-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"]
     words += ["-o", "ForwardAgent=no", "-o", "ClearAllForwardings=yes"]
     if settings.check_host_keys:
-        words += ["-o", "StrictHostKeyChecking=yes"]
+        words += ["-o", "StrictHostKeyChecking=yes", "-o", "ControlPath=none"]
     key = Path.home() / ".ssh" / PGPOOL_KEY
     if os.access(key, os.R_OK):
         words += ["-i", str(key)]

@@ -44,10 +44,16 @@ def test_honest_agent_is_heard_as_it_speaks() -> None:
     assert passed(*events) == events
 
 
+@pytest.mark.parametrize("program", ["primary", "runner", "step 4 of 6", "pg_rewind "])
+def test_promise_13_agent_speaks_in_nobody_elses_name(program: str) -> None:
+    """The lines of the primary and of the runner look alike."""
+    assert passed(Said(program, "dropped a slot")) == [Said("agent", "dropped a slot")]
+
+
 def test_line_is_one_line_of_limited_length() -> None:
     (said,) = passed(Said("agent\n", "a\n\x1e{}\x1b[2J" + "x" * 2**20))
     assert isinstance(said, Said)
-    assert said.program == r"agent\n"
+    assert said.program == "agent"
     assert said.line.startswith(r"a\n\x1e{}\x1b[2J")
     assert len(said.line) < MAX_CHARACTERS + 100
 

@@ -94,6 +94,34 @@ def test_promise_9_agent_that_says_without_end_and_answers_nothing_is_given_up()
     assert ticks, "what looks whether it gets on was never called"
 
 
+NOISES = ["noise\\n", "."]
+
+
+@pytest.mark.parametrize("noise", NOISES, ids=["lines", "no line"])
+def test_promise_9_noise_does_not_hide_that_nothing_gets_on(noise: str) -> None:
+    """A copy has no other limit than what looks whether it gets on."""
+    program = f"""
+import sys, time
+print({GREETING!r}, flush=True)
+while True:
+    print('{noise}', end='', flush=True)
+    time.sleep(0.05)
+"""
+    looks = iter(range(1000))
+
+    def look() -> None:
+        if next(looks) > 20:
+            raise Unreachable("it stands still")
+
+    with (
+        converse(
+            [sys.executable, "-c", program], "node 1", lambda _event: None, timeout_s=10
+        ) as agent,
+        pytest.raises(Unreachable, match="it stands still"),
+    ):
+        agent.ask(Weigh("x"), int, timeout_s=60, on_tick=look)
+
+
 SAYS_FOR_A_WHILE = f"""
 import sys, time
 print({GREETING!r}, flush=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pgpool_recovery.agent import swap
+from pgpool_recovery.agent import workspace as workspaces
 from pgpool_recovery.agent.lock import LOCK_NAME, is_locked, lock, unlock
 from pgpool_recovery.domain.error import Busy
 from pgpool_recovery.plan.step import Place, Places
@@ -43,6 +44,7 @@ AGAIN_AND_AGAIN = f"""
 import os, sys, time
 from pathlib import Path
 from pgpool_recovery.agent import swap
+from pgpool_recovery.agent import workspace as workspaces
 from pgpool_recovery.domain.error import Busy
 from pgpool_recovery.plan.step import Place, Places
 
@@ -110,3 +112,25 @@ def test_promise_6_lock_of_a_removed_file_keeps_nobody_out(
         swap.reserve(places)
     unlock(third[0])
     unlock(swap.reserve(places))
+
+
+def test_promise_6_who_removes_old_data_touches_nothing_of_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock goes with the workspace, and in that instant the next recovery begins."""
+    workspace = tmp_path / "data.pgpool_recovery"
+    (tmp_path / "data").mkdir()
+    data = Place(str(tmp_path / "data"), str(workspace), is_inside=False, new=f"{workspace}/new")
+    places, held = Places(data, None, ()), list[int]()
+    os.close(swap.reserve(places))  # Its process was killed.
+
+    def discard_and_let_begin(removed: Path) -> None:
+        workspaces.discard(removed)
+        if not held:
+            held.append(swap.reserve(places))
+
+    monkeypatch.setattr(swap, "discard", discard_and_let_begin)
+    swap.discard_old(tmp_path / "data")
+    with pytest.raises(Busy):
+        lock(workspace)
+    swap.release(workspace, *held)

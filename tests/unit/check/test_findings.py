@@ -131,8 +131,8 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
         replace(report(), checks_host_keys=False),
         [None],
         (
-            "check_host_keys is false in the settings, so that who answers in place of a node is "
-            "trusted with it where ssh_config says no more"
+            "check_host_keys is false in the settings, so whoever answers in the place of a node "
+            "is trusted, unless ssh_config forbids it"
         ),
     ),
     Kind.NO_REPLICATION_LOGIN: (

@@ -41,3 +41,9 @@ def test_record_round_trip(kind: type[errors.RecoveryError]) -> None:
 def test_record_of_a_newer_version_is_still_a_failure() -> None:
     record = errors.Busy("busy").as_record() | {"error": "SomethingNew"}
     assert errors.error_of_record(record).message == "busy"
+
+
+def test_promise_8_node_is_named_once() -> None:
+    busy = errors.Busy("node 12 is busy")
+    assert busy.about("node 12").message == "node 12 is busy"
+    assert busy.about("node 1").message == "node 1: node 12 is busy"

@@ -59,6 +59,15 @@ def test_server_of_the_owner_of_the_directory_is_asked(
         check_peer(connected, str(tmp_path / ".s.PGSQL.9898"))
 
 
+@pytest.mark.usefixtures("as_root")
+def test_promise_13_socket_that_is_a_link_is_nobodys(tmp_path: Path) -> None:
+    """Where everybody may write, somebody leads to a directory that root has given him."""
+    real, link = Path("/etc/passwd"), tmp_path / ".s.PGSQL.9898"
+    assert owner_of_way(str(real)) == os.geteuid(), "an honest one"
+    link.symlink_to(real)
+    assert owner_of_way(str(link)) is None
+
+
 DIRECTORIES = {"/": (0, 0, 0o755), "/run": (0, 0, 0o755), "/run/pgpool": (NOBODY, NOBODY, 0o775)}
 
 

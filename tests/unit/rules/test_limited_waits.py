@@ -33,7 +33,7 @@ LIMITED = [
     "select.select([a], [], [], 0.1)",
     "fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)",
     "agent.ask(request, int, timeout_s=limit_s)",
-    "connect(where, timeout_s=5)",
+    "connect(where, timeout_s=5, answer_s=5)",
     "process.wait()  # no limit: it was killed",
     "# no limit: it has ended\nprocess.wait()",
 ]

@@ -18,7 +18,7 @@ from pgpool_recovery.domain.error import Undone
 MAGIC = 0xD3AE1F0D
 FIXED = struct.Struct("=III")
 NUMBER_BYTES = 4
-ODD = "an incremental file of the base backup is odd"
+ODD = "an incremental file of the base backup is malformed"
 
 CheckPage = Callable[[memoryview, int], None]
 

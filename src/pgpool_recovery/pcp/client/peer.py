@@ -28,8 +28,9 @@ def check_peer(connected: socket.socket, path: str) -> None:
         return
     raise PcpError(
         'the server at "%s" runs as %s' % (path, name_of_user(uid)),
-        detail="It runs as root, as %s, as the user who asks, or as the owner of a directory that "
-        "nobody but root can have given to it. To nobody else a login is shown." % SERVER_USER,
+        detail="A login is shown only to a server that runs as root, as %s, as the user who asks, "
+        "or as the owner of the socket's directory when only root can have made that."
+        % SERVER_USER,
         hint="If it is your Pgpool-II, let its pcp_socket_dir be a directory of its user below one "
         "of root, such as /run/pgpool, and name it as the host.",
         sqlstate=CANNOT_CONNECT,
@@ -41,10 +42,13 @@ def owner_of_way(path: str) -> Optional[int]:
 
     All above it has to be root's: in a directory where others may write he may have made it.
     """
-    directory = os.path.dirname(os.path.realpath(path))
+    directory = os.path.dirname(os.path.abspath(path))
+    real = os.path.realpath(directory)
+    if os.path.islink(path):
+        return None
     try:
-        status = os.stat(directory)
-        is_his = not status.st_mode & stat.S_IWOTH and is_roots_down_to(directory)
+        status = os.stat(real)
+        is_his = not status.st_mode & stat.S_IWOTH and all(map(is_roots_down_to, (directory, real)))
     except OSError:  # Such as another process's /proc/PID/root, which realpath() cannot follow.
         return None
     return status.st_uid if is_his else None
