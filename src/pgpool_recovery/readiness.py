@@ -25,7 +25,7 @@ from pgpool_recovery.observe.primary import observe_primary
 from pgpool_recovery.observe.target import known_endpoints, observe_target, own_hosts
 from pgpool_recovery.plan.facts import PrimaryFacts, TargetFacts
 from pgpool_recovery.plan.login import login_candidates
-from pgpool_recovery.plan.named_host import Endpoint
+from pgpool_recovery.plan.named_host import Endpoint, names_every_host
 from pgpool_recovery.plan.node_facts import NodeFacts, PeerFacts, Problem, Surroundings
 from pgpool_recovery.postgres.connection import Connection, connect
 from pgpool_recovery.run.parties import agent_of, own_conninfo, own_server
@@ -184,6 +184,7 @@ def try_peers(
     settings: Settings,
 ) -> dict[int, PeerFacts]:
     """Return how a node reaches each of the others, as it would if that were the primary."""
+    node = question.nodes[place]
     others = [other for other in range(len(question.nodes)) if other != place]
     greeting_s = settings.ssh.connect_timeout_s + GREETING_MARGIN_S
     peers = tuple(peer_of(question, place, other, primary, target, settings) for other in others)
@@ -196,13 +197,17 @@ def try_peers(
     patience = settings.agent.answer_s
     answers = agent.ask(asked, tuple[PeerFacts, ...], timeout_s=patience)
     return {
-        other: answer if peer.candidates else replace(answer, untried=other_port(primary))
+        other: answer
+        if peer.candidates
+        else replace(answer, untried=why_untried(primary, peer, node))
         for other, peer, answer in zip(others, peers, answers, strict=True)
     }
 
 
-def other_port(primary: PrimaryFacts) -> Problem:
-    """Return why nobody logs in at a port that only the caller names."""
+def why_untried(primary: PrimaryFacts, peer: Peer, node: Target) -> Problem:
+    """Return why nobody logs in at a host or a port that only the caller names."""
+    if names_every_host(peer.host) and not is_this_host(node.host):
+        return Problem(f'every host has a "{peer.host}", and no settings name it')
     return Problem(f"this server listens on port {primary.port}, and no settings name another port")
 
 
@@ -217,17 +222,19 @@ def peer_of(
     """Return what a node has to try to reach another one; no logins at a port that is not known."""
     node, other = question.nodes[place], question.nodes[other_place]
     is_local = node.host == other.host
+    is_here = is_this_host(node.host)
     is_known = question.may_name_hosts or (
         Endpoint(other.host, other.port or 0) in known_endpoints(primary, target, settings)
     )
-    if not is_known and other.port != primary.port:
+    is_elsewhere = names_every_host(other.host) and not is_here
+    if not is_known and (other.port != primary.port or is_elsewhere):
         return Peer(other.name, other.host, (), (), is_known=False)
     request = RecoveryRequest(node, other.port or 0, other.host)
     candidates = login_candidates(
         request,
         primary,
         target,
-        own_hosts=own_hosts(primary, is_local=True) if is_local else (other.host,),
+        own_hosts=own_hosts(primary, is_local=True) if is_local and is_here else (other.host,),
         user=settings.replication.user,
         is_local=is_local,
         words=settings.replication.words,

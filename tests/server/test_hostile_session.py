@@ -91,7 +91,7 @@ def hostile(server: Server) -> Iterator[Server]:
     server.reload()
 
 
-ASK_WHOSE_SOCKET = ("agent.independent", "agent.look_around", "agent.running", "run.parties")
+ASK_WHOSE_SOCKET = ("agent.own_login", "run.parties")
 
 
 @pytest.fixture(params=PATHS)
@@ -114,10 +114,13 @@ def node(
 
 
 @pytest.fixture
-def own_host(hostile: Server, node: Node) -> Server:
+def own_host(hostile: Server, node: Node, monkeypatch: pytest.MonkeyPatch) -> Server:
     """The server where the agent would be: on the same host."""
     if not isinstance(hostile.machine, LocalHost):
         pytest.skip("the agent needs the files and processes of its own host, this one is another")
+    owner = Path(node.data_directory).stat().st_uid
+    for module in ("pidfile", "way"):
+        monkeypatch.setattr(f"pgpool_recovery.agent.{module}.mine_and_roots", lambda: {0, owner})
     return hostile
 
 

@@ -8,15 +8,17 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pgpool_recovery.agent.debian import find_cluster
-from pgpool_recovery.agent.own_files import own_directory
+from pgpool_recovery.agent.own_files import own_directory, own_entries
 from pgpool_recovery.agent.own_login import OwnLogin
 from pgpool_recovery.agent.program import Stop, run
+from pgpool_recovery.agent.server_log import without_contents
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.files.write import write_file
 from pgpool_recovery.plan.facts import STANDBY_PARAMETERS, Configuration
 from pgpool_recovery.plan.inherited import inherited
 from pgpool_recovery.postgres.conninfo import parse_conninfo
 
+NOWHERE = Path("/nowhere")
 WHERE = ("host", "hostaddr", "port", "user")
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 AUTO_CONFIGURATION = "postgresql.auto.conf"
@@ -52,9 +54,13 @@ def read_configuration(
         return None
     file, is_inside = found
     own = own_directory(data_directory)
+    if not is_trusted(own):
+        if not is_inside and not own_entries(own):
+            own = NOWHERE  # What somebody puts there in this moment is not read.
+        else:
+            raise _open_to_others(own)
     values = _effective_values(file, own, bin_directory, stop)
-    if is_trusted(own):
-        own_login.conninfo = parse_conninfo(values["primary_conninfo"])
+    own_login.conninfo = parse_conninfo(values["primary_conninfo"])
     return Configuration(
         file=str(file),
         is_inside=is_inside,
@@ -73,13 +79,22 @@ def is_trusted(directory: Path) -> bool:
     """Say whether nobody but this user and root can have written into a data directory.
 
     Who asks for a recovery names the directory. What somebody else may write there says nothing
-    about the node: whom it has followed, by which key, and with which password.
+    about the node: whom it has followed, by which key, and with which password. Who is on the way
+    to it was looked at before (way.py).
     """
     try:
-        status = directory.resolve().stat()
+        status = directory.stat()
     except FileNotFoundError:
-        return True
+        return False
     return status.st_uid in (0, os.geteuid()) and not status.st_mode & WRITABLE_BY_OTHERS
+
+
+def _open_to_others(own: Path) -> Refused:
+    return Refused(
+        "others can write to the data directory",
+        detail=f"What stands in {own} is not read: nobody but the owner may write there.",
+        hint=f"Look at what is there, then run chmod go-w {own}.",
+    )
 
 
 def _effective_values(file: Path, own: Path, bin_directory: Path, stop: Stop) -> dict[str, str]:
@@ -94,7 +109,10 @@ def _effective_values(file: Path, own: Path, bin_directory: Path, stop: Stop) ->
 def _value(argv: list[str], name: str, stop: Stop) -> str:
     completed = run([*argv, "-C", name], stop)
     if completed.status != 0:
-        raise Refused("the server cannot read its configuration", detail=completed.last_lines)
+        raise Refused(
+            "the server cannot read its configuration",
+            detail=without_contents(completed.last_lines),
+        )
     return completed.output.split("\n")[-1]  # The server may have said something before.
 
 

@@ -5,13 +5,13 @@ from contextlib import AbstractContextManager
 from math import ceil
 from pathlib import Path
 
+from pgpool_recovery.agent.own_login import own_server_words
 from pgpool_recovery.agent.pidfile import PidFile, read_pid_file
 from pgpool_recovery.agent.program import Stop
 from pgpool_recovery.agent.protocol import MakeIndependent
 from pgpool_recovery.domain.error import Refused, Unverified
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.postgres.connection import Connection, connect
-from pgpool_recovery.postgres.own_peer import own_peer
 
 MAINTENANCE_DATABASE = "postgres"
 MARGIN_S = 30.0
@@ -59,5 +59,6 @@ def set_sequences(connection: Connection, values: Mapping[int, int]) -> int:
 def _connect(
     server: PidFile, database: str, connect_s: float, answer_s: float
 ) -> AbstractContextManager[Connection]:
-    where = {"host": server.host, "port": str(server.port), "dbname": database, **own_peer()}
+    where = {"host": server.host, "port": str(server.port), "dbname": database}
+    where |= own_server_words(server.host)
     return connect(where, timeout_s=connect_s, answer_s=answer_s, name="the target")

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from pgpool_recovery.agent.own_login import own_server_words
 from pgpool_recovery.agent.pidfile import PidFile, read_pid_file
 from pgpool_recovery.agent.protocol import LookAround
 from pgpool_recovery.config.load import load_settings, settings_file
@@ -14,7 +15,6 @@ from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.plan.facts import Slot
 from pgpool_recovery.plan.node_facts import SETTINGS, ServerFacts, StageScript, Surroundings
 from pgpool_recovery.postgres.connection import Connection, connect
-from pgpool_recovery.postgres.own_peer import own_peer
 
 ANSWER_S = 30.0
 OURS = re.compile(r"Part of pgpool-recovery\. Version (\S+)\. ")
@@ -136,7 +136,7 @@ def _ask(
     """Log in to the server of this host as the stage commands would, after a failover to it."""
     user = {} if request.user is None else {"user": request.user}
     where = {"host": running.host, "port": str(running.port), "dbname": request.dbname}
-    own = {**where, **own_peer(), **user}
+    own = {**where, **own_server_words(running.host), **user}
     try:
         with connect(
             own, timeout_s=connect_s, answer_s=ANSWER_S, name="the node's own server"

@@ -219,8 +219,8 @@ def _tablespace(
     wanted: WantedTablespace, mapped: str | None, own: Path | None, *, is_half: bool
 ) -> PlaceFacts:
     """Return a tablespace; of a half changed directory the links may be gone, not what is there."""
-    location = Path(mapped or own or wanted.location).resolve()
-    is_own = is_half or (own is not None and own.resolve() == location)
+    location = Path(mapped or own or wanted.location)
+    is_own = is_half or (own is not None and own.resolve() == location.resolve())
     return observe_place(location / wanted.directory, is_own=is_own)
 
 

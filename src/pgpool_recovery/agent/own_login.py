@@ -13,6 +13,7 @@ from pgpool_recovery.files.write import write_file
 from pgpool_recovery.plan.facts import Conninfo
 from pgpool_recovery.plan.inherited import OF_ROLE, SECRETS
 from pgpool_recovery.postgres.conninfo import libpq_version
+from pgpool_recovery.postgres.own_peer import own_peer
 
 NO_CLEAR_TEXT = "!password"
 REQUIRE_AUTH_SINCE = 160000
@@ -46,9 +47,10 @@ class OwnLogin:
     def whole(self, conninfo: Conninfo) -> Conninfo:
         """Return a connection string for libpq in this process, with its secrets.
 
-        No password goes in clear text, where the libpq of this host can be told so.
+        No password goes in clear text, where the libpq of this host can be told so, and none goes
+        to a Unix socket at which another user listens.
         """
-        return {**_least(conninfo), **conninfo, **self.secrets(conninfo)}
+        return {**least(conninfo), **_peer(conninfo), **conninfo, **self.secrets(conninfo)}
 
     @contextmanager
     def for_program(self, conninfo: Conninfo) -> Iterator[tuple[Conninfo, dict[str, str]]]:
@@ -59,6 +61,7 @@ class OwnLogin:
         lasts. A libpq older than 16 takes no notice of PGREQUIREAUTH.
         """
         require = {} if "require_auth" in conninfo else {"PGREQUIREAUTH": NO_CLEAR_TEXT}
+        require |= {f"PG{word.upper()}": name for word, name in _peer(conninfo).items()}
         secrets = self.secrets(conninfo)
         if set(secrets) <= {"password"}:
             password = {"PGPASSWORD": secrets["password"]} if secrets else {}
@@ -109,6 +112,26 @@ def own_name() -> str:
     return pwd.getpwuid(os.geteuid()).pw_name
 
 
-def _least(conninfo: Conninfo) -> dict[str, str]:
+def own_server_words(host: str) -> dict[str, str]:
+    """Return what keeps a login to the server of this user, on this host, from anybody else.
+
+    Where the socket's owner is known to be this user, the server may ask for what it likes.
+    """
+    return own_peer() if is_socket(host) else least({"host": host})
+
+
+def is_socket(host: str) -> bool:
+    """Say whether libpq takes a host, or one of a list, for the directory of a Unix socket."""
+    return any(not one or one.startswith(("/", "@")) for one in host.split(","))
+
+
+def _peer(conninfo: Conninfo) -> dict[str, str]:
+    """Return whose server listens at a Unix socket, as also does one where no host is said."""
+    is_local = "requirepeer" not in conninfo and is_socket(conninfo.get("host", ""))
+    return own_peer() if is_local else {}
+
+
+def least(conninfo: Conninfo) -> dict[str, str]:
+    """Return what has libpq send no password in clear text, unless something is said of it."""
     is_said = "require_auth" in conninfo or libpq_version() < REQUIRE_AUTH_SINCE
     return {} if is_said else {"require_auth": NO_CLEAR_TEXT}

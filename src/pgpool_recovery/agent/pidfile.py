@@ -1,10 +1,17 @@
 """What postmaster.pid says of a running server."""
 
+import errno
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from pgpool_recovery.agent.way import open_trusted_directory
+from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.files.trust import Untrusted, check_regular, mine_and_roots
+
 NAME = "postmaster.pid"
 LINES = 8  # src/include/utils/pidfile.h
+MAX_BYTES = 8192  # Eight lines, of which two are paths.
 READY = ("ready", "standby")
 
 
@@ -22,14 +29,21 @@ def read_pid_file(data_directory: Path) -> PidFile | None:
     """Return the running server of a data directory, or None.
 
     A file that a crash left names a process that is gone, or by now is another program: the
-    postmaster's working directory is its data directory.
+    postmaster's working directory is its data directory. We log in where the file says, so that
+    Refused is raised when somebody else can have written it.
     """
     try:
-        lines = (data_directory / NAME).read_text().split("\n")
+        directory = open_trusted_directory(data_directory)
     except FileNotFoundError:
         return None
-    if not lines[0].lstrip("-").isdigit() or not _is_server_of(abs(int(lines[0])), data_directory):
+    try:
+        lines = _read(directory, data_directory / NAME).split("\n")
+        if not lines[0].lstrip("-").isdigit() or not _is_server_of(abs(int(lines[0])), directory):
+            return None
+    except FileNotFoundError:
         return None
+    finally:
+        os.close(directory)
     lines += [""] * (LINES - len(lines))
     return PidFile(
         pid=abs(int(lines[0])),
@@ -39,9 +53,36 @@ def read_pid_file(data_directory: Path) -> PidFile | None:
     )
 
 
-def _is_server_of(pid: int, data_directory: Path) -> bool:
+def _read(directory: int, path: Path) -> str:
+    """Return what is in the file; a FIFO, or another user's file, is not read."""
     try:
-        return Path(f"/proc/{pid}/cwd").samefile(data_directory)
+        with os.fdopen(_open(directory), "rb") as file:
+            check_regular(os.fstat(file.fileno()), path, mine_and_roots())
+            return os.fsdecode(file.read(MAX_BYTES))
+    except Untrusted as untrusted:
+        raise _no_server_wrote(path, untrusted.why) from untrusted
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise _no_server_wrote(path, f"{path} is a symbolic link") from error
+        raise
+
+
+def _open(directory: int) -> int:
+    """Open it in a directory; nobody is waited for."""
+    return os.open(
+        NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory
+    )
+
+
+def _no_server_wrote(path: Path, why: str) -> Refused:
+    return Refused(
+        why, detail="No server of this user has written it.", hint=f"Look at {path}, and remove it."
+    )
+
+
+def _is_server_of(pid: int, directory: int) -> bool:
+    try:
+        return os.path.samestat(Path(f"/proc/{pid}/cwd").stat(), os.fstat(directory))
     except FileNotFoundError:
         return False
     except PermissionError:

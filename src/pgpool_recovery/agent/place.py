@@ -5,6 +5,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path, PurePath
 
+from pgpool_recovery.agent.way import trusted_directory
 from pgpool_recovery.agent.workspace import is_workspace
 from pgpool_recovery.plan.facts import FileIdentity, Filesystem, PlaceFacts
 from pgpool_recovery.plan.situation import WORKSPACE
@@ -23,9 +24,10 @@ BLOCK_BYTES = 512  # The unit of st_blocks (stat(2)).
 def observe_place(path: Path, *, is_own: bool) -> PlaceFacts:
     """Return what is known about a directory; `path` may be a symbolic link to it.
 
-    `is_own`: it is known to be the node's; so is one that an earlier recovery has replaced.
+    `is_own`: it is known to be the node's; so is one that an earlier recovery has replaced. Refused
+    when somebody else can put another one there.
     """
-    real = path.resolve()
+    real = trusted_directory(path)
     problem = _problem(real)
     exists = problem is None and real.is_dir()
     waiting_bytes = _waiting_bytes(real)

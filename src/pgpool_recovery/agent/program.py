@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from pgpool_recovery.agent.server_log import without_token
 from pgpool_recovery.domain.error import Cancelled, Undone
 
 KEPT_LINES = 20
@@ -63,8 +64,8 @@ class Completed:
 
     @property
     def last_lines(self) -> str:
-        """The end of the output."""
-        return "\n".join(self.output.rstrip().split("\n")[-KEPT_LINES:])
+        """The end of the output, without what it quotes of a configuration file."""
+        return "\n".join(map(without_token, self.output.rstrip().split("\n")[-KEPT_LINES:]))
 
     def check(self) -> "Completed":
         """Raise Undone when it failed, with its own last lines."""

@@ -9,9 +9,11 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
+from pgpool_recovery.agent.own_login import own_server_words
 from pgpool_recovery.agent.pidfile import read_pid_file
 from pgpool_recovery.agent.program import Stop, run
 from pgpool_recovery.agent.protocol import AskRunning
+from pgpool_recovery.agent.server_log import without_contents
 from pgpool_recovery.domain.error import RecoveryError, Undone, Unreachable
 from pgpool_recovery.domain.wal import (
     History,
@@ -24,7 +26,6 @@ from pgpool_recovery.domain.wal import (
 from pgpool_recovery.plan.facts import Conninfo
 from pgpool_recovery.plan.running import RELOADED, Running, RunningServer, Silent
 from pgpool_recovery.postgres.connection import Connection, connect
-from pgpool_recovery.postgres.own_peer import own_peer
 
 ANSWER_S = 30.0
 NO_RECORD = "could not find a valid record"
@@ -54,7 +55,8 @@ def ask_running(request: AskRunning, stop: Stop, connect_s: float) -> Running:
 
 
 def _connect(login: Conninfo, connect_s: float) -> AbstractContextManager[Connection]:
-    return connect({**login, **own_peer()}, timeout_s=connect_s, answer_s=ANSWER_S, name=NAME)
+    own = {**login, **own_server_words(login["host"])}
+    return connect(own, timeout_s=connect_s, answer_s=ANSWER_S, name=NAME)
 
 
 def _said(connection: Connection, login: Conninfo, data: Path) -> RunningServer:
@@ -143,6 +145,7 @@ def _not_taken_over(connection: Connection) -> Undone:
         errors = [unreadable.detail or unreadable.message]
     return Undone(
         "the server has not taken over the new settings",
-        detail="\n".join(errors) or f"{RELOAD_S:g} s after the reload it has others still.",
+        detail="\n".join(map(without_contents, errors))
+        or f"{RELOAD_S:g} s after the reload it has others still.",
         hint="Look at pg_file_settings and pg_settings there.",
     )

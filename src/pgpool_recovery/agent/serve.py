@@ -60,6 +60,7 @@ from pgpool_recovery.agent.restore import observe_repository
 from pgpool_recovery.agent.running import ask_running
 from pgpool_recovery.agent.start import find_log, last_lines, start, stop_server
 from pgpool_recovery.agent.steps import Steps
+from pgpool_recovery.agent.way import trusted_directory
 from pgpool_recovery.agent.wire import (
     UnreadableError,
     another_protocol,
@@ -69,6 +70,7 @@ from pgpool_recovery.agent.wire import (
 )
 from pgpool_recovery.domain.error import Bug, RecoveryError, Refused, Undone
 from pgpool_recovery.domain.event import Said
+from pgpool_recovery.plan.step import Reserve
 
 TICK_S = 1.0
 READ_BYTES = 65536
@@ -179,6 +181,8 @@ class Agent:
             return Answer(failure=Bug(f"bug in the agent: {error!r}", detail=text).as_record())
 
     def _do(self, request: Request) -> Any:  # noqa: C901 - one line for each request
+        for path in places_of(request):
+            trusted_directory(path)
         match request:
             case Tidy(data_directory):
                 swap.tidy(Path(data_directory).resolve())
@@ -227,6 +231,23 @@ class Agent:
             case DiscardOld(data_directory):
                 return swap.discard_old(Path(data_directory).resolve())
         return None
+
+
+def places_of(request: Request) -> Iterator[Path]:
+    """Yield the directories that a request names: nothing is read or done in others' ones.
+
+    What the steps after Reserve work in, is what that has seen.
+    """
+    match request:
+        case ReadBase(directory):
+            yield Path(directory)
+        case TakeStep(Reserve(places)):
+            yield from (Path(place.path) for place in places.all())
+        case _:
+            # All of them, and whatever is added to the protocol, call it so.
+            named = getattr(request, "data_directory", None)
+            if named is not None:
+                yield Path(named)
 
 
 def _of_system(error: OSError) -> RecoveryError:

@@ -46,6 +46,14 @@ BEGINS = re.compile(
 )
 CHANGED = re.compile(r'(parameter "[^"]*") (?:changed|removed|cannot be changed).*')
 """With its value, which may have a password in it (ProcessConfigFileInternal, guc-file.l)."""
+QUOTE, NO_QUOTE = '["«»„“”]', '[^"«»„“”]'
+NAME = rf"{NO_QUOTE}*{QUOTE}[\w.$]*{QUOTE}"
+OF_A_FILE = re.compile(
+    rf"((?:{NAME})?{NO_QUOTE}*{QUOTE}\s*/{NO_QUOTE}*{QUOTE}[^\d\"«»„“”]*\d+){NO_QUOTE}*{QUOTE}.*"
+)
+"""A file and the number of its line, in any language, then what stands there (guc-file.l)."""
+OF_A_VALUE = re.compile(rf"({NO_QUOTE}*{QUOTE}{NO_QUOTE}*{QUOTE}{NO_QUOTE}*){QUOTE}.*")
+"""The name of a parameter or of a file, then a value."""
 OF_A_SESSION = re.compile(r"Failed process was running|parameters:")
 
 
@@ -77,3 +85,32 @@ def _without_value(line: str, entry: re.Match[str] | None) -> str:
     if entry is None or changed is None:
         return line
     return f"{line[: entry.start(2)]}{changed[1]} was changed"
+
+
+def without_contents(said: str) -> str:
+    r"""Return what a server says of its configuration without what it quotes of a file.
+
+    A file may include any other one that the server's user can read, such as a password file, of
+    which the parser shows the word that it does not understand: it is the whole line.
+
+    >>> without_contents('LOG:  syntax error in file "/d/postgresql.conf" line 3, near token "x:y"')
+    'LOG:  syntax error in file "/d/postgresql.conf" line 3 …'
+    >>> without_contents('LOG:  invalid value for parameter "port": "secret"')
+    'LOG:  invalid value for parameter "port": …'
+    >>> without_contents('FATAL:  configuration file "/d/postgresql.conf" contains errors')
+    'FATAL:  configuration file "/d/postgresql.conf" contains errors'
+    >>> without_contents("Syntaxfehler in Datei »/d/postgresql.conf«, Zeile 3, bei »x:y«")
+    'Syntaxfehler in Datei »/d/postgresql.conf«, Zeile 3 …'
+    """
+    lines = (line for line in said.split("\n") if not line.startswith("\t"))
+    return "\n".join(map(_without_quoted, lines))
+
+
+def without_token(line: str) -> str:
+    """Return a line of a log without what it quotes of a line of a configuration file."""
+    return OF_A_FILE.sub(r"\1 …", line)
+
+
+def _without_quoted(line: str) -> str:
+    shortened = without_token(line)
+    return shortened if shortened != line else OF_A_VALUE.sub(r"\1…", line)

@@ -11,7 +11,7 @@ from pgpool_recovery.agent.installation import find_bin_directory
 from pgpool_recovery.agent.pidfile import PidFile, read_pid_file
 from pgpool_recovery.agent.program import KEPT_LINES, Stop, run
 from pgpool_recovery.agent.protocol import FindLog, LogPosition, Start, Started, StopServer
-from pgpool_recovery.agent.server_log import about_itself
+from pgpool_recovery.agent.server_log import about_itself, without_token
 from pgpool_recovery.agent.start_way import StartWay, find_way
 from pgpool_recovery.agent.swap import former_slot, note_failed_start
 from pgpool_recovery.domain.error import (
@@ -260,7 +260,12 @@ def last_lines(log: LogPosition | None, *, is_without_sessions: bool = False) ->
         text = text.partition("\n")[2]  # What is left of a line may be any part of it.
     if text and not is_without_sessions:
         text = about_itself(text) or f"(nothing about the server itself; all of it: {log.file})"
-    return "\n".join(map(without_conninfo, text.split("\n")[-KEPT_LINES:]))
+    return "\n".join(map(without_secrets, text.split("\n")[-KEPT_LINES:]))
+
+
+def without_secrets(line: str) -> str:
+    """Return a line of a server's words without those of its files that are nobody's business."""
+    return without_token(without_conninfo(line))
 
 
 def without_conninfo(line: str) -> str:

@@ -81,6 +81,28 @@ def real_path(path: Path, trusted: Collection[int]) -> Path:
         os.close(walk.directory)
 
 
+def find_directory(path: Path, trusted: Collection[int]) -> Path:
+    """Return where a directory is, or would be, that only trusted users and groups can put there.
+
+    It, and what is on the way, may be sticky or may be written to by a group. Where everybody can
+    make a directory, no more than the last one may be missing. Raises Untrusted or OSError.
+    """
+    walk = _Walk(trusted, allows_groups=True)
+    try:
+        name = walk.down(path.absolute())
+        if name != HERE:
+            walk.enter(name)
+    except (FileNotFoundError, NotADirectoryError):
+        if len(walk.rest) > 1:
+            status = os.fstat(walk.directory)
+            check(status, walk.path, trusted, allows_groups=True)
+        return Path(os.path.normpath(walk.path.joinpath(*walk.rest)))
+    else:
+        return walk.path
+    finally:
+        os.close(walk.directory)
+
+
 def check_file(path: Path, trusted: Collection[int]) -> None:
     """Raise Untrusted when others can change a file, or what leads to it."""
     os.close(open_trusted(path, trusted))
@@ -146,12 +168,14 @@ def check_directory(status: os.stat_result, path: Path, trusted: Collection[int]
     check(status, path, trusted)
 
 
-def check(status: os.stat_result, path: Path, trusted: Collection[int]) -> None:
+def check(
+    status: os.stat_result, path: Path, trusted: Collection[int], *, allows_groups: bool = False
+) -> None:
     """Raise Untrusted when the owner is not trusted, or others may write."""
     check_owner(status, path, trusted)
     if status.st_mode & stat.S_IWOTH:
         raise Untrusted(f"{path} can be written to by everybody", status.st_uid, path, Fault.MODE)
-    if status.st_mode & stat.S_IWGRP and status.st_gid != ROOT:
+    if status.st_mode & stat.S_IWGRP and status.st_gid != ROOT and not allows_groups:
         group = group_name(status.st_gid)
         why = f"{path} can be written to by group {group}"
         raise Untrusted(why, status.st_uid, path, Fault.MODE)
@@ -167,9 +191,12 @@ def check_owner(status: os.stat_result, path: Path, trusted: Collection[int]) ->
 class _Walk:
     """Goes down a path; owns the descriptor of the directory where it is."""
 
-    def __init__(self, trusted: Collection[int]) -> None:
+    def __init__(self, trusted: Collection[int], *, allows_groups: bool = False) -> None:
         self._trusted = trusted
+        self._allows_groups = allows_groups
         self._links = 0
+        self.rest: list[str] = []
+        """What is still to be gone, from where it is."""
         self.path = Path("/")
         self.directory = os.open(self.path, STEP_FLAGS)
 
@@ -178,6 +205,7 @@ class _Walk:
         self._check_way()
         parts = list(path.parts[1:])
         while parts:
+            self.rest = parts.copy()
             part = parts.pop(0)
             led_to = self._link(part)
             if led_to is not None:
@@ -203,7 +231,7 @@ class _Walk:
         if status.st_mode & stat.S_ISVTX:
             check_owner(status, self.path, self._trusted)
         else:
-            check(status, self.path, self._trusted)
+            check(status, self.path, self._trusted, allows_groups=self._allows_groups)
 
     def _link(self, name: str) -> Path | None:
         """Return where a link leads; None for what is none, or not there."""

@@ -84,6 +84,16 @@ def leads_astray(host: str, *, is_local: bool) -> bool:
     return host in LOCAL_HOSTS and not is_local
 
 
+def names_every_host(host: str) -> bool:
+    """Say whether each host takes this for a place of its own, where anybody may listen.
+
+    >>> [names_every_host(host) for host in ("/tmp", "localhost", "127.1.2.3", "192.0.2.1", "node")]
+    [True, True, True, False, False]
+    """
+    is_place = host in LOCAL_HOSTS or host.startswith(("/", "@"))
+    return is_place or (is_address(host) and ipaddress.ip_address(host).is_loopback)
+
+
 def endpoints_of(own: Mapping[str, str]) -> frozenset[Endpoint]:
     """Return the hosts of a connection string; libpq takes lists of them, and one port for all.
 

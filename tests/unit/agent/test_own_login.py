@@ -9,7 +9,13 @@ from psycopg import pq
 
 from pgpool_recovery.agent.base_backup import argv as words_of_pg_basebackup
 from pgpool_recovery.agent.configuration import is_trusted, without_secrets
-from pgpool_recovery.agent.own_login import SERVICE, OwnLogin, own_name, service_text
+from pgpool_recovery.agent.own_login import (
+    SERVICE,
+    OwnLogin,
+    own_name,
+    own_server_words,
+    service_text,
+)
 from pgpool_recovery.agent.standby import leading_settings
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.plan.inherited import SECRETS, inherited
@@ -65,9 +71,23 @@ def test_arguments_of_a_program_have_none_and_its_service_file_has_all() -> None
 
 def test_password_alone_needs_no_file() -> None:
     own = OwnLogin({"user": "repl", "password": "x"})
-    with own.for_program({"user": "repl"}) as (conninfo, environment):
+    with own.for_program({"host": "a", "user": "repl"}) as (conninfo, environment):
         assert environment == {"PGPASSWORD": "x", "PGREQUIREAUTH": "!password"}
-        assert conninfo == {"user": "repl"}
+        assert conninfo == {"host": "a", "user": "repl"}
+
+
+@pytest.mark.parametrize(
+    ("host", "is_socket"),
+    [({}, True), ({"host": "/tmp"}, True), ({"host": "a,@b"}, True), ({"host": "a,b"}, False)],
+)
+def test_promise_13_no_password_goes_to_a_socket_of_somebody_else(
+    host: dict[str, str], *, is_socket: bool
+) -> None:
+    conninfo = {"user": "repl", **host}
+    with OwnLogin().for_program(conninfo) as (_, environment):
+        assert environment.get("PGREQUIREPEER") == (own_name() if is_socket else None)
+    assert OwnLogin().whole(conninfo).get("requirepeer") == (own_name() if is_socket else None)
+    assert OwnLogin().whole({**conninfo, "requirepeer": "other"})["requirepeer"] == "other"
 
 
 def test_service_file_is_one_that_libpq_reads(tmp_path: Path) -> None:
@@ -142,7 +162,7 @@ def test_directory_into_which_others_may_write_says_nothing(
 ) -> None:
     tmp_path.chmod(mode)
     assert is_trusted(tmp_path) == expected
-    assert is_trusted(tmp_path / "nowhere")
+    assert not is_trusted(tmp_path / "nowhere")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a directory of somebody else")
@@ -151,3 +171,12 @@ def test_directory_of_somebody_else_says_nothing(tmp_path: Path) -> None:
     theirs.mkdir(mode=0o700)
     os.chown(theirs, 65534, 65534)
     assert not is_trusted(theirs)
+
+
+@pytest.mark.parametrize(("host", "is_socket"), [("/run/x", True), ("localhost", False)])
+def test_promise_13_login_to_the_own_server_is_for_nobody_else(
+    host: str, *, is_socket: bool
+) -> None:
+    words = own_server_words(host)
+    assert words.get("requirepeer") == (own_name() if is_socket else None)
+    assert ("require_auth" in words) == (not is_socket and pq.version() >= 160000)
