@@ -36,16 +36,14 @@ SET tcp_keepalives_idle = 60
 SET tcp_keepalives_interval = 15
 SET tcp_keepalives_count = 4"""
 
-ADM_FORMS = (
-    ", host text, port integer, username text, password text",
-    ", pcp_server text",
-)
+ADM_BY_ADDRESS = ", host text, port integer, username text, password text"
+ADM_BY_SERVER = ", pcp_server text"
 ADM_FUNCTION = """\
 {create} FUNCTION @extschema@.{name}({parameters})
 RETURNS {result}
 LANGUAGE sql VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
+BEGIN ATOMIC{mapping}
 SELECT x.* FROM pg_catalog.jsonb_to_recordset(@extschema@._pgpool_adm_answer(
     @extschema@._pgpool_adm_call('{signature}'::pg_catalog.text, ARRAY[{values}])
 )) AS x({columns});
@@ -53,6 +51,9 @@ END;
 
 COMMENT ON FUNCTION @extschema@.{name}({qualified_types}) IS '{comment}';
 """
+ADM_MAPPING = """
+SELECT @extschema@._pgpool_adm_want_mapping(pcp_server);
+SELECT @extschema@._pgpool_adm_read_mapping();"""
 
 
 class Extension(typing.NamedTuple):
@@ -237,7 +238,7 @@ def both_forms(words, *, is_set, create):
     ).groups()
     columns = [column.strip() for column in columns.split(",")]
     texts = []
-    for form in ADM_FORMS:
+    for form, mapping in ((ADM_BY_ADDRESS, ""), (ADM_BY_SERVER, ADM_MAPPING)):
         arguments = [word.strip() for word in (own + form).split(",") if word.strip()]
         types = [word.split()[1] for word in arguments]
         values = (f"${number}::pg_catalog.text" for number in range(1, len(types) + 1))
@@ -254,6 +255,7 @@ def both_forms(words, *, is_set, create):
                 ),
                 result=f"SETOF {result}" if is_set else result,
                 signature=f"{name}({','.join(types)})",
+                mapping=mapping,
                 qualified_types=", ".join(map(qualified, types)),
                 values=", ".join(values),
                 columns=", ".join(map(qualified, columns)),

@@ -1,10 +1,15 @@
-"""What PL/Python of ours asks the server names the schema of functions, types and relations.
+"""What PL/Python of ours asks the server is all in pg_catalog, and says so.
 
 A query in a PL/Python function is looked up by each call, and with the search path of the caller
 but for the path of the function, which the rule extension_scripts wants of each. That path is what
 keeps operators ours; the rest has its schema all the same, for the day on which somebody calls such
 a function otherwise. Queries are the texts that begin like one, and what is given to plpy; one that
 is put together from pieces cannot be read here.
+
+And nothing of ours is named, by whatever schema: its owner can rename it, and put something else
+there that a superuser then runs. Even a condition that asks whether it is ours comes too late, for
+the planner calls functions that say they are IMMUTABLE. What calls our functions is BEGIN ATOMIC or
+RETURN, which know their OIDs.
 """
 
 import ast
@@ -21,6 +26,8 @@ from ci.rules._sql_names import names_in_sql
 SOURCES = "extension/python"
 LOOKS_LIKE_QUERY = re.compile(r"\s*(?:select|with|insert|update|delete|call|do)\b", re.ASCII)
 PIECE = re.compile(r"%[sd]|\{\w*\}")
+PUT_IN = "put_in"
+OURS = (extension_scripts.SCHEMA, "_pgpool", "pgpool_recovery", "pgpool_adm", "pcp_")
 TAKE_A_QUERY = ("execute", "prepare", "cursor")
 
 
@@ -46,8 +53,10 @@ def violations_of(query: Query) -> Iterator[tuple[str, int, str]]:
         yield query.file, query.line, f"this query cannot be read: {error.args[0]}"
         return
     for name in names:
-        if name.kind != "operator" and name.schema not in ("pg_catalog", extension_scripts.SCHEMA):
-            line = query.line + query.text[: name.offset].count("\n")
+        line = query.line + query.text[: name.offset].count("\n")
+        if any(PUT_IN in word or word.startswith(OURS) for word in name.words):
+            yield query.file, line, f"{name} is ours, and called by its name"
+        elif name.kind != "operator" and name.schema != "pg_catalog":
             yield query.file, line, f"{name} is looked for in the search path"
 
 
@@ -83,7 +92,7 @@ def queries_in(file: str, text: str, line: int) -> Iterator[Query]:
         if id(node) in plain:  # A docstring.
             continue
         if id(node) in given or LOOKS_LIKE_QUERY.match(node.value):
-            query = PIECE.sub(extension_scripts.SCHEMA, node.value)
+            query = PIECE.sub(PUT_IN, node.value)
             yield Query(file, line + node.lineno - 1, query)
 
 

@@ -1,5 +1,5 @@
--- Every function for users is called with the rights of its caller, and so are these two; they look
--- for themselves whether he may call the function whose name they are given.
+-- Every function for users is called with the rights of its caller, and so is this one; it looks for
+-- itself whether he may call the function whose name it is given.
 CREATE FUNCTION @extschema@._pgpool_adm_call(
     function pg_catalog.text, arguments pg_catalog.text[]
 )
@@ -7,11 +7,21 @@ RETURNS @extschema@._pgpool_adm_outcome
 LANGUAGE pgpool_adm_python
 SET search_path = pg_catalog, pg_temp
 AS $python$
-{{ python call_function(plpy, SD, GD, '@extschema@', function, arguments) }}
+{{ python call_function(plpy, SD, GD, function, arguments) }}
 $python$;
 
 -- The user mapping that applies to a caller, with its password: it is handed on in the memory of the
--- session and never a value of SQL. Without a call that waits for it nothing is read.
+-- session and never a value of SQL. The functions for users call these two, then the one above: they
+-- know them by OID. A text would call by the name of this schema, whose owner can rename it and put
+-- functions of his own in the place of ours.
+CREATE FUNCTION @extschema@._pgpool_adm_want_mapping(server_name pg_catalog.text)
+RETURNS pg_catalog.void
+LANGUAGE pgpool_adm_python
+SET search_path = pg_catalog, pg_temp
+AS $python$
+{{ python want_mapping(plpy, SD, GD, server_name) }}
+$python$;
+
 CREATE FUNCTION @extschema@._pgpool_adm_read_mapping() RETURNS pg_catalog.void
 LANGUAGE pgpool_adm_python SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp

@@ -9,25 +9,41 @@ $supervisor$::pg_catalog.text;
 -- by the name of this schema, whose owner can rename it and make another one with functions of his
 -- own: so whatever calls functions of this extension is BEGIN ATOMIC or RETURN, which know their OIDs.
 
+-- Is the function that has this as an argument called directly by a statement of the client? Every
+-- function, trigger and DO block around a call has its lines in the context, and only superusers can
+-- make some that have none. Whose rights one around us has, or had, nobody can tell.
+CREATE FUNCTION @extschema@._pgpool_recovery_is_direct() RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    stack text;
+BEGIN
+    GET DIAGNOSTICS stack = PG_CONTEXT;
+    RETURN array_length(string_to_array(stack, chr(10)), 1) = 2;  -- This one, and the one for users.
+END
+$$;
+
 CREATE FUNCTION @extschema@._pgpool_recovery_run_script(
     function_name pg_catalog.text, script_name pg_catalog.text, arguments pg_catalog.text[],
-    supervisor_source pg_catalog.text
+    supervisor_source pg_catalog.text, is_direct boolean
 )
 RETURNS @extschema@._pgpool_recovery_outcome
 LANGUAGE pgpool_recovery_python
 SET search_path = pg_catalog, pg_temp
 AS $python$
-{{ python run_script(plpy, SD, lambda: supervisor_source, function_name, script_name, arguments) }}
+{{ python run_script(plpy, SD, lambda: supervisor_source, is_direct, function_name, script_name, arguments) }}
 $python$;
 
 CREATE FUNCTION @extschema@._pgpool_recovery_ask_script(
-    script_name pg_catalog.text, arguments pg_catalog.text[], supervisor_source pg_catalog.text
+    script_name pg_catalog.text, arguments pg_catalog.text[], supervisor_source pg_catalog.text,
+    is_direct boolean
 )
 RETURNS @extschema@._pgpool_recovery_outcome
 LANGUAGE pgpool_recovery_python
 SET search_path = pg_catalog, pg_temp
 AS $python$
-{{ python ask_script(plpy, SD, lambda: supervisor_source, script_name, arguments) }}
+{{ python ask_script(plpy, SD, lambda: supervisor_source, is_direct, script_name, arguments) }}
 $python$;
 
 CREATE FUNCTION @extschema@._pgpool_recovery_pg_ctl(
@@ -62,7 +78,7 @@ RETURN @extschema@._pgpool_recovery_finish(
     @extschema@._pgpool_recovery_run_script(
         'pgpool_recovery'::pg_catalog.text, script_name,
         ARRAY[pg_catalog.current_setting('data_directory'), remote_host, remote_data_directory],
-        @extschema@._pgpool_recovery_supervisor()));
+        @extschema@._pgpool_recovery_supervisor(), @extschema@._pgpool_recovery_is_direct()));
 
 {{ create }} FUNCTION @extschema@.pgpool_recovery(
     script_name pg_catalog.text, remote_host pg_catalog.text, remote_data_directory pg_catalog.text,
@@ -74,7 +90,7 @@ RETURN @extschema@._pgpool_recovery_finish(
         'pgpool_recovery'::pg_catalog.text, script_name,
         ARRAY[pg_catalog.current_setting('data_directory'), remote_host, remote_data_directory,
               primary_port],
-        @extschema@._pgpool_recovery_supervisor()));
+        @extschema@._pgpool_recovery_supervisor(), @extschema@._pgpool_recovery_is_direct()));
 
 {{ create }} FUNCTION @extschema@.pgpool_recovery(
     script_name pg_catalog.text, remote_host pg_catalog.text, remote_data_directory pg_catalog.text,
@@ -86,7 +102,7 @@ RETURN @extschema@._pgpool_recovery_finish(
         'pgpool_recovery'::pg_catalog.text, script_name,
         ARRAY[pg_catalog.current_setting('data_directory'), remote_host, remote_data_directory,
               primary_port, remote_node::pg_catalog.text],
-        @extschema@._pgpool_recovery_supervisor()));
+        @extschema@._pgpool_recovery_supervisor(), @extschema@._pgpool_recovery_is_direct()));
 
 {{ create }} FUNCTION @extschema@.pgpool_recovery(
     script_name pg_catalog.text, remote_host pg_catalog.text, remote_data_directory pg_catalog.text,
@@ -98,7 +114,7 @@ RETURN @extschema@._pgpool_recovery_finish(
         'pgpool_recovery'::pg_catalog.text, script_name,
         ARRAY[pg_catalog.current_setting('data_directory'), remote_host, remote_data_directory,
               primary_port, remote_node::pg_catalog.text, remote_port],
-        @extschema@._pgpool_recovery_supervisor()));
+        @extschema@._pgpool_recovery_supervisor(), @extschema@._pgpool_recovery_is_direct()));
 
 {{ create }} FUNCTION @extschema@.pgpool_recovery(
     script_name pg_catalog.text, remote_host pg_catalog.text, remote_data_directory pg_catalog.text,
@@ -111,7 +127,7 @@ RETURN @extschema@._pgpool_recovery_finish(
         'pgpool_recovery'::pg_catalog.text, script_name,
         ARRAY[pg_catalog.current_setting('data_directory'), remote_host, remote_data_directory,
               primary_port, remote_node::pg_catalog.text, remote_port, primary_host],
-        @extschema@._pgpool_recovery_supervisor()));
+        @extschema@._pgpool_recovery_supervisor(), @extschema@._pgpool_recovery_is_direct()));
 
 {{ create }} FUNCTION @extschema@.pgpool_remote_start(
     remote_host pg_catalog.text, remote_data_directory pg_catalog.text
@@ -120,7 +136,8 @@ LANGUAGE sql {{ attributes }}
 RETURN @extschema@._pgpool_recovery_finish(
     @extschema@._pgpool_recovery_run_script(
         'pgpool_remote_start'::pg_catalog.text, 'pgpool_remote_start'::pg_catalog.text,
-        ARRAY[remote_host, remote_data_directory], @extschema@._pgpool_recovery_supervisor()));
+        ARRAY[remote_host, remote_data_directory],
+        @extschema@._pgpool_recovery_supervisor(), @extschema@._pgpool_recovery_is_direct()));
 
 {{ create }} FUNCTION @extschema@.pgpool_pgctl(
     action pg_catalog.text, stop_mode pg_catalog.text
@@ -151,7 +168,7 @@ RETURN @extschema@._pgpool_recovery_answer(
         'pgpool_recovery_plan'::pg_catalog.text,
         ARRAY[pg_catalog.current_setting('data_directory'), remote_host, remote_data_directory,
               primary_port, remote_node::pg_catalog.text, remote_port, primary_host],
-        @extschema@._pgpool_recovery_supervisor()));
+        @extschema@._pgpool_recovery_supervisor(), @extschema@._pgpool_recovery_is_direct()));
 
 {{ create }} FUNCTION @extschema@.pgpool_recovery_check(
     nodes pg_catalog.jsonb
@@ -164,7 +181,7 @@ BEGIN ATOMIC
       FROM pg_catalog.jsonb_to_recordset(
                @extschema@._pgpool_recovery_answer(@extschema@._pgpool_recovery_ask_script(
                    'pgpool_recovery_check'::pg_catalog.text, ARRAY[nodes::pg_catalog.text],
-                   @extschema@._pgpool_recovery_supervisor()))
+                   @extschema@._pgpool_recovery_supervisor(), @extschema@._pgpool_recovery_is_direct()))
                OPERATOR(pg_catalog.->) 'findings'::pg_catalog.text)
            AS f(severity pg_catalog.text, node_id integer, fact pg_catalog.text,
                 advice pg_catalog.text);

@@ -1,6 +1,7 @@
 DECLARE
     invoker name := CASE current_setting('role')
         WHEN 'none' THEN session_user ELSE current_setting('role') END;
+    stack text;
     patience interval;
     deadline timestamptz;
     lsn pg_lsn;
@@ -17,8 +18,18 @@ BEGIN
             DETAIL = 'pgpool_switch_xlog() runs on the primary, and this server is a standby.',
             HINT = 'Connect to the primary.';
     END IF;
-    -- Whose session it is does not say who asks where the server evaluates the expression of an index
-    -- or of a view as its owner. It allows no UNLISTEN there, which otherwise does nothing.
+    -- Whose session it is does not say who asks where a function calls this one, which may have the
+    -- rights of its owner: then more than this function has a line in the context. Nor where the server
+    -- evaluates the expression of an index or of a view as its owner: it allows no UNLISTEN there, which
+    -- otherwise does nothing.
+    GET DIAGNOSTICS stack = PG_CONTEXT;
+    IF strpos(stack, chr(10)) > 0 THEN
+        RAISE EXCEPTION 'permission denied for function pg_switch_wal' USING
+            ERRCODE = 'insufficient_privilege',
+            DETAIL = 'A function or DO block calls pgpool_switch_xlog(), so whose privileges count '
+                'is not known.',
+            HINT = 'Call it directly, with SELECT pgpool_switch_xlog(...).';
+    END IF;
     UNLISTEN _pgpool_recovery;
     IF NOT has_function_privilege(invoker, 'pg_catalog.pg_switch_wal()', 'EXECUTE') THEN
         RAISE EXCEPTION 'permission denied for function pg_switch_wal' USING

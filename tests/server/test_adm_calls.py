@@ -176,6 +176,39 @@ def test_password_of_a_failed_call_is_not_in_the_log(
     assert "s3cret" not in log
 
 
+@pytest.mark.parametrize("change", ["the role", "the statement", "nothing"])
+def test_promise_13_mapping_that_was_read_is_for_one_call_of_one_role(
+    pool: Server, connection: psycopg.Connection, change: str
+) -> None:
+    """Who has his mapping read and makes no call leaves nothing for another, or for later."""
+    connection.execute(
+        "CREATE ROLE mapped; CREATE ROLE another; CREATE FOREIGN DATA WRAPPER w;"
+        " CREATE SERVER nowhere FOREIGN DATA WRAPPER w OPTIONS (host '/nowhere');"
+        " CREATE USER MAPPING FOR mapped SERVER nowhere OPTIONS (user 'u', password 'p')"
+    )
+    read = (
+        "SET ROLE mapped",
+        "SELECT _pgpool_adm_want_mapping('nowhere')",
+        "SELECT _pgpool_adm_read_mapping()",
+    )
+    change_role = ["SET ROLE another"] if change == "the role" else []
+    call = "SELECT message FROM _pgpool_adm_call('pcp_node_count(text)', '{nowhere}')"
+    try:
+        if change == "the statement":
+            connection.execute("; ".join(read))
+            found = connection.execute(call)
+        else:
+            found = connection.execute("; ".join([*read, *change_role, call]))
+            while found.nextset():
+                pass
+        (message,) = found.fetchone() or ("",)
+        expected = "could not connect" if change == "nothing" else "no user mapping was read"
+        assert message.startswith(expected)
+    finally:
+        connection.execute("RESET ROLE; DROP SERVER nowhere CASCADE")
+        connection.execute("DROP FOREIGN DATA WRAPPER w; DROP ROLE mapped, another")
+
+
 @pytest.fixture
 def stranger(pool: Server) -> Iterator[psycopg.Connection]:
     """A session of a role that has no right on anything."""

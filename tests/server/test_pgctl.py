@@ -129,13 +129,24 @@ def use_pg_ctl(server: Server) -> Iterator[Callable[[str], None]]:
     server.reload()
 
 
-def test_setting_names_another_pg_ctl(server: Server, use_pg_ctl: Callable[[str], None]) -> None:
-    use_pg_ctl("/bin/false")
+@pytest.mark.parametrize(
+    ("path", "action", "detail"),
+    [
+        ("/bin/false", "reload", '"/bin/false reload" exited with status 1.\nIt wrote nothing.'),
+        ("/nonexistent", "reload", 'Could not execute "/nonexistent": No such file or directory.'),
+        ("/nonexistent", "stop", 'Program "/nonexistent" is not an executable file.'),
+    ],
+)
+def test_setting_names_another_pg_ctl(
+    server: Server, use_pg_ctl: Callable[[str], None], path: str, action: str, detail: str
+) -> None:
+    use_pg_ctl(path)
     with (
         psycopg.connect(server.conninfo(dbname="postgres"), autocommit=True) as connection,
-        pytest.raises(psycopg.errors.InternalError_, match="pgpool_pgctl failed"),
+        pytest.raises(psycopg.errors.InternalError_, match="pgpool_pgctl failed") as caught,
     ):
-        connection.execute("SELECT pgpool_pgctl('reload', '')")
+        connection.execute(f"SELECT pgpool_pgctl('{action}', '')")
+    assert caught.value.diag.message_detail == detail
 
 
 def test_role_may_use_the_program_of_the_configuration_but_not_its_own(
@@ -154,6 +165,37 @@ def test_role_may_use_the_program_of_the_configuration_but_not_its_own(
             connection.execute(query)
 
 
+def test_promise_13_session_of_a_superuser_may_have_been_set_by_anybody(server: Server) -> None:
+    """A function that he has called has set it there, or he himself: which, is not known."""
+    server.execute(
+        "CREATE ROLE setter LOGIN; CREATE SCHEMA theirs AUTHORIZATION setter;"
+        " GRANT EXECUTE ON FUNCTION pgpool_pgctl TO setter"
+    )
+    sets = "set_config('pgpool.pg_ctl', '/bin/true', false)"
+    query = "SELECT pgpool_pgctl('logrotate', '')"
+    with psycopg.connect(server.conninfo("setter", dbname="postgres")) as setter:
+        setter.execute(
+            "CREATE FUNCTION theirs.sets_it() RETURNS text LANGUAGE sql SECURITY DEFINER"
+            f" RETURN {sets}"
+        )
+        setter.execute(
+            "CREATE FUNCTION theirs.report() RETURNS boolean LANGUAGE sql SECURITY DEFINER"
+            f" AS $$ SELECT {sets}; {query} $$"
+        )
+    try:
+        for before, call in (
+            ("SELECT theirs.sets_it()", query),
+            (f"SELECT {sets}", query),
+            ("SELECT 1", "SELECT theirs.report()"),
+        ):
+            with psycopg.connect(server.conninfo(dbname="postgres"), autocommit=True) as connection:
+                connection.execute(before)
+                with pytest.raises(psycopg.errors.InsufficientPrivilege, match="pgpool_pgctl"):
+                    connection.execute(call)
+    finally:
+        server.execute("DROP OWNED BY setter CASCADE; DROP ROLE setter")
+
+
 def test_promise_13_session_of_a_superuser_chooses_no_program_for_others(server: Server) -> None:
     """What a superuser has refreshed is evaluated as its owner, in the superuser's session."""
     server.execute(
@@ -166,11 +208,10 @@ def test_promise_13_session_of_a_superuser_chooses_no_program_for_others(server:
             "  FROM set_config('pgpool.pg_ctl', '/bin/true', false) WITH NO DATA"
         )
     try:
-        with psycopg.connect(server.conninfo(dbname="postgres"), autocommit=True) as connection:
-            with pytest.raises(psycopg.errors.InsufficientPrivilege, match="pgpool_pgctl failed"):
-                connection.execute("REFRESH MATERIALIZED VIEW owner_of_view.v")
-            connection.execute("SET pgpool.pg_ctl = '/bin/true'")
-            query = "SELECT pgpool_pgctl('logrotate', '')"
-            assert connection.execute(query).fetchone() == (True,)
+        with (
+            psycopg.connect(server.conninfo(dbname="postgres"), autocommit=True) as connection,
+            pytest.raises(psycopg.errors.InsufficientPrivilege, match="pgpool_pgctl failed"),
+        ):
+            connection.execute("REFRESH MATERIALIZED VIEW owner_of_view.v")
     finally:
         server.execute("DROP OWNED BY owner_of_view CASCADE; DROP ROLE owner_of_view")

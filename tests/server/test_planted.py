@@ -279,7 +279,10 @@ def owned_by_mallory(server: Server) -> list[tuple[str, ...]]:
 
 
 def test_promise_13_owner_of_the_schema_puts_nothing_in_the_place_of_ours(planted: Server) -> None:
-    """She renames it and makes another one with its name, and functions with the names of ours."""
+    """She renames it and makes another one with its name, and functions with the names of ours.
+
+    They say they are IMMUTABLE: a query that names one runs it while it is planned.
+    """
     planted.execute("CREATE DATABASE renamed OWNER mallory TEMPLATE template0")
     planted.execute(
         """CREATE SCHEMA hers AUTHORIZATION mallory;
@@ -319,7 +322,7 @@ def test_promise_13_owner_of_the_schema_puts_nothing_in_the_place_of_ours(plante
             except psycopg.Error:
                 continue
         with connect(planted, "renamed") as session:
-            expect(session, "SELECT elsewhere.pcp_node_count('pool')", "schema hers is not that")
+            expect(session, "SELECT elsewhere.pcp_node_count('pool')", NOWHERE)
             expect(session, "SELECT elsewhere.pcp_node_count('/nowhere', 1, 'u', 'p')", NOWHERE)
         called = mallory.execute("SELECT is_called FROM trap.calls_as_superuser").fetchone()
         assert called == (False,)
@@ -337,7 +340,7 @@ def replace_function(mallory: psycopg.Connection, name: str, types: str) -> None
     if result == "language_handler":
         return
     mallory.execute(
-        f"CREATE FUNCTION hers.{name}({types}) RETURNS {result} LANGUAGE plpgsql AS "
+        f"CREATE FUNCTION hers.{name}({types}) RETURNS {result} LANGUAGE plpgsql IMMUTABLE AS "
         f"$$ BEGIN PERFORM trap.is_noted('{name}'); RETURN"
         f"{'' if row[1] or result == 'void' else ' NULL'}; END $$"
     )

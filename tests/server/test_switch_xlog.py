@@ -178,6 +178,35 @@ def test_promise_13_session_of_a_superuser_lends_no_privilege(
         archiving.execute("DROP OWNED BY owner_of_view CASCADE; DROP ROLE owner_of_view")
 
 
+def test_promise_13_function_of_a_role_lends_no_privilege(archiving: Server, archive: Path) -> None:
+    """It has the rights of its owner, in the superuser's session; a block is not told from it."""
+    archiving.execute(
+        "CREATE ROLE owner_of_function LOGIN; CREATE SCHEMA AUTHORIZATION owner_of_function;"
+        " GRANT EXECUTE ON FUNCTION pgpool_switch_xlog TO owner_of_function"
+    )
+    query = f"SELECT pgpool_switch_xlog('{archive}')"
+    with psycopg.connect(archiving.conninfo("owner_of_function", dbname="postgres")) as connection:
+        connection.execute(
+            "CREATE FUNCTION owner_of_function.f() RETURNS text LANGUAGE sql SECURITY DEFINER"
+            f" AS $$ {query} $$"
+        )
+    before = archiving.wal_position()
+    try:
+        with psycopg.connect(archiving.conninfo(dbname="postgres"), autocommit=True) as connection:
+            for call in (
+                "SELECT owner_of_function.f()",
+                f"DO $$BEGIN PERFORM pgpool_switch_xlog('{archive}'); END$$",
+            ):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege) as caught:
+                    connection.execute(call)
+                assert "Call it directly" in (caught.value.diag.message_hint or "")
+        segment = "SELECT pg_walfile_name(%s) = pg_walfile_name(pg_current_wal_lsn())"
+        with psycopg.connect(archiving.conninfo(dbname="postgres")) as connection:
+            assert connection.execute(segment, [str(before)]).fetchone() == (True,)
+    finally:
+        archiving.execute("DROP OWNED BY owner_of_function CASCADE; DROP ROLE owner_of_function")
+
+
 @pytest.fixture
 def paths(archiving: Server, archive: Path) -> dict[str, Path]:
     """Paths that cannot be an archive directory, by what is wrong with them."""

@@ -7,7 +7,7 @@ from pgpool_recovery.pcp.client.link import Limits
 from pgpool_recovery_server.outcome import INSUFFICIENT_PRIVILEGE, INVALID_PARAMETER_VALUE, Failure
 
 from .adm_setting import seconds_of
-from .user_mapping import find_mapping
+from .user_mapping import mapping_of
 
 ADDRESS_ARGUMENTS = 4  # Host, port, user name and password are the last ones.
 TIMEOUT = "pgpool_adm.timeout"
@@ -29,13 +29,13 @@ def server_of_address(caller, host, port, user, password):
     return _pcp_server(caller, PcpAddress(host, int(port)), user, password, is_trusted=False)
 
 
-def server_of_foreign_server(caller, shared, schema, name):
+def server_of_foreign_server(caller, found, name):
     """Return the server that a foreign server stands for, with the login of the user mapping.
 
     Without a password in it, that of the pass file is for whoever may read files of this host, and
     for all users of a foreign server whose owner may: he has chosen where the password goes.
     """
-    mapping = find_mapping(caller, shared, schema, name)
+    mapping = mapping_of(caller, found, name)
     port = mapping.server_options.get("port", str(PCP_PORT))
     if not port.isdecimal():
         raise Failure(

@@ -11,9 +11,10 @@ from .asked_server import Asked, server_of_address, server_of_foreign_server
 from .function_rows import FUNCTIONS
 from .signature import callable_signature, checked_arguments
 from .typed_password import forget_password, remember_password
+from .user_mapping import take_found
 
 
-def call_function(plpy, session, shared, schema, function, arguments):
+def call_function(plpy, session, shared, function, arguments):
     """Return the outcome of a call, whose document is the rows in JSON.
 
     `plpy`, `session` and `shared` are PL/Python's plpy, SD and GD; `function` is the signature of
@@ -22,12 +23,13 @@ def call_function(plpy, session, shared, schema, function, arguments):
     """
     caller = Session(plpy, session)
     forget_password(caller, shared)
+    found = take_found(shared)
     try:
         signature = callable_signature(caller, function)
         arguments = checked_arguments(signature, arguments or [])
         if signature.has_address:
             remember_password(caller, shared, arguments[-1])
-        rows = rows_of(caller, shared, schema, signature, arguments)
+        rows = rows_of(caller, found, signature, arguments)
         outcome = success(True, caller.in_encoding(in_json(rows)))
         forget_password(caller, shared)  # It is of use for a call that has failed alone.
         return outcome
@@ -37,13 +39,16 @@ def call_function(plpy, session, shared, schema, function, arguments):
         return failed(as_failure(caller, error))
 
 
-def rows_of(caller, shared, schema, signature, arguments):
-    """Ask Pgpool-II and return its rows, each a dictionary of column names and values."""
+def rows_of(caller, found, signature, arguments):
+    """Ask Pgpool-II and return its rows, each a dictionary of column names and values.
+
+    `found` is the user mapping that was read for this call, if one was.
+    """
     own, last = arguments[: signature.own_count], arguments[signature.own_count :]
     if signature.has_address:
         server = server_of_address(caller, *last)
     else:
-        server = server_of_foreign_server(caller, shared, schema, *last)
+        server = server_of_foreign_server(caller, found, *last)
     _, ask = FUNCTIONS[signature.name]
     return ask(Asked(caller, server), *own)
 

@@ -2,11 +2,9 @@
 
 from pgpool_recovery_server.session import Session
 
-from .user_mapping import FOUND, MAPPING, WANTED
+from .user_mapping import find_wanted
 
 
 def read_mapping(plpy, session, shared):
     """Leave what was found in the memory of the session, for the call that waits for it."""
-    wanted = shared.pop(WANTED, None)
-    if wanted is not None:
-        shared[FOUND] = list(Session(plpy, session).query("mapping", MAPPING, ["text"] * 2, wanted))
+    find_wanted(Session(plpy, session), shared)

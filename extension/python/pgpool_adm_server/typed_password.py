@@ -7,11 +7,12 @@ be it by a password of any kind, could hide whatever else he tries in the same s
 
 import re
 
+from .moment import moment_of
+
 KEPT = "pgpool_adm: what was typed in a call that has failed"
 HIDDEN = "********"
 MAX_STATEMENT_CHARACTERS = 100000
 MAX_DOLLAR_QUOTES = 3
-MOMENT = "select pg_catalog.statement_timestamp()::pg_catalog.text as moment"
 STATEMENT = """
 select pg_catalog.current_query() as text,
        pg_catalog.current_setting('standard_conforming_strings') as conforming
@@ -34,7 +35,7 @@ COMMENT_EDGE = re.compile(r"/\*|\*/")
 def remember_password(caller, shared, password):
     """Keep the password of a call, which no value of SQL carries on, until its end."""
     if password:
-        shared[KEPT] = (_moment(caller), password)
+        shared[KEPT] = (moment_of(caller), password)
 
 
 def forget_password(caller, shared):
@@ -43,11 +44,7 @@ def forget_password(caller, shared):
     It is kept no longer. What an earlier statement has left is nothing that this one holds.
     """
     moment, password = shared.pop(KEPT, (None, None))
-    return password if password is not None and moment == _moment(caller) else None
-
-
-def _moment(caller):
-    return caller.query("moment", MOMENT)[0]["moment"]
+    return password if password is not None and moment == moment_of(caller) else None
 
 
 def statement_without(caller, password):

@@ -2,6 +2,8 @@
 
 from pgpool_recovery_server.outcome import NOT_IN_PREREQUISITE_STATE, UNDEFINED_OBJECT, Failure
 
+from .moment import moment_of
+
 WANTED = "pgpool_adm: mapping that a call waits for"
 FOUND = "pgpool_adm: mapping that was found"
 CURRENT_USER = "select current_user::pg_catalog.text as name"
@@ -17,15 +19,6 @@ select s.srvoptions as server_options, m.umuser is not null as is_mapped,
         order by u.umuser = 0 limit 1) as m on true
  where s.srvname = $1
 """
-READ_MAPPING = """
-select {schema}._pgpool_adm_read_mapping()
-  from pg_catalog.pg_depend as d
-  join pg_catalog.pg_extension as e on e.oid = d.refobjid
- where d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
-   and d.objid = '{schema}._pgpool_adm_read_mapping()'::pg_catalog.regprocedure
-   and d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass and d.deptype = 'e'
-   and e.extname = 'pgpool_adm'
-"""
 
 
 class Mapping:
@@ -37,38 +30,60 @@ class Mapping:
         self.owner_reads_files = row["owner_reads_files"]
 
 
-def find_mapping(caller, shared, schema, server_name):
-    """Return what applies to the current user; raises Failure when there is none.
+def want(caller, shared, server_name):
+    """Note that the current user needs his mapping for a foreign server.
 
     The catalog of the mappings is for superusers, and its view hides even the own password from
     users that have no right on the server. So a function with its owner's rights reads it, which
     learns from the memory of this session for whom, and leaves there what it has found. Only the
     current user can be asked for, whose name no statement can forge: also in a function that runs
-    with the rights of another. The owner of the schema can rename it and put another function in
-    the place of that one, so the query that calls it also asks whether it is the extension's.
+    with the rights of another.
     """
-    user_name = caller.query("user", CURRENT_USER)[0]["name"]
-    shared[WANTED] = [server_name, user_name]
-    try:
-        if not caller.query("mapping", READ_MAPPING.format(schema=schema)):
-            raise Failure(
-                "schema %s is not that of pgpool_adm any more" % schema,
-                hint="Give the schema back the name that it had when the extension was created.",
-                sqlstate=NOT_IN_PREREQUISITE_STATE,
-            )
-        rows = shared[FOUND]
-    finally:
-        shared.pop(WANTED, None)
-        shared.pop(FOUND, None)
+    shared[WANTED] = _wanted(caller, server_name)
+
+
+def find_wanted(caller, shared):
+    """Read what was wanted, and keep it with what it is for."""
+    wanted = shared.pop(WANTED, None)
+    if wanted is not None:
+        server_name, user_name, _ = wanted
+        rows = caller.query("mapping", MAPPING, ["text"] * 2, [server_name, user_name])
+        shared[FOUND] = (wanted, list(rows))
+
+
+def take_found(shared):
+    """Return what was found, with whom it is for, or None; nothing of it is kept."""
+    shared.pop(WANTED, None)
+    return shared.pop(FOUND, None)
+
+
+def mapping_of(caller, found, server_name):
+    """Return what applies to the current user; raises Failure when there is none.
+
+    Somebody can have a mapping read without a call, and another role call later in this session:
+    what was found counts only for the same user, foreign server and statement.
+    """
+    wanted, rows = found or (None, None)
+    if wanted != _wanted(caller, server_name):
+        raise Failure(
+            "no user mapping was read for this call",
+            hint="Call one of the functions whose names begin with pcp_.",
+            sqlstate=NOT_IN_PREREQUISITE_STATE,
+        )
     if not rows:
         raise Failure('server "%s" does not exist' % server_name, sqlstate=UNDEFINED_OBJECT)
     if not rows[0]["is_mapped"]:
         raise Failure(
-            'user mapping not found for user "%s", server "%s"' % (user_name, server_name),
+            'user mapping not found for user "%s", server "%s"' % (wanted[1], server_name),
             hint="Use CREATE USER MAPPING, with the options user and password.",
             sqlstate=UNDEFINED_OBJECT,
         )
     return Mapping(rows[0])
+
+
+def _wanted(caller, server_name):
+    """Return the foreign server, the current user, and when the statement began."""
+    return server_name, caller.query("user", CURRENT_USER)[0]["name"], moment_of(caller)
 
 
 def options_of(words):

@@ -7,13 +7,13 @@ from .server import Server
 from .supervised_run import SupervisedRun
 
 
-def ask_script(plpy, session, supervisor_program, script_name, arguments):
+def ask_script(plpy, session, supervisor_program, is_direct, script_name, arguments):
     """Run the script that bears the function's own name and return the row with its answer.
 
     The parameters are those of run_script(). Nobody but a person reads what comes of it, so a
     failure is the error itself and not told as a warning before.
     """
-    server = Server(plpy, session)
+    server = Server(plpy, session, is_direct=is_direct)
     try:
         server.refuse_on_standby(script_name)
         script = find_script(server.facts["data_directory"], script_name)

@@ -14,14 +14,16 @@ select rolsuper as is_superuser
 RESTRICTED = "unlisten _pgpool_recovery"
 
 
-def invoker_is_superuser(plpy, session):
-    """Say whether the call is a superuser's own.
+def invoker_is_superuser(plpy, session, is_direct):
+    """Say whether the call is a superuser's own; `is_direct`: no function is around it.
 
-    Not one that the server makes in a superuser's session with the rights of another role: it
-    analyses the expressions of an index, or refreshes a materialized view, as their owner, who
-    wrote them. There the server allows no UNLISTEN, which otherwise does nothing. What else of
-    somebody a superuser runs has all of his rights anyway.
+    A function that a superuser calls can be one with the rights of its owner, who wrote the call.
+    And the server itself makes calls in a superuser's session with the rights of another role: it
+    analyses the expressions of an index, or refreshes a materialized view, as their owner. There it
+    allows no UNLISTEN, which otherwise does nothing.
     """
+    if not is_direct:
+        return False
     rows = session.query("invoker", INVOKER)
     if not rows or not rows[0]["is_superuser"]:
         return False

@@ -24,15 +24,11 @@ IS_CONFIGURED = """
 select exists (
            select from pg_catalog.pg_file_settings
             where pg_catalog.lower(name) = 'pgpool.pg_ctl' and setting = $1
+       ) or exists (
+           select from pg_catalog.pg_settings
+            where pg_catalog.lower(name) = 'pgpool.pg_ctl' and source = 'command line'
        ) as is_configured
 """
-IS_SUPERUSER = """
-select rolsuper as is_superuser
-  from pg_catalog.pg_roles
- where rolname = case pg_catalog.current_setting('role')
-                 when 'none' then session_user else pg_catalog.current_setting('role') end
-"""
-ONLY_UNRESTRICTED = "unlisten pgpool_recovery"
 BINARY_DIRECTORY = "select setting from pg_catalog.pg_config where name = 'BINDIR'"
 ERRORS_IN_FILES = """
 select pg_catalog.format('%s:%s: %s', f.sourcefile, f.sourceline, f.error) as error
@@ -51,7 +47,7 @@ def pg_ctl(plpy, session, supervisor_program, action, argument):
 
     `argument` is a stop mode, an empty text, or for ``status`` an absolute data directory.
     """
-    server = Server(plpy, session)
+    server = Server(plpy, session, is_direct=False)  # Who calls makes no difference here.
     run = SupervisedRun(server, session, supervisor_program)
     try:
         check_arguments(action, argument)
@@ -97,33 +93,21 @@ def check_arguments(action, argument):
 def find_pg_ctl(server):
     """Return the path of pg_ctl: the setting pgpool.pg_ctl, or the one of this server's binaries.
 
-    Anybody may set such a setting in a session, so for a role that is not a superuser it has to
-    stand in the configuration files.
+    Anybody may set such a setting in a session, also in that of a superuser who calls a function of
+    his, and it stays. So it counts only where nobody but who may choose programs can have written
+    it: in the configuration files, and on the command line of the server.
     """
     path = server.query("pg_ctl setting", PG_CTL_SETTING)[0]["path"]
     if not path:
         return program(server, "pg_ctl")
-    if not may_choose_program(server, path):
+    if not server.query("is configured", IS_CONFIGURED, ["text"], [path])[0]["is_configured"]:
         raise Failure(
             "permission denied to set the program that pgpool_pgctl() runs",
-            detail='pgpool.pg_ctl is "%s" in this session only.' % path,
-            hint="Set it in postgresql.conf.",
+            detail='pgpool.pg_ctl is "%s", but not in the configuration files.' % path,
+            hint="Set it in postgresql.conf, and nowhere else.",
             sqlstate=INSUFFICIENT_PRIVILEGE,
         )
     return path
-
-
-def may_choose_program(server, path):
-    """Say whether pgpool.pg_ctl may have this value.
-
-    The session's user is not who calls when PostgreSQL evaluates what belongs to another role, an
-    expression of an index or a materialized view, in the session of a superuser, or by itself.
-    It then refuses to unlisten, which otherwise changes nothing: nobody listens on that channel.
-    """
-    if server.query("is configured", IS_CONFIGURED, ["text"], [path])[0]["is_configured"]:
-        return True
-    rows = server.query("is superuser", IS_SUPERUSER)
-    return bool(rows) and rows[0]["is_superuser"] and server.is_done(ONLY_UNRESTRICTED)
 
 
 def program(server, name):

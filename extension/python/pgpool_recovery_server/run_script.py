@@ -8,13 +8,13 @@ from .server import Server
 from .supervised_run import SupervisedRun
 
 
-def run_script(plpy, session, supervisor_program, function_name, script_name, arguments):
+def run_script(plpy, session, supervisor_program, is_direct, function_name, script_name, arguments):
     """Run the script `script_name` with `arguments` and return the row of its outcome.
 
     `plpy` is PL/Python's module, `session` a dictionary that lives as long as the session,
-    `supervisor_program` returns the text of the supervisor.
+    `supervisor_program` returns the text of the supervisor; `is_direct` is what Server has it for.
     """
-    server = Server(plpy, session)
+    server = Server(plpy, session, is_direct=is_direct)
     try:
         server.refuse_on_standby(function_name)
     except Failure as refusal:

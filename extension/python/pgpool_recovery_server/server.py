@@ -12,15 +12,20 @@ select pg_catalog.current_setting('data_directory') as data_directory,
        pg_catalog.current_setting('logging_collector')::pg_catalog.bool as logging_collector,
        pg_catalog.current_database() as database,
        pg_catalog.pg_is_in_recovery() as is_in_recovery,
-       pg_catalog.gen_random_uuid()::pg_catalog.text as call_id
+       pg_catalog.gen_random_uuid()::pg_catalog.text as call_id,
+       pg_catalog.gen_random_uuid()::pg_catalog.text as record_secret
 """
 
 
 class Server(Session):
-    """A session of a superuser, with what a call needs to know of the server."""
+    """A session of a superuser, with what a call needs to know of the server.
 
-    def __init__(self, plpy, session):
+    `is_direct`: a statement of the client called the function for users, and no function did.
+    """
+
+    def __init__(self, plpy, session, *, is_direct):
         super().__init__(plpy, session)
+        self._is_direct = is_direct
         self.facts = self.query("facts", FACTS)[0]
 
     def refuse_on_standby(self, function_name):
@@ -35,7 +40,8 @@ class Server(Session):
 
     def caller(self):
         """Return who asks, as the stage commands know it: "superuser" or "role"."""
-        return "superuser" if invoker_is_superuser(self._plpy, self) else "role"
+        is_superuser = invoker_is_superuser(self._plpy, self, self._is_direct)
+        return "superuser" if is_superuser else "role"
 
     def connection_environment(self):
         """Return the libpq variables that lead a child process to this server."""

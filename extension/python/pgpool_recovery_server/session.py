@@ -27,14 +27,6 @@ class Session:
             self._session[name] = self._plpy.prepare(text, list(types))
         return self._plpy.execute(self._session[name], list(values))
 
-    def is_done(self, command):
-        """Run a command and say whether the server did it."""
-        try:
-            self._plpy.execute(command)
-        except self._plpy.SPIError:
-            return False
-        return True
-
     def check_for_interrupts(self):
         """Return the pending cancel of this statement as a Failure, or None.
 

@@ -12,6 +12,7 @@ TICK_S = 0.2
 START_DEADLINE_S = 30
 KEPT_LINES = 20
 MARK_NAME = "PGPOOL_RECOVERY_ID"
+SECRET_NAME = "PGPOOL_RECOVERY_SECRET"  # noqa: S105 - the name of a variable.
 SQLSTATE_OR_NONE = r"(?:[0-9A-Z]{5})?\Z"
 
 
@@ -44,7 +45,7 @@ class SupervisedRun:
         self._document = None
         self._caller = None
         self._parent = os.getppid()
-        self._record_prefix = record_prefix(server.facts["call_id"])
+        self._record_prefix = record_prefix(server.facts["record_secret"])
 
     def run(self, argv, environment, identity=None):
         """Run a program to its end and return how it ended.
@@ -55,9 +56,10 @@ class SupervisedRun:
         is gone, or because the server's main process is.
         """
         call_id = self._server.facts["call_id"]
+        secrets = {MARK_NAME: call_id, SECRET_NAME: self._server.facts["record_secret"]}
         job = {
             "run": in_bytes(argv),
-            "environment": environment_in_bytes(dict(environment, **{MARK_NAME: call_id})),
+            "environment": environment_in_bytes(dict(environment, **secrets)),
             "directory": self._server.facts["data_directory"],
             "identity": identity,
             "mark": ("%s=%s" % (MARK_NAME, call_id)).encode(),
@@ -158,8 +160,9 @@ class SupervisedRun:
     def _keep(self, line):
         """Keep a line of text, or a record; return whether it is a text.
 
-        A record bears the id of this call. Its stage command knows that, and so do the processes
-        that it starts on this host; no other host does, whose lines it may pass on.
+        A record bears a secret of this call. Its stage command knows that, and so do the processes
+        that it starts on this host; no other host does, whose lines it may pass on. The id of the
+        call is none: it stands in the record of recoveries, which is replicated.
         """
         if line.startswith(self._record_prefix):
             text = line[len(self._record_prefix) :]
@@ -219,9 +222,9 @@ def environment_in_bytes(variables):
     return dict(zip(in_bytes(variables), in_bytes(variables.values())))
 
 
-def record_prefix(call_id):
+def record_prefix(secret):
     """Return what a record begins with; the separator is that of RFC 7464."""
-    return "\x1e%s " % call_id
+    return "\x1e%s " % secret
 
 
 def failure_record(text):

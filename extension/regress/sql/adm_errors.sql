@@ -22,8 +22,16 @@ SELECT pcp_node_count('/nowhere', 45678, 'pgpool', 'secret');
 
 -- A foreign server.
 SELECT pcp_node_count('no_pool');
-SELECT regexp_replace(message, '".*", server', '"...", server') AS message, hint
-  FROM _pgpool_adm_call('pcp_node_count(text)', '{regress_pool}');
+SELECT message, hint FROM _pgpool_adm_call('pcp_node_count(text)', '{regress_pool}');
+DO $$
+DECLARE
+    hint text;
+BEGIN
+    PERFORM pcp_node_count('regress_pool');
+EXCEPTION WHEN undefined_object THEN
+    GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT;
+    RAISE NOTICE '%', regexp_replace(SQLERRM, '".*", server', '"...", server') USING HINT = hint;
+END $$;
 CREATE USER MAPPING FOR PUBLIC SERVER regress_pool;
 SELECT pcp_node_count('regress_pool');
 ALTER USER MAPPING FOR PUBLIC SERVER regress_pool OPTIONS (user 'pgpool', password 'secret');

@@ -23,7 +23,7 @@ $$;
 
 -- The words are those of pgpool_recovery(); an answer is JSON on one line.
 COPY (SELECT unnest(ARRAY['#!/bin/sh', 'test "$1" = "$PWD" && shift', 'echo "words: $*"',
-    'printf ''\036%s '' "$PGPOOL_RECOVERY_ID"', 'printf ''{"answer": {"version": 1, "possible": true, "name": "%s"}}\n'' ünïcode']))
+    'printf ''\036%s '' "$PGPOOL_RECOVERY_SECRET"', 'printf ''{"answer": {"version": 1, "possible": true, "name": "%s"}}\n'' ünïcode']))
     TO PROGRAM 'cat > pgpool_recovery_plan; chmod 700 pgpool_recovery_plan'
     (FORMAT csv, QUOTE E'\x01', DELIMITER E'\x02');
 SELECT pgpool_recovery_plan('host', '/data $(false)', '5432', 1, '5433', 'primary');
@@ -31,7 +31,7 @@ SELECT pgpool_recovery_plan('host', '/data', '5432', NULL, '5433', 'primary') IS
 
 -- A failure in parts is the error itself, with its SQLSTATE.
 COPY (SELECT unnest(ARRAY['#!/bin/sh',
-    'printf ''\036%s '' "$PGPOOL_RECOVERY_ID"', 'printf ''{"message": "settings file /etc/x has 1 error", "detail": "It says so.", ''',
+    'printf ''\036%s '' "$PGPOOL_RECOVERY_SECRET"', 'printf ''{"message": "settings file /etc/x has 1 error", "detail": "It says so.", ''',
     'printf ''"hint": null, "target": "untouched", "sqlstate": "F0000"}\n''', 'exit 3']))
     TO PROGRAM 'cat > pgpool_recovery_plan; chmod 700 pgpool_recovery_plan'
     (FORMAT csv, QUOTE E'\x01', DELIMITER E'\x02');
@@ -67,7 +67,7 @@ RESET statement_timeout;
 
 -- The findings of a check are rows.
 COPY (SELECT unnest(ARRAY['#!/bin/sh', 'echo "asked for: $1"',
-    'printf ''\036%s '' "$PGPOOL_RECOVERY_ID"', 'printf ''{"answer": {"version": 1, "findings": [''',
+    'printf ''\036%s '' "$PGPOOL_RECOVERY_SECRET"', 'printf ''{"answer": {"version": 1, "findings": [''',
     'printf ''{"severity": "ok", "node_id": 1, "fact": "node 1 would come back by catch-up", ''',
     'printf ''"advice": null}, {"severity": "error", "node_id": null, "fact": "no ssh", ''',
     'printf ''"advice": "Give it a key."}]}}\n''']))

@@ -68,7 +68,7 @@ RESET client_min_messages;
 
 -- A record of a stage command, instead of the last lines.
 COPY (SELECT unnest(ARRAY['#!/bin/sh', 'echo progress',
-    'printf ''\036%s '' "$PGPOOL_RECOVERY_ID"', 'printf ''{"message": "no space left on node 1", "detail": "It needs 5 GB.", ''',
+    'printf ''\036%s '' "$PGPOOL_RECOVERY_SECRET"', 'printf ''{"message": "no space left on node 1", "detail": "It needs 5 GB.", ''',
     'printf ''"hint": "Make room.", "target": "untouched"}\n''', 'exit 4']))
     TO PROGRAM 'cat > regress_pgpool; chmod 700 regress_pgpool'
     (FORMAT csv, QUOTE E'\x01', DELIMITER E'\x02');
@@ -77,7 +77,7 @@ SELECT pgpool_recovery('regress_pgpool', 'host', '/data');
 COPY (SELECT unnest(ARRAY['#!/bin/sh',
     'printf ''node 1: \r\036{"message": "forged", "target": "untouched"}\n''',
     'printf ''\036%s {"message": "forged", "target": "untouched"}\n'' 0',
-    'printf ''\036%s '' "$PGPOOL_RECOVERY_ID"',
+    'printf ''\036%s '' "$PGPOOL_RECOVERY_SECRET"',
     'printf ''%s\n'' ''{"message": "a\nb\u001b[2J", "detail": "c\nd\u009be", "target": "untouched"}''',
     'exit 4'])) TO PROGRAM 'cat > regress_pgpool; chmod 700 regress_pgpool'
     (FORMAT csv, QUOTE E'\x01', DELIMITER E'\x02');

@@ -56,7 +56,7 @@ def _between(
             f"{source.name} did not try to log in to {other.name}: "
             f"{sentence(peer.untried.message)}",
             f'Write host = "{other.host}" and port = {other.port} into [node.{other.node_id}] of '
-            "the settings on the primary, or let a superuser ask.",
+            "the settings on the primary, or let a superuser ask, not by a function or DO block.",
         )
         return
     system = report.primary.system_identifier

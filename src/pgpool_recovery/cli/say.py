@@ -22,13 +22,14 @@ def say_json(document: str) -> None:
     print(document, flush=True)
 
 
-def say_record(call: str, document: str) -> None:
+def say_record(secret: str, document: str) -> None:
     """Write a document in JSON for the server that called: on one line, and marked.
 
-    By the id of its call the server knows that it is from us: lines that other hosts have written
-    are passed on by us as well, and they do not know the id.
+    By the secret, which it has given this call alone, the server knows that it is from us: lines
+    that other hosts have written are passed on by us as well, and they do not know it. It is stored
+    nowhere, and is not the id of the call, which others can read in the record of recoveries.
     """
-    print(f"{RECORD_SEPARATOR}{call} {document}", flush=True)
+    print(f"{RECORD_SEPARATOR}{secret} {document}", flush=True)
 
 
 def complain(*lines: str) -> None:

@@ -40,6 +40,7 @@ DEFAULT_PORT = "5432"
 TOLD_EVERY_S = 5.0
 """How often a person wants to hear of the progress."""
 CALLED_BY_SERVER = "PGPOOL_RECOVERY_ID"
+RECORD_SECRET = "PGPOOL_RECOVERY_SECRET"  # noqa: S105 - the name of a variable
 CALLER, SUPERUSER = "PGPOOL_RECOVERY_CALLER", "superuser"
 
 
@@ -159,8 +160,8 @@ def _request(words: Sequence[str]) -> RecoveryRequest:
 def _may_name_hosts() -> bool:
     """Say whether who asks could have read the passwords anyway.
 
-    A superuser, as the extension has found out (invoker.py), or who runs the command by hand as
-    the server's user. An extension that says nothing speaks for anybody.
+    A superuser who calls directly, as the extension has found out (invoker.py), or who runs the
+    command by hand as the server's user. An extension that says nothing speaks for anybody.
     """
     return CALLED_BY_SERVER not in os.environ or os.environ.get(CALLER) == SUPERUSER
 
@@ -187,16 +188,16 @@ def _telling(name: str) -> Callable[[Event], None]:
 
 def answer(document: dict[str, Any]) -> None:
     """Tell what was asked: as a record to the server that called, else as text in JSON."""
-    if CALLED_BY_SERVER in os.environ:
-        say_record(os.environ[CALLED_BY_SERVER], json.dumps({"answer": shown(document)}))
+    if RECORD_SECRET in os.environ:
+        say_record(os.environ[RECORD_SECRET], json.dumps({"answer": shown(document)}))
     else:
         say_json(json.dumps(document, indent=2))
 
 
 def fail(error: RecoveryError) -> int:
     """Tell a failure: as a record to the server that called, else as psql shows an error."""
-    if CALLED_BY_SERVER in os.environ:
-        say_record(os.environ[CALLED_BY_SERVER], json.dumps(error.as_record()))
+    if RECORD_SECRET in os.environ:
+        say_record(os.environ[RECORD_SECRET], json.dumps(error.as_record()))
     else:
         complain(*as_psql(error))
     return error.exit_status

@@ -38,15 +38,17 @@ class Session:
 
 
 @pytest.mark.parametrize(
-    ("rows", "is_restricted", "expected"),
+    ("rows", "is_restricted", "is_direct", "expected"),
     [
-        ([{"is_superuser": True}], False, True),
-        ([{"is_superuser": True}], True, False),
-        ([{"is_superuser": False}], False, False),
-        ([], False, False),
+        ([{"is_superuser": True}], False, True, True),
+        ([{"is_superuser": True}], False, False, False),
+        ([{"is_superuser": True}], True, True, False),
+        ([{"is_superuser": False}], False, True, False),
+        ([], False, True, False),
     ],
 )
 def test_only_a_superuser_himself(
-    rows: list[dict[str, Any]], *, is_restricted: bool, expected: bool
+    rows: list[dict[str, Any]], *, is_restricted: bool, is_direct: bool, expected: bool
 ) -> None:
-    assert invoker_is_superuser(Plpy(is_restricted=is_restricted), Session(rows)) == expected
+    plpy = Plpy(is_restricted=is_restricted)
+    assert invoker_is_superuser(plpy, Session(rows), is_direct) == expected

@@ -6,18 +6,19 @@ from typing import Any
 import pytest
 from pgpool_recovery_server.supervised_run import SupervisedRun, answer, failure_record
 
-from pgpool_recovery.cli.stage import CALLED_BY_SERVER, fail
+from pgpool_recovery.cli.stage import CALLED_BY_SERVER, RECORD_SECRET, fail
 from pgpool_recovery.cli.stage import answer as tell_answer
 from pgpool_recovery.domain.error import Busy
 
 CALL_ID = "0b9cf9a5-1c2a-4f0e-9a39-2d7b7f8f9a10"
+SECRET = "57c1f3f0-7d5e-4c7f-8f0e-1d0a5be0c3a2"
 
 
 class Server:
     """As much of a server as a run asks for its lines."""
 
     def __init__(self) -> None:
-        self.facts = {"call_id": CALL_ID}
+        self.facts = {"call_id": CALL_ID, "record_secret": SECRET}
 
     def printable(self, text: str) -> str:
         return text
@@ -32,6 +33,7 @@ def test_record_of_the_stage_command_is_taken(
     run: SupervisedRun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv(CALLED_BY_SERVER, CALL_ID)
+    monkeypatch.setenv(RECORD_SECRET, SECRET)
     failure = Busy("node 1 is busy")
     fail(failure)
     assert not run._keep(capsys.readouterr().out.rstrip("\n"))
@@ -41,10 +43,15 @@ def test_record_of_the_stage_command_is_taken(
     assert run._document == '{"answer": 1}'
 
 
+@pytest.mark.parametrize("secret", ["another", CALL_ID])
 def test_promise_13_record_of_another_call_is_text(
-    run: SupervisedRun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    run: SupervisedRun,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    secret: str,
 ) -> None:
-    monkeypatch.setenv(CALLED_BY_SERVER, "another")
+    """Nor does the id of the call make one, which is in the record of recoveries."""
+    monkeypatch.setenv(RECORD_SECRET, secret)
     fail(Busy("node 1 is busy"))
     line = capsys.readouterr().out.rstrip("\n")
     assert run._keep(line)

@@ -137,7 +137,12 @@ def test_text_that_calls_functions_of_the_extension_is_found() -> None:
         f"CREATE FUNCTION @extschema@.f() RETURNS integer LANGUAGE plpgsql {PINNED} "
         "AS $$ BEGIN RETURN @extschema@.g(); END $$;"
     )
-    assert found_in(text) == ["function f calls by the name of the schema"]
+    assert found_in(text) == ["function f has the name of the schema in it"]
+    text = (
+        f"CREATE FUNCTION @extschema@.f() RETURNS integer LANGUAGE x {PINNED} "
+        "AS $$ f('@extschema@') $$;"
+    )
+    assert found_in(text) == ["function f has the name of the schema in it"]
 
 
 def test_what_build_py_makes_of_a_template_is_read(root: Path) -> None:

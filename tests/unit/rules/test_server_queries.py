@@ -42,12 +42,28 @@ def test_name_without_its_schema_is_found(text: str, name: str) -> None:
     "text",
     [
         'QUERY = "select 1 = 1 from pg_catalog.pg_roles"',
-        'QUERY = "select %s._function_of_ours()"',
         'def f():\n    """select this one."""',
     ],
 )
 def test_what_is_qualified_is_not_found(text: str) -> None:
     assert found_in(text) == []
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "{schema}._pgpool_adm_read_mapping()",
+        "%s.lower('x')",
+        "extension_schema.f()",
+        "public._pgpool_adm_read_mapping()",
+        "pg_catalog.pgpool_recovery('x', 'y', 'z')",
+        "'{schema}.f()'::pg_catalog.regprocedure",
+    ],
+)
+def test_what_is_ours_is_found_with_any_schema(call: str) -> None:
+    """Whoever owns the schema can put something else there."""
+    (what,) = set(found_in(f'QUERY = "select {call}"'))
+    assert what.endswith(" is ours, and called by its name")
 
 
 def test_query_that_cannot_be_read_is_found() -> None:

@@ -1,0 +1,8 @@
+"""Tell one statement of the client from the next: what is kept for a call is for that one alone."""
+
+MOMENT = "select pg_catalog.statement_timestamp()::pg_catalog.text as moment"
+
+
+def moment_of(caller):
+    """Return when the statement of the client began that this call belongs to."""
+    return caller.query("moment", MOMENT)[0]["moment"]

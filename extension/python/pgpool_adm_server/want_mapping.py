@@ -1,0 +1,11 @@
+"""Note whose user mapping the call that follows needs, with the rights of its caller."""
+
+from pgpool_recovery_server.session import Session
+
+from .user_mapping import take_found, want
+
+
+def want_mapping(plpy, session, shared, server_name):
+    """Leave the foreign server and the caller in the memory of the session, for read_mapping()."""
+    take_found(shared)  # Nothing that was read for another call is left.
+    want(Session(plpy, session), shared, server_name)
