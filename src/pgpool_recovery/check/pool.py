@@ -39,14 +39,15 @@ def _extension(report: Report) -> Iterator[Finding]:
         yield _missing(report, facts, [one.database for one in having])
     for facts in having:
         if facts.foreign is not None:
-            yield Finding(
-                Kind.FOREIGN_OWNER,
-                _primary(report),
+            text = (
                 f"{facts.foreign.fact}, so that our sessions do not use the extension "
-                "pgpool_recovery there; and the owner decides what Pgpool-II's own call finds, "
-                "which names no schema",
-                facts.foreign.advice,
+                "pgpool_recovery there"
             )
+            if facts.database in wanted:
+                text += (
+                    "; and the owner decides what Pgpool-II's own call finds, which names no schema"
+                )
+            yield Finding(Kind.FOREIGN_OWNER, _primary(report), text, facts.foreign.advice)
         if facts.version != EXTENSION_VERSION:
             yield Finding(
                 Kind.OLD_EXTENSION,

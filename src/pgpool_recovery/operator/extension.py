@@ -18,6 +18,8 @@ from pgpool_recovery.postgres.extension import (
     InstalledExtension,
 )
 
+REPLACEABLE = "Such an owner can put something else in the place of what would be called."
+
 
 class Feature(Enum):
     """What a version may lack, in the words of the sentence that says so."""
@@ -96,9 +98,7 @@ class Primary:
         return Refused(
             f"the extension pgpool_recovery on the primary ({self.node.name}) is not used: "
             f"{first.fact}",
-            detail="\n".join(
-                ["Such an owner can replace what we would call as a superuser.", *also]
-            ),
+            detail="\n".join([REPLACEABLE, *also]),
             hint=" ".join(owner.advice for owner in self.foreign),
         )
 

@@ -411,6 +411,11 @@ def test_extension_in_one_of_two_databases_is_enough_while_nobody_knows_the_vers
     assert [one for one in made if one.severity is not Severity.OK] == []
 
 
+def test_owner_in_a_database_in_which_pgpool_calls_nothing() -> None:
+    (one,) = found(of_owner(ForeignOwner("records", "schema", "public", "app")), Kind.FOREIGN_OWNER)
+    assert one.fact.endswith("so that our sessions do not use the extension pgpool_recovery there")
+
+
 def test_extension_where_only_the_record_is_does_not_serve_pgpool() -> None:
     made = in_databases(None, template1=None, postgres=None, records="2.0")
     assert len(found(made, Kind.EXTENSION_ELSEWHERE)) == 2

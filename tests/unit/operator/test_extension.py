@@ -31,7 +31,9 @@ def test_foreign_owner_is_named_with_what_to_do() -> None:
         "the extension pgpool_recovery on the primary (node 0) is not used: schema public of "
         "database postgres belongs to app, who is no superuser"
     )
-    assert error.detail == "Such an owner can replace what we would call as a superuser."
+    assert error.detail == (
+        "Such an owner can put something else in the place of what would be called."
+    )
     assert error.hint == (
         "In postgres, as a superuser: ALTER SCHEMA public OWNER TO a superuser; or drop the "
         "extension and create it in a schema of a superuser."
