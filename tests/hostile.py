@@ -8,7 +8,7 @@ Whatever of that is called writes a line into the server's log.
 import json
 from pathlib import Path
 
-from ci.queries import QUERIES, Names, names_in
+from ci.rules.qualified_query import QUERIES, is_ours, names_in_query
 from tests.harness.postgresql import Server
 from tests.harness.template import SUPERUSER
 
@@ -139,14 +139,14 @@ GRANT SELECT ON ALL TABLES IN SCHEMA evil TO PUBLIC;
 
 def names_of_queries() -> dict[str, list[str]]:
     """Return the names of PostgreSQL's own that our queries use, of each kind."""
-    found = {"functions": set[str](), "relations": set[str](), "types": set[str]()}
-    operators: set[str] = set()
-    for file in sorted((REPOSITORY / QUERIES).glob("*.sql")):
-        names: Names = names_in(file.read_text())
-        for kind, known in found.items():
-            known |= {name.text for name in getattr(names, kind) if not name.is_ours}
-        operators |= {name.text for name in names.operators}
-    return {kind: sorted(known) for kind, known in {**found, "operators": operators}.items()}
+    files = sorted((REPOSITORY / QUERIES).glob("*.sql"))
+    names = [name for file in files for name in names_in_query(file.read_text())]
+    return {
+        f"{kind}s": sorted(
+            {name.words[-1] for name in names if name.kind == kind and not is_ours(name)}
+        )
+        for kind in ("function", "relation", "type", "operator")
+    }
 
 
 def make_roles(server: Server) -> None:

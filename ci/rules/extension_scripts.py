@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import pglast
 from pglast import ast
 
-from ci.rules._sql_names import Name, names_in, names_in_plpgsql, names_in_sql, nodes
+from ci.sql_names import Name, names_in, names_in_plpgsql, names_in_sql, nodes
 
 SCHEMA = "extension_schema"
 PINNED = ("pg_catalog", "pg_temp")

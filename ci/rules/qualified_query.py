@@ -2,17 +2,25 @@
 
 A session of ours has the search path pg_catalog, pg_temp (postgres/session.py), which this does not
 replace: where it is not so one day, as in a pooler between, functions, relations and types are safe
-all the same. Queries are the files of postgres/sql, and what is handed to `do` or `execute`.
+all the same; operators are so by that path alone. Queries are the files of postgres/sql, and what
+is handed to `do` or `execute`. All are ASCII, comments too: the server takes a query as a whole
+into the encoding of the database, and refuses it where that lacks a character.
 """
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from pglast.parser import ParseError
+import pglast
 
-from ci.queries import QUERIES, Name, names_in
+from ci.sql_names import Name, names_in_sql
 
+QUERIES = Path("src/pgpool_recovery/postgres/sql")
+PARAMETER = re.compile(r"%\(\w+\)s")
+EXTENSION = "{extension}"
+OURS = '"extension"'
+"""As long as the place that it takes, so that an offset in the one is one in the other."""
 SOURCES = Path("src/pgpool_recovery")
 HOME = SOURCES / "postgres"
 TAKERS = frozenset({"do", "execute"})
@@ -30,6 +38,17 @@ def violations(root: Path) -> Iterator[str]:
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Call) and _takes_query(node):
                 yield from _of_call(node, where)
+
+
+def names_in_query(query: str) -> list[Name]:
+    """Return the names in a query with psycopg's places for parameters; pglast's error if none."""
+    readable = PARAMETER.sub(lambda place: "$1".ljust(len(place[0])), query)
+    return names_in_sql(readable.replace("%%", "% ").replace(EXTENSION, OURS))
+
+
+def is_ours(name: Name) -> bool:
+    """Say whether a query names something as the extension's."""
+    return name.schema == "extension"
 
 
 def _takes_query(call: ast.Call) -> bool:
@@ -53,16 +72,15 @@ def _of_call(call: ast.Call, where: Path) -> Iterator[str]:
 
 
 def _of_query(query: str, where: str, line: int) -> Iterator[str]:
+    for number, text in enumerate(query.splitlines(), line):
+        if not text.isascii():
+            yield f"{where}:{number}: not every database has all characters of this"
     try:
-        names = names_in(query).all_but_operators()
-    except ParseError as error:
+        names = names_in_query(query)
+    except pglast.Error as error:
         yield f"{where}:{line}: no SQL: {error.args[0]}"
         return
     for name in names:
-        if not _is_qualified(name):
-            at = line + query.count("\n", 0, name.position)
-            yield f"{where}:{at}: {name.kind} {name.text} needs pg_catalog. or {{extension}}."
-
-
-def _is_qualified(name: Name) -> bool:
-    return name.schema == "pg_catalog" or name.is_ours
+        if name.kind != "operator" and name.schema != "pg_catalog" and not is_ours(name):
+            at = line + query.count("\n", 0, name.offset)
+            yield f"{where}:{at}: {name} needs pg_catalog. or {EXTENSION}."

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import pglast
 
 from ci.rules import extension_scripts
-from ci.rules._sql_names import names_in_sql
+from ci.sql_names import names_in_sql
 
 SOURCES = "extension/python"
 LOOKS_LIKE_QUERY = re.compile(r"\s*(?:select|with|insert|update|delete|call|do)\b", re.ASCII)

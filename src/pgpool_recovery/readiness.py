@@ -251,23 +251,30 @@ def peer_of(
 
 
 def observe_extensions(pool: Pool, settings: Settings) -> Iterator[ExtensionFacts]:
-    """Look into each database in which Pgpool-II may call the functions, and into the other."""
+    """Look into each database in which Pgpool-II may call the functions, and into the others.
+
+    Among these is the one of the record.
+    """
     role = pool.settings.get("recovery_user")
-    for database in dict.fromkeys([*pool.databases, "template1", pool.recovery_database]):
+    others = ["template1", pool.recovery_database, settings.history.database]
+    for database in dict.fromkeys([*pool.databases, *others]):
         try:
             where = {**own_conninfo(settings), "dbname": database}
             with connect(
                 where, timeout_s=settings.timeout.connect_s, answer_s=ANSWER_S
             ) as connection:
+                found = connection.extension()
                 rows = connection.rows(
                     "callable_extension", role=role, arguments=pool.argument_count
                 )
         except Unreachable as error:
             yield ExtensionFacts(database, None, may_call=True, problem=error.detail)
             continue
-        version = rows[0]["version"] if rows else None
         may_call = role is None or bool(rows and rows[0]["may_call"])
-        yield ExtensionFacts(database, version, may_call)
+        if found is None:
+            yield ExtensionFacts(database, None, may_call)
+        else:
+            yield ExtensionFacts(database, found.version, may_call, foreign=found.foreign)
 
 
 def observe_role(connection: Connection, pool: Pool) -> RoleFacts | None:

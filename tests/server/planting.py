@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ci.rules import extension_scripts as rule
-from ci.rules._sql_names import Name, names_in_sql
 from ci.rules.server_queries import queries
+from ci.sql_names import Name, names_in_sql
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

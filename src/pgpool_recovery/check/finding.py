@@ -46,6 +46,7 @@ class Kind(Enum):
     EXTENSION_FILES = "extension files", Severity.WARNING
     NO_EXTENSION = "no extension", Severity.ERROR
     EXTENSION_ELSEWHERE = "extension elsewhere", Severity.ERROR
+    FOREIGN_OWNER = "foreign owner", Severity.WARNING
     OLD_EXTENSION = "old extension", Severity.WARNING
     NOEXEC = "noexec", Severity.ERROR
     PASSWORD_FILE = "password file", Severity.ERROR

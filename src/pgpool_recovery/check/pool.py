@@ -34,10 +34,20 @@ def _extension(report: Report) -> Iterator[Finding]:
     having = [facts for facts in report.extensions if facts.version is not None]
     for facts in missing:
         # Without a version it is in one of the two, and that is where it has to be.
-        if len(wanted) > 1 and having:
+        if len(wanted) > 1 and any(one.database in wanted for one in having):
             continue
         yield _missing(report, facts, [one.database for one in having])
     for facts in having:
+        if facts.foreign is not None:
+            text = (
+                f"{facts.foreign.fact}, so that our sessions do not use the extension "
+                "pgpool_recovery there"
+            )
+            if facts.database in wanted:
+                text += (
+                    "; and the owner decides what Pgpool-II's own call finds, which names no schema"
+                )
+            yield Finding(Kind.FOREIGN_OWNER, _primary(report), text, facts.foreign.advice)
         if facts.version != EXTENSION_VERSION:
             yield Finding(
                 Kind.OLD_EXTENSION,

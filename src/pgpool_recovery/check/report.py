@@ -8,6 +8,7 @@ from pgpool_recovery.domain.node import Target
 from pgpool_recovery.plan.facts import PrimaryFacts
 from pgpool_recovery.plan.node_facts import NodeFacts, Problem, ServerFacts
 from pgpool_recovery.plan.policy import Policy
+from pgpool_recovery.postgres.extension import ForeignOwner
 
 
 @dataclass(frozen=True)
@@ -15,13 +16,14 @@ class ExtensionFacts:
     """The extension in a database: its version, None without it, and who may call it.
 
     `may_call`: recovery_user may; True also when that is not known. `problem` is why nobody could
-    look.
+    look. `foreign` is an owner because of whom our own sessions do not use it.
     """
 
     database: str
     version: str | None
     may_call: bool
     problem: str | None = None
+    foreign: ForeignOwner | None = None
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ Emit = Callable[[Event], None]
 SESSION = {"synchronous_commit": "off", "lock_timeout": "1s"}
 ANSWER_S = 2.0
 RECOVERY_ID, BACKEND_PID = "PGPOOL_RECOVERY_ID", "PGPOOL_RECOVERY_BACKEND_PID"
+NOT_ON_RECORD = "the recovery is not on record"
 ALL_EVENTS = 100_000
 MAX_BYTES = 16 * 2**20
 """Of the events of a stage, as texts; the agent's are limited before (agent/allowance.py)."""
@@ -88,10 +89,13 @@ class Record:
                 )
             )
             found = connection.extension()
+            if found is not None and found.foreign is not None:
+                self._say(f"{NOT_ON_RECORD}: {found.foreign.fact}. {found.foreign.advice}")
+                return
             if found is None or RUNS not in found.members:
                 self._say(
-                    f"the recovery is not on record: database {settings.history.database} has no "
-                    "extension pgpool_recovery 2.0"
+                    f"{NOT_ON_RECORD}: database {settings.history.database} has no extension "
+                    "pgpool_recovery 2.0"
                 )
                 return
             self._only_ascii = not found.is_utf8
@@ -180,7 +184,7 @@ class Record:
 
     def _give_up(self, error: Unreachable) -> None:
         more = " any more" if self._id else ""
-        self._say(f"the recovery is not on record{more}: {error.message}: {error.detail}")
+        self._say(f"{NOT_ON_RECORD}{more}: {error.message}: {error.detail}")
 
     def _say(self, line: str) -> None:
         self._emit(Said("history", line))

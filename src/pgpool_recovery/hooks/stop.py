@@ -21,7 +21,7 @@ def stop_server(node: Node, login: Login, *, within_s: float) -> None:
     it ends: none of them lacks anything then, and it can follow one of them without a rewind.
     """
     server = look_at(node, login)
-    if not server.has(Feature.STOP):
+    if not server.has(Feature.STOP) and not server.foreign:
         why = "It has no extension pgpool_recovery, by which it could be stopped."
         raise still_writes(node.node_id, why)
     try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
@@ -14,8 +14,11 @@ from pgpool_recovery.postgres.extension import (
     PGCTL,
     PLAN,
     RECOVERY,
+    ForeignOwner,
     InstalledExtension,
 )
+
+REPLACEABLE = "Such an owner can put something else in the place of what would be called."
 
 
 class Feature(Enum):
@@ -48,11 +51,15 @@ class Extension:
 
 @dataclass(frozen=True)
 class Primary:
-    """The primary, and the extension in its databases."""
+    """The primary, and the extension in its databases.
+
+    `foreign` are owners because of whom it is not used in others (ForeignOwner).
+    """
 
     node: Node
     login: Login
     extensions: tuple[Extension, ...]
+    foreign: tuple[ForeignOwner, ...] = ()
 
     def has(self, feature: Feature) -> bool:
         """Whether some database has it."""
@@ -63,6 +70,8 @@ class Primary:
 
     def lacks(self, feature: Feature) -> RecoveryError:
         """Return the refusal that says what is missing, and how to get it."""
+        if self.foreign:
+            return self.is_foreign()
         if not self.extensions:
             return self.has_none()
         found = ", ".join(f"{one.version} in database {one.database}" for one in self.extensions)
@@ -82,6 +91,17 @@ class Primary:
             "the database.",
         )
 
+    def is_foreign(self) -> RecoveryError:
+        """Return the refusal to use what somebody else than a superuser could replace."""
+        first, *others = self.foreign
+        also = [f"{owner.fact}." for owner in others]
+        return Refused(
+            f"the extension pgpool_recovery on the primary ({self.node.name}) is not used: "
+            f"{first.fact}",
+            detail="\n".join([REPLACEABLE, *also]),
+            hint=" ".join(owner.advice for owner in self.foreign),
+        )
+
     @contextmanager
     def connect(self, feature: Feature, *, answer_s: float | None = None) -> Iterator[Connection]:
         """Connect to the database that has it."""
@@ -89,14 +109,18 @@ class Primary:
         if extension is None:
             raise self.lacks(feature)
         with connect_to(self.node, self.login, extension.database, answer_s=answer_s) as connection:
-            if connection.extension() is None:
+            found = connection.extension()  # It may be another one since we have looked.
+            if found is None:
                 raise self.has_none()
+            if found.foreign is not None:
+                raise replace(self, foreign=(found.foreign,)).is_foreign()
             yield connection
 
 
 def look_at(node: Node, login: Login) -> Primary:
     """Look which databases of the primary have the extension; Unreachable when none answers."""
     found: list[Extension] = []
+    foreign: list[ForeignOwner] = []
     failure: RecoveryError | None = None
     answered = False
     for database in login.databases:
@@ -107,11 +131,13 @@ def look_at(node: Node, login: Login) -> Primary:
             failure = failure or error
             continue
         answered = True
-        if extension is not None:
+        if extension is not None and extension.foreign is not None:
+            foreign.append(extension.foreign)
+        elif extension is not None:
             found.append(_extension(database, extension))
     if failure is not None and not answered:
         raise failure
-    return Primary(node, login, tuple(found))
+    return Primary(node, login, tuple(found), tuple(foreign))
 
 
 def _extension(database: str, found: InstalledExtension) -> Extension:

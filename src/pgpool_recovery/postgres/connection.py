@@ -50,13 +50,14 @@ class Connection:
         """Return what this database's extension is and has; None where there is none.
 
         From then on the queries about its tables and functions are possible: they name its schema,
-        for on the search path is none.
+        for on the search path is none. Not where it has a foreign owner: he can put another schema
+        into the place of that one between two of our queries.
         """
         found = self.rows("extension")
         if not found:
             return None
         extension = read_extension(found[0])
-        self._schema = extension.schema
+        self._schema = extension.schema if extension.foreign is None else None
         return extension
 
     @property
@@ -128,7 +129,7 @@ class Connection:
         text = _query(query)
         if EXTENSION in text:
             if self._schema is None:
-                raise LookupError(f'query "{query}" before extension() has found its schema')
+                raise LookupError(f'query "{query}", and extension() has found no schema for it')
             text = text.replace(EXTENSION, _identifier(self._schema))
         return text.encode()
 

@@ -11,6 +11,7 @@ from pgpool_recovery.check.judge import judge
 from pgpool_recovery.check.report import ExtensionFacts, Report, RoleFacts
 from pgpool_recovery.plan.facts import Filesystem, Login, Slot
 from pgpool_recovery.plan.node_facts import Problem, StageScript
+from pgpool_recovery.postgres.extension import ForeignOwner
 from tests.unit.check.situation import (
     around,
     node,
@@ -68,6 +69,11 @@ def in_databases(version: str | None, **versions: str | None) -> Report:
     made = report() if version is None else with_pool(pgpool_version=version)
     found = (ExtensionFacts(name, has, may_call=True) for name, has in versions.items())
     return replace(made, extensions=tuple(found))
+
+
+def of_owner(owner: ForeignOwner) -> Report:
+    one = ExtensionFacts(owner.database, "2.0", may_call=True, foreign=owner)
+    return replace(report(), extensions=(one,))
 
 
 FULL = place(filesystem=Filesystem(device=1, free_bytes=5 * GB))
@@ -228,6 +234,15 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
         (
             "database template1, in which Pgpool-II 4.3.5 calls it, has no extension "
             "pgpool_recovery; it is in postgres"
+        ),
+    ),
+    Kind.FOREIGN_OWNER: (
+        of_owner(ForeignOwner("template1", "schema", "public", "app")),
+        [0],
+        (
+            "schema public of database template1 belongs to app, who is no superuser, so that our "
+            "sessions do not use the extension pgpool_recovery there; and the owner decides what "
+            "Pgpool-II's own call finds, which names no schema"
         ),
     ),
     Kind.OLD_EXTENSION: (
@@ -394,6 +409,16 @@ def test_extension_in_one_of_two_databases_is_enough_while_nobody_knows_the_vers
     assert [one for one in made if one.severity is not Severity.OK] == []
     made = judge(in_databases("4.7.0", template1=None, postgres="2.0"))
     assert [one for one in made if one.severity is not Severity.OK] == []
+
+
+def test_owner_in_a_database_in_which_pgpool_calls_nothing() -> None:
+    (one,) = found(of_owner(ForeignOwner("records", "schema", "public", "app")), Kind.FOREIGN_OWNER)
+    assert one.fact.endswith("so that our sessions do not use the extension pgpool_recovery there")
+
+
+def test_extension_where_only_the_record_is_does_not_serve_pgpool() -> None:
+    made = in_databases(None, template1=None, postgres=None, records="2.0")
+    assert len(found(made, Kind.EXTENSION_ELSEWHERE)) == 2
 
 
 def test_database_that_cannot_be_entered_says_why() -> None:

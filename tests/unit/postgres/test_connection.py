@@ -6,6 +6,7 @@ import pytest
 
 from pgpool_recovery.postgres.connection import Connection, pinned
 from pgpool_recovery.postgres.conninfo import format_conninfo, parse_conninfo
+from pgpool_recovery.postgres.extension import ForeignOwner
 from pgpool_recovery.postgres.session import PINNED, startup_options
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ class Session:
     """A session of psycopg that answers every query with the same rows."""
 
     def __init__(self, *rows: dict[str, Any]) -> None:
-        self._rows = list(rows)
+        self.rows = list(rows)
         self.asked: list[str] = []
 
     def execute(self, query: bytes, _parameters: object) -> "Session":
@@ -24,7 +25,14 @@ class Session:
         return self
 
     def fetchall(self) -> list[dict[str, Any]]:
-        return self._rows
+        return self.rows
+
+
+def row(schema: str = "public", **changes: str) -> dict[str, Any]:
+    """Return what extension.sql finds where all belongs to superusers."""
+    honest = {"database": "postgres", "version": "2.0", "schema": schema, "is_utf8": True}
+    nobody = {"foreign_kind": None, "foreign_name": None, "foreign_role": None}
+    return {**honest, "members": ["a"], **nobody, **changes}
 
 
 def connection(session: Session) -> Connection:
@@ -41,14 +49,38 @@ def connection(session: Session) -> Connection:
     ],
 )
 def test_schema_of_the_extension_is_an_identifier(schema: str, quoted: str) -> None:
-    row = {"version": "2.0", "schema": schema, "is_utf8": True, "members": ["a"]}
-    session = Session(row)
+    session = Session(row(schema))
     ours = connection(session)
     found = ours.extension()
     assert found is not None
     assert found.members == {"a"}
     ours.rows("last_run")
     assert f"from {quoted}.pgpool_recovery_run" in session.asked[-1]
+
+
+FOREIGN_SCHEMA = row(foreign_kind="schema", foreign_name="public", foreign_role="app")
+
+
+def test_extension_of_a_foreign_owner_has_nothing_for_us() -> None:
+    session = Session(FOREIGN_SCHEMA)
+    ours = connection(session)
+    found = ours.extension()
+    assert found is not None
+    assert found.foreign == ForeignOwner("postgres", "schema", "public", "app")
+    assert found.members == frozenset()
+    with pytest.raises(LookupError, match="last_run"):
+        ours.rows("last_run")
+    assert len(session.asked) == 1
+
+
+def test_foreign_owner_who_comes_later_is_seen() -> None:
+    session = Session(row())
+    ours = connection(session)
+    ours.extension()
+    session.rows = [FOREIGN_SCHEMA]
+    ours.extension()
+    with pytest.raises(LookupError, match="last_run"):
+        ours.rows("last_run")
 
 
 def test_query_about_the_extension_needs_its_schema() -> None:

@@ -26,13 +26,13 @@ def found(root: Path, query: str) -> list[str]:
         ("select {extension}.a(%(x)s::text)", "type text"),
         ("select '1'::pg_lsn[]", "type pg_lsn"),
         ("select cast(%(x)s as jsonb)", "type jsonb"),
-        ("select 1 where 1 = 'pg_class'::pg_catalog.regclass", "name in a text pg_class"),
-        ("select pg_catalog.to_regproc('public.pg_stat')", "name in a text pg_stat"),
+        ("select 1 where 1 = 'pg_class'::pg_catalog.regclass", "relation pg_class"),
+        ("select pg_catalog.to_regproc('public.pg_stat')", "function public.pg_stat"),
         (
             "select pg_catalog.has_function_privilege('pg_stat_file(text)', 'execute')",
-            "name in a text pg_stat_file",
+            "function pg_stat_file",
         ),
-        ("select public.now()", "function now"),
+        ("select public.now()", "function public.now"),
         ("with own as (select 1) select * from own, others", "relation others"),
     ],
 )
@@ -40,6 +40,11 @@ def test_name_without_schema(tmp_path: Path, query: str, what: str) -> None:
     (line,) = found(tmp_path, f"-- What it is.\n{query}")
     place = "src/pgpool_recovery/postgres/sql/planted.sql:2"
     assert line == f"{place}: {what} needs pg_catalog. or {{extension}}."
+
+
+def test_character_that_a_database_may_lack(tmp_path: Path) -> None:
+    (line,) = found(tmp_path, "-- What it is \u2026\nselect 1")
+    assert "planted.sql:1: not every database has" in line
 
 
 def test_query_that_is_none(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
--- The extension in this database, and whether a role may call what Pgpool-II calls.
-select e.extversion as version,
-       coalesce(pg_catalog.bool_and(pg_catalog.has_function_privilege(r.oid, p.oid, 'execute')),
+-- Whether a role may call what Pgpool-II calls, where there is the extension.
+select coalesce(pg_catalog.bool_and(pg_catalog.has_function_privilege(r.oid, p.oid, 'execute')),
                 false) as may_call
   from pg_catalog.pg_extension as e
   left join pg_catalog.pg_roles as r on r.rolname = %(role)s::pg_catalog.text
@@ -12,4 +11,4 @@ select e.extversion as version,
    and (p.proname = 'pgpool_recovery' and p.pronargs = %(arguments)s
         or p.proname = 'pgpool_remote_start')
  where e.extname = 'pgpool_recovery' and (d.objid is null or p.oid is not null)
- group by e.extversion
+ group by e.oid

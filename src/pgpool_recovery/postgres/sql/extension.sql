@@ -1,20 +1,54 @@
 -- The extension in this database: where it is, and what of ours is its own. In its schema others
 -- may have made what an older version of it has not; that is never called.
-select e.extversion as version, n.nspname as schema,
+--
+-- `foreign_*` is what of it belongs to a role that is no superuser: the owner of the schema can
+-- rename it and make another one of its name, at any time. What belongs to pg_database_owner belongs
+-- to the owner of the database. Only a superuser can give what is a superuser's to anybody else, so
+-- that the answer stays true while the session lasts.
+with installed as (
+    select e.oid, e.extversion, e.extowner, n.oid as schema_oid, n.nspname,
+           case when r.rolname = 'pg_database_owner' then d.datdba else n.nspowner end
+               as schema_owner
+      from pg_catalog.pg_extension as e
+      join pg_catalog.pg_namespace as n on n.oid = e.extnamespace
+      join pg_catalog.pg_database as d on d.datname = pg_catalog.current_database()
+      left join pg_catalog.pg_roles as r on r.oid = n.nspowner
+     where e.extname = 'pgpool_recovery'
+),
+member as (
+    select c.relname::pg_catalog.text as name, 'relation' as kind, c.relowner as owner
+      from installed as i
+      join pg_catalog.pg_depend as d on d.refobjid = i.oid
+      join pg_catalog.pg_class as c on c.oid = d.objid and c.relnamespace = i.schema_oid
+     where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+       and d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass and d.deptype = 'e'
+     union all
+    select p.proname || '(' || pg_catalog.oidvectortypes(p.proargtypes) || ')',
+           'function', p.proowner
+      from installed as i
+      join pg_catalog.pg_depend as d on d.refobjid = i.oid
+      join pg_catalog.pg_proc as p on p.oid = d.objid and p.pronamespace = i.schema_oid
+     where d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+       and d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass and d.deptype = 'e'
+),
+foreigner as (
+    select o.kind, o.name, pg_catalog.pg_get_userbyid(o.owner)::pg_catalog.text as role
+      from (select 1 as place, 'schema' as kind, pg_catalog.quote_ident(i.nspname) as name,
+                   i.schema_owner as owner
+              from installed as i
+             union all
+            select 2, 'extension', 'pgpool_recovery', i.extowner from installed as i
+             union all
+            select 3, m.kind, m.name, m.owner from member as m) as o
+      left join pg_catalog.pg_roles as r on r.oid = o.owner
+     where r.rolsuper is not true
+     order by o.place, o.name
+     limit 1
+)
+select i.extversion as version, i.nspname as schema,
        pg_catalog.getdatabaseencoding() = 'UTF8' as is_utf8,
-       array(select c.relname::pg_catalog.text
-               from pg_catalog.pg_depend as d
-               join pg_catalog.pg_class as c on c.oid = d.objid and c.relnamespace = n.oid
-              where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
-                and d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
-                and d.refobjid = e.oid and d.deptype = 'e'
-              union all
-             select p.proname || '(' || pg_catalog.oidvectortypes(p.proargtypes) || ')'
-               from pg_catalog.pg_depend as d
-               join pg_catalog.pg_proc as p on p.oid = d.objid and p.pronamespace = n.oid
-              where d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
-                and d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
-                and d.refobjid = e.oid and d.deptype = 'e') as members
-  from pg_catalog.pg_extension as e
-  join pg_catalog.pg_namespace as n on n.oid = e.extnamespace
- where e.extname = 'pgpool_recovery'
+       array(select m.name from member as m) as members,
+       pg_catalog.current_database() as database,
+       f.kind as foreign_kind, f.name as foreign_name, f.role as foreign_role
+  from installed as i
+  left join foreigner as f on true

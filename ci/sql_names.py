@@ -57,6 +57,14 @@ _NAMES_IN_TEXT = {
     "to_regproc": "function",
     "to_regoper": "operator",
     "to_regoperator": "operator",
+    "pg_get_viewdef": "relation",
+}
+# Of these it is the argument before the last one, the privilege.
+_PRIVILEGE_OF = {
+    "has_table_privilege": "relation",
+    "has_sequence_privilege": "relation",
+    "has_function_privilege": "function",
+    "has_type_privilege": "type",
 }
 _REG_TYPES = {
     "regclass": "relation",
@@ -176,6 +184,8 @@ def _names_of_other(node: Any) -> Iterator[Name]:
         yield Name("relation", tuple(part.sval for part in node.object))
     elif kind == "TypeCast" and node.typeName.names[-1].sval in _REG_TYPES:
         yield from _name_in_text(_REG_TYPES[node.typeName.names[-1].sval], node.arg)
+    elif kind == "FuncCall" and node.funcname[-1].sval in _PRIVILEGE_OF and len(node.args) > 1:
+        yield from _name_in_text(_PRIVILEGE_OF[node.funcname[-1].sval], node.args[-2])
     elif kind == "FuncCall" and node.funcname[-1].sval in _NAMES_IN_TEXT:
         yield from _name_in_text(_NAMES_IN_TEXT[node.funcname[-1].sval], (node.args or (None,))[0])
 
