@@ -131,9 +131,9 @@ def _is_own(text: str, own: OwnHost, *, is_local: bool) -> bool:
 def _rejection(named: Endpoint, why: str) -> Rejection:
     return Rejection(
         f'the primary\'s host "{named.host}", port {named.port}, is not known to be this server',
-        detail=f"{why} The caller is not a superuser who calls the function himself, so nobody logs "
-        "in to a host that only he names.",
+        detail=f"{why} No superuser has called the function directly, so nobody logs in to a host "
+        "that only the caller names.",
         hint=f'If it is right, write host = "{named.host}" and port = {named.port} into the table '
-        "[node.N] of the primary, in the settings of every host; or let a superuser ask, "
-        "not by a function or DO block.",
+        "[node.N] of the primary, in the settings of every host; or have a superuser call "
+        "it, not from a function or DO block.",
     )
