@@ -27,7 +27,6 @@ OF_A_SETTING = {
     "agent/start.py:STOP_MARGIN_S": "stop_s",
     "agent/independent.py:MARGIN_S": "promote_s",
     "agent/start_way.py:PG_CTL_WAIT_S": "start_s",
-    "metrics/publish.py:CONNECT_S": "connect_s",
     "readiness.py:GREETING_MARGIN_S": "connect_timeout_s",
 }
 """A default, or what comes on top of the setting that is the limit."""

@@ -9,7 +9,6 @@ from pgpool_recovery_server.outcome import INSUFFICIENT_PRIVILEGE, INVALID_PARAM
 from .adm_setting import seconds_of
 from .user_mapping import mapping_of
 
-ADDRESS_ARGUMENTS = 4  # Host, port, user name and password are the last ones.
 TIMEOUT = "pgpool_adm.timeout"
 TIMEOUT_S = 30.0
 CONNECT_S = 10.0

@@ -7,8 +7,9 @@ makes, and the primary has to see that nobody uses the slot.
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pgpool_recovery.domain.node import OWN_SLOT, Target
 
@@ -25,6 +26,11 @@ class SlotState:
     name: str
     is_physical: bool
     is_active: bool
+
+
+def slot_state(row: Mapping[str, Any]) -> SlotState:
+    """Return a row of a query about slots as the decision needs it."""
+    return SlotState(row["name"], is_physical=row["is_physical"], is_active=row["is_active"])
 
 
 def why_kept(slot: SlotState, names: Collection[str]) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any
 from pgpool_recovery.config.settings import FailoverSettings
 from pgpool_recovery.domain.error import Unreachable
 from pgpool_recovery.domain.event import megabytes
-from pgpool_recovery.domain.slot import SlotState, why_kept
+from pgpool_recovery.domain.slot import slot_state, why_kept
 from pgpool_recovery.operator.cluster import Login, Node, connect_to
 from pgpool_recovery.postgres.slots import drop_slot
 
@@ -44,7 +44,7 @@ def judge_slots(
         for _, slot in own
         if drop_above is not None
         and slot["kept_bytes"] > drop_above * MEGABYTE
-        and why_kept(state_of(slot), {slot["name"]}) is None
+        and why_kept(slot_state(slot), {slot["name"]}) is None
     )
     sentences = [*_fates(primary, own, dropped, drop_above)]
     sentences += [
@@ -85,11 +85,6 @@ def _fates(
             )
 
 
-def state_of(slot: dict[str, Any]) -> SlotState:
-    """Return a row of the slots as the decision needs it (domain/slot.py)."""
-    return SlotState(slot["name"], is_physical=slot["is_physical"], is_active=slot["is_active"])
-
-
 def look_after_slots(
     primary: Node, login: Login, down: Sequence[Node], settings: FailoverSettings, say: Say
 ) -> None:
@@ -102,7 +97,7 @@ def look_after_slots(
             for sentence in judged.sentences:
                 say(sentence)
             for slot in slots:
-                drop_slot(connection, state_of(slot), judged.dropped)
+                drop_slot(connection, slot_state(slot), judged.dropped)
     except Unreachable as error:
         say(f"the slots of {primary.name} were not looked after: {error.message}: {error.detail}")
 

@@ -20,7 +20,6 @@ from pgpool_recovery.run.parties import own_conninfo
 
 MODE = 0o644
 LOCK_S, LOCK_AGAIN_S = 5, 0.05
-CONNECT_S = 5
 ANSWER_S = 5.0
 SESSION = {"lock_timeout": "2s"}
 
@@ -50,7 +49,12 @@ def publish_recoveries(settings: Settings, say: Say) -> None:
         return
     where = {**own_conninfo(settings), "dbname": settings.history.database}
     try:
-        with connect(where, timeout_s=CONNECT_S, answer_s=ANSWER_S, settings=SESSION) as connection:
+        with connect(
+            where,
+            timeout_s=settings.timeout.connect_s,
+            answer_s=ANSWER_S,
+            settings=SESSION,
+        ) as connection:
             found = connection.extension()
             if found is None or RUNS not in found.members:
                 return  # Nothing is on record; the recovery has said so.

@@ -6,7 +6,7 @@ A failure here is said, and does not keep anybody from the rest.
 from collections.abc import Callable
 
 from pgpool_recovery.domain.error import Unreachable
-from pgpool_recovery.domain.slot import SlotState, is_of_a_recovery
+from pgpool_recovery.domain.slot import is_of_a_recovery, slot_state
 from pgpool_recovery.operator.cluster import Login, Node, connect_to
 from pgpool_recovery.postgres.slots import drop_slot
 
@@ -20,8 +20,7 @@ def drop_leftover_slots(standby: Node, login: Login, say: Say) -> None:
     """
     try:
         with connect_to(standby, login) as connection:
-            for slot in connection.rows("slots"):
-                found = SlotState(slot["name"], slot["is_physical"], slot["is_active"])
+            for found in map(slot_state, connection.rows("slots")):
                 names = {found.name} if is_of_a_recovery(found.name) else set[str]()
                 if drop_slot(connection, found, names) is None:
                     say(f"replication slot {found.name} of {standby.name}, a leftover, is dropped")
