@@ -1,6 +1,5 @@
 """Bring a directory of the target to the newest backup of a pgBackRest repository."""
 
-import re
 import shutil
 import time
 from collections.abc import Callable
@@ -12,10 +11,11 @@ from pgpool_recovery.agent.pidfile import NAME as PID_FILE
 from pgpool_recovery.agent.pidfile import read_pid_file
 from pgpool_recovery.agent.program import Completed, Stop, run
 from pgpool_recovery.agent.workspace import NOT_DATA, make_directory, remove, sync
+from pgpool_recovery.domain.backup_label import parse_backup_label
 from pgpool_recovery.domain.control_data import parse_control_data
 from pgpool_recovery.domain.error import Refused, Undone
 from pgpool_recovery.domain.event import Event, Moved, Progress, Said
-from pgpool_recovery.domain.wal import lsn_text
+from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.files.write import move, write_file
 from pgpool_recovery.pgbackrest.command import archive_get, info_words, into, restore_words
 from pgpool_recovery.pgbackrest.info import read_newest, read_tablespaces
@@ -145,20 +145,25 @@ def _check(restoration: Restoration, bin_directory: str, stop: Stop) -> None:
     said = run([f"{bin_directory}/pg_controldata", "-D", str(directory)], stop).check()
     control = parse_control_data(said.output)
     version = (directory / "PG_VERSION").read_text().strip()
-    label = directory / "backup_label"
-    begin = re.search(r"^START WAL LOCATION: (\S+)", label.read_text() if label.exists() else "")
-    start = lsn_text(wanted.start.lsn)
     if control.system_identifier != wanted.system_identifier:
         odd = f"its system identifier is {control.system_identifier}"
     elif version != str(restoration.backup.major):
         odd = f"its PG_VERSION is {version}"
-    elif begin is None or begin[1] != start:
-        odd = f"its backup_label does not begin at {start}"
+    elif _start(directory / "backup_label") != wanted.start:
+        odd = f"its backup_label does not begin at {wanted.start}"
     else:
         return
     raise Undone(
         f"what pgbackrest restored is not backup {wanted.label}", detail=f"In {directory} {odd}."
     )
+
+
+def _start(label: Path) -> Point | None:
+    """Return from where recovery of a backup begins, if its label is there and says it."""
+    try:
+        return parse_backup_label(label.read_text())
+    except (FileNotFoundError, Refused):
+        return None
 
 
 def _lead_to(wal_directory: Path, link: Path) -> None:
