@@ -20,7 +20,7 @@ help:
 	@echo "make wheel   dist/: our wheel and those it needs, pinned by hash, to be installed on hosts"
 	@echo "make test    lint, and all tests (about 30 minutes)"
 	@echo "make quick   lint, and the tests that need no server (1 minute)"
-	@echo "make systems build the Debian systems with other PostgreSQL majors (once, 2 minutes, 1 GB)"
+	@echo "make systems build the Debian systems with other PostgreSQL majors (once, 3 minutes, 2 GB)"
 	@echo "make format  format the code"
 	@echo "make lock    pin the Python packages anew"
 

@@ -5,6 +5,8 @@ import pytest
 from tests.harness.system import why_no_postgresql
 
 PGPOOL_RELEASES = {15: "4.3", 17: "4.6", 18: "4.7"}  # In Debian 12, in Debian 13 and in sid.
+SUPPORTED = tuple(range(14, 20))
+"""Debian has not all of them. Of 19, in its experimental suite, it has no stock extension."""
 
 
 def needs_postgresql(major: int) -> pytest.MarkDecorator:

@@ -24,6 +24,7 @@ VERIFY_PAGES = '[policy]\nverify = "pages"\n'
         pytest.param((15, "plain"), id="15-plain"),
         pytest.param((17, "debian"), marks=needs_postgresql(17), id="17-debian"),
         pytest.param((18, "plain"), marks=needs_postgresql(18), id="18-plain"),
+        pytest.param((19, "debian"), marks=needs_postgresql(19), id="19-debian"),
     ],
 )
 def cluster(
