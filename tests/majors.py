@@ -13,3 +13,8 @@ def needs_postgresql(major: int) -> pytest.MarkDecorator:
     """Mark a test that has hosts with this major; it is skipped where none can be made."""
     reason = why_no_postgresql(major)
     return pytest.mark.skipif(reason is not None, reason=str(reason))
+
+
+def in_whole_matrix(major: int) -> list[pytest.MarkDecorator]:
+    """Mark a test that `make test` has on other majors already, and on this one for `test-all`."""
+    return [needs_postgresql(major), pytest.mark.whole_matrix]

@@ -89,6 +89,8 @@ def _while_both_run(recorder: Recorder, primary: Server, standby: Server) -> Non
     recorder.write("identify_system.txt", _replication(primary, "IDENTIFY_SYSTEM"))
     recorder.file("postmaster_primary.pid", primary, "postmaster.pid")
     recorder.file("postmaster_standby.pid", standby, "postmaster.pid")
+    entries = primary.machine.run(["ls", "-A", primary.data_directory]).stdout
+    recorder.write("data_directory.txt", entries)
     recorder.say("version.txt", primary, "postgres", "--version")
     for name in ("max_locks_per_transaction", "recovery_target_timeline", "primary_conninfo"):
         recorder.say(f"setting/{name}.txt", standby, "postgres", *_in(standby), "-C", name)

@@ -12,7 +12,7 @@ from tests.harness.product import Product
 from tests.harness.system import system_with
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
-from tests.majors import needs_postgresql
+from tests.majors import in_whole_matrix, needs_postgresql
 from tests.pgbackrest.site import BackedUp, backed_up
 from tests.pgbackrest.target import Target
 
@@ -28,7 +28,10 @@ SLOW_MBIT = 8
 BEGUN = 10_000
 """Bytes of a directory in which pgbackrest has begun to write files."""
 
-_MAJORS = [pytest.param(major, marks=needs_postgresql(major)) for major in (15, 17, 18)]
+_MAJORS = [
+    *(pytest.param(major, marks=needs_postgresql(major)) for major in (15, 17, 18)),
+    pytest.param(19, marks=in_whole_matrix(19)),
+]
 on_every_version = pytest.mark.parametrize("site", _MAJORS, indirect=True, scope="module")
 on_the_oldest = pytest.mark.parametrize("site", _MAJORS[:1], indirect=True, scope="module")
 

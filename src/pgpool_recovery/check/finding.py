@@ -39,6 +39,7 @@ class Kind(Enum):
     NO_OWN_LOGIN = "no own login", Severity.ERROR
     DOWN = "down", Severity.WARNING
     NOT_STREAMING = "not streaming", Severity.ERROR
+    MINOR_RELEASE = "minor release", Severity.WARNING
     SCRIPT = "stage script", Severity.ERROR
     SCRIPT_VERSION = "stage script version", Severity.WARNING
     FOREIGN_SCRIPT = "foreign stage script", Severity.INFO

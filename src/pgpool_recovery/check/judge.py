@@ -6,12 +6,13 @@ from pgpool_recovery.check.finding import Finding, in_order
 from pgpool_recovery.check.forecast import forecast
 from pgpool_recovery.check.host import hosts
 from pgpool_recovery.check.pool import pool
+from pgpool_recovery.check.release import releases
 from pgpool_recovery.check.report import Report
 from pgpool_recovery.check.server import servers
 from pgpool_recovery.check.slots import slots
 from pgpool_recovery.check.ways import ways
 
-LOOKS = (ways, hosts, servers, slots, pool, forecast)
+LOOKS = (ways, hosts, servers, releases, slots, pool, forecast)
 
 
 def judge(report: Report) -> tuple[Finding, ...]:

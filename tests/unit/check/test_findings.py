@@ -274,6 +274,14 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
             "it back when it has diverged"
         ),
     ),
+    Kind.MINOR_RELEASE: (
+        with_surroundings(1, server=server(version=150016, is_in_recovery=True)),
+        [1],
+        (
+            "node 1 runs PostgreSQL 15.16, and the primary 15.7; a standby may fail on WAL of "
+            "another minor release"
+        ),
+    ),
     Kind.NO_SUMMARIES: (
         of_17(),
         [1],
@@ -392,6 +400,13 @@ def test_facts_are_in_postgresqls_style_and_advice_is_a_sentence_or_a_command(ki
         assert not one.fact.endswith(".")
         assert one.fact[0].islower() or one.fact.startswith("extension")
         assert one.advice is None or one.advice[0].isupper()
+
+
+def test_another_major_is_no_minor_release() -> None:
+    """And the primary is none of its own standbys, whatever it says now."""
+    other = with_surroundings(1, server=server(version=160007))
+    assert found(other, Kind.MINOR_RELEASE) == []
+    assert found(with_surroundings(0, server=server(version=150016)), Kind.MINOR_RELEASE) == []
 
 
 def test_role_that_is_missing_or_may_not_log_in() -> None:

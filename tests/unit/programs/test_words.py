@@ -4,6 +4,7 @@ import pytest
 
 from pgpool_recovery.agent.incremental.backup_label import is_incremental, without_incremental
 from pgpool_recovery.agent.installation import parse_major
+from pgpool_recovery.agent.own_files import CLUSTER_ENTRIES
 from pgpool_recovery.agent.pidfile import parse_pid_file
 from pgpool_recovery.agent.rewind import MISSING_WAL, Watch
 from pgpool_recovery.agent.running import NO_RECORD
@@ -86,6 +87,15 @@ def test_pid_file(major: int) -> None:
         assert found.port == (5433 if kind == "starting" else 5432)
         assert found.host == "/run/postgresql"
         assert found.is_ready is is_ready
+
+
+@on_each_major
+def test_own_files_are_known_among_those_of_the_cluster(major: int) -> None:
+    """What a new major puts beside them, like pg_hosts.conf, has to be looked at once."""
+    entries = set(recorded(major, "data_directory.txt").split())
+    own = {"postgresql.conf", "postgresql.auto.conf", "pg_hba.conf", "pg_ident.conf", "conf.d"}
+    own |= {"pg_hosts.conf"} if major >= 19 else set()
+    assert entries - CLUSTER_ENTRIES == own
 
 
 @on_each_major
