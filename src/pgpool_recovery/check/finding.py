@@ -63,6 +63,7 @@ class Kind(Enum):
     STAGE_COMMAND = "stage command", Severity.ERROR
     RECOVERY_TIMEOUT = "recovery_timeout", Severity.WARNING
     RECOVERY_USER = "recovery_user", Severity.ERROR
+    HOLDS_FAILOVERS_UP = "holds failovers up", Severity.INFO
 
     @property
     def title(self) -> str:

@@ -352,6 +352,14 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
             "template1"
         ),
     ),
+    Kind.HOLDS_FAILOVERS_UP: (
+        in_databases("4.4.2", template1="2.0"),
+        [None],
+        (
+            "while Pgpool-II 4.4.2 runs a recovery itself, as by pcp_recovery_node, it may handle "
+            "no failure of another node until that has ended"
+        ),
+    ),
 }
 
 FORECASTS = [
@@ -429,6 +437,22 @@ def test_extension_in_one_of_two_databases_is_enough_while_nobody_knows_the_vers
 def test_owner_in_a_database_in_which_pgpool_calls_nothing() -> None:
     (one,) = found(of_owner(ForeignOwner("records", "schema", "public", "app")), Kind.FOREIGN_OWNER)
     assert one.fact.endswith("so that our sessions do not use the extension pgpool_recovery there")
+
+
+@pytest.mark.parametrize(
+    ("version", "second", "advice"),
+    [
+        ("4.4.2", "", "pgpool-recovery recover NODE"),
+        ("4.4.2", "recovery_2nd_stage", "Install Pgpool-II 4.5 or later."),
+        ("4.5.0", "", None),
+    ],
+)
+def test_recovery_by_pgpool_itself(version: str, second: str, advice: str | None) -> None:
+    """Clients have to be held back during a second stage, so there only a newer one helps."""
+    made = with_pool(pgpool_version=version, recovery_2nd_stage_command=second)
+    advices = [str(one.advice) for one in found(made, Kind.HOLDS_FAILOVERS_UP)]
+    assert len(advices) == (advice is not None)
+    assert all(str(advice) in one for one in advices)
 
 
 def test_extension_where_only_the_record_is_does_not_serve_pgpool() -> None:
