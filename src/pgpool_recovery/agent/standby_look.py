@@ -101,18 +101,21 @@ def look_from_outside(
     has done. With update_process_title off nothing is seen of the WAL receiver.
     """
     data = Path(request.data_directory).resolve()
-    is_in_recovery, been_at = None, ()
-    if running.is_ready:
-        is_in_recovery, been_at = _control(data, request.bin_directory, stop)
+    nothing: tuple[bool | None, tuple[Point, ...]] = (None, ())
+    is_in_recovery, been_at = (
+        _control(data, request.bin_directory, stop) if running.is_ready else nothing
+    )
+    since = min((point.timeline for point in been_at), default=TimelineId(1))
     received = next(filter(None, map(_receives, _titles(running.pid))), None)
     return StandbyFacts(
         is_in_recovery=is_in_recovery,
         sees_receiver=received is not None,
         receiver=None if received is None else STREAMING,
         slot_name=request.slot_name,
+        wanted_slot=request.slot_name,
         received=received,
         been_at=been_at,
-        histories=tuple(histories(data, min((p.timeline for p in been_at), default=TimelineId(1)))),
+        histories=tuple(histories(data, since)),
         problem=problem,
     )
 

@@ -19,12 +19,12 @@ class StandbyFacts:
     """What a server says of itself; where nobody gets in, what can be seen of it (`problem`).
 
     `is_in_recovery` is None where that is not known. `targets` are its settings recovery_target_*
-    that are set, `delay_ms` its recovery_min_apply_delay. `sees_receiver`: who asked may see the
-    WAL receiver; `receiver` is then its status, None when there is none, and `slot_name`,
-    `application_name`, `receiving` and `received` are how it streams, on which timeline, and up to
-    where it has flushed. `replayed` is how far replay is. `been_at` are positions that replay has
-    been at, each with the timeline that it was on. `histories` are those of its history files for
-    the timeline that it is on, and newer ones.
+    that are set, `delay_ms` its recovery_min_apply_delay, `wanted_slot` its primary_slot_name.
+    `sees_receiver`: who asked may see the WAL receiver; `receiver` is then its status, None when
+    there is none, and `slot_name`, `application_name`, `receiving` and `received` are how it
+    streams, on which timeline, and up to where it has flushed. `replayed` is how far replay is.
+    `been_at` are positions that replay has been at, each with the timeline that it was on.
+    `histories` are those of its history files for the timeline that it is on, and newer ones.
     """
 
     is_in_recovery: bool | None
@@ -35,6 +35,7 @@ class StandbyFacts:
     sees_receiver: bool = True
     receiver: str | None = None
     slot_name: str | None = None
+    wanted_slot: str | None = None
     application_name: str | None = None
     receiving: TimelineId | None = None
     received: Lsn | None = None
@@ -87,6 +88,11 @@ class Fault(Enum):
     NOT_STREAMING = "not streaming", False, True
     BEHIND = "behind", False, True
     UNSEEN = "unseen", False, False
+
+    @property
+    def word(self) -> str:
+        """Its name on screens and in documents."""
+        return self.value[0]
 
     @property
     def is_final(self) -> bool:

@@ -33,6 +33,7 @@ def read_standby(connection: Connection) -> StandbyFacts:
         sees_receiver=sees,
         receiver=row["receiver"],
         slot_name=row["slot_name"],
+        wanted_slot=row["wanted_slot"],
         application_name=row["application_name"],
         receiving=None if row["receiving"] is None else TimelineId(row["receiving"]),
         received=_lsn(row["received"]),

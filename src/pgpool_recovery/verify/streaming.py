@@ -102,7 +102,8 @@ class Progress:
 
 def look(connection: Connection, expected: Expected, node: StandbyFacts) -> UpstreamFacts:
     """Return what the primary says of a node that has said what it is."""
-    slots = {name for name in (expected.slot_name or node.slot_name,) if name}
+    own = expected.slot_name or node.slot_name or node.wanted_slot
+    slots = set() if own is None else {own}
     return read_upstream(connection, THE_PRIMARY, slots, node.application_name)
 
 

@@ -8,6 +8,7 @@ from pgpool_recovery.agent import standby_look
 from pgpool_recovery.agent.pidfile import PidFile
 from pgpool_recovery.agent.program import Completed, Stop
 from pgpool_recovery.agent.protocol import AskStandby
+from pgpool_recovery.domain.standby import StandbyFacts
 from pgpool_recovery.domain.wal import Lsn, Point, TimelineId
 
 CONTROL = """\
@@ -30,7 +31,7 @@ WHY = "no pg_hba.conf entry"
 
 def seen(
     monkeypatch: pytest.MonkeyPatch, data: Path, state: str, title: str, *, is_ready: bool = True
-) -> standby_look.StandbyFacts:
+) -> StandbyFacts:
     """Return what is seen of a server with these words of its programs."""
     said = Completed(("pg_controldata",), 0, CONTROL.format(state=state))
     monkeypatch.setattr(standby_look, "run", lambda *_, **__: said)

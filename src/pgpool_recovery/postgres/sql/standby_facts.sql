@@ -11,6 +11,7 @@ select pg_catalog.pg_is_in_recovery() as is_in_recovery,
            and setting <> '') as targets,
        (select setting::int from pg_catalog.pg_settings
          where name = 'recovery_min_apply_delay') as delay_ms,
+       nullif(pg_catalog.current_setting('primary_slot_name'), '') as wanted_slot,
        pg_catalog.pg_has_role('pg_read_all_stats', 'usage') as sees_receiver,
        r.pid is not null as has_receiver,
        r.status as receiver,
