@@ -1,34 +1,34 @@
 """The story: observe, plan, run, verify."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 
 from pgpool_recovery.agent.conversation import Conversation
 from pgpool_recovery.agent.protocol import (
-    AskRunning,
+    AskStandby,
     DiscardOld,
     FindLog,
+    Guarded,
     LogPosition,
-    NoteFailedStart,
     ReadLog,
     Started,
 )
 from pgpool_recovery.config.settings import Settings
-from pgpool_recovery.domain.error import Incomplete, NotStreaming, Refused, Undone, Unreachable
+from pgpool_recovery.domain.error import Incomplete, Refused, Undone, Unreachable
 from pgpool_recovery.domain.event import Event, Finished, PlanMade, Said, megabytes
 from pgpool_recovery.domain.node import RecoveryRequest, Target
 from pgpool_recovery.domain.slot import IN_USE, SlotState, is_of_a_recovery, names_of
+from pgpool_recovery.domain.standby import StandbyFacts
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.observe.link import measure_link
 from pgpool_recovery.observe.primary import observe_primary
 from pgpool_recovery.observe.target import observe_target
+from pgpool_recovery.plan.facts import PrimaryFacts
 from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.plan import PassedOver, Plan
 from pgpool_recovery.plan.policy import Method
 from pgpool_recovery.plan.rejection import Rejection, as_error
-from pgpool_recovery.plan.running import Running
 from pgpool_recovery.plan.step import RepointRunning
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.slots import drop_slot, slot_of_primary
@@ -37,7 +37,8 @@ from pgpool_recovery.run.run_plan import Deadlines, Run
 from pgpool_recovery.run.target_server import TargetServer
 from pgpool_recovery.ssh.locality import is_this_host
 from pgpool_recovery.verify.following import wait_until_following
-from pgpool_recovery.verify.streaming import Expected, wait_until_streaming
+from pgpool_recovery.verify.started import prove
+from pgpool_recovery.verify.streaming import Expected
 
 Emit = Callable[[Event], None]
 
@@ -156,11 +157,11 @@ def see_following(
     Whether it then catches up is for the start to say, as of every standby.
     """
     patience, directory = settings.agent.answer_s, step.places.data.path
-    asked = AskRunning(directory, step.login["dbname"], step.login.get("user"))
+    login = step.login
+    asked = AskStandby(directory, login["dbname"], login.get("user"), None, step.slot_name)
 
-    def ask() -> Running:
-        said: Running = agent.ask(asked, Running, timeout_s=patience)  # type: ignore[arg-type]
-        return said
+    def ask() -> StandbyFacts:
+        return agent.ask(asked, StandbyFacts, timeout_s=patience)
 
     def read_log() -> str:
         log: LogPosition | None = agent.ask(
@@ -196,51 +197,25 @@ def start_and_follow(
     """Start the server unless it runs, and see it stream when it is a standby."""
     primary = observe_primary(connection)
     server = TargetServer(agent, target, settings, emit)
-    with noting_failure(agent, target, settings):
-        started = server.start((primary.bin_directory,))
-        with leaving(TargetState.STARTED):
-            if started.is_standby and started.slot_name is not None:
-                see_streaming(connection, agent, target, started, settings)
+    guard = guarded(settings, primary)
+    started = server.start((primary.bin_directory,), guard)
     with leaving(TargetState.STARTED):
+        # Where Pgpool-II writes to all nodes, one that is on its own is right after its recovery.
+        if guard is not None or (started.is_standby and started.slot_name is not None):
+            prove(connection, agent, target, started, settings, emit)
         drop_former_slot(connection, target, started.former_slot_name, emit)
         if agent.ask(DiscardOld(target.data_directory), bool, timeout_s=settings.timeout.step_s):
             emit(Said("agent", "the new server runs, so the old data was removed"))
     return started
 
 
-@contextmanager
-def noting_failure(agent: Conversation, target: Target, settings: Settings) -> Iterator[None]:
-    """Have it written down that the server does not follow; that it ended the agent notes itself.
-
-    So the same method is not tried for ever.
-    """
-    try:
-        yield
-    except NotStreaming:
-        note = NoteFailedStart(target.data_directory)
-        with leaving(TargetState.STARTED):
-            agent.ask(note, type(None), timeout_s=settings.agent.answer_s)
-        raise
-
-
-def see_streaming(
-    connection: Connection,
-    agent: Conversation,
-    target: Target,
-    started: Started,
-    settings: Settings,
-) -> None:
-    """Wait until the standby streams, or fail with the end of its log."""
-    slot_name, log = started.slot_name or "", started.log
-
-    def read_log() -> str:
-        if log is None:
-            return ""
-        return agent.ask(ReadLog(log), str, timeout_s=settings.agent.answer_s)
-
-    timeout = settings.timeout
-    expected = Expected(target.name, slot_name, timeout.streaming_s, timeout.catch_up_s)
-    wait_until_streaming(connection, expected, read_log)
+def guarded(settings: Settings, primary: PrimaryFacts) -> Guarded | None:
+    """Return how the agent guards what it starts: where all other nodes are standbys."""
+    if settings.pgpool.backend_clustering_mode.has_second_stage:
+        return None
+    history = None if primary.wal is None else primary.wal.history
+    own, stop_s = settings.primary, settings.timeout.stop_s
+    return Guarded(own.dbname, own.user, history, stop_s)
 
 
 def drop_former_slot(connection: Connection, target: Target, name: str | None, emit: Emit) -> None:

@@ -186,6 +186,40 @@ class AskRunning:
 
 
 @dataclass(frozen=True)
+class AskStandby:
+    """Return what a server that was started, or led here, is as a standby; changes nothing.
+
+    `slot_name` is the one by which it is to stream; the login is that of `AskRunning`.
+    """
+
+    data_directory: str
+    dbname: str
+    user: str | None
+    bin_directory: str | None
+    slot_name: str | None
+
+
+@dataclass(frozen=True)
+class Believe:
+    """The server that `Start` has started is what it should be: from now on it is left alone."""
+
+    data_directory: str
+
+
+@dataclass(frozen=True)
+class StopAtOnce:
+    """Stop the server of a data directory, in immediate mode when it takes too long otherwise.
+
+    Answered by whether it ended in an orderly way. `has_failed` counts as so many failed starts.
+    """
+
+    data_directory: str
+    bin_directories: tuple[str, ...]
+    timeout_s: float
+    has_failed: int
+
+
+@dataclass(frozen=True)
 class FindLog:
     """Return the log of a server that runs, from its begin; None when nobody can know."""
 
@@ -224,19 +258,35 @@ class Finish:
 
 @dataclass(frozen=True)
 class Start:
-    """Start the server of a data directory and wait until it accepts connections."""
+    """Start the server of a data directory and wait until it accepts connections.
+
+    `guarded`: until `Believe` the agent stops it when it turns out to be no standby of the primary,
+    also when nobody is there any more who could tell it.
+    """
 
     data_directory: str
     bin_directories: tuple[str, ...]
     start_command: tuple[str, ...]
     timeout_s: float
+    guarded: "Guarded | None" = None
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """How to log in to a server that is guarded, and the primary's history, as far as known."""
+
+    dbname: str
+    user: str | None
+    history: History | None
+    stop_s: float
 
 
 @dataclass(frozen=True)
 class Started:
-    """The server that `Start` found running or started."""
+    """The server that `Start` found running or started; `bin_directory` has its programs."""
 
     was_running: bool
+    bin_directory: str
     is_standby: bool
     slot_name: str | None
     former_slot_name: str | None
@@ -257,13 +307,6 @@ class ReadLog:
     """Return the last lines of the started server's log."""
 
     log: LogPosition
-
-
-@dataclass(frozen=True)
-class NoteFailedStart:
-    """Write down that the server did not come to stream after a recovery."""
-
-    data_directory: str
 
 
 @dataclass(frozen=True)
@@ -310,6 +353,9 @@ Request = (
     | ApplyIncremental
     | AbortIncremental
     | AskRunning
+    | AskStandby
+    | Believe
+    | StopAtOnce
     | FindLog
     | StopServer
     | TakeStep
@@ -317,7 +363,6 @@ Request = (
     | Finish
     | Start
     | ReadLog
-    | NoteFailedStart
     | DiscardOld
     | MakeIndependent
     | Weigh

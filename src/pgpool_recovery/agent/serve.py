@@ -15,6 +15,7 @@ from typing import Any
 
 from pgpool_recovery import __version__
 from pgpool_recovery.agent import swap
+from pgpool_recovery.agent.guard import Guard, stop_at_once
 from pgpool_recovery.agent.independent import make_independent
 from pgpool_recovery.agent.login import try_logins
 from pgpool_recovery.agent.look_around import look_around
@@ -29,7 +30,9 @@ from pgpool_recovery.agent.protocol import (
     Answer,
     ApplyIncremental,
     AskRunning,
+    AskStandby,
     BeginIncremental,
+    Believe,
     DiscardOld,
     FindLog,
     Finish,
@@ -41,13 +44,13 @@ from pgpool_recovery.agent.protocol import (
     LookForBackup,
     MakeIndependent,
     Message,
-    NoteFailedStart,
     Observe,
     Ping,
     ReadBase,
     ReadLog,
     Request,
     Start,
+    StopAtOnce,
     StopServer,
     TakeStep,
     Tidy,
@@ -58,6 +61,7 @@ from pgpool_recovery.agent.protocol import (
 )
 from pgpool_recovery.agent.restore import observe_repository
 from pgpool_recovery.agent.running import ask_running
+from pgpool_recovery.agent.standby_look import StandbyLook
 from pgpool_recovery.agent.start import find_log, last_lines, start, stop_server
 from pgpool_recovery.agent.steps import Steps
 from pgpool_recovery.agent.way import trusted_directory
@@ -91,6 +95,7 @@ class Agent:
         self._queue: queue.SimpleQueue[Request | Refused | None] = queue.SimpleQueue()
         self._writing = threading.Lock()
         self._own_login = OwnLogin()
+        self._look, self._guard = StandbyLook(), Guard()
         self._steps = Steps(self._stop, self._send, self._own_login)
         self._reader = threading.Thread(target=self._read, args=(requests,), daemon=True)
 
@@ -103,6 +108,7 @@ class Agent:
             while (request := self._queue.get()) is not None:
                 self._send(self._answer(request))
         finally:
+            self._guard.settle(self._limits.connect_s)
             self._steps.undo()
             self._has_ended.set()
 
@@ -202,6 +208,12 @@ class Agent:
                 return read_local_wal(request, self._stop)
             case AskRunning():
                 return ask_running(request, self._stop, self._limits.connect_s)
+            case AskStandby():
+                return self._look.take(request, self._stop, self._limits.connect_s)
+            case Believe():
+                self._guard.believe()
+            case StopAtOnce():
+                return stop_at_once(request, self._stop)
             case FindLog():
                 return find_log(request, self._steps.log_before)
             case StopServer():
@@ -219,6 +231,7 @@ class Agent:
             case Finish():
                 self._steps.finish()
             case Start():
+                self._guard.watch(request)
                 return start(request, self._stop, lambda line: self._send(Said("agent", line)))
             case ReadLog(log):
                 return last_lines(log)
@@ -226,8 +239,6 @@ class Agent:
                 return make_independent(request, self._stop, self._limits.connect_s)
             case Weigh(text):
                 return len(text)
-            case NoteFailedStart(data_directory):
-                swap.note_failed_start(Path(data_directory).resolve())
             case DiscardOld(data_directory):
                 return swap.discard_old(Path(data_directory).resolve())
         return None

@@ -40,6 +40,11 @@ class Kind(Enum):
     DOWN = "down", Severity.WARNING
     NOT_STREAMING = "not streaming", Severity.ERROR
     MINOR_RELEASE = "minor release", Severity.WARNING
+    SECOND_PRIMARY = "second primary", Severity.ERROR
+    OTHER_DATA = "other data", Severity.ERROR
+    RECOVERY_TARGET = "recovery target", Severity.ERROR
+    REPLAY_PAUSED = "replay paused", Severity.ERROR
+    SLOT_TAKEN = "slot taken", Severity.ERROR
     SCRIPT = "stage script", Severity.ERROR
     SCRIPT_VERSION = "stage script version", Severity.WARNING
     FOREIGN_SCRIPT = "foreign stage script", Severity.INFO

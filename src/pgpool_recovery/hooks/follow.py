@@ -23,7 +23,7 @@ from pgpool_recovery.operator.plan import read_plan
 from pgpool_recovery.operator.primary import ask
 from pgpool_recovery.operator.record import Run
 from pgpool_recovery.operator.recover import Desk, Job, Tell, carry_out, following, verify
-from pgpool_recovery.operator.standby import STREAMING, stream_of
+from pgpool_recovery.operator.standby import trouble_of
 from pgpool_recovery.pcp.pool import Pool
 
 TRY_FOR_S = 10.0
@@ -167,13 +167,14 @@ def _ready_in_silence(one: Following, silence: Unreachable) -> Job:
 
 
 def _refuse_stray(one: Following) -> None:
-    """Refuse a node that clients use and that follows somebody else: it may not be stopped."""
+    """Refuse a node that clients use and that is no sound standby: it may not be stopped."""
     with connect_to(one.primary, one.login) as connection:
         answer = ask(one.known.cluster, one.node)
-        stream = stream_of(one.node, answer, connection.rows("standbys"))
-    if stream is None or stream["state"] != STREAMING:
+        trouble = trouble_of(connection, one.primary, answer)
+    if trouble is not None:
         raise Refused(
-            f"{one.node.name} is up in Pgpool-II, and does not stream from {one.primary.name}",
+            f"{one.node.name} is up in Pgpool-II, and {trouble.what}",
+            detail=trouble.detail,
             hint=f'Take it out with "pgpool-recovery detach {one.node.node_id}". {one.hint}',
         )
 

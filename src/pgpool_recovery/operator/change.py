@@ -12,12 +12,13 @@ from pgpool_recovery.operator.failover_end import let_failover_end
 from pgpool_recovery.operator.primary import PRIMARY, Answer, ask, ask_all, choose_primary
 from pgpool_recovery.operator.promotion import refuse_promotion
 from pgpool_recovery.operator.search import pool_primary, search_of
-from pgpool_recovery.operator.standby import STREAMING, stream_of
+from pgpool_recovery.operator.standby import STOP_IT, trouble_of
 from pgpool_recovery.pcp.client.node_info import NodeInfo
 from pgpool_recovery.pcp.pool import DETACHED, Pool
 
 ASK_EVERY_S = 0.3
 FOLLOW, OLD_FOLLOW = "follow_primary_command", "follow_master_command"
+WAIT = "Wait for it or look at its log."
 FORCE = "With --force it is attached all the same."
 
 
@@ -60,14 +61,13 @@ def refuse_useless(cluster: Cluster, node: Node) -> None:
     if answer.is_primary:
         raise second_primary(node, primary)
     with connect_to(primary, cluster.login) as connection:
-        stream = stream_of(node, answer, connection.rows("standbys"))
-    if stream is None or stream["state"] != STREAMING:
+        trouble = trouble_of(connection, primary, answer)
+    if trouble is not None:
+        is_wrong = trouble.fault.is_wrong_data
         raise Refused(
-            f"{node.name} does not stream from {primary.name}",
-            detail="Clients that Pgpool-II sends to it would read the past."
-            if stream is None
-            else f'Its state in pg_stat_replication is "{stream["state"]}".',
-            hint=f"Wait for it or look at its log. {FORCE}",
+            f"{node.name} {trouble.what}",
+            detail=trouble.detail or "Clients that Pgpool-II sends to it would read the past.",
+            hint=f"{STOP_IT if is_wrong else trouble.hint or WAIT} {FORCE}",
         )
 
 

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 
 from pgpool_recovery.domain.error import RecoveryError, Refused
 from pgpool_recovery.domain.node import NodeId
+from pgpool_recovery.domain.standby import STREAMING
 from pgpool_recovery.domain.wal import parse_lsn
 from pgpool_recovery.operator.cluster import Cluster, Node, connect_to
 from pgpool_recovery.operator.primary import Answer, ask_all
 from pgpool_recovery.operator.search import pool_primary, search_of
-from pgpool_recovery.operator.standby import STREAMING, stream_of
+from pgpool_recovery.operator.standby import stream_of
 
 BY_HAND = (
     'When no server accepts writes: "SELECT pg_promote()" on {name}, and when it does, '

@@ -131,7 +131,7 @@ class Wal:
 
     def bytes_since(self, lsn: Lsn) -> int:
         """Return how much was written since a position, in whole segments as they are kept."""
-        return max(0, self.written - lsn)
+        return self.written - lsn
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from pgpool_recovery.domain.standby import Trouble
 from pgpool_recovery.plan.facts import Facts, Login, Slot
 
 SETTINGS = (
@@ -105,6 +106,7 @@ class NodeFacts:
 
     `facts` is what a recovery of it would know. `peers` are the other nodes, by their place among
     the nodes. `link_bytes_per_s`: how fast the link from the primary is; None on its own host.
+    `trouble`: why its server is no sound standby of the primary; None also where it does not run.
     """
 
     agent_version: str
@@ -112,3 +114,4 @@ class NodeFacts:
     facts: Facts
     peers: dict[int, PeerFacts]
     link_bytes_per_s: float | None
+    trouble: Trouble | None = None

@@ -9,6 +9,7 @@ from pgpool_recovery.check.finding import Finding, Kind, Severity, as_json, in_o
 from pgpool_recovery.check.host import EXTENSION_VERSION
 from pgpool_recovery.check.judge import judge
 from pgpool_recovery.check.report import ExtensionFacts, Report, RoleFacts
+from pgpool_recovery.domain.standby import Fault, Trouble
 from pgpool_recovery.plan.facts import Filesystem, Login, Slot
 from pgpool_recovery.plan.node_facts import Problem, StageScript
 from pgpool_recovery.postgres.extension import ForeignOwner
@@ -74,6 +75,10 @@ def in_databases(version: str | None, **versions: str | None) -> Report:
 def of_owner(owner: ForeignOwner) -> Report:
     one = ExtensionFacts(owner.database, "2.0", may_call=True, foreign=owner)
     return replace(report(), extensions=(one,))
+
+
+def with_trouble(fault: Fault, what: str, detail: str | None = None) -> Report:
+    return with_node(1, lambda one: replace(one, trouble=Trouble(fault, what, detail, "Mend it.")))
 
 
 FULL = place(filesystem=Filesystem(device=1, free_bytes=5 * GB))
@@ -183,6 +188,31 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
         with_target(2, is_standby=False),
         [2],
         "node 2 runs and is not known to stream from the primary",
+    ),
+    Kind.SECOND_PRIMARY: (
+        with_trouble(Fault.PRIMARY, "accepts writes, but the primary is the primary"),
+        [1],
+        "node 1 accepts writes, but the primary is the primary",
+    ),
+    Kind.OTHER_DATA: (
+        with_trouble(Fault.AHEAD, "has replayed what the primary does not have", "It has been."),
+        [1],
+        "node 1 has replayed what the primary does not have: It has been",
+    ),
+    Kind.RECOVERY_TARGET: (
+        with_trouble(Fault.TARGET, "has a recovery target (recovery_target_time)"),
+        [1],
+        "node 1 has a recovery target (recovery_target_time)",
+    ),
+    Kind.REPLAY_PAUSED: (
+        with_trouble(Fault.PAUSED, "does not replay: it is paused"),
+        [1],
+        "node 1 does not replay: it is paused",
+    ),
+    Kind.SLOT_TAKEN: (
+        with_trouble(Fault.SLOT_TAKEN, "does not stream from the primary"),
+        [1],
+        "node 1 does not stream from the primary",
     ),
     Kind.SCRIPT: (
         with_surroundings(

@@ -1,10 +1,10 @@
 -- The slots of a server, a standby's too, and the WAL that they hold there.
 select slot_name::pg_catalog.text as name, slot_type = 'physical' as is_physical,
        active as is_active, wal_status,
-       coalesce(greatest(pg_catalog.pg_wal_lsn_diff(
+       coalesce(pg_catalog.pg_wal_lsn_diff(
            case when pg_catalog.pg_is_in_recovery() then pg_catalog.pg_last_wal_replay_lsn()
                 else pg_catalog.pg_current_wal_lsn() end,
-           restart_lsn), 0), 0)::bigint as kept_bytes
+           restart_lsn), 0)::bigint as kept_bytes
   from pg_catalog.pg_replication_slots
  where not temporary
  order by slot_name
