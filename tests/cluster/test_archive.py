@@ -128,7 +128,8 @@ def test_restore_command_that_is_silent_or_gives_anything_has_an_end(cluster: Cl
             made = plan(cluster, 1)
             assert not made["possible"]
             assert f"gives something for {SECOND} that is not a history file" in str(made)
-    recover(cluster, 1)
+    node.start()
+    cluster.pgpool.attach_node(1)
 
 
 def test_primary_that_cannot_archive_its_own_history_is_told_of(cluster: Cluster) -> None:
@@ -142,6 +143,7 @@ def test_primary_that_cannot_archive_its_own_history_is_told_of(cluster: Cluster
     with restoring(old, COPYING):
         assert STRAY in refusal(cluster, 0)
         move_away(cluster, "00000002")
+        new.execute("SELECT pg_switch_wal()")  # It wakes an archiver that has given up for a while.
         until(lambda: SECOND in archived(cluster), within_s=90, what="its own history there")
         assert methods(recover(cluster, 0)) == ["rewind"]
     assert not [one for one in check(cluster) if "into the archive" in one.fact]
