@@ -134,9 +134,28 @@ class TryPeers:
 
 @dataclass(frozen=True)
 class LookForBackup:
-    """Return the backup that a restore would take, or why there is none."""
+    """Return the backup that a restore would take, or why there is none.
+
+    `timeout_s` is for each look at backups, `archive_s` for each at the archive.
+    """
 
     stanza: str
+    timeout_s: float
+    archive_s: float
+
+
+@dataclass(frozen=True)
+class AskArchive:
+    """Ask a restore_command for history files, as the server of a data directory will ask it.
+
+    `command` is the one with which that server would start. `history` is the primary's; of its
+    timelines those from `since` on are asked for, and the next ones. `timeout_s` is for each call.
+    """
+
+    data_directory: str
+    command: str
+    history: History
+    since: TimelineId
     timeout_s: float
 
 
@@ -348,6 +367,7 @@ Request = (
     | LookAround
     | TryPeers
     | LookForBackup
+    | AskArchive
     | ReadBase
     | BeginIncremental
     | ApplyIncremental

@@ -15,6 +15,7 @@ from typing import Any
 
 from pgpool_recovery import __version__
 from pgpool_recovery.agent import swap
+from pgpool_recovery.agent.archive import ask_archive
 from pgpool_recovery.agent.guard import Guard, stop_at_once
 from pgpool_recovery.agent.independent import make_independent
 from pgpool_recovery.agent.login import try_logins
@@ -29,6 +30,7 @@ from pgpool_recovery.agent.protocol import (
     AbortIncremental,
     Answer,
     ApplyIncremental,
+    AskArchive,
     AskRunning,
     AskStandby,
     BeginIncremental,
@@ -202,8 +204,12 @@ class Agent:
                 return look_around(request, self._limits.connect_s)
             case TryPeers():
                 return try_peers(request, self._stop, self._own_login, self._limits)
-            case LookForBackup(stanza, timeout_s):
-                return observe_repository(stanza, self._stop, timeout_s=timeout_s)
+            case LookForBackup(stanza, timeout_s, archive_s):
+                return observe_repository(
+                    stanza, self._stop, timeout_s=timeout_s, archive_s=archive_s
+                )
+            case AskArchive():
+                return ask_archive(request, self._stop)
             case ReadBase():
                 return read_local_wal(request, self._stop)
             case AskRunning():

@@ -64,6 +64,11 @@ class Kind(Enum):
     NO_WAL_KEPT = "no WAL kept", Severity.WARNING
     ORPHANED_SLOT = "orphaned slot", Severity.WARNING
     LAGGING_SLOT = "lagging slot", Severity.WARNING
+    STRAY_HISTORY = "stray history", Severity.ERROR
+    HISTORY_NOT_ARCHIVED = "history not archived", Severity.ERROR
+    ARCHIVER_FAILS = "archiver fails", Severity.WARNING
+    SLOW_RESTORE_COMMAND = "slow restore_command", Severity.WARNING
+    UNLIMITED_RESTORE_COMMAND = "restore_command without a limit", Severity.INFO
     LOST_SLOT = "lost slot", Severity.WARNING
     STAGE_COMMAND = "stage command", Severity.ERROR
     RECOVERY_TIMEOUT = "recovery_timeout", Severity.WARNING

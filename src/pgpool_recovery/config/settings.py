@@ -153,6 +153,8 @@ class TimeoutSettings:
     """For the look at a data directory, however many files it has."""
     repository_s: float = 30.0
     """For what pgBackRest says of its repository."""
+    archive_s: float = 10.0
+    """For a restore_command to say whether its archive has a history file."""
     stall_s: float = 900.0
     """For a transfer that does not get on."""
     backup_start_s: float = 600.0

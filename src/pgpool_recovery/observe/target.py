@@ -14,6 +14,7 @@ from pgpool_recovery.agent.protocol import (
 )
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.node import RecoveryRequest
+from pgpool_recovery.observe.archive import observe_archive
 from pgpool_recovery.plan.backup import Backup, NoBackup
 from pgpool_recovery.plan.divergence import base_of, may_need_rewind
 from pgpool_recovery.plan.facts import (
@@ -107,6 +108,7 @@ def observe_target(
         backup=observe_backup(agent, settings),
         running=running,
         login_problem=named if isinstance(named, Rejection) else None,
+        archive=observe_archive(agent, primary, target, settings),
     )
     if not may_need_rewind(facts):
         return facts
@@ -139,8 +141,10 @@ def observe_backup(agent: Conversation, settings: Settings) -> Backup | NoBackup
     stanza = settings.pgbackrest.stanza
     if stanza is None:
         return None
-    asked = LookForBackup(stanza, timeout_s=settings.timeout.repository_s)
-    patience = 3 * settings.timeout.repository_s  # It asks twice.
+    timeout = settings.timeout
+    asked = LookForBackup(stanza, timeout.repository_s, timeout.archive_s)
+    # It asks twice, and then for each history file that it reads.
+    patience = 3 * timeout.repository_s + timeout.observe_s
     found: Backup | NoBackup = agent.ask(asked, Backup | NoBackup, timeout_s=patience)  # type: ignore[arg-type]
     return found
 

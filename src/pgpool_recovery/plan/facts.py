@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pgpool_recovery.domain.control_data import ControlData
 from pgpool_recovery.domain.wal import History, Lsn, Point
+from pgpool_recovery.plan.archive import Archive
 from pgpool_recovery.plan.backup import Backup, NoBackup
 from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.running import Running
@@ -166,6 +167,7 @@ class PrimaryFacts:
     wal: Wal | None
     port: int
     asks_clear_text: bool
+    restore_command: str = ""
 
     @property
     def major(self) -> int:
@@ -297,7 +299,8 @@ class Facts:
     summaries of the primary do not lead from the target's base to now; nothing when they do.
     `changed_bytes` is what they name in blocks. `link_bytes_per_s` is how fast the link from the
     primary to the target is, when that was measured. `backup` is what the target sees in the
-    pgBackRest repository; nothing when none is configured. `running` is what the target's server
+    pgBackRest repository; nothing when none is configured. `archive` is what the target's
+    restore_command gave; nothing without one. `running` is what the target's server
     says of itself, when it runs.
     """
 
@@ -311,3 +314,4 @@ class Facts:
     backup: Backup | NoBackup | None = None
     running: Running | None = None
     login_problem: Rejection | None = None
+    archive: Archive | None = None

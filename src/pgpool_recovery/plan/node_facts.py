@@ -24,11 +24,25 @@ SETTINGS = (
 
 
 @dataclass(frozen=True)
+class Archiver:
+    """What a server's archiver does: the file at which it fails, None when it does not.
+
+    `failures` are all since the statistics began. `waiting_histories` are history files that have
+    waited for a minute.
+    """
+
+    failing: str | None
+    failures: int
+    waiting_histories: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ServerFacts:
     """What a node's server says of itself, over the login that its own stage commands have.
 
-    `settings` are those of `SETTINGS` that its version has. `has_python`: PL/Python's library is
-    there. `extension` is the version of pgpool_recovery that its files would create.
+    `settings` are those of `SETTINGS` that its version has. `archiver` is None without one.
+    `has_python`: PL/Python's library is there. `extension` is the version of pgpool_recovery that
+    its files would create.
     """
 
     version: int
@@ -37,6 +51,7 @@ class ServerFacts:
     slots: tuple[Slot, ...]
     has_python: bool
     extension: str | None
+    archiver: Archiver | None = None
 
     def number(self, name: str) -> int:
         """Return a setting that is a number; -1 where the version has none."""

@@ -19,6 +19,7 @@ from pgpool_recovery.plan.facts import (
 from pgpool_recovery.plan.login import reject_logins
 from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.situation import Situation
+from pgpool_recovery.plan.stray import archive_notes, reject_strays
 
 OLDEST_MAJOR = 14
 NEEDED_WAL_SENDERS = 2  # pg_basebackup opens one for the files and one for the WAL.
@@ -35,6 +36,7 @@ def refuse(situation: Situation) -> Iterator[Rejection]:
     yield from reject_primary(situation.target, facts.primary)
     yield from _reject_equipment(name, facts)
     yield from _reject_tablespaces(name, facts)
+    yield from reject_strays(name, facts)
     if facts.login_problem is not None:
         yield facts.login_problem
         return
@@ -71,6 +73,7 @@ def notes(target: Target, facts: Facts) -> Iterator[str]:
                 f"replication slot {slot.name} of the primary is not in use "
                 f"and keeps {megabytes(slot.kept_bytes)} of WAL"
             )
+    yield from archive_notes(target.name, facts)
     for location in facts.target.gone_tablespaces:
         yield f"the old data has a tablespace in {location} that the primary has not; it is left"
 

@@ -69,7 +69,8 @@ def test_no_pgbackrest(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_settings_beside_those_of_every_standby() -> None:
     assert archive_settings(BACKUP, "/data") == {
-        "restore_command": '/usr/bin/pgbackrest --stanza=main --pg1-path=/data archive-get %f "%p"'
+        "restore_command": "PGBACKREST_DB_TIMEOUT=5 /usr/bin/pgbackrest --stanza=main "
+        '--pg1-path=/data --protocol-timeout=10 archive-get %f "%p"'
     }
 
 

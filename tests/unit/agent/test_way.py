@@ -13,6 +13,7 @@ import pytest
 
 from pgpool_recovery.agent.place import observe_place
 from pgpool_recovery.agent.protocol import (
+    AskArchive,
     AskRunning,
     AskStandby,
     Believe,
@@ -33,6 +34,7 @@ from pgpool_recovery.agent.protocol import (
 from pgpool_recovery.agent.serve import Agent, places_of
 from pgpool_recovery.agent.way import trusted_directory
 from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.wal import History, TimelineId
 from pgpool_recovery.plan.step import Place, Places, Reserve, TablespacePlace
 from tests.unit.other_server import NOBODY, listener
 
@@ -51,6 +53,7 @@ def asked(data: Path) -> list[Request]:
         Observe(str(data), 15, (), (), {}, None, (), 1),
         LookAround(str(data), ("stage",), "postgres", None),
         AskRunning(str(data), "postgres", None),
+        AskArchive(str(data), "false", History(TimelineId(1)), TimelineId(1), 1),
         FindLog(str(data)),
         StopServer(str(data), (), 1),
         Start(str(data), (), (), 1),

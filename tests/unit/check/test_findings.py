@@ -10,8 +10,10 @@ from pgpool_recovery.check.host import EXTENSION_VERSION
 from pgpool_recovery.check.judge import judge
 from pgpool_recovery.check.report import ExtensionFacts, Report, RoleFacts
 from pgpool_recovery.domain.standby import Fault, Trouble
+from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId
+from pgpool_recovery.plan.archive import Archive, ArchivedHistory
 from pgpool_recovery.plan.facts import Filesystem, Login, Slot
-from pgpool_recovery.plan.node_facts import Problem, StageScript
+from pgpool_recovery.plan.node_facts import Archiver, NodeFacts, Problem, StageScript
 from pgpool_recovery.postgres.extension import ForeignOwner
 from tests.unit.check.situation import (
     around,
@@ -81,6 +83,27 @@ def with_trouble(fault: Fault, what: str, detail: str | None = None) -> Report:
     return with_node(1, lambda one: replace(one, trouble=Trouble(fault, what, detail, "Mend it.")))
 
 
+def with_archiver(number: int, failing: str | None, *waiting: str) -> Report:
+    """Return the healthy report with a server that archives, and what it cannot."""
+    return with_surroundings(number, server=server(archiver=Archiver(failing, 7, waiting)))
+
+
+def with_archive(number: int, archive: Archive, command: str = "cp /a/%f %p") -> Report:
+    """Return the healthy report with a restore_command of one node, and what that gave."""
+
+    def change(old: NodeFacts) -> NodeFacts:
+        own = old.facts.target.configuration
+        assert own is not None
+        own = replace(own, values=own.values | {"restore_command": command})
+        target = replace(old.facts.target, configuration=own)
+        return replace(old, facts=replace(old.facts, target=target, archive=archive))
+
+    return with_node(number, change)
+
+
+STRAY = ArchivedHistory(
+    TimelineId(2), History(TimelineId(2), (Point(TimelineId(1), Lsn(0x3000060)),)), "no reason"
+)
 FULL = place(filesystem=Filesystem(device=1, free_bytes=5 * GB))
 HOPELESS = place(filesystem=Filesystem(device=1, free_bytes=0), size_bytes=GB)
 BARE = control(state="in archive recovery", has_wal_log_hints=False)
@@ -361,6 +384,48 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
         [0],
         'replication slot x of node 0 has lost WAL that it should keep (wal_status "lost")',
     ),
+    Kind.STRAY_HISTORY: (
+        with_archive(1, Archive((STRAY,), 0.1)),
+        [1],
+        (
+            "the archive of node 1 has 00000002.history, which is not the primary's: once the "
+            "stream of node 1 breaks, it does not stream again (It leads from timeline 1 (left at "
+            '0/3000060) to timeline 2 ("no reason"); the primary is on timeline 1. Another server '
+            "was promoted, and archives to the same place; a server that reads the file follows "
+            "that one, or does not start)"
+        ),
+    ),
+    Kind.HISTORY_NOT_ARCHIVED: (
+        with_archiver(0, "00000002.history", "00000002.history"),
+        [0],
+        (
+            "the archiver of node 0 does not get 00000002.history into the archive, the history "
+            "of its own timeline; it has failed 7 times"
+        ),
+    ),
+    Kind.ARCHIVER_FAILS: (
+        with_archiver(0, "000000010000000000000007"),
+        [0],
+        "the archiver of node 0 fails at 000000010000000000000007; it has failed 7 times",
+    ),
+    Kind.SLOW_RESTORE_COMMAND: (
+        with_archive(2, Archive((), 10.02, is_silent=True), "ssh x cat /a/%f > %p"),
+        [2],
+        (
+            "restore_command of node 2 did not end within 10 s when it was asked for a history "
+            "file; a promotion of node 2 calls it up to 5 times before it accepts writes, more "
+            "than 50 s"
+        ),
+    ),
+    Kind.UNLIMITED_RESTORE_COMMAND: (
+        with_archive(2, Archive((), 0.3), "pgbackrest --stanza=main archive-get %f %p"),
+        [2],
+        (
+            "restore_command of node 2 asks another host (pgbackrest) and names no limit; a "
+            "promotion of node 2 calls it up to 5 times before it accepts writes, now 0.3 s each, "
+            "and waits for a host that is silent until TCP gives up, minutes"
+        ),
+    ),
     Kind.STAGE_COMMAND: (
         with_pool(recovery_1st_stage_command="/etc/stage"),
         [None],
@@ -445,6 +510,35 @@ def test_another_major_is_no_minor_release() -> None:
     other = with_surroundings(1, server=server(version=160007))
     assert found(other, Kind.MINOR_RELEASE) == []
     assert found(with_surroundings(0, server=server(version=150016)), Kind.MINOR_RELEASE) == []
+
+
+def test_archives_that_work_are_no_findings() -> None:
+    quick = Archive((), 0.3)
+    for made in (
+        with_archiver(0, None),
+        with_archive(1, quick),
+        with_archive(1, quick, "timeout 10 scp a:%f %p"),
+        with_archive(1, quick, "pgbackrest --stanza=a --protocol-timeout=10 archive-get %f %p"),
+    ):
+        assert {one.kind for one in judge(made)} == {Kind.FORECAST}
+
+
+def test_history_that_only_waits_is_not_archived_either() -> None:
+    made = with_archiver(0, None, "00000003.history")
+    [one] = found(made, Kind.HISTORY_NOT_ARCHIVED)
+    assert "00000003.history" in one.fact
+
+
+def test_slow_restore_command_has_its_time_told() -> None:
+    [one] = found(with_archive(1, Archive((), 3.0)), Kind.SLOW_RESTORE_COMMAND)
+    assert "took 3 s when" in one.fact
+    assert one.fact.endswith("before it accepts writes, 15 s")
+
+
+def test_stray_history_refuses_the_next_recovery_as_well() -> None:
+    made = with_archive(1, Archive((STRAY,), 0.1))
+    [one] = found(made, Kind.REFUSED)
+    assert "a recovery of node 1 would be refused: the archive of node 1 has" in one.fact
 
 
 def test_role_that_is_missing_or_may_not_log_in() -> None:

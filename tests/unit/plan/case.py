@@ -8,6 +8,7 @@ from pgpool_recovery.domain.control_data import SHUT_DOWN, ControlData
 from pgpool_recovery.domain.error import SettingsError
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId
+from pgpool_recovery.plan.archive import Archive, ArchivedHistory
 from pgpool_recovery.plan.backup import Backup, BackupTablespace, NoBackup, Repository
 from pgpool_recovery.plan.divergence import base_of
 from pgpool_recovery.plan.facts import (
@@ -36,6 +37,8 @@ from tests.unit.plan import situation
 from tests.unit.plan.read_words import read_words
 from tests.unit.plan.situation import CONNINFO, PARAMETERS, SYSTEM, TARGET
 from tests.unit.plan.words import (
+    ArchivedWords,
+    ArchiveWords,
     BackupWords,
     ControlWords,
     Expected,
@@ -87,6 +90,7 @@ def case_of(words: Words, file: str = "words") -> Case:
         rewind_logins=tuple(map(_login, words.connections.rewind)),
         backup=None if words.backup is None else _backup(words, words.backup),
         running=None if words.target.process is None else _running(words.target.server),
+        archive=None if words.target.archive is None else _archive(words.target.archive),
     )
     return Case(
         title=words.title,
@@ -163,6 +167,7 @@ def _primary(words: PrimaryWords, tablespaces: tuple[TablespaceWords, ...]) -> P
             for stream in words.streams
         ),
         wal=None if words.in_recovery else _wal(words),
+        restore_command=words.restore_command,
     )
 
 
@@ -293,6 +298,16 @@ def _configuration(target: TargetWords) -> Configuration | None:
     )
 
 
+def _archive(words: ArchiveWords) -> Archive:
+    found, silent_s = tuple(map(_archived, words.histories)), words.silent_after
+    return Archive(found, float(silent_s or 0), silent_s is not None, words.fatal)
+
+
+def _archived(words: ArchivedWords) -> ArchivedHistory:
+    history = _history(words.history, words.timeline) if words.is_a_history else None
+    return ArchivedHistory(words.timeline, history, words.reason if words.is_a_history else None)
+
+
 def _data(words: Words) -> PlaceFacts:
     target = words.target
     is_mount_point = target.path in words.filesystems
@@ -397,6 +412,7 @@ def _backup(words: Words, backup: BackupWords) -> Backup | NoBackup:
         system_identifier=SYSTEM,
         size_bytes=words.primary.size,
         archived=backup.archived,
+        histories=tuple(map(_archived, backup.histories)),
     )
     spaces = enumerate(words.tablespaces)
     tablespaces = tuple(

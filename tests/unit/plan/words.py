@@ -74,8 +74,27 @@ class SummariesWords:
 
 
 @dataclass(frozen=True)
+class ArchivedWords:
+    """A history file of an archive: the timeline of its name, what it says, and its last reason."""
+
+    timeline: TimelineId
+    history: tuple[Left, ...] = ()
+    reason: str | None = "no recovery target specified"
+    is_a_history: bool = True
+
+
+@dataclass(frozen=True)
+class ArchiveWords:
+    """What restore_command gave; `silent_after`: seconds after which it had not ended."""
+
+    histories: tuple[ArchivedWords, ...] = ()
+    silent_after: int | None = None
+    fatal: str | None = None
+
+
+@dataclass(frozen=True)
 class BackupWords:
-    """The newest backup in a pgBackRest repository, and the last WAL file in its archive.
+    """The newest backup in a pgBackRest repository, the last WAL file and the history files there.
 
     `problem`: why the target sees none.
     """
@@ -83,6 +102,7 @@ class BackupWords:
     start: Point = BACKUP_START
     stop: Point = BACKUP_STOP
     archived: str = "000000010000000000000040"
+    histories: tuple[ArchivedWords, ...] = ()
     problem: str | None = None
 
 
@@ -109,6 +129,7 @@ class PrimaryWords:
     streams: tuple[StreamWords, ...] = ()
     settings: dict[str, int] = field(default_factory=dict)
     configuration_outside: bool = False
+    restore_command: str = ""
     size: Size = Size(10 * GB)
     wal_size: Size = GB
 
@@ -208,7 +229,8 @@ class TargetWords:
 
     `waiting`: the size of the data that an earlier recovery replaced. `missing_wal`: where the
     first WAL segment begins that it does not have itself. `history`: its own history file.
-    `server`: what the server says that runs as `process`; without it, it lets nobody in.
+    `server`: what the server says that runs as `process`; without it, it lets nobody in. `archive`:
+    what its restore_command gave.
     """
 
     node_id_is_known: bool = True
@@ -237,6 +259,7 @@ class TargetWords:
     programs: bool = True
     wal_directory: WalDirectoryWords | None = None
     left_tablespaces: tuple[str, ...] = ()
+    archive: ArchiveWords | None = None
     configuration: ConfigurationWords = field(default_factory=ConfigurationWords)
 
 

@@ -7,6 +7,7 @@ select pg_catalog.current_setting('server_version_num')::int as version,
        pg_catalog.current_setting('data_directory') as data_directory,
        pg_catalog.current_setting('config_file') as config_file,
        pg_catalog.current_setting('wal_level') as wal_level,
+       pg_catalog.current_setting('restore_command') as restore_command,
        pg_catalog.current_setting('max_wal_senders')::int as max_wal_senders,
        (select pg_catalog.count(*)::int from pg_catalog.pg_stat_activity
          where backend_type = 'walsender') as wal_senders,
