@@ -12,6 +12,7 @@ from pgpool_recovery.plan.facts import (
     Tablespace,
 )
 from pgpool_recovery.postgres.connection import Connection
+from pgpool_recovery.postgres.leftovers import read_leftovers
 from pgpool_recovery.postgres.wal import read_wal
 
 
@@ -43,6 +44,7 @@ def observe_primary(connection: Connection) -> PrimaryFacts:
         wal=None if row["is_in_recovery"] else read_wal(connection),
         port=endpoint["port"],
         asks_clear_text=endpoint["asks_clear_text"],
+        leftovers=read_leftovers(connection),
     )
 
 

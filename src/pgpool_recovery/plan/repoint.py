@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pgpool_recovery.domain.wal import History, Lsn, Point, lsn_text
 from pgpool_recovery.plan.attach import not_running, streams
 from pgpool_recovery.plan.in_place import new_tablespaces, reject_replay, reject_untrusted
+from pgpool_recovery.plan.left_over import reject_running
 from pgpool_recovery.plan.plan import OldData, Plan
 from pgpool_recovery.plan.policy import Method
 from pgpool_recovery.plan.rejection import Rejection
@@ -36,6 +37,7 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         *_reject_server(situation, running),
         *(_reject_past(situation, running) or _reject_wal(situation, running)),
         *_reject_settings(situation.name, running),
+        *reject_running(situation.name, running),
         *reject_replay(situation),
         *reject_untrusted(situation),
     ]

@@ -9,8 +9,11 @@ from pgpool_recovery.check.finding import Finding, Kind, Severity, as_json, in_o
 from pgpool_recovery.check.host import EXTENSION_VERSION
 from pgpool_recovery.check.judge import judge
 from pgpool_recovery.check.report import ExtensionFacts, Report, RoleFacts
+from pgpool_recovery.domain.wal import Lsn, TimelineId
 from pgpool_recovery.plan.facts import Filesystem, Login, Slot
+from pgpool_recovery.plan.leftover import LeftFiles, Leftover
 from pgpool_recovery.plan.node_facts import Problem, StageScript
+from pgpool_recovery.plan.running import RunningServer
 from pgpool_recovery.postgres.extension import ForeignOwner
 from tests.unit.check.situation import (
     around,
@@ -79,6 +82,32 @@ def of_owner(owner: ForeignOwner) -> Report:
 FULL = place(filesystem=Filesystem(device=1, free_bytes=5 * GB))
 HOPELESS = place(filesystem=Filesystem(device=1, free_bytes=0), size_bytes=GB)
 BARE = control(state="in archive recovery", has_wal_log_hints=False)
+
+TARGET_TIME = Leftover("recovery_target_time", "2026", "/data/postgresql.auto.conf:3")
+AT_A_TARGET = RunningServer(
+    login={},
+    is_in_recovery=True,
+    is_paused=False,
+    timeline=TimelineId(1),
+    histories=(),
+    receiving=TimelineId(1),
+    received=Lsn(0x5000000),
+    replayed=Lsn(0x5000000),
+    is_torn=False,
+    recovery_target_timeline="latest",
+    sources={},
+    leftovers=(TARGET_TIME,),
+)
+
+
+def with_configuration(number: int, *left: Leftover, trigger_file: str | None = None) -> Report:
+    """Return the healthy report with settings that one node would start with."""
+    own = node(number).facts.target.configuration
+    assert own is not None
+    return with_target(
+        number, configuration=replace(own, leftovers=left, trigger_file=trigger_file)
+    )
+
 
 CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
     Kind.REFUSED: (
@@ -297,6 +326,33 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
             "other nodes"
         ),
     ),
+    Kind.RECOVERY_TARGET: (
+        with_node(1, lambda old: replace(old, facts=replace(old.facts, running=AT_A_TARGET))),
+        [1],
+        (
+            "node 1 is a standby and runs with recovery_target_time = '2026' from "
+            "/data/postgresql.auto.conf:3: it replays no further than that, and may make itself a "
+            "primary there"
+        ),
+    ),
+    Kind.LEFT_SETTING: (
+        with_configuration(0, TARGET_TIME),
+        [0],
+        (
+            "node 0 has recovery_target_time = '2026' from /data/postgresql.auto.conf:3, with "
+            "which it would be no standby of the primary"
+        ),
+    ),
+    Kind.KEPT_SETTING: (
+        with_configuration(2, Leftover("archive_cleanup_command", "", "/data/postgresql.conf:9")),
+        [2],
+        "node 2 has archive_cleanup_command from /data/postgresql.conf:9",
+    ),
+    Kind.LEFT_MARK: (
+        with_target(1, left_files=LeftFiles(marks=("patroni.dynamic.json",))),
+        [1],
+        "node 1 has patroni.dynamic.json, and what made it manages the node no more",
+    ),
     Kind.NO_WAL_KEPT: (
         without_slots(),
         [1, 2],
@@ -478,3 +534,36 @@ def test_worst_comes_first_and_nothing_twice() -> None:
 
 def test_version_of_the_extension_is_known() -> None:
     assert build.VERSION == EXTENSION_VERSION
+
+
+LEFT = {
+    "recovery_target_timeline": ("current", Kind.LEFT_SETTING),
+    "promote_trigger_file": ("/tmp/promote", Kind.LEFT_SETTING),
+    "recovery_end_command": ("", Kind.KEPT_SETTING),
+    "recovery_min_apply_delay": ("60000ms", Kind.KEPT_SETTING),
+}
+
+
+@pytest.mark.parametrize("name", LEFT)
+def test_setting_that_is_none_of_a_standbys(name: str) -> None:
+    value, kind = LEFT[name]
+    left = Leftover(name, value, "/data/postgresql.conf:9")
+    made = with_configuration(1, left, trigger_file="/tmp/promote")
+    assert [one.kind for one in judge(made) if one.kind is not Kind.FORECAST] == [kind]
+    assert name in str([one.fact for one in judge(made)])
+
+
+def test_trigger_file_that_is_not_there_is_nothing() -> None:
+    made = with_configuration(1, Leftover("promote_trigger_file", "/tmp/promote", "/data/x:9"))
+    assert {one.kind for one in judge(made)} == {Kind.FORECAST}
+
+
+def test_setting_of_a_command_line_also_refuses() -> None:
+    left = replace(TARGET_TIME, is_on_command_line=True)
+    kinds = [one.kind for one in judge(with_configuration(1, left))]
+    assert kinds[:2] == [Kind.REFUSED, Kind.LEFT_SETTING]
+
+
+def test_recovery_conf_of_old_is_found() -> None:
+    made = with_target(1, left_files=LeftFiles(has_recovery_conf=True))
+    assert Kind.LEFT_SETTING in {one.kind for one in judge(made)}
