@@ -106,8 +106,9 @@ def _leftovers(
     """Yield what is not as a standby has it; what leads it, only where no file of ours would."""
     where = {one.name: one.source for one in given}
     for name in (*LEADING, *LEFT_OVER, TRIGGER_FILE):
-        value, is_given = values.get(name), name in where
-        if value and not is_default(name, value) and (is_given or name not in LEADING):
+        value = values.get(name, "")
+        is_given, is_set = name in where, name in values and not is_default(name, value)
+        if is_given if name in LEADING else is_set:
             source = where.get(name) or sources.places.get(name, "a configuration file")
             yield Leftover(name, told_value(name, value), source, is_on_command_line=is_given)
 

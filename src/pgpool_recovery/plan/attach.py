@@ -1,11 +1,11 @@
 """The method attach: the node streams from this primary already, so there is nothing to do."""
 
 from pgpool_recovery.plan.facts import Facts
-from pgpool_recovery.plan.left_over import notes_at_restart, reject_running
 from pgpool_recovery.plan.plan import OldData, Plan
 from pgpool_recovery.plan.policy import Method
 from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.situation import Situation
+from pgpool_recovery.plan.taken_out import notes_at_restart, reject_running
 
 
 def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:

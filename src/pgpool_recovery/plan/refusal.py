@@ -16,16 +16,16 @@ from pgpool_recovery.plan.facts import (
     PrimaryFacts,
     TargetFacts,
 )
-from pgpool_recovery.plan.left_over import (
+from pgpool_recovery.plan.login import reject_logins
+from pgpool_recovery.plan.rejection import Rejection
+from pgpool_recovery.plan.situation import Situation
+from pgpool_recovery.plan.taken_out import (
     notes_at_restart,
     notes_on_copied,
     notes_on_leftovers,
     reject_leftovers,
     reject_running,
 )
-from pgpool_recovery.plan.login import reject_logins
-from pgpool_recovery.plan.rejection import Rejection
-from pgpool_recovery.plan.situation import Situation
 
 OLDEST_MAJOR = 14
 NEEDED_WAL_SENDERS = 2  # pg_basebackup opens one for the files and one for the WAL.

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from pgpool_recovery.domain.wal import History, Lsn, Point, lsn_text
 from pgpool_recovery.plan.attach import not_running, streams
 from pgpool_recovery.plan.in_place import new_tablespaces, reject_replay, reject_untrusted
-from pgpool_recovery.plan.left_over import reject_running
 from pgpool_recovery.plan.plan import OldData, Plan
 from pgpool_recovery.plan.policy import Method
 from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.running import RELOADED, RunningServer
 from pgpool_recovery.plan.situation import Situation
 from pgpool_recovery.plan.step import RepointRunning, Reserve
+from pgpool_recovery.plan.taken_out import reject_running
 
 RELOADABLE_SOURCES = ("default", "configuration file")
 """Over these postgresql.auto.conf wins (the column source of pg_settings)."""
