@@ -84,6 +84,7 @@ class Observe:
     wal_directory: str | None
     timelines: tuple[TimelineId, ...]
     segment_bytes: int
+    start_command: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

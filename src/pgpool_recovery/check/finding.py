@@ -56,6 +56,9 @@ class Kind(Enum):
     OLD_EXTENSION = "old extension", Severity.WARNING
     NOEXEC = "noexec", Severity.ERROR
     PASSWORD_FILE = "password file", Severity.ERROR
+    LEFT_SETTING = "leftover setting", Severity.WARNING
+    KEPT_SETTING = "setting of a standby", Severity.INFO
+    LEFT_MARK = "leftover of a manager", Severity.INFO
     NO_HINTS = "no wal_log_hints", Severity.WARNING
     NO_SUMMARIES = "no WAL summaries", Severity.WARNING
     WAL_LEVEL = "wal_level", Severity.ERROR

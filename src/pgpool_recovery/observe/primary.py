@@ -12,6 +12,7 @@ from pgpool_recovery.plan.facts import (
     Tablespace,
 )
 from pgpool_recovery.postgres.connection import Connection
+from pgpool_recovery.postgres.leftovers import read_leftovers
 from pgpool_recovery.postgres.wal import read_wal
 
 
@@ -44,6 +45,7 @@ def observe_primary(connection: Connection) -> PrimaryFacts:
         port=endpoint["port"],
         asks_clear_text=endpoint["asks_clear_text"],
         restore_command=row["restore_command"],
+        leftovers=read_leftovers(connection),
     )
 
 

@@ -73,6 +73,7 @@ def observe_target(
         wal_directory=node.wal_directory,
         timelines=() if primary.wal is None else primary.wal.history.timelines,
         segment_bytes=1 if primary.wal is None else primary.wal.segment_bytes,
+        start_command=node.start_command,
     )
     target = agent.ask(wanted, TargetFacts, timeout_s=patience)
     running = None

@@ -6,6 +6,7 @@ from pgpool_recovery.domain.control_data import ControlData
 from pgpool_recovery.domain.wal import History, Lsn, Point
 from pgpool_recovery.plan.archive import Archive
 from pgpool_recovery.plan.backup import Backup, NoBackup
+from pgpool_recovery.plan.leftover import NO_FILES, LeftFiles, Leftover
 from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.running import Running
 
@@ -168,6 +169,7 @@ class PrimaryFacts:
     port: int
     asks_clear_text: bool
     restore_command: str = ""
+    leftovers: tuple[Leftover, ...] = ()
 
     @property
     def major(self) -> int:
@@ -219,6 +221,8 @@ class Configuration:
     is_inside: bool
     values: dict[str, str]
     primary_conninfo: Conninfo
+    leftovers: tuple[Leftover, ...] = ()
+    trigger_file: str | None = None
 
 
 @dataclass(frozen=True)
@@ -266,6 +270,7 @@ class TargetFacts:
     bin_directory: str | None
     configuration: Configuration | None
     configuration_problem: str | None
+    left_files: LeftFiles = NO_FILES
 
     @property
     def is_sound(self) -> bool:

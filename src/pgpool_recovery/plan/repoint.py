@@ -17,6 +17,7 @@ from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.running import RELOADED, RunningServer
 from pgpool_recovery.plan.situation import Situation
 from pgpool_recovery.plan.step import RepointRunning, Reserve
+from pgpool_recovery.plan.taken_out import reject_running
 
 RELOADABLE_SOURCES = ("default", "configuration file")
 """Over these postgresql.auto.conf wins (the column source of pg_settings)."""
@@ -36,6 +37,7 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         *_reject_server(situation, running),
         *(_reject_past(situation, running) or _reject_wal(situation, running)),
         *_reject_settings(situation.name, running),
+        *reject_running(situation.name, running),
         *reject_replay(situation),
         *reject_untrusted(situation),
     ]

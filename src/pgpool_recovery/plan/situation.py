@@ -152,6 +152,8 @@ class Situation:
             slot_name=self.target.slot_name,
             former_slot_name=self.former_slot_name,
             port=self._port,
+            bin_directory=self.bin_directory,
+            is_of_primary=not self.facts.target.is_data_directory,
         )
 
     def repoint(self) -> Repoint:
@@ -162,6 +164,7 @@ class Situation:
             slot_name=self.target.slot_name,
             former_slot_name=self.former_slot_name,
             port=self._port,
+            bin_directory=self.bin_directory,
         )
 
     @property

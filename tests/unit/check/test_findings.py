@@ -13,6 +13,7 @@ from pgpool_recovery.domain.standby import Fault, Trouble
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId
 from pgpool_recovery.plan.archive import Archive, ArchivedHistory
 from pgpool_recovery.plan.facts import Filesystem, Login, Slot
+from pgpool_recovery.plan.leftover import LeftFiles, Leftover
 from pgpool_recovery.plan.node_facts import Archiver, NodeFacts, Problem, StageScript
 from pgpool_recovery.postgres.extension import ForeignOwner
 from tests.unit.check.situation import (
@@ -107,6 +108,18 @@ STRAY = ArchivedHistory(
 FULL = place(filesystem=Filesystem(device=1, free_bytes=5 * GB))
 HOPELESS = place(filesystem=Filesystem(device=1, free_bytes=0), size_bytes=GB)
 BARE = control(state="in archive recovery", has_wal_log_hints=False)
+
+TARGET_TIME = Leftover("recovery_target_time", "2026", "/data/postgresql.auto.conf:3")
+
+
+def with_configuration(number: int, *left: Leftover, trigger_file: str | None = None) -> Report:
+    """Return the healthy report with settings that one node would start with."""
+    own = node(number).facts.target.configuration
+    assert own is not None
+    return with_target(
+        number, configuration=replace(own, leftovers=left, trigger_file=trigger_file)
+    )
+
 
 CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
     Kind.REFUSED: (
@@ -357,6 +370,24 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
             "max_replication_slots of node 2 is 1; as the primary it needs one for each of the 2 "
             "other nodes"
         ),
+    ),
+    Kind.LEFT_SETTING: (
+        with_configuration(0, TARGET_TIME),
+        [0],
+        (
+            "node 0 has recovery_target_time = '2026' from /data/postgresql.auto.conf:3, with "
+            "which it would be no standby of the primary"
+        ),
+    ),
+    Kind.KEPT_SETTING: (
+        with_configuration(2, Leftover("archive_cleanup_command", "", "/data/postgresql.conf:9")),
+        [2],
+        "node 2 has archive_cleanup_command from /data/postgresql.conf:9",
+    ),
+    Kind.LEFT_MARK: (
+        with_target(1, left_files=LeftFiles(marks=("patroni.dynamic.json",))),
+        [1],
+        "node 1 has patroni.dynamic.json, and what made it manages the node no more",
     ),
     Kind.NO_WAL_KEPT: (
         without_slots(),
@@ -641,3 +672,36 @@ def test_worst_comes_first_and_nothing_twice() -> None:
 
 def test_version_of_the_extension_is_known() -> None:
     assert build.VERSION == EXTENSION_VERSION
+
+
+LEFT = {
+    "recovery_target_timeline": ("current", Kind.LEFT_SETTING),
+    "promote_trigger_file": ("/tmp/promote", Kind.LEFT_SETTING),
+    "recovery_end_command": ("", Kind.KEPT_SETTING),
+    "recovery_min_apply_delay": ("60000ms", Kind.KEPT_SETTING),
+}
+
+
+@pytest.mark.parametrize("name", LEFT)
+def test_setting_that_is_none_of_a_standbys(name: str) -> None:
+    value, kind = LEFT[name]
+    left = Leftover(name, value, "/data/postgresql.conf:9")
+    made = with_configuration(1, left, trigger_file="/tmp/promote")
+    assert [one.kind for one in judge(made) if one.kind is not Kind.FORECAST] == [kind]
+    assert name in str([one.fact for one in judge(made)])
+
+
+def test_trigger_file_that_is_not_there_is_nothing() -> None:
+    made = with_configuration(1, Leftover("promote_trigger_file", "/tmp/promote", "/data/x:9"))
+    assert {one.kind for one in judge(made)} == {Kind.FORECAST}
+
+
+def test_setting_of_a_command_line_also_refuses() -> None:
+    left = replace(TARGET_TIME, is_on_command_line=True)
+    kinds = [one.kind for one in judge(with_configuration(1, left))]
+    assert kinds[:2] == [Kind.REFUSED, Kind.LEFT_SETTING]
+
+
+def test_recovery_conf_of_old_is_found() -> None:
+    made = with_target(1, left_files=LeftFiles(has_recovery_conf=True))
+    assert Kind.LEFT_SETTING in {one.kind for one in judge(made)}

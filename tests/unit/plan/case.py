@@ -28,6 +28,7 @@ from pgpool_recovery.plan.facts import (
     Wal,
 )
 from pgpool_recovery.plan.ladder import make_plan
+from pgpool_recovery.plan.leftover import LeftFiles, Leftover
 from pgpool_recovery.plan.plan import PassedOver, Plan
 from pgpool_recovery.plan.policy import Policy
 from pgpool_recovery.plan.rejection import Rejection, as_error
@@ -45,6 +46,7 @@ from tests.unit.plan.words import (
     ExpectedPlan,
     ExpectedRefusal,
     Left,
+    LeftWords,
     LoginWords,
     PrimaryWords,
     Refusal,
@@ -168,6 +170,7 @@ def _primary(words: PrimaryWords, tablespaces: tuple[TablespaceWords, ...]) -> P
         ),
         wal=None if words.in_recovery else _wal(words),
         restore_command=words.restore_command,
+        leftovers=_left(words.left),
     )
 
 
@@ -235,6 +238,11 @@ def _target(words: Words) -> TargetFacts:
         bin_directory="/usr/pgsql/bin" if target.programs else None,
         configuration=_configuration(target),
         configuration_problem=target.configuration.problem,
+        left_files=LeftFiles(
+            has_recovery_signal="recovery.signal" in target.left_files,
+            has_recovery_conf="recovery.conf" in target.left_files,
+            marks=tuple(name for name in target.left_files if not name.startswith("recovery.")),
+        ),
     )
 
 
@@ -273,6 +281,7 @@ def _running(words: ServerWords | None) -> Running:
             for name in RELOADED
             if name not in words.unseen
         },
+        leftovers=_left(words.left),
     )
 
 
@@ -295,6 +304,15 @@ def _configuration(target: TargetWords) -> Configuration | None:
         | {"port": str(TARGET.port)}
         | words.settings,
         primary_conninfo={},
+        leftovers=_left(words.left),
+        trigger_file=words.trigger_file,
+    )
+
+
+def _left(words: tuple[LeftWords, ...]) -> tuple[Leftover, ...]:
+    return tuple(
+        Leftover(one.name, one.value, one.source, is_on_command_line=one.on_command_line)
+        for one in words
     )
 
 

@@ -107,6 +107,16 @@ class BackupWords:
 
 
 @dataclass(frozen=True)
+class LeftWords:
+    """A setting that is none of a standby's, and where it stands."""
+
+    name: str
+    value: str = ""
+    source: str = "/var/lib/pgsql/15/data/postgresql.auto.conf:3"
+    on_command_line: bool = False
+
+
+@dataclass(frozen=True)
 class PrimaryWords:
     """The primary; `changed`: what has changed since the target left, as its summaries say."""
 
@@ -128,6 +138,7 @@ class PrimaryWords:
     slots: tuple[SlotWords, ...] = ()
     streams: tuple[StreamWords, ...] = ()
     settings: dict[str, int] = field(default_factory=dict)
+    left: tuple[LeftWords, ...] = ()
     configuration_outside: bool = False
     restore_command: str = ""
     size: Size = Size(10 * GB)
@@ -190,6 +201,8 @@ class ConfigurationWords:
     outside: bool = False
     problem: str | None = None
     settings: dict[str, str] = field(default_factory=dict)
+    left: tuple[LeftWords, ...] = ()
+    trigger_file: str | None = None
 
 
 @dataclass(frozen=True)
@@ -219,6 +232,7 @@ class ServerWords:
     histories: tuple[HistoryWords, ...] = ()
     recovery_target_timeline: str = "latest"
     sources: dict[str, str] = field(default_factory=dict)
+    left: tuple[LeftWords, ...] = ()
     unseen: tuple[str, ...] = ()
     port: int = 5432
 
@@ -260,6 +274,7 @@ class TargetWords:
     wal_directory: WalDirectoryWords | None = None
     left_tablespaces: tuple[str, ...] = ()
     archive: ArchiveWords | None = None
+    left_files: tuple[str, ...] = ()
     configuration: ConfigurationWords = field(default_factory=ConfigurationWords)
 
 
