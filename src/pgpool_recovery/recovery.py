@@ -32,6 +32,7 @@ from pgpool_recovery.plan.running import Running
 from pgpool_recovery.plan.step import RepointRunning
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.slots import drop_slot, slot_of_primary
+from pgpool_recovery.run.own_slot import replace_ended
 from pgpool_recovery.run.parties import agent_of, leaving, naming, own_conninfo, own_server
 from pgpool_recovery.run.run_plan import Deadlines, Run
 from pgpool_recovery.run.target_server import TargetServer
@@ -195,6 +196,7 @@ def start_and_follow(
 ) -> Started:
     """Start the server unless it runs, and see it stream when it is a standby."""
     primary = observe_primary(connection)
+    replace_ended(connection, target.slot_name, emit)
     server = TargetServer(agent, target, settings, emit)
     with noting_failure(agent, target, settings):
         started = server.start((primary.bin_directory,))

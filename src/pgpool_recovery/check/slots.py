@@ -7,9 +7,9 @@ from pgpool_recovery.check.report import Report
 from pgpool_recovery.check.words import on
 from pgpool_recovery.domain.event import megabytes
 from pgpool_recovery.domain.node import Target
+from pgpool_recovery.domain.slot import USABLE
 from pgpool_recovery.plan.facts import Slot
 from pgpool_recovery.plan.node_facts import ServerFacts
-from pgpool_recovery.plan.situation import USABLE
 
 MB = 2**20
 

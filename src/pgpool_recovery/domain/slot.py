@@ -17,6 +17,13 @@ NUMBERED = re.compile(r"node_\d+")
 IN_USE = "it is in use"
 LOGICAL = "it is a logical one"
 NOT_KNOWN = "its name does not show that it was made for that node"
+LOST = "lost"
+"""The wal_status of a slot that was invalidated, for whatever reason: nobody streams by it."""
+USABLE = ("reserved", "extended")
+"""The wal_status of a slot that still has its WAL, and keeps it over the next checkpoint.
+
+Never judged by restart_lsn: a slot that was invalidated for having been idle (18) has one still.
+"""
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ def observe_primary(connection: Connection) -> PrimaryFacts:
         wal=None if row["is_in_recovery"] else read_wal(connection),
         port=endpoint["port"],
         asks_clear_text=endpoint["asks_clear_text"],
+        slot_limit_bytes=row["slot_limit_bytes"],
     )
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pgpool_recovery.domain.error import RecoveryError
+from pgpool_recovery.domain.slot import LOST
 from pgpool_recovery.operator.cluster import Cluster, Node, connect_to
 from pgpool_recovery.operator.extension import Feature, look_at
 from pgpool_recovery.operator.primary import PRIMARY, Answer, ask_all, choose_primary
@@ -162,7 +163,7 @@ def _problems(
     if answer.facts is None:
         if is_attached:
             yield "Pgpool-II uses it, but its server could not be asked"
-        if _value(slot, "wal_status") == "lost":
+        if _value(slot, "wal_status") == LOST:
             yield "its slot has lost its WAL, so it cannot catch up by WAL alone"
     elif answer.is_primary:
         if not has_standbys:

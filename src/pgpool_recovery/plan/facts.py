@@ -140,7 +140,7 @@ class PrimaryFacts:
 
     `rewind_users` may do what pg_rewind does; `compressions` are those that it was built with.
     `port` is where it listens. `asks_clear_text`: its pg_hba.conf has methods for which a client
-    sends the password as it is.
+    sends the password as it is. `slot_limit_bytes` is how much WAL a slot may keep; None: any.
     """
 
     version: int
@@ -166,6 +166,7 @@ class PrimaryFacts:
     wal: Wal | None
     port: int
     asks_clear_text: bool
+    slot_limit_bytes: int | None = None
 
     @property
     def major(self) -> int:

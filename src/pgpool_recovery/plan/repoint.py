@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from pgpool_recovery.domain.wal import History, Lsn, Point, lsn_text
 from pgpool_recovery.plan.attach import not_running, streams
+from pgpool_recovery.plan.held_wal import notes_on_limit
 from pgpool_recovery.plan.in_place import new_tablespaces, reject_replay, reject_untrusted
 from pgpool_recovery.plan.plan import OldData, Plan
 from pgpool_recovery.plan.policy import Method
@@ -60,6 +61,7 @@ def _plan(situation: Situation, running: RunningServer) -> Plan:
         moved_bytes=situation.wal.bytes_since(begin.lsn),
         old_data=OldData.KEPT,
         steps=(Reserve(situation.places), situation.slot_step(hold_from=begin), step),
+        notes=notes_on_limit(situation, _needed_segment(situation, running)),
     )
 
 

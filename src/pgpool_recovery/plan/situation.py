@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from pgpool_recovery.domain.node import Target
+from pgpool_recovery.domain.slot import USABLE
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.plan.divergence import Copied, Diverged, Follows, Relation, relate
 from pgpool_recovery.plan.facts import Conninfo, Facts, PlaceFacts, Wal
@@ -25,8 +26,6 @@ from pgpool_recovery.plan.step import (
 WORKSPACE = "pgpool_recovery"
 FINISHED = "finished"
 """The state of a directory that a method has finished with, and that is not in its place yet."""
-USABLE = ("reserved", "extended")
-"""The wal_status of a slot that still has its WAL."""
 
 
 @dataclass(frozen=True)
