@@ -1,7 +1,7 @@
 """The story: observe, plan, run, verify."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -13,6 +13,7 @@ from pgpool_recovery.agent.protocol import (
     LogPosition,
     NoteFailedStart,
     ReadLog,
+    ReadSlotName,
     Started,
 )
 from pgpool_recovery.config.settings import Settings
@@ -23,7 +24,9 @@ from pgpool_recovery.domain.slot import IN_USE, SlotState, is_of_a_recovery, nam
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.observe.link import measure_link
 from pgpool_recovery.observe.primary import observe_primary
-from pgpool_recovery.observe.target import observe_target
+from pgpool_recovery.observe.target import observe_target, wanted_facts
+from pgpool_recovery.plan.facts import PrimaryFacts, TargetFacts
+from pgpool_recovery.plan.held_wal import reject_start
 from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.plan import PassedOver, Plan
 from pgpool_recovery.plan.policy import Method
@@ -32,6 +35,8 @@ from pgpool_recovery.plan.running import Running
 from pgpool_recovery.plan.step import RepointRunning
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.slots import drop_slot, slot_of_primary
+from pgpool_recovery.postgres.wal import read_wal
+from pgpool_recovery.run.former_slots import drop_former_slots
 from pgpool_recovery.run.own_slot import replace_ended
 from pgpool_recovery.run.parties import agent_of, leaving, naming, own_conninfo, own_server
 from pgpool_recovery.run.run_plan import Deadlines, Run
@@ -41,6 +46,9 @@ from pgpool_recovery.verify.following import wait_until_following
 from pgpool_recovery.verify.streaming import Expected, wait_until_streaming
 
 Emit = Callable[[Event], None]
+AWAITED = (
+    "synchronized_standby_slots names it, and logical decoding waits for it until that is changed"
+)
 
 
 def recover(request: RecoveryRequest, settings: Settings, emit: Emit) -> Plan:
@@ -196,7 +204,7 @@ def start_and_follow(
 ) -> Started:
     """Start the server unless it runs, and see it stream when it is a standby."""
     primary = observe_primary(connection)
-    replace_ended(connection, target.slot_name, emit)
+    see_slot(connection, agent, target, primary, settings, emit)
     server = TargetServer(agent, target, settings, emit)
     with noting_failure(agent, target, settings):
         started = server.start((primary.bin_directory,))
@@ -204,10 +212,38 @@ def start_and_follow(
             if started.is_standby and started.slot_name is not None:
                 see_streaming(connection, agent, target, started, settings)
     with leaving(TargetState.STARTED):
-        drop_former_slot(connection, target, started.former_slot_name, emit)
+        drop_former_slot(connection, target, started.former_slot_name, emit, primary.awaited_slots)
+        if started.is_standby and started.slot_name is not None:
+            drop_former_slots(agent, target, primary, settings, emit)
         if agent.ask(DiscardOld(target.data_directory), bool, timeout_s=settings.timeout.step_s):
             emit(Said("agent", "the new server runs, so the old data was removed"))
     return started
+
+
+def see_slot(
+    connection: Connection,
+    agent: Conversation,
+    target: Target,
+    primary: PrimaryFacts,
+    settings: Settings,
+    emit: Emit,
+) -> None:
+    """See that the slot has not ended since the data was prepared; make it anew when it has.
+
+    Where the WAL went with it, a server that needs that to become consistent would wait for it
+    until `start_s` is over.
+    """
+    asked = ReadSlotName(target.data_directory)
+    slot_name: str | None = agent.ask(asked, str | None, timeout_s=settings.agent.answer_s)  # type: ignore[arg-type]
+    if not replace_ended(connection, slot_name, emit):
+        return
+    wanted = wanted_facts(target, primary, settings)
+    facts = agent.ask(wanted, TargetFacts, timeout_s=settings.timeout.observe_s)
+    reason = reject_start(target.name, facts, read_wal(connection))
+    if reason is not None:
+        raise Incomplete(
+            reason.message, detail=reason.detail, hint=reason.hint, target=TargetState.COPIED
+        )
 
 
 @contextmanager
@@ -245,18 +281,25 @@ def see_streaming(
     wait_until_streaming(connection, expected, read_log)
 
 
-def drop_former_slot(connection: Connection, target: Target, name: str | None, emit: Emit) -> None:
+def drop_former_slot(
+    connection: Connection,
+    target: Target,
+    name: str | None,
+    emit: Emit,
+    awaited: Collection[str] = (),
+) -> None:
     """Drop the slot by which the node streamed before: nobody else does, and it would keep WAL.
 
     The node says which one that is, so it is dropped only when the primary knows it to be the
     node's (domain/slot.py); of any other a person is told. A slot that we made for another node is
-    that node's, whatever a cloned configuration says.
+    that node's, whatever a cloned configuration says. One of `awaited`, for which logical decoding
+    waits, stays as well: nobody is to look for it in vain.
     """
     slot = None if name is None else slot_of_primary(connection, name)
     if slot is None or slot.name == target.slot_name or is_of_a_recovery(slot.name):
         return
     try:
-        why = drop_slot(connection, slot, names_of(target))
+        why = AWAITED if name in awaited else drop_slot(connection, slot, names_of(target))
     except Unreachable as error:
         why = f"it could not be dropped: {error.detail}"
     if why is None:

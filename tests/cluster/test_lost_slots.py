@@ -16,9 +16,11 @@ from tests.cluster.site import (
 from tests.cluster.test_ladder import lose_wal, methods
 from tests.faults.call import Call
 from tests.harness.cluster import Cluster, ClusterPlan
+from tests.harness.command import CommandError
 from tests.harness.postgresql import Server
 from tests.harness.product import Product
 from tests.harness.until import until
+from tests.harness.wal import end_of, remove_wal
 from tests.harness.workspace import Workspace
 from tests.majors import needs_postgresql
 
@@ -113,15 +115,23 @@ def test_idle_slot_ends_between_the_stages_and_during_a_method(cluster: Cluster)
         end(primary, slot)
         said = call.ends(120)
     assert f"replication slot {slot} had ended (lost, idle_timeout) and is created anew" in said
+    primary.execute("ALTER SYSTEM SET wal_keep_size = '1GB'")
+    primary.reload()
     end(primary, slot)
-    primary.execute(
-        f"SELECT pgpool_remote_start('{node.machine.address}', '{node.data_directory}')"
-    )
+    started = f"SELECT pgpool_remote_start('{node.machine.address}', '{node.data_directory}')"
+    primary.execute(started)
+    node.stop()
+    primary.execute("ALTER SYSTEM RESET wal_keep_size")
+    primary.reload()
+    end(primary, slot)
+    remove_wal(primary, end_of(node))
+    primary.execute(f"SELECT pg_create_physical_replication_slot('{slot}', true)")
+    end(primary, slot)
+    with pytest.raises(CommandError, match="went with its replication slot"):
+        primary.execute(started)
     primary.execute("ALTER SYSTEM RESET idle_replication_slot_timeout")
     primary.reload()
-    cluster.pgpool.attach_node(node.node_id)
-    cluster.pgpool.wait_for_node(node.node_id, "up")
-    assert_recovered(cluster, node.node_id)
+    recover(cluster, node.node_id)
 
 
 def end(primary: Server, slot: str) -> None:

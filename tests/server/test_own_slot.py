@@ -119,7 +119,7 @@ def test_slot_that_our_checkpoint_ends_is_seen_before_the_rewind(site: Site) -> 
     take(site, begin)
     site.checkpoint()
     assert site.status == "lost"
-    with pytest.raises(Undone, match="could not hold the WAL|does not keep the primary's WAL"):
+    with pytest.raises(Undone, match=r"could not hold the WAL|does not keep the primary's WAL"):
         site.slot.require_again()
 
 

@@ -19,7 +19,7 @@ from pgpool_recovery.plan.inherited import inherited
 from pgpool_recovery.postgres.conninfo import parse_conninfo
 
 NOWHERE = Path("/nowhere")
-WHERE = ("host", "hostaddr", "port", "user")
+WHERE = ("host", "hostaddr", "port", "user", "dbname")
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 AUTO_CONFIGURATION = "postgresql.auto.conf"
 OTHER_PARAMETERS = (
@@ -30,6 +30,8 @@ OTHER_PARAMETERS = (
     "primary_slot_name",
     "restore_command",
 )
+PARAMETERS_SINCE = {17: ("sync_replication_slots",)}
+"""Those that no older release knows; `postgres -C` fails for them there."""
 
 
 def find_configuration(data_directory: Path, stop: Stop) -> tuple[Path, bool] | None:
@@ -42,10 +44,11 @@ def find_configuration(data_directory: Path, stop: Stop) -> tuple[Path, bool] | 
 
 
 def read_configuration(
-    data_directory: Path, bin_directory: Path, stop: Stop, own_login: OwnLogin
+    data_directory: Path, bin_directory: Path, stop: Stop, own_login: OwnLogin, major: int = 0
 ) -> Configuration | None:
     """Return the effective values as the server itself reads them; `own_login` learns the secrets.
 
+    `major` is that of the programs, for the settings that not every release has.
     Raises Refused with the server's own words when it cannot read its configuration.
     """
     own_login.conninfo = {}
@@ -59,7 +62,7 @@ def read_configuration(
             own = NOWHERE  # What somebody puts there in this moment is not read.
         else:
             raise _open_to_others(own)
-    values = _effective_values(file, own, bin_directory, stop)
+    values = _effective_values(file, own, bin_directory, major, stop)
     own_login.conninfo = parse_conninfo(values["primary_conninfo"])
     return Configuration(
         file=str(file),
@@ -97,13 +100,19 @@ def _open_to_others(own: Path) -> Refused:
     )
 
 
-def _effective_values(file: Path, own: Path, bin_directory: Path, stop: Stop) -> dict[str, str]:
+def _effective_values(
+    file: Path, own: Path, bin_directory: Path, major: int, stop: Stop
+) -> dict[str, str]:
     """Ask the server's own program; it wants to see a data directory, be it an empty one."""
     with tempfile.TemporaryDirectory() as empty:
         data = str(own) if own.is_dir() else empty
         argv = [str(bin_directory / "postgres"), "-D", data]
         argv += ["-c", f"data_directory={data}", "-c", f"config_file={file}"]
-        return {name: _value(argv, name, stop) for name in (*STANDBY_PARAMETERS, *OTHER_PARAMETERS)}
+        newer = [
+            name for since, names in PARAMETERS_SINCE.items() if major >= since for name in names
+        ]
+        names = (*STANDBY_PARAMETERS, *OTHER_PARAMETERS, *newer)
+        return {name: _value(argv, name, stop) for name in names}
 
 
 def _value(argv: list[str], name: str, stop: Stop) -> str:

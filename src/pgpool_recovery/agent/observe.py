@@ -45,7 +45,7 @@ def observe(request: Observe, stop: Stop, own_login: OwnLogin) -> TargetFacts:
     place = observe_place(data, is_own=True)
     if place.problem is not None:  # Nobody may look into it, so there is nothing in it to be seen.
         data = contents = NOWHERE
-    configuration, problem = _configuration(data, bin_directory, stop, own_login)
+    configuration, problem = _configuration(data, bin_directory, stop, own_login, request.major)
     control = _control_data(contents, bin_directory, stop)
     server = read_pid_file(data)
     links = _tablespace_links(contents)
@@ -167,12 +167,12 @@ def _control_data(data: Path, bin_directory: str | None, stop: Stop) -> ControlD
 
 
 def _configuration(
-    data: Path, bin_directory: str | None, stop: Stop, own_login: OwnLogin
+    data: Path, bin_directory: str | None, stop: Stop, own_login: OwnLogin, major: int
 ) -> tuple[Configuration | None, str | None]:
     if bin_directory is None:
         return None, None
     try:
-        return read_configuration(data, Path(bin_directory), stop, own_login), None
+        return read_configuration(data, Path(bin_directory), stop, own_login, major), None
     except Refused as refused:
         return None, refused.detail
 

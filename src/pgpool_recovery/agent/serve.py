@@ -15,6 +15,7 @@ from typing import Any
 
 from pgpool_recovery import __version__
 from pgpool_recovery.agent import swap
+from pgpool_recovery.agent.former_slots import drop_former_slots_of
 from pgpool_recovery.agent.independent import make_independent
 from pgpool_recovery.agent.login import try_logins
 from pgpool_recovery.agent.look_around import look_around
@@ -31,6 +32,7 @@ from pgpool_recovery.agent.protocol import (
     AskRunning,
     BeginIncremental,
     DiscardOld,
+    DropFormerSlots,
     FindLog,
     Finish,
     Greeting,
@@ -46,6 +48,7 @@ from pgpool_recovery.agent.protocol import (
     Ping,
     ReadBase,
     ReadLog,
+    ReadSlotName,
     Request,
     Start,
     StopServer,
@@ -58,7 +61,7 @@ from pgpool_recovery.agent.protocol import (
 )
 from pgpool_recovery.agent.restore import observe_repository
 from pgpool_recovery.agent.running import ask_running
-from pgpool_recovery.agent.start import find_log, last_lines, start, stop_server
+from pgpool_recovery.agent.start import find_log, last_lines, slot_name, start, stop_server
 from pgpool_recovery.agent.steps import Steps
 from pgpool_recovery.agent.way import trusted_directory
 from pgpool_recovery.agent.wire import (
@@ -218,6 +221,8 @@ class Agent:
                 return self._steps.undo()
             case Finish():
                 self._steps.finish()
+            case ReadSlotName(data_directory):
+                return slot_name(Path(data_directory).resolve())
             case Start():
                 return start(request, self._stop, lambda line: self._send(Said("agent", line)))
             case ReadLog(log):
@@ -228,6 +233,8 @@ class Agent:
                 return len(text)
             case NoteFailedStart(data_directory):
                 swap.note_failed_start(Path(data_directory).resolve())
+            case DropFormerSlots():
+                return drop_former_slots_of(request, self._limits.connect_s)
             case DiscardOld(data_directory):
                 return swap.discard_old(Path(data_directory).resolve())
         return None

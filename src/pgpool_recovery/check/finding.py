@@ -59,6 +59,9 @@ class Kind(Enum):
     ORPHANED_SLOT = "orphaned slot", Severity.WARNING
     LAGGING_SLOT = "lagging slot", Severity.WARNING
     LOST_SLOT = "lost slot", Severity.WARNING
+    IDLE_SLOT = "idle slot", Severity.WARNING
+    FAILOVER_SLOT = "failover slot", Severity.WARNING
+    AWAITED_SLOT = "synchronized_standby_slots", Severity.ERROR
     STAGE_COMMAND = "stage command", Severity.ERROR
     RECOVERY_TIMEOUT = "recovery_timeout", Severity.WARNING
     RECOVERY_USER = "recovery_user", Severity.ERROR

@@ -2,6 +2,7 @@
 
 from itertools import chain
 
+from pgpool_recovery.check.failover_slots import failover_slots
 from pgpool_recovery.check.finding import Finding, in_order
 from pgpool_recovery.check.forecast import forecast
 from pgpool_recovery.check.host import hosts
@@ -11,7 +12,7 @@ from pgpool_recovery.check.server import servers
 from pgpool_recovery.check.slots import slots
 from pgpool_recovery.check.ways import ways
 
-LOOKS = (ways, hosts, servers, slots, pool, forecast)
+LOOKS = (ways, hosts, servers, slots, failover_slots, pool, forecast)
 
 
 def judge(report: Report) -> tuple[Finding, ...]:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from pgpool_recovery.agent.place import identity_of
+from pgpool_recovery.domain.slot import slot_names
 from pgpool_recovery.plan.facts import (
     STANDBY_PARAMETERS,
     PrimaryFacts,
@@ -44,6 +45,8 @@ def observe_primary(connection: Connection) -> PrimaryFacts:
         port=endpoint["port"],
         asks_clear_text=endpoint["asks_clear_text"],
         slot_limit_bytes=row["slot_limit_bytes"],
+        syncs_slots=row["syncs_slots"],
+        awaited_slots=slot_names(row["awaited_slots"]),
     )
 
 

@@ -5,8 +5,14 @@ takes its WAL from it (InvalidateObsoleteReplicationSlots in src/backend/replica
 """
 
 from pgpool_recovery.domain.event import megabytes
+from pgpool_recovery.plan.facts import TargetFacts, Wal
 from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.situation import Situation
+
+LIMITS = (
+    "What ends a slot is max_slot_wal_keep_size, and from PostgreSQL 18 on "
+    "idle_replication_slot_timeout."
+)
 
 
 def exceeds_limit(situation: Situation, segment: int) -> bool:
@@ -37,6 +43,26 @@ def reject_limit(situation: Situation, segment: int) -> Rejection:
         "rest.",
         hint="Raise max_slot_wal_keep_size on the primary, which a reload takes over, and recover "
         "the node again.",
+    )
+
+
+def reject_start(name: str, target: TargetFacts, wal: Wal) -> Rejection | None:
+    """Say why a standby whose slot has ended would wait for WAL in vain; None: it may have that.
+
+    One that runs is left to itself, and one with a restore_command may find it in an archive.
+    """
+    own = target.configuration
+    has_archive = own is not None and bool(own.values.get("restore_command"))
+    if target.server_pid is not None or target.local_wal is None or has_archive:
+        return None
+    needed = target.local_wal.needed(wal.segment_bytes)
+    if wal.has(needed):
+        return None
+    return Rejection(
+        f"the primary's WAL from {wal.begin_of(needed)} on, which {name} needs, went with its "
+        "replication slot",
+        detail="The slot had ended when the server was to be started, which would wait in vain.",
+        hint=f"Recover the node again. {LIMITS}",
     )
 
 

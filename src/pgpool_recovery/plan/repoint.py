@@ -47,7 +47,7 @@ def _plan(situation: Situation, running: RunningServer) -> Plan:
     begin = situation.wal.begin_of(_needed_segment(situation, running))
     step = RepointRunning(
         places=situation.places.in_place(),
-        conninfo=situation.conninfo,
+        conninfo=situation.standby_conninfo,
         slot_name=situation.target.slot_name,
         former_slot_name=situation.former_slot_name,
         login=running.login,

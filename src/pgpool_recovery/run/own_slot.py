@@ -11,7 +11,7 @@ from typing import Any
 
 from pgpool_recovery.domain.error import Undone, Unreachable
 from pgpool_recovery.domain.event import Event, Said
-from pgpool_recovery.domain.slot import LOST, USABLE
+from pgpool_recovery.domain.slot import LOST, USABLE, is_of_a_recovery
 from pgpool_recovery.domain.wal import Point, parse_lsn
 from pgpool_recovery.plan.step import CreateSlot
 from pgpool_recovery.postgres.connection import Connection
@@ -174,15 +174,20 @@ class OwnSlot:
         return self._has_created
 
 
-def replace_ended(connection: Connection, name: str, emit: Emit) -> None:
-    """Make a node's slot anew that has ended while nobody used it.
+def replace_ended(connection: Connection, name: str | None, emit: Emit) -> bool:
+    """Make the slot anew by which a node is going to stream, when it has ended; say whether it had.
 
-    Of one that is not there nothing is known, and nothing made.
+    The node says which slot it is: it has to be one of a recovery, and one that has ended keeps
+    nothing for anybody. Of one that is not there nothing is known, and nothing made.
     """
+    if name is None or not is_of_a_recovery(name):
+        return False
     for state in connection.rows("slot", name=name):
         if state["is_physical"] and not state["is_active"] and _has_ended(state):
             create_slot(connection, name)
             emit(Said("primary", _anew(name, state)))
+            return True
+    return False
 
 
 def _has_ended(state: Mapping[str, Any]) -> bool:
