@@ -26,7 +26,7 @@ from pgpool_recovery.observe.link import measure_link
 from pgpool_recovery.observe.primary import observe_primary
 from pgpool_recovery.observe.target import observe_target, wanted_facts
 from pgpool_recovery.plan.facts import PrimaryFacts, TargetFacts
-from pgpool_recovery.plan.held_wal import reject_start
+from pgpool_recovery.plan.held_wal import waits_in_vain_from
 from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.plan import PassedOver, Plan
 from pgpool_recovery.plan.policy import Method
@@ -235,14 +235,20 @@ def see_slot(
     """
     asked = ReadSlotName(target.data_directory)
     slot_name: str | None = agent.ask(asked, str | None, timeout_s=settings.agent.answer_s)  # type: ignore[arg-type]
-    if not replace_ended(connection, slot_name, emit):
+    if not replace_ended(connection, target, slot_name, emit):
         return
     wanted = wanted_facts(target, primary, settings)
     facts = agent.ask(wanted, TargetFacts, timeout_s=settings.timeout.observe_s)
-    reason = reject_start(target.name, facts, read_wal(connection))
-    if reason is not None:
+    begin = waits_in_vain_from(facts, read_wal(connection))
+    if begin is not None:
         raise Incomplete(
-            reason.message, detail=reason.detail, hint=reason.hint, target=TargetState.COPIED
+            f"the primary's WAL from {begin} on, which {target.name} needs, went with its "
+            "replication slot",
+            detail="The slot had ended when the server was to be started, which would wait in "
+            "vain.",
+            hint="Recover the node again. What ends a slot is max_slot_wal_keep_size, and from "
+            "PostgreSQL 18 on idle_replication_slot_timeout.",
+            target=TargetState.COPIED,
         )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.site import assert_recovered, on_hosts, slot_of, write_settings
+from tests.cluster.site import on_hosts, slot_of, streams, write_settings
 from tests.cluster.test_ladder import methods
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.postgresql import Server
@@ -45,7 +45,10 @@ def cluster(
 def recover(cluster: Cluster, node_id: int) -> str:
     before = len(cluster.pgpool.log_text())
     cluster.recover(node_id)
-    assert_recovered(cluster, node_id)
+    primary = cluster.primary
+    until(lambda: streams(primary, node_id), within_s=10, what=f"node {node_id} to stream")
+    comparison = cluster.contents_equal(primary.node_id, node_id)
+    assert comparison, comparison.differences
     return cluster.pgpool.log_text()[before:]
 
 

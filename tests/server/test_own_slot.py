@@ -7,6 +7,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.domain.event import Event, Said
+from pgpool_recovery.domain.node import NodeId, Target
 from pgpool_recovery.domain.wal import Lsn, Point, TimelineId, parse_lsn
 from pgpool_recovery.observe.primary import observe_primary
 from pgpool_recovery.plan.step import CreateSlot
@@ -17,6 +18,7 @@ from tests.harness.until import until
 from tests.server.conftest import on_each_major
 
 SLOT = "pgpool_node_1"
+TARGET = Target("server2", "/data", NodeId(1))
 SEGMENT = 16 * 2**20
 LIMIT_MB = 48
 pytestmark = on_each_major
@@ -176,13 +178,14 @@ def test_plan_that_was_made_before_the_slot_ended(site: Site) -> None:
 
 
 def test_slot_that_ended_before_the_start_is_made_anew(site: Site) -> None:
-    replace_ended(site.connection, SLOT, site.events.append)
+    replace_ended(site.connection, TARGET, SLOT, site.events.append)
     take(site)
-    replace_ended(site.connection, SLOT, site.events.append)
+    replace_ended(site.connection, TARGET, SLOT, site.events.append)
     assert site.said == []
     site.write(6)
     site.checkpoint()
-    replace_ended(site.connection, SLOT, site.events.append)
+    assert not replace_ended(site.connection, TARGET, "barman", site.events.append)
+    assert replace_ended(site.connection, TARGET, SLOT, site.events.append)
     assert site.status == "reserved"
     assert len(site.said) == 1
 

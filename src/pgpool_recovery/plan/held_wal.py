@@ -5,14 +5,10 @@ takes its WAL from it (InvalidateObsoleteReplicationSlots in src/backend/replica
 """
 
 from pgpool_recovery.domain.event import megabytes
+from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.plan.facts import TargetFacts, Wal
 from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.situation import Situation
-
-LIMITS = (
-    "What ends a slot is max_slot_wal_keep_size, and from PostgreSQL 18 on "
-    "idle_replication_slot_timeout."
-)
 
 
 def exceeds_limit(situation: Situation, segment: int) -> bool:
@@ -46,8 +42,8 @@ def reject_limit(situation: Situation, segment: int) -> Rejection:
     )
 
 
-def reject_start(name: str, target: TargetFacts, wal: Wal) -> Rejection | None:
-    """Say why a standby whose slot has ended would wait for WAL in vain; None: it may have that.
+def waits_in_vain_from(target: TargetFacts, wal: Wal) -> Point | None:
+    """Return from where on a standby to be started needs WAL that is gone; None: it may have it.
 
     One that runs is left to itself, and one with a restore_command may find it in an archive.
     """
@@ -56,14 +52,7 @@ def reject_start(name: str, target: TargetFacts, wal: Wal) -> Rejection | None:
     if target.server_pid is not None or target.local_wal is None or has_archive:
         return None
     needed = target.local_wal.needed(wal.segment_bytes)
-    if wal.has(needed):
-        return None
-    return Rejection(
-        f"the primary's WAL from {wal.begin_of(needed)} on, which {name} needs, went with its "
-        "replication slot",
-        detail="The slot had ended when the server was to be started, which would wait in vain.",
-        hint=f"Recover the node again. {LIMITS}",
-    )
+    return None if wal.has(needed) else wal.begin_of(needed)
 
 
 def _needed(situation: Situation, segment: int) -> str:

@@ -42,9 +42,9 @@ def sentences(name: str, found: Iterable[FormerSlot]) -> Iterator[str]:
         if slot.why_kept is None:
             yield f"dropped replication slot {slot.name} of {name}, from its time as primary"
             continue
-        vacuum = ", and VACUUM back on the primary" if slot.holds_xmin else ""
+        vacuum = ", and VACUUM on the primary" if slot.holds_xmin else ""
         yield (
             f"replication slot {slot.name} of {name} stays, because {slot.why_kept}: nobody uses "
-            f"it now, and it holds back all WAL from then on{vacuum}, {megabytes(slot.kept_bytes)} "
-            f"by now. If nobody needs it, on {name}: SELECT pg_drop_replication_slot('{slot.name}')"
+            f"it now, and it holds back WAL there, {megabytes(slot.kept_bytes)} by now{vacuum}. If "
+            f"nobody needs it, on {name}: SELECT pg_drop_replication_slot('{slot.name}')"
         )

@@ -11,7 +11,8 @@ from typing import Any
 
 from pgpool_recovery.domain.error import Undone, Unreachable
 from pgpool_recovery.domain.event import Event, Said
-from pgpool_recovery.domain.slot import LOST, USABLE, is_of_a_recovery
+from pgpool_recovery.domain.node import Target
+from pgpool_recovery.domain.slot import LOST, USABLE, is_of_a_recovery, names_of
 from pgpool_recovery.domain.wal import Point, parse_lsn
 from pgpool_recovery.plan.step import CreateSlot
 from pgpool_recovery.postgres.connection import Connection
@@ -174,13 +175,13 @@ class OwnSlot:
         return self._has_created
 
 
-def replace_ended(connection: Connection, name: str | None, emit: Emit) -> bool:
+def replace_ended(connection: Connection, target: Target, name: str | None, emit: Emit) -> bool:
     """Make the slot anew by which a node is going to stream, when it has ended; say whether it had.
 
     The node says which slot it is: it has to be one of a recovery, and one that has ended keeps
     nothing for anybody. Of one that is not there nothing is known, and nothing made.
     """
-    if name is None or not is_of_a_recovery(name):
+    if name is None or not (is_of_a_recovery(name) or name in names_of(target)):
         return False
     for state in connection.rows("slot", name=name):
         if state["is_physical"] and not state["is_active"] and _has_ended(state):
