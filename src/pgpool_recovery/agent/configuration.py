@@ -33,12 +33,13 @@ from pgpool_recovery.plan.leftover import (
 from pgpool_recovery.postgres.conninfo import parse_conninfo
 
 NOWHERE = Path("/nowhere")
-WHERE = ("host", "hostaddr", "port", "user")
+WHERE = ("host", "hostaddr", "port", "user", "dbname")
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 AUTO_CONFIGURATION = "postgresql.auto.conf"
 TOLD_PARAMETERS = ("port", "hot_standby", "log_directory", "primary_slot_name", "restore_command")
 OTHER_PARAMETERS = (*TOLD_PARAMETERS, "primary_conninfo")
-
+PARAMETERS_SINCE = {17: ("sync_replication_slots",)}
+"""Those that no older release knows; `postgres -C` fails for them there."""
 
 LEFT_OVER = (*TAKEN_OUT, TIMELINE, DELAY, *COMMANDS)
 
@@ -82,22 +83,30 @@ def read_configuration(
     return Configuration(
         file=str(file),
         is_inside=is_inside,
-        values={name: values[name] for name in (*STANDBY_PARAMETERS, *TOLD_PARAMETERS)},
+        values={name: values[name] for name in _told(values)},
         primary_conninfo=without_secrets(own_login.conninfo),
         leftovers=tuple(_leftovers(values, given, sources)),
         trigger_file=_trigger_file(values, data_directory),
     )
 
 
-def _asked(sources: Sources, given: Sequence[Given], major: int | None) -> list[str]:
-    """Return what to ask of what is left over: an answer takes a process each.
+def _told(values: Mapping[str, str]) -> list[str]:
+    """Return the settings that the runner may know."""
+    newer = [name for names in PARAMETERS_SINCE.values() for name in names if name in values]
+    return [*STANDBY_PARAMETERS, *TOLD_PARAMETERS, *newer]
 
-    What stands nowhere is as by default.
+
+def _asked(sources: Sources, given: Sequence[Given], major: int | None) -> list[str]:
+    """Return what to ask besides: of what is left over, and of what only newer releases have.
+
+    An answer takes a process each, and what stands nowhere is as by default.
     """
+    newer = [n for since, names in PARAMETERS_SINCE.items() if (major or 0) >= since for n in names]
     has_trigger = major is not None and major <= TRIGGER_FILE_UNTIL
     names = [*LEFT_OVER, TRIGGER_FILE] if has_trigger else [*LEFT_OVER]
     named = {*sources.places, *(one.name for one in given)}
-    return [name for name in names if name in named or not sources.is_whole]
+    left = [name for name in names if name in named or not sources.is_whole]
+    return [*left, *newer]
 
 
 def _leftovers(

@@ -277,6 +277,13 @@ class Finish:
 
 
 @dataclass(frozen=True)
+class ReadSlotName:
+    """Return the slot by which a standby will stream, as its postgresql.auto.conf has it."""
+
+    data_directory: str
+
+
+@dataclass(frozen=True)
 class Start:
     """Start the server of a data directory and wait until it accepts connections.
 
@@ -337,6 +344,20 @@ class DiscardOld:
 
 
 @dataclass(frozen=True)
+class DropFormerSlots:
+    """Drop what a standby has of slots from its own time as primary; answered by what there was.
+
+    `dbname` and `user` are those of the stage commands' login to their own server. `failover_slots`
+    are the primary's.
+    """
+
+    data_directory: str
+    dbname: str
+    user: str | None
+    failover_slots: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class MakeIndependent:
     """Promote the standby, and set its sequences to these values; answered by how many were not.
 
@@ -382,9 +403,11 @@ Request = (
     | TakeStep
     | Undo
     | Finish
+    | ReadSlotName
     | Start
     | ReadLog
     | DiscardOld
+    | DropFormerSlots
     | MakeIndependent
     | Weigh
     | Hello

@@ -16,6 +16,7 @@ from typing import Any
 from pgpool_recovery import __version__
 from pgpool_recovery.agent import swap
 from pgpool_recovery.agent.archive import ask_archive
+from pgpool_recovery.agent.former_slots import drop_former_slots_of
 from pgpool_recovery.agent.guard import Guard, stop_at_once
 from pgpool_recovery.agent.independent import make_independent
 from pgpool_recovery.agent.login import try_logins
@@ -36,6 +37,7 @@ from pgpool_recovery.agent.protocol import (
     BeginIncremental,
     Believe,
     DiscardOld,
+    DropFormerSlots,
     FindLog,
     Finish,
     Greeting,
@@ -50,6 +52,7 @@ from pgpool_recovery.agent.protocol import (
     Ping,
     ReadBase,
     ReadLog,
+    ReadSlotName,
     Request,
     Start,
     StopAtOnce,
@@ -64,7 +67,7 @@ from pgpool_recovery.agent.protocol import (
 from pgpool_recovery.agent.restore import observe_repository
 from pgpool_recovery.agent.running import ask_running
 from pgpool_recovery.agent.standby_look import StandbyLook
-from pgpool_recovery.agent.start import find_log, last_lines, start, stop_server
+from pgpool_recovery.agent.start import find_log, last_lines, slot_name, start, stop_server
 from pgpool_recovery.agent.steps import Steps
 from pgpool_recovery.agent.way import trusted_directory
 from pgpool_recovery.agent.wire import (
@@ -236,6 +239,8 @@ class Agent:
                 return self._steps.undo()
             case Finish():
                 self._steps.finish()
+            case ReadSlotName(data_directory):
+                return slot_name(Path(data_directory).resolve())
             case Start():
                 self._guard.watch(request)
                 return start(request, self._stop, lambda line: self._send(Said("agent", line)))
@@ -245,6 +250,8 @@ class Agent:
                 return make_independent(request, self._stop, self._limits.connect_s)
             case Weigh(text):
                 return len(text)
+            case DropFormerSlots():
+                return drop_former_slots_of(request, self._limits.connect_s)
             case DiscardOld(data_directory):
                 return swap.discard_old(Path(data_directory).resolve())
         return None

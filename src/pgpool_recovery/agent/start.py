@@ -72,11 +72,16 @@ def start(request: Start, stop: Stop, tell: Tell) -> Started:
         was_running=was_running,
         bin_directory=str(bin_directory),
         is_standby=(data / "standby.signal").exists(),
-        slot_name=read_auto_settings(data).get("primary_slot_name"),
+        slot_name=slot_name(data),
         former_slot_name=former_slot(data),
         port=server.port,
         log=log.position(),
     )
+
+
+def slot_name(data: Path) -> str | None:
+    """Return the slot by which a standby streams that we have configured."""
+    return read_auto_settings(data).get("primary_slot_name")
 
 
 def _changed(data: Path) -> int:

@@ -73,6 +73,9 @@ class Kind(Enum):
     SLOW_RESTORE_COMMAND = "slow restore_command", Severity.WARNING
     UNLIMITED_RESTORE_COMMAND = "restore_command without a limit", Severity.INFO
     LOST_SLOT = "lost slot", Severity.WARNING
+    IDLE_SLOT = "idle slot", Severity.WARNING
+    FAILOVER_SLOT = "failover slot", Severity.WARNING
+    AWAITED_SLOT = "synchronized_standby_slots", Severity.ERROR
     STAGE_COMMAND = "stage command", Severity.ERROR
     RECOVERY_TIMEOUT = "recovery_timeout", Severity.WARNING
     RECOVERY_USER = "recovery_user", Severity.ERROR

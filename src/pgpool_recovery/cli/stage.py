@@ -112,7 +112,7 @@ def _remote_start(words: Sequence[str]) -> None:
 def _start(target: Target, settings: Settings, *, leads_to: str) -> None:
     from pgpool_recovery.history.record import Stage, on_record
     from pgpool_recovery.metrics.publish import publishing
-    from pgpool_recovery.recovery import start
+    from pgpool_recovery.remote_start import start
 
     stage = Stage(target, leads_to=leads_to, continues=True)
     with publishing(settings, say), on_record(stage, settings, _telling) as recorded:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.node import NodeId
+from pgpool_recovery.domain.slot import LOST
 from pgpool_recovery.domain.standby import STREAMING, Fault, Trouble
 from pgpool_recovery.operator.cluster import Cluster, Node, connect_to
 from pgpool_recovery.operator.extension import Feature, look_at
@@ -203,7 +204,7 @@ def _problems(
     if answer.facts is None:
         if is_attached:
             yield "Pgpool-II uses it, but its server could not be asked"
-        if _value(slot, "wal_status") == "lost":
+        if _value(slot, "wal_status") == LOST:
             yield "its slot has lost its WAL, so it cannot catch up by WAL alone"
     elif answer.is_primary:
         if not has_standbys:

@@ -34,13 +34,22 @@ class FileIdentity:
 
 @dataclass(frozen=True)
 class Slot:
-    """A replication slot of the primary."""
+    """A replication slot of the primary, or of a server that a check looks at.
+
+    From PostgreSQL 17 on: `is_failover`: it is to be synchronised to standbys; `is_synced`: it was,
+    from the primary; such a one is temporary until its WAL is there. `invalidation_reason` is that
+    of pg_replication_slots.
+    """
 
     name: str
     is_physical: bool
     is_active: bool
     wal_status: str | None
     kept_bytes: int
+    is_failover: bool = False
+    is_synced: bool = False
+    is_temporary: bool = False
+    invalidation_reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -142,7 +151,8 @@ class PrimaryFacts:
 
     `rewind_users` may do what pg_rewind does; `compressions` are those that it was built with.
     `port` is where it listens. `asks_clear_text`: its pg_hba.conf has methods for which a client
-    sends the password as it is.
+    sends the password as it is. `slot_limit_bytes` is how much WAL a slot may keep; None: any.
+    `syncs_slots` is its own sync_replication_slots, `awaited_slots` its synchronized_standby_slots.
     """
 
     version: int
@@ -170,6 +180,9 @@ class PrimaryFacts:
     asks_clear_text: bool
     restore_command: str = ""
     leftovers: tuple[Leftover, ...] = ()
+    slot_limit_bytes: int | None = None
+    syncs_slots: bool = False
+    awaited_slots: tuple[str, ...] = ()
 
     @property
     def major(self) -> int:
@@ -305,8 +318,9 @@ class Facts:
     `changed_bytes` is what they name in blocks. `link_bytes_per_s` is how fast the link from the
     primary to the target is, when that was measured. `backup` is what the target sees in the
     pgBackRest repository; nothing when none is configured. `archive` is what the target's
-    restore_command gave; nothing without one. `running` is what the target's server
-    says of itself, when it runs.
+    restore_command gave; nothing without one. `running` is what the target's server says of itself,
+    when it runs. `slot_logins` are SQL connections that were tried for the worker that synchronises
+    failover slots.
     """
 
     primary: PrimaryFacts
@@ -320,3 +334,4 @@ class Facts:
     running: Running | None = None
     login_problem: Rejection | None = None
     archive: Archive | None = None
+    slot_logins: tuple[Login, ...] = ()

@@ -8,6 +8,8 @@ from pgpool_recovery.plan.facts import Facts, Login, Slot
 SETTINGS = (
     "full_page_writes",
     "hot_standby",
+    "hot_standby_feedback",
+    "idle_replication_slot_timeout",
     "max_connections",
     "max_locks_per_transaction",
     "max_prepared_transactions",
@@ -17,6 +19,8 @@ SETTINGS = (
     "max_wal_size",
     "max_worker_processes",
     "summarize_wal",
+    "sync_replication_slots",
+    "synchronized_standby_slots",
     "wal_keep_size",
     "wal_level",
 )

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from pgpool_recovery.domain.wal import History, Lsn, Point, lsn_text
 from pgpool_recovery.plan.attach import not_running, streams
+from pgpool_recovery.plan.held_wal import notes_on_limit
 from pgpool_recovery.plan.in_place import new_tablespaces, reject_replay, reject_untrusted
 from pgpool_recovery.plan.plan import OldData, Plan
 from pgpool_recovery.plan.policy import Method
@@ -48,7 +49,7 @@ def _plan(situation: Situation, running: RunningServer) -> Plan:
     begin = situation.wal.begin_of(_needed_segment(situation, running))
     step = RepointRunning(
         places=situation.places.in_place(),
-        conninfo=situation.conninfo,
+        conninfo=situation.standby_conninfo,
         slot_name=situation.target.slot_name,
         former_slot_name=situation.former_slot_name,
         login=running.login,
@@ -62,6 +63,7 @@ def _plan(situation: Situation, running: RunningServer) -> Plan:
         moved_bytes=situation.wal.bytes_since(begin.lsn),
         old_data=OldData.KEPT,
         steps=(Reserve(situation.places), situation.slot_step(hold_from=begin), step),
+        notes=notes_on_limit(situation, _needed_segment(situation, running)),
     )
 
 

@@ -48,6 +48,26 @@ def with_slot(number: int, **changes: object) -> Report:
     return with_surroundings(number, server=server(slots=(replace(healthy, **changes),)))  # type: ignore[arg-type]
 
 
+AWAY = Slot(
+    "pgpool_node_3", is_physical=True, is_active=False, wal_status="reserved", kept_bytes=5 * GB
+)
+FAILOVER = Slot(
+    "sub",
+    is_physical=False,
+    is_active=True,
+    wal_status="reserved",
+    kept_bytes=0,
+    is_failover=True,
+)
+
+
+def with_primary_slots(*slots: Slot, **settings: str) -> Report:
+    """Return the healthy report with more slots on the primary, and settings there."""
+    made = with_surroundings(0, server=with_setting(server(), **settings))
+    primary = made.primary
+    return replace(made, primary=replace(primary, slots=(*primary.slots, *slots)))
+
+
 def without_slots() -> Report:
     made = report()
     return replace(made, primary=replace(made.primary, slots=()))
@@ -457,6 +477,32 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
             "and waits for a host that is silent until TCP gives up, minutes"
         ),
     ),
+    Kind.IDLE_SLOT: (
+        with_primary_slots(AWAY, idle_replication_slot_timeout="3600"),
+        [0],
+        (
+            "replication slot pgpool_node_3 of node 0 is not in use: the first checkpoint 3600 s "
+            "after its node left ends it (idle_replication_slot_timeout), and the 5120 MB of WAL "
+            "go that it keeps"
+        ),
+    ),
+    Kind.FAILOVER_SLOT: (
+        with_primary_slots(FAILOVER),
+        [1, 2],
+        (
+            "failover slot sub would be gone after a failover to node 1: sync_replication_slots "
+            "is off there"
+        ),
+    ),
+    Kind.AWAITED_SLOT: (
+        with_primary_slots(AWAY, synchronized_standby_slots="pgpool_node_1, pgpool_node_3"),
+        [0],
+        (
+            "synchronized_standby_slots of node 0 names replication slot pgpool_node_3, which is "
+            "not in use: logical decoding of failover slots waits for it, so that their "
+            "subscribers get nothing and WAL stays"
+        ),
+    ),
     Kind.STAGE_COMMAND: (
         with_pool(recovery_1st_stage_command="/etc/stage"),
         [None],
@@ -570,6 +616,76 @@ def test_stray_history_refuses_the_next_recovery_as_well() -> None:
     made = with_archive(1, Archive((STRAY,), 0.1))
     [one] = found(made, Kind.REFUSED)
     assert "a recovery of node 1 would be refused: the archive of node 1 has" in one.fact
+
+
+SYNCED = replace(FAILOVER, is_active=False, is_synced=True)
+
+
+def on_standby(*slots: Slot, dbname: str | None = "postgres", **settings: str) -> list[str]:
+    """Return why a failover to node 1 would lose the slot, with these slots and settings there."""
+    settings = {"sync_replication_slots": "on", "hot_standby_feedback": "on"} | settings
+    standby = with_setting(server(is_in_recovery=True, slots=slots), **settings)
+    made, one = with_primary_slots(FAILOVER), node(1)
+    own = one.facts.target.configuration
+    assert own is not None
+    words = {} if dbname is None else {"dbname": dbname}
+    target = replace(one.facts.target, configuration=replace(own, primary_conninfo=words))
+    changed = replace(
+        one,
+        surroundings=around(server=standby),
+        facts=replace(one.facts, target=target),
+    )
+    made = replace(made, nodes=made.nodes | {1: changed, 2: node(0)})
+    facts = [one.fact for one in found(made, Kind.FAILOVER_SLOT) if one.node_id == 1]
+    return [fact.partition(": ")[2] for fact in facts]
+
+
+@pytest.mark.parametrize(
+    ("slots", "dbname", "settings", "why"),
+    [
+        ((SYNCED,), "postgres", {}, []),
+        ((), None, {}, ["its primary_conninfo names no database"]),
+        ((), "postgres", {"hot_standby_feedback": "off"}, ["hot_standby_feedback is off there"]),
+        ((), "postgres", {}, ["it is not synchronised"]),
+        ((replace(SYNCED, is_temporary=True),), "postgres", {}, ["it is synchronised, and still"]),
+        ((replace(SYNCED, is_synced=False),), "postgres", {}, ["a slot of its own has that name"]),
+        (
+            (replace(SYNCED, wal_status="lost", invalidation_reason="wal_removed"),),
+            "postgres",
+            {},
+            ['it was invalidated there ("wal_removed")'],
+        ),
+    ],
+)
+def test_failover_slot_that_a_failover_would_lose(
+    slots: tuple[Slot, ...], dbname: str | None, settings: dict[str, str], why: list[str]
+) -> None:
+    reasons = on_standby(*slots, dbname=dbname, **settings)
+    assert len(reasons) == len(why)
+    assert all(reason.startswith(begin) for reason, begin in zip(reasons, why, strict=True))
+
+
+def test_slot_that_a_standby_has_synchronised_is_not_called_an_orphan() -> None:
+    made = with_surroundings(1, server=server(is_in_recovery=True, slots=(SYNCED,)))
+    assert found(made, Kind.ORPHANED_SLOT) == []
+
+
+def test_awaited_slot_that_is_used_or_that_is_not_there() -> None:
+    used = with_primary_slots(synchronized_standby_slots="pgpool_node_1")
+    assert found(used, Kind.AWAITED_SLOT) == []
+    gone = with_primary_slots(synchronized_standby_slots="gone")
+    assert "names replication slot gone, which does not exist" in (
+        found(gone, Kind.AWAITED_SLOT)[0].fact
+    )
+
+
+def test_slot_that_was_idle_for_too_long_says_so() -> None:
+    (one,) = found(
+        with_slot(0, wal_status="lost", invalidation_reason="idle_timeout"), Kind.LOST_SLOT
+    )
+    assert one.fact.endswith('(wal_status "lost", invalidation_reason "idle_timeout")')
+    assert one.advice is not None
+    assert one.advice.startswith("Raise idle_replication_slot_timeout. ")
 
 
 def test_role_that_is_missing_or_may_not_log_in() -> None:

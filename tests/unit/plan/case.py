@@ -151,6 +151,7 @@ def _primary(words: PrimaryWords, tablespaces: tuple[TablespaceWords, ...]) -> P
             Slot(slot.name, slot.type == "physical", slot.active, slot.wal_status, slot.keeps)
             for slot in words.slots
         ),
+        slot_limit_bytes=words.slot_limit,
         standby_parameters=PARAMETERS | words.settings,
         data_bytes=words.size,
         wal_bytes=words.wal_size,

@@ -136,6 +136,7 @@ class PrimaryWords:
     wal_senders: int = 1
     max_replication_slots: int = 10
     slots: tuple[SlotWords, ...] = ()
+    slot_limit: Size | None = None
     streams: tuple[StreamWords, ...] = ()
     settings: dict[str, int] = field(default_factory=dict)
     left: tuple[LeftWords, ...] = ()
