@@ -113,6 +113,27 @@ def test_promise_10_glitch_to_a_primary_while_no_standby_lets_us_in(site: Site) 
     assert cluster.primary.node_id == 0
 
 
+def test_promise_10_primary_that_its_standbys_hear_is_not_replaced(site: Site) -> None:
+    """This host alone is cut off from it: it takes writes still, and cannot be stopped."""
+    cluster, machine = site.cluster, site.cluster.pgpool.machine
+    assert isinstance(machine, Host)
+    before = len(cluster.pgpool.log_text())
+    load = cluster.load(name="heard", through_pgpool=False)
+    with load:
+        cluster.host(0).cut(machine)
+        wait_until_said(site, "failover: ERROR: ", before)
+        cluster.host(0).mend(machine)
+        load.wait_for_commits(50)
+    wait_until_said(site, "failover done", before)
+    said = said_since(site, before)
+    assert "Who still receives WAL from it: node" in said
+    assert all(cluster.node(node).is_in_recovery for node in (1, 2))
+    assert load.lost_numbers(cluster.node(0)) == []
+    attached = site.run("attach", 0)
+    assert attached.returncode == 0, attached.output
+    assert cluster.primary.node_id == 0
+
+
 def test_promise_10_standby_that_lags_without_a_slot_gets_everything(site: Site) -> None:
     """The primary's own shutdown checkpoint would remove what has yet to be sent."""
     cluster = site.cluster
@@ -227,12 +248,10 @@ def test_promise_10_standby_with_too_low_a_setting_is_not_promoted(site: Site) -
 
 def at_promotion(node: Server, command: str) -> None:
     """Have a standby run a command when it is promoted: it asks for the next timeline then."""
-    restore = f"case %f in *.history) {command};; esac; exit 1"
-    node.execute(
-        f"ALTER SYSTEM SET restore_command = '{restore}';"
-        "ALTER SYSTEM SET recovery_target_timeline = 'current'"  # Else it asks at other times, too.
-    )
+    node.execute("ALTER SYSTEM SET recovery_target_timeline = 'current'")  # Else it asks earlier.
     node.restart()
+    restore = f"case %f in *.history) {command};; esac; exit 1"
+    node.execute(f"ALTER SYSTEM SET restore_command = '{restore}'; SELECT pg_reload_conf()")
     receiver_of(node)
 
 

@@ -61,7 +61,10 @@ def test_line_of_the_password_file_is_missing(site: Site) -> None:
 def test_another_user_is_told_whose_logins_they_are(site: Site) -> None:
     machine = site.cluster.pgpool.machine
     argv = [site.command, "check", "-H", machine.address, "-U", "pgpool"]
-    env = {"PCPPASSFILE": str(site.cluster.pgpool.place.pcppass), "PGPASSFILE": str(machine.home / ".pgpass")}
+    env = {
+        "PCPPASSFILE": str(site.cluster.pgpool.place.pcppass),
+        "PGPASSFILE": str(machine.home / ".pgpass"),
+    }
     said = machine.run(argv, user="root", env=env, check=False).stdout
     assert "the logins of failover_command were not tried" in said
     assert f"Run as postgres: {site.command} failover --rehearse" in said

@@ -92,7 +92,7 @@ def _hand_over(
     old = nodes.cluster.node(stop.node_id)
     if why := why_not_stoppable(old, view.cluster.login):
         raise still_writes(old.node_id, why)
-    readiness = make_ready(stop, view, settings.failover)
+    readiness = make_ready(stop, view, settings.failover, say)
     for reason in readiness.reasons:
         say(reason)
     if not readiness.ready:
@@ -100,7 +100,8 @@ def _hand_over(
     stop = last_seen(replace(stop, successors=readiness.ready), view)
     back = way_back(old, view)
     _order_stop(old, stop, readiness.slots, view, say)
-    with _saying(say, f"{old.name} was stopped by this command and nobody took its place", back):
+    nobody = f"{old.name} was stopped by this command and nobody took its place"
+    with _saying(say, old, nobody, back):
         _wait_for_end(old, stop, view, settings, say)
         complete = complete_nodes(stop, view)
         view = look(call, nodes, connect_s=settings.failover.connect_s)
@@ -111,7 +112,7 @@ def _hand_over(
         say(decision.reason)
         return
     unclear = f"{old.name} was stopped by this command; look first whether another node is primary"
-    with _saying(say, unclear, back):
+    with _saying(say, old, unclear, back):
         new = _promote(decision, view, settings, say)
     hold_wal_for(old, new, view.login(new), say)
 
@@ -126,7 +127,7 @@ def _order_stop(
     try:
         order_stop(old, view.cluster.login)
     except RecoveryError as error:
-        let_go(old, view, slots)
+        let_go(old, view, slots, say)
         raise still_writes(old.node_id, f"{error.message}.") from error
 
 
@@ -144,14 +145,14 @@ def _wait_for_end(
 
 
 @contextmanager
-def _saying(say: Say, what: str, back: str) -> Iterator[None]:
+def _saying(say: Say, old: Node, what: str, back: str) -> Iterator[None]:
     """Say what this has done and how it is undone, when the block fails."""
     try:
         yield
     except BaseException:
         say(what)
         say(f"to undo that, {back}")
-        say("then attach it, which starts no server")
+        say(f'then "pgpool-recovery attach {old.node_id}", which starts no server')
         raise
 
 

@@ -6,7 +6,7 @@ leaves the rest unsent; the stop succeeds all the same.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pgpool_recovery.config.settings import FailoverSettings
@@ -27,6 +27,8 @@ LOOK_EVERY_S = 0.1
 ENDS_WITHIN_S = 3.0
 MEGABYTE = 1024 * 1024
 
+Say = Callable[[str], None]
+
 
 @dataclass(frozen=True)
 class Readiness:
@@ -40,29 +42,48 @@ class Readiness:
     slots: tuple[str, ...]
 
 
-def make_ready(stop: StopOldPrimary, view: View, settings: FailoverSettings) -> Readiness:
-    """Hold the primary's WAL for the successors, and wait until one of them has caught up."""
+def make_ready(stop: StopOldPrimary, view: View, settings: FailoverSettings, say: Say) -> Readiness:
+    """Hold the primary's WAL for the successors, and wait until one of them has caught up.
+
+    Raises Unreachable when the primary does not answer any more. What was made is taken back then,
+    and when none is ready.
+    """
     old = view.cluster.node(stop.node_id)
-    reasons: dict[NodeId, str] = {}
     slots: list[str] = []
-    with connect_to(old, view.login(old)) as primary:
-        held: dict[NodeId, Lsn] = {}
-        for node_id in stop.successors:
-            node = view.cluster.node(node_id)
-            try:
-                if not _is_same_wal(primary, node, stop.before, view):
-                    reasons[node_id] = f"its WAL is another one than that of node {old.node_id}"
-                    continue
-                held[node_id] = _hold_wal(primary, node, view.scene.standings[node_id], slots)
-            except Unreachable as error:
-                reasons[node_id] = f"{error.message}: {error.detail}"
-        lags = _wait_for_one(primary, old, held, view, settings)
-        reasons.update({node: why for node, why in lags.items() if why is not None})
-        ready = tuple(node for node in stop.successors if node in lags and lags[node] is None)
+    try:
+        with connect_to(old, view.login(old)) as primary:
+            found = _reasons(primary, stop, view, settings, slots)
+    except BaseException:
+        let_go(old, view, slots, say)
+        raise
+    ready = tuple(node for node in stop.successors if found[node] is None)
     if not ready:
-        let_go(old, view, slots)
-    said = tuple(f"Node {node}: {why}." for node, why in sorted(reasons.items()))
-    return Readiness(ready, said, tuple(slots))
+        let_go(old, view, slots, say)
+    reasons = tuple(f"Node {node}: {why}." for node, why in sorted(found.items()) if why)
+    return Readiness(ready, reasons, tuple(slots))
+
+
+def _reasons(
+    primary: Connection,
+    stop: StopOldPrimary,
+    view: View,
+    settings: FailoverSettings,
+    slots: list[str],
+) -> dict[NodeId, str | None]:
+    """Return why the primary may not be stopped for a successor; None where it may."""
+    reasons: dict[NodeId, str | None] = {}
+    held: dict[NodeId, Lsn] = {}
+    for node_id in stop.successors:
+        node = view.cluster.node(node_id)
+        try:
+            if _is_same_wal(primary, node, stop.before, view):
+                held[node_id] = _hold_wal(primary, node, view.scene.standings[node_id], slots)
+            else:
+                reasons[node_id] = f"its WAL is another one than that of node {stop.node_id}"
+        except Unreachable as error:
+            reasons[node_id] = f"{error.message}: {error.detail}"
+    old = view.cluster.node(stop.node_id)
+    return {**reasons, **_wait_for_one(primary, old, held, view, settings)}
 
 
 def _is_same_wal(primary: Connection, node: Node, before: Standing, view: View) -> bool:
@@ -136,12 +157,17 @@ def _why_behind(node: Node, held_from: Lsn, written: Lsn, bound_mb: int, view: V
     return None
 
 
-def let_go(old: Node, view: View, slots: Sequence[str]) -> None:
+def let_go(old: Node, view: View, slots: Sequence[str], say: Say) -> None:
     """Drop the slots that were made, since nothing is stopped."""
-    if slots:
+    if not slots:
+        return
+    try:
         with connect_to(old, view.login(old)) as primary:
             for state in map(slot_state, primary.rows("slots")):
                 drop_slot(primary, state, slots)
+    except Unreachable as error:
+        names = " and ".join(slots)
+        say(f"replication slot {names} of {old.name} was made and stays: {error.message}")
 
 
 def complete_nodes(

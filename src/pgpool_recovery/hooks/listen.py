@@ -64,7 +64,7 @@ def _last_try(
         return None, again
     names = " and ".join(f"node {node}" for node in heard)
     sign = (
-        f"{names} receives WAL from it still, and it does not let this host in, which so cannot "
+        f"Who still receives WAL from it: {names}. It does not let this host in, which so cannot "
         f"stop it: {again.scene.silent.get(old)}."
     )
     return sign, again

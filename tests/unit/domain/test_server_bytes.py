@@ -86,9 +86,10 @@ def test_record_that_crosses_pages(on_the_page_before: int, next_begin: int) -> 
     assert shutdown_at_the_end(before, page(next_begin, rest)) == begin
     assert shutdown_at_the_end(None, page(next_begin, rest)) is None
     online = record(begin, begin - 64)
-    cut = online[on_the_page_before:]
-    earlier = page(next_begin - PAGE_BYTES, before.body[:-on_the_page_before] + online[:on_the_page_before])
-    assert shutdown_at_the_end(earlier, page(next_begin, cut)) is None
+    filler = before.body[:-on_the_page_before]
+    earlier = page(next_begin - PAGE_BYTES, filler + online[:on_the_page_before])
+    last = page(next_begin, online[on_the_page_before:])
+    assert shutdown_at_the_end(earlier, last) is None
 
 
 def test_record_that_ends_with_its_page() -> None:
