@@ -97,3 +97,7 @@ def test_record_that_ends_with_its_page() -> None:
     last = page(PAGE_BYTES, bytes(PAGE_BYTES - 24 - 120) + record(begin, begin))
     assert page_begin(last.end, PAGE_BYTES) == PAGE_BYTES
     assert shutdown_at_the_end(None, last) == begin
+    renamed = page(0, bytes(16 + PAGE_BYTES - 40 - 136) + record(begin, begin))
+    stale = WalPage(last.begin, renamed.contents, SEGMENT_BYTES)
+    assert len(stale.contents) == PAGE_BYTES
+    assert shutdown_at_the_end(None, stale) is None
