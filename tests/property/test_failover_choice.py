@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pgpool_recovery.config.settings import (
@@ -42,7 +42,7 @@ standings = st.builds(
 settings = st.builds(
     FailoverSettings,
     promote=st.sampled_from(Promote),
-    running_primary=st.sampled_from(RunningPrimary),
+    running_primary=st.sampled_from([RunningPrimary.STOP] * 4 + [RunningPrimary.REFUSE]),
     incomplete=st.sampled_from(Incomplete),
 )
 
@@ -56,11 +56,19 @@ PRIMARY = Standing(
 )
 
 
+HEALTHY = replace(PRIMARY, is_primary=False, position=Lsn(2), receiver="streaming", required={})
+
+
+ANY_FIRST: st.SearchStrategy[Standing | None] = (
+    st.sampled_from([PRIMARY, PRIMARY, None]) | standings
+)
+
+
 @st.composite
-def scenes(draw: st.DrawFn) -> Scene:
+def scenes(draw: st.DrawFn, first: st.SearchStrategy[Standing | None] = ANY_FIRST) -> Scene:
     """Draw what the servers say; node 0 is mostly the old primary, which lives or is silent."""
-    first = st.sampled_from([PRIMARY, PRIMARY, None]) | standings
-    found = {node: draw(first if node == 0 else st.none() | standings) for node in NODES}
+    others = st.sampled_from([HEALTHY, None]) | standings
+    found = {node: draw(first if node == 0 else others) for node in NODES}
     return Scene(
         {node: one for node, one in found.items() if one is not None},
         {node: "silent" for node, one in found.items() if one is None},
@@ -77,6 +85,12 @@ def calls(draw: st.DrawFn) -> Call:
     return Call(down, Place(), new, Place(), NodeId(0), old, Place())
 
 
+DETACHED = st.sampled_from([0, 1, 2]).map(
+    lambda new: Call(NodeId(0), Place(), NodeId(new), Place(), NodeId(0), NodeId(0), Place())
+)
+"""The primary is detached, and lives."""
+
+
 def becomes_primary(one: Standing) -> bool:
     """Say what PostgreSQL does when a standby is told to promote itself; a model of its own."""
     least = one.required or {}
@@ -84,13 +98,13 @@ def becomes_primary(one: Standing) -> bool:
     return starts and one.may_promote and not one.settings.get("recovery_target")
 
 
-@given(calls(), scenes(), settings)
+@given(DETACHED, scenes(st.just(PRIMARY)), settings)
 def test_promise_10_nothing_that_lives_is_stopped_without_a_fit_successor(
     call: Call, scene: Scene, settings: FailoverSettings
 ) -> None:
     decision = decide(call, scene, settings)
-    if not isinstance(decision, StopOldPrimary):
-        return
+    assume(isinstance(decision, StopOldPrimary))
+    assert isinstance(decision, StopOldPrimary)
     assert decision.node_id == call.node_id == call.old_primary_id
     assert scene.primaries() == [decision.node_id]
     assert settings.running_primary is RunningPrimary.STOP
@@ -143,13 +157,18 @@ def test_promise_10_a_fit_standby_is_promoted_when_the_primary_is_gone(
         assert alone.standings[decision.node_id].point == most
 
 
-@given(calls(), scenes(), settings, st.frozensets(st.sampled_from(NODES)))
+@given(
+    DETACHED,
+    scenes(st.just(PRIMARY)),
+    settings,
+    st.frozensets(st.sampled_from(NODES)),
+)
 def test_promise_10_after_a_stop_only_whoever_has_everything_is_promoted(
     call: Call, scene: Scene, settings: FailoverSettings, complete: frozenset[NodeId]
 ) -> None:
     stop = decide(call, scene, settings)
-    if not isinstance(stop, StopOldPrimary):
-        return
+    assume(isinstance(stop, StopOldPrimary))
+    assert isinstance(stop, StopOldPrimary)
     left = {
         node: replace(one, receiver=None)
         for node, one in scene.standings.items()
