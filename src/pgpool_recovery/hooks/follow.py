@@ -11,8 +11,8 @@ from pgpool_recovery.domain.event import Event, as_text
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.history.record import Stage, on_record
 from pgpool_recovery.hooks.call import Call
-from pgpool_recovery.hooks.choice import Standing
 from pgpool_recovery.hooks.look import Known, known, standing_of
+from pgpool_recovery.hooks.scene import Standing
 from pgpool_recovery.hooks.slots import is_wal_held_for
 from pgpool_recovery.operator.attachment import attach
 from pgpool_recovery.operator.cluster import Login, Node, connect_to
