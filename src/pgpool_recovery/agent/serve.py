@@ -20,6 +20,7 @@ from pgpool_recovery.agent.login import try_logins
 from pgpool_recovery.agent.look_around import look_around
 from pgpool_recovery.agent.observe import observe, read_local_wal
 from pgpool_recovery.agent.own_login import OwnLogin
+from pgpool_recovery.agent.own_wal import digests
 from pgpool_recovery.agent.peers import try_peers
 from pgpool_recovery.agent.program import Stop
 from pgpool_recovery.agent.protocol import (
@@ -30,6 +31,7 @@ from pgpool_recovery.agent.protocol import (
     ApplyIncremental,
     AskRunning,
     BeginIncremental,
+    DigestWal,
     DiscardOld,
     FindLog,
     Finish,
@@ -190,6 +192,8 @@ class Agent:
                 return swap.is_tidy(Path(data_directory).resolve())
             case Observe():
                 return observe(request, self._stop, self._own_login)
+            case DigestWal(data_directory, parts):
+                return digests(Path(data_directory).resolve(), parts)
             case TryLogins():
                 return try_logins(request, self._stop, self._own_login, self._limits.connect_s)
             case LookAround():

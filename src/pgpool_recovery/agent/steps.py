@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pgpool_recovery.agent import swap
+from pgpool_recovery.agent import past, swap
 from pgpool_recovery.agent.base_backup import copy_base_backup, verify_backup
 from pgpool_recovery.agent.clone import clone
 from pgpool_recovery.agent.incremental.begin import Request as BackupRequest
@@ -36,6 +36,7 @@ from pgpool_recovery.plan.step import (
     CopyBaseBackup,
     DiscardWaiting,
     Incremental,
+    KeepToPast,
     Places,
     PutInPlace,
     PutOldBack,
@@ -78,6 +79,7 @@ class Steps:
         self._was_empty: Mapping[str, bool] | None = None
         self._before: Before | None = None
         self._has_reloaded = False
+        self._moved: past.Moved | None = None
         self._backup: IncrementalBackup | None = None
         self._has_put_back = False
         self._has_removed_old = False
@@ -109,6 +111,9 @@ class Steps:
                 self._was_empty = swap.swap(places)
             case Repoint():
                 self._before = repoint(step, self._own_login)
+            case KeepToPast():
+                self._moved = past.begin(step)
+                past.keep_to_past(step, self._own_login, connect_s, self._stop.check, self._moved)
             case RepointRunning():
                 self._repoint_running(step, connect_s)
             case Clone(places):
@@ -205,6 +210,8 @@ class Steps:
         return state
 
     def _undo_within(self, places: Places, workspace: Path) -> TargetState:
+        if self._moved is not None:
+            self._moved.restore(keeps_written=self._has_reloaded)
         if self._was_empty is not None:
             swap.put_back(places.all(), self._was_empty)
             self._has_put_back = True

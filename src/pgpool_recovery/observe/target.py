@@ -14,6 +14,7 @@ from pgpool_recovery.agent.protocol import (
 )
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.node import RecoveryRequest
+from pgpool_recovery.observe.past import compare_wal
 from pgpool_recovery.plan.backup import Backup, NoBackup
 from pgpool_recovery.plan.divergence import base_of, may_need_rewind
 from pgpool_recovery.plan.facts import (
@@ -108,6 +109,8 @@ def observe_target(
         running=running,
         login_problem=named if isinstance(named, Rejection) else None,
     )
+    compared = compare_wal(connection, agent, facts, timeout_s=patience)
+    facts = replace(facts, compared=compared)
     if not may_need_rewind(facts):
         return facts
     for_sql = rewind_candidates(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pgpool_recovery.domain.control_data import ControlData
 from pgpool_recovery.domain.wal import History, Lsn, Point
 from pgpool_recovery.plan.backup import Backup, NoBackup
+from pgpool_recovery.plan.own_wal import NO_WAL, Compared, OwnWal
 from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.running import Running
 
@@ -264,6 +265,7 @@ class TargetFacts:
     bin_directory: str | None
     configuration: Configuration | None
     configuration_problem: str | None
+    own_wal: OwnWal = NO_WAL
 
     @property
     def is_sound(self) -> bool:
@@ -298,7 +300,7 @@ class Facts:
     `changed_bytes` is what they name in blocks. `link_bytes_per_s` is how fast the link from the
     primary to the target is, when that was measured. `backup` is what the target sees in the
     pgBackRest repository; nothing when none is configured. `running` is what the target's server
-    says of itself, when it runs.
+    says of itself, when it runs. `compared` is what came of comparing its WAL with the primary's.
     """
 
     primary: PrimaryFacts
@@ -311,3 +313,4 @@ class Facts:
     backup: Backup | NoBackup | None = None
     running: Running | None = None
     login_problem: Rejection | None = None
+    compared: Compared | None = None

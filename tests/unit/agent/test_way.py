@@ -14,6 +14,7 @@ import pytest
 from pgpool_recovery.agent.place import observe_place
 from pgpool_recovery.agent.protocol import (
     AskRunning,
+    DigestWal,
     DiscardOld,
     FindLog,
     IsTidy,
@@ -55,6 +56,7 @@ def asked(data: Path) -> list[Request]:
         MakeIndependent(str(data), {}, 1),
         NoteFailedStart(str(data)),
         DiscardOld(str(data)),
+        DigestWal(str(data), ()),
         ReadBase(str(data), "/bin", (), 1),
         TakeStep(Reserve(Places(place, None, ())), 1),
         TakeStep(Reserve(Places(beside, place, ())), 1),

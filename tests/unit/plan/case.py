@@ -27,6 +27,8 @@ from pgpool_recovery.plan.facts import (
     Wal,
 )
 from pgpool_recovery.plan.ladder import make_plan
+from pgpool_recovery.plan.own_wal import Compared, OwnWal
+from pgpool_recovery.plan.past import point_to_compare
 from pgpool_recovery.plan.plan import PassedOver, Plan
 from pgpool_recovery.plan.policy import Policy
 from pgpool_recovery.plan.rejection import Rejection, as_error
@@ -50,6 +52,7 @@ from tests.unit.plan.words import (
     TablespaceWords,
     TargetWords,
     WalDirectoryWords,
+    WalWords,
     Words,
 )
 
@@ -96,7 +99,7 @@ def case_of(words: Words, file: str = "words") -> Case:
             TARGET.node_id if words.target.node_id_is_known else None,
             TARGET.port,
         ),
-        facts=_with_summaries(facts, words.primary),
+        facts=_with_summaries(_compared(facts, words.target.wal), words.primary),
         policy=_policy(words, file),
         failed=tuple(
             PassedOver(one.method, (Rejection(one.message, one.detail),)) for one in words.failed
@@ -230,7 +233,22 @@ def _target(words: Words) -> TargetFacts:
         bin_directory="/usr/pgsql/bin" if target.programs else None,
         configuration=_configuration(target),
         configuration_problem=target.configuration.problem,
+        own_wal=_own_wal(target.wal),
     )
+
+
+def _own_wal(words: WalWords) -> OwnWal:
+    histories = (_history(one.history, one.timeline) for one in words.histories)
+    return OwnWal(words.files, tuple(histories), words.unreadable)
+
+
+def _compared(facts: Facts, words: WalWords) -> Facts:
+    """Return the facts with what came of comparing the target's WAL with the primary's."""
+    point = point_to_compare(facts)
+    if point is None:
+        return facts
+    is_same = {"same": True, "different": False, "nothing": None}[words.compared]
+    return replace(facts, compared=Compared(point, is_same, words.whole))
 
 
 def _control(words: ControlWords) -> ControlData:

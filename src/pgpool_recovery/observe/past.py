@@ -1,0 +1,149 @@
+"""A node's WAL is compared with the primary's own, byte for byte, by digests of both."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from pgpool_recovery.agent.conversation import Conversation
+from pgpool_recovery.agent.protocol import DigestWal
+from pgpool_recovery.domain.wal import Point, segment_of_file
+from pgpool_recovery.plan.facts import Facts, Wal
+from pgpool_recovery.plan.own_wal import (
+    BEGIN_BYTES,
+    MAX_COMPARED_BYTES,
+    Compared,
+    OwnWal,
+    Part,
+    files_from,
+    names_of,
+    parts_before,
+    parts_of_begin,
+    parts_of_whole,
+    segments_before,
+    summaries_of,
+)
+from pgpool_recovery.plan.past import point_to_compare
+from pgpool_recovery.postgres.connection import Connection
+
+SUMMARIES = "summaries/"
+WHOLE_BYTES = 1 << 30
+"""More than any summary has; what is there is read."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A part of the node's WAL, and the files in which the primary may have it, best first."""
+
+    own: Part
+    others: tuple[str, ...]
+
+
+Ask = Callable[[Sequence[Pair]], dict[Pair, bool | None]]
+
+
+def compare_wal(
+    connection: Connection, agent: Conversation, facts: Facts, *, timeout_s: float
+) -> Compared | None:
+    """Return what came of it; None where there is no position up to which they could be equal."""
+    point, wal, own = point_to_compare(facts), facts.primary.wal, facts.target.own_wal
+    if point is None or wal is None or point.timeline not in wal.history.timelines:
+        return None
+
+    def ask(pairs: Sequence[Pair]) -> dict[Pair, bool | None]:
+        directory = facts.target.data.path
+        asked = DigestWal(directory, tuple(pair.own for pair in pairs))
+        found = agent.ask(asked, tuple[str | None, ...], timeout_s=timeout_s)
+        return {
+            pair: None if digest is None else _is_equal(connection, pair, digest)
+            for pair, digest in zip(pairs, found, strict=True)
+        }
+
+    return compared(ask, point, wal, own)
+
+
+def compared(ask: Ask, point: Point, wal: Wal, own: OwnWal) -> Compared:
+    """Return what came of it, in one question and, where that told nothing, another one."""
+    before, whole = _before(point, wal, own), _whole(point, wal, own)
+    told = ask([*before, *whole])
+    equal_files = _whole_files(whole, told)
+    is_same = _verdict(point, wal, before, told)
+    if is_same is None:
+        is_same = True if equal_files else _by_other_means(ask, point, wal, own)
+    return Compared(point, is_same, equal_files)
+
+
+def _before(point: Point, wal: Wal, own: OwnWal) -> list[Pair]:
+    """Return what both may have of the WAL up to the position."""
+    size, pairs, files = wal.segment_bytes, list[Pair](), set(own.files)
+    for segment in segments_before(point, size):
+        names = names_of(segment, point.lsn, wal.history, size)
+        mine = next((name for name in names if name in files), None)
+        if mine is not None and wal.has(segment):
+            parts = parts_before(point, size, mine, segment)
+            pairs += [Pair(part, names) for part in parts]
+    return pairs
+
+
+def _whole(point: Point, wal: Wal, own: OwnWal) -> list[Pair]:
+    """Return the node's files from there on that the primary has whole, if they are its own."""
+    size = wal.segment_bytes
+    names = [
+        name
+        for name in files_from(own, point, wal.history, size)
+        if wal.has(segment_of_file(name, size))
+        and (segment_of_file(name, size) + 1) * size <= wal.written
+    ]
+    most = max(1, MAX_COMPARED_BYTES // size)
+    return [Pair(part, (name,)) for name in names[:most] for part in parts_of_whole(name, size)]
+
+
+def _whole_files(pairs: Iterable[Pair], told: dict[Pair, bool | None]) -> tuple[str, ...]:
+    verdicts = dict[str, bool]()
+    for pair in pairs:
+        verdicts[pair.own.name] = verdicts.get(pair.own.name, True) and told[pair] is True
+    return tuple(name for name, is_equal in verdicts.items() if is_equal)
+
+
+def _verdict(
+    point: Point, wal: Wal, pairs: Sequence[Pair], told: dict[Pair, bool | None]
+) -> bool | None:
+    """Say whether all that both have is equal, and proves something.
+
+    That is a few hundred bytes, or all that the timeline has up to there.
+    """
+    equal = [pair for pair in pairs if told[pair] is True]
+    if any(told[pair] is False for pair in pairs):
+        return False
+    size = wal.segment_bytes
+    begins = [segment_of_file(p.own.name, size) * size + p.own.offset for p in equal]
+    is_from_its_begin = min(begins, default=point.lsn) <= wal.history.begin_of(point.timeline)
+    is_enough = sum(pair.own.size_bytes for pair in equal) >= min(BEGIN_BYTES)
+    return True if equal and (is_from_its_begin or is_enough) else None
+
+
+def _by_other_means(ask: Ask, point: Point, wal: Wal, own: OwnWal) -> bool | None:
+    """Compare the begin of the last WAL file, for where it ends nobody knows; then summaries.
+
+    The primary has the last file still where it has removed those before.
+    """
+    last = files_from(own, point, wal.history, wal.segment_bytes)[-1:]
+    begins = [Pair(part, (name,)) for name in last for part in parts_of_begin(name)]
+    summaries = [
+        Pair(Part(name, 0, WHOLE_BYTES), (name,))
+        for name in (SUMMARIES + found for found in summaries_of(own, point.timeline))
+    ]
+    told = ask([*begins, *summaries])
+    if any(told[pair] for pair in begins):
+        return True
+    verdicts = [told[pair] for pair in summaries if told[pair] is not None]
+    return all(verdicts) if verdicts else None
+
+
+def _is_equal(connection: Connection, pair: Pair, digest: str) -> bool | None:
+    """Say whether the primary has the same; None when it has none of the files."""
+    for name in pair.others:
+        row = connection.row(
+            "wal_digest", name=name, offset=pair.own.offset, size_bytes=pair.own.size_bytes
+        )
+        if row["digest"] is not None:
+            return bool(row["digest"] == digest)
+    return None
