@@ -7,16 +7,17 @@ ledger is what the successor has told. PostgreSQL by itself shows the first, and
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
 
 from tests.cluster.site import assert_recovered, on_hosts
 from tests.cluster.test_ladder import methods
-from tests.harness.cluster import Cluster, ClusterPlan
+from tests.harness.cluster import Cluster, ClusterPlan, RecoveryError
 from tests.harness.pgpool import PcpError
 from tests.harness.postgresql import Server
 from tests.harness.product import Product
+from tests.harness.template import REPLICATION_USER
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
 from tests.majors import needs_postgresql
@@ -24,13 +25,11 @@ from tests.majors import needs_postgresql
 MANY, FEW = 60_000, 3
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
-        pytest.param(15, id="15"),
-        pytest.param(18, marks=needs_postgresql(18), id="18"),
-    ],
-)
+PG18 = needs_postgresql(18)
+"""Both majors share what they share with timelines; 18 has the situations that took longest."""
+
+
+@pytest.fixture(scope="module")
 def cluster(
     request: pytest.FixtureRequest, workspace: Workspace, product: Product, namespaces: None
 ) -> Iterator[Cluster]:
@@ -141,11 +140,15 @@ def recover(cluster: Cluster, roles: Roles) -> str:
     return cluster.pgpool.log_text()[before:]
 
 
-@pytest.mark.parametrize("end", ["killed", "paused"])
 @pytest.mark.parametrize(
-    ("rows", "history"),
-    [(FEW, None), (FEW, "pg_wal"), (MANY, "archive")],
-    ids=["few", "few-history-in-pg_wal", "many-history-in-archive"],
+    ("cluster", "rows", "history", "end"),
+    [
+        pytest.param(15, FEW, "pg_wal", "killed", id="15-few-history-in-pg_wal-killed"),
+        pytest.param(15, FEW, None, "paused", id="15-few-paused"),
+        pytest.param(15, MANY, "archive", "paused", id="15-many-history-in-archive-paused"),
+        pytest.param(18, MANY, "archive", "killed", marks=PG18, id="18-many-archive-killed"),
+    ],
+    indirect=["cluster"],
 )
 def test_promise_12_wal_past_the_fork_is_never_replayed(
     cluster: Cluster, roles: Roles, rows: int, history: str | None, end: str
@@ -163,6 +166,77 @@ def test_promise_12_wal_past_the_fork_is_never_replayed(
     assert methods(log) == ["catch-up"], log
 
 
+RIVAL_PORT = 6432
+
+
+def become_standby_of_a_rival(node: Server) -> list[str | PurePath]:
+    """Promote a copy of a standby where its primary ended, and have the standby follow that.
+
+    Returns what stops the copy.
+    """
+    data, rival = node.data_directory, node.machine.home / "rival"
+    node.stop()
+    pg_ctl = node.installation.program("pg_ctl")
+    settings = f"-c primary_conninfo= -c restore_command= -c data_directory={rival}"
+    node.machine.run(["cp", "--archive", data, rival])
+    options: list[str | PurePath] = ["-l", rival / "rival.log", "-o", f"-p {RIVAL_PORT} {settings}"]
+    node.machine.run([pg_ctl, "-D", rival, "-w", "start", *options])
+    node.machine.run([pg_ctl, "-D", rival, "-w", "promote"])
+    node.start()
+    source = node.conninfo(REPLICATION_USER).replace(f"port={node.port}", f"port={RIVAL_PORT}")
+    node.execute(f"ALTER SYSTEM SET primary_conninfo = '{source}'")
+    node.execute("ALTER SYSTEM SET primary_slot_name = ''")
+    node.reload()
+    psql = [node.installation.program("psql"), "-X", "-p", str(RIVAL_PORT), "-d", "postgres"]
+    written = [*psql, "-h", str(node.machine.socket_directory), "-U", "postgres", "-c"]
+    node.machine.run([*written, f"INSERT INTO dead SELECT 'r' FROM generate_series(1, {FEW})"])
+    held = "SELECT count(*) FROM dead WHERE told = 'r'"
+    until(lambda: node.sql(held) == [(str(FEW),)], within_s=30, what="the rival's rows")
+    return [pg_ctl, "-D", rival, "-m", "immediate", "stop"]
+
+
+@pytest.mark.parametrize(
+    ("cluster", "end", "method"),
+    [
+        pytest.param(15, "killed", "catch-up", id="15-killed"),
+        pytest.param(18, "stopped", "basebackup", marks=PG18, id="18-stopped"),
+    ],
+    indirect=["cluster"],
+)
+def test_promise_12_rival_of_the_same_number_and_begin(
+    cluster: Cluster, roles: Roles, end: str, method: str
+) -> None:
+    """Two were promoted where the primary died; the node has followed the other one.
+
+    Where it was killed, its pages have nothing of that yet, so that its WAL alone has to go.
+    """
+    node, dying = roles.node, roles.dying
+    wait_until_received(node, dying)
+    wait_until_received(roles.next, dying)
+    assert cluster.fail_over() is roles.next
+    stop = become_standby_of_a_rival(node)
+    try:
+        write(roles.next, "ledger", MANY)
+        history = "pg_read_file('pg_wal/' || max(name)) FROM pg_ls_waldir() WHERE name ~ 'history$'"
+        assert node.sql(f"SELECT {history}") == roles.next.sql(f"SELECT {history}")
+        if cluster.pgpool.node_info(node.node_id).is_attached:
+            cluster.pgpool.detach_node(node.node_id)
+        before = len(cluster.pgpool.log_text())
+        with pytest.raises(RecoveryError, match="is running"):
+            cluster.recover(node.node_id)
+        said = cluster.pgpool.log_text()[before:]
+        assert f"not repoint: the WAL of node {node.node_id} is not the primary's" in said
+    finally:
+        node.machine.run(stop)
+    node.kill() if end == "killed" else node.stop()
+    log = recover(cluster, roles)
+    assert methods(log) == [method], log
+    assert end == "killed" or "is not what the primary has written there" in log
+
+
+@pytest.mark.parametrize(
+    "cluster", [pytest.param(15, id="15"), pytest.param(18, marks=PG18, id="18")], indirect=True
+)
 def test_promise_12_archive_that_holds_wal_past_the_fork(cluster: Cluster, roles: Roles) -> None:
     """The node is behind the fork, and the archive has the dead primary's segment with it."""
     node, dying = roles.node, roles.dying

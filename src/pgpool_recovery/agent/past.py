@@ -1,10 +1,9 @@
 """Leave a data directory no WAL but that of the primary's past, and take that back."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
-from pgpool_recovery.agent.own_login import OwnLogin
 from pgpool_recovery.agent.swap import WAL
 from pgpool_recovery.agent.workspace import make_directory, remove, sync
 from pgpool_recovery.domain.error import Undone
@@ -12,7 +11,6 @@ from pgpool_recovery.domain.wal import Lsn, TimelineId, segment_of_file
 from pgpool_recovery.files.write import move, write_file
 from pgpool_recovery.plan.own_wal import history_file, timeline_of
 from pgpool_recovery.plan.step import KeepToPast
-from pgpool_recovery.postgres.wal_stream import WalSource
 
 NOT_IN_HISTORY = "# The primary was never on timeline {}. This file fills the gap in the numbers.\n"
 """PostgreSQL passes over lines that begin so (readTimeLineHistory in timeline.c)."""
@@ -39,22 +37,28 @@ class Moved:
         for name in self.names:
             move(self.aside / name, self.pg_wal / name)
         sync(self.pg_wal)
-        if not any(self.aside.iterdir()):
-            self.aside.rmdir()
-            if not any(self.aside.parent.iterdir()):
-                self.aside.parent.rmdir()
+        for directory in (self.aside, self.aside.parent):
+            if directory.is_dir() and not any(directory.iterdir()):
+                directory.rmdir()
 
 
-def keep_to_past(
-    step: KeepToPast, own_login: OwnLogin, connect_s: float, check: Callable[[], None], moved: Moved
-) -> None:
+class Source(Protocol):
+    """Where files of the primary's pg_wal come from (postgres/wal_stream.py)."""
+
+    def history(self, timeline: TimelineId) -> bytes | None:
+        """Return the contents of a history file; None when there is none of that number."""
+
+    def segment(self, timeline: TimelineId, begin: Lsn, segment_bytes: int) -> bytearray:
+        """Return the bytes of a segment as far as they have been flushed."""
+
+
+def keep_to_past(step: KeepToPast, source: Source, moved: Moved) -> None:
     """Move the files away and write the primary's; `moved` knows at every line what was done.
 
     All that comes from the primary is there before the first file is moved. A crash after that
     leaves a directory that has less WAL than before, nothing else: whatever plan comes next counts
     with what is there, and what was moved waits in the workspace.
     """
-    source = WalSource(own_login.whole(step.conninfo), connect_s=connect_s, check=check)
     new = {**_histories(step, source), **_segments(step, source)}
     make_directory(moved.aside)
     for name in step.moved:
@@ -75,7 +79,7 @@ def begin(step: KeepToPast) -> Moved:
     return Moved(Path(step.directory) / "pg_wal", aside / str(max(numbers, default=0) + 1))
 
 
-def _histories(step: KeepToPast, source: WalSource) -> dict[str, bytes]:
+def _histories(step: KeepToPast, source: Source) -> dict[str, bytes]:
     files = dict[str, bytes]()
     for timeline in sorted((*step.histories, *step.gaps)):
         contents = source.history(timeline)
@@ -87,7 +91,7 @@ def _histories(step: KeepToPast, source: WalSource) -> dict[str, bytes]:
     return files
 
 
-def _segments(step: KeepToPast, source: WalSource) -> dict[str, bytes]:
+def _segments(step: KeepToPast, source: Source) -> dict[str, bytes]:
     """Return WAL files, the rest of the last one zeros, as a server makes a new one."""
     files = dict[str, bytes]()
     for name in step.fetched:

@@ -52,6 +52,7 @@ from pgpool_recovery.plan.step import (
     VerifyBackup,
 )
 from pgpool_recovery.postgres.base_backup import Limits as BackupLimits
+from pgpool_recovery.postgres.wal_stream import WalSource
 
 if TYPE_CHECKING:
     from pgpool_recovery.agent.incremental.backup import IncrementalBackup
@@ -112,8 +113,7 @@ class Steps:
             case Repoint():
                 self._before = repoint(step, self._own_login)
             case KeepToPast():
-                self._moved = past.begin(step)
-                past.keep_to_past(step, self._own_login, connect_s, self._stop.check, self._moved)
+                self._keep_to_past(step, connect_s)
             case RepointRunning():
                 self._repoint_running(step, connect_s)
             case Clone(places):
@@ -170,6 +170,11 @@ class Steps:
         backup, self._backup = self._backup, None
         if backup is not None:
             backup.abort()
+
+    def _keep_to_past(self, step: KeepToPast, connect_s: float) -> None:
+        conninfo, self._moved = self._own_login.whole(step.conninfo), past.begin(step)
+        source = WalSource(conninfo, connect_s=connect_s, check=self._stop.check)
+        past.keep_to_past(step, source, self._moved)
 
     def _repoint_running(self, step: RepointRunning, connect_s: float) -> None:
         data = Path(step.places.data.path)

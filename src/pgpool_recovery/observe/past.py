@@ -8,7 +8,7 @@ from pgpool_recovery.agent.protocol import DigestWal
 from pgpool_recovery.domain.wal import Point, segment_of_file
 from pgpool_recovery.plan.facts import Facts, Wal
 from pgpool_recovery.plan.own_wal import (
-    BEGIN_BYTES,
+    LEAST_BYTES,
     MAX_COMPARED_BYTES,
     Compared,
     OwnWal,
@@ -16,7 +16,6 @@ from pgpool_recovery.plan.own_wal import (
     files_from,
     names_of,
     parts_before,
-    parts_of_begin,
     parts_of_whole,
     segments_before,
     summaries_of,
@@ -25,8 +24,8 @@ from pgpool_recovery.plan.past import point_to_compare
 from pgpool_recovery.postgres.connection import Connection
 
 SUMMARIES = "summaries/"
-WHOLE_BYTES = 1 << 30
-"""More than any summary has; what is there is read."""
+SUMMARY_BYTES = 1 << 20
+"""The server holds that much in memory for each; few summaries are longer."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +60,17 @@ def compare_wal(
 
 
 def compared(ask: Ask, point: Point, wal: Wal, own: OwnWal) -> Compared:
-    """Return what came of it, in one question and, where that told nothing, another one."""
+    """Return what came of it, in one question and, where that told nothing, another one.
+
+    WAL after the position proves nothing of what was replayed: a node that followed one primary
+    and was led to another has that one's WAL from the segment on to which it had come.
+    """
     before, whole = _before(point, wal, own), _whole(point, wal, own)
     told = ask([*before, *whole])
-    equal_files = _whole_files(whole, told)
     is_same = _verdict(point, wal, before, told)
     if is_same is None:
-        is_same = True if equal_files else _by_other_means(ask, point, wal, own)
-    return Compared(point, is_same, equal_files)
+        is_same = _by_summaries(ask, point, own)
+    return Compared(point, is_same, _whole_files(whole, told))
 
 
 def _before(point: Point, wal: Wal, own: OwnWal) -> list[Pair]:
@@ -116,26 +118,22 @@ def _verdict(
     size = wal.segment_bytes
     begins = [segment_of_file(p.own.name, size) * size + p.own.offset for p in equal]
     is_from_its_begin = min(begins, default=point.lsn) <= wal.history.begin_of(point.timeline)
-    is_enough = sum(pair.own.size_bytes for pair in equal) >= min(BEGIN_BYTES)
+    is_enough = sum(pair.own.size_bytes for pair in equal) >= LEAST_BYTES
     return True if equal and (is_from_its_begin or is_enough) else None
 
 
-def _by_other_means(ask: Ask, point: Point, wal: Wal, own: OwnWal) -> bool | None:
-    """Compare the begin of the last WAL file, for where it ends nobody knows; then summaries.
+def _by_summaries(ask: Ask, point: Point, own: OwnWal) -> bool | None:
+    """Compare WAL summaries, which are kept much longer than WAL.
 
-    The primary has the last file still where it has removed those before.
+    That they differ is not known to mean that the WAL did, so it proves nothing.
     """
-    last = files_from(own, point, wal.history, wal.segment_bytes)[-1:]
-    begins = [Pair(part, (name,)) for name in last for part in parts_of_begin(name)]
-    summaries = [
-        Pair(Part(name, 0, WHOLE_BYTES), (name,))
-        for name in (SUMMARIES + found for found in summaries_of(own, point.timeline))
+    pairs = [
+        Pair(Part(name, 0, SUMMARY_BYTES), (name,))
+        for name in (SUMMARIES + found for found in summaries_of(own, point))
     ]
-    told = ask([*begins, *summaries])
-    if any(told[pair] for pair in begins):
-        return True
-    verdicts = [told[pair] for pair in summaries if told[pair] is not None]
-    return all(verdicts) if verdicts else None
+    told = ask(pairs) if pairs else {}
+    verdicts = [verdict for verdict in told.values() if verdict is not None]
+    return True if verdicts and all(verdicts) else None
 
 
 def _is_equal(connection: Connection, pair: Pair, digest: str) -> bool | None:

@@ -23,8 +23,8 @@ MAX_PART_BYTES = 64 * 2**20
 MAX_COMPARED_BYTES = 256 * 2**20
 """How much WAL is compared on each side of a position: about a second on either host."""
 MAX_SUMMARIES = 8
-BEGIN_BYTES = (8192, 512)
-"""Of a file that may end anywhere: a page, or the least that two histories do not share."""
+LEAST_BYTES = 512
+"""Less than that two histories may share: the head of a page, and records with nothing in them."""
 
 
 @dataclass(frozen=True)
@@ -160,11 +160,6 @@ def parts_of_whole(name: str, segment_bytes: int) -> list[Part]:
     return _parts(name, 0, segment_bytes)
 
 
-def parts_of_begin(name: str) -> list[Part]:
-    """Return begins of a file, the longest first."""
-    return [Part(name, 0, size) for size in BEGIN_BYTES]
-
-
 def _parts(name: str, begin: int, end: int) -> list[Part]:
     return [
         Part(name, offset, min(MAX_PART_BYTES, end - offset))
@@ -189,7 +184,11 @@ def files_from(own: OwnWal, point: Point, history: History, segment_bytes: int) 
     return tuple(sorted(names, key=lambda name: (name[8:], name[:8])))
 
 
-def summaries_of(own: OwnWal, timeline: TimelineId) -> tuple[str, ...]:
-    """Return the newest summaries of a timeline; their names are timeline, start and end."""
-    names = sorted(name for name in own.summaries if timeline_of(name) == timeline)
+def summaries_of(own: OwnWal, point: Point) -> tuple[str, ...]:
+    """Return the last summaries up to a position; their names are timeline, start and end."""
+    names = sorted(
+        name
+        for name in own.summaries
+        if timeline_of(name) == point.timeline and int(name[24:40], 16) <= point.lsn
+    )
     return tuple(names[-MAX_SUMMARIES:])
