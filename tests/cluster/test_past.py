@@ -189,10 +189,27 @@ def become_standby_of_a_rival(node: Server) -> list[str | PurePath]:
     node.reload()
     psql = [node.installation.program("psql"), "-X", "-p", str(RIVAL_PORT), "-d", "postgres"]
     written = [*psql, "-h", str(node.machine.socket_directory), "-U", "postgres", "-c"]
+    node.machine.run([*written, "CHECKPOINT"])
     node.machine.run([*written, f"INSERT INTO dead SELECT 'r' FROM generate_series(1, {FEW})"])
     held = "SELECT count(*) FROM dead WHERE told = 'r'"
     until(lambda: node.sql(held) == [(str(FEW),)], within_s=30, what="the rival's rows")
     return [pg_ctl, "-D", rival, "-m", "immediate", "stop"]
+
+
+def lead_by_hand(node: Server, primary: Server) -> None:
+    """Have a standby ask a primary for WAL that does not fit, and write it over its own."""
+    source = primary.conninfo(REPLICATION_USER)
+    node.execute(f"ALTER SYSTEM SET primary_conninfo = '{source}'")
+    node.reload()
+    ((name, offset),) = primary.sql(
+        f"SELECT file_name, file_offset FROM pg_walfile_name_offset('{node.wal_position()}')"
+    )
+    files = [one.machine.path(one.data_directory / "pg_wal" / name) for one in (node, primary)]
+    until(
+        lambda: len({file.read_bytes()[: int(offset)] for file in files}) == 1,
+        within_s=30,
+        what=f"{name} to be the primary's",
+    )
 
 
 @pytest.mark.parametrize(
@@ -208,7 +225,9 @@ def test_promise_12_rival_of_the_same_number_and_begin(
 ) -> None:
     """Two were promoted where the primary died; the node has followed the other one.
 
-    Where it was killed, its pages have nothing of that yet, so that its WAL alone has to go.
+    Where it was killed, its pages have nothing of that yet, so that its WAL alone has to go. The
+    other was led to the primary by hand, which has left the primary's WAL in its pg_wal, over that
+    which it had replayed.
     """
     node, dying = roles.node, roles.dying
     wait_until_received(node, dying)
@@ -228,7 +247,11 @@ def test_promise_12_rival_of_the_same_number_and_begin(
         assert f"not repoint: the WAL of node {node.node_id} is not the primary's" in said
     finally:
         node.machine.run(stop)
-    node.kill() if end == "killed" else node.stop()
+    if end == "killed":
+        node.kill()
+    else:
+        lead_by_hand(node, roles.next)
+        node.stop()
     log = recover(cluster, roles)
     assert methods(log) == [method], log
     assert end == "killed" or "is not what the primary has written there" in log

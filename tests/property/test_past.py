@@ -20,11 +20,11 @@ from pgpool_recovery.domain.control_data import (
     SHUT_DOWN_IN_RECOVERY,
 )
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId, segment_of_file
-from pgpool_recovery.observe.past import Pair, compared
+from pgpool_recovery.observe.past import Pair, checkpoint_of, compared
 from pgpool_recovery.plan.divergence import base_of, fork_of
 from pgpool_recovery.plan.facts import Facts, LocalWal, Login
 from pgpool_recovery.plan.ladder import make_plan
-from pgpool_recovery.plan.own_wal import OwnWal, history_file
+from pgpool_recovery.plan.own_wal import CONTROL, OwnWal, history_file
 from pgpool_recovery.plan.past import point_to_compare
 from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.plan.policy import Method, Policy
@@ -124,6 +124,9 @@ def worlds(draw: st.DrawFn) -> World:
         stray = TimelineId(branch.history.current + 1)
         ends = (Point(TimelineId(1), Lsn(4 * RECORD)),)
         pg_wal.histories.setdefault(stray, History(stray, ends))
+    if node.writer_of(redo) == "rival" and draw(st.booleans()):
+        # Somebody has led it to the primary. With a checkpoint from before that nobody can tell.
+        pg_wal.files |= branch.files(max(oldest, base // PER_SEGMENT))
     archive = draw(archives(branch)) if draw(st.booleans()) else Disk()
     world = World(primary, node, kind, redo, base, received, pg_wal, archive)
     if kind == "running":
@@ -222,9 +225,9 @@ def facts_of(world: World) -> Facts:
     point = point_to_compare(facts)
     if point is None or point.timeline not in branch.history.timelines:
         return facts
-    return replace(
-        facts, compared=compared(lambda pairs: compare(world, pairs), point, wal, target.own_wal)
-    )
+    own, checkpoint = target.own_wal, checkpoint_of(facts)
+    found = compared(lambda pairs: compare(world, pairs), point, wal, own, checkpoint)
+    return replace(facts, compared=found)
 
 
 def promoted_at(world: World, redo: Point) -> Point | None:
@@ -257,11 +260,14 @@ def compare(world: World, pairs: Sequence[Pair]) -> dict[Pair, bool | None]:
     """Compare as the digests do: what is there, who wrote each record."""
     found: dict[Pair, bool | None] = {}
     for pair in pairs:
+        if pair.own.name == CONTROL:
+            found[pair] = is_same_checkpoint(world, pair)
+            continue
         own = world.pg_wal.files.get(pair.own.name)
         others = [world.primary.disk.files.get(name) for name in pair.others]
         other = next((content for content in others if content is not None), None)
         begin = segment_of_file(pair.own.name, SEGMENT) * PER_SEGMENT + pair.own.offset // RECORD
-        numbers = range(begin, begin + pair.own.size_bytes // RECORD)
+        numbers = range(begin, begin + -(-pair.own.size_bytes // RECORD))
         is_there = own is not None and other is not None
         found[pair] = (
             [own.get(n) for n in numbers] == [other.get(n) for n in numbers]  # type: ignore[union-attr]
@@ -269,6 +275,15 @@ def compare(world: World, pairs: Sequence[Pair]) -> dict[Pair, bool | None]:
             else None
         )
     return found
+
+
+def is_same_checkpoint(world: World, pair: Pair) -> bool | None:
+    """Compare the checkpoint in the control file with what the primary has there."""
+    for name in pair.others:
+        if name in world.primary.disk.files:
+            writer = world.primary.disk.files[name].get(world.redo)
+            return writer == world.node.writer_of(world.redo)
+    return None
 
 
 def running(world: World) -> RunningServer | None:

@@ -9,7 +9,7 @@ from pgpool_recovery.agent.local_wal import begins_at
 from pgpool_recovery.agent.swap import changing
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.wal import History, TimelineId, parse_history, segment_of_file
-from pgpool_recovery.plan.own_wal import OwnWal, Part
+from pgpool_recovery.plan.own_wal import CONTROL, OwnWal, Part
 
 WAL_FILE = re.compile(r"[0-9A-F]{24}(\.partial)?")
 HISTORY_FILE = re.compile(r"([0-9A-F]{8})\.history")
@@ -70,11 +70,13 @@ def digests(data_directory: Path, parts: Iterable[Part]) -> tuple[str | None, ..
 
 
 def _digest(pg_wal: Path, part: Part) -> str | None:
-    if COMPARABLE.fullmatch(part.name) is None:
-        raise Refused(f'"{part.name}" is no file of pg_wal that is compared')
+    if part.name != CONTROL and COMPARABLE.fullmatch(part.name) is None:
+        raise Refused(f'"{part.name}" is no file that is compared')
+    is_control = part.name == CONTROL
+    path = pg_wal.parent / "global" / CONTROL if is_control else pg_wal / part.name
     digest, left = hashlib.sha256(), part.size_bytes
     try:
-        with (pg_wal / part.name).open("rb") as file:
+        with path.open("rb") as file:
             file.seek(part.offset)
             while left > 0 and (data := file.read(min(READ_BYTES, left))):
                 digest.update(data)

@@ -5,16 +5,19 @@ from dataclasses import dataclass
 
 from pgpool_recovery.agent.conversation import Conversation
 from pgpool_recovery.agent.protocol import DigestWal
-from pgpool_recovery.domain.wal import Point, segment_of_file
+from pgpool_recovery.domain.wal import Lsn, Point, segment_of_file
 from pgpool_recovery.plan.facts import Facts, Wal
 from pgpool_recovery.plan.own_wal import (
     LEAST_BYTES,
     MAX_COMPARED_BYTES,
+    NEWEST_LAYOUT,
     Compared,
     OwnWal,
     Part,
     files_from,
     names_of,
+    offset_in_wal,
+    part_of_control,
     parts_before,
     parts_of_whole,
     segments_before,
@@ -26,14 +29,20 @@ from pgpool_recovery.postgres.connection import Connection
 SUMMARIES = "summaries/"
 SUMMARY_BYTES = 1 << 20
 """The server holds that much in memory for each; few summaries are longer."""
+LONGEST_CHECKPOINT = 192
+"""More bytes than the record has, with the head of a page in between."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A part of the node's WAL, and the files in which the primary may have it, best first."""
+    """A part of the node's WAL, and the files in which the primary may have it, best first.
+
+    `offset` is where in these, when that is elsewhere.
+    """
 
     own: Part
     others: tuple[str, ...]
+    offset: int | None = None
 
 
 Ask = Callable[[Sequence[Pair]], dict[Pair, bool | None]]
@@ -56,18 +65,39 @@ def compare_wal(
             for pair, digest in zip(pairs, found, strict=True)
         }
 
-    return compared(ask, point, wal, own)
+    return compared(ask, point, wal, own, checkpoint_of(facts))
 
 
-def compared(ask: Ask, point: Point, wal: Wal, own: OwnWal) -> Compared:
+def checkpoint_of(facts: Facts) -> Point | None:
+    """Return the checkpoint in the control file, where the primary has to have the same.
+
+    Not that of a server that runs, for it may make another one just now; and a base backup begins
+    with another one than that of its control file.
+    """
+    control, wal, target = facts.target.control, facts.primary.wal, facts.target
+    is_settled = target.server_pid is None and target.resumable is None
+    if control is None or wal is None or target.has_backup_label or not is_settled:
+        return None
+    point = Point(control.timeline, control.checkpoint)
+    has = wal.history.has(point) and point.lsn + LONGEST_CHECKPOINT <= wal.written
+    return point if has and facts.primary.major <= NEWEST_LAYOUT else None
+
+
+def compared(
+    ask: Ask, point: Point, wal: Wal, own: OwnWal, checkpoint: Point | None = None
+) -> Compared:
     """Return what came of it, in one question and, where that told nothing, another one.
 
     WAL after the position proves nothing of what was replayed: a node that followed one primary
-    and was led to another has that one's WAL from the segment on to which it had come.
+    and was led to another has that one's WAL from the begin of the segment on to which it had come
+    (RequestXLogStreaming). Nobody but replay writes the checkpoint in the control file.
     """
     before, whole = _before(point, wal, own), _whole(point, wal, own)
-    told = ask([*before, *whole])
+    control = [] if checkpoint is None else _checkpoint(checkpoint, wal)
+    told = ask([*before, *whole, *control])
     is_same = _verdict(point, wal, before, told)
+    if any(told[pair] is False for pair in control):
+        is_same = False
     if is_same is None:
         is_same = _by_summaries(ask, point, own)
     return Compared(point, is_same, _whole_files(whole, told))
@@ -83,6 +113,15 @@ def _before(point: Point, wal: Wal, own: OwnWal) -> list[Pair]:
             parts = parts_before(point, size, mine, segment)
             pairs += [Pair(part, names) for part in parts]
     return pairs
+
+
+def _checkpoint(point: Point, wal: Wal) -> list[Pair]:
+    size = wal.segment_bytes
+    segment, offset = point.lsn // size, offset_in_wal(point.lsn, size)
+    if offset is None or not wal.has(segment):
+        return []
+    names = names_of(segment, Lsn(point.lsn + 1), wal.history, size)
+    return [Pair(part_of_control(), names, offset)]
 
 
 def _whole(point: Point, wal: Wal, own: OwnWal) -> list[Pair]:
@@ -139,9 +178,9 @@ def _by_summaries(ask: Ask, point: Point, own: OwnWal) -> bool | None:
 def _is_equal(connection: Connection, pair: Pair, digest: str) -> bool | None:
     """Say whether the primary has the same; None when it has none of the files."""
     for name in pair.others:
-        row = connection.row(
-            "wal_digest", name=name, offset=pair.own.offset, size_bytes=pair.own.size_bytes
-        )
+        offset = pair.own.offset if pair.offset is None else pair.offset
+        size_bytes = pair.own.size_bytes
+        row = connection.row("wal_digest", name=name, offset=offset, size_bytes=size_bytes)
         if row["digest"] is not None:
             return bool(row["digest"] == digest)
     return None

@@ -23,6 +23,15 @@ MAX_PART_BYTES = 64 * 2**20
 MAX_COMPARED_BYTES = 256 * 2**20
 """How much WAL is compared on each side of a position: about a second on either host."""
 MAX_SUMMARIES = 8
+CONTROL = "pg_control"
+"""In the place of a file's name: the control file, for the checkpoint that is in it."""
+CHECKPOINT_IN_CONTROL, CHECKPOINT_IN_RECORD = 40, 26
+"""Where the struct CheckPoint begins, in ControlFileData and in its record (14 to 18)."""
+COMPARED_OF_CHECKPOINT = slice(36, 72)
+"""From nextMulti to time: all that neither replay changes in the control file (nextXid) nor is the
+same in two histories that parted before."""
+NEWEST_LAYOUT = 18
+PAGE_BYTES = 8192
 LEAST_BYTES = 512
 """Less than that two histories may share: the head of a page, and records with nothing in them."""
 
@@ -102,11 +111,11 @@ def strays(own: OwnWal, history: History, segment_bytes: int) -> tuple[str, ...]
 
 
 def _is_stray(name: str, history: History, segment_bytes: int) -> bool:
-    timeline = timeline_of(name)
-    if timeline not in history.timelines:
+    timeline, segment = timeline_of(name), segment_of_file(name, segment_bytes)
+    if timeline not in history.timelines or segment < history.begin_of(timeline) // segment_bytes:
         return True
     end = history.end_of(timeline)
-    return end is not None and segment_of_file(name, segment_bytes) >= end // segment_bytes
+    return end is not None and segment >= end // segment_bytes
 
 
 def leads_astray(one: History, primary: History) -> bool:
@@ -165,6 +174,20 @@ def _parts(name: str, begin: int, end: int) -> list[Part]:
         Part(name, offset, min(MAX_PART_BYTES, end - offset))
         for offset in range(begin, end, MAX_PART_BYTES)
     ]
+
+
+def part_of_control() -> Part:
+    """Return what is compared of the checkpoint in the control file."""
+    wanted = COMPARED_OF_CHECKPOINT
+    return Part(CONTROL, CHECKPOINT_IN_CONTROL + wanted.start, wanted.stop - wanted.start)
+
+
+def offset_in_wal(checkpoint: Lsn, segment_bytes: int) -> int | None:
+    """Return where in its segment that stands; None when a page ends in between."""
+    begin = checkpoint + CHECKPOINT_IN_RECORD + COMPARED_OF_CHECKPOINT.start
+    end = checkpoint + CHECKPOINT_IN_RECORD + COMPARED_OF_CHECKPOINT.stop
+    is_on_one_page = checkpoint // PAGE_BYTES == end // PAGE_BYTES
+    return begin % segment_bytes if is_on_one_page else None
 
 
 def segments_before(point: Point, segment_bytes: int) -> range:

@@ -10,6 +10,7 @@ files, come from the primary before the server is started. It never goes back to
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from pgpool_recovery.domain.control_data import SHUT_DOWN
 from pgpool_recovery.domain.wal import (
     History,
     Lsn,
@@ -41,12 +42,16 @@ from pgpool_recovery.plan.running import RunningServer
 from pgpool_recovery.plan.situation import Situation
 from pgpool_recovery.plan.step import KeepToPast
 
+CHECKPOINT_BYTES = 64
+"""So much of a checkpoint has its checksum; the whole is some more than a hundred bytes."""
+
 
 def point_to_compare(facts: Facts) -> Point | None:
     """Return up to where the node's WAL has to be the primary's own; None where nobody asks.
 
     Of a server that runs, up to where it has received; of data in the primary's past, up to where
-    it has replayed; of data that parted from it, up to there.
+    it has replayed, or with the checkpoint with which it was stopped; of data that parted from it,
+    up to there.
     """
     wal, target = facts.primary.wal, facts.target
     if wal is None:
@@ -59,6 +64,8 @@ def point_to_compare(facts: Facts) -> Point | None:
         return None
     match relate(target.control, target.backup_start, target.history, wal):
         case Follows(base):
+            if target.control.state == SHUT_DOWN and target.backup_start is None:
+                return Point(base.redo.timeline, Lsn(target.control.checkpoint + CHECKPOINT_BYTES))
             return base.end if target.is_sound else base.redo
         case Diverged():
             return fork_of(target.control, target.history, wal.history)
