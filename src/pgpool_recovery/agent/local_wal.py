@@ -33,14 +33,14 @@ def first_missing(
     """
     files = wal_files(directory, timelines)
     numbers = ((segment_of_file(file.name, segment_bytes), file) for file in files)
-    there = {number for number, file in numbers if _begins_at(file, number * segment_bytes)}
+    there = {number for number, file in numbers if begins_at(file, number * segment_bytes)}
     number = begin
     while number in there:
         number += 1
     return number
 
 
-def _begins_at(file: Path, lsn: int) -> bool:
+def begins_at(file: Path, lsn: int) -> bool:
     """Say whether the first page is that of this position."""
     with file.open("rb") as opened:
         header = opened.read(PAGE_HEADER.size)

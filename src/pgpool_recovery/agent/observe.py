@@ -15,6 +15,7 @@ from pgpool_recovery.agent.local_wal import first_missing
 from pgpool_recovery.agent.lock import is_locked
 from pgpool_recovery.agent.manager import find_manager, find_marks
 from pgpool_recovery.agent.own_login import OwnLogin
+from pgpool_recovery.agent.own_wal import own_wal
 from pgpool_recovery.agent.pidfile import read_pid_file
 from pgpool_recovery.agent.place import NO_DATA, mounts_inside, observe_place, workspaces_of
 from pgpool_recovery.agent.program import Stop, run
@@ -89,6 +90,7 @@ def observe(request: Observe, stop: Stop, own_login: OwnLogin) -> TargetFacts:
         configuration=configuration,
         configuration_problem=problem,
         left_files=LeftFiles((data / SIGNAL).exists(), (data / OLD_FILE).exists(), marks),
+        own_wal=own_wal(contents, request.segment_bytes),
     )
 
 

@@ -7,6 +7,7 @@ from pgpool_recovery.domain.event import Event
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import History, TimelineId
 from pgpool_recovery.plan.facts import Conninfo, RelationSegment
+from pgpool_recovery.plan.own_wal import Part
 from pgpool_recovery.plan.step import Incremental, TargetStep
 from pgpool_recovery.ssh.command import SshSettings
 
@@ -85,6 +86,14 @@ class Observe:
     timelines: tuple[TimelineId, ...]
     segment_bytes: int
     start_command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DigestWal:
+    """Return the SHA-256 of parts of files in pg_wal, None of those that are not there."""
+
+    data_directory: str
+    parts: tuple[Part, ...]
 
 
 @dataclass(frozen=True)
@@ -385,6 +394,7 @@ Request = (
     Tidy
     | IsTidy
     | Observe
+    | DigestWal
     | TryLogins
     | LookAround
     | TryPeers

@@ -23,6 +23,7 @@ from pgpool_recovery.agent.login import try_logins
 from pgpool_recovery.agent.look_around import look_around
 from pgpool_recovery.agent.observe import observe, read_local_wal
 from pgpool_recovery.agent.own_login import OwnLogin
+from pgpool_recovery.agent.own_wal import digests
 from pgpool_recovery.agent.peers import try_peers
 from pgpool_recovery.agent.program import Stop
 from pgpool_recovery.agent.protocol import (
@@ -36,6 +37,7 @@ from pgpool_recovery.agent.protocol import (
     AskStandby,
     BeginIncremental,
     Believe,
+    DigestWal,
     DiscardOld,
     DropFormerSlots,
     FindLog,
@@ -201,6 +203,8 @@ class Agent:
                 return swap.is_tidy(Path(data_directory).resolve())
             case Observe():
                 return observe(request, self._stop, self._own_login)
+            case DigestWal(data_directory, parts):
+                return digests(Path(data_directory).resolve(), parts)
             case TryLogins():
                 return try_logins(request, self._stop, self._own_login, self._limits.connect_s)
             case LookAround():

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pgpool_recovery.agent import swap
+from pgpool_recovery.agent import past, swap
 from pgpool_recovery.agent.base_backup import copy_base_backup, verify_backup
 from pgpool_recovery.agent.clone import clone
 from pgpool_recovery.agent.incremental.begin import Request as BackupRequest
@@ -37,6 +37,7 @@ from pgpool_recovery.plan.step import (
     CopyBaseBackup,
     DiscardWaiting,
     Incremental,
+    KeepToPast,
     Places,
     PutInPlace,
     PutOldBack,
@@ -52,6 +53,7 @@ from pgpool_recovery.plan.step import (
     VerifyBackup,
 )
 from pgpool_recovery.postgres.base_backup import Limits as BackupLimits
+from pgpool_recovery.postgres.wal_stream import WalSource
 
 if TYPE_CHECKING:
     from pgpool_recovery.agent.incremental.backup import IncrementalBackup
@@ -79,6 +81,7 @@ class Steps:
         self._was_empty: Mapping[str, bool] | None = None
         self._before: Before | None = None
         self._has_reloaded = False
+        self._moved: past.Moved | None = None
         self._backup: IncrementalBackup | None = None
         self._has_put_back = False
         self._has_removed_old = False
@@ -111,6 +114,8 @@ class Steps:
             case Repoint():
                 self._before = before_repoint(step)  # What fails half way is taken back, too.
                 repoint(step, self._own_login, self._stop, self._said("agent"))
+            case KeepToPast():
+                self._keep_to_past(step, connect_s)
             case RepointRunning():
                 self._repoint_running(step, connect_s)
             case Clone(places):
@@ -168,6 +173,11 @@ class Steps:
         if backup is not None:
             backup.abort()
 
+    def _keep_to_past(self, step: KeepToPast, connect_s: float) -> None:
+        conninfo, self._moved = self._own_login.whole(step.conninfo), past.begin(step)
+        source = WalSource(conninfo, connect_s=connect_s, check=self._stop.check)
+        past.keep_to_past(step, source, self._moved)
+
     def _repoint_running(self, step: RepointRunning, connect_s: float) -> None:
         data = Path(step.places.data.path)
         settings = leading_settings(step, self._own_login)
@@ -207,6 +217,8 @@ class Steps:
         return state
 
     def _undo_within(self, places: Places, workspace: Path) -> TargetState:
+        if self._moved is not None:
+            self._moved.restore(keeps_written=self._has_reloaded)
         if self._was_empty is not None:
             swap.put_back(places.all(), self._was_empty)
             self._has_put_back = True

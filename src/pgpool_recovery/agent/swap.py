@@ -49,6 +49,8 @@ FORMER_SLOT = "former_slot"
 FAILED_STARTS = "failed_starts"
 TAKEN = "taken"
 WHOLE, DONE = "whole", "done"
+WAL = "wal"
+"""What was moved out of a pg_wal (agent/past.py)."""
 BACKUP_LABEL = "backup_label"
 
 
@@ -154,7 +156,7 @@ def release(workspace: Path, held: int) -> None:
     places = _read_places(workspace)
     _remove_copies(places, workspace)
     waits = any(has_old(place) for place in places) or taken(workspace) is not None
-    has_notes = any((workspace / name).exists() for name in (OWN, FORMER_SLOT, FAILED_STARTS))
+    has_notes = any((workspace / name).exists() for name in (OWN, WAL, FORMER_SLOT, FAILED_STARTS))
     if not has_notes and not waits:
         for place in places:
             discard(Path(place.workspace))

@@ -15,6 +15,7 @@ from pgpool_recovery.agent.protocol import (
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.node import RecoveryRequest, Target
 from pgpool_recovery.observe.archive import observe_archive
+from pgpool_recovery.observe.past import compare_wal
 from pgpool_recovery.plan.backup import Backup, NoBackup
 from pgpool_recovery.plan.divergence import base_of, may_need_rewind
 from pgpool_recovery.plan.facts import (
@@ -99,6 +100,8 @@ def observe_target(
         archive=observe_archive(agent, primary, target, settings),
     )
     facts = with_slot_logins(agent, facts, settings)
+    compared = compare_wal(connection, agent, facts, timeout_s=patience)
+    facts = replace(facts, compared=compared)
     if not may_need_rewind(facts):
         return facts
     for_sql = rewind_candidates(

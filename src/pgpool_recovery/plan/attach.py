@@ -14,6 +14,8 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         return (not_running(situation.name),)
     if not streams(situation.facts):
         return (not_streaming(situation.name),)
+    if situation.is_of_another_past:
+        return (Rejection(f"the WAL of {situation.name} is not the primary's"),)
     left = tuple(reject_running(situation.name, situation.facts.running))
     return left or Plan(
         target_name=situation.name,

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from pgpool_recovery.plan.held_wal import notes_on_limit
 from pgpool_recovery.plan.in_place import new_tablespaces, reject_replay, reject_untrusted
+from pgpool_recovery.plan.past import first_unkept, keep_to_past, reject_unproven
 from pgpool_recovery.plan.plan import OldData, Plan
 from pgpool_recovery.plan.policy import Method
 from pgpool_recovery.plan.rejection import Rejection
@@ -14,6 +15,7 @@ from pgpool_recovery.plan.step import PutInPlace, Reserve, Step
 def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
     """Return the plan of a node that only needs WAL, or why it needs more."""
     rejections = situation.reject_relation() or [
+        *reject_unproven(situation),
         *reject_wal(situation),
         *reject_replay(situation),
         *reject_untrusted(situation),
@@ -24,6 +26,8 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
     begin = situation.wal.begin_of(needed)
     steps: list[Step] = [Reserve(places), situation.slot_step(hold_from=begin)]
     steps += situation.waiting_steps()
+    directory = places.data.new if situation.is_taken_out else places.data.path
+    steps += keep_to_past(situation, directory, situation.follows.base.redo)
     if situation.is_taken_out:
         steps += [situation.configure(places.in_place()), PutInPlace(places.in_place())]
     else:
@@ -49,7 +53,9 @@ def needed_segment(situation: Situation) -> int:
     """
     local, size = situation.facts.target.local_wal, situation.wal.segment_bytes
     base = situation.follows.base
-    return base.redo.lsn // size if local is None else local.needed(size)
+    needed = base.redo.lsn // size if local is None else local.needed(size)
+    unkept = first_unkept(situation)
+    return needed if unkept is None else min(needed, unkept)
 
 
 def reject_wal(situation: Situation) -> list[Rejection]:

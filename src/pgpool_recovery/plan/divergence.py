@@ -11,6 +11,8 @@ from pgpool_recovery.domain.control_data import (
 from pgpool_recovery.domain.wal import History, Point, TimelineId, lsn_text
 from pgpool_recovery.plan.facts import Base, Facts, Wal
 
+FIRST_TIMELINE = TimelineId(1)
+
 
 @dataclass(frozen=True)
 class Follows:
@@ -82,6 +84,18 @@ def may_need_rewind(facts: Facts) -> bool:
         return False
     relation = relate(control, facts.target.backup_start, facts.target.history, wal)
     return isinstance(relation, Diverged)
+
+
+def fork_of(control: ControlData, own: History | None, primary: History) -> Point | None:
+    """Return where a directory and the primary parted; None when nobody can tell.
+
+    From there on WAL is needed once the directory was rewound; what lies before, back to the last
+    checkpoint before the fork, it has itself, else pg_rewind could not work either. Timeline 1 has
+    no history file; that of any other pg_rewind needs too.
+    """
+    if own is None and control.newest_timeline == FIRST_TIMELINE:
+        own = History(FIRST_TIMELINE)
+    return None if own is None else own.fork(primary)
 
 
 def base_of(control: ControlData, backup_start: Point | None) -> Base:

@@ -7,6 +7,7 @@ from pgpool_recovery.domain.wal import History, Lsn, Point
 from pgpool_recovery.plan.archive import Archive
 from pgpool_recovery.plan.backup import Backup, NoBackup
 from pgpool_recovery.plan.leftover import NO_FILES, LeftFiles, Leftover
+from pgpool_recovery.plan.own_wal import NO_WAL, Compared, OwnWal
 from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.running import Running
 
@@ -284,6 +285,7 @@ class TargetFacts:
     configuration: Configuration | None
     configuration_problem: str | None
     left_files: LeftFiles = NO_FILES
+    own_wal: OwnWal = NO_WAL
 
     @property
     def is_sound(self) -> bool:
@@ -320,7 +322,7 @@ class Facts:
     pgBackRest repository; nothing when none is configured. `archive` is what the target's
     restore_command gave; nothing without one. `running` is what the target's server says of itself,
     when it runs. `slot_logins` are SQL connections that were tried for the worker that synchronises
-    failover slots.
+    failover slots. `compared` is what came of comparing its WAL with the primary's.
     """
 
     primary: PrimaryFacts
@@ -335,3 +337,4 @@ class Facts:
     login_problem: Rejection | None = None
     archive: Archive | None = None
     slot_logins: tuple[Login, ...] = ()
+    compared: Compared | None = None

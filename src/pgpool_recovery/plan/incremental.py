@@ -14,6 +14,7 @@ from pgpool_recovery.plan.in_place import (
     reject_untrusted,
     room_to_grow,
 )
+from pgpool_recovery.plan.past import after_changes, reject_unproven
 from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.plan.policy import Method, Verify
 from pgpool_recovery.plan.rejection import Rejection
@@ -36,7 +37,7 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         moved_bytes=situation.facts.changed_bytes,
         old_data=old_data(situation),
         needs=room_to_grow(situation),
-        steps=in_place_steps(situation, [incremental_step(situation)]),
+        steps=in_place_steps(situation, [incremental_step(situation), *after_changes(situation)]),
     )
 
 
@@ -61,6 +62,7 @@ def _reject(situation: Situation) -> Iterator[Rejection]:
         yield from situation.reject_relation()
     else:
         yield from _reject_resumable(situation, resumable)
+    yield from reject_unproven(situation)
     if primary.major < OLDEST_MAJOR:
         yield Rejection(
             f"PostgreSQL {primary.major} has no incremental base backups",

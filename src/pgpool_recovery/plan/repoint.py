@@ -12,6 +12,7 @@ from pgpool_recovery.domain.wal import History, Lsn, Point, lsn_text
 from pgpool_recovery.plan.attach import not_running, streams
 from pgpool_recovery.plan.held_wal import notes_on_limit
 from pgpool_recovery.plan.in_place import new_tablespaces, reject_replay, reject_untrusted
+from pgpool_recovery.plan.past import keep_to_past, reject_past_of_running, reject_unproven
 from pgpool_recovery.plan.plan import OldData, Plan
 from pgpool_recovery.plan.policy import Method
 from pgpool_recovery.plan.rejection import Rejection
@@ -29,7 +30,7 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
     running = situation.facts.running
     if situation.facts.target.server_pid is None:
         return (not_running(situation.name),)
-    if streams(situation.facts):
+    if streams(situation.facts) and not situation.is_of_another_past:
         return (Rejection(f"{situation.name} streams from this primary already"),)
     if not isinstance(running, RunningServer):
         problem = None if running is None else running.problem
@@ -62,7 +63,12 @@ def _plan(situation: Situation, running: RunningServer) -> Plan:
         slot_name=situation.target.slot_name,
         moved_bytes=situation.wal.bytes_since(begin.lsn),
         old_data=OldData.KEPT,
-        steps=(Reserve(situation.places), situation.slot_step(hold_from=begin), step),
+        steps=(
+            Reserve(situation.places),
+            situation.slot_step(hold_from=begin),
+            *keep_to_past(situation, situation.places.data.path, _replayed(running), keeps=True),
+            step,
+        ),
         notes=notes_on_limit(situation, _needed_segment(situation, running)),
     )
 
@@ -148,7 +154,9 @@ def _reject_past(situation: Situation, running: RunningServer) -> list[Rejection
                 f"{lsn_text(wal.written)} only.",
             )
         ]
-    return []
+    if situation.is_of_another_past:
+        return [Rejection(f"the WAL of {name} is not the primary's")]
+    return [*reject_unproven(situation), *reject_past_of_running(situation, running)]
 
 
 def _is_past_of(history: History, primary: History) -> bool:
@@ -187,6 +195,10 @@ def _needed_segment(situation: Situation, running: RunningServer) -> int:
 
     What it has received and not replayed it asks for again (RequestXLogStreaming).
     """
+    return _replayed(running).lsn // situation.wal.segment_bytes
+
+
+def _replayed(running: RunningServer) -> Point:
     if running.replayed is None:
         raise ValueError("nobody knows how far it came")
-    return running.replayed // situation.wal.segment_bytes
+    return Point(running.timeline, running.replayed)

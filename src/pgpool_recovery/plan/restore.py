@@ -21,6 +21,7 @@ from pgpool_recovery.plan.in_place import (
     reject_in_place,
     room_to_grow,
 )
+from pgpool_recovery.plan.past import after_changes
 from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.plan.policy import Method
 from pgpool_recovery.plan.rejection import Rejection
@@ -59,7 +60,11 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         moved_bytes=None,
         old_data=old_data(situation),
         needs=room_to_grow(situation),
-        steps=in_place_steps(situation, [step], backup=backup),
+        steps=in_place_steps(
+            situation,
+            [step, *after_changes(situation, backup.repository.start)],
+            backup=backup,
+        ),
     )
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from pgpool_recovery.domain.control_data import ControlData
-from pgpool_recovery.domain.wal import History, Lsn, TimelineId
-from pgpool_recovery.plan.divergence import Copied, Diverged
+from pgpool_recovery.domain.wal import Lsn
+from pgpool_recovery.plan.divergence import Copied, Diverged, fork_of
 from pgpool_recovery.plan.held_wal import exceeds_limit, reject_limit
 from pgpool_recovery.plan.in_place import (
     in_place_steps,
@@ -18,6 +18,7 @@ from pgpool_recovery.plan.in_place import (
 from pgpool_recovery.plan.incremental import OLDEST_MAJOR as OLDEST_INCREMENTAL
 from pgpool_recovery.plan.incremental import incremental_step
 from pgpool_recovery.plan.login import choose_login
+from pgpool_recovery.plan.past import after_changes, reject_unproven
 from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.plan.policy import Method, Verify
 from pgpool_recovery.plan.rejection import Rejection
@@ -26,7 +27,6 @@ from pgpool_recovery.plan.step import Rewind, Step
 
 SEES_NEWEST_SINCE = 16
 """Before, pg_rewind took a standby's timeline from its last checkpoint (main in pg_rewind.c)."""
-FIRST_TIMELINE = TimelineId(1)
 NEEDED_FUNCTIONS = (
     "pg_ls_dir(text, boolean, boolean)",
     "pg_stat_file(text, boolean)",
@@ -47,7 +47,7 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
     begin = None if needs_more else situation.wal.begin_of(fork // segment_bytes)
     changes: list[Step] = [_rewind(situation, control, is_followed_by_more=needs_more)]
     if needs_more:
-        changes.append(incremental_step(situation))
+        changes += [incremental_step(situation), *after_changes(situation)]
     return Plan(
         target_name=situation.name,
         method=Method.REWIND,
@@ -91,24 +91,10 @@ def _control(situation: Situation) -> ControlData:
 
 
 def _fork(situation: Situation, control: ControlData) -> Lsn:
-    fork = fork_of(situation, control)
+    fork = fork_of(control, situation.facts.target.history, situation.wal.history)
     if fork is None:
         raise ValueError("nobody can tell where they parted")
-    return fork
-
-
-def fork_of(situation: Situation, control: ControlData) -> Lsn | None:
-    """Return where the target and the primary parted; None when nobody can tell.
-
-    From there on WAL is needed once the directory was rewound; what lies before, back to the last
-    checkpoint before the fork, it has itself, else pg_rewind could not work either. Timeline 1 has
-    no history file; that of any other pg_rewind needs too.
-    """
-    own = situation.facts.target.history
-    if own is None and control.newest_timeline == FIRST_TIMELINE:
-        own = History(FIRST_TIMELINE)
-    fork = None if own is None else own.fork(situation.wal.history)
-    return None if fork is None else fork.lsn
+    return fork.lsn
 
 
 def _reject(situation: Situation) -> Iterator[Rejection]:
@@ -127,6 +113,7 @@ def _reject(situation: Situation) -> Iterator[Rejection]:
         return
     if not target.is_sound:
         yield Rejection(f"{name} has a base backup that no server has brought to its end")
+    yield from reject_unproven(situation)
     yield from _reject_ability(situation, target.control)
     yield from _reject_login(situation)
     yield from reject_in_place(situation)
@@ -158,7 +145,7 @@ def _reject_ability(situation: Situation, control: ControlData) -> Iterator[Reje
 
 def _reject_fork(situation: Situation, control: ControlData) -> Iterator[Rejection]:
     """Say why pg_rewind, or we, cannot know where to begin, or that the WAL from there is gone."""
-    fork = fork_of(situation, control)
+    fork = fork_of(control, situation.facts.target.history, situation.wal.history)
     if fork is None:
         yield Rejection(
             f"nobody can tell where {situation.name} and the primary parted",
@@ -166,8 +153,8 @@ def _reject_fork(situation: Situation, control: ControlData) -> Iterator[Rejecti
             if situation.facts.target.history is None
             else "Their histories have no end of a timeline in common.",
         )
-    elif not _keeps(situation, fork):
-        yield from _reject_incremental(situation, fork // situation.wal.segment_bytes)
+    elif not _keeps(situation, fork.lsn):
+        yield from _reject_incremental(situation, fork.lsn // situation.wal.segment_bytes)
 
 
 def _reject_login(situation: Situation) -> Iterator[Rejection]:

@@ -79,7 +79,16 @@ class Situation:
         target = self.facts.target
         if target.control is None or (target.has_backup_label and target.backup_start is None):
             return None
+        if self.facts.compared is not None and self.is_of_another_past:
+            upto = self.facts.compared.upto
+            return Copied(f"Its WAL before {upto} is not what the primary has written there.")
         return relate(target.control, target.backup_start, target.history, self.wal)
+
+    @property
+    def is_of_another_past(self) -> bool:
+        """Whether the target's WAL is not the primary's, where their histories look alike."""
+        compared = self.facts.compared
+        return compared is not None and compared.is_same is False
 
     def reject_data(self) -> list[Rejection]:
         """Say why nothing can be made of the data that the target has."""

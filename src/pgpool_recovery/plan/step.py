@@ -147,6 +147,39 @@ class Repoint:
 
 
 @dataclass(frozen=True)
+class KeepToPast:
+    """Leave a data directory no WAL but that of the primary's past (plan/past.py).
+
+    `moved` are files of its pg_wal that are kept aside until the node has run well. `fetched` are
+    WAL files that it gets from the primary, as far as that has flushed them, and `histories` the
+    timelines whose history files it gets. `gaps` are numbers of timelines that the primary never
+    was on: without files of theirs a standby neither finds its newest timeline nor fetches it.
+    """
+
+    touches: ClassVar[Touches] = Touches.TARGET
+    places: Places
+    directory: str
+    moved: tuple[str, ...]
+    fetched: tuple[str, ...]
+    histories: tuple[TimelineId, ...]
+    gaps: tuple[TimelineId, ...]
+    conninfo: Conninfo
+    segment_bytes: int
+
+    def __str__(self) -> str:
+        parts = [f"move {_some(self.moved)} of its pg_wal aside"] if self.moved else []
+        parts += [f"take {_some(self.fetched)} from the primary"] if self.fetched else []
+        return ", ".join(parts) or "take the timeline history from the primary"
+
+
+def _some(names: tuple[str, ...]) -> str:
+    """Name one or two files, or the first and the last of more."""
+    if len(names) > 2:
+        return f"{len(names)} files ({names[0]} to {names[-1]})"
+    return " and ".join(names)
+
+
+@dataclass(frozen=True)
 class RepointRunning:
     """Lead a standby that runs to this primary: new settings, a reload, and it streams.
 
@@ -346,6 +379,7 @@ TargetStep = (
     | ConfigureStandby
     | SwapIn
     | Repoint
+    | KeepToPast
     | RepointRunning
     | Clone
     | TakeOut

@@ -6,13 +6,18 @@ from pgpool_recovery.domain.control_data import SHUT_DOWN_IN_RECOVERY
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.plan.attach import streams
 from pgpool_recovery.plan.facts import Facts, PlaceFacts, TargetFacts, Wal
+from pgpool_recovery.plan.own_wal import NO_WAL
 from pgpool_recovery.plan.policy import Policy, StopRunning
 
 
 def may_stop(facts: Facts, policy: Policy) -> bool:
-    """Say whether the policy lets the server be stopped; one that streams never is."""
-    target = facts.target
-    if target.server_pid is None or streams(facts):
+    """Say whether the policy lets the server be stopped; one that streams never is.
+
+    Unless what it has is another server's, whatever it streams.
+    """
+    target, compared = facts.target, facts.compared
+    is_foreign = compared is not None and compared.is_same is False
+    if target.server_pid is None or (streams(facts) and not is_foreign):
         return False
     is_allowed = policy.stop_running is StopRunning.ALWAYS
     return is_allowed or (policy.stop_running is StopRunning.STANDBY and target.is_standby)
@@ -62,6 +67,7 @@ def once_emptied(facts: Facts) -> Facts:
         once_lost(facts),
         summaries=None,
         changed_bytes=None,
+        compared=None,
         target=replace(
             target,
             data=_emptied(target.data),
@@ -87,6 +93,7 @@ def once_emptied(facts: Facts) -> Facts:
             failed_starts=0,
             configuration=None if own is None or own.is_inside else own,
             configuration_problem=None,
+            own_wal=NO_WAL,
         ),
     )
 

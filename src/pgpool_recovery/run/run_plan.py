@@ -34,6 +34,7 @@ from pgpool_recovery.plan.step import (
     CopyBaseBackup,
     CreateSlot,
     Incremental,
+    KeepToPast,
     PutInPlace,
     PutOldBack,
     Repoint,
@@ -54,7 +55,7 @@ from pgpool_recovery.run.shield import shielded
 
 MAX_BACKUPS = 5
 
-AT_ITS_PLACE = (PutOldBack, Repoint, RepointRunning, TakeOut, PutInPlace, SwapIn)
+AT_ITS_PLACE = (PutOldBack, KeepToPast, Repoint, RepointRunning, TakeOut, PutInPlace, SwapIn)
 """Steps that change what stands where the server has its data, so that the agent has to undo them;
 the others prepare something beside it, or are a point of no return."""
 

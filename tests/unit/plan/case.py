@@ -29,6 +29,8 @@ from pgpool_recovery.plan.facts import (
 )
 from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.leftover import LeftFiles, Leftover
+from pgpool_recovery.plan.own_wal import Compared, OwnWal
+from pgpool_recovery.plan.past import point_to_compare
 from pgpool_recovery.plan.plan import PassedOver, Plan
 from pgpool_recovery.plan.policy import Policy
 from pgpool_recovery.plan.rejection import Rejection, as_error
@@ -55,6 +57,7 @@ from tests.unit.plan.words import (
     TablespaceWords,
     TargetWords,
     WalDirectoryWords,
+    WalWords,
     Words,
 )
 
@@ -102,7 +105,7 @@ def case_of(words: Words, file: str = "words") -> Case:
             TARGET.node_id if words.target.node_id_is_known else None,
             TARGET.port,
         ),
-        facts=_with_summaries(facts, words.primary),
+        facts=_with_summaries(_compared(facts, words.target.wal), words.primary),
         policy=_policy(words, file),
         failed=tuple(
             PassedOver(one.method, (Rejection(one.message, one.detail),)) for one in words.failed
@@ -244,7 +247,22 @@ def _target(words: Words) -> TargetFacts:
             has_recovery_conf="recovery.conf" in target.left_files,
             marks=tuple(name for name in target.left_files if not name.startswith("recovery.")),
         ),
+        own_wal=_own_wal(target.wal),
     )
+
+
+def _own_wal(words: WalWords) -> OwnWal:
+    histories = (_history(one.history, one.timeline) for one in words.histories)
+    return OwnWal(words.files, tuple(histories), words.unreadable)
+
+
+def _compared(facts: Facts, words: WalWords) -> Facts:
+    """Return the facts with what came of comparing the target's WAL with the primary's."""
+    point = point_to_compare(facts)
+    if point is None:
+        return facts
+    is_same = {"same": True, "different": False, "nothing": None}[words.compared]
+    return replace(facts, compared=Compared(point, is_same, words.whole))
 
 
 def _control(words: ControlWords) -> ControlData:

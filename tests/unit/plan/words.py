@@ -239,6 +239,21 @@ class ServerWords:
 
 
 @dataclass(frozen=True)
+class WalWords:
+    """The node's own WAL: the files that matter, and the histories that it has.
+
+    `compared`: what came of comparing it with the primary's; `whole` are the files that are equal
+    from begin to end.
+    """
+
+    files: tuple[str, ...] = ()
+    histories: tuple[HistoryWords, ...] = ()
+    unreadable: tuple[str, ...] = ()
+    compared: Literal["same", "different", "nothing"] = "same"
+    whole: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class TargetWords:
     """The node to be recovered.
 
@@ -277,6 +292,7 @@ class TargetWords:
     archive: ArchiveWords | None = None
     left_files: tuple[str, ...] = ()
     configuration: ConfigurationWords = field(default_factory=ConfigurationWords)
+    wal: WalWords = field(default_factory=WalWords)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,231 @@
+"""A node is left with nothing but the primary's past: what is moved away, what is put there.
+
+Its own WAL past the fork has to go, and whatever of the rest is not proven to be the primary's.
+That alone does not close the way: an archive may have the dead primary's segment in which the new
+one left the timeline, and PostgreSQL takes that as long as the file of the new timeline is neither
+in the archive nor in pg_wal (XLogFileReadAnyTLI in xlogrecovery.c). So that file, and the history
+files, come from the primary before the server is started. It never goes back to an older timeline.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from pgpool_recovery.domain.control_data import SHUT_DOWN
+from pgpool_recovery.domain.wal import (
+    History,
+    Lsn,
+    Point,
+    TimelineId,
+    file_of_segment,
+    segment_of_file,
+)
+from pgpool_recovery.plan.divergence import (
+    Copied,
+    Diverged,
+    Follows,
+    fork_of,
+    relate,
+)
+from pgpool_recovery.plan.facts import Facts
+from pgpool_recovery.plan.own_wal import (
+    NO_WAL,
+    covering,
+    files_from,
+    history_file,
+    last_segment,
+    leads_astray,
+    strays,
+    timeline_of,
+)
+from pgpool_recovery.plan.rejection import Rejection
+from pgpool_recovery.plan.running import RunningServer
+from pgpool_recovery.plan.situation import Situation
+from pgpool_recovery.plan.step import KeepToPast
+
+CHECKPOINT_BYTES = 64
+"""So much of a checkpoint has its checksum; the whole is some more than a hundred bytes."""
+
+
+def point_to_compare(facts: Facts) -> Point | None:
+    """Return up to where the node's WAL has to be the primary's own; None where nobody asks.
+
+    Of a server that runs, up to where it has received; of data in the primary's past, up to where
+    it has replayed, or with the checkpoint with which it was stopped; of data that parted from it,
+    up to there.
+    """
+    wal, target = facts.primary.wal, facts.target
+    if wal is None:
+        return None
+    if target.resumable is not None:
+        return target.resumable.redo
+    if isinstance(facts.running, RunningServer):
+        return _end_of_running(facts.running, wal.history, wal.written)
+    if target.control is None or (target.has_backup_label and target.backup_start is None):
+        return None
+    match relate(target.control, target.backup_start, target.history, wal):
+        case Follows(base):
+            if target.control.state == SHUT_DOWN and target.backup_start is None:
+                return Point(base.redo.timeline, Lsn(target.control.checkpoint + CHECKPOINT_BYTES))
+            return base.end if target.is_sound else base.redo
+        case Diverged():
+            return fork_of(target.control, target.history, wal.history)
+        case Copied():
+            return None
+
+
+def _end_of_running(running: RunningServer, history: History, written: Lsn) -> Point | None:
+    """Where the primary ends, or left the timeline, before the node does, it is up to there."""
+    received = None if running.is_torn else running.received
+    ends = [end for end in (received, running.replayed) if end is not None]
+    if not ends or running.timeline not in history.timelines:
+        return None
+    left = history.end_of(running.timeline)
+    return Point(running.timeline, min(max(ends), written if left is None else left))
+
+
+def reject_unproven(situation: Situation) -> Iterator[Rejection]:
+    """Say that nobody knows whether the node's past is the primary's own.
+
+    A timeline has a number and a begin, and so may one of another server that was promoted at the
+    same place. On the first one nobody was promoted.
+    """
+    compared, point = situation.facts.compared, point_to_compare(situation.facts)
+    if point is None or point.timeline == situation.wal.history.timelines[0]:
+        return
+    if compared is None or compared.is_same is None:
+        yield Rejection(
+            f"nobody can prove that {situation.name} was on the primary's timeline "
+            f"{point.timeline}",
+            detail=f"The WAL before {point} is not on both of them any more, and another server "
+            "that was promoted at the same place would have a timeline of that number, too.",
+        )
+
+
+def unproven(situation: Situation) -> tuple[str, ...]:
+    """Return the node's WAL files from its base on that the primary has, and has differently.
+
+    The last one of a standby is among them, for it is not full.
+    """
+    compared, wal = situation.facts.compared, situation.wal
+    own = situation.facts.target.own_wal
+    if compared is None:
+        return ()
+    names = files_from(own, compared.upto, wal.history, wal.segment_bytes)
+    return tuple(
+        name
+        for name in names
+        if name not in compared.whole and wal.has(segment_of_file(name, wal.segment_bytes))
+    )
+
+
+def first_unkept(situation: Situation) -> int | None:
+    """Return the first segment, from where the node has replayed to, that it does not keep."""
+    wal, own = situation.wal, situation.facts.target.own_wal
+    size = wal.segment_bytes
+    gone = {*unproven(situation), *strays(own, wal.history, size)}
+    names = (name for name in own.of(wal.history.timelines) if name in gone)
+    begin = last_segment(situation.follows.base.end, size)
+    numbers = (segment_of_file(name, size) for name in names)
+    return min((number for number in numbers if number >= begin), default=None)
+
+
+def keep_to_past(
+    situation: Situation, directory: str, redo: Point, *, keeps: bool = False
+) -> list[KeepToPast]:
+    """Return the step that leaves a directory, where recovery begins at `redo`, no other way.
+
+    `keeps`: its server runs, and nothing is moved away under it. No step when there is nothing to
+    do.
+    """
+    wal, own = situation.wal, situation.facts.target.own_wal
+    size, history = wal.segment_bytes, wal.history
+    doubtful = () if keeps else unproven(situation)
+    moved = () if keeps else (*strays(own, history, size), *doubtful)
+    kept = set(own.files) - set(moved)
+    wanted = {*_at_forks(history, redo, size), *_instead(doubtful, history, size)}
+    names = {file_of_segment(timeline, number, size) for timeline, number in wanted}
+    written = last_segment(Point(history.current, wal.written), size)
+    fetched = tuple(
+        sorted(n for n in names - kept if wal.has(s := segment_of_file(n, size)) and s <= written)
+    )
+    known = {one.current for one in own.histories if history_file(one.current) not in moved}
+    lacking = [
+        timeline
+        for timeline in map(TimelineId, range(redo.timeline + 1, history.current + 1))
+        if timeline not in known
+    ]
+    if not (moved or fetched or lacking):
+        return []
+    return [
+        KeepToPast(
+            places=situation.places,
+            directory=directory,
+            moved=moved,
+            fetched=fetched,
+            histories=tuple(one for one in lacking if one in history.timelines),
+            gaps=tuple(one for one in lacking if one not in history.timelines),
+            conninfo=situation.conninfo,
+            segment_bytes=size,
+        )
+    ]
+
+
+def after_changes(situation: Situation, begin: Point | None = None) -> list[KeepToPast]:
+    """Return the step for a directory that was changed, and whose recovery begins elsewhere now.
+
+    After all that the primary has written, unless `begin` is where. Then the method has left
+    nothing of the old pg_wal.
+    """
+    wal = situation.wal
+    redo = Point(wal.history.current, wal.written) if begin is None else begin
+    steps = keep_to_past(situation, situation.places.data.new, redo)
+    if begin is None:
+        return [replace(step, fetched=()) for step in steps if step.moved]
+    emptied = replace(situation.facts.target, own_wal=NO_WAL)
+    facts = replace(situation.facts, target=emptied, compared=None)
+    return keep_to_past(replace(situation, facts=facts), situation.places.data.new, begin)
+
+
+def _at_forks(history: History, redo: Point, size: int) -> Iterator[tuple[TimelineId, int]]:
+    """Yield the first segment of each timeline that recovery comes to."""
+    for timeline in history.timelines[1:]:
+        number = history.begin_of(timeline) // size
+        is_read = number >= redo.lsn // size and covering(number, history, size) == timeline
+        if is_read and timeline >= redo.timeline:
+            yield timeline, number
+
+
+def _instead(
+    doubtful: Iterable[str], history: History, size: int
+) -> Iterator[tuple[TimelineId, int]]:
+    """Yield the primary's own of the first segment that is moved away.
+
+    With it the server comes to where it was, even if the primary cannot be reached by then.
+    """
+    numbers = [segment_of_file(name, size) for name in doubtful]
+    if numbers:
+        yield covering(min(numbers), history, size), min(numbers)
+
+
+def reject_past_of_running(situation: Situation, running: RunningServer) -> list[Rejection]:
+    """Say what lies in the pg_wal of a server that runs, which it would replay after a restart.
+
+    What it has received of the segment of the fork itself is in the answer of the server.
+    """
+    wal, own = situation.wal, situation.facts.target.own_wal
+    size, history = wal.segment_bytes, wal.history
+    found = [
+        name
+        for name in strays(own, history, size)
+        if name in set(own.of(history.timelines))
+        and segment_of_file(name, size) > (history.end_of(timeline_of(name)) or 0) // size
+    ]
+    found += [history_file(one.current) for one in own.histories if leads_astray(one, history)]
+    if not found or running.is_torn:
+        return []
+    return [
+        Rejection(
+            f"{situation.name} has WAL that the primary has not",
+            detail=f"{found[0]} is in its pg_wal, and a restart would replay it.",
+        )
+    ]
