@@ -65,6 +65,8 @@ SETTINGS = {
     "work_mem": "64kB",
 }
 """What a server does not know is left out."""
+ONLY_ON_SINCE = {"standard_conforming_strings": 19}
+"""What a later major knows, and lets nobody turn off."""
 
 TYPES = [
     *("name", "text", '"char"', "boolean", "smallint", "integer", "bigint", "numeric"),
@@ -182,9 +184,14 @@ def plant(server: Server, database: str) -> None:
     server.execute(filled, database=database)
 
 
+def _fixed(server: Server) -> set[str]:
+    return {name for name, since in ONLY_ON_SINCE.items() if server.installation.major >= since}
+
+
 def set_against_us(server: Server, database: str = DATABASE) -> None:
     """Set everything for the database, for its roles, and for them in it."""
     known = {row[0] for row in server.sql("SELECT name FROM pg_settings")} | {"role"}
+    known -= _fixed(server)
     where = [f"DATABASE {database}"]
     for role in (RUNNER, PERSON):
         where += [f"ROLE {role}", f"ROLE {role} IN DATABASE {database}"]

@@ -16,14 +16,12 @@ from tests.harness.postgresql import Server
 from tests.harness.product import Product, create_extension, install_extension
 from tests.harness.system import OWN_SYSTEM, system_with
 from tests.harness.workspace import Workspace
-from tests.majors import PGPOOL_RELEASES, needs_postgresql
+from tests.majors import PGPOOL_RELEASES, in_whole_matrix, needs_postgresql
 
-on_each_major = pytest.mark.parametrize(
-    "major",
-    [pytest.param(major, marks=needs_postgresql(major)) for major in PGPOOL_RELEASES],
-    indirect=True,
-    scope="module",
-)
+WITH_STOCK = [pytest.param(major, marks=needs_postgresql(major)) for major in PGPOOL_RELEASES]
+ALL = [*WITH_STOCK, pytest.param(19, marks=in_whole_matrix(19))]
+on_each_major = pytest.mark.parametrize("major", ALL, indirect=True, scope="module")
+on_each_with_stock = pytest.mark.parametrize("major", WITH_STOCK, indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ import pytest
 from tests.harness.command import CommandError
 from tests.harness.postgresql import Server
 from tests.harness.product import Product, install_extension
-from tests.server.conftest import on_each_major
+from tests.server.conftest import on_each_with_stock
 
-pytestmark = on_each_major
+pytestmark = on_each_with_stock
 
 NOWHERE = "could not connect to Pgpool-II at /nowhere"
 PROCESS_COLUMNS = """

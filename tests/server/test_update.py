@@ -7,9 +7,9 @@ import pytest
 
 from tests.harness.postgresql import Server
 from tests.harness.product import Product, install_extension
-from tests.server.conftest import on_each_major, write_script
+from tests.server.conftest import on_each_with_stock, write_script
 
-pytestmark = on_each_major
+pytestmark = on_each_with_stock
 
 OVERLOADS = [
     "pgpool_recovery(text,text,text)",
