@@ -117,14 +117,14 @@ class Incomplete(RecoveryError):
 
 
 class Unverified(RecoveryError):
-    """The node runs, but not as it should."""
+    """The node was started, and is not as it should be; its state says whether it still runs."""
 
     exit_status = 9
     sqlstate = "58000"
 
 
 class NotStreaming(Unverified):
-    """The node runs, and does not follow the primary."""
+    """The node is no sound standby of the primary."""
 
 
 class Cancelled(RecoveryError):

@@ -163,9 +163,20 @@ def _reject_past(node: StandbyFacts, upstream: UpstreamFacts) -> Iterator[Troubl
     for replayed in (node.replayed, stream):
         if replayed is not None and upstream.written is not None and replayed > upstream.written:
             yield _ahead("replayed", replayed, upstream.name, upstream.written)
-    received = node.received if node.receiver == STREAMING else None
-    if received is not None and upstream.written is not None and received > upstream.written:
-        yield _ahead("received", received, upstream.name, upstream.written)
+    received, written = _received_anew(node, history), upstream.written
+    if received is not None and written is not None and received > written:
+        yield _ahead("received", received, upstream.name, written)
+
+
+def _received_anew(node: StandbyFacts, history: History | None) -> Lsn | None:
+    """Return up to where it has received on the primary's own timeline.
+
+    On an older one the position may be from its former primary: a new stream begins to count anew
+    only with another timeline (RequestXLogStreaming). The begin of a record that a dying primary
+    was sending is nothing that will be replayed.
+    """
+    is_anew = history is not None and node.receiving == history.current
+    return node.received if node.receiver == STREAMING and is_anew else None
 
 
 def _reject_histories(node: StandbyFacts, name: str, primary: History) -> Iterator[Trouble]:

@@ -74,6 +74,8 @@ def test_one_that_has_replayed_what_the_primary_has_written_is_well() -> None:
         (replace(NODE, replayed=BEFORE), Fault.BEHIND),
         (replace(NODE, replayed=None), None),  # The primary says it.
         (replace(NODE, receiving=OLD), Fault.BEHIND),
+        # The begin of a record that the former primary was sending when it died.
+        (replace(NODE, receiving=OLD, received=Lsn(NOW + 1), replayed=FORK), Fault.BEHIND),
     ],
 )
 def test_what_the_node_says(node: StandbyFacts, expected: Fault | None) -> None:
