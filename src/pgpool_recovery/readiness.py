@@ -134,7 +134,11 @@ def in_a_hurry(settings: Settings) -> Settings:
     limit, timeout, agent = settings.timeout.check_s, settings.timeout, settings.agent
     return replace(
         settings,
-        timeout=replace(timeout, observe_s=min(limit, timeout.observe_s)),
+        timeout=replace(
+            timeout,
+            observe_s=min(limit, timeout.observe_s),
+            archive_s=min(limit / 4, timeout.archive_s),
+        ),
         agent=replace(agent, answer_s=min(limit, agent.answer_s)),
     )
 

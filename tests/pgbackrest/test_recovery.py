@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.check.ask import plan
 from tests.cluster.site import assert_recovered, on_hosts, write_settings
 from tests.cluster.test_ladder import lose_wal, methods
 from tests.harness.cluster import Cluster, ClusterPlan
@@ -59,6 +60,29 @@ def test_standby_whose_wal_is_gone(cluster: Cluster) -> None:
     ((command,),) = node.sql("SHOW restore_command")
     assert "pgbackrest" in command
     assert str(node.data_directory) in command
+
+
+def test_stray_history_is_seen_by_the_restore_command_that_a_restore_wrote(
+    cluster: Cluster,
+) -> None:
+    """No method is taken that ends with a server that reads it: neither catch-up nor a copy."""
+    node, primary = cluster.node(1), cluster.node(0)
+    file, data = "00000002.history", primary.data_directory
+    primary.machine.write_file(data / "pg_wal" / file, "1\t0/1000060\tno reason\n")
+    push = f"pgbackrest --stanza={STANZA} archive-push pg_wal/{file} && rm pg_wal/{file}"
+    primary.machine.run(["sh", "-c", f"cd {data} && {push}"])
+    node.stop()
+    cluster.pgpool.wait_for_node(1, "down")
+    try:
+        of_node = plan(cluster, 1)
+        node.lose()
+        of_stanza = plan(cluster, 1)
+    finally:
+        primary.machine.run(["find", "/var/lib/pgbackrest/archive", "-name", file, "-delete"])
+    assert not of_node["possible"]
+    assert f"the archive of node 1 has {file}, which is not the primary's" in str(of_node)
+    assert of_stanza["method"] == "basebackup"
+    assert f"the archive of stanza {STANZA} has {file}" in str(of_stanza["passed_over"])
 
 
 def test_new_empty_node(cluster: Cluster) -> None:
