@@ -6,13 +6,12 @@ from pathlib import Path
 from pgpool_recovery.agent.configuration import (
     AUTO_CONFIGURATION,
     find_configuration,
-    read_auto_settings,
     read_configuration_file,
     replace_file,
     without_settings,
 )
 from pgpool_recovery.agent.program import Stop, run
-from pgpool_recovery.agent.setting_source import find_sources
+from pgpool_recovery.agent.setting_source import LINE, find_sources, plain
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.plan.leftover import COMMANDS, OLD_FILE, TAKEN_OUT, TARGETS, told_value
 from pgpool_recovery.plan.leftover import TRIGGER_FILE as TRIGGER
@@ -24,14 +23,16 @@ Tell = Callable[[str], None]
 def take_out(data: Path, names: Sequence[str], tell: Tell) -> None:
     """Remove settings from postgresql.auto.conf, and say what they were."""
     file = data / AUTO_CONFIGURATION
-    found = {name: text for name, text in read_auto_settings(data).items() if name in names}
+    text = read_configuration_file(file) or ""
+    matches = filter(None, map(LINE.match, text.splitlines()))
+    found = {match[1].lower(): plain(match[2]) for match in matches if match[1].lower() in names}
     if not found:
         return
-    kept = without_settings(read_configuration_file(file) or "", found)
-    replace_file(file, "\n".join(kept) + "\n")
-    for name, text in found.items():
-        shown = told_value(name, text)
-        tell(f"took {name}{f' = {shown!r}' if shown else ''} out of {AUTO_CONFIGURATION}")
+    replace_file(file, "\n".join(without_settings(text, found)) + "\n")
+    for name, value in found.items():
+        shown = told_value(name, value)
+        if value:
+            tell(f"took {name}{f' = {shown!r}' if shown else ''} out of {AUTO_CONFIGURATION}")
 
 
 def neutralise(

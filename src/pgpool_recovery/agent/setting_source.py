@@ -49,7 +49,7 @@ def _read(file: Path, found: Sources, depth: int, *, may_be_missing: bool) -> No
 
 
 def _include(name: str, value: str, file: Path, found: Sources, depth: int) -> None:
-    text = value.removeprefix("'").removesuffix("'").replace("''", "'")
+    text = plain(value)
     path = file.parent / text
     if depth > MAX_DEPTH or "\\" in text:
         found.is_whole = False
@@ -58,6 +58,15 @@ def _include(name: str, value: str, file: Path, found: Sources, depth: int) -> N
             _read(one, found, depth, may_be_missing=False)
     else:
         _read(path, found, depth, may_be_missing=name == "include_if_exists")
+
+
+def plain(value: str) -> str:
+    """Return a value as it stands in a line, without its quotes.
+
+    >>> plain("'it''s'"), plain("on")
+    ("it's", 'on')
+    """
+    return value.removeprefix("'").removesuffix("'").replace("''", "'")
 
 
 def _files_of(directory: Path, found: Sources) -> Iterator[Path]:

@@ -67,6 +67,26 @@ def test_settings_are_taken_out_and_told(data: Path) -> None:
     assert auto(data) == AUTO.replace("recovery_target_time = '2026-11-01'\n", "")
 
 
+BY_CREATESUBSCRIBER = """\
+recovery_target = ''
+recovery_target_timeline = 'latest'
+recovery_target_inclusive = true
+recovery_target_action = promote
+recovery_target_lsn = '0/5000098'
+"""
+"""What pg_createsubscriber of PostgreSQL 17 leaves, without the lines that do nothing."""
+
+
+def test_lines_without_quotes_go_as_well(data: Path) -> None:
+    (data / "postgresql.auto.conf").write_text(BY_CREATESUBSCRIBER)
+    assert neutral(data, ASKED) == [
+        "took recovery_target_inclusive = 'true' out of postgresql.auto.conf",
+        "took recovery_target_action = 'promote' out of postgresql.auto.conf",
+        "took recovery_target_lsn = '0/5000098' out of postgresql.auto.conf",
+    ]
+    assert auto(data) == "recovery_target_timeline = 'latest'\n"
+
+
 def test_nothing_is_written_where_there_is_nothing(data: Path) -> None:
     (data / "postgresql.auto.conf").write_text("work_mem = '8MB'")
     assert neutral(data, ASKED) == []
