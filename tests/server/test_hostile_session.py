@@ -45,6 +45,7 @@ from pgpool_recovery.postgres.base_backup import Limits, open_backup
 from pgpool_recovery.postgres.connection import connect, identify_system, pinned
 from pgpool_recovery.postgres.conninfo import format_conninfo
 from pgpool_recovery.postgres.session import PINNED, PINNED_FOR_SUPERUSERS, PINNED_LATER
+from pgpool_recovery.postgres.slots import drop_former_slots
 from pgpool_recovery.postgres.wal import hold_wal
 from pgpool_recovery.readiness import observe_extensions, observe_role
 from pgpool_recovery.run.parties import own_conninfo, own_server
@@ -188,6 +189,9 @@ def test_runner(hostile: Server, node: Node) -> None:
         point = Point(TimelineId(1), parse_lsn(hostile.wal_position()))
         hold_wal(own_conninfo(SETTINGS), "pgpool_node_9", point, connect_s=5)
         assert connection.row("slot", name="pgpool_node_9")["restart_lsn"] is not None
+        connection.rows("advance_slot", name="pgpool_node_9")
+        connection.row("slot_wal_limit")
+        assert drop_former_slots(connection, ()) == (), "a primary has none"
         connection.rows("progress", name="pgpool_node_9")
         connection.rows("standby", name="pgpool_node_9", position="0/1")
         connection.rows("end_copy", name="pgpool_node_9")

@@ -58,7 +58,8 @@ def _slot(
         yield Finding(
             Kind.ORPHANED_SLOT,
             target.node_id,
-            f"{where} is not in use, belongs to none of the nodes, and keeps {kept} of WAL",
+            f"{where} is not in use, belongs to none of the nodes, and keeps {kept} of WAL"
+            + _held_back(slot, server),
             f"If nobody needs it: {drop}",
         )
     elif slot.kept_bytes > server.number("max_wal_size") * MB:
@@ -70,6 +71,14 @@ def _slot(
             "See why its node does not follow, or recover that. max_slot_wal_keep_size limits what "
             "a slot may keep.",
         )
+
+
+def _held_back(slot: Slot, server: ServerFacts) -> str:
+    """Say whom else it stands in the way of: a standby tells its primary (hot_standby_feedback)."""
+    if not slot.holds_xmin:
+        return ""
+    where = " on the primary as well" if server.is_in_recovery else ""
+    return f"; VACUUM removes no rows that are younger than it{where}"
 
 
 def _state(slot: Slot) -> str:

@@ -39,7 +39,7 @@ class Slot:
 
     From PostgreSQL 17 on: `is_failover`: it is to be synchronised to standbys; `is_synced`: it was,
     from the primary; such a one is temporary until its WAL is there. `invalidation_reason` is that
-    of pg_replication_slots.
+    of pg_replication_slots. `holds_xmin`: it keeps VACUUM from removing rows.
     """
 
     name: str
@@ -51,6 +51,7 @@ class Slot:
     is_synced: bool = False
     is_temporary: bool = False
     invalidation_reason: str | None = None
+    holds_xmin: bool = False
 
 
 @dataclass(frozen=True)

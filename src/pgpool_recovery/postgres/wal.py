@@ -67,7 +67,7 @@ def hold_wal(
         # Written, flushed and applied up to there; a reply is asked for.
         connection.put_copy_data(struct.pack(">cQQQQB", b"r", *[point.lsn] * 3, 0, 1))
         connection.flush()
-        _await_reply(connection)
+        _await_reply(connection, slot_name)
     finally:
         connection.finish()
 
@@ -82,15 +82,19 @@ def _await_answer(connection: "PGconn") -> "PGresult | None":
     return connection.get_result()
 
 
-def _await_reply(connection: "PGconn") -> None:
-    """Wait for the reply that was asked for: walsender sends it once it has read our report."""
+def _await_reply(connection: "PGconn", slot_name: str) -> None:
+    """Wait for the reply that was asked for: walsender sends it once it has read our report.
+
+    Where the WAL is gone it has begun to stream before it sees that, and ends then.
+    """
     deadline = time.monotonic() + REPLY_S
     while time.monotonic() < deadline:
         size, data = connection.get_copy_data(1)
         if size > 0 and bytes(data[:1]) == b"k":
             return
         if size < 0:
-            break
+            connection.get_result()
+            raise _unheld(slot_name, error_message(connection))
         if size == 0:
             select.select([connection.socket], [], [], TICK_S)
             connection.consume_input()

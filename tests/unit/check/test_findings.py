@@ -670,6 +670,15 @@ def test_slot_that_a_standby_has_synchronised_is_not_called_an_orphan() -> None:
     assert found(made, Kind.ORPHANED_SLOT) == []
 
 
+def test_orphan_that_holds_back_vacuum_says_so() -> None:
+    end = "of WAL; VACUUM removes no rows that are younger than it"
+    assert found(with_slot(0, holds_xmin=True), Kind.ORPHANED_SLOT)[0].fact.endswith(end)
+    xmin = replace(AWAY, name="x", holds_xmin=True)
+    made = with_surroundings(1, server=server(is_in_recovery=True, slots=(xmin,)))
+    (one,) = found(made, Kind.ORPHANED_SLOT)
+    assert one.fact.endswith(f"{end} on the primary as well")
+
+
 def test_awaited_slot_that_is_used_or_that_is_not_there() -> None:
     used = with_primary_slots(synchronized_standby_slots="pgpool_node_1")
     assert found(used, Kind.AWAITED_SLOT) == []

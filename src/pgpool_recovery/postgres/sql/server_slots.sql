@@ -9,7 +9,8 @@ select slot_name::pg_catalog.text as name, slot_type = 'physical' as is_physical
        coalesce((pg_catalog.to_jsonb(s) ->> 'failover')::boolean, false) as is_failover,
        coalesce((pg_catalog.to_jsonb(s) ->> 'synced')::boolean, false) as is_synced,
        temporary as is_temporary,
-       pg_catalog.to_jsonb(s) ->> 'invalidation_reason' as invalidation_reason
+       pg_catalog.to_jsonb(s) ->> 'invalidation_reason' as invalidation_reason,
+       xmin is not null or catalog_xmin is not null as holds_xmin
   from pg_catalog.pg_replication_slots as s
  where not temporary or coalesce((pg_catalog.to_jsonb(s) ->> 'synced')::boolean, false)
  order by slot_name
