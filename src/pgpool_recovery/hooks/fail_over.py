@@ -101,6 +101,8 @@ def _hand_over(
     back = way_back(old, view)
     _order_stop(old, stop, readiness.slots, view, say)
     nobody = f"{old.name} was stopped by this command and nobody took its place"
+    if readiness.slots:
+        nobody += f"; slots that were made there stay: {', '.join(readiness.slots)}"
     with _saying(say, old, nobody, back):
         _wait_for_end(old, stop, view, settings, say)
         complete = complete_nodes(stop, view)
@@ -109,7 +111,7 @@ def _hand_over(
         if isinstance(decision, RecoveryError):
             raise decision
     if isinstance(decision, Leave):
-        say(decision.reason)
+        say(f"{old.name} was stopped by this command; {decision.reason}")
         return
     unclear = f"{old.name} was stopped by this command; look first whether another node is primary"
     with _saying(say, old, unclear, back):

@@ -29,6 +29,7 @@ def output_as_user(uid: int, command: Sequence[str], environment: dict[str, str]
             env=own,
             cwd="/",
             stdin=subprocess.DEVNULL,
+            start_new_session=True,  # Root's terminal is not for it.
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
