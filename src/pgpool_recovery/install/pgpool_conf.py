@@ -89,10 +89,20 @@ def mode_of(text: str) -> str:
     >>> mode_of("replication_mode = on")
     'native_replication'
     """
-    values = {_sets(line): _value(line) for line in text.splitlines()}
+    values = values_of(text)
     if values.get("replication_mode") in ("on", "true", "yes", "1"):
         return TWO_STAGES[0]
     return values.get("backend_clustering_mode", STREAMING)
+
+
+def values_of(text: str) -> dict[str, str]:
+    """Return what a pgpool.conf sets: of several lines for a parameter the last one counts.
+
+    >>> values_of("port = 9999\\nport = '9998' # new\\n#port = 1")
+    {'port': '9998'}
+    """
+    named = ((_sets(line), line) for line in text.splitlines())
+    return {name: _value(line) for name, line in named if name}
 
 
 def with_ours(text: str, lines: Sequence[str]) -> str:
