@@ -4,9 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from pgpool_recovery.install.pgpool_conf import EMPTIED, FOLLOW
 from tests.cluster.site import assert_recovered
 from tests.harness.cluster import ClusterPlan
 from tests.harness.product import Product
+from tests.harness.until import until
 from tests.harness.workspace import Workspace
 from tests.hooks.site import (
     hook_lines,
@@ -35,10 +37,14 @@ def site(
 
 
 def test_lines_of_install(site: Site) -> None:
-    """Written, reloaded, and called; taken out, the file is what it was."""
+    """Written, reloaded, and called; taken out and reloaded, nothing is called any more.
+
+    follow_primary_command stood nowhere before, and up to 4.6 a line that is removed counts.
+    """
     cluster, pgpool = site.cluster, site.cluster.pgpool
     conf = pgpool.place.directory / "pgpool.conf"
-    stood = pgpool.machine.path(conf).read_text()
+    stood = _without(FOLLOW, pgpool.machine.path(conf).read_text())
+    pgpool.machine.write_file(conf, stood)
     refused = site.run("install", "--pgpool-conf", conf)
     assert refused.returncode == 4
     assert pgpool.machine.path(conf).read_text() == stood
@@ -57,7 +63,18 @@ def test_lines_of_install(site: Site) -> None:
     assert_recovered(cluster, 2)
     removed = site.run("uninstall", "--pgpool-conf", conf)
     assert removed.returncode == 0, removed.output
-    assert pgpool.machine.path(conf).read_text() == stood
+    emptied = f"{FOLLOW} = ''{EMPTIED}\n"
+    assert pgpool.machine.path(conf).read_text() == stood + emptied
+    assert f"{FOLLOW}, which nothing set before, is set empty" in removed.stdout
+    pgpool.machine.run(["pgpool", "-f", str(conf), "reload"])
+    until(lambda: dict(_pool_status(site))[FOLLOW] == "", within_s=20, what="the reload")
+    parameters = dict(_pool_status(site))
+    assert "pgpool-recovery" not in parameters["failover_command"]
+
+
+def _without(name: str, text: str) -> str:
+    """Return a pgpool.conf without the line of a parameter."""
+    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith(name))
 
 
 def _pool_status(site: Site) -> Iterator[tuple[str, str]]:

@@ -1,12 +1,14 @@
 """The commands for people on each release of Pgpool-II: what its wire formats decide."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from tests.cluster.site import assert_recovered
 from tests.harness.cluster import ClusterPlan
 from tests.harness.product import Product
+from tests.harness.until import until
 from tests.harness.workspace import Workspace
 from tests.majors import PGPOOL_RELEASES, needs_postgresql
 from tests.operator.site import Site, site_on_hosts
@@ -39,6 +41,80 @@ def test_check_knows_where_the_functions_are_called(site: Site) -> None:
     """Up to 4.6 in template1, from 4.7 on in recovery_database."""
     checked = site.read("check")
     assert checked["exit_status"] == 0, checked
+
+
+@contextmanager
+def reloaded(site: Site, **parameters: str) -> Iterator[None]:
+    """Let Pgpool-II run with other parameters, as far as a reload takes them."""
+    extra = site.cluster.pgpool.settings.extra
+    assert isinstance(extra, dict)
+    extra.update(parameters)
+    site.cluster.pgpool.reload()
+    try:
+        yield
+    finally:
+        for name in parameters:
+            del extra[name]
+        site.cluster.pgpool.reload()
+
+
+def quoted(text: str) -> str:
+    return text.replace("'", "''")
+
+
+def findings(site: Site) -> list[str]:
+    return [one["fact"] for one in site.read("check")["findings"] if one["severity"] != "ok"]
+
+
+def test_node_that_pgpool_conf_has_elsewhere(site: Site) -> None:
+    """A reload takes the directory and not the host, which would belong together."""
+    site.take_down(1)
+    directory = f"{site.cluster.node(1).data_directory}/elsewhere"
+    with reloaded(site, backend_hostname1="node1", backend_data_directory1=directory):
+        until(
+            lambda: directory in site.cluster.pgpool.pcp("pcp_pool_status").stdout,
+            within_s=20,
+            what="the reload",
+        )
+        for words in (("recover", 1, "--yes"), ("plan", 1)):
+            refused = site.run(*words)
+            assert refused.returncode == 4, refused.output
+            assert "sets backend_hostname1 = 'node1', but '10.77.0.12' is in force" in (
+                refused.stderr
+            )
+            assert "Restart Pgpool-II" in refused.stderr
+        assert [one for one in findings(site) if "sets backend_hostname1 = 'node1'" in one]
+    until(
+        lambda: directory not in site.cluster.pgpool.pcp("pcp_pool_status").stdout,
+        within_s=20,
+        what="the reload",
+    )
+    done = site.run("recover", 1, "--yes")
+    assert done.returncode == 0, done.output
+
+
+def test_names_that_pgpool_compares(site: Site) -> None:
+    """backend_application_name, and the host in primary_conninfo."""
+    assert not [one for one in findings(site) if "auto_failback" in one]
+    node = site.cluster.node(1)
+    [(conninfo,)] = node.sql("SHOW primary_conninfo")
+    other = conninfo.replace("10.77.0.11", "node0")
+    assert other != conninfo
+    node.execute(f"ALTER SYSTEM SET primary_conninfo = '{quoted(other)}'")
+    node.reload()
+    names = {"backend_application_name1": "other", "auto_failback": "on"}
+    with reloaded(site, **names, detach_false_primary="on"):
+
+        def is_found() -> bool:
+            found = "\n".join(findings(site))
+            return (
+                "backend_application_name1 is 'other': auto_failback never attaches it" in found
+                and "node 1 names its primary node0:5432, which is 10.77.0.11:5432" in found
+            )
+
+        until(is_found, within_s=60, what="both findings")
+    node.execute(f"ALTER SYSTEM SET primary_conninfo = '{quoted(conninfo)}'")
+    node.reload()
 
 
 def test_extension_that_is_not_where_pgpool_calls_it(site: Site) -> None:

@@ -80,6 +80,11 @@ class Kind(Enum):
     RECOVERY_TIMEOUT = "recovery_timeout", Severity.WARNING
     RECOVERY_USER = "recovery_user", Severity.ERROR
     HOLDS_FAILOVERS_UP = "holds failovers up", Severity.INFO
+    TWO_PRIMARIES = "two primaries", Severity.ERROR
+    NOT_IN_FORCE = "not in force", Severity.ERROR
+    APPLICATION_NAME = "application name", Severity.WARNING
+    FALSE_PRIMARY = "false primary", Severity.WARNING
+    WARNING_AT_LOGIN = "warning at login", Severity.INFO
 
     @property
     def title(self) -> str:

@@ -15,6 +15,9 @@ from pgpool_recovery.files.write import Owner, root_refusal, write_file
 BEGIN = "# pgpool-recovery: begin. The last line for a parameter counts; those before are comments."
 END = "# pgpool-recovery: end"
 KEPT = "#before-pgpool-recovery# "
+EMPTIED = (
+    " # pgpool-recovery: up to Pgpool-II 4.6 a line that is removed stays in force; reload first."
+)
 STREAMING, TWO_STAGES = "streaming_replication", ("native_replication", "snapshot_isolation")
 FOLLOW, OLD_FOLLOW = "follow_primary_command", "follow_master_command"
 """The second is its name up to 4.1."""
@@ -86,10 +89,20 @@ def mode_of(text: str) -> str:
     >>> mode_of("replication_mode = on")
     'native_replication'
     """
-    values = {_sets(line): _value(line) for line in text.splitlines()}
+    values = values_of(text)
     if values.get("replication_mode") in ("on", "true", "yes", "1"):
         return TWO_STAGES[0]
     return values.get("backend_clustering_mode", STREAMING)
+
+
+def values_of(text: str) -> dict[str, str]:
+    """Return what a pgpool.conf sets: of several lines for a parameter the last one counts.
+
+    >>> values_of("port = 9999\\nport = '9998' # new\\n#port = 1")
+    {'port': '9998'}
+    """
+    named = ((_sets(line), line) for line in text.splitlines())
+    return {name: _value(line) for name, line in named if name}
 
 
 def with_ours(text: str, lines: Sequence[str]) -> str:
@@ -111,7 +124,23 @@ def with_ours(text: str, lines: Sequence[str]) -> str:
 def without_ours(text: str) -> str:
     """Return a pgpool.conf as it was before, with what was changed in the rest since."""
     rest = BLOCK.sub("", text)
+    rest = re.sub(rf"^.*{re.escape(EMPTIED)}\n", "", rest, flags=re.MULTILINE)
     return re.sub(rf"^{re.escape(KEPT)}", "", rest, flags=re.MULTILINE)
+
+
+def emptied(text: str) -> tuple[str, ...]:
+    """Return lines that set empty what nothing but our lines sets.
+
+    A reload does not take back what is no longer in the file (seen with 4.3.5 and 4.6.1), so that
+    Pgpool-II would go on calling a command that is about to be removed.
+
+    >>> emptied(with_ours("a = 1\\n", ["a = 2", "b = 'x'"]))[0].partition(" #")[0]
+    "b = ''"
+    """
+    stays = {_sets(line) for line in without_ours(text).splitlines()}
+    ours = (line for block in BLOCK.findall(text) for line in block.splitlines())
+    names = (_sets(line) for line in ours if not line.endswith(" = ''"))
+    return tuple(f"{name} = ''{EMPTIED}" for name in names if name and name not in stays)
 
 
 def write(path: Path, text: str) -> None:
@@ -134,13 +163,17 @@ def write(path: Path, text: str) -> None:
 def restore(path: Path, *, dry_run: bool) -> str | None:
     """Take our lines out of a pgpool.conf; None when there are none."""
     text = _read(_real(path))
-    before = without_ours(text)
-    if before == text:
+    if BLOCK.search(text) is None and KEPT not in text:
         return None
     if dry_run:
         return f"would do: {path} restored to what stood there before"
-    write(path, before)
-    return f"{path} restored to what stood there before; let Pgpool-II reload it"
+    empty = emptied(text)
+    write(path, "".join([without_ours(text), *(f"{line}\n" for line in empty)]))
+    said = f"{path} restored to what stood there before; let Pgpool-II reload it"
+    if empty:
+        names = " and ".join(line.partition(" = ")[0] for line in empty)
+        said += f" before the command goes: {names}, which nothing set before, is set empty"
+    return said
 
 
 def _real(path: Path) -> Path:

@@ -35,6 +35,7 @@ from pgpool_recovery.operator.follower import Follower
 from pgpool_recovery.operator.leftover_slots import drop_leftover_slots
 from pgpool_recovery.operator.pcp_recovery import PcpRecovery
 from pgpool_recovery.operator.plan import PlannedRecovery, read_plan
+from pgpool_recovery.operator.pool_file import refuse_other_place
 from pgpool_recovery.operator.primary import find_primary
 from pgpool_recovery.operator.record import COPIED, Run
 from pgpool_recovery.operator.runner import choose_runner
@@ -143,6 +144,7 @@ def _job(node_id: NodeId, pool: Pool | None, settings: Settings, desk: Desk) -> 
     cluster = cluster_of_settings(settings) if pool is None else cluster_of_pool(pool, settings)
     node = cluster.node(node_id)
     _refuse_attached(cluster, node)
+    refuse_other_place(cluster, node)
     let_failover_end(cluster.infos)
     primary = find_primary(cluster)
     if primary == node:

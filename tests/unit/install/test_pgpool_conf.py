@@ -8,7 +8,9 @@ from hypothesis import strategies as some
 
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.install.pgpool_conf import (
+    EMPTIED,
     change_of,
+    emptied,
     mode_of,
     our_lines,
     restore,
@@ -116,7 +118,7 @@ def test_file(tmp_path: Path) -> None:
     assert again.after == again.before
     assert restore(file, dry_run=True) is not None
     assert restore(file, dry_run=False) is not None
-    assert file.read_bytes() == before
+    assert file.read_bytes() == before + f"follow_primary_command = ''{EMPTIED}\n".encode()
     assert restore(file, dry_run=False) is None
 
 
@@ -147,3 +149,23 @@ def test_what_stood_there_comes_back(lines: list[str]) -> None:
     text = "".join(f"{line}\n" for line in lines)
     ours = our_lines(text, COMMAND, None, WORDS)
     assert without_ours(with_ours(text, ours)) == text
+
+
+def test_what_only_ours_set_is_set_empty(tmp_path: Path) -> None:
+    """Up to 4.6 a reload leaves in force what was removed; and the next install begins anew."""
+    file = tmp_path / "pgpool.conf"
+    file.write_text(CONF)
+    change = change_of(file, COMMAND, None, WORDS)
+    write(file, change.after)
+    said = restore(file, dry_run=False)
+    assert said is not None
+    assert "before the command goes: follow_primary_command, which nothing set before" in said
+    assert file.read_text() == f"{CONF}follow_primary_command = ''{EMPTIED}\n"
+    assert restore(file, dry_run=False) is None
+    again = change_of(file, COMMAND, None, WORDS)
+    assert (again.after, again.replaced) == (change.after, change.replaced)
+
+
+def test_what_stood_there_needs_no_empty_line() -> None:
+    assert emptied(with_ours("a = 1\n", ["a = 2"])) == ()
+    assert emptied("a = 1\n") == ()

@@ -21,11 +21,13 @@ def check(*, strict: bool = False, as_json: AsJson = False, where: Where | None 
     from pgpool_recovery.cli.render.document import document
     from pgpool_recovery.hooks.rehearsal import hook_findings
     from pgpool_recovery.operator.readiness import in_order, read_findings, status_of
+    from pgpool_recovery.operator.trap import find_traps
 
     where = where or Where()
     settings, primary, cluster = where.primary()
     findings = read_findings(primary, cluster, within_s=settings.pgpool.plan_s)
-    findings = in_order([*findings, *hook_findings(cluster, settings)])
+    on_this_host = [*hook_findings(cluster, settings), *find_traps(cluster, primary.node)]
+    findings = in_order([*findings, *on_this_host])
     status = status_of(findings, strict=strict)
     if as_json:
         say_json(document(findings=findings, exit_status=status))

@@ -1,0 +1,155 @@
+"""Pgpool-II's own traps: settings and states that do something else than they seem to.
+
+What is known here comes from PCP, and from the servers as the host of Pgpool-II sees them; so
+`pgpool-recovery check` finds them, and the function pgpool_recovery_check does not.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from pgpool_recovery.check.finding import Finding, Kind
+
+KINDS = frozenset(
+    {
+        Kind.TWO_PRIMARIES,
+        Kind.NOT_IN_FORCE,
+        Kind.APPLICATION_NAME,
+        Kind.FALSE_PRIMARY,
+        Kind.WARNING_AT_LOGIN,
+    }
+)
+ON = frozenset({"1", "on", "true", "yes"})
+WARNS_AT_LOGIN = 19
+"""The first major that warns at login of an MD5 password and of one that expires soon."""
+TAKES_WARNINGS = {(4, 3): 21, (4, 4): 18, (4, 5): 13, (4, 6): 8, (4, 7): 3}
+"""The minor release of each line since which a warning at login is no failure."""
+
+
+@dataclass(frozen=True)
+class SeenNode:
+    """A node: what Pgpool-II says of it, and what its server does; None is not known.
+
+    `address` is host and port as pgpool.conf spells them, `sender` those in its primary_conninfo,
+    `application_name` what pg_stat_replication has of it.
+    """
+
+    node_id: int
+    address: str
+    is_attached: bool = True
+    is_primary: bool | None = None
+    sender: str | None = None
+    application_name: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What findings call it."""
+        return f"node {self.node_id}"
+
+
+@dataclass(frozen=True)
+class Written:
+    """A parameter of a node that is in force otherwise than pgpool.conf has it."""
+
+    node_id: int
+    fact: str
+    advice: str
+
+
+@dataclass(frozen=True)
+class Seen:
+    """All of it. `version` is Pgpool-II's, often its line alone; `major` is the primary's."""
+
+    nodes: tuple[SeenNode, ...]
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    written: tuple[Written, ...] = ()
+    version: tuple[int, ...] | None = None
+    major: int | None = None
+
+    def is_on(self, name: str) -> bool:
+        """Say whether a parameter is on, by any of the words for it."""
+        return self.parameters.get(name, "").lower() in ON
+
+
+def traps(seen: Seen) -> Iterator[Finding]:
+    """Say which of them lie here."""
+    yield from _two_primaries(seen)
+    for one in seen.written:
+        yield Finding(Kind.NOT_IN_FORCE, one.node_id, one.fact, one.advice)
+    yield from _application_names(seen)
+    yield from _false_primary(seen)
+    yield from _warning_at_login(seen)
+
+
+def _two_primaries(seen: Seen) -> Iterator[Finding]:
+    """Pgpool-II asks its nodes in their order, and keeps the last primary (find_primary_node)."""
+    writing = [node for node in seen.nodes if node.is_primary]
+    if len(writing) < 2:
+        return
+    names = " and ".join(node.name for node in writing)
+    used = [node for node in writing if node.is_attached]
+    wins = max(used or writing, key=lambda node: node.node_id)
+    fate = "takes" if used else "would, were they attached, take"
+    yield Finding(
+        Kind.TWO_PRIMARIES,
+        None,
+        f"{names} accept writes; Pgpool-II {fate} {wins.name} for the primary, which has the "
+        "highest id",
+        "Find out which one has the data, stop the other, and recover it.",
+    )
+
+
+def _application_names(seen: Seen) -> Iterator[Finding]:
+    """Without its name Pgpool-II does not find a standby in pg_stat_replication."""
+    needs = seen.is_on("auto_failback")
+    for node in seen.nodes:
+        setting = f"backend_application_name{node.node_id}"
+        wanted, found = seen.parameters.get(setting, ""), node.application_name
+        if found is None or found == wanted or not (wanted or needs):
+            continue
+        effect = "auto_failback never attaches it" if needs else "Pgpool-II never sees it stream"
+        yield Finding(
+            Kind.APPLICATION_NAME,
+            node.node_id,
+            f"{node.name} streams as '{found}', and {setting} is '{wanted}': {effect}",
+            f"Set {setting} = '{found}' in pgpool.conf and let Pgpool-II reload it; or put "
+            f"application_name={wanted or node.name.replace(' ', '')} into primary_conninfo of "
+            f"{node.name}.",
+        )
+
+
+def _false_primary(seen: Seen) -> Iterator[Finding]:
+    """detach_false_primary compares the words of primary_conninfo with those of pgpool.conf."""
+    primaries = [node for node in seen.nodes if node.is_primary]
+    if not seen.is_on("detach_false_primary") or len(primaries) != 1:
+        return
+    [primary] = primaries
+    for node in seen.nodes:
+        if node.sender is not None and node.sender != primary.address:
+            yield Finding(
+                Kind.FALSE_PRIMARY,
+                node.node_id,
+                f"{node.name} names its primary {node.sender}, which is {primary.address} in "
+                "pgpool.conf, so that detach_false_primary detaches nobody",
+                "Spell host and port in primary_conninfo as backend_hostname and backend_port do.",
+            )
+
+
+def _warning_at_login(seen: Seen) -> Iterator[Finding]:
+    """Until then Pgpool-II takes the warning for a failure of the login."""
+    if seen.major is None or seen.major < WARNS_AT_LOGIN or not seen.version:
+        return
+    line, minor = seen.version[:2], seen.version[2:]
+    first = TAKES_WARNINGS.get((line[0], line[1]))
+    if line > max(TAKES_WARNINGS) or (first is not None and minor and minor[0] >= first):
+        return
+    version = ".".join(map(str, seen.version))
+    fixed = f"{line[0]}.{line[1]}.{first}" if first is not None else "4.7.3"
+    unless = "" if minor or first is None else f", before {fixed},"
+    yield Finding(
+        Kind.WARNING_AT_LOGIN,
+        None,
+        f"where PostgreSQL {seen.major} warns at login, of an MD5 password or of one that expires "
+        f"within days, Pgpool-II {version}{unless} lets nobody in",
+        f"Install Pgpool-II {fixed} or later, or give the roles SCRAM passwords that do not expire "
+        "soon.",
+    )
