@@ -9,7 +9,7 @@ from pathlib import Path
 from pgpool_recovery import __version__
 from pgpool_recovery.agent.conversation import Conversation
 from pgpool_recovery.agent.place import identity_of
-from pgpool_recovery.agent.protocol import LookAround, Peer, TryPeers
+from pgpool_recovery.agent.protocol import AskStandby, LookAround, Peer, TryPeers
 from pgpool_recovery.check.finding import Finding
 from pgpool_recovery.check.judge import judge
 from pgpool_recovery.check.pool import is_plain_name
@@ -19,15 +19,18 @@ from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import RecoveryError, Unreachable
 from pgpool_recovery.domain.event import Event
 from pgpool_recovery.domain.node import RecoveryRequest, Target
+from pgpool_recovery.domain.standby import StandbyFacts, Trouble
+from pgpool_recovery.domain.standby import judge as judge_standby
 from pgpool_recovery.install.stage_commands import PURPOSES
 from pgpool_recovery.observe.link import measure_link
 from pgpool_recovery.observe.primary import observe_primary
 from pgpool_recovery.observe.target import known_endpoints, observe_target, own_hosts
-from pgpool_recovery.plan.facts import PrimaryFacts, TargetFacts
+from pgpool_recovery.plan.facts import Facts, PrimaryFacts, TargetFacts
 from pgpool_recovery.plan.login import login_candidates
 from pgpool_recovery.plan.named_host import Endpoint, names_every_host
 from pgpool_recovery.plan.node_facts import NodeFacts, PeerFacts, Problem, Surroundings
 from pgpool_recovery.postgres.connection import Connection, connect
+from pgpool_recovery.postgres.standby import read_upstream
 from pgpool_recovery.run.parties import agent_of, own_conninfo, own_server
 from pgpool_recovery.ssh.locality import is_this_host
 
@@ -160,7 +163,27 @@ def look_at_node(
             link_bytes_per_s=None
             if is_this_host(target.host)
             else measure_link(agent, timeout_s=patience),
+            trouble=None
+            if primary_place in (None, place)
+            else trouble_of(connection, agent, facts, settings),
         )
+
+
+def trouble_of(
+    connection: Connection, agent: Conversation, facts: Facts, settings: Settings
+) -> Trouble | None:
+    """Return why a server that runs is no sound standby, by what it and then the primary say."""
+    target, own = facts.target, settings.primary
+    if target.server_pid is None or facts.primary.is_in_recovery:
+        return None
+    named = None if target.configuration is None else target.configuration.values
+    slot_name = None if named is None else named.get("primary_slot_name") or None
+    asked = AskStandby(target.data.path, own.dbname, own.user, target.bin_directory, slot_name)
+    said = agent.ask(asked, StandbyFacts, timeout_s=settings.agent.answer_s)
+    used = said.slot_name or said.wanted_slot or slot_name
+    slots = set() if used is None else {used}
+    upstream = read_upstream(connection, "the primary", slots, said.application_name)
+    return judge_standby(said, upstream)
 
 
 def ask_around(question: Question, target: Target, settings: Settings) -> LookAround:

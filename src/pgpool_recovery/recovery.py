@@ -1,25 +1,21 @@
 """The story: observe, plan, run, verify."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 
 from pgpool_recovery.agent.conversation import Conversation
 from pgpool_recovery.agent.protocol import (
-    AskRunning,
-    DiscardOld,
+    AskStandby,
     FindLog,
     LogPosition,
-    NoteFailedStart,
     ReadLog,
-    Started,
 )
 from pgpool_recovery.config.settings import Settings
-from pgpool_recovery.domain.error import Incomplete, NotStreaming, Refused, Undone, Unreachable
-from pgpool_recovery.domain.event import Event, Finished, PlanMade, Said, megabytes
+from pgpool_recovery.domain.error import Incomplete, Refused, Undone
+from pgpool_recovery.domain.event import Event, Finished, PlanMade, Said
 from pgpool_recovery.domain.node import RecoveryRequest, Target
-from pgpool_recovery.domain.slot import IN_USE, SlotState, is_of_a_recovery, names_of
+from pgpool_recovery.domain.standby import StandbyFacts
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.observe.link import measure_link
 from pgpool_recovery.observe.primary import observe_primary
@@ -28,16 +24,14 @@ from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.plan import PassedOver, Plan
 from pgpool_recovery.plan.policy import Method
 from pgpool_recovery.plan.rejection import Rejection, as_error
-from pgpool_recovery.plan.running import Running
 from pgpool_recovery.plan.step import RepointRunning
 from pgpool_recovery.postgres.connection import Connection
-from pgpool_recovery.postgres.slots import drop_slot, slot_of_primary
 from pgpool_recovery.run.parties import agent_of, leaving, naming, own_conninfo, own_server
 from pgpool_recovery.run.run_plan import Deadlines, Run
 from pgpool_recovery.run.target_server import TargetServer
 from pgpool_recovery.ssh.locality import is_this_host
 from pgpool_recovery.verify.following import wait_until_following
-from pgpool_recovery.verify.streaming import Expected, wait_until_streaming
+from pgpool_recovery.verify.streaming import Expected
 
 Emit = Callable[[Event], None]
 
@@ -156,11 +150,11 @@ def see_following(
     Whether it then catches up is for the start to say, as of every standby.
     """
     patience, directory = settings.agent.answer_s, step.places.data.path
-    asked = AskRunning(directory, step.login["dbname"], step.login.get("user"))
+    login = step.login
+    asked = AskStandby(directory, login["dbname"], login.get("user"), None, step.slot_name)
 
-    def ask() -> Running:
-        said: Running = agent.ask(asked, Running, timeout_s=patience)  # type: ignore[arg-type]
-        return said
+    def ask() -> StandbyFacts:
+        return agent.ask(asked, StandbyFacts, timeout_s=patience)
 
     def read_log() -> str:
         log: LogPosition | None = agent.ask(
@@ -174,100 +168,3 @@ def see_following(
     expected = Expected(plan.target_name, step.slot_name, timeout.streaming_s, timeout.catch_up_s)
     if not wait_until_following(connection, expected, ask, read_log, agent.check):
         emit(Said("primary", f"{plan.target_name} streams, and has not caught up yet"))
-
-
-def start(target: Target, settings: Settings, emit: Emit) -> Started:
-    """Start the target's server, see that it streams, and let go of its old data."""
-    began = time.monotonic()
-    with (
-        naming(target),
-        own_server(settings) as connection,
-        agent_of(target, settings, emit) as agent,
-    ):
-        started = start_and_follow(target, settings, emit, connection, agent)
-    how = "it was running already" if started.was_running else "it accepts connections"
-    emit(Finished(f"{how} on port {started.port}", time.monotonic() - began))
-    return started
-
-
-def start_and_follow(
-    target: Target, settings: Settings, emit: Emit, connection: Connection, agent: Conversation
-) -> Started:
-    """Start the server unless it runs, and see it stream when it is a standby."""
-    primary = observe_primary(connection)
-    server = TargetServer(agent, target, settings, emit)
-    with noting_failure(agent, target, settings):
-        started = server.start((primary.bin_directory,))
-        with leaving(TargetState.STARTED):
-            if started.is_standby and started.slot_name is not None:
-                see_streaming(connection, agent, target, started, settings)
-    with leaving(TargetState.STARTED):
-        drop_former_slot(connection, target, started.former_slot_name, emit)
-        if agent.ask(DiscardOld(target.data_directory), bool, timeout_s=settings.timeout.step_s):
-            emit(Said("agent", "the new server runs, so the old data was removed"))
-    return started
-
-
-@contextmanager
-def noting_failure(agent: Conversation, target: Target, settings: Settings) -> Iterator[None]:
-    """Have it written down that the server does not follow; that it ended the agent notes itself.
-
-    So the same method is not tried for ever.
-    """
-    try:
-        yield
-    except NotStreaming:
-        note = NoteFailedStart(target.data_directory)
-        with leaving(TargetState.STARTED):
-            agent.ask(note, type(None), timeout_s=settings.agent.answer_s)
-        raise
-
-
-def see_streaming(
-    connection: Connection,
-    agent: Conversation,
-    target: Target,
-    started: Started,
-    settings: Settings,
-) -> None:
-    """Wait until the standby streams, or fail with the end of its log."""
-    slot_name, log = started.slot_name or "", started.log
-
-    def read_log() -> str:
-        if log is None:
-            return ""
-        return agent.ask(ReadLog(log), str, timeout_s=settings.agent.answer_s)
-
-    timeout = settings.timeout
-    expected = Expected(target.name, slot_name, timeout.streaming_s, timeout.catch_up_s)
-    wait_until_streaming(connection, expected, read_log)
-
-
-def drop_former_slot(connection: Connection, target: Target, name: str | None, emit: Emit) -> None:
-    """Drop the slot by which the node streamed before: nobody else does, and it would keep WAL.
-
-    The node says which one that is, so it is dropped only when the primary knows it to be the
-    node's (domain/slot.py); of any other a person is told. A slot that we made for another node is
-    that node's, whatever a cloned configuration says.
-    """
-    slot = None if name is None else slot_of_primary(connection, name)
-    if slot is None or slot.name == target.slot_name or is_of_a_recovery(slot.name):
-        return
-    try:
-        why = drop_slot(connection, slot, names_of(target))
-    except Unreachable as error:
-        why = f"it could not be dropped: {error.detail}"
-    if why is None:
-        emit(Said("primary", f"dropped replication slot {slot.name}, which the node used before"))
-    elif why != IN_USE:
-        emit(Said("primary", slot_stays(connection, target, slot, why)))
-
-
-def slot_stays(connection: Connection, target: Target, slot: SlotState, why: str) -> str:
-    """Say what a slot keeps that a node claims to have used, and how a person drops it."""
-    kept = sum(row["behind_bytes"] or 0 for row in connection.rows("slot", name=slot.name))
-    return (
-        f"replication slot {slot.name} stays, because {why}: {target.name} says that it used it "
-        f"before; it keeps {megabytes(kept)} of WAL. If nobody needs it: "
-        f"SELECT pg_drop_replication_slot('{slot.name}')"
-    )

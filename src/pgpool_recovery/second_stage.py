@@ -15,7 +15,7 @@ from pgpool_recovery.domain.slot import IN_USE, names_of
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.postgres.connection import Connection, connect
 from pgpool_recovery.postgres.slots import drop_slot_once_free
-from pgpool_recovery.recovery import Emit, start_and_follow
+from pgpool_recovery.remote_start import Emit, start_and_follow
 from pgpool_recovery.run.parties import agent_of, leaving, naming, own_conninfo, own_server
 
 ANSWER_S = 60.0

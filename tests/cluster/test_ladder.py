@@ -24,6 +24,7 @@ VERIFY_PAGES = '[policy]\nverify = "pages"\n'
         pytest.param((15, "plain"), id="15-plain"),
         pytest.param((17, "debian"), marks=needs_postgresql(17), id="17-debian"),
         pytest.param((18, "plain"), marks=needs_postgresql(18), id="18-plain"),
+        pytest.param((19, "debian"), marks=needs_postgresql(19), id="19-debian"),
     ],
 )
 def cluster(
@@ -98,6 +99,23 @@ def test_standby_that_streams_is_attached(cluster: Cluster) -> None:
     cluster.recover(1)
     assert methods(cluster.pgpool.log_text()[before:]) == ["attach"]
     assert left_over(cluster.node(1)) == []
+
+
+def test_promise_12_rival_on_the_same_timeline_is_copied_in_full(cluster: Cluster) -> None:
+    """Somebody took its standby.signal away, and it wrote rows that the primary never had."""
+    node = cluster.node(1)
+    node.stop()
+    cluster.pgpool.wait_for_node(1, "down")
+    node.machine.path(node.data_directory / "standby.signal").unlink()
+    node.start()
+    node.execute("CREATE TABLE only_of_rival AS SELECT 1")
+    node.stop()
+    # The primary goes on past the place where the rival ended: it looks like one that is behind.
+    cluster.node(0).execute("CREATE TABLE not_of_rival AS SELECT generate_series(1, 20000)")
+    log = recover(cluster, 1)
+    assert methods(log) == ["basebackup"], log
+    with pytest.raises(CommandError, match="does not exist"):
+        node.sql("SELECT * FROM only_of_rival")
 
 
 def lose_wal(primary: Server, node: Server) -> None:

@@ -16,12 +16,12 @@ from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.pgpool_configuration import PgpoolSettings
 from tests.harness.product import Product
 from tests.harness.workspace import Workspace
-from tests.majors import needs_postgresql
+from tests.majors import in_whole_matrix, needs_postgresql
 
 KINDS = [
     pytest.param((major, layout), marks=needs_postgresql(major), id=f"{major}-{layout}")
     for major, layout in [(15, "plain"), (15, "debian"), (17, "debian"), (18, "plain")]
-]
+] + [pytest.param((19, "plain"), marks=in_whole_matrix(19), id="19-plain")]
 
 
 @pytest.fixture(scope="module", params=KINDS)

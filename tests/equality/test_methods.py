@@ -22,7 +22,7 @@ from tests.harness.proof import assert_equal
 from tests.harness.until import until
 from tests.harness.wal import remove_wal_for
 from tests.harness.workspace import Workspace
-from tests.majors import needs_postgresql
+from tests.majors import in_whole_matrix, needs_postgresql
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ CASES = {
         Case("diverged", "rewind", wal_is_gone=True),
     ),
 }
+WHOLE_MATRIX = {(19, "plain"): CASES[18, "plain"]}
 
 # A tablespace that both had made would have the files of two servers in it.
 ON_ITS_OWN = [piece for piece in EVERYTHING if piece is not TABLESPACES]
@@ -84,8 +85,9 @@ def cluster(
 @pytest.mark.parametrize(
     ("cluster", "case"),
     [
-        pytest.param(kind, case, marks=needs_postgresql(kind[0]), id=f"{kind[0]}-{kind[1]}-{case}")
-        for kind, cases in CASES.items()
+        pytest.param(kind, case, marks=marks(kind[0]), id=f"{kind[0]}-{kind[1]}-{case}")
+        for matrix, marks in ((CASES, needs_postgresql), (WHOLE_MATRIX, in_whole_matrix))
+        for kind, cases in matrix.items()
         for case in cases
     ],
     indirect=["cluster"],

@@ -11,6 +11,7 @@ from pathlib import Path, PurePath
 
 import pytest
 
+from pgpool_recovery.domain.wal import parse_lsn
 from tests.cluster.site import (
     FULL_COPY,
     assert_recovered,
@@ -551,7 +552,7 @@ def test_copy_died_before_it_was_consistent_and_the_old_data_comes_back(down: Cl
     until(lambda: not label.exists(), within_s=20, what="recovery to have begun")
     node.kill()
     node.machine.path(slow).unlink()
-    assert node.controldata()["Backup start location"] != "0/0"
+    assert parse_lsn(node.controldata()["Backup start location"]) > 0
     assert left_over(node) == ["data.pgpool_recovery"]
     log = said_in_log(down, lambda: recovers(down))
     assert "put the old data back in place of a copy that never ran well" in log

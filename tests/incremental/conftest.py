@@ -8,9 +8,12 @@ from tests.harness.postgresql import Server
 from tests.harness.product import Product
 from tests.harness.workspace import Workspace
 from tests.incremental.site import servers_on_hosts
-from tests.majors import needs_postgresql
+from tests.majors import in_whole_matrix, needs_postgresql
 
-MAJORS = [pytest.param(major, marks=needs_postgresql(major)) for major in (17, 18)]
+MAJORS = [
+    *(pytest.param(major, marks=needs_postgresql(major)) for major in (17, 18)),
+    pytest.param(19, marks=in_whole_matrix(19)),
+]
 
 
 @pytest.fixture(params=MAJORS)

@@ -41,6 +41,26 @@ def test_check_knows_where_the_functions_are_called(site: Site) -> None:
     assert checked["exit_status"] == 0, checked
 
 
+def test_extension_that_is_not_where_pgpool_calls_it(site: Site) -> None:
+    """Up to 4.4 it is not Pgpool-II that calls it."""
+    site.take_down(1)
+    release = PGPOOL_RELEASES[site.cluster.node(0).installation.major]
+    database = "postgres" if release == "4.7" else "template1"
+    primary = site.cluster.node(0)
+    primary.execute("DROP EXTENSION pgpool_recovery", database=database)
+    try:
+        said = site.run("recover", 1, "--yes")
+    finally:
+        primary.execute("CREATE EXTENSION pgpool_recovery", database=database)
+    if release == "4.3":
+        assert said.returncode == 0, said.output
+        return
+    assert said.returncode == 4, said.output
+    assert f"database {database} of the primary (node 0)" in said.stderr
+    assert f"In {database}: CREATE EXTENSION pgpool_recovery" in said.stderr
+    assert site.run("recover", 1, "--yes").returncode == 0
+
+
 def test_detach_and_attach(site: Site) -> None:
     assert site.run("detach", 1).returncode == 0
     assert site.node_status(1)["pool_status"] == "down"

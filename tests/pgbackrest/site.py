@@ -24,6 +24,8 @@ _ARCHIVING = {
     "archive_mode": "on",
     "archive_command": f"pgbackrest --stanza={STANZA} archive-push %p",
 }
+# Below this db-timeout no limit may be given, not even to a command that asks no database.
+_LONG = {"db-timeout": "1800", "protocol-timeout": "1830"}
 # What a DBA may have written down for another kind of restore; each would spoil ours.
 _FOR_OTHER_RESTORES = {
     "archive-mode": "off",
@@ -116,7 +118,7 @@ def backed_up(
 def configure(host: Host, options: dict[str, str], of_stanza: dict[str, str]) -> None:
     """Write pgbackrest.conf: what holds for all stanzas, and what for ours."""
     usual = {"log-level-file": "off", "log-level-stderr": "off", "compress-type": "lz4"}
-    text = _section("global", usual | options) + _section(STANZA, of_stanza)
+    text = _section("global", usual | _LONG | options) + _section(STANZA, of_stanza)
     text += _section("global:restore", _FOR_OTHER_RESTORES)
     host.write_file(_CONFIGURATION, text, mode=0o640)
 

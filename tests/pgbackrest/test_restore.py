@@ -1,19 +1,23 @@
 """A node is brought to the newest backup, replays WAL from the archive, then streams."""
 
 import re
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePath
 
 import pytest
 
 from pgpool_recovery.domain.error import Cancelled, Refused, Undone
+from pgpool_recovery.pgbackrest.command import archive_get
 from pgpool_recovery.plan.backup import NoBackup
+from pgpool_recovery.plan.stray import SERVER_ENDS_ABOVE
 from tests.harness.product import Product
 from tests.harness.system import system_with
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
-from tests.majors import needs_postgresql
-from tests.pgbackrest.site import BackedUp, backed_up
+from tests.majors import in_whole_matrix, needs_postgresql
+from tests.pgbackrest.site import STANZA, BackedUp, backed_up
 from tests.pgbackrest.target import Target
 
 TABLESPACE = Path("/var/lib/postgresql/ts1")
@@ -24,11 +28,16 @@ CONTENTS = """
         FROM generate_series(1, 10) m) filling FROM generate_series(1, 60000) n;
     CREATE TABLE elsewhere TABLESPACE ts1 AS SELECT n FROM generate_series(1, 1000) n;
     VACUUM (FREEZE)"""
+REPOSITORY = PurePath("/var/lib/pgbackrest/archive")
+SILENT_S = 3.0
 SLOW_MBIT = 8
 BEGUN = 10_000
 """Bytes of a directory in which pgbackrest has begun to write files."""
 
-_MAJORS = [pytest.param(major, marks=needs_postgresql(major)) for major in (15, 17, 18)]
+_MAJORS = [
+    *(pytest.param(major, marks=needs_postgresql(major)) for major in (15, 17, 18)),
+    pytest.param(19, marks=in_whole_matrix(19)),
+]
 on_every_version = pytest.mark.parametrize("site", _MAJORS, indirect=True, scope="module")
 on_the_oldest = pytest.mark.parametrize("site", _MAJORS[:1], indirect=True, scope="module")
 
@@ -165,6 +174,40 @@ def test_repository_that_falls_silent(site: BackedUp, target: Target) -> None:
     site.repository.mend(site.target)
     site.repository.shape(None)
     target.bring_back(restoration)
+
+
+@on_every_version
+def test_history_of_a_rival_in_the_archive(site: BackedUp, target: Target) -> None:
+    """What info does not show, and the server that is restored would read."""
+    data, file = site.primary.data_directory, "00000002.history"
+    site.primary.machine.write_file(data / "pg_wal" / file, "1\t0/1000060\tno reason\n")
+    push = f"cd {data} && pgbackrest --stanza={STANZA} archive-push pg_wal/{file}; rm pg_wal/{file}"
+    site.primary.machine.run(["sh", "-c", push])
+    try:
+        (rejection,) = target.rejections(target.observe())
+    finally:
+        site.repository.run(["find", REPOSITORY, "-name", file, "-delete"])
+    assert rejection.message == f"the archive of stanza main has {file}, which is not the primary's"
+    assert '(left at 0/1000060) to timeline 2 ("no reason")' in (rejection.detail or "")
+    assert target.rejections(target.observe()) == []
+
+
+@on_the_oldest
+def test_restore_command_ends_when_the_repository_is_silent(site: BackedUp, target: Target) -> None:
+    """A server that is promoted asks five times in a row before it accepts writes."""
+    data = str(target.data_directory)
+    command = archive_get(replace(target.backup(), answer_s=SILENT_S), data)
+    asked = command.replace("%f", "00000002.history").replace("%p", "pg_wal/RECOVERYHISTORY")
+    site.repository.cut(site.target)
+    began = time.monotonic()
+    try:
+        done = site.target.run(["sh", "-c", f"cd {data} && {asked}"], check=False, timeout_s=60)
+    finally:
+        site.repository.mend(site.target)
+    took_s = time.monotonic() - began
+    print(f"{took_s:.1f} s, exit status {done.returncode}")
+    assert SILENT_S - 1 < took_s < SILENT_S + 5
+    assert 0 < done.returncode <= SERVER_ENDS_ABOVE
 
 
 @on_the_oldest

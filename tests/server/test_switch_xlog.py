@@ -8,6 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from pgpool_recovery.domain.wal import parse_lsn
 from tests.harness.cluster import ClusterPlan
 from tests.harness.cluster_site import Site, build_servers
 from tests.harness.installation import Installation
@@ -144,13 +145,13 @@ def test_needs_the_privilege_for_pg_switch_wal(archiving: Server, archive: Path)
     with psycopg.connect(
         archiving.conninfo("archivist", dbname="postgres"), autocommit=True
     ) as connection:
-        before = archiving.wal_position()
+        before = parse_lsn(archiving.wal_position())
         with pytest.raises(psycopg.errors.InsufficientPrivilege, match="pg_switch_wal") as caught:
             connection.execute(query, [str(archive)])
         assert caught.value.diag.message_hint == (
             "GRANT EXECUTE ON FUNCTION pg_catalog.pg_switch_wal() TO archivist."
         )
-        assert archiving.wal_position() == before
+        assert parse_lsn(archiving.wal_position()) == before
         archiving.execute("GRANT EXECUTE ON FUNCTION pg_switch_wal TO archivist")
         row = connection.execute(query, [str(archive)]).fetchone()
         assert row is not None

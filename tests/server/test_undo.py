@@ -26,7 +26,7 @@ from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.plan.step import CreateSlot
 from pgpool_recovery.postgres import connection as connections
-from pgpool_recovery.run import primary_steps, run_plan
+from pgpool_recovery.run import own_slot, primary_steps, run_plan
 from pgpool_recovery.run.parties import own_server
 from pgpool_recovery.run.run_plan import Deadlines, Run
 from tests.harness.postgresql import Server
@@ -201,12 +201,12 @@ def test_promise_1_slot_whose_creation_was_not_heard_of_is_dropped(
 ) -> None:
     create_slot = primary_steps.create_slot
 
-    def create_and_fail(connection: connections.Connection, step: CreateSlot) -> None:
-        create_slot(connection, step)
+    def create_and_fail(connection: connections.Connection, name: str) -> None:
+        create_slot(connection, name)
         raised = RAISED[what]()
         raise raised
 
-    monkeypatch.setattr(run_plan, "create_slot", create_and_fail)
+    monkeypatch.setattr(own_slot, "create_slot", create_and_fail)
     with pytest.raises(BaseException):  # noqa: B017, PT011 - each is what was raised
         run(ignore)
 

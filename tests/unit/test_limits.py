@@ -23,6 +23,8 @@ PACES = ("TICK_S", "EVERY_S", "BETWEEN_S", "HEARTBEAT_S")
 OF_A_SETTING = {
     "agent/conversation.py:UNDO_S": "undo_s",
     "agent/restore.py:ANSWER_S": "repository_s",
+    "agent/restore.py:ARCHIVE_S": "archive_s",
+    "observe/archive.py:MARGIN_S": "archive_s",
     "agent/restore.py:MARGIN_S": "repository_s",
     "agent/start.py:STOP_MARGIN_S": "stop_s",
     "agent/independent.py:MARGIN_S": "promote_s",

@@ -22,6 +22,7 @@ def call_function(plpy, session, shared, function, arguments):
     called with, as texts. Whoever calls this itself needs the right to call that function.
     """
     caller = Session(plpy, session)
+    caller.lift_transaction_timeout()
     forget_password(caller, shared)
     found = take_found(shared)
     try:

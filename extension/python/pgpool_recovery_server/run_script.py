@@ -33,10 +33,13 @@ def run_script(plpy, session, supervisor_program, is_direct, function_name, scri
 
 
 def told(server, function_name, cause):
-    """Tell the cause as a warning and return the error to end with; a cancel speaks for itself."""
+    """Tell the cause as a warning and return the error to end with; that of a cancel says it all.
+
+    It is told all the same, for Pgpool-II passes no error of pgpool_recovery() on.
+    """
+    server.warn(cause)
     if cause.sqlstate == QUERY_CANCELED:
         return server.shown(cause)
-    server.warn(cause)
     return with_stock_message(function_name, server.shown(cause))
 
 

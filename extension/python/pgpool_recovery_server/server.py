@@ -25,6 +25,7 @@ class Server(Session):
 
     def __init__(self, plpy, session, *, is_direct):
         super().__init__(plpy, session)
+        self.lift_transaction_timeout()
         self._is_direct = is_direct
         self.facts = self.query("facts", FACTS)[0]
 

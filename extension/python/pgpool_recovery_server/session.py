@@ -7,6 +7,11 @@ ENCODINGS = """
 select pg_catalog.getdatabaseencoding() as server_encoding,
        pg_catalog.pg_client_encoding() as client_encoding
 """
+LIFT_TRANSACTION_TIMEOUT = """
+select pg_catalog.set_config(name, '0', true)
+  from pg_catalog.pg_settings
+ where name = 'transaction_timeout' and setting <> '0' and source not in ('session', 'client')
+"""
 ENCODINGS_FOR_ALL_CHARACTERS = ("UTF8", "SQL_ASCII")
 
 
@@ -26,6 +31,15 @@ class Session:
         if name not in self._session:
             self._session[name] = self._plpy.prepare(text, list(types))
         return self._plpy.execute(self._session[name], list(values))
+
+    def lift_transaction_timeout(self):
+        """Take away, until the transaction ends, the time limit that every session begins with.
+
+        PostgreSQL 17 and later would end the session in the middle of what it waits for, and
+        Pgpool-II, which takes away statement_timeout, knows nothing of this one. One that the
+        session has set itself, or asked for when it connected, is meant for this call and stays.
+        """
+        self.query("lift transaction timeout", LIFT_TRANSACTION_TIMEOUT)
 
     def check_for_interrupts(self):
         """Return the pending cancel of this statement as a Failure, or None.

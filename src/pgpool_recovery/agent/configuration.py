@@ -4,32 +4,44 @@ import os
 import re
 import stat
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from pgpool_recovery.agent.command_line import Given
 from pgpool_recovery.agent.debian import find_cluster
 from pgpool_recovery.agent.own_files import own_directory, own_entries
 from pgpool_recovery.agent.own_login import OwnLogin
 from pgpool_recovery.agent.program import Stop, run
 from pgpool_recovery.agent.server_log import without_contents
+from pgpool_recovery.agent.setting_source import Sources, find_sources
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.files.write import write_file
 from pgpool_recovery.plan.facts import STANDBY_PARAMETERS, Configuration
 from pgpool_recovery.plan.inherited import inherited
+from pgpool_recovery.plan.leftover import (
+    COMMANDS,
+    DELAY,
+    LEADING,
+    TAKEN_OUT,
+    TIMELINE,
+    TRIGGER_FILE,
+    TRIGGER_FILE_UNTIL,
+    Leftover,
+    is_default,
+    told_value,
+)
 from pgpool_recovery.postgres.conninfo import parse_conninfo
 
 NOWHERE = Path("/nowhere")
-WHERE = ("host", "hostaddr", "port", "user")
+WHERE = ("host", "hostaddr", "port", "user", "dbname")
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 AUTO_CONFIGURATION = "postgresql.auto.conf"
-OTHER_PARAMETERS = (
-    "port",
-    "hot_standby",
-    "log_directory",
-    "primary_conninfo",
-    "primary_slot_name",
-    "restore_command",
-)
+TOLD_PARAMETERS = ("port", "hot_standby", "log_directory", "primary_slot_name", "restore_command")
+OTHER_PARAMETERS = (*TOLD_PARAMETERS, "primary_conninfo")
+PARAMETERS_SINCE = {17: ("sync_replication_slots",)}
+"""Those that no older release knows; `postgres -C` fails for them there."""
+
+LEFT_OVER = (*TAKEN_OUT, TIMELINE, DELAY, *COMMANDS)
 
 
 def find_configuration(data_directory: Path, stop: Stop) -> tuple[Path, bool] | None:
@@ -42,10 +54,16 @@ def find_configuration(data_directory: Path, stop: Stop) -> tuple[Path, bool] | 
 
 
 def read_configuration(
-    data_directory: Path, bin_directory: Path, stop: Stop, own_login: OwnLogin
+    data_directory: Path,
+    bin_directory: Path,
+    stop: Stop,
+    own_login: OwnLogin,
+    given: Sequence[Given] = (),
+    major: int | None = None,
 ) -> Configuration | None:
     """Return the effective values as the server itself reads them; `own_login` learns the secrets.
 
+    `given` are the settings of the command that will start it. `major`: None where it is not known.
     Raises Refused with the server's own words when it cannot read its configuration.
     """
     own_login.conninfo = {}
@@ -59,14 +77,55 @@ def read_configuration(
             own = NOWHERE  # What somebody puts there in this moment is not read.
         else:
             raise _open_to_others(own)
-    values = _effective_values(file, own, bin_directory, stop)
+    sources = find_sources([file, own / AUTO_CONFIGURATION])
+    values = _effective_values(file, own, bin_directory, stop, given, _asked(sources, given, major))
     own_login.conninfo = parse_conninfo(values["primary_conninfo"])
     return Configuration(
         file=str(file),
         is_inside=is_inside,
-        values={name: text for name, text in values.items() if name != "primary_conninfo"},
+        values={name: values[name] for name in _told(values)},
         primary_conninfo=without_secrets(own_login.conninfo),
+        leftovers=tuple(_leftovers(values, given, sources)),
+        trigger_file=_trigger_file(values, data_directory),
     )
+
+
+def _told(values: Mapping[str, str]) -> list[str]:
+    """Return the settings that the runner may know."""
+    newer = [name for names in PARAMETERS_SINCE.values() for name in names if name in values]
+    return [*STANDBY_PARAMETERS, *TOLD_PARAMETERS, *newer]
+
+
+def _asked(sources: Sources, given: Sequence[Given], major: int | None) -> list[str]:
+    """Return what to ask besides: of what is left over, and of what only newer releases have.
+
+    An answer takes a process each, and what stands nowhere is as by default.
+    """
+    newer = [n for since, names in PARAMETERS_SINCE.items() if (major or 0) >= since for n in names]
+    has_trigger = major is not None and major <= TRIGGER_FILE_UNTIL
+    names = [*LEFT_OVER, TRIGGER_FILE] if has_trigger else [*LEFT_OVER]
+    named = {*sources.places, *(one.name for one in given)}
+    left = [name for name in names if name in named or not sources.is_whole]
+    return [*left, *newer]
+
+
+def _leftovers(
+    values: Mapping[str, str], given: Sequence[Given], sources: Sources
+) -> Iterator[Leftover]:
+    """Yield what is not as a standby has it; what leads it, only where no file of ours would."""
+    where = {one.name: one.source for one in given}
+    for name in (*LEADING, *LEFT_OVER, TRIGGER_FILE):
+        value = values.get(name, "")
+        is_given, is_set = name in where, name in values and not is_default(name, value)
+        if is_given if name in LEADING else is_set:
+            source = where.get(name) or sources.places.get(name, "a configuration file")
+            yield Leftover(name, told_value(name, value), source, is_on_command_line=is_given)
+
+
+def _trigger_file(values: Mapping[str, str], data_directory: Path) -> str | None:
+    """Return the file that would promote the server, where it is there."""
+    name = values.get(TRIGGER_FILE)
+    return str(data_directory / name) if name and (data_directory / name).exists() else None
 
 
 def without_secrets(conninfo: Mapping[str, str]) -> dict[str, str]:
@@ -97,13 +156,23 @@ def _open_to_others(own: Path) -> Refused:
     )
 
 
-def _effective_values(file: Path, own: Path, bin_directory: Path, stop: Stop) -> dict[str, str]:
+def _effective_values(
+    file: Path,
+    own: Path,
+    bin_directory: Path,
+    stop: Stop,
+    given: Sequence[Given],
+    further: Sequence[str],
+) -> dict[str, str]:
     """Ask the server's own program; it wants to see a data directory, be it an empty one."""
     with tempfile.TemporaryDirectory() as empty:
         data = str(own) if own.is_dir() else empty
         argv = [str(bin_directory / "postgres"), "-D", data]
         argv += ["-c", f"data_directory={data}", "-c", f"config_file={file}"]
-        return {name: _value(argv, name, stop) for name in (*STANDBY_PARAMETERS, *OTHER_PARAMETERS)}
+        names = [*STANDBY_PARAMETERS, *OTHER_PARAMETERS, *further]
+        for one in given:
+            argv += ["-c", f"{one.name}={one.value}"] if one.name in names else []
+        return {name: _value(argv, name, stop) for name in names}
 
 
 def _value(argv: list[str], name: str, stop: Stop) -> str:

@@ -43,5 +43,14 @@ def _major_of(directory: Path, stop: Stop) -> int | None:
         said = run([str(directory / "postgres"), "--version"], stop).check().output
     except RecoveryError:
         return None  # It does not run here: a broken installation is as good as none.
+    return parse_major(said)
+
+
+def parse_major(said: str) -> int | None:
+    """Read what `postgres --version` says.
+
+    >>> parse_major("postgres (PostgreSQL) 19rc1 (Debian 19~rc1-1)")
+    19
+    """
     match = re.search(r"\(PostgreSQL\) (\d+)", said)
     return int(match[1]) if match else None

@@ -13,7 +13,13 @@ from pgpool_recovery.agent.protocol import LookAround
 from pgpool_recovery.config.load import load_settings, settings_file
 from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.plan.facts import Slot
-from pgpool_recovery.plan.node_facts import SETTINGS, ServerFacts, StageScript, Surroundings
+from pgpool_recovery.plan.node_facts import (
+    SETTINGS,
+    Archiver,
+    ServerFacts,
+    StageScript,
+    Surroundings,
+)
 from pgpool_recovery.postgres.connection import Connection, connect
 
 ANSWER_S = 30.0
@@ -156,7 +162,14 @@ def _server(connection: Connection) -> ServerFacts:
         slots=tuple(Slot(**slot) for slot in connection.rows("server_slots")),
         has_python=library.exists(),
         extension=_extension(Path(row["share_directory"], "extension")),
+        archiver=_archiver(connection),
     )
+
+
+def _archiver(connection: Connection) -> Archiver | None:
+    for row in connection.rows("archiver"):
+        return Archiver(row["failing"], row["failures"], tuple(row["waiting_histories"]))
+    return None
 
 
 def _extension(directory: Path) -> str | None:

@@ -6,13 +6,14 @@ import pwd
 import socket
 from pathlib import Path
 
+from pgpool_recovery.agent.command_line import find_given
 from pgpool_recovery.agent.configuration import read_configuration
 from pgpool_recovery.agent.incremental.guard import is_half_applied
 from pgpool_recovery.agent.incremental.stale_directory import read_base
 from pgpool_recovery.agent.installation import find_bin_directory
 from pgpool_recovery.agent.local_wal import first_missing
 from pgpool_recovery.agent.lock import is_locked
-from pgpool_recovery.agent.manager import find_manager
+from pgpool_recovery.agent.manager import find_manager, find_marks
 from pgpool_recovery.agent.own_login import OwnLogin
 from pgpool_recovery.agent.own_wal import own_wal
 from pgpool_recovery.agent.pidfile import read_pid_file
@@ -28,6 +29,7 @@ from pgpool_recovery.domain.wal import History, Point, parse_history
 from pgpool_recovery.files.write import open_nameless
 from pgpool_recovery.plan.divergence import base_of
 from pgpool_recovery.plan.facts import Base, Configuration, LocalWal, PlaceFacts, TargetFacts
+from pgpool_recovery.plan.leftover import OLD_FILE, SIGNAL, LeftFiles
 from pgpool_recovery.ssh.locality import own_addresses
 
 NOWHERE = Path("/nowhere")
@@ -46,12 +48,14 @@ def observe(request: Observe, stop: Stop, own_login: OwnLogin) -> TargetFacts:
     place = observe_place(data, is_own=True)
     if place.problem is not None:  # Nobody may look into it, so there is nothing in it to be seen.
         data = contents = NOWHERE
-    configuration, problem = _configuration(data, bin_directory, stop, own_login)
+    configuration, problem = _configuration(request, data, bin_directory, stop, own_login)
     control = _control_data(contents, bin_directory, stop)
     server = read_pid_file(data)
     links = _tablespace_links(contents)
     wanted = {tablespace.oid for tablespace in request.tablespaces}
     is_data_directory = "PG_VERSION" in entries
+    manager = find_manager(data, request.major)
+    marks = find_marks(data) if manager is None else ()
     return TargetFacts(
         hostname=socket.gethostname(),
         user=pwd.getpwuid(os.geteuid()).pw_name,
@@ -80,12 +84,13 @@ def observe(request: Observe, stop: Stop, own_login: OwnLogin) -> TargetFacts:
         server_pid=None if server is None else server.pid,
         is_standby=(data / STANDBY_SIGNAL).exists(),
         failed_starts=failed_starts(data),
-        managed_by=find_manager(data, request.major),
+        managed_by=manager,
         is_busy=any(is_locked(workspace) for workspace in workspaces_of(data)),
         bin_directory=bin_directory,
         configuration=configuration,
         configuration_problem=problem,
         own_wal=own_wal(contents, request.segment_bytes),
+        left_files=LeftFiles((data / SIGNAL).exists(), (data / OLD_FILE).exists(), marks),
     )
 
 
@@ -169,12 +174,14 @@ def _control_data(data: Path, bin_directory: str | None, stop: Stop) -> ControlD
 
 
 def _configuration(
-    data: Path, bin_directory: str | None, stop: Stop, own_login: OwnLogin
+    request: Observe, data: Path, bin_directory: str | None, stop: Stop, own_login: OwnLogin
 ) -> tuple[Configuration | None, str | None]:
     if bin_directory is None:
         return None, None
     try:
-        return read_configuration(data, Path(bin_directory), stop, own_login), None
+        given = find_given(data, request.start_command, stop)
+        programs, major = Path(bin_directory), request.major
+        return read_configuration(data, programs, stop, own_login, given, major), None
     except Refused as refused:
         return None, refused.detail
 

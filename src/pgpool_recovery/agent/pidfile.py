@@ -37,13 +37,20 @@ def read_pid_file(data_directory: Path) -> PidFile | None:
     except FileNotFoundError:
         return None
     try:
-        lines = _read(directory, data_directory / NAME).split("\n")
-        if not lines[0].lstrip("-").isdigit() or not _is_server_of(abs(int(lines[0])), directory):
-            return None
+        found = parse_pid_file(_read(directory, data_directory / NAME))
+        is_running = found is not None and _is_server_of(found.pid, directory)
     except FileNotFoundError:
         return None
     finally:
         os.close(directory)
+    return found if is_running else None
+
+
+def parse_pid_file(text: str) -> PidFile | None:
+    """Read the file's lines, of which a server that starts has not all; None when it names none."""
+    lines = text.split("\n")
+    if not lines[0].lstrip("-").isdigit():
+        return None
     lines += [""] * (LINES - len(lines))
     return PidFile(
         pid=abs(int(lines[0])),

@@ -99,15 +99,17 @@ def run(
     on_line: Callable[[str], None] | None = None,
     environment: dict[str, str] | None = None,
     leaves_server: bool = False,
+    directory: str | None = None,
 ) -> Completed:
     """Run a program to its end and return its output, standard error included.
 
     `leaves_server`: the program starts a server, which must not bear the mark of this recovery.
+    `directory`: where it works, if not here.
     Raises Cancelled when `stop` is asked, and Undone when it takes longer than `timeout_s` or
     cannot be started; in both cases its process group is gone.
     """
     mark = {} if leaves_server or MARK not in os.environ else {MARK: os.environ[MARK]}
-    process = _start(argv, {**clean_environment(), **mark, **(environment or {})})
+    process = _start(argv, {**clean_environment(), **mark, **(environment or {})}, directory)
     try:
         output = _collect(process, argv[0], stop, timeout_s, on_line)
     finally:
@@ -115,7 +117,9 @@ def run(
     return Completed(tuple(argv), process.returncode, output)
 
 
-def _start(argv: Sequence[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+def _start(
+    argv: Sequence[str], environment: dict[str, str], directory: str | None
+) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
             argv,
@@ -123,6 +127,7 @@ def _start(argv: Sequence[str], environment: dict[str, str]) -> subprocess.Popen
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env=environment,
+            cwd=directory,
             start_new_session=True,
         )
     except OSError as error:

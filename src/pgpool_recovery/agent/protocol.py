@@ -85,6 +85,7 @@ class Observe:
     wal_directory: str | None
     timelines: tuple[TimelineId, ...]
     segment_bytes: int
+    start_command: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -143,9 +144,28 @@ class TryPeers:
 
 @dataclass(frozen=True)
 class LookForBackup:
-    """Return the backup that a restore would take, or why there is none."""
+    """Return the backup that a restore would take, or why there is none.
+
+    `timeout_s` is for each look at backups, `archive_s` for each at the archive.
+    """
 
     stanza: str
+    timeout_s: float
+    archive_s: float
+
+
+@dataclass(frozen=True)
+class AskArchive:
+    """Ask a restore_command for history files, as the server of a data directory will ask it.
+
+    `command` is the one with which that server would start. `history` is the primary's; of its
+    timelines those from `since` on are asked for, and the next ones. `timeout_s` is for each call.
+    """
+
+    data_directory: str
+    command: str
+    history: History
+    since: TimelineId
     timeout_s: float
 
 
@@ -195,6 +215,40 @@ class AskRunning:
 
 
 @dataclass(frozen=True)
+class AskStandby:
+    """Return what a server that was started, or led here, is as a standby; changes nothing.
+
+    `slot_name` is the one by which it is to stream; the login is that of `AskRunning`.
+    """
+
+    data_directory: str
+    dbname: str
+    user: str | None
+    bin_directory: str | None
+    slot_name: str | None
+
+
+@dataclass(frozen=True)
+class Believe:
+    """The server that `Start` has started is what it should be: from now on it is left alone."""
+
+    data_directory: str
+
+
+@dataclass(frozen=True)
+class StopAtOnce:
+    """Stop the server of a data directory, in immediate mode when it takes too long otherwise.
+
+    Answered by whether it ended in an orderly way. `has_failed` counts as so many failed starts.
+    """
+
+    data_directory: str
+    bin_directories: tuple[str, ...]
+    timeout_s: float
+    has_failed: int
+
+
+@dataclass(frozen=True)
 class FindLog:
     """Return the log of a server that runs, from its begin; None when nobody can know."""
 
@@ -232,20 +286,43 @@ class Finish:
 
 
 @dataclass(frozen=True)
+class ReadSlotName:
+    """Return the slot by which a standby will stream, as its postgresql.auto.conf has it."""
+
+    data_directory: str
+
+
+@dataclass(frozen=True)
 class Start:
-    """Start the server of a data directory and wait until it accepts connections."""
+    """Start the server of a data directory and wait until it accepts connections.
+
+    `guarded`: until `Believe` the agent stops it when it turns out to be no standby of the primary,
+    also when nobody is there any more who could tell it.
+    """
 
     data_directory: str
     bin_directories: tuple[str, ...]
     start_command: tuple[str, ...]
     timeout_s: float
+    guarded: "Guarded | None" = None
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """How to log in to a server that is guarded, and the primary's history, as far as known."""
+
+    dbname: str
+    user: str | None
+    history: History | None
+    stop_s: float
 
 
 @dataclass(frozen=True)
 class Started:
-    """The server that `Start` found running or started."""
+    """The server that `Start` found running or started; `bin_directory` has its programs."""
 
     was_running: bool
+    bin_directory: str
     is_standby: bool
     slot_name: str | None
     former_slot_name: str | None
@@ -269,17 +346,24 @@ class ReadLog:
 
 
 @dataclass(frozen=True)
-class NoteFailedStart:
-    """Write down that the server did not come to stream after a recovery."""
+class DiscardOld:
+    """Remove the old data that waits beside a data directory; answered by its bytes."""
 
     data_directory: str
 
 
 @dataclass(frozen=True)
-class DiscardOld:
-    """Remove the old data that waits beside a data directory; answered by its bytes."""
+class DropFormerSlots:
+    """Drop what a standby has of slots from its own time as primary; answered by what there was.
+
+    `dbname` and `user` are those of the stage commands' login to their own server. `failover_slots`
+    are the primary's.
+    """
 
     data_directory: str
+    dbname: str
+    user: str | None
+    failover_slots: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -315,20 +399,25 @@ Request = (
     | LookAround
     | TryPeers
     | LookForBackup
+    | AskArchive
     | ReadBase
     | BeginIncremental
     | ApplyIncremental
     | AbortIncremental
     | AskRunning
+    | AskStandby
+    | Believe
+    | StopAtOnce
     | FindLog
     | StopServer
     | TakeStep
     | Undo
     | Finish
+    | ReadSlotName
     | Start
     | ReadLog
-    | NoteFailedStart
     | DiscardOld
+    | DropFormerSlots
     | MakeIndependent
     | Weigh
     | Hello

@@ -1,9 +1,9 @@
 """Bring a directory of the target to the newest backup of a pgBackRest repository."""
 
-import re
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from pgpool_recovery.agent.configuration import write_standby_settings
@@ -11,19 +11,29 @@ from pgpool_recovery.agent.leftover import end_leftovers
 from pgpool_recovery.agent.pidfile import NAME as PID_FILE
 from pgpool_recovery.agent.pidfile import read_pid_file
 from pgpool_recovery.agent.program import Completed, Stop, run
+from pgpool_recovery.agent.repository import archived_histories
 from pgpool_recovery.agent.workspace import NOT_DATA, make_directory, remove, sync
+from pgpool_recovery.domain.backup_label import parse_backup_label
 from pgpool_recovery.domain.control_data import parse_control_data
 from pgpool_recovery.domain.error import Refused, Undone
 from pgpool_recovery.domain.event import Event, Moved, Progress, Said
-from pgpool_recovery.domain.wal import lsn_text
+from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.files.write import move, write_file
-from pgpool_recovery.pgbackrest.command import archive_get, info_words, into, restore_words
+from pgpool_recovery.pgbackrest.command import (
+    archive_get,
+    info_words,
+    into,
+    limit_variables,
+    repository_words,
+    restore_words,
+)
 from pgpool_recovery.pgbackrest.info import read_newest, read_tablespaces
 from pgpool_recovery.pgbackrest.output import read_error, read_file_line, read_told_line
 from pgpool_recovery.plan.backup import Backup, NoBackup, Restoration
 
 NAME = "pgbackrest"
 ANSWER_S = 30.0
+ARCHIVE_S = 10.0
 MARGIN_S = 5.0
 """What pgbackrest may take longer than its own limit, to say what it has waited for."""
 TRIES = 3
@@ -36,18 +46,19 @@ Emit = Callable[[Event], None]
 
 
 def observe_repository(
-    stanza: str, stop: Stop, *, timeout_s: float = ANSWER_S
+    stanza: str, stop: Stop, *, timeout_s: float = ANSWER_S, archive_s: float = ARCHIVE_S
 ) -> Backup | NoBackup:
     """Return the backup that a restore on this host would take, or why there is none.
 
-    Asks twice, each time for at most `timeout_s` and a margin; changes nothing.
+    Asks twice, each time for at most `timeout_s` and a margin, then for the history files of the
+    archive, each time for at most `archive_s` and a margin; changes nothing.
     """
     program = shutil.which(NAME)
     if program is None:
         return NoBackup(
             "there is no pgbackrest", hint="Install it on that host, on the PATH of the agent."
         )
-    said = _info(info_words(program, stanza, protocol_timeout_s=timeout_s), stop, timeout_s)
+    said = _ask(info_words(program, stanza, protocol_timeout_s=timeout_s), stop, timeout_s)
     if isinstance(said, NoBackup):
         return said
     newest = read_newest(said.output, stanza)
@@ -55,24 +66,36 @@ def observe_repository(
         return newest
     one = (newest.repo, newest.repository.label)
     words = info_words(program, stanza, protocol_timeout_s=timeout_s, of=one)
-    said = _info(words, stop, timeout_s)
+    said = _ask(words, stop, timeout_s)
     if isinstance(said, NoBackup):
         return said
     tablespaces = read_tablespaces(said.output)
     if isinstance(tablespaces, NoBackup):
         return tablespaces
-    return Backup(program, newest.repo, newest.repository, newest.major, tablespaces)
+
+    def ask(repo: int, command: list[str]) -> Completed | NoBackup:
+        own = repository_words(program, stanza, protocol_timeout_s=archive_s, repo=repo)
+        return _ask([*own, *command], stop, archive_s)
+
+    histories = archived_histories(stanza, newest.archives, ask)
+    if isinstance(histories, NoBackup):
+        return histories
+    repository = replace(newest.repository, histories=histories)
+    return Backup(program, newest.repo, repository, newest.major, tablespaces, answer_s=archive_s)
 
 
-def _info(words: list[str], stop: Stop, timeout_s: float) -> Completed | NoBackup:
+def _ask(words: list[str], stop: Stop, timeout_s: float) -> Completed | NoBackup:
     """Ask; a configuration that cannot be read, or a lock, is an exit status."""
-    hint = "Try pgbackrest info there, as the user that runs PostgreSQL."
+    command = next(word for word in words[1:] if not word.startswith("-"))
+    hint = f"Try pgbackrest {command} there, as the user that runs PostgreSQL."
     try:
-        said = run(words, stop, timeout_s=timeout_s + MARGIN_S)
+        said = run(
+            words, stop, timeout_s=timeout_s + MARGIN_S, environment=limit_variables(timeout_s)
+        )
     except Undone as error:
         return NoBackup(error.message, error.detail, hint, is_unreachable=True)
     if said.status != 0:
-        return NoBackup("pgbackrest info failed", said.last_lines, hint)
+        return NoBackup(f"pgbackrest {command} failed", said.last_lines, hint)
     return said
 
 
@@ -145,20 +168,25 @@ def _check(restoration: Restoration, bin_directory: str, stop: Stop) -> None:
     said = run([f"{bin_directory}/pg_controldata", "-D", str(directory)], stop).check()
     control = parse_control_data(said.output)
     version = (directory / "PG_VERSION").read_text().strip()
-    label = directory / "backup_label"
-    begin = re.search(r"^START WAL LOCATION: (\S+)", label.read_text() if label.exists() else "")
-    start = lsn_text(wanted.start.lsn)
     if control.system_identifier != wanted.system_identifier:
         odd = f"its system identifier is {control.system_identifier}"
     elif version != str(restoration.backup.major):
         odd = f"its PG_VERSION is {version}"
-    elif begin is None or begin[1] != start:
-        odd = f"its backup_label does not begin at {start}"
+    elif _start(directory / "backup_label") != wanted.start:
+        odd = f"its backup_label does not begin at {wanted.start}"
     else:
         return
     raise Undone(
         f"what pgbackrest restored is not backup {wanted.label}", detail=f"In {directory} {odd}."
     )
+
+
+def _start(label: Path) -> Point | None:
+    """Return from where recovery of a backup begins, if its label is there and says it."""
+    try:
+        return parse_backup_label(label.read_text())
+    except (FileNotFoundError, Refused):
+        return None
 
 
 def _lead_to(wal_directory: Path, link: Path) -> None:

@@ -26,6 +26,7 @@ from pgpool_recovery.domain.wal import (
 from pgpool_recovery.plan.facts import Conninfo
 from pgpool_recovery.plan.running import RELOADED, Running, RunningServer, Silent
 from pgpool_recovery.postgres.connection import Connection, connect
+from pgpool_recovery.postgres.leftovers import read_leftovers
 
 ANSWER_S = 30.0
 NO_RECORD = "could not find a valid record"
@@ -76,6 +77,7 @@ def _said(connection: Connection, login: Conninfo, data: Path) -> RunningServer:
         is_torn=False,
         recovery_target_timeline=row["recovery_target_timeline"],
         sources=row["sources"],
+        leftovers=read_leftovers(connection),
     )
 
 

@@ -15,6 +15,9 @@ from typing import Any
 
 from pgpool_recovery import __version__
 from pgpool_recovery.agent import swap
+from pgpool_recovery.agent.archive import ask_archive
+from pgpool_recovery.agent.former_slots import drop_former_slots_of
+from pgpool_recovery.agent.guard import Guard, stop_at_once
 from pgpool_recovery.agent.independent import make_independent
 from pgpool_recovery.agent.login import try_logins
 from pgpool_recovery.agent.look_around import look_around
@@ -29,10 +32,14 @@ from pgpool_recovery.agent.protocol import (
     AbortIncremental,
     Answer,
     ApplyIncremental,
+    AskArchive,
     AskRunning,
+    AskStandby,
     BeginIncremental,
+    Believe,
     DigestWal,
     DiscardOld,
+    DropFormerSlots,
     FindLog,
     Finish,
     Greeting,
@@ -43,13 +50,14 @@ from pgpool_recovery.agent.protocol import (
     LookForBackup,
     MakeIndependent,
     Message,
-    NoteFailedStart,
     Observe,
     Ping,
     ReadBase,
     ReadLog,
+    ReadSlotName,
     Request,
     Start,
+    StopAtOnce,
     StopServer,
     TakeStep,
     Tidy,
@@ -60,7 +68,8 @@ from pgpool_recovery.agent.protocol import (
 )
 from pgpool_recovery.agent.restore import observe_repository
 from pgpool_recovery.agent.running import ask_running
-from pgpool_recovery.agent.start import find_log, last_lines, start, stop_server
+from pgpool_recovery.agent.standby_look import StandbyLook
+from pgpool_recovery.agent.start import find_log, last_lines, slot_name, start, stop_server
 from pgpool_recovery.agent.steps import Steps
 from pgpool_recovery.agent.way import trusted_directory
 from pgpool_recovery.agent.wire import (
@@ -93,6 +102,7 @@ class Agent:
         self._queue: queue.SimpleQueue[Request | Refused | None] = queue.SimpleQueue()
         self._writing = threading.Lock()
         self._own_login = OwnLogin()
+        self._look, self._guard = StandbyLook(), Guard()
         self._steps = Steps(self._stop, self._send, self._own_login)
         self._reader = threading.Thread(target=self._read, args=(requests,), daemon=True)
 
@@ -105,6 +115,7 @@ class Agent:
             while (request := self._queue.get()) is not None:
                 self._send(self._answer(request))
         finally:
+            self._guard.settle(self._limits.connect_s)
             self._steps.undo()
             self._has_ended.set()
 
@@ -200,12 +211,22 @@ class Agent:
                 return look_around(request, self._limits.connect_s)
             case TryPeers():
                 return try_peers(request, self._stop, self._own_login, self._limits)
-            case LookForBackup(stanza, timeout_s):
-                return observe_repository(stanza, self._stop, timeout_s=timeout_s)
+            case LookForBackup(stanza, timeout_s, archive_s):
+                return observe_repository(
+                    stanza, self._stop, timeout_s=timeout_s, archive_s=archive_s
+                )
+            case AskArchive():
+                return ask_archive(request, self._stop)
             case ReadBase():
                 return read_local_wal(request, self._stop)
             case AskRunning():
                 return ask_running(request, self._stop, self._limits.connect_s)
+            case AskStandby():
+                return self._look.take(request, self._stop, self._limits.connect_s)
+            case Believe():
+                self._guard.believe()
+            case StopAtOnce():
+                return stop_at_once(request, self._stop)
             case FindLog():
                 return find_log(request, self._steps.log_before)
             case StopServer():
@@ -222,7 +243,10 @@ class Agent:
                 return self._steps.undo()
             case Finish():
                 self._steps.finish()
+            case ReadSlotName(data_directory):
+                return slot_name(Path(data_directory).resolve())
             case Start():
+                self._guard.watch(request)
                 return start(request, self._stop, lambda line: self._send(Said("agent", line)))
             case ReadLog(log):
                 return last_lines(log)
@@ -230,8 +254,8 @@ class Agent:
                 return make_independent(request, self._stop, self._limits.connect_s)
             case Weigh(text):
                 return len(text)
-            case NoteFailedStart(data_directory):
-                swap.note_failed_start(Path(data_directory).resolve())
+            case DropFormerSlots():
+                return drop_former_slots_of(request, self._limits.connect_s)
             case DiscardOld(data_directory):
                 return swap.discard_old(Path(data_directory).resolve())
         return None

@@ -10,8 +10,10 @@ from pgpool_recovery.agent.configuration import (
     replace_file,
     write_standby_settings,
 )
+from pgpool_recovery.agent.neutral import Tell, neutralise
 from pgpool_recovery.agent.own_files import keep_own_files, own_directory
 from pgpool_recovery.agent.own_login import OwnLogin
+from pgpool_recovery.agent.program import Stop
 from pgpool_recovery.agent.restore import archive_settings
 from pgpool_recovery.agent.swap import note_former_slot
 from pgpool_recovery.agent.workspace import make_directory, remove, sync
@@ -24,7 +26,7 @@ RECOVERY_SIGNAL = "recovery.signal"
 CHANGED = (AUTO_CONFIGURATION, STANDBY_SIGNAL, RECOVERY_SIGNAL)
 
 
-def configure_standby(step: ConfigureStandby, own_login: OwnLogin) -> None:
+def configure_standby(step: ConfigureStandby, own_login: OwnLogin, stop: Stop, tell: Tell) -> None:
     """Give the copy the node's own files and the settings of a standby.
 
     ``standby.signal`` is written before the settings: a copy that is started without it would
@@ -36,6 +38,9 @@ def configure_standby(step: ConfigureStandby, own_login: OwnLogin) -> None:
     relink(step.places)
     keep_own_files(own, new)
     write_standby_settings(new, standby_settings(step, own_login))
+    is_copy = step.is_of_primary and not (own / AUTO_CONFIGURATION).exists()
+    place, programs = Path(step.places.data.path), Path(step.bin_directory)
+    neutralise(new, place, programs, stop, tell, is_copy=is_copy)
     _note_former_slot(step)
     sync(new / STANDBY_SIGNAL)
     sync(new)
@@ -59,18 +64,23 @@ class Before:
         sync(self.directory)
 
 
-def repoint(step: Repoint, own_login: OwnLogin) -> Before:
-    """Make a directory a standby of the primary where it is; return how it was before."""
+def before_repoint(step: Repoint) -> Before:
+    """Return how a directory is before it is made a standby of the primary."""
     data = Path(step.places.data.path)
-    before = Before(data, {name: read_configuration_file(data / name) for name in CHANGED})
+    return Before(data, {name: read_configuration_file(data / name) for name in CHANGED})
+
+
+def repoint(step: Repoint, own_login: OwnLogin, stop: Stop, tell: Tell) -> None:
+    """Make a directory a standby of the primary where it is."""
+    data = Path(step.places.data.path)
     for location in step.new_locations:
         make_directory(Path(location))
     _signal(data)
     write_standby_settings(data, standby_settings(step, own_login))
+    neutralise(data, data, Path(step.bin_directory), stop, tell, is_copy=False)
     _note_former_slot(step)
     sync(data / STANDBY_SIGNAL)
     sync(data)
-    return before
 
 
 def repoint_running(step: RepointRunning, own_login: OwnLogin) -> Before:

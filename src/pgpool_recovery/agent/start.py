@@ -10,7 +10,14 @@ from pgpool_recovery.agent.configuration import read_auto_settings
 from pgpool_recovery.agent.installation import find_bin_directory
 from pgpool_recovery.agent.pidfile import PidFile, read_pid_file
 from pgpool_recovery.agent.program import KEPT_LINES, Stop, run
-from pgpool_recovery.agent.protocol import FindLog, LogPosition, Start, Started, StopServer
+from pgpool_recovery.agent.protocol import (
+    FindLog,
+    LogPosition,
+    Start,
+    Started,
+    StopAtOnce,
+    StopServer,
+)
 from pgpool_recovery.agent.server_log import about_itself, without_token
 from pgpool_recovery.agent.start_way import StartWay, find_way
 from pgpool_recovery.agent.swap import former_slot, note_failed_start
@@ -42,7 +49,7 @@ def start(request: Start, stop: Stop, tell: Tell) -> Started:
     """
     data = Path(request.data_directory).resolve()
     began = time.monotonic()
-    bin_directory = _bin_directory(data, request.bin_directories, stop)
+    bin_directory = bin_directory_of(data, request.bin_directories, stop)
     was_running = read_pid_file(data) is not None
     way = find_way(data, bin_directory, request.start_command, stop, tell)
     log = Log(data, way, is_new=not was_running)
@@ -63,12 +70,18 @@ def start(request: Start, stop: Stop, tell: Tell) -> Started:
         raise
     return Started(
         was_running=was_running,
+        bin_directory=str(bin_directory),
         is_standby=(data / "standby.signal").exists(),
-        slot_name=read_auto_settings(data).get("primary_slot_name"),
+        slot_name=slot_name(data),
         former_slot_name=former_slot(data),
         port=server.port,
         log=log.position(),
     )
+
+
+def slot_name(data: Path) -> str | None:
+    """Return the slot by which a standby streams that we have configured."""
+    return read_auto_settings(data).get("primary_slot_name")
 
 
 def _changed(data: Path) -> int:
@@ -76,12 +89,12 @@ def _changed(data: Path) -> int:
     return (data / "global" / "pg_control").stat().st_mtime_ns
 
 
-def stop_server(request: StopServer, stop: Stop) -> None:
+def stop_server(request: StopServer | StopAtOnce, stop: Stop) -> None:
     """Stop the server of a data directory in an orderly way, as its host does that."""
     data = Path(request.data_directory).resolve()
     if read_pid_file(data) is None:
         return
-    bin_directory = _bin_directory(data, request.bin_directories, stop)
+    bin_directory = bin_directory_of(data, request.bin_directories, stop)
     way = find_way(data, bin_directory, (), stop, lambda _line: None)
     argv = way.stop_argv(request.timeout_s)
     try:
@@ -117,7 +130,8 @@ def _file_of_log(data: Path) -> str | None:
     return file
 
 
-def _bin_directory(data: Path, bin_directories: tuple[str, ...], stop: Stop) -> Path:
+def bin_directory_of(data: Path, bin_directories: tuple[str, ...], stop: Stop) -> Path:
+    """Return where the programs of a data directory's major version are; Refused without any."""
     try:
         major = int((data / "PG_VERSION").read_text().split(".")[0])
     except (OSError, ValueError) as error:

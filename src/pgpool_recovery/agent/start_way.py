@@ -53,8 +53,8 @@ def find_way(
     pg_ctl_stop = (*pg_ctl, "stop", "-m", "fast")
     if start_command:
         return StartWay(" ".join(start_command), start_command, log_file, pg_ctl_stop)
-    unit = _find_unit(data, cluster, stop)
-    if unit is not None and _may_start(unit, stop):
+    unit = find_unit(data, cluster, stop)
+    if unit is not None and may_start(unit, stop):
         systemctl = ("sudo", "--non-interactive", "systemctl")
         start, stop_it = (*systemctl, "start", unit), (*systemctl, "stop", unit)
         return StartWay(f"systemctl start {unit}", start, log_file, stop_it, timeout_option=None)
@@ -70,7 +70,7 @@ def find_way(
     return StartWay("pg_ctl", argv, log, pg_ctl_stop)
 
 
-def _find_unit(data: Path, cluster: DebianCluster | None, stop: Stop) -> str | None:
+def find_unit(data: Path, cluster: DebianCluster | None, stop: Stop) -> str | None:
     """Return the unit of this data directory where systemd runs the host.
 
     Debian's units are named after the cluster; those of Enterprise Linux have PGDATA in their
@@ -96,7 +96,8 @@ def _find_unit(data: Path, cluster: DebianCluster | None, stop: Stop) -> str | N
     return None
 
 
-def _may_start(unit: str, stop: Stop) -> bool:
+def may_start(unit: str, stop: Stop) -> bool:
+    """Say whether sudo lets this user start a unit."""
     if shutil.which("sudo") is None:
         return False
     return (

@@ -18,6 +18,7 @@ from pgpool_recovery.agent.rewind import Untouched, rewind
 from pgpool_recovery.agent.running import reload, take_over
 from pgpool_recovery.agent.standby import (
     Before,
+    before_repoint,
     configure_standby,
     leading_settings,
     repoint,
@@ -107,11 +108,12 @@ class Steps:
             case VerifyBackup():
                 verify_backup(step, self._stop, self._said("pg_verifybackup"))
             case ConfigureStandby():
-                configure_standby(step, self._own_login)
+                configure_standby(step, self._own_login, self._stop, self._said("agent"))
             case SwapIn(places):
                 self._was_empty = swap.swap(places)
             case Repoint():
-                self._before = repoint(step, self._own_login)
+                self._before = before_repoint(step)  # What fails half way is taken back, too.
+                repoint(step, self._own_login, self._stop, self._said("agent"))
             case KeepToPast():
                 self._keep_to_past(step, connect_s)
             case RepointRunning():

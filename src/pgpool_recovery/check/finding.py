@@ -39,6 +39,12 @@ class Kind(Enum):
     NO_OWN_LOGIN = "no own login", Severity.ERROR
     DOWN = "down", Severity.WARNING
     NOT_STREAMING = "not streaming", Severity.ERROR
+    MINOR_RELEASE = "minor release", Severity.WARNING
+    SECOND_PRIMARY = "second primary", Severity.ERROR
+    OTHER_DATA = "other data", Severity.ERROR
+    RECOVERY_TARGET = "recovery target", Severity.ERROR
+    REPLAY_PAUSED = "replay paused", Severity.ERROR
+    SLOT_TAKEN = "slot taken", Severity.ERROR
     SCRIPT = "stage script", Severity.ERROR
     SCRIPT_VERSION = "stage script version", Severity.WARNING
     FOREIGN_SCRIPT = "foreign stage script", Severity.INFO
@@ -50,6 +56,9 @@ class Kind(Enum):
     OLD_EXTENSION = "old extension", Severity.WARNING
     NOEXEC = "noexec", Severity.ERROR
     PASSWORD_FILE = "password file", Severity.ERROR
+    LEFT_SETTING = "leftover setting", Severity.WARNING
+    KEPT_SETTING = "setting of a standby", Severity.INFO
+    LEFT_MARK = "leftover of a manager", Severity.INFO
     NO_HINTS = "no wal_log_hints", Severity.WARNING
     NO_SUMMARIES = "no WAL summaries", Severity.WARNING
     WAL_LEVEL = "wal_level", Severity.ERROR
@@ -58,10 +67,19 @@ class Kind(Enum):
     NO_WAL_KEPT = "no WAL kept", Severity.WARNING
     ORPHANED_SLOT = "orphaned slot", Severity.WARNING
     LAGGING_SLOT = "lagging slot", Severity.WARNING
+    STRAY_HISTORY = "stray history", Severity.ERROR
+    HISTORY_NOT_ARCHIVED = "history not archived", Severity.ERROR
+    ARCHIVER_FAILS = "archiver fails", Severity.WARNING
+    SLOW_RESTORE_COMMAND = "slow restore_command", Severity.WARNING
+    UNLIMITED_RESTORE_COMMAND = "restore_command without a limit", Severity.INFO
     LOST_SLOT = "lost slot", Severity.WARNING
+    IDLE_SLOT = "idle slot", Severity.WARNING
+    FAILOVER_SLOT = "failover slot", Severity.WARNING
+    AWAITED_SLOT = "synchronized_standby_slots", Severity.ERROR
     STAGE_COMMAND = "stage command", Severity.ERROR
     RECOVERY_TIMEOUT = "recovery_timeout", Severity.WARNING
     RECOVERY_USER = "recovery_user", Severity.ERROR
+    HOLDS_FAILOVERS_UP = "holds failovers up", Severity.INFO
 
     @property
     def title(self) -> str:

@@ -2,16 +2,31 @@
 
 from itertools import chain
 
+from pgpool_recovery.check.archive import archives
+from pgpool_recovery.check.failover_slots import failover_slots
 from pgpool_recovery.check.finding import Finding, in_order
 from pgpool_recovery.check.forecast import forecast
 from pgpool_recovery.check.host import hosts
+from pgpool_recovery.check.leftovers import leftovers
 from pgpool_recovery.check.pool import pool
+from pgpool_recovery.check.release import releases
 from pgpool_recovery.check.report import Report
 from pgpool_recovery.check.server import servers
 from pgpool_recovery.check.slots import slots
 from pgpool_recovery.check.ways import ways
 
-LOOKS = (ways, hosts, servers, slots, pool, forecast)
+LOOKS = (
+    ways,
+    hosts,
+    servers,
+    releases,
+    leftovers,
+    slots,
+    failover_slots,
+    archives,
+    pool,
+    forecast,
+)
 
 
 def judge(report: Report) -> tuple[Finding, ...]:

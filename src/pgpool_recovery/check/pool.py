@@ -8,6 +8,8 @@ from pgpool_recovery.check.question import Pool
 from pgpool_recovery.check.report import ExtensionFacts, Report
 from pgpool_recovery.check.words import sentence
 
+FIRST_THAT_GOES_ON = (4, 5)
+"""Since then the PCP process does not wait for all that it serves when it is started anew."""
 FUNCTIONS = (
     "pgpool_recovery(text, text, text, text, integer, text, text), pgpool_remote_start(text, text)"
 )
@@ -18,6 +20,7 @@ def pool(report: Report) -> Iterator[Finding]:
     yield from _extension(report)
     yield from _user(report)
     yield from _commands(report.question.pool)
+    yield from _holds_failovers_up(report.question.pool)
     if report.question.pool.settings.get("recovery_timeout") in ("0", "0s"):
         yield Finding(
             Kind.RECOVERY_TIMEOUT,
@@ -127,6 +130,23 @@ def _commands(asked: Pool) -> Iterator[Finding]:
                 f"Put the script into the data directory of every node and set {setting} = "
                 f"'{command.rpartition('/')[2] or 'recovery_1st_stage'}' in pgpool.conf.",
             )
+
+
+def _holds_failovers_up(asked: Pool) -> Iterator[Finding]:
+    """Say what a recovery by Pgpool-II itself means where its main process waits for it."""
+    if asked.version is None or asked.version >= FIRST_THAT_GOES_ON:
+        return
+    has_stages = bool(asked.settings.get("recovery_2nd_stage_command"))
+    yield Finding(
+        Kind.HOLDS_FAILOVERS_UP,
+        None,
+        f"while Pgpool-II {asked.settings['pgpool_version']} runs a recovery itself, as by "
+        "pcp_recovery_node, it may handle no failure of another node until that has ended",
+        "Install Pgpool-II 4.5 or later."
+        if has_stages
+        else 'Recover with "pgpool-recovery recover NODE", which asks the primary by SQL; or '
+        "install Pgpool-II 4.5 or later.",
+    )
 
 
 def is_plain_name(command: str) -> bool:

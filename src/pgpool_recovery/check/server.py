@@ -6,11 +6,23 @@ from pgpool_recovery.check.finding import Finding, Kind
 from pgpool_recovery.check.report import Report
 from pgpool_recovery.check.words import on, sentence
 from pgpool_recovery.domain.node import Target
+from pgpool_recovery.domain.standby import Fault
 from pgpool_recovery.plan.attach import streams
 from pgpool_recovery.plan.incremental import OLDEST_MAJOR
 from pgpool_recovery.plan.node_facts import NodeFacts, ServerFacts
 from pgpool_recovery.plan.refusal import NEEDED_WAL_SENDERS
 
+KINDS = {
+    Fault.PRIMARY: Kind.SECOND_PRIMARY,
+    Fault.FOREIGN: Kind.OTHER_DATA,
+    Fault.AHEAD: Kind.OTHER_DATA,
+    Fault.HISTORY: Kind.OTHER_DATA,
+    Fault.TARGET: Kind.RECOVERY_TARGET,
+    Fault.PAUSED: Kind.REPLAY_PAUSED,
+    Fault.SLOT_TAKEN: Kind.SLOT_TAKEN,
+}
+"""What a node that runs may be instead of a sound standby; the others are told as not streaming."""
+STOP_IT = "Keep clients away from it, stop its server, and recover the node."
 EVERY_NODE = "Set it on every node: each may be the primary."
 
 
@@ -54,7 +66,18 @@ def _state(report: Report, place: int, target: Target, node: NodeFacts) -> Itera
             f"Let {facts.target.user} log in there over the Unix socket as a superuser "
             "(pg_hba.conf), or set [primary] of the settings.",
         )
-    if place != report.primary_place and not streams(facts):
+    if place == report.primary_place:
+        return
+    trouble = node.trouble
+    detail = f": {sentence(trouble.detail)}" if trouble is not None and trouble.detail else ""
+    if trouble is not None and trouble.fault in KINDS:
+        yield Finding(
+            KINDS[trouble.fault],
+            target.node_id,
+            f"{target.name} {trouble.what}{detail}",
+            STOP_IT if trouble.fault.is_wrong_data else trouble.hint,
+        )
+    elif not streams(facts):
         yield Finding(
             Kind.NOT_STREAMING,
             target.node_id,

@@ -7,9 +7,9 @@ from pgpool_recovery.check.report import Report
 from pgpool_recovery.check.words import on
 from pgpool_recovery.domain.event import megabytes
 from pgpool_recovery.domain.node import Target
+from pgpool_recovery.domain.slot import USABLE
 from pgpool_recovery.plan.facts import Slot
 from pgpool_recovery.plan.node_facts import ServerFacts
-from pgpool_recovery.plan.situation import USABLE
 
 MB = 2**20
 
@@ -22,6 +22,8 @@ def slots(report: Report) -> Iterator[Finding]:
         if server is None:
             continue
         for slot in server.slots:
+            if slot.is_synced:
+                continue  # It belongs to the primary, and check/failover_slots.py looks at it.
             is_of_node = place == report.primary_place and slot.name in known
             yield from _slot(target, server, slot, is_of_node=is_of_node)
 
@@ -48,8 +50,8 @@ def _slot(
         yield Finding(
             Kind.LOST_SLOT,
             target.node_id,
-            f'{where} has lost WAL that it should keep (wal_status "{slot.wal_status}")',
-            "Raise max_slot_wal_keep_size. A recovery of its node makes the slot anew; if no node "
+            f"{where} has lost WAL that it should keep ({_state(slot)})",
+            f"Raise {_limit(slot)}. A recovery of its node makes the slot anew; if no node "
             f"needs it any more: {drop}",
         )
     elif not slot.is_active and not is_of_node:
@@ -68,3 +70,15 @@ def _slot(
             "See why its node does not follow, or recover that. max_slot_wal_keep_size limits what "
             "a slot may keep.",
         )
+
+
+def _state(slot: Slot) -> str:
+    reason = slot.invalidation_reason
+    why = "" if reason is None else f', invalidation_reason "{reason}"'
+    return f'wal_status "{slot.wal_status}"{why}'
+
+
+def _limit(slot: Slot) -> str:
+    """Return the setting that has ended a slot; before 17 nobody says which."""
+    is_idle = slot.invalidation_reason == "idle_timeout"
+    return "idle_replication_slot_timeout" if is_idle else "max_slot_wal_keep_size"

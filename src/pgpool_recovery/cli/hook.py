@@ -3,11 +3,15 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from pgpool_recovery.cli.psql import as_psql
-from pgpool_recovery.cli.say import complain, say
+from pgpool_recovery.cli.say import complain, say, say_json
 from pgpool_recovery.cli.stage import use_own_home
 from pgpool_recovery.domain.error import RecoveryError, as_failure
+
+if TYPE_CHECKING:
+    from pgpool_recovery.config.settings import PgpoolSettings, Settings
 
 FAILOVER, FOLLOW_PRIMARY = "failover", "follow_primary"
 
@@ -42,9 +46,7 @@ def _run(name: str, words: Sequence[str]) -> None:
     if name == FAILOVER:
         from pgpool_recovery.hooks.fail_over import fail_over
 
-        within_s = settings.failover.connect_s  # Writes wait for it, so it is in a hurry.
-        hurried = replace(settings.pgpool, connect_s=within_s, answer_s=within_s)
-        fail_over(call, pool_of(hurried, own_name()), settings, tell)
+        fail_over(call, pool_of(_hurried(settings), own_name()), settings, tell)
     else:
         from pgpool_recovery.cli.screen import PlainLines
         from pgpool_recovery.hooks.follow import follow_primary
@@ -52,6 +54,33 @@ def _run(name: str, words: Sequence[str]) -> None:
         pool = pool_of(settings.pgpool, own_name())
         screen = PlainLines(tell, clock=time.monotonic)
         follow_primary(call, pool, settings, screen.tell, tell)
+
+
+def run_rehearsal(*, as_json: bool) -> int:
+    """Try what a failover needs, with the logins and the haste that it has; return the status."""
+    from pgpool_recovery.cli.render.check import check_lines
+    from pgpool_recovery.cli.render.document import document
+    from pgpool_recovery.cli.where import own_name
+    from pgpool_recovery.config.load import load_settings, settings_file
+    from pgpool_recovery.hooks.rehearsal import rehearse
+    from pgpool_recovery.operator.cluster import pool_of
+    from pgpool_recovery.operator.readiness import in_order, status_of
+
+    use_own_home()
+    settings = load_settings(settings_file(None))
+    findings = in_order(rehearse(pool_of(_hurried(settings), own_name()), settings))
+    status = status_of(findings, strict=False)
+    if as_json:
+        say_json(document(findings=findings, exit_status=status))
+    else:
+        say(*check_lines(findings))
+    return status
+
+
+def _hurried(settings: "Settings") -> "PgpoolSettings":
+    """Return how Pgpool-II is asked in a failover: writes wait for it."""
+    within_s = settings.failover.connect_s
+    return replace(settings.pgpool, connect_s=within_s, answer_s=within_s)
 
 
 def _saying(name: str) -> Callable[[str], None]:

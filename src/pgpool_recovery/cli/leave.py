@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pgpool_recovery.cli.say import complain
 from pgpool_recovery.domain.error import Cancelled
 from pgpool_recovery.domain.node import NodeId
+from pgpool_recovery.operator.event import POOL, Asked
 
 LEAVING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-POOL = "Pgpool-II"
 BY_SIGNAL = 128
 """Added to the signal's number, as shells do: the exit status of a command that left."""
 
@@ -44,19 +44,20 @@ def leaving_by_signal() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def leave(left: Left, running: NodeId | None, *, without_pgpool: bool) -> int:
+def leave(left: Left, running: Asked | None, *, without_pgpool: bool) -> int:
     """Say what goes on, and return the exit status; Cancelled when nothing had begun."""
     name = signal.Signals(left.number).name
     if running is None:
         raise Cancelled("the command was ended", detail=f"By {name}. Nothing was begun.")
     with contextlib.suppress(OSError):  # The terminal may be gone.
-        complain(*going_on(running, without_pgpool=without_pgpool))
+        whom = POOL if running.of == POOL else "a process of its own"
+        complain(*going_on(running.node_id, whom, without_pgpool=without_pgpool))
     return BY_SIGNAL + left.number
 
 
-def going_on(node_id: NodeId, *, without_pgpool: bool) -> list[str]:
-    """Return what a person who leaves has to know."""
-    whom, option = ("a process of its own", " --without-pgpool") if without_pgpool else (POOL, "")
+def going_on(node_id: NodeId, whom: str, *, without_pgpool: bool) -> list[str]:
+    """Return what a person who leaves has to know; `whom` the recovery goes on in."""
+    option = " --without-pgpool" if without_pgpool else ""
     return [
         f"The recovery of node {node_id} goes on in {whom}; only this command has ended.",
         f"  see it again:  pgpool-recovery watch {node_id}{option}",

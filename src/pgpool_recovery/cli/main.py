@@ -11,7 +11,7 @@ STAGES = (
     "pgpool_recovery_check",
 )
 HOOKS = ("failover", "follow_primary")
-HELP = frozenset({"--help", "-h"})
+FOR_PEOPLE = frozenset({"--help", "-h", "--rehearse", "--json"})
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -26,7 +26,7 @@ def main(words: Sequence[str] | None = None) -> int:
         from pgpool_recovery.cli.stage import run_stage
 
         return run_stage(first, rest)
-    if first in HOOKS and not HELP & set(rest):
+    if first in HOOKS and not FOR_PEOPLE & set(rest):
         from pgpool_recovery.cli.hook import run_hook
 
         return run_hook(first, rest)

@@ -11,7 +11,6 @@ from pgpool_recovery.cli.output import show_failure
 from pgpool_recovery.cli.render.event_document import event_line
 from pgpool_recovery.cli.render.lines import PLAN_MADE, lines_of, moved_text
 from pgpool_recovery.cli.say import say, say_json
-from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.domain.text import one_line
 from pgpool_recovery.operator.event import (
     Asked,
@@ -33,9 +32,9 @@ TELL_PROGRESS_EVERY_S = 10.0
 
 
 class Screen(Protocol):
-    """Takes events; `running` is the node whose recovery has begun and not ended."""
+    """Takes events; `running` is the recovery that has begun and not ended."""
 
-    running: NodeId | None
+    running: Asked | None
 
     def tell(self, event: OperatorEvent) -> None:
         """Take an event."""
@@ -51,7 +50,7 @@ class Quiet:
     """Shows nothing: the command has a document at its end."""
 
     def __init__(self) -> None:
-        self.running: NodeId | None = None
+        self.running: Asked | None = None
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -63,7 +62,7 @@ class Quiet:
     def tell(self, event: OperatorEvent) -> None:
         """Take an event."""
         if isinstance(event, Asked):
-            self.running = event.node_id
+            self.running = event
         elif isinstance(event, Outcome):
             self.running = None
         self._show(event)

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pgpool_recovery.cli.psql import as_psql
@@ -41,6 +42,7 @@ TOLD_EVERY_S = 5.0
 """How often a person wants to hear of the progress."""
 CALLED_BY_SERVER = "PGPOOL_RECOVERY_ID"
 RECORD_SECRET = "PGPOOL_RECOVERY_SECRET"  # noqa: S105 - the name of a variable
+BACKEND_PID = "PGPOOL_RECOVERY_BACKEND_PID"
 CALLER, SUPERUSER = "PGPOOL_RECOVERY_CALLER", "superuser"
 
 
@@ -110,7 +112,7 @@ def _remote_start(words: Sequence[str]) -> None:
 def _start(target: Target, settings: Settings, *, leads_to: str) -> None:
     from pgpool_recovery.history.record import Stage, on_record
     from pgpool_recovery.metrics.publish import publishing
-    from pgpool_recovery.recovery import start
+    from pgpool_recovery.remote_start import start
 
     stage = Stage(target, leads_to=leads_to, continues=True)
     with publishing(settings, say), on_record(stage, settings, _telling) as recorded:
@@ -218,13 +220,37 @@ def use_own_home() -> None:
     os.environ["HOME"] = pwd.getpwuid(os.geteuid()).pw_dir
 
 
+def cause_of_cancel(number: int) -> str:
+    """Say by which signal, and whether the session that called it had ended before.
+
+    That it was ended only the server knows why; who called the function may never learn it.
+    """
+    by = f"By {signal.Signals(number).name}"
+    backend = os.environ.get(BACKEND_PID, "")
+    if not backend.isdigit() or _is_alive(int(backend)):
+        return f"{by}."
+    return (
+        f"{by}, because the session that called it has ended: by its client, "
+        "pg_terminate_backend(), a limit such as transaction_timeout, or the end of the server, "
+        "whose log says which."
+    )
+
+
+def _is_alive(pid: int) -> bool:
+    """Say whether a process is there and has not ended (proc(5))."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][:1] not in ("Z", "X")
+    except OSError:
+        return False
+
+
 def _cancel_by_signal() -> None:
     """Turn the first signal that ends a command into Cancelled; pay no attention to more."""
 
     def cancel(number: int, _frame: object) -> None:
         for cancelling in CANCELLING:
             signal.signal(cancelling, signal.SIG_IGN)
-        raise Cancelled("the recovery was cancelled", detail=f"By {signal.Signals(number).name}.")
+        raise Cancelled("the recovery was cancelled", detail=cause_of_cancel(number))
 
     for cancelling in CANCELLING:
         signal.signal(cancelling, cancel)

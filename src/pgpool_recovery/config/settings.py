@@ -113,15 +113,26 @@ class RunningPrimary(StrEnum):
     REFUSE = "refuse"
 
 
+class Incomplete(StrEnum):
+    """What a failover does that has stopped the primary, when no standby has all that it wrote."""
+
+    REFUSE = "refuse"
+    PROMOTE = "promote"
+
+
 @dataclass(frozen=True)
 class FailoverSettings:
     """What failover_command does; `drop_slot_above_mb` is of a node that is down.
 
-    `connect_s` is shorter than for people, for nobody can write until it has passed.
+    `connect_s` is shorter than for people, for nobody can write until it has passed. A primary that
+    lives is stopped only when a standby is at most `max_lag_mb` behind, within `catch_up_s`.
     """
 
     promote: Promote = Promote.MOST_ADVANCED
     running_primary: RunningPrimary = RunningPrimary.STOP
+    incomplete: Incomplete = Incomplete.REFUSE
+    max_lag_mb: int = 16
+    catch_up_s: float = 10.0
     drop_slot_above_mb: int | None = None
     connect_s: float = 5.0
 
@@ -153,6 +164,8 @@ class TimeoutSettings:
     """For the look at a data directory, however many files it has."""
     repository_s: float = 30.0
     """For what pgBackRest says of its repository."""
+    archive_s: float = 10.0
+    """For a restore_command to say whether its archive has a history file."""
     stall_s: float = 900.0
     """For a transfer that does not get on."""
     backup_start_s: float = 600.0

@@ -60,8 +60,8 @@ def parse_control_data(text: str) -> ControlData:
             minimum_end=minimum_end if minimum_end.lsn else None,
             has_checksums=lines["Data page checksum version"] != "0",
             has_wal_log_hints=lines["wal_log_hints setting"] == "on",
-            is_consistent=lines["Backup start location"] == "0/0"
-            and lines["Backup end location"] == "0/0"
+            is_consistent=not parse_lsn(lines["Backup start location"])
+            and not parse_lsn(lines["Backup end location"])
             and lines["End-of-backup record required"] == "no",
         )
     except (KeyError, ValueError, Refused) as error:

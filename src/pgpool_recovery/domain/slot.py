@@ -17,6 +17,15 @@ NUMBERED = re.compile(r"node_\d+")
 IN_USE = "it is in use"
 LOGICAL = "it is a logical one"
 NOT_KNOWN = "its name does not show that it was made for that node"
+LOST = "lost"
+"""The wal_status of a slot that was invalidated, for whatever reason: nobody streams by it."""
+MAYBE_IN_USE = "somebody may need it"
+ONLY_COPY = "the primary has no failover slot of that name"
+USABLE = ("reserved", "extended")
+"""The wal_status of a slot that still has its WAL, and keeps it over the next checkpoint.
+
+Never judged by restart_lsn: a slot that was invalidated for having been idle (18) has one still.
+"""
 
 
 @dataclass(frozen=True)
@@ -26,11 +35,52 @@ class SlotState:
     name: str
     is_physical: bool
     is_active: bool
+    is_failover: bool = False
+
+
+@dataclass(frozen=True)
+class FormerSlot:
+    """A slot that a standby has by itself, and that nobody uses; `why_kept` None: it was dropped.
+
+    `kept_bytes` is the WAL that it keeps. `holds_xmin`: by hot_standby_feedback it holds VACUUM
+    back on the primary.
+    """
+
+    name: str
+    why_kept: str | None
+    kept_bytes: int
+    holds_xmin: bool
 
 
 def slot_state(row: Mapping[str, Any]) -> SlotState:
     """Return a row of a query about slots as the decision needs it."""
     return SlotState(row["name"], is_physical=row["is_physical"], is_active=row["is_active"])
+
+
+def slot_names(text: str) -> tuple[str, ...]:
+    """Return the names of a setting that lists slots, such as synchronized_standby_slots.
+
+    >>> slot_names('a, "b"')
+    ('a', 'b')
+    """
+    return tuple(name for word in text.split(",") if (name := word.strip().strip('"')))
+
+
+def why_kept_by_standby(slot: SlotState, failover_slots: Collection[str]) -> str | None:
+    """Return why a standby keeps a slot of its own; None when it is from its time as primary.
+
+    Not those that it has synchronised, of which this is never asked. A recovery makes slots on the
+    primary only. A failover slot cannot be made on a standby, so one that was not synchronised is
+    its own of then; where the primary, whose `failover_slots` these are, has one of that name, it
+    only is in the way of that. Any other may be somebody's: a cascade, pg_receivewal, decoding.
+    """
+    if slot.is_active:
+        return IN_USE
+    if slot.is_physical:
+        return None if is_of_a_recovery(slot.name) else MAYBE_IN_USE
+    if not slot.is_failover:
+        return MAYBE_IN_USE
+    return None if slot.name in failover_slots else ONLY_COPY
 
 
 def why_kept(slot: SlotState, names: Collection[str]) -> str | None:

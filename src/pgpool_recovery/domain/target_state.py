@@ -11,6 +11,7 @@ class TargetState(StrEnum):
     INCOMPLETE = "incomplete"
     COPIED = "copied, but not started"
     STARTED = "started"
+    STOPPED = "started, and stopped again"
     UNKNOWN = "in a state that could not be learnt"
 
 

@@ -25,7 +25,11 @@ def parse_lsn(text: str) -> Lsn:
 
 
 def lsn_text(lsn: Lsn) -> str:
-    """Return a position as PostgreSQL prints it.
+    """Return a position as PostgreSQL prints it up to 18; it reads 19's, and 19 reads this.
+
+    In a log of 19 there are zeros after the slash, up to eight digits, so that one searches there
+    for what stands behind it. A message that is made of facts does not know who prints them: to
+    tell it everywhere, or to change the text of messages at the end, would cost more than it gains.
 
     >>> lsn_text(Lsn(4328521768))
     '1/2000028'

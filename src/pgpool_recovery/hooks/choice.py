@@ -1,44 +1,21 @@
 """What is to be done when a node went down: from what is known to a decision. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from pgpool_recovery.config.settings import FailoverSettings, Promote, RunningPrimary
-from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
+from pgpool_recovery.config.settings import FailoverSettings, Incomplete, Promote, RunningPrimary
+from pgpool_recovery.domain.error import RecoveryError, Refused
 from pgpool_recovery.domain.node import NodeId
-from pgpool_recovery.domain.wal import Lsn, TimelineId, lsn_text
 from pgpool_recovery.hooks.call import Call
-
-
-@dataclass(frozen=True)
-class Standing:
-    """What a server says of itself: which timeline it has come to and how far, of which cluster.
-
-    Of a standby `position` is what it has received, which it replays before it is promoted.
-    """
-
-    is_primary: bool
-    timeline: TimelineId
-    position: Lsn
-    system_identifier: str
-
-
-@dataclass(frozen=True)
-class Scene:
-    """The servers by node id: what each says, or why it says nothing.
-
-    `attached` are the nodes that Pgpool-II uses. `unknown` is why the others could not be looked
-    at, when it did not say which there are.
-    """
-
-    standings: Mapping[NodeId, Standing]
-    silent: Mapping[NodeId, str]
-    attached: frozenset[NodeId]
-    unknown: str | None = None
-
-    def primaries(self) -> list[NodeId]:
-        """Return the nodes that accept writes."""
-        return sorted(node for node, one in self.standings.items() if one.is_primary)
+from pgpool_recovery.hooks.fitness import (
+    is_doubtful,
+    why_no_successor,
+    why_not_stopped,
+    why_unfit,
+)
+from pgpool_recovery.hooks.refusal import goes_on, no_old_primary, nobody_is_fit, still_writes
+from pgpool_recovery.hooks.remark import distances, reasons_of_choice
+from pgpool_recovery.hooks.scene import Scene, Standing
 
 
 @dataclass(frozen=True)
@@ -54,18 +31,37 @@ class KeepSlot:
 
 
 @dataclass(frozen=True)
-class StopOldPrimary:
-    """The primary that Pgpool-II has given up accepts writes: stop it before one is promoted."""
-
-    node_id: NodeId
-
-
-@dataclass(frozen=True)
 class PromoteNode:
-    """Promote a node; what is to be known of the choice."""
+    """Promote a node; what is to be known of the choice.
+
+    `others` can be promoted as well, the best first, when it turns out that this one cannot.
+    """
 
     node_id: NodeId
     remarks: tuple[str, ...] = ()
+    others: tuple[NodeId, ...] = ()
+
+    @property
+    def all(self) -> tuple[NodeId, ...]:
+        """All that can be promoted, the best first."""
+        return (self.node_id, *self.others)
+
+
+@dataclass(frozen=True)
+class StopOldPrimary:
+    """The primary that Pgpool-II has given up accepts writes: stop it before one is promoted.
+
+    `successors` can be promoted, the best first; without one no primary is stopped. `before` is
+    what the primary says of itself.
+    """
+
+    node_id: NodeId
+    successors: tuple[NodeId, ...]
+    before: Standing
+
+    def __post_init__(self) -> None:
+        """Make a stop without a successor unwritable."""
+        assert self.successors  # noqa: S101 - a broken invariant
 
 
 Decision = Leave | KeepSlot | StopOldPrimary | PromoteNode
@@ -74,7 +70,8 @@ Decision = Leave | KeepSlot | StopOldPrimary | PromoteNode
 def decide(call: Call, scene: Scene, settings: FailoverSettings) -> Decision | RecoveryError:
     """Return what a failover is to do, or why it can do nothing.
 
-    The order is the argument: that there is one primary comes before that there is any.
+    The order is the argument: that there is one primary comes before that there is any, and that a
+    primary that lives goes on before it is replaced.
     """
     down, old = call.node_id, call.old_primary_id
     others = [node for node in scene.primaries() if node != old]
@@ -83,109 +80,140 @@ def decide(call: Call, scene: Scene, settings: FailoverSettings) -> Decision | R
     if others:
         return _other_primary(down, others, scene)
     if old is None:
-        return _no_old_primary(down)
+        return no_old_primary(down, scene)
     if call.new_id is None:
         return Refused(
             f"the primary, node {old}, is down and there is no node left to promote",
             hint=f'Bring its server back, and attach it with "pgpool-recovery attach {old}".',
         )
     if old in scene.primaries():
-        if settings.running_primary is RunningPrimary.REFUSE:
-            return still_writes(old, "running_primary in the settings forbids to stop it.")
-        return StopOldPrimary(old)
-    choice = choose(call.new_id, scene, settings.promote)
+        return _beside_the_living(call, old, scene, settings)
+    choice = choose(old, call.new_id, scene, settings.promote)
     if isinstance(choice, PromoteNode) and old in scene.silent:
         silence = f"node {old} does not answer: {scene.silent[old]}"
         return replace(choice, remarks=(silence, *choice.remarks))
     return choice
 
 
-def choose(main: NodeId, scene: Scene, promote: Promote) -> PromoteNode | RecoveryError:
-    """Choose the standby: Pgpool-II's new main node, or one that has received more.
+def _beside_the_living(
+    call: Call, old: NodeId, scene: Scene, settings: FailoverSettings
+) -> StopOldPrimary | RecoveryError:
+    """Decide whether a primary that lives may be stopped: only for one that is known to be fit."""
+    assert call.new_id is not None  # noqa: S101 - decide() has refused that
+    if settings.running_primary is RunningPrimary.REFUSE:
+        return still_writes(old, "running_primary in the settings forbids to stop it.")
+    before = scene.standings[old]
+    if why := why_not_stopped(before):
+        return still_writes(old, why)
+    choice = choose(old, call.new_id, scene, settings.promote, living=before)
+    if isinstance(choice, RecoveryError):
+        return goes_on(old, choice.detail or choice.message)
+    return StopOldPrimary(old, choice.all, before)
 
-    Whoever has less than another standby would be primary without transactions that a client may
-    have seen committed, and the other one would have to be rewound.
+
+def decide_after_stop(
+    call: Call,
+    scene: Scene,
+    settings: FailoverSettings,
+    stop: StopOldPrimary,
+    complete: Collection[NodeId],
+) -> Leave | PromoteNode | RecoveryError:
+    """Return whom to promote once the primary has stopped: one that has all that it wrote.
+
+    `complete` are the nodes whose WAL ends with its shutdown checkpoint.
     """
-    own = scene.standings.get(main)
-    rivals = {
-        node: one
-        for node, one in scene.standings.items()
-        if node in scene.attached and node != main and not one.is_primary
-    }
-    clusters = {one.system_identifier for one in rivals.values()}
-    if own is None and (promote is Promote.MAIN or len(clusters) != 1):
-        return Unreachable(
-            f"node {main}, which is to be promoted, could not be asked",
-            detail=scene.silent.get(main),
-            hint="No other node was promoted. Check that this host can connect with psql.",
-        )
-    if own is None:
-        best = max(rivals, key=lambda node: (_point(rivals[node]), -node))
-        remark = f"node {main}, Pgpool-II's choice, could not be asked: {scene.silent.get(main)}"
-        return PromoteNode(best, (remark, *_remarks(best, scene)))
-    comparable = {node: one for node, one in rivals.items() if _is_like(own, one)}
-    ahead = [node for node, one in comparable.items() if one.position > own.position]
-    if not ahead:
-        return PromoteNode(main, tuple(_remarks(main, scene)))
-    best = max(ahead, key=lambda node: (comparable[node].position, -node))
-    bytes_ahead = comparable[best].position - own.position
-    fact = f"node {best} has received {bytes_ahead} bytes of WAL more than node {main}"
-    if promote is Promote.MAIN:
-        lost = f"{fact}; they are lost, for the settings say to promote Pgpool-II's choice"
-        return PromoteNode(main, (lost, *_remarks(main, scene)))
-    return PromoteNode(best, (f"{fact}, Pgpool-II's choice", *_remarks(best, scene)))
-
-
-def still_writes(old: NodeId, why: str) -> RecoveryError:
-    """Return the refusal to promote beside a primary that runs."""
+    assert call.new_id is not None  # noqa: S101 - decide() has refused that
+    if stop.node_id in scene.primaries():
+        return still_writes(stop.node_id, "It was stopped, and accepts writes again.")
+    if others := scene.primaries():
+        return _other_primary(call.node_id, others, scene)
+    choice = choose(stop.node_id, call.new_id, scene, settings.promote, before=stop.before)
+    if isinstance(choice, RecoveryError):
+        return choice
+    whole = [node for node in choice.all if node in complete]
+    if whole:
+        first, *rest = whole
+        remarks = choice.remarks if first == choice.node_id else tuple(distances(first, scene))
+        remark = f"node {first} has all that node {stop.node_id} has written"
+        return PromoteNode(first, (*remarks, remark), tuple(rest))
+    lacking = (
+        f"the WAL of node {choice.node_id} does not end with the shutdown checkpoint of node "
+        f"{stop.node_id}"
+    )
+    if settings.incomplete is Incomplete.PROMOTE:
+        loss = f"WARNING: {lacking}: what is missing is lost"
+        return replace(choice, remarks=(*choice.remarks, loss))
     return Refused(
-        f"node {old} still accepts writes, so no other node is promoted",
-        detail=f"There would be two primaries. {why}",
-        hint=f'Attach it again with "pgpool-recovery attach {old}", or stop its server and promote '
-        "another one with pg_promote().",
+        f"no other node has all that node {stop.node_id} has written, so none is promoted",
+        detail=f"{lacking[0].upper()}{lacking[1:]}.",
+        hint='Start it again, as said above. With failover.incomplete = "promote" in the settings '
+        "one is promoted, and what it lacks is lost.",
     )
 
 
-def _other_primary(down: NodeId, others: Sequence[NodeId], scene: Scene) -> Decision:
+def choose(
+    old: NodeId,
+    main: NodeId,
+    scene: Scene,
+    promote: Promote,
+    *,
+    living: Standing | None = None,
+    before: Standing | None = None,
+) -> PromoteNode | RecoveryError:
+    """Choose the standby: the fit one that has received most, of equal ones Pgpool-II's new main.
+
+    Whoever has less than another standby would be primary without transactions that a client may
+    have seen committed, and the other one would have to be rewound. With synchronous standbys, too:
+    WAL has no gaps, so who has received most has all that any of the others has acknowledged.
+    `living` is the primary that would have to be stopped first, `before` one that was.
+    """
+    members = (scene.attached | {main}) - {old}
+    unfit = dict(_unfit(sorted(members), main, scene, living, before))
+    fit = [node for node in members if node not in unfit]
+    if promote is Promote.MAIN:
+        fit = [node for node in fit if node == main]
+    if not fit:
+        return nobody_is_fit(main, unfit, scene)
+    ranked = sorted(fit, key=lambda node: _rank(node, main, scene))
+    best, *others = ranked
+    return PromoteNode(best, tuple(reasons_of_choice(best, main, unfit, scene)), tuple(others))
+
+
+def _rank(node: NodeId, main: NodeId, scene: Scene) -> tuple[int, int, bool, bool, NodeId]:
+    one = scene.standings[node]
+    return (-one.timeline, -one.position, is_doubtful(one), node != main, node)
+
+
+def _unfit(
+    members: Sequence[NodeId],
+    main: NodeId,
+    scene: Scene,
+    living: Standing | None,
+    before: Standing | None,
+) -> Iterator[tuple[NodeId, str]]:
+    """Yield the nodes that cannot be promoted, each with its reason."""
+    known = [living or before, scene.standings.get(main)]
+    cluster = next((one.system_identifier for one in known if one is not None), None)
+    known_members = [scene.standings[node] for node in members if node in scene.standings]
+    clusters = {one.system_identifier for one in known_members}
+    for node in members:
+        one = scene.standings.get(node)
+        if one is None:
+            yield node, f"it could not be asked: {scene.silent.get(node)}"
+        elif one.is_primary:
+            yield node, "it accepts writes"
+        elif cluster is None and len(clusters) > 1:
+            yield node, "the nodes belong to several clusters, and none says which one is right"
+        elif cluster is not None and one.system_identifier != cluster:
+            yield node, "it belongs to another cluster"
+        elif before is not None and one.timeline != before.timeline:
+            yield node, f"it is on timeline {one.timeline}, not {before.timeline}"
+        elif why := why_unfit(one) or (living and why_no_successor(one, living)):
+            yield node, why
+
+
+def _other_primary(down: NodeId, others: Sequence[NodeId], scene: Scene) -> Leave:
     names = " and ".join(f"node {node}" for node in others)
     if down in scene.primaries():
         return Leave(f"WARNING: {names} and node {down} accept writes both; stop one of them")
     return Leave(f"{names} is the primary already; nothing is promoted")
-
-
-def _no_old_primary(down: NodeId) -> RecoveryError:
-    return Refused(
-        f"node {down} is down, and Pgpool-II does not know which node was the primary",
-        detail="No server that could be asked accepts writes. Which one has all that was "
-        "committed cannot be told from here, so none is promoted.",
-        hint="Start the server that was the primary, or promote the right one with pg_promote().",
-    )
-
-
-def _is_like(own: Standing, other: Standing) -> bool:
-    return (own.system_identifier, own.timeline) == (other.system_identifier, other.timeline)
-
-
-def _point(standing: Standing) -> tuple[TimelineId, Lsn]:
-    return standing.timeline, standing.position
-
-
-def _remarks(chosen: NodeId, scene: Scene) -> Iterator[str]:
-    """Say with the numbers how far the nodes are that Pgpool-II uses, and which it cannot say."""
-    if scene.unknown is not None:
-        yield f"only the new main node was looked at: {scene.unknown}"
-    own = scene.standings[chosen]
-    for node in sorted(scene.attached - {chosen}):
-        other = scene.standings.get(node)
-        if other is None:
-            yield f"node {node} could not be asked how far it is: {scene.silent.get(node)}"
-        elif own.system_identifier != other.system_identifier:
-            yield f"node {node} belongs to another cluster"
-        elif own.timeline != other.timeline:
-            yield (
-                f"node {node} cannot be compared: it is on timeline {other.timeline}, "
-                f"node {chosen} on timeline {own.timeline}"
-            )
-        else:
-            yield f"node {node} has received WAL up to {lsn_text(other.position)}"
-    yield f"node {chosen} has received WAL up to {lsn_text(own.position)}"

@@ -1,31 +1,40 @@
 """failover_command: promote a standby when the primary is gone, and nothing else."""
 
-import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 
 from pgpool_recovery.config.settings import Settings
-from pgpool_recovery.domain.error import RecoveryError, Unreachable, Unverified
+from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.node import NodeId
-from pgpool_recovery.domain.wal import lsn_text
 from pgpool_recovery.hooks.call import Call
 from pgpool_recovery.hooks.choice import (
+    Decision,
     KeepSlot,
     Leave,
     PromoteNode,
-    Standing,
     StopOldPrimary,
     decide,
-    still_writes,
+    decide_after_stop,
 )
-from pgpool_recovery.hooks.look import Known, View, known, look, standing_of
+from pgpool_recovery.hooks.handover import (
+    complete_nodes,
+    is_complete,
+    last_seen,
+    let_go,
+    make_ready,
+    way_back,
+)
+from pgpool_recovery.hooks.listen import listen_for
+from pgpool_recovery.hooks.look import Known, View, known, look
+from pgpool_recovery.hooks.promotion import promote_best
+from pgpool_recovery.hooks.refusal import goes_on, still_writes
 from pgpool_recovery.hooks.slots import hold_wal_for, look_after_slots
-from pgpool_recovery.hooks.stop import stop_server
-from pgpool_recovery.operator.cluster import Node, connect_to
-from pgpool_recovery.operator.leftover_slots import drop_leftover_slots
+from pgpool_recovery.hooks.stop import order_stop, wait_until_stopped, why_not_stoppable
+from pgpool_recovery.operator.cluster import Node
 from pgpool_recovery.pcp.pool import Pool
 
-ASK_EVERY_S = 0.1
 TRY_FOR_S = 1.0
 
 Say = Callable[[str], None]
@@ -41,15 +50,8 @@ def fail_over(call: Call, pool: Pool, settings: Settings, say: Say) -> None:
     if not nodes.cluster.has_standbys:
         say("Pgpool-II writes to all nodes; there is nothing to promote")
         return
-    connect_s = settings.failover.connect_s
-    view = look(call, nodes, connect_s=connect_s)
-    decision = decide(call, view.scene, settings.failover)
-    stopped: Node | None = None
-    if isinstance(decision, StopOldPrimary):
-        stopped = nodes.cluster.node(decision.node_id)
-        _stop(stopped, view, settings, say)
-        view = look(call, nodes, connect_s=connect_s)
-        decision = decide(call, view.scene, settings.failover)
+    view = look(call, nodes, connect_s=settings.failover.connect_s)
+    view, decision = _decide(call, nodes, view, settings)
     match decision:
         case RecoveryError():
             raise decision
@@ -57,58 +59,101 @@ def fail_over(call: Call, pool: Pool, settings: Settings, say: Say) -> None:
             say(reason)
         case KeepSlot():
             _keep_slots(call, nodes, view, settings, say)
-        case PromoteNode(node_id, remarks):
-            for remark in remarks:
-                say(remark)
-            node = nodes.cluster.node(node_id)
-            drop_leftover_slots(node, view.login(node), say)
-            _promote(node, view, settings, say)
-            if stopped is not None:
-                hold_wal_for(stopped, node, view.login(node), say)
-        case StopOldPrimary(node_id):  # It was stopped, and something has started it again.
-            raise still_writes(node_id, "It was stopped, and accepts writes again.")
+        case PromoteNode():
+            _promote(decision, view, settings, say)
+        case StopOldPrimary():
+            _hand_over(call, nodes, decision, view, settings, say)
 
 
-def _stop(node: Node, view: View, settings: Settings, say: Say) -> None:
-    say(f"{node.name} still accepts writes; it is stopped, so that there is one primary")
-    began = time.monotonic()
-    stop_server(node, view.cluster.login, within_s=settings.timeout.stop_s)
-    say(f"{node.name} has stopped, after {time.monotonic() - began:.1f} s")
+def _decide(
+    call: Call, nodes: Known, view: View, settings: Settings
+) -> tuple[View, Decision | RecoveryError]:
+    """Decide; anew when a primary that is silent was heard, or answers by now."""
+    decision = decide(call, view.scene, settings.failover)
+    old = call.old_primary_id
+    if not isinstance(decision, PromoteNode) or old is None:
+        return view, decision
+    heard, view = listen_for(old, call, nodes, view)
+    if heard is not None:
+        return view, still_writes(old, heard)
+    return view, decide(call, view.scene, settings.failover)
 
 
-def _promote(node: Node, view: View, settings: Settings, say: Say) -> None:
-    """Promote a server, and wait until it accepts writes."""
-    before = view.scene.standings[node.node_id]
-    say(f"{node.name} ({node.address}) is promoted")
-    began = time.monotonic()
-    within_s = settings.timeout.promote_s
-    with connect_to(
-        node, view.login(node), answer_s=within_s + settings.pgpool.answer_s
-    ) as connection:
-        connection.row("promote", timeout_s=math.ceil(within_s))
-    after = _wait_for_writes(node, view, began + within_s, within_s)
+def _promote(choice: PromoteNode, view: View, settings: Settings, say: Say) -> Node:
+    for remark in choice.remarks:
+        say(remark)
+    return promote_best(choice, view, settings, say)
+
+
+def _hand_over(
+    call: Call, nodes: Known, stop: StopOldPrimary, view: View, settings: Settings, say: Say
+) -> None:
+    """Replace a primary that lives: it goes on unless another one is ready to take its place."""
+    old = nodes.cluster.node(stop.node_id)
+    if why := why_not_stoppable(old, view.cluster.login):
+        raise still_writes(old.node_id, why)
+    readiness = make_ready(stop, view, settings.failover, say)
+    for reason in readiness.reasons:
+        say(reason)
+    if not readiness.ready:
+        raise goes_on(old.node_id, "\n".join(readiness.reasons))
+    stop = last_seen(replace(stop, successors=readiness.ready), view)
+    back = way_back(old, view)
+    _order_stop(old, stop, readiness.slots, view, say)
+    nobody = f"{old.name} was stopped by this command and nobody took its place"
+    with _saying(say, old, nobody, back):
+        _wait_for_end(old, stop, view, settings, say)
+        complete = complete_nodes(stop, view)
+        view = look(call, nodes, connect_s=settings.failover.connect_s)
+        decision = decide_after_stop(call, view.scene, settings.failover, stop, complete)
+        if isinstance(decision, RecoveryError):
+            raise decision
+    if isinstance(decision, Leave):
+        say(decision.reason)
+        return
+    unclear = f"{old.name} was stopped by this command; look first whether another node is primary"
+    with _saying(say, old, unclear, back):
+        new = _promote(decision, view, settings, say)
+    hold_wal_for(old, new, view.login(new), say)
+
+
+def _order_stop(
+    old: Node, stop: StopOldPrimary, slots: Sequence[str], view: View, say: Say
+) -> None:
     say(
-        f"{node.name} accepts writes after {time.monotonic() - began:.1f} s, "
-        f"on timeline {after.timeline} since {lsn_text(before.position)}"
+        f"{old.name} still accepts writes; it is stopped, so that there is one primary: "
+        f"node {stop.successors[0]} is ready to take its place"
     )
+    try:
+        order_stop(old, view.cluster.login)
+    except RecoveryError as error:
+        let_go(old, view, slots, say)
+        raise still_writes(old.node_id, f"{error.message}.") from error
 
 
-def _wait_for_writes(node: Node, view: View, deadline: float, within_s: float) -> Standing:
-    while True:
-        answer = standing_of(node, view.login(node))
-        if not isinstance(answer, Unreachable) and answer[0].is_primary:
-            return answer[0]
-        if time.monotonic() > deadline:
-            said = "It is a standby still."
-            if isinstance(answer, Unreachable):
-                said = f"{answer.message}: {answer.detail}"
-            raise Unverified(
-                f"{node.name} was told to promote itself and does not accept writes "
-                f"after {within_s:g} seconds",
-                detail=said,
-                hint="Look at its log. timeout.promote_s in the settings says how long is waited.",
-            )
-        time.sleep(ASK_EVERY_S)
+def _wait_for_end(
+    old: Node, stop: StopOldPrimary, view: View, settings: Settings, say: Say
+) -> None:
+    """Wait until the primary has ended, or only waits for a standby that does not answer."""
+    began = time.monotonic()
+    wait_until_stopped(
+        old,
+        within_s=settings.timeout.stop_s,
+        is_over=lambda: is_complete(stop.successors[0], stop, view),
+    )
+    say(f"{old.name} has stopped, after {time.monotonic() - began:.1f} s")
+
+
+@contextmanager
+def _saying(say: Say, old: Node, what: str, back: str) -> Iterator[None]:
+    """Say what this has done and how it is undone, when the block fails."""
+    try:
+        yield
+    except BaseException:
+        say(what)
+        say(f"to undo that, {back}")
+        say(f'then "pgpool-recovery attach {old.node_id}", which starts no server')
+        raise
 
 
 def _keep_slots(call: Call, nodes: Known, view: View, settings: Settings, say: Say) -> None:

@@ -6,14 +6,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pgpool_recovery.config.settings import Settings
-from pgpool_recovery.domain.error import Busy, RecoveryError, Refused, Unreachable
+from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
 from pgpool_recovery.domain.event import Event, as_text
-from pgpool_recovery.domain.node import NodeId, Target
+from pgpool_recovery.domain.node import Target
 from pgpool_recovery.history.record import Stage, on_record
 from pgpool_recovery.hooks.call import Call
-from pgpool_recovery.hooks.choice import Standing
 from pgpool_recovery.hooks.look import Known, known, standing_of
+from pgpool_recovery.hooks.scene import Standing
 from pgpool_recovery.hooks.slots import is_wal_held_for
+from pgpool_recovery.operator.attachment import attach
 from pgpool_recovery.operator.cluster import Login, Node, connect_to
 from pgpool_recovery.operator.event import Outcome
 from pgpool_recovery.operator.extension import look_at
@@ -22,11 +23,10 @@ from pgpool_recovery.operator.plan import read_plan
 from pgpool_recovery.operator.primary import ask
 from pgpool_recovery.operator.record import Run
 from pgpool_recovery.operator.recover import Desk, Job, Tell, carry_out, following, verify
-from pgpool_recovery.operator.standby import STREAMING, stream_of
+from pgpool_recovery.operator.standby import trouble_of
 from pgpool_recovery.pcp.pool import Pool
 
 TRY_FOR_S = 10.0
-TRY_AGAIN_EVERY_S = 1.0
 
 Say = Callable[[str], None]
 
@@ -167,13 +167,14 @@ def _ready_in_silence(one: Following, silence: Unreachable) -> Job:
 
 
 def _refuse_stray(one: Following) -> None:
-    """Refuse a node that clients use and that follows somebody else: it may not be stopped."""
+    """Refuse a node that clients use and that is no sound standby: it may not be stopped."""
     with connect_to(one.primary, one.login) as connection:
         answer = ask(one.known.cluster, one.node)
-        stream = stream_of(one.node, answer, connection.rows("standbys"))
-    if stream is None or stream["state"] != STREAMING:
+        trouble = trouble_of(connection, one.primary, answer)
+    if trouble is not None:
         raise Refused(
-            f"{one.node.name} is up in Pgpool-II, and does not stream from {one.primary.name}",
+            f"{one.node.name} is up in Pgpool-II, and {trouble.what}",
+            detail=trouble.detail,
             hint=f'Take it out with "pgpool-recovery detach {one.node.node_id}". {one.hint}',
         )
 
@@ -188,24 +189,6 @@ def _recover(one: Following, job: Job, desk: Desk) -> Run | None:
                 raise error.about(one.node.name) from error
             with _failures_on_record(one):
                 raise
-
-
-def attach(pool: Pool, node_id: NodeId, *, within_s: float) -> None:
-    """Attach a node, as soon as Pgpool-II takes orders, and see that it uses it.
-
-    It refuses while a failover is in progress, and up to 4.4 its PCP process ends, with whatever it
-    was asked, after each change of a node.
-    """
-    deadline = pool.clock() + within_s
-    while True:
-        try:
-            pool.attach(node_id, within_s=within_s)
-        except (Busy, Unreachable):
-            if pool.clock() > deadline:
-                raise
-            pool.sleep(TRY_AGAIN_EVERY_S)
-        else:
-            return
 
 
 @contextmanager

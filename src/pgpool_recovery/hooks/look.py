@@ -6,11 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from pgpool_recovery.config.settings import Settings
+from pgpool_recovery.domain.control_file import required_settings
 from pgpool_recovery.domain.error import RecoveryError, Unreachable
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.domain.wal import TimelineId, parse_lsn
 from pgpool_recovery.hooks.call import Call, Place
-from pgpool_recovery.hooks.choice import Scene, Standing
+from pgpool_recovery.hooks.fitness import SETTINGS
+from pgpool_recovery.hooks.scene import Scene, Standing
 from pgpool_recovery.operator.cluster import (
     Cluster,
     Login,
@@ -20,6 +22,7 @@ from pgpool_recovery.operator.cluster import (
     login_of,
 )
 from pgpool_recovery.pcp.pool import ATTACHED, Pool
+from pgpool_recovery.postgres.connection import Connection
 
 DEFAULT_PORT = 5432
 TRY_AGAIN_EVERY_S = 0.3
@@ -53,6 +56,10 @@ class View:
     def login(self, node: Node) -> Login:
         """Return how to connect to a node that was asked."""
         return replace(self.cluster.login, databases=(self.databases[node.node_id],))
+
+    def has_let_in(self, node_id: NodeId) -> bool:
+        """Say whether a node has answered."""
+        return node_id in self.databases
 
 
 def known(call: Call, pool: Pool, settings: Settings, *, try_for_s: float) -> Known:
@@ -104,16 +111,38 @@ def standing_of(node: Node, login: Login) -> tuple[Standing, str] | Unreachable:
     for database in login.databases:
         try:
             with connect_to(node, login, database) as connection:
-                row = connection.row("hook_standing")
+                return _standing(connection), database
         except Unreachable as error:
             failure = failure or error
             if time.monotonic() - began > login.connect_s / 2:
                 break
-        else:
-            timeline, position = TimelineId(row["timeline"]), parse_lsn(row["position"])
-            standing = Standing(row["is_primary"], timeline, position, row["system_identifier"])
-            return standing, database
     return failure or Unreachable(f"no database is known on {node.name}")
+
+
+def _standing(connection: Connection) -> Standing:
+    row = connection.row("hook_standing", names=list(SETTINGS))
+    return Standing(
+        row["is_primary"],
+        TimelineId(row["timeline"]),
+        parse_lsn(row["position"]),
+        row["system_identifier"],
+        is_paused=row["is_paused"],
+        may_promote=row["may_promote"],
+        receiver=row["receiver"],
+        sender=row["sender"],
+        slot_name=row["slot_name"],
+        heard_at=row["heard_at"],
+        settings=row["settings"] or {},
+        required=None if row["is_primary"] else _required(connection),
+    )
+
+
+def _required(connection: Connection) -> Mapping[str, int] | None:
+    """Return which settings a standby has to reach; None where its files may not be read."""
+    try:
+        return required_settings(bytes(connection.row("control_file")["contents"]))
+    except Unreachable:
+        return None
 
 
 def _cluster_of_call(call: Call, settings: Settings) -> Cluster:

@@ -10,7 +10,7 @@ from typing import Any
 from pgpool_recovery.config.settings import FailoverSettings
 from pgpool_recovery.domain.error import Unreachable
 from pgpool_recovery.domain.event import megabytes
-from pgpool_recovery.domain.slot import slot_state, why_kept
+from pgpool_recovery.domain.slot import LOST, slot_state, why_kept
 from pgpool_recovery.operator.cluster import Login, Node, connect_to
 from pgpool_recovery.postgres.slots import drop_slot
 
@@ -74,7 +74,7 @@ def _fates(
                 f"{node.name}, more than {drop_above} MB, and is dropped; {node.name} may need a "
                 "full copy"
             )
-        elif slot["wal_status"] == "lost":
+        elif slot["wal_status"] == LOST:
             yield (
                 f"replication slot {slot['name']} of {primary} has lost WAL that {node.name} needs"
             )

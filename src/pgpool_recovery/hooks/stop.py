@@ -2,10 +2,10 @@
 
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from pgpool_recovery.domain.error import Refused, Unreachable, Unverified
-from pgpool_recovery.hooks.choice import still_writes
 from pgpool_recovery.operator.cluster import Login, Node
 from pgpool_recovery.operator.extension import Feature, look_at
 from pgpool_recovery.postgres.connection import Connection
@@ -14,22 +14,48 @@ LOOK_EVERY_S = 0.1
 CONNECT_S = 2.0
 
 
-def stop_server(node: Node, login: Login, *, within_s: float) -> None:
-    """Stop a primary in fast mode, and return when its postmaster is gone.
-
-    In that mode it sends its standbys all that it has written, the shutdown checkpoint too, before
-    it ends: none of them lacks anything then, and it can follow one of them without a rewind.
-    """
-    server = look_at(node, login)
-    if not server.has(Feature.STOP) and not server.foreign:
-        why = "It has no extension pgpool_recovery, by which it could be stopped."
-        raise still_writes(node.node_id, why)
+def why_not_stoppable(node: Node, login: Login) -> str | None:
+    """Return why a server cannot be stopped by a function of its own; nothing is done."""
     try:
+        server = look_at(node, login)
+        if not server.has(Feature.STOP) and not server.foreign:
+            return "It has no extension pgpool_recovery, by which it could be stopped."
         with server.connect(Feature.STOP) as connection:
-            _stop(connection)
-    except Refused as error:
-        raise still_writes(node.node_id, f"{error.message}.") from error
-    _wait_until_gone(node, within_s)
+            if connection.row("may_stop")["may_stop"]:
+                return None
+    except (Refused, Unreachable) as error:
+        return f"{error.message}."
+    return "The login may not call the function pgpool_pgctl, by which it could be stopped."
+
+
+def order_stop(node: Node, login: Login) -> None:
+    """Tell a server to stop in fast mode; raises Refused or Unreachable when it was not told.
+
+    In that mode a primary ends when its WAL senders have sent what they could; whether a standby
+    has all of it has to be looked up there (handover.py).
+    """
+    with look_at(node, login).connect(Feature.STOP) as connection:
+        _stop(connection)
+
+
+def wait_until_stopped(
+    node: Node, *, within_s: float, is_over: Callable[[], bool] = lambda: False
+) -> None:
+    """Return when the postmaster is gone, or `is_over` says that it is as good as that.
+
+    Raises Unverified when it takes longer: its shutdown waits for a standby that does not answer.
+    """
+    deadline = time.monotonic() + within_s
+    while listens(node):
+        if is_over():
+            return
+        if time.monotonic() > deadline:
+            raise Unverified(
+                f"{node.name} was told to stop and has not after {within_s:g} seconds",
+                detail="No other node was promoted.",
+                hint="Look at its log. timeout.stop_s in the settings says how long is waited.",
+            )
+        time.sleep(LOOK_EVERY_S)
 
 
 def _stop(connection: Connection) -> None:
@@ -40,20 +66,8 @@ def _stop(connection: Connection) -> None:
         return
 
 
-def _wait_until_gone(node: Node, within_s: float) -> None:
-    """Wait until nobody listens: a postmaster that shuts down does so until it has ended."""
-    deadline = time.monotonic() + within_s
-    while _listens(node):
-        if time.monotonic() > deadline:
-            raise Unverified(
-                f"{node.name} was told to stop and has not after {within_s:g} seconds",
-                detail="No other node was promoted.",
-                hint="Look at its log. timeout.stop_s in the settings says how long is waited.",
-            )
-        time.sleep(LOOK_EVERY_S)
-
-
-def _listens(node: Node) -> bool:
+def listens(node: Node) -> bool:
+    """Say whether somebody listens there: a postmaster that shuts down does so until it ends."""
     if not node.host or node.host.startswith("/"):
         directories = [node.host] if node.host else ["/var/run/postgresql", "/tmp"]  # noqa: S108
         sockets = [Path(directory, f".s.PGSQL.{node.port}") for directory in directories]

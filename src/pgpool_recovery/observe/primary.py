@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from pgpool_recovery.agent.place import identity_of
+from pgpool_recovery.domain.slot import slot_names
 from pgpool_recovery.plan.facts import (
     STANDBY_PARAMETERS,
     PrimaryFacts,
@@ -12,6 +13,7 @@ from pgpool_recovery.plan.facts import (
     Tablespace,
 )
 from pgpool_recovery.postgres.connection import Connection
+from pgpool_recovery.postgres.leftovers import read_leftovers
 from pgpool_recovery.postgres.wal import read_wal
 
 
@@ -43,6 +45,11 @@ def observe_primary(connection: Connection) -> PrimaryFacts:
         wal=None if row["is_in_recovery"] else read_wal(connection),
         port=endpoint["port"],
         asks_clear_text=endpoint["asks_clear_text"],
+        restore_command=row["restore_command"],
+        leftovers=read_leftovers(connection),
+        slot_limit_bytes=row["slot_limit_bytes"],
+        syncs_slots=row["syncs_slots"],
+        awaited_slots=slot_names(row["awaited_slots"]),
     )
 
 

@@ -13,7 +13,8 @@ from pgpool_recovery.agent.protocol import (
     WantedTablespace,
 )
 from pgpool_recovery.config.settings import Settings
-from pgpool_recovery.domain.node import RecoveryRequest
+from pgpool_recovery.domain.node import RecoveryRequest, Target
+from pgpool_recovery.observe.archive import observe_archive
 from pgpool_recovery.observe.past import compare_wal
 from pgpool_recovery.plan.backup import Backup, NoBackup
 from pgpool_recovery.plan.divergence import base_of, may_need_rewind
@@ -36,6 +37,7 @@ from pgpool_recovery.plan.named_host import (
 )
 from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.running import Running
+from pgpool_recovery.plan.slot_sync import slot_login_candidates
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.summaries import changed_since, summaries_since
 from pgpool_recovery.postgres.wal import read_wal
@@ -57,23 +59,10 @@ def observe_target(
     """
     is_local = is_this_host(request.target.host)
     patience = settings.timeout.observe_s
-    node = settings.of_target(request.target)
     directory = request.target.data_directory
     if tidies:
         agent.ask(Tidy(directory), type(None), timeout_s=settings.timeout.step_s)
-    wanted = Observe(
-        data_directory=directory,
-        major=primary.major,
-        bin_directories=tuple(filter(None, [node.bin_directory, primary.bin_directory])),
-        tablespaces=tuple(
-            WantedTablespace(oid=space.oid, location=space.location, directory=space.directory)
-            for space in primary.tablespaces
-        ),
-        tablespace_mapping=dict(node.tablespace_mapping.items()),
-        wal_directory=node.wal_directory,
-        timelines=() if primary.wal is None else primary.wal.history.timelines,
-        segment_bytes=1 if primary.wal is None else primary.wal.segment_bytes,
-    )
+    wanted = wanted_facts(request.target, primary, settings)
     target = agent.ask(wanted, TargetFacts, timeout_s=patience)
     running = None
     if target.server_pid is not None:
@@ -108,7 +97,9 @@ def observe_target(
         backup=observe_backup(agent, settings),
         running=running,
         login_problem=named if isinstance(named, Rejection) else None,
+        archive=observe_archive(agent, primary, target, settings),
     )
+    facts = with_slot_logins(agent, facts, settings)
     compared = compare_wal(connection, agent, facts, timeout_s=patience)
     facts = replace(facts, compared=compared)
     if not may_need_rewind(facts):
@@ -119,6 +110,35 @@ def observe_target(
     asked = TryLogins(for_sql, is_replication=False)
     rewind_logins = agent.ask(asked, tuple[Login, ...], timeout_s=patience)
     return replace(facts, rewind_logins=rewind_logins)
+
+
+def wanted_facts(target: Target, primary: PrimaryFacts, settings: Settings) -> Observe:
+    """Return what the agent is asked of a target, with the primary's facts in mind."""
+    node = settings.of_target(target)
+    return Observe(
+        data_directory=target.data_directory,
+        major=primary.major,
+        bin_directories=tuple(filter(None, [node.bin_directory, primary.bin_directory])),
+        tablespaces=tuple(
+            WantedTablespace(oid=space.oid, location=space.location, directory=space.directory)
+            for space in primary.tablespaces
+        ),
+        tablespace_mapping=dict(node.tablespace_mapping.items()),
+        wal_directory=node.wal_directory,
+        timelines=() if primary.wal is None else primary.wal.history.timelines,
+        segment_bytes=1 if primary.wal is None else primary.wal.segment_bytes,
+        start_command=node.start_command,
+    )
+
+
+def with_slot_logins(agent: Conversation, facts: Facts, settings: Settings) -> Facts:
+    """Try the SQL connections by which the target would synchronise failover slots."""
+    candidates = slot_login_candidates(facts, dbname=settings.primary.dbname)
+    if not candidates:
+        return facts
+    asked = TryLogins(candidates, is_replication=False)
+    patience = settings.timeout.observe_s
+    return replace(facts, slot_logins=agent.ask(asked, tuple[Login, ...], timeout_s=patience))
 
 
 def ask_running(
@@ -142,8 +162,10 @@ def observe_backup(agent: Conversation, settings: Settings) -> Backup | NoBackup
     stanza = settings.pgbackrest.stanza
     if stanza is None:
         return None
-    asked = LookForBackup(stanza, timeout_s=settings.timeout.repository_s)
-    patience = 3 * settings.timeout.repository_s  # It asks twice.
+    timeout = settings.timeout
+    asked = LookForBackup(stanza, timeout.repository_s, timeout.archive_s)
+    # It asks twice, and then for each history file that it reads.
+    patience = 3 * timeout.repository_s + timeout.observe_s
     found: Backup | NoBackup = agent.ask(asked, Backup | NoBackup, timeout_s=patience)  # type: ignore[arg-type]
     return found
 

@@ -1,27 +1,44 @@
 """Attach, detach and promote a node: refused when it would do harm, and seen to its effect."""
 
 import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from pgpool_recovery.config.settings import Settings
-from pgpool_recovery.domain.error import Refused, Unreachable, Unverified
+from pgpool_recovery.domain.error import Busy, Refused, Unreachable, Unverified
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.operator.cluster import Cluster, Node, cluster_of_pool, connect_to
 from pgpool_recovery.operator.failover_end import let_failover_end
 from pgpool_recovery.operator.primary import PRIMARY, Answer, ask, ask_all, choose_primary
-from pgpool_recovery.operator.standby import STREAMING, stream_of
+from pgpool_recovery.operator.promotion import refuse_promotion
+from pgpool_recovery.operator.search import pool_primary, search_of
+from pgpool_recovery.operator.standby import STOP_IT, trouble_of
 from pgpool_recovery.pcp.client.node_info import NodeInfo
-from pgpool_recovery.pcp.pool import Pool
+from pgpool_recovery.pcp.pool import DETACHED, Pool
 
 ASK_EVERY_S = 0.3
+FOLLOW, OLD_FOLLOW = "follow_primary_command", "follow_master_command"
+WAIT = "Wait for it or look at its log."
 FORCE = "With --force it is attached all the same."
 
 
 def attach(pool: Pool, settings: Settings, node_id: NodeId, *, force: bool) -> NodeInfo:
-    """Attach a node that is up and streams, or any one with `force`; return what it is then."""
+    """Attach a node that is up and streams, or any one with `force`; return what it is then.
+
+    What would make a second primary of it, or wait in Pgpool-II, is not done with `force` either.
+    """
     cluster = cluster_of_pool(pool, settings)
     node = cluster.node(node_id)
-    if not force:
+    search = search_of(cluster)
+    if search is not None:
+        raise Busy(
+            f"{node.name} cannot be attached now: Pgpool-II has no primary at the moment",
+            detail=search.sentence,
+            hint="Try again when that has ended.",
+        )
+    if force:
+        refuse_second_primary(cluster, node)
+    else:
         refuse_useless(cluster, node)
     return pool.attach(node_id, within_s=settings.pgpool.change_s)
 
@@ -42,22 +59,40 @@ def refuse_useless(cluster: Cluster, node: Node) -> None:
     if primary == node:
         return
     if answer.is_primary:
-        raise Refused(
-            f"{node.name} accepts writes, but {primary.name} is the primary",
-            detail="Clients that Pgpool-II sends to it would read what the others do not have.",
-            hint=f'Stop it, and bring it back with "pgpool-recovery recover {node.node_id}". '
-            f"{FORCE}",
-        )
+        raise second_primary(node, primary)
     with connect_to(primary, cluster.login) as connection:
-        stream = stream_of(node, answer, connection.rows("standbys"))
-    if stream is None or stream["state"] != STREAMING:
+        trouble = trouble_of(connection, primary, answer)
+    if trouble is not None:
+        is_wrong = trouble.fault.is_wrong_data
         raise Refused(
-            f"{node.name} does not stream from {primary.name}",
-            detail="Clients that Pgpool-II sends to it would read the past."
-            if stream is None
-            else f'Its state in pg_stat_replication is "{stream["state"]}".',
-            hint=f"Wait for it or look at its log. {FORCE}",
+            f"{node.name} {trouble.what}",
+            detail=trouble.detail or "Clients that Pgpool-II sends to it would read the past.",
+            hint=f"{STOP_IT if is_wrong else trouble.hint or WAIT} {FORCE}",
         )
+
+
+def refuse_second_primary(cluster: Cluster, node: Node) -> None:
+    """Raise Refused when a node accepts writes while Pgpool-II uses another one as the primary."""
+    primary_id = pool_primary(cluster.infos)
+    if not cluster.has_standbys or primary_id in (None, node.node_id):
+        return
+    primary = cluster.node(primary_id)
+    if ask(cluster, node).is_primary and ask(cluster, primary).is_primary:
+        raise second_primary(node, primary)
+
+
+def second_primary(node: Node, primary: Node) -> Refused:
+    """Return the refusal to attach a second primary.
+
+    Pgpool-II asks the nodes in their order, and keeps the last that is one (find_primary_node).
+    """
+    wins = max(node, primary, key=lambda one: one.node_id)
+    return Refused(
+        f"{node.name} accepts writes, but {primary.name} is the primary",
+        detail="Of several Pgpool-II takes the one with the highest id for the primary, which is "
+        f"{wins.name}; the other would be read, with what it alone has.",
+        hint=f'Stop it, and bring it back with "pgpool-recovery recover {node.node_id}".',
+    )
 
 
 def is_primary_in_pool(pool: Pool, node_id: NodeId) -> bool:
@@ -74,21 +109,50 @@ def detach(pool: Pool, settings: Settings, node_id: NodeId, *, gracefully: bool)
 
 
 def promote(
-    pool: Pool, settings: Settings, node_id: NodeId, *, switchover: bool, gracefully: bool
+    pool: Pool,
+    settings: Settings,
+    node_id: NodeId,
+    say: Callable[[str], None],
+    *,
+    switchover: bool,
+    gracefully: bool,
 ) -> NodeInfo:
-    """Promote a node, wait for the effect, and return what it is then.
+    """Promote a node, wait for the effect, say what goes on, and return what it is then.
 
     Without `switchover` Pgpool-II changes only its own mind about which node is the primary, which
     is right when the server was promoted by somebody else; one that was not is refused.
     """
     cluster = cluster_of_pool(pool, settings)
     node = cluster.node(node_id)
+    if cluster.has_standbys:
+        refuse_promotion(cluster, node, switchover=switchover)
     if not switchover:
         _refuse_standby(node, ask(cluster, node))
     if gracefully:
         let_failover_end(cluster.infos)
     pool.promote(node_id, gracefully=gracefully, switchover=switchover)
-    return _wait_for_primary(pool, cluster, node, within_s=settings.pgpool.change_s)
+    say(f"asked Pgpool-II to promote {node.name}")
+    found = _wait_for_primary(pool, cluster, node, within_s=settings.pgpool.change_s)
+    for sentence in going_on(cluster.parameters, pool.nodes()):
+        say(sentence)
+    return found
+
+
+def going_on(parameters: Mapping[str, str], infos: Sequence[NodeInfo]) -> Iterator[str]:
+    """Say what becomes of the nodes that a promotion has detached."""
+    down = [f"node {info.node_id}" for info in infos if info.status in DETACHED]
+    if not down:
+        return
+    which = " and ".join(down) + (" is" if len(down) == 1 else " are")
+    if parameters.get(FOLLOW) or parameters.get(OLD_FOLLOW):
+        yield (
+            f'{which} down, and Pgpool-II calls {FOLLOW} for each: look with "pgpool-recovery '
+            'watch" and "pgpool-recovery status"'
+        )
+    else:
+        yield (
+            f'{which} down, and pgpool.conf sets no {FOLLOW}: "pgpool-recovery recover --all-down"'
+        )
 
 
 def _refuse_standby(node: Node, answer: Answer) -> None:
@@ -121,7 +185,8 @@ def _wait_for_primary(pool: Pool, cluster: Cluster, node: Node, *, within_s: flo
             raise Unverified(
                 f"{node.name} is not the primary after {within_s:g} seconds",
                 detail=f"{seen}.",
-                hint="Look at pgpool.log, and at what failover_command says there.",
+                hint="Look at pgpool.log, and at what failover_command says there. The order may "
+                "still wait in Pgpool-II; give no other one before that is settled.",
                 target=TargetState.UNKNOWN,
             )
         time.sleep(ASK_EVERY_S)

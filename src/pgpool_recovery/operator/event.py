@@ -7,6 +7,9 @@ from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.operator.plan import PlannedRecovery
 from pgpool_recovery.operator.record import Progress, Recorded
 
+POOL, PRIMARY = "Pgpool-II", "the primary"
+"""Who is asked for a recovery."""
+
 
 @dataclass(frozen=True)
 class PlanRead:
@@ -28,7 +31,7 @@ class Remarked:
 class Asked:
     """Pgpool-II, or the primary itself, was asked for the recovery; from now on it runs there.
 
-    `is_on_record`: what happens will be told from the record.
+    `of` is one of the two names above. `is_on_record`: what happens will be told from the record.
     """
 
     node_id: NodeId

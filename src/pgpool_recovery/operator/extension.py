@@ -65,6 +65,13 @@ class Primary:
         """Whether some database has it."""
         return self._extension(feature) is not None
 
+    def database_of(self, feature: Feature) -> str:
+        """Return the database that has it; Refused where none does."""
+        extension = self._extension(feature)
+        if extension is None:
+            raise self.lacks(feature)
+        return extension.database
+
     def _extension(self, feature: Feature) -> Extension | None:
         return next((one for one in self.extensions if feature in one.features), None)
 

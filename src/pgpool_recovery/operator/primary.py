@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
+from pgpool_recovery.domain.standby import StandbyFacts
 from pgpool_recovery.operator.cluster import Cluster, Node, connect_to
+from pgpool_recovery.postgres.standby import read_standby
 
 PRIMARY = "primary"
 MAIN = "main"
@@ -13,11 +15,15 @@ MAIN = "main"
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server says of itself: `facts` of standing.sql, or why there are none."""
+    """What a server says of itself: `facts` of standing.sql, or why there are none.
+
+    `standby` is what it says of itself as a standby, for who may ask.
+    """
 
     node: Node
     facts: dict[str, Any] | None
     failure: RecoveryError | None = None
+    standby: StandbyFacts | None = None
 
     @property
     def is_primary(self) -> bool:
@@ -66,7 +72,9 @@ def ask(cluster: Cluster, node: Node) -> Answer:
     for database in cluster.login.databases:
         try:
             with connect_to(node, cluster.login, database) as connection:
-                return Answer(node, connection.row("standing"))
+                facts = connection.row("standing")
+                standby = read_standby(connection) if facts["is_in_recovery"] else None
+                return Answer(node, facts, standby=standby)
         except Unreachable as error:
             failure = failure or error
     return Answer(node, None, failure)

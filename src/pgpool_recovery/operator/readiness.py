@@ -8,6 +8,7 @@ from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.operator.cluster import Cluster
 from pgpool_recovery.operator.extension import Feature, Primary
 from pgpool_recovery.operator.record import about
+from pgpool_recovery.operator.release import release_line
 
 ERROR, WARNING, INFO, OK = "error", "warning", "info", "ok"
 SEVERITIES = (ERROR, WARNING, INFO, OK)
@@ -52,11 +53,14 @@ def read_findings(primary: Primary, cluster: Cluster, *, within_s: float) -> lis
 
 
 def pool_settings(cluster: Cluster) -> dict[str, str]:
-    """Return what pgpool.conf says of recoveries; nothing without Pgpool-II.
+    """Return what pgpool.conf says of recoveries, and the release line; nothing without Pgpool-II.
 
     Up to 4.6 there is no recovery_database: the functions are called in template1.
     """
     known = {name: cluster.parameters[name] for name in ASKED if name in cluster.parameters}
+    line = release_line(cluster.parameters, cluster.infos)
+    if line is not None:
+        known["pgpool_version"] = ".".join(map(str, line))
     return {"recovery_database": "template1", **known} if known else {}
 
 

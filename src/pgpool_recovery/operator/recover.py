@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from pgpool_recovery.config.settings import Settings
@@ -16,8 +17,18 @@ from pgpool_recovery.domain.error import (
 )
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.operator.attachment import attach_recovered
 from pgpool_recovery.operator.cluster import Cluster, Node, cluster_of_pool, cluster_of_settings
-from pgpool_recovery.operator.event import Asked, OperatorEvent, Outcome, PlanRead, Remarked, Said
+from pgpool_recovery.operator.event import (
+    POOL,
+    PRIMARY,
+    Asked,
+    OperatorEvent,
+    Outcome,
+    PlanRead,
+    Remarked,
+    Said,
+)
 from pgpool_recovery.operator.extension import Feature, Primary, look_at
 from pgpool_recovery.operator.failover_end import let_failover_end
 from pgpool_recovery.operator.follower import Follower
@@ -26,6 +37,7 @@ from pgpool_recovery.operator.pcp_recovery import PcpRecovery
 from pgpool_recovery.operator.plan import PlannedRecovery, read_plan
 from pgpool_recovery.operator.primary import find_primary
 from pgpool_recovery.operator.record import COPIED, Run
+from pgpool_recovery.operator.runner import choose_runner
 from pgpool_recovery.operator.sql_recovery import FIRST_STAGE_SCRIPT, SqlRecovery
 from pgpool_recovery.operator.standby import wait_for_stream
 from pgpool_recovery.operator.way import FIRST_STAGE, refuse_way
@@ -65,21 +77,34 @@ class Desk:
 
 @dataclass(frozen=True)
 class Job:
-    """One node that is to be recovered, and with whom; `pool` None means without Pgpool-II."""
+    """One node that is to be recovered, and with whom; `pool` None means without Pgpool-II.
+
+    `by_sql`: the primary is asked although there is a Pgpool-II, which attaches the node then.
+    """
 
     node: Node
     cluster: Cluster
     primary: Primary
     pool: Pool | None
     settings: Settings
+    by_sql: bool = False
+
+    @property
+    def is_run_by_pool(self) -> bool:
+        """Whether it is Pgpool-II that runs the recovery."""
+        return self.pool is not None and not self.by_sql
 
     def running(self) -> Running:
         """Return the recovery, not begun yet."""
-        within_s = self.settings.pgpool.recovery_s
-        if self.pool is not None:
-            return PcpRecovery(self.pool, self.node.node_id, within_s)
+        within_s, node = self.settings.pgpool.recovery_s, self.node
+        if self.pool is not None and not self.by_sql:
+            return PcpRecovery(self.pool, node.node_id, within_s)
         script = self.cluster.parameters.get(FIRST_STAGE) or FIRST_STAGE_SCRIPT
-        return SqlRecovery(self.primary, self.node, within_s, script)
+        finish = None
+        if self.pool is not None:
+            whom = (self.pool, self.cluster, self.primary.node, node, self.settings)
+            finish = partial(attach_recovered, *whom)
+        return SqlRecovery(self.primary, node, within_s, script, finish)
 
 
 def nodes_down(pool: Pool, settings: Settings) -> list[NodeId]:
@@ -98,7 +123,7 @@ def recover_nodes(
 def _outcome(node_id: NodeId, pool: Pool | None, settings: Settings, desk: Desk) -> Outcome:
     began = time.monotonic()
     try:
-        outcome = recover_node(_job(node_id, pool, settings), desk)
+        outcome = recover_node(_job(node_id, pool, settings, desk), desk)
     except RecoveryError as error:
         name = f"node {node_id}"
         failure = error.about(name)
@@ -107,7 +132,7 @@ def _outcome(node_id: NodeId, pool: Pool | None, settings: Settings, desk: Desk)
     return outcome
 
 
-def _job(node_id: NodeId, pool: Pool | None, settings: Settings) -> Job:
+def _job(node_id: NodeId, pool: Pool | None, settings: Settings, desk: Desk) -> Job:
     """Look at the cluster anew: the primary may be another one since the last node."""
     mode = settings.pgpool.backend_clustering_mode
     if pool is None and mode.has_second_stage:
@@ -125,14 +150,18 @@ def _job(node_id: NodeId, pool: Pool | None, settings: Settings) -> Job:
             f"{node.name} is the primary",
             hint="Only a standby can be recovered; promote another node first.",
         )
-    return Job(node, cluster, look_at(primary, cluster.login), pool, settings)
+    found = look_at(primary, cluster.login)
+    runner = choose_runner(cluster, found)
+    if runner.remark is not None:
+        desk.tell(Remarked(runner.remark, node_id))
+    return Job(node, cluster, found, pool, settings, runner.by_sql)
 
 
 def recover_node(job: Job, desk: Desk) -> Outcome:
     """Recover one node; what fails is raised with its true cause."""
     began = time.monotonic()
     if job.pool is not None:
-        refuse_way(job.primary, job.cluster)
+        refuse_way(job.primary, job.cluster, by_sql=job.by_sql)
     plan = show_plan(job, desk)
     desk.consent(job.node, plan)
     with following(job, desk) as follower:
@@ -184,8 +213,7 @@ def carry_out(job: Job, follower: Follower | None, desk: Desk) -> Run | None:
     node_id = job.node.node_id
     running = job.running()
     running.start()
-    whom = "the primary" if job.pool is None else "Pgpool-II"
-    desk.tell(Asked(node_id, whom, follower is not None))
+    desk.tell(Asked(node_id, POOL if job.is_run_by_pool else PRIMARY, follower is not None))
     has_ended = False
     while not has_ended:
         has_ended = running.has_ended(within_s=LOOK_EVERY_S)
@@ -206,7 +234,7 @@ def cause(error: RecoveryError, follower: Follower | None, job: Job) -> Recovery
     Pgpool-II's own words are left when it began nothing, or failed after the node had started.
     """
     has_begun = isinstance(error, Incomplete) or error.target is TargetState.UNKNOWN
-    if isinstance(error, Unreachable) and job.pool is not None:
+    if isinstance(error, Unreachable) and job.is_run_by_pool:
         return _lost(error, follower, job)
     if follower is None or not (has_begun or follower.run_id is not None):
         return _where_to_look(error, job) if has_begun else error
@@ -246,7 +274,7 @@ def _lost_primary(error: RecoveryError, job: Job) -> RecoveryError:
     said = f"{error.message}." + (f" {error.detail}" if error.detail else "")
     return Incomplete(
         f"the primary ({job.primary.node.name}) was lost while it recovered {job.node.name}",
-        detail=said if job.pool is None else f"Pgpool-II says: {said}",
+        detail=f"Pgpool-II says: {said}" if job.is_run_by_pool else said,
         hint="Wait until another node is the primary, and recover the node again: that completes "
         "the recovery, or begins anew with the data that the node has.",
         target=TargetState.UNKNOWN,
@@ -255,7 +283,7 @@ def _lost_primary(error: RecoveryError, job: Job) -> RecoveryError:
 
 def _where_to_look(error: RecoveryError, job: Job) -> RecoveryError:
     """Say where the cause is, when it is not on record."""
-    if error.hint is not None or job.pool is None:
+    if error.hint is not None or not job.is_run_by_pool:
         return error
     return type(error)(
         error.message,

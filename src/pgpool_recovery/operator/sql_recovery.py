@@ -1,10 +1,11 @@
-"""A recovery without Pgpool-II: the same functions, called by a process of its own session."""
+"""A recovery that Pgpool-II does not run: the same functions, called by a process of its own."""
 
 import contextlib
 import json
 import os
 import select
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,13 +31,15 @@ class SqlRecovery:
     """One recovery, in a child that does not depend on the terminal.
 
     PostgreSQL ends a statement whose client is gone, so the client must not be the process that the
-    person may end: it is a session of its own, which no hang-up and no Ctrl-C reaches.
+    person may end: it is a session of its own, which no hang-up and no Ctrl-C reaches. So is what
+    comes after the functions: `finish`.
     """
 
     primary: Primary
     node: Node
     within_s: float
     first_stage: str = FIRST_STAGE_SCRIPT
+    finish: Callable[[], None] | None = None
     _pid: int = 0
     _pipe: int = -1
     _rest: bytes = b""
@@ -100,6 +103,8 @@ def _be_the_child(recovery: SqlRecovery, pipe: int) -> None:
     try:
         _leave_terminal()
         _call(recovery, pipe)
+        if recovery.finish is not None:
+            recovery.finish()
         _write(pipe, DONE, None)
     except RecoveryError as error:
         _write(pipe, FAILURE, error.as_record())

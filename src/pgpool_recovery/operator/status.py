@@ -6,11 +6,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pgpool_recovery.domain.error import RecoveryError
+from pgpool_recovery.domain.node import NodeId
+from pgpool_recovery.domain.slot import LOST
+from pgpool_recovery.domain.standby import STREAMING, Fault, Trouble
 from pgpool_recovery.operator.cluster import Cluster, Node, connect_to
 from pgpool_recovery.operator.extension import Feature, look_at
 from pgpool_recovery.operator.primary import PRIMARY, Answer, ask_all, choose_primary
 from pgpool_recovery.operator.record import Progress, Record, about
-from pgpool_recovery.operator.standby import STREAMING, stream_of
+from pgpool_recovery.operator.standby import stream_of, trouble_of
 from pgpool_recovery.pcp.client.node_info import NodeInfo
 
 
@@ -31,7 +34,14 @@ class NodeStatus:
     server_failure: str | None = about("why it could not be asked")
     replication_state: str | None = about("the `state` in pg_stat_replication of the primary")
     replication_sync_state: str | None = about("the `sync_state` there")
-    lag_bytes: int | None = about("WAL of the primary that it has not replayed")
+    trouble: str | None = about(
+        "what keeps it from being a sound standby: `primary`, `foreign`, `ahead`, `history`, "
+        "`target`, `paused`, `slot taken`, `not streaming`, `behind`"
+    )
+    lag_bytes: int | None = about(
+        "WAL of the primary that it has not replayed; less than 0 when it has replayed what the "
+        "primary has not written"
+    )
     lag_s: float | None = about("`replay_lag` in seconds, empty when nothing is written")
     slot_name: str | None = about("its replication slot on the primary")
     slot_is_active: bool | None = about("whether somebody streams by it")
@@ -64,8 +74,18 @@ def read_status(cluster: Cluster, place: str | None) -> Status:
         primary = None
         remarks.append(error.message)
     streams, slots, running = _facts_of(primary, cluster, remarks)
+    troubles = _troubles_of(primary, cluster, answers, remarks)
     nodes = tuple(
-        node_status(answer, cluster, primary, streams, slots, running) for answer in answers
+        node_status(
+            answer,
+            cluster,
+            primary,
+            streams,
+            slots,
+            running,
+            troubles.get(answer.node.node_id),
+        )
+        for answer in answers
     )
     return Status(place, None if primary is None else primary.node_id, nodes, tuple(remarks))
 
@@ -90,6 +110,23 @@ def _facts_of(
         return [], [], []
 
 
+def _troubles_of(
+    primary: Node | None, cluster: Cluster, answers: Sequence[Answer], remarks: list[str]
+) -> dict[NodeId, Trouble]:
+    """Return what is wrong with the standbys, by what they and then the primary say."""
+    others = [one for one in answers if one.node != primary]
+    standbys = [one for one in others if one.standby is not None or one.is_primary]
+    if primary is None or not cluster.has_standbys or not standbys:
+        return {}
+    try:
+        with connect_to(primary, cluster.login) as connection:
+            found = {one.node.node_id: trouble_of(connection, primary, one) for one in standbys}
+    except RecoveryError as error:
+        remarks.append(f"{error.message}: {error.detail}")
+        return {}
+    return {node_id: trouble for node_id, trouble in found.items() if trouble is not None}
+
+
 def node_status(
     answer: Answer,
     cluster: Cluster,
@@ -97,6 +134,7 @@ def node_status(
     streams: Sequence[Mapping[str, Any]],
     slots: Sequence[Mapping[str, Any]],
     running: Sequence[Progress],
+    trouble: Trouble | None = None,
 ) -> NodeStatus:
     """Put together what is known of a node."""
     node, facts = answer.node, answer.facts
@@ -119,6 +157,7 @@ def node_status(
         server_failure=None if failure is None else f"{failure.message}: {failure.detail}",
         replication_state=_value(stream, "state"),
         replication_sync_state=_value(stream, "sync_state"),
+        trouble=None if trouble is None else trouble.fault.word,
         lag_bytes=_value(stream, "lag_bytes"),
         lag_s=_value(stream, "lag_s"),
         slot_name=_value(slot, "name"),
@@ -129,7 +168,9 @@ def node_status(
         problems=()
         if recovery is not None
         else tuple(
-            _problems(answer, info, primary, stream, slot, has_standbys=cluster.has_standbys)
+            _problems(
+                answer, info, primary, stream, slot, trouble, has_standbys=cluster.has_standbys
+            )
         ),
     )
 
@@ -152,6 +193,7 @@ def _problems(
     primary: Node | None,
     stream: Mapping[str, Any] | None,
     slot: Mapping[str, Any] | None,
+    trouble: Trouble | None,
     *,
     has_standbys: bool,
 ) -> Iterator[str]:
@@ -162,7 +204,7 @@ def _problems(
     if answer.facts is None:
         if is_attached:
             yield "Pgpool-II uses it, but its server could not be asked"
-        if _value(slot, "wal_status") == "lost":
+        if _value(slot, "wal_status") == LOST:
             yield "its slot has lost its WAL, so it cannot catch up by WAL alone"
     elif answer.is_primary:
         if not has_standbys:
@@ -173,14 +215,21 @@ def _problems(
             yield f"it is a primary, but Pgpool-II takes it for a {info.role}"
     elif primary is not None:
         yield from _problems_of_standby(
-            primary, stream, is_detached=info is not None and not is_attached
+            primary, stream, trouble, is_detached=info is not None and not is_attached
         )
 
 
 def _problems_of_standby(
-    primary: Node, stream: Mapping[str, Any] | None, *, is_detached: bool
+    primary: Node,
+    stream: Mapping[str, Any] | None,
+    trouble: Trouble | None,
+    *,
+    is_detached: bool,
 ) -> Iterator[str]:
-    if stream is None:
+    if trouble is not None and trouble.fault is not Fault.BEHIND:
+        detail = trouble.detail if trouble.fault.is_wrong_data else None
+        yield f"it {trouble.what}" + (f" ({detail.rstrip('.')})" if detail else "")
+    elif stream is None:
         yield f"it does not stream from {primary.name}"
     elif stream["state"] != STREAMING:
         yield f"its replication is in the state {stream['state']}"

@@ -1,4 +1,4 @@
-"""The way from Pgpool-II to the stages: what would keep a recovery from beginning at all.
+"""The way to the stages: what would keep a recovery from beginning at all.
 
 Pgpool-II says in each of these cases that the execution of a command failed, and no more.
 """
@@ -6,7 +6,7 @@ Pgpool-II says in each of these cases that the execution of a command failed, an
 from pgpool_recovery.check.pool import is_plain_name
 from pgpool_recovery.domain.error import Refused, Unreachable
 from pgpool_recovery.operator.cluster import Cluster, connect_to
-from pgpool_recovery.operator.extension import Primary
+from pgpool_recovery.operator.extension import Feature, Primary
 from pgpool_recovery.operator.readiness import pool_settings
 
 FIRST_STAGE = "recovery_1st_stage_command"
@@ -14,13 +14,14 @@ SECOND_STAGE = "recovery_2nd_stage_command"
 REMOTE_START = "pgpool_remote_start"
 
 
-def refuse_way(primary: Primary, cluster: Cluster) -> None:
+def refuse_way(primary: Primary, cluster: Cluster, *, by_sql: bool = False) -> None:
     """Raise Refused when Pgpool-II would not find the functions or the scripts on the primary.
 
-    Where we may not look, Pgpool-II perhaps may: then nothing is refused.
+    Where we may not look, Pgpool-II perhaps may: then nothing is refused. `by_sql`: we call the
+    functions ourselves, in the database where they are.
     """
     asked = pool_settings(cluster)
-    scripts = {REMOTE_START: "Pgpool-II calls it at the end of each recovery."}
+    scripts = {REMOTE_START: "It is called at the end of each recovery."}
     stages = {FIRST_STAGE: asked.get(FIRST_STAGE, "")}
     if not cluster.has_standbys and asked.get(SECOND_STAGE):
         stages[SECOND_STAGE] = asked[SECOND_STAGE]
@@ -32,7 +33,8 @@ def refuse_way(primary: Primary, cluster: Cluster) -> None:
                 hint=f"Set {setting} = '{setting.removesuffix('_command')}' and reload Pgpool-II.",
             )
         scripts[command] = f"It is the {setting} of pgpool.conf."
-    name, database = primary.node.name, asked["recovery_database"]
+    database = primary.database_of(Feature.RECOVERY) if by_sql else asked["recovery_database"]
+    name = primary.node.name
     try:
         with connect_to(primary.node, primary.login, database) as connection:
             has_extension = connection.extension() is not None

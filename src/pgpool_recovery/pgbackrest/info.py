@@ -15,11 +15,15 @@ OK, NO_STANZA_PATH, NO_BACKUP, NO_STANZA_DATA = 0, 1, 2, 3
 
 @dataclass(frozen=True)
 class Newest:
-    """The backup that a restore would take: of the first repository that has one, its newest."""
+    """The backup that a restore would take: of the first repository that has one, its newest.
+
+    `archives` are those of its cluster, each by the number of its repository and its id.
+    """
 
     repo: int
     repository: Repository
     major: int
+    archives: tuple[tuple[int, str], ...]
 
 
 def read_newest(output: str, stanza: str) -> Newest | NoBackup:
@@ -88,6 +92,10 @@ def _newest(found: dict[str, Any], stanza: str) -> Newest | NoBackup:
             archived=_archived(found, database),
         ),
         major=int(database["version"].split(".")[0]),
+        archives=tuple(
+            (archive["database"]["repo-key"], archive["id"])
+            for archive in _archives(found, database)
+        ),
     )
 
 
@@ -124,12 +132,16 @@ def _database(found: dict[str, Any], key: dict[str, int]) -> dict[str, Any]:
 
 def _archived(found: dict[str, Any], database: dict[str, Any]) -> str | None:
     """Return the last WAL file of the cluster: of the highest timeline, then the highest number."""
-    files = [
-        archive["max"]
+    files = [archive["max"] for archive in _archives(found, database)]
+    return max((file for file in files if file is not None), default=None)
+
+
+def _archives(found: dict[str, Any], database: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        archive
         for archive in found["archive"]
         if _database(found, archive["database"])["system-id"] == database["system-id"]
     ]
-    return max((file for file in files if file is not None), default=None)
 
 
 def _point(wal_file: str, lsn: str) -> Point:

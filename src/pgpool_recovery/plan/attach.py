@@ -5,6 +5,7 @@ from pgpool_recovery.plan.plan import OldData, Plan
 from pgpool_recovery.plan.policy import Method
 from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.situation import Situation
+from pgpool_recovery.plan.taken_out import notes_at_restart, reject_running
 
 
 def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
@@ -15,7 +16,8 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         return (not_streaming(situation.name),)
     if situation.is_of_another_past:
         return (Rejection(f"the WAL of {situation.name} is not the primary's"),)
-    return Plan(
+    left = tuple(reject_running(situation.name, situation.facts.running))
+    return left or Plan(
         target_name=situation.name,
         method=Method.ATTACH,
         summary="it streams from this primary already, there is nothing to do",
@@ -23,6 +25,7 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         moved_bytes=None,
         old_data=OldData.KEPT,
         steps=(),
+        notes=tuple(notes_at_restart(situation.name, situation.facts.target.configuration)),
     )
 
 

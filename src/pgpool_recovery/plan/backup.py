@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pgpool_recovery.domain.wal import Point
+from pgpool_recovery.plan.archive import ArchivedHistory
 
 
 @dataclass(frozen=True)
@@ -11,6 +12,7 @@ class Repository:
 
     `start` and `stop` are its WAL positions; a standby that is made of it needs all WAL from
     `start` on, from the archive (`archived`: the last WAL file there) or from the primary.
+    `histories` are the newest history files of the archive.
     """
 
     stanza: str
@@ -20,6 +22,7 @@ class Repository:
     system_identifier: str
     size_bytes: int
     archived: str | None
+    histories: tuple[ArchivedHistory, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Backup:
     """The backup that a restore on the target would take, as the target sees it.
 
     `program` is pgbackrest on the target, `repo` the number by which its configuration knows the
-    repository.
+    repository. `answer_s`: how long a standby that is made of it waits for a silent repository.
     """
 
     program: str
@@ -44,6 +47,7 @@ class Backup:
     repository: Repository
     major: int
     tablespaces: tuple[BackupTablespace, ...]
+    answer_s: float = 10.0
 
 
 @dataclass(frozen=True)

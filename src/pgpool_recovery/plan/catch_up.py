@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from pgpool_recovery.plan.held_wal import notes_on_limit
 from pgpool_recovery.plan.in_place import new_tablespaces, reject_replay, reject_untrusted
 from pgpool_recovery.plan.past import first_unkept, keep_to_past, reject_unproven
 from pgpool_recovery.plan.plan import OldData, Plan
@@ -41,6 +42,7 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         old_data=OldData.OUT if situation.is_taken_out else OldData.KEPT,
         steps=tuple(steps),
         needed_segment=needed,
+        notes=notes_on_limit(situation, needed),
     )
 
 

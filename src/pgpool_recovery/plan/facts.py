@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from pgpool_recovery.domain.control_data import ControlData
 from pgpool_recovery.domain.wal import History, Lsn, Point
+from pgpool_recovery.plan.archive import Archive
 from pgpool_recovery.plan.backup import Backup, NoBackup
+from pgpool_recovery.plan.leftover import NO_FILES, LeftFiles, Leftover
 from pgpool_recovery.plan.own_wal import NO_WAL, Compared, OwnWal
 from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.running import Running
@@ -33,13 +35,22 @@ class FileIdentity:
 
 @dataclass(frozen=True)
 class Slot:
-    """A replication slot of the primary."""
+    """A replication slot of the primary, or of a server that a check looks at.
+
+    From PostgreSQL 17 on: `is_failover`: it is to be synchronised to standbys; `is_synced`: it was,
+    from the primary; such a one is temporary until its WAL is there. `invalidation_reason` is that
+    of pg_replication_slots.
+    """
 
     name: str
     is_physical: bool
     is_active: bool
     wal_status: str | None
     kept_bytes: int
+    is_failover: bool = False
+    is_synced: bool = False
+    is_temporary: bool = False
+    invalidation_reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -132,7 +143,7 @@ class Wal:
 
     def bytes_since(self, lsn: Lsn) -> int:
         """Return how much was written since a position, in whole segments as they are kept."""
-        return max(0, self.written - lsn)
+        return self.written - lsn
 
 
 @dataclass(frozen=True)
@@ -141,7 +152,8 @@ class PrimaryFacts:
 
     `rewind_users` may do what pg_rewind does; `compressions` are those that it was built with.
     `port` is where it listens. `asks_clear_text`: its pg_hba.conf has methods for which a client
-    sends the password as it is.
+    sends the password as it is. `slot_limit_bytes` is how much WAL a slot may keep; None: any.
+    `syncs_slots` is its own sync_replication_slots, `awaited_slots` its synchronized_standby_slots.
     """
 
     version: int
@@ -167,6 +179,11 @@ class PrimaryFacts:
     wal: Wal | None
     port: int
     asks_clear_text: bool
+    restore_command: str = ""
+    leftovers: tuple[Leftover, ...] = ()
+    slot_limit_bytes: int | None = None
+    syncs_slots: bool = False
+    awaited_slots: tuple[str, ...] = ()
 
     @property
     def major(self) -> int:
@@ -218,6 +235,8 @@ class Configuration:
     is_inside: bool
     values: dict[str, str]
     primary_conninfo: Conninfo
+    leftovers: tuple[Leftover, ...] = ()
+    trigger_file: str | None = None
 
 
 @dataclass(frozen=True)
@@ -266,6 +285,7 @@ class TargetFacts:
     configuration: Configuration | None
     configuration_problem: str | None
     own_wal: OwnWal = NO_WAL
+    left_files: LeftFiles = NO_FILES
 
     @property
     def is_sound(self) -> bool:
@@ -299,8 +319,10 @@ class Facts:
     summaries of the primary do not lead from the target's base to now; nothing when they do.
     `changed_bytes` is what they name in blocks. `link_bytes_per_s` is how fast the link from the
     primary to the target is, when that was measured. `backup` is what the target sees in the
-    pgBackRest repository; nothing when none is configured. `running` is what the target's server
-    says of itself, when it runs. `compared` is what came of comparing its WAL with the primary's.
+    pgBackRest repository; nothing when none is configured. `archive` is what the target's
+    restore_command gave; nothing without one. `running` is what the target's server says of itself,
+    when it runs. `slot_logins` are SQL connections that were tried for the worker that synchronises
+    failover slots. `compared` is what came of comparing its WAL with the primary's.
     """
 
     primary: PrimaryFacts
@@ -314,3 +336,5 @@ class Facts:
     running: Running | None = None
     login_problem: Rejection | None = None
     compared: Compared | None = None
+    archive: Archive | None = None
+    slot_logins: tuple[Login, ...] = ()

@@ -83,7 +83,8 @@ def _while_it_runs(
 
 def _told(made: Plan, situation: Situation, passed: Iterable[PassedOver]) -> Plan:
     over = _in_order(passed, situation.policy)
-    return replace(made, passed_over=over, notes=tuple(notes(situation.target, situation.facts)))
+    said = (*made.notes, *notes(situation.target, situation.facts), *situation.notes_on_slots())
+    return replace(made, passed_over=over, notes=said)
 
 
 def _is_no_news(method: Method, made: tuple[Rejection, ...]) -> bool:

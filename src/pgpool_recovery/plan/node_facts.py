@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 
+from pgpool_recovery.domain.standby import Trouble
 from pgpool_recovery.plan.facts import Facts, Login, Slot
 
 SETTINGS = (
     "full_page_writes",
     "hot_standby",
+    "hot_standby_feedback",
+    "idle_replication_slot_timeout",
     "max_connections",
     "max_locks_per_transaction",
     "max_prepared_transactions",
@@ -16,6 +19,8 @@ SETTINGS = (
     "max_wal_size",
     "max_worker_processes",
     "summarize_wal",
+    "sync_replication_slots",
+    "synchronized_standby_slots",
     "wal_keep_size",
     "wal_level",
 )
@@ -23,11 +28,25 @@ SETTINGS = (
 
 
 @dataclass(frozen=True)
+class Archiver:
+    """What a server's archiver does: the file at which it fails, None when it does not.
+
+    `failures` are all since the statistics began. `waiting_histories` are history files that have
+    waited for a minute.
+    """
+
+    failing: str | None
+    failures: int
+    waiting_histories: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ServerFacts:
     """What a node's server says of itself, over the login that its own stage commands have.
 
-    `settings` are those of `SETTINGS` that its version has. `has_python`: PL/Python's library is
-    there. `extension` is the version of pgpool_recovery that its files would create.
+    `settings` are those of `SETTINGS` that its version has. `archiver` is None without one.
+    `has_python`: PL/Python's library is there. `extension` is the version of pgpool_recovery that
+    its files would create.
     """
 
     version: int
@@ -36,6 +55,7 @@ class ServerFacts:
     slots: tuple[Slot, ...]
     has_python: bool
     extension: str | None
+    archiver: Archiver | None = None
 
     def number(self, name: str) -> int:
         """Return a setting that is a number; -1 where the version has none."""
@@ -105,6 +125,7 @@ class NodeFacts:
 
     `facts` is what a recovery of it would know. `peers` are the other nodes, by their place among
     the nodes. `link_bytes_per_s`: how fast the link from the primary is; None on its own host.
+    `trouble`: why its server is no sound standby of the primary; None also where it does not run.
     """
 
     agent_version: str
@@ -112,3 +133,4 @@ class NodeFacts:
     facts: Facts
     peers: dict[int, PeerFacts]
     link_bytes_per_s: float | None
+    trouble: Trouble | None = None

@@ -19,6 +19,14 @@ from pgpool_recovery.plan.facts import (
 from pgpool_recovery.plan.login import reject_logins
 from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.situation import Situation
+from pgpool_recovery.plan.stray import archive_notes, reject_strays
+from pgpool_recovery.plan.taken_out import (
+    notes_at_restart,
+    notes_on_copied,
+    notes_on_leftovers,
+    reject_leftovers,
+    reject_running,
+)
 
 OLDEST_MAJOR = 14
 NEEDED_WAL_SENDERS = 2  # pg_basebackup opens one for the files and one for the WAL.
@@ -34,7 +42,9 @@ def refuse(situation: Situation) -> Iterator[Rejection]:
     yield from _reject_stranger(name, facts)
     yield from reject_primary(situation.target, facts.primary)
     yield from _reject_equipment(name, facts)
+    yield from reject_leftovers(name, facts.target.configuration, facts.target.left_files)
     yield from _reject_tablespaces(name, facts)
+    yield from reject_strays(name, facts)
     if facts.login_problem is not None:
         yield facts.login_problem
         return
@@ -71,6 +81,12 @@ def notes(target: Target, facts: Facts) -> Iterator[str]:
                 f"replication slot {slot.name} of the primary is not in use "
                 f"and keeps {megabytes(slot.kept_bytes)} of WAL"
             )
+    yield from archive_notes(target.name, facts)
+    if facts.target.server_pid is None:
+        yield from notes_on_leftovers(target.name, own, facts.target.left_files)
+    else:  # Nothing is taken out below a server that goes on running.
+        yield from notes_at_restart(target.name, own)
+    yield from notes_on_copied(facts.primary.leftovers if facts.target.is_empty else ())
     for location in facts.target.gone_tablespaces:
         yield f"the old data has a tablespace in {location} that the primary has not; it is left"
 
@@ -118,7 +134,9 @@ def _reject_occupied(name: str, facts: Facts) -> Iterator[Rejection]:
             f"process {target.server_pid}.",
             hint="Stop it first, or attach the node if it is a standby of this primary.",
         )
-        if not streams(facts):
+        if streams(facts):
+            yield from reject_running(name, facts.running)
+        else:
             yield not_streaming(name)
     if target.managed_by is not None:
         yield Rejection(

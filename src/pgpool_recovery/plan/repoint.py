@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from pgpool_recovery.domain.wal import History, Lsn, Point, lsn_text
 from pgpool_recovery.plan.attach import not_running, streams
+from pgpool_recovery.plan.held_wal import notes_on_limit
 from pgpool_recovery.plan.in_place import new_tablespaces, reject_replay, reject_untrusted
 from pgpool_recovery.plan.past import keep_to_past, reject_past_of_running, reject_unproven
 from pgpool_recovery.plan.plan import OldData, Plan
@@ -18,6 +19,7 @@ from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.running import RELOADED, RunningServer
 from pgpool_recovery.plan.situation import Situation
 from pgpool_recovery.plan.step import RepointRunning, Reserve
+from pgpool_recovery.plan.taken_out import reject_running
 
 RELOADABLE_SOURCES = ("default", "configuration file")
 """Over these postgresql.auto.conf wins (the column source of pg_settings)."""
@@ -37,6 +39,7 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         *_reject_server(situation, running),
         *(_reject_past(situation, running) or _reject_wal(situation, running)),
         *_reject_settings(situation.name, running),
+        *reject_running(situation.name, running),
         *reject_replay(situation),
         *reject_untrusted(situation),
     ]
@@ -47,7 +50,7 @@ def _plan(situation: Situation, running: RunningServer) -> Plan:
     begin = situation.wal.begin_of(_needed_segment(situation, running))
     step = RepointRunning(
         places=situation.places.in_place(),
-        conninfo=situation.conninfo,
+        conninfo=situation.standby_conninfo,
         slot_name=situation.target.slot_name,
         former_slot_name=situation.former_slot_name,
         login=running.login,
@@ -66,6 +69,7 @@ def _plan(situation: Situation, running: RunningServer) -> Plan:
             *keep_to_past(situation, situation.places.data.path, _replayed(running), keeps=True),
             step,
         ),
+        notes=notes_on_limit(situation, _needed_segment(situation, running)),
     )
 
 

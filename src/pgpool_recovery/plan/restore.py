@@ -27,6 +27,7 @@ from pgpool_recovery.plan.policy import Method
 from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.situation import Situation
 from pgpool_recovery.plan.step import RestoreBackup
+from pgpool_recovery.plan.stray import reject_repository
 
 NOT_CONFIGURED = Rejection(
     "no pgBackRest stanza is configured", hint="Name it as stanza in [pgbackrest] of the settings."
@@ -113,6 +114,7 @@ def reject_restore(
             yield from strangers
             if not strangers:  # The history of another cluster says nothing of this one.
                 yield from _reject_history(found.repository, history)
+                yield from reject_repository(found, history, (name, None))
                 yield from _reject_tablespaces(found, tablespaces)
                 yield from _reject_wal(found.repository, history, oldest_wal, segment_bytes)
 

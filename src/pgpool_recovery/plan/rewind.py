@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pgpool_recovery.domain.control_data import ControlData
 from pgpool_recovery.domain.wal import Lsn
 from pgpool_recovery.plan.divergence import Copied, Diverged, fork_of
+from pgpool_recovery.plan.held_wal import exceeds_limit, reject_limit
 from pgpool_recovery.plan.in_place import (
     in_place_steps,
     locations,
@@ -42,23 +43,27 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         return rejections
     control = _control(situation)
     fork, segment_bytes = _fork(situation, control), situation.wal.segment_bytes
-    needs_more = not situation.wal.has(fork // segment_bytes)
+    needs_more = not _keeps(situation, fork)
+    begin = None if needs_more else situation.wal.begin_of(fork // segment_bytes)
     changes: list[Step] = [_rewind(situation, control, is_followed_by_more=needs_more)]
     if needs_more:
         changes += [incremental_step(situation), *after_changes(situation)]
     return Plan(
         target_name=situation.name,
         method=Method.REWIND,
-        summary="changed blocks and WAL"
-        + (", then an incremental base backup, for that WAL is gone" if needs_more else ""),
+        summary="changed blocks and WAL" + (_then(situation, fork) if needs_more else ""),
         slot_name=situation.target.slot_name,
         moved_bytes=_moved_bytes(situation, control, fork),
         old_data=old_data(situation),
         needs=room_to_grow(situation),
-        steps=in_place_steps(
-            situation, changes, hold_from=situation.wal.begin_of(fork // segment_bytes)
-        ),
+        steps=in_place_steps(situation, changes, hold_from=begin),
     )
+
+
+def _then(situation: Situation, fork: Lsn) -> str:
+    has = situation.wal.has(fork // situation.wal.segment_bytes)
+    why = "is more than a slot may keep" if has else "is gone"
+    return f", then an incremental base backup, for that WAL {why}"
 
 
 def _moved_bytes(situation: Situation, control: ControlData, fork: Lsn) -> int:
@@ -68,9 +73,14 @@ def _moved_bytes(situation: Situation, control: ControlData, fork: Lsn) -> int:
     """
     minimum_end = control.checkpoint if control.minimum_end is None else control.minimum_end.lsn
     changed_there = max(control.checkpoint, minimum_end, fork) - fork
-    is_enough = situation.wal.has(fork // situation.wal.segment_bytes)
-    follows = 0 if is_enough else situation.facts.changed_bytes or 0
+    follows = 0 if _keeps(situation, fork) else situation.facts.changed_bytes or 0
     return situation.facts.primary.wal_bytes + changed_there + follows
+
+
+def _keeps(situation: Situation, fork: Lsn) -> bool:
+    """Say whether the WAL from the fork on is there, also after the checkpoint before pg_rewind."""
+    segment = fork // situation.wal.segment_bytes
+    return situation.wal.has(segment) and not exceeds_limit(situation, segment)
 
 
 def _control(situation: Situation) -> ControlData:
@@ -143,8 +153,8 @@ def _reject_fork(situation: Situation, control: ControlData) -> Iterator[Rejecti
             if situation.facts.target.history is None
             else "Their histories have no end of a timeline in common.",
         )
-    elif not situation.wal.has(fork.lsn // situation.wal.segment_bytes):
-        yield from _reject_incremental(situation)
+    elif not _keeps(situation, fork.lsn):
+        yield from _reject_incremental(situation, fork.lsn // situation.wal.segment_bytes)
 
 
 def _reject_login(situation: Situation) -> Iterator[Rejection]:
@@ -161,7 +171,7 @@ def _reject_login(situation: Situation) -> Iterator[Rejection]:
     )
 
 
-def _reject_incremental(situation: Situation) -> Iterator[Rejection]:
+def _reject_incremental(situation: Situation, segment: int) -> Iterator[Rejection]:
     """Say why the WAL that is gone after the rewind cannot be made up for.
 
     A rewound directory lacks more than before: what summaries do not tell since its base of now
@@ -172,7 +182,9 @@ def _reject_incremental(situation: Situation) -> Iterator[Rejection]:
         and situation.wal.is_summarized
         and Method.INCREMENTAL in situation.policy.methods
     )
-    if not is_possible:
+    if not is_possible and situation.wal.has(segment):
+        yield reject_limit(situation, segment)
+    elif not is_possible:
         yield Rejection(
             f"the primary's WAL that {situation.name} would need after a rewind is gone",
             hint="wal_keep_size would have kept it. From PostgreSQL 17 on summarize_wal = on makes "

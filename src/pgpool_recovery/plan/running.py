@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pgpool_recovery.domain.wal import History, Lsn, TimelineId
+from pgpool_recovery.plan.leftover import Leftover
 
 RELOADED = ("primary_conninfo", "primary_slot_name")
 """What leads a standby to its primary, and takes effect by a reload (since PostgreSQL 13)."""
@@ -31,6 +32,7 @@ class RunningServer:
     is_torn: bool
     recovery_target_timeline: str
     sources: dict[str, str]
+    leftovers: tuple[Leftover, ...] = ()
 
 
 @dataclass(frozen=True)

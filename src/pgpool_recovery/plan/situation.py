@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from pgpool_recovery.domain.node import Target
+from pgpool_recovery.domain.slot import USABLE
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.plan.divergence import Copied, Diverged, Follows, Relation, relate
 from pgpool_recovery.plan.facts import Conninfo, Facts, PlaceFacts, Wal
 from pgpool_recovery.plan.login import choose_login
 from pgpool_recovery.plan.policy import Policy
 from pgpool_recovery.plan.rejection import Rejection
+from pgpool_recovery.plan.slot_sync import database, notes_on_sync
 from pgpool_recovery.plan.step import (
     ConfigureStandby,
     CreateSlot,
@@ -25,8 +27,6 @@ from pgpool_recovery.plan.step import (
 WORKSPACE = "pgpool_recovery"
 FINISHED = "finished"
 """The state of a directory that a method has finished with, and that is not in its place yet."""
-USABLE = ("reserved", "extended")
-"""The wal_status of a slot that still has its WAL."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,15 @@ class Situation:
         if login is None:
             raise ValueError("no login leads to the primary")
         return login.conninfo
+
+    @property
+    def standby_conninfo(self) -> Conninfo:
+        """The same as the standby is given it: with a database for the slots that it synchronises.
+
+        No program of ours gets that word: pg_basebackup would ask pg_hba.conf for it.
+        """
+        dbname = database(self.facts)
+        return self.conninfo if dbname is None else {**self.conninfo, "dbname": dbname}
 
     @property
     def bin_directory(self) -> str:
@@ -148,6 +157,11 @@ class Situation:
             hold_from=hold_from,
         )
 
+    def notes_on_slots(self) -> tuple[str, ...]:
+        """Return what keeps the failover slots of the primary from being of use."""
+        target = self.target
+        return tuple(notes_on_sync(self.name, target.slot_name, self.former_slot_name, self.facts))
+
     def waiting_steps(self) -> list[Step]:
         """Remove what an earlier recovery replaced, when the server has run well since."""
         target = self.facts.target
@@ -157,20 +171,23 @@ class Situation:
         """Return the step that makes a copy a standby."""
         return ConfigureStandby(
             places=places,
-            conninfo=self.conninfo,
+            conninfo=self.standby_conninfo,
             slot_name=self.target.slot_name,
             former_slot_name=self.former_slot_name,
             port=self._port,
+            bin_directory=self.bin_directory,
+            is_of_primary=not self.facts.target.is_data_directory,
         )
 
     def repoint(self) -> Repoint:
         """Return the step that makes the directory a standby where it is."""
         return Repoint(
             places=self.places.in_place(),
-            conninfo=self.conninfo,
+            conninfo=self.standby_conninfo,
             slot_name=self.target.slot_name,
             former_slot_name=self.former_slot_name,
             port=self._port,
+            bin_directory=self.bin_directory,
         )
 
     @property

@@ -139,6 +139,7 @@ class Repoint:
     slot_name: str
     former_slot_name: str | None
     port: int | None
+    bin_directory: str
     new_locations: tuple[str, ...] = ()
 
     def __str__(self) -> str:
@@ -337,7 +338,10 @@ class VerifyBackup:
 
 @dataclass(frozen=True)
 class ConfigureStandby:
-    """Give the copy the node's own configuration, and what makes it a standby of this primary."""
+    """Give the copy the node's own configuration, and what makes it a standby of this primary.
+
+    `is_of_primary`: the node had no data, so that what is in the copy comes from the primary.
+    """
 
     touches: ClassVar[Touches] = Touches.TARGET
     places: Places
@@ -345,6 +349,8 @@ class ConfigureStandby:
     slot_name: str
     former_slot_name: str | None
     port: int | None
+    bin_directory: str
+    is_of_primary: bool
     backup: Backup | None = None
     """Where WAL comes from that is older than the primary's."""
 

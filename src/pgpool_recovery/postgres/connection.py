@@ -222,6 +222,20 @@ def whole_seconds(seconds: float) -> str:
 
 def identify_system(conninfo: Mapping[str, str], *, timeout_s: float) -> str:
     """Return the system identifier to which a replication connection leads."""
+    return _identify(conninfo, timeout_s, THE_PRIMARY)[0]
+
+
+def identify_timeline(conninfo: Mapping[str, str], *, timeout_s: float, name: str) -> int:
+    """Return the timeline that a server writes; of a standby the one that replay is on.
+
+    Nothing else says that of a standby at once (GetStandbyFlushRecPtr in walsender.c); its control
+    file follows when it likes.
+    """
+    return int(_identify(conninfo, timeout_s, name)[1])
+
+
+def _identify(conninfo: Mapping[str, str], timeout_s: float, name: str) -> list[str]:
+    """Return what IDENTIFY_SYSTEM answers; Unreachable when nobody gets in."""
     import psycopg
 
     values = {**_replication(conninfo), "connect_timeout": whole_seconds(timeout_s)}
@@ -229,10 +243,10 @@ def identify_system(conninfo: Mapping[str, str], *, timeout_s: float) -> str:
         with psycopg.connect(format_conninfo(values), autocommit=True) as connection:
             row = connection.execute("IDENTIFY_SYSTEM").fetchone()
     except psycopg.Error as error:
-        raise Unreachable("could not connect to the primary", detail=_text(error)) from error
+        raise Unreachable(f"could not connect to {name}", detail=_text(error)) from error
     assert row is not None  # noqa: S101 - the command answers with one row
-    found = row[0]  # Bytes, where no database says which encoding the text has.
-    return found.decode() if isinstance(found, bytes) else str(found)
+    # Bytes, where no database says which encoding the text has.
+    return [each.decode() if isinstance(each, bytes) else str(each) for each in row]
 
 
 def open_replication(

@@ -4,7 +4,13 @@ import time
 from collections.abc import Collection
 
 from pgpool_recovery.domain.error import Unreachable
-from pgpool_recovery.domain.slot import IN_USE, SlotState, why_kept
+from pgpool_recovery.domain.slot import (
+    IN_USE,
+    FormerSlot,
+    SlotState,
+    why_kept,
+    why_kept_by_standby,
+)
 from pgpool_recovery.postgres.connection import Connection
 
 FREE_WITHIN_S = 2.0
@@ -17,6 +23,24 @@ def drop_slot(connection: Connection, slot: SlotState, names: Collection[str]) -
     if why is None:
         connection.rows("drop_slot", name=slot.name)
     return why
+
+
+def drop_former_slots(
+    connection: Connection, failover_slots: Collection[str]
+) -> tuple[FormerSlot, ...]:
+    """Drop the slots that a standby has from its own time as primary, where they may go.
+
+    Return all that it has by itself and that nobody uses. A primary has none of this kind.
+    """
+    found = []
+    for row in connection.rows("standby_slots"):
+        slot = SlotState(row["name"], row["is_physical"], row["is_active"], row["is_failover"])
+        why = why_kept_by_standby(slot, failover_slots)
+        if why is None:
+            connection.rows("drop_slot", name=slot.name)
+        if why != IN_USE:
+            found.append(FormerSlot(slot.name, why, row["kept_bytes"], row["holds_xmin"]))
+    return tuple(found)
 
 
 def drop_slot_once_free(

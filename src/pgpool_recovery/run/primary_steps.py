@@ -1,39 +1,18 @@
 """The steps that touch the primary."""
 
-from collections.abc import Mapping
-
 from pgpool_recovery.domain.error import Refused
-from pgpool_recovery.domain.wal import Point, parse_lsn
-from pgpool_recovery.plan.step import CreateSlot
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.slots import drop_slot_once_free
-from pgpool_recovery.postgres.wal import hold_wal
 
 END_WITHIN_S = 2.0
 """A session that was ended is gone in an instant; and the server gives a cancelled run less than
 five seconds to undo all (STOPPING_DEADLINE_S in extension/python), so no setting raises this."""
 
 
-def create_slot(connection: Connection, step: CreateSlot) -> None:
+def create_slot(connection: Connection, name: str) -> None:
     """Create a physical slot with its WAL reserved, in place of one that lost its WAL."""
-    if not step.is_new:
-        return
-    drop_own_slot(connection, step.name)
-    connection.rows("create_slot", name=step.name)
-
-
-def hold(
-    connection: Connection,
-    slot_name: str,
-    point: Point,
-    conninfo: Mapping[str, str],
-    *,
-    connect_s: float,
-) -> None:
-    """Let a slot hold the WAL from a position on, unless it does."""
-    slot = connection.row("slot", name=slot_name)
-    if slot["restart_lsn"] is None or parse_lsn(slot["restart_lsn"]) > point.lsn:
-        hold_wal(conninfo, slot_name, point, connect_s=connect_s)
+    drop_own_slot(connection, name)
+    connection.rows("create_slot", name=name)
 
 
 def end_copy(connection: Connection, slot_name: str) -> None:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
 
@@ -25,7 +25,7 @@ from pgpool_recovery.domain.error import (
     Unreachable,
     as_failure,
 )
-from pgpool_recovery.domain.event import Event, Moved, Said, StepFinished, StepStarted, Undoing
+from pgpool_recovery.domain.event import Event, Moved, StepFinished, StepStarted, Undoing
 from pgpool_recovery.domain.target_state import RECOVER_AGAIN, TargetState
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.plan.facts import LocalWal
@@ -49,13 +49,7 @@ from pgpool_recovery.plan.summaries import newly_left_out
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.summaries import summaries_since, truncated_since
 from pgpool_recovery.postgres.wal import read_wal
-from pgpool_recovery.run.primary_steps import (
-    create_slot,
-    drop_own_slot,
-    end_copy,
-    end_session,
-    hold,
-)
+from pgpool_recovery.run.own_slot import Connect, OwnSlot
 from pgpool_recovery.run.progress import CopyProgress
 from pgpool_recovery.run.shield import shielded
 
@@ -65,8 +59,10 @@ AT_ITS_PLACE = (PutOldBack, KeepToPast, Repoint, RepointRunning, TakeOut, PutInP
 """Steps that change what stands where the server has its data, so that the agent has to undo them;
 the others prepare something beside it, or are a point of no return."""
 
+MAKES_DATA = (CopyBaseBackup, Rewind, Incremental)
+"""Steps after which the standby goes on with WAL of the primary."""
+
 Emit = Callable[[Event], None]
-Connect = Callable[[], AbstractContextManager[Connection]]
 SeeFollowing = Callable[[RepointRunning], None]
 
 
@@ -94,16 +90,12 @@ class Run:
         own_conninfo: Mapping[str, str],
         see_following: SeeFollowing,
     ) -> None:
-        self._own_conninfo = own_conninfo
         self._see_following = see_following
         self._connection = connection
         self._agent = agent
-        self._connect = connect
         self._emit = emit
         self._deadlines = deadlines
-        self._used_slot: str | None = None
-        self._has_created_slot = False
-        self._is_creating_slot = False
+        self._slot = OwnSlot(connection, connect, own_conninfo, emit, connect_s=deadlines.connect_s)
         self._has_changed_node = False
         self._point_of_no_return: Step | None = None
         self._state = TargetState.UNTOUCHED
@@ -119,9 +111,7 @@ class Run:
                 began = time.monotonic()
                 self._take(step)
                 self._emit(StepFinished(number, len(plan.steps), time.monotonic() - began))
-            if plan.needed_segment is not None:
-                self._see_wal(plan.needed_segment)
-            self._renew_slot()
+            self._see_slot(plan)
             self._agent.ask(Finish(), type(None), timeout_s=self._deadlines.undo_s)
         except BaseException as error:
             # Whatever it is: a slot that stays would fill the primary's disk.
@@ -135,7 +125,7 @@ class Run:
     def _take(self, step: Step) -> None:
         match step:
             case CreateSlot():
-                self._create_slot(step)
+                self._slot.take(step)
             case CopyBaseBackup():
                 self._copy(step)
             case Rewind():
@@ -146,6 +136,8 @@ class Run:
                 self._ask_step(step)
                 self._see_following(step)
             case _:
+                if step == self._point_of_no_return:
+                    self._slot.make_ready()
                 self._pass(step)
                 self._ask_step(step)
 
@@ -159,16 +151,7 @@ class Run:
         taking = TakeStep(step, self._deadlines.stall_s)
         self._agent.ask(taking, type(None), timeout_s=self._deadlines.step_s)
 
-    def _create_slot(self, step: CreateSlot) -> None:
-        self._used_slot, self._has_created_slot = step.name, step.is_new
-        self._is_creating_slot = True
-        create_slot(self._connection, step)
-        self._is_creating_slot = False
-        if step.hold_from is not None:
-            self._hold(step.name, step.hold_from)
-
     def _copy(self, step: CopyBaseBackup) -> None:
-        self._used_slot = step.slot_name
         progress = CopyProgress(
             self._connection, step.slot_name, self._emit, stall_s=self._deadlines.stall_s
         )
@@ -181,10 +164,11 @@ class Run:
         """Rewind, and see that the primary has what the directory then needs.
 
         A primary that was promoted just now has its former timeline in its control file until its
-        next checkpoint, and pg_rewind of older releases takes that for the truth.
+        next checkpoint, and pg_rewind of older releases takes that for the truth. By the same
+        checkpoint the slot may have lost what the node needs afterwards.
         """
         self._connection.do("CHECKPOINT")
-        self._renew_slot()
+        self._slot.require_again()
         self._pass(step)
         self._ask_step(step)
         if not step.is_followed_by_more:
@@ -211,6 +195,7 @@ class Run:
             start = self._agent.ask(begin, Point, timeout_s=self._deadlines.stall_s)
             new = newly_left_out(known, truncated_since(self._connection, base.redo, before=start))
             if not new:
+                self._slot.require(start)
                 self._pass(step)
                 # A primary that is silent is noticed by the agent, and a disk that hangs here.
                 self._agent.ask(
@@ -224,32 +209,28 @@ class Run:
             known |= new
         raise Undone(f"relations were truncated during each of {MAX_BACKUPS} backups")
 
-    def _hold(self, slot_name: str, point: Point) -> None:
-        """Let the slot hold older WAL; that it cannot is told, and seen again before the end."""
-        try:
-            hold(
-                self._connection,
-                slot_name,
-                point,
-                self._own_conninfo,
-                connect_s=self._deadlines.connect_s,
-            )
-        except Unreachable as error:
-            self._emit(Said("primary", f"{error.message}: {error.detail}"))
+    def _see_slot(self, plan: Plan) -> None:
+        """See that the slot has not ended, and that the WAL is there that the standby will need."""
+        needed = plan.needed_segment
+        if self._slot.renew() and needed is None:
+            needed = self._needed_segment(plan)
+        if needed is not None:
+            self._see_wal(needed)
 
-    def _renew_slot(self) -> None:
-        """Make the slot anew when a checkpoint that was running already has given up its WAL.
-
-        Such a one has decided what to remove before the slot came to hold more.
-        """
-        if self._used_slot is None:
-            return
-        for slot in self._connection.rows("slot", name=self._used_slot):
-            if slot["restart_lsn"] is None:
-                self._has_created_slot = self._is_creating_slot = True
-                create_slot(self._connection, CreateSlot(self._used_slot, is_new=True))
-                self._is_creating_slot = False
-                self._emit(Said("primary", f"created replication slot {self._used_slot} anew"))
+    def _needed_segment(self, plan: Plan) -> int | None:
+        """Return from where on what was made needs WAL; None when that may be in an archive."""
+        last = [step for step in plan.steps if isinstance(step, MAKES_DATA)]
+        if not last:
+            return None
+        wal = read_wal(self._connection)
+        asked = ReadBase(
+            last[-1].places.data.path,
+            last[-1].bin_directory,
+            wal.history.timelines,
+            wal.segment_bytes,
+        )
+        local = self._agent.ask(asked, LocalWal, timeout_s=self._deadlines.answer_s)
+        return local.needed(wal.segment_bytes)
 
     def _see_wal(self, segment: int) -> None:
         """See that the WAL is there from which the standby will go on."""
@@ -262,7 +243,7 @@ class Run:
         """Take everything back; return what is there now, and what could not be taken back."""
         self._tell(f"undo what was done, because {why}")
         state = self._undo_target()
-        return state, None if self._used_slot is None else self._undo_slot(self._used_slot)
+        return state, self._undo_slot()
 
     def _tell(self, sentence: str) -> None:
         """Tell what is undone; who does not listen any more keeps nothing from being undone."""
@@ -288,23 +269,16 @@ class Run:
             return TargetState.UNKNOWN
         return self._state
 
-    def _undo_slot(self, name: str) -> str | None:
-        """Free the slot, and drop it if it is new; return why that could not be done.
-
-        Over a new connection, since a cancel may have interrupted the old one.
-        """
+    def _undo_slot(self) -> str | None:
+        """Free the slot, and drop it if it is new; return why that could not be done."""
         try:
-            with self._connect() as connection:
-                if self._is_creating_slot:
-                    end_session(connection, self._connection.backend_pid)
-                end_copy(connection, name)
-                if self._has_created_slot:
-                    drop_own_slot(connection, name)
+            self._slot.undo()
         except BaseException as error:  # noqa: BLE001 - what failed first is what has to be told
             failure = as_failure(error)
-            why = f"could not free replication slot {name}: {failure.detail or failure.message}"
+            why = f"could not free replication slot {self._slot.name}: "
+            why += failure.detail or failure.message
             self._tell(why)
-            return f"On the primary: {why}." if self._has_created_slot else None
+            return f"On the primary: {why}." if self._slot.has_created else None
         return None
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from pgpool_recovery.agent.conversation import Conversation
-from pgpool_recovery.agent.protocol import Start, Started, StopServer
+from pgpool_recovery.agent.protocol import Guarded, Start, Started, StopServer
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Cancelled, RecoveryError, Unreachable, as_failure
 from pgpool_recovery.domain.event import Event, Said
@@ -29,7 +29,9 @@ class TargetServer:
         self._emit = emit
         self._was_stopped = False
 
-    def start(self, bin_directories: tuple[str, ...] = ()) -> Started:
+    def start(
+        self, bin_directories: tuple[str, ...] = (), guarded: Guarded | None = None
+    ) -> Started:
         """Start it and wait until it accepts connections; one that does is left alone."""
         node = self._settings.of_target(self._target)
         request = Start(
@@ -37,6 +39,7 @@ class TargetServer:
             bin_directories=tuple(filter(None, [node.bin_directory, *bin_directories])),
             start_command=node.start_command,
             timeout_s=self._settings.timeout.start_s,
+            guarded=guarded,
         )
         try:
             return self._agent.ask(request, Started, timeout_s=self._patience(request.timeout_s))

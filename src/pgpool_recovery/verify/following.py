@@ -1,22 +1,18 @@
 """Whether a standby that was led here while it ran follows this primary, as both see it."""
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from pgpool_recovery.domain.error import NotStreaming, Unverified
-from pgpool_recovery.domain.wal import Point
-from pgpool_recovery.plan.facts import Wal
-from pgpool_recovery.plan.running import Running, RunningServer
+from pgpool_recovery.domain.error import NotStreaming
+from pgpool_recovery.domain.standby import STREAMING, Fault, StandbyFacts
 from pgpool_recovery.postgres.connection import Connection
-from pgpool_recovery.postgres.wal import read_wal
-from pgpool_recovery.verify.streaming import TICK_S, Expected, wait_until_streaming
+from pgpool_recovery.verify.streaming import Expected, Seen, watch
 
 
 def wait_until_following(
     connection: Connection,
     expected: Expected,
-    ask: Callable[[], Running],
+    ask: Callable[[], StandbyFacts],
     log: Callable[[], str],
     on_tick: Callable[[], None],
 ) -> bool:
@@ -28,33 +24,21 @@ def wait_until_following(
     NotStreaming.
     """
     soon = replace(expected, catch_up_s=min(expected.begin_s, expected.catch_up_s))
-    has_caught_up = True
-    try:
-        wait_until_streaming(connection, soon, log, on_tick)
-    except NotStreaming:
-        raise
-    except Unverified:
-        has_caught_up = False
-    deadline = time.monotonic() + expected.begin_s
-    while not follows(ask(), read_wal(connection), has_caught_up=has_caught_up):
-        if time.monotonic() > deadline:
-            end = log()
-            raise NotStreaming(
-                f"{expected.name} runs, but does not follow the primary to its timeline",
-                detail=f"Its log ends:\n{end}" if end else None,
-            )
-        time.sleep(TICK_S)
-    return has_caught_up
-
-
-def follows(said: Running, wal: Wal, *, has_caught_up: bool) -> bool:
-    """Say whether it streams on the primary's timeline, or on the way there, which it has not left.
-
-    A position on the primary's timeline alone would not do: who writes on another one may be at a
-    higher position.
-    """
-    if not isinstance(said, RunningServer) or said.receiving is None or said.replayed is None:
+    seen = watch(connection, soon, ask, on_tick)
+    if seen.trouble is None:
+        return True
+    if is_on_its_way(seen):
         return False
-    if has_caught_up:
-        return said.receiving == wal.history.current
-    return wal.history.has(Point(said.receiving, said.replayed))
+    end = log()
+    texts = (seen.trouble.detail, f"Its log ends:\n{end}" if end else None)
+    raise NotStreaming(
+        f"{expected.name} {seen.trouble.what}",
+        detail="\n".join(text for text in texts if text) or None,
+        hint=seen.trouble.hint,
+    )
+
+
+def is_on_its_way(seen: Seen) -> bool:
+    """Say whether all that is wrong is that it has not come to the end yet."""
+    is_behind = seen.trouble is not None and seen.trouble.fault is Fault.BEHIND
+    return is_behind and seen.node.receiver == STREAMING

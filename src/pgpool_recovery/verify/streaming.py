@@ -1,80 +1,113 @@
-"""Whether the standby streams and has caught up, as the primary sees it."""
+"""Whether a standby that runs now is one of this primary, by what both of them say."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from pgpool_recovery.domain.error import NotStreaming, Unverified
-from pgpool_recovery.domain.event import megabytes
-from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.domain.wal import lsn_text
+from pgpool_recovery.domain.standby import Fault, StandbyFacts, Trouble, UpstreamFacts, judge
+from pgpool_recovery.domain.wal import Lsn, parse_lsn
 from pgpool_recovery.postgres.connection import Connection
-from pgpool_recovery.postgres.wal import read_wal
+from pgpool_recovery.postgres.standby import read_upstream
 
-TICK_S = 0.1
+TICK_S = 0.2
+WAKE_EVERY_S = 2.0
+THE_PRIMARY = "the primary"
 
 
 @dataclass(frozen=True)
 class Expected:
-    """A standby that is to stream by a slot; how long it may take to begin, and to catch up."""
+    """A standby that is to stream by a slot; how long it may take to begin, and to catch up.
+
+    Without a `slot_name` it is known by the slot, or the name, by which it says that it streams.
+    """
 
     name: str
-    slot_name: str
+    slot_name: str | None
     begin_s: float
     catch_up_s: float
 
 
-def wait_until_streaming(
+@dataclass(frozen=True)
+class Seen:
+    """How a standby was seen last; `trouble` is why it is not believed, None when it is.
+
+    `moves`: within the last `begin_s` it has replayed something.
+    """
+
+    node: StandbyFacts
+    trouble: Trouble | None
+    moves: bool
+
+
+def watch(
     connection: Connection,
     expected: Expected,
-    read_log: Callable[[], str],
+    ask: Callable[[], StandbyFacts],
     on_tick: Callable[[], None] = lambda: None,
-) -> None:
-    """Wait until the standby has replayed what the primary has written by now.
+) -> Seen:
+    """Look at a standby until it is well, or will not be.
 
-    Only its own standby can use the slot, and it does when the settings that were written for it
-    are those that the server follows. A position is on the primary's timeline: who has replayed it
-    is on that one as well. `on_tick` is called while it is waited for. Raises Unverified with what
-    is missing and the end of the standby's log.
+    Once it streams the primary writes something, and it has to replay that: so replay moves, and
+    it is the WAL of this primary that it replays. What cannot become better ends it at once. As
+    long as replay gets on, say from an archive, it is waited for: `begin_s` is without progress.
     """
-    position = lsn_text(read_wal(connection).written)
-    began = time.monotonic()
-    was_woken = False
+    position: Lsn | None = None
+    progress = Progress(time.monotonic())
+    woken = progress.began
     while True:
-        standby = _look(connection, expected.slot_name, position)
-        if standby is not None and standby["behind_bytes"] == 0:
-            return
-        if standby is not None and not was_woken:
-            connection.rows("wake_standbys")
-            was_woken = True
-        patience = expected.begin_s if standby is None else expected.catch_up_s
-        if time.monotonic() - began > patience:
-            raise _missing(expected, standby, position, patience, read_log())
-        on_tick()
-        time.sleep(TICK_S)
+        node = ask()
+        upstream = look(connection, expected, node)  # After the node, so it cannot be behind it.
+        trouble, now = judge(node, upstream, position), time.monotonic()
+        progress.note(node, upstream, now)
+        if trouble is None and position is not None:
+            return Seen(node, None, moves=True)
+        if trouble is not None and (
+            trouble.fault.is_final or progress.is_over(trouble, expected, now)
+        ):
+            moves = now - progress.moved <= expected.begin_s and progress.has_moved
+            return Seen(node, trouble, moves=moves)
+        # A standby to which nothing is sent seldom says how far it is, where only that is known.
+        is_unheard = position is not None and node.problem is not None
+        if (trouble is None and position is None) or (is_unheard and now - woken > WAKE_EVERY_S):
+            written = write_something(connection)
+            position, woken = position or written, now
+        else:
+            on_tick()
+            time.sleep(TICK_S)
 
 
-def _look(connection: Connection, slot_name: str, position: str) -> dict[str, Any] | None:
-    return next(iter(connection.rows("standby", name=slot_name, position=position)), None)
+class Progress:
+    """Since when is waited, and when replay got on last."""
+
+    def __init__(self, now: float) -> None:
+        self.began = self.moved = now
+        self.has_moved = False
+        self._reached: Lsn | None = None
+
+    def note(self, node: StandbyFacts, upstream: UpstreamFacts, now: float) -> None:
+        """Take note of how far replay is."""
+        stream = upstream.stream
+        reached = node.replayed or (None if stream is None else stream.replayed)
+        if reached is not None and (self._reached is None or reached > self._reached):
+            self.has_moved = self._reached is not None
+            self._reached, self.moved = reached, now
+
+    def is_over(self, trouble: Trouble, expected: Expected, now: float) -> bool:
+        """Say whether that is enough: one that streams may be busy with a single record."""
+        is_behind = trouble.fault is Fault.BEHIND
+        patience = expected.catch_up_s if is_behind else expected.begin_s
+        longest = max(expected.begin_s, expected.catch_up_s)
+        return now - self.moved > patience or now - self.began > longest
 
 
-def _missing(
-    expected: Expected, standby: dict[str, Any] | None, position: str, patience: float, log: str
-) -> Unverified:
-    end = f" The log of the standby ends:\n{log}" if log else ""
-    if standby is None:
-        return NotStreaming(
-            f"{expected.name} runs, but does not stream from the primary",
-            detail=f'Replication slot "{expected.slot_name}" is not in use after {patience:g} s.'
-            + end,
-            hint="Look at primary_conninfo and primary_slot_name as SHOW gives them there.",
-            target=TargetState.STARTED,
-        )
-    return Unverified(
-        f"{expected.name} streams, but has not caught up",
-        detail=f"After {patience:g} s it has replayed up to {standby['replayed']} of {position}, "
-        f"{megabytes(standby['behind_bytes'])} are missing.{end}",
-        hint="Wait for it, then attach the node. catch_up_s in the settings says how long to wait.",
-        target=TargetState.STARTED,
-    )
+def look(connection: Connection, expected: Expected, node: StandbyFacts) -> UpstreamFacts:
+    """Return what the primary says of a node that has said what it is."""
+    own = expected.slot_name or node.slot_name or node.wanted_slot
+    slots = set() if own is None else {own}
+    return read_upstream(connection, THE_PRIMARY, slots, node.application_name)
+
+
+def write_something(connection: Connection) -> Lsn:
+    """Have the primary write a small record into its WAL; return a position after that."""
+    connection.rows("wake_standbys")
+    return parse_lsn(connection.row("upstream")["written"])

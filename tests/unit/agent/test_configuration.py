@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pgpool_recovery.agent.command_line import Given
 from pgpool_recovery.agent.configuration import (
     quote,
     read_auto_settings,
@@ -24,6 +25,7 @@ from pgpool_recovery.agent.program import Stop
 from pgpool_recovery.agent.server_log import without_contents
 from pgpool_recovery.agent.start import without_secrets
 from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.plan.leftover import Leftover
 
 SECRET = "localhost:5432:postgres:postgres:tops3cret"
 AUTO = """\
@@ -136,3 +138,67 @@ def test_configuration_that_others_can_write_is_not_read(tmp_path: Path, mode: i
     tmp_path.chmod(0o700)
     with pytest.raises(Exception, match="could not execute /no/programs"):
         read_configuration(tmp_path, Path("/no/programs"), Stop(), own_login)
+
+
+SERVER = """#!/bin/sh
+# A server that has these settings: -C NAME comes last.
+for name; do :; done
+case $name in
+    recovery_target_time) echo 2026-11-01;;
+    recovery_target_xid) echo 5;;
+    recovery_target_timeline) echo latest;;
+    recovery_target_action) echo pause;;
+    recovery_min_apply_delay) echo 60000;;
+    archive_cleanup_command) echo "secret %r";;
+    promote_trigger_file) echo promote;;
+    *) echo;;
+esac
+"""
+GIVEN = (Given("recovery_target_xid", "5", "a unit"), Given("primary_conninfo", "", "a unit"))
+
+
+def left_of(data: Path, text: str, *, major: int = 15) -> dict[str, Leftover]:
+    """Return what is left over in the configuration of a server that has these settings."""
+    (data / "postgres").write_text(SERVER)
+    (data / "postgres").chmod(0o755)
+    (data / "postgresql.conf").write_text(text)
+    found = read_configuration(data, data, Stop(), OwnLogin(), GIVEN, major)
+    assert found is not None
+    assert found.trigger_file == (str(data / "promote") if (data / "promote").exists() else None)
+    return {one.name: one for one in found.leftovers}
+
+
+def test_what_is_left_over_has_its_place(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    (tmp_path / "promote").touch()
+    (tmp_path / "postgresql.auto.conf").write_text("recovery_target_time = '2026-11-01'\n")
+    text = "recovery_target_time = 'x'\nrecovery_min_apply_delay = 1min\npromote_trigger_file = y\n"
+    left = left_of(tmp_path, text + "archive_cleanup_command = 'secret %r'\n")
+    place = f"{tmp_path}/postgresql.conf"
+    assert str(left.pop("recovery_target_time")) == (
+        f"recovery_target_time = '2026-11-01' from {tmp_path}/postgresql.auto.conf:1"
+    )
+    assert str(left.pop("recovery_min_apply_delay")) == (
+        f"recovery_min_apply_delay = '60000ms' from {place}:2"
+    )
+    assert str(left.pop("promote_trigger_file")) == (
+        f"promote_trigger_file = 'promote' from {place}:3"
+    )
+    assert str(left.pop("archive_cleanup_command")) == f"archive_cleanup_command from {place}:4"
+    assert left.pop("recovery_target_xid") == Leftover(
+        "recovery_target_xid", "5", "a unit", is_on_command_line=True
+    )
+    assert left.pop("primary_conninfo").is_on_command_line, "also where it is none at all"
+    assert left == {}
+
+
+def test_nobody_asks_for_what_stands_nowhere(tmp_path: Path) -> None:
+    """Each answer takes a process; the server would say that it is as by default."""
+    tmp_path.chmod(0o700)
+    names = {"recovery_target_xid", "primary_conninfo"}
+    assert set(left_of(tmp_path, "")) == names
+    assert len(left_of(tmp_path, "include_if_exists 'x'\n")) == len(names)
+    (tmp_path / "x").mkdir()
+    assert set(left_of(tmp_path, "include 'x'\n")) > names, "a file that could not be read"
+    assert "promote_trigger_file" in left_of(tmp_path, "include 'x'\n")
+    assert "promote_trigger_file" not in left_of(tmp_path, "include 'x'\n", major=16)

@@ -140,6 +140,7 @@ def test_promise_5_new_primary_conninfo_keeps_the_nodes_own_secrets() -> None:
         slot_name="s",
         former_slot_name=None,
         port=None,
+        bin_directory="/bin15",
     )
     own = OwnLogin({"user": "repl", "password": "p w", "sslkey": "/k", "sslpassword": "q'"})
     written = parse_conninfo(leading_settings(step, own)["primary_conninfo"])

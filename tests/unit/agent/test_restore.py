@@ -10,10 +10,12 @@ from pgpool_recovery.agent.program import Stop
 from pgpool_recovery.agent.restore import (
     RestoreProgress,
     _prepare,
+    _start,
     archive_settings,
     observe_repository,
 )
 from pgpool_recovery.domain.event import Event, Moved, Progress, Said
+from pgpool_recovery.domain.wal import Lsn, Point, TimelineId
 from pgpool_recovery.pgbackrest.command import into
 from pgpool_recovery.plan.backup import NoBackup
 from tests.unit.plan.test_restore import BACKUP
@@ -67,7 +69,8 @@ def test_no_pgbackrest(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_settings_beside_those_of_every_standby() -> None:
     assert archive_settings(BACKUP, "/data") == {
-        "restore_command": '/usr/bin/pgbackrest --stanza=main --pg1-path=/data archive-get %f "%p"'
+        "restore_command": "PGBACKREST_DB_TIMEOUT=5 /usr/bin/pgbackrest --stanza=main "
+        '--pg1-path=/data --protocol-timeout=10 archive-get %f "%p"'
     }
 
 
@@ -93,3 +96,13 @@ def test_what_pgbackrest_knows_of_a_directory_is_left_alone(tmp_path: Path) -> N
     (tmp_path / "backup.manifest").touch()  # Killed before it came to PG_VERSION.
     _prepare(tmp_path, 15)
     assert [entry.name for entry in tmp_path.iterdir()] == ["backup.manifest"]
+
+
+@pytest.mark.parametrize("position", ["0/2000028", "0/02000028"])  # PostgreSQL 19 prints zeros.
+def test_where_a_restored_backup_begins(tmp_path: Path, position: str) -> None:
+    label = tmp_path / "backup_label"
+    assert _start(label) is None
+    label.write_text("no label\n")
+    assert _start(label) is None
+    label.write_text(f"START WAL LOCATION: {position} (file 000000030000000000000002)\n")
+    assert _start(label) == Point(TimelineId(3), Lsn(0x2000028))

@@ -13,18 +13,23 @@ import pytest
 
 from pgpool_recovery.agent.place import observe_place
 from pgpool_recovery.agent.protocol import (
+    AskArchive,
     AskRunning,
+    AskStandby,
+    Believe,
     DigestWal,
     DiscardOld,
+    DropFormerSlots,
     FindLog,
     IsTidy,
     LookAround,
     MakeIndependent,
-    NoteFailedStart,
     Observe,
     ReadBase,
+    ReadSlotName,
     Request,
     Start,
+    StopAtOnce,
     StopServer,
     TakeStep,
     Tidy,
@@ -32,6 +37,7 @@ from pgpool_recovery.agent.protocol import (
 from pgpool_recovery.agent.serve import Agent, places_of
 from pgpool_recovery.agent.way import trusted_directory
 from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.wal import History, TimelineId
 from pgpool_recovery.plan.step import Place, Places, Reserve, TablespacePlace
 from tests.unit.other_server import NOBODY, listener
 
@@ -50,13 +56,18 @@ def asked(data: Path) -> list[Request]:
         Observe(str(data), 15, (), (), {}, None, (), 1),
         LookAround(str(data), ("stage",), "postgres", None),
         AskRunning(str(data), "postgres", None),
+        AskArchive(str(data), "false", History(TimelineId(1)), TimelineId(1), 1),
         FindLog(str(data)),
         StopServer(str(data), (), 1),
         Start(str(data), (), (), 1),
         MakeIndependent(str(data), {}, 1),
-        NoteFailedStart(str(data)),
+        AskStandby(str(data), "postgres", None, None, None),
+        Believe(str(data)),
+        StopAtOnce(str(data), (), 1, 0),
         DiscardOld(str(data)),
         DigestWal(str(data), ()),
+        DropFormerSlots(str(data), "postgres", None, ()),
+        ReadSlotName(str(data)),
         ReadBase(str(data), "/bin", (), 1),
         TakeStep(Reserve(Places(place, None, ())), 1),
         TakeStep(Reserve(Places(beside, place, ())), 1),

@@ -9,8 +9,12 @@ from pgpool_recovery.check.finding import Finding, Kind, Severity, as_json, in_o
 from pgpool_recovery.check.host import EXTENSION_VERSION
 from pgpool_recovery.check.judge import judge
 from pgpool_recovery.check.report import ExtensionFacts, Report, RoleFacts
+from pgpool_recovery.domain.standby import Fault, Trouble
+from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId
+from pgpool_recovery.plan.archive import Archive, ArchivedHistory
 from pgpool_recovery.plan.facts import Filesystem, Login, Slot
-from pgpool_recovery.plan.node_facts import Problem, StageScript
+from pgpool_recovery.plan.leftover import LeftFiles, Leftover
+from pgpool_recovery.plan.node_facts import Archiver, NodeFacts, Problem, StageScript
 from pgpool_recovery.postgres.extension import ForeignOwner
 from tests.unit.check.situation import (
     around,
@@ -42,6 +46,26 @@ def with_slot(number: int, **changes: object) -> Report:
     """Return the healthy report with one more slot on a server."""
     healthy = Slot("x", is_physical=True, is_active=False, wal_status="reserved", kept_bytes=5 * GB)
     return with_surroundings(number, server=server(slots=(replace(healthy, **changes),)))  # type: ignore[arg-type]
+
+
+AWAY = Slot(
+    "pgpool_node_3", is_physical=True, is_active=False, wal_status="reserved", kept_bytes=5 * GB
+)
+FAILOVER = Slot(
+    "sub",
+    is_physical=False,
+    is_active=True,
+    wal_status="reserved",
+    kept_bytes=0,
+    is_failover=True,
+)
+
+
+def with_primary_slots(*slots: Slot, **settings: str) -> Report:
+    """Return the healthy report with more slots on the primary, and settings there."""
+    made = with_surroundings(0, server=with_setting(server(), **settings))
+    primary = made.primary
+    return replace(made, primary=replace(primary, slots=(*primary.slots, *slots)))
 
 
 def without_slots() -> Report:
@@ -76,9 +100,46 @@ def of_owner(owner: ForeignOwner) -> Report:
     return replace(report(), extensions=(one,))
 
 
+def with_trouble(fault: Fault, what: str, detail: str | None = None) -> Report:
+    return with_node(1, lambda one: replace(one, trouble=Trouble(fault, what, detail, "Mend it.")))
+
+
+def with_archiver(number: int, failing: str | None, *waiting: str) -> Report:
+    """Return the healthy report with a server that archives, and what it cannot."""
+    return with_surroundings(number, server=server(archiver=Archiver(failing, 7, waiting)))
+
+
+def with_archive(number: int, archive: Archive, command: str = "cp /a/%f %p") -> Report:
+    """Return the healthy report with a restore_command of one node, and what that gave."""
+
+    def change(old: NodeFacts) -> NodeFacts:
+        own = old.facts.target.configuration
+        assert own is not None
+        own = replace(own, values=own.values | {"restore_command": command})
+        target = replace(old.facts.target, configuration=own)
+        return replace(old, facts=replace(old.facts, target=target, archive=archive))
+
+    return with_node(number, change)
+
+
+STRAY = ArchivedHistory(
+    TimelineId(2), History(TimelineId(2), (Point(TimelineId(1), Lsn(0x3000060)),)), "no reason"
+)
 FULL = place(filesystem=Filesystem(device=1, free_bytes=5 * GB))
 HOPELESS = place(filesystem=Filesystem(device=1, free_bytes=0), size_bytes=GB)
 BARE = control(state="in archive recovery", has_wal_log_hints=False)
+
+TARGET_TIME = Leftover("recovery_target_time", "2026", "/data/postgresql.auto.conf:3")
+
+
+def with_configuration(number: int, *left: Leftover, trigger_file: str | None = None) -> Report:
+    """Return the healthy report with settings that one node would start with."""
+    own = node(number).facts.target.configuration
+    assert own is not None
+    return with_target(
+        number, configuration=replace(own, leftovers=left, trigger_file=trigger_file)
+    )
+
 
 CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
     Kind.REFUSED: (
@@ -184,6 +245,31 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
         [2],
         "node 2 runs and is not known to stream from the primary",
     ),
+    Kind.SECOND_PRIMARY: (
+        with_trouble(Fault.PRIMARY, "accepts writes, but the primary is the primary"),
+        [1],
+        "node 1 accepts writes, but the primary is the primary",
+    ),
+    Kind.OTHER_DATA: (
+        with_trouble(Fault.AHEAD, "has replayed what the primary does not have", "It has been."),
+        [1],
+        "node 1 has replayed what the primary does not have: It has been",
+    ),
+    Kind.RECOVERY_TARGET: (
+        with_trouble(Fault.TARGET, "has a recovery target (recovery_target_time)"),
+        [1],
+        "node 1 has a recovery target (recovery_target_time)",
+    ),
+    Kind.REPLAY_PAUSED: (
+        with_trouble(Fault.PAUSED, "does not replay: it is paused"),
+        [1],
+        "node 1 does not replay: it is paused",
+    ),
+    Kind.SLOT_TAKEN: (
+        with_trouble(Fault.SLOT_TAKEN, "does not stream from the primary"),
+        [1],
+        "node 1 does not stream from the primary",
+    ),
     Kind.SCRIPT: (
         with_surroundings(
             1, scripts=(StageScript("pgpool_remote_start", "it does not exist", None),)
@@ -274,6 +360,14 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
             "it back when it has diverged"
         ),
     ),
+    Kind.MINOR_RELEASE: (
+        with_surroundings(1, server=server(version=150016, is_in_recovery=True)),
+        [1],
+        (
+            "node 1 runs PostgreSQL 15.16, and the primary 15.7; a standby may fail on WAL of "
+            "another minor release"
+        ),
+    ),
     Kind.NO_SUMMARIES: (
         of_17(),
         [1],
@@ -296,6 +390,24 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
             "max_replication_slots of node 2 is 1; as the primary it needs one for each of the 2 "
             "other nodes"
         ),
+    ),
+    Kind.LEFT_SETTING: (
+        with_configuration(0, TARGET_TIME),
+        [0],
+        (
+            "node 0 has recovery_target_time = '2026' from /data/postgresql.auto.conf:3, with "
+            "which it would be no standby of the primary"
+        ),
+    ),
+    Kind.KEPT_SETTING: (
+        with_configuration(2, Leftover("archive_cleanup_command", "", "/data/postgresql.conf:9")),
+        [2],
+        "node 2 has archive_cleanup_command from /data/postgresql.conf:9",
+    ),
+    Kind.LEFT_MARK: (
+        with_target(1, left_files=LeftFiles(marks=("patroni.dynamic.json",))),
+        [1],
+        "node 1 has patroni.dynamic.json, and what made it manages the node no more",
     ),
     Kind.NO_WAL_KEPT: (
         without_slots(),
@@ -323,6 +435,74 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
         [0],
         'replication slot x of node 0 has lost WAL that it should keep (wal_status "lost")',
     ),
+    Kind.STRAY_HISTORY: (
+        with_archive(1, Archive((STRAY,), 0.1)),
+        [1],
+        (
+            "the archive of node 1 has 00000002.history, which is not the primary's: once the "
+            "stream of node 1 breaks, it does not stream again (It leads from timeline 1 (left at "
+            '0/3000060) to timeline 2 ("no reason"); the primary is on timeline 1. Another server '
+            "was promoted, and archives to the same place; a server that reads the file follows "
+            "that one, or does not start)"
+        ),
+    ),
+    Kind.HISTORY_NOT_ARCHIVED: (
+        with_archiver(0, "00000002.history", "00000002.history"),
+        [0],
+        (
+            "the archiver of node 0 does not get 00000002.history into the archive, the history "
+            "of its own timeline; it has failed 7 times"
+        ),
+    ),
+    Kind.ARCHIVER_FAILS: (
+        with_archiver(0, "000000010000000000000007"),
+        [0],
+        "the archiver of node 0 fails at 000000010000000000000007; it has failed 7 times",
+    ),
+    Kind.SLOW_RESTORE_COMMAND: (
+        with_archive(2, Archive((), 10.02, is_silent=True), "ssh x cat /a/%f > %p"),
+        [2],
+        (
+            "restore_command of node 2 did not end within 10 s when it was asked for a history "
+            "file; a promotion of node 2 calls it up to 5 times before it accepts writes, more "
+            "than 50 s"
+        ),
+    ),
+    Kind.UNLIMITED_RESTORE_COMMAND: (
+        with_archive(2, Archive((), 0.3), "pgbackrest --stanza=main archive-get %f %p"),
+        [2],
+        (
+            "restore_command of node 2 asks another host (pgbackrest) and names no limit; a "
+            "promotion of node 2 calls it up to 5 times before it accepts writes, now 0.3 s each, "
+            "and waits for a host that is silent until TCP gives up, minutes"
+        ),
+    ),
+    Kind.IDLE_SLOT: (
+        with_primary_slots(AWAY, idle_replication_slot_timeout="3600"),
+        [0],
+        (
+            "replication slot pgpool_node_3 of node 0 is not in use: the first checkpoint 3600 s "
+            "after its node left ends it (idle_replication_slot_timeout), and the 5120 MB of WAL "
+            "go that it keeps"
+        ),
+    ),
+    Kind.FAILOVER_SLOT: (
+        with_primary_slots(FAILOVER),
+        [1, 2],
+        (
+            "failover slot sub would be gone after a failover to node 1: sync_replication_slots "
+            "is off there"
+        ),
+    ),
+    Kind.AWAITED_SLOT: (
+        with_primary_slots(AWAY, synchronized_standby_slots="pgpool_node_1, pgpool_node_3"),
+        [0],
+        (
+            "synchronized_standby_slots of node 0 names replication slot pgpool_node_3, which is "
+            "not in use: logical decoding of failover slots waits for it, so that their "
+            "subscribers get nothing and WAL stays"
+        ),
+    ),
     Kind.STAGE_COMMAND: (
         with_pool(recovery_1st_stage_command="/etc/stage"),
         [None],
@@ -342,6 +522,14 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
         (
             "recovery_user pgpool is no superuser and may not call pgpool_recovery in database "
             "template1"
+        ),
+    ),
+    Kind.HOLDS_FAILOVERS_UP: (
+        in_databases("4.4.2", template1="2.0"),
+        [None],
+        (
+            "while Pgpool-II 4.4.2 runs a recovery itself, as by pcp_recovery_node, it may handle "
+            "no failure of another node until that has ended"
         ),
     ),
 }
@@ -394,6 +582,112 @@ def test_facts_are_in_postgresqls_style_and_advice_is_a_sentence_or_a_command(ki
         assert one.advice is None or one.advice[0].isupper()
 
 
+def test_another_major_is_no_minor_release() -> None:
+    """And the primary is none of its own standbys, whatever it says now."""
+    other = with_surroundings(1, server=server(version=160007))
+    assert found(other, Kind.MINOR_RELEASE) == []
+    assert found(with_surroundings(0, server=server(version=150016)), Kind.MINOR_RELEASE) == []
+
+
+def test_archives_that_work_are_no_findings() -> None:
+    quick = Archive((), 0.3)
+    for made in (
+        with_archiver(0, None),
+        with_archive(1, quick),
+        with_archive(1, quick, "timeout 10 scp a:%f %p"),
+        with_archive(1, quick, "pgbackrest --stanza=a --protocol-timeout=10 archive-get %f %p"),
+    ):
+        assert {one.kind for one in judge(made)} == {Kind.FORECAST}
+
+
+def test_history_that_only_waits_is_not_archived_either() -> None:
+    made = with_archiver(0, None, "00000003.history")
+    [one] = found(made, Kind.HISTORY_NOT_ARCHIVED)
+    assert "00000003.history" in one.fact
+
+
+def test_slow_restore_command_has_its_time_told() -> None:
+    [one] = found(with_archive(1, Archive((), 3.0)), Kind.SLOW_RESTORE_COMMAND)
+    assert "took 3 s when" in one.fact
+    assert one.fact.endswith("before it accepts writes, 15 s")
+
+
+def test_stray_history_refuses_the_next_recovery_as_well() -> None:
+    made = with_archive(1, Archive((STRAY,), 0.1))
+    [one] = found(made, Kind.REFUSED)
+    assert "a recovery of node 1 would be refused: the archive of node 1 has" in one.fact
+
+
+SYNCED = replace(FAILOVER, is_active=False, is_synced=True)
+
+
+def on_standby(*slots: Slot, dbname: str | None = "postgres", **settings: str) -> list[str]:
+    """Return why a failover to node 1 would lose the slot, with these slots and settings there."""
+    settings = {"sync_replication_slots": "on", "hot_standby_feedback": "on"} | settings
+    standby = with_setting(server(is_in_recovery=True, slots=slots), **settings)
+    made, one = with_primary_slots(FAILOVER), node(1)
+    own = one.facts.target.configuration
+    assert own is not None
+    words = {} if dbname is None else {"dbname": dbname}
+    target = replace(one.facts.target, configuration=replace(own, primary_conninfo=words))
+    changed = replace(
+        one,
+        surroundings=around(server=standby),
+        facts=replace(one.facts, target=target),
+    )
+    made = replace(made, nodes=made.nodes | {1: changed, 2: node(0)})
+    facts = [one.fact for one in found(made, Kind.FAILOVER_SLOT) if one.node_id == 1]
+    return [fact.partition(": ")[2] for fact in facts]
+
+
+@pytest.mark.parametrize(
+    ("slots", "dbname", "settings", "why"),
+    [
+        ((SYNCED,), "postgres", {}, []),
+        ((), None, {}, ["its primary_conninfo names no database"]),
+        ((), "postgres", {"hot_standby_feedback": "off"}, ["hot_standby_feedback is off there"]),
+        ((), "postgres", {}, ["it is not synchronised"]),
+        ((replace(SYNCED, is_temporary=True),), "postgres", {}, ["it is synchronised, and still"]),
+        ((replace(SYNCED, is_synced=False),), "postgres", {}, ["a slot of its own has that name"]),
+        (
+            (replace(SYNCED, wal_status="lost", invalidation_reason="wal_removed"),),
+            "postgres",
+            {},
+            ['it was invalidated there ("wal_removed")'],
+        ),
+    ],
+)
+def test_failover_slot_that_a_failover_would_lose(
+    slots: tuple[Slot, ...], dbname: str | None, settings: dict[str, str], why: list[str]
+) -> None:
+    reasons = on_standby(*slots, dbname=dbname, **settings)
+    assert len(reasons) == len(why)
+    assert all(reason.startswith(begin) for reason, begin in zip(reasons, why, strict=True))
+
+
+def test_slot_that_a_standby_has_synchronised_is_not_called_an_orphan() -> None:
+    made = with_surroundings(1, server=server(is_in_recovery=True, slots=(SYNCED,)))
+    assert found(made, Kind.ORPHANED_SLOT) == []
+
+
+def test_awaited_slot_that_is_used_or_that_is_not_there() -> None:
+    used = with_primary_slots(synchronized_standby_slots="pgpool_node_1")
+    assert found(used, Kind.AWAITED_SLOT) == []
+    gone = with_primary_slots(synchronized_standby_slots="gone")
+    assert "names replication slot gone, which does not exist" in (
+        found(gone, Kind.AWAITED_SLOT)[0].fact
+    )
+
+
+def test_slot_that_was_idle_for_too_long_says_so() -> None:
+    (one,) = found(
+        with_slot(0, wal_status="lost", invalidation_reason="idle_timeout"), Kind.LOST_SLOT
+    )
+    assert one.fact.endswith('(wal_status "lost", invalidation_reason "idle_timeout")')
+    assert one.advice is not None
+    assert one.advice.startswith("Raise idle_replication_slot_timeout. ")
+
+
 def test_role_that_is_missing_or_may_not_log_in() -> None:
     assert [one.fact for one in found(of_role(exists=False), Kind.RECOVERY_USER)] == [
         "recovery_user pgpool does not exist"
@@ -414,6 +708,22 @@ def test_extension_in_one_of_two_databases_is_enough_while_nobody_knows_the_vers
 def test_owner_in_a_database_in_which_pgpool_calls_nothing() -> None:
     (one,) = found(of_owner(ForeignOwner("records", "schema", "public", "app")), Kind.FOREIGN_OWNER)
     assert one.fact.endswith("so that our sessions do not use the extension pgpool_recovery there")
+
+
+@pytest.mark.parametrize(
+    ("version", "second", "advice"),
+    [
+        ("4.4.2", "", "pgpool-recovery recover NODE"),
+        ("4.4.2", "recovery_2nd_stage", "Install Pgpool-II 4.5 or later."),
+        ("4.5.0", "", None),
+    ],
+)
+def test_recovery_by_pgpool_itself(version: str, second: str, advice: str | None) -> None:
+    """Clients have to be held back during a second stage, so there only a newer one helps."""
+    made = with_pool(pgpool_version=version, recovery_2nd_stage_command=second)
+    advices = [str(one.advice) for one in found(made, Kind.HOLDS_FAILOVERS_UP)]
+    assert len(advices) == (advice is not None)
+    assert all(str(advice) in one for one in advices)
 
 
 def test_extension_where_only_the_record_is_does_not_serve_pgpool() -> None:
@@ -478,3 +788,36 @@ def test_worst_comes_first_and_nothing_twice() -> None:
 
 def test_version_of_the_extension_is_known() -> None:
     assert build.VERSION == EXTENSION_VERSION
+
+
+LEFT = {
+    "recovery_target_timeline": ("current", Kind.LEFT_SETTING),
+    "promote_trigger_file": ("/tmp/promote", Kind.LEFT_SETTING),
+    "recovery_end_command": ("", Kind.KEPT_SETTING),
+    "recovery_min_apply_delay": ("60000ms", Kind.KEPT_SETTING),
+}
+
+
+@pytest.mark.parametrize("name", LEFT)
+def test_setting_that_is_none_of_a_standbys(name: str) -> None:
+    value, kind = LEFT[name]
+    left = Leftover(name, value, "/data/postgresql.conf:9")
+    made = with_configuration(1, left, trigger_file="/tmp/promote")
+    assert [one.kind for one in judge(made) if one.kind is not Kind.FORECAST] == [kind]
+    assert name in str([one.fact for one in judge(made)])
+
+
+def test_trigger_file_that_is_not_there_is_nothing() -> None:
+    made = with_configuration(1, Leftover("promote_trigger_file", "/tmp/promote", "/data/x:9"))
+    assert {one.kind for one in judge(made)} == {Kind.FORECAST}
+
+
+def test_setting_of_a_command_line_also_refuses() -> None:
+    left = replace(TARGET_TIME, is_on_command_line=True)
+    kinds = [one.kind for one in judge(with_configuration(1, left))]
+    assert kinds[:2] == [Kind.REFUSED, Kind.LEFT_SETTING]
+
+
+def test_recovery_conf_of_old_is_found() -> None:
+    made = with_target(1, left_files=LeftFiles(has_recovery_conf=True))
+    assert Kind.LEFT_SETTING in {one.kind for one in judge(made)}

@@ -9,6 +9,7 @@ from pgpool_recovery.cli.consent import ask
 from pgpool_recovery.cli.leave import Left, leave, leaving_by_signal
 from pgpool_recovery.domain.error import Cancelled, Refused
 from pgpool_recovery.domain.node import NodeId
+from pgpool_recovery.operator.event import POOL, PRIMARY, Asked
 
 
 class Terminal(StringIO):
@@ -51,8 +52,10 @@ def test_leaving(number: signal.Signals, capsys: pytest.CaptureFixture[str]) -> 
     with pytest.raises(Left) as caught, leaving_by_signal():
         signal.raise_signal(number)
     assert signal.getsignal(number) is before
-    assert leave(caught.value, NodeId(1), without_pgpool=False) == 128 + number
-    assert "goes on in Pgpool-II" in capsys.readouterr().err
+    for whom, place in ((POOL, "Pgpool-II"), (PRIMARY, "a process of its own")):
+        asked = Asked(NodeId(1), whom, is_on_record=True)
+        assert leave(caught.value, asked, without_pgpool=False) == 128 + number
+        assert f"goes on in {place}; only" in capsys.readouterr().err
     with pytest.raises(Cancelled) as nothing:
         leave(caught.value, None, without_pgpool=False)
     assert nothing.value.detail == f"By {number.name}. Nothing was begun."

@@ -150,7 +150,11 @@ def test_cancelled() -> None:
 
 
 def test_leaving() -> None:
-    both = (going_on(TARGET, without_pgpool=without) for without in (False, True))
+    own = "a process of its own"
+    both = (
+        going_on(TARGET, "Pgpool-II", without_pgpool=False),
+        going_on(TARGET, own, without_pgpool=True),
+    )
     assert_golden("leaving", text([line for one in both for line in one]))
 
 

@@ -1,5 +1,7 @@
 """The output of pg_controldata."""
 
+import re
+
 import pytest
 
 from pgpool_recovery.domain.control_data import ControlData, parse_control_data
@@ -40,6 +42,17 @@ def test_lines_that_decisions_rest_on() -> None:
     )
 
 
+def test_positions_as_postgresql_19_prints_them_are_the_same() -> None:
+    nineteen = as_nineteen(OUTPUT)
+    assert "location:                0/00000000\n" in nineteen
+    assert parse_control_data(nineteen) == parse_control_data(OUTPUT)
+
+
+def as_nineteen(text: str) -> str:
+    """Return positions with eight digits after the slash."""
+    return re.sub(r"(?m)\b([0-9A-F]+)/([0-9A-F]+)$", lambda m: f"{m[1]}/{m[2]:>08}", text)
+
+
 def test_primary_has_no_minimum_end() -> None:
     text = OUTPUT.replace("1/7000000", "0/0").replace("timeline:   2", "timeline:   0")
     assert parse_control_data(text).minimum_end is None
@@ -55,7 +68,9 @@ def test_primary_has_no_minimum_end() -> None:
 )
 def test_base_backup_whose_end_was_not_reached(before: str, after: str) -> None:
     assert before in OUTPUT
-    assert not parse_control_data(OUTPUT.replace(before, after)).is_consistent
+    text = OUTPUT.replace(before, after)
+    assert not parse_control_data(text).is_consistent
+    assert not parse_control_data(as_nineteen(text)).is_consistent
 
 
 @pytest.mark.parametrize("text", ["pg_controldata: fatal: no data", OUTPUT.replace("0/600", "x/")])

@@ -4,7 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from pgpool_recovery.config.settings import FailoverSettings, Promote, RunningPrimary
+from pgpool_recovery.config.settings import (
+    FailoverSettings,
+    Incomplete,
+    Promote,
+    RunningPrimary,
+)
 from pgpool_recovery.domain.error import Refused, Unreachable
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.domain.wal import Lsn, TimelineId
@@ -13,11 +18,11 @@ from pgpool_recovery.hooks.choice import (
     KeepSlot,
     Leave,
     PromoteNode,
-    Scene,
-    Standing,
     StopOldPrimary,
     decide,
+    decide_after_stop,
 )
+from pgpool_recovery.hooks.scene import Scene, Standing, lives_for
 
 CLUSTER = "7298271828459045235"
 SILENT = "could not connect: connection refused"
@@ -35,11 +40,18 @@ def standby(position: int = 100, *, timeline: int = 1, cluster: str = CLUSTER) -
         timeline=TimelineId(timeline),
         position=Lsn(position),
         system_identifier=cluster,
+        receiver="streaming",
+        settings={"max_connections": "100"},
+        required={"max_connections": 100},
     )
 
 
 def primary() -> Standing:
-    return replace(standby(), is_primary=True)
+    return replace(standby(), is_primary=True, receiver=None, required=None)
+
+
+def small() -> dict[str, str]:
+    return {"max_connections": "50"}
 
 
 def scene(*standings: Standing | None, attached: set[int] | None = None) -> Scene:
@@ -93,7 +105,7 @@ def test_choice_of_pgpool_is_kept_where_the_settings_say_so() -> None:
 @pytest.mark.parametrize(
     ("other", "said"),
     [
-        (standby(300, timeline=2), "cannot be compared: it is on timeline 2, node 1 on timeline 1"),
+        (standby(300, timeline=0), "cannot be compared: it is on timeline 0, node 1 on timeline 1"),
         (standby(300, cluster="1"), "node 2 belongs to another cluster"),
         (None, f"node 2 could not be asked how far it is: {SILENT}"),
     ],
@@ -111,7 +123,7 @@ def test_node_that_pgpool_does_not_use_is_not_promoted() -> None:
 def test_new_main_node_that_does_not_answer() -> None:
     node, said = promoted(scene(None, None, standby(100), standby(300)))
     assert node == 3
-    assert f"node 1, Pgpool-II's choice, could not be asked: {SILENT}" in said
+    assert f"node 1, Pgpool-II's choice, is not promoted: it could not be asked: {SILENT}" in said
 
 
 @pytest.mark.parametrize(
@@ -136,8 +148,144 @@ def test_standby_that_went_down_while_the_primary_does_not_answer() -> None:
     assert decided(call(down=2, new=1), scene(None, standby(), None)) == KeepSlot()
 
 
-def test_primary_that_lives_is_stopped_first() -> None:
-    assert decided(call(), scene(primary(), standby())) == StopOldPrimary(NodeId(0))
+def test_newer_timeline_has_what_the_last_primary_wrote() -> None:
+    node, said = promoted(scene(None, standby(300), standby(100, timeline=2)))
+    assert node == 2
+    assert "node 2 is on timeline 2, node 1, Pgpool-II's choice, on timeline 1" in said
+
+
+UNFIT = {
+    "settings": ({"settings": small()}, "max_connections is 50 there, and has to be at least 100"),
+    "target": (
+        {"settings": {"recovery_target_lsn": "0/50"}},
+        "not replay more than up to its recovery target, recovery_target_lsn = '0/50'",
+    ),
+    "privilege": ({"may_promote": False}, "its login may not call pg_promote()"),
+}
+
+
+@pytest.mark.parametrize("name", UNFIT)
+def test_unfit_standby_is_not_promoted_while_another_one_is_fit(name: str) -> None:
+    wrong, why = UNFIT[name]
+    node, said = promoted(scene(None, replace(standby(300), **wrong), standby(100)))  # type: ignore[arg-type]
+    assert node == 2
+    assert why in said
+    assert "WARNING: node 1 has received 200 bytes of WAL more than node 2; they are lost" in said
+
+
+@pytest.mark.parametrize("name", UNFIT)
+def test_nobody_is_fit(name: str) -> None:
+    wrong, why = UNFIT[name]
+    refused = decided(call(), scene(None, replace(standby(), **wrong)))  # type: ignore[arg-type]
+    assert isinstance(refused, Refused)
+    assert why in str(refused.detail)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_paused_standby_is_promoted(*, known: bool) -> None:
+    """By hand, or for a delay; where nobody can say why, it is tried, and the next one after it."""
+    paused = replace(standby(300), is_paused=True)
+    if not known:
+        paused = replace(paused, required=None)
+    decision = decided(call(), scene(None, paused, standby(100)))
+    assert isinstance(decision, PromoteNode)
+    assert decision.all == (1, 2)
+
+
+def test_of_equal_ones_that_whose_pause_is_understood() -> None:
+    paused = replace(standby(), is_paused=True, required=None)
+    assert promoted(scene(None, paused, standby()))[0] == 2
+
+
+def test_primary_that_lives_is_stopped_for_a_standby_that_is_known_to_be_fit() -> None:
+    found = scene(primary(), standby(50), standby(100))
+    decision = decided(call(), found)
+    assert isinstance(decision, StopOldPrimary)
+    assert (decision.node_id, decision.successors) == (0, (2, 1))
+
+
+@pytest.mark.parametrize(
+    ("other", "why"),
+    [
+        (None, f"Node 1: it could not be asked: {SILENT}."),
+        (standby(cluster="1"), "Node 1: it belongs to another cluster."),
+        (standby(timeline=2), "Node 1: it is on timeline 2, the primary on timeline 1."),
+        (replace(standby(), receiver=None), "Node 1: it does not stream."),
+        (replace(standby(), required={}, settings=small()), "max_connections is 50 there"),
+        (replace(standby(), settings=small()), "max_connections is 50 there"),
+        (replace(standby(), may_promote=False), "may not call pg_promote()"),
+    ],
+)
+def test_promise_10_primary_that_lives_goes_on_when_nobody_can_take_its_place(
+    other: Standing | None, why: str
+) -> None:
+    refused = decided(call(), scene(primary(), other))
+    assert isinstance(refused, Refused)
+    assert refused.message.startswith("node 0 still accepts writes and is not stopped")
+    assert why in str(refused.detail)
+    assert "pgpool-recovery attach 0" in str(refused.hint)
+    assert "search_primary_node_timeout" in str(refused.hint)
+
+
+def test_node_to_be_promoted_is_the_primary_itself() -> None:
+    """As when it is detached while the others are degenerated for follow_primary_command."""
+    refused = decided(call(new=0), scene(primary(), standby(), attached=set()))
+    assert isinstance(refused, Refused)
+    assert "Pgpool-II uses no other node" in str(refused.detail)
+    stop = decided(call(new=0), scene(primary(), standby(), attached={0, 1}))
+    assert isinstance(stop, StopOldPrimary)
+    assert stop.successors == (1,)
+
+
+@pytest.mark.parametrize(("patience", "is_stopped"), [("-1", True), ("0", False), ("9999", False)])
+def test_primary_that_would_not_wait_for_its_standbys(patience: str, *, is_stopped: bool) -> None:
+    """wal_sender_shutdown_timeout of PostgreSQL 19."""
+    found = scene(replace(primary(), settings={"wal_sender_shutdown_timeout": patience}), standby())
+    assert isinstance(decided(call(), found), StopOldPrimary) == is_stopped
+
+
+def after_stop(complete: set[int], *standings: Standing | None, **settings: object) -> object:
+    """Return what is decided when node 0 has stopped."""
+    stop = StopOldPrimary(NodeId(0), (NodeId(1), NodeId(2)), primary())
+    found = scene(None, *standings)
+    own = FailoverSettings(**settings)  # type: ignore[arg-type]
+    return decide_after_stop(call(), found, own, stop, {NodeId(node) for node in complete})
+
+
+def test_whoever_has_everything_is_promoted() -> None:
+    ended = [replace(standby(), receiver=None), replace(standby(), receiver=None)]
+    decision = after_stop({2}, *ended)
+    assert isinstance(decision, PromoteNode)
+    assert decision.all == (2,)
+    assert decision.remarks[-1] == "node 2 has all that node 0 has written"
+    both = after_stop({1, 2}, *ended)
+    assert isinstance(both, PromoteNode)
+    assert both.all == (1, 2)
+
+
+def test_nobody_has_everything() -> None:
+    refused = after_stop(set(), standby(), standby())
+    assert isinstance(refused, Refused)
+    assert refused.message.startswith("no other node has all that node 0 has written")
+    consent = after_stop(set(), standby(), standby(), incomplete=Incomplete.PROMOTE)
+    assert isinstance(consent, PromoteNode)
+    assert "what is missing is lost" in consent.remarks[-1]
+
+
+def test_primary_that_was_stopped_is_back() -> None:
+    stop = StopOldPrimary(NodeId(0), (NodeId(1),), primary())
+    found = scene(primary(), standby())
+    refused = decide_after_stop(call(), found, FailoverSettings(), stop, {NodeId(1)})
+    assert isinstance(refused, Refused)
+    assert "It was stopped, and accepts writes again" in str(refused.detail)
+
+
+def test_standby_that_hears_from_the_primary() -> None:
+    here = replace(standby(), sender="server0:5432", heard_at=10.0)
+    later = replace(here, heard_at=11.0)
+    elsewhere = replace(later, sender="server2:5432")
+    assert lives_for("server0:5432", scene(None, here, here), scene(None, later, here)) == [1]
+    assert lives_for("server0:5432", scene(None, here), scene(None, elsewhere)) == []
 
 
 def test_primary_that_lives_where_it_must_not_be_stopped() -> None:

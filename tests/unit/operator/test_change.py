@@ -36,6 +36,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     told: list[str] = []
     monkeypatch.setattr(change, "let_failover_end", lambda _infos: told.append("wait"))
     monkeypatch.setattr(change, "cluster_of_pool", lambda *_: cluster(STANDBY))
+    monkeypatch.setattr(change, "refuse_promotion", lambda *_, **__: None)
     monkeypatch.setattr(change, "_wait_for_primary", lambda *_, **__: STANDBY)
     return told
 
@@ -46,5 +47,5 @@ def test_graceful_order_waits(told: list[str], *, gracefully: bool, before: list
     change.detach(pool, Settings(), NODE, gracefully=gracefully)
     assert told == [*before, "detach"]
     told.clear()
-    change.promote(pool, Settings(), NODE, switchover=True, gracefully=gracefully)
+    change.promote(pool, Settings(), NODE, lambda _: None, switchover=True, gracefully=gracefully)
     assert told == [*before, "promote"]

@@ -68,7 +68,7 @@ def with_field(position: int, text: str) -> bytes:
         (rows("i", "NodeInfo", tuple("abcde")), "A node has 5 fields; known are 11, 12, 13."),
         (with_field(1, "54x"), "The field \"port\" is '54x', which is no number."),
         (with_field(2, "4"), "The field \"status\" is '4', which is none known."),
-        (with_field(5, "nan"), "The field \"weight\" is 'nan', which is no number."),
+        (with_field(5, "none"), "The field \"weight\" is 'none', which is no number."),
         (with_field(5, "1e999"), "The field \"weight\" is '1e999', which is no number."),
         (with_field(9, "9" * 5000), f"The field \"standby_delay\" is '{'9' * 40} ...', which is"),
         (with_field(12, "٣"), "The field \"status_changed_time\" is '\\u0663', which is no"),
@@ -87,3 +87,10 @@ def test_what_is_no_node_is_refused(answer: bytes, detail: str) -> None:
         one_node_info(reply_to(ask_node_info(1), answer), 1)
     assert caught.value.sqlstate == "08P01"
     assert (caught.value.detail or "").startswith(detail)
+
+
+@pytest.mark.parametrize("text", ["-nan", "nan", "inf", "-inf"])
+def test_weight_where_pgpool_conf_sets_none(text: str) -> None:
+    """Pgpool-II divides by the sum of all weights then; the node is a node all the same."""
+    found = one_node_info(reply_to(ask_node_info(1), with_field(5, text)), 1)
+    assert found.weight is None

@@ -69,7 +69,8 @@ def test_maps_of_the_configuration_do_not_hold_without_tablespaces_either() -> N
 
 def test_restore_command() -> None:
     assert archive_get(BACKUP, "/data") == (
-        '/usr/bin/pgbackrest --stanza=main --pg1-path=/data archive-get %f "%p"'
+        "PGBACKREST_DB_TIMEOUT=5 /usr/bin/pgbackrest --stanza=main --pg1-path=/data "
+        '--protocol-timeout=10 archive-get %f "%p"'
     )
 
 
@@ -78,9 +79,11 @@ def test_shell_finds_nothing_to_do_in_a_restore_command() -> None:
     command = archive_get(BACKUP, odd)
     filled = command.replace("%%", "\0").replace("%f", "WAL").replace("%p", "pg_wal/RECOVERYXLOG")
     assert shlex.split(filled.replace("\0", "%")) == [
+        "PGBACKREST_DB_TIMEOUT=5",
         "/usr/bin/pgbackrest",
         "--stanza=main",
         f"--pg1-path={odd}",
+        "--protocol-timeout=10",
         "archive-get",
         "WAL",
         "pg_wal/RECOVERYXLOG",

@@ -8,6 +8,7 @@ from pgpool_recovery.domain.control_data import SHUT_DOWN, ControlData
 from pgpool_recovery.domain.error import SettingsError
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId
+from pgpool_recovery.plan.archive import Archive, ArchivedHistory
 from pgpool_recovery.plan.backup import Backup, BackupTablespace, NoBackup, Repository
 from pgpool_recovery.plan.divergence import base_of
 from pgpool_recovery.plan.facts import (
@@ -27,6 +28,7 @@ from pgpool_recovery.plan.facts import (
     Wal,
 )
 from pgpool_recovery.plan.ladder import make_plan
+from pgpool_recovery.plan.leftover import LeftFiles, Leftover
 from pgpool_recovery.plan.own_wal import Compared, OwnWal
 from pgpool_recovery.plan.past import point_to_compare
 from pgpool_recovery.plan.plan import PassedOver, Plan
@@ -38,12 +40,15 @@ from tests.unit.plan import situation
 from tests.unit.plan.read_words import read_words
 from tests.unit.plan.situation import CONNINFO, PARAMETERS, SYSTEM, TARGET
 from tests.unit.plan.words import (
+    ArchivedWords,
+    ArchiveWords,
     BackupWords,
     ControlWords,
     Expected,
     ExpectedPlan,
     ExpectedRefusal,
     Left,
+    LeftWords,
     LoginWords,
     PrimaryWords,
     Refusal,
@@ -90,6 +95,7 @@ def case_of(words: Words, file: str = "words") -> Case:
         rewind_logins=tuple(map(_login, words.connections.rewind)),
         backup=None if words.backup is None else _backup(words, words.backup),
         running=None if words.target.process is None else _running(words.target.server),
+        archive=None if words.target.archive is None else _archive(words.target.archive),
     )
     return Case(
         title=words.title,
@@ -148,6 +154,7 @@ def _primary(words: PrimaryWords, tablespaces: tuple[TablespaceWords, ...]) -> P
             Slot(slot.name, slot.type == "physical", slot.active, slot.wal_status, slot.keeps)
             for slot in words.slots
         ),
+        slot_limit_bytes=words.slot_limit,
         standby_parameters=PARAMETERS | words.settings,
         data_bytes=words.size,
         wal_bytes=words.wal_size,
@@ -166,6 +173,8 @@ def _primary(words: PrimaryWords, tablespaces: tuple[TablespaceWords, ...]) -> P
             for stream in words.streams
         ),
         wal=None if words.in_recovery else _wal(words),
+        restore_command=words.restore_command,
+        leftovers=_left(words.left),
     )
 
 
@@ -234,6 +243,11 @@ def _target(words: Words) -> TargetFacts:
         configuration=_configuration(target),
         configuration_problem=target.configuration.problem,
         own_wal=_own_wal(target.wal),
+        left_files=LeftFiles(
+            has_recovery_signal="recovery.signal" in target.left_files,
+            has_recovery_conf="recovery.conf" in target.left_files,
+            marks=tuple(name for name in target.left_files if not name.startswith("recovery.")),
+        ),
     )
 
 
@@ -286,6 +300,7 @@ def _running(words: ServerWords | None) -> Running:
             for name in RELOADED
             if name not in words.unseen
         },
+        leftovers=_left(words.left),
     )
 
 
@@ -308,7 +323,26 @@ def _configuration(target: TargetWords) -> Configuration | None:
         | {"port": str(TARGET.port)}
         | words.settings,
         primary_conninfo={},
+        leftovers=_left(words.left),
+        trigger_file=words.trigger_file,
     )
+
+
+def _left(words: tuple[LeftWords, ...]) -> tuple[Leftover, ...]:
+    return tuple(
+        Leftover(one.name, one.value, one.source, is_on_command_line=one.on_command_line)
+        for one in words
+    )
+
+
+def _archive(words: ArchiveWords) -> Archive:
+    found, silent_s = tuple(map(_archived, words.histories)), words.silent_after
+    return Archive(found, float(silent_s or 0), silent_s is not None, words.fatal)
+
+
+def _archived(words: ArchivedWords) -> ArchivedHistory:
+    history = _history(words.history, words.timeline) if words.is_a_history else None
+    return ArchivedHistory(words.timeline, history, words.reason if words.is_a_history else None)
 
 
 def _data(words: Words) -> PlaceFacts:
@@ -415,6 +449,7 @@ def _backup(words: Words, backup: BackupWords) -> Backup | NoBackup:
         system_identifier=SYSTEM,
         size_bytes=words.primary.size,
         archived=backup.archived,
+        histories=tuple(map(_archived, backup.histories)),
     )
     spaces = enumerate(words.tablespaces)
     tablespaces = tuple(

@@ -138,4 +138,5 @@ def test_what_is_truncated_while_a_backup_begins() -> None:
 
 def test_the_parameters_of_the_queries() -> None:
     assert limit_parameters(point(1, 150)) == {"redo": "0/96", "before": None}
+    # as text: the server reads it
     assert limit_parameters(point(1, 150), before=point(2, 300))["before"] == "0/12C"

@@ -74,8 +74,27 @@ class SummariesWords:
 
 
 @dataclass(frozen=True)
+class ArchivedWords:
+    """A history file of an archive: the timeline of its name, what it says, and its last reason."""
+
+    timeline: TimelineId
+    history: tuple[Left, ...] = ()
+    reason: str | None = "no recovery target specified"
+    is_a_history: bool = True
+
+
+@dataclass(frozen=True)
+class ArchiveWords:
+    """What restore_command gave; `silent_after`: seconds after which it had not ended."""
+
+    histories: tuple[ArchivedWords, ...] = ()
+    silent_after: int | None = None
+    fatal: str | None = None
+
+
+@dataclass(frozen=True)
 class BackupWords:
-    """The newest backup in a pgBackRest repository, and the last WAL file in its archive.
+    """The newest backup in a pgBackRest repository, the last WAL file and the history files there.
 
     `problem`: why the target sees none.
     """
@@ -83,7 +102,18 @@ class BackupWords:
     start: Point = BACKUP_START
     stop: Point = BACKUP_STOP
     archived: str = "000000010000000000000040"
+    histories: tuple[ArchivedWords, ...] = ()
     problem: str | None = None
+
+
+@dataclass(frozen=True)
+class LeftWords:
+    """A setting that is none of a standby's, and where it stands."""
+
+    name: str
+    value: str = ""
+    source: str = "/var/lib/pgsql/15/data/postgresql.auto.conf:3"
+    on_command_line: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,9 +136,12 @@ class PrimaryWords:
     wal_senders: int = 1
     max_replication_slots: int = 10
     slots: tuple[SlotWords, ...] = ()
+    slot_limit: Size | None = None
     streams: tuple[StreamWords, ...] = ()
     settings: dict[str, int] = field(default_factory=dict)
+    left: tuple[LeftWords, ...] = ()
     configuration_outside: bool = False
+    restore_command: str = ""
     size: Size = Size(10 * GB)
     wal_size: Size = GB
 
@@ -169,6 +202,8 @@ class ConfigurationWords:
     outside: bool = False
     problem: str | None = None
     settings: dict[str, str] = field(default_factory=dict)
+    left: tuple[LeftWords, ...] = ()
+    trigger_file: str | None = None
 
 
 @dataclass(frozen=True)
@@ -198,6 +233,7 @@ class ServerWords:
     histories: tuple[HistoryWords, ...] = ()
     recovery_target_timeline: str = "latest"
     sources: dict[str, str] = field(default_factory=dict)
+    left: tuple[LeftWords, ...] = ()
     unseen: tuple[str, ...] = ()
     port: int = 5432
 
@@ -223,7 +259,8 @@ class TargetWords:
 
     `waiting`: the size of the data that an earlier recovery replaced. `missing_wal`: where the
     first WAL segment begins that it does not have itself. `history`: its own history file.
-    `server`: what the server says that runs as `process`; without it, it lets nobody in.
+    `server`: what the server says that runs as `process`; without it, it lets nobody in. `archive`:
+    what its restore_command gave.
     """
 
     node_id_is_known: bool = True
@@ -252,6 +289,8 @@ class TargetWords:
     programs: bool = True
     wal_directory: WalDirectoryWords | None = None
     left_tablespaces: tuple[str, ...] = ()
+    archive: ArchiveWords | None = None
+    left_files: tuple[str, ...] = ()
     configuration: ConfigurationWords = field(default_factory=ConfigurationWords)
     wal: WalWords = field(default_factory=WalWords)
 

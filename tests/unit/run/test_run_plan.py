@@ -25,7 +25,9 @@ PLACES = Places(
     tablespaces=(),
 )
 RESERVE = Reserve(PLACES)
-REPOINT = Repoint(PLACES, CONNINFO, "pgpool_node_1", former_slot_name=None, port=None)
+REPOINT = Repoint(
+    PLACES, CONNINFO, "pgpool_node_1", former_slot_name=None, port=None, bin_directory="/bin15"
+)
 REMOVE = RemoveOld(PLACES)
 
 GREETING = encode_message(Greeting("pgpool-recovery", PROTOCOL, "2.0")).decode()

@@ -7,7 +7,7 @@ import pytest
 from pgpool_recovery.domain.error import Unreachable
 from pgpool_recovery.domain.event import Event, Said
 from pgpool_recovery.domain.node import NodeId, Target
-from pgpool_recovery.recovery import drop_former_slot
+from pgpool_recovery.remote_start import drop_former_slot
 from pgpool_recovery.second_stage import let_go_of_slot
 
 if TYPE_CHECKING:
@@ -70,6 +70,20 @@ def test_slot_that_somebody_uses_stays_and_one_that_cannot_be_dropped_is_told_of
     (said,) = former(broken, "server1")
     assert "stays, because it could not be dropped: the disk is full" in said
     assert used.dropped == broken.dropped == []
+
+
+def test_slot_that_logical_decoding_waits_for_stays_and_is_told_of() -> None:
+    events: list[Event] = []
+    primary = Primary("server1")
+    drop_former_slot(
+        cast("Connection", primary), TARGET, "server1", events.append, awaited=("server1",)
+    )
+    (said,) = [event.line for event in events if isinstance(event, Said)]
+    assert said.startswith(
+        "replication slot server1 stays, because synchronized_standby_slots names it, and logical "
+        "decoding waits for it until that is changed: "
+    )
+    assert primary.dropped == []
 
 
 def test_promise_13_second_stage_drops_no_slot_but_the_nodes() -> None:

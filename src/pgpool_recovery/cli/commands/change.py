@@ -21,14 +21,15 @@ def attach(
     """Let Pgpool-II use a node, and wait until it does.
 
     Refused when the server of the node is not up or does not stream from the primary, for then its
-    clients would see errors, or the past.
+    clients would see errors, or the past; and while Pgpool-II looks for a primary, for then it
+    attaches nothing.
 
     Parameters
     ----------
     node
         The node.
     force
-        Attach it all the same.
+        Attach it all the same; but never a second primary.
     """
     from pgpool_recovery.operator.change import attach as attach_node
 
@@ -90,6 +91,11 @@ def promote(
     which node is the primary. That is right when the server was promoted by somebody else, and
     refused when it is a standby.
 
+    Refused, before Pgpool-II is asked: while that looks for a primary or, with --switchover, has
+    none; for a node that it does not use; with --switchover for one that does not stream from the
+    primary, or would not survive its promotion. An order would wait, and be worked off later as
+    something else.
+
     Parameters
     ----------
     node
@@ -102,6 +108,7 @@ def promote(
         Do not ask.
     """
     from pgpool_recovery.cli.consent import ask
+    from pgpool_recovery.cli.output import note
     from pgpool_recovery.operator.change import promote as promote_node
 
     where = where or Where()
@@ -115,6 +122,7 @@ def promote(
         where.pool(settings),
         settings,
         parse_node_id(node),
+        note,
         switchover=switchover,
         gracefully=gracefully,
     )

@@ -19,11 +19,13 @@ def check(*, strict: bool = False, as_json: AsJson = False, where: Where | None 
     """
     from pgpool_recovery.cli.render.check import check_lines
     from pgpool_recovery.cli.render.document import document
-    from pgpool_recovery.operator.readiness import read_findings, status_of
+    from pgpool_recovery.hooks.rehearsal import hook_findings
+    from pgpool_recovery.operator.readiness import in_order, read_findings, status_of
 
     where = where or Where()
     settings, primary, cluster = where.primary()
     findings = read_findings(primary, cluster, within_s=settings.pgpool.plan_s)
+    findings = in_order([*findings, *hook_findings(cluster, settings)])
     status = status_of(findings, strict=strict)
     if as_json:
         say_json(document(findings=findings, exit_status=status))

@@ -7,6 +7,7 @@ from cyclopts import Parameter
 
 from pgpool_recovery.cli.consent import ask
 from pgpool_recovery.cli.say import say
+from pgpool_recovery.cli.try_hooks import try_hooks
 from pgpool_recovery.config.load import DEFAULT_FILE, load_settings, settings_file
 from pgpool_recovery.domain.error import Refused, UsageError
 from pgpool_recovery.hooks.call import WORDS
@@ -123,6 +124,8 @@ def _write_lines(pgpool_conf: Path, settings: Path, *, yes: bool, dry_run: bool)
     change = change_of(pgpool_conf, own_command(), _named(settings), WORDS)
     if change.after == change.before:
         say(f"{pgpool_conf} has these lines already")
+        if not dry_run:
+            try_hooks(own_command(), _named(settings))
         return
     say(f"{WOULD if dry_run else ''}at the end of {pgpool_conf}:")
     for line in change.lines:
@@ -134,6 +137,7 @@ def _write_lines(pgpool_conf: Path, settings: Path, *, yes: bool, dry_run: bool)
     ask(f"Write them to {pgpool_conf}?", f"the change of {pgpool_conf}", yes=yes)
     write(pgpool_conf, change.after)
     say(f"{pgpool_conf} written; let Pgpool-II reload it")
+    try_hooks(own_command(), _named(settings))
 
 
 def _named(settings: Path) -> Path | None:

@@ -30,8 +30,8 @@ def recover(
 ) -> int:
     """Recover nodes: bring each back as a standby, moving no more than it lacks.
 
-    Shows what it will do, asks before anything is destroyed, has Pgpool-II do it, shows the steps
-    while they are taken, and sees at the end that the node is up in the pool and streams.
+    Shows what it will do, asks before anything is destroyed, has it done, shows the steps while
+    they are taken, and sees at the end that the node is up in the pool and streams.
 
     The recovery does not depend on this command: after Ctrl-C or a lost terminal it goes on.
     `pgpool-recovery watch` finds it again, `pgpool-recovery cancel NODE` ends it.

@@ -8,6 +8,10 @@ from pgpool_recovery.operator.status import NodeStatus, Status
 HEADER = ("node", "address", "pool", "role", "server", "replication", "lag", "slot", "keeps")
 
 
+ON_SCREEN = ("primary", "foreign", "ahead", "history", "target", "paused", "slot taken")
+"""What outweighs the state in pg_stat_replication, which says "streaming" all the same."""
+
+
 def status_lines(status: Status) -> list[str]:
     """Return the nodes as a table, and below it what needs an eye."""
     lines = table(HEADER, [_row(node) for node in status.nodes], right="lag keeps")
@@ -40,7 +44,9 @@ def _texts(node: NodeStatus) -> list[str]:
 
 def _row(node: NodeStatus) -> list[str]:
     replication = node.replication_state or "-"
-    if node.replication_sync_state:
+    if node.trouble in ON_SCREEN:
+        replication = f"{node.trouble}!"
+    elif node.replication_sync_state:
         replication += f" ({node.replication_sync_state})"
     slot = node.slot_name or "-"
     if node.slot_name and not node.slot_is_active:

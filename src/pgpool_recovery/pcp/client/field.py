@@ -35,8 +35,17 @@ def integer_of(text: str, name: str) -> int:
     return int(text)
 
 
-def real_of(text: str, name: str) -> float:
-    """Return a number with a fraction, as Pgpool-II writes it with %f or %lf."""
+def real_of(text: str, name: str) -> Optional[float]:
+    """Return a number with a fraction, as Pgpool-II writes it with %f or %lf.
+
+    None is one that cannot be: Pgpool-II divides each weight by their sum, which is 0 where
+    pgpool.conf sets none, and sends what the C library writes for that.
+
+    >>> real_of("-nan", "weight") is None
+    True
+    """
+    if re.match(r"[+-]?(nan|inf)", text):
+        return None
     try:
         value = float(text)
     except ValueError:

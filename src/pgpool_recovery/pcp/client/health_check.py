@@ -25,11 +25,11 @@ class HealthCheckStats(NamedTuple):
     fail_count: int
     skip_count: int
     retry_count: int
-    average_retry_count: float
+    average_retry_count: Optional[float]
     max_retry_count: int
     max_duration_ms: int
     min_duration_ms: int
-    average_duration_ms: float
+    average_duration_ms: Optional[float]
     last_health_check: Optional[str]
     last_successful_health_check: Optional[str]
     last_skip_health_check: Optional[str]

@@ -39,8 +39,9 @@ class NodeInfo(NamedTuple):
 
     `status` is unused, waiting (up, and no client came yet), up, down or quarantine; `role` is
     primary, standby, main or replica. `pg_status` and `pg_role` are what it found by connecting
-    at that moment, "unknown" if it could not. `weight` is 0 to 1. The lag is in bytes, or with
-    delay_threshold_by_time in seconds. `status_changed_at` is seconds since 1970.
+    at that moment, "unknown" if it could not. `weight` is 0 to 1; None where no node has any. The
+    lag is in bytes, or with delay_threshold_by_time in seconds. `status_changed_at` is seconds
+    since 1970.
     """
 
     node_id: int
@@ -48,7 +49,7 @@ class NodeInfo(NamedTuple):
     port: int
     status: str
     role: str
-    weight: float
+    weight: Optional[float]
     pg_status: Optional[str]
     pg_role: Optional[str]
     lag_bytes: Optional[int]
@@ -101,13 +102,14 @@ def _named(row: List[str], forms: Dict[int, Tuple[str, ...]]) -> Dict[str, str]:
 def _node_info(node_id: int, fields: Dict[str, str]) -> NodeInfo:
     lag_bytes, lag_s = _lag(fields)
     changed = fields.get("status_changed_time")
+    weight = real_of(fields["weight"], "weight")
     return NodeInfo(
         node_id=node_id,
         hostname=fields["hostname"],
         port=integer_of(fields["port"], "port"),
         status=_status(fields),
         role=_word(fields["role"], ROLES, "role"),
-        weight=real_of(fields["weight"], "weight") / RAND_MAX,
+        weight=None if weight is None else weight / RAND_MAX,
         pg_status=fields.get("pg_status"),
         pg_role=fields.get("pg_role"),
         lag_bytes=lag_bytes,

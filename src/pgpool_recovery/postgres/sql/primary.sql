@@ -7,6 +7,7 @@ select pg_catalog.current_setting('server_version_num')::int as version,
        pg_catalog.current_setting('data_directory') as data_directory,
        pg_catalog.current_setting('config_file') as config_file,
        pg_catalog.current_setting('wal_level') as wal_level,
+       pg_catalog.current_setting('restore_command') as restore_command,
        pg_catalog.current_setting('max_wal_senders')::int as max_wal_senders,
        (select pg_catalog.count(*)::int from pg_catalog.pg_stat_activity
          where backend_type = 'walsender') as wal_senders,
@@ -16,6 +17,15 @@ select pg_catalog.current_setting('server_version_num')::int as version,
        pg_catalog.current_setting('max_prepared_transactions')::int as max_prepared_transactions,
        pg_catalog.current_setting('max_locks_per_transaction')::int as max_locks_per_transaction,
        pg_catalog.current_setting('unix_socket_directories') as unix_socket_directories,
+       -- What a slot may keep, and so all that is kept for it: the larger one (KeepLogSeg).
+       (select case when s.setting::bigint >= 0
+                    then 1048576 * greatest(s.setting::bigint, k.setting::bigint) end
+          from pg_catalog.pg_settings as s, pg_catalog.pg_settings as k
+         where s.name = 'max_slot_wal_keep_size' and k.name = 'wal_keep_size') as slot_limit_bytes,
+       coalesce(pg_catalog.current_setting('sync_replication_slots', true), 'off') = 'on'
+           as syncs_slots,
+       coalesce(pg_catalog.current_setting('synchronized_standby_slots', true), '')
+           as awaited_slots,
        (select setting from pg_catalog.pg_config where name = 'BINDIR') as bin_directory,
        (select coalesce(pg_catalog.sum(pg_catalog.pg_tablespace_size(oid)), 0)::bigint
           from pg_catalog.pg_tablespace where spcname in ('pg_default', 'pg_global')) as data_bytes,

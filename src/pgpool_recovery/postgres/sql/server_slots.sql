@@ -1,10 +1,15 @@
 -- The slots of a server, a standby's too, and the WAL that they hold there.
 select slot_name::pg_catalog.text as name, slot_type = 'physical' as is_physical,
        active as is_active, wal_status,
-       coalesce(greatest(pg_catalog.pg_wal_lsn_diff(
+       coalesce(pg_catalog.pg_wal_lsn_diff(
            case when pg_catalog.pg_is_in_recovery() then pg_catalog.pg_last_wal_replay_lsn()
                 else pg_catalog.pg_current_wal_lsn() end,
-           restart_lsn), 0), 0)::bigint as kept_bytes
-  from pg_catalog.pg_replication_slots
- where not temporary
+           restart_lsn), 0)::bigint as kept_bytes,
+       -- Columns of 17 and later.
+       coalesce((pg_catalog.to_jsonb(s) ->> 'failover')::boolean, false) as is_failover,
+       coalesce((pg_catalog.to_jsonb(s) ->> 'synced')::boolean, false) as is_synced,
+       temporary as is_temporary,
+       pg_catalog.to_jsonb(s) ->> 'invalidation_reason' as invalidation_reason
+  from pg_catalog.pg_replication_slots as s
+ where not temporary or coalesce((pg_catalog.to_jsonb(s) ->> 'synced')::boolean, false)
  order by slot_name

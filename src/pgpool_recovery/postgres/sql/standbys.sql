@@ -1,7 +1,8 @@
 -- The standbys that connect, as the primary sees them; a base backup is another walsender.
 select r.application_name, r.state, r.sync_state, s.slot_name::pg_catalog.text as slot_name,
-       greatest(pg_catalog.pg_wal_lsn_diff(
-           pg_catalog.pg_current_wal_lsn(), r.replay_lsn), 0)::bigint as lag_bytes,
+       -- Less than 0 is wrong data: it has replayed what this server has not written.
+       pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), r.replay_lsn)::bigint
+           as lag_bytes,
        extract(epoch from r.replay_lag)::double precision as lag_s
   from pg_catalog.pg_stat_replication as r
   left join pg_catalog.pg_replication_slots as s on s.active_pid = r.pid

@@ -1,0 +1,43 @@
+"""Whether all nodes run the same minor release, whose WAL each of them has to replay."""
+
+from collections.abc import Iterator
+
+from pgpool_recovery.check.finding import Finding, Kind
+from pgpool_recovery.check.report import Report
+from pgpool_recovery.plan.facts import PrimaryFacts
+from pgpool_recovery.plan.node_facts import ServerFacts
+
+
+def releases(report: Report) -> Iterator[Finding]:
+    """Name each standby of another minor release than the primary.
+
+    Mostly it works, and while nodes are updated one after the other it has to. It has failed:
+    standbys of 14.21, 15.16, 16.12, 17.8 and 18.2 ended on multixid records of older primaries
+    (release-18-3.html). Another major cannot follow at all, which the plan says.
+    """
+    primary = report.primary
+    for place, target, node in report.reached():
+        server = node.surroundings.server
+        if server is None or place == report.primary_place or not _differs(server, primary):
+            continue
+        yield Finding(
+            Kind.MINOR_RELEASE,
+            target.node_id,
+            f"{target.name} runs PostgreSQL {release(server.version)}, and the primary "
+            f"{release(primary.version)}; a standby may fail on WAL of another minor release",
+            "Install the same minor release on all nodes, on the standbys first.",
+        )
+
+
+def _differs(server: ServerFacts, primary: PrimaryFacts) -> bool:
+    is_same_major = server.version // 10000 == primary.version // 10000
+    return is_same_major and server.version != primary.version
+
+
+def release(version: int) -> str:
+    """Return a release by its usual name.
+
+    >>> release(180004)
+    '18.4'
+    """
+    return f"{version // 10000}.{version % 10000}"

@@ -1,0 +1,98 @@
+"""The last page of a server's WAL: whether it ends with the end of the primary that wrote it."""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pgpool_recovery.domain.wal import Lsn
+
+LONG_HEADER_BYTES, SHORT_HEADER_BYTES = 40, 24  # SizeOfXLogLongPHD, SizeOfXLogShortPHD
+RECORD_HEADER_BYTES = 24  # SizeOfXLogRecord
+MAX_CHECKPOINT_BYTES = 256
+ALIGNMENT = 8
+SHORT_DATA = 255  # XLR_BLOCK_ID_DATA_SHORT
+CHECKPOINT_SHUTDOWN = 0x00  # XLOG_CHECKPOINT_SHUTDOWN, of the resource manager XLOG, number 0.
+OWN_BITS = 0xF0  # Of xl_info, what is the resource manager's (XLR_RMGR_INFO_MASK).
+
+
+@dataclass(frozen=True)
+class WalPage:
+    """The page that ends at or holds a position of the WAL, up to that, as a server has it."""
+
+    begin: Lsn
+    contents: bytes
+    segment_bytes: int
+
+    @property
+    def end(self) -> Lsn:
+        """Up to where it reaches."""
+        return Lsn(self.begin + len(self.contents))
+
+    @property
+    def header_bytes(self) -> int:
+        """How long its header is: the first page of a segment has a longer one."""
+        is_first = self.begin % self.segment_bytes == 0
+        return LONG_HEADER_BYTES if is_first else SHORT_HEADER_BYTES
+
+    @property
+    def body(self) -> bytes:
+        """What it has of records."""
+        return self.contents[self.header_bytes :]
+
+    def is_written(self, order: str) -> bool:
+        """Say whether it is the page of that place, not one of a file that was renamed."""
+        if len(self.contents) < SHORT_HEADER_BYTES:
+            return False
+        return bool(struct.unpack_from(f"{order}Q", self.contents, 8)[0] == self.begin)
+
+
+def page_begin(end: Lsn, page_bytes: int) -> Lsn:
+    """Return where the page begins that has the byte before a position.
+
+    >>> page_begin(Lsn(8192), 8192), page_begin(Lsn(8200), 8192)
+    (0, 8192)
+    """
+    return Lsn((end - 1) // page_bytes * page_bytes)
+
+
+def shutdown_at_the_end(before: WalPage | None, last: WalPage) -> Lsn | None:
+    """Return where the shutdown checkpoint begins with which the WAL ends; None when it does not.
+
+    A primary writes this record last, and nothing after it before it is started again
+    (CreateCheckPoint() with CHECKPOINT_IS_SHUTDOWN in src/backend/access/transam/xlog.c): who has
+    it has everything. It names its own place as the one from where recovery begins, which no other
+    record does. `before` is the page before the last one, for a record that begins there.
+    """
+    for order in "<>":
+        if last.is_written(order):
+            return next(_shutdowns(before, last, order), None)
+    return None
+
+
+def _shutdowns(before: WalPage | None, last: WalPage, order: str) -> Iterator[Lsn]:
+    earlier = b"" if before is None or not before.is_written(order) else before.body
+    text = earlier + last.body
+    for size in range(RECORD_HEADER_BYTES + ALIGNMENT, MAX_CHECKPOINT_BYTES, ALIGNMENT):
+        if size > len(text):
+            return
+        begin = Lsn(last.end - size)
+        if size > len(last.body):  # It begins on the page before: one header more lies between.
+            begin = Lsn(begin - last.header_bytes)
+        if _is_shutdown(text[-size:], begin, order):
+            yield begin
+
+
+def _is_shutdown(record: bytes, begin: Lsn, order: str) -> bool:
+    (total,) = struct.unpack_from(f"{order}I", record)
+    info, manager = record[16], record[17]
+    kind, length = record[RECORD_HEADER_BYTES], record[RECORD_HEADER_BYTES + 1]
+    if (info & OWN_BITS, manager, kind) != (CHECKPOINT_SHUTDOWN, 0, SHORT_DATA):
+        return False
+    is_whole = (
+        total == RECORD_HEADER_BYTES + 2 + length
+        and -(-total // ALIGNMENT) == len(record) // ALIGNMENT
+    )
+    if not is_whole or len(record) < RECORD_HEADER_BYTES + 2 + 8:
+        return False
+    (redo,) = struct.unpack_from(f"{order}Q", record, RECORD_HEADER_BYTES + 2)
+    return bool(redo == begin)

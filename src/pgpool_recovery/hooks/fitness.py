@@ -1,0 +1,84 @@
+"""Whether a standby can be promoted, and a primary that lives be stopped for it. Pure."""
+
+from collections.abc import Iterator, Mapping
+
+from pgpool_recovery.domain.control_file import REQUIRED
+from pgpool_recovery.hooks.scene import Standing
+
+RECOVERY_TARGETS = (
+    "recovery_target",
+    "recovery_target_lsn",
+    "recovery_target_name",
+    "recovery_target_time",
+    "recovery_target_xid",
+)
+SHUTDOWN_TIMEOUT = "wal_sender_shutdown_timeout"
+SETTINGS = (
+    *REQUIRED,
+    *RECOVERY_TARGETS,
+    SHUTDOWN_TIMEOUT,
+    "wal_block_size",
+    "wal_segment_size",
+    "recovery_min_apply_delay",
+)
+"""What of a server's settings is asked for."""
+ENOUGH_SHUTDOWN_MS = 10_000
+
+
+def why_unfit(standby: Standing) -> str | None:
+    """Return why a standby would not become a primary that has all that it has received."""
+    return next(_own_reasons(standby), None)
+
+
+def _own_reasons(standby: Standing) -> Iterator[str]:
+    if not standby.may_promote:
+        yield "its login may not call pg_promote()"
+    for name in RECOVERY_TARGETS:
+        if standby.settings.get(name):
+            yield (
+                f"it does not replay more than up to its recovery target, {name} = "
+                f"'{standby.settings[name]}'"
+            )
+    yield from _too_low(standby, standby.required or {})
+
+
+def _too_low(standby: Standing, required: Mapping[str, int]) -> Iterator[str]:
+    for name in REQUIRED:
+        own, least = standby.number(name), required.get(name)
+        if own is not None and least is not None and own < least:
+            yield (
+                f"its server would shut down: {name} is {own} there, and has to be at least "
+                f"{least} as on the primary"
+            )
+
+
+def is_doubtful(standby: Standing) -> bool:
+    """Say whether replay is paused and nobody can say whether that is for a setting too low."""
+    return standby.is_paused and standby.required is None
+
+
+def why_no_successor(standby: Standing, primary: Standing) -> str | None:
+    """Return why a primary that lives is not stopped for a standby that could be promoted."""
+    return next(_reasons_beside(standby, primary), None)
+
+
+def _reasons_beside(standby: Standing, primary: Standing) -> Iterator[str]:
+    if standby.system_identifier != primary.system_identifier:
+        yield "it belongs to another cluster"
+    if standby.timeline != primary.timeline:
+        yield f"it is on timeline {standby.timeline}, the primary on timeline {primary.timeline}"
+    if not standby.is_streaming:
+        yield "it does not stream"
+    values = {name: primary.number(name) for name in REQUIRED}
+    yield from _too_low(standby, {name: n for name, n in values.items() if n is not None})
+
+
+def why_not_stopped(primary: Standing) -> str | None:
+    """Return why a stop of this primary would not wait until its standbys have everything."""
+    patience_ms = primary.number(SHUTDOWN_TIMEOUT)  # PostgreSQL 19; -1 waits for all.
+    if patience_ms is not None and 0 <= patience_ms < ENOUGH_SHUTDOWN_MS:
+        return (
+            f"{SHUTDOWN_TIMEOUT} is {patience_ms} ms there: a stop would not wait until a standby "
+            "has everything."
+        )
+    return None

@@ -1,0 +1,237 @@
+"""From a primary that lives to a standby: what has to be true before it is stopped, and after.
+
+A fast stop alone is not enough. The primary's own shutdown checkpoint removes WAL that a standby
+without a slot has yet to receive, and a WAL sender that is ended (wal_sender_timeout, a lost link)
+leaves the rest unsent; the stop succeeds all the same.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from pgpool_recovery.config.settings import FailoverSettings
+from pgpool_recovery.domain.error import Unreachable
+from pgpool_recovery.domain.event import megabytes
+from pgpool_recovery.domain.node import NodeId
+from pgpool_recovery.domain.slot import slot_state
+from pgpool_recovery.domain.wal import Lsn, parse_lsn
+from pgpool_recovery.hooks.choice import StopOldPrimary
+from pgpool_recovery.hooks.look import View, standing_of
+from pgpool_recovery.hooks.scene import Standing
+from pgpool_recovery.operator.cluster import Node, connect_to
+from pgpool_recovery.postgres.connection import Connection
+from pgpool_recovery.postgres.slots import drop_slot
+from pgpool_recovery.postgres.wal_end import shutdown_position, wal_page
+
+LOOK_EVERY_S = 0.1
+ENDS_WITHIN_S = 3.0
+MEGABYTE = 1024 * 1024
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """Which of the successors the primary may be stopped for, and why not for the others.
+
+    `slots` are those that were made on the primary to hold its WAL for them.
+    """
+
+    ready: tuple[NodeId, ...]
+    reasons: tuple[str, ...]
+    slots: tuple[str, ...]
+
+
+def make_ready(stop: StopOldPrimary, view: View, settings: FailoverSettings, say: Say) -> Readiness:
+    """Hold the primary's WAL for the successors, and wait until one of them has caught up.
+
+    Raises Unreachable when the primary does not answer any more. What was made is taken back then,
+    and when none is ready.
+    """
+    old = view.cluster.node(stop.node_id)
+    slots: list[str] = []
+    try:
+        with connect_to(old, view.login(old)) as primary:
+            found = _reasons(primary, stop, view, settings, slots)
+    except BaseException:
+        let_go(old, view, slots, say)
+        raise
+    ready = tuple(node for node in stop.successors if found[node] is None)
+    if not ready:
+        let_go(old, view, slots, say)
+    reasons = tuple(f"Node {node}: {why}." for node, why in sorted(found.items()) if why)
+    return Readiness(ready, reasons, tuple(slots))
+
+
+def _reasons(
+    primary: Connection,
+    stop: StopOldPrimary,
+    view: View,
+    settings: FailoverSettings,
+    slots: list[str],
+) -> dict[NodeId, str | None]:
+    """Return why the primary may not be stopped for a successor; None where it may."""
+    reasons: dict[NodeId, str | None] = {}
+    held: dict[NodeId, Lsn] = {}
+    for node_id in stop.successors:
+        node = view.cluster.node(node_id)
+        try:
+            if _is_same_wal(primary, node, stop.before, view):
+                held[node_id] = _hold_wal(primary, node, view.scene.standings[node_id], slots)
+            else:
+                reasons[node_id] = f"its WAL is another one than that of node {stop.node_id}"
+        except Unreachable as error:
+            reasons[node_id] = f"{error.message}: {error.detail}"
+    old = view.cluster.node(stop.node_id)
+    return {**reasons, **_wait_for_one(primary, old, held, view, settings)}
+
+
+def _is_same_wal(primary: Connection, node: Node, before: Standing, view: View) -> bool:
+    """Say whether both have the same bytes at the end of what the standby has.
+
+    A history of its own may have the same timeline number (two promotions of one cluster).
+    """
+    standing = view.scene.standings[node.node_id]
+    end = Lsn(min(standing.position, before.position))
+    with connect_to(node, view.login(node)) as standby:
+        theirs = _page(standby, standing, end)
+    ours = _page(primary, before, end)
+    return ours is not None and ours == theirs
+
+
+def _page(connection: Connection, standing: Standing, end: Lsn) -> object:
+    page_bytes, segment_bytes = _sizes(standing)
+    return wal_page(connection, standing.timeline, end, page_bytes, segment_bytes)
+
+
+def _hold_wal(primary: Connection, node: Node, standing: Standing, slots: list[str]) -> Lsn:
+    """Return from where on the primary holds its WAL for a standby; by a slot that it may make.
+
+    Made is the one that a recovery of the node makes, so whoever comes back as a standby drops it
+    as a leftover. Raises Unreachable when none can be made.
+    """
+    for name in filter(None, (standing.slot_name, node.slot_name)):
+        for row in primary.rows("held_wal", name=name):
+            if row["is_active"] or name == node.slot_name:
+                return parse_lsn(row["held_from"])
+    primary.rows("create_slot", name=node.slot_name)
+    slots.append(node.slot_name)
+    return parse_lsn(primary.row("held_wal", name=node.slot_name)["held_from"])
+
+
+def _wait_for_one(
+    primary: Connection,
+    old: Node,
+    held: Mapping[NodeId, Lsn],
+    view: View,
+    settings: FailoverSettings,
+) -> dict[NodeId, str | None]:
+    """Wait until a standby has caught up so far that the rest is held for it; why not otherwise."""
+    deadline = time.monotonic() + settings.catch_up_s
+    limit_mb = primary.row("slot_wal_limit")["limit_mb"]
+    bound_mb = settings.max_lag_mb if limit_mb < 0 else min(settings.max_lag_mb, limit_mb)
+    while True:
+        written = standing_of(old, view.login(old))
+        if isinstance(written, Unreachable):
+            return dict.fromkeys(held, f"{written.message}: {written.detail}")
+        lags = {
+            node: _why_behind(view.cluster.node(node), since, written[0].position, bound_mb, view)
+            for node, since in held.items()
+        }
+        if None in lags.values() or not held or time.monotonic() > deadline:
+            return lags
+        time.sleep(LOOK_EVERY_S)
+
+
+def _why_behind(node: Node, held_from: Lsn, written: Lsn, bound_mb: int, view: View) -> str | None:
+    answer = standing_of(node, view.login(node))
+    if isinstance(answer, Unreachable):
+        return f"{answer.message}: {answer.detail}"
+    behind = max(0, written - answer[0].position)
+    if not answer[0].is_streaming:
+        return "it does not stream"
+    if behind > bound_mb * MEGABYTE:
+        return f"it is {megabytes(behind)} behind, and may be {bound_mb} MB (failover.max_lag_mb)"
+    if answer[0].position < held_from:
+        return "it has yet to receive WAL that the primary does not hold for it"
+    return None
+
+
+def let_go(old: Node, view: View, slots: Sequence[str], say: Say) -> None:
+    """Drop the slots that were made, since nothing is stopped."""
+    if not slots:
+        return
+    try:
+        with connect_to(old, view.login(old)) as primary:
+            for state in map(slot_state, primary.rows("slots")):
+                drop_slot(primary, state, slots)
+    except Unreachable as error:
+        names = " and ".join(slots)
+        say(f"replication slot {names} of {old.name} was made and stays: {error.message}")
+
+
+def complete_nodes(
+    stop: StopOldPrimary, view: View, *, within_s: float = ENDS_WITHIN_S
+) -> frozenset[NodeId]:
+    """Return the standbys whose WAL ends with the end of the primary that was stopped.
+
+    One that has not may be about to write it, so it is asked again for a moment.
+    """
+    deadline = time.monotonic() + within_s
+    while True:
+        found = frozenset(node for node in stop.successors if is_complete(node, stop, view))
+        if found or time.monotonic() > deadline:
+            return found
+        time.sleep(LOOK_EVERY_S)
+
+
+def is_complete(node_id: NodeId, stop: StopOldPrimary, view: View) -> bool:
+    """Say whether a standby has all that the primary has written before it ended.
+
+    That is when its WAL ends with a shutdown checkpoint past the place where the primary was seen
+    before: nothing is written after it.
+    """
+    if not view.has_let_in(node_id):
+        return False
+    node = view.cluster.node(node_id)
+    answer = standing_of(node, view.login(node))
+    if isinstance(answer, Unreachable):
+        return False
+    page_bytes, segment_bytes = _sizes(answer[0])
+    try:
+        with connect_to(node, view.login(node)) as connection:
+            begin = shutdown_position(
+                connection, answer[0].timeline, answer[0].position, page_bytes, segment_bytes
+            )
+    except Unreachable:
+        return False
+    return begin is not None and begin >= stop.before.position
+
+
+def _sizes(standing: Standing) -> tuple[int, int]:
+    return int(standing.settings["wal_block_size"]), int(standing.settings["wal_segment_size"])
+
+
+def last_seen(stop: StopOldPrimary, view: View) -> StopOldPrimary:
+    """Return the order with what the primary says of itself now, the last time before it stops."""
+    old = view.cluster.node(stop.node_id)
+    answer = standing_of(old, view.login(old))
+    if isinstance(answer, Unreachable):
+        return stop
+    return replace(stop, before=answer[0])
+
+
+def way_back(node: Node, view: View) -> str:
+    """Return how a person starts a server again; it is asked while it runs."""
+    where = node.host or "this host"
+    try:
+        with connect_to(node, view.login(node)) as connection:
+            row = connection.row("hook_server")
+    except Unreachable:
+        return f"start the server of {node.name} again on {where}"
+    directory, config = row["data_directory"], row["config_file"]
+    options = "" if config.startswith(f"{directory}/") else f" -o '-c config_file={config}'"
+    return (
+        f"start the server of {node.name} again: on {where} by its service, or as the owner of "
+        f"{directory} by {row['bin_directory']}/pg_ctl start -D {directory}{options}"
+    )

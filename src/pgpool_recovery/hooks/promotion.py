@@ -1,0 +1,137 @@
+"""Promote a standby, and the next one when it cannot: never two."""
+
+import math
+import time
+from collections.abc import Callable
+
+from pgpool_recovery.config.settings import Settings
+from pgpool_recovery.domain.error import RecoveryError, Unreachable, Unverified
+from pgpool_recovery.domain.wal import lsn_text
+from pgpool_recovery.hooks.choice import PromoteNode
+from pgpool_recovery.hooks.look import View, standing_of
+from pgpool_recovery.hooks.scene import Standing
+from pgpool_recovery.hooks.stop import listens, order_stop, wait_until_stopped
+from pgpool_recovery.operator.cluster import Node, connect_to
+from pgpool_recovery.operator.leftover_slots import drop_leftover_slots
+
+ASK_EVERY_S = 0.1
+GONE_FOR_S = 1.0
+"""How long nobody may listen before a server counts as ended: a restart listens at once again."""
+
+Say = Callable[[str], None]
+
+
+class _Failed(Exception):
+    """A promotion that came to nothing. `is_over`: the server has ended, so it is no primary."""
+
+    def __init__(self, cause: RecoveryError, *, is_over: bool) -> None:
+        super().__init__(cause.message)
+        self.cause = cause
+        self.is_over = is_over
+
+
+def promote_best(choice: PromoteNode, view: View, settings: Settings, say: Say) -> Node:
+    """Promote the first node of a choice that can be; return the one that accepts writes.
+
+    The next one's turn comes when it is certain that the one before is no primary and becomes none:
+    its server has ended, by itself or by us. Raises Unverified where that is not certain.
+    """
+    failed: list[Node] = []
+    for place, node_id in enumerate(choice.all):
+        node = view.cluster.node(node_id)
+        is_last = place == len(choice.others)
+        try:
+            _promote(node, view, settings, say)
+        except _Failed as failure:
+            if is_last:
+                raise failure.cause from failure
+            _make_certain(node, failure, view, settings, say)
+            failed.append(node)
+        else:
+            _warn_of_second(failed, view, say)
+            return node
+    raise AssertionError  # The last one was promoted, or has raised.
+
+
+def _make_certain(node: Node, failure: _Failed, view: View, settings: Settings, say: Say) -> None:
+    """Say why a node was not promoted, and stop its server if it might be still; or raise."""
+    cause = failure.cause
+    say(f"WARNING: {cause.message}: {cause.detail}")
+    if failure.is_over:
+        return
+    say(f"{node.name} is stopped, so that it does not become primary beside the next one")
+    try:
+        order_stop(node, view.cluster.login)
+        wait_until_stopped(node, within_s=settings.timeout.stop_s)
+    except RecoveryError as error:
+        raise cause.with_more(
+            f"It could not be stopped, so no other node is promoted: {error.message}."
+        ) from error
+
+
+def _warn_of_second(failed: list[Node], view: View, say: Say) -> None:
+    """Say when a server that had ended is back, as a primary: somebody else has started it."""
+    for node in failed:
+        answer = standing_of(node, view.cluster.login)
+        if not isinstance(answer, Unreachable) and answer[0].is_primary:
+            say(f"WARNING: {node.name} has come back and accepts writes as well; stop it")
+
+
+def _promote(node: Node, view: View, settings: Settings, say: Say) -> None:
+    """Promote a server, and wait until it accepts writes; raises _Failed."""
+    drop_leftover_slots(node, view.login(node), say)
+    before = view.scene.standings[node.node_id]
+    say(f"{node.name} ({node.address}) is promoted")
+    began = time.monotonic()
+    within_s = settings.timeout.promote_s
+    try:
+        with connect_to(
+            node, view.login(node), answer_s=within_s + settings.pgpool.answer_s
+        ) as connection:
+            connection.row("promote", timeout_s=math.ceil(within_s))
+    except Unreachable as error:  # Its server may have become primary all the same.
+        say(f"{error.message}: {error.detail}")
+    after = _wait_for_writes(node, view, began + within_s, within_s)
+    say(
+        f"{node.name} accepts writes after {time.monotonic() - began:.1f} s, "
+        f"on timeline {after.timeline} since {lsn_text(before.position)}"
+    )
+
+
+def _wait_for_writes(node: Node, view: View, deadline: float, within_s: float) -> Standing:
+    gone_since: float | None = None
+    while True:
+        answer = standing_of(node, view.login(node))
+        if not isinstance(answer, Unreachable) and answer[0].is_primary:
+            return answer[0]
+        now = time.monotonic()
+        gone_since = None if _is_there(answer, node) else gone_since or now
+        if gone_since is not None and now - gone_since >= GONE_FOR_S:
+            raise _Failed(_ended(node), is_over=True)
+        if now > deadline:
+            raise _Failed(_not_in_time(node, answer, within_s), is_over=False)
+        time.sleep(ASK_EVERY_S)
+
+
+def _is_there(answer: object, node: Node) -> bool:
+    return not isinstance(answer, Unreachable) or listens(node)
+
+
+def _ended(node: Node) -> RecoveryError:
+    return Unverified(
+        f"{node.name} was told to promote itself, and its server has ended",
+        detail="Nobody listens there any more.",
+        hint="Look at its log.",
+    )
+
+
+def _not_in_time(node: Node, answer: object, within_s: float) -> RecoveryError:
+    said = "It is a standby still."
+    if isinstance(answer, Unreachable):
+        said = f"{answer.message}: {answer.detail}"
+    return Unverified(
+        f"{node.name} was told to promote itself and does not accept writes "
+        f"after {within_s:g} seconds",
+        detail=said,
+        hint="Look at its log. timeout.promote_s in the settings says how long is waited.",
+    )

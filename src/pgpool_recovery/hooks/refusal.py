@@ -1,0 +1,62 @@
+"""Why a failover does nothing, and what a person does then. Pure."""
+
+from collections.abc import Mapping
+
+from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
+from pgpool_recovery.domain.node import NodeId
+from pgpool_recovery.domain.wal import lsn_text
+from pgpool_recovery.hooks.scene import Scene
+
+
+def still_writes(old: NodeId, why: str) -> RecoveryError:
+    """Return the refusal to promote beside a primary that runs."""
+    return Refused(
+        f"node {old} still accepts writes, so no other node is promoted",
+        detail=f"There would be two primaries. {why}",
+        hint=f'Attach it again with "pgpool-recovery attach {old}", or stop its server and promote '
+        "another one with pg_promote().",
+    )
+
+
+def goes_on(old: NodeId, why: str) -> RecoveryError:
+    """Return why a primary that lives is left alone: nobody could take its place."""
+    return Refused(
+        f"node {old} still accepts writes and is not stopped, for no other node could take its "
+        "place",
+        detail=why,
+        hint=f'Attach it again with "pgpool-recovery attach {old}". Until then Pgpool-II searches '
+        "for a primary among the nodes that it uses, as long as search_primary_node_timeout says, "
+        "and takes no order meanwhile.",
+    )
+
+
+def no_old_primary(down: NodeId, scene: Scene) -> RecoveryError:
+    facts = [
+        "No server that could be asked accepts writes.",
+        "Which one has all that was committed cannot be told from here, so none is promoted.",
+    ]
+    facts += [
+        f"Node {node} has received WAL up to {lsn_text(one.position)} on timeline {one.timeline}."
+        for node, one in sorted(scene.standings.items())
+    ]
+    return Refused(
+        f"node {down} is down, and Pgpool-II does not know which node was the primary",
+        detail="\n".join(facts),
+        hint="Start the server that was the primary, or promote the right one with pg_promote().",
+    )
+
+
+def nobody_is_fit(main: NodeId, unfit: Mapping[NodeId, str], scene: Scene) -> RecoveryError:
+    reasons = "\n".join(f"Node {node}: {why}." for node, why in sorted(unfit.items()))
+    if main in unfit and main not in scene.standings:
+        return Unreachable(
+            f"node {main}, which is to be promoted, could not be asked",
+            detail=reasons,
+            hint="No other node was promoted. Check that this host can connect with psql.",
+        )
+    return Refused(
+        "no node can be promoted",
+        detail=reasons or "Pgpool-II uses no other node.",
+        hint="Mend what is said there and promote the node with pg_promote(), or bring the old "
+        "primary back.",
+    )

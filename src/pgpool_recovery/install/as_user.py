@@ -1,0 +1,41 @@
+"""Run our own command as another user: what root may do, and only root."""
+
+import os
+import pwd
+import subprocess
+from collections.abc import Sequence
+
+from pgpool_recovery.domain.error import Unreachable
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+WITHIN_S = 120.0
+
+
+def output_as_user(uid: int, command: Sequence[str], environment: dict[str, str]) -> list[str]:
+    """Return the lines that a command writes as a user, with no more of the environment than this.
+
+    Its exit status is in what it says. Raises Unreachable when it cannot be run.
+    """
+    account = pwd.getpwuid(uid)
+    is_own = os.geteuid() == uid
+    groups = os.getgrouplist(account.pw_name, account.pw_gid)
+    own = {"PATH": PATH, "HOME": account.pw_dir, "USER": account.pw_name, **environment}
+    try:
+        done = subprocess.run(
+            command,
+            user=None if is_own else uid,
+            group=None if is_own else account.pw_gid,
+            extra_groups=None if is_own else groups,
+            env=own,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="backslashreplace",
+            check=False,
+            timeout=WITHIN_S,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Unreachable(f"could not run {command[0]} as {account.pw_name}: {error}") from error
+    return done.stdout.splitlines()

@@ -1,0 +1,28 @@
+"""What the target's restore_command says of history: its server will believe it."""
+
+from pgpool_recovery.agent.conversation import Conversation
+from pgpool_recovery.agent.protocol import AskArchive
+from pgpool_recovery.config.settings import Settings
+from pgpool_recovery.plan.archive import MAX_BEYOND, Archive
+from pgpool_recovery.plan.facts import PrimaryFacts, TargetFacts
+from pgpool_recovery.plan.stray import restore_command
+
+MARGIN_S = 5.0
+"""What a call may take longer than its limit, to be ended."""
+
+
+def observe_archive(
+    agent: Conversation, primary: PrimaryFacts, target: TargetFacts, settings: Settings
+) -> Archive | None:
+    """Return what the target's restore_command gives of history files; None without one.
+
+    From the timeline on from which its server would look for newer ones.
+    """
+    command = restore_command(primary, target)
+    if not command or primary.wal is None:
+        return None
+    history, limit_s = primary.wal.history, settings.timeout.archive_s
+    since = history.current if target.control is None else target.control.timeline
+    asked = AskArchive(target.data.path, command, history, since, limit_s)
+    calls = len(history.timelines) + MAX_BEYOND
+    return agent.ask(asked, Archive, timeout_s=calls * (limit_s + MARGIN_S))

@@ -1,0 +1,64 @@
+"""Whether a slot may keep the WAL that a node needs: max_slot_wal_keep_size, and what comes of it.
+
+A slot that is moved back beyond that is "unreserved", and the next checkpoint, our own as well,
+takes its WAL from it (InvalidateObsoleteReplicationSlots in src/backend/replication/slot.c).
+"""
+
+from pgpool_recovery.domain.event import megabytes
+from pgpool_recovery.domain.wal import Point
+from pgpool_recovery.plan.facts import TargetFacts, Wal
+from pgpool_recovery.plan.rejection import Rejection
+from pgpool_recovery.plan.situation import Situation
+
+
+def exceeds_limit(situation: Situation, segment: int) -> bool:
+    """Say whether a slot would lose the WAL from a segment on by the next checkpoint.
+
+    In whole segments, as the server counts (KeepLogSeg in src/backend/access/transam/xlog.c).
+    """
+    limit, wal = situation.facts.primary.slot_limit_bytes, situation.wal
+    if limit is None:
+        return False
+    return wal.written // wal.segment_bytes - segment > limit // wal.segment_bytes
+
+
+def notes_on_limit(situation: Situation, segment: int) -> tuple[str, ...]:
+    """Return what an operator should know of a node that only needs WAL: it is a race."""
+    if not exceeds_limit(situation, segment):
+        return ()
+    end = "the primary's next checkpoint may remove WAL before the node has it"
+    return (f"{_needed(situation, segment)}: {end}",)
+
+
+def reject_limit(situation: Situation, segment: int) -> Rejection:
+    """Say that the checkpoint before pg_rewind would remove what is needed after it."""
+    return Rejection(
+        f"the primary's WAL that {situation.name} would need after a rewind is more than a slot "
+        "may keep",
+        detail=f"{_needed(situation, segment)}, and the checkpoint before pg_rewind removes the "
+        "rest.",
+        hint="Raise max_slot_wal_keep_size on the primary, which a reload takes over, and recover "
+        "the node again.",
+    )
+
+
+def waits_in_vain_from(target: TargetFacts, wal: Wal) -> Point | None:
+    """Return from where on a standby to be started needs WAL that is gone; None: it may have it.
+
+    One that runs is left to itself, and one with a restore_command may find it in an archive.
+    """
+    own = target.configuration
+    has_archive = own is not None and bool(own.values.get("restore_command"))
+    if target.server_pid is not None or target.local_wal is None or has_archive:
+        return None
+    needed = target.local_wal.needed(wal.segment_bytes)
+    return None if wal.has(needed) else wal.begin_of(needed)
+
+
+def _needed(situation: Situation, segment: int) -> str:
+    wal, limit = situation.wal, situation.facts.primary.slot_limit_bytes or 0
+    begin = wal.begin_of(segment)
+    return (
+        f"{situation.name} needs {megabytes(wal.bytes_since(begin.lsn))} of WAL, from {begin}; "
+        f"a slot may keep {megabytes(limit)} (max_slot_wal_keep_size, wal_keep_size)"
+    )

@@ -1,0 +1,180 @@
+"""History files in an archive that the primary never wrote: whoever reads them follows a rival.
+
+An archive wins over what streams: a server that starts asks it for the history of each timeline
+after its own until one is absent, takes the last one for its goal (findNewestTimeLine in
+src/backend/access/transam/timeline.c), and asks again whenever its stream breaks
+(rescanLatestTimeLine in xlogrecovery.c).
+"""
+
+from collections.abc import Iterable, Iterator
+
+from pgpool_recovery.domain.wal import History, Point, TimelineId, lsn_text
+from pgpool_recovery.plan.archive import ArchivedHistory, history_file
+from pgpool_recovery.plan.backup import Backup
+from pgpool_recovery.plan.facts import Facts, PrimaryFacts, TargetFacts
+from pgpool_recovery.plan.rejection import Rejection
+
+SERVER_ENDS_ABOVE = 125
+"""Exit status of restore_command (wait_result_is_any_signal in RestoreArchivedFile)."""
+PGBACKREST = "pgbackrest"
+
+
+def restore_command(primary: PrimaryFacts, target: TargetFacts) -> str:
+    """Return the restore_command that the target's server would have, empty without one.
+
+    A node that has no configuration gets the primary's, with the copy of its data directory.
+    """
+    own = target.configuration
+    if own is not None:
+        return own.values.get("restore_command", "")
+    is_copied = target.configuration_problem is None and primary.is_configuration_inside
+    return primary.restore_command if is_copied else ""
+
+
+def reject_strays(name: str, facts: Facts) -> Iterator[Rejection]:
+    """Say which files would lead the target's server away from the primary, by whatever method.
+
+    Its restore_command stays, so that all of them end with a server that reads them.
+    """
+    if facts.primary.wal is None:
+        return
+    history, own = facts.primary.wal.history, facts.target.history
+    found = () if facts.archive is None else facts.archive.histories
+    yield from reject_files(f"the archive of {name}", found, history, (name, own))
+    if isinstance(facts.backup, Backup) and not found and _reads_repository(facts):
+        # Of an empty node pgbackrest gives nothing: it wants a control file there.
+        yield from reject_repository(facts.backup, history, (name, own))
+
+
+def _reads_repository(facts: Facts) -> bool:
+    return PGBACKREST in restore_command(facts.primary, facts.target)
+
+
+def reject_repository(
+    backup: Backup, history: History, own: tuple[str, History | None]
+) -> Iterator[Rejection]:
+    """Say which history files of a repository would lead a restored server away.
+
+    One of a timeline between two of the primary's is an old branch, and harmless, for a server goes
+    on to the primary's own; unless that is not there.
+    """
+    found = backup.repository.histories
+    has_current = any(one.timeline == history.current for one in found)
+    harmless = [one for one in found if has_current and _is_old_branch(one.timeline, history)]
+    told = [one for one in found if one not in harmless]
+    yield from reject_files(f"the archive of stanza {backup.repository.stanza}", told, history, own)
+
+
+def _is_old_branch(timeline: TimelineId, history: History) -> bool:
+    return timeline < history.current and timeline not in history.timelines
+
+
+def reject_files(
+    archive: str,
+    found: Iterable[ArchivedHistory],
+    primary: History,
+    own: tuple[str, History | None],
+) -> Iterator[Rejection]:
+    """Say which of these files are not the primary's.
+
+    `archive` is what messages call the archive. `own` is what they call the node, and its history.
+    """
+    for one in strays(found, primary):
+        if one.history is None:
+            yield Rejection(
+                f"{archive} gives something for {one.file} that is not a history file",
+                detail="A server that finds it there does not start.",
+                hint="restore_command has to fail for a file that the archive does not have. If "
+                "the archive has it, look at it there.",
+            )
+            return  # It may give that for every name.
+        yield Rejection(
+            f"{archive} has {one.file}, which is not the primary's",
+            detail=_detail(one, one.history, primary, own),
+            hint=_hint(one.timeline, primary),
+        )
+
+
+def strays(found: Iterable[ArchivedHistory], primary: History) -> tuple[ArchivedHistory, ...]:
+    """Return the files that do not say what the primary's own history says."""
+    return tuple(one for one in found if not is_of(one.history, primary))
+
+
+def is_of(history: History | None, primary: History) -> bool:
+    """Say whether a history is that of one of the primary's own timelines."""
+    if history is None or history.current not in primary.timelines:
+        return False
+    return history.ends == _ends(history.current, primary)
+
+
+def _ends(timeline: TimelineId, primary: History) -> tuple[Point, ...]:
+    return primary.ends[: primary.timelines.index(timeline)]
+
+
+def _detail(
+    one: ArchivedHistory,
+    history: History,
+    primary: History,
+    own: tuple[str, History | None],
+) -> str:
+    name, own_history = own
+    reason = "" if one.reason is None else f' ("{one.reason}")'
+    said = f"It leads {_way(history.ends)} to timeline {one.timeline}{reason}"
+    if one.timeline in primary.timelines:
+        said += f"; the primary's of that number leads {_way(_ends(one.timeline, primary))} there."
+    else:
+        said += f"; the primary is on timeline {primary.current}."
+    if _is_old_branch(one.timeline, primary):
+        missing = history_file(primary.current)
+        return f"{said} A server follows the other one while {missing} is not in the archive."
+    if own_history == history:
+        return f"{said} The data of {name} itself is of that timeline."
+    return (
+        f"{said} Another server was promoted, and archives to the same place; a server that reads "
+        "the file follows that one, or does not start."
+    )
+
+
+def _way(ends: tuple[Point, ...]) -> str:
+    """Return over which timelines a history leads.
+
+    >>> _way((Point(TimelineId(1), 0x3000060),))
+    'from timeline 1 (left at 0/3000060)'
+    """
+    if not ends:
+        return "from nowhere"
+    left = (f"timeline {end.timeline} (left at {lsn_text(end.lsn)})" for end in ends)
+    return f"from {', '.join(left)}"
+
+
+def _hint(timeline: TimelineId, primary: History) -> str:
+    if _is_old_branch(timeline, primary):
+        missing = history_file(primary.current)
+        return f"See why the primary does not archive {missing}: pg_stat_archiver there."
+    if timeline in primary.timelines:
+        return (
+            "See which server that was, and move the file out of the archive, so that the "
+            f"primary can archive its own. The WAL files whose names begin with {timeline:08X} "
+            "may be of either."
+        )
+    return (
+        "See which server that was, and move the file and the WAL files whose names begin with "
+        f"{timeline:08X} out of the archive."
+    )
+
+
+def archive_notes(name: str, facts: Facts) -> Iterator[str]:
+    """Say what is wrong with a restore_command that does not stop a recovery."""
+    archive = facts.archive
+    if archive is None:
+        return
+    if archive.is_silent:
+        yield (
+            f"restore_command of {name} did not end within {archive.longest_s:.0f} s when it was "
+            "asked for a history file; its server waits for it before it streams"
+        )
+    if archive.fatal is not None:
+        yield (
+            f"restore_command of {name} fails in a way in which its server does not start: "
+            f"{archive.fatal}"
+        )

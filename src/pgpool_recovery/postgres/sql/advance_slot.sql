@@ -1,0 +1,5 @@
+-- Let a slot hold nothing that is older than now.
+select (pg_catalog.pg_replication_slot_advance(slot_name, pg_catalog.pg_current_wal_lsn())).end_lsn
+       ::pg_catalog.text as held_from
+  from pg_catalog.pg_replication_slots
+ where slot_name = %(name)s

@@ -1,0 +1,34 @@
+"""The end of a server's WAL, as bytes, by SQL: of a standby as of a primary."""
+
+from pgpool_recovery.domain.wal import Lsn, TimelineId, file_of_segment, segment_number
+from pgpool_recovery.domain.wal_page import WalPage, page_begin, shutdown_at_the_end
+from pgpool_recovery.postgres.connection import Connection
+
+
+def wal_page(
+    connection: Connection, timeline: TimelineId, end: Lsn, page_bytes: int, segment_bytes: int
+) -> WalPage | None:
+    """Return the page that a position ends or cuts, up to there; None when the server has it not.
+
+    Raises Unreachable where the role may not read files (pg_read_server_files).
+    """
+    if end <= 0:
+        return None
+    begin = page_begin(end, page_bytes)
+    name = file_of_segment(timeline, segment_number(begin, segment_bytes), segment_bytes)
+    row = connection.row("wal_piece", name=name, offset=begin % segment_bytes, length=end - begin)
+    contents = row["contents"]
+    if contents is None or len(contents) != end - begin:
+        return None
+    return WalPage(begin, bytes(contents), segment_bytes)
+
+
+def shutdown_position(
+    connection: Connection, timeline: TimelineId, end: Lsn, page_bytes: int, segment_bytes: int
+) -> Lsn | None:
+    """Return where the shutdown checkpoint begins that is the last record before a position."""
+    last = wal_page(connection, timeline, end, page_bytes, segment_bytes)
+    if last is None:
+        return None
+    before = wal_page(connection, timeline, last.begin, page_bytes, segment_bytes)
+    return shutdown_at_the_end(before, last)

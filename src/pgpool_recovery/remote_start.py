@@ -1,0 +1,148 @@
+"""The other half of the story: start the target's server, prove it, let go of what it replaced."""
+
+import time
+from collections.abc import Callable, Collection
+
+from pgpool_recovery.agent.conversation import Conversation
+from pgpool_recovery.agent.protocol import (
+    DiscardOld,
+    Guarded,
+    ReadSlotName,
+    Started,
+)
+from pgpool_recovery.config.settings import Settings
+from pgpool_recovery.domain.error import Incomplete, Unreachable
+from pgpool_recovery.domain.event import Event, Finished, Said, megabytes
+from pgpool_recovery.domain.node import Target
+from pgpool_recovery.domain.slot import IN_USE, SlotState, is_of_a_recovery, names_of
+from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.observe.primary import observe_primary
+from pgpool_recovery.observe.target import wanted_facts
+from pgpool_recovery.plan.facts import PrimaryFacts, TargetFacts
+from pgpool_recovery.plan.held_wal import waits_in_vain_from
+from pgpool_recovery.postgres.connection import Connection
+from pgpool_recovery.postgres.slots import drop_slot, slot_of_primary
+from pgpool_recovery.postgres.wal import read_wal
+from pgpool_recovery.run.former_slots import drop_former_slots
+from pgpool_recovery.run.own_slot import replace_ended
+from pgpool_recovery.run.parties import agent_of, leaving, naming, own_server
+from pgpool_recovery.run.target_server import TargetServer
+from pgpool_recovery.verify.started import prove
+
+Emit = Callable[[Event], None]
+AWAITED = (
+    "synchronized_standby_slots names it, and logical decoding waits for it until that is changed"
+)
+
+
+def start(target: Target, settings: Settings, emit: Emit) -> Started:
+    """Start the target's server, see that it streams, and let go of its old data."""
+    began = time.monotonic()
+    with (
+        naming(target),
+        own_server(settings) as connection,
+        agent_of(target, settings, emit) as agent,
+    ):
+        started = start_and_follow(target, settings, emit, connection, agent)
+    how = "it was running already" if started.was_running else "it accepts connections"
+    emit(Finished(f"{how} on port {started.port}", time.monotonic() - began))
+    return started
+
+
+def start_and_follow(
+    target: Target, settings: Settings, emit: Emit, connection: Connection, agent: Conversation
+) -> Started:
+    """Start the server unless it runs, and see it stream when it is a standby."""
+    primary = observe_primary(connection)
+    see_slot(connection, agent, target, primary, settings, emit)
+    server = TargetServer(agent, target, settings, emit)
+    guard = guarded(settings, primary)
+    started = server.start((primary.bin_directory,), guard)
+    with leaving(TargetState.STARTED):
+        # Where Pgpool-II writes to all nodes, one that is on its own is right after its recovery.
+        if guard is not None or (started.is_standby and started.slot_name is not None):
+            prove(connection, agent, target, started, settings, emit)
+        drop_former_slot(connection, target, started.former_slot_name, emit, primary.awaited_slots)
+        if started.is_standby and started.slot_name is not None:
+            drop_former_slots(agent, target, primary, settings, emit)
+        if agent.ask(DiscardOld(target.data_directory), bool, timeout_s=settings.timeout.step_s):
+            emit(Said("agent", "the new server runs, so the old data was removed"))
+    return started
+
+
+def guarded(settings: Settings, primary: PrimaryFacts) -> Guarded | None:
+    """Return how the agent guards what it starts: where all other nodes are standbys."""
+    if settings.pgpool.backend_clustering_mode.has_second_stage:
+        return None
+    history = None if primary.wal is None else primary.wal.history
+    own, stop_s = settings.primary, settings.timeout.stop_s
+    return Guarded(own.dbname, own.user, history, stop_s)
+
+
+def see_slot(
+    connection: Connection,
+    agent: Conversation,
+    target: Target,
+    primary: PrimaryFacts,
+    settings: Settings,
+    emit: Emit,
+) -> None:
+    """See that the slot has not ended since the data was prepared; make it anew when it has.
+
+    Where the WAL went with it, a server that needs that to become consistent would wait for it
+    until `start_s` is over.
+    """
+    asked = ReadSlotName(target.data_directory)
+    slot_name: str | None = agent.ask(asked, str | None, timeout_s=settings.agent.answer_s)  # type: ignore[arg-type]
+    if not replace_ended(connection, target, slot_name, emit):
+        return
+    wanted = wanted_facts(target, primary, settings)
+    facts = agent.ask(wanted, TargetFacts, timeout_s=settings.timeout.observe_s)
+    begin = waits_in_vain_from(facts, read_wal(connection))
+    if begin is not None:
+        raise Incomplete(
+            f"the primary's WAL from {begin} on, which {target.name} needs, went with its "
+            "replication slot",
+            detail="The slot had ended when the server was to be started, which would wait in "
+            "vain.",
+            hint="Recover the node again. What ends a slot is max_slot_wal_keep_size, and from "
+            "PostgreSQL 18 on idle_replication_slot_timeout.",
+            target=TargetState.COPIED,
+        )
+
+
+def drop_former_slot(
+    connection: Connection,
+    target: Target,
+    name: str | None,
+    emit: Emit,
+    awaited: Collection[str] = (),
+) -> None:
+    """Drop the slot by which the node streamed before: nobody else does, and it would keep WAL.
+
+    The node says which one that is, so it is dropped only when the primary knows it to be the
+    node's (domain/slot.py); of any other a person is told. A slot that we made for another node is
+    that node's, whatever a cloned configuration says. One of `awaited`, for which logical decoding
+    waits, stays as well: nobody is to look for it in vain.
+    """
+    slot = None if name is None else slot_of_primary(connection, name)
+    if slot is None or slot.name == target.slot_name or is_of_a_recovery(slot.name):
+        return
+    try:
+        why = AWAITED if name in awaited else drop_slot(connection, slot, names_of(target))
+    except Unreachable as error:
+        why = f"it could not be dropped: {error.detail}"
+    if why is None:
+        emit(Said("primary", f"dropped replication slot {slot.name}, which the node used before"))
+    elif why != IN_USE:
+        emit(Said("primary", slot_stays(connection, target, slot, why)))
+
+
+def slot_stays(connection: Connection, target: Target, slot: SlotState, why: str) -> str:
+    """Say what a slot keeps that a node claims to have used, and how a person drops it."""
+    kept = sum(row["behind_bytes"] or 0 for row in connection.rows("slot", name=slot.name))
+    return (
+        f"replication slot {slot.name} stays, because {why}: {target.name} says that it used it "
+        f"before; it keeps {megabytes(kept)} of WAL. If nobody needs it: "
+        f"SELECT pg_drop_replication_slot('{slot.name}')"
+    )

@@ -1,0 +1,159 @@
+"""The proof that a server which was started is a standby of this primary; what becomes of others.
+
+One that we started and that is not what it should be is stopped: nobody needs it as it is, and it
+may hold what no other node has, or take writes. One that ran before is somebody's: clients may use
+it, and a primary that nobody knows of may have the only copy of what they wrote. It is stopped only
+as the policy allows for every server that runs (`stop_running`).
+"""
+
+from collections.abc import Callable
+
+from pgpool_recovery.agent.conversation import Conversation
+from pgpool_recovery.agent.protocol import AskStandby, Believe, ReadLog, Started, StopAtOnce
+from pgpool_recovery.config.settings import Settings
+from pgpool_recovery.domain.error import NotStreaming, RecoveryError, Unverified
+from pgpool_recovery.domain.event import Event, Said
+from pgpool_recovery.domain.node import Target
+from pgpool_recovery.domain.standby import Fault, StandbyFacts, Trouble, is_delayed
+from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.plan.in_place import MAX_FAILED_STARTS
+from pgpool_recovery.plan.policy import Policy, StopRunning
+from pgpool_recovery.postgres.connection import Connection
+from pgpool_recovery.verify.streaming import Expected, Seen, watch
+
+Emit = Callable[[Event], None]
+
+ANOTHER_METHOD = "Recover the node again: another method will be used."
+MEND = "Mend what its log says, then recover the node again."
+AGAIN = "Then recover the node again."
+
+
+def prove(
+    connection: Connection,
+    agent: Conversation,
+    target: Target,
+    started: Started,
+    settings: Settings,
+    emit: Emit,
+) -> None:
+    """See that the server is a standby of this primary. Raises why not, and what became of it."""
+    timeout, patience = settings.timeout, settings.agent.answer_s
+    own = settings.primary
+    asked = AskStandby(
+        target.data_directory, own.dbname, own.user, started.bin_directory, started.slot_name
+    )
+
+    def ask() -> StandbyFacts:
+        return agent.ask(asked, StandbyFacts, timeout_s=patience)
+
+    expected = Expected(target.name, started.slot_name, timeout.streaming_s, timeout.catch_up_s)
+    seen = watch(connection, expected, ask)
+    if seen.trouble is None or (seen.trouble.fault is Fault.BEHIND and seen.moves):
+        agent.ask(Believe(target.data_directory), type(None), timeout_s=patience)
+    if seen.trouble is not None:
+        raise _failure(agent, target, started, settings, seen, seen.trouble)
+    if is_delayed(seen.node):
+        emit(_told_of_delay(target, seen.node))
+
+
+def _told_of_delay(target: Target, node: StandbyFacts) -> Event:
+    return Said(
+        "primary",
+        f"{target.name} streams, and replays {node.delay_ms / 1000:g} s later on purpose "
+        "(recovery_min_apply_delay)",
+    )
+
+
+def _failure(
+    agent: Conversation,
+    target: Target,
+    started: Started,
+    settings: Settings,
+    seen: Seen,
+    trouble: Trouble,
+) -> RecoveryError:
+    """Return why the node is not believed, after its server was stopped where it has to be."""
+    log = "" if started.log is None else _log(agent, started, settings)
+    end = f"Its log ends:\n{log}" if log else None
+    if trouble.fault is Fault.BEHIND and seen.moves:
+        return _late(target, trouble, end)
+    if trouble.fault is Fault.UNSEEN:
+        return Unverified(
+            f"{target.name} {trouble.what}",
+            detail=_joined(trouble.detail, end),
+            hint="Let the server's own user log in there over its socket (pg_hba.conf).",
+            target=TargetState.STARTED,
+        )
+    if started.was_running and not may_stop(trouble.fault, settings.policy):
+        return NotStreaming(
+            f"{target.name} {trouble.what}",
+            detail=_joined(trouble.detail, "Its server ran before, so it was left running.", end),
+            hint=_joined("Keep clients away from it, and stop it.", trouble.hint, AGAIN),
+            target=TargetState.STARTED,
+        )
+    return _stopped(agent, target, started, settings, trouble, end)
+
+
+def _stopped(
+    agent: Conversation,
+    target: Target,
+    started: Started,
+    settings: Settings,
+    trouble: Trouble,
+    end: str | None,
+) -> RecoveryError:
+    """Stop the server, and return why that had to be."""
+    times = times_failed(trouble.fault)
+    stopping = StopAtOnce(
+        target.data_directory, (started.bin_directory,), settings.timeout.stop_s, times
+    )
+    patience = 2 * settings.timeout.stop_s + settings.agent.answer_s
+    is_orderly = agent.ask(stopping, bool, timeout_s=patience)
+    agent.ask(Believe(target.data_directory), type(None), timeout_s=settings.agent.answer_s)
+    how = "Its server was stopped" + ("." if is_orderly else ", in immediate mode.")
+    advice = ANOTHER_METHOD if times >= MAX_FAILED_STARTS else AGAIN if trouble.hint else None
+    return NotStreaming(
+        f"{target.name} {trouble.what}",
+        detail=_joined(trouble.detail, how, end),
+        hint=_joined(trouble.hint, advice) or MEND,
+        target=TargetState.STOPPED,
+    )
+
+
+def times_failed(fault: Fault) -> int:
+    """Return as how many failed starts it counts: with so many the data is not trusted again.
+
+    Data that is not the primary's, or does not get on, will not be better next time. One that does
+    not stream may be kept from it by the network, and a primary is known by its data.
+    """
+    if not fault.is_of_data:
+        return 0
+    return 1 if fault in (Fault.NOT_STREAMING, Fault.PRIMARY) else MAX_FAILED_STARTS
+
+
+def may_stop(fault: Fault, policy: Policy) -> bool:
+    """Say whether the policy lets a server be stopped that we have not started."""
+    if fault is Fault.FOREIGN:
+        return False
+    is_standby = fault is not Fault.PRIMARY
+    allowed = policy.stop_running
+    return allowed is StopRunning.ALWAYS or (allowed is StopRunning.STANDBY and is_standby)
+
+
+def _late(target: Target, trouble: Trouble, end: str | None) -> Unverified:
+    return Unverified(
+        f"{target.name} streams, but has not caught up",
+        detail=_joined(trouble.detail, end),
+        hint="Wait for it, then attach the node. catch_up_s in the settings says how long to wait.",
+        target=TargetState.STARTED,
+    )
+
+
+def _log(agent: Conversation, started: Started, settings: Settings) -> str:
+    if started.log is None:
+        return ""
+    return agent.ask(ReadLog(started.log), str, timeout_s=settings.agent.answer_s)
+
+
+def _joined(*texts: str | None) -> str | None:
+    return "\n".join(text for text in texts if text) or None

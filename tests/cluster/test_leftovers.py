@@ -1,0 +1,175 @@
+"""Settings of an earlier life make no second primary, and no standby that never replays."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.check.ask import check, plan
+from tests.cluster.site import assert_recovered, on_hosts, settings
+from tests.cluster.test_ladder import methods
+from tests.harness.cluster import Cluster, ClusterPlan, RecoveryError
+from tests.harness.postgresql import Server
+from tests.harness.product import Product
+from tests.harness.until import until
+from tests.harness.workspace import Workspace
+from tests.majors import needs_postgresql
+
+LONG_AGO = "2026-11-01 00:00:00+00"
+TARGET = f"recovery_target_time = '{LONG_AGO}'"
+SINCE_17 = 17
+LEFT_BY_A_RESTORE = (
+    f"ALTER SYSTEM SET recovery_target_time = '{LONG_AGO}';"
+    "ALTER SYSTEM SET recovery_target_action = 'promote'"
+)
+"""What pgbackrest restore --type=time --target-action=promote leaves for good."""
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param((15, "plain"), id="15-plain"),
+        pytest.param((18, "debian"), marks=needs_postgresql(18), id="18-debian"),
+    ],
+)
+def cluster(
+    request: pytest.FixtureRequest, workspace: Workspace, product: Product, namespaces: None
+) -> Iterator[Cluster]:
+    major, layout = request.param
+    plan = ClusterPlan(postgresql_major=major, layout=layout, settings={"wal_log_hints": "on"})
+    with on_hosts(workspace, product, plan) as made:
+        yield made
+
+
+def recover(cluster: Cluster, node_id: int) -> str:
+    """Recover a node; see that it is a standby that replays; return what pgpool.log says of it."""
+    before = len(cluster.pgpool.log_text())
+    cluster.recover(node_id)
+    cluster.pgpool.wait_until_settled()
+    assert_is_a_standby(cluster.primary, cluster.node(node_id))
+    assert_recovered(cluster, node_id)
+    return cluster.pgpool.log_text()[before:]
+
+
+def refused(cluster: Cluster, node_id: int) -> str:
+    """Recover a node in vain; return what pgpool.log says of it."""
+    before = len(cluster.pgpool.log_text())
+    with pytest.raises(RecoveryError):
+        cluster.recover(node_id)
+    return cluster.pgpool.log_text()[before:]
+
+
+def assert_is_a_standby(primary: Server, node: Server) -> None:
+    """Assert that it replays what the primary writes now, its commits included."""
+    primary.execute("SELECT pg_create_restore_point('later'); SELECT txid_current()")
+    position = primary.wal_position()
+    replayed = f"SELECT pg_is_in_recovery() AND pg_last_wal_replay_lsn() >= '{position}'"
+    until(lambda: node.sql(replayed) == [("t",)], within_s=30, what="the commit to be replayed")
+    assert node.is_in_recovery
+
+
+def own_file(server: Server, text: str) -> None:
+    """Give a server a file of its own, which its configuration includes."""
+    file = server.layout.configuration_directory / "conf.d" / "60-restore.conf"
+    server.machine.write_file(file, text)
+
+
+def test_promise_10_targets_of_the_primary_do_not_come_with_a_copy(cluster: Cluster) -> None:
+    primary, node = cluster.primary, cluster.node(1)
+    primary.execute(LEFT_BY_A_RESTORE)
+    primary.restart()
+    cluster.pgpool.wait_until_settled()
+    node.lose()
+    primary.drop_slot(node.slot)  # It was in the configuration that is lost.
+    log = recover(cluster, 1)
+    assert methods(log) == ["basebackup"]
+    assert f"note: {TARGET} from {primary.data_directory}/postgresql.auto.conf:" in log
+    assert f"took {TARGET} out of postgresql.auto.conf" in log
+    assert "took recovery_target_action = 'promote' out of postgresql.auto.conf" in log
+
+
+def test_promise_10_targets_of_its_own_do_not_promote_it(cluster: Cluster) -> None:
+    """In an included file, and in postgresql.auto.conf of a former primary that is rewound."""
+    node = cluster.node(1)
+    node.stop()
+    own_file(node, f"{TARGET}\nrecovery_target_action = promote\n")
+    log = recover(cluster, 1)
+    assert methods(log) == ["catch-up"]
+    assert f"overrode {TARGET} of {node.layout.configuration_directory}/conf.d/60-re" in log
+    old = cluster.primary
+    new = cluster.fail_over()
+    assert new.node_id == 1
+    new.execute("CREATE TABLE later AS SELECT generate_series(1, 100)")
+    log = recover(cluster, old.node_id)
+    assert methods(log) == ["rewind"], log
+    assert f"took {TARGET} out of postgresql.auto.conf" in log
+
+
+def test_standby_that_runs_with_a_target_is_found_and_not_attached(cluster: Cluster) -> None:
+    """It streams all the same, until it stops at the target or promotes itself there."""
+    node = cluster.node(0)
+    node.execute("ALTER SYSTEM SET recovery_target_xid = '4000000000'")
+    node.restart()
+    found = {one.fact.partition(" from ")[0] for one in check(cluster) if one.severity == "error"}
+    assert "node 0 is a standby and runs with recovery_target_xid = '4000000000'" in found
+    until(lambda: plan(cluster, 0)["target_streams"], within_s=30, what="it to stream")
+    cluster.pgpool.wait_until_settled()
+    cluster.pgpool.detach_node(0)
+    assert "the server of node 0 runs with recovery_target_xid" in refused(cluster, 0)
+    node.stop()
+    assert "took recovery_target_xid = '4000000000' out" in recover(cluster, 0)
+
+
+def test_transaction_timeout_of_the_primary_ends_no_recovery(cluster: Cluster) -> None:
+    """Pgpool-II's session has it; our own sessions take it away."""
+    primary, node = cluster.primary, cluster.node(0)
+    if primary.installation.major < SINCE_17:
+        pytest.skip("PostgreSQL 16 and earlier have no transaction_timeout")
+    node.stop()
+    primary.set(transaction_timeout="1s")
+    log = recover(cluster, 0)
+    primary.set(transaction_timeout="0")
+    (took,) = re.findall(r"ready to be started \((\d+\.\d) s\)", log)
+    assert float(took) > 1.0
+
+
+def test_target_on_the_command_line_is_refused_by_name(cluster: Cluster) -> None:
+    node = cluster.node(0)
+    node.stop()
+    auto = node.machine.path(node.data_directory / "postgresql.auto.conf").read_text()
+    of_old = node.data_directory / "recovery.conf"
+    node.machine.write_file(of_old, "standby_mode = on\n")
+    if cluster.plan.layout == "debian":
+        file = node.layout.configuration_directory / "pg_ctl.conf"
+        before = node.machine.path(file).read_text()
+        node.machine.write_file(file, "pg_ctl_options = '-o \"-c recovery_target=immediate\"'\n")
+        log = refused(cluster, 0)
+        node.machine.write_file(file, before)
+        source = str(file)
+    else:
+        command = [str(node.installation.program("pg_ctl")), "-D", str(node.data_directory)]
+        words = ", ".join(f'"{word}"' for word in [*command, "-o", "-c recovery_target=immediate"])
+        own = f'[node.0]\nhost = "{node.machine.address}"\nstart_command = [{words}, "start"]\n'
+        with settings(cluster, own):
+            log = refused(cluster, 0)
+        source = "start_command in the settings"
+    assert "WARNING:  recovery_target of node 0 is set on the command line" in log
+    assert f"It is 'immediate', and comes from {source}." in log
+    assert "Also: recovery.conf is in the data directory of node 0." in log
+    assert "The target is untouched." in log
+    node.machine.path(of_old).unlink()
+    assert node.machine.path(node.data_directory / "postgresql.auto.conf").read_text() == auto
+    recover(cluster, 0)
+
+
+def test_promise_10_trigger_file_that_is_there_promotes_nobody(cluster: Cluster) -> None:
+    node = cluster.node(0)
+    if node.installation.major > 15:
+        pytest.skip("PostgreSQL 16 and later have no promote_trigger_file")
+    node.stop()
+    trigger = node.machine.home / "promote"
+    own_file(node, f"promote_trigger_file = '{trigger}'\n")
+    node.machine.write_file(trigger, "")
+    log = recover(cluster, 0)
+    assert f"overrode promote_trigger_file = '{trigger}' of" in log
+    assert node.machine.path(trigger).exists()

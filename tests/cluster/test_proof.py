@@ -1,0 +1,250 @@
+"""Promises 10 and 12: a node that was started is proven to be a standby, or does not run on."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
+
+from tests.cluster.site import left_over, on_hosts, settings, slot_of, streams, write_settings
+from tests.harness.cluster import Cluster, ClusterPlan
+from tests.harness.command import CommandError
+from tests.harness.postgresql import Server
+from tests.harness.product import Product
+from tests.harness.template import REPLICATION_USER
+from tests.harness.until import until
+from tests.harness.workspace import Workspace
+
+IMPATIENT = "[timeout]\nstreaming_s = 3\n"
+FAILED = "/var/lib/postgresql/start-it"
+STOPPED = "The target is started, and stopped again."
+
+
+@pytest.fixture(scope="module")
+def cluster(workspace: Workspace, product: Product, namespaces: None) -> Iterator[Cluster]:
+    """Three nodes; the functions are called by hand."""
+    plan = ClusterPlan(standbys=2, settings={"wal_log_hints": "on", "full_page_writes": "on"})
+    with on_hosts(workspace, product, plan) as made:
+        made.pgpool.stop()
+        made.node(0).execute("CREATE TABLE ledger (x int)")
+        yield made
+
+
+@pytest.fixture
+def ready(cluster: Cluster) -> Cluster:
+    """Node 1 as the first stage leaves it: a standby of node 0 that was not started."""
+    if cluster.node(1).is_running:
+        cluster.node(1).stop()
+    write_settings(cluster, "")
+    first_stage(cluster, 1)
+    return cluster
+
+
+def first_stage(cluster: Cluster, node_id: int) -> None:
+    node, primary = cluster.node(node_id), cluster.node(0)
+    primary.execute(
+        f"SELECT pgpool_recovery('recovery_1st_stage', '{node.machine.address}', "
+        f"'{node.data_directory}', '5432', {node_id}, '5432', '{primary.machine.address}')"
+    )
+
+
+def remote_start(cluster: Cluster, primary_id: int = 0, node_id: int = 1) -> str:
+    """Call the function as Pgpool-II does; return what psql shows beside the result."""
+    node = cluster.node(node_id)
+    call = f"SELECT pgpool_remote_start('{node.machine.address}', '{node.data_directory}')"
+    return cluster.node(primary_id).execute(call).stderr
+
+
+def refused_start(cluster: Cluster, primary_id: int = 0) -> str:
+    with pytest.raises(CommandError) as caught:
+        remote_start(cluster, primary_id)
+    return caught.value.completed.output
+
+
+@contextmanager
+def started_by(cluster: Cluster, then: str, more: str = "") -> Iterator[None]:
+    """Let node 1 be started by a script that does something at once: nothing sees that before."""
+    node = cluster.node(1)
+    words = " ".join(f"'{word}'" for word in node.layout.start_argv())
+    psql = f"{node.installation.program('psql')} -X -h {node.machine.socket_directory} -d postgres"
+    text = f'#!/bin/sh\n{words} >/dev/null\n{psql} -c "{then}"\n'
+    node.machine.write_file(FAILED, text, mode=0o700)
+    own = f'[node.1]\nhost = "{node.machine.address}"\nstart_command = ["{FAILED}"]\n'
+    with settings(cluster, own + more):
+        yield
+
+
+def test_promise_12_one_that_follows_is_proven_by_what_the_primary_writes(ready: Cluster) -> None:
+    said = remote_start(ready)
+    assert "it accepts connections" in said
+    assert streams(ready.node(0), 1)
+    assert left_over(ready.node(1)) == []
+
+
+def test_promise_10_one_that_is_promoted_as_it_starts_is_stopped(ready: Cluster) -> None:
+    """Whatever promotes it, and though standby.signal is gone by then."""
+    node = ready.node(1)
+    with started_by(ready, "SELECT pg_promote()"):
+        said = refused_start(ready)
+    assert "node 1 accepts writes, but the primary is the primary" in said
+    assert "Its server was stopped." in said
+    assert STOPPED in said
+    assert not node.is_running
+    assert node.controldata()["Database cluster state"] == "shut down"
+
+
+def test_promise_12_paused_replay_is_no_recovery(ready: Cluster) -> None:
+    with started_by(ready, "SELECT pg_wal_replay_pause()"):
+        said = refused_start(ready)
+    assert "node 1 does not replay" in said
+    assert STOPPED in said
+    assert not ready.node(1).is_running
+    remote_start(ready)
+
+
+def test_promise_12_twin_that_uses_the_slot_is_not_the_node(ready: Cluster) -> None:
+    """Its settings were cloned, slot and all; it streams, and is not ours."""
+    primary, twin = ready.node(0), ready.node(2)
+    twin.execute(f"ALTER SYSTEM SET primary_slot_name = '{slot_of(1)}'")
+    twin.reload()
+    until(lambda: streams(primary, 1), within_s=20, what="the twin to use the slot")
+    try:
+        with settings(ready, IMPATIENT):
+            said = refused_start(ready)
+    finally:
+        twin.execute("ALTER SYSTEM RESET primary_slot_name")
+        twin.execute(f"ALTER SYSTEM SET primary_slot_name = '{twin.slot}'")
+        twin.reload()
+    assert f'and somebody else uses its slot "{slot_of(1)}"' in said
+    assert twin.machine.address in said
+    assert STOPPED in said
+    assert not ready.node(1).is_running
+    until(lambda: not primary.slots()[slot_of(1)], within_s=20, what="the slot to be free")
+    remote_start(ready)
+    assert streams(primary, 1)
+
+
+def test_delayed_standby_is_back_when_it_streams(ready: Cluster) -> None:
+    node = ready.node(1)
+    node.settings["recovery_min_apply_delay"] = "1h"
+    node.configure()
+    try:
+        ready.node(0).execute("INSERT INTO ledger VALUES (1)")
+        said = remote_start(ready)
+        assert "replays 3600 s later on purpose (recovery_min_apply_delay)" in said
+        assert streams(ready.node(0), 1)
+    finally:
+        del node.settings["recovery_min_apply_delay"]
+        node.configure()
+
+
+def test_where_nobody_gets_in_its_processes_show_it(ready: Cluster) -> None:
+    """The control file and the title of its WAL receiver; without that nothing is proven."""
+    node = ready.node(1)
+    node.allow("local all all reject")
+    try:
+        assert "it accepts connections" in remote_start(ready)
+        node.stop()
+        node.settings["update_process_title"] = "off"
+        node.configure()
+        with settings(ready, IMPATIENT):
+            said = refused_start(ready)
+    finally:
+        node.hba_lines.remove("local all all reject")
+        node.settings.pop("update_process_title", None)
+        node.configure()
+        node.stop()
+    assert "is not known to stream from the primary" in said
+    assert "pg_hba.conf rejects connection" in said
+    assert "The target is started." in said
+
+
+def test_promise_10_agent_that_is_left_alone_stops_a_primary(ready: Cluster) -> None:
+    """The runner is gone before it could judge; so would it be by a link that breaks."""
+    primary, node = ready.node(0), ready.node(1)
+    address = node.machine.address
+    primary.allow(f"host replication all {address}/32 reject")
+    try:
+        words = ["-X", "-h", str(primary.machine.socket_directory), "-d", "postgres", "-c"]
+        call = f"SELECT pgpool_remote_start('{address}', '{node.data_directory}')"
+        child = primary.machine.spawn(
+            [primary.installation.program("psql"), *words, call],
+            log=primary.machine.home / "alone.out",
+        )
+        until(lambda: node.is_running and node.accepts_connections, within_s=30, what="the start")
+        runner = until(lambda: runners(primary), within_s=10, what="the runner")
+        primary.machine.run(["kill", "-STOP", *runner], user="root")
+        node.promote()
+        primary.machine.run(["kill", "-KILL", *runner], user="root")
+        until(lambda: not node.is_running, within_s=60, what="the agent to stop it")
+        child.wait(30)
+    finally:
+        primary.hba_lines.clear()
+        primary.configure()
+        primary.reload()
+
+
+def runners(server: Server) -> list[str]:
+    """Return the processes of a remote start that a server runs, by their words."""
+    return [
+        str(process.pid)
+        for process in server.machine.processes()
+        if any("pgpool_remote_start" in word for word in process.argv)
+        and any("pgpool-recovery" in word or "pgpool_recovery" in word for word in process.argv)
+    ]
+
+
+@pytest.mark.parametrize("rows", [2, 60_000])
+def test_promise_12_wal_that_the_new_primary_never_had(cluster: Cluster, rows: int) -> None:
+    """A standby that was ahead is led to another one, whose history it has: it streams.
+
+    With many rows its position is beyond all that the new primary has written; with few the
+    primary is past that place when the node is started.
+    """
+    old, ahead, new = cluster.node(0), cluster.node(1), cluster.node(2)
+    make_all_follow(cluster)
+    new.stop()
+    old.execute(f"INSERT INTO ledger SELECT generate_series(1, {rows})")
+    until(
+        lambda: ahead.sql("SELECT max(x) FROM ledger") == [(str(rows),)], within_s=30, what="rows"
+    )
+    old.kill()
+    ahead.kill()
+    new.start()
+    new.promote()
+    new.execute("INSERT INTO ledger SELECT generate_series(1, 1000) ")
+    lead(ahead, new)
+    with settings(cluster, IMPATIENT):
+        said = refused_start(cluster, primary_id=2)
+    assert "has replayed what the primary does not have" in said, said
+    assert "Recover the node again: another method will be used." in said
+    assert STOPPED in said
+    assert not ahead.is_running
+    new.stop()
+
+
+def make_all_follow(cluster: Cluster) -> None:
+    """Build the standbys anew, from node 0."""
+    primary = cluster.node(0)
+    for server in cluster.servers:
+        server.kill()
+    primary.start()
+    for node in cluster.servers[1:]:
+        primary.execute(
+            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active"
+        )
+        node.make_standby_of(primary)
+        node.start()
+
+
+def lead(node: Server, primary: Server) -> None:
+    """Make a node that was killed a standby of another primary by hand, with its history file."""
+    slot = slot_of(node.node_id)
+    with suppress(CommandError):
+        primary.execute(f"SELECT pg_create_physical_replication_slot('{slot}', true)")
+    source = primary.conninfo(REPLICATION_USER, application_name=node.name)
+    auto = node.data_directory / "postgresql.auto.conf"
+    text = f"primary_conninfo = '{source}'\nprimary_slot_name = '{slot}'\n"
+    node.machine.write_file(auto, text)
+    history = "pg_wal/00000002.history"
+    text = primary.machine.path(primary.data_directory / history).read_text()
+    node.machine.write_file(node.data_directory / history, text)

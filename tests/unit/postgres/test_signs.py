@@ -1,0 +1,30 @@
+"""No query hides the sign of a difference of positions: less than 0 is wrong data."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import pgpool_recovery
+from pgpool_recovery import postgres
+
+SQL = sorted((Path(postgres.__file__).parent / "sql").glob("*.sql"))
+TEMPLATES = sorted((Path(__file__).parents[3] / "extension" / "sql").glob("*.sql"))
+PYTHON = sorted(Path(pgpool_recovery.__file__).parent.rglob("*.py"))
+HIDES_IN_SQL = re.compile(r"(greatest|abs|least)\s*\([^;]{0,40}?pg_wal_lsn_diff", re.IGNORECASE)
+HIDES = re.compile(r"(max\(\s*0\s*,|abs\()[^\n]*(lsn|written|replayed|received|flushed)")
+
+
+def test_the_patterns_find_what_they_are_for() -> None:
+    assert HIDES_IN_SQL.search("select greatest(pg_catalog.pg_wal_lsn_diff(a, b), 0)")
+    assert HIDES_IN_SQL.search("coalesce(greatest(\n  pg_catalog.pg_wal_lsn_diff(a, b), 0), 0)")
+    assert HIDES.search("return max(0, self.written - lsn)")
+
+
+@pytest.mark.parametrize("file", [*SQL, *TEMPLATES], ids=lambda file: file.name)
+def test_query(file: Path) -> None:
+    assert not HIDES_IN_SQL.search(file.read_text())
+
+
+def test_no_python_does() -> None:
+    assert [file.name for file in PYTHON if HIDES.search(file.read_text())] == []

@@ -1,0 +1,75 @@
+"""What becomes of the slots that a standby has by itself, on a server that is played here."""
+
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from pgpool_recovery.domain.slot import FormerSlot
+from pgpool_recovery.postgres.slots import drop_former_slots
+from pgpool_recovery.run.former_slots import sentences
+
+if TYPE_CHECKING:
+    from pgpool_recovery.postgres.connection import Connection
+
+
+class Standby:
+    """The slots of a standby, and what was dropped."""
+
+    def __init__(self, **slots: dict[str, bool]) -> None:
+        self.slots = slots
+        self.dropped: list[str] = []
+
+    def rows(self, query: str, *, name: str = "") -> list[dict[str, Any]]:
+        if query == "drop_slot":
+            self.dropped.append(name)
+            return []
+        assert query == "standby_slots"
+        usual = {"is_physical": True, "is_active": False, "is_failover": False}
+        more = {"kept_bytes": 3 * 2**30, "holds_xmin": False}
+        return [{"name": name, **usual, **more, **slot} for name, slot in self.slots.items()]
+
+
+LOGICAL = {"is_physical": False}
+FAILOVER = LOGICAL | {"is_failover": True}
+
+
+@pytest.mark.parametrize(
+    ("name", "slot", "goes"),
+    [
+        ("pgpool_node_1", {}, True),
+        ("pgpool_server2_data", {}, False),
+        ("pgpool_node_1", {"is_active": True}, False),
+        ("archiver", {}, False),
+        ("node_1", {}, False),
+        ("pgpool_node_1", LOGICAL, False),
+        ("sub", FAILOVER, True),
+        ("sub", LOGICAL, False),
+        ("sub", FAILOVER | {"is_active": True}, False),
+        ("other", FAILOVER, False),
+    ],
+)
+def test_only_what_is_known_to_be_a_leftover_is_dropped(
+    name: str, slot: dict[str, bool], *, goes: bool
+) -> None:
+    standby = Standby(**{name: slot})
+    found = drop_former_slots(cast("Connection", standby), ("sub", "pgpool_node_1"))
+    assert standby.dropped == ([name] if goes else [])
+    is_told = not slot.get("is_active")
+    assert [one.name for one in found] == ([name] if is_told else [])
+    assert all((one.why_kept is None) == goes for one in found)
+
+
+def test_what_is_said_of_them() -> None:
+    found = (
+        FormerSlot("pgpool_node_1", None, 2**20, holds_xmin=True),
+        FormerSlot("archiver", "somebody may need it", 3 * 2**30, holds_xmin=True),
+        FormerSlot("barman", "somebody may need it", 0, holds_xmin=False),
+    )
+    first, second, third = sentences("node 0", found)
+    assert first == "dropped replication slot pgpool_node_1 of node 0, from its time as primary"
+    assert second == (
+        "replication slot archiver of node 0 stays, because somebody may need it: nobody uses it "
+        "now, and it holds back WAL there, 3072 MB by now, and VACUUM on the primary. If nobody "
+        "needs it, on node 0: SELECT pg_drop_replication_slot('archiver')"
+    )
+    assert "VACUUM" not in third

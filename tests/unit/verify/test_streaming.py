@@ -1,0 +1,125 @@
+"""How long a standby is looked at, and what has to have been seen."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+
+from pgpool_recovery.domain.standby import Fault, StandbyFacts, StreamFacts, UpstreamFacts
+from pgpool_recovery.domain.wal import History, Lsn, TimelineId
+from pgpool_recovery.verify import streaming
+from pgpool_recovery.verify.streaming import Expected, Seen, watch
+
+ONE = TimelineId(1)
+NODE = StandbyFacts(
+    is_in_recovery=True,
+    receiver="streaming",
+    slot_name="slot",
+    receiving=ONE,
+    received=Lsn(100),
+    replayed=Lsn(100),
+)
+APART = replace(NODE, receiver=None, slot_name=None, received=None)
+EXPECTED = Expected("node 1", "slot", begin_s=0.3, catch_up_s=2)
+
+
+class World:
+    """A primary that writes 10 bytes when it is told to, on a clock that a tick moves."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.written = Lsn(100)
+        self.stream: StreamFacts | None = StreamFacts("streaming", "slot", "node1", None, None)
+        self.now = 0.0
+        self.writes = 0
+        monkeypatch.setattr(streaming, "look", lambda *_: self.upstream())
+        monkeypatch.setattr(streaming, "write_something", lambda _connection: self.write())
+        monkeypatch.setattr(streaming, "time", self)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def upstream(self) -> UpstreamFacts:
+        return UpstreamFacts("the primary", History(ONE), self.written, self.stream)
+
+    def write(self) -> Lsn:
+        self.writes += 1
+        self.written = Lsn(self.written + 10)
+        return self.written
+
+    def watch(self, ask: Callable[[], StandbyFacts]) -> Seen:
+        return watch(cast("Any", None), EXPECTED, ask)
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    return World(monkeypatch)
+
+
+def fault(seen: Seen) -> Fault | None:
+    return None if seen.trouble is None else seen.trouble.fault
+
+
+def test_it_has_to_replay_what_is_written_after_it_was_seen(world: World) -> None:
+    seen = world.watch(lambda: replace(NODE, replayed=world.written, received=world.written))
+    assert fault(seen) is None
+    assert (world.writes, seen.node.replayed) == (1, 110)
+
+
+def test_replay_that_stands_still_is_no_standby(world: World) -> None:
+    """All is well but for that: it has what was written before, and nothing of what came after."""
+    seen = world.watch(lambda: replace(NODE, received=world.written))
+    assert fault(seen) is Fault.BEHIND
+    assert not seen.moves
+    assert world.now > EXPECTED.catch_up_s
+
+
+def test_one_that_is_late_and_gets_on_is_told_from_it(world: World) -> None:
+    def ask() -> StandbyFacts:
+        return replace(NODE, replayed=Lsn(round(world.now * 10)), received=world.written)
+
+    world.written = Lsn(1000)
+    seen = world.watch(ask)
+    assert (fault(seen), seen.moves) == (Fault.BEHIND, True)
+
+
+def test_what_will_not_be_better_is_not_waited_for(world: World) -> None:
+    seen = world.watch(lambda: replace(NODE, is_in_recovery=False))
+    assert (fault(seen), world.now) == (Fault.PRIMARY, 0)
+
+
+def test_not_streaming_has_its_time(world: World) -> None:
+    seen = world.watch(lambda: APART)
+    assert fault(seen) is Fault.SLOT_TAKEN
+    assert EXPECTED.begin_s < world.now < EXPECTED.catch_up_s
+
+
+def test_replay_from_an_archive_is_waited_for_while_it_gets_on(world: World) -> None:
+    """Ten times as long as without progress."""
+    world.stream, stream = None, world.stream
+
+    def ask() -> StandbyFacts:
+        if world.now < 1.5:
+            return replace(APART, replayed=Lsn(round(world.now * 50)))
+        world.stream = stream
+        return replace(NODE, replayed=world.written, received=world.written)
+
+    assert fault(world.watch(ask)) is None
+    assert world.now > 1
+
+
+def test_where_nobody_gets_in_the_primary_writes_again(world: World) -> None:
+    """Only when something is sent to a standby it says how far it has replayed."""
+
+    def ask() -> StandbyFacts:
+        heard = Lsn(100 + 10 * (world.writes - 1)) if world.writes else Lsn(100)
+        world.stream = StreamFacts("streaming", "slot", "node1", heard, heard)
+        return replace(NODE, replayed=None, received=world.written, problem="nobody gets in")
+
+    monkey = replace(EXPECTED, begin_s=10, catch_up_s=10)
+    seen = watch(cast("Any", None), monkey, ask)
+    assert fault(seen) is None
+    assert world.writes == 2
