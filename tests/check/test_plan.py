@@ -27,7 +27,7 @@ def test_stopped_standby_and_nothing_is_left_of_the_question(cluster: Cluster) -
     made = plan(cluster, 1)
     assert (made["version"], made["node_id"], made["possible"]) == (1, 1, True)
     assert (made["method"], made["target_runs"]) == ("catch-up", False)
-    assert [step["touches"] for step in made["steps"]] == ["target", "primary", "target"]
+    assert [step["touches"] for step in made["steps"]] == ["target", "primary", "target", "target"]
     assert made["passed_over"][0]["method"] == "attach"
     assert made["point_of_no_return"] is None
     assert fingerprint(node) == before

@@ -124,8 +124,9 @@ def worlds(draw: st.DrawFn) -> World:
         stray = TimelineId(branch.history.current + 1)
         ends = (Point(TimelineId(1), Lsn(4 * RECORD)),)
         pg_wal.histories.setdefault(stray, History(stray, ends))
-    if node.writer_of(redo) == "rival" and draw(st.booleans()):
-        # Somebody has led it to the primary. With a checkpoint from before that nobody can tell.
+    is_told = node.writer_of(redo) == "rival" and oldest <= redo // PER_SEGMENT
+    if is_told and draw(st.booleans()):
+        # Somebody has led it to the primary. By an older checkpoint nobody could tell.
         pg_wal.files |= branch.files(max(oldest, base // PER_SEGMENT))
     archive = draw(archives(branch)) if draw(st.booleans()) else Disk()
     world = World(primary, node, kind, redo, base, received, pg_wal, archive)
