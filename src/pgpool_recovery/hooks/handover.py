@@ -147,7 +147,7 @@ def _why_behind(node: Node, held_from: Lsn, written: Lsn, bound_mb: int, view: V
     answer = standing_of(node, view.login(node))
     if isinstance(answer, Unreachable):
         return f"{answer.message}: {answer.detail}"
-    behind = max(0, written - answer[0].position)
+    behind = written - answer[0].position
     if not answer[0].is_streaming:
         return "it does not stream"
     if behind > bound_mb * MEGABYTE:

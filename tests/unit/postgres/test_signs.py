@@ -12,13 +12,15 @@ SQL = sorted((Path(postgres.__file__).parent / "sql").glob("*.sql"))
 TEMPLATES = sorted((Path(__file__).parents[3] / "extension" / "sql").glob("*.sql"))
 PYTHON = sorted(Path(pgpool_recovery.__file__).parent.rglob("*.py"))
 HIDES_IN_SQL = re.compile(r"(greatest|abs|least)\s*\([^;]{0,40}?pg_wal_lsn_diff", re.IGNORECASE)
-HIDES = re.compile(r"(max\(\s*0\s*,|abs\()[^\n]*(lsn|written|replayed|received|flushed)")
+POSITION = r"(lsn|written|replayed|received|flushed|position)"
+HIDES = re.compile(rf"(max\(\s*0\s*,|abs\()[^\n]*{POSITION}\w* - [^\n]*{POSITION}")
 
 
 def test_the_patterns_find_what_they_are_for() -> None:
     assert HIDES_IN_SQL.search("select greatest(pg_catalog.pg_wal_lsn_diff(a, b), 0)")
     assert HIDES_IN_SQL.search("coalesce(greatest(\n  pg_catalog.pg_wal_lsn_diff(a, b), 0), 0)")
     assert HIDES.search("return max(0, self.written - lsn)")
+    assert not HIDES.search("return max(0, point.lsn - 1) // segment_bytes")
 
 
 @pytest.mark.parametrize("file", [*SQL, *TEMPLATES], ids=lambda file: file.name)
