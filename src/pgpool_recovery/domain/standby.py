@@ -163,7 +163,10 @@ def _reject_past(node: StandbyFacts, upstream: UpstreamFacts) -> Iterator[Troubl
     for replayed in (node.replayed, stream):
         if replayed is not None and upstream.written is not None and replayed > upstream.written:
             yield _ahead("replayed", replayed, upstream.name, upstream.written)
-    received = node.received if node.receiver == STREAMING else None
+    # On a timeline that the primary left it is what came from a former primary, which may have died
+    # within a record: it stays until another timeline is streamed (RequestXLogStreaming).
+    is_current = history is None or node.receiving == history.current
+    received = node.received if node.receiver == STREAMING and is_current else None
     if received is not None and upstream.written is not None and received > upstream.written:
         yield _ahead("received", received, upstream.name, upstream.written)
 
