@@ -104,7 +104,8 @@ def reject_unproven(situation: Situation) -> Iterator[Rejection]:
 def unproven(situation: Situation) -> tuple[str, ...]:
     """Return the node's WAL files from its base on that the primary has, and has differently.
 
-    The last one of a standby is among them, for it is not full.
+    The last one of a standby is among them, for it is not full. So are those of later timelines
+    that the primary has not any more: nobody can tell whose they are.
     """
     compared, wal = situation.facts.compared, situation.wal
     own = situation.facts.target.own_wal
@@ -114,7 +115,11 @@ def unproven(situation: Situation) -> tuple[str, ...]:
     return tuple(
         name
         for name in names
-        if name not in compared.whole and wal.has(segment_of_file(name, wal.segment_bytes))
+        if name not in compared.whole
+        and (
+            wal.has(segment_of_file(name, wal.segment_bytes))
+            or timeline_of(name) != compared.upto.timeline
+        )
     )
 
 
