@@ -1,4 +1,7 @@
-"""The commands where the extension on the primary has neither plan nor check nor record."""
+"""The commands where the extension on the primary has neither plan nor check nor record.
+
+With a Pgpool-II that runs the recovery, so that its words are all that there is.
+"""
 
 from collections.abc import Iterator
 
@@ -9,7 +12,10 @@ from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.product import Product
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
+from tests.majors import needs_postgresql
 from tests.operator.site import SLOW_COPY, Site, site_on_hosts
+
+pytestmark = needs_postgresql(17)
 
 FORGET = """
 ALTER VIEW pgpool_recovery_progress RENAME TO later_progress;
@@ -29,7 +35,7 @@ $$
 
 @pytest.fixture(scope="module")
 def site(workspace: Workspace, product: Product, namespaces: None) -> Iterator[Site]:
-    with site_on_hosts(workspace, product, ClusterPlan()) as site:
+    with site_on_hosts(workspace, product, ClusterPlan(postgresql_major=17)) as site:
         for database in ("postgres", "template1"):
             site.cluster.node(0).execute(FORGET, database=database)
         yield site

@@ -210,13 +210,19 @@ def _problems(
         if not has_standbys:
             return
         if primary is not None and answer.node != primary:
-            yield f"it accepts writes, but {primary.name} is the primary"
+            yield from _problems_of_second_primary(answer.node, primary, is_attached=is_attached)
         if info is not None and info.role != PRIMARY:
             yield f"it is a primary, but Pgpool-II takes it for a {info.role}"
     elif primary is not None:
         yield from _problems_of_standby(
             primary, stream, trouble, is_detached=info is not None and not is_attached
         )
+
+
+def _problems_of_second_primary(node: Node, primary: Node, *, is_attached: bool) -> Iterator[str]:
+    yield f"it accepts writes, but {primary.name} is the primary"
+    if node.node_id > primary.node_id and not is_attached:
+        yield "attached it would be the primary for Pgpool-II, by its higher id"
 
 
 def _problems_of_standby(
