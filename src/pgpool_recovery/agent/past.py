@@ -48,8 +48,8 @@ class Source(Protocol):
     def history(self, timeline: TimelineId) -> bytes | None:
         """Return the contents of a history file; None when there is none of that number."""
 
-    def segment(self, timeline: TimelineId, begin: Lsn, segment_bytes: int) -> bytearray:
-        """Return the bytes of a segment as far as they have been flushed."""
+    def segment(self, timeline: TimelineId, begin: Lsn, size_bytes: int) -> bytearray:
+        """Return the first bytes of a segment as far as they have been flushed."""
 
 
 def keep_to_past(step: KeepToPast, source: Source, moved: Moved) -> None:
@@ -94,8 +94,9 @@ def _histories(step: KeepToPast, source: Source) -> dict[str, bytes]:
 def _segments(step: KeepToPast, source: Source) -> dict[str, bytes]:
     """Return WAL files, the rest of the last one zeros, as a server makes a new one."""
     files = dict[str, bytes]()
-    for name in step.fetched:
+    sizes = step.sizes or (step.segment_bytes,) * len(step.fetched)
+    for name, size_bytes in zip(step.fetched, sizes, strict=True):
         begins = Lsn(segment_of_file(name, step.segment_bytes) * step.segment_bytes)
-        contents = source.segment(TimelineId(timeline_of(name)), begins, step.segment_bytes)
+        contents = source.segment(TimelineId(timeline_of(name)), begins, size_bytes)
         files[name] = bytes(contents.ljust(step.segment_bytes, b"\0"))
     return files

@@ -44,6 +44,8 @@ from pgpool_recovery.plan.step import KeepToPast
 
 CHECKPOINT_BYTES = 64
 """So much of a checkpoint has its checksum; the whole is some more than a hundred bytes."""
+FIRST_RECORD_BYTES = 192
+"""More than a shutdown checkpoint has, or the head of a page and the first record after a fork."""
 
 
 def point_to_compare(facts: Facts) -> Point | None:
@@ -101,21 +103,23 @@ def reject_unproven(situation: Situation) -> Iterator[Rejection]:
         )
 
 
-def unproven(situation: Situation) -> tuple[str, ...]:
+def unkept(situation: Situation) -> tuple[str, ...]:
     """Return the node's WAL files from its base on that the primary has, and has differently.
 
     The last one of a standby is among them, for it is not full. So are those of later timelines
-    that the primary has not any more: nobody can tell whose they are.
+    that the primary has not any more: nobody can tell whose they are. One that replays later on
+    purpose keeps none that the primary has: it would wait at each commit in them before it streams.
     """
     compared, wal = situation.facts.compared, situation.wal
     own = situation.facts.target.own_wal
     if compared is None:
         return ()
     names = files_from(own, compared.upto, wal.history, wal.segment_bytes)
+    kept = () if situation.is_delayed else compared.whole
     return tuple(
         name
         for name in names
-        if name not in compared.whole
+        if name not in kept
         and (
             wal.has(segment_of_file(name, wal.segment_bytes))
             or timeline_of(name) != compared.upto.timeline
@@ -127,7 +131,7 @@ def first_unkept(situation: Situation) -> int | None:
     """Return the first segment, from where the node has replayed to, that it does not keep."""
     wal, own = situation.wal, situation.facts.target.own_wal
     size = wal.segment_bytes
-    gone = {*unproven(situation), *strays(own, wal.history, size)}
+    gone = {*unkept(situation), *strays(own, wal.history, size)}
     names = (name for name in own.of(wal.history.timelines) if name in gone)
     begin = last_segment(situation.follows.base.end, size)
     numbers = (segment_of_file(name, size) for name in names)
@@ -144,7 +148,7 @@ def keep_to_past(
     """
     wal, own = situation.wal, situation.facts.target.own_wal
     size, history = wal.segment_bytes, wal.history
-    doubtful = () if keeps else unproven(situation)
+    doubtful = () if keeps else unkept(situation)
     moved = () if keeps else (*strays(own, history, size), *doubtful)
     kept = set(own.files) - set(moved)
     wanted = {*_at_forks(history, redo, size), *_instead(doubtful, history, size)}
@@ -171,8 +175,32 @@ def keep_to_past(
             gaps=tuple(one for one in lacking if one not in history.timelines),
             conninfo=situation.conninfo,
             segment_bytes=size,
+            sizes=_sizes(situation, fetched),
         )
     ]
+
+
+def _sizes(situation: Situation, fetched: Iterable[str]) -> tuple[int, ...]:
+    """Return how much of these files a node needs that replays later on purpose; () for all of it.
+
+    Up to where it was, and over the begin of their timeline, for it waits at no commit before that;
+    at the others it would wait before it streams.
+    """
+    target, wal, relation = situation.facts.target, situation.wal, situation.relation
+    if not (situation.is_delayed and isinstance(relation, Follows) and target.is_sound):
+        return ()
+    if target.control is None or target.has_backup_label or target.resumable is not None:
+        return ()
+    size, was_at = wal.segment_bytes, relation.base.end.lsn
+    if target.control.state == SHUT_DOWN:
+        was_at = Lsn(target.control.checkpoint + FIRST_RECORD_BYTES)
+
+    def needed(name: str) -> int:
+        begun = wal.history.begin_of(timeline_of(name)) + FIRST_RECORD_BYTES
+        begins = segment_of_file(name, size) * size
+        return min(max(was_at - begins, begun - begins, FIRST_RECORD_BYTES), size)
+
+    return tuple(map(needed, fetched))
 
 
 def after_changes(situation: Situation, begin: Point | None = None) -> list[KeepToPast]:

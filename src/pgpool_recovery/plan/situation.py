@@ -9,6 +9,7 @@ from pgpool_recovery.domain.slot import USABLE
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.plan.divergence import Copied, Diverged, Follows, Relation, relate
 from pgpool_recovery.plan.facts import Conninfo, Facts, PlaceFacts, Wal
+from pgpool_recovery.plan.leftover import DELAY
 from pgpool_recovery.plan.login import choose_login
 from pgpool_recovery.plan.policy import Policy
 from pgpool_recovery.plan.rejection import Rejection
@@ -123,6 +124,12 @@ class Situation:
         if not isinstance(self.relation, Follows):
             raise TypeError("the target's data is not in the primary's past")
         return self.relation
+
+    @property
+    def is_delayed(self) -> bool:
+        """Whether the node replays later on purpose."""
+        own = self.facts.target.configuration
+        return own is not None and any(left.name == DELAY for left in own.leftovers)
 
     @property
     def is_taken_out(self) -> bool:

@@ -154,6 +154,7 @@ class KeepToPast:
     WAL files that it gets from the primary, as far as that has flushed them, and `histories` the
     timelines whose history files it gets. `gaps` are numbers of timelines that the primary never
     was on: without files of theirs a standby neither finds its newest timeline nor fetches it.
+    `sizes` are how many bytes of each are fetched, as far as they are there; empty for all of them.
     """
 
     touches: ClassVar[Touches] = Touches.TARGET
@@ -165,6 +166,7 @@ class KeepToPast:
     gaps: tuple[TimelineId, ...]
     conninfo: Conninfo
     segment_bytes: int
+    sizes: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         parts = [f"move {_some(self.moved)} of its pg_wal aside"] if self.moved else []

@@ -50,8 +50,8 @@ class WalSource:
         finally:
             connection.finish()
 
-    def segment(self, timeline: TimelineId, begin: Lsn, segment_bytes: int) -> bytearray:
-        """Return the bytes of a segment as far as the primary has flushed them."""
+    def segment(self, timeline: TimelineId, begin: Lsn, size_bytes: int) -> bytearray:
+        """Return the first bytes of a segment as far as the primary has flushed them."""
         from psycopg.pq import ExecStatus
 
         connection, got = self._open(), bytearray()
@@ -61,7 +61,7 @@ class WalSource:
                 raise _failed(connection)
             flushed = parse_lsn((identity.get_value(0, 2) or b"").decode())
             self._end_of_results(connection)
-            wanted = min(segment_bytes, flushed - begin)
+            wanted = min(size_bytes, flushed - begin)
             started = self._ask(
                 connection, f"START_REPLICATION PHYSICAL {lsn_text(begin)} TIMELINE {timeline}"
             )

@@ -1,6 +1,7 @@
 """Files are moved out of a pg_wal and others put there; all of it can be taken back."""
 
 import errno
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,11 +26,11 @@ class Primary:
     def history(self, timeline: TimelineId) -> bytes | None:
         return HISTORY if timeline == 2 else None
 
-    def segment(self, timeline: TimelineId, begin: Lsn, segment_bytes: int) -> bytearray:
-        assert (timeline, begin, segment_bytes) == (2, 4 * SEGMENT, SEGMENT)
+    def segment(self, timeline: TimelineId, begin: Lsn, size_bytes: int) -> bytearray:
+        assert (timeline, begin) == (2, 4 * SEGMENT)
         if self.fails:
             raise Undone("it is gone")
-        return bytearray(b"WAL 2")
+        return bytearray(b"WAL 2")[:size_bytes]
 
 
 @pytest.fixture
@@ -74,6 +75,11 @@ def test_moved_written_and_taken_back(step: KeepToPast) -> None:
     moved.restore()
     assert pg_wal(step) == before
     assert not (Path(step.places.data.workspace) / swap.WAL).exists()
+
+
+def test_of_a_file_only_the_first_bytes(step: KeepToPast) -> None:
+    take(replace(step, sizes=(3,)), Primary())
+    assert pg_wal(step)[NEW] == b"WAL".ljust(SEGMENT, b"\0")
 
 
 def test_nothing_is_moved_when_the_primary_does_not_send_it(step: KeepToPast) -> None:
