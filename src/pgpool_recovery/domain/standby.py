@@ -10,7 +10,7 @@ from enum import Enum
 
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId, lsn_text
 
-STREAMING = "streaming"
+STREAMING, WAITING = "streaming", "waiting"
 NOT_PAUSED = "not paused"
 
 
@@ -129,13 +129,29 @@ def judge(
     replays later on purpose.
     """
     troubles = (*_reject_server(node, upstream), *_reject_past(node, upstream))
-    troubles = troubles or (*_reject_replay(node), *_reject_stream(node, upstream))
+    troubles = troubles or tuple(_reject_replay(node))
+    if not troubles and waits_at_fork(node, upstream):
+        return None
+    troubles = troubles or tuple(_reject_stream(node, upstream))
     return next(iter(troubles or _reject_position(node, upstream, position)), None)
 
 
 def is_delayed(node: StandbyFacts) -> bool:
     """Say whether it replays later on purpose."""
     return node.delay_ms > 0
+
+
+def waits_at_fork(node: StandbyFacts, upstream: UpstreamFacts) -> bool:
+    """Say whether it has all of a timeline that the primary left, and goes on later on purpose.
+
+    It asks for the next one when it has replayed that (WaitForWALToBecomeAvailable), and holds the
+    connection until then, without the slot.
+    """
+    history = upstream.history
+    if not is_delayed(node) or history is None or node.receiving not in history.timelines:
+        return False
+    is_whole = node.received is not None and node.received == history.end_of(node.receiving)
+    return node.receiver == WAITING and is_whole
 
 
 def _reject_server(node: StandbyFacts, upstream: UpstreamFacts) -> Iterator[Trouble]:
@@ -181,7 +197,7 @@ def _received_anew(node: StandbyFacts, history: History | None) -> Lsn | None:
 
 def _reject_histories(node: StandbyFacts, name: str, primary: History) -> Iterator[Trouble]:
     for history in node.histories:
-        if not is_past_of(history, primary):
+        if not (is_past_of(history, primary) or _leads_nowhere(history, node, primary)):
             yield Trouble(
                 Fault.HISTORY,
                 f"has the history of a timeline {history.current} that {name} was never on",
@@ -206,6 +222,15 @@ def is_past_of(history: History, primary: History) -> bool:
     if history.current not in primary.timelines:
         return False
     return history.ends == primary.ends[: primary.timelines.index(history.current)]
+
+
+def _leads_nowhere(history: History, node: StandbyFacts, primary: History) -> bool:
+    """Say whether it is of a number that the primary has passed over, and the node knows better.
+
+    A recovery fills such gaps, and the server goes on to the newest timeline that it finds.
+    """
+    is_gap = history.current < primary.current and history.current not in primary.timelines
+    return is_gap and any(one.current == primary.current for one in node.histories)
 
 
 def _stray(point: Point, name: str, history: History) -> Trouble:

@@ -14,7 +14,7 @@ from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import NotStreaming, RecoveryError, Unverified
 from pgpool_recovery.domain.event import Event, Said
 from pgpool_recovery.domain.node import Target
-from pgpool_recovery.domain.standby import Fault, StandbyFacts, Trouble, is_delayed
+from pgpool_recovery.domain.standby import WAITING, Fault, StandbyFacts, Trouble, is_delayed
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.plan.in_place import MAX_FAILED_STARTS
 from pgpool_recovery.plan.policy import Policy, StopRunning
@@ -57,11 +57,14 @@ def prove(
 
 
 def _told_of_delay(target: Target, node: StandbyFacts) -> Event:
-    return Said(
-        "primary",
-        f"{target.name} streams, and replays {node.delay_ms / 1000:g} s later on purpose "
-        "(recovery_min_apply_delay)",
-    )
+    later = f"replays {node.delay_ms / 1000:g} s later on purpose (recovery_min_apply_delay)"
+    if node.receiver == WAITING:
+        return Said(
+            "primary",
+            f"{target.name} has all of timeline {node.receiving}, {later}, and streams the next "
+            "one when it has replayed that",
+        )
+    return Said("primary", f"{target.name} streams, and {later}")
 
 
 def _failure(

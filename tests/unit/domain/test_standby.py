@@ -140,6 +140,31 @@ def test_titles_of_processes_stand_for_the_words_of_the_server() -> None:
     assert fault(seen, behind) is Fault.BEHIND
 
 
+def test_one_that_is_late_on_purpose_waits_at_the_fork() -> None:
+    """It has received all up to there, and asks for the next timeline when it has replayed that."""
+    late = replace(
+        NODE, delay_ms=3_600_000, replayed=BEFORE, been_at=(Point(OLD, BEFORE),), receiving=OLD
+    )
+    waiting = replace(late, receiver="waiting", received=FORK, slot_name=None)
+    none = replace(PRIMARY, stream=None)
+    assert fault(waiting, none) is None
+    assert fault(replace(waiting, delay_ms=0), none) is Fault.NOT_STREAMING
+    assert fault(replace(waiting, received=BEFORE), none) is Fault.NOT_STREAMING
+    assert fault(replace(waiting, received=AFTER), none) is Fault.NOT_STREAMING
+    assert fault(replace(waiting, pause_state="paused"), none) is Fault.PAUSED
+    assert fault(replace(waiting, receiver=None), none) is Fault.NOT_STREAMING
+
+
+def test_number_that_the_primary_has_passed_over() -> None:
+    """A recovery fills the gap, so that the server finds the file of the primary's timeline."""
+    gap = History(NEW)
+    primary = History(TimelineId(3), (Point(OLD, FORK),))
+    upstream = replace(PRIMARY, history=primary)
+    node = replace(NODE, receiving=TimelineId(3), been_at=(Point(OLD, FORK),))
+    assert fault(replace(node, histories=(gap, primary)), upstream) is None
+    assert fault(replace(node, histories=(gap,)), upstream) is Fault.HISTORY
+
+
 @pytest.mark.parametrize("wrong", [Fault.PRIMARY, Fault.AHEAD, Fault.HISTORY, Fault.FOREIGN])
 def test_wrong_data_is_final(wrong: Fault) -> None:
     assert wrong.is_final
