@@ -274,3 +274,62 @@ def test_promise_12_archive_that_holds_wal_past_the_fork(cluster: Cluster, roles
     assert give(dying, archive, "0" * 7 + "?" * 17)
     log = recover(cluster, roles)
     assert methods(log) == ["catch-up"], log
+
+
+@pytest.mark.parametrize("cluster", [pytest.param(15, id="15")], indirect=True)
+def test_promise_12_number_that_the_primary_has_passed_over(cluster: Cluster, roles: Roles) -> None:
+    """Somebody else was promoted with the next number, which the archive of the next one has."""
+    node, dying = roles.node, roles.dying
+    wait_until_received(node, dying)
+    node.stop()
+    ((name,),) = dying.sql("SELECT pg_walfile_name(pg_current_wal_lsn())")
+    timeline, position = int(name[:8], 16), dying.wal_position()
+    ((text,),) = dying.sql(f"SELECT pg_read_file('pg_wal/{timeline:08X}.history', 0, 9999, true)")
+    rival = archive_of(roles.next) / f"{timeline + 1:08X}.history"
+    rival.write_text(f"{text.rstrip()}\n{timeline}\t{position}\tno recovery target specified\n")
+    rival.chmod(0o644)
+    write(dying, "ledger", 5)
+    wait_until_received(roles.next, dying)
+    try:
+        fail_over(cluster, roles)
+        ((name,),) = roles.next.sql("SELECT pg_walfile_name(pg_current_wal_lsn())")
+        assert int(name[:8], 16) == timeline + 2
+        assert methods(recover(cluster, roles)) == ["catch-up"]
+    finally:
+        roles.next.set(restore_command="")
+        rival.unlink()
+
+
+@pytest.mark.parametrize(
+    "cluster", [pytest.param(15, id="15"), pytest.param(18, marks=PG18, id="18")], indirect=True
+)
+def test_delayed_standby_waits_at_the_fork(cluster: Cluster, roles: Roles) -> None:
+    """It asks for the new timeline when it has replayed up to there, an hour later."""
+    node = roles.node
+    node.stop()
+    node.settings["recovery_min_apply_delay"] = "1h"
+    node.configure()
+    roles.next.set(wal_keep_size="64MB")  # From before the fork on.
+    try:
+        node.start()
+        write(roles.dying, "ledger", 5)
+        roles.dying.execute("SELECT pg_switch_wal()")
+        wait_until_received(roles.next, roles.dying)
+        cluster.host(roles.next.node_id).cut(cluster.host(roles.dying.node_id))
+        write(roles.dying, "dead", FEW)
+        wait_until_received(node, roles.dying)
+        node.kill()
+        fail_over(cluster, roles)
+        before = len(cluster.pgpool.log_text())
+        cluster.recover(node.node_id)
+        log = cluster.pgpool.log_text()[before:]
+        assert methods(log) == ["catch-up"], log
+        assert "replays 3600 s later on purpose (recovery_min_apply_delay)" in log
+    finally:
+        del node.settings["recovery_min_apply_delay"]
+        node.configure()
+        if node.is_running:
+            node.reload()
+        roles.next.set(wal_keep_size="0")
+    write(roles.next, "ledger", 1)
+    assert_recovered(cluster, node.node_id)

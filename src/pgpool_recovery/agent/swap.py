@@ -86,6 +86,9 @@ def _tidy(places: tuple[Place, ...], workspace: Path) -> None:
         put_back(places, was_empty)
     if taken(workspace) in (WHOLE, DONE):
         put_taken_in_place(places[-1])
+    if _is_made_anew(Path(places[-1].path), workspace):
+        remove(workspace / OWN)
+        (workspace / TAKEN).unlink()
     _remove_copies(places, workspace)
 
 
@@ -240,9 +243,23 @@ def changing(data_directory: Path) -> tuple[Path, str] | None:
     """Return a half changed directory in the workspace of this one, and the method's name."""
     for workspace in workspaces_of(data_directory):
         method = taken(workspace)
-        if method not in (None, WHOLE, DONE):
+        if method not in (None, WHOLE, DONE) and not _is_made_anew(data_directory, workspace):
             return workspace / "new", str(method)
     return None
+
+
+def _is_made_anew(data_directory: Path, workspace: Path) -> bool:
+    """Say whether somebody has made the data directory by hand since a change was interrupted.
+
+    Then what was half changed is of no use any more. While one of ours is taken out there is no
+    control file in its place: it is moved first, and comes back last.
+    """
+    if taken(workspace) in (None, WHOLE, DONE):
+        return False
+    try:
+        return (data_directory / "global" / "pg_control").exists()
+    except OSError:  # Nobody may look: `observe` says so of the data directory.
+        return False
 
 
 def note_former_slot(places: Places, name: str) -> None:

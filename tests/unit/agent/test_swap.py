@@ -431,6 +431,25 @@ def test_nobody_elses_workspace_is_taken(target: Target) -> None:
     assert target.contents() == (OLD, SPACE_OLD)
 
 
+def test_data_that_somebody_made_since_is_the_nodes(target: Target) -> None:
+    """What a broken off rewind has left in the workspace says nothing of that."""
+    target.put_old()
+    held = swap.reserve(target.places)
+    swap.take_data_out(target.places.data)
+    space = Path(target.places.data.workspace)
+    swap.mark_changing(space, "rewind")
+    unlock(held)
+    swap.tidy(target.data)
+    assert swap.changing(target.data) == (space / "new", "rewind")
+    _write(target.data, {"PG_VERSION": "hand", "global/pg_control": "hand"})
+    assert swap.changing(target.data) is None
+    swap.tidy(target.data)
+    assert swap.taken(space) is None
+    assert not (space / "new").exists()
+    assert not (space / swap.OWN).exists()
+    assert _read(target.data) == {"PG_VERSION": "hand", "global/pg_control": "hand"}
+
+
 BROKEN = ["", "{", "null", "[]", "[1]", '{"a": 1}', '"text"', "7", "[" * 100_000, "\xff"]
 FILES = {
     "places": (swap.tidy, ()),
