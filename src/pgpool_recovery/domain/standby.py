@@ -22,8 +22,8 @@ class StandbyFacts:
     that are set, `delay_ms` its recovery_min_apply_delay, `wanted_slot` its primary_slot_name.
     `sees_receiver`: who asked may see the WAL receiver; `receiver` is then its status, None when
     there is none, and `slot_name`, `application_name`, `receiving` and `received` are how it
-    streams, on which timeline, and up to where it has flushed. `replayed` is how far replay is.
-    `been_at` are positions that replay has been at, each with the timeline that it was on.
+    streams, on which timeline, and up to where it has flushed; while it is waiting, how it did.
+    `replayed` is how far replay is. `been_at` are positions that replay has been at, each with the timeline that it was on.
     `histories` are those of its history files for the timeline that it is on, and newer ones.
     """
 
@@ -204,10 +204,11 @@ def _reject_histories(node: StandbyFacts, name: str, primary: History) -> Iterat
                 f"It is in pg_wal/{history.current:08X}.history there; the server follows it as "
                 "soon as it can, and then no longer the primary.",
             )
-    if node.receiving is not None and node.receiving not in primary.timelines:
+    is_on = node.receiving if node.receiver == STREAMING else None
+    if is_on is not None and is_on not in primary.timelines:
         yield Trouble(
             Fault.HISTORY,
-            f"streams on timeline {node.receiving}, and {name} was never on that",
+            f"streams on timeline {is_on}, and {name} was never on that",
         )
 
 
