@@ -1,9 +1,9 @@
 #!/bin/sh
-# A standby that replayed more of the old timeline than its sibling had when that was promoted cannot
-# follow it, and while it runs, or when it was shut down in order, it is refused. After a crash it is
-# not: where an archive has the history file it starts, reads all of its own pg_wal, streams from
-# the new primary, which calls it streaming with replay_lsn beyond what it sent, and shows rows that
-# the primary never had. No line of its log speaks of the fork.
+# A standby that replayed more of the old timeline than its sibling had when that was promoted
+# cannot follow it, and while it runs, or when it was shut down in order, it is refused. After a
+# crash it is not: where an archive has the history file it starts, reads all of its own pg_wal,
+# streams from the new primary, which calls it streaming with replay_lsn beyond what it sent, and
+# shows rows that the primary never had. No line of its log speaks of the fork.
 set -eu
 work=$(mktemp -d)
 chmod 755 "$work"

@@ -2,7 +2,7 @@
 # A standby on timeline 1 asks a primary on timeline 3 for 00000002.history as well, by the numbers,
 # though timeline 3 forked off timeline 1. A server that was promoted past the number of a timeline
 # it saw in the archive has no such file, so the standby never streams, not even the WAL of
-# timeline 1. Given the history file of the timeline that is no ancestor of either, it follows at once.
+# timeline 1. Given the history file of the timeline that is no ancestor of either, it follows.
 set -eu
 work=$(mktemp -d)
 chmod 755 "$work"

@@ -1,8 +1,8 @@
 #!/bin/sh
 # A physical replication slot that max_slot_wal_keep_size made "lost" is accepted by
 # START_REPLICATION as if nothing were: it is active, its restart_lsn moves on, wal_status says
-# "unreserved" with a safe_wal_size. But it holds no WAL any more: when its receiver is away for less
-# than max_slot_wal_keep_size, what that needs is removed, which a new slot at the same position keeps.
+# "unreserved" with a safe_wal_size. But it holds no WAL any more: when its receiver is away for
+# less than max_slot_wal_keep_size, what that needs is removed; a new slot beside it keeps that.
 set -eu
 work=$(mktemp -d)
 chmod 755 "$work"
