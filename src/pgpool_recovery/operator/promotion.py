@@ -8,12 +8,10 @@ from collections.abc import Mapping
 
 from pgpool_recovery.domain.error import RecoveryError, Refused
 from pgpool_recovery.domain.node import NodeId
-from pgpool_recovery.domain.standby import STREAMING
-from pgpool_recovery.domain.wal import parse_lsn
 from pgpool_recovery.operator.cluster import Cluster, Node, connect_to
 from pgpool_recovery.operator.primary import Answer, ask_all
 from pgpool_recovery.operator.search import pool_primary, search_of
-from pgpool_recovery.operator.standby import stream_of
+from pgpool_recovery.operator.standby import trouble_of
 
 BY_HAND = (
     'When no server accepts writes: "SELECT pg_promote()" on {name}, and when it does, '
@@ -105,36 +103,16 @@ def _refuse_unfit(cluster: Cluster, node: Node, answer: Answer, before: Answer) 
     """Raise Refused when the standby does not follow, or would not survive its promotion."""
     primary = before.node
     with connect_to(primary, cluster.login) as connection:
-        stream = stream_of(node, answer, connection.rows("standbys"))
-        position = connection.row("standing")["position"]
+        trouble = trouble_of(connection, primary, answer)
         wanted = _values(connection.rows("promotion_settings"))
-    refuse_stray(node, primary, answer, None if stream is None else stream["state"], position)
+    if trouble is not None:
+        raise Refused(
+            f"{node.name} {trouble.what}",
+            detail=trouble.detail or "What was written since it followed would be lost.",
+            hint=trouble.hint or f'Wait for it, or "pgpool-recovery recover {node.node_id}".',
+        )
     with connect_to(node, cluster.login) as connection:
         refuse_low_settings(node, primary, _values(connection.rows("promotion_settings")), wanted)
-
-
-def refuse_stray(
-    node: Node, primary: Node, answer: Answer, state: str | None, position: str
-) -> None:
-    """Raise Refused when a standby does not stream, or has what the primary has not.
-
-    `state` is that in pg_stat_replication; `position` the primary's, read after the standby's.
-    """
-    if state != STREAMING:
-        raise Refused(
-            f"{node.name} does not stream from {primary.name}",
-            detail="What was written since it followed would be lost."
-            if state is None
-            else f'Its state in pg_stat_replication is "{state}".',
-            hint=f'Wait for it, or "pgpool-recovery recover {node.node_id}".',
-        )
-    replayed = (answer.facts or {}).get("position")
-    if replayed is not None and parse_lsn(replayed) > parse_lsn(position):
-        raise Refused(
-            f"{node.name} has replayed WAL that {primary.name} does not have",
-            detail=f"It is at {replayed}, {primary.name} at {position}.",
-            hint=f'Stop it, and bring it back with "pgpool-recovery recover {node.node_id}".',
-        )
 
 
 def refuse_low_settings(

@@ -13,7 +13,6 @@ from pgpool_recovery.operator.promotion import (
     refuse_low_settings,
     refuse_primary_of_now,
     refuse_promotion,
-    refuse_stray,
 )
 from pgpool_recovery.operator.search import Search, search_of
 from pgpool_recovery.pcp.client.node_info import NodeInfo
@@ -117,25 +116,6 @@ def test_primary_of_now(now: Answer, then: Answer, message: str) -> None:
 def test_node_that_is_the_primary() -> None:
     with pytest.raises(Refused, match="node 0 is the primary already"):
         refuse_primary_of_now(NODES[0], NODES[0], {NodeId(0): PRIMARY})
-
-
-@pytest.mark.parametrize(
-    ("state", "position", "message"),
-    [
-        (None, "0/3000000", "does not stream"),
-        ("catchup", "0/3000000", "does not stream"),
-        ("streaming", "0/2FFFFFF", "has replayed WAL that node 0 does not have"),
-        ("streaming", "0/03000000", None),
-        ("streaming", "A/0", None),
-    ],
-)
-def test_stray(state: str | None, position: str, message: str | None) -> None:
-    """Positions are numbers: PostgreSQL 19 writes them with zeros in front."""
-    if message is None:
-        refuse_stray(NODES[1], NODES[0], answer(1), state, position)
-        return
-    with pytest.raises(Refused, match=message):
-        refuse_stray(NODES[1], NODES[0], answer(1), state, position)
 
 
 def test_settings_that_are_too_low() -> None:
