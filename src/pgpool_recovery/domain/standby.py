@@ -23,8 +23,9 @@ class StandbyFacts:
     `sees_receiver`: who asked may see the WAL receiver; `receiver` is then its status, None when
     there is none, and `slot_name`, `application_name`, `receiving` and `received` are how it
     streams, on which timeline, and up to where it has flushed; while it is waiting, how it did.
-    `replayed` is how far replay is. `been_at` are positions that replay has been at, each with the timeline that it was on.
-    `histories` are those of its history files for the timeline that it is on, and newer ones.
+    `replayed` is how far replay is. `been_at` are positions that replay has been at, each with the
+    timeline that it was on. `histories` are those of its history files for the timeline that it is
+    on, and newer ones.
     """
 
     is_in_recovery: bool | None

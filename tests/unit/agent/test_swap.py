@@ -446,7 +446,7 @@ def test_data_that_somebody_made_since_is_the_nodes(target: Target) -> None:
     swap.tidy(target.data)
     assert swap.taken(space) is None
     assert not (space / "new").exists()
-    assert not (space / swap.OWN).exists()
+    assert not (space / own_files.OWN).exists()
     assert _read(target.data) == {"PG_VERSION": "hand", "global/pg_control": "hand"}
 
 
