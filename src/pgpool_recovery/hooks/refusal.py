@@ -24,9 +24,9 @@ def goes_on(old: NodeId, why: str) -> RecoveryError:
         f"node {old} still accepts writes and is not stopped, for no other node could take its "
         "place",
         detail=why,
-        hint=f'Attach it again with "pgpool-recovery attach {old}". Until then Pgpool-II searches '
-        "for a primary among the nodes that it uses, as long as search_primary_node_timeout says, "
-        "and takes no order meanwhile.",
+        hint="Pgpool-II now searches for a primary, for as long as search_primary_node_timeout "
+        "says, and takes no order meanwhile. When that is over, attach the node with "
+        f'"pgpool-recovery attach {old}".',
     )
 
 
