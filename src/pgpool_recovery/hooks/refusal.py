@@ -13,8 +13,9 @@ def still_writes(old: NodeId, why: str) -> RecoveryError:
     return Refused(
         f"node {old} still accepts writes, so no other node is promoted",
         detail=f"There would be two primaries. {why}",
-        hint=f'Attach it again with "pgpool-recovery attach {old}", or stop its server and promote '
-        "another one with pg_promote().",
+        hint="Stop its server and promote another one with pg_promote(), or, when Pgpool-II has "
+        "ended its search for a primary, attach it again with "
+        f'"pgpool-recovery attach {old}".',
     )
 
 
