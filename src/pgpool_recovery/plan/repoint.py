@@ -8,7 +8,8 @@ in src/backend/access/transam/xlogrecovery.c).
 
 from collections.abc import Iterator
 
-from pgpool_recovery.domain.wal import History, Lsn, Point, lsn_text
+from pgpool_recovery.domain.standby import is_past_of
+from pgpool_recovery.domain.wal import Lsn, Point, lsn_text
 from pgpool_recovery.plan.attach import not_running, streams
 from pgpool_recovery.plan.held_wal import notes_on_limit
 from pgpool_recovery.plan.in_place import new_tablespaces, reject_replay, reject_untrusted
@@ -128,7 +129,7 @@ def _reject_past(situation: Situation, running: RunningServer) -> list[Rejection
             )
         ]
     for history in running.histories:
-        if not _is_past_of(history, wal.history):
+        if not is_past_of(history, wal.history):
             return [
                 Rejection(
                     f"{name} has the history of another timeline {history.current}",
@@ -157,13 +158,6 @@ def _reject_past(situation: Situation, running: RunningServer) -> list[Rejection
     if situation.is_of_another_past:
         return [Rejection(f"the WAL of {name} is not the primary's")]
     return [*reject_unproven(situation), *reject_past_of_running(situation, running)]
-
-
-def _is_past_of(history: History, primary: History) -> bool:
-    """Say whether a history file of the node says what the primary's own says."""
-    if history.current not in primary.timelines:
-        return False
-    return history.ends == primary.ends[: primary.timelines.index(history.current)]
 
 
 def _reject_wal(situation: Situation, running: RunningServer) -> list[Rejection]:
