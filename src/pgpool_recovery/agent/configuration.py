@@ -14,9 +14,10 @@ from pgpool_recovery.agent.own_login import OwnLogin
 from pgpool_recovery.agent.program import Stop, run
 from pgpool_recovery.agent.server_log import without_contents
 from pgpool_recovery.agent.setting_source import Sources, find_sources
+from pgpool_recovery.domain.control_file import STANDBY_PARAMETERS
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.files.write import write_file
-from pgpool_recovery.plan.facts import STANDBY_PARAMETERS, Configuration
+from pgpool_recovery.plan.facts import Configuration
 from pgpool_recovery.plan.inherited import inherited
 from pgpool_recovery.plan.leftover import (
     COMMANDS,

@@ -6,10 +6,11 @@ from dataclasses import replace
 from pgpool_recovery.check.finding import Finding, Kind
 from pgpool_recovery.check.report import Report
 from pgpool_recovery.check.words import about, sentence
+from pgpool_recovery.domain.control_file import STANDBY_PARAMETERS
 from pgpool_recovery.domain.error import Unreachable
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.wal import History, Point, TimelineId
-from pgpool_recovery.plan.facts import STANDBY_PARAMETERS, Facts
+from pgpool_recovery.plan.facts import Facts
 from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.node_facts import NodeFacts, PeerFacts, Problem, ServerFacts
 from pgpool_recovery.plan.plan import OldData, Plan

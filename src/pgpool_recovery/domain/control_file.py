@@ -4,14 +4,17 @@ import struct
 from collections.abc import Mapping
 from types import MappingProxyType
 
-REQUIRED = (
+STANDBY_PARAMETERS = (
     "max_connections",
     "max_worker_processes",
     "max_wal_senders",
     "max_prepared_transactions",
     "max_locks_per_transaction",
 )
-"""In the order in which ControlFileData has them (src/include/catalog/pg_control.h)."""
+"""What must not be lower on a hot standby than on its primary (hot-standby.html).
+
+In the order in which ControlFileData has them (src/include/catalog/pg_control.h).
+"""
 FLOAT_FORMAT = 1234567.0
 """FLOATFORMAT_VALUE: the same in all majors, so that it shows where the numbers before it are."""
 MAX_ALIGNS = (4, 8)
@@ -31,5 +34,5 @@ def required_settings(contents: bytes) -> Mapping[str, int] | None:
         numbers = struct.unpack_from(f"{order}5i", contents, place - 28)
         (align,) = struct.unpack_from(f"{order}i", contents, place - 4)
         if align in MAX_ALIGNS and all(number >= 0 for number in numbers):
-            return MappingProxyType(dict(zip(REQUIRED, numbers, strict=True)))
+            return MappingProxyType(dict(zip(STANDBY_PARAMETERS, numbers, strict=True)))
     return None

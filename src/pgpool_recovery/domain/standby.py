@@ -162,7 +162,7 @@ def _reject_server(node: StandbyFacts, upstream: UpstreamFacts) -> Iterator[Trou
     if node.is_in_recovery is False:
         yield Trouble(
             Fault.PRIMARY,
-            f"accepts writes, but {upstream.name} is the primary",
+            f"accepts writes beside {upstream.name}",
             "It is no standby (any more): what is written there is on no other node.",
         )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from pgpool_recovery.domain.control_file import REQUIRED
+from pgpool_recovery.domain.control_file import STANDBY_PARAMETERS
 from pgpool_recovery.hooks.scene import Standing
 
 RECOVERY_TARGETS = (
@@ -14,7 +14,7 @@ RECOVERY_TARGETS = (
 )
 SHUTDOWN_TIMEOUT = "wal_sender_shutdown_timeout"
 SETTINGS = (
-    *REQUIRED,
+    *STANDBY_PARAMETERS,
     *RECOVERY_TARGETS,
     SHUTDOWN_TIMEOUT,
     "wal_block_size",
@@ -43,7 +43,7 @@ def _own_reasons(standby: Standing) -> Iterator[str]:
 
 
 def _too_low(standby: Standing, required: Mapping[str, int]) -> Iterator[str]:
-    for name in REQUIRED:
+    for name in STANDBY_PARAMETERS:
         own, least = standby.number(name), required.get(name)
         if own is not None and least is not None and own < least:
             yield (
@@ -69,7 +69,7 @@ def _reasons_beside(standby: Standing, primary: Standing) -> Iterator[str]:
         yield f"it is on timeline {standby.timeline}, the primary on timeline {primary.timeline}"
     if not standby.is_streaming:
         yield "it does not stream"
-    values = {name: primary.number(name) for name in REQUIRED}
+    values = {name: primary.number(name) for name in STANDBY_PARAMETERS}
     yield from _too_low(standby, {name: n for name, n in values.items() if n is not None})
 
 

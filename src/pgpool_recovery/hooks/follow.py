@@ -18,11 +18,12 @@ from pgpool_recovery.operator.attachment import attach
 from pgpool_recovery.operator.cluster import Login, Node, connect_to
 from pgpool_recovery.operator.event import Outcome
 from pgpool_recovery.operator.extension import look_at
+from pgpool_recovery.operator.job import Desk, Job, Tell
 from pgpool_recovery.operator.leftover_slots import drop_leftover_slots
 from pgpool_recovery.operator.plan import read_plan
 from pgpool_recovery.operator.primary import ask
 from pgpool_recovery.operator.record import Run
-from pgpool_recovery.operator.recover import Desk, Job, Tell, carry_out, following, verify
+from pgpool_recovery.operator.recover import carry_out, following, verify
 from pgpool_recovery.operator.standby import trouble_of
 from pgpool_recovery.pcp.pool import Pool
 

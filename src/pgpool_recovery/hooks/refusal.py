@@ -13,8 +13,9 @@ def still_writes(old: NodeId, why: str) -> RecoveryError:
     return Refused(
         f"node {old} still accepts writes, so no other node is promoted",
         detail=f"There would be two primaries. {why}",
-        hint=f'Attach it again with "pgpool-recovery attach {old}", or stop its server and promote '
-        "another one with pg_promote().",
+        hint="Stop its server and promote another one with pg_promote(), or, when Pgpool-II has "
+        "ended its search for a primary, attach it again with "
+        f'"pgpool-recovery attach {old}".',
     )
 
 
@@ -24,9 +25,9 @@ def goes_on(old: NodeId, why: str) -> RecoveryError:
         f"node {old} still accepts writes and is not stopped, for no other node could take its "
         "place",
         detail=why,
-        hint=f'Attach it again with "pgpool-recovery attach {old}". Until then Pgpool-II searches '
-        "for a primary among the nodes that it uses, as long as search_primary_node_timeout says, "
-        "and takes no order meanwhile.",
+        hint="Pgpool-II now searches for a primary, for as long as search_primary_node_timeout "
+        "says, and takes no order meanwhile. When that is over, attach the node with "
+        f'"pgpool-recovery attach {old}".',
     )
 
 

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pgpool_recovery.domain.node import NodeId
+from pgpool_recovery.domain.standby import STREAMING
 from pgpool_recovery.domain.wal import Lsn, TimelineId
-
-STREAMING = "streaming"
 
 
 @dataclass(frozen=True)

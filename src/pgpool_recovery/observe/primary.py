@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from pgpool_recovery.agent.place import identity_of
+from pgpool_recovery.domain.control_file import STANDBY_PARAMETERS
 from pgpool_recovery.domain.slot import slot_names
 from pgpool_recovery.plan.facts import (
-    STANDBY_PARAMETERS,
     PrimaryFacts,
     Slot,
     Stream,

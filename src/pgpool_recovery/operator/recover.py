@@ -1,111 +1,31 @@
 """Recover nodes: show what it would do, ask, have it done, see that the node is back."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
-from typing import Protocol
 
 from pgpool_recovery.config.settings import Settings
-from pgpool_recovery.domain.error import (
-    Incomplete,
-    RecoveryError,
-    Refused,
-    Unreachable,
-    Unverified,
-)
+from pgpool_recovery.domain.error import RecoveryError, Refused
 from pgpool_recovery.domain.node import NodeId
-from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.operator.attachment import attach_recovered
+from pgpool_recovery.operator.cause import cause
 from pgpool_recovery.operator.cluster import Cluster, Node, cluster_of_pool, cluster_of_settings
-from pgpool_recovery.operator.event import (
-    POOL,
-    PRIMARY,
-    Asked,
-    OperatorEvent,
-    Outcome,
-    PlanRead,
-    Remarked,
-    Said,
-)
-from pgpool_recovery.operator.extension import Feature, Primary, look_at
+from pgpool_recovery.operator.event import POOL, PRIMARY, Asked, Outcome, PlanRead, Remarked, Said
+from pgpool_recovery.operator.extension import Feature, look_at
 from pgpool_recovery.operator.failover_end import let_failover_end
 from pgpool_recovery.operator.follower import Follower
+from pgpool_recovery.operator.job import Desk, Job
 from pgpool_recovery.operator.leftover_slots import drop_leftover_slots
-from pgpool_recovery.operator.pcp_recovery import PcpRecovery
 from pgpool_recovery.operator.plan import PlannedRecovery, read_plan
 from pgpool_recovery.operator.pool_file import refuse_other_place
 from pgpool_recovery.operator.primary import find_primary
-from pgpool_recovery.operator.record import COPIED, Run
+from pgpool_recovery.operator.record import Run
 from pgpool_recovery.operator.runner import choose_runner
-from pgpool_recovery.operator.sql_recovery import FIRST_STAGE_SCRIPT, SqlRecovery
 from pgpool_recovery.operator.standby import wait_for_stream
-from pgpool_recovery.operator.way import FIRST_STAGE, refuse_way
+from pgpool_recovery.operator.way import refuse_way
 from pgpool_recovery.pcp.pool import ATTACHED, Pool
 
 LOOK_EVERY_S = 0.5
 DOWN = "down"
-
-Tell = Callable[[OperatorEvent], None]
-Consent = Callable[[Node, PlannedRecovery | None], None]
-"""Raises when the person does not want it."""
-
-
-class Running(Protocol):
-    """A recovery that somebody else runs."""
-
-    def start(self) -> None:
-        """Ask for it."""
-
-    def has_ended(self, *, within_s: float) -> bool:
-        """Wait for the end, but not longer."""
-
-    def lines(self) -> list[str]:
-        """Return what was said since it was last asked."""
-
-    def result(self) -> None:
-        """Raise why it failed, when it did."""
-
-
-@dataclass(frozen=True)
-class Desk:
-    """The person: whom everything is told, and who is asked."""
-
-    tell: Tell
-    consent: Consent
-
-
-@dataclass(frozen=True)
-class Job:
-    """One node that is to be recovered, and with whom; `pool` None means without Pgpool-II.
-
-    `by_sql`: the primary is asked although there is a Pgpool-II, which attaches the node then.
-    """
-
-    node: Node
-    cluster: Cluster
-    primary: Primary
-    pool: Pool | None
-    settings: Settings
-    by_sql: bool = False
-
-    @property
-    def is_run_by_pool(self) -> bool:
-        """Whether it is Pgpool-II that runs the recovery."""
-        return self.pool is not None and not self.by_sql
-
-    def running(self) -> Running:
-        """Return the recovery, not begun yet."""
-        within_s, node = self.settings.pgpool.recovery_s, self.node
-        if self.pool is not None and not self.by_sql:
-            return PcpRecovery(self.pool, node.node_id, within_s)
-        script = self.cluster.parameters.get(FIRST_STAGE) or FIRST_STAGE_SCRIPT
-        finish = None
-        if self.pool is not None:
-            whom = (self.pool, self.cluster, self.primary.node, node, self.settings)
-            finish = partial(attach_recovered, *whom)
-        return SqlRecovery(self.primary, node, within_s, script, finish)
 
 
 def nodes_down(pool: Pool, settings: Settings) -> list[NodeId]:
@@ -228,72 +148,6 @@ def carry_out(job: Job, follower: Follower | None, desk: Desk) -> Run | None:
     except RecoveryError as error:
         raise cause(error, follower, job) from error
     return None if follower is None else follower.ended_run()
-
-
-def cause(error: RecoveryError, follower: Follower | None, job: Job) -> RecoveryError:
-    """Return why a recovery failed: what is on record of it, since PCP does not have the cause.
-
-    Pgpool-II's own words are left when it began nothing, or failed after the node had started.
-    """
-    has_begun = isinstance(error, Incomplete) or error.target is TargetState.UNKNOWN
-    if isinstance(error, Unreachable) and job.is_run_by_pool:
-        return _lost(error, follower, job)
-    if follower is None or not (has_begun or follower.run_id is not None):
-        return _where_to_look(error, job) if has_begun else error
-    run = follower.ended_run()
-    if run is None and follower.run_id is not None:
-        return _lost_primary(error, job)
-    if run is None:
-        return _where_to_look(error, job)
-    if run.state == "recovered":
-        return Unverified(
-            error.message, detail=error.detail, hint=error.hint, target=TargetState.STARTED
-        )
-    if run.state == COPIED:
-        return error.with_target(TargetState.COPIED)
-    return run.failure() or error
-
-
-def _lost(error: Unreachable, follower: Follower | None, job: Job) -> RecoveryError:
-    """Return what a lost connection to Pgpool-II means: often the recovery goes on."""
-    run = None if follower is None else follower.run()
-    if run is None:
-        return error
-    known = run.failure()
-    if known is not None:
-        return known
-    return Unreachable(
-        error.message,
-        detail=error.detail,
-        hint="The recovery itself may go on: look with "
-        f'"pgpool-recovery watch {job.node.node_id}".',
-        target=TargetState.UNKNOWN,
-    )
-
-
-def _lost_primary(error: RecoveryError, job: Job) -> RecoveryError:
-    """Return what it means that nobody can say any more how a run has ended."""
-    said = f"{error.message}." + (f" {error.detail}" if error.detail else "")
-    return Incomplete(
-        f"the primary ({job.primary.node.name}) was lost while it recovered {job.node.name}",
-        detail=f"Pgpool-II says: {said}" if job.is_run_by_pool else said,
-        hint="Wait until another node is the primary, and recover the node again: that completes "
-        "the recovery, or begins anew with the data that the node has.",
-        target=TargetState.UNKNOWN,
-    )
-
-
-def _where_to_look(error: RecoveryError, job: Job) -> RecoveryError:
-    """Say where the cause is, when it is not on record."""
-    if error.hint is not None or not job.is_run_by_pool:
-        return error
-    return type(error)(
-        error.message,
-        detail=error.detail,
-        hint=f"The cause is not on record. It is in pgpool.log and in the server log of the "
-        f'primary ({job.primary.node.name}); "pgpool-recovery check" may find it, too.',
-        target=error.target,
-    )
 
 
 def verify(job: Job) -> None:

@@ -14,15 +14,6 @@ from pgpool_recovery.plan.running import Running
 Conninfo = dict[str, str]
 """A libpq connection string as keywords and values; never holds a secret (plan/inherited.py)."""
 
-STANDBY_PARAMETERS = (
-    "max_connections",
-    "max_worker_processes",
-    "max_wal_senders",
-    "max_prepared_transactions",
-    "max_locks_per_transaction",
-)
-"""What must not be lower on a hot standby than on its primary (hot-standby.html)."""
-
 
 @dataclass(frozen=True)
 class FileIdentity:

@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from pgpool_recovery.domain.control_file import REQUIRED, required_settings
+from pgpool_recovery.domain.control_file import STANDBY_PARAMETERS, required_settings
 from pgpool_recovery.domain.wal import Lsn
 from pgpool_recovery.domain.wal_page import WalPage, page_begin, shutdown_at_the_end
 
 SERVERS: dict[str, Any] = json.loads(Path(__file__).with_name("server_bytes.json").read_text())
 SEGMENT_BYTES = 16 * 1024 * 1024
 PAGE_BYTES = 8192
-CHANGED = dict(zip(REQUIRED, (57, 9, 11, 3, 71), strict=True))
+CHANGED = dict(zip(STANDBY_PARAMETERS, (57, 9, 11, 3, 71), strict=True))
 """The settings of those servers."""
 
 

@@ -225,6 +225,7 @@ def test_promise_10_primary_that_lives_goes_on_when_nobody_can_take_its_place(
     assert why in str(refused.detail)
     assert "pgpool-recovery attach 0" in str(refused.hint)
     assert "search_primary_node_timeout" in str(refused.hint)
+    assert "When that is over, attach the node" in str(refused.hint)
 
 
 def test_node_to_be_promoted_is_the_primary_itself() -> None:

@@ -13,9 +13,10 @@ from pgpool_recovery.domain.error import (
     Unverified,
 )
 from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.operator.cause import cause
 from pgpool_recovery.operator.extension import Primary
+from pgpool_recovery.operator.job import Job
 from pgpool_recovery.operator.record import Run
-from pgpool_recovery.operator.recover import Job, cause
 from pgpool_recovery.pcp.client.address import PcpAddress
 from pgpool_recovery.pcp.client.commands import PcpServer
 from pgpool_recovery.pcp.pool import Pool

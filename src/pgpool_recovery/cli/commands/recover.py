@@ -49,7 +49,8 @@ def recover(
     """
     from pgpool_recovery.cli.leave import Left, leave, leaving_by_signal
     from pgpool_recovery.cli.screen import screen_of
-    from pgpool_recovery.operator.recover import Desk, recover_nodes
+    from pgpool_recovery.operator.job import Desk
+    from pgpool_recovery.operator.recover import recover_nodes
 
     where = where or Where()
     settings = where.settings()
