@@ -199,6 +199,36 @@ def test_promise_10_nobody_is_promoted_who_lacks_the_end(site: Site) -> None:
         assert_recovered(cluster, node_id)
 
 
+def test_promise_10_node_that_was_asked_for_is_promoted_though_another_is_faster(
+    site: Site,
+) -> None:
+    """And the hook is asked to end in the middle, as systemd does when Pgpool-II is stopped."""
+    cluster, primary = site.cluster, site.cluster.primary
+    asked, faster = others_of(site, primary)
+    before = len(cluster.pgpool.log_text())
+    load = cluster.load(name="asked", through_pgpool=False)
+    with load:
+        with frozen_receivers(asked):
+            load.wait_for_commits(50)
+            cluster.pgpool.detach_node(primary.node_id)
+            wait_until_it_stops(primary)
+            end_politely(site, "failover")
+        wait_until_said(site, f"follow_primary: node {faster.node_id} is back", before)
+    said = said_since(site, before)
+    assert f"should nobody take its place: start the server of node {primary.node_id} again" in said
+    assert f"node {asked.node_id} has all that node {primary.node_id} has written" in said
+    assert f"node {asked.node_id} accepts writes after" in said
+    assert load.lost_numbers(asked) == []
+    wait_until_said(site, f"follow_primary: node {primary.node_id} is back", before)
+
+
+def end_politely(site: Site, hook: str) -> None:
+    machine = site.cluster.pgpool.machine
+    for process in machine.processes():
+        if hook in process.argv:
+            machine.run(["kill", "-TERM", str(process.pid)], user="root")
+
+
 def raise_connections(site: Site, primary: Server, standby: Server, number: int) -> None:
     """Let a primary have more, and one of its standbys; Pgpool-II is away meanwhile."""
     site.cluster.pgpool.stop()

@@ -201,7 +201,15 @@ def test_primary_that_lives_is_stopped_for_a_standby_that_is_known_to_be_fit() -
     found = scene(primary(), standby(50), standby(100))
     decision = decided(call(), found)
     assert isinstance(decision, StopOldPrimary)
-    assert (decision.node_id, decision.successors) == (0, (2, 1))
+    assert (decision.node_id, decision.successors) == (0, (1, 2))
+
+
+def test_promise_10_node_that_was_asked_for_is_the_first_that_a_primary_is_stopped_for() -> None:
+    """Whoever says "promote 1 --switchover" means node 1, though node 2 is ahead by an instant."""
+    found = scene(primary(), standby(50), standby(100), standby(100))
+    decision = decided(call(new=3), found)
+    assert isinstance(decision, StopOldPrimary)
+    assert decision.successors == (3, 2, 1)
 
 
 @pytest.mark.parametrize(
