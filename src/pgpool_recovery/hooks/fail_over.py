@@ -30,7 +30,7 @@ from pgpool_recovery.hooks.handover import (
 from pgpool_recovery.hooks.listen import listen_for
 from pgpool_recovery.hooks.look import Known, View, known, look
 from pgpool_recovery.hooks.promotion import promote_best
-from pgpool_recovery.hooks.refusal import goes_on, still_writes
+from pgpool_recovery.hooks.refusal import goes_on, lives_unseen, still_writes
 from pgpool_recovery.hooks.slots import hold_wal_for, look_after_slots
 from pgpool_recovery.hooks.stop import order_stop, wait_until_stopped, why_not_stoppable
 from pgpool_recovery.operator.cluster import Node
@@ -76,7 +76,7 @@ def _decide(
         return view, decision
     heard, view = listen_for(old, call, nodes, view)
     if heard is not None:
-        return view, still_writes(old, heard)
+        return view, lives_unseen(old, heard)
     return view, decide(call, view.scene, settings.failover)
 
 

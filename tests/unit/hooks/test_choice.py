@@ -22,6 +22,7 @@ from pgpool_recovery.hooks.choice import (
     decide,
     decide_after_stop,
 )
+from pgpool_recovery.hooks.refusal import lives_unseen
 from pgpool_recovery.hooks.scene import Scene, Standing, lives_for
 
 CLUSTER = "7298271828459045235"
@@ -323,3 +324,9 @@ def test_nobody_knows_the_primary() -> None:
     refused = decided(call(old=None), scene(None, standby()))
     assert isinstance(refused, Refused)
     assert "does not know which node was the primary" in refused.message
+
+
+def test_hint_for_a_primary_that_only_the_standbys_hear_does_not_begin_with_attach() -> None:
+    hint = str(lives_unseen(NodeId(0), "Node 1 hears it.").hint)
+    assert hint.index("Mend the link") < hint.index("pgpool-recovery attach 0")
+    assert hint.index("stop its server") < hint.index("pg_promote()")
