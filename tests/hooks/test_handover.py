@@ -113,10 +113,26 @@ def test_promise_10_glitch_to_a_primary_while_no_standby_lets_us_in(site: Site) 
     assert cluster.primary.node_id == 0
 
 
+def stream_by_name(standby: Server, primary: Host) -> None:
+    [(stood,)] = standby.sql("SHOW primary_conninfo")
+    conninfo = stood.replace(primary.address, primary.name).replace("'", "''")
+    standby.execute(f"ALTER SYSTEM SET primary_conninfo = '{conninfo}'; SELECT pg_reload_conf()")
+    until(
+        lambda: standby.sql("SELECT sender_host FROM pg_stat_wal_receiver") == [(primary.name,)],
+        within_s=30,
+        what="the stream by its name",
+    )
+
+
 def test_promise_10_primary_that_its_standbys_hear_is_not_replaced(site: Site) -> None:
-    """This host alone is cut off from it: it takes writes still, and cannot be stopped."""
+    """This host alone is cut off from it: it takes writes still, and cannot be stopped.
+
+    Its standbys reach it by a name, where pgpool.conf has its address.
+    """
     cluster, machine = site.cluster, site.cluster.pgpool.machine
     assert isinstance(machine, Host)
+    for standby in (cluster.node(1), cluster.node(2)):
+        stream_by_name(standby, cluster.host(0))
     before = len(cluster.pgpool.log_text())
     load = cluster.load(name="heard", through_pgpool=False)
     with load:

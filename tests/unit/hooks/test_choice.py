@@ -293,8 +293,18 @@ def test_standby_that_hears_from_the_primary() -> None:
     here = replace(standby(), sender="server0:5432", heard_at=10.0)
     later = replace(here, heard_at=11.0)
     elsewhere = replace(later, sender="server2:5432")
-    assert lives_for("server0:5432", scene(None, here, here), scene(None, later, here)) == [1]
-    assert lives_for("server0:5432", scene(None, here), scene(None, elsewhere)) == []
+    others = {"server1:5432", "server2:5432"}
+    assert lives_for(others, scene(None, here, here), scene(None, later, here)) == [1]
+    assert lives_for(others, scene(None, here), scene(None, elsewhere)) == []
+    cascading = replace(here, sender="server2:5432")
+    assert lives_for(others, scene(None, cascading), scene(None, elsewhere)) == []
+
+
+def test_promise_10_primary_is_heard_under_whatever_name_its_standbys_reach_it() -> None:
+    """pgpool.conf has server0, primary_conninfo an IP address: a rival was promoted then."""
+    here = replace(standby(), sender="10.0.0.1:5432", heard_at=10.0)
+    later = replace(here, heard_at=11.0)
+    assert lives_for({"server1:5432"}, scene(None, here), scene(None, later)) == [1]
 
 
 def test_primary_that_lives_where_it_must_not_be_stopped() -> None:
