@@ -113,10 +113,26 @@ def test_promise_10_glitch_to_a_primary_while_no_standby_lets_us_in(site: Site) 
     assert cluster.primary.node_id == 0
 
 
+def stream_by_name(standby: Server, primary: Host) -> None:
+    [(stood,)] = standby.sql("SHOW primary_conninfo")
+    conninfo = stood.replace(primary.address, primary.name).replace("'", "''")
+    standby.execute(f"ALTER SYSTEM SET primary_conninfo = '{conninfo}'; SELECT pg_reload_conf()")
+    until(
+        lambda: standby.sql("SELECT sender_host FROM pg_stat_wal_receiver") == [(primary.name,)],
+        within_s=30,
+        what="the stream by its name",
+    )
+
+
 def test_promise_10_primary_that_its_standbys_hear_is_not_replaced(site: Site) -> None:
-    """This host alone is cut off from it: it takes writes still, and cannot be stopped."""
+    """This host alone is cut off from it: it takes writes still, and cannot be stopped.
+
+    Its standbys reach it by a name, where pgpool.conf has its address.
+    """
     cluster, machine = site.cluster, site.cluster.pgpool.machine
     assert isinstance(machine, Host)
+    for standby in (cluster.node(1), cluster.node(2)):
+        stream_by_name(standby, cluster.host(0))
     before = len(cluster.pgpool.log_text())
     load = cluster.load(name="heard", through_pgpool=False)
     with load:
@@ -197,6 +213,36 @@ def test_promise_10_nobody_is_promoted_who_lacks_the_end(site: Site) -> None:
         if not cluster.pgpool.node_info(node_id).is_attached:
             assert site.run("recover", node_id).returncode == 0
         assert_recovered(cluster, node_id)
+
+
+def test_promise_10_node_that_was_asked_for_is_promoted_though_another_is_faster(
+    site: Site,
+) -> None:
+    """And the hook is asked to end in the middle, as systemd does when Pgpool-II is stopped."""
+    cluster, primary = site.cluster, site.cluster.primary
+    asked, faster = others_of(site, primary)
+    before = len(cluster.pgpool.log_text())
+    load = cluster.load(name="asked", through_pgpool=False)
+    with load:
+        with frozen_receivers(asked):
+            load.wait_for_commits(50)
+            cluster.pgpool.detach_node(primary.node_id)
+            wait_until_it_stops(primary)
+            end_politely(site, "failover")
+        wait_until_said(site, f"follow_primary: node {faster.node_id} is back", before)
+    said = said_since(site, before)
+    assert f"should nobody take its place: start the server of node {primary.node_id} again" in said
+    assert f"node {asked.node_id} has all that node {primary.node_id} has written" in said
+    assert f"node {asked.node_id} accepts writes after" in said
+    assert load.lost_numbers(asked) == []
+    wait_until_said(site, f"follow_primary: node {primary.node_id} is back", before)
+
+
+def end_politely(site: Site, hook: str) -> None:
+    machine = site.cluster.pgpool.machine
+    for process in machine.processes():
+        if hook in process.argv:
+            machine.run(["kill", "-TERM", str(process.pid)], user="root")
 
 
 def raise_connections(site: Site, primary: Server, standby: Server, number: int) -> None:

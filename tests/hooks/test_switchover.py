@@ -58,8 +58,11 @@ def test_switchover(site: Site) -> None:
         done = site.run("promote", 2, "--switchover", "--yes")
         assert done.returncode == 0, done.output
         wait_until_said(site, "follow_primary: node 0 is back", before)
+        early = site.run("promote", 0, "--switchover", "--yes")
         wait_until_said(site, "follow_primary: node 1 is back", before)
         load.wait_for_commits(50)
+    assert early.returncode == 6, early.output
+    assert "node 0 is not promoted now: Pgpool-II brings other nodes behind" in early.output
     said = "\n".join(hook_lines(log_since(site, before)))
     assert "node 0 still accepts writes; it is stopped, so that there is one primary" in said
     assert "node 2 (10.77.0.13:5432) is promoted" in said

@@ -51,7 +51,8 @@ class PromoteNode:
 class StopOldPrimary:
     """The primary that Pgpool-II has given up accepts writes: stop it before one is promoted.
 
-    `successors` can be promoted, the best first; without one no primary is stopped. `before` is
+    `successors` can be promoted, Pgpool-II's choice first, for all of them will have the same:
+    it may be the one that a person has asked for. Without one no primary is stopped. `before` is
     what the primary says of itself.
     """
 
@@ -108,7 +109,8 @@ def _beside_the_living(
     choice = choose(old, call.new_id, scene, settings.promote, living=before)
     if isinstance(choice, RecoveryError):
         return goes_on(old, choice.detail or choice.message)
-    return StopOldPrimary(old, choice.all, before)
+    asked_first = sorted(choice.all, key=lambda node: node != call.new_id)
+    return StopOldPrimary(old, tuple(asked_first), before)
 
 
 def decide_after_stop(

@@ -1,5 +1,6 @@
 """failover_command: promote a standby when the primary is gone, and nothing else."""
 
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -29,7 +30,7 @@ from pgpool_recovery.hooks.handover import (
 from pgpool_recovery.hooks.listen import listen_for
 from pgpool_recovery.hooks.look import Known, View, known, look
 from pgpool_recovery.hooks.promotion import promote_best
-from pgpool_recovery.hooks.refusal import goes_on, still_writes
+from pgpool_recovery.hooks.refusal import goes_on, lives_unseen, still_writes
 from pgpool_recovery.hooks.slots import hold_wal_for, look_after_slots
 from pgpool_recovery.hooks.stop import order_stop, wait_until_stopped, why_not_stoppable
 from pgpool_recovery.operator.cluster import Node
@@ -75,7 +76,7 @@ def _decide(
         return view, decision
     heard, view = listen_for(old, call, nodes, view)
     if heard is not None:
-        return view, still_writes(old, heard)
+        return view, lives_unseen(old, heard)
     return view, decide(call, view.scene, settings.failover)
 
 
@@ -85,6 +86,23 @@ def _promote(choice: PromoteNode, view: View, settings: Settings, say: Say) -> N
     return promote_best(choice, view, settings, say)
 
 
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let no signal that asks to end come between the stop and the promotion.
+
+    When Pgpool-II is stopped, systemd sends one to all that it has started. Nobody would be primary
+    then. All that is waited for here has a limit.
+    """
+    numbers = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+@_uninterrupted()
 def _hand_over(
     call: Call, nodes: Known, stop: StopOldPrimary, view: View, settings: Settings, say: Say
 ) -> None:
@@ -99,6 +117,7 @@ def _hand_over(
         raise goes_on(old.node_id, "\n".join(readiness.reasons))
     stop = last_seen(replace(stop, successors=readiness.ready), view)
     back = way_back(old, view)
+    say(f"should nobody take its place: {back}")
     _order_stop(old, stop, readiness.slots, view, say)
     nobody = f"{old.name} was stopped by this command and nobody took its place"
     if readiness.slots:
@@ -141,7 +160,7 @@ def _wait_for_end(
     wait_until_stopped(
         old,
         within_s=settings.timeout.stop_s,
-        is_over=lambda: is_complete(stop.successors[0], stop, view),
+        is_over=lambda: any(is_complete(node, stop, view) for node in stop.successors),
     )
     say(f"{old.name} has stopped, after {time.monotonic() - began:.1f} s")
 

@@ -143,9 +143,9 @@ def _ready(one: Following, primary: Standing) -> Job | None:
 def _ready_in_silence(one: Following, silence: Unreachable) -> Job:
     """Return what is to be done for an old primary that the failover itself has stopped.
 
-    It sent all that it had before it ended, so WAL alone brings it back. Any other node that does
-    not answer is left: whoever stopped it knows why, and one that was lost may hold what no other
-    has.
+    The new one was promoted because it has all of its WAL, so WAL alone brings it back; where that
+    was not asked for (failover.incomplete), the plan says so. Any other node that does not answer
+    is left: whoever stopped it knows why, and one that was lost may hold what no other has.
     """
     if not (one.is_old_primary and is_wal_held_for(one.node, one.primary, one.login)):
         raise Unreachable(

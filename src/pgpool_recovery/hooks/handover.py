@@ -24,7 +24,7 @@ from pgpool_recovery.postgres.slots import drop_slot
 from pgpool_recovery.postgres.wal_end import shutdown_position, wal_page
 
 LOOK_EVERY_S = 0.1
-ENDS_WITHIN_S = 3.0
+ENDS_WITHIN_S = 5.0
 MEGABYTE = 1024 * 1024
 
 Say = Callable[[str], None]
@@ -175,12 +175,13 @@ def complete_nodes(
 ) -> frozenset[NodeId]:
     """Return the standbys whose WAL ends with the end of the primary that was stopped.
 
-    One that has not may be about to write it, so it is asked again for a moment.
+    One that has not may be about to write it, so the first, which is the one that was asked for,
+    gets a moment; another one is not promoted because it was faster by an instant.
     """
     deadline = time.monotonic() + within_s
     while True:
         found = frozenset(node for node in stop.successors if is_complete(node, stop, view))
-        if found or time.monotonic() > deadline:
+        if stop.successors[0] in found or time.monotonic() > deadline:
             return found
         time.sleep(LOOK_EVERY_S)
 

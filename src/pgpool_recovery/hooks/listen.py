@@ -11,7 +11,7 @@ from pgpool_recovery.domain.error import Unreachable
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.hooks.call import Call
 from pgpool_recovery.hooks.look import Known, View, look, standing_of
-from pgpool_recovery.hooks.scene import Scene, lives_for
+from pgpool_recovery.hooks.scene import Scene, hears_primary, lives_for
 
 LISTEN_EVERY_S = 0.5
 QUIET_FOR_S = 3.0
@@ -25,18 +25,14 @@ def listen_for(old: NodeId, call: Call, nodes: Known, view: View) -> tuple[str |
     Costs nothing where the standbys know that their stream has ended, as of a server that was
     stopped or killed.
     """
-    address = nodes.cluster.node(old).address
-    listeners = [
-        node
-        for node, one in view.scene.standings.items()
-        if one.is_streaming and one.sender == address and one.heard_at is not None
-    ]
+    others = frozenset(node.address for node in nodes.cluster.nodes if node.node_id != old)
+    listeners = [node for node, one in view.scene.standings.items() if hears_primary(one, others)]
     began = quiet_since = time.monotonic()
     heard: list[NodeId] = []
     while listeners and time.monotonic() - quiet_since < QUIET_FOR_S:
         time.sleep(LISTEN_EVERY_S)
         now = _asked_again(listeners, view)
-        heard = lives_for(address, view.scene, now)
+        heard = lives_for(others, view.scene, now)
         view = replace(view, scene=now)
         if heard:
             quiet_since = time.monotonic()

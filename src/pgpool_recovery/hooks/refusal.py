@@ -19,6 +19,21 @@ def still_writes(old: NodeId, why: str) -> RecoveryError:
     )
 
 
+def lives_unseen(old: NodeId, sign: str) -> RecoveryError:
+    """Return the refusal to promote beside a primary that the standbys hear and this host cannot.
+
+    To attach it is no way out before the link is mended.
+    """
+    return Refused(
+        f"node {old} still accepts writes, so no other node is promoted",
+        detail=f"There would be two primaries. {sign}",
+        hint=f'Mend the link from this host to it, then "pgpool-recovery attach {old}". To give it '
+        'up, stop its server on its own host first, then "SELECT pg_promote()" on another node. '
+        "Pgpool-II finds that one while it searches for a primary; after that, "
+        '"pgpool-recovery promote N" tells it.',
+    )
+
+
 def goes_on(old: NodeId, why: str) -> RecoveryError:
     """Return why a primary that lives is left alone: nobody could take its place."""
     return Refused(

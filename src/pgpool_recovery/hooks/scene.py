@@ -1,6 +1,6 @@
 """What the servers say of themselves when a node went down, as the decision needs it. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from pgpool_recovery.domain.node import NodeId
@@ -65,18 +65,25 @@ class Scene:
         return sorted(node for node, one in self.standings.items() if one.is_primary)
 
 
-def lives_for(address: str, before: Scene, after: Scene) -> list[NodeId]:
-    """Return the standbys that have heard from a server between two looks: so it lives.
+def hears_primary(standing: Standing, others: Collection[str]) -> bool:
+    """Say whether a standby streams from the primary: from no other node that is known.
 
-    The address has to be the one by which they reach it, as our recoveries write it: of a standby
-    that streams from another standby nobody learns anything about the primary.
+    Its address is no proof of that: pgpool.conf may have a name where primary_conninfo has an IP
+    address. `others` are the addresses of the other nodes; a standby that streams from one of them
+    under another spelling hears nothing for long when the primary is gone.
     """
+    return standing.is_streaming and standing.heard_at is not None and standing.sender not in others
+
+
+def lives_for(others: Collection[str], before: Scene, after: Scene) -> list[NodeId]:
+    """Return the standbys that have heard from the primary between two looks: so it lives."""
     return sorted(
         node
         for node, now in after.standings.items()
-        if now.sender == address
+        if hears_primary(now, others)
         and now.heard_at is not None
         and (then := before.standings.get(node)) is not None
+        and then.sender == now.sender
         and then.heard_at is not None
         and now.heard_at > then.heard_at
     )

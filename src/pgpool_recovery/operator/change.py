@@ -7,6 +7,7 @@ from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Busy, Refused, Unreachable, Unverified
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.operator.at_work import FOLLOW, OLD_FOLLOW
 from pgpool_recovery.operator.cluster import Cluster, Node, cluster_of_pool, connect_to
 from pgpool_recovery.operator.failover_end import let_failover_end
 from pgpool_recovery.operator.primary import PRIMARY, Answer, ask, ask_all, choose_primary
@@ -17,7 +18,6 @@ from pgpool_recovery.pcp.client.node_info import NodeInfo
 from pgpool_recovery.pcp.pool import DETACHED, Pool
 
 ASK_EVERY_S = 0.3
-FOLLOW, OLD_FOLLOW = "follow_primary_command", "follow_master_command"
 WAIT = "Wait for it or look at its log."
 FORCE = "With --force it is attached all the same."
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from pgpool_recovery.domain.error import RecoveryError, Refused
 from pgpool_recovery.domain.node import NodeId
+from pgpool_recovery.operator.at_work import refuse_while_nodes_follow, refuse_while_recovering
 from pgpool_recovery.operator.cluster import Cluster, Node, connect_to
 from pgpool_recovery.operator.primary import Answer, ask_all
 from pgpool_recovery.operator.search import pool_primary, search_of
@@ -20,7 +21,10 @@ BY_HAND = (
 
 
 def refuse_promotion(cluster: Cluster, node: Node, *, switchover: bool) -> None:
-    """Raise Refused when the order would wait, mean another node, or promote one that is unfit."""
+    """Raise Refused when the order would wait, mean another node, or promote one that is unfit.
+
+    Busy when it would break what is at work.
+    """
     search = search_of(cluster)
     if search is not None:
         raise Refused(
@@ -31,6 +35,7 @@ def refuse_promotion(cluster: Cluster, node: Node, *, switchover: bool) -> None:
             if switchover
             else "It finds the primary by itself, when it uses that node.",
         )
+    refuse_while_nodes_follow(cluster, node)
     _refuse_unused(cluster, node)
     if not switchover:
         return
@@ -100,9 +105,13 @@ def refuse_primary_of_now(node: Node, primary: Node, answers: Mapping[NodeId, An
 
 
 def _refuse_unfit(cluster: Cluster, node: Node, answer: Answer, before: Answer) -> None:
-    """Raise Refused when the standby does not follow, or would not survive its promotion."""
+    """Raise Refused when the standby does not follow, or would not survive its promotion.
+
+    Busy when the primary cannot be stopped now.
+    """
     primary = before.node
     with connect_to(primary, cluster.login) as connection:
+        refuse_while_recovering(connection, node, primary)
         trouble = trouble_of(connection, primary, answer)
         wanted = _values(connection.rows("promotion_settings"))
     if trouble is not None:

@@ -22,6 +22,7 @@ from pgpool_recovery.hooks.choice import (
     decide,
     decide_after_stop,
 )
+from pgpool_recovery.hooks.refusal import lives_unseen
 from pgpool_recovery.hooks.scene import Scene, Standing, lives_for
 
 CLUSTER = "7298271828459045235"
@@ -201,7 +202,15 @@ def test_primary_that_lives_is_stopped_for_a_standby_that_is_known_to_be_fit() -
     found = scene(primary(), standby(50), standby(100))
     decision = decided(call(), found)
     assert isinstance(decision, StopOldPrimary)
-    assert (decision.node_id, decision.successors) == (0, (2, 1))
+    assert (decision.node_id, decision.successors) == (0, (1, 2))
+
+
+def test_promise_10_node_that_was_asked_for_is_the_first_that_a_primary_is_stopped_for() -> None:
+    """Whoever says "promote 1 --switchover" means node 1, though node 2 is ahead by an instant."""
+    found = scene(primary(), standby(50), standby(100), standby(100))
+    decision = decided(call(new=3), found)
+    assert isinstance(decision, StopOldPrimary)
+    assert decision.successors == (3, 2, 1)
 
 
 @pytest.mark.parametrize(
@@ -285,8 +294,18 @@ def test_standby_that_hears_from_the_primary() -> None:
     here = replace(standby(), sender="server0:5432", heard_at=10.0)
     later = replace(here, heard_at=11.0)
     elsewhere = replace(later, sender="server2:5432")
-    assert lives_for("server0:5432", scene(None, here, here), scene(None, later, here)) == [1]
-    assert lives_for("server0:5432", scene(None, here), scene(None, elsewhere)) == []
+    others = {"server1:5432", "server2:5432"}
+    assert lives_for(others, scene(None, here, here), scene(None, later, here)) == [1]
+    assert lives_for(others, scene(None, here), scene(None, elsewhere)) == []
+    cascading = replace(here, sender="server2:5432")
+    assert lives_for(others, scene(None, cascading), scene(None, elsewhere)) == []
+
+
+def test_promise_10_primary_is_heard_under_whatever_name_its_standbys_reach_it() -> None:
+    """pgpool.conf has server0, primary_conninfo an IP address: a rival was promoted then."""
+    here = replace(standby(), sender="10.0.0.1:5432", heard_at=10.0)
+    later = replace(here, heard_at=11.0)
+    assert lives_for({"server1:5432"}, scene(None, here), scene(None, later)) == [1]
 
 
 def test_primary_that_lives_where_it_must_not_be_stopped() -> None:
@@ -316,3 +335,9 @@ def test_nobody_knows_the_primary() -> None:
     refused = decided(call(old=None), scene(None, standby()))
     assert isinstance(refused, Refused)
     assert "does not know which node was the primary" in refused.message
+
+
+def test_hint_for_a_primary_that_only_the_standbys_hear_does_not_begin_with_attach() -> None:
+    hint = str(lives_unseen(NodeId(0), "Node 1 hears it.").hint)
+    assert hint.index("Mend the link") < hint.index("pgpool-recovery attach 0")
+    assert hint.index("stop its server") < hint.index("pg_promote()")

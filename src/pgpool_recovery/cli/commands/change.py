@@ -94,7 +94,8 @@ def promote(
     Refused, before Pgpool-II is asked: while that looks for a primary or, with --switchover, has
     none; for a node that it does not use; with --switchover for one that does not stream from the
     primary, or would not survive its promotion. An order would wait, and be worked off later as
-    something else.
+    something else. Refused as well while follow_primary_command runs on this host or, with
+    --switchover, the primary recovers a node.
 
     Parameters
     ----------
