@@ -22,9 +22,10 @@ HISTORY = History(TimelineId(2), (Point(TimelineId(1), Lsn(0x4000)),))
 STANDBY = StandbyFacts(is_in_recovery=True)
 GUARDED = Guarded("postgres", None, HISTORY, 1.0)
 IGNORES = (
-    "import signal, sys, time; signal.signal(signal.SIGINT, signal.SIG_IGN); "
-    "print('runs', flush=True); time.sleep(60)"
+    "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); "
+    "signal.signal(signal.SIGQUIT, signal.SIG_DFL); print('runs', flush=True); time.sleep(60)"
 )
+"""What a shell starts in the background ignores SIGQUIT, and so would this, as no server does."""
 
 
 class Host:
