@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .keeper import Child
 
 _PCP_ANSWERS_WITHIN_S = 5
+_ENDED = "unable to read data from socket"
 _PCP_TRIES = 4
 _LOG_TAIL_CHARACTERS = 2000
 _NODE_CHANGE = re.compile(r"(?i)(starting (?!follow)[a-z ]+|done)\. \w+ host")
@@ -126,11 +127,17 @@ class Pgpool:
         self.wait_for_node(node_id, "up", within_s=20)
 
     def node_info(self, node_id: int) -> NodeInfo:
-        """Ask for one node; asks again when the answer does not come, as happens up to 4.7.2."""
+        """Ask for one node; asks again when the answer does not come, as happens up to 4.7.2.
+
+        Nor does it where a change of a node ends the process that was asked, within a moment.
+        """
         for _ in range(_PCP_TRIES):
             try:
                 completed = self.pcp("pcp_node_info", "-v", "-n", str(node_id))
             except CommandTimeoutError:
+                continue
+            if _ENDED in completed.output:
+                self.wait_until_settled()
                 continue
             return _parsed_node_info(completed)
         raise PcpError(f"pcp_node_info {node_id} did not answer {_PCP_TRIES} times")

@@ -46,6 +46,7 @@ from pgpool_recovery.postgres.connection import connect, identify_system, pinned
 from pgpool_recovery.postgres.conninfo import format_conninfo
 from pgpool_recovery.postgres.session import PINNED, PINNED_FOR_SUPERUSERS, PINNED_LATER
 from pgpool_recovery.postgres.slots import drop_former_slots
+from pgpool_recovery.postgres.standby import read_upstream
 from pgpool_recovery.postgres.wal import hold_wal
 from pgpool_recovery.readiness import observe_extensions, observe_role
 from pgpool_recovery.run.parties import own_conninfo, own_server
@@ -193,7 +194,7 @@ def test_runner(hostile: Server, node: Node) -> None:
         connection.row("slot_wal_limit")
         assert drop_former_slots(connection, ()) == (), "a primary has none"
         connection.rows("progress", name="pgpool_node_9")
-        connection.rows("standby", name="pgpool_node_9", position="0/1")
+        assert read_upstream(connection, "node 0", {"pgpool_node_9"}, None).stream is None
         connection.rows("end_copy", name="pgpool_node_9")
         connection.rows("wake_standbys")
         connection.do("CHECKPOINT")
