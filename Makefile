@@ -47,7 +47,7 @@ wheel: .build/installed
 test-all: MATRIX := -m ""
 test test-all: quick
 	@ci/build-systems || echo "Going on: the tests that need a system which is not there are skipped."
-	$(SUDO) $(PYTHON) -m pytest tests --ignore=tests/unit --ignore=tests/property \
+	$(SUDO) $(PYTHON) -m ci.once_more tests --ignore=tests/unit --ignore=tests/property \
 		-n 2 --dist loadfile $(MATRIX)
 
 quick: packages lint

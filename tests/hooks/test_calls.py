@@ -160,5 +160,5 @@ def test_slots_that_a_standby_does_not_need_are_dropped(site: Site) -> None:
     cluster.pgpool.detach_node(2)
     follows = call(site, "follow_primary", down=2, new=0)
     assert follows.returncode == 0, follows.output
-    assert "replication slot pgpool_node_1 of node 2, a leftover, is dropped" in follows.stdout
+    assert "dropped replication slot pgpool_node_1 of node 2" in follows.stdout
     assert cluster.slots(2) == {}
