@@ -11,7 +11,7 @@ from tests.harness.postgresql import Server
 from tests.harness.product import Product
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
-from tests.majors import needs_postgresql
+from tests.majors import in_whole_matrix, needs_postgresql
 
 COMMON = {"hot_standby_feedback": "on"}
 LOGICAL = COMMON | {"wal_level": "logical", "sync_replication_slots": "on"}
@@ -26,7 +26,7 @@ READ = (
     scope="module",
     params=[
         pytest.param(15, id="15"),
-        pytest.param(17, marks=needs_postgresql(17), id="17"),
+        pytest.param(17, marks=in_whole_matrix(17), id="17"),
         pytest.param(18, marks=needs_postgresql(18), id="18"),
     ],
 )

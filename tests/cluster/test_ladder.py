@@ -13,7 +13,7 @@ from tests.harness.product import Product
 from tests.harness.until import until
 from tests.harness.wal import has_wal_for, remove_wal, remove_wal_for
 from tests.harness.workspace import Workspace
-from tests.majors import needs_postgresql
+from tests.majors import in_whole_matrix, needs_postgresql
 
 VERIFY_PAGES = '[policy]\nverify = "pages"\n'
 
@@ -23,7 +23,7 @@ VERIFY_PAGES = '[policy]\nverify = "pages"\n'
     params=[
         pytest.param((15, "plain"), id="15-plain"),
         pytest.param((17, "debian"), marks=needs_postgresql(17), id="17-debian"),
-        pytest.param((18, "plain"), marks=needs_postgresql(18), id="18-plain"),
+        pytest.param((18, "plain"), marks=in_whole_matrix(18), id="18-plain"),
         pytest.param((19, "debian"), marks=needs_postgresql(19), id="19-debian"),
     ],
 )

@@ -20,7 +20,7 @@ from tests.harness.product import Product
 from tests.harness.template import REPLICATION_USER
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
-from tests.majors import needs_postgresql
+from tests.majors import in_whole_matrix, needs_postgresql
 
 MANY, FEW = 60_000, 3
 
@@ -258,7 +258,9 @@ def test_promise_12_rival_of_the_same_number_and_begin(
 
 
 @pytest.mark.parametrize(
-    "cluster", [pytest.param(15, id="15"), pytest.param(18, marks=PG18, id="18")], indirect=True
+    "cluster",
+    [pytest.param(15, id="15"), pytest.param(18, marks=in_whole_matrix(18), id="18")],
+    indirect=True,
 )
 def test_promise_12_archive_that_holds_wal_past_the_fork(cluster: Cluster, roles: Roles) -> None:
     """The node is behind the fork, and the archive has the dead primary's segment with it."""
@@ -301,7 +303,9 @@ def test_promise_12_number_that_the_primary_has_passed_over(cluster: Cluster, ro
 
 
 @pytest.mark.parametrize(
-    "cluster", [pytest.param(15, id="15"), pytest.param(18, marks=PG18, id="18")], indirect=True
+    "cluster",
+    [pytest.param(15, id="15"), pytest.param(18, marks=in_whole_matrix(18), id="18")],
+    indirect=True,
 )
 def test_delayed_standby_waits_at_the_fork(cluster: Cluster, roles: Roles) -> None:
     """It asks for the new timeline when it has replayed up to there, an hour later."""

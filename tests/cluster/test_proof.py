@@ -193,7 +193,7 @@ def runners(server: Server) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("rows", [2, 60_000])
+@pytest.mark.parametrize("rows", [2, pytest.param(60_000, marks=pytest.mark.whole_matrix)])
 def test_promise_12_wal_that_the_new_primary_never_had(cluster: Cluster, rows: int) -> None:
     """A standby that was ahead is led to another one, whose history it has: it streams.
 
