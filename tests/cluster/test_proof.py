@@ -127,6 +127,7 @@ def test_delayed_standby_is_back_when_it_streams(ready: Cluster) -> None:
     node = ready.node(1)
     node.settings["recovery_min_apply_delay"] = "1h"
     node.configure()
+    first_stage(ready, 1)  # Anew, with the delay in mind.
     try:
         ready.node(0).execute("INSERT INTO ledger VALUES (1)")
         said = remote_start(ready)

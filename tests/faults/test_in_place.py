@@ -53,11 +53,29 @@ def stale(cluster: Cluster) -> Cluster:
     node = cluster.node(1 - primary.node_id)
     if not node.is_running:
         cluster.recover(node.node_id)
+    summarize(primary, node)
     node.stop()
     cluster.pgpool.wait_for_node(node.node_id, "down")
     primary.execute("UPDATE filler SET t = repeat(md5(random()::text), 16) WHERE g % 3 = 0")
     lose_wal(primary, node)
     return cluster
+
+
+def summarize(primary: Server, node: Server) -> None:
+    """Wait until both have summarised the same WAL of this timeline.
+
+    That proves later that the node is on the primary's history, when the WAL itself is gone.
+    """
+    query = (
+        "SELECT tli, start_lsn, end_lsn FROM pg_available_wal_summaries() "
+        "WHERE tli = (SELECT timeline_id FROM pg_control_checkpoint())"
+    )
+
+    def have_one_in_common() -> bool:
+        primary.execute("CHECKPOINT")
+        return bool(set(primary.sql(query)) & set(node.sql(query)))
+
+    until(have_one_in_common, within_s=60, what="a WAL summary that both have")
 
 
 def target_of(cluster: Cluster) -> tuple[Server, Server]:
@@ -243,6 +261,7 @@ def test_running_standby_that_does_not_stream_is_stopped_when_the_policy_allows(
 ) -> None:
     all_up(cluster)
     primary, target = target_of(cluster)
+    summarize(primary, target)
     target.stop()
     cluster.pgpool.wait_for_node(target.node_id, "down")
     primary.execute("UPDATE filler SET t = 'stopped' WHERE g % 3 = 2")

@@ -174,7 +174,13 @@ def test_pgpool_conf_in_a_directory_of_postgres_is_written_by_postgres_and_not_b
     with pytest.raises(CommandError, match="root does not write"):
         install(machine, product, *words[:2], verb="uninstall")
     install(machine, product, *words[:2], user="postgres", verb="uninstall")
-    assert conf.read_text() == PGPOOL_CONF
+    before, after = conf.read_text()[: len(PGPOOL_CONF)], conf.read_text()[len(PGPOOL_CONF) :]
+    assert before == PGPOOL_CONF
+    assert [line.partition(" # ")[0] for line in after.splitlines()] == [
+        "recovery_1st_stage_command = ''",
+        "failover_command = ''",
+        "follow_primary_command = ''",
+    ]
 
 
 def test_data_directory_is_not_roots_by_what_its_files_lead_to(
