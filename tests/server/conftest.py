@@ -19,7 +19,12 @@ from tests.harness.workspace import Workspace
 from tests.majors import PGPOOL_RELEASES, in_whole_matrix, needs_postgresql
 
 WITH_STOCK = [pytest.param(major, marks=needs_postgresql(major)) for major in PGPOOL_RELEASES]
-ALL = [*WITH_STOCK, pytest.param(19, marks=in_whole_matrix(19))]
+ALL = [
+    pytest.param(15, marks=needs_postgresql(15)),
+    pytest.param(17, marks=in_whole_matrix(17)),  # As to what runs in a server it is like 18.
+    pytest.param(18, marks=needs_postgresql(18)),
+    pytest.param(19, marks=in_whole_matrix(19)),
+]
 on_each_major = pytest.mark.parametrize("major", ALL, indirect=True, scope="module")
 on_each_with_stock = pytest.mark.parametrize("major", WITH_STOCK, indirect=True, scope="module")
 
