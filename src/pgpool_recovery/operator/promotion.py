@@ -114,14 +114,14 @@ def _refuse_unfit(cluster: Cluster, node: Node, answer: Answer, before: Answer) 
         refuse_while_recovering(connection, node, primary)
         trouble = trouble_of(connection, primary, answer)
         wanted = _values(connection.rows("promotion_settings"))
+    with connect_to(node, cluster.login) as connection:  # Said first, for it pauses replay, too.
+        refuse_low_settings(node, primary, _values(connection.rows("promotion_settings")), wanted)
     if trouble is not None:
         raise Refused(
             f"{node.name} {trouble.what}",
             detail=trouble.detail or "What was written since it followed would be lost.",
             hint=trouble.hint or f'Wait for it, or "pgpool-recovery recover {node.node_id}".',
         )
-    with connect_to(node, cluster.login) as connection:
-        refuse_low_settings(node, primary, _values(connection.rows("promotion_settings")), wanted)
 
 
 def refuse_low_settings(
