@@ -20,7 +20,7 @@ from tests.harness.command import CommandError
 from tests.harness.postgresql import Server
 from tests.harness.product import Product
 from tests.harness.until import until
-from tests.harness.wal import end_of, remove_wal
+from tests.harness.wal import end_of, remove_wal, summarize
 from tests.harness.workspace import Workspace
 from tests.majors import needs_postgresql
 
@@ -103,6 +103,7 @@ def test_rewind_that_would_lose_its_wal_is_not_begun(cluster: Cluster) -> None:
 def test_idle_slot_ends_between_the_stages_and_during_a_method(cluster: Cluster) -> None:
     if cluster.primary.installation.major < 18:
         pytest.skip("before PostgreSQL 18 no slot ends by being idle")
+    summarize(cluster.primary, cluster.node(1 - cluster.primary.node_id))
     primary, node = stopped(cluster)
     primary.execute("UPDATE filler SET t = repeat(md5(random()::text), 16) WHERE g % 3 = 0")
     lose_wal(primary, node)

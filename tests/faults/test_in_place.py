@@ -15,6 +15,7 @@ from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.postgresql import Server
 from tests.harness.product import Product
 from tests.harness.until import until
+from tests.harness.wal import summarize
 from tests.harness.workspace import Workspace
 from tests.majors import needs_postgresql
 
@@ -59,23 +60,6 @@ def stale(cluster: Cluster) -> Cluster:
     primary.execute("UPDATE filler SET t = repeat(md5(random()::text), 16) WHERE g % 3 = 0")
     lose_wal(primary, node)
     return cluster
-
-
-def summarize(primary: Server, node: Server) -> None:
-    """Wait until both have summarised the same WAL of this timeline.
-
-    That proves later that the node is on the primary's history, when the WAL itself is gone.
-    """
-    query = (
-        "SELECT tli, start_lsn, end_lsn FROM pg_available_wal_summaries() "
-        "WHERE tli = (SELECT timeline_id FROM pg_control_checkpoint())"
-    )
-
-    def have_one_in_common() -> bool:
-        primary.execute("CHECKPOINT")
-        return bool(set(primary.sql(query)) & set(node.sql(query)))
-
-    until(have_one_in_common, within_s=60, what="a WAL summary that both have")
 
 
 def target_of(cluster: Cluster) -> tuple[Server, Server]:

@@ -68,6 +68,23 @@ def remove_wal(primary: Server, lsn: str) -> None:
     until(gone, within_s=_CHECKPOINT_WITHIN_S, what=what)
 
 
+def summarize(primary: Server, node: Server) -> None:
+    """Wait until both have summarised the same WAL of this timeline.
+
+    That proves later that the node is on the primary's history, when the WAL itself is gone.
+    """
+    query = (
+        "SELECT tli, start_lsn, end_lsn FROM pg_available_wal_summaries() "
+        "WHERE tli = (SELECT timeline_id FROM pg_control_checkpoint())"
+    )
+
+    def have_one_in_common() -> bool:
+        primary.execute("CHECKPOINT")
+        return bool(set(primary.sql(query)) & set(node.sql(query)))
+
+    until(have_one_in_common, within_s=60, what="a WAL summary that both have")
+
+
 def _number(lsn: str) -> int:
     high, _, low = lsn.partition("/")
     return int(high, 16) << 32 | int(low, 16)
