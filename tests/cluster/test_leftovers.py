@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.check.ask import check, plan
-from tests.cluster.site import assert_recovered, on_hosts, settings
+from tests.cluster.site import FULL_COPY, assert_recovered, on_hosts, settings
 from tests.cluster.test_ladder import methods
 from tests.harness.cluster import Cluster, ClusterPlan, RecoveryError
 from tests.harness.postgresql import Server
@@ -129,7 +129,8 @@ def test_transaction_timeout_of_the_primary_ends_no_recovery(cluster: Cluster) -
         pytest.skip("PostgreSQL 16 and earlier have no transaction_timeout")
     node.stop()
     primary.set(transaction_timeout="1s")
-    log = recover(cluster, 0)
+    with settings(cluster, FULL_COPY + 'max_rate = "10M"\n'):
+        log = recover(cluster, 0)
     primary.set(transaction_timeout="0")
     (took,) = re.findall(r"ready to be started \((\d+\.\d) s\)", log)
     assert float(took) > 1.0
