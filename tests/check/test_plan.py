@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.check.ask import fingerprint, names, plan
-from tests.cluster.site import assert_recovered, on_hosts, settings, streams
+from tests.cluster.site import assert_recovered, on_hosts, settings, slot_of, streams
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.command import CommandError
 from tests.harness.product import Product
@@ -100,6 +100,11 @@ def test_server_that_runs_and_follows_nobody(cluster: Cluster) -> None:
     made = plan(cluster, 1)
     assert (made["possible"], made["exit_status"]) == (False, 4)
     assert made["reasons"][0]["message"] == "server of node 1 is running"
+    until(
+        lambda: not cluster.primary.slots()[slot_of(1)],
+        within_s=30,
+        what="the primary to notice that nobody streams by the slot",
+    )
     with settings(cluster, '[policy]\nstop_running = "always"\n'):
         assert plan(cluster, 1)["method"] == "basebackup"
     assert node.is_running
