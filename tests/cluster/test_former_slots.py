@@ -110,7 +110,7 @@ def test_database_that_lets_nobody_in_is_told(cluster: Cluster) -> None:
     if not has_failover_slots(cluster.primary):
         pytest.skip("before PostgreSQL 17 no slots are synchronised")
     primary = cluster.primary
-    node = cluster.node(1 - primary.node_id)
+    node = cluster.standby
     node.stop()
     hba = primary.sql("SHOW hba_file")[0][0]
     text = primary.machine.path(hba).read_text()

@@ -188,7 +188,7 @@ def test_ex_primary_that_diverged_and_whose_wal_is_gone(cluster: Cluster) -> Non
 def test_tablespace_that_is_new_when_only_wal_is_needed(cluster: Cluster) -> None:
     """Its directory is made on the node, or replay would end the server."""
     primary = cluster.primary
-    node = cluster.node(1 - primary.node_id)
+    node = cluster.standby
     node.stop()
     location = primary.machine.home / "ts_new"
     primary.create_tablespace("ts_new", location)
@@ -200,7 +200,7 @@ def test_tablespace_that_is_new_when_only_wal_is_needed(cluster: Cluster) -> Non
 def test_node_whose_data_is_damaged_gets_more_than_wal(cluster: Cluster) -> None:
     """Replay ends its server each time; a method that keeps its data would not mend that."""
     primary = cluster.primary
-    node = cluster.node(1 - primary.node_id)
+    node = cluster.standby
     primary.set(full_page_writes="off")  # So that replay needs the page that is not there.
     primary.execute("CHECKPOINT")
     node.stop()

@@ -41,21 +41,21 @@ def cluster(
         yield made
 
 
-def recover(cluster: Cluster, node_id: int) -> str:
+def recover(cluster: Cluster, node: Server) -> str:
     """Recover a node; see that it is a standby that replays; return what pgpool.log says of it."""
     before = len(cluster.pgpool.log_text())
-    cluster.recover(node_id)
+    cluster.recover(node.node_id)
     cluster.pgpool.wait_until_settled()
-    assert_is_a_standby(cluster.primary, cluster.node(node_id))
-    assert_recovered(cluster, node_id)
+    assert_is_a_standby(cluster.primary, node)
+    assert_recovered(cluster, node.node_id)
     return cluster.pgpool.log_text()[before:]
 
 
-def refused(cluster: Cluster, node_id: int) -> str:
+def refused(cluster: Cluster, node: Server) -> str:
     """Recover a node in vain; return what pgpool.log says of it."""
     before = len(cluster.pgpool.log_text())
     with pytest.raises(RecoveryError):
-        cluster.recover(node_id)
+        cluster.recover(node.node_id)
     return cluster.pgpool.log_text()[before:]
 
 
@@ -75,13 +75,13 @@ def own_file(server: Server, text: str) -> None:
 
 
 def test_promise_10_targets_of_the_primary_do_not_come_with_a_copy(cluster: Cluster) -> None:
-    primary, node = cluster.primary, cluster.node(1)
+    primary, node = cluster.primary, cluster.standby
     primary.execute(LEFT_BY_A_RESTORE)
     primary.restart()
     cluster.pgpool.wait_until_settled()
     node.lose()
     primary.drop_slot(node.slot)  # It was in the configuration that is lost.
-    log = recover(cluster, 1)
+    log = recover(cluster, node)
     assert methods(log) == ["basebackup"]
     assert f"note: {TARGET} from {primary.data_directory}/postgresql.auto.conf:" in log
     assert f"took {TARGET} out of postgresql.auto.conf" in log
@@ -90,54 +90,58 @@ def test_promise_10_targets_of_the_primary_do_not_come_with_a_copy(cluster: Clus
 
 def test_promise_10_targets_of_its_own_do_not_promote_it(cluster: Cluster) -> None:
     """In an included file, and in postgresql.auto.conf of a former primary that is rewound."""
-    node = cluster.node(1)
+    node = cluster.standby
     node.stop()
     own_file(node, f"{TARGET}\nrecovery_target_action = promote\n")
-    log = recover(cluster, 1)
+    log = recover(cluster, node)
     assert methods(log) == ["catch-up"]
     assert f"overrode {TARGET} of {node.layout.configuration_directory}/conf.d/60-re" in log
     old = cluster.primary
+    old.execute(LEFT_BY_A_RESTORE)
     new = cluster.fail_over()
-    assert new.node_id == 1
+    assert new is node
     new.execute("CREATE TABLE later AS SELECT generate_series(1, 100)")
-    log = recover(cluster, old.node_id)
+    log = recover(cluster, old)
     assert methods(log) == ["rewind"], log
     assert f"took {TARGET} out of postgresql.auto.conf" in log
 
 
 def test_standby_that_runs_with_a_target_is_found_and_not_attached(cluster: Cluster) -> None:
     """It streams all the same, until it stops at the target or promotes itself there."""
-    node = cluster.node(0)
+    node = cluster.standby
     node.execute("ALTER SYSTEM SET recovery_target_xid = '4000000000'")
     node.restart()
     found = [one.fact for one in check(cluster) if one.severity == "error"]
     assert [fact.partition(":")[0] for fact in found] == [
-        "node 0 has a recovery target (recovery_target_xid)"
+        f"node {node.node_id} has a recovery target (recovery_target_xid)"
     ]
-    until(lambda: plan(cluster, 0)["target_streams"], within_s=30, what="it to stream")
+    until(lambda: plan(cluster, node.node_id)["target_streams"], within_s=30, what="it to stream")
     cluster.pgpool.wait_until_settled()
-    cluster.pgpool.detach_node(0)
-    assert "the server of node 0 runs with recovery_target_xid" in refused(cluster, 0)
+    cluster.pgpool.detach_node(node.node_id)
+    runs = f"the server of node {node.node_id} runs with recovery_target_xid"
+    assert runs in refused(cluster, node)
     node.stop()
-    assert "took recovery_target_xid = '4000000000' out" in recover(cluster, 0)
+    assert "took recovery_target_xid = '4000000000' out" in recover(cluster, node)
 
 
 def test_transaction_timeout_of_the_primary_ends_no_recovery(cluster: Cluster) -> None:
     """Pgpool-II's session has it; our own sessions take it away."""
-    primary, node = cluster.primary, cluster.node(0)
+    primary, node = cluster.primary, cluster.standby
     if primary.installation.major < SINCE_17:
         pytest.skip("PostgreSQL 16 and earlier have no transaction_timeout")
     node.stop()
     primary.set(transaction_timeout="1s")
-    with settings(cluster, FULL_COPY + 'max_rate = "10M"\n'):
-        log = recover(cluster, 0)
-    primary.set(transaction_timeout="0")
+    try:
+        with settings(cluster, FULL_COPY + 'max_rate = "10M"\n'):
+            log = recover(cluster, node)
+    finally:
+        primary.set(transaction_timeout="0")
     (took,) = re.findall(r"ready to be started \((\d+\.\d) s\)", log)
     assert float(took) > 1.0
 
 
 def test_target_on_the_command_line_is_refused_by_name(cluster: Cluster) -> None:
-    node = cluster.node(0)
+    node = cluster.standby
     node.stop()
     auto = node.machine.path(node.data_directory / "postgresql.auto.conf").read_text()
     of_old = node.data_directory / "recovery.conf"
@@ -146,33 +150,34 @@ def test_target_on_the_command_line_is_refused_by_name(cluster: Cluster) -> None
         file = node.layout.configuration_directory / "pg_ctl.conf"
         before = node.machine.path(file).read_text()
         node.machine.write_file(file, "pg_ctl_options = '-o \"-c recovery_target=immediate\"'\n")
-        log = refused(cluster, 0)
+        log = refused(cluster, node)
         node.machine.write_file(file, before)
         source = str(file)
     else:
         command = [str(node.installation.program("pg_ctl")), "-D", str(node.data_directory)]
         words = ", ".join(f'"{word}"' for word in [*command, "-o", "-c recovery_target=immediate"])
-        own = f'[node.0]\nhost = "{node.machine.address}"\nstart_command = [{words}, "start"]\n'
+        table = f'[node.{node.node_id}]\nhost = "{node.machine.address}"\n'
+        own = f'{table}start_command = [{words}, "start"]\n'
         with settings(cluster, own):
-            log = refused(cluster, 0)
+            log = refused(cluster, node)
         source = "start_command in the settings"
-    assert "WARNING:  recovery_target of node 0 is set on the command line" in log
+    assert f"WARNING:  recovery_target of node {node.node_id} is set on the command line" in log
     assert f"It is 'immediate', and comes from {source}." in log
-    assert "Also: recovery.conf is in the data directory of node 0." in log
+    assert f"Also: recovery.conf is in the data directory of node {node.node_id}." in log
     assert "The target is untouched." in log
     node.machine.path(of_old).unlink()
     assert node.machine.path(node.data_directory / "postgresql.auto.conf").read_text() == auto
-    recover(cluster, 0)
+    recover(cluster, node)
 
 
 def test_promise_10_trigger_file_that_is_there_promotes_nobody(cluster: Cluster) -> None:
-    node = cluster.node(0)
+    node = cluster.standby
     if node.installation.major > 15:
         pytest.skip("PostgreSQL 16 and later have no promote_trigger_file")
     node.stop()
     trigger = node.machine.home / "promote"
     own_file(node, f"promote_trigger_file = '{trigger}'\n")
     node.machine.write_file(trigger, "")
-    log = recover(cluster, 0)
+    log = recover(cluster, node)
     assert f"overrode promote_trigger_file = '{trigger}' of" in log
     assert node.machine.path(trigger).exists()

@@ -68,7 +68,7 @@ def write(primary: Server, segments: int) -> None:
 
 def stopped(cluster: Cluster) -> tuple[Server, Server]:
     primary = cluster.primary
-    node = cluster.node(1 - primary.node_id)
+    node = cluster.standby
     node.stop()
     cluster.pgpool.wait_for_node(node.node_id, "down")
     return primary, node
@@ -103,7 +103,7 @@ def test_rewind_that_would_lose_its_wal_is_not_begun(cluster: Cluster) -> None:
 def test_idle_slot_ends_between_the_stages_and_during_a_method(cluster: Cluster) -> None:
     if cluster.primary.installation.major < 18:
         pytest.skip("before PostgreSQL 18 no slot ends by being idle")
-    summarize(cluster.primary, cluster.node(1 - cluster.primary.node_id))
+    summarize(cluster.primary, cluster.standby)
     primary, node = stopped(cluster)
     primary.execute("UPDATE filler SET t = repeat(md5(random()::text), 16) WHERE g % 3 = 0")
     lose_wal(primary, node)

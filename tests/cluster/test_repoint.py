@@ -1,4 +1,7 @@
-"""A standby that runs is led to another primary by a reload: its clients go on reading."""
+"""A standby that runs is led to another primary by a reload: its clients go on reading.
+
+The tests build on each other: each leaves the cluster to the next.
+"""
 
 import re
 from collections.abc import Iterator
@@ -21,6 +24,7 @@ from tests.harness.until import DeadlineError, until
 from tests.harness.workspace import Workspace
 from tests.majors import needs_postgresql
 
+pytestmark = pytest.mark.in_order
 MAY_STOP = '[policy]\nstop_running = "standby"\n'
 IMPATIENT = "[timeout]\nstreaming_s = 3\n"
 

@@ -104,7 +104,7 @@ def test_equal_after_everything(cluster: Cluster, case: Case) -> None:
 def leave(cluster: Cluster, case: Case) -> Ground:
     """Let a node leave; return the ground of the gap, cleared of the one before."""
     primary = cluster.primary
-    node = cluster.node(1 - primary.node_id)
+    node = cluster.standby
     place = f"tablespaces-{len(cluster.pgpool.log_text())}"
     ground = Ground(primary, [node], place)
     clear(ground)

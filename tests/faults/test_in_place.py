@@ -51,7 +51,7 @@ def recover(cluster: Cluster, node_id: int) -> list[str]:
 def stale(cluster: Cluster) -> Cluster:
     """Node 1 down, its WAL gone from the primary, a third of the big table changed."""
     primary = cluster.primary
-    node = cluster.node(1 - primary.node_id)
+    node = cluster.standby
     if not node.is_running:
         cluster.recover(node.node_id)
     summarize(primary, node)
@@ -64,7 +64,7 @@ def stale(cluster: Cluster) -> Cluster:
 
 def target_of(cluster: Cluster) -> tuple[Server, Server]:
     primary = cluster.primary
-    return primary, cluster.node(1 - primary.node_id)
+    return primary, cluster.standby
 
 
 def kill_agent(target: Server) -> None:

@@ -85,6 +85,12 @@ class Cluster:
         )
         return self.node(node_id)
 
+    @property
+    def standby(self) -> Server:
+        """The first node that is not the primary now, whatever the tests before made of them."""
+        primary = self.primary
+        return next(server for server in self.servers if server is not primary)
+
     def _primary_ids(self) -> list[int]:
         node_id = self.pgpool.primary_id()
         return [] if node_id is None else [node_id]

@@ -30,6 +30,7 @@ from tests.hooks.site import (
 )
 from tests.operator.site import Site
 
+pytestmark = pytest.mark.in_order
 NO_SLOT = "ALTER SYSTEM SET primary_slot_name = ''; SELECT pg_reload_conf();"
 MUCH = "CREATE TABLE much AS SELECT repeat('x', 800) AS t FROM generate_series(1, 30000)"
 
