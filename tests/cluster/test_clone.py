@@ -8,6 +8,7 @@ import pytest
 from tests.cluster.site import assert_recovered, left_over, on_hosts
 from tests.cluster.test_ladder import lose_wal, methods
 from tests.harness.cluster import Cluster, ClusterPlan
+from tests.harness.contents import wait_for_replay
 from tests.harness.product import Product
 from tests.harness.workspace import Workspace
 from tests.majors import needs_postgresql
@@ -33,6 +34,7 @@ def cluster(
             "CREATE TABLE filler TABLESPACE ts AS"
             " SELECT g, repeat('x', 500) t FROM generate_series(1, 20000) g"
         )
+        wait_for_replay(made.node(1), made.node(0).wal_position())
         yield made
 
 

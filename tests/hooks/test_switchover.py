@@ -1,4 +1,7 @@
-"""A primary that lives is taken out: there are never two, and it comes back with WAL alone."""
+"""A primary that lives is taken out: there are never two, and it comes back with WAL alone.
+
+The tests build on each other: each leaves the cluster to the next.
+"""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,6 +23,8 @@ from tests.hooks.site import (
     wait_until_said,
 )
 from tests.operator.site import Site
+
+pytestmark = pytest.mark.in_order
 
 
 @pytest.fixture(scope="module")
