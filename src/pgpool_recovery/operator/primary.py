@@ -1,5 +1,6 @@
 """Which node is the primary, by what the servers themselves say."""
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -105,6 +106,25 @@ def ask(cluster: Cluster, node: Node) -> Answer:
     return Answer(node, None, failure, answers=answers)
 
 
+def how_to_ask(answer: Answer, when_down: str) -> str:
+    """Return what may be done about a server that could not be asked, by how it answers."""
+    match answer.answers:
+        case Answers.UP:
+            return f"It runs, but refuses our login. {LET_IN}"
+        case Answers.REJECTING:
+            return "It starts or shuts down: wait for it, or look at its log."
+        case _:
+            return when_down
+
+
+def may_be_primary(answers: Iterable[Answer]) -> str | None:
+    """Return what to do first where a server that runs could not be asked; None without one."""
+    closed = [answer.node.name for answer in answers if answer.lets_nobody_in]
+    if not closed:
+        return None
+    return f"{' or '.join(closed)} may be the primary: it runs, but refuses our login. {LET_IN}"
+
+
 def _no_primary(answers: tuple[Answer, ...]) -> RecoveryError:
     said = [
         f"{answer.node.name} is a standby."
@@ -112,12 +132,8 @@ def _no_primary(answers: tuple[Answer, ...]) -> RecoveryError:
         else f"{answer.failure.message}: {answer.failure.detail}"
         for answer in answers
     ]
-    closed = [answer.node.name for answer in answers if answer.lets_nobody_in]
     return Unreachable(
         "no primary was found among the nodes",
         detail="\n".join(said),
-        hint=f"{' and '.join(closed)} could be the primary: the server runs, but refuses the "
-        f"login. {LET_IN}"
-        if closed
-        else "Start the primary or promote a standby.",
+        hint=may_be_primary(answers) or "Start the primary or promote a standby.",
     )

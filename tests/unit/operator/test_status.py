@@ -53,7 +53,7 @@ def test_no_primary_where_a_server_refuses_the_login() -> None:
     with pytest.raises(Unreachable) as raised:
         choose_primary(cluster(), (silent(0, Answers.UP), answer(1)))
     assert raised.value.hint is not None
-    assert raised.value.hint.startswith("node 0 could be the primary")
+    assert raised.value.hint.startswith("node 0 may be the primary")
     assert "romote" not in raised.value.hint
 
 
