@@ -162,7 +162,8 @@ def see_following(
             LogPosition | None,  # type: ignore[arg-type]
             timeout_s=patience,
         )
-        return "" if log is None else agent.ask(ReadLog(log), str, timeout_s=patience)
+        text = "" if log is None else agent.ask(ReadLog(log), str, timeout_s=patience)
+        return f"Its log {log.file} ends:\n{text}" if log is not None and text else ""
 
     timeout = settings.timeout
     expected = Expected(plan.target_name, step.slot_name, timeout.streaming_s, timeout.catch_up_s)

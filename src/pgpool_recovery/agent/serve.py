@@ -69,7 +69,8 @@ from pgpool_recovery.agent.protocol import (
 from pgpool_recovery.agent.restore import observe_repository
 from pgpool_recovery.agent.running import ask_running
 from pgpool_recovery.agent.standby_look import StandbyLook
-from pgpool_recovery.agent.start import find_log, last_lines, slot_name, start, stop_server
+from pgpool_recovery.agent.start import slot_name, start, stop_server
+from pgpool_recovery.agent.start_log import find_log, last_lines
 from pgpool_recovery.agent.steps import Steps
 from pgpool_recovery.agent.way import trusted_directory
 from pgpool_recovery.agent.wire import (

@@ -24,7 +24,7 @@ from pgpool_recovery.agent.standby import (
     repoint,
     repoint_running,
 )
-from pgpool_recovery.agent.start import find_log
+from pgpool_recovery.agent.start_log import find_log
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.event import Event, Moved, Said, megabytes
 from pgpool_recovery.domain.target_state import TargetState
