@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pgpool_recovery.files.text import text_of
+
 KEPT_LINES = 20
 MAX_LINE_CHARACTERS = 2000
 CSV, JSON = ".csv", ".json"
@@ -91,7 +93,7 @@ def read_entries(data: bytes, file: str, *, is_cut: bool = False) -> list[Entry]
         return list(_csv_entries(data, is_cut=is_cut))
     if suffix == JSON:
         return list(_json_entries(data))
-    return list(_text_entries(_text(data), is_cut=is_cut))
+    return list(_text_entries(text_of(data), is_cut=is_cut))
 
 
 def told_lines(entries: Iterable[Entry]) -> list[str]:
@@ -103,10 +105,6 @@ def told_lines(entries: Iterable[Entry]) -> list[str]:
     if fatal is not None and fatal.lines[0] not in lines:
         lines = [*fatal.lines[:KEPT_LINES], "…", *lines]
     return [line[:MAX_LINE_CHARACTERS] for line in lines]
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "backslashreplace")
 
 
 def _text_entries(text: str, *, is_cut: bool) -> Iterator[Entry]:
@@ -135,7 +133,7 @@ def _csv_entries(data: bytes, *, is_cut: bool) -> Iterator[Entry]:
     if is_cut:
         begins = [found.start() for found in BEGINS_ROW.finditer(data) if found.start()]
         data = data[begins[0] :] if begins else b""
-    text = _text(data.replace(b"\0", b""))
+    text = text_of(data.replace(b"\0", b""))
     try:
         for row in csv.reader(io.StringIO(text, newline="")):
             if len(row) >= MIN_COLUMNS:

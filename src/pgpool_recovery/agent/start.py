@@ -22,6 +22,7 @@ from pgpool_recovery.domain.error import (
     Unverified,
 )
 from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.files.text import read_text
 
 TICK_S = 0.1
 TOLD_EVERY_S = 10.0
@@ -98,7 +99,7 @@ def stop_server(request: StopServer | StopAtOnce, stop: Stop) -> None:
 def bin_directory_of(data: Path, bin_directories: tuple[str, ...], stop: Stop) -> Path:
     """Return where the programs of a data directory's major version are; Refused without any."""
     try:
-        major = int((data / "PG_VERSION").read_text().split(".")[0])
+        major = int(read_text(data / "PG_VERSION").split(".")[0])
     except (OSError, ValueError) as error:
         raise Refused(
             f"{data} is not a data directory",

@@ -27,6 +27,7 @@ from pgpool_recovery.agent.protocol import FindLog, LogPosition
 from pgpool_recovery.agent.server_log import CONNINFO, about_itself, own_lines, without_secrets
 from pgpool_recovery.agent.start_way import StartWay
 from pgpool_recovery.domain.error import Cancelled, RecoveryError
+from pgpool_recovery.files.text import bytes_of, read_lines
 
 CURRENT = "current_logfiles"
 KINDS = ("stderr", "csvlog", "jsonlog")
@@ -167,11 +168,10 @@ def collected(data: Path) -> Mapping[str, str]:
     """Return the files of the logging collector by their kind, the most readable first."""
     found = {}
     try:
-        with (data / CURRENT).open("rb") as file:
-            text = os.fsdecode(file.read(MAX_LIST_BYTES))
+        lines = read_lines(data / CURRENT, MAX_LIST_BYTES)
     except OSError:
         return {}
-    for line in text.split("\n"):
+    for line in lines:
         kind, _, name = line.partition(" ")
         if name:
             found[kind] = str(data / name)
@@ -202,7 +202,7 @@ def _journal(words: tuple[str, ...], since_s: int, stop: Stop) -> Iterator[str]:
         return
     if said.status == 0 and said.output.strip():
         yield "The journal ends:"
-        yield from _safe(told_lines(read_entries(said.output.encode(), "journal")))
+        yield from _safe(told_lines(read_entries(bytes_of(said.output), "journal")))
 
 
 def setting_asker(data: Path, bin_directory: Path, stop: Stop) -> AskSetting:
