@@ -26,6 +26,7 @@ from pgpool_recovery.plan.policy import Method
 from pgpool_recovery.plan.rejection import Rejection, as_error
 from pgpool_recovery.plan.step import RepointRunning
 from pgpool_recovery.postgres.connection import Connection
+from pgpool_recovery.run.known_state import learning_state
 from pgpool_recovery.run.parties import agent_of, leaving, naming, own_conninfo, own_server
 from pgpool_recovery.run.run_plan import Deadlines, Run
 from pgpool_recovery.run.target_server import TargetServer
@@ -46,6 +47,7 @@ def recover(request: RecoveryRequest, settings: Settings, emit: Emit) -> Plan:
     target = request.target
     with (
         naming(target),
+        learning_state(target, settings),
         own_server(settings) as connection,
         agent_of(target, settings, emit) as agent,
     ):

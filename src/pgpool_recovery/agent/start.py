@@ -39,6 +39,15 @@ def start(request: Start, stop: Stop, tell: Tell) -> Started:
     replays after the time limit.
     """
     data = Path(request.data_directory).resolve()
+    try:
+        return _start(request, data, stop, tell)
+    except Cancelled as cancelled:
+        is_running = read_pid_file(data) is not None
+        state = TargetState.STARTED if is_running else TargetState.COPIED
+        raise cancelled.with_target(state) from cancelled
+
+
+def _start(request: Start, data: Path, stop: Stop, tell: Tell) -> Started:
     began = time.monotonic()
     bin_directory = bin_directory_of(data, request.bin_directories, stop)
     was_running = read_pid_file(data) is not None
@@ -52,10 +61,6 @@ def start(request: Start, stop: Stop, tell: Tell) -> Started:
             _run(way, data, log, request.timeout_s, stop)
         patience = Patience(began, request.timeout_s)
         server = _wait_until_ready(data, log, bin_directory, patience, stop, tell)
-    except Cancelled as cancelled:
-        is_running = read_pid_file(data) is not None
-        state = TargetState.STARTED if is_running else TargetState.COPIED
-        raise cancelled.with_target(state) from cancelled
     except Incomplete:
         if _changed(data) != control_before:  # It got as far as its data, which is at fault.
             note_failed_start(data)
