@@ -12,7 +12,7 @@ from pgpool_recovery.agent.protocol import (
     ReadLog,
 )
 from pgpool_recovery.config.settings import Settings
-from pgpool_recovery.domain.error import Incomplete, Refused, Undone
+from pgpool_recovery.domain.error import Incomplete, QueryRefused, Refused, Undone
 from pgpool_recovery.domain.event import Event, Finished, PlanMade, Said
 from pgpool_recovery.domain.node import RecoveryRequest, Target
 from pgpool_recovery.domain.standby import StandbyFacts
@@ -62,7 +62,7 @@ def recover(request: RecoveryRequest, settings: Settings, emit: Emit) -> Plan:
                 try:
                     carry_out(plan, connection, agent, settings, emit)
                     break
-                except (Undone, Incomplete, Refused) as error:
+                except (Undone, Incomplete, Refused, QueryRefused) as error:
                     if plan.method is Method.BASEBACKUP or not settings.policy.fall_down:
                         raise
                     if agent.is_busy:

@@ -72,7 +72,8 @@ class SupervisedRun:
             self._end_what_is_left(job["mark"])
             raise Failure(
                 "the supervisor of %s was killed" % argv[0],
-                detail="What the program had started was ended as well.",
+                detail="What the program had started was ended as well.\n"
+                "It did not say in which state the target is.",
             )
         except BaseException:
             self._discard_supervisor()  # Which ends the program.
@@ -150,7 +151,12 @@ class SupervisedRun:
             if interrupt is not None:
                 self._stop()
                 if self._record is not None:
-                    interrupt.detail = "The target is %s." % self._record["target"]
+                    parts = [
+                        self._record.get("detail"),
+                        "The target is %s." % self._record["target"],
+                    ]
+                    interrupt.detail = "\n".join(part for part in parts if part)
+                    interrupt.hint = self._record.get("hint")
                 raise interrupt
 
     def _tell(self, line):

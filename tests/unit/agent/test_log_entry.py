@@ -108,7 +108,7 @@ def test_bytes_of_another_encoding_are_told_as_they_are() -> None:
 
 
 @pytest.mark.parametrize("process", ["client backend", "walsender", "autovacuum worker", "new"])
-def test_promise_7_what_users_do_is_left_out_in_any_language(process: str) -> None:
+def test_what_users_do_is_left_out_in_any_language(process: str) -> None:
     log = row("FATAL", "konnte nicht streamen", "walreceiver")
     log += row("FEHLER", "SECRET", process, detail="SECRET", user="app")
     log += row("LOG", "Parameter »x« auf »SECRET« gesetzt")
