@@ -44,7 +44,7 @@ def stopped(stock_server: Server) -> Iterator[Server]:
 def why(server: Server) -> str:
     """Have the agent start the server, and return the detail of its failure."""
     bin_directory = server.installation.bindir
-    argv = [sys.executable, "-I", "-c", START, server.data_directory, bin_directory]
+    argv = [sys.executable, "-I", "-c", START, str(server.data_directory), str(bin_directory)]
     said = server.machine.run(argv, timeout_s=90).stdout
     record = json.loads(said)
     assert record["target"] == "copied, but not started"

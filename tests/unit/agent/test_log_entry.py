@@ -21,9 +21,9 @@ def row(severity: str, message: str, process: str | None = "postmaster", **parts
         values[COLUMNS[name]] = text
     if process is not None:
         values[BACKEND_TYPE] = process
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(values)
-    return text.getvalue()
+    written = io.StringIO()
+    csv.writer(written, lineterminator="\n").writerow(values)
+    return written.getvalue()
 
 
 def document(severity: str, message: str, process: str = "postmaster", **parts: str) -> str:
