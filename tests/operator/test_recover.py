@@ -242,6 +242,9 @@ def test_client_that_leaves(site: Site, number: signal.Signals) -> None:
         cancelled = site.run("cancel", 1)
         assert cancelled.returncode == 0, cancelled.output
         assert "the recovery of node 1 has ended (cancelled); target untouched" in cancelled.stdout
+        log = site.cluster.node(0).log_text()
+        assert 'With "pgpool-recovery cancel", by role ' in log
+        assert "Traceback" not in log
         assert watcher.wait(timeout_s=20) == 10
         site.waits_for(watched, "ERROR:  ")
     assert not site.is_copying

@@ -4,7 +4,7 @@ import os
 import time
 
 from .caller import caller_is_gone, find_caller
-from .outcome import CONNECTION_FAILURE, Failure
+from .outcome import CONNECTION_FAILURE, QUERY_CANCELED, Failure
 from .spawn import EXCHANGED
 from .supervision import STOP_DEADLINE_S, Supervisor, SupervisorLost
 
@@ -149,9 +149,13 @@ class SupervisedRun:
             interrupt = self._tell(reply["line"]) if reply else None
             interrupt = interrupt or self._interrupt(is_idle=reply is None)
             if interrupt is not None:
+                is_cancel = interrupt.sqlstate == QUERY_CANCELED
+                who = self._server.who_cancelled() if is_cancel else None
                 self._stop()
+                interrupt.detail = who or interrupt.detail
                 if self._record is not None:
                     parts = [
+                        who,
                         self._record.get("detail"),
                         "The target is %s." % self._record["target"],
                     ]
