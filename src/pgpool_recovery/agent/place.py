@@ -106,7 +106,23 @@ def can_rename(path: Path) -> bool:
 
     Nobody else takes that away: who may write there was looked at before (way.py).
     """
-    return not os.path.ismount(path) and can_create_in(path.parent)
+    return not is_mount_point(path) and can_create_in(path.parent)
+
+
+def is_mount_point(path: Path) -> bool:
+    """Say whether something is mounted there, be it a directory of the same filesystem.
+
+    By its device number such a one cannot be told from any other (os.path.ismount), and that is how
+    the root of a btrfs subvolume or a ZFS dataset shows, which stands in no list of mounts.
+    """
+    return os.path.ismount(path) or str(path) in mounts_inside(path.parent)
+
+
+def mount_point_of(path: Path) -> str:
+    """Return where the filesystem is mounted that a path lies on, or would."""
+    real = nearest_existing(path).resolve()
+    above = (point for point in mounts_inside(Path("/")) if real.is_relative_to(point))
+    return max(above, key=len, default="/")
 
 
 def _beside(path: Path) -> Path:

@@ -71,6 +71,7 @@ from pgpool_recovery.agent.running import ask_running
 from pgpool_recovery.agent.standby_look import StandbyLook
 from pgpool_recovery.agent.start import find_log, last_lines, slot_name, start, stop_server
 from pgpool_recovery.agent.steps import Steps
+from pgpool_recovery.agent.system_failure import failure_of_system
 from pgpool_recovery.agent.way import trusted_directory
 from pgpool_recovery.agent.wire import (
     UnreadableError,
@@ -79,7 +80,7 @@ from pgpool_recovery.agent.wire import (
     decode_request,
     encode_message,
 )
-from pgpool_recovery.domain.error import Bug, RecoveryError, Refused, Undone
+from pgpool_recovery.domain.error import Bug, RecoveryError, Refused
 from pgpool_recovery.domain.event import Said
 from pgpool_recovery.plan.step import Reserve
 
@@ -188,7 +189,7 @@ class Agent:
         except RecoveryError as error:
             return Answer(failure=error.as_record())
         except OSError as error:
-            return Answer(failure=_of_system(error).as_record())
+            return Answer(failure=failure_of_system(error).as_record())
         except Exception as error:  # noqa: BLE001 - the runner shall see a bug, too
             text = "".join(traceback.format_exception(error))
             return Answer(failure=Bug(f"bug in the agent: {error!r}", detail=text).as_record())
@@ -276,11 +277,6 @@ def places_of(request: Request) -> Iterator[Path]:
             named = getattr(request, "data_directory", None)
             if named is not None:
                 yield Path(named)
-
-
-def _of_system(error: OSError) -> RecoveryError:
-    what = f'"{error.filename}"' if error.filename else "a system call"
-    return Undone(f"{what} failed on the target: {error.strerror}")
 
 
 def main() -> int:

@@ -16,6 +16,7 @@ from pgpool_recovery.agent.protocol import BeginIncremental, FindLog, Limits, Lo
 from pgpool_recovery.agent.restore import restore_backup
 from pgpool_recovery.agent.rewind import Untouched, rewind
 from pgpool_recovery.agent.running import reload, take_over
+from pgpool_recovery.agent.spare import drop_spare
 from pgpool_recovery.agent.standby import (
     Before,
     before_repoint,
@@ -98,8 +99,10 @@ class Steps:
             case DiscardWaiting(places):
                 swap.discard_waiting(Path(places.data.workspace))
             case PutOldBack(places):
-                self._has_put_back = True
-                swap.put_waiting_back(Path(places.data.workspace))
+                try:
+                    swap.put_waiting_back(Path(places.data.workspace))
+                finally:
+                    self._has_put_back = not swap.has_old(places.data)
             case RemoveOld(places):
                 self._has_removed_old = True
                 swap.remove_old_data(places)
@@ -204,13 +207,19 @@ class Steps:
         swap.mark_changing(workspace, FINISHED)
 
     def undo(self) -> TargetState:
-        """Take back what was done, and say what is there now."""
+        """Take back what was done, and say what is there now.
+
+        When that fails, the target stays locked, and it may be asked for again.
+        """
         self.abort_incremental()
-        places, self._places = self._places, None
+        places = self._places
         if places is None:
             return TargetState.UNTOUCHED
         workspace = Path(places.data.workspace)
+        drop_spare(workspace)  # It is kept for this.
         state = self._undo_within(places, workspace)
+        if not self._has_removed_old:
+            swap.forget_own_files(places.data)
         swap.forget_former_slot(workspace)
         swap.release(workspace, self._lock)
         self._forget()
@@ -219,9 +228,11 @@ class Steps:
     def _undo_within(self, places: Places, workspace: Path) -> TargetState:
         if self._moved is not None:
             self._moved.restore(keeps_written=self._has_reloaded)
-        if self._was_empty is not None:
-            swap.put_back(places.all(), self._was_empty)
-            self._has_put_back = True
+        # A swap that failed half way has left its mark; it was not to return anything.
+        was_empty = swap.swapping(workspace) if self._was_empty is None else self._was_empty
+        if was_empty is not None:
+            swap.put_back(places.all(), was_empty)
+            self._was_empty, self._has_put_back = None, True
         if self._before is not None:
             self._before.restore()
         if self._has_reloaded:
@@ -241,9 +252,9 @@ class Steps:
 
     def finish(self) -> None:
         """Let go of the target: what was done stays, and so does what waits."""
-        places, self._places = self._places, None
-        if places is not None:
-            swap.release(Path(places.data.workspace), self._lock)
+        if self._places is not None:
+            swap.release(Path(self._places.data.workspace), self._lock)
+            self._forget()
 
     def _said(self, program: str) -> Callable[[str], None]:
         return lambda line: self._emit(Said(program, line))
