@@ -113,7 +113,8 @@ class Steps:
             case ConfigureStandby():
                 configure_standby(step, self._own_login, self._stop, self._said("agent"))
             case SwapIn(places):
-                self._was_empty = swap.swap(places)
+                self._was_empty = swap.empty_places(places)
+                swap.swap(places)
             case Repoint():
                 self._before = before_repoint(step)  # What fails half way is taken back, too.
                 repoint(step, self._own_login, self._stop, self._said("agent"))
@@ -228,9 +229,8 @@ class Steps:
     def _undo_within(self, places: Places, workspace: Path) -> TargetState:
         if self._moved is not None:
             self._moved.restore(keeps_written=self._has_reloaded)
-        # A swap that failed half way has left its mark; it was not to return anything.
         was_empty = swap.swapping(workspace) if self._was_empty is None else self._was_empty
-        if was_empty is not None:
+        if was_empty is not None and swap.has_swapped(places, was_empty):
             swap.put_back(places.all(), was_empty)
             self._was_empty, self._has_put_back = None, True
         if self._before is not None:

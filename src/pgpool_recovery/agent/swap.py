@@ -235,15 +235,27 @@ def _discard_without_use(places: tuple[Place, ...], workspace: Path) -> None:
             discard(Path(place.workspace))
 
 
+def empty_places(places: Places) -> dict[str, bool]:
+    """Return for each place whether nothing stands there yet."""
+    return {place.path: not entries(place) for place in places.all()}
+
+
 def swap(places: Places) -> Mapping[str, bool]:
     """Put all copies in place; return for each place whether it was empty before."""
-    workspace = Path(places.data.workspace)
-    was_empty = {place.path: not entries(place) for place in places.all()}
+    workspace, was_empty = Path(places.data.workspace), empty_places(places)
     _write(workspace / SWAPPING, was_empty)
     for place in places.all():
         swap_in(place)
     _remove_mark(workspace)
     return was_empty
+
+
+def has_swapped(places: Places, was_empty: Mapping[str, bool]) -> bool:
+    """Say whether a swap has put anything in place, whatever it failed on."""
+    is_amid = swapping(Path(places.data.workspace)) is not None
+    return is_amid or any(
+        has_old(place) or (was_empty[place.path] and entries(place)) for place in places.all()
+    )
 
 
 def swapping(workspace: Path) -> dict[str, bool] | None:

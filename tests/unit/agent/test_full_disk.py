@@ -8,6 +8,7 @@ import errno
 import itertools
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -231,14 +232,30 @@ def let_go_of(run: Steps) -> None:
         unlock(run._lock)
 
 
-@pytest.mark.parametrize("kind", ["once", "for good", "with the spare"])
-@pytest.mark.parametrize("is_inside", [False, True], ids=["beside", "inside"])
-@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
+CASES = [
+    *((story, False, "once") for story in STORIES),
+    *((story, True, "with the spare") for story in STORIES),
+    *((story, is_inside, "for good") for story in (copies, changes) for is_inside in (False, True)),
+]
+
+
+@pytest.fixture
+def memory() -> Iterator[Path]:
+    """A directory in memory: thousands of small files come and go."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="pgpool_recovery_") as directory:
+        yield Path(directory)
+
+
+@pytest.mark.parametrize(
+    ("story", "is_inside", "kind"),
+    CASES,
+    ids=lambda word: word.__name__ if callable(word) else str(word),
+)
 def test_promise_4_full_disk_at_every_write(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, story: Story, is_inside: bool, kind: str
+    memory: Path, monkeypatch: pytest.MonkeyPatch, story: Story, is_inside: bool, kind: str
 ) -> None:
     for number in itertools.count():
-        root = tmp_path / str(number)
+        root = memory / str(number)
         target = prepared(root, story, is_inside=is_inside)
         before, waited = target.contents(), bool(workspaces_of(target.data))
         spare = Path(target.places.data.workspace) / SPARE
