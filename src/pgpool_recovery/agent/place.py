@@ -160,7 +160,12 @@ def filesystem_of(path: Path) -> Filesystem:
     """Return the filesystem that the path lies on, or would."""
     existing = nearest_existing(path)
     status = os.statvfs(existing)
-    return Filesystem(device=existing.stat().st_dev, free_bytes=status.f_bavail * status.f_frsize)
+    return Filesystem(
+        device=existing.stat().st_dev,
+        free_bytes=status.f_bavail * status.f_frsize,
+        is_read_only=bool(status.f_flag & os.ST_RDONLY),
+        mounted_at=mount_point_of(existing),
+    )
 
 
 def size_of(directory: Path) -> int:

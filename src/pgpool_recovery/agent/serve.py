@@ -189,7 +189,7 @@ class Agent:
         except RecoveryError as error:
             return Answer(failure=error.as_record())
         except OSError as error:
-            return Answer(failure=failure_of_system(error).as_record())
+            return Answer(failure=failure_of_system(error, self._steps.directory).as_record())
         except Exception as error:  # noqa: BLE001 - the runner shall see a bug, too
             text = "".join(traceback.format_exception(error))
             return Answer(failure=Bug(f"bug in the agent: {error!r}", detail=text).as_record())

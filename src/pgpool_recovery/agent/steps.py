@@ -88,6 +88,11 @@ class Steps:
         self._has_removed_old = False
         self._is_whole_anew = False
 
+    @property
+    def directory(self) -> Path | None:
+        """The data directory that was reserved."""
+        return None if self._places is None else Path(self._places.data.path)
+
     def take(  # noqa: C901 - one case for each step
         self, step: TargetStep, stall_s: float, connect_s: float
     ) -> None:

@@ -29,13 +29,21 @@ OF_SERVER = "ERROR:"
 """A line of a program that a server has sent it: what failed, failed on the server's host."""
 
 
-def failure_of_system(error: OSError) -> RecoveryError:
-    """Return the failure that an error of the system ends in: the file, why, and what to do."""
+def failure_of_system(error: OSError, near: Path | None = None) -> RecoveryError:
+    """Return the failure that an error of the system ends in: the file, why, and what to do.
+
+    `near` is the directory that is worked on, for an error of a disk that names no file.
+    """
     # What a link or a rename makes is the second name; what cannot be moved is the first.
     name = (error.filename2 if error.errno in WRITING else None) or error.filename
     path = None if name is None else Path(os.fsdecode(name))
     verb = "write" if error.errno in WRITING else "move" if error.errno in HELD else "access"
-    what = "a system call failed on the target" if path is None else f'could not {verb} "{path}"'
+    if path is not None:
+        what = f'could not {verb} "{path}"'
+    elif near is not None and error.errno in WRITING | BROKEN:
+        what, path = f'could not {verb} what belongs to "{near}"', near
+    else:
+        what = "a system call failed on the target"
     kind = NoRoom if error.errno in WRITING else Undone
     message = f"{what}: {error.strerror or error}"
     return kind(message, detail=_state_of(error.errno, path), hint=advice(error.errno, path))

@@ -190,10 +190,12 @@ class PrimaryFacts:
 
 @dataclass(frozen=True)
 class Filesystem:
-    """The filesystem that a path lies on, or would lie on."""
+    """The filesystem that a path lies on, or would lie on, and where that is mounted."""
 
     device: int
     free_bytes: int
+    is_read_only: bool = False
+    mounted_at: str = "/"
 
 
 @dataclass(frozen=True)

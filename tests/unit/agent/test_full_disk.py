@@ -149,7 +149,11 @@ def take(run: Steps, *wanted: TargetStep) -> None:
 
 def put_copy(target: Target) -> None:
     """Put a base backup where it grows, with the link to its tablespace."""
-    target.put_copy()
+    try:
+        target.put_copy()
+    except OSError as error:  # As a program would say it.
+        error.filename = target.places.data.new
+        raise
     links = Path(target.places.data.new) / "pg_tblspc"
     links.mkdir()
     (links / "1").symlink_to("/ts")
@@ -251,7 +255,7 @@ def memory() -> Iterator[Path]:
     CASES,
     ids=lambda word: word.__name__ if callable(word) else str(word),
 )
-def test_promise_4_full_disk_at_every_write(
+def test_full_disk_at_every_write(
     memory: Path, monkeypatch: pytest.MonkeyPatch, story: Story, is_inside: bool, kind: str
 ) -> None:
     for number in itertools.count():

@@ -270,6 +270,7 @@ class TargetWords:
     waiting: Size | None = None
     problem: str | None = None
     writable: bool = True
+    read_only: bool = False
     can_clone: bool = False
     mounts_inside: tuple[str, ...] = ()
     is_the_primarys: bool = False
