@@ -114,6 +114,30 @@ def a_filesystem_that_is_read_only(root: Path) -> None:
     assert run.undo() is TargetState.UNTOUCHED
 
 
+def a_directory_of_an_image(root: Path) -> None:
+    """As the data directory of a container without a volume."""
+    for name in ("lower", "upper", "work", "merged"):
+        made(root / name)
+    write(made(root / "lower" / "data"), OLD)
+    layers = f"lowerdir={root}/lower,upperdir={root}/upper,workdir={root}/work"
+    mount("-t", "overlay", "overlay", "-o", layers, root / "merged")
+    data = root / "merged" / "data"
+    (data / "postmaster.pid").touch()  # A server has run there.
+    assert observe_place(data, is_own=True).is_layered
+    copied_over(made(root / "merged" / "made_later"), is_inside=False)
+    run = new_steps()
+    places = Places(_place(observe_place(data, is_own=True)), None, ())
+    take(run, Reserve(places))
+    prepare(places.data, NEW)
+    try:
+        take(run, SwapIn(places))
+    except OSError as error:
+        said = failure_of_system(error)
+    assert "part of an image" in (said.hint or ""), "it was not to be moved"
+    assert run.undo() is TargetState.RESTORED
+    assert (data / "PG_VERSION").read_text() == "old"
+
+
 LAYOUTS: list[Callable[[Path], None]] = [
     a_bind_mount_of_the_same_filesystem,
     a_bind_mount_whose_name_has_a_blank_and_an_umlaut,
@@ -123,6 +147,7 @@ LAYOUTS: list[Callable[[Path], None]] = [
     a_wal_directory_that_is_a_bind_mount,
     a_directory_above_that_is_read_only,
     a_filesystem_that_is_read_only,
+    a_directory_of_an_image,
 ]
 
 

@@ -21,4 +21,4 @@ def test_full_copy_over_mounts(namespaces: None) -> None:
             cwd=Path(__file__).parents[2],
         )
         assert said.returncode == 0, said.stdout + said.stderr
-        assert said.stdout.count("as it should be") == 8, said.stdout
+        assert said.stdout.count("as it should be") == 9, said.stdout

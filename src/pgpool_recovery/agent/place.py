@@ -16,6 +16,7 @@ from pgpool_recovery.plan.step import Place
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 MOUNTS = Path("/proc/self/mountinfo")
 ESCAPE = re.compile(rb"\\([0-3][0-7]{2})")
+OVERLAY = "overlay"
 OLD = "old"
 """Where, in its workspace, the directory waits that a copy has replaced."""
 NEW = "new"
@@ -47,6 +48,7 @@ def observe_place(path: Path, *, is_own: bool) -> PlaceFacts:
         is_empty=not exists or all(entry.name in NO_DATA for entry in real.iterdir()),
         is_own=is_own or waiting_bytes is not None,
         problem=problem,
+        is_layered=exists and is_layered(real),
     )
 
 
@@ -119,6 +121,21 @@ def is_mount_point(path: Path) -> bool:
     the root of a btrfs subvolume or a ZFS dataset shows, which stands in no list of mounts.
     """
     return os.path.ismount(path) or str(path) in mounts_inside(path.parent)
+
+
+def is_layered(directory: Path) -> bool:
+    """Say whether a directory is one that an overlay filesystem puts together of several layers.
+
+    Such a one cannot be renamed (EXDEV, "Renaming directories" in the kernel's overlayfs.rst), and
+    is told by its one link: others have one more for each directory within (ovl_getattr in
+    fs/overlayfs/inode.c).
+    """
+    return directory.stat().st_nlink == 1 and mount_point_of(directory) in _overlays()
+
+
+def _overlays() -> set[str]:
+    lines = [line.split(" ") for line in read_lines(MOUNTS)]
+    return {_unescaped(words[4]) for words in lines if words[words.index("-") + 1] == OVERLAY}
 
 
 def mount_point_of(path: Path) -> str:

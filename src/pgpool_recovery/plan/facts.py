@@ -206,6 +206,7 @@ class PlaceFacts:
     it is not a mount point itself, and what stands above it may be written. `waiting_bytes` is the
     size of the old directory that an earlier recovery replaced and that still waits, if one does.
     `is_own`: it is the node's data directory, or the node's data directory leads to it.
+    `is_layered`: part of it comes from a lower layer of an overlay filesystem.
     """
 
     path: str
@@ -219,6 +220,7 @@ class PlaceFacts:
     is_empty: bool
     is_own: bool
     problem: str | None = None
+    is_layered: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What a mount keeps from being replaced or written: said before anything is touched."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pgpool_recovery.plan.facts import PlaceFacts, TargetFacts
 from pgpool_recovery.plan.rejection import Rejection
@@ -31,6 +31,19 @@ def reject_mounts_inside(name: str, target: TargetFacts) -> Iterator[Rejection]:
         detail=f"They are {', '.join(target.mounts_inside)}.",
         hint=hint,
     )
+
+
+def reject_layered(name: str, host: str, places: Iterable[PlaceFacts]) -> Iterator[Rejection]:
+    """Say which directories cannot be moved, be it as a whole or entry by entry."""
+    for place in places:
+        if place.is_layered:
+            yield Rejection(
+                f"{place.path} of {name} cannot be moved: it is part of the image of a container",
+                detail=f"It is on the overlay filesystem mounted at {place.filesystem.mounted_at} "
+                f"of {host}, and comes from one of its lower layers.",
+                hint="Give the container a volume for it, copy what it holds there with the server "
+                "stopped, then recover the node again.",
+            )
 
 
 def reject_read_only(name: str, host: str, place: PlaceFacts) -> Iterator[Rejection]:

@@ -17,7 +17,7 @@ from pgpool_recovery.plan.facts import (
     TargetFacts,
 )
 from pgpool_recovery.plan.login import reject_logins
-from pgpool_recovery.plan.mount import reject_mounts_inside, reject_read_only
+from pgpool_recovery.plan.mount import reject_layered, reject_mounts_inside, reject_read_only
 from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.situation import Situation
 from pgpool_recovery.plan.stray import archive_notes, reject_strays
@@ -56,6 +56,7 @@ def refuse(situation: Situation) -> Iterator[Rejection]:
 def reject_replacement(name: str, target: TargetFacts) -> Iterator[Rejection]:
     """Say which directories cannot be replaced as a whole."""
     yield from reject_mounts_inside(name, target)
+    yield from reject_layered(name, target.hostname, _all_places(target))
     yield from _reject_overlap(name, target)
     yield from reject_foreign(name, _other_places(target))
 

@@ -362,6 +362,7 @@ def _data(words: Words) -> PlaceFacts:
         identity=identity,
         can_write=target.writable and not target.read_only,
         is_read_only=target.read_only,
+        is_layered=target.layered,
         problem=target.problem,
     )
 
@@ -408,6 +409,7 @@ def _place(
     identity: FileIdentity | None = None,
     can_write: bool = True,
     is_read_only: bool = False,
+    is_layered: bool = False,
     problem: str | None = None,
 ) -> PlaceFacts:
     """Return a directory; a mount point cannot be renamed."""
@@ -427,6 +429,7 @@ def _place(
         is_empty=is_empty,
         is_own=is_own or waiting is not None,
         problem=problem,
+        is_layered=is_layered,
     )
 
 
