@@ -299,7 +299,7 @@ def _ended(
     kind = type(error)
     if kind is not Bug and state in (TargetState.INCOMPLETE, TargetState.COPIED):
         kind = Incomplete
-    elif kind is not RecoveryError and error.exit_status not in (1, 4, 5, 6):
+    elif kind is not RecoveryError and error.exit_status not in (1, 4, 5, 6, Undone.exit_status):
         kind = Undone
     return kind(
         f"{plan.target_name}: could not {what}: {error.message}",
