@@ -10,7 +10,7 @@ from pathlib import Path
 from pgpool_recovery.agent.command_line import Given
 from pgpool_recovery.agent.debian import find_cluster
 from pgpool_recovery.agent.own_files import own_directory, own_entries
-from pgpool_recovery.agent.own_login import OwnLogin
+from pgpool_recovery.agent.own_login import OwnLogin, name_of_service
 from pgpool_recovery.agent.program import Stop, run
 from pgpool_recovery.agent.server_log import without_contents
 from pgpool_recovery.agent.setting_source import Sources, find_sources
@@ -42,6 +42,8 @@ OTHER_PARAMETERS = (*TOLD_PARAMETERS, "primary_conninfo")
 PARAMETERS_SINCE = {17: ("sync_replication_slots",)}
 """Those that no older release knows; `postgres -C` fails for them there."""
 
+NAMES = ("cluster_name",)
+"""By which a standby streams when nothing else names it."""
 LEFT_OVER = (*TAKEN_OUT, TIMELINE, DELAY, *COMMANDS)
 
 
@@ -80,7 +82,8 @@ def read_configuration(
             raise _open_to_others(own)
     sources = find_sources([file, own / AUTO_CONFIGURATION])
     values = _effective_values(file, own, bin_directory, stop, given, _asked(sources, given, major))
-    own_login.conninfo = parse_conninfo(values["primary_conninfo"])
+    conninfo = parse_conninfo(values["primary_conninfo"])
+    own_login.conninfo = {**name_of_service(conninfo), **conninfo}
     return Configuration(
         file=str(file),
         is_inside=is_inside,
@@ -94,7 +97,8 @@ def read_configuration(
 def _told(values: Mapping[str, str]) -> list[str]:
     """Return the settings that the runner may know."""
     newer = [name for names in PARAMETERS_SINCE.values() for name in names if name in values]
-    return [*STANDBY_PARAMETERS, *TOLD_PARAMETERS, *newer]
+    named = [name for name in NAMES if name in values]
+    return [*STANDBY_PARAMETERS, *TOLD_PARAMETERS, *named, *newer]
 
 
 def _asked(sources: Sources, given: Sequence[Given], major: int | None) -> list[str]:
@@ -104,7 +108,7 @@ def _asked(sources: Sources, given: Sequence[Given], major: int | None) -> list[
     """
     newer = [n for since, names in PARAMETERS_SINCE.items() if (major or 0) >= since for n in names]
     has_trigger = major is not None and major <= TRIGGER_FILE_UNTIL
-    names = [*LEFT_OVER, TRIGGER_FILE] if has_trigger else [*LEFT_OVER]
+    names = [*LEFT_OVER, *NAMES, *([TRIGGER_FILE] if has_trigger else [])]
     named = {*sources.places, *(one.name for one in given)}
     left = [name for name in names if name in named or not sources.is_whole]
     return [*left, *newer]

@@ -85,6 +85,7 @@ def observe_target(
             is_local=is_local,
             named=named,
             words=settings.replication.words,
+            own_addresses=tuple(map(str, own_addresses())),
         )
     logins = agent.ask(TryLogins(candidates), tuple[Login, ...], timeout_s=patience)
     summaries = observe_summaries(connection, primary, target)

@@ -16,9 +16,10 @@ from pgpool_recovery.plan.facts import (
     PrimaryFacts,
     TargetFacts,
 )
-from pgpool_recovery.plan.login import reject_logins
+from pgpool_recovery.plan.login import choose_login, reject_logins
 from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.situation import Situation
+from pgpool_recovery.plan.standby_name import notes_on_name
 from pgpool_recovery.plan.stray import archive_notes, reject_strays
 from pgpool_recovery.plan.taken_out import (
     notes_at_restart,
@@ -81,6 +82,10 @@ def notes(target: Target, facts: Facts) -> Iterator[str]:
                 f"replication slot {slot.name} of the primary is not in use "
                 f"and keeps {megabytes(slot.kept_bytes)} of WAL"
             )
+    login = choose_login(facts.logins, facts.primary)
+    if login is not None and not streams(facts):
+        own_name = login.conninfo["application_name"]
+        yield from notes_on_name(target.name, own_name, facts.primary)
     yield from archive_notes(target.name, facts)
     if facts.target.server_pid is None:
         yield from notes_on_leftovers(target.name, own, facts.target.left_files)
