@@ -193,11 +193,14 @@ def _value(argv: list[str], name: str, stop: Stop) -> str:
 def write_standby_settings(data_directory: Path, settings: Mapping[str, str]) -> None:
     """Write settings to the end of postgresql.auto.conf, where they win over every other file.
 
-    Takes earlier values of the same settings out; all other lines stay as they are.
+    Takes earlier values of the same settings out; all other lines stay as they are, and so does
+    what is only overridden with an empty value: somebody may want it back.
     """
     file = data_directory / AUTO_CONFIGURATION
     old = read_configuration_file(file) or ""
-    kept = without_settings(old, settings)
+    kept = without_settings(old, [name for name, text in settings.items() if text])
+    emptied = [f"{name} = ''" for name, text in settings.items() if not text]
+    kept = [line for line in kept if line not in emptied]
     lines = [f"{name} = '{quote(text)}'" for name, text in settings.items()]
     replace_file(file, "\n".join([*kept, *lines]) + "\n")
 

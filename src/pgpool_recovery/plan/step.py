@@ -131,6 +131,7 @@ class Repoint:
 
     `new_locations` are those of tablespaces whose creation it will replay: the directories have to
     be there (create_tablespace_directories in src/backend/commands/tablespace.c).
+    `drops_restore_command`: its own would keep it from streaming (plan/broken_archive.py).
     """
 
     touches: ClassVar[Touches] = Touches.TARGET
@@ -141,6 +142,7 @@ class Repoint:
     port: int | None
     bin_directory: str
     new_locations: tuple[str, ...] = ()
+    drops_restore_command: bool = False
 
     def __str__(self) -> str:
         return f"make {self.places.data.path} a standby of the primary"
@@ -195,6 +197,7 @@ class RepointRunning:
     former_slot_name: str | None
     login: Conninfo
     new_locations: tuple[str, ...] = ()
+    drops_restore_command: bool = False
 
     def __str__(self) -> str:
         return "lead its server to the primary by a reload, and see it stream"
@@ -355,6 +358,7 @@ class ConfigureStandby:
     is_of_primary: bool
     backup: Backup | None = None
     """Where WAL comes from that is older than the primary's."""
+    drops_restore_command: bool = False
 
     def __str__(self) -> str:
         return "configure the copy as a standby"

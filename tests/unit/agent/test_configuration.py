@@ -52,6 +52,17 @@ def test_settings_are_replaced_and_others_stay(tmp_path: Path) -> None:
     assert read_auto_settings(tmp_path)["primary_conninfo"] == "host='a b'"
 
 
+def test_what_is_only_overridden_stays_for_whoever_wants_it_back(tmp_path: Path) -> None:
+    file = tmp_path / "postgresql.auto.conf"
+    file.write_text("restore_command = 'scp old:/archive/%f %p'\n")
+    write_standby_settings(tmp_path, {"restore_command": ""})
+    write_standby_settings(tmp_path, {"restore_command": ""})
+    assert file.read_text() == (
+        "restore_command = 'scp old:/archive/%f %p'\nrestore_command = ''\n"
+    )
+    assert read_auto_settings(tmp_path)["restore_command"] == ""
+
+
 def test_file_shared_with_the_old_copy_is_not_written_into(tmp_path: Path) -> None:
     old = tmp_path / "old.conf"
     old.write_text(AUTO)
