@@ -66,11 +66,10 @@ def _work(postmaster: int) -> Iterator[Signs]:
 
 def _children(parent: int) -> Iterator[Path]:
     for entry in PROCESSES.iterdir():
-        after_name = (
-            _text(entry / "stat").rpartition(")")[2].split() if entry.name.isdigit() else []
-        )
-        if len(after_name) > 1 and int(after_name[1]) == parent:
-            yield entry
+        if entry.name.isdigit():
+            after_name = _text(entry / "stat").rpartition(")")[2].split()
+            if len(after_name) > 1 and int(after_name[1]) == parent:
+                yield entry
 
 
 def _numbers(text: str, names: tuple[str, ...]) -> Iterator[int]:

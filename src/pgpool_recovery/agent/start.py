@@ -106,9 +106,9 @@ def stop_server(request: StopServer | StopAtOnce, stop: Stop, tell: Tell | None 
         run(argv, stop, timeout_s=request.timeout_s + STOP_MARGIN_S).check()
     except Undone as error:
         progress.look()
-        if tell and progress.stands_still_s() < request.timeout_s:
-            if _has_stopped(data, progress, request.timeout_s, stop, tell):
-                return
+        gets_on = progress.stands_still_s() < request.timeout_s
+        if tell and gets_on and _has_stopped(data, progress, request.timeout_s, stop, tell):
+            return
         message = f"could not stop the server: {error.message}"
         raise Undone(message, detail=error.detail, hint=error.hint) from error
 

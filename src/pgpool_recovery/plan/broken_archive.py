@@ -13,9 +13,7 @@ from collections.abc import Iterator
 from pgpool_recovery.plan.facts import Facts
 from pgpool_recovery.plan.stray import restore_command
 
-FROM_HOST = re.compile(
-    r"\b(?:scp|rsync|sftp)\b.*?\s(?:[^\s:/@'\"]+@)?(\[[^\]]+\]|[^\s:/@'\"]+):\S*%f"
-)
+FROM_HOST = re.compile(r"\b(?:scp|rsync|sftp)\b.*?\s(?:[^\s:/@]+@)?(\[[^\]]+\]|[^\s:/@]+):\S*%f")
 SETTING = "restore_command"
 
 

@@ -18,7 +18,8 @@ THE_PRIMARY = "the primary"
 class Expected:
     """A standby that is to stream by a slot; how long it may take to begin, and to catch up.
 
-    A single call of its restore_command may take `restore_s`. Without a `slot_name` it is known by the slot, or the name, by which it says that it streams.
+    A single call of its restore_command may take `restore_s`. Without a `slot_name` it is known by
+    the slot, or the name, by which it says that it streams.
     """
 
     name: str

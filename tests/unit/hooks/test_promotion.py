@@ -1,7 +1,7 @@
 """A standby that was told to promote itself is waited for as long as it replays."""
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -9,7 +9,9 @@ from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.domain.wal import Lsn, TimelineId
 from pgpool_recovery.hooks import promotion
 from pgpool_recovery.hooks.scene import Standing
-from pgpool_recovery.operator.cluster import Node
+
+if TYPE_CHECKING:
+    from pgpool_recovery.operator.cluster import Node
 
 LIMIT_S = 60.0
 

@@ -1,4 +1,4 @@
-"""By which name a node streams after its recovery, and what is said when it may be the wrong one."""
+"""By which name a node streams after its recovery, and what is said when it may be wrong."""
 
 from dataclasses import replace
 
@@ -58,7 +58,7 @@ def test_node_without_a_configuration_has_the_name_that_the_samples_give() -> No
     ],
 )
 def test_plan_says_for_whom_commits_go_on_waiting(
-    awaited: str, streaming: list[str], is_told: bool
+    awaited: str, streaming: list[str], *, is_told: bool
 ) -> None:
     streams = tuple(Stream(None, "192.0.2.9", name) for name in streaming)
     facts = primary(synchronous_standby_names=awaited, streams=streams)

@@ -127,7 +127,7 @@ def test_replay_from_an_archive_for_longer_than_any_limit_is_waited_for(world: W
 
 
 def test_one_that_follows_the_archive_alone_is_not_waited_for_without_end(world: World) -> None:
-    """It has what the primary had written when the wait began, and gets the rest from an archive."""
+    """It has what the primary had written when the wait began, and the rest from an archive."""
     world.stream = None
 
     def ask() -> StandbyFacts:
