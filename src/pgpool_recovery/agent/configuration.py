@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from pgpool_recovery.agent.command_line import Given
+from pgpool_recovery.agent.command_line import Given, given_at_last_start
 from pgpool_recovery.agent.debian import find_cluster
 from pgpool_recovery.agent.own_files import own_directory, own_entries
 from pgpool_recovery.agent.own_login import OwnLogin, name_of_service
@@ -82,6 +82,8 @@ def read_configuration(
             raise _open_to_others(own)
     sources = find_sources([file, own / AUTO_CONFIGURATION])
     values = _effective_values(file, own, bin_directory, stop, given, _asked(sources, given, major))
+    # A name that it had from whoever started it by hand is not there any more when we start it.
+    values.update({one.name: one.value for one in given_at_last_start(own) if one.name in NAMES})
     conninfo = parse_conninfo(values["primary_conninfo"])
     own_login.conninfo = {**name_of_service(conninfo), **conninfo}
     return Configuration(

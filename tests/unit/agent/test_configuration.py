@@ -179,6 +179,28 @@ def left_of(data: Path, text: str, *, major: int = 15) -> dict[str, Leftover]:
     return {one.name: one for one in found.leftovers}
 
 
+@pytest.mark.parametrize(
+    ("text", "opts", "expected"),
+    [
+        ("", "", None),
+        ("cluster_name = 's1'\n", "", ""),
+        ("", '/bin/postgres "-D" "/d" "--cluster-name=s2"\n', "s2"),
+    ],
+)
+def test_name_stays_known_also_where_only_the_last_start_gave_it(
+    tmp_path: Path, text: str, opts: str, expected: str | None
+) -> None:
+    """The program answers with an empty line for the one that stands in a file."""
+    tmp_path.chmod(0o700)
+    (tmp_path / "postmaster.opts").write_text(opts)
+    (tmp_path / "postgres").write_text(SERVER)
+    (tmp_path / "postgres").chmod(0o755)
+    (tmp_path / "postgresql.conf").write_text(text)
+    found = read_configuration(tmp_path, tmp_path, Stop(), OwnLogin(), (), 15)
+    assert found is not None
+    assert found.values.get("cluster_name") == expected
+
+
 def test_what_is_left_over_has_its_place(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     (tmp_path / "promote").touch()
