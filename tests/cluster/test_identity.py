@@ -1,14 +1,16 @@
 """What the node was it stays: its name, by which commits wait for it, and its own settings."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.cluster.site import assert_recovered, on_hosts
+from tests.cluster.site import assert_recovered, on_hosts, settings, slot_of
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.postgresql import Server
 from tests.harness.product import Product
 from tests.harness.template import REPLICATION_USER
+from tests.harness.until import until
 from tests.harness.workspace import Workspace
 
 pytestmark = pytest.mark.in_order
@@ -83,6 +85,13 @@ def test_empty_node_of_a_debian_cluster_without_socket_directory(cluster: Cluste
     node.lose()
     listed = node.machine.run(["pg_lsclusters"], check=False)
     assert listed.returncode != 0
-    recover(cluster)
-    assert sync_states(primary) == [(NAME, "quorum")]
+    primary.set(synchronous_standby_names="*")
+    of_copy = f"application_name = '{slot_of(1)}' AND state = 'streaming'"
+    seen = f"SELECT sync_state FROM pg_stat_replication WHERE {of_copy}"
+    with settings(cluster, '[policy]\nmax_rate = "4M"\n'), ThreadPoolExecutor() as pool:
+        recovery = pool.submit(recover, cluster)
+        while_copying = until(lambda: primary.sql(seen), within_s=60, what="the copy to stream")
+        recovery.result()
+    assert while_copying == [("async",)], "commits wait for the copy"
+    assert sync_states(primary) == [(NAME, "sync")]
     commit(primary)

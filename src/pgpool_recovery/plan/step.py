@@ -313,7 +313,11 @@ class RemoveOld:
 
 @dataclass(frozen=True)
 class CopyBaseBackup:
-    """Copy everything with pg_basebackup into the workspaces."""
+    """Copy everything with pg_basebackup into the workspaces.
+
+    `streams_by_slot`: its WAL comes by the slot, so that this keeps none which has arrived. Then it
+    tells how far it is, and the primary takes it for a synchronous standby by its name.
+    """
 
     touches: ClassVar[Touches] = Touches.TARGET
     bin_directory: str
@@ -323,6 +327,7 @@ class CopyBaseBackup:
     max_rate: Rate | None
     compression: str | None
     size_bytes: int
+    streams_by_slot: bool = True
 
     def __str__(self) -> str:
         how = "" if self.compression is None else f", compressed with {self.compression}"
