@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pgpool_recovery.agent.program import Stop, run
 from pgpool_recovery.agent.setting_source import find_sources
+from pgpool_recovery.domain.line import lines_of
 
 CONFIGURATION = Path("/etc/postgresql")
 LOGS = Path("/var/log/postgresql")
@@ -32,7 +33,7 @@ def find_cluster(data_directory: Path, stop: Stop) -> DebianCluster | None:
         return None
     data = data_directory.resolve()
     listed = run(["pg_lsclusters", "--no-header"], stop)
-    for line in listed.output.splitlines() if listed.status == 0 else ():
+    for line in lines_of(listed.output) if listed.status == 0 else ():
         version, name, _port, _status, _owner, rest = line.split(None, 5)
         directory, _, log_file = rest.rpartition(" ")
         if Path(directory.rstrip()).resolve() == data:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pgpool_recovery.agent.pidfile import read_pid_file
+from pgpool_recovery.files.text import read_text
 
 PROCESSES = Path("/proc")
 REPLAYS = re.compile(r"^postgres: (?:.*: )?startup recovering ")
@@ -87,6 +88,6 @@ def _changed(file: Path) -> int | None:
 
 def _text(file: Path) -> str:
     try:
-        return file.read_bytes().decode(errors="replace")
+        return read_text(file)
     except OSError:
         return ""  # It has ended, or is somebody else's.
