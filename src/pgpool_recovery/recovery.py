@@ -168,6 +168,7 @@ def see_following(
         return f"Its log {log.file} ends:\n{text}" if log is not None and text else ""
 
     timeout = settings.timeout
-    expected = Expected(plan.target_name, step.slot_name, timeout.streaming_s, timeout.catch_up_s)
+    limits = (timeout.streaming_s, timeout.catch_up_s, timeout.stall_s)
+    expected = Expected(plan.target_name, step.slot_name, *limits)
     if not wait_until_following(connection, expected, ask, read_log, agent.check):
         emit(Said("primary", f"{plan.target_name} streams, and has not caught up yet"))

@@ -369,9 +369,7 @@ def test_list_that_an_earlier_build_left_empty_is_no_obstacle(tmp_path: Path) ->
         assert leftovers(tmp_path) == []
 
 
-def test_failed_swap_is_taken_back_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failed_swap_is_taken_back_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A tablespace was in its new place already when the data directory could not be moved."""
     target = prepared(tmp_path, copies, is_inside=False)
     before = target.contents()
