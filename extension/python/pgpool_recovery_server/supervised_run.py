@@ -6,11 +6,13 @@ import time
 from .caller import caller_is_gone, find_caller
 from .outcome import CONNECTION_FAILURE, Failure
 from .spawn import EXCHANGED
-from .supervision import STOP_DEADLINE_S, Supervisor, SupervisorLost
+from .supervision import Supervisor, SupervisorLost
 
 TICK_S = 0.2
 START_DEADLINE_S = 30
 KEPT_LINES = 20
+SINGLE_LINES = 100  # In a second: what comes faster comes in messages of several lines.
+MAX_NOTICE_CHARACTERS = 4000
 MARK_NAME = "PGPOOL_RECOVERY_ID"
 SECRET_NAME = "PGPOOL_RECOVERY_SECRET"  # noqa: S105 - the name of a variable.
 SQLSTATE_OR_NONE = r"(?:[0-9A-Z]{5})?\Z"
@@ -43,6 +45,7 @@ class SupervisedRun:
         self._lines = []
         self._record = None
         self._document = None
+        self._singles, self._singles_since = 0, 0.0
         self._caller = None
         self._parent = os.getppid()
         self._record_prefix = record_prefix(server.facts["record_secret"])
@@ -64,6 +67,7 @@ class SupervisedRun:
             "identity": identity,
             "mark": ("%s=%s" % (MARK_NAME, call_id)).encode(),
             "record": self._record_prefix.encode(),
+            "end_s": self._server.script_end_s(),
         }
         self._start(job)
         try:
@@ -128,10 +132,13 @@ class SupervisedRun:
     def _supervisor(self):
         kept = self._session.get("supervisor")
         if kept is not None and kept.is_alive():
+            kept.end_s = self._server.script_end_s()
             return kept
         self._discard_supervisor()
         self._session["supervisor"] = Supervisor(
-            self._supervisor_program(), self._server.facts["data_directory"]
+            self._supervisor_program(),
+            self._server.facts["data_directory"],
+            self._server.script_end_s(),
         )
         return self._session["supervisor"]
 
@@ -145,7 +152,7 @@ class SupervisedRun:
             reply = self._session["supervisor"].next_reply(TICK_S)
             if reply is not None and "ended" in reply:
                 return Ended(reply["ended"], self._lines, self._record, self._document)
-            interrupt = self._tell(reply["line"]) if reply else None
+            interrupt = self._tell(reply["lines"]) if reply else None
             interrupt = interrupt or self._interrupt(is_idle=reply is None)
             if interrupt is not None:
                 self._stop()
@@ -153,9 +160,35 @@ class SupervisedRun:
                     interrupt.detail = "The target is %s." % self._record["target"]
                 raise interrupt
 
-    def _tell(self, line):
-        """Keep a line and send it to the client; return an interrupt that came up."""
-        return self._server.notice(line) if self._keep(line) else None
+    def _tell(self, lines):
+        """Keep lines and send them to the client; return an interrupt that came up."""
+        texts = [line for line in lines if self._keep(line)]
+        for notice in self._notices(texts):
+            interrupt = self._server.notice(notice)
+            if interrupt is not None:
+                return interrupt
+        return None
+
+    def _notices(self, texts):
+        """Return texts as messages: of a line each, unless there are so many of late.
+
+        Each message costs the client's connection a packet, so that a script which writes thousands
+        of lines would wait for it.
+        """
+        now = time.monotonic()
+        if now - self._singles_since > 1:
+            self._singles_since, self._singles = now, 0
+        self._singles += len(texts)
+        if self._singles <= SINGLE_LINES:
+            return [[text] for text in texts]
+        notices, size = [], MAX_NOTICE_CHARACTERS
+        for text in texts:
+            size += len(text)
+            if size > MAX_NOTICE_CHARACTERS:
+                notices.append([])
+                size = len(text)
+            notices[-1].append(text)
+        return notices
 
     def _keep(self, line):
         """Keep a line of text, or a record; return whether it is a text.
@@ -195,10 +228,11 @@ class SupervisedRun:
         try:
             supervisor.ask(stop=True)
             while True:
-                reply = supervisor.next_reply(STOP_DEADLINE_S)
+                reply = supervisor.next_reply(supervisor.stop_deadline_s)
                 if reply is None or "ended" in reply:
                     return
-                self._keep(reply["line"])
+                for line in reply["lines"]:
+                    self._keep(line)
         except SupervisorLost:
             pass  # It does the same when its pipes are closed.
         finally:
@@ -207,8 +241,8 @@ class SupervisedRun:
     def _end_what_is_left(self, mark):
         self._discard_supervisor()
         supervisor = self._supervisor()
-        supervisor.ask(end=mark)
-        supervisor.next_reply(STOP_DEADLINE_S)
+        supervisor.ask(end=mark, end_s=supervisor.end_s)
+        supervisor.next_reply(supervisor.stop_deadline_s)
         self._discard_supervisor()
 
 

@@ -7,14 +7,15 @@ Requests come as messages on standard input, replies go to standard output; stan
 server's log. A request is one of (words, names and the mark are bytes)
 
 * ``{"run": [program, word...], "environment": {...}, "directory": "...", "mark": "NAME=value",
-  "record": "...", "identity": (device, inode)}``: a line that begins with the record is none of the
-  text that goes to the log; with an identity the program has to be that file
+  "record": "...", "identity": (device, inode), "end_s": 3.5}``: a line that begins with the record
+  is none of the text that goes to the log; with an identity the program has to be that file; so
+  long after it was told to stop it is killed
 * ``{"stop": True}`` while a program runs
-* ``{"end": "NAME=value"}``: end the processes that a lost supervisor left behind
+* ``{"end": "NAME=value", "end_s": 3.5}``: end the processes that a lost supervisor left behind
 * ``{"leave": [...], "environment": {...}, "directory": "...", "after_s": 0.5, "output": "log"}``:
   start a program that outlives the backend (``output`` is ``log`` or ``nowhere``)
 
-``run`` is answered by ``{"started": pid}``, any number of ``{"line": "..."}``, and
+``run`` is answered by ``{"started": pid}``, any number of ``{"lines": [...]}``, and
 ``{"ended": status}`` (negative: the signal), or by ``{"error": "..."}`` when it could not be
 started; ``leave`` by ``started``, ``end`` by ``ended``.
 """
@@ -25,6 +26,7 @@ import select
 import signal
 import time
 
+from .masked_text import masked
 from .message import encode_message, take_message
 from .process_tree import find_processes
 from .shown_text import shown_bytes
@@ -32,11 +34,18 @@ from .spawn import EXCHANGED, spawn, status_of
 
 REQUESTS, REPLIES, SERVER_LOG = 0, 1, 2
 
-# What is sent to the script's processes, and when, until none is left. SIGINT goes to the process
-# group as PostgreSQL's own cancel does; a background process of a shell ignores it.
-STOPPING_SIGNALS = ((0.0, signal.SIGINT), (1.0, signal.SIGTERM), (3.5, signal.SIGKILL))
-STOPPING_DEADLINE_S = 4.8
+# What is sent to the script's processes, and when, until none is left: SIGINT at once, SIGTERM, and
+# SIGKILL in the end. SIGINT goes to the process group as PostgreSQL's own cancel does; a background
+# process of a shell ignores it.
+SIGTERM_BEFORE_SIGKILL_S = 2.5
+SIGKILL_WORKS_WITHIN_S = 1.3
 STOPPING_TICK_S = 0.05
+
+# A script that writes so many lines in a second is read in gulps, so that both ends of the
+# conversation have time for it: each wakes the other up less often.
+FLOOD_LINES = 200
+FLOOD_WINDOW_S = 1.0
+GULP_S = 0.01
 
 READ_BYTES = 65536  # As much as a pipe holds (pipe(7)).
 MAX_LINE_BYTES = 8192
@@ -130,7 +139,9 @@ class Run:
         self._backend = backend
         self._mark = request["mark"]
         self._record = request["record"]
+        self._end_s = request["end_s"]
         self._lines = Lines(self._record)
+        self._flood = Flood()
         self._output, output_write = os.pipe()
         try:
             self._pid = start(request["run"], request, output_write)
@@ -147,9 +158,10 @@ class Run:
         status = status_of(self._pid)
         while status is None:
             if self._backend.wait(self._output):
+                self._flood.pause()
                 self._relay_output()
             if self._backend.is_gone or self._backend.take_request() is not None:
-                end_processes(self._mark, self._pid, between=self._relay_output)
+                end_processes(self._mark, self._pid, self._end_s, between=self._relay_output)
                 status = status_of(self._pid)
                 break
             status = status_of(self._pid)
@@ -164,16 +176,18 @@ class Run:
             data = os.read(self._output, READ_BYTES)
         except BlockingIOError:
             return False
-        for line in self._lines.add(data):
-            self._relay_line(line)
+        self._relay_lines(self._lines.add(data))
         if not data:
             self._close_output()
         return bool(data)
 
-    def _relay_line(self, line):
-        if not line.startswith(self._record):
-            write_to_log(line)
-        self._backend.reply(line=line.decode("utf-8", "backslashreplace"))
+    def _relay_lines(self, lines):
+        if not lines:
+            return
+        self._flood.count(len(lines))
+        told = [line if line.startswith(self._record) else masked(line) for line in lines]
+        write_to_log([line for line in told if not line.startswith(self._record)])
+        self._backend.reply(lines=[line.decode("utf-8", "backslashreplace") for line in told])
 
     def _hand_over_output(self):
         """Let what the program left running go on writing, into the server's log.
@@ -195,7 +209,27 @@ class Run:
         self._output = None
         rest = self._lines.take_rest()
         if rest:
-            self._relay_line(rest)
+            self._relay_lines([rest])
+
+
+class Flood:
+    """How many lines came of late, and the pause that many of them are worth."""
+
+    def __init__(self):
+        self._since = time.monotonic()
+        self._lines = 0
+
+    def count(self, lines):
+        """Count lines that came now."""
+        now = time.monotonic()
+        if now - self._since > FLOOD_WINDOW_S:
+            self._since, self._lines = now, 0
+        self._lines += lines
+
+    def pause(self):
+        """Wait until more of them are there, where they come fast."""
+        if self._lines > FLOOD_LINES and time.monotonic() - self._since <= FLOOD_WINDOW_S:
+            time.sleep(GULP_S)
 
 
 def start(argv, request, output):
@@ -251,20 +285,31 @@ def leave(request):
             output = SERVER_LOG if request["output"] == "log" else None
             start(request["leave"], request, output)
         except OSError as error:
-            write_to_log(b"could not execute %s: %s" % (request["leave"][0], str(error).encode()))
+            why = b"could not execute %s: %s" % (request["leave"][0], str(error).encode())
+            write_to_log([why])
         finally:
             os._exit(0)
     return pid
 
 
-def end_processes(mark, session, between):
+def stopping_signals(end_s):
+    """Return which signals are sent, and when; a trap of the script has until the last but one.
+
+    >>> [(seconds, number.name) for seconds, number in stopping_signals(3.5)]
+    [(0.0, 'SIGINT'), (1.0, 'SIGTERM'), (3.5, 'SIGKILL')]
+    """
+    term_s = max(end_s - SIGTERM_BEFORE_SIGKILL_S, end_s / 3.5)
+    return [(0.0, signal.SIGINT), (term_s, signal.SIGTERM), (end_s, signal.SIGKILL)]
+
+
+def end_processes(mark, session, end_s, between):
     """Signal the processes of a script with growing force until none is left, or time is up.
 
     Calls `between` between two looks.
     """
     began = time.monotonic()
-    signals = list(STOPPING_SIGNALS)
-    while time.monotonic() - began < STOPPING_DEADLINE_S:
+    signals = stopping_signals(end_s)
+    while time.monotonic() - began < end_s + SIGKILL_WORKS_WITHIN_S:
         processes = find_processes(mark, session)
         if not processes:
             return
@@ -301,22 +346,31 @@ def copy_to_log(output):
     lines = Lines()
     while True:
         data = os.read(REQUESTS, PIPE_BUF)
-        for line in lines.add(data) if data else [lines.take_rest()]:
-            if line:
-                write_to_log(line)
+        there = lines.add(data) if data else [lines.take_rest()]
+        write_to_log([masked(line) for line in there if line])
         if not data:
             os._exit(0)
 
 
-def write_to_log(line):
-    """Write a line to the server's standard error, in pieces that no other line can break.
+def write_to_log(lines):
+    """Write lines to the server's standard error, in pieces that no other line can break.
 
     What controls a terminal, or begins another line there, is escaped, and so are zero bytes, which
-    begin a chunk of the logging collector's protocol.
+    begin a chunk of the logging collector's protocol. As many lines as fit are one piece.
     """
-    line = shown_bytes(line) + b"\n"
-    while line:
-        line = line[os.write(SERVER_LOG, line[:PIPE_BUF]) :]
+    piece = b""
+    for line in lines:
+        shown = shown_bytes(line) + b"\n"
+        if len(piece) + len(shown) > PIPE_BUF:
+            _write_piece(piece)
+            piece = b""
+        piece += shown
+    _write_piece(piece)
+
+
+def _write_piece(data):
+    while data:
+        data = data[os.write(SERVER_LOG, data[:PIPE_BUF]) :]
 
 
 def close_descriptors():
@@ -354,7 +408,7 @@ def answer(backend, request):
     elif "leave" in request:
         backend.reply(started=leave(request))
     elif "end" in request:
-        end_processes(request["end"], None, between=lambda: None)
+        end_processes(request["end"], None, request["end_s"], between=lambda: None)
         backend.reply(ended=0)
 
 

@@ -507,10 +507,7 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
     Kind.STAGE_COMMAND: (
         with_pool(recovery_1st_stage_command="/etc/stage"),
         [None],
-        (
-            'recovery_1st_stage_command is "/etc/stage", which is not the plain name of a file of '
-            "the data directory"
-        ),
+        ('recovery_1st_stage_command is "/etc/stage", which is no path inside the data directory'),
     ),
     Kind.RECOVERY_TIMEOUT: (
         with_pool(recovery_timeout="0"),
@@ -560,6 +557,27 @@ def test_healthy_nodes_have_a_forecast_each_and_nothing_else() -> None:
         (Kind.FORECAST, number) for number in range(3)
     ]
     assert [one.fact for one in judge(report())] == FORECASTS
+
+
+def test_script_of_ones_own_is_not_to_be_replaced() -> None:
+    """What keeps it from running is named with its cure, and ours only as another choice."""
+    for problem, cure in (
+        ("it does not belong to the user of the server", "as root: chown root "),
+        ("it can be written by others", ": chmod go-w "),
+        ("it is not executable", ": chmod u+x "),
+        ("it can be replaced by others", "every directory and link"),
+        ("it is not a regular file", "Look at it"),
+    ):
+        made = with_surroundings(1, scripts=(StageScript("recovery_1st_stage", problem, None),))
+        [finding] = found(made, Kind.SCRIPT)
+        assert finding.advice is not None
+        assert cure in finding.advice
+        own, _, ours = finding.advice.partition("If it is not meant to be your own: ")
+        assert "install" not in own
+        assert "pgpool-recovery install" in ours
+    ours_itself = StageScript("recovery_1st_stage", "it is not executable", "2.0")
+    [finding] = found(with_surroundings(1, scripts=(ours_itself,)), Kind.SCRIPT)
+    assert "your own" not in str(finding.advice)
 
 
 def test_every_kind_has_its_case() -> None:

@@ -1,0 +1,60 @@
+"""Passwords in what a script writes: it goes to the server's log, and to whoever asked.
+
+Scripts run with ``set -o xtrace`` show each command as it is, with the password in it.
+"""
+
+MASK = b"********"
+
+# What a text must have for one of the patterns below to be looked for at all, in lower case.
+HINTS = (b"pass", b"secret", b"token", b"://", b":")
+
+# As sh -x, a connection string, a configuration file and SQL quote it: within other quotes, within
+# its own, or not at all; then it goes on to the blank, but for a quote that ends the word.
+VALUE = rb"""(?:'\\''.*?(?:'\\''|$)
+    |''[^'\s][^']*''
+    |(?:\$|[EeUu]&?)?'(?:'\\''|[^'\\]|\\.|'')*'?
+    |\\?"(?:[^"\\]|\\[^"])*(?:\\?"|$)
+    |[^\s'"]\S*?(?=['"\\]*(?:[\s;&|)},]|$)))"""
+NAME = rb"(?:pass(?:word|wd|phrase)?|(?<![a-z])pw|pgpass|secret|token)[0-9]*"
+PATTERNS = (
+    # NAME=value, name = value, name: value, "name": value.
+    rb"(?P<before>" + NAME + rb"""\\?['"]?(?:=|\s+=\s*|\s*:\s+|\s*:(?=['"])))""" + VALUE,
+    # --password value, ALTER ROLE ... PASSWORD 'value', sshpass -p value.
+    rb"(?P<before>(?:--(?:[a-z]+-)*pass(?:word|wd)?|\bsshpass\s+-p)\s+)" + VALUE,
+    rb"(?P<before>\bsshpass\s+-p)[^\s=]\S*",
+    rb"(?P<before>\b(?:curl|wget)\s.*?(?:-u|--user)[\s=]*[^\s:]+:)[^\s'\"]+",
+    rb"(?P<before>\bpassword\s+)(?:[EeUu]&?)?'(?:'\\''|[^'\\]|\\.|'')*'?",
+    # scheme://user:value@host.
+    rb"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s@]+(?=@)",
+    # A line of a password file: host:port:database:user:value.
+    rb"""(?P<before>(?<![^\s'"=(>])[^\s:'"]+:(?:[0-9]{1,5}|\*):[^\s:'"]+:[^\s:'"]+:)
+    (?:\\.|[^\s'"\\])+""",
+)
+
+_compiled = []
+
+
+def masked(line):
+    r"""Return the bytes of a line without the passwords that can be told as such.
+
+    >>> masked(b"+ PGPASSWORD='it'\\''s' psql 'host=a password=b c=d' postgres://u:p@h/d")
+    b"+ PGPASSWORD=******** psql 'host=a password=******** c=d' postgres://u:********@h/d"
+    """
+    lower = line.lower()
+    if not any(hint in lower for hint in HINTS):
+        return line
+    for pattern in _patterns():
+        line = pattern.sub(_mask, line)
+    return line
+
+
+def _mask(match):
+    return match.group("before") + MASK
+
+
+def _patterns():
+    import re  # Here, because it takes 5 ms of each new session.
+
+    if not _compiled:
+        _compiled.extend(re.compile(text, re.IGNORECASE | re.VERBOSE) for text in PATTERNS)
+    return _compiled
