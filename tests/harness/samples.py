@@ -32,6 +32,7 @@ def sample(name: str, server: Server, pgpool: Pgpool) -> str:
         "ARCHIVEDIR": f"{home}/archivedir",
         "REPLUSER": REPLICATION_USER,
         "PCP_USER": PCP_USER,
+        "PGPOOL_PATH": "/usr/sbin",
         "PCP_PORT": str(pgpool.place.pcp_port),
         "SSH_KEY_FILE": KEY,
     }

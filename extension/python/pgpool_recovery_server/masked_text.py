@@ -6,7 +6,8 @@ Scripts run with ``set -o xtrace`` show each command as it is, with the password
 MASK = b"********"
 
 # What a text must have for one of the patterns below to be looked for at all, in lower case.
-HINTS = (b"pass", b"secret", b"token", b"://", b":")
+HINTS = (b"pass", b"secret", b"token", b"pw", b"://", b"curl", b"wget")
+COLONS = 4  # Of a line of a password file.
 
 # As sh -x, a connection string, a configuration file and SQL quote it: within other quotes, within
 # its own, or not at all; then it goes on to the blank, but for a quote that ends the word.
@@ -40,12 +41,17 @@ def masked(line):
     >>> masked(b"+ PGPASSWORD='it'\\''s' psql 'host=a password=b c=d' postgres://u:p@h/d")
     b"+ PGPASSWORD=******** psql 'host=a password=******** c=d' postgres://u:********@h/d"
     """
-    lower = line.lower()
-    if not any(hint in lower for hint in HINTS):
+    if not (may_have_password(line) or line.count(b":") >= COLONS):
         return line
     for pattern in _patterns():
         line = pattern.sub(_mask, line)
     return line
+
+
+def may_have_password(text):
+    """Say whether a text, of many lines perhaps, has a word that goes before a password."""
+    lower = text.lower()
+    return any(hint in lower for hint in HINTS)
 
 
 def _mask(match):

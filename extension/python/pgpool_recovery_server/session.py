@@ -48,10 +48,10 @@ class Session:
         """
         return self._interrupt_of(lambda: self.query("interrupts", "select"))
 
-    def notice(self, lines):
-        """Send lines to the client, as one message; return what check_for_interrupts() returns."""
-        text = "\n".join(self.printable(line) for line in lines)
-        return self._interrupt_of(lambda: self._plpy.notice(text))
+    def notice(self, text):
+        """Send lines, as one message, to the client; return what check_for_interrupts() returns."""
+        shown = self._in_all_encodings(shown_text(text))
+        return self._interrupt_of(lambda: self._plpy.notice(shown))
 
     def warn(self, cause):
         """Send the cause of a failure as a WARNING to the client and the server log.

@@ -152,7 +152,7 @@ class SupervisedRun:
             reply = self._session["supervisor"].next_reply(TICK_S)
             if reply is not None and "ended" in reply:
                 return Ended(reply["ended"], self._lines, self._record, self._document)
-            interrupt = self._tell(reply["lines"]) if reply else None
+            interrupt = self._tell(reply) if reply else None
             interrupt = interrupt or self._interrupt(is_idle=reply is None)
             if interrupt is not None:
                 self._stop()
@@ -160,10 +160,14 @@ class SupervisedRun:
                     interrupt.detail = "The target is %s." % self._record["target"]
                 raise interrupt
 
-    def _tell(self, lines):
+    def _tell(self, reply):
         """Keep lines and send them to the client; return an interrupt that came up."""
-        texts = [line for line in lines if self._keep(line)]
-        for notice in self._notices(texts):
+        if "block" in reply:
+            self._keep_block(reply["block"])
+            notices = blocks_of(reply["block"])
+        else:
+            notices = self._notices([line for line in reply["lines"] if self._keep(line)])
+        for notice in notices:
             interrupt = self._server.notice(notice)
             if interrupt is not None:
                 return interrupt
@@ -179,16 +183,8 @@ class SupervisedRun:
         if now - self._singles_since > 1:
             self._singles_since, self._singles = now, 0
         self._singles += len(texts)
-        if self._singles <= SINGLE_LINES:
-            return [[text] for text in texts]
-        notices, size = [], MAX_NOTICE_CHARACTERS
-        for text in texts:
-            size += len(text)
-            if size > MAX_NOTICE_CHARACTERS:
-                notices.append([])
-                size = len(text)
-            notices[-1].append(text)
-        return notices
+        shown = [self._server.printable(text) for text in texts]
+        return shown if self._singles <= SINGLE_LINES else blocks_of("\n".join(shown))
 
     def _keep(self, line):
         """Keep a line of text, or a record; return whether it is a text.
@@ -206,6 +202,17 @@ class SupervisedRun:
                 return False
         self._lines = self._lines[1 - KEPT_LINES :] + [self._server.printable(line)]
         return True
+
+    def _keep_block(self, block):
+        """Keep the last lines of many, none of which is a record."""
+        last = block.rsplit("\n", KEPT_LINES)[-KEPT_LINES:]
+        self._lines = (self._lines + [self._server.printable(line) for line in last])[-KEPT_LINES:]
+
+    def _keep_reply(self, reply):
+        if "block" in reply:
+            self._keep_block(reply["block"])
+        for line in reply.get("lines", ()):
+            self._keep(line)
 
     def _interrupt(self, is_idle):
         cancel = self._server.check_for_interrupts()
@@ -231,8 +238,7 @@ class SupervisedRun:
                 reply = supervisor.next_reply(supervisor.stop_deadline_s)
                 if reply is None or "ended" in reply:
                     return
-                for line in reply["lines"]:
-                    self._keep(line)
+                self._keep_reply(reply)
         except SupervisorLost:
             pass  # It does the same when its pipes are closed.
         finally:
@@ -244,6 +250,23 @@ class SupervisedRun:
         supervisor.ask(end=mark, end_s=supervisor.end_s)
         supervisor.next_reply(supervisor.stop_deadline_s)
         self._discard_supervisor()
+
+
+def blocks_of(text):
+    r"""Return a text of many lines as messages of some of them.
+
+    >>> [len(one) for one in blocks_of("\n".join(["x" * 99] * 100))]
+    [3999, 3999, 1999]
+    """
+    blocks, at = [], 0
+    while at < len(text):
+        end = text.rfind("\n", at, at + MAX_NOTICE_CHARACTERS)
+        if end < at or len(text) - at <= MAX_NOTICE_CHARACTERS:
+            end = at + MAX_NOTICE_CHARACTERS if end < at else len(text)
+            end = min(end, len(text))
+        blocks.append(text[at:end])
+        at = end + 1 if text[end : end + 1] == "\n" else end
+    return blocks
 
 
 def in_bytes(texts):

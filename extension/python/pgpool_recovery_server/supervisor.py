@@ -15,9 +15,10 @@ server's log. A request is one of (words, names and the mark are bytes)
 * ``{"leave": [...], "environment": {...}, "directory": "...", "after_s": 0.5, "output": "log"}``:
   start a program that outlives the backend (``output`` is ``log`` or ``nowhere``)
 
-``run`` is answered by ``{"started": pid}``, any number of ``{"lines": [...]}``, and
-``{"ended": status}`` (negative: the signal), or by ``{"error": "..."}`` when it could not be
-started; ``leave`` by ``started``, ``end`` by ``ended``.
+``run`` is answered by ``{"started": pid}``, any number of ``{"lines": [...]}`` and of
+``{"block": "..."}`` (many lines, of text that needs no care), and ``{"ended": status}`` (negative:
+the signal), or by ``{"error": "..."}`` when it could not be started; ``leave`` by ``started``,
+``end`` by ``ended``.
 """
 
 import errno
@@ -26,7 +27,7 @@ import select
 import signal
 import time
 
-from .masked_text import masked
+from .masked_text import COLONS, masked, may_have_password
 from .message import encode_message, take_message
 from .process_tree import find_processes
 from .shown_text import shown_bytes
@@ -44,8 +45,11 @@ STOPPING_TICK_S = 0.05
 # A script that writes so many lines in a second is read in gulps, so that both ends of the
 # conversation have time for it: each wakes the other up less often.
 FLOOD_LINES = 200
+BLOCK_LINES = 50
+RECORD_SEPARATOR = b"\x1e"
 FLOOD_WINDOW_S = 1.0
-GULP_S = 0.01
+GULP_S = 0.005
+GULP_BYTES = 16384
 
 READ_BYTES = 65536  # As much as a pipe holds (pipe(7)).
 MAX_LINE_BYTES = 8192
@@ -176,6 +180,7 @@ class Run:
             data = os.read(self._output, READ_BYTES)
         except BlockingIOError:
             return False
+        self._flood.last_bytes = len(data)
         self._relay_lines(self._lines.add(data))
         if not data:
             self._close_output()
@@ -185,6 +190,13 @@ class Run:
         if not lines:
             return
         self._flood.count(len(lines))
+        if len(lines) > BLOCK_LINES:
+            block = b"\n".join(lines)
+            if is_plain(block, lines):
+                for piece in pieces_of(block):
+                    _write_piece(piece + b"\n")
+                self._backend.reply(block=block.decode())
+                return
         told = [line if line.startswith(self._record) else masked(line) for line in lines]
         write_to_log([line for line in told if not line.startswith(self._record)])
         self._backend.reply(lines=[line.decode("utf-8", "backslashreplace") for line in told])
@@ -212,12 +224,41 @@ class Run:
             self._relay_lines([rest])
 
 
+def is_plain(block, lines):
+    """Say whether of many lines none is a record, has a password, or has to be shown otherwise."""
+    if RECORD_SEPARATOR in block or may_have_password(block):
+        return False
+    if b":" in block and any(line.count(b":") >= COLONS for line in lines):
+        return False
+    try:
+        return block.decode().replace("\n", "").replace("\t", "").isprintable()
+    except UnicodeDecodeError:
+        return False
+
+
+def pieces_of(block):
+    """Yield many lines in pieces that are written at once, where their ends are.
+
+    >>> [len(piece) for piece in pieces_of(b"\\n".join([b"x" * 99] * 100))]
+    [3999, 3999, 1999]
+    """
+    at = 0
+    while at < len(block):
+        end = len(block)
+        if end - at >= PIPE_BUF:
+            found = block.rfind(b"\n", at, at + PIPE_BUF - 1)
+            end = at + PIPE_BUF - 1 if found < at else found
+        yield block[at:end]
+        at = end + 1 if block[end : end + 1] == b"\n" else end
+
+
 class Flood:
     """How many lines came of late, and the pause that many of them are worth."""
 
     def __init__(self):
         self._since = time.monotonic()
         self._lines = 0
+        self.last_bytes = 0
 
     def count(self, lines):
         """Count lines that came now."""
@@ -227,7 +268,9 @@ class Flood:
         self._lines += lines
 
     def pause(self):
-        """Wait until more of them are there, where they come fast."""
+        """Wait until more of them are there, where they come fast and few at a time."""
+        if self.last_bytes > GULP_BYTES:
+            return
         if self._lines > FLOOD_LINES and time.monotonic() - self._since <= FLOOD_WINDOW_S:
             time.sleep(GULP_S)
 

@@ -79,10 +79,10 @@ class Supervisor:
 
     def lines_and_status(self) -> tuple[list[str], int]:
         replies = self.replies_to_the_end()
-        return [line for reply in replies for line in reply.get("lines", ())], replies[-1]["ended"]
+        return [line for reply in replies for line in lines_of(reply)], replies[-1]["ended"]
 
     def wait_for_line(self, text: str) -> None:
-        while text not in self.reply().get("lines", ()):
+        while text not in lines_of(self.reply()):
             pass
 
     def close(self) -> None:
@@ -107,6 +107,12 @@ class Supervisor:
             assert time.monotonic() - began < STOPPED_WITHIN_S, self.processes()
             time.sleep(0.05)
         return time.monotonic() - began
+
+
+def lines_of(reply: dict[str, Any]) -> list[str]:
+    """Return what a reply says of the output, be it in a block."""
+    block = reply.get("block")
+    return [*reply.get("lines", ()), *(() if block is None else block.split("\n"))]
 
 
 @pytest.fixture
@@ -350,7 +356,24 @@ def test_passwords_reach_neither_the_log_nor_the_client(supervisor: Supervisor) 
 def test_flood_comes_in_gulps_and_whole(supervisor: Supervisor) -> None:
     supervisor.shell("i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done")
     replies = supervisor.replies_to_the_end()
-    lines = [line for reply in replies for line in reply.get("lines", ())]
+    lines = [line for reply in replies for line in lines_of(reply)]
     assert lines == [f"line {number}" for number in range(20000)]
     assert supervisor.log.read_text().splitlines() == lines
     assert len(replies) < 5000
+
+
+@pytest.mark.parametrize(
+    "line", ["password=s3cret", "h:5432:a:b:s3cret", "\x1e{}", "a\x1bb", "\xff"]
+)
+def test_what_needs_care_among_many_lines_has_it(supervisor: Supervisor, line: str) -> None:
+    (supervisor.directory / "text").write_bytes(
+        b"first\n" * 500 + line.encode("latin-1") + b"\n" + b"last\n" * 500
+    )
+    supervisor.shell("cat text")
+    lines, _ = supervisor.lines_and_status()
+    assert len(lines) == 1001
+    log = supervisor.log.read_bytes()
+    assert len(log.split(b"\n")) == 1002
+    assert b"s3cret" not in log
+    assert b"\x1b" not in log
+    assert "s3cret" not in lines[500]
