@@ -39,6 +39,7 @@ REQUESTS, REPLIES, SERVER_LOG = 0, 1, 2
 # SIGKILL in the end. SIGINT goes to the process group as PostgreSQL's own cancel does; a background
 # process of a shell ignores it.
 SIGTERM_BEFORE_SIGKILL_S = 2.5
+LEFT_BEHIND_S = 3.5
 SIGKILL_WORKS_WITHIN_S = 1.3
 STOPPING_TICK_S = 0.05
 
@@ -311,7 +312,11 @@ def check_identity(path, identity):
 
 
 def heed_signals():
-    """Undo what Python ignores for its own sake: a script is to end when nobody reads it."""
+    """Undo what Python ignores for its own sake: a script is to end when nobody reads it.
+
+    And what a backend blocks, SIGURG, is its own affair.
+    """
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
 
@@ -335,31 +340,36 @@ def leave(request):
     return pid
 
 
-def stopping_signals(end_s):
-    """Return which signals are sent, and when; a trap of the script has until the last but one.
+def stopping_times(end_s):
+    """Return when SIGTERM is sent and when SIGKILL; a trap of the script has until the first.
 
-    >>> [(seconds, number.name) for seconds, number in stopping_signals(3.5)]
-    [(0.0, 'SIGINT'), (1.0, 'SIGTERM'), (3.5, 'SIGKILL')]
+    >>> stopping_times(3.5), stopping_times(30)
+    ((1.0, 3.5), (27.5, 30))
     """
-    term_s = max(end_s - SIGTERM_BEFORE_SIGKILL_S, end_s / 3.5)
-    return [(0.0, signal.SIGINT), (term_s, signal.SIGTERM), (end_s, signal.SIGKILL)]
+    return max(end_s - SIGTERM_BEFORE_SIGKILL_S, end_s / 3.5), end_s
 
 
 def end_processes(mark, session, end_s, between):
     """Signal the processes of a script with growing force until none is left, or time is up.
 
-    Calls `between` between two looks.
+    The time is the script's own: what it leaves behind when it has ended has no more of it than
+    anybody. Calls `between` between two looks.
     """
     began = time.monotonic()
-    signals = stopping_signals(end_s)
-    while time.monotonic() - began < end_s + SIGKILL_WORKS_WITHIN_S:
+    term_s, kill_s = stopping_times(end_s)
+    sent = None
+    while True:
+        elapsed_s = time.monotonic() - began
         processes = find_processes(mark, session)
-        if not processes:
+        if not processes or elapsed_s > kill_s + SIGKILL_WORKS_WITHIN_S:
             return
-        if time.monotonic() - began >= signals[0][0]:
-            _send(signals[0][1], processes, session)
-            if len(signals) > 1:
-                signals.pop(0)
+        if session not in processes and kill_s > elapsed_s + LEFT_BEHIND_S:
+            term_s, kill_s = (elapsed_s + at for at in stopping_times(LEFT_BEHIND_S))
+        number = signal.SIGINT if elapsed_s < term_s else signal.SIGTERM
+        number = number if elapsed_s < kill_s else signal.SIGKILL
+        if number != sent or number == signal.SIGKILL:
+            _send(number, processes, session)
+            sent = number
         time.sleep(STOPPING_TICK_S)
         between()
 
