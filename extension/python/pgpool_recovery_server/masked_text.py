@@ -32,7 +32,7 @@ PATTERNS = (
     (?:\\.|[^\s'"\\])+""",
 )
 
-_compiled = []
+_compiled = {}  # type: ignore
 
 
 def masked(line):
@@ -62,5 +62,6 @@ def _patterns():
     import re  # Here, because it takes 5 ms of each new session.
 
     if not _compiled:
-        _compiled.extend(re.compile(text, re.IGNORECASE | re.VERBOSE) for text in PATTERNS)
-    return _compiled
+        for text in PATTERNS:
+            _compiled[text] = re.compile(text, re.IGNORECASE | re.VERBOSE)
+    return _compiled.values()

@@ -14,6 +14,7 @@ from pgpool_recovery.agent.pidfile import PidFile, read_pid_file
 from pgpool_recovery.agent.protocol import LookAround
 from pgpool_recovery.config.load import load_settings, settings_file
 from pgpool_recovery.domain.error import RecoveryError
+from pgpool_recovery.files.text import read_text, text_of
 from pgpool_recovery.plan.facts import Slot
 from pgpool_recovery.plan.node_facts import (
     SETTINGS,
@@ -67,7 +68,7 @@ def _begin_of(path: Path) -> str | None:
         with os.fdopen(descriptor, "rb") as script:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 return None
-            return script.read(READ_BYTES).decode("utf-8", "replace")
+            return text_of(script.read(READ_BYTES))
     except OSError:
         return None
 
@@ -205,7 +206,7 @@ def _archiver(connection: Connection) -> Archiver | None:
 
 def _extension(directory: Path) -> str | None:
     try:
-        text = (directory / "pgpool_recovery.control").read_text()
+        text = read_text(directory / "pgpool_recovery.control")
     except OSError:
         return None
     match = re.search(r"^\s*default_version\s*=\s*'([^']+)'", text, re.MULTILINE)

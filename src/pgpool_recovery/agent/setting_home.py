@@ -26,6 +26,7 @@ from pgpool_recovery.agent.configuration import (
 )
 from pgpool_recovery.agent.program import Stop
 from pgpool_recovery.agent.setting_source import INCLUDES, LINE, MAX_DEPTH
+from pgpool_recovery.files.text import lines_of
 from pgpool_recovery.files.write import write_file
 
 MAIN = "postgresql.conf"
@@ -170,16 +171,12 @@ def put_back(file: Path, text: str) -> None:
     _put(file, text)
 
 
-def _lines(text: str) -> list[str]:
-    return text.split("\n")
-
-
 def _settings_of(text: str) -> set[str]:
-    return {match[1].lower() for match in filter(None, map(LINE.match, _lines(text)))}
+    return {match[1].lower() for match in filter(None, map(LINE.match, lines_of(text)))}
 
 
 def _joined(lines: Iterable[str]) -> str:
-    return "\n".join(lines).rstrip("\n") + "\n"
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _read(file: Path, home: Home, chain: Chain, depth: int) -> None:
@@ -189,7 +186,7 @@ def _read(file: Path, home: Home, chain: Chain, depth: int) -> None:
     except OSError:
         chain.is_whole = False
         return
-    for line in _lines(text or ""):
+    for line in lines_of(text or ""):
         match = LINE.match(line)
         if match is None:
             continue
@@ -237,16 +234,11 @@ def _replace_settings(file: Path, settings: Mapping[str, str]) -> None:
     """Write settings to the end of a file, and take earlier values of them out."""
     kept = without_settings(read_configuration_file(file) or "", settings)
     lines = [f"{name} = '{quote(text)}'" for name, text in settings.items()]
-    _put(file, _joined([*_ended(kept), *lines]))
+    _put(file, _joined([*kept, *lines]))
 
 
 def _append(file: Path, line: str) -> None:
-    _put(file, _joined([*_ended(_lines(read_configuration_file(file) or "")), line]))
-
-
-def _ended(lines: list[str]) -> list[str]:
-    """Return lines without what stands behind the last end of one."""
-    return lines[:-1] if lines and not lines[-1] else lines
+    _put(file, _joined([*lines_of(read_configuration_file(file) or ""), line]))
 
 
 def _put(file: Path, text: str) -> None:

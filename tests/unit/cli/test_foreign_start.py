@@ -26,8 +26,8 @@ PLAN = Plan(
 
 
 def with_former(name: str | None) -> Plan:
-    step: Any = SimpleNamespace(former_slot_name=name)
-    return replace(PLAN, steps=(SimpleNamespace(), step))
+    steps: Any = (SimpleNamespace(), SimpleNamespace(former_slot_name=name))
+    return replace(PLAN, steps=steps)
 
 
 def said(data: Path, plan: Plan) -> str:
