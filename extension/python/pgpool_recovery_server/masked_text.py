@@ -32,7 +32,7 @@ PATTERNS = (
     (?:\\.|[^\s'"\\])+""",
 )
 
-_compiled = {}  # type: ignore
+_compiled = {}  # type: ignore[var-annotated]
 
 
 def masked(line):
