@@ -11,9 +11,9 @@ PLACEHOLDERS = ("%d", "%h", "%p", "%D", "%m", "%H", "%M", "%P", "%r", "%R", "%N"
 WORDS = " ".join(f'"{placeholder}"' for placeholder in PLACEHOLDERS)
 """As they stand in pgpool.conf: Pgpool-II writes its values into a line of sh as they are, so the
 quotes keep a path with a blank, or an empty one, one word."""
-OF_OLDER_SAMPLES = 10
-"""So many of them the sample pgpool.conf has for follow_primary_command, and samples up to 4.0 for
-failover_command too; what the last two say, nothing here depends on."""
+FOLLOW, OF_SAMPLE = "follow_primary", 10
+"""So many of them the sample pgpool.conf has for follow_primary_command, which does without the
+rest: where the old primary is says nothing of whom to follow."""
 UNKNOWN = frozenset({"", "-1"})
 
 
@@ -51,8 +51,8 @@ def parse_call(command: str, words: Sequence[str]) -> Call:
     >>> call.node_id, call.new_id, call.old_primary_id
     (0, None, 0)
     """
-    if len(words) == OF_OLDER_SAMPLES:
-        words = [*words, *[""] * (len(PLACEHOLDERS) - OF_OLDER_SAMPLES)]
+    if command == FOLLOW and len(words) == OF_SAMPLE:
+        words = [*words, *[""] * (len(PLACEHOLDERS) - OF_SAMPLE)]
     if len(words) != len(PLACEHOLDERS):
         raise UsageError(
             f"{command} takes {len(PLACEHOLDERS)} arguments, not {len(words)}",
