@@ -253,7 +253,7 @@ class Agent:
             case Finish():
                 self._steps.finish()
             case ReadSlotName(data_directory):
-                return slot_name(Path(data_directory).resolve())
+                return slot_name(Path(data_directory).resolve(), self._stop)
             case Start():
                 self._guard.watch(request)
                 return start(request, self._stop, lambda line: self._send(Said("agent", line)))

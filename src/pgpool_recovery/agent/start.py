@@ -5,12 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pgpool_recovery.agent.configuration import read_auto_settings
 from pgpool_recovery.agent.installation import find_bin_directory
 from pgpool_recovery.agent.pidfile import PidFile, read_pid_file
 from pgpool_recovery.agent.program import Stop, run
 from pgpool_recovery.agent.protocol import Start, Started, StopAtOnce, StopServer
 from pgpool_recovery.agent.server_progress import ServerProgress
+from pgpool_recovery.agent.setting_home import home_of
 from pgpool_recovery.agent.start_log import StartLog, setting_asker
 from pgpool_recovery.agent.start_way import PG_CTL, StartWay, find_way
 from pgpool_recovery.agent.swap import former_slot, note_failed_start
@@ -70,16 +70,16 @@ def _start(request: Start, data: Path, stop: Stop, tell: Tell) -> Started:
         was_running=was_running,
         bin_directory=str(bin_directory),
         is_standby=(data / "standby.signal").exists(),
-        slot_name=slot_name(data),
+        slot_name=slot_name(data, stop),
         former_slot_name=former_slot(data),
         port=server.port,
         log=log.position(),
     )
 
 
-def slot_name(data: Path) -> str | None:
-    """Return the slot by which a standby streams that we have configured."""
-    return read_auto_settings(data).get("primary_slot_name")
+def slot_name(data: Path, stop: Stop) -> str | None:
+    """Return the slot by which a standby streams, whoever has configured it."""
+    return home_of(data, data, stop).value("primary_slot_name") or None
 
 
 def _changed(data: Path) -> int:

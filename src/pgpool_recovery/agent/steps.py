@@ -145,7 +145,9 @@ class Steps:
                 self._was_empty = swap.empty_places(places)
                 swap.swap(places)
             case Repoint():
-                self._before = before_repoint(step)  # What fails half way is taken back, too.
+                self._before = before_repoint(
+                    step, self._stop
+                )  # What fails half way is taken back, too.
                 repoint(step, self._own_login, self._stop, self._said("agent"))
             case KeepToPast():
                 self._keep_to_past(step, connect_s)
@@ -215,7 +217,9 @@ class Steps:
         data = Path(step.places.data.path)
         settings = leading_settings(step, self._own_login)
         self.log_before = find_log(FindLog(str(data)))
-        self._before, self._has_reloaded = repoint_running(step, self._own_login), True
+        self._before = before_repoint(step, self._stop)
+        repoint_running(step, self._own_login, self._stop, self._said("agent"))
+        self._has_reloaded = True
         take_over(data, step.login, settings, self._stop, connect_s)
 
     def _restore(self, step: RestoreBackup, stall_s: float) -> None:

@@ -235,6 +235,8 @@ class Configuration:
     primary_conninfo: Conninfo
     leftovers: tuple[Leftover, ...] = ()
     trigger_file: str | None = None
+    conninfo_place: str | None = None
+    """File and line of primary_conninfo, where it stands in a file that could be read."""
 
 
 @dataclass(frozen=True)
