@@ -44,6 +44,7 @@ from pgpool_recovery.plan.policy import (
     Method,
     Rate,
     StopRunning,
+    Unattended,
     Verify,
     kilobytes,
 )
@@ -153,7 +154,7 @@ def read_settings(values: Mapping[str, Any], origin: str) -> Settings:
     for number, check_number in ((float, _number), (int, _count), (bool, _flag)):
         converter.register_structure_hook(number, partial(_checked, check_number))
     choices = (ClusteringMode, Promote, RunningPrimary, Compress, KeepOld, StopRunning, Verify)
-    for choice in (*choices, Incomplete, Method):
+    for choice in (*choices, Incomplete, Method, Unattended):
         converter.register_structure_hook(choice, partial(_checked, _choice))
     # A hook for the class itself would take its subclasses and aliases as well.
     for kind, check in (

@@ -6,6 +6,7 @@ from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.node import NodeId, Target
 from pgpool_recovery.plan.attach import streams
 from pgpool_recovery.plan.facts import Facts
+from pgpool_recovery.plan.harm import harm_of
 from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.plan.rejection import Rejection
 
@@ -17,15 +18,27 @@ NOT_TIDY = (
 
 
 def plan_as_json(
-    target: Target, facts: Facts, made: Plan | tuple[Rejection, ...], *, is_tidy: bool
+    target: Target,
+    facts: Facts,
+    made: Plan | tuple[Rejection, ...],
+    *,
+    is_tidy: bool,
+    stops: bool = False,
+    unbound: str | None = None,
 ) -> dict[str, Any]:
-    """Return the plan, or every reason why there is none, in JSON types."""
+    """Return the plan, or every reason why there is none, in JSON types.
+
+    `stops`: the server that runs is stopped first. `unbound`: why what is agreed to would not get
+    to the run (plan/agreement.py).
+    """
     head = {
         "version": VERSION,
         "node_id": target.node_id,
         "target_runs": facts.target.server_pid is not None,
         "target_streams": facts.target.server_pid is not None and streams(facts),
         "possible": isinstance(made, Plan),
+        "binds": unbound is None,
+        "unbound": unbound,
     }
     further = [] if is_tidy else [NOT_TIDY]
     if not isinstance(made, Plan):
@@ -36,8 +49,18 @@ def plan_as_json(
             "exit_status": made[0].kind.exit_status,
             "notes": further,
         }
-    sentences = [*made.sentences(), *(f"note: {note}" for note in further)]
-    return {**head, "sentences": sentences, **_plan(made), "notes": [*made.notes, *further]}
+    stopped = ["its server, which runs, is stopped first"] if stops else []
+    sentences = [*made.sentences(), *stopped, *(f"note: {note}" for note in further)]
+    return {
+        **head,
+        "sentences": sentences,
+        **_plan(made),
+        "harm": harm_of(made, stops=stops).words(),
+        "stops_server": stops,
+        "gives_up": made.gives_up,
+        "old_bytes": _old_bytes(facts),
+        "notes": [*made.notes, *further],
+    }
 
 
 def failure_as_json(node_id: NodeId | None, error: RecoveryError) -> dict[str, Any]:
@@ -49,6 +72,8 @@ def failure_as_json(node_id: NodeId | None, error: RecoveryError) -> dict[str, A
         "target_runs": None,
         "target_streams": None,
         "possible": False,
+        "binds": False,
+        "unbound": None,
         "reasons": [reason],
         "exit_status": error.exit_status,
         "notes": [],
@@ -58,6 +83,13 @@ def failure_as_json(node_id: NodeId | None, error: RecoveryError) -> dict[str, A
 def reason_as_json(reason: Rejection) -> dict[str, str | None]:
     """Return a reason in its parts."""
     return {"message": reason.message, "detail": reason.detail, "hint": reason.hint}
+
+
+def _old_bytes(facts: Facts) -> int:
+    """Return how much data the target has, of which one place may be a part of another."""
+    target = facts.target
+    places = {place.path: place for place in (target.data, *target.tablespaces.values())}
+    return sum(place.size_bytes for place in places.values())
 
 
 def _plan(plan: Plan) -> dict[str, Any]:
