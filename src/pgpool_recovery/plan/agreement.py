@@ -15,6 +15,7 @@ from pgpool_recovery.domain.node import Target
 from pgpool_recovery.plan.harm import UNATTENDED, Harm, excess, harm_of, read_harm
 from pgpool_recovery.plan.plan import PassedOver, Plan
 from pgpool_recovery.plan.policy import Method, Policy
+from pgpool_recovery.plan.space import rooms_as_json
 
 PROGRAM = "pgpool-recovery"
 ASKS, AGREED, CALLS = "asks", "agreed", "calls"
@@ -67,7 +68,6 @@ class Agreement:
         beyond = (str(needed),) if self.harm is None else excess(needed, self.harm)
         if not beyond:
             return None
-        sentences = plan.sentences()
         lines = [
             self._agreed(),
             f"Would be needed: {plan.method}: {'; '.join(beyond)}.",
@@ -77,7 +77,9 @@ class Agreement:
         refusal.data = {
             "method": str(plan.method),
             "harm": needed.words(),
-            "sentences": list(sentences),
+            "sentences": list(plan.sentences()),
+            "needs": rooms_as_json(plan.needs),
+            "gives_up": plan.gives_up,
         }
         return refusal
 

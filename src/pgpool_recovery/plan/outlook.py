@@ -9,6 +9,7 @@ from pgpool_recovery.plan.facts import Facts
 from pgpool_recovery.plan.harm import harm_of
 from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.plan.rejection import Rejection
+from pgpool_recovery.plan.space import rooms_as_json
 
 VERSION = 1
 NOT_TIDY = (
@@ -100,15 +101,7 @@ def _plan(plan: Plan) -> dict[str, Any]:
         "moved_bytes": plan.moved_bytes,
         "old_data": plan.old_data.value,
         "slot_name": plan.slot_name,
-        "needs": [
-            {
-                "path": room.path,
-                "needed_bytes": room.needed_bytes,
-                "free_bytes": room.free_bytes,
-                "freed_bytes": room.freed_bytes,
-            }
-            for room in plan.needs
-        ],
+        "needs": rooms_as_json(plan.needs),
         "steps": [
             {"number": number, "sentence": str(step), "touches": step.touches.value}
             for number, step in enumerate(plan.steps, start=1)

@@ -10,18 +10,20 @@ GO_ON = "Go on?"
 
 def question_text(question: Question) -> str:
     """Return the question, in one line."""
-    node, plan = question.node, question.plan
-    parts = [f"{_capital(question.elsewhere)}."] if question.elsewhere else []
-    if plan is None or plan.harm is None:
-        what = "it may replace its data" if plan is None or plan.destroys else "no data is replaced"
-        parts.append(f"Recover {node.name}? ({what})")
+    name, plan = question.node.name, question.plan
+    parts = [question.elsewhere] if question.elsewhere else []
+    if plan is not None and question.unbound:
+        parts.append(
+            f"the recovery cannot be held to this plan, and may do more: {question.unbound}"
+        )
+    if plan is None:
+        parts.append(f"there is no plan: the recovery of {name} may replace its data")
+    elif plan.harm is None:
+        what = "changes or replaces its data" if plan.destroys else "replaces no data"
+        parts.append(f"the recovery of {name} {what}")
     else:
-        parts += [f"{_capital(sentence)}." for sentence in _losses(node.name, plan, plan.harm)]
-    if question.unbound:
-        parts.insert(0, f"The recovery cannot be held to this plan: {question.unbound}.")
-    if not parts[-1].endswith("?)"):
-        parts.append(GO_ON)
-    return " ".join(parts)
+        parts += _losses(name, plan, plan.harm)
+    return " ".join((*(f"{_capital(part)}." for part in parts), GO_ON))
 
 
 def _losses(name: str, plan: PlannedRecovery, harm: Harm) -> list[str]:
