@@ -100,6 +100,16 @@ def why_no_plan(primary: Primary) -> str | None:
     return None if script["is_there"] else f'the primary has no script "{PLAN_SCRIPT}"'
 
 
+def refuse_primary(primary: Node, node: Node) -> None:
+    """Raise Refused when the node is the primary, from which there is nothing to recover."""
+    if primary == node:
+        raise Refused(
+            f"{node.name} is the primary",
+            detail="A recovery brings another node behind it.",
+            hint='How it would come back after a failover is said by "pgpool-recovery check".',
+        )
+
+
 def call_parameters(primary: Node, node: Node) -> dict[str, object]:
     """Return what Pgpool-II tells the primary of the node that is to be recovered."""
     return {
