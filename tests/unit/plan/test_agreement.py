@@ -41,8 +41,10 @@ def test_plan_has_changed() -> None:
     assert refusal.message == "the plan of node 1 has changed"
     assert (refusal.detail or "").split("\n") == [
         "Agreed was: WAL only is moved; nothing in the data directory is replaced.",
-        "Would be needed: basebackup: all data is copied anew; the old data stays until the new "
-        "server runs.",
+        (
+            "Would be needed: basebackup: all data is copied anew; the old data stays until the new "
+            "server runs."
+        ),
         "catch-up has failed: it cannot be caught up.",
     ]
     assert "--at-most basebackup" in (refusal.hint or "")

@@ -1,6 +1,7 @@
 """A plan says what the node has and the primary will never have."""
 
-from pgpool_recovery.domain.control_data import ControlData
+from typing import TYPE_CHECKING
+
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId
 from pgpool_recovery.plan.facts import Facts
 from pgpool_recovery.plan.harm import Loss, harm_of
@@ -8,6 +9,9 @@ from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.plan.policy import Policy
 from tests.unit.plan.situation import SEGMENT, TARGET, control, facts, primary, target, wal
+
+if TYPE_CHECKING:
+    from pgpool_recovery.domain.control_data import ControlData
 
 FORK = Lsn(48 * SEGMENT)
 PROMOTED = History(TimelineId(2), (Point(TimelineId(1), FORK),))

@@ -1,13 +1,11 @@
 """A server that runs is stopped for what was agreed to, and for nothing else."""
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from pgpool_recovery.agent.conversation import Conversation
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import PlanChanged
-from pgpool_recovery.domain.event import Event
 from pgpool_recovery.plan.agreement import Agreement
 from pgpool_recovery.plan.harm import Harm, Loss, Old, Reach
 from pgpool_recovery.plan.ladder import make_plan
@@ -16,6 +14,10 @@ from pgpool_recovery.plan.policy import Policy, StopRunning
 from pgpool_recovery.plan.stop import once_stopped
 from pgpool_recovery.run.target_server import TargetServer
 from tests.unit.plan.situation import TARGET, facts, target
+
+if TYPE_CHECKING:
+    from pgpool_recovery.agent.conversation import Conversation
+    from pgpool_recovery.domain.event import Event
 
 RUNNING = facts(target=target(server_pid=4711))
 SETTINGS = Settings(policy=Policy(stop_running=StopRunning.ALWAYS))
