@@ -9,6 +9,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from pgpool_recovery.domain.node import NodeId, Target
+from pgpool_recovery.plan.agreement import AGREED, session_name
+from pgpool_recovery.plan.harm import ANYTHING
 from tests.cluster.site import FIRST_STAGE, assert_recovered, settings
 from tests.cluster.test_ladder import lose_wal
 from tests.harness.cluster import ClusterPlan
@@ -23,6 +26,7 @@ pytestmark = [needs_postgresql(17), pytest.mark.in_order]
 
 CHANGED = "ERROR:  the plan of node 1 has changed"
 HOLDERS = "SELECT application_name FROM pg_stat_activity WHERE application_name LIKE '% agreed %'"
+WHOSE = "WHERE usename = 'mallory'"
 WAITS = """\
 #!/bin/sh
 # In front of pgpool-recovery's: until the test lets it go on, for a minute at most.
@@ -125,7 +129,7 @@ def changed_meanwhile(site: Site, *words: object, log: str) -> str:
     return said
 
 
-def test_wal_that_is_gone_by_then(site: Site) -> None:
+def test_promise_11_wal_that_is_gone_by_then(site: Site) -> None:
     """Nobody agreed to a full copy; the node stays down for the next test."""
     site.take_down(1)
     before = old_data(site)
@@ -152,9 +156,32 @@ def recover_by_pool(site: Site, policy: str) -> Completed:
         return site.cluster.pgpool.recovery_node(1)
 
 
-def test_pcp_recovery_node_keeps_to_the_settings(site: Site) -> None:
+@contextmanager
+def forged(site: Site) -> Iterator[None]:
+    """Have a session of a role that may not recover nodes say that anything was agreed."""
+    primary, node = site.cluster.node(0), site.cluster.node(1)
+    primary.execute("CREATE ROLE mallory LOGIN")
+    target = Target(str(node.machine.address), str(node.data_directory), NodeId(1))
+    psql = [primary.installation.program("psql"), "-d", primary.conninfo("mallory")]
+    session = primary.machine.spawn(
+        [*psql, "-c", "SELECT pg_sleep(120)"],
+        log=primary.machine.home / "mallory.log",
+        env={"PGAPPNAME": session_name(AGREED, target, ANYTHING)},
+    )
+    try:
+        until(lambda: bool(holders(site)), within_s=20, what="the session")
+        yield
+    finally:
+        primary.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity " + WHOSE)
+        session.wait(timeout_s=20)
+        primary.execute("DROP ROLE mallory")
+
+
+def test_promise_11_pcp_recovery_node_keeps_to_the_settings(site: Site) -> None:
+    """Whatever somebody calls his session who may not recover nodes."""
     before = old_data(site)
-    refused = recover_by_pool(site, "replace-nothing")
+    with forged(site):
+        refused = recover_by_pool(site, "replace-nothing")
     assert "Command Successful" not in refused.output
     run = site.read("history")["runs"][0]
     assert run["exit_status"] == 4
@@ -172,7 +199,7 @@ def test_person_is_not_held_to_what_is_for_nobody(site: Site) -> None:
     assert_recovered(site.cluster, 1)
 
 
-def test_method_that_fails_is_not_followed_by_a_worse_one(site: Site) -> None:
+def test_promise_11_method_that_fails_is_not_followed_by_a_worse_one(site: Site) -> None:
     site.take_down(1)
     before = old_data(site)
     with first_stage(site, FAILS):
@@ -194,6 +221,30 @@ def test_asked_again_on_a_terminal(site: Site) -> None:
     assert "the plan of node 1 has changed" in done.stdout
     question = "Node 1 loses its data as soon as the new server runs. Go on? [y/N]"
     assert question in done.stdout, done.stdout
+    assert_recovered(site.cluster, 1)
+
+
+def test_settings_of_the_primary_are_wrong(site: Site) -> None:
+    """That is the error, with the host's name, and no question comes before it."""
+    site.take_down(1)
+    with settings(site.cluster, '[policy]\nkeep_od = "always"\n'):
+        refused = site.run("recover", 1)
+    assert refused.returncode == 3, refused.output
+    assert "settings file /etc/pgpool-recovery.toml has 1 error" in refused.stderr
+    assert "DETAIL:  line 2: unknown setting keep_od in policy (keep_old?)" in refused.stderr
+    assert "confirmed" not in refused.output
+
+
+def test_node_that_streams_is_only_attached(site: Site) -> None:
+    """The plan that is shown is the one that runs, and not that of a node that was lost."""
+    node = site.cluster.node(1)
+    node.start()
+    streaming = "SELECT 1 FROM pg_stat_replication WHERE state = 'streaming'"
+    until(lambda: bool(site.cluster.node(0).sql(streaming)), within_s=30, what="it to stream")
+    done = site.run("recover", 1)
+    assert done.returncode == 0, done.output
+    assert "plan: attach" in done.stdout
+    assert "plan: catch-up" not in done.stdout
     assert_recovered(site.cluster, 1)
 
 

@@ -20,6 +20,7 @@ from pgpool_recovery.plan.step import (
     RepointRunning,
     RestoreBackup,
     Rewind,
+    Step,
     SwapIn,
 )
 from tests.property.test_plan import anything, cases, many, reachable, running
@@ -43,35 +44,34 @@ harms = st.builds(
 )
 
 
+DOES: dict[type[Step], str] = {
+    RepointRunning: "settings",
+    Repoint: "WAL",
+    Rewind: "blocks",
+    Incremental: "blocks",
+    RestoreBackup: "from the backup",
+    CopyBaseBackup: "all anew",
+    RemoveOld: "removed first",
+    DiscardWaiting: "second copy",
+    PutOldBack: "second copy",
+}
+IN_PLACE = (Rewind, Incremental, RestoreBackup)
+
+
 def effects(made: Plan, *, stops: bool) -> set[str]:
     """Return what the steps of a plan do, seen without plan/harm.py."""
-    in_place = not any(isinstance(step, Clone) for step in made.steps)
+    kinds = [type(step) for step in made.steps]
     has_old = made.old_data is not OldData.NONE
-    found = {"stop"} if stops else set()
-    if made.gives_up is not None:
-        found.add("WAL of its own")
-    for step in made.steps:
-        match step:
-            case RepointRunning():
-                found.add("settings")
-            case Repoint():
-                found.add("WAL")
-            case Rewind() | Incremental() | RestoreBackup():
-                is_backup = isinstance(step, RestoreBackup)
-                found.add("from the backup" if is_backup else "blocks")
-                if in_place and has_old:
-                    found.add("only copy")
-            case CopyBaseBackup():
-                found.add("all anew")
-            case RemoveOld():
-                found.add("removed first")
-            case DiscardWaiting() | PutOldBack():
-                found.add("second copy")
-            case SwapIn() if has_old:
-                found.add("replaced")
-            case _:
-                pass
-    return found
+    is_changed = any(kind in IN_PLACE for kind in kinds) and Clone not in kinds
+    others = {
+        "stop": stops,
+        "WAL of its own": made.gives_up is not None,
+        "only copy": has_old and is_changed,
+        "replaced": has_old and SwapIn in kinds,
+    }
+    return {DOES[kind] for kind in kinds if kind in DOES} | {
+        name for name, is_so in others.items() if is_so
+    }
 
 
 def allowed(found: set[str]) -> set[str]:

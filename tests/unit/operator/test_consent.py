@@ -109,8 +109,8 @@ NEEDS = [{"path": "/data", "needed_bytes": 516 * 2**20, "free_bytes": 472 * 2**2
         (
             COPY | {"needs": NEEDS},
             (
-                "Node 2 loses its data (380 MB) before the new copy is there (472 MB are free, 516 MB "
-                "needed); when the copy fails, it has none. Go on?"
+                "Node 2 loses its data (380 MB) before the new copy is there (472 MB are free, 516 "
+                "MB needed); when the copy fails, it has none. Go on?"
             ),
         ),
         (
@@ -124,15 +124,15 @@ NEEDS = [{"path": "/data", "needed_bytes": 516 * 2**20, "free_bytes": 472 * 2**2
                 "gives_up": "node 2 gives up what it has after 0/25EBE8A0, about 14 kB of WAL",
             },
             (
-                "The only copy of node 2's data is changed; when that fails, a full copy is needed. "
-                "Node 2 gives up what it has after 0/25EBE8A0, about 14 kB of WAL. Go on?"
+                "The only copy of node 2's data is changed; when that fails, a full copy is "
+                "needed. Node 2 gives up what it has after 0/25EBE8A0, about 14 kB of WAL. Go on?"
             ),
         ),
         (
             {"harm": "wal kept stop", "binds": True, "method": "catch-up"},
             (
-                "Node 2 is recovered by catch-up, and none of its data is replaced. The server of node "
-                "2, which runs, is stopped. Go on?"
+                "Node 2 is recovered by catch-up, and none of its data is replaced. The server of "
+                "node 2, which runs, is stopped. Go on?"
             ),
         ),
     ],

@@ -42,8 +42,8 @@ def test_plan_has_changed() -> None:
     assert (refusal.detail or "").split("\n") == [
         "Agreed was: WAL only is moved; nothing in the data directory is replaced.",
         (
-            "Would be needed: basebackup: all data is copied anew; the old data stays until the new "
-            "server runs."
+            "Would be needed: basebackup: all data is copied anew; the old data stays until the "
+            "new server runs."
         ),
         "catch-up has failed: it cannot be caught up.",
     ]
