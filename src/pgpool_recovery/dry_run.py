@@ -4,7 +4,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from pgpool_recovery.agent.protocol import IsTidy
+from pgpool_recovery.agent.protocol import AskState, IsTidy, StateSeen
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Busy, Refused, Unreachable
 from pgpool_recovery.domain.event import Event
@@ -49,19 +49,21 @@ def _foresee(request: RecoveryRequest, settings: Settings, *, is_own_stage: bool
         patience = settings.agent.answer_s
         unbound = why_unbound(connection, target) if is_own_stage else FOREIGN_STAGE
         is_tidy = agent.ask(IsTidy(target.data_directory), bool, timeout_s=patience)
+        asked = AskState(target.data_directory)
+        seen = agent.ask(asked, StateSeen, timeout_s=patience)
         facts = observe_target(connection, agent, request, primary, settings, tidies=False)
         foreseen = _foreseen(target, facts, settings.policy)
         plan = make_plan(target, foreseen, settings.policy)
         if depends_on_link(plan, target):
             foreseen = replace(foreseen, link_bytes_per_s=measure_link(agent, timeout_s=patience))
             plan = make_plan(target, foreseen, settings.policy)
-    seen = partial(plan_as_json, target, facts, is_tidy=is_tidy, unbound=unbound)
+    told = partial(plan_as_json, target, facts, is_tidy=is_tidy, found=seen.what, unbound=unbound)
     if not streams(facts):
-        return seen(plan, stops=_is_stopped(facts, foreseen))
+        return told(plan, stops=_is_stopped(facts, foreseen))
     # Of a standby that streams the plan is for when it has been lost; this one is for now.
     now = _as_it_is(target, facts, settings.policy)
     made = make_plan(target, now, settings.policy)
-    return {**seen(plan), "now": seen(made, stops=_is_stopped(facts, now))}
+    return {**told(plan), "now": told(made, stops=_is_stopped(facts, now))}
 
 
 def _foreseen(target: Target, facts: Facts, policy: Policy) -> Facts:

@@ -12,7 +12,7 @@ from pgpool_recovery.agent.protocol import (
     ReadLog,
 )
 from pgpool_recovery.config.settings import Settings
-from pgpool_recovery.domain.error import Incomplete, Refused, Undone
+from pgpool_recovery.domain.error import Incomplete, QueryRefused, Refused, Undone
 from pgpool_recovery.domain.event import Event, Finished, PlanMade, Said
 from pgpool_recovery.domain.node import RecoveryRequest, Target
 from pgpool_recovery.domain.standby import StandbyFacts
@@ -27,6 +27,7 @@ from pgpool_recovery.plan.policy import Method
 from pgpool_recovery.plan.rejection import Rejection, as_error
 from pgpool_recovery.plan.step import RepointRunning
 from pgpool_recovery.postgres.connection import Connection
+from pgpool_recovery.run.known_state import learning_state
 from pgpool_recovery.run.parties import agent_of, leaving, naming, own_conninfo, own_server
 from pgpool_recovery.run.run_plan import Deadlines, Run
 from pgpool_recovery.run.target_server import TargetServer
@@ -50,6 +51,7 @@ def recover(
     target = request.target
     with (
         naming(target),
+        learning_state(target, settings),
         own_server(settings) as connection,
         agent_of(target, settings, emit) as agent,
     ):
@@ -68,7 +70,7 @@ def recover(
                 try:
                     carry_out(plan, connection, agent, settings, emit)
                     break
-                except (Undone, Incomplete, Refused) as error:
+                except (Undone, Incomplete, Refused, QueryRefused) as error:
                     if plan.method is Method.BASEBACKUP or not settings.policy.fall_down:
                         raise
                     if agent.is_busy:
@@ -170,7 +172,8 @@ def see_following(
             LogPosition | None,  # type: ignore[arg-type]
             timeout_s=patience,
         )
-        return "" if log is None else agent.ask(ReadLog(log), str, timeout_s=patience)
+        text = "" if log is None else agent.ask(ReadLog(log), str, timeout_s=patience)
+        return f"Its log {log.file} ends:\n{text}" if log is not None and text else ""
 
     timeout = settings.timeout
     expected = Expected(plan.target_name, step.slot_name, timeout.streaming_s, timeout.catch_up_s)

@@ -162,7 +162,11 @@ def forged(site: Site) -> Iterator[None]:
     primary, node = site.cluster.node(0), site.cluster.node(1)
     primary.execute("CREATE ROLE mallory LOGIN")
     target = Target(str(node.machine.address), str(node.data_directory), NodeId(1))
-    psql = [primary.installation.program("psql"), "-d", primary.conninfo("mallory", dbname="postgres")]
+    psql = [
+        primary.installation.program("psql"),
+        "-d",
+        primary.conninfo("mallory", dbname="postgres"),
+    ]
     session = primary.machine.spawn(
         [*psql, "-c", "SELECT pg_sleep(120)"],
         log=primary.machine.home / "mallory.log",

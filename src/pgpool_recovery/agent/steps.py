@@ -11,6 +11,7 @@ from pgpool_recovery.agent.incremental.begin import Request as BackupRequest
 from pgpool_recovery.agent.incremental.begin import begin_backup
 from pgpool_recovery.agent.meter import Meter
 from pgpool_recovery.agent.own_login import OwnLogin
+from pgpool_recovery.agent.pidfile import read_pid_file
 from pgpool_recovery.agent.program import Stop
 from pgpool_recovery.agent.protocol import BeginIncremental, FindLog, Limits, LogPosition
 from pgpool_recovery.agent.restore import restore_backup
@@ -24,7 +25,7 @@ from pgpool_recovery.agent.standby import (
     repoint,
     repoint_running,
 )
-from pgpool_recovery.agent.start import find_log
+from pgpool_recovery.agent.start_log import find_log
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.event import Event, Moved, Said, megabytes
 from pgpool_recovery.domain.target_state import TargetState
@@ -60,6 +61,22 @@ if TYPE_CHECKING:
 
 Emit = Callable[[Event], None]
 
+OF_A_STOPPED_SERVER = (PutOldBack, RemoveOld, SwapIn, KeepToPast, Repoint, TakeOut)
+"""Steps that change what stands where a server would have its data."""
+
+
+def see_stopped(data: Path) -> None:
+    """Raise Refused when a server runs: it was looked at before the lock was taken.
+
+    Another recovery may have ended in between, and started it; or somebody by hand.
+    """
+    server = read_pid_file(data)
+    if server is not None:
+        raise Refused(
+            f"a server was started in {data} meanwhile",
+            detail=f"Its process is {server.pid}. It is left running.",
+        )
+
 
 class Steps:
     """The steps that one run has taken on this host; owns the lock of the target.
@@ -87,10 +104,17 @@ class Steps:
         self._has_removed_old = False
         self._is_whole_anew = False
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is something that `undo` would take back."""
+        return self._places is not None
+
     def take(  # noqa: C901 - one case for each step
         self, step: TargetStep, stall_s: float, connect_s: float
     ) -> None:
         """Take one step."""
+        if isinstance(step, OF_A_STOPPED_SERVER):
+            see_stopped(Path(step.places.data.path))
         match step:
             case Reserve(places):
                 self._lock = swap.reserve(places)

@@ -15,6 +15,7 @@ from pgpool_recovery.operator.event import POOL, PRIMARY, Asked, Outcome, PlanRe
 from pgpool_recovery.operator.extension import Feature, look_at
 from pgpool_recovery.operator.failover_end import let_failover_end
 from pgpool_recovery.operator.follower import Follower
+from pgpool_recovery.operator.interrupted import interruption_of
 from pgpool_recovery.operator.job import Desk, Job
 from pgpool_recovery.operator.keeper import Keeper
 from pgpool_recovery.operator.leftover_slots import drop_leftover_slots
@@ -193,6 +194,8 @@ def show_plan(job: Job, desk: Desk) -> PlannedRecovery | None:
     plan = read_plan(job.primary, job.node, within_s=job.settings.pgpool.plan_s).now
     if not plan.is_possible:
         raise plan.refusal()
+    if interruption := interruption_of(job.primary, job.node):
+        desk.tell(Remarked(interruption, job.node.node_id))
     desk.tell(PlanRead(job.node.node_id, plan))
     return plan
 

@@ -24,19 +24,21 @@ def plan_as_json(
     made: Plan | tuple[Rejection, ...],
     *,
     is_tidy: bool,
+    found: str | None = None,
     stops: bool = False,
     unbound: str | None = None,
 ) -> dict[str, Any]:
     """Return the plan, or every reason why there is none, in JSON types.
 
-    `stops`: the server that runs is stopped first. `unbound`: why what is agreed to would not get
-    to the run (plan/agreement.py).
+    `found` is the sentence that says what stands on the target now. `stops`: the server that runs
+    is stopped first. `unbound`: why what is agreed to would not get to the run (plan/agreement.py).
     """
     head = {
         "version": VERSION,
         "node_id": target.node_id,
         "target_runs": facts.target.server_pid is not None,
         "target_streams": facts.target.server_pid is not None and streams(facts),
+        "target_found": found,
         "possible": isinstance(made, Plan),
         "binds": unbound is None,
         "unbound": unbound,
@@ -72,6 +74,7 @@ def failure_as_json(node_id: NodeId | None, error: RecoveryError) -> dict[str, A
         "node_id": node_id,
         "target_runs": None,
         "target_streams": None,
+        "target_found": None,
         "possible": False,
         "binds": False,
         "unbound": None,
