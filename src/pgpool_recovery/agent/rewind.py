@@ -8,6 +8,7 @@ from pathlib import Path
 from pgpool_recovery.agent.configuration import quote
 from pgpool_recovery.agent.local_wal import wal_files
 from pgpool_recovery.agent.meter import Meter
+from pgpool_recovery.agent.own_files import OWN, keep_own_files, withdraw_own_files
 from pgpool_recovery.agent.own_login import OwnLogin
 from pgpool_recovery.agent.program import Completed, Stop, run
 from pgpool_recovery.agent.verify_pages import verify_pages
@@ -56,6 +57,7 @@ def rewind(step: Rewind, own_login: OwnLogin, stop: Stop, emit: Emit, connect_s:
             recover_from_crash(step, directory, stop)
         prepare_tablespaces(directory, step.locations)
         kept = keep_wal(step, directory)
+        withdraw_own_files(directory)
         _run_until_nothing_is_missing(step, own_login, configuration, stop, progress, connect_s)
         give_wal_back(kept, directory)
         progress.finish()
@@ -65,6 +67,7 @@ def rewind(step: Rewind, own_login: OwnLogin, stop: Stop, emit: Emit, connect_s:
     except Exception as error:
         if progress.has_begun:
             raise
+        keep_own_files(directory.parent / OWN, directory)
         for name in signals:
             write_file(directory / name, "")
         raise Untouched(error) from error

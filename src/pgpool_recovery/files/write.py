@@ -123,8 +123,13 @@ def copy_file(source: str | Path, target: str | Path) -> str:
         os.fdopen(os.open(target, NEW_FILE, PRIVATE), "wb") as written,
     ):
         shutil.copyfileobj(read, written, COPIED_BYTES)
-    shutil.copystat(source, target, follow_symlinks=False)
+    copy_attributes(source, target)
     return str(target)
+
+
+def copy_attributes(source: Path, target: Path) -> None:
+    """Give a file or a directory the mode and the times of another one."""
+    shutil.copystat(source, target, follow_symlinks=False)
 
 
 def move(source: Path, target: Path) -> None:

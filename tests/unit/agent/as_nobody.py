@@ -1,0 +1,28 @@
+"""Something done in a process that is not root's, to which modes mean nothing."""
+
+import os
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+NOBODY = 65534
+
+
+def as_nobody(root: Path, action: Callable[[], None]) -> None:
+    """Call it in a child that owns what is below `root`; fails as the child does."""
+    for directory in (root.parent, root.parent.parent):
+        directory.chmod(directory.stat().st_mode | 0o011)
+    for path in (root, *root.rglob("*")):
+        os.lchown(path, NOBODY, NOBODY)
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+            action()
+        except BaseException:  # noqa: BLE001 - the parent shall not go on twice
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0, "it failed, see what it wrote"
