@@ -11,7 +11,7 @@ from pgpool_recovery.plan.own_wal import Part
 from pgpool_recovery.plan.step import Incremental, TargetStep
 from pgpool_recovery.ssh.command import SshSettings
 
-PROTOCOL = 3
+PROTOCOL = 4
 """Raised whenever a message changes (tests/unit/agent/test_protocol.py): another number is
 another protocol, and both ends say so instead of guessing."""
 HEARTBEAT_S = 5.0

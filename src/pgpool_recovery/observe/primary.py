@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from pgpool_recovery.agent.access import look_as_source
 from pgpool_recovery.agent.place import identity_of
 from pgpool_recovery.domain.control_file import STANDBY_PARAMETERS
 from pgpool_recovery.domain.slot import slot_names
@@ -21,6 +22,7 @@ def observe_primary(connection: Connection) -> PrimaryFacts:
     """Return the facts about the server at the other end, which runs on this host."""
     row, endpoint = connection.row("primary"), connection.row("own_endpoint")
     data = Path(row["data_directory"])
+    tablespaces = tuple(_tablespace(found, row) for found in connection.rows("tablespaces"))
     return PrimaryFacts(
         version=row["version"],
         system_identifier=row["system_identifier"],
@@ -37,7 +39,7 @@ def observe_primary(connection: Connection) -> PrimaryFacts:
         standby_parameters={name: row[name] for name in STANDBY_PARAMETERS},
         data_bytes=row["data_bytes"],
         wal_bytes=row["wal_bytes"],
-        tablespaces=tuple(_tablespace(found, row) for found in connection.rows("tablespaces")),
+        tablespaces=tablespaces,
         replication_users=_distinct(connection.rows("replication_users")),
         rewind_users=_distinct(connection.rows("rewind_users")),
         streams=tuple(Stream(**stream) for stream in connection.rows("streams")),
@@ -50,6 +52,7 @@ def observe_primary(connection: Connection) -> PrimaryFacts:
         slot_limit_bytes=row["slot_limit_bytes"],
         syncs_slots=row["syncs_slots"],
         awaited_slots=slot_names(row["awaited_slots"]),
+        access=look_as_source(data, [Path(t.location, t.directory) for t in tablespaces]),
     )
 
 

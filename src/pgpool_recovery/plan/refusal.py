@@ -8,6 +8,7 @@ from pgpool_recovery.domain.error import Busy, Unreachable
 from pgpool_recovery.domain.event import megabytes
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.slot import names_of
+from pgpool_recovery.plan.access import notes_on_access
 from pgpool_recovery.plan.attach import not_streaming, streams
 from pgpool_recovery.plan.facts import (
     Configuration,
@@ -19,6 +20,7 @@ from pgpool_recovery.plan.facts import (
 from pgpool_recovery.plan.login import reject_logins
 from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.situation import Situation
+from pgpool_recovery.plan.space import reject_full
 from pgpool_recovery.plan.stray import archive_notes, reject_strays
 from pgpool_recovery.plan.taken_out import (
     notes_at_restart,
@@ -41,6 +43,7 @@ def refuse(situation: Situation) -> Iterator[Rejection]:
     yield from _reject_occupied(name, facts)
     yield from _reject_stranger(name, facts)
     yield from reject_primary(situation.target, facts.primary)
+    yield from reject_full(name, facts.target)
     yield from _reject_equipment(name, facts)
     yield from reject_leftovers(name, facts.target.configuration, facts.target.left_files)
     yield from _reject_tablespaces(name, facts)
@@ -82,6 +85,7 @@ def notes(target: Target, facts: Facts) -> Iterator[str]:
                 f"and keeps {megabytes(slot.kept_bytes)} of WAL"
             )
     yield from archive_notes(target.name, facts)
+    yield from notes_on_access(target.name, facts.primary.access, facts.target.access)
     if facts.target.server_pid is None:
         yield from notes_on_leftovers(target.name, own, facts.target.left_files)
     else:  # Nothing is taken out below a server that goes on running.

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from pgpool_recovery.domain.control_data import ControlData
 from pgpool_recovery.domain.wal import Lsn
+from pgpool_recovery.plan.access import reject_source
 from pgpool_recovery.plan.divergence import Copied, Diverged, fork_of
 from pgpool_recovery.plan.held_wal import exceeds_limit, reject_limit
 from pgpool_recovery.plan.in_place import (
@@ -74,7 +75,8 @@ def _moved_bytes(situation: Situation, control: ControlData, fork: Lsn) -> int:
     minimum_end = control.checkpoint if control.minimum_end is None else control.minimum_end.lsn
     changed_there = max(control.checkpoint, minimum_end, fork) - fork
     follows = 0 if _keeps(situation, fork) else situation.facts.changed_bytes or 0
-    return situation.facts.primary.wal_bytes + changed_there + follows
+    primary = situation.facts.primary
+    return primary.access.kept_bytes + primary.wal_bytes + changed_there + follows
 
 
 def _keeps(situation: Situation, fork: Lsn) -> bool:
@@ -116,6 +118,7 @@ def _reject(situation: Situation) -> Iterator[Rejection]:
     yield from reject_unproven(situation)
     yield from _reject_ability(situation, target.control)
     yield from _reject_login(situation)
+    yield from reject_source(situation.facts.primary.access, by_rewind=True)
     yield from reject_in_place(situation)
     yield from reject_replay(situation)
     yield from reject_untrusted(situation)
@@ -192,6 +195,8 @@ def _reject_incremental(situation: Situation, segment: int) -> Iterator[Rejectio
         )
     elif situation.facts.summaries is not None:
         yield situation.facts.summaries
+    else:
+        yield from reject_source(situation.facts.primary.access)
 
 
 def _rewind(situation: Situation, control: ControlData, *, is_followed_by_more: bool) -> Rewind:

@@ -127,7 +127,7 @@ STRAY = ArchivedHistory(
     TimelineId(2), History(TimelineId(2), (Point(TimelineId(1), Lsn(0x3000060)),)), "no reason"
 )
 FULL = place(filesystem=Filesystem(device=1, free_bytes=5 * GB))
-HOPELESS = place(filesystem=Filesystem(device=1, free_bytes=0), size_bytes=GB)
+HOPELESS = place(filesystem=Filesystem(device=1, free_bytes=2 * GB), size_bytes=GB)
 BARE = control(state="in archive recovery", has_wal_log_hints=False)
 
 TARGET_TIME = Leftover("recovery_target_time", "2026", "/data/postgresql.auto.conf:3")
