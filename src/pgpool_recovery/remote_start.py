@@ -53,7 +53,7 @@ def start_and_follow(
     target: Target, settings: Settings, emit: Emit, connection: Connection, agent: Conversation
 ) -> Started:
     """Start the server unless it runs, and see it stream when it is a standby."""
-    primary = observe_primary(connection)
+    primary = observe_primary(connection, looks_at_files=False)
     see_slot(connection, agent, target, primary, settings, emit)
     server = TargetServer(agent, target, settings, emit)
     guard = guarded(settings, primary)

@@ -7,6 +7,7 @@ from pgpool_recovery.agent.access import look_as_source
 from pgpool_recovery.agent.place import identity_of
 from pgpool_recovery.domain.control_file import STANDBY_PARAMETERS
 from pgpool_recovery.domain.slot import slot_names
+from pgpool_recovery.plan.access import NO_ACCESS
 from pgpool_recovery.plan.facts import (
     PrimaryFacts,
     Slot,
@@ -18,8 +19,11 @@ from pgpool_recovery.postgres.leftovers import read_leftovers
 from pgpool_recovery.postgres.wal import read_wal
 
 
-def observe_primary(connection: Connection) -> PrimaryFacts:
-    """Return the facts about the server at the other end, which runs on this host."""
+def observe_primary(connection: Connection, *, looks_at_files: bool = True) -> PrimaryFacts:
+    """Return the facts about the server at the other end, which runs on this host.
+
+    `looks_at_files`: at each of them, for a plan.
+    """
     row, endpoint = connection.row("primary"), connection.row("own_endpoint")
     data = Path(row["data_directory"])
     tablespaces = tuple(_tablespace(found, row) for found in connection.rows("tablespaces"))
@@ -52,7 +56,9 @@ def observe_primary(connection: Connection) -> PrimaryFacts:
         slot_limit_bytes=row["slot_limit_bytes"],
         syncs_slots=row["syncs_slots"],
         awaited_slots=slot_names(row["awaited_slots"]),
-        access=look_as_source(data, [Path(t.location, t.directory) for t in tablespaces]),
+        access=look_as_source(data, [Path(t.location, t.directory) for t in tablespaces])
+        if looks_at_files
+        else NO_ACCESS,
     )
 
 

@@ -2,18 +2,26 @@
 
 import os
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 NOBODY = 65534
 
 
-def as_nobody(root: Path, action: Callable[[], None]) -> None:
-    """Call it in a child that owns what is below `root`; fails as the child does."""
+def as_nobody(
+    root: Path, action: Callable[[], None], of_root: Mapping[Path, int] | None = None
+) -> None:
+    """Call it in a child that owns what is below `root`; fails as the child does.
+
+    `of_root`: what stays root's, with a mode.
+    """
     for directory in (root.parent, root.parent.parent):
         directory.chmod(directory.stat().st_mode | 0o011)
     for path in (root, *root.rglob("*")):
         os.lchown(path, NOBODY, NOBODY)
+    for path, mode in (of_root or {}).items():
+        os.lchown(path, 0, 0)
+        path.chmod(mode)
     child = os.fork()
     if child == 0:
         try:
