@@ -131,7 +131,7 @@ def drop_former_slot(
     try:
         why = AWAITED if name in awaited else drop_slot(connection, slot, names_of(target))
     except Unreachable as error:
-        why = f"it could not be dropped: {error.detail}"
+        why = f"it could not be dropped: {error.detail or error.message}"
     if why is None:
         emit(Said("primary", f"dropped replication slot {slot.name}, which the node used before"))
     elif why != IN_USE:

@@ -91,7 +91,7 @@ class _Look:
         """Say whether a file belongs to the user of the server."""
         return status.st_uid == self._user
 
-    def result(self) -> Access:
+    def seen(self) -> Access:
         """Return what was seen."""
         return Access(
             host=socket.gethostname(),
@@ -114,7 +114,7 @@ def look_as_source(data: Path, tablespaces: Collection[Path], *, limit_s: float 
         _source_top(look, entry)
     for directory in tablespaces:
         _source(look, str(directory), len(os.fsencode(directory.parent)) + 1, Lacks.READING)
-    return look.result()
+    return look.seen()
 
 
 def _source_top(look: _Look, entry: os.DirEntry[str]) -> None:
@@ -132,14 +132,16 @@ def _source_top(look: _Look, entry: os.DirEntry[str]) -> None:
         look.kept_bytes += 0 if entry.name in DATA_ENTRIES else size
 
 
-def _source(look: _Look, path: str, skipped: int, lacks: Lacks) -> int:
+def _source(
+    look: _Look, path: str, skipped: int, lacks: Lacks, status: os.stat_result | None = None
+) -> int:
     """Look at a file, or a directory with all below it; return how much is in it.
 
-    Of a path that is longer than a tar header takes, `skipped` bytes do not count. The first may be
-    a link to what is meant.
+    Of a path that is longer than a tar header takes, `skipped` bytes do not count. Without a status
+    it may be a link to what is meant.
     """
     with suppress(OSError):
-        status = Path(path).stat()
+        status = status or Path(path).stat()
         if lacks is Lacks.READING and len(os.fsencode(path)) - skipped > MAX_NAME_BYTES:
             look.add(path, status, Lacks.NAME, is_fixed=False)
         if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
@@ -154,7 +156,7 @@ def _source(look: _Look, path: str, skipped: int, lacks: Lacks) -> int:
             if stat.S_ISLNK(found.st_mode):
                 _readable_file_by_link(look, entry.path)
             else:
-                inner += _source(look, entry.path, skipped, lacks)
+                inner += _source(look, entry.path, skipped, lacks, found)
         return inner
     return 0
 
@@ -183,7 +185,7 @@ def look_as_target(
     """
     look = _Look(limit_s)
     if not data.is_dir() or os.statvfs(data).f_flag & os.ST_RDONLY:
-        return look.result()  # That nothing is there, or may be written, is a fact of the place.
+        return look.seen()  # That nothing is there, or may be written, is a fact of the place.
     for directory in (data, *others):
         _changeable(look, str(directory))
         for entry in look.entries(str(directory)):
@@ -194,7 +196,7 @@ def look_as_target(
     for workspace in workspaces:
         for entry in look.entries(str(workspace)):
             _target(look, entry, is_own=False, is_old=True)
-    return look.result()
+    return look.seen()
 
 
 def _target(look: _Look, entry: os.DirEntry[str], *, is_own: bool, is_old: bool = False) -> int:

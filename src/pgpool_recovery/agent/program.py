@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from pgpool_recovery.agent.server_log import without_token
-from pgpool_recovery.domain.error import Cancelled, Undone
+from pgpool_recovery.domain.error import Cancelled, Undone, reason_of
 
 KEPT_LINES = 20
 KEPT_BYTES = 1_000_000
@@ -131,7 +131,7 @@ def _start(
             start_new_session=True,
         )
     except OSError as error:
-        raise Undone(f"could not execute {argv[0]}: {error.strerror}") from error
+        raise Undone(f"could not execute {argv[0]}: {reason_of(error)}") from error
 
 
 def _collect(

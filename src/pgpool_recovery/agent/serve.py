@@ -79,7 +79,7 @@ from pgpool_recovery.agent.wire import (
     decode_request,
     encode_message,
 )
-from pgpool_recovery.domain.error import Bug, RecoveryError, Refused, Undone
+from pgpool_recovery.domain.error import Bug, RecoveryError, Refused, Undone, reason_of
 from pgpool_recovery.domain.event import Said
 from pgpool_recovery.plan.step import Reserve
 
@@ -280,7 +280,7 @@ def places_of(request: Request) -> Iterator[Path]:
 
 def _of_system(error: OSError) -> RecoveryError:
     what = f'"{error.filename}"' if error.filename else "a system call"
-    return Undone(f"{what} failed on the target: {error.strerror}")
+    return Undone(f"{what} failed on the target: {reason_of(error)}")
 
 
 def main() -> int:

@@ -158,8 +158,7 @@ class Record:
             columns = end_columns(error, done=done)
             if error is not None:
                 self._number += 1
-                has_line = error.detail is not None and not isinstance(error, Bug)
-                line = f"{error.message}: {error.detail}" if has_line else error.message
+                line = error.message if isinstance(error, Bug) else error.in_a_line
                 data = json.dumps({"exit_status": error.exit_status})
                 self._write(
                     "history_event", number=self._number, kind="failed", line=line, data=data
@@ -184,7 +183,7 @@ class Record:
 
     def _give_up(self, error: Unreachable) -> None:
         more = " any more" if self._id else ""
-        self._say(f"{NOT_ON_RECORD}{more}: {error.message}: {error.detail}")
+        self._say(f"{NOT_ON_RECORD}{more}: {error.in_a_line}")
 
     def _say(self, line: str) -> None:
         self._emit(Said("history", line))

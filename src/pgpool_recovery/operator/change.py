@@ -180,7 +180,7 @@ def _wait_for_primary(pool: Pool, cluster: Cluster, node: Node, *, within_s: flo
             server = "accepts writes" if is_primary else "is a standby"
             seen = f"Its server {server}; in Pgpool-II it is {info.status}, {info.role}"
         except Unreachable as error:  # During a failover Pgpool-II answers late.
-            seen = f"{error.message}: {error.detail}"
+            seen = error.in_a_line
         if time.monotonic() > deadline:
             raise Unverified(
                 f"{node.name} is not the primary after {within_s:g} seconds",

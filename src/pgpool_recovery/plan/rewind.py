@@ -28,6 +28,7 @@ from pgpool_recovery.plan.step import Rewind, Step
 
 SEES_NEWEST_SINCE = 16
 """Before, pg_rewind took a standby's timeline from its last checkpoint (main in pg_rewind.c)."""
+ELSEWHERE = "it leads to another cluster"
 NEEDED_FUNCTIONS = (
     "pg_ls_dir(text, boolean, boolean)",
     "pg_stat_file(text, boolean)",
@@ -164,7 +165,9 @@ def _reject_login(situation: Situation) -> Iterator[Rejection]:
     logins = situation.facts.rewind_logins
     if choose_login(logins, situation.facts.primary) is not None:
         return
-    tried = "\n".join(f"{login.conninfo.get('user')}: {login.problem}" for login in logins)
+    tried = "\n".join(
+        f"{login.conninfo.get('user')}: {login.problem or ELSEWHERE}" for login in logins
+    )
     user = situation.conninfo.get("user", "repl")
     yield Rejection(
         f"{situation.name} cannot open the SQL connection to the primary that pg_rewind needs",

@@ -19,7 +19,7 @@ from pgpool_recovery.agent.incremental.received import Counts, Received
 from pgpool_recovery.agent.incremental.removal import remove_unsent
 from pgpool_recovery.agent.incremental.tablespace import Tablespaces, link_new, unlink_gone
 from pgpool_recovery.agent.program import Stop
-from pgpool_recovery.domain.error import Cancelled, Incomplete, RecoveryError, Undone
+from pgpool_recovery.domain.error import Cancelled, Incomplete, RecoveryError, Undone, reason_of
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.files.write import write_file
@@ -203,7 +203,7 @@ def _failure(error: RecoveryError | OSError, state: TargetState) -> RecoveryErro
     if isinstance(error, RecoveryError):
         return kind(error.message, detail=error.detail, hint=error.hint, target=state)
     return kind(
-        f'could not write "{error.filename or "the target"}": {error.strerror}',
+        f'could not write "{error.filename or "the target"}": {reason_of(error)}',
         hint="Mend that, and recover again: it goes on from what is there.",
         target=state,
     )
