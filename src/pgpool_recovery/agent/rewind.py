@@ -8,6 +8,7 @@ from pathlib import Path
 from pgpool_recovery.agent.configuration import quote
 from pgpool_recovery.agent.local_wal import wal_files
 from pgpool_recovery.agent.meter import Meter
+from pgpool_recovery.agent.modes import file_mode, make_location
 from pgpool_recovery.agent.own_files import OWN, keep_own_files, withdraw_own_files
 from pgpool_recovery.agent.own_login import OwnLogin
 from pgpool_recovery.agent.program import Completed, Stop, run
@@ -69,7 +70,7 @@ def rewind(step: Rewind, own_login: OwnLogin, stop: Stop, emit: Emit, connect_s:
             raise
         keep_own_files(directory.parent / OWN, directory)
         for name in signals:
-            write_file(directory / name, "")
+            write_file(directory / name, "", mode=file_mode(directory))
         raise Untouched(error) from error
     finally:
         remove(configuration)
@@ -175,7 +176,7 @@ def prepare_tablespaces(directory: Path, locations: dict[int, str]) -> None:
     for oid, location in locations.items():
         link = directory / "pg_tblspc" / str(oid)
         if not link.is_symlink():
-            make_directory(Path(location))
+            make_location(Path(location), directory)
             link.symlink_to(location)
 
 
@@ -235,5 +236,6 @@ def _fetch_wal(step: Rewind, own_login: OwnLogin, name: str, connect_s: float) -
         (row,) = connection.rows("wal_file", name=name)
     if row["contents"] is None:
         return False
-    write_file(Path(step.places.data.new) / "pg_wal" / name, row["contents"])
+    directory = Path(step.places.data.new)
+    write_file(directory / "pg_wal" / name, row["contents"], mode=file_mode(directory))
     return True

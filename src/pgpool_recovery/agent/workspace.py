@@ -71,6 +71,7 @@ def take_out(place: Place) -> None:
     new = Path(place.new)
     if place.is_inside:
         new.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+        new.chmod(stat.S_IMODE(Path(place.path).stat().st_mode) | DIRECTORY_MODE)
         sync(new.parent)
         _move(sorted(entries(place), key=_is_global, reverse=True), new)
     elif Path(place.path).exists():

@@ -18,6 +18,7 @@ from pgpool_recovery.agent.incremental.marker import Marker, StaleDirectory
 from pgpool_recovery.agent.incremental.received import Counts, Received
 from pgpool_recovery.agent.incremental.removal import remove_unsent
 from pgpool_recovery.agent.incremental.tablespace import Tablespaces, link_new, unlink_gone
+from pgpool_recovery.agent.modes import file_mode
 from pgpool_recovery.agent.program import Stop
 from pgpool_recovery.domain.error import Cancelled, Incomplete, RecoveryError, Undone, reason_of
 from pgpool_recovery.domain.target_state import TargetState
@@ -186,7 +187,8 @@ class IncrementalBackup:
         label = directory / BACKUP_LABEL
         mode = label.stat().st_mode & 0o777
         write_file(label, without_incremental(label.read_text()), mode=mode)
-        write_file(directory / STANDBY_SIGNAL, "")  # Or it would become a primary of its own.
+        # Or it would become a primary of its own.
+        write_file(directory / STANDBY_SIGNAL, "", mode=file_mode(directory))
         lower_guard(directory)
 
 
