@@ -49,7 +49,7 @@ CLUSTER_ENTRIES = frozenset(
 )
 """What belongs to the cluster's contents (storage-file-layout.html) or to one run of a server."""
 
-WHILE_IT_GROWS = 0o700
+OWNERS = WHILE_IT_GROWS = 0o700
 LOG_DIRECTORIES = ("log", "pg_log")
 SMALL_BYTES = 256 * 1024
 """What is larger gets another name where that is possible, since a copy takes time and room."""
@@ -134,7 +134,18 @@ def _keep(source: Path, target: Path) -> None:
     elif not _has_second_name(source, target):
         copy_file(source, target)
         if not target.is_symlink():
+            _close(target, of=source)
             sync(target)
+
+
+def _close(copy: Path, *, of: Path) -> None:
+    """Let nobody else read the copy of somebody else's file that was open to a group at most.
+
+    A server takes a key of root with mode 0640, but one of its own with mode 0600 only.
+    """
+    status = of.stat()
+    if status.st_uid != os.geteuid() and not status.st_mode & stat.S_IRWXO:
+        copy.chmod(stat.S_IMODE(status.st_mode) & OWNERS)
 
 
 @contextmanager

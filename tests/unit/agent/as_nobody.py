@@ -9,18 +9,22 @@ NOBODY = 65534
 
 
 def as_nobody(
-    root: Path, action: Callable[[], None], of_root: Mapping[Path, int] | None = None
+    root: Path,
+    action: Callable[[], None],
+    of_root: Mapping[Path, int] | None = None,
+    *,
+    gid: int = 0,
 ) -> None:
     """Call it in a child that owns what is below `root`; fails as the child does.
 
-    `of_root`: what stays root's, with a mode.
+    `of_root`: what stays root's, with a mode, and with a group of this number.
     """
     for directory in (root.parent, root.parent.parent):
         directory.chmod(directory.stat().st_mode | 0o011)
     for path in (root, *root.rglob("*")):
         os.lchown(path, NOBODY, NOBODY)
     for path, mode in (of_root or {}).items():
-        os.lchown(path, 0, 0)
+        os.lchown(path, 0, gid)
         path.chmod(mode)
     child = os.fork()
     if child == 0:

@@ -4,6 +4,8 @@ import os
 import socket
 from pathlib import Path
 
+import pytest
+
 from pgpool_recovery.agent.own_files import (
     SMALL_BYTES,
     keep_own_files,
@@ -11,7 +13,7 @@ from pgpool_recovery.agent.own_files import (
     withdraw_own_files,
 )
 from pgpool_recovery.agent.workspace import remove
-from tests.unit.agent.as_nobody import as_nobody
+from tests.unit.agent.as_nobody import NOBODY, as_nobody
 
 
 def write(directory: Path, files: dict[str, str]) -> Path:
@@ -131,3 +133,16 @@ def check_modes(root: Path) -> None:
     for directory in (old, new):
         remove(directory)
         assert not directory.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for a key of root")
+def test_copy_of_a_key_of_root_is_one_that_a_server_takes(tmp_path: Path) -> None:
+    old = write(tmp_path / "old", {"PG_VERSION": "15", "server.key": "k", "root.conf": "x"})
+    new = write(tmp_path / "new", {"PG_VERSION": "15"})
+
+    def keep() -> None:
+        keep_own_files(old, new)
+        modes = [(new / name).stat().st_mode & 0o777 for name in ("server.key", "root.conf")]
+        assert modes == [0o600, 0o644]
+
+    as_nobody(tmp_path, keep, {old / "server.key": 0o640, old / "root.conf": 0o644}, gid=NOBODY)
