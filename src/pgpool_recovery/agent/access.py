@@ -70,11 +70,10 @@ class _Look:
         if len(self._found) >= KEPT_OBSTACLES:
             self._more += 1
             return
-        shown = os.fsencode(path).decode(errors="backslashreplace")
         mode = f"{stat.S_IMODE(status.st_mode):04o}"
         is_ours = status.st_uid == self._user
         owner = user_name(status.st_uid)
-        self._found.append(Obstacle(shown, lacks, owner, mode, is_ours, is_fixed))
+        self._found.append(Obstacle(path, lacks, owner, mode, is_ours, is_fixed))
 
     def entries(self, directory: str) -> list[os.DirEntry[str]]:
         """Return what is in a directory; nothing when nobody may look, or time is up."""

@@ -17,6 +17,7 @@ from pgpool_recovery.agent.server_log import without_contents
 from pgpool_recovery.agent.setting_source import Sources, find_sources
 from pgpool_recovery.domain.control_file import STANDBY_PARAMETERS
 from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.files.text import lines_of, read_text
 from pgpool_recovery.files.write import write_file
 from pgpool_recovery.plan.facts import Configuration
 from pgpool_recovery.plan.inherited import inherited
@@ -211,7 +212,7 @@ def replace_file(file: Path, text: str) -> None:
 def read_configuration_file(file: Path) -> str | None:
     """Return the text of a configuration file, in whatever encoding; None when it is not there."""
     try:
-        return file.read_bytes().decode(errors="surrogateescape")
+        return read_text(file)
     except FileNotFoundError:
         return None
 
@@ -223,7 +224,7 @@ def without_settings(text: str, names: Iterable[str]) -> list[str]:
     ['a = 1', 'report = 2']
     """
     pattern = re.compile(rf"\s*(?:{'|'.join(map(re.escape, names))})\s*(?:=|\s)", re.IGNORECASE)
-    return [line for line in text.splitlines() if not pattern.match(line)]
+    return [line for line in lines_of(text) if not pattern.match(line)]
 
 
 def read_auto_settings(data_directory: Path) -> dict[str, str]:

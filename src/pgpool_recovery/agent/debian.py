@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pgpool_recovery.agent.program import Stop, run
+from pgpool_recovery.domain.line import lines_of
 
 CONFIGURATION = Path("/etc/postgresql")
 
@@ -27,7 +28,7 @@ def find_cluster(data_directory: Path, stop: Stop) -> DebianCluster | None:
     """Return the cluster whose data directory this is, or None (also on other systems)."""
     if shutil.which("pg_lsclusters") is None:
         return None
-    for line in run(["pg_lsclusters", "--no-header"], stop).check().output.splitlines():
+    for line in lines_of(run(["pg_lsclusters", "--no-header"], stop).check().output):
         version, name, _port, _status, _owner, rest = line.split(None, 5)
         directory, _, log_file = rest.rpartition(" ")
         if Path(directory.rstrip()).resolve() == data_directory.resolve():

@@ -12,6 +12,7 @@ from pgpool_recovery.agent.pidfile import PidFile, read_pid_file
 from pgpool_recovery.agent.protocol import LookAround
 from pgpool_recovery.config.load import load_settings, settings_file
 from pgpool_recovery.domain.error import RecoveryError, reason_of
+from pgpool_recovery.files.text import read_text, text_of
 from pgpool_recovery.plan.facts import Slot
 from pgpool_recovery.plan.node_facts import (
     SETTINGS,
@@ -57,7 +58,7 @@ def look_at_script(path: Path) -> StageScript:
         # The rules say that it is a regular file; one that no longer is one is not waited for.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as script:
-            match = OURS.search(script.read(READ_BYTES).decode("utf-8", "replace"))
+            match = OURS.search(text_of(script.read(READ_BYTES)))
         version = match[1] if match else None
     return StageScript(path.name, problem, version)
 
@@ -174,7 +175,7 @@ def _archiver(connection: Connection) -> Archiver | None:
 
 def _extension(directory: Path) -> str | None:
     try:
-        text = (directory / "pgpool_recovery.control").read_text()
+        text = read_text(directory / "pgpool_recovery.control")
     except OSError:
         return None
     match = re.search(r"^\s*default_version\s*=\s*'([^']+)'", text, re.MULTILINE)

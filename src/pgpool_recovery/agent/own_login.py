@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.files.text import read_lines
 from pgpool_recovery.files.write import write_file
 from pgpool_recovery.plan.facts import Conninfo
 from pgpool_recovery.plan.inherited import OF_ROLE, SECRETS
@@ -95,7 +96,7 @@ def _own_service(service: str) -> list[str]:
     """Return the lines of a service of the user's own service file, without the secrets' words."""
     file = Path(os.environ.get("PGSERVICEFILE") or Path.home() / ".pg_service.conf")
     try:
-        lines = file.read_text().splitlines()
+        lines = read_lines(file)
     except OSError:
         return []
     found, is_in = [], False

@@ -1,18 +1,21 @@
 """Facts about a directory of this host, whether it exists or not."""
 
 import os
+import re
 import stat
 from contextlib import suppress
 from pathlib import Path, PurePath
 
 from pgpool_recovery.agent.way import trusted_directory
 from pgpool_recovery.agent.workspace import is_workspace
+from pgpool_recovery.files.text import bytes_of, read_lines, read_text, text_of
 from pgpool_recovery.plan.facts import FileIdentity, Filesystem, PlaceFacts
 from pgpool_recovery.plan.situation import WORKSPACE
 from pgpool_recovery.plan.step import Place
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 MOUNTS = Path("/proc/self/mountinfo")
+ESCAPE = re.compile(rb"\\([0-3][0-7]{2})")
 OLD = "old"
 """Where, in its workspace, the directory waits that a copy has replaced."""
 NEW = "new"
@@ -124,7 +127,7 @@ def identity_of(path: Path) -> FileIdentity | None:
 
 def boot_id() -> str:
     """Return what tells this running system from all others (random(4))."""
-    return BOOT_ID.read_text().strip()
+    return read_text(BOOT_ID).strip()
 
 
 def nearest_existing(path: Path) -> Path:
@@ -164,10 +167,18 @@ def size_of(directory: Path) -> int:
 
 def mounts_inside(directory: Path) -> tuple[str, ...]:
     """Return the mount points below a directory (proc_pid_mountinfo(5))."""
-    points = (line.split(" ")[4] for line in MOUNTS.read_text().splitlines())
-    decoded = (point.encode().decode("unicode_escape") for point in points)
+    points = (_unescaped(line.split(" ")[4]) for line in read_lines(MOUNTS))
     return tuple(
         point
-        for point in decoded
+        for point in points
         if Path(point) != directory and Path(point).is_relative_to(directory)
     )
+
+
+def _unescaped(point: str) -> str:
+    r"""Return a mount point as it is called; the kernel escapes four characters (mangle_path).
+
+    >>> _unescaped(r"/d\303\244t\040\134")
+    '/dät \\'
+    """
+    return text_of(ESCAPE.sub(lambda found: bytes([int(found[1], 8)]), bytes_of(point)))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from pgpool_recovery.agent.server_log import without_token
 from pgpool_recovery.domain.error import Cancelled, Undone, reason_of
+from pgpool_recovery.files.text import text_of
 
 KEPT_LINES = 20
 KEPT_BYTES = 1_000_000
@@ -198,7 +199,7 @@ class _Lines:
             self._rest = b""
 
     def _take(self, line: bytes) -> None:
-        text = line.decode("utf-8", "backslashreplace")
+        text = text_of(line)
         self._kept.append(text)
         self._size += len(text)
         while self._size > KEPT_BYTES:

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pgpool_recovery.files.text import read_lines
+
 MAX_DEPTH = 10
 """As CONF_FILE_MAX_DEPTH (src/include/utils/conffiles.h)."""
 LINE = re.compile(r"\s*([A-Za-z_][\w$.]*)\s*(?:=\s*|\s+|$)('(?:[^'\\]|''|\\.)*'|[^\s#]*)")
@@ -33,7 +35,7 @@ def find_sources(files: Iterable[Path]) -> Sources:
 
 def _read(file: Path, found: Sources, depth: int, *, may_be_missing: bool) -> None:
     try:
-        lines = file.read_bytes().decode(errors="replace").splitlines()
+        lines = read_lines(file)
     except OSError as error:
         is_missing = isinstance(error, FileNotFoundError) and may_be_missing
         found.is_whole = found.is_whole and is_missing

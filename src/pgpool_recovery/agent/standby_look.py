@@ -13,6 +13,7 @@ from pgpool_recovery.domain.control_data import IN_ARCHIVE_RECOVERY, parse_contr
 from pgpool_recovery.domain.error import RecoveryError, Refused
 from pgpool_recovery.domain.standby import STREAMING, StandbyFacts
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId, parse_history, parse_lsn
+from pgpool_recovery.files.text import read_text
 from pgpool_recovery.plan.facts import Conninfo
 from pgpool_recovery.postgres.connection import connect, identify_timeline
 from pgpool_recovery.postgres.standby import read_standby
@@ -86,7 +87,7 @@ def histories(data: Path, since: TimelineId) -> Iterator[History]:
         match = HISTORY_FILE.fullmatch(entry.name)
         if match and int(match[1], 16) >= since:
             try:
-                yield parse_history(entry.read_text(), TimelineId(int(match[1], 16)))
+                yield parse_history(read_text(entry), TimelineId(int(match[1], 16)))
             except (OSError, ValueError, IndexError, Refused):
                 continue
 
@@ -144,9 +145,9 @@ def _titles(parent: int) -> Iterator[str]:
         if not entry.name.isdigit():
             continue
         try:
-            after_name = (entry / "stat").read_text().rpartition(")")[2].split()
+            after_name = read_text(entry / "stat").rpartition(")")[2].split()
             if int(after_name[1]) == parent:
-                yield (entry / "cmdline").read_bytes().decode("utf-8", "replace")
+                yield read_text(entry / "cmdline")
         except OSError:
             continue  # It has just ended.
 

@@ -30,6 +30,7 @@ from pgpool_recovery.domain.error import (
     Unverified,
 )
 from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.files.text import read_lines, read_text, text_of
 
 TICK_S = 0.1
 TOLD_EVERY_S = 10.0
@@ -133,7 +134,7 @@ def _file_of_log(data: Path) -> str | None:
 def bin_directory_of(data: Path, bin_directories: tuple[str, ...], stop: Stop) -> Path:
     """Return where the programs of a data directory's major version are; Refused without any."""
     try:
-        major = int((data / "PG_VERSION").read_text().split(".")[0])
+        major = int(read_text(data / "PG_VERSION").split(".")[0])
     except (OSError, ValueError) as error:
         raise Refused(
             f"{data} is not a data directory",
@@ -241,7 +242,7 @@ def _collected(data: Path) -> str | None:
     """Return the file of the logging collector, when one runs and writes text."""
     current = data / "current_logfiles"
     if current.exists():
-        for line in current.read_text().splitlines():
+        for line in read_lines(current):
             kind, _, name = line.partition(" ")
             if kind == "stderr":
                 return str(data / name)
@@ -267,7 +268,7 @@ def last_lines(log: LogPosition | None, *, is_without_sessions: bool = False) ->
         with Path(log.file).open("rb") as file:
             begin = os.fstat(file.fileno()).st_size - LAST_BYTES
             file.seek(max(log.offset, begin))
-            text = file.read(LAST_BYTES).decode("utf-8", "backslashreplace").rstrip()
+            text = text_of(file.read(LAST_BYTES)).rstrip()
     except OSError:
         return ""
     if begin > log.offset:

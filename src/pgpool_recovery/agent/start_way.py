@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pgpool_recovery.agent.debian import DebianCluster, find_cluster
 from pgpool_recovery.agent.program import Stop, run
+from pgpool_recovery.domain.line import lines_of
 
 START_LOG = "startup.log"
 SYSTEMD = Path("/run/systemd/system")
@@ -82,13 +83,13 @@ def find_unit(data: Path, cluster: DebianCluster | None, stop: Stop) -> str | No
         return f"postgresql@{cluster.version}-{cluster.name}.service"
     # By their names, since a pattern finds only units that are loaded: a disabled one is not.
     listed = run(["systemctl", "list-unit-files", "postgresql*.service", "--no-legend"], stop)
-    names = [line.split()[0] for line in listed.output.splitlines() if ".service" in line]
+    names = [line.split()[0] for line in lines_of(listed.output) if ".service" in line]
     units = [name for name in names if "@." not in name]
     if not units:
         return None
     argv = ["systemctl", "show", *units, "--property=Id,Environment"]
     for block in run(argv, stop).output.split("\n\n"):
-        values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        values = dict(line.split("=", 1) for line in lines_of(block) if "=" in line)
         for word in values.get("Environment", "").split():
             name, _, directory = word.partition("=")
             if name == "PGDATA" and Path(directory).resolve() == data:

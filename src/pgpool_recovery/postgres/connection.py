@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pgpool_recovery.domain.error import RecoveryError, Unreachable, error_of_sqlstate
 from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.files.text import lines_of, text_of
 from pgpool_recovery.postgres.conninfo import format_conninfo
 from pgpool_recovery.postgres.denied import INSUFFICIENT_PRIVILEGE, denied
 from pgpool_recovery.postgres.extension import InstalledExtension, read_extension
@@ -246,7 +247,7 @@ def _identify(conninfo: Mapping[str, str], timeout_s: float, name: str) -> list[
         raise Unreachable(f"could not connect to {name}", detail=_text(error)) from error
     assert row is not None  # noqa: S101 - the command answers with one row
     # Bytes, where no database says which encoding the text has.
-    return [each.decode() if isinstance(each, bytes) else str(each) for each in row]
+    return [text_of(each) if isinstance(each, bytes) else str(each) for each in row]
 
 
 def open_replication(
@@ -270,7 +271,7 @@ def open_replication(
 
 def error_message(pgconn: "PGconn") -> str:
     """Return what libpq says of a connection, in one line."""
-    return _joined(pgconn.error_message.decode("utf-8", "backslashreplace"))
+    return _joined(text_of(pgconn.error_message))
 
 
 def _replication(conninfo: Mapping[str, str]) -> dict[str, str]:
@@ -331,5 +332,5 @@ def _joined(text: str) -> str:
     >>> _joined("connection failed: refused\n\tIs the server running?\n")
     'connection failed: refused; Is the server running?'
     """
-    lines = (" ".join(line.split()) for line in text.splitlines())
+    lines = (" ".join(line.split()) for line in lines_of(text))
     return "; ".join(line for line in lines if line)
