@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from pgpool_recovery.plan.rejection import Rejection
@@ -92,6 +92,11 @@ class Access:
 
 NO_ACCESS = Access()
 """Of a server at whose files nobody has looked, or that has none."""
+
+
+def as_source(target: Access) -> Access:
+    """Return what is known of a node's files if it were the primary: which cannot be read."""
+    return replace(target, obstacles=target.lacking(Lacks.READING), more=0)
 
 
 def reject_source(primary: Access, *, by_rewind: bool = False) -> Iterator[Rejection]:
