@@ -373,7 +373,8 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
         [1],
         (
             "a recovery of node 1 would break off: /data/log/old.log of node 1 cannot be read "
-            "(/data/log/old.log belongs to root, with mode 0600. The node keeps its own files, so they have to be read)"
+            "(/data/log/old.log belongs to root, with mode 0600. The "
+            "node keeps its own files, so they have to be read)"
         ),
     ),
     Kind.NO_HINTS: (
