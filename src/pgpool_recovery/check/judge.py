@@ -9,6 +9,7 @@ from pgpool_recovery.check.finding import Finding, in_order
 from pgpool_recovery.check.forecast import forecast
 from pgpool_recovery.check.host import hosts
 from pgpool_recovery.check.leftovers import leftovers
+from pgpool_recovery.check.mixture import mixtures
 from pgpool_recovery.check.pool import pool
 from pgpool_recovery.check.release import releases
 from pgpool_recovery.check.report import Report
@@ -19,6 +20,7 @@ from pgpool_recovery.check.ways import ways
 LOOKS = (
     ways,
     hosts,
+    mixtures,
     servers,
     releases,
     leftovers,

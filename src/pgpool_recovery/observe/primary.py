@@ -56,6 +56,7 @@ def observe_primary(connection: Connection, *, looks_at_files: bool = True) -> P
         slot_limit_bytes=row["slot_limit_bytes"],
         syncs_slots=row["syncs_slots"],
         awaited_slots=slot_names(row["awaited_slots"]),
+        synchronous_standby_names=row["synchronous_standby_names"],
         access=look_as_source(data, [Path(t.location, t.directory) for t in tablespaces])
         if looks_at_files
         else NO_ACCESS,
