@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pgpool_recovery.agent.command_line import Given, given_at_last_start
 from pgpool_recovery.agent.debian import find_cluster
+from pgpool_recovery.agent.modes import kept_mode
 from pgpool_recovery.agent.own_files import own_directory, own_entries
 from pgpool_recovery.agent.own_login import OwnLogin, name_of_service
 from pgpool_recovery.agent.program import Stop, run
@@ -215,7 +216,7 @@ def replace_file(file: Path, text: str) -> None:
     The old one may be a link, or shared with the old copy. While it grows its name is that of ALTER
     SYSTEM's, which a base backup leaves out: what a crash leaves has a password in it.
     """
-    write_file(file, text, growing=f"{file.name}.tmp")
+    write_file(file, text, mode=kept_mode(file), growing=f"{file.name}.tmp")
 
 
 def read_configuration_file(file: Path) -> str | None:

@@ -29,7 +29,7 @@ from pgpool_recovery.config.settings import (
     Settings,
     SslMode,
 )
-from pgpool_recovery.domain.error import SettingsError
+from pgpool_recovery.domain.error import SettingsError, reason_of
 from pgpool_recovery.domain.node import NodeId, parse_host, parse_node_id, parse_port
 from pgpool_recovery.files.trust import (
     Fault,
@@ -93,7 +93,7 @@ def _load(file: Path) -> Settings:
     except PermissionError as error:
         raise _may_not_read(file, error) from error
     except OSError as error:
-        raise SettingsError(f"could not read settings file {file}: {error.strerror}") from error
+        raise SettingsError(f"could not read settings file {file}: {reason_of(error)}") from error
     except UnicodeDecodeError as error:
         raise SettingsError(
             f"could not read settings file {file}",
@@ -128,7 +128,7 @@ def _may_not_read(file: Path, error: PermissionError) -> SettingsError:
         )
     name = shlex.quote(str(file))
     return SettingsError(
-        f"could not read settings file {file}: {error.strerror}",
+        f"could not read settings file {file}: {reason_of(error)}",
         detail=f'{detail} This runs as "{user_name(os.geteuid())}".',
         hint=f"Let the user that runs PostgreSQL read it: chown root:postgres {name}; "
         f"chmod 0640 {name}.",
