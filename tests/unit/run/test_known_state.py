@@ -46,6 +46,8 @@ def new(monkeypatch: pytest.MonkeyPatch) -> list[StateSeen | None]:
 
     @contextmanager
     def agent_of(*_: object) -> Iterator[Agent]:
+        if not seen:
+            pytest.fail("nobody is to start an agent")
         yield Agent(seen.pop())
 
     monkeypatch.setattr(known_state, "agent_of", agent_of)
