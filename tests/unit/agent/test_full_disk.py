@@ -24,6 +24,7 @@ from pgpool_recovery.agent.program import Stop
 from pgpool_recovery.agent.spare import SPARE
 from pgpool_recovery.agent.steps import Steps
 from pgpool_recovery.agent.system_failure import failure_of_system
+from pgpool_recovery.agent.workspace import has_old
 from pgpool_recovery.domain.error import Busy, NoRoom
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Lsn, TimelineId
@@ -69,9 +70,9 @@ class Disk:
         self.free -= 1
         if self.free >= 0 or (self.is_full_once and self.has_failed):
             return
-        if self.has_failed and self.keeps_spare and self.spares:
-            if not any(spare.exists() for spare in self.spares):
-                return
+        is_given_up = not any(spare.exists() for spare in self.spares)
+        if self.has_failed and self.keeps_spare and is_given_up:
+            return
         self.has_failed = True
         path = words[0] if isinstance(words[0], str | os.PathLike) else None
         second = words[1] if name in ("rename", "link", "symlink") else None
@@ -101,10 +102,10 @@ def full(monkeypatch: pytest.MonkeyPatch, disk: Disk) -> Iterator[None]:
 class Wal:
     """A primary that has what is asked for."""
 
-    def history(self, timeline: TimelineId) -> bytes:
+    def history(self, _timeline: TimelineId) -> bytes:
         return b"1\t0/A000000\tno recovery target specified\n"
 
-    def segment(self, timeline: TimelineId, begin: Lsn, size_bytes: int) -> bytearray:
+    def segment(self, _timeline: TimelineId, _begin: Lsn, size_bytes: int) -> bytearray:
         return bytearray(size_bytes)
 
 
@@ -237,9 +238,9 @@ def let_go_of(run: Steps) -> None:
 
 
 CASES = [
-    *((story, False, "once") for story in STORIES),
-    *((story, True, "with the spare") for story in STORIES),
-    *((story, is_inside, "for good") for story in (copies, changes) for is_inside in (False, True)),
+    *((story, "beside", "once") for story in STORIES),
+    *((story, "inside", "with the spare") for story in STORIES),
+    *((story, where, "for good") for story in (copies, changes) for where in ("beside", "inside")),
 ]
 
 
@@ -251,16 +252,16 @@ def memory() -> Iterator[Path]:
 
 
 @pytest.mark.parametrize(
-    ("story", "is_inside", "kind"),
+    ("story", "where", "kind"),
     CASES,
     ids=lambda word: word.__name__ if callable(word) else str(word),
 )
 def test_full_disk_at_every_write(
-    memory: Path, monkeypatch: pytest.MonkeyPatch, story: Story, is_inside: bool, kind: str
+    memory: Path, monkeypatch: pytest.MonkeyPatch, story: Story, where: str, kind: str
 ) -> None:
     for number in itertools.count():
         root = memory / str(number)
-        target = prepared(root, story, is_inside=is_inside)
+        target = prepared(root, story, is_inside=where == "inside")
         before, waited = target.contents(), bool(workspaces_of(target.data))
         spare = Path(target.places.data.workspace) / SPARE
         disk = Disk(number, kind == "once", kind == "with the spare", [spare])
@@ -312,7 +313,7 @@ def assert_second_run_completes(target: Target, story: Story) -> None:
     run = new_steps()
     is_out = swap.changing(target.data) is not None
     take(run, Reserve(target.places))
-    if swap.has_old(target.places.data):
+    if has_old(target.places.data):
         take(run, DiscardWaiting(target.places))
     if is_out:
         take(run, RemoveOld(target.places))
@@ -369,9 +370,7 @@ def test_list_that_an_earlier_build_left_empty_is_no_obstacle(tmp_path: Path) ->
         assert leftovers(tmp_path) == []
 
 
-def test_failed_swap_is_taken_back_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failed_swap_is_taken_back_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A tablespace was in its new place already when the data directory could not be moved."""
     target = prepared(tmp_path, copies, is_inside=False)
     before = target.contents()

@@ -34,7 +34,10 @@ def mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("number", "says"),
     [
         (errno.ENOSPC, f"Make room on the filesystem mounted at DISK of {HOST}, then recover"),
-        (errno.EDQUOT, f"Make room on the filesystem mounted at DISK of {HOST}, or raise the quota"),
+        (
+            errno.EDQUOT,
+            f"Make room on the filesystem mounted at DISK of {HOST}, or raise the quota",
+        ),
         (errno.EROFS, f"the kernel's log of {HOST} (dmesg) for why the filesystem mounted at DISK"),
         (errno.EFBIG, "ulimit -f"),
         (errno.EIO, "(dmesg): the disk below the filesystem mounted at DISK may be failing"),
@@ -111,7 +114,7 @@ def test_full_disk_in_the_words_of_a_program(mounted: Path, line: str) -> None:
 
 
 def test_full_disk_of_the_primary_is_not_the_nodes() -> None:
-    line = 'pg_basebackup: error: could not send: ERROR:  could not write "/x": No space left on device'
+    line = 'pg_basebackup: error: could not send: ERROR:  "/x": No space left on device'
     said = failure_of_program("pg_basebackup exited with status 1", line)
     assert isinstance(said, NoRoom)
     assert said.hint == "That is of the primary: look at its disk, then recover the node again."
