@@ -403,7 +403,7 @@ def test_disk_fills_up_in_the_middle(down: Cluster) -> None:
         down.host(1).path(ballast).unlink()
     assert "could not copy about" in said
     assert "No space left on device" in said
-    assert f"Make room on the filesystem mounted at {parent} of server2" in said
+    assert f"Make room on the filesystem mounted at {parent} of {down.host(1).name}" in said
     assert "The target is untouched." in said
     recovers(down)
 
@@ -422,8 +422,8 @@ def test_full_disk_at_the_first_write(down: Cluster) -> None:
             host.run(["umount", str(workspace)], user="root")
             host.run(["rmdir", str(workspace)])
         assert f'could not reserve {data}: could not write "{workspace}/lock": No space' in log
-        assert f"No inode is free on the filesystem mounted at {workspace} of server2." in log
-        assert f"Make room on the filesystem mounted at {workspace} of server2" in log
+        assert f"No inode is free on the filesystem mounted at {workspace} of {host.name}." in log
+        assert f"Make room on the filesystem mounted at {workspace} of {host.name}" in log
         assert "The target is untouched." in log
         assert "another recovery" not in log
         assert "what else is possible" not in log
