@@ -21,6 +21,7 @@ from pgpool_recovery.agent.protocol import (
 from pgpool_recovery.agent.server_log import about_itself, without_token
 from pgpool_recovery.agent.start_way import StartWay, find_way
 from pgpool_recovery.agent.swap import former_slot, note_failed_start
+from pgpool_recovery.agent.system_failure import advice_on_log, failure_of_system
 from pgpool_recovery.domain.error import (
     Cancelled,
     Incomplete,
@@ -65,9 +66,17 @@ def start(request: Start, stop: Stop, tell: Tell) -> Started:
         is_running = read_pid_file(data) is not None
         state = TargetState.STARTED if is_running else TargetState.COPIED
         raise cancelled.with_target(state) from cancelled
-    except Incomplete:
+    except Incomplete as ended:
+        hint = advice_on_log(ended.detail or "", data)
+        if hint is not None:  # Its disk is at fault, and not its data.
+            state = ended.target
+            raise Incomplete(ended.message, detail=ended.detail, hint=hint, target=state) from ended
         if _changed(data) != control_before:  # It got as far as its data, which is at fault.
-            note_failed_start(data)
+            try:
+                note_failed_start(data)
+            except OSError as error:  # Why the server ended is what has to be told.
+                more = f"Nor could that be counted: {failure_of_system(error).message}."
+                raise ended.with_more(more) from error
         raise
     return Started(
         was_running=was_running,

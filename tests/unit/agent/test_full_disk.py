@@ -16,11 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from pgpool_recovery.agent import past, standby, steps, swap
+from pgpool_recovery.agent import guard, past, standby, steps, swap
 from pgpool_recovery.agent.lock import is_locked, lock, unlock
 from pgpool_recovery.agent.own_login import OwnLogin
 from pgpool_recovery.agent.place import workspaces_of
 from pgpool_recovery.agent.program import Stop
+from pgpool_recovery.agent.protocol import StopAtOnce
 from pgpool_recovery.agent.spare import SPARE
 from pgpool_recovery.agent.steps import Steps
 from pgpool_recovery.agent.system_failure import failure_of_system
@@ -413,3 +414,16 @@ def test_wal_that_was_moved_aside_comes_back_when_it_is_asked_twice(
             run.undo()
     assert run.undo() is TargetState.UNTOUCHED
     assert target.contents() == before
+
+
+def test_server_that_must_not_run_is_stopped_on_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That it failed is counted first; a second primary is worse than a count that is not there."""
+    stopped = []
+    data = prepared(tmp_path, copies, is_inside=False).data
+    monkeypatch.setattr(guard, "read_pid_file", lambda _data: "runs" if not stopped else None)
+    monkeypatch.setattr(guard, "stop_server", lambda *words: stopped.append(words))
+    with full(monkeypatch, Disk(0)):
+        assert guard.stop_at_once(StopAtOnce(str(data), (), 1, 2), Stop())
+    assert stopped
