@@ -35,11 +35,13 @@ from pgpool_recovery.agent.protocol import (
     AskArchive,
     AskRunning,
     AskStandby,
+    AskState,
     BeginIncremental,
     Believe,
     DigestWal,
     DiscardOld,
     DropFormerSlots,
+    Farewell,
     FindLog,
     Finish,
     Greeting,
@@ -69,7 +71,9 @@ from pgpool_recovery.agent.protocol import (
 from pgpool_recovery.agent.restore import observe_repository
 from pgpool_recovery.agent.running import ask_running
 from pgpool_recovery.agent.standby_look import StandbyLook
-from pgpool_recovery.agent.start import find_log, last_lines, slot_name, start, stop_server
+from pgpool_recovery.agent.start import slot_name, start, stop_server
+from pgpool_recovery.agent.start_log import find_log, last_lines
+from pgpool_recovery.agent.state import see_state
 from pgpool_recovery.agent.steps import Steps
 from pgpool_recovery.agent.system_failure import failure_of_system
 from pgpool_recovery.agent.way import trusted_directory
@@ -82,6 +86,7 @@ from pgpool_recovery.agent.wire import (
 )
 from pgpool_recovery.domain.error import Bug, RecoveryError, Refused
 from pgpool_recovery.domain.event import Said
+from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.plan.step import Reserve
 
 TICK_S = 1.0
@@ -116,8 +121,9 @@ class Agent:
             while (request := self._queue.get()) is not None:
                 self._send(self._answer(request))
         finally:
-            self._guard.settle(self._limits.connect_s)
-            self._steps.undo()
+            state = TargetState.STOPPED if self._guard.settle(self._limits.connect_s) else None
+            has_begun, undone = self._steps.has_begun, self._steps.undo()
+            self._send(Farewell(undone if has_begun else state))
             self._has_ended.set()
 
     def end(self) -> None:
@@ -202,6 +208,8 @@ class Agent:
                 swap.tidy(Path(data_directory).resolve())
             case IsTidy(data_directory):
                 return swap.is_tidy(Path(data_directory).resolve())
+            case AskState(data_directory):
+                return see_state(Path(data_directory).resolve())
             case Observe():
                 return observe(request, self._stop, self._own_login)
             case DigestWal(data_directory, parts):
@@ -231,7 +239,7 @@ class Agent:
             case FindLog():
                 return find_log(request, self._steps.log_before)
             case StopServer():
-                stop_server(request, self._stop)
+                stop_server(request, self._stop, lambda line: self._send(Said("agent", line)))
             case BeginIncremental():
                 return self._steps.begin_incremental(request, self._limits)
             case ApplyIncremental(step):
@@ -245,7 +253,7 @@ class Agent:
             case Finish():
                 self._steps.finish()
             case ReadSlotName(data_directory):
-                return slot_name(Path(data_directory).resolve())
+                return slot_name(Path(data_directory).resolve(), self._stop)
             case Start():
                 self._guard.watch(request)
                 return start(request, self._stop, lambda line: self._send(Said("agent", line)))

@@ -11,6 +11,7 @@ from pgpool_recovery.agent.incremental.begin import Request as BackupRequest
 from pgpool_recovery.agent.incremental.begin import begin_backup
 from pgpool_recovery.agent.meter import Meter
 from pgpool_recovery.agent.own_login import OwnLogin
+from pgpool_recovery.agent.pidfile import read_pid_file
 from pgpool_recovery.agent.program import Stop
 from pgpool_recovery.agent.protocol import BeginIncremental, FindLog, Limits, LogPosition
 from pgpool_recovery.agent.restore import restore_backup
@@ -25,7 +26,7 @@ from pgpool_recovery.agent.standby import (
     repoint,
     repoint_running,
 )
-from pgpool_recovery.agent.start import find_log
+from pgpool_recovery.agent.start_log import find_log
 from pgpool_recovery.agent.workspace import has_old
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.event import Event, Moved, Said, megabytes
@@ -62,6 +63,22 @@ if TYPE_CHECKING:
 
 Emit = Callable[[Event], None]
 
+OF_A_STOPPED_SERVER = (PutOldBack, RemoveOld, SwapIn, KeepToPast, Repoint, TakeOut)
+"""Steps that change what stands where a server would have its data."""
+
+
+def see_stopped(data: Path) -> None:
+    """Raise Refused when a server runs: it was looked at before the lock was taken.
+
+    Another recovery may have ended in between, and started it; or somebody by hand.
+    """
+    server = read_pid_file(data)
+    if server is not None:
+        raise Refused(
+            f"a server was started in {data} meanwhile",
+            detail=f"Its process is {server.pid}. It is left running.",
+        )
+
 
 class Steps:
     """The steps that one run has taken on this host; owns the lock of the target.
@@ -90,6 +107,11 @@ class Steps:
         self._is_whole_anew = False
 
     @property
+    def has_begun(self) -> bool:
+        """Whether there is something that `undo` would take back."""
+        return self._places is not None
+
+    @property
     def directory(self) -> Path | None:
         """The data directory that was reserved."""
         return None if self._places is None else Path(self._places.data.path)
@@ -98,6 +120,8 @@ class Steps:
         self, step: TargetStep, stall_s: float, connect_s: float
     ) -> None:
         """Take one step."""
+        if isinstance(step, OF_A_STOPPED_SERVER):
+            see_stopped(Path(step.places.data.path))
         match step:
             case Reserve(places):
                 self._lock = swap.reserve(places)
@@ -122,7 +146,9 @@ class Steps:
                 self._was_empty = swap.empty_places(places)
                 swap.swap(places)
             case Repoint():
-                self._before = before_repoint(step)  # What fails half way is taken back, too.
+                self._before = before_repoint(
+                    step, self._stop
+                )  # What fails half way is taken back, too.
                 repoint(step, self._own_login, self._stop, self._said("agent"))
             case KeepToPast():
                 self._keep_to_past(step, connect_s)
@@ -192,7 +218,9 @@ class Steps:
         data = Path(step.places.data.path)
         settings = leading_settings(step, self._own_login)
         self.log_before = find_log(FindLog(str(data)))
-        self._before, self._has_reloaded = repoint_running(step, self._own_login), True
+        self._before = before_repoint(step, self._stop)
+        repoint_running(step, self._own_login, self._stop, self._said("agent"))
+        self._has_reloaded = True
         take_over(data, step.login, settings, self._stop, connect_s)
 
     def _restore(self, step: RestoreBackup, stall_s: float) -> None:

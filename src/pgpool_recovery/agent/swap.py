@@ -209,6 +209,12 @@ def put_waiting_back(workspace: Path) -> None:
     put_back(places, {})
 
 
+def old_waits(workspace: Path) -> bool:
+    """Say whether a directory waits there that a copy has replaced."""
+    is_known = (workspace / PLACES).exists()
+    return is_known and any(has_old(place) for place in _read_places(workspace))
+
+
 def is_unstarted(data_directory: Path) -> bool:
     """Say whether this is a base backup that no server has begun to recover.
 
