@@ -5,6 +5,7 @@ import re
 import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from pgpool_recovery.agent.command_line import Given, given_at_last_start
@@ -175,8 +176,8 @@ def _effective_values(
     further: Sequence[str],
 ) -> dict[str, str]:
     """Ask the server's own program; it wants to see a data directory, be it an empty one."""
-    with tempfile.TemporaryDirectory() as empty:
-        data = str(own) if own.is_dir() else empty
+    is_there = own.is_dir()  # Then nothing is made: the disk may be full.
+    with nullcontext(str(own)) if is_there else tempfile.TemporaryDirectory() as data:
         argv = [str(bin_directory / "postgres"), "-D", data]
         argv += ["-c", f"data_directory={data}", "-c", f"config_file={file}"]
         names = [*STANDBY_PARAMETERS, *OTHER_PARAMETERS, *further]
