@@ -94,6 +94,7 @@ def read_configuration(
         primary_conninfo=without_secrets(own_login.conninfo),
         leftovers=tuple(_leftovers(values, given, sources)),
         trigger_file=_trigger_file(values, data_directory),
+        conninfo_place=sources.places.get("primary_conninfo"),
     )
 
 
