@@ -204,9 +204,7 @@ def write_standby_settings(data_directory: Path, settings: Mapping[str, str]) ->
     """
     file = data_directory / AUTO_CONFIGURATION
     old = read_configuration_file(file) or ""
-    kept = without_settings(old, [name for name, text in settings.items() if text])
-    emptied = [f"{name} = ''" for name, text in settings.items() if not text]
-    kept = [line for line in kept if line not in emptied]
+    kept = without_replaced(old, settings)
     lines = [f"{name} = '{quote(text)}'" for name, text in settings.items()]
     replace_file(file, "\n".join([*kept, *lines]) + "\n")
 
@@ -226,6 +224,16 @@ def read_configuration_file(file: Path) -> str | None:
         return read_text(file)
     except FileNotFoundError:
         return None
+
+
+def without_replaced(text: str, settings: Mapping[str, str]) -> list[str]:
+    """Return the lines of a configuration file but for those that settings take the place of.
+
+    What is only overridden by an empty value stays above that.
+    """
+    kept = without_settings(text, [name for name, value in settings.items() if value])
+    emptied = [f"{name} = ''" for name, value in settings.items() if not value]
+    return [line for line in kept if line not in emptied]
 
 
 def without_settings(text: str, names: Iterable[str]) -> list[str]:

@@ -21,6 +21,7 @@ from pgpool_recovery.agent.configuration import (
     read_configuration_file,
     replace_file,
     unquote,
+    without_replaced,
     without_settings,
     write_standby_settings,
 )
@@ -99,12 +100,13 @@ class Home:
         main = self._main if self._is_own(self._main) else None
         if identity and main is not None:
             _replace_settings(main, identity)
-        self._take_out_of_auto(settings)
+        self._take_out_of_auto(name for name, value in settings.items() if value)
         ours = {*self._won(file, leading), *self._won(main, identity)}
         rest = {name: value for name, value in settings.items() if name not in ours}
         if rest:
             write_standby_settings(self.directory, rest)
-        return self.directory / AUTO_CONFIGURATION if file is None or rest else file
+        leads = {name for name, value in rest.items() if value}
+        return self.directory / AUTO_CONFIGURATION if file is None or leads else file
 
     def value(self, name: str) -> str | None:
         """Return the value of a setting as it stands last in the files; None: nowhere."""
@@ -146,9 +148,9 @@ class Home:
 
     def _take_out_of_auto(self, names: Iterable[str]) -> None:
         auto = self.directory / AUTO_CONFIGURATION
-        text = read_configuration_file(auto)
-        if text is not None and not _settings_of(text).isdisjoint(names):
-            replace_file(auto, _joined(without_settings(text, names)))
+        text, taken = read_configuration_file(auto), set(names)
+        if text is not None and not _settings_of(text).isdisjoint(taken):
+            replace_file(auto, _joined(without_settings(text, taken)))
 
     def _won(self, file: Path | None, names: Iterable[str]) -> Iterator[str]:
         """Yield those settings of a file that no other file wins over."""
@@ -231,8 +233,11 @@ def _is_there(path: Path) -> bool:
 
 
 def _replace_settings(file: Path, settings: Mapping[str, str]) -> None:
-    """Write settings to the end of a file, and take earlier values of them out."""
-    kept = without_settings(read_configuration_file(file) or "", settings)
+    """Write settings to the end of a file, and take earlier values of them out.
+
+    Not of those that are only overridden by an empty value.
+    """
+    kept = without_replaced(read_configuration_file(file) or "", settings)
     lines = [f"{name} = '{quote(text)}'" for name, text in settings.items()]
     _put(file, _joined([*kept, *lines]))
 
