@@ -78,9 +78,20 @@ def why(script_name, ended):
         )
     return Failure(
         'script "%s" %s' % (script_name, how_it_ended(ended.status)),
-        detail=last_lines(ended.lines),
+        detail=last_lines(ended.lines) + without_last_word(ended.status),
         hint="The whole output is in the server log.",
     )
+
+
+def without_last_word(status):
+    """Return what it means that a script was killed: it could not say what it leaves behind.
+
+    >>> without_last_word(3)
+    ''
+    """
+    if status is not None and status >= 0:
+        return ""
+    return "\nIt did not say in which state the target is."
 
 
 def detail_of_record(record):

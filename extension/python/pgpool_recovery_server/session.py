@@ -12,6 +12,19 @@ select pg_catalog.set_config(name, '0', true)
   from pg_catalog.pg_settings
  where name = 'transaction_timeout' and setting <> '0' and source not in ('session', 'client')
 """
+# Our command for people says in its name whom it cancels. Anybody can take a name, so it counts
+# only from somebody who could have done it.
+WHO_CANCELLED = """
+select a.usename::pg_catalog.text as role, pg_catalog.host(a.client_addr) as address
+  from pg_catalog.pg_stat_activity as a
+ where a.application_name operator(pg_catalog.=)
+           pg_catalog.concat('pgpool-recovery cancel ', pg_catalog.pg_backend_pid())
+   and (pg_catalog.pg_has_role(a.usesysid, 'pg_signal_backend', 'MEMBER')
+        or a.usesysid operator(pg_catalog.=) (
+            select own.usesysid from pg_catalog.pg_stat_activity as own
+             where own.pid operator(pg_catalog.=) pg_catalog.pg_backend_pid()))
+ limit 1
+"""
 ENCODINGS_FOR_ALL_CHARACTERS = ("UTF8", "SQL_ASCII")
 
 
@@ -47,6 +60,20 @@ class Session:
         A pending termination of the session does not return.
         """
         return self._interrupt_of(lambda: self.query("interrupts", "select"))
+
+    def who_cancelled(self):
+        """Return the sentence that says who has cancelled this statement, or None.
+
+        Another cancel that comes just now changes nothing: the statement ends already.
+        """
+        try:
+            rows = self.query("who cancelled", WHO_CANCELLED)
+        except (self._plpy.SPIError, self._plpy.Error):
+            return None
+        for row in rows:
+            where = "" if row["address"] is None else " from %s" % row["address"]
+            return 'With "pgpool-recovery cancel", by role %s%s.' % (row["role"], where)
+        return None
 
     def notice(self, text):
         """Send lines, as one message, to the client; return what check_for_interrupts() returns."""

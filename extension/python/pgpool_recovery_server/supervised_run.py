@@ -4,7 +4,7 @@ import os
 import time
 
 from .caller import caller_is_gone, find_caller
-from .outcome import CONNECTION_FAILURE, Failure
+from .outcome import CONNECTION_FAILURE, QUERY_CANCELED, Failure
 from .spawn import EXCHANGED
 from .supervision import Supervisor, SupervisorLost
 
@@ -76,7 +76,8 @@ class SupervisedRun:
             self._end_what_is_left(job["mark"])
             raise Failure(
                 "the supervisor of %s was killed" % argv[0],
-                detail="What the program had started was ended as well.",
+                detail="What the program had started was ended as well.\n"
+                "It did not say in which state the target is.",
             )
         except BaseException:
             self._discard_supervisor()  # Which ends the program.
@@ -155,9 +156,18 @@ class SupervisedRun:
             interrupt = self._tell(reply) if reply else None
             interrupt = interrupt or self._interrupt(is_idle=reply is None)
             if interrupt is not None:
+                is_cancel = interrupt.sqlstate == QUERY_CANCELED
+                who = self._server.who_cancelled() if is_cancel else None
                 self._stop()
+                interrupt.detail = who or interrupt.detail
                 if self._record is not None:
-                    interrupt.detail = "The target is %s." % self._record["target"]
+                    parts = [
+                        who,
+                        self._record.get("detail"),
+                        "The target is %s." % self._record["target"],
+                    ]
+                    interrupt.detail = "\n".join(part for part in parts if part)
+                    interrupt.hint = self._record.get("hint")
                 raise interrupt
 
     def _tell(self, reply):

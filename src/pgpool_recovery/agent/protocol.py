@@ -74,6 +74,29 @@ class IsTidy:
 
 
 @dataclass(frozen=True)
+class AskState:
+    """Say in which state a data directory is found, for somebody who has lost whoever changed it.
+
+    Answered by StateSeen; changes nothing.
+    """
+
+    data_directory: str
+
+
+@dataclass(frozen=True)
+class StateSeen:
+    """What stands at the place of a target.
+
+    `is_certain`: that is what an operator finds there, whatever a run has done; otherwise it only
+    says what can be seen, and whoever has run it knows more.
+    """
+
+    state: TargetState
+    what: str
+    is_certain: bool = True
+
+
+@dataclass(frozen=True)
 class Observe:
     """Learn all there is to know about a data directory; changes nothing."""
 
@@ -393,6 +416,7 @@ class Ping:
 Request = (
     Tidy
     | IsTidy
+    | AskState
     | Observe
     | DigestWal
     | TryLogins
@@ -446,4 +470,14 @@ class Failure:
     sqlstate: str
 
 
-Message = Greeting | Answer | Event
+@dataclass(frozen=True)
+class Farewell:
+    """The agent's last line: what it has left, once it has taken back what was not finished.
+
+    `state` is None when there was nothing to take back.
+    """
+
+    state: TargetState | None
+
+
+Message = Greeting | Answer | Farewell | Event

@@ -264,11 +264,15 @@ def _is_alive(pid: int) -> bool:
 
 
 def _cancel_by_signal() -> None:
-    """Turn the first signal that ends a command into Cancelled; pay no attention to more."""
+    """Turn the first signal that ends a command into Cancelled; pay no attention to more.
+
+    By a handler that does nothing: of a signal that is ignored while another one of it has come,
+    Python writes a traceback to standard error, the server's log (trip_signal in signalmodule.c).
+    """
 
     def cancel(number: int, _frame: object) -> None:
         for cancelling in CANCELLING:
-            signal.signal(cancelling, signal.SIG_IGN)
+            signal.signal(cancelling, lambda *_: None)
         raise Cancelled("the recovery was cancelled", detail=cause_of_cancel(number))
 
     for cancelling in CANCELLING:

@@ -95,6 +95,16 @@ class Unreachable(RecoveryError):
     sqlstate = "08001"
 
 
+class QueryRefused(Unreachable):
+    """A server that answers does not do what a query asks of it: to ask again is of no use.
+
+    Whoever can do without the answer can do without this one as well.
+    """
+
+    exit_status = 4
+    sqlstate = "55000"
+
+
 class Busy(RecoveryError):
     """Another recovery holds the target."""
 
@@ -107,6 +117,10 @@ class Undone(RecoveryError):
 
     exit_status = 7
     sqlstate = "58000"
+
+
+class NoRoom(Undone):
+    """The target's disk takes nothing more: no other method can do better there."""
 
 
 class Incomplete(RecoveryError):

@@ -190,10 +190,12 @@ class PrimaryFacts:
 
 @dataclass(frozen=True)
 class Filesystem:
-    """The filesystem that a path lies on, or would lie on."""
+    """The filesystem that a path lies on, or would lie on, and where that is mounted."""
 
     device: int
     free_bytes: int
+    is_read_only: bool = False
+    mounted_at: str = "/"
 
 
 @dataclass(frozen=True)
@@ -204,6 +206,7 @@ class PlaceFacts:
     it is not a mount point itself, and what stands above it may be written. `waiting_bytes` is the
     size of the old directory that an earlier recovery replaced and that still waits, if one does.
     `is_own`: it is the node's data directory, or the node's data directory leads to it.
+    `is_layered`: part of it comes from a lower layer of an overlay filesystem.
     """
 
     path: str
@@ -217,6 +220,7 @@ class PlaceFacts:
     is_empty: bool
     is_own: bool
     problem: str | None = None
+    is_layered: bool = False
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from pgpool_recovery.plan.facts import (
     TargetFacts,
 )
 from pgpool_recovery.plan.login import reject_logins
+from pgpool_recovery.plan.mount import reject_layered, reject_mounts_inside, reject_read_only
 from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.situation import Situation
 from pgpool_recovery.plan.stray import archive_notes, reject_strays
@@ -54,6 +55,8 @@ def refuse(situation: Situation) -> Iterator[Rejection]:
 
 def reject_replacement(name: str, target: TargetFacts) -> Iterator[Rejection]:
     """Say which directories cannot be replaced as a whole."""
+    yield from reject_mounts_inside(name, target)
+    yield from reject_layered(name, target.hostname, _all_places(target))
     yield from _reject_overlap(name, target)
     yield from reject_foreign(name, _other_places(target))
 
@@ -96,15 +99,11 @@ def _reject_path(name: str, target: TargetFacts) -> Iterator[Rejection]:
     path = target.data.path
     if path == "/":
         yield Rejection(f"data directory of {name} is the root directory", hint=hint)
-    if target.mounts_inside:
-        yield Rejection(
-            f"data directory {path} of {name} has mount points inside",
-            detail=f"They are {', '.join(target.mounts_inside)}.",
-            hint=f"{hint} A WAL directory or a tablespace elsewhere is reached by a symbolic link.",
-        )
     for place in _all_places(target):
         if place.problem:
             yield Rejection(f"{place.path} of {name} cannot be used: {place.problem}", hint=hint)
+        elif place.filesystem.is_read_only:
+            yield from reject_read_only(name, target.hostname, place)
         elif not place.can_write:
             yield Rejection(
                 f"permission denied to replace {place.path} of {name}",

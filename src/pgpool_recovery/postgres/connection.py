@@ -11,7 +11,12 @@ from importlib.resources import files
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from pgpool_recovery.domain.error import RecoveryError, Unreachable, error_of_sqlstate
+from pgpool_recovery.domain.error import (
+    QueryRefused,
+    RecoveryError,
+    Unreachable,
+    error_of_sqlstate,
+)
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.files.text import lines_of, text_of
 from pgpool_recovery.postgres.conninfo import format_conninfo
@@ -37,6 +42,9 @@ THE_PRIMARY = "the primary"
 EXTENSION = "{extension}"
 """In a query, the schema of our extension."""
 TICK_MS = 200
+FINAL = ("0A", "22", "25", "28", "3D", "3F", "42", "55000")
+"""SQLSTATEs, or their classes, that another try does not change: no privilege, no such thing, none
+of what this server can do. A connection, a lock, a full disk or a crash is another matter."""
 
 
 class Connection:
@@ -75,9 +83,7 @@ class Connection:
         except psycopg.Error as error:
             if refusal := self._refusal(query, error):
                 raise refusal from error
-            raise Unreachable(
-                f'query "{query}" failed on {self._name}', detail=_text(error)
-            ) from error
+            raise _failed(f'query "{query}" failed on {self._name}', error) from error
 
     def do(self, command: str) -> None:
         """Run a command that returns no rows."""
@@ -86,7 +92,7 @@ class Connection:
         try:
             self._connection.execute(command.encode())
         except psycopg.Error as error:
-            raise Unreachable(f"{command} failed on {self._name}", detail=_text(error)) from error
+            raise _failed(f"{command} failed on {self._name}", error) from error
 
     def row(self, query: str, /, **parameters: object) -> dict[str, Any]:
         """Run a query that returns exactly one row."""
@@ -308,6 +314,12 @@ def _identifier(name: str) -> str:
 
 def _query(name: str) -> str:
     return files(__package__).joinpath("sql", f"{name}.sql").read_text()
+
+
+def _failed(message: str, error: "psycopg.Error") -> Unreachable:
+    """Return the failure of a query: what the server will say again, or what may pass."""
+    kind = QueryRefused if (error.sqlstate or "").startswith(FINAL) else Unreachable
+    return kind(message, detail=_text(error))
 
 
 def _answer(error: "psycopg.Error", name: str) -> RecoveryError:

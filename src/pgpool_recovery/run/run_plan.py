@@ -26,7 +26,7 @@ from pgpool_recovery.domain.error import (
     as_failure,
 )
 from pgpool_recovery.domain.event import Event, Moved, StepFinished, StepStarted, Undoing
-from pgpool_recovery.domain.target_state import RECOVER_AGAIN, TargetState
+from pgpool_recovery.domain.target_state import TargetState, with_next_step
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.plan.facts import LocalWal
 from pgpool_recovery.plan.plan import Plan
@@ -253,7 +253,7 @@ class Run:
     def _undo_target(self) -> TargetState:
         """Have the agent take its steps back; one that is busy does so when it loses us.
 
-        Whether it did cannot be learnt then: it may have been killed.
+        Of one that says nothing any more nobody can know whether it did: it may have been killed.
         """
         has_failed = False
         if not self._agent.is_busy:
@@ -264,7 +264,10 @@ class Run:
             except BaseException as error:  # noqa: BLE001 - the slot has to be undone all the same
                 has_failed = True
                 self._tell(f"the agent could not undo it: {as_failure(error).message}")
+        state = self._agent.last_word() if self._agent.is_busy else None
         self._agent.close()
+        if state is not None and not has_failed:
+            return state
         if (has_failed or self._has_changed_node) and self._state is TargetState.UNTOUCHED:
             return TargetState.UNKNOWN
         return self._state
@@ -290,15 +293,17 @@ def _ended(
     if left is not None:
         error = error.with_more(left)
     if isinstance(error, Cancelled):
-        return error.with_more(f"The step was to {what}.").with_target(state)
+        ended = error.with_more(f"The step was to {what}.")
+        hint = with_next_step(error.hint, state)
+        return Cancelled(ended.message, detail=ended.detail, hint=hint, target=state)
     kind = type(error)
     if kind is not Bug and state in (TargetState.INCOMPLETE, TargetState.COPIED):
         kind = Incomplete
-    elif kind is not RecoveryError and error.exit_status not in (1, 4, 5, 6):
+    elif kind is not RecoveryError and error.exit_status not in (1, 4, 5, 6, Undone.exit_status):
         kind = Undone
     return kind(
         f"{plan.target_name}: could not {what}: {error.message}",
         detail=error.detail,
-        hint=error.hint or (RECOVER_AGAIN if state is TargetState.UNKNOWN else None),
+        hint=with_next_step(error.hint, state),
         target=state,
     )

@@ -44,6 +44,9 @@ class TargetServer:
         try:
             return self._agent.ask(request, Started, timeout_s=self._patience(request.timeout_s))
         except Exception as error:
+            said = self._agent.last_word() if self._agent.is_busy else None
+            if said is not None:
+                raise as_failure(error).with_target(said) from error
             raise self._unknown_if_lost(error) from error
 
     def stop_if_allowed(self, facts: Facts, failed: tuple[PassedOver, ...]) -> bool:

@@ -22,8 +22,7 @@ from pgpool_recovery.agent.configuration import (
 from pgpool_recovery.agent.installation import find_bin_directory
 from pgpool_recovery.agent.own_login import OwnLogin
 from pgpool_recovery.agent.program import Stop
-from pgpool_recovery.agent.server_log import without_contents
-from pgpool_recovery.agent.start import without_secrets
+from pgpool_recovery.agent.server_log import without_contents, without_secrets
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.plan.leftover import Leftover
 
