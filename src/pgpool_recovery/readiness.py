@@ -158,7 +158,9 @@ def look_at_node(
     with own_server(settings) as connection, agent_of(target, settings, pay_no_heed) as agent:
         patience = settings.agent.answer_s
         around = agent.ask(ask_around(question, target, settings), Surroundings, timeout_s=patience)
-        facts = observe_target(connection, agent, request, primary, settings, tidies=False)
+        facts = observe_target(
+            connection, agent, request, primary, settings, tidies=False, is_patient=False
+        )
         return NodeFacts(
             agent_version=agent.version,
             surroundings=around,

@@ -239,7 +239,7 @@ class Agent:
             case FindLog():
                 return find_log(request, self._steps.log_before)
             case StopServer():
-                stop_server(request, self._stop)
+                stop_server(request, self._stop, lambda line: self._send(Said("agent", line)))
             case BeginIncremental():
                 return self._steps.begin_incremental(request, self._limits)
             case ApplyIncremental(step):

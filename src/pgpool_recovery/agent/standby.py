@@ -135,7 +135,9 @@ def leading_settings(
     With the node's own secrets, which stay where they were: in its files.
     """
     secrets = own_login.secrets(step.conninfo)
+    no_archive = {"restore_command": ""} if step.drops_restore_command else {}
     return {
         "primary_conninfo": format_conninfo({**step.conninfo, **secrets}),
         "primary_slot_name": step.slot_name,
+        **no_archive,
     }

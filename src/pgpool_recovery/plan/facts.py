@@ -146,6 +146,7 @@ class PrimaryFacts:
     `port` is where it listens. `asks_clear_text`: its pg_hba.conf has methods for which a client
     sends the password as it is. `slot_limit_bytes` is how much WAL a slot may keep; None: any.
     `syncs_slots` is its own sync_replication_slots, `awaited_slots` its synchronized_standby_slots.
+    `synchronous_standby_names` is as the server has it (domain/synchronous.py).
     """
 
     version: int
@@ -176,6 +177,7 @@ class PrimaryFacts:
     slot_limit_bytes: int | None = None
     syncs_slots: bool = False
     awaited_slots: tuple[str, ...] = ()
+    synchronous_standby_names: str = ""
 
     @property
     def major(self) -> int:

@@ -9,6 +9,7 @@ from pgpool_recovery.domain.event import megabytes
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.slot import names_of
 from pgpool_recovery.plan.attach import not_streaming, streams
+from pgpool_recovery.plan.broken_archive import notes_on_archive
 from pgpool_recovery.plan.facts import (
     Configuration,
     Facts,
@@ -16,11 +17,12 @@ from pgpool_recovery.plan.facts import (
     PrimaryFacts,
     TargetFacts,
 )
-from pgpool_recovery.plan.login import reject_logins
+from pgpool_recovery.plan.login import choose_login, reject_logins
 from pgpool_recovery.plan.mount import reject_layered, reject_mounts_inside, reject_read_only
 from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.situation import Situation
-from pgpool_recovery.plan.stray import archive_notes, reject_strays
+from pgpool_recovery.plan.standby_name import notes_on_name
+from pgpool_recovery.plan.stray import reject_strays
 from pgpool_recovery.plan.taken_out import (
     notes_at_restart,
     notes_on_copied,
@@ -84,7 +86,11 @@ def notes(target: Target, facts: Facts) -> Iterator[str]:
                 f"replication slot {slot.name} of the primary is not in use "
                 f"and keeps {megabytes(slot.kept_bytes)} of WAL"
             )
-    yield from archive_notes(target.name, facts)
+    login = choose_login(facts.logins, facts.primary)
+    if login is not None and not streams(facts):
+        own_name = login.conninfo["application_name"]
+        yield from notes_on_name(target.name, own_name, facts.primary)
+    yield from notes_on_archive(target.name, facts, is_kept=streams(facts))
     if facts.target.server_pid is None:
         yield from notes_on_leftovers(target.name, own, facts.target.left_files)
     else:  # Nothing is taken out below a server that goes on running.

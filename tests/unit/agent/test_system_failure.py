@@ -34,7 +34,10 @@ def mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("number", "says"),
     [
         (errno.ENOSPC, f"Make room on the filesystem mounted at DISK of {HOST}, then recover"),
-        (errno.EDQUOT, f"Make room on the filesystem mounted at DISK of {HOST}, or raise the quota"),
+        (
+            errno.EDQUOT,
+            f"Make room on the filesystem mounted at DISK of {HOST}, or raise the quota",
+        ),
         (errno.EROFS, f"the kernel's log of {HOST} (dmesg) for why the filesystem mounted at DISK"),
         (errno.EFBIG, "ulimit -f"),
         (errno.EIO, "(dmesg): the disk below the filesystem mounted at DISK may be failing"),
