@@ -325,8 +325,8 @@ def assert_second_run_completes(target: Target, story: Story) -> None:
     assert leftovers(target.data.parent) == []
     data, _ = target.contents()
     assert data["base/2"] == "new"
-    assert data["postgresql.conf"] == "own"
-    assert "primary_slot_name = 'slot'" in data["postgresql.auto.conf"]
+    assert data["postgresql.conf"].startswith("own")
+    assert "primary_slot_name = 'slot'" in data["myrecovery.conf"]
     assert "work_mem = '7MB'" in data["postgresql.auto.conf"]
 
 
