@@ -12,7 +12,7 @@ from pgpool_recovery.agent.protocol import (
     ReadLog,
 )
 from pgpool_recovery.config.settings import Settings
-from pgpool_recovery.domain.error import Incomplete, QueryRefused, Refused, Undone
+from pgpool_recovery.domain.error import Incomplete, NoRoom, QueryRefused, Refused, Undone
 from pgpool_recovery.domain.event import Event, Finished, PlanMade, Said
 from pgpool_recovery.domain.node import RecoveryRequest, Target
 from pgpool_recovery.domain.standby import StandbyFacts
@@ -73,8 +73,8 @@ def recover(
                 except (Undone, Incomplete, Refused, QueryRefused) as error:
                     if plan.method is Method.BASEBACKUP or not settings.policy.fall_down:
                         raise
-                    if agent.is_busy:
-                        raise
+                    if agent.is_busy or isinstance(error, NoRoom):
+                        raise  # No data goes because a disk was full, or is read-only.
                     state = error.target
                     reason = Rejection(error.message, error.detail, error.hint)
                     failed = (*failed, PassedOver(plan.method, (reason,)))
@@ -176,6 +176,7 @@ def see_following(
         return f"Its log {log.file} ends:\n{text}" if log is not None and text else ""
 
     timeout = settings.timeout
-    expected = Expected(plan.target_name, step.slot_name, timeout.streaming_s, timeout.catch_up_s)
+    limits = (timeout.streaming_s, timeout.catch_up_s, timeout.stall_s)
+    expected = Expected(plan.target_name, step.slot_name, *limits)
     if not wait_until_following(connection, expected, ask, read_log, agent.check):
         emit(Said("primary", f"{plan.target_name} streams, and has not caught up yet"))

@@ -31,6 +31,7 @@ from pgpool_recovery.postgres.slots import drop_slot, slot_of_primary
 from pgpool_recovery.postgres.wal import read_wal
 from pgpool_recovery.run.former_slots import drop_former_slots
 from pgpool_recovery.run.known_state import in_state, knowing
+from pgpool_recovery.run.left_slot import drop_left_slot
 from pgpool_recovery.run.own_slot import replace_ended
 from pgpool_recovery.run.parties import agent_of, leaving, naming, own_server
 from pgpool_recovery.run.target_server import TargetServer
@@ -89,6 +90,7 @@ def start_and_follow(
         drop_former_slot(connection, target, started.former_slot_name, emit, primary.awaited_slots)
         if started.is_standby and started.slot_name is not None:
             drop_former_slots(agent, target, primary, settings, emit)
+            drop_left_slot(connection, target, started.slot_name, emit, primary.awaited_slots)
         if agent.ask(DiscardOld(target.data_directory), bool, timeout_s=settings.timeout.step_s):
             emit(Said("agent", "the new server runs, so the old data was removed"))
     return started

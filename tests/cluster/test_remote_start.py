@@ -1,5 +1,6 @@
 """pgpool_remote_start: starts the node as its host does, waits, and says why when it cannot."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -100,8 +101,8 @@ def test_replaying_is_told_from_dead(copied: Cluster) -> None:
         with settings(copied, "[timeout]\nstart_s = 2\n"), pytest.raises(CommandError) as caught:
             remote_start(copied)
         said = caught.value.completed.output
-        assert "the server accepts no connections after 2 s" in said
-        assert "It runs and replays WAL." in said
+        assert re.search(r"the server accepts no connections after \d+ s", said)
+        assert "It runs, and its replay has not got on for 2 s." in said
         assert "The target is started." in said
         assert copied.node(1).is_running
         assert left_over(copied.node(1)), "the old data is gone"

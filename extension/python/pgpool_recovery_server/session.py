@@ -1,6 +1,6 @@
 """The session around a call, as PL/Python shows it (the module ``plpy``)."""
 
-from .outcome import Failure, cut
+from .outcome import Failure, cut, failed
 from .shown_text import shown_line, shown_text
 
 ENCODINGS = """
@@ -75,9 +75,10 @@ class Session:
             return 'With "pgpool-recovery cancel", by role %s%s.' % (row["role"], where)
         return None
 
-    def notice(self, line):
-        """Send a line to the client; return what check_for_interrupts() returns."""
-        return self._interrupt_of(lambda: self._plpy.notice(self.printable(line)))
+    def notice(self, text):
+        """Send lines, as one message, to the client; return what check_for_interrupts() returns."""
+        shown = self._in_all_encodings(shown_text(text))
+        return self._interrupt_of(lambda: self._plpy.notice(shown))
 
     def warn(self, cause):
         """Send the cause of a failure as a WARNING to the client and the server log.
@@ -130,3 +131,14 @@ class Session:
         if self._known_encodings is None:
             self._known_encodings = self.query("encodings", ENCODINGS)[0]
         return self._known_encodings
+
+
+def without_traceback(plpy, call):
+    """Return the row of a call; an error of the server itself, say a time limit, is one as well.
+
+    Between two looks for an interrupt it comes up in whatever asks the server next.
+    """
+    try:
+        return call()
+    except (plpy.SPIError, plpy.Error) as error:
+        return failed(Failure(str(error), sqlstate=error.sqlstate))

@@ -96,7 +96,8 @@ class Conversation:
         self.version = ""
         """What the agent says of itself, once it has greeted."""
         self.is_busy = False
-        """Whether a request was left without waiting for its answer; no other will be heard."""
+        """Whether no other request will be heard: one was left without waiting for its answer, or
+        the conversation has been ended."""
         self._received = b""
         self._writing = threading.Lock()
         self._has_ended = threading.Event()
@@ -311,6 +312,7 @@ class Conversation:
     def _say_no_more(self) -> None:
         assert self._process.stdin is not None  # noqa: S101 - it was asked for
         self._has_ended.set()
+        self.is_busy = True
         with suppress(BrokenPipeError), self._writing:  # It may be gone already.
             self._process.stdin.close()
 

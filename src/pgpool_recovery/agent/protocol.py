@@ -310,7 +310,7 @@ class Finish:
 
 @dataclass(frozen=True)
 class ReadSlotName:
-    """Return the slot by which a standby will stream, as its postgresql.auto.conf has it."""
+    """Return the slot by which a standby will stream, as its files have it."""
 
     data_directory: str
 

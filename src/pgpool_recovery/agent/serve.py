@@ -75,6 +75,7 @@ from pgpool_recovery.agent.start import slot_name, start, stop_server
 from pgpool_recovery.agent.start_log import find_log, last_lines
 from pgpool_recovery.agent.state import see_state
 from pgpool_recovery.agent.steps import Steps
+from pgpool_recovery.agent.system_failure import failure_of_system
 from pgpool_recovery.agent.way import trusted_directory
 from pgpool_recovery.agent.wire import (
     UnreadableError,
@@ -83,7 +84,7 @@ from pgpool_recovery.agent.wire import (
     decode_request,
     encode_message,
 )
-from pgpool_recovery.domain.error import Bug, RecoveryError, Refused, Undone
+from pgpool_recovery.domain.error import Bug, RecoveryError, Refused
 from pgpool_recovery.domain.event import Said
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.plan.step import Reserve
@@ -194,7 +195,7 @@ class Agent:
         except RecoveryError as error:
             return Answer(failure=error.as_record())
         except OSError as error:
-            return Answer(failure=_of_system(error).as_record())
+            return Answer(failure=failure_of_system(error, self._steps.directory).as_record())
         except Exception as error:  # noqa: BLE001 - the runner shall see a bug, too
             text = "".join(traceback.format_exception(error))
             return Answer(failure=Bug(f"bug in the agent: {error!r}", detail=text).as_record())
@@ -238,7 +239,7 @@ class Agent:
             case FindLog():
                 return find_log(request, self._steps.log_before)
             case StopServer():
-                stop_server(request, self._stop)
+                stop_server(request, self._stop, lambda line: self._send(Said("agent", line)))
             case BeginIncremental():
                 return self._steps.begin_incremental(request, self._limits)
             case ApplyIncremental(step):
@@ -252,7 +253,7 @@ class Agent:
             case Finish():
                 self._steps.finish()
             case ReadSlotName(data_directory):
-                return slot_name(Path(data_directory).resolve())
+                return slot_name(Path(data_directory).resolve(), self._stop)
             case Start():
                 self._guard.watch(request)
                 return start(request, self._stop, lambda line: self._send(Said("agent", line)))
@@ -284,11 +285,6 @@ def places_of(request: Request) -> Iterator[Path]:
             named = getattr(request, "data_directory", None)
             if named is not None:
                 yield Path(named)
-
-
-def _of_system(error: OSError) -> RecoveryError:
-    what = f'"{error.filename}"' if error.filename else "a system call"
-    return Undone(f"{what} failed on the target: {error.strerror}")
 
 
 def main() -> int:

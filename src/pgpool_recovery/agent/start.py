@@ -5,11 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pgpool_recovery.agent.configuration import read_auto_settings
 from pgpool_recovery.agent.installation import find_bin_directory
 from pgpool_recovery.agent.pidfile import PidFile, read_pid_file
 from pgpool_recovery.agent.program import Stop, run
 from pgpool_recovery.agent.protocol import Start, Started, StopAtOnce, StopServer
+from pgpool_recovery.agent.server_progress import ServerProgress
+from pgpool_recovery.agent.setting_home import home_of
 from pgpool_recovery.agent.start_log import StartLog, setting_asker
 from pgpool_recovery.agent.start_way import PG_CTL, StartWay, find_way
 from pgpool_recovery.agent.swap import former_slot, note_failed_start
@@ -35,8 +36,8 @@ Tell = Callable[[str], None]
 def start(request: Start, stop: Stop, tell: Tell) -> Started:
     """Start the server and wait until it accepts connections; one that does is left alone.
 
-    Raises Incomplete with the last lines of its log when it ended, and Unverified when it still
-    replays after the time limit.
+    Raises Incomplete with the last lines of its log when it ended, and Unverified when it has not
+    got on for the time limit.
     """
     data = Path(request.data_directory).resolve()
     try:
@@ -69,16 +70,16 @@ def _start(request: Start, data: Path, stop: Stop, tell: Tell) -> Started:
         was_running=was_running,
         bin_directory=str(bin_directory),
         is_standby=(data / "standby.signal").exists(),
-        slot_name=slot_name(data),
+        slot_name=slot_name(data, stop),
         former_slot_name=former_slot(data),
         port=server.port,
         log=log.position(),
     )
 
 
-def slot_name(data: Path) -> str | None:
-    """Return the slot by which a standby streams that we have configured."""
-    return read_auto_settings(data).get("primary_slot_name")
+def slot_name(data: Path, stop: Stop) -> str | None:
+    """Return the slot by which a standby streams, whoever has configured it."""
+    return home_of(data, data, stop).value("primary_slot_name") or None
 
 
 def _changed(data: Path) -> int:
@@ -86,19 +87,43 @@ def _changed(data: Path) -> int:
     return (data / "global" / "pg_control").stat().st_mtime_ns
 
 
-def stop_server(request: StopServer | StopAtOnce, stop: Stop) -> None:
-    """Stop the server of a data directory in an orderly way, as its host does that."""
+def stop_server(request: StopServer | StopAtOnce, stop: Stop, tell: Tell | None = None) -> None:
+    """Stop the server of a data directory in an orderly way, as its host does that.
+
+    What stops it gives up after the time limit. The server has been told, and goes on: where `tell`
+    says that somebody waits, so does this, as long as the checkpoint at its end gets on.
+    """
     data = Path(request.data_directory).resolve()
     if read_pid_file(data) is None:
         return
     bin_directory = bin_directory_of(data, request.bin_directories, stop)
     way = find_way(data, bin_directory, (), stop, lambda _line: None)
-    argv = way.stop_argv(request.timeout_s)
+    argv, progress = way.stop_argv(request.timeout_s), ServerProgress(data)
     try:
         run(argv, stop, timeout_s=request.timeout_s + STOP_MARGIN_S).check()
     except Undone as error:
+        progress.look()
+        gets_on = progress.stands_still_s() < request.timeout_s
+        if tell and gets_on and _has_stopped(data, progress, request.timeout_s, stop, tell):
+            return
         message = f"could not stop the server: {error.message}"
         raise Undone(message, detail=error.detail, hint=error.hint) from error
+
+
+def _has_stopped(
+    data: Path, progress: ServerProgress, still_s: float, stop: Stop, tell: Tell
+) -> bool:
+    """Wait for a server that is about to end; say whether it has. Not for one that stands still."""
+    told = 0.0
+    while read_pid_file(data) is not None:
+        progress.look()
+        if progress.stands_still_s() > still_s:
+            return False
+        if time.monotonic() - told > TOLD_EVERY_S:
+            told = time.monotonic()
+            tell("the server is shutting down, its checkpoint is not done yet")
+        stop.wait(TICK_S)
+    return True
 
 
 def bin_directory_of(data: Path, bin_directories: tuple[str, ...], stop: Stop) -> Path:
@@ -137,8 +162,9 @@ def _run(way: StartWay, data: Path, log: StartLog, timeout_s: float, stop: Stop)
 def _wait_until_ready(
     data: Path, log: StartLog, bin_directory: Path, patience: "Patience", stop: Stop, tell: Tell
 ) -> PidFile:
-    told = time.monotonic()
-    while time.monotonic() - patience.began < patience.timeout_s:
+    told, progress = time.monotonic(), ServerProgress(data)
+    while progress.stands_still_s() < patience.timeout_s:
+        progress.look()
         server = read_pid_file(data)
         if server is None:
             raise _has_ended(log, stop)
@@ -150,9 +176,11 @@ def _wait_until_ready(
             tell(f"the server replays WAL, it accepts no connections yet ({waited_s:.0f} s)")
         stop.wait(TICK_S)
     raise Unverified(
-        f"the server accepts no connections after {patience.timeout_s:g} s",
-        detail=f"It runs and replays WAL.\n{log.end()}".rstrip(),
-        hint="Wait for it, then attach the node. start_s in the settings says how long to wait.",
+        f"the server accepts no connections after {time.monotonic() - patience.began:.0f} s",
+        detail=f"It runs, and its replay has not got on for {patience.timeout_s:g} s.\n"
+        f"{log.end()}".rstrip(),
+        hint="See in its log, and in the titles of its processes, what it waits for. Wait for it, "
+        "then attach the node. start_s in the settings says how long to wait without progress.",
         target=TargetState.STARTED,
     )
 
@@ -178,7 +206,7 @@ def _has_ended(
 
 @dataclass(frozen=True)
 class Patience:
-    """Since when something is waited for, on the monotonic clock, and how long it may take."""
+    """Since when something is waited for, by the monotonic clock; how long it may stand still."""
 
     began: float
     timeout_s: float

@@ -23,7 +23,7 @@ from pgpool_recovery.domain.error import (
     UsageError,
     as_failure,
 )
-from pgpool_recovery.domain.event import Event, Progress, as_text
+from pgpool_recovery.domain.event import Event, Progress, Said, as_text
 from pgpool_recovery.domain.node import (
     RecoveryRequest,
     Target,
@@ -46,6 +46,7 @@ RECORD_SECRET = "PGPOOL_RECOVERY_SECRET"  # noqa: S105 - the name of a variable
 FIRST_STAGE = "recovery_1st_stage"
 SCRIPT_BYTES = 65536
 BACKEND_PID = "PGPOOL_RECOVERY_BACKEND_PID"
+CALLING_SERVER = ("PGHOST", "PGPORT", "PGDATABASE")
 CALLER, SUPERUSER = "PGPOOL_RECOVERY_CALLER", "superuser"
 
 
@@ -55,6 +56,7 @@ def run_stage(name: str, words: Sequence[str]) -> int:
     _cancel_by_signal()
     try:
         use_own_home()
+        use_calling_server()
         if name == "recovery_1st_stage":
             _first_stage(words)
         elif name == "pgpool_remote_start":
@@ -73,6 +75,7 @@ def run_stage(name: str, words: Sequence[str]) -> int:
 
 
 def _first_stage(words: Sequence[str]) -> None:
+    from pgpool_recovery.cli.foreign_start import left_to_foreign_start
     from pgpool_recovery.history.record import Stage, on_record
     from pgpool_recovery.metrics.publish import publishing
     from pgpool_recovery.recovery import recover
@@ -87,7 +90,10 @@ def _first_stage(words: Sequence[str]) -> None:
     settings = _settings(stage)
     with publishing(settings, say) as publish, on_record(stage, settings, _telling) as recorded:
         publish()
-        recover(request, settings, recorded.emit, _caller())
+        plan = recover(request, settings, recorded.emit, _caller())
+        if not settings.pgpool.backend_clustering_mode.has_second_stage:
+            for line in left_to_foreign_start(Path(words[0]), plan):
+                recorded.emit(Said("runner", line))
     if settings.pgpool.backend_clustering_mode.has_second_stage:
         # So that little is left for the second stage, which clients wait for.
         _start(request.target, settings, leads_to="copied")
@@ -236,6 +242,18 @@ def use_own_home() -> None:
     libpq looks there for the password file, and we for the key of Pgpool-II's manual.
     """
     os.environ["HOME"] = pwd.getpwuid(os.geteuid()).pw_dir
+
+
+def use_calling_server() -> None:
+    """Lead libpq to the server that called.
+
+    The extension gives libpq's own variables to none but our scripts, and these to all: to one of
+    somebody else that calls us, too.
+    """
+    for name in CALLING_SERVER:
+        value = os.environ.pop(f"PGPOOL_RECOVERY_{name}", None)
+        if value is not None:
+            os.environ[name] = value
 
 
 def cause_of_cancel(number: int) -> str:

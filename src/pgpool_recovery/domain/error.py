@@ -133,6 +133,10 @@ class Undone(RecoveryError):
     sqlstate = "58000"
 
 
+class NoRoom(Undone):
+    """The target's disk takes nothing more: no other method can do better there."""
+
+
 class Incomplete(RecoveryError):
     """A step failed past the point of no return."""
 

@@ -25,7 +25,7 @@ from pgpool_recovery.domain.error import (
     Unreachable,
     as_failure,
 )
-from pgpool_recovery.domain.event import Event, Moved, StepFinished, StepStarted, Undoing
+from pgpool_recovery.domain.event import Event, Moved, Said, StepFinished, StepStarted, Undoing
 from pgpool_recovery.domain.target_state import TargetState, with_next_step
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.plan.facts import LocalWal
@@ -151,7 +151,19 @@ class Run:
         taking = TakeStep(step, self._deadlines.stall_s)
         self._agent.ask(taking, type(None), timeout_s=self._deadlines.step_s)
 
+    def _checkpoint(self) -> None:
+        """Have the checkpoint done that a backup begins with, for as long as it takes.
+
+        The backup's own one has little left to do then, and nothing that is silent meanwhile is
+        taken for dead. Who may not order one waits for it within the limits of the backup.
+        """
+        try:
+            self._connection.do("CHECKPOINT")
+        except Unreachable as error:
+            self._emit(Said("primary", f"no checkpoint before the backup: {error.detail}"))
+
     def _copy(self, step: CopyBaseBackup) -> None:
+        self._checkpoint()
         progress = CopyProgress(
             self._connection, step.slot_name, self._emit, stall_s=self._deadlines.stall_s
         )
@@ -190,6 +202,7 @@ class Run:
         if reject is not None:
             raise Undone(reject.message, detail=reject.detail, hint=reject.hint)
         known = truncated_since(self._connection, base.redo)
+        self._checkpoint()
         for _ in range(MAX_BACKUPS):
             begin = BeginIncremental(step, tuple(known))
             start = self._agent.ask(begin, Point, timeout_s=self._deadlines.stall_s)
@@ -299,7 +312,7 @@ def _ended(
     kind = type(error)
     if kind is not Bug and state in (TargetState.INCOMPLETE, TargetState.COPIED):
         kind = Incomplete
-    elif kind is not RecoveryError and error.exit_status not in (1, 4, 5, 6):
+    elif kind is not RecoveryError and error.exit_status not in (1, 4, 5, 6, Undone.exit_status):
         kind = Undone
     return kind(
         f"{plan.target_name}: could not {what}: {error.message}",

@@ -46,7 +46,8 @@ def prove(
     def ask() -> StandbyFacts:
         return agent.ask(asked, StandbyFacts, timeout_s=patience)
 
-    expected = Expected(target.name, started.slot_name, timeout.streaming_s, timeout.catch_up_s)
+    limits = (timeout.streaming_s, timeout.catch_up_s, timeout.stall_s)
+    expected = Expected(target.name, started.slot_name, *limits)
     seen = watch(connection, expected, ask)
     if seen.trouble is None or (seen.trouble.fault is Fault.BEHIND and seen.moves):
         agent.ask(Believe(target.data_directory), type(None), timeout_s=patience)
