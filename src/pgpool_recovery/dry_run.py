@@ -44,7 +44,7 @@ def _foresee(request: RecoveryRequest, settings: Settings) -> dict[str, Any]:
         facts = observe_target(connection, agent, request, primary, settings, tidies=False)
         foreseen = _foreseen(target, facts, settings.policy)
         plan = make_plan(target, foreseen, settings.policy)
-        if depends_on_link(plan, target):
+        if depends_on_link(plan, agent):
             foreseen = replace(foreseen, link_bytes_per_s=measure_link(agent, timeout_s=patience))
             plan = make_plan(target, foreseen, settings.policy)
     return plan_as_json(target, facts, plan, is_tidy=is_tidy)
