@@ -23,7 +23,13 @@ main.main()
 @pytest.mark.parametrize("word", ["agent", "recovery_1st_stage"])
 def test_names_are_bytes_in_every_locale(word: str) -> None:
     """Both ends of a conversation take bytes for the same characters, by the same process."""
-    argv: list[str | bytes] = [sys.executable, "-c", WITH_WHAT_NAMES_ARE_READ, word, b"d\xe4t\xc3\xa4"]
+    argv: list[str | bytes] = [
+        sys.executable,
+        "-c",
+        WITH_WHAT_NAMES_ARE_READ,
+        word,
+        b"d\xe4t\xc3\xa4",
+    ]
     plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     with subprocess.Popen(argv, env={**os.environ, **plain}, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
