@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
 from pgpool_recovery.domain.text import one_line
 
-MARK = b'{"is"'
-"""Begins every message; in the text of one its quotes are escaped, so it is nowhere else."""
+MARKS = re.compile(rb'{"is"|{"agent": "pgpool-recovery"')
+"""Begins every message, and the greeting of the earliest builds.
+
+In the text of a message quotes are escaped, so it is nowhere else.
+"""
 MAX_NOISE_BYTES = 2**18
 """Of what is no message before the greeting; a shell that prints without end has no agent."""
 KEPT_BYTES = 2000
@@ -146,10 +149,10 @@ def message_of(line: bytes, echo: bytes = b"") -> tuple[bytes, bytes]:
     >>> message_of(b'Welcome  {"is": "Answer"}')
     (b'Welcome  ', b'{"is": "Answer"}')
     """
-    begin = line.find(MARK)
-    if begin < 0 or line[begin:] == echo:
+    found = MARKS.search(line)
+    if found is None or line[found.start() :] == echo:
         return line, b""
-    return line[:begin], line[begin:]
+    return line[: found.start()], line[found.start() :]
 
 
 @dataclass(frozen=True)

@@ -186,10 +186,13 @@ class Conversation:
 
     def _check(self, greeting: Greeting) -> None:
         if greeting.protocol != PROTOCOL:
+            here = f"that on {socket.gethostname()}"
+            there = f"that on the host of {self.name}"
             raise another_protocol(
                 f"the agent of {self.name}",
                 f"It has version {greeting.version} and protocol {greeting.protocol}; "
-                f"here it is protocol {PROTOCOL}.",
+                f"here it is version {__version__} and protocol {PROTOCOL}.",
+                older=there if greeting.protocol < PROTOCOL else here,
             )
 
     def _next(self, deadline: float, on_tick: Callable[[], None]) -> Message:
