@@ -52,6 +52,9 @@ DEFAULT_FILE = Path("/etc/pgpool-recovery.toml")
 MIN_RATE_KB, MAX_RATE_KB = 32, 1048576  # src/include/backup/basebackup.h
 VARIABLE = "PGPOOL_RECOVERY_CONFIG"
 MAX_SHOWN = 100
+UNKNOWN = "unknown setting"
+DESCRIBED = "The settings are described in docs/reference/settings.md."
+LATER = " One that is unknown may be a later version's: the same version belongs on all hosts."
 NO_TABLE = "invalid value (it is a table)"
 
 
@@ -184,10 +187,11 @@ def read_settings(values: Mapping[str, Any], origin: str) -> Settings:
             *_contradictions(converter.structure(sound, Settings)),
         ]
     if complaints:
+        is_unknown = any(line.startswith(UNKNOWN) for line in complaints)
         raise SettingsError(
             f"settings file {origin} has {len(complaints)} error{'s' * (len(complaints) > 1)}",
             detail="\n".join(complaints),
-            hint="The settings are described in docs/reference/settings.md.",
+            hint=DESCRIBED + (LATER if is_unknown else ""),
         )
     return settings
 
@@ -316,7 +320,7 @@ def _words(value: object, _kind: object) -> tuple[str, ...]:
 def _complaint(error: BaseException, _kind: object) -> str:
     match error:
         case ForbiddenExtraKeysError(extra_fields=names):
-            return f"unknown setting {', '.join(sorted(names))}"
+            return f"{UNKNOWN} {', '.join(sorted(names))}"
         case TypeError():
             return NO_TABLE
         case _InvalidError():
