@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from pgpool_recovery.agent.protocol import IsTidy
+from pgpool_recovery.agent.protocol import AskState, IsTidy, StateSeen
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Busy, Refused, Unreachable
 from pgpool_recovery.domain.event import Event
@@ -41,13 +41,15 @@ def _foresee(request: RecoveryRequest, settings: Settings) -> dict[str, Any]:
         primary = observe_primary(connection)
         patience = settings.agent.answer_s
         is_tidy = agent.ask(IsTidy(target.data_directory), bool, timeout_s=patience)
+        asked = AskState(target.data_directory)
+        seen = agent.ask(asked, StateSeen, timeout_s=patience)
         facts = observe_target(connection, agent, request, primary, settings, tidies=False)
         foreseen = _foreseen(target, facts, settings.policy)
         plan = make_plan(target, foreseen, settings.policy)
         if depends_on_link(plan, agent):
             foreseen = replace(foreseen, link_bytes_per_s=measure_link(agent, timeout_s=patience))
             plan = make_plan(target, foreseen, settings.policy)
-    return plan_as_json(target, facts, plan, is_tidy=is_tidy)
+    return plan_as_json(target, facts, plan, is_tidy=is_tidy, found=seen.what)
 
 
 def _foreseen(target: Target, facts: Facts, policy: Policy) -> Facts:

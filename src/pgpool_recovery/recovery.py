@@ -12,7 +12,7 @@ from pgpool_recovery.agent.protocol import (
     ReadLog,
 )
 from pgpool_recovery.config.settings import Settings
-from pgpool_recovery.domain.error import Incomplete, Refused, Undone
+from pgpool_recovery.domain.error import Incomplete, NoRoom, QueryRefused, Refused, Undone
 from pgpool_recovery.domain.event import Event, Finished, PlanMade, Said
 from pgpool_recovery.domain.node import RecoveryRequest
 from pgpool_recovery.domain.standby import StandbyFacts
@@ -26,6 +26,7 @@ from pgpool_recovery.plan.policy import Method
 from pgpool_recovery.plan.rejection import Rejection, as_error
 from pgpool_recovery.plan.step import RepointRunning
 from pgpool_recovery.postgres.connection import Connection
+from pgpool_recovery.run.known_state import learning_state
 from pgpool_recovery.run.parties import agent_of, leaving, naming, own_conninfo, own_server
 from pgpool_recovery.run.run_plan import Deadlines, Run
 from pgpool_recovery.run.target_server import TargetServer
@@ -45,6 +46,7 @@ def recover(request: RecoveryRequest, settings: Settings, emit: Emit) -> Plan:
     target = request.target
     with (
         naming(target),
+        learning_state(target, settings),
         own_server(settings) as connection,
         agent_of(target, settings, emit) as agent,
     ):
@@ -59,11 +61,11 @@ def recover(request: RecoveryRequest, settings: Settings, emit: Emit) -> Plan:
                 try:
                     carry_out(plan, connection, agent, settings, emit)
                     break
-                except (Undone, Incomplete, Refused) as error:
+                except (Undone, Incomplete, Refused, QueryRefused) as error:
                     if plan.method is Method.BASEBACKUP or not settings.policy.fall_down:
                         raise
-                    if agent.is_busy:
-                        raise
+                    if agent.is_busy or isinstance(error, NoRoom):
+                        raise  # No data goes because a disk was full, or is read-only.
                     state = error.target
                     reason = Rejection(error.message, error.detail, error.hint)
                     failed = (*failed, PassedOver(plan.method, (reason,)))
@@ -161,9 +163,11 @@ def see_following(
             LogPosition | None,  # type: ignore[arg-type]
             timeout_s=patience,
         )
-        return "" if log is None else agent.ask(ReadLog(log), str, timeout_s=patience)
+        text = "" if log is None else agent.ask(ReadLog(log), str, timeout_s=patience)
+        return f"Its log {log.file} ends:\n{text}" if log is not None and text else ""
 
     timeout = settings.timeout
-    expected = Expected(plan.target_name, step.slot_name, timeout.streaming_s, timeout.catch_up_s)
+    limits = (timeout.streaming_s, timeout.catch_up_s, timeout.stall_s)
+    expected = Expected(plan.target_name, step.slot_name, *limits)
     if not wait_until_following(connection, expected, ask, read_log, agent.check):
         emit(Said("primary", f"{plan.target_name} streams, and has not caught up yet"))

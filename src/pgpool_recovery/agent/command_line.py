@@ -11,6 +11,7 @@ from string import Template
 from pgpool_recovery.agent.debian import CONFIGURATION, DebianCluster, find_cluster
 from pgpool_recovery.agent.program import Stop, run
 from pgpool_recovery.agent.start_way import find_unit, may_start
+from pgpool_recovery.files.text import read_text
 
 SETTING = re.compile(r"([A-Za-z_][\w.-]*)\s*=(.*)", re.DOTALL)
 SERVERS = ("postgres", "postmaster")
@@ -73,9 +74,15 @@ def _opens(words: Sequence[str]) -> bool:
     return any(Path(word).name in OPENERS for word in inner)
 
 
+def given_at_last_start(data: Path) -> tuple[Given, ...]:
+    """Return the settings that the server had on its command line when it was last started."""
+    file = data / LAST_START
+    return tuple(settings_of(_words_of_last_start(data), str(file)))
+
+
 def _words_of_last_start(data: Path) -> list[str]:
     try:
-        return split((data / LAST_START).read_text(errors="replace"))
+        return split(read_text(data / LAST_START))
     except OSError:
         return []
 
@@ -84,7 +91,7 @@ def _of_cluster(cluster: DebianCluster) -> Iterator[Given]:
     """Return what pg_ctlcluster passes on (read_cluster_conf_file in PgCommon.pm)."""
     file = CONFIGURATION / cluster.version / cluster.name / "pg_ctl.conf"
     try:
-        text = file.read_text(errors="replace")
+        text = read_text(file)
     except OSError:
         return
     for match in re.finditer(r"^\s*pg_ctl_options\s*=\s*'(.*)'", text, re.MULTILINE):

@@ -8,6 +8,8 @@ import os
 import threading
 from contextlib import suppress
 
+from pgpool_recovery.files.text import text_of
+
 READ_BYTES = 65536
 KEPT_BYTES = 4096
 WAIT_S = 0.5
@@ -34,7 +36,7 @@ class ErrorTail:
     def text(self) -> str:
         """Return the end of what it has written, all of it when the program has ended."""
         self._reader.join(WAIT_S)
-        return self._kept.decode("utf-8", "backslashreplace").strip()
+        return text_of(self._kept).strip()
 
     def _read(self) -> None:
         with suppress(OSError):

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pgpool_recovery.files.text import read_text, read_words
+
 PROCESSES = Path("/proc")
 UNITS = Path("/etc/systemd/system")
 """Where systemd has a link, in a directory NAME.wants, to each unit that starts with the host."""
@@ -168,7 +170,7 @@ def _processes() -> Iterator[Process]:
 
 def _words(file: Path) -> list[str]:
     try:
-        return file.read_bytes().decode(errors="replace").split("\0")
+        return read_words(file)
     except OSError:
         return []  # It has ended, or is somebody else's.
 
@@ -180,6 +182,6 @@ def _data_directories(file: Path, name: str) -> list[Path]:
 
 def _text(file: Path) -> str:
     try:
-        return file.read_text(errors="replace")
+        return read_text(file)
     except OSError:
         return ""

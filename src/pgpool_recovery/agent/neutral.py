@@ -13,6 +13,7 @@ from pgpool_recovery.agent.configuration import (
 from pgpool_recovery.agent.program import Stop, run
 from pgpool_recovery.agent.setting_source import LINE, find_sources, plain
 from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.line import lines_of
 from pgpool_recovery.plan.leftover import COMMANDS, OLD_FILE, TAKEN_OUT, TARGETS, told_value
 from pgpool_recovery.plan.leftover import TRIGGER_FILE as TRIGGER
 
@@ -24,7 +25,7 @@ def take_out(data: Path, names: Sequence[str], tell: Tell) -> None:
     """Remove settings from postgresql.auto.conf, and say what they were."""
     file = data / AUTO_CONFIGURATION
     text = read_configuration_file(file) or ""
-    matches = filter(None, map(LINE.match, text.splitlines()))
+    matches = filter(None, map(LINE.match, lines_of(text)))
     found = {match[1].lower(): plain(match[2]) for match in matches if match[1].lower() in names}
     if not found:
         return

@@ -26,6 +26,7 @@ from pgpool_recovery.domain.backup_label import parse_backup_label
 from pgpool_recovery.domain.control_data import ControlData, parse_control_data
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.wal import History, Point, parse_history
+from pgpool_recovery.files.text import read_text
 from pgpool_recovery.files.write import open_nameless
 from pgpool_recovery.plan.divergence import base_of
 from pgpool_recovery.plan.facts import Base, Configuration, LocalWal, PlaceFacts, TargetFacts
@@ -115,7 +116,7 @@ def _resumable(data: Path, bin_directory: str | None, stop: Stop) -> Base | None
 
 def _backup_start(data: Path) -> Point | None:
     try:
-        return parse_backup_label((data / BACKUP_LABEL).read_text())
+        return parse_backup_label(read_text(data / BACKUP_LABEL))
     except (OSError, Refused):
         return None
 
@@ -127,7 +128,7 @@ def _history(data: Path, control: ControlData | None) -> History | None:
     end = control.minimum_end
     timeline = control.timeline if end is None else max(control.timeline, end.timeline)
     try:
-        text = (data / "pg_wal" / f"{timeline:08X}.history").read_text()
+        text = read_text(data / "pg_wal" / f"{timeline:08X}.history")
     except OSError:
         return None
     return parse_history(text, timeline)
@@ -161,7 +162,7 @@ def _entries(data: Path) -> list[str]:
 
 def _major(data: Path) -> int | None:
     try:
-        return int((data / "PG_VERSION").read_text().split(".")[0])
+        return int(read_text(data / "PG_VERSION").split(".")[0])
     except (OSError, ValueError):
         return None
 

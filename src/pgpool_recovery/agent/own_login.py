@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.files.text import read_lines
 from pgpool_recovery.files.write import write_file
 from pgpool_recovery.plan.facts import Conninfo
 from pgpool_recovery.plan.inherited import OF_ROLE, SECRETS
@@ -93,9 +94,11 @@ def service_text(secrets: Mapping[str, str], service: str | None) -> str:
 
 def _own_service(service: str) -> list[str]:
     """Return the lines of a service of the user's own service file, without the secrets' words."""
+    if not service:
+        return []
     file = Path(os.environ.get("PGSERVICEFILE") or Path.home() / ".pg_service.conf")
     try:
-        lines = file.read_text().splitlines()
+        lines = read_lines(file)
     except OSError:
         return []
     found, is_in = [], False
@@ -105,6 +108,13 @@ def _own_service(service: str) -> list[str]:
         elif is_in and line and line.partition("=")[0] not in SECRETS:
             found.append(line)
     return found
+
+
+def name_of_service(conninfo: Mapping[str, str]) -> dict[str, str]:
+    """Return the application_name of the node's own service, where nothing else names one."""
+    lines = _own_service(conninfo.get("service", ""))
+    words = {word.strip(): text for word, _, text in (line.partition("=") for line in lines)}
+    return {word: words[word] for word in ("application_name",) if words.get(word)}
 
 
 def own_name() -> str:

@@ -9,6 +9,7 @@ from pgpool_recovery.agent.local_wal import begins_at
 from pgpool_recovery.agent.swap import changing
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.wal import History, TimelineId, parse_history, segment_of_file
+from pgpool_recovery.files.text import read_text
 from pgpool_recovery.plan.own_wal import CONTROL, OwnWal, Part
 
 WAL_FILE = re.compile(r"[0-9A-F]{24}(\.partial)?")
@@ -46,8 +47,7 @@ def _names(directory: Path) -> list[str]:
 
 
 def _history(file: Path, timeline: TimelineId) -> History:
-    with file.open("rb") as opened:
-        return parse_history(opened.read(MAX_HISTORY_BYTES).decode(), timeline)
+    return parse_history(read_text(file, MAX_HISTORY_BYTES), timeline)
 
 
 def _is_wal(file: Path, segment_bytes: int) -> bool:

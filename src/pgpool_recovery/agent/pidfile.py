@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pgpool_recovery.agent.way import open_trusted_directory
 from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.files.text import text_of
 from pgpool_recovery.files.trust import Untrusted, check_regular, mine_and_roots
 
 NAME = "postmaster.pid"
@@ -65,7 +66,7 @@ def _read(directory: int, path: Path) -> str:
     try:
         with os.fdopen(_open(directory), "rb") as file:
             check_regular(os.fstat(file.fileno()), path, mine_and_roots())
-            return os.fsdecode(file.read(MAX_BYTES))
+            return text_of(file.read(MAX_BYTES))
     except Untrusted as untrusted:
         raise _no_server_wrote(path, untrusted.why) from untrusted
     except OSError as error:

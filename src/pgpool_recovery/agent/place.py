@@ -1,18 +1,22 @@
 """Facts about a directory of this host, whether it exists or not."""
 
 import os
+import re
 import stat
 from contextlib import suppress
 from pathlib import Path, PurePath
 
 from pgpool_recovery.agent.way import trusted_directory
 from pgpool_recovery.agent.workspace import is_workspace
+from pgpool_recovery.files.text import bytes_of, read_lines, read_text, text_of
 from pgpool_recovery.plan.facts import FileIdentity, Filesystem, PlaceFacts
 from pgpool_recovery.plan.situation import WORKSPACE
 from pgpool_recovery.plan.step import Place
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 MOUNTS = Path("/proc/self/mountinfo")
+ESCAPE = re.compile(rb"\\([0-3][0-7]{2})")
+OVERLAY = "overlay"
 OLD = "old"
 """Where, in its workspace, the directory waits that a copy has replaced."""
 NEW = "new"
@@ -44,6 +48,7 @@ def observe_place(path: Path, *, is_own: bool) -> PlaceFacts:
         is_empty=not exists or all(entry.name in NO_DATA for entry in real.iterdir()),
         is_own=is_own or waiting_bytes is not None,
         problem=problem,
+        is_layered=exists and is_layered(real),
     )
 
 
@@ -106,7 +111,38 @@ def can_rename(path: Path) -> bool:
 
     Nobody else takes that away: who may write there was looked at before (way.py).
     """
-    return not os.path.ismount(path) and can_create_in(path.parent)
+    return not is_mount_point(path) and can_create_in(path.parent)
+
+
+def is_mount_point(path: Path) -> bool:
+    """Say whether something is mounted there, be it a directory of the same filesystem.
+
+    By its device number such a one cannot be told from any other (os.path.ismount), and that is how
+    the root of a btrfs subvolume or a ZFS dataset shows, which stands in no list of mounts.
+    """
+    return os.path.ismount(path) or str(path) in mounts_inside(path.parent)
+
+
+def is_layered(directory: Path) -> bool:
+    """Say whether a directory is one that an overlay filesystem puts together of several layers.
+
+    Such a one cannot be renamed (EXDEV, "Renaming directories" in the kernel's overlayfs.rst), and
+    is told by its one link: others have one more for each directory within (ovl_getattr in
+    fs/overlayfs/inode.c).
+    """
+    return directory.stat().st_nlink == 1 and mount_point_of(directory) in _overlays()
+
+
+def _overlays() -> set[str]:
+    lines = [line.split(" ") for line in read_lines(MOUNTS)]
+    return {_unescaped(words[4]) for words in lines if words[words.index("-") + 1] == OVERLAY}
+
+
+def mount_point_of(path: Path) -> str:
+    """Return where the filesystem is mounted that a path lies on, or would."""
+    real = nearest_existing(path).resolve()
+    above = (point for point in mounts_inside(Path("/")) if real.is_relative_to(point))
+    return max(above, key=len, default="/")
 
 
 def _beside(path: Path) -> Path:
@@ -124,7 +160,7 @@ def identity_of(path: Path) -> FileIdentity | None:
 
 def boot_id() -> str:
     """Return what tells this running system from all others (random(4))."""
-    return BOOT_ID.read_text().strip()
+    return read_text(BOOT_ID).strip()
 
 
 def nearest_existing(path: Path) -> Path:
@@ -141,7 +177,12 @@ def filesystem_of(path: Path) -> Filesystem:
     """Return the filesystem that the path lies on, or would."""
     existing = nearest_existing(path)
     status = os.statvfs(existing)
-    return Filesystem(device=existing.stat().st_dev, free_bytes=status.f_bavail * status.f_frsize)
+    return Filesystem(
+        device=existing.stat().st_dev,
+        free_bytes=status.f_bavail * status.f_frsize,
+        is_read_only=bool(status.f_flag & os.ST_RDONLY),
+        mounted_at=mount_point_of(existing),
+    )
 
 
 def size_of(directory: Path) -> int:
@@ -164,10 +205,18 @@ def size_of(directory: Path) -> int:
 
 def mounts_inside(directory: Path) -> tuple[str, ...]:
     """Return the mount points below a directory (proc_pid_mountinfo(5))."""
-    points = (line.split(" ")[4] for line in MOUNTS.read_text().splitlines())
-    decoded = (point.encode().decode("unicode_escape") for point in points)
+    points = (_unescaped(line.split(" ")[4]) for line in read_lines(MOUNTS))
     return tuple(
         point
-        for point in decoded
+        for point in points
         if Path(point) != directory and Path(point).is_relative_to(directory)
     )
+
+
+def _unescaped(point: str) -> str:
+    r"""Return a mount point as it is called; the kernel escapes four characters (mangle_path).
+
+    >>> _unescaped(r"/d\303\244t\040\134")
+    '/dät \\'
+    """
+    return text_of(ESCAPE.sub(lambda found: bytes([int(found[1], 8)]), bytes_of(point)))

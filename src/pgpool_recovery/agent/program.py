@@ -12,7 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from pgpool_recovery.agent.server_log import without_token
+from pgpool_recovery.agent.system_failure import failure_of_program
 from pgpool_recovery.domain.error import Cancelled, Undone
+from pgpool_recovery.files.text import text_of
 
 KEPT_LINES = 20
 KEPT_BYTES = 1_000_000
@@ -75,7 +77,9 @@ class Completed:
         if self.status < 0:
             how = f"was terminated by {signal.Signals(-self.status).name}"
         name = os.path.basename(self.argv[0])  # noqa: PTH119 - a word, not a file of ours
-        raise Undone(f"{name} {how}", detail=self.last_lines or "It wrote nothing.", hint=None)
+        raise failure_of_program(f"{name} {how}", self.output).with_more(
+            self.last_lines or "It wrote nothing."
+        )
 
 
 def clean_environment() -> dict[str, str]:
@@ -198,7 +202,7 @@ class _Lines:
             self._rest = b""
 
     def _take(self, line: bytes) -> None:
-        text = line.decode("utf-8", "backslashreplace")
+        text = text_of(line)
         self._kept.append(text)
         self._size += len(text)
         while self._size > KEPT_BYTES:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 
 from pgpool_recovery.agent.program import Completed
 from pgpool_recovery.domain.wal import TimelineId
+from pgpool_recovery.files.text import bytes_of
 from pgpool_recovery.pgbackrest.command import list_histories, read_file
 from pgpool_recovery.plan.archive import ArchivedHistory, read_archived
 from pgpool_recovery.plan.backup import NoBackup
@@ -37,5 +38,5 @@ def archived_histories(
                 return said
             # What ssh has to say comes with it.
             lines = "\n".join(LINE.findall(said.output)) or said.output
-            found.append(read_archived(TimelineId(int(number, 16)), lines.encode()))
+            found.append(read_archived(TimelineId(int(number, 16)), bytes_of(lines)))
     return tuple(dict.fromkeys(found))

@@ -18,6 +18,7 @@ from pgpool_recovery.domain.control_data import parse_control_data
 from pgpool_recovery.domain.error import Refused, Undone
 from pgpool_recovery.domain.event import Event, Moved, Progress, Said
 from pgpool_recovery.domain.wal import Point
+from pgpool_recovery.files.text import read_text
 from pgpool_recovery.files.write import move, write_file
 from pgpool_recovery.pgbackrest.command import (
     archive_get,
@@ -167,7 +168,7 @@ def _check(restoration: Restoration, bin_directory: str, stop: Stop) -> None:
     directory, wanted = Path(restoration.directory), restoration.backup.repository
     said = run([f"{bin_directory}/pg_controldata", "-D", str(directory)], stop).check()
     control = parse_control_data(said.output)
-    version = (directory / "PG_VERSION").read_text().strip()
+    version = read_text(directory / "PG_VERSION").strip()
     if control.system_identifier != wanted.system_identifier:
         odd = f"its system identifier is {control.system_identifier}"
     elif version != str(restoration.backup.major):
@@ -184,7 +185,7 @@ def _check(restoration: Restoration, bin_directory: str, stop: Stop) -> None:
 def _start(label: Path) -> Point | None:
     """Return from where recovery of a backup begins, if its label is there and says it."""
     try:
-        return parse_backup_label(label.read_text())
+        return parse_backup_label(read_text(label))
     except (FileNotFoundError, Refused):
         return None
 

@@ -23,6 +23,7 @@ from pgpool_recovery.domain.wal import (
     parse_history,
     parse_lsn,
 )
+from pgpool_recovery.files.text import read_text
 from pgpool_recovery.plan.facts import Conninfo
 from pgpool_recovery.plan.running import RELOADED, Running, RunningServer, Silent
 from pgpool_recovery.postgres.connection import Connection, connect
@@ -78,6 +79,7 @@ def _said(connection: Connection, login: Conninfo, data: Path) -> RunningServer:
         recovery_target_timeline=row["recovery_target_timeline"],
         sources=row["sources"],
         leftovers=read_leftovers(connection),
+        has_receiver=row["has_receiver"],
     )
 
 
@@ -96,7 +98,7 @@ def _histories(data: Path, since: TimelineId) -> Iterator[History]:
     for entry in sorted((data / "pg_wal").iterdir()):
         match = HISTORY_FILE.fullmatch(entry.name)
         if match and int(match[1], 16) >= since:
-            yield parse_history(entry.read_text(), TimelineId(int(match[1], 16)))
+            yield parse_history(read_text(entry), TimelineId(int(match[1], 16)))
 
 
 def _is_torn(said: RunningServer, request: AskRunning, data: Path, stop: Stop) -> bool:

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pgpool_recovery.files.text import read_lines
+
 MAX_DEPTH = 10
 """As CONF_FILE_MAX_DEPTH (src/include/utils/conffiles.h)."""
 LINE = re.compile(r"\s*([A-Za-z_][\w$.]*)\s*(?:=\s*|\s+|$)('(?:[^'\\]|''|\\.)*'|[^\s#]*)")
@@ -13,13 +15,14 @@ INCLUDES = ("include", "include_if_exists", "include_dir")
 
 @dataclass
 class Sources:
-    """Where settings stand: the last place of each.
+    """Where settings stand: the last place of each, and what stands there.
 
     `is_whole`: every included file was found and read, so that a setting which is not among them
     stands nowhere. What the values are only the server itself says.
     """
 
     places: dict[str, str] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
     is_whole: bool = True
 
 
@@ -33,7 +36,7 @@ def find_sources(files: Iterable[Path]) -> Sources:
 
 def _read(file: Path, found: Sources, depth: int, *, may_be_missing: bool) -> None:
     try:
-        lines = file.read_bytes().decode(errors="replace").splitlines()
+        lines = read_lines(file)
     except OSError as error:
         is_missing = isinstance(error, FileNotFoundError) and may_be_missing
         found.is_whole = found.is_whole and is_missing
@@ -44,6 +47,7 @@ def _read(file: Path, found: Sources, depth: int, *, may_be_missing: bool) -> No
             continue
         name = match[1].lower()
         found.places[name] = f"{file}:{number}"
+        found.texts[name] = plain(match[2])
         if name in INCLUDES:
             _include(name, match[2], file, found, depth + 1)
 

@@ -13,6 +13,7 @@ from pgpool_recovery.domain.control_data import IN_ARCHIVE_RECOVERY, parse_contr
 from pgpool_recovery.domain.error import RecoveryError, Refused
 from pgpool_recovery.domain.standby import STREAMING, StandbyFacts
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId, parse_history, parse_lsn
+from pgpool_recovery.files.text import read_text
 from pgpool_recovery.plan.facts import Conninfo
 from pgpool_recovery.postgres.connection import connect, identify_timeline
 from pgpool_recovery.postgres.standby import read_standby
@@ -22,6 +23,7 @@ NAME = "the server"
 IN_PRODUCTION = "in production"
 PROCESSES = Path("/proc")
 HISTORY_FILE = re.compile(r"([0-9A-F]{8})\.history")
+STARTUP = re.compile(r"postgres: (?:.*: )?startup\b")
 RECEIVES = re.compile(r"\bwalreceiver\s+streaming ([0-9A-F]+/[0-9A-F]+)")
 """The title of a WAL receiver that has written something (XLogWalRcvFlush in walreceiver.c)."""
 
@@ -51,7 +53,8 @@ class StandbyLook:
         if facts.is_in_recovery:
             facts = self._with_timeline(facts, login, connect_s)
         since = min((point.timeline for point in facts.been_at), default=TimelineId(1))
-        return replace(facts, histories=tuple(histories(data, since)))
+        found = tuple(histories(data, since))
+        return replace(facts, histories=found, restoring=restoring(running.pid))
 
     def _with_timeline(
         self, facts: StandbyFacts, login: Conninfo, connect_s: float
@@ -86,7 +89,7 @@ def histories(data: Path, since: TimelineId) -> Iterator[History]:
         match = HISTORY_FILE.fullmatch(entry.name)
         if match and int(match[1], 16) >= since:
             try:
-                yield parse_history(entry.read_text(), TimelineId(int(match[1], 16)))
+                yield parse_history(read_text(entry), TimelineId(int(match[1], 16)))
             except (OSError, ValueError, IndexError, Refused):
                 continue
 
@@ -117,6 +120,7 @@ def look_from_outside(
         been_at=been_at,
         histories=tuple(histories(data, since)),
         problem=problem,
+        restoring=restoring(running.pid),
     )
 
 
@@ -138,15 +142,30 @@ def _control(
     return is_in_recovery, (Point(control.timeline, control.checkpoint), *ends)
 
 
+def restoring(postmaster: int) -> int | None:
+    """Return the process of the restore_command for which a server's replay waits; None: for none.
+
+    The startup process runs it through a shell, and has no other children.
+    """
+    for pid, title in _children(postmaster):
+        if STARTUP.match(title):
+            return next((child for child, _ in _children(pid)), None)
+    return None
+
+
 def _titles(parent: int) -> Iterator[str]:
-    """Yield what the processes of a server call themselves."""
+    return (title for _, title in _children(parent))
+
+
+def _children(parent: int) -> Iterator[tuple[int, str]]:
+    """Yield the processes that one has started, and what they call themselves."""
     for entry in PROCESSES.iterdir():
         if not entry.name.isdigit():
             continue
         try:
-            after_name = (entry / "stat").read_text().rpartition(")")[2].split()
+            after_name = read_text(entry / "stat").rpartition(")")[2].split()
             if int(after_name[1]) == parent:
-                yield (entry / "cmdline").read_bytes().decode("utf-8", "replace")
+                yield int(entry.name), read_text(entry / "cmdline")
         except OSError:
             continue  # It has just ended.
 

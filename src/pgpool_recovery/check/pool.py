@@ -70,7 +70,11 @@ def _missing(report: Report, facts: ExtensionFacts, elsewhere: list[str]) -> Fin
     advice = f"In {facts.database}: CREATE EXTENSION pgpool_recovery"
     if facts.problem is not None:
         return Finding(
-            Kind.NO_EXTENSION, _primary(report), f"{text}: {sentence(facts.problem)}", advice
+            Kind.EXTENSION_NOT_SEEN,
+            _primary(report),
+            f"it is not known whether database {facts.database}, in which {caller} calls it, has "
+            f"the extension pgpool_recovery: {sentence(facts.problem)}",
+            "Let the stage commands log in there ([primary] of the settings, pg_hba.conf).",
         )
     if elsewhere:
         return Finding(
@@ -121,12 +125,11 @@ def _commands(asked: Pool) -> Iterator[Finding]:
             "Set recovery_1st_stage_command = 'recovery_1st_stage' in pgpool.conf.",
         )
     for setting, command in asked.stage_commands.items():
-        if not is_plain_name(command):
+        if not is_inside(command):
             yield Finding(
                 Kind.STAGE_COMMAND,
                 None,
-                f'{setting} is "{command}", which is not the plain name of a file of the data '
-                "directory",
+                f'{setting} is "{command}", which is no path inside the data directory',
                 f"Put the script into the data directory of every node and set {setting} = "
                 f"'{command.rpartition('/')[2] or 'recovery_1st_stage'}' in pgpool.conf.",
             )
@@ -149,9 +152,9 @@ def _holds_failovers_up(asked: Pool) -> Iterator[Finding]:
     )
 
 
-def is_plain_name(command: str) -> bool:
+def is_inside(command: str) -> bool:
     """Say whether a stage command can be the name of a script (extension's script_file)."""
-    return command not in ("", ".", "..") and "/" not in command
+    return not {"", ".", ".."}.intersection(command.split("/"))
 
 
 def _primary(report: Report) -> int | None:

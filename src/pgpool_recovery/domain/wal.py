@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NewType
 
 from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.line import lines_of
 
 Lsn = NewType("Lsn", int)
 TimelineId = NewType("TimelineId", int)
@@ -126,7 +127,7 @@ def parse_history(text: str, current: TimelineId) -> History:
     50331744
     """
     ends = []
-    for line in text.splitlines():
+    for line in lines_of(text):
         words = line.split("#", 1)[0].split()
         if words:
             ends.append(Point(TimelineId(int(words[0])), parse_lsn(words[1])))

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Sequence
 
 from pgpool_recovery.domain.error import Unreachable
+from pgpool_recovery.files.text import lines_of, text_of
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 WITHIN_S = 120.0
@@ -32,11 +33,9 @@ def output_as_user(uid: int, command: Sequence[str], environment: dict[str, str]
             start_new_session=True,  # Root's terminal is not for it.
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
-            errors="backslashreplace",
             check=False,
             timeout=WITHIN_S,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Unreachable(f"could not run {command[0]} as {account.pw_name}: {error}") from error
-    return done.stdout.splitlines()
+    return lines_of(text_of(done.stdout))

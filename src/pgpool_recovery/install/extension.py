@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.files.text import text_of
 from pgpool_recovery.files.trust import ROOT, Untrusted, check_file, user_name
 from pgpool_recovery.install.placed_file import PlacedFile
 
@@ -82,7 +83,7 @@ def _ask(pg_config: Path, option: str) -> str:
         if os.geteuid() == ROOT:
             check_file(pg_config, {ROOT})
         done = subprocess.run(
-            [pg_config, option], capture_output=True, text=True, check=True, timeout=ANSWER_S
+            [pg_config, option], capture_output=True, check=True, timeout=ANSWER_S
         )
     except Untrusted as untrusted:
         raise Refused(
@@ -101,7 +102,7 @@ def _ask(pg_config: Path, option: str) -> str:
     except subprocess.CalledProcessError as error:
         raise Refused(
             f"{pg_config} {option} ended with exit status {error.returncode}",
-            detail=error.stderr.strip() or None,
+            detail=text_of(error.stderr).strip() or None,
             hint="Name a pg_config.",
         ) from error
-    return done.stdout.strip()
+    return text_of(done.stdout).strip()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pgpool_recovery.config.load import VARIABLE
 from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.files.text import lines_of, read_text
 from pgpool_recovery.files.trust import ROOT, Untrusted, real_path
 from pgpool_recovery.files.write import Owner, root_refusal, write_file
 
@@ -44,7 +45,7 @@ def change_of(path: Path, command: Sequence[str], settings_file: Path | None, wo
     base = without_ours(before)
     lines = our_lines(base, command, settings_file, words)
     names = [line.partition(" = ")[0] for line in lines]
-    replaced = tuple(line for line in base.splitlines() if _sets(line) in names)
+    replaced = tuple(line for line in lines_of(base) if _sets(line) in names)
     return Change(path, before, with_ours(base, lines), lines, replaced)
 
 
@@ -101,7 +102,7 @@ def values_of(text: str) -> dict[str, str]:
     >>> values_of("port = 9999\\nport = '9998' # new\\n#port = 1")
     {'port': '9998'}
     """
-    named = ((_sets(line), line) for line in text.splitlines())
+    named = ((_sets(line), line) for line in lines_of(text))
     return {name: _value(line) for name, line in named if name}
 
 
@@ -117,7 +118,7 @@ def with_ours(text: str, lines: Sequence[str]) -> str:
     <BLANKLINE>
     """
     names = [line.partition(" = ")[0] for line in lines]
-    kept = [KEPT + line if _sets(line) in names else line for line in text.splitlines()]
+    kept = [KEPT + line if _sets(line) in names else line for line in lines_of(text)]
     return "".join(f"{line}\n" for line in [*kept, BEGIN, *lines, END])
 
 
@@ -137,8 +138,8 @@ def emptied(text: str) -> tuple[str, ...]:
     >>> emptied(with_ours("a = 1\\n", ["a = 2", "b = 'x'"]))[0].partition(" #")[0]
     "b = ''"
     """
-    stays = {_sets(line) for line in without_ours(text).splitlines()}
-    ours = (line for block in BLOCK.findall(text) for line in block.splitlines())
+    stays = {_sets(line) for line in lines_of(without_ours(text))}
+    ours = (line for block in BLOCK.findall(text) for line in lines_of(block))
     names = (_sets(line) for line in ours if not line.endswith(" = ''"))
     return tuple(f"{name} = ''{EMPTIED}" for name in names if name and name not in stays)
 
@@ -188,7 +189,7 @@ def _real(path: Path) -> Path:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_bytes().decode(errors="surrogateescape")
+        return read_text(path)
     except OSError as error:
         raise Refused(f"could not read {path}: {error.strerror}") from error
 

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from pgpool_recovery.domain.line import lines_of
+
 Sample = tuple[Mapping[str, str], float]
 HEAD = re.compile(r"# (?:HELP|TYPE) (\S+)")
 
@@ -38,7 +40,7 @@ def render(families: Iterable[Family]) -> str:
 def without(text: str, names: Iterable[str]) -> str:
     """Return a text of ours without the families of these names."""
     gone, kept = set(names), []
-    for line in text.splitlines():
+    for line in lines_of(text):
         head = HEAD.match(line)
         name = head[1] if head else re.split(r"[{ ]", line, maxsplit=1)[0]
         if name not in gone:

@@ -10,6 +10,7 @@ from pathlib import Path
 from pgpool_recovery.check.finding import Finding
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Refused, Unreachable
+from pgpool_recovery.files.text import text_of
 from pgpool_recovery.files.trust import Untrusted, read_own
 from pgpool_recovery.files.write import open_lock_file, write_file
 from pgpool_recovery.metrics.families import LastRun, check_families, recovery_families
@@ -111,7 +112,7 @@ def _lock(descriptor: int, file: Path) -> None:
 def _old(file: Path) -> str:
     """Return the text of before. What is kept of it everybody can read: it must not be a link."""
     try:
-        return read_own(file).decode(errors="surrogateescape")
+        return text_of(read_own(file))
     except FileNotFoundError:
         return ""
     except Untrusted as untrusted:

@@ -7,6 +7,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from pgpool_recovery.domain.error import Busy
+from pgpool_recovery.files.text import read_words
 from pgpool_recovery.operator.cluster import Cluster, Node
 from pgpool_recovery.operator.pool_user import PROCESSES
 from pgpool_recovery.postgres.connection import Connection
@@ -69,7 +70,7 @@ def runs(words: Sequence[str], processes: Path) -> bool:
     wanted = list(words)
     for file in processes.glob("[0-9]*/cmdline"):
         try:
-            argv = file.read_bytes().decode(errors="replace").split("\0")
+            argv = read_words(file)
         except OSError:  # It has ended.
             continue
         if any(argv[at : at + len(wanted)] == wanted for at in range(len(argv))):

@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.files.text import read_text, read_words
 from pgpool_recovery.install.pgpool_conf import values_of
 from pgpool_recovery.operator.cluster import Cluster, Node
 
@@ -85,9 +86,9 @@ def file_of(parameters: Mapping[str, str], *, proc: Path = Path("/proc")) -> Pat
     The pid file names the process, and its command line the file.
     """
     try:
-        text = Path(parameters.get("pid_file_name") or "/nonexistent").read_text()
+        text = read_text(Path(parameters.get("pid_file_name") or "/nonexistent"))
         pid = int(text.rstrip("\0\n"))  # Pgpool-II writes the NUL as well.
-        words = (proc / str(pid) / "cmdline").read_bytes().decode(errors="replace").split("\0")
+        words = read_words(proc / str(pid) / "cmdline")
     except (OSError, ValueError):
         return None
     if Path(words[0]).name != "pgpool":
@@ -100,8 +101,7 @@ def file_of(parameters: Mapping[str, str], *, proc: Path = Path("/proc")) -> Pat
 def _read(file: Path) -> dict[str, str] | None:
     """Return what the file sets; None when it cannot be read, or is not all of it."""
     try:
-        with file.open("rb") as opened:
-            text = opened.read(MAX_BYTES).decode(errors="surrogateescape")
+        text = read_text(file, MAX_BYTES)
     except OSError:
         return None
     values = values_of(text)

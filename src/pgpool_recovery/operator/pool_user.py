@@ -4,6 +4,8 @@ import os
 import pwd
 from pathlib import Path
 
+from pgpool_recovery.files.text import read_text
+
 PROCESSES = Path("/proc")
 PROGRAM = "pgpool"
 
@@ -13,7 +15,7 @@ def pool_users(processes: Path = PROCESSES) -> frozenset[int]:
     found = set[int]()
     for comm in processes.glob("[0-9]*/comm"):
         try:
-            if comm.read_text().strip() == PROGRAM:
+            if read_text(comm).strip() == PROGRAM:
                 found.add(comm.parent.stat().st_uid)
         except OSError:  # It has ended, or is somebody else's.
             continue

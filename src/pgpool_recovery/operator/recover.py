@@ -13,6 +13,7 @@ from pgpool_recovery.operator.event import POOL, PRIMARY, Asked, Outcome, PlanRe
 from pgpool_recovery.operator.extension import Feature, look_at
 from pgpool_recovery.operator.failover_end import let_failover_end
 from pgpool_recovery.operator.follower import Follower
+from pgpool_recovery.operator.interrupted import interruption_of
 from pgpool_recovery.operator.job import Desk, Job
 from pgpool_recovery.operator.leftover_slots import drop_leftover_slots
 from pgpool_recovery.operator.plan import PlannedRecovery, read_plan
@@ -115,6 +116,8 @@ def show_plan(job: Job, desk: Desk) -> PlannedRecovery | None:
         return None
     if not plan.is_possible:
         raise plan.refusal()
+    if interruption := interruption_of(job.primary, job.node):
+        desk.tell(Remarked(interruption, job.node.node_id))
     desk.tell(PlanRead(job.node.node_id, plan))
     return plan
 

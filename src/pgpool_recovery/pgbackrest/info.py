@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.line import lines_of
 from pgpool_recovery.domain.wal import Lsn, Point, TimelineId, parse_lsn
 from pgpool_recovery.plan.backup import BackupTablespace, NoBackup, Repository
 
@@ -59,7 +60,7 @@ def read_tablespaces(output: str) -> tuple[BackupTablespace, ...] | NoBackup:
 
 def _stanza(output: str) -> dict[str, Any]:
     """Return the one stanza; lines before it are warnings, of pgbackrest or of ssh."""
-    lines = [line for line in output.splitlines() if line.startswith("[")]
+    lines = [line for line in lines_of(output) if line.startswith("[")]
     (stanza,) = json.loads(lines[-1])
     return dict(stanza)
 

@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from pgpool_recovery.domain.line import lines_of
+
 LINE = re.compile(r"(?:P\d\d)? *(?P<level>ERROR|WARN|INFO|DETAIL): (?P<text>.*)")
 """On standard error no process is named."""
 FILE = re.compile(
@@ -61,7 +63,7 @@ def read_error(output: str) -> str | None:
     '[037]: restore command requires option: stanza'
     """
     error: list[str] | None = None
-    for line in output.splitlines():
+    for line in lines_of(output):
         found = LINE.match(line)
         if found is not None and found["level"] == "ERROR":
             error = [found["text"]]

@@ -64,7 +64,7 @@ def read_archived(timeline: TimelineId, contents: bytes) -> ArchivedHistory:
     'no recovery target specified'
     >>> read_archived(TimelineId(2), b"404 Not Found\n").history
     """
-    text = contents.decode("utf-8", "replace")
+    text = contents.decode("utf-8", "surrogateescape")
     try:
         history = parse_history(text, timeline)
     except (Refused, ValueError, IndexError):

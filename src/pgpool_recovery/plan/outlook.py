@@ -17,14 +17,23 @@ NOT_TIDY = (
 
 
 def plan_as_json(
-    target: Target, facts: Facts, made: Plan | tuple[Rejection, ...], *, is_tidy: bool
+    target: Target,
+    facts: Facts,
+    made: Plan | tuple[Rejection, ...],
+    *,
+    is_tidy: bool,
+    found: str | None = None,
 ) -> dict[str, Any]:
-    """Return the plan, or every reason why there is none, in JSON types."""
+    """Return the plan, or every reason why there is none, in JSON types.
+
+    `found` is the sentence that says what stands on the target now.
+    """
     head = {
         "version": VERSION,
         "node_id": target.node_id,
         "target_runs": facts.target.server_pid is not None,
         "target_streams": facts.target.server_pid is not None and streams(facts),
+        "target_found": found,
         "possible": isinstance(made, Plan),
     }
     further = [] if is_tidy else [NOT_TIDY]
@@ -48,6 +57,7 @@ def failure_as_json(node_id: NodeId | None, error: RecoveryError) -> dict[str, A
         "node_id": node_id,
         "target_runs": None,
         "target_streams": None,
+        "target_found": None,
         "possible": False,
         "reasons": [reason],
         "exit_status": error.exit_status,

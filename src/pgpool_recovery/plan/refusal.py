@@ -9,6 +9,7 @@ from pgpool_recovery.domain.event import megabytes
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.slot import names_of
 from pgpool_recovery.plan.attach import not_streaming, streams
+from pgpool_recovery.plan.broken_archive import notes_on_archive
 from pgpool_recovery.plan.facts import (
     Configuration,
     Facts,
@@ -16,10 +17,12 @@ from pgpool_recovery.plan.facts import (
     PrimaryFacts,
     TargetFacts,
 )
-from pgpool_recovery.plan.login import reject_logins
+from pgpool_recovery.plan.login import choose_login, reject_logins
+from pgpool_recovery.plan.mount import reject_layered, reject_mounts_inside, reject_read_only
 from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.situation import Situation
-from pgpool_recovery.plan.stray import archive_notes, reject_strays
+from pgpool_recovery.plan.standby_name import notes_on_name
+from pgpool_recovery.plan.stray import reject_strays
 from pgpool_recovery.plan.taken_out import (
     notes_at_restart,
     notes_on_copied,
@@ -54,6 +57,8 @@ def refuse(situation: Situation) -> Iterator[Rejection]:
 
 def reject_replacement(name: str, target: TargetFacts) -> Iterator[Rejection]:
     """Say which directories cannot be replaced as a whole."""
+    yield from reject_mounts_inside(name, target)
+    yield from reject_layered(name, target.hostname, _all_places(target))
     yield from _reject_overlap(name, target)
     yield from reject_foreign(name, _other_places(target))
 
@@ -81,7 +86,11 @@ def notes(target: Target, facts: Facts) -> Iterator[str]:
                 f"replication slot {slot.name} of the primary is not in use "
                 f"and keeps {megabytes(slot.kept_bytes)} of WAL"
             )
-    yield from archive_notes(target.name, facts)
+    login = choose_login(facts.logins, facts.primary)
+    if login is not None and not streams(facts):
+        own_name = login.conninfo["application_name"]
+        yield from notes_on_name(target.name, own_name, facts.primary)
+    yield from notes_on_archive(target.name, facts, is_kept=streams(facts))
     if facts.target.server_pid is None:
         yield from notes_on_leftovers(target.name, own, facts.target.left_files)
     else:  # Nothing is taken out below a server that goes on running.
@@ -96,15 +105,11 @@ def _reject_path(name: str, target: TargetFacts) -> Iterator[Rejection]:
     path = target.data.path
     if path == "/":
         yield Rejection(f"data directory of {name} is the root directory", hint=hint)
-    if target.mounts_inside:
-        yield Rejection(
-            f"data directory {path} of {name} has mount points inside",
-            detail=f"They are {', '.join(target.mounts_inside)}.",
-            hint=f"{hint} A WAL directory or a tablespace elsewhere is reached by a symbolic link.",
-        )
     for place in _all_places(target):
         if place.problem:
             yield Rejection(f"{place.path} of {name} cannot be used: {place.problem}", hint=hint)
+        elif place.filesystem.is_read_only:
+            yield from reject_read_only(name, target.hostname, place)
         elif not place.can_write:
             yield Rejection(
                 f"permission denied to replace {place.path} of {name}",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 from pgpool_recovery.domain.error import RecoveryError, Refused, Undone, Unreachable
 from pgpool_recovery.domain.wal import History, Point, TimelineId, parse_history, parse_lsn
+from pgpool_recovery.files.text import text_of
 from pgpool_recovery.postgres.connection import TICK_MS, error_message, open_replication
 
 if TYPE_CHECKING:
@@ -326,4 +327,4 @@ def _texts(result: "PGresult") -> list[tuple[str, ...]]:
 
 
 def _decode(text: bytes) -> str:
-    return text.decode("utf-8", "backslashreplace")
+    return text_of(text)

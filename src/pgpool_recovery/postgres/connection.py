@@ -11,8 +11,14 @@ from importlib.resources import files
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from pgpool_recovery.domain.error import RecoveryError, Unreachable, error_of_sqlstate
+from pgpool_recovery.domain.error import (
+    QueryRefused,
+    RecoveryError,
+    Unreachable,
+    error_of_sqlstate,
+)
 from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.files.text import lines_of, text_of
 from pgpool_recovery.postgres.conninfo import format_conninfo
 from pgpool_recovery.postgres.denied import INSUFFICIENT_PRIVILEGE, denied
 from pgpool_recovery.postgres.extension import InstalledExtension, read_extension
@@ -36,6 +42,9 @@ THE_PRIMARY = "the primary"
 EXTENSION = "{extension}"
 """In a query, the schema of our extension."""
 TICK_MS = 200
+FINAL = ("0A", "22", "25", "28", "3D", "3F", "42", "55000")
+"""SQLSTATEs, or their classes, that another try does not change: no privilege, no such thing, none
+of what this server can do. A connection, a lock, a full disk or a crash is another matter."""
 
 
 class Connection:
@@ -74,9 +83,7 @@ class Connection:
         except psycopg.Error as error:
             if refusal := self._refusal(query, error):
                 raise refusal from error
-            raise Unreachable(
-                f'query "{query}" failed on {self._name}', detail=_text(error)
-            ) from error
+            raise _failed(f'query "{query}" failed on {self._name}', error) from error
 
     def do(self, command: str) -> None:
         """Run a command that returns no rows."""
@@ -85,7 +92,7 @@ class Connection:
         try:
             self._connection.execute(command.encode())
         except psycopg.Error as error:
-            raise Unreachable(f"{command} failed on {self._name}", detail=_text(error)) from error
+            raise _failed(f"{command} failed on {self._name}", error) from error
 
     def row(self, query: str, /, **parameters: object) -> dict[str, Any]:
         """Run a query that returns exactly one row."""
@@ -246,7 +253,7 @@ def _identify(conninfo: Mapping[str, str], timeout_s: float, name: str) -> list[
         raise Unreachable(f"could not connect to {name}", detail=_text(error)) from error
     assert row is not None  # noqa: S101 - the command answers with one row
     # Bytes, where no database says which encoding the text has.
-    return [each.decode() if isinstance(each, bytes) else str(each) for each in row]
+    return [text_of(each) if isinstance(each, bytes) else str(each) for each in row]
 
 
 def open_replication(
@@ -270,7 +277,7 @@ def open_replication(
 
 def error_message(pgconn: "PGconn") -> str:
     """Return what libpq says of a connection, in one line."""
-    return _joined(pgconn.error_message.decode("utf-8", "backslashreplace"))
+    return _joined(text_of(pgconn.error_message))
 
 
 def _replication(conninfo: Mapping[str, str]) -> dict[str, str]:
@@ -309,6 +316,12 @@ def _query(name: str) -> str:
     return files(__package__).joinpath("sql", f"{name}.sql").read_text()
 
 
+def _failed(message: str, error: "psycopg.Error") -> Unreachable:
+    """Return the failure of a query: what the server will say again, or what may pass."""
+    kind = QueryRefused if (error.sqlstate or "").startswith(FINAL) else Unreachable
+    return kind(message, detail=_text(error))
+
+
 def _answer(error: "psycopg.Error", name: str) -> RecoveryError:
     """Return a server's refusal as the failure that has its SQLSTATE."""
     said = error.diag
@@ -331,5 +344,5 @@ def _joined(text: str) -> str:
     >>> _joined("connection failed: refused\n\tIs the server running?\n")
     'connection failed: refused; Is the server running?'
     """
-    lines = (" ".join(line.split()) for line in text.splitlines())
+    lines = (" ".join(line.split()) for line in lines_of(text))
     return "; ".join(line for line in lines if line)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pgpool_recovery.domain.error import Undone, Unreachable
 from pgpool_recovery.domain.wal import Lsn, TimelineId, lsn_text, parse_lsn
+from pgpool_recovery.files.text import text_of
 from pgpool_recovery.postgres.connection import TICK_MS, error_message, open_replication
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class WalSource:
             identity = self._ask(connection, "IDENTIFY_SYSTEM")
             if identity is None or identity.status != ExecStatus.TUPLES_OK:
                 raise _failed(connection)
-            flushed = parse_lsn((identity.get_value(0, 2) or b"").decode())
+            flushed = parse_lsn(text_of(identity.get_value(0, 2) or b""))
             self._end_of_results(connection)
             wanted = min(size_bytes, flushed - begin)
             started = self._ask(

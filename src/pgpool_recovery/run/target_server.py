@@ -42,8 +42,17 @@ class TargetServer:
             guarded=guarded,
         )
         try:
-            return self._agent.ask(request, Started, timeout_s=self._patience(request.timeout_s))
+            # One that gets on is told of, and the agent gives up on one that stands still.
+            return self._agent.ask(
+                request,
+                Started,
+                timeout_s=self._patience(request.timeout_s),
+                is_renewed_by_events=True,
+            )
         except Exception as error:
+            said = self._agent.last_word() if self._agent.is_busy else None
+            if said is not None:
+                raise as_failure(error).with_target(said) from error
             raise self._unknown_if_lost(error) from error
 
     def stop_if_allowed(self, facts: Facts, failed: tuple[PassedOver, ...]) -> bool:
@@ -64,7 +73,12 @@ class TargetServer:
             timeout_s=self._settings.timeout.stop_s,
         )
         try:
-            self._agent.ask(request, type(None), timeout_s=self._patience(request.timeout_s))
+            self._agent.ask(
+                request,
+                type(None),
+                timeout_s=self._patience(request.timeout_s),
+                is_renewed_by_events=True,
+            )
         except Exception as error:
             raise self._unknown_if_lost(error) from error
         self._was_stopped = True

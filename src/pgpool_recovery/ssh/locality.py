@@ -5,6 +5,8 @@ import re
 import socket
 from pathlib import Path
 
+from pgpool_recovery.files.text import lines_of, read_text
+
 IPV4_ROUTES = Path("/proc/net/fib_trie")
 IPV6_ADDRESSES = Path("/proc/net/if_inet6")
 HOSTS = Path("/etc/hosts")
@@ -53,7 +55,7 @@ def own_names() -> frozenset[str]:
     """
     own = own_addresses()
     names, shared = [socket.gethostname(), socket.getfqdn()], {"localhost"}
-    for line in _text(HOSTS).splitlines():
+    for line in lines_of(_text(HOSTS)):
         address, *aliases = line.partition("#")[0].split() or [""]
         if address in LOOPBACK:
             shared.update(alias.lower() for alias in aliases if alias != names[0])
@@ -77,9 +79,9 @@ def own_addresses() -> set[Address]:
     keepalived has it, it can be bound to any.
     """
     v4 = re.findall(r"\|-- (\S+)\n\s+/32 host LOCAL", _text(IPV4_ROUTES))
-    v6 = [bytes.fromhex(line.split()[0]) for line in _text(IPV6_ADDRESSES).splitlines()]
+    v6 = [bytes.fromhex(line.split()[0]) for line in lines_of(_text(IPV6_ADDRESSES))]
     return {*map(ipaddress.IPv4Address, v4), *map(ipaddress.IPv6Address, v6)}
 
 
 def _text(file: Path) -> str:
-    return file.read_text() if file.exists() else ""  # A kernel without IPv6 has none.
+    return read_text(file) if file.exists() else ""  # A kernel without IPv6 has none.

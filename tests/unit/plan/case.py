@@ -360,7 +360,9 @@ def _data(words: Words) -> PlaceFacts:
         size=target.size if has_any else Size(0),
         waiting=target.waiting,
         identity=identity,
-        can_write=target.writable,
+        can_write=target.writable and not target.read_only,
+        is_read_only=target.read_only,
+        is_layered=target.layered,
         problem=target.problem,
     )
 
@@ -406,6 +408,8 @@ def _place(
     waiting: Size | None,
     identity: FileIdentity | None = None,
     can_write: bool = True,
+    is_read_only: bool = False,
+    is_layered: bool = False,
     problem: str | None = None,
 ) -> PlaceFacts:
     """Return a directory; a mount point cannot be renamed."""
@@ -419,12 +423,13 @@ def _place(
         size_bytes=size,
         can_write=can_write,
         can_rename=path not in words.filesystems,
-        filesystem=Filesystem(device, words.filesystems[mount]),
+        filesystem=Filesystem(device, words.filesystems[mount], is_read_only, mount),
         identity=identity or FileIdentity("target", device, inode=1),
         waiting_bytes=waiting,
         is_empty=is_empty,
         is_own=is_own or waiting is not None,
         problem=problem,
+        is_layered=is_layered,
     )
 
 

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Protocol
 
 from pgpool_recovery.domain.error import Undone
+from pgpool_recovery.files.text import text_of
 
 HEADER_BYTES = 512
 MAX_FILE_BYTES = 2**50
@@ -162,4 +163,4 @@ def _sum(header: bytes) -> int:
 
 
 def _text(field: bytes) -> str:
-    return field.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
+    return text_of(field.split(b"\0", 1)[0])

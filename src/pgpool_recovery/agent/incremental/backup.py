@@ -22,6 +22,7 @@ from pgpool_recovery.agent.program import Stop
 from pgpool_recovery.domain.error import Cancelled, Incomplete, RecoveryError, Undone
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Point
+from pgpool_recovery.files.text import read_text, text_of
 from pgpool_recovery.files.write import write_file
 from pgpool_recovery.postgres.base_backup import (
     ARCHIVE,
@@ -147,7 +148,7 @@ class IncrementalBackup:
                     on_progress(told_bytes)
             elif kind == ARCHIVE:
                 _finish(archive)
-                names.append(bytes(message[1:]).split(b"\0", 1)[0].decode("utf-8", "replace"))
+                names.append(text_of(bytes(message[1:]).split(b"\0", 1)[0]))
                 archive = self._begin_archive(names[-1], received)
             elif kind != PROGRESS:
                 raise Undone(BROKEN_PROTOCOL)
@@ -185,7 +186,7 @@ class IncrementalBackup:
         make_durable(received.files, received.directories, tick)
         label = directory / BACKUP_LABEL
         mode = label.stat().st_mode & 0o777
-        write_file(label, without_incremental(label.read_text()), mode=mode)
+        write_file(label, without_incremental(read_text(label)), mode=mode)
         write_file(directory / STANDBY_SIGNAL, "")  # Or it would become a primary of its own.
         lower_guard(directory)
 

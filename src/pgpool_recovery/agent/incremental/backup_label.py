@@ -1,5 +1,7 @@
 """The file backup_label of an incremental backup, and of the whole that it was made into."""
 
+from pgpool_recovery.domain.line import lines_of
+
 BACKUP_LABEL = "backup_label"
 MAX_BYTES = 65536
 INCREMENTAL = "INCREMENTAL FROM "
@@ -7,7 +9,7 @@ INCREMENTAL = "INCREMENTAL FROM "
 
 def is_incremental(label: str) -> bool:
     """Say whether the server refuses to start on it, because only changed blocks are there."""
-    return any(line.startswith(INCREMENTAL) for line in label.splitlines())
+    return any(line.startswith(INCREMENTAL) for line in lines_of(label))
 
 
 def without_incremental(label: str) -> str:
@@ -16,5 +18,5 @@ def without_incremental(label: str) -> str:
     >>> without_incremental("START TIMELINE: 1\nINCREMENTAL FROM LSN: 0/1\n")
     'START TIMELINE: 1\n'
     """
-    lines = label.splitlines(keepends=True)
-    return "".join(line for line in lines if not line.startswith(INCREMENTAL))
+    lines = label.split("\n")  # The last one is empty, and stays so: so does the label's end.
+    return "\n".join(line for line in lines if not line.startswith(INCREMENTAL))

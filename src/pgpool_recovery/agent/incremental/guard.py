@@ -18,12 +18,15 @@ from pgpool_recovery.agent.incremental.control_file import CONTROL_FILE
 from pgpool_recovery.agent.incremental.marker import Marker, decode_marker, encode_marker
 from pgpool_recovery.agent.workspace import sync
 from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.files.text import read_text
 from pgpool_recovery.files.write import write_file
 
 PREFIX = "pgpool_recovery."
 MARKER = f"global/{PREFIX}marker"
 OLD_CONTROL_FILE = f"global/{PREFIX}pg_control.old"
 NEW_CONTROL_FILE = f"global/{PREFIX}pg_control.new"
+MAX_MARKER_BYTES = 1 << 30
+"""It names every file that is vouched for."""
 
 
 def is_half_applied(data_directory: Path) -> bool:
@@ -34,7 +37,7 @@ def is_half_applied(data_directory: Path) -> bool:
 def read_marker(data_directory: Path) -> Marker:
     """Return the marker of a half-applied directory; Refused when it cannot be read."""
     try:
-        return decode_marker((data_directory / MARKER).read_text())
+        return decode_marker(read_text(data_directory / MARKER, MAX_MARKER_BYTES))
     except FileNotFoundError as error:
         raise Refused(f"{data_directory} has no marker") from error
 

@@ -27,6 +27,7 @@ from pgpool_recovery.domain.control_data import (
 )
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.wal import Lsn, Point
+from pgpool_recovery.files.text import read_text
 from pgpool_recovery.plan.facts import Base
 
 UNKNOWN_END = Lsn(2**64 - 1)
@@ -58,7 +59,7 @@ def read_stale_directory(data_directory: Path, bin_directory: Path, stop: Stop) 
             hint="Make a full copy: without it nobody knows what the directory holds.",
         )
     control = read_control_file(data_directory, bin_directory, stop)
-    major = (data_directory / "PG_VERSION").read_text().strip()
+    major = read_text(data_directory / "PG_VERSION").strip()
     return StaleDirectory(
         system_identifier=control.data.system_identifier,
         version_directory=f"PG_{major}_{control.catalog_version}",
@@ -79,8 +80,7 @@ def _half_applied(marker: Marker) -> StaleDirectory:
 
 def _label(data_directory: Path) -> str | None:
     try:
-        with (data_directory / BACKUP_LABEL).open(encoding="utf-8", errors="replace") as file:
-            return file.read(MAX_BYTES)
+        return read_text(data_directory / BACKUP_LABEL, MAX_BYTES)
     except FileNotFoundError:
         return None
 
