@@ -194,7 +194,7 @@ class Login:
     @property
     def is_turned_away(self) -> bool:
         """Say whether sshd did not even ask for a key, so that a moment later it may."""
-        if self.caller is None or self.status != SSH_FAILED or DENIED.search(self.errors):
+        if self.caller is None or self.status != SSH_FAILED:
             return False
         return _cause_of(self.errors).pattern == TURNED_AWAY.pattern
 
