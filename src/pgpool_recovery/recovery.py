@@ -17,6 +17,7 @@ from pgpool_recovery.domain.event import Event, Finished, PlanMade, Said
 from pgpool_recovery.domain.node import RecoveryRequest
 from pgpool_recovery.domain.standby import StandbyFacts
 from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.observe.consent import agreement_for
 from pgpool_recovery.observe.link import measure_link
 from pgpool_recovery.observe.primary import observe_primary
 from pgpool_recovery.observe.target import observe_target
@@ -36,11 +37,14 @@ from pgpool_recovery.verify.streaming import Expected
 Emit = Callable[[Event], None]
 
 
-def recover(request: RecoveryRequest, settings: Settings, emit: Emit) -> Plan:
+def recover(
+    request: RecoveryRequest, settings: Settings, emit: Emit, caller: int | None = None
+) -> Plan:
     """Prepare the target as a standby of this primary, up to the start of its server.
 
     A method that fails is followed by the next one that is possible, from facts that are observed
-    anew.
+    anew. Nothing is done that does more harm than was agreed to; `caller` is the process of the
+    session on this primary that called, if any.
     """
     began = time.monotonic()
     target = request.target
@@ -50,13 +54,17 @@ def recover(request: RecoveryRequest, settings: Settings, emit: Emit) -> Plan:
         own_server(settings) as connection,
         agent_of(target, settings, emit) as agent,
     ):
-        server = TargetServer(agent, target, settings, emit)
+        bound = agreement_for(connection, target, settings.policy, caller)
+        if bound.by is not None:
+            emit(Said("runner", f"agreed by {bound.by}: {bound.harm}"))
+        server = TargetServer(agent, target, settings, emit, bound)
         failed: tuple[PassedOver, ...] = ()
         state = TargetState.UNTOUCHED
         with server.running_again():
             while True:
                 with leaving(state):
                     plan = choose(request, settings, emit, connection, agent, server, failed, state)
+                    server.refuse_excess(plan, failed)
                     emit(PlanMade(plan.method, plan.sentences()))
                 try:
                     carry_out(plan, connection, agent, settings, emit)

@@ -63,7 +63,8 @@ def test_no_on_a_terminal(site: Site) -> None:
     with settings(site.cluster, FULL_COPY):
         said_no = site.on_a_terminal("recover", 1, typed="n\n")
     assert said_no.returncode == 10, said_no.output
-    assert "Recover node 1? (it changes or replaces its data) [y/N]" in said_no.stdout
+    assert "Node 1 loses its data (" in said_no.stdout
+    assert ") as soon as the new server runs. Go on? [y/N]" in said_no.stdout
     assert site.cluster.pgpool.node_info(1).status == "down"
 
 

@@ -27,6 +27,7 @@ from pgpool_recovery.agent.standby import (
     repoint_running,
 )
 from pgpool_recovery.agent.start_log import find_log
+from pgpool_recovery.agent.workspace import has_old
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.event import Event, Moved, Said, megabytes
 from pgpool_recovery.domain.target_state import TargetState
@@ -131,7 +132,7 @@ class Steps:
                 try:
                     swap.put_waiting_back(Path(places.data.workspace))
                 finally:
-                    self._has_put_back = not swap.has_old(places.data)
+                    self._has_put_back = not has_old(places.data)
             case RemoveOld(places):
                 self._has_removed_old = True
                 swap.remove_old_data(places)

@@ -129,7 +129,7 @@ class LiveTerminal(PlainLines):
         if isinstance(event, Moved):
             self._move(event)
             return
-        if isinstance(event, Outcome):
+        if isinstance(event, Outcome | PlanRead):  # After a plan somebody may be asked.
             self._stop()
         super()._show(event)
 

@@ -44,6 +44,8 @@ TOLD_EVERY_S = 5.0
 """How often a person wants to hear of the progress."""
 CALLED_BY_SERVER = "PGPOOL_RECOVERY_ID"
 RECORD_SECRET = "PGPOOL_RECOVERY_SECRET"  # noqa: S105 - the name of a variable
+FIRST_STAGE = "recovery_1st_stage"
+SCRIPT_BYTES = 65536
 BACKEND_PID = "PGPOOL_RECOVERY_BACKEND_PID"
 CALLING_SERVER = ("PGHOST", "PGPORT", "PGDATABASE")
 CALLER, SUPERUSER = "PGPOOL_RECOVERY_CALLER", "superuser"
@@ -89,7 +91,7 @@ def _first_stage(words: Sequence[str]) -> None:
     settings = _settings(stage)
     with publishing(settings, say) as publish, on_record(stage, settings, _telling) as recorded:
         publish()
-        plan = recover(request, settings, recorded.emit)
+        plan = recover(request, settings, recorded.emit, _caller())
         if not settings.pgpool.backend_clustering_mode.has_second_stage:
             for line in left_to_foreign_start(Path(words[0]), plan):
                 recorded.emit(Said("runner", line))
@@ -144,7 +146,16 @@ def _settings(stage: "Stage") -> Settings:
 def _plan(words: Sequence[str]) -> None:
     from pgpool_recovery.dry_run import foresee
 
-    answer(foresee(_request(words), load_settings(settings_file(None))))
+    request, settings = _request(words), load_settings(settings_file(None))
+    answer(foresee(request, settings, is_own_stage=_is_ours(Path(words[0], FIRST_STAGE))))
+
+
+def _is_ours(script: Path) -> bool:
+    """Say whether a script of the data directory is, or calls, a command of ours."""
+    try:
+        return b"pgpool-recovery" in script.read_bytes()[:SCRIPT_BYTES]
+    except OSError:
+        return False
 
 
 def _check(words: Sequence[str]) -> None:
@@ -174,6 +185,12 @@ def _may_name_hosts() -> bool:
     command by hand as the server's user. An extension that says nothing speaks for anybody.
     """
     return CALLED_BY_SERVER not in os.environ or os.environ.get(CALLER) == SUPERUSER
+
+
+def _caller() -> int | None:
+    """Return the server's process of the session that called; None by hand."""
+    pid = os.environ.get(BACKEND_PID, "")
+    return int(pid) if pid.isdigit() else None
 
 
 def _own_port() -> int:

@@ -166,7 +166,8 @@ class Record:
                 self._number += 1
                 has_line = error.detail is not None and not isinstance(error, Bug)
                 line = f"{error.message}: {error.detail}" if has_line else error.message
-                data = json.dumps({"exit_status": error.exit_status})
+                needed = self._storable({"needed": dict(error.data)}) if error.data else {}
+                data = json.dumps({"exit_status": error.exit_status, **needed})
                 self._write(
                     "history_event", number=self._number, kind="failed", line=line, data=data
                 )

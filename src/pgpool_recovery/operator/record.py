@@ -13,7 +13,8 @@ MAX_PAGES = 100
 INTERRUPTED = "interrupted"
 COPIED = "copied"
 """Between the first stage and the start, and for good when nobody asks for the start."""
-ENDED = frozenset({"recovered", "failed", "cancelled", INTERRUPTED})
+RECOVERED = "recovered"
+ENDED = frozenset({RECOVERED, "failed", "cancelled", INTERRUPTED})
 
 
 def about(meaning: str, *, default: Any = None) -> Any:

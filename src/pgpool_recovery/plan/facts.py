@@ -208,6 +208,7 @@ class PlaceFacts:
     it is not a mount point itself, and what stands above it may be written. `waiting_bytes` is the
     size of the old directory that an earlier recovery replaced and that still waits, if one does.
     `is_own`: it is the node's data directory, or the node's data directory leads to it.
+    `problem` is why nobody could look into it; `is_of_another_user` that it is this one.
     `is_layered`: part of it comes from a lower layer of an overlay filesystem.
     """
 
@@ -222,6 +223,7 @@ class PlaceFacts:
     is_empty: bool
     is_own: bool
     problem: str | None = None
+    is_of_another_user: bool = False
     is_layered: bool = False
 
 

@@ -24,6 +24,7 @@ from pgpool_recovery.agent.program import Stop
 from pgpool_recovery.agent.spare import SPARE
 from pgpool_recovery.agent.steps import Steps
 from pgpool_recovery.agent.system_failure import failure_of_system
+from pgpool_recovery.agent.workspace import has_old
 from pgpool_recovery.domain.error import Busy, NoRoom
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Lsn, TimelineId
@@ -312,7 +313,7 @@ def assert_second_run_completes(target: Target, story: Story) -> None:
     run = new_steps()
     is_out = swap.changing(target.data) is not None
     take(run, Reserve(target.places))
-    if swap.has_old(target.places.data):
+    if has_old(target.places.data):
         take(run, DiscardWaiting(target.places))
     if is_out:
         take(run, RemoveOld(target.places))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from pgpool_recovery.agent.place import ANOTHER_USER
 from pgpool_recovery.config.load import read_settings
 from pgpool_recovery.domain.control_data import SHUT_DOWN, ControlData
 from pgpool_recovery.domain.error import SettingsError
@@ -429,6 +430,7 @@ def _place(
         is_empty=is_empty,
         is_own=is_own or waiting is not None,
         problem=problem,
+        is_of_another_user=problem == ANOTHER_USER,
         is_layered=is_layered,
     )
 
