@@ -17,6 +17,7 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 MOUNTS = Path("/proc/self/mountinfo")
 ESCAPE = re.compile(rb"\\([0-3][0-7]{2})")
 OVERLAY = "overlay"
+ANOTHER_USER = "it belongs to another user"
 OLD = "old"
 """Where, in its workspace, the directory waits that a copy has replaced."""
 NEW = "new"
@@ -48,6 +49,7 @@ def observe_place(path: Path, *, is_own: bool) -> PlaceFacts:
         is_empty=not exists or all(entry.name in NO_DATA for entry in real.iterdir()),
         is_own=is_own or waiting_bytes is not None,
         problem=problem,
+        is_of_another_user=problem == ANOTHER_USER,
         is_layered=exists and is_layered(real),
     )
 
@@ -61,7 +63,7 @@ def _problem(real: Path) -> str | None:
         return os.strerror(error.errno).lower() if error.errno else "it cannot be read"
     if not stat.S_ISDIR(status.st_mode):
         return "it is not a directory"
-    return None if status.st_uid == os.geteuid() else "it belongs to another user"
+    return None if status.st_uid == os.geteuid() else ANOTHER_USER
 
 
 def _waiting_bytes(real: Path) -> int | None:

@@ -10,6 +10,7 @@ from pgpool_recovery.agent.clone import clone
 from pgpool_recovery.agent.incremental.begin import Request as BackupRequest
 from pgpool_recovery.agent.incremental.begin import begin_backup
 from pgpool_recovery.agent.meter import Meter
+from pgpool_recovery.agent.own_files import withdraw_own_files
 from pgpool_recovery.agent.own_login import OwnLogin
 from pgpool_recovery.agent.pidfile import read_pid_file
 from pgpool_recovery.agent.program import Stop
@@ -226,6 +227,7 @@ class Steps:
     def _restore(self, step: RestoreBackup, stall_s: float) -> None:
         workspace = Path(step.places.data.workspace)
         swap.mark_changing(workspace, Method.RESTORE)
+        withdraw_own_files(Path(step.restoration.directory))
         restore_backup(
             step.restoration, step.bin_directory, self._stop, self._emit, stall_s=stall_s
         )

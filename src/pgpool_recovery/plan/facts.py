@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pgpool_recovery.domain.control_data import ControlData
 from pgpool_recovery.domain.wal import History, Lsn, Point
+from pgpool_recovery.plan.access import NO_ACCESS, Access
 from pgpool_recovery.plan.archive import Archive
 from pgpool_recovery.plan.backup import Backup, NoBackup
 from pgpool_recovery.plan.leftover import NO_FILES, LeftFiles, Leftover
@@ -178,6 +179,7 @@ class PrimaryFacts:
     syncs_slots: bool = False
     awaited_slots: tuple[str, ...] = ()
     synchronous_standby_names: str = ""
+    access: Access = NO_ACCESS
 
     @property
     def major(self) -> int:
@@ -186,8 +188,13 @@ class PrimaryFacts:
 
     @property
     def copy_bytes(self) -> int:
-        """The size of a full copy: the data and all tablespaces."""
-        return self.data_bytes + sum(space.size_bytes for space in self.tablespaces)
+        """The size of a full copy: the data directory without its WAL, and all tablespaces."""
+        return self.directory_bytes + sum(space.size_bytes for space in self.tablespaces)
+
+    @property
+    def directory_bytes(self) -> int:
+        """The size of the data directory: what the server counts, logs and whatever lies there."""
+        return self.data_bytes + self.access.kept_bytes
 
 
 @dataclass(frozen=True)
@@ -208,6 +215,7 @@ class PlaceFacts:
     it is not a mount point itself, and what stands above it may be written. `waiting_bytes` is the
     size of the old directory that an earlier recovery replaced and that still waits, if one does.
     `is_own`: it is the node's data directory, or the node's data directory leads to it.
+    `problem` is why nobody could look into it; `is_of_another_user` that it is this one.
     `is_layered`: part of it comes from a lower layer of an overlay filesystem.
     """
 
@@ -222,6 +230,7 @@ class PlaceFacts:
     is_empty: bool
     is_own: bool
     problem: str | None = None
+    is_of_another_user: bool = False
     is_layered: bool = False
 
 
@@ -286,6 +295,7 @@ class TargetFacts:
     configuration_problem: str | None
     left_files: LeftFiles = NO_FILES
     own_wal: OwnWal = NO_WAL
+    access: Access = NO_ACCESS
 
     @property
     def is_sound(self) -> bool:

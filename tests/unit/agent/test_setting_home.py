@@ -221,3 +221,27 @@ def test_file_that_is_missing_or_bytes_of_others_do_no_harm(data: Path) -> None:
 
 def test_home_of_a_directory_with_its_own_configuration(data: Path) -> None:
     assert home_of(data, data, Stop()) == Home(data, data)
+
+
+def test_what_is_overridden_by_an_empty_value_stays_for_whoever_wants_it_back(data: Path) -> None:
+    sample_writes(data)
+    for _ in range(2):
+        assert Home(data, data).write({**OURS, "restore_command": ""}) == data / "myrecovery.conf"
+        assert in_force(data, "restore_command") == ""
+    lines = (data / "myrecovery.conf").read_text().split("\n")
+    assert [line for line in lines if line.startswith("restore_command")] == [
+        "restore_command = 'scp server3:/archive/%f %p'",
+        "restore_command = ''",
+    ]
+
+
+def test_what_stands_in_the_servers_own_file_is_overridden_there(data: Path) -> None:
+    sample_writes(data)
+    auto = data / "postgresql.auto.conf"
+    auto.write_text("restore_command = 'scp old:/archive/%f %p'\n")
+    assert Home(data, data).write({**OURS, "restore_command": ""}) == data / "myrecovery.conf"
+    assert in_force(data, "restore_command") == ""
+    assert in_force(data, "primary_conninfo") == OURS["primary_conninfo"]
+    assert auto.read_text() == (
+        "restore_command = 'scp old:/archive/%f %p'\nrestore_command = ''\n"
+    )
