@@ -64,8 +64,18 @@ if TYPE_CHECKING:
 
 Emit = Callable[[Event], None]
 
-OF_A_STOPPED_SERVER = (PutOldBack, RemoveOld, SwapIn, KeepToPast, Repoint, TakeOut)
+OF_A_STOPPED_SERVER = (PutOldBack, RemoveOld, SwapIn, Repoint, TakeOut)
 """Steps that change what stands where a server would have its data."""
+
+
+def needs_stopped(step: TargetStep) -> bool:
+    """Say whether a step may not be taken while a server runs.
+
+    WAL that is only added to a standby's is no harm: repoint does that below a server that runs.
+    """
+    return isinstance(step, OF_A_STOPPED_SERVER) or (
+        isinstance(step, KeepToPast) and bool(step.moved)
+    )
 
 
 def see_stopped(data: Path) -> None:
@@ -121,7 +131,7 @@ class Steps:
         self, step: TargetStep, stall_s: float, connect_s: float
     ) -> None:
         """Take one step."""
-        if isinstance(step, OF_A_STOPPED_SERVER):
+        if needs_stopped(step):
             see_stopped(Path(step.places.data.path))
         match step:
             case Reserve(places):
