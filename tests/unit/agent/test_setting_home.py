@@ -163,7 +163,11 @@ def test_copy_on_its_way_to_its_place(data: Path, tmp_path: Path, where: str) ->
     copy.mkdir(parents=True)
     for name in ("postgresql.conf", "postgresql.auto.conf", "myrecovery.conf"):
         (copy / name).write_text((data / name).read_text())
+    for _ in range(2):
+        assert Home(copy, data).write(OURS) == copy / "myrecovery.conf"
+    (copy / "postgresql.conf").write_text("include_if_exists 'myrecovery.conf'\n")
     assert Home(copy, data).write(OURS) == copy / "myrecovery.conf"
+    assert "primary" not in (copy / "postgresql.auto.conf").read_text()
     assert (data / "myrecovery.conf").read_text() == THEIRS
     assert "pgpool_node_2" in (copy / "myrecovery.conf").read_text()
 
