@@ -65,5 +65,5 @@ def test_checkpoint_comes_before_the_copy(
     run._copy(COPY)
     assert order == ["CHECKPOINT", "copy"]
     said = [event.line for event in told if isinstance(event, Said)]
-    refused = "no checkpoint before the backup: must be superuser"
+    refused = "no checkpoint before the backup: CHECKPOINT failed: must be superuser"
     assert said == ([] if may_checkpoint else [refused])
