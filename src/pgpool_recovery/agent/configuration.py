@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pgpool_recovery.agent.command_line import Given, given_at_last_start
 from pgpool_recovery.agent.debian import find_cluster
+from pgpool_recovery.agent.modes import kept_mode
 from pgpool_recovery.agent.own_files import own_directory, own_entries
 from pgpool_recovery.agent.own_login import OwnLogin, name_of_service
 from pgpool_recovery.agent.program import Stop, run
@@ -203,9 +204,7 @@ def write_standby_settings(data_directory: Path, settings: Mapping[str, str]) ->
     """
     file = data_directory / AUTO_CONFIGURATION
     old = read_configuration_file(file) or ""
-    kept = without_settings(old, [name for name, text in settings.items() if text])
-    emptied = [f"{name} = ''" for name, text in settings.items() if not text]
-    kept = [line for line in kept if line not in emptied]
+    kept = without_replaced(old, settings)
     lines = [f"{name} = '{quote(text)}'" for name, text in settings.items()]
     replace_file(file, "\n".join([*kept, *lines]) + "\n")
 
@@ -216,7 +215,7 @@ def replace_file(file: Path, text: str) -> None:
     The old one may be a link, or shared with the old copy. While it grows its name is that of ALTER
     SYSTEM's, which a base backup leaves out: what a crash leaves has a password in it.
     """
-    write_file(file, text, growing=f"{file.name}.tmp")
+    write_file(file, text, mode=kept_mode(file), growing=f"{file.name}.tmp")
 
 
 def read_configuration_file(file: Path) -> str | None:
@@ -225,6 +224,16 @@ def read_configuration_file(file: Path) -> str | None:
         return read_text(file)
     except FileNotFoundError:
         return None
+
+
+def without_replaced(text: str, settings: Mapping[str, str]) -> list[str]:
+    """Return the lines of a configuration file but for those that settings take the place of.
+
+    What is only overridden by an empty value stays above that.
+    """
+    kept = without_settings(text, [name for name, value in settings.items() if value])
+    emptied = [f"{name} = ''" for name, value in settings.items() if not value]
+    return [line for line in kept if line not in emptied]
 
 
 def without_settings(text: str, names: Iterable[str]) -> list[str]:
