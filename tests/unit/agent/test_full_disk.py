@@ -65,16 +65,18 @@ class Disk:
     keeps_spare: bool = False
     spares: list[Path] = field(default_factory=list)
     has_failed: bool = False
+    had_spare: bool = False
 
     def take(self, name: str, words: tuple[object, ...]) -> None:
         """Use room, or fail for want of it."""
         self.free -= 1
         if self.free >= 0 or (self.is_full_once and self.has_failed):
             return
-        is_given_up = not any(spare.exists() for spare in self.spares)
-        if self.has_failed and self.keeps_spare and is_given_up:
+        is_there = any(spare.exists() for spare in self.spares)
+        if self.keeps_spare and self.had_spare and not is_there:
             return
         self.has_failed = True
+        self.had_spare = self.had_spare or is_there
         path = words[0] if isinstance(words[0], str | os.PathLike) else None
         second = words[1] if name in ("rename", "link", "symlink") else None
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path, None, second)
