@@ -92,11 +92,11 @@ class SupervisedRun:
     def _start(self, job):
         reply = self._first_reply(job)
         if "error" in reply:
-            path = os.fsdecode(job["run"][0])
+            path = job["run"][0].decode("utf-8", "surrogateescape")
             raise Failure(
                 'could not execute "%s": %s' % (path, reply["error"]),
                 hint='Check the interpreter that its first line names after "#!".'
-                if os.path.exists(path) and reply["error"] != EXCHANGED
+                if os.path.exists(job["run"][0]) and reply["error"] != EXCHANGED
                 else None,
             )
 
