@@ -25,6 +25,7 @@ import select
 import signal
 import time
 
+from .bug_report import bug
 from .message import encode_message, take_message
 from .process_tree import find_processes
 from .shown_text import shown_bytes
@@ -363,4 +364,9 @@ def main():
     close_descriptors()
     for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_DFL)
-    serve(Backend())
+    try:
+        serve(Backend())
+    except Exception as error:  # noqa: BLE001 - Python would write what it says into the log.
+        failure = bug(error)
+        write_to_log(("%s: %s" % (failure.message, failure.detail)).encode())
+        raise SystemExit(1)

@@ -7,7 +7,6 @@ import signal
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -79,8 +78,9 @@ from pgpool_recovery.agent.wire import (
     decode_request,
     encode_message,
 )
-from pgpool_recovery.domain.error import Bug, RecoveryError, Refused, Undone
+from pgpool_recovery.domain.error import RecoveryError, Refused, Undone, as_failure
 from pgpool_recovery.domain.event import Said
+from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.plan.step import Reserve
 
 TICK_S = 1.0
@@ -190,8 +190,8 @@ class Agent:
         except OSError as error:
             return Answer(failure=_of_system(error).as_record())
         except Exception as error:  # noqa: BLE001 - the runner shall see a bug, too
-            text = "".join(traceback.format_exception(error))
-            return Answer(failure=Bug(f"bug in the agent: {error!r}", detail=text).as_record())
+            bug = as_failure(error, TargetState.UNTOUCHED, "the agent")
+            return Answer(failure=bug.as_record())
 
     def _do(self, request: Request) -> Any:  # noqa: C901 - one line for each request
         for path in places_of(request):

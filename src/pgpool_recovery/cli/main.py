@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Sequence
 
+from pgpool_recovery.cli.bug import report_without_values
+
 STAGES = (
     "recovery_1st_stage",
     "recovery_2nd_stage",
@@ -16,6 +18,8 @@ FOR_PEOPLE = frozenset({"--help", "-h", "--rehearse", "--json"})
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command that the words name and return its exit status."""
+    if words is None:  # Else the process is another's.
+        report_without_values()
     first, *rest = [*(sys.argv[1:] if words is None else words), ""]
     rest = rest[:-1]
     if first == "agent":
