@@ -24,6 +24,10 @@ OPTIONS = frozenset({"text", "universal_newlines", "encoding", "errors"})
 
 EXCEPTIONS = {
     (
+        "extension/python/pgpool_recovery_server/server.py",
+        "os.fsdecode",
+    ): "paths that go back to the operating system by os.fsencode, in an interpreter of any locale",
+    (
         "src/pgpool_recovery/postgres/connection.py",
         "files(__package__).joinpath('sql', f'{name}.sql').read_text",
     ): "a query of our own, which is ASCII (qualified_query)",

@@ -213,8 +213,8 @@ class SupervisedRun:
 
 
 def in_bytes(texts):
-    """Return the bytes of texts as they came: those that are no UTF-8 are escaped in a text."""
-    return [text.encode("utf-8", "surrogateescape") for text in texts]
+    """Return the bytes of texts as the operating system gave them; what is bytes stays."""
+    return [os.fsencode(text) for text in texts]
 
 
 def environment_in_bytes(variables):

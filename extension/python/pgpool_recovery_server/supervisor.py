@@ -368,5 +368,5 @@ def main():
         serve(Backend())
     except Exception as error:  # noqa: BLE001 - Python would write what it says into the log.
         failure = bug(error)
-        write_to_log(("%s: %s" % (failure.message, failure.detail)).encode())
+        os.write(SERVER_LOG, ("%s: %s\n" % (failure.message, failure.detail)).encode())
         raise SystemExit(1)

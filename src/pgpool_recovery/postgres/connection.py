@@ -16,7 +16,7 @@ from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.files.text import bytes_of, lines_of, text_of
 from pgpool_recovery.postgres.conninfo import format_conninfo
 from pgpool_recovery.postgres.denied import INSUFFICIENT_PRIVILEGE, denied
-from pgpool_recovery.postgres.encoding import hearing_notices, keep_bytes, words_of
+from pgpool_recovery.postgres.encoding import hearing_notices, keep_bytes, text_of_error, words_of
 from pgpool_recovery.postgres.extension import InstalledExtension, read_extension
 from pgpool_recovery.postgres.session import (
     NO_TRANSACTION_TIMEOUT,
@@ -221,7 +221,9 @@ def _connected(
     except UnicodeEncodeError:
         from psycopg import pq
 
-        pgconn = pq.PGconn.connect_start(bytes_of(text))
+        # The server says at once as whom we are, in this encoding if it can.
+        unchecked = format_conninfo({**conninfo, **UNCHECKED})
+        pgconn = pq.PGconn.connect_start(bytes_of(unchecked))
         within_s = float(conninfo.get("connect_timeout") or DEFAULT_CONNECT_S)
         try:
             _await_connection(pgconn, within_s, lambda: None)
@@ -355,8 +357,8 @@ def _answer(error: "psycopg.Error", name: str) -> RecoveryError:
     )
 
 
-def _text(error: Exception) -> str:
-    return _joined(str(error))
+def _text(error: "psycopg.Error") -> str:
+    return _joined(text_of_error(error))
 
 
 def _joined(text: str) -> str:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import psycopg
     from psycopg.pq.abc import PGresult
 
-UTF8, SQL_ASCII = "UTF8", "SQL_ASCII"
 TEXT_TYPES = ("text", "varchar", "bpchar", "name")
 UNKNOWN_OID = 0
 """What psycopg has for types that nobody has told it, such as pg_lsn."""
@@ -27,7 +26,7 @@ LOST = "\N{REPLACEMENT CHARACTER}"
 def keep_bytes(connection: "psycopg.Connection[dict[str, Any]]") -> None:
     """Let a new session give and take the database's own bytes.
 
-    It was opened with UTF8 as the client's encoding, so in most databases nothing is to be said.
+    It was opened with UTF8 as the client's encoding, so in most databases nothing has to be said.
     """
     import psycopg
     from psycopg.types.string import StrDumper, StrDumperUnknown, TextLoader
@@ -44,9 +43,9 @@ def keep_bytes(connection: "psycopg.Connection[dict[str, Any]]") -> None:
         def dump(self, obj: str) -> bytes:
             return _storable(obj)
 
-    encoding = connection.info.parameter_status("server_encoding") or UTF8
-    if encoding != UTF8:
-        connection.execute(b"SET client_encoding TO " + bytes_of(encoding))
+    encoding = connection.pgconn.parameter_status(b"server_encoding") or b""
+    if encoding not in (b"", connection.pgconn.parameter_status(b"client_encoding")):
+        connection.execute(b"SET client_encoding TO " + encoding)
         try:
             _ = connection.info.encoding
         except psycopg.NotSupportedError:  # Python has no codec for it, and needs none from us.
@@ -63,6 +62,15 @@ def _storable(text: str) -> bytes:
     if "\0" in text:
         raise DataError("text of PostgreSQL cannot have NUL in it")
     return bytes_of(text)
+
+
+def text_of_error(error: "psycopg.Error") -> str:
+    """Return what an error says as a whole, likewise."""
+    text = str(error)
+    if LOST not in text or error.pgresult is None:
+        return text
+    severity = f"{error.diag.severity}:  "
+    return text_of(error.pgresult.error_message).removeprefix(severity)
 
 
 def words_of(error: "psycopg.Error", field: str) -> str | None:
