@@ -73,7 +73,7 @@ def test_yes_on_a_terminal(site: Site) -> None:
     with settings(site.cluster, FULL_COPY + 'max_rate = "4M"\ncompress = "none"\n'):
         done = site.on_a_terminal("recover", 1, typed="y\n")
     assert done.returncode == 0, done.output
-    assert re.search(r"step 3 of 6: copy .* of .* \(\d+ %\), .*/s, .* left", done.stdout)
+    assert re.search(r"node 1: .* of .* \(\d+ %\), .*/s, .* left", done.stdout)
     assert "node 1 is back: up in Pgpool-II and streaming (basebackup, " in done.stdout
     assert_recovered(site.cluster, 1)
     site.take_down(1)

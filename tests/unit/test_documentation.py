@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+import pgpool_recovery
 from pgpool_recovery.check.finding import Kind
 from pgpool_recovery.config.settings import NodeSettings, Settings
-from pgpool_recovery.plan import policy
+from pgpool_recovery.domain.error import RecoveryError, kinds
 from pgpool_recovery.plan.policy import Method
 
 REPOSITORY = Path(__file__).parents[2]
@@ -23,11 +24,12 @@ CHECK = DOCS / "reference" / "check.md"
 ADM = DOCS / "reference" / "pgpool-adm.md"
 ADM_SQL = REPOSITORY / "extension" / "sql" / "adm.sql"
 METHODS = DOCS / "explanation" / "methods.md"
-REJECTIONS = [
+MESSAGES = [
     DOCS / "how-to" / "troubleshoot.md",
     DOCS / "how-to" / "restore-from-pgbackrest.md",
+    DOCS / "reference" / "messages.md",
 ]
-PLAN = Path(policy.__file__).parent
+SOURCES = Path(pgpool_recovery.__file__).parent
 PAGES = sorted([*REPOSITORY.glob("*.md"), *DOCS.rglob("*.md")])
 
 
@@ -90,19 +92,23 @@ def test_method_is_explained(method: Method) -> None:
     assert f"\n### {method}\n" in METHODS.read_text()
 
 
+FAILURES = {"Rejection"} | {kind.__name__ for kind in kinds(RecoveryError)} - {"Bug"}
+
+
 def messages() -> Iterator[str]:
-    """Return of each rejection's message the longest part that is the same in all situations."""
-    for file in PLAN.glob("*.py"):
+    """Return of each message the longest part that is the same in all situations."""
+    for file in SOURCES.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "Rejection":
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in FAILURES and node.args:
                 parts = [p for p in ast.walk(node.args[0]) if isinstance(p, ast.Constant)]
                 texts = [part.value for part in parts if isinstance(part.value, str)]
                 yield max(texts, key=len, default="").strip(' "')
 
 
 @pytest.mark.parametrize("message", sorted(set(messages()) - {""}))
-def test_rejection_can_be_looked_up(message: str) -> None:
-    assert any(message in page.read_text() for page in REJECTIONS)
+def test_message_can_be_looked_up(message: str) -> None:
+    """Those who get it read what it means, and what to do, in one of these pages."""
+    assert any(message in page.read_text() for page in MESSAGES)
 
 
 def adm_functions() -> dict[str, list[str]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 from pgpool_recovery.cli.output import show_failure
 from pgpool_recovery.cli.render.event_document import event_line
 from pgpool_recovery.cli.render.lines import PLAN_MADE, lines_of, moved_text
+from pgpool_recovery.cli.render.quantity import duration
 from pgpool_recovery.cli.say import say, say_json
 from pgpool_recovery.domain.text import one_line
 from pgpool_recovery.operator.event import (
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 FAILED = "failed"
 TELL_PROGRESS_EVERY_S = 10.0
+WITH_CLOCK, WITH_BAR = 70, 90
+"""Columns of a terminal; on a narrower one the bytes, the rate and the time left need the place."""
 
 
 class Screen(Protocol):
@@ -141,25 +144,32 @@ class LiveTerminal(PlainLines):
         how_far = moved_text(event).partition(": ")[2] or moved_text(event)
         bars.update(
             bars.task_ids[0],
-            description=one_line(step + (running.sentence or running.state)),
+            description=one_line(f"{running.name}: {step}{running.sentence or running.state}"),
             total=total,
             completed=running.done_bytes or 0,
             how_far=how_far,
+            since="" if running.elapsed_s is None else duration(running.elapsed_s),
         )
 
     def _start(self) -> "Bars":
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn
+        from rich.table import Column
 
-        self._bars = Progress(
+        # Of a line that is too long the sentence is cut, never the numbers.
+        sentence = Column(ratio=1, no_wrap=True, overflow="ellipsis")
+        columns: list[ProgressColumn] = [
             SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=20),
-            TextColumn("{task.fields[how_far]}", markup=False),
-            TimeElapsedColumn(),
-            console=self._console,
-            transient=True,
-        )
-        self._bars.add_task("", total=None, how_far="")
+            TextColumn("{task.description}", markup=False, table_column=sentence),
+        ]
+        width = self._console.width
+        if width >= WITH_BAR:
+            columns.append(BarColumn(bar_width=10))
+        for name in ("how_far", "since") if width >= WITH_CLOCK else ("how_far",):
+            number = Column(no_wrap=True, overflow="ignore")
+            field = f"{{task.fields[{name}]}}"
+            columns.append(TextColumn(field, markup=False, table_column=number))
+        self._bars = Progress(*columns, console=self._console, transient=True, expand=True)
+        self._bars.add_task("", total=None, how_far="", since="")
         self._bars.start()
         return self._bars
 

@@ -155,8 +155,8 @@ def error_of_record(record: dict[str, Any]) -> RecoveryError:
     >>> error_of_record(Busy("node 1 is busy").as_record()).exit_status
     6
     """
-    kinds = {kind.__name__: kind for kind in _kinds(RecoveryError)}
-    kind = kinds.get(record["error"], RecoveryError)
+    known = {kind.__name__: kind for kind in kinds(RecoveryError)}
+    kind = known.get(record["error"], RecoveryError)
     return kind(
         record["message"],
         detail=record["detail"],
@@ -171,8 +171,8 @@ def kind_of_status(exit_status: int) -> type[RecoveryError]:
     >>> kind_of_status(6).__name__
     'Busy'
     """
-    kinds = (kind for kind in _kinds(RecoveryError) if kind.exit_status == exit_status)
-    return next(kinds, RecoveryError)
+    found = (kind for kind in kinds(RecoveryError) if kind.exit_status == exit_status)
+    return next(found, RecoveryError)
 
 
 def error_of_sqlstate(
@@ -183,14 +183,15 @@ def error_of_sqlstate(
     The SQLSTATE of a failure after the first change is one for several kinds, and only the record
     of the run says which; so the target's state is left open.
     """
-    begins = [kind for kind in _kinds(RecoveryError) if kind.sqlstate == sqlstate]
+    begins = [kind for kind in kinds(RecoveryError) if kind.sqlstate == sqlstate]
     kind = Incomplete if Incomplete in begins else begins[0] if begins else RecoveryError
     is_before = kind in (UsageError, SettingsError, Refused, Busy)
     target = TargetState.UNTOUCHED if is_before else TargetState.UNKNOWN
     return kind(message, detail=detail, hint=hint, target=target)
 
 
-def _kinds(kind: type[RecoveryError]) -> Iterator[type[RecoveryError]]:
+def kinds(kind: type[RecoveryError]) -> Iterator[type[RecoveryError]]:
+    """Return a kind of failure and all those below it."""
     yield kind
     for subkind in kind.__subclasses__():
-        yield from _kinds(subkind)
+        yield from kinds(subkind)

@@ -10,7 +10,14 @@ from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.operator.at_work import FOLLOW, OLD_FOLLOW
 from pgpool_recovery.operator.cluster import Cluster, Node, cluster_of_pool, connect_to
 from pgpool_recovery.operator.failover_end import let_failover_end
-from pgpool_recovery.operator.primary import PRIMARY, Answer, ask, ask_all, choose_primary
+from pgpool_recovery.operator.primary import (
+    PRIMARY,
+    Answer,
+    ask,
+    ask_all,
+    choose_primary,
+    how_to_ask,
+)
 from pgpool_recovery.operator.promotion import refuse_promotion
 from pgpool_recovery.operator.search import pool_primary, search_of
 from pgpool_recovery.operator.standby import STOP_IT, trouble_of
@@ -48,10 +55,11 @@ def refuse_useless(cluster: Cluster, node: Node) -> None:
     answers = {answer.node.node_id: answer for answer in ask_all(cluster)}
     answer = answers[node.node_id]
     if answer.failure is not None:
+        lost = f'Bring it back with "pgpool-recovery recover {node.node_id}".'
         raise Refused(
             f"the server of {node.name} could not be asked",
             detail=answer.failure.detail,
-            hint=f'Bring it back with "pgpool-recovery recover {node.node_id}". {FORCE}',
+            hint=f"{how_to_ask(answer, lost)} {FORCE}",
         )
     if not cluster.has_standbys:
         return
@@ -167,6 +175,12 @@ def _refuse_standby(node: Node, answer: Answer) -> None:
         )
 
 
+def _state(answer: Answer) -> str:
+    if answer.failure is not None:
+        return f"could not be asked ({answer.failure.detail})"
+    return "accepts writes" if answer.is_primary else "is a standby"
+
+
 def _wait_for_primary(pool: Pool, cluster: Cluster, node: Node, *, within_s: float) -> NodeInfo:
     """Wait until Pgpool-II and the server itself agree that it is the primary."""
     deadline = time.monotonic() + within_s
@@ -174,11 +188,10 @@ def _wait_for_primary(pool: Pool, cluster: Cluster, node: Node, *, within_s: flo
         seen = "Pgpool-II did not answer"
         try:
             info = pool.node(node.node_id)
-            is_primary = ask(cluster, node).is_primary
-            if info.is_attached and info.role == PRIMARY and is_primary:
+            answer = ask(cluster, node)
+            if info.is_attached and info.role == PRIMARY and answer.is_primary:
                 return info
-            server = "accepts writes" if is_primary else "is a standby"
-            seen = f"Its server {server}; in Pgpool-II it is {info.status}, {info.role}"
+            seen = f"Its server {_state(answer)}; in Pgpool-II it is {info.status}, {info.role}"
         except Unreachable as error:  # During a failover Pgpool-II answers late.
             seen = f"{error.message}: {error.detail}"
         if time.monotonic() > deadline:

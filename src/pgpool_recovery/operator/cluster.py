@@ -13,6 +13,7 @@ from pgpool_recovery.pcp.client.link import Limits
 from pgpool_recovery.pcp.client.node_info import NodeInfo
 from pgpool_recovery.pcp.pool import Pool
 from pgpool_recovery.postgres.connection import Connection, connect
+from pgpool_recovery.postgres.ping import Answers, ping
 
 DATABASES = ("postgres", "template1")
 """Where Pgpool-II looks for the extension: from 4.7 on, and up to 4.6."""
@@ -193,10 +194,7 @@ def connect_to(
 ) -> Iterator[Connection]:
     """Connect to a node; no query takes longer than `answer_s`, not even over a lost link."""
     values = {
-        "host": node.host,
-        "port": str(node.port),
-        "dbname": database or login.databases[0],
-        "user": login.user or "",
+        **_conninfo(node, login, database),
         "tcp_user_timeout": str(int(1000 * login.answer_s)),
         "keepalives_idle": "30",
         "keepalives_interval": "10",
@@ -211,3 +209,18 @@ def connect_to(
         name=f"{node.name} ({node.address})",
     ) as connection:
         yield connection
+
+
+def ping_node(node: Node, login: Login, database: str) -> Answers:
+    """Return how the server of a node answers, without a login."""
+    values = {name: value for name, value in _conninfo(node, login, database).items() if value}
+    return ping(values, timeout_s=login.connect_s)
+
+
+def _conninfo(node: Node, login: Login, database: str | None) -> dict[str, str]:
+    return {
+        "host": node.host,
+        "port": str(node.port),
+        "dbname": database or login.databases[0],
+        "user": login.user or "",
+    }

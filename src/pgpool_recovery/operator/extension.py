@@ -1,8 +1,8 @@
 """The extension on the primary: in which database it is, and what its version has."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
@@ -53,13 +53,15 @@ class Extension:
 class Primary:
     """The primary, and the extension in its databases.
 
-    `foreign` are owners because of whom it is not used in others (ForeignOwner).
+    `foreign` are owners because of whom it is not used in others (ForeignOwner). `unseen` are the
+    databases that could not be looked into, with the reasons.
     """
 
     node: Node
     login: Login
     extensions: tuple[Extension, ...]
     foreign: tuple[ForeignOwner, ...] = ()
+    unseen: Mapping[str, RecoveryError] = field(default_factory=dict)
 
     def has(self, feature: Feature) -> bool:
         """Whether some database has it."""
@@ -79,6 +81,8 @@ class Primary:
         """Return the refusal that says what is missing, and how to get it."""
         if self.foreign:
             return self.is_foreign()
+        if self.unseen:
+            return self._is_not_known(feature)
         if not self.extensions:
             return self.has_none()
         found = ", ".join(f"{one.version} in database {one.database}" for one in self.extensions)
@@ -87,6 +91,18 @@ class Primary:
             detail=f"It is version {found}.",
             hint='Run "pgpool-recovery install" there, and ALTER EXTENSION pgpool_recovery UPDATE '
             "in the database.",
+        )
+
+    def _is_not_known(self, feature: Feature) -> RecoveryError:
+        """Return the failure to look into a database that may have it."""
+        seen = [name for name in self.login.databases if name not in self.unseen]
+        what = f"In database {' and '.join(seen)} it is not, or has {feature.value}."
+        failed = [_why(database, error) for database, error in self.unseen.items()]
+        return Unreachable(
+            f"it is not known which extension pgpool_recovery the primary ({self.node.name}) has",
+            detail="\n".join([*([what] if seen else []), *failed]),
+            hint="Let this host log in to that database (~/.pgpass, pg_hba.conf), or create the "
+            "extension in one that it can log in to.",
         )
 
     def has_none(self) -> RecoveryError:
@@ -128,23 +144,28 @@ def look_at(node: Node, login: Login) -> Primary:
     """Look which databases of the primary have the extension; Unreachable when none answers."""
     found: list[Extension] = []
     foreign: list[ForeignOwner] = []
-    failure: RecoveryError | None = None
-    answered = False
+    unseen: dict[str, RecoveryError] = {}
+    existing: set[str] = set()
     for database in login.databases:
         try:
             with connect_to(node, login, database) as connection:
                 extension = connection.extension()
+                existing |= {row["name"] for row in connection.rows("databases")}
         except Unreachable as error:
-            failure = failure or error
+            unseen[database] = error
             continue
-        answered = True
         if extension is not None and extension.foreign is not None:
             foreign.append(extension.foreign)
         elif extension is not None:
             found.append(_extension(database, extension))
-    if failure is not None and not answered:
-        raise failure
-    return Primary(node, login, tuple(found), tuple(foreign))
+    if len(unseen) == len(login.databases):
+        raise unseen[login.databases[0]]
+    hidden = {name: error for name, error in unseen.items() if name in existing}
+    return Primary(node, login, tuple(found), tuple(foreign), hidden)
+
+
+def _why(database: str, error: RecoveryError) -> str:
+    return f"Database {database} could not be looked into: {error.message}: {error.detail}"
 
 
 def _extension(database: str, found: InstalledExtension) -> Extension:

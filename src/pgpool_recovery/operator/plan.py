@@ -68,6 +68,16 @@ def read_plan(primary: Primary, node: Node, *, within_s: float) -> PlannedRecove
     return PlannedRecovery(node, rows[0]["plan"])
 
 
+def refuse_primary(primary: Node, node: Node) -> None:
+    """Raise Refused when the node is the primary, from which there is nothing to recover."""
+    if primary == node:
+        raise Refused(
+            f"{node.name} is the primary",
+            detail="A recovery brings another node behind it.",
+            hint='How it would come back after a failover is said by "pgpool-recovery check".',
+        )
+
+
 def call_parameters(primary: Node, node: Node) -> dict[str, object]:
     """Return what Pgpool-II tells the primary of the node that is to be recovered."""
     return {

@@ -1,34 +1,56 @@
 """Which node is the primary, by what the servers themselves say."""
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
 from pgpool_recovery.domain.standby import StandbyFacts
-from pgpool_recovery.operator.cluster import Cluster, Node, connect_to
+from pgpool_recovery.operator.cluster import Cluster, Node, connect_to, ping_node
+from pgpool_recovery.postgres.ping import Answers
 from pgpool_recovery.postgres.standby import read_standby
 
 PRIMARY = "primary"
 MAIN = "main"
+NO_LOGIN = "no login"
+LET_IN = (
+    "Run this as the user that has the password file, or let this host in: a line in its ~/.pgpass "
+    "(host:port:database:user:password), pg_hba.conf of the node. [pgpool] user and dbname in the "
+    "settings say as whom it logs in."
+)
 
 
 @dataclass(frozen=True)
 class Answer:
     """What a server says of itself: `facts` of standing.sql, or why there are none.
 
-    `standby` is what it says of itself as a standby, for who may ask.
+    `standby` is what it says of itself as a standby, for who may ask. `answers` is how it answers
+    without a login, where `failure` says why there are no facts.
     """
 
     node: Node
     facts: dict[str, Any] | None
     failure: RecoveryError | None = None
     standby: StandbyFacts | None = None
+    answers: Answers = Answers.DOWN
 
     @property
     def is_primary(self) -> bool:
         """Whether it accepts writes."""
         return self.facts is not None and not self.facts["is_in_recovery"]
+
+    @property
+    def lets_nobody_in(self) -> bool:
+        """Whether the server runs and has refused our login, so that it could not be asked."""
+        return self.facts is None and self.answers is Answers.UP
+
+    @property
+    def server(self) -> str:
+        """The state of the server: `up`, `no login`, `rejecting` or `down`."""
+        if self.facts is not None:
+            return Answers.UP
+        return NO_LOGIN if self.lets_nobody_in else self.answers
 
 
 def ask_all(cluster: Cluster) -> tuple[Answer, ...]:
@@ -67,8 +89,9 @@ def _is_used(cluster: Cluster, node: Node, role: str) -> bool:
 
 
 def ask(cluster: Cluster, node: Node) -> Answer:
-    """Ask one server, in whichever database lets us in."""
+    """Ask one server, in whichever database lets us in; where nobody answers, in one only."""
     failure: RecoveryError | None = None
+    answers = Answers.DOWN
     for database in cluster.login.databases:
         try:
             with connect_to(node, cluster.login, database) as connection:
@@ -76,8 +99,30 @@ def ask(cluster: Cluster, node: Node) -> Answer:
                 standby = read_standby(connection) if facts["is_in_recovery"] else None
                 return Answer(node, facts, standby=standby)
         except Unreachable as error:
-            failure = failure or error
-    return Answer(node, None, failure)
+            if failure is None:
+                failure, answers = error, ping_node(node, cluster.login, database)
+            if answers is not Answers.UP:
+                break
+    return Answer(node, None, failure, answers=answers)
+
+
+def how_to_ask(answer: Answer, when_down: str) -> str:
+    """Return what may be done about a server that could not be asked, by how it answers."""
+    match answer.answers:
+        case Answers.UP:
+            return f"It runs, but refuses our login. {LET_IN}"
+        case Answers.REJECTING:
+            return "It starts or shuts down: wait for it, or look at its log."
+        case _:
+            return when_down
+
+
+def may_be_primary(answers: Iterable[Answer]) -> str | None:
+    """Return what to do first where a server that runs could not be asked; None without one."""
+    closed = [answer.node.name for answer in answers if answer.lets_nobody_in]
+    if not closed:
+        return None
+    return f"{' or '.join(closed)} may be the primary: it runs, but refuses our login. {LET_IN}"
 
 
 def _no_primary(answers: tuple[Answer, ...]) -> RecoveryError:
@@ -90,6 +135,5 @@ def _no_primary(answers: tuple[Answer, ...]) -> RecoveryError:
     return Unreachable(
         "no primary was found among the nodes",
         detail="\n".join(said),
-        hint="Start the primary or promote a standby, and check that this host can connect with "
-        "psql (pg_hba.conf, ~/.pgpass). [pgpool] user and dbname in the settings say as whom.",
+        hint=may_be_primary(answers) or "Start the primary or promote a standby.",
     )

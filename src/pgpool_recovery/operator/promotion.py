@@ -10,7 +10,7 @@ from pgpool_recovery.domain.error import RecoveryError, Refused
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.operator.at_work import refuse_while_nodes_follow, refuse_while_recovering
 from pgpool_recovery.operator.cluster import Cluster, Node, connect_to
-from pgpool_recovery.operator.primary import Answer, ask_all
+from pgpool_recovery.operator.primary import Answer, ask_all, how_to_ask, may_be_primary
 from pgpool_recovery.operator.search import pool_primary, search_of
 from pgpool_recovery.operator.standby import trouble_of
 
@@ -69,7 +69,7 @@ def no_primary(cluster: Cluster, node: Node, answers: Mapping[NodeId, Answer]) -
             "take it for the primary."
         )
     else:
-        hint = _by_hand(node)
+        hint = may_be_primary(answers.values()) or _by_hand(node)
     return Refused(
         f"Pgpool-II has no primary from which {node.name} could take over",
         detail="It has looked for one, and found none. A switchover detaches the primary; without "
@@ -87,8 +87,11 @@ def refuse_primary_of_now(node: Node, primary: Node, answers: Mapping[NodeId, An
         raise Refused(
             f"the server of {primary.name}, the primary, could not be asked",
             detail=_said(now.failure),
-            hint="When it is lost, Pgpool-II fails over by itself as soon as its health check has "
-            f"noticed. {_by_hand(node)}",
+            hint=how_to_ask(
+                now,
+                "When it is lost, Pgpool-II fails over by itself as soon as its health check has "
+                f"noticed. {_by_hand(node)}",
+            ),
         )
     if not now.is_primary:
         raise Refused(
@@ -96,7 +99,11 @@ def refuse_primary_of_now(node: Node, primary: Node, answers: Mapping[NodeId, An
             hint=f'See "pgpool-recovery status". {_by_hand(node)}',
         )
     if then.failure is not None:
-        raise Refused(f"the server of {node.name} could not be asked", detail=_said(then.failure))
+        raise Refused(
+            f"the server of {node.name} could not be asked",
+            detail=_said(then.failure),
+            hint=how_to_ask(then, f'Bring it back with "pgpool-recovery recover {node.node_id}".'),
+        )
     if then.is_primary:
         raise Refused(
             f"{node.name} accepts writes, but {primary.name} is the primary",

@@ -11,7 +11,7 @@ from pgpool_recovery.domain.slot import LOST
 from pgpool_recovery.domain.standby import STREAMING, Fault, Trouble
 from pgpool_recovery.operator.cluster import Cluster, Node, connect_to
 from pgpool_recovery.operator.extension import Feature, look_at
-from pgpool_recovery.operator.primary import PRIMARY, Answer, ask_all, choose_primary
+from pgpool_recovery.operator.primary import LET_IN, PRIMARY, Answer, ask_all, choose_primary
 from pgpool_recovery.operator.record import Progress, Record, about
 from pgpool_recovery.operator.standby import stream_of, trouble_of
 from pgpool_recovery.pcp.client.node_info import NodeInfo
@@ -28,7 +28,11 @@ class NodeStatus:
     pool_status: str = about("`up`, `waiting`, `down` or `quarantine`, in Pgpool-II", default="")
     pool_role: str = about("`primary` or `standby`, as Pgpool-II has it", default="")
     pool_status_changed_at: datetime | None = about("since when it has that status")
-    server: str = about("`up`, or `down` when it could not be asked", default="down")
+    server: str = about(
+        "`up`; `no login` when it runs and refuses ours; `rejecting` when it accepts no "
+        "connections yet or any more; `down` when nobody answers",
+        default="down",
+    )
     server_role: str | None = about("`primary` or `standby`, as the server says itself")
     server_version: str | None = about("its version")
     server_failure: str | None = about("why it could not be asked")
@@ -73,8 +77,12 @@ def read_status(cluster: Cluster, place: str | None) -> Status:
     except RecoveryError as error:
         primary = None
         remarks.append(error.message)
+        if error.hint:
+            remarks.append(error.hint)
     streams, slots, running = _facts_of(primary, cluster, remarks)
     troubles = _troubles_of(primary, cluster, answers, remarks)
+    if primary is not None and any(answer.lets_nobody_in for answer in answers):
+        remarks.append(LET_IN)
     nodes = tuple(
         node_status(
             answer,
@@ -139,7 +147,8 @@ def node_status(
     """Put together what is known of a node."""
     node, facts = answer.node, answer.facts
     info = cluster.info(node.node_id)
-    stream = stream_of(node, answer, streams) if answer.facts is not None else None
+    is_alive = answer.facts is not None or answer.lets_nobody_in
+    stream = stream_of(node, answer, streams) if is_alive else None
     slot = _slot_of(node, stream, slots)
     recovery = next((one for one in running if one.node_id == node.node_id), None)
     failure = answer.failure
@@ -151,7 +160,7 @@ def node_status(
         pool_status="" if info is None else info.status,
         pool_role="" if info is None else info.role,
         pool_status_changed_at=_time(info),
-        server="down" if facts is None else "up",
+        server=answer.server,
         server_role=None if facts is None else ("primary" if answer.is_primary else "standby"),
         server_version=None if facts is None else facts["version"].partition(" ")[0],
         server_failure=None if failure is None else f"{failure.message}: {failure.detail}",
@@ -202,21 +211,31 @@ def _problems(
     if info is not None and info.status == "quarantine":
         yield "Pgpool-II holds it in quarantine: without a quorum it does not fail over"
     if answer.facts is None:
-        if is_attached:
+        if answer.lets_nobody_in:
+            yield "its server runs, but refuses our login, so it could not be asked"
+        elif is_attached:
             yield "Pgpool-II uses it, but its server could not be asked"
         if _value(slot, "wal_status") == LOST:
             yield "its slot has lost its WAL, so it cannot catch up by WAL alone"
     elif answer.is_primary:
-        if not has_standbys:
-            return
-        if primary is not None and answer.node != primary:
-            yield from _problems_of_second_primary(answer.node, primary, is_attached=is_attached)
-        if info is not None and info.role != PRIMARY:
-            yield f"it is a primary, but Pgpool-II takes it for a {info.role}"
+        if has_standbys:
+            yield from _problems_of_primary(answer, info, primary)
     elif primary is not None:
         yield from _problems_of_standby(
             primary, stream, trouble, is_detached=info is not None and not is_attached
         )
+
+
+def _problems_of_primary(
+    answer: Answer, info: NodeInfo | None, primary: Node | None
+) -> Iterator[str]:
+    is_attached = info is not None and info.is_attached
+    if primary is not None and answer.node != primary:
+        yield from _problems_of_second_primary(answer.node, primary, is_attached=is_attached)
+    if info is not None and info.role != PRIMARY:
+        yield f"it is a primary, but Pgpool-II takes it for a {info.role}"
+    if info is not None and not is_attached and answer.node == primary:
+        yield "it is the primary, but Pgpool-II does not use it: attach it"
 
 
 def _problems_of_second_primary(node: Node, primary: Node, *, is_attached: bool) -> Iterator[str]:

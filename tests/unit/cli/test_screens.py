@@ -260,7 +260,7 @@ def test_live_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")  # On a dumb one there is no bar.
     written = StringIO()
-    console = Console(file=written, force_terminal=True, width=100)
+    console = Console(file=written, force_terminal=True, width=140)
     with LiveTerminal(console) as screen:
         for event in ALL:
             screen.tell(event)
@@ -270,3 +270,17 @@ def test_live_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "copy about 120 GB" in shown
     assert not re.search(r"\x1b\[[0-9;]*3[0-9]m", shown), "a colour"
     assert shown.endswith("(incremental, 300 MB moved, 1 min 23 s)\n")
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 160])
+def test_numbers_stay_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    """The sentence is cut; the clock is the run's own, and the node is named."""
+    monkeypatch.setenv("TERM", "xterm")
+    written = StringIO()
+    console = Console(file=written, force_terminal=True, width=width, no_color=True)
+    with LiveTerminal(console) as screen:
+        sentence = "copy about 120 GB with pg_basebackup, compressed"
+        screen.tell(Moved(facts.running(sentence=sentence)))
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written.getvalue())
+    assert "(25 %), 110 MB/s, 13 min 58 s left" in shown
+    assert width < 70 or ("node 2: step 3" in shown and "4 min 45 s" in shown)

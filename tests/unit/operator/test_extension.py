@@ -2,7 +2,7 @@
 
 import pytest
 
-from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.error import Refused, Unreachable
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.operator.cluster import Login, Node
 from pgpool_recovery.operator.extension import Extension, Feature, Primary
@@ -56,3 +56,15 @@ def test_extension_of_another_database_is_used() -> None:
     assert primary.has(Feature.HISTORY)
     assert not primary.has(Feature.PLAN)
     assert "belongs to app" in primary.lacks(Feature.PLAN).message
+
+
+def test_database_that_refuses_the_login_is_not_one_without_the_extension() -> None:
+    refused = Unreachable("could not connect to node 0", detail="no password supplied")
+    lacking = Primary(NODE, LOGIN, (), unseen={"template1": refused}).lacks(Feature.PLAN)
+    assert isinstance(lacking, Unreachable)
+    assert "it is not known which extension" in lacking.message
+    assert lacking.detail == (
+        "In database postgres it is not, or has no function pgpool_recovery_plan.\n"
+        "Database template1 could not be looked into: could not connect to node 0: "
+        "no password supplied"
+    )

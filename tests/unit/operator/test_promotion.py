@@ -16,6 +16,7 @@ from pgpool_recovery.operator.promotion import (
 )
 from pgpool_recovery.operator.search import Search, search_of
 from pgpool_recovery.pcp.client.node_info import NodeInfo
+from pgpool_recovery.postgres.ping import Answers
 from tests.unit.cli import facts
 from tests.unit.cli.facts import NODES, answer, info
 
@@ -143,3 +144,15 @@ def test_what_goes_on_after_a_promotion(parameters: dict[str, str], said: str) -
     assert sentence.startswith("node 0 is down")
     assert said in sentence
     assert list(going_on(parameters, [info(1, UP, "primary")])) == []
+
+
+def test_nobody_is_promoted_by_hand_beside_a_primary_that_refuses_the_login() -> None:
+    """It runs; two primaries would be the outcome of pg_promote()."""
+    closed = replace(silent(0), answers=Answers.UP)
+    answers = {NodeId(0): closed, NodeId(1): answer(1)}
+    with pytest.raises(Refused) as raised:
+        refuse_primary_of_now(NODES[1], NODES[0], answers)
+    for hint in (raised.value.hint, no_primary(facts.cluster(), NODES[1], answers).hint):
+        assert hint is not None
+        assert "refuses our login" in hint
+        assert "pg_promote" not in hint

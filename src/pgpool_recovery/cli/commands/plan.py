@@ -20,13 +20,14 @@ def plan(node: str, /, *, as_json: AsJson = False, where: Where | None = None) -
     from pgpool_recovery.cli.output import show_failure
     from pgpool_recovery.cli.render.document import document
     from pgpool_recovery.cli.render.lines import plan_lines
-    from pgpool_recovery.operator.plan import read_plan
+    from pgpool_recovery.operator.plan import read_plan, refuse_primary
     from pgpool_recovery.operator.pool_file import refuse_other_place
 
     where = where or Where()
     settings, primary, cluster = where.primary()
     target = cluster.node(parse_node_id(node))
     refuse_other_place(cluster, target)
+    refuse_primary(primary.node, target)
     found = read_plan(primary, target, within_s=settings.pgpool.plan_s)
     refusal = None if found.is_possible else found.refusal()
     if as_json:

@@ -1,0 +1,44 @@
+"""Whether a server answers at all, asked without a login, when a connection has failed."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from pgpool_recovery.postgres.connection import whole_seconds
+from pgpool_recovery.postgres.conninfo import format_conninfo
+
+
+class Answers(StrEnum):
+    """How a server answers, as pg_isready tells it apart.
+
+    UP: it accepts connections, so what failed was the login. REJECTING: it starts, shuts down, or
+    recovers without hot_standby. DOWN: nobody answers.
+    """
+
+    UP = "up"
+    REJECTING = "rejecting"
+    DOWN = "down"
+
+
+def ping(conninfo: Mapping[str, str], *, timeout_s: float) -> Answers:
+    """Return how the server of a connection string answers.
+
+    Decided by libpq from the protocol and the SQLSTATE (PQping in fe-connect.c), so the language of
+    the server does not matter. No password is sent, and nothing that says how to encrypt is heeded:
+    a server that wants TLS refuses in a way that libpq understands as well.
+    """
+    from psycopg import pq
+
+    known = {name: conninfo[name] for name in ("host", "hostaddr", "port") if name in conninfo}
+    user = {name: conninfo[name] for name in ("user", "dbname") if name in conninfo}
+    plain = {
+        **known,
+        **user,
+        "password": "",
+        "passfile": "/dev/null",
+        "sslmode": "disable",
+        "gssencmode": "disable",
+        "connect_timeout": whole_seconds(timeout_s),
+    }
+    answers = {pq.Ping.OK: Answers.UP, pq.Ping.REJECT: Answers.REJECTING}
+    found = pq.Ping(pq.PGconn.ping(format_conninfo(plain).encode()))
+    return answers.get(found, Answers.DOWN)

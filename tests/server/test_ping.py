@@ -1,0 +1,16 @@
+"""How a server answers that lets nobody in."""
+
+from pathlib import Path
+
+from pgpool_recovery.postgres.ping import Answers, ping
+from tests.harness.postgresql import Server
+
+
+def test_server_that_refuses_the_login_is_up(stock_server: Server, tmp_path: Path) -> None:
+    """For PQping the refusal of a role that does not exist is an answer."""
+    machine = stock_server.machine
+    place = str(machine.path(machine.socket_directory))
+    socket = {"host": place, "port": str(stock_server.port)}
+    assert ping({**socket, "user": "nobody_of_that_name"}, timeout_s=5) is Answers.UP
+    elsewhere = {"host": str(tmp_path), "port": str(stock_server.port)}
+    assert ping(elsewhere, timeout_s=5) is Answers.DOWN
