@@ -33,6 +33,15 @@ def one_line(text: str) -> str:
     return STEERING.sub(_escaped, _cut(text))
 
 
+def steers(text: str) -> bool:
+    r"""Say whether a text has a control character; a byte that is no UTF-8 is a letter elsewhere.
+
+    >>> steers("/d\udce4t\udce4"), steers("/a\x1b[2J")
+    (False, True)
+    """
+    return any(not BYTES[0] <= found <= BYTES[1] for found in STEERING.findall(text))
+
+
 def lines(text: str) -> str:
     r"""Return a text whose line breaks are meant, each of its lines as `one_line` has it.
 
