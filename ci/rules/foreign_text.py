@@ -40,6 +40,10 @@ EXCEPTIONS = {
         "value.replace('\\x00', '\\\\x00').encode(encoding, 'backslashreplace').decode",
     ): "text that was encoded in the same line",
     (
+        "src/pgpool_recovery/cli/locale.py",
+        "getencoding",
+    ): "how a terminal reads what we write to it",
+    (
         "src/pgpool_recovery/install/stage_commands.py",
         "OURS.decode",
     ): "a constant of ours",
