@@ -51,6 +51,7 @@ class Kind(Enum):
     NO_PYTHON = "no PL/Python", Severity.ERROR
     EXTENSION_FILES = "extension files", Severity.WARNING
     NO_EXTENSION = "no extension", Severity.ERROR
+    EXTENSION_NOT_SEEN = "extension not seen", Severity.WARNING
     EXTENSION_ELSEWHERE = "extension elsewhere", Severity.ERROR
     FOREIGN_OWNER = "foreign owner", Severity.WARNING
     OLD_EXTENSION = "old extension", Severity.WARNING

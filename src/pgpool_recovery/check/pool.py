@@ -70,7 +70,11 @@ def _missing(report: Report, facts: ExtensionFacts, elsewhere: list[str]) -> Fin
     advice = f"In {facts.database}: CREATE EXTENSION pgpool_recovery"
     if facts.problem is not None:
         return Finding(
-            Kind.NO_EXTENSION, _primary(report), f"{text}: {sentence(facts.problem)}", advice
+            Kind.EXTENSION_NOT_SEEN,
+            _primary(report),
+            f"it is not known whether database {facts.database}, in which {caller} calls it, has "
+            f"the extension pgpool_recovery: {sentence(facts.problem)}",
+            "Let the stage commands log in there ([primary] of the settings, pg_hba.conf).",
         )
     if elsewhere:
         return Finding(

@@ -315,6 +315,17 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
         [0, 0],
         "database template1, in which Pgpool-II calls it, has no extension pgpool_recovery",
     ),
+    Kind.EXTENSION_NOT_SEEN: (
+        replace(
+            with_pool(pgpool_version="4.3.5"),
+            extensions=(ExtensionFacts("template1", None, may_call=True, problem="no login"),),
+        ),
+        [0],
+        (
+            "it is not known whether database template1, in which Pgpool-II 4.3.5 calls it, has "
+            "the extension pgpool_recovery: no login"
+        ),
+    ),
     Kind.EXTENSION_ELSEWHERE: (
         in_databases("4.3.5", template1=None, postgres="2.0"),
         [0],
@@ -745,8 +756,10 @@ def test_extension_where_only_the_record_is_does_not_serve_pgpool() -> None:
 def test_database_that_cannot_be_entered_says_why() -> None:
     locked = ExtensionFacts("template1", None, may_call=True, problem="it is not accepting.")
     made = replace(with_pool(pgpool_version="4.3.5"), extensions=(locked,))
-    [one] = found(made, Kind.NO_EXTENSION)
-    assert one.fact.endswith("has no extension pgpool_recovery: it is not accepting")
+    [one] = found(made, Kind.EXTENSION_NOT_SEEN)
+    assert one.fact.startswith("it is not known whether database template1")
+    assert one.fact.endswith("has the extension pgpool_recovery: it is not accepting")
+    assert found(made, Kind.NO_EXTENSION) == []
 
 
 def test_nobody_is_blamed_for_a_node_that_cannot_be_reached_or_does_not_run() -> None:
