@@ -25,7 +25,7 @@ main.main()
 
 
 def printed(environment: dict[str, str], word: bytes) -> bytes:
-    argv = [sys.executable, "-c", PRINTS, word]
+    argv: list[str | bytes] = [sys.executable, "-c", PRINTS, word]
     return subprocess.run(
         argv, env={**os.environ, **environment}, check=True, capture_output=True, timeout=60
     ).stdout.strip()
