@@ -13,7 +13,10 @@ from pathlib import Path
 
 FOLDERS = ("src/pgpool_recovery", "extension/python")
 HOME = Path("src/pgpool_recovery/files")
-OWN = ("extension/python", "src/pgpool_recovery/pcp/client", "src/pgpool_recovery/plan")
+OWN = (
+    *("extension/python", "src/pgpool_recovery/pcp/client"),
+    *("src/pgpool_recovery/plan", "src/pgpool_recovery/domain"),
+)
 """What cannot import the home, because it runs in a server or knows no file."""
 LOSSLESS = frozenset({"surrogateescape", "backslashreplace", "replace"})
 """What to do with a byte that is no UTF-8, where it is said."""
@@ -23,6 +26,10 @@ OPTIONS = frozenset({"text", "universal_newlines", "encoding", "errors"})
 """Of subprocess: each makes text of what a program writes."""
 
 EXCEPTIONS = {
+    (
+        "extension/python/pgpool_recovery_server/supervisor.py",
+        "block.decode",
+    ): "lines of UTF-8 alone; others are looked at one by one",
     (
         "extension/python/pgpool_recovery_server/server.py",
         "os.fsdecode",

@@ -1,13 +1,15 @@
 """The story without its end: observe and plan. Nothing is changed on any host."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from pgpool_recovery.agent.protocol import IsTidy
+from pgpool_recovery.agent.protocol import AskState, IsTidy, StateSeen
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Busy, Refused, Unreachable
 from pgpool_recovery.domain.event import Event
 from pgpool_recovery.domain.node import RecoveryRequest, Target
+from pgpool_recovery.observe.consent import why_unbound
 from pgpool_recovery.observe.link import measure_link
 from pgpool_recovery.observe.primary import observe_primary
 from pgpool_recovery.observe.target import observe_target
@@ -21,39 +23,60 @@ from pgpool_recovery.plan.stop import may_stop, once_lost, once_stopped
 from pgpool_recovery.recovery import depends_on_link
 from pgpool_recovery.run.parties import agent_of, naming, own_server
 
+FOREIGN_STAGE = "the recovery_1st_stage of the primary is not pgpool-recovery's"
 
-def foresee(request: RecoveryRequest, settings: Settings) -> dict[str, Any]:
+
+def foresee(
+    request: RecoveryRequest, settings: Settings, *, is_own_stage: bool = True
+) -> dict[str, Any]:
     """Return what a recovery of the target would do now, as plan/outlook.py has it.
 
     A standby that streams is taken for one that has just been lost. Whatever keeps a recovery from
-    beginning, a host that cannot be reached too, is a reason why there is no plan.
+    beginning, a host that cannot be reached too, is a reason why there is no plan. `is_own_stage`:
+    the first stage that Pgpool-II calls is ours, and keeps to what was agreed.
     """
     try:
         with naming(request.target):
-            return _foresee(request, settings)
+            return _foresee(request, settings, is_own_stage=is_own_stage)
     except (Refused, Unreachable, Busy) as error:
         return failure_as_json(request.target.node_id, error)
 
 
-def _foresee(request: RecoveryRequest, settings: Settings) -> dict[str, Any]:
+def _foresee(request: RecoveryRequest, settings: Settings, *, is_own_stage: bool) -> dict[str, Any]:
     target = request.target
     with own_server(settings) as connection, agent_of(target, settings, _pay_no_heed) as agent:
         primary = observe_primary(connection)
         patience = settings.agent.answer_s
+        unbound = why_unbound(connection, target) if is_own_stage else FOREIGN_STAGE
         is_tidy = agent.ask(IsTidy(target.data_directory), bool, timeout_s=patience)
+        asked = AskState(target.data_directory)
+        seen = agent.ask(asked, StateSeen, timeout_s=patience)
         facts = observe_target(connection, agent, request, primary, settings, tidies=False)
         foreseen = _foreseen(target, facts, settings.policy)
         plan = make_plan(target, foreseen, settings.policy)
         if depends_on_link(plan, target):
             foreseen = replace(foreseen, link_bytes_per_s=measure_link(agent, timeout_s=patience))
             plan = make_plan(target, foreseen, settings.policy)
-    return plan_as_json(target, facts, plan, is_tidy=is_tidy)
+    told = partial(plan_as_json, target, facts, is_tidy=is_tidy, found=seen.what, unbound=unbound)
+    if not streams(facts):
+        return told(plan, stops=_is_stopped(facts, foreseen))
+    # Of a standby that streams the plan is for when it has been lost; this one is for now.
+    now = _as_it_is(target, facts, settings.policy)
+    made = make_plan(target, now, settings.policy)
+    return {**told(plan), "now": told(made, stops=_is_stopped(facts, now))}
 
 
 def _foreseen(target: Target, facts: Facts, policy: Policy) -> Facts:
     """Return the facts that the recovery would plan from."""
-    if streams(facts):
-        return once_lost(facts)
+    return once_lost(facts) if streams(facts) else _as_it_is(target, facts, policy)
+
+
+def _is_stopped(facts: Facts, foreseen: Facts) -> bool:
+    return facts.target.server_pid is not None and foreseen.target.server_pid is None
+
+
+def _as_it_is(target: Target, facts: Facts, policy: Policy) -> Facts:
+    """Return the facts, of a server that runs once it is stopped where that has to be and may."""
     goes_on_running = isinstance(make_plan(target, facts, policy), Plan)
     return facts if goes_on_running or not may_stop(facts, policy) else once_stopped(facts)
 

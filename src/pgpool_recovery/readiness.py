@@ -12,7 +12,7 @@ from pgpool_recovery.agent.place import identity_of
 from pgpool_recovery.agent.protocol import AskStandby, LookAround, Peer, TryPeers
 from pgpool_recovery.check.finding import Finding
 from pgpool_recovery.check.judge import judge
-from pgpool_recovery.check.pool import is_plain_name
+from pgpool_recovery.check.pool import is_inside
 from pgpool_recovery.check.question import Pool, Question
 from pgpool_recovery.check.report import ExtensionFacts, Report, RoleFacts
 from pgpool_recovery.config.settings import Settings
@@ -158,7 +158,9 @@ def look_at_node(
     with own_server(settings) as connection, agent_of(target, settings, pay_no_heed) as agent:
         patience = settings.agent.answer_s
         around = agent.ask(ask_around(question, target, settings), Surroundings, timeout_s=patience)
-        facts = observe_target(connection, agent, request, primary, settings, tidies=False)
+        facts = observe_target(
+            connection, agent, request, primary, settings, tidies=False, is_patient=False
+        )
         return NodeFacts(
             agent_version=agent.version,
             surroundings=around,
@@ -193,7 +195,7 @@ def trouble_of(
 def ask_around(question: Question, target: Target, settings: Settings) -> LookAround:
     """Return the question about a host; the scripts are ours and those of pgpool.conf."""
     own = [name for name in PURPOSES if name not in question.pool.stage_commands]
-    named = [name for name in question.pool.stage_commands.values() if is_plain_name(name)]
+    named = [name for name in question.pool.stage_commands.values() if is_inside(name)]
     return LookAround(
         target.data_directory,
         tuple(dict.fromkeys([*own, *named])),

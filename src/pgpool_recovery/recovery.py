@@ -12,11 +12,12 @@ from pgpool_recovery.agent.protocol import (
     ReadLog,
 )
 from pgpool_recovery.config.settings import Settings
-from pgpool_recovery.domain.error import Incomplete, Refused, Undone
+from pgpool_recovery.domain.error import Incomplete, NoRoom, QueryRefused, Refused, Undone
 from pgpool_recovery.domain.event import Event, Finished, PlanMade, Said
 from pgpool_recovery.domain.node import RecoveryRequest, Target
 from pgpool_recovery.domain.standby import StandbyFacts
 from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.observe.consent import agreement_for
 from pgpool_recovery.observe.link import measure_link
 from pgpool_recovery.observe.primary import observe_primary
 from pgpool_recovery.observe.target import observe_target
@@ -26,6 +27,7 @@ from pgpool_recovery.plan.policy import Method
 from pgpool_recovery.plan.rejection import Rejection, as_error
 from pgpool_recovery.plan.step import RepointRunning
 from pgpool_recovery.postgres.connection import Connection
+from pgpool_recovery.run.known_state import learning_state
 from pgpool_recovery.run.parties import agent_of, leaving, naming, own_conninfo, own_server
 from pgpool_recovery.run.run_plan import Deadlines, Run
 from pgpool_recovery.run.target_server import TargetServer
@@ -36,35 +38,43 @@ from pgpool_recovery.verify.streaming import Expected
 Emit = Callable[[Event], None]
 
 
-def recover(request: RecoveryRequest, settings: Settings, emit: Emit) -> Plan:
+def recover(
+    request: RecoveryRequest, settings: Settings, emit: Emit, caller: int | None = None
+) -> Plan:
     """Prepare the target as a standby of this primary, up to the start of its server.
 
     A method that fails is followed by the next one that is possible, from facts that are observed
-    anew.
+    anew. Nothing is done that does more harm than was agreed to; `caller` is the process of the
+    session on this primary that called, if any.
     """
     began = time.monotonic()
     target = request.target
     with (
         naming(target),
+        learning_state(target, settings),
         own_server(settings) as connection,
         agent_of(target, settings, emit) as agent,
     ):
-        server = TargetServer(agent, target, settings, emit)
+        bound = agreement_for(connection, target, settings.policy, caller)
+        if bound.by is not None:
+            emit(Said("runner", f"agreed by {bound.by}: {bound.harm}"))
+        server = TargetServer(agent, target, settings, emit, bound)
         failed: tuple[PassedOver, ...] = ()
         state = TargetState.UNTOUCHED
         with server.running_again():
             while True:
                 with leaving(state):
                     plan = choose(request, settings, emit, connection, agent, server, failed, state)
+                    server.refuse_excess(plan, failed)
                     emit(PlanMade(plan.method, plan.sentences()))
                 try:
                     carry_out(plan, connection, agent, settings, emit)
                     break
-                except (Undone, Incomplete, Refused) as error:
+                except (Undone, Incomplete, Refused, QueryRefused) as error:
                     if plan.method is Method.BASEBACKUP or not settings.policy.fall_down:
                         raise
-                    if agent.is_busy:
-                        raise
+                    if agent.is_busy or isinstance(error, NoRoom):
+                        raise  # No data goes because a disk was full, or is read-only.
                     state = error.target
                     reason = Rejection(error.message, error.detail, error.hint)
                     failed = (*failed, PassedOver(plan.method, (reason,)))
@@ -162,9 +172,11 @@ def see_following(
             LogPosition | None,  # type: ignore[arg-type]
             timeout_s=patience,
         )
-        return "" if log is None else agent.ask(ReadLog(log), str, timeout_s=patience)
+        text = "" if log is None else agent.ask(ReadLog(log), str, timeout_s=patience)
+        return f"Its log {log.file} ends:\n{text}" if log is not None and text else ""
 
     timeout = settings.timeout
-    expected = Expected(plan.target_name, step.slot_name, timeout.streaming_s, timeout.catch_up_s)
+    limits = (timeout.streaming_s, timeout.catch_up_s, timeout.stall_s)
+    expected = Expected(plan.target_name, step.slot_name, *limits)
     if not wait_until_following(connection, expected, ask, read_log, agent.check):
         emit(Said("primary", f"{plan.target_name} streams, and has not caught up yet"))

@@ -11,7 +11,13 @@ from pgpool_recovery.agent.protocol import (
     Started,
 )
 from pgpool_recovery.config.settings import Settings
-from pgpool_recovery.domain.error import Incomplete, Unreachable
+from pgpool_recovery.domain.error import (
+    Cancelled,
+    Incomplete,
+    RecoveryError,
+    Unreachable,
+    as_failure,
+)
 from pgpool_recovery.domain.event import Event, Finished, Said, megabytes
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.slot import IN_USE, SlotState, is_of_a_recovery, names_of
@@ -24,6 +30,8 @@ from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.slots import drop_slot, slot_of_primary
 from pgpool_recovery.postgres.wal import read_wal
 from pgpool_recovery.run.former_slots import drop_former_slots
+from pgpool_recovery.run.known_state import in_state, knowing
+from pgpool_recovery.run.left_slot import drop_left_slot
 from pgpool_recovery.run.own_slot import replace_ended
 from pgpool_recovery.run.parties import agent_of, leaving, naming, own_server
 from pgpool_recovery.run.target_server import TargetServer
@@ -43,10 +51,27 @@ def start(target: Target, settings: Settings, emit: Emit) -> Started:
         own_server(settings) as connection,
         agent_of(target, settings, emit) as agent,
     ):
-        started = start_and_follow(target, settings, emit, connection, agent)
+        try:
+            started = start_and_follow(target, settings, emit, connection, agent)
+        except Exception as error:
+            raise _with_state(as_failure(error), agent, target, settings) from error
     how = "it was running already" if started.was_running else "it accepts connections"
     emit(Finished(f"{how} on port {started.port}", time.monotonic() - began))
     return started
+
+
+def _with_state(
+    failure: RecoveryError, agent: Conversation, target: Target, settings: Settings
+) -> RecoveryError:
+    """Return a failure with the state in which the node is: its data was in place before.
+
+    What an agent has said holds; of one that is lost it holds until somebody has looked again.
+    """
+    is_open = failure.target in (TargetState.UNTOUCHED, TargetState.UNKNOWN)
+    is_lost = agent.is_busy and not isinstance(failure, Cancelled)
+    if is_open or is_lost:
+        return knowing(failure, target, settings, agent, otherwise=TargetState.COPIED)
+    return in_state(failure, failure.target)
 
 
 def start_and_follow(
@@ -65,6 +90,7 @@ def start_and_follow(
         drop_former_slot(connection, target, started.former_slot_name, emit, primary.awaited_slots)
         if started.is_standby and started.slot_name is not None:
             drop_former_slots(agent, target, primary, settings, emit)
+            drop_left_slot(connection, target, started.slot_name, emit, primary.awaited_slots)
         if agent.ask(DiscardOld(target.data_directory), bool, timeout_s=settings.timeout.step_s):
             emit(Said("agent", "the new server runs, so the old data was removed"))
     return started

@@ -1,4 +1,4 @@
-"""A first stage that is called by SQL, so that it can be ended in the middle."""
+"""A stage that is called by SQL, so that it can be ended in the middle."""
 
 from tests.harness.postgresql import Server
 from tests.harness.until import DeadlineError, until
@@ -7,14 +7,19 @@ from tests.harness.until import DeadlineError, until
 class Call:
     """A call that is under way."""
 
-    def __init__(self, primary: Server, target: Server, name: str) -> None:
+    def __init__(
+        self, primary: Server, target: Server, name: str, *, is_start: bool = False
+    ) -> None:
         self._primary = primary
         self._log = primary.machine.home / f"{name}.out"
+        whom = f"'{target.machine.address}', '{target.data_directory}'"
         query = (
-            f"SELECT pgpool_recovery('recovery_1st_stage', '{target.machine.address}', "
-            f"'{target.data_directory}', '{primary.port}', {target.node_id}, '{target.port}', "
-            f"'{primary.machine.address}')"
+            f"SELECT pgpool_recovery('recovery_1st_stage', {whom}, '{primary.port}', "
+            f"{target.node_id}, '{target.port}', '{primary.machine.address}')"
         )
+        if is_start:
+            query = f"SELECT pgpool_remote_start({whom})"
+        self._begin = query.partition("(")[0]
         argv = [primary.installation.program("psql"), "-X", "-d", "postgres", "-c", query]
         environment = {"PGHOST": str(primary.machine.socket_directory)}
         self.psql = primary.machine.spawn(argv, log=self._log, env=environment)
@@ -24,7 +29,7 @@ class Call:
     def _pids(self) -> list[int]:
         rows = self._primary.sql(
             "SELECT pid FROM pg_stat_activity WHERE state = 'active' AND query LIKE "
-            "'SELECT pgpool_recovery(%' AND pid <> pg_backend_pid()"
+            f"'{self._begin}(%' AND pid <> pg_backend_pid()"
         )
         return [int(pid) for (pid,) in rows]
 

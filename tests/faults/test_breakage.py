@@ -314,6 +314,8 @@ def test_directory_that_cannot_be_replaced(down: Cluster) -> None:
     finally:
         machine.run(["chown", "-R", "postgres", str(data)], user="root")
     assert "cannot be used: it belongs to another user" in log
+    assert f"as root: chown -R postgres: {data}" in log
+    assert "neither empty" not in log, "nobody could look into it"
     recovers(down)
 
 

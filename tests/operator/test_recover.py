@@ -63,7 +63,8 @@ def test_no_on_a_terminal(site: Site) -> None:
     with settings(site.cluster, FULL_COPY):
         said_no = site.on_a_terminal("recover", 1, typed="n\n")
     assert said_no.returncode == 10, said_no.output
-    assert "Recover node 1? (it changes or replaces its data) [y/N]" in said_no.stdout
+    assert "Node 1 loses its data (" in said_no.stdout
+    assert ") as soon as the new server runs. Go on? [y/N]" in said_no.stdout
     assert site.cluster.pgpool.node_info(1).status == "down"
 
 
@@ -242,9 +243,42 @@ def test_client_that_leaves(site: Site, number: signal.Signals) -> None:
         cancelled = site.run("cancel", 1)
         assert cancelled.returncode == 0, cancelled.output
         assert "the recovery of node 1 has ended (cancelled); target untouched" in cancelled.stdout
+        log = site.cluster.node(0).log_text()
+        assert 'With "pgpool-recovery cancel", by role ' in log
+        assert "Traceback" not in log
         assert watcher.wait(timeout_s=20) == 10
         site.waits_for(watched, "ERROR:  ")
     assert not site.is_copying
+
+
+def test_runner_that_is_killed_is_found_by_the_next_look(site: Site) -> None:
+    """It says where it stopped, what stands on the target, and what to do; nothing is guessed."""
+    site.take_down(1)
+    machine, log = site.cluster.node(0).machine, site.log("killed.log")
+    with settings(site.cluster, SLOW_COPY):
+        client = site.spawn("recover", 1, "--yes", log=log)
+        until(lambda: site.is_copying, within_s=30, what="the copy to begin")
+        runners = [str(p.pid) for p in machine.processes() if "recovery_1st_stage" in p.argv]
+        machine.run(["kill", "-KILL", *runners], user="root")
+        assert client.wait(timeout_s=30) == 8
+        site.waits_for(log, "TARGET:  in a state that could not be learnt")
+    where = "was interrupted in step 3 of 6: copy about"
+    for words in (["status"], ["check"], ["plan", 1]):
+        assert where in site.run(*words).stdout, words
+    status = site.run("status").stdout
+    assert (
+        f"on the target: There is data of a server in {site.cluster.node(1).data_directory}"
+        in status
+    )
+    assert 'then "pgpool-recovery recover 1"' in status
+    number = site.node_status(1)["recovery"]["id"]
+    told = site.run("history", number).output
+    assert "in step 3 of 6: copy about" in told
+    assert '"pgpool-recovery plan 1" asks the target what is there' in told
+    again = site.run("recover", 1, "--yes")
+    assert again.returncode == 0, again.output
+    assert f"recovery {number} {where}" in again.output
+    assert "was interrupted" not in site.run("status").stdout
 
 
 LOCK = """

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pgpool_recovery.domain.wal import Lsn, Point, TimelineId
-from pgpool_recovery.plan.facts import Configuration, Facts, FileIdentity, Login
+from pgpool_recovery.plan.facts import Configuration, Facts, FileIdentity, Filesystem, Login
 from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.plan import OldData, PassedOver, Plan
 from pgpool_recovery.plan.policy import Method
@@ -440,7 +440,7 @@ WRONG: dict[str, Callable[[Facts], Facts]] = {
     "no data directory": of_target(
         is_empty=False, is_data_directory=False, foreign_entries=("x",), changing=None
     ),
-    "mounts inside": of_target(mounts_inside=("/x",)),
+    "read-only": of_data(filesystem=Filesystem(1, 0, is_read_only=True)),
     "not ours to write": of_data(can_write=False),
     "belongs to another user": of_data(problem="it belongs to another user"),
     "somebody else at work": of_target(is_busy=True),

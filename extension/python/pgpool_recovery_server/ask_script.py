@@ -4,6 +4,7 @@ from .outcome import INTERNAL_ERROR, Failure, failed, success
 from .run_script import environment, why
 from .script_file import find_script
 from .server import Server
+from .session import without_traceback
 from .supervised_run import SupervisedRun
 
 
@@ -13,16 +14,20 @@ def ask_script(plpy, session, supervisor_program, is_direct, script_name, argume
     The parameters are those of run_script(). Nobody but a person reads what comes of it, so a
     failure is the error itself and not told as a warning before.
     """
-    server = Server(plpy, session, is_direct=is_direct)
-    try:
-        server.refuse_on_standby(script_name)
-        script = find_script(server.facts["data_directory"], script_name)
-        ended = SupervisedRun(server, session, supervisor_program).run(
-            [script.path] + arguments, environment(server), script.identity
-        )
-        return success(True, server.in_encoding(answer_of(script_name, ended)))
-    except Failure as cause:
-        return failed(server.shown(cause))
+
+    def call():
+        server = Server(plpy, session, is_direct=is_direct)
+        try:
+            server.refuse_on_standby(script_name)
+            script = find_script(server.facts["data_directory"], script_name)
+            ended = SupervisedRun(server, session, supervisor_program).run(
+                [script.path] + arguments, environment(server, script), script.identity
+            )
+            return success(True, server.in_encoding(answer_of(script_name, ended)))
+        except Failure as cause:
+            return failed(server.shown(cause))
+
+    return without_traceback(plpy, call)
 
 
 def answer_of(script_name, ended):

@@ -43,13 +43,23 @@ def failed(failure):
 
 def with_stock_message(function_name, cause):
     """Return a failure that has the text of the stock extension, and the cause as its detail."""
-    said = cause.message[:1].upper() + cause.message[1:] + "."
+    said = as_sentence(cause.message)
     return Failure(
         "%s failed" % function_name,
         detail=said if cause.detail is None else said + "\n" + cause.detail,
         hint=cause.hint,
         sqlstate=cause.sqlstate,
     )
+
+
+def as_sentence(message):
+    """Return a message as a sentence; a host's name and a program's stay as they are.
+
+    >>> as_sentence("node 1: no space"), as_sentence("server2:/data: no space")
+    ('Node 1: no space.', 'server2:/data: no space.')
+    """
+    first = message.partition(" ")[0]
+    return (message[:1].upper() + message[1:] if first.isalpha() else message) + "."
 
 
 def cut(text):

@@ -6,6 +6,7 @@ from .named_file import read_file
 from .outcome import INSUFFICIENT_PRIVILEGE, INVALID_PARAMETER_VALUE, Failure, failed, success
 from .run_script import how_it_ended, last_lines, told
 from .server import Server
+from .session import without_traceback
 from .supervised_run import SupervisedRun
 
 STOP_MODES = ("smart", "fast", "immediate")
@@ -47,6 +48,13 @@ def pg_ctl(plpy, session, supervisor_program, action, argument):
 
     `argument` is a stop mode, an empty text, or for ``status`` an absolute data directory.
     """
+    return without_traceback(
+        plpy, lambda: controlled(plpy, session, supervisor_program, action, argument)
+    )
+
+
+def controlled(plpy, session, supervisor_program, action, argument):
+    """Do it; what the server itself raises meanwhile, a cancel, is raised."""
     server = Server(plpy, session, is_direct=False)  # Who calls makes no difference here.
     run = SupervisedRun(server, session, supervisor_program)
     try:

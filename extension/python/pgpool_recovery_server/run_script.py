@@ -5,6 +5,7 @@ import os
 from .outcome import QUERY_CANCELED, Failure, failed, success, with_stock_message
 from .script_file import find_script
 from .server import Server
+from .session import without_traceback
 from .supervised_run import SupervisedRun
 
 
@@ -14,22 +15,26 @@ def run_script(plpy, session, supervisor_program, is_direct, function_name, scri
     `plpy` is PL/Python's module, `session` a dictionary that lives as long as the session,
     `supervisor_program` returns the text of the supervisor; `is_direct` is what Server has it for.
     """
-    server = Server(plpy, session, is_direct=is_direct)
-    try:
-        server.refuse_on_standby(function_name)
-    except Failure as refusal:
-        server.warn(refusal)
-        return failed(refusal)
-    try:
-        script = find_script(server.facts["data_directory"], script_name)
-        ended = SupervisedRun(server, session, supervisor_program).run(
-            [script.path] + arguments, environment(server), script.identity
-        )
-        if ended.status != 0:
-            raise why(script_name, ended)
-    except Failure as cause:
-        return failed(told(server, function_name, cause))
-    return success(True)
+
+    def call():
+        server = Server(plpy, session, is_direct=is_direct)
+        try:
+            server.refuse_on_standby(function_name)
+        except Failure as refusal:
+            server.warn(refusal)
+            return failed(refusal)
+        try:
+            script = find_script(server.facts["data_directory"], script_name)
+            ended = SupervisedRun(server, session, supervisor_program).run(
+                [script.path] + arguments, environment(server, script), script.identity
+            )
+            if ended.status != 0:
+                raise why(script_name, ended)
+        except Failure as cause:
+            return failed(told(server, function_name, cause))
+        return success(True)
+
+    return without_traceback(plpy, call)
 
 
 def told(server, function_name, cause):
@@ -43,10 +48,17 @@ def told(server, function_name, cause):
     return with_stock_message(function_name, server.shown(cause))
 
 
-def environment(server):
-    """Return the environment of a script: the server's own, and the way back to the server."""
+def environment(server, script):
+    """Return the environment of a script: the server's own, and what bears our name.
+
+    libpq's own variables lead back to the server only our stage commands. What another script runs
+    would take them where it names a host and nothing else, and a server that it starts keep them.
+    """
     variables = dict(os.environ)
-    variables.update(server.connection_environment())
+    for name, value in server.connection_environment().items():
+        variables["PGPOOL_RECOVERY_" + name] = value
+        if script.is_ours:
+            variables[name] = value
     variables["PGPOOL_RECOVERY_CALLER"] = server.caller()
     variables["PGPOOL_RECOVERY_BACKEND_PID"] = str(os.getpid())
     return variables
@@ -66,9 +78,20 @@ def why(script_name, ended):
         )
     return Failure(
         'script "%s" %s' % (script_name, how_it_ended(ended.status)),
-        detail=last_lines(ended.lines),
+        detail=last_lines(ended.lines) + without_last_word(ended.status),
         hint="The whole output is in the server log.",
     )
+
+
+def without_last_word(status):
+    """Return what it means that a script was killed: it could not say what it leaves behind.
+
+    >>> without_last_word(3)
+    ''
+    """
+    if status is not None and status >= 0:
+        return ""
+    return "\nIt did not say in which state the target is."
 
 
 def detail_of_record(record):

@@ -11,21 +11,28 @@ EXECUTABLE_BY_ANYONE = stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 ROOT = 0
 MAX_LINKS = 40  # As many as Linux follows (path_resolution(7)).
+OURS = b"\n# Part of pgpool-recovery."  # As install/stage_commands.py writes it.
+MARK_WITHIN_BYTES = 1024
 
 
 class Script:
-    """A script that may run: its path in the data directory, and which file that has to be."""
+    """A script that may run: its path in the data directory, and which file that has to be.
+
+    `is_ours`: it is one of our stage commands, as `pgpool-recovery install` puts them in place.
+    """
 
     def __init__(self, path, status):
         self.path = path
         self.identity = (status.st_dev, status.st_ino)
+        self.is_ours = _begin_of(path).find(OURS) >= 0
 
 
 def find_script(data_directory, name):
     """Return the script `name`.
 
-    Raises Failure when `name` is not a plain file name, or the file is not an executable that only
-    the server's user and root can change: whoever may do that may do all that the server may. So
+    Raises Failure when `name` leads out of the data directory, or the file is not an executable
+    that only the server's user and root can change: whoever may do that may do all that the server
+    may. A group may that has no other member than these. So
     the same holds for each symbolic link on the way, and each directory that holds one of its
     parts, as sshd's StrictModes has it: root's or ours, and written by nobody else, unless its
     entries are their owners' alone (the sticky bit). Above the data directory a path that leads
@@ -35,10 +42,10 @@ def find_script(data_directory, name):
     interpreter, and that of an open file would be one in /proc. Who could exchange it between the
     look and that is refused here; that it is still this file is looked at once more just before.
     """
-    if name in ("", ".", "..") or "/" in name:
+    if not is_inside(name):
         raise Failure(
-            'script name "%s" is not a plain file name' % name,
-            detail="A script is named without a directory and runs from the data directory.",
+            'script name "%s" is no path inside the data directory' % name,
+            detail="A script is named as it is found from the data directory, and runs there.",
             hint='Put the script into "%s" and name it in pgpool.conf without a path.'
             % data_directory,
         )
@@ -47,6 +54,25 @@ def find_script(data_directory, name):
     _check_status(path, status)
     _check_way(path, os.path.realpath(data_directory), name)
     return Script(path, status)
+
+
+def is_inside(name):
+    """Say whether a name leads to a file of the data directory, be it in a directory there.
+
+    >>> is_inside("stage"), is_inside("scripts/stage"), is_inside("scripts/../stage")
+    (True, True, False)
+    >>> is_inside("/bin/true"), is_inside(""), is_inside("scripts/")
+    (False, False, False)
+    """
+    return not {"", ".", ".."}.intersection(name.split("/"))
+
+
+def _begin_of(path):
+    try:
+        with open(path, "rb") as script:
+            return script.read(MARK_WITHIN_BYTES)
+    except OSError:
+        return b""  # Executable and not readable: none of ours is.
 
 
 def _status(path):
@@ -73,10 +99,10 @@ def _check_status(path, status):
             % (status.st_uid, os.geteuid()),
             hint="Change its owner with chown.",
         )
-    if status.st_mode & WRITABLE_BY_OTHERS:
+    if is_open(status):
         raise Failure(
             'script "%s" can be written by others' % path,
-            detail="Its mode is %04o." % stat.S_IMODE(status.st_mode),
+            detail="Its mode is %04o%s." % (stat.S_IMODE(status.st_mode), _group_of(status)),
             hint='Use "chmod go-w" on it.',
         )
     if not status.st_mode & EXECUTABLE_BY_ANYONE:
@@ -112,7 +138,7 @@ def places_on_the_way(data_directory, name):
     `data_directory` is a real path. Raises OSError when a link leads nowhere, or in a circle.
     """
     links = 0
-    at, rest = data_directory, [name]
+    at, rest = data_directory, name.split("/")
     while rest:
         part = rest.pop(0)
         if part in ("", "."):
@@ -147,10 +173,41 @@ def _with_those_above(directory, data_directory):
 def _fault_of(status):
     if not _is_trusted(status):
         return "belongs to user id %d" % status.st_uid
-    is_open = stat.S_ISDIR(status.st_mode) and status.st_mode & WRITABLE_BY_OTHERS
-    if is_open and not status.st_mode & stat.S_ISVTX:
-        return "has mode %04o" % stat.S_IMODE(status.st_mode)
+    is_directory = stat.S_ISDIR(status.st_mode)
+    if is_directory and is_open(status) and not status.st_mode & stat.S_ISVTX:
+        return "has mode %04o%s" % (stat.S_IMODE(status.st_mode), _group_of(status))
     return None
+
+
+def is_open(status):
+    """Say whether others than the server's user and root may write to a file or a directory."""
+    if status.st_mode & stat.S_IWOTH:
+        return True
+    return bool(status.st_mode & stat.S_IWGRP) and not is_own_group(status.st_gid)
+
+
+def is_own_group(gid):
+    """Say whether a group is the server's user's own, and has no other member but root.
+
+    A checkout under umask 0002 leaves files that such a group may write.
+    """
+    import grp  # Here, because few scripts are like that.
+    import pwd
+
+    own = os.geteuid()
+    try:
+        user = pwd.getpwuid(own)
+        members = set(grp.getgrgid(gid).gr_mem)
+    except KeyError:
+        return False
+    also = {entry.pw_name for entry in pwd.getpwall() if entry.pw_gid == gid}
+    trusted = {entry.pw_name for entry in pwd.getpwall() if entry.pw_uid in (own, ROOT)}
+    return gid == user.pw_gid and (members | also) <= trusted
+
+
+def _group_of(status):
+    is_of_group = status.st_mode & stat.S_IWGRP and not status.st_mode & stat.S_IWOTH
+    return ", and group id %d has other members" % status.st_gid if is_of_group else ""
 
 
 def _is_trusted(status):

@@ -23,9 +23,14 @@ select pg_catalog.decode(pg_catalog.replace(
            pg_catalog.current_database()::pg_catalog.text, E'\\\\', E'\\\\\\\\'), 'escape')
            as database,
        pg_catalog.pg_is_in_recovery() as is_in_recovery,
+       pg_catalog.current_setting('pgpool.script_end_time', true) as script_end_time,
        pg_catalog.gen_random_uuid()::pg_catalog.text as call_id,
        pg_catalog.gen_random_uuid()::pg_catalog.text as record_secret
 """
+
+SCRIPT_END_S = 3.5
+MAX_SCRIPT_END_S = 600.0  # A session waits so long, and nobody can end it.
+UNITS = (("ms", 0.001), ("min", 60), ("s", 1), ("", 1))
 
 
 class Server(Session):
@@ -56,8 +61,12 @@ class Server(Session):
         is_superuser = invoker_is_superuser(self._plpy, self, self._is_direct)
         return "superuser" if is_superuser else "role"
 
+    def script_end_s(self):
+        """Return how long a script may take to clean up when the call is cancelled."""
+        return seconds_of(self.facts["script_end_time"])
+
     def connection_environment(self):
-        """Return the libpq variables that lead a child process to this server."""
+        """Return what leads a child process to this server, as libpq's variables have it."""
         return {
             "PGHOST": self._reachable_host(),
             "PGPORT": str(self.facts["port"]),
@@ -70,3 +79,22 @@ class Server(Session):
         if sockets:
             return sockets
         return "localhost" if address in ("*", "0.0.0.0", "::", "") else address
+
+
+def seconds_of(setting):
+    """Return a time as a setting has it, in seconds or with a unit; the default where it is none.
+
+    >>> [seconds_of(text) for text in (None, "30s", "1 min", "9999", "x")]
+    [3.5, 30.0, 60.0, 600.0, 3.5]
+    """
+    text = (setting or "").strip()
+    for unit, factor in UNITS:
+        if text.endswith(unit):
+            number = text[: len(text) - len(unit)].strip()
+            try:
+                value = float(number) * factor
+            except ValueError:
+                return SCRIPT_END_S
+            # What is no number compares as such neither way.
+            return min(value, MAX_SCRIPT_END_S) if value >= 0 else SCRIPT_END_S
+    return SCRIPT_END_S

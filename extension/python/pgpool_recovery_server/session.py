@@ -1,6 +1,6 @@
 """The session around a call, as PL/Python shows it (the module ``plpy``)."""
 
-from .outcome import Failure, cut
+from .outcome import Failure, cut, failed
 from .shown_text import shown_line, shown_text
 
 ENCODINGS = """
@@ -11,6 +11,19 @@ LIFT_TRANSACTION_TIMEOUT = """
 select pg_catalog.set_config(name, '0', true)
   from pg_catalog.pg_settings
  where name = 'transaction_timeout' and setting <> '0' and source not in ('session', 'client')
+"""
+# Our command for people says in its name whom it cancels. Anybody can take a name, so it counts
+# only from somebody who could have done it.
+WHO_CANCELLED = """
+select a.usename::pg_catalog.text as role, pg_catalog.host(a.client_addr) as address
+  from pg_catalog.pg_stat_activity as a
+ where a.application_name operator(pg_catalog.=)
+           pg_catalog.concat('pgpool-recovery cancel ', pg_catalog.pg_backend_pid())
+   and (pg_catalog.pg_has_role(a.usesysid, 'pg_signal_backend', 'MEMBER')
+        or a.usesysid operator(pg_catalog.=) (
+            select own.usesysid from pg_catalog.pg_stat_activity as own
+             where own.pid operator(pg_catalog.=) pg_catalog.pg_backend_pid()))
+ limit 1
 """
 ENCODINGS_FOR_ALL_CHARACTERS = ("UTF8", "SQL_ASCII")
 
@@ -48,9 +61,24 @@ class Session:
         """
         return self._interrupt_of(lambda: self.query("interrupts", "select"))
 
-    def notice(self, line):
-        """Send a line to the client; return what check_for_interrupts() returns."""
-        return self._interrupt_of(lambda: self._plpy.notice(self.printable(line)))
+    def who_cancelled(self):
+        """Return the sentence that says who has cancelled this statement, or None.
+
+        Another cancel that comes just now changes nothing: the statement ends already.
+        """
+        try:
+            rows = self.query("who cancelled", WHO_CANCELLED)
+        except (self._plpy.SPIError, self._plpy.Error):
+            return None
+        for row in rows:
+            where = "" if row["address"] is None else " from %s" % row["address"]
+            return 'With "pgpool-recovery cancel", by role %s%s.' % (row["role"], where)
+        return None
+
+    def notice(self, text):
+        """Send lines, as one message, to the client; return what check_for_interrupts() returns."""
+        shown = self._in_all_encodings(shown_text(text))
+        return self._interrupt_of(lambda: self._plpy.notice(shown))
 
     def warn(self, cause):
         """Send the cause of a failure as a WARNING to the client and the server log.
@@ -103,3 +131,14 @@ class Session:
         if self._known_encodings is None:
             self._known_encodings = self.query("encodings", ENCODINGS)[0]
         return self._known_encodings
+
+
+def without_traceback(plpy, call):
+    """Return the row of a call; an error of the server itself, say a time limit, is one as well.
+
+    Between two looks for an interrupt it comes up in whatever asks the server next.
+    """
+    try:
+        return call()
+    except (plpy.SPIError, plpy.Error) as error:
+        return failed(Failure(str(error), sqlstate=error.sqlstate))

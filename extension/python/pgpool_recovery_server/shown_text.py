@@ -31,6 +31,8 @@ def shown_bytes(line):
     b'\xc3\xa4\\x1b\\x9b\xe4\\x9b\\x00'
     """
     text = line.decode("utf-8", "surrogateescape")
+    if text.isprintable():
+        return line
     return "".join(map(_shown_character, text)).encode("utf-8", "surrogateescape")
 
 

@@ -4,13 +4,15 @@ import os
 import time
 
 from .caller import caller_is_gone, find_caller
-from .outcome import CONNECTION_FAILURE, Failure
+from .outcome import CONNECTION_FAILURE, QUERY_CANCELED, Failure
 from .spawn import EXCHANGED
-from .supervision import STOP_DEADLINE_S, Supervisor, SupervisorLost
+from .supervision import Supervisor, SupervisorLost
 
 TICK_S = 0.2
 START_DEADLINE_S = 30
 KEPT_LINES = 20
+SINGLE_LINES = 100  # In a second: what comes faster comes in messages of several lines.
+MAX_NOTICE_CHARACTERS = 4000
 MARK_NAME = "PGPOOL_RECOVERY_ID"
 SECRET_NAME = "PGPOOL_RECOVERY_SECRET"  # noqa: S105 - the name of a variable.
 SQLSTATE_OR_NONE = r"(?:[0-9A-Z]{5})?\Z"
@@ -43,6 +45,7 @@ class SupervisedRun:
         self._lines = []
         self._record = None
         self._document = None
+        self._singles, self._singles_since = 0, 0.0
         self._caller = None
         self._parent = os.getppid()
         self._record_prefix = record_prefix(server.facts["record_secret"])
@@ -64,6 +67,7 @@ class SupervisedRun:
             "identity": identity,
             "mark": ("%s=%s" % (MARK_NAME, call_id)).encode(),
             "record": self._record_prefix.encode(),
+            "end_s": self._server.script_end_s(),
         }
         self._start(job)
         try:
@@ -72,7 +76,8 @@ class SupervisedRun:
             self._end_what_is_left(job["mark"])
             raise Failure(
                 "the supervisor of %s was killed" % argv[0],
-                detail="What the program had started was ended as well.",
+                detail="What the program had started was ended as well.\n"
+                "It did not say in which state the target is.",
             )
         except BaseException:
             self._discard_supervisor()  # Which ends the program.
@@ -128,10 +133,13 @@ class SupervisedRun:
     def _supervisor(self):
         kept = self._session.get("supervisor")
         if kept is not None and kept.is_alive():
+            kept.end_s = self._server.script_end_s()
             return kept
         self._discard_supervisor()
         self._session["supervisor"] = Supervisor(
-            self._supervisor_program(), self._server.facts["data_directory"]
+            self._supervisor_program(),
+            self._server.facts["data_directory"],
+            self._server.script_end_s(),
         )
         return self._session["supervisor"]
 
@@ -145,17 +153,48 @@ class SupervisedRun:
             reply = self._session["supervisor"].next_reply(TICK_S)
             if reply is not None and "ended" in reply:
                 return Ended(reply["ended"], self._lines, self._record, self._document)
-            interrupt = self._tell(reply["line"]) if reply else None
+            interrupt = self._tell(reply) if reply else None
             interrupt = interrupt or self._interrupt(is_idle=reply is None)
             if interrupt is not None:
+                is_cancel = interrupt.sqlstate == QUERY_CANCELED
+                who = self._server.who_cancelled() if is_cancel else None
                 self._stop()
+                interrupt.detail = who or interrupt.detail
                 if self._record is not None:
-                    interrupt.detail = "The target is %s." % self._record["target"]
+                    parts = [
+                        who,
+                        self._record.get("detail"),
+                        "The target is %s." % self._record["target"],
+                    ]
+                    interrupt.detail = "\n".join(part for part in parts if part)
+                    interrupt.hint = self._record.get("hint")
                 raise interrupt
 
-    def _tell(self, line):
-        """Keep a line and send it to the client; return an interrupt that came up."""
-        return self._server.notice(line) if self._keep(line) else None
+    def _tell(self, reply):
+        """Keep lines and send them to the client; return an interrupt that came up."""
+        if "block" in reply:
+            self._keep_block(reply["block"])
+            notices = blocks_of(reply["block"])
+        else:
+            notices = self._notices([line for line in reply["lines"] if self._keep(line)])
+        for notice in notices:
+            interrupt = self._server.notice(notice)
+            if interrupt is not None:
+                return interrupt
+        return None
+
+    def _notices(self, texts):
+        """Return texts as messages: of a line each, unless there are so many of late.
+
+        Each message costs the client's connection a packet, so that a script which writes thousands
+        of lines would wait for it.
+        """
+        now = time.monotonic()
+        if now - self._singles_since > 1:
+            self._singles_since, self._singles = now, 0
+        self._singles += len(texts)
+        shown = [self._server.printable(text) for text in texts]
+        return shown if self._singles <= SINGLE_LINES else blocks_of("\n".join(shown))
 
     def _keep(self, line):
         """Keep a line of text, or a record; return whether it is a text.
@@ -173,6 +212,17 @@ class SupervisedRun:
                 return False
         self._lines = self._lines[1 - KEPT_LINES :] + [self._server.printable(line)]
         return True
+
+    def _keep_block(self, block):
+        """Keep the last lines of many, none of which is a record."""
+        last = block.rsplit("\n", KEPT_LINES)[-KEPT_LINES:]
+        self._lines = (self._lines + [self._server.printable(line) for line in last])[-KEPT_LINES:]
+
+    def _keep_reply(self, reply):
+        if "block" in reply:
+            self._keep_block(reply["block"])
+        for line in reply.get("lines", ()):
+            self._keep(line)
 
     def _interrupt(self, is_idle):
         cancel = self._server.check_for_interrupts()
@@ -195,10 +245,10 @@ class SupervisedRun:
         try:
             supervisor.ask(stop=True)
             while True:
-                reply = supervisor.next_reply(STOP_DEADLINE_S)
+                reply = supervisor.next_reply(supervisor.stop_deadline_s)
                 if reply is None or "ended" in reply:
                     return
-                self._keep(reply["line"])
+                self._keep_reply(reply)
         except SupervisorLost:
             pass  # It does the same when its pipes are closed.
         finally:
@@ -207,9 +257,26 @@ class SupervisedRun:
     def _end_what_is_left(self, mark):
         self._discard_supervisor()
         supervisor = self._supervisor()
-        supervisor.ask(end=mark)
-        supervisor.next_reply(STOP_DEADLINE_S)
+        supervisor.ask(end=mark, end_s=supervisor.end_s)
+        supervisor.next_reply(supervisor.stop_deadline_s)
         self._discard_supervisor()
+
+
+def blocks_of(text):
+    r"""Return a text of many lines as messages of some of them.
+
+    >>> [len(one) for one in blocks_of("\n".join(["x" * 99] * 100))]
+    [3999, 3999, 1999]
+    """
+    blocks, at = [], 0
+    while at < len(text):
+        end = text.rfind("\n", at, at + MAX_NOTICE_CHARACTERS)
+        if end < at or len(text) - at <= MAX_NOTICE_CHARACTERS:
+            end = at + MAX_NOTICE_CHARACTERS if end < at else len(text)
+            end = min(end, len(text))
+        blocks.append(text[at:end])
+        at = end + 1 if text[end : end + 1] == "\n" else end
+    return blocks
 
 
 def in_bytes(texts):

@@ -11,7 +11,7 @@ from .spawn import spawn, status_of
 
 STANDARD_ERROR = 2  # The server's log.
 READ_BYTES = 65536
-STOP_DEADLINE_S = 6.0  # Longer than the supervisor takes to send its last SIGKILL.
+SUPERVISOR_TAKES_S = 2.5  # Longer than it takes after its last SIGKILL.
 REAP_TICK_S = 0.005
 SIGKILL = 9  # The module signal takes 5 ms of each new session to import.
 
@@ -23,12 +23,14 @@ class SupervisorLost(Exception):
 class Supervisor:
     """A running supervisor process; it ends by itself when this object's pipes are closed."""
 
-    def __init__(self, source, directory):
+    def __init__(self, source, directory, end_s):
         """Start a supervisor.
 
         `source` is the program's text; it travels through a pipe, so that neither a file has to
-        be installed nor a long text stands in the process list.
+        be installed nor a long text stands in the process list. `end_s`: how long a program has
+        after it was told to end.
         """
+        self.end_s = end_s
         program = _pipe_with(source.encode())
         requests, self._requests = os.pipe()
         self._replies, replies = os.pipe()
@@ -49,6 +51,11 @@ class Supervisor:
             for descriptor in (program, requests, replies):
                 os.close(descriptor)
         self._received = b""
+
+    @property
+    def stop_deadline_s(self):
+        """How long it may take to end all that it has started."""
+        return self.end_s + SUPERVISOR_TAKES_S
 
     def is_alive(self):
         """Say whether the process is there."""
@@ -86,7 +93,7 @@ class Supervisor:
     def close(self):
         """Let the supervisor end, and reap it."""
         self._close_pipes()
-        deadline = time.monotonic() + STOP_DEADLINE_S
+        deadline = time.monotonic() + self.stop_deadline_s
         while self.is_alive():
             if time.monotonic() > deadline:
                 os.kill(self._pid, SIGKILL)

@@ -7,16 +7,18 @@ Requests come as messages on standard input, replies go to standard output; stan
 server's log. A request is one of (words, names and the mark are bytes)
 
 * ``{"run": [program, word...], "environment": {...}, "directory": "...", "mark": "NAME=value",
-  "record": "...", "identity": (device, inode)}``: a line that begins with the record is none of the
-  text that goes to the log; with an identity the program has to be that file
+  "record": "...", "identity": (device, inode), "end_s": 3.5}``: a line that begins with the record
+  is none of the text that goes to the log; with an identity the program has to be that file; so
+  long after it was told to stop it is killed
 * ``{"stop": True}`` while a program runs
-* ``{"end": "NAME=value"}``: end the processes that a lost supervisor left behind
+* ``{"end": "NAME=value", "end_s": 3.5}``: end the processes that a lost supervisor left behind
 * ``{"leave": [...], "environment": {...}, "directory": "...", "after_s": 0.5, "output": "log"}``:
   start a program that outlives the backend (``output`` is ``log`` or ``nowhere``)
 
-``run`` is answered by ``{"started": pid}``, any number of ``{"line": "..."}``, and
-``{"ended": status}`` (negative: the signal), or by ``{"error": "..."}`` when it could not be
-started; ``leave`` by ``started``, ``end`` by ``ended``.
+``run`` is answered by ``{"started": pid}``, any number of ``{"lines": [...]}`` and of
+``{"block": "..."}`` (many lines, of text that needs no care), and ``{"ended": status}`` (negative:
+the signal), or by ``{"error": "..."}`` when it could not be started; ``leave`` by ``started``,
+``end`` by ``ended``.
 """
 
 import errno
@@ -26,6 +28,7 @@ import signal
 import time
 
 from .bug_report import bug
+from .masked_text import COLONS, masked, may_have_password
 from .message import encode_message, take_message
 from .process_tree import find_processes
 from .shown_text import shown_bytes
@@ -33,11 +36,22 @@ from .spawn import EXCHANGED, spawn, status_of
 
 REQUESTS, REPLIES, SERVER_LOG = 0, 1, 2
 
-# What is sent to the script's processes, and when, until none is left. SIGINT goes to the process
-# group as PostgreSQL's own cancel does; a background process of a shell ignores it.
-STOPPING_SIGNALS = ((0.0, signal.SIGINT), (1.0, signal.SIGTERM), (3.5, signal.SIGKILL))
-STOPPING_DEADLINE_S = 4.8
+# What is sent to the script's processes, and when, until none is left: SIGINT at once, SIGTERM, and
+# SIGKILL in the end. SIGINT goes to the process group as PostgreSQL's own cancel does; a background
+# process of a shell ignores it.
+SIGTERM_BEFORE_SIGKILL_S = 2.5
+LEFT_BEHIND_S = 3.5
+SIGKILL_WORKS_WITHIN_S = 1.3
 STOPPING_TICK_S = 0.05
+
+# A script that writes so many lines in a second is read in gulps, so that both ends of the
+# conversation have time for it: each wakes the other up less often.
+FLOOD_LINES = 200
+BLOCK_LINES = 50
+RECORD_SEPARATOR = b"\x1e"
+FLOOD_WINDOW_S = 1.0
+GULP_S = 0.005
+GULP_BYTES = 16384
 
 READ_BYTES = 65536  # As much as a pipe holds (pipe(7)).
 MAX_LINE_BYTES = 8192
@@ -131,7 +145,9 @@ class Run:
         self._backend = backend
         self._mark = request["mark"]
         self._record = request["record"]
+        self._end_s = request["end_s"]
         self._lines = Lines(self._record)
+        self._flood = Flood()
         self._output, output_write = os.pipe()
         try:
             self._pid = start(request["run"], request, output_write)
@@ -148,9 +164,10 @@ class Run:
         status = status_of(self._pid)
         while status is None:
             if self._backend.wait(self._output):
+                self._flood.pause()
                 self._relay_output()
             if self._backend.is_gone or self._backend.take_request() is not None:
-                end_processes(self._mark, self._pid, between=self._relay_output)
+                end_processes(self._mark, self._pid, self._end_s, between=self._relay_output)
                 status = status_of(self._pid)
                 break
             status = status_of(self._pid)
@@ -165,16 +182,26 @@ class Run:
             data = os.read(self._output, READ_BYTES)
         except BlockingIOError:
             return False
-        for line in self._lines.add(data):
-            self._relay_line(line)
+        self._flood.last_bytes = len(data)
+        self._relay_lines(self._lines.add(data))
         if not data:
             self._close_output()
         return bool(data)
 
-    def _relay_line(self, line):
-        if not line.startswith(self._record):
-            write_to_log(line)
-        self._backend.reply(line=line.decode("utf-8", "backslashreplace"))
+    def _relay_lines(self, lines):
+        if not lines:
+            return
+        self._flood.count(len(lines))
+        if len(lines) > BLOCK_LINES:
+            block = b"\n".join(lines)
+            if is_plain(block, lines):
+                for piece in pieces_of(block):
+                    _write_piece(piece + b"\n")
+                self._backend.reply(block=block.decode())
+                return
+        told = [line if line.startswith(self._record) else masked(line) for line in lines]
+        write_to_log([line for line in told if not line.startswith(self._record)])
+        self._backend.reply(lines=[line.decode("utf-8", "backslashreplace") for line in told])
 
     def _hand_over_output(self):
         """Let what the program left running go on writing, into the server's log.
@@ -196,7 +223,58 @@ class Run:
         self._output = None
         rest = self._lines.take_rest()
         if rest:
-            self._relay_line(rest)
+            self._relay_lines([rest])
+
+
+def is_plain(block, lines):
+    """Say whether of many lines none is a record, has a password, or has to be shown otherwise."""
+    if RECORD_SEPARATOR in block or may_have_password(block):
+        return False
+    if b":" in block and any(line.count(b":") >= COLONS for line in lines):
+        return False
+    try:
+        return block.decode().replace("\n", "").replace("\t", "").isprintable()
+    except UnicodeDecodeError:
+        return False
+
+
+def pieces_of(block):
+    """Yield many lines in pieces that are written at once, where their ends are.
+
+    >>> [len(piece) for piece in pieces_of(b"\\n".join([b"x" * 99] * 100))]
+    [3999, 3999, 1999]
+    """
+    at = 0
+    while at < len(block):
+        end = len(block)
+        if end - at >= PIPE_BUF:
+            found = block.rfind(b"\n", at, at + PIPE_BUF - 1)
+            end = at + PIPE_BUF - 1 if found < at else found
+        yield block[at:end]
+        at = end + 1 if block[end : end + 1] == b"\n" else end
+
+
+class Flood:
+    """How many lines came of late, and the pause that many of them are worth."""
+
+    def __init__(self):
+        self._since = time.monotonic()
+        self._lines = 0
+        self.last_bytes = 0
+
+    def count(self, lines):
+        """Count lines that came now."""
+        now = time.monotonic()
+        if now - self._since > FLOOD_WINDOW_S:
+            self._since, self._lines = now, 0
+        self._lines += lines
+
+    def pause(self):
+        """Wait until more of them are there, where they come fast and few at a time."""
+        if self.last_bytes > GULP_BYTES:
+            return
+        if self._lines > FLOOD_LINES and time.monotonic() - self._since <= FLOOD_WINDOW_S:
+            time.sleep(GULP_S)
 
 
 def start(argv, request, output):
@@ -235,7 +313,11 @@ def check_identity(path, identity):
 
 
 def heed_signals():
-    """Undo what Python ignores for its own sake: a script is to end when nobody reads it."""
+    """Undo what Python ignores for its own sake: a script is to end when nobody reads it.
+
+    And what a backend blocks, SIGURG, is its own affair.
+    """
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
 
@@ -252,27 +334,43 @@ def leave(request):
             output = SERVER_LOG if request["output"] == "log" else None
             start(request["leave"], request, output)
         except OSError as error:
-            write_to_log(b"could not execute %s: %s" % (request["leave"][0], str(error).encode()))
+            why = b"could not execute %s: %s" % (request["leave"][0], str(error).encode())
+            write_to_log([why])
         finally:
             os._exit(0)
     return pid
 
 
-def end_processes(mark, session, between):
+def stopping_times(end_s):
+    """Return when SIGTERM is sent and when SIGKILL; a trap of the script has until the first.
+
+    >>> stopping_times(3.5), stopping_times(30)
+    ((1.0, 3.5), (27.5, 30))
+    """
+    return max(end_s - SIGTERM_BEFORE_SIGKILL_S, end_s / 3.5), end_s
+
+
+def end_processes(mark, session, end_s, between):
     """Signal the processes of a script with growing force until none is left, or time is up.
 
-    Calls `between` between two looks.
+    The time is the script's own: what it leaves behind when it has ended has no more of it than
+    anybody. Calls `between` between two looks.
     """
     began = time.monotonic()
-    signals = list(STOPPING_SIGNALS)
-    while time.monotonic() - began < STOPPING_DEADLINE_S:
+    term_s, kill_s = stopping_times(end_s)
+    sent = None
+    while True:
+        elapsed_s = time.monotonic() - began
         processes = find_processes(mark, session)
-        if not processes:
+        if not processes or elapsed_s > kill_s + SIGKILL_WORKS_WITHIN_S:
             return
-        if time.monotonic() - began >= signals[0][0]:
-            _send(signals[0][1], processes, session)
-            if len(signals) > 1:
-                signals.pop(0)
+        if session not in processes and kill_s > elapsed_s + LEFT_BEHIND_S:
+            term_s, kill_s = (elapsed_s + at for at in stopping_times(LEFT_BEHIND_S))
+        number = signal.SIGINT if elapsed_s < term_s else signal.SIGTERM
+        number = number if elapsed_s < kill_s else signal.SIGKILL
+        if number != sent or number == signal.SIGKILL:
+            _send(number, processes, session)
+            sent = number
         time.sleep(STOPPING_TICK_S)
         between()
 
@@ -302,22 +400,31 @@ def copy_to_log(output):
     lines = Lines()
     while True:
         data = os.read(REQUESTS, PIPE_BUF)
-        for line in lines.add(data) if data else [lines.take_rest()]:
-            if line:
-                write_to_log(line)
+        there = lines.add(data) if data else [lines.take_rest()]
+        write_to_log([masked(line) for line in there if line])
         if not data:
             os._exit(0)
 
 
-def write_to_log(line):
-    """Write a line to the server's standard error, in pieces that no other line can break.
+def write_to_log(lines):
+    """Write lines to the server's standard error, in pieces that no other line can break.
 
     What controls a terminal, or begins another line there, is escaped, and so are zero bytes, which
-    begin a chunk of the logging collector's protocol.
+    begin a chunk of the logging collector's protocol. As many lines as fit are one piece.
     """
-    line = shown_bytes(line) + b"\n"
-    while line:
-        line = line[os.write(SERVER_LOG, line[:PIPE_BUF]) :]
+    piece = b""
+    for line in lines:
+        shown = shown_bytes(line) + b"\n"
+        if len(piece) + len(shown) > PIPE_BUF:
+            _write_piece(piece)
+            piece = b""
+        piece += shown
+    _write_piece(piece)
+
+
+def _write_piece(data):
+    while data:
+        data = data[os.write(SERVER_LOG, data[:PIPE_BUF]) :]
 
 
 def close_descriptors():
@@ -355,7 +462,7 @@ def answer(backend, request):
     elif "leave" in request:
         backend.reply(started=leave(request))
     elif "end" in request:
-        end_processes(request["end"], None, between=lambda: None)
+        end_processes(request["end"], None, request["end_s"], between=lambda: None)
         backend.reply(ended=0)
 
 

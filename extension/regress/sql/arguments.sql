@@ -21,10 +21,11 @@ SELECT pgpool_recovery('regress_pgpool', '', '-rf /', E'two\nlines', 1, 'ünïco
 -- There is no limit of 1024 bytes.
 SELECT pgpool_recovery('regress_pgpool', 'host', repeat('/data', 2000));
 
--- The script's environment leads back to this server.
+-- The script's environment leads back to this server, by names of our own.
 COPY (SELECT unnest(ARRAY[
     '#!/bin/sh',
-    'test "$PGDATABASE" = "$2" && test "$PGPORT" = "$3" && test -n "$PGHOST" && echo "this server"',
+    'test "$PGPOOL_RECOVERY_PGDATABASE" = "$2" && test "$PGPOOL_RECOVERY_PGPORT" = "$3" &&',
+    'test -n "$PGPOOL_RECOVERY_PGHOST" && test "$PGDATABASE" != "$2" && echo "this server"',
     'test -n "$PGPOOL_RECOVERY_ID" && test "$PGDATA" = "$PWD" && echo "and its environment"']))
     TO PROGRAM 'cat > regress_pgpool; chmod 700 regress_pgpool';
 SELECT pgpool_recovery('regress_pgpool', current_database(), current_setting('port'));

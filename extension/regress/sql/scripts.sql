@@ -18,20 +18,20 @@ $$;
 \x on
 SET client_min_messages = error;
 
--- The name is a plain file name.
+-- The name leads into the data directory.
 SELECT * FROM attempt($$SELECT pgpool_recovery('../regress_pgpool', 'host', '/data')$$);
 SELECT * FROM attempt($$SELECT pgpool_recovery('/bin/true', 'host', '/data')$$);
 SELECT * FROM attempt($$SELECT pgpool_recovery('', 'host', '/data')$$);
 SELECT * FROM attempt($$SELECT pgpool_recovery('..', 'host', '/data')$$);
 
--- The file is a regular one, executable, and only its owner may write it.
+-- The file is a regular one, executable, and others may not write it.
 SELECT * FROM attempt($$SELECT pgpool_recovery('regress_pgpool', 'host', '/data')$$);
 SELECT * FROM attempt($$SELECT pgpool_recovery('base', 'host', '/data')$$);
 COPY (SELECT '#!/bin/sh') TO PROGRAM 'cat > regress_pgpool; chmod 600 regress_pgpool';
 SELECT * FROM attempt($$SELECT pgpool_recovery('regress_pgpool', 'host', '/data')$$);
 COPY (SELECT) TO PROGRAM 'cat > /dev/null; chmod 702 regress_pgpool';
 SELECT * FROM attempt($$SELECT pgpool_recovery('regress_pgpool', 'host', '/data')$$);
-COPY (SELECT) TO PROGRAM 'cat > /dev/null; chmod 770 regress_pgpool';
+COPY (SELECT) TO PROGRAM 'cat > /dev/null; chmod 772 regress_pgpool';
 SELECT * FROM attempt($$SELECT pgpool_recovery('regress_pgpool', 'host', '/data')$$);
 -- A link leads to one of the server's user or of root, and nobody else can exchange it on the way.
 COPY (SELECT) TO PROGRAM 'cat > /dev/null; ln -sf /bin/true regress_pgpool';

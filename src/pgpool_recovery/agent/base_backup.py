@@ -44,7 +44,7 @@ def argv(step: CopyBaseBackup, conninfo: Conninfo) -> list[str]:
         f"--pgdata={places.data.new}",
         "--format=plain",
         "--wal-method=stream",
-        f"--slot={step.slot_name}",
+        f"--slot={step.slot_name}" if step.streams_by_slot else "--no-slot",
         "--checkpoint=fast",
         "--label=pgpool_recovery",
         "--no-password",

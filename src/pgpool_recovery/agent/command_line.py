@@ -74,6 +74,12 @@ def _opens(words: Sequence[str]) -> bool:
     return any(Path(word).name in OPENERS for word in inner)
 
 
+def given_at_last_start(data: Path) -> tuple[Given, ...]:
+    """Return the settings that the server had on its command line when it was last started."""
+    file = data / LAST_START
+    return tuple(settings_of(_words_of_last_start(data), str(file)))
+
+
 def _words_of_last_start(data: Path) -> list[str]:
     try:
         return split(read_text(data / LAST_START))

@@ -7,10 +7,10 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from pgpool_recovery.agent.command_line import Given
+from pgpool_recovery.agent.command_line import Given, given_at_last_start
 from pgpool_recovery.agent.debian import find_cluster
 from pgpool_recovery.agent.own_files import own_directory, own_entries
-from pgpool_recovery.agent.own_login import OwnLogin
+from pgpool_recovery.agent.own_login import OwnLogin, name_of_service
 from pgpool_recovery.agent.program import Stop, run
 from pgpool_recovery.agent.server_log import without_contents
 from pgpool_recovery.agent.setting_source import Sources, find_sources
@@ -45,6 +45,8 @@ OTHER_PARAMETERS = (*TOLD_PARAMETERS, "primary_conninfo")
 PARAMETERS_SINCE = {17: ("sync_replication_slots",)}
 """Those that no older release knows; `postgres -C` fails for them there."""
 
+NAMES = ("cluster_name",)
+"""By which a standby streams when nothing else names it."""
 LEFT_OVER = (*TAKEN_OUT, TIMELINE, DELAY, *COMMANDS)
 
 
@@ -83,7 +85,10 @@ def read_configuration(
             raise _open_to_others(own)
     sources = find_sources([file, own / AUTO_CONFIGURATION])
     values = _effective_values(file, own, bin_directory, stop, given, _asked(sources, given, major))
-    own_login.conninfo = parse_conninfo(values["primary_conninfo"])
+    # A name that it had from whoever started it by hand is not there any more when we start it.
+    values.update({one.name: one.value for one in given_at_last_start(own) if one.name in NAMES})
+    conninfo = parse_conninfo(values["primary_conninfo"])
+    own_login.conninfo = {**name_of_service(conninfo), **conninfo}
     return Configuration(
         file=str(file),
         is_inside=is_inside,
@@ -91,13 +96,15 @@ def read_configuration(
         primary_conninfo=without_secrets(own_login.conninfo),
         leftovers=tuple(_leftovers(values, given, sources)),
         trigger_file=_trigger_file(values, data_directory),
+        conninfo_place=sources.places.get("primary_conninfo"),
     )
 
 
 def _told(values: Mapping[str, str]) -> list[str]:
     """Return the settings that the runner may know."""
     newer = [name for names in PARAMETERS_SINCE.values() for name in names if name in values]
-    return [*STANDBY_PARAMETERS, *TOLD_PARAMETERS, *newer]
+    named = [name for name in NAMES if name in values]
+    return [*STANDBY_PARAMETERS, *TOLD_PARAMETERS, *named, *newer]
 
 
 def _asked(sources: Sources, given: Sequence[Given], major: int | None) -> list[str]:
@@ -107,7 +114,7 @@ def _asked(sources: Sources, given: Sequence[Given], major: int | None) -> list[
     """
     newer = [n for since, names in PARAMETERS_SINCE.items() if (major or 0) >= since for n in names]
     has_trigger = major is not None and major <= TRIGGER_FILE_UNTIL
-    names = [*LEFT_OVER, TRIGGER_FILE] if has_trigger else [*LEFT_OVER]
+    names = [*LEFT_OVER, *NAMES, *([TRIGGER_FILE] if has_trigger else [])]
     named = {*sources.places, *(one.name for one in given)}
     left = [name for name in names if name in named or not sources.is_whole]
     return [*left, *newer]
@@ -192,11 +199,14 @@ def _value(argv: list[str], name: str, stop: Stop) -> str:
 def write_standby_settings(data_directory: Path, settings: Mapping[str, str]) -> None:
     """Write settings to the end of postgresql.auto.conf, where they win over every other file.
 
-    Takes earlier values of the same settings out; all other lines stay as they are.
+    Takes earlier values of the same settings out; all other lines stay as they are, and so does
+    what is only overridden with an empty value: somebody may want it back.
     """
     file = data_directory / AUTO_CONFIGURATION
     old = read_configuration_file(file) or ""
-    kept = without_settings(old, settings)
+    kept = without_settings(old, [name for name, text in settings.items() if text])
+    emptied = [f"{name} = ''" for name, text in settings.items() if not text]
+    kept = [line for line in kept if line not in emptied]
     lines = [f"{name} = '{quote(text)}'" for name, text in settings.items()]
     replace_file(file, "\n".join([*kept, *lines]) + "\n")
 

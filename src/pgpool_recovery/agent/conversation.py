@@ -21,6 +21,7 @@ from pgpool_recovery.agent.protocol import (
     PROTOCOL,
     SILENCE_S,
     Answer,
+    Farewell,
     Greeting,
     Hello,
     Limits,
@@ -38,6 +39,7 @@ from pgpool_recovery.agent.wire import (
 )
 from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
 from pgpool_recovery.domain.event import Event
+from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.text import one_line
 from pgpool_recovery.files.trust import user_name
 
@@ -94,7 +96,8 @@ class Conversation:
         self.version = ""
         """What the agent says of itself, once it has greeted."""
         self.is_busy = False
-        """Whether a request was left without waiting for its answer; no other will be heard."""
+        """Whether no other request will be heard: one was left without waiting for its answer, or
+        the conversation has been ended."""
         self._received = b""
         self._writing = threading.Lock()
         self._has_ended = threading.Event()
@@ -129,7 +132,7 @@ class Conversation:
                 if isinstance(answer, RecoveryError):
                     raise answer
                 return answer
-            if not isinstance(message, Greeting):
+            if not isinstance(message, Greeting | Farewell):
                 self._on_event(message)
             on_tick()
             if is_renewed_by_events:
@@ -288,12 +291,34 @@ class Conversation:
     def _last_errors(self) -> str:
         return self._errors.text()
 
-    def close(self) -> None:
-        """End the conversation: the agent takes back what is not finished, and ends."""
+    def last_word(self, within_s: float = FAREWELL_S) -> TargetState | None:
+        """End the conversation and return in which state the agent leaves the target.
+
+        None when it does not say so in time, or has nothing to say. It is what the request came to
+        that was left without waiting for its answer, and then what was taken back.
+        """
+        self._say_no_more()
+        self.is_busy, said = True, None
+        deadline = time.monotonic() + within_s
+        with suppress(RecoveryError, UnreadableError, OSError):
+            while True:
+                message = self._next(deadline, lambda: None)
+                if isinstance(message, Answer) and message.failure is not None:
+                    said = TargetState(message.failure["target"])
+                elif isinstance(message, Farewell):
+                    return message.state or said
+        return said
+
+    def _say_no_more(self) -> None:
         assert self._process.stdin is not None  # noqa: S101 - it was asked for
         self._has_ended.set()
+        self.is_busy = True
         with suppress(BrokenPipeError), self._writing:  # It may be gone already.
             self._process.stdin.close()
+
+    def close(self) -> None:
+        """End the conversation: the agent takes back what is not finished, and ends."""
+        self._say_no_more()
         for end, within_s in (
             (None, FAREWELL_S),
             (self._process.terminate, self._undo_s),
@@ -335,12 +360,17 @@ def converse(
     """Start an agent and hold a conversation with it; it ends with the context.
 
     `timeout_s` is for its greeting, `undo_s` for a local one that ends and takes back what it did.
-    The agent stays in the caller's process group, so that what cancels the caller reaches it.
+    A SIGINT for the caller's process group, which is how a call is cancelled, does not reach it:
+    ssh would end at once, and nobody hear what the agent takes back. It ends when its input does.
     """
     errors, allowance = ErrorTail(), Allowance(name, on_event)
     try:
         process = subprocess.Popen(
-            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors.fileno()
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors.fileno(),
+            process_group=0,
         )
     finally:
         with _signals_blocked():

@@ -58,18 +58,21 @@ class Guard:
         """Watch it no longer."""
         self._watched = None
 
-    def settle(self, connect_s: float) -> None:
+    def settle(self, connect_s: float) -> bool:
         """Stop the server when it is wrong, now that nobody else would; else leave it.
+
+        Return whether it was stopped.
 
         Nothing that fails here may keep the agent from ending: nobody hears of it.
         """
         watched, self._watched = self._watched, None
         if watched is not None:
             with suppress(RecoveryError, OSError):
-                _settle(watched, connect_s)
+                return _settle(watched, connect_s)
+        return False
 
 
-def _settle(watched: Watched, connect_s: float) -> None:
+def _settle(watched: Watched, connect_s: float) -> bool:
     stop, look = Stop(), StandbyLook()  # The agent's own wish to end must not keep it from this.
     data, request, guarded = watched.data_directory, watched.request, watched.guarded
     directory = str(bin_directory_of(data, request.bin_directories, stop))
@@ -81,10 +84,11 @@ def _settle(watched: Watched, connect_s: float) -> None:
         trouble = judge(facts, upstream)
         if trouble is not None and must_not_run(trouble):
             stop_at_once(StopAtOnce(str(data), (directory,), guarded.stop_s, 1), stop)
-            return
+            return True
         if facts.problem is None or time.monotonic() > deadline:
-            return
+            return False
         time.sleep(TICK_S)
+    return False
 
 
 def must_not_run(trouble: Trouble) -> bool:

@@ -1,7 +1,9 @@
 """What a check asks of a node's host: the server's own words, scripts, files and their rights."""
 
 import errno
+import grp
 import os
+import pwd
 import re
 import stat
 from collections.abc import Iterator
@@ -30,7 +32,6 @@ READ_BYTES = 1024
 ROOT = 0
 MAX_LINKS = 40  # As many as Linux follows (path_resolution(7)).
 EXECUTABLE_BY_ANYONE = stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
-WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 """A password file with any of these libpq does not read (passwordFromFile in fe-connect.c)."""
 
@@ -43,43 +44,53 @@ def look_around(request: LookAround, connect_s: float) -> Surroundings:
     return Surroundings(
         server=server,
         server_problem=problem,
-        scripts=tuple(look_at_script(data / name) for name in request.scripts),
+        scripts=tuple(look_at_script(data, name) for name in request.scripts),
         is_noexec=data.exists() and bool(os.statvfs(data).f_flag & os.ST_NOEXEC),
         open_password_file=_open_password_file(),
         settings_problem=_settings_problem(),
     )
 
 
-def look_at_script(path: Path) -> StageScript:
+def look_at_script(data: Path, name: str) -> StageScript:
     """Return a stage script, read by the file that it is now."""
-    problem = script_problem(path)
-    version = None
-    if problem is None:
-        # The rules say that it is a regular file; one that no longer is one is not waited for.
+    text = _begin_of(data / name)
+    match = None if text is None else OURS.search(text)
+    return StageScript(name, script_problem(data, name), match[1] if match else None)
+
+
+def _begin_of(path: Path) -> str | None:
+    """Return the begin of a file; None where there is none that can be read.
+
+    What is no regular file is not waited for.
+    """
+    try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as script:
-            match = OURS.search(text_of(script.read(READ_BYTES)))
-        version = match[1] if match else None
-    return StageScript(path.name, problem, version)
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return None
+            return text_of(script.read(READ_BYTES))
+    except OSError:
+        return None
 
 
-def script_problem(path: Path) -> str | None:
+def script_problem(data: Path, name: str) -> str | None:
     """Say what keeps the server from running a script.
 
     The rules are those of extension/python's script_file, which cannot be imported here
     (tests/unit/extension/test_script_file.py holds both to the same).
     """
+    path = data / name
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             return "it is not a regular file"
         if not _is_trusted(status):
             return "it does not belong to the user of the server"
-        if status.st_mode & WRITABLE_BY_OTHERS:
+        if is_open(status):
             return "it can be written by others"
         if not _is_executable(path, status):
             return "it is not executable"
-        if any(map(_is_open_to_others, places_on_the_way(path))):
+        if any(map(_is_open_to_others, places_on_the_way(data, name))):
             return "it can be replaced by others"
     except FileNotFoundError:
         return "it does not exist"
@@ -88,10 +99,10 @@ def script_problem(path: Path) -> str | None:
     return None
 
 
-def places_on_the_way(script: Path) -> Iterator[Path]:
+def places_on_the_way(data: Path, name: str) -> Iterator[Path]:
     """Yield the directories and links that decide which file a script in a data directory is."""
-    data_directory = script.parent.resolve()
-    at, rest = data_directory, [script.name]
+    data_directory = data.resolve()
+    at, rest = data_directory, name.split("/")
     links = 0
     while rest:
         part = rest.pop(0)
@@ -123,8 +134,28 @@ def _with_those_above(directory: Path, data_directory: Path) -> Iterator[Path]:
 def _is_open_to_others(place: Path) -> bool:
     """Say whether somebody else decides where a directory or a link on the way leads."""
     status = place.lstat()
-    is_open = stat.S_ISDIR(status.st_mode) and status.st_mode & WRITABLE_BY_OTHERS
-    return not _is_trusted(status) or bool(is_open and not status.st_mode & stat.S_ISVTX)
+    is_open_directory = stat.S_ISDIR(status.st_mode) and is_open(status)
+    return not _is_trusted(status) or (is_open_directory and not status.st_mode & stat.S_ISVTX)
+
+
+def is_open(status: os.stat_result) -> bool:
+    """Say whether others than this user and root may write to a file or a directory."""
+    if status.st_mode & stat.S_IWOTH:
+        return True
+    return bool(status.st_mode & stat.S_IWGRP) and not _is_own_group(status.st_gid)
+
+
+def _is_own_group(gid: int) -> bool:
+    """Say whether a group is this user's own, and has no other member but root."""
+    own = os.geteuid()
+    try:
+        user = pwd.getpwuid(own)
+        members = set(grp.getgrgid(gid).gr_mem)
+    except KeyError:
+        return False
+    also = {entry.pw_name for entry in pwd.getpwall() if entry.pw_gid == gid}
+    trusted = {entry.pw_name for entry in pwd.getpwall() if entry.pw_uid in (own, ROOT)}
+    return gid == user.pw_gid and (members | also) <= trusted
 
 
 def _is_executable(path: Path, status: os.stat_result) -> bool:

@@ -96,6 +96,8 @@ def service_text(secrets: Mapping[str, str], service: str | None) -> str:
 
 def _own_service(service: str) -> list[str]:
     """Return the lines of a service of the user's own service file, without the secrets' words."""
+    if not service:
+        return []
     file = Path(os.environ.get("PGSERVICEFILE") or Path.home() / ".pg_service.conf")
     try:
         lines = read_lines(file)
@@ -108,6 +110,13 @@ def _own_service(service: str) -> list[str]:
         elif is_in and line and line.partition("=")[0] not in SECRETS:
             found.append(line)
     return found
+
+
+def name_of_service(conninfo: Mapping[str, str]) -> dict[str, str]:
+    """Return the application_name of the node's own service, where nothing else names one."""
+    lines = _own_service(conninfo.get("service", ""))
+    words = {word.strip(): text for word, _, text in (line.partition("=") for line in lines)}
+    return {word: words[word] for word in ("application_name",) if words.get(word)}
 
 
 def own_name() -> str:

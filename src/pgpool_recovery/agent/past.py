@@ -34,8 +34,9 @@ class Moved:
             return
         for name in [] if keeps_written else self.written:
             remove(self.pg_wal / name)
-        for name in self.names:
-            move(self.aside / name, self.pg_wal / name)
+        while self.names:
+            move(self.aside / self.names[-1], self.pg_wal / self.names[-1])
+            self.names.pop()
         sync(self.pg_wal)
         for directory in (self.aside, self.aside.parent):
             if directory.is_dir() and not any(directory.iterdir()):

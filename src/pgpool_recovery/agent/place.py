@@ -16,6 +16,8 @@ from pgpool_recovery.plan.step import Place
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 MOUNTS = Path("/proc/self/mountinfo")
 ESCAPE = re.compile(rb"\\([0-3][0-7]{2})")
+OVERLAY = "overlay"
+ANOTHER_USER = "it belongs to another user"
 OLD = "old"
 """Where, in its workspace, the directory waits that a copy has replaced."""
 NEW = "new"
@@ -47,6 +49,8 @@ def observe_place(path: Path, *, is_own: bool) -> PlaceFacts:
         is_empty=not exists or all(entry.name in NO_DATA for entry in real.iterdir()),
         is_own=is_own or waiting_bytes is not None,
         problem=problem,
+        is_of_another_user=problem == ANOTHER_USER,
+        is_layered=exists and is_layered(real),
     )
 
 
@@ -59,7 +63,7 @@ def _problem(real: Path) -> str | None:
         return os.strerror(error.errno).lower() if error.errno else "it cannot be read"
     if not stat.S_ISDIR(status.st_mode):
         return "it is not a directory"
-    return None if status.st_uid == os.geteuid() else "it belongs to another user"
+    return None if status.st_uid == os.geteuid() else ANOTHER_USER
 
 
 def _waiting_bytes(real: Path) -> int | None:
@@ -109,7 +113,38 @@ def can_rename(path: Path) -> bool:
 
     Nobody else takes that away: who may write there was looked at before (way.py).
     """
-    return not os.path.ismount(path) and can_create_in(path.parent)
+    return not is_mount_point(path) and can_create_in(path.parent)
+
+
+def is_mount_point(path: Path) -> bool:
+    """Say whether something is mounted there, be it a directory of the same filesystem.
+
+    By its device number such a one cannot be told from any other (os.path.ismount), and that is how
+    the root of a btrfs subvolume or a ZFS dataset shows, which stands in no list of mounts.
+    """
+    return os.path.ismount(path) or str(path) in mounts_inside(path.parent)
+
+
+def is_layered(directory: Path) -> bool:
+    """Say whether a directory is one that an overlay filesystem puts together of several layers.
+
+    Such a one cannot be renamed (EXDEV, "Renaming directories" in the kernel's overlayfs.rst), and
+    is told by its one link: others have one more for each directory within (ovl_getattr in
+    fs/overlayfs/inode.c).
+    """
+    return directory.stat().st_nlink == 1 and mount_point_of(directory) in _overlays()
+
+
+def _overlays() -> set[str]:
+    lines = [line.split(" ") for line in read_lines(MOUNTS)]
+    return {_unescaped(words[4]) for words in lines if words[words.index("-") + 1] == OVERLAY}
+
+
+def mount_point_of(path: Path) -> str:
+    """Return where the filesystem is mounted that a path lies on, or would."""
+    real = nearest_existing(path).resolve()
+    above = (point for point in mounts_inside(Path("/")) if real.is_relative_to(point))
+    return max(above, key=len, default="/")
 
 
 def _beside(path: Path) -> Path:
@@ -144,7 +179,12 @@ def filesystem_of(path: Path) -> Filesystem:
     """Return the filesystem that the path lies on, or would."""
     existing = nearest_existing(path)
     status = os.statvfs(existing)
-    return Filesystem(device=existing.stat().st_dev, free_bytes=status.f_bavail * status.f_frsize)
+    return Filesystem(
+        device=existing.stat().st_dev,
+        free_bytes=status.f_bavail * status.f_frsize,
+        is_read_only=bool(status.f_flag & os.ST_RDONLY),
+        mounted_at=mount_point_of(existing),
+    )
 
 
 def size_of(directory: Path) -> int:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from pgpool_recovery.agent.server_log import without_token
+from pgpool_recovery.agent.system_failure import failure_of_program
 from pgpool_recovery.domain.error import Cancelled, Undone
 from pgpool_recovery.files.text import text_of
 
@@ -76,7 +77,9 @@ class Completed:
         if self.status < 0:
             how = f"was terminated by {signal.Signals(-self.status).name}"
         name = os.path.basename(self.argv[0])  # noqa: PTH119 - a word, not a file of ours
-        raise Undone(f"{name} {how}", detail=self.last_lines or "It wrote nothing.", hint=None)
+        raise failure_of_program(f"{name} {how}", self.output).with_more(
+            self.last_lines or "It wrote nothing."
+        )
 
 
 def clean_environment() -> dict[str, str]:

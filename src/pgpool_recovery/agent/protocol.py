@@ -11,7 +11,7 @@ from pgpool_recovery.plan.own_wal import Part
 from pgpool_recovery.plan.step import Incremental, TargetStep
 from pgpool_recovery.ssh.command import SshSettings
 
-PROTOCOL = 3
+PROTOCOL = 4
 """Raised whenever a message changes (tests/unit/agent/test_protocol.py): another number is
 another protocol, and both ends say so instead of guessing."""
 HEARTBEAT_S = 5.0
@@ -71,6 +71,29 @@ class IsTidy:
     """Say whether `Tidy` would find nothing to do; changes nothing."""
 
     data_directory: str
+
+
+@dataclass(frozen=True)
+class AskState:
+    """Say in which state a data directory is found, for somebody who has lost whoever changed it.
+
+    Answered by StateSeen; changes nothing.
+    """
+
+    data_directory: str
+
+
+@dataclass(frozen=True)
+class StateSeen:
+    """What stands at the place of a target.
+
+    `is_certain`: that is what an operator finds there, whatever a run has done; otherwise it only
+    says what can be seen, and whoever has run it knows more.
+    """
+
+    state: TargetState
+    what: str
+    is_certain: bool = True
 
 
 @dataclass(frozen=True)
@@ -287,7 +310,7 @@ class Finish:
 
 @dataclass(frozen=True)
 class ReadSlotName:
-    """Return the slot by which a standby will stream, as its postgresql.auto.conf has it."""
+    """Return the slot by which a standby will stream, as its files have it."""
 
     data_directory: str
 
@@ -393,6 +416,7 @@ class Ping:
 Request = (
     Tidy
     | IsTidy
+    | AskState
     | Observe
     | DigestWal
     | TryLogins
@@ -446,4 +470,14 @@ class Failure:
     sqlstate: str
 
 
-Message = Greeting | Answer | Event
+@dataclass(frozen=True)
+class Farewell:
+    """The agent's last line: what it has left, once it has taken back what was not finished.
+
+    `state` is None when there was nothing to take back.
+    """
+
+    state: TargetState | None
+
+
+Message = Greeting | Answer | Farewell | Event

@@ -79,6 +79,7 @@ def _said(connection: Connection, login: Conninfo, data: Path) -> RunningServer:
         recovery_target_timeline=row["recovery_target_timeline"],
         sources=row["sources"],
         leftovers=read_leftovers(connection),
+        has_receiver=row["has_receiver"],
     )
 
 

@@ -34,11 +34,13 @@ from pgpool_recovery.agent.protocol import (
     AskArchive,
     AskRunning,
     AskStandby,
+    AskState,
     BeginIncremental,
     Believe,
     DigestWal,
     DiscardOld,
     DropFormerSlots,
+    Farewell,
     FindLog,
     Finish,
     Greeting,
@@ -68,8 +70,11 @@ from pgpool_recovery.agent.protocol import (
 from pgpool_recovery.agent.restore import observe_repository
 from pgpool_recovery.agent.running import ask_running
 from pgpool_recovery.agent.standby_look import StandbyLook
-from pgpool_recovery.agent.start import find_log, last_lines, slot_name, start, stop_server
+from pgpool_recovery.agent.start import slot_name, start, stop_server
+from pgpool_recovery.agent.start_log import find_log, last_lines
+from pgpool_recovery.agent.state import see_state
 from pgpool_recovery.agent.steps import Steps
+from pgpool_recovery.agent.system_failure import failure_of_system
 from pgpool_recovery.agent.way import trusted_directory
 from pgpool_recovery.agent.wire import (
     UnreadableError,
@@ -78,7 +83,7 @@ from pgpool_recovery.agent.wire import (
     decode_request,
     encode_message,
 )
-from pgpool_recovery.domain.error import RecoveryError, Refused, Undone, as_failure
+from pgpool_recovery.domain.error import RecoveryError, Refused, as_failure
 from pgpool_recovery.domain.event import Said
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.plan.step import Reserve
@@ -115,8 +120,9 @@ class Agent:
             while (request := self._queue.get()) is not None:
                 self._send(self._answer(request))
         finally:
-            self._guard.settle(self._limits.connect_s)
-            self._steps.undo()
+            state = TargetState.STOPPED if self._guard.settle(self._limits.connect_s) else None
+            has_begun, undone = self._steps.has_begun, self._steps.undo()
+            self._send(Farewell(undone if has_begun else state))
             self._has_ended.set()
 
     def end(self) -> None:
@@ -188,7 +194,7 @@ class Agent:
         except RecoveryError as error:
             return Answer(failure=error.as_record())
         except OSError as error:
-            return Answer(failure=_of_system(error).as_record())
+            return Answer(failure=failure_of_system(error, self._steps.directory).as_record())
         except Exception as error:  # noqa: BLE001 - the runner shall see a bug, too
             bug = as_failure(error, TargetState.UNTOUCHED, "the agent")
             return Answer(failure=bug.as_record())
@@ -201,6 +207,8 @@ class Agent:
                 swap.tidy(Path(data_directory).resolve())
             case IsTidy(data_directory):
                 return swap.is_tidy(Path(data_directory).resolve())
+            case AskState(data_directory):
+                return see_state(Path(data_directory).resolve())
             case Observe():
                 return observe(request, self._stop, self._own_login)
             case DigestWal(data_directory, parts):
@@ -230,7 +238,7 @@ class Agent:
             case FindLog():
                 return find_log(request, self._steps.log_before)
             case StopServer():
-                stop_server(request, self._stop)
+                stop_server(request, self._stop, lambda line: self._send(Said("agent", line)))
             case BeginIncremental():
                 return self._steps.begin_incremental(request, self._limits)
             case ApplyIncremental(step):
@@ -244,7 +252,7 @@ class Agent:
             case Finish():
                 self._steps.finish()
             case ReadSlotName(data_directory):
-                return slot_name(Path(data_directory).resolve())
+                return slot_name(Path(data_directory).resolve(), self._stop)
             case Start():
                 self._guard.watch(request)
                 return start(request, self._stop, lambda line: self._send(Said("agent", line)))
@@ -276,11 +284,6 @@ def places_of(request: Request) -> Iterator[Path]:
             named = getattr(request, "data_directory", None)
             if named is not None:
                 yield Path(named)
-
-
-def _of_system(error: OSError) -> RecoveryError:
-    what = f'"{error.filename}"' if error.filename else "a system call"
-    return Undone(f"{what} failed on the target: {error.strerror}")
 
 
 def main() -> int:

@@ -5,6 +5,7 @@ Pgpool-II's log. A server that accepts connections writes there for its users as
 that fail, with the data in them. So an entry is kept when its text begins as PostgreSQL begins what
 it says of itself (startup.c, xlogrecovery.c, walreceiver.c, postmaster.c), in the language in which
 the programmers wrote it; in another language nothing is, and the log has to be read on its host.
+In csvlog and jsonlog stands which process has written an entry, whatever its language.
 
 An entry is a line with a severity and two blanks (elog.c), and the lines that follow with a tab:
 
@@ -12,7 +13,9 @@ An entry is a line with a severity and two blanks (elog.c), and the lines that f
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+from pgpool_recovery.agent.log_entry import Entry
 
 OWN = ("LOG", "WARNING", "FATAL", "PANIC")
 """Of an ERROR it is a session that tells."""
@@ -55,6 +58,7 @@ OF_A_FILE = re.compile(
 OF_A_VALUE = re.compile(rf"({NO_QUOTE}*{QUOTE}{NO_QUOTE}*{QUOTE}{NO_QUOTE}*){QUOTE}.*")
 """The name of a parameter or of a file, then a value."""
 OF_A_SESSION = re.compile(r"Failed process was running|parameters:")
+CONNINFO = "primary_conninfo"
 
 
 def about_itself(text: str) -> str:
@@ -87,6 +91,20 @@ def _without_value(line: str, entry: re.Match[str] | None) -> str:
     return f"{line[: entry.start(2)]}{changed[1]} was changed"
 
 
+def own_lines(entries: Sequence[Entry]) -> list[str]:
+    """Return the lines of entries that a server wrote about itself, likewise.
+
+    Where the format names the process only its main process tells of values: it reads the files.
+    """
+    found: list[str] = []
+    for entry in entries:
+        if entry.is_own and not entry.is_debugging:
+            died = any(OF_A_SESSION.search(line) for line in entry.lines)
+            lines = entry.lines[:1] if died else entry.lines
+            found += map(_without_quoted, lines) if entry.is_of_main else lines
+    return found
+
+
 def without_contents(said: str) -> str:
     r"""Return what a server says of its configuration without what it quotes of a file.
 
@@ -114,3 +132,23 @@ def without_token(line: str) -> str:
 def _without_quoted(line: str) -> str:
     shortened = without_token(line)
     return shortened if shortened != line else OF_A_VALUE.sub(r"\1…", line)
+
+
+def without_secrets(line: str) -> str:
+    """Return a line of a server's words without those of its files that are nobody's business."""
+    return without_token(without_conninfo(line))
+
+
+def without_conninfo(line: str) -> str:
+    """Return a line of a server's log without the connection string that it shows.
+
+    A server that reloads logs the new value of what was changed, passwords included
+    (ProcessConfigFileInternal in guc.c), in the language of its messages; the log goes to others.
+
+    >>> without_conninfo('LOG:  parameter "primary_conninfo" changed to "user=a password=b"')
+    'LOG:  parameter "primary_conninfo" …'
+    >>> without_conninfo("LOG:  started streaming WAL from primary")
+    'LOG:  started streaming WAL from primary'
+    """
+    before, name, _ = line.partition(CONNINFO)
+    return f'{before}{name}" …' if name else line

@@ -18,13 +18,14 @@ INCLUDES = ("include", "include_if_exists", "include_dir")
 
 @dataclass
 class Sources:
-    """Where settings stand: the last place of each.
+    """Where settings stand: the last place of each, and what stands there.
 
     `is_whole`: every included file was found and read, so that a setting which is not among them
     stands nowhere. What the values are only the server itself says.
     """
 
     places: dict[str, str] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
     is_whole: bool = True
 
 
@@ -49,6 +50,7 @@ def _read(file: Path, found: Sources, depth: int, *, may_be_missing: bool) -> No
             continue
         name = match[1].lower()
         found.places[name] = f"{file}:{number}"
+        found.texts[name] = plain(match[2])
         if name in INCLUDES:
             _include(name, match[2], file, found, depth + 1)
 

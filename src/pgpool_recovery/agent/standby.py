@@ -1,5 +1,6 @@
 """Make a data directory a standby of the primary, with the node's own configuration."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,13 +9,13 @@ from pgpool_recovery.agent.configuration import (
     AUTO_CONFIGURATION,
     read_configuration_file,
     replace_file,
-    write_standby_settings,
 )
 from pgpool_recovery.agent.neutral import Tell, neutralise
 from pgpool_recovery.agent.own_files import keep_own_files, own_directory
 from pgpool_recovery.agent.own_login import OwnLogin
 from pgpool_recovery.agent.program import Stop
 from pgpool_recovery.agent.restore import archive_settings
+from pgpool_recovery.agent.setting_home import Home, home_of, put_back
 from pgpool_recovery.agent.swap import note_former_slot
 from pgpool_recovery.agent.workspace import make_directory, remove, sync
 from pgpool_recovery.files.write import write_file
@@ -23,7 +24,7 @@ from pgpool_recovery.postgres.conninfo import format_conninfo
 
 STANDBY_SIGNAL = "standby.signal"
 RECOVERY_SIGNAL = "recovery.signal"
-CHANGED = (AUTO_CONFIGURATION, STANDBY_SIGNAL, RECOVERY_SIGNAL)
+SIGNALS = (STANDBY_SIGNAL, RECOVERY_SIGNAL)
 
 
 def configure_standby(step: ConfigureStandby, own_login: OwnLogin, stop: Stop, tell: Tell) -> None:
@@ -37,7 +38,7 @@ def configure_standby(step: ConfigureStandby, own_login: OwnLogin, stop: Stop, t
     _signal(new)
     relink(step.places)
     keep_own_files(own, new)
-    write_standby_settings(new, standby_settings(step, own_login))
+    _write(home_of(new, Path(step.places.data.path), stop), standby_settings(step, own_login), tell)
     is_copy = step.is_of_primary and not (own / AUTO_CONFIGURATION).exists()
     place, programs = Path(step.places.data.path), Path(step.bin_directory)
     neutralise(new, place, programs, stop, tell, is_copy=is_copy)
@@ -59,15 +60,28 @@ class Before:
             file = self.directory / name
             if text is None:
                 remove(file)
-            else:
+            elif name == AUTO_CONFIGURATION:
                 replace_file(file, text)
+            else:
+                put_back(file, text)
         sync(self.directory)
 
 
-def before_repoint(step: Repoint) -> Before:
+def before_repoint(step: Repoint | RepointRunning, stop: Stop) -> Before:
     """Return how a directory is before it is made a standby of the primary."""
     data = Path(step.places.data.path)
-    return Before(data, {name: read_configuration_file(data / name) for name in CHANGED})
+    names = [str(file.relative_to(data)) for file in home_of(data, data, stop).files()]
+    if isinstance(step, Repoint):
+        names += SIGNALS
+    return Before(data, {name: read_configuration_file(data / name) for name in names})
+
+
+def _write(home: Home, settings: Mapping[str, str], tell: Tell) -> None:
+    """Write settings, and say where they stand when that is another place than before."""
+    had = home.chain().place("primary_conninfo")
+    file = home.write(settings)
+    if file != had:
+        tell(f"primary_conninfo stands in {file.relative_to(home.directory)} now")
 
 
 def repoint(step: Repoint, own_login: OwnLogin, stop: Stop, tell: Tell) -> None:
@@ -76,25 +90,23 @@ def repoint(step: Repoint, own_login: OwnLogin, stop: Stop, tell: Tell) -> None:
     for location in step.new_locations:
         make_directory(Path(location))
     _signal(data)
-    write_standby_settings(data, standby_settings(step, own_login))
+    _write(home_of(data, data, stop), standby_settings(step, own_login), tell)
     neutralise(data, data, Path(step.bin_directory), stop, tell, is_copy=False)
     _note_former_slot(step)
     sync(data / STANDBY_SIGNAL)
     sync(data)
 
 
-def repoint_running(step: RepointRunning, own_login: OwnLogin) -> Before:
-    """Write the settings of a standby of the primary where a server runs; return how it was.
+def repoint_running(step: RepointRunning, own_login: OwnLogin, stop: Stop, tell: Tell) -> None:
+    """Write the settings of a standby of the primary where a server runs.
 
     The server takes no notice before it is told (agent/running.py).
     """
     data = Path(step.places.data.path)
-    before = Before(data, {AUTO_CONFIGURATION: read_configuration_file(data / AUTO_CONFIGURATION)})
     for location in step.new_locations:
         make_directory(Path(location))
     _note_former_slot(step)
-    write_standby_settings(data, leading_settings(step, own_login))
-    return before
+    _write(home_of(data, data, stop), leading_settings(step, own_login), tell)
 
 
 def _signal(directory: Path) -> None:
@@ -123,7 +135,9 @@ def leading_settings(
     With the node's own secrets, which stay where they were: in its files.
     """
     secrets = own_login.secrets(step.conninfo)
+    no_archive = {"restore_command": ""} if step.drops_restore_command else {}
     return {
         "primary_conninfo": format_conninfo({**step.conninfo, **secrets}),
         "primary_slot_name": step.slot_name,
+        **no_archive,
     }

@@ -23,6 +23,7 @@ NAME = "the server"
 IN_PRODUCTION = "in production"
 PROCESSES = Path("/proc")
 HISTORY_FILE = re.compile(r"([0-9A-F]{8})\.history")
+STARTUP = re.compile(r"postgres: (?:.*: )?startup\b")
 RECEIVES = re.compile(r"\bwalreceiver\s+streaming ([0-9A-F]+/[0-9A-F]+)")
 """The title of a WAL receiver that has written something (XLogWalRcvFlush in walreceiver.c)."""
 
@@ -52,7 +53,8 @@ class StandbyLook:
         if facts.is_in_recovery:
             facts = self._with_timeline(facts, login, connect_s)
         since = min((point.timeline for point in facts.been_at), default=TimelineId(1))
-        return replace(facts, histories=tuple(histories(data, since)))
+        found = tuple(histories(data, since))
+        return replace(facts, histories=found, restoring=restoring(running.pid))
 
     def _with_timeline(
         self, facts: StandbyFacts, login: Conninfo, connect_s: float
@@ -118,6 +120,7 @@ def look_from_outside(
         been_at=been_at,
         histories=tuple(histories(data, since)),
         problem=problem,
+        restoring=restoring(running.pid),
     )
 
 
@@ -139,15 +142,30 @@ def _control(
     return is_in_recovery, (Point(control.timeline, control.checkpoint), *ends)
 
 
+def restoring(postmaster: int) -> int | None:
+    """Return the process of the restore_command for which a server's replay waits; None: for none.
+
+    The startup process runs it through a shell, and has no other children.
+    """
+    for pid, title in _children(postmaster):
+        if STARTUP.match(title):
+            return next((child for child, _ in _children(pid)), None)
+    return None
+
+
 def _titles(parent: int) -> Iterator[str]:
-    """Yield what the processes of a server call themselves."""
+    return (title for _, title in _children(parent))
+
+
+def _children(parent: int) -> Iterator[tuple[int, str]]:
+    """Yield the processes that one has started, and what they call themselves."""
     for entry in PROCESSES.iterdir():
         if not entry.name.isdigit():
             continue
         try:
             after_name = read_text(entry / "stat").rpartition(")")[2].split()
             if int(after_name[1]) == parent:
-                yield read_text(entry / "cmdline")
+                yield int(entry.name), read_text(entry / "cmdline")
         except OSError:
             continue  # It has just ended.
 

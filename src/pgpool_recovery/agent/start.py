@@ -1,25 +1,18 @@
 """Start the target's server and wait for it; tell "replaying" from "dead"."""
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pgpool_recovery.agent.configuration import read_auto_settings
 from pgpool_recovery.agent.installation import find_bin_directory
 from pgpool_recovery.agent.pidfile import PidFile, read_pid_file
-from pgpool_recovery.agent.program import KEPT_LINES, Stop, run
-from pgpool_recovery.agent.protocol import (
-    FindLog,
-    LogPosition,
-    Start,
-    Started,
-    StopAtOnce,
-    StopServer,
-)
-from pgpool_recovery.agent.server_log import about_itself, without_token
-from pgpool_recovery.agent.start_way import StartWay, find_way
+from pgpool_recovery.agent.program import Stop, run
+from pgpool_recovery.agent.protocol import Start, Started, StopAtOnce, StopServer
+from pgpool_recovery.agent.server_progress import ServerProgress
+from pgpool_recovery.agent.setting_home import home_of
+from pgpool_recovery.agent.start_log import StartLog, setting_asker
+from pgpool_recovery.agent.start_way import PG_CTL, StartWay, find_way
 from pgpool_recovery.agent.swap import former_slot, note_failed_start
 from pgpool_recovery.domain.error import (
     Cancelled,
@@ -30,12 +23,10 @@ from pgpool_recovery.domain.error import (
     Unverified,
 )
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.files.text import read_lines, read_text, text_of
+from pgpool_recovery.files.text import read_text
 
 TICK_S = 0.1
 TOLD_EVERY_S = 10.0
-LAST_BYTES = 16384
-CONNINFO = "primary_conninfo"
 STOP_MARGIN_S = 10.0
 """What a program that stops a server may take longer than it was told."""
 
@@ -45,15 +36,25 @@ Tell = Callable[[str], None]
 def start(request: Start, stop: Stop, tell: Tell) -> Started:
     """Start the server and wait until it accepts connections; one that does is left alone.
 
-    Raises Incomplete with the last lines of its log when it ended, and Unverified when it still
-    replays after the time limit.
+    Raises Incomplete with the last lines of its log when it ended, and Unverified when it has not
+    got on for the time limit.
     """
     data = Path(request.data_directory).resolve()
+    try:
+        return _start(request, data, stop, tell)
+    except Cancelled as cancelled:
+        is_running = read_pid_file(data) is not None
+        state = TargetState.STARTED if is_running else TargetState.COPIED
+        raise cancelled.with_target(state) from cancelled
+
+
+def _start(request: Start, data: Path, stop: Stop, tell: Tell) -> Started:
     began = time.monotonic()
     bin_directory = bin_directory_of(data, request.bin_directories, stop)
     was_running = read_pid_file(data) is not None
     way = find_way(data, bin_directory, request.start_command, stop, tell)
-    log = Log(data, way, is_new=not was_running)
+    ask = setting_asker(data, bin_directory, stop)
+    log = StartLog(data, way, ask, is_new=not was_running)
     control_before = _changed(data)
     try:
         if not was_running:
@@ -61,10 +62,6 @@ def start(request: Start, stop: Stop, tell: Tell) -> Started:
             _run(way, data, log, request.timeout_s, stop)
         patience = Patience(began, request.timeout_s)
         server = _wait_until_ready(data, log, bin_directory, patience, stop, tell)
-    except Cancelled as cancelled:
-        is_running = read_pid_file(data) is not None
-        state = TargetState.STARTED if is_running else TargetState.COPIED
-        raise cancelled.with_target(state) from cancelled
     except Incomplete:
         if _changed(data) != control_before:  # It got as far as its data, which is at fault.
             note_failed_start(data)
@@ -73,16 +70,16 @@ def start(request: Start, stop: Stop, tell: Tell) -> Started:
         was_running=was_running,
         bin_directory=str(bin_directory),
         is_standby=(data / "standby.signal").exists(),
-        slot_name=slot_name(data),
+        slot_name=slot_name(data, stop),
         former_slot_name=former_slot(data),
         port=server.port,
         log=log.position(),
     )
 
 
-def slot_name(data: Path) -> str | None:
-    """Return the slot by which a standby streams that we have configured."""
-    return read_auto_settings(data).get("primary_slot_name")
+def slot_name(data: Path, stop: Stop) -> str | None:
+    """Return the slot by which a standby streams, whoever has configured it."""
+    return home_of(data, data, stop).value("primary_slot_name") or None
 
 
 def _changed(data: Path) -> int:
@@ -90,45 +87,43 @@ def _changed(data: Path) -> int:
     return (data / "global" / "pg_control").stat().st_mtime_ns
 
 
-def stop_server(request: StopServer | StopAtOnce, stop: Stop) -> None:
-    """Stop the server of a data directory in an orderly way, as its host does that."""
+def stop_server(request: StopServer | StopAtOnce, stop: Stop, tell: Tell | None = None) -> None:
+    """Stop the server of a data directory in an orderly way, as its host does that.
+
+    What stops it gives up after the time limit. The server has been told, and goes on: where `tell`
+    says that somebody waits, so does this, as long as the checkpoint at its end gets on.
+    """
     data = Path(request.data_directory).resolve()
     if read_pid_file(data) is None:
         return
     bin_directory = bin_directory_of(data, request.bin_directories, stop)
     way = find_way(data, bin_directory, (), stop, lambda _line: None)
-    argv = way.stop_argv(request.timeout_s)
+    argv, progress = way.stop_argv(request.timeout_s), ServerProgress(data)
     try:
         run(argv, stop, timeout_s=request.timeout_s + STOP_MARGIN_S).check()
     except Undone as error:
+        progress.look()
+        gets_on = progress.stands_still_s() < request.timeout_s
+        if tell and gets_on and _has_stopped(data, progress, request.timeout_s, stop, tell):
+            return
         message = f"could not stop the server: {error.message}"
         raise Undone(message, detail=error.detail, hint=error.hint) from error
 
 
-def find_log(request: FindLog, earlier: LogPosition | None = None) -> LogPosition | None:
-    """Return the log of a server that runs, from where it ended `earlier` or ends now.
-
-    Whoever started the server chose the file, and what it wrote since then is not about us.
-    """
-    file = _file_of_log(Path(request.data_directory).resolve())
-    if file is None:
-        return None
-    if earlier is not None:
-        return earlier if earlier.file == file else LogPosition(file, 0)
-    return LogPosition(file, _size(file))
-
-
-def _file_of_log(data: Path) -> str | None:
-    server = read_pid_file(data)
-    if server is None:
-        return None
-    file = _collected(data)
-    if file is None:
-        standard_error = Path(f"/proc/{server.pid}/fd/2")
-        if not standard_error.is_file():
-            return None  # It is a terminal, a pipe or the journal.
-        file = str(standard_error.readlink())
-    return file
+def _has_stopped(
+    data: Path, progress: ServerProgress, still_s: float, stop: Stop, tell: Tell
+) -> bool:
+    """Wait for a server that is about to end; say whether it has. Not for one that stands still."""
+    told = 0.0
+    while read_pid_file(data) is not None:
+        progress.look()
+        if progress.stands_still_s() > still_s:
+            return False
+        if time.monotonic() - told > TOLD_EVERY_S:
+            told = time.monotonic()
+            tell("the server is shutting down, its checkpoint is not done yet")
+        stop.wait(TICK_S)
+    return True
 
 
 def bin_directory_of(data: Path, bin_directories: tuple[str, ...], stop: Stop) -> Path:
@@ -151,7 +146,7 @@ def _reason(error: OSError | ValueError) -> str:
     return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
 
 
-def _run(way: StartWay, data: Path, log: "Log", timeout_s: float, stop: Stop) -> None:
+def _run(way: StartWay, data: Path, log: StartLog, timeout_s: float, stop: Stop) -> None:
     """Run the command; whether it worked is seen by the server, which may still replay."""
     said = None
     try:
@@ -161,17 +156,18 @@ def _run(way: StartWay, data: Path, log: "Log", timeout_s: float, stop: Stop) ->
     except RecoveryError as error:
         said = "\n".join(text for text in (error.message, error.detail) if text)
     if read_pid_file(data) is None:
-        raise _has_ended(log, way.name, said)
+        raise _has_ended(log, stop, way.name, said)
 
 
 def _wait_until_ready(
-    data: Path, log: "Log", bin_directory: Path, patience: "Patience", stop: Stop, tell: Tell
+    data: Path, log: StartLog, bin_directory: Path, patience: "Patience", stop: Stop, tell: Tell
 ) -> PidFile:
-    told = time.monotonic()
-    while time.monotonic() - patience.began < patience.timeout_s:
+    told, progress = time.monotonic(), ServerProgress(data)
+    while progress.stands_still_s() < patience.timeout_s:
+        progress.look()
         server = read_pid_file(data)
         if server is None:
-            raise _has_ended(log)
+            raise _has_ended(log, stop)
         if server.is_ready and _accepts(server, bin_directory, stop):
             return server
         if time.monotonic() - told > TOLD_EVERY_S:
@@ -180,9 +176,11 @@ def _wait_until_ready(
             tell(f"the server replays WAL, it accepts no connections yet ({waited_s:.0f} s)")
         stop.wait(TICK_S)
     raise Unverified(
-        f"the server accepts no connections after {patience.timeout_s:g} s",
-        detail=f"It runs and replays WAL. Its log ends:\n{log.end()}",
-        hint="Wait for it, then attach the node. start_s in the settings says how long to wait.",
+        f"the server accepts no connections after {time.monotonic() - patience.began:.0f} s",
+        detail=f"It runs, and its replay has not got on for {patience.timeout_s:g} s.\n"
+        f"{log.end()}".rstrip(),
+        hint="See in its log, and in the titles of its processes, what it waits for. Wait for it, "
+        "then attach the node. start_s in the settings says how long to wait without progress.",
         target=TargetState.STARTED,
     )
 
@@ -192,13 +190,15 @@ def _accepts(server: PidFile, bin_directory: Path, stop: Stop) -> bool:
     return run(argv, stop).status == 0
 
 
-def _has_ended(log: "Log", name: str | None = None, said: str | None = None) -> Incomplete:
-    text = log.end()
-    detail = [f"{name} said:\n{said}"] if said else []
-    detail += [f"The server's log ends:\n{text}"] if text and text not in (said or "") else []
+def _has_ended(
+    log: StartLog, stop: Stop, name: str | None = None, said: str | None = None
+) -> Incomplete:
+    """Return why it ended; pg_ctl itself only says where else to look."""
+    text = log.cause(stop)
+    is_of_use = said and not (name == PG_CTL and log.end())
     return Incomplete(
         "the server ended before it accepted connections",
-        detail="\n".join(detail) or "It left no log.",
+        detail="\n".join([f"{name} said:\n{said}", text] if is_of_use else [text]),
         hint="Mend what it says, then recover the node again.",
         target=TargetState.COPIED,
     )
@@ -206,93 +206,7 @@ def _has_ended(log: "Log", name: str | None = None, said: str | None = None) -> 
 
 @dataclass(frozen=True)
 class Patience:
-    """Since when something is waited for, on the monotonic clock, and how long it may take."""
+    """Since when something is waited for, by the monotonic clock; how long it may stand still."""
 
     began: float
     timeout_s: float
-
-
-class Log:
-    """The log of a server that is being started: only what it writes from now on counts."""
-
-    def __init__(self, data: Path, way: StartWay, *, is_new: bool) -> None:
-        self._data = data
-        self._standard_error = way.log_file
-        self._is_new = is_new
-        self._file_before = self._file()
-        self._size_before = _size(self._file_before) if is_new else 0
-
-    def end(self) -> str:
-        """Return its last lines, for a server that does not accept connections."""
-        return last_lines(self.position(), is_without_sessions=self._is_new)
-
-    def position(self) -> LogPosition | None:
-        """Return the file that the server writes now, and where its lines begin."""
-        file = self._file()
-        if file is None:
-            return None
-        return LogPosition(file, self._size_before if file == self._file_before else 0)
-
-    def _file(self) -> str | None:
-        """Return the logging collector's own file, or where standard error goes."""
-        return _collected(self._data) or self._standard_error
-
-
-def _collected(data: Path) -> str | None:
-    """Return the file of the logging collector, when one runs and writes text."""
-    current = data / "current_logfiles"
-    if current.exists():
-        for line in read_lines(current):
-            kind, _, name = line.partition(" ")
-            if kind == "stderr":
-                return str(data / name)
-    return None
-
-
-def _size(file: str | None) -> int:
-    try:
-        return 0 if file is None else Path(file).stat().st_size
-    except OSError:
-        return 0
-
-
-def last_lines(log: LogPosition | None, *, is_without_sessions: bool = False) -> str:
-    """Return the last lines of a log; nothing when there is none that can be read.
-
-    Of a server that accepts connections only what it says of itself, for its users' statements are
-    nobody's business here. One that has come from its start to no connection has no users.
-    """
-    if log is None:
-        return ""
-    try:
-        with Path(log.file).open("rb") as file:
-            begin = os.fstat(file.fileno()).st_size - LAST_BYTES
-            file.seek(max(log.offset, begin))
-            text = text_of(file.read(LAST_BYTES)).rstrip()
-    except OSError:
-        return ""
-    if begin > log.offset:
-        text = text.partition("\n")[2]  # What is left of a line may be any part of it.
-    if text and not is_without_sessions:
-        text = about_itself(text) or f"(nothing about the server itself; all of it: {log.file})"
-    return "\n".join(map(without_secrets, text.split("\n")[-KEPT_LINES:]))
-
-
-def without_secrets(line: str) -> str:
-    """Return a line of a server's words without those of its files that are nobody's business."""
-    return without_token(without_conninfo(line))
-
-
-def without_conninfo(line: str) -> str:
-    """Return a line of a server's log without the connection string that it shows.
-
-    A server that reloads logs the new value of what was changed, passwords included
-    (ProcessConfigFileInternal in guc.c), in the language of its messages; the log goes to others.
-
-    >>> without_conninfo('LOG:  parameter "primary_conninfo" changed to "user=a password=b"')
-    'LOG:  parameter "primary_conninfo" …'
-    >>> without_conninfo("LOG:  started streaming WAL from primary")
-    'LOG:  started streaming WAL from primary'
-    """
-    before, name, _ = line.partition(CONNINFO)
-    return f'{before}{name}" …' if name else line

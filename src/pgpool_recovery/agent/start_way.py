@@ -11,6 +11,7 @@ from pgpool_recovery.agent.program import Stop, run
 from pgpool_recovery.domain.line import lines_of
 
 START_LOG = "startup.log"
+PG_CTL = "pg_ctl"
 SYSTEMD = Path("/run/systemd/system")
 PG_CTL_WAIT_S = 10
 
@@ -19,6 +20,7 @@ PG_CTL_WAIT_S = 10
 class StartWay:
     """What to run, where the server's standard error then goes, and what stops it again.
 
+    `unit`: systemd's, where that starts it.
     `timeout_option`: what comes before the number of seconds that stopping it may take; None where
     the program has no limit of its own.
     """
@@ -28,6 +30,7 @@ class StartWay:
     log_file: str | None
     stop_without_timeout: tuple[str, ...]
     timeout_option: tuple[str, ...] | None = ("-t",)
+    unit: str | None = None
 
     def stop_argv(self, timeout_s: float) -> tuple[str, ...]:
         """Return what stops the server, and gives up after some seconds."""
@@ -58,7 +61,8 @@ def find_way(
     if unit is not None and may_start(unit, stop):
         systemctl = ("sudo", "--non-interactive", "systemctl")
         start, stop_it = (*systemctl, "start", unit), (*systemctl, "stop", unit)
-        return StartWay(f"systemctl start {unit}", start, log_file, stop_it, timeout_option=None)
+        name = f"systemctl start {unit}"
+        return StartWay(name, start, log_file, stop_it, timeout_option=None, unit=unit)
     if unit is not None:
         tell(f"sudo does not let this user start {unit}, so systemd will not know of the server")
     if cluster is not None:
@@ -68,7 +72,7 @@ def find_way(
         return StartWay(name, (*words, "start"), log_file, ctl_stop, timeout_option=("--", "-t"))
     log = str(data / START_LOG)
     argv = (*pg_ctl, "start", "-l", log, "-w", "-t", str(PG_CTL_WAIT_S))
-    return StartWay("pg_ctl", argv, log, pg_ctl_stop)
+    return StartWay(PG_CTL, argv, log, pg_ctl_stop)
 
 
 def find_unit(data: Path, cluster: DebianCluster | None, stop: Stop) -> str | None:

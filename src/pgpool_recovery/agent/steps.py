@@ -11,11 +11,13 @@ from pgpool_recovery.agent.incremental.begin import Request as BackupRequest
 from pgpool_recovery.agent.incremental.begin import begin_backup
 from pgpool_recovery.agent.meter import Meter
 from pgpool_recovery.agent.own_login import OwnLogin
+from pgpool_recovery.agent.pidfile import read_pid_file
 from pgpool_recovery.agent.program import Stop
 from pgpool_recovery.agent.protocol import BeginIncremental, FindLog, Limits, LogPosition
 from pgpool_recovery.agent.restore import restore_backup
 from pgpool_recovery.agent.rewind import Untouched, rewind
 from pgpool_recovery.agent.running import reload, take_over
+from pgpool_recovery.agent.spare import drop_spare
 from pgpool_recovery.agent.standby import (
     Before,
     before_repoint,
@@ -24,7 +26,8 @@ from pgpool_recovery.agent.standby import (
     repoint,
     repoint_running,
 )
-from pgpool_recovery.agent.start import find_log
+from pgpool_recovery.agent.start_log import find_log
+from pgpool_recovery.agent.workspace import has_old
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.event import Event, Moved, Said, megabytes
 from pgpool_recovery.domain.target_state import TargetState
@@ -60,6 +63,22 @@ if TYPE_CHECKING:
 
 Emit = Callable[[Event], None]
 
+OF_A_STOPPED_SERVER = (PutOldBack, RemoveOld, SwapIn, KeepToPast, Repoint, TakeOut)
+"""Steps that change what stands where a server would have its data."""
+
+
+def see_stopped(data: Path) -> None:
+    """Raise Refused when a server runs: it was looked at before the lock was taken.
+
+    Another recovery may have ended in between, and started it; or somebody by hand.
+    """
+    server = read_pid_file(data)
+    if server is not None:
+        raise Refused(
+            f"a server was started in {data} meanwhile",
+            detail=f"Its process is {server.pid}. It is left running.",
+        )
+
 
 class Steps:
     """The steps that one run has taken on this host; owns the lock of the target.
@@ -87,10 +106,22 @@ class Steps:
         self._has_removed_old = False
         self._is_whole_anew = False
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is something that `undo` would take back."""
+        return self._places is not None
+
+    @property
+    def directory(self) -> Path | None:
+        """The data directory that was reserved."""
+        return None if self._places is None else Path(self._places.data.path)
+
     def take(  # noqa: C901 - one case for each step
         self, step: TargetStep, stall_s: float, connect_s: float
     ) -> None:
         """Take one step."""
+        if isinstance(step, OF_A_STOPPED_SERVER):
+            see_stopped(Path(step.places.data.path))
         match step:
             case Reserve(places):
                 self._lock = swap.reserve(places)
@@ -98,8 +129,10 @@ class Steps:
             case DiscardWaiting(places):
                 swap.discard_waiting(Path(places.data.workspace))
             case PutOldBack(places):
-                self._has_put_back = True
-                swap.put_waiting_back(Path(places.data.workspace))
+                try:
+                    swap.put_waiting_back(Path(places.data.workspace))
+                finally:
+                    self._has_put_back = not has_old(places.data)
             case RemoveOld(places):
                 self._has_removed_old = True
                 swap.remove_old_data(places)
@@ -110,9 +143,12 @@ class Steps:
             case ConfigureStandby():
                 configure_standby(step, self._own_login, self._stop, self._said("agent"))
             case SwapIn(places):
-                self._was_empty = swap.swap(places)
+                self._was_empty = swap.empty_places(places)
+                swap.swap(places)
             case Repoint():
-                self._before = before_repoint(step)  # What fails half way is taken back, too.
+                self._before = before_repoint(
+                    step, self._stop
+                )  # What fails half way is taken back, too.
                 repoint(step, self._own_login, self._stop, self._said("agent"))
             case KeepToPast():
                 self._keep_to_past(step, connect_s)
@@ -182,7 +218,9 @@ class Steps:
         data = Path(step.places.data.path)
         settings = leading_settings(step, self._own_login)
         self.log_before = find_log(FindLog(str(data)))
-        self._before, self._has_reloaded = repoint_running(step, self._own_login), True
+        self._before = before_repoint(step, self._stop)
+        repoint_running(step, self._own_login, self._stop, self._said("agent"))
+        self._has_reloaded = True
         take_over(data, step.login, settings, self._stop, connect_s)
 
     def _restore(self, step: RestoreBackup, stall_s: float) -> None:
@@ -204,13 +242,19 @@ class Steps:
         swap.mark_changing(workspace, FINISHED)
 
     def undo(self) -> TargetState:
-        """Take back what was done, and say what is there now."""
+        """Take back what was done, and say what is there now.
+
+        When that fails, the target stays locked, and it may be asked for again.
+        """
         self.abort_incremental()
-        places, self._places = self._places, None
+        places = self._places
         if places is None:
             return TargetState.UNTOUCHED
         workspace = Path(places.data.workspace)
+        drop_spare(workspace)  # It is kept for this.
         state = self._undo_within(places, workspace)
+        if not self._has_removed_old:
+            swap.forget_own_files(places.data)
         swap.forget_former_slot(workspace)
         swap.release(workspace, self._lock)
         self._forget()
@@ -219,9 +263,10 @@ class Steps:
     def _undo_within(self, places: Places, workspace: Path) -> TargetState:
         if self._moved is not None:
             self._moved.restore(keeps_written=self._has_reloaded)
-        if self._was_empty is not None:
-            swap.put_back(places.all(), self._was_empty)
-            self._has_put_back = True
+        was_empty = swap.swapping(workspace) if self._was_empty is None else self._was_empty
+        if was_empty is not None and swap.has_swapped(places, was_empty):
+            swap.put_back(places.all(), was_empty)
+            self._was_empty, self._has_put_back = None, True
         if self._before is not None:
             self._before.restore()
         if self._has_reloaded:
@@ -241,9 +286,9 @@ class Steps:
 
     def finish(self) -> None:
         """Let go of the target: what was done stays, and so does what waits."""
-        places, self._places = self._places, None
-        if places is not None:
-            swap.release(Path(places.data.workspace), self._lock)
+        if self._places is not None:
+            swap.release(Path(self._places.data.workspace), self._lock)
+            self._forget()
 
     def _said(self, program: str) -> Callable[[str], None]:
         return lambda line: self._emit(Said(program, line))

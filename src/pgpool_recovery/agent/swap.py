@@ -13,12 +13,14 @@ put into place).
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pgpool_recovery.agent import lock
 from pgpool_recovery.agent.own_files import OWN, keep_own_files, own_entries, replace_own_files
 from pgpool_recovery.agent.place import could_be_place, workspace_of, workspaces_of
+from pgpool_recovery.agent.spare import drop_spare, make_spare, write_with_spare
 from pgpool_recovery.agent.workspace import (
     discard,
     entries,
@@ -39,8 +41,8 @@ from pgpool_recovery.agent.workspace import (
     take_out,
 )
 from pgpool_recovery.domain.error import Busy, Refused
+from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.files.trust import Untrusted, read_own
-from pgpool_recovery.files.write import write_file
 from pgpool_recovery.plan.step import Place, Places
 
 SWAPPING = "swapping"
@@ -52,15 +54,19 @@ WHOLE, DONE = "whole", "done"
 WAL = "wal"
 """What was moved out of a pg_wal (agent/past.py)."""
 BACKUP_LABEL = "backup_label"
+IN_USE = frozenset(
+    {"old", "new", "moving", "condemned", "own", "own.growing", WAL, TAKEN, SWAPPING}
+)
+"""What shows that a run has done something to the directories."""
 
 
 def tidy(data_directory: Path) -> None:
     """Bring what an interrupted run left into one of the states that a plan can begin with."""
     for workspace in workspaces_of(data_directory):
-        if not (workspace / PLACES).exists():
+        if not has_begun(workspace):
             continue
         with lock.holding(workspace) as is_there:
-            if is_there and (workspace / PLACES).exists():
+            if is_there and has_begun(workspace):
                 _tidy(_read_places(workspace), workspace)
 
 
@@ -74,14 +80,41 @@ def is_tidy(data_directory: Path) -> bool:
         or taken(workspace) in (WHOLE, DONE)
         or any(has_condemned(place) for place in _read_places(workspace))
         for workspace in workspaces_of(data_directory)
-        if (workspace / PLACES).exists()
+        if has_begun(workspace)
     )
 
 
+def has_begun(workspace: Path) -> bool:
+    """Say whether a run has written down what it works on.
+
+    Earlier builds wrote the list in place, and first of all: on a full disk it stayed empty, with
+    nothing else in the workspace, and then nothing was begun.
+    """
+    return (workspace / PLACES).exists() and not is_blank(workspace)
+
+
+def is_blank(workspace: Path) -> bool:
+    """Say whether the list of places holds nothing, and nothing else waits in the workspace."""
+    return _is_empty(workspace / PLACES) and not any(
+        entry.name in IN_USE for entry in workspace.iterdir()
+    )
+
+
+def _is_empty(file: Path) -> bool:
+    """Say whether a file has no contents, or zeros, which a filesystem may leave after a crash."""
+    try:
+        return not read_own(file).strip(b"\0 \n")
+    except FileNotFoundError:
+        return False
+    except (OSError, Untrusted):
+        return False  # Whoever reads it says so.
+
+
 def _tidy(places: tuple[Place, ...], workspace: Path) -> None:
+    drop_spare(workspace)
     for place in places:
         finish_removal(place)
-    was_empty = _read(workspace / SWAPPING, _flags)
+    was_empty = swapping(workspace)
     if was_empty is not None:
         put_back(places, was_empty)
     if taken(workspace) in (WHOLE, DONE):
@@ -107,13 +140,39 @@ def reserve(places: Places) -> int:
     """
     workspace = Path(places.data.workspace)
     held = _make_and_lock(workspace)
-    for place in places.all():
-        make_workspace(Path(place.workspace))
-    earlier = _read_places(workspace) if (workspace / PLACES).exists() else ()
-    known = {place.path: place for place in (*earlier, *places.all())}
-    known[places.data.path] = known.pop(places.data.path)  # The data directory is the last.
-    _write(workspace / PLACES, [_as_json(place) for place in known.values()])
+    try:
+        for place in places.all():
+            make_workspace(Path(place.workspace))
+        earlier = _read_places(workspace) if has_begun(workspace) else ()
+        known = {place.path: place for place in (*earlier, *places.all())}
+        known[places.data.path] = known.pop(places.data.path)  # The data directory is the last.
+        _write(workspace / PLACES, [_as_json(place) for place in known.values()])
+        make_spare(workspace)
+    except BaseException:
+        _give_up(places, workspace, held)
+        raise
     return held
+
+
+def _give_up(places: Places, workspace: Path, held: int) -> None:
+    """Let go of a target that could not be reserved: what was made of nothing goes, and the lock.
+
+    What an earlier run left is known by more than the list of places.
+    """
+    try:
+        drop_spare(workspace)
+        if has_begun(workspace):
+            known = _read_places(workspace)
+            _discard_without_use(known, workspace)
+        elif is_blank(workspace):
+            (workspace / PLACES).unlink(missing_ok=True)
+        for place in places.all():
+            with suppress(OSError):  # Something else is in it.
+                Path(place.workspace).rmdir()
+        if workspace.is_dir() and {e.name for e in workspace.iterdir()} <= {lock.LOCK_NAME}:
+            lock.remove_lock(workspace)
+    finally:
+        lock.unlock(held)
 
 
 def _make_and_lock(workspace: Path) -> int:
@@ -124,6 +183,10 @@ def _make_and_lock(workspace: Path) -> int:
             return lock.lock(workspace)
         except (FileNotFoundError, FileExistsError):
             continue
+        except OSError:  # No room for the lock's file.
+            with suppress(OSError):
+                workspace.rmdir()
+            raise
     raise Busy("other recoveries of this node begin and end all the time", hint="Try again.")
 
 
@@ -146,6 +209,12 @@ def put_waiting_back(workspace: Path) -> None:
     put_back(places, {})
 
 
+def old_waits(workspace: Path) -> bool:
+    """Say whether a directory waits there that a copy has replaced."""
+    is_known = (workspace / PLACES).exists()
+    return is_known and any(has_old(place) for place in _read_places(workspace))
+
+
 def is_unstarted(data_directory: Path) -> bool:
     """Say whether this is a base backup that no server has begun to recover.
 
@@ -158,18 +227,28 @@ def release(workspace: Path, held: int) -> None:
     """Remove the half copies, and the workspaces unless something waits in them."""
     places = _read_places(workspace)
     _remove_copies(places, workspace)
-    waits = any(has_old(place) for place in places) or taken(workspace) is not None
-    has_notes = any((workspace / name).exists() for name in (OWN, WAL, FORMER_SLOT, FAILED_STARTS))
-    if not has_notes and not waits:
+    drop_spare(workspace)
+    _discard_without_use(places, workspace)
+    lock.unlock(held)
+
+
+def _discard_without_use(places: tuple[Place, ...], workspace: Path) -> None:
+    """Remove the workspaces unless something waits in them, or is on its way."""
+    waits = any(has_old(place) or has_condemned(place) for place in places)
+    notes = (OWN, WAL, FORMER_SLOT, FAILED_STARTS, TAKEN, SWAPPING)
+    if not waits and not any((workspace / name).exists() for name in notes):
         for place in places:
             discard(Path(place.workspace))
-    lock.unlock(held)
+
+
+def empty_places(places: Places) -> dict[str, bool]:
+    """Return for each place whether nothing stands there yet."""
+    return {place.path: not entries(place) for place in places.all()}
 
 
 def swap(places: Places) -> Mapping[str, bool]:
     """Put all copies in place; return for each place whether it was empty before."""
-    workspace = Path(places.data.workspace)
-    was_empty = {place.path: not entries(place) for place in places.all()}
+    workspace, was_empty = Path(places.data.workspace), empty_places(places)
     _write(workspace / SWAPPING, was_empty)
     for place in places.all():
         swap_in(place)
@@ -177,10 +256,24 @@ def swap(places: Places) -> Mapping[str, bool]:
     return was_empty
 
 
+def has_swapped(places: Places, was_empty: Mapping[str, bool]) -> bool:
+    """Say whether a swap has put anything in place, whatever it failed on."""
+    is_amid = swapping(Path(places.data.workspace)) is not None
+    return is_amid or any(
+        has_old(place) or (was_empty[place.path] and entries(place)) for place in places.all()
+    )
+
+
+def swapping(workspace: Path) -> dict[str, bool] | None:
+    """Return which places were empty before a swap that has not ended; None when there is none."""
+    return _read(workspace / SWAPPING, _flags)
+
+
 def put_back(places: tuple[Place, ...], was_empty: Mapping[str, bool]) -> None:
     """Put all old directories back; the new data directory goes out of the way first."""
     workspace = Path(places[-1].workspace)
-    _write(workspace / SWAPPING, dict(was_empty))
+    if swapping(workspace) != dict(was_empty):
+        _write(workspace / SWAPPING, dict(was_empty))
     for place in reversed(places):
         restore(place, was_empty=was_empty.get(place.path, False))
     _remove_mark(workspace)
@@ -226,12 +319,18 @@ def mark_changing(workspace: Path, method: str) -> None:
 def put_taken_in_place(data: Place) -> None:
     """Put the data directory into place that was taken out."""
     workspace = Path(data.workspace)
-    if taken(workspace) not in (None, WHOLE):
+    if taken(workspace) not in (None, WHOLE, DONE):
         _write(workspace / TAKEN, DONE)
     put_in_place(data)
     (workspace / TAKEN).unlink(missing_ok=True)
     remove(workspace / OWN)  # They are in the directory, as they were or put there again.
     sync(workspace)
+
+
+def forget_own_files(data: Place) -> None:
+    """Remove the node's own files that were put aside, where its data directory still has them."""
+    if taken(Path(data.workspace)) is None and own_entries(Path(data.path)):
+        remove(Path(data.workspace) / OWN)
 
 
 def taken(workspace: Path) -> str | None:
@@ -278,7 +377,7 @@ def note_failed_start(data_directory: Path) -> None:
 def failed_starts(data_directory: Path) -> int:
     """Return how often in a row a server has failed after a recovery."""
     files = (workspace / FAILED_STARTS for workspace in workspaces_of(data_directory))
-    counts = (_read(file, _count) for file in files)
+    counts = (None if _is_empty(file) else _read(file, _count) for file in files)
     return next((count for count in counts if count is not None), 0)
 
 
@@ -290,7 +389,7 @@ def forget_former_slot(workspace: Path) -> None:
 def former_slot(data_directory: Path) -> str | None:
     """Return what was written down for this target."""
     files = (workspace / FORMER_SLOT for workspace in workspaces_of(data_directory))
-    names = (_read(file, _text) for file in files)
+    names = (None if _is_empty(file) else _read(file, _text) for file in files)
     return next((name for name in names if name is not None), None)
 
 
@@ -298,13 +397,13 @@ def discard_old(data_directory: Path) -> bool:
     """Remove the workspaces of a target whose new server runs; return whether old data waited."""
     found = False
     for workspace in workspaces_of(data_directory):
-        if (workspace / PLACES).exists() and is_unstarted(data_directory):
+        if has_begun(workspace) and is_unstarted(data_directory):
             raise Refused(f"the copy in {data_directory} has not been started")
         with lock.holding(workspace) as is_there:
             if not is_there:
                 continue
             # Without a list of places there is nothing but a count of failed starts.
-            places = _read_places(workspace) if (workspace / PLACES).exists() else ()
+            places = _read_places(workspace) if has_begun(workspace) else ()
             found = found or any(has_old(place) for place in places)
             for place in places[:-1]:
                 discard(Path(place.workspace))
@@ -337,7 +436,8 @@ def _as_json(place: Place) -> dict[str, object]:
 
 
 def _write(file: Path, value: object) -> None:
-    write_file(file, json.dumps(value))
+    """Write a note; on a full disk with the room that was kept for that."""
+    write_with_spare(file.parent, file, json.dumps(value))
 
 
 T = TypeVar("T")
@@ -357,16 +457,20 @@ def _read(file: Path, as_kind: Callable[[Any], T]) -> T | None:
     except OSError as error:
         raise _unreadable(file, f"{error.strerror}.") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        if _is_empty(file):
+            raise _unreadable(file, "It is empty, as a full disk or a crash leaves it.") from error
         raise _unreadable(file, f"It holds something else: {error}.") from error
 
 
 def _unreadable(file: Path, detail: str) -> Refused:
+    is_amid = file.name in (TAKEN, SWAPPING)
     return Refused(
         f"what an earlier recovery wrote to {file} cannot be read",
         detail=detail,
         hint=f"Look at the directories in {file.parent}: old is what a copy has replaced, new a "
         "copy, or the data directory itself while it was changed. Move what you want to keep to "
         "its place, then remove the rest, and recover again.",
+        target=TargetState.INCOMPLETE if is_amid else TargetState.UNTOUCHED,
     )
 
 

@@ -48,6 +48,7 @@ class Kind(Enum):
     SCRIPT = "stage script", Severity.ERROR
     SCRIPT_VERSION = "stage script version", Severity.WARNING
     FOREIGN_SCRIPT = "foreign stage script", Severity.INFO
+    WRITTEN_IN_VAIN = "written in vain", Severity.WARNING
     NO_PYTHON = "no PL/Python", Severity.ERROR
     EXTENSION_FILES = "extension files", Severity.WARNING
     NO_EXTENSION = "no extension", Severity.ERROR

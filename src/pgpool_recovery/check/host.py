@@ -9,6 +9,7 @@ from pgpool_recovery.check.words import on, sentence
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.plan.node_facts import NodeFacts, StageScript
 
+MISSING = "it does not exist"
 EXTENSION_VERSION = "2.0"
 """Of the extension that belongs to this version (test_version_of_the_extension_is_known)."""
 
@@ -70,12 +71,16 @@ def _script(
     install = f"{on(target)}, as {user}: pgpool-recovery install --data-directory {_word(data)}"
     if not node.facts.target.is_data_directory:
         return  # The scripts come with the data.
+    # What is not there, or of ours, is put in place; what is somebody else's would be replaced.
+    is_ours = script.version is not None or script.problem == MISSING
     if script.problem is not None:
         yield Finding(
             Kind.SCRIPT,
             target.node_id,
             f"stage script {data}/{script.name} of {target.name} cannot run: {script.problem}",
-            install,
+            install
+            if is_ours
+            else f"{_mend(target, data, script)} If it is not meant to be your own: {install}",
         )
     elif script.version is None:
         yield Finding(
@@ -92,6 +97,25 @@ def _script(
             f"the primary has {report.version}",
             install,
         )
+
+
+def _mend(target: Target, data: str, script: StageScript) -> str:
+    """Say how a script of one's own is made one that may run."""
+    file = _word(f"{data}/{script.name}")
+    match script.problem:
+        case "it does not belong to the user of the server":
+            return f"{on(target)}, as root: chown root {file}."
+        case "it can be written by others":
+            return f"{on(target)}: chmod go-w {file}."
+        case "it is not executable":
+            return f"{on(target)}: chmod u+x {file}."
+        case "it can be replaced by others":
+            return (
+                f"{on(target)}: let every directory and link on the way to it belong to root or "
+                "the user of the server, and nobody else write there."
+            )
+        case _:
+            return f"Look at it {on(target)}."
 
 
 def _server(target: Target, node: NodeFacts) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from pgpool_recovery.check.finding import Finding, in_order
 from pgpool_recovery.check.forecast import forecast
 from pgpool_recovery.check.host import hosts
 from pgpool_recovery.check.leftovers import leftovers
+from pgpool_recovery.check.mixture import mixtures
 from pgpool_recovery.check.pool import pool
 from pgpool_recovery.check.release import releases
 from pgpool_recovery.check.report import Report
@@ -18,6 +19,7 @@ from pgpool_recovery.check.ways import ways
 LOOKS = (
     ways,
     hosts,
+    mixtures,
     servers,
     releases,
     leftovers,

@@ -125,12 +125,11 @@ def _commands(asked: Pool) -> Iterator[Finding]:
             "Set recovery_1st_stage_command = 'recovery_1st_stage' in pgpool.conf.",
         )
     for setting, command in asked.stage_commands.items():
-        if not is_plain_name(command):
+        if not is_inside(command):
             yield Finding(
                 Kind.STAGE_COMMAND,
                 None,
-                f'{setting} is "{command}", which is not the plain name of a file of the data '
-                "directory",
+                f'{setting} is "{command}", which is no path inside the data directory',
                 f"Put the script into the data directory of every node and set {setting} = "
                 f"'{command.rpartition('/')[2] or 'recovery_1st_stage'}' in pgpool.conf.",
             )
@@ -153,9 +152,9 @@ def _holds_failovers_up(asked: Pool) -> Iterator[Finding]:
     )
 
 
-def is_plain_name(command: str) -> bool:
+def is_inside(command: str) -> bool:
     """Say whether a stage command can be the name of a script (extension's script_file)."""
-    return command not in ("", ".", "..") and "/" not in command
+    return not {"", ".", ".."}.intersection(command.split("/"))
 
 
 def _primary(report: Report) -> int | None:

@@ -26,6 +26,8 @@ POOL_KEYS = (
     "recovery_1st_stage_command",
     "recovery_2nd_stage_command",
     "recovery_timeout",
+    "follow_primary_command",
+    "follow_master_command",
 )
 STAGES = ("recovery_1st_stage_command", "recovery_2nd_stage_command")
 FIRST_WITH_DATABASE = (4, 7)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from pgpool_recovery.check.finding import Finding, Kind
+from pgpool_recovery.check.mixture import not_streaming
 from pgpool_recovery.check.report import Report
 from pgpool_recovery.check.words import on, sentence
 from pgpool_recovery.domain.node import Target
@@ -78,12 +79,7 @@ def _state(report: Report, place: int, target: Target, node: NodeFacts) -> Itera
             STOP_IT if trouble.fault.is_wrong_data else trouble.hint,
         )
     elif not streams(facts):
-        yield Finding(
-            Kind.NOT_STREAMING,
-            target.node_id,
-            f"{target.name} runs and is not known to stream from the primary",
-            "Look into its log. When it cannot follow any more, stop it and recover the node.",
-        )
+        yield not_streaming(report, target, node)
 
 
 def _hints(target: Target, node: NodeFacts) -> Iterator[Finding]:

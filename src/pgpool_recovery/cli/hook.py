@@ -9,6 +9,7 @@ from pgpool_recovery.cli.psql import as_psql
 from pgpool_recovery.cli.say import complain, say, say_json
 from pgpool_recovery.cli.stage import use_own_home
 from pgpool_recovery.domain.error import RecoveryError, as_failure
+from pgpool_recovery.domain.target_state import TargetState
 
 if TYPE_CHECKING:
     from pgpool_recovery.config.settings import PgpoolSettings, Settings
@@ -29,7 +30,7 @@ def run_hook(name: str, words: Sequence[str]) -> int:
 
 
 def _fail(name: str, error: RecoveryError) -> int:
-    told = as_psql(error, with_target=name == FOLLOW_PRIMARY)
+    told = as_psql(error, with_target=error.target is not TargetState.UNTOUCHED)
     complain(*(f"{name}: {line}" for line in told))
     return error.exit_status
 

@@ -8,6 +8,7 @@ from cyclopts import Group, Parameter
 from pgpool_recovery.cli.psql import as_psql
 from pgpool_recovery.cli.say import complain, say_json
 from pgpool_recovery.domain.error import RecoveryError
+from pgpool_recovery.domain.target_state import TargetState
 
 OUTPUT = Group("Output", sort_key=20)
 
@@ -16,7 +17,6 @@ AsEvents = Annotated[
     bool, Parameter(name="--events", group=OUTPUT, help="Tell what happens in JSON lines.")
 ]
 FOR_PROGRAMS = frozenset({"--json", "--events"})
-ABOUT_A_TARGET = frozenset({"recover", "cancel", "install", "uninstall"})
 
 
 def note(sentence: str) -> None:
@@ -24,9 +24,14 @@ def note(sentence: str) -> None:
     complain(f"note: {sentence}")
 
 
-def show_failure(error: RecoveryError, *, with_target: bool = True) -> None:
-    """Show a failure as psql shows an error, with the state of the target where there is one."""
-    complain(*as_psql(error, with_target=with_target))
+def show_failure(error: RecoveryError, *, with_target: bool = False) -> None:
+    """Show a failure as psql shows an error, with the target's state where that says something.
+
+    `with_target`: a recovery was begun. Where none was, nothing was touched, and "untouched" would
+    be taken for what the node is.
+    """
+    is_known = error.target is not TargetState.UNTOUCHED
+    complain(*as_psql(error, with_target=with_target or is_known))
 
 
 def tell_failure(error: RecoveryError, words: list[str]) -> int:
@@ -37,5 +42,5 @@ def tell_failure(error: RecoveryError, words: list[str]) -> int:
             parts["event"] = "failed"
         say_json(json.dumps(parts, indent=None if "--events" in words else 2))
     else:
-        show_failure(error, with_target=bool(ABOUT_A_TARGET & set(words[:1])))
+        show_failure(error)
     return error.exit_status

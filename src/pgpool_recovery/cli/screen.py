@@ -66,9 +66,9 @@ class Quiet:
         """Take an event."""
         if isinstance(event, Asked):
             self.running = event
-        elif isinstance(event, Outcome):
-            self.running = None
         self._show(event)
+        if isinstance(event, Outcome):
+            self.running = None
 
     def _show(self, event: OperatorEvent) -> None:
         """Show an event."""
@@ -107,7 +107,7 @@ class PlainLines(Quiet):
                     return
                 self._told_at = self._clock()
         if isinstance(event, Outcome) and event.failure is not None:
-            show_failure(event.failure)
+            show_failure(event.failure, with_target=self.running is not None)
             return
         for line in lines_of(event):
             self._say(line)
@@ -129,7 +129,7 @@ class LiveTerminal(PlainLines):
         if isinstance(event, Moved):
             self._move(event)
             return
-        if isinstance(event, Outcome):
+        if isinstance(event, Outcome | PlanRead):  # After a plan somebody may be asked.
             self._stop()
         super()._show(event)
 

@@ -23,7 +23,7 @@ from pgpool_recovery.domain.error import (
     UsageError,
     as_failure,
 )
-from pgpool_recovery.domain.event import Event, Progress, as_text
+from pgpool_recovery.domain.event import Event, Progress, Said, as_text
 from pgpool_recovery.domain.node import (
     RecoveryRequest,
     Target,
@@ -43,7 +43,10 @@ TOLD_EVERY_S = 5.0
 """How often a person wants to hear of the progress."""
 CALLED_BY_SERVER = "PGPOOL_RECOVERY_ID"
 RECORD_SECRET = "PGPOOL_RECOVERY_SECRET"  # noqa: S105 - the name of a variable
+FIRST_STAGE = "recovery_1st_stage"
+SCRIPT_BYTES = 65536
 BACKEND_PID = "PGPOOL_RECOVERY_BACKEND_PID"
+CALLING_SERVER = ("PGHOST", "PGPORT", "PGDATABASE")
 CALLER, SUPERUSER = "PGPOOL_RECOVERY_CALLER", "superuser"
 
 
@@ -53,6 +56,7 @@ def run_stage(name: str, words: Sequence[str]) -> int:
     _cancel_by_signal()
     try:
         use_own_home()
+        use_calling_server()
         if name == "recovery_1st_stage":
             _first_stage(words)
         elif name == "pgpool_remote_start":
@@ -71,6 +75,7 @@ def run_stage(name: str, words: Sequence[str]) -> int:
 
 
 def _first_stage(words: Sequence[str]) -> None:
+    from pgpool_recovery.cli.foreign_start import left_to_foreign_start
     from pgpool_recovery.history.record import Stage, on_record
     from pgpool_recovery.metrics.publish import publishing
     from pgpool_recovery.recovery import recover
@@ -85,7 +90,10 @@ def _first_stage(words: Sequence[str]) -> None:
     settings = _settings(stage)
     with publishing(settings, say) as publish, on_record(stage, settings, _telling) as recorded:
         publish()
-        recover(request, settings, recorded.emit)
+        plan = recover(request, settings, recorded.emit, _caller())
+        if not settings.pgpool.backend_clustering_mode.has_second_stage:
+            for line in left_to_foreign_start(Path(words[0]), plan):
+                recorded.emit(Said("runner", line))
     if settings.pgpool.backend_clustering_mode.has_second_stage:
         # So that little is left for the second stage, which clients wait for.
         _start(request.target, settings, leads_to="copied")
@@ -137,7 +145,16 @@ def _settings(stage: "Stage") -> Settings:
 def _plan(words: Sequence[str]) -> None:
     from pgpool_recovery.dry_run import foresee
 
-    answer(foresee(_request(words), load_settings(settings_file(None))))
+    request, settings = _request(words), load_settings(settings_file(None))
+    answer(foresee(request, settings, is_own_stage=_is_ours(Path(words[0], FIRST_STAGE))))
+
+
+def _is_ours(script: Path) -> bool:
+    """Say whether a script of the data directory is, or calls, a command of ours."""
+    try:
+        return b"pgpool-recovery" in script.read_bytes()[:SCRIPT_BYTES]
+    except OSError:
+        return False
 
 
 def _check(words: Sequence[str]) -> None:
@@ -167,6 +184,12 @@ def _may_name_hosts() -> bool:
     command by hand as the server's user. An extension that says nothing speaks for anybody.
     """
     return CALLED_BY_SERVER not in os.environ or os.environ.get(CALLER) == SUPERUSER
+
+
+def _caller() -> int | None:
+    """Return the server's process of the session that called; None by hand."""
+    pid = os.environ.get(BACKEND_PID, "")
+    return int(pid) if pid.isdigit() else None
 
 
 def _own_port() -> int:
@@ -221,6 +244,18 @@ def use_own_home() -> None:
     os.environ["HOME"] = pwd.getpwuid(os.geteuid()).pw_dir
 
 
+def use_calling_server() -> None:
+    """Lead libpq to the server that called.
+
+    The extension gives libpq's own variables to none but our scripts, and these to all: to one of
+    somebody else that calls us, too.
+    """
+    for name in CALLING_SERVER:
+        value = os.environ.pop(f"PGPOOL_RECOVERY_{name}", None)
+        if value is not None:
+            os.environ[name] = value
+
+
 def cause_of_cancel(number: int) -> str:
     """Say by which signal, and whether the session that called it had ended before.
 
@@ -246,11 +281,15 @@ def _is_alive(pid: int) -> bool:
 
 
 def _cancel_by_signal() -> None:
-    """Turn the first signal that ends a command into Cancelled; pay no attention to more."""
+    """Turn the first signal that ends a command into Cancelled; pay no attention to more.
+
+    By a handler that does nothing: of a signal that is ignored while another one of it has come,
+    Python writes a traceback to standard error, the server's log (trip_signal in signalmodule.c).
+    """
 
     def cancel(number: int, _frame: object) -> None:
         for cancelling in CANCELLING:
-            signal.signal(cancelling, signal.SIG_IGN)
+            signal.signal(cancelling, lambda *_: None)
         raise Cancelled("the recovery was cancelled", detail=cause_of_cancel(number))
 
     for cancelling in CANCELLING:

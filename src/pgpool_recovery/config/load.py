@@ -16,6 +16,7 @@ from typing import Any
 from cattrs import Converter, transform_error
 from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError
 
+from pgpool_recovery.config.complaint import with_lines
 from pgpool_recovery.config.settings import (
     AbsolutePath,
     ChannelBinding,
@@ -44,6 +45,7 @@ from pgpool_recovery.plan.policy import (
     Method,
     Rate,
     StopRunning,
+    Unattended,
     Verify,
     kilobytes,
 )
@@ -64,10 +66,20 @@ def load_settings(file: Path) -> Settings:
     """Return the settings of a file; the default file may be missing.
 
     They name programs that run and where passwords go, so the file has to be root's, or that of
-    the user who runs this, all the way down.
+    the user who runs this, all the way down. Every host has such a file, so each complaint names
+    its host.
     """
     try:
-        values = tomllib.loads(_text_of(file))
+        return _load(file)
+    except SettingsError as error:
+        message = f"{os.uname().nodename}: {error.message}"
+        raise SettingsError(message, detail=error.detail, hint=error.hint) from error
+
+
+def _load(file: Path) -> Settings:
+    try:
+        text = _text_of(file)
+        values = tomllib.loads(text)
     except FileNotFoundError:
         if file == DEFAULT_FILE:
             return Settings()
@@ -92,7 +104,7 @@ def load_settings(file: Path) -> Settings:
         raise SettingsError(
             f"settings file {file} is not TOML", detail=f"{error}.", hint="See toml.io."
         ) from error
-    return read_settings(values, str(file))
+    return read_settings(values, str(file), text)
 
 
 def _mend(untrusted: Untrusted) -> str | None:
@@ -147,13 +159,13 @@ def _is_sound(name: str, table: object) -> bool:
     return True
 
 
-def read_settings(values: Mapping[str, Any], origin: str) -> Settings:
-    """Return settings of parsed TOML; `origin` names it in the complaint."""
+def read_settings(values: Mapping[str, Any], origin: str, text: str = "") -> Settings:
+    """Return settings of parsed TOML; `origin` names it in the complaint, `text` has its lines."""
     converter = Converter(forbid_extra_keys=True)
     for number, check_number in ((float, _number), (int, _count), (bool, _flag)):
         converter.register_structure_hook(number, partial(_checked, check_number))
     choices = (ClusteringMode, Promote, RunningPrimary, Compress, KeepOld, StopRunning, Verify)
-    for choice in (*choices, Incomplete, Method):
+    for choice in (*choices, Incomplete, Method, Unattended):
         converter.register_structure_hook(choice, partial(_checked, _choice))
     # A hook for the class itself would take its subclasses and aliases as well.
     for kind, check in (
@@ -186,7 +198,7 @@ def read_settings(values: Mapping[str, Any], origin: str) -> Settings:
     if complaints:
         raise SettingsError(
             f"settings file {origin} has {len(complaints)} error{'s' * (len(complaints) > 1)}",
-            detail="\n".join(complaints),
+            detail="\n".join(with_lines(complaints, text, Settings)),
             hint="The settings are described in docs/reference/settings.md.",
         )
     return settings

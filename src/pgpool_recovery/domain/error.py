@@ -1,7 +1,7 @@
 """Every way in which a recovery can fail, with an exit status that never changes its meaning."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self
 
 from pgpool_recovery.domain.bug import kind_of, places_of
@@ -33,22 +33,29 @@ class RecoveryError(Exception):
         self.detail = None if detail is None else lines(detail)
         self.hint = None if hint is None else lines(hint)
         self.target = target
+        self.data: Mapping[str, Any] = {}
+        """What goes on record beside the texts, in JSON types."""
+
+    def _with(self, **changes: Any) -> Self:
+        parts = {"detail": self.detail, "hint": self.hint, "target": self.target, **changes}
+        same = type(self)(parts.pop("message", self.message), **parts)
+        same.data = self.data
+        return same
 
     def with_target(self, target: TargetState) -> Self:
         """Return the same failure with another state of the target."""
-        return type(self)(self.message, detail=self.detail, hint=self.hint, target=target)
+        return self._with(target=target)
 
     def with_more(self, detail: str) -> Self:
         """Return the same failure with another line of detail."""
         lines = detail if self.detail is None else f"{self.detail}\n{detail}"
-        return type(self)(self.message, detail=lines, hint=self.hint, target=self.target)
+        return self._with(detail=lines)
 
     def about(self, name: str) -> Self:
         """Return the same failure with a message that names the node."""
         if re.search(rf"{re.escape(name)}(?!\d)", self.message):
             return self
-        message = f"{name}: {self.message}"
-        return type(self)(message, detail=self.detail, hint=self.hint, target=self.target)
+        return self._with(message=f"{name}: {self.message}")
 
     def as_record(self) -> dict[str, Any]:
         """Return the failure as a mapping of JSON types."""
@@ -88,11 +95,28 @@ class Refused(RecoveryError):
     sqlstate = "55000"
 
 
+class PlanChanged(Refused):
+    """More would have to be done than was agreed to; `data` says what, and nothing of it was done.
+
+    The target may have been changed before, within what was agreed.
+    """
+
+
 class Unreachable(RecoveryError):
     """A host, a server or a repository does not answer or lets nobody in."""
 
     exit_status = 5
     sqlstate = "08001"
+
+
+class QueryRefused(Unreachable):
+    """A server that answers does not do what a query asks of it: to ask again is of no use.
+
+    Whoever can do without the answer can do without this one as well.
+    """
+
+    exit_status = 4
+    sqlstate = "55000"
 
 
 class Busy(RecoveryError):
@@ -107,6 +131,10 @@ class Undone(RecoveryError):
 
     exit_status = 7
     sqlstate = "58000"
+
+
+class NoRoom(Undone):
+    """The target's disk takes nothing more: no other method can do better there."""
 
 
 class Incomplete(RecoveryError):

@@ -25,7 +25,7 @@ class StandbyFacts:
     streams, on which timeline, and up to where it has flushed; while it is waiting, how it did.
     `replayed` is how far replay is. `been_at` are positions that replay has been at, each with the
     timeline that it was on. `histories` are those of its history files for the timeline that it is
-    on, and newer ones.
+    on, and newer ones. `restoring` is the process of the restore_command that it waits for now.
     """
 
     is_in_recovery: bool | None
@@ -44,6 +44,7 @@ class StandbyFacts:
     been_at: tuple[Point, ...] = ()
     histories: tuple[History, ...] = ()
     problem: str | None = None
+    restoring: int | None = None
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ def write_file(
     postgresql.auto.conf.tmp; what is left of it from a crash goes first.
     """
     data = contents.encode(errors="surrogateescape") if isinstance(contents, str) else contents
-    with _directory_of(path) as directory:
+    with _naming(path), _directory_of(path) as directory:
         name = growing or _beside(path.name)
         if growing is not None:
             with suppress(FileNotFoundError):
@@ -75,14 +75,14 @@ def write_file(
 
 def rename_file(path: Path, name: str) -> None:
     """Give a file another name in its directory."""
-    with _directory_of(path) as directory:
+    with _naming(path), _directory_of(path) as directory:
         os.rename(path.name, name, src_dir_fd=directory, dst_dir_fd=directory)
         os.fsync(directory)
 
 
 def remove_file(path: Path) -> None:
     """Remove a file, or a link itself."""
-    with _directory_of(path) as directory:
+    with _naming(path), _directory_of(path) as directory:
         os.unlink(path.name, dir_fd=directory)
         os.fsync(directory)
 
@@ -91,7 +91,7 @@ def open_lock_file(path: Path, *, mode: int | None = PRIVATE) -> int:
     """Return a descriptor to lock (flock(2)); the file is made unless `mode` is None."""
     flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
     made = 0 if mode is None else os.O_CREAT
-    with _directory_of(path) as directory:
+    with _naming(path), _directory_of(path) as directory:
         descriptor = os.open(path.name, flags | made, mode or 0, dir_fd=directory)
     return _regular(descriptor, path)
 
@@ -101,7 +101,7 @@ def open_in_place(path: Path, *, made_with: int | None = None) -> int:
     # A FIFO would be waited for without O_NONBLOCK, which means nothing to a file.
     flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     made = 0 if made_with is None else os.O_CREAT
-    with _directory_of(path) as directory:
+    with _naming(path), _directory_of(path) as directory:
         descriptor = os.open(path.name, flags | made, made_with or 0, dir_fd=directory)
     return _regular(descriptor, path)
 
@@ -112,23 +112,33 @@ def open_nameless(directory: Path) -> int:
 
 
 def copy_file(source: str | Path, target: str | Path) -> str:
-    """Copy a file to where nothing is, with its mode and times; a link is copied as a link."""
+    """Copy a file to where nothing is, with its mode and times; a link is copied as a link.
+
+    What could not be copied whole is not there.
+    """
     source, target = Path(source), Path(target)
     if source.is_symlink():
         target.symlink_to(source.readlink())
         return str(target)
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-    with (
-        os.fdopen(os.open(source, flags), "rb") as read,
-        os.fdopen(os.open(target, NEW_FILE, PRIVATE), "wb") as written,
-    ):
-        shutil.copyfileobj(read, written, COPIED_BYTES)
-    shutil.copystat(source, target, follow_symlinks=False)
+    with os.fdopen(os.open(source, flags), "rb") as read:
+        descriptor = os.open(target, NEW_FILE, PRIVATE)
+        try:
+            with _naming(target), os.fdopen(descriptor, "wb") as written:
+                shutil.copyfileobj(read, written, COPIED_BYTES)
+            shutil.copystat(source, target, follow_symlinks=False)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                target.unlink()
+            raise
     return str(target)
 
 
 def move(source: Path, target: Path) -> None:
-    """Move a file, a link or a directory to where nothing is, be it on another filesystem."""
+    """Move a file, a link or a directory to where nothing is, be it on another filesystem.
+
+    It is never in both places, nor half in one, when it could not be moved.
+    """
     try:
         source.rename(target)
     except OSError as error:
@@ -137,11 +147,25 @@ def move(source: Path, target: Path) -> None:
     else:
         return
     if source.is_dir() and not source.is_symlink():
-        shutil.copytree(source, target, symlinks=True, copy_function=copy_file)
+        try:
+            shutil.copytree(source, target, symlinks=True, copy_function=copy_file)
+        except BaseException:
+            shutil.rmtree(target, ignore_errors=True)
+            raise
         shutil.rmtree(source)
     else:
         copy_file(source, target)
         source.unlink()
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Let every failure of the system name the file: a write does not, and others a name only."""
+    try:
+        yield
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
+        raise
 
 
 @contextmanager

@@ -25,6 +25,8 @@ Emit = Callable[[Event], None]
 SESSION = {"synchronous_commit": "off", "lock_timeout": "1s"}
 ANSWER_S = 2.0
 RECOVERY_ID, BACKEND_PID = "PGPOOL_RECOVERY_ID", "PGPOOL_RECOVERY_BACKEND_PID"
+LEFT_RUNNING = ("attach", "repoint")
+"""Methods after which the server runs already (plan/policy.py)."""
 NOT_ON_RECORD = "the recovery is not on record"
 ALL_EVENTS = 100_000
 MAX_BYTES = 16 * 2**20
@@ -61,6 +63,8 @@ class Record:
         self._continues = False
         self.node_id: NodeId | None = None
         """What an earlier stage has been told."""
+        self.left: TargetState | None = None
+        """In which state an earlier stage has left the target, where that is on record."""
 
     def open(
         self, stage: Stage, settings: Settings, server: Mapping[str, str] | None = None
@@ -115,6 +119,8 @@ class Record:
         found = connection.rows("history_continue", **who) if stage.continues else []
         if found:
             self._number = found[0]["events"]
+            runs_already = found[0]["method"] in LEFT_RUNNING
+            self.left = TargetState.STARTED if runs_already else TargetState.COPIED
         else:
             connection.rows("history_end_lost", **who)
             found = connection.rows(
@@ -160,7 +166,8 @@ class Record:
                 self._number += 1
                 has_line = error.detail is not None and not isinstance(error, Bug)
                 line = f"{error.message}: {error.detail}" if has_line else error.message
-                data = json.dumps({"exit_status": error.exit_status})
+                needed = self._storable({"needed": dict(error.data)}) if error.data else {}
+                data = json.dumps({"exit_status": error.exit_status, **needed})
                 self._write(
                     "history_event", number=self._number, kind="failed", line=line, data=data
                 )
@@ -210,24 +217,27 @@ def on_record(
     `telling` returns what tells of a target of that name.
     """
     record = Record(telling(stage.target.name))
-    with shielded():
-        record.open(stage, settings, server)
-    target = replace(
-        stage.target,
-        node_id=record.node_id if stage.target.node_id is None else stage.target.node_id,
-    )
-    emit = telling(target.name)
-
-    def tell_and_write(event: Event) -> None:
-        fitting = fit(event)
-        emit(fitting)
-        record.take(fitting)
-
     failure: RecoveryError | None = None
     try:
+        with shielded():  # A cancel that has come meanwhile ends this block: it is on record, too.
+            record.open(stage, settings, server)
+        target = replace(
+            stage.target,
+            node_id=record.node_id if stage.target.node_id is None else stage.target.node_id,
+        )
+        emit = telling(target.name)
+
+        def tell_and_write(event: Event) -> None:
+            fitting = fit(event)
+            emit(fitting)
+            record.take(fitting)
+
         yield Recorded(target, tell_and_write)
     except Exception as error:
         failure = as_failure(error)
+        if stage.continues and failure.target is TargetState.UNTOUCHED:
+            failure = failure.with_target(record.left or TargetState.UNKNOWN)
+            raise failure from error
         raise
     except BaseException as error:
         failure = Cancelled(f"the run was ended by {error!r}", target=TargetState.UNKNOWN)

@@ -11,6 +11,9 @@ PLACEHOLDERS = ("%d", "%h", "%p", "%D", "%m", "%H", "%M", "%P", "%r", "%R", "%N"
 WORDS = " ".join(f'"{placeholder}"' for placeholder in PLACEHOLDERS)
 """As they stand in pgpool.conf: Pgpool-II writes its values into a line of sh as they are, so the
 quotes keep a path with a blank, or an empty one, one word."""
+FOLLOW, OF_SAMPLE = "follow_primary", 10
+"""So many of them the sample pgpool.conf has for follow_primary_command, which does without the
+rest: where the old primary is says nothing of whom to follow."""
 UNKNOWN = frozenset({"", "-1"})
 
 
@@ -48,6 +51,8 @@ def parse_call(command: str, words: Sequence[str]) -> Call:
     >>> call.node_id, call.new_id, call.old_primary_id
     (0, None, 0)
     """
+    if command == FOLLOW and len(words) == OF_SAMPLE:
+        words = [*words, *[""] * (len(PLACEHOLDERS) - OF_SAMPLE)]
     if len(words) != len(PLACEHOLDERS):
         raise UsageError(
             f"{command} takes {len(PLACEHOLDERS)} arguments, not {len(words)}",

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
@@ -80,7 +80,7 @@ def follow_primary(call: Call, pool: Pool, settings: Settings, tell: Tell, say: 
     if job is None:
         say(f"{node.name} is up in Pgpool-II and streams already")
         return
-    run = _recover(one, job, Desk(tell, lambda _node, _plan: None))
+    run = _recover(one, job, Desk(tell, lambda _question: None))
     with _failures_on_record(one):
         verify(job)
         attach(pool, node.node_id, within_s=settings.pgpool.change_s)
@@ -164,7 +164,7 @@ def _ready_in_silence(one: Following, silence: Unreachable) -> Job:
             hint=one.hint,
         )
     one.say(f"{one.node.name} was stopped by the failover, and comes back")
-    return job
+    return replace(job, limit=plan.harm)  # When WAL does not do it after all, it is left.
 
 
 def _refuse_stray(one: Following) -> None:

@@ -134,6 +134,7 @@ def _standing(connection: Connection) -> Standing:
         heard_at=row["heard_at"],
         settings=row["settings"] or {},
         required=None if row["is_primary"] else _required(connection),
+        replayed=None if row["replayed"] is None else parse_lsn(row["replayed"]),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import RecoveryError, Unreachable, Unverified
-from pgpool_recovery.domain.wal import lsn_text
+from pgpool_recovery.domain.wal import Lsn, lsn_text
 from pgpool_recovery.hooks.choice import PromoteNode
 from pgpool_recovery.hooks.look import View, standing_of
 from pgpool_recovery.hooks.scene import Standing
@@ -91,24 +91,29 @@ def _promote(node: Node, view: View, settings: Settings, say: Say) -> None:
             connection.row("promote", timeout_s=math.ceil(within_s))
     except Unreachable as error:  # Its server may have become primary all the same.
         say(f"{error.message}: {error.detail}")
-    after = _wait_for_writes(node, view, began + within_s, within_s)
+    after = _wait_for_writes(node, view, began, within_s)
     say(
         f"{node.name} accepts writes after {time.monotonic() - began:.1f} s, "
         f"on timeline {after.timeline} since {lsn_text(before.position)}"
     )
 
 
-def _wait_for_writes(node: Node, view: View, deadline: float, within_s: float) -> Standing:
+def _wait_for_writes(node: Node, view: View, moved: float, within_s: float) -> Standing:
+    """Wait for a primary; as long as it replays what it has received it gets there."""
     gone_since: float | None = None
+    replayed = Lsn(0)
     while True:
         answer = standing_of(node, view.login(node))
         if not isinstance(answer, Unreachable) and answer[0].is_primary:
             return answer[0]
         now = time.monotonic()
+        reached = replayed if isinstance(answer, Unreachable) else answer[0].replayed or replayed
+        if reached > replayed:
+            moved, replayed = now if replayed else moved, reached
         gone_since = None if _is_there(answer, node) else gone_since or now
         if gone_since is not None and now - gone_since >= GONE_FOR_S:
             raise _Failed(_ended(node), is_over=True)
-        if now > deadline:
+        if now - moved > within_s:
             raise _Failed(_not_in_time(node, answer, within_s), is_over=False)
         time.sleep(ASK_EVERY_S)
 
@@ -133,5 +138,6 @@ def _not_in_time(node: Node, answer: object, within_s: float) -> RecoveryError:
         f"{node.name} was told to promote itself and does not accept writes "
         f"after {within_s:g} seconds",
         detail=said,
-        hint="Look at its log. timeout.promote_s in the settings says how long is waited.",
+        hint="Look at its log. timeout.promote_s in the settings says how long is waited while it "
+        "replays nothing.",
     )

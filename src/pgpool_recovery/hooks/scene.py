@@ -12,7 +12,8 @@ from pgpool_recovery.domain.wal import Lsn, TimelineId
 class Standing:
     """What a server says of itself: which timeline it has come to and how far, of which cluster.
 
-    Of a standby `position` is what it has received, which it replays before it is promoted.
+    Of a standby `position` is what it has received, which it replays before it is promoted, and
+    `replayed` how far that is.
     `settings` are those by which it is judged, as pg_settings has them; `required` is what of them
     a standby has to reach, None when that could not be read. `receiver`, `sender` and `slot_name`
     are those of its WAL receiver, and `heard_at` when it heard from there last, by its own clock.
@@ -30,6 +31,7 @@ class Standing:
     heard_at: float | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     required: Mapping[str, int] | None = None
+    replayed: Lsn | None = None
 
     @property
     def point(self) -> tuple[TimelineId, Lsn]:

@@ -50,6 +50,7 @@ def observe_primary(connection: Connection) -> PrimaryFacts:
         slot_limit_bytes=row["slot_limit_bytes"],
         syncs_slots=row["syncs_slots"],
         awaited_slots=slot_names(row["awaited_slots"]),
+        synchronous_standby_names=row["synchronous_standby_names"],
     )
 
 

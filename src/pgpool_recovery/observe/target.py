@@ -52,10 +52,12 @@ def observe_target(
     settings: Settings,
     *,
     tidies: bool = True,
+    is_patient: bool = True,
 ) -> Facts:
     """Return all facts: those of the target are asked for with the primary's in mind.
 
-    `tidies`: what an interrupted run left half done is put in order before.
+    `tidies`: what an interrupted run left half done is put in order before. `is_patient`: a slow
+    archive is given its time.
     """
     is_local = is_this_host(request.target.host)
     patience = settings.timeout.observe_s
@@ -85,6 +87,7 @@ def observe_target(
             is_local=is_local,
             named=named,
             words=settings.replication.words,
+            own_addresses=tuple(map(str, own_addresses())),
         )
     logins = agent.ask(TryLogins(candidates), tuple[Login, ...], timeout_s=patience)
     summaries = observe_summaries(connection, primary, target)
@@ -97,7 +100,7 @@ def observe_target(
         backup=observe_backup(agent, settings),
         running=running,
         login_problem=named if isinstance(named, Rejection) else None,
-        archive=observe_archive(agent, primary, target, settings),
+        archive=observe_archive(agent, primary, target, settings, is_patient=is_patient),
     )
     facts = with_slot_logins(agent, facts, settings)
     compared = compare_wal(connection, agent, facts, timeout_s=patience)

@@ -15,6 +15,8 @@ from pgpool_recovery.postgres.connection import Connection
 TELL_AGAIN_EVERY_S = 5.0
 """Between the two stages no statement runs for a moment, so the first order may hit nothing."""
 LOOK_EVERY_S = 0.3
+CALLED_WITHIN_S = 3.0
+"""After the first stage Pgpool-II calls the remote start at once."""
 
 Tell = Callable[[OperatorEvent], None]
 
@@ -40,17 +42,42 @@ def cancel(primary: Primary, node: Node, tell: Tell, *, within_s: float) -> Run 
             raise _nothing_runs(node, f"It is {TargetState.COPIED}: recovery {running.id}.")
         if running.state != INTERRUPTED:
             _cancel_until(
-                lambda: _has_ended(record, running.id),
-                lambda: _order(connection, running.backend_pid),
+                _End(record, connection, running.id, node).has_come,
+                lambda: _order_all(connection, running.backend_pid, node),
                 node,
                 within_s,
             )
         return record.run(running.id)
 
 
-def _has_ended(record: Record, run_id: int) -> bool:
-    run = record.run(run_id)
-    return run is None or run.has_ended
+class _End:
+    """Whether a run has ended: also when the remote start did before it went on with the record.
+
+    Then the run stays copied, and nobody calls anything for the node any more.
+    """
+
+    def __init__(self, record: Record, connection: Connection, run_id: int, node: Node) -> None:
+        self._record, self._connection = record, connection
+        self._run_id, self._node = run_id, node
+        self._alone_since: float | None = None
+
+    def has_come(self) -> bool:
+        """Look whether it has."""
+        run = self._record.run(self._run_id)
+        if run is None or run.has_ended:
+            return True
+        if run.state != COPIED or _calls_of(self._connection, self._node):
+            self._alone_since = None
+            return False
+        now = time.monotonic()
+        self._alone_since = self._alone_since or now
+        return now - self._alone_since > CALLED_WITHIN_S
+
+
+def _order_all(connection: Connection, pid: int | None, node: Node) -> None:
+    """Cancel what is on record, and what calls for the node now: that may be another session."""
+    for one in {pid, *(call["pid"] for call in _calls_of(connection, node))}:
+        _order(connection, one)
 
 
 def _order(connection: Connection, pid: int | None) -> None:

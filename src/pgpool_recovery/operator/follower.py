@@ -1,10 +1,10 @@
 """Follows one recovery by what is put on record of it, and goes on when the connection is lost."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
 from pgpool_recovery.domain.node import NodeId
@@ -17,6 +17,7 @@ TRY_AGAIN_EVERY_S = 5.0
 ENDS_WITHIN_S = 5.0
 """The run is ended on record before its caller hears of it; a killed one a little later."""
 ASK_EVERY_S = 0.2
+FAILED = "failed"
 
 
 class Follower:
@@ -37,6 +38,8 @@ class Follower:
         known = node_id if node is None else node.node_id
         self._node_id = None if known is None else NodeId(known)
         self.run_id = run_id
+        self.needed: Mapping[str, Any] | None = None
+        """What the run would have had to do beyond what was agreed, when that ended it."""
         self._number = -1
         self._after = 0
         self._told_progress: Progress | None = None
@@ -98,6 +101,8 @@ class Follower:
             return
         for event in record.all_events(self.run_id, after=self._number):
             self._number = event.number
+            if event.kind == FAILED:
+                self.needed = (event.data or {}).get("needed")
             self._tell(Happened(self._node_id, self.run_id, event))
         for progress in record.progress():
             if progress.id == self.run_id and progress != self._told_progress:

@@ -8,17 +8,16 @@ from typing import Protocol
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.operator.attachment import attach_recovered
 from pgpool_recovery.operator.cluster import Cluster, Node
+from pgpool_recovery.operator.consent import Ask
 from pgpool_recovery.operator.event import OperatorEvent
 from pgpool_recovery.operator.extension import Primary
 from pgpool_recovery.operator.pcp_recovery import PcpRecovery
-from pgpool_recovery.operator.plan import PlannedRecovery
 from pgpool_recovery.operator.sql_recovery import FIRST_STAGE_SCRIPT, SqlRecovery
 from pgpool_recovery.operator.way import FIRST_STAGE
 from pgpool_recovery.pcp.pool import Pool
+from pgpool_recovery.plan.harm import Harm
 
 Tell = Callable[[OperatorEvent], None]
-Consent = Callable[[Node, PlannedRecovery | None], None]
-"""Raises when the person does not want it."""
 
 
 class Running(Protocol):
@@ -39,10 +38,17 @@ class Running(Protocol):
 
 @dataclass(frozen=True)
 class Desk:
-    """The person: whom everything is told, and who is asked."""
+    """The person: whom everything is told, and who is asked.
+
+    `at_most` is what the command itself allows. `is_there`: somebody can be asked again. `waits`:
+    behind a recovery of the node that runs already.
+    """
 
     tell: Tell
-    consent: Consent
+    ask: Ask
+    at_most: Harm | None = None
+    is_there: bool = False
+    waits: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,7 @@ class Job:
     """One node that is to be recovered, and with whom; `pool` None means without Pgpool-II.
 
     `by_sql`: the primary is asked although there is a Pgpool-II, which attaches the node then.
+    `limit`: to what the recovery is held when nobody is asked.
     """
 
     node: Node
@@ -58,14 +65,20 @@ class Job:
     pool: Pool | None
     settings: Settings
     by_sql: bool = False
+    limit: Harm | None = None
 
     @property
     def is_run_by_pool(self) -> bool:
         """Whether it is Pgpool-II that runs the recovery."""
         return self.pool is not None and not self.by_sql
 
-    def running(self) -> Running:
-        """Return the recovery, not begun yet."""
+    @property
+    def is_own_stage(self) -> bool:
+        """Whether pgpool.conf names another script than that of the plan for the first stage."""
+        return self.cluster.parameters.get(FIRST_STAGE, FIRST_STAGE_SCRIPT) != FIRST_STAGE_SCRIPT
+
+    def running(self, agreed: Harm | None = None) -> Running:
+        """Return the recovery, not begun yet; `agreed` goes with it when we call it ourselves."""
         within_s, node = self.settings.pgpool.recovery_s, self.node
         if self.pool is not None and not self.by_sql:
             return PcpRecovery(self.pool, node.node_id, within_s)
@@ -74,4 +87,4 @@ class Job:
         if self.pool is not None:
             whom = (self.pool, self.cluster, self.primary.node, node, self.settings)
             finish = partial(attach_recovered, *whom)
-        return SqlRecovery(self.primary, node, within_s, script, finish)
+        return SqlRecovery(self.primary, node, within_s, script, finish, agreed or self.limit)

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from pgpool_recovery.domain.error import RecoveryError, Refused, kind_of_status
+from pgpool_recovery.domain.node import Target, parse_data_directory
 from pgpool_recovery.operator.cluster import Node
 from pgpool_recovery.operator.extension import Feature, Primary
+from pgpool_recovery.plan.harm import Harm, read_harm
 from pgpool_recovery.plan.plan import OldData
 
+PLAN_SCRIPT = "pgpool_recovery_plan"
 HARMLESS = frozenset(
     {word for kept in (OldData.NONE, OldData.KEPT, OldData.OUT) for word in (kept.name, kept.value)}
 )
@@ -43,6 +46,17 @@ class PlannedRecovery:
             return True
         return str(self.document.get("old_data")) not in HARMLESS
 
+    @property
+    def harm(self) -> Harm | None:
+        """How much it does to the node; None when the primary's build does not say, or another."""
+        return read_harm(self.document.get("harm"))
+
+    @property
+    def now(self) -> "PlannedRecovery":
+        """The plan for the node as it is: of a standby that streams not that of its loss."""
+        document = self.document.get("now")
+        return self if document is None else PlannedRecovery(self.node, document)
+
     def refusal(self) -> RecoveryError:
         """Return the failure that says why no recovery is possible."""
         reasons = self.document.get("reasons") or [{}]
@@ -68,6 +82,24 @@ def read_plan(primary: Primary, node: Node, *, within_s: float) -> PlannedRecove
     return PlannedRecovery(node, rows[0]["plan"])
 
 
+def why_no_plan(primary: Primary) -> str | None:
+    """Return why nobody on the primary can make a plan; a recovery may be possible all the same.
+
+    Raises Refused where the extension is not at all: nothing can be recovered without it.
+    """
+    if not primary.has(Feature.PLAN):
+        if not primary.extensions and not primary.foreign:
+            raise primary.has_none()
+        lacks = primary.lacks(Feature.PLAN)
+        parts = (lacks.message, lacks.detail and f"({lacks.detail})", lacks.hint)
+        return " ".join(filter(None, parts))
+    with primary.connect(Feature.PLAN) as connection:
+        if not connection.row("may_look")["may_look"]:
+            return None
+        [script] = connection.rows("scripts", names=[PLAN_SCRIPT])
+    return None if script["is_there"] else f'the primary has no script "{PLAN_SCRIPT}"'
+
+
 def refuse_primary(primary: Node, node: Node) -> None:
     """Raise Refused when the node is the primary, from which there is nothing to recover."""
     if primary == node:
@@ -88,6 +120,12 @@ def call_parameters(primary: Node, node: Node) -> dict[str, object]:
         "port": str(node.port),
         "primary_host": _told_host(primary),
     }
+
+
+def target_of(node: Node) -> Target:
+    """Return the node as the stages know it, by the same words."""
+    directory = parse_data_directory(node.data_directory)
+    return Target(_told_host(node), directory, node.node_id, node.port)
 
 
 def _told_host(node: Node) -> str:

@@ -18,6 +18,8 @@ ASKED = (
     "recovery_1st_stage_command",
     "recovery_2nd_stage_command",
     "recovery_timeout",
+    "follow_primary_command",
+    "follow_master_command",
 )
 FOUND_ERRORS = Refused.exit_status
 

@@ -13,7 +13,8 @@ MAX_PAGES = 100
 INTERRUPTED = "interrupted"
 COPIED = "copied"
 """Between the first stage and the start, and for good when nobody asks for the start."""
-ENDED = frozenset({"recovered", "failed", "cancelled", INTERRUPTED})
+RECOVERED = "recovered"
+ENDED = frozenset({RECOVERED, "failed", "cancelled", INTERRUPTED})
 
 
 def about(meaning: str, *, default: Any = None) -> Any:
@@ -70,6 +71,9 @@ class Run:
     hint: str | None = about("what can be done")
     target_state: str | None = about("in which state the target was left")
     exit_status: int | None = about("the exit status of the failure")
+    step: int | None = about("number of the last step that was begun")
+    steps: int | None = about("how many there were")
+    sentence: str | None = about("what that step does")
 
     @property
     def name(self) -> str:
@@ -86,8 +90,9 @@ class Run:
         if self.state == INTERRUPTED:
             return Incomplete(
                 f"the recovery of {self.name} was interrupted",
-                detail="The process that ran it on the primary is gone.",
-                hint=RECOVER_AGAIN,
+                detail="The process that ran it on the primary is gone."
+                + (f" It was interrupted{where}." if (where := where_it_stopped(self)) else ""),
+                hint=self._next_step(),
                 target=TargetState.UNKNOWN,
             )
         if self.state == COPIED:
@@ -105,6 +110,27 @@ class Run:
         return kind(
             message, detail=self.detail, hint=self.hint, target=_target_state(self.target_state)
         )
+
+    def _next_step(self) -> str:
+        """Return what shows and what completes a run that was interrupted."""
+        if self.node_id is None:
+            return RECOVER_AGAIN
+        return (
+            f'"pgpool-recovery plan {self.node_id}" asks the target what is there. {RECOVER_AGAIN}'
+        )
+
+
+def where_it_stopped(run: Progress | Run) -> str:
+    """Return in which step a run was interrupted, to end a sentence with; empty when not known.
+
+    >>> where_it_stopped(Run(1, step=2, steps=6, sentence="reserve /data"))
+    ' in step 2 of 6: reserve /data'
+    """
+    if run.sentence is None:
+        return ""
+    return (
+        f" in step {run.step} of {run.steps}: {run.sentence}" if run.step else f": {run.sentence}"
+    )
 
 
 @dataclass(frozen=True)

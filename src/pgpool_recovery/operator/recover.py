@@ -3,28 +3,38 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import RecoveryError, Refused
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.operator.cause import cause
 from pgpool_recovery.operator.cluster import Cluster, Node, cluster_of_pool, cluster_of_settings
+from pgpool_recovery.operator.consent import agree
 from pgpool_recovery.operator.event import POOL, PRIMARY, Asked, Outcome, PlanRead, Remarked, Said
 from pgpool_recovery.operator.extension import Feature, look_at
 from pgpool_recovery.operator.failover_end import let_failover_end
 from pgpool_recovery.operator.follower import Follower
+from pgpool_recovery.operator.interrupted import interruption_of
 from pgpool_recovery.operator.job import Desk, Job
+from pgpool_recovery.operator.keeper import Keeper
 from pgpool_recovery.operator.leftover_slots import drop_leftover_slots
-from pgpool_recovery.operator.plan import PlannedRecovery, read_plan
+from pgpool_recovery.operator.plan import PlannedRecovery, read_plan, why_no_plan
 from pgpool_recovery.operator.pool_file import refuse_other_place
 from pgpool_recovery.operator.primary import find_primary
-from pgpool_recovery.operator.record import Run
+from pgpool_recovery.operator.queue import wait_for_turn
+from pgpool_recovery.operator.record import RECOVERED, Run
 from pgpool_recovery.operator.runner import choose_runner
 from pgpool_recovery.operator.standby import wait_for_stream
+from pgpool_recovery.operator.watch import outcome_of
 from pgpool_recovery.operator.way import refuse_way
+from pgpool_recovery.operator.whereabouts import was_elsewhere
 from pgpool_recovery.pcp.pool import ATTACHED, Pool
+from pgpool_recovery.plan.harm import Harm
 
 LOOK_EVERY_S = 0.5
+MAX_QUESTIONS = 5
+"""How often a plan may turn out to need more before that is the end."""
 DOWN = "down"
 
 
@@ -44,13 +54,33 @@ def recover_nodes(
 def _outcome(node_id: NodeId, pool: Pool | None, settings: Settings, desk: Desk) -> Outcome:
     began = time.monotonic()
     try:
-        outcome = recover_node(_job(node_id, pool, settings, desk), desk)
+        outcome = _in_turn(node_id, pool, settings, desk)
     except RecoveryError as error:
         name = f"node {node_id}"
         failure = error.about(name)
         outcome = Outcome(node_id, name, time.monotonic() - began, failure)
     desk.tell(outcome)
     return outcome
+
+
+def _in_turn(node_id: NodeId, pool: Pool | None, settings: Settings, desk: Desk) -> Outcome:
+    """Recover a node, or wait for the recovery of it that runs, and look what is left to do."""
+    job = _job(node_id, pool, settings, desk)
+    run = wait_for_turn(
+        job.primary,
+        job.node,
+        lambda line: desk.tell(Remarked(line, node_id)),
+        waits=desk.waits,
+        within_s=settings.pgpool.recovery_s,
+    )
+    if run is None:
+        return recover_node(job, desk)
+    if run.state != RECOVERED:
+        return recover_node(_job(node_id, pool, settings, desk), desk)
+    verify(job)
+    return replace(
+        outcome_of(run), is_attached=job.pool is not None, is_streaming=job.cluster.has_standbys
+    )
 
 
 def _job(node_id: NodeId, pool: Pool | None, settings: Settings, desk: Desk) -> Job:
@@ -84,10 +114,10 @@ def recover_node(job: Job, desk: Desk) -> Outcome:
     began = time.monotonic()
     if job.pool is not None:
         refuse_way(job.primary, job.cluster, by_sql=job.by_sql)
-    plan = show_plan(job, desk)
-    desk.consent(job.node, plan)
-    with following(job, desk) as follower:
-        run = carry_out(job, follower, desk)
+    with keeping(job) as keeper:
+        plan = show_plan(job, desk)
+        elsewhere = None if plan is None else was_elsewhere(job.primary, job.node)
+        run = _run_as_agreed(job, desk, plan, keeper, elsewhere)
     verify(job)
     if job.cluster.has_standbys:
         _tidy_up(job, desk)
@@ -103,18 +133,69 @@ def recover_node(job: Job, desk: Desk) -> Outcome:
     )
 
 
-def show_plan(job: Job, desk: Desk) -> PlannedRecovery | None:
-    """Tell the plan; None, and why, when the primary cannot make one, as with a user's own stages.
+def _run_as_agreed(
+    job: Job,
+    desk: Desk,
+    plan: PlannedRecovery | None,
+    keeper: Keeper | None,
+    elsewhere: str | None,
+) -> Run | None:
+    """Ask, have it done, and ask anew when it turns out that more is needed.
 
-    Raises the reasons when no recovery is possible.
+    Nothing that anybody answers changes what a run does that has begun: each begins anew.
     """
-    try:
-        plan = read_plan(job.primary, job.node, within_s=job.settings.pgpool.plan_s)
-    except RecoveryError as error:
-        desk.tell(Remarked(f"there is no plan: {_sentence(error)}", job.node.node_id))
+    for number in range(MAX_QUESTIONS):
+        agreed = agree(
+            job.node,
+            plan,
+            desk.ask,
+            desk.at_most if number == 0 else None,
+            elsewhere=elsewhere if number == 0 else None,
+            is_again=number > 0,
+            is_own_stage=job.is_own_stage,
+        )
+        if keeper is not None and agreed is not None and job.is_run_by_pool:
+            keeper.agree(agreed)
+        with following(job, desk) as follower:
+            try:
+                if keeper is not None:
+                    keeper.is_sent = True
+                return carry_out(job, follower, desk, agreed)
+            except Refused as error:
+                needed = None if follower is None else follower.needed
+                is_last = number + 1 == MAX_QUESTIONS
+                if needed is None or agreed is None or is_last or not desk.is_there:
+                    raise
+                desk.tell(Remarked(_sentence(error.about(job.node.name)), job.node.node_id))
+        plan = PlannedRecovery(job.node, {"possible": True, "binds": True, **needed})
+        desk.tell(PlanRead(job.node.node_id, plan))
+    raise AssertionError("the last question has ended in an answer or a failure")
+
+
+@contextmanager
+def keeping(job: Job) -> Iterator[Keeper | None]:
+    """Be ready to tell the primary what is agreed to; None where nobody there would understand."""
+    if not job.primary.has(Feature.PLAN):
+        yield None
+        return
+    with Keeper(job.primary, job.node) as keeper:
+        yield keeper
+
+
+def show_plan(job: Job, desk: Desk) -> PlannedRecovery | None:
+    """Tell the plan; None, and why, when nobody on the primary can make one.
+
+    That is so with the stock extension, and with a user's own stages. Raises the reasons when no
+    recovery is possible, and why a plan that could be made was not.
+    """
+    if why := why_no_plan(job.primary):
+        desk.tell(Remarked(f"there is no plan: {why}", job.node.node_id))
         return None
+    plan = read_plan(job.primary, job.node, within_s=job.settings.pgpool.plan_s).now
     if not plan.is_possible:
         raise plan.refusal()
+    if interruption := interruption_of(job.primary, job.node):
+        desk.tell(Remarked(interruption, job.node.node_id))
     desk.tell(PlanRead(job.node.node_id, plan))
     return plan
 
@@ -130,10 +211,12 @@ def following(job: Job, desk: Desk) -> Iterator[Follower | None]:
         yield follower
 
 
-def carry_out(job: Job, follower: Follower | None, desk: Desk) -> Run | None:
+def carry_out(
+    job: Job, follower: Follower | None, desk: Desk, agreed: Harm | None = None
+) -> Run | None:
     """Have it done and follow it; return what is on record of it. Raises the cause of a failure."""
     node_id = job.node.node_id
-    running = job.running()
+    running = job.running(agreed)
     running.start()
     desk.tell(Asked(node_id, POOL if job.is_run_by_pool else PRIMARY, follower is not None))
     has_ended = False

@@ -4,22 +4,23 @@ import contextlib
 import json
 import os
 import select
-import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from pgpool_recovery.domain.error import (
-    Cancelled,
     RecoveryError,
     Unreachable,
     as_failure,
     error_of_record,
 )
 from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.operator.apart import leave_terminal
 from pgpool_recovery.operator.cluster import Node
 from pgpool_recovery.operator.extension import Feature, Primary
-from pgpool_recovery.operator.plan import call_parameters
+from pgpool_recovery.operator.plan import call_parameters, target_of
+from pgpool_recovery.plan.agreement import CALLS, session_name
+from pgpool_recovery.plan.harm import Harm
 
 READ_BYTES = 65536
 LINE, FAILURE, DONE = "line", "failure", "done"
@@ -40,6 +41,8 @@ class SqlRecovery:
     within_s: float
     first_stage: str = FIRST_STAGE_SCRIPT
     finish: Callable[[], None] | None = None
+    agreed: Harm | None = None
+    """What was agreed to; the session that calls the functions says so by its name."""
     _pid: int = 0
     _pipe: int = -1
     _rest: bytes = b""
@@ -101,7 +104,7 @@ class SqlRecovery:
 def _be_the_child(recovery: SqlRecovery, pipe: int) -> None:
     """Call the functions, write what comes of it into the pipe, and end."""
     try:
-        _leave_terminal()
+        leave_terminal()
         _call(recovery, pipe)
         if recovery.finish is not None:
             recovery.finish()
@@ -114,19 +117,6 @@ def _be_the_child(recovery: SqlRecovery, pipe: int) -> None:
         os._exit(0)
 
 
-def _leave_terminal() -> None:
-    os.setsid()
-    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN if number != signal.SIGTERM else _end)
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for descriptor in range(3):
-        os.dup2(nothing, descriptor)
-
-
-def _end(_number: int, _frame: object) -> None:
-    raise Cancelled("the recovery was cancelled", detail="By SIGTERM.", target=TargetState.UNKNOWN)
-
-
 def _call(recovery: SqlRecovery, pipe: int) -> None:
     primary = recovery.primary
     parameters = call_parameters(primary.node, recovery.node)
@@ -135,6 +125,9 @@ def _call(recovery: SqlRecovery, pipe: int) -> None:
         _write(pipe, LINE, line)
 
     with primary.connect(Feature.RECOVERY, answer_s=recovery.within_s) as connection:
+        if recovery.agreed is not None:
+            name = session_name(CALLS, target_of(recovery.node), recovery.agreed)
+            connection.row("name_session", name=name)
         connection.call("first_stage", tell, script=recovery.first_stage, **parameters)
         connection.call("remote_start", tell, **parameters)
 

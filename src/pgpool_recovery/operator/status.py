@@ -11,8 +11,9 @@ from pgpool_recovery.domain.slot import LOST
 from pgpool_recovery.domain.standby import STREAMING, Fault, Trouble
 from pgpool_recovery.operator.cluster import Cluster, Node, connect_to
 from pgpool_recovery.operator.extension import Feature, look_at
+from pgpool_recovery.operator.interrupted import found_on_target, next_step, sentence_of
 from pgpool_recovery.operator.primary import LET_IN, PRIMARY, Answer, ask_all, choose_primary
-from pgpool_recovery.operator.record import Progress, Record, about
+from pgpool_recovery.operator.record import INTERRUPTED, Progress, Record, about
 from pgpool_recovery.operator.standby import stream_of, trouble_of
 from pgpool_recovery.pcp.client.node_info import NodeInfo
 
@@ -95,7 +96,19 @@ def read_status(cluster: Cluster, place: str | None) -> Status:
         )
         for answer in answers
     )
+    if primary is not None:
+        remarks += _interrupted(primary, cluster, nodes)
     return Status(place, None if primary is None else primary.node_id, nodes, tuple(remarks))
+
+
+def _interrupted(primary: Node, cluster: Cluster, nodes: Sequence[NodeStatus]) -> Iterator[str]:
+    """Yield what is on the target of each recovery that was interrupted, and what to do next."""
+    for one in nodes:
+        if one.recovery is not None and one.recovery.state == INTERRUPTED:
+            node = cluster.node(NodeId(one.node_id))
+            found = found_on_target(look_at(primary, cluster.login), node)
+            what = f"{node.name}: {sentence_of(one.recovery)}; {found}"
+            yield f"{what.rstrip('.')}. {next_step(node)}"
 
 
 def _facts_of(
@@ -175,7 +188,7 @@ def node_status(
         slot_kept_bytes=_value(slot, "kept_bytes"),
         recovery=recovery,
         problems=()
-        if recovery is not None
+        if recovery is not None and recovery.state != INTERRUPTED
         else tuple(
             _problems(
                 answer, info, primary, stream, slot, trouble, has_standbys=cluster.has_standbys

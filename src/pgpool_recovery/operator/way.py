@@ -3,7 +3,7 @@
 Pgpool-II says in each of these cases that the execution of a command failed, and no more.
 """
 
-from pgpool_recovery.check.pool import is_plain_name
+from pgpool_recovery.check.pool import is_inside
 from pgpool_recovery.domain.error import Refused, Unreachable
 from pgpool_recovery.operator.cluster import Cluster, connect_to
 from pgpool_recovery.operator.extension import Feature, Primary
@@ -26,7 +26,7 @@ def refuse_way(primary: Primary, cluster: Cluster, *, by_sql: bool = False) -> N
     if not cluster.has_standbys and asked.get(SECOND_STAGE):
         stages[SECOND_STAGE] = asked[SECOND_STAGE]
     for setting, command in stages.items():
-        if not is_plain_name(command):
+        if not is_inside(command):
             raise Refused(
                 f'{setting} is "{command}" in pgpool.conf',
                 detail="It is the plain name of a script in the data directory of the primary.",

@@ -4,6 +4,7 @@ from pgpool_recovery.plan.facts import Facts
 from pgpool_recovery.plan.plan import OldData, Plan
 from pgpool_recovery.plan.policy import Method
 from pgpool_recovery.plan.rejection import Rejection
+from pgpool_recovery.plan.running import RunningServer
 from pgpool_recovery.plan.situation import Situation
 from pgpool_recovery.plan.taken_out import notes_at_restart, reject_running
 
@@ -44,9 +45,12 @@ def streams(facts: Facts) -> bool:
 
     By its own slot, or as the only one from its host's addresses: two standbys on one host without
     slots cannot be told from each other. A former primary may have a slot's name in its settings
-    still, and another cluster's standby may run beside one of this cluster: neither streams.
+    still, and another cluster's standby may run beside one of this cluster: neither streams. Nor
+    does one without a WAL receiver: a clone of it has the same slot's name, and was faster.
     """
-    return _may_stream(facts) and _has_stream(facts)
+    running = facts.running
+    has_none = isinstance(running, RunningServer) and not running.has_receiver
+    return not has_none and _may_stream(facts) and _has_stream(facts)
 
 
 def _may_stream(facts: Facts) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from itertools import chain
 
+from pgpool_recovery.domain.synchronous import parse_standby_names
 from pgpool_recovery.plan.facts import TargetFacts
 from pgpool_recovery.plan.plan import OldData, Plan
 from pgpool_recovery.plan.policy import Compress, KeepOld, Method
@@ -41,6 +42,7 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         max_rate=situation.policy.max_rate,
         compression=_compression(situation),
         size_bytes=copy_bytes,
+        streams_by_slot=not _would_be_synchronous(situation),
     )
     steps: Iterator[Step] = chain(
         [Reserve(places), situation.slot_step()],
@@ -62,6 +64,16 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
             for space in spaces(situation.facts.primary, situation.facts.target)
         ),
     )
+
+
+def _would_be_synchronous(situation: Situation) -> bool:
+    """Say whether commits would wait for the copy: `*` names whoever streams.
+
+    pg_basebackup flushes at the end of a segment only (HandleCopyStream in receivelog.c), so that
+    each commit would wait for 16 MB of WAL, or for the end of the copy.
+    """
+    awaited = parse_standby_names(situation.facts.primary.synchronous_standby_names)
+    return awaited.has(situation.target.slot_name)
 
 
 def _compression(situation: Situation) -> str | None:

@@ -146,6 +146,7 @@ class PrimaryFacts:
     `port` is where it listens. `asks_clear_text`: its pg_hba.conf has methods for which a client
     sends the password as it is. `slot_limit_bytes` is how much WAL a slot may keep; None: any.
     `syncs_slots` is its own sync_replication_slots, `awaited_slots` its synchronized_standby_slots.
+    `synchronous_standby_names` is as the server has it (domain/synchronous.py).
     """
 
     version: int
@@ -176,6 +177,7 @@ class PrimaryFacts:
     slot_limit_bytes: int | None = None
     syncs_slots: bool = False
     awaited_slots: tuple[str, ...] = ()
+    synchronous_standby_names: str = ""
 
     @property
     def major(self) -> int:
@@ -190,10 +192,12 @@ class PrimaryFacts:
 
 @dataclass(frozen=True)
 class Filesystem:
-    """The filesystem that a path lies on, or would lie on."""
+    """The filesystem that a path lies on, or would lie on, and where that is mounted."""
 
     device: int
     free_bytes: int
+    is_read_only: bool = False
+    mounted_at: str = "/"
 
 
 @dataclass(frozen=True)
@@ -204,6 +208,8 @@ class PlaceFacts:
     it is not a mount point itself, and what stands above it may be written. `waiting_bytes` is the
     size of the old directory that an earlier recovery replaced and that still waits, if one does.
     `is_own`: it is the node's data directory, or the node's data directory leads to it.
+    `problem` is why nobody could look into it; `is_of_another_user` that it is this one.
+    `is_layered`: part of it comes from a lower layer of an overlay filesystem.
     """
 
     path: str
@@ -217,6 +223,8 @@ class PlaceFacts:
     is_empty: bool
     is_own: bool
     problem: str | None = None
+    is_of_another_user: bool = False
+    is_layered: bool = False
 
 
 @dataclass(frozen=True)
@@ -229,6 +237,8 @@ class Configuration:
     primary_conninfo: Conninfo
     leftovers: tuple[Leftover, ...] = ()
     trigger_file: str | None = None
+    conninfo_place: str | None = None
+    """File and line of primary_conninfo, where it stands in a file that could be read."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.plan.backup import Backup
 from pgpool_recovery.plan.facts import Tablespace
+from pgpool_recovery.plan.mount import reject_layered, reject_mounts_inside
 from pgpool_recovery.plan.plan import OldData
 from pgpool_recovery.plan.refusal import reject_foreign, reject_replacement
 from pgpool_recovery.plan.rejection import Rejection
@@ -116,6 +117,8 @@ def reject_in_place(situation: Situation) -> Iterator[Rejection]:
     """Say what keeps the directory from being changed where its parts are."""
     name, target, primary = situation.name, situation.facts.target, situation.facts.primary
     new = [target.tablespaces[s.oid] for s in primary.tablespaces if s.oid in target.tablespaces]
+    yield from reject_mounts_inside(name, target)
+    yield from reject_layered(name, target.hostname, [target.data])
     yield from reject_foreign(name, new)
     for location in target.moved_tablespaces:
         yield Rejection(

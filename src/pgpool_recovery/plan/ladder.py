@@ -14,6 +14,7 @@ from pgpool_recovery.plan import (
     rewind,
 )
 from pgpool_recovery.plan.facts import Facts
+from pgpool_recovery.plan.given_up import given_up
 from pgpool_recovery.plan.plan import PassedOver, Plan
 from pgpool_recovery.plan.policy import Method, Policy
 from pgpool_recovery.plan.refusal import notes, refuse
@@ -84,7 +85,8 @@ def _while_it_runs(
 def _told(made: Plan, situation: Situation, passed: Iterable[PassedOver]) -> Plan:
     over = _in_order(passed, situation.policy)
     said = (*made.notes, *notes(situation.target, situation.facts), *situation.notes_on_slots())
-    return replace(made, passed_over=over, notes=said)
+    lost = given_up(situation, made.method)
+    return replace(made, passed_over=over, notes=said, gives_up=lost)
 
 
 def _is_no_news(method: Method, made: tuple[Rejection, ...]) -> bool:

@@ -1,12 +1,13 @@
 """By which connection strings the target may reach the primary: what is tried, in which order."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from pgpool_recovery.domain.node import RecoveryRequest
 from pgpool_recovery.plan.facts import Conninfo, Facts, Login, PrimaryFacts, TargetFacts
 from pgpool_recovery.plan.inherited import inherited
-from pgpool_recovery.plan.named_host import LOCAL_HOSTS, is_address, leads_astray
+from pgpool_recovery.plan.named_host import is_address, leads_astray, names_every_host
 from pgpool_recovery.plan.rejection import Rejection
+from pgpool_recovery.plan.standby_name import standby_name
 
 MAX_USERS = 5
 VERIFIES_NAME = "verify-full"
@@ -24,6 +25,7 @@ def login_candidates(
     is_local: bool,
     named: Sequence[Conninfo] | None = None,
     words: Mapping[str, str] | None = None,
+    own_addresses: Collection[str] = (),
 ) -> tuple[Conninfo, ...]:
     """Return the connection strings to try from the target, best first.
 
@@ -33,6 +35,9 @@ def login_candidates(
     of the settings, of the target's last primary_conninfo, of the other standbys, or any role that
     may replicate. `words` are those of the settings; what else the target's own primary_conninfo
     says (plan/inherited.py) is kept.
+
+    A password file knows the primary as the node calls it, and so does a certificate. Where the
+    node calls it by another name, or by another one of `own_addresses`, that is tried as well.
     """
     own = {} if target.configuration is None else target.configuration.primary_conninfo
     any_method = ANY_METHOD if primary.asks_clear_text else {}
@@ -41,10 +46,13 @@ def login_candidates(
     places = _named_places(request, named, is_local=is_local)
     if not places or is_local:
         places += [place for place in own_places if place not in places]
-    elif kept.get("sslmode") == VERIFIES_NAME:
-        places += _with_names(places, own_hosts)
+    else:
+        places += _as_the_node_calls_it(places, own, own_addresses)
+        names = _names(own)
+        if names or kept.get("sslmode") == VERIFIES_NAME:
+            places += _with_names(places, _distinct([*own_hosts, *names]))
     users = [user] if user else _distinct([own.get("user"), *primary.replication_users])[:MAX_USERS]
-    name = own.get("application_name") or _application_name(request)
+    name = standby_name(request.target, target.configuration, primary)
     return tuple(
         {
             **place,
@@ -67,12 +75,27 @@ def _named_places(
     return [{"host": host}] if named is None else list(named)
 
 
+def _as_the_node_calls_it(
+    places: Sequence[Conninfo], own: Mapping[str, str], own_addresses: Collection[str]
+) -> list[Conninfo]:
+    """Return the address by which the node has followed this very host, if it is another one."""
+    host = own.get("host", "")
+    is_known = {"host": host} in places or not (is_address(host) and host in own_addresses)
+    return [] if is_known or names_every_host(host) else [{"host": host}]
+
+
+def _names(own: Mapping[str, str]) -> list[str]:
+    """Return the hosts that the node has followed by name."""
+    hosts = own.get("host", "").split(",")
+    return [host for host in hosts if host and not (is_address(host) or names_every_host(host))]
+
+
 def _with_names(places: Sequence[Conninfo], names: Sequence[str]) -> list[Conninfo]:
     """Return the addresses under the names of the primary's host: a certificate has a name."""
     return [
         {"host": name, "hostaddr": place["host"]}
         for place in places
-        if is_address(place["host"])
+        if is_address(place["host"]) and not names_every_host(place["host"])
         for name in names
     ]
 
@@ -115,12 +138,6 @@ def _login_text(login: Login) -> str:
     where = f"host {login.conninfo['host']} port {login.conninfo['port']}"
     problem = login.problem or f"it is another cluster, {login.system_identifier}"
     return f"{login.conninfo['user']} at {where}: {problem}"
-
-
-def _application_name(request: RecoveryRequest) -> str:
-    target = request.target
-    is_name = target.host not in LOCAL_HOSTS and not target.host.startswith("/")
-    return target.host if is_name else target.slot_name
 
 
 def _distinct(words: Iterable[str | None]) -> list[str]:

@@ -45,7 +45,7 @@ class Plan:
 
     `moved_bytes` is an estimate of what goes over the network; None where nobody can know before.
     `needed_segment`: from which segment on the primary's WAL has to be there when all steps were
-    taken.
+    taken. `gives_up` says what the target has and the primary has not, when that is lost.
     """
 
     target_name: str
@@ -59,6 +59,7 @@ class Plan:
     needed_segment: int | None = None
     notes: tuple[str, ...] = ()
     passed_over: tuple[PassedOver, ...] = ()
+    gives_up: str | None = None
 
     @property
     def point_of_no_return(self) -> Step | None:
@@ -80,6 +81,7 @@ class Plan:
             f"plan: {self.method}: {self.summary}{moves}",
             *(str(passed) for passed in self.passed_over),
             self.old_data.value,
+            *([] if self.gives_up is None else [self.gives_up]),
             *map(str, self.needs),
             *(
                 [f"from step {self._number(self.point_of_no_return)} on it cannot be undone"]

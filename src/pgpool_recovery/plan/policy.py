@@ -46,6 +46,15 @@ class StopRunning(StrEnum):
     ALWAYS = "always"
 
 
+class Unattended(StrEnum):
+    """What a recovery may do for which no person has agreed to a plan, as of pcp_recovery_node."""
+
+    ANYTHING = "anything"
+    KEEP_OLD = "keep-old"
+    REPLACE_NOTHING = "replace-nothing"
+    NOTHING = "nothing"
+
+
 class Compress(StrEnum):
     """How a full copy is compressed on its way; auto: by how fast the link is."""
 
@@ -77,3 +86,4 @@ class Policy:
     compress: Compress = Compress.AUTO
     stop_running: StopRunning = StopRunning.NEVER
     verify: Verify = Verify.STANDARD
+    unattended: Unattended = Unattended.ANYTHING

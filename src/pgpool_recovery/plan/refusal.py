@@ -9,6 +9,7 @@ from pgpool_recovery.domain.event import megabytes
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.slot import names_of
 from pgpool_recovery.plan.attach import not_streaming, streams
+from pgpool_recovery.plan.broken_archive import notes_on_archive
 from pgpool_recovery.plan.facts import (
     Configuration,
     Facts,
@@ -16,10 +17,13 @@ from pgpool_recovery.plan.facts import (
     PrimaryFacts,
     TargetFacts,
 )
-from pgpool_recovery.plan.login import reject_logins
+from pgpool_recovery.plan.login import choose_login, reject_logins
+from pgpool_recovery.plan.mount import reject_layered, reject_mounts_inside, reject_read_only
+from pgpool_recovery.plan.owner import CHECK_PATH, reject_owner
 from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.situation import Situation
-from pgpool_recovery.plan.stray import archive_notes, reject_strays
+from pgpool_recovery.plan.standby_name import notes_on_name
+from pgpool_recovery.plan.stray import reject_strays
 from pgpool_recovery.plan.taken_out import (
     notes_at_restart,
     notes_on_copied,
@@ -54,6 +58,8 @@ def refuse(situation: Situation) -> Iterator[Rejection]:
 
 def reject_replacement(name: str, target: TargetFacts) -> Iterator[Rejection]:
     """Say which directories cannot be replaced as a whole."""
+    yield from reject_mounts_inside(name, target)
+    yield from reject_layered(name, target.hostname, _all_places(target))
     yield from _reject_overlap(name, target)
     yield from reject_foreign(name, _other_places(target))
 
@@ -65,8 +71,8 @@ def reject_foreign(name: str, places: Iterable[PlaceFacts]) -> Iterator[Rejectio
             yield Rejection(
                 f"{place.path} of {name} holds data that is not known to be the node's own",
                 detail="The node's data directory does not lead to it.",
-                hint="If it was left from this node, empty it; if not, give the node another "
-                "directory with tablespace_mapping or wal_directory in the settings.",
+                hint="Move what it holds elsewhere, or give the node another directory with "
+                "tablespace_mapping or wal_directory in the settings.",
             )
 
 
@@ -81,7 +87,11 @@ def notes(target: Target, facts: Facts) -> Iterator[str]:
                 f"replication slot {slot.name} of the primary is not in use "
                 f"and keeps {megabytes(slot.kept_bytes)} of WAL"
             )
-    yield from archive_notes(target.name, facts)
+    login = choose_login(facts.logins, facts.primary)
+    if login is not None and not streams(facts):
+        own_name = login.conninfo["application_name"]
+        yield from notes_on_name(target.name, own_name, facts.primary)
+    yield from notes_on_archive(target.name, facts, is_kept=streams(facts))
     if facts.target.server_pid is None:
         yield from notes_on_leftovers(target.name, own, facts.target.left_files)
     else:  # Nothing is taken out below a server that goes on running.
@@ -92,30 +102,19 @@ def notes(target: Target, facts: Facts) -> Iterator[str]:
 
 
 def _reject_path(name: str, target: TargetFacts) -> Iterator[Rejection]:
-    hint = "Check backend_data_directory in pgpool.conf."
     path = target.data.path
     if path == "/":
-        yield Rejection(f"data directory of {name} is the root directory", hint=hint)
-    if target.mounts_inside:
-        yield Rejection(
-            f"data directory {path} of {name} has mount points inside",
-            detail=f"They are {', '.join(target.mounts_inside)}.",
-            hint=f"{hint} A WAL directory or a tablespace elsewhere is reached by a symbolic link.",
-        )
+        yield Rejection(f"data directory of {name} is the root directory", hint=CHECK_PATH)
     for place in _all_places(target):
-        if place.problem:
-            yield Rejection(f"{place.path} of {name} cannot be used: {place.problem}", hint=hint)
-        elif not place.can_write:
-            yield Rejection(
-                f"permission denied to replace {place.path} of {name}",
-                detail=f"The agent runs as {target.user} on {target.hostname}.",
-                hint=hint,
-            )
-    if not target.is_empty and not target.is_data_directory:
+        if place.filesystem.is_read_only:
+            yield from reject_read_only(name, target.hostname, place)
+        elif place.problem or not place.can_write:
+            yield reject_owner(name, target, place)
+    if target.data.problem is None and not target.is_empty and not target.is_data_directory:
         yield Rejection(
             f"{path} of {name} is neither empty nor a data directory",
             detail=f"It holds {', '.join(target.foreign_entries)}.",
-            hint=f"{hint} If the path is right, empty it.",
+            hint=f"{CHECK_PATH} If the path is right, move what it holds elsewhere.",
         )
 
 
@@ -157,8 +156,7 @@ def _reject_stranger(name: str, facts: Facts) -> Iterator[Rejection]:
         yield Rejection(
             f"{name} has a data directory of PostgreSQL {target.major}",
             detail=f"The primary is PostgreSQL {primary.major}.",
-            hint="Check backend_data_directory in pgpool.conf, or empty the directory "
-            "if it is the right one.",
+            hint=f"{CHECK_PATH} If the path is right, move what it holds elsewhere.",
         )
     control = target.control
     if control is not None and control.system_identifier != primary.system_identifier:
@@ -166,8 +164,7 @@ def _reject_stranger(name: str, facts: Facts) -> Iterator[Rejection]:
             f"{name} belongs to another cluster",
             detail=f"Its system identifier is {control.system_identifier}, "
             f"the primary's is {primary.system_identifier}.",
-            hint="Check backend_data_directory in pgpool.conf, or empty the directory "
-            "if it is the right one.",
+            hint=f"{CHECK_PATH} If the path is right, move what it holds elsewhere.",
         )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pgpool_recovery.domain.standby import is_past_of
 from pgpool_recovery.domain.wal import Lsn, Point, lsn_text
 from pgpool_recovery.plan.attach import not_running, streams
+from pgpool_recovery.plan.broken_archive import is_broken
 from pgpool_recovery.plan.held_wal import notes_on_limit
 from pgpool_recovery.plan.in_place import new_tablespaces, reject_replay, reject_untrusted
 from pgpool_recovery.plan.past import keep_to_past, reject_past_of_running, reject_unproven
@@ -56,6 +57,7 @@ def _plan(situation: Situation, running: RunningServer) -> Plan:
         former_slot_name=situation.former_slot_name,
         login=running.login,
         new_locations=tuple(space.location for space in new_tablespaces(situation)),
+        drops_restore_command=is_broken(situation.facts),
     )
     return Plan(
         target_name=situation.name,

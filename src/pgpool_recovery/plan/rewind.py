@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from pgpool_recovery.domain.control_data import ControlData
 from pgpool_recovery.domain.wal import Lsn
+from pgpool_recovery.plan.broken_archive import usable_restore_command
 from pgpool_recovery.plan.divergence import Copied, Diverged, fork_of
 from pgpool_recovery.plan.held_wal import exceeds_limit, reject_limit
 from pgpool_recovery.plan.in_place import (
@@ -205,7 +206,7 @@ def _rewind(situation: Situation, control: ControlData, *, is_followed_by_more: 
         major=situation.facts.primary.major,
         conninfo=login.conninfo,
         configuration_file=None if own is None else own.file,
-        restore_command="" if own is None else own.values.get("restore_command", ""),
+        restore_command=usable_restore_command(situation.facts),
         locations=locations(situation),
         needs_crash_recovery=not control.is_shut_down,
         timelines=situation.wal.history.timelines,

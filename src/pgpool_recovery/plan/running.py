@@ -18,7 +18,7 @@ class RunningServer:
     came: the first is not known before it has replayed all the WAL that it had when it started.
     `is_torn`: what it has received past the point where the primary left that timeline is no whole
     record, so that replay can never pass that point. `sources` says for each setting of `RELOADED`
-    that its user may see where the value comes from.
+    that its user may see where the value comes from. `has_receiver`: it has a WAL receiver now.
     """
 
     login: dict[str, str]
@@ -33,6 +33,7 @@ class RunningServer:
     recovery_target_timeline: str
     sources: dict[str, str]
     leftovers: tuple[Leftover, ...] = ()
+    has_receiver: bool = True
 
 
 @dataclass(frozen=True)

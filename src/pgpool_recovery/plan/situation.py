@@ -7,6 +7,7 @@ from functools import cached_property
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.slot import USABLE
 from pgpool_recovery.domain.wal import Point
+from pgpool_recovery.plan.broken_archive import is_broken
 from pgpool_recovery.plan.divergence import Copied, Diverged, Follows, Relation, relate
 from pgpool_recovery.plan.facts import Conninfo, Facts, PlaceFacts, Wal
 from pgpool_recovery.plan.leftover import DELAY
@@ -184,6 +185,7 @@ class Situation:
             port=self._port,
             bin_directory=self.bin_directory,
             is_of_primary=not self.facts.target.is_data_directory,
+            drops_restore_command=is_broken(self.facts),
         )
 
     def repoint(self) -> Repoint:
@@ -195,6 +197,7 @@ class Situation:
             former_slot_name=self.former_slot_name,
             port=self._port,
             bin_directory=self.bin_directory,
+            drops_restore_command=is_broken(self.facts),
         )
 
     @property

@@ -1,7 +1,8 @@
 """How much room a method needs beside the data that is there, and what to do when there is less."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from pgpool_recovery.domain.event import megabytes
 from pgpool_recovery.plan.facts import PlaceFacts, PrimaryFacts, TargetFacts
@@ -30,6 +31,11 @@ class Room:
         return (
             f"it needs about {needed} on the filesystem of {self.path}, where {free} are free{more}"
         )
+
+
+def rooms_as_json(rooms: Iterable[Room]) -> list[dict[str, Any]]:
+    """Return what a plan needs, in JSON types."""
+    return [asdict(room) for room in rooms]
 
 
 @dataclass(frozen=True)

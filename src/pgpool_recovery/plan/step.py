@@ -131,6 +131,7 @@ class Repoint:
 
     `new_locations` are those of tablespaces whose creation it will replay: the directories have to
     be there (create_tablespace_directories in src/backend/commands/tablespace.c).
+    `drops_restore_command`: its own would keep it from streaming (plan/broken_archive.py).
     """
 
     touches: ClassVar[Touches] = Touches.TARGET
@@ -141,6 +142,7 @@ class Repoint:
     port: int | None
     bin_directory: str
     new_locations: tuple[str, ...] = ()
+    drops_restore_command: bool = False
 
     def __str__(self) -> str:
         return f"make {self.places.data.path} a standby of the primary"
@@ -195,6 +197,7 @@ class RepointRunning:
     former_slot_name: str | None
     login: Conninfo
     new_locations: tuple[str, ...] = ()
+    drops_restore_command: bool = False
 
     def __str__(self) -> str:
         return "lead its server to the primary by a reload, and see it stream"
@@ -310,7 +313,11 @@ class RemoveOld:
 
 @dataclass(frozen=True)
 class CopyBaseBackup:
-    """Copy everything with pg_basebackup into the workspaces."""
+    """Copy everything with pg_basebackup into the workspaces.
+
+    `streams_by_slot`: its WAL comes by the slot, so that this keeps none which has arrived. Then it
+    tells how far it is, and the primary takes it for a synchronous standby by its name.
+    """
 
     touches: ClassVar[Touches] = Touches.TARGET
     bin_directory: str
@@ -320,6 +327,7 @@ class CopyBaseBackup:
     max_rate: Rate | None
     compression: str | None
     size_bytes: int
+    streams_by_slot: bool = True
 
     def __str__(self) -> str:
         how = "" if self.compression is None else f", compressed with {self.compression}"
@@ -355,6 +363,7 @@ class ConfigureStandby:
     is_of_primary: bool
     backup: Backup | None = None
     """Where WAL comes from that is older than the primary's."""
+    drops_restore_command: bool = False
 
     def __str__(self) -> str:
         return "configure the copy as a standby"

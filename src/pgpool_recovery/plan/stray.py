@@ -161,20 +161,3 @@ def _hint(timeline: TimelineId, primary: History) -> str:
         "See which server that was, and move the file and the WAL files whose names begin with "
         f"{timeline:08X} out of the archive."
     )
-
-
-def archive_notes(name: str, facts: Facts) -> Iterator[str]:
-    """Say what is wrong with a restore_command that does not stop a recovery."""
-    archive = facts.archive
-    if archive is None:
-        return
-    if archive.is_silent:
-        yield (
-            f"restore_command of {name} did not end within {archive.longest_s:.0f} s when it was "
-            "asked for a history file; its server waits for it before it streams"
-        )
-    if archive.fatal is not None:
-        yield (
-            f"restore_command of {name} fails in a way in which its server does not start: "
-            f"{archive.fatal}"
-        )

@@ -11,7 +11,12 @@ from importlib.resources import files
 from math import ceil
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pgpool_recovery.domain.error import RecoveryError, Unreachable, error_of_sqlstate
+from pgpool_recovery.domain.error import (
+    QueryRefused,
+    RecoveryError,
+    Unreachable,
+    error_of_sqlstate,
+)
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.files.text import bytes_of, lines_of, text_of
 from pgpool_recovery.postgres.conninfo import format_conninfo
@@ -43,6 +48,9 @@ EXTENSION = "{extension}"
 TICK_MS = 200
 DEFAULT_CONNECT_S = 10.0
 T = TypeVar("T")
+FINAL = ("0A", "22", "25", "28", "3D", "3F", "42", "55000")
+"""SQLSTATEs, or their classes, that another try does not change: no privilege, no such thing, none
+of what this server can do. A connection, a lock, a full disk or a crash is another matter."""
 
 
 class Connection:
@@ -81,9 +89,7 @@ class Connection:
         except psycopg.Error as error:
             if refusal := self._refusal(query, error):
                 raise refusal from error
-            raise Unreachable(
-                f'query "{query}" failed on {self._name}', detail=_text(error)
-            ) from error
+            raise _failed(f'query "{query}" failed on {self._name}', error) from error
 
     def do(self, command: str) -> None:
         """Run a command that returns no rows."""
@@ -92,7 +98,7 @@ class Connection:
         try:
             self._connection.execute(command.encode())
         except psycopg.Error as error:
-            raise Unreachable(f"{command} failed on {self._name}", detail=_text(error)) from error
+            raise _failed(f"{command} failed on {self._name}", error) from error
 
     def row(self, query: str, /, **parameters: object) -> dict[str, Any]:
         """Run a query that returns exactly one row."""
@@ -340,6 +346,12 @@ def _identifier(name: str) -> str:
 
 def _query(name: str) -> str:
     return files(__package__).joinpath("sql", f"{name}.sql").read_text()
+
+
+def _failed(message: str, error: "psycopg.Error") -> Unreachable:
+    """Return the failure of a query: what the server will say again, or what may pass."""
+    kind = QueryRefused if (error.sqlstate or "").startswith(FINAL) else Unreachable
+    return kind(message, detail=_text(error))
 
 
 def _answer(error: "psycopg.Error", name: str) -> RecoveryError:

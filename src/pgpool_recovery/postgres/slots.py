@@ -3,7 +3,7 @@
 import time
 from collections.abc import Collection
 
-from pgpool_recovery.domain.error import Unreachable
+from pgpool_recovery.domain.error import QueryRefused, Unreachable
 from pgpool_recovery.domain.slot import (
     IN_USE,
     FormerSlot,
@@ -57,6 +57,8 @@ def drop_slot_once_free(
             return None
         try:
             why = drop_slot(connection, slot, names)
+        except QueryRefused:
+            raise
         except Unreachable:
             if time.monotonic() > deadline:
                 raise

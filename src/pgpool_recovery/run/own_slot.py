@@ -203,7 +203,12 @@ def _begins_after(state: Mapping[str, Any], point: Point | None) -> bool:
 
 
 def _anew(name: str, state: Mapping[str, Any] | None) -> str:
-    why = "was gone" if state is None else f"had ended ({_status(state)})"
+    if state is None:
+        why = "was gone"
+    elif state["wal_status"] is None:
+        why = "kept no WAL"  # As the samples make it: it begins when somebody streams.
+    else:
+        why = f"had ended ({_status(state)})"
     return f"replication slot {name} {why} and is created anew"
 
 

@@ -25,8 +25,8 @@ from pgpool_recovery.domain.error import (
     Unreachable,
     as_failure,
 )
-from pgpool_recovery.domain.event import Event, Moved, StepFinished, StepStarted, Undoing
-from pgpool_recovery.domain.target_state import RECOVER_AGAIN, TargetState
+from pgpool_recovery.domain.event import Event, Moved, Said, StepFinished, StepStarted, Undoing
+from pgpool_recovery.domain.target_state import TargetState, with_next_step
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.plan.facts import LocalWal
 from pgpool_recovery.plan.plan import Plan
@@ -151,7 +151,19 @@ class Run:
         taking = TakeStep(step, self._deadlines.stall_s)
         self._agent.ask(taking, type(None), timeout_s=self._deadlines.step_s)
 
+    def _checkpoint(self) -> None:
+        """Have the checkpoint done that a backup begins with, for as long as it takes.
+
+        The backup's own one has little left to do then, and nothing that is silent meanwhile is
+        taken for dead. Who may not order one waits for it within the limits of the backup.
+        """
+        try:
+            self._connection.do("CHECKPOINT")
+        except Unreachable as error:
+            self._emit(Said("primary", f"no checkpoint before the backup: {error.detail}"))
+
     def _copy(self, step: CopyBaseBackup) -> None:
+        self._checkpoint()
         progress = CopyProgress(
             self._connection, step.slot_name, self._emit, stall_s=self._deadlines.stall_s
         )
@@ -190,6 +202,7 @@ class Run:
         if reject is not None:
             raise Undone(reject.message, detail=reject.detail, hint=reject.hint)
         known = truncated_since(self._connection, base.redo)
+        self._checkpoint()
         for _ in range(MAX_BACKUPS):
             begin = BeginIncremental(step, tuple(known))
             start = self._agent.ask(begin, Point, timeout_s=self._deadlines.stall_s)
@@ -253,7 +266,7 @@ class Run:
     def _undo_target(self) -> TargetState:
         """Have the agent take its steps back; one that is busy does so when it loses us.
 
-        Whether it did cannot be learnt then: it may have been killed.
+        Of one that says nothing any more nobody can know whether it did: it may have been killed.
         """
         has_failed = False
         if not self._agent.is_busy:
@@ -264,7 +277,10 @@ class Run:
             except BaseException as error:  # noqa: BLE001 - the slot has to be undone all the same
                 has_failed = True
                 self._tell(f"the agent could not undo it: {as_failure(error).message}")
+        state = self._agent.last_word() if self._agent.is_busy else None
         self._agent.close()
+        if state is not None and not has_failed:
+            return state
         if (has_failed or self._has_changed_node) and self._state is TargetState.UNTOUCHED:
             return TargetState.UNKNOWN
         return self._state
@@ -290,15 +306,17 @@ def _ended(
     if left is not None:
         error = error.with_more(left)
     if isinstance(error, Cancelled):
-        return error.with_more(f"The step was to {what}.").with_target(state)
+        ended = error.with_more(f"The step was to {what}.")
+        hint = with_next_step(error.hint, state)
+        return Cancelled(ended.message, detail=ended.detail, hint=hint, target=state)
     kind = type(error)
     if kind is not Bug and state in (TargetState.INCOMPLETE, TargetState.COPIED):
         kind = Incomplete
-    elif kind is not RecoveryError and error.exit_status not in (1, 4, 5, 6):
+    elif kind is not RecoveryError and error.exit_status not in (1, 4, 5, 6, Undone.exit_status):
         kind = Undone
     return kind(
         f"{plan.target_name}: could not {what}: {error.message}",
         detail=error.detail,
-        hint=error.hint or (RECOVER_AGAIN if state is TargetState.UNKNOWN else None),
+        hint=with_next_step(error.hint, state),
         target=state,
     )

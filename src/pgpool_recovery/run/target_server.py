@@ -10,6 +10,7 @@ from pgpool_recovery.domain.error import Cancelled, RecoveryError, Unreachable, 
 from pgpool_recovery.domain.event import Event, Said
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.plan.agreement import Agreement
 from pgpool_recovery.plan.facts import Facts
 from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.plan import PassedOver, Plan
@@ -22,12 +23,29 @@ Emit = Callable[[Event], None]
 class TargetServer:
     """The server of one target, as its host starts and stops it."""
 
-    def __init__(self, agent: Conversation, target: Target, settings: Settings, emit: Emit) -> None:
+    def __init__(
+        self,
+        agent: Conversation,
+        target: Target,
+        settings: Settings,
+        emit: Emit,
+        bound: Agreement | None = None,
+    ) -> None:
         self._agent = agent
         self._target = target
         self._settings = settings
         self._emit = emit
+        self._bound = bound
         self._was_stopped = False
+
+    def refuse_excess(
+        self, plan: Plan, failed: tuple[PassedOver, ...], *, stops: bool = False
+    ) -> None:
+        """Raise PlanChanged for a plan that does more harm than was agreed to."""
+        if self._bound is not None:
+            refusal = self._bound.refusal(plan, failed, stops=stops or self._was_stopped)
+            if refusal is not None:
+                raise refusal
 
     def start(
         self, bin_directories: tuple[str, ...] = (), guarded: Guarded | None = None
@@ -42,8 +60,17 @@ class TargetServer:
             guarded=guarded,
         )
         try:
-            return self._agent.ask(request, Started, timeout_s=self._patience(request.timeout_s))
+            # One that gets on is told of, and the agent gives up on one that stands still.
+            return self._agent.ask(
+                request,
+                Started,
+                timeout_s=self._patience(request.timeout_s),
+                is_renewed_by_events=True,
+            )
         except Exception as error:
+            said = self._agent.last_word() if self._agent.is_busy else None
+            if said is not None:
+                raise as_failure(error).with_target(said) from error
             raise self._unknown_if_lost(error) from error
 
     def stop_if_allowed(self, facts: Facts, failed: tuple[PassedOver, ...]) -> bool:
@@ -57,6 +84,7 @@ class TargetServer:
         plan = make_plan(self._target, once_stopped(facts), self._settings.policy, failed)
         if not isinstance(plan, Plan):
             raise as_error(plan)
+        self.refuse_excess(plan, failed, stops=True)
         self._emit(Said("agent", "stop the server of the target, as the policy allows"))
         request = StopServer(
             data_directory=self._target.data_directory,
@@ -64,7 +92,12 @@ class TargetServer:
             timeout_s=self._settings.timeout.stop_s,
         )
         try:
-            self._agent.ask(request, type(None), timeout_s=self._patience(request.timeout_s))
+            self._agent.ask(
+                request,
+                type(None),
+                timeout_s=self._patience(request.timeout_s),
+                is_renewed_by_events=True,
+            )
         except Exception as error:
             raise self._unknown_if_lost(error) from error
         self._was_stopped = True

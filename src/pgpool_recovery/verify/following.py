@@ -29,8 +29,7 @@ def wait_until_following(
         return True
     if is_on_its_way(seen):
         return False
-    end = log()
-    texts = (seen.trouble.detail, f"Its log ends:\n{end}" if end else None)
+    texts = (seen.trouble.detail, log())
     raise NotStreaming(
         f"{expected.name} {seen.trouble.what}",
         detail="\n".join(text for text in texts if text) or None,

@@ -46,7 +46,8 @@ def prove(
     def ask() -> StandbyFacts:
         return agent.ask(asked, StandbyFacts, timeout_s=patience)
 
-    expected = Expected(target.name, started.slot_name, timeout.streaming_s, timeout.catch_up_s)
+    limits = (timeout.streaming_s, timeout.catch_up_s, timeout.stall_s)
+    expected = Expected(target.name, started.slot_name, *limits)
     seen = watch(connection, expected, ask)
     if seen.trouble is None or (seen.trouble.fault is Fault.BEHIND and seen.moves):
         agent.ask(Believe(target.data_directory), type(None), timeout_s=patience)
@@ -76,8 +77,7 @@ def _failure(
     trouble: Trouble,
 ) -> RecoveryError:
     """Return why the node is not believed, after its server was stopped where it has to be."""
-    log = "" if started.log is None else _log(agent, started, settings)
-    end = f"Its log ends:\n{log}" if log else None
+    end = _end_of_log(agent, started, settings)
     if trouble.fault is Fault.BEHIND and seen.moves:
         return _late(target, trouble, end)
     if trouble.fault is Fault.UNSEEN:
@@ -152,10 +152,10 @@ def _late(target: Target, trouble: Trouble, end: str | None) -> Unverified:
     )
 
 
-def _log(agent: Conversation, started: Started, settings: Settings) -> str:
-    if started.log is None:
-        return ""
-    return agent.ask(ReadLog(started.log), str, timeout_s=settings.agent.answer_s)
+def _end_of_log(agent: Conversation, started: Started, settings: Settings) -> str | None:
+    log = started.log
+    text = "" if log is None else agent.ask(ReadLog(log), str, timeout_s=settings.agent.answer_s)
+    return f"Its log {log.file} ends:\n{text}" if log is not None and text else None
 
 
 def _joined(*texts: str | None) -> str | None:

@@ -18,13 +18,15 @@ THE_PRIMARY = "the primary"
 class Expected:
     """A standby that is to stream by a slot; how long it may take to begin, and to catch up.
 
-    Without a `slot_name` it is known by the slot, or the name, by which it says that it streams.
+    A single call of its restore_command may take `restore_s`. Without a `slot_name` it is known by
+    the slot, or the name, by which it says that it streams.
     """
 
     name: str
     slot_name: str | None
     begin_s: float
     catch_up_s: float
+    restore_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -77,27 +79,46 @@ def watch(
 
 
 class Progress:
-    """Since when is waited, and when replay got on last."""
+    """Since when is waited, and when replay got on last.
+
+    Until it has what the primary had written when the wait began: whoever then does not stream
+    follows an archive, and would do so for ever.
+    """
 
     def __init__(self, now: float) -> None:
         self.began = self.moved = now
         self.has_moved = False
         self._reached: Lsn | None = None
+        self._goal: Lsn | None = None
+        self._is_restoring = False
 
     def note(self, node: StandbyFacts, upstream: UpstreamFacts, now: float) -> None:
         """Take note of how far replay is."""
         stream = upstream.stream
+        self._is_restoring = node.restoring is not None
+        self._goal = upstream.written if self._goal is None else self._goal
         reached = node.replayed or (None if stream is None else stream.replayed)
         if reached is not None and (self._reached is None or reached > self._reached):
             self.has_moved = self._reached is not None
-            self._reached, self.moved = reached, now
+            had, goal = self._reached, self._goal
+            is_there = had is not None and goal is not None and had >= goal
+            self._reached = reached
+            if stream is not None or not is_there:
+                self.moved = now
 
     def is_over(self, trouble: Trouble, expected: Expected, now: float) -> bool:
-        """Say whether that is enough: one that streams may be busy with a single record."""
-        is_behind = trouble.fault is Fault.BEHIND
-        patience = expected.catch_up_s if is_behind else expected.begin_s
-        longest = max(expected.begin_s, expected.catch_up_s)
-        return now - self.moved > patience or now - self.began > longest
+        """Say whether that is enough: one that streams may be busy with a single record.
+
+        One that streams and does not catch up may never do so, but it is there. One that does not
+        stream yet is waited for as long as it gets on, or waits for its restore_command.
+        """
+        if trouble.fault is Fault.BEHIND:
+            longest = max(expected.begin_s, expected.catch_up_s)
+            return now - self.moved > expected.catch_up_s or now - self.began > longest
+        patience = expected.begin_s
+        if self._is_restoring:
+            patience = max(patience, expected.restore_s)
+        return now - self.moved > patience
 
 
 def look(connection: Connection, expected: Expected, node: StandbyFacts) -> UpstreamFacts:

@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 
 from pgpool_recovery.agent import command_line
-from pgpool_recovery.agent.command_line import commands_of_unit, find_given, settings_of
+from pgpool_recovery.agent.command_line import (
+    commands_of_unit,
+    find_given,
+    given_at_last_start,
+    settings_of,
+)
 from pgpool_recovery.agent.debian import DebianCluster
 from pgpool_recovery.agent.program import Stop
 
@@ -101,3 +106,5 @@ def test_last_start_counts_where_the_command_shows_nothing(tmp_path: Path) -> No
     assert given.source == f"{tmp_path}/postmaster.opts"
     assert find_given(tmp_path, ("pg_ctl", "-D", "/d", "start"), Stop()) == ()
     assert find_given(tmp_path, (), Stop()) == ()
+    assert given_at_last_start(tmp_path) == (given,)
+    assert given_at_last_start(tmp_path / "elsewhere") == ()

@@ -22,8 +22,7 @@ from pgpool_recovery.agent.configuration import (
 from pgpool_recovery.agent.installation import find_bin_directory
 from pgpool_recovery.agent.own_login import OwnLogin
 from pgpool_recovery.agent.program import Stop
-from pgpool_recovery.agent.server_log import without_contents
-from pgpool_recovery.agent.start import without_secrets
+from pgpool_recovery.agent.server_log import without_contents, without_secrets
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.plan.leftover import Leftover
 
@@ -50,6 +49,17 @@ def test_settings_are_replaced_and_others_stay(tmp_path: Path) -> None:
         "primary_slot_name = 'new'\n"
     )
     assert read_auto_settings(tmp_path)["primary_conninfo"] == "host='a b'"
+
+
+def test_what_is_only_overridden_stays_for_whoever_wants_it_back(tmp_path: Path) -> None:
+    file = tmp_path / "postgresql.auto.conf"
+    file.write_text("restore_command = 'scp old:/archive/%f %p'\n")
+    write_standby_settings(tmp_path, {"restore_command": ""})
+    write_standby_settings(tmp_path, {"restore_command": ""})
+    assert file.read_text() == (
+        "restore_command = 'scp old:/archive/%f %p'\nrestore_command = ''\n"
+    )
+    assert read_auto_settings(tmp_path)["restore_command"] == ""
 
 
 def test_file_shared_with_the_old_copy_is_not_written_into(tmp_path: Path) -> None:
@@ -166,6 +176,28 @@ def left_of(data: Path, text: str, *, major: int = 15) -> dict[str, Leftover]:
     assert found is not None
     assert found.trigger_file == (str(data / "promote") if (data / "promote").exists() else None)
     return {one.name: one for one in found.leftovers}
+
+
+@pytest.mark.parametrize(
+    ("text", "opts", "expected"),
+    [
+        ("", "", None),
+        ("cluster_name = 's1'\n", "", ""),
+        ("", '/bin/postgres "-D" "/d" "--cluster-name=s2"\n', "s2"),
+    ],
+)
+def test_name_stays_known_also_where_only_the_last_start_gave_it(
+    tmp_path: Path, text: str, opts: str, expected: str | None
+) -> None:
+    """The program answers with an empty line for the one that stands in a file."""
+    tmp_path.chmod(0o700)
+    (tmp_path / "postmaster.opts").write_text(opts)
+    (tmp_path / "postgres").write_text(SERVER)
+    (tmp_path / "postgres").chmod(0o755)
+    (tmp_path / "postgresql.conf").write_text(text)
+    found = read_configuration(tmp_path, tmp_path, Stop(), OwnLogin(), (), 15)
+    assert found is not None
+    assert found.values.get("cluster_name") == expected
 
 
 def test_what_is_left_over_has_its_place(tmp_path: Path) -> None:

@@ -48,11 +48,11 @@ def placed(path: Path, text: bytes, mode: int = 0o700) -> Path:
 @pytest.mark.parametrize("name", PURPOSES)
 def test_scripts_that_install_places_are_known_as_ours(tmp_path: Path, name: str) -> None:
     file = placed(tmp_path / name, _script(name, PURPOSES[name], None))
-    assert look_at_script(file) == StageScript(name, None, __version__)
+    assert look_at_script(tmp_path, file.name) == StageScript(name, None, __version__)
 
 
 def test_script_of_somebody_else_has_no_version(tmp_path: Path) -> None:
-    assert look_at_script(placed(tmp_path / "stage", b"#!/bin/sh\n")).version is None
+    assert look_at_script(tmp_path, placed(tmp_path / "stage", b"#!/bin/sh\n").name).version is None
 
 
 @pytest.mark.parametrize(
@@ -65,15 +65,15 @@ def test_script_of_somebody_else_has_no_version(tmp_path: Path) -> None:
     ],
 )
 def test_rights_of_a_script(tmp_path: Path, mode: int, problem: str | None) -> None:
-    assert script_problem(placed(tmp_path / "stage", b"", mode)) == problem
+    assert script_problem(tmp_path, placed(tmp_path / "stage", b"", mode).name) == problem
 
 
 def test_script_that_is_missing_no_file_or_anothers(tmp_path: Path) -> None:
-    assert script_problem(tmp_path / "stage") == "it does not exist"
-    assert script_problem(tmp_path) == "it is not a regular file"
+    assert script_problem(tmp_path, "stage") == "it does not exist"
+    assert script_problem(tmp_path.parent, tmp_path.name) == "it is not a regular file"
     if os.geteuid() == 0:
         os.chown(placed(tmp_path / "theirs", b""), 1, 1)
-        problem = script_problem(tmp_path / "theirs")
+        problem = script_problem(tmp_path, "theirs")
         assert problem == "it does not belong to the user of the server"
 
 

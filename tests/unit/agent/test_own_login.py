@@ -12,6 +12,7 @@ from pgpool_recovery.agent.configuration import is_trusted, without_secrets
 from pgpool_recovery.agent.own_login import (
     SERVICE,
     OwnLogin,
+    name_of_service,
     own_name,
     own_server_words,
     service_text,
@@ -181,3 +182,14 @@ def test_promise_13_login_to_the_own_server_is_for_nobody_else(
     words = own_server_words(host)
     assert words.get("requirepeer") == (own_name() if is_socket else None)
     assert ("require_auth" in words) == (not is_socket and pq.version() >= 160000)
+
+
+def test_name_that_the_own_service_gives_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the connection string another one would win over it, and the primary may wait for it."""
+    file = tmp_path / "services"
+    file.write_text("[other]\napplication_name=no\n[own]\napplication_name=standby_b\nuser=x\n")
+    monkeypatch.setenv("PGSERVICEFILE", str(file))
+    assert name_of_service({"service": "own"}) == {"application_name": "standby_b"}
+    assert name_of_service({"service": "third"}) == name_of_service({}) == {}

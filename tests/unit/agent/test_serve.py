@@ -6,13 +6,26 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from pgpool_recovery.agent import serve
-from pgpool_recovery.agent.protocol import Answer, Hello, Limits, Message, Ping, Request, Weigh
+from pgpool_recovery.agent.protocol import (
+    Answer,
+    Farewell,
+    Hello,
+    Limits,
+    Message,
+    Ping,
+    Request,
+    TakeStep,
+    Weigh,
+)
 from pgpool_recovery.agent.serve import Agent
 from pgpool_recovery.agent.wire import SAME_VERSION, decode_message, encode_request
+from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.plan.step import Place, Places, Reserve
 
 LONG = "x" * 1_000_000
 
@@ -135,6 +148,26 @@ def test_end_of_the_conversation_ends_what_it_does(
     end(to_agent)
     thread.join(10)
     assert not thread.is_alive()
+
+
+def test_last_line_says_what_was_taken_back(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    place = Place(
+        str(data), f"{data}.pgpool_recovery", is_inside=False, new=f"{data}.pgpool_recovery/new"
+    )
+    requests, to_agent = os.pipe()
+    from_agent, messages = os.pipe()
+    thread = threading.Thread(target=Agent(requests, messages).serve)
+    thread.start()
+    write(to_agent, TakeStep(Reserve(Places(data=place, wal=None, tablespaces=())), 10))
+    os.close(to_agent)
+    thread.join(10)
+    assert not thread.is_alive()
+    os.close(messages)
+    with os.fdopen(from_agent, "rb") as lines:
+        last = list(filter(None, map(decode_message, lines)))[-1]
+    assert last == Farewell(TargetState.UNTOUCHED)
 
 
 def test_runner_that_takes_nothing_any_more_does_not_keep_it(

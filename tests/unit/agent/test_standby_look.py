@@ -72,3 +72,28 @@ def test_copy_has_the_primarys_control_file_at_first(
 ) -> None:
     facts = seen(monkeypatch, tmp_path, "in production", "postgres: startup", is_ready=False)
     assert facts.is_in_recovery is None
+
+
+def test_restore_command_that_replay_waits_for_is_seen(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """By the children of the startup process; other processes of the server have theirs as well."""
+    for pid, parent, title in (
+        (10, 1, "postgres"),
+        (11, 10, "postgres: 15/main: startup recovering 000000010000000000000003"),
+        (12, 10, "postgres: checkpointer "),
+        (13, 12, "sh -c archive_cleanup"),
+        (21, 20, "postgres: startup"),
+        (22, 21, "sh -c of another server"),
+    ):
+        process = tmp_path / str(pid)
+        process.mkdir()
+        (process / "stat").write_text(f"{pid} (a (b) c) S {parent} 1 1")
+        (process / "cmdline").write_text(title)
+    monkeypatch.setattr(standby_look, "PROCESSES", tmp_path)
+    assert standby_look.restoring(10) is None
+    call = tmp_path / "14"
+    call.mkdir()
+    (call / "stat").write_text("14 (sh) S 11 1 1")
+    (call / "cmdline").write_text("sh -c scp")
+    assert standby_look.restoring(10) == 14

@@ -1,5 +1,6 @@
 """What the target is when a run is undone, however far it came."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -8,10 +9,20 @@ from pgpool_recovery.agent import swap
 from pgpool_recovery.agent.own_login import OwnLogin
 from pgpool_recovery.agent.program import Stop
 from pgpool_recovery.agent.steps import Steps
+from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.plan.policy import Method
 from pgpool_recovery.plan.situation import FINISHED
-from pgpool_recovery.plan.step import Place, Places, PutInPlace, Reserve, TakeOut
+from pgpool_recovery.plan.step import (
+    Place,
+    Places,
+    PutInPlace,
+    PutOldBack,
+    RemoveOld,
+    Reserve,
+    SwapIn,
+    TakeOut,
+)
 
 
 @pytest.fixture
@@ -31,6 +42,22 @@ def steps(places: Places) -> Steps:
     made.take(Reserve(places), 10, 5)
     made.take(TakeOut(places), 10, 5)
     return made
+
+
+def test_server_that_was_started_meanwhile_is_left_alone(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is looked at before the lock is taken, and another recovery may have ended in between."""
+    data = Path(places.data.path)
+    made = Steps(Stop(), lambda _message: None, OwnLogin())
+    made.take(Reserve(places), 10, 5)
+    (data / "postmaster.pid").write_text(f"{os.getpid()}\n{data}\n1\n5432\n/tmp\n*\n1 2\nready\n")
+    monkeypatch.chdir(data)
+    for step in (TakeOut(places), RemoveOld(places), SwapIn(places), PutOldBack(places)):
+        with pytest.raises(Refused, match="was started"):
+            made.take(step, 10, 5)
+    assert made.undo() is TargetState.UNTOUCHED
+    assert (data / "PG_VERSION").exists()
 
 
 def test_unchanged_directory_is_put_back(steps: Steps, places: Places) -> None:

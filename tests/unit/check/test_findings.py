@@ -8,6 +8,7 @@ import pytest
 from pgpool_recovery.check.finding import Finding, Kind, Severity, as_json, in_order
 from pgpool_recovery.check.host import EXTENSION_VERSION
 from pgpool_recovery.check.judge import judge
+from pgpool_recovery.check.question import Pool
 from pgpool_recovery.check.report import ExtensionFacts, Report, RoleFacts
 from pgpool_recovery.check.trap import KINDS
 from pgpool_recovery.domain.standby import Fault, Trouble
@@ -140,6 +141,20 @@ def with_configuration(number: int, *left: Leftover, trigger_file: str | None = 
     return with_target(
         number, configuration=replace(own, leftovers=left, trigger_file=trigger_file)
     )
+
+
+def beside_samples(number: int, place: str, follow: str = "/etc/follow_primary.sh %d %h") -> Report:
+    """Return three nodes whose Pgpool-II calls a script that is not ours."""
+
+    def change(old: NodeFacts) -> NodeFacts:
+        own = old.facts.target.configuration
+        assert own is not None
+        target = replace(old.facts.target, configuration=replace(own, conninfo_place=place))
+        return replace(old, facts=replace(old.facts, target=target))
+
+    made = with_node(number, change)
+    pool = Pool({"follow_primary_command": follow})
+    return replace(made, question=replace(made.question, pool=pool))
 
 
 CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
@@ -295,6 +310,15 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
         (
             "stage script /var/lib/pgsql/15/data/recovery_1st_stage of node 1 is none of "
             "pgpool-recovery"
+        ),
+    ),
+    Kind.WRITTEN_IN_VAIN: (
+        beside_samples(2, "/var/lib/pgsql/15/data/postgresql.auto.conf:5"),
+        [2],
+        (
+            "primary_conninfo of node 2 stands in postgresql.auto.conf and wins over whatever "
+            "follow_primary_command, which is none of pgpool-recovery's, writes elsewhere: after "
+            "a failover a standby would go on following the server that is gone"
         ),
     ),
     Kind.NO_PYTHON: (
@@ -518,10 +542,7 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
     Kind.STAGE_COMMAND: (
         with_pool(recovery_1st_stage_command="/etc/stage"),
         [None],
-        (
-            'recovery_1st_stage_command is "/etc/stage", which is not the plain name of a file of '
-            "the data directory"
-        ),
+        ('recovery_1st_stage_command is "/etc/stage", which is no path inside the data directory'),
     ),
     Kind.RECOVERY_TIMEOUT: (
         with_pool(recovery_timeout="0"),
@@ -571,6 +592,57 @@ def test_healthy_nodes_have_a_forecast_each_and_nothing_else() -> None:
         (Kind.FORECAST, number) for number in range(3)
     ]
     assert [one.fact for one in judge(report())] == FORECASTS
+
+
+def test_scripts_that_write_where_it_counts_are_no_finding() -> None:
+    auto, samples = "/data/postgresql.auto.conf:5", "/data/myrecovery.conf:1"
+    assert found(beside_samples(2, samples), Kind.WRITTEN_IN_VAIN) == []
+    ours = "/usr/local/bin/pgpool-recovery follow_primary %d"
+    assert found(beside_samples(2, auto, ours), Kind.WRITTEN_IN_VAIN) == []
+    assert found(beside_samples(2, auto, ""), Kind.WRITTEN_IN_VAIN) == []
+
+
+def test_standby_that_follows_another_node_is_said_to() -> None:
+    made = CASES[Kind.NOT_STREAMING][0]
+    [node_id] = CASES[Kind.NOT_STREAMING][1]
+    assert node_id is not None
+
+    def led(host: str) -> Report:
+        node = made.nodes[node_id]
+        own = node.facts.target.configuration
+        assert own is not None
+        own = replace(own, primary_conninfo={"host": host, "port": "5432"}, conninfo_place="/x:1")
+        target = replace(node.facts.target, configuration=own)
+        changed = replace(node, facts=replace(node.facts, target=target))
+        return replace(made, nodes={**made.nodes, node_id: changed})
+
+    other = next(n for n in made.question.nodes if n.node_id not in (0, node_id))
+    [finding] = found(led(other.host), Kind.NOT_STREAMING)
+    assert f"its primary_conninfo leads to {other.name}, in /x:1" in finding.fact
+    assert f"pgpool-recovery recover {node_id}" in str(finding.advice)
+    [finding] = found(led(made.question.nodes[0].host), Kind.NOT_STREAMING)
+    assert "primary_conninfo" not in finding.fact
+
+
+def test_script_of_ones_own_is_not_to_be_replaced() -> None:
+    """What keeps it from running is named with its cure, and ours only as another choice."""
+    for problem, cure in (
+        ("it does not belong to the user of the server", "as root: chown root "),
+        ("it can be written by others", ": chmod go-w "),
+        ("it is not executable", ": chmod u+x "),
+        ("it can be replaced by others", "every directory and link"),
+        ("it is not a regular file", "Look at it"),
+    ):
+        made = with_surroundings(1, scripts=(StageScript("recovery_1st_stage", problem, None),))
+        [finding] = found(made, Kind.SCRIPT)
+        assert finding.advice is not None
+        assert cure in finding.advice
+        own, _, ours = finding.advice.partition("If it is not meant to be your own: ")
+        assert "install" not in own
+        assert "pgpool-recovery install" in ours
+    ours_itself = StageScript("recovery_1st_stage", "it is not executable", "2.0")
+    [finding] = found(with_surroundings(1, scripts=(ours_itself,)), Kind.SCRIPT)
+    assert "your own" not in str(finding.advice)
 
 
 def test_every_kind_has_its_case() -> None:

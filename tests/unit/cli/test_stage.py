@@ -46,3 +46,31 @@ def test_cancel_says_whether_its_session_had_ended(monkeypatch: pytest.MonkeyPat
         said = cause_of_cancel(signal.SIGINT)  # Nobody has collected it yet.
     assert said.startswith("By SIGINT, because the session that called it has ended")
     assert cause_of_cancel(signal.SIGINT) == said
+
+
+CANCELLED_TWICE = """
+import os, signal
+from pgpool_recovery.cli.stage import _cancel_by_signal
+from pgpool_recovery.domain.error import Cancelled
+_cancel_by_signal()
+try:
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    os.kill(os.getpid(), signal.SIGINT)
+    os.kill(os.getpid(), signal.SIGTERM)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+    while True:
+        pass
+except Cancelled as cancelled:
+    os.kill(os.getpid(), signal.SIGTERM)
+    print(cancelled.detail)
+"""
+
+
+def test_second_signal_writes_no_traceback() -> None:
+    """Both come at once: the supervisor sends SIGTERM a second after SIGINT, and both may wait."""
+    done = subprocess.run(
+        [sys.executable, "-c", CANCELLED_TWICE], capture_output=True, text=True, check=False
+    )
+    assert done.stdout in ("By SIGINT.\n", "By SIGTERM.\n")
+    assert done.stderr == ""
+    assert done.returncode == 0

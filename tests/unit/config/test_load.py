@@ -1,6 +1,7 @@
 """The settings file: optional, and strict where it is there."""
 
 import os
+import re
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,8 @@ from pgpool_recovery.domain.error import SettingsError
 from pgpool_recovery.domain.node import NodeId, Target
 from pgpool_recovery.plan.policy import KeepOld
 
+HOST = os.uname().nodename
+"""Of whose file a complaint speaks."""
 GOOD = """\
 [ssh]
 user = "postgres"
@@ -66,7 +69,13 @@ def test_all_complaints_at_once(tmp_path: Path) -> None:
     file.write_text(BAD)
     with pytest.raises(SettingsError, match="has 10 errors") as caught:
         load_settings(file)
-    assert sorted((caught.value.detail or "").split("\n")) == [
+    assert caught.value.message == f"{HOST}: settings file {file} has 10 errors"
+    said = (caught.value.detail or "").split("\n")
+    lines = [re.fullmatch(r"line (\d+): .*", line) for line in said]
+    assert [int(found[1]) for found in lines if found] == [1, 3, 4, 5, 7, 9, 10, 11, 13]
+    assert sorted(
+        line.partition(": ")[2] if " in pgpool " not in line else line for line in said
+    ) == [
         'invalid value "-v" (it is a list of texts) in ssh.options',
         (
             'invalid value "sometimes" (it is one of always, when-space-allows, never) in '
@@ -81,6 +90,27 @@ def test_all_complaints_at_once(tmp_path: Path) -> None:
         "unknown setting colour",
         "unknown setting speed in policy",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (
+            "[policy]\nstop_runing = 1",
+            "line 2: unknown setting stop_runing in policy (stop_running?)",
+        ),
+        ("[polcy]\n", "line 1: unknown setting polcy (policy?)"),
+        ("\n[node.1]\nhots = 'x'", "line 3: unknown setting hots in node.1 (host?)"),
+        ("policy.zzz = 1", "line 1: unknown setting zzz in policy"),
+        ("policy = {zzz = 1}", "unknown setting zzz in policy"),
+    ],
+)
+def test_line_and_what_may_have_been_meant(tmp_path: Path, text: str, complaint: str) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        load_settings(file)
+    assert caught.value.detail == complaint
 
 
 @pytest.mark.parametrize(
@@ -193,7 +223,7 @@ def refused(file: Path, hint: str) -> str:
     with pytest.raises(SettingsError) as caught:
         load_settings(file)
     assert caught.value.exit_status == 3
-    assert caught.value.message == f"settings file {file} can be changed by others"
+    assert caught.value.message == f"{HOST}: settings file {file} can be changed by others"
     assert caught.value.hint == hint
     assert sound_part(file) == Settings()
     return caught.value.detail or ""
@@ -211,7 +241,7 @@ def test_file_that_may_not_be_read_says_whose_it_is() -> None:
                 load_settings(file)
         finally:
             os.seteuid(0)
-    assert caught.value.message == f"could not read settings file {file}: Permission denied"
+    assert caught.value.message == f"{HOST}: could not read settings file {file}: Permission denied"
     assert caught.value.detail == (
         'It belongs to root, group root, and has mode 0600. This runs as "nobody".'
     )

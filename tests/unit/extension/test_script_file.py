@@ -4,7 +4,9 @@ A check of a host (agent/look_around.py) and the settings of Pgpool-II (check/po
 same: they say beforehand what the server would say.
 """
 
+import grp
 import os
+import pwd
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from pgpool_recovery_server.outcome import Failure
 from pgpool_recovery_server.script_file import find_script
 
 from pgpool_recovery.agent.look_around import script_problem
-from pgpool_recovery.check.pool import is_plain_name
+from pgpool_recovery.check.pool import is_inside
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to others")
 
@@ -27,7 +29,7 @@ def script(directory: Path, mode: int = 0o700) -> Path:
 
 def problem(data: Path, name: str = "stage") -> str | None:
     """Return what the server says; what a check says has to come to the same."""
-    foreseen = script_problem(data / name)
+    foreseen = script_problem(data, name)
     said = refusal(data, name)
     assert (foreseen is None) is (said is None), (foreseen, said)
     if foreseen is not None:
@@ -54,22 +56,89 @@ def test_file_and_link_to_one(tmp_path: Path) -> None:
         assert problem(tmp_path, name) is None
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "/bin/true", "../stage", "a/b"])
-def test_name_is_a_plain_one(tmp_path: Path, name: str) -> None:
-    assert not is_plain_name(name)
-    with pytest.raises(Failure, match="is not a plain file name"):
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "/bin/true", "../stage", "a/../stage", "a//b", "a/", "./stage"]
+)
+def test_name_leads_into_the_data_directory(tmp_path: Path, name: str) -> None:
+    assert not is_inside(name)
+    with pytest.raises(Failure, match="is no path inside the data directory"):
         find_script(str(tmp_path), name)
 
 
-@pytest.mark.parametrize("name", ["stage", "...", "-", "a b", "ünï", "a\\b", " ", "a\nb"])
-def test_any_other_name_is_plain(tmp_path: Path, name: str) -> None:
-    assert is_plain_name(name)
+@pytest.mark.parametrize(
+    "name", ["stage", "...", "-", "a b", "ünï", "a\\b", " ", "a\nb", "scripts/a b/stage"]
+)
+def test_any_other_name_does(tmp_path: Path, name: str) -> None:
+    assert is_inside(name)
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     script(tmp_path).rename(tmp_path / name)
     assert problem(tmp_path, name) is None
 
 
+def test_directory_of_a_script_is_on_its_way(tmp_path: Path) -> None:
+    (tmp_path / "scripts").mkdir()
+    script(tmp_path).rename(tmp_path / "scripts/stage")
+    assert problem(tmp_path, "scripts/stage") is None
+    (tmp_path / "scripts").chmod(0o777)
+    assert "can be replaced by others" in (problem(tmp_path, "scripts/stage") or "")
+
+
+def test_group_may_write_that_is_the_users_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkout under umask 0002; and so is its directory."""
+    path = script(tmp_path, 0o770)
+    tmp_path.chmod(0o775)
+    alone = group(())
+    cases: tuple[tuple[tuple[str, ...], tuple[str, ...], str | None], ...] = (
+        ((), (), None),
+        (("root", alone.me), (), None),
+        (("mallory",), (), "can be written by others"),
+        ((), ("mallory",), "can be written by others"),
+    )
+    for members, others, expected in cases:
+        group(members, others).put(monkeypatch, path.stat().st_gid)
+        said = problem(tmp_path)
+        assert said is None if expected is None else expected in str(said)
+    path.chmod(0o700)
+    assert "can be replaced by others" in (problem(tmp_path) or "")
+    alone.put(monkeypatch, path.stat().st_gid)
+    path.chmod(0o772)
+    assert "can be written by others" in (problem(tmp_path) or "")
+    # Root's own group, or any other one than that of the user, is none of his.
+    group((), primary=path.stat().st_gid + 1).put(monkeypatch, path.stat().st_gid)
+    path.chmod(0o770)
+    assert "can be written by others" in (problem(tmp_path) or "")
+
+
+class group:  # noqa: N801 - it reads as what it makes
+    """The user and group databases, with the members of one group."""
+
+    me = "me"
+
+    def __init__(
+        self, members: tuple[str, ...], others: tuple[str, ...] = (), primary: int | None = None
+    ) -> None:
+        self.members, self.others, self.primary = members, others, primary
+
+    def put(self, monkeypatch: pytest.MonkeyPatch, gid: int) -> None:
+        def entry(name: str, uid: int, own_gid: int) -> pwd.struct_passwd:
+            return pwd.struct_passwd((name, "x", uid, own_gid, "", "/", "/bin/sh"))
+
+        me = entry(self.me, os.geteuid(), gid if self.primary is None else self.primary)
+        users = [me, entry("root", 0, 0)]
+        users += [entry(name, 90000 + number, gid) for number, name in enumerate(self.others)]
+        of_group = grp.struct_group(("g", "x", gid, list(self.members)))
+        monkeypatch.setattr(pwd, "getpwuid", lambda _uid: me)
+        monkeypatch.setattr(pwd, "getpwall", lambda: users)
+        monkeypatch.setattr(grp, "getgrgid", lambda _gid: of_group)
+
+
 @pytest.mark.parametrize("mode", [0o702, 0o720, 0o777])
-def test_others_must_not_write_it(tmp_path: Path, mode: int) -> None:
+def test_others_must_not_write_it(
+    tmp_path: Path, mode: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group(("mallory",)).put(monkeypatch, tmp_path.stat().st_gid)
     script(tmp_path, mode)
     assert "can be written by others" in (problem(tmp_path) or "")
 
@@ -95,7 +164,7 @@ def test_it_is_executable_and_regular(tmp_path: Path) -> None:
     assert "is not a regular file" in (problem(tmp_path, "fifo") or "")
     (tmp_path / "circle").symlink_to("circle")
     assert "Too many levels of symbolic links" in (refusal(tmp_path, "circle") or "")
-    assert "Too many levels of symbolic links" in (script_problem(tmp_path / "circle") or "")
+    assert "Too many levels of symbolic links" in (script_problem(tmp_path, "circle") or "")
 
 
 class Place:
@@ -128,8 +197,9 @@ OPENINGS: dict[str, Callable[[Place], None]] = {
 
 @pytest.mark.parametrize("opening", OPENINGS)
 def test_promise_13_script_that_others_can_exchange_is_refused(
-    tmp_path: Path, opening: str
+    tmp_path: Path, opening: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    group(("mallory",)).put(monkeypatch, tmp_path.stat().st_gid)
     place = Place(tmp_path)
     OPENINGS[opening](place)
     assert "can be replaced by others" in (problem(place.data) or "")

@@ -29,6 +29,7 @@ class Supervisor:
         self.record = "\x1e" + self.mark.partition("=")[2] + " "
         self.directory = directory
         self.received = b""
+        self.end_s = 3.5
         self.log = directory / "log"
         program = directory / "supervisor.py"
         program.write_text(build.supervisor_program())
@@ -54,6 +55,7 @@ class Supervisor:
             identity=identity,
             mark=self.mark.encode(),
             record=self.record.encode(),
+            end_s=self.end_s,
         )
 
     def shell(self, script: str) -> None:
@@ -77,10 +79,10 @@ class Supervisor:
 
     def lines_and_status(self) -> tuple[list[str], int]:
         replies = self.replies_to_the_end()
-        return [reply["line"] for reply in replies if "line" in reply], replies[-1]["ended"]
+        return [line for reply in replies for line in lines_of(reply)], replies[-1]["ended"]
 
     def wait_for_line(self, text: str) -> None:
-        while self.reply().get("line") != text:
+        while text not in lines_of(self.reply()):
             pass
 
     def close(self) -> None:
@@ -105,6 +107,12 @@ class Supervisor:
             assert time.monotonic() - began < STOPPED_WITHIN_S, self.processes()
             time.sleep(0.05)
         return time.monotonic() - began
+
+
+def lines_of(reply: dict[str, Any]) -> list[str]:
+    """Return what a reply says of the output, be it in a block."""
+    block = reply.get("block")
+    return [*reply.get("lines", ()), *(() if block is None else block.split("\n"))]
 
 
 @pytest.fixture
@@ -257,7 +265,7 @@ def test_next_supervisor_ends_what_a_killed_one_left(
     assert supervisor.processes()
     (tmp_path / "next").mkdir()
     successor = Supervisor(tmp_path / "next")
-    successor.ask(end=supervisor.mark.encode())
+    successor.ask(end=supervisor.mark.encode(), end_s=3.5)
     assert successor.reply() == {"ended": 0}
     assert not supervisor.processes()
     successor.process.communicate()
@@ -325,3 +333,47 @@ def test_another_file_at_the_path_is_not_executed(supervisor: Supervisor) -> Non
     other.replace(script)
     supervisor.run(str(script), identity=identity)
     assert supervisor.replies_to_the_end() == [{"error": "another file has taken its place"}]
+
+
+def test_script_has_the_time_that_it_was_given_to_clean_up(supervisor: Supervisor) -> None:
+    supervisor.end_s = 30.0
+    supervisor.shell("trap 'sleep 2; echo cleaned; exit 7' INT; echo started; sleep 600")
+    supervisor.wait_for_line("started")
+    supervisor.ask(stop=True)
+    assert supervisor.lines_and_status() == (["cleaned"], 7)
+
+
+def test_passwords_reach_neither_the_log_nor_the_client(supervisor: Supervisor) -> None:
+    supervisor.shell(
+        "set -x; PGPASSWORD=s3cret true; echo 'host=x password=s3cret' postgres://u:s3cret@h/d"
+    )
+    lines, _ = supervisor.lines_and_status()
+    assert lines[0] == "+ PGPASSWORD=********" or lines[0] == "+ PGPASSWORD=******** true"
+    assert "s3cret" not in "".join(lines) + supervisor.log.read_text()
+    assert lines[-1] == "host=x password=******** postgres://u:********@h/d"
+
+
+def test_flood_comes_in_gulps_and_whole(supervisor: Supervisor) -> None:
+    supervisor.shell("i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done")
+    replies = supervisor.replies_to_the_end()
+    lines = [line for reply in replies for line in lines_of(reply)]
+    assert lines == [f"line {number}" for number in range(20000)]
+    assert supervisor.log.read_text().splitlines() == lines
+    assert len(replies) < 5000
+
+
+@pytest.mark.parametrize(
+    "line", ["password=s3cret", "h:5432:a:b:s3cret", "\x1e{}", "a\x1bb", "\xff"]
+)
+def test_what_needs_care_among_many_lines_has_it(supervisor: Supervisor, line: str) -> None:
+    (supervisor.directory / "text").write_bytes(
+        b"first\n" * 500 + line.encode("latin-1") + b"\n" + b"last\n" * 500
+    )
+    supervisor.shell("cat text")
+    lines, _ = supervisor.lines_and_status()
+    assert len(lines) == 1001
+    log = supervisor.log.read_bytes()
+    assert len(log.split(b"\n")) == 1002
+    assert b"s3cret" not in log
+    assert b"\x1b" not in log
+    assert "s3cret" not in lines[500]

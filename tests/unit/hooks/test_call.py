@@ -81,3 +81,17 @@ def test_number_of_words(number: int) -> None:
         parse_call("follow_primary", ["1"] * number)
     assert caught.value.hint is not None
     assert f"follow_primary_command = 'pgpool-recovery follow_primary {WORDS}'" in caught.value.hint
+
+
+def test_ten_words_of_the_samples() -> None:
+    """The sample pgpool.conf has no %N and %S for follow_primary_command."""
+    whole = words_of(VALUES)
+    command = "follow_primary"
+    call, of_all = parse_call(command, whole[:10]), parse_call(command, whole)
+    assert (call.node, call.new, call.old_primary_id) == (of_all.node, of_all.new, 0)
+    assert call.old_primary.host == ""
+    for wrong in (9, 11):
+        with pytest.raises(UsageError, match=f"takes 12 arguments, not {wrong}"):
+            parse_call(command, whole[:wrong])
+    with pytest.raises(UsageError, match="takes 12 arguments, not 10"):
+        parse_call("failover", whole[:10])

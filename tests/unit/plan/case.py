@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from pgpool_recovery.agent.place import ANOTHER_USER
 from pgpool_recovery.config.load import read_settings
 from pgpool_recovery.domain.control_data import SHUT_DOWN, ControlData
 from pgpool_recovery.domain.error import SettingsError
@@ -360,7 +361,9 @@ def _data(words: Words) -> PlaceFacts:
         size=target.size if has_any else Size(0),
         waiting=target.waiting,
         identity=identity,
-        can_write=target.writable,
+        can_write=target.writable and not target.read_only,
+        is_read_only=target.read_only,
+        is_layered=target.layered,
         problem=target.problem,
     )
 
@@ -406,6 +409,8 @@ def _place(
     waiting: Size | None,
     identity: FileIdentity | None = None,
     can_write: bool = True,
+    is_read_only: bool = False,
+    is_layered: bool = False,
     problem: str | None = None,
 ) -> PlaceFacts:
     """Return a directory; a mount point cannot be renamed."""
@@ -419,12 +424,14 @@ def _place(
         size_bytes=size,
         can_write=can_write,
         can_rename=path not in words.filesystems,
-        filesystem=Filesystem(device, words.filesystems[mount]),
+        filesystem=Filesystem(device, words.filesystems[mount], is_read_only, mount),
         identity=identity or FileIdentity("target", device, inode=1),
         waiting_bytes=waiting,
         is_empty=is_empty,
         is_own=is_own or waiting is not None,
         problem=problem,
+        is_of_another_user=problem == ANOTHER_USER,
+        is_layered=is_layered,
     )
 
 

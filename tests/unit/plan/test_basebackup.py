@@ -2,6 +2,9 @@
 
 from dataclasses import replace
 
+import pytest
+
+from pgpool_recovery.agent.base_backup import argv
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.plan.facts import Facts
 from pgpool_recovery.plan.ladder import make_plan
@@ -58,3 +61,23 @@ def test_mount_point_is_swapped_from_within() -> None:
     (reserve,) = [step for step in plan(situation).steps if isinstance(step, Reserve)]
     assert reserve.places.data.is_inside
     assert reserve.places.data.workspace == "/pgdata/pgpool_recovery"
+
+
+@pytest.mark.parametrize(
+    ("awaited", "expected"),
+    [
+        ("", True),
+        ("server2", True),
+        ("*", False),
+        ("ANY 1 (server2, *)", False),
+        (TARGET.slot_name, False),
+    ],
+)
+def test_no_commit_waits_for_the_copy(awaited: str, *, expected: bool) -> None:
+    """What streams by a slot tells how far it is, and "*" names whoever does."""
+    situation = facts(primary=primary(synchronous_standby_names=awaited))
+    (copy,) = [step for step in plan(situation).steps if isinstance(step, CopyBaseBackup)]
+    assert copy.streams_by_slot is expected
+    words = argv(copy, copy.conninfo)
+    assert (f"--slot={TARGET.slot_name}" in words) is expected
+    assert ("--no-slot" in words) is not expected

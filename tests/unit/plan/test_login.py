@@ -142,3 +142,35 @@ def test_places_of_a_host_that_was_looked_at_are_taken_as_they_are() -> None:
         named=(place,),
     )
     assert [(one["host"], one["hostaddr"]) for one in found] == [("db1", "192.0.2.1")]
+
+
+def places(own: dict[str, str], primary_host: str = "10.0.0.1") -> list[tuple[str, str | None]]:
+    configuration = target().configuration
+    assert configuration is not None
+    found = login_candidates(
+        replace(REQUEST, primary_host=primary_host),
+        primary(),
+        target(configuration=replace(configuration, primary_conninfo=own)),
+        own_hosts=OWN_HOSTS,
+        user="repl",
+        is_local=False,
+        own_addresses=("10.0.0.1", "10.9.0.1"),
+    )
+    return [(one["host"], one.get("hostaddr")) for one in found]
+
+
+def test_password_file_by_name_is_asked_under_the_names_of_the_primary() -> None:
+    """The address is the primary's own, so no password goes to another host under that name."""
+    assert places({"host": "db-a", "passfile": "/own"}) == [
+        ("10.0.0.1", None),
+        ("server1.example", "10.0.0.1"),
+        ("server1", "10.0.0.1"),
+        ("db-a", "10.0.0.1"),
+    ]
+    assert places({"host": "10.0.0.7"}) == [("10.0.0.1", None)]
+
+
+def test_other_address_of_the_primary_is_tried_as_the_node_has_it() -> None:
+    own = {"host": "10.9.0.1"}
+    assert places(own, "server1") == [("server1", None), ("10.9.0.1", None)]
+    assert places({"host": "10.0.0.7"}, "server1") == [("server1", None)]

@@ -69,3 +69,11 @@ def test_slot_that_somebody_else_uses_stays_in_use() -> None:
     taken = facts(target=RUNNING, primary=primary(slots=(slot(is_active=True),), streams=(STREAM,)))
     made = plan_as_json(TARGET, taken, make_plan(TARGET, once_lost(taken), Policy()), is_tidy=True)
     assert made["reasons"][0]["message"] == 'replication slot "pgpool_node_1" is in use'
+
+
+def test_what_a_person_agrees_to_is_in_it() -> None:
+    made = make_plan(TARGET, facts(), Policy())
+    words = plan_as_json(TARGET, facts(), made, is_tidy=True, stops=True, unbound="not heard")
+    assert (words["harm"], words["stops_server"]) == ("wal kept stop", True)
+    assert (words["binds"], words["unbound"]) == (False, "not heard")
+    assert "its server, which runs, is stopped first" in words["sentences"]

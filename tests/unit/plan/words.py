@@ -270,6 +270,8 @@ class TargetWords:
     waiting: Size | None = None
     problem: str | None = None
     writable: bool = True
+    read_only: bool = False
+    layered: bool = False
     can_clone: bool = False
     mounts_inside: tuple[str, ...] = ()
     is_the_primarys: bool = False

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from pgpool_recovery.domain.error import QueryRefused, Unreachable
 from pgpool_recovery.postgres.connection import Connection, pinned
 from pgpool_recovery.postgres.conninfo import format_conninfo, parse_conninfo
 from pgpool_recovery.postgres.extension import ForeignOwner
@@ -104,3 +105,36 @@ def test_everything_pinned_is_one_word() -> None:
     text = format_conninfo(pinned({"host": "server1", "options": "-c geqo=off"}))
     options = parse_conninfo(text)["options"]
     assert options.replace("\\ ", "").count(" ") == 2 * (len(PINNED) + 1) - 1
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "kind"),
+    [
+        ("42501", QueryRefused),  # No privilege.
+        ("42883", QueryRefused),  # No such function.
+        ("55000", QueryRefused),
+        ("0A000", QueryRefused),
+        ("55006", Unreachable),  # A slot that is in use may be free soon.
+        ("55P03", Unreachable),
+        ("57014", Unreachable),
+        ("57P01", Unreachable),
+        ("08006", Unreachable),
+        ("53100", Unreachable),
+        (None, Unreachable),
+    ],
+)
+def test_what_another_try_does_not_change_is_no_lost_server(
+    sqlstate: str | None, kind: type[Unreachable]
+) -> None:
+    import psycopg
+
+    class Failing(Session):
+        def execute(self, _query: bytes, _parameters: object = None) -> Session:
+            raise type("Error", (psycopg.Error,), {"sqlstate": sqlstate})("no")
+
+    asked = connection(Failing())
+    for ask in (lambda: asked.rows("slots"), lambda: asked.do("CHECKPOINT")):
+        with pytest.raises(Unreachable, match="failed on the primary") as caught:
+            ask()
+        assert type(caught.value) is kind
+    assert QueryRefused("x").exit_status == 4

@@ -8,10 +8,10 @@ from typing import Any, cast
 import pytest
 
 from pgpool_recovery.agent.conversation import converse
-from pgpool_recovery.agent.protocol import PROTOCOL, Answer, Greeting
+from pgpool_recovery.agent.protocol import PROTOCOL, Answer, Farewell, Greeting
 from pgpool_recovery.agent.wire import encode_message
-from pgpool_recovery.domain.error import RecoveryError, Unreachable
-from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.domain.error import Cancelled, RecoveryError, Unreachable
+from pgpool_recovery.domain.target_state import TargetState, with_next_step
 from pgpool_recovery.plan.plan import OldData, Plan
 from pgpool_recovery.plan.policy import Method
 from pgpool_recovery.plan.step import Place, Places, RemoveOld, Repoint, Reserve, TargetStep
@@ -43,16 +43,43 @@ for line in sys.stdin:
 """
 
 
+TELLS_LAST = f"""
+import sys
+print({GREETING!r}, end="", flush=True)
+for line in sys.stdin:
+    pass
+print({encode_message(Answer(failure=Cancelled("ended").as_record())).decode()!r}, end="")
+print({encode_message(Farewell(TargetState.RESTORED)).decode()!r}, end="", flush=True)
+"""
+
+
+def plan_of(*steps: TargetStep) -> Plan:
+    return Plan(
+        target_name="node 1",
+        method=Method.CATCH_UP,
+        summary="",
+        slot_name="pgpool_node_1",
+        moved_bytes=None,
+        old_data=OldData.KEPT,
+        steps=steps,
+    )
+
+
 @contextmanager
 def run_whose_agent_dies_at(step: TargetStep) -> Iterator[Run]:
-    argv = [sys.executable, "-c", DIES_AT, f'"{type(step).__name__}"']
+    with run_with([sys.executable, "-c", DIES_AT, f'"{type(step).__name__}"']) as run:
+        yield run
+
+
+@contextmanager
+def run_with(argv: list[str], step_s: float = 10) -> Iterator[Run]:
     with converse(argv, "node 1", lambda _event: None, timeout_s=10) as agent:
         yield Run(
             cast("Any", None),
             agent,
             cast("Any", None),
             lambda _event: None,
-            Deadlines(stall_s=10, step_s=10, undo_s=10, answer_s=10, connect_s=5),
+            Deadlines(stall_s=10, step_s=step_s, undo_s=10, answer_s=10, connect_s=5),
             {},
             cast("Any", None),
         )
@@ -69,22 +96,31 @@ def run_whose_agent_dies_at(step: TargetStep) -> Iterator[Run]:
 def test_state_after_an_agent_that_died(
     fatal: TargetStep, steps: tuple[TargetStep, ...], state: TargetState
 ) -> None:
-    plan = Plan(
-        target_name="node 1",
-        method=Method.CATCH_UP,
-        summary="",
-        slot_name="pgpool_node_1",
-        moved_bytes=None,
-        old_data=OldData.KEPT,
-        steps=steps,
-    )
     with (
         run_whose_agent_dies_at(fatal) as run,
         pytest.raises(RecoveryError, match="lost") as caught,
     ):
-        run.carry_out(plan)
+        run.carry_out(plan_of(*steps))
     assert caught.value.target is state
     if state is TargetState.UNKNOWN:
         assert isinstance(caught.value, Unreachable)
         assert caught.value.hint is not None
         assert caught.value.hint.startswith("Recover the node again")
+
+
+def test_last_word_of_an_agent_that_was_left_in_the_middle_is_heard() -> None:
+    """As after a cancel: it takes back what it did, and says so before it ends."""
+    with (
+        run_with([sys.executable, "-c", TELLS_LAST], step_s=0.2) as run,
+        pytest.raises(RecoveryError) as caught,
+    ):
+        run.carry_out(plan_of(REPOINT))
+    assert caught.value.target is TargetState.RESTORED
+
+
+@pytest.mark.parametrize("state", [TargetState.INCOMPLETE, TargetState.COPIED, TargetState.UNKNOWN])
+def test_state_in_which_a_node_does_not_stay_has_a_next_step(state: TargetState) -> None:
+    assert "Recover the node again" in str(with_next_step(None, state))
+    assert str(with_next_step("Make room.", state)).startswith("Make room. ")
+    said = str(with_next_step("Mend it, then recover the node again.", state))
+    assert said.lower().count("recover the node again") == 1

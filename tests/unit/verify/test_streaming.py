@@ -111,6 +111,51 @@ def test_replay_from_an_archive_is_waited_for_while_it_gets_on(world: World) -> 
     assert world.now > 1
 
 
+def test_replay_from_an_archive_for_longer_than_any_limit_is_waited_for(world: World) -> None:
+    """An hour of it, where the limits are a minute and an hour."""
+    world.stream, stream = None, world.stream
+    world.written = Lsn(10_000)
+
+    def ask() -> StandbyFacts:
+        if world.now < 5 * EXPECTED.catch_up_s:
+            return replace(APART, replayed=Lsn(round(world.now * 500)))
+        world.stream = stream
+        return replace(NODE, replayed=world.written, received=world.written)
+
+    assert fault(world.watch(ask)) is None
+    assert world.now > 5 * EXPECTED.catch_up_s
+
+
+def test_one_that_follows_the_archive_alone_is_not_waited_for_without_end(world: World) -> None:
+    """It has what the primary had written when the wait began, and the rest from an archive."""
+    world.stream = None
+
+    def ask() -> StandbyFacts:
+        world.written = Lsn(100 + round(world.now * 100))
+        return replace(APART, replayed=world.written)
+
+    seen = world.watch(ask)
+    assert fault(seen) is Fault.NOT_STREAMING
+    assert world.now < 3 * EXPECTED.begin_s
+
+
+@pytest.mark.parametrize(("ends_after", "expected"), [(1.0, None), (9.0, Fault.NOT_STREAMING)])
+def test_call_of_a_restore_command_is_waited_for(
+    world: World, ends_after: float, expected: Fault | None
+) -> None:
+    world.stream, stream = None, world.stream
+
+    def ask() -> StandbyFacts:
+        if world.now < ends_after:
+            return replace(APART, restoring=4711)
+        world.stream = stream
+        return replace(NODE, replayed=world.written, received=world.written)
+
+    limits = replace(EXPECTED, restore_s=3.0)
+    assert fault(watch(cast("Any", None), limits, ask)) is expected
+    assert world.now < 4
+
+
 def test_where_nobody_gets_in_the_primary_writes_again(world: World) -> None:
     """Only when something is sent to a standby it says how far it has replayed."""
 

@@ -81,7 +81,7 @@ def _check_unused(directory: Path) -> None:
         raise Refused(
             f"{directory} holds data that is not known to be the node's own",
             detail="The node's data directory does not lead to it.",
-            hint="Empty it, or give the node another directory with tablespace_mapping in the "
+            hint="Move what it holds elsewhere, or give the node another directory with tablespace_mapping in the "
             "settings.",
         )
 

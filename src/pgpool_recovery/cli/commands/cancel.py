@@ -8,6 +8,7 @@ from pgpool_recovery.cli.output import AsJson, show_failure
 from pgpool_recovery.cli.say import say, say_json
 from pgpool_recovery.cli.where import Where
 from pgpool_recovery.domain.node import parse_node_id
+from pgpool_recovery.domain.target_state import TargetState
 
 CANCEL_WITHIN_S = 60.0
 
@@ -36,6 +37,7 @@ def cancel(
     from pgpool_recovery.operator.cancel import cancel as cancel_recovery
     from pgpool_recovery.operator.cancel import ended_otherwise
     from pgpool_recovery.operator.event import OperatorEvent, Remarked
+    from pgpool_recovery.operator.interrupted import found_on_target
 
     where = where or Where()
     _, primary, cluster = where.primary()
@@ -48,6 +50,8 @@ def cancel(
 
     run = cancel_recovery(primary, target, tell, within_s=within)
     too_late = None if run is None else ended_otherwise(run)
+    if run is not None and run.target_state in (None, str(TargetState.UNKNOWN)):
+        remarks.append(found_on_target(primary, target))
     if as_json:
         say_json(document(cancelled=run, remarks=remarks, error=too_late))
     else:

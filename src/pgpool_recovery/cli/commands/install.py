@@ -12,6 +12,7 @@ from pgpool_recovery.config.load import DEFAULT_FILE, load_settings, settings_fi
 from pgpool_recovery.domain.error import Refused, UsageError
 from pgpool_recovery.hooks.call import WORDS
 from pgpool_recovery.install.extension import Installation, extension_files, find_installations
+from pgpool_recovery.install.left_behind import left_behind
 from pgpool_recovery.install.pgpool_conf import change_of, restore, write
 from pgpool_recovery.install.placed_file import INSTALL, WOULD, PlacedFile, place, take_away
 from pgpool_recovery.install.stage_commands import own_command, stage_commands
@@ -92,7 +93,8 @@ def uninstall(
     """Remove what install put in place, and restore what stood there before.
 
     Databases that have an extension keep it, and it goes on working; drop it there first if you
-    do not want it any more.
+    do not want it any more. Of a data directory it says what recoveries have left: the slots, and
+    settings that would win over those of other scripts.
 
     Parameters
     ----------
@@ -115,6 +117,9 @@ def uninstall(
         done.append(restore(pgpool_conf, dry_run=dry_run))
     for what in filter(None, done):
         say(what)
+    for each in data_directory or []:
+        for line in left_behind(each.absolute()):
+            say(line)
     if not any(done):
         say("nothing is installed there")
 

@@ -20,6 +20,7 @@ def plan(node: str, /, *, as_json: AsJson = False, where: Where | None = None) -
     from pgpool_recovery.cli.output import show_failure
     from pgpool_recovery.cli.render.document import document
     from pgpool_recovery.cli.render.lines import plan_lines
+    from pgpool_recovery.operator.interrupted import interruption_of
     from pgpool_recovery.operator.plan import read_plan, refuse_primary
     from pgpool_recovery.operator.pool_file import refuse_other_place
 
@@ -35,5 +36,6 @@ def plan(node: str, /, *, as_json: AsJson = False, where: Where | None = None) -
     elif refusal is not None:
         show_failure(refusal)
     else:
-        say(*plan_lines(found))
+        interruption = interruption_of(primary, target)
+        say(*([f"{target.name}: {interruption}"] if interruption else []), *plan_lines(found))
     return 0 if refusal is None else refusal.exit_status

@@ -1,5 +1,6 @@
 """recover: bring nodes back."""
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -9,14 +10,14 @@ from pgpool_recovery.cli.say import say, say_json
 from pgpool_recovery.cli.where import Where
 from pgpool_recovery.domain.error import SettingsError, UsageError
 from pgpool_recovery.domain.node import NodeId, parse_node_id
+from pgpool_recovery.plan.policy import Method
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from pgpool_recovery.config.settings import Settings
-    from pgpool_recovery.operator.cluster import Node
+    from pgpool_recovery.operator.consent import Ask, Question
     from pgpool_recovery.operator.event import Outcome
-    from pgpool_recovery.operator.plan import PlannedRecovery
     from pgpool_recovery.pcp.pool import Pool
 
 
@@ -24,6 +25,8 @@ def recover(
     *nodes: str,
     all_down: bool = False,
     yes: Annotated[bool, Parameter(name=["--yes", "-y"])] = False,
+    at_most: Method | None = None,
+    wait: bool = False,
     as_json: AsJson = False,
     as_events: AsEvents = False,
     where: Where | None = None,
@@ -32,6 +35,9 @@ def recover(
 
     Shows what it will do, asks before anything is destroyed, has it done, shows the steps while
     they are taken, and sees at the end that the node is up in the pool and streams.
+
+    The recovery keeps to what was agreed to. When more would have to be done it stops before that,
+    and the new plan is shown and asked about; where nobody can be asked, the exit status is 4.
 
     The recovery does not depend on this command: after Ctrl-C or a lost terminal it goes on.
     `pgpool-recovery watch` finds it again, `pgpool-recovery cancel NODE` ends it.
@@ -45,12 +51,17 @@ def recover(
     all_down
         Recover all nodes that are down in Pgpool-II, but not those in quarantine.
     yes
-        Do not ask.
+        Do not ask about the plan that is shown: it is agreed to, and nothing that does more harm.
+    at_most
+        Allow what this method does, at most, without asking; more is not begun.
+    wait
+        When a recovery of the node runs already, wait until it has ended.
     """
     from pgpool_recovery.cli.leave import Left, leave, leaving_by_signal
     from pgpool_recovery.cli.screen import screen_of
     from pgpool_recovery.operator.job import Desk
     from pgpool_recovery.operator.recover import recover_nodes
+    from pgpool_recovery.plan.harm import up_to
 
     where = where or Where()
     settings = where.settings()
@@ -60,7 +71,13 @@ def recover(
         try:
             node_ids = _node_ids(nodes, pool, settings, all_down=all_down)
             with screen:
-                desk = Desk(screen.tell, _consent(yes=yes))
+                desk = Desk(
+                    screen.tell,
+                    _asking(yes=yes),
+                    None if at_most is None else up_to(at_most),
+                    is_there=sys.stdin.isatty(),
+                    waits=wait,
+                )
                 outcomes = recover_nodes(node_ids, pool, settings, desk)
         except Left as left:
             return leave(left, screen.running, without_pgpool=where.without_pgpool)
@@ -84,16 +101,17 @@ def _node_ids(
     return nodes_down(pool, settings)
 
 
-def _consent(*, yes: bool) -> "Callable[[Node, PlannedRecovery | None], None]":
+def _asking(*, yes: bool) -> "Ask":
     from pgpool_recovery.cli.consent import ask
+    from pgpool_recovery.cli.render.question import question_text
 
-    def consent(node: "Node", plan: "PlannedRecovery | None") -> None:
-        if plan is not None and not plan.destroys:
-            return
-        what = "it may replace its data" if plan is None else "it changes or replaces its data"
-        ask(f"Recover {node.name}? ({what})", f"the recovery of {node.name}", yes=yes)
+    def put(question: "Question") -> None:
+        if question.is_needed:
+            is_answered = yes and not question.is_again
+            what = f"the recovery of {question.node.name}"
+            ask(question_text(question), what, yes=is_answered)
 
-    return consent
+    return put
 
 
 def _end(outcomes: "list[Outcome]", *, as_json: bool, as_events: bool) -> int:

@@ -45,7 +45,9 @@ def cancelled_text(node: Node, run: Run | None) -> str:
         return f"the recovery of {node.name} has ended"
     if run.state == "recovered":
         return f"the recovery of {node.name} was complete"
-    return f"the recovery of {node.name} has ended ({run.state}); target {run.target_state or '?'}"
+    failure = run.failure()
+    state = run.target_state if failure is None else str(failure.target)
+    return f"the recovery of {node.name} has ended ({run.state}); target {state}"
 
 
 def _after(event: Recorded, run: Run) -> str:

@@ -3,6 +3,10 @@ update {extension}.pgpool_recovery_run as r
    set state = 'failed', ended_at = pg_catalog.clock_timestamp(),
        message = case when state = 'copied' then 'the remote start never came'
                       else 'the runner ended without a word' end,
+       detail = case when state <> 'copied' and sentence is not null
+                     then 'It was interrupted'
+                          || coalesce(' in step ' || step || ' of ' || steps, '')
+                          || ': ' || sentence || '.' end,
        target_state = case when state = 'copied' then 'copied, but not started'
                            else 'in a state that could not be learnt' end,
        exit_status = 1

@@ -10,6 +10,7 @@ select not pg_catalog.pg_is_in_recovery() as is_primary,
              then greatest(pg_catalog.pg_last_wal_receive_lsn(),
                            pg_catalog.pg_last_wal_replay_lsn(), '0/0')
              else pg_catalog.pg_current_wal_lsn() end)::pg_catalog.text as position,
+       pg_catalog.pg_last_wal_replay_lsn()::pg_catalog.text as replayed,
        s.system_identifier::pg_catalog.text as system_identifier,
        case when pg_catalog.pg_is_in_recovery()
             then pg_catalog.pg_get_wal_replay_pause_state() <> 'not paused'

@@ -26,6 +26,7 @@ select pg_catalog.current_setting('server_version_num')::int as version,
            as syncs_slots,
        coalesce(pg_catalog.current_setting('synchronized_standby_slots', true), '')
            as awaited_slots,
+       pg_catalog.current_setting('synchronous_standby_names') as synchronous_standby_names,
        (select setting from pg_catalog.pg_config where name = 'BINDIR') as bin_directory,
        (select coalesce(pg_catalog.sum(pg_catalog.pg_tablespace_size(oid)), 0)::bigint
           from pg_catalog.pg_tablespace where spcname in ('pg_default', 'pg_global')) as data_bytes,

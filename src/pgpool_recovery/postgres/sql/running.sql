@@ -8,6 +8,7 @@ select pg_catalog.pg_is_in_recovery() as is_in_recovery,
                    from pg_catalog.pg_control_recovery())) as timeline,
        (select received_tli from pg_catalog.pg_stat_wal_receiver
          where status = 'streaming') as receiving,
+       exists (select from pg_catalog.pg_stat_wal_receiver where pid is not null) as has_receiver,
        pg_catalog.pg_last_wal_receive_lsn()::pg_catalog.text as received,
        pg_catalog.pg_last_wal_replay_lsn()::pg_catalog.text as replayed,
        pg_catalog.current_setting('recovery_target_timeline') as recovery_target_timeline,

@@ -1,0 +1,67 @@
+"""Passwords in what a script writes: it goes to the server's log, and to whoever asked.
+
+Scripts run with ``set -o xtrace`` show each command as it is, with the password in it.
+"""
+
+MASK = b"********"
+
+# What a text must have for one of the patterns below to be looked for at all, in lower case.
+HINTS = (b"pass", b"secret", b"token", b"pw", b"://", b"curl", b"wget")
+COLONS = 4  # Of a line of a password file.
+
+# As sh -x, a connection string, a configuration file and SQL quote it: within other quotes, within
+# its own, or not at all; then it goes on to the blank, but for a quote that ends the word.
+VALUE = rb"""(?:'\\''.*?(?:'\\''|$)
+    |''[^'\s][^']*''
+    |(?:\$|[EeUu]&?)?'(?:'\\''|[^'\\]|\\.|'')*'?
+    |\\?"(?:[^"\\]|\\[^"])*(?:\\?"|$)
+    |[^\s'"]\S*?(?=['"\\]*(?:[\s;&|)},]|$)))"""
+NAME = rb"(?:pass(?:word|wd|phrase)?|(?<![a-z])pw|pgpass|secret|token)[0-9]*"
+PATTERNS = (
+    # NAME=value, name = value, name: value, "name": value.
+    rb"(?P<before>" + NAME + rb"""\\?['"]?(?:=|\s+=\s*|\s*:\s+|\s*:(?=['"])))""" + VALUE,
+    # --password value, ALTER ROLE ... PASSWORD 'value', sshpass -p value.
+    rb"(?P<before>(?:--(?:[a-z]+-)*pass(?:word|wd)?|\bsshpass\s+-p)\s+)" + VALUE,
+    rb"(?P<before>\bsshpass\s+-p)[^\s=]\S*",
+    rb"(?P<before>\b(?:curl|wget)\s.*?(?:-u|--user)[\s=]*[^\s:]+:)[^\s'\"]+",
+    rb"(?P<before>\bpassword\s+)(?:[EeUu]&?)?'(?:'\\''|[^'\\]|\\.|'')*'?",
+    # scheme://user:value@host.
+    rb"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s@]+(?=@)",
+    # A line of a password file: host:port:database:user:value.
+    rb"""(?P<before>(?<![^\s'"=(>])[^\s:'"]+:(?:[0-9]{1,5}|\*):[^\s:'"]+:[^\s:'"]+:)
+    (?:\\.|[^\s'"\\])+""",
+)
+
+_compiled = {}  # type: ignore[var-annotated]
+
+
+def masked(line):
+    r"""Return the bytes of a line without the passwords that can be told as such.
+
+    >>> masked(b"+ PGPASSWORD='it'\\''s' psql 'host=a password=b c=d' postgres://u:p@h/d")
+    b"+ PGPASSWORD=******** psql 'host=a password=******** c=d' postgres://u:********@h/d"
+    """
+    if not (may_have_password(line) or line.count(b":") >= COLONS):
+        return line
+    for pattern in _patterns():
+        line = pattern.sub(_mask, line)
+    return line
+
+
+def may_have_password(text):
+    """Say whether a text, of many lines perhaps, has a word that goes before a password."""
+    lower = text.lower()
+    return any(hint in lower for hint in HINTS)
+
+
+def _mask(match):
+    return match.group("before") + MASK
+
+
+def _patterns():
+    import re  # Here, because it takes 5 ms of each new session.
+
+    if not _compiled:
+        for text in PATTERNS:
+            _compiled[text] = re.compile(text, re.IGNORECASE | re.VERBOSE)
+    return _compiled.values()

@@ -1,0 +1,253 @@
+"""Where the settings of a standby are written: where the scripts of others write theirs.
+
+``postgresql.auto.conf`` wins over every other file. A script that comes after us and writes
+elsewhere, as those of Pgpool-II's samples write ``myrecovery.conf``, would write in vain: its
+standby would go on following a primary that is gone. So our settings stand where the node has its
+own already, or where the samples have them, and nowhere else: whoever writes last wins, and who
+goes back to his scripts has nothing to take away. Only where that cannot be had, say where
+postgresql.conf is none of the node's files, is it ``postgresql.auto.conf``.
+"""
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pgpool_recovery.agent.configuration import (
+    AUTO_CONFIGURATION,
+    find_configuration,
+    quote,
+    read_configuration_file,
+    replace_file,
+    unquote,
+    without_settings,
+    write_standby_settings,
+)
+from pgpool_recovery.agent.program import Stop
+from pgpool_recovery.agent.setting_source import INCLUDES, LINE, MAX_DEPTH
+from pgpool_recovery.files.text import lines_of
+from pgpool_recovery.files.write import write_file
+
+MAIN = "postgresql.conf"
+SAMPLES_FILE = "myrecovery.conf"
+"""The name that Pgpool-II's sample scripts have for it, in the data directory."""
+INCLUDE = f"include_if_exists = '{SAMPLES_FILE}'"
+LEADS = "primary_conninfo"
+IDENTITY = ("port",)
+"""Of a node, not of its primary: scripts write it to postgresql.conf itself."""
+
+
+@dataclass
+class Chain:
+    """The files that a server reads, and the file in which each setting stands last.
+
+    `files` are those that it would read, also the ones that are not there.
+    """
+
+    values: dict[str, tuple[Path, str]] = field(default_factory=dict)
+    files: list[Path] = field(default_factory=list)
+    is_whole: bool = True
+
+    def place(self, name: str) -> Path | None:
+        """Return the file in which a setting stands last."""
+        found = self.values.get(name)
+        return None if found is None else found[0]
+
+
+@dataclass(frozen=True)
+class Home:
+    """The files of one data directory, which may still be on its way to its place."""
+
+    directory: Path
+    place: Path
+    """Where the data directory is when a server reads its files."""
+    main: Path | None = None
+    """postgresql.conf where it is in no data directory."""
+
+    def chain(self, *, auto: bool = True) -> Chain:
+        """Read what the server would read."""
+        chain = Chain()
+        _read(self._main, self, chain, 0)
+        if auto:
+            _read(self.directory / AUTO_CONFIGURATION, self, chain, 0)
+        return chain
+
+    def files(self) -> tuple[Path, ...]:
+        """Return all the files that write() may change, whether they are there or not."""
+        found = [self.directory / AUTO_CONFIGURATION]
+        file = self._file_for_leading(self.chain(auto=False))
+        if file is not None:
+            found += [file]
+        if self._is_own(self._main):
+            found += [self._main]
+        return tuple(dict.fromkeys(found))
+
+    def write(self, settings: Mapping[str, str]) -> Path:
+        """Write the settings of a standby where they are in force; return the file.
+
+        In an order in which the old ones are in force until all of the new ones stand there.
+        """
+        leading = {name: value for name, value in settings.items() if name not in IDENTITY}
+        identity = {name: value for name, value in settings.items() if name in IDENTITY}
+        chain = self.chain(auto=False)
+        file = self._file_for_leading(chain)
+        if file is not None and leading:
+            _replace_settings(file, leading)
+            if file not in chain.files:
+                _append(self._main, INCLUDE)
+        main = self._main if self._is_own(self._main) else None
+        if identity and main is not None:
+            _replace_settings(main, identity)
+        self._take_out_of_auto(settings)
+        ours = {*self._won(file, leading), *self._won(main, identity)}
+        rest = {name: value for name, value in settings.items() if name not in ours}
+        if rest:
+            write_standby_settings(self.directory, rest)
+        return self.directory / AUTO_CONFIGURATION if file is None or rest else file
+
+    def value(self, name: str) -> str | None:
+        """Return the value of a setting as it stands last in the files; None: nowhere."""
+        found = self.chain().values.get(name)
+        return None if found is None else found[1]
+
+    @property
+    def _main(self) -> Path:
+        return self.directory / MAIN if self.main is None else self.main
+
+    def _file_for_leading(self, chain: Chain) -> Path | None:
+        """Return the file in which what leads the standby is to stand; None: auto's."""
+        if not chain.is_whole:
+            return None
+        has_it = chain.place(LEADS)
+        if has_it is not None and self._is_own(has_it):
+            return has_it
+        samples = self.directory / SAMPLES_FILE
+        may_be = self._is_own(samples) or not _is_there(samples)
+        if has_it is None and samples in chain.files and may_be:
+            return samples
+        return samples if may_be and self._is_own(self._main) else None
+
+    def _is_own(self, file: Path) -> bool:
+        """Say whether a file is one of the data directory that we may replace by another.
+
+        What is a link, or belongs to somebody else, somebody else takes care of.
+        """
+        try:
+            inside = file.parent.resolve() / file.name
+            is_inside = inside.is_relative_to(self.directory.resolve())
+            status = file.lstat()
+        except OSError:
+            return False
+        if not is_inside:
+            return False
+        is_regular = stat.S_ISREG(status.st_mode) and bool(status.st_mode & stat.S_IWUSR)
+        return is_regular and status.st_uid == os.geteuid() and os.access(file.parent, os.W_OK)
+
+    def _take_out_of_auto(self, names: Iterable[str]) -> None:
+        auto = self.directory / AUTO_CONFIGURATION
+        text = read_configuration_file(auto)
+        if text is not None and not _settings_of(text).isdisjoint(names):
+            replace_file(auto, _joined(without_settings(text, names)))
+
+    def _won(self, file: Path | None, names: Iterable[str]) -> Iterator[str]:
+        """Yield those settings of a file that no other file wins over."""
+        chain = self.chain()
+        for name in names:
+            if chain.is_whole and file is not None and chain.place(name) == file:
+                yield name
+
+
+def home_of(directory: Path, place: Path, stop: Stop) -> Home:
+    """Return the files of a data directory, which is or becomes `place`."""
+    if (directory / MAIN).exists():
+        return Home(directory, place)
+    found = find_configuration(place, stop)
+    return Home(directory, place, None if found is None or found[1] else found[0])
+
+
+def put_back(file: Path, text: str) -> None:
+    """Give a file the text that it had, and leave it its mode."""
+    _put(file, text)
+
+
+def _settings_of(text: str) -> set[str]:
+    return {match[1].lower() for match in filter(None, map(LINE.match, lines_of(text)))}
+
+
+def _joined(lines: Iterable[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _read(file: Path, home: Home, chain: Chain, depth: int) -> None:
+    chain.files.append(file)
+    try:
+        text = read_configuration_file(file)
+    except OSError:
+        chain.is_whole = False
+        return
+    for line in lines_of(text or ""):
+        match = LINE.match(line)
+        if match is None:
+            continue
+        name = match[1].lower()
+        if name in INCLUDES:
+            _include(name, _plain(match[2]), file, home, chain, depth + 1)
+        else:
+            chain.values[name] = (file, _plain(match[2]))
+
+
+def _include(name: str, value: str, file: Path, home: Home, chain: Chain, depth: int) -> None:
+    path = _moved(Path(os.path.normpath(file.parent / value)), home)
+    if depth > MAX_DEPTH:
+        chain.is_whole = False
+    elif name != "include_dir":
+        chain.is_whole = chain.is_whole and (name == "include_if_exists" or path.exists())
+        _read(path, home, chain, depth)
+    else:
+        try:
+            entries = sorted(path.iterdir())
+        except OSError:
+            chain.is_whole = False
+            return
+        for entry in entries:
+            if entry.name.endswith(".conf") and not entry.name.startswith("."):
+                _read(entry, home, chain, depth)
+
+
+def _moved(path: Path, home: Home) -> Path:
+    """Return where a file is now that the configuration names by its future place."""
+    if path.is_relative_to(home.place):
+        return home.directory / path.relative_to(home.place)
+    return path
+
+
+def _plain(value: str) -> str:
+    return unquote(value.removeprefix("'").removesuffix("'")) if value[:1] == "'" else value
+
+
+def _is_there(path: Path) -> bool:
+    return os.path.lexists(path)
+
+
+def _replace_settings(file: Path, settings: Mapping[str, str]) -> None:
+    """Write settings to the end of a file, and take earlier values of them out."""
+    kept = without_settings(read_configuration_file(file) or "", settings)
+    lines = [f"{name} = '{quote(text)}'" for name, text in settings.items()]
+    _put(file, _joined([*kept, *lines]))
+
+
+def _append(file: Path, line: str) -> None:
+    _put(file, _joined([*lines_of(read_configuration_file(file) or ""), line]))
+
+
+def _put(file: Path, text: str) -> None:
+    """Put another file in the place of one, with its mode; a new one is for nobody else.
+
+    The settings may hold a password, and the mode of a file that has them is the node's choice.
+    """
+    try:
+        mode = stat.S_IMODE(file.lstat().st_mode)
+    except FileNotFoundError:
+        mode = 0o600
+    write_file(file, text, mode=mode)

@@ -1,0 +1,80 @@
+"""Ours beside scripts of somebody else: where one of them writes a standby's settings in vain."""
+
+from collections.abc import Iterator
+
+from pgpool_recovery.check.finding import Finding, Kind
+from pgpool_recovery.check.report import Report
+from pgpool_recovery.domain.node import Target
+from pgpool_recovery.domain.slot import is_of_a_recovery
+from pgpool_recovery.plan.node_facts import NodeFacts
+
+FOLLOW = "follow_primary_command"
+OLD_FOLLOW = "follow_master_command"
+OURS = "pgpool-recovery"
+AUTO = "/postgresql.auto.conf:"
+DEFAULT_PORT = "5432"
+
+
+def mixtures(report: Report) -> Iterator[Finding]:
+    """Say whom a follow_primary_command that is not ours could not lead to the new primary.
+
+    What it writes to another file loses against postgresql.auto.conf, where older builds of ours
+    have written. That of a primary counts, too: the script copies it from there.
+    """
+    settings = report.question.pool.settings
+    command = settings.get(FOLLOW) or settings.get(OLD_FOLLOW) or ""
+    if not command.strip() or OURS in command:
+        return
+    for _, target, node in report.reached():
+        own = node.facts.target.configuration
+        slot = None if own is None else own.values.get("primary_slot_name")
+        if (
+            own is None
+            or AUTO not in (own.conninfo_place or "")
+            or not is_of_a_recovery(slot or "")
+        ):
+            continue
+        yield Finding(
+            Kind.WRITTEN_IN_VAIN,
+            target.node_id,
+            f"primary_conninfo of {target.name} stands in postgresql.auto.conf and wins over "
+            f"whatever {FOLLOW}, which is none of pgpool-recovery's, writes elsewhere: after a "
+            "failover a standby would go on following the server that is gone",
+            "Recover the node, which moves it to where the scripts of Pgpool-II's samples write. "
+            "On the primary: ALTER SYSTEM RESET primary_conninfo, and likewise primary_slot_name "
+            "and recovery_target_timeline. Or let pgpool-recovery follow_primary be called.",
+        )
+
+
+def not_streaming(report: Report, target: Target, node: NodeFacts) -> Finding:
+    """Say that a standby does not stream, and whom it follows when that is another node."""
+    fact = f"{target.name} runs and is not known to stream from the primary"
+    other = _followed(report, node)
+    if other is None:
+        advice = "Look into its log. When it cannot follow any more, stop it and recover the node."
+        return Finding(Kind.NOT_STREAMING, target.node_id, fact, advice)
+    own = node.facts.target.configuration
+    place = None if own is None else own.conninfo_place
+    return Finding(
+        Kind.NOT_STREAMING,
+        target.node_id,
+        f"{fact}: its primary_conninfo leads to {other.name}"
+        f"{'' if place is None else f', in {place}'}",
+        f"Detach the node and recover it, while it runs: pgpool-recovery detach {target.node_id}, "
+        f"and pgpool-recovery recover {target.node_id}.",
+    )
+
+
+def _followed(report: Report, node: NodeFacts) -> Target | None:
+    """Return the node to which the settings of a standby lead, when that is not the primary."""
+    own, place = node.facts.target.configuration, report.primary_place
+    if own is None or place is None:
+        return None
+    host = own.primary_conninfo.get("host") or own.primary_conninfo.get("hostaddr")
+    port = own.primary_conninfo.get("port", DEFAULT_PORT)
+    led_to = [
+        number
+        for number, other in enumerate(report.question.nodes)
+        if other.host == host and str(other.port) == port
+    ]
+    return None if not led_to or place in led_to else report.question.nodes[led_to[0]]

@@ -1,0 +1,37 @@
+"""What our first stage leaves behind where somebody else's script starts the server."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pgpool_recovery.install.placed_file import OURS
+from pgpool_recovery.plan.plan import OldData, Plan
+
+START = "pgpool_remote_start"
+READ_BYTES = 1024
+
+
+def left_to_foreign_start(data_directory: Path, plan: Plan) -> Iterator[str]:
+    """Yield what nobody will do after this stage; nothing where the script is ours or not there."""
+    if not _is_foreign(data_directory / START):
+        return
+    name = plan.target_name
+    yield (
+        f"warning: {START} of this server is none of pgpool-recovery, so nothing will see whether "
+        f"{name} streams"
+    )
+    if plan.old_data is OldData.STAYS:
+        yield f"the old data of {name} stays beside the new until its next recovery"
+    former = next(filter(None, (getattr(s, "former_slot_name", None) for s in plan.steps)), None)
+    if former not in (None, plan.slot_name):
+        yield (
+            f"replication slot {former}, by which {name} streamed before, stays, and keeps WAL. "
+            f"When {name} streams by {plan.slot_name}: SELECT pg_drop_replication_slot('{former}')"
+        )
+
+
+def _is_foreign(script: Path) -> bool:
+    try:
+        with script.open("rb") as file:
+            return OURS not in file.read(READ_BYTES)
+    except OSError:
+        return False

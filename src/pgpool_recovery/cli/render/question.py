@@ -1,0 +1,64 @@
+"""The question before a recovery: what is lost by a yes."""
+
+from pgpool_recovery.cli.render.quantity import size
+from pgpool_recovery.operator.consent import Question
+from pgpool_recovery.operator.plan import PlannedRecovery
+from pgpool_recovery.plan.harm import Harm, Loss, Old
+
+GO_ON = "Go on?"
+
+
+def question_text(question: Question) -> str:
+    """Return the question, in one line."""
+    name, plan = question.node.name, question.plan
+    parts = [question.elsewhere] if question.elsewhere else []
+    if plan is not None and question.unbound:
+        parts.append(
+            f"the recovery cannot be held to this plan, and may do more: {question.unbound}"
+        )
+    if plan is None:
+        parts.append(f"there is no plan: the recovery of {name} may replace its data")
+    elif plan.harm is None:
+        what = "changes or replaces its data" if plan.destroys else "replaces no data"
+        parts.append(f"the recovery of {name} {what}")
+    else:
+        parts += _losses(name, plan, plan.harm)
+    return " ".join((*(f"{_capital(part)}." for part in parts), GO_ON))
+
+
+def _losses(name: str, plan: PlannedRecovery, harm: Harm) -> list[str]:
+    document = plan.document
+    old_bytes = document.get("old_bytes")
+    data = f"its data ({size(old_bytes)})" if isinstance(old_bytes, int) else "its data"
+    said = {
+        Old.KEPT: f"{name} is recovered by {document['method']}, and none of its data is replaced",
+        Old.STAYS: f"{name} loses {data} as soon as the new server runs",
+        Old.HALF: f"the data of {name}, half changed already, is changed further",
+        Old.CHANGED: f"the only copy of {name}'s data is changed; when that fails, a full copy is "
+        "needed",
+        Old.GOES: f"{name} loses {data} before the new copy is there{_room(plan)}; when the copy "
+        "fails, it has none",
+    }[harm.old]
+    losses = [said]
+    if document.get("gives_up"):
+        losses.append(str(document["gives_up"]))
+    if Loss.STOP in harm.losses:
+        losses.append(f"the server of {name}, which runs, is stopped")
+    return losses
+
+
+def _room(plan: PlannedRecovery) -> str:
+    """Say for want of how much room, when that is why."""
+    short = [
+        room
+        for room in plan.document.get("needs") or ()
+        if room["needed_bytes"] > room["free_bytes"]
+    ]
+    said = (
+        f"{size(one['free_bytes'])} are free, {size(one['needed_bytes'])} needed" for one in short
+    )
+    return "".join(f" ({one})" for one in said)
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]

@@ -1,0 +1,70 @@
+"""Where in the settings file a complaint is about, and what may have been meant."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import fields, is_dataclass
+from difflib import get_close_matches
+from typing import Any, get_args, get_type_hints
+
+UNKNOWN = re.compile(r"unknown setting (?P<names>\S+(?:, \S+)*?)(?: in (?P<where>\S+))?")
+PLACED = re.compile(r".* in (?P<where>[\w.-]+)", re.DOTALL)
+TABLE = re.compile(r"\s*\[+\s*(?P<name>[^\]#]+?)\s*\]+")
+
+
+def with_lines(complaints: Iterable[str], text: str, settings: type) -> list[str]:
+    """Return complaints with their lines, in that order, those without a line at the end.
+
+    A setting that is written otherwise than one to a line has none here. Of an unknown one it is
+    said which is most like it.
+    """
+    found = [_with_line(complaint, text, settings) for complaint in complaints]
+    return [said for _line, said in sorted(found, key=lambda one: (one[0] is None, one[0] or 0))]
+
+
+def _with_line(complaint: str, text: str, settings: type) -> tuple[int | None, str]:
+    unknown = UNKNOWN.fullmatch(complaint)
+    if unknown is not None:
+        where = (unknown["where"] or "").split(".") if unknown["where"] else []
+        names = unknown["names"].split(", ")
+        known = _names(settings, where)
+        meant = [f"{one}?" for name in names for one in get_close_matches(name, known, n=1)]
+        complaint += f" ({', '.join(meant)})" if meant else ""
+        place = [*where, names[0]]
+    else:
+        placed = PLACED.fullmatch(complaint)
+        place = placed["where"].split(".") if placed else []
+    line = line_of(text, place)
+    return line, complaint if line is None else f"line {line}: {complaint}"
+
+
+def line_of(text: str, place: list[str]) -> int | None:
+    """Return the line of a setting, or of the table of that name.
+
+    >>> line_of("[policy]\\nstop_runing = 1\\n", ["policy", "stop_runing"])
+    2
+    """
+    table: list[str] = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        header = TABLE.match(line)
+        if header is not None:
+            table = _words(header["name"])
+            if table == place:
+                return number
+        elif "=" in line and [*table, *_words(line.partition("=")[0])] == place:
+            return number
+    return None
+
+
+def _words(name: str) -> list[str]:
+    return [word.strip().strip("\"'") for word in name.split(".")]
+
+
+def _names(settings: type, where: Iterable[str]) -> list[str]:
+    """Return what a table may have; of a table whose names are the user's, as node, nothing."""
+    kind: Any = settings
+    for name in where:
+        if is_dataclass(kind):
+            kind = get_type_hints(kind).get(name)
+        else:
+            kind = (get_args(kind) or (None,))[-1]
+    return [field.name for field in fields(kind)] if is_dataclass(kind) else []

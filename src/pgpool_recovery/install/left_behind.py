@@ -1,0 +1,49 @@
+"""What recoveries have left in a data directory, for who takes the commands away."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pgpool_recovery.agent.configuration import AUTO_CONFIGURATION
+from pgpool_recovery.agent.setting_home import Home
+from pgpool_recovery.domain.slot import is_of_a_recovery
+
+SLOTS = "pg_replslot"
+SETTINGS = ("primary_conninfo", "primary_slot_name", "recovery_target_timeline")
+UNUSED = (
+    "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots "
+    "WHERE slot_name IN ({}) AND NOT active"
+)
+
+
+def left_behind(data_directory: Path) -> Iterator[str]:
+    """Yield a sentence on each thing that stays and that the scripts of others do not know."""
+    home = Home(data_directory, data_directory)
+    slot = home.value("primary_slot_name")
+    if slot is not None and is_of_a_recovery(slot):
+        chain = home.chain()
+        yield (
+            f"{data_directory}: as a standby it streams by the slot {slot}, which "
+            f"{chain.place('primary_slot_name')} names; the next recovery by other scripts writes "
+            "another one there"
+        )
+        in_auto = [n for n in SETTINGS if chain.place(n) == data_directory / AUTO_CONFIGURATION]
+        if in_auto:
+            resets = "; ".join(f"ALTER SYSTEM RESET {name}" for name in in_auto)
+            yield (
+                f"{data_directory}: {' and '.join(in_auto)} in {AUTO_CONFIGURATION} would win over "
+                f"what other scripts write. Move the lines to where those write, then: {resets}"
+            )
+    slots = sorted(filter(is_of_a_recovery, _names_in(data_directory / SLOTS)))
+    if slots:
+        names = ", ".join(f"'{name}'" for name in slots)
+        yield (
+            f"{data_directory}: the replication slots {', '.join(slots)} stay, for standbys stream "
+            f"by them and they keep WAL. When none does any more: {UNUSED.format(names)}"
+        )
+
+
+def _names_in(directory: Path) -> list[str]:
+    try:
+        return [entry.name for entry in directory.iterdir()]
+    except OSError:
+        return []

@@ -1,0 +1,65 @@
+"""A restore_command that does not work: no method needs it, and its server would wait, or end.
+
+The sample scripts of Pgpool-II up to 4.5.1 let a standby copy WAL from the primary of that time
+with scp. Once that host is gone each call waits until TCP gives up, and then scp exits with 255, by
+which the server ends as well (RestoreArchivedFile in xlogarchive.c). All WAL that a plan leaves to
+the server to fetch is on the primary, or in the repository of a restore, which brings a command of
+its own.
+"""
+
+import re
+from collections.abc import Iterator
+
+from pgpool_recovery.plan.facts import Facts
+from pgpool_recovery.plan.stray import restore_command
+
+FROM_HOST = re.compile(r"\b(?:scp|rsync|sftp)\b.*?\s(?:[^\s:/@]+@)?(\[[^\]]+\]|[^\s:/@]+):\S*%f")
+SETTING = "restore_command"
+
+
+def is_broken(facts: Facts) -> bool:
+    """Say whether the node's restore_command was tried, and would stop its server."""
+    archive = facts.archive
+    return archive is not None and (archive.is_silent or archive.fatal is not None)
+
+
+def usable_restore_command(facts: Facts) -> str:
+    """Return the node's own restore_command, where it has one that can be called."""
+    own = facts.target.configuration
+    return "" if own is None or is_broken(facts) else own.values.get(SETTING, "")
+
+
+def source_of(command: str) -> str | None:
+    """Return the host from which a restore_command like that of the samples copies.
+
+    >>> source_of("scp -q -i ~/.ssh/id 10.0.0.1:/archive/%f %p"), source_of("cp /archive/%f %p")
+    ('10.0.0.1', None)
+    >>> source_of("rsync -a 'postgres@db1:/archive/%f' %p"), source_of("scp [fe80::1]:/a/%f %p")
+    ('db1', '[fe80::1]')
+    """
+    found = FROM_HOST.search(command.replace("'", " ").replace('"', " "))
+    return None if found is None else found[1]
+
+
+def notes_on_archive(name: str, facts: Facts, *, is_kept: bool) -> Iterator[str]:
+    """Say what is wrong with a restore_command, and what becomes of it.
+
+    `is_kept`: the plan changes no settings.
+    """
+    archive = facts.archive
+    if archive is None or not is_broken(facts):
+        return
+    host = source_of(restore_command(facts.primary, facts.target))
+    what = f"{SETTING} of {name}" + ("" if host is None else f", which copies from {host},")
+    if archive.is_silent:
+        yield (
+            f"{what} did not end within {archive.longest_s:.0f} s when it was asked for a history "
+            "file; its server waits for it before it streams"
+        )
+    if archive.fatal is not None:
+        yield f"{what} fails in a way in which its server does not start: {archive.fatal}"
+    if not is_kept:
+        yield (
+            f"{SETTING} is overridden at the end of postgresql.auto.conf, because nothing in this "
+            "plan needs it; when it works again, take that line out and reload"
+        )

@@ -1,0 +1,188 @@
+"""How much harm a plan does: the one order in which plans are compared before anybody agrees.
+
+By what a plan does, not by what its method is called: a full copy beside the old data takes less
+from the node than a rewind of its only copy, and moves more.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+from pgpool_recovery.plan.plan import OldData, Plan
+from pgpool_recovery.plan.policy import Method, Unattended
+from pgpool_recovery.plan.step import (
+    CopyBaseBackup,
+    DiscardWaiting,
+    Incremental,
+    PutOldBack,
+    RemoveOld,
+    Repoint,
+    RepointRunning,
+    RestoreBackup,
+    Rewind,
+    Step,
+)
+
+
+class Reach(IntEnum):
+    """What of the node is made anew, the least first."""
+
+    NOTHING = 0
+    SETTINGS = 1
+    WAL = 2
+    BLOCKS = 3
+    BACKUP = 4
+    COPY = 5
+
+    def __str__(self) -> str:
+        return REACHES[self]
+
+
+REACHES = {
+    Reach.NOTHING: "nothing is changed",
+    Reach.SETTINGS: "the settings of the running server are changed",
+    Reach.WAL: "WAL only is moved",
+    Reach.BLOCKS: "the blocks that differ are replaced",
+    Reach.BACKUP: "what differs from the backup is replaced",
+    Reach.COPY: "all data is copied anew",
+}
+BY_STEP: dict[type[Step], Reach] = {
+    RepointRunning: Reach.SETTINGS,
+    Repoint: Reach.WAL,
+    Rewind: Reach.BLOCKS,
+    Incremental: Reach.BLOCKS,
+    RestoreBackup: Reach.BACKUP,
+    CopyBaseBackup: Reach.COPY,
+    RemoveOld: Reach.COPY,
+}
+BY_METHOD = {
+    Method.ATTACH: Reach.NOTHING,
+    Method.REPOINT: Reach.SETTINGS,
+    Method.CATCH_UP: Reach.WAL,
+    Method.REWIND: Reach.BLOCKS,
+    Method.INCREMENTAL: Reach.BLOCKS,
+    Method.RESTORE: Reach.BACKUP,
+    Method.BASEBACKUP: Reach.COPY,
+}
+
+
+class Old(IntEnum):
+    """What becomes of the data that the node has, the least harm first."""
+
+    KEPT = 0
+    STAYS = 1
+    HALF = 2
+    CHANGED = 3
+    GOES = 4
+
+    def __str__(self) -> str:
+        return OLDS[self]
+
+
+OLDS = {
+    Old.KEPT: "nothing in the data directory is replaced",
+    Old.STAYS: "the old data stays until the new server runs",
+    Old.HALF: "data that is half changed already is changed further",
+    Old.CHANGED: "the data directory itself is changed, and no second copy is kept",
+    Old.GOES: "the old data is deleted before the new one is there",
+}
+BY_OLD_DATA = {
+    OldData.NONE: Old.KEPT,
+    OldData.KEPT: Old.KEPT,
+    OldData.OUT: Old.KEPT,
+    OldData.STAYS: Old.STAYS,
+    OldData.HALF: Old.HALF,
+    OldData.CHANGED: Old.CHANGED,
+    OldData.GOES: Old.GOES,
+}
+
+
+class Loss(StrEnum):
+    """What else may be lost, each by itself."""
+
+    STOP = "stop"
+    LEFT = "left"
+    WAL = "wal"
+
+
+LOSSES = {
+    Loss.STOP: "the server that runs there is stopped",
+    Loss.LEFT: "the second copy that an earlier recovery left is removed",
+    Loss.WAL: "what the node wrote and the primary has not is given up",
+}
+
+
+@dataclass(frozen=True)
+class Harm:
+    """What a plan does to a node; as a text it is a few words, which `read_harm` understands."""
+
+    reach: Reach
+    old: Old
+    losses: frozenset[Loss] = frozenset()
+
+    def words(self) -> str:
+        """Return it for a machine.
+
+        >>> Harm(Reach.BLOCKS, Old.CHANGED, frozenset({Loss.WAL})).words()
+        'blocks changed wal'
+        """
+        losses = (loss for loss in Loss if loss in self.losses)
+        return " ".join((self.reach.name.lower(), self.old.name.lower(), *losses))
+
+    def __str__(self) -> str:
+        losses = (LOSSES[loss] for loss in Loss if loss in self.losses)
+        return "; ".join((str(self.reach), str(self.old), *losses))
+
+
+ALL_LOSSES = frozenset(Loss)
+ANYTHING = Harm(Reach.COPY, Old.GOES, ALL_LOSSES)
+UNATTENDED = {
+    Unattended.ANYTHING: ANYTHING,
+    Unattended.KEEP_OLD: Harm(Reach.COPY, Old.STAYS, ALL_LOSSES),
+    Unattended.REPLACE_NOTHING: Harm(Reach.WAL, Old.KEPT, frozenset({Loss.STOP, Loss.LEFT})),
+}
+"""What may be done when nobody was asked; NOTHING is not here, for that is no harm at all."""
+
+
+def harm_of(plan: Plan, *, stops: bool = False) -> Harm:
+    """Return what a plan does; `stops`: a server that runs was or is stopped for it."""
+    kinds = [type(step) for step in plan.steps]
+    reach = max((BY_STEP[kind] for kind in kinds if kind in BY_STEP), default=Reach.NOTHING)
+    leaves = DiscardWaiting in kinds or PutOldBack in kinds
+    found = {Loss.STOP: stops, Loss.LEFT: leaves, Loss.WAL: plan.gives_up is not None}
+    losses = frozenset(loss for loss, is_so in found.items() if is_so)
+    return Harm(reach, BY_OLD_DATA[plan.old_data], losses)
+
+
+def up_to(method: Method) -> Harm:
+    """Return the most harm that a method does, whatever it finds.
+
+    Those that have the same reach, as rewind and incremental, are the same here.
+    """
+    reach = BY_METHOD[method]
+    if reach < Reach.WAL:
+        return Harm(reach, Old.KEPT)
+    losses = frozenset({Loss.STOP, Loss.LEFT})
+    if reach is Reach.WAL:
+        return Harm(reach, Old.KEPT, losses)
+    return Harm(reach, Old.GOES if reach is Reach.COPY else Old.CHANGED, ALL_LOSSES)
+
+
+def excess(needed: Harm, agreed: Harm) -> tuple[str, ...]:
+    """Return what would be done beyond what was agreed; nothing when all of it is within that."""
+    more = [str(n) for n, a in ((needed.reach, agreed.reach), (needed.old, agreed.old)) if n > a]
+    return (*more, *(LOSSES[loss] for loss in Loss if loss in needed.losses - agreed.losses))
+
+
+def read_harm(text: object) -> Harm | None:
+    """Return what `Harm.words` wrote; None for what is no such text, or another build's.
+
+    >>> read_harm("wal kept stop") == Harm(Reach.WAL, Old.KEPT, frozenset({Loss.STOP}))
+    True
+    """
+    if not isinstance(text, str):
+        return None
+    try:
+        reach, old, *losses = text.split(" ")
+        return Harm(Reach[reach.upper()], Old[old.upper()], frozenset(map(Loss, losses)))
+    except (KeyError, ValueError):
+        return None

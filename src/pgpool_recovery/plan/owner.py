@@ -1,0 +1,33 @@
+"""A directory whose owner or mode keeps it from being used: what is in it may be good data."""
+
+from pgpool_recovery.plan.facts import PlaceFacts, TargetFacts
+from pgpool_recovery.plan.rejection import Rejection
+
+CHECK_PATH = "Check backend_data_directory in pgpool.conf."
+
+
+def reject_owner(name: str, target: TargetFacts, place: PlaceFacts) -> Rejection:
+    """Return why a directory cannot be used, with the command that gives it to the agent's user.
+
+    Nobody could look into it, so nothing is said about what it holds, and nobody is told to empty
+    it.
+    """
+    user, host, path = target.user, target.hostname, place.path
+    right = f"If the path is right, on {host}, as root:"
+    if place.problem is not None:
+        hint = (
+            f"{CHECK_PATH} {right} chown -R {user}: {path}"
+            if place.is_of_another_user
+            else CHECK_PATH
+        )
+        return Rejection(
+            f"{path} of {name} cannot be used: {place.problem}",
+            detail=f"The agent runs as {user} on {host}.",
+            hint=hint,
+        )
+    command = f"chmod u+rwx {path}" if place.exists else f"install -d -o {user} -m 0700 {path}"
+    return Rejection(
+        f"permission denied to replace {path} of {name}",
+        detail=f"The agent runs as {user} on {host}.",
+        hint=f"{CHECK_PATH} {right} {command}",
+    )

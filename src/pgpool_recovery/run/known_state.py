@@ -1,0 +1,72 @@
+"""The state of a target that is told after a failure: what was seen there, never a guess."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pgpool_recovery.agent.conversation import Conversation
+from pgpool_recovery.agent.protocol import AskState, StateSeen
+from pgpool_recovery.config.settings import Settings
+from pgpool_recovery.domain.error import Cancelled, RecoveryError, as_failure
+from pgpool_recovery.domain.node import Target
+from pgpool_recovery.domain.target_state import TargetState, with_next_step
+from pgpool_recovery.run.parties import agent_of
+
+
+def state_by_new_agent(target: Target, settings: Settings) -> StateSeen | None:
+    """Ask on the target's host by an agent of its own; None when nobody answers there."""
+    try:
+        with agent_of(target, settings, lambda _event: None) as agent:
+            return _ask(agent, target, settings)
+    except Exception:  # noqa: BLE001 - what failed first is what has to be told
+        return None
+
+
+@contextmanager
+def learning_state(target: Target, settings: Settings) -> Iterator[None]:
+    """Let a failure that leaves the target in a state nobody knows say what is seen there."""
+    try:
+        yield
+    except Exception as error:
+        failure = as_failure(error)
+        if failure.target is not TargetState.UNKNOWN:
+            raise
+        raise knowing(failure, target, settings) from error
+
+
+def knowing(
+    error: RecoveryError,
+    target: Target,
+    settings: Settings,
+    agent: Conversation | None = None,
+    *,
+    otherwise: TargetState = TargetState.UNKNOWN,
+) -> RecoveryError:
+    """Return a failure with the state that is seen on the target, and what was seen there.
+
+    `agent` is asked when it listens still, else a new one, but for a cancel: who cancels ends all
+    programs that are begun from then on. `otherwise`: the state when what is seen says nothing.
+    Where nobody answers it is not known.
+    """
+    seen = None
+    if agent is not None and not agent.is_busy:
+        try:
+            seen = _ask(agent, target, settings)
+        except Exception:  # noqa: BLE001 - it is lost as well
+            seen = None
+    if seen is None and not isinstance(error, Cancelled):
+        seen = state_by_new_agent(target, settings)
+    if seen is None:
+        return in_state(error, TargetState.UNKNOWN)
+    return in_state(error, seen.state if seen.is_certain else otherwise, seen.what)
+
+
+def in_state(error: RecoveryError, state: TargetState, what: str | None = None) -> RecoveryError:
+    """Return a failure that leaves a target so, with the next step."""
+    found = error if what is None else error.with_more(what)
+    hint = with_next_step(found.hint, state)
+    return type(found)(found.message, detail=found.detail, hint=hint, target=state)
+
+
+def _ask(agent: Conversation, target: Target, settings: Settings) -> StateSeen:
+    asked = AskState(target.data_directory)
+    return agent.ask(asked, StateSeen, timeout_s=settings.agent.answer_s)

@@ -1,0 +1,204 @@
+"""Whoever writes the settings of a standby last wins: ours, or the scripts of others."""
+
+from pathlib import Path
+
+import pytest
+
+from pgpool_recovery.agent.program import Stop
+from pgpool_recovery.agent.setting_home import Home, home_of
+
+OURS = {
+    "primary_conninfo": "host=server1 password='it''s'",
+    "primary_slot_name": "pgpool_node_2",
+    "recovery_target_timeline": "latest",
+}
+THEIRS = """\
+primary_conninfo = 'host=server3 port=5432 user=repl'
+recovery_target_timeline = 'latest'
+restore_command = 'scp server3:/archive/%f %p'
+primary_slot_name = 'server2'
+"""
+
+
+def in_force(directory: Path, name: str) -> str | None:
+    return Home(directory, directory).value(name)
+
+
+def sample_writes(directory: Path) -> None:
+    """Do what follow_primary.sh and recovery_1st_stage of the samples do to the files."""
+    file = directory / "myrecovery.conf"
+    file.write_text(THEIRS)
+    include = f"include_if_exists = '{file}'"
+    main = directory / "postgresql.conf"
+    lines = [line for line in main.read_text().splitlines() if line != include]
+    main.write_text("\n".join([*lines, include]) + "\n")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    (tmp_path / "postgresql.conf").write_text("port = 5432\nshared_buffers = 1GB\n")
+    (tmp_path / "postgresql.conf").chmod(0o640)
+    (tmp_path / "postgresql.auto.conf").write_text("# Do not edit\nwork_mem = '8MB'\n")
+    return tmp_path
+
+
+def test_first_recovery_writes_where_the_samples_write(data: Path) -> None:
+    file = Home(data, data).write(OURS)
+    assert file == data / "myrecovery.conf"
+    assert file.stat().st_mode & 0o777 == 0o600
+    main = data / "postgresql.conf"
+    text = "port = 5432\nshared_buffers = 1GB\ninclude_if_exists = 'myrecovery.conf'\n"
+    assert main.read_text() == text
+    assert main.stat().st_mode & 0o777 == 0o640
+    assert (data / "postgresql.auto.conf").read_text() == "# Do not edit\nwork_mem = '8MB'\n"
+    for name, value in OURS.items():
+        assert in_force(data, name) == value
+
+
+def test_whoever_writes_last_wins(data: Path) -> None:
+    for _ in range(2):
+        Home(data, data).write(OURS)
+        assert in_force(data, "primary_slot_name") == "pgpool_node_2"
+        sample_writes(data)
+        assert in_force(data, "primary_slot_name") == "server2"
+        assert "server3" in str(in_force(data, "primary_conninfo"))
+    Home(data, data).write(OURS)
+    # What else their file says is the node's own.
+    assert in_force(data, "restore_command") == "scp server3:/archive/%f %p"
+    assert (data / "postgresql.conf").read_text().count("myrecovery.conf") == 2
+
+
+def test_lines_of_an_older_build_are_taken_out_of_auto(data: Path) -> None:
+    auto = data / "postgresql.auto.conf"
+    with auto.open("a") as file:
+        file.write("".join(f"{name} = 'of old'\n" for name in OURS))
+    Home(data, data).write(OURS)
+    assert auto.read_text() == "# Do not edit\nwork_mem = '8MB'\n"
+    sample_writes(data)
+    assert in_force(data, "primary_slot_name") == "server2"
+
+
+def test_a_script_that_writes_auto_wins_too(data: Path) -> None:
+    """As pg_basebackup -R, and ALTER SYSTEM."""
+    Home(data, data).write(OURS)
+    with (data / "postgresql.auto.conf").open("a") as file:
+        file.write("primary_conninfo = 'host=theirs'\n")
+    assert in_force(data, "primary_conninfo") == "host=theirs"
+    Home(data, data).write(OURS)
+    assert in_force(data, "primary_conninfo") == OURS["primary_conninfo"]
+
+
+@pytest.mark.parametrize("where", ["conf.d/50-standby.conf", "postgresql.conf"])
+def test_settings_stay_in_the_file_that_has_them(data: Path, where: str) -> None:
+    (data / "conf.d").mkdir()
+    with (data / "postgresql.conf").open("a") as main:
+        main.write("include_dir 'conf.d'\n")
+    with (data / where).open("a") as file:
+        file.write("primary_conninfo = 'host=old'\nwal_retrieve_retry_interval = 1s\n")
+    assert Home(data, data).write(OURS) == data / where
+    text = (data / where).read_text()
+    assert "host=old" not in text
+    assert "wal_retrieve_retry_interval = 1s\n" in text
+    assert not (data / "myrecovery.conf").exists()
+    # Their script changes its own line in place.
+    changed = [
+        "primary_conninfo = 'host=theirs'" if line.startswith("primary_conninfo") else line
+        for line in text.splitlines()
+    ]
+    (data / where).write_text("\n".join(changed))
+    assert in_force(data, "primary_conninfo") == "host=theirs"
+
+
+def test_a_later_file_that_wins_leaves_only_auto(data: Path) -> None:
+    """conninfo stands in one file, the slot in a later one that is none of ours."""
+    (data / "conf.d").mkdir()
+    (data / "conf.d" / "a.conf").write_text("primary_conninfo = 'host=old'\n")
+    (data / "conf.d" / "b.conf").write_text("primary_slot_name = 'other'\n")
+    with (data / "postgresql.conf").open("a") as main:
+        main.write("include_dir 'conf.d'\n")
+    file = Home(data, data).write(OURS)
+    assert file == data / "postgresql.auto.conf"
+    assert in_force(data, "primary_conninfo") == OURS["primary_conninfo"]
+    assert in_force(data, "primary_slot_name") == "pgpool_node_2"
+
+
+def test_configuration_of_another_place_is_left_alone(tmp_path: Path) -> None:
+    """As Debian's: what its scripts cannot reach either is in postgresql.auto.conf."""
+    data, etc = tmp_path / "main", tmp_path / "etc"
+    data.mkdir()
+    etc.mkdir()
+    (etc / "postgresql.conf").write_text("port = 5432\n")
+    home = Home(data, data, etc / "postgresql.conf")
+    assert home.write({**OURS, "port": "5433"}) == data / "postgresql.auto.conf"
+    assert (etc / "postgresql.conf").read_text() == "port = 5432\n"
+    assert home.value("port") == "5433"
+    # Where it includes a file of the data directory, as scripts made for Debian have it:
+    (etc / "postgresql.conf").write_text(f"include_if_exists '{data}/myrecovery.conf'\n")
+    assert home.write(OURS) == data / "myrecovery.conf"
+    assert home.value("primary_slot_name") == "pgpool_node_2"
+    assert "primary" not in (data / "postgresql.auto.conf").read_text()
+
+
+@pytest.mark.parametrize("kind", ["link", "readonly"])
+def test_main_file_that_is_not_ours_is_left_alone(data: Path, kind: str) -> None:
+    main = data / "postgresql.conf"
+    before = main.read_text()
+    if kind == "link":
+        elsewhere = data.parent / "managed.conf"
+        main.rename(elsewhere)
+        main.symlink_to(elsewhere)
+    else:
+        main.chmod(0o400)
+    assert Home(data, data).write(OURS) == data / "postgresql.auto.conf"
+    assert main.read_text() == before
+    assert main.is_symlink() == (kind == "link")
+
+
+def test_copy_on_its_way_to_its_place(data: Path, tmp_path: Path) -> None:
+    """A name in the copy's files is that of its future place; the old data there stays as it is."""
+    sample_writes(data)
+    copy = tmp_path / "new"
+    copy.mkdir()
+    for name in ("postgresql.conf", "postgresql.auto.conf", "myrecovery.conf"):
+        (copy / name).write_text((data / name).read_text())
+    assert Home(copy, data).write(OURS) == copy / "myrecovery.conf"
+    assert (data / "myrecovery.conf").read_text() == THEIRS
+    assert "pgpool_node_2" in (copy / "myrecovery.conf").read_text()
+
+
+def test_port_stands_in_the_main_file(data: Path) -> None:
+    """The samples change it there, and not in what they write anew for each primary."""
+    with (data / "postgresql.auto.conf").open("a") as file:
+        file.write("port = '5432'\n")
+    Home(data, data).write({**OURS, "port": "5433"})
+    assert "port = '5433'\n" in (data / "postgresql.conf").read_text()
+    assert "port" not in (data / "postgresql.auto.conf").read_text()
+    sample_writes(data)
+    assert in_force(data, "port") == "5433"
+
+
+def test_files_that_may_change_are_known_before(data: Path) -> None:
+    for _ in range(2):
+        home = Home(data, data)
+        known = set(home.files())
+        before = {path: path.read_bytes() for path in data.iterdir()}
+        home.write({**OURS, "port": "5433"})
+        changed = {path for path in data.iterdir() if before.get(path) != path.read_bytes()}
+        assert changed <= known
+        sample_writes(data)
+
+
+def test_file_that_is_missing_or_bytes_of_others_do_no_harm(data: Path) -> None:
+    main = data / "postgresql.conf"
+    main.write_bytes(b"search_path = '\xe4\xc2\x85'\n" + main.read_bytes())
+    Home(data, data).write(OURS)
+    assert main.read_bytes().startswith(b"search_path = '\xe4\xc2\x85'\n")
+    with main.open("a") as file:
+        file.write("include 'gone.conf'\n")
+    Home(data, data).write(OURS)
+    auto = (data / "postgresql.auto.conf").read_text()
+    assert "pgpool_node_2" in auto  # A server that cannot read its files is none of this.
+
+
+def test_home_of_a_directory_with_its_own_configuration(data: Path) -> None:
+    assert home_of(data, data, Stop()) == Home(data, data)

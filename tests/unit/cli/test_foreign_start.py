@@ -1,0 +1,60 @@
+"""After our first stage somebody else's script may start the server: what stays is said."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pgpool_recovery.cli.foreign_start import START, left_to_foreign_start
+from pgpool_recovery.cli.stage import CALLING_SERVER, use_calling_server
+from pgpool_recovery.install.stage_commands import PURPOSES, _script
+from pgpool_recovery.plan.plan import OldData, Plan
+from pgpool_recovery.plan.policy import Method
+
+PLAN = Plan(
+    target_name="node 1",
+    method=Method.BASEBACKUP,
+    summary="a full copy",
+    slot_name="pgpool_node_1",
+    moved_bytes=1,
+    old_data=OldData.STAYS,
+    steps=(),
+)
+
+
+def with_former(name: str | None) -> Plan:
+    steps: Any = (SimpleNamespace(), SimpleNamespace(former_slot_name=name))
+    return replace(PLAN, steps=steps)
+
+
+def said(data: Path, plan: Plan) -> str:
+    return "\n".join(left_to_foreign_start(data, plan))
+
+
+def test_ours_or_none_leaves_nothing_unsaid(tmp_path: Path) -> None:
+    assert said(tmp_path, with_former("server1")) == ""
+    (tmp_path / START).write_bytes(_script(START, PURPOSES[START], None))
+    assert said(tmp_path, with_former("server1")) == ""
+
+
+def test_what_stays_is_said(tmp_path: Path) -> None:
+    (tmp_path / START).write_text("#!/bin/bash\n# This script is run after recovery_1st_stage\n")
+    everything = said(tmp_path, with_former("server1"))
+    assert "nothing will see whether node 1 streams" in everything
+    assert "the old data of node 1 stays" in everything
+    assert "SELECT pg_drop_replication_slot('server1')" in everything
+    only = said(tmp_path, replace(with_former("pgpool_node_1"), old_data=OldData.KEPT))
+    assert "\n" not in only
+
+
+def test_own_server_is_known_by_names_of_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in CALLING_SERVER:
+        monkeypatch.setenv(name, "of the script")
+    monkeypatch.setenv("PGPOOL_RECOVERY_PGPORT", "5433")
+    use_calling_server()
+    assert os.environ["PGPORT"] == "5433"
+    assert os.environ["PGHOST"] == "of the script"
+    assert "PGPOOL_RECOVERY_PGPORT" not in os.environ

@@ -1,0 +1,92 @@
+"""What of a script's line is a password, as shells, connection strings, files and SQL have it."""
+
+import pytest
+from pgpool_recovery_server.masked_text import masked
+
+SECRET = "s3cr3t"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "+ PGPASSWORD=@",
+        "+ PGPASSWORD=@ psql -h x",
+        "+ PGPASSWORD='@ a' psql",
+        "PGPASSWORD=$'a\\'@' psql",
+        "+ PGPASSWORD='it'\\''@' psql",
+        "++ export PGPASSWORD=@; ls",
+        "+ export 'PGPASSWORD=@ b'",
+        "+ psql 'host=x password=@ dbname=d' -c 'select 1'",
+        "+ psql 'host=x password='\\''a @'\\'' dbname=d'",
+        "primary_conninfo = 'host=a password=''@'' user=y'",
+        'primary_conninfo = "user=a password=@"',
+        "recovery_password = '@'",
+        "sr_check_password=@",
+        '{"password": "@", "user": "a"}',
+        "password: @",
+        "POSTGRES_PASSWORD=@ POSTGRES_USER=a",
+        "SSHPASS=@ sshpass -e ssh x",
+        "sshpass -p@ ssh x",
+        "sshpass -p '@' ssh x",
+        "mysql --password=@",
+        "tool --db-password @ -h x",
+        "ALTER ROLE repl PASSWORD '@' LOGIN",
+        "CREATE USER repl WITH ENCRYPTED PASSWORD E'@\\'a'",
+        "psql postgres://bob:@@h:5432/db",
+        "psql postgresql://bob:a/@@[::1]/db",
+        "curl -u admin:@ http://x/",
+        "h:5432:*:repl:@",
+        "*:*:*:postgres:@",
+        "+ echo 'h:5432:*:repl:@'",
+        "localhost:9898:pgpool:x:@",
+        'ssh host "PGPASSWORD=\\"@\\" psql"',
+        "docker run -e 'PGPASSWORD=@' img",
+        "user=repl;password=@;x",
+        "API_TOKEN=@",
+    ],
+)
+def test_password_is_masked(line: str) -> None:
+    shown = masked(line.replace("@@", f"{SECRET}@").replace("@", SECRET, 1).encode()).decode()
+    if "@@" in line:
+        shown = masked(line.replace("@@", f"{SECRET}@").encode()).decode()
+    assert SECRET not in shown
+    assert "********" in shown
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "pg_basebackup: base backup completed",
+        "2026-11-28 00:43:29.123 UTC [12] LOG:  checkpoint starting: time",
+        'FATAL:  password authentication failed for user "repl"',
+        "fe_sendauth: no password supplied",
+        "Password for user postgres: ",
+        "PGPASSFILE=/home/postgres/.pgpass passfile=/x",
+        "PWD=/var/lib/postgresql",
+        "scp a:/b c:/d",
+        "curl http://host:80/path",
+        "+ chown postgres:postgres /data",
+        "postgres:x:101:103:PostgreSQL:/var/lib:/bin/bash",
+        "rsync: 10:20:30",
+    ],
+)
+def test_other_text_stays(line: str) -> None:
+    assert masked(line.encode()) == line.encode()
+
+
+def test_bytes_that_are_no_text_stay() -> None:
+    assert masked(b"PGPASSWORD=\xe4\xff x \xe4\xff") == b"PGPASSWORD=******** x \xe4\xff"
+
+
+def test_long_line_takes_no_time() -> None:
+    """Whoever writes the line may choose it."""
+    for piece in (
+        b"password='",
+        b"a:1:b:c:",
+        b"password=\\'",
+        b"x://a:",
+        b"curl -u a",
+        b"''password=''",
+    ):
+        masked(piece * (8192 // len(piece)))

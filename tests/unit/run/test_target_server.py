@@ -1,0 +1,64 @@
+"""A server that runs is stopped for what was agreed to, and for nothing else."""
+
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from pgpool_recovery.config.settings import Settings
+from pgpool_recovery.domain.error import PlanChanged
+from pgpool_recovery.plan.agreement import Agreement
+from pgpool_recovery.plan.harm import Harm, Loss, Old, Reach
+from pgpool_recovery.plan.ladder import make_plan
+from pgpool_recovery.plan.plan import Plan
+from pgpool_recovery.plan.policy import Policy, StopRunning
+from pgpool_recovery.plan.stop import once_stopped
+from pgpool_recovery.run.target_server import TargetServer
+from tests.unit.plan.situation import TARGET, facts, target
+
+if TYPE_CHECKING:
+    from pgpool_recovery.agent.conversation import Conversation
+    from pgpool_recovery.domain.event import Event
+
+RUNNING = facts(target=target(server_pid=4711))
+SETTINGS = Settings(policy=Policy(stop_running=StopRunning.ALWAYS))
+
+
+class Agent:
+    """Takes each request, and says nothing."""
+
+    is_busy = False
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def ask(self, request: Any, _kind: object, **_limits: float) -> None:
+        self.asked.append(type(request).__name__)
+
+
+def server(agent: Agent, *losses: Loss) -> TargetServer:
+    events: list[Event] = []
+    bound = Agreement(Harm(Reach.WAL, Old.KEPT, frozenset(losses)), "postgres")
+    return TargetServer(cast("Conversation", agent), TARGET, SETTINGS, events.append, bound)
+
+
+def test_promise_11_server_is_not_stopped_for_a_plan_that_nobody_agreed_to() -> None:
+    agent = Agent()
+    with pytest.raises(PlanChanged, match="the plan of node 1 has changed"):
+        server(agent).stop_if_allowed(RUNNING, ())
+    assert agent.asked == []
+
+
+def test_it_is_stopped_when_that_was_agreed_and_once() -> None:
+    agent = Agent()
+    one = server(agent, Loss.STOP)
+    assert one.stop_if_allowed(RUNNING, ())
+    assert agent.asked == ["StopServer"]
+    assert not one.stop_if_allowed(RUNNING, ())
+
+
+def test_promise_11_plan_after_a_failure_is_measured_like_the_first() -> None:
+    copy = make_plan(TARGET, once_stopped(RUNNING), Policy(methods=tuple(Policy().methods[-1:])))
+    assert isinstance(copy, Plan)
+    with pytest.raises(PlanChanged, match="the plan of node 1 has changed"):
+        server(Agent(), Loss.STOP).refuse_excess(copy, ())
+    TargetServer(cast("Conversation", Agent()), TARGET, SETTINGS, print).refuse_excess(copy, ())
