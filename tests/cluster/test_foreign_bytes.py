@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from pgpool_recovery.files.text import text_of
-from tests.cluster.site import assert_recovered, on_hosts
+from tests.cluster.site import FULL_COPY, assert_recovered, on_hosts, settings
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.postgresql import Server
 from tests.harness.product import Product
@@ -85,9 +85,10 @@ def test_rival_is_rewound_with_such_bytes_in_its_history(cluster: Cluster) -> No
     assert lines_of_its_own(node) == OF_ITS_OWN
 
 
-def test_lost_node_is_copied(cluster: Cluster) -> None:
+def test_node_is_copied_in_full_and_keeps_them(cluster: Cluster) -> None:
     node = cluster.node(1)
-    node.lose()
-    add(cluster.node(0), "postgresql.auto.conf", OF_ITS_OWN[1] + b"\n")
-    recovered_by(cluster, "basebackup")
-    assert lines_of_its_own(node) == OF_ITS_OWN[1:]
+    node.stop()
+    add(cluster.node(0), "postgresql.auto.conf", b"my.other = '\xe4\x0c'\n")
+    with settings(cluster, FULL_COPY):
+        recovered_by(cluster, "basebackup")
+    assert lines_of_its_own(node) == OF_ITS_OWN
