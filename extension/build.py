@@ -20,6 +20,8 @@ PACKAGES = {
 TEMPLATES = HERE / "sql"
 VERSION = "2.0"
 SUPERVISOR = "supervisor"
+BUG_REPORT = "bug_report"
+WAYS = {"python": "outcome_of", "python_value": "value_of"}
 
 # What a script runs is looked for in pg_catalog, whoever may create objects in the schema of the
 # extension. PostgreSQL takes this back at the end of the script. Names are qualified all the same.
@@ -167,9 +169,8 @@ def blank(lines, node):
     lines[node.lineno - 1 : node.end_lineno] = [""] * (node.end_lineno - node.lineno + 1)
 
 
-def assemble(name, call):
-    """Return the text of module `name` and all it needs, in order, and a last line `call`."""
-    modules = in_order(name)
+def assemble(modules, call):
+    """Return the text of modules that are in order, and a last line `call`."""
     defined = {}
     for module in modules:
         for word in module.defined:
@@ -199,12 +200,17 @@ def names(modules):
 
 def supervisor_program():
     """Return the text of the program that runs outside the server."""
-    return assemble(SUPERVISOR, "main()")
+    return assemble(in_order(SUPERVISOR), "main()")
 
 
-def function_body(call):
-    """Return the body of the PL/Python function that ends with ``return call``."""
-    return assemble(call.split("(")[0], f"return {call}")
+def function_body(call, way):
+    """Return the body of the PL/Python function that returns the value of `call`.
+
+    `way`: the function of bug_report.py that calls it, so that no bug shows a value.
+    """
+    entry = in_order(call.split("(")[0])
+    before = [module for module in in_order(BUG_REPORT) if module.name not in names(entry)]
+    return assemble([*before, *entry], f"return {way}(plpy, lambda: {call})")
 
 
 def expand(template, marks):
@@ -220,8 +226,8 @@ def expand(template, marks):
             return expand(rest, marks).strip()
         if verb == "supervisor":
             return supervisor_program()
-        if verb == "python":
-            return function_body(rest)
+        if verb in WAYS:
+            return function_body(rest, WAYS[verb])
         raise SystemExit(f"{template}: unknown mark {match.group(0)}")
 
     return re.sub(r"{{ (.*?) }}", fill, (TEMPLATES / template).read_text(), flags=re.DOTALL)

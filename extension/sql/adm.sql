@@ -19,14 +19,14 @@ RETURNS pg_catalog.void
 LANGUAGE pgpool_adm_python
 SET search_path = pg_catalog, pg_temp
 AS $python$
-{{ python want_mapping(plpy, SD, GD, server_name) }}
+{{ python_value want_mapping(plpy, SD, GD, server_name) }}
 $python$;
 
 CREATE FUNCTION @extschema@._pgpool_adm_read_mapping() RETURNS pg_catalog.void
 LANGUAGE pgpool_adm_python SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $python$
-{{ python read_mapping(plpy, SD, GD) }}
+{{ python_value read_mapping(plpy, SD, GD) }}
 $python$;
 
 -- What the log may have of the statement whose call has just failed; NULL when no password was typed.
@@ -34,7 +34,7 @@ CREATE FUNCTION @extschema@._pgpool_adm_failed_statement() RETURNS pg_catalog.te
 LANGUAGE pgpool_adm_python
 SET search_path = pg_catalog, pg_temp
 AS $python$
-{{ python failed_statement(plpy, SD, GD) }}
+{{ python_value failed_statement(plpy, SD, GD) }}
 $python$;
 
 -- Have the log show this instead of the statement that fails now. More around the call than the

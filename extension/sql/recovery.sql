@@ -24,19 +24,31 @@ BEGIN
 END
 $$;
 
+-- Words as their bytes in the encoding of the database, in which a script gets them. PL/Python would
+-- have them in UTF-8, and refuse what is none in SQL_ASCII; convert_to() refuses a path in another
+-- encoding. Nothing but a backslash is more than itself to "escape".
+CREATE FUNCTION @extschema@._pgpool_recovery_bytes(VARIADIC words pg_catalog.text[])
+RETURNS pg_catalog.bytea[]
+LANGUAGE sql IMMUTABLE
+RETURN (
+    SELECT pg_catalog.array_agg(pg_catalog.decode(
+               pg_catalog.replace(w.word, E'\\', E'\\\\'), 'escape'::pg_catalog.text) ORDER BY w.place)
+      FROM pg_catalog.unnest(words) WITH ORDINALITY AS w(word, place)
+);
+
 CREATE FUNCTION @extschema@._pgpool_recovery_run_script(
-    function_name pg_catalog.text, script_name pg_catalog.text, arguments pg_catalog.text[],
+    function_name pg_catalog.text, script_name pg_catalog.bytea, arguments pg_catalog.bytea[],
     supervisor_source pg_catalog.text, is_direct boolean
 )
 RETURNS @extschema@._pgpool_recovery_outcome
 LANGUAGE pgpool_recovery_python
 SET search_path = pg_catalog, pg_temp
 AS $python$
-{{ python run_script(plpy, SD, lambda: supervisor_source, is_direct, function_name, script_name, arguments) }}
+{{ python run_script(plpy, SD, lambda: supervisor_source, is_direct, function_name, os.fsdecode(script_name), arguments) }}
 $python$;
 
 CREATE FUNCTION @extschema@._pgpool_recovery_ask_script(
-    script_name pg_catalog.text, arguments pg_catalog.text[], supervisor_source pg_catalog.text,
+    script_name pg_catalog.text, arguments pg_catalog.bytea[], supervisor_source pg_catalog.text,
     is_direct boolean
 )
 RETURNS @extschema@._pgpool_recovery_outcome
@@ -76,8 +88,10 @@ END;
 LANGUAGE sql {{ attributes }}
 RETURN @extschema@._pgpool_recovery_finish(
     @extschema@._pgpool_recovery_run_script(
-        'pgpool_recovery'::pg_catalog.text, script_name,
-        ARRAY[pg_catalog.current_setting('data_directory'), remote_host, remote_data_directory],
+        'pgpool_recovery'::pg_catalog.text,
+        (@extschema@._pgpool_recovery_bytes(script_name))[1],
+        @extschema@._pgpool_recovery_bytes(
+            pg_catalog.current_setting('data_directory'), remote_host, remote_data_directory),
         @extschema@._pgpool_recovery_supervisor(), @extschema@._pgpool_recovery_is_direct()));
 
 {{ create }} FUNCTION @extschema@.pgpool_recovery(
@@ -87,9 +101,11 @@ RETURN @extschema@._pgpool_recovery_finish(
 LANGUAGE sql {{ attributes }}
 RETURN @extschema@._pgpool_recovery_finish(
     @extschema@._pgpool_recovery_run_script(
-        'pgpool_recovery'::pg_catalog.text, script_name,
-        ARRAY[pg_catalog.current_setting('data_directory'), remote_host, remote_data_directory,
-              primary_port],
+        'pgpool_recovery'::pg_catalog.text,
+        (@extschema@._pgpool_recovery_bytes(script_name))[1],
+        @extschema@._pgpool_recovery_bytes(
+            pg_catalog.current_setting('data_directory'), remote_host, remote_data_directory,
+            primary_port),
         @extschema@._pgpool_recovery_supervisor(), @extschema@._pgpool_recovery_is_direct()));
 
 {{ create }} FUNCTION @extschema@.pgpool_recovery(
@@ -99,9 +115,11 @@ RETURN @extschema@._pgpool_recovery_finish(
 LANGUAGE sql {{ attributes }}
 RETURN @extschema@._pgpool_recovery_finish(
     @extschema@._pgpool_recovery_run_script(
-        'pgpool_recovery'::pg_catalog.text, script_name,
-        ARRAY[pg_catalog.current_setting('data_directory'), remote_host, remote_data_directory,
-              primary_port, remote_node::pg_catalog.text],
+        'pgpool_recovery'::pg_catalog.text,
+        (@extschema@._pgpool_recovery_bytes(script_name))[1],
+        @extschema@._pgpool_recovery_bytes(
+            pg_catalog.current_setting('data_directory'), remote_host, remote_data_directory,
+            primary_port, remote_node::pg_catalog.text),
         @extschema@._pgpool_recovery_supervisor(), @extschema@._pgpool_recovery_is_direct()));
 
 {{ create }} FUNCTION @extschema@.pgpool_recovery(
@@ -111,9 +129,11 @@ RETURN @extschema@._pgpool_recovery_finish(
 LANGUAGE sql {{ attributes }}
 RETURN @extschema@._pgpool_recovery_finish(
     @extschema@._pgpool_recovery_run_script(
-        'pgpool_recovery'::pg_catalog.text, script_name,
-        ARRAY[pg_catalog.current_setting('data_directory'), remote_host, remote_data_directory,
-              primary_port, remote_node::pg_catalog.text, remote_port],
+        'pgpool_recovery'::pg_catalog.text,
+        (@extschema@._pgpool_recovery_bytes(script_name))[1],
+        @extschema@._pgpool_recovery_bytes(
+            pg_catalog.current_setting('data_directory'), remote_host, remote_data_directory,
+            primary_port, remote_node::pg_catalog.text, remote_port),
         @extschema@._pgpool_recovery_supervisor(), @extschema@._pgpool_recovery_is_direct()));
 
 {{ create }} FUNCTION @extschema@.pgpool_recovery(
@@ -124,9 +144,11 @@ RETURN @extschema@._pgpool_recovery_finish(
 LANGUAGE sql {{ attributes }}
 RETURN @extschema@._pgpool_recovery_finish(
     @extschema@._pgpool_recovery_run_script(
-        'pgpool_recovery'::pg_catalog.text, script_name,
-        ARRAY[pg_catalog.current_setting('data_directory'), remote_host, remote_data_directory,
-              primary_port, remote_node::pg_catalog.text, remote_port, primary_host],
+        'pgpool_recovery'::pg_catalog.text,
+        (@extschema@._pgpool_recovery_bytes(script_name))[1],
+        @extschema@._pgpool_recovery_bytes(
+            pg_catalog.current_setting('data_directory'), remote_host, remote_data_directory,
+            primary_port, remote_node::pg_catalog.text, remote_port, primary_host),
         @extschema@._pgpool_recovery_supervisor(), @extschema@._pgpool_recovery_is_direct()));
 
 {{ create }} FUNCTION @extschema@.pgpool_remote_start(
@@ -135,8 +157,8 @@ RETURN @extschema@._pgpool_recovery_finish(
 LANGUAGE sql {{ attributes }}
 RETURN @extschema@._pgpool_recovery_finish(
     @extschema@._pgpool_recovery_run_script(
-        'pgpool_remote_start'::pg_catalog.text, 'pgpool_remote_start'::pg_catalog.text,
-        ARRAY[remote_host, remote_data_directory],
+        'pgpool_remote_start'::pg_catalog.text, 'pgpool_remote_start'::pg_catalog.bytea,
+        @extschema@._pgpool_recovery_bytes(remote_host, remote_data_directory),
         @extschema@._pgpool_recovery_supervisor(), @extschema@._pgpool_recovery_is_direct()));
 
 {{ create }} FUNCTION @extschema@.pgpool_pgctl(
@@ -166,8 +188,9 @@ LANGUAGE sql {{ attributes }}
 RETURN @extschema@._pgpool_recovery_answer(
     @extschema@._pgpool_recovery_ask_script(
         'pgpool_recovery_plan'::pg_catalog.text,
-        ARRAY[pg_catalog.current_setting('data_directory'), remote_host, remote_data_directory,
-              primary_port, remote_node::pg_catalog.text, remote_port, primary_host],
+        @extschema@._pgpool_recovery_bytes(
+            pg_catalog.current_setting('data_directory'), remote_host, remote_data_directory,
+            primary_port, remote_node::pg_catalog.text, remote_port, primary_host),
         @extschema@._pgpool_recovery_supervisor(), @extschema@._pgpool_recovery_is_direct()));
 
 {{ create }} FUNCTION @extschema@.pgpool_recovery_check(
@@ -180,7 +203,8 @@ BEGIN ATOMIC
     SELECT f.severity, f.node_id, f.fact, f.advice
       FROM pg_catalog.jsonb_to_recordset(
                @extschema@._pgpool_recovery_answer(@extschema@._pgpool_recovery_ask_script(
-                   'pgpool_recovery_check'::pg_catalog.text, ARRAY[nodes::pg_catalog.text],
+                   'pgpool_recovery_check'::pg_catalog.text,
+                   @extschema@._pgpool_recovery_bytes(nodes::pg_catalog.text),
                    @extschema@._pgpool_recovery_supervisor(), @extschema@._pgpool_recovery_is_direct()))
                OPERATOR(pg_catalog.->) 'findings'::pg_catalog.text)
            AS f(severity pg_catalog.text, node_id integer, fact pg_catalog.text,

@@ -33,6 +33,7 @@ class ClusterPlan:
     all clusters of a workspace share one. `ssh`: user postgres may log in from each node to each.
     `postgresql_major`: this machine's own for None; for another, the hosts of the nodes and of
     Pgpool-II run the system that has it (see `system.py`), with that system's Pgpool-II.
+    `data_directory`: its name on a host of a node's own.
     """
 
     standbys: int = 1
@@ -44,6 +45,7 @@ class ClusterPlan:
     ssh: bool = True
     pgpool: PgpoolSettings = field(default_factory=PgpoolSettings)
     postgresql_major: int | None = None
+    data_directory: str = "data"
 
     @property
     def streams(self) -> bool:

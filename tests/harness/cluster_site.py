@@ -123,7 +123,7 @@ def _layout(plan: ClusterPlan, site: Site, node_id: int) -> Layout:
             raise ValueError("the Debian layout needs a host for each node")
         return DebianLayout(site.installation.major)
     machine = site.nodes[node_id]
-    name = f"data{node_id}" if site.is_one_machine else "data"
+    name = f"data{node_id}" if site.is_one_machine else plan.data_directory
     return PlainLayout(
         site.installation,
         data_directory=machine.home / str(site.installation.major) / name,

@@ -48,7 +48,7 @@ def run_under(
     than 0.
     """
     with _memory_file() as given, _memory_file() as stdout, _memory_file() as stderr:
-        os.pwrite(given, stdin.encode(), 0)
+        os.pwrite(given, stdin.encode(errors="surrogateescape"), 0)
         child = keeper.start_child(command, descriptors=(given, stdout, stderr))
         returncode = child.wait(timeout_s)
         if returncode is None:

@@ -99,7 +99,7 @@ class Machine(Protocol):
         self.make_directory(PurePath(path).parent, owner=owner)
         new = target.with_name(target.name + ".new")
         new.touch(mode=0o600)
-        new.write_text(text)
+        new.write_bytes(text.encode(errors="surrogateescape"))
         new.chmod(mode)
         self._give_to(owner, new)
         new.rename(target)

@@ -220,7 +220,7 @@ class Server:
 
     def _postmaster_pid(self) -> int:
         file = self.machine.path(self.data_directory / "postmaster.pid")
-        return int(file.read_text().splitlines()[0]) if file.exists() else -1
+        return int(file.read_bytes().split(b"\n")[0]) if file.exists() else -1
 
     def _write_settings(self) -> None:
         text = settings_text(self.machine, self.port, self.settings)

@@ -1,16 +1,27 @@
 """The PostgreSQL server around a call."""
 
+import os
+
 from .invoker import invoker_is_superuser
 from .outcome import NOT_IN_PREREQUISITE_STATE, Failure
 from .session import Session
 
+# The server takes a path for text of the database's encoding, whatever bytes it has. As text it
+# would be converted, or be an error; nothing but a backslash is more than itself to "escape".
+PATHS = ("data_directory", "unix_socket_directories", "database")
 FACTS = """
-select pg_catalog.current_setting('data_directory') as data_directory,
-       pg_catalog.current_setting('unix_socket_directories') as unix_socket_directories,
+select pg_catalog.decode(pg_catalog.replace(
+           pg_catalog.current_setting('data_directory'), E'\\\\', E'\\\\\\\\'), 'escape')
+           as data_directory,
+       pg_catalog.decode(pg_catalog.replace(
+           pg_catalog.current_setting('unix_socket_directories'), E'\\\\', E'\\\\\\\\'), 'escape')
+           as unix_socket_directories,
        pg_catalog.current_setting('listen_addresses') as listen_addresses,
        pg_catalog.current_setting('port')::int as port,
        pg_catalog.current_setting('logging_collector')::pg_catalog.bool as logging_collector,
-       pg_catalog.current_database() as database,
+       pg_catalog.decode(pg_catalog.replace(
+           pg_catalog.current_database()::pg_catalog.text, E'\\\\', E'\\\\\\\\'), 'escape')
+           as database,
        pg_catalog.pg_is_in_recovery() as is_in_recovery,
        pg_catalog.current_setting('pgpool.script_end_time', true) as script_end_time,
        pg_catalog.gen_random_uuid()::pg_catalog.text as call_id,
@@ -32,7 +43,8 @@ class Server(Session):
         super().__init__(plpy, session)
         self.lift_transaction_timeout()
         self._is_direct = is_direct
-        self.facts = self.query("facts", FACTS)[0]
+        facts = self.query("facts", FACTS)[0]
+        self.facts = dict(facts, **{name: os.fsdecode(facts[name]) for name in PATHS})
 
     def refuse_on_standby(self, function_name):
         """Raise Failure when this server is a standby."""

@@ -97,11 +97,11 @@ class SupervisedRun:
     def _start(self, job):
         reply = self._first_reply(job)
         if "error" in reply:
-            path = os.fsdecode(job["run"][0])
+            path = job["run"][0].decode("utf-8", "surrogateescape")
             raise Failure(
                 'could not execute "%s": %s' % (path, reply["error"]),
                 hint='Check the interpreter that its first line names after "#!".'
-                if os.path.exists(path) and reply["error"] != EXCHANGED
+                if os.path.exists(job["run"][0]) and reply["error"] != EXCHANGED
                 else None,
             )
 
@@ -280,8 +280,8 @@ def blocks_of(text):
 
 
 def in_bytes(texts):
-    """Return the bytes of texts as they came: those that are no UTF-8 are escaped in a text."""
-    return [text.encode("utf-8", "surrogateescape") for text in texts]
+    """Return the bytes of texts as the operating system gave them; what is bytes stays."""
+    return [os.fsencode(text) for text in texts]
 
 
 def environment_in_bytes(variables):

@@ -27,6 +27,7 @@ import select
 import signal
 import time
 
+from .bug_report import bug
 from .masked_text import COLONS, masked, may_have_password
 from .message import encode_message, take_message
 from .process_tree import find_processes
@@ -470,4 +471,9 @@ def main():
     close_descriptors()
     for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_DFL)
-    serve(Backend())
+    try:
+        serve(Backend())
+    except Exception as error:  # noqa: BLE001 - Python would write what it says into the log.
+        failure = bug(error)
+        os.write(SERVER_LOG, ("%s: %s\n" % (failure.message, failure.detail)).encode())
+        raise SystemExit(1)

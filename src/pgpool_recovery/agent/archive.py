@@ -14,6 +14,7 @@ from pgpool_recovery.agent.protocol import AskArchive
 from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.domain.text import one_line
 from pgpool_recovery.domain.wal import TimelineId
+from pgpool_recovery.files.text import text_of
 from pgpool_recovery.plan.archive import (
     MAX_BEYOND,
     MAX_BYTES,
@@ -136,7 +137,7 @@ def server_environment(data: Path) -> dict[str, str]:
     if server is not None:
         with suppress(OSError):  # It may end now.
             entries = Path(f"/proc/{server.pid}/environ").read_bytes().split(b"\0")
-    pairs = (os.fsdecode(entry).partition("=") for entry in entries if b"=" in entry)
+    pairs = (text_of(entry).partition("=") for entry in entries if b"=" in entry)
     return {"PGDATA": str(data)} | {name: text for name, _, text in pairs if name != MARK}
 
 

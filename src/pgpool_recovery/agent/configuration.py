@@ -40,6 +40,8 @@ NOWHERE = Path("/nowhere")
 WHERE = ("host", "hostaddr", "port", "user", "dbname")
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 AUTO_CONFIGURATION = "postgresql.auto.conf"
+BLANKS = r"[ \t\r]*"
+"""What guc-file.l takes for a blank; the characters beyond ASCII are letters to it."""
 TOLD_PARAMETERS = ("port", "hot_standby", "log_directory", "primary_slot_name", "restore_command")
 OTHER_PARAMETERS = (*TOLD_PARAMETERS, "primary_conninfo")
 PARAMETERS_SINCE = {17: ("sync_replication_slots",)}
@@ -242,7 +244,8 @@ def without_settings(text: str, names: Iterable[str]) -> list[str]:
     >>> without_settings("a = 1\\nPort=5432\\nreport = 2\\n", ["port"])
     ['a = 1', 'report = 2']
     """
-    pattern = re.compile(rf"\s*(?:{'|'.join(map(re.escape, names))})\s*(?:=|\s)", re.IGNORECASE)
+    named = "|".join(map(re.escape, names))
+    pattern = re.compile(rf"{BLANKS}(?:{named})(?:{BLANKS}=|[ \t\r])", re.IGNORECASE)
     return [line for line in lines_of(text) if not pattern.match(line)]
 
 
@@ -253,7 +256,8 @@ def read_auto_settings(data_directory: Path) -> dict[str, str]:
     """
     file = data_directory / AUTO_CONFIGURATION
     text = read_configuration_file(file) or ""
-    found = re.findall(r"^\s*(\w+)\s*=\s*'((?:[^']|'')*)'", text, re.MULTILINE)
+    line = rf"^{BLANKS}(\w+){BLANKS}={BLANKS}'((?:[^'\n]|'')*)'"
+    found = re.findall(line, text, re.MULTILINE | re.ASCII)
     return {name.lower(): unquote(text) for name, text in found}
 
 

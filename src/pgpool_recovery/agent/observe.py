@@ -137,9 +137,9 @@ def _history(data: Path, control: ControlData | None) -> History | None:
     timeline = control.timeline if end is None else max(control.timeline, end.timeline)
     try:
         text = read_text(data / "pg_wal" / f"{timeline:08X}.history")
-    except OSError:
+        return parse_history(text, timeline)
+    except (OSError, Refused):
         return None
-    return parse_history(text, timeline)
 
 
 def _can_clone(data: Path) -> bool:

@@ -19,6 +19,8 @@ from pgpool_recovery.postgres.own_peer import own_peer
 NO_CLEAR_TEXT = "!password"
 REQUIRE_AUTH_SINCE = 160000
 SERVICE = "pgpool_recovery"
+BLANKS = " \t\v\f\r"
+"""Of libpq, whatever else Python takes for one (isspace(3) in the C locale)."""
 ENDS_A_VALUE = ("\n", "\r", "\0")
 
 
@@ -102,7 +104,7 @@ def _own_service(service: str) -> list[str]:
     except OSError:
         return []
     found, is_in = [], False
-    for line in map(str.strip, lines):
+    for line in (line.strip(BLANKS) for line in lines):
         if line.startswith("["):
             is_in = line == f"[{service}]"
         elif is_in and line and line.partition("=")[0] not in SECRETS:

@@ -29,7 +29,7 @@ def own_wal(directory: Path, segment_bytes: int) -> OwnWal:
         if match := HISTORY_FILE.fullmatch(name):
             try:
                 histories.append(_history(pg_wal / name, TimelineId(int(match[1], 16))))
-            except (OSError, ValueError, IndexError, Refused):
+            except (OSError, Refused):
                 unreadable.append(name)
     return OwnWal(
         files=tuple(name for name in names if _is_wal(pg_wal / name, segment_bytes)),

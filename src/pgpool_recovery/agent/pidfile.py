@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from pgpool_recovery.files.trust import Untrusted, check_regular, mine_and_roots
 NAME = "postmaster.pid"
 LINES = 8  # src/include/utils/pidfile.h
 MAX_BYTES = 8192  # Eight lines, of which two are paths.
+PID, PORT = re.compile(r"-?[0-9]{1,10}"), re.compile(r"[0-9]{1,5}")
 READY = ("ready", "standby")
 
 
@@ -50,14 +52,15 @@ def read_pid_file(data_directory: Path) -> PidFile | None:
 def parse_pid_file(text: str) -> PidFile | None:
     """Read the file's lines, of which a server that starts has not all; None when it names none."""
     lines = text.split("\n")
-    if not lines[0].lstrip("-").isdigit():
+    if PID.fullmatch(lines[0]) is None:
         return None
     lines += [""] * (LINES - len(lines))
+    port = int(lines[3]) if PORT.fullmatch(lines[3]) else 0
     return PidFile(
         pid=abs(int(lines[0])),
-        port=int(lines[3] or 0),
+        port=port,
         host=lines[4] or ("localhost" if lines[5] in ("*", "") else lines[5]),
-        is_ready=lines[7].strip() in READY,
+        is_ready=port > 0 and lines[7].strip() in READY,
     )
 
 

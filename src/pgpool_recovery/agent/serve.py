@@ -7,7 +7,6 @@ import signal
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -84,7 +83,7 @@ from pgpool_recovery.agent.wire import (
     decode_request,
     encode_message,
 )
-from pgpool_recovery.domain.error import Bug, RecoveryError, Refused
+from pgpool_recovery.domain.error import RecoveryError, Refused, as_failure
 from pgpool_recovery.domain.event import Said
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.plan.step import Reserve
@@ -197,8 +196,8 @@ class Agent:
         except OSError as error:
             return Answer(failure=failure_of_system(error, self._steps.directory).as_record())
         except Exception as error:  # noqa: BLE001 - the runner shall see a bug, too
-            text = "".join(traceback.format_exception(error))
-            return Answer(failure=Bug(f"bug in the agent: {error!r}", detail=text).as_record())
+            bug = as_failure(error, TargetState.UNTOUCHED, "the agent")
+            return Answer(failure=bug.as_record())
 
     def _do(self, request: Request) -> Any:  # noqa: C901 - one line for each request
         for path in places_of(request):

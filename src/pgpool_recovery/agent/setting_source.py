@@ -9,7 +9,10 @@ from pgpool_recovery.files.text import read_lines
 
 MAX_DEPTH = 10
 """As CONF_FILE_MAX_DEPTH (src/include/utils/conffiles.h)."""
-LINE = re.compile(r"\s*([A-Za-z_][\w$.]*)\s*(?:=\s*|\s+|$)('(?:[^'\\]|''|\\.)*'|[^\s#]*)")
+LINE = re.compile(
+    r"\s*([A-Za-z_][\w$.]*)\s*(?:=\s*|\s+|$)('(?:[^'\\]|''|\\.)*'|[^\s#]*)",
+    re.ASCII,
+)
 INCLUDES = ("include", "include_if_exists", "include_dir")
 
 

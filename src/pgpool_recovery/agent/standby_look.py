@@ -90,7 +90,7 @@ def histories(data: Path, since: TimelineId) -> Iterator[History]:
         if match and int(match[1], 16) >= since:
             try:
                 yield parse_history(read_text(entry), TimelineId(int(match[1], 16)))
-            except (OSError, ValueError, IndexError, Refused):
+            except (OSError, Refused):
                 continue
 
 

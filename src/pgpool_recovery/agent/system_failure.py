@@ -15,6 +15,7 @@ from pathlib import Path
 from pgpool_recovery.agent.place import mount_point_of, nearest_existing
 from pgpool_recovery.domain.error import NoRoom, RecoveryError, Undone
 from pgpool_recovery.domain.event import megabytes
+from pgpool_recovery.files.text import text_of
 from pgpool_recovery.files.trust import user_name
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -36,7 +37,7 @@ def failure_of_system(error: OSError, near: Path | None = None) -> RecoveryError
     """
     # What a link or a rename makes is the second name; what cannot be moved is the first.
     name = (error.filename2 if error.errno in WRITING else None) or error.filename
-    path = None if name is None else Path(os.fsdecode(name))
+    path = None if name is None else Path(text_of(os.fsencode(name)))
     verb = "write" if error.errno in WRITING else "move" if error.errno in HELD else "access"
     if path is not None:
         what = f'could not {verb} "{path}"'

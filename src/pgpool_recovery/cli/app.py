@@ -20,7 +20,7 @@ from pgpool_recovery.cli.commands.status import status
 from pgpool_recovery.cli.commands.watch import watch
 from pgpool_recovery.cli.leave import BY_SIGNAL
 from pgpool_recovery.cli.output import tell_failure
-from pgpool_recovery.domain.error import RecoveryError, UsageError
+from pgpool_recovery.domain.error import RecoveryError, UsageError, as_failure
 
 app = App(
     name="pgpool-recovery",
@@ -61,4 +61,6 @@ def run_app(words: Sequence[str]) -> int:
     except BrokenPipeError:  # Whoever read our output has left.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BY_SIGNAL + signal.SIGPIPE
+    except Exception as error:  # noqa: BLE001 - a bug is told as such
+        return tell_failure(as_failure(error), given)
     return result if isinstance(result, int) else 0

@@ -24,7 +24,7 @@ def run_hook(name: str, words: Sequence[str]) -> int:
         _run(name, words)
     except RecoveryError as error:
         return _fail(name, error)
-    except Exception as error:  # noqa: BLE001 - a bug is told as such, with all that it has
+    except Exception as error:  # noqa: BLE001 - a bug is told as such
         return _fail(name, as_failure(error))
     return 0
 

@@ -4,6 +4,9 @@ import os
 import sys
 from collections.abc import Sequence
 
+from pgpool_recovery.cli.bug import report_without_values
+from pgpool_recovery.cli.locale import run_in_utf8, write_as_the_terminal_reads
+
 STAGES = (
     "recovery_1st_stage",
     "recovery_2nd_stage",
@@ -17,6 +20,10 @@ FOR_PEOPLE = frozenset({"--help", "-h", "--rehearse", "--json"})
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command that the words name and return its exit status."""
+    is_own_process = words is None
+    if is_own_process:
+        run_in_utf8(sys.orig_argv)
+        report_without_values()
     first, *rest = [*(sys.argv[1:] if words is None else words), ""]
     rest = rest[:-1]
     if first == "agent" or first in STAGES:
@@ -33,6 +40,8 @@ def main(words: Sequence[str] | None = None) -> int:
         from pgpool_recovery.cli.hook import run_hook
 
         return run_hook(first, rest)
+    if is_own_process:
+        write_as_the_terminal_reads()
     from pgpool_recovery.cli.app import run_app
 
     return run_app([first, *rest] if first else [])

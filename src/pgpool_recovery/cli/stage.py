@@ -70,7 +70,7 @@ def run_stage(name: str, words: Sequence[str]) -> int:
             _second_stage(words)
     except RecoveryError as error:
         return fail(error)
-    except Exception as error:  # noqa: BLE001 - a bug is told as such, with all that it has
+    except Exception as error:  # noqa: BLE001 - a bug is told as such
         return fail(as_failure(error))
     return 0
 

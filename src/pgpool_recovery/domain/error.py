@@ -1,10 +1,10 @@
 """Every way in which a recovery can fail, with an exit status that never changes its meaning."""
 
 import re
-import traceback
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self
 
+from pgpool_recovery.domain.bug import kind_of, places_of
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.text import lines, one_line
 
@@ -80,7 +80,7 @@ class RecoveryError(Exception):
 
 
 class Bug(RecoveryError):
-    """Something that nobody expected; its detail has the traceback."""
+    """Something that nobody expected; its detail has the places, and no value (bug.py)."""
 
 
 class UsageError(RecoveryError):
@@ -189,16 +189,19 @@ def reason_of(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-def as_failure(error: BaseException, target: TargetState = TargetState.UNKNOWN) -> RecoveryError:
-    """Return a failure as it is, and what nobody expected as a bug.
+def as_failure(
+    error: BaseException,
+    target: TargetState = TargetState.UNKNOWN,
+    whose: str = "pgpool-recovery",
+) -> RecoveryError:
+    """Return a failure as it is, and what nobody expected as a bug; `whose` is where it is.
 
     >>> as_failure(KeyError("x")).message
-    "bug in pgpool-recovery: KeyError('x')"
+    'bug in pgpool-recovery: KeyError'
     """
     if isinstance(error, RecoveryError):
         return error
-    text = "".join(traceback.format_exception(error))
-    return Bug(f"bug in pgpool-recovery: {error!r}", detail=text, target=target)
+    return Bug(f"bug in {whose}: {kind_of(error)}", detail=places_of(error), target=target)
 
 
 def error_of_record(record: dict[str, Any]) -> RecoveryError:

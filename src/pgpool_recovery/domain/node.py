@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NewType
 
 from pgpool_recovery.domain.error import UsageError
-from pgpool_recovery.domain.text import one_line
+from pgpool_recovery.domain.text import steers
 
 NodeId = NewType("NodeId", int)
 
@@ -153,8 +153,10 @@ def parse_data_directory(text: str) -> str:
     '/var/lib/pgsql/15/data'
     """
     hint = "Check backend_data_directory in pgpool.conf."
-    if not text.startswith("/") or one_line(text) != text:
+    if not text.startswith("/"):
         raise UsageError(f'data directory "{text}" is not an absolute path', hint=hint)
+    if steers(text):
+        raise UsageError(f'data directory "{text}" has a control character', hint=hint)
     if ".." in text.split("/"):
         raise UsageError(f'data directory "{text}" contains ".."', hint=hint)
     return posixpath.normpath("/" + text.lstrip("/"))

@@ -82,4 +82,4 @@ def _unquoted(quoted: str, plain: str, mark: str) -> tuple[str, bool]:
 def _folded(name: str) -> str:
     """Return a name as two are compared: pg_strcasecmp is about ASCII, and the end is cut."""
     encoded = name.encode(errors="surrogateescape")[:MAX_NAME_BYTES]
-    return encoded.lower().decode(errors="surrogateescape")
+    return encoded.lower().decode("utf-8", "surrogateescape")

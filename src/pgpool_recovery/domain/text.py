@@ -4,7 +4,7 @@ What a target, a server, Pgpool-II or a file says is shown to people, written to
 and put on record. A line break in it would forge a line of somebody else's, and an escape sequence
 would redraw the terminal of whoever reads it. So each such character is written as an escape, as
 in "\x1b": C0 and C1 control characters, the line separators of Unicode, the marks that turn the
-direction of writing round, and halves of surrogate pairs, which no encoding has.
+direction of writing round, bytes that are no UTF-8, and halves of surrogate pairs.
 """
 
 import re
@@ -17,6 +17,8 @@ KEPT_OF_THE_END = 6000
 """Of a text that is too long: the last lines of a program say why it failed."""
 CUT = " [...] "
 
+BYTES = ("\udc80", "\udcff")
+"""What stands for a byte that is no UTF-8 (files/text.py)."""
 STEERING = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
@@ -25,10 +27,19 @@ STEERING = re.compile(
 def one_line(text: str) -> str:
     r"""Return a text as one line of limited length without control characters; a tab is a blank.
 
-    >>> one_line("a\nb\x1b[2J")
-    'a\\nb\\x1b[2J'
+    >>> one_line("a\nb\x1b[2J"), one_line("caf\udce9")
+    ('a\\nb\\x1b[2J', 'caf\\xe9')
     """
     return STEERING.sub(_escaped, _cut(text))
+
+
+def steers(text: str) -> bool:
+    r"""Say whether a text has a control character; a byte that is no UTF-8 is a letter elsewhere.
+
+    >>> steers("/d\udce4t\udce4"), steers("/a\x1b[2J")
+    (False, True)
+    """
+    return any(not BYTES[0] <= found <= BYTES[1] for found in STEERING.findall(text))
 
 
 def lines(text: str) -> str:
@@ -74,4 +85,7 @@ def _cut(text: str) -> str:
 
 
 def _escaped(match: re.Match[str]) -> str:
-    return " " if match[0] == "\t" else repr(match[0])[1:-1]
+    character = match[0]
+    if BYTES[0] <= character <= BYTES[1]:
+        return f"\\x{ord(character) & 0xFF:02x}"
+    return " " if character == "\t" else repr(character)[1:-1]

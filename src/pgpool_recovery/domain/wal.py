@@ -10,6 +10,7 @@ from pgpool_recovery.domain.line import lines_of
 Lsn = NewType("Lsn", int)
 TimelineId = NewType("TimelineId", int)
 
+TIMELINE_PATTERN = re.compile(r"[0-9]{1,10}")
 LSN_PATTERN = re.compile(r"([0-9A-F]{1,8})/([0-9A-F]{1,8})", re.IGNORECASE)
 
 
@@ -121,16 +122,23 @@ class History:
 
 
 def parse_history(text: str, current: TimelineId) -> History:
-    r"""Read a timeline history file (src/backend/access/transam/timeline.c).
+    r"""Read a timeline history file (backend/access/transam/timeline.c); Refused when it is none.
 
     >>> parse_history("1\t0/3000060\tno recovery target\n", TimelineId(2)).end_of(TimelineId(1))
     50331744
     """
     ends = []
-    for line in lines_of(text):
+    for number, line in enumerate(lines_of(text), start=1):
         words = line.split("#", 1)[0].split()
-        if words:
-            ends.append(Point(TimelineId(int(words[0])), parse_lsn(words[1])))
+        if not words:
+            continue
+        timeline, lsn = (*words, "")[:2]
+        if not (TIMELINE_PATTERN.fullmatch(timeline) and LSN_PATTERN.fullmatch(lsn)):
+            raise Refused(
+                f"the history file of timeline {current} cannot be read",
+                detail=f"Its line {number} does not say where a timeline ended.",
+            )
+        ends.append(Point(TimelineId(int(timeline)), parse_lsn(lsn)))
     return History(current, tuple(ends))
 
 

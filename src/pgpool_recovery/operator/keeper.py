@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from pgpool_recovery.domain.error import Unreachable, as_failure, error_of_record
+from pgpool_recovery.files.text import text_of
 from pgpool_recovery.operator.apart import leave_terminal
 from pgpool_recovery.operator.cluster import Node, connect_to
 from pgpool_recovery.operator.extension import Feature, Primary
@@ -149,6 +150,6 @@ def hold(connection: Connection, reading: int, writing: int, *, held_s: float = 
         for line in lines:
             if line == QUIT:
                 return
-            connection.row("name_session", name=line.decode())
+            connection.row("name_session", name=text_of(line))
             is_agreed = True
             os.write(writing, HELD + b"\n")

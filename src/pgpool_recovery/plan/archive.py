@@ -67,7 +67,7 @@ def read_archived(timeline: TimelineId, contents: bytes) -> ArchivedHistory:
     text = contents.decode("utf-8", "surrogateescape")
     try:
         history = parse_history(text, timeline)
-    except (Refused, ValueError, IndexError):
+    except Refused:
         return ArchivedHistory(timeline, None, None)
     reasons = LAST_REASON.findall(text)
     reason = one_line(reasons[-1])[:MAX_REASON] if reasons else None

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.resources import files
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pgpool_recovery.domain.error import (
     QueryRefused,
@@ -18,9 +18,10 @@ from pgpool_recovery.domain.error import (
     error_of_sqlstate,
 )
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.files.text import lines_of, text_of
+from pgpool_recovery.files.text import bytes_of, lines_of, text_of
 from pgpool_recovery.postgres.conninfo import format_conninfo
 from pgpool_recovery.postgres.denied import INSUFFICIENT_PRIVILEGE, denied
+from pgpool_recovery.postgres.encoding import hearing_notices, keep_bytes, text_of_error, words_of
 from pgpool_recovery.postgres.extension import InstalledExtension, read_extension
 from pgpool_recovery.postgres.session import (
     NO_TRANSACTION_TIMEOUT,
@@ -34,14 +35,19 @@ from pgpool_recovery.postgres.session import (
 if TYPE_CHECKING:
     import psycopg
     from psycopg.pq.abc import PGconn
+    from psycopg.rows import RowFactory
 
 APPLICATION_NAME = "pgpool-recovery"
 PHYSICAL_REPLICATION = {"replication": "true", "dbname": "replication"}
 """The database is a name for the password file alone, as in libpqrcv_connect()."""
+UNCHECKED = {"client_encoding": "SQL_ASCII"}
+"""A walsender without a database knows text in no encoding, and would refuse a path for UTF-8."""
 THE_PRIMARY = "the primary"
 EXTENSION = "{extension}"
 """In a query, the schema of our extension."""
 TICK_MS = 200
+DEFAULT_CONNECT_S = 10.0
+T = TypeVar("T")
 FINAL = ("0A", "22", "25", "28", "3D", "3F", "42", "55000")
 """SQLSTATEs, or their classes, that another try does not change: no privilege, no such thing, none
 of what this server can do. A connection, a lock, a full disk or a crash is another matter."""
@@ -109,17 +115,11 @@ class Connection:
         """
         import psycopg
 
-        def tell(notice: psycopg.errors.Diagnostic) -> None:
-            on_notice(notice.message_primary or "")
-
-        self._connection.add_notice_handler(tell)
         try:
-            return self._connection.execute(self._text(query), parameters).fetchall()
+            with hearing_notices(self._connection, on_notice):
+                return self._connection.execute(self._text(query), parameters).fetchall()
         except psycopg.Error as error:
             raise self._refusal(query, error) or _answer(error, self._name) from error
-        finally:
-            if not self._connection.closed:
-                self._connection.remove_notice_handler(tell)
 
     def _refusal(self, query: str, error: "psycopg.Error") -> RecoveryError | None:
         """Return what a role without privileges is told; None where that is not the failure.
@@ -130,7 +130,9 @@ class Connection:
         if error.sqlstate != INSUFFICIENT_PRIVILEGE or said.context or self._schema is None:
             return None
         schema, role = _identifier(self._schema).replace("%%", "%"), self._connection.info.user
-        return denied(_query(query), role, self._name, schema, said.message_primary or "")
+        return denied(
+            _query(query), role, self._name, schema, words_of(error, "message_primary") or ""
+        )
 
     def _text(self, query: str) -> bytes:
         text = _query(query)
@@ -189,7 +191,7 @@ def _open(conninfo: Mapping[str, str], name: str) -> "psycopg.Connection[dict[st
 
     text = format_conninfo(conninfo)
     try:
-        connection = psycopg.connect(text, autocommit=True, row_factory=dict_row)
+        connection = _connected(text, conninfo, row_factory=dict_row)
     except psycopg.Error as error:
         failure = _LostAtOnceError if "transaction timeout" in str(error) else Unreachable
         raise failure(f"could not connect to {name}", detail=_text(error)) from error
@@ -200,6 +202,7 @@ def _open(conninfo: Mapping[str, str], name: str) -> "psycopg.Connection[dict[st
         later = dict(PINNED_LATER)
         if connection.info.parameter_status("is_superuser") == "on":
             later.update(PINNED_FOR_SUPERUSERS)
+        keep_bytes(connection)
         pins = {"names": list(later), "values": list(later.values())}
         connection.execute(_query("pin").encode(), pins)
     except psycopg.Error as error:
@@ -211,6 +214,33 @@ def _open(conninfo: Mapping[str, str], name: str) -> "psycopg.Connection[dict[st
         connection.close()
         raise
     return connection
+
+
+def _connected(
+    text: str, conninfo: Mapping[str, str], *, row_factory: "RowFactory[T]"
+) -> "psycopg.Connection[T]":
+    """Open a connection with a text that may have any bytes; psycopg takes UTF-8 alone."""
+    import psycopg
+
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        from psycopg import pq
+
+        # The server says at once as whom we are, in this encoding if it can.
+        unchecked = format_conninfo({**conninfo, **UNCHECKED})
+        pgconn = pq.PGconn.connect_start(bytes_of(unchecked))
+        within_s = float(conninfo.get("connect_timeout") or DEFAULT_CONNECT_S)
+        try:
+            _await_connection(pgconn, within_s, lambda: None)
+        except Unreachable as error:
+            pgconn.finish()
+            raise psycopg.OperationalError(error.detail or "") from None
+        pgconn.nonblocking = 1
+        connection = psycopg.Connection(pgconn, row_factory)
+        connection.autocommit = True
+        return connection
+    return psycopg.connect(text, autocommit=True, row_factory=row_factory)
 
 
 def pinned(conninfo: Mapping[str, str]) -> dict[str, str]:
@@ -244,11 +274,12 @@ def identify_timeline(conninfo: Mapping[str, str], *, timeout_s: float, name: st
 def _identify(conninfo: Mapping[str, str], timeout_s: float, name: str) -> list[str]:
     """Return what IDENTIFY_SYSTEM answers; Unreachable when nobody gets in."""
     import psycopg
+    from psycopg.rows import tuple_row
 
     values = {**_replication(conninfo), "connect_timeout": whole_seconds(timeout_s)}
     try:
-        with psycopg.connect(format_conninfo(values), autocommit=True) as connection:
-            row = connection.execute("IDENTIFY_SYSTEM").fetchone()
+        with _connected(format_conninfo(values), values, row_factory=tuple_row) as connection:
+            row = connection.execute(b"IDENTIFY_SYSTEM").fetchone()
     except psycopg.Error as error:
         raise Unreachable(f"could not connect to {name}", detail=_text(error)) from error
     assert row is not None  # noqa: S101 - the command answers with one row
@@ -266,7 +297,8 @@ def open_replication(
     """
     from psycopg import pq
 
-    pgconn = pq.PGconn.connect_start(format_conninfo(_replication(conninfo)).encode())
+    values = {**_replication(conninfo), **UNCHECKED}
+    pgconn = pq.PGconn.connect_start(bytes_of(format_conninfo(values)))
     try:
         _await_connection(pgconn, within_s, check)
     except BaseException:
@@ -324,18 +356,21 @@ def _failed(message: str, error: "psycopg.Error") -> Unreachable:
 
 def _answer(error: "psycopg.Error", name: str) -> RecoveryError:
     """Return a server's refusal as the failure that has its SQLSTATE."""
-    said = error.diag
-    if error.sqlstate is None or said.message_primary is None:
+    message = words_of(error, "message_primary")
+    if error.sqlstate is None or message is None:
         return Unreachable(
             f"lost the connection to {name}", detail=_text(error), target=TargetState.UNKNOWN
         )
     return error_of_sqlstate(
-        error.sqlstate, said.message_primary, said.message_detail, said.message_hint
+        error.sqlstate,
+        message,
+        words_of(error, "message_detail"),
+        words_of(error, "message_hint"),
     )
 
 
-def _text(error: Exception) -> str:
-    return _joined(str(error))
+def _text(error: "psycopg.Error") -> str:
+    return _joined(text_of_error(error))
 
 
 def _joined(text: str) -> str:

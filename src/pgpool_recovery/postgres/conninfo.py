@@ -4,8 +4,10 @@ import re
 from collections.abc import Mapping
 
 from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.files.text import bytes_of, text_of
 from pgpool_recovery.plan.inherited import INHERITED
 
+SPECIAL, BLANK = re.compile(r"([\\'])"), re.compile(r"\s")
 UNKNOWN_WORD = re.compile(r'invalid connection option "(\w*)"')
 
 
@@ -14,12 +16,12 @@ def parse_conninfo(text: str) -> dict[str, str]:
 
     What libpq says then may quote a piece of the text, and that piece may be the password.
     """
-    import psycopg
-    from psycopg.conninfo import conninfo_to_dict
+    from psycopg import OperationalError, pq
 
     try:
-        return {name: str(value) for name, value in conninfo_to_dict(text).items()}
-    except psycopg.ProgrammingError as error:
+        found = pq.Conninfo.parse(bytes_of(text))
+        return {text_of(one.keyword): text_of(one.val) for one in found if one.val is not None}
+    except OperationalError as error:
         detail = _what_is_wrong(str(error))
         # Not with the cause, for a traceback would show it.
         raise Refused("a connection string cannot be read", detail=detail) from None
@@ -35,14 +37,21 @@ def _what_is_wrong(said: str) -> str:
 def format_conninfo(values: Mapping[str, str]) -> str:
     """Return a connection string of keywords and values, each quoted where it has to be.
 
-    An empty require_auth is left out, which means the same and which an older libpq understands.
+    Refused when the libpq of this host cannot read it. An empty require_auth is left out, which
+    means the same and which an older libpq understands.
 
     >>> format_conninfo({"host": "server 1", "port": "5432"})
     "host='server 1' port=5432"
     """
-    from psycopg.conninfo import make_conninfo
+    said = {name: text for name, text in values.items() if text or name != "require_auth"}
+    text = " ".join(f"{name}={_quoted(value)}" for name, value in said.items())
+    parse_conninfo(text)
+    return text
 
-    return make_conninfo(**{k: v for k, v in values.items() if v or k != "require_auth"})
+
+def _quoted(value: str) -> str:
+    text = SPECIAL.sub(r"\\\1", value)
+    return text if text and BLANK.search(text) is None else f"'{text}'"
 
 
 def libpq_version() -> int:

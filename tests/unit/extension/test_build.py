@@ -22,11 +22,11 @@ STOCK = {
 
 @pytest.mark.parametrize("call", BODIES)
 def test_body_is_python_that_imports_nothing_of_ours(call: str) -> None:
-    body = build.function_body(call)
+    body = build.function_body(call, "outcome_of")
     tree = ast.parse("def body():\n\t" + body.replace("\n", "\n\t"))  # As PL/Python does it.
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     assert not [node for node in imports if node.level or "pgpool" in (node.module or "")]
-    assert body.endswith(f"return {call}")
+    assert body.endswith(f"return outcome_of(plpy, lambda: {call})")
 
 
 def test_every_script_goes_to_2_0_and_leaves_nothing_to_fill_in() -> None:

@@ -73,7 +73,7 @@ def test_query_that_cannot_be_read_is_found() -> None:
 def test_query_in_a_template_is_found(root: Path) -> None:
     template = root / "extension/sql/adm.sql"
     text = template.read_text()
-    mark = "{{ python read_mapping(plpy, SD, GD) }}"
+    mark = "{{ python_value read_mapping(plpy, SD, GD) }}"
     assert mark in text
     planted = f"plpy.execute('select pg_sleep(0)')\n{mark}"
     template.write_text(text.replace(mark, planted))

@@ -19,9 +19,9 @@ TARGET = Target("server2", "/data", NodeId(1))
 def test_promise_8_what_nobody_expected_names_the_node_and_the_state() -> None:
     with pytest.raises(Bug) as bug, naming(TARGET), leaving(TargetState.STARTED):
         raise KeyError("x")
-    assert bug.value.message == "node 1: bug in pgpool-recovery: KeyError('x')"
+    assert bug.value.message == "node 1: bug in pgpool-recovery: KeyError"
     assert bug.value.target is TargetState.STARTED
-    assert "Traceback" in str(bug.value.detail)
+    assert "run/parties.py:" in str(bug.value.detail)
 
 
 def test_promise_8_state_that_is_known_is_not_forgotten() -> None:
