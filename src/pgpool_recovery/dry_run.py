@@ -54,7 +54,7 @@ def _foresee(request: RecoveryRequest, settings: Settings, *, is_own_stage: bool
         facts = observe_target(connection, agent, request, primary, settings, tidies=False)
         foreseen = _foreseen(target, facts, settings.policy)
         plan = make_plan(target, foreseen, settings.policy)
-        if depends_on_link(plan, target):
+        if depends_on_link(plan, agent):
             foreseen = replace(foreseen, link_bytes_per_s=measure_link(agent, timeout_s=patience))
             plan = make_plan(target, foreseen, settings.policy)
     told = partial(plan_as_json, target, facts, is_tidy=is_tidy, found=seen.what, unbound=unbound)

@@ -166,9 +166,7 @@ def look_at_node(
             surroundings=around,
             facts=facts,
             peers=try_peers(question, place, primary, facts.target, agent, settings),
-            link_bytes_per_s=None
-            if is_this_host(target.host)
-            else measure_link(agent, timeout_s=patience),
+            link_bytes_per_s=measure_link(agent, timeout_s=patience) if agent.is_by_ssh else None,
             trouble=None
             if primary_place in (None, place)
             else trouble_of(connection, agent, facts, settings),

@@ -14,7 +14,7 @@ from pgpool_recovery.agent.protocol import (
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Incomplete, NoRoom, QueryRefused, Refused, Undone
 from pgpool_recovery.domain.event import Event, Finished, PlanMade, Said
-from pgpool_recovery.domain.node import RecoveryRequest, Target
+from pgpool_recovery.domain.node import RecoveryRequest
 from pgpool_recovery.domain.standby import StandbyFacts
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.observe.consent import agreement_for
@@ -31,7 +31,6 @@ from pgpool_recovery.run.known_state import learning_state
 from pgpool_recovery.run.parties import agent_of, leaving, naming, own_conninfo, own_server
 from pgpool_recovery.run.run_plan import Deadlines, Run
 from pgpool_recovery.run.target_server import TargetServer
-from pgpool_recovery.ssh.locality import is_this_host
 from pgpool_recovery.verify.following import wait_until_following
 from pgpool_recovery.verify.streaming import Expected
 
@@ -103,7 +102,7 @@ def choose(
         if isinstance(plan, Plan) or not server.stop_if_allowed(facts, failed):
             break
         say_asides(plan, emit)
-    if depends_on_link(plan, target):
+    if depends_on_link(plan, agent):
         link = measure_link(agent, timeout_s=settings.agent.answer_s)
         facts = replace(facts, link_bytes_per_s=link)
         plan = make_plan(target, facts, settings.policy, failed)
@@ -120,10 +119,10 @@ def say_asides(reasons: tuple[Rejection, ...], emit: Emit) -> None:
             emit(Said("runner", reason.message))
 
 
-def depends_on_link(plan: Plan | tuple[Rejection, ...], target: Target) -> bool:
+def depends_on_link(plan: Plan | tuple[Rejection, ...], agent: Conversation) -> bool:
     """Say whether it is worth the time to measure the link: only a full copy is compressed."""
     is_copy = isinstance(plan, Plan) and plan.method is Method.BASEBACKUP
-    return is_copy and not is_this_host(target.host)
+    return is_copy and agent.is_by_ssh
 
 
 def carry_out(

@@ -78,7 +78,7 @@ def start_and_follow(
     target: Target, settings: Settings, emit: Emit, connection: Connection, agent: Conversation
 ) -> Started:
     """Start the server unless it runs, and see it stream when it is a standby."""
-    primary = observe_primary(connection)
+    primary = observe_primary(connection, looks_at_files=False)
     see_slot(connection, agent, target, primary, settings, emit)
     server = TargetServer(agent, target, settings, emit)
     guard = guarded(settings, primary)
@@ -157,7 +157,7 @@ def drop_former_slot(
     try:
         why = AWAITED if name in awaited else drop_slot(connection, slot, names_of(target))
     except Unreachable as error:
-        why = f"it could not be dropped: {error.detail}"
+        why = f"it could not be dropped: {error.detail or error.message}"
     if why is None:
         emit(Said("primary", f"dropped replication slot {slot.name}, which the node used before"))
     elif why != IN_USE:

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.cluster.site import assert_recovered, on_hosts, settings, slot_of
+from tests.cluster.test_ladder import methods
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.postgresql import Server
 from tests.harness.product import Product
@@ -42,17 +43,29 @@ def recover(cluster: Cluster) -> str:
     return cluster.pgpool.log_text()[before:]
 
 
-def test_standby_is_synchronous_by_its_cluster_name_as_before(cluster: Cluster) -> None:
-    """Its connection string stands in a file that another one includes, and names no name."""
+def test_standby_without_a_slot_and_an_application_name_is_attached(cluster: Cluster) -> None:
+    """Its connection string stands in a file that another one includes; cluster_name names it."""
     primary, node = cluster.node(0), cluster.node(1)
     node.stop()
+    cluster.pgpool.wait_for_node(1, "down")
     where = f"host={primary.machine.address} port={primary.port} user={REPLICATION_USER}"
     configuration = node.layout.configuration_directory
     node.machine.write_file(configuration / "deep.conf", f"primary_conninfo = '{where}'\n")
     own = f"include '../deep.conf'\ncluster_name = '{NAME}'\n"
     node.machine.write_file(configuration / "conf.d" / "60-own.conf", own)
     auto = node.data_directory / "postgresql.auto.conf"
-    node.machine.run(["sed", "-i", "/^primary_conninfo/d", str(auto)])
+    node.machine.run(["sed", "-i", "/^primary_/d", str(auto)])
+    node.start()
+    primary.drop_slot(node.slot)
+    until(lambda: sync_states(primary) == [(NAME, "async")], within_s=60, what="it to stream")
+    before = len(cluster.pgpool.log_text())
+    cluster.recover(1)
+    assert methods(cluster.pgpool.log_text()[before:]) == ["attach"]
+
+
+def test_standby_is_synchronous_by_its_cluster_name_as_before(cluster: Cluster) -> None:
+    primary, node = cluster.node(0), cluster.node(1)
+    node.stop()
     primary.set(synchronous_standby_names=f'ANY 1 ("{NAME}")')
     recover(cluster)
     assert sync_states(primary) == [(NAME, "quorum")]

@@ -11,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from pgpool_recovery.agent import standby, steps
 from pgpool_recovery.agent.lock import is_locked
 from pgpool_recovery.agent.place import workspaces_of
@@ -46,8 +48,9 @@ def main() -> int:
         check=True,
     )
     subprocess.run(["mount", "-o", "loop", str(image), str(mount)], check=True)
-    standby.neutralise = lambda *_words, **_options: None  # type: ignore[assignment]
-    steps.WalSource = lambda *_words, **_options: Wal()  # type: ignore[assignment,misc]
+    patch = pytest.MonkeyPatch()
+    patch.setattr(standby, "neutralise", lambda *_words, **_options: None)
+    patch.setattr(steps, "WalSource", lambda *_words, **_options: Wal())
     failed = 0
     turns = itertools.cycle(STORIES)
     for blocks in range(MOST_FREE_BLOCKS + 1):
@@ -78,7 +81,7 @@ def has_failed_well(root: Path, blocks: int, story: Story, *, is_inside: bool) -
     if said is not None:
         print(f"{what}: {said.message}; {state}")
         assert isinstance(said, NoRoom), said
-        assert said.hint is not None and f"mounted at {root.parent} of " in said.hint, said.hint
+        assert f"mounted at {root.parent} of " in (said.hint or ""), said.hint
         for workspace in workspaces_of(target.data):
             assert not is_locked(workspace), what
         if state is TargetState.UNTOUCHED:

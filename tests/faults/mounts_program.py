@@ -1,6 +1,7 @@
-"""Full copies over real mounts, in a namespace of its own: python -m tests.faults.mounts_program DIR
+"""Full copies over real mounts, in a namespace of its own.
 
-For each layout: what is observed beforehand, and that a copy is put in place and taken back.
+Called as python -m tests.faults.mounts_program DIR. For each layout: what is observed
+beforehand, and that a copy is put in place and taken back.
 """
 
 import os
@@ -10,7 +11,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from pgpool_recovery.agent import standby
 from pgpool_recovery.agent.place import observe_place
 from pgpool_recovery.agent.system_failure import failure_of_system
 from pgpool_recovery.domain.error import NoRoom
@@ -26,7 +26,6 @@ WAL_OLD, WAL_NEW = {"0000000A": "old"}, {"0000000B": "new"}
 
 def main() -> int:
     """Try every layout."""
-    standby.neutralise = lambda *_words, **_options: None  # type: ignore[assignment]
     root = Path(sys.argv[1])
     for number, layout in enumerate(LAYOUTS):
         directory = root / str(number)

@@ -405,8 +405,33 @@ def test_disk_fills_up_in_the_middle(down: Cluster) -> None:
         down.host(1).path(ballast).unlink()
     assert "could not copy about" in said
     assert "No space left on device" in said
+    assert f"Make room on the filesystem mounted at {parent} of {down.host(1).name}" in said
     assert "The target is untouched." in said
     recovers(down)
+
+
+def test_full_disk_at_the_first_write(down: Cluster) -> None:
+    """No other method is tried, least of all one that removes data, and no lock stays behind."""
+    host, data = down.host(1), down.node(1).data_directory
+    workspace = data.with_name(f"{data.name}.pgpool_recovery")
+    host.run(["mkdir", "-m", "700", str(workspace)])
+    options = "size=4k,nr_inodes=1,mode=700,uid=postgres"
+    with settings(down, "", FULL_COPY):
+        host.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(workspace)], user="root")
+        try:
+            log = fails(down)
+        finally:
+            host.run(["umount", str(workspace)], user="root")
+            host.run(["rmdir", str(workspace)])
+        assert f'could not reserve {data}: could not write "{workspace}/lock": No space' in log
+        assert f"No inode is free on the filesystem mounted at {workspace} of {host.name}." in log
+        assert f"Make room on the filesystem mounted at {workspace} of {host.name}" in log
+        assert "The target is untouched." in log
+        assert "another recovery" not in log
+        assert "what else is possible" not in log
+        with nothing_changes(down):
+            pass
+        recovers(down)
 
 
 ENDS: dict[str, Callable[[Cluster, Call], object]] = {

@@ -20,6 +20,7 @@ from tests.harness.workspace import Workspace
 from tests.majors import needs_postgresql
 
 LOST = "CREATE TABLE IF NOT EXISTS lost (g int); INSERT INTO lost SELECT generate_series(1, 99)"
+LOG = "log/postgresql.log"
 SLOW = '[policy]\nmax_rate = "2M"\n'
 
 
@@ -75,6 +76,9 @@ def kill_agent(target: Server) -> None:
 
 def test_incremental_that_is_killed_twice_is_completed_by_the_third(stale: Cluster) -> None:
     primary, target = target_of(stale)
+    for server in (primary, target):
+        log = f"mkdir -p log && seq -f '{server.name} %.0f' 90000 > {LOG} && chmod 400 {LOG}"
+        server.machine.run(["sh", "-c", log], cwd=server.data_directory)
     with settings(stale, SLOW):
         for number in (1, 2):
             call = Call(primary, target, f"killed_{number}")
@@ -88,6 +92,9 @@ def test_incremental_that_is_killed_twice_is_completed_by_the_third(stale: Clust
             primary.execute(f"UPDATE filler SET t = 'between {number}' WHERE g % 7 = {number}")
             primary.execute(f"CREATE TABLE between_{number} AS SELECT generate_series(1, 1000) g")
     assert recover(stale, target.node_id) == ["incremental"]
+    own = target.machine.path(target.data_directory / LOG)
+    assert own.read_text().startswith(f"{target.name} 1\n")
+    assert own.stat().st_mode & 0o777 == 0o400
 
 
 def _streams_backup(primary: Server) -> bool:

@@ -77,6 +77,24 @@ hostname "$NAME"
 """
 
 
+# A checkout below one of the private directories would be hidden, and with it the interpreter and
+# the programs of the tests. The descriptor leads to what is hidden, if mount(8) does not resolve it
+# (test_checkout_is_seen_wherever_it_lies).
+_SEE = """
+if [ -d "$CHECKOUT" ]; then exec 9<"$CHECKOUT"; fi
+"""
+_SHOW = """
+if [ ! -e "$CHECKOUT/$PART" ] && [ -e /proc/self/fd/9 ]; then
+    mkdir -p "$CHECKOUT"
+    mount --no-canonicalize --bind /proc/self/fd/9 "$CHECKOUT"
+    mount -o remount,bind,ro "$CHECKOUT"
+fi
+exec 9<&-
+"""
+_CHECKOUT = Path(__file__).resolve().parents[2]
+_PART = Path(__file__).relative_to(_CHECKOUT)
+
+
 class Host(SshMachine):
     """A machine with its own network, mount, UTS, IPC and PID namespaces, and its own sshd.
 
@@ -108,15 +126,19 @@ class Host(SshMachine):
         wrapper = ["unshare", *_NAMESPACES, "--mount-proc", "--kill-child"]
         self.keeper = Keeper.start(wrapper=wrapper, hold=None if disk is None else disk.lock)
 
-    def boot(self) -> None:
-        """Make the host's files and its name its own."""
+    def boot(self, checkout: Path = _CHECKOUT) -> None:
+        """Make the host's files and its name its own; the checkout is seen, and only read."""
         env = {
             "NAME": self.name,
             "DISK": str(self._directory or ""),
             "SYSTEM": str(self.system.root),
+            "CHECKOUT": str(checkout),
+            "PART": str(_PART),
         }
         files = _OWN_SYSTEM if self.system == OWN_SYSTEM else _OTHER_SYSTEM
-        script = f"set -eu\n{files}{_PRIVATE_DIRECTORIES}"
+        # The other system's programs have no use for a checkout, nor an interpreter for it.
+        see, show = (_SEE, _SHOW) if self.system == OWN_SYSTEM else ("", "")
+        script = f"set -eu\n{see}{files}{_PRIVATE_DIRECTORIES}{show}"
         self.run(["sh", "-s"], user="root", stdin=script, env=env)
 
     def connect(self, port: Port, neighbours: Mapping[str, NetworkAddress]) -> None:

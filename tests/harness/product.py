@@ -52,15 +52,20 @@ class Product:
         return command
 
 
-def build_product(workspace: Workspace) -> Product:
-    """Build the wheel and install it as a user would, with the locked dependencies; once."""
+def build_product(workspace: Workspace, source: Path = _REPOSITORY) -> Product:
+    """Build the wheel and install it as a user would, with the locked dependencies; once.
+
+    `source`: a checkout, also one of an earlier build, which then has a workspace of its own.
+    """
     wheels = workspace.make("wheels")
     if not list(wheels.glob(_OUR_WHEEL)):
-        shutil.copy(_LOCKED, wheels)
+        locked = source / _LOCKED.relative_to(_REPOSITORY)
+        shutil.copy(locked, wheels)
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes"]
         # All of them are pure Python, so what fits this Python fits that of each system.
-        _run([*pip, "--only-binary", ":all:", "-r", str(_LOCKED), "-d", str(wheels)])
-        _run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(wheels)])
+        _run([*pip, "--only-binary", ":all:", "-r", str(locked), "-d", str(wheels)])
+        build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(wheels)]
+        _run(build, source)
     product = Product(workspace)
     product.command_on(OWN_SYSTEM)
     return product
@@ -150,7 +155,7 @@ def _any_machine(workspace: Workspace, system: System) -> Iterator[Machine]:
             yield host
 
 
-def _run(argv: list[str]) -> None:
-    done = subprocess.run(argv, cwd=_REPOSITORY, capture_output=True, text=True, check=False)
+def _run(argv: list[str], directory: Path = _REPOSITORY) -> None:
+    done = subprocess.run(argv, cwd=directory, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"{shlex.join(argv)} failed:\n{done.stdout}{done.stderr}")

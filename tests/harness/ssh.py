@@ -34,11 +34,17 @@ class SshDaemon:
         self._machine = machine
         self._listener: Child | None = None
 
-    def start(self) -> None:
-        """Start sshd and wait until it listens; the first start makes the host key."""
+    def start(self, more: str = "") -> None:
+        """Start sshd and wait until it listens; the first start makes the host key.
+
+        `more`: lines instead of those of its configuration with the same keywords.
+        """
         if not self._machine.path(_HOST_KEY).exists():
             self._make_host_key()
-        self._machine.write_file(_CONFIGURATION_FILE, _CONFIGURATION, owner="root", mode=0o644)
+        given = {line.split()[0] for line in more.splitlines()}
+        kept = [line for line in _CONFIGURATION.splitlines() if line.split()[0] not in given]
+        text = "\n".join([*kept, more])
+        self._machine.write_file(_CONFIGURATION_FILE, text, owner="root", mode=0o644)
         self._machine.path(_LOG_FILE).unlink(missing_ok=True)
         argv = ["/usr/sbin/sshd", "-D", "-e", "-f", str(_CONFIGURATION_FILE)]
         self._listener = self._machine.spawn(argv, user="root", log=_LOG_FILE)

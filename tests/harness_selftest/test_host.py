@@ -1,11 +1,14 @@
 """Hosts look like machines of their own and cannot reach anything but each other."""
 
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from tests.harness.command import CommandError
+from tests.harness.host import Host
 from tests.harness.network import Network
+from tests.harness.switch import NetworkAddress
 
 
 def test_each_host_has_its_name_and_knows_the_others(network: Network) -> None:
@@ -33,6 +36,24 @@ def test_nothing_outside_can_be_changed_from_a_host(network: Network) -> None:
             alpha.run(argv, user="root")
     alpha.run(["rm", "-rf", "/usr/share/doc"], user="root")
     assert Path("/usr/share/doc").exists()
+
+
+@pytest.mark.parametrize("above", ["/tmp", "/var/lib/postgresql", "/root"])
+def test_checkout_is_seen_wherever_it_lies(above: str, namespaces: None) -> None:
+    """Below the system's temporary directory as well, where a host has nothing but its own."""
+    with tempfile.TemporaryDirectory(dir=above, prefix="harness selftest ") as name:
+        checkout = Path(name)
+        part = checkout / "tests/harness/host.py"
+        part.parent.mkdir(parents=True)
+        part.write_text("seen")
+        with Host("delta", NetworkAddress(1)) as host:
+            host.boot(checkout)
+            assert host.run(["cat", part], user="root").stdout == "seen"
+            if above != "/root":
+                assert host.run(["ls", "-A", above]).stdout == f"{checkout.name}\n"
+                with pytest.raises(CommandError, match="Read-only file system"):
+                    host.run(["touch", checkout / "new"], user="root")
+        assert list(checkout.iterdir()) == [checkout / "tests"]
 
 
 def test_a_host_starts_without_clusters_and_with_the_home_of_postgres(network: Network) -> None:

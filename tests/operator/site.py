@@ -116,11 +116,11 @@ class Site:
         finally:
             machine.run(["mv", f"{keys}.away", str(keys)])
 
-    def write_settings(self, text: str = "") -> None:
+    def write_settings(self, text: str = "", sockets: PurePath | None = None) -> None:
         """Write the settings of the person: how to reach Pgpool-II, and more."""
         place = self.cluster.pgpool.place
         own = (
-            f'[pgpool]\nhost = "{place.sockets}"\npcp_port = {place.pcp_port}\n'
+            f'[pgpool]\nhost = "{sockets or place.sockets}"\npcp_port = {place.pcp_port}\n'
             f'pcp_user = "{PCP_USER}"\n'
         )
         self.cluster.pgpool.machine.write_file(SETTINGS, own + text, owner="root", mode=0o644)

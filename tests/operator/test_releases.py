@@ -143,3 +143,39 @@ def test_detach_and_attach(site: Site) -> None:
     attached = site.run("attach", 1)
     assert attached.returncode == 0, attached.output
     assert site.node_status(1)["pool_status"] in ("up", "waiting")
+
+
+def test_smallest_configuration_that_pgpool_starts_with(site: Site) -> None:
+    """It has no weights then, no directories and no stages: no command fails for that.
+
+    With no sr_check_user it would look for a primary for 300 s before it answers anything. The last
+    one: Pgpool-II is another one from here on.
+    """
+    if PGPOOL_RELEASES[site.cluster.node(0).installation.major] != "4.3":
+        pytest.skip("the smallest configuration is known of Pgpool-II 4.3 alone")
+    site.cluster.pgpool.stop()
+    place, host = site.cluster.pgpool.place, site.cluster.pgpool.machine
+    host.make_directory("/run/pgpool")  # Of its default pid_file_name.
+    file, log = place.directory / "smallest.conf", place.directory / "smallest.log"
+    backends = [
+        f"backend_hostname{one.node_id} = '{one.machine.address}'\n"
+        f"backend_port{one.node_id} = {one.port}\n"
+        for one in site.cluster.servers
+    ]
+    host.write_file(file, "".join(["sr_check_user = 'postgres'\n", *backends]))
+    argv = ["pgpool", "-f", str(file), "-F", f"{place.directory}/pcp.conf", "-D", "-n"]
+    child = host.spawn(argv, log=log, cwd=place.directory)
+    site.write_settings(sockets=host.socket_directory)  # The default of Debian's packages.
+    try:
+        address = site.cluster.node(1).machine.address
+        until(lambda: address in site.run("status").output, within_s=60, what="Pgpool-II to answer")
+        [first, second] = site.read("status")["status"]["nodes"]
+        checked = site.run("check")
+    finally:
+        child.terminate()
+        child.wait(timeout_s=30)
+    assert [node["pool_role"] for node in (first, second)] == ["primary", "standby"], (
+        first,
+        second,
+    )
+    assert "Check backend_data_directory in pgpool.conf" in checked.output

@@ -4,13 +4,19 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from pgpool_recovery.pcp.client.digest import PasswordDigest
 from pgpool_recovery.pcp.client.frame import Frame, FrameBuffer, encode_frame
 from pgpool_recovery.pcp.client.health_check import health_check_stats_of, node_count_of
-from pgpool_recovery.pcp.client.node_info import all_node_infos, one_node_info
+from pgpool_recovery.pcp.client.node_info import (
+    ARRAY_FORMS,
+    NodeInfo,
+    all_node_infos,
+    one_node_info,
+)
+from pgpool_recovery.pcp.client.node_info import FORMS as FORMS_OF_ONE
 from pgpool_recovery.pcp.client.pass_file import password_in_text
 from pgpool_recovery.pcp.client.pcp_error import PcpError
 from pgpool_recovery.pcp.client.pool_process import (
@@ -33,7 +39,7 @@ from pgpool_recovery.pcp.client.request import (
 )
 from pgpool_recovery.pcp.client.watchdog import watchdog_info_of
 from tests.unit.pcp.conversation import outcome
-from tests.unit.pcp.node_streams import NODE_STREAMS
+from tests.unit.pcp.node_streams import NODE_STREAMS, NodeStream
 from tests.unit.pcp.stream import LOGIN, message, notice, one, rows, said, strings
 
 READERS: list[tuple[Request, Callable[[Reply], Any]]] = [
@@ -112,6 +118,80 @@ def test_fields_of_any_kind_in_an_answer_of_the_right_form(
     else:
         stream = one(request.answer, *(found[0] if found else []))
     answer_or_failure(position, LOGIN + stream)
+
+
+ODD = st.sampled_from(["", "-nan", "2", "0", "primary", "leader", "1.5", "1795509016"])
+ODD_BYTES = ODD.map(str.encode) | st.binary(max_size=8).map(lambda data: data.replace(b"\0", b""))
+FORMS = st.sampled_from(NODE_STREAMS)
+
+
+def node_answer(form: NodeStream, fields: list[bytes]) -> bytes:
+    """Return an answer about one node, of bytes, as the form of a release frames it."""
+    body = b"".join(field + b"\0" for field in fields)
+    if not form.is_array:
+        return message("i", b"CommandComplete\0" + body)
+    array = [message("i", strings("ArraySize", 1)), message("i", b"NodeInfo\0" + body)]
+    return b"".join([*array, one("i")])
+
+
+def node_or_none(answer: bytes) -> NodeInfo | None:
+    """Return the node of an answer, None when it is refused as one that cannot be understood."""
+    request = ask_node_info(1)
+    _, reply, failure = outcome(request, [LOGIN + answer])
+    assert failure is None
+    assert reply is not None
+    with suppress(PcpError):
+        return one_node_info(reply, 1)
+    return None
+
+
+@given(FORMS, st.data())
+def test_a_field_of_any_bytes_fails_nothing_but_where_the_node_is(
+    form: NodeStream, data: st.DataObject
+) -> None:
+    """What is not known is shown; a node that is not understood is never taken for another."""
+    fields = [field.encode() for field in form.fields]
+    position = data.draw(st.integers(0, len(fields) - 1).filter(lambda at: at != 1))
+    fields[position] = data.draw(ODD_BYTES)
+    found = node_or_none(node_answer(form, fields))
+    assert found is not None
+    assert found.port == 5433
+    changed = [name for name in ("status", "role") if getattr(found, name) not in KNOWN_OF_STREAMS]
+    assert len(changed) <= 1
+
+
+KNOWN_OF_STREAMS = ("down", "quarantine", "standby")
+
+
+@given(FORMS, st.lists(ODD_BYTES, min_size=1, max_size=4))
+def test_fields_that_are_added_behind_change_nothing(form: NodeStream, more: list[bytes]) -> None:
+    fields = [field.encode() for field in form.fields]
+    known = node_or_none(node_answer(form, fields))
+    found = node_or_none(node_answer(form, [*fields, *more]))
+    if len(form.fields) in (max(FORMS_OF_ONE), max(ARRAY_FORMS)):
+        assert found == known
+
+
+@given(FORMS, st.data())
+def test_a_field_that_is_put_in_between_makes_no_other_node_of_it(
+    form: NodeStream, data: st.DataObject
+) -> None:
+    """Neither one of another role, which might be promoted, nor one that is in use."""
+    assume(len(form.fields) in (max(FORMS_OF_ONE), max(ARRAY_FORMS)))
+    fields = [field.encode() for field in form.fields]
+    fields.insert(data.draw(st.integers(1, len(fields) - 1)), data.draw(ODD_BYTES))
+    found = node_or_none(node_answer(form, fields))
+    if found is not None:
+        assert found.role == "standby"
+        assert not found.is_attached
+
+
+@given(FORMS, st.data())
+def test_a_field_that_is_missing_of_the_oldest_form_is_refused(
+    form: NodeStream, data: st.DataObject
+) -> None:
+    count = data.draw(st.integers(0, 10 if form.is_array else 4))
+    assert node_or_none(node_answer(form, [b"1"] * count)) is None
 
 
 @given(st.integers(0, 400), st.integers(0, 255))

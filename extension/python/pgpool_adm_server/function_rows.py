@@ -48,7 +48,7 @@ def describe_node(asked, node_id):
         {
             "host": node.hostname,
             "port": node.port,
-            "status": NODE_STATES[node.status],
+            "status": NODE_STATES.get(node.status, node.status),
             "pg_status": node.pg_status,
             "weight": node.weight,
             "role": node.role.capitalize(),

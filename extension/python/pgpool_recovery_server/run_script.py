@@ -8,6 +8,12 @@ from .server import Server
 from .session import without_traceback
 from .supervised_run import SupervisedRun
 
+INSTALL_SAME_BUILD = (
+    "The stage commands here are of an earlier build of pgpool-recovery than this extension: as "
+    "the owner of the data directory, run pgpool-recovery install of this build with "
+    "--data-directory."
+)
+
 
 def run_script(plpy, session, supervisor_program, is_direct, function_name, script_name, arguments):
     """Run the script `script_name` with `arguments` and return the row of its outcome.
@@ -76,11 +82,23 @@ def why(script_name, ended):
             detail=detail_of_record(ended.record),
             hint=ended.record.get("hint"),
         )
+    is_other = any(map(is_record_of_another_build, ended.lines))
     return Failure(
         'script "%s" %s' % (script_name, how_it_ended(ended.status)),
         detail=last_lines(ended.lines) + without_last_word(ended.status),
-        hint="The whole output is in the server log.",
+        hint=INSTALL_SAME_BUILD if is_other else "The whole output is in the server log.",
     )
+
+
+def is_record_of_another_build(line):
+    r"""Say whether a line is what our stage commands said of a failure before they had a secret.
+
+    It is believed no word of; that somebody forges it earns him a hint.
+
+    >>> is_record_of_another_build('\x1e{"error": "Busy", "message": "x", "sqlstate": "55006"}')
+    True
+    """
+    return line.startswith(("\x1e{", "\\x1e{")) and '"sqlstate": ' in line
 
 
 def without_last_word(status):

@@ -86,7 +86,7 @@ def _status(path):
             % shlex.quote(os.path.dirname(path)),
         )
     except OSError as error:
-        raise Failure('could not stat script "%s": %s' % (path, error.strerror))
+        raise Failure('could not stat script "%s": %s' % (path, error.strerror or error))
 
 
 def _check_status(path, status):
@@ -129,7 +129,7 @@ def _check_way(path, data_directory, name):
                     "into the data directory.",
                 )
     except OSError as error:
-        raise Failure('could not stat script "%s": %s' % (path, error.strerror))
+        raise Failure('could not stat script "%s": %s' % (path, error.strerror or error))
 
 
 def places_on_the_way(data_directory, name):

@@ -46,7 +46,7 @@ class Supervisor:
             )
         except OSError as error:
             self._close_pipes()
-            raise Failure("could not start a Python interpreter: %s" % error.strerror)
+            raise Failure("could not start a Python interpreter: %s" % (error.strerror or error))
         finally:
             for descriptor in (program, requests, replies):
                 os.close(descriptor)

@@ -456,7 +456,7 @@ def answer(backend, request):
         try:
             run = Run(backend, request)
         except OSError as error:
-            backend.reply(error=error.strerror)
+            backend.reply(error=error.strerror or str(error))
             return
         run.to_its_end()
     elif "leave" in request:

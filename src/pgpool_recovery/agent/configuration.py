@@ -5,10 +5,12 @@ import re
 import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from pgpool_recovery.agent.command_line import Given, given_at_last_start
 from pgpool_recovery.agent.debian import find_cluster
+from pgpool_recovery.agent.modes import kept_mode
 from pgpool_recovery.agent.own_files import own_directory, own_entries
 from pgpool_recovery.agent.own_login import OwnLogin, name_of_service
 from pgpool_recovery.agent.program import Stop, run
@@ -176,8 +178,8 @@ def _effective_values(
     further: Sequence[str],
 ) -> dict[str, str]:
     """Ask the server's own program; it wants to see a data directory, be it an empty one."""
-    with tempfile.TemporaryDirectory() as empty:
-        data = str(own) if own.is_dir() else empty
+    is_there = own.is_dir()  # Then nothing is made: the disk may be full.
+    with nullcontext(str(own)) if is_there else tempfile.TemporaryDirectory() as data:
         argv = [str(bin_directory / "postgres"), "-D", data]
         argv += ["-c", f"data_directory={data}", "-c", f"config_file={file}"]
         names = [*STANDBY_PARAMETERS, *OTHER_PARAMETERS, *further]
@@ -204,9 +206,7 @@ def write_standby_settings(data_directory: Path, settings: Mapping[str, str]) ->
     """
     file = data_directory / AUTO_CONFIGURATION
     old = read_configuration_file(file) or ""
-    kept = without_settings(old, [name for name, text in settings.items() if text])
-    emptied = [f"{name} = ''" for name, text in settings.items() if not text]
-    kept = [line for line in kept if line not in emptied]
+    kept = without_replaced(old, settings)
     lines = [f"{name} = '{quote(text)}'" for name, text in settings.items()]
     replace_file(file, "\n".join([*kept, *lines]) + "\n")
 
@@ -217,7 +217,7 @@ def replace_file(file: Path, text: str) -> None:
     The old one may be a link, or shared with the old copy. While it grows its name is that of ALTER
     SYSTEM's, which a base backup leaves out: what a crash leaves has a password in it.
     """
-    write_file(file, text, growing=f"{file.name}.tmp")
+    write_file(file, text, mode=kept_mode(file), growing=f"{file.name}.tmp")
 
 
 def read_configuration_file(file: Path) -> str | None:
@@ -226,6 +226,16 @@ def read_configuration_file(file: Path) -> str | None:
         return read_text(file)
     except FileNotFoundError:
         return None
+
+
+def without_replaced(text: str, settings: Mapping[str, str]) -> list[str]:
+    """Return the lines of a configuration file but for those that settings take the place of.
+
+    What is only overridden by an empty value stays above that.
+    """
+    kept = without_settings(text, [name for name, value in settings.items() if value])
+    emptied = [f"{name} = ''" for name, value in settings.items() if not value]
+    return [line for line in kept if line not in emptied]
 
 
 def without_settings(text: str, names: Iterable[str]) -> list[str]:

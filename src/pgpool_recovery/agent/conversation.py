@@ -1,5 +1,6 @@
 """The runner's side of the conversation with an agent."""
 
+import math
 import os
 import select
 import selectors
@@ -15,6 +16,16 @@ from typing import TypeVar
 
 from pgpool_recovery import __version__
 from pgpool_recovery.agent.allowance import Allowance
+from pgpool_recovery.agent.beginning import (
+    KEPT_BYTES,
+    MAX_NOISE_BYTES,
+    Caller,
+    Login,
+    message_of,
+    why_ended,
+    why_noisy,
+    why_silent,
+)
 from pgpool_recovery.agent.error_tail import ErrorTail
 from pgpool_recovery.agent.protocol import (
     HEARTBEAT_S,
@@ -37,8 +48,8 @@ from pgpool_recovery.agent.wire import (
     failure_of,
     result_as,
 )
-from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
-from pgpool_recovery.domain.event import Event
+from pgpool_recovery.domain.error import RecoveryError, Unreachable
+from pgpool_recovery.domain.event import Event, Said
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.text import one_line
 from pgpool_recovery.files.trust import user_name
@@ -52,21 +63,13 @@ UNDO_S = 600.0
 SENT_WITHIN_S = 300.0
 """An agent takes what is sent while it does something else as well."""
 WRITE_TICK_MS = 200
-COMMAND_NOT_FOUND = 127  # The login shell's status.
-SSH, SSH_FAILED = "ssh", 255
-SSH_HINT = (
-    "Try it by hand as {user} on {here}: {command}\n"
-    "It takes a key without a passphrase and a known host key."
-)
-
-
-KEY_REFUSED = ("Host key verification failed", "REMOTE HOST IDENTIFICATION HAS CHANGED")
-KEY_HINT = (
-    "Add the host's key to ~/.ssh/known_hosts of {user} on {here}: ssh-keyscan {host} "
-    "fetches it, and ssh-keygen -lf on the file below /etc/ssh of that host shows what it "
-    "must be. Keys are checked whatever ssh_config says, unless check_host_keys in the settings is "
-    "false."
-)
+ECHO = encode_request(Ping()).strip()
+"""What comes back from a login that only repeats what it is told."""
+SSH = "ssh"
+TOLD_AFTER_S = 10.0
+"""When no agent has greeted by then, what its login says is told, long before it is given up."""
+TRIED_AGAIN_AFTER_S = (1.0, 3.0, 6.0, 10.0)
+"""A login that sshd turned away: by chance, for there were many at once, or for some seconds."""
 
 
 class Conversation:
@@ -93,8 +96,12 @@ class Conversation:
         self._errors = errors
         self._on_event = on_event
         self._has_greeted = False
+        self._noise = b""
+        self._noise_bytes = 0
         self.version = ""
         """What the agent says of itself, once it has greeted."""
+        self.is_turned_away = False
+        """Whether the login failed before it began, so that another one may succeed."""
         self.is_busy = False
         """Whether no other request will be heard: one was left without waiting for its answer, or
         the conversation has been ended."""
@@ -158,9 +165,16 @@ class Conversation:
 
     def greet(self, timeout_s: float) -> None:
         """Wait for the greeting; what a login shell writes before it is passed over."""
-        deadline = time.monotonic() + timeout_s
+        deadline, told_at = time.monotonic() + timeout_s, time.monotonic() + TOLD_AFTER_S
+
+        def tell() -> None:
+            nonlocal told_at
+            if time.monotonic() > told_at:
+                told_at = math.inf
+                self._on_event(Said("runner", self._login().news))
+
         while True:
-            message = self._next(deadline, lambda: None)
+            message = self._next(deadline, tell)
             if isinstance(message, Answer):
                 with self._reading():
                     failure = failure_of(message)
@@ -175,24 +189,55 @@ class Conversation:
 
     def _check(self, greeting: Greeting) -> None:
         if greeting.protocol != PROTOCOL:
+            here = f"that on {socket.gethostname()}"
+            there = f"that on the host of {self.name}"
             raise another_protocol(
                 f"the agent of {self.name}",
                 f"It has version {greeting.version} and protocol {greeting.protocol}; "
-                f"here it is protocol {PROTOCOL}.",
+                f"here it is version {__version__} and protocol {PROTOCOL}.",
+                older=there if greeting.protocol < PROTOCOL else here,
             )
 
     def _next(self, deadline: float, on_tick: Callable[[], None]) -> Message:
         while True:
-            line = self._line(deadline, on_tick)
+            noise, line = message_of(self._line(deadline, on_tick), ECHO)
+            self._pass_over(noise)
             with self._reading():
-                message = decode_message(line)
+                message = decode_message(line) if line else None
             if message is not None:
                 return message
             on_tick()
             if time.monotonic() > deadline:
                 raise self._does_not_answer()
 
-    def _does_not_answer(self) -> Unreachable:
+    def _pass_over(self, noise: bytes) -> None:
+        """Pass over what is no message; before the greeting its end is kept, for it may say why."""
+        if self._has_greeted or not noise:
+            return
+        self._noise = (self._noise + noise + b"\n")[-KEPT_BYTES:]
+        self._noise_bytes += len(noise)
+        if self._noise_bytes > MAX_NOISE_BYTES:
+            raise why_noisy(self._login())
+
+    def _login(self, status: int | None = None) -> Login:
+        """Return what is known of a login in which no agent has greeted."""
+        noise = (self._noise + self._received)[-KEPT_BYTES:].decode("utf-8", "backslashreplace")
+        caller = None
+        if self.is_by_ssh:
+            *words, host, remote = self._argv
+            caller = Caller(
+                user=user_name(os.geteuid()),
+                here=socket.gethostname(),
+                host=host,
+                command=shlex.join([*words, host, "true"]),
+                call=shlex.join(self._argv),
+                program=shlex.split(remote)[0],
+            )
+        return Login(self.name, caller, status, self._last_errors(), noise.strip())
+
+    def _does_not_answer(self) -> RecoveryError:
+        if not self._has_greeted:
+            return why_silent(self._login())
         return Unreachable(f"the agent of {self.name} does not answer")
 
     def _line(self, deadline: float, on_tick: Callable[[], None]) -> bytes:
@@ -209,8 +254,15 @@ class Conversation:
                 if not data or len(self._received) > MAX_LINE_BYTES:
                     raise self._why_lost()
                 self._received += data
+                if not self._has_greeted and len(self._received) > MAX_NOISE_BYTES:
+                    raise why_noisy(self._login())
         line, self._received = self._received.split(b"\n", 1)
         return line
+
+    @property
+    def is_by_ssh(self) -> bool:
+        """Say whether the agent is on another host; on this one it is a child process."""
+        return self._argv[0] == SSH
 
     def check(self) -> None:
         """Raise Unreachable when the agent is gone, for somebody who waits for something else."""
@@ -260,33 +312,13 @@ class Conversation:
             status = self._process.wait(FAREWELL_S)
         except subprocess.TimeoutExpired:
             return Unreachable(f"the agent of {self.name} closed the conversation")
-        said = self._last_errors()
-        if status == COMMAND_NOT_FOUND:
-            return Refused(
-                f"{self.name} has no pgpool-recovery agent",
-                detail=said,
-                hint="Install pgpool-recovery on that host, on the PATH of a login by ssh, or set "
-                "agent.command in the settings.",
-            )
         if self._has_greeted:
-            return Unreachable(f"the connection to {self.name} was lost", detail=said or None)
-        if status == SSH_FAILED and self._argv[0] == SSH:
-            is_key = any(words in said for words in KEY_REFUSED)
             return Unreachable(
-                f"could not log in to {self.name} by ssh",
-                detail=said,
-                hint=self._ssh_hint(KEY_HINT if is_key else SSH_HINT),
+                f"the connection to {self.name} was lost", detail=self._last_errors() or None
             )
-        return Unreachable(
-            f"the agent of {self.name} ended with status {status}", detail=said or None
-        )
-
-    def _ssh_hint(self, hint: str) -> str:
-        """Return a hint with what was really called, but for what runs there."""
-        *words, host, _remote = map(str, self._argv)
-        command = shlex.join([*words, host, "true"])
-        user, here = user_name(os.geteuid()), socket.gethostname()
-        return hint.format(user=user, here=here, host=host, command=command)
+        login = self._login(status)
+        self.is_turned_away = login.is_turned_away
+        return why_ended(login)
 
     def _last_errors(self) -> str:
         return self._errors.text()
@@ -363,7 +395,37 @@ def converse(
     A SIGINT for the caller's process group, which is how a call is cancelled, does not reach it:
     ssh would end at once, and nobody hear what the agent takes back. It ends when its input does.
     """
-    errors, allowance = ErrorTail(), Allowance(name, on_event)
+    allowance, deadline = Allowance(name, on_event), time.monotonic() + timeout_s
+    try:
+        for pause_s in (*TRIED_AGAIN_AFTER_S, None):
+            conversation = _begin(argv, name, allowance.take, limits, undo_s)
+            try:
+                left_s = deadline - time.monotonic()
+                try:
+                    conversation.greet(left_s)
+                except Unreachable:
+                    is_left = pause_s is not None and left_s > pause_s
+                    if not conversation.is_turned_away or pause_s is None or not is_left:
+                        raise
+                else:
+                    yield conversation
+                    return
+            finally:
+                conversation.close()
+            on_event(Said("runner", f"sshd of {name} turned the login away; it is tried again"))
+            time.sleep(pause_s)
+    finally:
+        allowance.end()
+
+
+def _begin(
+    argv: Sequence[str],
+    name: str,
+    on_event: Callable[[Event], None],
+    limits: Limits,
+    undo_s: float,
+) -> Conversation:
+    errors = ErrorTail()
     try:
         process = subprocess.Popen(
             argv,
@@ -375,10 +437,4 @@ def converse(
     finally:
         with _signals_blocked():
             errors.follow()
-    conversation = Conversation(process, argv, errors, name, allowance.take, limits, undo_s)
-    try:
-        conversation.greet(timeout_s)
-        yield conversation
-    finally:
-        conversation.close()
-        allowance.end()
+    return Conversation(process, argv, errors, name, on_event, limits, undo_s)

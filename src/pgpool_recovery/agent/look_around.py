@@ -13,7 +13,7 @@ from pgpool_recovery.agent.own_login import own_server_words
 from pgpool_recovery.agent.pidfile import PidFile, read_pid_file
 from pgpool_recovery.agent.protocol import LookAround
 from pgpool_recovery.config.load import load_settings, settings_file
-from pgpool_recovery.domain.error import RecoveryError
+from pgpool_recovery.domain.error import RecoveryError, reason_of
 from pgpool_recovery.files.text import read_text, text_of
 from pgpool_recovery.plan.facts import Slot
 from pgpool_recovery.plan.node_facts import (
@@ -95,7 +95,7 @@ def script_problem(data: Path, name: str) -> str | None:
     except FileNotFoundError:
         return "it does not exist"
     except OSError as error:
-        return f"it cannot be looked at: {error.strerror}"
+        return f"it cannot be looked at: {reason_of(error)}"
     return None
 
 

@@ -4,8 +4,10 @@ import fcntl
 import os
 import pwd
 import socket
+from dataclasses import replace
 from pathlib import Path
 
+from pgpool_recovery.agent.access import look_as_target, spare_wal_bytes
 from pgpool_recovery.agent.command_line import find_given
 from pgpool_recovery.agent.configuration import read_configuration
 from pgpool_recovery.agent.incremental.guard import is_half_applied
@@ -56,14 +58,19 @@ def observe(request: Observe, stop: Stop, own_login: OwnLogin) -> TargetFacts:
     wanted = {tablespace.oid for tablespace in request.tablespaces}
     is_data_directory = "PG_VERSION" in entries
     manager = find_manager(data, request.major)
+    in_wal = own_wal(contents, request.segment_bytes)
     marks = find_marks(data) if manager is None else ()
+    wal = _wal_place(contents, request.wal_directory)
+    tablespaces = _tablespaces(request, links, is_half=half is not None)
+    others = [Path(place.path) for place in (wal, *tablespaces.values()) if place is not None]
+    access = look_as_target(contents, others, workspaces_of(data))
     return TargetFacts(
         hostname=socket.gethostname(),
         user=pwd.getpwuid(os.geteuid()).pw_name,
         addresses=tuple(map(str, own_addresses())),
         data=place,
-        wal=_wal_place(contents, request.wal_directory),
-        tablespaces=_tablespaces(request, links, is_half=half is not None),
+        wal=wal,
+        tablespaces=tablespaces,
         gone_tablespaces=_gone_tablespaces(links, wanted),
         moved_tablespaces=_moved_tablespaces(request, links),
         linked_tablespaces=tuple(links),
@@ -91,7 +98,8 @@ def observe(request: Observe, stop: Stop, own_login: OwnLogin) -> TargetFacts:
         configuration=configuration,
         configuration_problem=problem,
         left_files=LeftFiles((data / SIGNAL).exists(), (data / OLD_FILE).exists(), marks),
-        own_wal=own_wal(contents, request.segment_bytes),
+        own_wal=in_wal,
+        access=replace(access, spare_wal_bytes=spare_wal_bytes(contents / "pg_wal", in_wal.files)),
     )
 
 

@@ -1,13 +1,14 @@
 """The node's own files in its data directory, which no recovery may take away."""
 
 import os
-import shutil
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pgpool_recovery.agent.place import workspaces_of
 from pgpool_recovery.agent.workspace import remove, sync
-from pgpool_recovery.files.write import copy_file
+from pgpool_recovery.files.write import copy_attributes, copy_file
 
 OWN = "own"
 """Where they wait in the workspace while the old data is gone and the new not yet there."""
@@ -48,8 +49,10 @@ CLUSTER_ENTRIES = frozenset(
 )
 """What belongs to the cluster's contents (storage-file-layout.html) or to one run of a server."""
 
+OWNERS = WHILE_IT_GROWS = 0o700
 LOG_DIRECTORIES = ("log", "pg_log")
-LOG_SUFFIXES = (".log", ".csv", ".json")
+SMALL_BYTES = 256 * 1024
+"""What is larger gets another name where that is possible, since a copy takes time and room."""
 
 
 def own_directory(data_directory: Path) -> Path:
@@ -74,24 +77,33 @@ def own_entries(directory: Path) -> list[Path]:
 def keep_own_files(source: Path, target: Path) -> None:
     """Put the own files of `source` into `target`, in place of what bears the same name.
 
-    Links are kept as links. Logs are linked hard where that is possible, since they can be large
-    and are only written at their end; log directories that came from another node go.
+    Links are kept as links. What is large, or may not be read, gets a second name in `target` where
+    that is possible. So one of the two has to be a directory into which no program but the node's
+    own server writes: before pg_rewind and the like begin, `withdraw_own_files` takes the names out
+    of theirs. Log directories that came from another node go.
     """
     own = own_entries(source)
     for entry in own:
         copy = target / entry.name
         remove(copy)
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.copytree(
-                entry, copy, symlinks=True, copy_function=_link_or_copy, ignore=_special_names
-            )
-        else:
-            _link_or_copy(str(entry), str(copy))
-        _sync_tree(copy)
+        _keep(entry, copy)
     for name in LOG_DIRECTORIES:
         if own and not (source / name).exists():
             remove(target / name)
     sync(target)
+
+
+def withdraw_own_files(directory: Path) -> None:
+    """Take the own files out of a directory that others write into; they wait in the workspace.
+
+    What bears their names on the primary comes as new files then, with modes of its own, and
+    writes through no name into a file of the node (test_log_of_a_crash_survives_a_rewind).
+    """
+    own = own_entries(directory)
+    for entry in own:
+        remove(entry)
+    if own:
+        sync(directory)
 
 
 def replace_own_files(source: Path, target: Path) -> None:
@@ -103,32 +115,62 @@ def replace_own_files(source: Path, target: Path) -> None:
     keep_own_files(source, target)
 
 
-def _special_names(directory: str, names: list[str]) -> list[str]:
-    return [name for name in names if _is_special(Path(directory) / name)]
-
-
 def _is_special(path: Path) -> bool:
     """Say whether it is a socket, a pipe or a device, such as a server's socket and no data."""
     mode = path.lstat().st_mode
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode))
 
 
-def _link_or_copy(source: str, target: str) -> str:
-    if source.endswith(LOG_SUFFIXES):
-        try:
-            os.link(source, target, follow_symlinks=False)
-        except OSError:
-            pass  # Another filesystem, or one without hard links: a copy does as well.
-        else:
-            return target
-    return copy_file(source, target)
+def _keep(source: Path, target: Path) -> None:
+    """Bring a file, a link or a directory with all that is in it to a new place, to last there."""
+    if source.is_dir() and not source.is_symlink():
+        target.mkdir(mode=WHILE_IT_GROWS)
+        with _opened(source):
+            for entry in source.iterdir():
+                if not _is_special(entry):
+                    _keep(entry, target / entry.name)
+        sync(target)
+        copy_attributes(source, target)
+    elif not _has_second_name(source, target):
+        copy_file(source, target)
+        if not target.is_symlink():
+            _close(target, of=source)
+            sync(target)
 
 
-def _sync_tree(path: Path) -> None:
-    """Make a file, or a directory with all that is in it, last."""
-    if path.is_symlink():
+def _close(copy: Path, *, of: Path) -> None:
+    """Let nobody else read the copy of somebody else's file that was open to a group at most.
+
+    A server takes a key of root with mode 0640, but one of its own with mode 0600 only.
+    """
+    status = of.stat()
+    if status.st_uid != os.geteuid() and not status.st_mode & stat.S_IRWXO:
+        copy.chmod(stat.S_IMODE(status.st_mode) & OWNERS)
+
+
+@contextmanager
+def _opened(directory: Path) -> Iterator[None]:
+    """Give a directory of ours, for the time, a mode that lets us look into it."""
+    status = directory.stat()
+    needed = stat.S_IRUSR | stat.S_IXUSR
+    if status.st_mode & needed == needed or status.st_uid != os.geteuid():
+        yield
         return
-    if path.is_dir():
-        for entry in path.iterdir():
-            _sync_tree(entry)
-    sync(path)
+    directory.chmod(status.st_mode | needed)
+    try:
+        yield
+    finally:
+        directory.chmod(status.st_mode)
+
+
+def _has_second_name(source: Path, target: Path) -> bool:
+    """Give a file a second name rather than to copy it, where that is better and possible."""
+    status = source.lstat()
+    is_better = status.st_size > SMALL_BYTES or not os.access(source, os.R_OK)
+    if source.is_symlink() or not is_better:
+        return False
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:
+        return False  # Another filesystem, or a file of somebody else's: a copy does as well.
+    return True

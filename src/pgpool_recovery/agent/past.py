@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from pgpool_recovery.agent.modes import file_mode
 from pgpool_recovery.agent.swap import WAL
 from pgpool_recovery.agent.workspace import make_directory, remove, sync
 from pgpool_recovery.domain.error import Undone
@@ -69,7 +70,7 @@ def keep_to_past(step: KeepToPast, source: Source, moved: Moved) -> None:
     sync(moved.aside)
     for name, contents in new.items():
         moved.written.append(name)
-        write_file(moved.pg_wal / name, contents)
+        write_file(moved.pg_wal / name, contents, mode=file_mode(Path(step.directory)))
     sync(moved.pg_wal)
 
 

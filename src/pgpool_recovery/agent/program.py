@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from pgpool_recovery.agent.server_log import without_token
 from pgpool_recovery.agent.system_failure import failure_of_program
-from pgpool_recovery.domain.error import Cancelled, Undone
+from pgpool_recovery.domain.error import Cancelled, Undone, reason_of
 from pgpool_recovery.files.text import text_of
 
 KEPT_LINES = 20
@@ -135,7 +135,7 @@ def _start(
             start_new_session=True,
         )
     except OSError as error:
-        raise Undone(f"could not execute {argv[0]}: {error.strerror}") from error
+        raise Undone(f"could not execute {argv[0]}: {reason_of(error)}") from error
 
 
 def _collect(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pgpool_recovery.agent.configuration import write_standby_settings
 from pgpool_recovery.agent.leftover import end_leftovers
+from pgpool_recovery.agent.modes import file_mode
 from pgpool_recovery.agent.pidfile import NAME as PID_FILE
 from pgpool_recovery.agent.pidfile import read_pid_file
 from pgpool_recovery.agent.program import Completed, Stop, run
@@ -158,7 +159,7 @@ def _prepare(directory: Path, major: int) -> None:
     remove(directory / PID_FILE)  # A crash left it.
     names = {entry.name for entry in directory.iterdir()}
     if not names:
-        write_file(directory / "PG_VERSION", f"{major}\n")
+        write_file(directory / "PG_VERSION", f"{major}\n", mode=file_mode(directory))
     elif not names & {"PG_VERSION", MANIFEST}:
         raise Refused(f"{directory} is neither empty nor a data directory")
 

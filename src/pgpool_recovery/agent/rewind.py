@@ -8,6 +8,8 @@ from pathlib import Path
 from pgpool_recovery.agent.configuration import quote
 from pgpool_recovery.agent.local_wal import wal_files
 from pgpool_recovery.agent.meter import Meter
+from pgpool_recovery.agent.modes import file_mode, make_location
+from pgpool_recovery.agent.own_files import OWN, keep_own_files, withdraw_own_files
 from pgpool_recovery.agent.own_login import OwnLogin
 from pgpool_recovery.agent.program import Completed, Stop, run
 from pgpool_recovery.agent.verify_pages import verify_pages
@@ -56,6 +58,7 @@ def rewind(step: Rewind, own_login: OwnLogin, stop: Stop, emit: Emit, connect_s:
             recover_from_crash(step, directory, stop)
         prepare_tablespaces(directory, step.locations)
         kept = keep_wal(step, directory)
+        withdraw_own_files(directory)
         _run_until_nothing_is_missing(step, own_login, configuration, stop, progress, connect_s)
         give_wal_back(kept, directory)
         progress.finish()
@@ -65,8 +68,9 @@ def rewind(step: Rewind, own_login: OwnLogin, stop: Stop, emit: Emit, connect_s:
     except Exception as error:
         if progress.has_begun:
             raise
+        keep_own_files(directory.parent / OWN, directory)
         for name in signals:
-            write_file(directory / name, "")
+            write_file(directory / name, "", mode=file_mode(directory))
         raise Untouched(error) from error
     finally:
         remove(configuration)
@@ -172,7 +176,7 @@ def prepare_tablespaces(directory: Path, locations: dict[int, str]) -> None:
     for oid, location in locations.items():
         link = directory / "pg_tblspc" / str(oid)
         if not link.is_symlink():
-            make_directory(Path(location))
+            make_location(Path(location), directory)
             link.symlink_to(location)
 
 
@@ -232,5 +236,6 @@ def _fetch_wal(step: Rewind, own_login: OwnLogin, name: str, connect_s: float) -
         (row,) = connection.rows("wal_file", name=name)
     if row["contents"] is None:
         return False
-    write_file(Path(step.places.data.new) / "pg_wal" / name, row["contents"])
+    directory = Path(step.places.data.new)
+    write_file(directory / "pg_wal" / name, row["contents"], mode=file_mode(directory))
     return True

@@ -86,7 +86,8 @@ class Home:
     def write(self, settings: Mapping[str, str]) -> Path:
         """Write the settings of a standby where they are in force; return the file.
 
-        In an order in which the old ones are in force until all of the new ones stand there.
+        In an order in which the old ones are in force until all of the new ones stand there. What
+        is only overridden with an empty value stays: somebody may want it back.
         """
         leading = {name: value for name, value in settings.items() if name not in IDENTITY}
         identity = {name: value for name, value in settings.items() if name in IDENTITY}
@@ -99,12 +100,12 @@ class Home:
         main = self._main if self._is_own(self._main) else None
         if identity and main is not None:
             _replace_settings(main, identity)
-        self._take_out_of_auto(settings)
+        self._take_out_of_auto([name for name, value in settings.items() if value])
         ours = {*self._won(file, leading), *self._won(main, identity)}
         rest = {name: value for name, value in settings.items() if name not in ours}
         if rest:
             write_standby_settings(self.directory, rest)
-        return self.directory / AUTO_CONFIGURATION if file is None or rest else file
+        return self.directory / AUTO_CONFIGURATION if file is None or LEADS in rest else file
 
     def value(self, name: str) -> str | None:
         """Return the value of a setting as it stands last in the files; None: nowhere."""
@@ -216,8 +217,11 @@ def _include(name: str, value: str, file: Path, home: Home, chain: Chain, depth:
 
 
 def _moved(path: Path, home: Home) -> Path:
-    """Return where a file is now that the configuration names by its future place."""
-    if path.is_relative_to(home.place):
+    """Return where a file is now that the configuration names by its future place.
+
+    The directory may be on its way within that place, where it is a mount point.
+    """
+    if not path.is_relative_to(home.directory) and path.is_relative_to(home.place):
         return home.directory / path.relative_to(home.place)
     return path
 
@@ -232,7 +236,10 @@ def _is_there(path: Path) -> bool:
 
 def _replace_settings(file: Path, settings: Mapping[str, str]) -> None:
     """Write settings to the end of a file, and take earlier values of them out."""
-    kept = without_settings(read_configuration_file(file) or "", settings)
+    old = read_configuration_file(file) or ""
+    kept = without_settings(old, [name for name, text in settings.items() if text])
+    emptied = [f"{name} = ''" for name, text in settings.items() if not text]
+    kept = [line for line in kept if line not in emptied]
     lines = [f"{name} = '{quote(text)}'" for name, text in settings.items()]
     _put(file, _joined([*kept, *lines]))
 

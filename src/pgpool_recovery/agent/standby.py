@@ -10,6 +10,7 @@ from pgpool_recovery.agent.configuration import (
     read_configuration_file,
     replace_file,
 )
+from pgpool_recovery.agent.modes import file_mode, make_location
 from pgpool_recovery.agent.neutral import Tell, neutralise
 from pgpool_recovery.agent.own_files import keep_own_files, own_directory
 from pgpool_recovery.agent.own_login import OwnLogin
@@ -17,7 +18,7 @@ from pgpool_recovery.agent.program import Stop
 from pgpool_recovery.agent.restore import archive_settings
 from pgpool_recovery.agent.setting_home import Home, home_of, put_back
 from pgpool_recovery.agent.swap import note_former_slot
-from pgpool_recovery.agent.workspace import make_directory, remove, sync
+from pgpool_recovery.agent.workspace import remove, sync
 from pgpool_recovery.files.write import write_file
 from pgpool_recovery.plan.step import ConfigureStandby, Repoint, RepointRunning
 from pgpool_recovery.postgres.conninfo import format_conninfo
@@ -88,7 +89,7 @@ def repoint(step: Repoint, own_login: OwnLogin, stop: Stop, tell: Tell) -> None:
     """Make a directory a standby of the primary where it is."""
     data = Path(step.places.data.path)
     for location in step.new_locations:
-        make_directory(Path(location))
+        make_location(Path(location), data)
     _signal(data)
     _write(home_of(data, data, stop), standby_settings(step, own_login), tell)
     neutralise(data, data, Path(step.bin_directory), stop, tell, is_copy=False)
@@ -104,13 +105,13 @@ def repoint_running(step: RepointRunning, own_login: OwnLogin, stop: Stop, tell:
     """
     data = Path(step.places.data.path)
     for location in step.new_locations:
-        make_directory(Path(location))
+        make_location(Path(location), data)
     _note_former_slot(step)
     _write(home_of(data, data, stop), leading_settings(step, own_login), tell)
 
 
 def _signal(directory: Path) -> None:
-    write_file(directory / STANDBY_SIGNAL, "")
+    write_file(directory / STANDBY_SIGNAL, "", mode=file_mode(directory))
     remove(directory / RECOVERY_SIGNAL)
 
 

@@ -14,6 +14,7 @@ from pgpool_recovery.agent.setting_home import home_of
 from pgpool_recovery.agent.start_log import StartLog, setting_asker
 from pgpool_recovery.agent.start_way import PG_CTL, StartWay, find_way
 from pgpool_recovery.agent.swap import former_slot, note_failed_start
+from pgpool_recovery.agent.system_failure import advice_on_log, failure_of_system
 from pgpool_recovery.domain.error import (
     Cancelled,
     Incomplete,
@@ -62,9 +63,17 @@ def _start(request: Start, data: Path, stop: Stop, tell: Tell) -> Started:
             _run(way, data, log, request.timeout_s, stop)
         patience = Patience(began, request.timeout_s)
         server = _wait_until_ready(data, log, bin_directory, patience, stop, tell)
-    except Incomplete:
+    except Incomplete as ended:
+        hint = advice_on_log(ended.detail or "", data)
+        if hint is not None:  # Its disk is at fault, and not its data.
+            state = ended.target
+            raise Incomplete(ended.message, detail=ended.detail, hint=hint, target=state) from ended
         if _changed(data) != control_before:  # It got as far as its data, which is at fault.
-            note_failed_start(data)
+            try:
+                note_failed_start(data)
+            except OSError as error:  # Why the server ended is what has to be told.
+                more = f"Nor could that be counted: {failure_of_system(error).message}."
+                raise ended.with_more(more) from error
         raise
     return Started(
         was_running=was_running,

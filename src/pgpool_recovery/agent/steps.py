@@ -10,6 +10,7 @@ from pgpool_recovery.agent.clone import clone
 from pgpool_recovery.agent.incremental.begin import Request as BackupRequest
 from pgpool_recovery.agent.incremental.begin import begin_backup
 from pgpool_recovery.agent.meter import Meter
+from pgpool_recovery.agent.own_files import withdraw_own_files
 from pgpool_recovery.agent.own_login import OwnLogin
 from pgpool_recovery.agent.pidfile import read_pid_file
 from pgpool_recovery.agent.program import Stop
@@ -63,8 +64,18 @@ if TYPE_CHECKING:
 
 Emit = Callable[[Event], None]
 
-OF_A_STOPPED_SERVER = (PutOldBack, RemoveOld, SwapIn, KeepToPast, Repoint, TakeOut)
+OF_A_STOPPED_SERVER = (PutOldBack, RemoveOld, SwapIn, Repoint, TakeOut)
 """Steps that change what stands where a server would have its data."""
+
+
+def needs_stopped(step: TargetStep) -> bool:
+    """Say whether a step may not be taken while a server runs.
+
+    WAL that is only added to a standby's is no harm: repoint does that below a server that runs.
+    """
+    return isinstance(step, OF_A_STOPPED_SERVER) or (
+        isinstance(step, KeepToPast) and bool(step.moved)
+    )
 
 
 def see_stopped(data: Path) -> None:
@@ -120,7 +131,7 @@ class Steps:
         self, step: TargetStep, stall_s: float, connect_s: float
     ) -> None:
         """Take one step."""
-        if isinstance(step, OF_A_STOPPED_SERVER):
+        if needs_stopped(step):
             see_stopped(Path(step.places.data.path))
         match step:
             case Reserve(places):
@@ -226,6 +237,7 @@ class Steps:
     def _restore(self, step: RestoreBackup, stall_s: float) -> None:
         workspace = Path(step.places.data.workspace)
         swap.mark_changing(workspace, Method.RESTORE)
+        withdraw_own_files(Path(step.restoration.directory))
         restore_backup(
             step.restoration, step.bin_directory, self._stop, self._emit, stall_s=stall_s
         )

@@ -40,7 +40,7 @@ from pgpool_recovery.agent.workspace import (
     sync,
     take_out,
 )
-from pgpool_recovery.domain.error import Busy, Refused
+from pgpool_recovery.domain.error import Busy, Refused, reason_of
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.files.trust import Untrusted, read_own
 from pgpool_recovery.plan.step import Place, Places
@@ -455,7 +455,7 @@ def _read(file: Path, as_kind: Callable[[Any], T]) -> T | None:
     except Untrusted as untrusted:
         raise _unreadable(file, f"{untrusted.why}.") from untrusted
     except OSError as error:
-        raise _unreadable(file, f"{error.strerror}.") from error
+        raise _unreadable(file, f"{reason_of(error)}.") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if _is_empty(file):
             raise _unreadable(file, "It is empty, as a full disk or a crash leaves it.") from error

@@ -88,6 +88,15 @@ def failure_of_program(message: str, output: str) -> RecoveryError:
     return Undone(message)
 
 
+def advice_on_log(text: str, data_directory: Path) -> str | None:
+    """Return what to do about the disk, when that is what a server's log ends with."""
+    for line in reversed(text.split("\n")):
+        number = next((number for number in WRITING if os.strerror(number) in line), None)
+        if number is not None:
+            return advice(number, data_directory / "pg_wal" if "pg_wal" in line else data_directory)
+    return None
+
+
 def _advice_on_line(number: int, line: str) -> str | None:
     if OF_SERVER in line:
         return "That is of the primary: look at its disk, then recover the node again."

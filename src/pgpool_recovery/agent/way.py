@@ -9,7 +9,7 @@ import pwd
 from contextlib import suppress
 from pathlib import Path
 
-from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.error import Refused, reason_of
 from pgpool_recovery.files.trust import (
     Untrusted,
     check_owner,
@@ -28,7 +28,7 @@ def trusted_directory(path: Path) -> Path:
     except Untrusted as untrusted:
         raise _refused(untrusted, path) from untrusted
     except OSError as error:
-        raise Refused(f"{path} cannot be looked at", detail=f"{error.strerror}.") from error
+        raise Refused(f"{path} cannot be looked at", detail=f"{reason_of(error)}.") from error
 
 
 def open_trusted_directory(path: Path) -> int:

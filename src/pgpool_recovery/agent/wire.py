@@ -181,9 +181,10 @@ def failure_of(answer: Answer) -> RecoveryError | None:
     return error_of_record(answer.failure)
 
 
-def another_protocol(whose: str, why: str) -> Refused:
-    """Return the refusal of an end that speaks another protocol."""
-    return Refused(f"{whose} speaks another protocol", detail=why, hint=SAME_VERSION)
+def another_protocol(whose: str, why: str, older: str | None = None) -> Refused:
+    """Return the refusal of an end that speaks another protocol; `older`: which build is."""
+    hint = SAME_VERSION if older is None else f"{SAME_VERSION} The older one is {older}."
+    return Refused(f"{whose} speaks another protocol", detail=why, hint=hint)
 
 
 def _parse(line: bytes) -> Any:

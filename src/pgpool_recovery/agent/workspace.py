@@ -71,6 +71,7 @@ def take_out(place: Place) -> None:
     new = Path(place.new)
     if place.is_inside:
         new.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+        new.chmod(stat.S_IMODE(Path(place.path).stat().st_mode) | DIRECTORY_MODE)
         sync(new.parent)
         _move(sorted(entries(place), key=_is_global, reverse=True), new)
     elif Path(place.path).exists():
@@ -245,11 +246,27 @@ def make_directory(path: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, a link or a directory with all that is in it; follows no link."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
+    """Remove a file, a link or a directory with all that is in it; follows no link.
+
+    Directories of ours whose mode does not let us are given one that does.
+    """
+    if not path.is_dir() or path.is_symlink():
         path.unlink(missing_ok=True)
+        return
+    try:
+        shutil.rmtree(path)
+    except PermissionError:
+        _open_up(path)
+        shutil.rmtree(path)
+
+
+def _open_up(directory: Path) -> None:
+    status = directory.lstat()
+    if status.st_uid == os.geteuid() and status.st_mode & DIRECTORY_MODE != DIRECTORY_MODE:
+        directory.chmod(status.st_mode | DIRECTORY_MODE)
+    for entry in os.scandir(directory):
+        if entry.is_dir(follow_symlinks=False):
+            _open_up(Path(entry.path))
 
 
 def sync(path: Path) -> None:

@@ -61,6 +61,7 @@ class Kind(Enum):
     LEFT_SETTING = "leftover setting", Severity.WARNING
     KEPT_SETTING = "setting of a standby", Severity.INFO
     LEFT_MARK = "leftover of a manager", Severity.INFO
+    FILES = "file in the way", Severity.WARNING
     NO_HINTS = "no wal_log_hints", Severity.WARNING
     NO_SUMMARIES = "no WAL summaries", Severity.WARNING
     WAL_LEVEL = "wal_level", Severity.ERROR

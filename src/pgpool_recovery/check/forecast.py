@@ -10,6 +10,7 @@ from pgpool_recovery.domain.control_file import STANDBY_PARAMETERS
 from pgpool_recovery.domain.error import Unreachable
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.wal import History, Point, TimelineId
+from pgpool_recovery.plan.access import as_source
 from pgpool_recovery.plan.facts import Facts
 from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.node_facts import NodeFacts, PeerFacts, Problem, ServerFacts
@@ -87,6 +88,7 @@ def after_failover(
         tablespaces=tuple(replace(space, identity=None) for space in primary.tablespaces),
         streams=(),
         wal=wal,
+        access=as_source(new.facts.target.access),
     )
     target = replace(old.facts.target, server_pid=None, is_standby=False)
     return replace(

@@ -2,6 +2,7 @@
 
 from itertools import chain
 
+from pgpool_recovery.check.access import files
 from pgpool_recovery.check.archive import archives
 from pgpool_recovery.check.failover_slots import failover_slots
 from pgpool_recovery.check.finding import Finding, in_order
@@ -23,6 +24,7 @@ LOOKS = (
     servers,
     releases,
     leftovers,
+    files,
     slots,
     failover_slots,
     archives,

@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -241,7 +242,8 @@ def use_own_home() -> None:
 
     libpq looks there for the password file, and we for the key of Pgpool-II's manual.
     """
-    os.environ["HOME"] = pwd.getpwuid(os.geteuid()).pw_dir
+    with suppress(KeyError):  # A container's user may have no entry, and then keeps what is set.
+        os.environ["HOME"] = pwd.getpwuid(os.geteuid()).pw_dir
 
 
 def use_calling_server() -> None:

@@ -29,7 +29,7 @@ from pgpool_recovery.config.settings import (
     Settings,
     SslMode,
 )
-from pgpool_recovery.domain.error import SettingsError
+from pgpool_recovery.domain.error import SettingsError, reason_of
 from pgpool_recovery.domain.node import NodeId, parse_host, parse_node_id, parse_port
 from pgpool_recovery.files.trust import (
     Fault,
@@ -54,6 +54,9 @@ DEFAULT_FILE = Path("/etc/pgpool-recovery.toml")
 MIN_RATE_KB, MAX_RATE_KB = 32, 1048576  # src/include/backup/basebackup.h
 VARIABLE = "PGPOOL_RECOVERY_CONFIG"
 MAX_SHOWN = 100
+UNKNOWN = "unknown setting"
+DESCRIBED = "The settings are described in docs/reference/settings.md."
+LATER = " One that is unknown may be a later version's: the same version belongs on all hosts."
 NO_TABLE = "invalid value (it is a table)"
 
 
@@ -93,7 +96,7 @@ def _load(file: Path) -> Settings:
     except PermissionError as error:
         raise _may_not_read(file, error) from error
     except OSError as error:
-        raise SettingsError(f"could not read settings file {file}: {error.strerror}") from error
+        raise SettingsError(f"could not read settings file {file}: {reason_of(error)}") from error
     except UnicodeDecodeError as error:
         raise SettingsError(
             f"could not read settings file {file}",
@@ -128,7 +131,7 @@ def _may_not_read(file: Path, error: PermissionError) -> SettingsError:
         )
     name = shlex.quote(str(file))
     return SettingsError(
-        f"could not read settings file {file}: {error.strerror}",
+        f"could not read settings file {file}: {reason_of(error)}",
         detail=f'{detail} This runs as "{user_name(os.geteuid())}".',
         hint=f"Let the user that runs PostgreSQL read it: chown root:postgres {name}; "
         f"chmod 0640 {name}.",
@@ -196,10 +199,11 @@ def read_settings(values: Mapping[str, Any], origin: str, text: str = "") -> Set
             *_contradictions(converter.structure(sound, Settings)),
         ]
     if complaints:
+        is_unknown = any(line.startswith(UNKNOWN) for line in complaints)
         raise SettingsError(
             f"settings file {origin} has {len(complaints)} error{'s' * (len(complaints) > 1)}",
             detail="\n".join(with_lines(complaints, text, Settings)),
-            hint="The settings are described in docs/reference/settings.md.",
+            hint=DESCRIBED + (LATER if is_unknown else ""),
         )
     return settings
 
@@ -328,7 +332,7 @@ def _words(value: object, _kind: object) -> tuple[str, ...]:
 def _complaint(error: BaseException, _kind: object) -> str:
     match error:
         case ForbiddenExtraKeysError(extra_fields=names):
-            return f"unknown setting {', '.join(sorted(names))}"
+            return f"{UNKNOWN} {', '.join(sorted(names))}"
         case TypeError():
             return NO_TABLE
         case _InvalidError():

@@ -57,6 +57,15 @@ class RecoveryError(Exception):
             return self
         return self._with(message=f"{name}: {self.message}")
 
+    @property
+    def in_a_line(self) -> str:
+        """The message, with the detail when there is one.
+
+        >>> Busy("node 1 is busy").in_a_line, Busy("it is", detail="Process 7.").in_a_line
+        ('node 1 is busy', 'it is: Process 7.')
+        """
+        return self.message if self.detail is None else f"{self.message}: {self.detail}"
+
     def as_record(self) -> dict[str, Any]:
         """Return the failure as a mapping of JSON types."""
         return {
@@ -160,6 +169,24 @@ class Cancelled(RecoveryError):
 
     exit_status = 10
     sqlstate = "57014"
+
+
+def reason_of(error: BaseException) -> str:
+    """Return why the system, or a library, could not do something: some words in any case.
+
+    Of several files, as shutil.copytree has them, all are told, each with its path.
+
+    >>> reason_of(OSError(28, "No space left on device", "/data")), reason_of(OSError())
+    ('No space left on device', 'OSError')
+    >>> reason_of(OSError([("/a", "/b", "[Errno 13] Permission denied: '/a'")]))
+    "[Errno 13] Permission denied: '/a'"
+    """
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    several = error.args[0] if error.args else None
+    if isinstance(several, list):
+        return "; ".join(str(one[-1] if isinstance(one, tuple) and one else one) for one in several)
+    return str(error) or type(error).__name__
 
 
 def as_failure(

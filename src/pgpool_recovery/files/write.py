@@ -126,12 +126,17 @@ def copy_file(source: str | Path, target: str | Path) -> str:
         try:
             with _naming(target), os.fdopen(descriptor, "wb") as written:
                 shutil.copyfileobj(read, written, COPIED_BYTES)
-            shutil.copystat(source, target, follow_symlinks=False)
+            copy_attributes(source, target)
         except BaseException:
             with suppress(FileNotFoundError):
                 target.unlink()
             raise
     return str(target)
+
+
+def copy_attributes(source: Path, target: Path) -> None:
+    """Give a file or a directory the mode and the times of another one."""
+    shutil.copystat(source, target, follow_symlinks=False)
 
 
 def move(source: Path, target: Path) -> None:

@@ -164,8 +164,7 @@ class Record:
             columns = end_columns(error, done=done)
             if error is not None:
                 self._number += 1
-                has_line = error.detail is not None and not isinstance(error, Bug)
-                line = f"{error.message}: {error.detail}" if has_line else error.message
+                line = error.message if isinstance(error, Bug) else error.in_a_line
                 needed = self._storable({"needed": dict(error.data)}) if error.data else {}
                 data = json.dumps({"exit_status": error.exit_status, **needed})
                 self._write(
@@ -191,7 +190,7 @@ class Record:
 
     def _give_up(self, error: Unreachable) -> None:
         more = " any more" if self._id else ""
-        self._say(f"{NOT_ON_RECORD}{more}: {error.message}: {error.detail}")
+        self._say(f"{NOT_ON_RECORD}{more}: {error.in_a_line}")
 
     def _say(self, line: str) -> None:
         self._emit(Said("history", line))

@@ -104,7 +104,7 @@ def _standing_of_primary(one: Following) -> Standing:
     if isinstance(answer, Unreachable):
         raise Unreachable(
             f"{one.primary.name}, the new primary, could not be asked",
-            detail=f"{answer.message}: {answer.detail}",
+            detail=answer.in_a_line,
         )
     if not answer[0].is_primary:
         raise Refused(
@@ -150,7 +150,7 @@ def _ready_in_silence(one: Following, silence: Unreachable) -> Job:
     if not (one.is_old_primary and is_wal_held_for(one.node, one.primary, one.login)):
         raise Unreachable(
             f"{one.node.name} is left as it is: its server does not answer",
-            detail=f"{silence.message}: {silence.detail}",
+            detail=silence.in_a_line,
             hint=one.hint,
         )
     job = one.job()

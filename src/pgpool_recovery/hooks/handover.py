@@ -81,7 +81,7 @@ def _reasons(
             else:
                 reasons[node_id] = f"its WAL is another one than that of node {stop.node_id}"
         except Unreachable as error:
-            reasons[node_id] = f"{error.message}: {error.detail}"
+            reasons[node_id] = error.in_a_line
     old = view.cluster.node(stop.node_id)
     return {**reasons, **_wait_for_one(primary, old, held, view, settings)}
 
@@ -133,7 +133,7 @@ def _wait_for_one(
     while True:
         written = standing_of(old, view.login(old))
         if isinstance(written, Unreachable):
-            return dict.fromkeys(held, f"{written.message}: {written.detail}")
+            return dict.fromkeys(held, written.in_a_line)
         lags = {
             node: _why_behind(view.cluster.node(node), since, written[0].position, bound_mb, view)
             for node, since in held.items()
@@ -146,7 +146,7 @@ def _wait_for_one(
 def _why_behind(node: Node, held_from: Lsn, written: Lsn, bound_mb: int, view: View) -> str | None:
     answer = standing_of(node, view.login(node))
     if isinstance(answer, Unreachable):
-        return f"{answer.message}: {answer.detail}"
+        return answer.in_a_line
     behind = written - answer[0].position
     if not answer[0].is_streaming:
         return "it does not stream"

@@ -91,7 +91,7 @@ def look(call: Call, known: Known, *, connect_s: float) -> View:
     databases: dict[NodeId, str] = {}
     for node, answer in zip(cluster.nodes, answers, strict=True):
         if isinstance(answer, Unreachable):
-            silent[node.node_id] = f"{answer.message}: {answer.detail}"
+            silent[node.node_id] = answer.in_a_line
         else:
             standings[node.node_id], databases[node.node_id] = answer
     attached = known.attached - {call.node_id}

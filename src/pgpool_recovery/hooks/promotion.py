@@ -56,7 +56,7 @@ def promote_best(choice: PromoteNode, view: View, settings: Settings, say: Say) 
 def _make_certain(node: Node, failure: _Failed, view: View, settings: Settings, say: Say) -> None:
     """Say why a node was not promoted, and stop its server if it might be still; or raise."""
     cause = failure.cause
-    say(f"WARNING: {cause.message}: {cause.detail}")
+    say(f"WARNING: {cause.in_a_line}")
     if failure.is_over:
         return
     say(f"{node.name} is stopped, so that it does not become primary beside the next one")
@@ -90,7 +90,7 @@ def _promote(node: Node, view: View, settings: Settings, say: Say) -> None:
         ) as connection:
             connection.row("promote", timeout_s=math.ceil(within_s))
     except Unreachable as error:  # Its server may have become primary all the same.
-        say(f"{error.message}: {error.detail}")
+        say(error.in_a_line)
     after = _wait_for_writes(node, view, began, within_s)
     say(
         f"{node.name} accepts writes after {time.monotonic() - began:.1f} s, "
@@ -133,7 +133,7 @@ def _ended(node: Node) -> RecoveryError:
 def _not_in_time(node: Node, answer: object, within_s: float) -> RecoveryError:
     said = "It is a standby still."
     if isinstance(answer, Unreachable):
-        said = f"{answer.message}: {answer.detail}"
+        said = answer.in_a_line
     return Unverified(
         f"{node.name} was told to promote itself and does not accept writes "
         f"after {within_s:g} seconds",

@@ -99,7 +99,7 @@ def look_after_slots(
             for slot in slots:
                 drop_slot(connection, slot_state(slot), judged.dropped)
     except Unreachable as error:
-        say(f"the slots of {primary.name} were not looked after: {error.message}: {error.detail}")
+        say(f"the slots of {primary.name} were not looked after: {error.in_a_line}")
 
 
 def hold_wal_for(stopped: Node, primary: Node, login: Login, say: Say) -> None:
@@ -111,7 +111,7 @@ def hold_wal_for(stopped: Node, primary: Node, login: Login, say: Say) -> None:
         with connect_to(primary, login) as connection:
             connection.rows("create_slot", name=stopped.slot_name)
     except Unreachable as error:
-        say(f"no WAL is held for {stopped.name}: {error.message}: {error.detail}")
+        say(f"no WAL is held for {stopped.name}: {error.in_a_line}")
 
 
 def is_wal_held_for(node: Node, primary: Node, login: Login) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.error import Refused, reason_of
 from pgpool_recovery.files.text import text_of
 from pgpool_recovery.files.trust import ROOT, Untrusted, check_file, user_name
 from pgpool_recovery.install.placed_file import PlacedFile
@@ -93,7 +93,7 @@ def _ask(pg_config: Path, option: str) -> str:
         ) from untrusted
     except OSError as error:
         raise Refused(
-            f"could not run {pg_config}: {error.strerror}", hint="Name a pg_config."
+            f"could not run {pg_config}: {reason_of(error)}", hint="Name a pg_config."
         ) from error
     except subprocess.TimeoutExpired as error:
         raise Refused(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pgpool_recovery.config.load import VARIABLE
-from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.error import Refused, reason_of
 from pgpool_recovery.files.text import lines_of, read_text
 from pgpool_recovery.files.trust import ROOT, Untrusted, real_path
 from pgpool_recovery.files.write import Owner, root_refusal, write_file
@@ -157,7 +157,7 @@ def write(path: Path, text: str) -> None:
         write_file(path, text, mode=mode, owner=Owner(uid, status.st_gid))
     except OSError as error:
         raise Refused(
-            f"could not write {path}: {error.strerror}", hint="Run it as root, or as its owner."
+            f"could not write {path}: {reason_of(error)}", hint="Run it as root, or as its owner."
         ) from error
 
 
@@ -184,14 +184,14 @@ def _real(path: Path) -> Path:
     except Untrusted as untrusted:
         raise root_refusal(path, untrusted) from untrusted
     except OSError as error:
-        raise Refused(f"could not read {path}: {error.strerror}") from error
+        raise Refused(f"could not read {path}: {reason_of(error)}") from error
 
 
 def _read(path: Path) -> str:
     try:
         return read_text(path)
     except OSError as error:
-        raise Refused(f"could not read {path}: {error.strerror}") from error
+        raise Refused(f"could not read {path}: {reason_of(error)}") from error
 
 
 def _sets(line: str) -> str | None:

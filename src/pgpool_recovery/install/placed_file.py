@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.error import Refused, reason_of
 from pgpool_recovery.files.write import remove_file, rename_file, write_file
 
 OURS = b"Part of pgpool-recovery."
@@ -80,6 +80,6 @@ def _do(action: Callable[[], object], path: Path, verb: str) -> None:
 
 def _refused(path: Path, error: OSError, verb: str) -> Refused:
     return Refused(
-        f"could not {verb} {path}: {error.strerror}",
+        f"could not {verb} {path}: {reason_of(error)}",
         hint="For files of the server run it as root, for those of a data directory as its owner.",
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pgpool_recovery import __version__
 from pgpool_recovery.config.load import VARIABLE
-from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.error import Refused, reason_of
 from pgpool_recovery.files.trust import user_name
 from pgpool_recovery.install.placed_file import INSTALL, OURS, PlacedFile
 
@@ -41,7 +41,7 @@ def stage_commands(
     except OSError as error:
         raise Refused(
             f"{data_directory} is not a data directory of this host",
-            detail=f"Its PG_VERSION cannot be read: {error.strerror}.",
+            detail=f"Its PG_VERSION cannot be read: {reason_of(error)}.",
         ) from error
     if owner != os.geteuid():
         name = user_name(owner)

@@ -61,7 +61,7 @@ def publish_recoveries(settings: Settings, say: Say) -> None:
                 return  # Nothing is on record; the recovery has said so.
             runs = [LastRun(**row) for row in connection.rows("last_runs")]
     except (Unreachable, Refused) as error:
-        say(f"metrics: nothing was written: {error.message}: {error.detail}")
+        say(f"metrics: nothing was written: {error.in_a_line}")
         return
     try:
         write(Path(file), recovery_families(runs))

@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+from pgpool_recovery.agent.access import look_as_source
 from pgpool_recovery.agent.place import identity_of
 from pgpool_recovery.domain.control_file import STANDBY_PARAMETERS
 from pgpool_recovery.domain.slot import slot_names
+from pgpool_recovery.plan.access import NO_ACCESS
 from pgpool_recovery.plan.facts import (
     PrimaryFacts,
     Slot,
@@ -17,10 +19,14 @@ from pgpool_recovery.postgres.leftovers import read_leftovers
 from pgpool_recovery.postgres.wal import read_wal
 
 
-def observe_primary(connection: Connection) -> PrimaryFacts:
-    """Return the facts about the server at the other end, which runs on this host."""
+def observe_primary(connection: Connection, *, looks_at_files: bool = True) -> PrimaryFacts:
+    """Return the facts about the server at the other end, which runs on this host.
+
+    `looks_at_files`: at each of them, for a plan.
+    """
     row, endpoint = connection.row("primary"), connection.row("own_endpoint")
     data = Path(row["data_directory"])
+    tablespaces = tuple(_tablespace(found, row) for found in connection.rows("tablespaces"))
     return PrimaryFacts(
         version=row["version"],
         system_identifier=row["system_identifier"],
@@ -37,7 +43,7 @@ def observe_primary(connection: Connection) -> PrimaryFacts:
         standby_parameters={name: row[name] for name in STANDBY_PARAMETERS},
         data_bytes=row["data_bytes"],
         wal_bytes=row["wal_bytes"],
-        tablespaces=tuple(_tablespace(found, row) for found in connection.rows("tablespaces")),
+        tablespaces=tablespaces,
         replication_users=_distinct(connection.rows("replication_users")),
         rewind_users=_distinct(connection.rows("rewind_users")),
         streams=tuple(Stream(**stream) for stream in connection.rows("streams")),
@@ -51,6 +57,9 @@ def observe_primary(connection: Connection) -> PrimaryFacts:
         syncs_slots=row["syncs_slots"],
         awaited_slots=slot_names(row["awaited_slots"]),
         synchronous_standby_names=row["synchronous_standby_names"],
+        access=look_as_source(data, [Path(t.location, t.directory) for t in tablespaces])
+        if looks_at_files
+        else NO_ACCESS,
     )
 
 

@@ -41,7 +41,7 @@ from pgpool_recovery.plan.slot_sync import slot_login_candidates
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.summaries import changed_since, summaries_since
 from pgpool_recovery.postgres.wal import read_wal
-from pgpool_recovery.ssh.locality import addresses_of, is_this_host, own_addresses, own_names
+from pgpool_recovery.ssh.locality import addresses_of, own_addresses, own_names
 
 
 def observe_target(
@@ -59,7 +59,7 @@ def observe_target(
     `tidies`: what an interrupted run left half done is put in order before. `is_patient`: a slow
     archive is given its time.
     """
-    is_local = is_this_host(request.target.host)
+    is_local = not agent.is_by_ssh
     patience = settings.timeout.observe_s
     directory = request.target.data_directory
     if tidies:

@@ -177,7 +177,7 @@ def _refuse_standby(node: Node, answer: Answer) -> None:
 
 def _state(answer: Answer) -> str:
     if answer.failure is not None:
-        return f"could not be asked ({answer.failure.detail})"
+        return f"could not be asked ({answer.failure.detail or answer.failure.message})"
     return "accepts writes" if answer.is_primary else "is a standby"
 
 
@@ -193,7 +193,7 @@ def _wait_for_primary(pool: Pool, cluster: Cluster, node: Node, *, within_s: flo
                 return info
             seen = f"Its server {_state(answer)}; in Pgpool-II it is {info.status}, {info.role}"
         except Unreachable as error:  # During a failover Pgpool-II answers late.
-            seen = f"{error.message}: {error.detail}"
+            seen = error.in_a_line
         if time.monotonic() > deadline:
             raise Unverified(
                 f"{node.name} is not the primary after {within_s:g} seconds",

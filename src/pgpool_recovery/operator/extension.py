@@ -165,7 +165,7 @@ def look_at(node: Node, login: Login) -> Primary:
 
 
 def _why(database: str, error: RecoveryError) -> str:
-    return f"Database {database} could not be looked into: {error.message}: {error.detail}"
+    return f"Database {database} could not be looked into: {error.in_a_line}"
 
 
 def _extension(database: str, found: InstalledExtension) -> Extension:

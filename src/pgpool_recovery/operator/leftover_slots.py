@@ -25,4 +25,4 @@ def drop_leftover_slots(standby: Node, login: Login, say: Say) -> None:
                 if drop_slot(connection, found, names) is None:
                     say(f"replication slot {found.name} of {standby.name}, a leftover, is dropped")
     except Unreachable as error:
-        say(f"the slots of {standby.name} were not looked at: {error.message}: {error.detail}")
+        say(f"the slots of {standby.name} were not looked at: {error.in_a_line}")

@@ -127,9 +127,7 @@ def may_be_primary(answers: Iterable[Answer]) -> str | None:
 
 def _no_primary(answers: tuple[Answer, ...]) -> RecoveryError:
     said = [
-        f"{answer.node.name} is a standby."
-        if answer.failure is None
-        else f"{answer.failure.message}: {answer.failure.detail}"
+        f"{answer.node.name} is a standby." if answer.failure is None else answer.failure.in_a_line
         for answer in answers
     ]
     return Unreachable(

@@ -80,7 +80,7 @@ def _not_sound(
 ) -> Unverified:
     what, seen, hint = f"does not stream from {primary.name}", "", LOOK
     if answer.failure is not None:
-        seen = f"After {within_s:g} seconds: {answer.failure.message}: {answer.failure.detail}"
+        seen = f"After {within_s:g} seconds: {answer.failure.in_a_line}"
     elif trouble is not None:
         what, seen = trouble.what, trouble.detail or NO_ROW
         hint = STOP_IT if trouble.fault.is_wrong_data else trouble.hint or LOOK

@@ -127,7 +127,7 @@ def _facts_of(
         with found.connect(Feature.HISTORY) as connection:
             return streams, slots, Record(connection).progress()
     except RecoveryError as error:
-        remarks.append(f"{error.message}: {error.detail}")
+        remarks.append(error.in_a_line)
         return [], [], []
 
 
@@ -143,7 +143,7 @@ def _troubles_of(
         with connect_to(primary, cluster.login) as connection:
             found = {one.node.node_id: trouble_of(connection, primary, one) for one in standbys}
     except RecoveryError as error:
-        remarks.append(f"{error.message}: {error.detail}")
+        remarks.append(error.in_a_line)
         return {}
     return {node_id: trouble for node_id, trouble in found.items() if trouble is not None}
 
@@ -176,7 +176,7 @@ def node_status(
         server=answer.server,
         server_role=None if facts is None else ("primary" if answer.is_primary else "standby"),
         server_version=None if facts is None else facts["version"].partition(" ")[0],
-        server_failure=None if failure is None else f"{failure.message}: {failure.detail}",
+        server_failure=None if failure is None else failure.in_a_line,
         replication_state=_value(stream, "state"),
         replication_sync_state=_value(stream, "sync_state"),
         trouble=None if trouble is None else trouble.fault.word,

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from pgpool_recovery.domain.synchronous import parse_standby_names
+from pgpool_recovery.plan.access import reject_own_files, reject_source
 from pgpool_recovery.plan.facts import TargetFacts
 from pgpool_recovery.plan.plan import OldData, Plan
 from pgpool_recovery.plan.policy import Compress, KeepOld, Method
@@ -96,6 +97,9 @@ def _compression(situation: Situation) -> str | None:
 def _reject(situation: Situation) -> Iterator[Rejection]:
     target = situation.facts.target
     yield from reject_replacement(situation.name, target)
+    yield from reject_source(situation.facts.primary.access)
+    if _has_old(target):
+        yield from reject_own_files(situation.name, target.access)
     found = spaces(situation.facts.primary, target)
     yield from reject_space(situation.name, found, _keep_old(situation))
 

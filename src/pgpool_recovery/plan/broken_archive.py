@@ -60,6 +60,6 @@ def notes_on_archive(name: str, facts: Facts, *, is_kept: bool) -> Iterator[str]
         yield f"{what} fails in a way in which its server does not start: {archive.fatal}"
     if not is_kept:
         yield (
-            f"{SETTING} is overridden at the end of postgresql.auto.conf, because nothing in this "
-            "plan needs it; when it works again, take that line out and reload"
+            f"{SETTING} is overridden with an empty one beside primary_conninfo, because nothing "
+            "in this plan needs it; when it works again, take that line out and reload"
         )

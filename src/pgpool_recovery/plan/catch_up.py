@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from pgpool_recovery.plan.access import reject_settings
+from pgpool_recovery.plan.facts import PrimaryFacts, TargetFacts
 from pgpool_recovery.plan.held_wal import notes_on_limit
 from pgpool_recovery.plan.in_place import new_tablespaces, reject_replay, reject_untrusted
 from pgpool_recovery.plan.past import first_unkept, keep_to_past, reject_unproven
@@ -9,6 +11,7 @@ from pgpool_recovery.plan.plan import OldData, Plan
 from pgpool_recovery.plan.policy import Method
 from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.situation import Situation
+from pgpool_recovery.plan.space import reject_wal_room
 from pgpool_recovery.plan.step import PutInPlace, Reserve, Step
 
 
@@ -16,7 +19,8 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
     """Return the plan of a node that only needs WAL, or why it needs more."""
     rejections = situation.reject_relation() or [
         *reject_unproven(situation),
-        *reject_wal(situation),
+        *(reject_wal(situation) or reject_wal_room(*_room(situation))),
+        *reject_settings(situation.name, situation.facts.target.access, _directory(situation)),
         *reject_replay(situation),
         *reject_untrusted(situation),
     ]
@@ -26,8 +30,7 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
     begin = situation.wal.begin_of(needed)
     steps: list[Step] = [Reserve(places), situation.slot_step(hold_from=begin)]
     steps += situation.waiting_steps()
-    directory = places.data.new if situation.is_taken_out else places.data.path
-    steps += keep_to_past(situation, directory, situation.follows.base.redo)
+    steps += keep_to_past(situation, _directory(situation), situation.follows.base.redo)
     if situation.is_taken_out:
         steps += [situation.configure(places.in_place()), PutInPlace(places.in_place())]
     else:
@@ -44,6 +47,21 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         needed_segment=needed,
         notes=notes_on_limit(situation, needed),
     )
+
+
+def _directory(situation: Situation) -> str:
+    """Return where the data is."""
+    data = situation.places.data
+    return data.new if situation.is_taken_out else data.path
+
+
+def _room(situation: Situation) -> tuple[str, PrimaryFacts, TargetFacts, int]:
+    """Return what the WAL needs that the node has not yet: whole segments, up to the last one."""
+    facts, wal = situation.facts, situation.wal
+    local, first = facts.target.local_wal, needed_segment(situation)
+    missing = first if local is None else max(first, local.missing)
+    segments = max(0, wal.written // wal.segment_bytes + 1 - missing)
+    return situation.name, facts.primary, facts.target, segments * wal.segment_bytes
 
 
 def needed_segment(situation: Situation) -> int:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pgpool_recovery.domain.control_data import ControlData
 from pgpool_recovery.domain.wal import History, Lsn, Point
+from pgpool_recovery.plan.access import NO_ACCESS, Access
 from pgpool_recovery.plan.archive import Archive
 from pgpool_recovery.plan.backup import Backup, NoBackup
 from pgpool_recovery.plan.leftover import NO_FILES, LeftFiles, Leftover
@@ -178,6 +179,7 @@ class PrimaryFacts:
     syncs_slots: bool = False
     awaited_slots: tuple[str, ...] = ()
     synchronous_standby_names: str = ""
+    access: Access = NO_ACCESS
 
     @property
     def major(self) -> int:
@@ -186,8 +188,13 @@ class PrimaryFacts:
 
     @property
     def copy_bytes(self) -> int:
-        """The size of a full copy: the data and all tablespaces."""
-        return self.data_bytes + sum(space.size_bytes for space in self.tablespaces)
+        """The size of a full copy: the data directory without its WAL, and all tablespaces."""
+        return self.directory_bytes + sum(space.size_bytes for space in self.tablespaces)
+
+    @property
+    def directory_bytes(self) -> int:
+        """The size of the data directory: what the server counts, logs and whatever lies there."""
+        return self.data_bytes + self.access.kept_bytes
 
 
 @dataclass(frozen=True)
@@ -288,6 +295,7 @@ class TargetFacts:
     configuration_problem: str | None
     left_files: LeftFiles = NO_FILES
     own_wal: OwnWal = NO_WAL
+    access: Access = NO_ACCESS
 
     @property
     def is_sound(self) -> bool:

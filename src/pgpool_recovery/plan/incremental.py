@@ -5,6 +5,7 @@ Applied onto the data directory itself (facts/methods.md, 2); PostgreSQL 17 and 
 
 from collections.abc import Iterator
 
+from pgpool_recovery.plan.access import reject_source
 from pgpool_recovery.plan.facts import Base
 from pgpool_recovery.plan.in_place import (
     in_place_steps,
@@ -75,6 +76,7 @@ def _reject(situation: Situation) -> Iterator[Rejection]:
         )
     elif situation.facts.summaries is not None:
         yield situation.facts.summaries
+    yield from reject_source(primary.access)
     yield from reject_in_place(situation)
     yield from reject_untrusted(situation)
 

@@ -17,9 +17,9 @@ def reject_mounts_inside(name: str, target: TargetFacts) -> Iterator[Rejection]:
     path, where = target.data.path, target.hostname
     if target.mounts_inside == (f"{path}/pg_wal",):
         hint = (
-            f"With the server stopped, on {where}: move what is in pg_wal to a directory elsewhere, "
-            f"unmount {path}/pg_wal and mount it elsewhere, then make pg_wal a symbolic link to a "
-            "directory there."
+            f"With the server stopped, on {where}: move what is in pg_wal to a directory "
+            f"elsewhere, unmount {path}/pg_wal and mount it elsewhere, then make pg_wal a symbolic "
+            "link to a directory there."
         )
     else:
         hint = (

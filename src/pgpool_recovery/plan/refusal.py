@@ -8,6 +8,7 @@ from pgpool_recovery.domain.error import Busy, Unreachable
 from pgpool_recovery.domain.event import megabytes
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.slot import names_of
+from pgpool_recovery.plan.access import notes_on_access
 from pgpool_recovery.plan.attach import not_streaming, streams
 from pgpool_recovery.plan.broken_archive import notes_on_archive
 from pgpool_recovery.plan.facts import (
@@ -22,6 +23,7 @@ from pgpool_recovery.plan.mount import reject_layered, reject_mounts_inside, rej
 from pgpool_recovery.plan.owner import CHECK_PATH, reject_owner
 from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.situation import Situation
+from pgpool_recovery.plan.space import reject_full
 from pgpool_recovery.plan.standby_name import notes_on_name
 from pgpool_recovery.plan.stray import reject_strays
 from pgpool_recovery.plan.taken_out import (
@@ -45,6 +47,7 @@ def refuse(situation: Situation) -> Iterator[Rejection]:
     yield from _reject_occupied(name, facts)
     yield from _reject_stranger(name, facts)
     yield from reject_primary(situation.target, facts.primary)
+    yield from reject_full(name, facts.target)
     yield from _reject_equipment(name, facts)
     yield from reject_leftovers(name, facts.target.configuration, facts.target.left_files)
     yield from _reject_tablespaces(name, facts)
@@ -92,6 +95,7 @@ def notes(target: Target, facts: Facts) -> Iterator[str]:
         own_name = login.conninfo["application_name"]
         yield from notes_on_name(target.name, own_name, facts.primary)
     yield from notes_on_archive(target.name, facts, is_kept=streams(facts))
+    yield from notes_on_access(target.name, facts.primary.access, facts.target.access)
     if facts.target.server_pid is None:
         yield from notes_on_leftovers(target.name, own, facts.target.left_files)
     else:  # Nothing is taken out below a server that goes on running.

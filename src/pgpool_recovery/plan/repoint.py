@@ -10,8 +10,10 @@ from collections.abc import Iterator
 
 from pgpool_recovery.domain.standby import is_past_of
 from pgpool_recovery.domain.wal import Lsn, Point, lsn_text
+from pgpool_recovery.plan.access import reject_settings
 from pgpool_recovery.plan.attach import not_running, streams
 from pgpool_recovery.plan.broken_archive import is_broken
+from pgpool_recovery.plan.facts import PrimaryFacts, TargetFacts
 from pgpool_recovery.plan.held_wal import notes_on_limit
 from pgpool_recovery.plan.in_place import new_tablespaces, reject_replay, reject_untrusted
 from pgpool_recovery.plan.past import keep_to_past, reject_past_of_running, reject_unproven
@@ -20,6 +22,7 @@ from pgpool_recovery.plan.policy import Method
 from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.running import RELOADED, RunningServer
 from pgpool_recovery.plan.situation import Situation
+from pgpool_recovery.plan.space import reject_wal_room
 from pgpool_recovery.plan.step import RepointRunning, Reserve
 from pgpool_recovery.plan.taken_out import reject_running
 
@@ -39,9 +42,14 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
         return (Rejection(f"the server of {situation.name} does not answer", detail=problem),)
     rejections = [
         *_reject_server(situation, running),
-        *(_reject_past(situation, running) or _reject_wal(situation, running)),
+        *(
+            _reject_past(situation, running)
+            or _reject_wal(situation, running)
+            or reject_wal_room(*_room(situation, running))
+        ),
         *_reject_settings(situation.name, running),
         *reject_running(situation.name, running),
+        *reject_settings(situation.name, situation.facts.target.access, situation.places.data.path),
         *reject_replay(situation),
         *reject_untrusted(situation),
     ]
@@ -174,6 +182,16 @@ def _reject_wal(situation: Situation, running: RunningServer) -> list[Rejection]
             hint="wal_keep_size, or the slot of a node that is down, would have kept it.",
         )
     ]
+
+
+def _room(
+    situation: Situation, running: RunningServer
+) -> tuple[str, PrimaryFacts, TargetFacts, int]:
+    """Return what the WAL needs after the last segment that it has received."""
+    facts, wal = situation.facts, situation.wal
+    end = max(running.received or Lsn(0), running.replayed or Lsn(0))
+    segments = max(0, wal.written // wal.segment_bytes - end // wal.segment_bytes)
+    return situation.name, facts.primary, facts.target, segments * wal.segment_bytes
 
 
 def _end(running: RunningServer) -> Lsn:

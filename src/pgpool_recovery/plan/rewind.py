@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from pgpool_recovery.domain.control_data import ControlData
 from pgpool_recovery.domain.wal import Lsn
+from pgpool_recovery.plan.access import reject_source
 from pgpool_recovery.plan.broken_archive import usable_restore_command
 from pgpool_recovery.plan.divergence import Copied, Diverged, fork_of
 from pgpool_recovery.plan.held_wal import exceeds_limit, reject_limit
@@ -28,6 +29,7 @@ from pgpool_recovery.plan.step import Rewind, Step
 
 SEES_NEWEST_SINCE = 16
 """Before, pg_rewind took a standby's timeline from its last checkpoint (main in pg_rewind.c)."""
+ELSEWHERE = "it leads to another cluster"
 NEEDED_FUNCTIONS = (
     "pg_ls_dir(text, boolean, boolean)",
     "pg_stat_file(text, boolean)",
@@ -75,7 +77,8 @@ def _moved_bytes(situation: Situation, control: ControlData, fork: Lsn) -> int:
     minimum_end = control.checkpoint if control.minimum_end is None else control.minimum_end.lsn
     changed_there = max(control.checkpoint, minimum_end, fork) - fork
     follows = 0 if _keeps(situation, fork) else situation.facts.changed_bytes or 0
-    return situation.facts.primary.wal_bytes + changed_there + follows
+    primary = situation.facts.primary
+    return primary.access.kept_bytes + primary.wal_bytes + changed_there + follows
 
 
 def _keeps(situation: Situation, fork: Lsn) -> bool:
@@ -117,6 +120,7 @@ def _reject(situation: Situation) -> Iterator[Rejection]:
     yield from reject_unproven(situation)
     yield from _reject_ability(situation, target.control)
     yield from _reject_login(situation)
+    yield from reject_source(situation.facts.primary.access, by_rewind=True)
     yield from reject_in_place(situation)
     yield from reject_replay(situation)
     yield from reject_untrusted(situation)
@@ -162,7 +166,9 @@ def _reject_login(situation: Situation) -> Iterator[Rejection]:
     logins = situation.facts.rewind_logins
     if choose_login(logins, situation.facts.primary) is not None:
         return
-    tried = "\n".join(f"{login.conninfo.get('user')}: {login.problem}" for login in logins)
+    tried = "\n".join(
+        f"{login.conninfo.get('user')}: {login.problem or ELSEWHERE}" for login in logins
+    )
     user = situation.conninfo.get("user", "repl")
     yield Rejection(
         f"{situation.name} cannot open the SQL connection to the primary that pg_rewind needs",
@@ -193,6 +199,8 @@ def _reject_incremental(situation: Situation, segment: int) -> Iterator[Rejectio
         )
     elif situation.facts.summaries is not None:
         yield situation.facts.summaries
+    else:
+        yield from reject_source(situation.facts.primary.access)
 
 
 def _rewind(situation: Situation, control: ControlData, *, is_followed_by_more: bool) -> Rewind:

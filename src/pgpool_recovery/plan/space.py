@@ -9,6 +9,8 @@ from pgpool_recovery.plan.facts import PlaceFacts, PrimaryFacts, TargetFacts
 from pgpool_recovery.plan.policy import KeepOld
 from pgpool_recovery.plan.rejection import Rejection
 
+WORKING_BYTES = 2**20
+"""For settings, and for the notes about a recovery, before anything can be freed."""
 GROWTH = 1.05
 """Room for what is written while the copy runs; the sizes themselves are the server's."""
 
@@ -67,7 +69,7 @@ def spaces(primary: PrimaryFacts, target: TargetFacts) -> tuple[Space, ...]:
     """Return what is needed and what is there, for each filesystem of the target."""
     wal = (target.wal or target.data, primary.wal_bytes)
     found = _by_filesystem([*_sizes(primary, target), wal])
-    return tuple(_space(sizes, is_sound=target.is_sound) for sizes in found)
+    return tuple(_space(sizes, target) for sizes in found)
 
 
 Sizes = list[tuple[PlaceFacts, int]]
@@ -80,7 +82,7 @@ def _sizes(primary: PrimaryFacts, target: TargetFacts) -> Sizes:
         for space in primary.tablespaces
         if space.oid in target.tablespaces
     ]
-    return [(target.data, primary.data_bytes), *tablespaces]
+    return [(target.data, primary.directory_bytes), *tablespaces]
 
 
 def _by_filesystem(sizes: Sizes) -> Iterable[Sizes]:
@@ -90,20 +92,26 @@ def _by_filesystem(sizes: Sizes) -> Iterable[Sizes]:
     return by_device.values()
 
 
-def _space(sizes: Sizes, *, is_sound: bool) -> Space:
+def _space(sizes: Sizes, target: TargetFacts) -> Space:
     """Count; of two copies that are there, only the last good one is worth its space.
 
-    That is the one in place when the node's server has run it well, else the one that waits.
+    That is the one in place when the node's server has run it well, else the one that waits. The
+    node's own files are no old data: they stay, and some are copied.
     """
+    is_sound, access = target.is_sound, target.access
+    has_own = any(place is target.data for place, _ in sizes)
+    kept, copied = (access.kept_bytes, access.copied_bytes) if has_own else (0, 0)
     places = {place.path: place for place, _ in sizes}.values()
     there = [(place.size_bytes, place.waiting_bytes) for place in places]
     first = sizes[0][0]
     return Space(
         path=first.path,
-        needed_bytes=int(GROWTH * sum(size for _, size in sizes)),
+        needed_bytes=int(GROWTH * sum(size for _, size in sizes)) + copied,
         free_bytes=first.filesystem.free_bytes
         + sum(waits if is_sound else here for here, waits in there if waits is not None),
-        old_bytes=sum(here if is_sound or waits is None else waits for here, waits in there),
+        old_bytes=max(
+            0, sum(here if is_sound or waits is None else waits for here, waits in there) - kept
+        ),
     )
 
 
@@ -112,13 +120,56 @@ def growth(primary: PrimaryFacts, target: TargetFacts) -> Iterator[Room]:
 
     What waits beside a node that has run well goes first.
     """
-    lacking = [(place, max(0, size - place.size_bytes)) for place, size in _sizes(primary, target)]
+    lacking = list(_lacking(primary, target))
     wal = (target.wal or target.data, primary.wal_bytes)
     for sizes in _by_filesystem([*lacking, wal]):
         first, needed = sizes[0][0], sum(size for _, size in sizes)
         waiting = {place.path: place.waiting_bytes or 0 for place, _ in sizes}
         free = first.filesystem.free_bytes + (sum(waiting.values()) if target.is_sound else 0)
         yield Room(first.path, needed, free)
+
+
+def _lacking(primary: PrimaryFacts, target: TargetFacts) -> Iterator[tuple[PlaceFacts, int]]:
+    """Yield how much more the primary has; what the node has of its own makes no room for it."""
+    for place, size in _sizes(primary, target):
+        is_data, own = place is target.data, target.access
+        there = place.size_bytes - (own.kept_bytes if is_data else 0)
+        yield place, max(0, size - there) + (own.copied_bytes if is_data else 0)
+
+
+def reject_full(name: str, target: TargetFacts) -> Iterator[Rejection]:
+    """Say that there is no room to begin anything at all."""
+    free = target.data.filesystem.free_bytes
+    if free < WORKING_BYTES:
+        yield Rejection(
+            f"no space is left on {name}",
+            detail=f"The filesystem of {target.data.path} has {megabytes(free)} free. Before a "
+            f"recovery can free anything it writes files of its own, up to "
+            f"{megabytes(WORKING_BYTES)}.",
+            hint="Make room.",
+        )
+
+
+def reject_wal_room(
+    name: str, primary: PrimaryFacts, target: TargetFacts, wal_bytes: int
+) -> Iterator[Rejection]:
+    """Say that there is no room for WAL that the node fetches and that follows while it replays.
+
+    It removes WAL as it goes on, so that it never keeps more of it than the primary; files that
+    wait in its pg_wal to be used again make room.
+    """
+    place = target.wal or target.data
+    needed = max(0, min(wal_bytes, primary.wal_bytes) - target.access.spare_wal_bytes)
+    free = place.filesystem.free_bytes
+    if target.is_sound and place.filesystem.device == target.data.filesystem.device:
+        free += target.data.waiting_bytes or 0  # It goes first.
+    if needed + WORKING_BYTES > free:
+        yield Rejection(
+            f"not enough space on {name}",
+            detail=f"The filesystem of {place.path} has {megabytes(free)} free, the WAL that "
+            f"{name} fetches needs about {megabytes(needed)}.",
+            hint="Make room.",
+        )
 
 
 def reject_growth(name: str, primary: PrimaryFacts, target: TargetFacts) -> Iterator[Rejection]:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from pgpool_recovery.domain.control_data import SHUT_DOWN_IN_RECOVERY
 from pgpool_recovery.domain.wal import Point
+from pgpool_recovery.plan.access import NO_ACCESS
 from pgpool_recovery.plan.attach import streams
 from pgpool_recovery.plan.facts import Facts, PlaceFacts, TargetFacts, Wal
 from pgpool_recovery.plan.own_wal import NO_WAL
@@ -94,6 +95,7 @@ def once_emptied(facts: Facts) -> Facts:
             configuration=None if own is None or own.is_inside else own,
             configuration_problem=None,
             own_wal=NO_WAL,
+            access=NO_ACCESS,
         ),
     )
 

@@ -72,13 +72,19 @@ def read_upstream(
 def choose_stream(
     streams: list[StreamFacts], slot_names: set[str], application_name: str | None
 ) -> StreamFacts | None:
-    """Return the stream of a node: by its slot, or by a name that no other one has."""
+    """Return the stream of a node: by its slot, or without one by its name.
+
+    Standbys without slots may share a name, as those that nobody has named: "walreceiver". Of such
+    the one that is behind the others stands for all; whose data it is the node itself shows.
+    """
     for stream in streams:
         if stream.slot_name is not None and stream.slot_name in slot_names:
             return stream
+    if application_name is None:
+        return None
     named = [one for one in streams if one.application_name == application_name]
-    is_known = application_name is not None and len(named) == 1 and named[0].slot_name is None
-    return named[0] if is_known else None
+    without_slot = [one for one in named if one.slot_name is None]
+    return min(without_slot, key=lambda one: one.flushed or Lsn(0), default=None)
 
 
 def read_history(connection: Connection) -> History | None:

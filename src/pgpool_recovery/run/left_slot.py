@@ -33,7 +33,7 @@ def drop_left_slot(
             else drop_slot(connection, slot, {target.slot_name})
         )
     except Unreachable as error:
-        why = f"it could not be dropped: {error.detail}"
+        why = f"it could not be dropped: {error.detail or error.message}"
     if why is None:
         told = f"dropped replication slot {slot.name}: {target.name} streams by {streams_by} now"
     elif why == IN_USE:

@@ -109,7 +109,7 @@ class OwnSlot:
         try:
             self._hold()
         except Unreachable as error:
-            self._emit(Said("primary", f"{error.message}: {error.detail}"))
+            self._emit(Said("primary", error.in_a_line))
 
     def _hold(self) -> None:
         """Let the slot hold the WAL from the position on, unless it does."""

@@ -159,8 +159,8 @@ class Run:
         """
         try:
             self._connection.do("CHECKPOINT")
-        except Unreachable as error:
-            self._emit(Said("primary", f"no checkpoint before the backup: {error.detail}"))
+        except RecoveryError as error:
+            self._emit(Said("primary", f"no checkpoint before the backup: {error.in_a_line}"))
 
     def _copy(self, step: CopyBaseBackup) -> None:
         self._checkpoint()

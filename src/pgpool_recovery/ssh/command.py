@@ -4,7 +4,6 @@ import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 PGPOOL_KEY = "id_rsa_pgpool"
 """The key that the stock scripts and Pgpool-II's manual use, in ~/.ssh."""
@@ -38,9 +37,12 @@ def ssh_command(host: str, remote: Sequence[str], settings: SshSettings) -> list
     words += ["-o", "ForwardAgent=no", "-o", "ClearAllForwardings=yes"]
     if settings.check_host_keys:
         words += ["-o", "StrictHostKeyChecking=yes", "-o", "ControlPath=none"]
-    key = Path.home() / ".ssh" / PGPOOL_KEY
+    key = os.path.expanduser(f"~/.ssh/{PGPOOL_KEY}")  # noqa: PTH111 - raises without a home
     if os.access(key, os.R_OK):
-        words += ["-i", str(key)]
+        words += ["-i", key]
     if settings.user is not None:
         words += ["-l", settings.user]
-    return [*words, *settings.options, "--", host, shlex.join(remote)]
+    # Last, for the DBA's own options come first: with "LogLevel QUIET" of an ssh_config no cause of
+    # a login that fails would be told.
+    words += [*settings.options, "-o", "LogLevel=INFO"]
+    return [*words, "--", host, shlex.join(remote)]

@@ -201,5 +201,6 @@ def test_login_that_fails_says_what_to_try_by_hand() -> None:
     ):
         pass
     hint = caught.value.hint or ""
-    assert "-l joe -o ProxyCommand=false -- server2 true\n" in hint
+    assert hint.endswith("-l joe -o ProxyCommand=false -o LogLevel=INFO -- server2 true")
+    assert "ProxyJump" in hint
     assert f"as {user_name(os.geteuid())} on " in hint

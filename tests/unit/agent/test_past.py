@@ -94,7 +94,7 @@ def test_nothing_is_moved_when_the_primary_does_not_send_it(step: KeepToPast) ->
 def test_interrupted_between_two_files(step: KeepToPast, monkeypatch: pytest.MonkeyPatch) -> None:
     before, moved = pg_wal(step), past.begin(step)
 
-    def full(_path: Path, _contents: bytes) -> None:
+    def full(_path: Path, _contents: bytes, *, mode: int) -> None:
         raise OSError(errno.ENOSPC, "full")
 
     with monkeypatch.context() as patch:

@@ -109,7 +109,7 @@ def test_settings_stay_in_the_file_that_has_them(data: Path, where: str) -> None
     assert in_force(data, "primary_conninfo") == "host=theirs"
 
 
-def test_a_later_file_that_wins_leaves_only_auto(data: Path) -> None:
+def test_only_auto_wins_over_a_later_file(data: Path) -> None:
     """conninfo stands in one file, the slot in a later one that is none of ours."""
     (data / "conf.d").mkdir()
     (data / "conf.d" / "a.conf").write_text("primary_conninfo = 'host=old'\n")
@@ -117,7 +117,8 @@ def test_a_later_file_that_wins_leaves_only_auto(data: Path) -> None:
     with (data / "postgresql.conf").open("a") as main:
         main.write("include_dir 'conf.d'\n")
     file = Home(data, data).write(OURS)
-    assert file == data / "postgresql.auto.conf"
+    assert file == data / "conf.d" / "a.conf"
+    assert "primary_slot_name" in (data / "postgresql.auto.conf").read_text()
     assert in_force(data, "primary_conninfo") == OURS["primary_conninfo"]
     assert in_force(data, "primary_slot_name") == "pgpool_node_2"
 
@@ -154,16 +155,34 @@ def test_main_file_that_is_not_ours_is_left_alone(data: Path, kind: str) -> None
     assert main.is_symlink() == (kind == "link")
 
 
-def test_copy_on_its_way_to_its_place(data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("where", ["beside", "inside"])
+def test_copy_on_its_way_to_its_place(data: Path, tmp_path: Path, where: str) -> None:
     """A name in the copy's files is that of its future place; the old data there stays as it is."""
     sample_writes(data)
-    copy = tmp_path / "new"
-    copy.mkdir()
+    copy = (tmp_path.parent / f"{tmp_path.name}.new") if where == "beside" else tmp_path / "w/new"
+    copy.mkdir(parents=True)
     for name in ("postgresql.conf", "postgresql.auto.conf", "myrecovery.conf"):
         (copy / name).write_text((data / name).read_text())
+    for _ in range(2):
+        assert Home(copy, data).write(OURS) == copy / "myrecovery.conf"
+    (copy / "postgresql.conf").write_text("include_if_exists 'myrecovery.conf'\n")
     assert Home(copy, data).write(OURS) == copy / "myrecovery.conf"
+    assert "primary" not in (copy / "postgresql.auto.conf").read_text()
     assert (data / "myrecovery.conf").read_text() == THEIRS
     assert "pgpool_node_2" in (copy / "myrecovery.conf").read_text()
+
+
+@pytest.mark.parametrize("where", ["myrecovery.conf", "postgresql.auto.conf", "postgresql.conf"])
+def test_what_is_only_emptied_stays_in_its_line(data: Path, where: str) -> None:
+    sample_writes(data)
+    with (data / where).open("a") as file:
+        file.write("restore_command = 'cp /archive/%f %p'\n")
+    for _ in range(2):
+        assert Home(data, data).write({**OURS, "restore_command": ""}) == data / "myrecovery.conf"
+        assert in_force(data, "restore_command") == ""
+        assert "restore_command = 'cp /archive/%f %p'\n" in (data / where).read_text()
+    for name in ("myrecovery.conf", "postgresql.auto.conf"):
+        assert (data / name).read_text().count("restore_command = ''\n") <= 1
 
 
 def test_port_stands_in_the_main_file(data: Path) -> None:
@@ -202,3 +221,27 @@ def test_file_that_is_missing_or_bytes_of_others_do_no_harm(data: Path) -> None:
 
 def test_home_of_a_directory_with_its_own_configuration(data: Path) -> None:
     assert home_of(data, data, Stop()) == Home(data, data)
+
+
+def test_what_is_overridden_by_an_empty_value_stays_for_whoever_wants_it_back(data: Path) -> None:
+    sample_writes(data)
+    for _ in range(2):
+        assert Home(data, data).write({**OURS, "restore_command": ""}) == data / "myrecovery.conf"
+        assert in_force(data, "restore_command") == ""
+    lines = (data / "myrecovery.conf").read_text().split("\n")
+    assert [line for line in lines if line.startswith("restore_command")] == [
+        "restore_command = 'scp server3:/archive/%f %p'",
+        "restore_command = ''",
+    ]
+
+
+def test_what_stands_in_the_servers_own_file_is_overridden_there(data: Path) -> None:
+    sample_writes(data)
+    auto = data / "postgresql.auto.conf"
+    auto.write_text("restore_command = 'scp old:/archive/%f %p'\n")
+    assert Home(data, data).write({**OURS, "restore_command": ""}) == data / "myrecovery.conf"
+    assert in_force(data, "restore_command") == ""
+    assert in_force(data, "primary_conninfo") == OURS["primary_conninfo"]
+    assert auto.read_text() == (
+        "restore_command = 'scp old:/archive/%f %p'\nrestore_command = ''\n"
+    )

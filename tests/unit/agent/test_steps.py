@@ -1,6 +1,7 @@
 """What the target is when a run is undone, however far it came."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,12 +9,13 @@ import pytest
 from pgpool_recovery.agent import swap
 from pgpool_recovery.agent.own_login import OwnLogin
 from pgpool_recovery.agent.program import Stop
-from pgpool_recovery.agent.steps import Steps
+from pgpool_recovery.agent.steps import Steps, needs_stopped
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.plan.policy import Method
 from pgpool_recovery.plan.situation import FINISHED
 from pgpool_recovery.plan.step import (
+    KeepToPast,
     Place,
     Places,
     PutInPlace,
@@ -58,6 +60,14 @@ def test_server_that_was_started_meanwhile_is_left_alone(
             made.take(step, 10, 5)
     assert made.undo() is TargetState.UNTOUCHED
     assert (data / "PG_VERSION").exists()
+
+
+def test_wal_may_be_added_below_a_server_that_runs_and_nothing_moved(places: Places) -> None:
+    """As repoint does for a standby that goes on running."""
+    added = KeepToPast(places, places.data.path, (), ("00000003" + "0" * 16,), (), (), {}, 2**24)
+    assert not needs_stopped(added)
+    assert needs_stopped(replace(added, moved=added.fetched))
+    assert needs_stopped(SwapIn(places))
 
 
 def test_unchanged_directory_is_put_back(steps: Steps, places: Places) -> None:

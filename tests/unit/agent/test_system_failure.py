@@ -11,7 +11,12 @@ import pytest
 from pgpool_recovery.agent import place
 from pgpool_recovery.agent.place import can_rename, mount_point_of
 from pgpool_recovery.agent.program import Completed
-from pgpool_recovery.agent.system_failure import advice, failure_of_program, failure_of_system
+from pgpool_recovery.agent.system_failure import (
+    advice,
+    advice_on_log,
+    failure_of_program,
+    failure_of_system,
+)
 from pgpool_recovery.domain.error import NoRoom, Undone, error_of_record
 
 HOST = socket.gethostname()
@@ -114,7 +119,7 @@ def test_full_disk_in_the_words_of_a_program(mounted: Path, line: str) -> None:
 
 
 def test_full_disk_of_the_primary_is_not_the_nodes() -> None:
-    line = 'pg_basebackup: error: could not send: ERROR:  could not write "/x": No space left on device'
+    line = 'pg_basebackup: error: could not send: ERROR:  "/x": No space left on device'
     said = failure_of_program("pg_basebackup exited with status 1", line)
     assert isinstance(said, NoRoom)
     assert said.hint == "That is of the primary: look at its disk, then recover the node again."
@@ -128,3 +133,16 @@ def test_mount_of_the_same_filesystem_cannot_be_renamed(mounted: Path) -> None:
     assert can_rename(beside)
     assert mount_point_of(mounted / "not" / "there") == str(mounted)
     assert mount_point_of(beside) == "/"
+
+
+def test_log_of_a_server_that_ended_for_want_of_room(mounted: Path) -> None:
+    """Of the two filesystems it is the one that the line is about."""
+    (mounted / "wal").mkdir()
+    data = mounted.with_name("data")
+    data.mkdir()
+    (data / "pg_wal").symlink_to(mounted / "wal")
+    wal = 'PANIC:  could not write to file "pg_wal/xlogtemp.7": No space left on device'
+    assert f"mounted at {mounted} of" in (advice_on_log(f"LOG:  x\n{wal}\nLOG:  y", data) or "")
+    base = 'FATAL:  could not extend file "base/1/2": No space left on device'
+    assert "mounted at / of" in (advice_on_log(base, data) or "")
+    assert advice_on_log("FATAL:  invalid value for parameter", data) is None

@@ -13,6 +13,7 @@ from pgpool_recovery.check.report import ExtensionFacts, Report, RoleFacts
 from pgpool_recovery.check.trap import KINDS
 from pgpool_recovery.domain.standby import Fault, Trouble
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId
+from pgpool_recovery.plan.access import Access, Lacks, Obstacle
 from pgpool_recovery.plan.archive import Archive, ArchivedHistory
 from pgpool_recovery.plan.facts import Filesystem, Login, Slot
 from pgpool_recovery.plan.leftover import LeftFiles, Leftover
@@ -128,8 +129,11 @@ STRAY = ArchivedHistory(
     TimelineId(2), History(TimelineId(2), (Point(TimelineId(1), Lsn(0x3000060)),)), "no reason"
 )
 FULL = place(filesystem=Filesystem(device=1, free_bytes=5 * GB))
-HOPELESS = place(filesystem=Filesystem(device=1, free_bytes=0), size_bytes=GB)
+HOPELESS = place(filesystem=Filesystem(device=1, free_bytes=2 * GB), size_bytes=GB)
 BARE = control(state="in archive recovery", has_wal_log_hints=False)
+
+ROOTS = Obstacle("/data/log/old.log", Lacks.READING, "root", "0600", is_ours=False)
+OF_ROOT = Access(host="server2", user="postgres", obstacles=(ROOTS,))
 
 TARGET_TIME = Leftover("recovery_target_time", "2026", "/data/postgresql.auto.conf:3")
 
@@ -386,6 +390,15 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
         (
             "password file /home/p/.pgpass (mode 0644) of node 1 is open to others, so that libpq "
             "does not read it"
+        ),
+    ),
+    Kind.FILES: (
+        with_target(1, access=OF_ROOT),
+        [1],
+        (
+            "a recovery of node 1 would break off: /data/log/old.log of node 1 cannot be read "
+            "(/data/log/old.log belongs to root, with mode 0600. The "
+            "node keeps its own files, so they have to be read)"
         ),
     ),
     Kind.NO_HINTS: (
@@ -917,3 +930,25 @@ def test_setting_of_a_command_line_also_refuses() -> None:
 def test_recovery_conf_of_old_is_found() -> None:
     made = with_target(1, left_files=LeftFiles(has_recovery_conf=True))
     assert Kind.LEFT_SETTING in {one.kind for one in judge(made)}
+
+
+def test_file_in_the_way_is_found_on_the_node_and_on_what_would_be_the_primary() -> None:
+    made = with_target(1, access=OF_ROOT)
+    [one] = found(made, Kind.FILES)
+    assert one.node_id == 1
+    assert one.advice is not None
+    assert "On server2, as root: chown -R postgres /data/log/old.log." in one.advice
+    refused = found(made, Kind.REFUSED)
+    assert [one.node_id for one in refused] == [0]
+    assert "node 0 would be refused: /data/log/old.log of the primary" in refused[0].fact
+
+
+def test_file_in_the_way_on_the_primary_refuses_full_copies() -> None:
+    primary = replace(report().primary, access=OF_ROOT)
+    nodes = {
+        number: replace(node(number), facts=replace(node(number).facts, primary=primary))
+        for number in range(3)
+    }
+    refused = found(replace(report(), primary=primary, nodes=nodes), Kind.REFUSED)
+    assert [one.node_id for one in refused] == [1, 2]
+    assert all("without its data" in one.fact for one in refused)

@@ -90,6 +90,7 @@ def test_all_complaints_at_once(tmp_path: Path) -> None:
         "unknown setting colour",
         "unknown setting speed in policy",
     ]
+    assert "may be a later version's" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ import json
 from typing import Any
 
 import pytest
-from pgpool_recovery_server.supervised_run import SupervisedRun, answer, failure_record
+from pgpool_recovery_server.run_script import INSTALL_SAME_BUILD, why
+from pgpool_recovery_server.supervised_run import Ended, SupervisedRun, answer, failure_record
 
 from pgpool_recovery.cli.stage import CALLED_BY_SERVER, RECORD_SECRET, fail
 from pgpool_recovery.cli.stage import answer as tell_answer
@@ -84,3 +85,18 @@ def test_parts_may_be_missing() -> None:
     assert failure_record(json.dumps(GOOD)) == GOOD
     whole = {**GOOD, "detail": None, "hint": "h", "sqlstate": "F0000"}
     assert failure_record(json.dumps(whole)) == whole
+
+
+def test_failure_of_stage_commands_of_an_earlier_build_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They had no secret; what they say is shown as any script's."""
+    monkeypatch.setenv(CALLED_BY_SERVER, CALL_ID)
+    monkeypatch.setenv(RECORD_SECRET, SECRET)
+    fail(Busy("node 1 is busy"))
+    line = capsys.readouterr().out.rstrip("\n").replace(f"{SECRET} ", "")
+    failure = why("recovery_1st_stage", Ended(6, ["a line", line], None, None))
+    assert failure.message == 'script "recovery_1st_stage" exited with status 6'
+    assert failure.hint == INSTALL_SAME_BUILD
+    other = why("recovery_1st_stage", Ended(6, ["a line", 'x\x1e{"sqlstate": '], None, None))
+    assert other.hint == "The whole output is in the server log."

@@ -337,7 +337,7 @@ def test_another_file_at_the_path_is_not_executed(supervisor: Supervisor) -> Non
 
 def test_script_has_the_time_that_it_was_given_to_clean_up(supervisor: Supervisor) -> None:
     supervisor.end_s = 30.0
-    supervisor.shell("trap 'sleep 2; echo cleaned; exit 7' INT; echo started; sleep 600")
+    supervisor.shell("trap 'sleep 2; echo cleaned; exit 7' INT; sleep 600 & echo started; wait")
     supervisor.wait_for_line("started")
     supervisor.ask(stop=True)
     assert supervisor.lines_and_status() == (["cleaned"], 7)

@@ -75,6 +75,7 @@ def test_waits_behind_it_also_between_copy_and_start(monkeypatch: pytest.MonkeyP
     assert found is not None
     assert found.state == "recovered"
     assert len(recorded.asked) == 1
+    assert recorded.looks == [], "until nothing runs"
 
 
 def test_wait_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:

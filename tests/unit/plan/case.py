@@ -9,6 +9,7 @@ from pgpool_recovery.domain.control_data import SHUT_DOWN, ControlData
 from pgpool_recovery.domain.error import SettingsError
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId
+from pgpool_recovery.plan.access import Access, Lacks, Obstacle
 from pgpool_recovery.plan.archive import Archive, ArchivedHistory
 from pgpool_recovery.plan.backup import Backup, BackupTablespace, NoBackup, Repository
 from pgpool_recovery.plan.divergence import base_of
@@ -41,6 +42,7 @@ from tests.unit.plan import situation
 from tests.unit.plan.read_words import read_words
 from tests.unit.plan.situation import CONNINFO, PARAMETERS, SYSTEM, TARGET
 from tests.unit.plan.words import (
+    AccessWords,
     ArchivedWords,
     ArchiveWords,
     BackupWords,
@@ -176,6 +178,23 @@ def _primary(words: PrimaryWords, tablespaces: tuple[TablespaceWords, ...]) -> P
         wal=None if words.in_recovery else _wal(words),
         restore_command=words.restore_command,
         leftovers=_left(words.left),
+        access=_access(words.access, "server1"),
+    )
+
+
+def _access(words: AccessWords, host: str) -> Access:
+    return Access(
+        host=host,
+        user="postgres",
+        obstacles=tuple(
+            Obstacle(one.path, Lacks(one.lacks), one.owner, one.mode, one.ours, one.fixed)
+            for one in words.obstacles
+        ),
+        more=words.more,
+        is_whole=words.whole,
+        kept_bytes=words.kept,
+        copied_bytes=words.copied,
+        spare_wal_bytes=words.spare_wal,
     )
 
 
@@ -249,6 +268,7 @@ def _target(words: Words) -> TargetFacts:
             marks=tuple(name for name in target.left_files if not name.startswith("recovery.")),
         ),
         own_wal=_own_wal(target.wal),
+        access=_access(target.access, "server2"),
     )
 
 

@@ -117,6 +117,30 @@ class LeftWords:
 
 
 @dataclass(frozen=True)
+class ObstacleWords:
+    """A file or a directory with which something is not possible."""
+
+    path: str
+    lacks: Literal["reading", "reading by pg_rewind", "changing", "removing", "a short name"]
+    owner: str = "root"
+    mode: str = "0600"
+    ours: bool = False
+    fixed: bool = False
+
+
+@dataclass(frozen=True)
+class AccessWords:
+    """What a look at every file showed; `kept`: what is none of the cluster's there."""
+
+    obstacles: tuple[ObstacleWords, ...] = ()
+    more: int = 0
+    whole: bool = True
+    kept: Size = Size(0)
+    copied: Size = Size(0)
+    spare_wal: Size = Size(0)
+
+
+@dataclass(frozen=True)
 class PrimaryWords:
     """The primary; `changed`: what has changed since the target left, as its summaries say."""
 
@@ -142,6 +166,7 @@ class PrimaryWords:
     left: tuple[LeftWords, ...] = ()
     configuration_outside: bool = False
     restore_command: str = ""
+    access: AccessWords = field(default_factory=AccessWords)
     size: Size = Size(10 * GB)
     wal_size: Size = GB
 
@@ -295,6 +320,7 @@ class TargetWords:
     left_files: tuple[str, ...] = ()
     configuration: ConfigurationWords = field(default_factory=ConfigurationWords)
     wal: WalWords = field(default_factory=WalWords)
+    access: AccessWords = field(default_factory=AccessWords)
 
 
 @dataclass(frozen=True)

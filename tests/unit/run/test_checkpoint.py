@@ -4,7 +4,7 @@ from typing import Any, cast
 
 import pytest
 
-from pgpool_recovery.domain.error import Unreachable
+from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.event import Event, Said
 from pgpool_recovery.plan.step import CopyBaseBackup, Place, Places
 from pgpool_recovery.run import run_plan
@@ -24,7 +24,7 @@ class Primary:
     def do(self, command: str) -> None:
         self._order.append(command)
         if not self._may_checkpoint:
-            raise Unreachable(f"{command} failed", detail="must be superuser")
+            raise Refused(f"{command} failed", detail="must be superuser")
 
 
 class Progress:
@@ -65,5 +65,5 @@ def test_checkpoint_comes_before_the_copy(
     run._copy(COPY)
     assert order == ["CHECKPOINT", "copy"]
     said = [event.line for event in told if isinstance(event, Said)]
-    refused = "no checkpoint before the backup: must be superuser"
+    refused = "no checkpoint before the backup: CHECKPOINT failed: must be superuser"
     assert said == ([] if may_checkpoint else [refused])

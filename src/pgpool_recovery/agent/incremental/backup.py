@@ -18,8 +18,9 @@ from pgpool_recovery.agent.incremental.marker import Marker, StaleDirectory
 from pgpool_recovery.agent.incremental.received import Counts, Received
 from pgpool_recovery.agent.incremental.removal import remove_unsent
 from pgpool_recovery.agent.incremental.tablespace import Tablespaces, link_new, unlink_gone
+from pgpool_recovery.agent.modes import file_mode
 from pgpool_recovery.agent.program import Stop
-from pgpool_recovery.domain.error import Cancelled, Incomplete, RecoveryError, Undone
+from pgpool_recovery.domain.error import Cancelled, Incomplete, RecoveryError, Undone, reason_of
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.files.text import read_text, text_of
@@ -187,7 +188,8 @@ class IncrementalBackup:
         label = directory / BACKUP_LABEL
         mode = label.stat().st_mode & 0o777
         write_file(label, without_incremental(read_text(label)), mode=mode)
-        write_file(directory / STANDBY_SIGNAL, "")  # Or it would become a primary of its own.
+        # Or it would become a primary of its own.
+        write_file(directory / STANDBY_SIGNAL, "", mode=file_mode(directory))
         lower_guard(directory)
 
 
@@ -204,7 +206,7 @@ def _failure(error: RecoveryError | OSError, state: TargetState) -> RecoveryErro
     if isinstance(error, RecoveryError):
         return kind(error.message, detail=error.detail, hint=error.hint, target=state)
     return kind(
-        f'could not write "{error.filename or "the target"}": {error.strerror}',
+        f'could not write "{error.filename or "the target"}": {reason_of(error)}',
         hint="Mend that, and recover again: it goes on from what is there.",
         target=state,
     )

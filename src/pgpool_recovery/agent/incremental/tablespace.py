@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pgpool_recovery.agent.workspace import make_directory, sync
+from pgpool_recovery.agent.modes import make_location
+from pgpool_recovery.agent.workspace import sync
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.postgres.base_backup import SentTablespace
 
@@ -81,15 +82,15 @@ def _check_unused(directory: Path) -> None:
         raise Refused(
             f"{directory} holds data that is not known to be the node's own",
             detail="The node's data directory does not lead to it.",
-            hint="Move what it holds elsewhere, or give the node another directory with tablespace_mapping in the "
-            "settings.",
+            hint="Move what it holds elsewhere, or give the node another directory with "
+            "tablespace_mapping in the settings.",
         )
 
 
 def link_new(data_directory: Path, tablespaces: Tablespaces) -> None:
     """Make the directories and links of the tablespaces that the target does not have yet."""
     for location in tablespaces.directories.values():
-        make_directory(location)  # One that is linked may be lost, with its disk.
+        make_location(location, data_directory)  # One that is linked may be lost, with its disk.
         sync(location.parent)
     for oid in tablespaces.new:
         (data_directory / LINKS / str(oid)).symlink_to(tablespaces.directories[oid])

@@ -4,7 +4,7 @@ import math
 import re
 from typing import Dict, List, Optional
 
-from .pcp_error import INTERNAL, Notice, malformed
+from .pcp_error import INTERNAL, Notice, PcpError, malformed
 
 MAX_DIGITS = 19
 SHOWN_CHARACTERS = 40
@@ -35,24 +35,32 @@ def integer_of(text: str, name: str) -> int:
     return int(text)
 
 
-def real_of(text: str, name: str) -> Optional[float]:
-    """Return a number with a fraction, as Pgpool-II writes it with %f or %lf.
+def real_of(text: str) -> Optional[float]:
+    """Return a number with a fraction, as Pgpool-II writes it with %f or %lf, or None.
 
-    None is one that cannot be: Pgpool-II divides each weight by their sum, which is 0 where
-    pgpool.conf sets none, and sends what the C library writes for that.
+    None is what is no number, and also one that cannot be: Pgpool-II divides each weight by their
+    sum, which is 0 where pgpool.conf sets none, and sends what the C library writes for that. It is
+    only shown.
 
-    >>> real_of("-nan", "weight") is None
+    >>> real_of("-nan") is None
     True
     """
-    if re.match(r"[+-]?(nan|inf)", text):
-        return None
     try:
         value = float(text)
     except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise malformed('The field "%s" is %s, which is no number.' % (name, shown(text)))
-    return value
+        return None
+    return value if math.isfinite(value) else None
+
+
+def integer_if_any(text: str) -> Optional[int]:
+    """Return a number, None where there is none: what is only shown fails nobody.
+
+    >>> integer_if_any("")
+    """
+    try:
+        return integer_of(text, "")
+    except PcpError:
+        return None
 
 
 def filled(text: str) -> Optional[str]:

@@ -211,7 +211,9 @@ def _places(address: PcpAddress) -> Iterator[Tuple[int, Place]]:
     try:
         found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no host name"
+        reason = (
+            (error.strerror or str(error)) if isinstance(error, OSError) else "it is no host name"
+        )
         raise _no_connection(address, "%s: %s" % (address.host, reason)) from None
     for family, _, _, _, where in found:
         yield family, where

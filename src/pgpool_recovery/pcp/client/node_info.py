@@ -2,12 +2,15 @@
 
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
-from .field import filled, integer_of, real_of, shown
+from .field import filled, integer_if_any, integer_of, real_of
 from .pcp_error import malformed
 from .reply import Reply
 
 RAND_MAX = 2147483647  # Weights are sent as shares of it.
 MICROSECONDS = 1000000
+EPOCH_OF_PGPOOL = 1000000000  # In 2001; it is later than the first release.
+ANOTHER_RELEASE = "This is a later Pgpool-II than is known here: install a later pgpool-recovery."
+NO_WEIGHTS = ("nan", "-nan", "inf", "-inf")
 STATUSES = {0: "unused", 1: "waiting", 2: "up", 3: "down"}
 ROLES = {0: "main", 1: "replica", 2: "primary", 3: "standby"}
 
@@ -38,10 +41,10 @@ class NodeInfo(NamedTuple):
     """A node as Pgpool-II sees it; None is what the release does not tell.
 
     `status` is unused, waiting (up, and no client came yet), up, down or quarantine; `role` is
-    primary, standby, main or replica. `pg_status` and `pg_role` are what it found by connecting
-    at that moment, "unknown" if it could not. `weight` is 0 to 1; None where no node has any. The
-    lag is in bytes, or with delay_threshold_by_time in seconds. `status_changed_at` is seconds
-    since 1970.
+    primary, standby, main or replica. Each may also be what a release that is not known here has
+    sent, as it was sent. `pg_status` and `pg_role` are what it found by connecting at that moment,
+    "unknown" if it could not. `weight` is 0 to 1; None where no node has any. The lag is in bytes,
+    or with delay_threshold_by_time in seconds. `status_changed_at` is seconds since 1970.
     """
 
     node_id: int
@@ -92,23 +95,51 @@ def _rows(reply: Reply) -> List[Dict[str, str]]:
 
 
 def _named(row: List[str], forms: Dict[int, Tuple[str, ...]]) -> Dict[str, str]:
-    if len(row) not in forms:
-        raise malformed(
-            "A node has %d fields; known are %s." % (len(row), ", ".join(map(str, sorted(forms))))
+    """Return the fields by name; behind the longest form a later release may have more.
+
+    It may as well have put them in between, as releases did before: then what is read as one field
+    is another. A role that is none would make a standby of a primary, so each field is looked at.
+    """
+    longest = max(forms)
+    if len(row) in forms:
+        return dict(zip(forms[len(row)], row))
+    fields = dict(zip(forms[longest], row))
+    if len(row) > longest and _is_in_place(fields):
+        return fields
+    known = ", ".join(map(str, sorted(forms)))
+    raise malformed(
+        "A node has %d fields; known are %s." % (len(row), known),
+        hint=ANOTHER_RELEASE if len(row) > min(forms) else None,
+    )
+
+
+def _is_in_place(fields: Dict[str, str]) -> bool:
+    """Say whether every field has what only that field has."""
+    flags = [fields.get(name, "0") for name in ("quarantine", "delay_by_time")]
+    return (
+        integer_if_any(fields["status"]) in STATUSES
+        and integer_if_any(fields["role"]) in ROLES
+        and all(flag in ("0", "1") for flag in flags)
+        and ("." in fields["weight"] or fields["weight"] in NO_WEIGHTS)
+        and integer_if_any(fields["port"]) is not None
+        and integer_if_any(fields["standby_delay"]) is not None
+        and (integer_if_any(fields["status_changed_time"]) or 0) >= EPOCH_OF_PGPOOL
+        and all(
+            integer_if_any(fields.get(name, "up")) is None
+            for name in ("pg_status", "pg_role", "repl_state", "repl_sync_state")
         )
-    return dict(zip(forms[len(row)], row))
+    )
 
 
 def _node_info(node_id: int, fields: Dict[str, str]) -> NodeInfo:
     lag_bytes, lag_s = _lag(fields)
-    changed = fields.get("status_changed_time")
-    weight = real_of(fields["weight"], "weight")
+    weight = real_of(fields["weight"])
     return NodeInfo(
         node_id=node_id,
         hostname=fields["hostname"],
         port=integer_of(fields["port"], "port"),
         status=_status(fields),
-        role=_word(fields["role"], ROLES, "role"),
+        role=_word(fields["role"], ROLES),
         weight=None if weight is None else weight / RAND_MAX,
         pg_status=fields.get("pg_status"),
         pg_role=fields.get("pg_role"),
@@ -116,28 +147,25 @@ def _node_info(node_id: int, fields: Dict[str, str]) -> NodeInfo:
         lag_s=lag_s,
         replication_state=filled(fields.get("repl_state", "")),
         replication_sync_state=filled(fields.get("repl_sync_state", "")),
-        status_changed_at=None if changed is None else integer_of(changed, "status_changed_time"),
+        status_changed_at=integer_if_any(fields.get("status_changed_time", "")),
     )
 
 
 def _status(fields: Dict[str, str]) -> str:
-    status = _word(fields["status"], STATUSES, "status")
-    in_quarantine = integer_of(fields.get("quarantine", "0"), "quarantine") == 1
+    status = _word(fields["status"], STATUSES)
+    in_quarantine = fields.get("quarantine") == "1"
     return "quarantine" if in_quarantine and status == "down" else status
 
 
 def _lag(fields: Dict[str, str]) -> Tuple[Optional[int], Optional[float]]:
     """Return the lag in bytes, or in seconds."""
-    if "standby_delay" not in fields:
-        return None, None
-    delay = integer_of(fields["standby_delay"], "standby_delay")
-    if integer_of(fields.get("delay_by_time", "0"), "delay_by_time") == 1:
+    delay = integer_if_any(fields.get("standby_delay", ""))
+    if delay is not None and fields.get("delay_by_time") == "1":
         return None, delay / MICROSECONDS
     return delay, None
 
 
-def _word(text: str, words: Dict[int, str], name: str) -> str:
-    number = integer_of(text, name)
-    if number not in words:
-        raise malformed('The field "%s" is %s, which is none known.' % (name, shown(text)))
-    return words[number]
+def _word(text: str, words: Dict[int, str]) -> str:
+    """Return the word for a number; for one that is not known, and a word, what was sent."""
+    number = integer_if_any(text)
+    return text if number is None else words.get(number, text)

@@ -111,7 +111,7 @@ def _read(path: str, user: str, line: str) -> str:
     except OSError as error:
         raise _no_password(
             user,
-            'Could not read the pass file "%s": %s.' % (path, error.strerror),
+            'Could not read the pass file "%s": %s.' % (path, error.strerror or error),
             'Let "%s" be a file of mode 0600 that you can read, with the line %s.' % (path, line),
         ) from None
 

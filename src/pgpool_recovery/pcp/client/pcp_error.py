@@ -48,12 +48,15 @@ class PcpError(Exception):
         self.answer = answer
 
 
-def malformed(detail: str) -> PcpError:
+NOT_PGPOOL = "Check that the port is pcp_port of a Pgpool-II, and not another server's."
+
+
+def malformed(detail: str, hint: Optional[str] = None) -> PcpError:
     """Return the failure of an answer that is not one of PCP's."""
     return PcpError(
         "Pgpool-II sent an answer that cannot be understood",
         detail=detail,
-        hint="Check that the port is pcp_port of a Pgpool-II, and not another server's.",
+        hint=hint or NOT_PGPOOL,
         sqlstate=PROTOCOL_VIOLATED,
     )
 

@@ -2,7 +2,7 @@
 
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
-from .field import filled, integer_of
+from .field import filled, integer_if_any, integer_of
 from .pcp_error import malformed
 from .reply import Reply
 
@@ -84,9 +84,10 @@ def pool_processes_of(reply: Reply) -> List[PoolProcess]:
 def pool_parameters_of(reply: Reply) -> List[PoolParameter]:
     """Return the configuration in an answer, in its order."""
     rows = _array(reply)
-    if any(len(row) != len(PoolParameter._fields) for row in rows):
+    count = len(PoolParameter._fields)
+    if any(len(row) < count for row in rows):
         raise malformed("A line of the configuration has not name, value and description.")
-    return [PoolParameter(*row) for row in rows]
+    return [PoolParameter(*row[:count]) for row in rows]
 
 
 def _array(reply: Reply) -> List[List[str]]:
@@ -96,10 +97,13 @@ def _array(reply: Reply) -> List[List[str]]:
 
 
 def _named_process(row: List[str]) -> Dict[str, str]:
-    if len(row) not in PROCESS_FORMS:
+    """Return the fields by name; each release since 4.3 has put new ones behind those before it."""
+    fitting = [count for count in PROCESS_FORMS if count <= len(row)]
+    is_new = len(row) >= len(_FROM_4_3)
+    if len(row) not in PROCESS_FORMS and not is_new:
         known = ", ".join(map(str, sorted(PROCESS_FORMS)))
         raise malformed("A process has %d fields; known are %s." % (len(row), known))
-    return dict(zip(PROCESS_FORMS[len(row)], row))
+    return dict(zip(PROCESS_FORMS[max(fitting)], row))
 
 
 def _pool_process(fields: Dict[str, str]) -> PoolProcess:
@@ -110,7 +114,7 @@ def _pool_process(fields: Dict[str, str]) -> PoolProcess:
         return integer_of(fields[name], name)
 
     def later_integer(name: str) -> Optional[int]:
-        return None if text(name) is None else integer(name)
+        return integer_if_any(fields.get(name, ""))
 
     load_balance_node = later_integer("load_balance_node")
     return PoolProcess(

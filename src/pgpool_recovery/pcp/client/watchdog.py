@@ -27,7 +27,7 @@ class WatchdogNode(NamedTuple):
 
 
 class WatchdogInfo(NamedTuple):
-    """The watchdog cluster; `quorum` is exists, on the edge, absent or no leader."""
+    """The watchdog cluster; `quorum` is exists, on the edge, absent or no leader, else a number."""
 
     node_count: int
     remote_node_count: int
@@ -60,7 +60,7 @@ def _watchdog_info(top: Dict[str, Any], nodes: List[WatchdogNode]) -> WatchdogIn
         node_count=_number(top["NodeCount"]),
         remote_node_count=_number(top["RemoteNodeCount"]),
         alive_node_count=_number(top["AliveNodeCount"]),
-        quorum=QUORUMS[_number(top["QuorumStatus"])],
+        quorum=QUORUMS.get(_number(top["QuorumStatus"]), str(top["QuorumStatus"])),
         is_escalated=_number(top["Escalated"]) == 1,
         leader_name=str(top[leader + "NodeName"]),
         leader_host=str(top[leader + "HostName"]),

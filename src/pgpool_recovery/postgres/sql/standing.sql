@@ -6,5 +6,7 @@ select pg_catalog.pg_is_in_recovery() as is_in_recovery,
        r.status as receiver,
        r.slot_name::pg_catalog.text as slot_name,
        r.sender_host || ':' || r.sender_port as sender,
-       substring(r.conninfo from '(?:^| )application_name=''?([^ '']+)') as application_name
+       coalesce(substring(r.conninfo from '(?:^| )application_name=(.*?)(?: [a-z_]+=|$)'),
+                substring(r.conninfo from 'fallback_application_name=(.*?)(?: [a-z_]+=|$)'))
+           as application_name
   from (select 1) as one left join pg_catalog.pg_stat_wal_receiver as r on true
