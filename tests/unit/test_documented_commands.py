@@ -16,8 +16,8 @@ from pgpool_recovery.cli.app import app
 REPOSITORY = Path(__file__).parents[2]
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
 SOURCES = Path(pgpool_recovery.__file__).parent
-STAGES = {"agent", "run"}
-"""No commands for people: the agent, and the name of a session, "pgpool-recovery run 7"."""
+STAGES = {"agent", "run", "agreed"}
+"""No commands for people: the agent, and names of sessions, such as "pgpool-recovery run 7"."""
 PLACES = {"--data-directory", "--pgpool-conf"}
 FOR_WORDS = {"…": "1", "N": "1", "ID": "1", "NODE": "1", "DIR": "/data", "FILE": "/file"}
 COMMAND = re.compile(r"pgpool-recovery((?: (?!/)[^\s|;&()`\"#]+)+)")

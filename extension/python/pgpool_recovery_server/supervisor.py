@@ -27,7 +27,7 @@ import select
 import signal
 import time
 
-from .bug_report import bug
+from .bug_report import places_of
 from .masked_text import COLONS, masked, may_have_password
 from .message import encode_message, take_message
 from .process_tree import find_processes
@@ -474,6 +474,6 @@ def main():
     try:
         serve(Backend())
     except Exception as error:  # noqa: BLE001 - Python would write what it says into the log.
-        failure = bug(error)
-        os.write(SERVER_LOG, ("%s: %s\n" % (failure.message, failure.detail)).encode())
+        said = "bug in the extension: %s. %s\n" % (type(error).__name__, places_of(error))
+        os.write(SERVER_LOG, said.encode())
         raise SystemExit(1)

@@ -90,7 +90,7 @@ def test_settings_file_with_an_error(tmp_path: Path) -> None:
     (tmp_path / "settings.toml").write_text("[nothing]\n")
     problem = look(tmp_path).settings_problem
     assert problem is not None
-    assert problem.endswith("has 1 error: unknown setting nothing")
+    assert problem.endswith("has 1 error: line 1: unknown setting nothing")
 
 
 def test_directory_that_is_not_there(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from pgpool_recovery.agent.protocol import (
     AskArchive,
     AskRunning,
     AskStandby,
+    AskState,
     Believe,
     DigestWal,
     DiscardOld,
@@ -53,6 +54,7 @@ def asked(data: Path) -> list[Request]:
     return [
         Tidy(str(data)),
         IsTidy(str(data)),
+        AskState(str(data)),
         Observe(str(data), 15, (), (), {}, None, (), 1),
         LookAround(str(data), ("stage",), "postgres", None),
         AskRunning(str(data), "postgres", None),
