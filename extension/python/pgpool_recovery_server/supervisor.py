@@ -475,5 +475,5 @@ def main():
         serve(Backend())
     except Exception as error:  # noqa: BLE001 - Python would write what it says into the log.
         failure = bug(error)
-        os.write(SERVER_LOG, ("%s: %s\n" % (failure.message, failure.detail)).encode())
+        os.write(SERVER_LOG, ("%s: %s\n" % (failure.message, failure.detail or "")).encode())
         raise SystemExit(1)

@@ -52,6 +52,7 @@ from pgpool_recovery.domain.error import RecoveryError, Unreachable
 from pgpool_recovery.domain.event import Event, Said
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.text import one_line
+from pgpool_recovery.files.text import text_of
 from pgpool_recovery.files.trust import user_name
 
 T = TypeVar("T")
@@ -221,7 +222,7 @@ class Conversation:
 
     def _login(self, status: int | None = None) -> Login:
         """Return what is known of a login in which no agent has greeted."""
-        noise = (self._noise + self._received)[-KEPT_BYTES:].decode("utf-8", "backslashreplace")
+        noise = text_of((self._noise + self._received)[-KEPT_BYTES:])
         caller = None
         if self.is_by_ssh:
             *words, host, remote = self._argv
