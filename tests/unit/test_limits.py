@@ -41,9 +41,10 @@ def constants() -> Iterator[tuple[str, float]]:
         for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
             for node in ast.parse(file.read_text()).body:
                 if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
-                    [target] = [ast.unparse(target) for target in node.targets]
-                    if target.endswith("_S") and not target.endswith(PACES):
-                        yield f"{file.relative_to(SOURCE)}:{target}", float(str(node.value.value))
+                    for target in map(ast.unparse, node.targets):
+                        if target.endswith("_S") and not target.endswith(PACES):
+                            where = f"{file.relative_to(SOURCE)}:{target}"
+                            yield where, float(str(node.value.value))
 
 
 def documented() -> set[float]:
