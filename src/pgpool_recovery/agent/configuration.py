@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -167,7 +168,7 @@ def _open_to_others(own: Path) -> Refused:
     return Refused(
         "others can write to the data directory",
         detail=f"What stands in {own} is not read: nobody but the owner may write there.",
-        hint=f"Look at what is there, then run chmod go-w {own}.",
+        hint=f"Look at what is there, then run chmod go-w {shlex.quote(str(own))}.",
     )
 
 
