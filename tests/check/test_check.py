@@ -163,7 +163,7 @@ def test_stage_script_that_is_old_or_somebody_elses(cluster: Cluster) -> None:
         file.write_text(text)
     assert (old.severity, old.node_id) == ("warning", 1)
     assert "is of version 1" in old.fact
-    assert "recovery_2nd_stage of node 1 is none of pgpool-recovery" in foreign.fact
+    assert "recovery_2nd_stage of node 1 is not pgpool-recovery's" in foreign.fact
 
 
 def test_extension_for_each_pgpool(cluster: Cluster) -> None:

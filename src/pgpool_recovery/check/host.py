@@ -86,7 +86,7 @@ def _script(
         yield Finding(
             Kind.FOREIGN_SCRIPT,
             target.node_id,
-            f"stage script {data}/{script.name} of {target.name} is none of pgpool-recovery",
+            f"stage script {data}/{script.name} of {target.name} is not pgpool-recovery's",
             f"If it is not meant to be your own: {install}",
         )
     elif script.version != report.version:

@@ -38,7 +38,7 @@ def mixtures(report: Report) -> Iterator[Finding]:
             Kind.WRITTEN_IN_VAIN,
             target.node_id,
             f"primary_conninfo of {target.name} stands in postgresql.auto.conf and wins over "
-            f"whatever {FOLLOW}, which is none of pgpool-recovery's, writes elsewhere: after a "
+            f"whatever {FOLLOW}, which is not pgpool-recovery's, writes elsewhere: after a "
             "failover a standby would go on following the server that is gone",
             "Recover the node, which moves it to where the scripts of Pgpool-II's samples write. "
             "On the primary: ALTER SYSTEM RESET primary_conninfo, and likewise primary_slot_name "

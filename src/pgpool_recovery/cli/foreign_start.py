@@ -16,7 +16,7 @@ def left_to_foreign_start(data_directory: Path, plan: Plan) -> Iterator[str]:
         return
     name = plan.target_name
     yield (
-        f"warning: {START} of this server is none of pgpool-recovery, so nothing will see whether "
+        f"warning: {START} of this server is not pgpool-recovery's, so nothing will see whether "
         f"{name} streams"
     )
     if plan.old_data is OldData.STAYS:

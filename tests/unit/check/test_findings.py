@@ -312,8 +312,8 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
         with_surroundings(1, scripts=(StageScript("recovery_1st_stage", None, None),)),
         [1],
         (
-            "stage script /var/lib/pgsql/15/data/recovery_1st_stage of node 1 is none of "
-            "pgpool-recovery"
+            "stage script /var/lib/pgsql/15/data/recovery_1st_stage of node 1 is not "
+            "pgpool-recovery's"
         ),
     ),
     Kind.WRITTEN_IN_VAIN: (
@@ -321,7 +321,7 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
         [2],
         (
             "primary_conninfo of node 2 stands in postgresql.auto.conf and wins over whatever "
-            "follow_primary_command, which is none of pgpool-recovery's, writes elsewhere: after "
+            "follow_primary_command, which is not pgpool-recovery's, writes elsewhere: after "
             "a failover a standby would go on following the server that is gone"
         ),
     ),
