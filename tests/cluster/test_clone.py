@@ -88,4 +88,4 @@ def test_rewind(cluster: Cluster) -> None:
     assert left_over(old) == []
     counted = "SELECT (SELECT count(*) FROM in_both) + (SELECT count(*) FROM after_it)"
     wait_for_replay(old, new.wal_position())
-    assert old.sql(counted) == "2000"
+    assert old.sql(counted) == [("2000",)]
