@@ -19,6 +19,7 @@ CUT = " [...] "
 
 BYTES = ("\udc80", "\udcff")
 """What stands for a byte that is no UTF-8 (files/text.py)."""
+FOREIGN_BYTE = re.compile(f"[{BYTES[0]}-{BYTES[1]}]")
 STEERING = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
@@ -31,6 +32,15 @@ def one_line(text: str) -> str:
     ('a\\nb\\x1b[2J', 'caf\\xe9')
     """
     return STEERING.sub(_escaped, _cut(text))
+
+
+def without_foreign_bytes(text: str) -> str:
+    r"""Return a text in which bytes that are no UTF-8 are escaped, and nothing else.
+
+    >>> without_foreign_bytes("caf\udce9\n")
+    'caf\\xe9\n'
+    """
+    return FOREIGN_BYTE.sub(_escaped, text)
 
 
 def steers(text: str) -> bool:

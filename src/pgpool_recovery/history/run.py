@@ -7,6 +7,7 @@ from typing import Any
 
 from pgpool_recovery.domain.error import Cancelled, RecoveryError
 from pgpool_recovery.domain.event import Event, Moved, PlanMade, Progress, StepStarted, as_text
+from pgpool_recovery.domain.text import without_foreign_bytes
 
 MAX_BIGINT = 2**63 - 1
 
@@ -84,7 +85,8 @@ def storable(value: Any, *, only_ascii: bool) -> Any:
     match value:
         case str():
             encoding = "ascii" if only_ascii else "utf-8"
-            return value.replace("\0", r"\x00").encode(encoding, "backslashreplace").decode()
+            text = without_foreign_bytes(value).replace("\0", r"\x00")
+            return text.encode(encoding, "backslashreplace").decode()
         case list() | tuple():
             return [storable(one, only_ascii=only_ascii) for one in value]
         case dict():
