@@ -44,7 +44,7 @@ EXCEPTIONS = {
     ): "TOML is UTF-8; what is none is refused by name",
     (
         "src/pgpool_recovery/history/run.py",
-        "value.replace('\\x00', '\\\\x00').encode(encoding, 'backslashreplace').decode",
+        "text.encode(encoding, 'backslashreplace').decode",
     ): "text that was encoded in the same line",
     (
         "src/pgpool_recovery/cli/locale.py",
