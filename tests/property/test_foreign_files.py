@@ -11,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pgpool_recovery.agent.command_line import settings_of, split
-from pgpool_recovery.agent.configuration import read_auto_settings, write_standby_settings
+from pgpool_recovery.agent.configuration import write_standby_settings
 from pgpool_recovery.agent.incremental.backup_label import is_incremental, without_incremental
 from pgpool_recovery.agent.manager import _data_directories
 from pgpool_recovery.agent.neutral import take_out
 from pgpool_recovery.agent.own_wal import own_wal
 from pgpool_recovery.agent.pidfile import PidFile, parse_pid_file
 from pgpool_recovery.agent.protocol import Answer
+from pgpool_recovery.agent.setting_home import Home
 from pgpool_recovery.agent.setting_source import find_sources
 from pgpool_recovery.agent.wire import decode_message, encode_message
 from pgpool_recovery.domain.backup_label import parse_backup_label
@@ -85,7 +86,7 @@ def test_lines_of_auto_conf_stay_bytes_and_lines(lines: list[bytes]) -> None:
 def test_value_of_auto_conf_is_read_as_it_was_written(value: str) -> None:
     with data_directory("postgresql.auto.conf", b"") as name:
         write_standby_settings(Path(name), {"application_name": value})
-        assert read_auto_settings(Path(name)) == {"application_name": value}
+        assert Home(Path(name), Path(name)).value("application_name") == value
 
 
 @given(PARTS)

@@ -8,12 +8,11 @@ filesystems too; it takes "immutable" for read-only, but not "append only" (ioct
 import array
 import fcntl
 import os
-import pwd
 import re
 import socket
 import stat
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -75,16 +74,23 @@ class _Look:
         owner = user_name(status.st_uid)
         self._found.append(Obstacle(path, lacks, owner, mode, is_ours, is_fixed))
 
-    def entries(self, directory: str) -> list[os.DirEntry[str]]:
-        """Return what is in a directory; nothing when nobody may look, or time is up."""
-        if time.monotonic() > self._deadline:
-            self.is_whole = False
-            return []
+    def entries(self, directory: str) -> Iterator[os.DirEntry[str]]:
+        """Yield what is in a directory; nothing when nobody may look, and no more without time."""
+        if self._is_late():
+            return
         try:
-            with os.scandir(directory) as found:
-                return list(found)
+            with os.scandir(directory) as scan:
+                found = list(scan)  # A descriptor for each level would be too many.
         except OSError:
-            return []
+            return
+        for entry in found:
+            if self._is_late():
+                return
+            yield entry
+
+    def _is_late(self) -> bool:
+        self.is_whole = self.is_whole and time.monotonic() <= self._deadline
+        return not self.is_whole
 
     def is_ours(self, status: os.stat_result) -> bool:
         """Say whether a file belongs to the user of the server."""
@@ -94,7 +100,7 @@ class _Look:
         """Return what was seen."""
         return Access(
             host=socket.gethostname(),
-            user=pwd.getpwuid(self._user).pw_name,
+            user=user_name(self._user),
             obstacles=tuple(sorted(self._found, key=lambda found: (found.lacks, found.path))),
             more=self._more,
             is_whole=self.is_whole,

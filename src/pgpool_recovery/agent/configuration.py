@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -42,6 +43,8 @@ WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 AUTO_CONFIGURATION = "postgresql.auto.conf"
 BLANKS = r"[ \t\r]*"
 """What guc-file.l takes for a blank; the characters beyond ASCII are letters to it."""
+NO_NAME = r"(?!)"
+"""Matches nothing; an empty pattern would match each line that begins with a blank."""
 TOLD_PARAMETERS = ("port", "hot_standby", "log_directory", "primary_slot_name", "restore_command")
 OTHER_PARAMETERS = (*TOLD_PARAMETERS, "primary_conninfo")
 PARAMETERS_SINCE = {17: ("sync_replication_slots",)}
@@ -165,7 +168,7 @@ def _open_to_others(own: Path) -> Refused:
     return Refused(
         "others can write to the data directory",
         detail=f"What stands in {own} is not read: nobody but the owner may write there.",
-        hint=f"Look at what is there, then run chmod go-w {own}.",
+        hint=f"Look at what is there, then run chmod go-w {shlex.quote(str(own))}.",
     )
 
 
@@ -205,10 +208,7 @@ def write_standby_settings(data_directory: Path, settings: Mapping[str, str]) ->
     what is only overridden with an empty value: somebody may want it back.
     """
     file = data_directory / AUTO_CONFIGURATION
-    old = read_configuration_file(file) or ""
-    kept = without_replaced(old, settings)
-    lines = [f"{name} = '{quote(text)}'" for name, text in settings.items()]
-    replace_file(file, "\n".join([*kept, *lines]) + "\n")
+    replace_file(file, with_settings(read_configuration_file(file) or "", settings))
 
 
 def replace_file(file: Path, text: str) -> None:
@@ -228,6 +228,16 @@ def read_configuration_file(file: Path) -> str | None:
         return None
 
 
+def with_settings(text: str, settings: Mapping[str, str]) -> str:
+    """Return the text of a configuration file with settings at its end, in the place of earlier.
+
+    >>> with_settings("port = 1\\nwork_mem = 1MB\\n", {"port": "2"})
+    "work_mem = 1MB\\nport = '2'\\n"
+    """
+    lines = [f"{name} = '{quote(value)}'" for name, value in settings.items()]
+    return "".join(f"{line}\n" for line in [*without_replaced(text, settings), *lines])
+
+
 def without_replaced(text: str, settings: Mapping[str, str]) -> list[str]:
     """Return the lines of a configuration file but for those that settings take the place of.
 
@@ -243,22 +253,12 @@ def without_settings(text: str, names: Iterable[str]) -> list[str]:
 
     >>> without_settings("a = 1\\nPort=5432\\nreport = 2\\n", ["port"])
     ['a = 1', 'report = 2']
+    >>> without_settings("  indented = 1\\n", [])
+    ['  indented = 1']
     """
-    named = "|".join(map(re.escape, names))
+    named = "|".join(map(re.escape, names)) or NO_NAME
     pattern = re.compile(rf"{BLANKS}(?:{named})(?:{BLANKS}=|[ \t\r])", re.IGNORECASE)
     return [line for line in lines_of(text) if not pattern.match(line)]
-
-
-def read_auto_settings(data_directory: Path) -> dict[str, str]:
-    """Return the settings of postgresql.auto.conf; the last of a name wins.
-
-    The server itself writes this file, so one setting stands on one line, in single quotes.
-    """
-    file = data_directory / AUTO_CONFIGURATION
-    text = read_configuration_file(file) or ""
-    line = rf"^{BLANKS}(\w+){BLANKS}={BLANKS}'((?:[^'\n]|'')*)'"
-    found = re.findall(line, text, re.MULTILINE | re.ASCII)
-    return {name.lower(): unquote(text) for name, text in found}
 
 
 def quote(text: str) -> str:

@@ -17,17 +17,17 @@ from pathlib import Path
 from pgpool_recovery.agent.configuration import (
     AUTO_CONFIGURATION,
     find_configuration,
-    quote,
     read_configuration_file,
     replace_file,
     unquote,
+    with_settings,
     without_settings,
-    write_standby_settings,
 )
+from pgpool_recovery.agent.modes import file_mode
 from pgpool_recovery.agent.program import Stop
-from pgpool_recovery.agent.setting_source import INCLUDES, LINE, MAX_DEPTH
+from pgpool_recovery.agent.setting_source import INCLUDES, LINE, MAX_DEPTH, included_files
 from pgpool_recovery.files.text import lines_of
-from pgpool_recovery.files.write import write_file
+from pgpool_recovery.files.write import Owner, write_file
 
 MAIN = "postgresql.conf"
 SAMPLES_FILE = "myrecovery.conf"
@@ -36,6 +36,10 @@ INCLUDE = f"include_if_exists = '{SAMPLES_FILE}'"
 LEADS = "primary_conninfo"
 IDENTITY = ("port",)
 """Of a node, not of its primary: scripts write it to postgresql.conf itself."""
+
+
+SAME_USER = -1
+"""For chown(2)."""
 
 
 @dataclass
@@ -100,11 +104,9 @@ class Home:
         main = self._main if self._is_own(self._main) else None
         if identity and main is not None:
             _replace_settings(main, identity)
-        self._take_out_of_auto([name for name, value in settings.items() if value])
         ours = {*self._won(file, leading), *self._won(main, identity)}
         rest = {name: value for name, value in settings.items() if name not in ours}
-        if rest:
-            write_standby_settings(self.directory, rest)
+        self._write_auto(settings, rest)
         return self.directory / AUTO_CONFIGURATION if file is None or LEADS in rest else file
 
     def value(self, name: str) -> str | None:
@@ -145,17 +147,25 @@ class Home:
         is_regular = stat.S_ISREG(status.st_mode) and bool(status.st_mode & stat.S_IWUSR)
         return is_regular and status.st_uid == os.geteuid() and os.access(file.parent, os.W_OK)
 
-    def _take_out_of_auto(self, names: Iterable[str]) -> None:
+    def _write_auto(self, settings: Mapping[str, str], rest: Mapping[str, str]) -> None:
+        """Write to postgresql.auto.conf, at once, what is left for it; take out what is not."""
         auto = self.directory / AUTO_CONFIGURATION
-        text = read_configuration_file(auto)
-        if text is not None and not _settings_of(text).isdisjoint(names):
-            replace_file(auto, _joined(without_settings(text, names)))
+        text = read_configuration_file(auto) or ""
+        out = {name for name, value in settings.items() if value}
+        if rest or not _settings_of(text).isdisjoint(out):
+            replace_file(auto, with_settings(_joined(without_settings(text, out)), rest))
 
-    def _won(self, file: Path | None, names: Iterable[str]) -> Iterator[str]:
-        """Yield those settings of a file that no other file wins over."""
-        chain = self.chain()
-        for name in names:
-            if chain.is_whole and file is not None and chain.place(name) == file:
+    def _won(self, file: Path | None, settings: Mapping[str, str]) -> Iterator[str]:
+        """Yield those settings of a file that no other file wins over.
+
+        A line of postgresql.auto.conf itself does not when it is going to be taken out of there.
+        """
+        main, whole = self.chain(auto=False), self.chain()
+        if file is None or not whole.is_whole:
+            return
+        for name, value in settings.items():
+            lasts = {file, self.directory / AUTO_CONFIGURATION} if value else {file}
+            if whole.place(name) in lasts and main.place(name) == file:
                 yield name
 
 
@@ -207,13 +217,12 @@ def _include(name: str, value: str, file: Path, home: Home, chain: Chain, depth:
         _read(path, home, chain, depth)
     else:
         try:
-            entries = sorted(path.iterdir())
+            files = included_files(path)
         except OSError:
             chain.is_whole = False
             return
-        for entry in entries:
-            if entry.name.endswith(".conf") and not entry.name.startswith("."):
-                _read(entry, home, chain, depth)
+        for one in files:
+            _read(one, home, chain, depth)
 
 
 def _moved(path: Path, home: Home) -> Path:
@@ -236,12 +245,7 @@ def _is_there(path: Path) -> bool:
 
 def _replace_settings(file: Path, settings: Mapping[str, str]) -> None:
     """Write settings to the end of a file, and take earlier values of them out."""
-    old = read_configuration_file(file) or ""
-    kept = without_settings(old, [name for name, text in settings.items() if text])
-    emptied = [f"{name} = ''" for name, text in settings.items() if not text]
-    kept = [line for line in kept if line not in emptied]
-    lines = [f"{name} = '{quote(text)}'" for name, text in settings.items()]
-    _put(file, _joined([*kept, *lines]))
+    _put(file, with_settings(read_configuration_file(file) or "", settings))
 
 
 def _append(file: Path, line: str) -> None:
@@ -249,12 +253,16 @@ def _append(file: Path, line: str) -> None:
 
 
 def _put(file: Path, text: str) -> None:
-    """Put another file in the place of one, with its mode; a new one is for nobody else.
+    """Put another file in the place of one, with its mode, and its group where we are in that.
 
-    The settings may hold a password, and the mode of a file that has them is the node's choice.
+    The settings may hold a password, and who reads a file that has them is the node's choice. A new
+    one is as the server's own.
     """
     try:
-        mode = stat.S_IMODE(file.lstat().st_mode)
+        old = file.lstat()
     except FileNotFoundError:
-        mode = 0o600
-    write_file(file, text, mode=mode)
+        write_file(file, text, mode=file_mode(file.parent))
+        return
+    is_ours = old.st_gid in (os.getegid(), *os.getgroups())
+    owner = Owner(SAME_USER, old.st_gid) if is_ours else None
+    write_file(file, text, mode=stat.S_IMODE(old.st_mode), owner=owner)

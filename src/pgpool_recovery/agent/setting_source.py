@@ -1,7 +1,7 @@
 """In which line of which configuration file a setting stands, as guc-file.l reads them."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,7 +61,12 @@ def _include(name: str, value: str, file: Path, found: Sources, depth: int) -> N
     if depth > MAX_DEPTH or "\\" in text:
         found.is_whole = False
     elif name == "include_dir":
-        for one in _files_of(path, found):
+        try:
+            files = included_files(path)
+        except OSError:
+            found.is_whole = False
+            return
+        for one in files:
             _read(one, found, depth, may_be_missing=False)
     else:
         _read(path, found, depth, may_be_missing=name == "include_if_exists")
@@ -76,12 +81,10 @@ def plain(value: str) -> str:
     return value.removeprefix("'").removesuffix("'").replace("''", "'")
 
 
-def _files_of(directory: Path, found: Sources) -> Iterator[Path]:
-    try:
-        entries = sorted(directory.iterdir())
-    except OSError:
-        found.is_whole = False
-        return
-    for entry in entries:
-        if entry.name.endswith(".conf") and not entry.name.startswith(".") and not entry.is_dir():
-            yield entry
+def included_files(directory: Path) -> list[Path]:
+    """Return the files that include_dir reads, as GetConfFilesInDir; raises OSError."""
+    return [
+        entry
+        for entry in sorted(directory.iterdir())
+        if entry.name.endswith(".conf") and not entry.name.startswith(".") and not entry.is_dir()
+    ]

@@ -43,7 +43,7 @@ class Keeper:
         self._pid = 0
         self._reading = self._writing = -1
         self.is_sent = False
-        """Whether Pgpool-II has been asked, or may have been."""
+        """Whether Pgpool-II has been asked, or may have been; in an earlier run, too."""
 
     def __enter__(self) -> Self:
         """Fork; the child never returns from here. Raises why it cannot connect."""
@@ -97,7 +97,7 @@ class Keeper:
     def _lost(self) -> Unreachable:
         return Unreachable(
             f"the session on {self._primary.node.name} that tells what was agreed was lost",
-            detail="Nothing was begun.",
+            detail="Nothing more was begun." if self.is_sent else "Nothing was begun.",
         )
 
     def _end(self, *, is_held: bool = False) -> None:

@@ -1,5 +1,6 @@
 """What a mount keeps from being replaced or written: said before anything is touched."""
 
+import shlex
 from collections.abc import Iterable, Iterator
 
 from pgpool_recovery.plan.facts import PlaceFacts, TargetFacts
@@ -54,5 +55,5 @@ def reject_read_only(name: str, host: str, place: PlaceFacts) -> Iterator[Reject
             f"{place.path} of {name} is on a filesystem that is mounted read-only",
             detail=f"It is mounted at {filesystem.mounted_at} of {host}.",
             hint=f"Look in the kernel's log of {host} (dmesg) for why, then mount it for writing: "
-            f"mount -o remount,rw {filesystem.mounted_at}.",
+            f"mount -o remount,rw {shlex.quote(filesystem.mounted_at)}.",
         )

@@ -1,5 +1,7 @@
 """A directory whose owner or mode keeps it from being used: what is in it may be good data."""
 
+import shlex
+
 from pgpool_recovery.plan.facts import PlaceFacts, TargetFacts
 from pgpool_recovery.plan.rejection import Rejection
 
@@ -13,10 +15,11 @@ def reject_owner(name: str, target: TargetFacts, place: PlaceFacts) -> Rejection
     it.
     """
     user, host, path = target.user, target.hostname, place.path
+    word = shlex.quote(path)
     right = f"If the path is right, on {host}, as root:"
     if place.problem is not None:
         hint = (
-            f"{CHECK_PATH} {right} chown -R {user}: {path}"
+            f"{CHECK_PATH} {right} chown -R {user}: {word}"
             if place.is_of_another_user
             else CHECK_PATH
         )
@@ -25,7 +28,7 @@ def reject_owner(name: str, target: TargetFacts, place: PlaceFacts) -> Rejection
             detail=f"The agent runs as {user} on {host}.",
             hint=hint,
         )
-    command = f"chmod u+rwx {path}" if place.exists else f"install -d -o {user} -m 0700 {path}"
+    command = f"chmod u+rwx {word}" if place.exists else f"install -d -o {user} -m 0700 {word}"
     return Rejection(
         f"permission denied to replace {path} of {name}",
         detail=f"The agent runs as {user} on {host}.",

@@ -1,12 +1,15 @@
 """What a look at the files of a server finds, as the server's user, who is not root."""
 
+import itertools
 import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from pgpool_recovery.agent import access
 from pgpool_recovery.agent.access import look_as_source, look_as_target, spare_wal_bytes
 from pgpool_recovery.agent.own_files import SMALL_BYTES
 from pgpool_recovery.plan.access import Access, Lacks
@@ -155,3 +158,13 @@ def test_only_so_many_are_named(tmp_path: Path) -> None:
 def test_wal_files_that_wait_are_counted(tmp_path: Path) -> None:
     data = data_directory(tmp_path, {"pg_wal/000000010000000000000002": "x" * 10})
     assert spare_wal_bytes(data / "pg_wal", ["000000010000000000000001"]) == 10
+
+
+def test_a_look_ends_in_time_within_one_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred files in one directory, and a clock that goes on by a second for each."""
+    data = data_directory(tmp_path, {f"base/1/{number}": "x" for number in range(100)})
+    ticks = itertools.count()
+    monkeypatch.setattr(access, "time", SimpleNamespace(monotonic=lambda: float(next(ticks))))
+    assert not look_as_source(data, [], limit_s=60).is_whole

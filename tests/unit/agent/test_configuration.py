@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from pgpool_recovery.agent.command_line import Given
 from pgpool_recovery.agent.configuration import (
     quote,
-    read_auto_settings,
     read_configuration,
     unquote,
     without_settings,
@@ -23,6 +22,7 @@ from pgpool_recovery.agent.installation import find_bin_directory
 from pgpool_recovery.agent.own_login import OwnLogin
 from pgpool_recovery.agent.program import Stop
 from pgpool_recovery.agent.server_log import without_contents, without_secrets
+from pgpool_recovery.agent.setting_home import Home
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.plan.leftover import Leftover
 
@@ -48,7 +48,7 @@ def test_settings_are_replaced_and_others_stay(tmp_path: Path) -> None:
         "primary_conninfo = 'host=''a b'''\n"
         "primary_slot_name = 'new'\n"
     )
-    assert read_auto_settings(tmp_path)["primary_conninfo"] == "host='a b'"
+    assert Home(tmp_path, tmp_path).value("primary_conninfo") == "host='a b'"
 
 
 def test_what_is_only_overridden_stays_for_whoever_wants_it_back(tmp_path: Path) -> None:
@@ -59,7 +59,14 @@ def test_what_is_only_overridden_stays_for_whoever_wants_it_back(tmp_path: Path)
     assert file.read_text() == (
         "restore_command = 'scp old:/archive/%f %p'\nrestore_command = ''\n"
     )
-    assert read_auto_settings(tmp_path)["restore_command"] == ""
+    assert Home(tmp_path, tmp_path).value("restore_command") == ""
+
+
+def test_what_is_only_overridden_takes_no_line_that_begins_with_a_blank(tmp_path: Path) -> None:
+    file = tmp_path / "postgresql.auto.conf"
+    file.write_text("  work_mem = '8MB'\n\tport = '5433'\n")
+    write_standby_settings(tmp_path, {"restore_command": ""})
+    assert file.read_text() == "  work_mem = '8MB'\n\tport = '5433'\nrestore_command = ''\n"
 
 
 def test_file_shared_with_the_old_copy_is_not_written_into(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 """Whoever writes the settings of a standby last wins: ours, or the scripts of others."""
 
+import os
 from pathlib import Path
 
 import pytest
 
+from pgpool_recovery.agent import setting_home
 from pgpool_recovery.agent.program import Stop
 from pgpool_recovery.agent.setting_home import Home, home_of
 
@@ -245,3 +247,55 @@ def test_what_stands_in_the_servers_own_file_is_overridden_there(data: Path) -> 
     assert auto.read_text() == (
         "restore_command = 'scp old:/archive/%f %p'\nrestore_command = ''\n"
     )
+
+
+def test_auto_is_written_once_so_that_the_settings_never_stand_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that runs may be told to read its files at any moment."""
+    data = tmp_path / "main"
+    data.mkdir()
+    (data / "postgresql.auto.conf").write_text("primary_conninfo = 'host=old'\n")
+    (tmp_path / "postgresql.conf").write_text("port = 5432\n")
+    written = []
+    monkeypatch.setattr(setting_home, "replace_file", lambda _file, text: written.append(text))
+    Home(data, data, tmp_path / "postgresql.conf").write(OURS)
+    (text,) = written
+    assert "server1" in text
+    assert "host=old" not in text
+
+
+def test_new_file_may_be_read_by_whom_the_data_directory_lets_in(data: Path) -> None:
+    data.chmod(0o750)
+    file = Home(data, data).write(OURS)
+    assert file.stat().st_mode & 0o777 == 0o640
+
+
+def test_file_keeps_its_group(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """postgresql.conf may be readable for a group that is not the server's first one."""
+    if os.geteuid() == 0:
+        monkeypatch.setattr(os, "getgroups", lambda: [1])
+    group = next((one for one in os.getgroups() if one != os.getegid()), None)
+    if group is None:
+        pytest.skip("this user is in no second group")
+    main = data / "postgresql.conf"
+    os.chown(main, -1, group)
+    main.chmod(0o640)
+    Home(data, data).write(OURS)
+    assert "myrecovery.conf" in main.read_text()
+    assert (main.stat().st_gid, main.stat().st_mode & 0o777) == (group, 0o640)
+
+
+def test_directory_in_an_included_one_is_passed_over(data: Path) -> None:
+    (data / "conf.d" / "old.conf").mkdir(parents=True)
+    with (data / "postgresql.conf").open("a") as main:
+        main.write("include_dir 'conf.d'\n")
+    assert Home(data, data).write(OURS) == data / "myrecovery.conf"
+
+
+def test_lines_that_begin_with_a_blank_stay_where_only_an_empty_value_is_added(data: Path) -> None:
+    auto = data / "postgresql.auto.conf"
+    auto.write_text("  work_mem = '8MB'\n  restore_command = 'cp /archive/%f %p'\n")
+    Home(data, data).write({**OURS, "restore_command": ""})
+    assert auto.read_text().startswith("  work_mem = '8MB'\n  restore_command = 'cp")
+    assert in_force(data, "restore_command") == ""

@@ -15,6 +15,7 @@ from pgpool_recovery.operator import keeper
 from pgpool_recovery.operator.cluster import Login, Node
 from pgpool_recovery.operator.extension import Extension, Feature, Primary
 from pgpool_recovery.operator.keeper import HELD, QUIT, Keeper, hold
+from pgpool_recovery.plan.harm import Harm, Old, Reach
 
 AGREED = b"pgpool-recovery agreed 12345678 wal kept"
 
@@ -110,12 +111,29 @@ def test_it_is_used_once_and_can_be_agreed_to_anew(monkeypatch: pytest.MonkeyPat
         assert one.session.names[-1] == "pgpool-recovery agreed 12345678 copy kept"
 
 
+NODE = Node(NodeId(0), "127.0.0.1", 1, "/data")
+EXTENSION = Extension("postgres", "2.0", frozenset({Feature.PLAN}))
+PRIMARY = Primary(NODE, Login("postgres", ("postgres",), 2, 2), (EXTENSION,))
+
+
+@pytest.mark.parametrize(
+    ("is_sent", "detail"), [(False, "Nothing was begun."), (True, "Nothing more was begun.")]
+)
+def test_session_that_is_lost_says_no_more_than_is_known(*, is_sent: bool, detail: str) -> None:
+    """When more is agreed to, an earlier run may have begun something."""
+    one = Keeper(PRIMARY, NODE)
+    one.is_sent = is_sent
+    reading, one._writing = os.pipe()
+    os.close(reading)
+    with pytest.raises(Unreachable) as caught:
+        one.agree(Harm(Reach.WAL, Old.KEPT))
+    os.close(one._writing)
+    assert caught.value.detail == detail
+
+
 def test_primary_that_cannot_be_reached() -> None:
     """The cause comes from the child; its process has ended."""
-    node = Node(NodeId(0), "127.0.0.1", 1, "/data")
-    extension = Extension("postgres", "2.0", frozenset({Feature.PLAN}))
-    primary = Primary(node, Login("postgres", ("postgres",), 2, 2), (extension,))
     with pytest.raises(Unreachable, match="could not connect to node 0"):
-        Keeper(primary, node).__enter__()
+        Keeper(PRIMARY, NODE).__enter__()
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)

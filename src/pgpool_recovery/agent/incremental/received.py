@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pgpool_recovery.agent.access import UNSENT_DIRECTORIES
 from pgpool_recovery.agent.incremental.archive import Kind, Member, Sink
 from pgpool_recovery.agent.incremental.backup_label import BACKUP_LABEL
 from pgpool_recovery.agent.incremental.changed_blocks import ChangedBlocks, CheckPage
@@ -34,18 +35,7 @@ REPLACED = frozenset(
 )
 """Directories that hold afterwards what the backup held, and nothing else."""
 
-EMPTIED = frozenset(
-    {
-        "pg_dynshmem",
-        "pg_notify",
-        "pg_replslot",
-        "pg_serial",
-        "pg_snapshots",
-        "pg_stat_tmp",
-        "pg_subtrans",
-        "pg_wal",
-    }
-)
+EMPTIED = UNSENT_DIRECTORIES | {"pg_wal"}
 """Directories whose contents no backup has: they are of one run of a server, or WAL."""
 LINK_PATTERN = re.compile(r"pg_tblspc/([0-9]+)")
 
