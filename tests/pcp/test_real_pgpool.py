@@ -86,10 +86,10 @@ def test_nodes(site: Site) -> None:
     assert [node.role for node in nodes] == ["primary", "standby"]
     assert (nodes[0].replication_state, nodes[1].replication_state) == (None, "streaming")
     assert nodes[1].replication_sync_state == "async"
-    server = site.server._replace(release=site.release)
+    asked = site.server._replace(release=site.release)
     # Pgpool-II looks at the streams now and then, so two answers may be of two looks.
     until(
-        lambda: site.pool.nodes() == commands.node_infos(server),
+        lambda: site.pool.nodes() == commands.node_infos(asked),
         within_s=10,
         what="the same nodes, asked with the release and without",
     )
