@@ -71,8 +71,12 @@ def test_incremental(cluster: Cluster) -> None:
 
 
 def test_rewind(cluster: Cluster) -> None:
+    """The crash recovery of the clone makes a tablespace, beside the old data."""
     old = cluster.primary
     other = cluster.node(1 - old.node_id)
+    old.create_tablespace("new", old.data_directory.parent / "new", also_on=[other])
+    old.execute("CREATE TABLE in_both TABLESPACE new AS SELECT generate_series(1, 1000)")
+    wait_for_replay(other, old.wal_position())
     cluster.host(other.node_id).cut(cluster.host(old.node_id))
     old.execute("CREATE TABLE only_here TABLESPACE ts AS SELECT generate_series(1, 1000)")
     new = cluster.fail_over()
@@ -82,3 +86,6 @@ def test_rewind(cluster: Cluster) -> None:
     assert methods(log) == ["rewind"], log
     assert "clone the data directory" in log
     assert left_over(old) == []
+    counted = "SELECT (SELECT count(*) FROM in_both) + (SELECT count(*) FROM after_it)"
+    wait_for_replay(old, new.wal_position())
+    assert old.sql(counted) == [("2000",)]

@@ -190,7 +190,7 @@ def test_promise_1_nothing_is_left_whatever_is_raised_here(
         assert str(PLAN.steps[number - 1]) in str(caught.value.detail)
     else:
         assert isinstance(caught.value, Bug)
-        assert type(raised).__name__ in str(caught.value.detail)
+        assert type(raised).__name__ in str(caught.value)
         assert caught.value.target is TargetState.UNTOUCHED
         assert_named(caught.value, number)
 

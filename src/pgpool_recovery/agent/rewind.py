@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from pgpool_recovery.agent.clone import clone_again
 from pgpool_recovery.agent.configuration import quote
 from pgpool_recovery.agent.local_wal import wal_files
 from pgpool_recovery.agent.meter import Meter
@@ -56,6 +57,7 @@ def rewind(step: Rewind, own_login: OwnLogin, stop: Stop, emit: Emit, connect_s:
             remove(directory / name)
         if step.needs_crash_recovery:
             recover_from_crash(step, directory, stop)
+            clone_again(step.places, step.locations, stop)
         prepare_tablespaces(directory, step.locations)
         kept = keep_wal(step, directory)
         withdraw_own_files(directory)

@@ -117,6 +117,11 @@ def _reject(situation: Situation) -> Iterator[Rejection]:
         return
     if not target.is_sound:
         yield Rejection(f"{name} has a base backup that no server has brought to its end")
+    for location in target.gone_tablespaces:
+        yield Rejection(
+            f"pg_rewind would empty tablespace {location} of {name}, which the primary has not",
+            detail="In a copied directory it may be another server's.",
+        )
     yield from reject_unproven(situation)
     yield from _reject_ability(situation, target.control)
     yield from _reject_login(situation)
