@@ -251,7 +251,7 @@ def test_settings_file_with_an_error_on_a_standby(cluster: Cluster) -> None:
     finally:
         host.path("/etc/pgpool-recovery.toml").unlink()
     assert (found.severity, found.node_id) == ("error", 1)
-    assert "has 1 error: unknown setting keep in policy" in found.fact
+    assert "has 1 error: line 2: unknown setting keep in policy" in found.fact
 
 
 def test_disk_without_room_for_a_second_copy(cluster: Cluster) -> None:

@@ -105,7 +105,7 @@ def make_follow(node: Server, upstream: Server) -> None:
     """Have a standby stream from another standby, as somebody may who spares the primary."""
     source = upstream.conninfo(REPLICATION_USER, application_name=node.name)
     node.execute(f"ALTER SYSTEM SET primary_conninfo = '{source}'")
-    node.execute("ALTER SYSTEM RESET primary_slot_name")
+    node.execute("ALTER SYSTEM SET primary_slot_name = ''")
     node.reload()
     query = f"SELECT 1 FROM pg_stat_replication WHERE application_name = '{node.name}'"
     until(lambda: upstream.sql(query), within_s=20, what=f"{node.name} to follow {upstream.name}")

@@ -102,7 +102,10 @@ def notes(target: Target, facts: Facts) -> Iterator[str]:
         yield from notes_at_restart(target.name, own)
     yield from notes_on_copied(facts.primary.leftovers if facts.target.is_empty else ())
     for location in facts.target.gone_tablespaces:
-        yield f"the old data has a tablespace in {location} that the primary has not; it is left"
+        yield (
+            f"the old data has a tablespace in {location} that the primary does not have; a rewind "
+            "removes its files, a full copy leaves them"
+        )
 
 
 def _reject_path(name: str, target: TargetFacts) -> Iterator[Rejection]:

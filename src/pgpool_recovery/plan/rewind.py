@@ -9,6 +9,7 @@ from pgpool_recovery.plan.broken_archive import usable_restore_command
 from pgpool_recovery.plan.divergence import Copied, Diverged, fork_of
 from pgpool_recovery.plan.held_wal import exceeds_limit, reject_limit
 from pgpool_recovery.plan.in_place import (
+    changes_clone,
     in_place_steps,
     locations,
     old_data,
@@ -117,10 +118,10 @@ def _reject(situation: Situation) -> Iterator[Rejection]:
         return
     if not target.is_sound:
         yield Rejection(f"{name} has a base backup that no server has brought to its end")
-    for location in target.gone_tablespaces:
+    for location in target.gone_tablespaces if changes_clone(situation) else ():
         yield Rejection(
             f"pg_rewind would empty tablespace {location} of {name}, which the primary has not",
-            detail="In a copied directory it may be another server's.",
+            detail="It would change a clone, and the old data is to stay as it is.",
         )
     yield from reject_unproven(situation)
     yield from _reject_ability(situation, target.control)
