@@ -9,6 +9,7 @@ from pgpool_recovery.agent.own_login import own_server_words
 from pgpool_recovery.agent.pidfile import PidFile, read_pid_file
 from pgpool_recovery.agent.program import Stop
 from pgpool_recovery.agent.protocol import MakeIndependent
+from pgpool_recovery.agent.setting_home import home_of
 from pgpool_recovery.domain.error import Refused, Unverified
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.postgres.connection import Connection, connect
@@ -25,7 +26,8 @@ def make_independent(request: MakeIndependent, stop: Stop, connect_s: float) -> 
     A standby's sequences are up to 32 values ahead of the primary's: so many are logged at once
     (SEQ_LOG_VALS in sequence.c). Raises Unverified when something of that fails.
     """
-    server = read_pid_file(Path(request.data_directory).resolve())
+    data = Path(request.data_directory).resolve()
+    server = read_pid_file(data)
     if server is None:
         raise Refused("the server of the target does not run")
     answer_s = request.timeout_s + MARGIN_S
@@ -38,6 +40,7 @@ def make_independent(request: MakeIndependent, stop: Stop, connect_s: float) -> 
             )
         for setting in STANDBY_SETTINGS:
             connection.do(f"ALTER SYSTEM RESET {setting}")
+        home_of(data, data, stop).take_out(STANDBY_SETTINGS)
         connection.do("SELECT pg_catalog.pg_reload_conf()")
     changed = 0
     for database, values in request.sequences.items():

@@ -109,6 +109,14 @@ class Home:
         self._write_auto(settings, rest)
         return self.directory / AUTO_CONFIGURATION if file is None or LEADS in rest else file
 
+    def take_out(self, names: Iterable[str]) -> None:
+        """Take settings out of the node's files, wherever they stand in those."""
+        wanted = list(names)
+        for file in self.chain().files:
+            text = read_configuration_file(file) if self._is_own(file) else None
+            if text is not None and not _settings_of(text).isdisjoint(wanted):
+                _put(file, _joined(without_settings(text, wanted)))
+
     def value(self, name: str) -> str | None:
         """Return the value of a setting as it stands last in the files; None: nowhere."""
         found = self.chain().values.get(name)

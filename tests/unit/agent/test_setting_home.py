@@ -299,3 +299,15 @@ def test_lines_that_begin_with_a_blank_stay_where_only_an_empty_value_is_added(d
     Home(data, data).write({**OURS, "restore_command": ""})
     assert auto.read_text().startswith("  work_mem = '8MB'\n  restore_command = 'cp")
     assert in_force(data, "restore_command") == ""
+
+
+@pytest.mark.parametrize("where", ["postgresql.conf", "postgresql.auto.conf", "myrecovery.conf"])
+def test_who_is_no_standby_any_more_has_none_of_its_settings(data: Path, where: str) -> None:
+    """As after the second stage of native replication."""
+    home = Home(data, data)
+    home.write({"primary_slot_name": "pgpool_node_2"})
+    with (data / where).open("a") as file:
+        file.write("primary_conninfo = 'host=server1'\nmaintenance_work_mem = 1GB\n")
+    home.take_out(OURS)
+    assert [home.value(name) for name in OURS] == [None, None, None]
+    assert home.value("maintenance_work_mem") == "1GB", "what is not named stays"
