@@ -18,7 +18,7 @@ export PYTHONDONTWRITEBYTECODE = 1
 help:
 	@echo "make demo    lose a node of a real cluster under load and recover it, on loopback"
 	@echo "make wheel   dist/: our wheel and those it needs, pinned by hash, to be installed on hosts"
-	@echo "make test    lint, and all tests (about 30 minutes)"
+	@echo "make test    lint, and all tests (about 40 minutes)"
 	@echo "make test-all  the same with the whole matrix of majors"
 	@echo "make quick   lint, and the tests that need no server (1 minute)"
 	@echo "make systems build the Debian systems with other PostgreSQL majors (once, 3 minutes, 2 GB)"

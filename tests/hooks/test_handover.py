@@ -288,7 +288,7 @@ def test_promise_10_standby_with_too_low_a_setting_is_not_promoted(site: Site) -
     low.set(max_connections="70")
     low.restart()
     if not cluster.pgpool.node_info(low.node_id).is_attached:
-        recovered = site.run("recover", low.node_id)
+        recovered = site.run("recover", low.node_id, "--wait")  # Its hook may be at it.
         assert recovered.returncode == 0, recovered.output
     assert_recovered(cluster, low.node_id)
 

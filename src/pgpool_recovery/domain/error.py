@@ -111,6 +111,10 @@ class PlanChanged(Refused):
     """
 
 
+class Denied(Refused):
+    """The role of a session lacks a privilege; another role's session may have it."""
+
+
 class Unreachable(RecoveryError):
     """A host, a server or a repository does not answer or lets nobody in."""
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from pgpool_recovery.config.settings import Settings
-from pgpool_recovery.domain.error import RecoveryError, Refused
+from pgpool_recovery.domain.error import Denied, RecoveryError, Refused
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.operator.cause import cause
 from pgpool_recovery.operator.cluster import Cluster, Node, cluster_of_pool, cluster_of_settings
@@ -183,15 +183,20 @@ def keeping(job: Job) -> Iterator[Keeper | None]:
 
 
 def show_plan(job: Job, desk: Desk) -> PlannedRecovery | None:
-    """Tell the plan; None, and why, when nobody on the primary can make one.
+    """Tell the plan; None, and why, when we cannot have one.
 
-    That is so with the stock extension, and with a user's own stages. Raises the reasons when no
+    That is so with the stock extension, with a user's own stages, and for a role that may not ask
+    for one while Pgpool-II's may recover. Raises the reasons when no
     recovery is possible, and why a plan that could be made was not.
     """
     if why := why_no_plan(job.primary):
         desk.tell(Remarked(f"there is no plan: {why}", job.node.node_id))
         return None
-    plan = read_plan(job.primary, job.node, within_s=job.settings.pgpool.plan_s).now
+    try:
+        plan = read_plan(job.primary, job.node, within_s=job.settings.pgpool.plan_s).now
+    except Denied as denied:  # Pgpool-II's role may be one that may.
+        desk.tell(Remarked(f"there is no plan: {_sentence(denied)}", job.node.node_id))
+        return None
     if not plan.is_possible:
         raise plan.refusal()
     if interruption := interruption_of(job.primary, job.node):

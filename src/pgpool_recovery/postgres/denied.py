@@ -2,7 +2,7 @@
 
 import re
 
-from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.error import Denied
 from pgpool_recovery.postgres.extension import CHECK, PGCTL, PLAN, RECOVERY, REMOTE_START
 
 INSUFFICIENT_PRIVILEGE = "42501"
@@ -13,7 +13,7 @@ CHANGE = re.compile(r"^(?:insert|update|delete)\b", re.MULTILINE)
 SCHEMA = re.compile(r"^permission denied for schema \S")
 
 
-def denied(query: str, role: str, server: str, schema: str, said: str) -> Refused | None:
+def denied(query: str, role: str, server: str, schema: str, said: str) -> Denied | None:
     """Return the refusal of a query about the extension; None for another.
 
     `query` is its text as it stands in its file, `schema` is quoted, `said` are the server's words.
@@ -29,7 +29,7 @@ def denied(query: str, role: str, server: str, schema: str, said: str) -> Refuse
         return None
     if SCHEMA.match(said):
         grant = f"GRANT USAGE ON SCHEMA {schema} TO {grantee}."
-    return Refused(f'role "{role}" may not {what}', detail=f"The server says: {said}.", hint=grant)
+    return Denied(f'role "{role}" may not {what}', detail=f"The server says: {said}.", hint=grant)
 
 
 def _quoted(name: str) -> str:
