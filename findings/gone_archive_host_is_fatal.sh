@@ -2,7 +2,7 @@
 # A standby whose restore_command is scp or ssh does not start when the archive's host is gone, though
 # the primary is there to stream from: ssh exits with 255 when it cannot connect, and PostgreSQL takes
 # a status above 125 for the shell's own, a reason to end recovery. The manual names "command not
-# found". scp -O (before OpenSSH 9.0: scp) exits with 1 for the same, and the standby streams.
+# found". scp -O exits with 1 for the same, and the standby streams.
 #
 # For Debian 12's openssh-client, unpacked into a temporary folder.
 set -eu

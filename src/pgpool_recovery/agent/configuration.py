@@ -264,12 +264,3 @@ def without_settings(text: str, names: Iterable[str]) -> list[str]:
 def quote(text: str) -> str:
     """Return a text for single quotes in a configuration file (guc-file.l: both are escapes)."""
     return text.replace("\\", "\\\\").replace("'", "''")
-
-
-def unquote(text: str) -> str:
-    r"""Return what stands in single quotes.
-
-    >>> unquote(quote(r"it's a \ value"))
-    "it's a \\ value"
-    """
-    return text.replace("''", "'").replace("\\\\", "\\")

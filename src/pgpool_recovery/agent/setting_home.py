@@ -19,13 +19,12 @@ from pgpool_recovery.agent.configuration import (
     find_configuration,
     read_configuration_file,
     replace_file,
-    unquote,
     with_settings,
     without_settings,
 )
 from pgpool_recovery.agent.modes import file_mode
 from pgpool_recovery.agent.program import Stop
-from pgpool_recovery.agent.setting_source import INCLUDES, LINE, MAX_DEPTH, included_files
+from pgpool_recovery.agent.setting_source import INCLUDES, LINE, MAX_DEPTH, included_files, plain
 from pgpool_recovery.files.text import lines_of
 from pgpool_recovery.files.write import Owner, write_file
 
@@ -211,9 +210,9 @@ def _read(file: Path, home: Home, chain: Chain, depth: int) -> None:
             continue
         name = match[1].lower()
         if name in INCLUDES:
-            _include(name, _plain(match[2]), file, home, chain, depth + 1)
+            _include(name, plain(match[2]), file, home, chain, depth + 1)
         else:
-            chain.values[name] = (file, _plain(match[2]))
+            chain.values[name] = (file, plain(match[2]))
 
 
 def _include(name: str, value: str, file: Path, home: Home, chain: Chain, depth: int) -> None:
@@ -241,10 +240,6 @@ def _moved(path: Path, home: Home) -> Path:
     if not path.is_relative_to(home.directory) and path.is_relative_to(home.place):
         return home.directory / path.relative_to(home.place)
     return path
-
-
-def _plain(value: str) -> str:
-    return unquote(value.removeprefix("'").removesuffix("'")) if value[:1] == "'" else value
 
 
 def _is_there(path: Path) -> bool:

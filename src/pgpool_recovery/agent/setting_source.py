@@ -73,12 +73,14 @@ def _include(name: str, value: str, file: Path, found: Sources, depth: int) -> N
 
 
 def plain(value: str) -> str:
-    """Return a value as it stands in a line, without its quotes.
+    r"""Return a value as it stands in a line, without its quotes and what they escape.
 
-    >>> plain("'it''s'"), plain("on")
-    ("it's", 'on')
+    >>> plain("'it''s'"), plain(r"'a \\ b'"), plain("on")
+    ("it's", 'a \\ b', 'on')
     """
-    return value.removeprefix("'").removesuffix("'").replace("''", "'")
+    if value[:1] != "'":
+        return value
+    return value.removeprefix("'").removesuffix("'").replace("''", "'").replace("\\\\", "\\")
 
 
 def included_files(directory: Path) -> list[Path]:

@@ -14,7 +14,6 @@ from pgpool_recovery.agent.command_line import Given
 from pgpool_recovery.agent.configuration import (
     quote,
     read_configuration,
-    unquote,
     without_settings,
     write_standby_settings,
 )
@@ -23,6 +22,7 @@ from pgpool_recovery.agent.own_login import OwnLogin
 from pgpool_recovery.agent.program import Stop
 from pgpool_recovery.agent.server_log import without_contents, without_secrets
 from pgpool_recovery.agent.setting_home import Home
+from pgpool_recovery.agent.setting_source import plain
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.plan.leftover import Leftover
 
@@ -95,7 +95,7 @@ def test_only_lines_of_the_setting_itself_go(line: str, *, is_kept: bool) -> Non
 
 @given(st.text())
 def test_quote_round_trip(text: str) -> None:
-    assert unquote(quote(text)) == text
+    assert plain(f"'{quote(text)}'") == text
 
 
 @pytest.fixture
