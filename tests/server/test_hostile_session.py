@@ -54,6 +54,7 @@ from pgpool_recovery.run.primary_steps import drop_own_slot
 from pgpool_recovery.second_stage import read_sequences
 from tests.harness.local_host import LocalHost
 from tests.harness.postgresql import Server
+from tests.harness.until import until
 from tests.hostile import (
     DATABASE,
     PATHS,
@@ -190,6 +191,11 @@ def test_runner(hostile: Server, node: Node) -> None:
         point = Point(TimelineId(1), parse_lsn(hostile.wal_position()))
         hold_wal(own_conninfo(SETTINGS), "pgpool_node_9", point, connect_s=5)
         assert connection.row("slot", name="pgpool_node_9")["restart_lsn"] is not None
+        until(
+            lambda: not connection.row("slot", name="pgpool_node_9")["is_active"],
+            within_s=20,
+            what="the walsender that held the WAL to end",
+        )
         connection.rows("advance_slot", name="pgpool_node_9")
         connection.row("slot_wal_limit")
         assert drop_former_slots(connection, ()) == (), "a primary has none"
