@@ -118,6 +118,25 @@ def test_query_cancel(server: Server, script: str) -> None:
         assert "Traceback" not in str(said)
 
 
+@pytest.mark.parametrize(
+    "attributes", ["SUPERUSER", "NOINHERIT IN ROLE postgres", "IN ROLE pg_signal_backend"]
+)
+def test_only_who_could_have_cancelled_is_named(server: Server, attributes: str) -> None:
+    """Anybody can take a name; a superuser's statement is not for pg_signal_backend to cancel."""
+    server.execute(f"CREATE ROLE pretender LOGIN {attributes}")
+    try:
+        with under_way(server, POLITE) as (call, error):
+            name = f"pgpool-recovery cancel {call.backend_pid}"
+            conninfo = server.conninfo(dbname="postgres", user="pretender")
+            with psycopg.connect(conninfo, application_name=name):
+                server.execute(f"SELECT pg_cancel_backend({call.backend_pid})")
+                detail = error().diag.message_detail or ""
+            is_named = 'With "pgpool-recovery cancel", by role pretender' in detail
+            assert is_named is (attributes == "SUPERUSER")
+    finally:
+        server.execute("DROP ROLE pretender")
+
+
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_session_goes_on_after_a_cancel(server: Server, script: str) -> None:
     with under_way(server, script) as (call, error):

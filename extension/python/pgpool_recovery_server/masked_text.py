@@ -11,11 +11,15 @@ COLONS = 4  # Of a line of a password file.
 
 # As sh -x, a connection string, a configuration file and SQL quote it: within other quotes, within
 # its own, or not at all; then it goes on to the blank, but for a quote that ends the word.
+# What can begin at each byte of a line, and may be looked for in vain, has a length: whoever writes
+# the line chooses it, and while one is looked at no cancel is heard.
 VALUE = rb"""(?:'\\''.*?(?:'\\''|$)
     |''[^'\s][^']*''
     |(?:\$|[EeUu]&?)?'(?:'\\''|[^'\\]|\\.|'')*'?
-    |\\?"(?:[^"\\]|\\[^"])*(?:\\?"|$)
-    |[^\s'"]\S*?(?=['"\\]*(?:[\s;&|)},]|$)))"""
+    |\\"(?:[^"\\]|\\[^"])*(?:\\"|$)
+    |"(?:[^"\\]|\\.)*(?:"|$)
+    |[^\s'"]\S*?(?=['"\\]{0,8}(?:[\s;&|)},]|$)))"""
+FIELD = rb"""(?:\\.|[^\s:'"\\]){1,255}"""
 NAME = rb"(?:pass(?:word|wd|phrase)?|(?<![a-z])pw|pgpass|secret|token)[0-9]*"
 PATTERNS = (
     # NAME=value, name = value, name: value, "name": value.
@@ -23,13 +27,18 @@ PATTERNS = (
     # --password value, ALTER ROLE ... PASSWORD 'value', sshpass -p value.
     rb"(?P<before>(?:--(?:[a-z]+-)*pass(?:word|wd)?|\bsshpass\s+-p)\s+)" + VALUE,
     rb"(?P<before>\bsshpass\s+-p)[^\s=]\S*",
-    rb"(?P<before>\b(?:curl|wget)\s.*?(?:-u|--user)[\s=]*[^\s:]+:)[^\s'\"]+",
+    rb"(?P<before>\b(?:curl|wget)\s(?:.{0,1000}?\s)?(?:-u|--user)[\s=]{0,9}[^\s:]{1,255}:)[^\s'\"]+",
     rb"(?P<before>\bpassword\s+)(?:[EeUu]&?)?'(?:'\\''|[^'\\]|\\.|'')*'?",
     # scheme://user:value@host.
-    rb"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s@]+(?=@)",
+    rb"(?P<before>\b[a-z][a-z0-9+.-]{0,30}://[^\s/:@]{0,255}:)[^\s@]{1,4096}(?=@)",
     # A line of a password file: host:port:database:user:value.
-    rb"""(?P<before>(?<![^\s'"=(>])[^\s:'"]+:(?:[0-9]{1,5}|\*):[^\s:'"]+:[^\s:'"]+:)
-    (?:\\.|[^\s'"\\])+""",
+    rb"""(?P<before>(?<![^\s'"=(>])"""
+    + FIELD
+    + rb":(?:[0-9]{1,5}|\*):"
+    + FIELD
+    + rb":"
+    + FIELD
+    + rb""":)(?:\\.|[^\s'"\\])+""",
 )
 
 _compiled = {}  # type: ignore[var-annotated]

@@ -13,16 +13,18 @@ select pg_catalog.set_config(name, '0', true)
  where name = 'transaction_timeout' and setting <> '0' and source not in ('session', 'client')
 """
 # Our command for people says in its name whom it cancels. Anybody can take a name, so it counts
-# only from somebody who could have done it.
+# only from somebody who could have done it (pg_signal_backend in signalfuncs.c).
 WHO_CANCELLED = """
 select a.usename::pg_catalog.text as role, pg_catalog.host(a.client_addr) as address
   from pg_catalog.pg_stat_activity as a
+  join pg_catalog.pg_stat_activity as own
+    on own.pid operator(pg_catalog.=) pg_catalog.pg_backend_pid()
+  join pg_catalog.pg_roles as r on r.oid operator(pg_catalog.=) own.usesysid
  where a.application_name operator(pg_catalog.=)
            pg_catalog.concat('pgpool-recovery cancel ', pg_catalog.pg_backend_pid())
-   and (pg_catalog.pg_has_role(a.usesysid, 'pg_signal_backend', 'MEMBER')
-        or a.usesysid operator(pg_catalog.=) (
-            select own.usesysid from pg_catalog.pg_stat_activity as own
-             where own.pid operator(pg_catalog.=) pg_catalog.pg_backend_pid()))
+   and (pg_catalog.pg_has_role(a.usesysid, r.oid, 'USAGE')
+        or (not r.rolsuper
+            and pg_catalog.pg_has_role(a.usesysid, 'pg_signal_backend', 'USAGE')))
  limit 1
 """
 ENCODINGS_FOR_ALL_CHARACTERS = ("UTF8", "SQL_ASCII")

@@ -80,7 +80,9 @@ class SupervisedRun:
                 "It did not say in which state the target is.",
             )
         except BaseException:
-            self._discard_supervisor()  # Which ends the program.
+            # A supervisor that is let go of ends the program, unless it is too busy to.
+            if self._discard_supervisor():
+                self._end_what_is_left(job["mark"])
             raise
 
     def leave(self, argv, environment, after_s, output):
@@ -144,9 +146,9 @@ class SupervisedRun:
         return self._session["supervisor"]
 
     def _discard_supervisor(self):
+        """Let go of the supervisor; say whether it had to be killed."""
         supervisor = self._session.pop("supervisor", None)
-        if supervisor is not None:
-            supervisor.close()
+        return supervisor is not None and supervisor.close()
 
     def _follow(self):
         while True:
@@ -240,7 +242,10 @@ class SupervisedRun:
         return self._caller is not None and caller_is_gone(self._caller)
 
     def _stop(self):
-        """Have everything ended; tells the client nothing, which could be interrupted again."""
+        """Have everything ended; tells the client nothing, which could be interrupted again.
+
+        Whoever called lets go of the supervisor.
+        """
         supervisor = self._session["supervisor"]
         try:
             supervisor.ask(stop=True)
@@ -251,8 +256,6 @@ class SupervisedRun:
                 self._keep_reply(reply)
         except SupervisorLost:
             pass  # It does the same when its pipes are closed.
-        finally:
-            self._discard_supervisor()
 
     def _end_what_is_left(self, mark):
         self._discard_supervisor()

@@ -91,13 +91,19 @@ class Supervisor:
         return poll.poll(timeout_s * 1000)
 
     def close(self):
-        """Let the supervisor end, and reap it."""
+        """Let the supervisor end, and reap it; say whether it had to be killed.
+
+        Then what it has started may run on.
+        """
         self._close_pipes()
+        was_killed = False
         deadline = time.monotonic() + self.stop_deadline_s
         while self.is_alive():
             if time.monotonic() > deadline:
                 os.kill(self._pid, SIGKILL)
+                was_killed = True
             time.sleep(REAP_TICK_S)
+        return was_killed
 
     def _close_pipes(self):
         os.close(self._requests)

@@ -192,7 +192,7 @@ class Run:
         if not lines:
             return
         self._flood.count(len(lines))
-        if len(lines) > BLOCK_LINES:
+        if len(lines) > BLOCK_LINES and max(map(len, lines)) < PIPE_BUF:
             block = b"\n".join(lines)
             if is_plain(block, lines):
                 for piece in pieces_of(block):
@@ -364,7 +364,7 @@ def end_processes(mark, session, end_s, between):
         processes = find_processes(mark, session)
         if not processes or elapsed_s > kill_s + SIGKILL_WORKS_WITHIN_S:
             return
-        if session not in processes and kill_s > elapsed_s + LEFT_BEHIND_S:
+        if session is not None and session not in processes and kill_s > elapsed_s + LEFT_BEHIND_S:
             term_s, kill_s = (elapsed_s + at for at in stopping_times(LEFT_BEHIND_S))
         number = signal.SIGINT if elapsed_s < term_s else signal.SIGTERM
         number = number if elapsed_s < kill_s else signal.SIGKILL

@@ -1,11 +1,23 @@
 """What of a script's lines is a record for the caller, and what is text."""
 
 import json
+import os
+import signal
+from pathlib import Path
 from typing import Any
 
+import build
 import pytest
+from pgpool_recovery_server.outcome import Failure
+from pgpool_recovery_server.process_tree import find_processes
 from pgpool_recovery_server.run_script import INSTALL_SAME_BUILD, why
-from pgpool_recovery_server.supervised_run import Ended, SupervisedRun, answer, failure_record
+from pgpool_recovery_server.supervised_run import (
+    MARK_NAME,
+    Ended,
+    SupervisedRun,
+    answer,
+    failure_record,
+)
 
 from pgpool_recovery.cli.stage import CALLED_BY_SERVER, RECORD_SECRET, fail
 from pgpool_recovery.cli.stage import answer as tell_answer
@@ -100,3 +112,40 @@ def test_failure_of_stage_commands_of_an_earlier_build_says_what_to_install(
     assert failure.hint == INSTALL_SAME_BUILD
     other = why("recovery_1st_stage", Ended(6, ["a line", 'x\x1e{"sqlstate": '], None, None))
     assert other.hint == "The whole output is in the server log."
+
+
+class CancellingServer(Server):
+    """A session whose statement is cancelled once its script has begun."""
+
+    def __init__(self, directory: Path, session: dict[str, Any]) -> None:
+        super().__init__()
+        self.facts |= {"data_directory": str(directory), "port": "5432"}
+        self._session = session
+        self.noticed: list[str] = []
+
+    def script_end_s(self) -> float:
+        return 0.5
+
+    def notice(self, text: str) -> None:
+        self.noticed.append(text)
+
+    def who_cancelled(self) -> None:
+        return None
+
+    def check_for_interrupts(self) -> Failure | None:
+        if not self.noticed:
+            return None
+        # As one that is busy with whatever its script writes: it hears nothing.
+        os.kill(self._session["supervisor"]._pid, signal.SIGSTOP)
+        return Failure("canceling statement due to user request", sqlstate="57014")
+
+
+def test_script_ends_with_its_call_even_when_the_supervisor_hears_nothing(tmp_path: Path) -> None:
+    session: dict[str, Any] = {}
+    server = CancellingServer(tmp_path, session)
+    run = SupervisedRun(server, session, build.supervisor_program)
+    with pytest.raises(Failure, match="canceling statement"):
+        run.run(["/bin/sh", "-c", "echo $$; exec sleep 600"], dict(os.environ))
+    (pid,) = server.noticed
+    assert not find_processes(f"{MARK_NAME}={CALL_ID}".encode(), int(pid))
+    assert session == {}

@@ -271,6 +271,21 @@ def test_next_supervisor_ends_what_a_killed_one_left(
     successor.process.communicate()
 
 
+def test_what_a_killed_one_left_has_the_time_of_the_setting(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    """Its trap takes longer than a script has that was given no time of its own."""
+    supervisor.shell("trap 'sleep 4; touch cleaned; exit 1' INT TERM; echo started; sleep 600")
+    supervisor.wait_for_line("started")
+    supervisor.process.kill()
+    (tmp_path / "next").mkdir()
+    successor = Supervisor(tmp_path / "next")
+    successor.ask(end=supervisor.mark.encode(), end_s=60)
+    assert successor.reply() == {"ended": 0}
+    assert (supervisor.directory / "cleaned").exists()
+    successor.process.communicate()
+
+
 def test_script_gets_the_chance_to_clean_up(supervisor: Supervisor) -> None:
     supervisor.shell("trap 'echo cleaned; exit 7' INT; echo started; while :; do sleep 0.1; done")
     supervisor.wait_for_line("started")
