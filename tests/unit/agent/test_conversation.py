@@ -62,6 +62,15 @@ def test_cancel_waits_for_what_it_must_not_interrupt_while_an_agent_is_there() -
         signal.signal(signal.SIGTERM, before)
 
 
+def test_cancel_of_the_caller_does_not_reach_the_agent() -> None:
+    """It comes as a SIGINT for the process group, and ssh would end before what is taken back."""
+    greeting = GREETING.replace("2.0", "%s")
+    program = f"import os; print({greeting!r} % os.getpgrp(), flush=True); input()"
+    argv = [sys.executable, "-c", program]
+    with converse(argv, "node 1", lambda _event: None, timeout_s=10) as agent:
+        assert int(agent.version) != os.getpgrp()
+
+
 NEVER_READS = f"print({GREETING!r}, flush=True); import time; time.sleep(600)"
 
 
