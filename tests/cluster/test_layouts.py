@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pgpool_recovery.agent.setting_home import SAMPLES_FILE
 from tests.cluster.site import (
     FULL_COPY,
     assert_recovered,
@@ -13,6 +14,7 @@ from tests.cluster.site import (
     settings,
     write_settings,
 )
+from tests.cluster.test_ladder import methods
 from tests.harness.cluster import Cluster, ClusterPlan, RecoveryError
 from tests.harness.product import Product
 from tests.harness.workspace import Workspace
@@ -113,6 +115,17 @@ def test_data_directory_that_is_a_link(cluster: Cluster) -> None:
     link = node.machine.path(node.data_directory)
     assert link.is_symlink()
     assert str(link.readlink()) == str(real)
+    # Its settings stand in a file that is called by the link, as Pgpool-II's samples call it.
+    include = f"include_if_exists = '{node.data_directory / SAMPLES_FILE}'"
+    change = f"s|^include_if_exists.*|{include}|"
+    node.machine.run(["sed", "-i", change, str(real / "postgresql.conf")])
+    node.stop()
+    began = len(cluster.pgpool.log_text())
+    with settings(cluster, "", FULL_COPY):
+        recover(cluster)
+    assert methods(cluster.pgpool.log_text()[began:]) == ["catch-up"]
+    files = node.sql("SELECT sourcefile FROM pg_settings WHERE name = 'primary_conninfo'")
+    assert files == [(str(node.data_directory / SAMPLES_FILE),)]
     node.stop()
     node.machine.run(["rm", str(node.data_directory)])
     node.machine.run(["mv", str(real), str(node.data_directory)])

@@ -327,8 +327,9 @@ class Conversation:
     def last_word(self, within_s: float = FAREWELL_S) -> TargetState | None:
         """End the conversation and return in which state the agent leaves the target.
 
-        None when it does not say so in time, or has nothing to say. It is what the request came to
-        that was left without waiting for its answer, and then what was taken back.
+        None when it does not say so in time and in words that are known here, or has nothing to
+        say. It is what the request came to that was left without waiting for its answer, and then
+        what was taken back.
         """
         self._say_no_more()
         self.is_busy, said = True, None
@@ -336,8 +337,9 @@ class Conversation:
         with suppress(RecoveryError, UnreadableError, OSError):
             while True:
                 message = self._next(deadline, lambda: None)
-                if isinstance(message, Answer) and message.failure is not None:
-                    said = TargetState(message.failure["target"])
+                if isinstance(message, Answer):
+                    failure = failure_of(message)
+                    said = said if failure is None else failure.target
                 elif isinstance(message, Farewell):
                     return message.state or said
         return said

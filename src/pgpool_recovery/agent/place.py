@@ -191,14 +191,16 @@ def size_of(directory: Path) -> int:
     """Return the bytes on disk of all files below a directory; follows no link.
 
     Of a server that runs, files go while we look (test_files_that_go_meanwhile_are_not_counted).
+    What is in a directory of another user does not count, as in a filesystem's lost+found; whether
+    that is in the way is found out elsewhere (access.py).
     """
     total = 0
     try:
         entries = list(os.scandir(directory))
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
         return 0
     for entry in entries:
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, PermissionError):
             total += entry.stat(follow_symlinks=False).st_blocks * BLOCK_BYTES
         if entry.is_dir(follow_symlinks=False):
             total += size_of(Path(entry.path))

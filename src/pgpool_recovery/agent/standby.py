@@ -50,18 +50,20 @@ def configure_standby(step: ConfigureStandby, own_login: OwnLogin, stop: Stop, t
 
 @dataclass(frozen=True)
 class Before:
-    """The files of a directory as they were before it was made a standby; None: not there."""
+    """The files of a directory as they were before it was made a standby; None: not there.
+
+    A configuration may name one by a link to the directory: it need not begin with its path.
+    """
 
     directory: Path
-    texts: dict[str, str | None]
+    texts: dict[Path, str | None]
 
     def restore(self) -> None:
         """Put them back."""
-        for name, text in self.texts.items():
-            file = self.directory / name
+        for file, text in self.texts.items():
             if text is None:
                 remove(file)
-            elif name == AUTO_CONFIGURATION:
+            elif file == self.directory / AUTO_CONFIGURATION:
                 replace_file(file, text)
             else:
                 put_back(file, text)
@@ -71,10 +73,10 @@ class Before:
 def before_repoint(step: Repoint | RepointRunning, stop: Stop) -> Before:
     """Return how a directory is before it is made a standby of the primary."""
     data = Path(step.places.data.path)
-    names = [str(file.relative_to(data)) for file in home_of(data, data, stop).files()]
+    files = [*home_of(data, data, stop).files()]
     if isinstance(step, Repoint):
-        names += SIGNALS
-    return Before(data, {name: read_configuration_file(data / name) for name in names})
+        files += [data / name for name in SIGNALS]
+    return Before(data, {file: read_configuration_file(file) for file in files})
 
 
 def _write(home: Home, settings: Mapping[str, str], tell: Tell) -> None:
@@ -82,7 +84,9 @@ def _write(home: Home, settings: Mapping[str, str], tell: Tell) -> None:
     had = home.chain().place("primary_conninfo")
     file = home.write(settings)
     if file != had:
-        tell(f"primary_conninfo stands in {file.relative_to(home.directory)} now")
+        is_below = file.is_relative_to(home.directory)
+        shown = file.relative_to(home.directory) if is_below else file
+        tell(f"primary_conninfo stands in {shown} now")
 
 
 def repoint(step: Repoint, own_login: OwnLogin, stop: Stop, tell: Tell) -> None:

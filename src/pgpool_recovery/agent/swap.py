@@ -211,8 +211,7 @@ def put_waiting_back(workspace: Path) -> None:
 
 def old_waits(workspace: Path) -> bool:
     """Say whether a directory waits there that a copy has replaced."""
-    is_known = (workspace / PLACES).exists()
-    return is_known and any(has_old(place) for place in _read_places(workspace))
+    return has_begun(workspace) and any(has_old(place) for place in _read_places(workspace))
 
 
 def is_unstarted(data_directory: Path) -> bool:

@@ -168,3 +168,50 @@ def test_a_look_ends_in_time_within_one_directory(
     ticks = itertools.count()
     monkeypatch.setattr(access, "time", SimpleNamespace(monotonic=lambda: float(next(ticks))))
     assert not look_as_source(data, [], limit_s=60).is_whole
+
+
+@NEEDS_ROOT
+@pytest.mark.parametrize("mounted", ["", "data", "wal"])
+def test_directory_that_a_filesystem_has_by_itself_is_in_nobodys_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mounted: str
+) -> None:
+    """In a directory where nothing is mounted it is one of root as all others."""
+    data, wal = data_directory(tmp_path), tmp_path / "wal"
+    of_root = {
+        data / "lost+found": 0o700,
+        wal / "lost+found": 0o700,
+        data / "base/lost+found": 0o700,
+    }
+    for directory in of_root:
+        directory.mkdir(parents=True)
+    monkeypatch.setattr(os.path, "ismount", lambda path: path == tmp_path / mounted)
+
+    def check() -> None:
+        obstacles = look_as_target(data, [wal], []).obstacles
+        paths = {str(Path(one.path).relative_to(tmp_path)): one.lacks for one in obstacles}
+        inner = {"base": "data/base/lost+found", "data": "data/lost+found", "wal": "wal/lost+found"}
+        left = [path for name, path in inner.items() if name != mounted]
+        assert paths == dict.fromkeys(left, Lacks.REMOVING), paths
+
+    as_nobody(tmp_path, check, of_root)
+
+
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [
+        ("base/1/2", False),
+        ("global/2", False),
+        ("pg_tblspc/2", False),
+        ("pg_wal/000000010000000000000002", False),
+        ("pg_replslot/a/2", False),
+        ("pg_xact/0000", True),
+        ("basement", True),
+    ],
+)
+def test_what_the_server_counts_itself_is_not_counted_again(
+    tmp_path: Path, name: str, *, counts: bool
+) -> None:
+    before = look_as_source(data_directory(tmp_path), []).kept_bytes
+    data = data_directory(tmp_path, {name: "x" * SMALL_BYTES})
+    more = look_as_source(data, []).kept_bytes - before
+    assert more == ((data / name).stat().st_blocks * 512 if counts else 0)

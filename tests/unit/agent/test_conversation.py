@@ -10,9 +10,10 @@ import pytest
 
 from pgpool_recovery.agent import conversation
 from pgpool_recovery.agent.conversation import converse
-from pgpool_recovery.agent.protocol import PROTOCOL, Greeting, Weigh
+from pgpool_recovery.agent.protocol import PROTOCOL, Answer, Farewell, Greeting, Message, Weigh
 from pgpool_recovery.agent.wire import SAME_VERSION, encode_message
-from pgpool_recovery.domain.error import Refused, Unreachable
+from pgpool_recovery.domain.error import Busy, Refused, Unreachable
+from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.files.trust import user_name
 from pgpool_recovery.run.shield import shielded
 from pgpool_recovery.ssh.command import SshSettings, ssh_command
@@ -59,6 +60,15 @@ def test_cancel_waits_for_what_it_must_not_interrupt_while_an_agent_is_there() -
             assert heard == [signal.SIGTERM]
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def test_cancel_of_the_caller_does_not_reach_the_agent() -> None:
+    """It comes as a SIGINT for the process group, and ssh would end before what is taken back."""
+    greeting = GREETING.replace("2.0", "%s")
+    program = f"import os; print({greeting!r} % os.getpgrp(), flush=True); input()"
+    argv = [sys.executable, "-c", program]
+    with converse(argv, "node 1", lambda _event: None, timeout_s=10) as agent:
+        assert int(agent.version) != os.getpgrp()
 
 
 NEVER_READS = f"print({GREETING!r}, flush=True); import time; time.sleep(600)"
@@ -169,6 +179,45 @@ def test_what_cannot_be_read_is_the_word_of_another_protocol(what: str) -> None:
         assert agent.is_busy, "it would be asked for more"
     assert refused.value.hint == SAME_VERSION
     assert "It has version 2.0." in str(refused.value.detail)
+
+
+@pytest.mark.parametrize(
+    "failure", ["{}", '{"target": "gone"}', '{"error": [], "target": "untouched"}', "[]"]
+)
+def test_last_word_that_cannot_be_read_says_nothing(failure: str) -> None:
+    """It is asked for while another failure is told, which it must not hide."""
+    answer = f'{{"is": "Answer", "result": null, "failure": {failure}}}'
+    assert last_word(answer, encode_message(Farewell(TargetState.RESTORED)).decode()) is None
+
+
+FAILED = Answer(failure=Busy("it is busy", target=TargetState.INCOMPLETE).as_record())
+
+
+@pytest.mark.parametrize(
+    ("messages", "state"),
+    [
+        ((FAILED, Farewell(None)), TargetState.INCOMPLETE),
+        ((FAILED, Farewell(TargetState.RESTORED)), TargetState.RESTORED),
+        ((FAILED, Answer(), Farewell(None)), TargetState.INCOMPLETE),
+        ((FAILED,), TargetState.INCOMPLETE),
+        ((Answer(), Farewell(None)), None),
+        ((Farewell(TargetState.UNTOUCHED),), TargetState.UNTOUCHED),
+        ((), None),
+    ],
+)
+def test_last_word_is_what_was_taken_back_or_what_the_request_came_to(
+    messages: tuple[Message, ...], state: TargetState | None
+) -> None:
+    """An agent that had nothing to take back has told the state with its failure."""
+    assert last_word(*(encode_message(message).decode() for message in messages)) is state
+
+
+def last_word(*lines: str) -> TargetState | None:
+    """Return the last word of an agent that says these lines when the conversation is ended."""
+    said = "\n".join(line.strip() for line in lines)
+    argv = [sys.executable, "-c", f"{ENDS_WITH_THE_CONVERSATION}; print({said!r}, flush=True)"]
+    with converse(argv, "node 1", lambda _event: None, timeout_s=10) as agent:
+        return agent.last_word()
 
 
 def test_greeting_of_another_version_is_read_whatever_it_has() -> None:

@@ -397,6 +397,44 @@ def test_failed_swap_is_taken_back_at_once(tmp_path: Path, monkeypatch: pytest.M
     assert leftovers(tmp_path) == []
 
 
+def test_interrupted_swap_is_put_back_on_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its note stands already, and for the renames there is the room that was kept."""
+    target = prepared(tmp_path, copies, is_inside=False)
+    before, rename = target.contents(), Path.rename
+    run = new_steps()
+    take(run, Reserve(target.places))
+    put_copy(target)
+    spare = Path(target.places.data.workspace) / SPARE
+
+    def die(path: Path, to: str | Path) -> Path:
+        if path == target.data:
+            raise KeyboardInterrupt
+        return rename(path, to)
+
+    def need_room(path: Path, to: str | Path) -> Path:
+        if spare.exists():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        return rename(path, to)
+
+    def have_no_room(_descriptor: int, _data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", die)
+        with pytest.raises(KeyboardInterrupt):
+            take(run, SwapIn(target.places))
+    let_go_of(run)
+    assert target.contents() != before
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", need_room)
+        patch.setattr(os, "write", have_no_room)
+        swap.tidy(target.data)
+    assert target.contents() == before
+    assert swap.is_tidy(target.data)
+
+
 def test_wal_that_was_moved_aside_comes_back_when_it_is_asked_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from pgpool_recovery.agent import place
-from pgpool_recovery.agent.place import mounts_inside, size_of
+from pgpool_recovery.agent.place import mounts_inside, observe_place, size_of
 from pgpool_recovery.files.text import text_of
+from tests.unit.agent.as_nobody import as_nobody
 
 
 def test_files_that_go_meanwhile_are_not_counted(
@@ -29,6 +30,31 @@ def test_files_that_go_meanwhile_are_not_counted(
     monkeypatch.setattr(os, "scandir", racing)
     assert 4096 <= size_of(tmp_path) < 3 * 4096 + 4096
     assert size_of(tmp_path / "is" / "gone") == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for directories of root")
+@pytest.mark.parametrize("mode", [0o700, 0o744], ids=["closed", "only listed"])
+@pytest.mark.parametrize("name", ["lost+found", "pg_wal/lost+found", "backups"])
+def test_directory_of_root_in_the_data_directory_is_passed_over(
+    tmp_path: Path, name: str, mode: int
+) -> None:
+    """As that of a mounted filesystem; what it means for a recovery is looked at for itself."""
+    data = tmp_path / "data"
+    for file in ("base/1", f"{name}/found"):
+        (data / file).parent.mkdir(parents=True, exist_ok=True)
+        (data / file).write_bytes(b"x" * 8192)
+    inner = data / name / "deeper"
+    inner.mkdir()
+    (inner / "file").write_bytes(b"x" * 1024**2)
+    data.chmod(0o700)
+
+    def observe() -> None:
+        facts = observe_place(data, is_own=True)
+        assert facts.exists
+        assert not facts.is_empty
+        assert 8192 <= facts.size_bytes < 1024**2, facts.size_bytes
+
+    as_nobody(tmp_path, observe, {data / name: mode})
 
 
 def test_mounts_are_found_in_directories_of_any_name(

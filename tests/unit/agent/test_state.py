@@ -88,6 +88,18 @@ def test_nothing_there(data: Path) -> None:
     assert (seen.state, seen.is_certain) == (TargetState.INCOMPLETE, False)
 
 
+@pytest.mark.parametrize("text", [b"", b"\0" * 300])
+def test_list_that_an_earlier_build_left_empty_is_no_failure(
+    places: Places, data: Path, text: bytes
+) -> None:
+    """The disk was full when it began, so nothing was begun."""
+    workspace = Path(places.data.workspace)
+    workspace.mkdir(mode=0o700)
+    unlock(lock(workspace))
+    (workspace / swap.PLACES).write_bytes(text)
+    assert see_state(data).state is TargetState.UNTOUCHED
+
+
 def test_lock_and_journal_of_nobody_are_no_failure(places: Places, data: Path) -> None:
     workspace = Path(places.data.workspace)
     workspace.mkdir(mode=0o700)
