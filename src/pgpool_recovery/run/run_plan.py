@@ -159,7 +159,7 @@ class Run:
         """
         try:
             self._connection.do("CHECKPOINT")
-        except RecoveryError as error:
+        except Unreachable as error:
             self._emit(Said("primary", f"no checkpoint before the backup: {error.in_a_line}"))
 
     def _copy(self, step: CopyBaseBackup) -> None:
