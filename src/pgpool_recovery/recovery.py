@@ -12,7 +12,7 @@ from pgpool_recovery.agent.protocol import (
     ReadLog,
 )
 from pgpool_recovery.config.settings import Settings
-from pgpool_recovery.domain.error import Incomplete, NoRoom, QueryRefused, Refused, Undone
+from pgpool_recovery.domain.error import Filled, Incomplete, NoRoom, QueryRefused, Refused, Undone
 from pgpool_recovery.domain.event import Event, Finished, PlanMade, Said
 from pgpool_recovery.domain.node import RecoveryRequest
 from pgpool_recovery.domain.standby import StandbyFacts
@@ -72,7 +72,7 @@ def recover(
                 except (Undone, Incomplete, Refused, QueryRefused) as error:
                     if plan.method is Method.BASEBACKUP or not settings.policy.fall_down:
                         raise
-                    if agent.is_busy or isinstance(error, NoRoom):
+                    if agent.is_busy or isinstance(error, NoRoom | Filled):
                         raise  # No data goes because a disk was full, or is read-only.
                     state = error.target
                     reason = Rejection(error.message, error.detail, error.hint)

@@ -157,6 +157,10 @@ class Incomplete(RecoveryError):
     sqlstate = "58000"
 
 
+class Filled(Incomplete):
+    """As NoRoom, past the point of no return."""
+
+
 class Unverified(RecoveryError):
     """The node was started, and is not as it should be; its state says whether it still runs."""
 

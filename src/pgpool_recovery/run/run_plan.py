@@ -19,7 +19,9 @@ from pgpool_recovery.agent.protocol import (
 from pgpool_recovery.domain.error import (
     Bug,
     Cancelled,
+    Filled,
     Incomplete,
+    NoRoom,
     RecoveryError,
     Undone,
     Unreachable,
@@ -311,7 +313,7 @@ def _ended(
         return Cancelled(ended.message, detail=ended.detail, hint=hint, target=state)
     kind = type(error)
     if kind is not Bug and state in (TargetState.INCOMPLETE, TargetState.COPIED):
-        kind = Incomplete
+        kind = Filled if isinstance(error, NoRoom | Filled) else Incomplete
     elif kind is not RecoveryError and error.exit_status not in (1, 4, 5, 6, Undone.exit_status):
         kind = Undone
     return kind(

@@ -10,7 +10,7 @@ import pytest
 from pgpool_recovery.agent.conversation import converse
 from pgpool_recovery.agent.protocol import PROTOCOL, Answer, Farewell, Greeting
 from pgpool_recovery.agent.wire import encode_message
-from pgpool_recovery.domain.error import Cancelled, RecoveryError, Unreachable
+from pgpool_recovery.domain.error import Cancelled, Filled, NoRoom, RecoveryError, Unreachable
 from pgpool_recovery.domain.target_state import TargetState, with_next_step
 from pgpool_recovery.plan.plan import OldData, Plan
 from pgpool_recovery.plan.policy import Method
@@ -32,6 +32,19 @@ REMOVE = RemoveOld(PLACES)
 
 GREETING = encode_message(Greeting("pgpool-recovery", PROTOCOL, "2.0")).decode()
 DONE = encode_message(Answer()).decode()
+FULL = NoRoom('could not write "/data/base/1": No space left on device', hint="Make room.")
+FILLS_AT = f"""
+import sys
+print({GREETING!r}, end="", flush=True)
+for line in sys.stdin:
+    if sys.argv[1] in line:
+        print({encode_message(Answer(failure=FULL.as_record())).decode()!r}, end="", flush=True)
+    elif '"Undo"' in line:
+        answer = {encode_message(Answer(result="STATE")).decode()!r}
+        print(answer.replace("STATE", sys.argv[2]), end="", flush=True)
+    elif "TakeStep" in line:
+        print({DONE!r}, end="", flush=True)
+"""
 DIES_AT = f"""
 import sys
 print({GREETING!r}, end="", flush=True)
@@ -116,6 +129,25 @@ def test_last_word_of_an_agent_that_was_left_in_the_middle_is_heard() -> None:
     ):
         run.carry_out(plan_of(REPOINT))
     assert caught.value.target is TargetState.RESTORED
+
+
+@pytest.mark.parametrize(
+    ("step", "state", "kind"),
+    [
+        (REPOINT, TargetState.UNTOUCHED, NoRoom),
+        (REMOVE, TargetState.INCOMPLETE, Filled),
+        (REMOVE, TargetState.COPIED, Filled),
+    ],
+)
+def test_full_disk_stays_one_past_the_point_of_no_return(
+    step: TargetStep, state: TargetState, kind: type[RecoveryError]
+) -> None:
+    argv = [sys.executable, "-c", FILLS_AT, f'"{type(step).__name__}"', str(state)]
+    with run_with(argv) as run, pytest.raises(RecoveryError, match="No space left") as caught:
+        run.carry_out(plan_of(RESERVE, step))
+    assert type(caught.value) is kind
+    assert caught.value.target is state
+    assert str(caught.value.hint).startswith("Make room.")
 
 
 @pytest.mark.parametrize("state", [TargetState.INCOMPLETE, TargetState.COPIED, TargetState.UNKNOWN])
