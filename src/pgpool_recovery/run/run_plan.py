@@ -51,6 +51,7 @@ from pgpool_recovery.plan.summaries import newly_left_out
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.summaries import summaries_since, truncated_since
 from pgpool_recovery.postgres.wal import read_wal
+from pgpool_recovery.run.known_state import in_state
 from pgpool_recovery.run.own_slot import Connect, OwnSlot
 from pgpool_recovery.run.progress import CopyProgress
 from pgpool_recovery.run.shield import shielded
@@ -308,9 +309,7 @@ def _ended(
     if left is not None:
         error = error.with_more(left)
     if isinstance(error, Cancelled):
-        ended = error.with_more(f"The step was to {what}.")
-        hint = with_next_step(error.hint, state)
-        return Cancelled(ended.message, detail=ended.detail, hint=hint, target=state)
+        return in_state(error, state, f"The step was to {what}.")
     kind = type(error)
     if kind is not Bug and state in (TargetState.INCOMPLETE, TargetState.COPIED):
         kind = Filled if isinstance(error, NoRoom | Filled) else Incomplete
