@@ -119,8 +119,13 @@ class Run:
         except BaseException as error:
             # Whatever it is: a slot that stays would fill the primary's disk.
             failure = as_failure(error) if isinstance(error, Exception) else None
-            with shielded():
-                state, left = self._undo(failure.message if failure else repr(error))
+            why, undone = failure.message if failure else repr(error), None
+            try:
+                with shielded():
+                    undone = self._undo(why)
+            except Cancelled as late:  # It had to wait for that, or has come just before; no more.
+                failure = late if failure is None else late.with_more(f"It had failed: {why}.")
+            state, left = undone or self._undo(why)
             if failure is None:
                 raise
             raise _ended(plan, step, failure, state, left) from error
