@@ -5,14 +5,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from pgpool_recovery.agent.conversation import Conversation
-from pgpool_recovery.agent.protocol import (
-    AskStandby,
-    FindLog,
-    LogPosition,
-    ReadLog,
-)
+from pgpool_recovery.agent.protocol import AskStandby, FindLog, LogPosition
 from pgpool_recovery.config.settings import Settings
-from pgpool_recovery.domain.error import Incomplete, NoRoom, QueryRefused, Refused, Undone
+from pgpool_recovery.domain.error import Filled, Incomplete, NoRoom, QueryRefused, Refused, Undone
 from pgpool_recovery.domain.event import Event, Finished, PlanMade, Said
 from pgpool_recovery.domain.node import RecoveryRequest
 from pgpool_recovery.domain.standby import StandbyFacts
@@ -31,6 +26,7 @@ from pgpool_recovery.run.known_state import learning_state
 from pgpool_recovery.run.parties import agent_of, leaving, naming, own_conninfo, own_server
 from pgpool_recovery.run.run_plan import Deadlines, Run
 from pgpool_recovery.run.target_server import TargetServer
+from pgpool_recovery.verify.end_of_log import end_of_log
 from pgpool_recovery.verify.following import wait_until_following
 from pgpool_recovery.verify.streaming import Expected
 
@@ -72,7 +68,7 @@ def recover(
                 except (Undone, Incomplete, Refused, QueryRefused) as error:
                     if plan.method is Method.BASEBACKUP or not settings.policy.fall_down:
                         raise
-                    if agent.is_busy or isinstance(error, NoRoom):
+                    if agent.is_busy or isinstance(error, NoRoom | Filled):
                         raise  # No data goes because a disk was full, or is read-only.
                     state = error.target
                     reason = Rejection(error.message, error.detail, error.hint)
@@ -165,14 +161,13 @@ def see_following(
     def ask() -> StandbyFacts:
         return agent.ask(asked, StandbyFacts, timeout_s=patience)
 
-    def read_log() -> str:
+    def read_log() -> str | None:
         log: LogPosition | None = agent.ask(
             FindLog(directory),
             LogPosition | None,  # type: ignore[arg-type]
             timeout_s=patience,
         )
-        text = "" if log is None else agent.ask(ReadLog(log), str, timeout_s=patience)
-        return f"Its log {log.file} ends:\n{text}" if log is not None and text else ""
+        return end_of_log(agent, log, timeout_s=patience)
 
     timeout = settings.timeout
     limits = (timeout.streaming_s, timeout.catch_up_s, timeout.stall_s)

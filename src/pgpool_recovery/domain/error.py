@@ -36,7 +36,8 @@ class RecoveryError(Exception):
         self.data: Mapping[str, Any] = {}
         """What goes on record beside the texts, in JSON types."""
 
-    def _with(self, **changes: Any) -> Self:
+    def changed(self, **changes: Any) -> Self:
+        """Return the same failure with other parts: message, detail, hint or target."""
         parts = {"detail": self.detail, "hint": self.hint, "target": self.target, **changes}
         same = type(self)(parts.pop("message", self.message), **parts)
         same.data = self.data
@@ -44,18 +45,18 @@ class RecoveryError(Exception):
 
     def with_target(self, target: TargetState) -> Self:
         """Return the same failure with another state of the target."""
-        return self._with(target=target)
+        return self.changed(target=target)
 
     def with_more(self, detail: str) -> Self:
         """Return the same failure with another line of detail."""
         lines = detail if self.detail is None else f"{self.detail}\n{detail}"
-        return self._with(detail=lines)
+        return self.changed(detail=lines)
 
     def about(self, name: str) -> Self:
         """Return the same failure with a message that names the node."""
         if re.search(rf"{re.escape(name)}(?!\d)", self.message):
             return self
-        return self._with(message=f"{name}: {self.message}")
+        return self.changed(message=f"{name}: {self.message}")
 
     @property
     def in_a_line(self) -> str:
@@ -155,6 +156,10 @@ class Incomplete(RecoveryError):
 
     exit_status = 8
     sqlstate = "58000"
+
+
+class Filled(Incomplete):
+    """As NoRoom, past the point of no return."""
 
 
 class Unverified(RecoveryError):

@@ -64,10 +64,7 @@ def _where_to_look(error: RecoveryError, job: Job) -> RecoveryError:
     """Say where the cause is, when it is not on record."""
     if error.hint is not None or not job.is_run_by_pool:
         return error
-    return type(error)(
-        error.message,
-        detail=error.detail,
+    return error.changed(
         hint=f"The cause is not on record. It is in pgpool.log and in the server log of the "
-        f'primary ({job.primary.node.name}); "pgpool-recovery check" may find it, too.',
-        target=error.target,
+        f'primary ({job.primary.node.name}); "pgpool-recovery check" may find it, too.'
     )

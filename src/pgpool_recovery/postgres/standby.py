@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pgpool_recovery.domain.error import RecoveryError
+from pgpool_recovery.domain.error import Denied, Unreachable
 from pgpool_recovery.domain.standby import StandbyFacts, StreamFacts, UpstreamFacts
 from pgpool_recovery.domain.wal import (
     History,
@@ -94,7 +94,7 @@ def read_history(connection: Connection) -> History | None:
     """
     try:
         row = connection.row("timeline")
-    except RecoveryError:
+    except (Denied, Unreachable):
         return None
     history = parse_history(row["history"], TimelineId(row["timeline"]))
     return history if history.ends or history.current == 1 else None

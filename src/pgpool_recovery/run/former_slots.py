@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pgpool_recovery.agent.conversation import Conversation
 from pgpool_recovery.agent.protocol import DropFormerSlots
 from pgpool_recovery.config.settings import Settings
-from pgpool_recovery.domain.error import RecoveryError
+from pgpool_recovery.domain.error import Cancelled, RecoveryError
 from pgpool_recovery.domain.event import Event, Said, megabytes
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.slot import FormerSlot
@@ -28,6 +28,8 @@ def drop_former_slots(
         found: tuple[FormerSlot, ...] = agent.ask(
             request, tuple[FormerSlot, ...], timeout_s=settings.timeout.step_s
         )
+    except Cancelled:
+        raise
     except RecoveryError as error:
         why = error.detail or error.message
         emit(Said("agent", f"the replication slots of {target.name} were not looked at: {why}"))

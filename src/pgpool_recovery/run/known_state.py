@@ -63,8 +63,7 @@ def knowing(
 def in_state(error: RecoveryError, state: TargetState, what: str | None = None) -> RecoveryError:
     """Return a failure that leaves a target so, with the next step."""
     found = error if what is None else error.with_more(what)
-    hint = with_next_step(found.hint, state)
-    return type(found)(found.message, detail=found.detail, hint=hint, target=state)
+    return found.changed(hint=with_next_step(found.hint, state), target=state)
 
 
 def _ask(agent: Conversation, target: Target, settings: Settings) -> StateSeen:

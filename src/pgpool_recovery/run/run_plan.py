@@ -19,7 +19,9 @@ from pgpool_recovery.agent.protocol import (
 from pgpool_recovery.domain.error import (
     Bug,
     Cancelled,
+    Filled,
     Incomplete,
+    NoRoom,
     RecoveryError,
     Undone,
     Unreachable,
@@ -49,6 +51,7 @@ from pgpool_recovery.plan.summaries import newly_left_out
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.summaries import summaries_since, truncated_since
 from pgpool_recovery.postgres.wal import read_wal
+from pgpool_recovery.run.known_state import in_state
 from pgpool_recovery.run.own_slot import Connect, OwnSlot
 from pgpool_recovery.run.progress import CopyProgress
 from pgpool_recovery.run.shield import shielded
@@ -116,8 +119,13 @@ class Run:
         except BaseException as error:
             # Whatever it is: a slot that stays would fill the primary's disk.
             failure = as_failure(error) if isinstance(error, Exception) else None
-            with shielded():
-                state, left = self._undo(failure.message if failure else repr(error))
+            why, undone = failure.message if failure else repr(error), None
+            try:
+                with shielded():
+                    undone = self._undo(why)
+            except Cancelled as late:  # It had to wait for that, or has come just before; no more.
+                failure = late if failure is None else late.with_more(f"It had failed: {why}.")
+            state, left = undone or self._undo(why)
             if failure is None:
                 raise
             raise _ended(plan, step, failure, state, left) from error
@@ -159,7 +167,7 @@ class Run:
         """
         try:
             self._connection.do("CHECKPOINT")
-        except RecoveryError as error:
+        except Unreachable as error:
             self._emit(Said("primary", f"no checkpoint before the backup: {error.in_a_line}"))
 
     def _copy(self, step: CopyBaseBackup) -> None:
@@ -306,12 +314,10 @@ def _ended(
     if left is not None:
         error = error.with_more(left)
     if isinstance(error, Cancelled):
-        ended = error.with_more(f"The step was to {what}.")
-        hint = with_next_step(error.hint, state)
-        return Cancelled(ended.message, detail=ended.detail, hint=hint, target=state)
+        return in_state(error, state, f"The step was to {what}.")
     kind = type(error)
     if kind is not Bug and state in (TargetState.INCOMPLETE, TargetState.COPIED):
-        kind = Incomplete
+        kind = Filled if isinstance(error, NoRoom | Filled) else Incomplete
     elif kind is not RecoveryError and error.exit_status not in (1, 4, 5, 6, Undone.exit_status):
         kind = Undone
     return kind(

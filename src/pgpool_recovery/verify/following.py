@@ -13,7 +13,7 @@ def wait_until_following(
     connection: Connection,
     expected: Expected,
     ask: Callable[[], StandbyFacts],
-    log: Callable[[], str],
+    log: Callable[[], str | None],
     on_tick: Callable[[], None],
 ) -> bool:
     """Wait until it streams by its slot, on the primary's timeline; say whether it has caught up.

@@ -9,7 +9,7 @@ as the policy allows for every server that runs (`stop_running`).
 from collections.abc import Callable
 
 from pgpool_recovery.agent.conversation import Conversation
-from pgpool_recovery.agent.protocol import AskStandby, Believe, ReadLog, Started, StopAtOnce
+from pgpool_recovery.agent.protocol import AskStandby, Believe, Started, StopAtOnce
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import NotStreaming, RecoveryError, Unverified
 from pgpool_recovery.domain.event import Event, Said
@@ -19,6 +19,7 @@ from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.plan.in_place import MAX_FAILED_STARTS
 from pgpool_recovery.plan.policy import Policy, StopRunning
 from pgpool_recovery.postgres.connection import Connection
+from pgpool_recovery.verify.end_of_log import end_of_log
 from pgpool_recovery.verify.streaming import Expected, Seen, watch
 
 Emit = Callable[[Event], None]
@@ -77,7 +78,7 @@ def _failure(
     trouble: Trouble,
 ) -> RecoveryError:
     """Return why the node is not believed, after its server was stopped where it has to be."""
-    end = _end_of_log(agent, started, settings)
+    end = end_of_log(agent, started.log, timeout_s=settings.agent.answer_s)
     if trouble.fault is Fault.BEHIND and seen.moves:
         return _late(target, trouble, end)
     if trouble.fault is Fault.UNSEEN:
@@ -150,12 +151,6 @@ def _late(target: Target, trouble: Trouble, end: str | None) -> Unverified:
         hint="Wait for it, then attach the node. catch_up_s in the settings says how long to wait.",
         target=TargetState.STARTED,
     )
-
-
-def _end_of_log(agent: Conversation, started: Started, settings: Settings) -> str | None:
-    log = started.log
-    text = "" if log is None else agent.ask(ReadLog(log), str, timeout_s=settings.agent.answer_s)
-    return f"Its log {log.file} ends:\n{text}" if log is not None and text else None
 
 
 def _joined(*texts: str | None) -> str | None:

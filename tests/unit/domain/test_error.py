@@ -43,6 +43,16 @@ def test_record_of_a_newer_version_is_still_a_failure() -> None:
     assert errors.error_of_record(record).message == "busy"
 
 
+def test_failure_with_other_parts_is_the_same_failure() -> None:
+    """Nothing of it goes, what is on record beside the texts neither."""
+    error = errors.PlanChanged("changed", detail="Agreed: WAL.", hint="Look.")
+    error.data = {"needed": "copy"}
+    again = error.changed(hint="Look again.", target=TargetState.RESTORED)
+    assert type(again) is errors.PlanChanged
+    assert (again.message, again.detail, again.data) == ("changed", "Agreed: WAL.", error.data)
+    assert (again.hint, again.target) == ("Look again.", TargetState.RESTORED)
+
+
 def test_promise_8_node_is_named_once() -> None:
     busy = errors.Busy("node 12 is busy")
     assert busy.about("node 12").message == "node 12 is busy"

@@ -1,12 +1,17 @@
 """A backup begins with a checkpoint, which may take long: it is done before a limit counts."""
 
+from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.agent.protocol import BeginIncremental, ReadBase
+from pgpool_recovery.domain.error import Cancelled, QueryRefused, RecoveryError, Unreachable
 from pgpool_recovery.domain.event import Event, Said
-from pgpool_recovery.plan.step import CopyBaseBackup, Place, Places
+from pgpool_recovery.domain.wal import Lsn, Point, TimelineId
+from pgpool_recovery.plan.facts import Base, LocalWal
+from pgpool_recovery.plan.step import CopyBaseBackup, Incremental, Place, Places
 from pgpool_recovery.run import run_plan
 from pgpool_recovery.run.run_plan import Deadlines, Run
 
@@ -14,17 +19,23 @@ PLACES = Places(Place("/data", "/data.w", is_inside=False, new="/data.w/new"), N
 COPY = CopyBaseBackup("/bin", {}, "pgpool_node_1", PLACES, None, None, 1)
 
 
+INCREMENTAL = Incremental(
+    PLACES, "/bin", {}, "pgpool_node_1", (), 2**24, {}, None, verifies_pages=False
+)
+AT = Point(TimelineId(1), Lsn(2**24))
+
+
 class Primary:
     """A server that notes its orders, and may refuse them."""
 
-    def __init__(self, order: list[str], *, may_checkpoint: bool) -> None:
+    def __init__(self, order: list[str], failure: RecoveryError | None = None) -> None:
         self._order = order
-        self._may_checkpoint = may_checkpoint
+        self._failure = failure
 
     def do(self, command: str) -> None:
         self._order.append(command)
-        if not self._may_checkpoint:
-            raise Refused(f"{command} failed", detail="must be superuser")
+        if self._failure is not None:
+            raise self._failure
 
 
 class Progress:
@@ -37,33 +48,82 @@ class Progress:
 
 
 class Agent:
-    """An agent that notes that it was asked to copy."""
+    """An agent that notes what it was asked, and has what a backup needs to know of it."""
 
     def __init__(self, order: list[str]) -> None:
         self._order = order
 
-    def ask(self, *_: object, **__: object) -> None:
-        self._order.append("copy")
+    def ask(self, request: object, *_: object, **__: object) -> Any:
+        match request:
+            case ReadBase():
+                return LocalWal(Base(AT, AT), 1)
+            case BeginIncremental():
+                self._order.append("begin the backup")
+                return AT
+            case _:
+                self._order.append("copy")
+                return None
 
 
-@pytest.mark.parametrize("may_checkpoint", [True, False])
-def test_checkpoint_comes_before_the_copy(
-    monkeypatch: pytest.MonkeyPatch, *, may_checkpoint: bool
-) -> None:
-    order: list[str] = []
-    told: list[Event] = []
+@dataclass
+class Site:
+    """A run on which every backup begins at once, and what was ordered and told."""
+
+    order: list[str]
+    told: list[Event]
+
+    def run(self, failure: RecoveryError | None = None) -> Run:
+        return Run(
+            cast("Any", Primary(self.order, failure)),
+            cast("Any", Agent(self.order)),
+            cast("Any", None),
+            self.told.append,
+            Deadlines(stall_s=1, step_s=1, undo_s=1, answer_s=1, connect_s=1),
+            {},
+            cast("Any", None),
+        )
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch) -> Site:
     monkeypatch.setattr(run_plan, "CopyProgress", lambda *_, **__: Progress())
-    run = Run(
-        cast("Any", Primary(order, may_checkpoint=may_checkpoint)),
-        cast("Any", Agent(order)),
-        cast("Any", None),
-        told.append,
-        Deadlines(stall_s=1, step_s=1, undo_s=1, answer_s=1, connect_s=1),
-        {},
-        cast("Any", None),
-    )
-    run._copy(COPY)
-    assert order == ["CHECKPOINT", "copy"]
-    said = [event.line for event in told if isinstance(event, Said)]
-    refused = "no checkpoint before the backup: CHECKPOINT failed: must be superuser"
-    assert said == ([] if may_checkpoint else [refused])
+    monkeypatch.setattr(run_plan, "read_wal", lambda _: SimpleNamespace(history=None))
+    monkeypatch.setattr(run_plan, "summaries_since", lambda *_: None)
+    monkeypatch.setattr(run_plan, "truncated_since", lambda *_, **__: frozenset())
+    return Site([], [])
+
+
+def test_checkpoint_comes_before_the_copy(site: Site) -> None:
+    site.run()._copy(COPY)
+    assert site.order == ["CHECKPOINT", "copy"]
+    assert not [event for event in site.told if isinstance(event, Said)]
+
+
+def test_checkpoint_comes_before_an_incremental_backup(site: Site) -> None:
+    site.run()._incremental(INCREMENTAL)
+    assert site.order == ["CHECKPOINT", "begin the backup", "copy"]
+
+
+@pytest.mark.parametrize(
+    ("failure", "why"),
+    [
+        (QueryRefused("CHECKPOINT failed", detail="must be superuser"), ": must be superuser"),
+        (Unreachable("CHECKPOINT failed"), ""),
+    ],
+)
+def test_without_a_checkpoint_there_is_a_backup_all_the_same(
+    site: Site, failure: RecoveryError, why: str
+) -> None:
+    site.run(failure)._copy(COPY)
+    assert site.order == ["CHECKPOINT", "copy"]
+    said = [event.line for event in site.told if isinstance(event, Said)]
+    assert said == [f"no checkpoint before the backup: CHECKPOINT failed{why}"]
+
+
+@pytest.mark.parametrize("begin", ["_copy", "_incremental"])
+def test_cancel_during_the_checkpoint_begins_no_backup(site: Site, begin: str) -> None:
+    """The handler of the signal raises it wherever the process waits just then."""
+    step = COPY if begin == "_copy" else INCREMENTAL
+    with pytest.raises(Cancelled):
+        getattr(site.run(Cancelled("the recovery was cancelled")), begin)(step)
+    assert site.order == ["CHECKPOINT"]

@@ -4,11 +4,17 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from pgpool_recovery.config.settings import Settings
+from pgpool_recovery.domain.error import Cancelled, RecoveryError, Undone
+from pgpool_recovery.domain.event import Event, Said
 from pgpool_recovery.domain.slot import FormerSlot
 from pgpool_recovery.postgres.slots import drop_former_slots
+from pgpool_recovery.run import former_slots
 from pgpool_recovery.run.former_slots import sentences
+from tests.unit.plan.situation import TARGET, primary
 
 if TYPE_CHECKING:
+    from pgpool_recovery.agent.conversation import Conversation
     from pgpool_recovery.postgres.connection import Connection
 
 
@@ -73,3 +79,34 @@ def test_what_is_said_of_them() -> None:
         "needs it, on node 0: SELECT pg_drop_replication_slot('archiver')"
     )
     assert "VACUUM" not in third
+
+
+class Agent:
+    """An agent that fails."""
+
+    def __init__(self, failure: RecoveryError) -> None:
+        self._failure = failure
+
+    def ask(self, *_: object, **__: object) -> None:
+        raise self._failure
+
+
+def drop_with(failure: RecoveryError, told: list[Event]) -> None:
+    agent = cast("Conversation", Agent(failure))
+    former_slots.drop_former_slots(agent, TARGET, primary(), Settings(), told.append)
+
+
+def test_that_nobody_could_look_keeps_nobody_from_the_rest() -> None:
+    told: list[Event] = []
+    drop_with(Undone("no login"), told)
+    assert told == [
+        Said("agent", "the replication slots of node 1 were not looked at: no login"),
+    ]
+
+
+def test_cancel_is_not_taken_for_that() -> None:
+    """Whoever went on would ask an agent that has not answered yet."""
+    told: list[Event] = []
+    with pytest.raises(Cancelled):
+        drop_with(Cancelled("the recovery was cancelled"), told)
+    assert told == []

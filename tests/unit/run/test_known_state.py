@@ -10,11 +10,17 @@ import pytest
 from pgpool_recovery import remote_start
 from pgpool_recovery.agent.protocol import StateSeen
 from pgpool_recovery.config.settings import Settings
-from pgpool_recovery.domain.error import Cancelled, Incomplete, RecoveryError, Unreachable
+from pgpool_recovery.domain.error import (
+    Cancelled,
+    Incomplete,
+    PlanChanged,
+    RecoveryError,
+    Unreachable,
+)
 from pgpool_recovery.domain.node import NodeId, Target
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.run import known_state
-from pgpool_recovery.run.known_state import learning_state
+from pgpool_recovery.run.known_state import in_state, learning_state
 
 if TYPE_CHECKING:
     from pgpool_recovery.agent.conversation import Conversation
@@ -130,3 +136,9 @@ def test_run_in_a_state_that_is_known_asks_nobody(new: list[StateSeen | None]) -
         raise LOST
     assert caught.value.target is TargetState.UNTOUCHED
     assert cast("Any", new) == []
+
+
+def test_what_is_on_record_of_a_failure_stays_when_its_state_is_told() -> None:
+    changed = PlanChanged("the plan has changed")
+    changed.data = {"needed": "copy"}
+    assert in_state(changed, TargetState.COPIED, "Seen.").data == changed.data

@@ -1,7 +1,9 @@
 """What a run says of a target whose agent is gone without a word, as after a crash of its host."""
 
+import os
+import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -10,7 +12,8 @@ import pytest
 from pgpool_recovery.agent.conversation import converse
 from pgpool_recovery.agent.protocol import PROTOCOL, Answer, Farewell, Greeting
 from pgpool_recovery.agent.wire import encode_message
-from pgpool_recovery.domain.error import Cancelled, RecoveryError, Unreachable
+from pgpool_recovery.domain.error import Cancelled, Filled, NoRoom, RecoveryError, Unreachable
+from pgpool_recovery.domain.event import Event, Undoing
 from pgpool_recovery.domain.target_state import TargetState, with_next_step
 from pgpool_recovery.plan.plan import OldData, Plan
 from pgpool_recovery.plan.policy import Method
@@ -32,6 +35,19 @@ REMOVE = RemoveOld(PLACES)
 
 GREETING = encode_message(Greeting("pgpool-recovery", PROTOCOL, "2.0")).decode()
 DONE = encode_message(Answer()).decode()
+FULL = NoRoom('could not write "/data/base/1": No space left on device', hint="Make room.")
+FILLS_AT = f"""
+import sys
+print({GREETING!r}, end="", flush=True)
+for line in sys.stdin:
+    if sys.argv[1] in line:
+        print({encode_message(Answer(failure=FULL.as_record())).decode()!r}, end="", flush=True)
+    elif '"Undo"' in line:
+        answer = {encode_message(Answer(result="STATE")).decode()!r}
+        print(answer.replace("STATE", sys.argv[2]), end="", flush=True)
+    elif "TakeStep" in line:
+        print({DONE!r}, end="", flush=True)
+"""
 DIES_AT = f"""
 import sys
 print({GREETING!r}, end="", flush=True)
@@ -72,13 +88,15 @@ def run_whose_agent_dies_at(step: TargetStep) -> Iterator[Run]:
 
 
 @contextmanager
-def run_with(argv: list[str], step_s: float = 10) -> Iterator[Run]:
+def run_with(
+    argv: list[str], step_s: float = 10, emit: Callable[[Event], None] = lambda _event: None
+) -> Iterator[Run]:
     with converse(argv, "node 1", lambda _event: None, timeout_s=10) as agent:
         yield Run(
             cast("Any", None),
             agent,
             cast("Any", None),
-            lambda _event: None,
+            emit,
             Deadlines(stall_s=10, step_s=step_s, undo_s=10, answer_s=10, connect_s=5),
             {},
             cast("Any", None),
@@ -116,6 +134,48 @@ def test_last_word_of_an_agent_that_was_left_in_the_middle_is_heard() -> None:
     ):
         run.carry_out(plan_of(REPOINT))
     assert caught.value.target is TargetState.RESTORED
+
+
+@pytest.mark.parametrize(
+    ("step", "state", "kind"),
+    [
+        (REPOINT, TargetState.UNTOUCHED, NoRoom),
+        (REMOVE, TargetState.INCOMPLETE, Filled),
+        (REMOVE, TargetState.COPIED, Filled),
+    ],
+)
+def test_full_disk_stays_one_past_the_point_of_no_return(
+    step: TargetStep, state: TargetState, kind: type[RecoveryError]
+) -> None:
+    argv = [sys.executable, "-c", FILLS_AT, f'"{type(step).__name__}"', str(state)]
+    with run_with(argv) as run, pytest.raises(RecoveryError, match="No space left") as caught:
+        run.carry_out(plan_of(RESERVE, step))
+    assert type(caught.value) is kind
+    assert caught.value.target is state
+    assert str(caught.value.hint).startswith("Make room.")
+
+
+def test_cancel_while_a_failure_is_undone_tells_the_state_that_is_left() -> None:
+    argv = [sys.executable, "-c", FILLS_AT, '"RemoveOld"', str(TargetState.INCOMPLETE)]
+    told: list[Event] = []
+
+    def tell(event: Event) -> None:
+        told.append(event)
+        if isinstance(event, Undoing):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def cancel(_number: int, _frame: object) -> None:
+        raise Cancelled("the recovery was cancelled", detail="By SIGTERM.")
+
+    before = signal.signal(signal.SIGTERM, cancel)
+    try:
+        with run_with(argv, emit=tell) as run, pytest.raises(Cancelled) as caught:
+            run.carry_out(plan_of(RESERVE, REMOVE))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert caught.value.target is TargetState.INCOMPLETE
+    assert str(caught.value.detail).startswith(f"By SIGTERM.\nIt had failed: {FULL.message}.\n")
+    assert len([event for event in told if isinstance(event, Undoing)]) == 1
 
 
 @pytest.mark.parametrize("state", [TargetState.INCOMPLETE, TargetState.COPIED, TargetState.UNKNOWN])

@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from pgpool_recovery.config.settings import Settings
-from pgpool_recovery.domain.error import PlanChanged
+from pgpool_recovery.domain.error import (
+    Cancelled,
+    Incomplete,
+    PlanChanged,
+    RecoveryError,
+    Unreachable,
+)
+from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.plan.agreement import Agreement
 from pgpool_recovery.plan.harm import Harm, Loss, Old, Reach
 from pgpool_recovery.plan.ladder import make_plan
@@ -62,3 +69,39 @@ def test_promise_11_plan_after_a_failure_is_measured_like_the_first() -> None:
     with pytest.raises(PlanChanged, match="the plan of node 1 has changed"):
         server(Agent(), Loss.STOP).refuse_excess(copy, ())
     TargetServer(cast("Conversation", Agent()), TARGET, SETTINGS, print).refuse_excess(copy, ())
+
+
+class Lost:
+    """An agent that a start has failed on, and what it says at last."""
+
+    def __init__(self, failure: RecoveryError, last: TargetState | None, *, is_busy: bool) -> None:
+        self._failure = failure
+        self._last = last
+        self.is_busy = is_busy
+
+    def ask(self, *_: object, **__: object) -> None:
+        raise self._failure
+
+    def last_word(self) -> TargetState | None:
+        assert self.is_busy, "it would end a conversation that goes on"
+        return self._last
+
+
+@pytest.mark.parametrize(
+    ("failure", "last", "is_busy", "state"),
+    [
+        (Cancelled("cancelled"), TargetState.COPIED, True, TargetState.COPIED),
+        (Unreachable("lost"), TargetState.STARTED, True, TargetState.STARTED),
+        (Unreachable("lost"), None, True, TargetState.UNKNOWN),
+        (Cancelled("cancelled"), None, True, TargetState.UNKNOWN),
+        (Incomplete("no", target=TargetState.COPIED), None, False, TargetState.COPIED),
+    ],
+)
+def test_state_of_a_start_that_failed_is_the_last_that_its_agent_said(
+    failure: RecoveryError, last: TargetState | None, state: TargetState, *, is_busy: bool
+) -> None:
+    """As of a cancel: it ends what it has started, and says so before it ends."""
+    agent = cast("Conversation", Lost(failure, last, is_busy=is_busy))
+    with pytest.raises(type(failure)) as caught:
+        TargetServer(agent, TARGET, SETTINGS, lambda _event: None).start()
+    assert caught.value.target is state

@@ -1,0 +1,81 @@
+"""The story goes on with the next method after a failure, but for those that it cannot mend."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pgpool_recovery import recovery
+from pgpool_recovery.config.settings import Settings
+from pgpool_recovery.domain.error import (
+    Cancelled,
+    Filled,
+    Incomplete,
+    NoRoom,
+    QueryRefused,
+    RecoveryError,
+    Refused,
+    Undone,
+    Unreachable,
+)
+from pgpool_recovery.domain.node import RecoveryRequest
+from pgpool_recovery.plan.policy import Method
+from tests.unit.plan.situation import TARGET
+
+
+class Story:
+    """A recovery whose first method fails, and what was carried out."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.tried: list[Method] = []
+        self.failure: RecoveryError | None = None
+        self.agent = SimpleNamespace(is_busy=False)
+
+        @contextmanager
+        def party(*_: object) -> Iterator[Any]:
+            yield self.agent
+
+        bound = SimpleNamespace(by=None, refusal=lambda *_, **__: None)
+        for name, part in {
+            "own_server": party,
+            "agent_of": party,
+            "agreement_for": lambda *_: bound,
+            "choose": self.choose,
+            "carry_out": self.carry_out,
+        }.items():
+            monkeypatch.setattr(recovery, name, part)
+
+    def choose(self, *_: object) -> Any:
+        method = Method.BASEBACKUP if self.tried else Method.REWIND
+        return SimpleNamespace(method=method, sentences=tuple)
+
+    def carry_out(self, plan: Any, *_: object) -> None:
+        self.tried.append(plan.method)
+        if self.failure is not None and len(self.tried) == 1:
+            raise self.failure
+
+    def tell(self, failure: RecoveryError) -> list[Method]:
+        self.failure = failure
+        recovery.recover(RecoveryRequest(TARGET, 5432, None), Settings(), lambda _event: None)
+        return self.tried
+
+
+@pytest.fixture
+def story(monkeypatch: pytest.MonkeyPatch) -> Story:
+    return Story(monkeypatch)
+
+
+@pytest.mark.parametrize("kind", [Undone, Incomplete, Refused, QueryRefused])
+def test_next_method_is_tried(story: Story, kind: type[RecoveryError]) -> None:
+    assert story.tell(kind("no")) == [Method.REWIND, Method.BASEBACKUP]
+
+
+@pytest.mark.parametrize("kind", [NoRoom, Filled, Unreachable, Cancelled])
+def test_no_data_goes_for_what_another_method_cannot_mend(
+    story: Story, kind: type[RecoveryError]
+) -> None:
+    with pytest.raises(kind):
+        story.tell(kind("no"))
+    assert story.tried == [Method.REWIND]
