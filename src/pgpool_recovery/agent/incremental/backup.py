@@ -20,7 +20,16 @@ from pgpool_recovery.agent.incremental.removal import remove_unsent
 from pgpool_recovery.agent.incremental.tablespace import Tablespaces, link_new, unlink_gone
 from pgpool_recovery.agent.modes import file_mode
 from pgpool_recovery.agent.program import Stop
-from pgpool_recovery.domain.error import Cancelled, Incomplete, RecoveryError, Undone, reason_of
+from pgpool_recovery.agent.system_failure import WRITING
+from pgpool_recovery.domain.error import (
+    Cancelled,
+    Filled,
+    Incomplete,
+    NoRoom,
+    RecoveryError,
+    Undone,
+    reason_of,
+)
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.files.text import read_text, text_of
@@ -202,7 +211,11 @@ def _failure(error: RecoveryError | OSError, state: TargetState) -> RecoveryErro
     """Return the failure with the state in which it leaves the target."""
     if isinstance(error, Cancelled):
         return error.with_target(state)
-    kind = Incomplete if state is TargetState.INCOMPLETE else Undone
+    has_no_room = isinstance(error, NoRoom) or getattr(error, "errno", None) in WRITING
+    if state is TargetState.INCOMPLETE:
+        kind: type[RecoveryError] = Filled if has_no_room else Incomplete
+    else:
+        kind = NoRoom if has_no_room else Undone
     if isinstance(error, RecoveryError):
         return kind(error.message, detail=error.detail, hint=error.hint, target=state)
     return kind(

@@ -11,7 +11,7 @@ from pgpool_recovery.agent.incremental import backup as backup_module
 from pgpool_recovery.agent.incremental import durable, guard
 from pgpool_recovery.agent.incremental.guard import is_half_applied
 from pgpool_recovery.agent.program import Stop
-from pgpool_recovery.domain.error import Cancelled, Incomplete, Undone, Unreachable
+from pgpool_recovery.domain.error import Cancelled, Filled, Incomplete, NoRoom, Unreachable
 from pgpool_recovery.domain.target_state import TargetState
 from tests.unit.agent.incremental.stream import (
     DIRECTORY,
@@ -242,7 +242,7 @@ def test_a_full_disk(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "pwrite", full)
-        with pytest.raises(Incomplete, match="No space left on device"):
+        with pytest.raises(Filled, match="No space left on device"):
             target.apply()
     target.apply()
     assert target.files() == NEW_FILES
@@ -256,7 +256,7 @@ def test_a_marker_that_cannot_be_written_leaves_the_target_untouched(
 
     monkeypatch.setattr(guard, "write_file", full)
     connection = ScriptedConnection(messages(ARCHIVES))
-    with pytest.raises(Undone) as caught:
+    with pytest.raises(NoRoom) as caught:
         target.begin(connection).apply()
     assert caught.value.target is TargetState.UNTOUCHED
     assert connection.is_closed
