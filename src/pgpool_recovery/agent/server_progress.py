@@ -10,12 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pgpool_recovery.agent.pidfile import read_pid_file
-from pgpool_recovery.files.text import read_text
+from pgpool_recovery.agent.server_process import STARTUP, children
 
-PROCESSES = Path("/proc")
 REPLAYS = re.compile(r"^postgres: (?:.*: )?startup recovering ")
 CHECKPOINTS = re.compile(r"^postgres: .*\bperforming .*(?:checkpoint|restartpoint)")
-STARTUP = re.compile(r"^postgres: (?:.*: )?startup\b")
 MOVED = ("rchar", "wchar", "read_bytes", "write_bytes")
 """Of /proc/PID/io. Replay that is paused reads and writes nothing."""
 SWITCHES = "voluntary_ctxt_switches"
@@ -54,23 +52,15 @@ def signs(data: Path) -> Signs:
 
 
 def _work(postmaster: int) -> Iterator[Signs]:
-    for process in sorted(_children(postmaster)):
-        title = _text(process / "cmdline").rstrip("\0 ")
+    for process in sorted(children(postmaster), key=lambda child: child.pid):
+        title = process.title
         if CHECKPOINTS.search(title):
-            switches = _numbers(_text(process / "status"), (SWITCHES,))
-            yield (title, *switches, *_numbers(_text(process / "io"), MOVED))
+            switches = _numbers(process.text("status"), (SWITCHES,))
+            yield (title, *switches, *_numbers(process.text("io"), MOVED))
         elif REPLAYS.search(title):
-            yield (title, *_numbers(_text(process / "io"), MOVED))
-        elif STARTUP.search(title):
+            yield (title, *_numbers(process.text("io"), MOVED))
+        elif STARTUP.match(title):
             yield (title,)
-
-
-def _children(parent: int) -> Iterator[Path]:
-    for entry in PROCESSES.iterdir():
-        if entry.name.isdigit():
-            after_name = _text(entry / "stat").rpartition(")")[2].split()
-            if len(after_name) > 1 and int(after_name[1]) == parent:
-                yield entry
 
 
 def _numbers(text: str, names: tuple[str, ...]) -> Iterator[int]:
@@ -84,10 +74,3 @@ def _changed(file: Path) -> int | None:
         return file.stat().st_mtime_ns
     except OSError:
         return None
-
-
-def _text(file: Path) -> str:
-    try:
-        return read_text(file)
-    except OSError:
-        return ""  # It has ended, or is somebody else's.
