@@ -1,24 +1,12 @@
 """A server that does not come up: its own reason is told, wherever it was written."""
 
-import json
-import sys
 from collections.abc import Iterator
 
 import pytest
 
 from tests.harness.postgresql import Server
+from tests.server.agent_start import agent_start
 
-START = """
-import json, sys
-from pgpool_recovery.agent.program import Stop
-from pgpool_recovery.agent.protocol import Start
-from pgpool_recovery.agent.start import start
-from pgpool_recovery.domain.error import RecoveryError
-try:
-    start(Start(sys.argv[1], (sys.argv[2],), (), 60.0), Stop(), lambda line: None)
-except RecoveryError as error:
-    print(json.dumps(error.as_record()))
-"""
 COLLECTED = {"logging_collector": "on", "log_directory": "log", "log_destination": "stderr"}
 HBA = "host all all 10.0.0.0/8 scam-sha-256"
 BAD_LINE = 'invalid authentication method "scam-sha-256"'
@@ -43,10 +31,7 @@ def stopped(stock_server: Server) -> Iterator[Server]:
 
 def why(server: Server) -> str:
     """Have the agent start the server, and return the detail of its failure."""
-    bin_directory = server.installation.bindir
-    argv = [sys.executable, "-I", "-c", START, str(server.data_directory), str(bin_directory)]
-    said = server.machine.run(argv, timeout_s=90).stdout
-    record = json.loads(said)
+    record = agent_start(server, start_s=60)
     assert record["target"] == "copied, but not started"
     return str(record["detail"])
 

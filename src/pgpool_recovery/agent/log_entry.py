@@ -155,7 +155,7 @@ def _csv_entry(row: Sequence[str]) -> Entry:
 def _json_entries(data: bytes) -> Iterator[Entry]:
     for line in data.split(b"\n"):
         try:
-            row = json.loads(line)
+            row = json.loads(text_of(line))
         except (ValueError, RecursionError):
             continue
         if isinstance(row, dict) and "message" in row:

@@ -9,6 +9,7 @@ from pgpool_recovery.agent.own_login import own_server_words
 from pgpool_recovery.agent.pidfile import PidFile, read_pid_file
 from pgpool_recovery.agent.program import Stop, run
 from pgpool_recovery.agent.protocol import AskStandby
+from pgpool_recovery.agent.server_process import STARTUP, children
 from pgpool_recovery.domain.control_data import IN_ARCHIVE_RECOVERY, parse_control_data
 from pgpool_recovery.domain.error import RecoveryError, Refused
 from pgpool_recovery.domain.standby import STREAMING, StandbyFacts
@@ -21,9 +22,7 @@ from pgpool_recovery.postgres.standby import read_standby
 ANSWER_S = 30.0
 NAME = "the server"
 IN_PRODUCTION = "in production"
-PROCESSES = Path("/proc")
 HISTORY_FILE = re.compile(r"([0-9A-F]{8})\.history")
-STARTUP = re.compile(r"postgres: (?:.*: )?startup\b")
 RECEIVES = re.compile(r"\bwalreceiver\s+streaming ([0-9A-F]+/[0-9A-F]+)")
 """The title of a WAL receiver that has written something (XLogWalRcvFlush in walreceiver.c)."""
 
@@ -109,7 +108,8 @@ def look_from_outside(
         _control(data, request.bin_directory, stop) if running.is_ready else nothing
     )
     since = min((point.timeline for point in been_at), default=TimelineId(1))
-    received = next(filter(None, map(_receives, _titles(running.pid))), None)
+    titles = (process.title for process in children(running.pid))
+    received = next(filter(None, map(_receives, titles)), None)
     return StandbyFacts(
         is_in_recovery=is_in_recovery,
         sees_receiver=received is not None,
@@ -147,27 +147,10 @@ def restoring(postmaster: int) -> int | None:
 
     The startup process runs it through a shell, and has no other children.
     """
-    for pid, title in _children(postmaster):
-        if STARTUP.match(title):
-            return next((child for child, _ in _children(pid)), None)
+    for process in children(postmaster):
+        if STARTUP.match(process.title):
+            return next((child.pid for child in children(process.pid)), None)
     return None
-
-
-def _titles(parent: int) -> Iterator[str]:
-    return (title for _, title in _children(parent))
-
-
-def _children(parent: int) -> Iterator[tuple[int, str]]:
-    """Yield the processes that one has started, and what they call themselves."""
-    for entry in PROCESSES.iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            after_name = read_text(entry / "stat").rpartition(")")[2].split()
-            if int(after_name[1]) == parent:
-                yield int(entry.name), read_text(entry / "cmdline")
-        except OSError:
-            continue  # It has just ended.
 
 
 def _receives(title: str) -> Lsn | None:

@@ -57,7 +57,7 @@ class Told:
     @property
     def text(self) -> str:
         """For a person."""
-        return "\n".join((f"The server's log {self.file} ends:", *self.lines))
+        return _ends(self.file, *self.lines)
 
 
 class StartLog:
@@ -99,8 +99,15 @@ class StartLog:
         return None if file is None else LogPosition(file, self._begin(file))
 
     def end(self) -> str:
-        """Return the end of what it has written, with the file; nothing when there is none."""
-        return "\n".join(one.text for one in self.told())
+        """Return the end of what it has written, with the file; nothing when there is none.
+
+        A server that ran already may have let users in, of whose statements nothing is told.
+        """
+        if self._is_new:
+            return "\n".join(one.text for one in self.told())
+        log = self.position()
+        text = last_lines(log)
+        return "" if log is None or not text else _ends(log.file, text)
 
     def cause(self, stop: Stop) -> str:
         """Return what a server that has ended said, or where that has to be looked for."""
@@ -162,6 +169,10 @@ class StartLog:
             return None
         has_cause = any(entry.is_fatal for entry in entries)
         return Told(file, tuple(_safe(told_lines(map(_without_conninfo, entries)))), has_cause)
+
+
+def _ends(file: str, *lines: str) -> str:
+    return "\n".join((f"The server's log {file} ends:", *lines))
 
 
 def collected(data: Path) -> Mapping[str, str]:
@@ -257,7 +268,8 @@ def last_lines(log: LogPosition | None) -> str:
     Nothing when there is no log that can be read. Only what the server says of itself, for its
     users' statements are nobody's business here.
     """
-    entries = [] if log is None else entries_since(log, LAST_BYTES)
+    found = [] if log is None else entries_since(log, LAST_BYTES)
+    entries = list(map(_without_conninfo, found))
     if log is None or not entries:
         return ""
     if Path(log.file).suffix in STRUCTURED:

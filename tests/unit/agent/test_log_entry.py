@@ -105,6 +105,12 @@ def test_bytes_of_another_encoding_are_told_as_they_are() -> None:
     written = "FATAL:  Größe".encode("latin-1")
     (line,) = told_lines(read_entries(written, "x.log"))
     assert bytes_of(line) == written
+    unescaped = document("FATAL", "X").replace(
+        "X", "Größe"
+    )  # As jsonlog.c, which escapes no letter.
+    for log, file in ((unescaped, "x.json"), (row("FATAL", "Größe"), "x.csv")):
+        (line,) = told_lines(read_entries(log.encode("latin-1"), file))
+        assert bytes_of(line) == written
 
 
 @pytest.mark.parametrize("process", ["client backend", "walsender", "autovacuum worker", "new"])

@@ -76,6 +76,22 @@ def test_promise_7_value_of_a_parameter_is_left_out() -> None:
     assert about_itself(text) == 'x LOG:  parameter "primary_conninfo" was changed'
 
 
+@pytest.mark.parametrize("file", ["x.log", "x.csv"])
+def test_promise_7_further_lines_of_a_value_are_left_out(tmp_path: Path, file: str) -> None:
+    """The connection string of a file may have newlines, which are logged as such."""
+    said = 'parameter "primary_conninfo" changed to "user=repl{}password=SECRET"'
+    row = f"2026-11-28 00:35:41.123 UTC{',' * 11}LOG,,{{}}{',' * 10}postmaster,,0\n"
+    log = tmp_path / file
+    if file == "x.log":
+        log.write_text(f"LOG:  {said.format(chr(10) + chr(9))}\nLOG:  redo starts at 0/1\n")
+    else:
+        quoted = '"' + said.format("\n").replace('"', '""') + '"'
+        log.write_text(row.format(quoted) + row.format("redo starts at 0/1"))
+    told = last_lines(LogPosition(str(log), 0)).split("\n")
+    assert told[0].startswith('LOG:  parameter "primary_conninfo"')
+    assert told[1:] == ["LOG:  redo starts at 0/1"]
+
+
 def test_what_is_in_another_language_or_of_other_programs_is_not_kept() -> None:
     assert about_itself("FEHLER:  SECRET\nANWEISUNG:  SECRET\nscp: SECRET\n\tSECRET") == ""
 

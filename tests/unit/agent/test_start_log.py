@@ -139,3 +139,18 @@ def test_server_that_runs_has_all_of_its_log(files: Files) -> None:
     files.collects("stderr log/a.log")
     append(files.data / "log/a.log", "LOG:  redo starts\n")
     assert files.log(is_new=False).end().endswith("LOG:  redo starts")
+
+
+def test_statements_of_the_users_of_a_server_that_runs_are_left_out(files: Files) -> None:
+    sessions = """\
+ERROR:  duplicate key value violates unique constraint "cards_pkey"
+DETAIL:  Key (card)=(SECRET) already exists.
+STATEMENT:  INSERT INTO cards VALUES ('SECRET')
+FATAL:  password authentication failed for user "SECRET"
+"""
+    append(files.startup, f"{sessions}LOG:  redo starts\n{sessions}")
+    log = files.log(is_new=False)
+    assert log.end() == f"The server's log {files.startup} ends:\nLOG:  redo starts"
+    assert log.cause(Stop()) == log.end()
+    files.startup.unlink()
+    assert log.end() == ""
