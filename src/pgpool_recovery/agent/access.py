@@ -242,10 +242,10 @@ def _file(look: _Look, path: str, status: os.stat_result, *, is_own: bool, is_ol
         look.copied_bytes += 0 if is_named else status.st_blocks * BLOCK_BYTES
         if not is_readable and not is_ours:
             look.add(path, status, Lacks.READING, is_fixed=False)
-        elif _is_fixed(path, status, looks_closer=True):
+        elif is_fixed(path, status):
             look.add(path, status, Lacks.REMOVING, is_fixed=True)
     elif not _may(path, os.W_OK):
-        if _is_fixed(path, status, looks_closer=is_ours):
+        if is_ours and is_fixed(path, status):
             look.add(path, status, Lacks.REMOVING, is_fixed=True)
         elif not is_old:
             look.add(path, status, Lacks.CHANGING, is_fixed=False)
@@ -255,7 +255,7 @@ def _directory(
     look: _Look, path: str, status: os.stat_result, *, is_own: bool, is_old: bool
 ) -> None:
     is_ours = look.is_ours(status)
-    if _is_fixed(path, status, looks_closer=True):
+    if is_fixed(path, status):
         look.add(path, status, Lacks.REMOVING, is_fixed=True)
     elif is_ours and (is_own or is_old):
         return  # It is given another mode for as long as that is needed.
@@ -270,7 +270,7 @@ def _changeable(look: _Look, directory: str) -> None:
     """Look at a directory itself into which something has to be written."""
     with suppress(OSError):
         status = Path(directory).stat()
-        if _is_fixed(directory, status, looks_closer=True):
+        if is_fixed(directory, status):
             look.add(directory, status, Lacks.REMOVING, is_fixed=True)
         elif not _may(directory, os.R_OK | os.W_OK | os.X_OK):
             look.add(directory, status, Lacks.CHANGING, is_fixed=False)
@@ -288,9 +288,9 @@ def _may(path: str, wanted: int) -> bool:
     return os.access(path, wanted) or not os.path.lexists(path)
 
 
-def _is_fixed(path: str, status: os.stat_result, *, looks_closer: bool) -> bool:
-    """Say whether nobody can change it, whatever its mode is."""
-    return looks_closer and bool(_flags(path, status) & FIXED_FLAGS)
+def is_fixed(path: str, status: os.stat_result) -> bool:
+    """Say whether nobody can change a file or a directory, whatever its mode is."""
+    return bool(_flags(path, status) & FIXED_FLAGS)
 
 
 def _flags(path: str, status: os.stat_result) -> int:
