@@ -123,8 +123,7 @@ def reject_own_files(name: str, target: Access) -> Iterator[Rejection]:
 
 
 def reject_change(name: str, target: Access) -> Iterator[Rejection]:
-    """Say which files keep a data directory from being changed where it is."""
-    yield from reject_own_files(name, target)
+    """Say which files keep a data directory from being changed where it is, and only from that."""
     found = target.lacking(Lacks.CHANGING)
     why = "The data directory is changed file by file, and that would break off on these."
     yield from _reject(name, target, found, why)
