@@ -12,17 +12,19 @@ import re
 import socket
 import stat
 import time
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from pgpool_recovery.agent.own_files import CLUSTER_ENTRIES, SMALL_BYTES
 from pgpool_recovery.files.trust import user_name
-from pgpool_recovery.plan.access import MAX_NAME_BYTES, Access, Lacks, Obstacle
+from pgpool_recovery.plan.access import MAX_NAME_BYTES, STANDBY_FILES, Access, Lacks, Obstacle
 
 LOOK_S = 60.0
 """So long a look may take: stat(2) of some millions of files."""
 KEPT_OBSTACLES = 20
+"""Of each kind: what refuses one method must not be hidden by what refuses another."""
 BLOCK_BYTES = 512
 FS_IOC_GETFLAGS = 0x80086601  # linux/fs.h
 FIXED_FLAGS = 0x10 | 0x20  # FS_IMMUTABLE_FL, FS_APPEND_FL
@@ -56,23 +58,24 @@ class _Look:
 
     def __init__(self, limit_s: float) -> None:
         self._deadline = time.monotonic() + limit_s
-        self._found: list[Obstacle] = []
-        self._more = 0
+        self._found: defaultdict[Lacks, dict[str, Obstacle]] = defaultdict(dict)
+        self._more: Counter[Lacks] = Counter()
         self._user = os.geteuid()
         self.is_whole = True
         self.kept_bytes = self.copied_bytes = 0
 
     def add(self, path: str, status: os.stat_result, lacks: Lacks, *, is_fixed: bool) -> None:
         """Note an obstacle."""
-        if any(known.path == path for known in self._found):
+        known = self._found[lacks]
+        if path in known:
             return
-        if len(self._found) >= KEPT_OBSTACLES:
-            self._more += 1
+        if len(known) >= KEPT_OBSTACLES:
+            self._more[lacks] += 1
             return
         mode = f"{stat.S_IMODE(status.st_mode):04o}"
         is_ours = status.st_uid == self._user
         owner = user_name(status.st_uid)
-        self._found.append(Obstacle(path, lacks, owner, mode, is_ours, is_fixed))
+        known[path] = Obstacle(path, lacks, owner, mode, is_ours, is_fixed)
 
     def entries(self, directory: str) -> Iterator[os.DirEntry[str]]:
         """Yield what is in a directory; nothing when nobody may look, and no more without time."""
@@ -101,8 +104,10 @@ class _Look:
         return Access(
             host=socket.gethostname(),
             user=user_name(self._user),
-            obstacles=tuple(sorted(self._found, key=lambda found: (found.lacks, found.path))),
-            more=self._more,
+            obstacles=tuple(
+                found[path] for _, found in sorted(self._found.items()) for path in sorted(found)
+            ),
+            more=dict(self._more),
             is_whole=self.is_whole,
             kept_bytes=self.kept_bytes,
             copied_bytes=self.copied_bytes,
@@ -193,7 +198,7 @@ def look_as_target(
         return look.seen()  # That nothing is there, or may be written, is a fact of the place.
     for directory in (data, *others):
         _changeable(look, str(directory))
-        for entry in look.entries(str(directory)):
+        for entry in sorted(look.entries(str(directory)), key=_rank):
             is_own = directory is data and entry.name not in CLUSTER_ENTRIES
             if entry.name != LOST or not os.path.ismount(directory):
                 size = _target(look, entry, is_own=is_own)
@@ -202,6 +207,12 @@ def look_as_target(
         for entry in look.entries(str(workspace)):
             _target(look, entry, is_own=False, is_old=True)
     return look.seen()
+
+
+def _rank(entry: os.DirEntry[str]) -> int:
+    """Return the place in the order of a look: what each method replaces is named in any case."""
+    is_replaced = entry.name in STANDBY_FILES
+    return STANDBY_FILES.index(entry.name) if is_replaced else len(STANDBY_FILES)
 
 
 def _target(look: _Look, entry: os.DirEntry[str], *, is_own: bool, is_old: bool = False) -> int:
@@ -231,10 +242,10 @@ def _file(look: _Look, path: str, status: os.stat_result, *, is_own: bool, is_ol
         look.copied_bytes += 0 if is_named else status.st_blocks * BLOCK_BYTES
         if not is_readable and not is_ours:
             look.add(path, status, Lacks.READING, is_fixed=False)
-        elif _is_fixed(path, status, looks_closer=True):
+        elif is_fixed(path, status):
             look.add(path, status, Lacks.REMOVING, is_fixed=True)
     elif not _may(path, os.W_OK):
-        if _is_fixed(path, status, looks_closer=is_ours):
+        if is_ours and is_fixed(path, status):
             look.add(path, status, Lacks.REMOVING, is_fixed=True)
         elif not is_old:
             look.add(path, status, Lacks.CHANGING, is_fixed=False)
@@ -244,7 +255,7 @@ def _directory(
     look: _Look, path: str, status: os.stat_result, *, is_own: bool, is_old: bool
 ) -> None:
     is_ours = look.is_ours(status)
-    if _is_fixed(path, status, looks_closer=True):
+    if is_fixed(path, status):
         look.add(path, status, Lacks.REMOVING, is_fixed=True)
     elif is_ours and (is_own or is_old):
         return  # It is given another mode for as long as that is needed.
@@ -259,7 +270,7 @@ def _changeable(look: _Look, directory: str) -> None:
     """Look at a directory itself into which something has to be written."""
     with suppress(OSError):
         status = Path(directory).stat()
-        if _is_fixed(directory, status, looks_closer=True):
+        if is_fixed(directory, status):
             look.add(directory, status, Lacks.REMOVING, is_fixed=True)
         elif not _may(directory, os.R_OK | os.W_OK | os.X_OK):
             look.add(directory, status, Lacks.CHANGING, is_fixed=False)
@@ -277,9 +288,9 @@ def _may(path: str, wanted: int) -> bool:
     return os.access(path, wanted) or not os.path.lexists(path)
 
 
-def _is_fixed(path: str, status: os.stat_result, *, looks_closer: bool) -> bool:
-    """Say whether nobody can change it, whatever its mode is."""
-    return looks_closer and bool(_flags(path, status) & FIXED_FLAGS)
+def is_fixed(path: str, status: os.stat_result) -> bool:
+    """Say whether nobody can change a file or a directory, whatever its mode is."""
+    return bool(_flags(path, status) & FIXED_FLAGS)
 
 
 def _flags(path: str, status: os.stat_result) -> int:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pgpool_recovery.agent.access import is_fixed
 from pgpool_recovery.agent.configuration import (
     AUTO_CONFIGURATION,
     find_configuration,
@@ -141,15 +142,17 @@ class Home:
     def _is_own(self, file: Path) -> bool:
         """Say whether a file is one of the data directory that we may replace by another.
 
-        What is a link, or belongs to somebody else, somebody else takes care of.
+        What is a link, or belongs to somebody else, or has the attribute "immutable" or "append
+        only", somebody else takes care of.
         """
         try:
             inside = file.parent.resolve() / file.name
             is_inside = inside.is_relative_to(self.directory.resolve())
             status = file.lstat()
+            fixed = [one for one in (inside, inside.parent) if is_fixed(str(one), one.lstat())]
         except OSError:
             return False
-        if not is_inside:
+        if not is_inside or fixed:
             return False
         is_regular = stat.S_ISREG(status.st_mode) and bool(status.st_mode & stat.S_IWUSR)
         return is_regular and status.st_uid == os.geteuid() and os.access(file.parent, os.W_OK)

@@ -1,21 +1,29 @@
-"""Files on which a recovery of a node would break off, or because of which it is refused."""
+"""Files because of which a recovery of a node would be refused, or would be a full copy."""
 
 from collections.abc import Iterator
 
 from pgpool_recovery.check.finding import Finding, Kind
 from pgpool_recovery.check.report import Report
 from pgpool_recovery.check.words import sentence
-from pgpool_recovery.plan.access import reject_change
+from pgpool_recovery.plan.access import reject_change, reject_own_files
+from pgpool_recovery.plan.rejection import Rejection
 
 
 def files(report: Report) -> Iterator[Finding]:
     """Say for each node what in its data could not be read, changed or removed."""
     for _, target, node in report.reached():
-        for reason in reject_change(target.name, node.facts.target.access):
-            yield Finding(
-                Kind.FILES,
-                target.node_id,
-                f"a recovery of {target.name} would break off: {reason.message} "
-                f"({sentence(reason.detail or '')})",
-                reason.hint,
-            )
+        access = node.facts.target.access
+        refused = f"a recovery that replaces the data of {target.name} would be refused"
+        for reason in reject_own_files(target.name, access):
+            yield _finding(target.node_id, refused, reason)
+        copied = (
+            f"the data of {target.name} could not be changed where it is, so that a recovery would "
+            "copy all of it"
+        )
+        for reason in reject_change(target.name, access):
+            yield _finding(target.node_id, copied, reason)
+
+
+def _finding(node_id: int | None, what: str, reason: Rejection) -> Finding:
+    fact = f"{what}: {reason.message} ({sentence(reason.detail or '')})"
+    return Finding(Kind.FILES, node_id, fact, reason.hint)

@@ -8,7 +8,7 @@ EVERYBODY = "*"
 WORD = re.compile(r"""\s*(?:"((?:[^"]|"")*)"|([^\s"(),=]+)|([(),]))""")
 METHODS = ("any", "first")
 MAX_NAME_BYTES = 63
-"""A name is cut there before it is compared (NAMEDATALEN)."""
+"""The name of a standby is cut there; one that is waited for is not (NAMEDATALEN)."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ class SynchronousStandbys:
         >>> parse_standby_names('ANY 1 (a, "B-2")').names_itself("b-2")
         True
         """
-        return _folded(name) in map(_folded, self.names)
+        return _folded(_cut(name)) in map(_folded, self.names)
 
     def missing(self, streaming: Collection[str]) -> tuple[str, ...]:
         """Return the names that nobody who streams has; of everybody nobody can be missing."""
-        there = set(map(_folded, streaming))
+        there = {_folded(_cut(name)) for name in streaming}
         names = [name for name in self.names if name != EVERYBODY]
         return tuple(name for name in names if _folded(name) not in there)
 
@@ -80,6 +80,11 @@ def _unquoted(quoted: str, plain: str, mark: str) -> tuple[str, bool]:
 
 
 def _folded(name: str) -> str:
-    """Return a name as two are compared: pg_strcasecmp is about ASCII, and the end is cut."""
+    """Return a name as two are compared: pg_strcasecmp is about ASCII."""
+    return name.encode(errors="surrogateescape").lower().decode("utf-8", "surrogateescape")
+
+
+def _cut(name: str) -> str:
+    """Return the name of a standby as its primary knows it."""
     encoded = name.encode(errors="surrogateescape")[:MAX_NAME_BYTES]
-    return encoded.lower().decode("utf-8", "surrogateescape")
+    return encoded.decode("utf-8", "surrogateescape")

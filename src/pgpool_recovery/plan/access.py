@@ -1,8 +1,8 @@
 """Files that a recovery could not read, change or remove: known before anything is removed."""
 
 import shlex
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from pgpool_recovery.plan.rejection import Rejection
@@ -69,17 +69,17 @@ class Obstacle:
 class Access:
     """What a look at every file of a server showed; `user` runs that server, and looked.
 
-    `more` is how many obstacles there are besides those that are named. `is_whole`: the look came
-    to its end in time. `kept_bytes` are those of what is not the cluster's in the data directory:
-    a node keeps it, and a copy of a primary brings it. `copied_bytes` is how much of that has to be
-    copied when a node keeps it; the rest only gets other names. `spare_wal_bytes` is the size of
-    the files in its pg_wal that wait to be used again.
+    `more` is how many obstacles of a kind there are besides those that are named. `is_whole`: the
+    look came to its end in time. `kept_bytes` are those of what is not the cluster's in the data
+    directory: a node keeps it, and a copy of a primary brings it. `copied_bytes` is how much of
+    that has to be copied when a node keeps it; the rest only gets other names. `spare_wal_bytes` is
+    the size of the files in its pg_wal that wait to be used again.
     """
 
     host: str = ""
     user: str = ""
     obstacles: tuple[Obstacle, ...] = ()
-    more: int = 0
+    more: Mapping[Lacks, int] = field(default_factory=dict)
     is_whole: bool = True
     kept_bytes: int = 0
     copied_bytes: int = 0
@@ -96,7 +96,7 @@ NO_ACCESS = Access()
 
 def as_source(target: Access) -> Access:
     """Return what is known of a node's files if it were the primary: which cannot be read."""
-    return replace(target, obstacles=target.lacking(Lacks.READING), more=0)
+    return replace(target, obstacles=target.lacking(Lacks.READING))
 
 
 def reject_source(primary: Access, *, by_rewind: bool = False) -> Iterator[Rejection]:
@@ -123,8 +123,7 @@ def reject_own_files(name: str, target: Access) -> Iterator[Rejection]:
 
 
 def reject_change(name: str, target: Access) -> Iterator[Rejection]:
-    """Say which files keep a data directory from being changed where it is."""
-    yield from reject_own_files(name, target)
+    """Say which files keep a data directory from being changed where it is, and only from that."""
     found = target.lacking(Lacks.CHANGING)
     why = "The data directory is changed file by file, and that would break off on these."
     yield from _reject(name, target, found, why)
@@ -134,7 +133,9 @@ def reject_settings(name: str, target: Access, directory: str) -> Iterator[Rejec
     """Say which of the files that make a data directory a standby's cannot be replaced there."""
     wanted = {directory, *(f"{directory}/{name}" for name in STANDBY_FILES)}
     found = tuple(one for one in target.obstacles if one.path in wanted)
-    yield from _reject(name, target, found, "It is replaced when the node becomes a standby.")
+    yield from _reject(
+        name, replace(target, more={}), found, "It is replaced when the node becomes a standby."
+    )
 
 
 def notes_on_access(name: str, primary: Access, target: Access) -> Iterator[str]:
@@ -152,9 +153,10 @@ def _reject(
 ) -> Iterator[Rejection]:
     if not found:
         return
-    first, *others = found
-    unnamed = max(0, len(others) - MAX_TOLD) + access.more
-    told = [*map(str, found[: MAX_TOLD + 1]), *([f"and {unnamed} more"] if unnamed else [])]
+    first, named = found[0], list(dict.fromkeys(map(str, found)))
+    more = sum(access.more.get(lacks, 0) for lacks in {one.lacks for one in found})
+    unnamed = len(named[MAX_TOLD + 1 :]) + more
+    told = [*named[: MAX_TOLD + 1], *([f"and {unnamed} more"] if unnamed else [])]
     yield Rejection(
         f"{first.path} of {whose} {first.lacks.sentence}",
         detail=f"{'; '.join(told)}. {why}",

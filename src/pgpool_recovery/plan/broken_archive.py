@@ -41,10 +41,10 @@ def source_of(command: str) -> str | None:
     return None if found is None else found[1]
 
 
-def notes_on_archive(name: str, facts: Facts, *, is_kept: bool) -> Iterator[str]:
+def notes_on_archive(name: str, facts: Facts, *, is_kept: bool, brings_own: bool) -> Iterator[str]:
     """Say what is wrong with a restore_command, and what becomes of it.
 
-    `is_kept`: the plan changes no settings.
+    `is_kept`: the plan changes no settings. `brings_own`: it brings a command that works.
     """
     archive = facts.archive
     if archive is None or not is_broken(facts):
@@ -58,7 +58,9 @@ def notes_on_archive(name: str, facts: Facts, *, is_kept: bool) -> Iterator[str]
         )
     if archive.fatal is not None:
         yield f"{what} fails in a way in which its server does not start: {archive.fatal}"
-    if not is_kept:
+    if brings_own:
+        yield f"{SETTING} is replaced by that of the restore, which fetches WAL from the repository"
+    elif not is_kept:
         yield (
             f"{SETTING} is overridden with an empty one beside primary_conninfo, because nothing "
             "in this plan needs it; when it works again, take that line out and reload"

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from pgpool_recovery.domain.wal import Point
-from pgpool_recovery.plan.access import reject_change
+from pgpool_recovery.plan.access import reject_change, reject_own_files
 from pgpool_recovery.plan.backup import Backup
 from pgpool_recovery.plan.facts import Tablespace
 from pgpool_recovery.plan.mount import reject_layered, reject_mounts_inside
@@ -126,5 +126,6 @@ def reject_in_place(situation: Situation) -> Iterator[Rejection]:
             f"the settings give tablespace {location} of {name} another directory",
             detail="Only a full copy moves it there.",
         )
+    yield from reject_own_files(name, target.access)
     yield from reject_change(name, target.access)
     yield from reject_growth(name, primary, target)

@@ -84,7 +84,8 @@ def _while_it_runs(
 
 def _told(made: Plan, situation: Situation, passed: Iterable[PassedOver]) -> Plan:
     over = _in_order(passed, situation.policy)
-    said = (*made.notes, *notes(situation.target, situation.facts), *situation.notes_on_slots())
+    own_notes = notes(situation.target, situation.facts, made.method)
+    said = (*made.notes, *own_notes, *situation.notes_on_slots())
     lost = given_up(situation, made.method)
     return replace(made, passed_over=over, notes=said, gives_up=lost)
 

@@ -21,6 +21,7 @@ from pgpool_recovery.plan.facts import (
 from pgpool_recovery.plan.login import choose_login, reject_logins
 from pgpool_recovery.plan.mount import reject_layered, reject_mounts_inside, reject_read_only
 from pgpool_recovery.plan.owner import CHECK_PATH, reject_owner
+from pgpool_recovery.plan.policy import Method
 from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.situation import Situation
 from pgpool_recovery.plan.space import reject_full
@@ -79,7 +80,7 @@ def reject_foreign(name: str, places: Iterable[PlaceFacts]) -> Iterator[Rejectio
             )
 
 
-def notes(target: Target, facts: Facts) -> Iterator[str]:
+def notes(target: Target, facts: Facts, method: Method) -> Iterator[str]:
     """Say what somebody should look at, though it does not stand in the way."""
     own = facts.target.configuration
     former = None if own is None else own.values.get("primary_slot_name")
@@ -94,7 +95,9 @@ def notes(target: Target, facts: Facts) -> Iterator[str]:
     if login is not None and not streams(facts):
         own_name = login.conninfo["application_name"]
         yield from notes_on_name(target.name, own_name, facts.primary)
-    yield from notes_on_archive(target.name, facts, is_kept=streams(facts))
+    yield from notes_on_archive(
+        target.name, facts, is_kept=streams(facts), brings_own=method is Method.RESTORE
+    )
     yield from notes_on_access(target.name, facts.primary.access, facts.target.access)
     if facts.target.server_pid is None:
         yield from notes_on_leftovers(target.name, own, facts.target.left_files)

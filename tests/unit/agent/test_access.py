@@ -12,7 +12,7 @@ import pytest
 from pgpool_recovery.agent import access
 from pgpool_recovery.agent.access import look_as_source, look_as_target, spare_wal_bytes
 from pgpool_recovery.agent.own_files import SMALL_BYTES
-from pgpool_recovery.plan.access import Access, Lacks
+from pgpool_recovery.plan.access import STANDBY_FILES, Access, Lacks, reject_settings
 from tests.unit.agent.as_nobody import as_nobody
 
 TABLES = {
@@ -152,7 +152,52 @@ def test_look_ends_in_time_and_says_so(tmp_path: Path) -> None:
 def test_only_so_many_are_named(tmp_path: Path) -> None:
     data = data_directory(tmp_path, {f"log/{number:02}{'n' * 96}": "x" for number in range(25)})
     access = look_as_source(data, [])
-    assert (len(access.obstacles), access.more) == (20, 5)
+    assert (len(access.obstacles), access.more) == (20, {Lacks.NAME: 5})
+
+
+@NEEDS_ROOT
+def test_obstacles_of_one_kind_hide_none_of_another(tmp_path: Path) -> None:
+    """A full copy is planned when only the first ones are known, and its old data cannot go."""
+    names = [f"base/1/{number}" for number in range(2, 27)]
+    data = data_directory(tmp_path, dict.fromkeys(names, "x"))
+    space = tmp_path / "space" / "5"
+    space.mkdir(parents=True)
+    of_root = {data / name: 0o600 for name in names} | {space: 0o755}
+
+    def check() -> None:
+        access = look_as_target(data, [space.parent], [])
+        assert [one.path for one in access.lacking(Lacks.REMOVING)] == [str(space)]
+        assert access.more == {Lacks.CHANGING: 5}
+
+    as_nobody(tmp_path, check, of_root)
+
+
+@NEEDS_ROOT
+def test_what_every_method_replaces_is_named_before_what_is_in_the_way_of_some(
+    tmp_path: Path,
+) -> None:
+    names = [f"{place}/{number}" for place in ("pg_wal", "base/1") for number in range(25)]
+    data = data_directory(tmp_path, dict.fromkeys([*names, *STANDBY_FILES[:-1]], "x"))
+    of_root = {data / name: 0o600 for name in (*names, *STANDBY_FILES[:-1])}
+
+    def check() -> None:
+        [rejection] = reject_settings("node 1", look_as_target(data, [], []), str(data))
+        assert all(
+            f"{data / name} belongs to root" in str(rejection.detail) for name in STANDBY_FILES[:-1]
+        )
+        assert "more" not in str(rejection.detail)
+
+    as_nobody(tmp_path, check, of_root)
+
+
+@NEEDS_ROOT
+def test_name_that_is_too_long_does_not_hide_that_the_file_cannot_be_read(tmp_path: Path) -> None:
+    """pg_rewind takes any name, and breaks off on this file all the same."""
+    long = f"log/{'n' * 96}"
+    data = data_directory(tmp_path, {long: "x"})
+    look(tmp_path, {data / long: 0o600}, lambda: found(look_as_source(data, []), data))(
+        [(long, Lacks.NAME), (long, Lacks.READING)]
+    )
 
 
 def test_wal_files_that_wait_are_counted(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Whoever writes the settings of a standby last wins: ours, or the scripts of others."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -155,6 +156,29 @@ def test_main_file_that_is_not_ours_is_left_alone(data: Path, kind: str) -> None
     assert Home(data, data).write(OURS) == data / "postgresql.auto.conf"
     assert main.read_text() == before
     assert main.is_symlink() == (kind == "link")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for chattr(1)")
+@pytest.mark.parametrize("attribute", ["i", "a"])
+@pytest.mark.parametrize("name", ["postgresql.conf", "myrecovery.conf"])
+def test_file_that_nobody_can_replace_is_left_alone(data: Path, name: str, attribute: str) -> None:
+    """Tools that manage a configuration set the attribute against whoever changes it by hand."""
+    sample_writes(data)
+    file = data / name
+    before = {path: path.read_bytes() for path in data.iterdir()}
+    if subprocess.run(["chattr", f"+{attribute}", file], check=False).returncode != 0:
+        pytest.skip("this filesystem has no attributes")
+    try:
+        home = Home(data, data)
+        assert file not in home.files()
+        home.write(OURS | {"port": "5433"})
+        assert file.read_bytes() == before[file]
+        for setting, value in OURS.items():
+            assert in_force(data, setting) == value
+        home.take_out(OURS)
+        assert file.read_bytes() == before[file]
+    finally:
+        subprocess.run(["chattr", f"-{attribute}", file], check=True)
 
 
 @pytest.mark.parametrize("where", ["beside", "inside"])

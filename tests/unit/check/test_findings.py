@@ -396,9 +396,9 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
         with_target(1, access=OF_ROOT),
         [1],
         (
-            "a recovery of node 1 would break off: /data/log/old.log of node 1 cannot be read "
-            "(/data/log/old.log belongs to root, with mode 0600. The "
-            "node keeps its own files, so they have to be read)"
+            "a recovery that replaces the data of node 1 would be refused: /data/log/old.log of "
+            "node 1 cannot be read (/data/log/old.log belongs to root, with mode 0600. The node "
+            "keeps its own files, so they have to be read)"
         ),
     ),
     Kind.NO_HINTS: (
@@ -941,6 +941,18 @@ def test_file_in_the_way_is_found_on_the_node_and_on_what_would_be_the_primary()
     refused = found(made, Kind.REFUSED)
     assert [one.node_id for one in refused] == [0]
     assert "node 0 would be refused: /data/log/old.log of the primary" in refused[0].fact
+
+
+def test_file_that_cannot_be_written_only_makes_a_full_copy() -> None:
+    read_only = Obstacle("/data/base/1", Lacks.CHANGING, "postgres", "0400", is_ours=True)
+    made = with_target(1, access=replace(OF_ROOT, obstacles=(ROOTS, read_only)))
+    refused, copied = (one.fact for one in found(made, Kind.FILES))
+    assert "/data/log/old.log" in refused
+    assert "/data/base/1" not in refused
+    assert copied.startswith(
+        "the data of node 1 could not be changed where it is, so that a recovery would copy all of "
+        "it: /data/base/1 of node 1 cannot be written"
+    )
 
 
 def test_file_in_the_way_on_the_primary_refuses_full_copies() -> None:

@@ -190,7 +190,7 @@ def _access(words: AccessWords, host: str) -> Access:
             Obstacle(one.path, Lacks(one.lacks), one.owner, one.mode, one.ours, one.fixed)
             for one in words.obstacles
         ),
-        more=words.more,
+        more={Lacks(kind): count for kind, count in words.more.items()},
         is_whole=words.whole,
         kept_bytes=words.kept,
         copied_bytes=words.copied,

@@ -1,5 +1,6 @@
 """A plan says what the node has and the primary will never have."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId
@@ -73,3 +74,15 @@ def test_nobody_can_tell_where_they_parted() -> None:
         primary=primary(wal=wal(history=PROMOTED)), target=target(control=own, is_standby=False)
     )
     assert (plan_of(stranger).gives_up or "").endswith("nobody can tell where they parted")
+
+
+def test_nothing_of_a_base_backup_that_no_server_has_brought_to_its_end() -> None:
+    """Its WAL is another server's; nobody has read a commit of it here."""
+    start = Point(TimelineId(1), Lsn(FORK + SEGMENT))
+    backup = former_primary(state="in production", checkpoint=start.lsn + 0x60, redo=start.lsn)
+    made = plan_of(backup)
+    assert made.gives_up is not None
+    labelled = replace(backup.target, backup_start=start, has_backup_label=True)
+    made = plan_of(replace(backup, target=labelled))
+    assert made.gives_up is None
+    assert Loss.WAL not in harm_of(made).losses

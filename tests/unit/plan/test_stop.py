@@ -2,10 +2,13 @@
 
 import pytest
 
+from pgpool_recovery.plan.access import NO_ACCESS, Access, Lacks, Obstacle
 from pgpool_recovery.plan.facts import Stream
+from pgpool_recovery.plan.ladder import make_plan
+from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.plan.policy import Policy, StopRunning
-from pgpool_recovery.plan.stop import may_stop, once_stopped
-from tests.unit.plan.situation import facts, primary, target
+from pgpool_recovery.plan.stop import may_stop, once_emptied, once_stopped
+from tests.unit.plan.situation import TARGET, facts, primary, target
 
 
 @pytest.mark.parametrize(
@@ -33,3 +36,11 @@ def test_what_does_not_run_or_streams_is_not_stopped() -> None:
 
 def test_once_stopped_it_does_not_run() -> None:
     assert once_stopped(facts(target=target(server_pid=4711))) == facts()
+
+
+def test_what_was_in_the_way_is_gone_with_the_data() -> None:
+    of_root = Obstacle("/data/log/a", Lacks.READING, "root", "0600", is_ours=False)
+    access = Access(obstacles=(of_root,), kept_bytes=1, copied_bytes=1, spare_wal_bytes=1)
+    emptied = once_emptied(facts(target=target(access=access)))
+    assert emptied.target.access == NO_ACCESS
+    assert isinstance(make_plan(TARGET, emptied, Policy()), Plan)

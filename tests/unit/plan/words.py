@@ -130,10 +130,13 @@ class ObstacleWords:
 
 @dataclass(frozen=True)
 class AccessWords:
-    """What a look at every file showed; `kept`: what is none of the cluster's there."""
+    """What a look at every file showed; `kept`: what is none of the cluster's there.
+
+    `more`: how many obstacles of a kind there are besides.
+    """
 
     obstacles: tuple[ObstacleWords, ...] = ()
-    more: int = 0
+    more: dict[str, int] = field(default_factory=dict)
     whole: bool = True
     kept: Size = Size(0)
     copied: Size = Size(0)
