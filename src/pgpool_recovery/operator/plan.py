@@ -85,12 +85,13 @@ def read_plan(primary: Primary, node: Node, *, within_s: float) -> PlannedRecove
 def why_no_plan(primary: Primary) -> str | None:
     """Return why nobody on the primary can make a plan; a recovery may be possible all the same.
 
-    Raises Refused where the extension is not at all: nothing can be recovered without it.
+    Raises Refused where the extension is not at all, as far as every database was looked into:
+    nothing can be recovered without it.
     """
     if not primary.has(Feature.PLAN):
-        if not primary.extensions and not primary.foreign:
-            raise primary.has_none()
         lacks = primary.lacks(Feature.PLAN)
+        if not (primary.extensions or primary.foreign or primary.unseen):
+            raise lacks
         parts = (lacks.message, lacks.detail and f"({lacks.detail})", lacks.hint)
         return " ".join(filter(None, parts))
     with primary.connect(Feature.PLAN) as connection:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from pgpool_recovery.config.settings import Settings
-from pgpool_recovery.domain.error import Cancelled, Refused, SettingsError
+from pgpool_recovery.domain.error import Cancelled, Refused, SettingsError, Unreachable
 from pgpool_recovery.operator import recover
 from pgpool_recovery.operator.consent import Ask, Question
 from pgpool_recovery.operator.event import OperatorEvent, PlanRead, Remarked
@@ -174,6 +174,10 @@ def test_error_of_the_settings_is_the_error(monkeypatch: pytest.MonkeyPatch) -> 
 def test_no_extension_is_an_error_and_a_stock_one_is_not() -> None:
     with pytest.raises(Refused, match="does not have the extension"):
         why_no_plan(Primary(facts.NODES[0], LOGIN, ()))
+    closed = Unreachable("could not connect to node 0", detail="no password supplied")
+    why = why_no_plan(Primary(facts.NODES[0], LOGIN, (), unseen={"template1": closed}))
+    assert why is not None
+    assert why.startswith("it is not known which extension"), "Pgpool-II's role may see it"
     stock = Extension("template1", "1.4", frozenset({Feature.RECOVERY}))
     why = why_no_plan(Primary(facts.NODES[0], LOGIN, (stock,)))
     assert why is not None
