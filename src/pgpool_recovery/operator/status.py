@@ -30,8 +30,9 @@ class NodeStatus:
     pool_role: str = about("`primary` or `standby`, as Pgpool-II has it", default="")
     pool_status_changed_at: datetime | None = about("since when it has that status")
     server: str = about(
-        "`up`; `no login` when it runs and refuses ours; `rejecting` when it accepts no "
-        "connections yet or any more; `down` when nobody answers",
+        "`up`; `no login` when it runs and gives us no session, for the reason in "
+        "`server_failure`; `rejecting` when it accepts no connections yet or any more; `down` when "
+        "nobody answers",
         default="down",
     )
     server_role: str | None = about("`primary` or `standby`, as the server says itself")
@@ -168,7 +169,7 @@ def node_status(
     """Put together what is known of a node."""
     node, facts = answer.node, answer.facts
     info = cluster.info(node.node_id)
-    is_alive = answer.facts is not None or answer.lets_nobody_in
+    is_alive = answer.is_running
     stream = stream_of(node, answer, streams) if is_alive else None
     slot = _slot_of(node, stream, slots)
     recovery = next((one for one in running if one.node_id == node.node_id), None)
@@ -232,8 +233,8 @@ def _problems(
     if info is not None and info.status == "quarantine":
         yield "Pgpool-II holds it in quarantine: without a quorum it does not fail over"
     if answer.facts is None:
-        if answer.lets_nobody_in:
-            yield "its server runs, but refuses our login, so it could not be asked"
+        if answer.is_running:
+            yield "its server runs, but could not be asked"
         elif is_attached:
             yield "Pgpool-II uses it, but its server could not be asked"
         if _value(slot, "wal_status") == LOST:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from pgpool_recovery.domain.error import Denied, RecoveryError, Unreachable
+from pgpool_recovery.domain.error import Denied, NoSession, RecoveryError, Unreachable
 from pgpool_recovery.operator import status
-from pgpool_recovery.operator.primary import Answer, choose_primary
+from pgpool_recovery.operator.primary import Answer, choose_primary, how_to_ask
 from pgpool_recovery.operator.record import Progress
 from pgpool_recovery.operator.status import Status, node_status, read_status
 from pgpool_recovery.postgres.ping import Answers
@@ -28,7 +28,7 @@ def test_detached_second_primary(number: int, primary: int, *, wins: bool) -> No
 
 
 def silent(number: int, answers: Answers) -> Answer:
-    refused = Unreachable(f"could not connect to node {number}", detail="no password supplied")
+    refused = NoSession(f"could not connect to node {number}", detail="no password supplied")
     return Answer(NODES[number], None, refused, answers=answers)
 
 
@@ -37,11 +37,25 @@ def silent(number: int, answers: Answers) -> Answer:
     [(Answers.UP, "no login"), (Answers.REJECTING, "rejecting"), (Answers.DOWN, "down")],
 )
 def test_server_that_could_not_be_asked(answers: Answers, word: str) -> None:
-    """Who refuses a login runs."""
+    """Who answers runs, whatever the reason for which it gave us no session."""
     seen = silent(1, answers)
     said = node_status(seen, cluster(info(1, "up", "standby")), NODES[0], [], [], [])
     assert said.server == word
-    assert ("refuses our login" in said.problems[0]) is (word == "no login")
+    assert (said.problems[0] == "its server runs, but could not be asked") is (word == "no login")
+
+
+def test_query_that_failed_is_no_login_that_was_refused() -> None:
+    late = Unreachable('query "standing" failed on node 0', detail="canceling statement")
+    seen = Answer(NODES[0], None, late, answers=Answers.UP)
+    said = node_status(seen, cluster(info(0, "up", "primary")), None, [], [], [])
+    assert said.server == "up"
+    assert said.problems == ("its server runs, but could not be asked",)
+    assert "login" not in how_to_ask(seen, "")
+    with pytest.raises(Unreachable) as raised:
+        choose_primary(cluster(), (seen, answer(1)))
+    assert raised.value.hint == (
+        "node 0 may be the primary: it runs, but could not be asked. Try again, or look at its log."
+    )
 
 
 def test_what_the_primary_says_of_a_standby_that_refuses_the_login() -> None:
