@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from pgpool_recovery.domain.error import Unreachable
+from pgpool_recovery.domain.error import NoSession, Unreachable
 from pgpool_recovery.files.text import bytes_of, text_of
 from pgpool_recovery.postgres.connection import connect, open_replication
 from pgpool_recovery.postgres.conninfo import parse_conninfo
@@ -86,7 +86,7 @@ def test_role_of_any_name_logs_in(foreign: Server, encoding: str) -> None:
     with connect({**login(foreign, encoding), **own}) as connection:
         assert connection.row("timeline")
     nobody = {**login(foreign, encoding), "user": text_of(b"n\xf4body")}
-    with pytest.raises(Unreachable, match="could not connect"), connect(nobody):
+    with pytest.raises(NoSession, match="could not connect"), connect(nobody):
         pass
 
 
@@ -100,6 +100,7 @@ def test_notices_and_errors_are_understood(foreign: Server, encoding: str) -> No
             " WHERE spcname NOT LIKE 'pg\\_%';"
             " RAISE 'not in % any more', place; END $$"
         )
+    assert not isinstance(caught.value, NoSession), "the session was had"
     shown = "dätä" if encoding == "LATIN1" else r"d\xe4t\xe4"
     assert f"{shown} any more" in str(caught.value.detail)
 

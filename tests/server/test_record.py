@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -93,6 +94,23 @@ def test_connection_that_is_lost_is_told_once_and_leaves_a_run_that_was_interrup
         ("failed", "the runner ended without a word"),
         ("copied", ""),
     ]
+
+
+@pytest.mark.parametrize(("node_id", "is_ended"), [(1, True), (2, False), (None, False)])
+def test_node_that_is_recovered_elsewhere_has_no_interrupted_run_any_more(
+    server: Server, node_id: int | None, *, is_ended: bool
+) -> None:
+    """Nobody goes on with it where the node was then; another node's stays as it is."""
+    interrupted_run(server)
+    target = replace(
+        STAGE.target,
+        host="server9",
+        data_directory="/other",
+        node_id=None if node_id is None else NodeId(node_id),
+    )
+    assert carry_out(replace(STAGE, target=target)) == []
+    state = "failed" if is_ended else "running"
+    assert runs(server, "state") == [(state,), ("copied",)]
 
 
 NAMED = "pgpool-recovery run {}"

@@ -123,6 +123,10 @@ class Unreachable(RecoveryError):
     sqlstate = "08001"
 
 
+class NoSession(Unreachable):
+    """A server gave us no session: nobody answers, or the login failed for whatever reason."""
+
+
 class QueryRefused(Unreachable):
     """A server that answers does not do what a query asks of it: to ask again is of no use.
 

@@ -122,7 +122,7 @@ class Record:
             runs_already = found[0]["method"] in LEFT_RUNNING
             self.left = TargetState.STARTED if runs_already else TargetState.COPIED
         else:
-            connection.rows("history_end_lost", **who)
+            connection.rows("history_end_lost", **who, node_id=target.node_id)
             found = connection.rows(
                 "history_begin",
                 **who,

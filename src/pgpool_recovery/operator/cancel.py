@@ -99,7 +99,7 @@ def _cancel_calls(primary: Primary, node: Node, within_s: float) -> None:
 
 def _calls_of(connection: Connection, node: Node) -> list[dict[str, Any]]:
     """Return the calls that name the node's data directory and its host."""
-    wanted = (f"'{node.data_directory}'", f"'{node.host or 'localhost'}'")
+    wanted = (f"'{node.data_directory}'", f"'{node.told_host}'")
     rows = connection.rows("running_calls")
     return [row for row in rows if all(word in row["query"] for word in wanted)]
 

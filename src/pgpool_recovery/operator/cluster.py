@@ -42,6 +42,11 @@ class Node:
         return f"{self.host or 'local'}:{self.port}"
 
     @property
+    def told_host(self) -> str:
+        """What Pgpool-II calls it for the stages: a socket is on this host."""
+        return "localhost" if not self.host or self.host.startswith("/") else self.host
+
+    @property
     def slot_name(self) -> str:
         """The slot that a recovery makes for it."""
         return Target(self.host, self.data_directory, self.node_id, self.port).slot_name

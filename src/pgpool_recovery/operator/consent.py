@@ -52,12 +52,19 @@ def agree(
 ) -> Harm | None:
     """Return what was agreed to, None when the recovery cannot be held to it; raises for a no.
 
-    Refused where the plan does more than the command allows.
+    Refused where the plan does more than the command allows, and where a limit was given with the
+    command to which the recovery cannot be held: a yes says nothing of that.
     """
     harm = None if plan is None else plan.harm
     if plan is not None and harm is not None and at_most is not None:
         _refuse_beyond(node, plan, harm, at_most)
     unbound = why_unbound(plan, is_own_stage=is_own_stage)
+    if unbound is not None and at_most is not None:
+        raise Refused(
+            f"the recovery of {node.name} cannot be held to --at-most",
+            detail=f"{unbound[:1].upper()}{unbound[1:]}.",
+            hint="Nothing was begun. Without --at-most it is asked about.",
+        )
     ask(Question(node, plan, unbound, elsewhere, is_again, at_most is not None))
     return None if unbound is not None else (at_most or harm)
 

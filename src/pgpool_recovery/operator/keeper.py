@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import select
+import signal
 import time
 from types import TracebackType
 from typing import Self
@@ -26,6 +27,9 @@ from pgpool_recovery.postgres.connection import Connection
 HELD_S = 120.0
 """How long an agreement outlives the command that made it. Pgpool-II calls the first stage within
 seconds; whoever recovers the node later has not agreed to anything."""
+HELD_BEHIND_CHECKPOINT_S = 3600.0
+"""The same where Pgpool-II writes to all nodes: it runs a CHECKPOINT before the first stage there
+(start_recovery() in recovery.c), for as long as that takes."""
 LOOK_EVERY_S = 0.5
 QUIT, HELD = b"quit", b"held"
 
@@ -34,12 +38,13 @@ class Keeper:
     """A session that first says that a plan is being agreed to, and then what was agreed.
 
     As a context manager it ends with its block, but for one that a signal ends after the request
-    was sent: then until the recovery has read it, or for HELD_S.
+    was sent: then until the recovery has read it, or for `held_s`.
     """
 
-    def __init__(self, primary: Primary, node: Node) -> None:
+    def __init__(self, primary: Primary, node: Node, *, held_s: float = HELD_S) -> None:
         self._primary = primary
         self._target = target_of(node)
+        self._held_s = held_s
         self._pid = 0
         self._reading = self._writing = -1
         self.is_sent = False
@@ -60,6 +65,8 @@ class Keeper:
         try:
             self._await()
         except BaseException:
+            # It holds nothing yet, and may sit in a look for a name, which has no limit.
+            os.kill(self._pid, signal.SIGKILL)
             self._end()
             raise
         return self
@@ -116,7 +123,7 @@ class Keeper:
             with connect_to(self._primary.node, self._primary.login, database) as connection:
                 connection.row("name_session", name=session_name(ASKS, self._target))
                 os.write(writing, HELD + b"\n")
-                hold(connection, reading, writing)
+                hold(connection, reading, writing, held_s=self._held_s)
         except BaseException as error:  # noqa: BLE001 - whatever it is, the parent has to hear of it
             with contextlib.suppress(BrokenPipeError):
                 os.write(writing, json.dumps(as_failure(error).as_record()).encode() + b"\n")
@@ -124,7 +131,7 @@ class Keeper:
             os._exit(0)
 
 
-def hold(connection: Connection, reading: int, writing: int, *, held_s: float = HELD_S) -> None:
+def hold(connection: Connection, reading: int, writing: int, *, held_s: float) -> None:
     """Name the session as is said through the pipe, until that says quit, or nobody is there.
 
     What was agreed is kept for a while when nobody is there any more, and until it has been read.

@@ -85,12 +85,13 @@ def read_plan(primary: Primary, node: Node, *, within_s: float) -> PlannedRecove
 def why_no_plan(primary: Primary) -> str | None:
     """Return why nobody on the primary can make a plan; a recovery may be possible all the same.
 
-    Raises Refused where the extension is not at all: nothing can be recovered without it.
+    Raises Refused where the extension is not at all, as far as every database was looked into:
+    nothing can be recovered without it.
     """
     if not primary.has(Feature.PLAN):
-        if not primary.extensions and not primary.foreign:
-            raise primary.has_none()
         lacks = primary.lacks(Feature.PLAN)
+        if not (primary.extensions or primary.foreign or primary.unseen):
+            raise lacks
         parts = (lacks.message, lacks.detail and f"({lacks.detail})", lacks.hint)
         return " ".join(filter(None, parts))
     with primary.connect(Feature.PLAN) as connection:
@@ -113,24 +114,19 @@ def refuse_primary(primary: Node, node: Node) -> None:
 def call_parameters(primary: Node, node: Node) -> dict[str, object]:
     """Return what Pgpool-II tells the primary of the node that is to be recovered."""
     return {
-        "host": _told_host(node),
+        "host": node.told_host,
         "data_directory": node.data_directory,
         "primary_port": str(primary.port),
         "node_id": node.node_id,
         "port": str(node.port),
-        "primary_host": _told_host(primary),
+        "primary_host": primary.told_host,
     }
 
 
 def target_of(node: Node) -> Target:
     """Return the node as the stages know it, by the same words."""
     directory = parse_data_directory(node.data_directory)
-    return Target(_told_host(node), directory, node.node_id, node.port)
-
-
-def _told_host(node: Node) -> str:
-    """Return what Pgpool-II calls a node for the stages: a socket is on this host."""
-    return "localhost" if not node.host or node.host.startswith("/") else node.host
+    return Target(node.told_host, directory, node.node_id, node.port)
 
 
 def _in_a_line(reason: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
+from pgpool_recovery.domain.error import NoSession, RecoveryError, Refused, Unreachable
 from pgpool_recovery.domain.standby import StandbyFacts
 from pgpool_recovery.operator.cluster import Cluster, Node, connect_to, ping_node
 from pgpool_recovery.postgres.ping import Answers
@@ -15,10 +15,11 @@ PRIMARY = "primary"
 MAIN = "main"
 NO_LOGIN = "no login"
 LET_IN = (
-    "Run this as the user that has the password file, or let this host in: a line in its ~/.pgpass "
-    "(host:port:database:user:password), pg_hba.conf of the node. [pgpool] user and dbname in the "
-    "settings say as whom it logs in."
+    "Where a server refuses the login, run this as the user that has the password file, or let "
+    "this host in: a line in its ~/.pgpass (host:port:database:user:password), pg_hba.conf of the "
+    "node. [pgpool] user and dbname in the settings say as whom it logs in."
 )
+TRY_AGAIN = "Try again, or look at its log."
 
 
 @dataclass(frozen=True)
@@ -41,16 +42,25 @@ class Answer:
         return self.facts is not None and not self.facts["is_in_recovery"]
 
     @property
+    def is_running(self) -> bool:
+        """Whether the server accepts connections, if not ours."""
+        return self.facts is not None or self.answers is Answers.UP
+
+    @property
     def lets_nobody_in(self) -> bool:
-        """Whether the server runs and has refused our login, so that it could not be asked."""
-        return self.facts is None and self.answers is Answers.UP
+        """Whether the server runs, and gave us no session; why is in the failure alone.
+
+        The login was refused, or there is no room, or no such database: libpq has no SQLSTATE for
+        us, and the words may be in any language. A query that failed is another matter.
+        """
+        return self.facts is None and self.is_running and isinstance(self.failure, NoSession)
 
     @property
     def server(self) -> str:
         """The state of the server: `up`, `no login`, `rejecting` or `down`."""
-        if self.facts is not None:
-            return Answers.UP
-        return NO_LOGIN if self.lets_nobody_in else self.answers
+        if self.lets_nobody_in:
+            return NO_LOGIN
+        return Answers.UP if self.is_running else self.answers
 
 
 def ask_all(cluster: Cluster) -> tuple[Answer, ...]:
@@ -110,7 +120,7 @@ def how_to_ask(answer: Answer, when_down: str) -> str:
     """Return what may be done about a server that could not be asked, by how it answers."""
     match answer.answers:
         case Answers.UP:
-            return f"It runs, but refuses our login. {LET_IN}"
+            return f"It runs, but could not be asked. {_how_to_get_in(answer)}"
         case Answers.REJECTING:
             return "It starts or shuts down: wait for it, or look at its log."
         case _:
@@ -119,10 +129,16 @@ def how_to_ask(answer: Answer, when_down: str) -> str:
 
 def may_be_primary(answers: Iterable[Answer]) -> str | None:
     """Return what to do first where a server that runs could not be asked; None without one."""
-    closed = [answer.node.name for answer in answers if answer.lets_nobody_in]
+    closed = [answer for answer in answers if answer.facts is None and answer.is_running]
     if not closed:
         return None
-    return f"{' or '.join(closed)} may be the primary: it runs, but refuses our login. {LET_IN}"
+    names = " or ".join(answer.node.name for answer in closed)
+    advice = " ".join(dict.fromkeys(map(_how_to_get_in, closed)))
+    return f"{names} may be the primary: it runs, but could not be asked. {advice}"
+
+
+def _how_to_get_in(answer: Answer) -> str:
+    return LET_IN if answer.lets_nobody_in else TRY_AGAIN
 
 
 def _no_primary(answers: tuple[Answer, ...]) -> RecoveryError:

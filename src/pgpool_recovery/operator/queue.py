@@ -10,6 +10,7 @@ from pgpool_recovery.domain.error import Busy, Unreachable
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.operator.cluster import Node
 from pgpool_recovery.operator.extension import Feature, Primary
+from pgpool_recovery.operator.plan import target_of
 from pgpool_recovery.operator.record import COPIED, INTERRUPTED, Progress, Record, Run
 from pgpool_recovery.operator.watch import PATIENCE_S
 
@@ -53,10 +54,12 @@ def wait_for_turn(
 
 
 def _going_on(record: Record, node: Node) -> Progress | None:
+    target = target_of(node)
+
     def is_its(one: Progress) -> bool:
         if one.node_id is not None:
             return one.node_id == node.node_id
-        return (one.host, one.data_directory) == (node.host, node.data_directory)
+        return (one.host, one.data_directory) == (target.host, target.data_directory)
 
     found = (one for one in record.progress() if is_its(one) and one.state != INTERRUPTED)
     return max(found, key=lambda one: one.id, default=None)

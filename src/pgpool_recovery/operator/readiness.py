@@ -42,7 +42,7 @@ def read_findings(primary: Primary, cluster: Cluster, *, within_s: float) -> lis
     nodes = [
         {
             "node_id": node.node_id,
-            "host": node.host or "localhost",
+            "host": node.told_host,
             "port": node.port,
             "data_directory": node.data_directory,
         }

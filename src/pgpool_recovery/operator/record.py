@@ -184,7 +184,7 @@ class Record:
             "run_of_node",
             after=after,
             node_id=node.node_id,
-            host=node.host,
+            host=node.told_host,
             data_directory=node.data_directory,
         )
         return None if row["id"] is None else int(row["id"])

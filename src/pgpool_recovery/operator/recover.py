@@ -17,7 +17,7 @@ from pgpool_recovery.operator.failover_end import let_failover_end
 from pgpool_recovery.operator.follower import Follower
 from pgpool_recovery.operator.interrupted import interruption_of
 from pgpool_recovery.operator.job import Desk, Job
-from pgpool_recovery.operator.keeper import Keeper
+from pgpool_recovery.operator.keeper import HELD_BEHIND_CHECKPOINT_S, HELD_S, Keeper
 from pgpool_recovery.operator.leftover_slots import drop_leftover_slots
 from pgpool_recovery.operator.plan import PlannedRecovery, read_plan, why_no_plan
 from pgpool_recovery.operator.pool_file import refuse_other_place
@@ -178,7 +178,8 @@ def keeping(job: Job) -> Iterator[Keeper | None]:
     if not job.primary.has(Feature.PLAN):
         yield None
         return
-    with Keeper(job.primary, job.node) as keeper:
+    held_s = HELD_S if job.cluster.has_standbys else HELD_BEHIND_CHECKPOINT_S
+    with Keeper(job.primary, job.node, held_s=held_s) as keeper:
         yield keeper
 
 

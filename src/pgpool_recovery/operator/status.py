@@ -10,7 +10,7 @@ from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.domain.slot import LOST
 from pgpool_recovery.domain.standby import STREAMING, Fault, Trouble
 from pgpool_recovery.operator.cluster import Cluster, Node, connect_to
-from pgpool_recovery.operator.extension import Feature, look_at
+from pgpool_recovery.operator.extension import Feature, Primary, look_at
 from pgpool_recovery.operator.interrupted import found_on_target, next_step, sentence_of
 from pgpool_recovery.operator.primary import LET_IN, PRIMARY, Answer, ask_all, choose_primary
 from pgpool_recovery.operator.record import INTERRUPTED, Progress, Record, about
@@ -30,8 +30,9 @@ class NodeStatus:
     pool_role: str = about("`primary` or `standby`, as Pgpool-II has it", default="")
     pool_status_changed_at: datetime | None = about("since when it has that status")
     server: str = about(
-        "`up`; `no login` when it runs and refuses ours; `rejecting` when it accepts no "
-        "connections yet or any more; `down` when nobody answers",
+        "`up`; `no login` when it runs and gives us no session, for the reason in "
+        "`server_failure`; `rejecting` when it accepts no connections yet or any more; `down` when "
+        "nobody answers",
         default="down",
     )
     server_role: str | None = about("`primary` or `standby`, as the server says itself")
@@ -80,7 +81,7 @@ def read_status(cluster: Cluster, place: str | None) -> Status:
         remarks.append(error.message)
         if error.hint:
             remarks.append(error.hint)
-    streams, slots, running = _facts_of(primary, cluster, remarks)
+    streams, slots, running, found = _facts_of(primary, cluster, remarks)
     troubles = _troubles_of(primary, cluster, answers, remarks)
     if primary is not None and any(answer.lets_nobody_in for answer in answers):
         remarks.append(LET_IN)
@@ -96,39 +97,47 @@ def read_status(cluster: Cluster, place: str | None) -> Status:
         )
         for answer in answers
     )
-    if primary is not None:
-        remarks += _interrupted(primary, cluster, nodes)
+    if found is not None:
+        remarks += _interrupted(found, cluster, nodes)
     return Status(place, None if primary is None else primary.node_id, nodes, tuple(remarks))
 
 
-def _interrupted(primary: Node, cluster: Cluster, nodes: Sequence[NodeStatus]) -> Iterator[str]:
+def _interrupted(primary: Primary, cluster: Cluster, nodes: Sequence[NodeStatus]) -> Iterator[str]:
     """Yield what is on the target of each recovery that was interrupted, and what to do next."""
     for one in nodes:
         if one.recovery is not None and one.recovery.state == INTERRUPTED:
             node = cluster.node(NodeId(one.node_id))
-            found = found_on_target(look_at(primary, cluster.login), node)
+            found = found_on_target(primary, node)
             what = f"{node.name}: {sentence_of(one.recovery)}; {found}"
             yield f"{what.rstrip('.')}. {next_step(node)}"
 
 
 def _facts_of(
     primary: Node | None, cluster: Cluster, remarks: list[str]
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[Progress]]:
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[Progress], Primary | None]:
+    """Return who streams, the slots, the recoveries, and the extension, as far as they were seen.
+
+    What is seen stays seen where the record cannot be read.
+    """
+    streams: list[dict[str, Any]] = []
+    slots: list[dict[str, Any]] = []
+    running: list[Progress] = []
+    found: Primary | None = None
     if primary is None:
-        return [], [], []
+        return streams, slots, running, found
     try:
         with connect_to(primary, cluster.login) as connection:
             streams, slots = connection.rows("standbys"), connection.rows("slots")
         found = look_at(primary, cluster.login)
-        if not found.has(Feature.HISTORY):
+        if found.has(Feature.HISTORY):
+            with found.connect(Feature.HISTORY) as connection:
+                running = Record(connection).progress()
+        else:
             lacks = found.lacks(Feature.HISTORY)
             remarks.append(f"running recoveries cannot be seen: {lacks.message}")
-            return streams, slots, []
-        with found.connect(Feature.HISTORY) as connection:
-            return streams, slots, Record(connection).progress()
     except RecoveryError as error:
         remarks.append(error.in_a_line)
-        return [], [], []
+    return streams, slots, running, found
 
 
 def _troubles_of(
@@ -160,7 +169,7 @@ def node_status(
     """Put together what is known of a node."""
     node, facts = answer.node, answer.facts
     info = cluster.info(node.node_id)
-    is_alive = answer.facts is not None or answer.lets_nobody_in
+    is_alive = answer.is_running
     stream = stream_of(node, answer, streams) if is_alive else None
     slot = _slot_of(node, stream, slots)
     recovery = next((one for one in running if one.node_id == node.node_id), None)
@@ -224,8 +233,8 @@ def _problems(
     if info is not None and info.status == "quarantine":
         yield "Pgpool-II holds it in quarantine: without a quorum it does not fail over"
     if answer.facts is None:
-        if answer.lets_nobody_in:
-            yield "its server runs, but refuses our login, so it could not be asked"
+        if answer.is_running:
+            yield "its server runs, but could not be asked"
         elif is_attached:
             yield "Pgpool-II uses it, but its server could not be asked"
         if _value(slot, "wal_status") == LOST:

@@ -7,7 +7,6 @@ import posixpath
 from collections.abc import Mapping
 from typing import Any
 
-from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.operator.cluster import Cluster, Node
 from pgpool_recovery.operator.extension import Feature, Primary
 from pgpool_recovery.operator.readiness import WARNING, Finding
@@ -32,10 +31,7 @@ def moved(node: Node, last: Mapping[str, Any]) -> str | None:
 
 def find_moved(primary: Primary, cluster: Cluster) -> list[Finding]:
     """Return the nodes whose directory is another one than in their last recovery."""
-    try:
-        found = {node: was_elsewhere(primary, node) for node in cluster.nodes}
-    except RecoveryError as error:  # The other findings are worth having without this one.
-        return [Finding(WARNING, None, f"the record was not read: {error.message}", error.hint)]
+    found = {node: was_elsewhere(primary, node) for node in cluster.nodes}
     return [
         Finding(
             WARNING,

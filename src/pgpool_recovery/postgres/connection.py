@@ -12,6 +12,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pgpool_recovery.domain.error import (
+    NoSession,
     QueryRefused,
     RecoveryError,
     Unreachable,
@@ -155,8 +156,8 @@ def connect(
     """Open a connection to a server; what `conninfo` leaves out comes from the environment.
 
     No query takes longer than `answer_s`. `settings` are the session's own, beside those that every
-    session of ours has. `name` is what failures call the server. Raises Unreachable with its own or
-    libpq's words.
+    session of ours has. `name` is what failures call the server. Raises NoSession with its own or
+    libpq's words, Unreachable when the session was lost at once.
     """
     own = {} if answer_s is None else {"statement_timeout": milliseconds(answer_s)}
     own.update(settings or {})
@@ -193,8 +194,8 @@ def _open(conninfo: Mapping[str, str], name: str) -> "psycopg.Connection[dict[st
     try:
         connection = _connected(text, conninfo, row_factory=dict_row)
     except psycopg.Error as error:
-        failure = _LostAtOnceError if "transaction timeout" in str(error) else Unreachable
-        raise failure(f"could not connect to {name}", detail=_text(error)) from error
+        refusal = _LostAtOnceError if "transaction timeout" in str(error) else NoSession
+        raise refusal(f"could not connect to {name}", detail=_text(error)) from error
     knows_timeout = connection.info.server_version >= TRANSACTION_TIMEOUT_SINCE
     try:
         if knows_timeout:

@@ -5,11 +5,14 @@ from io import StringIO
 
 import pytest
 
+from pgpool_recovery.cli.commands.recover import _asking
 from pgpool_recovery.cli.consent import ask
 from pgpool_recovery.cli.leave import Left, leave, leaving_by_signal
 from pgpool_recovery.domain.error import Cancelled, Refused
 from pgpool_recovery.domain.node import NodeId
+from pgpool_recovery.operator.consent import Question
 from pgpool_recovery.operator.event import POOL, PRIMARY, Asked
+from tests.unit.cli import facts
 
 
 class Terminal(StringIO):
@@ -44,6 +47,21 @@ def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
         answer(monkeypatch, StringIO("y\n"))
     assert "--yes" in str(caught.value.hint)
     answer(monkeypatch, StringIO(), yes=True)
+
+
+def test_yes_of_the_command_answers_the_plan_that_is_shown_and_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What more would be done when the plan has changed nobody has agreed to."""
+    put, node = _asking(yes=True), facts.NODES[2]
+    plan = facts.plan(method="basebackup", harm="copy goes", binds=True)
+    monkeypatch.setattr("sys.stdin", StringIO())
+    put(Question(node, plan))
+    with pytest.raises(Refused, match="the recovery of node 2 was not confirmed"):
+        put(Question(node, plan, is_again=True))
+    monkeypatch.setattr("sys.stdin", Terminal("n\n"))
+    with pytest.raises(Cancelled):
+        put(Question(node, plan, is_again=True))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -1,7 +1,10 @@
 """The cluster as the settings have it, which node is the primary, and who streams."""
 
 import contextlib
-from typing import Any
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -17,8 +20,14 @@ from pgpool_recovery.operator.cluster import (
 )
 from pgpool_recovery.operator.plan import call_parameters
 from pgpool_recovery.operator.primary import Answer, choose_primary
+from pgpool_recovery.operator.readiness import read_findings
+from pgpool_recovery.operator.record import Record
 from pgpool_recovery.operator.standby import stream_of
 from tests.unit.cli import facts
+
+if TYPE_CHECKING:
+    from pgpool_recovery.operator.extension import Primary
+    from pgpool_recovery.postgres.connection import Connection
 
 NODE = {"host": "server0", "port": 5432, "data_directory": "/data"}
 
@@ -178,3 +187,32 @@ def test_what_the_primary_is_told_of_a_node_on_a_socket() -> None:
     socket = type(local)(local.node_id, "/run/postgresql", 5433, "/data")
     told = call_parameters(facts.NODES[0], socket)
     assert (told["host"], told["port"], told["primary_host"]) == ("localhost", "5433", "server0")
+
+
+class Listens:
+    """The primary and a connection to it, that keep what they are asked; a fake of ours."""
+
+    def __init__(self) -> None:
+        self.asked: dict[str, Any] = {}
+
+    @contextlib.contextmanager
+    def connect(self, _feature: object, **_limits: float) -> Iterator["Listens"]:
+        yield self
+
+    def row(self, _query: str, **asked: Any) -> dict[str, Any]:
+        self.asked = asked
+        return {"id": None}
+
+    def call(self, _query: str, _on_notice: object, *, nodes: str) -> list[dict[str, Any]]:
+        [self.asked] = json.loads(nodes)["nodes"]
+        return []
+
+
+@pytest.mark.parametrize("host", ["", "/run/postgresql"])
+def test_record_and_check_are_asked_by_the_same_host(host: str) -> None:
+    node, listens = replace(facts.NODES[1], host=host), Listens()
+    assert Record(cast("Connection", listens)).run_of(node, after=0) is None
+    assert listens.asked["host"] == "localhost"
+    cluster = replace(facts.cluster(), nodes=(node,))
+    assert read_findings(cast("Primary", listens), cluster, within_s=1) == []
+    assert listens.asked["host"] == "localhost"

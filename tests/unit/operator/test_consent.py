@@ -7,7 +7,7 @@ import pytest
 
 from pgpool_recovery.cli.render.question import question_text
 from pgpool_recovery.domain.error import Refused
-from pgpool_recovery.operator.consent import Question, agree
+from pgpool_recovery.operator.consent import NO_PLAN, OLDER_BUILD, OWN_STAGE, Question, agree
 from pgpool_recovery.operator.plan import PlannedRecovery
 from pgpool_recovery.plan.harm import Harm, Loss, Old, Reach, up_to
 from pgpool_recovery.plan.policy import Method
@@ -87,6 +87,26 @@ def test_own_first_stage_and_no_plan() -> None:
     assert (agreed, question.is_needed) == (None, True)
     agreed, question = asked(None)
     assert (agreed, question.is_needed) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("plan", "is_own_stage", "why"),
+    [
+        (facts.plan(**CATCH_UP | {"harm": None}), False, OLDER_BUILD),
+        (facts.plan(**CATCH_UP | {"binds": False, "unbound": "nobody hears it"}), False, "nobody"),
+        (facts.plan(**CATCH_UP), True, OWN_STAGE),
+        (None, False, NO_PLAN),
+    ],
+)
+def test_limit_to_which_nobody_can_be_held(
+    plan: PlannedRecovery | None, why: str, *, is_own_stage: bool
+) -> None:
+    """It is not asked about, for a yes, typed or given before, would lift the limit."""
+    asked: list[Question] = []
+    with pytest.raises(Refused, match="node 2 cannot be held to --at-most") as no:
+        agree(NODE, plan, asked.append, up_to(Method.BASEBACKUP), is_own_stage=is_own_stage)
+    assert asked == []
+    assert why.lower() in (no.value.detail or "").lower()
 
 
 def test_other_directory_and_changed_plan_are_asked_about() -> None:

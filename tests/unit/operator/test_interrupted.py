@@ -1,10 +1,11 @@
 """A recovery whose runner is gone, and the end of a cancel that nobody writes down."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from pgpool_recovery.operator.cancel import _End
+from pgpool_recovery.operator.cancel import _calls_of, _End
 from pgpool_recovery.operator.interrupted import found_on_target, next_step, sentence_of
 from pgpool_recovery.operator.plan import PlannedRecovery
 from pgpool_recovery.operator.record import COPIED, INTERRUPTED, Progress, Record, Run
@@ -93,3 +94,17 @@ def test_cancel_between_the_stages_ends_when_nobody_calls_any_more(
     assert end.has_come()
     seen.state = "cancelled"
     assert _End(cast("Record", seen), cast("Connection", seen), 7, NODE).has_come()
+
+
+@pytest.mark.parametrize("host", ["", "/tmp", "server1"])
+def test_calls_of_a_node_on_a_socket_have_the_host_of_the_stages(host: str) -> None:
+    node = replace(NODE, host=host)
+    seen = Seen()
+    called = "localhost" if host != "server1" else host
+    calls = [f"SELECT pgpool_remote_start('{one}', '{NODE.data_directory}')" for one in HOSTS]
+    seen.calls = [{"pid": pid, "query": query} for pid, query in enumerate(calls)]
+    found = _calls_of(cast("Connection", seen), node)
+    assert [HOSTS[call["pid"]] for call in found] == [called]
+
+
+HOSTS = ("server1", "localhost", "/tmp")

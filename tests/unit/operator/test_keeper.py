@@ -5,10 +5,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from pgpool_recovery.cli.leave import Left
 from pgpool_recovery.domain.error import Unreachable
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.operator import keeper
@@ -129,6 +131,54 @@ def test_session_that_is_lost_says_no_more_than_is_known(*, is_sent: bool, detai
         one.agree(Harm(Reach.WAL, Old.KEPT))
     os.close(one._writing)
     assert caught.value.detail == detail
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_sent", "is_held"),
+    [
+        (Left, True, True),
+        (Left, False, False),
+        (Unreachable, True, False),
+        (None, True, False),
+    ],
+)
+def test_agreement_outlives_only_who_leaves_a_recovery_that_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+    kind: type[BaseException] | None,
+    *,
+    is_sent: bool,
+    is_held: bool,
+) -> None:
+    """A failure has ended it, and before the request there is nothing to hold to it."""
+    waited: list[int] = []
+    monkeypatch.setattr(os, "waitpid", lambda pid, _how: waited.append(pid))
+    one = Keeper(PRIMARY, NODE)
+    one.is_sent, one._pid = is_sent, 4711
+    one._reading, answers = os.pipe()
+    reading, one._writing = os.pipe()
+    one.__exit__(kind, None, None)
+    told = os.read(reading, 100)
+    os.close(reading)
+    os.close(answers)
+    assert told == (b"" if is_held else QUIT + b"\n")
+    assert waited == ([] if is_held else [4711])
+
+
+def test_session_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The child may be in the middle of what nothing limits, and hears nobody."""
+
+    def sit(*_words: object) -> None:
+        time.sleep(60)
+        os._exit(0)
+
+    monkeypatch.setattr(Keeper, "_be_the_child", sit)
+    hasty = replace(PRIMARY, login=replace(PRIMARY.login, connect_s=0.05, answer_s=0.05))
+    began = time.monotonic()
+    with pytest.raises(Unreachable, match="was lost"):
+        Keeper(hasty, NODE).__enter__()
+    assert time.monotonic() - began < 30
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
 
 
 def test_primary_that_cannot_be_reached() -> None:

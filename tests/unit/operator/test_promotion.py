@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pgpool_recovery.domain.error import Refused, Unreachable
+from pgpool_recovery.domain.error import NoSession, Refused
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.operator.change import going_on, second_primary
 from pgpool_recovery.operator.primary import Answer
@@ -81,7 +81,7 @@ def test_promotion_of_a_node_that_pgpool_does_not_use() -> None:
 
 
 def silent(number: int) -> Answer:
-    return Answer(NODES[number], None, Unreachable("could not connect", detail="Refused."))
+    return Answer(NODES[number], None, NoSession("could not connect", detail="Refused."))
 
 
 @pytest.mark.parametrize(
@@ -154,5 +154,5 @@ def test_nobody_is_promoted_by_hand_beside_a_primary_that_refuses_the_login() ->
         refuse_primary_of_now(NODES[1], NODES[0], answers)
     for hint in (raised.value.hint, no_primary(facts.cluster(), NODES[1], answers).hint):
         assert hint is not None
-        assert "refuses our login" in hint
+        assert "t runs, but could not be asked. Where a server refuses the login, " in hint
         assert "pg_promote" not in hint

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from pgpool_recovery.domain.error import Busy, Unreachable
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.operator import queue
+from pgpool_recovery.operator.cluster import Node
 from pgpool_recovery.operator.queue import wait_for_turn
 from pgpool_recovery.operator.record import Progress, Run
 from tests.unit.cli import facts
@@ -43,9 +44,11 @@ class Recorded:
         return [vars(one) for one in (self.looks.pop(0) if self.looks else [])]
 
 
-def turn(recorded: Recorded, *, waits: bool = False, within_s: float = 60) -> Run | None:
+def turn(
+    recorded: Recorded, *, waits: bool = False, within_s: float = 60, node: Node = NODE
+) -> Run | None:
     primary = cast("Primary", recorded)
-    return wait_for_turn(primary, NODE, recorded.asked.append, waits=waits, within_s=within_s)
+    return wait_for_turn(primary, node, recorded.asked.append, waits=waits, within_s=within_s)
 
 
 def test_refused_at_once_with_the_run() -> None:
@@ -65,6 +68,14 @@ def test_another_node_or_one_that_nobody_goes_on_with(changes: dict[str, Any]) -
 def test_without_node_id_it_is_known_by_its_place() -> None:
     with pytest.raises(Busy):
         turn(Recorded([[facts.running(node_id=None)]]))
+
+
+@pytest.mark.parametrize("host", ["", "/tmp"])
+def test_place_on_a_socket_is_known_as_the_stages_call_it(host: str) -> None:
+    node = replace(NODE, host=host, data_directory="/data/")
+    found = facts.running(node_id=None, host="localhost", data_directory="/data")
+    with pytest.raises(Busy):
+        turn(Recorded([[found]]), node=node)
 
 
 def test_waits_behind_it_also_between_copy_and_start(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,19 +2,22 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from pgpool_recovery.config.settings import Settings
-from pgpool_recovery.domain.error import Cancelled, Refused, SettingsError
+from pgpool_recovery.domain.error import Cancelled, Refused, SettingsError, Unreachable
 from pgpool_recovery.operator import recover
 from pgpool_recovery.operator.consent import Ask, Question
-from pgpool_recovery.operator.event import OperatorEvent, PlanRead, Remarked
+from pgpool_recovery.operator.event import OperatorEvent, Outcome, PlanRead, Remarked
 from pgpool_recovery.operator.extension import Extension, Feature, Primary
 from pgpool_recovery.operator.job import Desk, Job
+from pgpool_recovery.operator.keeper import HELD_BEHIND_CHECKPOINT_S, HELD_S
 from pgpool_recovery.operator.plan import why_no_plan
-from pgpool_recovery.operator.recover import MAX_QUESTIONS, show_plan
+from pgpool_recovery.operator.record import RECOVERED
+from pgpool_recovery.operator.recover import MAX_QUESTIONS, keeping, recover_nodes, show_plan
 from pgpool_recovery.plan.harm import Harm, Old, Reach, up_to
 from pgpool_recovery.plan.policy import Method
 from tests.unit.cli import facts
@@ -174,7 +177,55 @@ def test_error_of_the_settings_is_the_error(monkeypatch: pytest.MonkeyPatch) -> 
 def test_no_extension_is_an_error_and_a_stock_one_is_not() -> None:
     with pytest.raises(Refused, match="does not have the extension"):
         why_no_plan(Primary(facts.NODES[0], LOGIN, ()))
+    closed = Unreachable("could not connect to node 0", detail="no password supplied")
+    why = why_no_plan(Primary(facts.NODES[0], LOGIN, (), unseen={"template1": closed}))
+    assert why is not None
+    assert why.startswith("it is not known which extension"), "Pgpool-II's role may see it"
     stock = Extension("template1", "1.4", frozenset({Feature.RECOVERY}))
     why = why_no_plan(Primary(facts.NODES[0], LOGIN, (stock,)))
     assert why is not None
     assert "has no function pgpool_recovery_plan" in why
+
+
+@pytest.mark.parametrize(
+    ("has_standbys", "held_s"), [(True, HELD_S), (False, HELD_BEHIND_CHECKPOINT_S)]
+)
+def test_agreement_is_held_until_the_first_stage_can_have_begun(
+    monkeypatch: pytest.MonkeyPatch, *, has_standbys: bool, held_s: float
+) -> None:
+    """Before it there is a CHECKPOINT where Pgpool-II writes to all nodes."""
+    seen: list[float] = []
+
+    @contextmanager
+    def keeper(_primary: Primary, _node: object, *, held_s: float) -> Iterator[None]:
+        seen.append(held_s)
+        yield None
+
+    monkeypatch.setattr(recover, "Keeper", keeper)
+    planning = Extension("postgres", "2.0", frozenset({Feature.PLAN}))
+    primary = Primary(facts.NODES[0], LOGIN, (planning,))
+    cluster = replace(facts.cluster(), has_standbys=has_standbys)
+    with keeping(Job(NODE, cluster, primary, _POOL, Settings())):
+        assert seen == [held_s]
+
+
+@pytest.mark.parametrize(
+    ("state", "done"), [(RECOVERED, "behind"), ("failed", "anew"), ("cancelled", "anew")]
+)
+def test_node_is_recovered_after_the_wait_unless_it_was(
+    monkeypatch: pytest.MonkeyPatch, state: str, done: str
+) -> None:
+    verified: list[Job] = []
+    job = Job(NODE, facts.cluster(), Primary(facts.NODES[0], LOGIN, ()), _POOL, Settings())
+    anew = Outcome(NODE.node_id, NODE.name, 1.0, run_id=8)
+    monkeypatch.setattr(recover, "_job", lambda *_words: job)
+    monkeypatch.setattr(recover, "wait_for_turn", lambda *_words, **_more: facts.run(state=state))
+    monkeypatch.setattr(recover, "recover_node", lambda *_words: anew)
+    monkeypatch.setattr(recover, "verify", verified.append)
+    desk = Desk(lambda _event: None, lambda _question: None, waits=True)
+    [outcome] = recover_nodes([NODE.node_id], _POOL, Settings(), desk)
+    assert outcome.failure is None
+    if done == "anew":
+        assert (outcome, verified) == (anew, [])
+    else:
+        assert (outcome.run_id, verified) == (7, [job]), "it is seen that the node is back"

@@ -20,17 +20,15 @@ def check(*, strict: bool = False, as_json: AsJson = False, where: Where | None 
     from pgpool_recovery.cli.render.check import check_lines
     from pgpool_recovery.cli.render.document import document
     from pgpool_recovery.hooks.rehearsal import hook_findings
-    from pgpool_recovery.operator.interrupted import find_interrupted
+    from pgpool_recovery.operator.found_on_record import find_on_record
     from pgpool_recovery.operator.readiness import in_order, read_findings, status_of
     from pgpool_recovery.operator.trap import find_traps
-    from pgpool_recovery.operator.whereabouts import find_moved
 
     where = where or Where()
     settings, primary, cluster = where.primary()
     findings = read_findings(primary, cluster, within_s=settings.pgpool.plan_s)
     on_this_host = [*hook_findings(cluster, settings), *find_traps(cluster, primary.node)]
-    of_nodes = [*find_interrupted(primary, cluster), *find_moved(primary, cluster)]
-    findings = in_order([*findings, *of_nodes, *on_this_host])
+    findings = in_order([*findings, *find_on_record(primary, cluster), *on_this_host])
     status = status_of(findings, strict=strict)
     if as_json:
         say_json(document(findings=findings, exit_status=status))
