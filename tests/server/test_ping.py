@@ -2,15 +2,20 @@
 
 from pathlib import Path
 
+import pytest
+
 from pgpool_recovery.postgres.ping import Answers, ping
 from tests.harness.postgresql import Server
 
 
-def test_server_that_refuses_the_login_is_up(stock_server: Server, tmp_path: Path) -> None:
-    """For PQping the refusal of a role that does not exist is an answer."""
+def test_server_that_refuses_the_login_is_up(
+    stock_server: Server, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """For PQping the refusal of a role that does not exist is an answer, and no word of libpq's."""
     machine = stock_server.machine
     place = str(machine.path(machine.socket_directory))
     socket = {"host": place, "port": str(stock_server.port)}
     assert ping({**socket, "user": "nobody_of_that_name"}, timeout_s=5) is Answers.UP
     elsewhere = {"host": str(tmp_path), "port": str(stock_server.port)}
     assert ping(elsewhere, timeout_s=5) is Answers.DOWN
+    assert capfd.readouterr() == ("", "")

@@ -10,8 +10,9 @@ import pytest
 
 from pgpool_recovery.config.settings import PrimarySettings, Settings
 from pgpool_recovery.domain.error import Refused
-from pgpool_recovery.domain.event import Event, Finished, Said
+from pgpool_recovery.domain.event import Event, Finished, PlanMade, Said
 from pgpool_recovery.domain.node import NodeId, Target
+from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.history.record import Stage, on_record
 from tests.harness.postgresql import Server
 from tests.server.story import REMOTE_START, STAGE, STORY, carry_out
@@ -44,6 +45,30 @@ def test_stages_are_one_run(server: Server) -> None:
     events = server.sql("SELECT count(*), max(number) FROM pgpool_recovery_event")
     without_progress, of_remote_start = len(STORY) - 1, 1
     assert events == [(str(without_progress + of_remote_start),) * 2]
+
+
+@pytest.mark.parametrize(
+    ("first", "left"),
+    [
+        ("attach", TargetState.STARTED),
+        ("repoint", TargetState.STARTED),
+        ("rewind", TargetState.COPIED),
+        (None, TargetState.UNKNOWN),
+    ],
+)
+def test_remote_start_that_has_not_begun_leaves_what_the_first_stage_has_left(
+    server: Server, first: str | None, left: TargetState
+) -> None:
+    """It has touched nothing itself; without a first stage on record nobody knows more."""
+    if first is not None:
+        assert carry_out(story=[PlanMade(first, ()), Finished("ready", 1.0)]) == []
+    with (
+        pytest.raises(Refused) as caught,
+        on_record(REMOTE_START, Settings(), lambda _name: lambda _event: None),
+    ):
+        raise Refused("the settings cannot be read", target=TargetState.UNTOUCHED)
+    assert caught.value.target is left
+    assert runs(server, "state, target_state") == [("failed", left)]
 
 
 def test_connections_are_used_up(server: Server) -> None:

@@ -3,16 +3,16 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from pgpool_recovery.install.placed_file import OURS
+from pgpool_recovery.install.stage_commands import is_ours
 from pgpool_recovery.plan.plan import OldData, Plan
 
 START = "pgpool_remote_start"
-READ_BYTES = 1024
 
 
 def left_to_foreign_start(data_directory: Path, plan: Plan) -> Iterator[str]:
     """Yield what nobody will do after this stage; nothing where the script is ours or not there."""
-    if not _is_foreign(data_directory / START):
+    script = data_directory / START
+    if not script.exists() or is_ours(script):
         return
     name = plan.target_name
     yield (
@@ -27,11 +27,3 @@ def left_to_foreign_start(data_directory: Path, plan: Plan) -> Iterator[str]:
             f"replication slot {former}, by which {name} streamed before, stays, and keeps WAL. "
             f"When {name} streams by {plan.slot_name}: SELECT pg_drop_replication_slot('{former}')"
         )
-
-
-def _is_foreign(script: Path) -> bool:
-    try:
-        with script.open("rb") as file:
-            return OURS not in file.read(READ_BYTES)
-    except OSError:
-        return False

@@ -14,7 +14,8 @@ def run_in_utf8(argv: Sequence[str]) -> None:
 
     A server hands the locale of its database down to a stage command. In one of Latin-1 the name of
     a file would be another than the one that a file or a query has in it, and a line with a
-    character that Latin-1 lacks could not be written.
+    character that Latin-1 lacks could not be written. The agent's locale may come with ssh from the
+    runner (SendEnv): both ends have to take bytes for the same characters.
     """
     if sys.getfilesystemencoding() == "utf-8" or sys.flags.utf8_mode or not sys.executable:
         return

@@ -1,6 +1,5 @@
 """Which command the words name; what Pgpool-II calls does not pay for the others' imports."""
 
-import os
 import sys
 from collections.abc import Sequence
 
@@ -26,8 +25,6 @@ def main(words: Sequence[str] | None = None) -> int:
         report_without_values()
     first, *rest = [*(sys.argv[1:] if words is None else words), ""]
     rest = rest[:-1]
-    if first == "agent" or first in STAGES:
-        _take_names_as_bytes()
     if first == "agent":
         from pgpool_recovery.agent.serve import main as serve
 
@@ -45,14 +42,3 @@ def main(words: Sequence[str] | None = None) -> int:
     from pgpool_recovery.cli.app import run_app
 
     return run_app([first, *rest] if first else [])
-
-
-def _take_names_as_bytes() -> None:
-    """Begin again in Python's UTF-8 mode where the locale has another encoding.
-
-    Names of files go from one end of a conversation to the other as text. Both must take bytes for
-    the same characters, and the locale of neither is known: the agent's may come with ssh from the
-    runner (SendEnv), and the runner's is that of a server.
-    """
-    if sys.getfilesystemencoding() != "utf-8" and not sys.flags.utf8_mode:
-        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606

@@ -45,7 +45,6 @@ TOLD_EVERY_S = 5.0
 CALLED_BY_SERVER = "PGPOOL_RECOVERY_ID"
 RECORD_SECRET = "PGPOOL_RECOVERY_SECRET"  # noqa: S105 - the name of a variable
 FIRST_STAGE = "recovery_1st_stage"
-SCRIPT_BYTES = 65536
 BACKEND_PID = "PGPOOL_RECOVERY_BACKEND_PID"
 CALLING_SERVER = ("PGHOST", "PGPORT", "PGDATABASE")
 CALLER, SUPERUSER = "PGPOOL_RECOVERY_CALLER", "superuser"
@@ -145,17 +144,10 @@ def _settings(stage: "Stage") -> Settings:
 
 def _plan(words: Sequence[str]) -> None:
     from pgpool_recovery.dry_run import foresee
+    from pgpool_recovery.install.stage_commands import is_ours
 
     request, settings = _request(words), load_settings(settings_file(None))
-    answer(foresee(request, settings, is_own_stage=_is_ours(Path(words[0], FIRST_STAGE))))
-
-
-def _is_ours(script: Path) -> bool:
-    """Say whether a script of the data directory is, or calls, a command of ours."""
-    try:
-        return b"pgpool-recovery" in script.read_bytes()[:SCRIPT_BYTES]
-    except OSError:
-        return False
+    answer(foresee(request, settings, is_own_stage=is_ours(Path(words[0], FIRST_STAGE))))
 
 
 def _check(words: Sequence[str]) -> None:

@@ -152,6 +152,8 @@ def move(source: Path, target: Path) -> None:
     else:
         return
     if source.is_dir() and not source.is_symlink():
+        if os.path.lexists(target):  # It is not ours to remove.
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
         try:
             shutil.copytree(source, target, symlinks=True, copy_function=copy_file)
         except BaseException:

@@ -17,6 +17,9 @@ from pgpool_recovery.operator.leftover_slots import drop_leftover_slots
 ASK_EVERY_S = 0.1
 GONE_FOR_S = 1.0
 """How long nobody may listen before a server counts as ended: a restart listens at once again."""
+ARCHIVE_S = 3600.0
+"""How long after it was told to promote itself a standby may get on with the WAL of an archive, of
+which nobody knows the end."""
 
 Say = Callable[[str], None]
 
@@ -91,31 +94,48 @@ def _promote(node: Node, view: View, settings: Settings, say: Say) -> None:
             connection.row("promote", timeout_s=math.ceil(within_s))
     except Unreachable as error:  # Its server may have become primary all the same.
         say(error.in_a_line)
-    after = _wait_for_writes(node, view, began, within_s)
+    after = _wait_for_writes(node, view, before, began, within_s)
     say(
         f"{node.name} accepts writes after {time.monotonic() - began:.1f} s, "
         f"on timeline {after.timeline} since {lsn_text(before.position)}"
     )
 
 
-def _wait_for_writes(node: Node, view: View, moved: float, within_s: float) -> Standing:
-    """Wait for a primary; as long as it replays what it has received it gets there."""
-    gone_since: float | None = None
-    replayed = Lsn(0)
+def _wait_for_writes(
+    node: Node, view: View, before: Standing, began: float, within_s: float
+) -> Standing:
+    """Wait for a primary, and no longer than `within_s` for one that does not get on.
+
+    `before` is what it said of itself before it was told at `began`.
+    """
+    moved, gone_since = began, None
+    replayed = before.replayed or Lsn(0)
     while True:
         answer = standing_of(node, view.login(node))
         if not isinstance(answer, Unreachable) and answer[0].is_primary:
             return answer[0]
         now = time.monotonic()
-        reached = replayed if isinstance(answer, Unreachable) else answer[0].replayed or replayed
-        if reached > replayed:
-            moved, replayed = now if replayed else moved, reached
+        if not isinstance(answer, Unreachable):
+            if _gets_on(answer[0], replayed, before.position, now - began):
+                moved = now
+            replayed = answer[0].replayed or replayed
         gone_since = None if _is_there(answer, node) else gone_since or now
         if gone_since is not None and now - gone_since >= GONE_FOR_S:
             raise _Failed(_ended(node), is_over=True)
         if now - moved > within_s:
-            raise _Failed(_not_in_time(node, answer, within_s), is_over=False)
+            raise _Failed(_not_in_time(node, answer, now - began), is_over=False)
         time.sleep(ASK_EVERY_S)
+
+
+def _gets_on(standing: Standing, replayed: Lsn, received: Lsn, for_s: float) -> bool:
+    """Say whether a standby has come nearer to its promotion since it had replayed so far.
+
+    What it had received when it was told it replays first, however long that takes. More may come
+    from an archive, for a while. What comes by streaming does not count: a promotion ends that.
+    """
+    if (standing.replayed or replayed) <= replayed:
+        return False
+    return replayed < received or (not standing.is_streaming and for_s < ARCHIVE_S)
 
 
 def _is_there(answer: object, node: Node) -> bool:
@@ -130,14 +150,17 @@ def _ended(node: Node) -> RecoveryError:
     )
 
 
-def _not_in_time(node: Node, answer: object, within_s: float) -> RecoveryError:
-    said = "It is a standby still."
+def _not_in_time(
+    node: Node, answer: tuple[Standing, str] | Unreachable, after_s: float
+) -> RecoveryError:
     if isinstance(answer, Unreachable):
         said = answer.in_a_line
+    else:
+        said = f"It is a standby still{', and streams' if answer[0].is_streaming else ''}."
     return Unverified(
         f"{node.name} was told to promote itself and does not accept writes "
-        f"after {within_s:g} seconds",
+        f"after {after_s:.0f} seconds",
         detail=said,
         hint="Look at its log. timeout.promote_s in the settings says how long is waited while it "
-        "replays nothing.",
+        "replays nothing of what it had received.",
     )

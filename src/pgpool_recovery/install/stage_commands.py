@@ -1,6 +1,7 @@
 """The stage commands as files of a data directory, where Pgpool-II's functions look for them."""
 
 import os
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -8,10 +9,13 @@ from pathlib import Path
 from pgpool_recovery import __version__
 from pgpool_recovery.config.load import VARIABLE
 from pgpool_recovery.domain.error import Refused, reason_of
+from pgpool_recovery.files.text import read_bytes
 from pgpool_recovery.files.trust import user_name
 from pgpool_recovery.install.placed_file import INSTALL, OURS, PlacedFile
 
 MODE = 0o700
+CALL = re.compile(rb"^(?![ \t]*#).*pgpool-recovery(?![-\w./])", re.MULTILINE)
+"""A line that is no comment and names our command, not a directory or a file of that name."""
 PURPOSES = {
     "recovery_1st_stage": "bring the node that is recovered to where the primary is",
     "recovery_2nd_stage": "let the node, which follows by then, go on by itself",
@@ -56,6 +60,18 @@ def stage_commands(
         PlacedFile(data_directory / name, _script(name, purpose, settings_file), MODE)
         for name, purpose in PURPOSES.items()
     ]
+
+
+def is_ours(script: Path) -> bool:
+    """Say whether a script is a stage command of ours, or calls one, as a wrapper does.
+
+    None of ours is unreadable, or longer than what is read.
+    """
+    try:
+        contents = read_bytes(script)
+    except OSError:
+        return False
+    return OURS in contents or CALL.search(contents) is not None
 
 
 def _script(name: str, purpose: str, settings_file: Path | None) -> bytes:

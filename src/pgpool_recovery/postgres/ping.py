@@ -3,8 +3,12 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
+from pgpool_recovery.files.text import bytes_of
 from pgpool_recovery.postgres.connection import whole_seconds
 from pgpool_recovery.postgres.conninfo import format_conninfo
+
+NO_FILE = "/dev/null/none"
+"""Nothing can be below a device: of a password file that is not there libpq says nothing."""
 
 
 class Answers(StrEnum):
@@ -34,11 +38,11 @@ def ping(conninfo: Mapping[str, str], *, timeout_s: float) -> Answers:
         **known,
         **user,
         "password": "",
-        "passfile": "/dev/null",
+        "passfile": NO_FILE,
         "sslmode": "disable",
         "gssencmode": "disable",
         "connect_timeout": whole_seconds(timeout_s),
     }
     answers = {pq.Ping.OK: Answers.UP, pq.Ping.REJECT: Answers.REJECTING}
-    found = pq.Ping(pq.PGconn.ping(format_conninfo(plain).encode()))
+    found = pq.Ping(pq.PGconn.ping(bytes_of(format_conninfo(plain))))
     return answers.get(found, Answers.DOWN)

@@ -40,6 +40,23 @@ def test_ours_or_none_leaves_nothing_unsaid(tmp_path: Path) -> None:
     assert said(tmp_path, with_former("server1")) == ""
 
 
+@pytest.mark.parametrize("command", ["pgpool-recovery", '"$BIN/pgpool-recovery"'])
+def test_wrapper_that_calls_ours_leaves_nothing_unsaid(tmp_path: Path, command: str) -> None:
+    (tmp_path / START).write_text(f'#!/bin/sh\n. /etc/env\n\nexec {command} {START} "$@"\n')
+    assert said(tmp_path, with_former("server1")) == ""
+
+
+@pytest.mark.parametrize("kind", ["comment", "FIFO"])
+def test_what_only_names_ours_or_is_no_file_is_somebody_elses(tmp_path: Path, kind: str) -> None:
+    """And a FIFO is not waited for."""
+    if kind == "FIFO":
+        os.mkfifo(tmp_path / START)
+    else:
+        text = "#!/bin/sh\n\n  # Was pgpool-recovery's.\n. /etc/pgpool-recovery/env\npg_ctl start\n"
+        (tmp_path / START).write_text(text)
+    assert "nothing will see whether node 1 streams" in said(tmp_path, with_former("server1"))
+
+
 def test_what_stays_is_said(tmp_path: Path) -> None:
     (tmp_path / START).write_text("#!/bin/bash\n# This script is run after recovery_1st_stage\n")
     everything = said(tmp_path, with_former("server1"))

@@ -217,18 +217,37 @@ def test_copy_has_mode_and_times_and_takes_nobodys_place(tmp_path: Path) -> None
             copy_file(tmp_path / "a", tmp_path / there)
 
 
-def test_move_goes_to_another_filesystem_as_well(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def other_filesystem(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each place is on another filesystem than any other."""
+
     def elsewhere(_path: Path, _target: Path) -> None:
         raise OSError(errno.EXDEV, "Invalid cross-device link")
 
+    monkeypatch.setattr(Path, "rename", elsewhere)
+
+
+@pytest.mark.usefixtures("other_filesystem")
+def test_move_goes_to_another_filesystem_as_well(tmp_path: Path) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "a" / "b" / "c").write_text("x")
     (tmp_path / "a" / "link").symlink_to("b")
     (tmp_path / "f").write_text("y")
-    monkeypatch.setattr(Path, "rename", elsewhere)
     move(tmp_path / "a", tmp_path / "z")
     move(tmp_path / "f", tmp_path / "g")
     assert names(tmp_path) == {"z", "g"}
     assert (tmp_path / "z" / "link" / "c").read_text() == "x"
+
+
+@pytest.mark.usefixtures("other_filesystem")
+def test_what_stands_where_a_directory_is_moved_to_stays(tmp_path: Path) -> None:
+    """It is not taken for the half of a copy that broke off."""
+    for name in ("a", "z"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "c").write_text(name)
+    (tmp_path / "link").symlink_to("nowhere")
+    for there in ("z", "link"):
+        with pytest.raises(FileExistsError):
+            move(tmp_path / "a", tmp_path / there)
+    assert names(tmp_path) == {"a", "z", "link"}
+    assert [(tmp_path / name / "c").read_text() for name in ("a", "z")] == ["a", "z"]
