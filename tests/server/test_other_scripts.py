@@ -10,16 +10,11 @@ import psycopg
 import pytest
 
 from tests.harness.postgresql import Server
+from tests.harness.product import create_stock_function
 from tests.harness.until import until
 from tests.server.conftest import write_script
 
 CALL = "SELECT {}pgpool_recovery('{}', 'host 1', '/data/of it', '5432', 1, '5433', 'primary')"
-STOCK_FUNCTION = """
-CREATE SCHEMA IF NOT EXISTS stock;
-CREATE OR REPLACE FUNCTION
-    stock.pgpool_recovery(text, text, text, text, integer, text, text) RETURNS bool
-    LANGUAGE C STRICT AS '$libdir/pgpool-recovery', 'pgpool_recovery'
-"""
 SCRIPTS = {
     "set -e, and a step that fails": "set -e\necho one >trace\nfalse\necho two >>trace",
     "set -u": 'set -u\necho "$8" >trace',
@@ -82,7 +77,7 @@ class End:
 
 @pytest.fixture
 def both(server: Server) -> Server:
-    server.execute(STOCK_FUNCTION)
+    create_stock_function(server)
     return server
 
 
