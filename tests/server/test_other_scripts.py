@@ -4,6 +4,7 @@ Each writes what it found to a file of the data directory, `trace`; that and its
 """
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import psycopg
@@ -176,15 +177,22 @@ def test_time_limit_before_the_script_runs_shows_no_traceback(both: Server, limi
 def test_trap_has_the_time_of_the_setting(both: Server) -> None:
     cleaned = both.machine.path(both.data_directory / "cleaned")
     cleaned.unlink(missing_ok=True)
-    write_script(
-        both, "trap 'sleep 2; echo >cleaned; exit 1' INT TERM; echo begun >trace; sleep 60 & wait"
-    )
-    with psycopg.connect(both.conninfo(dbname="postgres"), autocommit=True) as connection:
-        connection.execute(b"SET statement_timeout = '1s'")
+    trapped = both.machine.path(both.data_directory / "trapped")
+    trapped.unlink(missing_ok=True)
+    # Longer than the 3.5 s without the setting, and SIGTERM in between is not its end.
+    clean = 'trap "" TERM; sleep 5; echo >cleaned; exit 1'
+    write_script(both, f"trap '{clean}' INT; echo >trapped; sleep 60 & wait")
+    with (
+        psycopg.connect(both.conninfo(dbname="postgres"), autocommit=True) as connection,
+        ThreadPoolExecutor(1) as pool,
+    ):
         connection.execute(b"SET pgpool.script_end_time = '20s'")
+        call = pool.submit(connection.execute, CALL.format("", "stage").encode())
+        until(trapped.exists, within_s=20, what="the script to have set its trap")
+        both.execute(f"SELECT pg_cancel_backend({connection.info.backend_pid})")
         with pytest.raises(psycopg.errors.QueryCanceled):
-            connection.execute(CALL.format("", "stage").encode())
-    until(cleaned.exists, within_s=20, what="the script to have cleaned up")
+            call.result(timeout=60)
+    assert cleaned.exists(), "it was killed before it had cleaned up"
 
 
 def test_silent_script_that_runs_long_is_waited_for(both: Server) -> None:
