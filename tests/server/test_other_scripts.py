@@ -42,7 +42,11 @@ SCRIPTS = {
     "limits": "ulimit -a >trace",
     "signals that are blocked": "grep SigBlk /proc/self/status >trace",
     "own log": "exec >own.log 2>&1; echo logged; cat own.log >trace; rm own.log",
-    "tee": "exec > >(tee own.log) 2>&1; echo logged; sleep 0.2; cat own.log >trace; rm own.log",
+    "tee": (
+        "exec > >(tee own.log) 2>&1; echo logged\n"
+        "for _ in {1..200}; do [ -s own.log ] && break; sleep 0.1; done\n"
+        "cat own.log >trace; rm own.log"
+    ),
     "binary output": "head -c 5000 /dev/zero; printf '\\377\\376\\x1b[2J\\r\\n'; echo >trace",
     "very long line": "head -c 200000 /dev/zero | tr '\\0' x; echo >trace",
     "a backgrounded child that keeps standard output": "sleep 3 & echo begun >trace",
