@@ -12,18 +12,13 @@ import psycopg
 from tests.cluster.site import on_this_machine
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.postgresql import Server
-from tests.harness.product import build_product
+from tests.harness.product import build_product, create_stock_function
 from tests.harness.workspace import Workspace
 
 CALLS = 200
 SESSIONS = 30
 OURS = "SELECT pgpool_recovery('noop', 'host', '/data', '5432', 1, '5432', 'primary')"
 STOCK = OURS.replace("pgpool_recovery", "stock.pgpool_recovery")
-STOCK_FUNCTION = """
-CREATE SCHEMA stock;
-CREATE FUNCTION stock.pgpool_recovery(text, text, text, text, integer, text, text) RETURNS bool
-    LANGUAGE C STRICT AS '$libdir/pgpool-recovery', 'pgpool_recovery'
-"""
 
 
 def main() -> None:
@@ -37,7 +32,7 @@ def main() -> None:
 def measure(cluster: Cluster) -> None:
     """Print what the calls of an open session and the first ones of new sessions take."""
     server = cluster.primary
-    server.execute(STOCK_FUNCTION)
+    create_stock_function(server)
     server.machine.write_file(server.data_directory / "noop", "#!/bin/sh\nexit 0\n", mode=0o700)
     with session(server) as one, session(server) as other:
         ours, stock = in_turn(CALLS, lambda: took_ms(one, OURS), lambda: took_ms(other, STOCK))

@@ -117,6 +117,15 @@ def streams(primary: Server, node_id: int) -> bool:
     return bool(primary.sql(query))
 
 
+def wait_for_no_agent(server: Server, *, within_s: float = 60) -> None:
+    """Wait until no agent runs on a node's host; one whose runner is gone undoes what it did."""
+    until(
+        lambda: not [one for one in server.machine.processes() if one.argv[-1:] == ("agent",)],
+        within_s=within_s,
+        what=f"no agent to run on {server.machine.name}",
+    )
+
+
 def left_over(server: Server) -> list[str]:
     """Return the workspaces that a recovery left beside a data directory."""
     parent = server.machine.path(PurePath(server.data_directory).parent)

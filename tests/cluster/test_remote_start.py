@@ -11,6 +11,7 @@ from tests.cluster.site import (
     on_hosts,
     settings,
     streams,
+    wait_for_no_agent,
     write_settings,
 )
 from tests.faults.call import Call
@@ -146,6 +147,7 @@ def test_state_of_a_start_that_is_ended_is_told(copied: Cluster, end: str) -> No
     if end != "killed runner":
         assert "The target is started." in said, said
     assert left_over(node), "the old data is gone"
+    wait_for_no_agent(node)  # Nobody starts a server beside it.
     remote_start(copied)
     assert streams(primary, 1)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.site import assert_recovered, on_hosts
+from tests.cluster.site import assert_recovered, on_hosts, wait_for_no_agent
 from tests.earlier_build import BEFORE_ISSUE_10, extract
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.product import (
@@ -65,7 +65,7 @@ def test_earlier_agent_is_named(down: Cluster, earlier: Product, product: Produc
     assert "Install the same version of pgpool-recovery on all hosts. The older one is that" in said
     assert "on the host of node 1" in said
     assert "The target is untouched" in said
-    assert "pgpool-recovery agent" not in str(down.host(1).processes()), "the agent goes on"
+    wait_for_no_agent(down.node(1), within_s=10)
     install_command(down.host(1), product)
 
 

@@ -8,7 +8,14 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.cluster.site import FULL_COPY, assert_recovered, left_over, on_hosts, settings
+from tests.cluster.site import (
+    FULL_COPY,
+    assert_recovered,
+    left_over,
+    on_hosts,
+    settings,
+    wait_for_no_agent,
+)
 from tests.cluster.test_ladder import lose_wal, methods
 from tests.faults.call import Call
 from tests.harness.cluster import Cluster, ClusterPlan
@@ -121,15 +128,11 @@ def test_incremental_that_is_ended(stale: Cluster, end: str) -> None:
         until(lambda: _streams_backup(primary), within_s=20, what="the backup to be sent")
         ENDS[end](primary, call)
         call.ends(10)
-    until(lambda: not _agents(target), within_s=5, what="the agent to be gone")
+    wait_for_no_agent(target, within_s=5)
     assert not target.machine.path(target.data_directory).exists()
     # A backend that is terminated does not wait for its stage, which drops the slot last.
     until(lambda: not primary.slots(), within_s=20, what="the slot to be dropped")
     assert recover(stale, target.node_id) == ["incremental"]
-
-
-def _agents(target: Server) -> list[int]:
-    return [p.pid for p in target.machine.processes() if p.argv[-1:] == ("agent",)]
 
 
 def test_half_changed_directory_may_be_replaced_as_well(stale: Cluster) -> None:

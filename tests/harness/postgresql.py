@@ -177,6 +177,8 @@ class Server:
         return {name: active == "t" for name, active in rows}
 
     def drop_slot(self, name: str) -> None:
+        """Drop a slot, if there is one, as soon as nobody streams from it any more."""
+        until(lambda: not self.slots().get(name), within_s=20, what=f"slot {name} to be free")
         self.execute(
             "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"
             f" WHERE slot_name = {quoted(name)}"

@@ -27,6 +27,12 @@ _OUR_WHEEL = "pgpool_recovery-*.whl"
 _PIP_WITHIN_S = 300
 _EXTENSION = "pgpool_recovery"
 _DATABASES = ("template1", "postgres")  # Up to Pgpool-II 4.6, and from 4.7 on.
+_STOCK_FUNCTION = """
+CREATE SCHEMA IF NOT EXISTS stock;
+CREATE OR REPLACE FUNCTION
+    stock.pgpool_recovery(text, text, text, text, integer, text, text) RETURNS bool
+    LANGUAGE C STRICT AS '$libdir/pgpool-recovery', 'pgpool_recovery'
+"""
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,11 @@ def create_extension(server: Server) -> None:
     """Create the extension where any Pgpool-II looks for it."""
     for database in _DATABASES:
         server.execute(f"CREATE EXTENSION IF NOT EXISTS {_EXTENSION}", database=database)
+
+
+def create_stock_function(server: Server) -> None:
+    """Create the stock C function of seven arguments, in a schema of its own beside ours."""
+    server.execute(_STOCK_FUNCTION)
 
 
 def install_stock(server: Server, *, over_ssh: bool, spread_checkpoint: bool = False) -> None:

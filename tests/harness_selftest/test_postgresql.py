@@ -12,6 +12,7 @@ from tests.harness.host import Host
 from tests.harness.installation import system_installation
 from tests.harness.network import Network
 from tests.harness.postgresql import Server
+from tests.harness.until import until
 from tests.harness.workspace import Workspace
 
 Pair = tuple[Server, Server]
@@ -46,7 +47,7 @@ def test_the_first_failing_statement_is_an_error(pair: Pair) -> None:
 def test_a_standby_streams_through_its_slot_and_can_be_promoted(pair: Pair) -> None:
     primary, standby = pair
     assert (primary.is_in_recovery, standby.is_in_recovery) == (False, True)
-    assert primary.slots() == {"node_1": True}
+    until(lambda: primary.slots() == {"node_1": True}, within_s=20, what="the standby to stream")
     primary.execute("CREATE TABLE t AS SELECT 1 AS a")
     wait_for_replay(standby, primary.wal_position())
     assert standby.sql("SELECT a FROM t") == [("1",)]

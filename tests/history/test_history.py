@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.site import FULL_COPY, on_hosts, settings
+from tests.cluster.site import FULL_COPY, on_hosts, settings, wait_for_no_agent
 from tests.faults.call import Call
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.product import Product
@@ -119,6 +119,7 @@ def test_runner_that_is_killed_is_seen_as_interrupted(down: Cluster) -> None:
     until(
         lambda: progress(down, "state") == [("interrupted",)], within_s=5, what="it to be noticed"
     )
+    wait_for_no_agent(down.node(1))  # It still has what the next recovery needs.
     down.recover(1)
     ended = "SELECT message FROM pgpool_recovery_history WHERE state = 'failed' LIMIT 1"
     assert down.primary.sql(ended) == [("the runner ended without a word",)]

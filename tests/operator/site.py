@@ -97,7 +97,6 @@ class Site:
         """Lose a node's data, and with it the knowledge by which slot it streamed."""
         node, primary = self.cluster.node(node_id), self.cluster.node(0)
         node.lose()
-        until(lambda: not primary.slots().get(node.slot), within_s=20, what="its slot to be free")
         primary.drop_slot(node.slot)
         self.cluster.pgpool.wait_for_node(node_id, "down")
 

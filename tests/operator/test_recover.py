@@ -240,15 +240,18 @@ def test_client_that_leaves(site: Site, number: signal.Signals) -> None:
 
         watcher = site.spawn("watch", 1, log=watched)
         site.waits_for(watched, "step 3 of 6: copy")
+        primary = site.cluster.node(0)
+        before = len(primary.log_text())
         cancelled = site.run("cancel", 1)
         assert cancelled.returncode == 0, cancelled.output
         assert "the recovery of node 1 has ended (cancelled); target untouched" in cancelled.stdout
-        log = site.cluster.node(0).log_text()
-        assert 'With "pgpool-recovery cancel", by role ' in log
-        assert "Traceback" not in log
+        # The record has the end of a recovery before the backend writes its error.
+        by_whom = 'With "pgpool-recovery cancel", by role '
+        until(lambda: by_whom in primary.log_text()[before:], within_s=20, what=by_whom)
+        assert "Traceback" not in primary.log_text()
         assert watcher.wait(timeout_s=20) == 10
         site.waits_for(watched, "ERROR:  ")
-    assert not site.is_copying
+    until(lambda: not site.is_copying, within_s=20, what="the copy to end")
 
 
 def test_runner_that_is_killed_is_found_by_the_next_look(site: Site) -> None:
@@ -284,10 +287,13 @@ def test_runner_that_is_killed_is_found_by_the_next_look(site: Site) -> None:
 LOCK = """
 BEGIN;
 LOCK TABLE pgpool_recovery_event;
-SELECT pg_sleep(4);
-COMMIT;
+SELECT pg_sleep(120);
 """
-WAITING = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%kind%'"
+WAITING = """
+SELECT 1 FROM pg_stat_activity
+ WHERE wait_event_type = 'Lock' AND query LIKE '%select number, at, kind%'
+"""
+LET_GO = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'holder'"
 
 
 def test_client_that_leaves_while_it_asks_the_primary(site: Site) -> None:
@@ -301,10 +307,15 @@ def test_client_that_leaves_while_it_asks_the_primary(site: Site) -> None:
         client = site.spawn("recover", 1, "--yes", log=left)
         site.waits_for(left, "step 3 of 6: copy")
         log = primary.machine.home / "lock.log"
-        primary.machine.spawn([*psql, "-d", "postgres", "-f", str(locks)], log=log)
-        until(lambda: bool(primary.sql(WAITING)), within_s=4, what="the client to wait")
-        client.signal(signal.SIGINT)
-        status = client.wait(timeout_s=10)
+        argv = [*psql, "-d", "postgres", "-f", str(locks)]
+        holder = primary.machine.spawn(argv, log=log, env={"PGAPPNAME": "holder"})
+        try:
+            until(lambda: bool(primary.sql(WAITING)), within_s=30, what="the client to wait")
+            client.signal(signal.SIGINT)
+            status = client.wait(timeout_s=10)
+        finally:
+            primary.execute(LET_GO)
+            holder.wait(timeout_s=20)
         said = site.cluster.pgpool.machine.path(left).read_text()
         assert status == 128 + signal.SIGINT, said
         assert said.rstrip().endswith("pgpool-recovery cancel 1")
@@ -392,7 +403,7 @@ def test_lost_terminal_without_pgpool(site: Site) -> None:
         site.waits_for(left, "pgpool-recovery watch 1 --without-pgpool")
         until(lambda: site.is_copying, within_s=30, what="the copy to go on")
         assert site.run("cancel", 1, "--without-pgpool").returncode == 0
-    assert not site.is_copying
+    until(lambda: not site.is_copying, within_s=20, what="the copy to end")
     done = site.run("recover", 1, "--yes")
     assert done.returncode == 0, done.output
 

@@ -4,22 +4,18 @@ Each writes what it found to a file of the data directory, `trace`; that and its
 """
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import psycopg
 import pytest
 
 from tests.harness.postgresql import Server
+from tests.harness.product import create_stock_function
 from tests.harness.until import until
 from tests.server.conftest import write_script
 
 CALL = "SELECT {}pgpool_recovery('{}', 'host 1', '/data/of it', '5432', 1, '5433', 'primary')"
-STOCK_FUNCTION = """
-CREATE SCHEMA IF NOT EXISTS stock;
-CREATE OR REPLACE FUNCTION
-    stock.pgpool_recovery(text, text, text, text, integer, text, text) RETURNS bool
-    LANGUAGE C STRICT AS '$libdir/pgpool-recovery', 'pgpool_recovery'
-"""
 SCRIPTS = {
     "set -e, and a step that fails": "set -e\necho one >trace\nfalse\necho two >>trace",
     "set -u": 'set -u\necho "$8" >trace',
@@ -46,7 +42,11 @@ SCRIPTS = {
     "limits": "ulimit -a >trace",
     "signals that are blocked": "grep SigBlk /proc/self/status >trace",
     "own log": "exec >own.log 2>&1; echo logged; cat own.log >trace; rm own.log",
-    "tee": "exec > >(tee own.log) 2>&1; echo logged; sleep 0.2; cat own.log >trace; rm own.log",
+    "tee": (
+        "exec > >(tee own.log) 2>&1; echo logged\n"
+        "for _ in {1..200}; do [ -s own.log ] && break; sleep 0.1; done\n"
+        "cat own.log >trace; rm own.log"
+    ),
     "binary output": "head -c 5000 /dev/zero; printf '\\377\\376\\x1b[2J\\r\\n'; echo >trace",
     "very long line": "head -c 200000 /dev/zero | tr '\\0' x; echo >trace",
     "a backgrounded child that keeps standard output": "sleep 3 & echo begun >trace",
@@ -82,7 +82,7 @@ class End:
 
 @pytest.fixture
 def both(server: Server) -> Server:
-    server.execute(STOCK_FUNCTION)
+    create_stock_function(server)
     return server
 
 
@@ -181,15 +181,22 @@ def test_time_limit_before_the_script_runs_shows_no_traceback(both: Server, limi
 def test_trap_has_the_time_of_the_setting(both: Server) -> None:
     cleaned = both.machine.path(both.data_directory / "cleaned")
     cleaned.unlink(missing_ok=True)
-    write_script(
-        both, "trap 'sleep 2; echo >cleaned; exit 1' INT TERM; echo begun >trace; sleep 60 & wait"
-    )
-    with psycopg.connect(both.conninfo(dbname="postgres"), autocommit=True) as connection:
-        connection.execute(b"SET statement_timeout = '1s'")
+    trapped = both.machine.path(both.data_directory / "trapped")
+    trapped.unlink(missing_ok=True)
+    # Longer than the 3.5 s without the setting, and SIGTERM in between is not its end.
+    clean = 'trap "" TERM; sleep 5; echo >cleaned; exit 1'
+    write_script(both, f"trap '{clean}' INT; echo >trapped; sleep 60 & wait")
+    with (
+        psycopg.connect(both.conninfo(dbname="postgres"), autocommit=True) as connection,
+        ThreadPoolExecutor(1) as pool,
+    ):
         connection.execute(b"SET pgpool.script_end_time = '20s'")
+        call = pool.submit(connection.execute, CALL.format("", "stage").encode())
+        until(trapped.exists, within_s=20, what="the script to have set its trap")
+        both.execute(f"SELECT pg_cancel_backend({connection.info.backend_pid})")
         with pytest.raises(psycopg.errors.QueryCanceled):
-            connection.execute(CALL.format("", "stage").encode())
-    until(cleaned.exists, within_s=20, what="the script to have cleaned up")
+            call.result(timeout=60)
+    assert cleaned.exists(), "it was killed before it had cleaned up"
 
 
 def test_silent_script_that_runs_long_is_waited_for(both: Server) -> None:
