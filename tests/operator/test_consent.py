@@ -29,13 +29,13 @@ HOLDERS = "SELECT application_name FROM pg_stat_activity WHERE application_name 
 WHOSE = "WHERE usename = 'mallory'"
 WAITS = """\
 #!/bin/sh
-# In front of pgpool-recovery's: until the test lets it go on, for a minute at most.
+: pgpool-recovery recovery_1st_stage, in front of which this waits for a minute at most.
 for _ in $(seq 600); do [ -e {go} ] && break; sleep 0.1; done
 exec {real} "$@"
 """
 FAILS = """\
 #!/bin/sh
-# pgpool-recovery's, with a catch-up that fails.
+: pgpool-recovery recovery_1st_stage, with a catch-up that fails.
 exec {python} -c '
 import sys
 from pgpool_recovery.cli.stage import run_stage
