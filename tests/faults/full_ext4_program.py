@@ -95,7 +95,7 @@ def has_failed_well(root: Path, blocks: int, story: Story, *, is_inside: bool) -
 
 
 def fill(filler: Path, blocks: int) -> None:
-    """Leave exactly so many blocks free."""
+    """Leave so many blocks free, or one less where ext4 needs that to remember the last of ours."""
     descriptor = os.open(filler, os.O_WRONLY | os.O_CREAT, 0o600)
     try:
         size = 0
@@ -105,7 +105,7 @@ def fill(filler: Path, blocks: int) -> None:
             size += more
     finally:
         os.close(descriptor)
-    assert _free(filler.parent) == blocks, f"{_free(filler.parent)} blocks are free, not {blocks}"
+    assert blocks - free <= 1, f"{free} blocks are free, not {blocks}"
 
 
 def _free(directory: Path) -> int:
