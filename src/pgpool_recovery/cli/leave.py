@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from pgpool_recovery.cli.say import complain
 
 if TYPE_CHECKING:
+    from pgpool_recovery.control.event import Asked
     from pgpool_recovery.domain.node import NodeId
-    from pgpool_recovery.operator.event import Asked
 
 LEAVING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 BY_SIGNAL = 128
@@ -48,8 +48,8 @@ def leaving_by_signal() -> Iterator[None]:
 
 def leave(left: Left, running: "Asked | None", *, without_pgpool: bool) -> int:
     """Say what goes on, and return the exit status; Cancelled when nothing had begun."""
+    from pgpool_recovery.control.event import POOL
     from pgpool_recovery.domain.error import Cancelled
-    from pgpool_recovery.operator.event import POOL
 
     name = signal.Signals(left.number).name
     if running is None:

@@ -10,7 +10,7 @@ from typing import Any, get_args, get_origin
 from pgpool_recovery.config.settings import AbsolutePath, Host, Port, Settings
 from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.node import NodeId, parse_host, parse_node_id, parse_port
-from pgpool_recovery.plan.policy import Method, Rate, kilobytes
+from pgpool_recovery.facts.policy import Method, Rate, kilobytes
 
 MIN_RATE_KB, MAX_RATE_KB = 32, 1048576  # src/include/backup/basebackup.h
 MAX_SHOWN = 100

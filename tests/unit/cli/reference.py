@@ -9,9 +9,9 @@ from pgpool_recovery.cli.grammar.commands import COMMANDS
 from pgpool_recovery.cli.grammar.common import CONNECTION, EVENTS, JSON
 from pgpool_recovery.cli.grammar.form import Option
 from pgpool_recovery.cli.render.event_document import EVENTS as EVENT_KINDS
-from pgpool_recovery.operator.readiness import Finding
-from pgpool_recovery.operator.record import Progress, Recorded, Run
-from pgpool_recovery.operator.status import NodeStatus, Status
+from pgpool_recovery.control.check import Finding
+from pgpool_recovery.control.record import Progress, Recorded, Run
+from pgpool_recovery.control.status import NodeStatus, Status
 
 HANDWRITTEN = ("install", "uninstall")
 DOCUMENTS: dict[str, type[Any]] = {

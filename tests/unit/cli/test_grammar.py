@@ -10,8 +10,8 @@ from pgpool_recovery.cli.grammar import hooks, recovery
 from pgpool_recovery.cli.grammar.commands import COMMANDS
 from pgpool_recovery.cli.grammar.common import CONNECTION
 from pgpool_recovery.cli.where import Where
+from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.hooks.call import WORDS
-from pgpool_recovery.plan.policy import Method
 
 POSITIONAL = (
     inspect.Parameter.POSITIONAL_ONLY,

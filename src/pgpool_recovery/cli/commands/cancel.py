@@ -20,10 +20,10 @@ def cancel(
     """End the recovery of a node on every host, and say in which state the node is then."""
     from pgpool_recovery.cli.render.document import document
     from pgpool_recovery.cli.render.history import cancelled_text
-    from pgpool_recovery.operator.cancel import cancel as cancel_recovery
-    from pgpool_recovery.operator.cancel import ended_otherwise
-    from pgpool_recovery.operator.event import OperatorEvent, Remarked
-    from pgpool_recovery.operator.interrupted import found_on_target
+    from pgpool_recovery.control.cancel import cancel as cancel_recovery
+    from pgpool_recovery.control.cancel import ended_otherwise
+    from pgpool_recovery.control.event import OperatorEvent, Remarked
+    from pgpool_recovery.control.interrupted import found_on_target
 
     _, primary, cluster = where.primary()
     target = cluster.node(parse_node_id(node))

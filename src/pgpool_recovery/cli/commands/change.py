@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def attach(node: str, /, *, force: bool = False, as_json: bool = False, where: Where) -> None:
     """Let Pgpool-II use a node, and wait until it does."""
-    from pgpool_recovery.operator.change import attach as attach_node
+    from pgpool_recovery.control.change import attach as attach_node
 
     settings = where.settings()
     node_id = parse_node_id(node)
@@ -30,8 +30,8 @@ def detach(
 ) -> None:
     """Have Pgpool-II use a node no more, and wait until it does not."""
     from pgpool_recovery.cli.consent import ask
-    from pgpool_recovery.operator.change import detach as detach_node
-    from pgpool_recovery.operator.change import is_primary_in_pool
+    from pgpool_recovery.control.change import detach as detach_node
+    from pgpool_recovery.control.change import is_primary_in_pool
 
     settings = where.settings()
     node_id, pool = parse_node_id(node), where.pool(settings)
@@ -54,7 +54,7 @@ def promote(
     """Make a node the primary, and wait until Pgpool-II and its server agree that it is."""
     from pgpool_recovery.cli.consent import ask
     from pgpool_recovery.cli.output import note
-    from pgpool_recovery.operator.change import promote as promote_node
+    from pgpool_recovery.control.change import promote as promote_node
 
     settings = where.settings()
     if switchover:

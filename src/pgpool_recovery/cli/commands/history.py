@@ -18,8 +18,8 @@ def history(
     """Show the last recoveries, or one of them with its plan, its steps and its cause."""
     from pgpool_recovery.cli.render.document import document
     from pgpool_recovery.cli.render.history import history_lines, run_lines
-    from pgpool_recovery.operator.extension import Feature
-    from pgpool_recovery.operator.record import Record
+    from pgpool_recovery.control.extension import Feature
+    from pgpool_recovery.control.record import Record
 
     _, primary, _ = where.primary()
     with primary.connect(Feature.HISTORY) as connection:

@@ -10,9 +10,9 @@ def plan(node: str, /, *, as_json: bool = False, where: Where) -> int:
     from pgpool_recovery.cli.output import show_failure
     from pgpool_recovery.cli.render.document import document
     from pgpool_recovery.cli.render.lines import plan_lines
-    from pgpool_recovery.operator.interrupted import interruption_of
-    from pgpool_recovery.operator.plan import read_plan, refuse_primary
-    from pgpool_recovery.operator.pool_file import refuse_other_place
+    from pgpool_recovery.control.interrupted import interruption_of
+    from pgpool_recovery.control.plan import read_plan, refuse_primary
+    from pgpool_recovery.control.pool_file import refuse_other_place
 
     settings, primary, cluster = where.primary()
     target = cluster.node(parse_node_id(node))

@@ -8,7 +8,7 @@ def status(*, as_json: bool = False, where: Where) -> None:
     """Show the nodes as they are now, for Pgpool-II and for themselves."""
     from pgpool_recovery.cli.render.document import document
     from pgpool_recovery.cli.render.status import status_lines
-    from pgpool_recovery.operator.status import read_status
+    from pgpool_recovery.control.status import read_status
 
     settings = where.settings()
     place = None if where.without_pgpool else where.pool(settings).server.address.name
