@@ -7,15 +7,13 @@ from functools import cached_property
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.slot import USABLE
 from pgpool_recovery.domain.wal import Point
-from pgpool_recovery.plan.broken_archive import is_broken
-from pgpool_recovery.plan.divergence import Copied, Diverged, Follows, Relation, relate
-from pgpool_recovery.plan.facts import Conninfo, Facts, PlaceFacts, Wal
-from pgpool_recovery.plan.leftover import DELAY
-from pgpool_recovery.plan.login import choose_login
-from pgpool_recovery.plan.policy import Policy
-from pgpool_recovery.plan.rejection import Rejection
-from pgpool_recovery.plan.slot_sync import database, notes_on_sync
-from pgpool_recovery.plan.step import (
+from pgpool_recovery.facts.facts import Conninfo, Facts, PlaceFacts, Wal
+from pgpool_recovery.facts.leftover import DELAY
+from pgpool_recovery.facts.policy import Policy
+from pgpool_recovery.facts.rejection import Rejection
+from pgpool_recovery.facts.step import (
+    FINISHED,
+    WORKSPACE,
     ConfigureStandby,
     CreateSlot,
     DiscardWaiting,
@@ -25,10 +23,10 @@ from pgpool_recovery.plan.step import (
     Step,
     TablespacePlace,
 )
-
-WORKSPACE = "pgpool_recovery"
-FINISHED = "finished"
-"""The state of a directory that a method has finished with, and that is not in its place yet."""
+from pgpool_recovery.plan.broken_archive import is_broken
+from pgpool_recovery.plan.divergence import Copied, Diverged, Follows, Relation, relate
+from pgpool_recovery.plan.login import choose_login
+from pgpool_recovery.plan.slot_sync import database, notes_on_sync
 
 
 @dataclass(frozen=True)
