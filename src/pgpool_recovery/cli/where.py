@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pgpool_recovery.cli.own_name import own_name
+from pgpool_recovery.cli.own_user import own_name
 from pgpool_recovery.domain.error import SettingsError, Unreachable, UsageError
 
 if TYPE_CHECKING:
