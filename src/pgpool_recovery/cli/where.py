@@ -1,11 +1,11 @@
 """Whom a command asks: the options and the settings together."""
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pgpool_recovery.cli.own_user import own_name
 from pgpool_recovery.domain.error import SettingsError, Unreachable, UsageError
+from pgpool_recovery.domain.record import record, replace
 
 if TYPE_CHECKING:
     from pgpool_recovery.config.settings import Settings
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 HINT = "Check --host: it is where Pgpool-II is reached, without a user."
 
 
-@dataclass(frozen=True)
+@record
 class Where:
     """Where Pgpool-II and the settings are, by the options of grammar/common.py."""
 
