@@ -1,4 +1,7 @@
-"""The commands that Pgpool-II has the primary call: stages of a recovery, lines for people."""
+"""The commands that Pgpool-II has the primary call: stages of a recovery, lines for people.
+
+Each imports what it needs when its words are known to be right.
+"""
 
 import io
 import json
@@ -74,12 +77,12 @@ def run_stage(name: str, words: Sequence[str]) -> int:
 
 
 def _first_stage(words: Sequence[str]) -> None:
+    request = _request(words)
     from pgpool_recovery.cli.foreign_start import left_to_foreign_start
     from pgpool_recovery.history.record import Stage, on_record
     from pgpool_recovery.metrics.publish import publishing
     from pgpool_recovery.recovery import recover
 
-    request = _request(words)
     stage = Stage(
         request.target,
         leads_to="copied",
@@ -99,20 +102,20 @@ def _first_stage(words: Sequence[str]) -> None:
 
 
 def _second_stage(words: Sequence[str]) -> None:
+    target = parse_first_stage(words, own_port=_own_port()).target
     from pgpool_recovery.history.record import Stage, on_record
     from pgpool_recovery.metrics.publish import publishing
     from pgpool_recovery.second_stage import finish
 
-    target = parse_first_stage(words, own_port=_own_port()).target
     settings, stage = load_settings(settings_file(None)), Stage(target, "copied", continues=True)
     with publishing(settings, say), on_record(stage, settings, _telling) as recorded:
         finish(target, settings, recorded.emit)
 
 
 def _remote_start(words: Sequence[str]) -> None:
+    target = parse_remote_start(words)
     from pgpool_recovery.history.record import Stage
 
-    target = parse_remote_start(words)
     settings = _settings(Stage(target, leads_to="recovered", continues=True))
     _start(target, settings, leads_to="recovered")
 
@@ -142,21 +145,21 @@ def _settings(stage: "Stage") -> Settings:
 
 
 def _plan(words: Sequence[str]) -> None:
+    request, settings = _request(words), load_settings(settings_file(None))
     from pgpool_recovery.dry_run import foresee
     from pgpool_recovery.install.stage_commands import is_ours
 
-    request, settings = _request(words), load_settings(settings_file(None))
     answer(foresee(request, settings, is_own_stage=is_ours(Path(words[0], FIRST_STAGE))))
 
 
 def _check(words: Sequence[str]) -> None:
+    if len(words) != 1:
+        raise UsageError(f"pgpool_recovery_check takes 1 argument, not {len(words)}")
     from pgpool_recovery.check.finding import as_json
     from pgpool_recovery.check.question import parse_question
     from pgpool_recovery.cluster_check import check
     from pgpool_recovery.metrics.publish import publish_check
 
-    if len(words) != 1:
-        raise UsageError(f"pgpool_recovery_check takes 1 argument, not {len(words)}")
     question = replace(parse_question(words[0]), may_name_hosts=_may_name_hosts())
     settings = load_settings(settings_file(None))
     findings = check(question, settings, _own_port())

@@ -7,7 +7,6 @@ record and to people; with the kind and the places it can be mended.
 
 import errno
 import re
-import traceback
 
 KEPT_PLACES, KEPT_CAUSES = 20, 4
 IN_PACKAGE = re.compile(r"^.*/(?=pgpool_recovery/)")
@@ -43,7 +42,9 @@ def places_of(error: BaseException) -> str:
 
 
 def _places(error: BaseException) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
+    from traceback import extract_tb  # Only a bug needs it.
+
+    frames = extract_tb(error.__traceback__)
     places = [
         f"{IN_PACKAGE.sub('', frame.filename)}:{frame.lineno} {frame.name}" for frame in frames
     ]
