@@ -19,7 +19,7 @@ from pgpool_recovery.domain.error import (
     error_of_sqlstate,
 )
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.files.text import bytes_of, lines_of, text_of
+from pgpool_recovery.files.text import bytes_of, lines_of, read_text, text_of
 from pgpool_recovery.postgres.conninfo import format_conninfo
 from pgpool_recovery.postgres.denied import INSUFFICIENT_PRIVILEGE, denied
 from pgpool_recovery.postgres.encoding import hearing_notices, keep_bytes, text_of_error, words_of
@@ -347,7 +347,7 @@ def _identifier(name: str) -> str:
 
 
 def _query(name: str) -> str:
-    return (QUERIES / f"{name}.sql").read_text()
+    return read_text(QUERIES / f"{name}.sql")
 
 
 def _failed(message: str, error: "psycopg.Error") -> Unreachable:
