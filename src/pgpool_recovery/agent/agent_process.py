@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from pgpool_recovery.agent.error_tail import ErrorTail
+from pgpool_recovery.talk.error_tail import ErrorTail
 
 ENDS_WITHIN_S = 2.5
 TICK_S = 0.05

@@ -12,7 +12,7 @@ from pgpool_recovery.ssh.command import ssh_command
 from pgpool_recovery.ssh.locality import is_this_host
 
 FRESH_S = 10.0
-"""An agent that hears nothing for longer (agent/protocol.py: SILENCE_S) ends; it is told in time
+"""An agent that hears nothing for longer (talk/protocol.py: SILENCE_S) ends; it is told in time
 that somebody is there, or another one is started."""
 
 
