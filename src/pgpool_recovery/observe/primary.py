@@ -6,7 +6,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pgpool_recovery.agent.directory.place import identity_of
 from pgpool_recovery.domain.control_file import STANDBY_PARAMETERS
 from pgpool_recovery.domain.error import Unreachable
 from pgpool_recovery.domain.slot import slot_names
@@ -18,6 +17,7 @@ from pgpool_recovery.facts.facts import (
     Tablespace,
 )
 from pgpool_recovery.host.file_access import look_as_source
+from pgpool_recovery.host.filesystem import identity_of
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.leftovers import read_leftovers
 from pgpool_recovery.postgres.wal import read_wal

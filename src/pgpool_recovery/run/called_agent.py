@@ -5,11 +5,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pgpool_recovery.agent.agent_process import ENDS_WITHIN_S, AgentProcess
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.ssh.command import ssh_command
 from pgpool_recovery.ssh.locality import is_this_host
+from pgpool_recovery.talk.agent_process import ENDS_WITHIN_S, AgentProcess
 
 FRESH_S = 10.0
 """An agent that hears nothing for longer (talk/protocol.py: SILENCE_S) ends; it is told in time

@@ -13,13 +13,13 @@ from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from pgpool_recovery import __version__
-from pgpool_recovery.agent.agent_process import AgentProcess, signals_blocked
 from pgpool_recovery.domain.error import RecoveryError, Unreachable
 from pgpool_recovery.domain.event import Event, Said
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.text import one_line
 from pgpool_recovery.files.text import text_of
 from pgpool_recovery.files.trust import user_name
+from pgpool_recovery.talk.agent_process import AgentProcess, signals_blocked
 from pgpool_recovery.talk.allowance import Allowance
 from pgpool_recovery.talk.beginning import (
     KEPT_BYTES,
