@@ -7,8 +7,8 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from pgpool_recovery.agent.server_log import without_token
@@ -148,15 +148,22 @@ def _collect(
     """Read until the program itself has ended; a daemon that it left may keep the pipe open."""
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
     lines = _Lines(on_line)
-    assert process.stdout is not None  # noqa: S101 - it was asked for
-    os.set_blocking(process.stdout.fileno(), False)
-    with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ)
+    output = process.stdout
+    assert output is not None  # noqa: S101 - it was asked for
+    os.set_blocking(output.fileno(), False)
+    with selectors.DefaultSelector() as selector, _watched(process) as end:
+        selector.register(output, selectors.EVENT_READ)
+        if end is not None:
+            selector.register(end, selectors.EVENT_READ)
         while True:
             has_ended = process.poll() is not None
-            selector.select(0 if has_ended else TICK_S)
-            data = process.stdout.read() or b""
-            lines.add(data)
+            if selector.get_map() or has_ended:
+                selector.select(0 if has_ended else TICK_S)
+            else:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(TICK_S)  # It looks in steps that grow from half a millisecond.
+            data = output.read()  # None: nothing yet; no bytes: nothing any more.
+            lines.add(data or b"")
             if has_ended and not data:
                 return lines.text()
             stop.check()
@@ -165,8 +172,26 @@ def _collect(
                     f"{name} did not end within {timeout_s:g} s",
                     detail=lines.text() or None,
                 )
-            if not data and not has_ended:
-                time.sleep(TICK_S / 10)
+            if data == b"" and output in selector.get_map():
+                selector.unregister(output)  # It would be ready again and again.
+
+
+@contextmanager
+def _watched(process: subprocess.Popen[bytes]) -> Iterator[int | None]:
+    """Yield a descriptor that is ready as soon as a program has ended (pidfd_open(2)).
+
+    None where the kernel has no such thing (before Linux 5.3), or does not let us: then the end is
+    seen soon after that of the output, or one tick later where somebody else holds that open.
+    """
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except OSError:
+        yield None
+        return
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

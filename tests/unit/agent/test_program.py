@@ -1,5 +1,8 @@
 """Programs run with a limit, leave nothing behind, and are told apart."""
 
+import errno
+import os
+import subprocess
 import sys
 import threading
 import time
@@ -68,6 +71,30 @@ def test_daemon_that_keeps_the_output_open_is_not_waited_for() -> None:
     completed = run(["/bin/sh", "-c", "echo done; setsid sleep 5 &"], Stop())
     assert completed.output == "done"
     assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize("argv", [["/bin/true"], ["/bin/sh", "-c", "exec >&- 2>&-; sleep 0.3"]])
+@pytest.mark.parametrize("has_pidfd", [True, False])
+def test_end_is_waited_for_and_not_looked_for_all_the_time(
+    monkeypatch: pytest.MonkeyPatch, argv: list[str], *, has_pidfd: bool
+) -> None:
+    """Also where the output ends long before the program does, and nothing tells of its end."""
+    if not has_pidfd:
+        monkeypatch.setattr(os, "pidfd_open", _no_such_call)
+    looks, poll = list[int](), subprocess.Popen.poll
+
+    def counted(process: subprocess.Popen[bytes]) -> int | None:
+        looks.append(process.pid)
+        return poll(process)
+
+    monkeypatch.setattr(subprocess.Popen, "poll", counted)
+    completed = run(argv, Stop())
+    assert (completed.status, completed.output) == (0, "")
+    assert len(looks) < 20
+
+
+def _no_such_call(_pid: int) -> int:
+    raise OSError(errno.ENOSYS, "Function not implemented")
 
 
 def test_environment_leads_to_no_other_server(monkeypatch: pytest.MonkeyPatch) -> None:
