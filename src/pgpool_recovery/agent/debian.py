@@ -1,5 +1,6 @@
 """Clusters as Debian's postgresql-common keeps them, with the configuration in /etc/postgresql."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,9 +30,11 @@ class DebianCluster:
 
 def find_cluster(data_directory: Path, stop: Stop) -> DebianCluster | None:
     """Return the cluster whose data directory this is, or None (also on other systems)."""
-    if shutil.which("pg_lsclusters") is None:
-        return None
     data = data_directory.resolve()
+    # Only what has a configuration is listed (get_version_clusters in PgCommon.pm), and where none
+    # can be that of this directory the program, which takes its time, need not say so.
+    if shutil.which("pg_lsclusters") is None or not any(_may_have(data, one) for one in _known()):
+        return None
     listed = run(["pg_lsclusters", "--no-header"], stop)
     for line in lines_of(listed.output) if listed.status == 0 else ():
         version, name, _port, _status, _owner, rest = line.split(None, 5)
@@ -42,6 +45,21 @@ def find_cluster(data_directory: Path, stop: Stop) -> DebianCluster | None:
     # whose socket it would be, it asks of the directory's owner (get_cluster_socketdir).
     found = _configured() if listed.status != 0 else ()
     return next((cluster for cluster, directory in found if directory.resolve() == data), None)
+
+
+def _known() -> Iterator[Path]:
+    """Yield the configurations of all clusters, of which one may be a link that leads nowhere."""
+    for directory in CONFIGURATION.glob("*/*"):
+        file = directory / "postgresql.conf"
+        if os.path.lexists(file):
+            yield file
+
+
+def _may_have(data: Path, configuration: Path) -> bool:
+    """Say whether a cluster may have this data directory: its files do not say another one."""
+    found = find_sources([configuration])
+    directory = found.texts.get("data_directory")
+    return not (found.is_whole and directory) or Path(directory).resolve() == data
 
 
 def _configured() -> Iterator[tuple[DebianCluster, Path]]:

@@ -47,3 +47,37 @@ def test_its_log_is_where_the_link_says(configuration: Path, tmp_path: Path) -> 
     found = find_cluster(tmp_path / "data", Stop())
     assert found is not None
     assert found.log_file == "/somewhere/log"
+
+
+@pytest.mark.parametrize(
+    ("text", "is_asked"),
+    [
+        ("data_directory = '{0}/other'\n", False),
+        ("data_directory = '{0}/data'\n", True),
+        ("data_directory = '{0}/link'\n", True),
+        ("port = 5432\n", True),
+        ("data_directory = '{0}/other'\ninclude 'none'\n", True),
+        (None, False),
+    ],
+)
+def test_list_is_asked_for_only_where_a_cluster_may_have_the_directory(
+    configuration: Path, tmp_path: Path, text: str | None, *, is_asked: bool
+) -> None:
+    """Not where each says another directory, in files that could all be read, nor for none."""
+    (configuration.parent / "other" / "postgresql.conf").unlink()
+    (tmp_path / "bin" / "pg_lsclusters").write_text(f"#!/bin/sh\ntouch {tmp_path}/asked\nexit 1\n")
+    (tmp_path / "link").symlink_to("data")
+    if text is not None:
+        (configuration / "postgresql.conf").write_text(text.format(tmp_path))
+    find_cluster(tmp_path / "data", Stop())
+    assert (tmp_path / "asked").exists() == is_asked
+
+
+def test_list_is_asked_for_where_a_configuration_is_a_link_that_leads_nowhere(
+    configuration: Path, tmp_path: Path
+) -> None:
+    (configuration.parent / "other" / "postgresql.conf").unlink()
+    (tmp_path / "bin" / "pg_lsclusters").write_text(f"#!/bin/sh\ntouch {tmp_path}/asked\nexit 1\n")
+    (configuration / "postgresql.conf").symlink_to("/nowhere")
+    find_cluster(tmp_path / "data", Stop())
+    assert (tmp_path / "asked").exists()
