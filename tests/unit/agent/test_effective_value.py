@@ -78,9 +78,7 @@ def test_server_that_cannot_read_its_configuration_is_told(tmp_path: Path) -> No
     assert refused.value.detail == "syntax error"
 
 
-def asked_for(
-    data: Path, text: str, major: int | None, given: tuple[Given, ...] = ()
-) -> set[str]:
+def asked_for(data: Path, text: str, major: int | None, given: tuple[Given, ...] = ()) -> set[str]:
     """Return what the server's program was asked for."""
     data.chmod(0o700)
     (data / "postgres").write_text(SERVER)
