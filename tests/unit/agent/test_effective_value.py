@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from pgpool_recovery.agent.command_line import Given
-from pgpool_recovery.agent.configuration import OTHER_PARAMETERS, read_configuration
+from pgpool_recovery.agent.directory.configuration import OTHER_PARAMETERS, read_configuration
+from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.effective_value import DEFAULTS, DEFAULTS_OF, effective_values
-from pgpool_recovery.agent.installation import find_bin_directory
-from pgpool_recovery.agent.own_login import OwnLogin
-from pgpool_recovery.agent.program import Stop
 from pgpool_recovery.domain.control_file import STANDBY_PARAMETERS
 from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.host.command_line import Given
+from pgpool_recovery.host.installation import find_bin_directory
+from pgpool_recovery.host.program import Stop
 from tests.majors import SUPPORTED
 
 SERVER = """#!/bin/sh
