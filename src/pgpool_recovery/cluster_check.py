@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from pgpool_recovery import __version__
-from pgpool_recovery.agent.directory.place import identity_of
 from pgpool_recovery.check.finding import Finding
 from pgpool_recovery.check.judge import judge
 from pgpool_recovery.check.pool import is_inside
@@ -21,6 +20,7 @@ from pgpool_recovery.domain.standby import StandbyFacts, Trouble
 from pgpool_recovery.domain.standby import judge as judge_standby
 from pgpool_recovery.facts.facts import Facts, PrimaryFacts, TargetFacts
 from pgpool_recovery.facts.node import NodeFacts, PeerFacts, Problem, Surroundings
+from pgpool_recovery.host.filesystem import identity_of
 from pgpool_recovery.install.stage_commands import PURPOSES
 from pgpool_recovery.observe.link import measure_link
 from pgpool_recovery.observe.primary import observe_primary

@@ -10,6 +10,11 @@ from pgpool_recovery.facts.backup import Backup, Restoration
 from pgpool_recovery.facts.facts import Conninfo
 from pgpool_recovery.facts.policy import Rate
 
+WORKSPACE = "pgpool_recovery"
+"""What the workspace of a data directory is called, inside it or after its name beside it."""
+FINISHED = "finished"
+"""The state of a directory that a method has finished with, and that is not in its place yet."""
+
 
 class Touches(Enum):
     """Where a step leaves something behind."""

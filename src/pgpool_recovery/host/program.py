@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from pgpool_recovery.agent.pause import pause_s
 from pgpool_recovery.domain.error import Cancelled, Undone, reason_of
 from pgpool_recovery.files.text import text_of
+from pgpool_recovery.host.pause import pause_s
 from pgpool_recovery.host.server_log import without_token
 from pgpool_recovery.host.system_failure import failure_of_program
 

@@ -12,6 +12,8 @@ from pgpool_recovery.facts.leftover import DELAY
 from pgpool_recovery.facts.policy import Policy
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.step import (
+    FINISHED,
+    WORKSPACE,
     ConfigureStandby,
     CreateSlot,
     DiscardWaiting,
@@ -25,10 +27,6 @@ from pgpool_recovery.plan.broken_archive import is_broken
 from pgpool_recovery.plan.divergence import Copied, Diverged, Follows, Relation, relate
 from pgpool_recovery.plan.login import choose_login
 from pgpool_recovery.plan.slot_sync import database, notes_on_sync
-
-WORKSPACE = "pgpool_recovery"
-FINISHED = "finished"
-"""The state of a directory that a method has finished with, and that is not in its place yet."""
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
+from pgpool_recovery.agent.directory.effective_value import defaults, effective_values
 from pgpool_recovery.agent.directory.modes import kept_mode
 from pgpool_recovery.agent.directory.own_files import own_directory, own_entries
 from pgpool_recovery.agent.directory.own_login import OwnLogin, name_of_service
-from pgpool_recovery.agent.effective_value import defaults, effective_values
 from pgpool_recovery.domain.control_file import STANDBY_PARAMETERS
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.facts.facts import Configuration

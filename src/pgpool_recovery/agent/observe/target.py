@@ -11,12 +11,7 @@ from pgpool_recovery.agent.directory.configuration import read_configuration
 from pgpool_recovery.agent.directory.local_wal import first_missing
 from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.directory.own_wal import own_wal
-from pgpool_recovery.agent.directory.place import (
-    NO_DATA,
-    mounts_inside,
-    observe_place,
-    workspaces_of,
-)
+from pgpool_recovery.agent.directory.place import NO_DATA, observe_place, workspaces_of
 from pgpool_recovery.agent.directory.swap import changing, failed_starts
 from pgpool_recovery.agent.method.incremental.guard import is_half_applied
 from pgpool_recovery.agent.method.incremental.stale_directory import read_base
@@ -31,6 +26,7 @@ from pgpool_recovery.files.text import read_text
 from pgpool_recovery.files.write import open_nameless
 from pgpool_recovery.host.command_line import find_given
 from pgpool_recovery.host.file_access import look_as_target, spare_wal_bytes
+from pgpool_recovery.host.filesystem import mounts_inside
 from pgpool_recovery.host.installation import find_bin_directory
 from pgpool_recovery.host.lock import is_locked
 from pgpool_recovery.host.manager import find_manager, find_marks

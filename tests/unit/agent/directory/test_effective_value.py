@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pgpool_recovery.agent.directory.configuration import OTHER_PARAMETERS, read_configuration
+from pgpool_recovery.agent.directory.effective_value import DEFAULTS, DEFAULTS_OF, effective_values
 from pgpool_recovery.agent.directory.own_login import OwnLogin
-from pgpool_recovery.agent.effective_value import DEFAULTS, DEFAULTS_OF, effective_values
 from pgpool_recovery.domain.control_file import STANDBY_PARAMETERS
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.host.command_line import Given

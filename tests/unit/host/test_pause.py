@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from pgpool_recovery.agent.pause import pause_s
+from pgpool_recovery.host.pause import pause_s
 
 
 @pytest.mark.parametrize(
