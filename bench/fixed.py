@@ -72,8 +72,11 @@ class Lab:
 
 def in_turn(times: int, ways: Mapping[str, Callable[[], T]]) -> dict[str, list[T]]:
     """Measure one way after the other, that many times; a first round warms up and is left out."""
-    rounds = [{name: measure() for name, measure in ways.items()} for _ in range(times + 1)][1:]
-    return {name: [one[name] for one in rounds] for name in ways}
+    rounds: list[dict[str, T]] = []
+    for _ in range(times + 1):
+        rounds.append({name: measure() for name, measure in ways.items()})
+        print(rounds[-1], file=sys.stderr, flush=True)
+    return {name: [one[name] for one in rounds[1:]] for name in ways}
 
 
 def words_of_help(lab: Lab) -> list[Row]:
