@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +31,7 @@ from pgpool_recovery.domain.node import (
     parse_port,
     parse_remote_start,
 )
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.text import shown
 from pgpool_recovery.files.text import read_text
 from pgpool_recovery.run.shield import CANCELLING
@@ -153,8 +153,8 @@ def _plan(words: Sequence[str]) -> None:
 def _check(words: Sequence[str]) -> None:
     from pgpool_recovery.check.finding import as_json
     from pgpool_recovery.check.question import parse_question
+    from pgpool_recovery.cluster_check import check
     from pgpool_recovery.metrics.publish import publish_check
-    from pgpool_recovery.readiness import check
 
     if len(words) != 1:
         raise UsageError(f"pgpool_recovery_check takes 1 argument, not {len(words)}")

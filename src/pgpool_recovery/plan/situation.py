@@ -1,21 +1,19 @@
 """What every method looks at: the target, the facts, the policy, and what follows from them."""
 
 import posixpath
-from dataclasses import dataclass
 from functools import cached_property
 
 from pgpool_recovery.domain.node import Target
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.slot import USABLE
 from pgpool_recovery.domain.wal import Point
-from pgpool_recovery.plan.broken_archive import is_broken
-from pgpool_recovery.plan.divergence import Copied, Diverged, Follows, Relation, relate
-from pgpool_recovery.plan.facts import Conninfo, Facts, PlaceFacts, Wal
-from pgpool_recovery.plan.leftover import DELAY
-from pgpool_recovery.plan.login import choose_login
-from pgpool_recovery.plan.policy import Policy
-from pgpool_recovery.plan.rejection import Rejection
-from pgpool_recovery.plan.slot_sync import database, notes_on_sync
-from pgpool_recovery.plan.step import (
+from pgpool_recovery.facts.facts import Conninfo, Facts, PlaceFacts, Wal
+from pgpool_recovery.facts.leftover import DELAY
+from pgpool_recovery.facts.policy import Policy
+from pgpool_recovery.facts.rejection import Rejection
+from pgpool_recovery.facts.step import (
+    FINISHED,
+    WORKSPACE,
     ConfigureStandby,
     CreateSlot,
     DiscardWaiting,
@@ -25,13 +23,13 @@ from pgpool_recovery.plan.step import (
     Step,
     TablespacePlace,
 )
+from pgpool_recovery.plan.broken_archive import is_broken
+from pgpool_recovery.plan.divergence import Copied, Diverged, Follows, Relation, relate
+from pgpool_recovery.plan.login import choose_login
+from pgpool_recovery.plan.slot_sync import database, notes_on_sync
 
-WORKSPACE = "pgpool_recovery"
-FINISHED = "finished"
-"""The state of a directory that a method has finished with, and that is not in its place yet."""
 
-
-@dataclass(frozen=True)
+@record
 class Situation:
     """One target and all that is known."""
 

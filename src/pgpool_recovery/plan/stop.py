@@ -1,14 +1,13 @@
 """May a server that still runs on the target be stopped, so that its node can be recovered?"""
 
-from dataclasses import replace
-
 from pgpool_recovery.domain.control_data import SHUT_DOWN_IN_RECOVERY
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.wal import Point
-from pgpool_recovery.plan.access import NO_ACCESS
+from pgpool_recovery.facts.access import NO_ACCESS
+from pgpool_recovery.facts.facts import Facts, PlaceFacts, TargetFacts, Wal
+from pgpool_recovery.facts.own_wal import NO_WAL
+from pgpool_recovery.facts.policy import Policy, StopRunning
 from pgpool_recovery.plan.attach import streams
-from pgpool_recovery.plan.facts import Facts, PlaceFacts, TargetFacts, Wal
-from pgpool_recovery.plan.own_wal import NO_WAL
-from pgpool_recovery.plan.policy import Policy, StopRunning
 
 
 def may_stop(facts: Facts, policy: Policy) -> bool:

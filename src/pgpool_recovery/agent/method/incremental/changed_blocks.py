@@ -1,0 +1,152 @@
+"""A file of which only the changed blocks came, put onto the old one (basebackup_incremental.c).
+
+Such a file is a header and then blocks. The header: the magic number, the number of blocks, the
+truncation block length, and the number of each block, all 32-bit words of the server's own byte
+order, and zeros up to a whole block when there are any blocks. What is below the truncation length
+and was not sent is unchanged. What is above and was not sent is zeros or nothing: it was cut off in
+between, so the old file is cut to that length before anything is written.
+"""
+
+import itertools
+import os
+import struct
+from collections.abc import Callable
+
+from pgpool_recovery.domain.error import Undone
+from pgpool_recovery.domain.record import record
+
+MAGIC = 0xD3AE1F0D
+FIXED = struct.Struct("=III")
+NUMBER_BYTES = 4
+ODD = "an incremental file of the base backup is malformed"
+
+CheckPage = Callable[[memoryview, int], None]
+
+
+@record
+class Header:
+    """Which blocks come, and how long the file is made first; numbers count within the segment."""
+
+    blocks: tuple[int, ...]
+    truncation_blocks: int
+
+    @property
+    def file_blocks(self) -> int:
+        """How long the file is at the end."""
+        return max(self.truncation_blocks, self.blocks[-1] + 1 if self.blocks else 0)
+
+
+def header_bytes(blocks: int, block_bytes: int) -> int:
+    """Return the length of the header of a file with that many blocks.
+
+    >>> header_bytes(0, 8192), header_bytes(1, 8192), header_bytes(2046, 8192)
+    (12, 8192, 16384)
+    """
+    used = FIXED.size + NUMBER_BYTES * blocks
+    return used + (-used % block_bytes if blocks else 0)
+
+
+def parse_header(data: bytes, segment_blocks: int) -> Header:
+    """Return the header that these bytes begin with; ValueError when it cannot be one."""
+    _, count, truncation_blocks = FIXED.unpack_from(data)
+    blocks = struct.unpack_from(f"={count}I", data, FIXED.size)
+    if any(one >= other for one, other in itertools.pairwise(blocks)):
+        raise ValueError("its blocks are not in order")
+    header = Header(blocks, truncation_blocks)
+    if header.file_blocks > segment_blocks:
+        raise ValueError(f"it goes past the end of a segment, {segment_blocks} blocks")
+    return header
+
+
+class ChangedBlocks:
+    """Takes such a file in pieces, and writes its blocks into the old file (`Sink`).
+
+    Nothing is emptied first: a run that is interrupted in the middle leaves each block as old or
+    as new as it was, and both may stay or be replaced by the next run.
+    """
+
+    def __init__(
+        self,
+        descriptor: int,
+        *,
+        size_bytes: int,
+        block_bytes: int,
+        segment_blocks: int,
+        check_page: CheckPage | None,
+    ) -> None:
+        self._descriptor = descriptor
+        self._size_bytes = size_bytes
+        self._block_bytes = block_bytes
+        self._segment_blocks = segment_blocks
+        self._check_page = check_page
+        self._pending = bytearray()
+        self._header: Header | None = None
+        self._done = 0
+
+    @property
+    def blocks_written(self) -> int:
+        """How many blocks were written."""
+        return self._done
+
+    def write(self, data: memoryview) -> None:
+        """Take the next piece."""
+        if self._header is None or self._pending or len(data) % self._block_bytes:
+            self._pending += data
+            self._write_pending()
+        else:
+            self._write_blocks(data)
+
+    def close(self) -> None:
+        """Make the file as long as it shall be."""
+        if self._header is None or self._pending or self._done < len(self._header.blocks):
+            raise Undone("an incremental file of the base backup was cut off")
+        os.ftruncate(self._descriptor, self._header.file_blocks * self._block_bytes)
+        os.close(self._descriptor)
+
+    def _write_pending(self) -> None:
+        if self._header is None:
+            self._begin()
+        if self._header is not None:
+            whole_bytes = len(self._pending) // self._block_bytes * self._block_bytes
+            whole, self._pending = self._pending[:whole_bytes], self._pending[whole_bytes:]
+            self._write_blocks(memoryview(whole))
+
+    def _begin(self) -> None:
+        """Take the header once it has come, and cut off what is no longer the file's."""
+        if len(self._pending) < FIXED.size:
+            return
+        magic, count, truncation_blocks = FIXED.unpack_from(self._pending)
+        length = header_bytes(count, self._block_bytes)
+        if magic != MAGIC or self._size_bytes != length + count * self._block_bytes:
+            raise Undone("an incremental file of the base backup has a header that does not fit")
+        if max(count, truncation_blocks) > self._segment_blocks:
+            # Before the rest of the header is collected, which could be gigabytes.
+            raise Undone(f"{ODD}: it goes past the end of a segment, {self._segment_blocks} blocks")
+        if len(self._pending) < length:
+            return
+        try:
+            self._header = parse_header(bytes(self._pending[:length]), self._segment_blocks)
+        except ValueError as error:
+            raise Undone(f"{ODD}: {error}") from error
+        del self._pending[:length]
+        old_bytes = os.fstat(self._descriptor).st_size
+        kept_bytes = self._header.truncation_blocks * self._block_bytes
+        os.ftruncate(self._descriptor, min(old_bytes, kept_bytes))
+
+    def _write_blocks(self, data: memoryview) -> None:
+        assert self._header is not None  # noqa: S101 - it comes before all blocks
+        size = self._block_bytes
+        for at in range(0, len(data), size):
+            block = self._header.blocks[self._done]
+            page = data[at : at + size]
+            if self._check_page is not None:
+                self._check_page(page, block)
+            write_all(self._descriptor, page, block * size)
+            self._done += 1
+
+
+def write_all(descriptor: int, data: memoryview, offset: int) -> None:
+    """Write at an offset (pwrite(2)), also where the system takes it in parts."""
+    while data:
+        written = os.pwrite(descriptor, data, offset)
+        data, offset = data[written:], offset + written

@@ -1,0 +1,166 @@
+"""The tar archives of a base backup, read as they come (POSIX ustar, as pgtar.h writes it).
+
+Everything in a header is checked, since it decides which file is written: the checksum finds a
+stream that is out of step, and a name leads nowhere but below the directory of the archive.
+"""
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Protocol
+
+from pgpool_recovery.domain.error import Undone
+from pgpool_recovery.domain.record import record
+from pgpool_recovery.files.text import text_of
+
+HEADER_BYTES = 512
+MAX_FILE_BYTES = 2**50
+NAME, SIZE, SUM, KIND, LINK, MAGIC, PREFIX = (
+    slice(0, 100),
+    slice(124, 136),
+    slice(148, 156),
+    slice(156, 157),
+    slice(157, 257),
+    slice(257, 262),
+    slice(345, 500),
+)
+NUMBER_IS_BINARY = 0x80
+
+
+class Kind(Enum):
+    """What a member of an archive is; a server sends nothing else."""
+
+    FILE = b"0"
+    LINK = b"2"
+    DIRECTORY = b"5"
+
+
+@record
+class Member:
+    """A member of an archive: its path, without a leading ``./``, and the size of a file."""
+
+    path: str
+    kind: Kind
+    size_bytes: int
+    target: str
+
+
+class Sink(Protocol):
+    """Where the data of one member goes."""
+
+    def write(self, data: memoryview) -> None:
+        """Take the next piece, of whatever size."""
+
+    def close(self) -> None:
+        """All of it has come."""
+
+
+class Archive:
+    """Takes one archive in pieces; `open_sink` says where each member goes."""
+
+    def __init__(self, name: str, open_sink: Callable[[Member], Sink]) -> None:
+        self._name = name
+        self._open_sink = open_sink
+        self._header = bytearray()
+        self._sink: Sink | None = None
+        self._left_bytes = 0
+        self._padding_bytes = 0
+        self._has_ended = False
+
+    def feed(self, data: memoryview) -> None:
+        """Take the next piece."""
+        while data:
+            if self._sink is not None:
+                data = self._feed_member(self._sink, data)
+            elif self._padding_bytes > 0:
+                skipped = min(self._padding_bytes, len(data))
+                self._padding_bytes -= skipped
+                data = data[skipped:]
+            else:
+                data = self._feed_header(data)
+
+    def finish(self) -> None:
+        """Say that nothing more comes; Undone when something is missing."""
+        if not self._has_ended or self._sink is not None or self._header:
+            raise Undone(f"the archive {self._name} of the base backup was cut off")
+
+    def _feed_member(self, sink: Sink, data: memoryview) -> memoryview:
+        taken = data if len(data) <= self._left_bytes else data[: self._left_bytes]
+        sink.write(taken)
+        self._left_bytes -= len(taken)
+        if self._left_bytes == 0:
+            sink.close()
+            self._sink = None
+        return data[len(taken) :]
+
+    def _feed_header(self, data: memoryview) -> memoryview:
+        missing = HEADER_BYTES - len(self._header)
+        self._header += data[:missing]
+        if len(self._header) == HEADER_BYTES:
+            header, self._header = bytes(self._header), bytearray()
+            self._take_header(header)
+        return data[missing:]
+
+    def _take_header(self, header: bytes) -> None:
+        """Begin with a member; the end of an archive is made of headers of zeros."""
+        if not any(header):
+            self._has_ended = True
+            return
+        if self._has_ended:
+            raise Undone(f"the archive {self._name} of the base backup goes on after its end")
+        member = parse_header(header)
+        self._sink = self._open_sink(member)
+        self._left_bytes = member.size_bytes
+        self._padding_bytes = -member.size_bytes % HEADER_BYTES
+        if self._left_bytes == 0:
+            self._sink.close()
+            self._sink = None
+
+
+def parse_header(header: bytes) -> Member:
+    """Return the member that a header begins; Undone when it is none that a server sends."""
+    try:
+        if _number(header[SUM]) != _sum(header) or header[MAGIC] != b"ustar":
+            raise ValueError("its checksum is wrong")  # noqa: TRY301 - one place to say it
+        kind = Kind(header[KIND])
+        size_bytes = _number(header[SIZE])
+        if size_bytes > MAX_FILE_BYTES or (kind is not Kind.FILE and size_bytes > 0):
+            raise ValueError(f"its size is {size_bytes}")  # noqa: TRY301
+        prefix, name = _text(header[PREFIX]), _text(header[NAME])
+        path = checked_path(f"{prefix}/{name}" if prefix else name)
+        return Member(path, kind, size_bytes, _text(header[LINK]))
+    except ValueError as error:
+        raise Undone(
+            "the primary sent an archive that cannot be read",
+            detail=f"A header is odd: {error}. It begins with {header[:60]!r}.",
+        ) from error
+
+
+def checked_path(name: str) -> str:
+    """Return a path that leads below the directory that it is taken from; ValueError otherwise.
+
+    >>> checked_path("./pg_wal/summaries/")
+    'pg_wal/summaries'
+    """
+    path = name.removeprefix("./").removesuffix("/")
+    if any(part in ("", ".", "..") for part in path.split("/")):
+        raise ValueError(f"the name {name!r} leads elsewhere")
+    return path
+
+
+def _number(field: bytes) -> int:
+    """Return an octal number, or one in base 256, which large files have (print_tar_number)."""
+    if field[0] == NUMBER_IS_BINARY:
+        return int.from_bytes(field[1:], "big")
+    digits = field.rstrip(b" \0").lstrip(b" ")
+    if not digits or digits.strip(b"01234567"):
+        raise ValueError(f"{field!r} is no number")
+    return int(digits, 8)
+
+
+def _sum(header: bytes) -> int:
+    """Return the sum of all bytes, where the field of the sum itself counts as blanks."""
+    return sum(header) - sum(header[SUM]) + ord(" ") * 8
+
+
+def _text(field: bytes) -> str:
+    return text_of(field.split(b"\0", 1)[0])

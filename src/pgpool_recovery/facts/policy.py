@@ -1,0 +1,90 @@
+"""What the settings allow a plan to do."""
+
+from enum import StrEnum
+from typing import NewType
+
+from pgpool_recovery.domain.record import record
+
+Rate = NewType("Rate", str)
+"""A limit as pg_basebackup takes it: kilobytes a second, or with a suffix k or M."""
+
+
+def kilobytes(rate: Rate) -> int:
+    """Return a limit in kilobytes a second.
+
+    >>> kilobytes(Rate("2M"))
+    2048
+    """
+    number = int(rate.rstrip("kM"))
+    return number * 1024 if rate.endswith("M") else number
+
+
+class Method(StrEnum):
+    """The rungs of the ladder, the cheapest first."""
+
+    ATTACH = "attach"
+    REPOINT = "repoint"
+    CATCH_UP = "catch-up"
+    REWIND = "rewind"
+    INCREMENTAL = "incremental"
+    RESTORE = "restore"
+    BASEBACKUP = "basebackup"
+
+
+class KeepOld(StrEnum):
+    """Whether a full copy leaves the old data alone until the new one runs."""
+
+    ALWAYS = "always"
+    WHEN_SPACE_ALLOWS = "when-space-allows"
+    NEVER = "never"
+
+
+class StopRunning(StrEnum):
+    """Whether a target's server that still runs may be stopped for its recovery."""
+
+    NEVER = "never"
+    STANDBY = "standby"
+    ALWAYS = "always"
+
+
+class Unattended(StrEnum):
+    """What a recovery may do for which no person has agreed to a plan, as of pcp_recovery_node."""
+
+    ANYTHING = "anything"
+    KEEP_OLD = "keep-old"
+    REPLACE_NOTHING = "replace-nothing"
+    NOTHING = "nothing"
+
+
+class Compress(StrEnum):
+    """How a full copy is compressed on its way; auto: by how fast the link is."""
+
+    AUTO = "auto"
+    NONE = "none"
+    LZ4 = "lz4"
+    ZSTD = "zstd"
+
+
+class Verify(StrEnum):
+    """What is checked beyond what each method checks anyway."""
+
+    STANDARD = "standard"
+    PAGES = "pages"
+
+
+@record
+class Policy:
+    """The decisions that are the operator's.
+
+    `methods` are those that may be used, in the order in which they are tried. `fall_down`: a
+    method that fails is followed, in the same run, by the next one that is possible.
+    """
+
+    methods: tuple[Method, ...] = tuple(Method)
+    fall_down: bool = True
+    keep_old: KeepOld = KeepOld.WHEN_SPACE_ALLOWS
+    max_rate: Rate | None = None
+    compress: Compress = Compress.AUTO
+    stop_running: StopRunning = StopRunning.NEVER
+    verify: Verify = Verify.STANDARD
+    unattended: Unattended = Unattended.ANYTHING

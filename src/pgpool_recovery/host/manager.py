@@ -1,0 +1,187 @@
+"""Whether another tool looks after a data directory: then it is theirs, and we stand aside.
+
+What decides is what runs, or is meant to run again: a file that a tool keeps in the data directory
+stays when the tool goes, and comes along with every copy of the directory.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from pgpool_recovery.domain.record import record
+from pgpool_recovery.files.text import read_text, read_words
+
+PROCESSES = Path("/proc")
+UNITS = Path("/etc/systemd/system")
+"""Where systemd has a link, in a directory NAME.wants, to each unit that starts with the host."""
+PATRONI, AUTO_FAILOVER, REPMGR = "Patroni", "pg_auto_failover", "repmgr"
+MARKS = {
+    PATRONI: ("patroni.dynamic.json",),
+    AUTO_FAILOVER: ("postgresql-auto-failover.conf", "postgresql-auto-failover-standby.conf"),
+}
+"""Files that a manager keeps in the data directory."""
+PATRONI_CONFIGURATIONS = ("etc/patroni.yml", "etc/patroni/*.yml", "etc/patroni/*.yaml")
+LAST_START = "postmaster.opts"
+PATRONIS_WORDS = ("--config-file=", "--cluster_name=", "--wal_level=")
+"""With which it starts every server (CMDLINE_OPTIONS in patroni/postgresql/config.py)."""
+ROOT = Path("/")
+REPMGRD = "repmgrd"
+REPMGR_CONFIGURATIONS = (
+    "/etc/repmgr.conf",
+    "/etc/repmgr/{major}/repmgr.conf",
+    "/etc/postgresql-common/repmgr.conf",
+)
+"""Where repmgr looks: /etc, pg_config --sysconfdir, and the packages' own places."""
+DATA_DIRECTORY = r"^\s*{name}\s*[=:]\s*['\"]?([^'\"\n#]+?)['\"]?\s*(?:#.*)?$"
+
+
+@record
+class Process:
+    """A process of this host, as far as this user may look at it."""
+
+    directory: Path
+    words: tuple[str, ...]
+
+    def is_called(self, name: str) -> bool:
+        """Say whether it is this program; a script has its interpreter first."""
+        return name in map(os.path.basename, self.words[:2]) or self.words[1:3] == ("-m", name)
+
+    def path(self, text: str) -> Path:
+        """Return the file that a word names, from where the process is."""
+        try:
+            return (self.directory / "cwd").readlink() / text
+        except OSError:
+            return Path("/") / text
+
+    def variable(self, name: str) -> str | None:
+        """Return a variable of its environment."""
+        words = _words(self.directory / "environ")
+        return next((w.removeprefix(f"{name}=") for w in words if w.startswith(f"{name}=")), None)
+
+    def option(self, *names: str) -> Iterator[str]:
+        """Yield the values of an option, in the same word or in the next one."""
+        for word, following in zip(self.words, [*self.words, ""][1:], strict=False):
+            for name in names:
+                if word == name:
+                    yield following
+                elif word.startswith(f"{name}=" if name.startswith("--") else name):
+                    yield word.removeprefix(name).removeprefix("=")
+
+
+def find_manager(data_directory: Path, major: int | None) -> str | None:
+    """Return the name of the tool that manages a data directory, or None."""
+    processes = list(_processes())
+    if _is_patronis(data_directory, processes):
+        return PATRONI
+    if _is_auto_failovers(data_directory, processes):
+        return AUTO_FAILOVER
+    for process in processes:
+        if process.is_called(REPMGRD):
+            for file in _repmgr_configurations(process, major):
+                if data_directory in _data_directories(file, "data_directory"):
+                    return REPMGR
+    return None
+
+
+def find_marks(data_directory: Path) -> tuple[str, ...]:
+    """Return the files that a manager has left in a data directory, or that came with a copy."""
+    names = [name for marks in MARKS.values() for name in marks]
+    return tuple(name for name in names if (data_directory / name).exists())
+
+
+def _is_patronis(data_directory: Path, processes: Iterable[Process]) -> bool:
+    """Say whether Patroni runs for a directory, or is meant to: it may be down for maintenance.
+
+    Meant to is what two of four say: its file in the directory, a configuration of this host that
+    names the directory, a unit that starts with the host, and that it has started the server there
+    the last time. A copy brings the first one alone, for no base backup has postmaster.opts
+    (excludeFiles in basebackup.c); what is left of a Patroni that is gone may be any one of them.
+    """
+    has_mark = bool(_marks_of(PATRONI, data_directory))
+    for process in processes:
+        if process.is_called("patroni"):
+            found = set(_directories_of_patroni(process))
+            if data_directory in found or (not found and has_mark):
+                return True
+    named = (_data_directories(file, "data_dir") for file in _patroni_configurations())
+    is_named = any(data_directory in directories for directories in named)
+    is_enabled = bool(_enabled("patroni*.service"))
+    has_started = all(word in _text(data_directory / LAST_START) for word in PATRONIS_WORDS)
+    return has_mark + is_named + is_enabled + has_started >= 2
+
+
+def _is_auto_failovers(data_directory: Path, processes: Iterable[Process]) -> bool:
+    """Say whether pg_autoctl runs for a directory, or a unit starts it with the host.
+
+    Its files stay after pg_autoctl drop node.
+    """
+    has_mark = bool(_marks_of(AUTO_FAILOVER, data_directory))
+    for process in processes:
+        title = process.words[0] if process.words else ""
+        if process.is_called("pg_autoctl") or title.startswith("pg_autoctl:"):
+            named = list(process.option("--pgdata", "-D"))
+            named += [value for value in [process.variable("PGDATA")] if value]
+            found = {process.path(text).resolve() for text in named}
+            if data_directory in found or (not found and has_mark):
+                return True
+    units = _enabled("pgautofailover*.service")
+    return has_mark and any(str(data_directory) in _text(unit) for unit in units)
+
+
+def _marks_of(name: str, data_directory: Path) -> list[str]:
+    return [mark for mark in MARKS[name] if (data_directory / mark).exists()]
+
+
+def _directories_of_patroni(process: Process) -> Iterator[Path]:
+    """Yield the data directory of a Patroni that runs; none where its files cannot be read."""
+    given = process.variable("PATRONI_POSTGRESQL_DATA_DIR")
+    if given:
+        yield process.path(given).resolve()
+    for word in process.words[1:]:
+        if word.endswith((".yml", ".yaml")):
+            yield from _data_directories(process.path(word), "data_dir")
+
+
+def _patroni_configurations() -> Iterator[Path]:
+    for pattern in PATRONI_CONFIGURATIONS:
+        yield from ROOT.glob(pattern)
+    for unit in _enabled("patroni*.service"):
+        for word in re.findall(r"/\S+\.ya?ml", _text(unit)):
+            yield Path(word)
+
+
+def _enabled(pattern: str) -> list[Path]:
+    return list(UNITS.glob(f"*.wants/{pattern}"))
+
+
+def _repmgr_configurations(process: Process, major: int | None) -> Iterator[Path]:
+    """Yield the configuration file of a repmgrd, or where it looks for one."""
+    named = list(process.option("--config-file", "-f"))
+    usual = [pattern.format(major=major) for pattern in REPMGR_CONFIGURATIONS]
+    yield from map(process.path, named or ["repmgr.conf", *usual])
+
+
+def _processes() -> Iterator[Process]:
+    for directory in PROCESSES.iterdir():
+        if directory.name.isdigit() and (words := _words(directory / "cmdline")):
+            yield Process(directory, tuple(words))
+
+
+def _words(file: Path) -> list[str]:
+    try:
+        return read_words(file)
+    except OSError:
+        return []  # It has ended, or is somebody else's.
+
+
+def _data_directories(file: Path, name: str) -> list[Path]:
+    found = re.findall(DATA_DIRECTORY.format(name=name), _text(file), re.MULTILINE)
+    return [Path(path).resolve() for path in found]
+
+
+def _text(file: Path) -> str:
+    try:
+        return read_text(file)
+    except OSError:
+        return ""

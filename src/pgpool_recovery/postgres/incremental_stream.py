@@ -1,0 +1,330 @@
+"""The server's side of an incremental base backup: the conversation over a replication connection.
+
+The commands and messages are those of protocol-replication.html: UPLOAD_MANIFEST, then BASE_BACKUP,
+which answers with where the backup starts, the tablespaces, one COPY OUT that holds all archives,
+and where it ends.
+"""
+
+import select
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Self
+
+from pgpool_recovery.domain.error import RecoveryError, Refused, Undone, Unreachable
+from pgpool_recovery.domain.record import record
+from pgpool_recovery.domain.wal import History, Point, TimelineId, parse_history, parse_lsn
+from pgpool_recovery.files.text import text_of
+from pgpool_recovery.postgres.connection import TICK_MS, error_message, open_replication
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from psycopg.pq.abc import PGconn, PGresult
+
+LABEL = "pgpool_recovery"
+KEPT_NOTICES = 20
+MANIFEST_CHUNK_BYTES = 65536  # The server parses in pieces of 128 kB and buffers the rest.
+
+ARCHIVE, DATA, PROGRESS = b"ndp"
+"""The kinds of message in a COPY OUT without a manifest (basebackup_copy.c)."""
+
+BROKEN_PROTOCOL = "the primary broke the protocol of a base backup"
+WITHOUT_SUMMARIES = "summarize_wal = on must be set on every node long before it is needed."
+DIVERGED = "The target has diverged from the primary. Rewind it first, or make a full copy."
+REFUSALS = (
+    ("unless WAL summarization is enabled", WITHOUT_SUMMARIES),
+    (
+        "WAL summaries are required",
+        f"{WITHOUT_SUMMARIES} They are kept for wal_summary_keep_time. Make a full copy.",
+    ),
+    (
+        "WAL summarization is not progressing",
+        "Look for the WAL summarizer in the primary's log.",
+    ),
+    ("but not in this server's history", DIVERGED),
+    ("but this server switched timelines at", DIVERGED),
+    (
+        "but this backup starts at",
+        "The target is ahead of the primary. Rewind it first, or make a full copy.",
+    ),
+    ("system identifier in backup manifest", "The target belongs to another cluster."),
+)
+"""What the server says when it cannot make the backup, and what to do about it.
+
+Where it speaks another language (lc_messages) only its own words are told.
+"""
+
+
+@record
+class Limits:
+    """How long to wait: for the connection, for the start of the backup, for any next byte.
+
+    The backup starts after a checkpoint, and after the WAL up to it was summarized; the server
+    itself gives up when the summarizer does not get on for a minute.
+    """
+
+    connect_s: float = 10.0
+    start_s: float = 600.0
+    silence_s: float = 120.0
+
+
+@record
+class SentTablespace:
+    """A tablespace of which an archive will come; its location is the primary's."""
+
+    oid: int
+    location: str
+
+
+@record
+class BackupStart:
+    """What the server tells before the first archive."""
+
+    point: Point
+    tablespaces: tuple[SentTablespace, ...]
+
+
+class BackupConnection:
+    """A physical replication connection on which one base backup is made.
+
+    `check` is called at least every `TICK_MS` while the server is silent; what it raises ends the
+    waiting. Failures of the server are Refused, a lost connection is Unreachable.
+    """
+
+    def __init__(self, pgconn: "PGconn", limits: Limits, check: Callable[[], None]) -> None:
+        self._pgconn = pgconn
+        self._limits = limits
+        self._check = check
+        self._notices: list[str] = []
+        self._is_streaming = False
+        pgconn.notice_handler = self._notice
+        pgconn.nonblocking = 1
+        self._poll = select.poll()
+        self._poll.register(pgconn.socket, select.POLLIN)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: "TracebackType | None",
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection, and with it the backup; a second call does nothing."""
+        self._pgconn.finish()
+
+    def identify(self) -> tuple[str, History]:
+        """Return the server's system identifier and the history of its timeline."""
+        (row,) = self._rows("IDENTIFY_SYSTEM")
+        current = TimelineId(int(row[1]))
+        if current == 1:  # It has no history file.
+            return row[0], History(current)
+        ((_, text),) = self._rows(f"TIMELINE_HISTORY {current}")
+        return row[0], parse_history(text, current)
+
+    def has_checksums(self) -> bool:
+        """Say whether the server's pages have checksums."""
+        return self._rows("SHOW data_checksums") == [("on",)]
+
+    def upload_manifest(self, manifest: bytes) -> None:
+        """Tell the server which files there are, and since when they have not changed."""
+        from psycopg.pq import ExecStatus
+
+        self._send("UPLOAD_MANIFEST")
+        self._expect(ExecStatus.COPY_IN)
+        for offset in range(0, len(manifest), MANIFEST_CHUNK_BYTES):
+            self._pgconn.put_copy_data(manifest[offset : offset + MANIFEST_CHUNK_BYTES])
+            self._flush()
+        self._pgconn.put_copy_end()
+        self._flush()
+        self._expect(ExecStatus.COMMAND_OK)
+        self._end_of_results()
+
+    def start(self, *, max_rate_kb: int | None) -> BackupStart:
+        """Have the server begin the backup, and read all that comes before the first archive.
+
+        WAIT is off: a standby gets its WAL from the primary through its slot, so nothing has to be
+        in an archive.
+        """
+        from psycopg.pq import ExecStatus
+
+        rate = "" if max_rate_kb is None else f", MAX_RATE {max_rate_kb}"
+        self._send(
+            f"BASE_BACKUP (LABEL '{LABEL}', CHECKPOINT 'fast', WAIT 'false', MANIFEST 'no',"
+            f" INCREMENTAL 'true'{rate})"
+        )
+        point = _point(self._expect(ExecStatus.TUPLES_OK, within_s=self._limits.start_s))
+        rows = _texts(self._expect(ExecStatus.TUPLES_OK))
+        self._expect(ExecStatus.COPY_OUT)
+        named = tuple(SentTablespace(int(oid), location) for oid, location, _ in rows if oid)
+        return BackupStart(point, named)
+
+    def messages(self) -> Iterator[memoryview]:
+        """Return the messages of the COPY OUT one by one: a byte that says its kind, and the rest.
+
+        Nothing is kept, so that one message is the most that is in memory.
+        """
+        import psycopg
+
+        self._is_streaming = True
+        get_copy_data = self._pgconn.get_copy_data
+        try:
+            while True:
+                size, message = get_copy_data(1)
+                if size > 0:
+                    yield message
+                elif size == 0:
+                    self._await(select.POLLIN, self._limits.silence_s)
+                else:
+                    return
+        except psycopg.Error as error:
+            raise self._lost() from error
+
+    def finish(self) -> Point:
+        """Return where the backup ends; Refused when the server found something wrong in it."""
+        from psycopg.pq import ExecStatus
+
+        point = _point(self._expect(ExecStatus.TUPLES_OK))
+        self._expect(ExecStatus.COMMAND_OK)
+        self._end_of_results()
+        return point
+
+    def _rows(self, command: str) -> list[tuple[str, ...]]:
+        from psycopg.pq import ExecStatus
+
+        self._send(command)
+        rows = _texts(self._expect(ExecStatus.TUPLES_OK))
+        self._end_of_results()
+        return rows
+
+    def _send(self, command: str) -> None:
+        import psycopg
+
+        try:
+            self._pgconn.send_query(command.encode())
+        except psycopg.Error as error:
+            raise self._lost() from error
+        self._flush()
+
+    def _flush(self) -> None:
+        import psycopg
+
+        try:
+            while self._pgconn.flush() == 1:
+                self._await(select.POLLIN | select.POLLOUT, self._limits.silence_s)
+        except psycopg.Error as error:
+            raise self._lost() from error
+
+    def _expect(self, status: int, *, within_s: float | None = None) -> "PGresult":
+        """Return the next result, which must be of this kind."""
+        result = self._result(self._limits.silence_s if within_s is None else within_s)
+        if result is None or result.status != status:
+            raise self._failure(result)
+        return result
+
+    def _end_of_results(self) -> None:
+        """Read what ends a command: no further result."""
+        result = self._result(self._limits.silence_s)
+        if result is not None:
+            raise self._failure(result)
+
+    def _result(self, within_s: float) -> "PGresult | None":
+        while self._pgconn.is_busy():
+            self._await(select.POLLIN, within_s)
+        return self._pgconn.get_result()
+
+    def _await(self, events: int, within_s: float) -> None:
+        """Wait until the socket is ready, and take in what has come."""
+        import psycopg
+
+        deadline = time.monotonic() + within_s
+        self._poll.modify(self._pgconn.socket, events)
+        self._check()
+        while not self._poll.poll(TICK_MS):
+            self._check()
+            if time.monotonic() > deadline:
+                raise Undone(
+                    f"the primary was silent for {within_s:g} s during the base backup",
+                    hint="Look at the network, and at the primary's log.",
+                )
+        try:
+            self._pgconn.consume_input()
+        except psycopg.Error as error:
+            raise self._lost() from error
+
+    def _failure(self, result: "PGresult | None") -> RecoveryError:
+        from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus
+
+        if self._pgconn.status == ConnStatus.BAD:
+            return self._lost()
+        if result is None or result.status != ExecStatus.FATAL_ERROR:
+            sent = "nothing" if result is None else ExecStatus(result.status).name
+            return Undone(BROKEN_PROTOCOL, detail=f"It sent {sent}.")
+        fields = (
+            DiagnosticField.MESSAGE_PRIMARY,
+            DiagnosticField.MESSAGE_DETAIL,
+            DiagnosticField.MESSAGE_HINT,
+        )
+        said = [_decode(result.error_field(field) or b"") for field in fields]
+        if self._is_streaming:
+            detail = "\n".join(text for text in (*said, *self._notices) if text)
+            return Undone("the base backup failed on the primary", detail=detail)
+        return refusal(said)
+
+    def _lost(self) -> Unreachable:
+        return Unreachable(
+            "the connection to the primary was lost", detail=error_message(self._pgconn) or None
+        )
+
+    def _notice(self, result: "PGresult") -> None:
+        """Keep what the server remarks, such as which page has a bad checksum."""
+        from psycopg.pq import DiagnosticField
+
+        if len(self._notices) < KEPT_NOTICES:
+            self._notices.append(
+                _decode(result.error_field(DiagnosticField.MESSAGE_PRIMARY) or b"")
+            )
+
+
+def open_backup(
+    conninfo: Mapping[str, str], limits: Limits, check: Callable[[], None]
+) -> BackupConnection:
+    """Open a connection for a base backup; Unreachable with libpq's own words."""
+    pgconn = open_replication(conninfo, within_s=limits.connect_s, check=check)
+    return BackupConnection(pgconn, limits, check)
+
+
+def refusal(said: Iterable[str]) -> Refused:
+    """Return the refusal that the server's words amount to.
+
+    >>> refusal(["incremental backups cannot be taken unless WAL summarization is enabled"]).hint
+    'summarize_wal = on must be set on every node long before it is needed.'
+    """
+    words = [text.strip() for text in said if text.strip()]
+    message = words[0] if words else ""
+    hints = [hint for fragment, hint in REFUSALS if fragment in message]
+    return Refused(
+        "the primary refuses an incremental base backup",
+        detail="\n".join(words) or None,
+        hint=hints[0] if hints else None,
+    )
+
+
+def _point(result: "PGresult") -> Point:
+    ((lsn, timeline),) = _texts(result)
+    return Point(TimelineId(int(timeline)), parse_lsn(lsn))
+
+
+def _texts(result: "PGresult") -> list[tuple[str, ...]]:
+    return [
+        tuple(_decode(result.get_value(row, column) or b"") for column in range(result.nfields))
+        for row in range(result.ntuples)
+    ]
+
+
+def _decode(text: bytes) -> str:
+    return text_of(text)
