@@ -208,10 +208,10 @@ def write_standby_settings(data_directory: Path, settings: Mapping[str, str]) ->
     what is only overridden with an empty value: somebody may want it back.
     """
     file = data_directory / AUTO_CONFIGURATION
-    replace_file(file, with_settings(read_configuration_file(file) or "", settings))
+    replace_auto(file, with_settings(read_configuration_file(file) or "", settings))
 
 
-def replace_file(file: Path, text: str) -> None:
+def replace_auto(file: Path, text: str) -> None:
     """Put another file in the place of one, at once: a server may read it at any moment.
 
     The old one may be a link, or shared with the old copy. While it grows its name is that of ALTER

@@ -7,7 +7,7 @@ from pgpool_recovery.agent.configuration import (
     AUTO_CONFIGURATION,
     find_configuration,
     read_configuration_file,
-    replace_file,
+    replace_auto,
     without_settings,
 )
 from pgpool_recovery.agent.program import Stop, run
@@ -29,7 +29,7 @@ def take_out(data: Path, names: Sequence[str], tell: Tell) -> None:
     found = {match[1].lower(): plain(match[2]) for match in matches if match[1].lower() in names}
     if not found:
         return
-    replace_file(file, "\n".join(without_settings(text, found)) + "\n")
+    replace_auto(file, "\n".join(without_settings(text, found)) + "\n")
     for name, value in found.items():
         shown = told_value(name, value)
         if value:
@@ -100,7 +100,7 @@ def _override(directory: Path, file: Path, traps: dict[str, str], tell: Tell) ->
     auto = directory / AUTO_CONFIGURATION
     sources = find_sources([file, auto]).places
     lines = [f"{name} = ''" for name in traps]
-    replace_file(auto, (read_configuration_file(auto) or "") + "\n".join(lines) + "\n")
+    replace_auto(auto, (read_configuration_file(auto) or "") + "\n".join(lines) + "\n")
     for name, value in traps.items():
         if value:
             where = sources.get(name, str(file))

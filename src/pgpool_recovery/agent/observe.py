@@ -10,6 +10,7 @@ from pathlib import Path
 from pgpool_recovery.agent.access import look_as_target, spare_wal_bytes
 from pgpool_recovery.agent.command_line import find_given
 from pgpool_recovery.agent.configuration import read_configuration
+from pgpool_recovery.agent.history_file import read_history
 from pgpool_recovery.agent.incremental.guard import is_half_applied
 from pgpool_recovery.agent.incremental.stale_directory import read_base
 from pgpool_recovery.agent.installation import find_bin_directory
@@ -24,10 +25,11 @@ from pgpool_recovery.agent.program import Stop, run
 from pgpool_recovery.agent.protocol import Observe, ReadBase, WantedTablespace
 from pgpool_recovery.agent.standby import STANDBY_SIGNAL
 from pgpool_recovery.agent.swap import changing, failed_starts
+from pgpool_recovery.agent.version_file import read_major
 from pgpool_recovery.domain.backup_label import parse_backup_label
 from pgpool_recovery.domain.control_data import ControlData, parse_control_data
 from pgpool_recovery.domain.error import Refused
-from pgpool_recovery.domain.wal import History, Point, parse_history
+from pgpool_recovery.domain.wal import History, Point
 from pgpool_recovery.files.text import read_text
 from pgpool_recovery.files.write import open_nameless
 from pgpool_recovery.plan.divergence import base_of
@@ -136,8 +138,7 @@ def _history(data: Path, control: ControlData | None) -> History | None:
     end = control.minimum_end
     timeline = control.timeline if end is None else max(control.timeline, end.timeline)
     try:
-        text = read_text(data / "pg_wal" / f"{timeline:08X}.history")
-        return parse_history(text, timeline)
+        return read_history(data / "pg_wal" / f"{timeline:08X}.history", timeline)
     except (OSError, Refused):
         return None
 
@@ -170,7 +171,7 @@ def _entries(data: Path) -> list[str]:
 
 def _major(data: Path) -> int | None:
     try:
-        return int(read_text(data / "PG_VERSION").split(".")[0])
+        return read_major(data)
     except (OSError, ValueError):
         return None
 

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pgpool_recovery.agent.place import workspaces_of
-from pgpool_recovery.agent.workspace import remove, sync
-from pgpool_recovery.files.write import copy_attributes, copy_file
+from pgpool_recovery.agent.workspace import remove
+from pgpool_recovery.files.write import copy_attributes, copy_file, sync
 
 OWN = "own"
 """Where they wait in the workspace while the old data is gone and the new not yet there."""

@@ -6,10 +6,10 @@ from typing import Protocol
 
 from pgpool_recovery.agent.modes import file_mode
 from pgpool_recovery.agent.swap import WAL
-from pgpool_recovery.agent.workspace import make_directory, remove, sync
+from pgpool_recovery.agent.workspace import make_directory, remove
 from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.domain.wal import Lsn, TimelineId, segment_of_file
-from pgpool_recovery.files.write import move, write_file
+from pgpool_recovery.files.write import move, sync, write_file
 from pgpool_recovery.plan.own_wal import history_file, timeline_of
 from pgpool_recovery.plan.step import KeepToPast
 

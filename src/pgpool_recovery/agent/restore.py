@@ -13,14 +13,14 @@ from pgpool_recovery.agent.pidfile import NAME as PID_FILE
 from pgpool_recovery.agent.pidfile import read_pid_file
 from pgpool_recovery.agent.program import Completed, Stop, run
 from pgpool_recovery.agent.repository import archived_histories
-from pgpool_recovery.agent.workspace import NOT_DATA, make_directory, remove, sync
+from pgpool_recovery.agent.workspace import NOT_DATA, make_directory, remove
 from pgpool_recovery.domain.backup_label import parse_backup_label
 from pgpool_recovery.domain.control_data import parse_control_data
 from pgpool_recovery.domain.error import Refused, Undone
 from pgpool_recovery.domain.event import Event, Moved, Progress, Said
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.files.text import read_text
-from pgpool_recovery.files.write import move, write_file
+from pgpool_recovery.files.write import move, sync, write_file
 from pgpool_recovery.pgbackrest.command import (
     archive_get,
     info_words,

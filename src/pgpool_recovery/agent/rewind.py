@@ -14,11 +14,12 @@ from pgpool_recovery.agent.own_files import OWN, keep_own_files, withdraw_own_fi
 from pgpool_recovery.agent.own_login import OwnLogin
 from pgpool_recovery.agent.program import Completed, Stop, run
 from pgpool_recovery.agent.verify_pages import verify_pages
-from pgpool_recovery.agent.workspace import make_directory, remove, sync
+from pgpool_recovery.agent.workspace import make_directory, remove
 from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.domain.event import Event, Moved, Said
 from pgpool_recovery.domain.wal import segment_of_file
-from pgpool_recovery.files.write import copy_file, move, write_file
+from pgpool_recovery.files.text import read_bytes
+from pgpool_recovery.files.write import copy_file, move, sync, write_file
 from pgpool_recovery.plan.step import Rewind
 from pgpool_recovery.postgres.connection import connect, pinned
 from pgpool_recovery.postgres.conninfo import format_conninfo
@@ -219,7 +220,7 @@ def _run(
             argv.append(f"--config-file={configuration}")
         elif not (directory / CONFIGURATION).exists():
             made = directory / CONFIGURATION
-            write_file(made, configuration.read_bytes())
+            write_file(made, read_bytes(configuration))
     try:
         with own_login.for_program(step.conninfo) as (conninfo, environment):
             argv.append(f"--source-server={format_conninfo(pinned(conninfo))}")

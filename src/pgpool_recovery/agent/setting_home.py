@@ -19,7 +19,7 @@ from pgpool_recovery.agent.configuration import (
     AUTO_CONFIGURATION,
     find_configuration,
     read_configuration_file,
-    replace_file,
+    replace_auto,
     with_settings,
     without_settings,
 )
@@ -27,7 +27,7 @@ from pgpool_recovery.agent.modes import file_mode
 from pgpool_recovery.agent.program import Stop
 from pgpool_recovery.agent.setting_source import INCLUDES, LINE, MAX_DEPTH, included_files, plain
 from pgpool_recovery.files.text import lines_of
-from pgpool_recovery.files.write import Owner, write_file
+from pgpool_recovery.files.write import replace_file, write_file
 
 MAIN = "postgresql.conf"
 SAMPLES_FILE = "myrecovery.conf"
@@ -36,10 +36,6 @@ INCLUDE = f"include_if_exists = '{SAMPLES_FILE}'"
 LEADS = "primary_conninfo"
 IDENTITY = ("port",)
 """Of a node, not of its primary: scripts write it to postgresql.conf itself."""
-
-
-SAME_USER = -1
-"""For chown(2)."""
 
 
 @dataclass
@@ -163,7 +159,7 @@ class Home:
         text = read_configuration_file(auto) or ""
         out = {name for name, value in settings.items() if value}
         if rest or not _settings_of(text).isdisjoint(out):
-            replace_file(auto, with_settings(_joined(without_settings(text, out)), rest))
+            replace_auto(auto, with_settings(_joined(without_settings(text, out)), rest))
 
     def _won(self, file: Path | None, settings: Mapping[str, str]) -> Iterator[str]:
         """Yield those settings of a file that no other file wins over.
@@ -262,13 +258,11 @@ def _put(file: Path, text: str) -> None:
     """Put another file in the place of one, with its mode, and its group where we are in that.
 
     The settings may hold a password, and who reads a file that has them is the node's choice. A new
-    one is as the server's own.
+    one is as the server's own. While it grows it has a name that base backups and pg_rewind leave
+    out (PG_TEMP_FILE_PREFIX), and that no include_dir reads.
     """
+    growing = f"pgsql_tmp.{file.name}.new"
     try:
-        old = file.lstat()
+        replace_file(file, text, growing=growing)
     except FileNotFoundError:
-        write_file(file, text, mode=file_mode(file.parent))
-        return
-    is_ours = old.st_gid in (os.getegid(), *os.getgroups())
-    owner = Owner(SAME_USER, old.st_gid) if is_ours else None
-    write_file(file, text, mode=stat.S_IMODE(old.st_mode), owner=owner)
+        write_file(file, text, mode=file_mode(file.parent), growing=growing)

@@ -8,7 +8,7 @@ from pgpool_recovery.agent.base_backup import relink
 from pgpool_recovery.agent.configuration import (
     AUTO_CONFIGURATION,
     read_configuration_file,
-    replace_file,
+    replace_auto,
 )
 from pgpool_recovery.agent.modes import file_mode, make_location
 from pgpool_recovery.agent.neutral import Tell, neutralise
@@ -18,8 +18,8 @@ from pgpool_recovery.agent.program import Stop
 from pgpool_recovery.agent.restore import archive_settings
 from pgpool_recovery.agent.setting_home import Home, home_of, put_back
 from pgpool_recovery.agent.swap import note_former_slot
-from pgpool_recovery.agent.workspace import remove, sync
-from pgpool_recovery.files.write import write_file
+from pgpool_recovery.agent.workspace import remove
+from pgpool_recovery.files.write import sync, write_file
 from pgpool_recovery.plan.step import ConfigureStandby, Repoint, RepointRunning
 from pgpool_recovery.postgres.conninfo import format_conninfo
 
@@ -44,7 +44,6 @@ def configure_standby(step: ConfigureStandby, own_login: OwnLogin, stop: Stop, t
     place, programs = Path(step.places.data.path), Path(step.bin_directory)
     neutralise(new, place, programs, stop, tell, is_copy=is_copy)
     _note_former_slot(step)
-    sync(new / STANDBY_SIGNAL)
     sync(new)
 
 
@@ -64,7 +63,7 @@ class Before:
             if text is None:
                 remove(file)
             elif file == self.directory / AUTO_CONFIGURATION:
-                replace_file(file, text)
+                replace_auto(file, text)
             else:
                 put_back(file, text)
         sync(self.directory)
@@ -98,7 +97,6 @@ def repoint(step: Repoint, own_login: OwnLogin, stop: Stop, tell: Tell) -> None:
     _write(home_of(data, data, stop), standby_settings(step, own_login), tell)
     neutralise(data, data, Path(step.bin_directory), stop, tell, is_copy=False)
     _note_former_slot(step)
-    sync(data / STANDBY_SIGNAL)
     sync(data)
 
 

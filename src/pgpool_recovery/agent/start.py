@@ -15,6 +15,7 @@ from pgpool_recovery.agent.start_log import StartLog, setting_asker
 from pgpool_recovery.agent.start_way import PG_CTL, StartWay, find_way
 from pgpool_recovery.agent.swap import former_slot, note_failed_start
 from pgpool_recovery.agent.system_failure import advice_on_log, failure_of_system
+from pgpool_recovery.agent.version_file import read_major
 from pgpool_recovery.domain.error import (
     Cancelled,
     Incomplete,
@@ -24,7 +25,6 @@ from pgpool_recovery.domain.error import (
     Unverified,
 )
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.files.text import read_text
 
 TICK_S = 0.1
 TOLD_EVERY_S = 10.0
@@ -138,7 +138,7 @@ def _has_stopped(
 def bin_directory_of(data: Path, bin_directories: tuple[str, ...], stop: Stop) -> Path:
     """Return where the programs of a data directory's major version are; Refused without any."""
     try:
-        major = int(read_text(data / "PG_VERSION").split(".")[0])
+        major = read_major(data)
     except (OSError, ValueError) as error:
         raise Refused(
             f"{data} is not a data directory",

@@ -37,12 +37,12 @@ from pgpool_recovery.agent.workspace import (
     remove_old,
     restore,
     swap_in,
-    sync,
     take_out,
 )
 from pgpool_recovery.domain.error import Busy, Refused, reason_of
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.files.trust import Untrusted, read_own
+from pgpool_recovery.files.write import sync
 from pgpool_recovery.plan.step import Place, Places
 
 SWAPPING = "swapping"

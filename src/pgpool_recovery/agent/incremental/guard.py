@@ -16,10 +16,9 @@ from pathlib import Path
 
 from pgpool_recovery.agent.incremental.control_file import CONTROL_FILE
 from pgpool_recovery.agent.incremental.marker import Marker, decode_marker, encode_marker
-from pgpool_recovery.agent.workspace import sync
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.files.text import read_text
-from pgpool_recovery.files.write import write_file
+from pgpool_recovery.files.write import sync, write_file
 
 PREFIX = "pgpool_recovery."
 MARKER = f"global/{PREFIX}marker"

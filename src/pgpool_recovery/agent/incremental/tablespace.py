@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pgpool_recovery.agent.modes import make_location
-from pgpool_recovery.agent.workspace import sync
 from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.files.write import sync
 from pgpool_recovery.postgres.base_backup import SentTablespace
 
 LINKS = "pg_tblspc"
