@@ -47,10 +47,10 @@ def find_cluster(data_directory: Path, stop: Stop) -> DebianCluster | None:
 def _configured() -> Iterator[tuple[DebianCluster, Path]]:
     """Yield the clusters that have a configuration, and their data directories."""
     for file in sorted(CONFIGURATION.glob("*/*/postgresql.conf")):
-        directory = find_sources([file]).texts.get("data_directory")
-        if directory:
+        directory = find_sources([file]).settings.get("data_directory")
+        if directory is not None and directory.text:
             version, name = file.parts[-3:-1]
-            yield DebianCluster(version, name, _log_file(version, name)), Path(directory)
+            yield DebianCluster(version, name, _log_file(version, name)), Path(directory.text)
 
 
 def _log_file(version: str, name: str) -> str:

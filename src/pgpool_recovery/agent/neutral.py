@@ -87,7 +87,7 @@ class Question:
         start with them.
         """
         sources = find_sources([self._file, self._directory / AUTO_CONFIGURATION])
-        asked = [n for n in TRAPS if n in sources.places or not sources.is_whole]
+        asked = [n for n in TRAPS if n in sources.settings or not sources.is_whole]
         found = {name: self.value(name) for name in asked if name != TRIGGER}
         traps = {name: value or "" for name, value in found.items() if value != ""}
         trigger = self.value(TRIGGER) if TRIGGER in asked else None
@@ -98,7 +98,7 @@ class Question:
 
 def _override(directory: Path, file: Path, traps: dict[str, str], tell: Tell) -> None:
     auto = directory / AUTO_CONFIGURATION
-    sources = find_sources([file, auto]).places
+    sources = find_sources([file, auto]).settings
     lines = [f"{name} = ''" for name in traps]
     replace_auto(auto, (read_configuration_file(auto) or "") + "\n".join(lines) + "\n")
     for name, value in traps.items():

@@ -80,7 +80,7 @@ def before_repoint(step: Repoint | RepointRunning, stop: Stop) -> Before:
 
 def _write(home: Home, settings: Mapping[str, str], tell: Tell) -> None:
     """Write settings, and say where they stand when that is another place than before."""
-    had = home.chain().place("primary_conninfo")
+    had = home.file_of("primary_conninfo")
     file = home.write(settings)
     if file != had:
         is_below = file.is_relative_to(home.directory)
