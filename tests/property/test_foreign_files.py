@@ -16,7 +16,6 @@ from pgpool_recovery.agent.incremental.backup_label import is_incremental, witho
 from pgpool_recovery.agent.manager import _data_directories
 from pgpool_recovery.agent.neutral import take_out
 from pgpool_recovery.agent.own_wal import own_wal
-from pgpool_recovery.agent.pidfile import PidFile, parse_pid_file
 from pgpool_recovery.agent.protocol import Answer
 from pgpool_recovery.agent.setting_home import Home
 from pgpool_recovery.agent.setting_source import find_sources
@@ -27,6 +26,7 @@ from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.event import Said
 from pgpool_recovery.domain.wal import Point, TimelineId, parse_history
 from pgpool_recovery.files.text import bytes_of, text_of
+from pgpool_recovery.in_server.pid_file import PidFile, parse_pid_file
 from pgpool_recovery.install.pgpool_conf import values_of, with_ours, without_ours
 from pgpool_recovery.plan.archive import read_archived
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from pgpool_recovery.agent.configuration import write_standby_settings
 from pgpool_recovery.agent.leftover import end_leftovers
 from pgpool_recovery.agent.modes import file_mode
-from pgpool_recovery.agent.pidfile import NAME as PID_FILE
 from pgpool_recovery.agent.pidfile import read_pid_file
 from pgpool_recovery.agent.program import Completed, Stop, run
 from pgpool_recovery.agent.repository import archived_histories
@@ -21,6 +20,7 @@ from pgpool_recovery.domain.event import Event, Moved, Progress, Said
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.files.text import read_text
 from pgpool_recovery.files.write import move, sync, write_file
+from pgpool_recovery.in_server.pid_file import PID_FILE_NAME
 from pgpool_recovery.pgbackrest.command import (
     archive_get,
     info_words,
@@ -156,7 +156,7 @@ def _prepare(directory: Path, major: int) -> None:
         raise Refused(f"a server is running in {directory}")
     end_leftovers(into(str(directory)))  # Of an agent that was killed.
     make_directory(directory)
-    remove(directory / PID_FILE)  # A crash left it.
+    remove(directory / PID_FILE_NAME)  # A crash left it.
     names = {entry.name for entry in directory.iterdir()}
     if not names:
         write_file(directory / "PG_VERSION", f"{major}\n", mode=file_mode(directory))

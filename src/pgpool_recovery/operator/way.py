@@ -3,8 +3,8 @@
 Pgpool-II says in each of these cases that the execution of a command failed, and no more.
 """
 
-from pgpool_recovery.check.pool import is_inside
 from pgpool_recovery.domain.error import Refused, Unreachable
+from pgpool_recovery.in_server.script_name import is_inside
 from pgpool_recovery.operator.cluster import Cluster, connect_to
 from pgpool_recovery.operator.extension import Feature, Primary
 from pgpool_recovery.operator.readiness import pool_settings
