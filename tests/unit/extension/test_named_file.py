@@ -57,6 +57,7 @@ def test_fifo_that_takes_the_place_of_the_file_is_not_waited_for(
         RUNNING.format("1" * 11).encode(),
         RUNNING.format("\u0661").encode(),
         RUNNING.format("1\0").encode(),
+        RUNNING.format("1").replace("/tmp", "/t\0mp").encode(),
         RUNNING.format("1").replace("5432", "-1").encode(),
         RUNNING.format("1")[:-10].encode(),
         RUNNING.format("1").replace("/tmp", "/" + "t" * 9000).encode(),
