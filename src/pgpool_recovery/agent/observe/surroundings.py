@@ -1,0 +1,142 @@
+"""What a check asks of a node's host: the server's own words, scripts, files and their rights."""
+
+import os
+import re
+import stat
+from pathlib import Path
+
+from pgpool_recovery.agent.directory.own_login import own_server_words
+from pgpool_recovery.config.load import load_settings, settings_file
+from pgpool_recovery.domain.error import RecoveryError, reason_of
+from pgpool_recovery.facts.facts import Slot
+from pgpool_recovery.facts.node import (
+    SETTINGS,
+    Archiver,
+    ServerFacts,
+    StageScript,
+    Surroundings,
+)
+from pgpool_recovery.files.text import read_text, text_of
+from pgpool_recovery.host.pidfile import PidFile, read_pid_file
+from pgpool_recovery.in_server.stage_script import faults_of_script
+from pgpool_recovery.postgres.connection import Connection, connect
+from pgpool_recovery.talk.protocol import LookAround
+
+ANSWER_S = 30.0
+OURS = re.compile(r"Part of pgpool-recovery\. Version (\S+)\. ")
+"""What install/stage_commands.py writes (test_scripts_that_install_places_are_known_as_ours)."""
+READ_BYTES = 1024
+OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+"""A password file with any of these libpq does not read (passwordFromFile in fe-connect.c)."""
+
+
+def look_around(request: LookAround, connect_s: float) -> Surroundings:
+    """Return what is on this host besides the data; changes nothing."""
+    data = Path(request.data_directory).resolve()
+    running = read_pid_file(data) if os.access(data, os.R_OK | os.X_OK) else None
+    server, problem = (None, None) if running is None else _ask(running, request, connect_s)
+    return Surroundings(
+        server=server,
+        server_problem=problem,
+        scripts=tuple(look_at_script(data, name) for name in request.scripts),
+        is_noexec=data.exists() and bool(os.statvfs(data).f_flag & os.ST_NOEXEC),
+        open_password_file=_open_password_file(),
+        settings_problem=_settings_problem(),
+    )
+
+
+def look_at_script(data: Path, name: str) -> StageScript:
+    """Return a stage script, read by the file that it is now."""
+    text = _begin_of(data / name)
+    match = None if text is None else OURS.search(text)
+    return StageScript(name, script_problem(data, name), match[1] if match else None)
+
+
+def _begin_of(path: Path) -> str | None:
+    """Return the begin of a file; None where there is none that can be read.
+
+    What is no regular file is not waited for.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as script:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return None
+            return text_of(script.read(READ_BYTES))
+    except OSError:
+        return None
+
+
+def script_problem(data: Path, name: str) -> str | None:
+    """Say what keeps the server from running a script; its filesystem is asked apart."""
+    try:
+        faults = faults_of_script(str(data), name, (data / name).stat())
+        why = next((fault.why for fault in faults if not fault.is_of_filesystem), None)
+    except FileNotFoundError:
+        return "it does not exist"
+    except OSError as error:
+        return f"it cannot be looked at: {reason_of(error)}"
+    return None if why is None else f"it {why}"
+
+
+def _ask(
+    running: PidFile, request: LookAround, connect_s: float
+) -> tuple[ServerFacts | None, str | None]:
+    """Log in to the server of this host as the stage commands would, after a failover to it."""
+    user = {} if request.user is None else {"user": request.user}
+    where = {"host": running.host, "port": str(running.port), "dbname": request.dbname}
+    own = {**where, **own_server_words(running.host), **user}
+    try:
+        with connect(
+            own, timeout_s=connect_s, answer_s=ANSWER_S, name="the node's own server"
+        ) as connection:
+            return _server(connection), None
+    except RecoveryError as error:
+        return None, error.detail or error.message
+
+
+def _server(connection: Connection) -> ServerFacts:
+    row = connection.row("server", names=list(SETTINGS))
+    library = Path(row["library_directory"], "plpython3.so")
+    return ServerFacts(
+        version=row["version"],
+        is_in_recovery=row["is_in_recovery"],
+        settings=row["settings"],
+        slots=tuple(Slot(**slot) for slot in connection.rows("server_slots")),
+        has_python=library.exists(),
+        extension=_extension(Path(row["share_directory"], "extension")),
+        archiver=_archiver(connection),
+    )
+
+
+def _archiver(connection: Connection) -> Archiver | None:
+    for row in connection.rows("archiver"):
+        return Archiver(row["failing"], row["failures"], tuple(row["waiting_histories"]))
+    return None
+
+
+def _extension(directory: Path) -> str | None:
+    try:
+        text = read_text(directory / "pgpool_recovery.control")
+    except OSError:
+        return None
+    match = re.search(r"^\s*default_version\s*=\s*'([^']+)'", text, re.MULTILINE)
+    return match[1] if match else None
+
+
+def _open_password_file() -> str | None:
+    file = Path(os.environ.get("PGPASSFILE") or Path.home() / ".pgpass")
+    try:
+        mode = file.stat().st_mode
+    except OSError:
+        return None
+    is_open = stat.S_ISREG(mode) and mode & OPEN_TO_OTHERS
+    return f"{file} (mode {stat.S_IMODE(mode):04o})" if is_open else None
+
+
+def _settings_problem() -> str | None:
+    try:
+        load_settings(settings_file(None))
+    except RecoveryError as error:
+        return f"{error.message}: {error.detail}" if error.detail else error.message
+    return None
