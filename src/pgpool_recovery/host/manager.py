@@ -7,9 +7,9 @@ stays when the tool goes, and comes along with every copy of the directory.
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.files.process_table import Process, processes
 from pgpool_recovery.files.text import read_text
 
@@ -36,7 +36,7 @@ REPMGR_CONFIGURATIONS = (
 DATA_DIRECTORY = r"^\s*{name}\s*[=:]\s*['\"]?([^'\"\n#]+?)['\"]?\s*(?:#.*)?$"
 
 
-@dataclass(frozen=True)
+@record
 class Program:
     """A program that runs on this host, as far as this user may look at it."""
 
