@@ -33,7 +33,7 @@ from pgpool_recovery.domain.node import (
 )
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.text import shown
-from pgpool_recovery.files.text import read_text
+from pgpool_recovery.files.process_table import process_of
 from pgpool_recovery.run.called_agent import calling_agent
 from pgpool_recovery.run.shield import CANCELLING
 
@@ -281,10 +281,7 @@ def cause_of_cancel(number: int) -> str:
 
 def _is_alive(pid: int) -> bool:
     """Say whether a process is there and has not ended (proc(5))."""
-    try:
-        return read_text(Path(f"/proc/{pid}/stat")).rpartition(") ")[2][:1] not in ("Z", "X")
-    except OSError:
-        return False
+    return not process_of(pid).has_ended
 
 
 def _cancel_by_signal() -> None:
