@@ -3,15 +3,14 @@
 import io
 import json
 import os
-import pwd
 import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pgpool_recovery.cli.own_user import use_own_home
 from pgpool_recovery.cli.psql import as_psql
 from pgpool_recovery.cli.say import complain, say, say_json, say_record
 from pgpool_recovery.config.load import load_settings, settings_file, sound_part
@@ -240,15 +239,6 @@ def _take_any_text() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-
-
-def use_own_home() -> None:
-    """Set HOME to this user's: the server has that of whoever started it, say root's.
-
-    libpq looks there for the password file, and we for the key of Pgpool-II's manual.
-    """
-    with suppress(KeyError):  # A container's user may have no entry, and then keeps what is set.
-        os.environ["HOME"] = pwd.getpwuid(os.geteuid()).pw_dir
 
 
 def use_calling_server() -> None:
