@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from pgpool_recovery import __version__
@@ -16,6 +15,7 @@ from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import RecoveryError, Unreachable
 from pgpool_recovery.domain.event import Event
 from pgpool_recovery.domain.node import RecoveryRequest, Target
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.standby import StandbyFacts, Trouble
 from pgpool_recovery.domain.standby import judge as judge_standby
 from pgpool_recovery.facts.facts import Facts, PrimaryFacts, TargetFacts

@@ -1,10 +1,10 @@
 """What every method looks at: the target, the facts, the policy, and what follows from them."""
 
 import posixpath
-from dataclasses import dataclass
 from functools import cached_property
 
 from pgpool_recovery.domain.node import Target
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.slot import USABLE
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.facts.facts import Conninfo, Facts, PlaceFacts, Wal
@@ -29,7 +29,7 @@ from pgpool_recovery.plan.login import choose_login
 from pgpool_recovery.plan.slot_sync import database, notes_on_sync
 
 
-@dataclass(frozen=True)
+@record
 class Situation:
     """One target and all that is known."""
 

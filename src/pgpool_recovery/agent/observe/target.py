@@ -4,7 +4,6 @@ import fcntl
 import os
 import pwd
 import socket
-from dataclasses import replace
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.configuration import read_configuration
@@ -19,6 +18,7 @@ from pgpool_recovery.agent.method.make_standby import STANDBY_SIGNAL
 from pgpool_recovery.domain.backup_label import parse_backup_label
 from pgpool_recovery.domain.control_data import ControlData, parse_control_data
 from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.wal import History, Point, parse_history
 from pgpool_recovery.facts.facts import Base, Configuration, LocalWal, PlaceFacts, TargetFacts
 from pgpool_recovery.facts.leftover import OLD_FILE, SIGNAL, LeftFiles
