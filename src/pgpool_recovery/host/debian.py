@@ -6,8 +6,9 @@ from pathlib import Path
 
 from pgpool_recovery.domain.line import lines_of
 from pgpool_recovery.domain.record import record
-from pgpool_recovery.host.program import Stop, run
+from pgpool_recovery.host.program import run
 from pgpool_recovery.host.setting_source import find_sources
+from pgpool_recovery.host.stop import Stop
 
 CONFIGURATION = Path("/etc/postgresql")
 LOGS = Path("/var/log/postgresql")
@@ -29,9 +30,9 @@ class DebianCluster:
 
 def find_cluster(data_directory: Path, stop: Stop) -> DebianCluster | None:
     """Return the cluster whose data directory this is, or None (also on other systems)."""
-    if shutil.which("pg_lsclusters") is None:
-        return None
     data = data_directory.resolve()
+    if shutil.which("pg_lsclusters") is None or not _may_be_listed(data):
+        return None
     listed = run(["pg_lsclusters", "--no-header"], stop)
     for line in lines_of(listed.output) if listed.status == 0 else ():
         version, name, _port, _status, _owner, rest = line.split(None, 5)
@@ -42,6 +43,19 @@ def find_cluster(data_directory: Path, stop: Stop) -> DebianCluster | None:
     # whose socket it would be, it asks of the directory's owner (get_cluster_socketdir).
     found = _configured() if listed.status != 0 else ()
     return next((cluster for cluster, directory in found if directory.resolve() == data), None)
+
+
+def _may_be_listed(data: Path) -> bool:
+    """Say whether a cluster may have this data directory, as far as that can be read.
+
+    pg_lsclusters lists those that have a configuration (get_version_clusters in PgCommon.pm), and
+    is a Perl program that takes 0.1 s; a node that was not made by postgresql-common has none.
+    """
+    read = (find_sources([file]) for file in CONFIGURATION.glob("*/*/postgresql.conf"))
+    return any(
+        not one.is_whole or Path(one.texts.get("data_directory") or data).resolve() == data
+        for one in read
+    )
 
 
 def _configured() -> Iterator[tuple[DebianCluster, Path]]:

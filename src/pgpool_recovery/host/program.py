@@ -4,16 +4,15 @@ import os
 import selectors
 import signal
 import subprocess
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from pgpool_recovery.domain.error import Cancelled, Undone, reason_of
+from pgpool_recovery.domain.error import Undone, reason_of
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.files.text import text_of
-from pgpool_recovery.host.server_log import without_token
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.host.system_failure import failure_of_program
 
 KEPT_LINES = 20
@@ -30,32 +29,6 @@ MARK = "PGPOOL_RECOVERY_ID"
 KEPT_LIBPQ_VARIABLES = ("PGPASSFILE", "PGSERVICEFILE", "PGSYSCONFDIR", "PGSSL", "PGGSS", "PGKRB")
 
 
-class Stop:
-    """The wish to end, set from another thread or a signal handler."""
-
-    def __init__(self) -> None:
-        self._event = threading.Event()
-
-    def ask(self) -> None:
-        """Ask whatever runs to stop."""
-        self._event.set()
-
-    @property
-    def was_asked(self) -> bool:
-        """Whether somebody asked."""
-        return self._event.is_set()
-
-    def wait(self, timeout_s: float) -> None:
-        """Wait a moment, or until somebody asks; then raise Cancelled."""
-        self._event.wait(timeout_s)
-        self.check()
-
-    def check(self) -> None:
-        """Raise Cancelled when somebody asked."""
-        if self.was_asked:
-            raise Cancelled("the recovery was cancelled")
-
-
 @record
 class Completed:
     """A program that has ended: exit status (negative: the signal) and its output."""
@@ -67,6 +40,8 @@ class Completed:
     @property
     def last_lines(self) -> str:
         """The end of the output, without what it quotes of a configuration file."""
+        from pgpool_recovery.host.server_log import without_token  # Of a failure only.
+
         return "\n".join(map(without_token, self.output.rstrip().split("\n")[-KEPT_LINES:]))
 
     def check(self) -> "Completed":

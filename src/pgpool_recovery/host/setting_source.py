@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from pgpool_recovery.files.text import read_lines
@@ -16,7 +15,6 @@ LINE = re.compile(
 INCLUDES = ("include", "include_if_exists", "include_dir")
 
 
-@dataclass
 class Sources:
     """Where settings stand: the last place of each, and what stands there.
 
@@ -24,9 +22,10 @@ class Sources:
     stands nowhere. What the values are only the server itself says.
     """
 
-    places: dict[str, str] = field(default_factory=dict)
-    texts: dict[str, str] = field(default_factory=dict)
-    is_whole: bool = True
+    def __init__(self) -> None:
+        self.places: dict[str, str] = {}
+        self.texts: dict[str, str] = {}
+        self.is_whole = True
 
 
 def find_sources(files: Iterable[Path]) -> Sources:

@@ -6,7 +6,7 @@ import pytest
 
 from pgpool_recovery.host import debian
 from pgpool_recovery.host.debian import DebianCluster, find_cluster
-from pgpool_recovery.host.program import Stop
+from pgpool_recovery.host.stop import Stop
 
 FAILS = """#!/bin/sh
 echo "Error: /data is not accessible; please fix the directory permissions"
@@ -47,3 +47,26 @@ def test_its_log_is_where_the_link_says(configuration: Path, tmp_path: Path) -> 
     found = find_cluster(tmp_path / "data", Stop())
     assert found is not None
     assert found.log_file == "/somewhere/log"
+
+
+@pytest.mark.parametrize(
+    ("text", "is_asked"),
+    [
+        ("data_directory = '/elsewhere'\n", False),
+        ("", True),
+        ("data_directory = '/elsewhere'\ninclude 'unreadable.conf'\n", True),
+        ("data_directory = '{data}'\n", True),
+    ],
+    ids=["another", "none", "not whole", "this one"],
+)
+def test_program_is_asked_only_where_it_may_know_more(
+    text: str, *, is_asked: bool, configuration: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    (configuration / "postgresql.conf").write_text(text.format(data=data))
+    (configuration.parent / "other" / "postgresql.conf").write_text("data_directory = '/other'\n")
+    listed = f'touch "{tmp_path}/asked"; echo "15 listed 5432 down me {data} /log"'
+    (tmp_path / "bin" / "pg_lsclusters").write_text(f"#!/bin/sh\n{listed}\n")
+    found = find_cluster(data, Stop())
+    assert (tmp_path / "asked").exists() is is_asked
+    assert found == (DebianCluster("15", "listed", "/log") if is_asked else None)

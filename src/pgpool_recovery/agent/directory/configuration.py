@@ -31,9 +31,9 @@ from pgpool_recovery.files.text import lines_of, read_text
 from pgpool_recovery.files.write import write_file
 from pgpool_recovery.host.command_line import Given, given_at_last_start
 from pgpool_recovery.host.debian import find_cluster
-from pgpool_recovery.host.program import Stop, run
-from pgpool_recovery.host.server_log import without_contents
+from pgpool_recovery.host.program import run
 from pgpool_recovery.host.setting_source import Sources, find_sources
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.plan.inherited import inherited
 from pgpool_recovery.postgres.conninfo import parse_conninfo
 
@@ -194,6 +194,8 @@ def _effective_values(
 def _value(argv: list[str], name: str, stop: Stop) -> str:
     completed = run([*argv, "-C", name], stop)
     if completed.status != 0:
+        from pgpool_recovery.host.server_log import without_contents  # Of a failure only.
+
         raise Refused(
             "the server cannot read its configuration",
             detail=without_contents(completed.last_lines),

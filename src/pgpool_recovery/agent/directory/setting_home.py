@@ -26,8 +26,8 @@ from pgpool_recovery.agent.directory.modes import file_mode
 from pgpool_recovery.files.text import lines_of
 from pgpool_recovery.files.write import Owner, write_file
 from pgpool_recovery.host.file_access import is_fixed
-from pgpool_recovery.host.program import Stop
 from pgpool_recovery.host.setting_source import INCLUDES, LINE, MAX_DEPTH, included_files, plain
+from pgpool_recovery.host.stop import Stop
 
 MAIN = "postgresql.conf"
 SAMPLES_FILE = "myrecovery.conf"

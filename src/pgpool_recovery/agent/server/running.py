@@ -23,8 +23,9 @@ from pgpool_recovery.facts.facts import Conninfo
 from pgpool_recovery.facts.running import RELOADED, Running, RunningServer, Silent
 from pgpool_recovery.files.text import read_text
 from pgpool_recovery.host.pidfile import read_pid_file
-from pgpool_recovery.host.program import Stop, run
+from pgpool_recovery.host.program import run
 from pgpool_recovery.host.server_log import without_contents
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.postgres.connection import Connection, connect
 from pgpool_recovery.postgres.leftovers import read_leftovers
 from pgpool_recovery.talk.protocol import AskRunning

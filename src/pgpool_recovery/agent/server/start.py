@@ -21,8 +21,9 @@ from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.files.text import read_text
 from pgpool_recovery.host.installation import find_bin_directory
 from pgpool_recovery.host.pidfile import PidFile, read_pid_file
-from pgpool_recovery.host.program import Stop, run
+from pgpool_recovery.host.program import run
 from pgpool_recovery.host.start_method import PG_CTL, StartWay, find_way
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.host.system_failure import advice_on_log, failure_of_system
 from pgpool_recovery.talk.protocol import Start, Started, StopAtOnce, StopServer
 

@@ -28,7 +28,7 @@ from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.wal import Lsn, Point
 from pgpool_recovery.facts.facts import Base
 from pgpool_recovery.files.text import read_text
-from pgpool_recovery.host.program import Stop
+from pgpool_recovery.host.stop import Stop
 
 UNKNOWN_END = Lsn(2**64 - 1)
 """The end of a directory of which nobody knows how far it replayed.
