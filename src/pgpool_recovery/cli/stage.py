@@ -1,4 +1,7 @@
-"""The commands that Pgpool-II has the primary call: stages of a recovery, lines for people."""
+"""The commands that Pgpool-II has the primary call: stages of a recovery, lines for people.
+
+Each imports what it needs when its words are known to be right.
+"""
 
 import io
 import json
@@ -163,13 +166,13 @@ def _plan(words: Sequence[str]) -> None:
 
 
 def _check(words: Sequence[str]) -> None:
+    if len(words) != 1:
+        raise UsageError(f"pgpool_recovery_check takes 1 argument, not {len(words)}")
     from pgpool_recovery.check.finding import as_json
     from pgpool_recovery.check.question import parse_question
     from pgpool_recovery.cluster_check import check
     from pgpool_recovery.metrics.publish import publish_check
 
-    if len(words) != 1:
-        raise UsageError(f"pgpool_recovery_check takes 1 argument, not {len(words)}")
     question = replace(parse_question(words[0]), may_name_hosts=_may_name_hosts())
     settings = load_settings(settings_file(None))
     findings = check(question, settings, _own_port())
