@@ -6,7 +6,6 @@ raises OSError, and Refused when root is asked to write in a directory that othe
 
 import errno
 import os
-import secrets
 import shutil
 import stat
 from collections.abc import Iterator
@@ -211,7 +210,7 @@ def _beside(name: str) -> str:
     >>> _beside("a.conf").startswith("a.conf."), _beside("a.conf").endswith(".new")
     (True, True)
     """
-    return f"{name}.{secrets.token_hex(8)}.new"
+    return f"{name}.{os.urandom(8).hex()}.new"
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
