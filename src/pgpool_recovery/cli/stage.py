@@ -89,7 +89,6 @@ def _first_stage(words: Sequence[str]) -> None:
 
     settings = _settings(stage)
     with calling_agent(target, settings) as called:
-        from pgpool_recovery.cli.foreign_start import left_to_foreign_start
         from pgpool_recovery.history.record import on_record
         from pgpool_recovery.metrics.publish import publishing
         from pgpool_recovery.recovery import recover
@@ -98,6 +97,8 @@ def _first_stage(words: Sequence[str]) -> None:
             publish()
             plan = recover(request, settings, told.emit, _caller(), called)
             if not settings.pgpool.backend_clustering_mode.has_second_stage:
+                from pgpool_recovery.cli.foreign_start import left_to_foreign_start
+
                 for line in left_to_foreign_start(Path(words[0]), plan):
                     told.emit(Said("runner", line))
     if settings.pgpool.backend_clustering_mode.has_second_stage:

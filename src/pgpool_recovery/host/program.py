@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from pgpool_recovery.domain.error import Undone, reason_of
+from pgpool_recovery.domain.pause import pause_s
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.files.text import text_of
-from pgpool_recovery.host.pause import pause_s
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.host.system_failure import failure_of_program
 
@@ -146,7 +146,7 @@ def _collect(
             selector.register(end, selectors.EVENT_READ)
         while True:
             has_ended = process.poll() is not None
-            tick_s = TICK_S if is_enough is None else pause_s(began, TICK_S)
+            tick_s = TICK_S if is_enough is None else pause_s(time.monotonic() - began, TICK_S)
             if selector.get_map() or has_ended:
                 selector.select(0 if has_ended else tick_s)
             else:
