@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.standby import Fault, StandbyFacts, Trouble, UpstreamFacts, judge
 from pgpool_recovery.domain.wal import Lsn, parse_lsn
+from pgpool_recovery.host.pause import pause_s
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.standby import read_upstream
 
@@ -75,7 +76,7 @@ def watch(
             position, woken = position or written, now
         else:
             on_tick()
-            time.sleep(TICK_S)
+            time.sleep(pause_s(progress.began, TICK_S))
 
 
 class Progress:

@@ -22,6 +22,7 @@ from pgpool_recovery.domain.wal import (
 from pgpool_recovery.facts.facts import Conninfo
 from pgpool_recovery.facts.running import RELOADED, Running, RunningServer, Silent
 from pgpool_recovery.files.text import read_text
+from pgpool_recovery.host.pause import pause_s
 from pgpool_recovery.host.pidfile import read_pid_file
 from pgpool_recovery.host.program import Stop, run
 from pgpool_recovery.host.server_log import without_contents
@@ -130,16 +131,16 @@ def take_over(
 ) -> None:
     """Reload, and see that new sessions have the settings; they have what the postmaster has."""
     reload(data)
-    deadline = time.monotonic() + RELOAD_S
+    began = time.monotonic()
     while True:
         with _connect(login, connect_s) as connection:
             names = list(settings)
             rows = connection.rows("effective_settings", names=names)
             if {row["name"]: row["setting"] for row in rows} == settings:
                 return
-            if time.monotonic() > deadline:
+            if time.monotonic() > began + RELOAD_S:
                 raise _not_taken_over(connection)
-        stop.wait(TICK_S)
+        stop.wait(pause_s(began, TICK_S))
 
 
 def _not_taken_over(connection: Connection) -> Undone:
