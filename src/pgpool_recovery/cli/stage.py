@@ -3,15 +3,14 @@
 import io
 import json
 import os
-import pwd
 import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pgpool_recovery.cli.own_user import use_own_home
 from pgpool_recovery.cli.psql import as_psql
 from pgpool_recovery.cli.say import complain, say, say_json, say_record
 from pgpool_recovery.config.load import load_settings, settings_file, sound_part
@@ -33,7 +32,7 @@ from pgpool_recovery.domain.node import (
 )
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.text import shown
-from pgpool_recovery.files.text import read_text
+from pgpool_recovery.files.process_table import process_of
 from pgpool_recovery.run.called_agent import calling_agent
 from pgpool_recovery.run.shield import CANCELLING
 
@@ -242,15 +241,6 @@ def _take_any_text() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def use_own_home() -> None:
-    """Set HOME to this user's: the server has that of whoever started it, say root's.
-
-    libpq looks there for the password file, and we for the key of Pgpool-II's manual.
-    """
-    with suppress(KeyError):  # A container's user may have no entry, and then keeps what is set.
-        os.environ["HOME"] = pwd.getpwuid(os.geteuid()).pw_dir
-
-
 def use_calling_server() -> None:
     """Lead libpq to the server that called.
 
@@ -281,10 +271,7 @@ def cause_of_cancel(number: int) -> str:
 
 def _is_alive(pid: int) -> bool:
     """Say whether a process is there and has not ended (proc(5))."""
-    try:
-        return read_text(Path(f"/proc/{pid}/stat")).rpartition(") ")[2][:1] not in ("Z", "X")
-    except OSError:
-        return False
+    return not process_of(pid).has_ended
 
 
 def _cancel_by_signal() -> None:

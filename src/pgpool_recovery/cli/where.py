@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pgpool_recovery.cli.own_name import own_name
+from pgpool_recovery.cli.own_user import own_name
 from pgpool_recovery.domain.error import SettingsError, Unreachable, UsageError
 from pgpool_recovery.domain.record import record, replace
 

@@ -63,9 +63,9 @@ def _configured() -> Iterator[tuple[DebianCluster, Path | None]]:
         if os.path.lexists(file):
             version, name = configured.parts[-2:]
             sources = find_sources([file])
-            directory = sources.texts.get("data_directory")
+            said = sources.settings.get("data_directory") if sources.is_whole else None
             cluster = DebianCluster(version, name, _log_file(version, name))
-            yield cluster, Path(directory) if directory and sources.is_whole else None
+            yield cluster, Path(said.text) if said and said.text else None
 
 
 def _log_file(version: str, name: str) -> str:

@@ -9,11 +9,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import repeat
 
 from pgpool_recovery.domain.error import Cancelled, Undone, reason_of
+from pgpool_recovery.domain.pauses import pauses
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.files.text import text_of
-from pgpool_recovery.host.pause import pause_s
 from pgpool_recovery.host.server_log import without_token
 from pgpool_recovery.host.system_failure import failure_of_program
 
@@ -158,8 +159,8 @@ def _collect(
 
     None: it has not, and there is no need to wait for it.
     """
-    began = time.monotonic()
-    deadline = None if timeout_s is None else began + timeout_s
+    deadline = None if timeout_s is None else time.monotonic() + timeout_s
+    ticks = repeat(TICK_S) if is_enough is None else pauses(TICK_S, growth=1.1)
     lines = _Lines(on_line)
     output = process.stdout
     assert output is not None  # noqa: S101 - it was asked for
@@ -170,7 +171,7 @@ def _collect(
             selector.register(end, selectors.EVENT_READ)
         while True:
             has_ended = process.poll() is not None
-            tick_s = TICK_S if is_enough is None else pause_s(began, TICK_S)
+            tick_s = next(ticks)
             if selector.get_map() or has_ended:
                 selector.select(0 if has_ended else tick_s)
             else:

@@ -94,6 +94,7 @@ def read_configuration(
     values.update({one.name: one.value for one in given_at_last_start(own) if one.name in NAMES})
     conninfo = parse_conninfo(values["primary_conninfo"])
     own_login.conninfo = {**name_of_service(conninfo), **conninfo}
+    conninfo_source = sources.settings.get("primary_conninfo")
     return Configuration(
         file=str(file),
         is_inside=is_inside,
@@ -101,7 +102,7 @@ def read_configuration(
         primary_conninfo=without_secrets(own_login.conninfo),
         leftovers=tuple(_leftovers(values, given, sources)),
         trigger_file=_trigger_file(values, data_directory),
-        conninfo_place=sources.places.get("primary_conninfo"),
+        conninfo_place=None if conninfo_source is None else str(conninfo_source),
     )
 
 
@@ -120,7 +121,7 @@ def _further(sources: Sources, given: Sequence[Given], major: int | None) -> lis
     newer = [n for since, names in PARAMETERS_SINCE.items() if (major or 0) >= since for n in names]
     has_trigger = major is not None and major <= TRIGGER_FILE_UNTIL
     names = [*LEFT_OVER, *NAMES, *([TRIGGER_FILE] if has_trigger else [])]
-    named = {*sources.places, *(one.name for one in given)}
+    named = {*sources.settings, *(one.name for one in given)}
     left = [name for name in names if name in named or not sources.is_whole]
     return [*left, *newer]
 
@@ -134,7 +135,7 @@ def _leftovers(
         value = values.get(name, "")
         is_given, is_set = name in where, name in values and not is_default(name, value)
         if is_given if name in LEADING else is_set:
-            source = where.get(name) or sources.places.get(name, "a configuration file")
+            source = where.get(name) or str(sources.settings.get(name, "a configuration file"))
             yield Leftover(name, told_value(name, value), source, is_on_command_line=is_given)
 
 
@@ -189,7 +190,7 @@ def _effective_values(
         names = [*STANDBY_PARAMETERS, *OTHER_PARAMETERS, *_further(sources, given, major)]
         for one in given:
             argv += ["-c", f"{one.name}={one.value}"] if one.name in names else []
-        standing = names if not sources.is_whole else {*sources.places, *(g.name for g in given)}
+        standing = names if not sources.is_whole else {*sources.settings, *(g.name for g in given)}
         known = defaults(names, standing, major)
         return known | effective_values(argv, [n for n in names if n not in known], stop)
 
@@ -201,10 +202,10 @@ def write_standby_settings(data_directory: Path, settings: Mapping[str, str]) ->
     what is only overridden with an empty value: somebody may want it back.
     """
     file = data_directory / AUTO_CONFIGURATION
-    replace_file(file, with_settings(read_configuration_file(file) or "", settings))
+    replace_auto(file, with_settings(read_configuration_file(file) or "", settings))
 
 
-def replace_file(file: Path, text: str) -> None:
+def replace_auto(file: Path, text: str) -> None:
     """Put another file in the place of one, at once: a server may read it at any moment.
 
     The old one may be a link, or shared with the old copy. While it grows its name is that of ALTER

@@ -8,21 +8,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from pgpool_recovery.agent.directory.history_file import history_files, read_history
 from pgpool_recovery.agent.directory.own_login import own_server_words
 from pgpool_recovery.domain.error import RecoveryError, Undone, Unreachable
+from pgpool_recovery.domain.pauses import pauses
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.wal import (
     History,
     Lsn,
     TimelineId,
     lsn_text,
-    parse_history,
     parse_lsn,
 )
 from pgpool_recovery.facts.facts import Conninfo
 from pgpool_recovery.facts.running import RELOADED, Running, RunningServer, Silent
-from pgpool_recovery.files.text import read_text
-from pgpool_recovery.host.pause import pause_s
 from pgpool_recovery.host.pidfile import read_pid_file
 from pgpool_recovery.host.program import Stop, run
 from pgpool_recovery.host.server_log import without_contents
@@ -37,7 +36,6 @@ NAME = "the server"
 RELOAD_S = 30.0
 """How long a reload may take; it is a matter of milliseconds on a host that does anything."""
 TICK_S = 0.1
-HISTORY_FILE = re.compile(r"([0-9A-F]{8})\.history")
 WAL_FILE = re.compile(r"([0-9A-F]{8})[0-9A-F]{16}(\.partial)?")
 
 
@@ -96,10 +94,8 @@ def _timelines_of_wal(data: Path) -> Iterator[int]:
 
 def _histories(data: Path, since: TimelineId) -> Iterator[History]:
     """Yield the histories that it would believe: a standby fetches only those that it has not."""
-    for entry in sorted((data / "pg_wal").iterdir()):
-        match = HISTORY_FILE.fullmatch(entry.name)
-        if match and int(match[1], 16) >= since:
-            yield parse_history(read_text(entry), TimelineId(int(match[1], 16)))
+    for file, timeline in history_files(data / "pg_wal", since):
+        yield read_history(file, timeline)
 
 
 def _is_torn(said: RunningServer, request: AskRunning, data: Path, stop: Stop) -> bool:
@@ -131,16 +127,16 @@ def take_over(
 ) -> None:
     """Reload, and see that new sessions have the settings; they have what the postmaster has."""
     reload(data)
-    began = time.monotonic()
+    deadline, pause = time.monotonic() + RELOAD_S, pauses(TICK_S)
     while True:
         with _connect(login, connect_s) as connection:
             names = list(settings)
             rows = connection.rows("effective_settings", names=names)
             if {row["name"]: row["setting"] for row in rows} == settings:
                 return
-            if time.monotonic() > began + RELOAD_S:
+            if time.monotonic() > deadline:
                 raise _not_taken_over(connection)
-        stop.wait(pause_s(began, TICK_S))
+        stop.wait(next(pause))
 
 
 def _not_taken_over(connection: Connection) -> Undone:

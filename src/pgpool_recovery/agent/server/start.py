@@ -19,12 +19,12 @@ from pgpool_recovery.domain.error import (
 )
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.files.text import read_text
 from pgpool_recovery.host.installation import find_bin_directory
 from pgpool_recovery.host.pidfile import PidFile, read_pid_file
 from pgpool_recovery.host.program import Stop, run
 from pgpool_recovery.host.start_method import PG_CTL, StartWay, find_way
 from pgpool_recovery.host.system_failure import advice_on_log, failure_of_system
+from pgpool_recovery.host.version_file import read_major
 from pgpool_recovery.postgres.conninfo import libpq_version
 from pgpool_recovery.postgres.ping import Answers, ping
 from pgpool_recovery.talk.protocol import Start, Started, StopAtOnce, StopServer
@@ -152,7 +152,7 @@ def bin_directory_of(data: Path, bin_directories: tuple[str, ...], stop: Stop) -
 def major_of(data: Path) -> int:
     """Return the major version of a data directory; Refused when it is none."""
     try:
-        return int(read_text(data / "PG_VERSION").split(".")[0])
+        return read_major(data)
     except (OSError, ValueError) as error:
         raise Refused(
             f"{data} is not a data directory",

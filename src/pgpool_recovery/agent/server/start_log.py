@@ -231,7 +231,7 @@ def setting_asker(data: Path, bin_directory: Path, major: int, stop: Stop) -> As
             if found is None:
                 return None
             sources = find_sources([found[0], own_directory(data) / AUTO_CONFIGURATION])
-            built_in = defaults([name], sources.places, major) if sources.is_whole else {}
+            built_in = defaults([name], sources.settings, major) if sources.is_whole else {}
             if name in built_in:
                 return built_in[name]
             argv = [str(bin_directory / "postgres"), "-D", str(data), "-c"]

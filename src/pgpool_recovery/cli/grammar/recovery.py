@@ -4,7 +4,7 @@ from pgpool_recovery.cli.grammar.common import EVENTS, JSON
 from pgpool_recovery.cli.grammar.form import NODE, SECONDS, Argument, Command, Option, Value, whole
 
 METHODS = ("attach", "repoint", "catch-up", "rewind", "incremental", "restore", "basebackup")
-"""Those of `plan.policy.Method`, which takes too long to import for a help text."""
+"""Those of `facts.policy.Method`, which takes too long to import for a help text."""
 
 RECOVER = Command(
     "recover",
