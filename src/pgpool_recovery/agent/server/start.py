@@ -60,7 +60,7 @@ def _start(request: Start, data: Path, stop: Stop, tell: Tell) -> Started:
     bin_directory = bin_directory_of(data, request.bin_directories, stop)
     was_running = read_pid_file(data) is not None
     way = find_way(data, bin_directory, request.start_command, stop, tell)
-    ask = setting_asker(data, bin_directory, stop)
+    ask = setting_asker(data, bin_directory, major_of(data), stop)
     log = StartLog(data, way, ask, is_new=not was_running)
     control_before = _changed(data)
     try:
@@ -143,18 +143,23 @@ def _has_stopped(
 
 def bin_directory_of(data: Path, bin_directories: tuple[str, ...], stop: Stop) -> Path:
     """Return where the programs of a data directory's major version are; Refused without any."""
+    major = major_of(data)
+    found = find_bin_directory(major, bin_directories, stop)
+    if found is None:
+        raise Refused(f"there are no programs of PostgreSQL {major} on this host")
+    return Path(found)
+
+
+def major_of(data: Path) -> int:
+    """Return the major version of a data directory; Refused when it is none."""
     try:
-        major = read_major(data)
+        return read_major(data)
     except (OSError, ValueError) as error:
         raise Refused(
             f"{data} is not a data directory",
             detail=f"Its PG_VERSION cannot be read: {_reason(error)}.",
             hint="Check backend_data_directory in pgpool.conf.",
         ) from error
-    found = find_bin_directory(major, bin_directories, stop)
-    if found is None:
-        raise Refused(f"there are no programs of PostgreSQL {major} on this host")
-    return Path(found)
 
 
 def _reason(error: OSError | ValueError) -> str:

@@ -31,6 +31,7 @@ class Node:
         self.control = self.data / "global" / "pg_control"
         self.control.parent.mkdir(parents=True)
         self.control.touch()
+        (self.data / "PG_VERSION").write_text("15\n")
         os.utime(self.control, (1, 1))
         self._patch = monkeypatch
         monkeypatch.setattr(module, "bin_directory_of", lambda *_: directory)
