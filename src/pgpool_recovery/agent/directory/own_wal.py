@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.history_file import history_files, read_history
@@ -16,6 +17,8 @@ WAL_FILE = re.compile(r"[0-9A-F]{24}(\.partial)?")
 SUMMARY = re.compile(r"[0-9A-F]{40}\.summary")
 COMPARABLE = re.compile(r"[0-9A-F]{24}|summaries/[0-9A-F]{40}\.summary")
 READ_BYTES = 1 << 20
+AT_ONCE = 4
+"""So many files are read at the same time."""
 
 
 def own_wal(directory: Path, segment_bytes: int) -> OwnWal:
@@ -59,7 +62,8 @@ def digests(data_directory: Path, parts: Iterable[Part]) -> tuple[str | None, ..
     """Return the SHA-256 of parts of files; None where a file is not there."""
     half = changing(data_directory)
     pg_wal = (data_directory if half is None else half[0]) / "pg_wal"
-    return tuple(_digest(pg_wal, part) for part in parts)
+    with ThreadPoolExecutor(AT_ONCE) as pool:  # hashlib lets the others work meanwhile.
+        return tuple(pool.map(lambda part: _digest(pg_wal, part), parts))
 
 
 def _digest(pg_wal: Path, part: Part) -> str | None:
