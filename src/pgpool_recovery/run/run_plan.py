@@ -201,7 +201,7 @@ class Run:
         return self._agent.ask(asked, LocalWal, timeout_s=self._deadlines.answer_s)
 
     def _incremental(self, step: Incremental) -> None:
-        """Begin a backup until no truncation is new, then let it be applied (C2).
+        """Begin a backup until no truncation is new, then let it be applied.
 
         Only when the backup has started all summaries of what is before its start are there.
         """
