@@ -1,6 +1,9 @@
 """Control this server, and tell whether a server of this host is ready: pgpool_pgctl()."""
 
 import os
+from typing import Callable, List, Optional
+
+from server_types import Memory, Plpy, Row
 
 from .named_file import read_file
 from .outcome import INSUFFICIENT_PRIVILEGE, INVALID_PARAMETER_VALUE, Failure, failed, success
@@ -43,7 +46,9 @@ select pg_catalog.format(
 """
 
 
-def pg_ctl(plpy, session, supervisor_program, action, argument):
+def pg_ctl(
+    plpy: Plpy, session: Memory, supervisor_program: Callable[[], str], action: str, argument: str
+) -> Row:
     """Do `action` and return the row of its outcome.
 
     `argument` is a stop mode, an empty text, or for ``status`` an absolute data directory.
@@ -53,7 +58,9 @@ def pg_ctl(plpy, session, supervisor_program, action, argument):
     )
 
 
-def controlled(plpy, session, supervisor_program, action, argument):
+def controlled(
+    plpy: Plpy, session: Memory, supervisor_program: Callable[[], str], action: str, argument: str
+) -> Row:
     """Do it; what the server itself raises meanwhile, a cancel, is raised."""
     server = Server(plpy, session, is_direct=False)  # Who calls makes no difference here.
     run = SupervisedRun(server, session, supervisor_program)
@@ -74,7 +81,7 @@ def controlled(plpy, session, supervisor_program, action, argument):
     return success(True)
 
 
-def check_arguments(action, argument):
+def check_arguments(action: str, argument: str) -> None:
     """Raise Failure for an action, a mode or a directory that pgpool_pgctl() does not know."""
     known = LEAVING + WAITED_FOR + ("status",)
     if action not in known:
@@ -98,14 +105,14 @@ def check_arguments(action, argument):
     )
 
 
-def find_pg_ctl(server):
+def find_pg_ctl(server: Server) -> str:
     """Return the path of pg_ctl: the setting pgpool.pg_ctl, or the one of this server's binaries.
 
     Anybody may set such a setting in a session, also in that of a superuser who calls a function of
     his, and it stays. So it counts only where nobody but who may choose programs can have written
     it: in the configuration files, and on the command line of the server.
     """
-    path = server.query("pg_ctl setting", PG_CTL_SETTING)[0]["path"]
+    path: str = server.query("pg_ctl setting", PG_CTL_SETTING)[0]["path"]
     if not path:
         return program(server, "pg_ctl")
     if not server.query("is configured", IS_CONFIGURED, ["text"], [path])[0]["is_configured"]:
@@ -118,13 +125,13 @@ def find_pg_ctl(server):
     return path
 
 
-def program(server, name):
+def program(server: Server, name: str) -> str:
     """Return the path of a program of this server's installation."""
     row = server.query("binary directory", BINARY_DIRECTORY)[0]
     return os.path.join(row["setting"], name)
 
 
-def leave(server, run, path, action, mode):
+def leave(server: Server, run: SupervisedRun, path: str, action: str, mode: str) -> None:
     """Start pg_ctl so that it goes on when this session ends.
 
     With the logging collector the server's standard error is a pipe that ends with the server, so
@@ -139,7 +146,7 @@ def leave(server, run, path, action, mode):
     run.leave(argv, dict(os.environ), DELAY_S, output)
 
 
-def wait_for(server, run, path, action):
+def wait_for(server: Server, run: SupervisedRun, path: str, action: str) -> None:
     """Run pg_ctl to its end and raise Failure when it failed."""
     if action == "reload":
         check_files(server)
@@ -151,7 +158,7 @@ def wait_for(server, run, path, action):
         )
 
 
-def check_files(server):
+def check_files(server: Server) -> None:
     """Raise Failure when the server would not load its configuration files as they are now."""
     errors = [row["error"] for row in server.query("errors in files", ERRORS_IN_FILES)]
     if errors:
@@ -162,7 +169,7 @@ def check_files(server):
         )
 
 
-def is_ready(server, run, argument):
+def is_ready(server: Server, run: SupervisedRun, argument: str) -> bool:
     """Say whether the server of a data directory on this host accepts connections."""
     if not os.path.isabs(argument):
         return True  # This server: it accepted the connection of this call.
@@ -176,7 +183,7 @@ def is_ready(server, run, argument):
     return run.run(argv, dict(os.environ)).status == 0
 
 
-def read_pidfile(data_directory):
+def read_pidfile(data_directory: str) -> Optional[List[str]]:
     """Return the lines of a running server's postmaster.pid, or None when it is no such file."""
     content = read_file(os.path.join(data_directory, "postmaster.pid"), PIDFILE_MAX_BYTES)
     if content is None:
@@ -189,7 +196,7 @@ def read_pidfile(data_directory):
     return lines if are_numbers else None
 
 
-def is_process_of(pidfile, data_directory):
+def is_process_of(pidfile: List[str], data_directory: str) -> bool:
     """Say whether the process that the file names is a server of this directory and no other."""
     directory = data_directory.encode("utf-8", "surrogateescape")
     try:
@@ -198,7 +205,7 @@ def is_process_of(pidfile, data_directory):
         return False
 
 
-def host_of(pidfile):
+def host_of(pidfile: List[str]) -> str:
     """Return where the server listens, in libpq's terms."""
     listen = pidfile[PIDFILE_LISTEN]
     return pidfile[PIDFILE_SOCKETS] or ("localhost" if listen in ("*", "") else listen)

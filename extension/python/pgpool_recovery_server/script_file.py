@@ -4,6 +4,7 @@ import errno
 import os
 import shlex
 import stat
+from typing import Dict, Iterator, Optional
 
 from .outcome import Failure
 
@@ -21,13 +22,13 @@ class Script:
     `is_ours`: it is one of our stage commands, as `pgpool-recovery install` puts them in place.
     """
 
-    def __init__(self, path, status):
+    def __init__(self, path: str, status: os.stat_result) -> None:
         self.path = path
         self.identity = (status.st_dev, status.st_ino)
         self.is_ours = _begin_of(path).find(OURS) >= 0
 
 
-def find_script(data_directory, name):
+def find_script(data_directory: str, name: str) -> Script:
     """Return the script `name`.
 
     Raises Failure when `name` leads out of the data directory, or the file is not an executable
@@ -56,7 +57,7 @@ def find_script(data_directory, name):
     return Script(path, status)
 
 
-def is_inside(name):
+def is_inside(name: str) -> bool:
     """Say whether a name leads to a file of the data directory, be it in a directory there.
 
     >>> is_inside("stage"), is_inside("scripts/stage"), is_inside("scripts/../stage")
@@ -67,7 +68,7 @@ def is_inside(name):
     return not {"", ".", ".."}.intersection(name.split("/"))
 
 
-def _begin_of(path):
+def _begin_of(path: str) -> bytes:
     try:
         with open(path, "rb") as script:
             return script.read(MARK_WITHIN_BYTES)
@@ -75,7 +76,7 @@ def _begin_of(path):
         return b""  # Executable and not readable: none of ours is.
 
 
-def _status(path):
+def _status(path: str) -> os.stat_result:
     try:
         return os.stat(path)
     except FileNotFoundError:
@@ -89,7 +90,7 @@ def _status(path):
         raise Failure('could not stat script "%s": %s' % (path, error.strerror or error))
 
 
-def _check_status(path, status):
+def _check_status(path: str, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise Failure('script "%s" is not a regular file' % path)
     if not _is_trusted(status):
@@ -115,7 +116,7 @@ def _check_status(path, status):
         raise Failure('script "%s" cannot be executed' % path, **_why_not_executable(path, status))
 
 
-def _check_way(path, data_directory, name):
+def _check_way(path: str, data_directory: str, name: str) -> None:
     """Raise Failure when somebody else can change what the path leads to."""
     try:
         for place in places_on_the_way(data_directory, name):
@@ -132,7 +133,7 @@ def _check_way(path, data_directory, name):
         raise Failure('could not stat script "%s": %s' % (path, error.strerror or error))
 
 
-def places_on_the_way(data_directory, name):
+def places_on_the_way(data_directory: str, name: str) -> Iterator[str]:
     """Yield the directories and links that decide which file `name` in the data directory is.
 
     `data_directory` is a real path. Raises OSError when a link leads nowhere, or in a circle.
@@ -161,7 +162,7 @@ def places_on_the_way(data_directory, name):
         at = "/" if target.startswith("/") else at
 
 
-def _with_those_above(directory, data_directory):
+def _with_those_above(directory: str, data_directory: str) -> Iterator[str]:
     """Yield a directory and those that hold it, up to the data directory or the root."""
     while True:
         yield directory
@@ -170,7 +171,7 @@ def _with_those_above(directory, data_directory):
         directory = os.path.dirname(directory)
 
 
-def _fault_of(status):
+def _fault_of(status: os.stat_result) -> Optional[str]:
     if not _is_trusted(status):
         return "belongs to user id %d" % status.st_uid
     is_directory = stat.S_ISDIR(status.st_mode)
@@ -179,14 +180,14 @@ def _fault_of(status):
     return None
 
 
-def is_open(status):
+def is_open(status: os.stat_result) -> bool:
     """Say whether others than the server's user and root may write to a file or a directory."""
     if status.st_mode & stat.S_IWOTH:
         return True
     return bool(status.st_mode & stat.S_IWGRP) and not is_own_group(status.st_gid)
 
 
-def is_own_group(gid):
+def is_own_group(gid: int) -> bool:
     """Say whether a group is the server's user's own, and has no other member but root.
 
     A checkout under umask 0002 leaves files that such a group may write.
@@ -205,16 +206,16 @@ def is_own_group(gid):
     return gid == user.pw_gid and (members | also) <= trusted
 
 
-def _group_of(status):
+def _group_of(status: os.stat_result) -> str:
     is_of_group = status.st_mode & stat.S_IWGRP and not status.st_mode & stat.S_IWOTH
     return ", and group id %d has other members" % status.st_gid if is_of_group else ""
 
 
-def _is_trusted(status):
+def _is_trusted(status: os.stat_result) -> bool:
     return status.st_uid in (os.geteuid(), ROOT)
 
 
-def _why_not_executable(path, status):
+def _why_not_executable(path: str, status: os.stat_result) -> Dict[str, str]:
     if os.statvfs(path).f_flag & os.ST_NOEXEC:
         return {
             "detail": "Its filesystem is mounted with the option noexec.",
