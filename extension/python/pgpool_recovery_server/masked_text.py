@@ -3,6 +3,8 @@
 Scripts run with ``set -o xtrace`` show each command as it is, with the password in it.
 """
 
+from typing import Dict, Iterable, Match, Pattern
+
 MASK = b"********"
 
 # What a text must have for one of the patterns below to be looked for at all, in lower case.
@@ -41,10 +43,10 @@ PATTERNS = (
     + rb""":)(?:\\.|[^\s'"\\])+""",
 )
 
-_compiled = {}  # type: ignore[var-annotated]
+_compiled: Dict[bytes, Pattern[bytes]] = {}
 
 
-def masked(line):
+def masked(line: bytes) -> bytes:
     r"""Return the bytes of a line without the passwords that can be told as such.
 
     >>> masked(b"+ PGPASSWORD='it'\\''s' psql 'host=a password=b c=d' postgres://u:p@h/d")
@@ -57,17 +59,17 @@ def masked(line):
     return line
 
 
-def may_have_password(text):
+def may_have_password(text: bytes) -> bool:
     """Say whether a text, of many lines perhaps, has a word that goes before a password."""
     lower = text.lower()
     return any(hint in lower for hint in HINTS)
 
 
-def _mask(match):
+def _mask(match: Match[bytes]) -> bytes:
     return match.group("before") + MASK
 
 
-def _patterns():
+def _patterns() -> Iterable[Pattern[bytes]]:
     import re  # Here, because it takes 5 ms of each new session.
 
     if not _compiled:
