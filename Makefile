@@ -60,7 +60,8 @@ lint: $(VENV)/installed
 	$(VENV)/bin/lint-imports
 	$(PYTHON) -m ci.rules
 	$(VENV)/bin/vermin --quiet --no-tips --violations -t=3.6- extension/python
-	$(VENV)/bin/vermin --quiet --no-tips --violations -t=3.6- src/pgpool_recovery/pcp/client
+	$(VENV)/bin/vermin --quiet --no-tips --violations -t=3.6- src/pgpool_recovery/pcp/client \
+		src/pgpool_recovery/log/masked_text.py
 
 format: $(VENV)/installed
 	$(VENV)/bin/ruff check --fix $(SOURCES)

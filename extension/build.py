@@ -2,7 +2,7 @@
 
 A PL/Python function has one body and imports nothing of ours, so the modules that an entry point
 needs are written into it one after the other, without the imports among themselves. The modules
-are those in python/ and the PCP client, which the command line uses as well.
+are those in python/, and the PCP client and the mask of passwords, which the library uses as well.
 """
 
 import ast
@@ -16,6 +16,7 @@ PACKAGES = {
     "pgpool_recovery_server": HERE / "python" / "pgpool_recovery_server",
     "pgpool_adm_server": HERE / "python" / "pgpool_adm_server",
     "pgpool_recovery.pcp.client": HERE.parent / "src" / "pgpool_recovery" / "pcp" / "client",
+    "pgpool_recovery.log": HERE.parent / "src" / "pgpool_recovery" / "log",
 }
 TEMPLATES = HERE / "sql"
 VERSION = "2.0"

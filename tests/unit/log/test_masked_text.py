@@ -3,7 +3,8 @@
 import time
 
 import pytest
-from pgpool_recovery_server.masked_text import masked
+
+from pgpool_recovery.log.masked_text import masked
 
 SECRET = "s3cr3t"
 
