@@ -15,6 +15,7 @@ from pgpool_recovery.agent.server_log import without_token
 from pgpool_recovery.agent.system_failure import failure_of_program
 from pgpool_recovery.domain.error import Cancelled, Undone, reason_of
 from pgpool_recovery.files.text import text_of
+from pgpool_recovery.log.note import span
 
 KEPT_LINES = 20
 KEPT_BYTES = 1_000_000
@@ -113,11 +114,13 @@ def run(
     cannot be started; in both cases its process group is gone.
     """
     mark = {} if leaves_server or MARK not in os.environ else {MARK: os.environ[MARK]}
-    process = _start(argv, {**clean_environment(), **mark, **(environment or {})}, directory)
-    try:
-        output = _collect(process, argv[0], stop, timeout_s, on_line)
-    finally:
-        _end(process)
+    with span("runs {}", argv) as running:
+        process = _start(argv, {**clean_environment(), **mark, **(environment or {})}, directory)
+        try:
+            output = _collect(process, argv[0], stop, timeout_s, on_line)
+        finally:
+            _end(process)
+        running.came_to(f"exit status {process.returncode}, {len(output)} characters of output")
     return Completed(tuple(argv), process.returncode, output)
 
 

@@ -23,6 +23,7 @@ from pgpool_recovery.config.settings import (
     ClusteringMode,
     Host,
     Incomplete,
+    LogLevel,
     Port,
     Promote,
     RunningPrimary,
@@ -168,7 +169,7 @@ def read_settings(values: Mapping[str, Any], origin: str, text: str = "") -> Set
     for number, check_number in ((float, _number), (int, _count), (bool, _flag)):
         converter.register_structure_hook(number, partial(_checked, check_number))
     choices = (ClusteringMode, Promote, RunningPrimary, Compress, KeepOld, StopRunning, Verify)
-    for choice in (*choices, Incomplete, Method, Unattended):
+    for choice in (*choices, Incomplete, LogLevel, Method, Unattended):
         converter.register_structure_hook(choice, partial(_checked, _choice))
     # A hook for the class itself would take its subclasses and aliases as well.
     for kind, check in (

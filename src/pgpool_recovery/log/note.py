@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 Write = Callable[[str], None]
 
@@ -89,6 +89,15 @@ def note(what: str, *values: object) -> None:
         _log.take(what, values)
 
 
+def note_parts(what: str, record: object) -> None:
+    """Log each part of a dataclass on a line of its own, but for those that are the default."""
+    if _log is not None:
+        from pgpool_recovery.log.short import parts_of
+
+        for name, value in parts_of(record):
+            note("{} {}: {}", what, name, value)
+
+
 class Span:
     """What is logged when it begins and when it ends, with how long it took and what came of it.
 
@@ -145,8 +154,9 @@ class _Off:
 
 
 _OFF = _Off()
+AnySpan = Span | _Off
 
 
-def span(what: str, *values: Any, is_brief: bool = False) -> Span | _Off:
+def span(what: str, *values: object, is_brief: bool = False) -> AnySpan:
     """Return a context whose begin and end are logged; see `note` for the words."""
     return _OFF if _log is None else Span(what, values, is_brief=is_brief)

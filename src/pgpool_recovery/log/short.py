@@ -15,6 +15,7 @@ from pathlib import PurePath
 from pgpool_recovery.domain.bug import kind_of
 from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.text import one_line
+from pgpool_recovery.domain.wal import Lsn, Point, lsn_text
 from pgpool_recovery.files.text import text_of
 from pgpool_recovery.log.masked_text import MASK, masked
 
@@ -41,7 +42,7 @@ def short(value: object) -> str:
     >>> short(("psql", "host=a password='b c'", "--password", "b"))
     "[psql 'host=a password=********' --password ********]"
     """
-    text = _told(value) if isinstance(value, str) else _short(value, 0)
+    text = _told(value, MAX_CHARACTERS) if isinstance(value, str) else _short(value, 0)
     return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}..."
 
 
@@ -58,6 +59,11 @@ def name_of(value: object) -> str:
     return short(value)
 
 
+def parts_of(record: object) -> list[tuple[str, object]]:
+    """Return names and values of a dataclass or a named tuple, without those that are default."""
+    return _fields(record) or []
+
+
 def _short(value: object, depth: int) -> str:  # noqa: C901 - one case for each kind of value
     if depth > MAX_DEPTH:
         return "..."
@@ -70,6 +76,8 @@ def _short(value: object, depth: int) -> str:  # noqa: C901 - one case for each 
             return f"<{len(value)} bytes>"
         case float():
             return f"{value:g}"
+        case Point():
+            return f"{lsn_text(value.lsn)}@{value.timeline}"
         case RecoveryError():
             return f"{type(value).__name__}: {_told(value.in_a_line)}"
         case BaseException():  # What it says may be any value.
@@ -99,14 +107,19 @@ def _fields(value: object) -> list[tuple[str, object]] | None:
     if isinstance(value, type):
         return None
     if is_dataclass(value):
-        names = [one.name for one in fields(value)]
+        pairs = [(one.name, _as_typed(getattr(value, one.name), one.type)) for one in fields(value)]
         defaults = {one.name: one.default for one in fields(value) if one.default is not MISSING}
     elif isinstance(value, tuple) and hasattr(value, "_asdict"):
-        names, defaults = list(value._asdict()), value._field_defaults  # type: ignore[attr-defined]
+        pairs = list(value._asdict().items())
+        defaults = value._field_defaults  # type: ignore[attr-defined]
     else:
         return None
-    pairs = ((name, getattr(value, name)) for name in names)
     return [(name, one) for name, one in pairs if one != {} and not _is_same(one, defaults, name)]
+
+
+def _as_typed(value: object, kind: object) -> object:
+    """Return a position in the WAL as PostgreSQL prints it: only the field's type tells it."""
+    return lsn_text(Lsn(value)) if isinstance(value, int) and "wal.Lsn" in str(kind) else value
 
 
 def _is_same(value: object, defaults: Mapping[str, object], name: str) -> bool:
@@ -133,9 +146,9 @@ def _text(text: str) -> str:
     return told if PLAIN.fullmatch(told) else "'" + told.replace("'", "'\\''") + "'"
 
 
-def _told(text: str) -> str:
+def _told(text: str, limit: int = MAX_TEXT) -> str:
     told = one_line(_without_passwords(text[:MAX_LOOKED_AT]))
-    return told if len(told) <= MAX_TEXT else f"{told[:MAX_TEXT]}...({len(text)} characters)"
+    return told if len(told) <= limit else f"{told[:limit]}...({len(text)} characters)"
 
 
 def _without_passwords(text: str) -> str:

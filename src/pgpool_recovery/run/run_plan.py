@@ -30,6 +30,7 @@ from pgpool_recovery.domain.error import (
 from pgpool_recovery.domain.event import Event, Moved, Said, StepFinished, StepStarted, Undoing
 from pgpool_recovery.domain.target_state import TargetState, with_next_step
 from pgpool_recovery.domain.wal import Point
+from pgpool_recovery.log.note import span
 from pgpool_recovery.plan.facts import LocalWal
 from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.plan.step import (
@@ -112,7 +113,8 @@ class Run:
             for number, step in enumerate(plan.steps, start=1):
                 self._emit(StepStarted(str(step), number, len(plan.steps)))
                 began = time.monotonic()
-                self._take(step)
+                with span("step {} of {}: {}", number, len(plan.steps), step):
+                    self._take(step)
                 self._emit(StepFinished(number, len(plan.steps), time.monotonic() - began))
             self._see_slot(plan)
             self._agent.ask(Finish(), type(None), timeout_s=self._deadlines.undo_s)
