@@ -1,6 +1,5 @@
 """The story without its end: observe and plan. Nothing is changed on any host."""
 
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -8,6 +7,7 @@ from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Busy, Refused, Unreachable
 from pgpool_recovery.domain.event import Event
 from pgpool_recovery.domain.node import RecoveryRequest, Target
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.facts.facts import Facts
 from pgpool_recovery.facts.policy import Policy
 from pgpool_recovery.observe.consent import why_unbound

@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Filled, Incomplete, NoRoom, QueryRefused, Refused, Undone
 from pgpool_recovery.domain.event import Event, Finished, PlanMade, Said
 from pgpool_recovery.domain.node import RecoveryRequest
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.standby import StandbyFacts
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.policy import Method

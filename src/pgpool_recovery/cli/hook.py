@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pgpool_recovery.cli.log import log_failure, log_if_wanted
@@ -10,6 +9,7 @@ from pgpool_recovery.cli.psql import as_psql
 from pgpool_recovery.cli.say import complain, say, say_json
 from pgpool_recovery.cli.stage import use_own_home
 from pgpool_recovery.domain.error import RecoveryError, as_failure
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.target_state import TargetState
 
 if TYPE_CHECKING:

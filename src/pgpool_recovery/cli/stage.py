@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +32,7 @@ from pgpool_recovery.domain.node import (
     parse_port,
     parse_remote_start,
 )
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.text import shown
 from pgpool_recovery.files.text import read_text
 from pgpool_recovery.log.note import note

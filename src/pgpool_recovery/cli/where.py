@@ -3,13 +3,13 @@
 import getpass
 import os
 import pwd
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Group, Parameter
 
 from pgpool_recovery.domain.error import SettingsError, Unreachable, UsageError
+from pgpool_recovery.domain.record import record, replace
 
 if TYPE_CHECKING:
     from pgpool_recovery.config.settings import Settings
@@ -22,7 +22,7 @@ CONNECTION = Group("Connection", sort_key=10)
 
 
 @Parameter(name="*", group=CONNECTION)
-@dataclass(frozen=True)
+@record
 class Where:
     """Where Pgpool-II and the settings are."""
 

@@ -6,12 +6,12 @@ the only place where the difference can be seen.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 from pgpool_recovery.control.cluster import Cluster, Node
 from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.files.text import read_text, read_words
 from pgpool_recovery.install.pgpool_conf import values_of
 
@@ -23,7 +23,7 @@ AFTER_RESTART = ("hostname", "port")
 AFTER_RELOAD = ("data_directory", "application_name")
 
 
-@dataclass(frozen=True)
+@record
 class Difference:
     """A parameter of a node that is in force otherwise than the file has it."""
 

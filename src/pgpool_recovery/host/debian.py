@@ -2,10 +2,10 @@
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from pgpool_recovery.domain.line import lines_of
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.host.program import Stop, run
 from pgpool_recovery.host.setting_source import find_sources
 
@@ -13,7 +13,7 @@ CONFIGURATION = Path("/etc/postgresql")
 LOGS = Path("/var/log/postgresql")
 
 
-@dataclass(frozen=True)
+@record
 class DebianCluster:
     """A cluster that pg_lsclusters lists."""
 

@@ -7,9 +7,9 @@ stays when the tool goes, and comes along with every copy of the directory.
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.files.text import read_text, read_words
 
 PROCESSES = Path("/proc")
@@ -36,7 +36,7 @@ REPMGR_CONFIGURATIONS = (
 DATA_DIRECTORY = r"^\s*{name}\s*[=:]\s*['\"]?([^'\"\n#]+?)['\"]?\s*(?:#.*)?$"
 
 
-@dataclass(frozen=True)
+@record
 class Process:
     """A process of this host, as far as this user may look at it."""
 

@@ -3,10 +3,10 @@
 import errno
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.files.text import text_of
 from pgpool_recovery.files.trust import Untrusted, check_regular, mine_and_roots
 from pgpool_recovery.host.way import open_trusted_directory
@@ -18,7 +18,7 @@ PID, PORT = re.compile(r"-?[0-9]{1,10}"), re.compile(r"[0-9]{1,5}")
 READY = ("ready", "standby")
 
 
-@dataclass(frozen=True)
+@record
 class PidFile:
     """A server that runs: its process, where it listens, and whether it accepts connections."""
 

@@ -9,9 +9,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 from pgpool_recovery.domain.error import Cancelled, Undone, reason_of
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.files.text import text_of
 from pgpool_recovery.host.server_log import without_token
 from pgpool_recovery.host.system_failure import failure_of_program
@@ -57,7 +57,7 @@ class Stop:
             raise Cancelled("the recovery was cancelled")
 
 
-@dataclass(frozen=True)
+@record
 class Completed:
     """A program that has ended: exit status (negative: the signal) and its output."""
 

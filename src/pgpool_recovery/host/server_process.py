@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.files.text import read_text
 
 PROCESSES = Path("/proc")
@@ -12,7 +12,7 @@ STARTUP = re.compile(r"postgres: (?:.*: )?startup\b")
 """The process that replays. What stands in front is cluster_name."""
 
 
-@dataclass(frozen=True)
+@record
 class Process:
     """A process, by its directory in proc_pid(5), and its title."""
 

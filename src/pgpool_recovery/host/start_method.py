@@ -3,10 +3,10 @@
 import math
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from pgpool_recovery.domain.line import lines_of
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.host.debian import DebianCluster, find_cluster
 from pgpool_recovery.host.program import Stop, run
 
@@ -16,7 +16,7 @@ SYSTEMD = Path("/run/systemd/system")
 PG_CTL_WAIT_S = 10
 
 
-@dataclass(frozen=True)
+@record
 class StartWay:
     """What to run, where the server's standard error then goes, and what stops it again.
 

@@ -4,11 +4,11 @@ import os
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from pgpool_recovery.config.load import VARIABLE
 from pgpool_recovery.domain.error import Refused, reason_of
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.files.text import lines_of, read_text
 from pgpool_recovery.files.trust import ROOT, Untrusted, real_path
 from pgpool_recovery.files.write import Owner, root_refusal, write_file
@@ -27,7 +27,7 @@ COMMAND_WORD = re.compile(r"[\w@+=:,./-]+")
 BLOCK = re.compile(rf"^{re.escape(BEGIN)}\n.*?^{re.escape(END)}\n", re.MULTILINE | re.DOTALL)
 
 
-@dataclass(frozen=True)
+@record
 class Change:
     """A pgpool.conf as it is and as it shall be; `lines` are ours, `replaced` those before."""
 

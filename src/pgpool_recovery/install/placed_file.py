@@ -1,10 +1,10 @@
 """One file of ours in a place where another may stand: that one is kept aside and comes back."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from pgpool_recovery.domain.error import Refused, reason_of
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.files.write import remove_file, rename_file, write_file
 
 OURS = b"Part of pgpool-recovery."
@@ -13,7 +13,7 @@ INSTALL, REMOVE, RESTORE = "install", "remove", "restore"
 SAVED_SUFFIX = ".before-pgpool-recovery"
 
 
-@dataclass(frozen=True)
+@record
 class PlacedFile:
     """A file as it shall be."""
 

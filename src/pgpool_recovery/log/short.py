@@ -19,7 +19,7 @@ from pgpool_recovery.domain.wal import Lsn, Point, lsn_text
 from pgpool_recovery.files.text import text_of
 from pgpool_recovery.log.masked_text import MASK, masked
 
-MASKED = MASK.decode()
+MASKED = text_of(MASK)
 MAX_CHARACTERS = 3000
 """Of a value: a line that the server's log takes in one piece (PIPE_BUF)."""
 MAX_TEXT = 1000

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from pgpool_recovery.agent.directory.place import identity_of
 from pgpool_recovery.domain.control_file import STANDBY_PARAMETERS
 from pgpool_recovery.domain.slot import slot_names
 from pgpool_recovery.facts.access import NO_ACCESS
@@ -14,6 +13,7 @@ from pgpool_recovery.facts.facts import (
     Tablespace,
 )
 from pgpool_recovery.host.file_access import look_as_source
+from pgpool_recovery.host.filesystem import identity_of
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.leftovers import read_leftovers
 from pgpool_recovery.postgres.wal import read_wal

@@ -15,7 +15,6 @@ from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from pgpool_recovery import __version__
-from pgpool_recovery.agent.agent_log import AgentLog
 from pgpool_recovery.domain.error import RecoveryError, Unreachable
 from pgpool_recovery.domain.event import Event, Said
 from pgpool_recovery.domain.target_state import TargetState
@@ -23,6 +22,7 @@ from pgpool_recovery.domain.text import one_line
 from pgpool_recovery.files.text import text_of
 from pgpool_recovery.files.trust import user_name
 from pgpool_recovery.log.note import is_on, note, span
+from pgpool_recovery.talk.agent_log import AgentLog
 from pgpool_recovery.talk.allowance import Allowance
 from pgpool_recovery.talk.beginning import (
     KEPT_BYTES,

@@ -1,9 +1,9 @@
 """The messages between runner and agent: JSON lines, a request and its events and one answer."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from pgpool_recovery.domain.event import Event
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import History, TimelineId
 from pgpool_recovery.facts.facts import Conninfo, RelationSegment
@@ -19,7 +19,7 @@ SILENCE_S = 30.0
 """An agent that hears nothing for so long takes the link for lost; six heartbeats."""
 
 
-@dataclass(frozen=True)
+@record
 class Greeting:
     """The agent's first line; what a login shell writes before it is passed over."""
 
@@ -28,7 +28,7 @@ class Greeting:
     version: str
 
 
-@dataclass(frozen=True)
+@record
 class Limits:
     """How long the agent waits, as the settings on the primary say."""
 
@@ -42,7 +42,7 @@ class Limits:
     """For what it takes back when nobody is there any more; then it is gone."""
 
 
-@dataclass(frozen=True)
+@record
 class Hello:
     """The runner's first line, never answered: who asks, and how long the agent may wait."""
 
@@ -52,7 +52,7 @@ class Hello:
     """Whether the agent tells what it logs as well."""
 
 
-@dataclass(frozen=True)
+@record
 class WantedTablespace:
     """A tablespace of the primary: the target shall say where its own one is or would be."""
 
@@ -61,21 +61,21 @@ class WantedTablespace:
     directory: str
 
 
-@dataclass(frozen=True)
+@record
 class Tidy:
     """Finish or put back what an interrupted run left half done in a data directory."""
 
     data_directory: str
 
 
-@dataclass(frozen=True)
+@record
 class IsTidy:
     """Say whether `Tidy` would find nothing to do; changes nothing."""
 
     data_directory: str
 
 
-@dataclass(frozen=True)
+@record
 class AskState:
     """Say in which state a data directory is found, for somebody who has lost whoever changed it.
 
@@ -85,7 +85,7 @@ class AskState:
     data_directory: str
 
 
-@dataclass(frozen=True)
+@record
 class StateSeen:
     """What stands at the place of a target.
 
@@ -98,7 +98,7 @@ class StateSeen:
     is_certain: bool = True
 
 
-@dataclass(frozen=True)
+@record
 class Observe:
     """Learn all there is to know about a data directory; changes nothing."""
 
@@ -113,7 +113,7 @@ class Observe:
     start_command: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@record
 class DigestWal:
     """Return the SHA-256 of parts of files in pg_wal, None of those that are not there."""
 
@@ -121,7 +121,7 @@ class DigestWal:
     parts: tuple[Part, ...]
 
 
-@dataclass(frozen=True)
+@record
 class TryLogins:
     """Open a connection with each connection string: a replication connection, or one for SQL."""
 
@@ -129,7 +129,7 @@ class TryLogins:
     is_replication: bool = True
 
 
-@dataclass(frozen=True)
+@record
 class LookAround:
     """Return what there is on the host besides the data; changes nothing.
 
@@ -142,7 +142,7 @@ class LookAround:
     user: str | None
 
 
-@dataclass(frozen=True)
+@record
 class Peer:
     """Another node, and the connection strings to try there, to replicate and for SQL.
 
@@ -157,7 +157,7 @@ class Peer:
     is_known: bool
 
 
-@dataclass(frozen=True)
+@record
 class TryPeers:
     """Start an agent on each of the other nodes and log in to its server, all at once."""
 
@@ -167,7 +167,7 @@ class TryPeers:
     timeout_s: float
 
 
-@dataclass(frozen=True)
+@record
 class LookForBackup:
     """Return the backup that a restore would take, or why there is none.
 
@@ -179,7 +179,7 @@ class LookForBackup:
     archive_s: float
 
 
-@dataclass(frozen=True)
+@record
 class AskArchive:
     """Ask a restore_command for history files, as the server of a data directory will ask it.
 
@@ -194,7 +194,7 @@ class AskArchive:
     timeout_s: float
 
 
-@dataclass(frozen=True)
+@record
 class ReadBase:
     """Return what WAL a directory that was changed has, and from where on it will need more."""
 
@@ -204,7 +204,7 @@ class ReadBase:
     segment_bytes: int
 
 
-@dataclass(frozen=True)
+@record
 class BeginIncremental:
     """Have the primary begin an incremental base backup; answered by its start, nothing changes."""
 
@@ -212,19 +212,19 @@ class BeginIncremental:
     left_out: tuple[RelationSegment, ...]
 
 
-@dataclass(frozen=True)
+@record
 class ApplyIncremental:
     """Write the backup that was begun onto the directory."""
 
     step: Incremental
 
 
-@dataclass(frozen=True)
+@record
 class AbortIncremental:
     """Give up the backup that was begun; nothing was changed."""
 
 
-@dataclass(frozen=True)
+@record
 class AskRunning:
     """Return what the server of a data directory says of itself while it runs; changes nothing.
 
@@ -239,7 +239,7 @@ class AskRunning:
     history: History | None = None
 
 
-@dataclass(frozen=True)
+@record
 class AskStandby:
     """Return what a server that was started, or led here, is as a standby; changes nothing.
 
@@ -253,14 +253,14 @@ class AskStandby:
     slot_name: str | None
 
 
-@dataclass(frozen=True)
+@record
 class Believe:
     """The server that `Start` has started is what it should be: from now on it is left alone."""
 
     data_directory: str
 
 
-@dataclass(frozen=True)
+@record
 class StopAtOnce:
     """Stop the server of a data directory, in immediate mode when it takes too long otherwise.
 
@@ -273,14 +273,14 @@ class StopAtOnce:
     has_failed: int
 
 
-@dataclass(frozen=True)
+@record
 class FindLog:
     """Return the log of a server that runs, from its begin; None when nobody can know."""
 
     data_directory: str
 
 
-@dataclass(frozen=True)
+@record
 class StopServer:
     """Stop the server of a data directory."""
 
@@ -289,7 +289,7 @@ class StopServer:
     timeout_s: float
 
 
-@dataclass(frozen=True)
+@record
 class TakeStep:
     """Take one step of the plan; it is undone when the conversation ends before `Finish`.
 
@@ -300,24 +300,24 @@ class TakeStep:
     stall_s: float
 
 
-@dataclass(frozen=True)
+@record
 class Undo:
     """Take back all steps, the last one first; answered by the state of the target."""
 
 
-@dataclass(frozen=True)
+@record
 class Finish:
     """The plan has been carried out: from now on nothing is taken back."""
 
 
-@dataclass(frozen=True)
+@record
 class ReadSlotName:
     """Return the slot by which a standby will stream, as its files have it."""
 
     data_directory: str
 
 
-@dataclass(frozen=True)
+@record
 class Start:
     """Start the server of a data directory and wait until it accepts connections.
 
@@ -332,7 +332,7 @@ class Start:
     guarded: "Guarded | None" = None
 
 
-@dataclass(frozen=True)
+@record
 class Guarded:
     """How to log in to a server that is guarded, and the primary's history, as far as known."""
 
@@ -342,7 +342,7 @@ class Guarded:
     stop_s: float
 
 
-@dataclass(frozen=True)
+@record
 class Started:
     """The server that `Start` found running or started; `bin_directory` has its programs."""
 
@@ -355,7 +355,7 @@ class Started:
     log: "LogPosition | None"
 
 
-@dataclass(frozen=True)
+@record
 class LogPosition:
     """Where in a server's log the lines of its last start begin."""
 
@@ -363,21 +363,21 @@ class LogPosition:
     offset: int
 
 
-@dataclass(frozen=True)
+@record
 class ReadLog:
     """Return the last lines of the started server's log."""
 
     log: LogPosition
 
 
-@dataclass(frozen=True)
+@record
 class DiscardOld:
     """Remove the old data that waits beside a data directory; answered by its bytes."""
 
     data_directory: str
 
 
-@dataclass(frozen=True)
+@record
 class DropFormerSlots:
     """Drop what a standby has of slots from its own time as primary; answered by what there was.
 
@@ -391,7 +391,7 @@ class DropFormerSlots:
     failover_slots: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@record
 class MakeIndependent:
     """Promote the standby, and set its sequences to these values; answered by how many were not.
 
@@ -403,14 +403,14 @@ class MakeIndependent:
     timeout_s: float
 
 
-@dataclass(frozen=True)
+@record
 class Weigh:
     """Answered by the length of the text: how long that takes tells how fast the link is."""
 
     text: str
 
 
-@dataclass(frozen=True)
+@record
 class Ping:
     """A heartbeat; never answered."""
 
@@ -451,7 +451,7 @@ Request = (
 )
 
 
-@dataclass(frozen=True)
+@record
 class Answer:
     """The end of a request: its result in JSON types, or the record of a failure."""
 
@@ -459,7 +459,7 @@ class Answer:
     failure: dict[str, Any] | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Failure:
     """The record of a failure, as `RecoveryError.as_record` makes it."""
 
@@ -472,7 +472,7 @@ class Failure:
     sqlstate: str
 
 
-@dataclass(frozen=True)
+@record
 class Farewell:
     """The agent's last line: what it has left, once it has taken back what was not finished.
 
@@ -482,7 +482,7 @@ class Farewell:
     state: TargetState | None
 
 
-@dataclass(frozen=True)
+@record
 class Logged:
     """A line of the agent's log, for that of the runner."""
 

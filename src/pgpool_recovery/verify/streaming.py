@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.standby import Fault, StandbyFacts, Trouble, UpstreamFacts, judge
 from pgpool_recovery.domain.wal import Lsn, parse_lsn
 from pgpool_recovery.postgres.connection import Connection
@@ -14,7 +14,7 @@ WAKE_EVERY_S = 2.0
 THE_PRIMARY = "the primary"
 
 
-@dataclass(frozen=True)
+@record
 class Expected:
     """A standby that is to stream by a slot; how long it may take to begin, and to catch up.
 
@@ -29,7 +29,7 @@ class Expected:
     restore_s: float = 0.0
 
 
-@dataclass(frozen=True)
+@record
 class Seen:
     """How a standby was seen last; `trouble` is why it is not believed, None when it is.
 

@@ -30,6 +30,7 @@ from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Lsn, TimelineId
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.facts.step import (
+    FINISHED,
     ConfigureStandby,
     DiscardWaiting,
     KeepToPast,
@@ -46,7 +47,6 @@ from pgpool_recovery.facts.step import (
 from pgpool_recovery.host.lock import is_locked, lock, unlock
 from pgpool_recovery.host.program import Stop
 from pgpool_recovery.host.system_failure import failure_of_system
-from pgpool_recovery.plan.situation import FINISHED
 from pgpool_recovery.talk.protocol import StopAtOnce
 from tests.unit.agent.directory.test_swap import Target, _write
 

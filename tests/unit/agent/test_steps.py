@@ -13,6 +13,7 @@ from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.facts.step import (
+    FINISHED,
     KeepToPast,
     Place,
     Places,
@@ -24,7 +25,6 @@ from pgpool_recovery.facts.step import (
     TakeOut,
 )
 from pgpool_recovery.host.program import Stop
-from pgpool_recovery.plan.situation import FINISHED
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Which files run as a stage script; the texts are pinned in extension/regress.
 
-A check of a host (agent/observe/surroundings.py) and the settings of Pgpool-II (check/pool.py) come to the
-same: they say beforehand what the server would say.
+A check of a host (agent/observe/surroundings.py) and the settings of Pgpool-II (check/pool.py)
+come to the same: they say beforehand what the server would say.
 """
 
 import grp

@@ -194,9 +194,8 @@ def test_record_of_this_call_stays_out_of_the_log(supervisor: Supervisor) -> Non
 
 
 def test_what_a_stage_command_logs_goes_to_the_log_alone(supervisor: Supervisor) -> None:
-    supervisor.shell(
-        "echo one; printf '\\036%s log two PGPASSWORD=s3cr3t\\n' \"$PGPOOL_RECOVERY_ID\"; echo three"
-    )
+    ours = "printf '\\036%s log two PGPASSWORD=s3cr3t\\n' \"$PGPOOL_RECOVERY_ID\""
+    supervisor.shell(f"echo one; {ours}; echo three")
     lines, _ = supervisor.lines_and_status()
     assert lines == ["one", "three"]
     assert supervisor.log.read_text() == "one\ntwo PGPASSWORD=********\nthree\n"

@@ -1,7 +1,6 @@
 """Make a data directory a standby of the primary, with the node's own configuration."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.configuration import (
@@ -18,6 +17,7 @@ from pgpool_recovery.agent.directory.swap import note_former_slot
 from pgpool_recovery.agent.directory.workspace import remove, sync
 from pgpool_recovery.agent.method.base_backup import relink
 from pgpool_recovery.agent.method.restore import archive_settings
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.facts.step import ConfigureStandby, Repoint, RepointRunning
 from pgpool_recovery.files.write import write_file
 from pgpool_recovery.host.program import Stop
@@ -48,7 +48,7 @@ def configure_standby(step: ConfigureStandby, own_login: OwnLogin, stop: Stop, t
     sync(new)
 
 
-@dataclass(frozen=True)
+@record
 class Before:
     """The files of a directory as they were before it was made a standby; None: not there.
 

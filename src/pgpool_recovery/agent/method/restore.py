@@ -3,7 +3,6 @@
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.configuration import write_standby_settings
@@ -14,6 +13,7 @@ from pgpool_recovery.domain.backup_label import parse_backup_label
 from pgpool_recovery.domain.control_data import parse_control_data
 from pgpool_recovery.domain.error import Refused, Undone
 from pgpool_recovery.domain.event import Event, Moved, Progress, Said
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.facts.backup import Backup, NoBackup, Restoration
 from pgpool_recovery.files.text import read_text

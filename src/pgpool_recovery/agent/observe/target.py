@@ -4,19 +4,13 @@ import fcntl
 import os
 import pwd
 import socket
-from dataclasses import replace
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.configuration import read_configuration
 from pgpool_recovery.agent.directory.local_wal import first_missing
 from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.directory.own_wal import own_wal
-from pgpool_recovery.agent.directory.place import (
-    NO_DATA,
-    mounts_inside,
-    observe_place,
-    workspaces_of,
-)
+from pgpool_recovery.agent.directory.place import NO_DATA, observe_place, workspaces_of
 from pgpool_recovery.agent.directory.swap import changing, failed_starts
 from pgpool_recovery.agent.method.incremental.guard import is_half_applied
 from pgpool_recovery.agent.method.incremental.stale_directory import read_base
@@ -24,6 +18,7 @@ from pgpool_recovery.agent.method.make_standby import STANDBY_SIGNAL
 from pgpool_recovery.domain.backup_label import parse_backup_label
 from pgpool_recovery.domain.control_data import ControlData, parse_control_data
 from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.wal import History, Point, parse_history
 from pgpool_recovery.facts.facts import Base, Configuration, LocalWal, PlaceFacts, TargetFacts
 from pgpool_recovery.facts.leftover import OLD_FILE, SIGNAL, LeftFiles
@@ -31,6 +26,7 @@ from pgpool_recovery.files.text import read_text
 from pgpool_recovery.files.write import open_nameless
 from pgpool_recovery.host.command_line import find_given
 from pgpool_recovery.host.file_access import look_as_target, spare_wal_bytes
+from pgpool_recovery.host.filesystem import mounts_inside
 from pgpool_recovery.host.installation import find_bin_directory
 from pgpool_recovery.host.lock import is_locked
 from pgpool_recovery.host.manager import find_manager, find_marks

@@ -12,9 +12,9 @@ a title that changes is progress, nor a byte that is read.
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.host.pidfile import read_pid_file
 from pgpool_recovery.host.server_process import STARTUP, Process, children
 
@@ -29,7 +29,7 @@ WORKS_BYTES_S = 32 * 1024
 """Four pages in a second: less than any disk has, and more than goes into a log by retries."""
 
 
-@dataclass(frozen=True)
+@record
 class Signs:
     """What is seen of a server at a moment.
 

@@ -6,11 +6,11 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.own_login import own_server_words
 from pgpool_recovery.domain.error import RecoveryError, Undone, Unreachable
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.wal import (
     History,
     Lsn,

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.own_login import own_server_words
 from pgpool_recovery.domain.control_data import IN_ARCHIVE_RECOVERY, parse_control_data
 from pgpool_recovery.domain.error import RecoveryError, Refused
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.standby import STREAMING, StandbyFacts
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId, parse_history, parse_lsn
 from pgpool_recovery.facts.facts import Conninfo

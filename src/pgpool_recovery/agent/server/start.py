@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.setting_home import home_of
@@ -17,6 +16,7 @@ from pgpool_recovery.domain.error import (
     Undone,
     Unverified,
 )
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.files.text import read_text
 from pgpool_recovery.host.installation import find_bin_directory
@@ -213,7 +213,7 @@ def _has_ended(
     )
 
 
-@dataclass(frozen=True)
+@record
 class Patience:
     """Since when something is waited for, by the monotonic clock; how long it may stand still."""
 
