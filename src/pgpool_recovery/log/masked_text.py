@@ -12,15 +12,17 @@ HINTS = (b"pass", b"secret", b"token", b"pw", b"://", b"curl", b"wget")
 COLONS = 4  # Of a line of a password file.
 
 # As sh -x, a connection string, a configuration file and SQL quote it: within other quotes, within
-# its own, or not at all; then it goes on to the blank, but for a quote that ends the word.
+# its own, or not at all; then it goes on to the blank, but for a quote that ends the word. In a
+# connection string a value without quotes may have any other character, such as ; and &.
 # What can begin at each byte of a line, and may be looked for in vain, has a length: whoever writes
 # the line chooses it, and while one is looked at no cancel is heard.
 VALUE = rb"""(?:'\\''.*?(?:'\\''|$)
+    |''(?:\\''[^']*'?)+
     |''[^'\s][^']*''
     |(?:\$|[EeUu]&?)?'(?:'\\''|[^'\\]|\\.|'')*'?
     |\\"(?:[^"\\]|\\[^"])*(?:\\"|$)
     |"(?:[^"\\]|\\.)*(?:"|$)
-    |[^\s'"]\S*?(?=['"\\]{0,8}(?:[\s;&|)},]|$)))"""
+    |[^\s'"]\S*?(?=['"\\]{0,8}(?:\s|$)))"""
 FIELD = rb"""(?:\\.|[^\s:'"\\]){1,255}"""
 NAME = rb"(?:pass(?:word|wd|phrase)?|(?<![a-z])pw|pgpass|secret|token)[0-9]*"
 PATTERNS = (

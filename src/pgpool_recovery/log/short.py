@@ -14,7 +14,7 @@ from pathlib import PurePath
 
 from pgpool_recovery.domain.bug import kind_of
 from pgpool_recovery.domain.error import RecoveryError
-from pgpool_recovery.domain.text import one_line
+from pgpool_recovery.domain.text import one_line, without_foreign_bytes
 from pgpool_recovery.domain.wal import Lsn, Point, lsn_text
 from pgpool_recovery.files.text import text_of
 from pgpool_recovery.log.masked_text import MASK, masked
@@ -61,7 +61,8 @@ def name_of(value: object) -> str:
 
 def parts_of(record: object) -> list[tuple[str, object]]:
     """Return names and values of a dataclass or a named tuple, without those that are default."""
-    return _fields(record) or []
+    found = _fields(record) or []
+    return [(name, MASKED if _is_secret(name, value) else value) for name, value in found]
 
 
 def _short(value: object, depth: int) -> str:  # noqa: C901 - one case for each kind of value
@@ -97,9 +98,13 @@ def _short(value: object, depth: int) -> str:  # noqa: C901 - one case for each 
 
 
 def _pair(name: str, value: object, depth: int) -> str:
-    if isinstance(value, str) and SECRET_NAME.search(name):
+    if _is_secret(name, value):
         return f"{name}: {MASKED}"
     return f"{name}: {_short(value, depth + 1)}"
+
+
+def _is_secret(name: str, value: object) -> bool:
+    return isinstance(value, Sequence | Mapping) and SECRET_NAME.search(name) is not None
 
 
 def _fields(value: object) -> list[tuple[str, object]] | None:
@@ -152,4 +157,4 @@ def _told(text: str, limit: int = MAX_TEXT) -> str:
 
 
 def _without_passwords(text: str) -> str:
-    return text_of(masked(text.encode(errors="backslashreplace")))
+    return text_of(masked(without_foreign_bytes(text).encode(errors="backslashreplace")))
