@@ -25,6 +25,8 @@ keep_old = "always"
 max_rate = "100M"
 [timeout]
 start_s = 600
+[log]
+level = "debug"
 [node.1]
 host = "server2"
 start_command = ["sudo", "systemctl", "start", "postgresql-15"]
@@ -46,6 +48,8 @@ options = "-v"
 [node.200]
 [agent]
 command = [1]
+[log]
+level = "loud"
 [pgpool]
 sslcert = "/c"
 """
@@ -58,6 +62,8 @@ def test_file_that_says_something(tmp_path: Path) -> None:
     assert settings.policy.keep_old is KeepOld.ALWAYS
     assert settings.ssh.options == ("-i", "/key")
     assert settings.timeout.start_s == 600
+    assert settings.log.is_debugging
+    assert not Settings().log.is_debugging
     node = settings.of_target(Target("x", "/data", NodeId(1)))
     assert node.tablespace_mapping == {"/ts1": "/ts1b"}
     assert settings.of_target(Target("server2", "/data")) == node
