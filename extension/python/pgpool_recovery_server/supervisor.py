@@ -27,7 +27,7 @@ import select
 import signal
 import time
 
-from pgpool_recovery.log.masked_text import COLONS, masked, may_have_password
+from pgpool_recovery.in_server.masked_text import COLONS, masked, may_have_password
 
 from .bug_report import places_of
 from .message import encode_message, take_message

@@ -17,7 +17,7 @@ from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.text import one_line, without_foreign_bytes
 from pgpool_recovery.domain.wal import Lsn, Point, lsn_text
 from pgpool_recovery.files.text import text_of
-from pgpool_recovery.log.masked_text import MASK, masked
+from pgpool_recovery.in_server.masked_text import MASK, masked
 
 MASKED = text_of(MASK)
 MAX_CHARACTERS = 3000

@@ -73,16 +73,17 @@ def test_file_that_says_something(tmp_path: Path) -> None:
 def test_all_complaints_at_once(tmp_path: Path) -> None:
     file = tmp_path / "settings.toml"
     file.write_text(BAD)
-    with pytest.raises(SettingsError, match="has 10 errors") as caught:
+    with pytest.raises(SettingsError, match="has 11 errors") as caught:
         load_settings(file)
-    assert caught.value.message == f"{HOST}: settings file {file} has 10 errors"
+    assert caught.value.message == f"{HOST}: settings file {file} has 11 errors"
     said = (caught.value.detail or "").split("\n")
     lines = [re.fullmatch(r"line (\d+): .*", line) for line in said]
-    assert [int(found[1]) for found in lines if found] == [1, 3, 4, 5, 7, 9, 10, 11, 13]
+    assert [int(found[1]) for found in lines if found] == [1, 3, 4, 5, 7, 9, 10, 11, 13, 15]
     assert sorted(
         line.partition(": ")[2] if " in pgpool " not in line else line for line in said
     ) == [
         'invalid value "-v" (it is a list of texts) in ssh.options',
+        'invalid value "loud" (it is one of info, debug) in log.level',
         (
             'invalid value "sometimes" (it is one of always, when-space-allows, never) in '
             "policy.keep_old"
@@ -132,6 +133,12 @@ def test_line_and_what_may_have_been_meant(tmp_path: Path, text: str, complaint:
         ("[node.1.tablespace_mapping]\n'a' = '/b'", "it is an absolute path"),
         ("[node.1]\nhost = 2", "invalid value 2 (it is a text in quotes) in node.1.host"),
         ("policy = 3", "invalid value 3 (it is a table) in policy"),
+        ("policy = 'x'", 'invalid value "x" (it is a table) in policy'),
+        ("node = 1", "invalid value 1 (it is a table) in node"),
+        ("node.1 = 1", "invalid value 1 (it is a table) in node.1"),
+        ("[primary]\ndbname = 1", "invalid value 1 (it is a text in quotes) in primary.dbname"),
+        ("[history]\ndatabase = true", "true (it is a text in quotes) in history.database"),
+        ("[node.1.tablespace_mapping]\n'/a' = 1", 'in node.1.tablespace_mapping."/a"'),
         ("[node.1]\nhost = '$(id)'", 'invalid value (invalid host name "$(id)")'),
         ("[pgpool]\nhost = 'bob@h'", 'invalid value (invalid host name "bob@h") in pgpool.host'),
         ("[node.1]\nstart_command = ['x']", "start_command without host in node.1"),

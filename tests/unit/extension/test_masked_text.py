@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from pgpool_recovery.log.masked_text import masked
+from pgpool_recovery.in_server.masked_text import masked
 
 SECRET = "s3cr3t"
 
