@@ -43,6 +43,7 @@ from pgpool_recovery.facts.step import (
     TakeOut,
     TargetStep,
 )
+from pgpool_recovery.log.note import span
 from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.plan.summaries import newly_left_out
 from pgpool_recovery.postgres.connection import Connection
@@ -118,7 +119,8 @@ class Run:
             for number, step in enumerate(plan.steps, start=1):
                 self._emit(StepStarted(str(step), number, len(plan.steps)))
                 began = time.monotonic()
-                self._take(step)
+                with span("step {} of {}: {}", number, len(plan.steps), step):
+                    self._take(step)
                 self._emit(StepFinished(number, len(plan.steps), time.monotonic() - began))
             self._see_slot(plan)
             self._agent.ask(Finish(), type(None), timeout_s=self._deadlines.undo_s)
