@@ -91,7 +91,7 @@ def test_what_is_imported_ahead_can_be_imported(imported: Mapping[str, set[str]]
     """In the thread nobody would hear of it."""
     from pgpool_recovery.agent import answers
 
-    named = {*answers.LOGINS, *answers.STEPS, *answers.STANDBY}
-    assert imported["ahead"] == set(answers.LOGINS)
+    named = {*answers.CLIENT, *answers.STEPS, *answers.STANDBY}
+    assert imported["ahead"] == set(answers.CLIENT)
     program = "import sys, importlib\nfor name in sys.argv[1:]: importlib.import_module(name)"
     subprocess.run([sys.executable, "-c", program, *named], check=True)
