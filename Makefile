@@ -61,6 +61,7 @@ lint: $(VENV)/installed
 	$(PYTHON) -m ci.rules
 	$(VENV)/bin/vermin --quiet --no-tips --violations -t=3.6- extension/python
 	$(VENV)/bin/vermin --quiet --no-tips --violations -t=3.6- src/pgpool_recovery/pcp/client
+	$(VENV)/bin/vermin --quiet --no-tips --violations -t=3.6- src/pgpool_recovery/in_server
 
 format: $(VENV)/installed
 	$(VENV)/bin/ruff check --fix $(SOURCES)

@@ -2,7 +2,7 @@
 
 A PL/Python function has one body and imports nothing of ours, so the modules that an entry point
 needs are written into it one after the other, without the imports among themselves. The modules
-are those in python/ and the PCP client, which the command line uses as well.
+are those in python/, and two packages that the command line uses as well.
 """
 
 import ast
@@ -12,15 +12,19 @@ import re
 import typing
 
 HERE = pathlib.Path(__file__).resolve().parent
+SOURCE = HERE.parent / "src" / "pgpool_recovery"
 PACKAGES = {
     "pgpool_recovery_server": HERE / "python" / "pgpool_recovery_server",
     "pgpool_adm_server": HERE / "python" / "pgpool_adm_server",
-    "pgpool_recovery.pcp.client": HERE.parent / "src" / "pgpool_recovery" / "pcp" / "client",
+    "pgpool_recovery.pcp.client": SOURCE / "pcp" / "client",
+    "pgpool_recovery.in_server": SOURCE / "in_server",
 }
 TEMPLATES = HERE / "sql"
 VERSION = "2.0"
 SUPERVISOR = "supervisor"
 BUG_REPORT = "bug_report"
+WITH_TYPES = PACKAGES["pgpool_recovery.pcp.client"]
+"""Its values are of typing.NamedTuple, which a server imports for pgpool_adm."""
 TYPES = ("typing", "server_types")
 """Modules of types alone, which nothing that runs in a server imports."""
 WAYS = {"python": "outcome_of", "python_value": "value_of"}
@@ -130,7 +134,7 @@ class Module:
     def __init__(self, name: str) -> None:
         file = file_of(name)
         text = file.read_text()
-        if (HERE / "python") in file.parents:
+        if file.parent != WITH_TYPES:
             text = without_types(name, text)
         tree = ast.parse(text)
         lines = text.split("\n")

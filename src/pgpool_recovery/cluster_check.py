@@ -8,7 +8,6 @@ from pathlib import Path
 from pgpool_recovery import __version__
 from pgpool_recovery.check.finding import Finding
 from pgpool_recovery.check.judge import judge
-from pgpool_recovery.check.pool import is_inside
 from pgpool_recovery.check.question import Pool, Question
 from pgpool_recovery.check.report import ExtensionFacts, Report, RoleFacts
 from pgpool_recovery.config.settings import Settings
@@ -21,6 +20,7 @@ from pgpool_recovery.domain.standby import judge as judge_standby
 from pgpool_recovery.facts.facts import Facts, PrimaryFacts, TargetFacts
 from pgpool_recovery.facts.node import NodeFacts, PeerFacts, Problem, Surroundings
 from pgpool_recovery.host.filesystem import identity_of
+from pgpool_recovery.in_server.script_name import is_inside
 from pgpool_recovery.install.stage_commands import PURPOSES
 from pgpool_recovery.observe.link import measure_link
 from pgpool_recovery.observe.primary import observe_primary

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pgpool_recovery.domain.error import Refused, reason_of
 from pgpool_recovery.domain.record import record
+from pgpool_recovery.files.text import read_bytes
 from pgpool_recovery.files.write import remove_file, rename_file, write_file
 
 OURS = b"Part of pgpool-recovery."
@@ -64,7 +65,7 @@ def take_away(file: PlacedFile, *, dry_run: bool) -> str | None:
 
 def _read(path: Path) -> bytes | None:
     try:
-        return path.read_bytes()
+        return read_bytes(path)
     except FileNotFoundError:
         return None
     except OSError as error:

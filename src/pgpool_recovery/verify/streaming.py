@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+from pgpool_recovery.domain.pauses import pauses
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.standby import Fault, StandbyFacts, Trouble, UpstreamFacts, judge
 from pgpool_recovery.domain.wal import Lsn, parse_lsn
@@ -55,7 +56,7 @@ def watch(
     """
     position: Lsn | None = None
     progress = Progress(time.monotonic())
-    woken = progress.began
+    woken, pause = progress.began, pauses(TICK_S)
     while True:
         node = ask()
         upstream = look(connection, expected, node)  # After the node, so it cannot be behind it.
@@ -72,10 +73,10 @@ def watch(
         is_unheard = position is not None and node.problem is not None
         if (trouble is None and position is None) or (is_unheard and now - woken > WAKE_EVERY_S):
             written = write_something(connection)
-            position, woken = position or written, now
+            position, woken, pause = position or written, now, pauses(TICK_S)
         else:
             on_tick()
-            time.sleep(TICK_S)
+            time.sleep(next(pause))
 
 
 class Progress:

@@ -46,7 +46,7 @@ with converse(argv, "node 1", lambda event: None, timeout_s=60) as agent:
     except RecoveryError as error:
         said = error.as_record()
     seconds = time.monotonic() - began
-    process = agent._process
+    process = agent._process._process
 print(json.dumps({**said, "seconds": seconds, "agent_status": process.returncode}))
 """
 FIELDS = {

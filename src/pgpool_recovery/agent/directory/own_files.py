@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.place import workspaces_of
-from pgpool_recovery.agent.directory.workspace import remove, sync
-from pgpool_recovery.files.write import copy_attributes, copy_file
+from pgpool_recovery.agent.directory.workspace import remove
+from pgpool_recovery.files.write import copy_attributes, copy_file, sync
 from pgpool_recovery.host.data_directory import CLUSTER_ENTRIES, SMALL_BYTES
 
 OWN = "own"

@@ -41,13 +41,13 @@ from pgpool_recovery.agent.directory.workspace import (
     remove_old,
     restore,
     swap_in,
-    sync,
     take_out,
 )
 from pgpool_recovery.domain.error import Busy, Refused, reason_of
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.step import Place, Places
 from pgpool_recovery.files.trust import Untrusted, read_own
+from pgpool_recovery.files.write import sync
 from pgpool_recovery.host import lock
 
 SWAPPING = "swapping"

@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.configuration import read_configuration
+from pgpool_recovery.agent.directory.history_file import read_history
 from pgpool_recovery.agent.directory.local_wal import first_missing
 from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.directory.own_wal import own_wal
@@ -19,7 +20,7 @@ from pgpool_recovery.domain.backup_label import parse_backup_label
 from pgpool_recovery.domain.control_data import ControlData, parse_control_data
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.record import replace
-from pgpool_recovery.domain.wal import History, Point, parse_history
+from pgpool_recovery.domain.wal import History, Point
 from pgpool_recovery.facts.facts import Base, Configuration, LocalWal, PlaceFacts, TargetFacts
 from pgpool_recovery.facts.leftover import OLD_FILE, SIGNAL, LeftFiles
 from pgpool_recovery.files.text import read_text
@@ -32,6 +33,7 @@ from pgpool_recovery.host.lock import is_locked
 from pgpool_recovery.host.manager import find_manager, find_marks
 from pgpool_recovery.host.pidfile import read_pid_file
 from pgpool_recovery.host.program import Stop, run
+from pgpool_recovery.host.version_file import read_major
 from pgpool_recovery.plan.divergence import base_of
 from pgpool_recovery.ssh.locality import own_addresses
 from pgpool_recovery.talk.protocol import Observe, ReadBase, WantedTablespace
@@ -137,8 +139,7 @@ def _history(data: Path, control: ControlData | None) -> History | None:
     end = control.minimum_end
     timeline = control.timeline if end is None else max(control.timeline, end.timeline)
     try:
-        text = read_text(data / "pg_wal" / f"{timeline:08X}.history")
-        return parse_history(text, timeline)
+        return read_history(data / "pg_wal" / f"{timeline:08X}.history", timeline)
     except (OSError, Refused):
         return None
 
@@ -171,7 +172,7 @@ def _entries(data: Path) -> list[str]:
 
 def _major(data: Path) -> int | None:
     try:
-        return int(read_text(data / "PG_VERSION").split(".")[0])
+        return read_major(data)
     except (OSError, ValueError):
         return None
 

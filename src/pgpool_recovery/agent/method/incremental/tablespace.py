@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.modes import make_location
-from pgpool_recovery.agent.directory.workspace import sync
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.record import record
+from pgpool_recovery.files.write import sync
 from pgpool_recovery.postgres.incremental_stream import SentTablespace
 
 LINKS = "pg_tblspc"
