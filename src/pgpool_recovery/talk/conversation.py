@@ -125,14 +125,13 @@ class Conversation:
         it says what this version does not know.
         """
         with span("asks the agent of {}: {}", self.name, request) as asking:
-            answer = self._ask(request, kind, timeout_s, on_tick, is_renewed_by_events)
+            answer = self._ask(request, timeout_s, on_tick, is_renewed_by_events)
             asking.came_to(answer)
             return answer
 
     def _ask(
         self,
-        request: Request,
-        kind: type[T],
+        request: Asks[T],
         timeout_s: float,
         on_tick: Callable[[], None],
         is_renewed_by_events: bool,  # noqa: FBT001 - handed on by ask alone

@@ -127,7 +127,7 @@ def test_promise_9_agent_that_logs_without_end_is_given_up(*, is_asked: bool) ->
             converse(argv, "node 1", events.append, timeout_s=10) as agent,
             pytest.raises(Unreachable, match="does not answer"),
         ):
-            agent.ask(Weigh("x"), int, timeout_s=1, is_renewed_by_events=True)
+            agent.ask(Weigh("x"), timeout_s=1, is_renewed_by_events=True)
     finally:
         turn_off()
     assert events == []
