@@ -16,8 +16,6 @@ FOLDERS = ("src/pgpool_recovery", "extension/python")
 HOME = Path("src/pgpool_recovery/files")
 OWN = (
     *("extension/python", "src/pgpool_recovery/pcp/client", "src/pgpool_recovery/in_server"),
-    *("src/pgpool_recovery/plan", "src/pgpool_recovery/domain"),
-    *("extension/python", "src/pgpool_recovery/pcp/client"),
     *("src/pgpool_recovery/plan", "src/pgpool_recovery/facts", "src/pgpool_recovery/domain"),
 )
 """What cannot import the home, because it runs in a server or knows no file."""

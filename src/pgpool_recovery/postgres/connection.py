@@ -22,6 +22,7 @@ from pgpool_recovery.domain.error import (
 )
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.files.text import bytes_of, lines_of, read_text, text_of
+from pgpool_recovery.log.note import AnySpan, span
 from pgpool_recovery.postgres.conninfo import format_conninfo
 from pgpool_recovery.postgres.denied import INSUFFICIENT_PRIVILEGE, denied
 from pgpool_recovery.postgres.encoding import hearing_notices, keep_bytes, text_of_error, words_of
@@ -89,7 +90,10 @@ class Connection:
         import psycopg
 
         try:
-            return self._connection.execute(self._text(query), parameters).fetchall()
+            with self._asking(query) as asking:
+                found = self._connection.execute(self._text(query), parameters).fetchall()
+                asking.came_to(f"{len(found)} rows")
+                return found
         except psycopg.Error as error:
             if refusal := self._refusal(query, error):
                 raise refusal from error
@@ -100,7 +104,8 @@ class Connection:
         import psycopg
 
         try:
-            self._connection.execute(command.encode())
+            with self._asking(command.partition(" ")[0]):
+                self._connection.execute(command.encode())
         except psycopg.Error as error:
             raise _failed(f"{command} failed on {self._name}", error) from error
 
@@ -120,10 +125,14 @@ class Connection:
         import psycopg
 
         try:
-            with hearing_notices(self._connection, on_notice):
+            with self._asking(query), hearing_notices(self._connection, on_notice):
                 return self._connection.execute(self._text(query), parameters).fetchall()
         except psycopg.Error as error:
             raise self._refusal(query, error) or _answer(error, self._name) from error
+
+    def _asking(self, what: str) -> AnySpan:
+        """Log a query by its name: its values, and what it answers, are in the facts."""
+        return span("query {} on {}", what, self._name, is_brief=True)
 
     def _refusal(self, query: str, error: "psycopg.Error") -> RecoveryError | None:
         """Return what a role without privileges is told; None where that is not the failure.
@@ -185,11 +194,12 @@ def connect(
         **conninfo,
         "client_encoding": "UTF8",
     }
-    try:
-        connection = _open({**values, "options": startup_options(foreign, own)}, name)
-    except _LostAtOnceError:
-        own.update(NO_TRANSACTION_TIMEOUT)
-        connection = _open({**values, "options": startup_options(foreign, own)}, name)
+    with span("connects to {} as {}", name, conninfo, is_brief=True):
+        try:
+            connection = _open({**values, "options": startup_options(foreign, own)}, name)
+        except _LostAtOnceError:
+            own.update(NO_TRANSACTION_TIMEOUT)
+            connection = _open({**values, "options": startup_options(foreign, own)}, name)
     with connection:
         yield Connection(connection, name)
 
