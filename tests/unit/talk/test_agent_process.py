@@ -11,7 +11,7 @@ from tests.harness.until import until
 
 LEAVES_ANOTHER_ONE = """
 import subprocess, sys
-held = subprocess.Popen(["sleep", "20"], stdin=subprocess.DEVNULL)
+held = subprocess.Popen(["sleep", "600"], stdin=subprocess.DEVNULL)
 print(held.pid, flush=True)
 sys.stdin.read()
 """
