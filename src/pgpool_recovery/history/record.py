@@ -8,7 +8,7 @@ from typing import Any
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Bug, Cancelled, RecoveryError, Unreachable, as_failure
-from pgpool_recovery.domain.event import Event, Progress, Said, fit, megabytes
+from pgpool_recovery.domain.event import Emit, Event, Progress, Said, fit, megabytes
 from pgpool_recovery.domain.node import NodeId, Target
 from pgpool_recovery.domain.record import record, replace
 from pgpool_recovery.domain.target_state import TargetState
@@ -17,8 +17,6 @@ from pgpool_recovery.postgres.connection import Connection, connect
 from pgpool_recovery.postgres.extension import RUNS
 from pgpool_recovery.run.sessions import own_conninfo
 from pgpool_recovery.run.shield import shielded
-
-Emit = Callable[[Event], None]
 
 # A recovery does not wait for the standby that it is about, nor for anybody's lock. Nor for the
 # disk with each event: history_end.sql flushes what has come before it, too.
