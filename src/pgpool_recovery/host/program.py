@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import repeat
 
 from pgpool_recovery.domain.error import Cancelled, Undone, reason_of
@@ -128,6 +128,27 @@ def run(
         return Completed(tuple(argv), 0, "")
     _end(process)
     return Completed(tuple(argv), process.returncode, output)
+
+
+def run_together(
+    programs: Sequence[Sequence[str]], stop: Stop, *, timeout_s: float = DEFAULT_TIMEOUT_S
+) -> list[Completed]:
+    """Run programs at the same time, each to its end; return what came of them, in their order.
+
+    For a few that say little: what one says is read when those before it have ended. Raises as
+    `run` does; then all of them are gone.
+    """
+    mark = {MARK: os.environ[MARK]} if MARK in os.environ else {}
+    environment, completed = {**clean_environment(), **mark}, list[Completed]()
+    with ExitStack() as running:
+        processes = list[subprocess.Popen[bytes]]()
+        for argv in programs:
+            processes.append(_start(argv, environment, None))
+            running.callback(_end, processes[-1])
+        for argv, process in zip(programs, processes, strict=True):
+            output = _collect(process, argv[0], stop, timeout_s, None, None)
+            completed.append(Completed(tuple(argv), process.returncode, output or ""))
+    return completed
 
 
 def _start(
