@@ -11,7 +11,7 @@ from pgpool_recovery.facts.own_wal import Part
 from pgpool_recovery.facts.step import Incremental, TargetStep
 from pgpool_recovery.ssh.command import SshSettings
 
-PROTOCOL = 4
+PROTOCOL = 5
 """Raised whenever a message changes (tests/unit/talk/test_protocol.py): another number is
 another protocol, and both ends say so instead of guessing."""
 HEARTBEAT_S = 5.0
@@ -48,6 +48,8 @@ class Hello:
 
     version: str
     limits: Limits
+    logs: bool = False
+    """Whether the agent tells what it logs as well."""
 
 
 @record
@@ -480,4 +482,11 @@ class Farewell:
     state: TargetState | None
 
 
-Message = Greeting | Answer | Farewell | Event
+@record
+class Logged:
+    """A line of the agent's log, for that of the runner."""
+
+    line: str
+
+
+Message = Greeting | Answer | Farewell | Logged | Event

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from pgpool_recovery.domain.error import Refused
-from pgpool_recovery.host.program import Completed, Stop, run_together
+from pgpool_recovery.host.program import Completed, run_together
 from pgpool_recovery.host.server_log import without_contents
+from pgpool_recovery.host.stop import Stop
 
 DEFAULTS: Mapping[str, str] = MappingProxyType(
     {

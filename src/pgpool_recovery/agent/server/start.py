@@ -1,7 +1,6 @@
 """Start the target's server and wait for it; tell "replaying" from "dead"."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.setting_home import home_of
@@ -16,12 +15,14 @@ from pgpool_recovery.domain.error import (
     Undone,
     Unverified,
 )
+from pgpool_recovery.domain.event import Say
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.host.installation import find_bin_directory
 from pgpool_recovery.host.pidfile import PidFile, read_pid_file
-from pgpool_recovery.host.program import Stop, run
+from pgpool_recovery.host.program import run
 from pgpool_recovery.host.start_method import PG_CTL, StartWay, find_way
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.host.system_failure import advice_on_log, failure_of_system
 from pgpool_recovery.host.version_file import read_major
 from pgpool_recovery.postgres.ping import Answers, ping
@@ -34,10 +35,8 @@ PING_S = 3.0
 STOP_MARGIN_S = 10.0
 """What a program that stops a server may take longer than it was told."""
 
-Tell = Callable[[str], None]
 
-
-def start(request: Start, stop: Stop, tell: Tell) -> Started:
+def start(request: Start, stop: Stop, tell: Say) -> Started:
     """Start the server and wait until it accepts connections; one that does is left alone.
 
     Raises Incomplete with the last lines of its log when it ended, and Unverified when it has not
@@ -52,7 +51,7 @@ def start(request: Start, stop: Stop, tell: Tell) -> Started:
         raise cancelled.with_target(state) from cancelled
 
 
-def _start(request: Start, data: Path, stop: Stop, tell: Tell) -> Started:
+def _start(request: Start, data: Path, stop: Stop, tell: Say) -> Started:
     began = time.monotonic()
     bin_directory = bin_directory_of(data, request.bin_directories, stop)
     was_running = read_pid_file(data) is not None
@@ -99,7 +98,7 @@ def _changed(data: Path) -> int:
     return (data / "global" / "pg_control").stat().st_mtime_ns
 
 
-def stop_server(request: StopServer | StopAtOnce, stop: Stop, tell: Tell | None = None) -> None:
+def stop_server(request: StopServer | StopAtOnce, stop: Stop, tell: Say | None = None) -> None:
     """Stop the server of a data directory in an orderly way, as its host does that.
 
     What stops it gives up after the time limit. The server has been told, and goes on: where `tell`
@@ -123,7 +122,7 @@ def stop_server(request: StopServer | StopAtOnce, stop: Stop, tell: Tell | None 
 
 
 def _has_stopped(
-    data: Path, progress: ServerProgress, still_s: float, stop: Stop, tell: Tell
+    data: Path, progress: ServerProgress, still_s: float, stop: Stop, tell: Say
 ) -> bool:
     """Wait for a server that is about to end; say whether it has. Not for one that stands still."""
     told = 0.0
@@ -191,7 +190,7 @@ def _is_ready(data: Path) -> bool:
 
 
 def _wait_until_ready(
-    data: Path, log: StartLog, patience: "Patience", stop: Stop, tell: Tell
+    data: Path, log: StartLog, patience: "Patience", stop: Stop, tell: Say
 ) -> PidFile:
     told, progress = time.monotonic(), ServerProgress(data)
     while progress.stands_still_s() < patience.timeout_s:

@@ -26,10 +26,11 @@ from pgpool_recovery.host.log_entry import (
     told_lines,
 )
 from pgpool_recovery.host.pidfile import read_pid_file
-from pgpool_recovery.host.program import Stop, run
+from pgpool_recovery.host.program import run
 from pgpool_recovery.host.server_log import CONNINFO, about_itself, own_lines, without_secrets
 from pgpool_recovery.host.setting_source import find_sources
 from pgpool_recovery.host.start_method import StartWay
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.talk.protocol import FindLog, LogPosition
 
 CURRENT = "current_logfiles"

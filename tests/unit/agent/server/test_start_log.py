@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from pgpool_recovery.agent.server.start_log import StartLog, setting_asker
-from pgpool_recovery.host.program import Stop
 from pgpool_recovery.host.start_method import StartWay
+from pgpool_recovery.host.stop import Stop
 
 
 class Files:
