@@ -22,7 +22,7 @@ from pgpool_recovery.domain.error import (
     UsageError,
     as_failure,
 )
-from pgpool_recovery.domain.event import Event, Progress, Said, as_text
+from pgpool_recovery.domain.event import Event, Progress, Said, saying
 from pgpool_recovery.domain.node import (
     RecoveryRequest,
     Target,
@@ -203,7 +203,7 @@ def _own_port() -> int:
 
 
 def _telling(name: str) -> Callable[[Event], None]:
-    told = -TOLD_EVERY_S
+    told, told_lines = -TOLD_EVERY_S, saying(lambda line: say(f"{name}: {line}"))
 
     def tell(event: Event) -> None:
         nonlocal told
@@ -211,8 +211,7 @@ def _telling(name: str) -> Callable[[Event], None]:
             if time.monotonic() - told < TOLD_EVERY_S:
                 return
             told = time.monotonic()
-        for line in as_text(event):
-            say(f"{name}: {line}")
+        told_lines(event)
 
     return tell
 
