@@ -193,15 +193,17 @@ def load(cluster: Cluster, gigabytes: float) -> None:
     """Load the table, let go of the WAL of that on both nodes, and keep all WAL from now on.
 
     pg_rewind would copy what lies there. The restart is for the server to forget how much it wrote:
-    it would go on recycling segments.
+    it would go on recycling segments. Pgpool-II does not see it, or it might promote the standby.
     """
     primary, node = cluster.servers
     primary.execute(table(gigabytes))
+    cluster.pgpool.stop()
     for server in (primary, node):
         server.restart()
     until(lambda: _have_little_wal(primary, node), within_s=120, what="WAL to go")
     for server in (primary, node):
         server.set(wal_keep_size="8GB")
+    cluster.pgpool.start()
 
 
 def _have_little_wal(primary: Server, node: Server) -> bool:

@@ -36,10 +36,6 @@ EXCEPTIONS = {
         "os.fsdecode",
     ): "paths that go back to the operating system by os.fsencode, in an interpreter of any locale",
     (
-        "src/pgpool_recovery/postgres/connection.py",
-        "files(__package__).joinpath('sql', f'{name}.sql').read_text",
-    ): "a query of our own, which is ASCII (qualified_query)",
-    (
         "src/pgpool_recovery/config/load.py",
         "read_trusted(file, mine_and_roots()).decode",
     ): "TOML is UTF-8; what is none is refused by name",

@@ -54,7 +54,7 @@ from pgpool_recovery.facts.step import (
 )
 from pgpool_recovery.host.meter import Meter
 from pgpool_recovery.host.pidfile import read_pid_file
-from pgpool_recovery.host.program import Stop
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.postgres.incremental_stream import Limits as BackupLimits
 from pgpool_recovery.postgres.wal_stream import WalSource
 from pgpool_recovery.talk.protocol import BeginIncremental, FindLog, Limits, LogPosition

@@ -154,6 +154,25 @@ class MetricsSettings:
     textfile: AbsolutePath | None = None
 
 
+class LogLevel(StrEnum):
+    """How much is logged: what is told anyway, or also what was asked, decided, run and awaited."""
+
+    INFO = "info"
+    DEBUG = "debug"
+
+
+@record
+class LogSettings:
+    """What the commands log that Pgpool-II and the server call (log/note.py)."""
+
+    level: LogLevel = LogLevel.INFO
+
+    @property
+    def is_debugging(self) -> bool:
+        """Whether all of it is logged."""
+        return self.level is LogLevel.DEBUG
+
+
 @record
 class TimeoutSettings:
     """How long is waited, in seconds."""
@@ -266,6 +285,7 @@ class Settings:
     failover: FailoverSettings = field(default_factory=FailoverSettings)
     history: HistorySettings = field(default_factory=HistorySettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    log: LogSettings = field(default_factory=LogSettings)
     policy: Policy = field(default_factory=Policy)
     timeout: TimeoutSettings = field(default_factory=TimeoutSettings)
     node: dict[NodeId, NodeSettings] = field(default_factory=dict)

@@ -141,7 +141,11 @@ class Record:
         before, self._state = self._state, self._state.after(event)
         if self._connection is None or self._is_full or self._number >= ALL_EVENTS:
             return
-        if not isinstance(event, Progress):
+        changed = self._state.columns() if self._state != before and not self._continues else {}
+        if isinstance(event, Progress):
+            if changed:
+                self._write("history_update", **changed)
+        else:
             row = event_row(event, only_ascii=self._only_ascii)
             self._bytes += sum(len(text.encode()) for text in row.values())
             if self._bytes > MAX_BYTES:
@@ -152,9 +156,8 @@ class Record:
                 )
                 return
             self._number += 1
-            self._write("history_event", number=self._number, **row)
-        if self._state != before and not self._continues:
-            self._write("history_update", **self._state.columns())
+            query = "history_change" if changed else "history_event"
+            self._write(query, number=self._number, **row, **changed)
 
     def end(self, error: RecoveryError | None, *, done: str) -> None:
         """Write how it ended."""

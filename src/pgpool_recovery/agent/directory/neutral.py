@@ -15,8 +15,9 @@ from pgpool_recovery.domain.event import Say
 from pgpool_recovery.domain.line import lines_of
 from pgpool_recovery.facts.leftover import COMMANDS, OLD_FILE, TAKEN_OUT, TARGETS, told_value
 from pgpool_recovery.facts.leftover import TRIGGER_FILE as TRIGGER
-from pgpool_recovery.host.program import Stop, run
+from pgpool_recovery.host.program import run
 from pgpool_recovery.host.setting_source import LINE, find_sources, plain
+from pgpool_recovery.host.stop import Stop
 
 TRAPS = (*TARGETS, TRIGGER)
 

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.facts.facts import Conninfo
 from pgpool_recovery.facts.step import CopyBaseBackup, VerifyBackup
-from pgpool_recovery.host.program import Stop, run
+from pgpool_recovery.host.program import run
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.postgres.conninfo import format_conninfo
 
 KEEPALIVES = {"keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "6"}

@@ -19,14 +19,13 @@ from pgpool_recovery.agent.directory.workspace import remove
 from pgpool_recovery.agent.method.restore import archive_settings
 from pgpool_recovery.domain.event import Say
 from pgpool_recovery.domain.record import record
+from pgpool_recovery.facts.leftover import SIGNAL, STANDBY_SIGNAL
 from pgpool_recovery.facts.step import ConfigureStandby, Repoint, RepointRunning
 from pgpool_recovery.files.write import sync, write_file
-from pgpool_recovery.host.program import Stop
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.postgres.conninfo import format_conninfo
 
-STANDBY_SIGNAL = "standby.signal"
-RECOVERY_SIGNAL = "recovery.signal"
-SIGNALS = (STANDBY_SIGNAL, RECOVERY_SIGNAL)
+SIGNALS = (STANDBY_SIGNAL, SIGNAL)
 
 
 def configure_standby(step: ConfigureStandby, own_login: OwnLogin, stop: Stop, tell: Say) -> None:
@@ -115,7 +114,7 @@ def repoint_running(step: RepointRunning, own_login: OwnLogin, stop: Stop, tell:
 
 def _signal(directory: Path) -> None:
     write_file(directory / STANDBY_SIGNAL, "", mode=file_mode(directory))
-    remove(directory / RECOVERY_SIGNAL)
+    remove(directory / SIGNAL)
 
 
 def _note_former_slot(step: ConfigureStandby | Repoint | RepointRunning) -> None:

@@ -19,7 +19,8 @@ from pgpool_recovery.files.text import read_text
 from pgpool_recovery.files.write import move, sync, write_file
 from pgpool_recovery.host.leftover_process import end_leftovers
 from pgpool_recovery.host.pidfile import read_pid_file
-from pgpool_recovery.host.program import Completed, Stop, run
+from pgpool_recovery.host.program import Completed, run
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.in_server.pid_file import PID_FILE_NAME
 from pgpool_recovery.pgbackrest.command import (
     archive_get,

@@ -18,7 +18,8 @@ from pgpool_recovery.facts.step import Rewind
 from pgpool_recovery.files.text import read_bytes
 from pgpool_recovery.files.write import copy_file, has_linked, move, sync, write_file
 from pgpool_recovery.host.meter import Meter
-from pgpool_recovery.host.program import Completed, Stop, run
+from pgpool_recovery.host.program import Completed, run
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.postgres.connection import connect, pinned
 from pgpool_recovery.postgres.conninfo import format_conninfo
 

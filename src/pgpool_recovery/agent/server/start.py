@@ -21,10 +21,12 @@ from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.host.installation import find_bin_directory
 from pgpool_recovery.host.pidfile import PidFile, read_pid_file
-from pgpool_recovery.host.program import Stop, run
+from pgpool_recovery.host.program import run
 from pgpool_recovery.host.start_method import PG_CTL, StartWay, find_way
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.host.system_failure import advice_on_log, failure_of_system
 from pgpool_recovery.host.version_file import read_major
+from pgpool_recovery.log.note import waits
 from pgpool_recovery.postgres.conninfo import libpq_version
 from pgpool_recovery.postgres.ping import Answers, ping
 from pgpool_recovery.talk.protocol import Start, Started, StopAtOnce, StopServer
@@ -57,7 +59,7 @@ def _start(request: Start, data: Path, stop: Stop, tell: Say) -> Started:
     bin_directory = bin_directory_of(data, request.bin_directories, stop)
     was_running = read_pid_file(data) is not None
     way = find_way(data, bin_directory, request.start_command, stop, tell)
-    ask = setting_asker(data, bin_directory, stop)
+    ask = setting_asker(data, bin_directory, major_of(data), stop)
     log = StartLog(data, way, ask, is_new=not was_running)
     control_before = _changed(data)
     try:
@@ -122,6 +124,7 @@ def stop_server(request: StopServer | StopAtOnce, stop: Stop, tell: Say | None =
         raise Undone(message, detail=error.detail, hint=error.hint) from error
 
 
+@waits("the server to end")
 def _has_stopped(
     data: Path, progress: ServerProgress, still_s: float, stop: Stop, tell: Say
 ) -> bool:
@@ -140,18 +143,23 @@ def _has_stopped(
 
 def bin_directory_of(data: Path, bin_directories: tuple[str, ...], stop: Stop) -> Path:
     """Return where the programs of a data directory's major version are; Refused without any."""
+    major = major_of(data)
+    found = find_bin_directory(major, bin_directories, stop)
+    if found is None:
+        raise Refused(f"there are no programs of PostgreSQL {major} on this host")
+    return Path(found)
+
+
+def major_of(data: Path) -> int:
+    """Return the major version of a data directory; Refused when it is none."""
     try:
-        major = read_major(data)
+        return read_major(data)
     except (OSError, ValueError) as error:
         raise Refused(
             f"{data} is not a data directory",
             detail=f"Its PG_VERSION cannot be read: {_reason(error)}.",
             hint="Check backend_data_directory in pgpool.conf.",
         ) from error
-    found = find_bin_directory(major, bin_directories, stop)
-    if found is None:
-        raise Refused(f"there are no programs of PostgreSQL {major} on this host")
-    return Path(found)
 
 
 def _reason(error: OSError | ValueError) -> str:
@@ -187,6 +195,7 @@ def _is_ready(data: Path) -> bool:
     return server is not None and server.is_ready
 
 
+@waits("the server to accept connections")
 def _wait_until_ready(
     data: Path, log: StartLog, patience: "Patience", stop: Stop, tell: Say
 ) -> PidFile:

@@ -31,7 +31,7 @@ from pgpool_recovery.domain.record import field, record
 from pgpool_recovery.domain.wal import History, Point, lsn_text
 from pgpool_recovery.facts.facts import Base, Conninfo, RelationSegment
 from pgpool_recovery.host.pidfile import read_pid_file
-from pgpool_recovery.host.program import Stop
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.postgres.incremental_stream import BackupConnection, Limits, open_backup
 
 

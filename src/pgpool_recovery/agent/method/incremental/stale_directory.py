@@ -28,7 +28,7 @@ from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.wal import Lsn, Point
 from pgpool_recovery.facts.facts import Base
 from pgpool_recovery.files.text import read_text
-from pgpool_recovery.host.program import Stop
+from pgpool_recovery.host.stop import Stop
 
 UNKNOWN_END = Lsn(2**64 - 1)
 """The end of a directory of which nobody knows how far it replayed.
@@ -88,7 +88,7 @@ def _label(data_directory: Path) -> str | None:
 def vouched_base(control: ControlData, label: str | None) -> Base:
     """Return the base that a manifest may name, by the control file and backup_label.
 
-    Stricter than what a plan reckons with (plan/divergence.py): what nobody can vouch for is refused.
+    Stricter than what a plan reckons with (plan/divergence.py): what is not known is refused.
     While there is a label the control file's REDO is not what recovery begins with: pg_rewind
     leaves the source's there.
     """
