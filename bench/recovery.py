@@ -25,7 +25,6 @@ import psycopg
 from bench.contender import CONTENDERS, Contender, NotBroughtBack
 from bench.situation import SITUATIONS, Situation, table
 from bench.snapshot import Snapshot
-from tests.cluster.site import install
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.cluster_site import cluster_on_hosts
 from tests.harness.command import CommandError
@@ -33,6 +32,7 @@ from tests.harness.contents import wait_for_replay
 from tests.harness.postgresql import Server
 from tests.harness.product import Product, build_product
 from tests.harness.proof import assert_equal
+from tests.harness.site import install
 from tests.harness.traffic import counting
 from tests.harness.until import DeadlineError, until
 from tests.harness.workspace import Workspace

@@ -21,6 +21,7 @@ SINGLE_LINES = 100  # In a second: what comes faster comes in messages of severa
 MAX_NOTICE_CHARACTERS = 4000
 MARK_NAME = "PGPOOL_RECOVERY_ID"
 SECRET_NAME = "PGPOOL_RECOVERY_SECRET"  # noqa: S105 - the name of a variable.
+LOG_NAME = "PGPOOL_RECOVERY_LOG"  # That lines can be marked to be logged and told to nobody.
 SQLSTATE_OR_NONE = r"(?:[0-9A-Z]{5})?\Z"
 
 
@@ -78,10 +79,11 @@ class SupervisedRun:
         is gone, or because the server's main process is.
         """
         call_id = self._server.facts["call_id"]
-        secrets = {MARK_NAME: call_id, SECRET_NAME: self._server.facts["record_secret"]}
+        secret = self._server.facts["record_secret"]
+        own = {MARK_NAME: call_id, SECRET_NAME: secret, LOG_NAME: "on"}
         job = {
             "run": in_bytes(argv),
-            "environment": environment_in_bytes(dict(environment, **secrets)),
+            "environment": environment_in_bytes(dict(environment, **own)),
             "directory": self._server.facts["data_directory"],
             "identity": identity,
             "mark": ("%s=%s" % (MARK_NAME, call_id)).encode(),

@@ -8,8 +8,8 @@ server's log. A request is one of (words, names and the mark are bytes)
 
 * ``{"run": [program, word...], "environment": {...}, "directory": "...", "mark": "NAME=value",
   "record": "...", "identity": (device, inode), "end_s": 3.5}``: a line that begins with the record
-  is none of the text that goes to the log; with an identity the program has to be that file; so
-  long after it was told to stop it is killed
+  is none of the text that goes to the log, unless ``log`` follows, when it goes nowhere else;
+  with an identity the program has to be that file; so long after it was told to stop it is killed
 * ``{"stop": True}`` while a program runs
 * ``{"end": "NAME=value", "end_s": 3.5}``: end the processes that a lost supervisor left behind
 * ``{"leave": [...], "environment": {...}, "directory": "...", "after_s": 0.5, "output": "log"}``:
@@ -28,10 +28,11 @@ import signal
 import time
 from typing import Any, Callable, Iterable, Iterator, List, NoReturn, Optional, Tuple
 
+from pgpool_recovery.in_server.masked_text import COLONS, masked, may_have_password
+
 from server_types import Message
 
 from .bug_report import places_of
-from .masked_text import COLONS, masked, may_have_password
 from .message import encode_message, take_message
 from .process_tree import find_processes
 from .shown_text import shown_bytes
@@ -52,6 +53,7 @@ STOPPING_TICK_S = 0.05
 FLOOD_LINES = 200
 BLOCK_LINES = 50
 RECORD_SEPARATOR = b"\x1e"
+ONLY_LOGGED = b"log "  # After the record's beginning: how our stage commands mark their own log.
 FLOOD_WINDOW_S = 1.0
 GULP_S = 0.005
 GULP_BYTES = 16384
@@ -203,9 +205,20 @@ class Run:
                     _write_piece(piece + b"\n")
                 self._backend.reply(block=block.decode())
                 return
-        told = [line if line.startswith(self._record) else masked(line) for line in lines]
-        write_to_log([line for line in told if not line.startswith(self._record)])
-        self._backend.reply(lines=[line.decode("utf-8", "backslashreplace") for line in told])
+        own = self._record + ONLY_LOGGED
+        logged, told = [], []
+        for line in lines:
+            if line.startswith(own):
+                logged.append(masked(line[len(own) :]))
+            elif line.startswith(self._record):
+                told.append(line)
+            else:
+                logged.append(masked(line))
+                told.append(logged[-1])
+        write_to_log(logged)
+        if told:
+            replied = [line.decode("utf-8", "backslashreplace") for line in told]
+            self._backend.reply(lines=replied)
 
     def _hand_over_output(self) -> None:
         """Let what the program left running go on writing, into the server's log.

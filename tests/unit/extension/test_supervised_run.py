@@ -19,7 +19,8 @@ from pgpool_recovery_server.supervised_run import (
     failure_record,
 )
 
-from pgpool_recovery.cli.stage import CALLED_BY_SERVER, RECORD_SECRET, fail
+from pgpool_recovery.cli.log import RECORD_SECRET
+from pgpool_recovery.cli.stage import CALLED_BY_SERVER, fail
 from pgpool_recovery.cli.stage import answer as tell_answer
 from pgpool_recovery.domain.error import Busy
 
