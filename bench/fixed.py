@@ -27,9 +27,9 @@ from bench.processor import used_s
 from bench.recovery import SETTINGS, Measurement, bring_back, load
 from bench.situation import diverged
 from bench.snapshot import Snapshot
-from tests.cluster.site import on_hosts, wait_for_no_agent
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.machine import SEARCH_PATH
+from tests.harness.site import on_hosts, wait_for_no_agent
 from tests.hooks.site import site_with_hooks
 from tests.operator.site import Site, site_on_hosts
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Filled, Incomplete, NoRoom, QueryRefused, Refused, Undone
-from pgpool_recovery.domain.event import Event, Finished, PlanMade, Said
+from pgpool_recovery.domain.event import Emit, Finished, PlanMade, Said
 from pgpool_recovery.domain.node import RecoveryRequest
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.standby import StandbyFacts
@@ -32,8 +32,6 @@ from pgpool_recovery.talk.protocol import AskStandby, FindLog, LogPosition
 from pgpool_recovery.verify.end_of_log import end_of_log
 from pgpool_recovery.verify.following import wait_until_following
 from pgpool_recovery.verify.streaming import Expected
-
-Emit = Callable[[Event], None]
 
 
 def recover(

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from tests.cluster.site import assert_recovered, on_hosts, settings
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.product import Product
+from tests.harness.site import assert_recovered, on_hosts, settings
 from tests.harness.template import PASSWORDS
 from tests.harness.workspace import Workspace
 

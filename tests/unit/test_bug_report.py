@@ -133,7 +133,7 @@ def test_command(
 
 PROCESS = """
 import json, os, sys, threading
-from pgpool_recovery.agent import serve
+from pgpool_recovery.agent import answers, serve
 from pgpool_recovery.cli.main import main
 def fails(*_words):
     {raising}
@@ -142,7 +142,7 @@ if sys.argv[-1] == "in a request":
 elif sys.argv[-1] == "in a thread":
     serve.Agent._read = fails
 elif sys.argv[-1] == "at the end":
-    serve.Steps.undo = fails
+    answers.Answers.take_back = fails
 else:
     serve.main = fails
 os.geteuid = lambda: 1

@@ -1,4 +1,7 @@
-"""The commands that Pgpool-II has the primary call: stages of a recovery, lines for people."""
+"""The commands that Pgpool-II has the primary call: stages of a recovery, lines for people.
+
+Each imports what it needs when its words are known to be right.
+"""
 
 import io
 import json
@@ -88,7 +91,6 @@ def _first_stage(words: Sequence[str]) -> None:
 
     settings = _settings(stage, FIRST_STAGE, target)
     with calling_agent(target, settings) as called:
-        from pgpool_recovery.cli.foreign_start import left_to_foreign_start
         from pgpool_recovery.history.record import on_record
         from pgpool_recovery.metrics.publish import publishing
         from pgpool_recovery.recovery import recover
@@ -97,6 +99,8 @@ def _first_stage(words: Sequence[str]) -> None:
             publish()
             plan = recover(request, settings, told.emit, _caller(), called)
             if not settings.pgpool.backend_clustering_mode.has_second_stage:
+                from pgpool_recovery.cli.foreign_start import left_to_foreign_start
+
                 for line in left_to_foreign_start(Path(words[0]), plan):
                     told.emit(Said("runner", line))
     if settings.pgpool.backend_clustering_mode.has_second_stage:
@@ -173,13 +177,13 @@ def _plan(words: Sequence[str]) -> None:
 
 
 def _check(words: Sequence[str]) -> None:
+    if len(words) != 1:
+        raise UsageError(f"pgpool_recovery_check takes 1 argument, not {len(words)}")
     from pgpool_recovery.check.finding import as_json
     from pgpool_recovery.check.question import parse_question
     from pgpool_recovery.cluster_check import check
     from pgpool_recovery.metrics.publish import publish_check
 
-    if len(words) != 1:
-        raise UsageError(f"pgpool_recovery_check takes 1 argument, not {len(words)}")
     question = replace(parse_question(words[0]), may_name_hosts=_may_name_hosts())
     settings = _read(CHECK)
     findings = check(question, settings, _own_port())

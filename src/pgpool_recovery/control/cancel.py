@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pgpool_recovery.control.cluster import Node, connect_to
-from pgpool_recovery.control.event import OperatorEvent, Remarked
+from pgpool_recovery.control.event import Remarked, Tell
 from pgpool_recovery.control.extension import Feature, Primary
 from pgpool_recovery.control.record import COPIED, INTERRUPTED, Record, Run
 from pgpool_recovery.domain.error import Refused, Undone, Unverified
@@ -18,8 +18,6 @@ TELL_AGAIN_EVERY_S = 5.0
 LOOK_EVERY_S = 0.3
 CALLED_WITHIN_S = 3.0
 """After the first stage Pgpool-II calls the remote start at once."""
-
-Tell = Callable[[OperatorEvent], None]
 
 
 def cancel(primary: Primary, node: Node, tell: Tell, *, within_s: float) -> Run | None:

@@ -6,12 +6,12 @@ leaves the rest unsent; the stop succeeds all the same.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from pgpool_recovery.config.settings import FailoverSettings
 from pgpool_recovery.control.cluster import Node, connect_to
 from pgpool_recovery.domain.error import Unreachable
-from pgpool_recovery.domain.event import megabytes
+from pgpool_recovery.domain.event import Say, megabytes
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.domain.record import record, replace
 from pgpool_recovery.domain.slot import slot_state
@@ -27,8 +27,6 @@ from pgpool_recovery.postgres.wal_end import shutdown_position, wal_page
 LOOK_EVERY_S = 0.1
 ENDS_WITHIN_S = 5.0
 MEGABYTE = 1024 * 1024
-
-Say = Callable[[str], None]
 
 
 @record

@@ -2,12 +2,12 @@
 
 import math
 import time
-from collections.abc import Callable
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.control.cluster import Node, connect_to
 from pgpool_recovery.control.leftover_slots import drop_leftover_slots
 from pgpool_recovery.domain.error import RecoveryError, Unreachable, Unverified
+from pgpool_recovery.domain.event import Say
 from pgpool_recovery.domain.wal import Lsn, lsn_text
 from pgpool_recovery.hooks.choice import PromoteNode
 from pgpool_recovery.hooks.observe import View, standing_of
@@ -21,8 +21,6 @@ GONE_FOR_S = 1.0
 ARCHIVE_S = 3600.0
 """How long after it was told to promote itself a standby may get on with the WAL of an archive, of
 which nobody knows the end."""
-
-Say = Callable[[str], None]
 
 
 class _Failed(Exception):

@@ -5,6 +5,8 @@ the body of a function (extension/build.py). A script that runs with ``set -o xt
 command as it is, with the password in it.
 """
 
+from typing import Dict, Iterable, Match, Pattern
+
 MASK = b"********"
 
 # What a text must have for one of the patterns below to be looked for at all, in lower case.
@@ -45,7 +47,7 @@ PATTERNS = (
     + rb""":)(?:\\.|[^\s'"\\])+""",
 )
 
-_compiled = {}  # type: ignore[var-annotated] # typing would cost each new session 10 ms.
+_compiled: Dict[bytes, Pattern[bytes]] = {}
 
 
 def masked(line: bytes) -> bytes:
@@ -56,7 +58,7 @@ def masked(line: bytes) -> bytes:
     """
     if not (may_have_password(line) or line.count(b":") >= COLONS):
         return line
-    for pattern in _patterns():  # type: ignore[no-untyped-call]
+    for pattern in _patterns():
         line = pattern.sub(_mask, line)
     return line
 
@@ -67,11 +69,11 @@ def may_have_password(text: bytes) -> bool:
     return any(hint in lower for hint in HINTS)
 
 
-def _mask(match):  # type: ignore[no-untyped-def]
+def _mask(match: Match[bytes]) -> bytes:
     return match.group("before") + MASK
 
 
-def _patterns():  # type: ignore[no-untyped-def]
+def _patterns() -> Iterable[Pattern[bytes]]:
     import re  # Here, because it takes 5 ms of each new session.
 
     if not _compiled:

@@ -10,6 +10,7 @@ from pathlib import Path
 from pgpool_recovery.check.finding import Finding
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Refused, Unreachable
+from pgpool_recovery.domain.event import Say
 from pgpool_recovery.files.text import text_of
 from pgpool_recovery.files.trust import Untrusted, read_own
 from pgpool_recovery.files.write import open_lock_file, write_file
@@ -24,8 +25,6 @@ MODE = 0o644
 LOCK_S, LOCK_AGAIN_S = 5, 0.05
 ANSWER_S = 5.0
 SESSION = {"lock_timeout": "2s"}
-
-Say = Callable[[str], None]
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 from pgpool_recovery.domain.error import (
     Busy,
@@ -15,6 +14,7 @@ from pgpool_recovery.domain.error import (
     UsageError,
 )
 from pgpool_recovery.domain.node import NodeId
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.log.note import span
 from pgpool_recovery.pcp.client import commands
@@ -43,7 +43,7 @@ AFTER_THE_START = (
 """How the refusals begin that come when the target may have been changed (recovery.c)."""
 
 
-@dataclass(frozen=True)
+@record
 class Pool:
     """A Pgpool-II whose nodes are looked at and changed.
 
@@ -52,8 +52,8 @@ class Pool:
     """
 
     server: PcpServer
-    clock: Callable[[], float] = field(default=time.monotonic, repr=False)
-    sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
 
     def nodes(self) -> list[NodeInfo]:
         """Return all nodes, in the order of their ids."""

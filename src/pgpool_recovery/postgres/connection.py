@@ -7,8 +7,8 @@ import select
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from importlib.resources import files
 from math import ceil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pgpool_recovery.domain.error import (
@@ -19,7 +19,7 @@ from pgpool_recovery.domain.error import (
     error_of_sqlstate,
 )
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.files.text import bytes_of, lines_of, text_of
+from pgpool_recovery.files.text import bytes_of, lines_of, read_text, text_of
 from pgpool_recovery.log.note import AnySpan, span
 from pgpool_recovery.postgres.conninfo import format_conninfo
 from pgpool_recovery.postgres.denied import INSUFFICIENT_PRIVILEGE, denied
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from psycopg.rows import RowFactory
 
 APPLICATION_NAME = "pgpool-recovery"
+QUERIES = Path(__file__).with_name("sql")
 PHYSICAL_REPLICATION = {"replication": "true", "dbname": "replication"}
 """The database is a name for the password file alone, as in libpqrcv_connect()."""
 UNCHECKED = {"client_encoding": "SQL_ASCII"}
@@ -356,7 +357,7 @@ def _identifier(name: str) -> str:
 
 
 def _query(name: str) -> str:
-    return files(__package__).joinpath("sql", f"{name}.sql").read_text()
+    return read_text(QUERIES / f"{name}.sql")
 
 
 def _failed(message: str, error: "psycopg.Error") -> Unreachable:

@@ -16,7 +16,14 @@ from pgpool_recovery.domain.error import (
     Unreachable,
     as_failure,
 )
-from pgpool_recovery.domain.event import Event, Moved, Said, StepFinished, StepStarted, Undoing
+from pgpool_recovery.domain.event import (
+    Emit,
+    Moved,
+    Said,
+    StepFinished,
+    StepStarted,
+    Undoing,
+)
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.target_state import TargetState, with_next_step
 from pgpool_recovery.domain.wal import Point
@@ -66,7 +73,6 @@ the others prepare something beside it, or are a point of no return."""
 MAKES_DATA = (CopyBaseBackup, Rewind, Incremental)
 """Steps after which the standby goes on with WAL of the primary."""
 
-Emit = Callable[[Event], None]
 SeeFollowing = Callable[[RepointRunning], None]
 
 
@@ -203,7 +209,7 @@ class Run:
         return self._agent.ask(asked, LocalWal, timeout_s=self._deadlines.answer_s)
 
     def _incremental(self, step: Incremental) -> None:
-        """Begin a backup until no truncation is new, then let it be applied (C2).
+        """Begin a backup until no truncation is new, then let it be applied.
 
         Only when the backup has started all summaries of what is before its start are there.
         """

@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from types import MappingProxyType
 
 from pgpool_recovery.domain.error import Refused
-from pgpool_recovery.host.program import Stop, run
+from pgpool_recovery.host.program import run
 from pgpool_recovery.host.server_log import without_contents
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.postgres.conninfo import libpq_version
 
 AT_ONCE = 4

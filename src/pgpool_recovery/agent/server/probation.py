@@ -19,7 +19,7 @@ from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.standby import Fault, Trouble, UpstreamFacts, judge
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.host.pidfile import read_pid_file
-from pgpool_recovery.host.program import Stop
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.log.note import waits
 from pgpool_recovery.talk.protocol import AskStandby, Guarded, Start, StopAtOnce
 

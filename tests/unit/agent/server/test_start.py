@@ -13,8 +13,8 @@ from pgpool_recovery.agent.server.start import start
 from pgpool_recovery.domain.error import Cancelled, Incomplete, RecoveryError, Unverified
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.host.pidfile import PidFile
-from pgpool_recovery.host.program import Stop
 from pgpool_recovery.host.start_method import PG_CTL, StartWay
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.talk.protocol import Start
 from tests.harness.until import until
 
@@ -31,6 +31,7 @@ class Node:
         self.control = self.data / "global" / "pg_control"
         self.control.parent.mkdir(parents=True)
         self.control.touch()
+        (self.data / "PG_VERSION").write_text("15\n")
         os.utime(self.control, (1, 1))
         self._patch = monkeypatch
         monkeypatch.setattr(module, "bin_directory_of", lambda *_: directory)
