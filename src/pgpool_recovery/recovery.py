@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Filled, Incomplete, NoRoom, QueryRefused, Refused, Undone
-from pgpool_recovery.domain.event import Event, Finished, PlanMade, Said
+from pgpool_recovery.domain.event import Emit, Finished, PlanMade, Said
 from pgpool_recovery.domain.node import RecoveryRequest
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.standby import StandbyFacts
@@ -14,6 +14,7 @@ from pgpool_recovery.facts.facts import PrimaryFacts
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.facts.rejection import Rejection, as_error
 from pgpool_recovery.facts.step import RepointRunning
+from pgpool_recovery.log.note import note, note_parts
 from pgpool_recovery.observe.consent import agreement_for
 from pgpool_recovery.observe.link import measure_link
 from pgpool_recovery.observe.primary import observing_primary
@@ -31,8 +32,6 @@ from pgpool_recovery.talk.protocol import AskStandby, FindLog
 from pgpool_recovery.verify.end_of_log import end_of_log
 from pgpool_recovery.verify.following import wait_until_following
 from pgpool_recovery.verify.streaming import Expected
-
-Emit = Callable[[Event], None]
 
 
 def recover(
@@ -116,7 +115,9 @@ def choose(
     while True:
         primary = observe()
         facts = observe_target(connection, agent, request, primary, settings)
+        note_parts("fact", facts)
         plan = make_plan(target, facts, settings.policy, failed)
+        log_decision(plan)
         if isinstance(plan, Plan) or not server.stop_if_allowed(facts, failed):
             break
         say_asides(plan, emit)
@@ -124,10 +125,20 @@ def choose(
         link = measure_link(agent, timeout_s=settings.agent.answer_s)
         facts = replace(facts, link_bytes_per_s=link)
         plan = make_plan(target, facts, settings.policy, failed)
+        note("the link transfers {} bytes/s", link)
+        log_decision(plan)
     if not isinstance(plan, Plan):
         is_half = state is TargetState.UNTOUCHED and facts.target.changing is not None
         raise as_error(plan).with_target(TargetState.INCOMPLETE if is_half else state)
     return plan
+
+
+def log_decision(plan: Plan | tuple[Rejection, ...]) -> None:
+    """Log what was decided, and why not something that moves less."""
+    if isinstance(plan, Plan):
+        note_parts("plan", plan)
+    else:
+        note("no plan: {}", plan)
 
 
 def say_asides(reasons: tuple[Rejection, ...], emit: Emit) -> None:

@@ -11,7 +11,7 @@ from pgpool_recovery.domain.error import (
     Unreachable,
     as_failure,
 )
-from pgpool_recovery.domain.event import Event, Finished, Said, megabytes
+from pgpool_recovery.domain.event import Emit, Finished, Said, megabytes
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.slot import IN_USE, SlotState, is_of_a_recovery, names_of
 from pgpool_recovery.domain.target_state import TargetState
@@ -38,7 +38,6 @@ from pgpool_recovery.talk.protocol import (
 )
 from pgpool_recovery.verify.started import prove
 
-Emit = Callable[[Event], None]
 AWAITED = (
     "synchronized_standby_slots names it, and logical decoding waits for it until that is changed"
 )

@@ -8,14 +8,14 @@ import time
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Refused, Unreachable
-from pgpool_recovery.domain.event import Finished, Said
+from pgpool_recovery.domain.event import Emit, Finished, Said
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.slot import IN_USE, names_of
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.observe.primary import observing_primary
 from pgpool_recovery.postgres.connection import Connection, connect
 from pgpool_recovery.postgres.slots import drop_slot_once_free
-from pgpool_recovery.remote_start import Emit, start_and_follow
+from pgpool_recovery.remote_start import start_and_follow
 from pgpool_recovery.run.called_agent import CalledAgent
 from pgpool_recovery.run.sessions import agent_of, leaving, naming, own_conninfo, own_server
 from pgpool_recovery.talk.protocol import MakeIndependent

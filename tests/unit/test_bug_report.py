@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pgpool_recovery.cli import app, hook, stage
+from pgpool_recovery.cli.log import RECORD_SECRET
 from pgpool_recovery.domain.error import Bug, as_failure
 from pgpool_recovery.files.text import text_of
 from pgpool_recovery.talk.conversation import converse
@@ -101,7 +102,7 @@ def test_stage(
     monkeypatch.setattr(stage, "_cancel_by_signal", lambda: None)
     assert stage.run_stage("recovery_1st_stage", []) == 1
     check("".join(capsys.readouterr()), kind)
-    monkeypatch.setenv(stage.RECORD_SECRET, "mark")
+    monkeypatch.setenv(RECORD_SECRET, "mark")
     stage.run_stage("recovery_1st_stage", [])
     assert SECRET not in "".join(capsys.readouterr())
 

@@ -16,6 +16,7 @@ from pgpool_recovery import __version__
 from pgpool_recovery.domain.error import RecoveryError, Refused, as_failure
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.host.stop import Stop
+from pgpool_recovery.log.note import span, turn_on
 from pgpool_recovery.talk.protocol import (
     PROTOCOL,
     SILENCE_S,
@@ -24,6 +25,7 @@ from pgpool_recovery.talk.protocol import (
     Greeting,
     Hello,
     Limits,
+    Logged,
     Message,
     Ping,
     Request,
@@ -83,6 +85,8 @@ class Agent:
             for request in self._requests(requests):
                 if isinstance(request, Hello):
                     self._limits = request.limits
+                    if request.logs:
+                        self._log()
                 elif not isinstance(request, Ping):
                     self._queue.put(request)
         except UnreadableError as error:
@@ -94,6 +98,12 @@ class Agent:
             # What it still does, such as removing a half copy, the next recovery goes on with.
             if not self._has_ended.wait(self._limits.undo_s):
                 os._exit(1)
+
+    def _log(self) -> None:
+        """Log from here on, to the runner, which has the clock of all lines."""
+        from pgpool_recovery.log.process import name_of_this
+
+        turn_on(lambda line: self._send(Logged(line)), name_of_this("agent"), tells_time=False)
 
     def _requests(self, requests: int) -> Iterator[Request]:
         """Yield what comes, until the end of the input or a long silence."""
@@ -137,7 +147,9 @@ class Agent:
         if isinstance(request, Refused):
             return Answer(failure=request.as_record())
         try:
-            return Answer(result=as_result(self._do(request)))
+            with span("does {}", type(request).__name__):
+                result = self._do(request)
+            return Answer(result=as_result(result))
         except RecoveryError as error:
             return Answer(failure=error.as_record())
         except OSError as error:

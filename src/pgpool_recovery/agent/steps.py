@@ -26,7 +26,7 @@ from pgpool_recovery.agent.method.rewind import Untouched, rewind
 from pgpool_recovery.agent.server.running import reload, take_over
 from pgpool_recovery.agent.server.start_log import find_log
 from pgpool_recovery.domain.error import Refused
-from pgpool_recovery.domain.event import Event, Moved, Said, megabytes
+from pgpool_recovery.domain.event import Emit, Moved, Said, megabytes
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.facts.policy import Method, kilobytes
@@ -62,7 +62,6 @@ from pgpool_recovery.talk.protocol import BeginIncremental, FindLog, Limits, Log
 if TYPE_CHECKING:
     from pgpool_recovery.agent.method.incremental.backup import IncrementalBackup
 
-Emit = Callable[[Event], None]
 
 OF_A_STOPPED_SERVER = (PutOldBack, RemoveOld, SwapIn, Repoint, TakeOut)
 """Steps that change what stands where a server would have its data."""

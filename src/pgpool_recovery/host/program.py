@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from pgpool_recovery.domain.error import Undone, reason_of
+from pgpool_recovery.domain.pause import pause_s
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.files.text import text_of
-from pgpool_recovery.host.pause import pause_s
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.host.system_failure import failure_of_program
+from pgpool_recovery.log.note import span
 
 KEPT_LINES = 20
 KEPT_BYTES = 1_000_000
@@ -92,16 +93,19 @@ def run(
     cannot be started; in both cases its process group is gone.
     """
     mark = {} if leaves_server or MARK not in os.environ else {MARK: os.environ[MARK]}
-    process = _start(argv, {**clean_environment(), **mark, **(environment or {})}, directory)
-    try:
-        output = _collect(process, argv[0], stop, timeout_s, on_line, is_enough)
-    except BaseException:
+    with span("runs {}", argv) as running:
+        process = _start(argv, {**clean_environment(), **mark, **(environment or {})}, directory)
+        try:
+            output = _collect(process, argv[0], stop, timeout_s, on_line, is_enough)
+        except BaseException:
+            _end(process)
+            raise
+        if output is None:
+            _leave(process)
+            running.came_to("it is left to come to its end")
+            return Completed(tuple(argv), 0, "")
         _end(process)
-        raise
-    if output is None:
-        _leave(process)
-        return Completed(tuple(argv), 0, "")
-    _end(process)
+        running.came_to(f"exit status {process.returncode}, {len(output)} characters of output")
     return Completed(tuple(argv), process.returncode, output)
 
 
@@ -146,7 +150,7 @@ def _collect(
             selector.register(end, selectors.EVENT_READ)
         while True:
             has_ended = process.poll() is not None
-            tick_s = TICK_S if is_enough is None else pause_s(began, TICK_S)
+            tick_s = TICK_S if is_enough is None else pause_s(time.monotonic() - began, TICK_S)
             if selector.get_map() or has_ended:
                 selector.select(0 if has_ended else tick_s)
             else:

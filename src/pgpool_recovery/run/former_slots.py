@@ -1,17 +1,15 @@
 """What a node has kept of its own time as primary: slots that hold WAL and VACUUM back for ever."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Cancelled, RecoveryError
-from pgpool_recovery.domain.event import Event, Said, megabytes
+from pgpool_recovery.domain.event import Emit, Said, megabytes
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.slot import FormerSlot
 from pgpool_recovery.facts.facts import PrimaryFacts
 from pgpool_recovery.talk.conversation import Conversation
 from pgpool_recovery.talk.protocol import DropFormerSlots
-
-Emit = Callable[[Event], None]
 
 
 def drop_former_slots(

@@ -16,7 +16,14 @@ from pgpool_recovery.domain.error import (
     Unreachable,
     as_failure,
 )
-from pgpool_recovery.domain.event import Event, Moved, Said, StepFinished, StepStarted, Undoing
+from pgpool_recovery.domain.event import (
+    Emit,
+    Moved,
+    Said,
+    StepFinished,
+    StepStarted,
+    Undoing,
+)
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.target_state import TargetState, with_next_step
 from pgpool_recovery.facts.facts import LocalWal
@@ -35,6 +42,7 @@ from pgpool_recovery.facts.step import (
     TakeOut,
     TargetStep,
 )
+from pgpool_recovery.log.note import span
 from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.plan.summaries import newly_left_out
 from pgpool_recovery.postgres.connection import Connection
@@ -64,7 +72,6 @@ the others prepare something beside it, or are a point of no return."""
 MAKES_DATA = (CopyBaseBackup, Rewind, Incremental)
 """Steps after which the standby goes on with WAL of the primary."""
 
-Emit = Callable[[Event], None]
 SeeFollowing = Callable[[RepointRunning], None]
 
 
@@ -111,7 +118,8 @@ class Run:
             for number, step in enumerate(plan.steps, start=1):
                 self._emit(StepStarted(str(step), number, len(plan.steps)))
                 began = time.monotonic()
-                self._take(step)
+                with span("step {} of {}: {}", number, len(plan.steps), step):
+                    self._take(step)
                 self._emit(StepFinished(number, len(plan.steps), time.monotonic() - began))
             self._see_slot(plan)
             self._agent.ask(Finish(), timeout_s=self._deadlines.undo_s)
@@ -200,7 +208,7 @@ class Run:
         return self._agent.ask(asked, timeout_s=self._deadlines.answer_s)
 
     def _incremental(self, step: Incremental) -> None:
-        """Begin a backup until no truncation is new, then let it be applied (C2).
+        """Begin a backup until no truncation is new, then let it be applied.
 
         Only when the backup has started all summaries of what is before its start are there.
         """

@@ -17,7 +17,7 @@ from pgpool_recovery.facts.running import Running
 from pgpool_recovery.facts.step import Incremental, TargetStep
 from pgpool_recovery.ssh.command import SshSettings
 
-PROTOCOL = 4
+PROTOCOL = 5
 """Raised whenever a message changes (tests/unit/talk/test_protocol.py): another number is
 another protocol, and both ends say so instead of guessing."""
 HEARTBEAT_S = 5.0
@@ -60,6 +60,8 @@ class Hello:
 
     version: str
     limits: Limits
+    logs: bool = False
+    """Whether the agent tells what it logs as well."""
 
 
 @record
@@ -492,4 +494,11 @@ class Farewell:
     state: TargetState | None
 
 
-Message = Greeting | Answer | Farewell | Event
+@record
+class Logged:
+    """A line of the agent's log, for that of the runner."""
+
+    line: str
+
+
+Message = Greeting | Answer | Farewell | Logged | Event

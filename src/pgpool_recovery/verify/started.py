@@ -6,11 +6,9 @@ it, and a primary that nobody knows of may have the only copy of what they wrote
 as the policy allows for every server that runs (`stop_running`).
 """
 
-from collections.abc import Callable
-
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import NotStreaming, RecoveryError, Unverified
-from pgpool_recovery.domain.event import Event, Said
+from pgpool_recovery.domain.event import Emit, Event, Said
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.standby import WAITING, Fault, StandbyFacts, Trouble, is_delayed
 from pgpool_recovery.domain.target_state import TargetState
@@ -21,8 +19,6 @@ from pgpool_recovery.talk.conversation import Conversation
 from pgpool_recovery.talk.protocol import AskStandby, Believe, Started, StopAtOnce
 from pgpool_recovery.verify.end_of_log import end_of_log
 from pgpool_recovery.verify.streaming import Expected, Seen, watch
-
-Emit = Callable[[Event], None]
 
 ANOTHER_METHOD = "Recover the node again: another method will be used."
 MEND = "Mend what its log says, then recover the node again."

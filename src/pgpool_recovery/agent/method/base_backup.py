@@ -24,7 +24,7 @@ def copy_base_backup(
 ) -> None:
     """Copy the primary's files and the WAL that is written meanwhile.
 
-    The checkpoint is a fast one: a spread one takes minutes (facts/breakage.md).
+    The checkpoint is a fast one: a spread one takes as long as checkpoint_timeout lets it.
     """
     with own_login.for_program(_connection(step)) as (conninfo, environment):
         run(

@@ -73,7 +73,7 @@ def read_stale_directory(data_directory: Path, bin_directory: Path, stop: Stop) 
 def _half_applied(marker: Marker) -> StaleDirectory:
     """Blocks of the interrupted run came from a primary on a timeline; up to where, nobody knows.
 
-    A primary that has left that timeline might have done so before (C3).
+    A primary that has left that timeline might have done so before that position.
     """
     return marker.stale.with_end(Point(marker.began.timeline, UNKNOWN_END))
 
