@@ -114,7 +114,7 @@ def test_hook_with_wrong_words_loads_nothing_to_fail_over(hook: str, words: str)
 @pytest.mark.parametrize("stage", STAGES)
 def test_stage_with_wrong_words_loads_nothing_to_recover(stage: str) -> None:
     found = loaded([stage])
-    assert found.rooms <= {"cli", "config", "domain", "facts", "files", "run", "ssh", "talk"}
+    assert found.rooms <= {"cli", "config", "domain", "facts", "files", "run", "ssh"}
     assert found.libraries == frozenset()
     assert found.slow <= {"json", "pathlib"}
 
