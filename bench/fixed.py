@@ -340,7 +340,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--repeat", type=int, default=9, help="times each is measured")
     parser.add_argument("--repeat-rewind", type=int, default=5, help="likewise, of the rewind")
     parser.add_argument("--rate", type=float, default=1000, help="of the link, in Mbit/s")
-    parser.add_argument("--gigabytes", type=float, default=2.0, help="of data, for the rewind")
+    parser.add_argument("--gigabytes", type=float, default=1.4, help="of data, for the rewind")
     parser.add_argument("--json", type=Path, default=Path("fixed.json"), help="file to write")
     return parser.parse_args()
 

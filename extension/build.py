@@ -23,6 +23,8 @@ TEMPLATES = HERE / "sql"
 VERSION = "2.0"
 SUPERVISOR = "supervisor"
 BUG_REPORT = "bug_report"
+WITH_TYPES = PACKAGES["pgpool_recovery.pcp.client"]
+"""Its values are of typing.NamedTuple, which a server imports for pgpool_adm."""
 TYPES = ("typing", "server_types")
 """Modules of types alone, which nothing that runs in a server imports."""
 WAYS = {"python": "outcome_of", "python_value": "value_of"}
@@ -130,8 +132,9 @@ class Module:
     """One module: its text without the imports of its siblings, and those siblings' names."""
 
     def __init__(self, name: str) -> None:
-        text = file_of(name).read_text()
-        if "NamedTuple" not in text:  # Its fields are types at run time.
+        file = file_of(name)
+        text = file.read_text()
+        if file.parent != WITH_TYPES:
             text = without_types(name, text)
         tree = ast.parse(text)
         lines = text.split("\n")

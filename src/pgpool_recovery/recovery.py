@@ -28,7 +28,7 @@ from pgpool_recovery.run.run_plan import Deadlines, Run
 from pgpool_recovery.run.sessions import agent_of, leaving, naming, own_conninfo, own_server
 from pgpool_recovery.run.target_server import TargetServer
 from pgpool_recovery.talk.conversation import Conversation
-from pgpool_recovery.talk.protocol import AskStandby, FindLog, LogPosition
+from pgpool_recovery.talk.protocol import AskStandby, FindLog
 from pgpool_recovery.verify.end_of_log import end_of_log
 from pgpool_recovery.verify.following import wait_until_following
 from pgpool_recovery.verify.streaming import Expected
@@ -192,14 +192,10 @@ def see_following(
     asked = AskStandby(directory, login["dbname"], login.get("user"), None, step.slot_name)
 
     def ask() -> StandbyFacts:
-        return agent.ask(asked, StandbyFacts, timeout_s=patience)
+        return agent.ask(asked, timeout_s=patience)
 
     def read_log() -> str | None:
-        log: LogPosition | None = agent.ask(
-            FindLog(directory),
-            LogPosition | None,  # type: ignore[arg-type]
-            timeout_s=patience,
-        )
+        log = agent.ask(FindLog(directory), timeout_s=patience)
         return end_of_log(agent, log, timeout_s=patience)
 
     timeout = settings.timeout

@@ -55,7 +55,7 @@ def finish(
                 request = MakeIndependent(
                     target.data_directory, sequences, settings.timeout.promote_s
                 )
-                changed = agent.ask(request, int, timeout_s=settings.timeout.step_s)
+                changed = agent.ask(request, timeout_s=settings.timeout.step_s)
                 let_go_of_slot(connection, target, started.slot_name, emit)
     if changed:
         emit(Said("agent", f"{changed} sequences were put back to the primary's values"))

@@ -163,7 +163,7 @@ def test_agent_tells_its_runner(kind: str, tmp_path: Path) -> None:
         converse(argv, "node 1", lambda _event: None, timeout_s=60) as held,
         pytest.raises(Bug) as caught,
     ):
-        held.ask(IsTidy(str(tmp_path)), bool, timeout_s=60)
+        held.ask(IsTidy(str(tmp_path)), timeout_s=60)
     check(text_of_failure(caught.value), kind, "the agent")
 
 

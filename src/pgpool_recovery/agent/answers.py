@@ -63,11 +63,11 @@ if TYPE_CHECKING:
 ROOM = "pgpool_recovery.agent"
 ALWAYS = (f"{ROOM}.directory.configuration", f"{ROOM}.directory.swap")
 """What both stages of a recovery need for what they ask first."""
-LOGINS = (f"{ROOM}.observe.login", "psycopg")
-"""A target that was looked at is asked to log in to the primary."""
-STEPS = (*LOGINS, f"{ROOM}.steps")
-"""One that was tidied up is recovered."""
-STANDBY = (f"{ROOM}.server.standby", f"{ROOM}.server.former_slots", "psycopg")
+CLIENT = ("psycopg",)
+"""And what they log in with: in the first one to the primary, in the second to the own server."""
+STEPS = (f"{ROOM}.observe.login", f"{ROOM}.steps")
+"""A target that was tidied up is recovered."""
+STANDBY = (f"{ROOM}.server.standby", f"{ROOM}.server.former_slots")
 """A server that was started is asked what it is as a standby."""
 
 
@@ -136,6 +136,7 @@ class Answers:
         """Import what will be asked for in any case, while the runner makes up its mind."""
         for name in ALWAYS:
             import_module(name)
+        import_ahead(CLIENT)
 
     @property
     def directory(self) -> Path | None:
@@ -185,7 +186,6 @@ class Answers:
     ) -> Any:
         match request:
             case Observe():
-                import_ahead(LOGINS)
                 from pgpool_recovery.agent.observe.target import observe
 
                 return observe(request, self._stop, self._own_login)

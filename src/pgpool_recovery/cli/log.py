@@ -38,7 +38,9 @@ def log_failure(error: BaseException) -> None:
         return
     from pgpool_recovery.domain.bug import places_of
 
-    note("failed: {}; it was raised {}", error, places_of(error))
+    note("failed: {}", error)
+    for line in places_of(error).split("\n"):
+        note("raised: {}", line)
 
 
 def _write(line: str) -> None:

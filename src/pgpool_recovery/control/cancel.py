@@ -10,6 +10,7 @@ from pgpool_recovery.control.extension import Feature, Primary
 from pgpool_recovery.control.record import COPIED, INTERRUPTED, Record, Run
 from pgpool_recovery.domain.error import Refused, Undone, Unverified
 from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.log.note import waits
 from pgpool_recovery.postgres.connection import Connection
 
 TELL_AGAIN_EVERY_S = 5.0
@@ -102,6 +103,7 @@ def _calls_of(connection: Connection, node: Node) -> list[dict[str, Any]]:
     return [row for row in rows if all(word in row["query"] for word in wanted)]
 
 
+@waits("the recovery to end")
 def _cancel_until(
     has_ended: Callable[[], bool], order: Callable[[], None], node: Node, within_s: float
 ) -> None:

@@ -11,6 +11,7 @@ from pgpool_recovery.control.extension import Feature, Primary
 from pgpool_recovery.control.record import Progress, Record, Run
 from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
 from pgpool_recovery.domain.node import NodeId
+from pgpool_recovery.log.note import waits
 
 TRY_AGAIN_EVERY_S = 5.0
 ENDS_WITHIN_S = 5.0
@@ -83,6 +84,7 @@ class Follower:
             self._lost(error)
             return None
 
+    @waits("the end to be on record")
     def ended_run(self) -> Run | None:
         """Return the run once it has ended, or as it is after a few seconds."""
         deadline = time.monotonic() + ENDS_WITHIN_S

@@ -153,16 +153,16 @@ def _ready_in_silence(one: Following, silence: Unreachable) -> Job:
         )
     job = one.job()
     plan = read_plan(job.primary, one.node, within_s=one.settings.pgpool.plan_s)
-    if not plan.is_possible:
+    if not plan.document.is_possible:
         raise plan.refusal()
-    if plan.destroys:
+    if plan.document.destroys:
         raise Refused(
             f"{one.node.name} is left as it is: it needs more than WAL",
-            detail="\n".join(plan.sentences),
+            detail="\n".join(plan.document.sentences),
             hint=one.hint,
         )
     one.say(f"{one.node.name} was stopped by the failover, and comes back")
-    return replace(job, limit=plan.harm)  # When WAL does not do it after all, it is left.
+    return replace(job, limit=plan.document.harm)  # When WAL does not do it after all, it is left.
 
 
 def _refuse_stray(one: Following) -> None:

@@ -19,6 +19,7 @@ from pgpool_recovery.domain.wal import Lsn, parse_lsn
 from pgpool_recovery.hooks.choice import StopOldPrimary
 from pgpool_recovery.hooks.observe import View, standing_of
 from pgpool_recovery.hooks.scene import Standing
+from pgpool_recovery.log.note import waits
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.slots import drop_slot
 from pgpool_recovery.postgres.wal_end import shutdown_position, wal_page
@@ -117,6 +118,7 @@ def _hold_wal(primary: Connection, node: Node, standing: Standing, slots: list[s
     return parse_lsn(primary.row("held_wal", name=node.slot_name)["held_from"])
 
 
+@waits("a standby to catch up")
 def _wait_for_one(
     primary: Connection,
     old: Node,
@@ -168,6 +170,7 @@ def let_go(old: Node, view: View, slots: Sequence[str], say: Say) -> None:
         say(f"replication slot {names} of {old.name} was made and stays: {error.message}")
 
 
+@waits("the standbys to have all WAL of the old primary")
 def complete_nodes(
     stop: StopOldPrimary, view: View, *, within_s: float = ENDS_WITHIN_S
 ) -> frozenset[NodeId]:

@@ -13,6 +13,7 @@ from pgpool_recovery.hooks.choice import PromoteNode
 from pgpool_recovery.hooks.observe import View, standing_of
 from pgpool_recovery.hooks.scene import Standing
 from pgpool_recovery.hooks.stop import listens, order_stop, wait_until_stopped
+from pgpool_recovery.log.note import waits
 
 ASK_EVERY_S = 0.1
 GONE_FOR_S = 1.0
@@ -99,6 +100,7 @@ def _promote(node: Node, view: View, settings: Settings, say: Say) -> None:
     )
 
 
+@waits("a primary that accepts writes")
 def _wait_for_writes(
     node: Node, view: View, before: Standing, began: float, within_s: float
 ) -> Standing:

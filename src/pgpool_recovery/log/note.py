@@ -7,10 +7,13 @@ one of nearly every function. Nothing depends on it, and nothing that is logged 
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import wraps
 from types import TracebackType
-from typing import Self
+from typing import ParamSpec, Self, TypeVar
 
 Write = Callable[[str], None]
+P = ParamSpec("P")
+R = TypeVar("R")
 
 MAX_BYTES = 16 * 2**20
 """Of the log of one process: some hundred kilobytes are usual, and whoever waits asks again."""
@@ -160,3 +163,19 @@ AnySpan = Span | _Off
 def span(what: str, *values: object, is_brief: bool = False) -> AnySpan:
     """Return a context whose begin and end are logged; see `note` for the words."""
     return _OFF if _log is None else Span(what, values, is_brief=is_brief)
+
+
+def waits(what: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Return what lets a function that waits be logged: for what, how long, and why it ended."""
+
+    def logged(function: Callable[P, R]) -> Callable[P, R]:
+        @wraps(function)
+        def waiting(*args: P.args, **kwargs: P.kwargs) -> R:
+            with span("waits for {}", what) as waited:
+                result = function(*args, **kwargs)
+                waited.came_to(result)
+                return result
+
+        return waiting
+
+    return logged

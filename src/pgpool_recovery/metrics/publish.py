@@ -14,6 +14,7 @@ from pgpool_recovery.domain.event import Say
 from pgpool_recovery.files.text import text_of
 from pgpool_recovery.files.trust import Untrusted, read_own
 from pgpool_recovery.files.write import open_lock_file, write_file
+from pgpool_recovery.log.note import waits
 from pgpool_recovery.metrics.families import LastRun, check_families, recovery_families
 from pgpool_recovery.metrics.family import Family, render, without
 from pgpool_recovery.postgres.connection import connect
@@ -95,6 +96,7 @@ def write(file: Path, families: tuple[Family, ...]) -> None:
         os.close(descriptor)
 
 
+@waits("the lock of the metrics file")
 def _lock(descriptor: int, file: Path) -> None:
     deadline = time.monotonic() + LOCK_S
     while True:

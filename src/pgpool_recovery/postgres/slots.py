@@ -12,6 +12,7 @@ from pgpool_recovery.domain.slot import (
     why_kept,
     why_kept_by_standby,
 )
+from pgpool_recovery.log.note import waits
 from pgpool_recovery.postgres.connection import Connection
 
 FREE_WITHIN_S = 2.0
@@ -44,6 +45,7 @@ def drop_former_slots(
     return tuple(found)
 
 
+@waits("the slot to be free and dropped")
 def drop_slot_once_free(
     connection: Connection, name: str, names: Collection[str], *, within_s: float = FREE_WITHIN_S
 ) -> str | None:

@@ -23,9 +23,7 @@ def drop_former_slots(
     failover_slots = tuple(slot.name for slot in primary.slots if slot.is_failover)
     request = DropFormerSlots(target.data_directory, own.dbname, own.user, failover_slots)
     try:
-        found: tuple[FormerSlot, ...] = agent.ask(
-            request, tuple[FormerSlot, ...], timeout_s=settings.timeout.step_s
-        )
+        found = agent.ask(request, timeout_s=settings.timeout.step_s)
     except Cancelled:
         raise
     except RecoveryError as error:

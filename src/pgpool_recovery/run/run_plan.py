@@ -26,7 +26,6 @@ from pgpool_recovery.domain.event import (
 )
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.target_state import TargetState, with_next_step
-from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.facts.facts import LocalWal
 from pgpool_recovery.facts.step import (
     CopyBaseBackup,
@@ -123,7 +122,7 @@ class Run:
                     self._take(step)
                 self._emit(StepFinished(number, len(plan.steps), time.monotonic() - began))
             self._see_slot(plan)
-            self._agent.ask(Finish(), type(None), timeout_s=self._deadlines.undo_s)
+            self._agent.ask(Finish(), timeout_s=self._deadlines.undo_s)
         except BaseException as error:
             # Whatever it is: a slot that stays would fill the primary's disk.
             failure = as_failure(error) if isinstance(error, Exception) else None
@@ -165,7 +164,7 @@ class Run:
     def _ask_step(self, step: TargetStep) -> None:
         self._has_changed_node = self._has_changed_node or isinstance(step, AT_ITS_PLACE)
         taking = TakeStep(step, self._deadlines.stall_s)
-        self._agent.ask(taking, type(None), timeout_s=self._deadlines.step_s)
+        self._agent.ask(taking, timeout_s=self._deadlines.step_s)
 
     def _checkpoint(self) -> None:
         """Have the checkpoint done that a backup begins with, for as long as it takes.
@@ -185,7 +184,7 @@ class Run:
         )
         taking = TakeStep(step, self._deadlines.stall_s)
         # no limit: `progress` gives up what does not get on for stall_s
-        self._agent.ask(taking, type(None), timeout_s=inf, on_tick=progress.look)
+        self._agent.ask(taking, timeout_s=inf, on_tick=progress.look)
         self._emit(Moved(progress.done_bytes or step.size_bytes))
 
     def _rewind(self, step: Rewind) -> None:
@@ -206,7 +205,7 @@ class Run:
         asked = ReadBase(
             step.places.data.new, step.bin_directory, step.timelines, step.segment_bytes
         )
-        return self._agent.ask(asked, LocalWal, timeout_s=self._deadlines.answer_s)
+        return self._agent.ask(asked, timeout_s=self._deadlines.answer_s)
 
     def _incremental(self, step: Incremental) -> None:
         """Begin a backup until no truncation is new, then let it be applied.
@@ -221,7 +220,7 @@ class Run:
         self._checkpoint()
         for _ in range(MAX_BACKUPS):
             begin = BeginIncremental(step, tuple(known))
-            start = self._agent.ask(begin, Point, timeout_s=self._deadlines.stall_s)
+            start = self._agent.ask(begin, timeout_s=self._deadlines.stall_s)
             new = newly_left_out(known, truncated_since(self._connection, base.redo, before=start))
             if not new:
                 self._slot.require(start)
@@ -229,12 +228,11 @@ class Run:
                 # A primary that is silent is noticed by the agent, and a disk that hangs here.
                 self._agent.ask(
                     ApplyIncremental(step),
-                    type(None),
                     timeout_s=self._deadlines.stall_s,
                     is_renewed_by_events=True,
                 )
                 return
-            self._agent.ask(AbortIncremental(), type(None), timeout_s=self._deadlines.answer_s)
+            self._agent.ask(AbortIncremental(), timeout_s=self._deadlines.answer_s)
             known |= new
         raise Undone(f"relations were truncated during each of {MAX_BACKUPS} backups")
 
@@ -258,7 +256,7 @@ class Run:
             wal.history.timelines,
             wal.segment_bytes,
         )
-        local = self._agent.ask(asked, LocalWal, timeout_s=self._deadlines.answer_s)
+        local = self._agent.ask(asked, timeout_s=self._deadlines.answer_s)
         return local.needed(wal.segment_bytes)
 
     def _see_wal(self, segment: int) -> None:
@@ -287,7 +285,7 @@ class Run:
         has_failed = False
         if not self._agent.is_busy:
             try:
-                return self._agent.ask(Undo(), TargetState, timeout_s=self._deadlines.undo_s)
+                return self._agent.ask(Undo(), timeout_s=self._deadlines.undo_s)
             except Unreachable as lost:
                 self._tell(f"the agent undoes by itself: {lost.message}")
             except BaseException as error:  # noqa: BLE001 - the slot has to be undone all the same

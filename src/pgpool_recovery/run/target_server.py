@@ -61,7 +61,6 @@ class TargetServer:
             # One that gets on is told of, and the agent gives up on one that stands still.
             return self._agent.ask(
                 request,
-                Started,
                 timeout_s=self._patience(request.timeout_s),
                 is_renewed_by_events=True,
             )
@@ -92,7 +91,6 @@ class TargetServer:
         try:
             self._agent.ask(
                 request,
-                type(None),
                 timeout_s=self._patience(request.timeout_s),
                 is_renewed_by_events=True,
             )

@@ -38,17 +38,18 @@ from pgpool_recovery.talk.protocol import (
     PROTOCOL,
     SILENCE_S,
     Answer,
+    Asks,
     Farewell,
     Greeting,
     Hello,
     Limits,
     Logged,
     Ping,
-    Request,
 )
 from pgpool_recovery.talk.wire import (
     UnreadableError,
     another_protocol,
+    answered_with,
     decode_message,
     encode_request,
     failure_of,
@@ -110,14 +111,13 @@ class Conversation:
 
     def ask(
         self,
-        request: Request,
-        kind: type[T],
+        request: Asks[T],
         *,
         timeout_s: float,
         on_tick: Callable[[], None] = lambda: None,
         is_renewed_by_events: bool = False,
     ) -> T:
-        """Send a request and return the agent's answer as a value of type `kind`.
+        """Send a request and return the agent's answer, of the type that the request says.
 
         Events go to their reader as they come; `on_tick` is called in between, about once a second
         while nothing comes. Raises the agent's failure, Unreachable when it is gone or takes longer
@@ -125,14 +125,13 @@ class Conversation:
         it says what this version does not know.
         """
         with span("asks the agent of {}: {}", self.name, request) as asking:
-            answer = self._ask(request, kind, timeout_s, on_tick, is_renewed_by_events)
+            answer = self._ask(request, timeout_s, on_tick, is_renewed_by_events)
             asking.came_to(answer)
             return answer
 
     def _ask(
         self,
-        request: Request,
-        kind: type[T],
+        request: Asks[T],
         timeout_s: float,
         on_tick: Callable[[], None],
         is_renewed_by_events: bool,  # noqa: FBT001 - handed on by ask alone
@@ -143,7 +142,7 @@ class Conversation:
         while True:
             message = self._next(deadline, on_tick)
             if isinstance(message, Answer):
-                answer = self._taken(message, kind)
+                answer = self._taken(message, request)
                 self.is_busy = False
                 if isinstance(answer, RecoveryError):
                     raise answer
@@ -156,10 +155,10 @@ class Conversation:
             elif time.monotonic() > deadline:
                 raise self._does_not_answer()
 
-    def _taken(self, answer: Answer, kind: type[T]) -> T | RecoveryError:
+    def _taken(self, answer: Answer, request: Asks[T]) -> T | RecoveryError:
         """Return what was answered, or the failure."""
         with self._reading():
-            return failure_of(answer) or result_as(answer.result, kind)
+            return failure_of(answer) or result_as(answer.result, answered_with(request))
 
     @contextmanager
     def _reading(self) -> Iterator[None]:

@@ -20,7 +20,7 @@ from pgpool_recovery.domain.error import RecoveryError, Refused, error_of_record
 from pgpool_recovery.domain.event import Event
 from pgpool_recovery.domain.record import is_record, names_of
 from pgpool_recovery.facts.step import TargetStep
-from pgpool_recovery.talk.protocol import Answer, Failure, Greeting, Message, Request
+from pgpool_recovery.talk.protocol import Answer, Asks, Failure, Greeting, Message, Request
 
 T = TypeVar("T")
 Turn = Callable[[Any], Any]
@@ -39,7 +39,7 @@ class UnreadableError(Exception):
     """A line that is no message of this protocol."""
 
 
-def encode_request(request: Request) -> bytes:
+def encode_request(request: Request | Asks[Any]) -> bytes:
     """Return a request as a line."""
     return _line(_writer(Request)(request))
 
@@ -83,6 +83,14 @@ def result_as(result: Any, kind: type[T]) -> T:
     """Return the result of an answer as a value of this type; raise UnreadableError."""
     found: T = _decode(result, kind)
     return found
+
+
+def answered_with(request: Asks[T]) -> type[T]:
+    """Return the type of what a request is answered with, as its class says (`Asks`)."""
+    (asks,) = type(request).__orig_bases__  # type: ignore[attr-defined]
+    (kind,) = get_args(asks)
+    answer: type[T] = kind
+    return answer
 
 
 def failure_of(answer: Answer) -> RecoveryError | None:
@@ -291,6 +299,7 @@ __all__ = [
     "Greeting",
     "UnreadableError",
     "another_protocol",
+    "answered_with",
     "as_result",
     "decode_message",
     "decode_request",

@@ -41,13 +41,13 @@ def prove(
     )
 
     def ask() -> StandbyFacts:
-        return agent.ask(asked, StandbyFacts, timeout_s=patience)
+        return agent.ask(asked, timeout_s=patience)
 
     limits = (timeout.streaming_s, timeout.catch_up_s, timeout.stall_s)
     expected = Expected(target.name, started.slot_name, *limits)
     seen = watch(connection, expected, ask)
     if seen.trouble is None or (seen.trouble.fault is Fault.BEHIND and seen.moves):
-        agent.ask(Believe(target.data_directory), type(None), timeout_s=patience)
+        agent.ask(Believe(target.data_directory), timeout_s=patience)
     if seen.trouble is not None:
         raise _failure(agent, target, started, settings, seen, seen.trouble)
     if is_delayed(seen.node):
@@ -108,8 +108,8 @@ def _stopped(
         target.data_directory, (started.bin_directory,), settings.timeout.stop_s, times
     )
     patience = 2 * settings.timeout.stop_s + settings.agent.answer_s
-    is_orderly = agent.ask(stopping, bool, timeout_s=patience)
-    agent.ask(Believe(target.data_directory), type(None), timeout_s=settings.agent.answer_s)
+    is_orderly = agent.ask(stopping, timeout_s=patience)
+    agent.ask(Believe(target.data_directory), timeout_s=settings.agent.answer_s)
     how = "Its server was stopped" + ("." if is_orderly else ", in immediate mode.")
     advice = ANOTHER_METHOD if times >= MAX_FAILED_STARTS else AGAIN if trouble.hint else None
     return NotStreaming(

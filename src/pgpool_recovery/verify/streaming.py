@@ -7,6 +7,7 @@ from pgpool_recovery.domain.pause import pause_s
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.standby import Fault, StandbyFacts, Trouble, UpstreamFacts, judge
 from pgpool_recovery.domain.wal import Lsn, parse_lsn
+from pgpool_recovery.log.note import waits
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.standby import read_upstream
 
@@ -42,6 +43,7 @@ class Seen:
     moves: bool
 
 
+@waits("the node to be a sound standby")
 def watch(
     connection: Connection,
     expected: Expected,

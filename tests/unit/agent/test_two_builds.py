@@ -41,8 +41,8 @@ data, argv = sys.argv[1], sys.argv[2:]
 began, said = time.monotonic(), {"message": None, "hint": None}
 with converse(argv, "node 1", lambda event: None, timeout_s=60) as agent:
     try:
-        agent.ask(LookAround(data, (), "postgres", None), Surroundings, timeout_s=60)
-        agent.ask(Weigh("x"), int, timeout_s=60)
+        agent.ask(LookAround(data, (), "postgres", None), timeout_s=60)
+        agent.ask(Weigh("x"), timeout_s=60)
     except RecoveryError as error:
         said = error.as_record()
     seconds = time.monotonic() - began

@@ -9,7 +9,6 @@ from types import MappingProxyType
 
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.host.program import Completed, run_together
-from pgpool_recovery.host.server_log import without_contents
 from pgpool_recovery.host.stop import Stop
 
 DEFAULTS: Mapping[str, str] = MappingProxyType(
@@ -53,6 +52,8 @@ def effective_values(argv: Sequence[str], names: Iterable[str], stop: Stop) -> d
 
 def _value(completed: Completed) -> str:
     if completed.status != 0:
+        from pgpool_recovery.host.server_log import without_contents  # Of a failure only.
+
         raise Refused(
             "the server cannot read its configuration",
             detail=without_contents(completed.last_lines),

@@ -26,6 +26,7 @@ from pgpool_recovery.host.pidfile import read_pid_file
 from pgpool_recovery.host.program import run
 from pgpool_recovery.host.server_log import without_contents
 from pgpool_recovery.host.stop import Stop
+from pgpool_recovery.log.note import waits
 from pgpool_recovery.postgres.connection import Connection, connect
 from pgpool_recovery.postgres.leftovers import read_leftovers
 from pgpool_recovery.talk.protocol import AskRunning
@@ -123,6 +124,7 @@ def reload(data: Path) -> None:
         os.kill(own.pid, signal.SIGHUP)
 
 
+@waits("new sessions to have the new settings")
 def take_over(
     data: Path, login: Conninfo, settings: Mapping[str, str], stop: Stop, connect_s: float
 ) -> None:

@@ -25,6 +25,7 @@ from pgpool_recovery.host.start_method import PG_CTL, StartWay, find_way
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.host.system_failure import advice_on_log, failure_of_system
 from pgpool_recovery.host.version_file import read_major
+from pgpool_recovery.log.note import waits
 from pgpool_recovery.postgres.ping import Answers, ping
 from pgpool_recovery.talk.protocol import Start, Started, StopAtOnce, StopServer
 
@@ -121,6 +122,7 @@ def stop_server(request: StopServer | StopAtOnce, stop: Stop, tell: Say | None =
         raise Undone(message, detail=error.detail, hint=error.hint) from error
 
 
+@waits("the server to end")
 def _has_stopped(
     data: Path, progress: ServerProgress, still_s: float, stop: Stop, tell: Say
 ) -> bool:
@@ -189,6 +191,7 @@ def _is_ready(data: Path) -> bool:
     return server is not None and server.is_ready
 
 
+@waits("the server to accept connections")
 def _wait_until_ready(
     data: Path, log: StartLog, patience: "Patience", stop: Stop, tell: Say
 ) -> PidFile:

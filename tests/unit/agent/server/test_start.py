@@ -21,6 +21,7 @@ from tests.harness.until import until
 CORRUPT = "PANIC:  could not locate a valid checkpoint record"
 NO_ROOM = f"PANIC:  could not write to file: {os.strerror(errno.ENOSPC)}"
 RUNS = PidFile(1, 5432, "/nowhere", is_ready=False)
+IS_READY = PidFile(1, 5432, "/nowhere", is_ready=True)
 
 
 class Node:
@@ -130,7 +131,7 @@ def test_command_is_waited_for_where_it_may_do_more_than_start_the_server(
     """Ours only look in steps whether the server accepts connections, as is done here as well."""
     monkeypatch.setattr(module, "_accepts", lambda _server: True)
     started, more, goes_on = (node.data / name for name in ("started", "more", "goes_on"))
-    node.is_seen_as(lambda: RUNS._replace(is_ready=True) if started.exists() else None)
+    node.is_seen_as(lambda: IS_READY if started.exists() else None)
     if does_more:
         goes_on.touch()
     script = f"touch {started}; until [ -e {goes_on} ]; do sleep 0.01; done; touch {more}"
