@@ -103,8 +103,8 @@ def choose(
         facts = replace(facts, link_bytes_per_s=link)
         plan = make_plan(target, facts, settings.policy, failed)
     if not isinstance(plan, Plan):
-        is_half = state is TargetState.UNTOUCHED and facts.target.changing is not None
-        raise as_error(plan).with_target(TargetState.INCOMPLETE if is_half else state)
+        # A method that failed has said how it left the target; before the first, the agent says it.
+        raise as_error(plan).with_target(state if failed else facts.target.state)
     return plan
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pgpool_recovery.agent.local_wal import begins_at
-from pgpool_recovery.agent.swap import changing
+from pgpool_recovery.agent.swap import away
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.wal import History, TimelineId, parse_history, segment_of_file
 from pgpool_recovery.files.text import read_text
@@ -64,7 +64,7 @@ def _is_wal(file: Path, segment_bytes: int) -> bool:
 
 def digests(data_directory: Path, parts: Iterable[Part]) -> tuple[str | None, ...]:
     """Return the SHA-256 of parts of files; None where a file is not there."""
-    half = changing(data_directory)
+    half = away(data_directory)
     pg_wal = (data_directory if half is None else half[0]) / "pg_wal"
     return tuple(_digest(pg_wal, part) for part in parts)
 

@@ -27,8 +27,6 @@ from pgpool_recovery.plan.step import (
 )
 
 WORKSPACE = "pgpool_recovery"
-FINISHED = "finished"
-"""The state of a directory that a method has finished with, and that is not in its place yet."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +93,7 @@ class Situation:
     def reject_data(self) -> list[Rejection]:
         """Say why nothing can be made of the data that the target has."""
         target = self.facts.target
-        if target.changing not in (None, FINISHED):
+        if target.changing is not None:
             return [
                 Rejection(
                     f"the data of {self.name} was left half changed",
@@ -135,7 +133,7 @@ class Situation:
     @property
     def is_taken_out(self) -> bool:
         """Whether the directory is out of its place already, since a run was interrupted."""
-        return self.facts.target.changing is not None
+        return self.facts.target.is_away
 
     @cached_property
     def places(self) -> Places:

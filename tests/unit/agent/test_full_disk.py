@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from pgpool_recovery.agent import guard, past, standby, steps, swap
-from pgpool_recovery.agent.lock import is_locked, lock, unlock
+from pgpool_recovery.agent.lock import is_locked, lock
 from pgpool_recovery.agent.own_login import OwnLogin
 from pgpool_recovery.agent.place import workspaces_of
 from pgpool_recovery.agent.program import Stop
@@ -26,11 +26,11 @@ from pgpool_recovery.agent.spare import SPARE
 from pgpool_recovery.agent.steps import Steps
 from pgpool_recovery.agent.system_failure import failure_of_system
 from pgpool_recovery.agent.workspace import has_old
+from pgpool_recovery.domain.directory_state import Change, Changed
 from pgpool_recovery.domain.error import Busy, NoRoom
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Lsn, TimelineId
 from pgpool_recovery.plan.policy import Method
-from pgpool_recovery.plan.situation import FINISHED
 from pgpool_recovery.plan.step import (
     ConfigureStandby,
     DiscardWaiting,
@@ -45,6 +45,7 @@ from pgpool_recovery.plan.step import (
     TakeOut,
     TargetStep,
 )
+from tests.unit.agent.test_steps import journal_of
 from tests.unit.agent.test_swap import Target, _write
 
 OWN = {"postgresql.conf": "own", "postgresql.auto.conf": "work_mem = '7MB'\n"}
@@ -112,12 +113,14 @@ class Wal:
         return bytearray(size_bytes)
 
 
-@pytest.fixture(autouse=True)
-def _nothing_but_files(monkeypatch: pytest.MonkeyPatch) -> None:
+def nothing_but_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """What needs a server or a program of PostgreSQL is no part of these stories, nor is time."""
     monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
     monkeypatch.setattr(standby, "neutralise", lambda *_words, **_options: None)
     monkeypatch.setattr(steps, "WalSource", lambda *_words, **_options: Wal())
+
+
+_nothing_but_files = pytest.fixture(autouse=True)(nothing_but_files)
 
 
 def _configure(places: Places) -> ConfigureStandby:
@@ -181,9 +184,9 @@ def changes(run: Steps, target: Target) -> None:
     """A method that changes the only copy, out of its place."""
     own = target.places.in_place()
     take(run, Reserve(target.places), TakeOut(own))
-    workspace = Path(target.places.data.workspace)
-    swap.mark_changing(workspace, Method.REWIND)
-    swap.mark_changing(workspace, FINISHED)
+    journal = journal_of(run)
+    journal.take(Change(Method.REWIND))
+    journal.take(Changed())
     take(run, _configure(own), PutInPlace(own))
 
 
@@ -236,8 +239,8 @@ def prepared(root: Path, story: Story, *, is_inside: bool) -> Target:
 
 def let_go_of(run: Steps) -> None:
     """End as a process does: the kernel gives its locks back."""
-    if run._lock >= 0:
-        unlock(run._lock)
+    if run._journal is not None:
+        run._journal.close()
 
 
 CASES = [
@@ -314,7 +317,7 @@ def assert_second_run_completes(target: Target, story: Story) -> None:
     swap.tidy(target.data)
     assert swap.is_tidy(target.data)
     run = new_steps()
-    is_out = swap.changing(target.data) is not None
+    is_out = swap.away(target.data) is not None
     take(run, Reserve(target.places))
     if has_old(target.places.data):
         take(run, DiscardWaiting(target.places))
@@ -402,7 +405,7 @@ def test_interrupted_swap_is_put_back_on_a_full_disk(
 ) -> None:
     """Its note stands already, and for the renames there is the room that was kept."""
     target = prepared(tmp_path, copies, is_inside=False)
-    before, rename = target.contents(), Path.rename
+    before, rename, write = target.contents(), Path.rename, os.write
     run = new_steps()
     take(run, Reserve(target.places))
     put_copy(target)
@@ -418,8 +421,10 @@ def test_interrupted_swap_is_put_back_on_a_full_disk(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         return rename(path, to)
 
-    def have_no_room(_descriptor: int, _data: bytes) -> int:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    def write_with_room(descriptor: int, data: bytes) -> int:
+        if spare.exists():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(descriptor, data)
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "rename", die)
@@ -429,7 +434,7 @@ def test_interrupted_swap_is_put_back_on_a_full_disk(
     assert target.contents() != before
     with monkeypatch.context() as patch:
         patch.setattr(Path, "rename", need_room)
-        patch.setattr(os, "write", have_no_room)
+        patch.setattr(os, "write", write_with_room)
         swap.tidy(target.data)
     assert target.contents() == before
     assert swap.is_tidy(target.data)
