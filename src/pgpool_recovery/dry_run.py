@@ -4,24 +4,24 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from pgpool_recovery.agent.protocol import AskState, IsTidy, StateSeen
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Busy, Refused, Unreachable
 from pgpool_recovery.domain.event import Event
 from pgpool_recovery.domain.node import RecoveryRequest, Target
+from pgpool_recovery.facts.facts import Facts
+from pgpool_recovery.facts.policy import Policy
 from pgpool_recovery.observe.consent import why_unbound
 from pgpool_recovery.observe.link import measure_link
 from pgpool_recovery.observe.primary import observe_primary
 from pgpool_recovery.observe.target import observe_target
 from pgpool_recovery.plan.attach import streams
-from pgpool_recovery.plan.facts import Facts
+from pgpool_recovery.plan.document import failure_as_json, plan_as_json
 from pgpool_recovery.plan.ladder import make_plan
-from pgpool_recovery.plan.outlook import failure_as_json, plan_as_json
 from pgpool_recovery.plan.plan import Plan
-from pgpool_recovery.plan.policy import Policy
 from pgpool_recovery.plan.stop import may_stop, once_lost, once_stopped
 from pgpool_recovery.recovery import depends_on_link
-from pgpool_recovery.run.parties import agent_of, naming, own_server
+from pgpool_recovery.run.sessions import agent_of, naming, own_server
+from pgpool_recovery.talk.protocol import AskState, IsTidy, StateSeen
 
 FOREIGN_STAGE = "the recovery_1st_stage of the primary is not pgpool-recovery's"
 
@@ -29,7 +29,7 @@ FOREIGN_STAGE = "the recovery_1st_stage of the primary is not pgpool-recovery's"
 def foresee(
     request: RecoveryRequest, settings: Settings, *, is_own_stage: bool = True
 ) -> dict[str, Any]:
-    """Return what a recovery of the target would do now, as plan/outlook.py has it.
+    """Return what a recovery of the target would do now, as plan/document.py has it.
 
     A standby that streams is taken for one that has just been lost. Whatever keeps a recovery from
     beginning, a host that cannot be reached too, is a reason why there is no plan. `is_own_stage`:

@@ -4,28 +4,28 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from pgpool_recovery.agent.conversation import Conversation
-from pgpool_recovery.agent.protocol import AskStandby, FindLog, LogPosition
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Filled, Incomplete, NoRoom, QueryRefused, Refused, Undone
 from pgpool_recovery.domain.event import Event, Finished, PlanMade, Said
 from pgpool_recovery.domain.node import RecoveryRequest
 from pgpool_recovery.domain.standby import StandbyFacts
 from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.facts.policy import Method
+from pgpool_recovery.facts.rejection import Rejection, as_error
+from pgpool_recovery.facts.step import RepointRunning
 from pgpool_recovery.observe.consent import agreement_for
 from pgpool_recovery.observe.link import measure_link
 from pgpool_recovery.observe.primary import observe_primary
 from pgpool_recovery.observe.target import observe_target
 from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.plan import PassedOver, Plan
-from pgpool_recovery.plan.policy import Method
-from pgpool_recovery.plan.rejection import Rejection, as_error
-from pgpool_recovery.plan.step import RepointRunning
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.run.known_state import learning_state
-from pgpool_recovery.run.parties import agent_of, leaving, naming, own_conninfo, own_server
 from pgpool_recovery.run.run_plan import Deadlines, Run
+from pgpool_recovery.run.sessions import agent_of, leaving, naming, own_conninfo, own_server
 from pgpool_recovery.run.target_server import TargetServer
+from pgpool_recovery.talk.conversation import Conversation
+from pgpool_recovery.talk.protocol import AskStandby, FindLog, LogPosition
 from pgpool_recovery.verify.end_of_log import end_of_log
 from pgpool_recovery.verify.following import wait_until_following
 from pgpool_recovery.verify.streaming import Expected

@@ -3,13 +3,6 @@
 import time
 from collections.abc import Callable, Collection
 
-from pgpool_recovery.agent.conversation import Conversation
-from pgpool_recovery.agent.protocol import (
-    DiscardOld,
-    Guarded,
-    ReadSlotName,
-    Started,
-)
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import (
     Cancelled,
@@ -22,9 +15,9 @@ from pgpool_recovery.domain.event import Event, Finished, Said, megabytes
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.slot import IN_USE, SlotState, is_of_a_recovery, names_of
 from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.facts.facts import PrimaryFacts, TargetFacts
 from pgpool_recovery.observe.primary import observe_primary
 from pgpool_recovery.observe.target import wanted_facts
-from pgpool_recovery.plan.facts import PrimaryFacts, TargetFacts
 from pgpool_recovery.plan.held_wal import waits_in_vain_from
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.slots import drop_slot, slot_of_primary
@@ -33,8 +26,15 @@ from pgpool_recovery.run.former_slots import drop_former_slots
 from pgpool_recovery.run.known_state import in_state, knowing
 from pgpool_recovery.run.left_slot import drop_left_slot
 from pgpool_recovery.run.own_slot import replace_ended
-from pgpool_recovery.run.parties import agent_of, leaving, naming, own_server
+from pgpool_recovery.run.sessions import agent_of, leaving, naming, own_server
 from pgpool_recovery.run.target_server import TargetServer
+from pgpool_recovery.talk.conversation import Conversation
+from pgpool_recovery.talk.protocol import (
+    DiscardOld,
+    Guarded,
+    ReadSlotName,
+    Started,
+)
 from pgpool_recovery.verify.started import prove
 
 Emit = Callable[[Event], None]

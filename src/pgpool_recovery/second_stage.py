@@ -6,7 +6,6 @@ from here to its end they wait, so it does only what could not be done before.
 
 import time
 
-from pgpool_recovery.agent.protocol import MakeIndependent
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Refused, Unreachable
 from pgpool_recovery.domain.event import Finished, Said
@@ -16,7 +15,8 @@ from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.postgres.connection import Connection, connect
 from pgpool_recovery.postgres.slots import drop_slot_once_free
 from pgpool_recovery.remote_start import Emit, start_and_follow
-from pgpool_recovery.run.parties import agent_of, leaving, naming, own_conninfo, own_server
+from pgpool_recovery.run.sessions import agent_of, leaving, naming, own_conninfo, own_server
+from pgpool_recovery.talk.protocol import MakeIndependent
 
 ANSWER_S = 60.0
 

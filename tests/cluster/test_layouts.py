@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pgpool_recovery.agent.setting_home import SAMPLES_FILE
+from pgpool_recovery.agent.directory.setting_home import SAMPLES_FILE
 from tests.cluster.site import (
     FULL_COPY,
     assert_recovered,

@@ -20,8 +20,8 @@ from tests.harness.until import until
 
 RUNNER = """
 import json, sys, time
-from pgpool_recovery.agent import conversation
-from pgpool_recovery.agent.protocol import Weigh
+from pgpool_recovery.talk import conversation
+from pgpool_recovery.talk.protocol import Weigh
 from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.ssh.command import SshSettings, ssh_command
 

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from pgpool_recovery.agent import standby, steps
-from pgpool_recovery.agent.lock import is_locked
-from pgpool_recovery.agent.place import workspaces_of
-from pgpool_recovery.agent.system_failure import failure_of_system
+from pgpool_recovery.agent import steps
+from pgpool_recovery.agent.directory.place import workspaces_of
+from pgpool_recovery.agent.method import make_standby as standby
 from pgpool_recovery.domain.error import NoRoom
 from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.host.lock import is_locked
+from pgpool_recovery.host.system_failure import failure_of_system
 from tests.unit.agent.test_full_disk import (
     LOSES_OLD,
     STORIES,

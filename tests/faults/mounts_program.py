@@ -11,13 +11,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from pgpool_recovery.agent.place import observe_place
-from pgpool_recovery.agent.system_failure import failure_of_system
+from pgpool_recovery.agent.directory.place import observe_place
 from pgpool_recovery.domain.error import NoRoom
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.plan.facts import PlaceFacts
+from pgpool_recovery.facts.facts import PlaceFacts
+from pgpool_recovery.facts.step import Place, Places, Reserve, SwapIn
+from pgpool_recovery.host.system_failure import failure_of_system
 from pgpool_recovery.plan.situation import _place
-from pgpool_recovery.plan.step import Place, Places, Reserve, SwapIn
 from tests.unit.agent.test_full_disk import leftovers, new_steps, take
 
 OLD, NEW = {"PG_VERSION": "old", "global/pg_control": "old"}, {"PG_VERSION": "new", "base/1": "new"}

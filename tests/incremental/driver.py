@@ -12,14 +12,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pgpool_recovery.agent.incremental import begin, relation_file
-from pgpool_recovery.agent.incremental.backup import IncrementalBackup
-from pgpool_recovery.agent.incremental.stale_directory import read_base
-from pgpool_recovery.agent.program import Stop
+from pgpool_recovery.agent.method.incremental import begin, relation_file
+from pgpool_recovery.agent.method.incremental.backup import IncrementalBackup
+from pgpool_recovery.agent.method.incremental.stale_directory import read_base
 from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.wal import History, lsn_text
-from pgpool_recovery.plan.facts import Base, RelationSegment
-from pgpool_recovery.postgres.base_backup import Limits
+from pgpool_recovery.facts.facts import Base, RelationSegment
+from pgpool_recovery.host.program import Stop
+from pgpool_recovery.postgres.incremental_stream import Limits
 
 ANSWER_WITHIN_S = 120
 TICK_S = 0.01

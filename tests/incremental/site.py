@@ -17,8 +17,8 @@ from pgpool_recovery.domain.wal import (
     parse_history,
     parse_lsn,
 )
-from pgpool_recovery.plan.facts import Base, RelationSegment
-from pgpool_recovery.plan.rejection import Rejection
+from pgpool_recovery.facts.facts import Base, RelationSegment
+from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.plan.summaries import (
     coverage_parameters,
     left_out,

@@ -7,13 +7,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pgpool_recovery.agent.configuration import write_standby_settings
-from pgpool_recovery.agent.program import Stop
-from pgpool_recovery.agent.restore import archive_settings, observe_repository, restore_backup
-from pgpool_recovery.agent.wire import as_result, result_as
+from pgpool_recovery.agent.directory.configuration import write_standby_settings
+from pgpool_recovery.agent.method.restore import (
+    archive_settings,
+    observe_repository,
+    restore_backup,
+)
 from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.event import Event, as_text
-from pgpool_recovery.plan.backup import Restoration
+from pgpool_recovery.facts.backup import Restoration
+from pgpool_recovery.host.program import Stop
+from pgpool_recovery.talk.wire import as_result, result_as
 
 
 def observe(stop: Stop, values: dict[str, Any]) -> Any:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-from pgpool_recovery.agent.wire import as_result, result_as
 from pgpool_recovery.domain.error import RecoveryError, error_of_record
 from pgpool_recovery.domain.wal import History, TimelineId
-from pgpool_recovery.plan.backup import Backup, NoBackup, Restoration
-from pgpool_recovery.plan.rejection import Rejection
+from pgpool_recovery.facts.backup import Backup, NoBackup, Restoration
+from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.plan.restore import reject_restore
+from pgpool_recovery.talk.wire import as_result, result_as
 from tests.harness.contents import compare_contents
 from tests.harness.keeper import Child
 from tests.harness.product import Product

@@ -9,8 +9,8 @@ from pathlib import Path, PurePath
 import pytest
 
 from pgpool_recovery.domain.error import Cancelled, Refused, Undone
+from pgpool_recovery.facts.backup import NoBackup
 from pgpool_recovery.pgbackrest.command import archive_get
-from pgpool_recovery.plan.backup import NoBackup
 from pgpool_recovery.plan.stray import SERVER_ENDS_ABOVE
 from tests.harness.product import Product
 from tests.harness.system import system_with

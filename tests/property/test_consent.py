@@ -3,13 +3,9 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pgpool_recovery.plan.agreement import AGREED, Agreement, read_name, session_name, unattended
-from pgpool_recovery.plan.harm import Harm, Loss, Old, Reach, excess, harm_of, read_harm, up_to
-from pgpool_recovery.plan.ladder import make_plan
-from pgpool_recovery.plan.plan import OldData, PassedOver, Plan
-from pgpool_recovery.plan.policy import Method, Policy, Unattended
-from pgpool_recovery.plan.rejection import Rejection
-from pgpool_recovery.plan.step import (
+from pgpool_recovery.facts.policy import Method, Policy, Unattended
+from pgpool_recovery.facts.rejection import Rejection
+from pgpool_recovery.facts.step import (
     Clone,
     CopyBaseBackup,
     DiscardWaiting,
@@ -23,6 +19,10 @@ from pgpool_recovery.plan.step import (
     Step,
     SwapIn,
 )
+from pgpool_recovery.plan.agreement import AGREED, Agreement, read_name, session_name, unattended
+from pgpool_recovery.plan.harm import Harm, Loss, Old, Reach, excess, harm_of, read_harm, up_to
+from pgpool_recovery.plan.ladder import make_plan
+from pgpool_recovery.plan.plan import OldData, PassedOver, Plan
 from tests.property.test_plan import anything, cases, many, reachable, running
 from tests.unit.plan.case import Case
 from tests.unit.plan.situation import TARGET

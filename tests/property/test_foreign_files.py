@@ -10,25 +10,28 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pgpool_recovery.agent.command_line import settings_of, split
-from pgpool_recovery.agent.configuration import write_standby_settings
-from pgpool_recovery.agent.incremental.backup_label import is_incremental, without_incremental
-from pgpool_recovery.agent.manager import _data_directories
-from pgpool_recovery.agent.neutral import take_out
-from pgpool_recovery.agent.own_wal import own_wal
-from pgpool_recovery.agent.pidfile import PidFile, parse_pid_file
-from pgpool_recovery.agent.protocol import Answer
-from pgpool_recovery.agent.setting_home import Home
-from pgpool_recovery.agent.setting_source import find_sources
-from pgpool_recovery.agent.wire import decode_message, encode_message
+from pgpool_recovery.agent.directory.configuration import write_standby_settings
+from pgpool_recovery.agent.directory.neutral import take_out
+from pgpool_recovery.agent.directory.own_wal import own_wal
+from pgpool_recovery.agent.directory.setting_home import Home
+from pgpool_recovery.agent.method.incremental.backup_label import (
+    is_incremental,
+    without_incremental,
+)
 from pgpool_recovery.domain.backup_label import parse_backup_label
 from pgpool_recovery.domain.control_data import parse_control_data
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.event import Said
 from pgpool_recovery.domain.wal import Point, TimelineId, parse_history
+from pgpool_recovery.facts.archived_history import read_archived
 from pgpool_recovery.files.text import bytes_of, text_of
+from pgpool_recovery.host.command_line import settings_of, split
+from pgpool_recovery.host.manager import _data_directories
+from pgpool_recovery.host.pidfile import PidFile, parse_pid_file
+from pgpool_recovery.host.setting_source import find_sources
 from pgpool_recovery.install.pgpool_conf import values_of, with_ours, without_ours
-from pgpool_recovery.plan.archive import read_archived
+from pgpool_recovery.talk.protocol import Answer
+from pgpool_recovery.talk.wire import decode_message, encode_message
 
 TIMELINE = TimelineId(3)
 ODD = [

@@ -9,17 +9,17 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pgpool_recovery.agent.incremental.archive import Archive, Member, Sink, checked_path
-from pgpool_recovery.agent.incremental.changed_blocks import ChangedBlocks
-from pgpool_recovery.agent.incremental.page import (
+from pgpool_recovery.agent.method.incremental.changed_blocks import ChangedBlocks
+from pgpool_recovery.agent.method.incremental.page import (
     LAST_ROUNDS,
     PRIME,
     SHIFT,
     START_SUMS,
     checksum,
 )
+from pgpool_recovery.agent.method.incremental.tar_stream import Archive, Member, Sink, checked_path
 from pgpool_recovery.domain.error import RecoveryError
-from tests.unit.agent.incremental.stream import (
+from tests.unit.agent.method.incremental.stream import (
     BLOCK_BYTES,
     SEGMENT_BLOCKS,
     archive,

@@ -20,16 +20,16 @@ from pgpool_recovery.domain.control_data import (
     SHUT_DOWN_IN_RECOVERY,
 )
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId, segment_of_file
+from pgpool_recovery.facts.facts import Facts, LocalWal, Login
+from pgpool_recovery.facts.own_wal import CONTROL, OwnWal, history_file
+from pgpool_recovery.facts.policy import Method, Policy
+from pgpool_recovery.facts.running import RELOADED, RunningServer
+from pgpool_recovery.facts.step import KeepToPast
 from pgpool_recovery.observe.past import Pair, checkpoint_of, compared
 from pgpool_recovery.plan.divergence import base_of, fork_of
-from pgpool_recovery.plan.facts import Facts, LocalWal, Login
 from pgpool_recovery.plan.ladder import make_plan
-from pgpool_recovery.plan.own_wal import CONTROL, OwnWal, history_file
 from pgpool_recovery.plan.past import point_to_compare
 from pgpool_recovery.plan.plan import Plan
-from pgpool_recovery.plan.policy import Method, Policy
-from pgpool_recovery.plan.running import RELOADED, RunningServer
-from pgpool_recovery.plan.step import KeepToPast
 from tests.property.wal_model import (
     PER_SEGMENT,
     RECORD,

@@ -9,13 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pgpool_recovery.domain.wal import Lsn, Point, TimelineId
-from pgpool_recovery.plan.facts import Configuration, Facts, FileIdentity, Filesystem, Login
-from pgpool_recovery.plan.ladder import make_plan
-from pgpool_recovery.plan.plan import OldData, PassedOver, Plan
-from pgpool_recovery.plan.policy import Method
-from pgpool_recovery.plan.rejection import Rejection
-from pgpool_recovery.plan.running import RunningServer
-from pgpool_recovery.plan.step import (
+from pgpool_recovery.facts.facts import Configuration, Facts, FileIdentity, Filesystem, Login
+from pgpool_recovery.facts.policy import Method
+from pgpool_recovery.facts.rejection import Rejection
+from pgpool_recovery.facts.running import RunningServer
+from pgpool_recovery.facts.step import (
     Clone,
     CopyBaseBackup,
     CreateSlot,
@@ -35,6 +33,8 @@ from pgpool_recovery.plan.step import (
     TakeOut,
     Touches,
 )
+from pgpool_recovery.plan.ladder import make_plan
+from pgpool_recovery.plan.plan import OldData, PassedOver, Plan
 from tests.unit.plan.case import Case, case_of
 from tests.unit.plan.read_words import contradictions
 from tests.unit.plan.words import (

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from pgpool_recovery.cli.psql import as_psql
 from pgpool_recovery.cli.say import complain, say
+from pgpool_recovery.control.event import Happened
+from pgpool_recovery.control.record import Recorded
 from pgpool_recovery.domain.error import Incomplete, error_of_record
 from pgpool_recovery.domain.event import Event, Finished, PlanMade, Said, StepStarted, as_text, fit
 from pgpool_recovery.domain.text import CUT, MAX_CHARACTERS, lines, one_line, shown
 from pgpool_recovery.history.run import end_columns, event_row
-from pgpool_recovery.operator.event import Happened
-from pgpool_recovery.operator.record import Recorded
 from pgpool_recovery.pcp.client.pcp_error import Notice, PcpError
 from pgpool_recovery.pcp.pool import as_recovery_error
 

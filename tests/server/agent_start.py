@@ -8,9 +8,9 @@ from tests.harness.postgresql import Server
 
 START = """
 import json, sys
-from pgpool_recovery.agent.program import Stop
-from pgpool_recovery.agent.protocol import Start
-from pgpool_recovery.agent.start import start
+from pgpool_recovery.host.program import Stop
+from pgpool_recovery.talk.protocol import Start
+from pgpool_recovery.agent.server.start import start
 from pgpool_recovery.domain.error import RecoveryError
 failure = None
 try:

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from pgpool_recovery.check.question import Pool
+from pgpool_recovery.cluster_check import observe_extensions
 from pgpool_recovery.config.settings import (
     AbsolutePath,
     HistorySettings,
@@ -18,15 +19,14 @@ from pgpool_recovery.config.settings import (
     PrimarySettings,
     Settings,
 )
+from pgpool_recovery.control.cluster import Login, Node
+from pgpool_recovery.control.extension import Feature, look_at
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.metrics.publish import publish_recoveries
-from pgpool_recovery.operator.cluster import Login, Node
-from pgpool_recovery.operator.extension import Feature, look_at
 from pgpool_recovery.postgres.connection import Connection, connect
 from pgpool_recovery.postgres.extension import ForeignOwner
-from pgpool_recovery.readiness import observe_extensions
-from pgpool_recovery.run.parties import own_conninfo
+from pgpool_recovery.run.sessions import own_conninfo
 from tests.harness.postgresql import Server
 from tests.server.conftest import on_each_major
 from tests.server.story import carry_out
@@ -111,7 +111,7 @@ def called(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """As a stage command that the server has called."""
     monkeypatch.setenv("PGHOST", socket_directory(server))
     # The test is not the user whose server it is.
-    monkeypatch.setattr("pgpool_recovery.run.parties.own_peer", dict)
+    monkeypatch.setattr("pgpool_recovery.run.sessions.own_peer", dict)
     monkeypatch.setenv("PGPORT", str(server.port))
     monkeypatch.setenv("PGUSER", "postgres")
     server.execute(f"CREATE ROLE {TENANT} LOGIN; CREATE ROLE {DBA} LOGIN")

@@ -11,14 +11,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from pgpool_recovery.agent.independent import set_sequences
-from pgpool_recovery.agent.login import try_logins
-from pgpool_recovery.agent.look_around import look_around
-from pgpool_recovery.agent.own_login import OwnLogin
-from pgpool_recovery.agent.program import Stop
-from pgpool_recovery.agent.protocol import AskRunning, LookAround, TryLogins
-from pgpool_recovery.agent.running import ask_running, take_over
+from pgpool_recovery.agent.directory.own_login import OwnLogin
+from pgpool_recovery.agent.observe.login import try_logins
+from pgpool_recovery.agent.observe.surroundings import look_around
+from pgpool_recovery.agent.server.independent import set_sequences
+from pgpool_recovery.agent.server.running import ask_running, take_over
 from pgpool_recovery.check.question import Pool
+from pgpool_recovery.cluster_check import observe_extensions, observe_role
 from pgpool_recovery.config.settings import (
     AbsolutePath,
     FailoverSettings,
@@ -27,31 +26,32 @@ from pgpool_recovery.config.settings import (
     PrimarySettings,
     Settings,
 )
+from pgpool_recovery.control.cluster import Cluster, Login, Node, connect_to
+from pgpool_recovery.control.extension import Feature, look_at
+from pgpool_recovery.control.plan import call_parameters
+from pgpool_recovery.control.primary import ask
+from pgpool_recovery.control.record import Record
 from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.domain.wal import Point, TimelineId, parse_lsn
+from pgpool_recovery.facts.running import RunningServer
 from pgpool_recovery.history.record import on_record
-from pgpool_recovery.hooks.look import standing_of
+from pgpool_recovery.hooks.observe import standing_of
 from pgpool_recovery.hooks.slots import hold_wal_for, is_wal_held_for, look_after_slots
+from pgpool_recovery.host.program import Stop
 from pgpool_recovery.metrics.publish import publish_recoveries
 from pgpool_recovery.observe.primary import observe_primary
-from pgpool_recovery.operator.cluster import Cluster, Login, Node, connect_to
-from pgpool_recovery.operator.extension import Feature, look_at
-from pgpool_recovery.operator.plan import call_parameters
-from pgpool_recovery.operator.primary import ask
-from pgpool_recovery.operator.record import Record
-from pgpool_recovery.plan.running import RunningServer
-from pgpool_recovery.postgres.base_backup import Limits, open_backup
 from pgpool_recovery.postgres.connection import connect, identify_system, pinned
 from pgpool_recovery.postgres.conninfo import format_conninfo
+from pgpool_recovery.postgres.incremental_stream import Limits, open_backup
 from pgpool_recovery.postgres.session import PINNED, PINNED_FOR_SUPERUSERS, PINNED_LATER
 from pgpool_recovery.postgres.slots import drop_former_slots
 from pgpool_recovery.postgres.standby import read_upstream
 from pgpool_recovery.postgres.wal import hold_wal
-from pgpool_recovery.readiness import observe_extensions, observe_role
-from pgpool_recovery.run.parties import own_conninfo, own_server
 from pgpool_recovery.run.primary_steps import drop_own_slot
+from pgpool_recovery.run.sessions import own_conninfo, own_server
 from pgpool_recovery.second_stage import read_sequences
+from pgpool_recovery.talk.protocol import AskRunning, LookAround, TryLogins
 from tests.harness.local_host import LocalHost
 from tests.harness.postgresql import Server
 from tests.harness.until import until

@@ -16,19 +16,19 @@ from typing import Any, cast
 
 import pytest
 
-from pgpool_recovery.agent.conversation import converse
-from pgpool_recovery.agent.protocol import PROTOCOL, Answer, Greeting
-from pgpool_recovery.agent.wire import encode_message
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Bug, Cancelled, RecoveryError, Undone
 from pgpool_recovery.domain.event import Event, StepFinished, StepStarted, Undoing
 from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.facts.step import CreateSlot
 from pgpool_recovery.plan.plan import Plan
-from pgpool_recovery.plan.step import CreateSlot
 from pgpool_recovery.postgres import connection as connections
 from pgpool_recovery.run import own_slot, primary_steps, run_plan
-from pgpool_recovery.run.parties import own_server
 from pgpool_recovery.run.run_plan import Deadlines, Run
+from pgpool_recovery.run.sessions import own_server
+from pgpool_recovery.talk.conversation import converse
+from pgpool_recovery.talk.protocol import PROTOCOL, Answer, Greeting
+from pgpool_recovery.talk.wire import encode_message
 from tests.harness.postgresql import Server
 from tests.unit.plan.situation import facts
 from tests.unit.plan.test_basebackup import plan

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from pgpool_recovery.agent.conversation import converse
-from pgpool_recovery.agent.protocol import IsTidy
 from pgpool_recovery.cli import app, hook, stage
 from pgpool_recovery.domain.error import Bug, as_failure
 from pgpool_recovery.files.text import text_of
+from pgpool_recovery.talk.conversation import converse
+from pgpool_recovery.talk.protocol import IsTidy
 
 SECRET = "passw0rd-of-somebody"
 RAISING = {

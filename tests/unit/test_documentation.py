@@ -15,7 +15,7 @@ import pgpool_recovery
 from pgpool_recovery.check.finding import Kind
 from pgpool_recovery.config.settings import NodeSettings, Settings
 from pgpool_recovery.domain.error import RecoveryError, kinds
-from pgpool_recovery.plan.policy import Method
+from pgpool_recovery.facts.policy import Method
 
 REPOSITORY = Path(__file__).parents[2]
 DOCS = REPOSITORY / "docs"

@@ -15,21 +15,21 @@ SOURCE = Path(pgpool_recovery.__file__).parent
 SETTINGS = Path(__file__).parents[2] / "docs" / "reference" / "settings.md"
 RECOVERY = (
     "agent", "history", "metrics", "observe", "postgres", "run", "ssh", "verify", "dry_run.py",
-    "readiness.py", "recovery.py", "second_stage.py",
+    "cluster_check.py", "recovery.py", "second_stage.py",
 )  # fmt: skip
 """What takes part in a recovery, or looks at what one will find."""
 PACES = ("TICK_S", "EVERY_S", "BETWEEN_S", "HEARTBEAT_S")
 """How often something is looked at or told while a limit runs."""
 OF_A_SETTING = {
-    "agent/conversation.py:UNDO_S": "undo_s",
-    "agent/restore.py:ANSWER_S": "repository_s",
-    "agent/restore.py:ARCHIVE_S": "archive_s",
-    "observe/archive.py:MARGIN_S": "archive_s",
-    "agent/restore.py:MARGIN_S": "repository_s",
-    "agent/start.py:STOP_MARGIN_S": "stop_s",
-    "agent/independent.py:MARGIN_S": "promote_s",
-    "agent/start_way.py:PG_CTL_WAIT_S": "start_s",
-    "readiness.py:GREETING_MARGIN_S": "connect_timeout_s",
+    "talk/conversation.py:UNDO_S": "undo_s",
+    "agent/method/restore.py:ANSWER_S": "repository_s",
+    "agent/method/restore.py:ARCHIVE_S": "archive_s",
+    "observe/archived_history.py:MARGIN_S": "archive_s",
+    "agent/method/restore.py:MARGIN_S": "repository_s",
+    "agent/server/start.py:STOP_MARGIN_S": "stop_s",
+    "agent/server/independent.py:MARGIN_S": "promote_s",
+    "host/start_method.py:PG_CTL_WAIT_S": "start_s",
+    "cluster_check.py:GREETING_MARGIN_S": "connect_timeout_s",
 }
 """A default, or what comes on top of the setting that is the limit."""
 

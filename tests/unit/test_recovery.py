@@ -21,7 +21,7 @@ from pgpool_recovery.domain.error import (
     Unreachable,
 )
 from pgpool_recovery.domain.node import RecoveryRequest
-from pgpool_recovery.plan.policy import Method
+from pgpool_recovery.facts.policy import Method
 from tests.unit.plan.situation import TARGET
 
 

@@ -13,19 +13,32 @@ from pathlib import Path
 from typing import Any
 
 from pgpool_recovery import __version__
-from pgpool_recovery.agent import swap
-from pgpool_recovery.agent.archive import ask_archive
-from pgpool_recovery.agent.former_slots import drop_former_slots_of
-from pgpool_recovery.agent.guard import Guard, stop_at_once
-from pgpool_recovery.agent.independent import make_independent
-from pgpool_recovery.agent.login import try_logins
-from pgpool_recovery.agent.look_around import look_around
-from pgpool_recovery.agent.observe import observe, read_local_wal
-from pgpool_recovery.agent.own_login import OwnLogin
-from pgpool_recovery.agent.own_wal import digests
-from pgpool_recovery.agent.peers import try_peers
-from pgpool_recovery.agent.program import Stop
-from pgpool_recovery.agent.protocol import (
+from pgpool_recovery.agent.directory import swap
+from pgpool_recovery.agent.directory.own_login import OwnLogin
+from pgpool_recovery.agent.directory.own_wal import digests
+from pgpool_recovery.agent.directory.state import see_state
+from pgpool_recovery.agent.method.restore import observe_repository
+from pgpool_recovery.agent.observe.archived_history import ask_archive
+from pgpool_recovery.agent.observe.login import try_logins
+from pgpool_recovery.agent.observe.peer_trials import try_peers
+from pgpool_recovery.agent.observe.surroundings import look_around
+from pgpool_recovery.agent.observe.target import observe, read_local_wal
+from pgpool_recovery.agent.server.former_slots import drop_former_slots_of
+from pgpool_recovery.agent.server.independent import make_independent
+from pgpool_recovery.agent.server.probation import Guard, stop_at_once
+from pgpool_recovery.agent.server.running import ask_running
+from pgpool_recovery.agent.server.standby import StandbyLook
+from pgpool_recovery.agent.server.start import slot_name, start, stop_server
+from pgpool_recovery.agent.server.start_log import find_log, last_lines
+from pgpool_recovery.agent.steps import Steps
+from pgpool_recovery.domain.error import RecoveryError, Refused, as_failure
+from pgpool_recovery.domain.event import Said
+from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.facts.step import Reserve
+from pgpool_recovery.host.program import Stop
+from pgpool_recovery.host.system_failure import failure_of_system
+from pgpool_recovery.host.way import trusted_directory
+from pgpool_recovery.talk.protocol import (
     PROTOCOL,
     SILENCE_S,
     AbortIncremental,
@@ -67,26 +80,13 @@ from pgpool_recovery.agent.protocol import (
     Undo,
     Weigh,
 )
-from pgpool_recovery.agent.restore import observe_repository
-from pgpool_recovery.agent.running import ask_running
-from pgpool_recovery.agent.standby_look import StandbyLook
-from pgpool_recovery.agent.start import slot_name, start, stop_server
-from pgpool_recovery.agent.start_log import find_log, last_lines
-from pgpool_recovery.agent.state import see_state
-from pgpool_recovery.agent.steps import Steps
-from pgpool_recovery.agent.system_failure import failure_of_system
-from pgpool_recovery.agent.way import trusted_directory
-from pgpool_recovery.agent.wire import (
+from pgpool_recovery.talk.wire import (
     UnreadableError,
     another_protocol,
     as_result,
     decode_request,
     encode_message,
 )
-from pgpool_recovery.domain.error import RecoveryError, Refused, as_failure
-from pgpool_recovery.domain.event import Said
-from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.plan.step import Reserve
 
 TICK_S = 1.0
 READ_BYTES = 65536

@@ -4,23 +4,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pgpool_recovery.agent import past, swap
-from pgpool_recovery.agent.base_backup import copy_base_backup, verify_backup
-from pgpool_recovery.agent.clone import clone
+from pgpool_recovery.agent.directory import past, swap
+from pgpool_recovery.agent.directory.clone import clone
 from pgpool_recovery.agent.directory.journal import Journal
-from pgpool_recovery.agent.incremental.begin import Request as BackupRequest
-from pgpool_recovery.agent.incremental.begin import begin_backup
-from pgpool_recovery.agent.meter import Meter
-from pgpool_recovery.agent.own_files import withdraw_own_files
-from pgpool_recovery.agent.own_login import OwnLogin
-from pgpool_recovery.agent.pidfile import read_pid_file
-from pgpool_recovery.agent.program import Stop
-from pgpool_recovery.agent.protocol import BeginIncremental, FindLog, Limits, LogPosition
-from pgpool_recovery.agent.restore import restore_backup
-from pgpool_recovery.agent.rewind import Untouched, rewind
-from pgpool_recovery.agent.running import reload, take_over
-from pgpool_recovery.agent.spare import drop_spare
-from pgpool_recovery.agent.standby import (
+from pgpool_recovery.agent.directory.own_files import withdraw_own_files
+from pgpool_recovery.agent.directory.own_login import OwnLogin
+from pgpool_recovery.agent.directory.spare import drop_spare
+from pgpool_recovery.agent.method.base_backup import copy_base_backup, verify_backup
+from pgpool_recovery.agent.method.incremental.begin import Request as BackupRequest
+from pgpool_recovery.agent.method.incremental.begin import begin_backup
+from pgpool_recovery.agent.method.make_standby import (
     Before,
     before_repoint,
     configure_standby,
@@ -28,14 +21,17 @@ from pgpool_recovery.agent.standby import (
     repoint,
     repoint_running,
 )
-from pgpool_recovery.agent.start_log import find_log
+from pgpool_recovery.agent.method.restore import restore_backup
+from pgpool_recovery.agent.method.rewind import Untouched, rewind
+from pgpool_recovery.agent.server.running import reload, take_over
+from pgpool_recovery.agent.server.start_log import find_log
 from pgpool_recovery.domain.directory_state import Change, Changed, Lead, LeftAlone, target_state
 from pgpool_recovery.domain.error import RecoveryError, Refused
 from pgpool_recovery.domain.event import Event, Moved, Said, megabytes
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Point
-from pgpool_recovery.plan.policy import Method, kilobytes
-from pgpool_recovery.plan.step import (
+from pgpool_recovery.facts.policy import Method, kilobytes
+from pgpool_recovery.facts.step import (
     Clone,
     ConfigureStandby,
     CopyBaseBackup,
@@ -55,11 +51,15 @@ from pgpool_recovery.plan.step import (
     TargetStep,
     VerifyBackup,
 )
-from pgpool_recovery.postgres.base_backup import Limits as BackupLimits
+from pgpool_recovery.host.meter import Meter
+from pgpool_recovery.host.pidfile import read_pid_file
+from pgpool_recovery.host.program import Stop
+from pgpool_recovery.postgres.incremental_stream import Limits as BackupLimits
 from pgpool_recovery.postgres.wal_stream import WalSource
+from pgpool_recovery.talk.protocol import BeginIncremental, FindLog, Limits, LogPosition
 
 if TYPE_CHECKING:
-    from pgpool_recovery.agent.incremental.backup import IncrementalBackup
+    from pgpool_recovery.agent.method.incremental.backup import IncrementalBackup
 
 Emit = Callable[[Event], None]
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
+from pgpool_recovery.check.estimates import sentence
 from pgpool_recovery.check.finding import Finding, Kind
 from pgpool_recovery.check.report import Report
-from pgpool_recovery.check.words import sentence
-from pgpool_recovery.plan.access import reject_change, reject_own_files
-from pgpool_recovery.plan.rejection import Rejection
+from pgpool_recovery.facts.access import reject_change, reject_own_files
+from pgpool_recovery.facts.rejection import Rejection
 
 
 def files(report: Report) -> Iterator[Finding]:

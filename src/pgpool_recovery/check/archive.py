@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterator
 
+from pgpool_recovery.check.estimates import on, sentence
 from pgpool_recovery.check.finding import Finding, Kind
 from pgpool_recovery.check.report import Report
-from pgpool_recovery.check.words import on, sentence
 from pgpool_recovery.domain.node import Target
-from pgpool_recovery.plan.node_facts import Archiver, NodeFacts
+from pgpool_recovery.facts.node import Archiver, NodeFacts
 from pgpool_recovery.plan.stray import reject_strays, restore_command
 
 CALLS = 5

@@ -3,20 +3,20 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from pgpool_recovery.check.estimates import about, sentence
 from pgpool_recovery.check.finding import Finding, Kind
 from pgpool_recovery.check.report import Report
-from pgpool_recovery.check.words import about, sentence
 from pgpool_recovery.domain.control_file import STANDBY_PARAMETERS
 from pgpool_recovery.domain.error import Unreachable
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.wal import History, Point, TimelineId
-from pgpool_recovery.plan.access import as_source
-from pgpool_recovery.plan.facts import Facts
+from pgpool_recovery.facts.access import as_source
+from pgpool_recovery.facts.facts import Facts
+from pgpool_recovery.facts.node import NodeFacts, PeerFacts, Problem, ServerFacts
+from pgpool_recovery.facts.policy import KeepOld, Method
+from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.plan.ladder import make_plan
-from pgpool_recovery.plan.node_facts import NodeFacts, PeerFacts, Problem, ServerFacts
 from pgpool_recovery.plan.plan import OldData, Plan
-from pgpool_recovery.plan.policy import KeepOld, Method
-from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.stop import once_emptied, once_lost
 
 NOTHING_TRIED = PeerFacts(agent_version=None, problem=None, logins=(), sql_logins=(), untried=None)

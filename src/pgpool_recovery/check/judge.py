@@ -4,6 +4,7 @@ from itertools import chain
 
 from pgpool_recovery.check.access import files
 from pgpool_recovery.check.archive import archives
+from pgpool_recovery.check.connectivity import ways
 from pgpool_recovery.check.failover_slots import failover_slots
 from pgpool_recovery.check.finding import Finding, in_order
 from pgpool_recovery.check.forecast import forecast
@@ -15,7 +16,6 @@ from pgpool_recovery.check.release import releases
 from pgpool_recovery.check.report import Report
 from pgpool_recovery.check.server import servers
 from pgpool_recovery.check.slots import slots
-from pgpool_recovery.check.ways import ways
 
 LOOKS = (
     ways,

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
+from pgpool_recovery.check.estimates import on
 from pgpool_recovery.check.finding import Finding, Kind
 from pgpool_recovery.check.report import Report
-from pgpool_recovery.check.words import on
 from pgpool_recovery.domain.node import Target
-from pgpool_recovery.plan.facts import TargetFacts
-from pgpool_recovery.plan.leftover import (
+from pgpool_recovery.facts.facts import TargetFacts
+from pgpool_recovery.facts.leftover import (
     COMMANDS,
     DELAY,
     OLD_FILE,

@@ -6,7 +6,7 @@ from pgpool_recovery.check.finding import Finding, Kind
 from pgpool_recovery.check.report import Report
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.slot import is_of_a_recovery
-from pgpool_recovery.plan.node_facts import NodeFacts
+from pgpool_recovery.facts.node import NodeFacts
 
 FOLLOW = "follow_primary_command"
 OLD_FOLLOW = "follow_master_command"

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
+from pgpool_recovery.check.estimates import sentence
 from pgpool_recovery.check.finding import Finding, Kind
 from pgpool_recovery.check.host import EXTENSION_VERSION
 from pgpool_recovery.check.question import Pool
 from pgpool_recovery.check.report import ExtensionFacts, Report
-from pgpool_recovery.check.words import sentence
 
 FIRST_THAT_GOES_ON = (4, 5)
 """Since then the PCP process does not wait for all that it serves when it is started anew."""

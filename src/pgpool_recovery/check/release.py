@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from pgpool_recovery.check.finding import Finding, Kind
 from pgpool_recovery.check.report import Report
-from pgpool_recovery.plan.facts import PrimaryFacts
-from pgpool_recovery.plan.node_facts import ServerFacts
+from pgpool_recovery.facts.facts import PrimaryFacts
+from pgpool_recovery.facts.node import ServerFacts
 
 
 def releases(report: Report) -> Iterator[Finding]:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from pgpool_recovery.check.question import Question
 from pgpool_recovery.domain.node import Target
-from pgpool_recovery.plan.facts import PrimaryFacts
-from pgpool_recovery.plan.node_facts import NodeFacts, Problem, ServerFacts
-from pgpool_recovery.plan.policy import Policy
+from pgpool_recovery.facts.facts import PrimaryFacts
+from pgpool_recovery.facts.node import NodeFacts, Problem, ServerFacts
+from pgpool_recovery.facts.policy import Policy
 from pgpool_recovery.postgres.extension import ForeignOwner
 
 

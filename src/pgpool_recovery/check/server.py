@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator
 
+from pgpool_recovery.check.estimates import on, sentence
 from pgpool_recovery.check.finding import Finding, Kind
 from pgpool_recovery.check.mixture import not_streaming
 from pgpool_recovery.check.report import Report
-from pgpool_recovery.check.words import on, sentence
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.standby import Fault
+from pgpool_recovery.facts.node import NodeFacts, ServerFacts
 from pgpool_recovery.plan.attach import streams
 from pgpool_recovery.plan.incremental import OLDEST_MAJOR
-from pgpool_recovery.plan.node_facts import NodeFacts, ServerFacts
 from pgpool_recovery.plan.refusal import NEEDED_WAL_SENDERS
 
 KINDS = {

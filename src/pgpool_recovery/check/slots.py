@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
+from pgpool_recovery.check.estimates import on
 from pgpool_recovery.check.finding import Finding, Kind
 from pgpool_recovery.check.report import Report
-from pgpool_recovery.check.words import on
 from pgpool_recovery.domain.event import megabytes
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.slot import USABLE
-from pgpool_recovery.plan.facts import Slot
-from pgpool_recovery.plan.node_facts import ServerFacts
+from pgpool_recovery.facts.facts import Slot
+from pgpool_recovery.facts.node import ServerFacts
 
 MB = 2**20
 

@@ -38,8 +38,8 @@ def _fail(name: str, error: RecoveryError) -> int:
 def _run(name: str, words: Sequence[str]) -> None:
     from pgpool_recovery.cli.where import own_name
     from pgpool_recovery.config.load import load_settings, settings_file
+    from pgpool_recovery.control.cluster import pool_of
     from pgpool_recovery.hooks.call import parse_call
-    from pgpool_recovery.operator.cluster import pool_of
 
     call = parse_call(name, words)
     settings = load_settings(settings_file(None))
@@ -63,9 +63,9 @@ def run_rehearsal(*, as_json: bool) -> int:
     from pgpool_recovery.cli.render.document import document
     from pgpool_recovery.cli.where import own_name
     from pgpool_recovery.config.load import load_settings, settings_file
+    from pgpool_recovery.control.check import in_order, status_of
+    from pgpool_recovery.control.cluster import pool_of
     from pgpool_recovery.hooks.rehearsal import rehearse
-    from pgpool_recovery.operator.cluster import pool_of
-    from pgpool_recovery.operator.readiness import in_order, status_of
 
     use_own_home()
     settings = load_settings(settings_file(None))

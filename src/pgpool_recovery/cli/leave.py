@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pgpool_recovery.cli.say import complain
+from pgpool_recovery.control.event import POOL, Asked
 from pgpool_recovery.domain.error import Cancelled
 from pgpool_recovery.domain.node import NodeId
-from pgpool_recovery.operator.event import POOL, Asked
 
 LEAVING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 BY_SIGNAL = 128

@@ -12,8 +12,7 @@ from pgpool_recovery.cli.render.event_document import event_line
 from pgpool_recovery.cli.render.lines import PLAN_MADE, lines_of, moved_text
 from pgpool_recovery.cli.render.quantity import duration
 from pgpool_recovery.cli.say import say, say_json
-from pgpool_recovery.domain.text import one_line
-from pgpool_recovery.operator.event import (
+from pgpool_recovery.control.event import (
     Asked,
     Happened,
     Moved,
@@ -22,7 +21,8 @@ from pgpool_recovery.operator.event import (
     PlanRead,
     Said,
 )
-from pgpool_recovery.operator.record import Recorded
+from pgpool_recovery.control.record import Recorded
+from pgpool_recovery.domain.text import one_line
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -153,8 +153,8 @@ def _plan(words: Sequence[str]) -> None:
 def _check(words: Sequence[str]) -> None:
     from pgpool_recovery.check.finding import as_json
     from pgpool_recovery.check.question import parse_question
+    from pgpool_recovery.cluster_check import check
     from pgpool_recovery.metrics.publish import publish_check
-    from pgpool_recovery.readiness import check
 
     if len(words) != 1:
         raise UsageError(f"pgpool_recovery_check takes 1 argument, not {len(words)}")

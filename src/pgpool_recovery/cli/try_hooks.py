@@ -7,9 +7,9 @@ from pathlib import Path
 
 from pgpool_recovery.cli.say import say
 from pgpool_recovery.config.load import VARIABLE
+from pgpool_recovery.control.pool_user import name_of, pool_users
 from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.install.as_user import output_as_user
-from pgpool_recovery.operator.pool_user import name_of, pool_users
 
 REHEARSE = ("failover", "--rehearse")
 ROOT = 0

@@ -13,8 +13,8 @@ from pgpool_recovery.domain.error import SettingsError, Unreachable, UsageError
 
 if TYPE_CHECKING:
     from pgpool_recovery.config.settings import Settings
-    from pgpool_recovery.operator.cluster import Cluster
-    from pgpool_recovery.operator.extension import Primary
+    from pgpool_recovery.control.cluster import Cluster
+    from pgpool_recovery.control.extension import Primary
     from pgpool_recovery.pcp.pool import Pool
 
 HINT = "Check --host: it is where Pgpool-II is reached, without a user."
@@ -61,7 +61,7 @@ class Where:
 
     def pool(self, settings: "Settings") -> "Pool":
         """Return the Pgpool-II that is meant."""
-        from pgpool_recovery.operator.cluster import pool_of
+        from pgpool_recovery.control.cluster import pool_of
 
         if self.without_pgpool:
             raise UsageError("this cannot be done without Pgpool-II")
@@ -74,7 +74,7 @@ class Where:
         is when one wants to look at them most.
         """
         from pgpool_recovery.cli.output import note
-        from pgpool_recovery.operator.cluster import cluster_of_pool, cluster_of_settings
+        from pgpool_recovery.control.cluster import cluster_of_pool, cluster_of_settings
 
         if self.without_pgpool:
             return cluster_of_settings(settings)
@@ -90,7 +90,7 @@ class Where:
 
     def primary(self) -> "tuple[Settings, Primary, Cluster]":
         """Return the settings, the primary and the cluster."""
-        from pgpool_recovery.operator.watch import primary_of
+        from pgpool_recovery.control.watch import primary_of
 
         settings = self.settings()
         cluster = self.cluster(settings)

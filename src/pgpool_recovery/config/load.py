@@ -31,15 +31,7 @@ from pgpool_recovery.config.settings import (
 )
 from pgpool_recovery.domain.error import SettingsError, reason_of
 from pgpool_recovery.domain.node import NodeId, parse_host, parse_node_id, parse_port
-from pgpool_recovery.files.trust import (
-    Fault,
-    Untrusted,
-    group_name,
-    mine_and_roots,
-    read_trusted,
-    user_name,
-)
-from pgpool_recovery.plan.policy import (
+from pgpool_recovery.facts.policy import (
     Compress,
     KeepOld,
     Method,
@@ -48,6 +40,14 @@ from pgpool_recovery.plan.policy import (
     Unattended,
     Verify,
     kilobytes,
+)
+from pgpool_recovery.files.trust import (
+    Fault,
+    Untrusted,
+    group_name,
+    mine_and_roots,
+    read_trusted,
+    user_name,
 )
 
 DEFAULT_FILE = Path("/etc/pgpool-recovery.toml")

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import NewType
 
 from pgpool_recovery.domain.node import NodeId, Target
-from pgpool_recovery.plan.policy import Policy
+from pgpool_recovery.facts.policy import Policy
 from pgpool_recovery.ssh.command import SshSettings
 
 AbsolutePath = NewType("AbsolutePath", str)

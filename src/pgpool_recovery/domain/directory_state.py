@@ -5,7 +5,7 @@ state to its journal before it does what the state stands for (agent/directory/j
 whoever finds the directory later, wherever a crash fell, reads how far it was.
 
 A state in which something is half moved is not a resting one: `WalkedBack` leads from it to one
-that is. The guard of an incremental backup (agent/incremental/guard.py) is another thing: it stands
+that is. The guard of an incremental backup (agent/method/incremental/guard.py) is another thing: it stands
 in the directory itself and keeps any server from starting on files of two times, also where the
 journal does not come along. `Changing` says that the directory is out of its place, the guard says
 that it is half written; a plan that goes on with it needs both.

@@ -15,7 +15,7 @@ from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.history.run import RunState, end_columns, event_row, storable
 from pgpool_recovery.postgres.connection import Connection, connect
 from pgpool_recovery.postgres.extension import RUNS
-from pgpool_recovery.run.parties import own_conninfo
+from pgpool_recovery.run.sessions import own_conninfo
 from pgpool_recovery.run.shield import shielded
 
 Emit = Callable[[Event], None]
@@ -26,11 +26,11 @@ SESSION = {"synchronous_commit": "off", "lock_timeout": "1s"}
 ANSWER_S = 2.0
 RECOVERY_ID, BACKEND_PID = "PGPOOL_RECOVERY_ID", "PGPOOL_RECOVERY_BACKEND_PID"
 LEFT_RUNNING = ("attach", "repoint")
-"""Methods after which the server runs already (plan/policy.py)."""
+"""Methods after which the server runs already (facts/policy.py)."""
 NOT_ON_RECORD = "the recovery is not on record"
 ALL_EVENTS = 100_000
 MAX_BYTES = 16 * 2**20
-"""Of the events of a stage, as texts; the agent's are limited before (agent/allowance.py)."""
+"""Of the events of a stage, as texts; the agent's are limited before (talk/allowance.py)."""
 
 
 @dataclass(frozen=True)

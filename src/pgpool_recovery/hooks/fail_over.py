@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from pgpool_recovery.config.settings import Settings
+from pgpool_recovery.control.cluster import Node
 from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.hooks.call import Call
@@ -28,12 +29,11 @@ from pgpool_recovery.hooks.handover import (
     way_back,
 )
 from pgpool_recovery.hooks.listen import listen_for
-from pgpool_recovery.hooks.look import Known, View, known, look
+from pgpool_recovery.hooks.observe import Known, View, known, look
 from pgpool_recovery.hooks.promotion import promote_best
 from pgpool_recovery.hooks.refusal import goes_on, lives_unseen, still_writes
 from pgpool_recovery.hooks.slots import hold_wal_for, look_after_slots
 from pgpool_recovery.hooks.stop import order_stop, wait_until_stopped, why_not_stoppable
-from pgpool_recovery.operator.cluster import Node
 from pgpool_recovery.pcp.pool import Pool
 
 TRY_FOR_S = 1.0

@@ -6,25 +6,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from pgpool_recovery.config.settings import Settings
+from pgpool_recovery.control.attachment import attach
+from pgpool_recovery.control.cluster import Login, Node, connect_to
+from pgpool_recovery.control.event import Outcome
+from pgpool_recovery.control.extension import look_at
+from pgpool_recovery.control.job import Desk, Job, Tell
+from pgpool_recovery.control.leftover_slots import drop_leftover_slots
+from pgpool_recovery.control.plan import read_plan
+from pgpool_recovery.control.primary import ask
+from pgpool_recovery.control.record import Run
+from pgpool_recovery.control.recover import carry_out, following, verify
+from pgpool_recovery.control.streaming import trouble_of
 from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
 from pgpool_recovery.domain.event import Event, as_text
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.history.record import Stage, on_record
 from pgpool_recovery.hooks.call import Call
-from pgpool_recovery.hooks.look import Known, known, standing_of
+from pgpool_recovery.hooks.observe import Known, known, standing_of
 from pgpool_recovery.hooks.scene import Standing
 from pgpool_recovery.hooks.slots import is_wal_held_for
-from pgpool_recovery.operator.attachment import attach
-from pgpool_recovery.operator.cluster import Login, Node, connect_to
-from pgpool_recovery.operator.event import Outcome
-from pgpool_recovery.operator.extension import look_at
-from pgpool_recovery.operator.job import Desk, Job, Tell
-from pgpool_recovery.operator.leftover_slots import drop_leftover_slots
-from pgpool_recovery.operator.plan import read_plan
-from pgpool_recovery.operator.primary import ask
-from pgpool_recovery.operator.record import Run
-from pgpool_recovery.operator.recover import carry_out, following, verify
-from pgpool_recovery.operator.standby import trouble_of
 from pgpool_recovery.pcp.pool import Pool
 
 TRY_FOR_S = 10.0

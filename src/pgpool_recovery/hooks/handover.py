@@ -10,15 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pgpool_recovery.config.settings import FailoverSettings
+from pgpool_recovery.control.cluster import Node, connect_to
 from pgpool_recovery.domain.error import Unreachable
 from pgpool_recovery.domain.event import megabytes
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.domain.slot import slot_state
 from pgpool_recovery.domain.wal import Lsn, parse_lsn
 from pgpool_recovery.hooks.choice import StopOldPrimary
-from pgpool_recovery.hooks.look import View, standing_of
+from pgpool_recovery.hooks.observe import View, standing_of
 from pgpool_recovery.hooks.scene import Standing
-from pgpool_recovery.operator.cluster import Node, connect_to
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.slots import drop_slot
 from pgpool_recovery.postgres.wal_end import shutdown_position, wal_page

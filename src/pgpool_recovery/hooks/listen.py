@@ -10,7 +10,7 @@ from dataclasses import replace
 from pgpool_recovery.domain.error import Unreachable
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.hooks.call import Call
-from pgpool_recovery.hooks.look import Known, View, look, standing_of
+from pgpool_recovery.hooks.observe import Known, View, look, standing_of
 from pgpool_recovery.hooks.scene import Scene, hears_primary, lives_for
 
 LISTEN_EVERY_S = 0.5

@@ -5,14 +5,14 @@ import time
 from collections.abc import Callable
 
 from pgpool_recovery.config.settings import Settings
+from pgpool_recovery.control.cluster import Node, connect_to
+from pgpool_recovery.control.leftover_slots import drop_leftover_slots
 from pgpool_recovery.domain.error import RecoveryError, Unreachable, Unverified
 from pgpool_recovery.domain.wal import Lsn, lsn_text
 from pgpool_recovery.hooks.choice import PromoteNode
-from pgpool_recovery.hooks.look import View, standing_of
+from pgpool_recovery.hooks.observe import View, standing_of
 from pgpool_recovery.hooks.scene import Standing
 from pgpool_recovery.hooks.stop import listens, order_stop, wait_until_stopped
-from pgpool_recovery.operator.cluster import Node, connect_to
-from pgpool_recovery.operator.leftover_slots import drop_leftover_slots
 
 ASK_EVERY_S = 0.1
 GONE_FOR_S = 1.0

@@ -8,16 +8,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from pgpool_recovery.config.settings import Settings
+from pgpool_recovery.control.check import ERROR, INFO, OK, WARNING, Finding
+from pgpool_recovery.control.cluster import Cluster, Node, cluster_of_parameters
+from pgpool_recovery.control.pool_user import is_pool_user, name_of, pool_users
 from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.hooks.call import Call, Place
 from pgpool_recovery.hooks.choice import PromoteNode, StopOldPrimary, decide
-from pgpool_recovery.hooks.look import Known, View, look
+from pgpool_recovery.hooks.observe import Known, View, look
 from pgpool_recovery.hooks.scene import Scene
 from pgpool_recovery.hooks.stop import why_not_stoppable
-from pgpool_recovery.operator.cluster import Cluster, Node, cluster_of_parameters
-from pgpool_recovery.operator.pool_user import is_pool_user, name_of, pool_users
-from pgpool_recovery.operator.readiness import ERROR, INFO, OK, WARNING, Finding
 from pgpool_recovery.pcp.pool import Pool
 
 OWN = " failover "

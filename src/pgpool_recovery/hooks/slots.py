@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from pgpool_recovery.config.settings import FailoverSettings
+from pgpool_recovery.control.cluster import Login, Node, connect_to
 from pgpool_recovery.domain.error import Unreachable
 from pgpool_recovery.domain.event import megabytes
 from pgpool_recovery.domain.slot import LOST, slot_state, why_kept
-from pgpool_recovery.operator.cluster import Login, Node, connect_to
 from pgpool_recovery.postgres.slots import drop_slot
 
 MEGABYTE = 1024 * 1024

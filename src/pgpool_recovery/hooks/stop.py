@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from pgpool_recovery.control.cluster import Login, Node
+from pgpool_recovery.control.extension import Feature, look_at
 from pgpool_recovery.domain.error import Refused, Unreachable, Unverified
-from pgpool_recovery.operator.cluster import Login, Node
-from pgpool_recovery.operator.extension import Feature, look_at
 from pgpool_recovery.postgres.connection import Connection
 
 LOOK_EVERY_S = 0.1

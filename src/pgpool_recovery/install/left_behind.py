@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from pgpool_recovery.agent.configuration import AUTO_CONFIGURATION
-from pgpool_recovery.agent.setting_home import Home
+from pgpool_recovery.agent.directory.configuration import AUTO_CONFIGURATION
+from pgpool_recovery.agent.directory.setting_home import Home
 from pgpool_recovery.domain.slot import is_of_a_recovery
 
 SLOTS = "pg_replslot"

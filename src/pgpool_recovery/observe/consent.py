@@ -1,6 +1,7 @@
 """What was agreed to, as sessions on the primary say it (plan/agreement.py)."""
 
 from pgpool_recovery.domain.node import Target
+from pgpool_recovery.facts.policy import Policy
 from pgpool_recovery.plan.agreement import (
     AGREED,
     ASKS,
@@ -12,7 +13,6 @@ from pgpool_recovery.plan.agreement import (
     session_name,
     unattended,
 )
-from pgpool_recovery.plan.policy import Policy
 from pgpool_recovery.postgres.connection import Connection
 
 UNHEARD = (

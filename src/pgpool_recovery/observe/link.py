@@ -2,9 +2,9 @@
 
 import time
 
-from pgpool_recovery.agent.conversation import Conversation
-from pgpool_recovery.agent.protocol import Weigh
-from pgpool_recovery.agent.wire import decode_request, encode_request
+from pgpool_recovery.talk.conversation import Conversation
+from pgpool_recovery.talk.protocol import Weigh
+from pgpool_recovery.talk.wire import decode_request, encode_request
 
 WEIGHT_BYTES = 4 * 2**20
 """A third of a second at 100 Mbit/s, and enough for TCP to get going."""

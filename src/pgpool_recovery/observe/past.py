@@ -3,11 +3,9 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from pgpool_recovery.agent.conversation import Conversation
-from pgpool_recovery.agent.protocol import DigestWal
 from pgpool_recovery.domain.wal import Lsn, Point, segment_of_file
-from pgpool_recovery.plan.facts import Facts, Wal
-from pgpool_recovery.plan.own_wal import (
+from pgpool_recovery.facts.facts import Facts, Wal
+from pgpool_recovery.facts.own_wal import (
     LEAST_BYTES,
     MAX_COMPARED_BYTES,
     NEWEST_LAYOUT,
@@ -25,6 +23,8 @@ from pgpool_recovery.plan.own_wal import (
 )
 from pgpool_recovery.plan.past import point_to_compare
 from pgpool_recovery.postgres.connection import Connection
+from pgpool_recovery.talk.conversation import Conversation
+from pgpool_recovery.talk.protocol import DigestWal
 
 SUMMARIES = "summaries/"
 SUMMARY_BYTES = 1 << 20

@@ -3,17 +3,17 @@
 from pathlib import Path
 from typing import Any
 
-from pgpool_recovery.agent.access import look_as_source
-from pgpool_recovery.agent.place import identity_of
+from pgpool_recovery.agent.directory.place import identity_of
 from pgpool_recovery.domain.control_file import STANDBY_PARAMETERS
 from pgpool_recovery.domain.slot import slot_names
-from pgpool_recovery.plan.access import NO_ACCESS
-from pgpool_recovery.plan.facts import (
+from pgpool_recovery.facts.access import NO_ACCESS
+from pgpool_recovery.facts.facts import (
     PrimaryFacts,
     Slot,
     Stream,
     Tablespace,
 )
+from pgpool_recovery.host.file_access import look_as_source
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.leftovers import read_leftovers
 from pgpool_recovery.postgres.wal import read_wal

@@ -3,22 +3,10 @@
 import socket
 from dataclasses import replace
 
-from pgpool_recovery.agent.conversation import Conversation
-from pgpool_recovery.agent.protocol import (
-    AskRunning,
-    LookForBackup,
-    Observe,
-    Tidy,
-    TryLogins,
-    WantedTablespace,
-)
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.node import RecoveryRequest, Target
-from pgpool_recovery.observe.archive import observe_archive
-from pgpool_recovery.observe.past import compare_wal
-from pgpool_recovery.plan.backup import Backup, NoBackup
-from pgpool_recovery.plan.divergence import base_of, may_need_rewind
-from pgpool_recovery.plan.facts import (
+from pgpool_recovery.facts.backup import Backup, NoBackup
+from pgpool_recovery.facts.facts import (
     Base,
     Conninfo,
     Facts,
@@ -26,6 +14,11 @@ from pgpool_recovery.plan.facts import (
     PrimaryFacts,
     TargetFacts,
 )
+from pgpool_recovery.facts.rejection import Rejection
+from pgpool_recovery.facts.running import Running
+from pgpool_recovery.observe.archived_history import observe_archive
+from pgpool_recovery.observe.past import compare_wal
+from pgpool_recovery.plan.divergence import base_of, may_need_rewind
 from pgpool_recovery.plan.login import login_candidates, rewind_candidates
 from pgpool_recovery.plan.named_host import (
     LOCAL_HOSTS,
@@ -35,13 +28,20 @@ from pgpool_recovery.plan.named_host import (
     leads_astray,
     places_of,
 )
-from pgpool_recovery.plan.rejection import Rejection
-from pgpool_recovery.plan.running import Running
 from pgpool_recovery.plan.slot_sync import slot_login_candidates
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.summaries import changed_since, summaries_since
 from pgpool_recovery.postgres.wal import read_wal
 from pgpool_recovery.ssh.locality import addresses_of, own_addresses, own_names
+from pgpool_recovery.talk.conversation import Conversation
+from pgpool_recovery.talk.protocol import (
+    AskRunning,
+    LookForBackup,
+    Observe,
+    Tidy,
+    TryLogins,
+    WantedTablespace,
+)
 
 
 def observe_target(

@@ -2,7 +2,7 @@
 
 import shlex
 
-from pgpool_recovery.plan.backup import Backup, Restoration
+from pgpool_recovery.facts.backup import Backup, Restoration
 
 QUIET = ("--log-level-file=off", "--log-level-stderr=error", "--no-log-timestamp")
 """Nothing is written to its log directory, which another user may own: we pass on what it says."""

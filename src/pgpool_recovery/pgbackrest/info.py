@@ -8,7 +8,7 @@ from typing import Any
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.line import lines_of
 from pgpool_recovery.domain.wal import Lsn, Point, TimelineId, parse_lsn
-from pgpool_recovery.plan.backup import BackupTablespace, NoBackup, Repository
+from pgpool_recovery.facts.backup import BackupTablespace, NoBackup, Repository
 
 OK, NO_STANZA_PATH, NO_BACKUP, NO_STANZA_DATA = 0, 1, 2, 3
 """Codes of a repository's status; any other one is a failure with a text of its own."""

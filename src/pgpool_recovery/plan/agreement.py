@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from pgpool_recovery.domain.error import PlanChanged
 from pgpool_recovery.domain.node import Target
+from pgpool_recovery.facts.policy import Method, Policy
 from pgpool_recovery.plan.harm import UNATTENDED, Harm, excess, harm_of, read_harm
 from pgpool_recovery.plan.plan import PassedOver, Plan
-from pgpool_recovery.plan.policy import Method, Policy
 from pgpool_recovery.plan.space import rooms_as_json
 
 PROGRAM = "pgpool-recovery"

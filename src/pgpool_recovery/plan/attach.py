@@ -1,10 +1,10 @@
 """The method attach: the node streams from this primary already, so there is nothing to do."""
 
-from pgpool_recovery.plan.facts import Facts
+from pgpool_recovery.facts.facts import Facts
+from pgpool_recovery.facts.policy import Method
+from pgpool_recovery.facts.rejection import Rejection
+from pgpool_recovery.facts.running import RunningServer
 from pgpool_recovery.plan.plan import OldData, Plan
-from pgpool_recovery.plan.policy import Method
-from pgpool_recovery.plan.rejection import Rejection
-from pgpool_recovery.plan.running import RunningServer
 from pgpool_recovery.plan.situation import Situation
 from pgpool_recovery.plan.taken_out import notes_at_restart, reject_running
 

@@ -4,15 +4,11 @@ from collections.abc import Iterator
 from itertools import chain
 
 from pgpool_recovery.domain.synchronous import parse_standby_names
-from pgpool_recovery.plan.access import reject_own_files, reject_source
-from pgpool_recovery.plan.facts import TargetFacts
-from pgpool_recovery.plan.plan import OldData, Plan
-from pgpool_recovery.plan.policy import Compress, KeepOld, Method
-from pgpool_recovery.plan.refusal import reject_replacement
-from pgpool_recovery.plan.rejection import Rejection
-from pgpool_recovery.plan.situation import Situation
-from pgpool_recovery.plan.space import keeps_old, reject_space, spaces
-from pgpool_recovery.plan.step import (
+from pgpool_recovery.facts.access import reject_own_files, reject_source
+from pgpool_recovery.facts.facts import TargetFacts
+from pgpool_recovery.facts.policy import Compress, KeepOld, Method
+from pgpool_recovery.facts.rejection import Rejection
+from pgpool_recovery.facts.step import (
     CopyBaseBackup,
     DiscardWaiting,
     PutOldBack,
@@ -22,6 +18,10 @@ from pgpool_recovery.plan.step import (
     SwapIn,
     VerifyBackup,
 )
+from pgpool_recovery.plan.plan import OldData, Plan
+from pgpool_recovery.plan.refusal import reject_replacement
+from pgpool_recovery.plan.situation import Situation
+from pgpool_recovery.plan.space import keeps_old, reject_space, spaces
 
 SERVER_COMPRESSES_SINCE = 15
 FAST_LINK_BYTES_PER_S = 250e6

@@ -10,7 +10,7 @@ its own.
 import re
 from collections.abc import Iterator
 
-from pgpool_recovery.plan.facts import Facts
+from pgpool_recovery.facts.facts import Facts
 from pgpool_recovery.plan.stray import restore_command
 
 FROM_HOST = re.compile(r"\b(?:scp|rsync|sftp)\b.*?\s(?:[^\s:/@]+@)?(\[[^\]]+\]|[^\s:/@]+):\S*%f")

@@ -2,17 +2,17 @@
 
 from dataclasses import replace
 
-from pgpool_recovery.plan.access import reject_settings
-from pgpool_recovery.plan.facts import PrimaryFacts, TargetFacts
+from pgpool_recovery.facts.access import reject_settings
+from pgpool_recovery.facts.facts import PrimaryFacts, TargetFacts
+from pgpool_recovery.facts.policy import Method
+from pgpool_recovery.facts.rejection import Rejection
+from pgpool_recovery.facts.step import PutInPlace, Reserve, Step
 from pgpool_recovery.plan.held_wal import notes_on_limit
 from pgpool_recovery.plan.in_place import new_tablespaces, reject_replay, reject_untrusted
 from pgpool_recovery.plan.past import first_unkept, keep_to_past, reject_unproven
 from pgpool_recovery.plan.plan import OldData, Plan
-from pgpool_recovery.plan.policy import Method
-from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.situation import Situation
 from pgpool_recovery.plan.space import reject_wal_room
-from pgpool_recovery.plan.step import PutInPlace, Reserve, Step
 
 
 def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:

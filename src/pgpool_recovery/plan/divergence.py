@@ -9,7 +9,7 @@ from pgpool_recovery.domain.control_data import (
     ControlData,
 )
 from pgpool_recovery.domain.wal import History, Point, TimelineId, lsn_text
-from pgpool_recovery.plan.facts import Base, Facts, Wal
+from pgpool_recovery.facts.facts import Base, Facts, Wal
 
 FIRST_TIMELINE = TimelineId(1)
 

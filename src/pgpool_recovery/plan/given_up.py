@@ -3,8 +3,8 @@
 from pgpool_recovery.domain.control_data import SHUT_DOWN, SHUT_DOWN_IN_RECOVERY, ControlData
 from pgpool_recovery.domain.event import megabytes
 from pgpool_recovery.domain.wal import Lsn, lsn_text
+from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.plan.divergence import Copied, Diverged, fork_of
-from pgpool_recovery.plan.policy import Method
 from pgpool_recovery.plan.situation import Situation
 
 GIVES_UP_NOTHING = frozenset({Method.ATTACH, Method.REPOINT, Method.CATCH_UP})

@@ -7,9 +7,8 @@ from the node than a rewind of its only copy, and moves more.
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
-from pgpool_recovery.plan.plan import OldData, Plan
-from pgpool_recovery.plan.policy import Method, Unattended
-from pgpool_recovery.plan.step import (
+from pgpool_recovery.facts.policy import Method, Unattended
+from pgpool_recovery.facts.step import (
     CopyBaseBackup,
     DiscardWaiting,
     Incremental,
@@ -21,6 +20,7 @@ from pgpool_recovery.plan.step import (
     Rewind,
     Step,
 )
+from pgpool_recovery.plan.plan import OldData, Plan
 
 
 class Reach(IntEnum):

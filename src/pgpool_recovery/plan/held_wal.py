@@ -6,8 +6,8 @@ takes its WAL from it (InvalidateObsoleteReplicationSlots in src/backend/replica
 
 from pgpool_recovery.domain.event import megabytes
 from pgpool_recovery.domain.wal import Point
-from pgpool_recovery.plan.facts import TargetFacts, Wal
-from pgpool_recovery.plan.rejection import Rejection
+from pgpool_recovery.facts.facts import TargetFacts, Wal
+from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.plan.situation import Situation
 
 

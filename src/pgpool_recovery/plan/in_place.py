@@ -4,16 +4,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from pgpool_recovery.domain.wal import Point
-from pgpool_recovery.plan.access import reject_change, reject_own_files
-from pgpool_recovery.plan.backup import Backup
-from pgpool_recovery.plan.facts import Tablespace
+from pgpool_recovery.facts.access import reject_change, reject_own_files
+from pgpool_recovery.facts.backup import Backup
+from pgpool_recovery.facts.facts import Tablespace
+from pgpool_recovery.facts.rejection import Rejection
+from pgpool_recovery.facts.step import Clone, PutInPlace, Reserve, Step, SwapIn, TakeOut
 from pgpool_recovery.plan.mount import reject_layered, reject_mounts_inside
 from pgpool_recovery.plan.plan import OldData
 from pgpool_recovery.plan.refusal import reject_foreign, reject_replacement
-from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.situation import Situation
 from pgpool_recovery.plan.space import Room, growth, reject_growth
-from pgpool_recovery.plan.step import Clone, PutInPlace, Reserve, Step, SwapIn, TakeOut
 
 MAX_FAILED_STARTS = 2
 

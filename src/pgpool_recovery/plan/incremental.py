@@ -5,8 +5,11 @@ Applied onto the data directory itself (facts/methods.md, 2); PostgreSQL 17 and 
 
 from collections.abc import Iterator
 
-from pgpool_recovery.plan.access import reject_source
-from pgpool_recovery.plan.facts import Base
+from pgpool_recovery.facts.access import reject_source
+from pgpool_recovery.facts.facts import Base
+from pgpool_recovery.facts.policy import Method, Verify
+from pgpool_recovery.facts.rejection import Rejection
+from pgpool_recovery.facts.step import Incremental
 from pgpool_recovery.plan.in_place import (
     in_place_steps,
     locations,
@@ -17,10 +20,7 @@ from pgpool_recovery.plan.in_place import (
 )
 from pgpool_recovery.plan.past import after_changes, reject_unproven
 from pgpool_recovery.plan.plan import Plan
-from pgpool_recovery.plan.policy import Method, Verify
-from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.situation import Situation
-from pgpool_recovery.plan.step import Incremental
 
 OLDEST_MAJOR = 17
 

@@ -4,6 +4,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from pgpool_recovery.domain.node import Target
+from pgpool_recovery.facts.facts import Facts
+from pgpool_recovery.facts.policy import Method, Policy
+from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.plan import (
     attach,
     basebackup,
@@ -13,12 +16,9 @@ from pgpool_recovery.plan import (
     restore,
     rewind,
 )
-from pgpool_recovery.plan.facts import Facts
 from pgpool_recovery.plan.given_up import given_up
 from pgpool_recovery.plan.plan import PassedOver, Plan
-from pgpool_recovery.plan.policy import Method, Policy
 from pgpool_recovery.plan.refusal import notes, refuse
-from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.situation import Situation
 from pgpool_recovery.plan.stop import once_stopped
 

@@ -3,10 +3,10 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from pgpool_recovery.domain.node import RecoveryRequest
-from pgpool_recovery.plan.facts import Conninfo, Facts, Login, PrimaryFacts, TargetFacts
+from pgpool_recovery.facts.facts import Conninfo, Facts, Login, PrimaryFacts, TargetFacts
+from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.plan.inherited import inherited
 from pgpool_recovery.plan.named_host import is_address, leads_astray, names_every_host
-from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.standby_name import standby_name
 
 MAX_USERS = 5

@@ -3,8 +3,8 @@
 import shlex
 from collections.abc import Iterable, Iterator
 
-from pgpool_recovery.plan.facts import PlaceFacts, TargetFacts
-from pgpool_recovery.plan.rejection import Rejection
+from pgpool_recovery.facts.facts import PlaceFacts, TargetFacts
+from pgpool_recovery.facts.rejection import Rejection
 
 
 def reject_mounts_inside(name: str, target: TargetFacts) -> Iterator[Rejection]:

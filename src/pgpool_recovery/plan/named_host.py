@@ -10,8 +10,8 @@ import ipaddress
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from pgpool_recovery.plan.facts import Conninfo
-from pgpool_recovery.plan.rejection import Rejection
+from pgpool_recovery.facts.facts import Conninfo
+from pgpool_recovery.facts.rejection import Rejection
 
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 DEFAULT_PORT = 5432

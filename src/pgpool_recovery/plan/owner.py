@@ -2,8 +2,8 @@
 
 import shlex
 
-from pgpool_recovery.plan.facts import PlaceFacts, TargetFacts
-from pgpool_recovery.plan.rejection import Rejection
+from pgpool_recovery.facts.facts import PlaceFacts, TargetFacts
+from pgpool_recovery.facts.rejection import Rejection
 
 CHECK_PATH = "Check backend_data_directory in pgpool.conf."
 

@@ -19,15 +19,8 @@ from pgpool_recovery.domain.wal import (
     file_of_segment,
     segment_of_file,
 )
-from pgpool_recovery.plan.divergence import (
-    Copied,
-    Diverged,
-    Follows,
-    fork_of,
-    relate,
-)
-from pgpool_recovery.plan.facts import Facts
-from pgpool_recovery.plan.own_wal import (
+from pgpool_recovery.facts.facts import Facts
+from pgpool_recovery.facts.own_wal import (
     NO_WAL,
     covering,
     files_from,
@@ -37,10 +30,17 @@ from pgpool_recovery.plan.own_wal import (
     strays,
     timeline_of,
 )
-from pgpool_recovery.plan.rejection import Rejection
-from pgpool_recovery.plan.running import RunningServer
+from pgpool_recovery.facts.rejection import Rejection
+from pgpool_recovery.facts.running import RunningServer
+from pgpool_recovery.facts.step import KeepToPast
+from pgpool_recovery.plan.divergence import (
+    Copied,
+    Diverged,
+    Follows,
+    fork_of,
+    relate,
+)
 from pgpool_recovery.plan.situation import Situation
-from pgpool_recovery.plan.step import KeepToPast
 
 CHECKPOINT_BYTES = 64
 """So much of a checkpoint has its checksum; the whole is some more than a hundred bytes."""

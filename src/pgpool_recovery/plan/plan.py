@@ -5,10 +5,10 @@ from enum import Enum
 
 from pgpool_recovery.domain.event import megabytes
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.plan.policy import Method
-from pgpool_recovery.plan.rejection import Rejection
+from pgpool_recovery.facts.policy import Method
+from pgpool_recovery.facts.rejection import Rejection
+from pgpool_recovery.facts.step import Incremental, RemoveOld, RestoreBackup, Rewind, Step
 from pgpool_recovery.plan.space import Room
-from pgpool_recovery.plan.step import Incremental, RemoveOld, RestoreBackup, Rewind, Step
 
 
 class OldData(Enum):

@@ -8,21 +8,21 @@ from pgpool_recovery.domain.error import Busy, Unreachable
 from pgpool_recovery.domain.event import megabytes
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.slot import names_of
-from pgpool_recovery.plan.access import notes_on_access
-from pgpool_recovery.plan.attach import not_streaming, streams
-from pgpool_recovery.plan.broken_archive import notes_on_archive
-from pgpool_recovery.plan.facts import (
+from pgpool_recovery.facts.access import notes_on_access
+from pgpool_recovery.facts.facts import (
     Configuration,
     Facts,
     PlaceFacts,
     PrimaryFacts,
     TargetFacts,
 )
+from pgpool_recovery.facts.policy import Method
+from pgpool_recovery.facts.rejection import Rejection
+from pgpool_recovery.plan.attach import not_streaming, streams
+from pgpool_recovery.plan.broken_archive import notes_on_archive
 from pgpool_recovery.plan.login import choose_login, reject_logins
 from pgpool_recovery.plan.mount import reject_layered, reject_mounts_inside, reject_read_only
 from pgpool_recovery.plan.owner import CHECK_PATH, reject_owner
-from pgpool_recovery.plan.policy import Method
-from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.situation import Situation
 from pgpool_recovery.plan.space import reject_full
 from pgpool_recovery.plan.standby_name import notes_on_name

@@ -10,20 +10,20 @@ from collections.abc import Iterator
 
 from pgpool_recovery.domain.standby import is_past_of
 from pgpool_recovery.domain.wal import Lsn, Point, lsn_text
-from pgpool_recovery.plan.access import reject_settings
+from pgpool_recovery.facts.access import reject_settings
+from pgpool_recovery.facts.facts import PrimaryFacts, TargetFacts
+from pgpool_recovery.facts.policy import Method
+from pgpool_recovery.facts.rejection import Rejection
+from pgpool_recovery.facts.running import RELOADED, RunningServer
+from pgpool_recovery.facts.step import RepointRunning, Reserve
 from pgpool_recovery.plan.attach import not_running, streams
 from pgpool_recovery.plan.broken_archive import is_broken
-from pgpool_recovery.plan.facts import PrimaryFacts, TargetFacts
 from pgpool_recovery.plan.held_wal import notes_on_limit
 from pgpool_recovery.plan.in_place import new_tablespaces, reject_replay, reject_untrusted
 from pgpool_recovery.plan.past import keep_to_past, reject_past_of_running, reject_unproven
 from pgpool_recovery.plan.plan import OldData, Plan
-from pgpool_recovery.plan.policy import Method
-from pgpool_recovery.plan.rejection import Rejection
-from pgpool_recovery.plan.running import RELOADED, RunningServer
 from pgpool_recovery.plan.situation import Situation
 from pgpool_recovery.plan.space import reject_wal_room
-from pgpool_recovery.plan.step import RepointRunning, Reserve
 from pgpool_recovery.plan.taken_out import reject_running
 
 RELOADABLE_SOURCES = ("default", "configuration file")

@@ -12,7 +12,10 @@ from pgpool_recovery.domain.wal import (
     segment_number,
     segment_of_file,
 )
-from pgpool_recovery.plan.backup import Backup, NoBackup, Repository, Restoration
+from pgpool_recovery.facts.backup import Backup, NoBackup, Repository, Restoration
+from pgpool_recovery.facts.policy import Method
+from pgpool_recovery.facts.rejection import Rejection
+from pgpool_recovery.facts.step import RestoreBackup
 from pgpool_recovery.plan.in_place import (
     changes_clone,
     in_place_steps,
@@ -23,10 +26,7 @@ from pgpool_recovery.plan.in_place import (
 )
 from pgpool_recovery.plan.past import after_changes
 from pgpool_recovery.plan.plan import Plan
-from pgpool_recovery.plan.policy import Method
-from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.situation import Situation
-from pgpool_recovery.plan.step import RestoreBackup
 from pgpool_recovery.plan.stray import reject_repository
 
 NOT_CONFIGURED = Rejection(

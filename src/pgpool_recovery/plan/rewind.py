@@ -4,7 +4,10 @@ from collections.abc import Iterator
 
 from pgpool_recovery.domain.control_data import ControlData
 from pgpool_recovery.domain.wal import Lsn
-from pgpool_recovery.plan.access import reject_source
+from pgpool_recovery.facts.access import reject_source
+from pgpool_recovery.facts.policy import Method, Verify
+from pgpool_recovery.facts.rejection import Rejection
+from pgpool_recovery.facts.step import Rewind, Step
 from pgpool_recovery.plan.broken_archive import usable_restore_command
 from pgpool_recovery.plan.divergence import Copied, Diverged, fork_of
 from pgpool_recovery.plan.held_wal import exceeds_limit, reject_limit
@@ -23,10 +26,7 @@ from pgpool_recovery.plan.incremental import incremental_step
 from pgpool_recovery.plan.login import choose_login
 from pgpool_recovery.plan.past import after_changes, reject_unproven
 from pgpool_recovery.plan.plan import Plan
-from pgpool_recovery.plan.policy import Method, Verify
-from pgpool_recovery.plan.rejection import Rejection
 from pgpool_recovery.plan.situation import Situation
-from pgpool_recovery.plan.step import Rewind, Step
 
 SEES_NEWEST_SINCE = 16
 """Before, pg_rewind took a standby's timeline from its last checkpoint (main in pg_rewind.c)."""

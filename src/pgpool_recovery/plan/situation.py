@@ -7,15 +7,11 @@ from functools import cached_property
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.slot import USABLE
 from pgpool_recovery.domain.wal import Point
-from pgpool_recovery.plan.broken_archive import is_broken
-from pgpool_recovery.plan.divergence import Copied, Diverged, Follows, Relation, relate
-from pgpool_recovery.plan.facts import Conninfo, Facts, PlaceFacts, Wal
-from pgpool_recovery.plan.leftover import DELAY
-from pgpool_recovery.plan.login import choose_login
-from pgpool_recovery.plan.policy import Policy
-from pgpool_recovery.plan.rejection import Rejection
-from pgpool_recovery.plan.slot_sync import database, notes_on_sync
-from pgpool_recovery.plan.step import (
+from pgpool_recovery.facts.facts import Conninfo, Facts, PlaceFacts, Wal
+from pgpool_recovery.facts.leftover import DELAY
+from pgpool_recovery.facts.policy import Policy
+from pgpool_recovery.facts.rejection import Rejection
+from pgpool_recovery.facts.step import (
     ConfigureStandby,
     CreateSlot,
     DiscardWaiting,
@@ -25,6 +21,10 @@ from pgpool_recovery.plan.step import (
     Step,
     TablespacePlace,
 )
+from pgpool_recovery.plan.broken_archive import is_broken
+from pgpool_recovery.plan.divergence import Copied, Diverged, Follows, Relation, relate
+from pgpool_recovery.plan.login import choose_login
+from pgpool_recovery.plan.slot_sync import database, notes_on_sync
 
 WORKSPACE = "pgpool_recovery"
 

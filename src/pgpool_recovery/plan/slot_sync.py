@@ -8,7 +8,7 @@ with an ERROR at each try, while the standby streams. Replication itself takes n
 
 from collections.abc import Iterator
 
-from pgpool_recovery.plan.facts import Conninfo, Facts, Login
+from pgpool_recovery.facts.facts import Conninfo, Facts, Login
 from pgpool_recovery.plan.login import choose_login
 
 OLDEST_MAJOR = 17

@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pgpool_recovery.domain.event import megabytes
-from pgpool_recovery.plan.facts import PlaceFacts, PrimaryFacts, TargetFacts
-from pgpool_recovery.plan.policy import KeepOld
-from pgpool_recovery.plan.rejection import Rejection
+from pgpool_recovery.facts.facts import PlaceFacts, PrimaryFacts, TargetFacts
+from pgpool_recovery.facts.policy import KeepOld
+from pgpool_recovery.facts.rejection import Rejection
 
 WORKING_BYTES = 2**20
 """For settings, and for the notes about a recovery, before anything can be freed."""

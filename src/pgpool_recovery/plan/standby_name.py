@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.synchronous import parse_standby_names
-from pgpool_recovery.plan.facts import Configuration, PrimaryFacts
+from pgpool_recovery.facts.facts import Configuration, PrimaryFacts
 from pgpool_recovery.plan.named_host import LOCAL_HOSTS
 
 NAMELESS = "walreceiver"

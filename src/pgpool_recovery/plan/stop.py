@@ -5,11 +5,11 @@ from dataclasses import replace
 from pgpool_recovery.domain.control_data import SHUT_DOWN_IN_RECOVERY
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Point
-from pgpool_recovery.plan.access import NO_ACCESS
+from pgpool_recovery.facts.access import NO_ACCESS
+from pgpool_recovery.facts.facts import Facts, PlaceFacts, TargetFacts, Wal
+from pgpool_recovery.facts.own_wal import NO_WAL
+from pgpool_recovery.facts.policy import Policy, StopRunning
 from pgpool_recovery.plan.attach import streams
-from pgpool_recovery.plan.facts import Facts, PlaceFacts, TargetFacts, Wal
-from pgpool_recovery.plan.own_wal import NO_WAL
-from pgpool_recovery.plan.policy import Policy, StopRunning
 
 
 def may_stop(facts: Facts, policy: Policy) -> bool:

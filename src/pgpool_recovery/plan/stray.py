@@ -9,10 +9,10 @@ src/backend/access/transam/timeline.c), and asks again whenever its stream break
 from collections.abc import Iterable, Iterator
 
 from pgpool_recovery.domain.wal import History, Point, TimelineId, lsn_text
-from pgpool_recovery.plan.archive import ArchivedHistory, history_file
-from pgpool_recovery.plan.backup import Backup
-from pgpool_recovery.plan.facts import Facts, PrimaryFacts, TargetFacts
-from pgpool_recovery.plan.rejection import Rejection
+from pgpool_recovery.facts.archived_history import ArchivedHistory, history_file
+from pgpool_recovery.facts.backup import Backup
+from pgpool_recovery.facts.facts import Facts, PrimaryFacts, TargetFacts
+from pgpool_recovery.facts.rejection import Rejection
 
 SERVER_ENDS_ABOVE = 125
 """Exit status of restore_command (wait_result_is_any_signal in RestoreArchivedFile)."""

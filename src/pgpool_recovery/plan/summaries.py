@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId, lsn_text, parse_lsn
-from pgpool_recovery.plan.facts import RelationSegment
-from pgpool_recovery.plan.rejection import Rejection
+from pgpool_recovery.facts.facts import RelationSegment
+from pgpool_recovery.facts.rejection import Rejection
 
 EVERY_NODE = "Set summarize_wal = on on every node, standbys too: each needs its own summaries."
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from pgpool_recovery.plan.facts import Configuration
-from pgpool_recovery.plan.leftover import (
+from pgpool_recovery.facts.facts import Configuration
+from pgpool_recovery.facts.leftover import (
     COMMANDS,
     DELAY,
     LEADING,
@@ -16,8 +16,8 @@ from pgpool_recovery.plan.leftover import (
     LeftFiles,
     Leftover,
 )
-from pgpool_recovery.plan.rejection import Rejection
-from pgpool_recovery.plan.running import Running, RunningServer
+from pgpool_recovery.facts.rejection import Rejection
+from pgpool_recovery.facts.running import Running, RunningServer
 
 DECISIVE = (*TARGETS, TIMELINE, *LEADING)
 """What makes a server no standby of this primary, when no file of ours wins over it."""

@@ -1,6 +1,6 @@
 """With which settings a server runs that are none of a standby's."""
 
-from pgpool_recovery.plan.leftover import (
+from pgpool_recovery.facts.leftover import (
     COMMANDS,
     DELAY,
     TAKEN_OUT,

@@ -1,8 +1,8 @@
 """What the primary's WAL summaries say of a gap."""
 
 from pgpool_recovery.domain.wal import History, Point
-from pgpool_recovery.plan.facts import RelationSegment
-from pgpool_recovery.plan.rejection import Rejection
+from pgpool_recovery.facts.facts import RelationSegment
+from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.plan.summaries import (
     coverage_parameters,
     left_out,

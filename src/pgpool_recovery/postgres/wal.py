@@ -15,7 +15,7 @@ from pgpool_recovery.domain.wal import (
     parse_lsn,
     segment_of_file,
 )
-from pgpool_recovery.plan.facts import Wal
+from pgpool_recovery.facts.facts import Wal
 from pgpool_recovery.postgres.connection import Connection, error_message, open_replication
 
 if TYPE_CHECKING:

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from pgpool_recovery.agent.conversation import Conversation
-from pgpool_recovery.agent.protocol import DropFormerSlots
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Cancelled, RecoveryError
 from pgpool_recovery.domain.event import Event, Said, megabytes
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.slot import FormerSlot
-from pgpool_recovery.plan.facts import PrimaryFacts
+from pgpool_recovery.facts.facts import PrimaryFacts
+from pgpool_recovery.talk.conversation import Conversation
+from pgpool_recovery.talk.protocol import DropFormerSlots
 
 Emit = Callable[[Event], None]
 

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pgpool_recovery.agent.conversation import Conversation
-from pgpool_recovery.agent.protocol import AskState, StateSeen
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Cancelled, RecoveryError, as_failure
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.target_state import TargetState, with_next_step
-from pgpool_recovery.run.parties import agent_of
+from pgpool_recovery.run.sessions import agent_of
+from pgpool_recovery.talk.conversation import Conversation
+from pgpool_recovery.talk.protocol import AskState, StateSeen
 
 
 def state_by_new_agent(target: Target, settings: Settings) -> StateSeen | None:

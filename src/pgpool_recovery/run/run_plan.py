@@ -6,16 +6,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
 
-from pgpool_recovery.agent.conversation import Conversation
-from pgpool_recovery.agent.protocol import (
-    AbortIncremental,
-    ApplyIncremental,
-    BeginIncremental,
-    Finish,
-    ReadBase,
-    TakeStep,
-    Undo,
-)
 from pgpool_recovery.domain.error import (
     Bug,
     Cancelled,
@@ -30,9 +20,8 @@ from pgpool_recovery.domain.error import (
 from pgpool_recovery.domain.event import Event, Moved, Said, StepFinished, StepStarted, Undoing
 from pgpool_recovery.domain.target_state import TargetState, with_next_step
 from pgpool_recovery.domain.wal import Point
-from pgpool_recovery.plan.facts import LocalWal
-from pgpool_recovery.plan.plan import Plan
-from pgpool_recovery.plan.step import (
+from pgpool_recovery.facts.facts import LocalWal
+from pgpool_recovery.facts.step import (
     CopyBaseBackup,
     CreateSlot,
     Incremental,
@@ -47,6 +36,7 @@ from pgpool_recovery.plan.step import (
     TakeOut,
     TargetStep,
 )
+from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.plan.summaries import newly_left_out
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.summaries import summaries_since, truncated_since
@@ -55,6 +45,16 @@ from pgpool_recovery.run.known_state import in_state
 from pgpool_recovery.run.own_slot import Connect, OwnSlot
 from pgpool_recovery.run.progress import CopyProgress
 from pgpool_recovery.run.shield import shielded
+from pgpool_recovery.talk.conversation import Conversation
+from pgpool_recovery.talk.protocol import (
+    AbortIncremental,
+    ApplyIncremental,
+    BeginIncremental,
+    Finish,
+    ReadBase,
+    TakeStep,
+    Undo,
+)
 
 MAX_BACKUPS = 5
 

@@ -3,19 +3,19 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from pgpool_recovery.agent.conversation import Conversation
-from pgpool_recovery.agent.protocol import Guarded, Start, Started, StopServer
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Cancelled, RecoveryError, Unreachable, as_failure
 from pgpool_recovery.domain.event import Event, Said
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.facts.facts import Facts
+from pgpool_recovery.facts.rejection import as_error
 from pgpool_recovery.plan.agreement import Agreement
-from pgpool_recovery.plan.facts import Facts
 from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.plan import PassedOver, Plan
-from pgpool_recovery.plan.rejection import as_error
 from pgpool_recovery.plan.stop import may_stop, once_stopped
+from pgpool_recovery.talk.conversation import Conversation
+from pgpool_recovery.talk.protocol import Guarded, Start, Started, StopServer
 
 Emit = Callable[[Event], None]
 

@@ -1,7 +1,7 @@
 """The end of a started server's log: why it is not as it should be."""
 
-from pgpool_recovery.agent.conversation import Conversation
-from pgpool_recovery.agent.protocol import LogPosition, ReadLog
+from pgpool_recovery.talk.conversation import Conversation
+from pgpool_recovery.talk.protocol import LogPosition, ReadLog
 
 
 def end_of_log(agent: Conversation, log: LogPosition | None, *, timeout_s: float) -> str | None:

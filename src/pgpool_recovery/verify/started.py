@@ -8,17 +8,17 @@ as the policy allows for every server that runs (`stop_running`).
 
 from collections.abc import Callable
 
-from pgpool_recovery.agent.conversation import Conversation
-from pgpool_recovery.agent.protocol import AskStandby, Believe, Started, StopAtOnce
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import NotStreaming, RecoveryError, Unverified
 from pgpool_recovery.domain.event import Event, Said
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.standby import WAITING, Fault, StandbyFacts, Trouble, is_delayed
 from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.facts.policy import Policy, StopRunning
 from pgpool_recovery.plan.in_place import MAX_FAILED_STARTS
-from pgpool_recovery.plan.policy import Policy, StopRunning
 from pgpool_recovery.postgres.connection import Connection
+from pgpool_recovery.talk.conversation import Conversation
+from pgpool_recovery.talk.protocol import AskStandby, Believe, Started, StopAtOnce
 from pgpool_recovery.verify.end_of_log import end_of_log
 from pgpool_recovery.verify.streaming import Expected, Seen, watch
 

@@ -14,16 +14,16 @@ from typing import Any
 import pytest
 
 import pgpool_recovery
-from pgpool_recovery.agent.protocol import PROTOCOL
-from pgpool_recovery.agent.wire import SAME_VERSION
+from pgpool_recovery.talk.protocol import PROTOCOL
+from pgpool_recovery.talk.wire import SAME_VERSION
 from tests.earlier_build import BEFORE_ISSUE_10, BEFORE_ISSUE_12, extract
 
 OWN = Path(pgpool_recovery.__file__).parents[1]
 AGENT = "from pgpool_recovery.agent import serve\nserve.Agent(0, 1).serve()\n"
 RUNNER = """
 import json, sys
-from pgpool_recovery.agent.conversation import converse
-from pgpool_recovery.agent.protocol import Weigh
+from pgpool_recovery.talk.conversation import converse
+from pgpool_recovery.talk.protocol import Weigh
 from pgpool_recovery.domain.error import RecoveryError
 import subprocess
 started, begin = [], subprocess.Popen
@@ -66,7 +66,7 @@ def conversation(runner: Path, agent: Path) -> dict[str, Any]:
 
 
 def protocol_of(build: Path) -> int:
-    text = (build / "pgpool_recovery/agent/protocol.py").read_text()
+    text = (build / "pgpool_recovery/talk/protocol.py").read_text()
     [number] = re.findall(r"^PROTOCOL = ([0-9]+)$", text, re.MULTILINE)
     return int(number)
 

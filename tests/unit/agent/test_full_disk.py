@@ -16,22 +16,21 @@ from pathlib import Path
 
 import pytest
 
-from pgpool_recovery.agent import guard, past, standby, steps, swap
-from pgpool_recovery.agent.lock import is_locked, lock
-from pgpool_recovery.agent.own_login import OwnLogin
-from pgpool_recovery.agent.place import workspaces_of
-from pgpool_recovery.agent.program import Stop
-from pgpool_recovery.agent.protocol import StopAtOnce
-from pgpool_recovery.agent.spare import SPARE
+from pgpool_recovery.agent import steps
+from pgpool_recovery.agent.directory import past, swap
+from pgpool_recovery.agent.directory.own_login import OwnLogin
+from pgpool_recovery.agent.directory.place import workspaces_of
+from pgpool_recovery.agent.directory.spare import SPARE
+from pgpool_recovery.agent.directory.workspace import has_old
+from pgpool_recovery.agent.method import make_standby as standby
+from pgpool_recovery.agent.server import probation as guard
 from pgpool_recovery.agent.steps import Steps
-from pgpool_recovery.agent.system_failure import failure_of_system
-from pgpool_recovery.agent.workspace import has_old
 from pgpool_recovery.domain.directory_state import Change, Changed
 from pgpool_recovery.domain.error import Busy, NoRoom
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Lsn, TimelineId
-from pgpool_recovery.plan.policy import Method
-from pgpool_recovery.plan.step import (
+from pgpool_recovery.facts.policy import Method
+from pgpool_recovery.facts.step import (
     ConfigureStandby,
     DiscardWaiting,
     KeepToPast,
@@ -45,8 +44,12 @@ from pgpool_recovery.plan.step import (
     TakeOut,
     TargetStep,
 )
+from pgpool_recovery.host.lock import is_locked, lock
+from pgpool_recovery.host.program import Stop
+from pgpool_recovery.host.system_failure import failure_of_system
+from pgpool_recovery.talk.protocol import StopAtOnce
+from tests.unit.agent.directory.test_swap import Target, _write
 from tests.unit.agent.test_steps import journal_of
-from tests.unit.agent.test_swap import Target, _write
 
 OWN = {"postgresql.conf": "own", "postgresql.auto.conf": "work_mem = '7MB'\n"}
 WAL = {"pg_wal/00000001000000000000000A": "x", "pg_wal/00000002.history": "x"}

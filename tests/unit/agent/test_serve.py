@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from pgpool_recovery.agent import serve
-from pgpool_recovery.agent.protocol import (
+from pgpool_recovery.agent.serve import Agent
+from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.facts.step import Place, Places, Reserve
+from pgpool_recovery.talk.protocol import (
     Answer,
     Farewell,
     Hello,
@@ -22,10 +25,7 @@ from pgpool_recovery.agent.protocol import (
     TakeStep,
     Weigh,
 )
-from pgpool_recovery.agent.serve import Agent
-from pgpool_recovery.agent.wire import SAME_VERSION, decode_message, encode_request
-from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.plan.step import Place, Places, Reserve
+from pgpool_recovery.talk.wire import SAME_VERSION, decode_message, encode_request
 
 LONG = "x" * 1_000_000
 

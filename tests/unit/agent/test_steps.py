@@ -7,14 +7,13 @@ from pathlib import Path
 import pytest
 
 from pgpool_recovery.agent.directory.journal import Journal
-from pgpool_recovery.agent.own_login import OwnLogin
-from pgpool_recovery.agent.program import Stop
+from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.steps import Steps, needs_stopped
 from pgpool_recovery.domain.directory_state import Change, Changed
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.plan.policy import Method
-from pgpool_recovery.plan.step import (
+from pgpool_recovery.facts.policy import Method
+from pgpool_recovery.facts.step import (
     KeepToPast,
     Place,
     Places,
@@ -25,6 +24,7 @@ from pgpool_recovery.plan.step import (
     SwapIn,
     TakeOut,
 )
+from pgpool_recovery.host.program import Stop
 
 
 @pytest.fixture

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 import pgpool_recovery
-from pgpool_recovery.agent.wire import SAME_VERSION
+from pgpool_recovery.talk.wire import SAME_VERSION
 
 OWN = Path(pgpool_recovery.__file__).parent
 AGENT = """
 import sys
 from pgpool_recovery.agent import serve
-from pgpool_recovery.agent.protocol import Weigh
+from pgpool_recovery.talk.protocol import Weigh
 from pgpool_recovery.domain.event import Said
 done = serve.Agent._do
 def say_and_do(self, request):
@@ -32,10 +32,10 @@ serve.Agent(0, 1).serve()
 """
 RUNNER = """
 import json, sys, time
-from pgpool_recovery.agent.conversation import converse
-from pgpool_recovery.agent.protocol import LookAround, Weigh
+from pgpool_recovery.talk.conversation import converse
+from pgpool_recovery.talk.protocol import LookAround, Weigh
 from pgpool_recovery.domain.error import RecoveryError
-from pgpool_recovery.plan.node_facts import Surroundings
+from pgpool_recovery.facts.node import Surroundings
 
 data, argv = sys.argv[1], sys.argv[2:]
 began, said = time.monotonic(), {"message": None, "hint": None}
@@ -50,15 +50,15 @@ with converse(argv, "node 1", lambda event: None, timeout_s=60) as agent:
 print(json.dumps({**said, "seconds": seconds, "agent_status": process.returncode}))
 """
 FIELDS = {
-    "a request": ("agent/protocol.py", "    text: str\n", "    text: str\n    more: int = 0\n"),
+    "a request": ("talk/protocol.py", "    text: str\n", "    text: str\n    more: int = 0\n"),
     "an event": ("domain/event.py", "    line: str\n", '    line: str\n    more: str = ""\n'),
     "a result": (
-        "plan/node_facts.py",
+        "facts/node.py",
         "class Surroundings:",
         "class Surroundings(Less):",
     ),
     "the runner's first line": (
-        "agent/protocol.py",
+        "talk/protocol.py",
         "    limits: Limits\n",
         "    limits: Limits\n    more: int = 0\n",
     ),

@@ -7,16 +7,16 @@ from typing import Any
 from pgpool_recovery.check.question import Pool, Question
 from pgpool_recovery.check.report import ExtensionFacts, Report
 from pgpool_recovery.domain.node import NodeId, Target
-from pgpool_recovery.install.stage_commands import PURPOSES
-from pgpool_recovery.plan.facts import FileIdentity, Slot, Stream
-from pgpool_recovery.plan.node_facts import (
+from pgpool_recovery.facts.facts import FileIdentity, Slot, Stream
+from pgpool_recovery.facts.node import (
     NodeFacts,
     PeerFacts,
     ServerFacts,
     StageScript,
     Surroundings,
 )
-from pgpool_recovery.plan.policy import Policy
+from pgpool_recovery.facts.policy import Policy
+from pgpool_recovery.install.stage_commands import PURPOSES
 from tests.unit.plan import situation as plan
 
 VERSION = "2.0.0"

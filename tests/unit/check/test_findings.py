@@ -13,11 +13,11 @@ from pgpool_recovery.check.report import ExtensionFacts, Report, RoleFacts
 from pgpool_recovery.check.trap import KINDS
 from pgpool_recovery.domain.standby import Fault, Trouble
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId
-from pgpool_recovery.plan.access import Access, Lacks, Obstacle
-from pgpool_recovery.plan.archive import Archive, ArchivedHistory
-from pgpool_recovery.plan.facts import Filesystem, Login, Slot
-from pgpool_recovery.plan.leftover import LeftFiles, Leftover
-from pgpool_recovery.plan.node_facts import Archiver, NodeFacts, Problem, StageScript
+from pgpool_recovery.facts.access import Access, Lacks, Obstacle
+from pgpool_recovery.facts.archived_history import Archive, ArchivedHistory
+from pgpool_recovery.facts.facts import Filesystem, Login, Slot
+from pgpool_recovery.facts.leftover import LeftFiles, Leftover
+from pgpool_recovery.facts.node import Archiver, NodeFacts, Problem, StageScript
 from pgpool_recovery.postgres.extension import ForeignOwner
 from tests.unit.check.situation import (
     around,

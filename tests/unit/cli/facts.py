@@ -3,11 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pgpool_recovery.control.cluster import Cluster, Login, Node
+from pgpool_recovery.control.plan import PlannedRecovery
+from pgpool_recovery.control.primary import Answer
+from pgpool_recovery.control.record import Progress, Recorded, Run
 from pgpool_recovery.domain.node import NodeId
-from pgpool_recovery.operator.cluster import Cluster, Login, Node
-from pgpool_recovery.operator.plan import PlannedRecovery
-from pgpool_recovery.operator.primary import Answer
-from pgpool_recovery.operator.record import Progress, Recorded, Run
 from pgpool_recovery.pcp.client.node_info import NodeInfo
 
 BEGAN = datetime(2026, 11, 24, 3, 0, 7, tzinfo=UTC)

@@ -10,9 +10,9 @@ from pgpool_recovery.cli.app import COMMANDS, app
 from pgpool_recovery.cli.output import OUTPUT
 from pgpool_recovery.cli.render.event_document import EVENTS
 from pgpool_recovery.cli.where import CONNECTION
-from pgpool_recovery.operator.readiness import Finding
-from pgpool_recovery.operator.record import Progress, Recorded, Run
-from pgpool_recovery.operator.status import NodeStatus, Status
+from pgpool_recovery.control.check import Finding
+from pgpool_recovery.control.record import Progress, Recorded, Run
+from pgpool_recovery.control.status import NodeStatus, Status
 
 HANDWRITTEN = ("install", "uninstall")
 DOCUMENTS: dict[str, type[Any]] = {

@@ -8,10 +8,10 @@ import pytest
 from pgpool_recovery.cli.commands.recover import _asking
 from pgpool_recovery.cli.consent import ask
 from pgpool_recovery.cli.leave import Left, leave, leaving_by_signal
+from pgpool_recovery.control.consent import Question
+from pgpool_recovery.control.event import POOL, PRIMARY, Asked
 from pgpool_recovery.domain.error import Cancelled, Refused
 from pgpool_recovery.domain.node import NodeId
-from pgpool_recovery.operator.consent import Question
-from pgpool_recovery.operator.event import POOL, PRIMARY, Asked
 from tests.unit.cli import facts
 
 

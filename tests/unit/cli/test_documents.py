@@ -11,9 +11,9 @@ import pytest
 from pgpool_recovery.cli.app import run_app
 from pgpool_recovery.cli.render.document import document, plain
 from pgpool_recovery.cli.render.event_document import EVENTS, event_line
-from pgpool_recovery.operator.event import OperatorEvent
-from pgpool_recovery.operator.readiness import Finding
-from pgpool_recovery.operator.status import NodeStatus, Status
+from pgpool_recovery.control.check import Finding
+from pgpool_recovery.control.event import OperatorEvent
+from pgpool_recovery.control.status import NodeStatus, Status
 from tests.unit.cli import facts
 from tests.unit.cli.test_screens import ALL
 

@@ -10,9 +10,9 @@ import pytest
 
 from pgpool_recovery.cli.foreign_start import START, left_to_foreign_start
 from pgpool_recovery.cli.stage import CALLING_SERVER, use_calling_server
+from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.install.stage_commands import PURPOSES, _script
 from pgpool_recovery.plan.plan import OldData, Plan
-from pgpool_recovery.plan.policy import Method
 
 PLAN = Plan(
     target_name="node 1",

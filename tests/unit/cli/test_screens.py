@@ -13,9 +13,8 @@ from pgpool_recovery.cli.render.history import cancelled_text, history_lines, ru
 from pgpool_recovery.cli.render.lines import lines_of, outcome_text, plan_lines
 from pgpool_recovery.cli.render.status import status_lines
 from pgpool_recovery.cli.screen import LiveTerminal, PlainLines
-from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
-from pgpool_recovery.domain.node import NodeId
-from pgpool_recovery.operator.event import (
+from pgpool_recovery.control.check import Finding, in_order, status_of
+from pgpool_recovery.control.event import (
     Asked,
     Happened,
     Moved,
@@ -25,12 +24,13 @@ from pgpool_recovery.operator.event import (
     Remarked,
     Said,
 )
-from pgpool_recovery.operator.plan import PlannedRecovery
-from pgpool_recovery.operator.primary import Answer
-from pgpool_recovery.operator.readiness import Finding, in_order, status_of
-from pgpool_recovery.operator.record import Recorded
-from pgpool_recovery.operator.status import Status, node_status
-from pgpool_recovery.operator.watch import outcome_of
+from pgpool_recovery.control.plan import PlannedRecovery
+from pgpool_recovery.control.primary import Answer
+from pgpool_recovery.control.record import Recorded
+from pgpool_recovery.control.status import Status, node_status
+from pgpool_recovery.control.watch import outcome_of
+from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
+from pgpool_recovery.domain.node import NodeId
 from tests.unit.cli import facts
 from tests.unit.cli.golden import assert_golden
 

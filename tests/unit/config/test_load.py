@@ -12,7 +12,7 @@ from pgpool_recovery.config.load import DEFAULT_FILE, load_settings, settings_fi
 from pgpool_recovery.config.settings import HistorySettings, Settings
 from pgpool_recovery.domain.error import SettingsError
 from pgpool_recovery.domain.node import NodeId, Target
-from pgpool_recovery.plan.policy import KeepOld
+from pgpool_recovery.facts.policy import KeepOld
 
 HOST = os.uname().nodename
 """Of whose file a complaint speaks."""

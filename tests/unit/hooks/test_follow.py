@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from pgpool_recovery.config.settings import Settings
+from pgpool_recovery.control.extension import Primary
+from pgpool_recovery.control.job import Job
 from pgpool_recovery.domain.error import Refused, Unreachable
 from pgpool_recovery.domain.wal import Lsn, TimelineId
 from pgpool_recovery.hooks import follow
 from pgpool_recovery.hooks.follow import Following
-from pgpool_recovery.hooks.look import Known
+from pgpool_recovery.hooks.observe import Known
 from pgpool_recovery.hooks.scene import Standing
-from pgpool_recovery.operator.extension import Primary
-from pgpool_recovery.operator.job import Job
 from pgpool_recovery.plan.harm import Harm, Loss, Old, Reach
 from tests.unit.cli import facts
 

@@ -11,7 +11,7 @@ from pgpool_recovery.hooks import promotion
 from pgpool_recovery.hooks.scene import Standing
 
 if TYPE_CHECKING:
-    from pgpool_recovery.operator.cluster import Node
+    from pgpool_recovery.control.cluster import Node
 
 LIMIT_S = 60.0
 RECEIVED = 10_000

@@ -3,9 +3,9 @@
 from typing import Any
 
 from pgpool_recovery.config.settings import FailoverSettings
+from pgpool_recovery.control.cluster import Node
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.hooks.slots import MEGABYTE, Slots, judge_slots
-from pgpool_recovery.operator.cluster import Node
 
 NODES = [Node(NodeId(number), f"server{number}", 5432, "/data") for number in (1, 2)]
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pgpool_recovery.agent.setting_home import Home
+from pgpool_recovery.agent.directory.setting_home import Home
 from pgpool_recovery.install.left_behind import left_behind
 
 SETTINGS = {

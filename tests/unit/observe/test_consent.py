@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING, Any, cast
 
 from pgpool_recovery.domain.node import NodeId, Target
+from pgpool_recovery.facts.policy import Policy, Unattended
 from pgpool_recovery.observe.consent import agreement_for, why_unbound
 from pgpool_recovery.plan.agreement import AGREED, ASKS, CALLS, LOCK_CLASS, session_name
 from pgpool_recovery.plan.harm import ANYTHING, Harm, Old, Reach
-from pgpool_recovery.plan.policy import Policy, Unattended
 
 if TYPE_CHECKING:
     from pgpool_recovery.postgres.connection import Connection

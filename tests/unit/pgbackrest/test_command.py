@@ -3,8 +3,8 @@
 import shlex
 from dataclasses import replace
 
+from pgpool_recovery.facts.backup import Restoration
 from pgpool_recovery.pgbackrest.command import archive_get, info_words, restore_words
-from pgpool_recovery.plan.backup import Restoration
 from tests.unit.plan.test_restore import BACKUP
 
 RESTORATION = Restoration(

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from pgpool_recovery.domain.wal import parse_lsn
+from pgpool_recovery.facts.backup import BackupTablespace, NoBackup
 from pgpool_recovery.pgbackrest.info import Newest, read_newest, read_tablespaces
-from pgpool_recovery.plan.backup import BackupTablespace, NoBackup
 from tests.unit.pgbackrest.recorded import VERSIONS, recorded
 
 STANZA = "main"

@@ -3,18 +3,17 @@
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from pgpool_recovery.agent.place import ANOTHER_USER
+from pgpool_recovery.agent.directory.place import ANOTHER_USER
 from pgpool_recovery.config.load import read_settings
 from pgpool_recovery.domain.control_data import SHUT_DOWN, ControlData
 from pgpool_recovery.domain.error import SettingsError
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId
-from pgpool_recovery.plan.access import Access, Lacks, Obstacle
-from pgpool_recovery.plan.archive import Archive, ArchivedHistory
-from pgpool_recovery.plan.backup import Backup, BackupTablespace, NoBackup, Repository
-from pgpool_recovery.plan.divergence import base_of
-from pgpool_recovery.plan.facts import (
+from pgpool_recovery.facts.access import Access, Lacks, Obstacle
+from pgpool_recovery.facts.archived_history import Archive, ArchivedHistory
+from pgpool_recovery.facts.backup import Backup, BackupTablespace, NoBackup, Repository
+from pgpool_recovery.facts.facts import (
     Base,
     Configuration,
     Facts,
@@ -30,14 +29,15 @@ from pgpool_recovery.plan.facts import (
     TargetFacts,
     Wal,
 )
+from pgpool_recovery.facts.leftover import LeftFiles, Leftover
+from pgpool_recovery.facts.own_wal import Compared, OwnWal
+from pgpool_recovery.facts.policy import Policy
+from pgpool_recovery.facts.rejection import Rejection, as_error
+from pgpool_recovery.facts.running import RELOADED, Running, RunningServer, Silent
+from pgpool_recovery.plan.divergence import base_of
 from pgpool_recovery.plan.ladder import make_plan
-from pgpool_recovery.plan.leftover import LeftFiles, Leftover
-from pgpool_recovery.plan.own_wal import Compared, OwnWal
 from pgpool_recovery.plan.past import point_to_compare
 from pgpool_recovery.plan.plan import PassedOver, Plan
-from pgpool_recovery.plan.policy import Policy
-from pgpool_recovery.plan.rejection import Rejection, as_error
-from pgpool_recovery.plan.running import RELOADED, Running, RunningServer, Silent
 from pgpool_recovery.plan.summaries import Summaries, Summary, reject_coverage
 from tests.unit.plan import situation
 from tests.unit.plan.read_words import read_words

@@ -12,7 +12,7 @@ from cattrs import Converter, transform_error
 from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError
 
 from pgpool_recovery.domain.wal import Lsn, Point, TimelineId, parse_lsn
-from pgpool_recovery.plan.policy import Method
+from pgpool_recovery.facts.policy import Method
 from tests.unit.plan.words import (
     IN_RECOVERY,
     Expected,

@@ -7,7 +7,7 @@ from pgpool_recovery.domain.control_data import ControlData
 from pgpool_recovery.domain.node import NodeId, RecoveryRequest, Target
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId
-from pgpool_recovery.plan.facts import (
+from pgpool_recovery.facts.facts import (
     Configuration,
     Facts,
     FileIdentity,

@@ -7,6 +7,9 @@ import pytest
 from pgpool_recovery.domain.error import PlanChanged, Refused, error_of_record
 from pgpool_recovery.domain.node import NodeId, Target
 from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.facts.facts import Facts
+from pgpool_recovery.facts.policy import KeepOld, Method, Policy, Unattended
+from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.plan.agreement import (
     AGREED,
     CALLS,
@@ -16,12 +19,9 @@ from pgpool_recovery.plan.agreement import (
     session_name,
     unattended,
 )
-from pgpool_recovery.plan.facts import Facts
 from pgpool_recovery.plan.harm import ANYTHING, Harm, Loss, Old, Reach, harm_of, up_to
 from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.plan import PassedOver, Plan
-from pgpool_recovery.plan.policy import KeepOld, Method, Policy, Unattended
-from pgpool_recovery.plan.rejection import Rejection
 from tests.unit.plan.situation import TARGET, facts, primary, wal
 
 WAL_IS_GONE = facts(primary=primary(wal=wal(oldest_segment=60)))

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from pgpool_recovery.facts.facts import Facts, Stream
+from pgpool_recovery.facts.running import Running, RunningServer, Silent
 from pgpool_recovery.plan.attach import streams
-from pgpool_recovery.plan.facts import Facts, Stream
-from pgpool_recovery.plan.running import Running, RunningServer, Silent
 from tests.unit.plan.situation import control, facts, primary, target
 
 SLOT = "shared"

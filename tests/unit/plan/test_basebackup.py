@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from pgpool_recovery.agent.base_backup import argv
+from pgpool_recovery.agent.method.base_backup import argv
 from pgpool_recovery.domain.node import Target
-from pgpool_recovery.plan.facts import Facts
+from pgpool_recovery.facts.facts import Facts
+from pgpool_recovery.facts.policy import Method, Policy
+from pgpool_recovery.facts.step import ConfigureStandby, CopyBaseBackup, Reserve
 from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.plan import Plan
-from pgpool_recovery.plan.policy import Method, Policy
-from pgpool_recovery.plan.step import ConfigureStandby, CopyBaseBackup, Reserve
 from tests.unit.plan.situation import (
     TARGET,
     facts,

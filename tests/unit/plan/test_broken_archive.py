@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId
-from pgpool_recovery.plan.archive import Archive
-from pgpool_recovery.plan.facts import Facts
+from pgpool_recovery.facts.archived_history import Archive
+from pgpool_recovery.facts.facts import Facts
+from pgpool_recovery.facts.policy import Method, Policy
+from pgpool_recovery.facts.running import RELOADED, RunningServer
+from pgpool_recovery.facts.step import ConfigureStandby, Repoint, RepointRunning, Rewind
 from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.plan import Plan
-from pgpool_recovery.plan.policy import Method, Policy
-from pgpool_recovery.plan.running import RELOADED, RunningServer
-from pgpool_recovery.plan.step import ConfigureStandby, Repoint, RepointRunning, Rewind
 from tests.unit.plan.situation import SEGMENT, TARGET, facts, login, primary, target, wal
 
 COMMAND = "scp 10.0.0.1:/archive/%f %p"

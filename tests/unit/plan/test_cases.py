@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import pgpool_recovery.plan
+from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.plan.ladder import METHODS
-from pgpool_recovery.plan.policy import Method
 from tests.unit.plan.case import Case, read_case
 from tests.unit.plan.words import ExpectedPlan, ExpectedRefusal
 

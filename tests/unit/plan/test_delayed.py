@@ -5,15 +5,15 @@ from dataclasses import replace
 import pytest
 
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId
+from pgpool_recovery.facts.facts import Facts
+from pgpool_recovery.facts.leftover import DELAY, Leftover
+from pgpool_recovery.facts.own_wal import Compared, OwnWal
+from pgpool_recovery.facts.policy import Policy
+from pgpool_recovery.facts.step import KeepToPast
 from pgpool_recovery.plan.catch_up import propose
-from pgpool_recovery.plan.facts import Facts
-from pgpool_recovery.plan.leftover import DELAY, Leftover
-from pgpool_recovery.plan.own_wal import Compared, OwnWal
 from pgpool_recovery.plan.past import FIRST_RECORD_BYTES
 from pgpool_recovery.plan.plan import Plan
-from pgpool_recovery.plan.policy import Policy
 from pgpool_recovery.plan.situation import Situation
-from pgpool_recovery.plan.step import KeepToPast
 from tests.unit.plan import situation
 
 SIZE = situation.SEGMENT

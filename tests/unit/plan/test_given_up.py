@@ -4,11 +4,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId
-from pgpool_recovery.plan.facts import Facts
+from pgpool_recovery.facts.facts import Facts
+from pgpool_recovery.facts.policy import Policy
 from pgpool_recovery.plan.harm import Loss, harm_of
 from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.plan import Plan
-from pgpool_recovery.plan.policy import Policy
 from tests.unit.plan.situation import SEGMENT, TARGET, control, facts, primary, target, wal
 
 if TYPE_CHECKING:

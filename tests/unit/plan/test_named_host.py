@@ -2,9 +2,9 @@
 
 import pytest
 
-from pgpool_recovery.plan.facts import Conninfo
+from pgpool_recovery.facts.facts import Conninfo
+from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.plan.named_host import Endpoint, OwnHost, endpoints_of, places_of
-from pgpool_recovery.plan.rejection import Rejection
 
 OWN = OwnHost(
     names=frozenset({"server1", "server1.example"}),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pgpool_recovery.plan.facts import Filesystem
+from pgpool_recovery.facts.facts import Filesystem
 from pgpool_recovery.plan.mount import reject_read_only
 from pgpool_recovery.plan.owner import reject_owner
 from tests.unit.plan.situation import place, target

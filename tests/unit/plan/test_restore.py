@@ -3,12 +3,12 @@
 from dataclasses import replace
 from typing import Any
 
-from pgpool_recovery.agent.wire import as_result, result_as
 from pgpool_recovery.domain.error import Refused, Unreachable
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId, parse_lsn
-from pgpool_recovery.plan.backup import Backup, BackupTablespace, NoBackup, Repository, Restoration
-from pgpool_recovery.plan.rejection import Rejection
+from pgpool_recovery.facts.backup import Backup, BackupTablespace, NoBackup, Repository, Restoration
+from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.plan.restore import NOT_CONFIGURED, archive_reach, reject_restore
+from pgpool_recovery.talk.wire import as_result, result_as
 
 SYSTEM = "7298271828459045235"
 SEGMENT_BYTES = 16 * 2**20

@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from pgpool_recovery.plan.facts import Facts, Login
+from pgpool_recovery.facts.facts import Facts, Login
+from pgpool_recovery.facts.policy import Method, Policy
+from pgpool_recovery.facts.running import RunningServer
+from pgpool_recovery.facts.step import ConfigureStandby, CopyBaseBackup, Repoint, RepointRunning
 from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.plan import Plan
-from pgpool_recovery.plan.policy import Method, Policy
 from pgpool_recovery.plan.repoint import propose
-from pgpool_recovery.plan.running import RunningServer
 from pgpool_recovery.plan.situation import Situation
 from pgpool_recovery.plan.slot_sync import slot_login_candidates
-from pgpool_recovery.plan.step import ConfigureStandby, CopyBaseBackup, Repoint, RepointRunning
 from tests.unit.plan.situation import (
     CONNINFO,
     SYSTEM,

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pgpool_recovery.plan.facts import Configuration, Stream
+from pgpool_recovery.facts.facts import Configuration, Stream
 from pgpool_recovery.plan.standby_name import notes_on_name, standby_name
 from tests.unit.plan.situation import TARGET, primary, target
 

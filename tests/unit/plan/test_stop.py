@@ -2,11 +2,11 @@
 
 import pytest
 
-from pgpool_recovery.plan.access import NO_ACCESS, Access, Lacks, Obstacle
-from pgpool_recovery.plan.facts import Stream
+from pgpool_recovery.facts.access import NO_ACCESS, Access, Lacks, Obstacle
+from pgpool_recovery.facts.facts import Stream
+from pgpool_recovery.facts.policy import Policy, StopRunning
 from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.plan import Plan
-from pgpool_recovery.plan.policy import Policy, StopRunning
 from pgpool_recovery.plan.stop import may_stop, once_emptied, once_stopped
 from tests.unit.plan.situation import TARGET, facts, primary, target
 

@@ -3,8 +3,8 @@
 import pytest
 
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId
-from pgpool_recovery.plan.facts import RelationSegment
-from pgpool_recovery.plan.rejection import Rejection
+from pgpool_recovery.facts.facts import RelationSegment
+from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.plan.summaries import (
     Summaries,
     Summary,

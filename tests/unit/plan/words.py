@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NewType
 
 from pgpool_recovery.domain.wal import Lsn, Point, TimelineId
-from pgpool_recovery.plan.policy import Method
+from pgpool_recovery.facts.policy import Method
 from tests.unit.plan.situation import SYSTEM
 
 Size = NewType("Size", int)

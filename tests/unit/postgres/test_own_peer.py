@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from pgpool_recovery.agent import independent, running
-from pgpool_recovery.agent.pidfile import PidFile
-from pgpool_recovery.agent.program import Stop
-from pgpool_recovery.agent.protocol import AskRunning, MakeIndependent
+from pgpool_recovery.agent.server import independent, running
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Unreachable
-from pgpool_recovery.plan.running import Silent
-from pgpool_recovery.run.parties import own_server
+from pgpool_recovery.facts.running import Silent
+from pgpool_recovery.host.pidfile import PidFile
+from pgpool_recovery.host.program import Stop
+from pgpool_recovery.run.sessions import own_server
+from pgpool_recovery.talk.protocol import AskRunning, MakeIndependent
 from tests.unit.other_server import NOBODY, listener, received
 
 pytestmark = pytest.mark.usefixtures("as_root")

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from pgpool_recovery.agent.incremental.control_file import parse_control_file
+from pgpool_recovery.agent.method.incremental.control_file import parse_control_file
 from pgpool_recovery.domain.backup_label import parse_backup_label
 from pgpool_recovery.domain.control_data import ControlData, parse_control_data
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId, parse_history, parse_lsn
+from pgpool_recovery.facts.facts import Wal
 from pgpool_recovery.plan.divergence import Copied, Diverged, Follows, Relation, relate
-from pgpool_recovery.plan.facts import Wal
 from tests.majors import SUPPORTED
 from tests.unit.programs.recorded import RECORDED, on_each_major, recorded
 

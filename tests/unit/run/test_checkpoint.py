@@ -6,14 +6,14 @@ from typing import Any, cast
 
 import pytest
 
-from pgpool_recovery.agent.protocol import BeginIncremental, ReadBase
 from pgpool_recovery.domain.error import Cancelled, QueryRefused, RecoveryError, Unreachable
 from pgpool_recovery.domain.event import Event, Said
 from pgpool_recovery.domain.wal import Lsn, Point, TimelineId
-from pgpool_recovery.plan.facts import Base, LocalWal
-from pgpool_recovery.plan.step import CopyBaseBackup, Incremental, Place, Places
+from pgpool_recovery.facts.facts import Base, LocalWal
+from pgpool_recovery.facts.step import CopyBaseBackup, Incremental, Place, Places
 from pgpool_recovery.run import run_plan
 from pgpool_recovery.run.run_plan import Deadlines, Run
+from pgpool_recovery.talk.protocol import BeginIncremental, ReadBase
 
 PLACES = Places(Place("/data", "/data.w", is_inside=False, new="/data.w/new"), None, ())
 COPY = CopyBaseBackup("/bin", {}, "pgpool_node_1", PLACES, None, None, 1)

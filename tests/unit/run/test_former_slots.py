@@ -14,8 +14,8 @@ from pgpool_recovery.run.former_slots import sentences
 from tests.unit.plan.situation import TARGET, primary
 
 if TYPE_CHECKING:
-    from pgpool_recovery.agent.conversation import Conversation
     from pgpool_recovery.postgres.connection import Connection
+    from pgpool_recovery.talk.conversation import Conversation
 
 
 class Standby:

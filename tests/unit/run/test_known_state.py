@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from pgpool_recovery import remote_start
-from pgpool_recovery.agent.protocol import StateSeen
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import (
     Cancelled,
@@ -21,9 +20,10 @@ from pgpool_recovery.domain.node import NodeId, Target
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.run import known_state
 from pgpool_recovery.run.known_state import in_state, learning_state
+from pgpool_recovery.talk.protocol import StateSeen
 
 if TYPE_CHECKING:
-    from pgpool_recovery.agent.conversation import Conversation
+    from pgpool_recovery.talk.conversation import Conversation
 
 TARGET = Target("server1", "/data", NodeId(1), 5432)
 RUNS = StateSeen(TargetState.STARTED, "Its server runs (process 42).")

@@ -9,16 +9,16 @@ from typing import Any, cast
 
 import pytest
 
-from pgpool_recovery.agent.conversation import converse
-from pgpool_recovery.agent.protocol import PROTOCOL, Answer, Farewell, Greeting
-from pgpool_recovery.agent.wire import encode_message
 from pgpool_recovery.domain.error import Cancelled, Filled, NoRoom, RecoveryError, Unreachable
 from pgpool_recovery.domain.event import Event, Undoing
 from pgpool_recovery.domain.target_state import TargetState, with_next_step
+from pgpool_recovery.facts.policy import Method
+from pgpool_recovery.facts.step import Place, Places, RemoveOld, Repoint, Reserve, TargetStep
 from pgpool_recovery.plan.plan import OldData, Plan
-from pgpool_recovery.plan.policy import Method
-from pgpool_recovery.plan.step import Place, Places, RemoveOld, Repoint, Reserve, TargetStep
 from pgpool_recovery.run.run_plan import Deadlines, Run
+from pgpool_recovery.talk.conversation import converse
+from pgpool_recovery.talk.protocol import PROTOCOL, Answer, Farewell, Greeting
+from pgpool_recovery.talk.wire import encode_message
 from tests.unit.plan.situation import CONNINFO
 
 DATA = "/var/lib/pgsql/15/data"

@@ -13,18 +13,18 @@ from pgpool_recovery.domain.error import (
     Unreachable,
 )
 from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.facts.policy import Policy, StopRunning
 from pgpool_recovery.plan.agreement import Agreement
 from pgpool_recovery.plan.harm import Harm, Loss, Old, Reach
 from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.plan import Plan
-from pgpool_recovery.plan.policy import Policy, StopRunning
 from pgpool_recovery.plan.stop import once_stopped
 from pgpool_recovery.run.target_server import TargetServer
 from tests.unit.plan.situation import TARGET, facts, target
 
 if TYPE_CHECKING:
-    from pgpool_recovery.agent.conversation import Conversation
     from pgpool_recovery.domain.event import Event
+    from pgpool_recovery.talk.conversation import Conversation
 
 RUNNING = facts(target=target(server_pid=4711))
 SETTINGS = Settings(policy=Policy(stop_running=StopRunning.ALWAYS))

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING, Any, cast
 
-from pgpool_recovery.agent.protocol import LogPosition, ReadLog
+from pgpool_recovery.talk.protocol import LogPosition, ReadLog
 from pgpool_recovery.verify.end_of_log import end_of_log
 
 if TYPE_CHECKING:
-    from pgpool_recovery.agent.conversation import Conversation
+    from pgpool_recovery.talk.conversation import Conversation
 
 LOG = LogPosition("/data/log/1.log", 7)
 

@@ -9,7 +9,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from pgpool_recovery.agent import lock
 from pgpool_recovery.agent.directory.older import (
     PLACES,
     blamed,
@@ -17,20 +16,21 @@ from pgpool_recovery.agent.directory.older import (
     read_older,
     remove_older,
 )
+from pgpool_recovery.agent.directory.place import could_be_place
 from pgpool_recovery.agent.directory.record import (
     NotARecord,
     Record,
     decode_record,
     encode_record,
 )
-from pgpool_recovery.agent.place import could_be_place
-from pgpool_recovery.agent.spare import write_with_spare
-from pgpool_recovery.agent.workspace import is_workspace, make_workspace, sync
+from pgpool_recovery.agent.directory.spare import write_with_spare
+from pgpool_recovery.agent.directory.workspace import is_workspace, make_workspace, sync
 from pgpool_recovery.domain.directory_state import Event, State, next_state
 from pgpool_recovery.domain.error import Busy, Refused, reason_of
 from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.facts.step import Place
 from pgpool_recovery.files.trust import Untrusted, read_own
-from pgpool_recovery.plan.step import Place
+from pgpool_recovery.host import lock
 
 JOURNAL = "journal.json"
 MAX_BYTES = 4 << 20

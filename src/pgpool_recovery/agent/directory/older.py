@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
+from pgpool_recovery.agent.directory.own_files import OWN
 from pgpool_recovery.agent.directory.record import (
     NotARecord,
     Record,
@@ -20,7 +21,6 @@ from pgpool_recovery.agent.directory.record import (
     flags,
     text,
 )
-from pgpool_recovery.agent.own_files import OWN
 from pgpool_recovery.domain.directory_state import (
     Changing,
     Finished,
@@ -32,8 +32,8 @@ from pgpool_recovery.domain.directory_state import (
     State,
     Swapping,
 )
+from pgpool_recovery.facts.step import Place
 from pgpool_recovery.files.trust import read_own
-from pgpool_recovery.plan.step import Place
 
 PLACES, SWAPPING, TAKEN = "places", "swapping", "taken"
 FORMER_SLOT, FAILED_STARTS = "former_slot", "failed_starts"

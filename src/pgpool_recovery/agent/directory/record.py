@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, get_args
 
 from pgpool_recovery.domain.directory_state import Before, Free, Over, State
-from pgpool_recovery.plan.step import Place
+from pgpool_recovery.facts.step import Place
 
 VERSION = 1
 NO_RUN = Free()

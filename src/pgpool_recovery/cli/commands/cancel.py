@@ -34,10 +34,10 @@ def cancel(
     """
     from pgpool_recovery.cli.render.document import document
     from pgpool_recovery.cli.render.history import cancelled_text
-    from pgpool_recovery.operator.cancel import cancel as cancel_recovery
-    from pgpool_recovery.operator.cancel import ended_otherwise
-    from pgpool_recovery.operator.event import OperatorEvent, Remarked
-    from pgpool_recovery.operator.interrupted import found_on_target
+    from pgpool_recovery.control.cancel import cancel as cancel_recovery
+    from pgpool_recovery.control.cancel import ended_otherwise
+    from pgpool_recovery.control.event import OperatorEvent, Remarked
+    from pgpool_recovery.control.interrupted import found_on_target
 
     where = where or Where()
     _, primary, cluster = where.primary()

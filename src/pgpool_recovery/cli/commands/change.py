@@ -31,7 +31,7 @@ def attach(
     force
         Attach it all the same; but never a second primary.
     """
-    from pgpool_recovery.operator.change import attach as attach_node
+    from pgpool_recovery.control.change import attach as attach_node
 
     where = where or Where()
     settings = where.settings()
@@ -62,8 +62,8 @@ def detach(
         Do not ask.
     """
     from pgpool_recovery.cli.consent import ask
-    from pgpool_recovery.operator.change import detach as detach_node
-    from pgpool_recovery.operator.change import is_primary_in_pool
+    from pgpool_recovery.control.change import detach as detach_node
+    from pgpool_recovery.control.change import is_primary_in_pool
 
     where = where or Where()
     settings = where.settings()
@@ -110,7 +110,7 @@ def promote(
     """
     from pgpool_recovery.cli.consent import ask
     from pgpool_recovery.cli.output import note
-    from pgpool_recovery.operator.change import promote as promote_node
+    from pgpool_recovery.control.change import promote as promote_node
 
     where = where or Where()
     settings = where.settings()

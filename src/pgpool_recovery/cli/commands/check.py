@@ -19,10 +19,10 @@ def check(*, strict: bool = False, as_json: AsJson = False, where: Where | None 
     """
     from pgpool_recovery.cli.render.check import check_lines
     from pgpool_recovery.cli.render.document import document
+    from pgpool_recovery.control.check import in_order, read_findings, status_of
+    from pgpool_recovery.control.found_on_record import find_on_record
+    from pgpool_recovery.control.trap import find_traps
     from pgpool_recovery.hooks.rehearsal import hook_findings
-    from pgpool_recovery.operator.found_on_record import find_on_record
-    from pgpool_recovery.operator.readiness import in_order, read_findings, status_of
-    from pgpool_recovery.operator.trap import find_traps
 
     where = where or Where()
     settings, primary, cluster = where.primary()

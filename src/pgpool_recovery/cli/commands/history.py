@@ -31,8 +31,8 @@ def history(
     """
     from pgpool_recovery.cli.render.document import document
     from pgpool_recovery.cli.render.history import history_lines, run_lines
-    from pgpool_recovery.operator.extension import Feature
-    from pgpool_recovery.operator.record import Record
+    from pgpool_recovery.control.extension import Feature
+    from pgpool_recovery.control.record import Record
 
     where = where or Where()
     _, primary, _ = where.primary()

@@ -20,9 +20,9 @@ def plan(node: str, /, *, as_json: AsJson = False, where: Where | None = None) -
     from pgpool_recovery.cli.output import show_failure
     from pgpool_recovery.cli.render.document import document
     from pgpool_recovery.cli.render.lines import plan_lines
-    from pgpool_recovery.operator.interrupted import interruption_of
-    from pgpool_recovery.operator.plan import read_plan, refuse_primary
-    from pgpool_recovery.operator.pool_file import refuse_other_place
+    from pgpool_recovery.control.interrupted import interruption_of
+    from pgpool_recovery.control.plan import read_plan, refuse_primary
+    from pgpool_recovery.control.pool_file import refuse_other_place
 
     where = where or Where()
     settings, primary, cluster = where.primary()

@@ -10,14 +10,14 @@ from pgpool_recovery.cli.say import say, say_json
 from pgpool_recovery.cli.where import Where
 from pgpool_recovery.domain.error import SettingsError, UsageError
 from pgpool_recovery.domain.node import NodeId, parse_node_id
-from pgpool_recovery.plan.policy import Method
+from pgpool_recovery.facts.policy import Method
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pgpool_recovery.config.settings import Settings
-    from pgpool_recovery.operator.consent import Ask, Question
-    from pgpool_recovery.operator.event import Outcome
+    from pgpool_recovery.control.consent import Ask, Question
+    from pgpool_recovery.control.event import Outcome
     from pgpool_recovery.pcp.pool import Pool
 
 
@@ -59,8 +59,8 @@ def recover(
     """
     from pgpool_recovery.cli.leave import Left, leave, leaving_by_signal
     from pgpool_recovery.cli.screen import screen_of
-    from pgpool_recovery.operator.job import Desk
-    from pgpool_recovery.operator.recover import recover_nodes
+    from pgpool_recovery.control.job import Desk
+    from pgpool_recovery.control.recover import recover_nodes
     from pgpool_recovery.plan.harm import up_to
 
     where = where or Where()
@@ -87,7 +87,7 @@ def recover(
 def _node_ids(
     nodes: "Sequence[str]", pool: "Pool | None", settings: "Settings", *, all_down: bool
 ) -> list[NodeId]:
-    from pgpool_recovery.operator.recover import nodes_down
+    from pgpool_recovery.control.recover import nodes_down
 
     if bool(nodes) == all_down:
         raise UsageError(

@@ -14,7 +14,7 @@ def status(*, as_json: AsJson = False, where: Where | None = None) -> None:
     """
     from pgpool_recovery.cli.render.document import document
     from pgpool_recovery.cli.render.status import status_lines
-    from pgpool_recovery.operator.status import read_status
+    from pgpool_recovery.control.status import read_status
 
     where = where or Where()
     settings = where.settings()

@@ -28,7 +28,7 @@ def watch(
     from pgpool_recovery.cli.render.document import document
     from pgpool_recovery.cli.render.event_document import outcome_parts
     from pgpool_recovery.cli.screen import screen_of
-    from pgpool_recovery.operator.watch import watch as watch_recoveries
+    from pgpool_recovery.control.watch import watch as watch_recoveries
 
     where = where or Where()
     settings, primary, _ = where.primary()

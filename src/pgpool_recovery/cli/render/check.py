@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from pgpool_recovery.operator.readiness import ERROR, INFO, OK, SEVERITIES, WARNING, Finding
+from pgpool_recovery.control.check import ERROR, INFO, OK, SEVERITIES, WARNING, Finding
 
 PLURAL = {ERROR: "errors", WARNING: "warnings", INFO: "infos", OK: "ok"}
 WIDTH = 9

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from pgpool_recovery.cli.render.document import line
-from pgpool_recovery.operator.event import (
+from pgpool_recovery.control.event import (
     Asked,
     Happened,
     Moved,

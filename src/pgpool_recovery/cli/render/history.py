@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pgpool_recovery.cli.psql import as_psql
 from pgpool_recovery.cli.render.quantity import duration, moment, size
 from pgpool_recovery.cli.render.table import table
-from pgpool_recovery.operator.cluster import Node
-from pgpool_recovery.operator.record import Recorded, Run
+from pgpool_recovery.control.cluster import Node
+from pgpool_recovery.control.record import Recorded, Run
 
 HEADER = ("run", "node", "began", "took", "method", "moved", "state", "cause")
 MAX_CAUSE = 60

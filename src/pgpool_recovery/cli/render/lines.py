@@ -1,7 +1,7 @@
 """What happens in a recovery, as lines of plain text."""
 
 from pgpool_recovery.cli.render.quantity import duration, progress, size
-from pgpool_recovery.operator.event import (
+from pgpool_recovery.control.event import (
     Asked,
     Happened,
     Moved,
@@ -11,7 +11,7 @@ from pgpool_recovery.operator.event import (
     Remarked,
     Said,
 )
-from pgpool_recovery.operator.plan import PlannedRecovery
+from pgpool_recovery.control.plan import PlannedRecovery
 
 PLAN_MADE = "plan_made"
 STREAMS = "it streams, and would only be attached; this is for when its server has just been lost"

@@ -1,8 +1,8 @@
 """The question before a recovery: what is lost by a yes."""
 
 from pgpool_recovery.cli.render.quantity import size
-from pgpool_recovery.operator.consent import Question
-from pgpool_recovery.operator.plan import PlannedRecovery
+from pgpool_recovery.control.consent import Question
+from pgpool_recovery.control.plan import PlannedRecovery
 from pgpool_recovery.plan.harm import Harm, Loss, Old
 
 GO_ON = "Go on?"

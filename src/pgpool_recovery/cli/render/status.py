@@ -2,8 +2,8 @@
 
 from pgpool_recovery.cli.render.quantity import duration, progress, size
 from pgpool_recovery.cli.render.table import table
-from pgpool_recovery.operator.record import Progress
-from pgpool_recovery.operator.status import NodeStatus, Status
+from pgpool_recovery.control.record import Progress
+from pgpool_recovery.control.status import NodeStatus, Status
 
 HEADER = ("node", "address", "pool", "role", "server", "replication", "lag", "slot", "keeps")
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pgpool_recovery.agent import spare, swap
+from pgpool_recovery.agent.directory import spare, swap
 from pgpool_recovery.agent.directory.journal import JOURNAL, MAX_BYTES, Journal, read_record
 from pgpool_recovery.agent.directory.record import (
     VERSION,
@@ -37,8 +37,9 @@ from pgpool_recovery.domain.directory_state import (
 )
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.facts.step import Place
 from pgpool_recovery.files.write import write_file
-from pgpool_recovery.plan.step import Place
+from tests.unit.agent.directory.test_swap import NEW, OLD, Target
 from tests.unit.agent.test_full_disk import (
     STORIES,
     Story,
@@ -48,7 +49,6 @@ from tests.unit.agent.test_full_disk import (
     nothing_but_files,
     prepared,
 )
-from tests.unit.agent.test_swap import NEW, OLD, Target
 from tests.unit.domain.test_directory_state import STATES, name_of
 
 _nothing_but_files = pytest.fixture(autouse=True)(nothing_but_files)

@@ -12,10 +12,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from pgpool_recovery.agent import swap
-from pgpool_recovery.agent.directory import older
+from pgpool_recovery.agent.directory import older, swap
 from pgpool_recovery.agent.directory.journal import JOURNAL, read_record
-from pgpool_recovery.agent.state import see_state
+from pgpool_recovery.agent.directory.state import see_state
 from pgpool_recovery.domain.directory_state import (
     Changing,
     Finished,
@@ -29,12 +28,12 @@ from pgpool_recovery.domain.directory_state import (
 )
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.target_state import TargetState
+from tests.unit.agent.directory.test_swap import NEW, OLD, Target
 from tests.unit.agent.test_full_disk import (
     assert_second_run_completes,
     copies,
     nothing_but_files,
 )
-from tests.unit.agent.test_swap import NEW, OLD, Target
 
 _nothing_but_files = pytest.fixture(autouse=True)(nothing_but_files)
 WORKSPACES = json.loads((Path(__file__).parent / "older_workspaces.json").read_text())

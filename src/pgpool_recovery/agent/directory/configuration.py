@@ -1,0 +1,266 @@
+"""The configuration that a server of this host would start with, and the settings of a standby."""
+
+import os
+import re
+import shlex
+import stat
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+
+from pgpool_recovery.agent.directory.modes import kept_mode
+from pgpool_recovery.agent.directory.own_files import own_directory, own_entries
+from pgpool_recovery.agent.directory.own_login import OwnLogin, name_of_service
+from pgpool_recovery.domain.control_file import STANDBY_PARAMETERS
+from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.facts.facts import Configuration
+from pgpool_recovery.facts.leftover import (
+    COMMANDS,
+    DELAY,
+    LEADING,
+    TAKEN_OUT,
+    TIMELINE,
+    TRIGGER_FILE,
+    TRIGGER_FILE_UNTIL,
+    Leftover,
+    is_default,
+    told_value,
+)
+from pgpool_recovery.files.text import lines_of, read_text
+from pgpool_recovery.files.write import write_file
+from pgpool_recovery.host.command_line import Given, given_at_last_start
+from pgpool_recovery.host.debian import find_cluster
+from pgpool_recovery.host.program import Stop, run
+from pgpool_recovery.host.server_log import without_contents
+from pgpool_recovery.host.setting_source import Sources, find_sources
+from pgpool_recovery.plan.inherited import inherited
+from pgpool_recovery.postgres.conninfo import parse_conninfo
+
+NOWHERE = Path("/nowhere")
+WHERE = ("host", "hostaddr", "port", "user", "dbname")
+WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+AUTO_CONFIGURATION = "postgresql.auto.conf"
+BLANKS = r"[ \t\r]*"
+"""What guc-file.l takes for a blank; the characters beyond ASCII are letters to it."""
+NO_NAME = r"(?!)"
+"""Matches nothing; an empty pattern would match each line that begins with a blank."""
+TOLD_PARAMETERS = ("port", "hot_standby", "log_directory", "primary_slot_name", "restore_command")
+OTHER_PARAMETERS = (*TOLD_PARAMETERS, "primary_conninfo")
+PARAMETERS_SINCE = {17: ("sync_replication_slots",)}
+"""Those that no older release knows; `postgres -C` fails for them there."""
+
+NAMES = ("cluster_name",)
+"""By which a standby streams when nothing else names it."""
+LEFT_OVER = (*TAKEN_OUT, TIMELINE, DELAY, *COMMANDS)
+
+
+def find_configuration(data_directory: Path, stop: Stop) -> tuple[Path, bool] | None:
+    """Return postgresql.conf and whether it is in the data directory, or None."""
+    inside = own_directory(data_directory) / "postgresql.conf"
+    if inside.exists():
+        return inside, True
+    cluster = find_cluster(data_directory, stop)
+    return None if cluster is None else (cluster.configuration_file, False)
+
+
+def read_configuration(
+    data_directory: Path,
+    bin_directory: Path,
+    stop: Stop,
+    own_login: OwnLogin,
+    given: Sequence[Given] = (),
+    major: int | None = None,
+) -> Configuration | None:
+    """Return the effective values as the server itself reads them; `own_login` learns the secrets.
+
+    `given` are the settings of the command that will start it. `major`: None where it is not known.
+    Raises Refused with the server's own words when it cannot read its configuration.
+    """
+    own_login.conninfo = {}
+    found = find_configuration(data_directory, stop)
+    if found is None:
+        return None
+    file, is_inside = found
+    own = own_directory(data_directory)
+    if not is_trusted(own):
+        if not is_inside and not own_entries(own):
+            own = NOWHERE  # What somebody puts there in this moment is not read.
+        else:
+            raise _open_to_others(own)
+    sources = find_sources([file, own / AUTO_CONFIGURATION])
+    values = _effective_values(file, own, bin_directory, stop, given, _asked(sources, given, major))
+    # A name that it had from whoever started it by hand is not there any more when we start it.
+    values.update({one.name: one.value for one in given_at_last_start(own) if one.name in NAMES})
+    conninfo = parse_conninfo(values["primary_conninfo"])
+    own_login.conninfo = {**name_of_service(conninfo), **conninfo}
+    return Configuration(
+        file=str(file),
+        is_inside=is_inside,
+        values={name: values[name] for name in _told(values)},
+        primary_conninfo=without_secrets(own_login.conninfo),
+        leftovers=tuple(_leftovers(values, given, sources)),
+        trigger_file=_trigger_file(values, data_directory),
+        conninfo_place=sources.places.get("primary_conninfo"),
+    )
+
+
+def _told(values: Mapping[str, str]) -> list[str]:
+    """Return the settings that the runner may know."""
+    newer = [name for names in PARAMETERS_SINCE.values() for name in names if name in values]
+    named = [name for name in NAMES if name in values]
+    return [*STANDBY_PARAMETERS, *TOLD_PARAMETERS, *named, *newer]
+
+
+def _asked(sources: Sources, given: Sequence[Given], major: int | None) -> list[str]:
+    """Return what to ask besides: of what is left over, and of what only newer releases have.
+
+    An answer takes a process each, and what stands nowhere is as by default.
+    """
+    newer = [n for since, names in PARAMETERS_SINCE.items() if (major or 0) >= since for n in names]
+    has_trigger = major is not None and major <= TRIGGER_FILE_UNTIL
+    names = [*LEFT_OVER, *NAMES, *([TRIGGER_FILE] if has_trigger else [])]
+    named = {*sources.places, *(one.name for one in given)}
+    left = [name for name in names if name in named or not sources.is_whole]
+    return [*left, *newer]
+
+
+def _leftovers(
+    values: Mapping[str, str], given: Sequence[Given], sources: Sources
+) -> Iterator[Leftover]:
+    """Yield what is not as a standby has it; what leads it, only where no file of ours would."""
+    where = {one.name: one.source for one in given}
+    for name in (*LEADING, *LEFT_OVER, TRIGGER_FILE):
+        value = values.get(name, "")
+        is_given, is_set = name in where, name in values and not is_default(name, value)
+        if is_given if name in LEADING else is_set:
+            source = where.get(name) or sources.places.get(name, "a configuration file")
+            yield Leftover(name, told_value(name, value), source, is_on_command_line=is_given)
+
+
+def _trigger_file(values: Mapping[str, str], data_directory: Path) -> str | None:
+    """Return the file that would promote the server, where it is there."""
+    name = values.get(TRIGGER_FILE)
+    return str(data_directory / name) if name and (data_directory / name).exists() else None
+
+
+def without_secrets(conninfo: Mapping[str, str]) -> dict[str, str]:
+    """Return what the runner may know of the node's own connection string: no word but these."""
+    where = {word: conninfo[word] for word in WHERE if word in conninfo}
+    return {**where, **inherited(conninfo)}
+
+
+def is_trusted(directory: Path) -> bool:
+    """Say whether nobody but this user and root can have written into a data directory.
+
+    Who asks for a recovery names the directory. What somebody else may write there says nothing
+    about the node: whom it has followed, by which key, and with which password. Who is on the way
+    to it was looked at before (way.py).
+    """
+    try:
+        status = directory.stat()
+    except FileNotFoundError:
+        return False
+    return status.st_uid in (0, os.geteuid()) and not status.st_mode & WRITABLE_BY_OTHERS
+
+
+def _open_to_others(own: Path) -> Refused:
+    return Refused(
+        "others can write to the data directory",
+        detail=f"What stands in {own} is not read: nobody but the owner may write there.",
+        hint=f"Look at what is there, then run chmod go-w {shlex.quote(str(own))}.",
+    )
+
+
+def _effective_values(
+    file: Path,
+    own: Path,
+    bin_directory: Path,
+    stop: Stop,
+    given: Sequence[Given],
+    further: Sequence[str],
+) -> dict[str, str]:
+    """Ask the server's own program; it wants to see a data directory, be it an empty one."""
+    is_there = own.is_dir()  # Then nothing is made: the disk may be full.
+    with nullcontext(str(own)) if is_there else tempfile.TemporaryDirectory() as data:
+        argv = [str(bin_directory / "postgres"), "-D", data]
+        argv += ["-c", f"data_directory={data}", "-c", f"config_file={file}"]
+        names = [*STANDBY_PARAMETERS, *OTHER_PARAMETERS, *further]
+        for one in given:
+            argv += ["-c", f"{one.name}={one.value}"] if one.name in names else []
+        return {name: _value(argv, name, stop) for name in names}
+
+
+def _value(argv: list[str], name: str, stop: Stop) -> str:
+    completed = run([*argv, "-C", name], stop)
+    if completed.status != 0:
+        raise Refused(
+            "the server cannot read its configuration",
+            detail=without_contents(completed.last_lines),
+        )
+    return completed.output.split("\n")[-1]  # The server may have said something before.
+
+
+def write_standby_settings(data_directory: Path, settings: Mapping[str, str]) -> None:
+    """Write settings to the end of postgresql.auto.conf, where they win over every other file.
+
+    Takes earlier values of the same settings out; all other lines stay as they are, and so does
+    what is only overridden with an empty value: somebody may want it back.
+    """
+    file = data_directory / AUTO_CONFIGURATION
+    replace_file(file, with_settings(read_configuration_file(file) or "", settings))
+
+
+def replace_file(file: Path, text: str) -> None:
+    """Put another file in the place of one, at once: a server may read it at any moment.
+
+    The old one may be a link, or shared with the old copy. While it grows its name is that of ALTER
+    SYSTEM's, which a base backup leaves out: what a crash leaves has a password in it.
+    """
+    write_file(file, text, mode=kept_mode(file), growing=f"{file.name}.tmp")
+
+
+def read_configuration_file(file: Path) -> str | None:
+    """Return the text of a configuration file, in whatever encoding; None when it is not there."""
+    try:
+        return read_text(file)
+    except FileNotFoundError:
+        return None
+
+
+def with_settings(text: str, settings: Mapping[str, str]) -> str:
+    """Return the text of a configuration file with settings at its end, in the place of earlier.
+
+    >>> with_settings("port = 1\\nwork_mem = 1MB\\n", {"port": "2"})
+    "work_mem = 1MB\\nport = '2'\\n"
+    """
+    lines = [f"{name} = '{quote(value)}'" for name, value in settings.items()]
+    return "".join(f"{line}\n" for line in [*without_replaced(text, settings), *lines])
+
+
+def without_replaced(text: str, settings: Mapping[str, str]) -> list[str]:
+    """Return the lines of a configuration file but for those that settings take the place of.
+
+    What is only overridden by an empty value stays above that.
+    """
+    kept = without_settings(text, [name for name, value in settings.items() if value])
+    emptied = [f"{name} = ''" for name, value in settings.items() if not value]
+    return [line for line in kept if line not in emptied]
+
+
+def without_settings(text: str, names: Iterable[str]) -> list[str]:
+    """Return the lines of a configuration file that set none of these settings.
+
+    >>> without_settings("a = 1\\nPort=5432\\nreport = 2\\n", ["port"])
+    ['a = 1', 'report = 2']
+    >>> without_settings("  indented = 1\\n", [])
+    ['  indented = 1']
+    """
+    named = "|".join(map(re.escape, names)) or NO_NAME
+    pattern = re.compile(rf"{BLANKS}(?:{named})(?:{BLANKS}=|[ \t\r])", re.IGNORECASE)
+    return [line for line in lines_of(text) if not pattern.match(line)]
+
+
+def quote(text: str) -> str:
+    """Return a text for single quotes in a configuration file (guc-file.l: both are escapes)."""
+    return text.replace("\\", "\\\\").replace("'", "''")

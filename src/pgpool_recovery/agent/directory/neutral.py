@@ -1,0 +1,107 @@
+"""Take out of a standby's configuration what would make it something else."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pgpool_recovery.agent.directory.configuration import (
+    AUTO_CONFIGURATION,
+    find_configuration,
+    read_configuration_file,
+    replace_file,
+    without_settings,
+)
+from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.line import lines_of
+from pgpool_recovery.facts.leftover import COMMANDS, OLD_FILE, TAKEN_OUT, TARGETS, told_value
+from pgpool_recovery.facts.leftover import TRIGGER_FILE as TRIGGER
+from pgpool_recovery.host.program import Stop, run
+from pgpool_recovery.host.setting_source import LINE, find_sources, plain
+
+TRAPS = (*TARGETS, TRIGGER)
+Tell = Callable[[str], None]
+
+
+def take_out(data: Path, names: Sequence[str], tell: Tell) -> None:
+    """Remove settings from postgresql.auto.conf, and say what they were."""
+    file = data / AUTO_CONFIGURATION
+    text = read_configuration_file(file) or ""
+    matches = filter(None, map(LINE.match, lines_of(text)))
+    found = {match[1].lower(): plain(match[2]) for match in matches if match[1].lower() in names}
+    if not found:
+        return
+    replace_file(file, "\n".join(without_settings(text, found)) + "\n")
+    for name, value in found.items():
+        shown = told_value(name, value)
+        if value:
+            tell(f"took {name}{f' = {shown!r}' if shown else ''} out of {AUTO_CONFIGURATION}")
+
+
+def neutralise(
+    directory: Path, place: Path, bin_directory: Path, stop: Stop, tell: Tell, *, is_copy: bool
+) -> None:
+    """Let no file of a standby's configuration give it a target, and no file promote it.
+
+    `directory` becomes the data directory `place`. `is_copy`: what is in it is the primary's, of
+    which nobody has said that this node shall have it. Raises Refused with what is left.
+    """
+    take_out(directory, [*TAKEN_OUT, *COMMANDS, TRIGGER] if is_copy else TAKEN_OUT, tell)
+    if is_copy and (directory / OLD_FILE).exists():
+        (directory / OLD_FILE).unlink()
+        tell(f"took {OLD_FILE} of the primary out of the copy")
+    inside = directory / "postgresql.conf"
+    outside = None if inside.exists() else find_configuration(place, stop)
+    file = inside if outside is None else outside[0]
+    ask = Question(directory, file, bin_directory, stop)
+    found = ask.traps()
+    if not found:
+        return
+    _override(directory, file, found, tell)
+    for name, value in ask.traps().items():
+        if value:
+            raise Refused(
+                f"{name} cannot be taken out",
+                detail=f"It is '{value}' still with the configuration in {file}.",
+            )
+
+
+class Question:
+    """What a server would read in its configuration files."""
+
+    def __init__(self, directory: Path, file: Path, bin_directory: Path, stop: Stop) -> None:
+        self._argv = [str(bin_directory / "postgres"), "-D", str(directory)]
+        self._argv += ["-c", f"data_directory={directory}", "-c", f"config_file={file}", "-C"]
+        self._directory, self._file, self._stop = directory, file, stop
+
+    def value(self, name: str) -> str | None:
+        """Return a value; None where it has no such setting, or cannot read its files yet.
+
+        A file may name others by the place where the directory will be.
+        """
+        said = run([*self._argv, name], self._stop)
+        return said.output.split("\n")[-1] if said.status == 0 else None
+
+    def traps(self) -> dict[str, str]:
+        """Return the targets that are set, and a trigger file that is there.
+
+        Where nobody can say it is all targets: of two the server itself says only that it does not
+        start with them.
+        """
+        sources = find_sources([self._file, self._directory / AUTO_CONFIGURATION])
+        asked = [n for n in TRAPS if n in sources.places or not sources.is_whole]
+        found = {name: self.value(name) for name in asked if name != TRIGGER}
+        traps = {name: value or "" for name, value in found.items() if value != ""}
+        trigger = self.value(TRIGGER) if TRIGGER in asked else None
+        if trigger and (self._directory / trigger).exists():
+            traps[TRIGGER] = trigger
+        return traps
+
+
+def _override(directory: Path, file: Path, traps: dict[str, str], tell: Tell) -> None:
+    auto = directory / AUTO_CONFIGURATION
+    sources = find_sources([file, auto]).places
+    lines = [f"{name} = ''" for name in traps]
+    replace_file(auto, (read_configuration_file(auto) or "") + "\n".join(lines) + "\n")
+    for name, value in traps.items():
+        if value:
+            where = sources.get(name, str(file))
+            tell(f"overrode {name} = {value!r} of {where} in {AUTO_CONFIGURATION}")

@@ -1,0 +1,86 @@
+"""What is in the pg_wal of a data directory, and digests of it."""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from pgpool_recovery.agent.directory.local_wal import begins_at
+from pgpool_recovery.agent.directory.swap import away
+from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.wal import History, TimelineId, parse_history, segment_of_file
+from pgpool_recovery.facts.own_wal import CONTROL, OwnWal, Part
+from pgpool_recovery.files.text import read_text
+
+WAL_FILE = re.compile(r"[0-9A-F]{24}(\.partial)?")
+HISTORY_FILE = re.compile(r"([0-9A-F]{8})\.history")
+SUMMARY = re.compile(r"[0-9A-F]{40}\.summary")
+COMPARABLE = re.compile(r"[0-9A-F]{24}|summaries/[0-9A-F]{40}\.summary")
+READ_BYTES = 1 << 20
+MAX_HISTORY_BYTES = 1 << 20
+
+
+def own_wal(directory: Path, segment_bytes: int) -> OwnWal:
+    """Return the names that matter to a server that starts there."""
+    pg_wal = directory / "pg_wal"
+    names = _names(pg_wal)
+    histories, unreadable = list[History](), list[str]()
+    for name in names:
+        if match := HISTORY_FILE.fullmatch(name):
+            try:
+                histories.append(_history(pg_wal / name, TimelineId(int(match[1], 16))))
+            except (OSError, Refused):
+                unreadable.append(name)
+    return OwnWal(
+        files=tuple(name for name in names if _is_wal(pg_wal / name, segment_bytes)),
+        histories=tuple(histories),
+        unreadable=tuple(unreadable),
+        summaries=tuple(filter(SUMMARY.fullmatch, _names(pg_wal / "summaries"))),
+    )
+
+
+def _names(directory: Path) -> list[str]:
+    try:
+        return sorted(entry.name for entry in directory.iterdir())
+    except OSError:  # There is none, or nobody may look: `observe` says so of the data directory.
+        return []
+
+
+def _history(file: Path, timeline: TimelineId) -> History:
+    return parse_history(read_text(file, MAX_HISTORY_BYTES), timeline)
+
+
+def _is_wal(file: Path, segment_bytes: int) -> bool:
+    """Say whether it is a WAL file that a server would read; what waits to be used is none."""
+    match = WAL_FILE.fullmatch(file.name)
+    if match is None or match[1] is not None:
+        return match is not None
+    begin = segment_of_file(file.name, segment_bytes) * segment_bytes
+    try:
+        return begins_at(file, begin)
+    except FileNotFoundError:  # A server that runs has recycled it just now.
+        return False
+
+
+def digests(data_directory: Path, parts: Iterable[Part]) -> tuple[str | None, ...]:
+    """Return the SHA-256 of parts of files; None where a file is not there."""
+    half = away(data_directory)
+    pg_wal = (data_directory if half is None else half[0]) / "pg_wal"
+    return tuple(_digest(pg_wal, part) for part in parts)
+
+
+def _digest(pg_wal: Path, part: Part) -> str | None:
+    if part.name != CONTROL and COMPARABLE.fullmatch(part.name) is None:
+        raise Refused(f'"{part.name}" is no file that is compared')
+    is_control = part.name == CONTROL
+    path = pg_wal.parent / "global" / CONTROL if is_control else pg_wal / part.name
+    digest, left = hashlib.sha256(), part.size_bytes
+    try:
+        with path.open("rb") as file:
+            file.seek(part.offset)
+            while left > 0 and (data := file.read(min(READ_BYTES, left))):
+                digest.update(data)
+                left -= len(data)
+    except FileNotFoundError:
+        return None
+    return digest.hexdigest()

@@ -1,0 +1,102 @@
+"""Leave a data directory no WAL but that of the primary's past, and take that back."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from pgpool_recovery.agent.directory.modes import file_mode
+from pgpool_recovery.agent.directory.swap import WAL
+from pgpool_recovery.agent.directory.workspace import make_directory, remove, sync
+from pgpool_recovery.domain.error import Undone
+from pgpool_recovery.domain.wal import Lsn, TimelineId, segment_of_file
+from pgpool_recovery.facts.own_wal import history_file, timeline_of
+from pgpool_recovery.facts.step import KeepToPast
+from pgpool_recovery.files.write import move, write_file
+
+NOT_IN_HISTORY = "# The primary was never on timeline {}. This file fills the gap in the numbers.\n"
+"""PostgreSQL passes over lines that begin so (readTimeLineHistory in timeline.c)."""
+
+
+@dataclass
+class Moved:
+    """What was done to a pg_wal, step by step, so that it can be taken back from anywhere."""
+
+    pg_wal: Path
+    aside: Path
+    names: list[str] = field(default_factory=list)
+    written: list[str] = field(default_factory=list)
+
+    def restore(self) -> None:
+        """Put all files back; where the directory is not there any more, they stay aside."""
+        if not self.pg_wal.is_dir():
+            return
+        for name in self.written:
+            remove(self.pg_wal / name)
+        while self.names:
+            move(self.aside / self.names[-1], self.pg_wal / self.names[-1])
+            self.names.pop()
+        sync(self.pg_wal)
+        for directory in (self.aside, self.aside.parent):
+            if directory.is_dir() and not any(directory.iterdir()):
+                directory.rmdir()
+
+
+class Source(Protocol):
+    """Where files of the primary's pg_wal come from (postgres/wal_stream.py)."""
+
+    def history(self, timeline: TimelineId) -> bytes | None:
+        """Return the contents of a history file; None when there is none of that number."""
+
+    def segment(self, timeline: TimelineId, begin: Lsn, size_bytes: int) -> bytearray:
+        """Return the first bytes of a segment as far as they have been flushed."""
+
+
+def keep_to_past(step: KeepToPast, source: Source, moved: Moved) -> None:
+    """Move the files away and write the primary's; `moved` knows at every line what was done.
+
+    All that comes from the primary is there before the first file is moved. A crash after that
+    leaves a directory that has less WAL than before, nothing else: whatever plan comes next counts
+    with what is there, and what was moved waits in the workspace.
+    """
+    new = {**_histories(step, source), **_segments(step, source)}
+    for name in step.moved:
+        if (moved.pg_wal / name).exists():
+            make_directory(moved.aside)
+            move(moved.pg_wal / name, moved.aside / name)
+            moved.names.append(name)
+    if moved.names:
+        sync(moved.aside)
+    for name, contents in new.items():
+        moved.written.append(name)
+        write_file(moved.pg_wal / name, contents, mode=file_mode(Path(step.directory)))
+    sync(moved.pg_wal)
+
+
+def begin(step: KeepToPast) -> Moved:
+    """Return where the files of a step go: what an earlier run has moved away stays as it is."""
+    aside = Path(step.places.data.workspace) / WAL
+    numbers = [int(entry.name) for entry in aside.iterdir()] if aside.is_dir() else []
+    return Moved(Path(step.directory) / "pg_wal", aside / str(max(numbers, default=0) + 1))
+
+
+def _histories(step: KeepToPast, source: Source) -> dict[str, bytes]:
+    files = dict[str, bytes]()
+    for timeline in sorted((*step.histories, *step.gaps)):
+        contents = source.history(timeline)
+        if contents is None:
+            if timeline in step.histories:
+                raise Undone(f"the primary has no file {history_file(timeline)}")
+            contents = NOT_IN_HISTORY.format(timeline).encode()
+        files[history_file(timeline)] = contents
+    return files
+
+
+def _segments(step: KeepToPast, source: Source) -> dict[str, bytes]:
+    """Return WAL files, the rest of the last one zeros, as a server makes a new one."""
+    files = dict[str, bytes]()
+    sizes = step.sizes or (step.segment_bytes,) * len(step.fetched)
+    for name, size_bytes in zip(step.fetched, sizes, strict=True):
+        begins = Lsn(segment_of_file(name, step.segment_bytes) * step.segment_bytes)
+        contents = source.segment(TimelineId(timeline_of(name)), begins, size_bytes)
+        files[name] = bytes(contents.ljust(step.segment_bytes, b"\0"))
+    return files

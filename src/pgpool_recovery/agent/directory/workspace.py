@@ -1,0 +1,281 @@
+"""One directory on its way: a copy that grows, an old one that waits, and the swap of the two.
+
+In the workspace of a place are
+
+* ``new``: the copy, whole or half
+* ``old``: the directory that the copy replaced
+  (or the directory itself, taken out of its place so that nothing starts while it is changed)
+* ``moving``: an old directory of which some entries stand at the place, on their way out or back
+* ``condemned``: a mark that what stands at the place is to be removed, and what already was moved
+"""
+
+import os
+import shutil
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.facts.step import Place
+from pgpool_recovery.files.trust import Untrusted, check_directory
+from pgpool_recovery.host.lock import LOCK_NAME, remove_lock
+
+DIRECTORY_MODE = 0o700
+NOT_DATA = "lost+found"
+
+
+def entries(place: Place) -> list[Path]:
+    """Return what stands at the place itself, without the workspace."""
+    path = Path(place.path)
+    if not path.is_dir():
+        return []
+    kept = (Path(place.workspace), path / NOT_DATA)
+    return [entry for entry in path.iterdir() if entry not in kept]
+
+
+def has_old(place: Place) -> bool:
+    """Say whether an old directory waits."""
+    return Path(place.old).exists()
+
+
+def swap_in(place: Place) -> None:
+    """Put the new directory in place; what stood there waits as the old one.
+
+    None waits there yet: a plan begins with one copy (PutOldBack, DiscardWaiting).
+    """
+    if entries(place):
+        _move_away(place)
+    _make_room(place)
+    _move_in(place)
+
+
+def restore(place: Place, *, was_empty: bool) -> None:
+    """Put the old directory back, wherever the swap was interrupted or undone.
+
+    `was_empty`: nothing stood at the place before, so that all that stands there now is new.
+    """
+    if _within(place, "moving").exists():
+        _unite(place)
+    elif has_old(place):
+        remove_contents(place)
+        _move_back(place)
+    elif was_empty:
+        remove_contents(place)
+
+
+def take_out(place: Place) -> None:
+    """Move the directory itself to where a copy would grow: it is changed there.
+
+    Repeatable, and undone by `put_in_place`, wherever it is interrupted.
+    """
+    new = Path(place.new)
+    if place.is_inside:
+        new.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+        new.chmod(stat.S_IMODE(Path(place.path).stat().st_mode) | DIRECTORY_MODE)
+        sync(new.parent)
+        _move(sorted(entries(place), key=_is_global, reverse=True), new)
+    elif Path(place.path).exists():
+        Path(place.path).rename(new)
+        sync(Path(place.path).parent)
+    sync(Path(place.workspace))
+
+
+def put_in_place(place: Place) -> None:
+    """Move the directory that was taken out to its place; repeatable."""
+    new = Path(place.new)
+    if new.exists():
+        _make_room(place)
+        _move_in(place)
+
+
+def remove_contents(place: Place) -> None:
+    """Remove what stands at the place itself; a crash in between leaves the mark to go on."""
+    condemned = _within(place, "condemned")
+    if place.is_inside:
+        condemned.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+        sync(condemned.parent)
+        for entry in entries(place):
+            remove(entry)
+    elif Path(place.path).exists():
+        remove(condemned)
+        Path(place.path).rename(condemned)
+        sync(Path(place.path).parent)
+    remove(condemned)
+
+
+def has_condemned(place: Place) -> bool:
+    """Say whether a removal was interrupted."""
+    return _within(place, "condemned").exists()
+
+
+def finish_removal(place: Place) -> None:
+    """Go on with a removal that was interrupted."""
+    condemned = _within(place, "condemned")
+    if condemned.exists() and place.is_inside:
+        remove_contents(place)
+    remove(condemned)
+
+
+def remove_copy(place: Place) -> None:
+    """Remove the copy, whole or half."""
+    remove(_within(place, "new"))
+
+
+def remove_old(place: Place) -> None:
+    """Remove the old directory that waits."""
+    remove(Path(place.old))
+
+
+def discard(workspace: Path) -> None:
+    """Remove a workspace with all that is in it; the lock's file goes last."""
+    if workspace.is_dir():
+        for entry in workspace.iterdir():
+            if entry.name != LOCK_NAME:
+                remove(entry)
+        remove_lock(workspace)
+
+
+def _within(place: Place, name: str) -> Path:
+    return Path(place.workspace) / name
+
+
+def _move_away(place: Place) -> None:
+    if place.is_inside:
+        moving = _within(place, "moving")
+        moving.mkdir(mode=DIRECTORY_MODE)
+        for entry in entries(place):
+            entry.rename(moving / entry.name)
+        sync(moving)
+        moving.rename(place.old)
+    else:
+        Path(place.path).rename(place.old)
+        sync(Path(place.path).parent)
+    sync(Path(place.workspace))
+
+
+def _make_room(place: Place) -> None:
+    if not place.is_inside and Path(place.path).exists():
+        Path(place.path).rmdir()
+
+
+def _move_in(place: Place) -> None:
+    if place.is_inside:
+        _move_entries(Path(place.new), Path(place.path))
+    else:
+        Path(place.path).parent.mkdir(parents=True, exist_ok=True)
+        Path(place.new).rename(place.path)
+        sync(Path(place.path).parent)
+    remove_copy(place)
+
+
+def _move_back(place: Place) -> None:
+    if place.is_inside:
+        Path(place.old).rename(_within(place, "moving"))
+        sync(Path(place.workspace))
+        _unite(place)
+    else:
+        Path(place.old).rename(place.path)
+        sync(Path(place.path).parent)
+
+
+def _unite(place: Place) -> None:
+    """Bring the entries of an old directory that are on their way back to the place."""
+    moving = _within(place, "moving")
+    _move_entries(moving, Path(place.path))
+    moving.rmdir()
+
+
+def _move_entries(source: Path, target: Path) -> None:
+    """Move all entries; the control file's directory last, without which no server starts."""
+    _move(sorted(source.iterdir(), key=_is_global), target)
+
+
+def _move(moved: Iterable[Path], target: Path) -> None:
+    for entry in moved:
+        entry.rename(target / entry.name)
+    sync(target)
+
+
+def _is_global(entry: Path) -> bool:
+    return entry.name == "global"
+
+
+def is_workspace(path: Path) -> bool:
+    """Say whether a workspace is there; Refused when somebody else can have made what it holds.
+
+    It says which directories are to be removed and put in place, and where it stands beside the
+    data directory it may stand where everybody can make one, as in a sticky directory.
+    """
+    try:
+        status = path.lstat()
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return False
+    if stat.S_ISREG(status.st_mode):
+        return False  # Something else that bears the name.
+    try:
+        check_directory(status, path, {os.geteuid()})
+    except Untrusted as untrusted:
+        raise Refused(
+            untrusted.why,
+            detail="What interrupted recoveries of a node leave stands there, and what of it is to "
+            "be removed, so only the owner of the data directory may write to it.",
+            hint="Remove it; or, if recoveries of this node have made it, give it to the owner of "
+            "the data directory with mode 0700.",
+        ) from untrusted
+    return True
+
+
+def make_workspace(path: Path) -> None:
+    """Make a workspace, unless it is there already; Refused when somebody else's is there.
+
+    Raises FileExistsError when it was there, and whoever held it has removed it in that instant.
+    """
+    try:
+        make_directory(path)
+    except FileExistsError as error:
+        if not os.path.lexists(path):
+            raise
+        raise Refused(f"{path} is not a directory", hint="Move it away.") from error
+    is_workspace(path)
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory for nobody but this user, and those above it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link or a directory with all that is in it; follows no link.
+
+    Directories of ours whose mode does not let us are given one that does.
+    """
+    if not path.is_dir() or path.is_symlink():
+        path.unlink(missing_ok=True)
+        return
+    try:
+        shutil.rmtree(path)
+    except PermissionError:
+        _open_up(path)
+        shutil.rmtree(path)
+
+
+def _open_up(directory: Path) -> None:
+    status = directory.lstat()
+    if status.st_uid == os.geteuid() and status.st_mode & DIRECTORY_MODE != DIRECTORY_MODE:
+        directory.chmod(status.st_mode | DIRECTORY_MODE)
+    for entry in os.scandir(directory):
+        if entry.is_dir(follow_symlinks=False):
+            _open_up(Path(entry.path))
+
+
+def sync(path: Path) -> None:
+    """Make a file, or the renames in a directory, last (fsync(2))."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        error.filename = str(path)
+        raise
+    finally:
+        os.close(descriptor)

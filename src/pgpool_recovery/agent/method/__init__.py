@@ -1,0 +1,1 @@
+"""What each method does to a data directory."""

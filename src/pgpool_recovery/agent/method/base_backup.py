@@ -1,0 +1,92 @@
+"""The full copy: pg_basebackup into the workspaces, and pg_verifybackup over the result."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pgpool_recovery.agent.directory.own_login import OwnLogin
+from pgpool_recovery.facts.facts import Conninfo
+from pgpool_recovery.facts.step import CopyBaseBackup, Places, VerifyBackup
+from pgpool_recovery.host.program import Stop, run
+from pgpool_recovery.postgres.conninfo import format_conninfo
+
+KEEPALIVES = {"keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "6"}
+SERVER_OPTIONS = (
+    "-c wal_sender_timeout=10min "
+    "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=6"
+)
+"""A target that is busy writing must not be taken for dead; a dead one must not hold the slot."""
+PROGRESS_MARK = "%)"
+
+
+def copy_base_backup(
+    step: CopyBaseBackup, own_login: OwnLogin, stop: Stop, on_line: Callable[[str], None]
+) -> None:
+    """Copy the primary's files and the WAL that is written meanwhile.
+
+    The checkpoint is a fast one: a spread one takes minutes (facts/breakage.md).
+    """
+    with own_login.for_program(_connection(step)) as (conninfo, environment):
+        run(
+            argv(step, conninfo),
+            stop,
+            timeout_s=None,  # no limit: the runner sees whether it gets on, within stall_s
+            on_line=lambda line: None if PROGRESS_MARK in line else on_line(line),
+            environment=environment,
+        ).check()
+
+
+def argv(step: CopyBaseBackup, conninfo: Conninfo) -> list[str]:
+    """Return the words of pg_basebackup, which everybody on the host can read."""
+    places = step.places
+    words = [
+        f"{step.bin_directory}/pg_basebackup",
+        f"--dbname={format_conninfo(conninfo)}",
+        f"--pgdata={places.data.new}",
+        "--format=plain",
+        "--wal-method=stream",
+        f"--slot={step.slot_name}" if step.streams_by_slot else "--no-slot",
+        "--checkpoint=fast",
+        "--label=pgpool_recovery",
+        "--no-password",
+        "--progress",
+    ]
+    if places.wal is not None:
+        words.append(f"--waldir={places.wal.new}")
+    if step.compression is not None:
+        words.append(f"--compress=server-{step.compression}")
+    if step.max_rate is not None:
+        words.append(f"--max-rate={step.max_rate}")
+    for tablespace in places.tablespaces:
+        mapping = f"{_escape(tablespace.primary_location)}={_escape(tablespace.copy_location)}"
+        words.append(f"--tablespace-mapping={mapping}")
+    return words
+
+
+def _connection(step: CopyBaseBackup) -> Conninfo:
+    """Return the connection; by its application name the runner finds the copy's progress."""
+    own = {"application_name": step.slot_name, "options": SERVER_OPTIONS}
+    return {**step.conninfo, **KEEPALIVES, **own, "dbname": "replication"}
+
+
+def _escape(directory: str) -> str:
+    """Return a directory for --tablespace-mapping, where an equals sign needs a backslash."""
+    return directory.replace("=", "\\=")
+
+
+def verify_backup(step: VerifyBackup, stop: Stop, on_line: Callable[[str], None]) -> None:
+    """Check every file of the copy, and that its WAL can be read."""
+    program = f"{step.bin_directory}/pg_verifybackup"
+    new = step.places.data.new
+    # no limit: the runner ends a step after step_s, and the agent its programs
+    run([program, "--quiet", new], stop, timeout_s=None, on_line=on_line).check()
+
+
+def relink(places: Places) -> None:
+    """Lead the copy's links to where its WAL directory and tablespaces will be after the swap."""
+    new = Path(places.data.new)
+    links = {new / "pg_tblspc" / str(t.oid): t.location for t in places.tablespaces}
+    if places.wal is not None:
+        links[new / "pg_wal"] = places.wal.path
+    for link, target in links.items():
+        link.unlink()
+        link.symlink_to(target)

@@ -1,0 +1,225 @@
+"""An incremental base backup of the primary that is applied to the stale directory in place.
+
+The order is the safety: the guard is raised, what comes is written, what did not come is removed,
+all of it is made to last, and only then the directory can be started again.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from pgpool_recovery.agent.directory.modes import file_mode
+from pgpool_recovery.agent.method.incremental.backup_label import BACKUP_LABEL, without_incremental
+from pgpool_recovery.agent.method.incremental.durable import make_durable
+from pgpool_recovery.agent.method.incremental.guard import is_half_applied, lower_guard, raise_guard
+from pgpool_recovery.agent.method.incremental.marker import Marker, StaleDirectory
+from pgpool_recovery.agent.method.incremental.received import Counts, Received
+from pgpool_recovery.agent.method.incremental.removal import remove_unsent
+from pgpool_recovery.agent.method.incremental.tablespace import Tablespaces, link_new, unlink_gone
+from pgpool_recovery.agent.method.incremental.tar_stream import Archive
+from pgpool_recovery.domain.error import (
+    Cancelled,
+    Filled,
+    Incomplete,
+    NoRoom,
+    RecoveryError,
+    Undone,
+    reason_of,
+)
+from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.domain.wal import Point
+from pgpool_recovery.files.text import read_text, text_of
+from pgpool_recovery.files.write import write_file
+from pgpool_recovery.host.program import Stop
+from pgpool_recovery.host.system_failure import WRITING
+from pgpool_recovery.postgres.incremental_stream import (
+    ARCHIVE,
+    BROKEN_PROTOCOL,
+    DATA,
+    PROGRESS,
+    BackupConnection,
+    BackupStart,
+)
+
+BASE_ARCHIVE = "base.tar"
+TOLD_EVERY_BYTES = 4 * 2**20
+STANDBY_SIGNAL = "standby.signal"
+
+
+@dataclass(frozen=True)
+class Directory:
+    """The stale directory: what it is, and of which of its files blocks may be kept."""
+
+    path: Path
+    stale: StaleDirectory
+    vouched: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What was done, and where the backup ends: replay must reach that point."""
+
+    end: Point
+    counts: Counts
+
+
+class IncrementalBackup:
+    """A backup that the primary has begun to send; owns its connection."""
+
+    def __init__(
+        self,
+        connection: BackupConnection,
+        begun: BackupStart,
+        directory: Directory,
+        marker: Marker,
+        tablespaces: Tablespaces,
+        stop: Stop,
+    ) -> None:
+        self._connection = connection
+        self._begun = begun
+        self._directory = directory
+        self._marker = marker
+        self._tablespaces = tablespaces
+        self._stop = stop
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.abort()
+
+    @property
+    def start(self) -> Point:
+        """Where the backup starts: all changes before it come, all after it are in the WAL."""
+        return self._begun.point
+
+    def abort(self) -> None:
+        """End the connection; before `apply` nothing was touched. A second call does nothing."""
+        self._connection.close()
+
+    def apply(
+        self, *, verify_pages: bool = False, on_progress: Callable[[int], None] = lambda _: None
+    ) -> Applied:
+        """Write the backup onto the stale directory; `on_progress` is told the bytes received.
+
+        `verify_pages`: check the checksum of each page that comes; the server has done so too.
+        Everything that goes wrong is Incomplete, or Cancelled with that state of the target. Then
+        the directory cannot be started, and another backup completes it.
+        """
+        received = Received(
+            data_directory=self._directory.path,
+            stale=self._directory.stale,
+            tablespaces=self._tablespaces.directories,
+            vouched=self._directory.vouched,
+            check_pages_from=self.start.lsn if verify_pages else None,
+        )
+        self._raise_guard()
+        try:
+            link_new(self._directory.path, self._tablespaces)
+            self._receive(received, on_progress)
+            end = self._connection.finish()
+            self._commit(received, on_progress)
+        except (RecoveryError, OSError) as error:
+            raise _failure(error, TargetState.INCOMPLETE) from error
+        finally:
+            self._connection.close()
+        return Applied(end, received.counts)
+
+    def _raise_guard(self) -> None:
+        directory = self._directory.path
+        try:
+            raise_guard(directory, self._marker)
+        except OSError as error:
+            self._connection.close()
+            is_touched = is_half_applied(directory)
+            state = TargetState.INCOMPLETE if is_touched else TargetState.UNTOUCHED
+            raise _failure(error, state) from error
+
+    def _receive(self, received: Received, on_progress: Callable[[int], None]) -> None:
+        """Take the stream apart: a message begins an archive, or is a piece of the current one."""
+        archive: Archive | None = None
+        names: list[str] = []
+        told_bytes = 0
+        for message in self._connection.messages():
+            self._stop.check()
+            kind = message[0]
+            if kind == DATA and archive is not None:
+                archive.feed(message[1:])
+                received.counts.bytes_received += len(message) - 1
+                if received.counts.bytes_received - told_bytes > TOLD_EVERY_BYTES:
+                    told_bytes = received.counts.bytes_received
+                    on_progress(told_bytes)
+            elif kind == ARCHIVE:
+                _finish(archive)
+                names.append(text_of(bytes(message[1:]).split(b"\0", 1)[0]))
+                archive = self._begin_archive(names[-1], received)
+            elif kind != PROGRESS:
+                raise Undone(BROKEN_PROTOCOL)
+        _finish(archive)
+        on_progress(received.counts.bytes_received)
+        self._check_complete(names, received)
+
+    def _begin_archive(self, name: str, received: Received) -> Archive:
+        if name == BASE_ARCHIVE:
+            return Archive(name, received.open_in_base)
+        for oid in self._tablespaces.directories:
+            if name == f"{oid}.tar":
+                return Archive(name, received.open_in_tablespace(oid))
+        raise Undone(f'the base backup has an unexpected archive "{name}"')
+
+    def _check_complete(self, names: list[str], received: Received) -> None:
+        wanted = sorted([BASE_ARCHIVE, *(f"{oid}.tar" for oid in self._tablespaces.directories)])
+        if sorted(names) != wanted:
+            raise Undone(f"the base backup has the archives {names}, not {wanted}")
+        for path in (BACKUP_LABEL, "PG_VERSION", "global/pg_control"):
+            if path not in received.paths:
+                raise Undone(f'the base backup has no "{path}"')
+
+    def _commit(self, received: Received, on_progress: Callable[[int], None]) -> None:
+        """Turn the directory into a standby's, the control file last."""
+        directory = received.data_directory
+
+        def tick() -> None:
+            """Tell that it gets on: the disk may take its time with so many files."""
+            self._stop.check()
+            on_progress(received.counts.bytes_received)
+
+        remove_unsent(received, tick)
+        unlink_gone(directory, self._tablespaces)
+        make_durable(received.files, received.directories, tick)
+        label = directory / BACKUP_LABEL
+        mode = label.stat().st_mode & 0o777
+        write_file(label, without_incremental(read_text(label)), mode=mode)
+        # Or it would become a primary of its own.
+        write_file(directory / STANDBY_SIGNAL, "", mode=file_mode(directory))
+        lower_guard(directory)
+
+
+def _finish(archive: Archive | None) -> None:
+    if archive is not None:
+        archive.finish()
+
+
+def _failure(error: RecoveryError | OSError, state: TargetState) -> RecoveryError:
+    """Return the failure with the state in which it leaves the target."""
+    if isinstance(error, Cancelled):
+        return error.with_target(state)
+    has_no_room = isinstance(error, NoRoom) or getattr(error, "errno", None) in WRITING
+    if state is TargetState.INCOMPLETE:
+        kind: type[RecoveryError] = Filled if has_no_room else Incomplete
+    else:
+        kind = NoRoom if has_no_room else Undone
+    if isinstance(error, RecoveryError):
+        return kind(error.message, detail=error.detail, hint=error.hint, target=state)
+    return kind(
+        f'could not write "{error.filename or "the target"}": {reason_of(error)}',
+        hint="Mend that, and recover again: it goes on from what is there.",
+        target=state,
+    )

@@ -1,0 +1,161 @@
+"""Have the primary begin an incremental backup for a stale directory, which is only read.
+
+A manifest vouches for files: what the server does not send of them is as old as the manifest says
+and has not changed since. Three things that no server looks at would make that untrue, and a
+standby would start, stream and hold wrong data: `relation_file.py` deals with visibility maps (C1),
+`plan/summaries.py` with truncations (C2), and `check_not_past_fork` here with a target that has
+replayed more (C3).
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pgpool_recovery.agent.method.base_backup import KEEPALIVES, SERVER_OPTIONS
+from pgpool_recovery.agent.method.incremental.backup import Directory, IncrementalBackup
+from pgpool_recovery.agent.method.incremental.guard import is_half_applied, read_marker
+from pgpool_recovery.agent.method.incremental.manifest import manifest, wal_ranges
+from pgpool_recovery.agent.method.incremental.marker import Marker, StaleDirectory
+from pgpool_recovery.agent.method.incremental.received import REPLACED
+from pgpool_recovery.agent.method.incremental.relation_file import path_of, vouched_paths
+from pgpool_recovery.agent.method.incremental.stale_directory import (
+    UNKNOWN_END,
+    read_stale_directory,
+)
+from pgpool_recovery.agent.method.incremental.tablespace import (
+    linked_tablespaces,
+    match_tablespaces,
+)
+from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.wal import History, Point, lsn_text
+from pgpool_recovery.facts.facts import Base, Conninfo, RelationSegment
+from pgpool_recovery.host.pidfile import read_pid_file
+from pgpool_recovery.host.program import Stop
+from pgpool_recovery.postgres.incremental_stream import BackupConnection, Limits, open_backup
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a backup is made for.
+
+    `conninfo` leads to the primary as a role with REPLICATION, and may hold the password of that
+    role; by its application_name the runner finds the walsender. `left_out`: segments of which no
+    block may be kept (C2). `locations`: where on the target a tablespace goes, by its OID, if the
+    target does not have it yet.
+    """
+
+    data_directory: Path
+    bin_directory: Path
+    conninfo: Conninfo
+    left_out: Collection[RelationSegment]
+    locations: Mapping[int, str]
+    max_rate_kb: int | None = None
+    limits: Limits = field(default_factory=Limits)
+
+
+def begin_backup(request: Request, stop: Stop) -> IncrementalBackup:
+    """Have the primary begin an incremental backup for a stale directory, which is only read.
+
+    Refused, with the primary's own words where it refuses, and Unreachable.
+    """
+    path = request.data_directory
+    _check_directory(path)
+    stale = read_stale_directory(path, request.bin_directory, stop)
+    earlier = read_marker(path) if is_half_applied(path) else None
+    linked = linked_tablespaces(path)
+    known = frozenset(vouched_paths(path, linked, stale.version_directory))
+    if earlier is not None:
+        known &= earlier.vouched
+    left_out = {path_of(segment, stale.version_directory) for segment in request.left_out}
+    directory = Directory(path, stale, vouched=known - left_out)
+    conninfo = {**request.conninfo, **KEEPALIVES, "options": SERVER_OPTIONS}
+    connection = open_backup(conninfo, request.limits, stop.check)
+    try:
+        history = _check_server(connection, stale)
+        check_not_past_fork(stale.base, history)
+        began = Point(history.current, history.begin_of(history.current))
+        if earlier is not None:
+            check_same_timeline(earlier.began, began)
+        needed = wal_ranges(stale.base, history)
+        connection.upload_manifest(manifest(stale.system_identifier, needed, directory.vouched))
+        begun = connection.start(max_rate_kb=request.max_rate_kb)
+        _check_start(begun.point, history)
+        tablespaces = match_tablespaces(
+            linked, begun.tablespaces, request.locations, stale.version_directory
+        )
+    except BaseException:
+        connection.close()
+        raise
+    marker = earlier or Marker(stale, began, known)
+    return IncrementalBackup(connection, begun, directory, marker, tablespaces, stop)
+
+
+def _check_directory(path: Path) -> None:
+    if read_pid_file(path) is not None:
+        raise Refused(f"a server runs in {path}", hint="Stop it first.")
+    for name in REPLACED:
+        if (path / name).is_symlink():
+            raise Refused(
+                f"{path / name} is a symbolic link",
+                hint="Put the directory itself there, or make a full copy.",
+            )
+
+
+def _check_server(connection: BackupConnection, stale: StaleDirectory) -> History:
+    system_identifier, history = connection.identify()
+    if system_identifier != stale.system_identifier:
+        raise Refused(
+            "the target belongs to another cluster",
+            detail=f"Its system identifier is {stale.system_identifier}, "
+            f"the primary's is {system_identifier}.",
+        )
+    if connection.has_checksums() != stale.has_checksums:
+        raise Refused(
+            "one of the target and the primary has data checksums, the other has not",
+            detail="pg_checksums changed the primary's pages without WAL.",
+            hint="Make a full copy.",
+        )
+    return history
+
+
+def _check_start(start: Point, history: History) -> None:
+    if start.timeline != history.current:
+        raise Refused("the primary changed its timeline just now", hint="Recover again.")
+
+
+def check_same_timeline(earlier: Point, now: Point) -> None:
+    """Refuse to go on with blocks of another primary whose timeline has the same number.
+
+    Two standbys that were promoted apart from each other, without a common archive, may both take
+    the same number.
+    """
+    if earlier != now:
+        raise Refused(
+            "the target was left half applied from another primary",
+            detail=f"Its timeline {earlier.timeline} began at {lsn_text(earlier.lsn)}, this "
+            f"primary's timeline {now.timeline} at {lsn_text(now.lsn)}.",
+            hint="Make a full copy.",
+        )
+
+
+def check_not_past_fork(base: Base, history: History) -> None:
+    """Refuse a directory that has replayed what the primary never wrote (C3).
+
+    Servers before 17.12 do not look: they take the manifest's end for a position on their own way,
+    send what changed on that, and the target's other blocks stay what they are.
+    """
+    for point in (base.redo, base.end):
+        if not history.has(point):
+            raise Refused(
+                "the target has diverged from the primary",
+                detail=_divergence(point, history),
+                hint="Rewind it first, or make a full copy.",
+            )
+
+
+def _divergence(point: Point, history: History) -> str:
+    if point.timeline not in history.timelines:
+        return f"It has replayed timeline {point.timeline}, which the primary never was on."
+    left = Point(point.timeline, history.end_of(point.timeline) or point.lsn)
+    reached = "an unknown point" if point.lsn == UNKNOWN_END else str(point)
+    return f"It has replayed up to {reached}; the primary left that timeline at {left}."

@@ -1,0 +1,48 @@
+"""What pg_controldata says of a data directory, as far as the method incremental rests on it."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from pgpool_recovery.domain.control_data import ControlData, parse_control_data
+from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.host.program import Stop, run
+
+CONTROL_FILE = "global/pg_control"
+PATTERN = (
+    r"(?m)^(Catalog version number|Database block size|Blocks per segment of large relation):"
+    r"\s+([0-9]+)$"
+)
+
+
+@dataclass(frozen=True)
+class ControlFile:
+    """What every decision rests on, and in which units the files are to be read."""
+
+    data: ControlData
+    catalog_version: int
+    block_bytes: int
+    segment_blocks: int
+
+
+def read_control_file(data_directory: Path, bin_directory: Path, stop: Stop) -> ControlFile:
+    """Read the control file with the server's own program."""
+    program = str(bin_directory / "pg_controldata")
+    return parse_control_file(run([program, "-D", str(data_directory)], stop).check().output)
+
+
+def parse_control_file(text: str) -> ControlFile:
+    """Read the output of pg_controldata with LC_ALL=C; Refused when a line is missing or odd."""
+    lines = dict(re.findall(PATTERN, text))
+    try:
+        return ControlFile(
+            data=parse_control_data(text),
+            catalog_version=int(lines["Catalog version number"]),
+            block_bytes=int(lines["Database block size"]),
+            segment_blocks=int(lines["Blocks per segment of large relation"]),
+        )
+    except KeyError as error:
+        raise Refused(
+            "could not understand the output of pg_controldata",
+            detail=f"The line that is missing or odd: {error}.",
+        ) from error

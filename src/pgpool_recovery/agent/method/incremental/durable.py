@@ -1,0 +1,26 @@
+"""Make what was written last: files first, then the directories that name them."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from pgpool_recovery.agent.directory.workspace import sync
+
+AT_ONCE = 8
+"""So many files are synced at the same time: the filesystem then writes its journal for them
+together, and the disk takes them in its own order."""
+
+
+def make_durable(
+    files: Iterable[Path], directories: Iterable[Path], check: Callable[[], None]
+) -> None:
+    """Sync files and directories (fsync(2)); `check` is called in between and may end it."""
+
+    def sync_one(path: Path) -> None:
+        check()
+        sync(path)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for paths in (files, directories):
+            for _ in pool.map(sync_one, paths):
+                pass

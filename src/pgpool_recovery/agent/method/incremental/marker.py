@@ -1,0 +1,99 @@
+"""The marker of a directory that is being changed: what it was before, as JSON."""
+
+import json
+from dataclasses import dataclass, replace
+
+from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.wal import Point, TimelineId, lsn_text, parse_lsn
+from pgpool_recovery.facts.facts import Base
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class StaleDirectory:
+    """What a directory is made of, and from where on it lacks what the primary has written.
+
+    `version_directory` is the name of its directory in each tablespace.
+    """
+
+    system_identifier: str
+    version_directory: str
+    block_bytes: int
+    segment_blocks: int
+    has_checksums: bool
+    base: Base
+
+    def with_end(self, end: Point) -> "StaleDirectory":
+        """Return the same directory with another end."""
+        return replace(self, base=Base(self.base.redo, end))
+
+
+@dataclass(frozen=True)
+class Marker:
+    """What stays true of a directory however often its change is interrupted.
+
+    `began` is where the timeline of the primary began from which the first blocks came. Only blocks
+    of `vouched` files may be kept: what came into being later may be half of something.
+    """
+
+    stale: StaleDirectory
+    began: Point
+    vouched: frozenset[str]
+
+
+def encode_marker(marker: Marker) -> str:
+    """Return the text of a marker."""
+    stale = marker.stale
+    return json.dumps(
+        {
+            "format": FORMAT,
+            "system_identifier": stale.system_identifier,
+            "version_directory": stale.version_directory,
+            "block_bytes": stale.block_bytes,
+            "segment_blocks": stale.segment_blocks,
+            "has_checksums": stale.has_checksums,
+            "redo": _as_json(stale.base.redo),
+            "end": _as_json(stale.base.end),
+            "began": _as_json(marker.began),
+            "vouched": sorted(marker.vouched),
+        }
+    )
+
+
+def decode_marker(text: str) -> Marker:
+    """Return the marker of a text; Refused when it is none that this version knows."""
+    try:
+        values = json.loads(text)
+        if values["format"] != FORMAT:
+            raise Refused(
+                "the target was left half applied by another version of pgpool-recovery",
+                hint="Make a full copy, or use that version.",
+            )
+        return Marker(
+            stale=StaleDirectory(
+                system_identifier=str(values["system_identifier"]),
+                version_directory=str(values["version_directory"]),
+                block_bytes=int(values["block_bytes"]),
+                segment_blocks=int(values["segment_blocks"]),
+                has_checksums=bool(values["has_checksums"]),
+                base=Base(_point(values["redo"]), _point(values["end"])),
+            ),
+            began=_point(values["began"]),
+            vouched=frozenset(map(str, values["vouched"])),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise Refused(
+            "the marker of a half-applied data directory cannot be read",
+            detail=f"{type(error).__name__}: {error}",
+            hint="Make a full copy.",
+        ) from error
+
+
+def _as_json(point: Point) -> list[object]:
+    return [point.timeline, lsn_text(point.lsn)]
+
+
+def _point(value: list[object]) -> Point:
+    timeline, lsn = value
+    return Point(TimelineId(int(str(timeline))), parse_lsn(str(lsn)))

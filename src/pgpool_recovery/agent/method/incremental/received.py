@@ -1,0 +1,225 @@
+"""What came of a base backup into a data directory: where each member goes, and what has come."""
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pgpool_recovery.agent.method.incremental.backup_label import BACKUP_LABEL
+from pgpool_recovery.agent.method.incremental.changed_blocks import ChangedBlocks, CheckPage
+from pgpool_recovery.agent.method.incremental.control_file import CONTROL_FILE
+from pgpool_recovery.agent.method.incremental.guard import NEW_CONTROL_FILE, PREFIX
+from pgpool_recovery.agent.method.incremental.marker import StaleDirectory
+from pgpool_recovery.agent.method.incremental.page import is_sound
+from pgpool_recovery.agent.method.incremental.relation_file import RelationFile, parse_path
+from pgpool_recovery.agent.method.incremental.tar_stream import Kind, Member, Sink
+from pgpool_recovery.agent.method.incremental.whole_file import Nothing, WholeFile
+from pgpool_recovery.domain.error import Undone
+from pgpool_recovery.domain.wal import Lsn
+from pgpool_recovery.files.write import open_in_place
+from pgpool_recovery.host.file_access import UNSENT_DIRECTORIES
+
+INCREMENTAL_PREFIX = "INCREMENTAL."
+REPLACED = frozenset(
+    {
+        "base",
+        "global",
+        "pg_commit_ts",
+        "pg_logical",
+        "pg_multixact",
+        "pg_stat",
+        "pg_twophase",
+        "pg_xact",
+    }
+)
+"""Directories that hold afterwards what the backup held, and nothing else."""
+
+EMPTIED = UNSENT_DIRECTORIES | {"pg_wal"}
+"""Directories whose contents no backup has: they are of one run of a server, or WAL."""
+LINK_PATTERN = re.compile(r"pg_tblspc/([0-9]+)")
+
+
+@dataclass
+class Counts:
+    """What was done so far."""
+
+    bytes_received: int = 0
+    files_whole: int = 0
+    files_changed: int = 0
+    blocks_written: int = 0
+    files_removed: int = 0
+
+
+@dataclass
+class Received:
+    """One base backup on its way into a data directory.
+
+    Paths are those of a manifest, within the data directory; tablespaces are reached by their own
+    directories, never through a link that the stream names. `check_pages_from`: the backup's start,
+    when pages are to be checked.
+    """
+
+    data_directory: Path
+    stale: StaleDirectory
+    tablespaces: dict[int, Path]
+    vouched: frozenset[str]
+    check_pages_from: Lsn | None
+    paths: set[str] = field(default_factory=set)
+    files: set[Path] = field(default_factory=set)
+    directories: set[Path] = field(default_factory=set)
+    counts: Counts = field(default_factory=Counts)
+
+    @property
+    def directory_mode(self) -> int:
+        """Whether the owner's group may read, as initdb --allow-group-access has it."""
+        return 0o700 | (self.data_directory.stat().st_mode & 0o050)
+
+    def place(self, path: str) -> Path:
+        """Return where a path of the data directory really is."""
+        match = LINK_PATTERN.match(path)
+        if match is None:
+            return self.data_directory / path
+        return self.tablespaces[int(match[1])] / path[match.end() + 1 :]
+
+    def open_in_base(self, member: Member) -> Sink:
+        """Say where a member of the archive of the data directory goes.
+
+        The node's own files stay as they are: what bears no name of a cluster's directory is let
+        go of. So are the files of emptied directories, and the links, which are the target's own.
+        """
+        top, _, rest = member.path.partition("/")
+        if member.kind is Kind.LINK or (top == "pg_tblspc" and rest):
+            return self._pass_over_link(member)
+        if top in EMPTIED or member.path == "pg_tblspc":
+            is_directory = member.kind is Kind.DIRECTORY
+            return self._make_directory(self.place(member.path)) if is_directory else Nothing()
+        if top in REPLACED:
+            return self._open(member, member.path)
+        if member.path in (BACKUP_LABEL, "PG_VERSION") and member.kind is Kind.FILE:
+            return self._open(member, member.path)
+        return Nothing()
+
+    def open_in_tablespace(self, oid: int) -> Callable[[Member], Sink]:
+        """Say where a member of the archive of a tablespace goes."""
+        version_directory = self.stale.version_directory
+
+        def open_sink(member: Member) -> Sink:
+            if member.path.partition("/")[0] != version_directory or member.kind is Kind.LINK:
+                raise _unexpected(member, f"the archive of tablespace {oid}")
+            return self._open(member, f"pg_tblspc/{oid}/{member.path}")
+
+        return open_sink
+
+    def _pass_over_link(self, member: Member) -> Sink:
+        match = LINK_PATTERN.fullmatch(member.path)
+        if match is None or member.kind is not Kind.LINK or int(match[1]) not in self.tablespaces:
+            raise _unexpected(member, "the archive of the data directory")
+        return Nothing()
+
+    def _open(self, member: Member, path: str) -> Sink:
+        if member.kind is Kind.DIRECTORY:
+            self.paths.add(path)
+            return self._make_directory(self.place(path))
+        directory, _, name = path.rpartition("/")
+        if name.startswith(PREFIX):  # The primary's own leftovers of a guard.
+            return Nothing()
+        if name.startswith(INCREMENTAL_PREFIX):
+            return self._open_changed(
+                member, f"{directory}/{name.removeprefix(INCREMENTAL_PREFIX)}"
+            )
+        return self._open_whole(path)
+
+    def _make_directory(self, directory: Path) -> Sink:
+        if not directory.is_dir():  # It may be a link to one, as pg_wal often is.
+            directory.mkdir()
+            directory.chmod(self.directory_mode)
+        self.directories.update((directory, directory.parent))
+        return Nothing()
+
+    def _open_whole(self, path: str) -> Sink:
+        self._note(path)
+        self.counts.files_whole += 1
+        return WholeFile(
+            self._descriptor(NEW_CONTROL_FILE if path == CONTROL_FILE else path, is_made=True),
+            block_bytes=self.stale.block_bytes,
+            check_page=self._page_check(path),
+        )
+
+    def _open_changed(self, member: Member, path: str) -> Sink:
+        """Refuse changed blocks of a file of which nothing was vouched for: the rest is missing."""
+        if path not in self.vouched:
+            raise _unexpected(member, "the base backup")
+        self._note(path)
+        self.counts.files_changed += 1
+        return _Counted(
+            ChangedBlocks(
+                self._descriptor(path, is_made=False),
+                size_bytes=member.size_bytes,
+                block_bytes=self.stale.block_bytes,
+                segment_blocks=self.stale.segment_blocks,
+                check_page=self._page_check(path),
+            ),
+            self.counts,
+        )
+
+    def _note(self, path: str) -> None:
+        if path in self.paths:
+            raise Undone(f'the base backup has "{path}" twice')
+        self.paths.add(path)
+
+    def _descriptor(self, path: str, *, is_made: bool) -> int:
+        file = self.place(path)
+        self.files.add(file)
+        self.directories.add(file.parent)
+        mode = self.directory_mode & 0o660
+        descriptor = open_in_place(file, made_with=mode if is_made else None)
+        if mode != 0o600:
+            os.fchmod(descriptor, mode)  # The agent's umask took the group's rights away.
+        return descriptor
+
+    def _page_check(self, path: str) -> CheckPage | None:
+        start, file = self.check_pages_from, parse_path(path)
+        if start is None or file is None or not self.stale.has_checksums:
+            return None
+        return page_check(path, file, self.stale.segment_blocks, start)
+
+
+def page_check(path: str, file: RelationFile, segment_blocks: int, start: Lsn) -> CheckPage:
+    """Return what raises Undone for a page of a file that is not as it was written.
+
+    It takes the page and its number in the file. `start`: from where on WAL will be replayed.
+    """
+    first = file.number * segment_blocks
+
+    def check_page(page: memoryview, block: int) -> None:
+        if not is_sound(page, first + block, start):
+            raise Undone(
+                f'block {first + block} of "{path}" came with a wrong checksum',
+                hint="Check the network and the memory of both hosts, and run pg_checksums or "
+                "pg_amcheck on the primary.",
+            )
+
+    return check_page
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """Adds what it has written to the counts (`Sink`)."""
+
+    sink: ChangedBlocks
+    counts: Counts
+
+    def write(self, data: memoryview) -> None:
+        self.sink.write(data)
+
+    def close(self) -> None:
+        self.sink.close()
+        self.counts.blocks_written += self.sink.blocks_written
+
+
+def _unexpected(member: Member, where: str) -> Undone:
+    return Undone(
+        f'{where} has an unexpected entry "{member.path}"',
+        detail="A primary sends no such thing.",
+    )

@@ -1,0 +1,117 @@
+"""The files of relations: their names, and which a data directory has (storage-file-layout)."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.facts.facts import RelationSegment
+
+DEFAULT_TABLESPACE, GLOBAL_TABLESPACE = 1663, 1664  # pg_tablespace.dat
+FORKS = ("", "_fsm", "_vm", "_init")  # ForkNumber in relpath.h
+FILE_PATTERN = re.compile(r"([0-9]+)(_fsm|_vm|_init)?(?:\.([0-9]+))?")
+DIRECTORY_PATTERN = re.compile(r"(?:base|pg_tblspc/[0-9]+/PG_[0-9]+_[0-9]+)/[0-9]+|global")
+DATABASE_PATTERN = re.compile(r"[0-9]+")
+
+VOUCHED_FORKS: tuple[str, ...] = ("", "_init")
+"""The forks of which unchanged blocks may be kept.
+
+Not the visibility map (C1): before the minor releases of August 2026 its bits were cleared without
+a block reference in WAL, and WAL that was written then is without it for good. The free space map
+is not in WAL at all; the server itself always sends it whole.
+"""
+
+
+@dataclass(frozen=True)
+class RelationFile:
+    """What the name of a relation's file says; `number` is that of the segment."""
+
+    relfilenode: int
+    fork: str
+    number: int
+
+
+def parse_name(name: str) -> RelationFile | None:
+    """Return what a file's name says, or None for other files, temporary ones among them.
+
+    >>> parse_name("16384_vm.2")
+    RelationFile(relfilenode=16384, fork='_vm', number=2)
+    >>> parse_name("t3_16384")
+    """
+    match = FILE_PATTERN.fullmatch(name)
+    if match is None:
+        return None
+    return RelationFile(int(match[1]), match[2] or "", int(match[3] or 0))
+
+
+def parse_path(path: str) -> RelationFile | None:
+    """Return what the path of a file within the data directory says, or None.
+
+    >>> parse_path("base/5/1259.1")
+    RelationFile(relfilenode=1259, fork='', number=1)
+    >>> parse_path("pg_xact/0000")
+    """
+    directory, _, name = path.rpartition("/")
+    return parse_name(name) if DIRECTORY_PATTERN.fullmatch(directory) else None
+
+
+def path_of(segment: RelationSegment, version_directory: str) -> str:
+    """Return the path of a segment within the data directory, as a manifest writes it.
+
+    >>> path_of(RelationSegment(1663, 5, 16384, fork=0, segment=2), "PG_17_202406281")
+    'base/5/16384.2'
+    >>> path_of(RelationSegment(16400, 5, 16384, fork=3, segment=0), "PG_17_202406281")
+    'pg_tblspc/16400/PG_17_202406281/5/16384_init'
+    """
+    name = f"{segment.relfilenode}{FORKS[segment.fork]}"
+    if segment.segment > 0:
+        name += f".{segment.segment}"
+    if segment.tablespace == GLOBAL_TABLESPACE:
+        return f"global/{name}"
+    if segment.tablespace == DEFAULT_TABLESPACE:
+        return f"base/{segment.database}/{name}"
+    return f"pg_tblspc/{segment.tablespace}/{version_directory}/{segment.database}/{name}"
+
+
+def vouched_paths(
+    data_directory: Path, tablespaces: Mapping[int, Path], version_directory: str
+) -> Iterator[str]:
+    """Return the paths of all files of which unchanged blocks may be kept.
+
+    `tablespaces` are their real directories by OID. Refused where a symbolic link stands in the
+    way: a block that is written through it might land in another server's files.
+    """
+    yield from _in_directory(data_directory / "global", "global")
+    yield from _in_databases(data_directory / "base", "base")
+    for oid, location in tablespaces.items():
+        path = f"pg_tblspc/{oid}/{version_directory}"
+        yield from _in_databases(location / version_directory, path)
+
+
+def _in_databases(directory: Path, path: str) -> Iterator[str]:
+    for entry in _entries(directory):
+        if DATABASE_PATTERN.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
+            yield from _in_directory(Path(entry.path), f"{path}/{entry.name}")
+
+
+def _in_directory(directory: Path, path: str) -> Iterator[str]:
+    for entry in _entries(directory):
+        file = parse_name(entry.name)
+        if file is not None and file.fork in VOUCHED_FORKS and entry.is_file(follow_symlinks=False):
+            yield f"{path}/{entry.name}"
+
+
+def _entries(directory: Path) -> Iterator[os.DirEntry[str]]:
+    if not directory.is_dir():
+        return
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.is_symlink():
+                raise Refused(
+                    f"{entry.path} is a symbolic link",
+                    detail="Below base, global and tablespaces the server itself makes none.",
+                    hint="Put the file or directory itself there, or make a full copy.",
+                )
+            yield entry

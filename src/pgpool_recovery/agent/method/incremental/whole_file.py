@@ -1,0 +1,56 @@
+"""A file that came whole, put in the place of the old one."""
+
+import os
+
+from pgpool_recovery.agent.method.incremental.changed_blocks import CheckPage, write_all
+
+
+class WholeFile:
+    """Takes a file in pieces (`Sink`).
+
+    An old file is written over from its beginning and cut at the end; it is not emptied first. It
+    may be one whose unchanged blocks a later run does not send again, when this run is
+    interrupted and the next one needs fewer of its blocks.
+    """
+
+    def __init__(
+        self, descriptor: int, *, block_bytes: int, check_page: CheckPage | None = None
+    ) -> None:
+        self._descriptor = descriptor
+        self._block_bytes = block_bytes
+        self._check_page = check_page
+        self._unchecked = bytearray()
+        self._checked_blocks = 0
+        self._written_bytes = 0
+
+    def write(self, data: memoryview) -> None:
+        """Take the next piece."""
+        if self._check_page is not None:
+            self._check(self._check_page, data)
+        write_all(self._descriptor, data, self._written_bytes)
+        self._written_bytes += len(data)
+
+    def close(self) -> None:
+        """Cut off what the old file had more."""
+        os.ftruncate(self._descriptor, self._written_bytes)
+        os.close(self._descriptor)
+
+    def _check(self, check_page: CheckPage, data: memoryview) -> None:
+        """Check all pages that are whole by now; the server checks no others either."""
+        self._unchecked += data
+        size = self._block_bytes
+        pages = memoryview(bytes(self._unchecked))
+        for at in range(0, len(pages) - size + 1, size):
+            check_page(pages[at : at + size], self._checked_blocks)
+            self._checked_blocks += 1
+        del self._unchecked[: len(pages) // size * size]
+
+
+class Nothing:
+    """Takes what is not wanted (`Sink`)."""
+
+    def write(self, data: memoryview) -> None:
+        """Let it go."""
+
+    def close(self) -> None:
+        """Do nothing."""

@@ -1,0 +1,139 @@
+"""Make a data directory a standby of the primary, with the node's own configuration."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pgpool_recovery.agent.directory.configuration import (
+    AUTO_CONFIGURATION,
+    read_configuration_file,
+    replace_file,
+)
+from pgpool_recovery.agent.directory.modes import file_mode, make_location
+from pgpool_recovery.agent.directory.neutral import Tell, neutralise
+from pgpool_recovery.agent.directory.own_files import keep_own_files, own_directory
+from pgpool_recovery.agent.directory.own_login import OwnLogin
+from pgpool_recovery.agent.directory.setting_home import Home, home_of, put_back
+from pgpool_recovery.agent.directory.workspace import remove, sync
+from pgpool_recovery.agent.method.base_backup import relink
+from pgpool_recovery.agent.method.restore import archive_settings
+from pgpool_recovery.facts.step import ConfigureStandby, Repoint, RepointRunning
+from pgpool_recovery.files.write import write_file
+from pgpool_recovery.host.program import Stop
+from pgpool_recovery.postgres.conninfo import format_conninfo
+
+STANDBY_SIGNAL = "standby.signal"
+RECOVERY_SIGNAL = "recovery.signal"
+SIGNALS = (STANDBY_SIGNAL, RECOVERY_SIGNAL)
+
+
+def configure_standby(step: ConfigureStandby, own_login: OwnLogin, stop: Stop, tell: Tell) -> None:
+    """Give the copy the node's own files and the settings of a standby.
+
+    ``standby.signal`` is written before the settings: a copy that is started without it would
+    become a primary of its own, one without settings only waits.
+    """
+    new = Path(step.places.data.new)
+    own = own_directory(Path(step.places.data.path))
+    _signal(new)
+    relink(step.places)
+    keep_own_files(own, new)
+    _write(home_of(new, Path(step.places.data.path), stop), standby_settings(step, own_login), tell)
+    is_copy = step.is_of_primary and not (own / AUTO_CONFIGURATION).exists()
+    place, programs = Path(step.places.data.path), Path(step.bin_directory)
+    neutralise(new, place, programs, stop, tell, is_copy=is_copy)
+    sync(new / STANDBY_SIGNAL)
+    sync(new)
+
+
+@dataclass(frozen=True)
+class Before:
+    """The files of a directory as they were before it was made a standby; None: not there.
+
+    A configuration may name one by a link to the directory: it need not begin with its path.
+    """
+
+    directory: Path
+    texts: dict[Path, str | None]
+
+    def restore(self) -> None:
+        """Put them back."""
+        for file, text in self.texts.items():
+            if text is None:
+                remove(file)
+            elif file == self.directory / AUTO_CONFIGURATION:
+                replace_file(file, text)
+            else:
+                put_back(file, text)
+        sync(self.directory)
+
+
+def before_repoint(step: Repoint | RepointRunning, stop: Stop) -> Before:
+    """Return how a directory is before it is made a standby of the primary."""
+    data = Path(step.places.data.path)
+    files = [*home_of(data, data, stop).files()]
+    if isinstance(step, Repoint):
+        files += [data / name for name in SIGNALS]
+    return Before(data, {file: read_configuration_file(file) for file in files})
+
+
+def _write(home: Home, settings: Mapping[str, str], tell: Tell) -> None:
+    """Write settings, and say where they stand when that is another place than before."""
+    had = home.chain().place("primary_conninfo")
+    file = home.write(settings)
+    if file != had:
+        is_below = file.is_relative_to(home.directory)
+        shown = file.relative_to(home.directory) if is_below else file
+        tell(f"primary_conninfo stands in {shown} now")
+
+
+def repoint(step: Repoint, own_login: OwnLogin, stop: Stop, tell: Tell) -> None:
+    """Make a directory a standby of the primary where it is."""
+    data = Path(step.places.data.path)
+    for location in step.new_locations:
+        make_location(Path(location), data)
+    _signal(data)
+    _write(home_of(data, data, stop), standby_settings(step, own_login), tell)
+    neutralise(data, data, Path(step.bin_directory), stop, tell, is_copy=False)
+    sync(data / STANDBY_SIGNAL)
+    sync(data)
+
+
+def repoint_running(step: RepointRunning, own_login: OwnLogin, stop: Stop, tell: Tell) -> None:
+    """Write the settings of a standby of the primary where a server runs.
+
+    The server takes no notice before it is told (agent/server/running.py).
+    """
+    data = Path(step.places.data.path)
+    for location in step.new_locations:
+        make_location(Path(location), data)
+    _write(home_of(data, data, stop), leading_settings(step, own_login), tell)
+
+
+def _signal(directory: Path) -> None:
+    write_file(directory / STANDBY_SIGNAL, "", mode=file_mode(directory))
+    remove(directory / RECOVERY_SIGNAL)
+
+
+def standby_settings(step: ConfigureStandby | Repoint, own_login: OwnLogin) -> dict[str, str]:
+    """Return what has to win over all that the node's files say."""
+    settings = {**leading_settings(step, own_login), "recovery_target_timeline": "latest"}
+    if isinstance(step, ConfigureStandby) and step.backup is not None:
+        settings |= archive_settings(step.backup, step.places.data.path)
+    return settings if step.port is None else {**settings, "port": str(step.port)}
+
+
+def leading_settings(
+    step: ConfigureStandby | Repoint | RepointRunning, own_login: OwnLogin
+) -> dict[str, str]:
+    """Return what leads a standby to its primary, which a server also takes over by a reload.
+
+    With the node's own secrets, which stay where they were: in its files.
+    """
+    secrets = own_login.secrets(step.conninfo)
+    no_archive = {"restore_command": ""} if step.drops_restore_command else {}
+    return {
+        "primary_conninfo": format_conninfo({**step.conninfo, **secrets}),
+        "primary_slot_name": step.slot_name,
+        **no_archive,
+    }

@@ -1,0 +1,243 @@
+"""Rewind: pg_rewind with the care that it leaves to others."""
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from pgpool_recovery.agent.directory.clone import clone_again
+from pgpool_recovery.agent.directory.configuration import quote
+from pgpool_recovery.agent.directory.local_wal import wal_files
+from pgpool_recovery.agent.directory.modes import file_mode, make_location
+from pgpool_recovery.agent.directory.own_files import OWN, keep_own_files, withdraw_own_files
+from pgpool_recovery.agent.directory.own_login import OwnLogin
+from pgpool_recovery.agent.directory.workspace import make_directory, remove, sync
+from pgpool_recovery.agent.method.verify_pages import verify_pages
+from pgpool_recovery.domain.error import Undone
+from pgpool_recovery.domain.event import Event, Moved, Said
+from pgpool_recovery.domain.wal import segment_of_file
+from pgpool_recovery.facts.step import Rewind
+from pgpool_recovery.files.write import copy_file, move, write_file
+from pgpool_recovery.host.meter import Meter
+from pgpool_recovery.host.program import Completed, Stop, run
+from pgpool_recovery.postgres.connection import connect, pinned
+from pgpool_recovery.postgres.conninfo import format_conninfo
+
+Emit = Callable[[Event], None]
+
+PROGRAM = "pg_rewind"
+ANSWER_S = 30.0
+CONFIGURATION = "postgresql.conf"
+SIGNAL_FILES = ("standby.signal", "recovery.signal")
+KEEP_ALL_WAL = "wal_keep_size=2147483647MB"
+"""The checkpoint at the end of crash recovery would remove WAL that pg_rewind reads."""
+MISSING_WAL = re.compile(r'could not open file "[^"]*/pg_wal/([0-9A-F]{24})"')
+MAX_FETCHED = 256
+KEPT_WAL = "wal_before_fork"
+CONFIG_FILE_SINCE = 15
+BEGINS = "need to copy"
+"""What pg_rewind says last before it changes files (src/bin/pg_rewind/pg_rewind.c)."""
+COPIED = re.compile(r"\s*(\d+)/(\d+) kB \(\d+%\) copied")
+
+
+def rewind(step: Rewind, own_login: OwnLogin, stop: Stop, emit: Emit, connect_s: float) -> None:
+    """Bring the directory back to a state that the primary's WAL leads on from.
+
+    pg_rewind has no guard while it works: the directory is out of its place, or a clone. It writes
+    backup_label and pg_control last. Raises Untouched when it failed before the first change.
+    """
+    directory = Path(step.places.data.new)
+    configuration = directory.parent / f"{PROGRAM}.conf"
+    write_file(configuration, f"restore_command = '{quote(step.restore_command)}'\n")
+    since_ns = configuration.stat().st_mtime_ns
+    progress = Watch(emit)
+    signals = [name for name in SIGNAL_FILES if (directory / name).exists()]
+    try:
+        for name in signals:  # Neither single-user mode nor pg_rewind can do with them.
+            remove(directory / name)
+        if step.needs_crash_recovery:
+            recover_from_crash(step, directory, stop)
+            clone_again(step.places, step.locations, stop)
+        prepare_tablespaces(directory, step.locations)
+        kept = keep_wal(step, directory)
+        withdraw_own_files(directory)
+        _run_until_nothing_is_missing(step, own_login, configuration, stop, progress, connect_s)
+        give_wal_back(kept, directory)
+        progress.finish()
+        if step.verifies_pages:
+            pages = verify_pages(directory, Path(step.bin_directory), since_ns, stop)
+            progress.said(_verified(pages))
+    except Exception as error:
+        if progress.has_begun:
+            raise
+        keep_own_files(directory.parent / OWN, directory)
+        for name in signals:
+            write_file(directory / name, "", mode=file_mode(directory))
+        raise Untouched(error) from error
+    finally:
+        remove(configuration)
+        remove(directory.parent / KEPT_WAL)
+
+
+def _verified(pages: int | None) -> str:
+    if pages is None:
+        return "there are no data checksums by which the pages could be verified"
+    return f"the checksums of {pages} pages in the files that were changed are right"
+
+
+class Untouched(Exception):
+    """pg_rewind failed before it changed anything; the failure itself is `error`."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class Watch:
+    """Passes the lines of pg_rewind on, and sees in them when it begins to change files."""
+
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
+        self._meter = Meter(emit)
+        self.has_begun = False
+
+    def line(self, text: str) -> None:
+        """Take a line."""
+        self.has_begun = self.has_begun or BEGINS in text
+        match = COPIED.match(text)
+        if match is None:
+            self._emit(Said(PROGRAM, text))
+        else:
+            self._meter.tell(int(match[1]) * 1024, int(match[2]) * 1024)
+
+    def finish(self) -> None:
+        """Tell how much has been copied."""
+        self._emit(Moved(self._meter.done_bytes))
+
+    def said(self, text: str) -> None:
+        """Say something ourselves."""
+        self._emit(Said(PROGRAM, text))
+
+
+def recover_from_crash(step: Rewind, directory: Path, stop: Stop) -> None:
+    """Replay the directory's own WAL and shut it down, in single-user mode.
+
+    pg_rewind does the same, but without our data_directory, which Debian's configuration sets, and
+    without keeping the WAL that it will need.
+    """
+    own = directory / CONFIGURATION
+    file = str(own) if own.exists() or step.configuration_file is None else step.configuration_file
+    argv = [f"{step.bin_directory}/postgres", "--single", "-F", "-D", str(directory)]
+    argv += ["-c", f"config_file={file}", "-c", f"data_directory={directory}"]
+    argv += ["-c", KEEP_ALL_WAL, "template1"]
+    # no limit: the runner ends a step after step_s, and the agent its programs
+    run(argv, stop, timeout_s=None).check()
+
+
+def keep_wal(step: Rewind, directory: Path) -> list[Path]:
+    """Link the WAL from before the fork aside: pg_rewind removes what the primary has not any more.
+
+    Releases before 18 do so (decide_file_action in src/bin/pg_rewind/filemap.c), and without an
+    archive the directory could not get it from anywhere.
+    """
+    aside = directory.parent / KEPT_WAL
+    remove(aside)
+    make_directory(aside)
+    own = [
+        file
+        for file in wal_files(directory, step.timelines)
+        if segment_of_file(file.name, step.segment_bytes) < step.fork_segment
+    ]
+    for file in own:
+        _link_or_copy(file, aside / file.name)
+    return [aside / file.name for file in own]
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # Another filesystem, when pg_wal is a link.
+        copy_file(source, target)
+
+
+def give_wal_back(kept: list[Path], directory: Path) -> None:
+    """Put the WAL back that pg_rewind has removed."""
+    for file in kept:
+        place = directory / "pg_wal" / file.name
+        if not place.exists():
+            move(file, place)
+            sync(place)
+    sync(directory / "pg_wal")
+
+
+def prepare_tablespaces(directory: Path, locations: dict[int, str]) -> None:
+    """Make the links of tablespaces that are new on the primary.
+
+    pg_rewind would make them lead where they lead on the primary.
+    """
+    for oid, location in locations.items():
+        link = directory / "pg_tblspc" / str(oid)
+        if not link.is_symlink():
+            make_location(Path(location), directory)
+            link.symlink_to(location)
+
+
+def _run_until_nothing_is_missing(
+    step: Rewind,
+    own_login: OwnLogin,
+    configuration: Path,
+    stop: Stop,
+    watch: Watch,
+    connect_s: float,
+) -> None:
+    """Run pg_rewind; WAL that is missing here is fetched from the primary, which may have it."""
+    fetched: set[str] = set()
+    while True:
+        completed = _run(step, own_login, configuration, stop, watch)
+        missing = MISSING_WAL.search(completed.output)
+        if completed.status == 0 or missing is None or missing[1] in fetched:
+            completed.check()
+            return
+        if len(fetched) >= MAX_FETCHED:
+            raise Undone("too many WAL files are missing", detail=completed.last_lines)
+        fetched.add(missing[1])
+        if not _fetch_wal(step, own_login, missing[1], connect_s):
+            completed.check()
+        watch.said(f"WAL file {missing[1]} was missing and came from the primary")
+
+
+def _run(
+    step: Rewind, own_login: OwnLogin, configuration: Path, stop: Stop, watch: Watch
+) -> Completed:
+    directory = Path(step.places.data.new)
+    argv = [f"{step.bin_directory}/{PROGRAM}", f"--target-pgdata={directory}", "--progress"]
+    argv.append("--no-ensure-shutdown")
+    made = None
+    if step.restore_command:
+        argv.append("--restore-target-wal")
+        if step.major >= CONFIG_FILE_SINCE:
+            argv.append(f"--config-file={configuration}")
+        elif not (directory / CONFIGURATION).exists():
+            made = directory / CONFIGURATION
+            write_file(made, configuration.read_bytes())
+    try:
+        with own_login.for_program(step.conninfo) as (conninfo, environment):
+            argv.append(f"--source-server={format_conninfo(pinned(conninfo))}")
+            # no limit: the runner ends a step after step_s, and the agent its programs
+            return run(argv, stop, timeout_s=None, on_line=watch.line, environment=environment)
+    finally:
+        if made is not None:
+            remove(made)
+
+
+def _fetch_wal(step: Rewind, own_login: OwnLogin, name: str, connect_s: float) -> bool:
+    """Copy a WAL file from the primary; say whether it has it."""
+    with connect(
+        own_login.whole(step.conninfo), timeout_s=connect_s, answer_s=ANSWER_S
+    ) as connection:
+        (row,) = connection.rows("wal_file", name=name)
+    if row["contents"] is None:
+        return False
+    directory = Path(step.places.data.new)
+    write_file(directory / "pg_wal" / name, row["contents"], mode=file_mode(directory))
+    return True

@@ -1,0 +1,40 @@
+"""Whether the pages that a rewind has changed are as the primary wrote them: their checksums."""
+
+from pathlib import Path
+
+from pgpool_recovery.agent.method.incremental.changed_blocks import CheckPage
+from pgpool_recovery.agent.method.incremental.received import page_check
+from pgpool_recovery.agent.method.incremental.relation_file import parse_path, vouched_paths
+from pgpool_recovery.agent.method.incremental.stale_directory import read_stale_directory
+from pgpool_recovery.agent.method.incremental.tablespace import linked_tablespaces
+from pgpool_recovery.host.program import Stop
+
+
+def verify_pages(directory: Path, bin_directory: Path, since_ns: int, stop: Stop) -> int | None:
+    """Check all pages of the relation files that were written since; return how many there are.
+
+    `since_ns` is a time of that filesystem, in nanoseconds. None when there are no data checksums.
+    Visibility and free space maps are left out: they are mended by replay, or not in WAL at all.
+    Raises Undone with the first page that is not sound.
+    """
+    found = read_stale_directory(directory, bin_directory, stop)
+    if not found.has_checksums:
+        return None
+    pages = 0
+    for path in vouched_paths(directory, linked_tablespaces(directory), found.version_directory):
+        name, file = parse_path(path), directory / path
+        if name is not None and file.stat().st_mtime_ns >= since_ns:
+            check = page_check(path, name, found.segment_blocks, found.base.redo.lsn)
+            pages += _verify(file, found.block_bytes, check, stop)
+    return pages
+
+
+def _verify(file: Path, block_bytes: int, check: CheckPage, stop: Stop) -> int:
+    """Check the pages of a file; one that is cut short at its end is made whole by replay."""
+    block = 0
+    with file.open("rb") as pages:
+        while len(page := pages.read(block_bytes)) == block_bytes:
+            stop.check()
+            check(memoryview(page), block)
+            block += 1
+    return block

@@ -1,0 +1,1 @@
+"""What the agent finds on its host; nothing is changed."""

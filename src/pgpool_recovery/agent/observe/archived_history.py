@@ -1,0 +1,176 @@
+"""Ask a node's restore_command for history files, as the node's server will when it starts."""
+
+import os
+import stat
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from pgpool_recovery.domain.error import Undone
+from pgpool_recovery.domain.text import one_line
+from pgpool_recovery.domain.wal import TimelineId
+from pgpool_recovery.facts.archived_history import (
+    MAX_BEYOND,
+    MAX_BYTES,
+    Archive,
+    ArchivedHistory,
+    history_file,
+    read_archived,
+)
+from pgpool_recovery.files.text import text_of
+from pgpool_recovery.host.pidfile import read_pid_file
+from pgpool_recovery.host.program import MARK, Stop, run
+from pgpool_recovery.plan.stray import SERVER_ENDS_ABOVE
+from pgpool_recovery.talk.protocol import AskArchive
+
+SHELL = "/bin/sh"
+NAME = "RECOVERYHISTORY"
+NO_RESTART_POINT = "0" * 24
+"""What %r is while nothing may be cleaned up (RestoreArchivedFile in xlogarchive.c)."""
+MAX_SAID = 200
+
+
+def ask_archive(request: AskArchive, stop: Stop) -> Archive:
+    """Return the history files that a restore_command gives; the data directory is not touched.
+
+    The command is the user's, written for a shell, and only a shell can run it. It is run as the
+    server runs it (BuildRestoreCommand, RestoreArchivedFile): by the same user, in the data
+    directory, with the server's own environment while that runs. Nothing of ours goes into it but
+    the name of a history file, made of a number, and the path of a file in a private directory of
+    ours.
+
+    The timelines of the primary are asked for from `since` on, then the next ones until one is
+    absent. After a call that did not end in time there is no other.
+    """
+    calls = _Calls(request, stop)
+    found = tuple(_found(request, calls))
+    return Archive(found, calls.longest_s, calls.is_silent, calls.fatal)
+
+
+def _found(request: AskArchive, calls: "_Calls") -> Iterator[ArchivedHistory]:
+    current = request.history.current
+    own = [one for one in request.history.timelines if one >= max(request.since, 2)]
+    for timeline in own:
+        found = calls.ask(timeline)
+        if found is not None:
+            yield found
+    for number in range(current + 1, current + 1 + MAX_BEYOND):
+        found = calls.ask(TimelineId(number))
+        if found is None:
+            return
+        yield found
+
+
+class _Calls:
+    """The calls of one restore_command, and what they were like."""
+
+    def __init__(self, request: AskArchive, stop: Stop) -> None:
+        self._request = request
+        self._stop = stop
+        self.longest_s = 0.0
+        self.is_silent = False
+        self.fatal: str | None = None
+
+    def ask(self, timeline: TimelineId) -> ArchivedHistory | None:
+        """Return a file as the archive has it; None when it gives none, or was silent before."""
+        if self.is_silent:
+            return None
+        with tempfile.TemporaryDirectory(prefix="pgpool_recovery_") as private:
+            place = Path(private).resolve() / NAME
+            began = time.monotonic()
+            is_given = self._run(history_file(timeline), place)
+            self.longest_s = max(self.longest_s, time.monotonic() - began)
+            contents = _contents(place) if is_given else None
+        return None if contents is None else read_archived(timeline, contents)
+
+    def _run(self, file: str, place: Path) -> bool:
+        """Run the command; say whether it says that it has given the file."""
+        data, timeout_s = Path(self._request.data_directory), self._request.timeout_s
+        where = data if os.access(data, os.R_OK | os.X_OK) and data.is_dir() else place.parent
+        # Relative to the data directory, as the server's is; some write that before it.
+        path = os.path.relpath(place, where.resolve())
+        argv = [SHELL, "-c", with_words(self._request.command, file, path)]
+        try:
+            said = run(
+                argv,
+                _Watch(self._stop, place),
+                timeout_s=timeout_s,
+                environment=server_environment(data),
+                directory=str(where),
+            )
+        except Undone as error:
+            self.is_silent = not isinstance(error, _TooLargeError)
+            return not self.is_silent
+        if said.status < 0 or said.status > SERVER_ENDS_ABOVE:
+            last = one_line(said.last_lines.rpartition("\n")[2])[:MAX_SAID] or "it wrote nothing"
+            how = f"exit status {said.status}" if said.status > 0 else f"signal {-said.status}"
+            self.fatal = f"{how} for {file} ({last})"
+        return said.status == 0
+
+
+def with_words(command: str, file: str, path: str) -> str:
+    """Return a restore_command with what stands for its percent signs (BuildRestoreCommand).
+
+    >>> with_words("cp /archive/%f '%p' # 100%% %r", "00000002.history", "pg_wal/X")
+    "cp /archive/00000002.history 'pg_wal/X' # 100% 000000000000000000000000"
+    """
+    words = {"%f": file, "%p": path, "%r": NO_RESTART_POINT, "%%": "%"}
+    made, at = "", 0
+    while at < len(command):
+        pair = command[at : at + 2]
+        made += words.get(pair, command[at])
+        at += 2 if pair in words else 1
+    return made
+
+
+def server_environment(data: Path) -> dict[str, str]:
+    """Return the environment of the server that runs there; of one that does not, its PGDATA.
+
+    A postmaster's stays as it was when it began: only its children write their titles there.
+    """
+    server = None
+    with suppress(OSError):
+        server = read_pid_file(data)
+    entries: list[bytes] = []
+    if server is not None:
+        with suppress(OSError):  # It may end now.
+            entries = Path(f"/proc/{server.pid}/environ").read_bytes().split(b"\0")
+    pairs = (text_of(entry).partition("=") for entry in entries if b"=" in entry)
+    return {"PGDATA": str(data)} | {name: text for name, _, text in pairs if name != MARK}
+
+
+class _TooLargeError(Undone):
+    """What a command has written is too large to be a history file."""
+
+
+class _Watch(Stop):
+    """Ends a command also when it writes more than a history file can be."""
+
+    def __init__(self, stop: Stop, place: Path) -> None:
+        super().__init__()
+        self._stop = stop
+        self._place = place
+
+    def check(self) -> None:
+        """Raise Cancelled when somebody asked, and Undone for a file that is too large."""
+        self._stop.check()
+        with suppress(OSError):
+            if self._place.stat().st_size > MAX_BYTES:
+                raise _TooLargeError("what restore_command has written is no history file")
+
+
+def _contents(place: Path) -> bytes | None:
+    """Return what was given; None without a file. What is too large, or no file, is no history."""
+    try:
+        # What it made may be a link to the archive; nobody waits for the other end of a FIFO.
+        descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        contents = os.read(descriptor, MAX_BYTES + 1) if is_file else b"?"
+    finally:
+        os.close(descriptor)
+    return contents if len(contents) <= MAX_BYTES else b"?"

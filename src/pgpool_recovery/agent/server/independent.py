@@ -1,0 +1,67 @@
+"""Make a standby a server of its own, with all that its primary has and nothing of a standby."""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from math import ceil
+from pathlib import Path
+
+from pgpool_recovery.agent.directory.own_login import own_server_words
+from pgpool_recovery.agent.directory.setting_home import home_of
+from pgpool_recovery.domain.error import Refused, Unverified
+from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.host.pidfile import PidFile, read_pid_file
+from pgpool_recovery.host.program import Stop
+from pgpool_recovery.postgres.connection import Connection, connect
+from pgpool_recovery.talk.protocol import MakeIndependent
+
+MAINTENANCE_DATABASE = "postgres"
+MARGIN_S = 30.0
+"""pg_promote() itself returns in time; beyond that nobody is waited for."""
+STANDBY_SETTINGS = ("primary_conninfo", "primary_slot_name", "recovery_target_timeline")
+
+
+def make_independent(request: MakeIndependent, stop: Stop, connect_s: float) -> int:
+    """Promote the server and put its sequences right; return how many of them were not.
+
+    A standby's sequences are up to 32 values ahead of the primary's: so many are logged at once
+    (SEQ_LOG_VALS in sequence.c). Raises Unverified when something of that fails.
+    """
+    data = Path(request.data_directory).resolve()
+    server = read_pid_file(data)
+    if server is None:
+        raise Refused("the server of the target does not run")
+    answer_s = request.timeout_s + MARGIN_S
+    with _connect(server, MAINTENANCE_DATABASE, connect_s, answer_s) as connection:
+        promoted = connection.row("promote", timeout_s=ceil(request.timeout_s))
+        if not promoted["is_promoted"]:
+            raise Unverified(
+                f"the server was not promoted within {request.timeout_s:g} s",
+                target=TargetState.STARTED,
+            )
+        for setting in STANDBY_SETTINGS:
+            connection.do(f"ALTER SYSTEM RESET {setting}")
+        home_of(data, data, stop).take_out(STANDBY_SETTINGS)
+        connection.do("SELECT pg_catalog.pg_reload_conf()")
+    changed = 0
+    for database, values in request.sequences.items():
+        stop.check()
+        with _connect(server, database, connect_s, answer_s) as connection:
+            changed += set_sequences(connection, values)
+    return changed
+
+
+def set_sequences(connection: Connection, values: Mapping[int, int]) -> int:
+    """Set those sequences of a database, by OID, that have another value; return how many."""
+    own = {row["oid"]: row["value"] for row in connection.rows("sequences")}
+    wrong = {oid: value for oid, value in values.items() if own.get(oid) != value}
+    if wrong:
+        connection.rows("set_sequences", oids=list(wrong), values=list(wrong.values()))
+    return len(wrong)
+
+
+def _connect(
+    server: PidFile, database: str, connect_s: float, answer_s: float
+) -> AbstractContextManager[Connection]:
+    where = {"host": server.host, "port": str(server.port), "dbname": database}
+    where |= own_server_words(server.host)
+    return connect(where, timeout_s=connect_s, answer_s=answer_s, name="the target")

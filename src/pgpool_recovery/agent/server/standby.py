@@ -1,0 +1,165 @@
+"""A server of this host, looked at as a standby: what it says, or what is seen without a login."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from pgpool_recovery.agent.directory.own_login import own_server_words
+from pgpool_recovery.domain.control_data import IN_ARCHIVE_RECOVERY, parse_control_data
+from pgpool_recovery.domain.error import RecoveryError, Refused
+from pgpool_recovery.domain.standby import STREAMING, StandbyFacts
+from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId, parse_history, parse_lsn
+from pgpool_recovery.facts.facts import Conninfo
+from pgpool_recovery.files.text import read_text
+from pgpool_recovery.host.pidfile import PidFile, read_pid_file
+from pgpool_recovery.host.program import Stop, run
+from pgpool_recovery.host.server_process import STARTUP, children
+from pgpool_recovery.postgres.connection import connect, identify_timeline
+from pgpool_recovery.postgres.standby import read_standby
+from pgpool_recovery.talk.protocol import AskStandby
+
+ANSWER_S = 30.0
+NAME = "the server"
+IN_PRODUCTION = "in production"
+HISTORY_FILE = re.compile(r"([0-9A-F]{8})\.history")
+RECEIVES = re.compile(r"\bwalreceiver\s+streaming ([0-9A-F]+/[0-9A-F]+)")
+"""The title of a WAL receiver that has written something (XLogWalRcvFlush in walreceiver.c)."""
+
+
+class StandbyLook:
+    """Looks at the server again and again; what let nobody in once is not tried each time."""
+
+    def __init__(self) -> None:
+        self._may_replicate = True
+
+    def take(self, request: AskStandby, stop: Stop, connect_s: float) -> StandbyFacts:
+        """Return what the server of a data directory is at this moment.
+
+        Where replay is, is read before the timeline that it is on: so a position is never taken for
+        one of a timeline that replay left before it came there.
+        """
+        data = Path(request.data_directory).resolve()
+        running = read_pid_file(data)
+        if running is None:
+            return StandbyFacts(None, sees_receiver=False, problem="It does not run any more.")
+        login = _login(running, request)
+        try:
+            with connect(login, timeout_s=connect_s, answer_s=ANSWER_S, name=NAME) as connection:
+                facts = read_standby(connection)
+        except RecoveryError as error:
+            return look_from_outside(running, request, stop, error.detail or error.message)
+        if facts.is_in_recovery:
+            facts = self._with_timeline(facts, login, connect_s)
+        since = min((point.timeline for point in facts.been_at), default=TimelineId(1))
+        found = tuple(histories(data, since))
+        return replace(facts, histories=found, restoring=restoring(running.pid))
+
+    def _with_timeline(
+        self, facts: StandbyFacts, login: Conninfo, connect_s: float
+    ) -> StandbyFacts:
+        """Add where replay is, and on which timeline, when a replication connection tells it.
+
+        Without one the control file has to do, which is behind.
+        """
+        if not self._may_replicate or facts.replayed is None:
+            return facts
+        try:
+            timeline = identify_timeline(login, timeout_s=connect_s, name=NAME)
+        except RecoveryError:
+            self._may_replicate = False
+            return facts
+        point = Point(TimelineId(timeline), facts.replayed)
+        return replace(facts, been_at=(*facts.been_at, point))
+
+
+def _login(running: PidFile, request: AskStandby) -> Conninfo:
+    user = {} if request.user is None else {"user": request.user}
+    where = {"host": running.host, "port": str(running.port), "dbname": request.dbname}
+    return {**where, **own_server_words(running.host), **user}
+
+
+def histories(data: Path, since: TimelineId) -> Iterator[History]:
+    """Yield the histories that the server would believe, from a timeline on.
+
+    A file that is no history any more, or cannot be read, is passed over: the server will say so.
+    """
+    for entry in sorted((data / "pg_wal").iterdir()):
+        match = HISTORY_FILE.fullmatch(entry.name)
+        if match and int(match[1], 16) >= since:
+            try:
+                yield parse_history(read_text(entry), TimelineId(int(match[1], 16)))
+            except (OSError, Refused):
+                continue
+
+
+def look_from_outside(
+    running: PidFile, request: AskStandby, stop: Stop, problem: str
+) -> StandbyFacts:
+    """Return what its control file and the titles of its processes say, where nobody gets in.
+
+    The control file says at once that a server has become a primary, and its timeline late; but in
+    a copy it is the primary's own until recovery has begun, which a server that lets sessions in
+    has done. With update_process_title off nothing is seen of the WAL receiver.
+    """
+    data = Path(request.data_directory).resolve()
+    nothing: tuple[bool | None, tuple[Point, ...]] = (None, ())
+    is_in_recovery, been_at = (
+        _control(data, request.bin_directory, stop) if running.is_ready else nothing
+    )
+    since = min((point.timeline for point in been_at), default=TimelineId(1))
+    titles = (process.title for process in children(running.pid))
+    received = next(filter(None, map(_receives, titles)), None)
+    return StandbyFacts(
+        is_in_recovery=is_in_recovery,
+        sees_receiver=received is not None,
+        receiver=None if received is None else STREAMING,
+        slot_name=request.slot_name,
+        wanted_slot=request.slot_name,
+        received=received,
+        been_at=been_at,
+        histories=tuple(histories(data, since)),
+        problem=problem,
+        restoring=restoring(running.pid),
+    )
+
+
+def _control(
+    data: Path, bin_directory: str | None, stop: Stop
+) -> tuple[bool | None, tuple[Point, ...]]:
+    if bin_directory is None:
+        return None, ()
+    try:
+        said = run([f"{bin_directory}/pg_controldata", str(data)], stop).check().output
+        control = parse_control_data(said)
+    except RecoveryError:
+        return None, ()
+    known = {IN_PRODUCTION: False, IN_ARCHIVE_RECOVERY: True}
+    is_in_recovery = known.get(control.state)
+    if not is_in_recovery:
+        return is_in_recovery, ()
+    ends = () if control.minimum_end is None else (control.minimum_end,)
+    return is_in_recovery, (Point(control.timeline, control.checkpoint), *ends)
+
+
+def restoring(postmaster: int) -> int | None:
+    """Return the process of the restore_command for which a server's replay waits; None: for none.
+
+    The startup process runs it through a shell, and has no other children.
+    """
+    for process in children(postmaster):
+        if STARTUP.match(process.title):
+            return next((child.pid for child in children(process.pid)), None)
+    return None
+
+
+def _receives(title: str) -> Lsn | None:
+    """Return how far a WAL receiver has written, by its title.
+
+    >>> _receives("postgres: 15/main: walreceiver streaming 0/3000148")
+    50331976
+    >>> _receives("postgres: walreceiver ") is None
+    True
+    """
+    match = RECEIVES.search(title)
+    return None if match is None else parse_lsn(match[1])

@@ -1,0 +1,221 @@
+"""Start the target's server and wait for it; tell "replaying" from "dead"."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pgpool_recovery.agent.directory.setting_home import home_of
+from pgpool_recovery.agent.directory.swap import former_slot, note_failed_start
+from pgpool_recovery.agent.server.progress import ServerProgress
+from pgpool_recovery.agent.server.start_log import StartLog, setting_asker
+from pgpool_recovery.domain.error import (
+    Cancelled,
+    Incomplete,
+    RecoveryError,
+    Refused,
+    Undone,
+    Unverified,
+)
+from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.files.text import read_text
+from pgpool_recovery.host.installation import find_bin_directory
+from pgpool_recovery.host.pidfile import PidFile, read_pid_file
+from pgpool_recovery.host.program import Stop, run
+from pgpool_recovery.host.start_method import PG_CTL, StartWay, find_way
+from pgpool_recovery.host.system_failure import advice_on_log, failure_of_system
+from pgpool_recovery.talk.protocol import Start, Started, StopAtOnce, StopServer
+
+TICK_S = 0.1
+TOLD_EVERY_S = 10.0
+STOP_MARGIN_S = 10.0
+"""What a program that stops a server may take longer than it was told."""
+
+Tell = Callable[[str], None]
+
+
+def start(request: Start, stop: Stop, tell: Tell) -> Started:
+    """Start the server and wait until it accepts connections; one that does is left alone.
+
+    Raises Incomplete with the last lines of its log when it ended, and Unverified when it has not
+    got on for the time limit.
+    """
+    data = Path(request.data_directory).resolve()
+    try:
+        return _start(request, data, stop, tell)
+    except Cancelled as cancelled:
+        is_running = read_pid_file(data) is not None
+        state = TargetState.STARTED if is_running else TargetState.COPIED
+        raise cancelled.with_target(state) from cancelled
+
+
+def _start(request: Start, data: Path, stop: Stop, tell: Tell) -> Started:
+    began = time.monotonic()
+    bin_directory = bin_directory_of(data, request.bin_directories, stop)
+    was_running = read_pid_file(data) is not None
+    way = find_way(data, bin_directory, request.start_command, stop, tell)
+    ask = setting_asker(data, bin_directory, stop)
+    log = StartLog(data, way, ask, is_new=not was_running)
+    control_before = _changed(data)
+    try:
+        if not was_running:
+            tell(f"start the server with {way.name}")
+            _run(way, data, log, request.timeout_s, stop)
+        patience = Patience(began, request.timeout_s)
+        server = _wait_until_ready(data, log, bin_directory, patience, stop, tell)
+    except Incomplete as ended:
+        hint = advice_on_log(ended.detail or "", data)
+        if hint is not None:  # Its disk is at fault, and not its data.
+            state = ended.target
+            raise Incomplete(ended.message, detail=ended.detail, hint=hint, target=state) from ended
+        if _changed(data) != control_before:  # It got as far as its data, which is at fault.
+            try:
+                note_failed_start(data)
+            except OSError as error:  # Why the server ended is what has to be told.
+                more = f"Nor could that be counted: {failure_of_system(error).message}."
+                raise ended.with_more(more) from error
+        raise
+    return Started(
+        was_running=was_running,
+        bin_directory=str(bin_directory),
+        is_standby=(data / "standby.signal").exists(),
+        slot_name=slot_name(data, stop),
+        former_slot_name=former_slot(data),
+        port=server.port,
+        log=log.position(),
+    )
+
+
+def slot_name(data: Path, stop: Stop) -> str | None:
+    """Return the slot by which a standby streams, whoever has configured it."""
+    return home_of(data, data, stop).value("primary_slot_name") or None
+
+
+def _changed(data: Path) -> int:
+    """Return when the control file was written last, in nanoseconds."""
+    return (data / "global" / "pg_control").stat().st_mtime_ns
+
+
+def stop_server(request: StopServer | StopAtOnce, stop: Stop, tell: Tell | None = None) -> None:
+    """Stop the server of a data directory in an orderly way, as its host does that.
+
+    What stops it gives up after the time limit. The server has been told, and goes on: where `tell`
+    says that somebody waits, so does this, as long as the checkpoint at its end gets on.
+    """
+    data = Path(request.data_directory).resolve()
+    if read_pid_file(data) is None:
+        return
+    bin_directory = bin_directory_of(data, request.bin_directories, stop)
+    way = find_way(data, bin_directory, (), stop, lambda _line: None)
+    argv, progress = way.stop_argv(request.timeout_s), ServerProgress(data)
+    try:
+        run(argv, stop, timeout_s=request.timeout_s + STOP_MARGIN_S).check()
+    except Undone as error:
+        progress.look()
+        gets_on = progress.stands_still_s() < request.timeout_s
+        if tell and gets_on and _has_stopped(data, progress, request.timeout_s, stop, tell):
+            return
+        message = f"could not stop the server: {error.message}"
+        raise Undone(message, detail=error.detail, hint=error.hint) from error
+
+
+def _has_stopped(
+    data: Path, progress: ServerProgress, still_s: float, stop: Stop, tell: Tell
+) -> bool:
+    """Wait for a server that is about to end; say whether it has. Not for one that stands still."""
+    told = 0.0
+    while read_pid_file(data) is not None:
+        progress.look()
+        if progress.stands_still_s() > still_s:
+            return False
+        if time.monotonic() - told > TOLD_EVERY_S:
+            told = time.monotonic()
+            tell("the server is shutting down, its checkpoint is not done yet")
+        stop.wait(TICK_S)
+    return True
+
+
+def bin_directory_of(data: Path, bin_directories: tuple[str, ...], stop: Stop) -> Path:
+    """Return where the programs of a data directory's major version are; Refused without any."""
+    try:
+        major = int(read_text(data / "PG_VERSION").split(".")[0])
+    except (OSError, ValueError) as error:
+        raise Refused(
+            f"{data} is not a data directory",
+            detail=f"Its PG_VERSION cannot be read: {_reason(error)}.",
+            hint="Check backend_data_directory in pgpool.conf.",
+        ) from error
+    found = find_bin_directory(major, bin_directories, stop)
+    if found is None:
+        raise Refused(f"there are no programs of PostgreSQL {major} on this host")
+    return Path(found)
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+
+
+def _run(way: StartWay, data: Path, log: StartLog, timeout_s: float, stop: Stop) -> None:
+    """Run the command; whether it worked is seen by the server, which may still replay."""
+    said = None
+    try:
+        said = run(way.argv, stop, timeout_s=timeout_s, leaves_server=True).last_lines
+    except Cancelled:
+        raise
+    except RecoveryError as error:
+        said = "\n".join(text for text in (error.message, error.detail) if text)
+    if read_pid_file(data) is None:
+        raise _has_ended(log, stop, way.name, said)
+
+
+def _wait_until_ready(
+    data: Path, log: StartLog, bin_directory: Path, patience: "Patience", stop: Stop, tell: Tell
+) -> PidFile:
+    told, progress = time.monotonic(), ServerProgress(data)
+    while progress.stands_still_s() < patience.timeout_s:
+        progress.look()
+        server = read_pid_file(data)
+        if server is None:
+            raise _has_ended(log, stop)
+        if server.is_ready and _accepts(server, bin_directory, stop):
+            return server
+        if time.monotonic() - told > TOLD_EVERY_S:
+            told = time.monotonic()
+            waited_s = told - patience.began
+            tell(f"the server replays WAL, it accepts no connections yet ({waited_s:.0f} s)")
+        stop.wait(TICK_S)
+    raise Unverified(
+        f"the server accepts no connections after {time.monotonic() - patience.began:.0f} s",
+        detail=f"It runs, and its replay has not got on for {patience.timeout_s:g} s.\n"
+        f"{log.end()}".rstrip(),
+        hint="See in its log, and in the titles of its processes, what it waits for. Wait for it, "
+        "then attach the node. start_s in the settings says how long to wait without progress.",
+        target=TargetState.STARTED,
+    )
+
+
+def _accepts(server: PidFile, bin_directory: Path, stop: Stop) -> bool:
+    argv = [str(bin_directory / "pg_isready"), "-q", "-h", server.host, "-p", str(server.port)]
+    return run(argv, stop).status == 0
+
+
+def _has_ended(
+    log: StartLog, stop: Stop, name: str | None = None, said: str | None = None
+) -> Incomplete:
+    """Return why it ended; pg_ctl itself only says where else to look."""
+    text = log.cause(stop)
+    is_of_use = said and not (name == PG_CTL and log.end())
+    return Incomplete(
+        "the server ended before it accepted connections",
+        detail="\n".join([f"{name} said:\n{said}", text] if is_of_use else [text]),
+        hint="Mend what it says, then recover the node again.",
+        target=TargetState.COPIED,
+    )
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Since when something is waited for, by the monotonic clock; how long it may stand still."""
+
+    began: float
+    timeout_s: float

@@ -1,0 +1,313 @@
+"""What a server says from the moment on in which it is started, wherever that goes.
+
+To its standard error, and once its collector runs to the collector's files, which stand in
+`current_logfiles`. A server that dies before leaves the list of its last run: so what counts is
+what has been written since, in each of the files, which are known by device and inode.
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+from pgpool_recovery.agent.directory.configuration import find_configuration
+from pgpool_recovery.domain.error import Cancelled, RecoveryError
+from pgpool_recovery.files.text import bytes_of, read_lines
+from pgpool_recovery.host.log_entry import (
+    KEPT_LINES,
+    STRUCTURED,
+    Entry,
+    read_entries,
+    told_lines,
+)
+from pgpool_recovery.host.pidfile import read_pid_file
+from pgpool_recovery.host.program import Stop, run
+from pgpool_recovery.host.server_log import CONNINFO, about_itself, own_lines, without_secrets
+from pgpool_recovery.host.start_method import StartWay
+from pgpool_recovery.talk.protocol import FindLog, LogPosition
+
+CURRENT = "current_logfiles"
+KINDS = ("stderr", "csvlog", "jsonlog")
+"""By how well a person reads them; where there are several all hold the same."""
+DIRECTORIES = ("log", "pg_log")
+MAX_FILES = 10_000
+MAX_BYTES = 256 * 1024
+LAST_BYTES = 16384
+"""Of the log of a server that runs."""
+MAX_LIST_BYTES = 8192
+ASKED_S = 10.0
+JOURNAL_LINES = "50"
+
+Identity = tuple[int, int]
+AskSetting = Callable[[str], str | None]
+"""Returns what the server would have for a setting, None where it cannot read its files."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """Where a server wrote, and the end of what it wrote there since it was started."""
+
+    file: str
+    lines: tuple[str, ...]
+    has_cause: bool
+
+    @property
+    def text(self) -> str:
+        """For a person."""
+        return _ends(self.file, *self.lines)
+
+
+class StartLog:
+    """The logs of a server that is being started: only what it writes from now on counts.
+
+    `is_new`: it does not run yet; of one that does, all counts that is still in its files.
+    """
+
+    def __init__(self, data: Path, way: StartWay, ask: AskSetting, *, is_new: bool) -> None:
+        self._data = data
+        self._standard_error = way.log_file
+        self._unit = way.unit
+        self._ask = ask
+        self._is_new = is_new
+        self._since_s = int(time.time())
+        self._list_before = _identity_and_time(data / CURRENT)
+        self._sizes = dict(self._known()) if is_new else {}
+
+    def _known(self) -> Iterator[tuple[Identity, int]]:
+        """Yield how long each file is in which the server may go on."""
+        directories = {self._data / name for name in DIRECTORIES}
+        directories |= {Path(file).parent for file in collected(self._data).values()}
+        directory = self._ask("log_directory")
+        if directory:
+            directories.add(self._data / directory)
+        files = [file for each in directories for file in islice(_files(each), MAX_FILES)]
+        if self._standard_error is not None:
+            files.append(Path(self._standard_error))
+        for file in files:
+            try:
+                status = file.stat()
+            except OSError:
+                continue
+            yield (status.st_dev, status.st_ino), status.st_size
+
+    def position(self) -> LogPosition | None:
+        """Return the file that the server writes now, and where its lines begin."""
+        file = next(iter(self._collected_now().values()), self._standard_error)
+        return None if file is None else LogPosition(file, self._begin(file))
+
+    def end(self) -> str:
+        """Return the end of what it has written, with the file; nothing when there is none.
+
+        A server that ran already may have let users in, of whose statements nothing is told.
+        """
+        if self._is_new:
+            return "\n".join(one.text for one in self.told())
+        log = self.position()
+        text = last_lines(log)
+        return "" if log is None or not text else _ends(log.file, text)
+
+    def cause(self, stop: Stop) -> str:
+        """Return what a server that has ended said, or where that has to be looked for."""
+        told = self.told()
+        text = self.end()
+        if any(one.has_cause for one in told):
+            return text
+        return "\n".join(filter(None, [text, *self._elsewhere(stop)])) or self._nowhere()
+
+    def _elsewhere(self, stop: Stop) -> Iterator[str]:
+        """Yield what it said where it writes to no file, and which place that is.
+
+        systemd takes the standard error of what it starts, and syslog has what log_destination
+        gives it. Both may be closed to this user.
+        """
+        if "syslog" in (self._ask("log_destination") or ""):
+            ident = self._ask("syslog_ident") or "postgres"
+            yield f'It logs to syslog, as "{ident}"; on its host: journalctl -t {ident}.'
+            yield from _journal(("-t", ident), self._since_s, stop)
+        elif self._unit is not None and self._standard_error is None:
+            yield f"Its standard error is in the journal; on its host: journalctl -u {self._unit}."
+            yield from _journal(("-u", self._unit), self._since_s, stop)
+
+    def _nowhere(self) -> str:
+        if self._standard_error is None:
+            return "It left no log that is known here."
+        return f"It wrote nothing to {self._standard_error}."
+
+    def told(self) -> list[Told]:
+        """Return what it has written, for a server that has let nobody in yet.
+
+        What came before the collector ran, only when that is all there is, or the server ended.
+        """
+        first = self._told(self._standard_error)
+        for file in self._collected_now().values():
+            then = self._told(file)
+            if then is not None:
+                return [one for one in (first, then) if one and (one is then or one.has_cause)]
+        return [] if first is None else [first]
+
+    def _collected_now(self) -> Mapping[str, str]:
+        """Return the collector's files; the list of an earlier run says nothing of this one."""
+        is_of_before = _identity_and_time(self._data / CURRENT) == self._list_before
+        return {} if self._is_new and is_of_before else collected(self._data)
+
+    def _begin(self, file: str) -> int:
+        try:
+            status = Path(file).stat()
+        except OSError:
+            return 0
+        before = self._sizes.get((status.st_dev, status.st_ino), 0)
+        return before if before <= status.st_size else 0
+
+    def _told(self, file: str | None) -> Told | None:
+        if file is None:
+            return None
+        entries = entries_since(LogPosition(file, self._begin(file)), MAX_BYTES)
+        if not entries:
+            return None
+        has_cause = any(entry.is_fatal for entry in entries)
+        return Told(file, tuple(_safe(told_lines(map(_without_conninfo, entries)))), has_cause)
+
+
+def _ends(file: str, *lines: str) -> str:
+    return "\n".join((f"The server's log {file} ends:", *lines))
+
+
+def collected(data: Path) -> Mapping[str, str]:
+    """Return the files of the logging collector by their kind, the most readable first."""
+    found = {}
+    try:
+        lines = read_lines(data / CURRENT, MAX_LIST_BYTES)
+    except OSError:
+        return {}
+    for line in lines:
+        kind, _, name = line.partition(" ")
+        if name:
+            found[kind] = str(data / name)
+    return {kind: found[kind] for kind in KINDS if kind in found}
+
+
+def entries_since(log: LogPosition, limit_bytes: int) -> list[Entry]:
+    """Return the entries of a log from a position on, of the last `limit_bytes`."""
+    try:
+        with Path(log.file).open("rb") as file:
+            begin = os.fstat(file.fileno()).st_size - limit_bytes
+            file.seek(max(log.offset, begin))
+            data = file.read(limit_bytes)
+    except OSError:
+        return []
+    return read_entries(data, log.file, is_cut=begin > log.offset)
+
+
+def _journal(words: tuple[str, ...], since_s: int, stop: Stop) -> Iterator[str]:
+    if shutil.which("journalctl") is None:
+        return
+    argv = ["journalctl", "--quiet", "--no-pager", "-o", "cat", "-n", JOURNAL_LINES]
+    try:
+        said = run([*argv, "--since", f"@{since_s}", *words], stop, timeout_s=ASKED_S)
+    except Cancelled:
+        raise
+    except RecoveryError:
+        return
+    if said.status == 0 and said.output.strip():
+        yield "The journal ends:"
+        yield from _safe(told_lines(read_entries(bytes_of(said.output), "journal")))
+
+
+def setting_asker(data: Path, bin_directory: Path, stop: Stop) -> AskSetting:
+    """Return what asks the server's own program; it does not load what the settings name."""
+
+    def ask(name: str) -> str | None:
+        try:
+            found = find_configuration(data, stop)
+            if found is None:
+                return None
+            argv = [str(bin_directory / "postgres"), "-D", str(data), "-c"]
+            argv += [f"data_directory={data}", "-c", f"config_file={found[0]}", "-C", name]
+            completed = run(argv, stop)
+        except Cancelled:
+            raise
+        except RecoveryError:
+            return None
+        return completed.output.rstrip("\n").split("\n")[-1] if completed.status == 0 else None
+
+    return ask
+
+
+def find_log(request: FindLog, earlier: LogPosition | None = None) -> LogPosition | None:
+    """Return the log of a server that runs, from where it ended `earlier` or ends now.
+
+    Whoever started the server chose the file, and what it wrote since then is not about us.
+    """
+    file = _file_of_log(Path(request.data_directory).resolve())
+    if file is None:
+        return None
+    if earlier is not None:
+        return earlier if earlier.file == file else LogPosition(file, 0)
+    return LogPosition(file, _size(file))
+
+
+def _file_of_log(data: Path) -> str | None:
+    server = read_pid_file(data)
+    if server is None:
+        return None
+    file = next(iter(collected(data).values()), None)
+    if file is None:
+        standard_error = Path(f"/proc/{server.pid}/fd/2")
+        if not standard_error.is_file():
+            return None  # It is a terminal, a pipe or the journal.
+        file = str(standard_error.readlink())
+    return file
+
+
+def last_lines(log: LogPosition | None) -> str:
+    """Return the last lines of the log of a server that accepts connections, or did.
+
+    Nothing when there is no log that can be read. Only what the server says of itself, for its
+    users' statements are nobody's business here.
+    """
+    found = [] if log is None else entries_since(log, LAST_BYTES)
+    entries = list(map(_without_conninfo, found))
+    if log is None or not entries:
+        return ""
+    if Path(log.file).suffix in STRUCTURED:
+        lines = own_lines(entries)
+    else:
+        lines = about_itself("\n".join(line for one in entries for line in one.lines)).split("\n")
+    text = "\n".join(_safe(lines[-KEPT_LINES:]))
+    return text or f"(nothing about the server itself; all of it: {log.file})"
+
+
+def _safe(lines: Iterable[str]) -> Iterator[str]:
+    return map(without_secrets, lines)
+
+
+def _without_conninfo(entry: Entry) -> Entry:
+    """Return an entry without the further lines of a value that has some."""
+    return replace(entry, lines=entry.lines[:1]) if CONNINFO in entry.lines[0] else entry
+
+
+def _files(directory: Path) -> Iterator[Path]:
+    try:
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                yield Path(entry.path)
+    except OSError:
+        return
+
+
+def _identity_and_time(file: Path) -> tuple[int, int, int] | None:
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_mtime_ns
+
+
+def _size(file: str) -> int:
+    try:
+        return Path(file).stat().st_size
+    except OSError:
+        return 0

@@ -1,0 +1,44 @@
+"""How a check says what it estimates, and where a node is worked on."""
+
+from pgpool_recovery.domain.event import megabytes
+from pgpool_recovery.domain.node import Target
+from pgpool_recovery.facts.policy import Policy, kilobytes
+from pgpool_recovery.plan.plan import Plan
+
+LOCAL_BYTES_PER_S = 200e6
+"""Of a target on the primary's host no link is measured: a disk that is neither slow nor new."""
+FEW_SECONDS, MINUTES_FROM_S, HOURS_FROM_S = 10, 90, 5400
+
+
+def about(plan: Plan, link_bytes_per_s: float | None, policy: Policy) -> str:
+    """Say by which method, how much that moves, and roughly how long it takes."""
+    if plan.moved_bytes is None:
+        return f"{plan.method}"
+    rate = LOCAL_BYTES_PER_S if link_bytes_per_s is None else link_bytes_per_s
+    if policy.max_rate is not None:
+        rate = min(rate, kilobytes(policy.max_rate) * 1024)
+    time = duration(plan.moved_bytes / rate)
+    return f"{plan.method}, about {megabytes(plan.moved_bytes)} in about {time}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time as a person says it who does not know it exactly.
+
+    >>> [duration(s) for s in (0.3, 42, 150, 7200)]
+    ['10 s', '42 s', '2 min', '2 h']
+    """
+    if seconds < FEW_SECONDS:
+        return f"{FEW_SECONDS} s"
+    if seconds < MINUTES_FROM_S:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < HOURS_FROM_S else f"{seconds / 3600:.0f} h"
+
+
+def on(node: Target) -> str:
+    """Say where a command is to be given."""
+    return f"On {node.host}"
+
+
+def sentence(text: str) -> str:
+    """Return a fact as a sentence for the inside of brackets or the end of a fact."""
+    return " ".join(text.split()).rstrip(".")

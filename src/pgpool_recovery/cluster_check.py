@@ -1,0 +1,320 @@
+"""The story of a check: look at all nodes at once, and judge. Nothing is changed on any host."""
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from pgpool_recovery import __version__
+from pgpool_recovery.agent.directory.place import identity_of
+from pgpool_recovery.check.finding import Finding
+from pgpool_recovery.check.judge import judge
+from pgpool_recovery.check.pool import is_inside
+from pgpool_recovery.check.question import Pool, Question
+from pgpool_recovery.check.report import ExtensionFacts, Report, RoleFacts
+from pgpool_recovery.config.settings import Settings
+from pgpool_recovery.domain.error import RecoveryError, Unreachable
+from pgpool_recovery.domain.event import Event
+from pgpool_recovery.domain.node import RecoveryRequest, Target
+from pgpool_recovery.domain.standby import StandbyFacts, Trouble
+from pgpool_recovery.domain.standby import judge as judge_standby
+from pgpool_recovery.facts.facts import Facts, PrimaryFacts, TargetFacts
+from pgpool_recovery.facts.node import NodeFacts, PeerFacts, Problem, Surroundings
+from pgpool_recovery.install.stage_commands import PURPOSES
+from pgpool_recovery.observe.link import measure_link
+from pgpool_recovery.observe.primary import observe_primary
+from pgpool_recovery.observe.target import known_endpoints, observe_target, own_hosts
+from pgpool_recovery.plan.login import login_candidates
+from pgpool_recovery.plan.named_host import Endpoint, names_every_host
+from pgpool_recovery.postgres.connection import Connection, connect
+from pgpool_recovery.postgres.standby import read_upstream
+from pgpool_recovery.run.sessions import agent_of, own_conninfo, own_server
+from pgpool_recovery.ssh.locality import is_this_host
+from pgpool_recovery.talk.conversation import Conversation
+from pgpool_recovery.talk.protocol import AskStandby, LookAround, Peer, TryPeers
+
+MAX_USERS = 5
+ANSWER_S = 60.0
+GREETING_MARGIN_S = 10.0
+"""What an agent may take to start, once ssh is connected."""
+
+Found = NodeFacts | Problem
+
+
+def check(question: Question, settings: Settings, own_port: int) -> tuple[Finding, ...]:
+    """Return what stands in the way of recoveries, the worst first.
+
+    Of a node that cannot be reached, or not looked at in `timeout.check_s`, that is the finding.
+    """
+    with own_server(settings) as connection:
+        primary = observe_primary(connection)
+        role = observe_role(connection, question.pool)
+    place = place_of_primary(question, primary)
+    found = look_at_all(question, primary, place, settings, own_port)
+    report = Report(
+        question=question,
+        primary=primary,
+        primary_place=place,
+        nodes={key: one for key, one in found.items() if isinstance(one, NodeFacts)},
+        unreached={key: one for key, one in found.items() if isinstance(one, Problem)},
+        extensions=tuple(observe_extensions(question.pool, settings)),
+        role=role,
+        policy=settings.policy,
+        version=__version__,
+        checks_host_keys=settings.ssh.check_host_keys,
+    )
+    return judge(report)
+
+
+def place_of_primary(question: Question, primary: PrimaryFacts) -> int | None:
+    """Return the place of the node whose data directory is that of the server that called."""
+    for place, node in enumerate(question.nodes):
+        directory = identity_of(Path(node.data_directory))
+        if directory == primary.data_directory and is_this_host(node.host):
+            return place
+    return None
+
+
+def look_at_all(
+    question: Question,
+    primary: PrimaryFacts,
+    primary_place: int | None,
+    settings: Settings,
+    own_port: int,
+) -> dict[int, Found]:
+    """Look at every node in a thread of its own, all with one deadline.
+
+    The threads are daemons: one that hangs is not waited for, and its agent ends with this process.
+    """
+    hurried = in_a_hurry(settings)
+    found: dict[int, Found] = {}
+
+    def look(place: int) -> None:
+        try:
+            found[place] = look_at_node(question, place, primary, primary_place, hurried, own_port)
+        except RecoveryError as error:
+            named = error.about(question.nodes[place].name)
+            found[place] = Problem(named.message, named.detail, named.hint)
+
+    def guarded(place: int) -> None:
+        try:
+            look(place)
+        except Exception as error:  # noqa: BLE001 - in a thread nobody else would see it
+            failed.append(error)
+
+    failed: list[Exception] = []
+    threads = [
+        threading.Thread(target=guarded, args=(place,), daemon=True)
+        for place in range(len(question.nodes))
+    ]
+    deadline = time.monotonic() + settings.timeout.check_s
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    if failed:
+        raise failed[0]
+    return {
+        place: found.get(place, too_slow(node, settings))
+        for place, node in enumerate(question.nodes)
+    }
+
+
+def too_slow(node: Target, settings: Settings) -> Problem:
+    """Return the reason why nothing is known of a node whose thread is still at it."""
+    return Problem(
+        f"{node.name} was not looked at within {settings.timeout.check_s:g} s",
+        hint="See what its host is busy with, or raise check_s in [timeout] of the settings.",
+    )
+
+
+def in_a_hurry(settings: Settings) -> Settings:
+    """Return the settings with no wait that is longer than a check may take."""
+    limit, timeout, agent = settings.timeout.check_s, settings.timeout, settings.agent
+    return replace(
+        settings,
+        timeout=replace(
+            timeout,
+            observe_s=min(limit, timeout.observe_s),
+            archive_s=min(limit / 4, timeout.archive_s),
+        ),
+        agent=replace(agent, answer_s=min(limit, agent.answer_s)),
+    )
+
+
+def look_at_node(
+    question: Question,
+    place: int,
+    primary: PrimaryFacts,
+    primary_place: int | None,
+    settings: Settings,
+    own_port: int,
+) -> NodeFacts:
+    """Return all that a node, and its agent, say. Raises why it cannot be looked at."""
+    target = question.nodes[place]
+    host = None if primary_place is None else question.nodes[primary_place].host
+    request = RecoveryRequest(target, own_port, host, question.may_name_hosts)
+    with own_server(settings) as connection, agent_of(target, settings, pay_no_heed) as agent:
+        patience = settings.agent.answer_s
+        around = agent.ask(ask_around(question, target, settings), Surroundings, timeout_s=patience)
+        facts = observe_target(
+            connection, agent, request, primary, settings, tidies=False, is_patient=False
+        )
+        return NodeFacts(
+            agent_version=agent.version,
+            surroundings=around,
+            facts=facts,
+            peers=try_peers(question, place, primary, facts.target, agent, settings),
+            link_bytes_per_s=measure_link(agent, timeout_s=patience) if agent.is_by_ssh else None,
+            trouble=None
+            if primary_place in (None, place)
+            else trouble_of(connection, agent, facts, settings),
+        )
+
+
+def trouble_of(
+    connection: Connection, agent: Conversation, facts: Facts, settings: Settings
+) -> Trouble | None:
+    """Return why a server that runs is no sound standby, by what it and then the primary say."""
+    target, own = facts.target, settings.primary
+    if target.server_pid is None or facts.primary.is_in_recovery:
+        return None
+    named = None if target.configuration is None else target.configuration.values
+    slot_name = None if named is None else named.get("primary_slot_name") or None
+    asked = AskStandby(target.data.path, own.dbname, own.user, target.bin_directory, slot_name)
+    said = agent.ask(asked, StandbyFacts, timeout_s=settings.agent.answer_s)
+    used = said.slot_name or said.wanted_slot or slot_name
+    slots = set() if used is None else {used}
+    upstream = read_upstream(connection, "the primary", slots, said.application_name)
+    return judge_standby(said, upstream)
+
+
+def ask_around(question: Question, target: Target, settings: Settings) -> LookAround:
+    """Return the question about a host; the scripts are ours and those of pgpool.conf."""
+    own = [name for name in PURPOSES if name not in question.pool.stage_commands]
+    named = [name for name in question.pool.stage_commands.values() if is_inside(name)]
+    return LookAround(
+        target.data_directory,
+        tuple(dict.fromkeys([*own, *named])),
+        settings.primary.dbname,
+        settings.primary.user,
+    )
+
+
+def try_peers(
+    question: Question,
+    place: int,
+    primary: PrimaryFacts,
+    target: TargetFacts,
+    agent: Conversation,
+    settings: Settings,
+) -> dict[int, PeerFacts]:
+    """Return how a node reaches each of the others, as it would if that were the primary."""
+    node = question.nodes[place]
+    others = [other for other in range(len(question.nodes)) if other != place]
+    greeting_s = settings.ssh.connect_timeout_s + GREETING_MARGIN_S
+    peers = tuple(peer_of(question, place, other, primary, target, settings) for other in others)
+    asked = TryPeers(
+        peers=peers,
+        ssh=settings.ssh,
+        agent_command=settings.agent.command,
+        timeout_s=greeting_s,
+    )
+    patience = settings.agent.answer_s
+    answers = agent.ask(asked, tuple[PeerFacts, ...], timeout_s=patience)
+    return {
+        other: answer
+        if peer.candidates
+        else replace(answer, untried=why_untried(primary, peer, node))
+        for other, peer, answer in zip(others, peers, answers, strict=True)
+    }
+
+
+def why_untried(primary: PrimaryFacts, peer: Peer, node: Target) -> Problem:
+    """Return why nobody logs in at a host or a port that only the caller names."""
+    if names_every_host(peer.host) and not is_this_host(node.host):
+        return Problem(f'every host has a "{peer.host}", and no settings name it')
+    return Problem(f"this server listens on port {primary.port}, and no settings name another port")
+
+
+def peer_of(
+    question: Question,
+    place: int,
+    other_place: int,
+    primary: PrimaryFacts,
+    target: TargetFacts,
+    settings: Settings,
+) -> Peer:
+    """Return what a node has to try to reach another one; no logins at a port that is not known."""
+    node, other = question.nodes[place], question.nodes[other_place]
+    is_local = node.host == other.host
+    is_here = is_this_host(node.host)
+    is_known = question.may_name_hosts or (
+        Endpoint(other.host, other.port or 0) in known_endpoints(primary, target, settings)
+    )
+    is_elsewhere = names_every_host(other.host) and not is_here
+    if not is_known and (other.port != primary.port or is_elsewhere):
+        return Peer(other.name, other.host, (), (), is_known=False)
+    request = RecoveryRequest(node, other.port or 0, other.host)
+    candidates = login_candidates(
+        request,
+        primary,
+        target,
+        own_hosts=own_hosts(primary, is_local=True) if is_local and is_here else (other.host,),
+        user=settings.replication.user,
+        is_local=is_local,
+        words=settings.replication.words,
+    )
+    named = settings.replication.rewind_user
+    users = [named] if named else list(primary.rewind_users[:MAX_USERS])
+    hosts = {conninfo["host"]: conninfo for conninfo in reversed(candidates)}
+    sql = tuple(
+        {**conninfo, "user": user, "dbname": settings.primary.dbname}
+        for conninfo in reversed(hosts.values())
+        for user in users
+    )
+    return Peer(other.name, other.host, candidates, sql, is_known=is_known)
+
+
+def observe_extensions(pool: Pool, settings: Settings) -> Iterator[ExtensionFacts]:
+    """Look into each database in which Pgpool-II may call the functions, and into the others.
+
+    Among these is the one of the record.
+    """
+    role = pool.settings.get("recovery_user")
+    others = ["template1", pool.recovery_database, settings.history.database]
+    for database in dict.fromkeys([*pool.databases, *others]):
+        try:
+            where = {**own_conninfo(settings), "dbname": database}
+            with connect(
+                where, timeout_s=settings.timeout.connect_s, answer_s=ANSWER_S
+            ) as connection:
+                found = connection.extension()
+                rows = connection.rows(
+                    "callable_extension", role=role, arguments=pool.argument_count
+                )
+        except Unreachable as error:
+            yield ExtensionFacts(database, None, may_call=True, problem=error.detail)
+            continue
+        may_call = role is None or bool(rows and rows[0]["may_call"])
+        if found is None:
+            yield ExtensionFacts(database, None, may_call)
+        else:
+            yield ExtensionFacts(database, found.version, may_call, foreign=found.foreign)
+
+
+def observe_role(connection: Connection, pool: Pool) -> RoleFacts | None:
+    """Return what is known of recovery_user."""
+    name = pool.settings.get("recovery_user")
+    if not name:
+        return None
+    for row in connection.rows("recovery_role", role=name):
+        return RoleFacts(
+            name, exists=True, is_superuser=row["is_superuser"], can_login=row["can_login"]
+        )
+    return RoleFacts(name, exists=False, is_superuser=False, can_login=False)
+
+
+def pay_no_heed(_event: Event) -> None:
+    """Take an event of the agent; what is asked here has none worth telling."""

@@ -1,0 +1,1 @@
+"""What the commands for people do, on PCP and SQL alone."""

@@ -1,0 +1,78 @@
+"""What is at work that a change of the primary would break."""
+
+import shlex
+import time
+from collections.abc import Mapping, Sequence
+from itertools import takewhile
+from pathlib import Path
+
+from pgpool_recovery.control.cluster import Cluster, Node
+from pgpool_recovery.control.pool_user import PROCESSES
+from pgpool_recovery.domain.error import Busy
+from pgpool_recovery.files.text import read_words
+from pgpool_recovery.postgres.connection import Connection
+
+FOLLOW, OLD_FOLLOW = "follow_primary_command", "follow_master_command"
+LOOKS = 3
+LOOK_EVERY_S = 0.3
+"""Between the calls for two nodes there is an instant in which none runs."""
+
+
+def refuse_while_nodes_follow(cluster: Cluster, node: Node, *, processes: Path = PROCESSES) -> None:
+    """Raise Busy while Pgpool-II brings nodes behind the primary of now.
+
+    A failover in the middle of that detaches what it has just attached: all nodes were down
+    afterwards, the new primary as well (seen with 4.3.5). It is seen on the host of Pgpool-II.
+    """
+    words = follow_words(cluster.parameters)
+    if not words or all(info.is_attached for info in cluster.infos):
+        return
+    for look in range(LOOKS):
+        if look:
+            time.sleep(LOOK_EVERY_S)
+        if runs(words, processes):
+            raise Busy(
+                f"{node.name} is not promoted now: Pgpool-II brings other nodes behind the primary",
+                detail=f"Its {FOLLOW} runs. A failover in the middle of it can leave Pgpool-II "
+                "without any node.",
+                hint='Look with "pgpool-recovery watch" and "pgpool-recovery status", and try '
+                "again when it has ended.",
+            )
+
+
+def refuse_while_recovering(connection: Connection, node: Node, primary: Node) -> None:
+    """Raise Busy while the primary recovers another node: that would be lost with it."""
+    if connection.rows("running_calls"):
+        raise Busy(
+            f"{node.name} is not promoted now: {primary.name} recovers another node",
+            detail=f"{primary.name} would be stopped in the middle of it.",
+            hint='Look with "pgpool-recovery watch", and try again when it has ended; '
+            '"pgpool-recovery cancel N" ends it now.',
+        )
+
+
+def follow_words(parameters: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the words by which a call of Pgpool-II's command is known among the processes.
+
+    >>> follow_words({"follow_primary_command": '/usr/bin/pgpool-recovery follow_primary "%d"'})
+    ('/usr/bin/pgpool-recovery', 'follow_primary')
+    """
+    command = parameters.get(FOLLOW) or parameters.get(OLD_FOLLOW) or ""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return ()
+    return tuple(takewhile(lambda word: "%" not in word, words))
+
+
+def runs(words: Sequence[str], processes: Path) -> bool:
+    """Say whether a process of this host was called with these words, one after the other."""
+    wanted = list(words)
+    for file in processes.glob("[0-9]*/cmdline"):
+        try:
+            argv = read_words(file)
+        except OSError:  # It has ended.
+            continue
+        if any(argv[at : at + len(wanted)] == wanted for at in range(len(argv))):
+            return True
+    return False

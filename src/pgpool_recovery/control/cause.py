@@ -1,0 +1,70 @@
+"""Why a recovery failed, as whoever asked for it is told: what is on record, else where to look."""
+
+from pgpool_recovery.control.follower import Follower
+from pgpool_recovery.control.job import Job
+from pgpool_recovery.control.record import COPIED
+from pgpool_recovery.domain.error import Incomplete, RecoveryError, Unreachable, Unverified
+from pgpool_recovery.domain.target_state import TargetState
+
+
+def cause(error: RecoveryError, follower: Follower | None, job: Job) -> RecoveryError:
+    """Return why a recovery failed: what is on record of it, since PCP does not have the cause.
+
+    Pgpool-II's own words are left when it began nothing, or failed after the node had started.
+    """
+    has_begun = isinstance(error, Incomplete) or error.target is TargetState.UNKNOWN
+    if isinstance(error, Unreachable) and job.is_run_by_pool:
+        return _lost(error, follower, job)
+    if follower is None or not (has_begun or follower.run_id is not None):
+        return _where_to_look(error, job) if has_begun else error
+    run = follower.ended_run()
+    if run is None and follower.run_id is not None:
+        return _lost_primary(error, job)
+    if run is None:
+        return _where_to_look(error, job)
+    if run.state == "recovered":
+        return Unverified(
+            error.message, detail=error.detail, hint=error.hint, target=TargetState.STARTED
+        )
+    if run.state == COPIED:
+        return error.with_target(TargetState.COPIED)
+    return run.failure() or error
+
+
+def _lost(error: Unreachable, follower: Follower | None, job: Job) -> RecoveryError:
+    """Return what a lost connection to Pgpool-II means: often the recovery goes on."""
+    run = None if follower is None else follower.run()
+    if run is None:
+        return error
+    known = run.failure()
+    if known is not None:
+        return known
+    return Unreachable(
+        error.message,
+        detail=error.detail,
+        hint="The recovery itself may go on: look with "
+        f'"pgpool-recovery watch {job.node.node_id}".',
+        target=TargetState.UNKNOWN,
+    )
+
+
+def _lost_primary(error: RecoveryError, job: Job) -> RecoveryError:
+    """Return what it means that nobody can say any more how a run has ended."""
+    said = f"{error.message}." + (f" {error.detail}" if error.detail else "")
+    return Incomplete(
+        f"the primary ({job.primary.node.name}) was lost while it recovered {job.node.name}",
+        detail=f"Pgpool-II says: {said}" if job.is_run_by_pool else said,
+        hint="Wait until another node is the primary, and recover the node again: that completes "
+        "the recovery, or begins anew with the data that the node has.",
+        target=TargetState.UNKNOWN,
+    )
+
+
+def _where_to_look(error: RecoveryError, job: Job) -> RecoveryError:
+    """Say where the cause is, when it is not on record."""
+    if error.hint is not None or not job.is_run_by_pool:
+        return error
+    return error.changed(
+        hint=f"The cause is not on record. It is in pgpool.log and in the server log of the "
+        f'primary ({job.primary.node.name}); "pgpool-recovery check" may find it, too.'
+    )

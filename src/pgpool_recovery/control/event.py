@@ -1,0 +1,86 @@
+"""What a person is told while a recovery is asked for, runs and ends."""
+
+from dataclasses import dataclass
+
+from pgpool_recovery.control.plan import PlannedRecovery
+from pgpool_recovery.control.record import Progress, Recorded
+from pgpool_recovery.domain.error import RecoveryError
+from pgpool_recovery.domain.node import NodeId
+
+POOL, PRIMARY = "Pgpool-II", "the primary"
+"""Who is asked for a recovery."""
+
+
+@dataclass(frozen=True)
+class PlanRead:
+    """What the recovery would do."""
+
+    node_id: NodeId
+    plan: PlannedRecovery
+
+
+@dataclass(frozen=True)
+class Remarked:
+    """Something that is to be known and does not stand in the way."""
+
+    sentence: str
+    node_id: NodeId | None = None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Pgpool-II, or the primary itself, was asked for the recovery; from now on it runs there.
+
+    `of` is one of the two names above. `is_on_record`: what happens will be told from the record.
+    """
+
+    node_id: NodeId
+    of: str
+    is_on_record: bool
+
+
+@dataclass(frozen=True)
+class Happened:
+    """An event that is on record."""
+
+    node_id: NodeId | None
+    run_id: int
+    event: Recorded
+
+
+@dataclass(frozen=True)
+class Moved:
+    """How far the current step is."""
+
+    progress: Progress
+
+
+@dataclass(frozen=True)
+class Said:
+    """A line of Pgpool-II, or a notice of the primary, about the recovery."""
+
+    node_id: NodeId
+    line: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the recovery of one node ended."""
+
+    node_id: NodeId | None
+    name: str
+    seconds: float
+    failure: RecoveryError | None = None
+    run_id: int | None = None
+    method: str | None = None
+    moved_bytes: int | None = None
+    is_attached: bool = False
+    is_streaming: bool = False
+
+    @property
+    def exit_status(self) -> int:
+        """0, or that of the failure."""
+        return 0 if self.failure is None else self.failure.exit_status
+
+
+OperatorEvent = PlanRead | Remarked | Asked | Happened | Moved | Said | Outcome

@@ -1,0 +1,124 @@
+"""Follows one recovery by what is put on record of it, and goes on when the connection is lost."""
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, Self
+
+from pgpool_recovery.control.cluster import Node
+from pgpool_recovery.control.event import Happened, Moved, OperatorEvent, Remarked
+from pgpool_recovery.control.extension import Feature, Primary
+from pgpool_recovery.control.record import Progress, Record, Run
+from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
+from pgpool_recovery.domain.node import NodeId
+
+TRY_AGAIN_EVERY_S = 5.0
+ENDS_WITHIN_S = 5.0
+"""The run is ended on record before its caller hears of it; a killed one a little later."""
+ASK_EVERY_S = 0.2
+FAILED = "failed"
+
+
+class Follower:
+    """What is on record of the next recovery of a node, or of one that is known already."""
+
+    def __init__(
+        self,
+        primary: Primary,
+        tell: Callable[[OperatorEvent], None],
+        *,
+        node: Node | None = None,
+        run_id: int | None = None,
+        node_id: int | None = None,
+    ) -> None:
+        self._primary = primary
+        self._tell = tell
+        self._node = node
+        known = node_id if node is None else node.node_id
+        self._node_id = None if known is None else NodeId(known)
+        self.run_id = run_id
+        self.needed: Mapping[str, Any] | None = None
+        """What the run would have had to do beyond what was agreed, when that ended it."""
+        self._number = -1
+        self._after = 0
+        self._told_progress: Progress | None = None
+        self._stack = ExitStack()
+        self._record: Record | None = None
+        self._try_at = 0.0
+
+    def __enter__(self) -> Self:
+        """Connect, and note which recoveries are older than the one to come."""
+        try:
+            self._after = self._connected().last_id()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the connection; it has to know when that is for an error."""
+        self._stack.__exit__(kind, error, traceback)
+
+    def look(self) -> None:
+        """Tell what is new; without a connection, say so once and try again later."""
+        if self._record is None and time.monotonic() < self._try_at:
+            return
+        try:
+            self._look(self._connected())
+        except (Unreachable, Refused) as error:
+            self._lost(error)
+
+    def run(self) -> Run | None:
+        """Return the run as it is on record now; None when there is none, or no connection."""
+        if self.run_id is None:
+            return None
+        try:
+            return self._connected().run(self.run_id)
+        except (Unreachable, Refused) as error:
+            self._lost(error)
+            return None
+
+    def ended_run(self) -> Run | None:
+        """Return the run once it has ended, or as it is after a few seconds."""
+        deadline = time.monotonic() + ENDS_WITHIN_S
+        while True:
+            self.look()
+            run = self.run()
+            if (run is not None and run.has_ended) or time.monotonic() > deadline:
+                return run
+            time.sleep(ASK_EVERY_S)
+
+    def _look(self, record: Record) -> None:
+        if self.run_id is None and self._node is not None:
+            self.run_id = record.run_of(self._node, after=self._after)
+        if self.run_id is None:
+            return
+        for event in record.all_events(self.run_id, after=self._number):
+            self._number = event.number
+            if event.kind == FAILED:
+                self.needed = (event.data or {}).get("needed")
+            self._tell(Happened(self._node_id, self.run_id, event))
+        for progress in record.progress():
+            if progress.id == self.run_id and progress != self._told_progress:
+                self._told_progress = progress
+                self._tell(Moved(progress))
+
+    def _connected(self) -> Record:
+        if self._record is None:
+            connection = self._stack.enter_context(self._primary.connect(Feature.HISTORY))
+            self._record = Record(connection)
+        return self._record
+
+    def _lost(self, error: RecoveryError) -> None:
+        if self._record is not None or self._try_at == 0:
+            sentence = f"the progress cannot be seen at the moment: {error.message}"
+            self._tell(Remarked(sentence, self._node_id))
+        self._stack.close()
+        self._record = None
+        self._try_at = time.monotonic() + TRY_AGAIN_EVERY_S

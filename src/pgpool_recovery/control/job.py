@@ -1,0 +1,90 @@
+"""A recovery that is to be done: which node, with whom, by whom it is run, and who is told."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from pgpool_recovery.config.settings import Settings
+from pgpool_recovery.control.attachment import attach_recovered
+from pgpool_recovery.control.cluster import Cluster, Node
+from pgpool_recovery.control.consent import Ask
+from pgpool_recovery.control.event import OperatorEvent
+from pgpool_recovery.control.extension import Primary
+from pgpool_recovery.control.pcp_recovery import PcpRecovery
+from pgpool_recovery.control.preflight import FIRST_STAGE
+from pgpool_recovery.control.sql_recovery import FIRST_STAGE_SCRIPT, SqlRecovery
+from pgpool_recovery.pcp.pool import Pool
+from pgpool_recovery.plan.harm import Harm
+
+Tell = Callable[[OperatorEvent], None]
+
+
+class Running(Protocol):
+    """A recovery that somebody else runs."""
+
+    def start(self) -> None:
+        """Ask for it."""
+
+    def has_ended(self, *, within_s: float) -> bool:
+        """Wait for the end, but not longer."""
+
+    def lines(self) -> list[str]:
+        """Return what was said since it was last asked."""
+
+    def result(self) -> None:
+        """Raise why it failed, when it did."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The person: whom everything is told, and who is asked.
+
+    `at_most` is what the command itself allows. `is_there`: somebody can be asked again. `waits`:
+    behind a recovery of the node that runs already.
+    """
+
+    tell: Tell
+    ask: Ask
+    at_most: Harm | None = None
+    is_there: bool = False
+    waits: bool = False
+
+
+@dataclass(frozen=True)
+class Job:
+    """One node that is to be recovered, and with whom; `pool` None means without Pgpool-II.
+
+    `by_sql`: the primary is asked although there is a Pgpool-II, which attaches the node then.
+    `limit`: to what the recovery is held when nobody is asked.
+    """
+
+    node: Node
+    cluster: Cluster
+    primary: Primary
+    pool: Pool | None
+    settings: Settings
+    by_sql: bool = False
+    limit: Harm | None = None
+
+    @property
+    def is_run_by_pool(self) -> bool:
+        """Whether it is Pgpool-II that runs the recovery."""
+        return self.pool is not None and not self.by_sql
+
+    @property
+    def is_own_stage(self) -> bool:
+        """Whether pgpool.conf names another script than that of the plan for the first stage."""
+        return self.cluster.parameters.get(FIRST_STAGE, FIRST_STAGE_SCRIPT) != FIRST_STAGE_SCRIPT
+
+    def running(self, agreed: Harm | None = None) -> Running:
+        """Return the recovery, not begun yet; `agreed` goes with it when we call it ourselves."""
+        within_s, node = self.settings.pgpool.recovery_s, self.node
+        if self.pool is not None and not self.by_sql:
+            return PcpRecovery(self.pool, node.node_id, within_s)
+        script = self.cluster.parameters.get(FIRST_STAGE) or FIRST_STAGE_SCRIPT
+        finish = None
+        if self.pool is not None:
+            whom = (self.pool, self.cluster, self.primary.node, node, self.settings)
+            finish = partial(attach_recovered, *whom)
+        return SqlRecovery(self.primary, node, within_s, script, finish, agreed or self.limit)

@@ -1,0 +1,59 @@
+"""The way to the stages: what would keep a recovery from beginning at all.
+
+Pgpool-II says in each of these cases that the execution of a command failed, and no more.
+"""
+
+from pgpool_recovery.check.pool import is_inside
+from pgpool_recovery.control.check import pool_settings
+from pgpool_recovery.control.cluster import Cluster, connect_to
+from pgpool_recovery.control.extension import Feature, Primary
+from pgpool_recovery.domain.error import Refused, Unreachable
+
+FIRST_STAGE = "recovery_1st_stage_command"
+SECOND_STAGE = "recovery_2nd_stage_command"
+REMOTE_START = "pgpool_remote_start"
+
+
+def refuse_way(primary: Primary, cluster: Cluster, *, by_sql: bool = False) -> None:
+    """Raise Refused when Pgpool-II would not find the functions or the scripts on the primary.
+
+    Where we may not look, Pgpool-II perhaps may: then nothing is refused. `by_sql`: we call the
+    functions ourselves, in the database where they are.
+    """
+    asked = pool_settings(cluster)
+    scripts = {REMOTE_START: "It is called at the end of each recovery."}
+    stages = {FIRST_STAGE: asked.get(FIRST_STAGE, "")}
+    if not cluster.has_standbys and asked.get(SECOND_STAGE):
+        stages[SECOND_STAGE] = asked[SECOND_STAGE]
+    for setting, command in stages.items():
+        if not is_inside(command):
+            raise Refused(
+                f'{setting} is "{command}" in pgpool.conf',
+                detail="It is the plain name of a script in the data directory of the primary.",
+                hint=f"Set {setting} = '{setting.removesuffix('_command')}' and reload Pgpool-II.",
+            )
+        scripts[command] = f"It is the {setting} of pgpool.conf."
+    database = primary.database_of(Feature.RECOVERY) if by_sql else asked["recovery_database"]
+    name = primary.node.name
+    try:
+        with connect_to(primary.node, primary.login, database) as connection:
+            has_extension = connection.extension() is not None
+            may_look = connection.row("may_look")["may_look"]
+            rows = connection.rows("scripts", names=list(scripts)) if may_look else []
+    except Unreachable:
+        return
+    if not has_extension:
+        raise Refused(
+            f"database {database} of the primary ({name}), in which Pgpool-II calls it, has no "
+            "extension pgpool_recovery",
+            hint=f"In {database}: CREATE EXTENSION pgpool_recovery",
+        )
+    missing = {row["name"] for row in rows if not row["is_there"]}
+    for script, meaning in scripts.items():
+        if script in missing:
+            raise Refused(
+                f'the primary ({name}) has no script "{script}" in its data directory',
+                detail=meaning,
+                hint="There, as the user that runs PostgreSQL: pgpool-recovery install "
+                f"--data-directory {primary.node.data_directory}",
+            )

@@ -1,0 +1,153 @@
+"""Which node is the primary, by what the servers themselves say."""
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from pgpool_recovery.control.cluster import Cluster, Node, connect_to, ping_node
+from pgpool_recovery.domain.error import NoSession, RecoveryError, Refused, Unreachable
+from pgpool_recovery.domain.standby import StandbyFacts
+from pgpool_recovery.postgres.ping import Answers
+from pgpool_recovery.postgres.standby import read_standby
+
+PRIMARY = "primary"
+MAIN = "main"
+NO_LOGIN = "no login"
+LET_IN = (
+    "Where a server refuses the login, run this as the user that has the password file, or let "
+    "this host in: a line in its ~/.pgpass (host:port:database:user:password), pg_hba.conf of the "
+    "node. [pgpool] user and dbname in the settings say as whom it logs in."
+)
+TRY_AGAIN = "Try again, or look at its log."
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server says of itself: `facts` of standing.sql, or why there are none.
+
+    `standby` is what it says of itself as a standby, for who may ask. `answers` is how it answers
+    without a login, where `failure` says why there are no facts.
+    """
+
+    node: Node
+    facts: dict[str, Any] | None
+    failure: RecoveryError | None = None
+    standby: StandbyFacts | None = None
+    answers: Answers = Answers.DOWN
+
+    @property
+    def is_primary(self) -> bool:
+        """Whether it accepts writes."""
+        return self.facts is not None and not self.facts["is_in_recovery"]
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the server accepts connections, if not ours."""
+        return self.facts is not None or self.answers is Answers.UP
+
+    @property
+    def lets_nobody_in(self) -> bool:
+        """Whether the server runs, and gave us no session; why is in the failure alone.
+
+        The login was refused, or there is no room, or no such database: libpq has no SQLSTATE for
+        us, and the words may be in any language. A query that failed is another matter.
+        """
+        return self.facts is None and self.is_running and isinstance(self.failure, NoSession)
+
+    @property
+    def server(self) -> str:
+        """The state of the server: `up`, `no login`, `rejecting` or `down`."""
+        if self.lets_nobody_in:
+            return NO_LOGIN
+        return Answers.UP if self.is_running else self.answers
+
+
+def ask_all(cluster: Cluster) -> tuple[Answer, ...]:
+    """Ask all servers at once, so that one that does not answer costs its time only once."""
+    with ThreadPoolExecutor(max_workers=max(1, len(cluster.nodes))) as threads:
+        return tuple(threads.map(lambda node: ask(cluster, node), cluster.nodes))
+
+
+def find_primary(cluster: Cluster) -> Node:
+    """Return the primary; Unreachable when no server says that it is, Refused when two do."""
+    return choose_primary(cluster, ask_all(cluster))
+
+
+def choose_primary(cluster: Cluster, answers: tuple[Answer, ...]) -> Node:
+    """Return the primary among those that answered; of two, the one that Pgpool-II uses."""
+    found = [answer.node for answer in answers if answer.is_primary]
+    if not cluster.has_standbys:
+        found = [node for node in found if _is_used(cluster, node, MAIN)]
+    if not found:
+        raise _no_primary(answers)
+    if len(found) == 1:
+        return found[0]
+    used = [node for node in found if _is_used(cluster, node, PRIMARY)]
+    if len(used) == 1:
+        return used[0]
+    raise Refused(
+        f"there are {len(found)} primaries",
+        detail=f"{' and '.join(node.name for node in found)} accept writes.",
+        hint="Find out which one the clients use, and stop the other.",
+    )
+
+
+def _is_used(cluster: Cluster, node: Node, role: str) -> bool:
+    info = cluster.info(node.node_id)
+    return info is not None and info.is_attached and info.role == role
+
+
+def ask(cluster: Cluster, node: Node) -> Answer:
+    """Ask one server, in whichever database lets us in; where nobody answers, in one only."""
+    failure: RecoveryError | None = None
+    answers = Answers.DOWN
+    for database in cluster.login.databases:
+        try:
+            with connect_to(node, cluster.login, database) as connection:
+                facts = connection.row("standing")
+                standby = read_standby(connection) if facts["is_in_recovery"] else None
+                return Answer(node, facts, standby=standby)
+        except Unreachable as error:
+            if failure is None:
+                failure, answers = error, ping_node(node, cluster.login, database)
+            if answers is not Answers.UP:
+                break
+    return Answer(node, None, failure, answers=answers)
+
+
+def how_to_ask(answer: Answer, when_down: str) -> str:
+    """Return what may be done about a server that could not be asked, by how it answers."""
+    match answer.answers:
+        case Answers.UP:
+            return f"It runs, but could not be asked. {_how_to_get_in(answer)}"
+        case Answers.REJECTING:
+            return "It starts or shuts down: wait for it, or look at its log."
+        case _:
+            return when_down
+
+
+def may_be_primary(answers: Iterable[Answer]) -> str | None:
+    """Return what to do first where a server that runs could not be asked; None without one."""
+    closed = [answer for answer in answers if answer.facts is None and answer.is_running]
+    if not closed:
+        return None
+    names = " or ".join(answer.node.name for answer in closed)
+    advice = " ".join(dict.fromkeys(map(_how_to_get_in, closed)))
+    return f"{names} may be the primary: it runs, but could not be asked. {advice}"
+
+
+def _how_to_get_in(answer: Answer) -> str:
+    return LET_IN if answer.lets_nobody_in else TRY_AGAIN
+
+
+def _no_primary(answers: tuple[Answer, ...]) -> RecoveryError:
+    said = [
+        f"{answer.node.name} is a standby." if answer.failure is None else answer.failure.in_a_line
+        for answer in answers
+    ]
+    return Unreachable(
+        "no primary was found among the nodes",
+        detail="\n".join(said),
+        hint=may_be_primary(answers) or "Start the primary or promote a standby.",
+    )

@@ -1,0 +1,159 @@
+"""What stands in the way of a promotion, before Pgpool-II is asked for it.
+
+An order that it cannot carry out at once waits in its queue, and is worked off when the situation
+is another one; so it is given only where it means what the person means.
+"""
+
+from collections.abc import Mapping
+
+from pgpool_recovery.control.at_work import refuse_while_nodes_follow, refuse_while_recovering
+from pgpool_recovery.control.cluster import Cluster, Node, connect_to
+from pgpool_recovery.control.primary import Answer, ask_all, how_to_ask, may_be_primary
+from pgpool_recovery.control.search import pool_primary, search_of
+from pgpool_recovery.control.streaming import trouble_of
+from pgpool_recovery.domain.error import RecoveryError, Refused
+from pgpool_recovery.domain.node import NodeId
+
+BY_HAND = (
+    'When no server accepts writes: "SELECT pg_promote()" on {name}, and when it does, '
+    '"pgpool-recovery promote {node_id}".'
+)
+
+
+def refuse_promotion(cluster: Cluster, node: Node, *, switchover: bool) -> None:
+    """Raise Refused when the order would wait, mean another node, or promote one that is unfit.
+
+    Busy when it would break what is at work.
+    """
+    search = search_of(cluster)
+    if search is not None:
+        raise Refused(
+            f"Pgpool-II has no primary at the moment, so {node.name} is not promoted by it",
+            detail=search.sentence,
+            hint="As soon as the server of a node that it uses accepts writes, it finds that by "
+            f"itself. {_by_hand(node)}"
+            if switchover
+            else "It finds the primary by itself, when it uses that node.",
+        )
+    refuse_while_nodes_follow(cluster, node)
+    _refuse_unused(cluster, node)
+    if not switchover:
+        return
+    answers = {answer.node.node_id: answer for answer in ask_all(cluster)}
+    primary_id = pool_primary(cluster.infos)
+    if primary_id is None:
+        raise no_primary(cluster, node, answers)
+    refuse_primary_of_now(node, cluster.node(primary_id), answers)
+    _refuse_unfit(cluster, node, answers[node.node_id], answers[primary_id])
+
+
+def _refuse_unused(cluster: Cluster, node: Node) -> None:
+    info = cluster.info(node.node_id)
+    if info is not None and not info.is_attached:
+        raise Refused(
+            f"{node.name} is {info.status} in Pgpool-II, which promotes only a node that it uses",
+            hint=f'"pgpool-recovery attach {node.node_id}" when it streams; otherwise '
+            f'"pgpool-recovery recover {node.node_id}".',
+        )
+
+
+def no_primary(cluster: Cluster, node: Node, answers: Mapping[NodeId, Answer]) -> Refused:
+    """Return the refusal of a switchover from nobody."""
+    writing = [answer.node for answer in answers.values() if answer.is_primary]
+    if writing:
+        first = writing[0]
+        info = cluster.info(first.node_id)
+        word = "promote" if info is not None and info.is_attached else "attach"
+        hint = (
+            f'{first.name} accepts writes: "pgpool-recovery {word} {first.node_id}" has Pgpool-II '
+            "take it for the primary."
+        )
+    else:
+        hint = may_be_primary(answers.values()) or _by_hand(node)
+    return Refused(
+        f"Pgpool-II has no primary from which {node.name} could take over",
+        detail="It has looked for one, and found none. A switchover detaches the primary; without "
+        "one, the order would do something else.",
+        hint=hint,
+    )
+
+
+def refuse_primary_of_now(node: Node, primary: Node, answers: Mapping[NodeId, Answer]) -> None:
+    """Raise Refused when the primary of now is the node itself, or not what Pgpool-II thinks."""
+    if node == primary:
+        raise Refused(f"{node.name} is the primary already")
+    now, then = answers[primary.node_id], answers[node.node_id]
+    if now.failure is not None:
+        raise Refused(
+            f"the server of {primary.name}, the primary, could not be asked",
+            detail=_said(now.failure),
+            hint=how_to_ask(
+                now,
+                "When it is lost, Pgpool-II fails over by itself as soon as its health check has "
+                f"noticed. {_by_hand(node)}",
+            ),
+        )
+    if not now.is_primary:
+        raise Refused(
+            f"{primary.name}, which Pgpool-II takes for the primary, is a standby",
+            hint=f'See "pgpool-recovery status". {_by_hand(node)}',
+        )
+    if then.failure is not None:
+        raise Refused(
+            f"the server of {node.name} could not be asked",
+            detail=_said(then.failure),
+            hint=how_to_ask(then, f'Bring it back with "pgpool-recovery recover {node.node_id}".'),
+        )
+    if then.is_primary:
+        raise Refused(
+            f"{node.name} accepts writes, but {primary.name} is the primary",
+            hint=f'Stop it, and bring it back with "pgpool-recovery recover {node.node_id}".',
+        )
+
+
+def _refuse_unfit(cluster: Cluster, node: Node, answer: Answer, before: Answer) -> None:
+    """Raise Refused when the standby does not follow, or would not survive its promotion.
+
+    Busy when the primary cannot be stopped now.
+    """
+    primary = before.node
+    with connect_to(primary, cluster.login) as connection:
+        refuse_while_recovering(connection, node, primary)
+        trouble = trouble_of(connection, primary, answer)
+        wanted = _values(connection.rows("promotion_settings"))
+    with connect_to(node, cluster.login) as connection:  # Said first, for it pauses replay, too.
+        refuse_low_settings(node, primary, _values(connection.rows("promotion_settings")), wanted)
+    if trouble is not None:
+        raise Refused(
+            f"{node.name} {trouble.what}",
+            detail=trouble.detail or "What was written since it followed would be lost.",
+            hint=trouble.hint or f'Wait for it, or "pgpool-recovery recover {node.node_id}".',
+        )
+
+
+def refuse_low_settings(
+    node: Node, primary: Node, found: Mapping[str, int], wanted: Mapping[str, int]
+) -> None:
+    """Raise Refused when a promotion would shut the standby down."""
+    low = [name for name, value in wanted.items() if found.get(name, value) < value]
+    if low:
+        raise Refused(
+            f"{node.name} would shut down instead of becoming the primary",
+            detail=" ".join(
+                f"{name} is {found[name]} there, and {wanted[name]} on {primary.name}."
+                for name in sorted(low)
+            ),
+            hint="Raise them there, restart its server, and try again.",
+        )
+
+
+def _values(rows: list[dict[str, object]]) -> dict[str, int]:
+    return {str(row["name"]): int(str(row["value"])) for row in rows}
+
+
+def _by_hand(node: Node) -> str:
+    return BY_HAND.format(name=node.name, node_id=node.node_id)
+
+
+def _said(error: RecoveryError) -> str:
+    return f"{error.message}: {error.detail}" if error.detail else f"{error.message}."

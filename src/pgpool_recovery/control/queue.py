@@ -1,0 +1,75 @@
+"""One recovery of a node at a time: a second one is refused at once, or waits behind the first.
+
+What is on record says it before anybody looks at the target, which takes much longer.
+"""
+
+import time
+from collections.abc import Callable
+
+from pgpool_recovery.control.cluster import Node
+from pgpool_recovery.control.extension import Feature, Primary
+from pgpool_recovery.control.plan import target_of
+from pgpool_recovery.control.record import COPIED, INTERRUPTED, Progress, Record, Run
+from pgpool_recovery.control.watch import PATIENCE_S
+from pgpool_recovery.domain.error import Busy, Unreachable
+from pgpool_recovery.domain.target_state import TargetState
+
+LOOK_EVERY_S = 1.0
+
+
+def wait_for_turn(
+    primary: Primary, node: Node, say: Callable[[str], None], *, waits: bool, within_s: float
+) -> Run | None:
+    """Return the recovery of the node behind which it was waited; None when none runs.
+
+    Raises Busy when one runs and nobody wants to wait. A copy that nobody has started is taken for
+    one that goes on for a while, for who waits, and for one that has ended, for who does not.
+    """
+    if not primary.has(Feature.HISTORY):
+        return None
+    began = time.monotonic()
+    copied_at: float | None = None
+    waited: Progress | None = None
+    with primary.connect(Feature.HISTORY) as connection:
+        record = Record(connection)
+        while one := _going_on(record, node):
+            now = time.monotonic()
+            copied_at = (copied_at or now) if one.state == COPIED else None
+            is_left = copied_at is not None and now - copied_at >= PATIENCE_S[COPIED]
+            if is_left or (one.state == COPIED and not waits):
+                break
+            if not waits:
+                raise _busy(node, one)
+            if waited is None or waited.id != one.id:
+                say(f"run {one.id} recovers {node.name} already; waiting until it has ended")
+            waited = one
+            if now - began > within_s:
+                raise Unreachable(
+                    f"run {one.id} of {node.name} has not ended within {within_s:g} seconds",
+                    hint="It goes on. recovery_s in the settings says how long to wait.",
+                    target=TargetState.UNKNOWN,
+                )
+            time.sleep(LOOK_EVERY_S)
+        return None if waited is None else record.run(waited.id)
+
+
+def _going_on(record: Record, node: Node) -> Progress | None:
+    target = target_of(node)
+
+    def is_its(one: Progress) -> bool:
+        if one.node_id is not None:
+            return one.node_id == node.node_id
+        return (one.host, one.data_directory) == (target.host, target.data_directory)
+
+    found = (one for one in record.progress() if is_its(one) and one.state != INTERRUPTED)
+    return max(found, key=lambda one: one.id, default=None)
+
+
+def _busy(node: Node, running: Progress) -> Busy:
+    step = f", at step {running.step} of {running.steps}" if running.step else ""
+    return Busy(
+        f"another recovery of {node.name} is running",
+        detail=f"It is run {running.id}{step}.",
+        hint=f'Look with "pgpool-recovery watch {node.node_id}"; --wait waits until it has ended.',
+        target=TargetState.UNKNOWN,
+    )

@@ -1,0 +1,217 @@
+"""What is on record of recoveries: the tables and views of the extension, as values."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from pgpool_recovery.control.cluster import Node
+from pgpool_recovery.domain.error import Cancelled, Incomplete, RecoveryError, kind_of_status
+from pgpool_recovery.domain.target_state import RECOVER_AGAIN, TargetState
+from pgpool_recovery.postgres.connection import Connection
+
+MAX_PAGES = 100
+INTERRUPTED = "interrupted"
+COPIED = "copied"
+"""Between the first stage and the start, and for good when nobody asks for the start."""
+RECOVERED = "recovered"
+ENDED = frozenset({RECOVERED, "failed", "cancelled", INTERRUPTED})
+
+
+def about(meaning: str, *, default: Any = None) -> Any:
+    """Return a field of a document with what docs/reference/commands.md says of it."""
+    return field(default=default, metadata={"about": meaning})
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A recovery that has not ended."""
+
+    id: int = field(metadata={"about": "the run"})
+    node_id: int | None = about("the node, where the caller named one")
+    host: str = about("the target's host", default="")
+    data_directory: str = about("the target's data directory", default="")
+    state: str = about("`running`, `copied`, `starting` or `interrupted`", default="running")
+    method: str | None = about("the method, once there is a plan")
+    step: int | None = about("number of the current step")
+    steps: int | None = about("how many there are")
+    sentence: str | None = about("what the current step does")
+    done_bytes: int | None = about("moved by the current step")
+    total_bytes: int | None = about("to be moved by it, as far as that is known")
+    bytes_per_s: float | None = about("how fast")
+    seconds_left: float | None = about("how long the current step still takes at that rate")
+    started_at: datetime | None = about("when the recovery began")
+    elapsed_s: float | None = about("seconds since then")
+    backend_pid: int | None = about("the backend on the primary that runs it")
+
+    @property
+    def name(self) -> str:
+        """What messages call the target."""
+        return _name(self.node_id, self.host, self.data_directory)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A recovery, ended or not."""
+
+    id: int = field(metadata={"about": "the run"})
+    node_id: int | None = about("the node, where the caller named one")
+    host: str = about("the target's host", default="")
+    data_directory: str = about("the target's data directory", default="")
+    state: str = about(
+        "`running`, `copied`, `starting`, `recovered`, `failed`, `cancelled` or `interrupted`",
+        default="running",
+    )
+    method: str | None = about("the method that was used last")
+    started_at: datetime | None = about("when it began")
+    ended_at: datetime | None = about("when it ended")
+    duration_s: float | None = about("how long it took, in seconds")
+    moved_bytes: int | None = about("what was moved, as far as it is known")
+    message: str | None = about("why it failed")
+    detail: str | None = about("more of that")
+    hint: str | None = about("what can be done")
+    target_state: str | None = about("in which state the target was left")
+    exit_status: int | None = about("the exit status of the failure")
+    step: int | None = about("number of the last step that was begun")
+    steps: int | None = about("how many there were")
+    sentence: str | None = about("what that step does")
+
+    @property
+    def name(self) -> str:
+        """What messages call the target."""
+        return _name(self.node_id, self.host, self.data_directory)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more will come."""
+        return self.state in ENDED
+
+    def failure(self) -> RecoveryError | None:
+        """Return why it failed, None when it did not or has not ended."""
+        if self.state == INTERRUPTED:
+            return Incomplete(
+                f"the recovery of {self.name} was interrupted",
+                detail="The process that ran it on the primary is gone."
+                + (f" It was interrupted{where}." if (where := where_it_stopped(self)) else ""),
+                hint=self._next_step(),
+                target=TargetState.UNKNOWN,
+            )
+        if self.state == COPIED:
+            return Incomplete(
+                f"{self.name} was not started after the first stage",
+                detail="pgpool_remote_start was not called for it.",
+                hint="Recover the node again.",
+                target=TargetState.COPIED,
+            )
+        if self.state not in ENDED or self.state == "recovered":
+            return None
+        status = self.exit_status if self.exit_status is not None else 1
+        kind = Cancelled if self.state == "cancelled" else kind_of_status(status)
+        message = self.message or f"the recovery of {self.name} {self.state}"
+        return kind(
+            message, detail=self.detail, hint=self.hint, target=_target_state(self.target_state)
+        )
+
+    def _next_step(self) -> str:
+        """Return what shows and what completes a run that was interrupted."""
+        if self.node_id is None:
+            return RECOVER_AGAIN
+        return (
+            f'"pgpool-recovery plan {self.node_id}" asks the target what is there. {RECOVER_AGAIN}'
+        )
+
+
+def where_it_stopped(run: Progress | Run) -> str:
+    """Return in which step a run was interrupted, to end a sentence with; empty when not known.
+
+    >>> where_it_stopped(Run(1, step=2, steps=6, sentence="reserve /data"))
+    ' in step 2 of 6: reserve /data'
+    """
+    if run.sentence is None:
+        return ""
+    return (
+        f" in step {run.step} of {run.steps}: {run.sentence}" if run.step else f": {run.sentence}"
+    )
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """An event of a recovery."""
+
+    number: int = field(metadata={"about": "its place among the events of the run"})
+    at: datetime | None = about("when")
+    kind: str = about("what happened; see [events](#events)", default="said")
+    line: str = about("the line that tells a person", default="")
+    data: dict[str, Any] | None = about("the same as values")
+
+
+class Record:
+    """Reads what is on record, over a connection to the database that has it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def progress(self) -> list[Progress]:
+        """Return the recoveries that have not ended, the oldest first."""
+        return [Progress(**row) for row in self._connection.rows("runs_in_progress")]
+
+    def runs(self, count: int) -> list[Run]:
+        """Return the last recoveries, the newest first."""
+        return [Run(**row) for row in self._connection.rows("runs", count=count)]
+
+    def run(self, run_id: int) -> Run | None:
+        """Return one recovery."""
+        found = self._run(run_id)
+        if found is not None and found.state == INTERRUPTED:
+            # The sessions are of now, the row of a moment before: it may have ended in between.
+            return self._run(run_id)
+        return found
+
+    def _run(self, run_id: int) -> Run | None:
+        return next((_run(row) for row in self._connection.rows("run", id=run_id)), None)
+
+    def plan(self, run_id: int) -> tuple[str, ...]:
+        """Return the sentences of the plan that a recovery followed."""
+        rows = self._connection.rows("run", id=run_id)
+        return tuple(sentence for row in rows for sentence in row["plan"] or ())
+
+    def last_id(self) -> int:
+        """Return the newest recovery, 0 when there was none."""
+        return int(self._connection.row("last_run")["id"])
+
+    def run_of(self, node: Node, *, after: int) -> int | None:
+        """Return the newest recovery of a node that is newer than `after`."""
+        row = self._connection.row(
+            "run_of_node",
+            after=after,
+            node_id=node.node_id,
+            host=node.told_host,
+            data_directory=node.data_directory,
+        )
+        return None if row["id"] is None else int(row["id"])
+
+    def events(self, run_id: int, *, after: int) -> list[Recorded]:
+        """Return at most 1000 events of a recovery after a number."""
+        rows = self._connection.rows("run_events", id=run_id, after=after)
+        return [Recorded(**row) for row in rows]
+
+    def all_events(self, run_id: int, *, after: int = -1) -> list[Recorded]:
+        """Return what happened in a recovery after a number, at most 100000 events."""
+        found: list[Recorded] = []
+        for _ in range(MAX_PAGES):
+            page = self.events(run_id, after=found[-1].number if found else after)
+            found += page
+            if not page:
+                break
+        return found
+
+
+def _run(row: dict[str, Any]) -> Run:
+    return Run(**{name: value for name, value in row.items() if name != "plan"})
+
+
+def _name(node_id: int | None, host: str, data_directory: str) -> str:
+    return f"node {node_id}" if node_id is not None else f"{host}:{data_directory}"
+
+
+def _target_state(text: str | None) -> TargetState:
+    return next((state for state in TargetState if state == text), TargetState.UNKNOWN)

@@ -1,0 +1,290 @@
+"""How the cluster is now: Pgpool-II's word, the servers' own, and what recoveries run."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from pgpool_recovery.control.cluster import Cluster, Node, connect_to
+from pgpool_recovery.control.extension import Feature, Primary, look_at
+from pgpool_recovery.control.interrupted import found_on_target, next_step, sentence_of
+from pgpool_recovery.control.primary import LET_IN, PRIMARY, Answer, ask_all, choose_primary
+from pgpool_recovery.control.record import INTERRUPTED, Progress, Record, about
+from pgpool_recovery.control.streaming import stream_of, trouble_of
+from pgpool_recovery.domain.error import RecoveryError
+from pgpool_recovery.domain.node import NodeId
+from pgpool_recovery.domain.slot import LOST
+from pgpool_recovery.domain.standby import STREAMING, Fault, Trouble
+from pgpool_recovery.pcp.client.node_info import NodeInfo
+
+
+@dataclass(frozen=True)
+class NodeStatus:
+    """One node."""
+
+    node_id: int = field(metadata={"about": "the node id of pgpool.conf"})
+    host: str = about("`backend_hostname`", default="")
+    port: int = about("`backend_port`", default=0)
+    data_directory: str = about("`backend_data_directory`", default="")
+    pool_status: str = about("`up`, `waiting`, `down` or `quarantine`, in Pgpool-II", default="")
+    pool_role: str = about("`primary` or `standby`, as Pgpool-II has it", default="")
+    pool_status_changed_at: datetime | None = about("since when it has that status")
+    server: str = about(
+        "`up`; `no login` when it runs and gives us no session, for the reason in "
+        "`server_failure`; `rejecting` when it accepts no connections yet or any more; `down` when "
+        "nobody answers",
+        default="down",
+    )
+    server_role: str | None = about("`primary` or `standby`, as the server says itself")
+    server_version: str | None = about("its version")
+    server_failure: str | None = about("why it could not be asked")
+    replication_state: str | None = about("the `state` in pg_stat_replication of the primary")
+    replication_sync_state: str | None = about("the `sync_state` there")
+    trouble: str | None = about(
+        "what keeps it from being a sound standby: `primary`, `foreign`, `ahead`, `history`, "
+        "`target`, `paused`, `slot taken`, `not streaming`, `behind`"
+    )
+    lag_bytes: int | None = about(
+        "WAL of the primary that it has not replayed; less than 0 when it has replayed what the "
+        "primary has not written"
+    )
+    lag_s: float | None = about("`replay_lag` in seconds, empty when nothing is written")
+    slot_name: str | None = about("its replication slot on the primary")
+    slot_is_active: bool | None = about("whether somebody streams by it")
+    slot_wal_status: str | None = about("`wal_status` of the slot")
+    slot_kept_bytes: int | None = about("WAL that the slot keeps on the primary")
+    recovery: Progress | None = about("the recovery that runs, as in `watch`")
+    problems: tuple[str, ...] = about("what is not as it should be", default=())
+
+
+@dataclass(frozen=True)
+class Status:
+    """The cluster."""
+
+    pool: str | None = field(metadata={"about": "where Pgpool-II was asked"})
+    primary: int | None = about("the primary, by what the servers say")
+    nodes: tuple[NodeStatus, ...] = about("all nodes", default=())
+    remarks: tuple[str, ...] = about("what could not be learnt, and why", default=())
+
+
+def read_status(cluster: Cluster, place: str | None) -> Status:
+    """Ask all servers; one that does not answer is a fact, not a failure.
+
+    `place` is where Pgpool-II was asked for the cluster.
+    """
+    answers = ask_all(cluster)
+    remarks: list[str] = []
+    try:
+        primary: Node | None = choose_primary(cluster, answers)
+    except RecoveryError as error:
+        primary = None
+        remarks.append(error.message)
+        if error.hint:
+            remarks.append(error.hint)
+    streams, slots, running, found = _facts_of(primary, cluster, remarks)
+    troubles = _troubles_of(primary, cluster, answers, remarks)
+    if primary is not None and any(answer.lets_nobody_in for answer in answers):
+        remarks.append(LET_IN)
+    nodes = tuple(
+        node_status(
+            answer,
+            cluster,
+            primary,
+            streams,
+            slots,
+            running,
+            troubles.get(answer.node.node_id),
+        )
+        for answer in answers
+    )
+    if found is not None:
+        remarks += _interrupted(found, cluster, nodes)
+    return Status(place, None if primary is None else primary.node_id, nodes, tuple(remarks))
+
+
+def _interrupted(primary: Primary, cluster: Cluster, nodes: Sequence[NodeStatus]) -> Iterator[str]:
+    """Yield what is on the target of each recovery that was interrupted, and what to do next."""
+    for one in nodes:
+        if one.recovery is not None and one.recovery.state == INTERRUPTED:
+            node = cluster.node(NodeId(one.node_id))
+            found = found_on_target(primary, node)
+            what = f"{node.name}: {sentence_of(one.recovery)}; {found}"
+            yield f"{what.rstrip('.')}. {next_step(node)}"
+
+
+def _facts_of(
+    primary: Node | None, cluster: Cluster, remarks: list[str]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[Progress], Primary | None]:
+    """Return who streams, the slots, the recoveries, and the extension, as far as they were seen.
+
+    What is seen stays seen where the record cannot be read.
+    """
+    streams: list[dict[str, Any]] = []
+    slots: list[dict[str, Any]] = []
+    running: list[Progress] = []
+    found: Primary | None = None
+    if primary is None:
+        return streams, slots, running, found
+    try:
+        with connect_to(primary, cluster.login) as connection:
+            streams, slots = connection.rows("standbys"), connection.rows("slots")
+        found = look_at(primary, cluster.login)
+        if found.has(Feature.HISTORY):
+            with found.connect(Feature.HISTORY) as connection:
+                running = Record(connection).progress()
+        else:
+            lacks = found.lacks(Feature.HISTORY)
+            remarks.append(f"running recoveries cannot be seen: {lacks.message}")
+    except RecoveryError as error:
+        remarks.append(error.in_a_line)
+    return streams, slots, running, found
+
+
+def _troubles_of(
+    primary: Node | None, cluster: Cluster, answers: Sequence[Answer], remarks: list[str]
+) -> dict[NodeId, Trouble]:
+    """Return what is wrong with the standbys, by what they and then the primary say."""
+    others = [one for one in answers if one.node != primary]
+    standbys = [one for one in others if one.standby is not None or one.is_primary]
+    if primary is None or not cluster.has_standbys or not standbys:
+        return {}
+    try:
+        with connect_to(primary, cluster.login) as connection:
+            found = {one.node.node_id: trouble_of(connection, primary, one) for one in standbys}
+    except RecoveryError as error:
+        remarks.append(error.in_a_line)
+        return {}
+    return {node_id: trouble for node_id, trouble in found.items() if trouble is not None}
+
+
+def node_status(
+    answer: Answer,
+    cluster: Cluster,
+    primary: Node | None,
+    streams: Sequence[Mapping[str, Any]],
+    slots: Sequence[Mapping[str, Any]],
+    running: Sequence[Progress],
+    trouble: Trouble | None = None,
+) -> NodeStatus:
+    """Put together what is known of a node."""
+    node, facts = answer.node, answer.facts
+    info = cluster.info(node.node_id)
+    is_alive = answer.is_running
+    stream = stream_of(node, answer, streams) if is_alive else None
+    slot = _slot_of(node, stream, slots)
+    recovery = next((one for one in running if one.node_id == node.node_id), None)
+    failure = answer.failure
+    return NodeStatus(
+        node_id=node.node_id,
+        host=node.host,
+        port=node.port,
+        data_directory=node.data_directory,
+        pool_status="" if info is None else info.status,
+        pool_role="" if info is None else info.role,
+        pool_status_changed_at=_time(info),
+        server=answer.server,
+        server_role=None if facts is None else ("primary" if answer.is_primary else "standby"),
+        server_version=None if facts is None else facts["version"].partition(" ")[0],
+        server_failure=None if failure is None else failure.in_a_line,
+        replication_state=_value(stream, "state"),
+        replication_sync_state=_value(stream, "sync_state"),
+        trouble=None if trouble is None else trouble.fault.word,
+        lag_bytes=_value(stream, "lag_bytes"),
+        lag_s=_value(stream, "lag_s"),
+        slot_name=_value(slot, "name"),
+        slot_is_active=_value(slot, "is_active"),
+        slot_wal_status=_value(slot, "wal_status"),
+        slot_kept_bytes=_value(slot, "kept_bytes"),
+        recovery=recovery,
+        problems=()
+        if recovery is not None and recovery.state != INTERRUPTED
+        else tuple(
+            _problems(
+                answer, info, primary, stream, slot, trouble, has_standbys=cluster.has_standbys
+            )
+        ),
+    )
+
+
+def _value(row: Mapping[str, Any] | None, name: str) -> Any:
+    return None if row is None else row[name]
+
+
+def _slot_of(
+    node: Node, stream: Mapping[str, Any] | None, slots: Sequence[Mapping[str, Any]]
+) -> Mapping[str, Any] | None:
+    name = stream["slot_name"] if stream is not None else None
+    wanted = name or node.slot_name
+    return next((slot for slot in slots if slot["name"] == wanted), None)
+
+
+def _problems(
+    answer: Answer,
+    info: NodeInfo | None,
+    primary: Node | None,
+    stream: Mapping[str, Any] | None,
+    slot: Mapping[str, Any] | None,
+    trouble: Trouble | None,
+    *,
+    has_standbys: bool,
+) -> Iterator[str]:
+    """Say what an operator would otherwise have to conclude from two columns."""
+    is_attached = info is not None and info.is_attached
+    if info is not None and info.status == "quarantine":
+        yield "Pgpool-II holds it in quarantine: without a quorum it does not fail over"
+    if answer.facts is None:
+        if answer.is_running:
+            yield "its server runs, but could not be asked"
+        elif is_attached:
+            yield "Pgpool-II uses it, but its server could not be asked"
+        if _value(slot, "wal_status") == LOST:
+            yield "its slot has lost its WAL, so it cannot catch up by WAL alone"
+    elif answer.is_primary:
+        if has_standbys:
+            yield from _problems_of_primary(answer, info, primary)
+    elif primary is not None:
+        yield from _problems_of_standby(
+            primary, stream, trouble, is_detached=info is not None and not is_attached
+        )
+
+
+def _problems_of_primary(
+    answer: Answer, info: NodeInfo | None, primary: Node | None
+) -> Iterator[str]:
+    is_attached = info is not None and info.is_attached
+    if primary is not None and answer.node != primary:
+        yield from _problems_of_second_primary(answer.node, primary, is_attached=is_attached)
+    if info is not None and info.role != PRIMARY:
+        yield f"it is a primary, but Pgpool-II takes it for a {info.role}"
+    if info is not None and not is_attached and answer.node == primary:
+        yield "it is the primary, but Pgpool-II does not use it: attach it"
+
+
+def _problems_of_second_primary(node: Node, primary: Node, *, is_attached: bool) -> Iterator[str]:
+    yield f"it accepts writes, but {primary.name} is the primary"
+    if node.node_id > primary.node_id and not is_attached:
+        yield "attached it would be the primary for Pgpool-II, by its higher id"
+
+
+def _problems_of_standby(
+    primary: Node,
+    stream: Mapping[str, Any] | None,
+    trouble: Trouble | None,
+    *,
+    is_detached: bool,
+) -> Iterator[str]:
+    if trouble is not None and trouble.fault is not Fault.BEHIND:
+        detail = trouble.detail if trouble.fault.is_wrong_data else None
+        yield f"it {trouble.what}" + (f" ({detail.rstrip('.')})" if detail else "")
+    elif stream is None:
+        yield f"it does not stream from {primary.name}"
+    elif stream["state"] != STREAMING:
+        yield f"its replication is in the state {stream['state']}"
+    elif is_detached:
+        yield "it streams, but Pgpool-II does not use it: attach it"
+
+
+def _time(info: NodeInfo | None) -> datetime | None:
+    if info is None or not info.status_changed_at:
+        return None
+    return datetime.fromtimestamp(info.status_changed_at, tz=UTC)

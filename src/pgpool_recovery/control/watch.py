@@ -1,0 +1,95 @@
+"""Watch recoveries that run, whoever asked for them, until they end."""
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+
+from pgpool_recovery.control.cluster import Cluster
+from pgpool_recovery.control.event import OperatorEvent, Outcome
+from pgpool_recovery.control.extension import Feature, Primary, look_at
+from pgpool_recovery.control.follower import Follower
+from pgpool_recovery.control.primary import find_primary
+from pgpool_recovery.control.record import COPIED, INTERRUPTED, Progress, Record, Run
+from pgpool_recovery.domain.error import Unreachable
+from pgpool_recovery.domain.node import NodeId
+
+LOOK_EVERY_S = 0.5
+PATIENCE_S = {COPIED: 120.0, INTERRUPTED: 10.0}
+"""Pgpool-II asks for the start at once, and in a mode with a second stage after that. A runner that
+has lost its connection for the record comes back to it."""
+
+Tell = Callable[[OperatorEvent], None]
+
+
+def primary_of(cluster: Cluster) -> Primary:
+    """Return the primary, and what its extension has."""
+    return look_at(find_primary(cluster), cluster.login)
+
+
+def running(primary: Primary, node_id: NodeId | None = None) -> list[Progress]:
+    """Return the recoveries that have not ended, all or those of a node.
+
+    Raises Refused when nothing is on record there.
+    """
+    with primary.connect(Feature.HISTORY) as connection:
+        found = Record(connection).progress()
+    return [one for one in found if node_id is None or one.node_id == node_id]
+
+
+def watch(
+    primary: Primary, tell: Tell, *, node_id: NodeId | None = None, within_s: float
+) -> list[Outcome]:
+    """Watch the recoveries that run now until all of them have ended, and return how."""
+    deadline = time.monotonic() + within_s
+    with ExitStack() as stack:
+        followers = {
+            one.id: stack.enter_context(Follower(primary, tell, run_id=one.id, node_id=one.node_id))
+            for one in running(primary, node_id)
+        }
+        outcomes: list[Outcome] = []
+        since: dict[tuple[int, str], float] = {}
+        while followers:
+            for run_id, run in _ended(followers.items(), since):
+                followers.pop(run_id)
+                outcome = outcome_of(run)
+                tell(outcome)
+                outcomes.append(outcome)
+            if time.monotonic() > deadline:
+                raise Unreachable(
+                    f"{len(followers)} recoveries have not ended within {within_s:g} seconds",
+                    hint="They go on. recovery_s in the settings says how long to watch.",
+                )
+            time.sleep(LOOK_EVERY_S if followers else 0)
+        return outcomes
+
+
+def outcome_of(run: Run) -> Outcome:
+    """Return how a run that is on record ended."""
+    return Outcome(
+        None if run.node_id is None else NodeId(run.node_id),
+        run.name,
+        run.duration_s or 0.0,
+        run.failure(),
+        run.id,
+        run.method,
+        run.moved_bytes,
+    )
+
+
+def _ended(
+    followers: Iterable[tuple[int, Follower]], since: dict[tuple[int, str], float]
+) -> list[tuple[int, Run]]:
+    """Return the runs that have ended, or that nobody seems to go on with."""
+    found = []
+    for run_id, follower in followers:
+        follower.look()
+        run = follower.run()
+        if run is None:
+            continue
+        now = time.monotonic()
+        waited_s = now - since.setdefault((run_id, run.state), now)
+        is_over = run.has_ended and run.state not in PATIENCE_S
+        if is_over or waited_s > PATIENCE_S.get(run.state, math.inf):
+            found.append((run_id, run))
+    return found

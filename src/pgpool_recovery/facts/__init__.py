@@ -1,0 +1,1 @@
+"""What is known before anything is decided, and the words of a decision: values only."""

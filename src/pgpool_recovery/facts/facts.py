@@ -1,0 +1,354 @@
+"""All that a decision may rest on, learnt from the primary and from the target."""
+
+from dataclasses import dataclass
+
+from pgpool_recovery.domain.control_data import ControlData
+from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.domain.wal import History, Lsn, Point
+from pgpool_recovery.facts.access import NO_ACCESS, Access
+from pgpool_recovery.facts.archived_history import Archive
+from pgpool_recovery.facts.backup import Backup, NoBackup
+from pgpool_recovery.facts.leftover import NO_FILES, LeftFiles, Leftover
+from pgpool_recovery.facts.own_wal import NO_WAL, Compared, OwnWal
+from pgpool_recovery.facts.rejection import Rejection
+from pgpool_recovery.facts.running import Running
+
+Conninfo = dict[str, str]
+"""A libpq connection string as keywords and values; never holds a secret (plan/inherited.py)."""
+
+
+@dataclass(frozen=True)
+class FileIdentity:
+    """Which directory it really is: two hosts that are one see the same device and inode."""
+
+    boot_id: str
+    device: int
+    inode: int
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A replication slot of the primary, or of a server that a check looks at.
+
+    From PostgreSQL 17 on: `is_failover`: it is to be synchronised to standbys; `is_synced`: it was,
+    from the primary; such a one is temporary until its WAL is there. `invalidation_reason` is that
+    of pg_replication_slots. `holds_xmin`: it keeps VACUUM from removing rows.
+    """
+
+    name: str
+    is_physical: bool
+    is_active: bool
+    wal_status: str | None
+    kept_bytes: int
+    is_failover: bool = False
+    is_synced: bool = False
+    is_temporary: bool = False
+    invalidation_reason: str | None = None
+    holds_xmin: bool = False
+
+
+@dataclass(frozen=True)
+class Tablespace:
+    """A tablespace of the primary; `directory` is the version directory within `location`."""
+
+    oid: int
+    location: str
+    directory: str
+    size_bytes: int
+    identity: FileIdentity | None
+
+
+@dataclass(frozen=True)
+class RelationSegment:
+    """One file of a relation's fork; `tablespace` is its OID, `fork` 0 for the main one."""
+
+    tablespace: int
+    database: int
+    relfilenode: int
+    fork: int
+    segment: int
+
+
+@dataclass(frozen=True)
+class Base:
+    """From where on a data directory lacks what the primary has written.
+
+    `redo` is where recovery would begin: the REDO of its last checkpoint, or what backup_label
+    says. `end` is up to where it is known to have replayed, never before `redo`.
+    """
+
+    redo: Point
+    end: Point
+
+
+@dataclass(frozen=True)
+class LocalWal:
+    """What WAL a data directory has itself: all segments from its base on, up to `missing`.
+
+    Of the last one it has at least the first page.
+    """
+
+    base: Base
+    missing: int
+
+    def needed(self, segment_bytes: int) -> int:
+        """Return the number of the first segment that a standby will ask the primary for.
+
+        It replays what it has, and streams from the begin of the segment that it came to
+        (RequestXLogStreaming). That may lie beyond its minimum recovery end, when it was killed.
+        """
+        is_last_whole = self.base.end.lsn == self.missing * segment_bytes
+        last = self.missing if is_last_whole else self.missing - 1
+        return max(self.base.redo.lsn // segment_bytes, last)
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A standby that streams from the primary."""
+
+    slot_name: str | None
+    client_address: str | None
+    application_name: str
+
+
+@dataclass(frozen=True)
+class Wal:
+    """The WAL of the primary.
+
+    `written` is how far it goes. `oldest_segment` is the number of the oldest segment of its own
+    past that is still there.
+    """
+
+    history: History
+    written: Lsn
+    segment_bytes: int
+    oldest_segment: int
+    full_page_writes: bool
+    is_summarized: bool
+
+    def has(self, segment: int) -> bool:
+        """Say whether the WAL from a segment on is still there."""
+        return segment >= self.oldest_segment
+
+    def begin_of(self, segment: int) -> Point:
+        """Return where a segment begins."""
+        lsn = Lsn(segment * self.segment_bytes)
+        return Point(self.history.timeline_at(lsn), lsn)
+
+    def bytes_since(self, lsn: Lsn) -> int:
+        """Return how much was written since a position, in whole segments as they are kept."""
+        return self.written - lsn
+
+
+@dataclass(frozen=True)
+class PrimaryFacts:
+    """What the primary says of itself.
+
+    `rewind_users` may do what pg_rewind does; `compressions` are those that it was built with.
+    `port` is where it listens. `asks_clear_text`: its pg_hba.conf has methods for which a client
+    sends the password as it is. `slot_limit_bytes` is how much WAL a slot may keep; None: any.
+    `syncs_slots` is its own sync_replication_slots, `awaited_slots` its synchronized_standby_slots.
+    `synchronous_standby_names` is as the server has it (domain/synchronous.py).
+    """
+
+    version: int
+    system_identifier: str
+    is_in_recovery: bool
+    data_directory: FileIdentity | None
+    is_configuration_inside: bool
+    bin_directory: str
+    socket_directories: tuple[str, ...]
+    wal_level: str
+    max_wal_senders: int
+    wal_senders: int
+    max_replication_slots: int
+    slots: tuple[Slot, ...]
+    standby_parameters: dict[str, int]
+    data_bytes: int
+    wal_bytes: int
+    tablespaces: tuple[Tablespace, ...]
+    replication_users: tuple[str, ...]
+    rewind_users: tuple[str, ...]
+    streams: tuple[Stream, ...]
+    compressions: tuple[str, ...]
+    wal: Wal | None
+    port: int
+    asks_clear_text: bool
+    restore_command: str = ""
+    leftovers: tuple[Leftover, ...] = ()
+    slot_limit_bytes: int | None = None
+    syncs_slots: bool = False
+    awaited_slots: tuple[str, ...] = ()
+    synchronous_standby_names: str = ""
+    access: Access = NO_ACCESS
+
+    @property
+    def major(self) -> int:
+        """The major version, such as 15."""
+        return self.version // 10000
+
+    @property
+    def copy_bytes(self) -> int:
+        """The size of a full copy: the data directory without its WAL, and all tablespaces."""
+        return self.directory_bytes + sum(space.size_bytes for space in self.tablespaces)
+
+    @property
+    def directory_bytes(self) -> int:
+        """The size of the data directory: what the server counts, logs and whatever lies there."""
+        return self.data_bytes + self.access.kept_bytes
+
+
+@dataclass(frozen=True)
+class Filesystem:
+    """The filesystem that a path lies on, or would lie on, and where that is mounted."""
+
+    device: int
+    free_bytes: int
+    is_read_only: bool = False
+    mounted_at: str = "/"
+
+
+@dataclass(frozen=True)
+class PlaceFacts:
+    """A directory of the target that a copy replaces as a whole.
+
+    `path` is free of symbolic links. `can_rename` says whether the directory can be renamed:
+    it is not a mount point itself, and what stands above it may be written. `waiting_bytes` is the
+    size of the old directory that an earlier recovery replaced and that still waits, if one does.
+    `is_own`: it is the node's data directory, or the node's data directory leads to it.
+    `problem` is why nobody could look into it; `is_of_another_user` that it is this one.
+    `is_layered`: part of it comes from a lower layer of an overlay filesystem.
+    """
+
+    path: str
+    exists: bool
+    size_bytes: int
+    can_write: bool
+    can_rename: bool
+    filesystem: Filesystem
+    identity: FileIdentity | None
+    waiting_bytes: int | None
+    is_empty: bool
+    is_own: bool
+    problem: str | None = None
+    is_of_another_user: bool = False
+    is_layered: bool = False
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """The configuration with which the target's server would start; values as SHOW gives them."""
+
+    file: str
+    is_inside: bool
+    values: dict[str, str]
+    primary_conninfo: Conninfo
+    leftovers: tuple[Leftover, ...] = ()
+    trigger_file: str | None = None
+    conninfo_place: str | None = None
+    """File and line of primary_conninfo, where it stands in a file that could be read."""
+
+
+@dataclass(frozen=True)
+class TargetFacts:
+    """What the agent learnt of the target.
+
+    `backup_start` is what backup_label says, when there is one that can be read; `history` what the
+    directory has of its own timeline. `is_away`: an interrupted run has left the directory in the
+    workspace, and not at its place; `changing` names the method by which it is half changed, and
+    nothing when it is whole. `state` is what its journal says: what a run leaves that does nothing.
+    `resumable` is the base of one that an incremental backup was written onto.
+    `moved_tablespaces` are those that the settings give another place than the node's own link.
+    `linked_tablespaces` are the OIDs of those that the directory has.
+    `failed_starts`: how often its server has failed after the last recoveries, one after another.
+    `can_clone`: the filesystem copies files without copying their blocks (reflink). `addresses` are
+    those of the target's host.
+    """
+
+    hostname: str
+    user: str
+    data: PlaceFacts
+    wal: PlaceFacts | None
+    tablespaces: dict[int, PlaceFacts]
+    gone_tablespaces: tuple[str, ...]
+    moved_tablespaces: tuple[str, ...]
+    linked_tablespaces: tuple[int, ...]
+    is_empty: bool
+    is_data_directory: bool
+    foreign_entries: tuple[str, ...]
+    mounts_inside: tuple[str, ...]
+    major: int | None
+    control: ControlData | None
+    has_backup_label: bool
+    backup_start: Point | None
+    history: History | None
+    local_wal: LocalWal | None
+    is_away: bool
+    changing: str | None
+    state: TargetState
+    resumable: Base | None
+    can_clone: bool
+    addresses: tuple[str, ...]
+    server_pid: int | None
+    is_standby: bool
+    failed_starts: int
+    managed_by: str | None
+    is_busy: bool
+    bin_directory: str | None
+    configuration: Configuration | None
+    configuration_problem: str | None
+    left_files: LeftFiles = NO_FILES
+    own_wal: OwnWal = NO_WAL
+    access: Access = NO_ACCESS
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether a server has brought the data directory to consistency.
+
+        Recovery renames backup_label away as soon as it has read it, so that alone says nothing.
+        """
+        return self.control is not None and not self.has_backup_label and self.control.is_consistent
+
+    @property
+    def old_waits(self) -> bool:
+        """Whether data that an earlier recovery replaced is still there."""
+        return self.data.waiting_bytes is not None
+
+
+@dataclass(frozen=True)
+class Login:
+    """A replication connection from the target to the primary that was tried."""
+
+    conninfo: Conninfo
+    system_identifier: str | None
+    problem: str | None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything at once.
+
+    `rewind_logins` are SQL connections that were tried for pg_rewind. `login_problem` says why none
+    was tried at all. `summaries` says why the WAL
+    summaries of the primary do not lead from the target's base to now; nothing when they do.
+    `changed_bytes` is what they name in blocks. `link_bytes_per_s` is how fast the link from the
+    primary to the target is, when that was measured. `backup` is what the target sees in the
+    pgBackRest repository; nothing when none is configured. `archive` is what the target's
+    restore_command gave; nothing without one. `running` is what the target's server says of itself,
+    when it runs. `slot_logins` are SQL connections that were tried for the worker that synchronises
+    failover slots. `compared` is what came of comparing its WAL with the primary's.
+    """
+
+    primary: PrimaryFacts
+    target: TargetFacts
+    logins: tuple[Login, ...]
+    rewind_logins: tuple[Login, ...] = ()
+    summaries: Rejection | None = None
+    changed_bytes: int | None = None
+    link_bytes_per_s: float | None = None
+    backup: Backup | NoBackup | None = None
+    running: Running | None = None
+    login_problem: Rejection | None = None
+    archive: Archive | None = None
+    slot_logins: tuple[Login, ...] = ()
+    compared: Compared | None = None

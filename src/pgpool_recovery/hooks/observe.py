@@ -1,0 +1,166 @@
+"""What can be seen of the servers after a failure, in as little time as their silence allows."""
+
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from pgpool_recovery.config.settings import Settings
+from pgpool_recovery.control.cluster import (
+    Cluster,
+    Login,
+    Node,
+    cluster_of_parameters,
+    connect_to,
+    login_of,
+)
+from pgpool_recovery.domain.control_file import required_settings
+from pgpool_recovery.domain.error import RecoveryError, Unreachable
+from pgpool_recovery.domain.node import NodeId
+from pgpool_recovery.domain.wal import TimelineId, parse_lsn
+from pgpool_recovery.hooks.call import Call, Place
+from pgpool_recovery.hooks.fitness import SETTINGS
+from pgpool_recovery.hooks.scene import Scene, Standing
+from pgpool_recovery.pcp.pool import ATTACHED, Pool
+from pgpool_recovery.postgres.connection import Connection
+
+DEFAULT_PORT = 5432
+TRY_AGAIN_EVERY_S = 0.3
+
+
+@dataclass(frozen=True)
+class Known:
+    """The nodes, and why Pgpool-II did not name them when only those of the call are known."""
+
+    cluster: Cluster
+    failure: RecoveryError | None = None
+
+    @property
+    def attached(self) -> frozenset[NodeId]:
+        """The nodes that Pgpool-II uses, as far as it said."""
+        return frozenset(
+            node.node_id
+            for node in self.cluster.nodes
+            if self.cluster.parameters.get(f"backend_status{node.node_id}") in ATTACHED
+        )
+
+
+@dataclass(frozen=True)
+class View:
+    """What the servers said, and in which database each let us in."""
+
+    cluster: Cluster
+    scene: Scene
+    databases: Mapping[NodeId, str]
+
+    def login(self, node: Node) -> Login:
+        """Return how to connect to a node that was asked."""
+        return replace(self.cluster.login, databases=(self.databases[node.node_id],))
+
+    def has_let_in(self, node_id: NodeId) -> bool:
+        """Say whether a node has answered."""
+        return node_id in self.databases
+
+
+def known(call: Call, pool: Pool, settings: Settings, *, try_for_s: float) -> Known:
+    """Return the nodes as Pgpool-II has them; without its answer those that the call names.
+
+    A failover is not kept from its work by a PCP port or password that is wrong. Up to 4.4
+    Pgpool-II starts its PCP process anew after each change of a node, so it is asked again.
+    """
+    deadline = time.monotonic() + try_for_s
+    while True:
+        try:
+            parameters = {row.name: row.value for row in pool.parameters()}
+        except RecoveryError as error:
+            if time.monotonic() > deadline:
+                return Known(_cluster_of_call(call, settings), error)
+            time.sleep(TRY_AGAIN_EVERY_S)
+        else:
+            return Known(cluster_of_parameters(parameters, settings))
+
+
+def look(call: Call, known: Known, *, connect_s: float) -> View:
+    """Ask all servers at once, so that one that is silent costs its time only once."""
+    login = replace(known.cluster.login, connect_s=connect_s)
+    cluster = replace(known.cluster, login=login)
+    with ThreadPoolExecutor(max_workers=max(1, len(cluster.nodes))) as threads:
+        answers = list(threads.map(lambda node: standing_of(node, login), cluster.nodes))
+    standings: dict[NodeId, Standing] = {}
+    silent: dict[NodeId, str] = {}
+    databases: dict[NodeId, str] = {}
+    for node, answer in zip(cluster.nodes, answers, strict=True):
+        if isinstance(answer, Unreachable):
+            silent[node.node_id] = answer.in_a_line
+        else:
+            standings[node.node_id], databases[node.node_id] = answer
+    attached = known.attached - {call.node_id}
+    if known.failure is not None and call.new_id is not None:
+        attached = frozenset({call.new_id})
+    scene = Scene(standings, silent, attached, unknown=_reason(known.failure))
+    return View(cluster, scene, databases)
+
+
+def standing_of(node: Node, login: Login) -> tuple[Standing, str] | Unreachable:
+    """Return what a server says of itself, and the database that let us in; or why it does not.
+
+    A server that refuses may let us into the next database; one that is silent is not asked again.
+    """
+    failure: Unreachable | None = None
+    began = time.monotonic()
+    for database in login.databases:
+        try:
+            with connect_to(node, login, database) as connection:
+                return _standing(connection), database
+        except Unreachable as error:
+            failure = failure or error
+            if time.monotonic() - began > login.connect_s / 2:
+                break
+    return failure or Unreachable(f"no database is known on {node.name}")
+
+
+def _standing(connection: Connection) -> Standing:
+    row = connection.row("hook_standing", names=list(SETTINGS))
+    return Standing(
+        row["is_primary"],
+        TimelineId(row["timeline"]),
+        parse_lsn(row["position"]),
+        row["system_identifier"],
+        is_paused=row["is_paused"],
+        may_promote=row["may_promote"],
+        receiver=row["receiver"],
+        sender=row["sender"],
+        slot_name=row["slot_name"],
+        heard_at=row["heard_at"],
+        settings=row["settings"] or {},
+        required=None if row["is_primary"] else _required(connection),
+        replayed=None if row["replayed"] is None else parse_lsn(row["replayed"]),
+    )
+
+
+def _required(connection: Connection) -> Mapping[str, int] | None:
+    """Return which settings a standby has to reach; None where its files may not be read."""
+    try:
+        return required_settings(bytes(connection.row("control_file")["contents"]))
+    except Unreachable:
+        return None
+
+
+def _cluster_of_call(call: Call, settings: Settings) -> Cluster:
+    places = {call.node_id: call.node}
+    if call.new_id is not None:
+        places[call.new_id] = call.new
+    if call.old_primary_id is not None:
+        places.setdefault(call.old_primary_id, call.old_primary)
+    nodes = tuple(_node(node_id, place) for node_id, place in sorted(places.items()))
+    return Cluster(nodes, login_of(settings, {}))
+
+
+def _node(node_id: NodeId, place: Place) -> Node:
+    return Node(node_id, place.host, place.port or DEFAULT_PORT, place.data_directory)
+
+
+def _reason(failure: RecoveryError | None) -> str | None:
+    if failure is None:
+        return None
+    return failure.message + (f": {failure.detail}" if failure.detail else "")

@@ -1,0 +1,56 @@
+"""Where the programs of a PostgreSQL major version are on this host."""
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from pgpool_recovery.domain.error import RecoveryError
+from pgpool_recovery.host.program import Stop, run
+
+PROGRAMS = (
+    "postgres",
+    "pg_ctl",
+    "pg_basebackup",
+    "pg_controldata",
+    "pg_isready",
+    "pg_verifybackup",
+    "pg_waldump",
+)
+USUAL_DIRECTORIES = ("/usr/lib/postgresql/{major}/bin", "/usr/pgsql-{major}/bin")
+
+
+def find_bin_directory(major: int, preferred: Iterable[str], stop: Stop) -> str | None:
+    """Return the first directory that has all programs of this major version.
+
+    Looks into `preferred`, into the directories of the Debian and the Enterprise Linux packages,
+    and along PATH.
+    """
+    usual = [pattern.format(major=major) for pattern in USUAL_DIRECTORIES]
+    on_path = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    for directory in dict.fromkeys([*preferred, *usual, *on_path]):
+        if _has_all(Path(directory)) and _major_of(Path(directory), stop) == major:
+            return directory
+    return None
+
+
+def _has_all(directory: Path) -> bool:
+    return all(os.access(directory / name, os.X_OK) for name in PROGRAMS)
+
+
+def _major_of(directory: Path, stop: Stop) -> int | None:
+    try:
+        said = run([str(directory / "postgres"), "--version"], stop).check().output
+    except RecoveryError:
+        return None  # It does not run here: a broken installation is as good as none.
+    return parse_major(said)
+
+
+def parse_major(said: str) -> int | None:
+    """Read what `postgres --version` says.
+
+    >>> parse_major("postgres (PostgreSQL) 19rc1 (Debian 19~rc1-1)")
+    19
+    """
+    match = re.search(r"\(PostgreSQL\) (\d+)", said)
+    return int(match[1]) if match else None

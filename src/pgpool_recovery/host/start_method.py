@@ -1,0 +1,110 @@
+"""How this host starts the server of a data directory."""
+
+import math
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pgpool_recovery.domain.line import lines_of
+from pgpool_recovery.host.debian import DebianCluster, find_cluster
+from pgpool_recovery.host.program import Stop, run
+
+START_LOG = "startup.log"
+PG_CTL = "pg_ctl"
+SYSTEMD = Path("/run/systemd/system")
+PG_CTL_WAIT_S = 10
+
+
+@dataclass(frozen=True)
+class StartWay:
+    """What to run, where the server's standard error then goes, and what stops it again.
+
+    `unit`: systemd's, where that starts it.
+    `timeout_option`: what comes before the number of seconds that stopping it may take; None where
+    the program has no limit of its own.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    log_file: str | None
+    stop_without_timeout: tuple[str, ...]
+    timeout_option: tuple[str, ...] | None = ("-t",)
+    unit: str | None = None
+
+    def stop_argv(self, timeout_s: float) -> tuple[str, ...]:
+        """Return what stops the server, and gives up after some seconds."""
+        if self.timeout_option is None:
+            return self.stop_without_timeout
+        return (*self.stop_without_timeout, *self.timeout_option, str(math.ceil(timeout_s)))
+
+
+def find_way(
+    data: Path,
+    bin_directory: Path,
+    start_command: tuple[str, ...],
+    stop: Stop,
+    tell: Callable[[str], None],
+) -> StartWay:
+    """Return how the server is started.
+
+    The settings say so; else it is the systemd unit, when sudo lets this user start it; else
+    pg_ctlcluster for a cluster of postgresql-common; else pg_ctl.
+    """
+    cluster = find_cluster(data, stop)
+    log_file = None if cluster is None else cluster.log_file
+    pg_ctl = (str(bin_directory / "pg_ctl"), "-D", str(data))
+    pg_ctl_stop = (*pg_ctl, "stop", "-m", "fast")
+    if start_command:
+        return StartWay(" ".join(start_command), start_command, log_file, pg_ctl_stop)
+    unit = find_unit(data, cluster, stop)
+    if unit is not None and may_start(unit, stop):
+        systemctl = ("sudo", "--non-interactive", "systemctl")
+        start, stop_it = (*systemctl, "start", unit), (*systemctl, "stop", unit)
+        name = f"systemctl start {unit}"
+        return StartWay(name, start, log_file, stop_it, timeout_option=None, unit=unit)
+    if unit is not None:
+        tell(f"sudo does not let this user start {unit}, so systemd will not know of the server")
+    if cluster is not None:
+        name = f"pg_ctlcluster {cluster.version} {cluster.name}"
+        words = ("pg_ctlcluster", "--skip-systemctl-redirect", cluster.version, cluster.name)
+        ctl_stop = (*words, "stop", "-m", "fast")
+        return StartWay(name, (*words, "start"), log_file, ctl_stop, timeout_option=("--", "-t"))
+    log = str(data / START_LOG)
+    argv = (*pg_ctl, "start", "-l", log, "-w", "-t", str(PG_CTL_WAIT_S))
+    return StartWay(PG_CTL, argv, log, pg_ctl_stop)
+
+
+def find_unit(data: Path, cluster: DebianCluster | None, stop: Stop) -> str | None:
+    """Return the unit of this data directory where systemd runs the host.
+
+    Debian's units are named after the cluster; those of Enterprise Linux have PGDATA in their
+    environment.
+    """
+    if not SYSTEMD.exists():
+        return None
+    if cluster is not None:
+        return f"postgresql@{cluster.version}-{cluster.name}.service"
+    # By their names, since a pattern finds only units that are loaded: a disabled one is not.
+    listed = run(["systemctl", "list-unit-files", "postgresql*.service", "--no-legend"], stop)
+    names = [line.split()[0] for line in lines_of(listed.output) if ".service" in line]
+    units = [name for name in names if "@." not in name]
+    if not units:
+        return None
+    argv = ["systemctl", "show", *units, "--property=Id,Environment"]
+    for block in run(argv, stop).output.split("\n\n"):
+        values = dict(line.split("=", 1) for line in lines_of(block) if "=" in line)
+        for word in values.get("Environment", "").split():
+            name, _, directory = word.partition("=")
+            if name == "PGDATA" and Path(directory).resolve() == data:
+                return values["Id"]
+    return None
+
+
+def may_start(unit: str, stop: Stop) -> bool:
+    """Say whether sudo lets this user start a unit."""
+    if shutil.which("sudo") is None:
+        return False
+    return (
+        run(["sudo", "--non-interactive", "--list", "systemctl", "start", unit], stop).status == 0
+    )

@@ -1,0 +1,87 @@
+"""Who takes part: the own server, and the agent of the target."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from pgpool_recovery.config.settings import Settings
+from pgpool_recovery.domain.error import as_failure
+from pgpool_recovery.domain.event import Event
+from pgpool_recovery.domain.node import Target
+from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.postgres.connection import Connection, connect
+from pgpool_recovery.postgres.own_peer import own_peer
+from pgpool_recovery.ssh.command import ssh_command
+from pgpool_recovery.ssh.locality import is_this_host
+from pgpool_recovery.talk.conversation import Conversation, converse
+from pgpool_recovery.talk.protocol import Limits
+
+Emit = Callable[[Event], None]
+
+
+@contextmanager
+def naming(target: Target) -> Iterator[None]:
+    """Let every failure name the node, also one that nobody expected."""
+    try:
+        yield
+    except Exception as error:
+        raise as_failure(error).about(target.name) from error
+
+
+@contextmanager
+def leaving(state: TargetState) -> Iterator[None]:
+    """Let every failure that changes nothing more say in which state the target is already."""
+    try:
+        yield
+    except Exception as error:
+        failure = as_failure(error, state)
+        if failure.target is TargetState.UNTOUCHED:
+            failure = failure.with_target(state)
+        raise failure from error
+
+
+def own_conninfo(settings: Settings) -> Mapping[str, str]:
+    """Return how the server that called is reached; the environment says where it listens."""
+    own = settings.primary
+    user = {} if own.user is None else {"user": own.user}
+    return {"dbname": own.dbname, **own_peer(), **user}
+
+
+@contextmanager
+def own_server(settings: Settings, within_s: float | None = None) -> Iterator[Connection]:
+    """Connect to the server that called; no query takes longer than `within_s`, or than a step."""
+    timeout = settings.timeout
+    answer_s = timeout.step_s if within_s is None else within_s
+    with connect(
+        own_conninfo(settings), timeout_s=timeout.connect_s, answer_s=answer_s
+    ) as connection:
+        yield connection
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Return how long an agent waits."""
+    timeout = settings.timeout
+    return Limits(
+        connect_s=timeout.connect_s,
+        backup_start_s=min(timeout.backup_start_s, timeout.stall_s),
+        silence_s=timeout.silence_s,
+        undo_s=timeout.undo_s,
+    )
+
+
+@contextmanager
+def agent_of(target: Target, settings: Settings, emit: Emit) -> Iterator[Conversation]:
+    """Start an agent for the target: a child process here, or by ssh on its host."""
+    if is_this_host(target.host):
+        argv = [sys.executable, "-I", "-m", "pgpool_recovery", "agent"]
+    else:
+        argv = ssh_command(target.host, settings.agent.command, settings.ssh)
+    with converse(
+        argv,
+        target.name,
+        emit,
+        timeout_s=settings.agent.answer_s,
+        limits=limits_of(settings),
+        undo_s=settings.timeout.undo_s,
+    ) as agent:
+        yield agent

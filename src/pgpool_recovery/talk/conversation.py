@@ -1,0 +1,443 @@
+"""The runner's side of the conversation with an agent."""
+
+import math
+import os
+import select
+import selectors
+import shlex
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TypeVar
+
+from pgpool_recovery import __version__
+from pgpool_recovery.domain.error import RecoveryError, Unreachable
+from pgpool_recovery.domain.event import Event, Said
+from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.domain.text import one_line
+from pgpool_recovery.files.text import text_of
+from pgpool_recovery.files.trust import user_name
+from pgpool_recovery.talk.allowance import Allowance
+from pgpool_recovery.talk.beginning import (
+    KEPT_BYTES,
+    MAX_NOISE_BYTES,
+    Caller,
+    Login,
+    message_of,
+    why_ended,
+    why_noisy,
+    why_silent,
+)
+from pgpool_recovery.talk.error_tail import ErrorTail
+from pgpool_recovery.talk.protocol import (
+    HEARTBEAT_S,
+    PROTOCOL,
+    SILENCE_S,
+    Answer,
+    Farewell,
+    Greeting,
+    Hello,
+    Limits,
+    Message,
+    Ping,
+    Request,
+)
+from pgpool_recovery.talk.wire import (
+    UnreadableError,
+    another_protocol,
+    decode_message,
+    encode_request,
+    failure_of,
+    result_as,
+)
+
+T = TypeVar("T")
+READ_BYTES = 65536
+MAX_LINE_BYTES = 16 * 1024 * 1024
+MAX_VERSION_CHARACTERS = 100
+FAREWELL_S = 2.5
+UNDO_S = 600.0
+SENT_WITHIN_S = 300.0
+"""An agent takes what is sent while it does something else as well."""
+WRITE_TICK_MS = 200
+ECHO = encode_request(Ping()).strip()
+"""What comes back from a login that only repeats what it is told."""
+SSH = "ssh"
+TOLD_AFTER_S = 10.0
+"""When no agent has greeted by then, what its login says is told, long before it is given up."""
+TRIED_AGAIN_AFTER_S = (1.0, 3.0, 6.0, 10.0)
+"""A login that sshd turned away: by chance, for there were many at once, or for some seconds."""
+
+
+class Conversation:
+    """An agent that has greeted; one request at a time."""
+
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        argv: Sequence[str],
+        errors: ErrorTail,
+        name: str,
+        on_event: Callable[[Event], None],
+        limits: Limits,
+        undo_s: float,
+    ) -> None:
+        assert process.stdin is not None  # noqa: S101 - it was asked for
+        self.name = name
+        self._process = process
+        self._argv = argv
+        self._input = process.stdin.fileno()
+        os.set_blocking(self._input, False)
+        self._limits = limits
+        self._undo_s = undo_s
+        self._errors = errors
+        self._on_event = on_event
+        self._has_greeted = False
+        self._noise = b""
+        self._noise_bytes = 0
+        self.version = ""
+        """What the agent says of itself, once it has greeted."""
+        self.is_turned_away = False
+        """Whether the login failed before it began, so that another one may succeed."""
+        self.is_busy = False
+        """Whether no other request will be heard: one was left without waiting for its answer, or
+        the conversation has been ended."""
+        self._received = b""
+        self._writing = threading.Lock()
+        self._has_ended = threading.Event()
+        self._heart = threading.Thread(target=self._beat, daemon=True)
+        with _signals_blocked():
+            self._heart.start()
+
+    def ask(
+        self,
+        request: Request,
+        kind: type[T],
+        *,
+        timeout_s: float,
+        on_tick: Callable[[], None] = lambda: None,
+        is_renewed_by_events: bool = False,
+    ) -> T:
+        """Send a request and return the agent's answer as a value of type `kind`.
+
+        Events go to their reader as they come; `on_tick` is called in between, about once a second
+        while nothing comes. Raises the agent's failure, Unreachable when it is gone or takes longer
+        than `timeout_s` (for the answer; `is_renewed_by_events`: for each event), and Refused when
+        it says what this version does not know.
+        """
+        self.is_busy = True
+        deadline = time.monotonic() + timeout_s
+        self._send(encode_request(request), time.monotonic() + min(timeout_s, SENT_WITHIN_S))
+        while True:
+            message = self._next(deadline, on_tick)
+            if isinstance(message, Answer):
+                answer = self._taken(message, kind)
+                self.is_busy = False
+                if isinstance(answer, RecoveryError):
+                    raise answer
+                return answer
+            if not isinstance(message, Greeting | Farewell):
+                self._on_event(message)
+            on_tick()
+            if is_renewed_by_events:
+                deadline = time.monotonic() + timeout_s
+            elif time.monotonic() > deadline:
+                raise self._does_not_answer()
+
+    def _taken(self, answer: Answer, kind: type[T]) -> T | RecoveryError:
+        """Return what was answered, or the failure."""
+        with self._reading():
+            return failure_of(answer) or result_as(answer.result, kind)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Let what cannot be read be the word of another protocol; from then on nobody listens."""
+        try:
+            yield
+        except UnreadableError as error:
+            self.is_busy = True
+            version = f"It has version {self.version}. " if self.version else ""
+            detail = f"{version}Its message cannot be read here: {error}."
+            raise another_protocol(f"the agent of {self.name}", detail) from error
+
+    def greet(self, timeout_s: float) -> None:
+        """Wait for the greeting; what a login shell writes before it is passed over."""
+        deadline, told_at = time.monotonic() + timeout_s, time.monotonic() + TOLD_AFTER_S
+
+        def tell() -> None:
+            nonlocal told_at
+            if time.monotonic() > told_at:
+                told_at = math.inf
+                self._on_event(Said("runner", self._login().news))
+
+        while True:
+            message = self._next(deadline, tell)
+            if isinstance(message, Answer):
+                with self._reading():
+                    failure = failure_of(message)
+                if failure is not None:
+                    raise failure
+            if isinstance(message, Greeting):
+                self.version = one_line(message.version)[:MAX_VERSION_CHARACTERS]
+                self._check(message)
+                self._has_greeted = True
+                self._send(encode_request(Hello(__version__, self._limits)), deadline)
+                return
+
+    def _check(self, greeting: Greeting) -> None:
+        if greeting.protocol != PROTOCOL:
+            here = f"that on {socket.gethostname()}"
+            there = f"that on the host of {self.name}"
+            raise another_protocol(
+                f"the agent of {self.name}",
+                f"It has version {greeting.version} and protocol {greeting.protocol}; "
+                f"here it is version {__version__} and protocol {PROTOCOL}.",
+                older=there if greeting.protocol < PROTOCOL else here,
+            )
+
+    def _next(self, deadline: float, on_tick: Callable[[], None]) -> Message:
+        while True:
+            noise, line = message_of(self._line(deadline, on_tick), ECHO)
+            self._pass_over(noise)
+            with self._reading():
+                message = decode_message(line) if line else None
+            if message is not None:
+                return message
+            on_tick()
+            if time.monotonic() > deadline:
+                raise self._does_not_answer()
+
+    def _pass_over(self, noise: bytes) -> None:
+        """Pass over what is no message; before the greeting its end is kept, for it may say why."""
+        if self._has_greeted or not noise:
+            return
+        self._noise = (self._noise + noise + b"\n")[-KEPT_BYTES:]
+        self._noise_bytes += len(noise)
+        if self._noise_bytes > MAX_NOISE_BYTES:
+            raise why_noisy(self._login())
+
+    def _login(self, status: int | None = None) -> Login:
+        """Return what is known of a login in which no agent has greeted."""
+        noise = text_of((self._noise + self._received)[-KEPT_BYTES:])
+        caller = None
+        if self.is_by_ssh:
+            *words, host, remote = self._argv
+            caller = Caller(
+                user=user_name(os.geteuid()),
+                here=socket.gethostname(),
+                host=host,
+                command=shlex.join([*words, host, "true"]),
+                call=shlex.join(self._argv),
+                program=shlex.split(remote)[0],
+            )
+        return Login(self.name, caller, status, self._last_errors(), noise.strip())
+
+    def _does_not_answer(self) -> RecoveryError:
+        if not self._has_greeted:
+            return why_silent(self._login())
+        return Unreachable(f"the agent of {self.name} does not answer")
+
+    def _line(self, deadline: float, on_tick: Callable[[], None]) -> bytes:
+        assert self._process.stdout is not None  # noqa: S101 - it was asked for
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            while b"\n" not in self._received:
+                if time.monotonic() > deadline:
+                    raise self._does_not_answer()
+                on_tick()
+                if not selector.select(1.0):
+                    continue
+                data = os.read(self._process.stdout.fileno(), READ_BYTES)
+                if not data or len(self._received) > MAX_LINE_BYTES:
+                    raise self._why_lost()
+                self._received += data
+                if not self._has_greeted and len(self._received) > MAX_NOISE_BYTES:
+                    raise why_noisy(self._login())
+        line, self._received = self._received.split(b"\n", 1)
+        return line
+
+    @property
+    def is_by_ssh(self) -> bool:
+        """Say whether the agent is on another host; on this one it is a child process."""
+        return self._argv[0] == SSH
+
+    def check(self) -> None:
+        """Raise Unreachable when the agent is gone, for somebody who waits for something else."""
+        if self._process.poll() is not None:
+            raise self._why_lost()
+
+    def _beat(self) -> None:
+        """Tell the agent that somebody is there, also while the runner waits for the primary.
+
+        Who asks next hears of an agent that is gone.
+        """
+        with suppress(OSError, Unreachable):
+            while not self._has_ended.wait(HEARTBEAT_S):
+                self._write(encode_request(Ping()), time.monotonic() + SILENCE_S)
+
+    def _send(self, data: bytes, deadline: float) -> None:
+        try:
+            self._write(data, deadline)
+        except OSError as error:  # A broken pipe, or a reset connection.
+            raise self._why_lost() from error
+
+    def _write(self, data: bytes, deadline: float) -> None:
+        """Write a line, whole; after a part of one nothing more can be said to the agent."""
+        if not self._writing.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            raise self._does_not_answer()
+        try:
+            rest = data
+            while rest and not self._has_ended.is_set():
+                if self._is_writable():
+                    with suppress(BlockingIOError):
+                        rest = rest[os.write(self._input, rest) :]
+                elif time.monotonic() > deadline:
+                    if len(rest) < len(data):
+                        self._has_ended.set()
+                    raise self._does_not_answer()
+        finally:
+            self._writing.release()
+
+    def _is_writable(self) -> bool:
+        poll = select.poll()
+        poll.register(self._input, select.POLLOUT)
+        return bool(poll.poll(WRITE_TICK_MS))
+
+    def _why_lost(self) -> RecoveryError:
+        """Return the failure of an agent that is gone, in the words of ssh or of its own end."""
+        try:
+            status = self._process.wait(FAREWELL_S)
+        except subprocess.TimeoutExpired:
+            return Unreachable(f"the agent of {self.name} closed the conversation")
+        if self._has_greeted:
+            return Unreachable(
+                f"the connection to {self.name} was lost", detail=self._last_errors() or None
+            )
+        login = self._login(status)
+        self.is_turned_away = login.is_turned_away
+        return why_ended(login)
+
+    def _last_errors(self) -> str:
+        return self._errors.text()
+
+    def last_word(self, within_s: float = FAREWELL_S) -> TargetState | None:
+        """End the conversation and return in which state the agent leaves the target.
+
+        None when it does not say so in time and in words that are known here, or has nothing to
+        say. It is what the request came to that was left without waiting for its answer, and then
+        what was taken back.
+        """
+        self._say_no_more()
+        self.is_busy, said = True, None
+        deadline = time.monotonic() + within_s
+        with suppress(RecoveryError, UnreadableError, OSError):
+            while True:
+                message = self._next(deadline, lambda: None)
+                if isinstance(message, Answer):
+                    failure = failure_of(message)
+                    said = said if failure is None else failure.target
+                elif isinstance(message, Farewell):
+                    return message.state or said
+        return said
+
+    def _say_no_more(self) -> None:
+        assert self._process.stdin is not None  # noqa: S101 - it was asked for
+        self._has_ended.set()
+        self.is_busy = True
+        with suppress(BrokenPipeError), self._writing:  # It may be gone already.
+            self._process.stdin.close()
+
+    def close(self) -> None:
+        """End the conversation: the agent takes back what is not finished, and ends."""
+        self._say_no_more()
+        for end, within_s in (
+            (None, FAREWELL_S),
+            (self._process.terminate, self._undo_s),
+            (self._process.kill, FAREWELL_S),  # As a crash of its host; the next recovery knows.
+        ):
+            if end is not None:
+                end()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(within_s)
+                break
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+
+@contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """Let a thread that is started here leave all signals to the main thread.
+
+    That one holds a cancel back while it must not be interrupted; one that reached another thread
+    would have the handler run in the main thread all the same.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def converse(
+    argv: Sequence[str],
+    name: str,
+    on_event: Callable[[Event], None],
+    *,
+    timeout_s: float,
+    limits: Limits = Limits(),  # noqa: B008 - it is immutable
+    undo_s: float = UNDO_S,
+) -> Iterator[Conversation]:
+    """Start an agent and hold a conversation with it; it ends with the context.
+
+    `timeout_s` is for its greeting, `undo_s` for a local one that ends and takes back what it did.
+    A SIGINT for the caller's process group, which is how a call is cancelled, does not reach it:
+    ssh would end at once, and nobody hear what the agent takes back. It ends when its input does.
+    """
+    allowance, deadline = Allowance(name, on_event), time.monotonic() + timeout_s
+    try:
+        for pause_s in (*TRIED_AGAIN_AFTER_S, None):
+            conversation = _begin(argv, name, allowance.take, limits, undo_s)
+            try:
+                left_s = deadline - time.monotonic()
+                try:
+                    conversation.greet(left_s)
+                except Unreachable:
+                    is_left = pause_s is not None and left_s > pause_s
+                    if not conversation.is_turned_away or pause_s is None or not is_left:
+                        raise
+                else:
+                    yield conversation
+                    return
+            finally:
+                conversation.close()
+            on_event(Said("runner", f"sshd of {name} turned the login away; it is tried again"))
+            time.sleep(pause_s)
+    finally:
+        allowance.end()
+
+
+def _begin(
+    argv: Sequence[str],
+    name: str,
+    on_event: Callable[[Event], None],
+    limits: Limits,
+    undo_s: float,
+) -> Conversation:
+    errors = ErrorTail()
+    try:
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors.fileno(),
+            process_group=0,
+        )
+    finally:
+        with _signals_blocked():
+            errors.follow()
+    return Conversation(process, argv, errors, name, on_event, limits, undo_s)

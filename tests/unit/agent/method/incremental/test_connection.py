@@ -1,0 +1,49 @@
+"""A connection that does not come about, or is broken off, within its time."""
+
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from pgpool_recovery.domain.error import Cancelled, Unreachable
+from pgpool_recovery.postgres.incremental_stream import Limits, open_backup
+
+LIMITS = Limits(connect_s=0.5)
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A port where somebody listens and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def conninfo(port: int) -> dict[str, str]:
+    return {"host": "127.0.0.1", "port": str(port), "user": "repl", "password": "secret"}
+
+
+def test_nobody_answers(silent_port: int) -> None:
+    began = time.monotonic()
+    with pytest.raises(Unreachable) as caught:
+        open_backup(conninfo(silent_port), LIMITS, lambda: None)
+    assert time.monotonic() - began < 5
+    said = f'connection to server at "127.0.0.1", port {silent_port} failed: no answer within 0.5 s'
+    assert caught.value.detail == said
+
+
+def test_nobody_listens() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(Unreachable) as caught:
+        open_backup(conninfo(port), LIMITS, lambda: None)
+    assert "Connection refused" in str(caught.value.detail)
+    assert "secret" not in str(caught.value.as_record())
+
+
+def test_a_cancel_while_nobody_answers(silent_port: int) -> None:
+    def cancel() -> None:
+        raise Cancelled("the recovery was cancelled")
+
+    with pytest.raises(Cancelled):
+        open_backup(conninfo(silent_port), LIMITS, cancel)

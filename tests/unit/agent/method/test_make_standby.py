@@ -1,0 +1,146 @@
+"""A directory becomes a standby where it is, and what failed half way is as it was."""
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pgpool_recovery.agent.directory.own_login import OwnLogin
+from pgpool_recovery.agent.method import make_standby as standby
+from pgpool_recovery.agent.method.make_standby import before_repoint, repoint, repoint_running
+from pgpool_recovery.facts.step import Place, Places, Repoint, RepointRunning
+from pgpool_recovery.host.program import Stop
+
+CONNINFO = {"host": "server2", "user": "repl"}
+SAMPLES = "primary_conninfo = 'host=server1'\n"
+AUTO = "# Do not edit\nwork_mem = '8MB'\n"
+FAR = Path("conf.d/standby.conf")
+Step = Repoint | RepointRunning
+
+
+def _repoint(places: Places) -> Step:
+    return Repoint(places, CONNINFO, "slot", None, 5433, "/usr/bin")
+
+
+def _repoint_running(places: Places) -> Step:
+    return RepointRunning(places, CONNINFO, "slot", None, {})
+
+
+KINDS = pytest.mark.parametrize("step_of", [_repoint, _repoint_running])
+
+
+@pytest.fixture(autouse=True)
+def _without_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standby, "neutralise", lambda *_words, **_options: None)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data directory that is called by a link to it, /pgdata; it is /srv/data really."""
+    data = tmp_path / "srv" / "data"
+    (data / FAR).parent.mkdir(parents=True)
+    data.chmod(0o700)
+    (tmp_path / "pgdata").symlink_to(data)
+    (data / "postgresql.auto.conf").write_text(AUTO)
+    (data / "postgresql.auto.conf").chmod(0o600)
+    return data
+
+
+def include(data: Path, name: Path) -> None:
+    """Have postgresql.conf name a file by the link, as the samples of Pgpool-II do."""
+    called = data.parent.parent / "pgdata" / name
+    (data / "postgresql.conf").write_text(f"port = 5432\ninclude_if_exists = '{called}'\n")
+
+
+def take(step: Step, told: list[str]) -> None:
+    if isinstance(step, Repoint):
+        repoint(step, OwnLogin(), Stop(), told.append)
+    else:
+        repoint_running(step, OwnLogin(), Stop(), told.append)
+
+
+def places_of(data: Path) -> Places:
+    workspace = f"{data}.pgpool_recovery"
+    return Places(Place(str(data), workspace, is_inside=False, new=f"{workspace}/new"), None, ())
+
+
+def files(data: Path) -> dict[str, tuple[str, int]]:
+    """Return the texts and modes of all files, by their names in the directory."""
+    return {
+        str(path.relative_to(data)): (path.read_text(), stat.S_IMODE(path.lstat().st_mode))
+        for path in data.rglob("*")
+        if path.is_file()
+    }
+
+
+@KINDS
+@pytest.mark.parametrize("name", [Path("myrecovery.conf"), FAR])
+def test_settings_in_a_file_that_is_called_by_a_link_to_the_data_directory(
+    data: Path, step_of: Callable[[Places], Step], name: Path
+) -> None:
+    include(data, name)
+    (data / name).write_text(SAMPLES)
+    was, step, told = files(data), step_of(places_of(data)), list[str]()
+    before = before_repoint(step, Stop())
+    take(step, told)
+    assert "host=server2" in (data / name).read_text()
+    assert told == []
+    assert files(data) != was
+    before.restore()
+    assert files(data) == was
+
+
+@KINDS
+def test_file_outside_of_what_the_data_directory_is_called_is_told_whole(
+    data: Path, step_of: Callable[[Places], Step]
+) -> None:
+    """postgresql.auto.conf has won so far; from now on the file that is called by the link does."""
+    include(data, FAR)
+    (data / FAR).write_text(SAMPLES)
+    with (data / "postgresql.auto.conf").open("a") as auto:
+        auto.write("primary_conninfo = 'host=auto'\n")
+    told = list[str]()
+    take(step_of(places_of(data)), told)
+    called = data.parent.parent / "pgdata" / FAR
+    assert told == [f"primary_conninfo stands in {called} now"]
+
+
+@KINDS
+def test_file_that_was_not_there_goes_again(data: Path, step_of: Callable[[Places], Step]) -> None:
+    (data / "postgresql.conf").write_text("port = 5432\n")
+    was, step, told = files(data), step_of(places_of(data)), list[str]()
+    before = before_repoint(step, Stop())
+    take(step, told)
+    assert told == ["primary_conninfo stands in myrecovery.conf now"]
+    before.restore()
+    assert files(data) == was
+
+
+def test_auto_that_is_a_link_comes_back_for_nobody_else_to_read(data: Path) -> None:
+    """A password may stand there, and a link has a mode that lets everybody."""
+    auto = data / "postgresql.auto.conf"
+    auto.rename(data.parent / "managed.conf")
+    auto.symlink_to(data.parent / "managed.conf")
+    (data / "postgresql.conf").write_text("port = 5432\n")
+    before_repoint(_repoint(places_of(data)), Stop()).restore()
+    assert auto.read_text() == AUTO
+    assert stat.S_IMODE(auto.lstat().st_mode) == 0o600
+
+
+def test_auto_grows_under_the_name_that_base_backups_leave_out(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it is put back, beside other files that have another name."""
+    (data / "postgresql.conf").write_text("port = 5432\n")
+    before = before_repoint(_repoint(places_of(data)), Stop())
+    renamed, rename = [], os.rename
+
+    def see(old: str, new: str, **options: int) -> None:
+        renamed.append((old, new))
+        rename(old, new, **options)
+
+    monkeypatch.setattr(os, "rename", see)
+    before.restore()
+    assert ("postgresql.auto.conf.tmp", "postgresql.auto.conf") in renamed

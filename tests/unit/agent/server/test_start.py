@@ -1,0 +1,114 @@
+"""What a server that is started comes to, and what of that is counted against its data."""
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pgpool_recovery.agent.directory.swap import failed_starts
+from pgpool_recovery.agent.server import start as module
+from pgpool_recovery.agent.server.start import start
+from pgpool_recovery.domain.error import Cancelled, Incomplete, RecoveryError, Unverified
+from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.host.pidfile import PidFile
+from pgpool_recovery.host.program import Stop
+from pgpool_recovery.host.start_method import PG_CTL, StartWay
+from pgpool_recovery.talk.protocol import Start
+
+CORRUPT = "PANIC:  could not locate a valid checkpoint record"
+NO_ROOM = f"PANIC:  could not write to file: {os.strerror(errno.ENOSPC)}"
+RUNS = PidFile(1, 5432, "/nowhere", is_ready=False)
+
+
+class Node:
+    """A data directory whose server is a script of the shell."""
+
+    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.data = directory / "data"
+        self.control = self.data / "global" / "pg_control"
+        self.control.parent.mkdir(parents=True)
+        self.control.touch()
+        os.utime(self.control, (1, 1))
+        self._patch = monkeypatch
+        monkeypatch.setattr(module, "bin_directory_of", lambda *_: directory)
+        monkeypatch.setattr(module, "setting_asker", lambda *_: lambda _name: None)
+        self.is_seen_as(lambda: None)
+
+    def is_seen_as(self, server: Callable[[], PidFile | None]) -> None:
+        self._patch.setattr(module, "read_pid_file", lambda _data: server())
+
+    def start(self, script: str = "", stop: Stop | None = None, timeout_s: float = 60) -> None:
+        log = str(self.data / "startup.log")
+        argv = ("/bin/sh", "-c", script, "sh", str(self.control), log)
+        way = StartWay(PG_CTL, argv, log, ("false",))
+        self._patch.setattr(module, "find_way", lambda *_: way)
+        start(Start(str(self.data), (), (), timeout_s), stop or Stop(), lambda _line: None)
+
+    def fails(self, said: str, *, reaches_data: bool = True) -> RecoveryError:
+        """Start a server that says something and ends, and return the failure."""
+        script = f'echo "{said}" >> "$2"; exit 1'
+        with pytest.raises(Incomplete) as caught:
+            self.start(f'touch "$1"; {script}' if reaches_data else script)
+        assert caught.value.message == "the server ended before it accepted connections"
+        assert said in (caught.value.detail or "")
+        assert caught.value.target is TargetState.COPIED
+        return caught.value
+
+
+@pytest.fixture
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
+    return Node(tmp_path, monkeypatch)
+
+
+def test_server_that_came_to_its_data_and_ended_is_counted(node: Node) -> None:
+    for count in (1, 2):
+        node.fails(CORRUPT)
+        assert failed_starts(node.data) == count
+
+
+def test_server_that_ended_before_says_nothing_about_its_data(node: Node) -> None:
+    node.fails("FATAL:  could not load pg_hba.conf", reaches_data=False)
+    assert failed_starts(node.data) == 0
+
+
+def test_disk_that_is_full_is_told_and_not_counted(node: Node) -> None:
+    failure = node.fails(NO_ROOM)
+    assert (failure.hint or "").startswith("Make room on ")
+    assert failed_starts(node.data) == 0
+
+
+def test_cause_is_told_where_it_could_not_be_counted(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(data: Path) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(data))
+
+    monkeypatch.setattr(module, "note_failed_start", fail)
+    detail = node.fails(CORRUPT).detail or ""
+    why = f'could not write "{node.data}": {os.strerror(errno.EROFS)}'
+    assert detail.endswith(f"\nNor could that be counted: {why}.")
+
+
+def test_server_that_stands_still_is_left_running(node: Node) -> None:
+    node.is_seen_as(lambda: RUNS)
+    with pytest.raises(Unverified) as caught:
+        node.start(timeout_s=0.3)
+    assert caught.value.target is TargetState.STARTED
+    assert "its replay has not got on for 0.3 s" in (caught.value.detail or "")
+    assert failed_starts(node.data) == 0
+
+
+@pytest.mark.parametrize(
+    ("server", "target"), [(RUNS, TargetState.STARTED), (None, TargetState.COPIED)]
+)
+def test_cancelled_start_says_whether_the_server_runs(
+    node: Node, server: PidFile | None, target: TargetState
+) -> None:
+    node.is_seen_as(lambda: server)
+    stop = Stop()
+    stop.ask()
+    with pytest.raises(Cancelled) as caught:
+        node.start("sleep 60", stop)
+    assert caught.value.target is target

@@ -1,0 +1,185 @@
+"""What is agreed to: when it is asked, what a yes allows, and when nobody can be held to it."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pgpool_recovery.cli.render.question import question_text
+from pgpool_recovery.control.consent import NO_PLAN, OLDER_BUILD, OWN_STAGE, Question, agree
+from pgpool_recovery.control.plan import PlannedRecovery
+from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.facts.policy import Method
+from pgpool_recovery.plan.harm import Harm, Loss, Old, Reach, up_to
+from tests.unit.cli import facts
+
+NODE = facts.NODES[2]
+CATCH_UP = {
+    "method": "catch-up",
+    "harm": "wal kept",
+    "binds": True,
+    "point_of_no_return": None,
+    "old_data": "the data directory stays where it is, and nothing in it is replaced",
+}
+COPY = {"method": "basebackup", "harm": "copy goes", "binds": True, "old_bytes": 380 * 2**20}
+
+
+def asked(plan: PlannedRecovery | None, **words: Any) -> tuple[Harm | None, Question]:
+    """Return what was agreed to, and the question, which nobody says no to."""
+    questions: list[Question] = []
+    at_most = words.pop("at_most", None)
+    agreed = agree(NODE, plan, questions.append, at_most, **words)
+    [question] = questions
+    return agreed, question
+
+
+def test_nobody_is_asked_about_a_plan_that_destroys_nothing() -> None:
+    agreed, question = asked(facts.plan(**CATCH_UP))
+    assert not question.is_needed
+    assert agreed == Harm(Reach.WAL, Old.KEPT), "and that is the limit"
+
+
+def test_a_yes_allows_what_is_shown() -> None:
+    agreed, question = asked(facts.plan(**COPY))
+    assert question.is_needed
+    assert agreed == Harm(Reach.COPY, Old.GOES)
+
+
+def test_limit_is_given_with_the_command() -> None:
+    agreed, question = asked(facts.plan(**CATCH_UP), at_most=up_to(Method.REWIND))
+    assert agreed == up_to(Method.REWIND)
+    assert not question.is_needed
+    _, question = asked(facts.plan(**COPY), at_most=up_to(Method.BASEBACKUP))
+    assert not question.is_needed, "without asking again up to it"
+
+
+def test_plan_beyond_the_limit() -> None:
+    with pytest.raises(Refused, match="the plan of node 2 does more than --at-most allows") as no:
+        asked(facts.plan(**COPY), at_most=up_to(Method.REWIND))
+    assert "basebackup: all data is copied anew" in (no.value.detail or "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"harm": None}, "of an older version"),
+        ({"harm": "wal eaten"}, "of an older version"),
+        ({"binds": False, "unbound": "nobody hears it"}, "nobody hears it"),
+    ],
+)
+def test_primary_that_cannot_be_held_to_it(changes: dict[str, Any], why: str) -> None:
+    """Then the harmless plan is asked about as well, for more may come of it."""
+    agreed, question = asked(facts.plan(**CATCH_UP | changes))
+    assert agreed is None
+    assert question.is_needed
+    assert why in question_text(question)
+
+
+def test_older_build_on_the_primary() -> None:
+    """Its plan says nothing of all this."""
+    agreed, question = asked(facts.plan(old_data="KEPT", point_of_no_return=None))
+    assert (agreed, question.is_needed) == (None, True)
+    assert "older version" in question_text(question)
+
+
+def test_own_first_stage_and_no_plan() -> None:
+    agreed, question = asked(facts.plan(**CATCH_UP), is_own_stage=True)
+    assert (agreed, question.is_needed) == (None, True)
+    agreed, question = asked(None)
+    assert (agreed, question.is_needed) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("plan", "is_own_stage", "why"),
+    [
+        (facts.plan(**CATCH_UP | {"harm": None}), False, OLDER_BUILD),
+        (facts.plan(**CATCH_UP | {"binds": False, "unbound": "nobody hears it"}), False, "nobody"),
+        (facts.plan(**CATCH_UP), True, OWN_STAGE),
+        (None, False, NO_PLAN),
+    ],
+)
+def test_limit_to_which_nobody_can_be_held(
+    plan: PlannedRecovery | None, why: str, *, is_own_stage: bool
+) -> None:
+    """It is not asked about, for a yes, typed or given before, would lift the limit."""
+    asked: list[Question] = []
+    with pytest.raises(Refused, match="node 2 cannot be held to --at-most") as no:
+        agree(NODE, plan, asked.append, up_to(Method.BASEBACKUP), is_own_stage=is_own_stage)
+    assert asked == []
+    assert why.lower() in (no.value.detail or "").lower()
+
+
+def test_other_directory_and_changed_plan_are_asked_about() -> None:
+    _, question = asked(facts.plan(**CATCH_UP), elsewhere="node 2 was at server2:/data in run 158")
+    assert question.is_needed
+    _, question = asked(
+        facts.plan(**CATCH_UP), elsewhere="it was elsewhere", at_most=up_to(Method.BASEBACKUP)
+    )
+    assert question.is_needed, "a limit says nothing of the place"
+    _, question = asked(facts.plan(**CATCH_UP), is_again=True)
+    assert question.is_needed
+
+
+NEEDS = [{"path": "/data", "needed_bytes": 516 * 2**20, "free_bytes": 472 * 2**20}]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            COPY | {"needs": NEEDS},
+            (
+                "Node 2 loses its data (380 MB) before the new copy is there (472 MB are free, 516 "
+                "MB needed); when the copy fails, it has none. Go on?"
+            ),
+        ),
+        (
+            COPY | {"harm": "copy stays"},
+            "Node 2 loses its data (380 MB) as soon as the new server runs. Go on?",
+        ),
+        (
+            {
+                "harm": "blocks changed wal",
+                "binds": True,
+                "gives_up": "node 2 gives up what it has after 0/25EBE8A0, about 14 kB of WAL",
+            },
+            (
+                "The only copy of node 2's data is changed; when that fails, a full copy is "
+                "needed. Node 2 gives up what it has after 0/25EBE8A0, about 14 kB of WAL. Go on?"
+            ),
+        ),
+        (
+            {"harm": "wal kept stop", "binds": True, "method": "catch-up"},
+            (
+                "Node 2 is recovered by catch-up, and none of its data is replaced. The server of "
+                "node 2, which runs, is stopped. Go on?"
+            ),
+        ),
+    ],
+)
+def test_question_says_what_is_lost(changes: dict[str, Any], expected: str) -> None:
+    assert question_text(Question(NODE, facts.plan(**changes))) == expected
+
+
+def test_question_without_a_plan() -> None:
+    text = question_text(Question(NODE, None, "there is no plan"))
+    assert text == "There is no plan: the recovery of node 2 may replace its data. Go on?"
+    text = question_text(Question(NODE, facts.plan(**CATCH_UP), "nobody hears it"))
+    assert text.startswith(
+        "The recovery cannot be held to this plan, and may do more: nobody hears it. Node 2 is "
+    )
+
+
+def test_limits_rise_with_the_ladder() -> None:
+    found = [up_to(method) for method in Method]
+    assert [harm.reach for harm in found] == sorted(harm.reach for harm in found)
+    assert Loss.STOP not in up_to(Method.REPOINT).losses, "its server goes on running"
+    assert up_to(Method.REWIND) == up_to(Method.INCREMENTAL)
+    assert up_to(Method.RESTORE).old is Old.CHANGED
+
+
+def test_plan_of_a_node_that_streams_is_for_now() -> None:
+    now = {"possible": True, "method": "attach", "harm": "nothing kept"}
+    plan = facts.plan(now=now)
+    assert plan.now.document["method"] == "attach"
+    assert facts.plan().now == replace(facts.plan())

@@ -1,0 +1,43 @@
+"""What check says of the record, and where it may not be read."""
+
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from pgpool_recovery.control import found_on_record
+from pgpool_recovery.control.check import WARNING, Finding
+from pgpool_recovery.control.found_on_record import find_on_record
+from pgpool_recovery.domain.error import Denied
+from tests.unit.cli import facts
+
+if TYPE_CHECKING:
+    from pgpool_recovery.control.extension import Primary
+
+FOUND = Finding(WARNING, 1, "recovery 7 was interrupted")
+MOVED = Finding(WARNING, 2, "node 2 was at /data")
+DENIED = Denied("role watcher may not read the recoveries on record", hint="GRANT pg_monitor.")
+
+
+def found(patch: pytest.MonkeyPatch, interrupted: Any, moved: Any) -> list[Finding]:
+    def answering(answer: Any) -> Any:
+        def look(*_words: object) -> list[Finding]:
+            if isinstance(answer, Exception):
+                raise answer
+            return cast("list[Finding]", answer)
+
+        return look
+
+    patch.setattr(found_on_record, "find_interrupted", answering(interrupted))
+    patch.setattr(found_on_record, "find_moved", answering(moved))
+    return find_on_record(cast("Primary", None), facts.cluster())
+
+
+def test_both_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert found(monkeypatch, [FOUND], [MOVED]) == [FOUND, MOVED]
+
+
+def test_record_that_may_not_be_read_is_one_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who may call the check has the others all the same."""
+    denied = Finding(WARNING, None, f"the record was not read: {DENIED.message}", DENIED.hint)
+    assert found(monkeypatch, DENIED, DENIED) == [denied]
+    assert found(monkeypatch, [FOUND], DENIED) == [FOUND, denied]

@@ -1,0 +1,49 @@
+"""Clusters of postgresql-common are found also where pg_lsclusters cannot list them."""
+
+from pathlib import Path
+
+import pytest
+
+from pgpool_recovery.host import debian
+from pgpool_recovery.host.debian import DebianCluster, find_cluster
+from pgpool_recovery.host.program import Stop
+
+FAILS = """#!/bin/sh
+echo "Error: /data is not accessible; please fix the directory permissions"
+exit 1
+"""
+
+
+@pytest.fixture
+def configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    programs, etc = tmp_path / "bin", tmp_path / "etc"
+    programs.mkdir()
+    program = programs / "pg_lsclusters"
+    program.write_text(FAILS)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    monkeypatch.setattr(debian, "CONFIGURATION", etc)
+    for name in ("main", "other"):
+        (etc / "15" / name).mkdir(parents=True)
+    (etc / "15" / "other" / "postgresql.conf").write_text("port = 5433\n")
+    return etc / "15" / "main"
+
+
+def test_node_without_data_and_socket_directory_is_found_by_its_configuration(
+    configuration: Path, tmp_path: Path
+) -> None:
+    """pg_lsclusters fails as a whole when it cannot say whose data directory that is."""
+    (configuration / "postgresql.conf").write_text("include 'conf.d/own.conf'\n")
+    (configuration / "conf.d").mkdir()
+    (configuration / "conf.d" / "own.conf").write_text(f"data_directory = '{tmp_path}/data'\n")
+    found = find_cluster(tmp_path / "data", Stop())
+    assert found == DebianCluster("15", "main", "/var/log/postgresql/postgresql-15-main.log")
+    assert find_cluster(tmp_path / "elsewhere", Stop()) is None
+
+
+def test_its_log_is_where_the_link_says(configuration: Path, tmp_path: Path) -> None:
+    (configuration / "postgresql.conf").write_text(f"data_directory '{tmp_path}/data'\n")
+    (configuration / "log").symlink_to("/somewhere/log")
+    found = find_cluster(tmp_path / "data", Stop())
+    assert found is not None
+    assert found.log_file == "/somewhere/log"

@@ -1,0 +1,59 @@
+"""The server that runs in a data directory is one that its own file names."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.host.pidfile import NAME, PidFile, read_pid_file
+from tests.unit.other_server import NOBODY
+
+
+@pytest.fixture
+def pid(tmp_path: Path) -> Iterator[int]:
+    """Yield a process that works in the directory."""
+    with subprocess.Popen(["sleep", "60"], cwd=tmp_path) as process:
+        yield process.pid
+        process.kill()
+
+
+def text(pid: int) -> str:
+    return f"{pid}\n/data\n1795791600\n5433\n/run/x\n*\n  1 2\nready   \n"
+
+
+def test_server_that_runs_is_found(tmp_path: Path, pid: int) -> None:
+    assert read_pid_file(tmp_path) is None
+    assert read_pid_file(tmp_path / "nowhere") is None
+    (tmp_path / NAME).write_text(text(pid))
+    assert read_pid_file(tmp_path) == PidFile(pid, 5433, "/run/x", is_ready=True)
+    (tmp_path / NAME).write_text(text(os.getpid()))  # It works elsewhere.
+    assert read_pid_file(tmp_path) is None
+
+
+def test_fifo_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / NAME)
+    with pytest.raises(Refused, match="is not a regular file"):
+        read_pid_file(tmp_path)
+
+
+def test_link_is_not_followed(tmp_path: Path, pid: int) -> None:
+    (tmp_path / "other").write_text(text(pid))
+    (tmp_path / NAME).symlink_to("other")
+    with pytest.raises(Refused, match="is a symbolic link"):
+        read_pid_file(tmp_path)
+
+
+@pytest.mark.usefixtures("as_root")
+@pytest.mark.parametrize("mode", [0o700, 0o1777])
+def test_promise_13_file_of_somebody_else_names_no_server(
+    tmp_path: Path, pid: int, mode: int
+) -> None:
+    (tmp_path / NAME).write_text(text(pid))
+    os.chown(tmp_path / NAME, NOBODY, NOBODY)
+    tmp_path.chmod(mode)
+    with pytest.raises(Refused, match="belongs to nobody"):
+        read_pid_file(tmp_path)
+    tmp_path.chmod(0o700)

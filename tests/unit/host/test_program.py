@@ -1,0 +1,81 @@
+"""Programs run with a limit, leave nothing behind, and are told apart."""
+
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from pgpool_recovery.domain.error import Cancelled, Undone
+from pgpool_recovery.host.program import MARK, Stop, clean_environment, run
+
+NEVER_ENDS = "import time; print('started', flush=True); time.sleep(600)"
+
+
+def python(text: str) -> list[str]:
+    return [sys.executable, "-c", text]
+
+
+def test_output_of_both_streams_line_by_line() -> None:
+    lines: list[str] = []
+    text = "import sys; print('a'); print('b', file=sys.stderr); sys.stdout.write('c')"
+    completed = run(python(text), Stop(), on_line=lines.append)
+    assert sorted(completed.output.split("\n")) == sorted(lines)
+    assert {"a", "b", "c"} <= {line.strip() for line in lines} | {"c"}
+
+
+def test_failure_has_the_last_lines() -> None:
+    text = "import sys; print('\\n'.join(map(str, range(100)))); sys.exit(3)"
+    with pytest.raises(Undone, match="exited with status 3") as caught:
+        run(python(text), Stop()).check()
+    assert (caught.value.detail or "").split("\n")[-1] == "99"
+    assert len((caught.value.detail or "").split("\n")) == 20
+
+
+def test_signal_is_named() -> None:
+    with pytest.raises(Undone, match="was terminated by SIGKILL"):
+        run(["/bin/sh", "-c", "kill -KILL $$"], Stop()).check()
+
+
+def test_missing_program() -> None:
+    with pytest.raises(Undone, match="could not execute /nowhere: No such file"):
+        run(["/nowhere"], Stop())
+
+
+def test_time_limit_ends_the_program() -> None:
+    began = time.monotonic()
+    with pytest.raises(Undone, match=r"did not end within 0\.3 s"):
+        run(python(NEVER_ENDS), Stop(), timeout_s=0.3)
+    assert time.monotonic() - began < 5
+
+
+def test_stop_ends_the_whole_group(tmp_path: Path) -> None:
+    stop, pid_file = Stop(), tmp_path / "pid"
+    script = f"sleep 600 & echo $! > {pid_file}; trap '' TERM; wait; sleep 600"
+    threading.Timer(0.5, stop.ask).start()
+    with pytest.raises(Cancelled):
+        run(["/bin/sh", "-c", script], stop)
+    pid = int(pid_file.read_text())
+    deadline = time.monotonic() + 5
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_daemon_that_keeps_the_output_open_is_not_waited_for() -> None:
+    began = time.monotonic()
+    completed = run(["/bin/sh", "-c", "echo done; setsid sleep 5 &"], Stop())
+    assert completed.output == "done"
+    assert time.monotonic() - began < 3
+
+
+def test_environment_leads_to_no_other_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PGDATA", "PGPORT", "PGHOST", "PGDATABASE", "PG_GRANDPARENT_PID", MARK):
+        monkeypatch.setenv(name, "primary's")
+    monkeypatch.setenv("PGPASSFILE", "/kept")
+    assert "primary's" not in clean_environment().values()
+    assert clean_environment()["PGPASSFILE"] == "/kept"
+    said = run(["env"], Stop()).output
+    assert f"{MARK}=primary's" in said
+    assert MARK not in run(["env"], Stop(), leaves_server=True).output

@@ -1,0 +1,95 @@
+"""The number of the protocol stands for what is on the wire: each class, its fields, their types.
+
+With the environment variable PGPOOL_RECOVERY_WRITE_GOLDEN the golden text is written anew.
+"""
+
+import ast
+import importlib
+import os
+import types
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, NewType, Union, get_args, get_origin, get_type_hints
+
+import pgpool_recovery
+from pgpool_recovery.talk.protocol import PROTOCOL, Failure, Message, Request
+
+SOURCE = Path(pgpool_recovery.__file__).parent
+GOLDEN = Path(__file__).with_name("golden") / "protocol.txt"
+CHANGED = (
+    "What is on the wire has changed. If protocol {} was released, raise PROTOCOL in "
+    "talk/protocol.py; in any case write the golden text anew: "
+    "PGPOOL_RECOVERY_WRITE_GOLDEN=1 .venv/bin/python -m pytest tests/unit/talk/test_protocol.py"
+)
+
+
+def results() -> Iterator[Any]:
+    """Yield the types of all answers: the second argument wherever an agent is asked."""
+    for file in sorted(SOURCE.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr == "ask"
+                and any(keyword.arg == "timeout_s" for keyword in node.keywords)
+            ):
+                name = ".".join(file.relative_to(SOURCE.parent).with_suffix("").parts)
+                names = vars(importlib.import_module(name))
+                yield eval(ast.unparse(node.args[1]), names)  # noqa: S307 - it is our own source
+
+
+def spelt(kind: Any) -> str:
+    """Return a type as it is spelt, without the modules of its parts."""
+    if kind is type(None):
+        return "None"
+    if isinstance(kind, NewType):
+        return f"{kind.__name__} = {spelt(kind.__supertype__)}"
+    if get_origin(kind) in (Union, types.UnionType):
+        return " | ".join(sorted(spelt(part) for part in get_args(kind)))
+    if get_origin(kind) is not None:
+        parts = ", ".join("..." if part is ... else spelt(part) for part in get_args(kind))
+        return f"{get_origin(kind).__name__}[{parts}]"
+    return str(kind.__name__)
+
+
+def collect(kind: Any, found: dict[str, list[str]]) -> None:
+    """Add a type, and all that are in it, to what is found."""
+    for part in get_args(kind):
+        collect(part, found)
+    if isinstance(kind, NewType):
+        collect(kind.__supertype__, found)
+    elif isinstance(kind, type) and issubclass(kind, Enum):
+        found[kind.__name__] = [f"    {member.value}" for member in kind]
+    elif is_dataclass(kind) and isinstance(kind, type):
+        hints = get_type_hints(kind)
+        sent = [field.name for field in fields(kind)]
+        lines = [f"    {name}: {spelt(hints[name])}" for name in sent]
+        assert found.setdefault(kind.__name__, lines) == lines, f"two classes {kind.__name__}"
+        for name in sent:
+            if get_origin(hints[name]) is not None or spelt(hints[name]) not in found:
+                collect(hints[name], found)
+
+
+def wire_format() -> str:
+    """Return the structure of everything that is sent."""
+    asked = list(results())
+    assert len(asked) > 20
+    found: dict[str, list[str]] = {}
+    for root in (Request, Message, Failure, *asked):
+        collect(root, found)
+    lines = [f"protocol {PROTOCOL}"]
+    lines += [f"request: {spelt(part)}" for part in get_args(Request)]
+    lines += [f"message: {spelt(part)}" for part in get_args(Message)]
+    lines += sorted({f"result: {spelt(kind)}" for kind in asked})
+    for name in sorted(found):
+        lines += [name, *found[name]]
+    return "\n".join(lines) + "\n"
+
+
+def test_wire_format_is_that_of_the_number() -> None:
+    text = wire_format()
+    if os.environ.get("PGPOOL_RECOVERY_WRITE_GOLDEN"):
+        GOLDEN.write_text(text)
+    assert text == GOLDEN.read_text(), CHANGED.format(PROTOCOL)
