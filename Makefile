@@ -8,7 +8,7 @@ PYTHON := $(VENV)/bin/python
 PYTHON3 ?= python3
 BUILDER := .build/venv/bin/python
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=PGPOOL_RECOVERY_SYSTEMS)
-SOURCES := src tests extension demo ci hatch_build.py
+SOURCES := src tests extension demo bench ci hatch_build.py
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PYTHONDONTWRITEBYTECODE = 1
@@ -61,6 +61,7 @@ lint: $(VENV)/installed
 	$(PYTHON) -m ci.rules
 	$(VENV)/bin/vermin --quiet --no-tips --violations -t=3.6- extension/python
 	$(VENV)/bin/vermin --quiet --no-tips --violations -t=3.6- src/pgpool_recovery/pcp/client
+	$(VENV)/bin/vermin --quiet --no-tips --violations -t=3.6- src/pgpool_recovery/in_server
 
 format: $(VENV)/installed
 	$(VENV)/bin/ruff check --fix $(SOURCES)

@@ -1,5 +1,6 @@
 """What brings a node back: ours, the stock scripts, and the tools that both build upon."""
 
+import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -44,7 +45,8 @@ def _nothing(_cluster: Cluster, _product: Product) -> None:
     """The tools need nothing installed."""
 
 
-def _recover(cluster: Cluster, _primary: Server, node: Server) -> float:
+def recover(cluster: Cluster, _primary: Server, node: Server) -> float:
+    """Recover by pcp_recovery_node, and whatever stage commands are installed."""
     completed = until(
         lambda: _unless_busy(cluster.pgpool.recovery_node(node.node_id, timeout_s=_WITHIN_S)),
         within_s=_WITHIN_S,
@@ -52,6 +54,17 @@ def _recover(cluster: Cluster, _primary: Server, node: Server) -> float:
     )
     if "Command Successful" not in completed.output:
         raise NotBroughtBack(completed.output.strip())
+    return time.monotonic()
+
+
+def start_and_attach(cluster: Cluster, primary: Server, node: Server) -> float:
+    """Start the server over ssh, and attach the node: the least that can be done by hand."""
+    start = shlex.join(map(str, node.layout.start_argv()))
+    node_id = str(node.node_id)
+    started = primary.machine.run(["ssh", "-o", "BatchMode=yes", node.machine.name, start])
+    attached = cluster.pgpool.pcp("pcp_attach_node", "-n", node_id, timeout_s=_WITHIN_S)
+    if "Command Successful" not in attached.output:
+        raise NotBroughtBack(started.output + attached.output)
     return time.monotonic()
 
 
@@ -67,7 +80,8 @@ def _base_backup(_cluster: Cluster, primary: Server, node: Server) -> float:
     return _run_and_start(node, "pg_basebackup", "-D", str(node.data_directory), *fast)
 
 
-def _rewind(_cluster: Cluster, primary: Server, node: Server) -> float:
+def rewind(_cluster: Cluster, primary: Server, node: Server) -> float:
+    """Rewind by pg_rewind alone, and start the server."""
     source = primary.conninfo(dbname="postgres")
     options = ["--target-pgdata", str(node.data_directory), "--source-server", source, "-R"]
     return _run_and_start(node, "pg_rewind", *options)
@@ -88,9 +102,9 @@ def _run_and_start(node: Server, program: str, *arguments: str) -> float:
 
 
 CONTENDERS = (
-    Contender("ours", _install_ours, _recover),
-    Contender("stock", partial(_install_stock, spread_checkpoint=True), _recover),
-    Contender("stock, fast", partial(_install_stock, spread_checkpoint=False), _recover),
+    Contender("ours", _install_ours, recover),
+    Contender("stock", partial(_install_stock, spread_checkpoint=True), recover),
+    Contender("stock, fast", partial(_install_stock, spread_checkpoint=False), recover),
     Contender("pg_basebackup", _nothing, _base_backup),
-    Contender("pg_rewind", _nothing, _rewind, lambda situation: situation.has_diverged),
+    Contender("pg_rewind", _nothing, rewind, lambda situation: situation.has_diverged),
 )

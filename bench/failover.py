@@ -34,7 +34,7 @@ def main() -> None:
             LEAST: stack.enter_context(on_hosts(workspace, product, plan)),
         }
         rounds = [
-            {name: _pause_s(cluster, number) for name, cluster in clusters.items()}
+            {name: pause_s(cluster, number) for name, cluster in clusters.items()}
             for number in range(options.repeat)
         ]
     for name in clusters:
@@ -45,16 +45,17 @@ def main() -> None:
         )
 
 
-def _pause_s(cluster: Cluster, number: int) -> float:
+def pause_s(cluster: Cluster, number: int) -> float:
+    """Lose the primary under load, return the client's longest pause, and recover the node."""
     old = cluster.primary
     with cluster.load(name=f"round_{number}") as load:
         load.wait_for_commits(50)
         cluster.fail_over()
         load.wait_for_commits(50)
-    pause_s = load.stop().longest_pause_s
-    print(f"{pause_s:.2f} s", file=sys.stderr, flush=True)
+    longest_s = load.stop().longest_pause_s
+    print(f"{longest_s:.2f} s", file=sys.stderr, flush=True)
     cluster.recover(old.node_id)
-    return pause_s
+    return longest_s
 
 
 if __name__ == "__main__":

@@ -4,10 +4,10 @@ Scripts write many lines, by bash as most stage scripts are, and as fast as a pr
 functions run them in turn, so that whatever else the machine does hits both.
 """
 
-from bench.call import STOCK_FUNCTION, in_turn, report, session, took_ms
+from bench.call import in_turn, report, session, took_ms
 from tests.cluster.site import on_this_machine
 from tests.harness.cluster import Cluster, ClusterPlan
-from tests.harness.product import build_product
+from tests.harness.product import build_product, create_stock_function
 from tests.harness.workspace import Workspace
 
 LINES = 20000
@@ -31,7 +31,7 @@ def main() -> None:
 def measure(cluster: Cluster) -> None:
     """Print what each script takes with either function."""
     server = cluster.primary
-    server.execute(STOCK_FUNCTION)
+    create_stock_function(server)
     for name, text in SCRIPTS.items():
         file = server.data_directory / name
         server.machine.write_file(file, f"#!/bin/bash\n{text}\n", mode=0o700)

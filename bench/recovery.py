@@ -16,7 +16,7 @@ import argparse
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -40,7 +40,7 @@ from tests.harness.workspace import Workspace
 _WITHIN_S = 900
 _HAS_LITTLE_WAL = "SELECT sum(size) < 200e6 FROM pg_ls_waldir()"
 _STREAMS = "SELECT 1 FROM pg_stat_wal_receiver WHERE status = 'streaming'"
-_SETTINGS = {
+SETTINGS = {
     "shared_buffers": "256MB",
     "max_wal_size": "8GB",
     "checkpoint_timeout": "5min",
@@ -75,30 +75,11 @@ class Bench:
         contender.prepare(self.cluster, self.product)
         node_id = situation.arrange(self.cluster)
         self.cluster.pgpool.wait_for_node(node_id, "down")
-        one = self._bring_back(contender, node_id)
+        one = bring_back(self.cluster, node_id, contender.bring_back, self.rate_mbit)
         if self.prove and one.failure is None:
             assert_equal(self.cluster, node_id)
         self.results.setdefault((situation.name, contender.name), []).append(one)
         print(f"  {situation.name}: {contender.name}: {cell([one])}", file=sys.stderr, flush=True)
-
-    def _bring_back(self, contender: Contender, node_id: int) -> Measurement:
-        primary, node, host = (
-            self.cluster.primary,
-            self.cluster.node(node_id),
-            self.cluster.host(node_id),
-        )
-        host.shape(self.rate_mbit)
-        try:
-            with counting(host) as traffic, ThreadPoolExecutor(1) as pool:
-                began = time.monotonic()
-                command = pool.submit(contender.bring_back, self.cluster, primary, node)
-                streams_at = _streams_at(node, command)
-                command_s = command.result() - began
-        except (NotBroughtBack, CommandError, DeadlineError) as failed:
-            return Measurement(failure=str(failed))
-        finally:
-            host.shape(None)
-        return Measurement(streams_at - began, command_s, traffic.received_bytes / 1e6)
 
     def report(self) -> None:
         """Print a row for each situation and a column for each contender."""
@@ -119,6 +100,28 @@ class Bench:
         for (situation, name), measured in self.results.items():
             for failure in {one.failure for one in measured if one.failure}:
                 print(f"\n{situation}, {name} failed: {failure}")
+
+
+def bring_back(
+    cluster: Cluster,
+    node_id: int,
+    command: Callable[[Cluster, Server, Server], float],
+    rate_mbit: float,
+) -> Measurement:
+    """Bring a node back by a command, over a link of this rate, and measure that."""
+    primary, node, host = cluster.primary, cluster.node(node_id), cluster.host(node_id)
+    host.shape(rate_mbit)
+    try:
+        with counting(host) as traffic, ThreadPoolExecutor(1) as pool:
+            began = time.monotonic()
+            running = pool.submit(command, cluster, primary, node)
+            streams_at = _streams_at(node, running)
+            command_s = running.result() - began
+    except (NotBroughtBack, CommandError, DeadlineError) as failed:
+        return Measurement(failure=str(failed))
+    finally:
+        host.shape(None)
+    return Measurement(streams_at - began, command_s, traffic.received_bytes / 1e6)
 
 
 def _streams_at(node: Server, command: "Future[float]") -> float:
@@ -162,14 +165,14 @@ def main() -> None:
     summaries = {"summarize_wal": "on"} if options.major >= 17 else {}
     plan = ClusterPlan(
         postgresql_major=options.major,
-        settings=_SETTINGS | summaries,
+        settings=SETTINGS | summaries,
         initdb_options=("--data-checksums",),
     )
     situations = [one for one in SITUATIONS if any(word in one.name for word in options.situation)]
     contenders = [one for one in CONTENDERS if one.name in options.contender]
     with Workspace() as workspace, cluster_on_hosts(workspace, plan) as cluster:
         product = build_product(workspace)
-        _load(cluster, options.gigabytes)
+        load(cluster, options.gigabytes)
         install(cluster, product)
         snapshot = Snapshot(cluster, workspace.make("snapshot"))
         bench = Bench(cluster, product, snapshot, options.rate, options.prove)
@@ -186,7 +189,7 @@ def main() -> None:
         bench.report()
 
 
-def _load(cluster: Cluster, gigabytes: float) -> None:
+def load(cluster: Cluster, gigabytes: float) -> None:
     """Load the table, let go of the WAL of that on both nodes, and keep all WAL from now on.
 
     pg_rewind would copy what lies there. The restart is for the server to forget how much it wrote:

@@ -75,8 +75,10 @@ def _measure(cluster: Cluster, number: int) -> Measurement:
         cluster.recover(1, timeout_s=300)
         load.wait_for_commits(load.committed + 50)
     said = cluster.pgpool.log_text()[before:]
-    stages = (float(pattern.findall(said)[-1]) for pattern in (SECOND_STAGE, REMOTE_START))
-    one = Measurement(*stages, load.stop().longest_pause_s)
+    second_stage, remote_start = (
+        float(pattern.findall(said)[-1]) for pattern in (SECOND_STAGE, REMOTE_START)
+    )
+    one = Measurement(second_stage, remote_start, load.stop().longest_pause_s)
     print(one, file=sys.stderr, flush=True)
     return one
 

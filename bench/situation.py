@@ -42,7 +42,7 @@ def _stopped(cluster: Cluster) -> int:
     return 1
 
 
-def _diverged(cluster: Cluster) -> int:
+def diverged(cluster: Cluster) -> int:
     """Node 0 was primary, and wrote what node 1 did not get before it was promoted."""
     old, new = cluster.node(0), cluster.node(1)
     wait_for_replay(new, old.wal_position())
@@ -75,7 +75,7 @@ def _after_writes(cluster: Cluster) -> int:
 
 SITUATIONS = (
     Situation("stopped standby", _stopped),
-    Situation("diverged ex-primary", _diverged, has_diverged=True),
+    Situation("diverged ex-primary", diverged, has_diverged=True),
     Situation("stale standby, WAL gone", _stale),
     Situation("new, empty node", _empty),
     Situation("after writes, no checkpoint", _after_writes),

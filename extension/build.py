@@ -2,7 +2,7 @@
 
 A PL/Python function has one body and imports nothing of ours, so the modules that an entry point
 needs are written into it one after the other, without the imports among themselves. The modules
-are those in python/ and the PCP client, which the command line uses as well.
+are those in python/, and two packages that the command line uses as well.
 """
 
 import ast
@@ -12,10 +12,12 @@ import re
 import typing
 
 HERE = pathlib.Path(__file__).resolve().parent
+SOURCE = HERE.parent / "src" / "pgpool_recovery"
 PACKAGES = {
     "pgpool_recovery_server": HERE / "python" / "pgpool_recovery_server",
     "pgpool_adm_server": HERE / "python" / "pgpool_adm_server",
-    "pgpool_recovery.pcp.client": HERE.parent / "src" / "pgpool_recovery" / "pcp" / "client",
+    "pgpool_recovery.pcp.client": SOURCE / "pcp" / "client",
+    "pgpool_recovery.in_server": SOURCE / "in_server",
 }
 TEMPLATES = HERE / "sql"
 VERSION = "2.0"

@@ -4,7 +4,8 @@ There a file comes into being whole, under no name that anybody can guess, into 
 root only where nobody else can interfere. A file that is opened for writing elsewhere has none of
 that, and nobody sees it in a review: so whatever opens, makes or copies one is named here, and what
 cannot be seen (a mode or flags that are not constants) counts as writing. Files without a name
-(``tempfile.TemporaryFile``) and ``/dev/null`` are no files to be led to.
+(``tempfile.TemporaryFile``) and ``/dev/null`` are no files to be led to. Nothing is made to last
+elsewhere either: who calls fsync(2) has written something, or has renamed it, in a way of his own.
 """
 
 import ast
@@ -27,7 +28,10 @@ NAMES = frozenset(
     }
 )
 """What writes by its name, whatever it belongs to."""
-OWNERS = {"shutil": frozenset({"copy"}), "os": frozenset({"creat"})}
+OWNERS = {
+    "shutil": frozenset({"copy"}),
+    "os": frozenset({"creat", "fsync", "fdatasync", "sync", "replace"}),
+}
 """What writes only as part of a module."""
 OURS = "pgpool_recovery.files.write"
 

@@ -2,9 +2,10 @@
 
 Bytes that are no UTF-8 have to come through, and a line ends at a line feed: what Python does when
 nothing is said fails at the first Latin-1 byte, decodes by the locale, and ends a line at a form
-feed. Nobody sees that in a review. So whatever decodes, or splits lines as Python does, is named
-here, with its reason where it is right. What runs in a server or is shared with it has no module of
-ours, so there a decoder has to say how (``decode("utf-8", "surrogateescape")``).
+feed; ``Path.read_bytes`` has no limit, and waits for a FIFO. Nobody sees that in a review. So
+whatever decodes, splits lines or reads as Python does, is named here, with its reason where it is
+right. What runs in a server or is shared with it has no module of ours, so there a decoder has to
+say how (``decode("utf-8", "surrogateescape")``).
 """
 
 import ast
@@ -14,13 +15,15 @@ from pathlib import Path
 FOLDERS = ("src/pgpool_recovery", "extension/python")
 HOME = Path("src/pgpool_recovery/files")
 OWN = (
-    *("extension/python", "src/pgpool_recovery/pcp/client"),
+    *("extension/python", "src/pgpool_recovery/pcp/client", "src/pgpool_recovery/in_server"),
     *("src/pgpool_recovery/plan", "src/pgpool_recovery/domain"),
+    *("extension/python", "src/pgpool_recovery/pcp/client"),
+    *("src/pgpool_recovery/plan", "src/pgpool_recovery/facts", "src/pgpool_recovery/domain"),
 )
 """What cannot import the home, because it runs in a server or knows no file."""
 LOSSLESS = frozenset({"surrogateescape", "backslashreplace", "replace"})
 """What to do with a byte that is no UTF-8, where it is said."""
-NAMES = frozenset({"read_text", "splitlines", "getencoding", "getpreferredencoding"})
+NAMES = frozenset({"read_bytes", "read_text", "splitlines", "getencoding", "getpreferredencoding"})
 BY_LOCALE = frozenset({"fsdecode", "unicode_escape"})
 OPTIONS = frozenset({"text", "universal_newlines", "encoding", "errors"})
 """Of subprocess: each makes text of what a program writes."""
@@ -50,6 +53,10 @@ EXCEPTIONS = {
         "src/pgpool_recovery/cli/locale.py",
         "getencoding",
     ): "how a terminal reads what we write to it",
+    (
+        "src/pgpool_recovery/install/extension.py",
+        "file.read_bytes",
+    ): "a file of our own package",
     (
         "src/pgpool_recovery/install/stage_commands.py",
         "OURS.decode",
@@ -112,7 +119,7 @@ def _found(tree: ast.AST, path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _shown(call: ast.Call) -> str:
-    return f"{ast.unparse(call.func)}() decodes or splits as Python likes"
+    return f"{ast.unparse(call.func)}() reads, decodes or splits as Python likes"
 
 
 def _says_how(call: ast.Call) -> bool:

@@ -3,24 +3,24 @@
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from pgpool_recovery import __version__
-from pgpool_recovery.agent.directory.place import identity_of
 from pgpool_recovery.check.finding import Finding
 from pgpool_recovery.check.judge import judge
-from pgpool_recovery.check.pool import is_inside
 from pgpool_recovery.check.question import Pool, Question
 from pgpool_recovery.check.report import ExtensionFacts, Report, RoleFacts
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import RecoveryError, Unreachable
 from pgpool_recovery.domain.event import Event
 from pgpool_recovery.domain.node import RecoveryRequest, Target
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.standby import StandbyFacts, Trouble
 from pgpool_recovery.domain.standby import judge as judge_standby
 from pgpool_recovery.facts.facts import Facts, PrimaryFacts, TargetFacts
 from pgpool_recovery.facts.node import NodeFacts, PeerFacts, Problem, Surroundings
+from pgpool_recovery.host.filesystem import identity_of
+from pgpool_recovery.in_server.script_name import is_inside
 from pgpool_recovery.install.stage_commands import PURPOSES
 from pgpool_recovery.observe.link import measure_link
 from pgpool_recovery.observe.primary import observe_primary

@@ -1,6 +1,5 @@
 """The story without its end: observe and plan. Nothing is changed on any host."""
 
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -8,6 +7,7 @@ from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Busy, Refused, Unreachable
 from pgpool_recovery.domain.event import Event
 from pgpool_recovery.domain.node import RecoveryRequest, Target
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.facts.facts import Facts
 from pgpool_recovery.facts.policy import Policy
 from pgpool_recovery.observe.consent import why_unbound
@@ -20,6 +20,7 @@ from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.plan.stop import may_stop, once_lost, once_stopped
 from pgpool_recovery.recovery import depends_on_link
+from pgpool_recovery.run.called_agent import CalledAgent
 from pgpool_recovery.run.sessions import agent_of, naming, own_server
 from pgpool_recovery.talk.protocol import AskState, IsTidy, StateSeen
 
@@ -27,24 +28,38 @@ FOREIGN_STAGE = "the recovery_1st_stage of the primary is not pgpool-recovery's"
 
 
 def foresee(
-    request: RecoveryRequest, settings: Settings, *, is_own_stage: bool = True
+    request: RecoveryRequest,
+    settings: Settings,
+    *,
+    is_own_stage: bool = True,
+    called: CalledAgent | None = None,
 ) -> dict[str, Any]:
     """Return what a recovery of the target would do now, as plan/document.py has it.
 
     A standby that streams is taken for one that has just been lost. Whatever keeps a recovery from
     beginning, a host that cannot be reached too, is a reason why there is no plan. `is_own_stage`:
-    the first stage that Pgpool-II calls is ours, and keeps to what was agreed.
+    the first stage that Pgpool-II calls is ours, and keeps to what was agreed. `called`: the agent
+    of the target, when it was called before.
     """
     try:
         with naming(request.target):
-            return _foresee(request, settings, is_own_stage=is_own_stage)
+            return _foresee(request, settings, called, is_own_stage=is_own_stage)
     except (Refused, Unreachable, Busy) as error:
         return failure_as_json(request.target.node_id, error)
 
 
-def _foresee(request: RecoveryRequest, settings: Settings, *, is_own_stage: bool) -> dict[str, Any]:
+def _foresee(
+    request: RecoveryRequest,
+    settings: Settings,
+    called: CalledAgent | None,
+    *,
+    is_own_stage: bool,
+) -> dict[str, Any]:
     target = request.target
-    with own_server(settings) as connection, agent_of(target, settings, _pay_no_heed) as agent:
+    with (
+        own_server(settings) as connection,
+        agent_of(target, settings, _pay_no_heed, called) as agent,
+    ):
         primary = observe_primary(connection)
         patience = settings.agent.answer_s
         unbound = why_unbound(connection, target) if is_own_stage else FOREIGN_STAGE

@@ -2,24 +2,26 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Filled, Incomplete, NoRoom, QueryRefused, Refused, Undone
 from pgpool_recovery.domain.event import Event, Finished, PlanMade, Said
 from pgpool_recovery.domain.node import RecoveryRequest
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.standby import StandbyFacts
 from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.facts.facts import PrimaryFacts
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.facts.rejection import Rejection, as_error
 from pgpool_recovery.facts.step import RepointRunning
 from pgpool_recovery.observe.consent import agreement_for
 from pgpool_recovery.observe.link import measure_link
-from pgpool_recovery.observe.primary import observe_primary
+from pgpool_recovery.observe.primary import observing_primary
 from pgpool_recovery.observe.target import observe_target
 from pgpool_recovery.plan.ladder import make_plan
 from pgpool_recovery.plan.plan import PassedOver, Plan
 from pgpool_recovery.postgres.connection import Connection
+from pgpool_recovery.run.called_agent import CalledAgent
 from pgpool_recovery.run.known_state import learning_state
 from pgpool_recovery.run.run_plan import Deadlines, Run
 from pgpool_recovery.run.sessions import agent_of, leaving, naming, own_conninfo, own_server
@@ -34,48 +36,67 @@ Emit = Callable[[Event], None]
 
 
 def recover(
-    request: RecoveryRequest, settings: Settings, emit: Emit, caller: int | None = None
+    request: RecoveryRequest,
+    settings: Settings,
+    emit: Emit,
+    caller: int | None = None,
+    called: CalledAgent | None = None,
 ) -> Plan:
     """Prepare the target as a standby of this primary, up to the start of its server.
 
     A method that fails is followed by the next one that is possible, from facts that are observed
     anew. Nothing is done that does more harm than was agreed to; `caller` is the process of the
-    session on this primary that called, if any.
+    session on this primary that called, if any. `called`: the agent of the target,
+    when it was called before.
     """
     began = time.monotonic()
     target = request.target
-    with (
-        naming(target),
-        learning_state(target, settings),
-        own_server(settings) as connection,
-        agent_of(target, settings, emit) as agent,
-    ):
-        bound = agreement_for(connection, target, settings.policy, caller)
-        if bound.by is not None:
-            emit(Said("runner", f"agreed by {bound.by}: {bound.harm}"))
-        server = TargetServer(agent, target, settings, emit, bound)
-        failed: tuple[PassedOver, ...] = ()
-        state = TargetState.UNTOUCHED
-        with server.running_again():
-            while True:
-                with leaving(state):
-                    plan = choose(request, settings, emit, connection, agent, server, failed, state)
-                    server.refuse_excess(plan, failed)
-                    emit(PlanMade(plan.method, plan.sentences()))
-                try:
-                    carry_out(plan, connection, agent, settings, emit)
-                    break
-                except (Undone, Incomplete, Refused, QueryRefused) as error:
-                    if plan.method is Method.BASEBACKUP or not settings.policy.fall_down:
-                        raise
-                    if agent.is_busy or isinstance(error, NoRoom | Filled):
-                        raise  # No data goes because a disk was full, or is read-only.
-                    state = error.target
-                    reason = Rejection(error.message, error.detail, error.hint)
-                    failed = (*failed, PassedOver(plan.method, (reason,)))
-                    with leaving(state):
-                        emit(Said("runner", f"{plan.method} failed, what else is possible?"))
+    with naming(target), learning_state(target, settings), own_server(settings) as connection:
+        observe = observing_primary(connection)  # While the login on the target's host goes on.
+        with agent_of(target, settings, emit, called) as agent:
+            plan = follow_ladder(request, settings, emit, connection, agent, observe, caller)
     emit(Finished("ready to be started", time.monotonic() - began))
+    return plan
+
+
+def follow_ladder(
+    request: RecoveryRequest,
+    settings: Settings,
+    emit: Emit,
+    connection: Connection,
+    agent: Conversation,
+    observe: Callable[[], PrimaryFacts],
+    caller: int | None,
+) -> Plan:
+    """Carry out the plan, or after a failure the next one, and return which one succeeded."""
+    target = request.target
+    bound = agreement_for(connection, target, settings.policy, caller)
+    if bound.by is not None:
+        emit(Said("runner", f"agreed by {bound.by}: {bound.harm}"))
+    server = TargetServer(agent, target, settings, emit, bound)
+    failed: tuple[PassedOver, ...] = ()
+    state = TargetState.UNTOUCHED
+    with server.running_again():
+        while True:
+            with leaving(state):
+                plan = choose(
+                    request, settings, emit, connection, agent, observe, server, failed, state
+                )
+                server.refuse_excess(plan, failed)
+                emit(PlanMade(plan.method, plan.sentences()))
+            try:
+                carry_out(plan, connection, agent, settings, emit)
+                break
+            except (Undone, Incomplete, Refused, QueryRefused) as error:
+                if plan.method is Method.BASEBACKUP or not settings.policy.fall_down:
+                    raise
+                if agent.is_busy or isinstance(error, NoRoom | Filled):
+                    raise  # No data goes because a disk was full, or is read-only.
+                state = error.target
+                reason = Rejection(error.message, error.detail, error.hint)
+                failed = (*failed, PassedOver(plan.method, (reason,)))
+                with leaving(state):
+                    emit(Said("runner", f"{plan.method} failed, what else is possible?"))
     return plan
 
 
@@ -85,6 +106,7 @@ def choose(
     emit: Emit,
     connection: Connection,
     agent: Conversation,
+    observe: Callable[[], PrimaryFacts],
     server: TargetServer,
     failed: tuple[PassedOver, ...],
     state: TargetState,
@@ -92,7 +114,7 @@ def choose(
     """Return the plan for what is observed now, or raise why there is none."""
     target = request.target
     while True:
-        primary = observe_primary(connection)
+        primary = observe()
         facts = observe_target(connection, agent, request, primary, settings)
         plan = make_plan(target, facts, settings.policy, failed)
         if isinstance(plan, Plan) or not server.stop_if_allowed(facts, failed):

@@ -16,12 +16,13 @@ from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.slot import IN_USE, SlotState, is_of_a_recovery, names_of
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.facts import PrimaryFacts, TargetFacts
-from pgpool_recovery.observe.primary import observe_primary
+from pgpool_recovery.observe.primary import observing_primary
 from pgpool_recovery.observe.target import wanted_facts
 from pgpool_recovery.plan.held_wal import waits_in_vain_from
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.slots import drop_slot, slot_of_primary
 from pgpool_recovery.postgres.wal import read_wal
+from pgpool_recovery.run.called_agent import CalledAgent
 from pgpool_recovery.run.former_slots import drop_former_slots
 from pgpool_recovery.run.known_state import in_state, knowing
 from pgpool_recovery.run.left_slot import drop_left_slot
@@ -43,18 +44,22 @@ AWAITED = (
 )
 
 
-def start(target: Target, settings: Settings, emit: Emit) -> Started:
-    """Start the target's server, see that it streams, and let go of its old data."""
+def start(
+    target: Target, settings: Settings, emit: Emit, called: CalledAgent | None = None
+) -> Started:
+    """Start the target's server, see that it streams, and let go of its old data.
+
+    `called`: the agent of the target, when it was called before.
+    """
     began = time.monotonic()
-    with (
-        naming(target),
-        own_server(settings) as connection,
-        agent_of(target, settings, emit) as agent,
-    ):
-        try:
-            started = start_and_follow(target, settings, emit, connection, agent)
-        except Exception as error:
-            raise _with_state(as_failure(error), agent, target, settings) from error
+    with naming(target), own_server(settings) as connection:
+        # While the login on the target's host goes on.
+        observe = observing_primary(connection, looks_at_files=False)
+        with agent_of(target, settings, emit, called) as agent:
+            try:
+                started = start_and_follow(target, settings, emit, connection, agent, observe)
+            except Exception as error:
+                raise _with_state(as_failure(error), agent, target, settings) from error
     how = "it was running already" if started.was_running else "it accepts connections"
     emit(Finished(f"{how} on port {started.port}", time.monotonic() - began))
     return started
@@ -75,10 +80,18 @@ def _with_state(
 
 
 def start_and_follow(
-    target: Target, settings: Settings, emit: Emit, connection: Connection, agent: Conversation
+    target: Target,
+    settings: Settings,
+    emit: Emit,
+    connection: Connection,
+    agent: Conversation,
+    observe: Callable[[], PrimaryFacts],
 ) -> Started:
-    """Start the server unless it runs, and see it stream when it is a standby."""
-    primary = observe_primary(connection, looks_at_files=False)
+    """Start the server unless it runs, and see it stream when it is a standby.
+
+    `observe` tells the primary's facts.
+    """
+    primary = observe()
     see_slot(connection, agent, target, primary, settings, emit)
     server = TargetServer(agent, target, settings, emit)
     guard = guarded(settings, primary)

@@ -12,17 +12,24 @@ from pgpool_recovery.domain.event import Finished, Said
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.slot import IN_USE, names_of
 from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.observe.primary import observing_primary
 from pgpool_recovery.postgres.connection import Connection, connect
 from pgpool_recovery.postgres.slots import drop_slot_once_free
 from pgpool_recovery.remote_start import Emit, start_and_follow
+from pgpool_recovery.run.called_agent import CalledAgent
 from pgpool_recovery.run.sessions import agent_of, leaving, naming, own_conninfo, own_server
 from pgpool_recovery.talk.protocol import MakeIndependent
 
 ANSWER_S = 60.0
 
 
-def finish(target: Target, settings: Settings, emit: Emit) -> None:
-    """Let the node replay the last of the WAL, and make it a server of its own."""
+def finish(
+    target: Target, settings: Settings, emit: Emit, called: CalledAgent | None = None
+) -> None:
+    """Let the node replay the last of the WAL, and make it a server of its own.
+
+    `called`: the agent of the target, when it was called before.
+    """
     began = time.monotonic()
     mode = settings.pgpool.backend_clustering_mode
     if not mode.has_second_stage:
@@ -32,23 +39,24 @@ def finish(target: Target, settings: Settings, emit: Emit) -> None:
             hint="For the other modes set backend_clustering_mode in [pgpool] of the settings.",
             target=TargetState.COPIED,
         )
-    with (
-        naming(target),
-        own_server(settings) as connection,
-        agent_of(target, settings, emit) as agent,
-    ):
-        started = start_and_follow(target, settings, emit, connection, agent)
-        if not started.is_standby or started.slot_name is None:
-            raise Refused(
-                "the server of the target is no standby of this one",
-                hint="The first stage makes it one: recovery_1st_stage_command in pgpool.conf.",
-                target=TargetState.STARTED,
-            )
-        with leaving(TargetState.STARTED):
-            sequences = read_sequences(connection, settings)
-            request = MakeIndependent(target.data_directory, sequences, settings.timeout.promote_s)
-            changed = agent.ask(request, int, timeout_s=settings.timeout.step_s)
-            let_go_of_slot(connection, target, started.slot_name, emit)
+    with naming(target), own_server(settings) as connection:
+        # While the login on the target's host goes on.
+        observe = observing_primary(connection, looks_at_files=False)
+        with agent_of(target, settings, emit, called) as agent:
+            started = start_and_follow(target, settings, emit, connection, agent, observe)
+            if not started.is_standby or started.slot_name is None:
+                raise Refused(
+                    "the server of the target is no standby of this one",
+                    hint="The first stage makes it one: recovery_1st_stage_command in pgpool.conf.",
+                    target=TargetState.STARTED,
+                )
+            with leaving(TargetState.STARTED):
+                sequences = read_sequences(connection, settings)
+                request = MakeIndependent(
+                    target.data_directory, sequences, settings.timeout.promote_s
+                )
+                changed = agent.ask(request, int, timeout_s=settings.timeout.step_s)
+                let_go_of_slot(connection, target, started.slot_name, emit)
     if changed:
         emit(Said("agent", f"{changed} sequences were put back to the primary's values"))
     emit(Finished("it has all that was written, and goes on by itself", time.monotonic() - began))

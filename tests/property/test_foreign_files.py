@@ -27,8 +27,8 @@ from pgpool_recovery.facts.archived_history import read_archived
 from pgpool_recovery.files.text import bytes_of, text_of
 from pgpool_recovery.host.command_line import settings_of, split
 from pgpool_recovery.host.manager import _data_directories
-from pgpool_recovery.host.pidfile import PidFile, parse_pid_file
 from pgpool_recovery.host.setting_source import find_sources
+from pgpool_recovery.in_server.pid_file import PidFile, parse_pid_file
 from pgpool_recovery.install.pgpool_conf import values_of, with_ours, without_ours
 from pgpool_recovery.talk.protocol import Answer
 from pgpool_recovery.talk.wire import decode_message, encode_message

@@ -123,7 +123,7 @@ def test_command(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(app, "app", raiser(kind))
+    monkeypatch.setattr(app, "_run", raiser(kind))
     assert app.run_app(words) == 1
     said = "".join(capsys.readouterr())
     assert SECRET not in said

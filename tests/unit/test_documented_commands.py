@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cyclopts import CycloptsError
 
 import pgpool_recovery
-from pgpool_recovery.cli.app import app
+from pgpool_recovery.cli.parse import asks_for_help, command_named, parse
+from pgpool_recovery.domain.error import UsageError
 
 REPOSITORY = Path(__file__).parents[2]
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
@@ -19,7 +19,15 @@ SOURCES = Path(pgpool_recovery.__file__).parent
 STAGES = {"agent", "run", "agreed"}
 """No commands for people: the agent, and names of sessions, such as "pgpool-recovery run 7"."""
 PLACES = {"--data-directory", "--pgpool-conf"}
-FOR_WORDS = {"…": "1", "N": "1", "ID": "1", "NODE": "1", "DIR": "/data", "FILE": "/file"}
+FOR_WORDS = {
+    "…": "1",
+    "COMMAND": "status",
+    "N": "1",
+    "ID": "1",
+    "NODE": "1",
+    "DIR": "/data",
+    "FILE": "/file",
+}
 COMMAND = re.compile(r"pgpool-recovery((?: (?!/)[^\s|;&()`\"#]+)+)")
 
 
@@ -76,8 +84,10 @@ def test_command_is_one(where: str, words: str) -> None:
     if given == ["cancel"] or given[-1] in PLACES:
         given.append("1")  # A page that speaks of the command, or of the option.
     try:
-        app.parse_args(given, exit_on_error=False, print_error=False)
-    except CycloptsError as error:
+        command = command_named(given[0])
+        if not asks_for_help(given):
+            parse(command, given[1:])
+    except UsageError as error:
         pytest.fail(f"{where}: pgpool-recovery {words}: {error}")
 
 

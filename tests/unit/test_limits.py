@@ -14,8 +14,8 @@ from pgpool_recovery.config.settings import TimeoutSettings
 SOURCE = Path(pgpool_recovery.__file__).parent
 SETTINGS = Path(__file__).parents[2] / "docs" / "reference" / "settings.md"
 RECOVERY = (
-    "agent", "history", "metrics", "observe", "postgres", "run", "ssh", "verify", "dry_run.py",
-    "cluster_check.py", "recovery.py", "second_stage.py",
+    "agent", "talk", "host", "history", "metrics", "observe", "postgres", "run", "ssh", "verify",
+    "dry_run.py", "cluster_check.py", "recovery.py", "second_stage.py",
 )  # fmt: skip
 """What takes part in a recovery, or looks at what one will find."""
 PACES = ("TICK_S", "EVERY_S", "BETWEEN_S", "HEARTBEAT_S")

@@ -41,6 +41,7 @@ class Story:
         for name, part in {
             "own_server": party,
             "agent_of": party,
+            "observing_primary": lambda *_: None,
             "agreement_for": lambda *_: bound,
             "choose": self.choose,
             "carry_out": self.carry_out,

@@ -2,6 +2,13 @@
 
 import os
 
+from pgpool_recovery.in_server.pid_file import (
+    PID_FILE_MAX_BYTES,
+    PID_FILE_NAME,
+    is_server_of,
+    parse_pid_file,
+)
+
 from .named_file import read_file
 from .outcome import INSUFFICIENT_PRIVILEGE, INVALID_PARAMETER_VALUE, Failure, failed, success
 from .run_script import how_it_ended, last_lines, told
@@ -14,10 +21,6 @@ LEAVING = ("stop", "restart")  # Accepted, then done: the caller's own session e
 WAITED_FOR = ("reload", "promote", "logrotate")
 DELAY_S = 0.5
 
-READY = ("ready", "standby")  # PM_STATUS_READY, PM_STATUS_STANDBY (src/include/utils/pidfile.h).
-PIDFILE_PID, PIDFILE_PORT, PIDFILE_SOCKETS, PIDFILE_LISTEN, PIDFILE_STATUS = 0, 3, 4, 5, 7
-DIGITS, MAX_DIGITS = set("0123456789"), 10
-PIDFILE_MAX_BYTES = 8192  # Two paths, and six short lines.
 READY_TIMEOUT_S = 5
 
 PG_CTL_SETTING = "select pg_catalog.current_setting('pgpool.pg_ctl', true) as path"
@@ -166,39 +169,16 @@ def is_ready(server, run, argument):
     """Say whether the server of a data directory on this host accepts connections."""
     if not os.path.isabs(argument):
         return True  # This server: it accepted the connection of this call.
-    pidfile = read_pidfile(argument)
-    if pidfile is None or pidfile[PIDFILE_STATUS].strip() not in READY:
-        return False
-    if not is_process_of(pidfile, argument):
+    found = read_pid_file(argument)
+    directory = argument.encode("utf-8", "surrogateescape")
+    if found is None or not found.is_ready or not is_server_of(found.pid, directory):
         return False
     argv = [program(server, "pg_isready"), "-q", "-t", str(READY_TIMEOUT_S)]
-    argv += ["-p", pidfile[PIDFILE_PORT], "-h", host_of(pidfile)]
+    argv += ["-p", str(found.port), "-h", found.host]
     return run.run(argv, dict(os.environ)).status == 0
 
 
-def read_pidfile(data_directory):
-    """Return the lines of a running server's postmaster.pid, or None when it is no such file."""
-    content = read_file(os.path.join(data_directory, "postmaster.pid"), PIDFILE_MAX_BYTES)
-    if content is None:
-        return None
-    lines = content.decode("utf-8", "surrogateescape").split("\n")
-    if len(lines) <= PIDFILE_STATUS or "\0" in "".join(lines):
-        return None
-    numbers = (lines[PIDFILE_PID], lines[PIDFILE_PORT])
-    are_numbers = all(0 < len(text) <= MAX_DIGITS and set(text) <= DIGITS for text in numbers)
-    return lines if are_numbers else None
-
-
-def is_process_of(pidfile, data_directory):
-    """Say whether the process that the file names is a server of this directory and no other."""
-    directory = data_directory.encode("utf-8", "surrogateescape")
-    try:
-        return os.path.samefile(b"/proc/%d/cwd" % int(pidfile[PIDFILE_PID]), directory)
-    except OSError:
-        return False
-
-
-def host_of(pidfile):
-    """Return where the server listens, in libpq's terms."""
-    listen = pidfile[PIDFILE_LISTEN]
-    return pidfile[PIDFILE_SOCKETS] or ("localhost" if listen in ("*", "") else listen)
+def read_pid_file(data_directory):
+    """Return what postmaster.pid says, or None when it is no such file."""
+    content = read_file(os.path.join(data_directory, PID_FILE_NAME), PID_FILE_MAX_BYTES)
+    return None if content is None else parse_pid_file(content.decode("utf-8", "surrogateescape"))

@@ -1,1 +1,1 @@
-"""What runs on the target, one process for each recovery, and the conversation with it."""
+"""What runs on the target: one process for each recovery."""

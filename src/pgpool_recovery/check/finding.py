@@ -1,9 +1,10 @@
 """One thing that a check has found, in the closed set of what it can find."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Any
+
+from pgpool_recovery.domain.record import record
 
 VERSION = 1
 
@@ -100,7 +101,7 @@ class Kind(Enum):
         return self.value[1]
 
 
-@dataclass(frozen=True)
+@record
 class Finding:
     """A fact about a node, or about all of them, and what to do."""
 

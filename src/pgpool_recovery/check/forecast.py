@@ -1,7 +1,6 @@
 """If a node were lost now, how would it come back, and what would refuse that?"""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from pgpool_recovery.check.estimates import about, sentence
 from pgpool_recovery.check.finding import Finding, Kind
@@ -9,6 +8,7 @@ from pgpool_recovery.check.report import Report
 from pgpool_recovery.domain.control_file import STANDBY_PARAMETERS
 from pgpool_recovery.domain.error import Unreachable
 from pgpool_recovery.domain.node import Target
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.wal import History, Point, TimelineId
 from pgpool_recovery.facts.access import as_source
 from pgpool_recovery.facts.facts import Facts

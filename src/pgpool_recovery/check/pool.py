@@ -7,6 +7,7 @@ from pgpool_recovery.check.finding import Finding, Kind
 from pgpool_recovery.check.host import EXTENSION_VERSION
 from pgpool_recovery.check.question import Pool
 from pgpool_recovery.check.report import ExtensionFacts, Report
+from pgpool_recovery.in_server.script_name import is_inside
 
 FIRST_THAT_GOES_ON = (4, 5)
 """Since then the PCP process does not wait for all that it serves when it is started anew."""
@@ -150,11 +151,6 @@ def _holds_failovers_up(asked: Pool) -> Iterator[Finding]:
         else 'Recover with "pgpool-recovery recover NODE", which asks the primary by SQL; or '
         "install Pgpool-II 4.5 or later.",
     )
-
-
-def is_inside(command: str) -> bool:
-    """Say whether a stage command can be the name of a script (extension's script_file)."""
-    return not {"", ".", ".."}.intersection(command.split("/"))
 
 
 def _primary(report: Report) -> int | None:

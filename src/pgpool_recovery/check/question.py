@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from pgpool_recovery.domain.error import UsageError
@@ -13,6 +12,7 @@ from pgpool_recovery.domain.node import (
     parse_node_id,
     parse_port,
 )
+from pgpool_recovery.domain.record import field, record
 
 HINT = (
     'It is \'[{"node_id": 0, "host": "server0", "port": 5432, "data_directory": "/…"}, …]\', or '
@@ -36,7 +36,7 @@ DEFAULT_DATABASE = "postgres"
 TEMPLATE = "template1"
 
 
-@dataclass(frozen=True)
+@record
 class Pool:
     """What is known of Pgpool-II: those of `POOL_KEYS` that were given, as texts."""
 
@@ -81,7 +81,7 @@ class Pool:
         return {name: self.settings[name] for name in STAGES if self.settings.get(name)}
 
 
-@dataclass(frozen=True)
+@record
 class Question:
     """The nodes of the pool, in the order of their ids.
 

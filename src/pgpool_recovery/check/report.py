@@ -1,17 +1,17 @@
 """What was learnt of all nodes, and how findings name it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from pgpool_recovery.check.question import Question
 from pgpool_recovery.domain.node import Target
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.facts.facts import PrimaryFacts
 from pgpool_recovery.facts.node import NodeFacts, Problem, ServerFacts
 from pgpool_recovery.facts.policy import Policy
 from pgpool_recovery.postgres.extension import ForeignOwner
 
 
-@dataclass(frozen=True)
+@record
 class ExtensionFacts:
     """The extension in a database: its version, None without it, and who may call it.
 
@@ -26,7 +26,7 @@ class ExtensionFacts:
     foreign: ForeignOwner | None = None
 
 
-@dataclass(frozen=True)
+@record
 class RoleFacts:
     """The role of recovery_user, when that is known."""
 
@@ -36,7 +36,7 @@ class RoleFacts:
     can_login: bool
 
 
-@dataclass(frozen=True)
+@record
 class Report:
     """Everything at once, as seen from the primary.
 

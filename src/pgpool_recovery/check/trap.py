@@ -5,9 +5,9 @@ What is known here comes from PCP, and from the servers as the host of Pgpool-II
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 
 from pgpool_recovery.check.finding import Finding, Kind
+from pgpool_recovery.domain.record import field, record
 
 KINDS = frozenset(
     {
@@ -25,7 +25,7 @@ TAKES_WARNINGS = {(4, 3): 21, (4, 4): 18, (4, 5): 13, (4, 6): 8, (4, 7): 3}
 """The minor release of each line since which a warning at login is no failure."""
 
 
-@dataclass(frozen=True)
+@record
 class SeenNode:
     """A node: what Pgpool-II says of it, and what its server does; None is not known.
 
@@ -46,7 +46,7 @@ class SeenNode:
         return f"node {self.node_id}"
 
 
-@dataclass(frozen=True)
+@record
 class Written:
     """A parameter of a node that is in force otherwise than pgpool.conf has it."""
 
@@ -55,7 +55,7 @@ class Written:
     advice: str
 
 
-@dataclass(frozen=True)
+@record
 class Seen:
     """All of it. `version` is Pgpool-II's, often its line alone; `major` is the primary's."""
 

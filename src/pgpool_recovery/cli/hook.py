@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pgpool_recovery.cli.own_user import own_name, use_own_home
 from pgpool_recovery.cli.psql import as_psql
 from pgpool_recovery.cli.say import complain, say, say_json
-from pgpool_recovery.cli.stage import use_own_home
 from pgpool_recovery.domain.error import RecoveryError, as_failure
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.target_state import TargetState
 
 if TYPE_CHECKING:
@@ -36,12 +36,12 @@ def _fail(name: str, error: RecoveryError) -> int:
 
 
 def _run(name: str, words: Sequence[str]) -> None:
-    from pgpool_recovery.cli.where import own_name
-    from pgpool_recovery.config.load import load_settings, settings_file
-    from pgpool_recovery.control.cluster import pool_of
     from pgpool_recovery.hooks.call import parse_call
 
     call = parse_call(name, words)
+    from pgpool_recovery.config.load import load_settings, settings_file
+    from pgpool_recovery.control.cluster import pool_of
+
     settings = load_settings(settings_file(None))
     tell = _saying(name)
     if name == FAILOVER:
@@ -61,7 +61,6 @@ def run_rehearsal(*, as_json: bool) -> int:
     """Try what a failover needs, with the logins and the haste that it has; return the status."""
     from pgpool_recovery.cli.render.check import check_lines
     from pgpool_recovery.cli.render.document import document
-    from pgpool_recovery.cli.where import own_name
     from pgpool_recovery.config.load import load_settings, settings_file
     from pgpool_recovery.control.check import in_order, status_of
     from pgpool_recovery.control.cluster import pool_of

@@ -4,11 +4,13 @@ import contextlib
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from pgpool_recovery.cli.say import complain
-from pgpool_recovery.control.event import POOL, Asked
-from pgpool_recovery.domain.error import Cancelled
-from pgpool_recovery.domain.node import NodeId
+
+if TYPE_CHECKING:
+    from pgpool_recovery.control.event import Asked
+    from pgpool_recovery.domain.node import NodeId
 
 LEAVING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 BY_SIGNAL = 128
@@ -44,8 +46,11 @@ def leaving_by_signal() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def leave(left: Left, running: Asked | None, *, without_pgpool: bool) -> int:
+def leave(left: Left, running: "Asked | None", *, without_pgpool: bool) -> int:
     """Say what goes on, and return the exit status; Cancelled when nothing had begun."""
+    from pgpool_recovery.control.event import POOL
+    from pgpool_recovery.domain.error import Cancelled
+
     name = signal.Signals(left.number).name
     if running is None:
         raise Cancelled("the command was ended", detail=f"By {name}. Nothing was begun.")
@@ -55,7 +60,7 @@ def leave(left: Left, running: Asked | None, *, without_pgpool: bool) -> int:
     return BY_SIGNAL + left.number
 
 
-def going_on(node_id: NodeId, whom: str, *, without_pgpool: bool) -> list[str]:
+def going_on(node_id: "NodeId", whom: str, *, without_pgpool: bool) -> list[str]:
     """Return what a person who leaves has to know; `whom` the recovery goes on in."""
     option = " --without-pgpool" if without_pgpool else ""
     return [

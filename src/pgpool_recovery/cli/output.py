@@ -1,21 +1,13 @@
-"""What all commands say in the same way: documents, failures, and the options for them."""
+"""What all commands say in the same way: documents and failures."""
 
 import json
-from typing import Annotated
-
-from cyclopts import Group, Parameter
+from collections.abc import Sequence
 
 from pgpool_recovery.cli.psql import as_psql
 from pgpool_recovery.cli.say import complain, say_json
 from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.target_state import TargetState
 
-OUTPUT = Group("Output", sort_key=20)
-
-AsJson = Annotated[bool, Parameter(name="--json", group=OUTPUT, help="Answer with JSON.")]
-AsEvents = Annotated[
-    bool, Parameter(name="--events", group=OUTPUT, help="Tell what happens in JSON lines.")
-]
 FOR_PROGRAMS = frozenset({"--json", "--events"})
 
 
@@ -34,7 +26,7 @@ def show_failure(error: RecoveryError, *, with_target: bool = False) -> None:
     complain(*as_psql(error, with_target=with_target or is_known))
 
 
-def tell_failure(error: RecoveryError, words: list[str]) -> int:
+def tell_failure(error: RecoveryError, words: Sequence[str]) -> int:
     """Tell the failure of a whole command in the form that its words ask for."""
     if FOR_PROGRAMS & set(words):
         parts = {"version": 1, "error": error.as_record(), "exit_status": error.exit_status}

@@ -3,16 +3,14 @@
 import io
 import json
 import os
-import pwd
 import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pgpool_recovery.cli.own_user import use_own_home
 from pgpool_recovery.cli.psql import as_psql
 from pgpool_recovery.cli.say import complain, say, say_json, say_record
 from pgpool_recovery.config.load import load_settings, settings_file, sound_part
@@ -32,8 +30,10 @@ from pgpool_recovery.domain.node import (
     parse_port,
     parse_remote_start,
 )
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.text import shown
-from pgpool_recovery.files.text import read_text
+from pgpool_recovery.files.process_table import process_of
+from pgpool_recovery.run.called_agent import calling_agent
 from pgpool_recovery.run.shield import CANCELLING
 
 if TYPE_CHECKING:
@@ -75,79 +75,91 @@ def run_stage(name: str, words: Sequence[str]) -> int:
 
 
 def _first_stage(words: Sequence[str]) -> None:
-    from pgpool_recovery.cli.foreign_start import left_to_foreign_start
-    from pgpool_recovery.history.record import Stage, on_record
-    from pgpool_recovery.metrics.publish import publishing
-    from pgpool_recovery.recovery import recover
-
     request = _request(words)
-    stage = Stage(
-        request.target,
-        leads_to="copied",
-        primary_host=request.primary_host,
-        primary_port=request.primary_port,
-    )
+    target = request.target
+
+    def stage() -> "Stage":
+        from pgpool_recovery.history.record import Stage
+
+        host, port = request.primary_host, request.primary_port
+        return Stage(target, leads_to="copied", primary_host=host, primary_port=port)
+
     settings = _settings(stage)
-    with publishing(settings, say) as publish, on_record(stage, settings, _telling) as recorded:
-        publish()
-        plan = recover(request, settings, recorded.emit, _caller())
-        if not settings.pgpool.backend_clustering_mode.has_second_stage:
-            for line in left_to_foreign_start(Path(words[0]), plan):
-                recorded.emit(Said("runner", line))
+    with calling_agent(target, settings) as called:
+        from pgpool_recovery.cli.foreign_start import left_to_foreign_start
+        from pgpool_recovery.history.record import on_record
+        from pgpool_recovery.metrics.publish import publishing
+        from pgpool_recovery.recovery import recover
+
+        with publishing(settings, say) as publish, on_record(stage(), settings, _telling) as told:
+            publish()
+            plan = recover(request, settings, told.emit, _caller(), called)
+            if not settings.pgpool.backend_clustering_mode.has_second_stage:
+                for line in left_to_foreign_start(Path(words[0]), plan):
+                    told.emit(Said("runner", line))
     if settings.pgpool.backend_clustering_mode.has_second_stage:
         # So that little is left for the second stage, which clients wait for.
-        _start(request.target, settings, leads_to="copied")
+        _start(target, settings, leads_to="copied")
 
 
 def _second_stage(words: Sequence[str]) -> None:
-    from pgpool_recovery.history.record import Stage, on_record
-    from pgpool_recovery.metrics.publish import publishing
-    from pgpool_recovery.second_stage import finish
-
     target = parse_first_stage(words, own_port=_own_port()).target
-    settings, stage = load_settings(settings_file(None)), Stage(target, "copied", continues=True)
-    with publishing(settings, say), on_record(stage, settings, _telling) as recorded:
-        finish(target, settings, recorded.emit)
+    settings = load_settings(settings_file(None))
+    with calling_agent(target, settings) as called:
+        from pgpool_recovery.history.record import Stage, on_record
+        from pgpool_recovery.metrics.publish import publishing
+        from pgpool_recovery.second_stage import finish
+
+        stage = Stage(target, "copied", continues=True)
+        with publishing(settings, say), on_record(stage, settings, _telling) as recorded:
+            finish(target, settings, recorded.emit, called)
 
 
 def _remote_start(words: Sequence[str]) -> None:
-    from pgpool_recovery.history.record import Stage
-
     target = parse_remote_start(words)
-    settings = _settings(Stage(target, leads_to="recovered", continues=True))
-    _start(target, settings, leads_to="recovered")
+
+    def stage() -> "Stage":
+        from pgpool_recovery.history.record import Stage
+
+        return Stage(target, leads_to="recovered", continues=True)
+
+    _start(target, _settings(stage), leads_to="recovered")
 
 
 def _start(target: Target, settings: Settings, *, leads_to: str) -> None:
-    from pgpool_recovery.history.record import Stage, on_record
-    from pgpool_recovery.metrics.publish import publishing
-    from pgpool_recovery.remote_start import start
+    with calling_agent(target, settings) as called:
+        from pgpool_recovery.history.record import Stage, on_record
+        from pgpool_recovery.metrics.publish import publishing
+        from pgpool_recovery.remote_start import start
 
-    stage = Stage(target, leads_to=leads_to, continues=True)
-    with publishing(settings, say), on_record(stage, settings, _telling) as recorded:
-        start(recorded.target, settings, recorded.emit)
+        stage = Stage(target, leads_to=leads_to, continues=True)
+        with publishing(settings, say), on_record(stage, settings, _telling) as recorded:
+            start(recorded.target, settings, recorded.emit, called)
 
 
-def _settings(stage: "Stage") -> Settings:
+def _settings(stage: Callable[[], "Stage"]) -> Settings:
     """Return the settings; an error in them is on record, too, by those that are right."""
-    from pgpool_recovery.history.record import on_record
-    from pgpool_recovery.metrics.publish import publishing
-
     file = settings_file(None)
     try:
         return load_settings(file)
     except SettingsError:
+        from pgpool_recovery.history.record import on_record
+        from pgpool_recovery.metrics.publish import publishing
+
         sound = sound_part(file)
-        with publishing(sound, say), on_record(stage, sound, _telling):
+        with publishing(sound, say), on_record(stage(), sound, _telling):
             raise
 
 
 def _plan(words: Sequence[str]) -> None:
-    from pgpool_recovery.dry_run import foresee
-    from pgpool_recovery.install.stage_commands import is_ours
-
     request, settings = _request(words), load_settings(settings_file(None))
-    answer(foresee(request, settings, is_own_stage=is_ours(Path(words[0], FIRST_STAGE))))
+    with calling_agent(request.target, settings) as called:
+        from pgpool_recovery.dry_run import foresee
+        from pgpool_recovery.install.stage_commands import is_ours
+
+        is_own = is_ours(Path(words[0], FIRST_STAGE))
+        document = foresee(request, settings, is_own_stage=is_own, called=called)
+    answer(document)
 
 
 def _check(words: Sequence[str]) -> None:
@@ -229,15 +241,6 @@ def _take_any_text() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def use_own_home() -> None:
-    """Set HOME to this user's: the server has that of whoever started it, say root's.
-
-    libpq looks there for the password file, and we for the key of Pgpool-II's manual.
-    """
-    with suppress(KeyError):  # A container's user may have no entry, and then keeps what is set.
-        os.environ["HOME"] = pwd.getpwuid(os.geteuid()).pw_dir
-
-
 def use_calling_server() -> None:
     """Lead libpq to the server that called.
 
@@ -268,10 +271,7 @@ def cause_of_cancel(number: int) -> str:
 
 def _is_alive(pid: int) -> bool:
     """Say whether a process is there and has not ended (proc(5))."""
-    try:
-        return read_text(Path(f"/proc/{pid}/stat")).rpartition(") ")[2][:1] not in ("Z", "X")
-    except OSError:
-        return False
+    return not process_of(pid).has_ended
 
 
 def _cancel_by_signal() -> None:

@@ -1,15 +1,11 @@
 """Whom a command asks: the options and the settings together."""
 
-import getpass
-import os
-import pwd
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from cyclopts import Group, Parameter
-
+from pgpool_recovery.cli.own_user import own_name
 from pgpool_recovery.domain.error import SettingsError, Unreachable, UsageError
+from pgpool_recovery.domain.record import record, replace
 
 if TYPE_CHECKING:
     from pgpool_recovery.config.settings import Settings
@@ -18,28 +14,17 @@ if TYPE_CHECKING:
     from pgpool_recovery.pcp.pool import Pool
 
 HINT = "Check --host: it is where Pgpool-II is reached, without a user."
-CONNECTION = Group("Connection", sort_key=10)
 
 
-@Parameter(name="*", group=CONNECTION)
-@dataclass(frozen=True)
+@record
 class Where:
-    """Where Pgpool-II and the settings are."""
+    """Where Pgpool-II and the settings are, by the options of grammar/common.py."""
 
-    host: Annotated[str | None, Parameter(name=["--host", "-H"])] = None
-    """Host of Pgpool-II, or the directory of its PCP socket."""
-
-    port: Annotated[int | None, Parameter(name=["--port", "-p"])] = None
-    """PCP port of Pgpool-II."""
-
-    username: Annotated[str | None, Parameter(name=["--username", "-U"])] = None
-    """PCP user; its password is in ~/.pcppass."""
-
+    host: str | None = None
+    port: int | None = None
+    username: str | None = None
     config: Path | None = None
-    """Settings file, in place of /etc/pgpool-recovery.toml."""
-
     without_pgpool: bool = False
-    """Do without Pgpool-II; the nodes are those of the settings, the primary is found by SQL."""
 
     def settings(self) -> "Settings":
         """Return the settings, with what the options say in their place."""
@@ -95,11 +80,3 @@ class Where:
         settings = self.settings()
         cluster = self.cluster(settings)
         return settings, primary_of(cluster), cluster
-
-
-def own_name() -> str:
-    """Return the name of the operating system's user, as whom the pcp_* commands ask, too."""
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return getpass.getuser()

@@ -1,46 +1,15 @@
 """Read the settings file; all complaints at once."""
 
-import json
 import os
-import re
 import shlex
 import stat
-import tomllib
-from collections.abc import Callable, Iterator, Mapping
-from enum import StrEnum
-from functools import partial
-from operator import eq
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cattrs import Converter, transform_error
-from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError
-
-from pgpool_recovery.config.complaint import with_lines
-from pgpool_recovery.config.settings import (
-    AbsolutePath,
-    ChannelBinding,
-    ClusteringMode,
-    Host,
-    Incomplete,
-    Port,
-    Promote,
-    RunningPrimary,
-    Settings,
-    SslMode,
-)
+from pgpool_recovery.config.settings import Settings
+from pgpool_recovery.config.structure import UNKNOWN, structured
 from pgpool_recovery.domain.error import SettingsError, reason_of
-from pgpool_recovery.domain.node import NodeId, parse_host, parse_node_id, parse_port
-from pgpool_recovery.facts.policy import (
-    Compress,
-    KeepOld,
-    Method,
-    Rate,
-    StopRunning,
-    Unattended,
-    Verify,
-    kilobytes,
-)
 from pgpool_recovery.files.trust import (
     Fault,
     Untrusted,
@@ -51,13 +20,9 @@ from pgpool_recovery.files.trust import (
 )
 
 DEFAULT_FILE = Path("/etc/pgpool-recovery.toml")
-MIN_RATE_KB, MAX_RATE_KB = 32, 1048576  # src/include/backup/basebackup.h
 VARIABLE = "PGPOOL_RECOVERY_CONFIG"
-MAX_SHOWN = 100
-UNKNOWN = "unknown setting"
 DESCRIBED = "The settings are described in docs/reference/settings.md."
 LATER = " One that is unknown may be a later version's: the same version belongs on all hosts."
-NO_TABLE = "invalid value (it is a table)"
 
 
 def settings_file(named: Path | None, environment: Mapping[str, str] = os.environ) -> Path:
@@ -82,7 +47,6 @@ def load_settings(file: Path) -> Settings:
 def _load(file: Path) -> Settings:
     try:
         text = _text_of(file)
-        values = tomllib.loads(text)
     except FileNotFoundError:
         if file == DEFAULT_FILE:
             return Settings()
@@ -103,11 +67,18 @@ def _load(file: Path) -> Settings:
             detail=f"It is not UTF-8: there is a byte 0x{error.object[error.start]:02x} at offset "
             f"{error.start}.",
         ) from error
+    return read_settings(_parsed(file, text), str(file), text)
+
+
+def _parsed(file: Path, text: str) -> dict[str, Any]:
+    import tomllib  # A host without a settings file starts faster without.
+
+    try:
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(
             f"settings file {file} is not TOML", detail=f"{error}.", hint="See toml.io."
         ) from error
-    return read_settings(values, str(file), text)
 
 
 def _mend(untrusted: Untrusted) -> str | None:
@@ -144,8 +115,8 @@ def sound_part(file: Path) -> Settings:
     To tell of the errors where the file says, and for nothing else.
     """
     try:
-        values = tomllib.loads(_text_of(file))
-    except (OSError, Untrusted, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        values = _parsed(file, _text_of(file))
+    except (OSError, Untrusted, UnicodeDecodeError, SettingsError):
         return Settings()
     return read_settings({k: v for k, v in values.items() if _is_sound(k, v)}, str(file))
 
@@ -164,41 +135,11 @@ def _is_sound(name: str, table: object) -> bool:
 
 def read_settings(values: Mapping[str, Any], origin: str, text: str = "") -> Settings:
     """Return settings of parsed TOML; `origin` names it in the complaint, `text` has its lines."""
-    converter = Converter(forbid_extra_keys=True)
-    for number, check_number in ((float, _number), (int, _count), (bool, _flag)):
-        converter.register_structure_hook(number, partial(_checked, check_number))
-    choices = (ClusteringMode, Promote, RunningPrimary, Compress, KeepOld, StopRunning, Verify)
-    for choice in (*choices, Incomplete, Method, Unattended):
-        converter.register_structure_hook(choice, partial(_checked, _choice))
-    # A hook for the class itself would take its subclasses and aliases as well.
-    for kind, check in (
-        (str, _text),
-        (int | None, _count),
-        (str | None, _text),  # TOML has no null: what is not there is not structured.
-        (tuple[str, ...], _words),
-        (NodeId, _node_id),
-        (tuple[Method, ...], _methods),
-        (AbsolutePath, _path),
-        (AbsolutePath | None, _path),
-        (Host | None, _host),
-        (SslMode | None, partial(_choice_of, SslMode)),
-        (ChannelBinding | None, partial(_choice_of, ChannelBinding)),
-        (Port, _port),
-        (Port | None, _port),
-        (Rate | None, _rate),
-    ):
-        converter.register_structure_hook_func(partial(eq, kind), partial(_checked, check))
-    try:
-        settings = converter.structure(values, Settings)
-        complaints = list(_contradictions(settings))
-    except ClassValidationError as error:
-        found = transform_error(error, path="", format_exception=_complaint)
-        sound = {k: v for k, v in values.items() if _is_structured(converter, k, v)}
-        complaints = [
-            *(_with_place(line, values) for line in found),
-            *_contradictions(converter.structure(sound, Settings)),
-        ]
+    settings, complaints = structured(values)
+    complaints += _contradictions(settings)
     if complaints:
+        from pgpool_recovery.config.complaint import with_lines
+
         is_unknown = any(line.startswith(UNKNOWN) for line in complaints)
         raise SettingsError(
             f"settings file {origin} has {len(complaints)} error{'s' * (len(complaints) > 1)}",
@@ -206,14 +147,6 @@ def read_settings(values: Mapping[str, Any], origin: str, text: str = "") -> Set
             hint=DESCRIBED + (LATER if is_unknown else ""),
         )
     return settings
-
-
-def _is_structured(converter: Converter, name: str, table: object) -> bool:
-    try:
-        converter.structure({name: table}, Settings)
-    except ClassValidationError:
-        return False
-    return True
 
 
 def _contradictions(settings: Settings) -> Iterator[str]:
@@ -227,131 +160,3 @@ def _contradictions(settings: Settings) -> Iterator[str]:
     for name, table in (("replication", settings.replication), ("pgpool", settings.pgpool)):
         if (table.sslcert is None) != (table.sslkey is None):
             yield f"sslcert and sslkey go together in {name} (a certificate and its key)"
-
-
-class _InvalidError(ValueError):
-    """A value that is not what the setting takes."""
-
-    def __init__(self, value: object, error: Exception) -> None:
-        super().__init__(f"invalid value {_shown(value)} ({error})")
-
-
-def _checked(check: Callable[[Any, Any], object], value: object, kind: object) -> object:
-    """Return what a check makes of a value; what it complains of, then has the value."""
-    try:
-        return check(value, kind)
-    except ValueError as error:
-        raise _InvalidError(value, error) from error
-
-
-def _shown(value: object) -> str:
-    """Return a value as TOML has it, nearly.
-
-    >>> _shown("no"), _shown([True, 1])
-    ('"no"', '[true, 1]')
-    """
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
-
-
-def _text(value: object, _kind: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError("it is a text in quotes")  # noqa: TRY004 - so cattrs collects it
-    return value
-
-
-def _number(value: object, _kind: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
-        raise ValueError("it is a number greater than 0")
-    return float(value)
-
-
-def _count(value: object, _kind: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
-        raise ValueError("it is a whole number greater than 0")
-    return value
-
-
-def _choice(value: object, kind: type[StrEnum]) -> StrEnum:
-    if value not in tuple(kind):
-        raise ValueError(f"it is one of {', '.join(kind)}")
-    return kind(str(value))
-
-
-def _choice_of(kind: type[StrEnum], value: object, _kind: object) -> StrEnum:
-    return _choice(value, kind)
-
-
-def _flag(value: object, _kind: object) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("it is true or false")  # noqa: TRY004 - so cattrs collects it
-    return value
-
-
-def _methods(value: object, _kind: object) -> tuple[Method, ...]:
-    words = _words(value, tuple)
-    if not words or len(set(words)) < len(words):
-        raise ValueError("it is a list of methods, each at most once")
-    return tuple(Method(_choice(word, Method)) for word in words)
-
-
-def _node_id(value: object, _kind: object) -> NodeId:
-    return parse_node_id(str(value))
-
-
-def _port(value: object, _kind: object) -> Port:
-    return Port(parse_port(str(_count(value, int))))
-
-
-def _host(value: object, _kind: object) -> Host:
-    return Host(parse_host(_text(value, str)))
-
-
-def _path(value: object, _kind: object) -> AbsolutePath:
-    text = _text(value, str)
-    if not text.startswith("/") or ".." in text.split("/"):
-        raise ValueError("it is an absolute path")
-    return AbsolutePath(text)
-
-
-def _rate(value: object, _kind: object) -> Rate:
-    """Check the rate as pg_basebackup does, which would find it wrong after the old data went."""
-    text = _text(value, str)
-    is_rate = re.fullmatch(r"\d+[kM]?", text) is not None
-    if not is_rate or not MIN_RATE_KB <= kilobytes(Rate(text)) <= MAX_RATE_KB:
-        raise ValueError('it is "32k" to "1024M" a second')
-    return Rate(text)
-
-
-def _words(value: object, _kind: object) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
-        raise ValueError("it is a list of texts")
-    return tuple(value)
-
-
-def _complaint(error: BaseException, _kind: object) -> str:
-    match error:
-        case ForbiddenExtraKeysError(extra_fields=names):
-            return f"{UNKNOWN} {', '.join(sorted(names))}"
-        case TypeError():
-            return NO_TABLE
-        case _InvalidError():
-            return str(error)
-        case _:
-            return f"invalid value ({error})"
-
-
-def _with_place(line: str, values: Mapping[str, Any]) -> str:
-    """Return a complaint with its place as TOML spells it.
-
-    >>> _with_place("no @ .node['1'].host", {})
-    'no in node.1.host'
-    """
-    what, _, place = line.rpartition(" @ ")
-    where = re.sub(r"\['([\w-]+)'\]", r".\1", place).removeprefix(".")
-    if what == NO_TABLE:
-        value: Any = values
-        for name in where.split("."):
-            value = value.get(name) if isinstance(value, Mapping) else None
-        what = f"invalid value {_shown(value)} (it is a table)"
-    return f"{what} in {where}" if where else what

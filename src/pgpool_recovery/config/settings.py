@@ -1,11 +1,11 @@
 """What /etc/pgpool-recovery.toml may say; every setting has a default or is discovered."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType
 
 from pgpool_recovery.domain.node import NodeId, Target
+from pgpool_recovery.domain.record import field, record
 from pgpool_recovery.facts.policy import Policy
 from pgpool_recovery.ssh.command import SshSettings
 
@@ -21,7 +21,7 @@ def _given(table: object, names: Iterable[str]) -> dict[str, str]:
     return {name: str(value) for name, value in values.items() if value is not None}
 
 
-@dataclass(frozen=True)
+@record
 class AgentSettings:
     """How the agent is called on a target, and how long it may take to answer a short question."""
 
@@ -29,7 +29,7 @@ class AgentSettings:
     answer_s: float = 300.0
 
 
-@dataclass(frozen=True)
+@record
 class PrimarySettings:
     """The connection to the own server; what is left out comes from the server's environment."""
 
@@ -56,7 +56,7 @@ class ChannelBinding(StrEnum):
     REQUIRE = "require"
 
 
-@dataclass(frozen=True)
+@record
 class ReplicationSettings:
     """How standbys and pg_rewind connect to the primary; the roles are found when not given.
 
@@ -79,7 +79,7 @@ class ReplicationSettings:
         return _given(self, (*TLS_WORDS, "channel_binding", "require_auth"))
 
 
-@dataclass(frozen=True)
+@record
 class PgBackRestSettings:
     """The stanza of the cluster, when there is a repository to restore from."""
 
@@ -120,7 +120,7 @@ class Incomplete(StrEnum):
     PROMOTE = "promote"
 
 
-@dataclass(frozen=True)
+@record
 class FailoverSettings:
     """What failover_command does; `drop_slot_above_mb` is of a node that is down.
 
@@ -137,7 +137,7 @@ class FailoverSettings:
     connect_s: float = 5.0
 
 
-@dataclass(frozen=True)
+@record
 class HistorySettings:
     """In which database recoveries are on record, and how many of them."""
 
@@ -145,14 +145,14 @@ class HistorySettings:
     keep_runs: int = 1000
 
 
-@dataclass(frozen=True)
+@record
 class MetricsSettings:
     """Where the text file for Prometheus is written, when it is wanted."""
 
     textfile: AbsolutePath | None = None
 
 
-@dataclass(frozen=True)
+@record
 class TimeoutSettings:
     """How long is waited, in seconds."""
 
@@ -188,7 +188,7 @@ class TimeoutSettings:
     """For a promotion."""
 
 
-@dataclass(frozen=True)
+@record
 class PgpoolSettings:
     """What has to be known of pgpool.conf, and how people's commands reach it and the nodes.
 
@@ -220,7 +220,7 @@ class PgpoolSettings:
         return _given(self, TLS_WORDS)
 
 
-@dataclass(frozen=True)
+@record
 class NodeSettings:
     """What is special about one node.
 
@@ -241,7 +241,7 @@ class NodeSettings:
         return self.host == target.host and self.data_directory in (None, target.data_directory)
 
 
-@dataclass(frozen=True)
+@record
 class Settings:
     """The whole file."""
 

@@ -7,9 +7,8 @@ from itertools import takewhile
 from pathlib import Path
 
 from pgpool_recovery.control.cluster import Cluster, Node
-from pgpool_recovery.control.pool_user import PROCESSES
 from pgpool_recovery.domain.error import Busy
-from pgpool_recovery.files.text import read_words
+from pgpool_recovery.files.process_table import PROCESSES, processes
 from pgpool_recovery.postgres.connection import Connection
 
 FOLLOW, OLD_FOLLOW = "follow_primary_command", "follow_master_command"
@@ -65,14 +64,11 @@ def follow_words(parameters: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(takewhile(lambda word: "%" not in word, words))
 
 
-def runs(words: Sequence[str], processes: Path) -> bool:
+def runs(words: Sequence[str], table: Path) -> bool:
     """Say whether a process of this host was called with these words, one after the other."""
     wanted = list(words)
-    for file in processes.glob("[0-9]*/cmdline"):
-        try:
-            argv = read_words(file)
-        except OSError:  # It has ended.
-            continue
+    for process in processes(table):
+        argv = process.words
         if any(argv[at : at + len(wanted)] == wanted for at in range(len(argv))):
             return True
     return False

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 from pgpool_recovery.config.settings import PgpoolSettings, Settings
 from pgpool_recovery.domain.error import SettingsError, UsageError
 from pgpool_recovery.domain.node import NodeId, Target, parse_data_directory, parse_host
+from pgpool_recovery.domain.record import field, record
 from pgpool_recovery.pcp.client.address import PcpAddress
 from pgpool_recovery.pcp.client.commands import PcpServer
 from pgpool_recovery.pcp.client.link import Limits
@@ -22,7 +22,7 @@ WITHOUT_STANDBYS = frozenset({"native_replication", "2", "snapshot_isolation", "
 """As in pgpool.conf, and by number as pcp_pool_status has it (ClusteringModes, pool_config.h)."""
 
 
-@dataclass(frozen=True)
+@record
 class Node:
     """A node of the cluster; an empty host is a local socket."""
 
@@ -52,7 +52,7 @@ class Node:
         return Target(self.host, self.data_directory, self.node_id, self.port).slot_name
 
 
-@dataclass(frozen=True)
+@record
 class Login:
     """How SQL reaches the nodes; passwords are libpq's business. `words` are more of its words."""
 
@@ -63,7 +63,7 @@ class Login:
     words: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@record
 class Cluster:
     """The nodes; `infos` is what Pgpool-II says of them, nothing without it.
 

@@ -1,11 +1,11 @@
 """Agree to a plan: what is asked, what the answer allows, and how it gets to the primary."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from pgpool_recovery.control.cluster import Node
 from pgpool_recovery.control.plan import PlannedRecovery
 from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.plan.harm import Harm, excess
 
 OLDER_BUILD = "pgpool-recovery on the primary is of an older version"
@@ -13,7 +13,7 @@ NO_PLAN = "there is no plan"
 OWN_STAGE = "the first stage of pgpool.conf is not pgpool-recovery's"
 
 
-@dataclass(frozen=True)
+@record
 class Question:
     """What a person is asked.
 

@@ -1,17 +1,16 @@
 """What a person is told while a recovery is asked for, runs and ends."""
 
-from dataclasses import dataclass
-
 from pgpool_recovery.control.plan import PlannedRecovery
 from pgpool_recovery.control.record import Progress, Recorded
 from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.node import NodeId
+from pgpool_recovery.domain.record import record
 
 POOL, PRIMARY = "Pgpool-II", "the primary"
 """Who is asked for a recovery."""
 
 
-@dataclass(frozen=True)
+@record
 class PlanRead:
     """What the recovery would do."""
 
@@ -19,7 +18,7 @@ class PlanRead:
     plan: PlannedRecovery
 
 
-@dataclass(frozen=True)
+@record
 class Remarked:
     """Something that is to be known and does not stand in the way."""
 
@@ -27,7 +26,7 @@ class Remarked:
     node_id: NodeId | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Asked:
     """Pgpool-II, or the primary itself, was asked for the recovery; from now on it runs there.
 
@@ -39,7 +38,7 @@ class Asked:
     is_on_record: bool
 
 
-@dataclass(frozen=True)
+@record
 class Happened:
     """An event that is on record."""
 
@@ -48,14 +47,14 @@ class Happened:
     event: Recorded
 
 
-@dataclass(frozen=True)
+@record
 class Moved:
     """How far the current step is."""
 
     progress: Progress
 
 
-@dataclass(frozen=True)
+@record
 class Said:
     """A line of Pgpool-II, or a notice of the primary, about the recovery."""
 
@@ -63,7 +62,7 @@ class Said:
     line: str
 
 
-@dataclass(frozen=True)
+@record
 class Outcome:
     """How the recovery of one node ended."""
 

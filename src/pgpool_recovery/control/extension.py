@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from pgpool_recovery.control.cluster import Login, Node, connect_to
 from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
+from pgpool_recovery.domain.record import field, record, replace
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.extension import (
     CHECK,
@@ -40,7 +40,7 @@ MEMBERS = {
 }
 
 
-@dataclass(frozen=True)
+@record
 class Extension:
     """The extension in one database."""
 
@@ -49,7 +49,7 @@ class Extension:
     features: frozenset[Feature]
 
 
-@dataclass(frozen=True)
+@record
 class Primary:
     """The primary, and the extension in its databases.
 

@@ -1,7 +1,6 @@
 """A recovery that is to be done: which node, with whom, by whom it is run, and who is told."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
@@ -14,6 +13,7 @@ from pgpool_recovery.control.extension import Primary
 from pgpool_recovery.control.pcp_recovery import PcpRecovery
 from pgpool_recovery.control.preflight import FIRST_STAGE
 from pgpool_recovery.control.sql_recovery import FIRST_STAGE_SCRIPT, SqlRecovery
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.pcp.pool import Pool
 from pgpool_recovery.plan.harm import Harm
 
@@ -36,7 +36,7 @@ class Running(Protocol):
         """Raise why it failed, when it did."""
 
 
-@dataclass(frozen=True)
+@record
 class Desk:
     """The person: whom everything is told, and who is asked.
 
@@ -51,7 +51,7 @@ class Desk:
     waits: bool = False
 
 
-@dataclass(frozen=True)
+@record
 class Job:
     """One node that is to be recovered, and with whom; `pool` None means without Pgpool-II.
 

@@ -1,13 +1,13 @@
 """The plan of a recovery, as the function pgpool_recovery_plan gives it on the primary."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from pgpool_recovery.control.cluster import Node
 from pgpool_recovery.control.extension import Feature, Primary
 from pgpool_recovery.domain.error import RecoveryError, Refused, kind_of_status
 from pgpool_recovery.domain.node import Target, parse_data_directory
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.plan.harm import Harm, read_harm
 from pgpool_recovery.plan.plan import OldData
 
@@ -17,7 +17,7 @@ HARMLESS = frozenset(
 )
 
 
-@dataclass(frozen=True)
+@record
 class PlannedRecovery:
     """What a recovery of a node would do, or why none is possible; `document` is all of it."""
 

@@ -6,13 +6,14 @@ the only place where the difference can be seen.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 from pgpool_recovery.control.cluster import Cluster, Node
 from pgpool_recovery.domain.error import Refused
-from pgpool_recovery.files.text import read_text, read_words
+from pgpool_recovery.domain.record import record
+from pgpool_recovery.files.process_table import PROCESSES, process_of
+from pgpool_recovery.files.text import read_text
 from pgpool_recovery.install.pgpool_conf import values_of
 
 USUAL_PLACES = (Path("/etc/pgpool-II/pgpool.conf"), Path("/etc/pgpool2/pgpool.conf"))
@@ -23,7 +24,7 @@ AFTER_RESTART = ("hostname", "port")
 AFTER_RELOAD = ("data_directory", "application_name")
 
 
-@dataclass(frozen=True)
+@record
 class Difference:
     """A parameter of a node that is in force otherwise than the file has it."""
 
@@ -46,9 +47,9 @@ class Difference:
         return "Let Pgpool-II reload the file."
 
 
-def differences(cluster: Cluster, node: Node, *, proc: Path = Path("/proc")) -> list[Difference]:
+def differences(cluster: Cluster, node: Node, *, table: Path = PROCESSES) -> list[Difference]:
     """Return what the file has of a node otherwise; nothing where the file cannot be found."""
-    file = file_of(cluster.parameters, proc=proc)
+    file = file_of(cluster.parameters, table=table)
     written = None if file is None else _read(file)
     if file is None or written is None:
         return []
@@ -80,7 +81,7 @@ def refuse_other_place(cluster: Cluster, node: Node) -> None:
         )
 
 
-def file_of(parameters: Mapping[str, str], *, proc: Path = Path("/proc")) -> Path | None:
+def file_of(parameters: Mapping[str, str], *, table: Path = PROCESSES) -> Path | None:
     """Return the file with which Pgpool-II was started, by its process; None where it is not here.
 
     The pid file names the process, and its command line the file.
@@ -88,10 +89,10 @@ def file_of(parameters: Mapping[str, str], *, proc: Path = Path("/proc")) -> Pat
     try:
         text = read_text(Path(parameters.get("pid_file_name") or "/nonexistent"))
         pid = int(text.rstrip("\0\n"))  # Pgpool-II writes the NUL as well.
-        words = read_words(proc / str(pid) / "cmdline")
     except (OSError, ValueError):
         return None
-    if Path(words[0]).name != "pgpool":
+    words = process_of(pid, table).words
+    if not words or Path(words[0]).name != "pgpool":
         return None
     named = [Path(after) for word, after in pairwise(words) if word in FILE_OPTIONS]
     candidates = named or [place for place in USUAL_PLACES if place.is_file()]

@@ -4,22 +4,15 @@ import os
 import pwd
 from pathlib import Path
 
-from pgpool_recovery.files.text import read_text
+from pgpool_recovery.files.process_table import PROCESSES, processes
 
-PROCESSES = Path("/proc")
 PROGRAM = "pgpool"
 
 
-def pool_users(processes: Path = PROCESSES) -> frozenset[int]:
+def pool_users(table: Path = PROCESSES) -> frozenset[int]:
     """Return the users of the processes of this host that are called pgpool."""
-    found = set[int]()
-    for comm in processes.glob("[0-9]*/comm"):
-        try:
-            if read_text(comm).strip() == PROGRAM:
-                found.add(comm.parent.stat().st_uid)
-        except OSError:  # It has ended, or is somebody else's.
-            continue
-    return frozenset(found)
+    called = (one for one in processes(table) if one.text("comm").strip() == PROGRAM)
+    return frozenset(owner for owner in (one.owner for one in called) if owner is not None)
 
 
 def is_pool_user() -> bool:

@@ -3,11 +3,11 @@
 Pgpool-II says in each of these cases that the execution of a command failed, and no more.
 """
 
-from pgpool_recovery.check.pool import is_inside
 from pgpool_recovery.control.check import pool_settings
 from pgpool_recovery.control.cluster import Cluster, connect_to
 from pgpool_recovery.control.extension import Feature, Primary
 from pgpool_recovery.domain.error import Refused, Unreachable
+from pgpool_recovery.in_server.script_name import is_inside
 
 FIRST_STAGE = "recovery_1st_stage_command"
 SECOND_STAGE = "recovery_2nd_stage_command"

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 from pgpool_recovery.control.cluster import Cluster, Node, connect_to, ping_node
 from pgpool_recovery.domain.error import NoSession, RecoveryError, Refused, Unreachable
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.standby import StandbyFacts
 from pgpool_recovery.postgres.ping import Answers
 from pgpool_recovery.postgres.standby import read_standby
@@ -22,7 +22,7 @@ LET_IN = (
 TRY_AGAIN = "Try again, or look at its log."
 
 
-@dataclass(frozen=True)
+@record
 class Answer:
     """What a server says of itself: `facts` of standing.sql, or why there are none.
 

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.control.cause import cause
@@ -29,6 +28,7 @@ from pgpool_recovery.control.watch import outcome_of
 from pgpool_recovery.control.whereabouts import was_elsewhere
 from pgpool_recovery.domain.error import Denied, RecoveryError, Refused
 from pgpool_recovery.domain.node import NodeId
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.pcp.pool import ATTACHED, Pool
 from pgpool_recovery.plan.harm import Harm
 

@@ -1,11 +1,10 @@
 """Who runs a recovery: Pgpool-II, or the primary, which is asked by SQL; and why."""
 
-from dataclasses import dataclass
-
 from pgpool_recovery.control.cluster import Cluster
 from pgpool_recovery.control.extension import Feature, Primary
 from pgpool_recovery.control.release import holds_failovers_up
 from pgpool_recovery.domain.error import RecoveryError
+from pgpool_recovery.domain.record import record
 
 BY_SQL = (
     "the primary is asked by SQL, and Pgpool-II attaches the node at the end: up to 4.4 it handles "
@@ -17,7 +16,7 @@ HELD_UP = (
 )
 
 
-@dataclass(frozen=True)
+@record
 class Runner:
     """Whether the primary is asked by SQL, and what a person should know about that."""
 

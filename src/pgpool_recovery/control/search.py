@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from pgpool_recovery.control.cluster import Cluster
 from pgpool_recovery.control.primary import PRIMARY
 from pgpool_recovery.domain.node import NodeId
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.pcp.client.node_info import NodeInfo
 
 TIMEOUT = "search_primary_node_timeout"
@@ -15,7 +15,7 @@ OVER_AFTER_S = 60.0
 """What a failover takes besides the search; after that nobody believes in it any more."""
 
 
-@dataclass(frozen=True)
+@record
 class Search:
     """A failover of the primary that has not ended; `left_s` None: nothing limits the search.
 

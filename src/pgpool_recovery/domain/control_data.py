@@ -1,9 +1,9 @@
 """What pg_controldata says of a data directory."""
 
 import re
-from dataclasses import dataclass
 
 from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.wal import Lsn, Point, TimelineId, parse_lsn
 
 SHUT_DOWN = "shut down"
@@ -11,7 +11,7 @@ SHUT_DOWN_IN_RECOVERY = "shut down in recovery"
 IN_ARCHIVE_RECOVERY = "in archive recovery"
 
 
-@dataclass(frozen=True)
+@record
 class ControlData:
     """The lines of pg_controldata that decisions rest on (src/bin/pg_controldata).
 

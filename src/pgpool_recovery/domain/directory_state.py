@@ -5,16 +5,16 @@ state to its journal before it does what the state stands for (agent/directory/j
 whoever finds the directory later, wherever a crash fell, reads how far it was.
 
 A state in which something is half moved is not a resting one: `WalkedBack` leads from it to one
-that is. The guard of an incremental backup (agent/method/incremental/guard.py) is another thing: it stands
-in the directory itself and keeps any server from starting on files of two times, also where the
-journal does not come along. `Changing` says that the directory is out of its place, the guard says
+that is. The guard of an incremental backup (agent/method/incremental/guard.py) is another thing: it
+stands in the directory itself and keeps any server from starting on files of two times, also where
+the journal does not come along. `Changing` says that the directory is out of its place, the guard
 that it is half written; a plan that goes on with it needs both.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Literal
 
+from pgpool_recovery.domain.record import field, record
 from pgpool_recovery.domain.target_state import TargetState
 
 Over = Literal["reserved", "restored", "removed"]
@@ -23,44 +23,44 @@ Before = Literal["out", "finished", "removed"]
 """What a change began with: the data as it was, as an earlier change has finished it, or none."""
 
 
-@dataclass(frozen=True)
+@record
 class Free:
     """No run has anything of it."""
 
 
-@dataclass(frozen=True)
+@record
 class Reserved:
     """A run works beside it; what stands at its place is as it was."""
 
 
-@dataclass(frozen=True)
+@record
 class Restored:
     """The data that a copy had replaced is in its place again."""
 
 
-@dataclass(frozen=True)
+@record
 class Led:
     """Files in it are changed where it is: it is led to the primary."""
 
 
-@dataclass(frozen=True)
+@record
 class Removing:
     """It is being removed; `is_out`: it was out of its place, and what stands there is a rest."""
 
     is_out: bool
 
 
-@dataclass(frozen=True)
+@record
 class Removed:
     """It is gone, the node's own files wait in the workspace."""
 
 
-@dataclass(frozen=True)
+@record
 class Out:
     """It is whole, and out of its place or on its way out."""
 
 
-@dataclass(frozen=True)
+@record
 class Changing:
     """It is out of its place and half changed by a method.
 
@@ -72,22 +72,22 @@ class Changing:
     before: Before | None
 
 
-@dataclass(frozen=True)
+@record
 class Finished:
     """A method is done with it: whole, changed, and out of its place."""
 
 
-@dataclass(frozen=True)
+@record
 class Putting:
     """It is whole and changed, and on its way to its place."""
 
 
-@dataclass(frozen=True)
+@record
 class InPlace:
     """It is whole, changed, and in its place."""
 
 
-@dataclass(frozen=True)
+@record
 class Swapping:
     """Some directories may be new and some old; the way out is back to the old ones.
 
@@ -98,7 +98,7 @@ class Swapping:
     was_empty: Mapping[str, bool] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@record
 class Swapped:
     """All copies are in their places; the run that has put them there can still go back."""
 
@@ -123,83 +123,83 @@ State = (
 )
 
 
-@dataclass(frozen=True)
+@record
 class Reserve:
     """A run begins; whichever was at work before is gone, for this one has the lock."""
 
 
-@dataclass(frozen=True)
+@record
 class Lead:
     """Files in the directory are about to be changed where it is."""
 
 
-@dataclass(frozen=True)
+@record
 class Remove:
     """The directory is about to be removed."""
 
 
-@dataclass(frozen=True)
+@record
 class TakeOut:
     """The directory is about to be taken out of its place."""
 
 
-@dataclass(frozen=True)
+@record
 class Change:
     """A method is about to change the directory, if that is what it works on and no copy."""
 
     method: str
 
 
-@dataclass(frozen=True)
+@record
 class LeftAlone:
     """The method has failed before its first change."""
 
 
-@dataclass(frozen=True)
+@record
 class Changed:
     """The method is done."""
 
 
-@dataclass(frozen=True)
+@record
 class PutIn:
     """The changed directory is about to be put in its place."""
 
 
-@dataclass(frozen=True)
+@record
 class Swap:
     """The copies are about to be put in place; `was_empty` as in `Swapping`."""
 
     was_empty: Mapping[str, bool]
 
 
-@dataclass(frozen=True)
+@record
 class PutOldBack:
     """What an earlier run has replaced is about to be put back."""
 
 
-@dataclass(frozen=True)
+@record
 class Done:
     """What the state stands for has been done to its end."""
 
 
-@dataclass(frozen=True)
+@record
 class Undo:
     """The run itself goes back: a swap of its own is undone, too."""
 
 
-@dataclass(frozen=True)
+@record
 class WalkedBack:
     """All that was half moved is back; `is_gone`: of a removal nothing is left at the place."""
 
     is_gone: bool = False
 
 
-@dataclass(frozen=True)
+@record
 class MadeAnew:
     """Somebody has put another data directory in the place of the one that was out or removed."""
 
 
-@dataclass(frozen=True)
+@record
 class End:
     """The run lets go of it."""
 

@@ -1,12 +1,12 @@
 """The closed set of what can happen in a run, for every reader: terminal, server log, NOTICE."""
 
-from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
+from pgpool_recovery.domain.record import names_of, record, replace
 from pgpool_recovery.domain.text import first_of, one_line
 
 
-@dataclass(frozen=True)
+@record
 class PlanMade:
     """The plan that the run follows: its method, and the sentences that an operator reads."""
 
@@ -14,7 +14,7 @@ class PlanMade:
     sentences: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@record
 class StepStarted:
     """A step begins; `sentence` says what it does, `number` which one of `count` it is."""
 
@@ -23,7 +23,7 @@ class StepStarted:
     count: int
 
 
-@dataclass(frozen=True)
+@record
 class Progress:
     """How far the copy is; `total_bytes` is the server's estimate, or 0 when there is none."""
 
@@ -32,14 +32,14 @@ class Progress:
     bytes_per_s: float
 
 
-@dataclass(frozen=True)
+@record
 class Moved:
     """How many bytes a step has moved, as far as that is known."""
 
     moved_bytes: int
 
 
-@dataclass(frozen=True)
+@record
 class Said:
     """A line of a program's output."""
 
@@ -47,7 +47,7 @@ class Said:
     line: str
 
 
-@dataclass(frozen=True)
+@record
 class StepFinished:
     """A step ended well."""
 
@@ -56,14 +56,14 @@ class StepFinished:
     seconds: float
 
 
-@dataclass(frozen=True)
+@record
 class Undoing:
     """What a failed or cancelled run takes back."""
 
     sentence: str
 
 
-@dataclass(frozen=True)
+@record
 class Finished:
     """The run reached its aim."""
 
@@ -98,7 +98,7 @@ def fit(event: E) -> E:
     >>> fit(Said("agent", "one\n\x1e{}"))
     Said(program='agent', line='one\\n\\x1e{}')
     """
-    return replace(event, **{each.name: _fit(getattr(event, each.name)) for each in fields(event)})
+    return replace(event, **{name: _fit(getattr(event, name)) for name in names_of(event)})
 
 
 def _fit(value: Any) -> Any:

@@ -4,10 +4,10 @@ import ipaddress
 import posixpath
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NewType
 
 from pgpool_recovery.domain.error import UsageError
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.text import steers
 
 NodeId = NewType("NodeId", int)
@@ -26,7 +26,7 @@ SOCKET_DIRECTORY = re.compile(r"/[^\s\x00-\x1f\x7f-\x9f,](?:[^\x00-\x1f\x7f-\x9f
 MAX_IDENTIFIER_BYTES = 63  # NAMEDATALEN - 1, the limit of a slot's name.
 
 
-@dataclass(frozen=True)
+@record
 class Target:
     """The node to be recovered, as Pgpool-II names it; `port` and `node_id` may be unknown."""
 
@@ -57,7 +57,7 @@ class Target:
         return "pgpool_" + re.sub(r"[^a-z0-9_]", "_", own.lower())[: MAX_IDENTIFIER_BYTES - 7]
 
 
-@dataclass(frozen=True)
+@record
 class RecoveryRequest:
     """What the first stage is asked for: the target, and where it finds the primary.
 

@@ -8,10 +8,10 @@ makes, and the primary has to see that nobody uses the slot.
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from pgpool_recovery.domain.node import OWN_SLOT, Target
+from pgpool_recovery.domain.record import record
 
 NUMBERED = re.compile(r"node_\d+")
 IN_USE = "it is in use"
@@ -28,7 +28,7 @@ Never judged by restart_lsn: a slot that was invalidated for having been idle (1
 """
 
 
-@dataclass(frozen=True)
+@record
 class SlotState:
     """A slot as the server that has it knows it."""
 
@@ -38,7 +38,7 @@ class SlotState:
     is_failover: bool = False
 
 
-@dataclass(frozen=True)
+@record
 class FormerSlot:
     """A slot that a standby has by itself, and that nobody uses; `why_kept` None: it was dropped.
 

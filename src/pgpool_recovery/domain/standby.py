@@ -5,16 +5,16 @@ the name of a slot may use it. What the node and the primary say is compared her
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum
 
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId, lsn_text
 
 STREAMING, WAITING = "streaming", "waiting"
 NOT_PAUSED = "not paused"
 
 
-@dataclass(frozen=True)
+@record
 class StandbyFacts:
     """What a server says of itself; where nobody gets in, what can be seen of it (`problem`).
 
@@ -47,7 +47,7 @@ class StandbyFacts:
     restoring: int | None = None
 
 
-@dataclass(frozen=True)
+@record
 class StreamFacts:
     """A row of pg_stat_replication: a standby that streams, by a slot or without one."""
 
@@ -59,7 +59,7 @@ class StreamFacts:
     client: str = ""
 
 
-@dataclass(frozen=True)
+@record
 class UpstreamFacts:
     """What the primary says; it has to be asked after the node, so that it cannot be behind.
 
@@ -112,7 +112,7 @@ class Fault(Enum):
         return self in (Fault.FOREIGN, Fault.PRIMARY, Fault.AHEAD, Fault.HISTORY)
 
 
-@dataclass(frozen=True)
+@record
 class Trouble:
     """Why a node is not well; `what` is said after its name, `detail` is a fact in sentences."""
 

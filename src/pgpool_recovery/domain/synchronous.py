@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+
+from pgpool_recovery.domain.record import record
 
 EVERYBODY = "*"
 WORD = re.compile(r"""\s*(?:"((?:[^"]|"")*)"|([^\s"(),=]+)|([(),]))""")
@@ -11,7 +12,7 @@ MAX_NAME_BYTES = 63
 """The name of a standby is cut there; one that is waited for is not (NAMEDATALEN)."""
 
 
-@dataclass(frozen=True)
+@record
 class SynchronousStandbys:
     """Names in their order, and for how many of them each commit waits; none: it waits for nobody.
 

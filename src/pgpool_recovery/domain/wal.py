@@ -1,11 +1,11 @@
 """Positions in the WAL, timelines, and the history that leads from one to the next."""
 
 import re
-from dataclasses import dataclass
 from typing import NewType
 
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.line import lines_of
+from pgpool_recovery.domain.record import record
 
 Lsn = NewType("Lsn", int)
 TimelineId = NewType("TimelineId", int)
@@ -39,7 +39,7 @@ def lsn_text(lsn: Lsn) -> str:
     return f"{lsn >> 32:X}/{lsn & 0xFFFFFFFF:X}"
 
 
-@dataclass(frozen=True)
+@record
 class Point:
     """A position on a timeline."""
 
@@ -50,7 +50,7 @@ class Point:
         return f"{lsn_text(self.lsn)} on timeline {self.timeline}"
 
 
-@dataclass(frozen=True)
+@record
 class History:
     """The timelines of a server, oldest first: each with the position where the next one began.
 

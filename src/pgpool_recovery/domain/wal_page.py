@@ -2,8 +2,8 @@
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.wal import Lsn
 
 LONG_HEADER_BYTES, SHORT_HEADER_BYTES = 40, 24  # SizeOfXLogLongPHD, SizeOfXLogShortPHD
@@ -15,7 +15,7 @@ CHECKPOINT_SHUTDOWN = 0x00  # XLOG_CHECKPOINT_SHUTDOWN, of the resource manager 
 OWN_BITS = 0xF0  # Of xl_info, what is the resource manager's (XLR_RMGR_INFO_MASK).
 
 
-@dataclass(frozen=True)
+@record
 class WalPage:
     """The page that ends at or holds a position of the WAL, up to that, as a server has it."""
 

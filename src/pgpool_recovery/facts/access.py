@@ -2,9 +2,9 @@
 
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from pgpool_recovery.domain.record import field, record, replace
 from pgpool_recovery.facts.rejection import Rejection
 
 MAX_NAME_BYTES = 99
@@ -36,7 +36,7 @@ class Lacks(StrEnum):
         return "cannot be read"
 
 
-@dataclass(frozen=True)
+@record
 class Obstacle:
     """A file or a directory, and what stands in the way of a recovery.
 
@@ -65,7 +65,7 @@ class Obstacle:
         return CHMOD if self.is_ours else CHOWN
 
 
-@dataclass(frozen=True)
+@record
 class Access:
     """What a look at every file of a server showed; `user` runs that server, and looked.
 

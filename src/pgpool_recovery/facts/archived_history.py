@@ -1,9 +1,9 @@
 """What an archive gave when it was asked for timeline history files."""
 
 import re
-from dataclasses import dataclass
 
 from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.text import one_line
 from pgpool_recovery.domain.wal import History, TimelineId, parse_history
 
@@ -15,7 +15,7 @@ MAX_REASON = 100
 LAST_REASON = re.compile(r"^\s*\d+\s+\S+\s+(\S.*)$", re.MULTILINE)
 
 
-@dataclass(frozen=True)
+@record
 class ArchivedHistory:
     """A file that an archive has under the name of a timeline's history.
 
@@ -33,7 +33,7 @@ class ArchivedHistory:
         return history_file(self.timeline)
 
 
-@dataclass(frozen=True)
+@record
 class Archive:
     """What a node's restore_command gave, asked for history files as the node's server will ask.
 

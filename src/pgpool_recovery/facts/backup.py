@@ -1,12 +1,11 @@
 """The backup in a pgBackRest repository, as the target sees it."""
 
-from dataclasses import dataclass
-
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.facts.archived_history import ArchivedHistory
 
 
-@dataclass(frozen=True)
+@record
 class Repository:
     """What pgBackRest says of the newest backup that a restore on the target would use.
 
@@ -25,7 +24,7 @@ class Repository:
     histories: tuple[ArchivedHistory, ...] = ()
 
 
-@dataclass(frozen=True)
+@record
 class BackupTablespace:
     """A tablespace of a backup, and its location on the node that was backed up."""
 
@@ -34,7 +33,7 @@ class BackupTablespace:
     location: str
 
 
-@dataclass(frozen=True)
+@record
 class Backup:
     """The backup that a restore on the target would take, as the target sees it.
 
@@ -50,7 +49,7 @@ class Backup:
     answer_s: float = 10.0
 
 
-@dataclass(frozen=True)
+@record
 class NoBackup:
     """Why the target sees no backup: `problem` goes on where a message has named the node."""
 
@@ -60,7 +59,7 @@ class NoBackup:
     is_unreachable: bool = False
 
 
-@dataclass(frozen=True)
+@record
 class Restoration:
     """A backup, and where it goes.
 

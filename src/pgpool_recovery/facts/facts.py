@@ -1,8 +1,7 @@
 """All that a decision may rest on, learnt from the primary and from the target."""
 
-from dataclasses import dataclass
-
 from pgpool_recovery.domain.control_data import ControlData
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import History, Lsn, Point
 from pgpool_recovery.facts.access import NO_ACCESS, Access
@@ -17,7 +16,7 @@ Conninfo = dict[str, str]
 """A libpq connection string as keywords and values; never holds a secret (plan/inherited.py)."""
 
 
-@dataclass(frozen=True)
+@record
 class FileIdentity:
     """Which directory it really is: two hosts that are one see the same device and inode."""
 
@@ -26,7 +25,7 @@ class FileIdentity:
     inode: int
 
 
-@dataclass(frozen=True)
+@record
 class Slot:
     """A replication slot of the primary, or of a server that a check looks at.
 
@@ -47,7 +46,7 @@ class Slot:
     holds_xmin: bool = False
 
 
-@dataclass(frozen=True)
+@record
 class Tablespace:
     """A tablespace of the primary; `directory` is the version directory within `location`."""
 
@@ -58,7 +57,7 @@ class Tablespace:
     identity: FileIdentity | None
 
 
-@dataclass(frozen=True)
+@record
 class RelationSegment:
     """One file of a relation's fork; `tablespace` is its OID, `fork` 0 for the main one."""
 
@@ -69,7 +68,7 @@ class RelationSegment:
     segment: int
 
 
-@dataclass(frozen=True)
+@record
 class Base:
     """From where on a data directory lacks what the primary has written.
 
@@ -81,7 +80,7 @@ class Base:
     end: Point
 
 
-@dataclass(frozen=True)
+@record
 class LocalWal:
     """What WAL a data directory has itself: all segments from its base on, up to `missing`.
 
@@ -102,7 +101,7 @@ class LocalWal:
         return max(self.base.redo.lsn // segment_bytes, last)
 
 
-@dataclass(frozen=True)
+@record
 class Stream:
     """A standby that streams from the primary."""
 
@@ -111,7 +110,7 @@ class Stream:
     application_name: str
 
 
-@dataclass(frozen=True)
+@record
 class Wal:
     """The WAL of the primary.
 
@@ -140,7 +139,7 @@ class Wal:
         return self.written - lsn
 
 
-@dataclass(frozen=True)
+@record
 class PrimaryFacts:
     """What the primary says of itself.
 
@@ -198,7 +197,7 @@ class PrimaryFacts:
         return self.data_bytes + self.access.kept_bytes
 
 
-@dataclass(frozen=True)
+@record
 class Filesystem:
     """The filesystem that a path lies on, or would lie on, and where that is mounted."""
 
@@ -208,7 +207,7 @@ class Filesystem:
     mounted_at: str = "/"
 
 
-@dataclass(frozen=True)
+@record
 class PlaceFacts:
     """A directory of the target that a copy replaces as a whole.
 
@@ -235,7 +234,7 @@ class PlaceFacts:
     is_layered: bool = False
 
 
-@dataclass(frozen=True)
+@record
 class Configuration:
     """The configuration with which the target's server would start; values as SHOW gives them."""
 
@@ -249,7 +248,7 @@ class Configuration:
     """File and line of primary_conninfo, where it stands in a file that could be read."""
 
 
-@dataclass(frozen=True)
+@record
 class TargetFacts:
     """What the agent learnt of the target.
 
@@ -315,7 +314,7 @@ class TargetFacts:
         return self.data.waiting_bytes is not None
 
 
-@dataclass(frozen=True)
+@record
 class Login:
     """A replication connection from the target to the primary that was tried."""
 
@@ -324,7 +323,7 @@ class Login:
     problem: str | None
 
 
-@dataclass(frozen=True)
+@record
 class Facts:
     """Everything at once.
 

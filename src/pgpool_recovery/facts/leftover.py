@@ -1,6 +1,6 @@
 """Settings and files of an earlier life that make a standby something else."""
 
-from dataclasses import dataclass
+from pgpool_recovery.domain.record import record
 
 TARGETS = (
     "recovery_target",
@@ -34,7 +34,7 @@ DEFAULTS = {TIMELINE: "latest", DELAY: "0", "recovery_target_action": "pause"} |
 }
 
 
-@dataclass(frozen=True)
+@record
 class Leftover:
     """A setting that is not as a standby has it; `source` says where it stands.
 
@@ -51,7 +51,7 @@ class Leftover:
         return f"{what} from {self.source}"
 
 
-@dataclass(frozen=True)
+@record
 class LeftFiles:
     """What is in the data directory and decides what a server becomes.
 

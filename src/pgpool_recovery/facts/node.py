@@ -1,7 +1,6 @@
 """What a check has to know of each node beyond the facts of a recovery."""
 
-from dataclasses import dataclass
-
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.standby import Trouble
 from pgpool_recovery.facts.facts import Facts, Login, Slot
 
@@ -27,7 +26,7 @@ SETTINGS = (
 """Asked of each node's server, in the units of pg_settings."""
 
 
-@dataclass(frozen=True)
+@record
 class Archiver:
     """What a server's archiver does: the file at which it fails, None when it does not.
 
@@ -40,7 +39,7 @@ class Archiver:
     waiting_histories: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@record
 class ServerFacts:
     """What a node's server says of itself, over the login that its own stage commands have.
 
@@ -66,7 +65,7 @@ class ServerFacts:
         return self.settings.get(name) == "on"
 
 
-@dataclass(frozen=True)
+@record
 class StageScript:
     """A stage script of a data directory: what keeps it from being run, if anything does.
 
@@ -78,7 +77,7 @@ class StageScript:
     version: str | None
 
 
-@dataclass(frozen=True)
+@record
 class Surroundings:
     """What there is on a node's host besides the data.
 
@@ -95,7 +94,7 @@ class Surroundings:
     settings_problem: str | None
 
 
-@dataclass(frozen=True)
+@record
 class Problem:
     """Why something failed, in the parts of a PostgreSQL error."""
 
@@ -104,7 +103,7 @@ class Problem:
     hint: str | None = None
 
 
-@dataclass(frozen=True)
+@record
 class PeerFacts:
     """How a node reaches another one: by ssh, to replicate, and for pg_rewind.
 
@@ -119,7 +118,7 @@ class PeerFacts:
     untried: Problem | None
 
 
-@dataclass(frozen=True)
+@record
 class NodeFacts:
     """All that was learnt of a node that could be reached.
 

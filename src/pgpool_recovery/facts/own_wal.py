@@ -6,8 +6,8 @@ number and the same begin look alike to it, and to pg_rewind.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.wal import (
     History,
     Lsn,
@@ -36,7 +36,7 @@ LEAST_BYTES = 512
 """Less than that two histories may share: the head of a page, and records with nothing in them."""
 
 
-@dataclass(frozen=True)
+@record
 class OwnWal:
     """What is in the pg_wal of a data directory.
 
@@ -59,7 +59,7 @@ class OwnWal:
 NO_WAL = OwnWal()
 
 
-@dataclass(frozen=True)
+@record
 class Part:
     """A part of a file in pg_wal."""
 
@@ -68,7 +68,7 @@ class Part:
     size_bytes: int
 
 
-@dataclass(frozen=True)
+@record
 class Compared:
     """What came of comparing a node's WAL with the primary's own, byte for byte.
 

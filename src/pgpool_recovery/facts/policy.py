@@ -1,8 +1,9 @@
 """What the settings allow a plan to do."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NewType
+
+from pgpool_recovery.domain.record import record
 
 Rate = NewType("Rate", str)
 """A limit as pg_basebackup takes it: kilobytes a second, or with a suffix k or M."""
@@ -71,7 +72,7 @@ class Verify(StrEnum):
     PAGES = "pages"
 
 
-@dataclass(frozen=True)
+@record
 class Policy:
     """The decisions that are the operator's.
 

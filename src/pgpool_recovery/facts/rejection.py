@@ -1,11 +1,10 @@
 """Why something is not possible: a value, not an exception."""
 
-from dataclasses import dataclass
-
 from pgpool_recovery.domain.error import RecoveryError, Refused
+from pgpool_recovery.domain.record import record
 
 
-@dataclass(frozen=True)
+@record
 class Rejection:
     """A reason in the parts of a PostgreSQL error; `kind` is the failure that it ends in.
 

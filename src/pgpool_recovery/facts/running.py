@@ -1,7 +1,6 @@
 """What the target's server says of itself while it runs."""
 
-from dataclasses import dataclass
-
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.wal import History, Lsn, TimelineId
 from pgpool_recovery.facts.leftover import Leftover
 
@@ -9,7 +8,7 @@ RELOADED = ("primary_conninfo", "primary_slot_name")
 """What leads a standby to its primary, and takes effect by a reload (since PostgreSQL 13)."""
 
 
-@dataclass(frozen=True)
+@record
 class RunningServer:
     """A server of the target that answers; `login` is how its host gets in.
 
@@ -36,7 +35,7 @@ class RunningServer:
     has_receiver: bool = True
 
 
-@dataclass(frozen=True)
+@record
 class Silent:
     """A server that runs, and does not answer."""
 

@@ -1,14 +1,17 @@
 """The closed set of steps; each says what it touches and how it is taken back."""
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
 
 from pgpool_recovery.domain.event import megabytes
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.wal import Point, TimelineId
 from pgpool_recovery.facts.backup import Backup, Restoration
 from pgpool_recovery.facts.facts import Conninfo
 from pgpool_recovery.facts.policy import Rate
+
+WORKSPACE = "pgpool_recovery"
+"""What the workspace of a data directory is called, inside it or after its name beside it."""
 
 
 class Touches(Enum):
@@ -18,7 +21,7 @@ class Touches(Enum):
     TARGET = "target"
 
 
-@dataclass(frozen=True)
+@record
 class Place:
     """A directory of the target that is replaced as a whole, and where it is prepared.
 
@@ -38,7 +41,7 @@ class Place:
         return f"{self.workspace}/old"
 
 
-@dataclass(frozen=True)
+@record
 class TablespacePlace:
     """A tablespace on its way: its OID, its location on the primary and on the target."""
 
@@ -53,7 +56,7 @@ class TablespacePlace:
         return f"{self.place.workspace}/new"
 
 
-@dataclass(frozen=True)
+@record
 class Places:
     """All directories of one target."""
 
@@ -74,7 +77,7 @@ class Places:
         return (*wal, *(t.place for t in self.tablespaces), self.data)
 
 
-@dataclass(frozen=True)
+@record
 class Reserve:
     """Take the target for this run, and clear away what an interrupted run left."""
 
@@ -85,7 +88,7 @@ class Reserve:
         return f"reserve {self.places.data.path}"
 
 
-@dataclass(frozen=True)
+@record
 class DiscardWaiting:
     """Remove the data that an earlier recovery replaced: the server has run well since."""
 
@@ -96,7 +99,7 @@ class DiscardWaiting:
         return "remove the data that an earlier recovery replaced"
 
 
-@dataclass(frozen=True)
+@record
 class PutOldBack:
     """Put back the data that an earlier recovery replaced by a copy that never ran well."""
 
@@ -107,7 +110,7 @@ class PutOldBack:
         return "put the old data back in place of a copy that never ran well"
 
 
-@dataclass(frozen=True)
+@record
 class CreateSlot:
     """Create a physical slot that reserves WAL at once; one that is there and usable is kept.
 
@@ -125,7 +128,7 @@ class CreateSlot:
         return f"{verb} replication slot {self.name}{held}"
 
 
-@dataclass(frozen=True)
+@record
 class Repoint:
     """Make a data directory that lacks nothing but WAL a standby of this primary, where it is.
 
@@ -148,7 +151,7 @@ class Repoint:
         return f"make {self.places.data.path} a standby of the primary"
 
 
-@dataclass(frozen=True)
+@record
 class KeepToPast:
     """Leave a data directory no WAL but that of the primary's past (plan/past.py).
 
@@ -183,7 +186,7 @@ def _some(names: tuple[str, ...]) -> str:
     return " and ".join(names)
 
 
-@dataclass(frozen=True)
+@record
 class RepointRunning:
     """Lead a standby that runs to this primary: new settings, a reload, and it streams.
 
@@ -203,7 +206,7 @@ class RepointRunning:
         return "lead its server to the primary by a reload, and see it stream"
 
 
-@dataclass(frozen=True)
+@record
 class Clone:
     """Clone all directories where the filesystem does that for free; the clone is changed."""
 
@@ -214,7 +217,7 @@ class Clone:
         return "clone the data directory; the old one stays as it is"
 
 
-@dataclass(frozen=True)
+@record
 class TakeOut:
     """Take the data directory out of its place, so that nobody can start it half changed.
 
@@ -228,7 +231,7 @@ class TakeOut:
         return f"take {self.places.data.path} out of its place"
 
 
-@dataclass(frozen=True)
+@record
 class Rewind:
     """Bring a diverged directory back to the primary's past with pg_rewind.
 
@@ -256,7 +259,7 @@ class Rewind:
         return "rewind it with pg_rewind"
 
 
-@dataclass(frozen=True)
+@record
 class Incremental:
     """Write what changed since the directory's base onto it, from an incremental base backup."""
 
@@ -275,7 +278,7 @@ class Incremental:
         return "write the changed blocks from an incremental base backup onto it"
 
 
-@dataclass(frozen=True)
+@record
 class RestoreBackup:
     """Bring the directory to the newest backup of a pgBackRest repository."""
 
@@ -289,7 +292,7 @@ class RestoreBackup:
         return f"restore what differs from backup {repository.label} of {repository.stanza}"
 
 
-@dataclass(frozen=True)
+@record
 class PutInPlace:
     """Put the directory that was taken out back to its place."""
 
@@ -300,7 +303,7 @@ class PutInPlace:
         return f"put it into place at {self.places.data.path}"
 
 
-@dataclass(frozen=True)
+@record
 class RemoveOld:
     """Remove the old data: the point of no return of a plan that does not keep it."""
 
@@ -311,7 +314,7 @@ class RemoveOld:
         return f"remove the old data in {self.places.data.path}"
 
 
-@dataclass(frozen=True)
+@record
 class CopyBaseBackup:
     """Copy everything with pg_basebackup into the workspaces.
 
@@ -334,7 +337,7 @@ class CopyBaseBackup:
         return f"copy about {megabytes(self.size_bytes)} with pg_basebackup{how}"
 
 
-@dataclass(frozen=True)
+@record
 class VerifyBackup:
     """Check every file of the copy against its manifest."""
 
@@ -346,7 +349,7 @@ class VerifyBackup:
         return "check the copy with pg_verifybackup"
 
 
-@dataclass(frozen=True)
+@record
 class ConfigureStandby:
     """Give the copy the node's own configuration, and what makes it a standby of this primary.
 
@@ -369,7 +372,7 @@ class ConfigureStandby:
         return "configure the copy as a standby"
 
 
-@dataclass(frozen=True)
+@record
 class SwapIn:
     """Put the copy in the place of the old data."""
 

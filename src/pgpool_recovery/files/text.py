@@ -40,13 +40,20 @@ def read_bytes(path: Path, limit_bytes: int = MAX_BYTES) -> bytes:
     A FIFO that somebody has put there is not waited for.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb", buffering=0) as file:
-        parts, size = list[bytes](), 0
-        while part := file.read(READ_BYTES):
-            parts.append(part)
-            size += len(part)
-            if size > limit_bytes:
-                raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+    try:
+        return read_opened(descriptor, path, limit_bytes)
+    finally:
+        os.close(descriptor)
+
+
+def read_opened(descriptor: int, path: Path, limit_bytes: int = MAX_BYTES) -> bytes:
+    """Return what is in a file that somebody has looked at before; raise OSError as read_bytes."""
+    parts, size = list[bytes](), 0
+    while part := os.read(descriptor, READ_BYTES):
+        parts.append(part)
+        size += len(part)
+        if size > limit_bytes:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
     return b"".join(parts)
 
 
@@ -74,6 +81,7 @@ __all__ = [
     "lines_of",
     "read_bytes",
     "read_lines",
+    "read_opened",
     "read_text",
     "read_words",
     "text_of",

@@ -14,6 +14,8 @@ from contextlib import suppress
 from enum import Enum
 from pathlib import Path
 
+from pgpool_recovery.files.text import read_opened
+
 ROOT = 0
 MAX_LINKS = 40  # As many as the kernel follows (path_resolution(7)).
 HERE, ABOVE = ".", ".."
@@ -113,8 +115,11 @@ def read_trusted(path: Path, trusted: Collection[int]) -> bytes:
 
     Raises Untrusted or OSError.
     """
-    with os.fdopen(open_trusted(path, trusted), "rb") as file:
-        return file.read()
+    descriptor = open_trusted(path, trusted)
+    try:
+        return read_opened(descriptor, path)
+    finally:
+        os.close(descriptor)
 
 
 def open_trusted(path: Path, trusted: Collection[int]) -> int:
@@ -146,12 +151,15 @@ def read_own(path: Path) -> bytes:
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     if path.is_symlink():  # What the kernel says then, is about too many of them.
         raise Untrusted(f"{path} is a symbolic link", path.lstat().st_uid, path)
-    with os.fdopen(os.open(path, flags), "rb") as file:
-        status = os.fstat(file.fileno())
+    descriptor = os.open(path, flags)
+    try:
+        status = os.fstat(descriptor)
         check_regular(status, path, mine_and_roots())
         if status.st_nlink > 1:
             raise Untrusted(f"{path} has another name, too", status.st_uid, path)
-        return file.read()
+        return read_opened(descriptor, path)
+    finally:
+        os.close(descriptor)
 
 
 def check_regular(status: os.stat_result, path: Path, trusted: Collection[int]) -> None:

@@ -5,7 +5,9 @@ raises OSError, and Refused when root is asked to write in a directory that othe
 """
 
 import errno
+import fcntl
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -25,7 +27,12 @@ from pgpool_recovery.files.trust import (
 
 PRIVATE = 0o600
 NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+SAME = -1
+"""For chown(2)."""
 COPIED_BYTES = 1 << 20
+GROWING = re.compile(r"\.[0-9a-f]{16}\.new")
+"""What follows the name of a file in that of one that is to take its place."""
+TRIES = 10
 
 
 class Owner(NamedTuple):
@@ -47,15 +54,15 @@ def write_file(
 
     It grows beside its place, for nobody but us until owner and mode are right, under a name that
     nobody can guess. `growing`: a name that others know to leave out, as PostgreSQL does with
-    postgresql.auto.conf.tmp; what is left of it from a crash goes first.
+    postgresql.auto.conf.tmp. What a crash left of an earlier write of the file goes first.
     """
     data = contents.encode(errors="surrogateescape") if isinstance(contents, str) else contents
     with _naming(path), _directory_of(path) as directory:
-        name = growing or _beside(path.name)
+        _remove_left(path.name, directory)
         if growing is not None:
             with suppress(FileNotFoundError):
-                os.unlink(name, dir_fd=directory)
-        descriptor = os.open(name, NEW_FILE, PRIVATE, dir_fd=directory)
+                os.unlink(growing, dir_fd=directory)
+        name, descriptor = _open_growing(path.name, growing, directory)
         try:
             try:
                 if owner is not None:
@@ -73,6 +80,18 @@ def write_file(
         os.fsync(directory)
 
 
+def replace_file(path: Path, contents: bytes | str, *, growing: str | None = None) -> None:
+    """Put a file in the place of one that is there; its mode stays, and whose it is.
+
+    But for what this user cannot give away: unless he is root the file is his own, and has another
+    group when he is not in the one that it had.
+    """
+    old = path.lstat()
+    is_ours = os.geteuid() == ROOT or old.st_gid in (os.getegid(), *os.getgroups())
+    owner = Owner(old.st_uid if os.geteuid() == ROOT else SAME, old.st_gid if is_ours else SAME)
+    write_file(path, contents, mode=stat.S_IMODE(old.st_mode), owner=owner, growing=growing)
+
+
 def rename_file(path: Path, name: str) -> None:
     """Give a file another name in its directory."""
     with _naming(path), _directory_of(path) as directory:
@@ -85,6 +104,16 @@ def remove_file(path: Path) -> None:
     with _naming(path), _directory_of(path) as directory:
         os.unlink(path.name, dir_fd=directory)
         os.fsync(directory)
+
+
+def sync(path: Path) -> None:
+    """Make a file, or the renames in a directory, last (fsync(2))."""
+    with _naming(path):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def open_lock_file(path: Path, *, mode: int | None = PRIVATE) -> int:
@@ -212,6 +241,37 @@ def _beside(name: str) -> str:
     (True, True)
     """
     return f"{name}.{secrets.token_hex(8)}.new"
+
+
+def _open_growing(name: str, growing: str | None, directory: int) -> tuple[str, int]:
+    """Make the file that grows, and hold it: return its name, and a descriptor with a lock."""
+    for _ in range(TRIES):
+        beside = growing or _beside(name)
+        descriptor = os.open(beside, NEW_FILE, PRIVATE, dir_fd=directory)
+        with suppress(OSError):  # A filesystem without locks, on which nothing left is removed.
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(descriptor).st_nlink > 0:
+            return beside, descriptor
+        os.close(descriptor)  # Another writer has taken it for left, before we held it.
+    raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+
+
+def _remove_left(name: str, directory: int) -> None:
+    """Remove what crashes have left of earlier writes of a file; who still writes holds a lock."""
+    for entry in os.listdir(directory):
+        if entry.startswith(name) and GROWING.fullmatch(entry, len(name)):
+            with suppress(OSError):
+                _remove_unless_held(entry, directory)
+
+
+def _remove_unless_held(name: str, directory: int) -> None:
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(name, flags, dir_fd=directory)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.unlink(name, dir_fd=directory)
+    finally:
+        os.close(descriptor)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

@@ -4,13 +4,13 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
 from typing import Any
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Bug, Cancelled, RecoveryError, Unreachable, as_failure
 from pgpool_recovery.domain.event import Event, Progress, Said, fit, megabytes
 from pgpool_recovery.domain.node import NodeId, Target
+from pgpool_recovery.domain.record import record, replace
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.history.run import RunState, end_columns, event_row, storable
 from pgpool_recovery.postgres.connection import Connection, connect
@@ -33,7 +33,7 @@ MAX_BYTES = 16 * 2**20
 """Of the events of a stage, as texts; the agent's are limited before (talk/allowance.py)."""
 
 
-@dataclass(frozen=True)
+@record
 class Stage:
     """A stage of a recovery: whom it is about, and what it leads to.
 
@@ -196,7 +196,7 @@ class Record:
         self._emit(Said("history", line))
 
 
-@dataclass(frozen=True)
+@record
 class Recorded:
     """The target, with its node id when the first stage has been told it, and an `emit`."""
 

@@ -2,17 +2,18 @@
 
 import json
 import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from typing import Any
 
 from pgpool_recovery.domain.error import Cancelled, RecoveryError
 from pgpool_recovery.domain.event import Event, Moved, PlanMade, Progress, StepStarted, as_text
+from pgpool_recovery.domain.record import record, replace
 from pgpool_recovery.domain.text import without_foreign_bytes
 
 MAX_BIGINT = 2**63 - 1
 
 
-@dataclass(frozen=True)
+@record
 class RunState:
     """The changing columns of pgpool_recovery_run."""
 

@@ -1,10 +1,10 @@
 """The words with which Pgpool-II calls a hook: the special values of its failover_command."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from pgpool_recovery.domain.error import UsageError
 from pgpool_recovery.domain.node import NodeId, parse_host, parse_node_id, parse_port
+from pgpool_recovery.domain.record import record
 
 PLACEHOLDERS = ("%d", "%h", "%p", "%D", "%m", "%H", "%M", "%P", "%r", "%R", "%N", "%S")
 """In the order of Pgpool-II's own sample scripts, so that only the program is another one."""
@@ -17,7 +17,7 @@ rest: where the old primary is says nothing of whom to follow."""
 UNKNOWN = frozenset({"", "-1"})
 
 
-@dataclass(frozen=True)
+@record
 class Place:
     """Where a node is; an empty host is a local socket, and a port that is not told is None."""
 
@@ -26,7 +26,7 @@ class Place:
     data_directory: str = ""
 
 
-@dataclass(frozen=True)
+@record
 class Call:
     """What Pgpool-II says; None for a node that there is not, or that it does not know.
 

@@ -1,11 +1,11 @@
 """What is to be done when a node went down: from what is known to a decision. Pure."""
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
 
 from pgpool_recovery.config.settings import FailoverSettings, Incomplete, Promote, RunningPrimary
 from pgpool_recovery.domain.error import RecoveryError, Refused
 from pgpool_recovery.domain.node import NodeId
+from pgpool_recovery.domain.record import record, replace
 from pgpool_recovery.hooks.call import Call
 from pgpool_recovery.hooks.fitness import (
     is_doubtful,
@@ -18,19 +18,19 @@ from pgpool_recovery.hooks.remark import distances, reasons_of_choice
 from pgpool_recovery.hooks.scene import Scene, Standing
 
 
-@dataclass(frozen=True)
+@record
 class Leave:
     """There is nothing to do."""
 
     reason: str
 
 
-@dataclass(frozen=True)
+@record
 class KeepSlot:
     """A standby went down: look after the WAL that its slot keeps."""
 
 
-@dataclass(frozen=True)
+@record
 class PromoteNode:
     """Promote a node; what is to be known of the choice.
 
@@ -47,7 +47,7 @@ class PromoteNode:
         return (self.node_id, *self.others)
 
 
-@dataclass(frozen=True)
+@record
 class StopOldPrimary:
     """The primary that Pgpool-II has given up accepts writes: stop it before one is promoted.
 

@@ -4,12 +4,12 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.control.cluster import Node
 from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.node import NodeId
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.hooks.call import Call
 from pgpool_recovery.hooks.choice import (
     Decision,

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.control.attachment import attach
@@ -20,6 +19,7 @@ from pgpool_recovery.control.streaming import trouble_of
 from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
 from pgpool_recovery.domain.event import Event, as_text
 from pgpool_recovery.domain.node import Target
+from pgpool_recovery.domain.record import record, replace
 from pgpool_recovery.history.record import Stage, on_record
 from pgpool_recovery.hooks.call import Call
 from pgpool_recovery.hooks.observe import Known, known, standing_of
@@ -32,7 +32,7 @@ TRY_FOR_S = 10.0
 Say = Callable[[str], None]
 
 
-@dataclass(frozen=True)
+@record
 class Following:
     """A node that is to follow the new primary."""
 

@@ -7,13 +7,13 @@ leaves the rest unsent; the stop succeeds all the same.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 
 from pgpool_recovery.config.settings import FailoverSettings
 from pgpool_recovery.control.cluster import Node, connect_to
 from pgpool_recovery.domain.error import Unreachable
 from pgpool_recovery.domain.event import megabytes
 from pgpool_recovery.domain.node import NodeId
+from pgpool_recovery.domain.record import record, replace
 from pgpool_recovery.domain.slot import slot_state
 from pgpool_recovery.domain.wal import Lsn, parse_lsn
 from pgpool_recovery.hooks.choice import StopOldPrimary
@@ -30,7 +30,7 @@ MEGABYTE = 1024 * 1024
 Say = Callable[[str], None]
 
 
-@dataclass(frozen=True)
+@record
 class Readiness:
     """Which of the successors the primary may be stopped for, and why not for the others.
 

@@ -5,10 +5,10 @@ primary does not send cannot be heard, so that silence proves nothing.
 """
 
 import time
-from dataclasses import replace
 
 from pgpool_recovery.domain.error import Unreachable
 from pgpool_recovery.domain.node import NodeId
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.hooks.call import Call
 from pgpool_recovery.hooks.observe import Known, View, look, standing_of
 from pgpool_recovery.hooks.scene import Scene, hears_primary, lives_for

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.control.cluster import (
@@ -17,6 +16,7 @@ from pgpool_recovery.control.cluster import (
 from pgpool_recovery.domain.control_file import required_settings
 from pgpool_recovery.domain.error import RecoveryError, Unreachable
 from pgpool_recovery.domain.node import NodeId
+from pgpool_recovery.domain.record import record, replace
 from pgpool_recovery.domain.wal import TimelineId, parse_lsn
 from pgpool_recovery.hooks.call import Call, Place
 from pgpool_recovery.hooks.fitness import SETTINGS
@@ -28,7 +28,7 @@ DEFAULT_PORT = 5432
 TRY_AGAIN_EVERY_S = 0.3
 
 
-@dataclass(frozen=True)
+@record
 class Known:
     """The nodes, and why Pgpool-II did not name them when only those of the call are known."""
 
@@ -45,7 +45,7 @@ class Known:
         )
 
 
-@dataclass(frozen=True)
+@record
 class View:
     """What the servers said, and in which database each let us in."""
 

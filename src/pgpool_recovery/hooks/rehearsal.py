@@ -5,7 +5,6 @@ of a password file shows before the outage.
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.control.check import ERROR, INFO, OK, WARNING, Finding
@@ -13,6 +12,7 @@ from pgpool_recovery.control.cluster import Cluster, Node, cluster_of_parameters
 from pgpool_recovery.control.pool_user import is_pool_user, name_of, pool_users
 from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.node import NodeId
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.hooks.call import Call, Place
 from pgpool_recovery.hooks.choice import PromoteNode, StopOldPrimary, decide
 from pgpool_recovery.hooks.observe import Known, View, look

@@ -1,14 +1,14 @@
 """What the servers say of themselves when a node went down, as the decision needs it. Pure."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 
 from pgpool_recovery.domain.node import NodeId
+from pgpool_recovery.domain.record import field, record
 from pgpool_recovery.domain.standby import STREAMING
 from pgpool_recovery.domain.wal import Lsn, TimelineId
 
 
-@dataclass(frozen=True)
+@record
 class Standing:
     """What a server says of itself: which timeline it has come to and how far, of which cluster.
 
@@ -49,7 +49,7 @@ class Standing:
         return None if value is None else int(value)
 
 
-@dataclass(frozen=True)
+@record
 class Scene:
     """The servers by node id: what each says, or why it says nothing.
 

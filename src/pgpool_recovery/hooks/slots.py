@@ -4,13 +4,13 @@ A failure here is said, and does not keep the hook from the rest.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pgpool_recovery.config.settings import FailoverSettings
 from pgpool_recovery.control.cluster import Login, Node, connect_to
 from pgpool_recovery.domain.error import Unreachable
 from pgpool_recovery.domain.event import megabytes
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.slot import LOST, slot_state, why_kept
 from pgpool_recovery.postgres.slots import drop_slot
 
@@ -20,7 +20,7 @@ UNLIMITED = -1
 Say = Callable[[str], None]
 
 
-@dataclass(frozen=True)
+@record
 class Slots:
     """The slots of the primary that belong to nodes that are down: which to drop, what to say."""
 

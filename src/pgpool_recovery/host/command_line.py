@@ -4,10 +4,10 @@ import re
 import shlex
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.files.text import read_text
 from pgpool_recovery.host.debian import CONFIGURATION, DebianCluster, find_cluster
 from pgpool_recovery.host.program import Stop, run
@@ -21,7 +21,7 @@ LAST_START = "postmaster.opts"
 MAX_DEPTH = 3
 
 
-@dataclass(frozen=True)
+@record
 class Given:
     """A setting on a command line, and where that stands."""
 

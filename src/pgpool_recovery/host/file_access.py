@@ -17,9 +17,9 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from pgpool_recovery.agent.directory.own_files import CLUSTER_ENTRIES, SMALL_BYTES
 from pgpool_recovery.facts.access import MAX_NAME_BYTES, STANDBY_FILES, Access, Lacks, Obstacle
 from pgpool_recovery.files.trust import user_name
+from pgpool_recovery.host.data_directory import CLUSTER_ENTRIES, SMALL_BYTES
 
 LOOK_S = 60.0
 """So long a look may take: stat(2) of some millions of files."""

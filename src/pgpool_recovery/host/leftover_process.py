@@ -5,11 +5,10 @@ import re
 import signal
 import time
 from contextlib import suppress
-from pathlib import Path
 
 from pgpool_recovery.domain.error import Busy
+from pgpool_recovery.files.process_table import processes
 
-PROCESSES = Path("/proc")
 END_S = 3.0
 TICK_S = 0.05
 
@@ -36,27 +35,10 @@ def end_leftovers(word: str) -> None:
 
 def _pids_with(word: str) -> list[int]:
     """Return the processes; ssh has all words of a remote command in one."""
-    pattern = re.compile(rb"(?:^|[\0 ])" + re.escape(os.fsencode(word)) + rb"(?:[\0 ]|$)")
+    pattern = re.compile(rf"(?:^| ){re.escape(word)}(?: |$)")
     own, user = os.getpid(), os.geteuid()
     return [
-        int(directory.name)
-        for directory in PROCESSES.iterdir()
-        if directory.name.isdigit()
-        and int(directory.name) != own
-        and _owner(directory) == user
-        and pattern.search(_command_line(directory))
+        process.pid
+        for process in processes()
+        if process.pid != own and process.owner == user and any(map(pattern.search, process.words))
     ]
-
-
-def _owner(directory: Path) -> int | None:
-    try:
-        return directory.stat().st_uid
-    except OSError:
-        return None
-
-
-def _command_line(directory: Path) -> bytes:
-    try:
-        return (directory / "cmdline").read_bytes()
-    except OSError:
-        return b""

@@ -14,10 +14,10 @@ import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.files.text import text_of
 
 KEPT_LINES = 20
@@ -62,7 +62,7 @@ OWN_PROCESSES = frozenset(
 MAIN = "postmaster"
 
 
-@dataclass(frozen=True)
+@record
 class Entry:
     """A message: its severity as it was written, and its lines.
 

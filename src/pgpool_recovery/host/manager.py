@@ -7,12 +7,12 @@ stays when the tool goes, and comes along with every copy of the directory.
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-from pgpool_recovery.files.text import read_text, read_words
+from pgpool_recovery.domain.record import record
+from pgpool_recovery.files.process_table import Process, processes
+from pgpool_recovery.files.text import read_text
 
-PROCESSES = Path("/proc")
 UNITS = Path("/etc/systemd/system")
 """Where systemd has a link, in a directory NAME.wants, to each unit that starts with the host."""
 PATRONI, AUTO_FAILOVER, REPMGR = "Patroni", "pg_auto_failover", "repmgr"
@@ -36,11 +36,11 @@ REPMGR_CONFIGURATIONS = (
 DATA_DIRECTORY = r"^\s*{name}\s*[=:]\s*['\"]?([^'\"\n#]+?)['\"]?\s*(?:#.*)?$"
 
 
-@dataclass(frozen=True)
-class Process:
-    """A process of this host, as far as this user may look at it."""
+@record
+class Program:
+    """A program that runs on this host, as far as this user may look at it."""
 
-    directory: Path
+    process: Process
     words: tuple[str, ...]
 
     def is_called(self, name: str) -> bool:
@@ -50,13 +50,13 @@ class Process:
     def path(self, text: str) -> Path:
         """Return the file that a word names, from where the process is."""
         try:
-            return (self.directory / "cwd").readlink() / text
+            return (self.process.directory / "cwd").readlink() / text
         except OSError:
             return Path("/") / text
 
     def variable(self, name: str) -> str | None:
         """Return a variable of its environment."""
-        words = _words(self.directory / "environ")
+        words = self.process.text("environ").split("\0")
         return next((w.removeprefix(f"{name}=") for w in words if w.startswith(f"{name}=")), None)
 
     def option(self, *names: str) -> Iterator[str]:
@@ -71,14 +71,14 @@ class Process:
 
 def find_manager(data_directory: Path, major: int | None) -> str | None:
     """Return the name of the tool that manages a data directory, or None."""
-    processes = list(_processes())
-    if _is_patronis(data_directory, processes):
+    programs = list(_programs())
+    if _is_patronis(data_directory, programs):
         return PATRONI
-    if _is_auto_failovers(data_directory, processes):
+    if _is_auto_failovers(data_directory, programs):
         return AUTO_FAILOVER
-    for process in processes:
-        if process.is_called(REPMGRD):
-            for file in _repmgr_configurations(process, major):
+    for program in programs:
+        if program.is_called(REPMGRD):
+            for file in _repmgr_configurations(program, major):
                 if data_directory in _data_directories(file, "data_directory"):
                     return REPMGR
     return None
@@ -90,7 +90,7 @@ def find_marks(data_directory: Path) -> tuple[str, ...]:
     return tuple(name for name in names if (data_directory / name).exists())
 
 
-def _is_patronis(data_directory: Path, processes: Iterable[Process]) -> bool:
+def _is_patronis(data_directory: Path, programs: Iterable[Program]) -> bool:
     """Say whether Patroni runs for a directory, or is meant to: it may be down for maintenance.
 
     Meant to is what two of four say: its file in the directory, a configuration of this host that
@@ -99,9 +99,9 @@ def _is_patronis(data_directory: Path, processes: Iterable[Process]) -> bool:
     (excludeFiles in basebackup.c); what is left of a Patroni that is gone may be any one of them.
     """
     has_mark = bool(_marks_of(PATRONI, data_directory))
-    for process in processes:
-        if process.is_called("patroni"):
-            found = set(_directories_of_patroni(process))
+    for program in programs:
+        if program.is_called("patroni"):
+            found = set(_directories_of_patroni(program))
             if data_directory in found or (not found and has_mark):
                 return True
     named = (_data_directories(file, "data_dir") for file in _patroni_configurations())
@@ -111,18 +111,18 @@ def _is_patronis(data_directory: Path, processes: Iterable[Process]) -> bool:
     return has_mark + is_named + is_enabled + has_started >= 2
 
 
-def _is_auto_failovers(data_directory: Path, processes: Iterable[Process]) -> bool:
+def _is_auto_failovers(data_directory: Path, programs: Iterable[Program]) -> bool:
     """Say whether pg_autoctl runs for a directory, or a unit starts it with the host.
 
     Its files stay after pg_autoctl drop node.
     """
     has_mark = bool(_marks_of(AUTO_FAILOVER, data_directory))
-    for process in processes:
-        title = process.words[0] if process.words else ""
-        if process.is_called("pg_autoctl") or title.startswith("pg_autoctl:"):
-            named = list(process.option("--pgdata", "-D"))
-            named += [value for value in [process.variable("PGDATA")] if value]
-            found = {process.path(text).resolve() for text in named}
+    for program in programs:
+        title = program.words[0] if program.words else ""
+        if program.is_called("pg_autoctl") or title.startswith("pg_autoctl:"):
+            named = list(program.option("--pgdata", "-D"))
+            named += [value for value in [program.variable("PGDATA")] if value]
+            found = {program.path(text).resolve() for text in named}
             if data_directory in found or (not found and has_mark):
                 return True
     units = _enabled("pgautofailover*.service")
@@ -133,14 +133,14 @@ def _marks_of(name: str, data_directory: Path) -> list[str]:
     return [mark for mark in MARKS[name] if (data_directory / mark).exists()]
 
 
-def _directories_of_patroni(process: Process) -> Iterator[Path]:
+def _directories_of_patroni(program: Program) -> Iterator[Path]:
     """Yield the data directory of a Patroni that runs; none where its files cannot be read."""
-    given = process.variable("PATRONI_POSTGRESQL_DATA_DIR")
+    given = program.variable("PATRONI_POSTGRESQL_DATA_DIR")
     if given:
-        yield process.path(given).resolve()
-    for word in process.words[1:]:
+        yield program.path(given).resolve()
+    for word in program.words[1:]:
         if word.endswith((".yml", ".yaml")):
-            yield from _data_directories(process.path(word), "data_dir")
+            yield from _data_directories(program.path(word), "data_dir")
 
 
 def _patroni_configurations() -> Iterator[Path]:
@@ -155,24 +155,17 @@ def _enabled(pattern: str) -> list[Path]:
     return list(UNITS.glob(f"*.wants/{pattern}"))
 
 
-def _repmgr_configurations(process: Process, major: int | None) -> Iterator[Path]:
+def _repmgr_configurations(program: Program, major: int | None) -> Iterator[Path]:
     """Yield the configuration file of a repmgrd, or where it looks for one."""
-    named = list(process.option("--config-file", "-f"))
+    named = list(program.option("--config-file", "-f"))
     usual = [pattern.format(major=major) for pattern in REPMGR_CONFIGURATIONS]
-    yield from map(process.path, named or ["repmgr.conf", *usual])
+    yield from map(program.path, named or ["repmgr.conf", *usual])
 
 
-def _processes() -> Iterator[Process]:
-    for directory in PROCESSES.iterdir():
-        if directory.name.isdigit() and (words := _words(directory / "cmdline")):
-            yield Process(directory, tuple(words))
-
-
-def _words(file: Path) -> list[str]:
-    try:
-        return read_words(file)
-    except OSError:
-        return []  # It has ended, or is somebody else's.
+def _programs() -> Iterator[Program]:
+    for process in processes():
+        if words := process.words:
+            yield Program(process, tuple(words))
 
 
 def _data_directories(file: Path, name: str) -> list[Path]:

@@ -7,12 +7,13 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 from pgpool_recovery.domain.error import Cancelled, Undone, reason_of
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.files.text import text_of
+from pgpool_recovery.host.pause import pause_s
 from pgpool_recovery.host.server_log import without_token
 from pgpool_recovery.host.system_failure import failure_of_program
 
@@ -56,7 +57,7 @@ class Stop:
             raise Cancelled("the recovery was cancelled")
 
 
-@dataclass(frozen=True)
+@record
 class Completed:
     """A program that has ended: exit status (negative: the signal) and its output."""
 
@@ -104,20 +105,27 @@ def run(
     environment: dict[str, str] | None = None,
     leaves_server: bool = False,
     directory: str | None = None,
+    is_enough: Callable[[], bool] | None = None,
 ) -> Completed:
     """Run a program to its end and return its output, standard error included.
 
     `leaves_server`: the program starts a server, which must not bear the mark of this recovery.
-    `directory`: where it works, if not here.
+    `directory`: where it works, if not here. `is_enough` is asked again and again; once it says so
+    the program is left to come to its end by itself, and taken for one that has succeeded.
     Raises Cancelled when `stop` is asked, and Undone when it takes longer than `timeout_s` or
     cannot be started; in both cases its process group is gone.
     """
     mark = {} if leaves_server or MARK not in os.environ else {MARK: os.environ[MARK]}
     process = _start(argv, {**clean_environment(), **mark, **(environment or {})}, directory)
     try:
-        output = _collect(process, argv[0], stop, timeout_s, on_line)
-    finally:
+        output = _collect(process, argv[0], stop, timeout_s, on_line, is_enough)
+    except BaseException:
         _end(process)
+        raise
+    if output is None:
+        _leave(process)
+        return Completed(tuple(argv), 0, "")
+    _end(process)
     return Completed(tuple(argv), process.returncode, output)
 
 
@@ -144,29 +152,70 @@ def _collect(
     stop: Stop,
     timeout_s: float | None,
     on_line: Callable[[str], None] | None,
-) -> str:
-    """Read until the program itself has ended; a daemon that it left may keep the pipe open."""
-    deadline = None if timeout_s is None else time.monotonic() + timeout_s
+    is_enough: Callable[[], bool] | None,
+) -> str | None:
+    """Read until the program itself has ended; a daemon that it left may keep the pipe open.
+
+    None: it has not, and there is no need to wait for it.
+    """
+    began = time.monotonic()
+    deadline = None if timeout_s is None else began + timeout_s
     lines = _Lines(on_line)
-    assert process.stdout is not None  # noqa: S101 - it was asked for
-    os.set_blocking(process.stdout.fileno(), False)
-    with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ)
+    output = process.stdout
+    assert output is not None  # noqa: S101 - it was asked for
+    os.set_blocking(output.fileno(), False)
+    with selectors.DefaultSelector() as selector, _watched(process) as end:
+        selector.register(output, selectors.EVENT_READ)
+        if end is not None:
+            selector.register(end, selectors.EVENT_READ)
         while True:
             has_ended = process.poll() is not None
-            selector.select(0 if has_ended else TICK_S)
-            data = process.stdout.read() or b""
-            lines.add(data)
+            tick_s = TICK_S if is_enough is None else pause_s(began, TICK_S)
+            if selector.get_map() or has_ended:
+                selector.select(0 if has_ended else tick_s)
+            else:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(tick_s)  # It looks in steps that grow from half a millisecond.
+            data = output.read()  # None: nothing yet; no bytes: nothing any more.
+            lines.add(data or b"")
             if has_ended and not data:
                 return lines.text()
             stop.check()
+            if is_enough is not None and not has_ended and is_enough():
+                return None
             if deadline is not None and time.monotonic() > deadline:
                 raise Undone(
                     f"{name} did not end within {timeout_s:g} s",
                     detail=lines.text() or None,
                 )
-            if not data and not has_ended:
-                time.sleep(TICK_S / 10)
+            if data == b"" and output in selector.get_map():
+                selector.unregister(output)  # It would be ready again and again.
+
+
+@contextmanager
+def _watched(process: subprocess.Popen[bytes]) -> Iterator[int | None]:
+    """Yield a descriptor that is ready as soon as a program has ended (pidfd_open(2)).
+
+    None where the kernel has no such thing (before Linux 5.3), or does not let us: then the end is
+    seen soon after that of the output, or one tick later where somebody else holds that open.
+    """
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except OSError:
+        yield None
+        return
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _leave(process: subprocess.Popen[bytes]) -> None:
+    """Let a program go on; that it has ended is taken note of, or it would stay in the table."""
+    output = process.stdout
+    assert output is not None  # noqa: S101 - it was asked for
+    os.set_blocking(output.fileno(), True)  # Without anybody who reads, what it says would end it.
+    threading.Thread(target=process.communicate, daemon=True).start()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -2,44 +2,23 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from typing import NamedTuple
 
-from pgpool_recovery.files.text import read_text
+from pgpool_recovery.files.process_table import Process, processes
 
-PROCESSES = Path("/proc")
 STARTUP = re.compile(r"postgres: (?:.*: )?startup\b")
 """The process that replays. What stands in front is cluster_name."""
 
 
-@dataclass(frozen=True)
-class Process:
-    """A process, by its directory in proc_pid(5), and its title."""
+class ServerProcess(NamedTuple):
+    """A process, and what it calls itself at the moment."""
 
-    directory: Path
+    process: Process
     title: str
 
-    @property
-    def pid(self) -> int:
-        """Its number."""
-        return int(self.directory.name)
 
-    def text(self, name: str) -> str:
-        """Return what is in a file of it; nothing when it has ended, or is somebody else's."""
-        return _text(self.directory / name)
-
-
-def children(parent: int) -> Iterator[Process]:
+def children(parent: int) -> Iterator[ServerProcess]:
     """Yield the processes that one has started and that have not ended."""
-    for entry in PROCESSES.iterdir():
-        if entry.name.isdigit():
-            after_name = _text(entry / "stat").rpartition(")")[2].split()
-            if len(after_name) > 1 and int(after_name[1]) == parent:
-                yield Process(entry, _text(entry / "cmdline").rstrip("\0 "))
-
-
-def _text(file: Path) -> str:
-    try:
-        return read_text(file)
-    except OSError:
-        return ""
+    for process in processes():
+        if process.parent == parent:
+            yield ServerProcess(process, process.text("cmdline").rstrip("\0 "))

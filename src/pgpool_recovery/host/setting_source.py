@@ -1,14 +1,18 @@
 """In which line of which configuration file a setting stands, as guc-file.l reads them."""
 
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from pgpool_recovery.files.text import read_lines
 
 MAX_DEPTH = 10
 """As CONF_FILE_MAX_DEPTH (src/include/utils/conffiles.h)."""
+MAX_FILES = 1000
+"""More than anybody has: files that include each other would be read again and again."""
 LINE = re.compile(
     r"\s*([A-Za-z_][\w$.]*)\s*(?:=\s*|\s+|$)('(?:[^'\\]|''|\\.)*'|[^\s#]*)",
     re.ASCII,
@@ -16,28 +20,48 @@ LINE = re.compile(
 INCLUDES = ("include", "include_if_exists", "include_dir")
 
 
+class Source(NamedTuple):
+    """Where a setting stands, and what stands there, without its quotes."""
+
+    file: Path
+    line: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
 @dataclass
 class Sources:
-    """Where settings stand: the last place of each, and what stands there.
+    """What a server would read: its files, also those that are not there, and each setting's last.
 
     `is_whole`: every included file was found and read, so that a setting which is not among them
     stands nowhere. What the values are only the server itself says.
     """
 
-    places: dict[str, str] = field(default_factory=dict)
-    texts: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, Source] = field(default_factory=dict)
+    files: list[Path] = field(default_factory=list)
     is_whole: bool = True
 
 
-def find_sources(files: Iterable[Path]) -> Sources:
-    """Return what stands in these files, and in those that they include."""
+def find_sources(files: Iterable[Path], at: Callable[[Path], Path] = Path) -> Sources:
+    """Return what stands in these files, and in those that they include; none need be there.
+
+    `at` says where a file is that another one includes.
+    """
     found = Sources()
     for file in files:
-        _read(file, found, 0, may_be_missing=True)
+        _read(file, found, 0, at, may_be_missing=True)
     return found
 
 
-def _read(file: Path, found: Sources, depth: int, *, may_be_missing: bool) -> None:
+def _read(
+    file: Path, found: Sources, depth: int, at: Callable[[Path], Path], *, may_be_missing: bool
+) -> None:
+    if depth > MAX_DEPTH or len(found.files) >= MAX_FILES:
+        found.is_whole = False
+        return
+    found.files.append(file)
     try:
         lines = read_lines(file)
     except OSError as error:
@@ -48,28 +72,24 @@ def _read(file: Path, found: Sources, depth: int, *, may_be_missing: bool) -> No
         match = LINE.match(line)
         if match is None:
             continue
-        name = match[1].lower()
-        found.places[name] = f"{file}:{number}"
-        found.texts[name] = plain(match[2])
-        if name in INCLUDES:
-            _include(name, match[2], file, found, depth + 1)
+        name, text = match[1].lower(), plain(match[2])
+        if name not in INCLUDES:
+            found.settings[name] = Source(file, number, text)
+            continue
+        may_be_missing = name == "include_if_exists"
+        for one in _included(name, at(Path(os.path.normpath(file.parent / text))), found):
+            _read(one, found, depth + 1, at, may_be_missing=may_be_missing)
 
 
-def _include(name: str, value: str, file: Path, found: Sources, depth: int) -> None:
-    text = plain(value)
-    path = file.parent / text
-    if depth > MAX_DEPTH or "\\" in text:
-        found.is_whole = False
-    elif name == "include_dir":
+def _included(name: str, path: Path, found: Sources) -> list[Path]:
+    """Return the files that a line includes; what another escape than ours means is not known."""
+    if "\\" not in str(path):
         try:
-            files = included_files(path)
+            return included_files(path) if name == "include_dir" else [path]
         except OSError:
-            found.is_whole = False
-            return
-        for one in files:
-            _read(one, found, depth, may_be_missing=False)
-    else:
-        _read(path, found, depth, may_be_missing=name == "include_if_exists")
+            pass
+    found.is_whole = False
+    return []
 
 
 def plain(value: str) -> str:

@@ -3,10 +3,10 @@
 import math
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from pgpool_recovery.domain.line import lines_of
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.host.debian import DebianCluster, find_cluster
 from pgpool_recovery.host.program import Stop, run
 
@@ -16,13 +16,14 @@ SYSTEMD = Path("/run/systemd/system")
 PG_CTL_WAIT_S = 10
 
 
-@dataclass(frozen=True)
+@record
 class StartWay:
     """What to run, where the server's standard error then goes, and what stops it again.
 
     `unit`: systemd's, where that starts it.
     `timeout_option`: what comes before the number of seconds that stopping it may take; None where
-    the program has no limit of its own.
+    the program has no limit of its own. `does_more`: it is not ours, and may have more to do when
+    the server runs.
     """
 
     name: str
@@ -31,6 +32,7 @@ class StartWay:
     stop_without_timeout: tuple[str, ...]
     timeout_option: tuple[str, ...] | None = ("-t",)
     unit: str | None = None
+    does_more: bool = False
 
     def stop_argv(self, timeout_s: float) -> tuple[str, ...]:
         """Return what stops the server, and gives up after some seconds."""
@@ -56,7 +58,8 @@ def find_way(
     pg_ctl = (str(bin_directory / "pg_ctl"), "-D", str(data))
     pg_ctl_stop = (*pg_ctl, "stop", "-m", "fast")
     if start_command:
-        return StartWay(" ".join(start_command), start_command, log_file, pg_ctl_stop)
+        name = " ".join(start_command)
+        return StartWay(name, start_command, log_file, pg_ctl_stop, does_more=True)
     unit = find_unit(data, cluster, stop)
     if unit is not None and may_start(unit, stop):
         systemctl = ("sudo", "--non-interactive", "systemctl")

@@ -12,11 +12,11 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
-from pgpool_recovery.agent.directory.place import mount_point_of, nearest_existing
 from pgpool_recovery.domain.error import NoRoom, RecoveryError, Undone
 from pgpool_recovery.domain.event import megabytes
 from pgpool_recovery.files.text import text_of
 from pgpool_recovery.files.trust import user_name
+from pgpool_recovery.host.filesystem import mount_point_of, nearest_existing
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 WRITING = FULL | {errno.EROFS, errno.EFBIG}

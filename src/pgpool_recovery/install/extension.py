@@ -4,11 +4,11 @@ import os
 import re
 import subprocess
 from collections.abc import Iterable
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
 from pgpool_recovery.domain.error import Refused, reason_of
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.files.text import text_of
 from pgpool_recovery.files.trust import ROOT, Untrusted, check_file, user_name
 from pgpool_recovery.install.placed_file import PlacedFile
@@ -20,7 +20,7 @@ ANSWER_S = 60.0
 MODE = 0o644
 
 
-@dataclass(frozen=True)
+@record
 class Installation:
     """A PostgreSQL installation, as its pg_config describes it."""
 

@@ -20,13 +20,12 @@ def left_behind(data_directory: Path) -> Iterator[str]:
     home = Home(data_directory, data_directory)
     slot = home.value("primary_slot_name")
     if slot is not None and is_of_a_recovery(slot):
-        chain = home.chain()
         yield (
             f"{data_directory}: as a standby it streams by the slot {slot}, which "
-            f"{chain.place('primary_slot_name')} names; the next recovery by other scripts writes "
+            f"{home.file_of('primary_slot_name')} names; the next recovery by other scripts writes "
             "another one there"
         )
-        in_auto = [n for n in SETTINGS if chain.place(n) == data_directory / AUTO_CONFIGURATION]
+        in_auto = [n for n in SETTINGS if home.file_of(n) == data_directory / AUTO_CONFIGURATION]
         if in_auto:
             resets = "; ".join(f"ALTER SYSTEM RESET {name}" for name in in_auto)
             yield (

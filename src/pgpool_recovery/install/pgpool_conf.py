@@ -4,14 +4,14 @@ import os
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from pgpool_recovery.config.load import VARIABLE
 from pgpool_recovery.domain.error import Refused, reason_of
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.files.text import lines_of, read_text
 from pgpool_recovery.files.trust import ROOT, Untrusted, real_path
-from pgpool_recovery.files.write import Owner, root_refusal, write_file
+from pgpool_recovery.files.write import replace_file, root_refusal
 
 BEGIN = "# pgpool-recovery: begin. The last line for a parameter counts; those before are comments."
 END = "# pgpool-recovery: end"
@@ -27,7 +27,7 @@ COMMAND_WORD = re.compile(r"[\w@+=:,./-]+")
 BLOCK = re.compile(rf"^{re.escape(BEGIN)}\n.*?^{re.escape(END)}\n", re.MULTILINE | re.DOTALL)
 
 
-@dataclass(frozen=True)
+@record
 class Change:
     """A pgpool.conf as it is and as it shall be; `lines` are ours, `replaced` those before."""
 
@@ -151,10 +151,7 @@ def write(path: Path, text: str) -> None:
     """
     path = _real(path)
     try:
-        status = path.lstat()
-        uid = status.st_uid if os.geteuid() == ROOT else os.geteuid()
-        mode = status.st_mode & 0o7777
-        write_file(path, text, mode=mode, owner=Owner(uid, status.st_gid))
+        replace_file(path, text)
     except OSError as error:
         raise Refused(
             f"could not write {path}: {reason_of(error)}", hint="Run it as root, or as its owner."

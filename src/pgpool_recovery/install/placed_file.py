@@ -1,10 +1,11 @@
 """One file of ours in a place where another may stand: that one is kept aside and comes back."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from pgpool_recovery.domain.error import Refused, reason_of
+from pgpool_recovery.domain.record import record
+from pgpool_recovery.files.text import read_bytes
 from pgpool_recovery.files.write import remove_file, rename_file, write_file
 
 OURS = b"Part of pgpool-recovery."
@@ -13,7 +14,7 @@ INSTALL, REMOVE, RESTORE = "install", "remove", "restore"
 SAVED_SUFFIX = ".before-pgpool-recovery"
 
 
-@dataclass(frozen=True)
+@record
 class PlacedFile:
     """A file as it shall be."""
 
@@ -64,7 +65,7 @@ def take_away(file: PlacedFile, *, dry_run: bool) -> str | None:
 
 def _read(path: Path) -> bytes | None:
     try:
-        return path.read_bytes()
+        return read_bytes(path)
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from pgpool_recovery.check.finding import Finding, Severity
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.metrics.family import Family, Sample
 
 GOES_ON = ("running", "copied", "starting")
@@ -12,7 +12,7 @@ NO_NODE = ""
 """The label of a finding that is about no node in particular."""
 
 
-@dataclass(frozen=True)
+@record
 class LastRun:
     """The last recovery of a node, as it is on record."""
 

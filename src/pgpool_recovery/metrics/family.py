@@ -2,15 +2,15 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from pgpool_recovery.domain.line import lines_of
+from pgpool_recovery.domain.record import record
 
 Sample = tuple[Mapping[str, str], float]
 HEAD = re.compile(r"# (?:HELP|TYPE) (\S+)")
 
 
-@dataclass(frozen=True)
+@record
 class Family:
     """The samples of one metric, all gauges: a file is written anew and counts nothing."""
 

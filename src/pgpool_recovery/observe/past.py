@@ -1,8 +1,8 @@
 """A node's WAL is compared with the primary's own, byte for byte, by digests of both."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.wal import Lsn, Point, segment_of_file
 from pgpool_recovery.facts.facts import Facts, Wal
 from pgpool_recovery.facts.own_wal import (
@@ -33,7 +33,7 @@ LONGEST_CHECKPOINT = 192
 """More bytes than the record has, with the head of a page in between."""
 
 
-@dataclass(frozen=True)
+@record
 class Pair:
     """A part of the node's WAL, and the files in which the primary may have it, best first.
 

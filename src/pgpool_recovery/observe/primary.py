@@ -1,10 +1,13 @@
 """What the primary says of itself."""
 
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pgpool_recovery.agent.directory.place import identity_of
 from pgpool_recovery.domain.control_file import STANDBY_PARAMETERS
+from pgpool_recovery.domain.error import Unreachable
 from pgpool_recovery.domain.slot import slot_names
 from pgpool_recovery.facts.access import NO_ACCESS
 from pgpool_recovery.facts.facts import (
@@ -14,9 +17,13 @@ from pgpool_recovery.facts.facts import (
     Tablespace,
 )
 from pgpool_recovery.host.file_access import look_as_source
+from pgpool_recovery.host.filesystem import identity_of
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.leftovers import read_leftovers
 from pgpool_recovery.postgres.wal import read_wal
+
+NEW_S = 5.0
+"""For so long what was seen of the primary is taken for what is there."""
 
 
 def observe_primary(connection: Connection, *, looks_at_files: bool = True) -> PrimaryFacts:
@@ -61,6 +68,27 @@ def observe_primary(connection: Connection, *, looks_at_files: bool = True) -> P
         if looks_at_files
         else NO_ACCESS,
     )
+
+
+def observing_primary(
+    connection: Connection, *, looks_at_files: bool = True
+) -> Callable[[], PrimaryFacts]:
+    """Look at the primary, and return what tells its facts when they are needed.
+
+    The first time these, while they are new, and from then on what is seen at that moment. A look
+    ahead that fails is none: what then keeps us from looking is told by the next one.
+    """
+    at, ahead = time.monotonic(), list[PrimaryFacts]()
+    with suppress(Unreachable):
+        ahead.append(observe_primary(connection, looks_at_files=looks_at_files))
+
+    def observe() -> PrimaryFacts:
+        if ahead and time.monotonic() - at < NEW_S:
+            return ahead.pop()
+        ahead.clear()
+        return observe_primary(connection, looks_at_files=looks_at_files)
+
+    return observe
 
 
 def _tablespace(found: dict[str, Any], server: dict[str, Any]) -> Tablespace:

@@ -1,10 +1,10 @@
 """What the agent finds on the target, and by which connection it reaches the primary."""
 
 import socket
-from dataclasses import replace
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.node import RecoveryRequest, Target
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.facts.backup import Backup, NoBackup
 from pgpool_recovery.facts.facts import (
     Base,

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.line import lines_of
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.wal import Lsn, Point, TimelineId, parse_lsn
 from pgpool_recovery.facts.backup import BackupTablespace, NoBackup, Repository
 
@@ -14,7 +14,7 @@ OK, NO_STANZA_PATH, NO_BACKUP, NO_STANZA_DATA = 0, 1, 2, 3
 """Codes of a repository's status; any other one is a failure with a text of its own."""
 
 
-@dataclass(frozen=True)
+@record
 class Newest:
     """The backup that a restore would take: of the first repository that has one, its newest.
 

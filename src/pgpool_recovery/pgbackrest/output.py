@@ -1,9 +1,9 @@
 """What a line of pgbackrest's output says."""
 
 import re
-from dataclasses import dataclass
 
 from pgpool_recovery.domain.line import lines_of
+from pgpool_recovery.domain.record import record
 
 LINE = re.compile(r"(?:P\d\d)? *(?P<level>ERROR|WARN|INFO|DETAIL): (?P<text>.*)")
 """On standard error no process is named."""
@@ -15,7 +15,7 @@ PRIVATE = ("restore command begin", "restore command end")
 """Lines that repeat what was asked for; a failure speaks for itself."""
 
 
-@dataclass(frozen=True)
+@record
 class FileLine:
     """A file is as in the backup now; it was before when `was_equal`. `part` of all are done."""
 

@@ -8,10 +8,10 @@ observe/consent.py believes only those of roles that can.
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from pgpool_recovery.domain.error import PlanChanged
 from pgpool_recovery.domain.node import Target
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.facts.policy import Method, Policy
 from pgpool_recovery.plan.harm import UNATTENDED, Harm, excess, harm_of, read_harm
 from pgpool_recovery.plan.plan import PassedOver, Plan
@@ -46,7 +46,7 @@ def read_name(name: str, kind: str, target: Target) -> Harm | None:
     return read_harm(name.removeprefix(head)) if name.startswith(head) else None
 
 
-@dataclass(frozen=True)
+@record
 class Agreement:
     """How much harm a run may do.
 

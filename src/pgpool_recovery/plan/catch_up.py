@@ -1,7 +1,6 @@
 """The method catch-up: the node's data is in the primary's past, and the WAL since is there."""
 
-from dataclasses import replace
-
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.facts.access import reject_settings
 from pgpool_recovery.facts.facts import PrimaryFacts, TargetFacts
 from pgpool_recovery.facts.policy import Method

@@ -1,34 +1,33 @@
 """How the past of a data directory and the past of the primary relate (facts/methods.md, 1)."""
 
-from dataclasses import dataclass
-
 from pgpool_recovery.domain.control_data import (
     IN_ARCHIVE_RECOVERY,
     SHUT_DOWN,
     SHUT_DOWN_IN_RECOVERY,
     ControlData,
 )
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.wal import History, Point, TimelineId, lsn_text
 from pgpool_recovery.facts.facts import Base, Facts, Wal
 
 FIRST_TIMELINE = TimelineId(1)
 
 
-@dataclass(frozen=True)
+@record
 class Follows:
     """All that it holds is in the primary's past: it lacks what was written since `base`."""
 
     base: Base
 
 
-@dataclass(frozen=True)
+@record
 class Diverged:
     """It holds something that the primary has not, or may do so: `why` says what is known."""
 
     why: str
 
 
-@dataclass(frozen=True)
+@record
 class Copied:
     """It diverged on the timeline that the primary writes: a copy of the primary, or its rival.
 

@@ -4,9 +4,9 @@ By what a plan does, not by what its method is called: a full copy beside the ol
 from the node than a rewind of its only copy, and moves more.
 """
 
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.facts.policy import Method, Unattended
 from pgpool_recovery.facts.step import (
     CopyBaseBackup,
@@ -111,7 +111,7 @@ LOSSES = {
 }
 
 
-@dataclass(frozen=True)
+@record
 class Harm:
     """What a plan does to a node; as a text it is a few words, which `read_harm` understands."""
 

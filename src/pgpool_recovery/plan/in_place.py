@@ -1,8 +1,8 @@
 """What the methods share that change the data directory itself, or a clone of it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.facts.access import reject_change, reject_own_files
 from pgpool_recovery.facts.backup import Backup

@@ -1,9 +1,9 @@
 """The ladder: the first method that is possible, and for each one above it why it is not."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 from pgpool_recovery.domain.node import Target
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.facts.facts import Facts
 from pgpool_recovery.facts.policy import Method, Policy
 from pgpool_recovery.facts.rejection import Rejection

@@ -8,8 +8,8 @@ node's own configuration name.
 
 import ipaddress
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.facts.facts import Conninfo
 from pgpool_recovery.facts.rejection import Rejection
 
@@ -19,7 +19,7 @@ MAX_ADDRESSES = 4
 SHOWN_ADDRESSES = 5
 
 
-@dataclass(frozen=True)
+@record
 class Endpoint:
     """A host as somebody spells it, and a port."""
 
@@ -30,7 +30,7 @@ class Endpoint:
         return f"host {self.host} port {self.port}"
 
 
-@dataclass(frozen=True)
+@record
 class OwnHost:
     """What the primary's host knows of itself: names, addresses, sockets, and the server's port."""
 

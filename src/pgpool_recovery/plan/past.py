@@ -8,9 +8,9 @@ files, come from the primary before the server is started. It never goes back to
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from pgpool_recovery.domain.control_data import SHUT_DOWN
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.wal import (
     History,
     Lsn,

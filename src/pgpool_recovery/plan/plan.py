@@ -1,9 +1,9 @@
 """A plan: the method, why none that moves less, what it moves and needs, and its steps in order."""
 
-from dataclasses import dataclass
 from enum import Enum
 
 from pgpool_recovery.domain.event import megabytes
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.facts.rejection import Rejection
@@ -23,7 +23,7 @@ class OldData(Enum):
     GOES = "the old data is removed before the copy, for want of space or by policy"
 
 
-@dataclass(frozen=True)
+@record
 class PassedOver:
     """A method that would move less, and why it cannot be used."""
 
@@ -39,7 +39,7 @@ def _in_a_line(reason: Rejection) -> str:
     return reason.message + detail
 
 
-@dataclass(frozen=True)
+@record
 class Plan:
     """What a recovery will do.
 

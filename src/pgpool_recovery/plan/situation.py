@@ -1,10 +1,10 @@
 """What every method looks at: the target, the facts, the policy, and what follows from them."""
 
 import posixpath
-from dataclasses import dataclass
 from functools import cached_property
 
 from pgpool_recovery.domain.node import Target
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.slot import USABLE
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.facts.facts import Conninfo, Facts, PlaceFacts, Wal
@@ -12,6 +12,7 @@ from pgpool_recovery.facts.leftover import DELAY
 from pgpool_recovery.facts.policy import Policy
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.step import (
+    WORKSPACE,
     ConfigureStandby,
     CreateSlot,
     DiscardWaiting,
@@ -26,10 +27,8 @@ from pgpool_recovery.plan.divergence import Copied, Diverged, Follows, Relation,
 from pgpool_recovery.plan.login import choose_login
 from pgpool_recovery.plan.slot_sync import database, notes_on_sync
 
-WORKSPACE = "pgpool_recovery"
 
-
-@dataclass(frozen=True)
+@record
 class Situation:
     """One target and all that is known."""
 

@@ -1,10 +1,11 @@
 """How much room a method needs beside the data that is there, and what to do when there is less."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from pgpool_recovery.domain.event import megabytes
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.facts.facts import PlaceFacts, PrimaryFacts, TargetFacts
 from pgpool_recovery.facts.policy import KeepOld
 from pgpool_recovery.facts.rejection import Rejection
@@ -15,7 +16,7 @@ GROWTH = 1.05
 """Room for what is written while the copy runs; the sizes themselves are the server's."""
 
 
-@dataclass(frozen=True)
+@record
 class Room:
     """What a plan needs on one filesystem of the target, and what is free there.
 
@@ -40,7 +41,7 @@ def rooms_as_json(rooms: Iterable[Room]) -> list[dict[str, Any]]:
     return [asdict(room) for room in rooms]
 
 
-@dataclass(frozen=True)
+@record
 class Space:
     """Bytes on one filesystem of the target."""
 

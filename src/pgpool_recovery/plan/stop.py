@@ -1,8 +1,7 @@
 """May a server that still runs on the target be stopped, so that its node can be recovered?"""
 
-from dataclasses import replace
-
 from pgpool_recovery.domain.control_data import SHUT_DOWN_IN_RECOVERY
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.facts.access import NO_ACCESS

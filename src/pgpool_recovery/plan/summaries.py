@@ -1,9 +1,9 @@
 """What the primary's WAL summaries allow: whether they cover a gap, and what not to keep (C2)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId, lsn_text, parse_lsn
 from pgpool_recovery.facts.facts import RelationSegment
 from pgpool_recovery.facts.rejection import Rejection
@@ -11,7 +11,7 @@ from pgpool_recovery.facts.rejection import Rejection
 EVERY_NODE = "Set summarize_wal = on on every node, standbys too: each needs its own summaries."
 
 
-@dataclass(frozen=True)
+@record
 class Summary:
     """A WAL summary: what changed on a timeline between two positions."""
 
@@ -20,7 +20,7 @@ class Summary:
     end: Lsn
 
 
-@dataclass(frozen=True)
+@record
 class Summaries:
     """All summaries of a server, and how far its summarizer is."""
 

@@ -1,8 +1,9 @@
 """What the extension of a database has of its own; the names are the server's."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from pgpool_recovery.domain.record import record
 
 RUNS = "pgpool_recovery_run"
 HISTORY = "pgpool_recovery_history"
@@ -13,7 +14,7 @@ PLAN = "pgpool_recovery_plan(text, text, text, integer, text, text)"
 CHECK = "pgpool_recovery_check(jsonb)"
 
 
-@dataclass(frozen=True)
+@record
 class ForeignOwner:
     """Who, without being a superuser, decides what is found in the place of the extension.
 
@@ -46,7 +47,7 @@ class ForeignOwner:
         return f"In {self.database}, as a superuser: drop the extension and create it again."
 
 
-@dataclass(frozen=True)
+@record
 class InstalledExtension:
     """The extension of one database.
 

@@ -8,10 +8,10 @@ and where it ends.
 import select
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from pgpool_recovery.domain.error import RecoveryError, Refused, Undone, Unreachable
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.wal import History, Point, TimelineId, parse_history, parse_lsn
 from pgpool_recovery.files.text import text_of
 from pgpool_recovery.postgres.connection import TICK_MS, error_message, open_replication
@@ -55,7 +55,7 @@ Where it speaks another language (lc_messages) only its own words are told.
 """
 
 
-@dataclass(frozen=True)
+@record
 class Limits:
     """How long to wait: for the connection, for the start of the backup, for any next byte.
 
@@ -68,7 +68,7 @@ class Limits:
     silence_s: float = 120.0
 
 
-@dataclass(frozen=True)
+@record
 class SentTablespace:
     """A tablespace of which an archive will come; its location is the primary's."""
 
@@ -76,7 +76,7 @@ class SentTablespace:
     location: str
 
 
-@dataclass(frozen=True)
+@record
 class BackupStart:
     """What the server tells before the first archive."""
 

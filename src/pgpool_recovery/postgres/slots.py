@@ -4,6 +4,7 @@ import time
 from collections.abc import Collection
 
 from pgpool_recovery.domain.error import QueryRefused, Unreachable
+from pgpool_recovery.domain.pauses import pauses
 from pgpool_recovery.domain.slot import (
     IN_USE,
     FormerSlot,
@@ -50,7 +51,7 @@ def drop_slot_once_free(
 
     Return why it was not dropped; one that is not there is dropped already.
     """
-    deadline = time.monotonic() + within_s
+    deadline, pause = time.monotonic() + within_s, pauses(TICK_S)
     while True:
         slot = slot_of_primary(connection, name)
         if slot is None:
@@ -65,7 +66,7 @@ def drop_slot_once_free(
         else:
             if why != IN_USE or time.monotonic() > deadline:
                 return why
-        time.sleep(TICK_S)
+        time.sleep(next(pause))
 
 
 def slot_of_primary(connection: Connection, name: str) -> SlotState | None:

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from math import inf
 
 from pgpool_recovery.domain.error import (
@@ -18,6 +17,7 @@ from pgpool_recovery.domain.error import (
     as_failure,
 )
 from pgpool_recovery.domain.event import Event, Moved, Said, StepFinished, StepStarted, Undoing
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.target_state import TargetState, with_next_step
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.facts.facts import LocalWal
@@ -69,7 +69,7 @@ Emit = Callable[[Event], None]
 SeeFollowing = Callable[[RepointRunning], None]
 
 
-@dataclass(frozen=True)
+@record
 class Deadlines:
     """How long a transfer may not get on, and how long each of the others may take."""
 

@@ -1,6 +1,5 @@
 """Who takes part: the own server, and the agent of the target."""
 
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -11,8 +10,7 @@ from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.postgres.connection import Connection, connect
 from pgpool_recovery.postgres.own_peer import own_peer
-from pgpool_recovery.ssh.command import ssh_command
-from pgpool_recovery.ssh.locality import is_this_host
+from pgpool_recovery.run.called_agent import CalledAgent, agent_argv
 from pgpool_recovery.talk.conversation import Conversation, converse
 from pgpool_recovery.talk.protocol import Limits
 
@@ -70,18 +68,20 @@ def limits_of(settings: Settings) -> Limits:
 
 
 @contextmanager
-def agent_of(target: Target, settings: Settings, emit: Emit) -> Iterator[Conversation]:
-    """Start an agent for the target: a child process here, or by ssh on its host."""
-    if is_this_host(target.host):
-        argv = [sys.executable, "-I", "-m", "pgpool_recovery", "agent"]
-    else:
-        argv = ssh_command(target.host, settings.agent.command, settings.ssh)
+def agent_of(
+    target: Target, settings: Settings, emit: Emit, called: CalledAgent | None = None
+) -> Iterator[Conversation]:
+    """Start an agent for the target: a child process here, or by ssh on its host.
+
+    `called`: one that was called before.
+    """
     with converse(
-        argv,
+        agent_argv(target, settings) if called is None else called.argv,
         target.name,
         emit,
         timeout_s=settings.agent.answer_s,
         limits=limits_of(settings),
         undo_s=settings.timeout.undo_s,
+        begun=None if called is None else called.take(),
     ) as agent:
         yield agent

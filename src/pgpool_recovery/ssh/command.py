@@ -3,13 +3,14 @@
 import os
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from pgpool_recovery.domain.record import record
 
 PGPOOL_KEY = "id_rsa_pgpool"
 """The key that the stock scripts and Pgpool-II's manual use, in ~/.ssh."""
 
 
-@dataclass(frozen=True)
+@record
 class SshSettings:
     """How hosts are reached; `options` go to ssh as they are.
 

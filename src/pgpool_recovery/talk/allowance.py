@@ -10,9 +10,9 @@ can follow, because each time the row on record is written anew.
 import math
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 from pgpool_recovery.domain.event import Event, Moved, Progress, Said, fit
+from pgpool_recovery.domain.record import replace
 
 PROGRAMS = ("agent", "pg_basebackup", "pg_verifybackup", "pg_rewind", "pgbackrest")
 """In whose names an agent speaks: never as the primary or the runner, whose lines look alike."""

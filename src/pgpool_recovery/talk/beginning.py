@@ -6,9 +6,9 @@ command. What is printed is passed over, up to a limit; where no agent follows, 
 """
 
 import re
-from dataclasses import dataclass
 
 from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.text import one_line
 
 MARKS = re.compile(rb'{"is"|{"agent": "pgpool-recovery"')
@@ -37,7 +37,7 @@ NEW_KEY = (
 )
 
 
-@dataclass(frozen=True)
+@record
 class Cause:
     """What ssh says, and what to do about it; `is_tried`: then by hand."""
 
@@ -155,7 +155,7 @@ def message_of(line: bytes, echo: bytes = b"") -> tuple[bytes, bytes]:
     return line[: found.start()], line[found.start() :]
 
 
-@dataclass(frozen=True)
+@record
 class Caller:
     """Who called ssh, and how, for the person who tries it by hand."""
 
@@ -167,7 +167,7 @@ class Caller:
     program: str
 
 
-@dataclass(frozen=True)
+@record
 class Login:
     """A login in which no agent has greeted; `errors` is its standard error, `noise` the rest.
 

@@ -5,9 +5,7 @@ import os
 import select
 import selectors
 import shlex
-import signal
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +19,7 @@ from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.text import one_line
 from pgpool_recovery.files.text import text_of
 from pgpool_recovery.files.trust import user_name
+from pgpool_recovery.talk.agent_process import AgentProcess, signals_blocked
 from pgpool_recovery.talk.allowance import Allowance
 from pgpool_recovery.talk.beginning import (
     KEPT_BYTES,
@@ -32,7 +31,6 @@ from pgpool_recovery.talk.beginning import (
     why_noisy,
     why_silent,
 )
-from pgpool_recovery.talk.error_tail import ErrorTail
 from pgpool_recovery.talk.protocol import (
     HEARTBEAT_S,
     PROTOCOL,
@@ -78,23 +76,17 @@ class Conversation:
 
     def __init__(
         self,
-        process: subprocess.Popen[bytes],
-        argv: Sequence[str],
-        errors: ErrorTail,
+        process: AgentProcess,
         name: str,
         on_event: Callable[[Event], None],
         limits: Limits,
         undo_s: float,
     ) -> None:
-        assert process.stdin is not None  # noqa: S101 - it was asked for
         self.name = name
         self._process = process
-        self._argv = argv
-        self._input = process.stdin.fileno()
-        os.set_blocking(self._input, False)
+        self._argv = process.argv
         self._limits = limits
         self._undo_s = undo_s
-        self._errors = errors
         self._on_event = on_event
         self._has_greeted = False
         self._noise = b""
@@ -110,7 +102,7 @@ class Conversation:
         self._writing = threading.Lock()
         self._has_ended = threading.Event()
         self._heart = threading.Thread(target=self._beat, daemon=True)
-        with _signals_blocked():
+        with signals_blocked():
             self._heart.start()
 
     def ask(
@@ -242,16 +234,15 @@ class Conversation:
         return Unreachable(f"the agent of {self.name} does not answer")
 
     def _line(self, deadline: float, on_tick: Callable[[], None]) -> bytes:
-        assert self._process.stdout is not None  # noqa: S101 - it was asked for
         with selectors.DefaultSelector() as selector:
-            selector.register(self._process.stdout, selectors.EVENT_READ)
+            selector.register(self._process.output, selectors.EVENT_READ)
             while b"\n" not in self._received:
                 if time.monotonic() > deadline:
                     raise self._does_not_answer()
                 on_tick()
                 if not selector.select(1.0):
                     continue
-                data = os.read(self._process.stdout.fileno(), READ_BYTES)
+                data = os.read(self._process.output, READ_BYTES)
                 if not data or len(self._received) > MAX_LINE_BYTES:
                     raise self._why_lost()
                 self._received += data
@@ -267,7 +258,7 @@ class Conversation:
 
     def check(self) -> None:
         """Raise Unreachable when the agent is gone, for somebody who waits for something else."""
-        if self._process.poll() is not None:
+        if self._process.has_ended():
             raise self._why_lost()
 
     def _beat(self) -> None:
@@ -294,7 +285,7 @@ class Conversation:
             while rest and not self._has_ended.is_set():
                 if self._is_writable():
                     with suppress(BlockingIOError):
-                        rest = rest[os.write(self._input, rest) :]
+                        rest = rest[os.write(self._process.input, rest) :]
                 elif time.monotonic() > deadline:
                     if len(rest) < len(data):
                         self._has_ended.set()
@@ -304,14 +295,13 @@ class Conversation:
 
     def _is_writable(self) -> bool:
         poll = select.poll()
-        poll.register(self._input, select.POLLOUT)
+        poll.register(self._process.input, select.POLLOUT)
         return bool(poll.poll(WRITE_TICK_MS))
 
     def _why_lost(self) -> RecoveryError:
         """Return the failure of an agent that is gone, in the words of ssh or of its own end."""
-        try:
-            status = self._process.wait(FAREWELL_S)
-        except subprocess.TimeoutExpired:
+        status = self._process.status(FAREWELL_S)
+        if status is None:
             return Unreachable(f"the agent of {self.name} closed the conversation")
         if self._has_greeted:
             return Unreachable(
@@ -322,7 +312,7 @@ class Conversation:
         return why_ended(login)
 
     def _last_errors(self) -> str:
-        return self._errors.text()
+        return self._process.errors.text()
 
     def last_word(self, within_s: float = FAREWELL_S) -> TargetState | None:
         """End the conversation and return in which state the agent leaves the target.
@@ -345,41 +335,15 @@ class Conversation:
         return said
 
     def _say_no_more(self) -> None:
-        assert self._process.stdin is not None  # noqa: S101 - it was asked for
         self._has_ended.set()
         self.is_busy = True
-        with suppress(BrokenPipeError), self._writing:  # It may be gone already.
-            self._process.stdin.close()
+        with self._writing:
+            self._process.close_input()
 
     def close(self) -> None:
         """End the conversation: the agent takes back what is not finished, and ends."""
         self._say_no_more()
-        for end, within_s in (
-            (None, FAREWELL_S),
-            (self._process.terminate, self._undo_s),
-            (self._process.kill, FAREWELL_S),  # As a crash of its host; the next recovery knows.
-        ):
-            if end is not None:
-                end()
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(within_s)
-                break
-        if self._process.stdout is not None:
-            self._process.stdout.close()
-
-
-@contextmanager
-def _signals_blocked() -> Iterator[None]:
-    """Let a thread that is started here leave all signals to the main thread.
-
-    That one holds a cancel back while it must not be interrupted; one that reached another thread
-    would have the handler run in the main thread all the same.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        self._process.end(self._undo_s)
 
 
 @contextmanager
@@ -391,17 +355,18 @@ def converse(
     timeout_s: float,
     limits: Limits = Limits(),  # noqa: B008 - it is immutable
     undo_s: float = UNDO_S,
+    begun: AgentProcess | None = None,
 ) -> Iterator[Conversation]:
     """Start an agent and hold a conversation with it; it ends with the context.
 
     `timeout_s` is for its greeting, `undo_s` for a local one that ends and takes back what it did.
-    A SIGINT for the caller's process group, which is how a call is cancelled, does not reach it:
-    ssh would end at once, and nobody hear what the agent takes back. It ends when its input does.
+    `begun`: a process by these words that has been started already, and is ended here.
     """
     allowance, deadline = Allowance(name, on_event), time.monotonic() + timeout_s
     try:
         for pause_s in (*TRIED_AGAIN_AFTER_S, None):
-            conversation = _begin(argv, name, allowance.take, limits, undo_s)
+            process, begun = begun or AgentProcess(argv), None
+            conversation = Conversation(process, name, allowance.take, limits, undo_s)
             try:
                 left_s = deadline - time.monotonic()
                 try:
@@ -419,25 +384,3 @@ def converse(
             time.sleep(pause_s)
     finally:
         allowance.end()
-
-
-def _begin(
-    argv: Sequence[str],
-    name: str,
-    on_event: Callable[[Event], None],
-    limits: Limits,
-    undo_s: float,
-) -> Conversation:
-    errors = ErrorTail()
-    try:
-        process = subprocess.Popen(
-            argv,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors.fileno(),
-            process_group=0,
-        )
-    finally:
-        with _signals_blocked():
-            errors.follow()
-    return Conversation(process, argv, errors, name, on_event, limits, undo_s)

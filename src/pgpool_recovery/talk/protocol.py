@@ -1,9 +1,9 @@
 """The messages between runner and agent: JSON lines, a request and its events and one answer."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from pgpool_recovery.domain.event import Event
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import History, TimelineId
 from pgpool_recovery.facts.facts import Conninfo, RelationSegment
@@ -11,7 +11,7 @@ from pgpool_recovery.facts.own_wal import Part
 from pgpool_recovery.facts.step import Incremental, TargetStep
 from pgpool_recovery.ssh.command import SshSettings
 
-PROTOCOL = 4
+PROTOCOL = 5
 """Raised whenever a message changes (tests/unit/talk/test_protocol.py): another number is
 another protocol, and both ends say so instead of guessing."""
 HEARTBEAT_S = 5.0
@@ -19,7 +19,7 @@ SILENCE_S = 30.0
 """An agent that hears nothing for so long takes the link for lost; six heartbeats."""
 
 
-@dataclass(frozen=True)
+@record
 class Greeting:
     """The agent's first line; what a login shell writes before it is passed over."""
 
@@ -28,7 +28,7 @@ class Greeting:
     version: str
 
 
-@dataclass(frozen=True)
+@record
 class Limits:
     """How long the agent waits, as the settings on the primary say."""
 
@@ -42,7 +42,7 @@ class Limits:
     """For what it takes back when nobody is there any more; then it is gone."""
 
 
-@dataclass(frozen=True)
+@record
 class Hello:
     """The runner's first line, never answered: who asks, and how long the agent may wait."""
 
@@ -50,7 +50,7 @@ class Hello:
     limits: Limits
 
 
-@dataclass(frozen=True)
+@record
 class WantedTablespace:
     """A tablespace of the primary: the target shall say where its own one is or would be."""
 
@@ -59,21 +59,21 @@ class WantedTablespace:
     directory: str
 
 
-@dataclass(frozen=True)
+@record
 class Tidy:
     """Finish or put back what an interrupted run left half done in a data directory."""
 
     data_directory: str
 
 
-@dataclass(frozen=True)
+@record
 class IsTidy:
     """Say whether `Tidy` would find nothing to do; changes nothing."""
 
     data_directory: str
 
 
-@dataclass(frozen=True)
+@record
 class AskState:
     """Say in which state a data directory is found, for somebody who has lost whoever changed it.
 
@@ -83,7 +83,7 @@ class AskState:
     data_directory: str
 
 
-@dataclass(frozen=True)
+@record
 class StateSeen:
     """What stands at the place of a target.
 
@@ -96,7 +96,7 @@ class StateSeen:
     is_certain: bool = True
 
 
-@dataclass(frozen=True)
+@record
 class Observe:
     """Learn all there is to know about a data directory; changes nothing."""
 
@@ -111,7 +111,7 @@ class Observe:
     start_command: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@record
 class DigestWal:
     """Return the SHA-256 of parts of files in pg_wal, None of those that are not there."""
 
@@ -119,7 +119,7 @@ class DigestWal:
     parts: tuple[Part, ...]
 
 
-@dataclass(frozen=True)
+@record
 class TryLogins:
     """Open a connection with each connection string: a replication connection, or one for SQL."""
 
@@ -127,7 +127,7 @@ class TryLogins:
     is_replication: bool = True
 
 
-@dataclass(frozen=True)
+@record
 class LookAround:
     """Return what there is on the host besides the data; changes nothing.
 
@@ -140,7 +140,7 @@ class LookAround:
     user: str | None
 
 
-@dataclass(frozen=True)
+@record
 class Peer:
     """Another node, and the connection strings to try there, to replicate and for SQL.
 
@@ -155,7 +155,7 @@ class Peer:
     is_known: bool
 
 
-@dataclass(frozen=True)
+@record
 class TryPeers:
     """Start an agent on each of the other nodes and log in to its server, all at once."""
 
@@ -165,7 +165,7 @@ class TryPeers:
     timeout_s: float
 
 
-@dataclass(frozen=True)
+@record
 class LookForBackup:
     """Return the backup that a restore would take, or why there is none.
 
@@ -177,7 +177,7 @@ class LookForBackup:
     archive_s: float
 
 
-@dataclass(frozen=True)
+@record
 class AskArchive:
     """Ask a restore_command for history files, as the server of a data directory will ask it.
 
@@ -192,7 +192,7 @@ class AskArchive:
     timeout_s: float
 
 
-@dataclass(frozen=True)
+@record
 class ReadBase:
     """Return what WAL a directory that was changed has, and from where on it will need more."""
 
@@ -202,7 +202,7 @@ class ReadBase:
     segment_bytes: int
 
 
-@dataclass(frozen=True)
+@record
 class BeginIncremental:
     """Have the primary begin an incremental base backup; answered by its start, nothing changes."""
 
@@ -210,19 +210,19 @@ class BeginIncremental:
     left_out: tuple[RelationSegment, ...]
 
 
-@dataclass(frozen=True)
+@record
 class ApplyIncremental:
     """Write the backup that was begun onto the directory."""
 
     step: Incremental
 
 
-@dataclass(frozen=True)
+@record
 class AbortIncremental:
     """Give up the backup that was begun; nothing was changed."""
 
 
-@dataclass(frozen=True)
+@record
 class AskRunning:
     """Return what the server of a data directory says of itself while it runs; changes nothing.
 
@@ -237,7 +237,7 @@ class AskRunning:
     history: History | None = None
 
 
-@dataclass(frozen=True)
+@record
 class AskStandby:
     """Return what a server that was started, or led here, is as a standby; changes nothing.
 
@@ -251,14 +251,14 @@ class AskStandby:
     slot_name: str | None
 
 
-@dataclass(frozen=True)
+@record
 class Believe:
     """The server that `Start` has started is what it should be: from now on it is left alone."""
 
     data_directory: str
 
 
-@dataclass(frozen=True)
+@record
 class StopAtOnce:
     """Stop the server of a data directory, in immediate mode when it takes too long otherwise.
 
@@ -271,14 +271,14 @@ class StopAtOnce:
     has_failed: int
 
 
-@dataclass(frozen=True)
+@record
 class FindLog:
     """Return the log of a server that runs, from its begin; None when nobody can know."""
 
     data_directory: str
 
 
-@dataclass(frozen=True)
+@record
 class StopServer:
     """Stop the server of a data directory."""
 
@@ -287,7 +287,7 @@ class StopServer:
     timeout_s: float
 
 
-@dataclass(frozen=True)
+@record
 class TakeStep:
     """Take one step of the plan; it is undone when the conversation ends before `Finish`.
 
@@ -298,24 +298,24 @@ class TakeStep:
     stall_s: float
 
 
-@dataclass(frozen=True)
+@record
 class Undo:
     """Take back all steps, the last one first; answered by the state of the target."""
 
 
-@dataclass(frozen=True)
+@record
 class Finish:
     """The plan has been carried out: from now on nothing is taken back."""
 
 
-@dataclass(frozen=True)
+@record
 class ReadSlotName:
     """Return the slot by which a standby will stream, as its files have it."""
 
     data_directory: str
 
 
-@dataclass(frozen=True)
+@record
 class Start:
     """Start the server of a data directory and wait until it accepts connections.
 
@@ -330,7 +330,7 @@ class Start:
     guarded: "Guarded | None" = None
 
 
-@dataclass(frozen=True)
+@record
 class Guarded:
     """How to log in to a server that is guarded, and the primary's history, as far as known."""
 
@@ -340,7 +340,7 @@ class Guarded:
     stop_s: float
 
 
-@dataclass(frozen=True)
+@record
 class Started:
     """The server that `Start` found running or started; `bin_directory` has its programs."""
 
@@ -353,7 +353,7 @@ class Started:
     log: "LogPosition | None"
 
 
-@dataclass(frozen=True)
+@record
 class LogPosition:
     """Where in a server's log the lines of its last start begin."""
 
@@ -361,21 +361,21 @@ class LogPosition:
     offset: int
 
 
-@dataclass(frozen=True)
+@record
 class ReadLog:
     """Return the last lines of the started server's log."""
 
     log: LogPosition
 
 
-@dataclass(frozen=True)
+@record
 class DiscardOld:
     """Remove the old data that waits beside a data directory; answered by its bytes."""
 
     data_directory: str
 
 
-@dataclass(frozen=True)
+@record
 class DropFormerSlots:
     """Drop what a standby has of slots from its own time as primary; answered by what there was.
 
@@ -389,7 +389,7 @@ class DropFormerSlots:
     failover_slots: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@record
 class MakeIndependent:
     """Promote the standby, and set its sequences to these values; answered by how many were not.
 
@@ -401,14 +401,14 @@ class MakeIndependent:
     timeout_s: float
 
 
-@dataclass(frozen=True)
+@record
 class Weigh:
     """Answered by the length of the text: how long that takes tells how fast the link is."""
 
     text: str
 
 
-@dataclass(frozen=True)
+@record
 class Ping:
     """A heartbeat; never answered."""
 
@@ -449,7 +449,7 @@ Request = (
 )
 
 
-@dataclass(frozen=True)
+@record
 class Answer:
     """The end of a request: its result in JSON types, or the record of a failure."""
 
@@ -457,7 +457,7 @@ class Answer:
     failure: dict[str, Any] | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Failure:
     """The record of a failure, as `RecoveryError.as_record` makes it."""
 
@@ -470,7 +470,7 @@ class Failure:
     sqlstate: str
 
 
-@dataclass(frozen=True)
+@record
 class Farewell:
     """The agent's last line: what it has left, once it has taken back what was not finished.
 

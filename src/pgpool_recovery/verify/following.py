@@ -1,9 +1,9 @@
 """Whether a standby that was led here while it ran follows this primary, as both see it."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from pgpool_recovery.domain.error import NotStreaming
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.standby import STREAMING, Fault, StandbyFacts
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.verify.streaming import Expected, Seen, watch

@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from pgpool_recovery.domain.pauses import pauses
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.standby import Fault, StandbyFacts, Trouble, UpstreamFacts, judge
 from pgpool_recovery.domain.wal import Lsn, parse_lsn
 from pgpool_recovery.postgres.connection import Connection
@@ -14,7 +15,7 @@ WAKE_EVERY_S = 2.0
 THE_PRIMARY = "the primary"
 
 
-@dataclass(frozen=True)
+@record
 class Expected:
     """A standby that is to stream by a slot; how long it may take to begin, and to catch up.
 
@@ -29,7 +30,7 @@ class Expected:
     restore_s: float = 0.0
 
 
-@dataclass(frozen=True)
+@record
 class Seen:
     """How a standby was seen last; `trouble` is why it is not believed, None when it is.
 
@@ -55,7 +56,7 @@ def watch(
     """
     position: Lsn | None = None
     progress = Progress(time.monotonic())
-    woken = progress.began
+    woken, pause = progress.began, pauses(TICK_S)
     while True:
         node = ask()
         upstream = look(connection, expected, node)  # After the node, so it cannot be behind it.
@@ -72,10 +73,10 @@ def watch(
         is_unheard = position is not None and node.problem is not None
         if (trouble is None and position is None) or (is_unheard and now - woken > WAKE_EVERY_S):
             written = write_something(connection)
-            position, woken = position or written, now
+            position, woken, pause = position or written, now, pauses(TICK_S)
         else:
             on_tick()
-            time.sleep(TICK_S)
+            time.sleep(next(pause))
 
 
 class Progress:

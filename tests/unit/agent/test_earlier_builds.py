@@ -22,8 +22,12 @@ OWN = Path(pgpool_recovery.__file__).parents[1]
 AGENT = "from pgpool_recovery.agent import serve\nserve.Agent(0, 1).serve()\n"
 RUNNER = """
 import json, sys
-from pgpool_recovery.talk.conversation import converse
-from pgpool_recovery.talk.protocol import Weigh
+try:
+    from pgpool_recovery.talk.conversation import converse
+    from pgpool_recovery.talk.protocol import Weigh
+except ImportError:  # Before issue 13.
+    from pgpool_recovery.agent.conversation import converse
+    from pgpool_recovery.agent.protocol import Weigh
 from pgpool_recovery.domain.error import RecoveryError
 import subprocess
 started, begin = [], subprocess.Popen
@@ -66,7 +70,8 @@ def conversation(runner: Path, agent: Path) -> dict[str, Any]:
 
 
 def protocol_of(build: Path) -> int:
-    text = (build / "pgpool_recovery/talk/protocol.py").read_text()
+    [path] = (build / "pgpool_recovery").glob("*/protocol.py")
+    text = path.read_text()
     [number] = re.findall(r"^PROTOCOL = ([0-9]+)$", text, re.MULTILINE)
     return int(number)
 

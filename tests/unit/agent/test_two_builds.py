@@ -46,7 +46,7 @@ with converse(argv, "node 1", lambda event: None, timeout_s=60) as agent:
     except RecoveryError as error:
         said = error.as_record()
     seconds = time.monotonic() - began
-    process = agent._process
+    process = agent._process._process
 print(json.dumps({**said, "seconds": seconds, "agent_status": process.returncode}))
 """
 FIELDS = {
@@ -129,7 +129,7 @@ def test_one_field_more(other: Path, tmp_path: Path, what: str, who: str) -> Non
 
 def test_another_number(other: Path, tmp_path: Path) -> None:
     shutil.copytree(other, tmp_path / "build")
-    file = tmp_path / "build" / OWN.name / "agent" / "protocol.py"
+    file = tmp_path / "build" / OWN.name / "talk" / "protocol.py"
     file.write_text(file.read_text().replace("\nPROTOCOL = ", "\nPROTOCOL = 1000 + "))
     for runner, agent in ((OWN.parent, tmp_path / "build"), (tmp_path / "build", OWN.parent)):
         ran = subprocess.run(

@@ -3,13 +3,12 @@
 import re
 from collections.abc import Iterator
 from dataclasses import fields
-from inspect import cleandoc
 from typing import Any
 
-from pgpool_recovery.cli.app import COMMANDS, app
-from pgpool_recovery.cli.output import OUTPUT
-from pgpool_recovery.cli.render.event_document import EVENTS
-from pgpool_recovery.cli.where import CONNECTION
+from pgpool_recovery.cli.grammar.commands import COMMANDS
+from pgpool_recovery.cli.grammar.common import CONNECTION, EVENTS, JSON
+from pgpool_recovery.cli.grammar.form import Option
+from pgpool_recovery.cli.render.event_document import EVENTS as EVENT_KINDS
 from pgpool_recovery.control.check import Finding
 from pgpool_recovery.control.record import Progress, Recorded, Run
 from pgpool_recovery.control.status import NodeStatus, Status
@@ -45,7 +44,7 @@ def generated() -> Iterator[tuple[str, str]]:
     for name, kind in DOCUMENTS.items():
         rows = [(f"`{each.name}`", each.metadata["about"]) for each in fields(kind)]
         yield f"document {name}", table("key", "is", rows)
-    yield "events", table("event", "tells", [(f"`{name}`", text) for name, text in EVENTS.items()])
+    yield "events", table("event", "tells", [(f"`{k}`", text) for k, text in EVENT_KINDS.items()])
 
 
 def table(left: str, right: str, rows: list[tuple[str, str]]) -> str:
@@ -54,43 +53,26 @@ def table(left: str, right: str, rows: list[tuple[str, str]]) -> str:
 
 
 def _commands() -> list[str]:
-    names = [command.__name__ for commands in COMMANDS.values() for command in commands]
-    return [name for name in names if name not in HANDWRITTEN]
+    return [name for name in COMMANDS if name not in HANDWRITTEN]
 
 
 def _summaries() -> list[tuple[str, str]]:
-    return [
-        (f"[`{name}`](#{name})", _paragraphs(name)[0].rstrip(".").replace("\n", " "))
-        for name in _commands()
-    ]
-
-
-def _paragraphs(name: str) -> list[str]:
-    """Return what the help of a command says before its parameters."""
-    text = cleandoc(app[name].help)
-    return text.partition("\nParameters\n---")[0].strip().split("\n\n")
+    return [(f"[`{name}`](#{name})", COMMANDS[name].summary.rstrip(".")) for name in _commands()]
 
 
 def _options(name: str) -> str:
-    text = "\n\n".join(" ".join(paragraph.split()) for paragraph in _paragraphs(name))
-    rows = [row for is_common, row in _arguments(name) if not is_common]
+    command = COMMANDS[name]
+    paragraphs = [command.summary, *filter(None, command.description.split("\n\n"))]
+    text = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    argument = command.argument
+    rows = [] if argument is None else [(f"`{argument.value.metavar}`", argument.help)]
+    rows += map(_row, command.options)
     return f"{text}\n\n{table('argument', 'is', rows)}" if rows else text
 
 
-def _groups(named: Any) -> list[Any]:
-    return list(named) if isinstance(named, tuple | list) else [named]
-
-
 def _common() -> str:
-    return table("option", "is", [row for is_common, row in _arguments("recover") if is_common])
+    return table("option", "is", list(map(_row, (JSON, EVENTS, *CONNECTION))))
 
 
-def _arguments(name: str) -> Iterator[tuple[bool, tuple[str, str]]]:
-    """Yield the arguments of a command, and whether all commands for people have them."""
-    for argument in app[name].assemble_argument_collection(parse_docstring=True):
-        names = [word for word in argument.names if not word.startswith("--no-")]
-        if not argument.show:
-            continue
-        is_common = bool({CONNECTION, OUTPUT} & set(_groups(argument.parameter.group)))
-        described = ", ".join(f"`{word}`" for word in names)
-        yield is_common, (described, " ".join((argument.parameter.help or "").split()))
+def _row(option: Option) -> tuple[str, str]:
+    return ", ".join(f"`{name}`" for name in option.names), option.help

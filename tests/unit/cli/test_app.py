@@ -4,15 +4,9 @@ import signal
 
 import pytest
 
+from pgpool_recovery import __version__
 from pgpool_recovery.cli import app as module
-from pgpool_recovery.cli.app import app, run_app
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion(shell: str) -> None:
-    script = app.generate_completion(prog_name="pgpool-recovery", shell=shell)  # type: ignore[arg-type]
-    for word in ("recover", "without-pgpool", "cancel"):
-        assert word in script
+from pgpool_recovery.cli.app import run_app
 
 
 @pytest.mark.parametrize(
@@ -37,6 +31,11 @@ def test_wrong_words(words: list[str], capsys: pytest.CaptureFixture[str]) -> No
     assert printed.err.startswith("ERROR:  ")
 
 
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_app(["--version"]) == 0
+    assert capsys.readouterr().out == f"{__version__}\n"
+
+
 @pytest.mark.parametrize(
     ("ends_by", "number"),
     [(KeyboardInterrupt, signal.SIGINT), (BrokenPipeError, signal.SIGPIPE)],
@@ -49,6 +48,6 @@ def test_end_from_outside(
     def end(*_: object, **__: object) -> None:
         raise ends_by
 
-    monkeypatch.setattr(module, "app", end)
+    monkeypatch.setattr(module, "_run", end)
     monkeypatch.setattr("os.dup2", lambda *_: None)
     assert run_app(["status"]) == 128 + number

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pgpool_recovery.cli.stage import use_own_home
+from pgpool_recovery.cli.own_user import use_own_home
 from pgpool_recovery.ssh.command import SshSettings, ssh_command
 
 WITH_WHAT_NAMES_ARE_READ = """

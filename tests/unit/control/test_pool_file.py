@@ -39,7 +39,7 @@ def cluster(conf: Path) -> Cluster:
 
 
 def found(conf: Path) -> list[tuple[str, str, str, bool]]:
-    made = differences(cluster(conf), NODES[1], proc=conf.parent)
+    made = differences(cluster(conf), NODES[1], table=conf.parent)
     return [(one.name, one.written, one.in_force, one.takes_restart) for one in made]
 
 
@@ -74,11 +74,11 @@ def test_last_line_counts(
 
 
 def test_recovery_would_go_elsewhere(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    here = differences(cluster(conf), NODES[1], proc=conf.parent)
+    here = differences(cluster(conf), NODES[1], table=conf.parent)
     monkeypatch.setattr(pool_file, "differences", lambda *_: here)
     refuse_other_place(cluster(conf), NODES[1])
     conf.write_text(f"{SAME}backend_hostname1 = 'other'\n")
-    here = differences(cluster(conf), NODES[1], proc=conf.parent)
+    here = differences(cluster(conf), NODES[1], table=conf.parent)
     with pytest.raises(Refused, match=r"pgpool\.conf has node 1 in another place") as caught:
         refuse_other_place(cluster(conf), NODES[1])
     assert "sets backend_hostname1 = 'other', but 'server1' is in force." in str(
@@ -86,21 +86,21 @@ def test_recovery_would_go_elsewhere(conf: Path, monkeypatch: pytest.MonkeyPatch
     )
     assert "Restart Pgpool-II" in str(caught.value.hint)
     conf.write_text(f"{SAME}backend_application_name1 = 'x'\n")
-    here = differences(cluster(conf), NODES[1], proc=conf.parent)
+    here = differences(cluster(conf), NODES[1], table=conf.parent)
     refuse_other_place(cluster(conf), NODES[1])
 
 
 def test_pgpool_that_is_elsewhere(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     parameters = cluster(conf).parameters
-    assert file_of(parameters, proc=conf.parent) == conf
-    assert file_of({}, proc=conf.parent) is None
+    assert file_of(parameters, table=conf.parent) == conf
+    assert file_of({}, table=conf.parent) is None
     command = conf.parent / "4711" / "cmdline"
     command.write_text("/usr/bin/python3\0-f\0/x\0")
-    assert file_of(parameters, proc=conf.parent) is None
+    assert file_of(parameters, table=conf.parent) is None
     command.write_text("pgpool\0-n\0")
     monkeypatch.setattr(pool_file, "USUAL_PLACES", (Path("/nonexistent"),))
-    assert file_of(parameters, proc=conf.parent) is None
+    assert file_of(parameters, table=conf.parent) is None
     monkeypatch.setattr(pool_file, "USUAL_PLACES", (conf,))
-    assert file_of(parameters, proc=conf.parent) == conf
+    assert file_of(parameters, table=conf.parent) == conf
     command.unlink()
-    assert file_of(parameters, proc=conf.parent) is None
+    assert file_of(parameters, table=conf.parent) is None

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 from pgpool_recovery_server.named_file import read_file
-from pgpool_recovery_server.pg_ctl import is_process_of, read_pidfile
+from pgpool_recovery_server.pg_ctl import read_pid_file
+
+from pgpool_recovery.in_server.pid_file import is_server_of
 
 RUNNING = "{}\n/data\n1700000000\n5432\n/tmp\n*\n  1 2\nready   \n"
 
@@ -52,10 +54,10 @@ def test_fifo_that_takes_the_place_of_the_file_is_not_waited_for(
         b"1\n",
         RUNNING.format("").encode(),
         RUNNING.format("x").encode(),
-        RUNNING.format("-1").encode(),
         RUNNING.format("1" * 11).encode(),
         RUNNING.format("\u0661").encode(),
         RUNNING.format("1\0").encode(),
+        RUNNING.format("1").replace("/tmp", "/t\0mp").encode(),
         RUNNING.format("1").replace("5432", "-1").encode(),
         RUNNING.format("1")[:-10].encode(),
         RUNNING.format("1").replace("/tmp", "/" + "t" * 9000).encode(),
@@ -64,16 +66,18 @@ def test_fifo_that_takes_the_place_of_the_file_is_not_waited_for(
 )
 def test_pid_file_that_is_none(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "postmaster.pid").write_bytes(content)
-    assert read_pidfile(str(tmp_path)) is None
+    found = read_pid_file(str(tmp_path))
+    assert found is None or not found.is_ready
 
 
 def test_pid_file_of_a_process_that_works_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "postmaster.pid").write_text(RUNNING.format(os.getpid()))
-    found = read_pidfile(str(tmp_path))
+    found = read_pid_file(str(tmp_path))
     assert found is not None
-    assert not is_process_of(found, str(tmp_path))
+    assert found.is_ready
+    assert not is_server_of(found.pid, bytes(tmp_path))
     monkeypatch.chdir(tmp_path)
-    assert is_process_of(found, str(tmp_path))
-    assert not is_process_of(["9999999999"], str(tmp_path))
+    assert is_server_of(found.pid, bytes(tmp_path))
+    assert not is_server_of(9999999999, bytes(tmp_path))

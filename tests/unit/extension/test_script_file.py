@@ -1,7 +1,6 @@
 """Which files run as a stage script; the texts are pinned in extension/regress.
 
-A check of a host (agent/observe/surroundings.py) and the settings of Pgpool-II (check/pool.py) come to the
-same: they say beforehand what the server would say.
+A check of a host (agent/observe/surroundings.py) says beforehand what the server would say.
 """
 
 import grp
@@ -15,7 +14,7 @@ from pgpool_recovery_server.outcome import Failure
 from pgpool_recovery_server.script_file import find_script
 
 from pgpool_recovery.agent.observe.surroundings import script_problem
-from pgpool_recovery.check.pool import is_inside
+from pgpool_recovery.in_server.script_name import is_inside
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to others")
 

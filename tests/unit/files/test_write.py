@@ -1,6 +1,7 @@
 """A file is written whole or not at all, into no link, and never with more rights than later."""
 
 import errno
+import fcntl
 import os
 import stat
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from pgpool_recovery.files.write import (
     open_nameless,
     remove_file,
     rename_file,
+    replace_file,
     write_file,
 )
 
@@ -77,6 +79,88 @@ def test_name_of_the_file_that_grows_is_another_one_each_time(
     for name in ("a", "b"):
         write_file(tmp_path / name, "x")
     assert len({name.partition(".")[2] for name in seen}) == 2
+
+
+LEFT = "a.0123456789abcdef.new"
+
+
+@pytest.mark.parametrize("growing", [None, "a.tmp"])
+def test_what_a_crash_left_goes_with_the_next_write(tmp_path: Path, growing: str | None) -> None:
+    """It may hold a password; and what only looks like it is another's, or somebody's own."""
+    others = {
+        *("b.0123456789abcdef.new", "a.0123456789abcdef.new.kept", "a.new", "a.0123.new"),
+        "a.b.0123456789abcdef.new",
+    }
+    for name in {LEFT, "a.fedcba9876543210.new", *others, "a.tmp"}:
+        (tmp_path / name).write_text("password")
+    write_file(tmp_path / "a", "new", growing=growing)
+    assert names(tmp_path) == {"a", *others, *([] if growing else ["a.tmp"])}
+
+
+def test_what_another_process_is_writing_just_now_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It writes on, and who has its name last wins."""
+    real, once = os.fsync, iter([True])
+
+    def other_comes(descriptor: int) -> None:
+        if next(once, False):
+            write_file(tmp_path / "a", "the other's")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", other_comes)
+    write_file(tmp_path / "a", "ours")
+    assert (tmp_path / "a").read_text() == "ours"
+    assert names(tmp_path) == {"a"}
+
+
+def test_file_that_another_process_took_for_left_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other has come between its making and its lock."""
+    real, once = fcntl.flock, iter([True])
+
+    def too_late(descriptor: int, operation: int) -> None:
+        if next(once, False):
+            for name in names(tmp_path):
+                (tmp_path / name).unlink()
+        real(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", too_late)
+    write_file(tmp_path / "a", "ours")
+    assert (tmp_path / "a").read_text() == "ours"
+
+
+def test_filesystem_without_locks_is_written_to_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_descriptor: int, _operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    (tmp_path / LEFT).write_text("who knows")
+    monkeypatch.setattr(fcntl, "flock", fails)
+    write_file(tmp_path / "a", "new")
+    assert names(tmp_path) == {"a", LEFT}
+
+
+def test_what_takes_the_place_of_a_file_has_its_mode(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("old")
+    (tmp_path / "a").chmod(0o604)
+    replace_file(tmp_path / "a", "new")
+    assert (tmp_path / "a").read_text() == "new"
+    assert mode(tmp_path / "a") == 0o604
+    with pytest.raises(FileNotFoundError):
+        replace_file(tmp_path / "b", "new")
+    assert names(tmp_path) == {"a"}
+
+
+@pytest.mark.usefixtures("as_root")
+def test_roots_replacement_belongs_to_whom_the_file_did(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("old")
+    os.chown(tmp_path / "a", NOBODY, NOBODY)
+    replace_file(tmp_path / "a", "new")
+    status = (tmp_path / "a").stat()
+    assert (status.st_uid, status.st_gid) == (NOBODY, NOBODY)
 
 
 @pytest.mark.parametrize("step", ["fchmod", "write", "fsync", "rename"])

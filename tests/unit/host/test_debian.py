@@ -47,3 +47,40 @@ def test_its_log_is_where_the_link_says(configuration: Path, tmp_path: Path) -> 
     found = find_cluster(tmp_path / "data", Stop())
     assert found is not None
     assert found.log_file == "/somewhere/log"
+
+
+@pytest.mark.parametrize(
+    ("text", "is_asked", "is_found"),
+    [
+        ("data_directory = '{0}/other'\n", False, False),
+        ("data_directory = '{0}/data'\n", False, True),
+        ("data_directory = '{0}/link'\n", False, True),
+        ("port = 5432\n", True, True),
+        ("data_directory = '{0}/other'\ninclude 'none'\n", True, True),
+        (None, False, False),
+    ],
+)
+def test_list_is_asked_for_only_where_the_files_leave_it_open(
+    configuration: Path, tmp_path: Path, text: str | None, *, is_asked: bool, is_found: bool
+) -> None:
+    """Such as where an included file cannot be read; a cluster without a file is none."""
+    (configuration.parent / "other" / "postgresql.conf").unlink()
+    line = f"15 main 5432 down postgres {tmp_path}/data /var/log/postgresql/it.log"
+    script = f"#!/bin/sh\ntouch {tmp_path}/asked\necho '{line}'\n"
+    (tmp_path / "bin" / "pg_lsclusters").write_text(script)
+    (tmp_path / "link").symlink_to("data")
+    if text is not None:
+        (configuration / "postgresql.conf").write_text(text.format(tmp_path))
+    assert (find_cluster(tmp_path / "data", Stop()) is not None) == is_found
+    assert (tmp_path / "asked").exists() == is_asked
+
+
+def test_list_is_asked_for_where_a_configuration_is_a_link_that_leads_nowhere(
+    configuration: Path, tmp_path: Path
+) -> None:
+    (configuration.parent / "other" / "postgresql.conf").unlink()
+    script = f"#!/bin/sh\ntouch {tmp_path}/asked\n"
+    (tmp_path / "bin" / "pg_lsclusters").write_text(script)
+    (configuration / "postgresql.conf").symlink_to("/nowhere")
+    assert find_cluster(tmp_path / "data", Stop()) is None
+    assert (tmp_path / "asked").exists()

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from pgpool_recovery.domain.error import Refused
-from pgpool_recovery.host.pidfile import NAME, PidFile, read_pid_file
+from pgpool_recovery.host.pidfile import PidFile, read_pid_file
+from pgpool_recovery.in_server.pid_file import PID_FILE_NAME as NAME
 from tests.unit.other_server import NOBODY
 
 
@@ -43,6 +44,12 @@ def test_link_is_not_followed(tmp_path: Path, pid: int) -> None:
     (tmp_path / "other").write_text(text(pid))
     (tmp_path / NAME).symlink_to("other")
     with pytest.raises(Refused, match="is a symbolic link"):
+        read_pid_file(tmp_path)
+
+
+def test_file_that_no_server_writes_so_long_is_none(tmp_path: Path, pid: int) -> None:
+    (tmp_path / NAME).write_text(text(pid) + "x" * 10_000)
+    with pytest.raises(Refused, match="is too long"):
         read_pid_file(tmp_path)
 
 

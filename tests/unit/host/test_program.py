@@ -1,5 +1,8 @@
 """Programs run with a limit, leave nothing behind, and are told apart."""
 
+import errno
+import os
+import subprocess
 import sys
 import threading
 import time
@@ -9,6 +12,7 @@ import pytest
 
 from pgpool_recovery.domain.error import Cancelled, Undone
 from pgpool_recovery.host.program import MARK, Stop, clean_environment, run
+from tests.harness.until import until
 
 NEVER_ENDS = "import time; print('started', flush=True); time.sleep(600)"
 
@@ -68,6 +72,45 @@ def test_daemon_that_keeps_the_output_open_is_not_waited_for() -> None:
     completed = run(["/bin/sh", "-c", "echo done; setsid sleep 5 &"], Stop())
     assert completed.output == "done"
     assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize("argv", [["/bin/true"], ["/bin/sh", "-c", "exec >&- 2>&-; sleep 0.3"]])
+@pytest.mark.parametrize("has_pidfd", [True, False])
+def test_end_is_waited_for_and_not_looked_for_all_the_time(
+    monkeypatch: pytest.MonkeyPatch, argv: list[str], *, has_pidfd: bool
+) -> None:
+    """Also where the output ends long before the program does, and nothing tells of its end."""
+    if not has_pidfd:
+        monkeypatch.setattr(os, "pidfd_open", _no_such_call)
+    looks, poll = list[int](), subprocess.Popen.poll
+
+    def counted(process: subprocess.Popen[bytes]) -> int | None:
+        looks.append(process.pid)
+        return poll(process)
+
+    monkeypatch.setattr(subprocess.Popen, "poll", counted)
+    completed = run(argv, Stop())
+    assert (completed.status, completed.output) == (0, "")
+    assert len(looks) < 20
+
+
+def test_program_is_left_to_itself_where_that_is_enough(tmp_path: Path) -> None:
+    """It goes on, and what it says then does not end it."""
+    script = f"touch {tmp_path}/1; while [ ! -e {tmp_path}/2 ]; do sleep 0.01; done"
+    script += f"; for n in $(seq 9999); do echo much to say; done; touch {tmp_path}/3"
+    completed = run(["/bin/sh", "-c", script], Stop(), is_enough=(tmp_path / "1").exists)
+    assert completed.status == 0
+    (tmp_path / "2").touch()
+    until((tmp_path / "3").exists, within_s=20, what="the program to come to its end")
+
+
+def test_program_that_ends_before_it_is_enough_has_its_own_end() -> None:
+    completed = run(["/bin/sh", "-c", "echo why; exit 3"], Stop(), is_enough=lambda: False)
+    assert (completed.status, completed.output) == (3, "why")
+
+
+def _no_such_call(_pid: int) -> int:
+    raise OSError(errno.ENOSYS, "Function not implemented")
 
 
 def test_environment_leads_to_no_other_server(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ def places(*files: Path) -> dict[str, str]:
     """Return where settings of one kind stand, in files that could all be read."""
     found = find_sources(files)
     assert found.is_whole
-    return {name: place for name, place in found.places.items() if name.startswith("recovery")}
+    return {name: str(source) for name, source in found.settings.items()}
 
 
 def test_last_line_of_all_files_counts(tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ def test_last_line_of_all_files_counts(tmp_path: Path) -> None:
     )
     assert places(main, auto) == {
         "recovery_target": f"{tmp_path}/conf.d/10.conf:2",
-        "recovery_target_time": f"{tmp_path}/conf.d/../deep.conf:2",
+        "recovery_target_time": f"{tmp_path}/deep.conf:2",
     }
     auto.write_text("recovery_target_time = 'last'\n")
     assert places(main, auto)["recovery_target_time"] == f"{auto}:1"
@@ -36,7 +36,7 @@ def test_file_that_includes_itself_comes_to_an_end(tmp_path: Path) -> None:
     file = tmp_path / "postgresql.conf"
     file.write_text("include 'postgresql.conf'\nrecovery_target = immediate\n")
     found = find_sources([file])
-    assert found.places["recovery_target"] == f"{file}:2"
+    assert str(found.settings["recovery_target"]) == f"{file}:2"
     assert not found.is_whole
 
 
@@ -46,7 +46,7 @@ def test_file_that_includes_itself_comes_to_an_end(tmp_path: Path) -> None:
 def test_other_lines_do_not(tmp_path: Path, line: str) -> None:
     file = tmp_path / "postgresql.conf"
     file.write_text(line + "\n")
-    assert "recovery_target" not in find_sources([file]).places
+    assert "recovery_target" not in find_sources([file]).settings
 
 
 @pytest.mark.parametrize("line", ["include 'nothing'", "include_dir 'nothing'", r"include 'a\'b'"])
@@ -55,3 +55,22 @@ def test_file_that_cannot_be_read_is_noticed(tmp_path: Path, line: str) -> None:
     file = tmp_path / "postgresql.conf"
     file.write_text(line + "\n")
     assert not find_sources([file]).is_whole
+
+
+def test_files_that_include_each_other_come_to_an_end(tmp_path: Path) -> None:
+    """Each of them ten times: without a limit that would be ten thousand million."""
+    lines = "include_if_exists 'other.conf'\n" * 10
+    (tmp_path / "other.conf").write_text(lines)
+    assert not find_sources([tmp_path / "other.conf"]).is_whole
+
+
+def test_files_are_those_that_would_be_read_where_they_are_now(tmp_path: Path) -> None:
+    """Also what is not there: there it would be read."""
+    now, later = tmp_path / "new", tmp_path / "main"
+    now.mkdir()
+    (now / "postgresql.conf").write_text(f"include_if_exists '{later}/mine.conf'\n")
+    found = find_sources(
+        [now / "postgresql.conf"], lambda path: now / path.name if path.parent == later else path
+    )
+    assert found.files == [now / "postgresql.conf", now / "mine.conf"]
+    assert found.is_whole

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pgpool_recovery.agent.directory import place
-from pgpool_recovery.agent.directory.place import can_rename, mount_point_of
 from pgpool_recovery.domain.error import NoRoom, Undone, error_of_record
+from pgpool_recovery.host import filesystem
+from pgpool_recovery.host.filesystem import can_rename, mount_point_of
 from pgpool_recovery.host.program import Completed
 from pgpool_recovery.host.system_failure import (
     advice,
@@ -31,7 +31,7 @@ def mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     mounts.write_text(
         f"1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 8:1 /x {point} rw - ext4 /dev/sda1 rw\n"
     )
-    monkeypatch.setattr(place, "MOUNTS", mounts)
+    monkeypatch.setattr(filesystem, "MOUNTS", mounts)
     return point
 
 

@@ -2,7 +2,6 @@
 
 import pytest
 
-from pgpool_recovery.agent.directory.own_files import CLUSTER_ENTRIES
 from pgpool_recovery.agent.method.incremental.backup_label import (
     is_incremental,
     without_incremental,
@@ -12,9 +11,10 @@ from pgpool_recovery.agent.server.running import NO_RECORD
 from pgpool_recovery.domain.backup_label import parse_backup_label
 from pgpool_recovery.domain.event import Event, Moved
 from pgpool_recovery.domain.wal import TimelineId, parse_history, parse_lsn
+from pgpool_recovery.host.data_directory import CLUSTER_ENTRIES
 from pgpool_recovery.host.installation import parse_major
-from pgpool_recovery.host.pidfile import parse_pid_file
 from pgpool_recovery.host.server_log import about_itself
+from pgpool_recovery.in_server.pid_file import parse_pid_file
 from pgpool_recovery.postgres.incremental_stream import refusal
 from tests.unit.programs.recorded import on_each_major, recorded
 

@@ -11,6 +11,8 @@ REPOSITORY = Path(__file__).parents[3]
 FILE = "src/pgpool_recovery/agent/planted.py"
 
 WRITES = [
+    "os.fsync(descriptor)",
+    "from os import fsync",
     'open("a", "w")',
     'open("a", mode="ab")',
     'open("a", "r+b")',

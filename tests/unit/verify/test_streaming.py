@@ -69,6 +69,30 @@ def test_it_has_to_replay_what_is_written_after_it_was_seen(world: World) -> Non
     assert (world.writes, seen.node.replayed) == (1, 110)
 
 
+def test_what_comes_a_moment_later_is_seen_a_moment_later(world: World) -> None:
+    """A standby begins to stream soon after its server accepts connections."""
+
+    def ask() -> StandbyFacts:
+        if world.now < 0.02:
+            return APART
+        return replace(NODE, replayed=world.written, received=world.written)
+
+    assert fault(world.watch(ask)) is None
+    assert world.now < 0.05
+
+
+def test_looks_become_rare_where_it_takes_longer(world: World) -> None:
+    looks = 0
+
+    def ask() -> StandbyFacts:
+        nonlocal looks
+        looks += 1
+        return replace(NODE, received=world.written)
+
+    assert fault(world.watch(ask)) is Fault.BEHIND
+    assert looks < 10 + EXPECTED.catch_up_s / streaming.TICK_S
+
+
 def test_replay_that_stands_still_is_no_standby(world: World) -> None:
     """All is well but for that: it has what was written before, and nothing of what came after."""
     seen = world.watch(lambda: replace(NODE, received=world.written))

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
+from pgpool_recovery.agent.directory.effective_value import defaults, effective_values
 from pgpool_recovery.agent.directory.modes import kept_mode
 from pgpool_recovery.agent.directory.own_files import own_directory, own_entries
 from pgpool_recovery.agent.directory.own_login import OwnLogin, name_of_service
@@ -31,8 +32,7 @@ from pgpool_recovery.files.text import lines_of, read_text
 from pgpool_recovery.files.write import write_file
 from pgpool_recovery.host.command_line import Given, given_at_last_start
 from pgpool_recovery.host.debian import find_cluster
-from pgpool_recovery.host.program import Stop, run
-from pgpool_recovery.host.server_log import without_contents
+from pgpool_recovery.host.program import Stop
 from pgpool_recovery.host.setting_source import Sources, find_sources
 from pgpool_recovery.plan.inherited import inherited
 from pgpool_recovery.postgres.conninfo import parse_conninfo
@@ -89,11 +89,12 @@ def read_configuration(
         else:
             raise _open_to_others(own)
     sources = find_sources([file, own / AUTO_CONFIGURATION])
-    values = _effective_values(file, own, bin_directory, stop, given, _asked(sources, given, major))
+    values = _effective_values(file, own, bin_directory, stop, given, sources, major)
     # A name that it had from whoever started it by hand is not there any more when we start it.
     values.update({one.name: one.value for one in given_at_last_start(own) if one.name in NAMES})
     conninfo = parse_conninfo(values["primary_conninfo"])
     own_login.conninfo = {**name_of_service(conninfo), **conninfo}
+    conninfo_source = sources.settings.get("primary_conninfo")
     return Configuration(
         file=str(file),
         is_inside=is_inside,
@@ -101,7 +102,7 @@ def read_configuration(
         primary_conninfo=without_secrets(own_login.conninfo),
         leftovers=tuple(_leftovers(values, given, sources)),
         trigger_file=_trigger_file(values, data_directory),
-        conninfo_place=sources.places.get("primary_conninfo"),
+        conninfo_place=None if conninfo_source is None else str(conninfo_source),
     )
 
 
@@ -112,7 +113,7 @@ def _told(values: Mapping[str, str]) -> list[str]:
     return [*STANDBY_PARAMETERS, *TOLD_PARAMETERS, *named, *newer]
 
 
-def _asked(sources: Sources, given: Sequence[Given], major: int | None) -> list[str]:
+def _further(sources: Sources, given: Sequence[Given], major: int | None) -> list[str]:
     """Return what to ask besides: of what is left over, and of what only newer releases have.
 
     An answer takes a process each, and what stands nowhere is as by default.
@@ -120,7 +121,7 @@ def _asked(sources: Sources, given: Sequence[Given], major: int | None) -> list[
     newer = [n for since, names in PARAMETERS_SINCE.items() if (major or 0) >= since for n in names]
     has_trigger = major is not None and major <= TRIGGER_FILE_UNTIL
     names = [*LEFT_OVER, *NAMES, *([TRIGGER_FILE] if has_trigger else [])]
-    named = {*sources.places, *(one.name for one in given)}
+    named = {*sources.settings, *(one.name for one in given)}
     left = [name for name in names if name in named or not sources.is_whole]
     return [*left, *newer]
 
@@ -134,7 +135,7 @@ def _leftovers(
         value = values.get(name, "")
         is_given, is_set = name in where, name in values and not is_default(name, value)
         if is_given if name in LEADING else is_set:
-            source = where.get(name) or sources.places.get(name, "a configuration file")
+            source = where.get(name) or str(sources.settings.get(name, "a configuration file"))
             yield Leftover(name, told_value(name, value), source, is_on_command_line=is_given)
 
 
@@ -178,27 +179,20 @@ def _effective_values(
     bin_directory: Path,
     stop: Stop,
     given: Sequence[Given],
-    further: Sequence[str],
+    sources: Sources,
+    major: int | None,
 ) -> dict[str, str]:
     """Ask the server's own program; it wants to see a data directory, be it an empty one."""
     is_there = own.is_dir()  # Then nothing is made: the disk may be full.
     with nullcontext(str(own)) if is_there else tempfile.TemporaryDirectory() as data:
         argv = [str(bin_directory / "postgres"), "-D", data]
         argv += ["-c", f"data_directory={data}", "-c", f"config_file={file}"]
-        names = [*STANDBY_PARAMETERS, *OTHER_PARAMETERS, *further]
+        names = [*STANDBY_PARAMETERS, *OTHER_PARAMETERS, *_further(sources, given, major)]
         for one in given:
             argv += ["-c", f"{one.name}={one.value}"] if one.name in names else []
-        return {name: _value(argv, name, stop) for name in names}
-
-
-def _value(argv: list[str], name: str, stop: Stop) -> str:
-    completed = run([*argv, "-C", name], stop)
-    if completed.status != 0:
-        raise Refused(
-            "the server cannot read its configuration",
-            detail=without_contents(completed.last_lines),
-        )
-    return completed.output.split("\n")[-1]  # The server may have said something before.
+        standing = names if not sources.is_whole else {*sources.settings, *(g.name for g in given)}
+        known = defaults(names, standing, major)
+        return known | effective_values(argv, [n for n in names if n not in known], stop)
 
 
 def write_standby_settings(data_directory: Path, settings: Mapping[str, str]) -> None:
@@ -208,10 +202,10 @@ def write_standby_settings(data_directory: Path, settings: Mapping[str, str]) ->
     what is only overridden with an empty value: somebody may want it back.
     """
     file = data_directory / AUTO_CONFIGURATION
-    replace_file(file, with_settings(read_configuration_file(file) or "", settings))
+    replace_auto(file, with_settings(read_configuration_file(file) or "", settings))
 
 
-def replace_file(file: Path, text: str) -> None:
+def replace_auto(file: Path, text: str) -> None:
     """Put another file in the place of one, at once: a server may read it at any moment.
 
     The old one may be a link, or shared with the old copy. While it grows its name is that of ALTER

@@ -6,9 +6,14 @@ the lock of the target, and each state before the first effect of what it stands
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 
+from pgpool_recovery.agent.directory.entry import (
+    Entry,
+    NotAnEntry,
+    decode_entry,
+    encode_entry,
+)
 from pgpool_recovery.agent.directory.older import (
     PLACES,
     blamed,
@@ -17,19 +22,15 @@ from pgpool_recovery.agent.directory.older import (
     remove_older,
 )
 from pgpool_recovery.agent.directory.place import could_be_place
-from pgpool_recovery.agent.directory.record import (
-    NotARecord,
-    Record,
-    decode_record,
-    encode_record,
-)
 from pgpool_recovery.agent.directory.spare import write_with_spare
-from pgpool_recovery.agent.directory.workspace import is_workspace, make_workspace, sync
+from pgpool_recovery.agent.directory.workspace import is_workspace, make_workspace
 from pgpool_recovery.domain.directory_state import Event, State, next_state
 from pgpool_recovery.domain.error import Busy, Refused, reason_of
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.step import Place
 from pgpool_recovery.files.trust import Untrusted, read_own
+from pgpool_recovery.files.write import sync
 from pgpool_recovery.host import lock
 
 JOURNAL = "journal.json"
@@ -44,32 +45,32 @@ class Journal:
         """Read it. What a build without one has left is brought forward."""
         self.workspace = workspace
         self._held = held
-        self._record = read_record(workspace)
+        self._entry = read_entry(workspace)
         if is_older(workspace):
             # The journal first: until it is there the old files say it all, and then nothing.
-            self._write(self._record)
+            self._write(self._entry)
             remove_older(workspace)
             sync(workspace)
 
     @property
     def state(self) -> State:
         """The state of the data directory."""
-        return self._record.state
+        return self._entry.state
 
     @property
     def places(self) -> tuple[Place, ...]:
         """Where runs have worked, the data directory's own place last; none before the first."""
-        return self._record.places
+        return self._entry.places
 
     @property
     def has_facts(self) -> bool:
         """Whether something of the node is to be remembered beyond the run."""
-        return self._record.has_facts
+        return self._entry.has_facts
 
     @property
     def failed_starts(self) -> int:
         """How often in a row a server has failed after a recovery."""
-        return self._record.failed_starts
+        return self._entry.failed_starts
 
     def take(self, event: Event) -> State:
         """Write down what is about to be done, or has been done, and return the state it leads to.
@@ -84,35 +85,35 @@ class Journal:
                 f"{type(event).__name__} cannot follow.",
                 hint="Recover the node again.",
             )
-        self._change(replace(self._record, state=state))
+        self._change(replace(self._entry, state=state))
         return state
 
     def reserve(self, places: tuple[Place, ...], event: Event) -> None:
         """Write down at once where a run works and that it has begun."""
         state = next_state(self.state, event)
         assert state is not None  # noqa: S101 - what was half done has been walked back
-        self._change(replace(self._record, places=places, state=state))
+        self._change(replace(self._entry, places=places, state=state))
 
     def note_former_slot(self, name: str | None) -> None:
         """Write down by which slot the old server streamed; None when it may do so again."""
-        self._change(replace(self._record, former_slot=name))
+        self._change(replace(self._entry, former_slot=name))
 
     def note_failed_start(self) -> None:
         """Count that a server did not come to stream after a recovery."""
-        self._change(replace(self._record, failed_starts=self._record.failed_starts + 1))
+        self._change(replace(self._entry, failed_starts=self._entry.failed_starts + 1))
 
     def close(self) -> None:
         """Give the lock back."""
         lock.unlock(self._held)
 
-    def _change(self, record: Record) -> None:
-        if record != self._record:
-            self._write(record)
+    def _change(self, entry: Entry) -> None:
+        if entry != self._entry:
+            self._write(entry)
 
-    def _write(self, record: Record) -> None:
+    def _write(self, entry: Entry) -> None:
         """Write it at once and to last; on a full disk with the room that was kept for that."""
-        write_with_spare(self.workspace, self.workspace / JOURNAL, encode_record(record))
-        self._record = record
+        write_with_spare(self.workspace, self.workspace / JOURNAL, encode_entry(entry))
+        self._entry = entry
 
 
 @contextmanager
@@ -157,7 +158,7 @@ def has_begun(workspace: Path) -> bool:
     return (workspace / JOURNAL).exists() or is_older(workspace)
 
 
-def read_record(workspace: Path) -> Record:
+def read_entry(workspace: Path) -> Entry:
     """Return what a journal says, or the files of a build without one; changes nothing.
 
     Refused when it cannot be read: nobody can say then what is to be done with the directories, but
@@ -165,20 +166,20 @@ def read_record(workspace: Path) -> Record:
     """
     file = workspace / JOURNAL
     try:
-        record = _read_journal(file)
-        if record is None:
-            record = read_older(workspace) if is_older(workspace) else Record()
-    except (NotARecord, Untrusted, OSError) as error:
+        entry = _read_journal(file)
+        if entry is None:
+            entry = read_older(workspace) if is_older(workspace) else Entry()
+    except (NotAnEntry, Untrusted, OSError) as error:
         raise _unreadable(blamed(error, file), error) from error
-    _check(record.places, workspace, file if file.exists() else workspace / PLACES)
-    return record
+    _check(entry.places, workspace, file if file.exists() else workspace / PLACES)
+    return entry
 
 
-def _read_journal(file: Path) -> Record | None:
+def _read_journal(file: Path) -> Entry | None:
     try:
         if file.lstat().st_size > MAX_BYTES:
-            raise NotARecord(f"it has more than {MAX_BYTES} bytes")
-        return decode_record(read_own(file))
+            raise NotAnEntry(f"it has more than {MAX_BYTES} bytes")
+        return decode_entry(read_own(file))
     except FileNotFoundError:
         return None
 
@@ -187,14 +188,14 @@ def _check(places: tuple[Place, ...], workspace: Path, file: Path) -> None:
     """Raise Refused when this target cannot have such places, or they are somebody else's."""
     for place in places:
         if not could_be_place(place, Path(place.workspace)):
-            raise _unreadable(file, NotARecord(f"it names a place that no recovery makes: {place}"))
+            raise _unreadable(file, NotAnEntry(f"it names a place that no recovery makes: {place}"))
         is_workspace(Path(place.workspace))
     if places and Path(places[-1].workspace) != workspace:
-        raise _unreadable(file, NotARecord("the data directory is not the last of its places"))
+        raise _unreadable(file, NotAnEntry("the data directory is not the last of its places"))
 
 
 def _unreadable(file: Path, error: Exception) -> Refused:
-    if isinstance(error, NotARecord) and error.newer is not None:
+    if isinstance(error, NotAnEntry) and error.newer is not None:
         return Refused(
             f"a newer version of pgpool-recovery has written {file}",
             detail=_sentence(str(error)),

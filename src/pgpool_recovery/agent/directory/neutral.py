@@ -7,7 +7,7 @@ from pgpool_recovery.agent.directory.configuration import (
     AUTO_CONFIGURATION,
     find_configuration,
     read_configuration_file,
-    replace_file,
+    replace_auto,
     without_settings,
 )
 from pgpool_recovery.domain.error import Refused
@@ -29,7 +29,7 @@ def take_out(data: Path, names: Sequence[str], tell: Tell) -> None:
     found = {match[1].lower(): plain(match[2]) for match in matches if match[1].lower() in names}
     if not found:
         return
-    replace_file(file, "\n".join(without_settings(text, found)) + "\n")
+    replace_auto(file, "\n".join(without_settings(text, found)) + "\n")
     for name, value in found.items():
         shown = told_value(name, value)
         if value:
@@ -87,7 +87,7 @@ class Question:
         start with them.
         """
         sources = find_sources([self._file, self._directory / AUTO_CONFIGURATION])
-        asked = [n for n in TRAPS if n in sources.places or not sources.is_whole]
+        asked = [n for n in TRAPS if n in sources.settings or not sources.is_whole]
         found = {name: self.value(name) for name in asked if name != TRIGGER}
         traps = {name: value or "" for name, value in found.items() if value != ""}
         trigger = self.value(TRIGGER) if TRIGGER in asked else None
@@ -98,9 +98,9 @@ class Question:
 
 def _override(directory: Path, file: Path, traps: dict[str, str], tell: Tell) -> None:
     auto = directory / AUTO_CONFIGURATION
-    sources = find_sources([file, auto]).places
+    sources = find_sources([file, auto]).settings
     lines = [f"{name} = ''" for name in traps]
-    replace_file(auto, (read_configuration_file(auto) or "") + "\n".join(lines) + "\n")
+    replace_auto(auto, (read_configuration_file(auto) or "") + "\n".join(lines) + "\n")
     for name, value in traps.items():
         if value:
             where = sources.get(name, str(file))

@@ -1,4 +1,4 @@
-"""The workspace of a build that had no journal yet: what its files say, as a record.
+"""The workspace of a build that had no journal yet: what its files say, as an entry of the journal.
 
 Such a build wrote one file for each thing that it wanted to remember: ``places``, ``swapping``
 (which places were empty, while a swap was going on), ``taken`` (how far the directory was that it
@@ -12,15 +12,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from pgpool_recovery.agent.directory.own_files import OWN
-from pgpool_recovery.agent.directory.record import (
-    NotARecord,
-    Record,
+from pgpool_recovery.agent.directory.entry import (
+    Entry,
+    NotAnEntry,
     count,
     decode_places,
     flags,
     text,
 )
+from pgpool_recovery.agent.directory.own_files import OWN
 from pgpool_recovery.domain.directory_state import (
     Changing,
     Finished,
@@ -53,14 +53,14 @@ def is_older(workspace: Path) -> bool:
     return any((workspace / name).exists() for name in FILES)
 
 
-def read_older(workspace: Path) -> Record:
+def read_older(workspace: Path) -> Entry:
     """Return what the files of such a build say.
 
-    Raises OSError and Untrusted when one cannot be read, and NotARecord when one is not what that
+    Raises OSError and Untrusted when one cannot be read, and NotAnEntry when one is not what that
     build wrote; `blamed` says which.
     """
     places = _places(workspace)
-    return Record(
+    return Entry(
         places=places,
         state=_state(workspace, places) if places else Free(),
         former_slot=_unless_empty(workspace / FORMER_SLOT, text),
@@ -123,7 +123,7 @@ def _is_removed(data: Place, workspace: Path) -> bool:
     return False
 
 
-class _Blamed(NotARecord):
+class _Blamed(NotAnEntry):
     """A file that holds something else."""
 
     def __init__(self, file: Path, why: str) -> None:
@@ -159,7 +159,7 @@ def _read(file: Path, as_kind: Callable[[object], T]) -> T | None:
         raise _Blamed(file, "it is empty, as a full disk or a crash leaves it")
     try:
         return as_kind(json.loads(data))
-    except NotARecord as error:
+    except NotAnEntry as error:
         raise _Blamed(file, str(error)) from error
     except (ValueError, RecursionError) as error:
         raise _Blamed(file, f"it holds something else: {error}") from error

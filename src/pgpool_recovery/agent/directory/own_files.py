@@ -7,52 +7,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.place import workspaces_of
-from pgpool_recovery.agent.directory.workspace import remove, sync
-from pgpool_recovery.files.write import copy_attributes, copy_file
+from pgpool_recovery.agent.directory.workspace import remove
+from pgpool_recovery.files.write import copy_attributes, copy_file, sync
+from pgpool_recovery.host.data_directory import CLUSTER_ENTRIES, SMALL_BYTES
 
 OWN = "own"
 """Where they wait in the workspace while the old data is gone and the new not yet there."""
 
-CLUSTER_ENTRIES = frozenset(
-    {
-        "PG_VERSION",
-        "base",
-        "global",
-        "pg_commit_ts",
-        "pg_dynshmem",
-        "pg_logical",
-        "pg_multixact",
-        "pg_notify",
-        "pg_replslot",
-        "pg_serial",
-        "pg_snapshots",
-        "pg_stat",
-        "pg_stat_tmp",
-        "pg_subtrans",
-        "pg_tblspc",
-        "pg_twophase",
-        "pg_wal",
-        "pg_xact",
-        "backup_label",
-        "backup_label.old",
-        "backup_manifest",
-        "tablespace_map",
-        "tablespace_map.old",
-        "standby.signal",
-        "recovery.signal",
-        "postmaster.pid",
-        "postmaster.opts",
-        "current_logfiles",
-        "lost+found",
-        "pgpool_recovery",
-    }
-)
-"""What belongs to the cluster's contents (storage-file-layout.html) or to one run of a server."""
-
 OWNERS = WHILE_IT_GROWS = 0o700
 LOG_DIRECTORIES = ("log", "pg_log")
-SMALL_BYTES = 256 * 1024
-"""What is larger gets another name where that is possible, since a copy takes time and room."""
 
 
 def own_directory(data_directory: Path) -> Path:

@@ -3,21 +3,22 @@
 import hashlib
 import re
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from pgpool_recovery.agent.directory.history_file import history_files, read_history
 from pgpool_recovery.agent.directory.local_wal import begins_at
 from pgpool_recovery.agent.directory.swap import away
 from pgpool_recovery.domain.error import Refused
-from pgpool_recovery.domain.wal import History, TimelineId, parse_history, segment_of_file
+from pgpool_recovery.domain.wal import History, segment_of_file
 from pgpool_recovery.facts.own_wal import CONTROL, OwnWal, Part
-from pgpool_recovery.files.text import read_text
 
 WAL_FILE = re.compile(r"[0-9A-F]{24}(\.partial)?")
-HISTORY_FILE = re.compile(r"([0-9A-F]{8})\.history")
 SUMMARY = re.compile(r"[0-9A-F]{40}\.summary")
 COMPARABLE = re.compile(r"[0-9A-F]{24}|summaries/[0-9A-F]{40}\.summary")
 READ_BYTES = 1 << 20
-MAX_HISTORY_BYTES = 1 << 20
+AT_ONCE = 4
+"""So many files are read at the same time."""
 
 
 def own_wal(directory: Path, segment_bytes: int) -> OwnWal:
@@ -25,12 +26,11 @@ def own_wal(directory: Path, segment_bytes: int) -> OwnWal:
     pg_wal = directory / "pg_wal"
     names = _names(pg_wal)
     histories, unreadable = list[History](), list[str]()
-    for name in names:
-        if match := HISTORY_FILE.fullmatch(name):
-            try:
-                histories.append(_history(pg_wal / name, TimelineId(int(match[1], 16))))
-            except (OSError, Refused):
-                unreadable.append(name)
+    for file, timeline in history_files(pg_wal) if names else ():
+        try:
+            histories.append(read_history(file, timeline))
+        except (OSError, Refused):
+            unreadable.append(file.name)
     return OwnWal(
         files=tuple(name for name in names if _is_wal(pg_wal / name, segment_bytes)),
         histories=tuple(histories),
@@ -44,10 +44,6 @@ def _names(directory: Path) -> list[str]:
         return sorted(entry.name for entry in directory.iterdir())
     except OSError:  # There is none, or nobody may look: `observe` says so of the data directory.
         return []
-
-
-def _history(file: Path, timeline: TimelineId) -> History:
-    return parse_history(read_text(file, MAX_HISTORY_BYTES), timeline)
 
 
 def _is_wal(file: Path, segment_bytes: int) -> bool:
@@ -66,7 +62,8 @@ def digests(data_directory: Path, parts: Iterable[Part]) -> tuple[str | None, ..
     """Return the SHA-256 of parts of files; None where a file is not there."""
     half = away(data_directory)
     pg_wal = (data_directory if half is None else half[0]) / "pg_wal"
-    return tuple(_digest(pg_wal, part) for part in parts)
+    with ThreadPoolExecutor(AT_ONCE) as pool:  # hashlib lets the others work meanwhile.
+        return tuple(pool.map(lambda part: _digest(pg_wal, part), parts))
 
 
 def _digest(pg_wal: Path, part: Part) -> str | None:

@@ -6,12 +6,12 @@ from typing import Protocol
 
 from pgpool_recovery.agent.directory.modes import file_mode
 from pgpool_recovery.agent.directory.swap import WAL
-from pgpool_recovery.agent.directory.workspace import make_directory, remove, sync
+from pgpool_recovery.agent.directory.workspace import make_directory, remove
 from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.domain.wal import Lsn, TimelineId, segment_of_file
 from pgpool_recovery.facts.own_wal import history_file, timeline_of
 from pgpool_recovery.facts.step import KeepToPast
-from pgpool_recovery.files.write import move, write_file
+from pgpool_recovery.files.write import move, sync, write_file
 
 NOT_IN_HISTORY = "# The primary was never on timeline {}. This file fills the gap in the numbers.\n"
 """PostgreSQL passes over lines that begin so (readTimeLineHistory in timeline.c)."""

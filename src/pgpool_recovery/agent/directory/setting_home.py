@@ -11,23 +11,23 @@ postgresql.conf is none of the node's files, is it ``postgresql.auto.conf``.
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.configuration import (
     AUTO_CONFIGURATION,
     find_configuration,
     read_configuration_file,
-    replace_file,
+    replace_auto,
     with_settings,
     without_settings,
 )
 from pgpool_recovery.agent.directory.modes import file_mode
 from pgpool_recovery.files.text import lines_of
-from pgpool_recovery.files.write import Owner, write_file
+from pgpool_recovery.files.write import replace_file, write_file
 from pgpool_recovery.host.file_access import is_fixed
 from pgpool_recovery.host.program import Stop
-from pgpool_recovery.host.setting_source import INCLUDES, LINE, MAX_DEPTH, included_files, plain
+from pgpool_recovery.host.setting_source import LINE, Sources, find_sources
 
 MAIN = "postgresql.conf"
 SAMPLES_FILE = "myrecovery.conf"
@@ -36,27 +36,6 @@ INCLUDE = f"include_if_exists = '{SAMPLES_FILE}'"
 LEADS = "primary_conninfo"
 IDENTITY = ("port",)
 """Of a node, not of its primary: scripts write it to postgresql.conf itself."""
-
-
-SAME_USER = -1
-"""For chown(2)."""
-
-
-@dataclass
-class Chain:
-    """The files that a server reads, and the file in which each setting stands last.
-
-    `files` are those that it would read, also the ones that are not there.
-    """
-
-    values: dict[str, tuple[Path, str]] = field(default_factory=dict)
-    files: list[Path] = field(default_factory=list)
-    is_whole: bool = True
-
-    def place(self, name: str) -> Path | None:
-        """Return the file in which a setting stands last."""
-        found = self.values.get(name)
-        return None if found is None else found[0]
 
 
 @dataclass(frozen=True)
@@ -69,18 +48,15 @@ class Home:
     main: Path | None = None
     """postgresql.conf where it is in no data directory."""
 
-    def chain(self, *, auto: bool = True) -> Chain:
+    def sources(self, *, auto: bool = True) -> Sources:
         """Read what the server would read."""
-        chain = Chain()
-        _read(self._main, self, chain, 0)
-        if auto:
-            _read(self.directory / AUTO_CONFIGURATION, self, chain, 0)
-        return chain
+        files = [self._main, *([self.directory / AUTO_CONFIGURATION] if auto else [])]
+        return find_sources(files, self._now_at)
 
     def files(self) -> tuple[Path, ...]:
         """Return all the files that write() may change, whether they are there or not."""
         found = [self.directory / AUTO_CONFIGURATION]
-        file = self._file_for_leading(self.chain(auto=False))
+        file = self._file_for_leading(self.sources(auto=False))
         if file is not None:
             found += [file]
         if self._is_own(self._main):
@@ -95,11 +71,11 @@ class Home:
         """
         leading = {name: value for name, value in settings.items() if name not in IDENTITY}
         identity = {name: value for name, value in settings.items() if name in IDENTITY}
-        chain = self.chain(auto=False)
-        file = self._file_for_leading(chain)
+        sources = self.sources(auto=False)
+        file = self._file_for_leading(sources)
         if file is not None and leading:
             _replace_settings(file, leading)
-            if file not in chain.files:
+            if file not in sources.files:
                 _append(self._main, INCLUDE)
         main = self._main if self._is_own(self._main) else None
         if identity and main is not None:
@@ -112,30 +88,43 @@ class Home:
     def take_out(self, names: Iterable[str]) -> None:
         """Take settings out of the node's files, wherever they stand in those."""
         wanted = list(names)
-        for file in self.chain().files:
+        for file in self.sources().files:
             text = read_configuration_file(file) if self._is_own(file) else None
             if text is not None and not _settings_of(text).isdisjoint(wanted):
                 _put(file, _joined(without_settings(text, wanted)))
 
     def value(self, name: str) -> str | None:
         """Return the value of a setting as it stands last in the files; None: nowhere."""
-        found = self.chain().values.get(name)
-        return None if found is None else found[1]
+        found = self.sources().settings.get(name)
+        return None if found is None else found.text
+
+    def file_of(self, name: str) -> Path | None:
+        """Return the file in which a setting stands last; None: nowhere."""
+        return _file_of(self.sources(), name)
+
+    def _now_at(self, path: Path) -> Path:
+        """Return where a file is now that the configuration names by its future place.
+
+        The directory may be on its way within that place, where it is a mount point.
+        """
+        if not path.is_relative_to(self.directory) and path.is_relative_to(self.place):
+            return self.directory / path.relative_to(self.place)
+        return path
 
     @property
     def _main(self) -> Path:
         return self.directory / MAIN if self.main is None else self.main
 
-    def _file_for_leading(self, chain: Chain) -> Path | None:
+    def _file_for_leading(self, sources: Sources) -> Path | None:
         """Return the file in which what leads the standby is to stand; None: auto's."""
-        if not chain.is_whole:
+        if not sources.is_whole:
             return None
-        has_it = chain.place(LEADS)
+        has_it = _file_of(sources, LEADS)
         if has_it is not None and self._is_own(has_it):
             return has_it
         samples = self.directory / SAMPLES_FILE
         may_be = self._is_own(samples) or not _is_there(samples)
-        if has_it is None and samples in chain.files and may_be:
+        if has_it is None and samples in sources.files and may_be:
             return samples
         return samples if may_be and self._is_own(self._main) else None
 
@@ -163,19 +152,19 @@ class Home:
         text = read_configuration_file(auto) or ""
         out = {name for name, value in settings.items() if value}
         if rest or not _settings_of(text).isdisjoint(out):
-            replace_file(auto, with_settings(_joined(without_settings(text, out)), rest))
+            replace_auto(auto, with_settings(_joined(without_settings(text, out)), rest))
 
     def _won(self, file: Path | None, settings: Mapping[str, str]) -> Iterator[str]:
         """Yield those settings of a file that no other file wins over.
 
         A line of postgresql.auto.conf itself does not when it is going to be taken out of there.
         """
-        main, whole = self.chain(auto=False), self.chain()
+        main, whole = self.sources(auto=False), self.sources()
         if file is None or not whole.is_whole:
             return
         for name, value in settings.items():
             lasts = {file, self.directory / AUTO_CONFIGURATION} if value else {file}
-            if whole.place(name) in lasts and main.place(name) == file:
+            if _file_of(whole, name) in lasts and _file_of(main, name) == file:
                 yield name
 
 
@@ -200,49 +189,9 @@ def _joined(lines: Iterable[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _read(file: Path, home: Home, chain: Chain, depth: int) -> None:
-    chain.files.append(file)
-    try:
-        text = read_configuration_file(file)
-    except OSError:
-        chain.is_whole = False
-        return
-    for line in lines_of(text or ""):
-        match = LINE.match(line)
-        if match is None:
-            continue
-        name = match[1].lower()
-        if name in INCLUDES:
-            _include(name, plain(match[2]), file, home, chain, depth + 1)
-        else:
-            chain.values[name] = (file, plain(match[2]))
-
-
-def _include(name: str, value: str, file: Path, home: Home, chain: Chain, depth: int) -> None:
-    path = _moved(Path(os.path.normpath(file.parent / value)), home)
-    if depth > MAX_DEPTH:
-        chain.is_whole = False
-    elif name != "include_dir":
-        chain.is_whole = chain.is_whole and (name == "include_if_exists" or path.exists())
-        _read(path, home, chain, depth)
-    else:
-        try:
-            files = included_files(path)
-        except OSError:
-            chain.is_whole = False
-            return
-        for one in files:
-            _read(one, home, chain, depth)
-
-
-def _moved(path: Path, home: Home) -> Path:
-    """Return where a file is now that the configuration names by its future place.
-
-    The directory may be on its way within that place, where it is a mount point.
-    """
-    if not path.is_relative_to(home.directory) and path.is_relative_to(home.place):
-        return home.directory / path.relative_to(home.place)
-    return path
+def _file_of(sources: Sources, name: str) -> Path | None:
+    found = sources.settings.get(name)
+    return None if found is None else found.file
 
 
 def _is_there(path: Path) -> bool:
@@ -262,13 +211,11 @@ def _put(file: Path, text: str) -> None:
     """Put another file in the place of one, with its mode, and its group where we are in that.
 
     The settings may hold a password, and who reads a file that has them is the node's choice. A new
-    one is as the server's own.
+    one is as the server's own. While it grows it has a name that base backups and pg_rewind leave
+    out (PG_TEMP_FILE_PREFIX), and that no include_dir reads.
     """
+    growing = f"pgsql_tmp.{file.name}.new"
     try:
-        old = file.lstat()
+        replace_file(file, text, growing=growing)
     except FileNotFoundError:
-        write_file(file, text, mode=file_mode(file.parent))
-        return
-    is_ours = old.st_gid in (os.getegid(), *os.getgroups())
-    owner = Owner(SAME_USER, old.st_gid) if is_ours else None
-    write_file(file, text, mode=stat.S_IMODE(old.st_mode), owner=owner)
+        write_file(file, text, mode=file_mode(file.parent), growing=growing)

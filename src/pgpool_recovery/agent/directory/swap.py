@@ -16,7 +16,7 @@ from pgpool_recovery.agent.directory.journal import (
     has_begun,
     open_new,
     opened,
-    read_record,
+    read_entry,
 )
 from pgpool_recovery.agent.directory.own_files import (
     OWN,
@@ -42,7 +42,6 @@ from pgpool_recovery.agent.directory.workspace import (
     remove_old,
     restore,
     swap_in,
-    sync,
     take_out,
 )
 from pgpool_recovery.domain.directory_state import (
@@ -72,6 +71,7 @@ from pgpool_recovery.domain.directory_state import (
 )
 from pgpool_recovery.domain.error import Busy, Refused
 from pgpool_recovery.facts.step import Place, Places
+from pgpool_recovery.files.write import sync
 from pgpool_recovery.host import lock
 
 WAL = "wal"
@@ -98,8 +98,8 @@ def is_tidy(data_directory: Path) -> bool:
     A half copy beside the data changes no plan.
     """
     for workspace in workspaces_of(data_directory):
-        record = read_record(workspace)
-        if is_amid(record.state) or any(map(has_condemned, record.places)):
+        entry = read_entry(workspace)
+        if is_amid(entry.state) or any(map(has_condemned, entry.places)):
             return False
     return True
 
@@ -232,7 +232,7 @@ def put_waiting_back(journal: Journal) -> None:
 
 def old_waits(workspace: Path) -> bool:
     """Say whether a directory waits there that a copy has replaced."""
-    return any(map(has_old, read_record(workspace).places))
+    return any(map(has_old, read_entry(workspace).places))
 
 
 def is_unstarted(data_directory: Path) -> bool:
@@ -304,7 +304,7 @@ def standing(data_directory: Path) -> tuple[Path, State]:
     Where somebody has made the directory anew what it says is of no use any more.
     """
     for workspace in workspaces_of(data_directory):
-        state = read_record(workspace).state
+        state = read_entry(workspace).state
         if state != Free() and not is_made_anew(state, data_directory):
             return workspace, state
     return workspace_of(data_directory), Free()
@@ -348,13 +348,13 @@ def note_failed_start(data_directory: Path) -> None:
 
 def failed_starts(data_directory: Path) -> int:
     """Return how often in a row a server has failed after a recovery."""
-    counts = (read_record(workspace).failed_starts for workspace in workspaces_of(data_directory))
+    counts = (read_entry(workspace).failed_starts for workspace in workspaces_of(data_directory))
     return max(counts, default=0)
 
 
 def former_slot(data_directory: Path) -> str | None:
     """Return by which slot the old server of this target streamed, if that was written down."""
-    names = (read_record(workspace).former_slot for workspace in workspaces_of(data_directory))
+    names = (read_entry(workspace).former_slot for workspace in workspaces_of(data_directory))
     return next(filter(None, names), None)
 
 
@@ -362,7 +362,7 @@ def discard_old(data_directory: Path) -> bool:
     """Remove the workspaces of a target whose new server runs; return whether old data waited."""
     found = False
     for workspace in workspaces_of(data_directory):
-        if read_record(workspace).places and is_unstarted(data_directory):
+        if read_entry(workspace).places and is_unstarted(data_directory):
             raise Refused(f"the copy in {data_directory} has not been started")
         with opened(workspace) as journal:
             if journal is None:

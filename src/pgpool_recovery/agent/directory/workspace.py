@@ -18,6 +18,7 @@ from pathlib import Path
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.facts.step import Place
 from pgpool_recovery.files.trust import Untrusted, check_directory
+from pgpool_recovery.files.write import sync
 from pgpool_recovery.host.lock import LOCK_NAME, remove_lock
 
 DIRECTORY_MODE = 0o700
@@ -267,15 +268,3 @@ def _open_up(directory: Path) -> None:
     for entry in os.scandir(directory):
         if entry.is_dir(follow_symlinks=False):
             _open_up(Path(entry.path))
-
-
-def sync(path: Path) -> None:
-    """Make a file, or the renames in a directory, last (fsync(2))."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        error.filename = str(path)
-        raise
-    finally:
-        os.close(descriptor)

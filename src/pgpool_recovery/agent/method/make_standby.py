@@ -1,24 +1,24 @@
 """Make a data directory a standby of the primary, with the node's own configuration."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.configuration import (
     AUTO_CONFIGURATION,
     read_configuration_file,
-    replace_file,
+    replace_auto,
 )
 from pgpool_recovery.agent.directory.modes import file_mode, make_location
 from pgpool_recovery.agent.directory.neutral import Tell, neutralise
 from pgpool_recovery.agent.directory.own_files import keep_own_files, own_directory
 from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.directory.setting_home import Home, home_of, put_back
-from pgpool_recovery.agent.directory.workspace import remove, sync
+from pgpool_recovery.agent.directory.workspace import remove
 from pgpool_recovery.agent.method.base_backup import relink
 from pgpool_recovery.agent.method.restore import archive_settings
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.facts.step import ConfigureStandby, Repoint, RepointRunning
-from pgpool_recovery.files.write import write_file
+from pgpool_recovery.files.write import sync, write_file
 from pgpool_recovery.host.program import Stop
 from pgpool_recovery.postgres.conninfo import format_conninfo
 
@@ -42,11 +42,10 @@ def configure_standby(step: ConfigureStandby, own_login: OwnLogin, stop: Stop, t
     is_copy = step.is_of_primary and not (own / AUTO_CONFIGURATION).exists()
     place, programs = Path(step.places.data.path), Path(step.bin_directory)
     neutralise(new, place, programs, stop, tell, is_copy=is_copy)
-    sync(new / STANDBY_SIGNAL)
     sync(new)
 
 
-@dataclass(frozen=True)
+@record
 class Before:
     """The files of a directory as they were before it was made a standby; None: not there.
 
@@ -62,7 +61,7 @@ class Before:
             if text is None:
                 remove(file)
             elif file == self.directory / AUTO_CONFIGURATION:
-                replace_file(file, text)
+                replace_auto(file, text)
             else:
                 put_back(file, text)
         sync(self.directory)
@@ -79,7 +78,7 @@ def before_repoint(step: Repoint | RepointRunning, stop: Stop) -> Before:
 
 def _write(home: Home, settings: Mapping[str, str], tell: Tell) -> None:
     """Write settings, and say where they stand when that is another place than before."""
-    had = home.chain().place("primary_conninfo")
+    had = home.file_of("primary_conninfo")
     file = home.write(settings)
     if file != had:
         is_below = file.is_relative_to(home.directory)
@@ -95,7 +94,6 @@ def repoint(step: Repoint, own_login: OwnLogin, stop: Stop, tell: Tell) -> None:
     _signal(data)
     _write(home_of(data, data, stop), standby_settings(step, own_login), tell)
     neutralise(data, data, Path(step.bin_directory), stop, tell, is_copy=False)
-    sync(data / STANDBY_SIGNAL)
     sync(data)
 
 

@@ -3,25 +3,25 @@
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.configuration import write_standby_settings
 from pgpool_recovery.agent.directory.modes import file_mode
-from pgpool_recovery.agent.directory.workspace import NOT_DATA, make_directory, remove, sync
+from pgpool_recovery.agent.directory.workspace import NOT_DATA, make_directory, remove
 from pgpool_recovery.agent.method.repository import archived_histories
 from pgpool_recovery.domain.backup_label import parse_backup_label
 from pgpool_recovery.domain.control_data import parse_control_data
 from pgpool_recovery.domain.error import Refused, Undone
 from pgpool_recovery.domain.event import Event, Moved, Progress, Said
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.facts.backup import Backup, NoBackup, Restoration
 from pgpool_recovery.files.text import read_text
-from pgpool_recovery.files.write import move, write_file
+from pgpool_recovery.files.write import move, sync, write_file
 from pgpool_recovery.host.leftover_process import end_leftovers
-from pgpool_recovery.host.pidfile import NAME as PID_FILE
 from pgpool_recovery.host.pidfile import read_pid_file
 from pgpool_recovery.host.program import Completed, Stop, run
+from pgpool_recovery.in_server.pid_file import PID_FILE_NAME
 from pgpool_recovery.pgbackrest.command import (
     archive_get,
     info_words,
@@ -156,7 +156,7 @@ def _prepare(directory: Path, major: int) -> None:
         raise Refused(f"a server is running in {directory}")
     end_leftovers(into(str(directory)))  # Of an agent that was killed.
     make_directory(directory)
-    remove(directory / PID_FILE)  # A crash left it.
+    remove(directory / PID_FILE_NAME)  # A crash left it.
     names = {entry.name for entry in directory.iterdir()}
     if not names:
         write_file(directory / "PG_VERSION", f"{major}\n", mode=file_mode(directory))

@@ -11,13 +11,14 @@ from pgpool_recovery.agent.directory.local_wal import wal_files
 from pgpool_recovery.agent.directory.modes import file_mode, make_location
 from pgpool_recovery.agent.directory.own_files import OWN, keep_own_files, withdraw_own_files
 from pgpool_recovery.agent.directory.own_login import OwnLogin
-from pgpool_recovery.agent.directory.workspace import make_directory, remove, sync
+from pgpool_recovery.agent.directory.workspace import make_directory, remove
 from pgpool_recovery.agent.method.verify_pages import verify_pages
 from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.domain.event import Event, Moved, Said
 from pgpool_recovery.domain.wal import segment_of_file
 from pgpool_recovery.facts.step import Rewind
-from pgpool_recovery.files.write import copy_file, move, write_file
+from pgpool_recovery.files.text import read_bytes
+from pgpool_recovery.files.write import copy_file, move, sync, write_file
 from pgpool_recovery.host.meter import Meter
 from pgpool_recovery.host.program import Completed, Stop, run
 from pgpool_recovery.postgres.connection import connect, pinned
@@ -219,7 +220,7 @@ def _run(
             argv.append(f"--config-file={configuration}")
         elif not (directory / CONFIGURATION).exists():
             made = directory / CONFIGURATION
-            write_file(made, configuration.read_bytes())
+            write_file(made, read_bytes(configuration))
     try:
         with own_login.for_program(step.conninfo) as (conninfo, environment):
             argv.append(f"--source-server={format_conninfo(pinned(conninfo))}")

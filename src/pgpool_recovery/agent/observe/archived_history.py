@@ -19,7 +19,7 @@ from pgpool_recovery.facts.archived_history import (
     history_file,
     read_archived,
 )
-from pgpool_recovery.files.text import text_of
+from pgpool_recovery.files.process_table import process_of
 from pgpool_recovery.host.pidfile import read_pid_file
 from pgpool_recovery.host.program import MARK, Stop, run
 from pgpool_recovery.plan.stray import SERVER_ENDS_ABOVE
@@ -133,11 +133,8 @@ def server_environment(data: Path) -> dict[str, str]:
     server = None
     with suppress(OSError):
         server = read_pid_file(data)
-    entries: list[bytes] = []
-    if server is not None:
-        with suppress(OSError):  # It may end now.
-            entries = Path(f"/proc/{server.pid}/environ").read_bytes().split(b"\0")
-    pairs = (text_of(entry).partition("=") for entry in entries if b"=" in entry)
+    text = "" if server is None else process_of(server.pid).text("environ")
+    pairs = (entry.partition("=") for entry in text.split("\0") if "=" in entry)
     return {"PGDATA": str(data)} | {name: text for name, _, text in pairs if name != MARK}
 
 

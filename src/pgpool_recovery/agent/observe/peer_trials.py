@@ -1,12 +1,12 @@
 """Try, from this host, the ways to the other nodes that a recovery after a failover will need."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 
 from pgpool_recovery import __version__
 from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.observe.login import try_logins
 from pgpool_recovery.domain.error import RecoveryError
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.facts.facts import Login
 from pgpool_recovery.facts.node import PeerFacts, Problem
 from pgpool_recovery.host.program import Stop

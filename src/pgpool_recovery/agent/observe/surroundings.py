@@ -1,12 +1,8 @@
 """What a check asks of a node's host: the server's own words, scripts, files and their rights."""
 
-import errno
-import grp
 import os
-import pwd
 import re
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.own_login import own_server_words
@@ -22,6 +18,7 @@ from pgpool_recovery.facts.node import (
 )
 from pgpool_recovery.files.text import read_text, text_of
 from pgpool_recovery.host.pidfile import PidFile, read_pid_file
+from pgpool_recovery.in_server.stage_script import faults_of_script
 from pgpool_recovery.postgres.connection import Connection, connect
 from pgpool_recovery.talk.protocol import LookAround
 
@@ -29,9 +26,6 @@ ANSWER_S = 30.0
 OURS = re.compile(r"Part of pgpool-recovery\. Version (\S+)\. ")
 """What install/stage_commands.py writes (test_scripts_that_install_places_are_known_as_ours)."""
 READ_BYTES = 1024
-ROOT = 0
-MAX_LINKS = 40  # As many as Linux follows (path_resolution(7)).
-EXECUTABLE_BY_ANYONE = stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
 OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 """A password file with any of these libpq does not read (passwordFromFile in fe-connect.c)."""
 
@@ -74,98 +68,15 @@ def _begin_of(path: Path) -> str | None:
 
 
 def script_problem(data: Path, name: str) -> str | None:
-    """Say what keeps the server from running a script.
-
-    The rules are those of extension/python's script_file, which cannot be imported here
-    (tests/unit/extension/test_script_file.py holds both to the same).
-    """
-    path = data / name
+    """Say what keeps the server from running a script; its filesystem is asked apart."""
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            return "it is not a regular file"
-        if not _is_trusted(status):
-            return "it does not belong to the user of the server"
-        if is_open(status):
-            return "it can be written by others"
-        if not _is_executable(path, status):
-            return "it is not executable"
-        if any(map(_is_open_to_others, places_on_the_way(data, name))):
-            return "it can be replaced by others"
+        faults = faults_of_script(str(data), name, (data / name).stat())
+        why = next((fault.why for fault in faults if not fault.is_of_filesystem), None)
     except FileNotFoundError:
         return "it does not exist"
     except OSError as error:
         return f"it cannot be looked at: {reason_of(error)}"
-    return None
-
-
-def places_on_the_way(data: Path, name: str) -> Iterator[Path]:
-    """Yield the directories and links that decide which file a script in a data directory is."""
-    data_directory = data.resolve()
-    at, rest = data_directory, name.split("/")
-    links = 0
-    while rest:
-        part = rest.pop(0)
-        if part == "..":
-            at = at.parent
-            continue
-        yield from _with_those_above(at, data_directory)
-        entry = at / part
-        if not entry.is_symlink():
-            at = entry
-            continue
-        yield entry
-        links += 1
-        if links > MAX_LINKS:
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-        target = str(entry.readlink())
-        rest = [word for word in target.split("/") if word not in ("", ".")] + rest
-        at = Path("/") if target.startswith("/") else at
-
-
-def _with_those_above(directory: Path, data_directory: Path) -> Iterator[Path]:
-    """Yield a directory and those that hold it, up to the data directory or the root."""
-    for one in (directory, *directory.parents):
-        yield one
-        if one == data_directory:
-            return
-
-
-def _is_open_to_others(place: Path) -> bool:
-    """Say whether somebody else decides where a directory or a link on the way leads."""
-    status = place.lstat()
-    is_open_directory = stat.S_ISDIR(status.st_mode) and is_open(status)
-    return not _is_trusted(status) or (is_open_directory and not status.st_mode & stat.S_ISVTX)
-
-
-def is_open(status: os.stat_result) -> bool:
-    """Say whether others than this user and root may write to a file or a directory."""
-    if status.st_mode & stat.S_IWOTH:
-        return True
-    return bool(status.st_mode & stat.S_IWGRP) and not _is_own_group(status.st_gid)
-
-
-def _is_own_group(gid: int) -> bool:
-    """Say whether a group is this user's own, and has no other member but root."""
-    own = os.geteuid()
-    try:
-        user = pwd.getpwuid(own)
-        members = set(grp.getgrgid(gid).gr_mem)
-    except KeyError:
-        return False
-    also = {entry.pw_name for entry in pwd.getpwall() if entry.pw_gid == gid}
-    trusted = {entry.pw_name for entry in pwd.getpwall() if entry.pw_uid in (own, ROOT)}
-    return gid == user.pw_gid and (members | also) <= trusted
-
-
-def _is_executable(path: Path, status: os.stat_result) -> bool:
-    """Say whether its mode lets the server execute it; what its filesystem lets, is asked apart."""
-    is_noexec = bool(os.statvfs(path).f_flag & os.ST_NOEXEC)
-    return bool(status.st_mode & EXECUTABLE_BY_ANYONE) and (is_noexec or os.access(path, os.X_OK))
-
-
-def _is_trusted(status: os.stat_result) -> bool:
-    return status.st_uid in (os.geteuid(), ROOT)
+    return None if why is None else f"it {why}"
 
 
 def _ask(

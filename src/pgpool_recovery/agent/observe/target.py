@@ -4,19 +4,14 @@ import fcntl
 import os
 import pwd
 import socket
-from dataclasses import replace
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.configuration import read_configuration
+from pgpool_recovery.agent.directory.history_file import read_history
 from pgpool_recovery.agent.directory.local_wal import first_missing
 from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.directory.own_wal import own_wal
-from pgpool_recovery.agent.directory.place import (
-    NO_DATA,
-    mounts_inside,
-    observe_place,
-    workspaces_of,
-)
+from pgpool_recovery.agent.directory.place import NO_DATA, observe_place, workspaces_of
 from pgpool_recovery.agent.directory.swap import failed_starts, standing
 from pgpool_recovery.agent.method.incremental.guard import is_half_applied
 from pgpool_recovery.agent.method.incremental.stale_directory import read_base
@@ -25,18 +20,21 @@ from pgpool_recovery.domain.backup_label import parse_backup_label
 from pgpool_recovery.domain.control_data import ControlData, parse_control_data
 from pgpool_recovery.domain.directory_state import Changing, Finished, target_state
 from pgpool_recovery.domain.error import Refused
-from pgpool_recovery.domain.wal import History, Point, parse_history
+from pgpool_recovery.domain.record import replace
+from pgpool_recovery.domain.wal import History, Point
 from pgpool_recovery.facts.facts import Base, Configuration, LocalWal, PlaceFacts, TargetFacts
 from pgpool_recovery.facts.leftover import OLD_FILE, SIGNAL, LeftFiles
 from pgpool_recovery.files.text import read_text
 from pgpool_recovery.files.write import open_nameless
 from pgpool_recovery.host.command_line import find_given
 from pgpool_recovery.host.file_access import look_as_target, spare_wal_bytes
+from pgpool_recovery.host.filesystem import mounts_inside
 from pgpool_recovery.host.installation import find_bin_directory
 from pgpool_recovery.host.lock import is_locked
 from pgpool_recovery.host.manager import find_manager, find_marks
 from pgpool_recovery.host.pidfile import read_pid_file
 from pgpool_recovery.host.program import Stop, run
+from pgpool_recovery.host.version_file import read_major
 from pgpool_recovery.plan.divergence import base_of
 from pgpool_recovery.ssh.locality import own_addresses
 from pgpool_recovery.talk.protocol import Observe, ReadBase, WantedTablespace
@@ -145,8 +143,7 @@ def _history(data: Path, control: ControlData | None) -> History | None:
     end = control.minimum_end
     timeline = control.timeline if end is None else max(control.timeline, end.timeline)
     try:
-        text = read_text(data / "pg_wal" / f"{timeline:08X}.history")
-        return parse_history(text, timeline)
+        return read_history(data / "pg_wal" / f"{timeline:08X}.history", timeline)
     except (OSError, Refused):
         return None
 
@@ -179,7 +176,7 @@ def _entries(data: Path) -> list[str]:
 
 def _major(data: Path) -> int | None:
     try:
-        return int(read_text(data / "PG_VERSION").split(".")[0])
+        return read_major(data)
     except (OSError, ValueError):
         return None
 

@@ -9,13 +9,13 @@ import os
 import signal
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.swap import note_failed_start
 from pgpool_recovery.agent.server.standby import StandbyLook
 from pgpool_recovery.agent.server.start import bin_directory_of, stop_server
 from pgpool_recovery.domain.error import RecoveryError, Undone
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.standby import Fault, Trouble, UpstreamFacts, judge
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.host.pidfile import read_pid_file
@@ -29,7 +29,7 @@ IMMEDIATE_S = 30.0
 TICK_S = 0.2
 
 
-@dataclass(frozen=True)
+@record
 class Watched:
     """A server that was started, and what has to be known to look at it and to stop it."""
 

@@ -12,11 +12,11 @@ a title that changes is progress, nor a byte that is read.
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.host.pidfile import read_pid_file
-from pgpool_recovery.host.server_process import STARTUP, Process, children
+from pgpool_recovery.host.server_process import STARTUP, ServerProcess, children
 
 CHECKPOINTS = re.compile(r"^postgres: .*\bperforming .*(?:checkpoint|restartpoint)")
 SEGMENT = re.compile(r" (?:recovering|waiting for) [0-9A-F]{8}([0-9A-F]{16})$")
@@ -29,7 +29,7 @@ WORKS_BYTES_S = 32 * 1024
 """Four pages in a second: less than any disk has, and more than goes into a log by retries."""
 
 
-@dataclass(frozen=True)
+@record
 class Signs:
     """What is seen of a server at a moment.
 
@@ -90,15 +90,15 @@ def signs(data: Path) -> Signs:
         return Signs(settled)
     segment = SEGMENT.search(startup.title)
     # Of the process as a whole the kernel counts what its restore_command has done as well.
-    moved = _numbers(startup.text(f"task/{startup.pid}/io"), MOVED)
+    moved = _numbers(startup.process.text(f"task/{startup.process.pid}/io"), MOVED)
     return Signs(settled, None if segment is None else int(segment[1], 16), sum(moved))
 
 
-def _checkpoints(processes: tuple[Process, ...]) -> Iterator[tuple[object, ...]]:
-    for process in processes:
-        if CHECKPOINTS.search(process.title):
+def _checkpoints(of_server: tuple[ServerProcess, ...]) -> Iterator[tuple[object, ...]]:
+    for process, title in of_server:
+        if CHECKPOINTS.search(title):
             switches = _numbers(process.text("status"), (SWITCHES,))
-            yield (process.title, *switches, *_numbers(process.text("io"), MOVED))
+            yield (title, *switches, *_numbers(process.text("io"), MOVED))
 
 
 def _numbers(text: str, names: tuple[str, ...]) -> Iterator[int]:

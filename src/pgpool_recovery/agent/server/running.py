@@ -6,22 +6,21 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from pathlib import Path
 
+from pgpool_recovery.agent.directory.history_file import history_files, read_history
 from pgpool_recovery.agent.directory.own_login import own_server_words
 from pgpool_recovery.domain.error import RecoveryError, Undone, Unreachable
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.wal import (
     History,
     Lsn,
     TimelineId,
     lsn_text,
-    parse_history,
     parse_lsn,
 )
 from pgpool_recovery.facts.facts import Conninfo
 from pgpool_recovery.facts.running import RELOADED, Running, RunningServer, Silent
-from pgpool_recovery.files.text import read_text
 from pgpool_recovery.host.pidfile import read_pid_file
 from pgpool_recovery.host.program import Stop, run
 from pgpool_recovery.host.server_log import without_contents
@@ -36,7 +35,6 @@ NAME = "the server"
 RELOAD_S = 30.0
 """How long a reload may take; it is a matter of milliseconds on a host that does anything."""
 TICK_S = 0.1
-HISTORY_FILE = re.compile(r"([0-9A-F]{8})\.history")
 WAL_FILE = re.compile(r"([0-9A-F]{8})[0-9A-F]{16}(\.partial)?")
 
 
@@ -95,10 +93,8 @@ def _timelines_of_wal(data: Path) -> Iterator[int]:
 
 def _histories(data: Path, since: TimelineId) -> Iterator[History]:
     """Yield the histories that it would believe: a standby fetches only those that it has not."""
-    for entry in sorted((data / "pg_wal").iterdir()):
-        match = HISTORY_FILE.fullmatch(entry.name)
-        if match and int(match[1], 16) >= since:
-            yield parse_history(read_text(entry), TimelineId(int(match[1], 16)))
+    for file, timeline in history_files(data / "pg_wal", since):
+        yield read_history(file, timeline)
 
 
 def _is_torn(said: RunningServer, request: AskRunning, data: Path, stop: Stop) -> bool:

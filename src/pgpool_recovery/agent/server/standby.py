@@ -2,16 +2,16 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
+from pgpool_recovery.agent.directory.history_file import history_files, read_history
 from pgpool_recovery.agent.directory.own_login import own_server_words
 from pgpool_recovery.domain.control_data import IN_ARCHIVE_RECOVERY, parse_control_data
 from pgpool_recovery.domain.error import RecoveryError, Refused
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.standby import STREAMING, StandbyFacts
-from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId, parse_history, parse_lsn
+from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId, parse_lsn
 from pgpool_recovery.facts.facts import Conninfo
-from pgpool_recovery.files.text import read_text
 from pgpool_recovery.host.pidfile import PidFile, read_pid_file
 from pgpool_recovery.host.program import Stop, run
 from pgpool_recovery.host.server_process import STARTUP, children
@@ -22,7 +22,6 @@ from pgpool_recovery.talk.protocol import AskStandby
 ANSWER_S = 30.0
 NAME = "the server"
 IN_PRODUCTION = "in production"
-HISTORY_FILE = re.compile(r"([0-9A-F]{8})\.history")
 RECEIVES = re.compile(r"\bwalreceiver\s+streaming ([0-9A-F]+/[0-9A-F]+)")
 """The title of a WAL receiver that has written something (XLogWalRcvFlush in walreceiver.c)."""
 
@@ -84,13 +83,11 @@ def histories(data: Path, since: TimelineId) -> Iterator[History]:
 
     A file that is no history any more, or cannot be read, is passed over: the server will say so.
     """
-    for entry in sorted((data / "pg_wal").iterdir()):
-        match = HISTORY_FILE.fullmatch(entry.name)
-        if match and int(match[1], 16) >= since:
-            try:
-                yield parse_history(read_text(entry), TimelineId(int(match[1], 16)))
-            except (OSError, Refused):
-                continue
+    for file, timeline in history_files(data / "pg_wal", since):
+        try:
+            yield read_history(file, timeline)
+        except (OSError, Refused):
+            continue
 
 
 def look_from_outside(
@@ -147,9 +144,9 @@ def restoring(postmaster: int) -> int | None:
 
     The startup process runs it through a shell, and has no other children.
     """
-    for process in children(postmaster):
-        if STARTUP.match(process.title):
-            return next((child.pid for child in children(process.pid)), None)
+    for process, title in children(postmaster):
+        if STARTUP.match(title):
+            return next((child.process.pid for child in children(process.pid)), None)
     return None
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.setting_home import home_of
@@ -17,17 +17,22 @@ from pgpool_recovery.domain.error import (
     Undone,
     Unverified,
 )
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.files.text import read_text
 from pgpool_recovery.host.installation import find_bin_directory
 from pgpool_recovery.host.pidfile import PidFile, read_pid_file
 from pgpool_recovery.host.program import Stop, run
 from pgpool_recovery.host.start_method import PG_CTL, StartWay, find_way
 from pgpool_recovery.host.system_failure import advice_on_log, failure_of_system
+from pgpool_recovery.host.version_file import read_major
+from pgpool_recovery.postgres.conninfo import libpq_version
+from pgpool_recovery.postgres.ping import Answers, ping
 from pgpool_recovery.talk.protocol import Start, Started, StopAtOnce, StopServer
 
 TICK_S = 0.1
 TOLD_EVERY_S = 10.0
+PING_S = 3.0
+"""As pg_isready has it."""
 STOP_MARGIN_S = 10.0
 """What a program that stops a server may take longer than it was told."""
 
@@ -62,7 +67,7 @@ def _start(request: Start, data: Path, stop: Stop, tell: Tell) -> Started:
             tell(f"start the server with {way.name}")
             _run(way, data, log, request.timeout_s, stop)
         patience = Patience(began, request.timeout_s)
-        server = _wait_until_ready(data, log, bin_directory, patience, stop, tell)
+        server = _wait_until_ready(data, log, patience, stop, tell)
     except Incomplete as ended:
         hint = advice_on_log(ended.detail or "", data)
         if hint is not None:  # Its disk is at fault, and not its data.
@@ -138,7 +143,7 @@ def _has_stopped(
 def bin_directory_of(data: Path, bin_directories: tuple[str, ...], stop: Stop) -> Path:
     """Return where the programs of a data directory's major version are; Refused without any."""
     try:
-        major = int(read_text(data / "PG_VERSION").split(".")[0])
+        major = read_major(data)
     except (OSError, ValueError) as error:
         raise Refused(
             f"{data} is not a data directory",
@@ -156,10 +161,20 @@ def _reason(error: OSError | ValueError) -> str:
 
 
 def _run(way: StartWay, data: Path, log: StartLog, timeout_s: float, stop: Stop) -> None:
-    """Run the command; whether it worked is seen by the server, which may still replay."""
+    """Run the command; whether it worked is seen by the server, which may still replay.
+
+    pg_ctl looks each tenth of a second whether the server accepts connections, and pg_ctlcluster
+    half a second after that for the first time. So the server is looked at here as well, and one
+    that does need not be waited for; what a command of the user's does besides is waited for.
+    """
     said = None
+    enough = None if way.does_more else lambda: _is_ready(data)
     try:
-        said = run(way.argv, stop, timeout_s=timeout_s, leaves_server=True).last_lines
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(libpq_version)  # What comes next connects: libpq is loaded meanwhile.
+            said = run(
+                way.argv, stop, timeout_s=timeout_s, leaves_server=True, is_enough=enough
+            ).last_lines
     except Cancelled:
         raise
     except RecoveryError as error:
@@ -168,8 +183,14 @@ def _run(way: StartWay, data: Path, log: StartLog, timeout_s: float, stop: Stop)
         raise _has_ended(log, stop, way.name, said)
 
 
+def _is_ready(data: Path) -> bool:
+    """Say whether the server says in its pid file that it accepts connections."""
+    server = read_pid_file(data)
+    return server is not None and server.is_ready
+
+
 def _wait_until_ready(
-    data: Path, log: StartLog, bin_directory: Path, patience: "Patience", stop: Stop, tell: Tell
+    data: Path, log: StartLog, patience: "Patience", stop: Stop, tell: Tell
 ) -> PidFile:
     told, progress = time.monotonic(), ServerProgress(data)
     while progress.stands_still_s() < patience.timeout_s:
@@ -177,7 +198,7 @@ def _wait_until_ready(
         server = read_pid_file(data)
         if server is None:
             raise _has_ended(log, stop)
-        if server.is_ready and _accepts(server, bin_directory, stop):
+        if server.is_ready and _accepts(server):
             return server
         if time.monotonic() - told > TOLD_EVERY_S:
             told = time.monotonic()
@@ -194,9 +215,10 @@ def _wait_until_ready(
     )
 
 
-def _accepts(server: PidFile, bin_directory: Path, stop: Stop) -> bool:
-    argv = [str(bin_directory / "pg_isready"), "-q", "-h", server.host, "-p", str(server.port)]
-    return run(argv, stop).status == 0
+def _accepts(server: PidFile) -> bool:
+    """Say whether it answers where its pid file says, as pg_isready would."""
+    where = {"host": server.host, "hostaddr": "", "port": str(server.port)}
+    return ping(where, timeout_s=PING_S) is Answers.UP
 
 
 def _has_ended(
@@ -213,7 +235,7 @@ def _has_ended(
     )
 
 
-@dataclass(frozen=True)
+@record
 class Patience:
     """Since when something is waited for, by the monotonic clock; how long it may stand still."""
 

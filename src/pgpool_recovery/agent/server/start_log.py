@@ -9,12 +9,12 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.configuration import find_configuration
 from pgpool_recovery.domain.error import Cancelled, RecoveryError
+from pgpool_recovery.domain.record import record, replace
 from pgpool_recovery.files.text import bytes_of, read_lines
 from pgpool_recovery.host.log_entry import (
     KEPT_LINES,
@@ -46,7 +46,7 @@ AskSetting = Callable[[str], str | None]
 """Returns what the server would have for a setting, None where it cannot read its files."""
 
 
-@dataclass(frozen=True)
+@record
 class Told:
     """Where a server wrote, and the end of what it wrote there since it was started."""
 

@@ -1,10 +1,6 @@
 """cancel: end a recovery."""
 
-from typing import Annotated
-
-from cyclopts import Parameter
-
-from pgpool_recovery.cli.output import AsJson, show_failure
+from pgpool_recovery.cli.output import show_failure
 from pgpool_recovery.cli.say import say, say_json
 from pgpool_recovery.cli.where import Where
 from pgpool_recovery.domain.node import parse_node_id
@@ -17,21 +13,11 @@ def cancel(
     node: str,
     /,
     *,
-    within: Annotated[float, Parameter(name="--within")] = CANCEL_WITHIN_S,
-    as_json: AsJson = False,
-    where: Where | None = None,
+    within: float = CANCEL_WITHIN_S,
+    as_json: bool = False,
+    where: Where,
 ) -> int:
-    """End the recovery of a node on every host, and say in which state the node is then.
-
-    What was done is undone as far as it can be. The command waits until all of it has ended.
-
-    Parameters
-    ----------
-    node
-        The node that is being recovered.
-    within
-        Seconds to wait for the end; 60 if not given.
-    """
+    """End the recovery of a node on every host, and say in which state the node is then."""
     from pgpool_recovery.cli.render.document import document
     from pgpool_recovery.cli.render.history import cancelled_text
     from pgpool_recovery.control.cancel import cancel as cancel_recovery
@@ -39,7 +25,6 @@ def cancel(
     from pgpool_recovery.control.event import OperatorEvent, Remarked
     from pgpool_recovery.control.interrupted import found_on_target
 
-    where = where or Where()
     _, primary, cluster = where.primary()
     target = cluster.node(parse_node_id(node))
     remarks: list[str] = []

@@ -1,10 +1,7 @@
 """attach, detach and promote: what Pgpool-II does with a node."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from cyclopts import Parameter
-
-from pgpool_recovery.cli.output import AsJson
 from pgpool_recovery.cli.say import say, say_json
 from pgpool_recovery.cli.where import Where
 from pgpool_recovery.domain.node import parse_node_id
@@ -12,28 +9,11 @@ from pgpool_recovery.domain.node import parse_node_id
 if TYPE_CHECKING:
     from pgpool_recovery.pcp.client.node_info import NodeInfo
 
-Yes = Annotated[bool, Parameter(name=["--yes", "-y"])]
 
-
-def attach(
-    node: str, /, *, force: bool = False, as_json: AsJson = False, where: Where | None = None
-) -> None:
-    """Let Pgpool-II use a node, and wait until it does.
-
-    Refused when the server of the node is not up or does not stream from the primary, for then its
-    clients would see errors, or the past; and while Pgpool-II looks for a primary, for then it
-    attaches nothing.
-
-    Parameters
-    ----------
-    node
-        The node.
-    force
-        Attach it all the same; but never a second primary.
-    """
+def attach(node: str, /, *, force: bool = False, as_json: bool = False, where: Where) -> None:
+    """Let Pgpool-II use a node, and wait until it does."""
     from pgpool_recovery.control.change import attach as attach_node
 
-    where = where or Where()
     settings = where.settings()
     node_id = parse_node_id(node)
     _tell(attach_node(where.pool(settings), settings, node_id, force=force), as_json=as_json)
@@ -44,28 +24,15 @@ def detach(
     /,
     *,
     gracefully: bool = False,
-    yes: Yes = False,
-    as_json: AsJson = False,
-    where: Where | None = None,
+    yes: bool = False,
+    as_json: bool = False,
+    where: Where,
 ) -> None:
-    """Have Pgpool-II use a node no more, and wait until it does not.
-
-    The server goes on running. To detach the primary is a failover, so that is asked first.
-
-    Parameters
-    ----------
-    node
-        The node.
-    gracefully
-        Wait until all clients have left.
-    yes
-        Do not ask.
-    """
+    """Have Pgpool-II use a node no more, and wait until it does not."""
     from pgpool_recovery.cli.consent import ask
     from pgpool_recovery.control.change import detach as detach_node
     from pgpool_recovery.control.change import is_primary_in_pool
 
-    where = where or Where()
     settings = where.settings()
     node_id, pool = parse_node_id(node), where.pool(settings)
     if is_primary_in_pool(pool, node_id):
@@ -80,39 +47,15 @@ def promote(
     *,
     switchover: bool = False,
     gracefully: bool = False,
-    yes: Yes = False,
-    as_json: AsJson = False,
-    where: Where | None = None,
+    yes: bool = False,
+    as_json: bool = False,
+    where: Where,
 ) -> None:
-    """Make a node the primary, and wait until Pgpool-II and its server agree that it is.
-
-    With --switchover Pgpool-II detaches the primary and promotes the server of the node by its
-    failover_command. Without it this is NOT a switchover: only Pgpool-II changes its mind about
-    which node is the primary. That is right when the server was promoted by somebody else, and
-    refused when it is a standby.
-
-    Refused, before Pgpool-II is asked: while that looks for a primary or, with --switchover, has
-    none; for a node that it does not use; with --switchover for one that does not stream from the
-    primary, or would not survive its promotion. An order would wait, and be worked off later as
-    something else. Refused as well while follow_primary_command runs on this host or, with
-    --switchover, the primary recovers a node.
-
-    Parameters
-    ----------
-    node
-        The node that is to be the primary.
-    switchover
-        Promote its server, and detach the primary of now.
-    gracefully
-        Wait until all clients have left.
-    yes
-        Do not ask.
-    """
+    """Make a node the primary, and wait until Pgpool-II and its server agree that it is."""
     from pgpool_recovery.cli.consent import ask
     from pgpool_recovery.cli.output import note
     from pgpool_recovery.control.change import promote as promote_node
 
-    where = where or Where()
     settings = where.settings()
     if switchover:
         question = f"Promote node {node}? The primary of now is detached, its clients disconnected."

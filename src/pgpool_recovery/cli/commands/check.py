@@ -1,22 +1,11 @@
 """check: could every node be recovered if it were lost now?"""
 
-from pgpool_recovery.cli.output import AsJson
 from pgpool_recovery.cli.say import say, say_json
 from pgpool_recovery.cli.where import Where
 
 
-def check(*, strict: bool = False, as_json: AsJson = False, where: Where | None = None) -> int:
-    """Check for every node, also the healthy ones: if it were lost now, would it come back?
-
-    Says by which method and roughly how long, and what stands in the way, with what to do. For
-    monitoring: the exit status is 0 when there is no error, 4 when there is one, and 5 when nobody
-    could be asked.
-
-    Parameters
-    ----------
-    strict
-        Warnings count as errors.
-    """
+def check(*, strict: bool = False, as_json: bool = False, where: Where) -> int:
+    """Check for every node, also the healthy ones: if it were lost now, would it come back?"""
     from pgpool_recovery.cli.render.check import check_lines
     from pgpool_recovery.cli.render.document import document
     from pgpool_recovery.control.check import in_order, read_findings, status_of
@@ -24,7 +13,6 @@ def check(*, strict: bool = False, as_json: AsJson = False, where: Where | None 
     from pgpool_recovery.control.trap import find_traps
     from pgpool_recovery.hooks.rehearsal import hook_findings
 
-    where = where or Where()
     settings, primary, cluster = where.primary()
     findings = read_findings(primary, cluster, within_s=settings.pgpool.plan_s)
     on_this_host = [*hook_findings(cluster, settings), *find_traps(cluster, primary.node)]

@@ -1,10 +1,5 @@
 """history: recoveries that were."""
 
-from typing import Annotated
-
-from cyclopts import Parameter
-
-from pgpool_recovery.cli.output import AsJson
 from pgpool_recovery.cli.say import say, say_json
 from pgpool_recovery.cli.where import Where
 from pgpool_recovery.domain.error import UsageError
@@ -16,25 +11,16 @@ def history(
     run: int | None = None,
     /,
     *,
-    last: Annotated[int, Parameter(name=["--last", "-n"])] = LAST,
-    as_json: AsJson = False,
-    where: Where | None = None,
+    last: int = LAST,
+    as_json: bool = False,
+    where: Where,
 ) -> None:
-    """Show the last recoveries, or one of them with its plan, its steps and its cause.
-
-    Parameters
-    ----------
-    run
-        The number of a recovery, the first column of the list.
-    last
-        How many to list; 20 if not given.
-    """
+    """Show the last recoveries, or one of them with its plan, its steps and its cause."""
     from pgpool_recovery.cli.render.document import document
     from pgpool_recovery.cli.render.history import history_lines, run_lines
     from pgpool_recovery.control.extension import Feature
     from pgpool_recovery.control.record import Record
 
-    where = where or Where()
     _, primary, _ = where.primary()
     with primary.connect(Feature.HISTORY) as connection:
         record = Record(connection)

@@ -1,9 +1,7 @@
 """install and uninstall: files of the extensions, stage commands, lines of pgpool.conf."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from pgpool_recovery.cli.consent import ask
 from pgpool_recovery.cli.say import say
@@ -27,38 +25,14 @@ and likewise pgpool_adm and pgpool_regclass in the databases that use them."""
 
 def install(
     *,
-    pg_config: list[Path] | None = None,
-    data_directory: list[Path] | None = None,
+    pg_config: Sequence[Path] = (),
+    data_directory: Sequence[Path] = (),
     pgpool_conf: Path | None = None,
     config: Path | None = None,
-    yes: Annotated[bool, Parameter(name=["--yes", "-y"])] = False,
+    yes: bool = False,
     dry_run: bool = False,
 ) -> None:
-    """Install the extensions' files, the stage commands of a data directory, or Pgpool-II's lines.
-
-    Without options the extensions go to every PostgreSQL server found on this host; that takes
-    root. What stands in the place of a file is kept beside it, and comes back with uninstall.
-
-    Parameters
-    ----------
-    pg_config
-        The pg_config of a server to install the extensions for. Can be given more than once.
-    data_directory
-        A data directory to install recovery_1st_stage, recovery_2nd_stage, pgpool_remote_start,
-        pgpool_recovery_plan and pgpool_recovery_check in; run it as the owner of the directory.
-        Can be given more than once.
-    pgpool_conf
-        A pgpool.conf, on the host of Pgpool-II, to write the lines for online recovery, failover
-        and follow primary to. They are shown, and written when you confirm it.
-    config
-        The settings file that the stage commands, or the hooks of pgpool.conf, read in place of
-        /etc/pgpool-recovery.toml. By default the one that PGPOOL_RECOVERY_CONFIG names now, if it
-        does.
-    yes
-        Do not ask.
-    dry_run
-        Say what would be done, and do nothing.
-    """
+    """Put in place the extensions' files, stage commands, or lines of pgpool.conf."""
     if config is not None and not data_directory and pgpool_conf is None:
         raise UsageError(
             "--config is for stage commands and hooks",
@@ -85,28 +59,12 @@ def install(
 
 def uninstall(
     *,
-    pg_config: list[Path] | None = None,
-    data_directory: list[Path] | None = None,
+    pg_config: Sequence[Path] = (),
+    data_directory: Sequence[Path] = (),
     pgpool_conf: Path | None = None,
     dry_run: bool = False,
 ) -> None:
-    """Remove what install put in place, and restore what stood there before.
-
-    Databases that have an extension keep it, and it goes on working; drop it there first if you
-    do not want it any more. Of a data directory it says what recoveries have left: the slots, and
-    settings that would win over those of other scripts.
-
-    Parameters
-    ----------
-    pg_config
-        The pg_config of a server to remove the extensions' files from.
-    data_directory
-        A data directory to remove the stage commands from.
-    pgpool_conf
-        A pgpool.conf to take our lines out of; what stood there before comes back.
-    dry_run
-        Say what would be done, and do nothing.
-    """
+    """Take away what install put in place."""
     has_named = bool(data_directory) or pgpool_conf is not None
     installations = _installations(pg_config, has_named=has_named)
     done = [
@@ -117,7 +75,7 @@ def uninstall(
         done.append(restore(pgpool_conf, dry_run=dry_run))
     for what in filter(None, done):
         say(what)
-    for each in data_directory or []:
+    for each in data_directory:
         for line in left_behind(each.absolute()):
             say(line)
     if not any(done):
@@ -149,11 +107,11 @@ def _named(settings: Path) -> Path | None:
     return None if settings == DEFAULT_FILE else settings.absolute()
 
 
-def _installations(pg_config: list[Path] | None, *, has_named: bool) -> list[Installation]:
+def _installations(pg_config: Sequence[Path], *, has_named: bool) -> list[Installation]:
     """Return the servers that are meant: those named, or all unless something else is named."""
     if has_named and not pg_config:
         return []
-    found = find_installations(pg_config or [])
+    found = find_installations(pg_config)
     if not found:
         raise Refused(
             "no PostgreSQL server was found on this host", hint="Name one with --pg-config."
@@ -163,13 +121,13 @@ def _installations(pg_config: list[Path] | None, *, has_named: bool) -> list[Ins
 
 def _files(
     installations: list[Installation],
-    data_directory: list[Path] | None,
+    data_directory: Sequence[Path],
     settings: Path = DEFAULT_FILE,
     verb: str = INSTALL,
 ) -> list[PlacedFile]:
     files = [file for installation in installations for file in extension_files(installation)]
     return files + [
         file
-        for each in data_directory or []
+        for each in data_directory
         for file in stage_commands(each.absolute(), _named(settings), verb)
     ]

@@ -1,22 +1,12 @@
 """plan: what a recovery would do."""
 
-from pgpool_recovery.cli.output import AsJson
 from pgpool_recovery.cli.say import say, say_json
 from pgpool_recovery.cli.where import Where
 from pgpool_recovery.domain.node import parse_node_id
 
 
-def plan(node: str, /, *, as_json: AsJson = False, where: Where | None = None) -> int:
-    """Show what a recovery of a node would do, and why it does not move less.
-
-    Nothing is changed. The exit status is 4 when no recovery is possible; then every reason is
-    shown.
-
-    Parameters
-    ----------
-    node
-        The node, up or down.
-    """
+def plan(node: str, /, *, as_json: bool = False, where: Where) -> int:
+    """Show what a recovery of a node would do, and why it does not move less."""
     from pgpool_recovery.cli.output import show_failure
     from pgpool_recovery.cli.render.document import document
     from pgpool_recovery.cli.render.lines import plan_lines
@@ -24,7 +14,6 @@ def plan(node: str, /, *, as_json: AsJson = False, where: Where | None = None) -
     from pgpool_recovery.control.plan import read_plan, refuse_primary
     from pgpool_recovery.control.pool_file import refuse_other_place
 
-    where = where or Where()
     settings, primary, cluster = where.primary()
     target = cluster.node(parse_node_id(node))
     refuse_other_place(cluster, target)

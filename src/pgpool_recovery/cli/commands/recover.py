@@ -1,11 +1,8 @@
 """recover: bring nodes back."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from cyclopts import Parameter
-
-from pgpool_recovery.cli.output import AsEvents, AsJson
 from pgpool_recovery.cli.say import say, say_json
 from pgpool_recovery.cli.where import Where
 from pgpool_recovery.domain.error import SettingsError, UsageError
@@ -24,46 +21,20 @@ if TYPE_CHECKING:
 def recover(
     *nodes: str,
     all_down: bool = False,
-    yes: Annotated[bool, Parameter(name=["--yes", "-y"])] = False,
-    at_most: Method | None = None,
+    yes: bool = False,
+    at_most: str | None = None,
     wait: bool = False,
-    as_json: AsJson = False,
-    as_events: AsEvents = False,
-    where: Where | None = None,
+    as_json: bool = False,
+    as_events: bool = False,
+    where: Where,
 ) -> int:
-    """Recover nodes: bring each back as a standby, moving no more than it lacks.
-
-    Shows what it will do, asks before anything is destroyed, has it done, shows the steps while
-    they are taken, and sees at the end that the node is up in the pool and streams.
-
-    The recovery keeps to what was agreed to. When more would have to be done it stops before that,
-    and the new plan is shown and asked about; where nobody can be asked, the exit status is 4.
-
-    The recovery does not depend on this command: after Ctrl-C or a lost terminal it goes on.
-    `pgpool-recovery watch` finds it again, `pgpool-recovery cancel NODE` ends it.
-
-    Several nodes are recovered one after the other. The exit status is that of the first failure.
-
-    Parameters
-    ----------
-    nodes
-        Node ids, as in pgpool.conf.
-    all_down
-        Recover all nodes that are down in Pgpool-II, but not those in quarantine.
-    yes
-        Do not ask about the plan that is shown: it is agreed to, and nothing that does more harm.
-    at_most
-        Allow what this method does, at most, without asking; more is not begun.
-    wait
-        When a recovery of the node runs already, wait until it has ended.
-    """
+    """Recover nodes: bring each back as a standby, moving no more than it lacks."""
     from pgpool_recovery.cli.leave import Left, leave, leaving_by_signal
     from pgpool_recovery.cli.screen import screen_of
     from pgpool_recovery.control.job import Desk
     from pgpool_recovery.control.recover import recover_nodes
     from pgpool_recovery.plan.harm import up_to
 
-    where = where or Where()
     settings = where.settings()
     pool = None if where.without_pgpool else where.pool(settings)
     with leaving_by_signal():
@@ -74,7 +45,7 @@ def recover(
                 desk = Desk(
                     screen.tell,
                     _asking(yes=yes),
-                    None if at_most is None else up_to(at_most),
+                    None if at_most is None else up_to(Method(at_most)),
                     is_there=sys.stdin.isatty(),
                     waits=wait,
                 )

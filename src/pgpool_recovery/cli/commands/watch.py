@@ -1,6 +1,5 @@
 """watch: recoveries that run, until they end."""
 
-from pgpool_recovery.cli.output import AsEvents, AsJson
 from pgpool_recovery.cli.say import say, say_json
 from pgpool_recovery.cli.where import Where
 from pgpool_recovery.domain.node import parse_node_id
@@ -10,27 +9,17 @@ def watch(
     node: str | None = None,
     /,
     *,
-    as_json: AsJson = False,
-    as_events: AsEvents = False,
-    where: Where | None = None,
+    as_json: bool = False,
+    as_events: bool = False,
+    where: Where,
 ) -> int:
-    """Watch recoveries that run now until they end, whoever asked for them.
-
-    Shows what was done so far, then each step as it is taken. Leaving it with Ctrl-C changes
-    nothing. The exit status is that of the first recovery that fails; 0 when none runs.
-
-    Parameters
-    ----------
-    node
-        Watch only the recovery of this node.
-    """
+    """Watch recoveries that run now until they end, whoever asked for them."""
     from pgpool_recovery.cli.leave import BY_SIGNAL, Left, leaving_by_signal
     from pgpool_recovery.cli.render.document import document
     from pgpool_recovery.cli.render.event_document import outcome_parts
     from pgpool_recovery.cli.screen import screen_of
     from pgpool_recovery.control.watch import watch as watch_recoveries
 
-    where = where or Where()
     settings, primary, _ = where.primary()
     node_id = None if node is None else parse_node_id(node)
     within_s = settings.pgpool.recovery_s

@@ -14,6 +14,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -21,63 +22,74 @@ from typing import Any
 import pytest
 
 
-def of_that_build(name: str) -> Any:
-    """Return a module of the build that makes them, which has it where it was then."""
-    return import_module(name)
+class Build:
+    """The build that makes them, which has its modules where they were then."""
+
+    @cached_property
+    def swap(self) -> Any:
+        return import_module("pgpool_recovery" + ".agent.swap")
+
+    @cached_property
+    def lock(self) -> Any:
+        return import_module("pgpool_recovery" + ".agent.lock")
+
+    @cached_property
+    def own_files(self) -> Any:
+        return import_module("pgpool_recovery" + ".agent.own_files")
+
+    @cached_property
+    def tests(self) -> Any:
+        return import_module("tests.unit" + ".agent.test_swap")
 
 
-swap = of_that_build("pgpool_recovery" + ".agent.swap")
-lock = of_that_build("pgpool_recovery" + ".agent.lock")
-own_files = of_that_build("pgpool_recovery" + ".agent.own_files")
-tests = of_that_build("tests.unit" + ".agent.test_swap")
-
+old = Build()
 Tree = dict[str, str | None]
 
 
 def put_copy(made: Any) -> None:
     made.put_copy()
-    own_files.keep_own_files(own_files.own_directory(made.data), Path(made.places.data.new))
+    old.own_files.keep_own_files(old.own_files.own_directory(made.data), Path(made.places.data.new))
 
 
 def copies(made: Any) -> None:
     put_copy(made)
-    swap.swap(made.places)
+    old.swap.swap(made.places)
 
 
 def copies_after_removal(made: Any) -> None:
-    swap.remove_old_data(made.places)
+    old.swap.remove_old_data(made.places)
     put_copy(made)
-    swap.swap(made.places)
+    old.swap.swap(made.places)
 
 
 def goes_back(made: Any) -> None:
     put_copy(made)
-    swap.put_back(made.places.all(), swap.swap(made.places))
+    old.swap.put_back(made.places.all(), old.swap.swap(made.places))
 
 
 def changes(made: Any) -> None:
     workspace = Path(made.places.data.workspace)
-    swap.take_data_out(made.places.data)
-    swap.mark_changing(workspace, "rewind")
-    swap.mark_changing(workspace, "finished")
-    swap.put_taken_in_place(made.places.data)
+    old.swap.take_data_out(made.places.data)
+    old.swap.mark_changing(workspace, "rewind")
+    old.swap.mark_changing(workspace, "finished")
+    old.swap.put_taken_in_place(made.places.data)
 
 
 def changes_nothing(made: Any) -> None:
-    swap.take_data_out(made.places.data)
-    swap.put_taken_in_place(made.places.data)
+    old.swap.take_data_out(made.places.data)
+    old.swap.put_taken_in_place(made.places.data)
 
 
 def removes_what_is_half_changed(made: Any) -> None:
-    swap.take_data_out(made.places.data)
-    swap.mark_changing(Path(made.places.data.workspace), "rewind")
-    swap.remove_old_data(made.places)
+    old.swap.take_data_out(made.places.data)
+    old.swap.mark_changing(Path(made.places.data.workspace), "rewind")
+    old.swap.remove_old_data(made.places)
 
 
 def notes(made: Any) -> None:
-    swap.note_former_slot(made.places, "former")
-    swap.note_failed_start(made.data)
-    swap.note_failed_start(made.data)
+    old.swap.note_former_slot(made.places, "former")
+    old.swap.note_failed_start(made.data)
+    old.swap.note_failed_start(made.data)
 
 
 WAYS: tuple[Callable[[Any], None], ...] = (
@@ -119,15 +131,15 @@ def stories(way: Callable[[Any], None], *, is_inside: bool) -> list[Tree]:
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as directory:
         for number in itertools.count():
             root = Path(directory, str(number))
-            made = tests.Target(root, is_inside=is_inside)
+            made = old.tests.Target(root, is_inside=is_inside)
             made.put_old()
             (made.data / "postgresql.auto.conf").write_text("work_mem = '7MB'\n")
-            lock.unlock(swap.reserve(made.places))
+            old.lock.unlock(old.swap.reserve(made.places))
             try:
-                with tests.crash_at(patch, number):
+                with old.tests.crash_at(patch, number):
                     way(made)
                 is_done = True
-            except tests.CrashError:
+            except old.tests.CrashError:
                 is_done = False
             found = tree(root)
             if noticed(found) not in map(noticed, kept):

@@ -15,14 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pgpool_recovery.agent.directory import spare, swap
-from pgpool_recovery.agent.directory.journal import JOURNAL, MAX_BYTES, Journal, read_record
-from pgpool_recovery.agent.directory.record import (
+from pgpool_recovery.agent.directory.entry import (
     VERSION,
-    NotARecord,
-    Record,
-    decode_record,
-    encode_record,
+    Entry,
+    NotAnEntry,
+    decode_entry,
+    encode_entry,
 )
+from pgpool_recovery.agent.directory.journal import JOURNAL, MAX_BYTES, Journal, read_entry
 from pgpool_recovery.domain.directory_state import (
     Changing,
     Finished,
@@ -63,14 +63,14 @@ PLACE = Place("/data", "/data.pgpool_recovery", is_inside=False, new="/data.pgpo
 
 @pytest.mark.parametrize("state", STATES, ids=name_of)
 def test_record_comes_back_as_it_was(state: State) -> None:
-    record = Record((PLACE,), state, former_slot="slot", failed_starts=3)
-    assert decode_record(encode_record(record).encode()) == record
+    entry = Entry((PLACE,), state, former_slot="slot", failed_starts=3)
+    assert decode_entry(encode_entry(entry).encode()) == entry
 
 
 @given(st.binary(max_size=200))
 def test_whatever_bytes_are_no_record(data: bytes) -> None:
-    with pytest.raises(NotARecord):
-        decode_record(data)
+    with pytest.raises(NotAnEntry):
+        decode_entry(data)
 
 
 JSON = st.recursive(
@@ -78,7 +78,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
     max_leaves=5,
 )
-WHOLE = json.loads(encode_record(Record((PLACE,), Changing("rewind", "out"), "slot", 1)))
+WHOLE = json.loads(encode_entry(Entry((PLACE,), Changing("rewind", "out"), "slot", 1)))
 
 
 def paths(value: object, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -90,7 +90,7 @@ def paths(value: object, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]
 
 @given(st.sampled_from(list(paths(WHOLE))), JSON)
 def test_any_part_that_is_something_else_makes_no_bug(path: tuple[Any, ...], other: object) -> None:
-    """It is another record, or none."""
+    """It is another entry, or none."""
     value = json.loads(json.dumps(WHOLE))
     if path:
         within = value
@@ -100,17 +100,17 @@ def test_any_part_that_is_something_else_makes_no_bug(path: tuple[Any, ...], oth
     else:
         value = other
     try:
-        record = decode_record(json.dumps(value).encode())
-    except NotARecord:
+        entry = decode_entry(json.dumps(value).encode())
+    except NotAnEntry:
         return
-    assert json.loads(encode_record(record)) == value
+    assert json.loads(encode_entry(entry)) == value
 
 
 @pytest.mark.parametrize("missing", ["version", "places", "state", "node"])
 def test_record_with_more_or_less_is_none(missing: str) -> None:
     for value in ({**WHOLE, "more": 1}, {k: v for k, v in WHOLE.items() if k != missing}):
-        with pytest.raises(NotARecord):
-            decode_record(json.dumps(value).encode())
+        with pytest.raises(NotAnEntry):
+            decode_entry(json.dumps(value).encode())
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ ASK: list[Callable[[Path], object]] = [
 BROKEN: dict[str, bytes] = {
     "empty": b"",
     "zeros": b"\0" * 300,
-    "cut": encode_record(Record((PLACE,), Finished())).encode()[:60],
+    "cut": encode_entry(Entry((PLACE,), Finished())).encode()[:60],
     "a list": b"[]",
     "a number": b"7",
     "no version": b'{"places": []}',
@@ -305,7 +305,7 @@ def test_power_lost_in_any_write_of_the_journal(
             let_go_of(run)
         else:
             break
-        state = read_record(Path(target.places.data.workspace)).state
+        state = read_entry(Path(target.places.data.workspace)).state
         seen.add(type(state).__name__)
         was_tidy = swap.is_tidy(target.data)
         assert was_tidy is not is_amid(state)
@@ -352,7 +352,7 @@ def test_full_disk_at_a_write_takes_the_room_that_was_kept(
         patch.setattr(spare, "write_file", write)
         swap.swap(journal, target.places)
     assert not kept.exists()
-    assert isinstance(read_record(Path(target.places.data.workspace)).state, Swapped)
+    assert isinstance(read_entry(Path(target.places.data.workspace)).state, Swapped)
     journal.close()
 
 
@@ -379,7 +379,7 @@ def test_failed_start_is_not_counted_while_another_recovery_is_at_work(target: T
     journal.take(Swap({}))
     swap.note_failed_start(target.data)
     assert journal.state == Swapping("reserved")
-    assert read_record(journal.workspace) == Record(journal.places, journal.state)
+    assert read_entry(journal.workspace) == Entry(journal.places, journal.state)
     journal.close()
 
 

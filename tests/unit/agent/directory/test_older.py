@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from pgpool_recovery.agent.directory import older, swap
-from pgpool_recovery.agent.directory.journal import JOURNAL, read_record
+from pgpool_recovery.agent.directory.journal import JOURNAL, read_entry
 from pgpool_recovery.agent.directory.state import see_state
 from pgpool_recovery.domain.directory_state import (
     Changing,
@@ -104,7 +104,7 @@ def test_every_state_of_such_a_build_is_among_them(tmp_path: Path) -> None:
     seen = set()
     for number, left in enumerate(LEFT):
         target = lay_out(tmp_path / str(number), left)
-        seen.add(type(read_record(Path(target.places.data.workspace)).state))
+        seen.add(type(read_entry(Path(target.places.data.workspace)).state))
     assert seen == {Free, Swapping, Removing, Removed, Out, Changing, Finished, Putting}
 
 
@@ -136,7 +136,7 @@ def test_journal_is_there_before_the_old_files_go(
             swap.reserve(target.places)
     assert (workspace / JOURNAL).exists()
     (workspace / "taken").write_text('"whole"')
-    assert read_record(workspace).state == Changing("rewind", None)
+    assert read_entry(workspace).state == Changing("rewind", None)
 
 
 def killed(*_words: object, **_options: object) -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from pgpool_recovery.agent.directory.own_files import (
-    SMALL_BYTES,
     keep_own_files,
     own_directory,
     withdraw_own_files,
 )
 from pgpool_recovery.agent.directory.workspace import remove
+from pgpool_recovery.host.data_directory import SMALL_BYTES
 from tests.unit.agent.as_nobody import NOBODY, as_nobody
 
 

@@ -282,7 +282,7 @@ def test_auto_is_written_once_so_that_the_settings_never_stand_nowhere(
     (data / "postgresql.auto.conf").write_text("primary_conninfo = 'host=old'\n")
     (tmp_path / "postgresql.conf").write_text("port = 5432\n")
     written = []
-    monkeypatch.setattr(setting_home, "replace_file", lambda _file, text: written.append(text))
+    monkeypatch.setattr(setting_home, "replace_auto", lambda _file, text: written.append(text))
     Home(data, data, tmp_path / "postgresql.conf").write(OURS)
     (text,) = written
     assert "server1" in text
@@ -293,6 +293,23 @@ def test_new_file_may_be_read_by_whom_the_data_directory_lets_in(data: Path) -> 
     data.chmod(0o750)
     file = Home(data, data).write(OURS)
     assert file.stat().st_mode & 0o777 == 0o640
+
+
+def test_file_that_grows_has_a_name_that_base_backups_leave_out(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PG_TEMP_FILE_PREFIX: what a crash leaves of it may hold a password."""
+    grew: list[str] = []
+    real = os.rename
+
+    def renamed(source: str, target: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
+        grew.append(source)
+        real(source, target, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
+
+    monkeypatch.setattr(os, "rename", renamed)
+    Home(data, data).write(OURS)
+    assert {"pgsql_tmp.myrecovery.conf.new", "pgsql_tmp.postgresql.conf.new"} <= set(grew)
+    assert all(name.startswith("pgsql_tmp") or name.endswith(".auto.conf.tmp") for name in grew)
 
 
 def test_file_keeps_its_group(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from pgpool_recovery.agent.directory.place import observe_place
 from pgpool_recovery.domain.directory_state import Change, Changing, Restored
 from pgpool_recovery.domain.error import Busy, Refused
 from pgpool_recovery.facts.step import Place, Places, TablespacePlace
-from pgpool_recovery.files.write import write_file
+from pgpool_recovery.files.write import sync, write_file
 from pgpool_recovery.host.lock import lock, unlock
 
 OLD = {"PG_VERSION": "old", "global/pg_control": "old", "base/1": "old", "postgresql.conf": "own"}
@@ -119,9 +119,9 @@ def crash_at(monkeypatch: pytest.MonkeyPatch, number: int) -> Iterator[None]:
             patch.setattr(Path, name, counted(getattr(Path, name)))
         patch.setattr(shutil, "rmtree", counted(shutil.rmtree))
         for module in (swap, journals):
-            patch.setattr(module, "sync", counted(workspace.sync))
+            patch.setattr(module, "sync", counted(sync))
         patch.setattr(spare, "write_file", counted(write_file))
-        patch.setattr(workspace, "sync", counted(workspace.sync))
+        patch.setattr(workspace, "sync", counted(sync))
         yield
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from pgpool_recovery.agent.server import progress as server_progress
 from pgpool_recovery.agent.server.progress import WORKS_BYTES_S, ServerProgress
+from pgpool_recovery.files.process_table import processes
 from pgpool_recovery.host import server_process
 from pgpool_recovery.host.pidfile import PidFile
 
@@ -44,7 +45,7 @@ class Host:
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     made = Host(tmp_path)
-    monkeypatch.setattr(server_process, "PROCESSES", tmp_path / "proc")
+    monkeypatch.setattr(server_process, "processes", lambda: processes(tmp_path / "proc"))
     running = PidFile(10, 5432, "/run", is_ready=False)
     monkeypatch.setattr(server_progress, "read_pid_file", lambda _data: running)
     made.put(11, "postgres: startup")

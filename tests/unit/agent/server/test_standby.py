@@ -7,10 +7,11 @@ import pytest
 from pgpool_recovery.agent.server import standby as standby_look
 from pgpool_recovery.domain.standby import StandbyFacts
 from pgpool_recovery.domain.wal import Lsn, Point, TimelineId
+from pgpool_recovery.files.process_table import process_of, processes
 from pgpool_recovery.host import server_process
 from pgpool_recovery.host.pidfile import PidFile
 from pgpool_recovery.host.program import Completed, Stop
-from pgpool_recovery.host.server_process import Process
+from pgpool_recovery.host.server_process import ServerProcess
 from pgpool_recovery.talk.protocol import AskStandby
 
 CONTROL = """\
@@ -35,9 +36,10 @@ def seen(
     monkeypatch: pytest.MonkeyPatch, data: Path, state: str, title: str, *, is_ready: bool = True
 ) -> StandbyFacts:
     """Return what is seen of a server with these words of its programs."""
-    said = Completed(("pg_controldata",), 0, CONTROL.format(state=state))
-    monkeypatch.setattr(standby_look, "run", lambda *_, **__: said)
-    of_server = [Process(Path("/proc/11"), "postgres: startup"), Process(Path("/proc/12"), title)]
+    control = Completed(("pg_controldata",), 0, CONTROL.format(state=state))
+    monkeypatch.setattr(standby_look, "run", lambda *_, **__: control)
+    titles = {11: "postgres: startup", 12: title}
+    of_server = [ServerProcess(process_of(pid), said) for pid, said in titles.items()]
     monkeypatch.setattr(standby_look, "children", lambda pid: iter(of_server if pid == 1 else ()))
     (data / "pg_wal").mkdir()
     (data / "pg_wal" / "00000002.history").write_text("1\t0/3800000\treason\n")
@@ -93,7 +95,7 @@ def test_restore_command_that_replay_waits_for_is_seen(
         process.mkdir()
         (process / "stat").write_text(f"{pid} (a (b) c) S {parent} 1 1")
         (process / "cmdline").write_text(title)
-    monkeypatch.setattr(server_process, "PROCESSES", tmp_path)
+    monkeypatch.setattr(server_process, "processes", lambda: processes(tmp_path))
     assert standby_look.restoring(10) is None
     call = tmp_path / "14"
     call.mkdir()

@@ -16,6 +16,7 @@ from pgpool_recovery.host.pidfile import PidFile
 from pgpool_recovery.host.program import Stop
 from pgpool_recovery.host.start_method import PG_CTL, StartWay
 from pgpool_recovery.talk.protocol import Start
+from tests.harness.until import until
 
 CORRUPT = "PANIC:  could not locate a valid checkpoint record"
 NO_ROOM = f"PANIC:  could not write to file: {os.strerror(errno.ENOSPC)}"
@@ -39,10 +40,17 @@ class Node:
     def is_seen_as(self, server: Callable[[], PidFile | None]) -> None:
         self._patch.setattr(module, "read_pid_file", lambda _data: server())
 
-    def start(self, script: str = "", stop: Stop | None = None, timeout_s: float = 60) -> None:
+    def start(
+        self,
+        script: str = "",
+        stop: Stop | None = None,
+        timeout_s: float = 60,
+        *,
+        does_more: bool = False,
+    ) -> None:
         log = str(self.data / "startup.log")
         argv = ("/bin/sh", "-c", script, "sh", str(self.control), log)
-        way = StartWay(PG_CTL, argv, log, ("false",))
+        way = StartWay(PG_CTL, argv, log, ("false",), does_more=does_more)
         self._patch.setattr(module, "find_way", lambda *_: way)
         start(Start(str(self.data), (), (), timeout_s), stop or Stop(), lambda _line: None)
 
@@ -112,3 +120,20 @@ def test_cancelled_start_says_whether_the_server_runs(
     with pytest.raises(Cancelled) as caught:
         node.start("sleep 60", stop)
     assert caught.value.target is target
+
+
+@pytest.mark.parametrize("does_more", [False, True])
+def test_command_is_waited_for_where_it_may_do_more_than_start_the_server(
+    node: Node, monkeypatch: pytest.MonkeyPatch, *, does_more: bool
+) -> None:
+    """Ours only look in steps whether the server accepts connections, as is done here as well."""
+    monkeypatch.setattr(module, "_accepts", lambda _server: True)
+    started, more, goes_on = (node.data / name for name in ("started", "more", "goes_on"))
+    node.is_seen_as(lambda: RUNS._replace(is_ready=True) if started.exists() else None)
+    if does_more:
+        goes_on.touch()
+    script = f"touch {started}; until [ -e {goes_on} ]; do sleep 0.01; done; touch {more}"
+    node.start(script, does_more=does_more)
+    assert more.exists() == does_more
+    goes_on.touch()
+    until(more.exists, within_s=20, what="the command to come to its end")

@@ -5,7 +5,6 @@ all of it is made to last, and only then the directory can be started again.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -28,6 +27,7 @@ from pgpool_recovery.domain.error import (
     Undone,
     reason_of,
 )
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.files.text import read_text, text_of
@@ -48,7 +48,7 @@ TOLD_EVERY_BYTES = 4 * 2**20
 STANDBY_SIGNAL = "standby.signal"
 
 
-@dataclass(frozen=True)
+@record
 class Directory:
     """The stale directory: what it is, and of which of its files blocks may be kept."""
 
@@ -57,7 +57,7 @@ class Directory:
     vouched: frozenset[str]
 
 
-@dataclass(frozen=True)
+@record
 class Applied:
     """What was done, and where the backup ends: replay must reach that point."""
 

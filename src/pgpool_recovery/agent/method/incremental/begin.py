@@ -8,7 +8,6 @@ replayed more (C3).
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from pgpool_recovery.agent.method.base_backup import KEEPALIVES, SERVER_OPTIONS
@@ -27,6 +26,7 @@ from pgpool_recovery.agent.method.incremental.tablespace import (
     match_tablespaces,
 )
 from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.record import field, record
 from pgpool_recovery.domain.wal import History, Point, lsn_text
 from pgpool_recovery.facts.facts import Base, Conninfo, RelationSegment
 from pgpool_recovery.host.pidfile import read_pid_file
@@ -34,7 +34,7 @@ from pgpool_recovery.host.program import Stop
 from pgpool_recovery.postgres.incremental_stream import BackupConnection, Limits, open_backup
 
 
-@dataclass(frozen=True)
+@record
 class Request:
     """What a backup is made for.
 

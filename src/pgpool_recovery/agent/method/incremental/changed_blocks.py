@@ -11,9 +11,9 @@ import itertools
 import os
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from pgpool_recovery.domain.error import Undone
+from pgpool_recovery.domain.record import record
 
 MAGIC = 0xD3AE1F0D
 FIXED = struct.Struct("=III")
@@ -23,7 +23,7 @@ ODD = "an incremental file of the base backup is malformed"
 CheckPage = Callable[[memoryview, int], None]
 
 
-@dataclass(frozen=True)
+@record
 class Header:
     """Which blocks come, and how long the file is made first; numbers count within the segment."""
 

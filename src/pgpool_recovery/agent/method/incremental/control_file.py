@@ -1,11 +1,11 @@
 """What pg_controldata says of a data directory, as far as the method incremental rests on it."""
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from pgpool_recovery.domain.control_data import ControlData, parse_control_data
 from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.host.program import Stop, run
 
 CONTROL_FILE = "global/pg_control"
@@ -15,7 +15,7 @@ PATTERN = (
 )
 
 
-@dataclass(frozen=True)
+@record
 class ControlFile:
     """What every decision rests on, and in which units the files are to be read."""
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from pgpool_recovery.agent.directory.workspace import sync
+from pgpool_recovery.files.write import sync
 
 AT_ONCE = 8
 """So many files are synced at the same time: the filesystem then writes its journal for them

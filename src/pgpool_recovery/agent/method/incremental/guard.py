@@ -14,12 +14,11 @@ All of it stands in ``global``, so that nobody takes it for one of the node's ow
 
 from pathlib import Path
 
-from pgpool_recovery.agent.directory.workspace import sync
 from pgpool_recovery.agent.method.incremental.control_file import CONTROL_FILE
 from pgpool_recovery.agent.method.incremental.marker import Marker, decode_marker, encode_marker
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.files.text import read_text
-from pgpool_recovery.files.write import write_file
+from pgpool_recovery.files.write import sync, write_file
 
 PREFIX = "pgpool_recovery."
 MARKER = f"global/{PREFIX}marker"

@@ -8,16 +8,16 @@ the system identifier and the WAL ranges; sizes, times and checksums of files de
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from pgpool_recovery.agent.method.incremental.stale_directory import UNKNOWN_END
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.wal import History, Lsn, TimelineId, lsn_text
 from pgpool_recovery.facts.facts import Base
 
 FORMAT = 2
 
 
-@dataclass(frozen=True)
+@record
 class WalRange:
     """The part of a timeline's WAL that the files need to become consistent."""
 

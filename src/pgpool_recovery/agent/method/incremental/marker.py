@@ -1,16 +1,16 @@
 """The marker of a directory that is being changed: what it was before, as JSON."""
 
 import json
-from dataclasses import dataclass, replace
 
 from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.record import record, replace
 from pgpool_recovery.domain.wal import Point, TimelineId, lsn_text, parse_lsn
 from pgpool_recovery.facts.facts import Base
 
 FORMAT = 1
 
 
-@dataclass(frozen=True)
+@record
 class StaleDirectory:
     """What a directory is made of, and from where on it lacks what the primary has written.
 
@@ -29,7 +29,7 @@ class StaleDirectory:
         return replace(self, base=Base(self.base.redo, end))
 
 
-@dataclass(frozen=True)
+@record
 class Marker:
     """What stays true of a directory however often its change is interrupted.
 

@@ -3,10 +3,10 @@
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.facts.facts import RelationSegment
 
 DEFAULT_TABLESPACE, GLOBAL_TABLESPACE = 1663, 1664  # pg_tablespace.dat
@@ -24,7 +24,7 @@ is not in WAL at all; the server itself always sends it whole.
 """
 
 
-@dataclass(frozen=True)
+@record
 class RelationFile:
     """What the name of a relation's file says; `number` is that of the segment."""
 

@@ -2,18 +2,18 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.modes import make_location
-from pgpool_recovery.agent.directory.workspace import sync
 from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.record import record
+from pgpool_recovery.files.write import sync
 from pgpool_recovery.postgres.incremental_stream import SentTablespace
 
 LINKS = "pg_tblspc"
 
 
-@dataclass(frozen=True)
+@record
 class Tablespaces:
     """The directories of all tablespaces of the backup by OID, which links are new, and which go.
 

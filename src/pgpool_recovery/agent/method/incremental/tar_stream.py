@@ -5,11 +5,11 @@ stream that is out of step, and a name leads nowhere but below the directory of 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
 from pgpool_recovery.domain.error import Undone
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.files.text import text_of
 
 HEADER_BYTES = 512
@@ -34,7 +34,7 @@ class Kind(Enum):
     DIRECTORY = b"5"
 
 
-@dataclass(frozen=True)
+@record
 class Member:
     """A member of an archive: its path, without a leading ``./``, and the size of a file."""
 

@@ -1,16 +1,16 @@
 """What stands in a journal, and how it is written: JSON with a version, of exact fields and types.
 
-A field that was passed over could be the one that says what may be removed, so a record with more
+A field that was passed over could be the one that says what may be removed, so an entry with more
 or less than is known here is none.
 """
 
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
 from typing import Any, get_args
 
 from pgpool_recovery.domain.directory_state import Before, Free, Over, State
+from pgpool_recovery.domain.record import names_of, record
 from pgpool_recovery.facts.step import Place
 
 VERSION = 1
@@ -21,8 +21,8 @@ MAX_WHY = 200
 """Of what is told of a file that may hold anything; in characters."""
 
 
-@dataclass(frozen=True)
-class Record:
+@record
+class Entry:
     """How far a run is with the directories of a target, and what is known of its node.
 
     `places`: where the run works, the data directory's own place last; none before the first run.
@@ -42,88 +42,92 @@ class Record:
         return self.former_slot is not None or self.failed_starts > 0
 
 
-class NotARecord(Exception):
-    """What was read is no record; `newer` is its version, when a later build has written it."""
+class NotAnEntry(Exception):
+    """What was read is no entry; `newer` is its version, when a later build has written it."""
 
     def __init__(self, why: str, newer: int | None = None) -> None:
         super().__init__(why if len(why) <= MAX_WHY else f"{why[:MAX_WHY]}…")
         self.newer = newer
 
 
-def encode_record(record: Record) -> str:
-    """Return a record as text."""
+def encode_entry(entry: Entry) -> str:
+    """Return an entry as text."""
     value = {
         "version": VERSION,
-        "places": [asdict(place) for place in record.places],
-        "state": {"is": type(record.state).__name__, **asdict(record.state)},
-        "node": {"former_slot": record.former_slot, "failed_starts": record.failed_starts},
+        "places": [_values(place) for place in entry.places],
+        "state": {"is": type(entry.state).__name__, **_values(entry.state)},
+        "node": {"former_slot": entry.former_slot, "failed_starts": entry.failed_starts},
     }
     return json.dumps(value) + "\n"
 
 
-def decode_record(data: bytes) -> Record:
-    """Return the record that was written; raise NotARecord for anything else."""
+def _values(of: Any) -> dict[str, Any]:
+    return {name: getattr(of, name) for name in names_of(of)}
+
+
+def decode_entry(data: bytes) -> Entry:
+    """Return the entry that was written; raise NotAnEntry for anything else."""
     if not data.strip(b"\0 \n"):
-        raise NotARecord("it is empty, as a crash of the filesystem leaves it")
+        raise NotAnEntry("it is empty, as a crash of the filesystem leaves it")
     try:
         value = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise NotARecord(f"it holds something else: {error}") from error
+        raise NotAnEntry(f"it holds something else: {error}") from error
     version = _object(value, "the journal").get("version")
     if isinstance(version, bool) or not isinstance(version, int) or version < 1:
-        raise NotARecord("it has no version")
+        raise NotAnEntry("it has no version")
     if version > VERSION:
-        raise NotARecord(f"it has version {version}, and this build knows {VERSION}", version)
+        raise NotAnEntry(f"it has version {version}, and this build knows {VERSION}", version)
     _exactly(value, {"version", "places", "state", "node"}, "the journal")
     node = _exactly(value["node"], {"former_slot", "failed_starts"}, "its node")
-    record = Record(
+    entry = Entry(
         places=decode_places(value["places"]),
         state=_state(value["state"]),
         former_slot=None if node["former_slot"] is None else text(node["former_slot"]),
         failed_starts=count(node["failed_starts"]),
     )
-    if not record.places and record.state != Free():
-        raise NotARecord("it names no place")
-    return record
+    if not entry.places and entry.state != Free():
+        raise NotAnEntry("it names no place")
+    return entry
 
 
 def decode_places(value: object) -> tuple[Place, ...]:
-    """Return places; raise NotARecord."""
+    """Return places; raise NotAnEntry."""
     if not isinstance(value, list):
-        raise NotARecord("its places are no list")
+        raise NotAnEntry("its places are no list")
     return tuple(map(_place, value))
 
 
 def flags(value: object) -> dict[str, bool]:
-    """Return texts with true or false; raise NotARecord."""
+    """Return texts with true or false; raise NotAnEntry."""
     found = _object(value, "a list of places that were empty")
     if not all(isinstance(flag, bool) for flag in found.values()):
-        raise NotARecord("a value is neither true nor false")
+        raise NotAnEntry("a value is neither true nor false")
     return found
 
 
 def text(value: object) -> str:
-    """Return a text that the system takes as a name; raise NotARecord."""
+    """Return a text that the system takes as a name; raise NotAnEntry."""
     if not isinstance(value, str):
-        raise NotARecord("a value is no text")
+        raise NotAnEntry("a value is no text")
     try:
         is_name = b"\0" not in os.fsencode(value)
     except UnicodeEncodeError:
         is_name = False
     if not is_name:
-        raise NotARecord("a text cannot be the name of anything")
+        raise NotAnEntry("a text cannot be the name of anything")
     return value
 
 
 def count(value: object) -> int:
-    """Return a number that may be a count; raise NotARecord."""
+    """Return a number that may be a count; raise NotAnEntry."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < MAX_COUNT:
-        raise NotARecord("a value is no count")
+        raise NotAnEntry("a value is no count")
     return value
 
 
 def _place(value: object) -> Place:
-    found = _exactly(value, {field.name for field in fields(Place)}, "a place")
+    found = _exactly(value, set(names_of(Place)), "a place")
     return Place(
         path=text(found["path"]),
         workspace=text(found["workspace"]),
@@ -136,8 +140,8 @@ def _state(value: object) -> State:
     name = _object(value, "its state").get("is")
     kind = STATES.get(name) if isinstance(name, str) else None
     if kind is None:
-        raise NotARecord("its state is none that is known")
-    names = {field.name for field in fields(kind)}
+        raise NotAnEntry("its state is none that is known")
+    names = set(names_of(kind))
     found = _exactly(value, {"is", *names}, "its state")
     return kind(**{name: _part(name, found[name]) for name in names})
 
@@ -155,23 +159,23 @@ def _part(name: str, value: object) -> Any:
             return value
         case "over" if value in get_args(Over):
             return value
-    raise NotARecord(f"{name} of its state is none that is known")
+    raise NotAnEntry(f"{name} of its state is none that is known")
 
 
 def _flag(value: object) -> bool:
     if not isinstance(value, bool):
-        raise NotARecord("a value is neither true nor false")
+        raise NotAnEntry("a value is neither true nor false")
     return value
 
 
 def _object(value: object, what: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise NotARecord(f"{what} is no object")
+        raise NotAnEntry(f"{what} is no object")
     return value
 
 
 def _exactly(value: object, names: set[str], what: str) -> dict[str, Any]:
     found = _object(value, what)
     if found.keys() != names:
-        raise NotARecord(f"{what} has {', '.join(sorted(found))}, not {', '.join(sorted(names))}")
+        raise NotAnEntry(f"{what} has {', '.join(sorted(found))}, not {', '.join(sorted(names))}")
     return found

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from pgpool_recovery.agent.directory import place
-from pgpool_recovery.agent.directory.place import mounts_inside, observe_place, size_of
+from pgpool_recovery.agent.directory.place import observe_place
 from pgpool_recovery.files.text import text_of
+from pgpool_recovery.host import filesystem
+from pgpool_recovery.host.filesystem import mounts_inside, size_of
 from tests.unit.agent.as_nobody import as_nobody
 
 
@@ -66,7 +67,7 @@ def test_mounts_are_found_in_directories_of_any_name(
         b"24 22 8:3 / /d\xe4t\xe4/a\\040b\\134c\\012d rw - ext4 /dev/c rw\n"
         b"25 22 8:4 / /d\xe4t\xe4/\xc2\x85 rw - ext4 /dev/d rw\n"
     )
-    monkeypatch.setattr(place, "MOUNTS", tmp_path / "mountinfo")
+    monkeypatch.setattr(filesystem, "MOUNTS", tmp_path / "mountinfo")
     assert mounts_inside(Path("/dätä")) == ("/dätä/pg_wal",)
     latin = Path(text_of(b"/d\xe4t\xe4"))
     assert mounts_inside(latin) == (f"{latin}/a b\\c\nd", f"{latin}/\x85")

@@ -1,0 +1,67 @@
+"""The values that a server would have for its settings: its own program says them.
+
+`postgres -C` tells one value for each call, which reads all of the configuration anew. So several
+are asked at once, and none of those that stand nowhere and are the same in every release.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
+
+from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.host.program import Stop, run
+from pgpool_recovery.host.server_log import without_contents
+from pgpool_recovery.postgres.conninfo import libpq_version
+
+AT_ONCE = 4
+DEFAULTS: Mapping[str, str] = MappingProxyType(
+    {
+        "hot_standby": "on",
+        "log_directory": "log",
+        "max_connections": "100",
+        "max_locks_per_transaction": "64",
+        "max_prepared_transactions": "0",
+        "max_wal_senders": "10",
+        "max_worker_processes": "8",
+        "primary_conninfo": "",
+        "primary_slot_name": "",
+        "restore_command": "",
+    }
+)
+"""Built into the server (guc_tables.c), and checked in tests against the programs of each major.
+Not port, which whoever builds PostgreSQL may choose."""
+DEFAULTS_OF = range(12, 19)
+"""From PostgreSQL 19 on max_locks_per_transaction is another one by default."""
+
+
+def defaults(names: Iterable[str], standing: Iterable[str], major: int | None) -> dict[str, str]:
+    """Return the values of settings that stand in no file and on no command line.
+
+    `standing` are the names that do. Nothing where the defaults of a release are not known here.
+    """
+    unset = set(names) - set(standing) if major in DEFAULTS_OF else set()
+    return {name: value for name, value in DEFAULTS.items() if name in unset}
+
+
+def effective_values(argv: Sequence[str], names: Iterable[str], stop: Stop) -> dict[str, str]:
+    """Return the values that a server which is started with these words would have.
+
+    Raises Refused with the server's own words when it cannot read its configuration.
+    """
+    asked = tuple(names)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        values = pool.map(lambda name: _value(argv, name, stop), asked)
+        # Whoever wants the values reads a connection string among them, or connects: to load the
+        # library takes as long as the answers do.
+        libpq_version()
+        return dict(zip(asked, values, strict=True))
+
+
+def _value(argv: Sequence[str], name: str, stop: Stop) -> str:
+    completed = run([*argv, "-C", name], stop)
+    if completed.status != 0:
+        raise Refused(
+            "the server cannot read its configuration",
+            detail=without_contents(completed.last_lines),
+        )
+    return completed.output.split("\n")[-1]  # The server may have said something before.

@@ -1,0 +1,18 @@
+"""Run the function of a command with what its words said."""
+
+from importlib import import_module
+
+from pgpool_recovery.cli.parse import Call
+
+
+def run_call(call: Call) -> int:
+    """Run a command and return its exit status."""
+    command = call.command
+    module = import_module(f"pgpool_recovery.cli.commands.{command.module}")
+    options = dict(call.options)
+    if command.is_connected:
+        from pgpool_recovery.cli.where import Where
+
+        options["where"] = Where(**call.connection)
+    status = getattr(module, command.name)(*call.words, **options)
+    return status if isinstance(status, int) else 0

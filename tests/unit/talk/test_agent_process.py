@@ -1,0 +1,59 @@
+"""The process by which an agent is reached ends by the end of its input, or has to."""
+
+import os
+import sys
+
+import pytest
+
+from pgpool_recovery.talk.agent_process import AgentProcess
+from tests.harness.until import until
+
+LEAVES_ANOTHER_ONE = """
+import subprocess, sys
+held = subprocess.Popen(["sleep", "60"], stdin=subprocess.DEVNULL)
+print(held.pid, flush=True)
+sys.stdin.read()
+"""
+IS_DEAF = """
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+def test_output_that_another_process_keeps_open_is_not_waited_for() -> None:
+    """As a master connection of ssh does, which outlives the one that opened it."""
+    process = AgentProcess([sys.executable, "-c", LEAVES_ANOTHER_ONE])
+    held = int(os.read(process.output, 100))
+    process.end(undo_s=60.0)
+    assert process.status(0) == 0
+    os.kill(held, 0)
+    os.kill(held, 9)
+
+
+def test_one_that_does_not_listen_is_killed() -> None:
+    process = AgentProcess([sys.executable, "-c", IS_DEAF])
+    assert os.read(process.output, 100).startswith(b"ready")
+    process.end(undo_s=0.0, farewell_s=0.0)
+    assert process.status(0) == -9
+
+
+def test_what_it_still_writes_keeps_it_from_nothing() -> None:
+    """More than a pipe holds; it has to be read for the process to come to its end."""
+    lasting = "import sys; sys.stdin.read(); print('x' * 1000000)"
+    process = AgentProcess([sys.executable, "-c", lasting])
+    process.end(undo_s=60.0, farewell_s=60.0)
+    assert process.status(0) == 0
+
+
+def test_end_of_its_errors_is_kept() -> None:
+    process = AgentProcess([sys.executable, "-c", "import sys; print('why', file=sys.stderr)"])
+    assert until(process.has_ended, within_s=30, what="its end")
+    assert process.errors.text() == "why"
+    process.end(undo_s=0.0)
+
+
+def test_program_that_is_not_there() -> None:
+    with pytest.raises(FileNotFoundError):
+        AgentProcess(["/does/not/exist"])
