@@ -23,7 +23,9 @@ from pgpool_recovery.plan.plan import PassedOver, Plan
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.run.called_agent import CalledAgent
 from pgpool_recovery.run.known_state import learning_state
-from pgpool_recovery.run.run_plan import Deadlines, Run
+from pgpool_recovery.run.own_slot import OwnSlot
+from pgpool_recovery.run.party import Deadlines, Party
+from pgpool_recovery.run.run_plan import Run
 from pgpool_recovery.run.sessions import agent_of, leaving, naming, own_conninfo, own_server
 from pgpool_recovery.run.target_server import TargetServer
 from pgpool_recovery.talk.conversation import Conversation
@@ -156,12 +158,12 @@ def carry_out(
         connect_s=timeout.connect_s,
     )
     connect = lambda: own_server(settings, timeout.undo_s)  # noqa: E731 - a cancel needs its own
-    own = own_conninfo(settings)
+    slot = OwnSlot(connection, connect, own_conninfo(settings), emit, connect_s=deadlines.connect_s)
 
     def see(step: RepointRunning) -> None:
         see_following(connection, agent, plan, step, settings, emit)
 
-    Run(connection, agent, connect, emit, deadlines, own, see).carry_out(plan)
+    Run(Party(connection, agent, slot, emit, deadlines, see)).carry_out(plan)
 
 
 def see_following(

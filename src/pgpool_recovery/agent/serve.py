@@ -242,11 +242,11 @@ class Agent:
             case BeginIncremental():
                 return self._steps.begin_incremental(request, self._limits)
             case ApplyIncremental(step):
-                self._steps.apply_incremental(step)
+                return self._steps.apply_incremental(step)
             case AbortIncremental():
                 self._steps.abort_incremental()
             case TakeStep(step, stall_s):
-                self._steps.take(step, stall_s, self._limits.connect_s)
+                return self._steps.take(step, stall_s, self._limits.connect_s)
             case Undo():
                 return self._steps.undo()
             case Finish():

@@ -119,14 +119,15 @@ class Steps:
         """The data directory that was reserved."""
         return None if self._journal is None else Path(self._journal.places[-1].path)
 
-    def take(self, step: TargetStep, stall_s: float, connect_s: float) -> None:
-        """Take one step."""
+    def take(self, step: TargetStep, stall_s: float, connect_s: float) -> TargetState:
+        """Take one step; return in which state the target then is."""
         if needs_stopped(step):
             see_stopped(Path(step.places.data.path))
         if isinstance(step, Reserve):
             self._journal = swap.reserve(step.places)
         else:
             self._take(step, self._reserved(), stall_s, connect_s)
+        return target_state(self._reserved().state)
 
     def _take(  # noqa: C901 - one case for each step
         self, step: TargetStep, journal: Journal, stall_s: float, connect_s: float
@@ -189,8 +190,8 @@ class Steps:
         )
         return self._backup.start
 
-    def apply_incremental(self, step: Incremental) -> None:
-        """Write the backup onto the directory."""
+    def apply_incremental(self, step: Incremental) -> TargetState:
+        """Write the backup onto the directory; return in which state the target then is."""
         backup, self._backup = self._backup, None
         if backup is None:
             raise Refused("no incremental base backup was begun")
@@ -212,6 +213,7 @@ class Steps:
                 f"{counts.files_whole} whole files written, {counts.files_removed} removed",
             )
         )
+        return target_state(journal.state)
 
     def abort_incremental(self) -> None:
         """Give up the backup that was begun."""

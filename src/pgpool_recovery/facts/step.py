@@ -15,10 +15,14 @@ WORKSPACE = "pgpool_recovery"
 
 
 class Touches(Enum):
-    """Where a step leaves something behind."""
+    """Where a step leaves something behind: on the primary, beside the target's data, or in it.
+
+    Of an agent that is lost amid a step of the last kind it cannot be said what stands there now.
+    """
 
     PRIMARY = "primary"
-    TARGET = "target"
+    BESIDE = "target"
+    PLACE = "target's data"
 
 
 @record
@@ -81,7 +85,7 @@ class Places:
 class Reserve:
     """Take the target for this run, and clear away what an interrupted run left."""
 
-    touches: ClassVar[Touches] = Touches.TARGET
+    touches: ClassVar[Touches] = Touches.BESIDE
     places: Places
 
     def __str__(self) -> str:
@@ -92,7 +96,7 @@ class Reserve:
 class DiscardWaiting:
     """Remove the data that an earlier recovery replaced: the server has run well since."""
 
-    touches: ClassVar[Touches] = Touches.TARGET
+    touches: ClassVar[Touches] = Touches.BESIDE
     places: Places
 
     def __str__(self) -> str:
@@ -103,7 +107,7 @@ class DiscardWaiting:
 class PutOldBack:
     """Put back the data that an earlier recovery replaced by a copy that never ran well."""
 
-    touches: ClassVar[Touches] = Touches.TARGET
+    touches: ClassVar[Touches] = Touches.PLACE
     places: Places
 
     def __str__(self) -> str:
@@ -137,7 +141,7 @@ class Repoint:
     `drops_restore_command`: its own would keep it from streaming (plan/broken_archive.py).
     """
 
-    touches: ClassVar[Touches] = Touches.TARGET
+    touches: ClassVar[Touches] = Touches.PLACE
     places: Places
     conninfo: Conninfo
     slot_name: str
@@ -162,7 +166,7 @@ class KeepToPast:
     `sizes` are how many bytes of each are fetched, as far as they are there; empty for all of them.
     """
 
-    touches: ClassVar[Touches] = Touches.TARGET
+    touches: ClassVar[Touches] = Touches.PLACE
     places: Places
     directory: str
     moved: tuple[str, ...]
@@ -193,7 +197,7 @@ class RepointRunning:
     `login` is how its host gets into the server. `new_locations` are as those of `Repoint`.
     """
 
-    touches: ClassVar[Touches] = Touches.TARGET
+    touches: ClassVar[Touches] = Touches.PLACE
     places: Places
     conninfo: Conninfo
     slot_name: str
@@ -210,7 +214,7 @@ class RepointRunning:
 class Clone:
     """Clone all directories where the filesystem does that for free; the clone is changed."""
 
-    touches: ClassVar[Touches] = Touches.TARGET
+    touches: ClassVar[Touches] = Touches.BESIDE
     places: Places
 
     def __str__(self) -> str:
@@ -224,7 +228,7 @@ class TakeOut:
     Until the next step nothing is changed, and it is put back when something fails.
     """
 
-    touches: ClassVar[Touches] = Touches.TARGET
+    touches: ClassVar[Touches] = Touches.PLACE
     places: Places
 
     def __str__(self) -> str:
@@ -240,7 +244,7 @@ class Rewind:
     `is_followed_by_more`: its WAL is gone, an incremental base backup makes up for that.
     """
 
-    touches: ClassVar[Touches] = Touches.TARGET
+    touches: ClassVar[Touches] = Touches.BESIDE
     places: Places
     bin_directory: str
     major: int
@@ -263,7 +267,7 @@ class Rewind:
 class Incremental:
     """Write what changed since the directory's base onto it, from an incremental base backup."""
 
-    touches: ClassVar[Touches] = Touches.TARGET
+    touches: ClassVar[Touches] = Touches.BESIDE
     places: Places
     bin_directory: str
     conninfo: Conninfo
@@ -282,7 +286,7 @@ class Incremental:
 class RestoreBackup:
     """Bring the directory to the newest backup of a pgBackRest repository."""
 
-    touches: ClassVar[Touches] = Touches.TARGET
+    touches: ClassVar[Touches] = Touches.BESIDE
     places: Places
     bin_directory: str
     restoration: Restoration
@@ -296,7 +300,7 @@ class RestoreBackup:
 class PutInPlace:
     """Put the directory that was taken out back to its place."""
 
-    touches: ClassVar[Touches] = Touches.TARGET
+    touches: ClassVar[Touches] = Touches.PLACE
     places: Places
 
     def __str__(self) -> str:
@@ -307,7 +311,7 @@ class PutInPlace:
 class RemoveOld:
     """Remove the old data: the point of no return of a plan that does not keep it."""
 
-    touches: ClassVar[Touches] = Touches.TARGET
+    touches: ClassVar[Touches] = Touches.PLACE
     places: Places
 
     def __str__(self) -> str:
@@ -322,7 +326,7 @@ class CopyBaseBackup:
     tells how far it is, and the primary takes it for a synchronous standby by its name.
     """
 
-    touches: ClassVar[Touches] = Touches.TARGET
+    touches: ClassVar[Touches] = Touches.BESIDE
     bin_directory: str
     conninfo: Conninfo
     slot_name: str
@@ -341,7 +345,7 @@ class CopyBaseBackup:
 class VerifyBackup:
     """Check every file of the copy against its manifest."""
 
-    touches: ClassVar[Touches] = Touches.TARGET
+    touches: ClassVar[Touches] = Touches.BESIDE
     bin_directory: str
     places: Places
 
@@ -356,7 +360,7 @@ class ConfigureStandby:
     `is_of_primary`: the node had no data, so that what is in the copy comes from the primary.
     """
 
-    touches: ClassVar[Touches] = Touches.TARGET
+    touches: ClassVar[Touches] = Touches.BESIDE
     places: Places
     conninfo: Conninfo
     slot_name: str
@@ -376,7 +380,7 @@ class ConfigureStandby:
 class SwapIn:
     """Put the copy in the place of the old data."""
 
-    touches: ClassVar[Touches] = Touches.TARGET
+    touches: ClassVar[Touches] = Touches.PLACE
     places: Places
 
     def __str__(self) -> str:

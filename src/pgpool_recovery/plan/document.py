@@ -6,6 +6,7 @@ from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.node import NodeId, Target
 from pgpool_recovery.facts.facts import Facts
 from pgpool_recovery.facts.rejection import Rejection
+from pgpool_recovery.facts.step import Step, Touches
 from pgpool_recovery.plan.attach import streams
 from pgpool_recovery.plan.harm import harm_of
 from pgpool_recovery.plan.plan import Plan
@@ -96,6 +97,11 @@ def _old_bytes(facts: Facts) -> int:
     return sum(place.size_bytes for place in places.values())
 
 
+def _host_of(step: Step) -> str:
+    """Return on which of the two hosts a step leaves something behind."""
+    return "primary" if step.touches is Touches.PRIMARY else "target"
+
+
 def _plan(plan: Plan) -> dict[str, Any]:
     final = plan.point_of_no_return
     return {
@@ -106,7 +112,7 @@ def _plan(plan: Plan) -> dict[str, Any]:
         "slot_name": plan.slot_name,
         "needs": rooms_as_json(plan.needs),
         "steps": [
-            {"number": number, "sentence": str(step), "touches": step.touches.value}
+            {"number": number, "sentence": str(step), "touches": _host_of(step)}
             for number, step in enumerate(plan.steps, start=1)
         ],
         "point_of_no_return": None if final is None else plan.steps.index(final) + 1,

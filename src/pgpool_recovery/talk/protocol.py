@@ -212,7 +212,7 @@ class BeginIncremental:
 
 @record
 class ApplyIncremental:
-    """Write the backup that was begun onto the directory."""
+    """Write the backup that was begun onto the directory; answered as `TakeStep` is."""
 
     step: Incremental
 
@@ -291,7 +291,8 @@ class StopServer:
 class TakeStep:
     """Take one step of the plan; it is undone when the conversation ends before `Finish`.
 
-    A transfer that stands still for `stall_s` is given up.
+    Answered by the TargetState that the journal says then. A transfer that stands still for
+    `stall_s` is given up.
     """
 
     step: TargetStep
