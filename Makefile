@@ -59,6 +59,7 @@ lint: $(VENV)/installed
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 	$(PYTHON) -m ci.rules
+	$(PYTHON) -m ci.rooms --check
 	$(VENV)/bin/vermin --quiet --no-tips --violations -t=3.6- extension/python
 	$(VENV)/bin/vermin --quiet --no-tips --violations -t=3.6- src/pgpool_recovery/pcp/client
 	$(VENV)/bin/vermin --quiet --no-tips --violations -t=3.6- src/pgpool_recovery/in_server
@@ -66,6 +67,7 @@ lint: $(VENV)/installed
 format: $(VENV)/installed
 	$(VENV)/bin/ruff check --fix $(SOURCES)
 	$(VENV)/bin/ruff format $(SOURCES)
+	$(PYTHON) -m ci.rooms
 
 packages:
 	@ci/install-packages

@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 import psycopg
 
-from tests.cluster.site import on_this_machine
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.postgresql import Server
 from tests.harness.product import build_product, create_stock_function
+from tests.harness.site import on_this_machine
 from tests.harness.workspace import Workspace
 
 CALLS = 200

@@ -11,9 +11,9 @@ import statistics
 import sys
 from contextlib import ExitStack
 
-from tests.cluster.site import on_hosts
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.product import build_product
+from tests.harness.site import on_hosts
 from tests.harness.workspace import Workspace
 from tests.hooks.site import site_with_hooks
 

@@ -27,9 +27,9 @@ from bench.processor import used_s
 from bench.recovery import SETTINGS, Measurement, bring_back, load
 from bench.situation import diverged
 from bench.snapshot import Snapshot
-from tests.cluster.site import on_hosts, wait_for_no_agent
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.machine import SEARCH_PATH
+from tests.harness.site import on_hosts, wait_for_no_agent
 from tests.hooks.site import site_with_hooks
 from tests.operator.site import Site, site_on_hosts
 
@@ -340,7 +340,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--repeat", type=int, default=9, help="times each is measured")
     parser.add_argument("--repeat-rewind", type=int, default=5, help="likewise, of the rewind")
     parser.add_argument("--rate", type=float, default=1000, help="of the link, in Mbit/s")
-    parser.add_argument("--gigabytes", type=float, default=2.0, help="of data, for the rewind")
+    parser.add_argument("--gigabytes", type=float, default=1.4, help="of data, for the rewind")
     parser.add_argument("--json", type=Path, default=Path("fixed.json"), help="file to write")
     return parser.parse_args()
 

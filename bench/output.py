@@ -5,9 +5,9 @@ functions run them in turn, so that whatever else the machine does hits both.
 """
 
 from bench.call import in_turn, report, session, took_ms
-from tests.cluster.site import on_this_machine
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.product import build_product, create_stock_function
+from tests.harness.site import on_this_machine
 from tests.harness.workspace import Workspace
 
 LINES = 20000

@@ -8,9 +8,9 @@ import statistics
 import time
 from collections.abc import Callable
 
-from tests.cluster.site import on_this_machine
 from tests.harness.cluster import ClusterPlan
 from tests.harness.product import build_product
+from tests.harness.site import on_this_machine
 from tests.harness.workspace import Workspace
 from tests.server.story import STORY, carry_out
 

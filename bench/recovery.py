@@ -25,7 +25,6 @@ import psycopg
 from bench.contender import CONTENDERS, Contender, NotBroughtBack
 from bench.situation import SITUATIONS, Situation, table
 from bench.snapshot import Snapshot
-from tests.cluster.site import install
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.cluster_site import cluster_on_hosts
 from tests.harness.command import CommandError
@@ -33,6 +32,7 @@ from tests.harness.contents import wait_for_replay
 from tests.harness.postgresql import Server
 from tests.harness.product import Product, build_product
 from tests.harness.proof import assert_equal
+from tests.harness.site import install
 from tests.harness.traffic import counting
 from tests.harness.until import DeadlineError, until
 from tests.harness.workspace import Workspace
@@ -193,15 +193,17 @@ def load(cluster: Cluster, gigabytes: float) -> None:
     """Load the table, let go of the WAL of that on both nodes, and keep all WAL from now on.
 
     pg_rewind would copy what lies there. The restart is for the server to forget how much it wrote:
-    it would go on recycling segments.
+    it would go on recycling segments. Pgpool-II does not see it, or it might promote the standby.
     """
     primary, node = cluster.servers
     primary.execute(table(gigabytes))
+    cluster.pgpool.stop()
     for server in (primary, node):
         server.restart()
     until(lambda: _have_little_wal(primary, node), within_s=120, what="WAL to go")
     for server in (primary, node):
         server.set(wal_keep_size="8GB")
+    cluster.pgpool.start()
 
 
 def _have_little_wal(primary: Server, node: Server) -> bool:

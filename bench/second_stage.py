@@ -13,11 +13,11 @@ import sys
 from dataclasses import astuple, dataclass
 
 from bench.situation import changed, table
-from tests.cluster.site import on_hosts, write_settings
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.command import CommandError
 from tests.harness.pgpool_configuration import PgpoolSettings
 from tests.harness.product import build_product
+from tests.harness.site import on_hosts, write_settings
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
 

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 
 from demo.screen import Screen
 from demo.tail import Tail
-from tests.cluster.site import on_this_machine, slot_of, streams
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.command import Completed
 from tests.harness.contents import table_sums
 from tests.harness.load import ClientLoad
 from tests.harness.pgpool_configuration import PgpoolSettings
 from tests.harness.product import build_product
+from tests.harness.site import on_this_machine, slot_of, streams
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
 

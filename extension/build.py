@@ -23,6 +23,10 @@ TEMPLATES = HERE / "sql"
 VERSION = "2.0"
 SUPERVISOR = "supervisor"
 BUG_REPORT = "bug_report"
+WITH_TYPES = PACKAGES["pgpool_recovery.pcp.client"]
+"""Its values are of typing.NamedTuple, which a server imports for pgpool_adm."""
+TYPES = ("typing", "server_types")
+"""Modules of types alone, which nothing that runs in a server imports."""
 WAYS = {"python": "outcome_of", "python_value": "value_of"}
 
 # What a script runs is looked for in pg_catalog, whoever may create objects in the schema of the
@@ -58,6 +62,10 @@ COMMENT ON FUNCTION @extschema@.{name}({qualified_types}) IS '{comment}';
 ADM_MAPPING = """
 SELECT @extschema@._pgpool_adm_want_mapping(pcp_server);
 SELECT @extschema@._pgpool_adm_read_mapping();"""
+
+
+Cut = typing.Tuple[int, int]
+"""From which byte to which."""
 
 
 class Extension(typing.NamedTuple):
@@ -123,13 +131,18 @@ REPLACING = {
 class Module:
     """One module: its text without the imports of its siblings, and those siblings' names."""
 
-    def __init__(self, name):
-        text = file_of(name).read_text()
+    def __init__(self, name: str) -> None:
+        file = file_of(name)
+        text = file.read_text()
+        if file.parent != WITH_TYPES:
+            text = without_types(name, text)
         tree = ast.parse(text)
         lines = text.split("\n")
         self.name = name
         self.siblings = []
-        self.defined = {node.name for node in tree.body if hasattr(node, "name")}
+        self.defined = {
+            node.name for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))
+        }
         self.defined |= {
             target.id
             for node in tree.body
@@ -143,10 +156,81 @@ class Module:
                 blank(lines, node)
         blank(lines, tree.body[0])  # The docstring: its first line is said again as a comment.
         self.text = "\n".join(lines).strip("\n")
-        self.summary = ast.get_docstring(tree).split("\n")[0]
+        self.summary = (ast.get_docstring(tree) or "").split("\n")[0]
 
 
-def file_of(name):
+def without_types(name: str, text: str) -> str:
+    r"""Return the text of a module without annotations and what is imported for them alone.
+
+    They are for the type checker; in a server each new session would pay for the import of typing.
+    Lines stay lines. Raises SystemExit for a type that is used at run time, and for one without a
+    value.
+
+    >>> without_types("m", "from typing import Set\ndef f(a: int, b: int = 2) -> Set[int]: ...")
+    '\ndef f(a, b = 2): ...'
+    >>> without_types("m", "a: int = 1")
+    'a = 1'
+    """
+    tree = ast.parse(text)
+    data = text.encode()
+    place = Places(data)
+    cuts: typing.List[Cut] = []
+    imported: typing.Set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module in TYPES:
+            imported |= {alias.name for alias in node.names}
+            cuts.append(place.of(node))
+        elif isinstance(node, ast.If) and is_for_checker(node):
+            cuts.append(place.of(node))
+        else:
+            cuts += annotations(name, node, place)
+    for begin, end in sorted(cuts, reverse=True):
+        data = data[:begin] + b"\n" * data[begin:end].count(b"\n") + data[end:]
+    text = data.decode()
+    used = {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
+    if used & imported:
+        raise SystemExit(f"{name}.py: {', '.join(used & imported)}: not only in an annotation")
+    return text
+
+
+class Places:
+    """Where the nodes of a text are, in bytes."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self._lines = [0]
+        for line in data.split(b"\n"):
+            self._lines.append(self._lines[-1] + len(line) + 1)
+
+    def of(self, node: typing.Union[ast.stmt, ast.expr, ast.arg]) -> Cut:
+        """Return where a node begins and ends."""
+        end_line, end_column = node.end_lineno or node.lineno, node.end_col_offset or 0
+        return (
+            self._lines[node.lineno - 1] + node.col_offset,
+            self._lines[end_line - 1] + end_column,
+        )
+
+
+def is_for_checker(node: ast.If) -> bool:
+    """Say whether a block is ``if TYPE_CHECKING:``."""
+    return isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+def annotations(name: str, node: ast.AST, place: Places) -> typing.Iterator[Cut]:
+    """Yield where the annotations of a node are, with the colon or the arrow before."""
+    if isinstance(node, ast.arg) and node.annotation is not None:
+        begin, end = place.of(node)
+        yield begin + len(node.arg.encode()), end
+    elif isinstance(node, ast.FunctionDef) and node.returns is not None:
+        begin, end = place.of(node.returns)
+        yield place.data.rindex(b" -> ", 0, begin), end
+    elif isinstance(node, ast.AnnAssign):
+        if node.value is None:
+            raise SystemExit(f"{name}.py: line {node.lineno} is a type and no value")
+        yield place.of(node.target)[1], place.of(node.annotation)[1]
+
+
+def file_of(name: str) -> pathlib.Path:
     """Return the file of a module, whose name no other package has."""
     found = [path for path in (one / f"{name}.py" for one in PACKAGES.values()) if path.exists()]
     if len(found) != 1:
@@ -154,26 +238,27 @@ def file_of(name):
     return found[0]
 
 
-def is_ours(node):
+def is_ours(node: ast.ImportFrom) -> bool:
     """Say whether an import is one of a module that is written into the body as well."""
     return node.level > 0 or (node.module or "").rpartition(".")[0] in PACKAGES
 
 
-def sibling(name, node):
+def sibling(name: str, node: ast.ImportFrom) -> str:
     """Return the module that an import names; it has to work without the import."""
     if node.module is None or any(alias.asname for alias in node.names):
         raise SystemExit(f"{name}.py: only 'from .module import name' can be assembled")
     return node.module.rpartition(".")[2]
 
 
-def blank(lines, node):
+def blank(lines: typing.List[str], node: ast.stmt) -> None:
     """Take the lines of a node away."""
-    lines[node.lineno - 1 : node.end_lineno] = [""] * (node.end_lineno - node.lineno + 1)
+    end = node.end_lineno or node.lineno
+    lines[node.lineno - 1 : end] = [""] * (end - node.lineno + 1)
 
 
-def assemble(modules, call):
+def assemble(modules: typing.Sequence[Module], call: str) -> str:
     """Return the text of modules that are in order, and a last line `call`."""
-    defined = {}
+    defined: typing.Dict[str, str] = {}
     for module in modules:
         for word in module.defined:
             if word in defined:
@@ -184,41 +269,41 @@ def assemble(modules, call):
     return re.sub(r"\n{4,}", "\n\n\n", text)
 
 
-def in_order(name, seen=()):
+def in_order(name: str, seen: typing.Tuple[str, ...] = ()) -> typing.List[Module]:
     """Return the module and those it needs, each behind the ones it needs itself."""
     if name in seen:
         raise SystemExit(f"{name}.py imports itself by way of {' and '.join(seen)}")
     module = Module(name)
-    order = []
+    order: typing.List[Module] = []
     for needed in module.siblings:
         order += [m for m in in_order(needed, (*seen, name)) if m.name not in names(order)]
     return [*order, module]
 
 
-def names(modules):
+def names(modules: typing.Iterable[Module]) -> typing.List[str]:
     """Return the names of modules."""
     return [module.name for module in modules]
 
 
-def supervisor_program():
+def supervisor_program() -> str:
     """Return the text of the program that runs outside the server."""
     return assemble(in_order(SUPERVISOR), "main()")
 
 
-def function_body(call, way):
+def function_body(call: str, way: str) -> str:
     """Return the body of the PL/Python function that returns the value of `call`.
 
     `way`: the function of bug_report.py that calls it, so that no bug shows a value.
     """
-    entry = in_order(call.split("(")[0])
+    entry = in_order(call.split("(", maxsplit=1)[0])
     before = [module for module in in_order(BUG_REPORT) if module.name not in names(entry)]
     return assemble([*before, *entry], f"return {way}(plpy, lambda: {call})")
 
 
-def expand(template, marks):
+def expand(template: str, marks: typing.Mapping[str, str]) -> str:
     """Return a template's text with its ``{{ }}`` marks filled in."""
 
-    def fill(match):
+    def fill(match: typing.Match[str]) -> str:
         verb, _, rest = match.group(1).partition(" ")
         if verb in ("row", "rows"):
             return both_forms(rest, is_set=verb == "rows", create=marks["create"])
@@ -235,16 +320,17 @@ def expand(template, marks):
     return re.sub(r"{{ (.*?) }}", fill, (TEMPLATES / template).read_text(), flags=re.DOTALL)
 
 
-def both_forms(words, *, is_set, create):
+def both_forms(words: str, *, is_set: bool, create: str) -> str:
     """Return the two functions of pgpool_adm that send one request: by address, by server name.
 
     `words` are the name, the arguments that both have, what it does, and the result columns:
     ``pcp_node_info(node_id integer): what it does`` and then ``host text, port integer``.
     """
-    name, own, comment, columns = re.fullmatch(
-        r"(\w+)\((.*?)\): (.*?)\n\s*(.*)", words, re.DOTALL
-    ).groups()
-    columns = [column.strip() for column in columns.split(",")]
+    said = re.fullmatch(r"(\w+)\((.*?)\): (.*?)\n\s*(.*)", words, re.DOTALL)
+    if said is None:
+        raise SystemExit(f"not a function of pgpool_adm: {words}")
+    name, own, comment, rest = said.groups()
+    columns = [column.strip() for column in rest.split(",")]
     texts = []
     for form, mapping in ((ADM_BY_ADDRESS, ""), (ADM_BY_SERVER, ADM_MAPPING)):
         arguments = [word.strip() for word in (own + form).split(",") if word.strip()]
@@ -273,7 +359,7 @@ def both_forms(words, *, is_set, create):
     return "\n".join(texts)
 
 
-def qualified(words):
+def qualified(words: str) -> str:
     """Return an argument or a type with the schema of its type; those of SQL are keywords.
 
     >>> qualified("pids integer[]"), qualified("weight float4")
@@ -284,23 +370,26 @@ def qualified(words):
     return name + space + (type_name if is_keyword else f"pg_catalog.{type_name}")
 
 
-def script(kind, templates, marks):
+def script(kind: str, templates: typing.Iterable[str], marks: typing.Mapping[str, str]) -> str:
     """Return one SQL script; psql gets a message when somebody feeds it to it."""
     texts = [HEAD.format(kind=kind), *(expand(template, marks) for template in templates)]
     return "\n".join(texts)
 
 
-def comment_of(name):
+def comment_of(name: str) -> str:
     """Return the comment of a control file as a literal: an update leaves the one before it.
 
     >>> comment_of("pgpool_adm")
     "'administration of Pgpool-II by PCP'"
     """
     control = (HERE / f"{name}.control").read_text()
-    return re.search(r"^comment = ('.*')$", control, re.MULTILINE).group(1)
+    comment = re.search(r"^comment = ('.*')$", control, re.MULTILINE)
+    if comment is None:
+        raise SystemExit(f"{name}.control has no comment")
+    return comment.group(1)
 
 
-def scripts_of(extension):
+def scripts_of(extension: Extension) -> typing.Dict[str, str]:
     """Return the scripts of one extension as a dict of file names and texts."""
     name = extension.name
     marks = {"extension": name, "comment": comment_of(name), **extension.marks}
@@ -318,19 +407,19 @@ def scripts_of(extension):
     return texts
 
 
-def scripts():
+def scripts() -> typing.Dict[str, str]:
     """Return the scripts of all extensions."""
     return {name: text for extension in EXTENSIONS for name, text in scripts_of(extension).items()}
 
 
-def main(directory):
+def main(directory: pathlib.Path) -> None:
     """Write all scripts into a directory of this checkout."""
     directory.mkdir(parents=True, exist_ok=True)
     for name, text in scripts().items():
         write(directory / name, text)
 
 
-def write(file, text):
+def write(file: pathlib.Path, text: str) -> None:
     """Give a file of this checkout its text at once: another build may be reading it just now."""
     beside = HERE / f"{file.name}.{os.getpid()}"
     beside.write_text(text)

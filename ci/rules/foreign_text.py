@@ -16,8 +16,6 @@ FOLDERS = ("src/pgpool_recovery", "extension/python")
 HOME = Path("src/pgpool_recovery/files")
 OWN = (
     *("extension/python", "src/pgpool_recovery/pcp/client", "src/pgpool_recovery/in_server"),
-    *("src/pgpool_recovery/plan", "src/pgpool_recovery/domain"),
-    *("extension/python", "src/pgpool_recovery/pcp/client"),
     *("src/pgpool_recovery/plan", "src/pgpool_recovery/facts", "src/pgpool_recovery/domain"),
 )
 """What cannot import the home, because it runs in a server or knows no file."""
@@ -37,10 +35,6 @@ EXCEPTIONS = {
         "extension/python/pgpool_recovery_server/server.py",
         "os.fsdecode",
     ): "paths that go back to the operating system by os.fsencode, in an interpreter of any locale",
-    (
-        "src/pgpool_recovery/postgres/connection.py",
-        "files(__package__).joinpath('sql', f'{name}.sql').read_text",
-    ): "a query of our own, which is ASCII (qualified_query)",
     (
         "src/pgpool_recovery/config/load.py",
         "read_trusted(file, mine_and_roots()).decode",

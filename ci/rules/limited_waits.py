@@ -44,8 +44,8 @@ def _without_limit(call: ast.Call) -> str | None:
         case ast.Attribute(attr="flock"):
             names = {node.attr for node in ast.walk(call) if isinstance(node, ast.Attribute)}
             return None if names & {"LOCK_NB", "LOCK_UN"} else "flock()"
-        case ast.Attribute(attr="ask") if len(call.args) > 1 and "timeout_s" not in keywords:
-            return "ask()"
+        case ast.Attribute(attr="ask", value=asked) if ast.unparse(asked).endswith("agent"):
+            return None if "timeout_s" in keywords else "ask()"
         case ast.Name(id="connect") if not {"timeout_s", "answer_s"} <= keywords.keys():
             return "connect()"
         case _:

@@ -15,10 +15,10 @@ from pgpool_recovery.domain.error import RecoveryError, Unreachable
 from pgpool_recovery.domain.event import Event
 from pgpool_recovery.domain.node import RecoveryRequest, Target
 from pgpool_recovery.domain.record import replace
-from pgpool_recovery.domain.standby import StandbyFacts, Trouble
+from pgpool_recovery.domain.standby import Trouble
 from pgpool_recovery.domain.standby import judge as judge_standby
 from pgpool_recovery.facts.facts import Facts, PrimaryFacts, TargetFacts
-from pgpool_recovery.facts.node import NodeFacts, PeerFacts, Problem, Surroundings
+from pgpool_recovery.facts.node import NodeFacts, PeerFacts, Problem
 from pgpool_recovery.host.filesystem import identity_of
 from pgpool_recovery.in_server.script_name import is_inside
 from pgpool_recovery.install.stage_commands import PURPOSES
@@ -157,7 +157,7 @@ def look_at_node(
     request = RecoveryRequest(target, own_port, host, question.may_name_hosts)
     with own_server(settings) as connection, agent_of(target, settings, pay_no_heed) as agent:
         patience = settings.agent.answer_s
-        around = agent.ask(ask_around(question, target, settings), Surroundings, timeout_s=patience)
+        around = agent.ask(ask_around(question, target, settings), timeout_s=patience)
         facts = observe_target(
             connection, agent, request, primary, settings, tidies=False, is_patient=False
         )
@@ -183,7 +183,7 @@ def trouble_of(
     named = None if target.configuration is None else target.configuration.values
     slot_name = None if named is None else named.get("primary_slot_name") or None
     asked = AskStandby(target.data.path, own.dbname, own.user, target.bin_directory, slot_name)
-    said = agent.ask(asked, StandbyFacts, timeout_s=settings.agent.answer_s)
+    said = agent.ask(asked, timeout_s=settings.agent.answer_s)
     used = said.slot_name or said.wanted_slot or slot_name
     slots = set() if used is None else {used}
     upstream = read_upstream(connection, "the primary", slots, said.application_name)
@@ -222,7 +222,7 @@ def try_peers(
         timeout_s=greeting_s,
     )
     patience = settings.agent.answer_s
-    answers = agent.ask(asked, tuple[PeerFacts, ...], timeout_s=patience)
+    answers = agent.ask(asked, timeout_s=patience)
     return {
         other: answer
         if peer.candidates

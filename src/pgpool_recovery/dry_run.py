@@ -22,7 +22,7 @@ from pgpool_recovery.plan.stop import may_stop, once_lost, once_stopped
 from pgpool_recovery.recovery import depends_on_link
 from pgpool_recovery.run.called_agent import CalledAgent
 from pgpool_recovery.run.sessions import agent_of, naming, own_server
-from pgpool_recovery.talk.protocol import AskState, IsTidy, StateSeen
+from pgpool_recovery.talk.protocol import AskState, IsTidy
 
 FOREIGN_STAGE = "the recovery_1st_stage of the primary is not pgpool-recovery's"
 
@@ -63,9 +63,9 @@ def _foresee(
         primary = observe_primary(connection)
         patience = settings.agent.answer_s
         unbound = why_unbound(connection, target) if is_own_stage else FOREIGN_STAGE
-        is_tidy = agent.ask(IsTidy(target.data_directory), bool, timeout_s=patience)
+        is_tidy = agent.ask(IsTidy(target.data_directory), timeout_s=patience)
         asked = AskState(target.data_directory)
-        seen = agent.ask(asked, StateSeen, timeout_s=patience)
+        seen = agent.ask(asked, timeout_s=patience)
         facts = observe_target(connection, agent, request, primary, settings, tidies=False)
         foreseen = _foreseen(target, facts, settings.policy)
         plan = make_plan(target, foreseen, settings.policy)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Filled, Incomplete, NoRoom, QueryRefused, Refused, Undone
-from pgpool_recovery.domain.event import Event, Finished, PlanMade, Said
+from pgpool_recovery.domain.event import Emit, Finished, PlanMade, Said
 from pgpool_recovery.domain.node import RecoveryRequest
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.standby import StandbyFacts
@@ -14,6 +14,7 @@ from pgpool_recovery.facts.facts import PrimaryFacts
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.facts.rejection import Rejection, as_error
 from pgpool_recovery.facts.step import RepointRunning
+from pgpool_recovery.log.note import note, note_parts
 from pgpool_recovery.observe.consent import agreement_for
 from pgpool_recovery.observe.link import measure_link
 from pgpool_recovery.observe.primary import observing_primary
@@ -29,12 +30,10 @@ from pgpool_recovery.run.run_plan import Run
 from pgpool_recovery.run.sessions import agent_of, leaving, naming, own_conninfo, own_server
 from pgpool_recovery.run.target_server import TargetServer
 from pgpool_recovery.talk.conversation import Conversation
-from pgpool_recovery.talk.protocol import AskStandby, FindLog, LogPosition
+from pgpool_recovery.talk.protocol import AskStandby, FindLog
 from pgpool_recovery.verify.end_of_log import end_of_log
 from pgpool_recovery.verify.following import wait_until_following
 from pgpool_recovery.verify.streaming import Expected
-
-Emit = Callable[[Event], None]
 
 
 def recover(
@@ -118,7 +117,9 @@ def choose(
     while True:
         primary = observe()
         facts = observe_target(connection, agent, request, primary, settings)
+        note_parts("fact", facts)
         plan = make_plan(target, facts, settings.policy, failed)
+        log_decision(plan)
         if isinstance(plan, Plan) or not server.stop_if_allowed(facts, failed):
             break
         say_asides(plan, emit)
@@ -126,10 +127,20 @@ def choose(
         link = measure_link(agent, timeout_s=settings.agent.answer_s)
         facts = replace(facts, link_bytes_per_s=link)
         plan = make_plan(target, facts, settings.policy, failed)
+        note("the link transfers {} bytes/s", link)
+        log_decision(plan)
     if not isinstance(plan, Plan):
         # A method that failed has said how it left the target; before the first, the agent says it.
         raise as_error(plan).with_target(state if failed else facts.target.state)
     return plan
+
+
+def log_decision(plan: Plan | tuple[Rejection, ...]) -> None:
+    """Log what was decided, and why not something that moves less."""
+    if isinstance(plan, Plan):
+        note_parts("plan", plan)
+    else:
+        note("no plan: {}", plan)
 
 
 def say_asides(reasons: tuple[Rejection, ...], emit: Emit) -> None:
@@ -183,14 +194,10 @@ def see_following(
     asked = AskStandby(directory, login["dbname"], login.get("user"), None, step.slot_name)
 
     def ask() -> StandbyFacts:
-        return agent.ask(asked, StandbyFacts, timeout_s=patience)
+        return agent.ask(asked, timeout_s=patience)
 
     def read_log() -> str | None:
-        log: LogPosition | None = agent.ask(
-            FindLog(directory),
-            LogPosition | None,  # type: ignore[arg-type]
-            timeout_s=patience,
-        )
+        log = agent.ask(FindLog(directory), timeout_s=patience)
         return end_of_log(agent, log, timeout_s=patience)
 
     timeout = settings.timeout

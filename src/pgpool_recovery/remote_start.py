@@ -11,11 +11,11 @@ from pgpool_recovery.domain.error import (
     Unreachable,
     as_failure,
 )
-from pgpool_recovery.domain.event import Event, Finished, Said, megabytes
+from pgpool_recovery.domain.event import Emit, Finished, Said, megabytes
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.slot import IN_USE, SlotState, is_of_a_recovery, names_of
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.facts.facts import PrimaryFacts, TargetFacts
+from pgpool_recovery.facts.facts import PrimaryFacts
 from pgpool_recovery.observe.primary import observing_primary
 from pgpool_recovery.observe.target import wanted_facts
 from pgpool_recovery.plan.held_wal import waits_in_vain_from
@@ -38,7 +38,6 @@ from pgpool_recovery.talk.protocol import (
 )
 from pgpool_recovery.verify.started import prove
 
-Emit = Callable[[Event], None]
 AWAITED = (
     "synchronized_standby_slots names it, and logical decoding waits for it until that is changed"
 )
@@ -104,7 +103,7 @@ def start_and_follow(
         if started.is_standby and started.slot_name is not None:
             drop_former_slots(agent, target, primary, settings, emit)
             drop_left_slot(connection, target, started.slot_name, emit, primary.awaited_slots)
-        if agent.ask(DiscardOld(target.data_directory), bool, timeout_s=settings.timeout.step_s):
+        if agent.ask(DiscardOld(target.data_directory), timeout_s=settings.timeout.step_s):
             emit(Said("agent", "the new server runs, so the old data was removed"))
     return started
 
@@ -132,11 +131,11 @@ def see_slot(
     until `start_s` is over.
     """
     asked = ReadSlotName(target.data_directory)
-    slot_name: str | None = agent.ask(asked, str | None, timeout_s=settings.agent.answer_s)  # type: ignore[arg-type]
+    slot_name = agent.ask(asked, timeout_s=settings.agent.answer_s)
     if not replace_ended(connection, target, slot_name, emit):
         return
     wanted = wanted_facts(target, primary, settings)
-    facts = agent.ask(wanted, TargetFacts, timeout_s=settings.timeout.observe_s)
+    facts = agent.ask(wanted, timeout_s=settings.timeout.observe_s)
     begin = waits_in_vain_from(facts, read_wal(connection))
     if begin is not None:
         raise Incomplete(

@@ -8,14 +8,14 @@ import time
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Refused, Unreachable
-from pgpool_recovery.domain.event import Finished, Said
+from pgpool_recovery.domain.event import Emit, Finished, Said
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.slot import IN_USE, names_of
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.observe.primary import observing_primary
 from pgpool_recovery.postgres.connection import Connection, connect
 from pgpool_recovery.postgres.slots import drop_slot_once_free
-from pgpool_recovery.remote_start import Emit, start_and_follow
+from pgpool_recovery.remote_start import start_and_follow
 from pgpool_recovery.run.called_agent import CalledAgent
 from pgpool_recovery.run.sessions import agent_of, leaving, naming, own_conninfo, own_server
 from pgpool_recovery.talk.protocol import MakeIndependent
@@ -55,7 +55,7 @@ def finish(
                 request = MakeIndependent(
                     target.data_directory, sequences, settings.timeout.promote_s
                 )
-                changed = agent.ask(request, int, timeout_s=settings.timeout.step_s)
+                changed = agent.ask(request, timeout_s=settings.timeout.step_s)
                 let_go_of_slot(connection, target, started.slot_name, emit)
     if changed:
         emit(Said("agent", f"{changed} sequences were put back to the primary's values"))

@@ -8,11 +8,11 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow, dict_row
 
-from tests.cluster.site import install
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.cluster_site import cluster_on_hosts
 from tests.harness.pgpool_configuration import PCP_PASSWORD, PCP_USER
 from tests.harness.product import Product
+from tests.harness.site import install
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
 from tests.majors import PGPOOL_RELEASES, needs_postgresql

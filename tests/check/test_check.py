@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.check.ask import Found, check
-from tests.cluster.site import on_hosts, settings, slot_of, streams
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.postgresql import Server
 from tests.harness.product import Product
+from tests.harness.site import on_hosts, settings, slot_of, streams
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
 

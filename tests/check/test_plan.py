@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.check.ask import fingerprint, names, plan
-from tests.cluster.site import assert_recovered, on_hosts, settings, slot_of, streams
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.command import CommandError
 from tests.harness.product import Product
+from tests.harness.site import assert_recovered, on_hosts, settings, slot_of, streams
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
 

@@ -7,11 +7,11 @@ from pathlib import PurePosixPath
 import pytest
 
 from tests.check.ask import check, plan
-from tests.cluster.site import assert_recovered, on_one_host, settings
 from tests.cluster.test_ladder import methods
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.postgresql import Server
 from tests.harness.product import Product
+from tests.harness.site import assert_recovered, on_one_host, settings
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
 

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.site import assert_recovered, left_over, on_hosts
 from tests.cluster.test_ladder import lose_wal, methods
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.contents import wait_for_replay
 from tests.harness.product import Product
+from tests.harness.site import assert_recovered, left_over, on_hosts
 from tests.harness.workspace import Workspace
 from tests.majors import needs_postgresql
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import pytest
 
 from pgpool_recovery.files.text import text_of
-from tests.cluster.site import FULL_COPY, assert_recovered, on_hosts, settings
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.postgresql import Server
 from tests.harness.product import Product
+from tests.harness.site import FULL_COPY, assert_recovered, on_hosts, settings
 from tests.harness.workspace import Workspace
 
 pytestmark = pytest.mark.in_order

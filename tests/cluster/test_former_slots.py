@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.site import on_hosts, slot_of, streams, write_settings
 from tests.cluster.test_ladder import methods
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.postgresql import Server
 from tests.harness.product import Product
+from tests.harness.site import on_hosts, slot_of, streams, write_settings
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
 from tests.majors import in_whole_matrix, needs_postgresql

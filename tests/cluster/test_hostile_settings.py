@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.site import assert_recovered, on_hosts, write_settings
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.product import Product
+from tests.harness.site import assert_recovered, on_hosts, write_settings
 from tests.harness.workspace import Workspace
 from tests.hostile import (
     PATHS,

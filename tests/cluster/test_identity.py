@@ -5,11 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.cluster.site import assert_recovered, on_hosts, settings, slot_of
 from tests.cluster.test_ladder import methods
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.postgresql import Server
 from tests.harness.product import Product
+from tests.harness.site import assert_recovered, on_hosts, settings, slot_of
 from tests.harness.template import REPLICATION_USER
 from tests.harness.until import until
 from tests.harness.workspace import Workspace

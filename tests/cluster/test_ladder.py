@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.site import assert_recovered, left_over, on_hosts, settings
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.command import CommandError
 from tests.harness.postgresql import Server
 from tests.harness.product import Product
+from tests.harness.site import assert_recovered, left_over, on_hosts, settings
 from tests.harness.until import until
 from tests.harness.wal import has_wal_for, remove_wal, remove_wal_for
 from tests.harness.workspace import Workspace

@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from pgpool_recovery.agent.directory.setting_home import SAMPLES_FILE
-from tests.cluster.site import (
+from tests.cluster.test_ladder import methods
+from tests.harness.cluster import Cluster, ClusterPlan, RecoveryError
+from tests.harness.product import Product
+from tests.harness.site import (
     FULL_COPY,
     assert_recovered,
     left_over,
@@ -14,9 +17,6 @@ from tests.cluster.site import (
     settings,
     write_settings,
 )
-from tests.cluster.test_ladder import methods
-from tests.harness.cluster import Cluster, ClusterPlan, RecoveryError
-from tests.harness.product import Product
 from tests.harness.workspace import Workspace
 
 WAL = Path("/var/lib/postgresql/wal/main")

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.check.ask import check, plan
-from tests.cluster.site import FULL_COPY, assert_recovered, on_hosts, settings
 from tests.cluster.test_ladder import methods
 from tests.harness.cluster import Cluster, ClusterPlan, RecoveryError
 from tests.harness.postgresql import Server
 from tests.harness.product import Product
+from tests.harness.site import FULL_COPY, assert_recovered, on_hosts, settings
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
 from tests.majors import needs_postgresql

@@ -33,7 +33,7 @@ try:
     with conversation.converse(
         argv, "node 1", lambda event: events.append(event.line), timeout_s=timeout_s
     ) as agent:
-        answer = agent.ask(Weigh("abc"), int, timeout_s=60)
+        answer = agent.ask(Weigh("abc"), timeout_s=60)
 except RecoveryError as error:
     failure = error.as_record()
 print(json.dumps({**failure, "events": events, "answer": answer}))

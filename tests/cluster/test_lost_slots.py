@@ -5,7 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.site import (
+from tests.cluster.test_ladder import lose_wal, methods
+from tests.faults.call import Call
+from tests.harness.cluster import Cluster, ClusterPlan
+from tests.harness.command import CommandError
+from tests.harness.postgresql import Server
+from tests.harness.product import Product
+from tests.harness.site import (
     FULL_COPY,
     assert_recovered,
     on_hosts,
@@ -13,12 +19,6 @@ from tests.cluster.site import (
     slot_of,
     write_settings,
 )
-from tests.cluster.test_ladder import lose_wal, methods
-from tests.faults.call import Call
-from tests.harness.cluster import Cluster, ClusterPlan
-from tests.harness.command import CommandError
-from tests.harness.postgresql import Server
-from tests.harness.product import Product
 from tests.harness.until import until
 from tests.harness.wal import end_of, remove_wal, summarize
 from tests.harness.workspace import Workspace

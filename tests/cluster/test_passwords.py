@@ -8,11 +8,11 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from tests.cluster.site import FIRST_STAGE, assert_recovered, on_hosts, settings
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.password_trap import PasswordTrap, password_trap
 from tests.harness.postgresql import Server
 from tests.harness.product import Product
+from tests.harness.site import FIRST_STAGE, assert_recovered, on_hosts, settings
 from tests.harness.workspace import Workspace
 from tests.majors import needs_postgresql
 

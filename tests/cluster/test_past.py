@@ -11,12 +11,12 @@ from pathlib import Path, PurePath
 
 import pytest
 
-from tests.cluster.site import assert_recovered, on_hosts
 from tests.cluster.test_ladder import methods
 from tests.harness.cluster import Cluster, ClusterPlan, RecoveryError
 from tests.harness.pgpool import PcpError
 from tests.harness.postgresql import Server
 from tests.harness.product import Product
+from tests.harness.site import assert_recovered, on_hosts
 from tests.harness.template import REPLICATION_USER
 from tests.harness.until import until
 from tests.harness.workspace import Workspace

@@ -5,11 +5,11 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from tests.cluster.site import left_over, on_hosts, settings, slot_of, streams, write_settings
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.command import CommandError
 from tests.harness.postgresql import Server
 from tests.harness.product import Product
+from tests.harness.site import left_over, on_hosts, settings, slot_of, streams, write_settings
 from tests.harness.template import REPLICATION_USER
 from tests.harness.until import until
 from tests.harness.workspace import Workspace

@@ -4,7 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.site import (
+from tests.harness.cluster import Cluster, ClusterPlan
+from tests.harness.pgpool_configuration import PgpoolSettings
+from tests.harness.product import Product
+from tests.harness.site import (
     assert_recovered,
     on_hosts,
     on_one_host,
@@ -12,9 +15,6 @@ from tests.cluster.site import (
     slot_of,
     streams,
 )
-from tests.harness.cluster import Cluster, ClusterPlan
-from tests.harness.pgpool_configuration import PgpoolSettings
-from tests.harness.product import Product
 from tests.harness.workspace import Workspace
 from tests.majors import in_whole_matrix, needs_postgresql
 

@@ -5,7 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.site import (
+from tests.faults.call import Call
+from tests.harness.cluster import Cluster, ClusterPlan
+from tests.harness.command import CommandError
+from tests.harness.product import Product
+from tests.harness.site import (
     FULL_COPY,
     left_over,
     on_hosts,
@@ -14,10 +18,6 @@ from tests.cluster.site import (
     wait_for_no_agent,
     write_settings,
 )
-from tests.faults.call import Call
-from tests.harness.cluster import Cluster, ClusterPlan
-from tests.harness.command import CommandError
-from tests.harness.product import Product
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
 

@@ -11,7 +11,6 @@ from functools import partial
 import pytest
 
 from tests.check.ask import plan
-from tests.cluster.site import assert_recovered, on_hosts, settings, slot_of
 from tests.cluster.test_ladder import methods
 from tests.faults.call import Call
 from tests.faults.test_in_place import kill_agent
@@ -19,6 +18,7 @@ from tests.harness.cluster import Cluster, ClusterPlan, RecoveryError
 from tests.harness.pgpool import PcpError
 from tests.harness.postgresql import Server
 from tests.harness.product import Product
+from tests.harness.site import assert_recovered, on_hosts, settings, slot_of
 from tests.harness.template import REPLICATION_USER
 from tests.harness.until import DeadlineError, until
 from tests.harness.workspace import Workspace

@@ -6,11 +6,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.cluster.site import FULL_COPY, assert_recovered, on_hosts, settings
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.machine import Machine
 from tests.harness.postgresql import Server
 from tests.harness.product import Product
+from tests.harness.site import FULL_COPY, assert_recovered, on_hosts, settings
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
 

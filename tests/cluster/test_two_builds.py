@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.site import assert_recovered, on_hosts, wait_for_no_agent
 from tests.earlier_build import BEFORE_ISSUE_10, extract
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.product import (
@@ -19,6 +18,7 @@ from tests.harness.product import (
     install_extension,
     install_stage_commands,
 )
+from tests.harness.site import assert_recovered, on_hosts, wait_for_no_agent
 from tests.harness.workspace import Workspace
 
 pytestmark = pytest.mark.in_order

@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from tests.cluster.site import FULL_COPY, on_hosts, settings
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.gap import EVERYTHING, Ground, clear, happen, prepare, settings_for
 from tests.harness.gap_piece import TABLESPACES
 from tests.harness.postgresql import Server
 from tests.harness.product import Product
 from tests.harness.proof import assert_equal
+from tests.harness.site import FULL_COPY, on_hosts, settings
 from tests.harness.until import until
 from tests.harness.wal import remove_wal_for
 from tests.harness.workspace import Workspace

@@ -12,7 +12,11 @@ from pathlib import Path, PurePath
 import pytest
 
 from pgpool_recovery.domain.wal import parse_lsn
-from tests.cluster.site import (
+from tests.faults.call import Call
+from tests.harness.cluster import Cluster, ClusterPlan
+from tests.harness.command import CommandError
+from tests.harness.product import Product
+from tests.harness.site import (
     FULL_COPY,
     assert_recovered,
     left_over,
@@ -21,10 +25,6 @@ from tests.cluster.site import (
     slot_of,
     write_settings,
 )
-from tests.faults.call import Call
-from tests.harness.cluster import Cluster, ClusterPlan
-from tests.harness.command import CommandError
-from tests.harness.product import Product
 from tests.harness.ssh import authorize_ssh, revoke_ssh
 from tests.harness.until import until
 from tests.harness.workspace import Workspace

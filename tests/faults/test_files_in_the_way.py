@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.site import FULL_COPY, assert_recovered, on_hosts, settings, write_settings
 from tests.cluster.test_ladder import methods
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.postgresql import Server
 from tests.harness.product import Product
+from tests.harness.site import FULL_COPY, assert_recovered, on_hosts, settings, write_settings
 from tests.harness.workspace import Workspace
 
 pytestmark = pytest.mark.in_order

@@ -9,9 +9,9 @@ from pathlib import PurePath
 
 import pytest
 
-from tests.cluster.site import assert_recovered, on_hosts
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.product import Product
+from tests.harness.site import assert_recovered, on_hosts
 from tests.harness.workspace import Workspace
 
 COMMAND = PurePath("/usr/local/bin/pgpool-recovery")

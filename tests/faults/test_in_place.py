@@ -8,7 +8,12 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.cluster.site import (
+from tests.cluster.test_ladder import lose_wal, methods
+from tests.faults.call import Call
+from tests.harness.cluster import Cluster, ClusterPlan
+from tests.harness.postgresql import Server
+from tests.harness.product import Product
+from tests.harness.site import (
     FULL_COPY,
     assert_recovered,
     left_over,
@@ -16,11 +21,6 @@ from tests.cluster.site import (
     settings,
     wait_for_no_agent,
 )
-from tests.cluster.test_ladder import lose_wal, methods
-from tests.faults.call import Call
-from tests.harness.cluster import Cluster, ClusterPlan
-from tests.harness.postgresql import Server
-from tests.harness.product import Product
 from tests.harness.until import until
 from tests.harness.wal import summarize
 from tests.harness.workspace import Workspace

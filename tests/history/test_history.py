@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.site import FULL_COPY, on_hosts, settings, wait_for_no_agent
 from tests.faults.call import Call
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.product import Product
+from tests.harness.site import FULL_COPY, on_hosts, settings, wait_for_no_agent
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
 

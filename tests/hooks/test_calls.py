@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.site import assert_recovered
 from tests.harness.product import Product
+from tests.harness.site import assert_recovered
 from tests.harness.workspace import Workspace
 from tests.hooks.site import call, last_run, site_with_hooks, words
 from tests.operator.site import Site

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.site import assert_recovered, slot_of, write_settings
 from tests.harness.cluster import ClusterPlan
 from tests.harness.product import Product
+from tests.harness.site import assert_recovered, slot_of, write_settings
 from tests.harness.workspace import Workspace
 from tests.hooks.site import (
     call,

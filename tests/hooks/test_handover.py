@@ -12,12 +12,12 @@ from functools import partial
 
 import pytest
 
-from tests.cluster.site import assert_recovered
 from tests.harness.cluster import ClusterPlan
 from tests.harness.host import Host
 from tests.harness.pgpool_configuration import PgpoolSettings
 from tests.harness.postgresql import Server
 from tests.harness.product import Product
+from tests.harness.site import assert_recovered
 from tests.harness.template import PASSWORDS, SUPERUSER
 from tests.harness.until import until
 from tests.harness.workspace import Workspace

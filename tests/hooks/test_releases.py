@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from pgpool_recovery.install.pgpool_conf import EMPTIED, FOLLOW
-from tests.cluster.site import assert_recovered
 from tests.harness.cluster import ClusterPlan
 from tests.harness.product import Product
+from tests.harness.site import assert_recovered
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
 from tests.hooks.site import (

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from tests.cluster.site import assert_recovered, slot_of
 from tests.harness.pgpool_configuration import PgpoolSettings
 from tests.harness.product import Product
+from tests.harness.site import assert_recovered, slot_of
 from tests.harness.workspace import Workspace
 from tests.hooks.site import (
     PLAN,

@@ -18,7 +18,7 @@ from pgpool_recovery.agent.method.incremental.stale_directory import read_base
 from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.wal import History, lsn_text
 from pgpool_recovery.facts.facts import Base, RelationSegment
-from pgpool_recovery.host.program import Stop
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.postgres.incremental_stream import Limits
 
 ANSWER_WITHIN_S = 120

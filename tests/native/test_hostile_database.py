@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.site import on_hosts, write_settings
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.pgpool_configuration import PgpoolSettings
 from tests.harness.product import Product
+from tests.harness.site import on_hosts, write_settings
 from tests.harness.workspace import Workspace
 from tests.hostile import (
     DATABASE,

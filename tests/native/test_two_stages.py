@@ -7,12 +7,12 @@ from contextlib import suppress
 
 import pytest
 
-from tests.cluster.site import left_over, on_hosts, write_settings
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.command import CommandError
 from tests.harness.pgpool_configuration import PgpoolSettings
 from tests.harness.postgresql import Server
 from tests.harness.product import Product
+from tests.harness.site import left_over, on_hosts, write_settings
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
 from tests.operator.site import Site

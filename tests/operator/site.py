@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from tests.cluster.site import FULL_COPY, install
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.cluster_site import cluster_on_hosts
 from tests.harness.command import Completed
 from tests.harness.keeper import Child
 from tests.harness.pgpool_configuration import PCP_USER
 from tests.harness.product import Product
+from tests.harness.site import FULL_COPY, install
 from tests.harness.until import DeadlineError, until
 from tests.harness.workspace import Workspace
 

@@ -12,11 +12,11 @@ import pytest
 from pgpool_recovery.domain.node import NodeId, Target
 from pgpool_recovery.plan.agreement import AGREED, session_name
 from pgpool_recovery.plan.harm import ANYTHING
-from tests.cluster.site import FIRST_STAGE, assert_recovered, settings
 from tests.cluster.test_ladder import lose_wal
 from tests.harness.cluster import ClusterPlan
 from tests.harness.command import Completed
 from tests.harness.product import Product
+from tests.harness.site import FIRST_STAGE, assert_recovered, settings
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
 from tests.majors import needs_postgresql

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.site import FULL_COPY, assert_recovered, settings
 from tests.harness.cluster import ClusterPlan
 from tests.harness.command import CommandError
 from tests.harness.pgpool import PcpError
 from tests.harness.pgpool_configuration import PgpoolSettings
 from tests.harness.product import Product
+from tests.harness.site import FULL_COPY, assert_recovered, settings
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
 from tests.operator.site import SLOW_COPY, Site, site_on_hosts

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.site import FULL_COPY, assert_recovered, settings, slot_of
 from tests.harness.cluster import ClusterPlan
 from tests.harness.product import Product
+from tests.harness.site import FULL_COPY, assert_recovered, settings, slot_of
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
 from tests.operator.site import SLOW_COPY, Site, site_on_hosts

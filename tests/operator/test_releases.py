@@ -5,9 +5,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.cluster.site import assert_recovered
 from tests.harness.cluster import ClusterPlan
 from tests.harness.product import Product
+from tests.harness.site import assert_recovered
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
 from tests.majors import PGPOOL_RELEASES, needs_postgresql

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.check.ask import Found, check
-from tests.cluster.site import settings
 from tests.harness.cluster import ClusterPlan
 from tests.harness.postgresql import Server
 from tests.harness.product import Product
+from tests.harness.site import settings
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
 from tests.operator.site import Site, site_on_hosts

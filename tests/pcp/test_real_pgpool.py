@@ -17,11 +17,11 @@ from pgpool_recovery.pcp.client.digest import PasswordDigest
 from pgpool_recovery.pcp.client.link import Limits
 from pgpool_recovery.pcp.client.pcp_error import Notice, PcpError
 from pgpool_recovery.pcp.pool import ATTACHED, OTHER_RECOVERY, Pool
-from tests.cluster.site import install
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.cluster_site import cluster_on_hosts
 from tests.harness.pgpool_configuration import PCP_PASSWORD, PCP_USER
 from tests.harness.product import Product
+from tests.harness.site import install
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
 from tests.majors import PGPOOL_RELEASES, needs_postgresql

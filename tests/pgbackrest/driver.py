@@ -16,7 +16,7 @@ from pgpool_recovery.agent.method.restore import (
 from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.event import Event, as_text
 from pgpool_recovery.facts.backup import Restoration
-from pgpool_recovery.host.program import Stop
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.talk.wire import as_result, result_as
 
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.check.ask import plan
-from tests.cluster.site import assert_recovered, on_hosts, write_settings
 from tests.cluster.test_ladder import lose_wal, methods
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.product import Product
+from tests.harness.site import assert_recovered, on_hosts, write_settings
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
 from tests.pgbackrest.site import STANZA, configure

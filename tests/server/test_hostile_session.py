@@ -38,7 +38,7 @@ from pgpool_recovery.facts.running import RunningServer
 from pgpool_recovery.history.record import on_record
 from pgpool_recovery.hooks.observe import standing_of
 from pgpool_recovery.hooks.slots import hold_wal_for, is_wal_held_for, look_after_slots
-from pgpool_recovery.host.program import Stop
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.metrics.publish import publish_recoveries
 from pgpool_recovery.observe.primary import observe_primary
 from pgpool_recovery.postgres.connection import connect, identify_system, pinned

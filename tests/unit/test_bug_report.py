@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pgpool_recovery.cli import app, hook, stage
+from pgpool_recovery.cli.log import RECORD_SECRET
 from pgpool_recovery.domain.error import Bug, as_failure
 from pgpool_recovery.files.text import text_of
 from pgpool_recovery.talk.conversation import converse
@@ -101,7 +102,7 @@ def test_stage(
     monkeypatch.setattr(stage, "_cancel_by_signal", lambda: None)
     assert stage.run_stage("recovery_1st_stage", []) == 1
     check("".join(capsys.readouterr()), kind)
-    monkeypatch.setenv(stage.RECORD_SECRET, "mark")
+    monkeypatch.setenv(RECORD_SECRET, "mark")
     stage.run_stage("recovery_1st_stage", [])
     assert SECRET not in "".join(capsys.readouterr())
 
@@ -132,7 +133,7 @@ def test_command(
 
 PROCESS = """
 import json, os, sys, threading
-from pgpool_recovery.agent import serve
+from pgpool_recovery.agent import answers, serve
 from pgpool_recovery.cli.main import main
 def fails(*_words):
     {raising}
@@ -141,7 +142,7 @@ if sys.argv[-1] == "in a request":
 elif sys.argv[-1] == "in a thread":
     serve.Agent._read = fails
 elif sys.argv[-1] == "at the end":
-    serve.Steps.undo = fails
+    answers.Answers.take_back = fails
 else:
     serve.main = fails
 os.geteuid = lambda: 1
@@ -162,7 +163,7 @@ def test_agent_tells_its_runner(kind: str, tmp_path: Path) -> None:
         converse(argv, "node 1", lambda _event: None, timeout_s=60) as held,
         pytest.raises(Bug) as caught,
     ):
-        held.ask(IsTidy(str(tmp_path)), bool, timeout_s=60)
+        held.ask(IsTidy(str(tmp_path)), timeout_s=60)
     check(text_of_failure(caught.value), kind, "the agent")
 
 

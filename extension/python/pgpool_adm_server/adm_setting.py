@@ -3,12 +3,13 @@
 import re
 
 from pgpool_recovery_server.outcome import INVALID_PARAMETER_VALUE, Failure
+from pgpool_recovery_server.session import Session
 
 SETTING = "select pg_catalog.current_setting($1, true) as value"
 UNITS_S = {"": 1.0, "ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
-def seconds_of(caller, name, default_s):
+def seconds_of(caller: Session, name: str, default_s: float) -> float:
     """Return the seconds that a setting says, or the default when it is not set."""
     text = caller.query("setting", SETTING, ["text"], [name])[0]["value"]
     if not text:

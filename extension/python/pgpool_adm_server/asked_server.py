@@ -1,10 +1,15 @@
 """The Pgpool-II that a call names: by its address and a login, or by a foreign server."""
 
+from typing import Optional
+
 from pgpool_recovery.pcp.client.address import PCP_PORT, PcpAddress
 from pgpool_recovery.pcp.client.commands import PcpServer
 from pgpool_recovery.pcp.client.digest import PasswordDigest
 from pgpool_recovery.pcp.client.link import Limits
 from pgpool_recovery_server.outcome import INSUFFICIENT_PRIVILEGE, INVALID_PARAMETER_VALUE, Failure
+from pgpool_recovery_server.session import Session
+
+from server_types import Found
 
 from .adm_setting import seconds_of
 from .user_mapping import mapping_of
@@ -18,17 +23,17 @@ MAY_READ_FILES = "select pg_catalog.pg_has_role('pg_read_server_files', 'usage')
 class Asked:
     """Who asks, a session, and the Pgpool-II that is asked."""
 
-    def __init__(self, caller, server):
+    def __init__(self, caller: Session, server: PcpServer) -> None:
         self.caller = caller
         self.server = server
 
 
-def server_of_address(caller, host, port, user, password):
+def server_of_address(caller: Session, host: str, port: str, user: str, password: str) -> PcpServer:
     """Return the server at an address; an empty password means that of the pass file."""
     return _pcp_server(caller, PcpAddress(host, int(port)), user, password, is_trusted=False)
 
 
-def server_of_foreign_server(caller, found, name):
+def server_of_foreign_server(caller: Session, found: Optional[Found], name: str) -> PcpServer:
     """Return the server that a foreign server stands for, with the login of the user mapping.
 
     Without a password in it, that of the pass file is for whoever may read files of this host, and
@@ -51,7 +56,9 @@ def server_of_foreign_server(caller, found, name):
     return _pcp_server(caller, address, user, password, is_trusted=mapping.owner_reads_files)
 
 
-def _pcp_server(caller, address, user, password, *, is_trusted):
+def _pcp_server(
+    caller: Session, address: PcpAddress, user: str, password: Optional[str], *, is_trusted: bool
+) -> PcpServer:
     if not (password or is_trusted or caller.query("files", MAY_READ_FILES)[0]["may_read"]):
         raise Failure(
             "password is required",
@@ -70,7 +77,7 @@ def _pcp_server(caller, address, user, password, *, is_trusted):
     )
 
 
-def raise_interrupt(caller):
+def raise_interrupt(caller: Session) -> None:
     """Raise the pending cancel of this statement."""
     interrupt = caller.check_for_interrupts()
     if interrupt is not None:

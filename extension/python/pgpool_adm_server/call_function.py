@@ -2,19 +2,24 @@
 
 import io
 import json
+from typing import Iterable, List, Optional
 
 from pgpool_recovery.pcp.client.pcp_error import PcpError
 from pgpool_recovery_server.outcome import Failure, failed, success
 from pgpool_recovery_server.session import Session
 
+from server_types import Found, Memory, Plpy, Row
+
 from .asked_server import Asked, server_of_address, server_of_foreign_server
 from .function_rows import FUNCTIONS
-from .signature import callable_signature, checked_arguments
+from .signature import Signature, callable_signature, checked_arguments
 from .typed_password import forget_password, remember_password
 from .user_mapping import take_found
 
 
-def call_function(plpy, session, shared, function, arguments):
+def call_function(
+    plpy: Plpy, session: Memory, shared: Memory, function: str, arguments: List[str]
+) -> Row:
     """Return the outcome of a call, whose document is the rows in JSON.
 
     `plpy`, `session` and `shared` are PL/Python's plpy, SD and GD; `function` is the signature of
@@ -40,7 +45,9 @@ def call_function(plpy, session, shared, function, arguments):
         return failed(as_failure(caller, error))
 
 
-def rows_of(caller, found, signature, arguments):
+def rows_of(
+    caller: Session, found: Optional[Found], signature: Signature, arguments: List[str]
+) -> Iterable[Row]:
     """Ask Pgpool-II and return its rows, each a dictionary of column names and values.
 
     `found` is the user mapping that was read for this call, if one was.
@@ -51,10 +58,11 @@ def rows_of(caller, found, signature, arguments):
     else:
         server = server_of_foreign_server(caller, found, *last)
     _, ask = FUNCTIONS[signature.name]
-    return ask(Asked(caller, server), *own)
+    rows: Iterable[Row] = ask(Asked(caller, server), *own)
+    return rows
 
 
-def in_json(rows):
+def in_json(rows: Iterable[Row]) -> str:
     """Return the array of the rows, of which no more than one at a time is a dictionary.
 
     >>> in_json([{"pids": [1]}, {"pids": []}])
@@ -70,8 +78,8 @@ def in_json(rows):
     return text.getvalue()
 
 
-def as_failure(caller, error):
+def as_failure(caller: Session, error: PcpError) -> Failure:
     """Return the failure of a PCP command, in characters that this session has."""
-    texts = (error.message, error.detail, error.hint)
-    message, detail, hint = (text and caller.printable(text) for text in texts)
+    detail, hint = (text and caller.printable(text) for text in (error.detail, error.hint))
+    message = caller.printable(error.message)
     return Failure(message, detail=detail, hint=hint, sqlstate=error.sqlstate)

@@ -1,11 +1,15 @@
 """Tell the function that raises the error of a call what the log may have of the statement."""
 
+from typing import Optional
+
 from pgpool_recovery_server.session import Session
+
+from server_types import Memory, Plpy
 
 from .typed_password import forget_password, statement_without
 
 
-def failed_statement(plpy, session, shared):
+def failed_statement(plpy: Plpy, session: Memory, shared: Memory) -> Optional[str]:
     """Return the statement without the password of the call that has just failed.
 
     None when it had none. Nobody but the function that raises the error may call this.

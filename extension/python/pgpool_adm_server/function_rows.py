@@ -1,8 +1,10 @@
 """The functions for users: what each asks, and its rows with the words and columns of SQL."""
 
 import time
+from typing import Callable, Dict, Iterable, Iterator, List, Optional, Tuple, Union
 
 from pgpool_recovery.pcp.client.commands import (
+    PcpServer,
     child_pids,
     health_check_stats,
     node_count,
@@ -14,12 +16,15 @@ from pgpool_recovery.pcp.client.commands import (
     recover,
     watchdog_info,
 )
-from pgpool_recovery.pcp.client.pcp_error import CANNOT_CONNECT, CONNECTION_LOST, PcpError
+from pgpool_recovery.pcp.client.pcp_error import CANNOT_CONNECT, CONNECTION_LOST, Notice, PcpError
+from pgpool_recovery.pcp.client.pool_process import PoolProcess
 from pgpool_recovery.pcp.client.request import attach_node, detach_node, reload_config, stop_pgpool
 from pgpool_recovery_server.outcome import Failure
 
+from server_types import Row
+
 from .adm_setting import seconds_of
-from .asked_server import raise_interrupt
+from .asked_server import Asked, raise_interrupt
 
 RECOVERY_TIMEOUT = "pgpool_adm.recovery_timeout"
 CLIENTS_LEAVE_S = 300.0
@@ -35,12 +40,12 @@ NODE_STATES = {
 }
 
 
-def count_nodes(asked):
+def count_nodes(asked: Asked) -> List[Row]:
     """pcp_node_count()."""
     return [{"node_count": node_count(asked.server)}]
 
 
-def describe_node(asked, node_id):
+def describe_node(asked: Asked, node_id: str) -> List[Row]:
     """pcp_node_info(). The delay is what Pgpool-II sends, in bytes or microseconds."""
     node = node_info(asked.server, int(node_id))
     by_time = None if node.lag_s is None else round(node.lag_s * MICROSECONDS_IN_S)
@@ -61,7 +66,7 @@ def describe_node(asked, node_id):
     ]
 
 
-def describe_health_checks(asked, node_id):
+def describe_health_checks(asked: Asked, node_id: str) -> List[Row]:
     """pcp_health_check_stats()."""
     found = health_check_stats(asked.server, int(node_id))._asdict()
     renamed = {
@@ -73,18 +78,18 @@ def describe_health_checks(asked, node_id):
     return [dict(found, **renamed)]
 
 
-def list_parameters(asked):
+def list_parameters(asked: Asked) -> Iterator[Row]:
     """pcp_pool_status()."""
     for row in pool_status(asked.server):
         yield {"item": row.name, "value": row.value, "description": row.description}
 
 
-def list_processes(asked):
+def list_processes(asked: Asked) -> Iterator[Row]:
     """pcp_proc_info(). All columns are text, as Pgpool-II sends them."""
     return map(process_row, pool_processes(asked.server))
 
 
-def process_row(process):
+def process_row(process: PoolProcess) -> Row:
     """Return the row of one pooled connection; what a release does not tell is empty."""
     row = process._asdict()
     row.update(
@@ -99,13 +104,13 @@ def process_row(process):
     return {name: "" if value is None else str(value) for name, value in row.items()}
 
 
-def count_processes(asked):
+def count_processes(asked: Asked) -> List[Row]:
     """pcp_proc_count()."""
     pids = child_pids(asked.server)
     return [{"process_count": len(pids), "pids": pids}]
 
 
-def list_watchdog_nodes(asked):
+def list_watchdog_nodes(asked: Asked) -> List[Row]:
     """pcp_watchdog_info()."""
     cluster = watchdog_info(asked.server)
     return [
@@ -129,13 +134,13 @@ def list_watchdog_nodes(asked):
     ]
 
 
-def attach(asked, node_id):
+def attach(asked: Asked, node_id: str) -> List[Row]:
     """pcp_attach_node()."""
     order(asked.server, attach_node(int(node_id)))
     return [{"node_attached": True}]
 
 
-def detach(asked, node_id, gracefully):
+def detach(asked: Asked, node_id: str, gracefully: str) -> List[Row]:
     """pcp_detach_node()."""
     request = detach_node(int(node_id), gracefully=is_true(gracefully))
     server = patient(asked) if is_true(gracefully) else asked.server
@@ -143,7 +148,7 @@ def detach(asked, node_id, gracefully):
     return [{"node_detached": True}]
 
 
-def promote_one(asked, node_id, gracefully, switchover):
+def promote_one(asked: Asked, node_id: str, gracefully: str, switchover: str) -> List[Row]:
     """pcp_promote_node()."""
     promote(
         patient(asked) if is_true(gracefully) else asked.server,
@@ -154,11 +159,11 @@ def promote_one(asked, node_id, gracefully, switchover):
     return [{"node_promoted": True}]
 
 
-def recover_one(asked, node_id):
+def recover_one(asked: Asked, node_id: str) -> List[Row]:
     """pcp_recovery_node(). Each line of the recovery in the log of Pgpool-II becomes a NOTICE."""
     has_begun = False
 
-    def tell(notice):
+    def tell(notice: Notice) -> None:
         nonlocal has_begun
         has_begun = True
         interrupt = asked.caller.notice(notice.message)
@@ -175,7 +180,7 @@ def recover_one(asked, node_id):
     return [{"node_recovered": True}]
 
 
-def it_goes_on(end, node_id):
+def it_goes_on(end: Union[Failure, PcpError], node_id: str) -> Failure:
     """Return the failure of a call that leaves a recovery behind."""
     return Failure(
         end.message,
@@ -187,13 +192,13 @@ def it_goes_on(end, node_id):
     )
 
 
-def reload_all(asked, cluster):
+def reload_all(asked: Asked, cluster: str) -> List[Row]:
     """pcp_reload_config()."""
     order(asked.server, reload_config(cluster=is_true(cluster)))
     return [{"config_reloaded": True}]
 
 
-def stop(asked, mode, cluster):
+def stop(asked: Asked, mode: str, cluster: str) -> List[Row]:
     """pcp_stop_pgpool(). Pgpool-II may end before it has answered."""
     try:
         order(asked.server, stop_pgpool(mode, cluster=is_true(cluster)))
@@ -204,7 +209,7 @@ def stop(asked, mode, cluster):
 
 
 NODE_ID, FLAG, WORD = "integer", "boolean", "text"
-FUNCTIONS = {
+FUNCTIONS: Dict[str, Tuple[Tuple[str, ...], Callable[..., Iterable[Row]]]] = {
     "pcp_node_count": ((), count_nodes),
     "pcp_node_info": ((NODE_ID,), describe_node),
     "pcp_health_check_stats": ((NODE_ID,), describe_health_checks),
@@ -222,7 +227,7 @@ FUNCTIONS = {
 """What each is called with, before the words that say which Pgpool-II is asked."""
 
 
-def patient(asked):
+def patient(asked: Asked) -> PcpServer:
     """Return a server whose answer is waited for until all clients have left.
 
     Pgpool-II itself waits for them for no longer than its recovery_timeout, but up to 4.4 it may
@@ -232,7 +237,7 @@ def patient(asked):
     return asked.server._replace(limits=asked.server.limits._replace(answer_s=within_s or None))
 
 
-def has_gone(asked):
+def has_gone(asked: Asked) -> bool:
     """Say whether nobody listens there any more, or soon."""
     for _ in range(LOOKS):
         try:
@@ -245,14 +250,15 @@ def has_gone(asked):
     return False
 
 
-def is_true(text):
+def is_true(text: str) -> bool:
     """Say what a boolean is that came as text."""
     return text == "true"
 
 
-def local_time(asked, epoch):
+def local_time(asked: Asked, epoch: Optional[int]) -> Optional[str]:
     """Return a time, seconds since 1970, in the time zone of the session."""
     if epoch is None:
         return None
     query = "select pg_catalog.to_timestamp($1)::pg_catalog.timestamp::pg_catalog.text as time"
-    return asked.caller.query("time", query, ["float8"], [epoch])[0]["time"]
+    shown: str = asked.caller.query("time", query, ["float8"], [epoch])[0]["time"]
+    return shown

@@ -2,9 +2,11 @@
 
 from pgpool_recovery_server.session import Session
 
+from server_types import Memory, Plpy
+
 from .user_mapping import find_wanted
 
 
-def read_mapping(plpy, session, shared):
+def read_mapping(plpy: Plpy, session: Memory, shared: Memory) -> None:
     """Leave what was found in the memory of the session, for the call that waits for it."""
     find_wanted(Session(plpy, session), shared)

@@ -1,8 +1,10 @@
 """The signatures of the functions for users: which there are, and what each is called with."""
 
 import re
+from typing import Dict, List, Tuple
 
 from pgpool_recovery_server.outcome import INSUFFICIENT_PRIVILEGE, INVALID_PARAMETER_VALUE, Failure
+from pgpool_recovery_server.session import Session
 
 from .function_rows import FUNCTIONS
 
@@ -24,19 +26,21 @@ select pg_catalog.has_function_privilege(p.oid, 'execute') as may_call
 class Signature:
     """One function for users, in one of its two forms."""
 
-    def __init__(self, name, own_types, server_types):
+    def __init__(
+        self, name: str, own_types: Tuple[str, ...], server_types: Tuple[str, ...]
+    ) -> None:
         self.name = name
         self.types = own_types + server_types
         self.own_count = len(own_types)
         self.has_address = server_types == ADDRESS_TYPES
 
     @property
-    def text(self):
+    def text(self) -> str:
         """How the functions for users name themselves."""
         return "%s(%s)" % (self.name, ",".join(self.types))
 
 
-def all_signatures():
+def all_signatures() -> Dict[str, Signature]:
     """Return every signature by its text; there are no others.
 
     >>> len(all_signatures()) == 2 * len(FUNCTIONS)
@@ -50,7 +54,7 @@ def all_signatures():
     return {signature.text: signature for signature in found}
 
 
-def callable_signature(caller, text):
+def callable_signature(caller: Session, text: str) -> Signature:
     """Return the signature that a text names; raises Failure when the caller may not call it.
 
     The text is one of ours to the letter: if it were read as PostgreSQL reads signatures, one with
@@ -70,7 +74,7 @@ def callable_signature(caller, text):
     )
 
 
-def checked_arguments(signature, arguments):
+def checked_arguments(signature: Signature, arguments: List[str]) -> List[str]:
     """Return the arguments of a call; raises Failure when a function for users has no such ones.
 
     Those functions cannot pass on others; whoever calls the one behind them can.
@@ -87,7 +91,7 @@ def checked_arguments(signature, arguments):
     return arguments
 
 
-def _is_of(kind, text):
+def _is_of(kind: str, text: object) -> bool:
     if not isinstance(text, str):
         return False
     if kind == "boolean":

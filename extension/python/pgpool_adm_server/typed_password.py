@@ -6,6 +6,11 @@ be it by a password of any kind, could hide whatever else he tries in the same s
 """
 
 import re
+from typing import List, Match, Optional
+
+from pgpool_recovery_server.session import Session
+
+from server_types import Memory
 
 from .moment import moment_of
 
@@ -32,13 +37,13 @@ CONSTANT_OR_OTHER = r"""
 COMMENT_EDGE = re.compile(r"/\*|\*/")
 
 
-def remember_password(caller, shared, password):
+def remember_password(caller: Session, shared: Memory, password: str) -> None:
     """Keep the password of a call, which no value of SQL carries on, until its end."""
     if password:
         shared[KEPT] = (moment_of(caller), password)
 
 
-def forget_password(caller, shared):
+def forget_password(caller: Session, shared: Memory) -> Optional[str]:
     """Return the password with which a call of this very statement has failed, or None.
 
     It is kept no longer. What an earlier statement has left is nothing that this one holds.
@@ -47,7 +52,7 @@ def forget_password(caller, shared):
     return password if password is not None and moment == moment_of(caller) else None
 
 
-def statement_without(caller, password):
+def statement_without(caller: Session, password: str) -> str:
     """Return the statement of this session with the password hidden.
 
     The constants that are the password are hidden; where none is, it is a parameter or was written
@@ -70,7 +75,7 @@ class Hiding:
     'select "it\'s", f(\'********\', $x$********$x$) -- it\'s'
     """
 
-    def __init__(self, password, *, is_conforming=True):
+    def __init__(self, password: Optional[str], *, is_conforming: bool = True) -> None:
         """Prepare for one statement; `is_conforming` is standard_conforming_strings."""
         self.has_found = False
         self._password = password
@@ -80,9 +85,9 @@ class Hiding:
         pattern = CONSTANT_OR_OTHER.format(plain=PLAIN, escaped=ESCAPED, string=string)
         self._pattern = re.compile(pattern, re.VERBOSE | re.DOTALL)
 
-    def hide(self, text):
+    def hide(self, text: str) -> str:
         """Return a statement, or a part of one, with the constants replaced."""
-        pieces = []
+        pieces: List[str] = []
         at = 0
         while True:
             match = self._pattern.search(text, at)
@@ -94,7 +99,7 @@ class Hiding:
             at = match.end() if match.group() != "/*" else _end_of_comment(text, match.end())
             pieces.append(self._replaced(match, text[match.start() : at]))
 
-    def _replaced(self, match, found):
+    def _replaced(self, match: Match[str], found: str) -> str:
         if match.group("comment") or match.group("name"):
             return found
         if match.group("dollar"):
@@ -109,7 +114,7 @@ class Hiding:
         )
         return found if is_shown else "%s'%s'" % (prefix, HIDDEN)
 
-    def _body(self, body):
+    def _body(self, body: str) -> str:
         """Return the inside of dollar quotes: a password, or code, which has constants itself."""
         is_code = re.search(r"\s", body) and self._depth < MAX_DOLLAR_QUOTES
         if self._is_secret(body) and not (self._password is None and is_code):
@@ -121,14 +126,14 @@ class Hiding:
         self._depth -= 1
         return hidden
 
-    def _is_secret(self, content):
+    def _is_secret(self, content: str) -> bool:
         if self._password is None:
             return True
         self.has_found = self.has_found or content == self._password
         return content == self._password
 
 
-def _end_of_comment(text, at):
+def _end_of_comment(text: str, at: int) -> int:
     """Return where a comment ends that begins before `at`; comments are nested in PostgreSQL."""
     depth = 1
     for edge in COMMENT_EDGE.finditer(text, at):

@@ -1,6 +1,11 @@
 """What a foreign server and the mapping of a user say about a Pgpool-II and the login there."""
 
+from typing import Dict, Optional, Sequence
+
 from pgpool_recovery_server.outcome import NOT_IN_PREREQUISITE_STATE, UNDEFINED_OBJECT, Failure
+from pgpool_recovery_server.session import Session
+
+from server_types import Found, Memory, Row, Wanted
 
 from .moment import moment_of
 
@@ -24,13 +29,13 @@ select s.srvoptions as server_options, m.umuser is not null as is_mapped,
 class Mapping:
     """The options of a foreign server and of the user mapping that applies to a user."""
 
-    def __init__(self, row):
+    def __init__(self, row: Row) -> None:
         self.server_options = options_of(row["server_options"])
         self.user_options = options_of(row["user_options"])
         self.owner_reads_files = row["owner_reads_files"]
 
 
-def want(caller, shared, server_name):
+def want(caller: Session, shared: Memory, server_name: str) -> None:
     """Note that the current user needs his mapping for a foreign server.
 
     The catalog of the mappings is for superusers, and its view hides even the own password from
@@ -42,7 +47,7 @@ def want(caller, shared, server_name):
     shared[WANTED] = _wanted(caller, server_name)
 
 
-def find_wanted(caller, shared):
+def find_wanted(caller: Session, shared: Memory) -> None:
     """Read what was wanted, and keep it with what it is for."""
     wanted = shared.pop(WANTED, None)
     if wanted is not None:
@@ -51,13 +56,14 @@ def find_wanted(caller, shared):
         shared[FOUND] = (wanted, list(rows))
 
 
-def take_found(shared):
+def take_found(shared: Memory) -> Optional[Found]:
     """Return what was found, with whom it is for, or None; nothing of it is kept."""
     shared.pop(WANTED, None)
-    return shared.pop(FOUND, None)
+    found: Optional[Found] = shared.pop(FOUND, None)
+    return found
 
 
-def mapping_of(caller, found, server_name):
+def mapping_of(caller: Session, found: Optional[Found], server_name: str) -> Mapping:
     """Return what applies to the current user; raises Failure when there is none.
 
     Somebody can have a mapping read without a call, and another role call later in this session:
@@ -81,12 +87,12 @@ def mapping_of(caller, found, server_name):
     return Mapping(rows[0])
 
 
-def _wanted(caller, server_name):
+def _wanted(caller: Session, server_name: str) -> Wanted:
     """Return the foreign server, the current user, and when the statement began."""
     return server_name, caller.query("user", CURRENT_USER)[0]["name"], moment_of(caller)
 
 
-def options_of(words):
+def options_of(words: Optional[Sequence[str]]) -> Dict[str, str]:
     """Return the options of a catalog, which are words like ``host=server1``, as a dictionary.
 
     >>> options_of(["host=server1", "password=a=b"])["password"]

@@ -2,10 +2,12 @@
 
 from pgpool_recovery_server.session import Session
 
+from server_types import Memory, Plpy
+
 from .user_mapping import take_found, want
 
 
-def want_mapping(plpy, session, shared, server_name):
+def want_mapping(plpy: Plpy, session: Memory, shared: Memory, server_name: str) -> None:
     """Leave the foreign server and the caller in the memory of the session, for read_mapping()."""
     take_found(shared)  # Nothing that was read for another call is left.
     want(Session(plpy, session), shared, server_name)

@@ -1,21 +1,32 @@
 """Ask a script of the data directory: pgpool_recovery_plan() and pgpool_recovery_check()."""
 
+from typing import Callable, List
+
+from server_types import Memory, Plpy, Row
+
 from .outcome import INTERNAL_ERROR, Failure, failed, success
 from .run_script import environment, why
 from .script_file import find_script
 from .server import Server
 from .session import without_traceback
-from .supervised_run import SupervisedRun
+from .supervised_run import Ended, SupervisedRun
 
 
-def ask_script(plpy, session, supervisor_program, is_direct, script_name, arguments):
+def ask_script(
+    plpy: Plpy,
+    session: Memory,
+    supervisor_program: Callable[[], str],
+    is_direct: bool,
+    script_name: str,
+    arguments: List[str],
+) -> Row:
     """Run the script that bears the function's own name and return the row with its answer.
 
     The parameters are those of run_script(). Nobody but a person reads what comes of it, so a
     failure is the error itself and not told as a warning before.
     """
 
-    def call():
+    def call() -> Row:
         server = Server(plpy, session, is_direct=is_direct)
         try:
             server.refuse_on_standby(script_name)
@@ -30,7 +41,7 @@ def ask_script(plpy, session, supervisor_program, is_direct, script_name, argume
     return without_traceback(plpy, call)
 
 
-def answer_of(script_name, ended):
+def answer_of(script_name: str, ended: Ended) -> str:
     """Return the answer; raises Failure when the script failed or said none."""
     if ended.record is not None:
         raise Failure(

@@ -4,12 +4,16 @@ What Python, or a library, says of one quotes what it was given: a password, a l
 traceback of PL/Python would hand it to the caller, to pgpool.log and to the server log.
 """
 
+from typing import Any, Callable, List
+
+from server_types import Plpy, Row
+
 from .outcome import Failure, failed
 
 KEPT_PLACES = 20
 
 
-def outcome_of(plpy, call):
+def outcome_of(plpy: Plpy, call: Callable[[], Row]) -> Row:
     """Return the row that a call returns; for a bug that of its failure.
 
     What PostgreSQL raises goes on: a cancel does, and its words are the server's own.
@@ -22,7 +26,7 @@ def outcome_of(plpy, call):
         return failed(bug(error))
 
 
-def value_of(plpy, call):
+def value_of(plpy: Plpy, call: Callable[[], Any]) -> Any:
     """Return what a call returns that has no row for a failure; a bug is an error of plpy."""
     try:
         return call()
@@ -33,7 +37,7 @@ def value_of(plpy, call):
     return plpy.error(failure.message, detail=failure.detail)  # Which does not return.
 
 
-def bug(error):
+def bug(error: BaseException) -> Failure:
     """Return the failure that a bug is told as.
 
     >>> bug(KeyError("a password")).message
@@ -42,9 +46,10 @@ def bug(error):
     return Failure("bug in the extension: %s" % type(error).__name__, detail=places_of(error))
 
 
-def places_of(error):
+def places_of(error: BaseException) -> str:
     """Return where an exception was raised, and what it came of, as lines of the body."""
-    frame, places = error.__traceback__, []
+    places: List[str] = []
+    frame = error.__traceback__
     while frame is not None:
         places.append("%d %s" % (frame.tb_lineno, frame.tb_frame.f_code.co_name))
         frame = frame.tb_next

@@ -6,9 +6,13 @@ A backend notices a lost client only when it writes to it, and a recovery can be
 import os
 import select
 import stat
+from typing import TYPE_CHECKING, Any, Optional
+
+if TYPE_CHECKING:
+    import socket
 
 
-def find_caller(port):
+def find_caller(port: int) -> Optional[int]:
     """Return the descriptor of the client's connection, or None when there is no client.
 
     Among the open descriptors it is the connected stream socket whose own end is one that the
@@ -20,14 +24,14 @@ def find_caller(port):
     return None
 
 
-def caller_is_gone(descriptor):
+def caller_is_gone(descriptor: int) -> bool:
     """Say whether the other end of the connection was closed."""
     poll = select.poll()
     poll.register(descriptor, select.POLLRDHUP)
     return bool(poll.poll(0))
 
 
-def _is_client_connection(descriptor, port):
+def _is_client_connection(descriptor: int, port: int) -> bool:
     try:
         if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
             return False
@@ -45,7 +49,7 @@ def _is_client_connection(descriptor, port):
         return _is_server_end(connection.getsockname(), port)
 
 
-def _duplicate(descriptor):
+def _duplicate(descriptor: int) -> "socket.socket":
     import socket
 
     # Before Python 3.7 an object does not find out by itself what kind of socket it is given.
@@ -55,8 +59,8 @@ def _duplicate(descriptor):
     return socket.socket(family, kind, 0, os.dup(descriptor))
 
 
-def _is_server_end(name, port):
+def _is_server_end(name: Any, port: int) -> bool:
     if isinstance(name, tuple):
-        return name[1] == port
-    path = name.decode("utf-8", "replace") if isinstance(name, bytes) else name
+        return bool(name[1] == port)
+    path: str = name.decode("utf-8", "replace") if isinstance(name, bytes) else name
     return path.endswith("/.s.PGSQL.%d" % port)

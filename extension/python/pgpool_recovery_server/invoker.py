@@ -4,6 +4,13 @@ The functions run with the rights of their owner, so who called them is not who 
 the role of the session, or the one that SET ROLE has put in its place.
 """
 
+from typing import TYPE_CHECKING
+
+from server_types import Plpy
+
+if TYPE_CHECKING:
+    from .session import Session
+
 INVOKER = """
 select rolsuper as is_superuser
   from pg_catalog.pg_roles
@@ -14,7 +21,7 @@ select rolsuper as is_superuser
 RESTRICTED = "unlisten _pgpool_recovery"
 
 
-def invoker_is_superuser(plpy, session, is_direct):
+def invoker_is_superuser(plpy: Plpy, session: "Session", is_direct: bool) -> bool:
     """Say whether the call is a superuser's own; `is_direct`: no function is around it.
 
     A function that a superuser calls can be one with the rights of its owner, who wrote the call.

@@ -5,18 +5,21 @@ the form, so that the two need not be of the same release.
 """
 
 import marshal
+from typing import Optional, Tuple
+
+from server_types import Message
 
 VERSION = 2
 HEADER_BYTES = 4
 
 
-def encode_message(message):
+def encode_message(message: Message) -> bytes:
     """Return a dictionary of plain values as bytes."""
     data = marshal.dumps(message, VERSION)
     return len(data).to_bytes(HEADER_BYTES, "big") + data
 
 
-def take_message(received):
+def take_message(received: bytes) -> Tuple[Optional[Message], bytes]:
     """Return the first message of what was received, or None, and the bytes behind it.
 
     >>> take_message(encode_message({"ended": 0}) + b"rest")

@@ -2,9 +2,10 @@
 
 import os
 import stat
+from typing import Optional
 
 
-def read_file(path, limit):
+def read_file(path: str, limit: int) -> Optional[bytes]:
     """Return the first bytes of a regular file, or None when there is none to be read.
 
     A FIFO would be waited for as long as nobody writes to it, where no interrupt of the server is

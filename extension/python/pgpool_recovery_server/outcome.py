@@ -1,5 +1,9 @@
 """The end of a call as a row, so that PL/pgSQL raises it and no Python traceback reaches a DBA."""
 
+from typing import Optional
+
+from server_types import Row
+
 MAX_TEXT_CHARACTERS = 8000
 
 INTERNAL_ERROR = "XX000"
@@ -14,7 +18,13 @@ UNDEFINED_OBJECT = "42704"
 class Failure(Exception):
     """An expected failure, in the parts of a PostgreSQL error."""
 
-    def __init__(self, message, detail=None, hint=None, sqlstate=INTERNAL_ERROR):
+    def __init__(
+        self,
+        message: str,
+        detail: Optional[str] = None,
+        hint: Optional[str] = None,
+        sqlstate: str = INTERNAL_ERROR,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.detail = detail
@@ -22,26 +32,26 @@ class Failure(Exception):
         self.sqlstate = sqlstate
 
 
-def success(result, document=None):
+def success(result: bool, document: Optional[str] = None) -> Row:
     """Return the row of a call that did what it was asked for; `document` is its answer in JSON."""
     row = dict.fromkeys(("sqlstate", "message", "detail", "hint"))
     row.update(result=result, document=document)
     return row
 
 
-def failed(failure):
+def failed(failure: Failure) -> Row:
     """Return the row of a call that ends with this failure as its error."""
     return {
         "result": None,
         "sqlstate": failure.sqlstate,
         "message": cut(failure.message),
-        "detail": cut(failure.detail),
-        "hint": cut(failure.hint),
+        "detail": failure.detail and cut(failure.detail),
+        "hint": failure.hint and cut(failure.hint),
         "document": None,
     }
 
 
-def with_stock_message(function_name, cause):
+def with_stock_message(function_name: str, cause: Failure) -> Failure:
     """Return a failure that has the text of the stock extension, and the cause as its detail."""
     said = as_sentence(cause.message)
     return Failure(
@@ -52,7 +62,7 @@ def with_stock_message(function_name, cause):
     )
 
 
-def as_sentence(message):
+def as_sentence(message: str) -> str:
     """Return a message as a sentence; a host's name and a program's stay as they are.
 
     >>> as_sentence("node 1: no space"), as_sentence("server2:/data: no space")
@@ -62,8 +72,8 @@ def as_sentence(message):
     return (message[:1].upper() + message[1:] if first.isalpha() else message) + "."
 
 
-def cut(text):
+def cut(text: str) -> str:
     """Return as much of a text as a log line bears."""
-    if text is None or len(text) <= MAX_TEXT_CHARACTERS:
+    if len(text) <= MAX_TEXT_CHARACTERS:
         return text
     return text[:MAX_TEXT_CHARACTERS] + " ..."

@@ -1,13 +1,17 @@
 """Control this server, and tell whether a server of this host is ready: pgpool_pgctl()."""
 
 import os
+from typing import Callable, Optional
 
 from pgpool_recovery.in_server.pid_file import (
     PID_FILE_MAX_BYTES,
     PID_FILE_NAME,
+    PidFile,
     is_server_of,
     parse_pid_file,
 )
+
+from server_types import Memory, Plpy, Row
 
 from .named_file import read_file
 from .outcome import INSUFFICIENT_PRIVILEGE, INVALID_PARAMETER_VALUE, Failure, failed, success
@@ -46,7 +50,9 @@ select pg_catalog.format(
 """
 
 
-def pg_ctl(plpy, session, supervisor_program, action, argument):
+def pg_ctl(
+    plpy: Plpy, session: Memory, supervisor_program: Callable[[], str], action: str, argument: str
+) -> Row:
     """Do `action` and return the row of its outcome.
 
     `argument` is a stop mode, an empty text, or for ``status`` an absolute data directory.
@@ -56,7 +62,9 @@ def pg_ctl(plpy, session, supervisor_program, action, argument):
     )
 
 
-def controlled(plpy, session, supervisor_program, action, argument):
+def controlled(
+    plpy: Plpy, session: Memory, supervisor_program: Callable[[], str], action: str, argument: str
+) -> Row:
     """Do it; what the server itself raises meanwhile, a cancel, is raised."""
     server = Server(plpy, session, is_direct=False)  # Who calls makes no difference here.
     run = SupervisedRun(server, session, supervisor_program)
@@ -77,7 +85,7 @@ def controlled(plpy, session, supervisor_program, action, argument):
     return success(True)
 
 
-def check_arguments(action, argument):
+def check_arguments(action: str, argument: str) -> None:
     """Raise Failure for an action, a mode or a directory that pgpool_pgctl() does not know."""
     known = LEAVING + WAITED_FOR + ("status",)
     if action not in known:
@@ -101,14 +109,14 @@ def check_arguments(action, argument):
     )
 
 
-def find_pg_ctl(server):
+def find_pg_ctl(server: Server) -> str:
     """Return the path of pg_ctl: the setting pgpool.pg_ctl, or the one of this server's binaries.
 
     Anybody may set such a setting in a session, also in that of a superuser who calls a function of
     his, and it stays. So it counts only where nobody but who may choose programs can have written
     it: in the configuration files, and on the command line of the server.
     """
-    path = server.query("pg_ctl setting", PG_CTL_SETTING)[0]["path"]
+    path: str = server.query("pg_ctl setting", PG_CTL_SETTING)[0]["path"]
     if not path:
         return program(server, "pg_ctl")
     if not server.query("is configured", IS_CONFIGURED, ["text"], [path])[0]["is_configured"]:
@@ -121,13 +129,13 @@ def find_pg_ctl(server):
     return path
 
 
-def program(server, name):
+def program(server: Server, name: str) -> str:
     """Return the path of a program of this server's installation."""
     row = server.query("binary directory", BINARY_DIRECTORY)[0]
     return os.path.join(row["setting"], name)
 
 
-def leave(server, run, path, action, mode):
+def leave(server: Server, run: SupervisedRun, path: str, action: str, mode: str) -> None:
     """Start pg_ctl so that it goes on when this session ends.
 
     With the logging collector the server's standard error is a pipe that ends with the server, so
@@ -142,7 +150,7 @@ def leave(server, run, path, action, mode):
     run.leave(argv, dict(os.environ), DELAY_S, output)
 
 
-def wait_for(server, run, path, action):
+def wait_for(server: Server, run: SupervisedRun, path: str, action: str) -> None:
     """Run pg_ctl to its end and raise Failure when it failed."""
     if action == "reload":
         check_files(server)
@@ -154,7 +162,7 @@ def wait_for(server, run, path, action):
         )
 
 
-def check_files(server):
+def check_files(server: Server) -> None:
     """Raise Failure when the server would not load its configuration files as they are now."""
     errors = [row["error"] for row in server.query("errors in files", ERRORS_IN_FILES)]
     if errors:
@@ -165,7 +173,7 @@ def check_files(server):
         )
 
 
-def is_ready(server, run, argument):
+def is_ready(server: Server, run: SupervisedRun, argument: str) -> bool:
     """Say whether the server of a data directory on this host accepts connections."""
     if not os.path.isabs(argument):
         return True  # This server: it accepted the connection of this call.
@@ -178,7 +186,7 @@ def is_ready(server, run, argument):
     return run.run(argv, dict(os.environ)).status == 0
 
 
-def read_pid_file(data_directory):
+def read_pid_file(data_directory: str) -> Optional[PidFile]:
     """Return what postmaster.pid says, or None when it is no such file."""
     content = read_file(os.path.join(data_directory, PID_FILE_NAME), PID_FILE_MAX_BYTES)
     return None if content is None else parse_pid_file(content.decode("utf-8", "surrogateescape"))

@@ -5,11 +5,12 @@ their parent, group and session.
 """
 
 import os
+from typing import Any, Dict, List, Optional, Set
 
 ZOMBIE = "Z"
 
 
-def find_processes(mark, session):
+def find_processes(mark: bytes, session: Optional[int]) -> Set[int]:
     """Return the ids of the living processes that belong to a script.
 
     They are those in the `session` (a process id, or None), those whose environment holds `mark`
@@ -27,11 +28,11 @@ def find_processes(mark, session):
     return _with_descendants(found, parents)
 
 
-def _process_ids():
+def _process_ids() -> List[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
-def _status(pid):
+def _status(pid: int) -> Optional[Dict[str, Any]]:
     try:
         with open("/proc/%d/stat" % pid, "rb") as file:
             line = file.read().decode("utf-8", "replace")
@@ -42,7 +43,7 @@ def _status(pid):
     return {"state": fields[0], "parent": int(fields[1]), "session": int(fields[3])}
 
 
-def _environment_of(pid):
+def _environment_of(pid: int) -> List[bytes]:
     try:
         with open("/proc/%d/environ" % pid, "rb") as file:
             return file.read().split(b"\0")
@@ -50,7 +51,7 @@ def _environment_of(pid):
         return []  # It ended while we looked, or belongs to another user.
 
 
-def _with_descendants(found, parents):
+def _with_descendants(found: Set[int], parents: Dict[int, int]) -> Set[int]:
     while True:
         children = {pid for pid in parents if parents[pid] in found} - found
         if not children:

@@ -1,12 +1,15 @@
 """Run a stage script of the data directory: pgpool_recovery() and pgpool_remote_start()."""
 
 import os
+from typing import Callable, Dict, List, Optional
+
+from server_types import Memory, Plpy, Record, Row
 
 from .outcome import QUERY_CANCELED, Failure, failed, success, with_stock_message
-from .script_file import find_script
+from .script_file import Script, find_script
 from .server import Server
 from .session import without_traceback
-from .supervised_run import SupervisedRun
+from .supervised_run import Ended, SupervisedRun
 
 INSTALL_SAME_BUILD = (
     "The stage commands here are of an earlier build of pgpool-recovery than this extension: as "
@@ -15,14 +18,22 @@ INSTALL_SAME_BUILD = (
 )
 
 
-def run_script(plpy, session, supervisor_program, is_direct, function_name, script_name, arguments):
+def run_script(
+    plpy: Plpy,
+    session: Memory,
+    supervisor_program: Callable[[], str],
+    is_direct: bool,
+    function_name: str,
+    script_name: str,
+    arguments: List[str],
+) -> Row:
     """Run the script `script_name` with `arguments` and return the row of its outcome.
 
     `plpy` is PL/Python's module, `session` a dictionary that lives as long as the session,
     `supervisor_program` returns the text of the supervisor; `is_direct` is what Server has it for.
     """
 
-    def call():
+    def call() -> Row:
         server = Server(plpy, session, is_direct=is_direct)
         try:
             server.refuse_on_standby(function_name)
@@ -43,7 +54,7 @@ def run_script(plpy, session, supervisor_program, is_direct, function_name, scri
     return without_traceback(plpy, call)
 
 
-def told(server, function_name, cause):
+def told(server: Server, function_name: str, cause: Failure) -> Failure:
     """Tell the cause as a warning and return the error to end with; that of a cancel says it all.
 
     It is told all the same, for Pgpool-II passes no error of pgpool_recovery() on.
@@ -54,7 +65,7 @@ def told(server, function_name, cause):
     return with_stock_message(function_name, server.shown(cause))
 
 
-def environment(server, script):
+def environment(server: Server, script: Script) -> Dict[str, str]:
     """Return the environment of a script: the server's own, and what bears our name.
 
     libpq's own variables lead back to the server only our stage commands. What another script runs
@@ -70,7 +81,7 @@ def environment(server, script):
     return variables
 
 
-def why(script_name, ended):
+def why(script_name: str, ended: Ended) -> Failure:
     """Return the failure of a script that ended with another status than 0.
 
     Our own stage commands tell it in a record with the parts of an error; of any other script the
@@ -90,7 +101,7 @@ def why(script_name, ended):
     )
 
 
-def is_record_of_another_build(line):
+def is_record_of_another_build(line: str) -> bool:
     r"""Say whether a line is what our stage commands said of a failure before they had a secret.
 
     It is believed no word of; that somebody forges it earns him a hint.
@@ -101,7 +112,7 @@ def is_record_of_another_build(line):
     return line.startswith(("\x1e{", "\\x1e{")) and '"sqlstate": ' in line
 
 
-def without_last_word(status):
+def without_last_word(status: Optional[int]) -> str:
     """Return what it means that a script was killed: it could not say what it leaves behind.
 
     >>> without_last_word(3)
@@ -112,13 +123,13 @@ def without_last_word(status):
     return "\nIt did not say in which state the target is."
 
 
-def detail_of_record(record):
+def detail_of_record(record: Record) -> str:
     """Return the record's detail, with the state in which the target is now."""
     parts = [record.get("detail"), "The target is %s." % record["target"]]
     return "\n".join(part for part in parts if part)
 
 
-def how_it_ended(status):
+def how_it_ended(status: Optional[int]) -> str:
     """Say it as PostgreSQL's wait_result_to_str() does.
 
     >>> how_it_ended(3)
@@ -135,7 +146,7 @@ def how_it_ended(status):
     return "was terminated by signal %d: %s" % (-status, signal.Signals(-status).name)
 
 
-def last_lines(lines):
+def last_lines(lines: List[str]) -> str:
     """Return the last lines of a script's output as a detail."""
     if not lines:
         return "It wrote nothing."

@@ -18,13 +18,13 @@ class Script:
     `is_ours`: it is one of our stage commands, as `pgpool-recovery install` puts them in place.
     """
 
-    def __init__(self, path, status):
+    def __init__(self, path: str, status: os.stat_result) -> None:
         self.path = path
         self.identity = (status.st_dev, status.st_ino)
         self.is_ours = _begin_of(path).find(OURS) >= 0
 
 
-def find_script(data_directory, name):
+def find_script(data_directory: str, name: str) -> Script:
     """Return the script `name`.
 
     Raises Failure when `name` leads out of the data directory, or the file is not an executable
@@ -52,7 +52,7 @@ def find_script(data_directory, name):
     return Script(path, status)
 
 
-def _begin_of(path):
+def _begin_of(path: str) -> bytes:
     try:
         with open(path, "rb") as script:
             return script.read(MARK_WITHIN_BYTES)
@@ -60,7 +60,7 @@ def _begin_of(path):
         return b""  # Executable and not readable: none of ours is.
 
 
-def _status(path):
+def _status(path: str) -> os.stat_result:
     try:
         return os.stat(path)
     except FileNotFoundError:

@@ -1,6 +1,9 @@
 """The PostgreSQL server around a call."""
 
 import os
+from typing import Dict, Optional
+
+from server_types import Memory, Plpy
 
 from .invoker import invoker_is_superuser
 from .outcome import NOT_IN_PREREQUISITE_STATE, Failure
@@ -39,14 +42,14 @@ class Server(Session):
     `is_direct`: a statement of the client called the function for users, and no function did.
     """
 
-    def __init__(self, plpy, session, *, is_direct):
+    def __init__(self, plpy: Plpy, session: Memory, *, is_direct: bool) -> None:
         super().__init__(plpy, session)
         self.lift_transaction_timeout()
         self._is_direct = is_direct
         facts = self.query("facts", FACTS)[0]
         self.facts = dict(facts, **{name: os.fsdecode(facts[name]) for name in PATHS})
 
-    def refuse_on_standby(self, function_name):
+    def refuse_on_standby(self, function_name: str) -> None:
         """Raise Failure when this server is a standby."""
         if self.facts["is_in_recovery"]:
             raise Failure(
@@ -56,16 +59,16 @@ class Server(Session):
                 sqlstate=NOT_IN_PREREQUISITE_STATE,
             )
 
-    def caller(self):
+    def caller(self) -> str:
         """Return who asks, as the stage commands know it: "superuser" or "role"."""
         is_superuser = invoker_is_superuser(self._plpy, self, self._is_direct)
         return "superuser" if is_superuser else "role"
 
-    def script_end_s(self):
+    def script_end_s(self) -> float:
         """Return how long a script may take to clean up when the call is cancelled."""
         return seconds_of(self.facts["script_end_time"])
 
-    def connection_environment(self):
+    def connection_environment(self) -> Dict[str, str]:
         """Return what leads a child process to this server, as libpq's variables have it."""
         return {
             "PGHOST": self._reachable_host(),
@@ -73,15 +76,15 @@ class Server(Session):
             "PGDATABASE": self.facts["database"],
         }
 
-    def _reachable_host(self):
-        sockets = self.facts["unix_socket_directories"].split(",")[0].strip().strip('"')
-        address = self.facts["listen_addresses"].split(",")[0].strip().strip('"')
+    def _reachable_host(self) -> str:
+        sockets: str = self.facts["unix_socket_directories"].split(",")[0].strip().strip('"')
+        address: str = self.facts["listen_addresses"].split(",")[0].strip().strip('"')
         if sockets:
             return sockets
         return "localhost" if address in ("*", "0.0.0.0", "::", "") else address
 
 
-def seconds_of(setting):
+def seconds_of(setting: Optional[str]) -> float:
     """Return a time as a setting has it, in seconds or with a unit; the default where it is none.
 
     >>> [seconds_of(text) for text in (None, "30s", "1 min", "9999", "x")]

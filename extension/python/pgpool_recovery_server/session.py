@@ -1,5 +1,9 @@
 """The session around a call, as PL/Python shows it (the module ``plpy``)."""
 
+from typing import Any, Callable, Optional, Sequence
+
+from server_types import Memory, Plpy, Row, Rows
+
 from .outcome import Failure, cut, failed
 from .shown_text import shown_line, shown_text
 
@@ -36,18 +40,20 @@ class Session:
     `plpy` is PL/Python's module; `session` a dictionary that lives as long as the session.
     """
 
-    def __init__(self, plpy, session):
+    def __init__(self, plpy: Plpy, session: Memory) -> None:
         self._plpy = plpy
         self._session = session
-        self._known_encodings = None
+        self._known_encodings: Optional[Row] = None
 
-    def query(self, name, text, types=(), values=()):
+    def query(
+        self, name: str, text: str, types: Sequence[str] = (), values: Sequence[Any] = ()
+    ) -> Rows:
         """Run a query whose plan is kept under `name` for the session; return its rows."""
         if name not in self._session:
             self._session[name] = self._plpy.prepare(text, list(types))
         return self._plpy.execute(self._session[name], list(values))
 
-    def lift_transaction_timeout(self):
+    def lift_transaction_timeout(self) -> None:
         """Take away, until the transaction ends, the time limit that every session begins with.
 
         PostgreSQL 17 and later would end the session in the middle of what it waits for, and
@@ -56,14 +62,14 @@ class Session:
         """
         self.query("lift transaction timeout", LIFT_TRANSACTION_TIMEOUT)
 
-    def check_for_interrupts(self):
+    def check_for_interrupts(self) -> Optional[Failure]:
         """Return the pending cancel of this statement as a Failure, or None.
 
         A pending termination of the session does not return.
         """
         return self._interrupt_of(lambda: self.query("interrupts", "select"))
 
-    def who_cancelled(self):
+    def who_cancelled(self) -> Optional[str]:
         """Return the sentence that says who has cancelled this statement, or None.
 
         Another cancel that comes just now changes nothing: the statement ends already.
@@ -77,37 +83,37 @@ class Session:
             return 'With "pgpool-recovery cancel", by role %s%s.' % (row["role"], where)
         return None
 
-    def notice(self, text):
+    def notice(self, text: str) -> Optional[Failure]:
         """Send lines, as one message, to the client; return what check_for_interrupts() returns."""
         shown = self._in_all_encodings(shown_text(text))
         return self._interrupt_of(lambda: self._plpy.notice(shown))
 
-    def warn(self, cause):
+    def warn(self, cause: Failure) -> None:
         """Send the cause of a failure as a WARNING to the client and the server log.
 
         Pgpool-II writes warnings to pgpool.log, and throws the error of pgpool_recovery() away.
         """
-        parts = {"detail": self.readable(cause.detail), "hint": self.readable(cause.hint)}
-        parts = {name: text for name, text in parts.items() if text is not None}
+        texts = {"detail": self.readable(cause.detail), "hint": self.readable(cause.hint)}
+        parts = {name: text for name, text in texts.items() if text is not None}
         message = self.printable(cut(cause.message))
         self._interrupt_of(lambda: self._plpy.warning(message, **parts))
 
-    def _interrupt_of(self, action):
+    def _interrupt_of(self, action: Callable[[], object]) -> Optional[Failure]:
         try:
             action()
         except (self._plpy.SPIError, self._plpy.Error) as error:
             return Failure(str(error), sqlstate=error.sqlstate)
         return None
 
-    def printable(self, text):
+    def printable(self, text: str) -> str:
         """Return a line without what a terminal or an encoding of this session would trip over."""
         return self._in_all_encodings(shown_line(text))
 
-    def readable(self, text):
+    def readable(self, text: Optional[str]) -> Optional[str]:
         """Return a text of several lines likewise, cut; None stays."""
         return None if text is None else self._in_all_encodings(shown_text(cut(text)))
 
-    def shown(self, cause):
+    def shown(self, cause: Failure) -> Failure:
         """Return a failure whose texts are likewise."""
         return Failure(
             self.printable(cut(cause.message)),
@@ -116,26 +122,26 @@ class Session:
             sqlstate=cause.sqlstate,
         )
 
-    def _in_all_encodings(self, text):
+    def _in_all_encodings(self, text: str) -> str:
         encodings = self._encodings()
         if all(encoding in ENCODINGS_FOR_ALL_CHARACTERS for encoding in encodings.values()):
             return text
         return text.encode("ascii", "backslashreplace").decode()
 
-    def in_encoding(self, text):
+    def in_encoding(self, text: str) -> str:
         """Return JSON without what the server's encoding may lack, and jsonb has not: zero."""
         text = text.replace("\\u0000", "")
         if self._encodings()["server_encoding"] == "UTF8":
             return text
         return text.encode("ascii", "replace").decode()
 
-    def _encodings(self):
+    def _encodings(self) -> Row:
         if self._known_encodings is None:
             self._known_encodings = self.query("encodings", ENCODINGS)[0]
         return self._known_encodings
 
 
-def without_traceback(plpy, call):
+def without_traceback(plpy: Plpy, call: Callable[[], Row]) -> Row:
     """Return the row of a call; an error of the server itself, say a time limit, is one as well.
 
     Between two looks for an interrupt it comes up in whatever asks the server next.

@@ -4,7 +4,7 @@ LOWEST_LONE_BYTE_SHOWN = "\udca0"  # As decoding with surrogateescape leaves the
 LONE_BYTES = ("\udc80", "\udcff")
 
 
-def shown_line(text):
+def shown_line(text: str) -> str:
     r"""Return one line with every character escaped that is not printable, but for tabs.
 
     >>> print(shown_line("a\x1b[2J\nc\x9b\u2028"))
@@ -15,7 +15,7 @@ def shown_line(text):
     return "".join(c if c.isprintable() or c == "\t" else repr(c)[1:-1] for c in text)
 
 
-def shown_text(text):
+def shown_text(text: str) -> str:
     r"""Return a text of several lines likewise.
 
     >>> shown_text("a\nb\rc")
@@ -24,7 +24,7 @@ def shown_text(text):
     return "\n".join(shown_line(line) for line in text.split("\n"))
 
 
-def shown_bytes(line):
+def shown_bytes(line: bytes) -> bytes:
     r"""Return the bytes of a line likewise; a byte that is no UTF-8 may be a letter elsewhere.
 
     >>> shown_bytes("\u00e4\x1b\x9b".encode() + b"\xe4\x9b\x00")
@@ -36,7 +36,7 @@ def shown_bytes(line):
     return "".join(map(_shown_character, text)).encode("utf-8", "surrogateescape")
 
 
-def _shown_character(character):
+def _shown_character(character: str) -> str:
     if LONE_BYTES[0] <= character <= LONE_BYTES[1]:
         is_letter = character >= LOWEST_LONE_BYTE_SHOWN
         return character if is_letter else "\\x%02x" % (ord(character) & 0xFF)

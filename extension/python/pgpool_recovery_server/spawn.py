@@ -5,12 +5,19 @@ import, once in the backend and once in the supervisor.
 """
 
 import os
+from typing import Callable, List, Mapping, NoReturn, Optional, Tuple
 
 NOT_EXECUTED = 127
 EXCHANGED = "another file has taken its place"
 
 
-def spawn(argv, environment, directory, streams, before=None):
+def spawn(
+    argv: List[bytes],
+    environment: Mapping[bytes, bytes],
+    directory: str,
+    streams: Tuple[int, int, int],
+    before: Optional[Callable[[], None]] = None,
+) -> int:
     """Start a program and return its process id.
 
     `argv` and `environment` are bytes, `streams` the descriptors of its standard input, output and
@@ -30,7 +37,14 @@ def spawn(argv, environment, directory, streams, before=None):
     return pid
 
 
-def _become(argv, environment, directory, streams, before, report):
+def _become(
+    argv: List[bytes],
+    environment: Mapping[bytes, bytes],
+    directory: str,
+    streams: Tuple[int, int, int],
+    before: Optional[Callable[[], None]],
+    report: int,
+) -> NoReturn:
     """Turn this process, which was forked, into the program; does not return."""
     try:
         os.setsid()
@@ -42,19 +56,19 @@ def _become(argv, environment, directory, streams, before, report):
             before()
         os.execve(argv[0], argv, environment)
     except OSError as error:
-        os.write(report, b"%d" % error.errno)
+        os.write(report, b"%d" % (error.errno or 0))
     finally:
         os._exit(NOT_EXECUTED)
 
 
-def _above_standard_streams(descriptor):
+def _above_standard_streams(descriptor: int) -> int:
     """Return a descriptor of the same file that no dup2() to a standard stream will close."""
     while descriptor <= 2:
         descriptor = os.dup(descriptor)
     return descriptor
 
 
-def status_of(pid):
+def status_of(pid: int) -> Optional[int]:
     """Return how a child process ended (negative: the signal), or None while it runs; reaps it."""
     found, status = os.waitpid(pid, os.WNOHANG)
     if found == 0:

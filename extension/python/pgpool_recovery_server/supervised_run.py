@@ -2,11 +2,17 @@
 
 import os
 import time
+from typing import TYPE_CHECKING, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
+
+from server_types import Memory, Message, Record
 
 from .caller import caller_is_gone, find_caller
 from .outcome import CONNECTION_FAILURE, QUERY_CANCELED, Failure
 from .spawn import EXCHANGED
 from .supervision import Supervisor, SupervisorLost
+
+if TYPE_CHECKING:
+    from .server import Server
 
 TICK_S = 0.2
 START_DEADLINE_S = 30
@@ -15,6 +21,7 @@ SINGLE_LINES = 100  # In a second: what comes faster comes in messages of severa
 MAX_NOTICE_CHARACTERS = 4000
 MARK_NAME = "PGPOOL_RECOVERY_ID"
 SECRET_NAME = "PGPOOL_RECOVERY_SECRET"  # noqa: S105 - the name of a variable.
+LOG_NAME = "PGPOOL_RECOVERY_LOG"  # That lines can be marked to be logged and told to nobody.
 SQLSTATE_OR_NONE = r"(?:[0-9A-Z]{5})?\Z"
 
 
@@ -24,7 +31,13 @@ class Ended:
     `record` is that of its failure, `document` its answer in JSON.
     """
 
-    def __init__(self, status, lines, record, document):
+    def __init__(
+        self,
+        status: Optional[int],
+        lines: List[str],
+        record: Optional[Record],
+        document: Optional[str],
+    ) -> None:
         self.status = status
         self.lines = lines
         self.record = record
@@ -38,19 +51,26 @@ class SupervisedRun:
     starting one takes longer than a script that only exits.
     """
 
-    def __init__(self, server, session, supervisor_program):
+    def __init__(
+        self, server: "Server", session: Memory, supervisor_program: Callable[[], str]
+    ) -> None:
         self._server = server
         self._session = session
         self._supervisor_program = supervisor_program
-        self._lines = []
-        self._record = None
-        self._document = None
+        self._lines: List[str] = []
+        self._record: Optional[Record] = None
+        self._document: Optional[str] = None
         self._singles, self._singles_since = 0, 0.0
-        self._caller = None
+        self._caller: Optional[int] = None
         self._parent = os.getppid()
         self._record_prefix = record_prefix(server.facts["record_secret"])
 
-    def run(self, argv, environment, identity=None):
+    def run(
+        self,
+        argv: List[str],
+        environment: Mapping[str, str],
+        identity: Optional[Tuple[int, int]] = None,
+    ) -> Ended:
         """Run a program to its end and return how it ended.
 
         With an `identity`, device and inode, the program has to be that file.
@@ -59,10 +79,11 @@ class SupervisedRun:
         is gone, or because the server's main process is.
         """
         call_id = self._server.facts["call_id"]
-        secrets = {MARK_NAME: call_id, SECRET_NAME: self._server.facts["record_secret"]}
+        secret = self._server.facts["record_secret"]
+        own = {MARK_NAME: call_id, SECRET_NAME: secret, LOG_NAME: "on"}
         job = {
             "run": in_bytes(argv),
-            "environment": environment_in_bytes(dict(environment, **secrets)),
+            "environment": environment_in_bytes(dict(environment, **own)),
             "directory": self._server.facts["data_directory"],
             "identity": identity,
             "mark": ("%s=%s" % (MARK_NAME, call_id)).encode(),
@@ -85,7 +106,9 @@ class SupervisedRun:
                 self._end_what_is_left(job["mark"])
             raise
 
-    def leave(self, argv, environment, after_s, output):
+    def leave(
+        self, argv: List[str], environment: Mapping[str, str], after_s: float, output: str
+    ) -> None:
         """Start a program that outlives this session."""
         request = {
             "leave": in_bytes(argv),
@@ -96,7 +119,7 @@ class SupervisedRun:
         }
         self._first_reply(request)
 
-    def _start(self, job):
+    def _start(self, job: Message) -> None:
         reply = self._first_reply(job)
         if "error" in reply:
             path = job["run"][0].decode("utf-8", "surrogateescape")
@@ -107,7 +130,7 @@ class SupervisedRun:
                 else None,
             )
 
-    def _first_reply(self, request):
+    def _first_reply(self, request: Message) -> Message:
         deadline = time.monotonic() + START_DEADLINE_S
         try:
             supervisor = self._supervisor()
@@ -127,30 +150,30 @@ class SupervisedRun:
             raise Failure("the supervisor process did not answer within %d s" % START_DEADLINE_S)
         return reply
 
-    def _raise_interrupt(self):
+    def _raise_interrupt(self) -> None:
         interrupt = self._server.check_for_interrupts()
         if interrupt is not None:
             raise interrupt
 
-    def _supervisor(self):
-        kept = self._session.get("supervisor")
+    def _supervisor(self) -> Supervisor:
+        kept: Optional[Supervisor] = self._session.get("supervisor")
         if kept is not None and kept.is_alive():
             kept.end_s = self._server.script_end_s()
             return kept
         self._discard_supervisor()
-        self._session["supervisor"] = Supervisor(
+        supervisor = self._session["supervisor"] = Supervisor(
             self._supervisor_program(),
             self._server.facts["data_directory"],
             self._server.script_end_s(),
         )
-        return self._session["supervisor"]
+        return supervisor
 
-    def _discard_supervisor(self):
+    def _discard_supervisor(self) -> bool:
         """Let go of the supervisor; say whether it had to be killed."""
         supervisor = self._session.pop("supervisor", None)
         return supervisor is not None and supervisor.close()
 
-    def _follow(self):
+    def _follow(self) -> Ended:
         while True:
             reply = self._session["supervisor"].next_reply(TICK_S)
             if reply is not None and "ended" in reply:
@@ -172,7 +195,7 @@ class SupervisedRun:
                     interrupt.hint = self._record.get("hint")
                 raise interrupt
 
-    def _tell(self, reply):
+    def _tell(self, reply: Message) -> Optional[Failure]:
         """Keep lines and send them to the client; return an interrupt that came up."""
         if "block" in reply:
             self._keep_block(reply["block"])
@@ -185,7 +208,7 @@ class SupervisedRun:
                 return interrupt
         return None
 
-    def _notices(self, texts):
+    def _notices(self, texts: List[str]) -> List[str]:
         """Return texts as messages: of a line each, unless there are so many of late.
 
         Each message costs the client's connection a packet, so that a script which writes thousands
@@ -198,7 +221,7 @@ class SupervisedRun:
         shown = [self._server.printable(text) for text in texts]
         return shown if self._singles <= SINGLE_LINES else blocks_of("\n".join(shown))
 
-    def _keep(self, line):
+    def _keep(self, line: str) -> bool:
         """Keep a line of text, or a record; return whether it is a text.
 
         A record bears a secret of this call. Its stage command knows that, and so do the processes
@@ -215,18 +238,18 @@ class SupervisedRun:
         self._lines = self._lines[1 - KEPT_LINES :] + [self._server.printable(line)]
         return True
 
-    def _keep_block(self, block):
+    def _keep_block(self, block: str) -> None:
         """Keep the last lines of many, none of which is a record."""
         last = block.rsplit("\n", KEPT_LINES)[-KEPT_LINES:]
         self._lines = (self._lines + [self._server.printable(line) for line in last])[-KEPT_LINES:]
 
-    def _keep_reply(self, reply):
+    def _keep_reply(self, reply: Message) -> None:
         if "block" in reply:
             self._keep_block(reply["block"])
         for line in reply.get("lines", ()):
             self._keep(line)
 
-    def _interrupt(self, is_idle):
+    def _interrupt(self, is_idle: bool) -> Optional[Failure]:
         cancel = self._server.check_for_interrupts()
         if cancel is not None:
             return cancel
@@ -236,12 +259,12 @@ class SupervisedRun:
             return Failure("the server's main process is gone")
         return None
 
-    def _caller_is_gone(self):
+    def _caller_is_gone(self) -> bool:
         if self._caller is None:
             self._caller = find_caller(self._server.facts["port"])
         return self._caller is not None and caller_is_gone(self._caller)
 
-    def _stop(self):
+    def _stop(self) -> None:
         """Have everything ended; tells the client nothing, which could be interrupted again.
 
         Whoever called lets go of the supervisor.
@@ -257,7 +280,7 @@ class SupervisedRun:
         except SupervisorLost:
             pass  # It does the same when its pipes are closed.
 
-    def _end_what_is_left(self, mark):
+    def _end_what_is_left(self, mark: bytes) -> None:
         self._discard_supervisor()
         supervisor = self._supervisor()
         supervisor.ask(end=mark, end_s=supervisor.end_s)
@@ -265,7 +288,7 @@ class SupervisedRun:
         self._discard_supervisor()
 
 
-def blocks_of(text):
+def blocks_of(text: str) -> List[str]:
     r"""Return a text of many lines as messages of some of them.
 
     >>> [len(one) for one in blocks_of("\n".join(["x" * 99] * 100))]
@@ -282,22 +305,22 @@ def blocks_of(text):
     return blocks
 
 
-def in_bytes(texts):
+def in_bytes(texts: Iterable[str]) -> List[bytes]:
     """Return the bytes of texts as the operating system gave them; what is bytes stays."""
     return [os.fsencode(text) for text in texts]
 
 
-def environment_in_bytes(variables):
+def environment_in_bytes(variables: Mapping[str, str]) -> Dict[bytes, bytes]:
     """Return the bytes of an environment's names and values."""
     return dict(zip(in_bytes(variables), in_bytes(variables.values())))
 
 
-def record_prefix(secret):
+def record_prefix(secret: str) -> str:
     """Return what a record begins with; the separator is that of RFC 7464."""
     return "\x1e%s " % secret
 
 
-def failure_record(text):
+def failure_record(text: str) -> Optional[Record]:
     """Return the record of a failed stage command, or None when the text is none.
 
     >>> failure_record('{"message": "no space", "target": "untouched"}')["target"]
@@ -319,7 +342,7 @@ def failure_record(text):
     return record if is_one else None
 
 
-def answer(text):
+def answer(text: str) -> Optional[str]:
     """Return the JSON text of what a script answered, or None when the text is no answer.
 
     >>> answer('{"answer": {"possible": true}}')

@@ -4,6 +4,9 @@ import os
 import select
 import sys
 import time
+from typing import Any, Optional
+
+from server_types import Message
 
 from .message import encode_message, take_message
 from .outcome import Failure
@@ -23,7 +26,7 @@ class SupervisorLost(Exception):
 class Supervisor:
     """A running supervisor process; it ends by itself when this object's pipes are closed."""
 
-    def __init__(self, source, directory, end_s):
+    def __init__(self, source: str, directory: str, end_s: float) -> None:
         """Start a supervisor.
 
         `source` is the program's text; it travels through a pipe, so that neither a file has to
@@ -38,7 +41,7 @@ class Supervisor:
         argv = [find_python(), "-I", "-S", "/dev/fd/%d" % program]
         argv += ["supervisor of pgpool_recovery for backend %d" % os.getpid()]
         try:
-            self._pid = spawn(
+            self._pid: Optional[int] = spawn(
                 [os.fsencode(word) for word in argv],
                 os.environb,
                 directory,
@@ -53,17 +56,17 @@ class Supervisor:
         self._received = b""
 
     @property
-    def stop_deadline_s(self):
+    def stop_deadline_s(self) -> float:
         """How long it may take to end all that it has started."""
         return self.end_s + SUPERVISOR_TAKES_S
 
-    def is_alive(self):
+    def is_alive(self) -> bool:
         """Say whether the process is there."""
         if self._pid is not None and status_of(self._pid) is not None:
             self._pid = None
         return self._pid is not None
 
-    def ask(self, **request):
+    def ask(self, **request: Any) -> None:
         """Send a request."""
         data = encode_message(request)
         try:
@@ -72,7 +75,7 @@ class Supervisor:
         except BrokenPipeError:
             raise SupervisorLost
 
-    def next_reply(self, timeout_s):
+    def next_reply(self, timeout_s: float) -> Optional[Message]:
         """Return the next reply, or None when none came in time."""
         while True:
             reply, self._received = take_message(self._received)
@@ -85,12 +88,12 @@ class Supervisor:
                 raise SupervisorLost
             self._received += data
 
-    def _wait(self, timeout_s):
+    def _wait(self, timeout_s: float) -> bool:
         poll = select.poll()
         poll.register(self._replies, select.POLLIN)
-        return poll.poll(timeout_s * 1000)
+        return bool(poll.poll(timeout_s * 1000))
 
-    def close(self):
+    def close(self) -> bool:
         """Let the supervisor end, and reap it; say whether it had to be killed.
 
         Then what it has started may run on.
@@ -99,18 +102,18 @@ class Supervisor:
         was_killed = False
         deadline = time.monotonic() + self.stop_deadline_s
         while self.is_alive():
-            if time.monotonic() > deadline:
+            if self._pid is not None and time.monotonic() > deadline:
                 os.kill(self._pid, SIGKILL)
                 was_killed = True
             time.sleep(REAP_TICK_S)
         return was_killed
 
-    def _close_pipes(self):
+    def _close_pipes(self) -> None:
         os.close(self._requests)
         os.close(self._replies)
 
 
-def _pipe_with(data):
+def _pipe_with(data: bytes) -> int:
     """Return the reading end of a pipe that holds `data`, which has to fit into one."""
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
@@ -120,7 +123,7 @@ def _pipe_with(data):
     return reading
 
 
-def find_python():
+def find_python() -> str:
     """Return the path of a Python interpreter.
 
     The server's process only has the library; where the interpreter stands beside it depends on

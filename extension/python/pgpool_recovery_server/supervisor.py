@@ -8,8 +8,8 @@ server's log. A request is one of (words, names and the mark are bytes)
 
 * ``{"run": [program, word...], "environment": {...}, "directory": "...", "mark": "NAME=value",
   "record": "...", "identity": (device, inode), "end_s": 3.5}``: a line that begins with the record
-  is none of the text that goes to the log; with an identity the program has to be that file; so
-  long after it was told to stop it is killed
+  is none of the text that goes to the log, unless ``log`` follows, when it goes nowhere else;
+  with an identity the program has to be that file; so long after it was told to stop it is killed
 * ``{"stop": True}`` while a program runs
 * ``{"end": "NAME=value", "end_s": 3.5}``: end the processes that a lost supervisor left behind
 * ``{"leave": [...], "environment": {...}, "directory": "...", "after_s": 0.5, "output": "log"}``:
@@ -26,9 +26,13 @@ import os
 import select
 import signal
 import time
+from typing import Any, Callable, Iterable, Iterator, List, NoReturn, Optional, Tuple
+
+from pgpool_recovery.in_server.masked_text import COLONS, masked, may_have_password
+
+from server_types import Message
 
 from .bug_report import places_of
-from .masked_text import COLONS, masked, may_have_password
 from .message import encode_message, take_message
 from .process_tree import find_processes
 from .shown_text import shown_bytes
@@ -49,6 +53,7 @@ STOPPING_TICK_S = 0.05
 FLOOD_LINES = 200
 BLOCK_LINES = 50
 RECORD_SEPARATOR = b"\x1e"
+ONLY_LOGGED = b"log "  # After the record's beginning: how our stage commands mark their own log.
 FLOOD_WINDOW_S = 1.0
 GULP_S = 0.005
 GULP_BYTES = 16384
@@ -65,11 +70,11 @@ class Lines:
     A line that begins with `record` is one for the caller and no text, and may be longer.
     """
 
-    def __init__(self, record=None):
+    def __init__(self, record: Optional[bytes] = None) -> None:
         self._rest = b""
         self._record = record
 
-    def add(self, data):
+    def add(self, data: bytes) -> List[bytes]:
         """Return the lines that `data` completes; a carriage return ends a line as well."""
         pieces = (self._rest + data).replace(b"\r", b"\n").split(b"\n")
         self._rest = pieces.pop()
@@ -79,7 +84,7 @@ class Lines:
             lines.append(self.take_rest())
         return lines
 
-    def take_rest(self):
+    def take_rest(self) -> bytes:
         """Return what came after the last end of a line."""
         rest, self._rest = self._rest, b""
         return rest
@@ -88,7 +93,7 @@ class Lines:
 class Backend:
     """The conversation with the backend that started this process."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.is_gone = False
         self._received = b""
         self._wakeup, wakeup_write = os.pipe()
@@ -99,10 +104,10 @@ class Backend:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._give_up)
 
-    def _give_up(self, *_):
+    def _give_up(self, *_: object) -> None:
         self.is_gone = True
 
-    def wait(self, descriptor=None):
+    def wait(self, descriptor: Optional[int] = None) -> bool:
         """Wait for a request, for a signal, or until `descriptor` is readable.
 
         Returns whether the descriptor is.
@@ -118,17 +123,17 @@ class Backend:
             self._receive()
         return descriptor in ready
 
-    def _receive(self):
+    def _receive(self) -> None:
         data = os.read(REQUESTS, READ_BYTES)
         self._received += data
         self.is_gone = self.is_gone or not data
 
-    def take_request(self):
+    def take_request(self) -> Optional[Message]:
         """Return the next request that has arrived, or None."""
         request, self._received = take_message(self._received)
         return request
 
-    def reply(self, **message):
+    def reply(self, **message: Any) -> None:
         """Send a reply; waits for a slow backend; one that is gone is noted and no error."""
         data = encode_message(message)
         while data and not self.is_gone:
@@ -141,24 +146,25 @@ class Backend:
 class Run:
     """One run of a program, from its start until it has ended or was stopped."""
 
-    def __init__(self, backend, request):
+    def __init__(self, backend: Backend, request: Message) -> None:
         self._backend = backend
         self._mark = request["mark"]
         self._record = request["record"]
         self._end_s = request["end_s"]
         self._lines = Lines(self._record)
         self._flood = Flood()
-        self._output, output_write = os.pipe()
+        output, output_write = os.pipe()
+        self._output: Optional[int] = output
         try:
             self._pid = start(request["run"], request, output_write)
         except OSError:
-            os.close(self._output)
+            os.close(output)
             raise
         finally:
             os.close(output_write)
-        os.set_blocking(self._output, False)
+        os.set_blocking(output, False)
 
-    def to_its_end(self):
+    def to_its_end(self) -> None:
         """Relay the output; stop the program when the backend asks for it or is gone."""
         self._backend.reply(started=self._pid)
         status = status_of(self._pid)
@@ -174,7 +180,7 @@ class Run:
         self._hand_over_output()
         self._backend.reply(ended=status)
 
-    def _relay_output(self):
+    def _relay_output(self) -> bool:
         """Pass on what is there, once: a program that floods us must not keep us from stopping."""
         if self._output is None:
             return False
@@ -188,7 +194,7 @@ class Run:
             self._close_output()
         return bool(data)
 
-    def _relay_lines(self, lines):
+    def _relay_lines(self, lines: List[bytes]) -> None:
         if not lines:
             return
         self._flood.count(len(lines))
@@ -199,11 +205,22 @@ class Run:
                     _write_piece(piece + b"\n")
                 self._backend.reply(block=block.decode())
                 return
-        told = [line if line.startswith(self._record) else masked(line) for line in lines]
-        write_to_log([line for line in told if not line.startswith(self._record)])
-        self._backend.reply(lines=[line.decode("utf-8", "backslashreplace") for line in told])
+        own = self._record + ONLY_LOGGED
+        logged, told = [], []
+        for line in lines:
+            if line.startswith(own):
+                logged.append(masked(line[len(own) :]))
+            elif line.startswith(self._record):
+                told.append(line)
+            else:
+                logged.append(masked(line))
+                told.append(logged[-1])
+        write_to_log(logged)
+        if told:
+            replied = [line.decode("utf-8", "backslashreplace") for line in told]
+            self._backend.reply(lines=replied)
 
-    def _hand_over_output(self):
+    def _hand_over_output(self) -> None:
         """Let what the program left running go on writing, into the server's log.
 
         A start script that calls pg_ctl without -l leaves a server that writes to our pipe: closing
@@ -218,15 +235,16 @@ class Run:
             copy_to_log(self._output)
         self._close_output()
 
-    def _close_output(self):
-        os.close(self._output)
+    def _close_output(self) -> None:
+        if self._output is not None:
+            os.close(self._output)
         self._output = None
         rest = self._lines.take_rest()
         if rest:
             self._relay_lines([rest])
 
 
-def is_plain(block, lines):
+def is_plain(block: bytes, lines: List[bytes]) -> bool:
     """Say whether of many lines none is a record, has a password, or has to be shown otherwise."""
     if RECORD_SEPARATOR in block or may_have_password(block):
         return False
@@ -238,7 +256,7 @@ def is_plain(block, lines):
         return False
 
 
-def pieces_of(block):
+def pieces_of(block: bytes) -> Iterator[bytes]:
     """Yield many lines in pieces that are written at once, where their ends are.
 
     >>> [len(piece) for piece in pieces_of(b"\\n".join([b"x" * 99] * 100))]
@@ -257,19 +275,19 @@ def pieces_of(block):
 class Flood:
     """How many lines came of late, and the pause that many of them are worth."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._since = time.monotonic()
         self._lines = 0
         self.last_bytes = 0
 
-    def count(self, lines):
+    def count(self, lines: int) -> None:
         """Count lines that came now."""
         now = time.monotonic()
         if now - self._since > FLOOD_WINDOW_S:
             self._since, self._lines = now, 0
         self._lines += lines
 
-    def pause(self):
+    def pause(self) -> None:
         """Wait until more of them are there, where they come fast and few at a time."""
         if self.last_bytes > GULP_BYTES:
             return
@@ -277,7 +295,7 @@ class Flood:
             time.sleep(GULP_S)
 
 
-def start(argv, request, output):
+def start(argv: List[bytes], request: Message, output: Optional[int]) -> int:
     """Start a program, its output going to a descriptor or (None) nowhere; return its process id.
 
     A script without ``#!`` runs in sh: that is what execvp(3) does, and what the system(3) of the
@@ -287,7 +305,7 @@ def start(argv, request, output):
     nothing = os.open(os.devnull, os.O_RDWR)
     output = nothing if output is None else output
 
-    def before():
+    def before() -> None:
         heed_signals()
         check_identity(argv[0], request.get("identity"))
 
@@ -304,7 +322,7 @@ def start(argv, request, output):
         os.close(nothing)
 
 
-def check_identity(path, identity):
+def check_identity(path: bytes, identity: Optional[Tuple[int, int]]) -> None:
     """Raise OSError when a path leads to another file, by now, than the one that was looked at."""
     if identity is not None:
         status = os.stat(path)
@@ -312,7 +330,7 @@ def check_identity(path, identity):
             raise OSError(errno.ESTALE, EXCHANGED)
 
 
-def heed_signals():
+def heed_signals() -> None:
     """Undo what Python ignores for its own sake: a script is to end when nobody reads it.
 
     And what a backend blocks, SIGURG, is its own affair.
@@ -322,7 +340,7 @@ def heed_signals():
         signal.signal(number, signal.SIG_DFL)
 
 
-def leave(request):
+def leave(request: Message) -> int:
     """Start a program that nobody waits for; return the id of the process that will be it.
 
     It waits a moment, so that the call that asked for it is answered before its server stops.
@@ -341,7 +359,7 @@ def leave(request):
     return pid
 
 
-def stopping_times(end_s):
+def stopping_times(end_s: float) -> Tuple[float, float]:
     """Return when SIGTERM is sent and when SIGKILL; a trap of the script has until the first.
 
     >>> stopping_times(3.5), stopping_times(30)
@@ -350,7 +368,9 @@ def stopping_times(end_s):
     return max(end_s - SIGTERM_BEFORE_SIGKILL_S, end_s / 3.5), end_s
 
 
-def end_processes(mark, session, end_s, between):
+def end_processes(
+    mark: bytes, session: Optional[int], end_s: float, between: Callable[[], object]
+) -> None:
     """Signal the processes of a script with growing force until none is left, or time is up.
 
     The time is the script's own: what it leaves behind when it has ended has no more of it than
@@ -375,7 +395,7 @@ def end_processes(mark, session, end_s, between):
         between()
 
 
-def _send(number, processes, session):
+def _send(number: int, processes: Iterable[int], session: Optional[int]) -> None:
     if number == signal.SIGINT and session is not None:
         _send_to(os.killpg, session, number)
     else:
@@ -383,14 +403,14 @@ def _send(number, processes, session):
             _send_to(os.kill, pid, number)
 
 
-def _send_to(send, pid, number):
+def _send_to(send: Callable[[int, int], None], pid: int, number: int) -> None:
     try:
         send(pid, number)
     except (ProcessLookupError, PermissionError):
         pass  # It ended meanwhile, or runs as another user (sudo): that one is not ours to end.
 
 
-def copy_to_log(output):
+def copy_to_log(output: int) -> NoReturn:
     """Copy all that comes to the server's log and exit: the rest of a forked process's life."""
     os.setsid()
     os.dup2(output, REQUESTS)
@@ -406,7 +426,7 @@ def copy_to_log(output):
             os._exit(0)
 
 
-def write_to_log(lines):
+def write_to_log(lines: Iterable[bytes]) -> None:
     """Write lines to the server's standard error, in pieces that no other line can break.
 
     What controls a terminal, or begins another line there, is escaped, and so are zero bytes, which
@@ -422,26 +442,26 @@ def write_to_log(lines):
     _write_piece(piece)
 
 
-def _write_piece(data):
+def _write_piece(data: bytes) -> None:
     while data:
         data = data[os.write(SERVER_LOG, data[:PIPE_BUF]) :]
 
 
-def close_descriptors():
+def close_descriptors() -> None:
     """Close everything but standard input, output and error."""
     for name in os.listdir("/proc/self/fd"):
         if int(name) > SERVER_LOG:
             _close_if_open(int(name))
 
 
-def _close_if_open(descriptor):
+def _close_if_open(descriptor: int) -> None:
     try:
         os.close(descriptor)
     except OSError:
         pass  # The one that listed the directory.
 
 
-def serve(backend):
+def serve(backend: Backend) -> None:
     """Answer requests until the backend is gone."""
     while not backend.is_gone:
         backend.wait()
@@ -450,7 +470,7 @@ def serve(backend):
             answer(backend, request)
 
 
-def answer(backend, request):
+def answer(backend: Backend, request: Message) -> None:
     """Do what one request asks for; ``stop`` for a program that has ended asks for nothing."""
     if "run" in request:
         try:
@@ -466,7 +486,7 @@ def answer(backend, request):
         backend.reply(ended=0)
 
 
-def main():
+def main() -> None:
     """Serve the backend that started this process."""
     close_descriptors()
     for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):

@@ -27,7 +27,7 @@ from pgpool_recovery.agent.server.running import reload, take_over
 from pgpool_recovery.agent.server.start_log import find_log
 from pgpool_recovery.domain.directory_state import Change, Changed, Lead, LeftAlone, target_state
 from pgpool_recovery.domain.error import RecoveryError, Refused
-from pgpool_recovery.domain.event import Event, Moved, Said, megabytes
+from pgpool_recovery.domain.event import Emit, Moved, Said, megabytes
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.facts.policy import Method, kilobytes
@@ -53,7 +53,7 @@ from pgpool_recovery.facts.step import (
 )
 from pgpool_recovery.host.meter import Meter
 from pgpool_recovery.host.pidfile import read_pid_file
-from pgpool_recovery.host.program import Stop
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.postgres.incremental_stream import Limits as BackupLimits
 from pgpool_recovery.postgres.wal_stream import WalSource
 from pgpool_recovery.talk.protocol import BeginIncremental, FindLog, Limits, LogPosition
@@ -61,7 +61,6 @@ from pgpool_recovery.talk.protocol import BeginIncremental, FindLog, Limits, Log
 if TYPE_CHECKING:
     from pgpool_recovery.agent.method.incremental.backup import IncrementalBackup
 
-Emit = Callable[[Event], None]
 
 OF_A_STOPPED_SERVER = (PutOldBack, RemoveOld, SwapIn, Repoint, TakeOut)
 """Steps that change what stands where a server would have its data."""

@@ -10,6 +10,10 @@ def run_call(call: Call) -> int:
     command = call.command
     module = import_module(f"pgpool_recovery.cli.commands.{command.module}")
     options = dict(call.options)
+    if call.is_debugging:
+        from pgpool_recovery.cli.log import log_to_the_end
+
+        log_to_the_end(command.name)
     if command.is_connected:
         from pgpool_recovery.cli.where import Where
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from textwrap import wrap
 
 from pgpool_recovery.cli.grammar.commands import SECTIONS
-from pgpool_recovery.cli.grammar.common import CONNECTION, GENERAL, HELP
+from pgpool_recovery.cli.grammar.common import CONNECTION, DEBUG, GENERAL, HELP
 from pgpool_recovery.cli.grammar.form import PROGRAM, Argument, Command, Option
 
 ABOUT = "Online recovery of PostgreSQL nodes behind Pgpool-II."
@@ -50,7 +50,7 @@ def command_help(command: Command, width: int) -> str:
         "Arguments": [] if argument is None else [(argument.value.metavar, argument.help)],
         "Options": _rows((*command.options, HELP)),
         "Connection": _rows(CONNECTION if command.is_connected else ()),
-        "Output": _rows(command.output),
+        "Output": _rows((*command.output, *((DEBUG,) if command.is_connected else ()))),
     }
     return "\n\n".join(
         [

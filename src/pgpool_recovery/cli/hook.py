@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from pgpool_recovery.cli.log import log_failure, log_if_wanted
 from pgpool_recovery.cli.own_user import own_name, use_own_home
 from pgpool_recovery.cli.psql import as_psql
 from pgpool_recovery.cli.say import complain, say, say_json
@@ -30,6 +31,7 @@ def run_hook(name: str, words: Sequence[str]) -> int:
 
 
 def _fail(name: str, error: RecoveryError) -> int:
+    log_failure(error)
     told = as_psql(error, with_target=error.target is not TargetState.UNTOUCHED)
     complain(*(f"{name}: {line}" for line in told))
     return error.exit_status
@@ -43,6 +45,7 @@ def _run(name: str, words: Sequence[str]) -> None:
     from pgpool_recovery.control.cluster import pool_of
 
     settings = load_settings(settings_file(None))
+    log_if_wanted(settings.log, name)
     tell = _saying(name)
     if name == FAILOVER:
         from pgpool_recovery.hooks.fail_over import fail_over

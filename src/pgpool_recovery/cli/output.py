@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 
+from pgpool_recovery.cli.log import log_failure
 from pgpool_recovery.cli.psql import as_psql
 from pgpool_recovery.cli.say import complain, say_json
 from pgpool_recovery.domain.error import RecoveryError
@@ -22,6 +23,7 @@ def show_failure(error: RecoveryError, *, with_target: bool = False) -> None:
     `with_target`: a recovery was begun. Where none was, nothing was touched, and "untouched" would
     be taken for what the node is.
     """
+    log_failure(error)
     is_known = error.target is not TargetState.UNTOUCHED
     complain(*as_psql(error, with_target=with_target or is_known))
 
@@ -29,6 +31,7 @@ def show_failure(error: RecoveryError, *, with_target: bool = False) -> None:
 def tell_failure(error: RecoveryError, words: Sequence[str]) -> int:
     """Tell the failure of a whole command in the form that its words ask for."""
     if FOR_PROGRAMS & set(words):
+        log_failure(error)
         parts = {"version": 1, "error": error.as_record(), "exit_status": error.exit_status}
         if "--events" in words:
             parts["event"] = "failed"

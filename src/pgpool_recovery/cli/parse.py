@@ -6,7 +6,7 @@ from getopt import GetoptError, gnu_getopt
 from typing import Any, NamedTuple
 
 from pgpool_recovery.cli.grammar.commands import COMMANDS
-from pgpool_recovery.cli.grammar.common import CONNECTION, GENERAL, HELP
+from pgpool_recovery.cli.grammar.common import CONNECTION, DEBUG, GENERAL, HELP
 from pgpool_recovery.cli.grammar.form import PROGRAM, Command, Option, Value
 from pgpool_recovery.domain.error import UsageError
 
@@ -17,13 +17,14 @@ class Call(NamedTuple):
     """A command, and what was said with it, by the parameters of its function.
 
     `options` has only what was given: for the rest the function has defaults. `connection` has the
-    fields of `Where`.
+    fields of `Where`. `is_debugging`: the log is turned on.
     """
 
     command: Command
     words: tuple[object, ...]
     options: dict[str, object]
     connection: dict[str, Any]
+    is_debugging: bool
 
 
 def asks_for_help(words: Sequence[str]) -> bool:
@@ -49,14 +50,14 @@ def command_named(name: str) -> Command:
 
 def options_of(command: Command) -> tuple[Option, ...]:
     """Return all options of a command."""
-    common = CONNECTION if command.is_connected else ()
+    common = (DEBUG, *CONNECTION) if command.is_connected else ()
     return (*command.options, *command.output, *common)
 
 
 def parse(command: Command, words: Sequence[str]) -> Call:
     """Understand the words after the name of a command; raises UsageError.
 
-    >>> parse(COMMANDS["recover"], ["1", "--yes", "2", "-Hserver1"])[1:]
+    >>> parse(COMMANDS["recover"], ["1", "--yes", "2", "-Hserver1"])[1:4]
     (('1', '2'), {'yes': True}, {'host': 'server1'})
     """
     known = {name: option for option in options_of(command) for name in option.names}
@@ -69,7 +70,7 @@ def parse(command: Command, words: Sequence[str]) -> Call:
     connection: dict[str, Any] = {}
     for name, text in given:
         option = known[name]
-        values = connection if option in CONNECTION else options
+        values = connection if option in (DEBUG, *CONNECTION) else options
         if option.value is None:
             values[option.keyword] = True
         elif option.is_repeatable:
@@ -78,7 +79,8 @@ def parse(command: Command, words: Sequence[str]) -> Call:
             values[option.keyword] = (*before, _converted(command, name, option.value, text))
         else:
             values[option.keyword] = _converted(command, name, option.value, text)
-    return Call(command, tuple(_arguments(command, rest)), options, connection)
+    is_debugging = connection.pop(DEBUG.keyword, False)
+    return Call(command, tuple(_arguments(command, rest)), options, connection, is_debugging)
 
 
 def _misused(command: Command, name: str, known: dict[str, Option]) -> UsageError:

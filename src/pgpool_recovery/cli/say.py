@@ -32,6 +32,11 @@ def say_record(secret: str, document: str) -> None:
     print(f"{RECORD_SEPARATOR}{secret} {document}", flush=True)
 
 
+def say_to_log(secret: str, line: str) -> None:
+    """Write a line that the server that called logs and tells nobody; marked as a record is."""
+    print(f"{RECORD_SEPARATOR}{secret} log {one_line(line)}", flush=True)
+
+
 def complain(*lines: str) -> None:
     """Write lines apart from the output, after what was said before."""
     sys.stdout.flush()

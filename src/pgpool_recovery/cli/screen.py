@@ -95,7 +95,7 @@ class PlainLines(Quiet):
     def _show(self, event: OperatorEvent) -> None:
         match event:
             case PlanRead(plan=plan):
-                self._plan = plan.sentences
+                self._plan = plan.document.sentences
             case Asked(is_on_record=is_on_record):
                 self._has_record = is_on_record
             case Happened(event=recorded) if _is_told_elsewhere(recorded, self._plan):

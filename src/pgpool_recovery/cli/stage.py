@@ -1,4 +1,7 @@
-"""The commands that Pgpool-II has the primary call: stages of a recovery, lines for people."""
+"""The commands that Pgpool-II has the primary call: stages of a recovery, lines for people.
+
+Each imports what it needs when its words are known to be right.
+"""
 
 import io
 import json
@@ -10,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pgpool_recovery.cli.log import RECORD_SECRET, log_failure, log_if_wanted
 from pgpool_recovery.cli.own_user import use_own_home
 from pgpool_recovery.cli.psql import as_psql
 from pgpool_recovery.cli.say import complain, say, say_json, say_record
@@ -33,6 +37,7 @@ from pgpool_recovery.domain.node import (
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.text import shown
 from pgpool_recovery.files.process_table import process_of
+from pgpool_recovery.log.note import note
 from pgpool_recovery.run.called_agent import calling_agent
 from pgpool_recovery.run.shield import CANCELLING
 
@@ -43,8 +48,8 @@ DEFAULT_PORT = "5432"
 TOLD_EVERY_S = 5.0
 """How often a person wants to hear of the progress."""
 CALLED_BY_SERVER = "PGPOOL_RECOVERY_ID"
-RECORD_SECRET = "PGPOOL_RECOVERY_SECRET"  # noqa: S105 - the name of a variable
-FIRST_STAGE = "recovery_1st_stage"
+FIRST_STAGE, SECOND_STAGE = "recovery_1st_stage", "recovery_2nd_stage"
+REMOTE_START, PLAN, CHECK = "pgpool_remote_start", "pgpool_recovery_plan", "pgpool_recovery_check"
 BACKEND_PID = "PGPOOL_RECOVERY_BACKEND_PID"
 CALLING_SERVER = ("PGHOST", "PGPORT", "PGDATABASE")
 CALLER, SUPERUSER = "PGPOOL_RECOVERY_CALLER", "superuser"
@@ -57,13 +62,13 @@ def run_stage(name: str, words: Sequence[str]) -> int:
     try:
         use_own_home()
         use_calling_server()
-        if name == "recovery_1st_stage":
+        if name == FIRST_STAGE:
             _first_stage(words)
-        elif name == "pgpool_remote_start":
+        elif name == REMOTE_START:
             _remote_start(words)
-        elif name == "pgpool_recovery_plan":
+        elif name == PLAN:
             _plan(words)
-        elif name == "pgpool_recovery_check":
+        elif name == CHECK:
             _check(words)
         else:
             _second_stage(words)
@@ -84,9 +89,8 @@ def _first_stage(words: Sequence[str]) -> None:
         host, port = request.primary_host, request.primary_port
         return Stage(target, leads_to="copied", primary_host=host, primary_port=port)
 
-    settings = _settings(stage)
+    settings = _settings(stage, FIRST_STAGE, target)
     with calling_agent(target, settings) as called:
-        from pgpool_recovery.cli.foreign_start import left_to_foreign_start
         from pgpool_recovery.history.record import on_record
         from pgpool_recovery.metrics.publish import publishing
         from pgpool_recovery.recovery import recover
@@ -95,6 +99,8 @@ def _first_stage(words: Sequence[str]) -> None:
             publish()
             plan = recover(request, settings, told.emit, _caller(), called)
             if not settings.pgpool.backend_clustering_mode.has_second_stage:
+                from pgpool_recovery.cli.foreign_start import left_to_foreign_start
+
                 for line in left_to_foreign_start(Path(words[0]), plan):
                     told.emit(Said("runner", line))
     if settings.pgpool.backend_clustering_mode.has_second_stage:
@@ -104,7 +110,7 @@ def _first_stage(words: Sequence[str]) -> None:
 
 def _second_stage(words: Sequence[str]) -> None:
     target = parse_first_stage(words, own_port=_own_port()).target
-    settings = load_settings(settings_file(None))
+    settings = _read(SECOND_STAGE, target)
     with calling_agent(target, settings) as called:
         from pgpool_recovery.history.record import Stage, on_record
         from pgpool_recovery.metrics.publish import publishing
@@ -123,7 +129,8 @@ def _remote_start(words: Sequence[str]) -> None:
 
         return Stage(target, leads_to="recovered", continues=True)
 
-    _start(target, _settings(stage), leads_to="recovered")
+    settings = _settings(stage, REMOTE_START, target)
+    _start(target, settings, leads_to="recovered")
 
 
 def _start(target: Target, settings: Settings, *, leads_to: str) -> None:
@@ -137,22 +144,29 @@ def _start(target: Target, settings: Settings, *, leads_to: str) -> None:
             start(recorded.target, settings, recorded.emit, called)
 
 
-def _settings(stage: Callable[[], "Stage"]) -> Settings:
+def _settings(stage: Callable[[], "Stage"], name: str, target: Target) -> Settings:
     """Return the settings; an error in them is on record, too, by those that are right."""
-    file = settings_file(None)
     try:
-        return load_settings(file)
+        return _read(name, target)
     except SettingsError:
         from pgpool_recovery.history.record import on_record
         from pgpool_recovery.metrics.publish import publishing
 
-        sound = sound_part(file)
+        sound = sound_part(settings_file(None))
         with publishing(sound, say), on_record(stage(), sound, _telling):
             raise
 
 
+def _read(name: str, target: Target | None = None) -> Settings:
+    """Return the settings; from here on this command logs what they say."""
+    settings = load_settings(settings_file(None))
+    log_if_wanted(settings.log, name, None if target is None else target.name)
+    return settings
+
+
 def _plan(words: Sequence[str]) -> None:
-    request, settings = _request(words), load_settings(settings_file(None))
+    request = _request(words)
+    settings = _read(PLAN, request.target)
     with calling_agent(request.target, settings) as called:
         from pgpool_recovery.dry_run import foresee
         from pgpool_recovery.install.stage_commands import is_ours
@@ -163,15 +177,15 @@ def _plan(words: Sequence[str]) -> None:
 
 
 def _check(words: Sequence[str]) -> None:
+    if len(words) != 1:
+        raise UsageError(f"pgpool_recovery_check takes 1 argument, not {len(words)}")
     from pgpool_recovery.check.finding import as_json
     from pgpool_recovery.check.question import parse_question
     from pgpool_recovery.cluster_check import check
     from pgpool_recovery.metrics.publish import publish_check
 
-    if len(words) != 1:
-        raise UsageError(f"pgpool_recovery_check takes 1 argument, not {len(words)}")
     question = replace(parse_question(words[0]), may_name_hosts=_may_name_hosts())
-    settings = load_settings(settings_file(None))
+    settings = _read(CHECK)
     findings = check(question, settings, _own_port())
     publish_check(settings, findings, [node.node_id for node in question.nodes], say)
     answer(as_json(findings))
@@ -211,6 +225,7 @@ def _telling(name: str) -> Callable[[Event], None]:
             if time.monotonic() - told < TOLD_EVERY_S:
                 return
             told = time.monotonic()
+        note("tells {}", event)
         for line in as_text(event):
             say(f"{name}: {line}")
 
@@ -227,6 +242,7 @@ def answer(document: dict[str, Any]) -> None:
 
 def fail(error: RecoveryError) -> int:
     """Tell a failure: as a record to the server that called, else as psql shows an error."""
+    log_failure(error)
     if RECORD_SECRET in os.environ:
         say_record(os.environ[RECORD_SECRET], json.dumps(error.as_record()))
     else:

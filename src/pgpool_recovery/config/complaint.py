@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from typing import Any, get_args, get_type_hints
+
+from pgpool_recovery.domain.record import is_record, names_of
 
 UNKNOWN = re.compile(r"unknown setting (?P<names>\S+(?:, \S+)*?)(?: in (?P<where>\S+))?")
 PLACED = re.compile(r".* in (?P<where>[\w.-]+)", re.DOTALL)
@@ -63,8 +64,8 @@ def _names(settings: type, where: Iterable[str]) -> list[str]:
     """Return what a table may have; of a table whose names are the user's, as node, nothing."""
     kind: Any = settings
     for name in where:
-        if is_dataclass(kind):
+        if is_record(kind):
             kind = get_type_hints(kind).get(name)
         else:
             kind = (get_args(kind) or (None,))[-1]
-    return [field.name for field in fields(kind)] if is_dataclass(kind) else []
+    return list(names_of(kind)) if is_record(kind) else []

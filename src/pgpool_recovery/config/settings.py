@@ -23,10 +23,12 @@ def _given(table: object, names: Iterable[str]) -> dict[str, str]:
 
 @record
 class AgentSettings:
-    """How the agent is called on a target, and how long it may take to answer a short question."""
+    """How the agent is called on a target."""
 
     command: tuple[str, ...] = ("pgpool-recovery", "agent")
+    """What ssh starts there."""
     answer_s: float = 300.0
+    """For the agent to greet, and to answer a short question."""
 
 
 @record
@@ -122,19 +124,19 @@ class Incomplete(StrEnum):
 
 @record
 class FailoverSettings:
-    """What failover_command does; `drop_slot_above_mb` is of a node that is down.
-
-    `connect_s` is shorter than for people, for nobody can write until it has passed. A primary that
-    lives is stopped only when a standby is at most `max_lag_mb` behind, within `catch_up_s`.
-    """
+    """What failover_command does."""
 
     promote: Promote = Promote.MOST_ADVANCED
     running_primary: RunningPrimary = RunningPrimary.STOP
     incomplete: Incomplete = Incomplete.REFUSE
     max_lag_mb: int = 16
+    """How far behind a standby may be at most, for the primary that lives to be stopped."""
     catch_up_s: float = 10.0
+    """For a standby to come so near while the primary goes on."""
     drop_slot_above_mb: int | None = None
+    """How much WAL the slot of a node that is down may keep, before it is dropped; None: any."""
     connect_s: float = 5.0
+    """For a connection to a node; shorter than for people, since clients wait meanwhile."""
 
 
 @record
@@ -150,6 +152,25 @@ class MetricsSettings:
     """Where the text file for Prometheus is written, when it is wanted."""
 
     textfile: AbsolutePath | None = None
+
+
+class LogLevel(StrEnum):
+    """How much is logged: what is told anyway, or also what was asked, decided, run and awaited."""
+
+    INFO = "info"
+    DEBUG = "debug"
+
+
+@record
+class LogSettings:
+    """What the commands log that Pgpool-II and the server call (log/note.py)."""
+
+    level: LogLevel = LogLevel.INFO
+
+    @property
+    def is_debugging(self) -> bool:
+        """Whether all of it is logged."""
+        return self.level is LogLevel.DEBUG
 
 
 @record
@@ -192,27 +213,37 @@ class TimeoutSettings:
 class PgpoolSettings:
     """What has to be known of pgpool.conf, and how people's commands reach it and the nodes.
 
-    `host` is a name, an address or a socket directory; without it the local sockets are tried.
-    `user` and `dbname` are for SQL; without them those that Pgpool-II uses for a recovery. So are
-    the words of libpq that begin with ssl.
+    The words of libpq that begin with ssl are for SQL.
     """
 
     backend_clustering_mode: ClusteringMode = ClusteringMode.STREAMING_REPLICATION
+    """As in pgpool.conf."""
     host: Host | None = None
+    """Where Pgpool-II listens for PCP; None: the local sockets are tried."""
     pcp_port: Port = Port(9898)
+    """As in pgpool.conf."""
     pcp_user: str | None = None
+    """A user of pcp.conf; None: called as the user of the operating system."""
     pcp_pass_file: AbsolutePath | None = None
+    """Where the password for PCP is; None: $PCPPASSFILE, or ~/.pcppass."""
     user: str | None = None
+    """The role for SQL on the nodes; None: recovery_user of pgpool.conf."""
     dbname: str | None = None
+    """A database that has the extension; None: the first that is found to have it."""
     sslmode: SslMode | None = None
     sslrootcert: AbsolutePath | None = None
     sslcert: AbsolutePath | None = None
     sslkey: AbsolutePath | None = None
     connect_s: float = 10.0
+    """For a connection to Pgpool-II or a node."""
     answer_s: float = 15.0
+    """For Pgpool-II, or a node, to answer."""
     change_s: float = 60.0
+    """For Pgpool-II to attach, detach or promote a node after it was told to."""
     plan_s: float = 600.0
+    """For a plan, and for a check."""
     recovery_s: float = 86400.0
+    """For a recovery; one by Pgpool-II goes on after that."""
 
     @property
     def words(self) -> dict[str, str]:
@@ -254,6 +285,7 @@ class Settings:
     failover: FailoverSettings = field(default_factory=FailoverSettings)
     history: HistorySettings = field(default_factory=HistorySettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    log: LogSettings = field(default_factory=LogSettings)
     policy: Policy = field(default_factory=Policy)
     timeout: TimeoutSettings = field(default_factory=TimeoutSettings)
     node: dict[NodeId, NodeSettings] = field(default_factory=dict)

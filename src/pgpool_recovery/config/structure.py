@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
 from enum import StrEnum
 from types import NoneType
-from typing import Any, get_args, get_origin
+from typing import Any, get_args, get_origin, get_type_hints
 
 from pgpool_recovery.config.settings import AbsolutePath, Host, Port, Settings
 from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.node import NodeId, parse_host, parse_node_id, parse_port
+from pgpool_recovery.domain.record import is_record
 from pgpool_recovery.facts.policy import Method, Rate, kilobytes
 
 MIN_RATE_KB, MAX_RATE_KB = 32, 1048576  # src/include/backup/basebackup.h
@@ -23,7 +23,7 @@ def structured(values: Mapping[str, Any]) -> tuple[Settings, list[str]]:
     """Return the settings and every complaint; a table with one has its defaults."""
     complaints: list[str] = []
     sound: dict[str, Any] = {}
-    kinds = {field.name: field.type for field in fields(Settings)}
+    kinds = get_type_hints(Settings)
     _refuse_unknown(values, kinds, "", complaints)
     for name in filter(values.__contains__, kinds):
         before = len(complaints)
@@ -36,7 +36,7 @@ def structured(values: Mapping[str, Any]) -> tuple[Settings, list[str]]:
 def _value(value: object, kind: Any, place: str, complaints: list[str]) -> Any:
     """Return a value as a type has it; a complaint has its place, and its value is of no use."""
     kind = _without_none(kind)
-    if is_dataclass(kind):
+    if is_record(kind):
         return _table(value, kind, place, complaints)
     if get_origin(kind) is dict:
         return _mapping(value, kind, place, complaints)
@@ -62,7 +62,7 @@ def _table(value: object, kind: Any, place: str, complaints: list[str]) -> Any:
         complaints.append(f"invalid value {_shown(value)} (it is a table) in {place}")
         return None
     before = len(complaints)
-    kinds = {field.name: field.type for field in fields(kind)}
+    kinds = get_type_hints(kind)
     _refuse_unknown(value, kinds, place, complaints)
     found = {
         name: _value(value[name], one, f"{place}.{name}", complaints)

@@ -9,6 +9,7 @@ from pathlib import Path
 from pgpool_recovery.control.cluster import Cluster, Node
 from pgpool_recovery.domain.error import Busy
 from pgpool_recovery.files.process_table import PROCESSES, processes
+from pgpool_recovery.log.note import waits
 from pgpool_recovery.postgres.connection import Connection
 
 FOLLOW, OLD_FOLLOW = "follow_primary_command", "follow_master_command"
@@ -17,6 +18,7 @@ LOOK_EVERY_S = 0.3
 """Between the calls for two nodes there is an instant in which none runs."""
 
 
+@waits("Pgpool-II to bring nodes behind the primary")
 def refuse_while_nodes_follow(cluster: Cluster, node: Node, *, processes: Path = PROCESSES) -> None:
     """Raise Busy while Pgpool-II brings nodes behind the primary of now.
 

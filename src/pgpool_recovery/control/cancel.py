@@ -5,11 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 from pgpool_recovery.control.cluster import Node, connect_to
-from pgpool_recovery.control.event import OperatorEvent, Remarked
+from pgpool_recovery.control.event import Remarked, Tell
 from pgpool_recovery.control.extension import Feature, Primary
 from pgpool_recovery.control.record import COPIED, INTERRUPTED, Record, Run
 from pgpool_recovery.domain.error import Refused, Undone, Unverified
 from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.log.note import waits
 from pgpool_recovery.postgres.connection import Connection
 
 TELL_AGAIN_EVERY_S = 5.0
@@ -17,8 +18,6 @@ TELL_AGAIN_EVERY_S = 5.0
 LOOK_EVERY_S = 0.3
 CALLED_WITHIN_S = 3.0
 """After the first stage Pgpool-II calls the remote start at once."""
-
-Tell = Callable[[OperatorEvent], None]
 
 
 def cancel(primary: Primary, node: Node, tell: Tell, *, within_s: float) -> Run | None:
@@ -104,6 +103,7 @@ def _calls_of(connection: Connection, node: Node) -> list[dict[str, Any]]:
     return [row for row in rows if all(word in row["query"] for word in wanted)]
 
 
+@waits("the recovery to end")
 def _cancel_until(
     has_ended: Callable[[], bool], order: Callable[[], None], node: Node, within_s: float
 ) -> None:

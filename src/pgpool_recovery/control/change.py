@@ -21,6 +21,7 @@ from pgpool_recovery.control.streaming import STOP_IT, trouble_of
 from pgpool_recovery.domain.error import Busy, Refused, Unreachable, Unverified
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.log.note import waits
 from pgpool_recovery.pcp.client.node_info import NodeInfo
 from pgpool_recovery.pcp.pool import DETACHED, Pool
 
@@ -181,6 +182,7 @@ def _state(answer: Answer) -> str:
     return "accepts writes" if answer.is_primary else "is a standby"
 
 
+@waits("the promoted node to be the primary")
 def _wait_for_primary(pool: Pool, cluster: Cluster, node: Node, *, within_s: float) -> NodeInfo:
     """Wait until Pgpool-II and the server itself agree that it is the primary."""
     deadline = time.monotonic() + within_s

@@ -33,7 +33,7 @@ class Question:
         """Whether it has to be asked at all; `is_within`: its limit was given with the command."""
         if self.plan is None or self.is_again or self.unbound or self.elsewhere:
             return True
-        return self.plan.destroys and not self.is_within
+        return self.plan.document.destroys and not self.is_within
 
 
 Ask = Callable[[Question], None]
@@ -55,7 +55,7 @@ def agree(
     Refused where the plan does more than the command allows, and where a limit was given with the
     command to which the recovery cannot be held: a yes says nothing of that.
     """
-    harm = None if plan is None else plan.harm
+    harm = None if plan is None else plan.document.harm
     if plan is not None and harm is not None and at_most is not None:
         _refuse_beyond(node, plan, harm, at_most)
     unbound = why_unbound(plan, is_own_stage=is_own_stage)
@@ -75,11 +75,10 @@ def why_unbound(plan: PlannedRecovery | None, *, is_own_stage: bool) -> str | No
         return NO_PLAN
     if is_own_stage:
         return OWN_STAGE
-    if plan.harm is None or "binds" not in plan.document:
+    document = plan.document
+    if document.harm is None:
         return OLDER_BUILD
-    if plan.document["binds"]:
-        return None
-    return str(plan.document.get("unbound") or OLDER_BUILD)
+    return None if document.unbound is None else document.unbound or OLDER_BUILD
 
 
 def _refuse_beyond(node: Node, plan: PlannedRecovery, harm: Harm, at_most: Harm) -> None:
@@ -87,7 +86,7 @@ def _refuse_beyond(node: Node, plan: PlannedRecovery, harm: Harm, at_most: Harm)
     if beyond:
         raise Refused(
             f"the plan of {node.name} does more than --at-most allows",
-            detail=f"Allowed: {at_most}.\nWould be needed: {plan.document['method']}: "
+            detail=f"Allowed: {at_most}.\nWould be needed: {plan.document.method}: "
             f"{'; '.join(beyond)}.",
             hint=f'Nothing was begun. "pgpool-recovery plan {node.node_id}" says why it takes '
             "that much.",

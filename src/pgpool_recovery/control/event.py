@@ -1,5 +1,7 @@
 """What a person is told while a recovery is asked for, runs and ends."""
 
+from collections.abc import Callable
+
 from pgpool_recovery.control.plan import PlannedRecovery
 from pgpool_recovery.control.record import Progress, Recorded
 from pgpool_recovery.domain.error import RecoveryError
@@ -83,3 +85,5 @@ class Outcome:
 
 
 OperatorEvent = PlanRead | Remarked | Asked | Happened | Moved | Said | Outcome
+Tell = Callable[[OperatorEvent], None]
+"""Takes an event to whoever asked for the recovery."""

@@ -3,11 +3,13 @@
 import time
 from collections.abc import Sequence
 
+from pgpool_recovery.log.note import waits
 from pgpool_recovery.pcp.client.node_info import NodeInfo
 
 SETTLED_AFTER_S = 4.0
 
 
+@waits("the failover to settle")
 def let_failover_end(infos: Sequence[NodeInfo]) -> None:
     """Wait a moment when a node has changed its status just now.
 

@@ -1,17 +1,17 @@
 """Follows one recovery by what is put on record of it, and goes on when the connection is lost."""
 
 import time
-from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 
 from pgpool_recovery.control.cluster import Node
-from pgpool_recovery.control.event import Happened, Moved, OperatorEvent, Remarked
+from pgpool_recovery.control.event import Happened, Moved, Remarked, Tell
 from pgpool_recovery.control.extension import Feature, Primary
 from pgpool_recovery.control.record import Progress, Record, Run
 from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
 from pgpool_recovery.domain.node import NodeId
+from pgpool_recovery.log.note import waits
 
 TRY_AGAIN_EVERY_S = 5.0
 ENDS_WITHIN_S = 5.0
@@ -26,7 +26,7 @@ class Follower:
     def __init__(
         self,
         primary: Primary,
-        tell: Callable[[OperatorEvent], None],
+        tell: Tell,
         *,
         node: Node | None = None,
         run_id: int | None = None,
@@ -38,7 +38,7 @@ class Follower:
         known = node_id if node is None else node.node_id
         self._node_id = None if known is None else NodeId(known)
         self.run_id = run_id
-        self.needed: Mapping[str, Any] | None = None
+        self.needed: dict[str, Any] | None = None
         """What the run would have had to do beyond what was agreed, when that ended it."""
         self._number = -1
         self._after = 0
@@ -84,6 +84,7 @@ class Follower:
             self._lost(error)
             return None
 
+    @waits("the end to be on record")
     def ended_run(self) -> Run | None:
         """Return the run once it has ended, or as it is after a few seconds."""
         deadline = time.monotonic() + ENDS_WITHIN_S

@@ -41,10 +41,9 @@ def found_on_target(primary: Primary, node: Node) -> str:
         document = read_plan(primary, node, within_s=ASK_WITHIN_S).document
     except RecoveryError as error:
         return f"the target could not be asked: {error.message}"
-    if found := document.get("target_found"):
-        return f"on the target: {found}"
-    (reason, *_) = document.get("reasons") or [{}]
-    return f"the target could not be asked: {reason.get('message') or 'nobody says why'}"
+    if document.target_found:
+        return f"on the target: {document.target_found}"
+    return f"the target could not be asked: {document.first_reason or 'nobody says why'}"
 
 
 def find_interrupted(primary: Primary, cluster: Cluster) -> list[Finding]:

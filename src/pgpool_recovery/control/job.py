@@ -1,6 +1,5 @@
 """A recovery that is to be done: which node, with whom, by whom it is run, and who is told."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
@@ -8,7 +7,7 @@ from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.control.attachment import attach_recovered
 from pgpool_recovery.control.cluster import Cluster, Node
 from pgpool_recovery.control.consent import Ask
-from pgpool_recovery.control.event import OperatorEvent
+from pgpool_recovery.control.event import Tell
 from pgpool_recovery.control.extension import Primary
 from pgpool_recovery.control.pcp_recovery import PcpRecovery
 from pgpool_recovery.control.preflight import FIRST_STAGE
@@ -16,8 +15,6 @@ from pgpool_recovery.control.sql_recovery import FIRST_STAGE_SCRIPT, SqlRecovery
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.pcp.pool import Pool
 from pgpool_recovery.plan.harm import Harm
-
-Tell = Callable[[OperatorEvent], None]
 
 
 class Running(Protocol):

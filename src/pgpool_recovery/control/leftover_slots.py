@@ -3,14 +3,11 @@
 A failure here is said, and does not keep anybody from the rest.
 """
 
-from collections.abc import Callable
-
 from pgpool_recovery.control.cluster import Login, Node, connect_to
 from pgpool_recovery.domain.error import Unreachable
+from pgpool_recovery.domain.event import Say
 from pgpool_recovery.domain.slot import is_of_a_recovery, slot_state
 from pgpool_recovery.postgres.slots import drop_slot
-
-Say = Callable[[str], None]
 
 
 def drop_leftover_slots(standby: Node, login: Login, say: Say) -> None:

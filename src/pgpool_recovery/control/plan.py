@@ -1,73 +1,31 @@
 """The plan of a recovery, as the function pgpool_recovery_plan gives it on the primary."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from pgpool_recovery.control.cluster import Node
 from pgpool_recovery.control.extension import Feature, Primary
-from pgpool_recovery.domain.error import RecoveryError, Refused, kind_of_status
+from pgpool_recovery.domain.error import RecoveryError, Refused
 from pgpool_recovery.domain.node import Target, parse_data_directory
 from pgpool_recovery.domain.record import record
-from pgpool_recovery.plan.harm import Harm, read_harm
-from pgpool_recovery.plan.plan import OldData
+from pgpool_recovery.plan.document import PlanDocument
 
 PLAN_SCRIPT = "pgpool_recovery_plan"
-HARMLESS = frozenset(
-    {word for kept in (OldData.NONE, OldData.KEPT, OldData.OUT) for word in (kept.name, kept.value)}
-)
 
 
 @record
 class PlannedRecovery:
-    """What a recovery of a node would do, or why none is possible; `document` is all of it."""
+    """What a recovery of a node would do, or why none is possible."""
 
     node: Node
-    document: Mapping[str, Any]
-
-    @property
-    def is_possible(self) -> bool:
-        """Whether there is a method."""
-        return bool(self.document["possible"])
-
-    @property
-    def sentences(self) -> tuple[str, ...]:
-        """The plan as an operator reads it."""
-        return tuple(self.document.get("sentences") or ())
-
-    @property
-    def steps(self) -> tuple[str, ...]:
-        """What the steps do, in their order."""
-        return tuple(step["sentence"] for step in self.document.get("steps") or ())
-
-    @property
-    def destroys(self) -> bool:
-        """Whether something is changed or removed that cannot be had back."""
-        if self.document.get("point_of_no_return") is not None:
-            return True
-        return str(self.document.get("old_data")) not in HARMLESS
-
-    @property
-    def harm(self) -> Harm | None:
-        """How much it does to the node; None when the primary's build does not say, or another."""
-        return read_harm(self.document.get("harm"))
+    document: PlanDocument
 
     @property
     def now(self) -> "PlannedRecovery":
         """The plan for the node as it is: of a standby that streams not that of its loss."""
-        document = self.document.get("now")
-        return self if document is None else PlannedRecovery(self.node, document)
+        now = self.document.now
+        return self if now is None else PlannedRecovery(self.node, now)
 
     def refusal(self) -> RecoveryError:
         """Return the failure that says why no recovery is possible."""
-        reasons = self.document.get("reasons") or [{}]
-        first, *others = reasons
-        also = [_in_a_line(reason) for reason in others]
-        detail = "\n".join(filter(None, [first.get("detail"), *also])) or None
-        hints = dict.fromkeys(reason["hint"] for reason in reasons if reason.get("hint"))
-        kind = kind_of_status(int(self.document.get("exit_status") or Refused.exit_status))
-        message = first.get("message") or "no recovery is possible"
-        failure = kind(message, detail=detail, hint=" ".join(hints) or None)
-        return failure.about(self.node.name)
+        return self.document.failure.about(self.node.name)
 
 
 def read_plan(primary: Primary, node: Node, *, within_s: float) -> PlannedRecovery:
@@ -79,7 +37,7 @@ def read_plan(primary: Primary, node: Node, *, within_s: float) -> PlannedRecove
         rows = connection.call(
             "plan_recovery", lambda _line: None, **call_parameters(primary.node, node)
         )
-    return PlannedRecovery(node, rows[0]["plan"])
+    return PlannedRecovery(node, PlanDocument(rows[0]["plan"]))
 
 
 def why_no_plan(primary: Primary) -> str | None:
@@ -127,8 +85,3 @@ def target_of(node: Node) -> Target:
     """Return the node as the stages know it, by the same words."""
     directory = parse_data_directory(node.data_directory)
     return Target(node.told_host, directory, node.node_id, node.port)
-
-
-def _in_a_line(reason: Mapping[str, Any]) -> str:
-    detail = reason.get("detail")
-    return f"{reason['message']} ({' '.join(detail.split())})" if detail else reason["message"]

@@ -13,10 +13,12 @@ from pgpool_recovery.control.record import COPIED, INTERRUPTED, Progress, Record
 from pgpool_recovery.control.watch import PATIENCE_S
 from pgpool_recovery.domain.error import Busy, Unreachable
 from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.log.note import waits
 
 LOOK_EVERY_S = 1.0
 
 
+@waits("another recovery of the node to end")
 def wait_for_turn(
     primary: Primary, node: Node, say: Callable[[str], None], *, waits: bool, within_s: float
 ) -> Run | None:

@@ -30,6 +30,7 @@ from pgpool_recovery.domain.error import Denied, RecoveryError, Refused
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.pcp.pool import ATTACHED, Pool
+from pgpool_recovery.plan.document import PlanDocument
 from pgpool_recovery.plan.harm import Harm
 
 LOOK_EVERY_S = 0.5
@@ -167,7 +168,7 @@ def _run_as_agreed(
                 if needed is None or agreed is None or is_last or not desk.is_there:
                     raise
                 desk.tell(Remarked(_sentence(error.about(job.node.name)), job.node.node_id))
-        plan = PlannedRecovery(job.node, {"possible": True, "binds": True, **needed})
+        plan = PlannedRecovery(job.node, PlanDocument({"possible": True, "binds": True, **needed}))
         desk.tell(PlanRead(job.node.node_id, plan))
     raise AssertionError("the last question has ended in an answer or a failure")
 
@@ -198,7 +199,7 @@ def show_plan(job: Job, desk: Desk) -> PlannedRecovery | None:
     except Denied as denied:  # Pgpool-II's role may be one that may.
         desk.tell(Remarked(f"there is no plan: {_sentence(denied)}", job.node.node_id))
         return None
-    if not plan.is_possible:
+    if not plan.document.is_possible:
         raise plan.refusal()
     if interruption := interruption_of(job.primary, job.node):
         desk.tell(Remarked(interruption, job.node.node_id))
@@ -268,7 +269,7 @@ def _refuse_attached(cluster: Cluster, node: Node) -> None:
 
 
 def _method(plan: PlannedRecovery | None) -> str | None:
-    return None if plan is None else plan.document.get("method")
+    return None if plan is None else plan.document.method
 
 
 def _sentence(error: RecoveryError) -> str:

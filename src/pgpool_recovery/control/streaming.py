@@ -10,6 +10,7 @@ from pgpool_recovery.domain.error import Unverified
 from pgpool_recovery.domain.standby import STREAMING, Fault, StandbyFacts, Trouble, judge
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Lsn, parse_lsn
+from pgpool_recovery.log.note import waits
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.standby import read_upstream
 
@@ -53,6 +54,7 @@ def trouble_of(
     return judge(said, upstream, position)
 
 
+@waits("the node to stream")
 def wait_for_stream(cluster: Cluster, primary: Node, node: Node, *, within_s: float) -> None:
     """Wait until the node is a standby of the primary, and replays what that writes.
 

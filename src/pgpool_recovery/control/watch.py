@@ -2,11 +2,11 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import ExitStack
 
 from pgpool_recovery.control.cluster import Cluster
-from pgpool_recovery.control.event import OperatorEvent, Outcome
+from pgpool_recovery.control.event import Outcome, Tell
 from pgpool_recovery.control.extension import Feature, Primary, look_at
 from pgpool_recovery.control.follower import Follower
 from pgpool_recovery.control.primary import find_primary
@@ -18,8 +18,6 @@ LOOK_EVERY_S = 0.5
 PATIENCE_S = {COPIED: 120.0, INTERRUPTED: 10.0}
 """Pgpool-II asks for the start at once, and in a mode with a second stage after that. A runner that
 has lost its connection for the record comes back to it."""
-
-Tell = Callable[[OperatorEvent], None]
 
 
 def primary_of(cluster: Cluster) -> Primary:

@@ -1,5 +1,6 @@
 """The closed set of what can happen in a run, for every reader: terminal, server log, NOTICE."""
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from pgpool_recovery.domain.record import names_of, record, replace
@@ -73,6 +74,10 @@ class Finished:
 
 Event = PlanMade | StepStarted | Progress | Moved | Said | StepFinished | Undoing | Finished
 E = TypeVar("E", bound=Event)
+Emit = Callable[[Event], None]
+"""Takes an event to whoever reads it."""
+Say = Callable[[str], None]
+"""Takes a line for a person."""
 
 
 TOLD_SECONDS = 0.1

@@ -75,7 +75,8 @@ def parse_first_stage(words: Sequence[str], own_port: int) -> RecoveryRequest:
 
     They are: own data directory, target host, target data directory, primary port, node id, target
     port, primary host. With four words the last is the target's port when it differs from
-    `own_port`, the port of the server that runs the script (facts/drop-in.md).
+    `own_port`, the port of the server that runs the script: so the scripts of the samples
+    call it.
 
     >>> parse_first_stage(["/own", "host", "/data", "5433"], own_port=5432).target.port
     5433

@@ -3,7 +3,7 @@
 `dataclasses.dataclass` writes the source of six functions for each class and compiles it, and its
 module imports `inspect`. A recovery starts four processes, each of which imports some hundred such
 classes and needs few of them, so that was a tenth of a second in each. The functions of a record
-are the same for all classes (bench/record_class.py measures both).
+are the same for all classes.
 
 To whoever uses it a record is a frozen dataclass: `dataclasses.fields`, `replace`, `asdict` and
 `is_dataclass` take it, type checkers know it by PEP 681, and `tests/unit/domain/test_record.py`

@@ -99,3 +99,14 @@ def _escaped(match: re.Match[str]) -> str:
     if BYTES[0] <= character <= BYTES[1]:
         return f"\\x{ord(character) & 0xFF:02x}"
     return " " if character == "\t" else repr(character)[1:-1]
+
+
+def with_detail(message: str, detail: str | None) -> str:
+    """Return a message and its detail in one line.
+
+    >>> with_detail("the disk is full", "3 GB are free.\\nIt needs 4 GB.")
+    'the disk is full (3 GB are free. It needs 4 GB.)'
+    >>> with_detail("the disk is full", None)
+    'the disk is full'
+    """
+    return f"{message} ({' '.join(detail.split())})" if detail else message

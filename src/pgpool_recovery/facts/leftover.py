@@ -27,6 +27,7 @@ ExecuteRecoveryCommand). Neither changes what the standby replays.
 TAKEN_OUT = (*TARGETS, *AT_TARGET)
 LEADING = ("primary_conninfo", "primary_slot_name")
 SIGNAL = "recovery.signal"
+STANDBY_SIGNAL = "standby.signal"
 OLD_FILE = "recovery.conf"
 """Of PostgreSQL before 12; later ones do not start where it is (readRecoverySignalFile)."""
 DEFAULTS = {TIMELINE: "latest", DELAY: "0", "recovery_target_action": "pause"} | {

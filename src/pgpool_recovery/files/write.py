@@ -8,7 +8,6 @@ import errno
 import fcntl
 import os
 import re
-import secrets
 import shutil
 import stat
 from collections.abc import Iterator
@@ -240,7 +239,7 @@ def _beside(name: str) -> str:
     >>> _beside("a.conf").startswith("a.conf."), _beside("a.conf").endswith(".new")
     (True, True)
     """
-    return f"{name}.{secrets.token_hex(8)}.new"
+    return f"{name}.{os.urandom(8).hex()}.new"
 
 
 def _open_growing(name: str, growing: str | None, directory: int) -> tuple[str, int]:

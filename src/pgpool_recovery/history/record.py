@@ -8,7 +8,7 @@ from typing import Any
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Bug, Cancelled, RecoveryError, Unreachable, as_failure
-from pgpool_recovery.domain.event import Event, Progress, Said, fit, megabytes
+from pgpool_recovery.domain.event import Emit, Event, Progress, Said, fit, megabytes
 from pgpool_recovery.domain.node import NodeId, Target
 from pgpool_recovery.domain.record import record, replace
 from pgpool_recovery.domain.target_state import TargetState
@@ -17,8 +17,6 @@ from pgpool_recovery.postgres.connection import Connection, connect
 from pgpool_recovery.postgres.extension import RUNS
 from pgpool_recovery.run.sessions import own_conninfo
 from pgpool_recovery.run.shield import shielded
-
-Emit = Callable[[Event], None]
 
 # A recovery does not wait for the standby that it is about, nor for anybody's lock. Nor for the
 # disk with each event: history_end.sql flushes what has come before it, too.
@@ -143,7 +141,11 @@ class Record:
         before, self._state = self._state, self._state.after(event)
         if self._connection is None or self._is_full or self._number >= ALL_EVENTS:
             return
-        if not isinstance(event, Progress):
+        changed = self._state.columns() if self._state != before and not self._continues else {}
+        if isinstance(event, Progress):
+            if changed:
+                self._write("history_update", **changed)
+        else:
             row = event_row(event, only_ascii=self._only_ascii)
             self._bytes += sum(len(text.encode()) for text in row.values())
             if self._bytes > MAX_BYTES:
@@ -154,9 +156,8 @@ class Record:
                 )
                 return
             self._number += 1
-            self._write("history_event", number=self._number, **row)
-        if self._state != before and not self._continues:
-            self._write("history_update", **self._state.columns())
+            query = "history_change" if changed else "history_event"
+            self._write(query, number=self._number, **row, **changed)
 
     def end(self, error: RecoveryError | None, *, done: str) -> None:
         """Write how it ended."""

@@ -2,12 +2,13 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.control.cluster import Node
 from pgpool_recovery.domain.error import RecoveryError
+from pgpool_recovery.domain.event import Say
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.hooks.call import Call
@@ -37,8 +38,6 @@ from pgpool_recovery.hooks.stop import order_stop, wait_until_stopped, why_not_s
 from pgpool_recovery.pcp.pool import Pool
 
 TRY_FOR_S = 1.0
-
-Say = Callable[[str], None]
 
 
 def fail_over(call: Call, pool: Pool, settings: Settings, say: Say) -> None:

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.control.attachment import attach
 from pgpool_recovery.control.cluster import Login, Node, connect_to
-from pgpool_recovery.control.event import Outcome
+from pgpool_recovery.control.event import Outcome, Tell
 from pgpool_recovery.control.extension import look_at
-from pgpool_recovery.control.job import Desk, Job, Tell
+from pgpool_recovery.control.job import Desk, Job
 from pgpool_recovery.control.leftover_slots import drop_leftover_slots
 from pgpool_recovery.control.plan import read_plan
 from pgpool_recovery.control.primary import ask
@@ -17,7 +17,7 @@ from pgpool_recovery.control.record import Run
 from pgpool_recovery.control.recover import carry_out, following, verify
 from pgpool_recovery.control.streaming import trouble_of
 from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
-from pgpool_recovery.domain.event import Event, as_text
+from pgpool_recovery.domain.event import Event, Say, as_text
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.record import record, replace
 from pgpool_recovery.history.record import Stage, on_record
@@ -28,8 +28,6 @@ from pgpool_recovery.hooks.slots import is_wal_held_for
 from pgpool_recovery.pcp.pool import Pool
 
 TRY_FOR_S = 10.0
-
-Say = Callable[[str], None]
 
 
 @record
@@ -155,16 +153,16 @@ def _ready_in_silence(one: Following, silence: Unreachable) -> Job:
         )
     job = one.job()
     plan = read_plan(job.primary, one.node, within_s=one.settings.pgpool.plan_s)
-    if not plan.is_possible:
+    if not plan.document.is_possible:
         raise plan.refusal()
-    if plan.destroys:
+    if plan.document.destroys:
         raise Refused(
             f"{one.node.name} is left as it is: it needs more than WAL",
-            detail="\n".join(plan.sentences),
+            detail="\n".join(plan.document.sentences),
             hint=one.hint,
         )
     one.say(f"{one.node.name} was stopped by the failover, and comes back")
-    return replace(job, limit=plan.harm)  # When WAL does not do it after all, it is left.
+    return replace(job, limit=plan.document.harm)  # When WAL does not do it after all, it is left.
 
 
 def _refuse_stray(one: Following) -> None:

@@ -6,12 +6,12 @@ leaves the rest unsent; the stop succeeds all the same.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from pgpool_recovery.config.settings import FailoverSettings
 from pgpool_recovery.control.cluster import Node, connect_to
 from pgpool_recovery.domain.error import Unreachable
-from pgpool_recovery.domain.event import megabytes
+from pgpool_recovery.domain.event import Say, megabytes
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.domain.record import record, replace
 from pgpool_recovery.domain.slot import slot_state
@@ -19,6 +19,7 @@ from pgpool_recovery.domain.wal import Lsn, parse_lsn
 from pgpool_recovery.hooks.choice import StopOldPrimary
 from pgpool_recovery.hooks.observe import View, standing_of
 from pgpool_recovery.hooks.scene import Standing
+from pgpool_recovery.log.note import waits
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.slots import drop_slot
 from pgpool_recovery.postgres.wal_end import shutdown_position, wal_page
@@ -26,8 +27,6 @@ from pgpool_recovery.postgres.wal_end import shutdown_position, wal_page
 LOOK_EVERY_S = 0.1
 ENDS_WITHIN_S = 5.0
 MEGABYTE = 1024 * 1024
-
-Say = Callable[[str], None]
 
 
 @record
@@ -119,6 +118,7 @@ def _hold_wal(primary: Connection, node: Node, standing: Standing, slots: list[s
     return parse_lsn(primary.row("held_wal", name=node.slot_name)["held_from"])
 
 
+@waits("a standby to catch up")
 def _wait_for_one(
     primary: Connection,
     old: Node,
@@ -170,6 +170,7 @@ def let_go(old: Node, view: View, slots: Sequence[str], say: Say) -> None:
         say(f"replication slot {names} of {old.name} was made and stays: {error.message}")
 
 
+@waits("the standbys to have all WAL of the old primary")
 def complete_nodes(
     stop: StopOldPrimary, view: View, *, within_s: float = ENDS_WITHIN_S
 ) -> frozenset[NodeId]:

@@ -12,6 +12,7 @@ from pgpool_recovery.domain.record import replace
 from pgpool_recovery.hooks.call import Call
 from pgpool_recovery.hooks.observe import Known, View, look, standing_of
 from pgpool_recovery.hooks.scene import Scene, hears_primary, lives_for
+from pgpool_recovery.log.note import waits
 
 LISTEN_EVERY_S = 0.5
 QUIET_FOR_S = 3.0
@@ -19,6 +20,7 @@ QUIET_FOR_S = 3.0
 HEARD_FOR_S = 8.0
 
 
+@waits("a sign of life of the old primary")
 def listen_for(old: NodeId, call: Call, nodes: Known, view: View) -> tuple[str | None, View]:
     """Return the sign of life of a primary that is silent, None without, and the latest view.
 

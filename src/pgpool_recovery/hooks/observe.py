@@ -21,6 +21,7 @@ from pgpool_recovery.domain.wal import TimelineId, parse_lsn
 from pgpool_recovery.hooks.call import Call, Place
 from pgpool_recovery.hooks.fitness import SETTINGS
 from pgpool_recovery.hooks.scene import Scene, Standing
+from pgpool_recovery.log.note import waits
 from pgpool_recovery.pcp.pool import ATTACHED, Pool
 from pgpool_recovery.postgres.connection import Connection
 
@@ -62,6 +63,7 @@ class View:
         return node_id in self.databases
 
 
+@waits("an answer of Pgpool-II")
 def known(call: Call, pool: Pool, settings: Settings, *, try_for_s: float) -> Known:
     """Return the nodes as Pgpool-II has them; without its answer those that the call names.
 

@@ -2,17 +2,18 @@
 
 import math
 import time
-from collections.abc import Callable
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.control.cluster import Node, connect_to
 from pgpool_recovery.control.leftover_slots import drop_leftover_slots
 from pgpool_recovery.domain.error import RecoveryError, Unreachable, Unverified
+from pgpool_recovery.domain.event import Say
 from pgpool_recovery.domain.wal import Lsn, lsn_text
 from pgpool_recovery.hooks.choice import PromoteNode
 from pgpool_recovery.hooks.observe import View, standing_of
 from pgpool_recovery.hooks.scene import Standing
 from pgpool_recovery.hooks.stop import listens, order_stop, wait_until_stopped
+from pgpool_recovery.log.note import waits
 
 ASK_EVERY_S = 0.1
 GONE_FOR_S = 1.0
@@ -20,8 +21,6 @@ GONE_FOR_S = 1.0
 ARCHIVE_S = 3600.0
 """How long after it was told to promote itself a standby may get on with the WAL of an archive, of
 which nobody knows the end."""
-
-Say = Callable[[str], None]
 
 
 class _Failed(Exception):
@@ -101,6 +100,7 @@ def _promote(node: Node, view: View, settings: Settings, say: Say) -> None:
     )
 
 
+@waits("a primary that accepts writes")
 def _wait_for_writes(
     node: Node, view: View, before: Standing, began: float, within_s: float
 ) -> Standing:

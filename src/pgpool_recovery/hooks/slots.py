@@ -3,21 +3,19 @@
 A failure here is said, and does not keep the hook from the rest.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pgpool_recovery.config.settings import FailoverSettings
 from pgpool_recovery.control.cluster import Login, Node, connect_to
 from pgpool_recovery.domain.error import Unreachable
-from pgpool_recovery.domain.event import megabytes
+from pgpool_recovery.domain.event import Say, megabytes
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.slot import LOST, slot_state, why_kept
 from pgpool_recovery.postgres.slots import drop_slot
 
 MEGABYTE = 1024 * 1024
 UNLIMITED = -1
-
-Say = Callable[[str], None]
 
 
 @record

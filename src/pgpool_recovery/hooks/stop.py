@@ -8,6 +8,7 @@ from pathlib import Path
 from pgpool_recovery.control.cluster import Login, Node
 from pgpool_recovery.control.extension import Feature, look_at
 from pgpool_recovery.domain.error import Refused, Unreachable, Unverified
+from pgpool_recovery.log.note import waits
 from pgpool_recovery.postgres.connection import Connection
 
 LOOK_EVERY_S = 0.1
@@ -38,6 +39,7 @@ def order_stop(node: Node, login: Login) -> None:
         _stop(connection)
 
 
+@waits("the old primary to end")
 def wait_until_stopped(
     node: Node, *, within_s: float, is_over: Callable[[], bool] = lambda: False
 ) -> None:

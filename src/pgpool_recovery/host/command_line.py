@@ -10,8 +10,9 @@ from string import Template
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.files.text import read_text
 from pgpool_recovery.host.debian import CONFIGURATION, DebianCluster, find_cluster
-from pgpool_recovery.host.program import Stop, run
+from pgpool_recovery.host.program import run
 from pgpool_recovery.host.start_method import find_unit, may_start
+from pgpool_recovery.host.stop import Stop
 
 SETTING = re.compile(r"([A-Za-z_][\w.-]*)\s*=(.*)", re.DOTALL)
 SERVERS = ("postgres", "postmaster")

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from pgpool_recovery.domain.line import lines_of
 from pgpool_recovery.domain.record import record
-from pgpool_recovery.host.program import Stop, run
+from pgpool_recovery.host.program import run
 from pgpool_recovery.host.setting_source import find_sources
+from pgpool_recovery.host.stop import Stop
 
 CONFIGURATION = Path("/etc/postgresql")
 LOGS = Path("/var/log/postgresql")

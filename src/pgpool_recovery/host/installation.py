@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pgpool_recovery.domain.error import RecoveryError
-from pgpool_recovery.host.program import Stop, run
+from pgpool_recovery.host.program import run
+from pgpool_recovery.host.stop import Stop
 
 PROGRAMS = (
     "postgres",

@@ -8,11 +8,13 @@ from contextlib import suppress
 
 from pgpool_recovery.domain.error import Busy
 from pgpool_recovery.files.process_table import processes
+from pgpool_recovery.log.note import waits
 
 END_S = 3.0
 TICK_S = 0.05
 
 
+@waits("leftover processes to end")
 def end_leftovers(word: str) -> None:
     """End all own processes with this word in their command line: ask, then insist.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pgpool_recovery.domain.error import Busy
 from pgpool_recovery.files.write import open_lock_file
+from pgpool_recovery.log.note import waits
 
 LOCK_NAME = "lock"
 TRIES, BETWEEN_S = 10, 0.05
@@ -28,6 +29,7 @@ def is_locked(workspace: Path) -> bool:
         os.close(descriptor)
 
 
+@waits("the lock of the target")
 def lock(workspace: Path) -> int:
     """Take the lock of a workspace that exists; return the descriptor that holds it.
 

@@ -1,9 +1,8 @@
 """Tell of bytes that come, at a pace that a person can follow."""
 
 import time
-from collections.abc import Callable
 
-from pgpool_recovery.domain.event import Event, Progress
+from pgpool_recovery.domain.event import Emit, Progress
 
 TOLD_EVERY_S = 1.0
 
@@ -11,7 +10,7 @@ TOLD_EVERY_S = 1.0
 class Meter:
     """Turns a count that grows into events; `total_bytes` 0: nobody knows how much it will be."""
 
-    def __init__(self, emit: Callable[[Event], None]) -> None:
+    def __init__(self, emit: Emit) -> None:
         self._emit = emit
         self._began = self._told = time.monotonic()
         self.done_bytes = 0

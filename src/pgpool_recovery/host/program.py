@@ -10,12 +10,13 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from pgpool_recovery.domain.error import Cancelled, Undone, reason_of
+from pgpool_recovery.domain.error import Undone, reason_of
+from pgpool_recovery.domain.pause import pause_s
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.files.text import text_of
-from pgpool_recovery.host.pause import pause_s
-from pgpool_recovery.host.server_log import without_token
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.host.system_failure import failure_of_program
+from pgpool_recovery.log.note import span
 
 KEPT_LINES = 20
 KEPT_BYTES = 1_000_000
@@ -31,32 +32,6 @@ MARK = "PGPOOL_RECOVERY_ID"
 KEPT_LIBPQ_VARIABLES = ("PGPASSFILE", "PGSERVICEFILE", "PGSYSCONFDIR", "PGSSL", "PGGSS", "PGKRB")
 
 
-class Stop:
-    """The wish to end, set from another thread or a signal handler."""
-
-    def __init__(self) -> None:
-        self._event = threading.Event()
-
-    def ask(self) -> None:
-        """Ask whatever runs to stop."""
-        self._event.set()
-
-    @property
-    def was_asked(self) -> bool:
-        """Whether somebody asked."""
-        return self._event.is_set()
-
-    def wait(self, timeout_s: float) -> None:
-        """Wait a moment, or until somebody asks; then raise Cancelled."""
-        self._event.wait(timeout_s)
-        self.check()
-
-    def check(self) -> None:
-        """Raise Cancelled when somebody asked."""
-        if self.was_asked:
-            raise Cancelled("the recovery was cancelled")
-
-
 @record
 class Completed:
     """A program that has ended: exit status (negative: the signal) and its output."""
@@ -68,6 +43,8 @@ class Completed:
     @property
     def last_lines(self) -> str:
         """The end of the output, without what it quotes of a configuration file."""
+        from pgpool_recovery.host.server_log import without_token  # Of a failure only.
+
         return "\n".join(map(without_token, self.output.rstrip().split("\n")[-KEPT_LINES:]))
 
     def check(self) -> "Completed":
@@ -116,16 +93,19 @@ def run(
     cannot be started; in both cases its process group is gone.
     """
     mark = {} if leaves_server or MARK not in os.environ else {MARK: os.environ[MARK]}
-    process = _start(argv, {**clean_environment(), **mark, **(environment or {})}, directory)
-    try:
-        output = _collect(process, argv[0], stop, timeout_s, on_line, is_enough)
-    except BaseException:
+    with span("runs {}", argv) as running:
+        process = _start(argv, {**clean_environment(), **mark, **(environment or {})}, directory)
+        try:
+            output = _collect(process, argv[0], stop, timeout_s, on_line, is_enough)
+        except BaseException:
+            _end(process)
+            raise
+        if output is None:
+            _leave(process)
+            running.came_to("it is left to come to its end")
+            return Completed(tuple(argv), 0, "")
         _end(process)
-        raise
-    if output is None:
-        _leave(process)
-        return Completed(tuple(argv), 0, "")
-    _end(process)
+        running.came_to(f"exit status {process.returncode}, {len(output)} characters of output")
     return Completed(tuple(argv), process.returncode, output)
 
 
@@ -170,7 +150,7 @@ def _collect(
             selector.register(end, selectors.EVENT_READ)
         while True:
             has_ended = process.poll() is not None
-            tick_s = TICK_S if is_enough is None else pause_s(began, TICK_S)
+            tick_s = TICK_S if is_enough is None else pause_s(time.monotonic() - began, TICK_S)
             if selector.get_map() or has_ended:
                 selector.select(0 if has_ended else tick_s)
             else:

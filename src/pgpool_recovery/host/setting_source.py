@@ -3,7 +3,6 @@
 import os
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,7 +30,6 @@ class Source(NamedTuple):
         return f"{self.file}:{self.line}"
 
 
-@dataclass
 class Sources:
     """What a server would read: its files, also those that are not there, and each setting's last.
 
@@ -39,9 +37,10 @@ class Sources:
     stands nowhere. What the values are only the server itself says.
     """
 
-    settings: dict[str, Source] = field(default_factory=dict)
-    files: list[Path] = field(default_factory=list)
-    is_whole: bool = True
+    def __init__(self) -> None:
+        self.settings: dict[str, Source] = {}
+        self.files: list[Path] = []
+        self.is_whole = True
 
 
 def find_sources(files: Iterable[Path], at: Callable[[Path], Path] = Path) -> Sources:

@@ -8,7 +8,8 @@ from pathlib import Path
 from pgpool_recovery.domain.line import lines_of
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.host.debian import DebianCluster, find_cluster
-from pgpool_recovery.host.program import Stop, run
+from pgpool_recovery.host.program import run
+from pgpool_recovery.host.stop import Stop
 
 START_LOG = "startup.log"
 PG_CTL = "pg_ctl"

@@ -2,7 +2,7 @@
 
 import os
 import re
-from typing import NamedTuple, Optional, Union
+from typing import Optional, Union
 
 PID_FILE_NAME = "postmaster.pid"
 PID_FILE_MAX_BYTES = 8192  # Two paths, and six short lines.
@@ -11,25 +11,27 @@ PID, PORT = re.compile(r"-?[0-9]{1,10}"), re.compile(r"[0-9]{1,5}")
 READY = ("ready", "standby")  # PM_STATUS_READY, PM_STATUS_STANDBY.
 
 
-class PidFile(NamedTuple):
+class PidFile:
     """A server that runs: its process, where it listens, and whether it accepts connections.
 
-    `host` is in libpq's terms: the directory of a socket, or a name.
+    `host` is in libpq's terms: the directory of a socket, or a name. No NamedTuple: it would cost
+    the import of typing in each new session of a server.
     """
 
-    pid: int
-    port: int
-    host: str
-    is_ready: bool
+    def __init__(self, pid: int, port: int, host: str, *, is_ready: bool) -> None:
+        self.pid = pid
+        self.port = port
+        self.host = host
+        self.is_ready = is_ready
 
 
 def parse_pid_file(text: str) -> Optional[PidFile]:
     r"""Read the file's lines, of which a server that starts has not all; None when it names none.
 
-    >>> parse_pid_file("4711\n/data\n1795852800\n5432\n/run\n*\n 1 2\nready   \n")
-    PidFile(pid=4711, port=5432, host='/run', is_ready=True)
-    >>> parse_pid_file("4711\n/data\n")
-    PidFile(pid=4711, port=0, host='localhost', is_ready=False)
+    >>> vars(parse_pid_file("4711\n/data\n1795852800\n5432\n/run\n*\n 1 2\nready   \n"))
+    {'pid': 4711, 'port': 5432, 'host': '/run', 'is_ready': True}
+    >>> vars(parse_pid_file("4711\n/data\n"))
+    {'pid': 4711, 'port': 0, 'host': 'localhost', 'is_ready': False}
     """
     lines = text.split("\n")
     if PID.fullmatch(lines[0]) is None or "\0" in text:

@@ -10,23 +10,31 @@ looked at, and no other: there the server itself trusts whoever may rename it.
 import errno
 import os
 import stat
-from typing import Iterator, NamedTuple, Optional
+from typing import Iterator, Optional
 
 EXECUTABLE_BY_ANYONE = stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
 ROOT = 0
 MAX_LINKS = 40  # As many as Linux follows (path_resolution(7)).
 
 
-class ScriptFault(NamedTuple):
+class ScriptFault:
     """Why a script does not run: what follows its name in a message, and what helps.
 
     `is_of_filesystem`: not the script's own.
     """
 
-    why: str
-    detail: Optional[str] = None
-    hint: Optional[str] = None
-    is_of_filesystem: bool = False
+    def __init__(
+        self,
+        why: str,
+        detail: Optional[str] = None,
+        hint: Optional[str] = None,
+        *,
+        is_of_filesystem: bool = False,
+    ) -> None:
+        self.why = why
+        self.detail = detail
+        self.hint = hint
+        self.is_of_filesystem = is_of_filesystem
 
 
 def faults_of_script(

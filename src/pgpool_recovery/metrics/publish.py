@@ -10,9 +10,11 @@ from pathlib import Path
 from pgpool_recovery.check.finding import Finding
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Refused, Unreachable
+from pgpool_recovery.domain.event import Say
 from pgpool_recovery.files.text import text_of
 from pgpool_recovery.files.trust import Untrusted, read_own
 from pgpool_recovery.files.write import open_lock_file, write_file
+from pgpool_recovery.log.note import waits
 from pgpool_recovery.metrics.families import LastRun, check_families, recovery_families
 from pgpool_recovery.metrics.family import Family, render, without
 from pgpool_recovery.postgres.connection import connect
@@ -23,8 +25,6 @@ MODE = 0o644
 LOCK_S, LOCK_AGAIN_S = 5, 0.05
 ANSWER_S = 5.0
 SESSION = {"lock_timeout": "2s"}
-
-Say = Callable[[str], None]
 
 
 @contextmanager
@@ -96,6 +96,7 @@ def write(file: Path, families: tuple[Family, ...]) -> None:
         os.close(descriptor)
 
 
+@waits("the lock of the metrics file")
 def _lock(descriptor: int, file: Path) -> None:
     deadline = time.monotonic() + LOCK_S
     while True:

@@ -35,7 +35,7 @@ def observe_archive(
 
     def ask(within_s: float) -> Archive:
         asked = AskArchive(target.data.path, command, history, since, within_s)
-        return agent.ask(asked, Archive, timeout_s=calls * (within_s + MARGIN_S))
+        return agent.ask(asked, timeout_s=calls * (within_s + MARGIN_S))
 
     found = ask(limit_s)
     return ask(PATIENCE * limit_s) if found.is_silent and is_patient else found

@@ -30,5 +30,5 @@ def _packing_s(text: str) -> float:
 
 def _answer_s(agent: Conversation, text: str, timeout_s: float) -> float:
     began = time.monotonic()
-    agent.ask(Weigh(text), int, timeout_s=timeout_s)
+    agent.ask(Weigh(text), timeout_s=timeout_s)
     return time.monotonic() - began

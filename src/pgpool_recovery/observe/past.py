@@ -59,7 +59,7 @@ def compare_wal(
     def ask(pairs: Sequence[Pair]) -> dict[Pair, bool | None]:
         directory = facts.target.data.path
         asked = DigestWal(directory, tuple(pair.own for pair in pairs))
-        found = agent.ask(asked, tuple[str | None, ...], timeout_s=timeout_s)
+        found = agent.ask(asked, timeout_s=timeout_s)
         return {
             pair: None if digest is None else _is_equal(connection, pair, digest)
             for pair, digest in zip(pairs, found, strict=True)

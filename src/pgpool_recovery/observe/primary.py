@@ -29,11 +29,13 @@ NEW_S = 5.0
 def observe_primary(connection: Connection, *, looks_at_files: bool = True) -> PrimaryFacts:
     """Return the facts about the server at the other end, which runs on this host.
 
-    `looks_at_files`: at each of them, for a plan.
+    `looks_at_files`: at each of them, for a plan, which needs to know how many bytes they have.
     """
-    row, endpoint = connection.row("primary"), connection.row("own_endpoint")
+    row = connection.row("primary", measures=looks_at_files)
+    endpoint = connection.row("own_endpoint")
     data = Path(row["data_directory"])
-    tablespaces = tuple(_tablespace(found, row) for found in connection.rows("tablespaces"))
+    spaces = connection.rows("tablespaces", measures=looks_at_files)
+    tablespaces = tuple(_tablespace(found, row) for found in spaces)
     return PrimaryFacts(
         version=row["version"],
         system_identifier=row["system_identifier"],

@@ -10,7 +10,6 @@ from pgpool_recovery.facts.facts import (
     Base,
     Conninfo,
     Facts,
-    Login,
     PrimaryFacts,
     TargetFacts,
 )
@@ -63,9 +62,9 @@ def observe_target(
     patience = settings.timeout.observe_s
     directory = request.target.data_directory
     if tidies:
-        agent.ask(Tidy(directory), type(None), timeout_s=settings.timeout.step_s)
+        agent.ask(Tidy(directory), timeout_s=settings.timeout.step_s)
     wanted = wanted_facts(request.target, primary, settings)
-    target = agent.ask(wanted, TargetFacts, timeout_s=patience)
+    target = agent.ask(wanted, timeout_s=patience)
     running = None
     if target.server_pid is not None:
         running = ask_running(agent, primary, target, settings)
@@ -89,7 +88,7 @@ def observe_target(
             words=settings.replication.words,
             own_addresses=tuple(map(str, own_addresses())),
         )
-    logins = agent.ask(TryLogins(candidates), tuple[Login, ...], timeout_s=patience)
+    logins = agent.ask(TryLogins(candidates), timeout_s=patience)
     summaries = observe_summaries(connection, primary, target)
     facts = Facts(
         primary=primary,
@@ -111,7 +110,7 @@ def observe_target(
         facts, user=settings.replication.rewind_user, dbname=settings.primary.dbname
     )
     asked = TryLogins(for_sql, is_replication=False)
-    rewind_logins = agent.ask(asked, tuple[Login, ...], timeout_s=patience)
+    rewind_logins = agent.ask(asked, timeout_s=patience)
     return replace(facts, rewind_logins=rewind_logins)
 
 
@@ -141,7 +140,7 @@ def with_slot_logins(agent: Conversation, facts: Facts, settings: Settings) -> F
         return facts
     asked = TryLogins(candidates, is_replication=False)
     patience = settings.timeout.observe_s
-    return replace(facts, slot_logins=agent.ask(asked, tuple[Login, ...], timeout_s=patience))
+    return replace(facts, slot_logins=agent.ask(asked, timeout_s=patience))
 
 
 def ask_running(
@@ -156,8 +155,7 @@ def ask_running(
         bin_directory=target.bin_directory,
         history=None if primary.wal is None else primary.wal.history,
     )
-    said: Running = agent.ask(asked, Running, timeout_s=settings.agent.answer_s)  # type: ignore[arg-type]
-    return said
+    return agent.ask(asked, timeout_s=settings.agent.answer_s)
 
 
 def observe_backup(agent: Conversation, settings: Settings) -> Backup | NoBackup | None:
@@ -169,8 +167,7 @@ def observe_backup(agent: Conversation, settings: Settings) -> Backup | NoBackup
     asked = LookForBackup(stanza, timeout.repository_s, timeout.archive_s)
     # It asks twice, and then for each history file that it reads.
     patience = 3 * timeout.repository_s + timeout.observe_s
-    found: Backup | NoBackup = agent.ask(asked, Backup | NoBackup, timeout_s=patience)  # type: ignore[arg-type]
-    return found
+    return agent.ask(asked, timeout_s=patience)
 
 
 def observe_summaries(

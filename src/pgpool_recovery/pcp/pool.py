@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 from pgpool_recovery.domain.error import (
     Busy,
@@ -15,7 +14,9 @@ from pgpool_recovery.domain.error import (
     UsageError,
 )
 from pgpool_recovery.domain.node import NodeId
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.log.note import span
 from pgpool_recovery.pcp.client import commands
 from pgpool_recovery.pcp.client.commands import PcpServer
 from pgpool_recovery.pcp.client.link import no_notice
@@ -42,7 +43,7 @@ AFTER_THE_START = (
 """How the refusals begin that come when the target may have been changed (recovery.c)."""
 
 
-@dataclass(frozen=True)
+@record
 class Pool:
     """A Pgpool-II whose nodes are looked at and changed.
 
@@ -51,27 +52,27 @@ class Pool:
     """
 
     server: PcpServer
-    clock: Callable[[], float] = field(default=time.monotonic, repr=False)
-    sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
 
     def nodes(self) -> list[NodeInfo]:
         """Return all nodes, in the order of their ids."""
-        with translated():
+        with asking("nodes"):
             return commands.node_infos(self.server)
 
     def node(self, node_id: NodeId) -> NodeInfo:
         """Return one node."""
-        with translated():
+        with asking("node"):
             return commands.node_info(self.server, node_id)
 
     def parameters(self) -> list[PoolParameter]:
         """Return the configuration with which Pgpool-II runs (pcp_pool_status)."""
-        with translated():
+        with asking("parameters"):
             return commands.pool_status(self.server)
 
     def watchdog(self) -> WatchdogInfo:
         """Return the watchdog cluster; Refused where there is none."""
-        with translated():
+        with asking("watchdog"):
             return commands.watchdog_info(self.server)
 
     def attach(self, node_id: NodeId, *, within_s: float = CHANGED_WITHIN_S) -> NodeInfo:
@@ -79,7 +80,7 @@ class Pool:
 
         Pgpool-II accepts the order for a node without a server as well, and detaches it again.
         """
-        with translated():
+        with asking("attach"):
             commands.order(self.server, attach_node(node_id))
         return self.wait_for(node_id, ATTACHED, within_s=within_s)
 
@@ -87,7 +88,7 @@ class Pool:
         self, node_id: NodeId, *, gracefully: bool = False, within_s: float = CHANGED_WITHIN_S
     ) -> NodeInfo:
         """Detach a node and wait until it is down; gracefully when all clients have left."""
-        with translated():
+        with asking("detach"):
             commands.order(self.server, detach_node(node_id, gracefully=gracefully))
         return self.wait_for(node_id, DETACHED, within_s=within_s)
 
@@ -96,7 +97,7 @@ class Pool:
 
         It comes later than this returns.
         """
-        with translated():
+        with asking("promote"):
             commands.promote(self.server, node_id, gracefully=gracefully, switchover=switchover)
 
     def recover(
@@ -111,19 +112,20 @@ class Pool:
         Why it failed is not in the failure: Pgpool-II throws PostgreSQL's error away
         (exec_recovery, recovery.c). It is on record where the recovery ran.
         """
-        with translated():
+        with asking("recover"):
             commands.recover(self.server, node_id, on_notice, within_s)
 
     def wait_for(self, node_id: NodeId, statuses: Collection[str], *, within_s: float) -> NodeInfo:
         """Ask until a node has one of the statuses; Unverified with its last one otherwise."""
         deadline = self.clock() + within_s
-        while True:
-            found = self.node(node_id)
-            if found.status in statuses:
-                return found
-            if self.clock() >= deadline:
-                raise _did_not_change(found, statuses, within_s)
-            self.sleep(ASK_EVERY_S)
+        with span("waits for node {} to be {}", node_id, sorted(statuses)):
+            while True:
+                found = self.node(node_id)
+                if found.status in statuses:
+                    return found
+                if self.clock() >= deadline:
+                    raise _did_not_change(found, statuses, within_s)
+                self.sleep(ASK_EVERY_S)
 
 
 def as_recovery_error(error: PcpError) -> RecoveryError:
@@ -134,12 +136,13 @@ def as_recovery_error(error: PcpError) -> RecoveryError:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Translate the failures of the block."""
-    try:
-        yield
-    except PcpError as error:
-        raise as_recovery_error(error) from error
+def asking(what: str) -> Iterator[None]:
+    """Translate the failures of the block, in which Pgpool-II is asked for something."""
+    with span("asks Pgpool-II: {}", what):
+        try:
+            yield
+        except PcpError as error:
+            raise as_recovery_error(error) from error
 
 
 def _kind(error: PcpError) -> type[RecoveryError]:

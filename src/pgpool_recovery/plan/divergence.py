@@ -1,4 +1,4 @@
-"""How the past of a data directory and the past of the primary relate (facts/methods.md, 1)."""
+"""How the past of a data directory and the past of the primary relate."""
 
 from pgpool_recovery.domain.control_data import (
     IN_ARCHIVE_RECOVERY,
@@ -132,7 +132,7 @@ def _has_unknown_end(control: ControlData, backup_start: Point | None) -> bool:
 
 
 def _unended(control: ControlData, base: Base, primary: Wal) -> Relation:
-    """It cannot hold what the primary has not while that is on the timeline still (C3)."""
+    """It cannot hold what the primary has not while that is on the timeline still."""
     left = primary.history.end_of(control.newest_timeline)
     if left is None:
         return _follows_or_not(base, primary)

@@ -1,22 +1,138 @@
-"""What a recovery would do, as plain data for every reader: version 1 of the plan's JSON."""
+"""What a recovery would do, as plain data for every reader: version 1 of the plan's JSON.
 
+Both ends are here: the primary's build writes it, and that of the command line reads it, which may
+be an older or a newer one.
+"""
+
+from collections.abc import Mapping
 from typing import Any
 
-from pgpool_recovery.domain.error import RecoveryError
+from pgpool_recovery.domain.error import RecoveryError, Refused, kind_of_status
 from pgpool_recovery.domain.node import NodeId, Target
+from pgpool_recovery.domain.record import record
+from pgpool_recovery.domain.text import with_detail
 from pgpool_recovery.facts.facts import Facts
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.step import Step, Touches
 from pgpool_recovery.plan.attach import streams
-from pgpool_recovery.plan.harm import harm_of
-from pgpool_recovery.plan.plan import Plan
+from pgpool_recovery.plan.harm import Harm, harm_of, read_harm
+from pgpool_recovery.plan.plan import OldData, Plan
 from pgpool_recovery.plan.space import rooms_as_json
 
 VERSION = 1
+HARMLESS = {
+    OldData.NONE: "there is no old data",
+    OldData.KEPT: "the data directory stays where it is, and nothing in it is replaced",
+    OldData.OUT: "the data directory, left out of its place by a run that was interrupted, is put "
+    "back",
+}
+"""By these sentences builds without `old_data_is` know that no data goes: `old_data` keeps to them,
+however a plan says it to a person."""
 NOT_TIDY = (
     "an earlier recovery was interrupted; what it left half done is put in order first, "
     "and the plan may be another then"
 )
+
+
+@record
+class PlanDocument:
+    """The plan as it is read: `fields` are all that the build of the primary has written."""
+
+    fields: Mapping[str, Any]
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether there is a method."""
+        return bool(self.fields["possible"])
+
+    @property
+    def method(self) -> str | None:
+        """The method; None when none is possible."""
+        return self.fields.get("method") or None
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The plan as an operator reads it."""
+        return tuple(self.fields.get("sentences") or ())
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """What the steps do, in their order."""
+        return tuple(step["sentence"] for step in self.fields.get("steps") or ())
+
+    @property
+    def needs(self) -> tuple[Mapping[str, Any], ...]:
+        """The room that is needed, by filesystem."""
+        return tuple(self.fields.get("needs") or ())
+
+    @property
+    def destroys(self) -> bool:
+        """Whether something is changed or removed that cannot be had back."""
+        if self.fields.get("point_of_no_return") is not None:
+            return True
+        if "old_data_is" in self.fields:
+            return self.fields["old_data_is"] not in {kept.word for kept in HARMLESS}
+        return self.fields.get("old_data") not in HARMLESS.values()
+
+    @property
+    def harm(self) -> Harm | None:
+        """How much it does to the node; None when the primary's build does not say, or another."""
+        return read_harm(self.fields.get("harm"))
+
+    @property
+    def unbound(self) -> str | None:
+        """Why a recovery would not keep to it; empty where the build does not say. None: it does.
+
+        A build that says nothing of it does not keep to anything.
+        """
+        if self.fields.get("binds"):
+            return None
+        return str(self.fields.get("unbound") or "")
+
+    @property
+    def is_streaming(self) -> bool:
+        """Whether the target is a sound standby as it is."""
+        return bool(self.fields.get("target_streams"))
+
+    @property
+    def old_bytes(self) -> int | None:
+        """How much data the target has, where the build says it."""
+        found = self.fields.get("old_bytes")
+        return found if isinstance(found, int) else None
+
+    @property
+    def gives_up(self) -> str | None:
+        """The sentence that says what is lost for good; None when nothing is."""
+        return self.fields.get("gives_up") or None
+
+    @property
+    def target_found(self) -> str | None:
+        """The sentence that says what stands on the target now."""
+        return self.fields.get("target_found") or None
+
+    @property
+    def first_reason(self) -> str | None:
+        """The message of the first reason why no recovery is possible."""
+        (reason, *_) = self.fields.get("reasons") or [{}]
+        return reason.get("message") or None
+
+    @property
+    def now(self) -> "PlanDocument | None":
+        """The plan for the node as it is, where this one is for its loss."""
+        now = self.fields.get("now")
+        return None if now is None else PlanDocument(now)
+
+    @property
+    def failure(self) -> RecoveryError:
+        """Return why no recovery is possible, the other reasons in the detail."""
+        reasons = self.fields.get("reasons") or [{}]
+        first, *others = reasons
+        also = [with_detail(reason["message"], reason.get("detail")) for reason in others]
+        detail = "\n".join(filter(None, [first.get("detail"), *also])) or None
+        hints = dict.fromkeys(reason["hint"] for reason in reasons if reason.get("hint"))
+        kind = kind_of_status(int(self.fields.get("exit_status") or Refused.exit_status))
+        message = first.get("message") or "no recovery is possible"
+        return kind(message, detail=detail, hint=" ".join(hints) or None)
 
 
 def plan_as_json(
@@ -108,7 +224,8 @@ def _plan(plan: Plan) -> dict[str, Any]:
         "method": str(plan.method),
         "summary": plan.summary,
         "moved_bytes": plan.moved_bytes,
-        "old_data": plan.old_data.value,
+        "old_data": HARMLESS.get(plan.old_data, plan.old_data.value),
+        "old_data_is": plan.old_data.word,
         "slot_name": plan.slot_name,
         "needs": rooms_as_json(plan.needs),
         "steps": [

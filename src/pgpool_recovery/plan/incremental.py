@@ -1,6 +1,6 @@
 """The method incremental: only the blocks that changed, from the server's own incremental backup.
 
-Applied onto the data directory itself (facts/methods.md, 2); PostgreSQL 17 and later.
+Applied onto the data directory itself; PostgreSQL 17 and later.
 """
 
 from collections.abc import Iterator
@@ -82,7 +82,7 @@ def _reject(situation: Situation) -> Iterator[Rejection]:
 
 
 def _reject_resumable(situation: Situation, base: Base) -> Iterator[Rejection]:
-    """Say that what a run has written, before it was interrupted, may lie behind the fork (C3)."""
+    """Say that what a run wrote before it was interrupted may be of after the fork."""
     history = situation.wal.history
     if not (history.has(base.redo) and history.has(base.end)):
         yield Rejection(

@@ -4,6 +4,7 @@ from enum import Enum
 
 from pgpool_recovery.domain.event import megabytes
 from pgpool_recovery.domain.record import record
+from pgpool_recovery.domain.text import with_detail
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.step import Incremental, RemoveOld, RestoreBackup, Rewind, Step
@@ -21,6 +22,11 @@ class OldData(Enum):
     STAYS = "the old data stays until the new server runs"
     GOES = "the old data is removed before the copy, for want of space or by policy"
 
+    @property
+    def word(self) -> str:
+        """The word by which programs know it."""
+        return self.name.lower()
+
 
 @record
 class PassedOver:
@@ -30,12 +36,8 @@ class PassedOver:
     reasons: tuple[Rejection, ...]
 
     def __str__(self) -> str:
-        return f"not {self.method}: " + "; ".join(map(_in_a_line, self.reasons))
-
-
-def _in_a_line(reason: Rejection) -> str:
-    detail = "" if reason.detail is None else f" ({' '.join(reason.detail.split())})"
-    return reason.message + detail
+        reasons = (with_detail(reason.message, reason.detail) for reason in self.reasons)
+        return f"not {self.method}: {'; '.join(reasons)}"
 
 
 @record

@@ -1,4 +1,4 @@
-"""What the primary's WAL summaries allow: whether they cover a gap, and what not to keep (C2)."""
+"""What the primary's WAL summaries allow: whether they cover a gap, and what not to keep."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -106,7 +106,7 @@ def _will_come(point: Point, reached: Point, history: History) -> bool:
 
 
 def left_out(rows: Iterable[Mapping[str, Any]]) -> frozenset[RelationSegment]:
-    """Return the segments of the query `limit_blocks`: of these no old block may be kept (C2).
+    """Return the segments of the query `limit_blocks`: of these no old block may be kept.
 
     A limit block says that a relation was cut to that length. The server merges the summaries of a
     gap in whatever order it finds them. A truncation that it reads after newer summaries takes out

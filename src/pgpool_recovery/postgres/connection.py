@@ -7,8 +7,8 @@ import select
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from importlib.resources import files
 from math import ceil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pgpool_recovery.domain.error import (
@@ -19,7 +19,8 @@ from pgpool_recovery.domain.error import (
     error_of_sqlstate,
 )
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.files.text import bytes_of, lines_of, text_of
+from pgpool_recovery.files.text import bytes_of, lines_of, read_text, text_of
+from pgpool_recovery.log.note import AnySpan, span
 from pgpool_recovery.postgres.conninfo import format_conninfo
 from pgpool_recovery.postgres.denied import INSUFFICIENT_PRIVILEGE, denied
 from pgpool_recovery.postgres.encoding import hearing_notices, keep_bytes, text_of_error, words_of
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from psycopg.rows import RowFactory
 
 APPLICATION_NAME = "pgpool-recovery"
+QUERIES = Path(__file__).with_name("sql")
 PHYSICAL_REPLICATION = {"replication": "true", "dbname": "replication"}
 """The database is a name for the password file alone, as in libpqrcv_connect()."""
 UNCHECKED = {"client_encoding": "SQL_ASCII"}
@@ -86,7 +88,10 @@ class Connection:
         import psycopg
 
         try:
-            return self._connection.execute(self._text(query), parameters).fetchall()
+            with self._asking(query) as asking:
+                found = self._connection.execute(self._text(query), parameters).fetchall()
+                asking.came_to(f"{len(found)} rows")
+                return found
         except psycopg.Error as error:
             if refusal := self._refusal(query, error):
                 raise refusal from error
@@ -97,7 +102,8 @@ class Connection:
         import psycopg
 
         try:
-            self._connection.execute(command.encode())
+            with self._asking(command.partition(" ")[0]):
+                self._connection.execute(command.encode())
         except psycopg.Error as error:
             raise _failed(f"{command} failed on {self._name}", error) from error
 
@@ -117,10 +123,14 @@ class Connection:
         import psycopg
 
         try:
-            with hearing_notices(self._connection, on_notice):
+            with self._asking(query), hearing_notices(self._connection, on_notice):
                 return self._connection.execute(self._text(query), parameters).fetchall()
         except psycopg.Error as error:
             raise self._refusal(query, error) or _answer(error, self._name) from error
+
+    def _asking(self, what: str) -> AnySpan:
+        """Log a query by its name: its values, and what it answers, are in the facts."""
+        return span("query {} on {}", what, self._name, is_brief=True)
 
     def _refusal(self, query: str, error: "psycopg.Error") -> RecoveryError | None:
         """Return what a role without privileges is told; None where that is not the failure.
@@ -168,11 +178,12 @@ def connect(
         **conninfo,
         "client_encoding": "UTF8",
     }
-    try:
-        connection = _open({**values, "options": startup_options(foreign, own)}, name)
-    except _LostAtOnceError:
-        own.update(NO_TRANSACTION_TIMEOUT)
-        connection = _open({**values, "options": startup_options(foreign, own)}, name)
+    with span("connects to {} as {}", name, conninfo, is_brief=True):
+        try:
+            connection = _open({**values, "options": startup_options(foreign, own)}, name)
+        except _LostAtOnceError:
+            own.update(NO_TRANSACTION_TIMEOUT)
+            connection = _open({**values, "options": startup_options(foreign, own)}, name)
     with connection:
         yield Connection(connection, name)
 
@@ -346,7 +357,7 @@ def _identifier(name: str) -> str:
 
 
 def _query(name: str) -> str:
-    return files(__package__).joinpath("sql", f"{name}.sql").read_text()
+    return read_text(QUERIES / f"{name}.sql")
 
 
 def _failed(message: str, error: "psycopg.Error") -> Unreachable:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Collection
 
 from pgpool_recovery.domain.error import QueryRefused, Unreachable
-from pgpool_recovery.domain.pauses import pauses
+from pgpool_recovery.domain.pause import pause_s
 from pgpool_recovery.domain.slot import (
     IN_USE,
     FormerSlot,
@@ -12,6 +12,7 @@ from pgpool_recovery.domain.slot import (
     why_kept,
     why_kept_by_standby,
 )
+from pgpool_recovery.log.note import waits
 from pgpool_recovery.postgres.connection import Connection
 
 FREE_WITHIN_S = 2.0
@@ -44,6 +45,7 @@ def drop_former_slots(
     return tuple(found)
 
 
+@waits("the slot to be free and dropped")
 def drop_slot_once_free(
     connection: Connection, name: str, names: Collection[str], *, within_s: float = FREE_WITHIN_S
 ) -> str | None:
@@ -51,7 +53,7 @@ def drop_slot_once_free(
 
     Return why it was not dropped; one that is not there is dropped already.
     """
-    deadline, pause = time.monotonic() + within_s, pauses(TICK_S)
+    began = time.monotonic()
     while True:
         slot = slot_of_primary(connection, name)
         if slot is None:
@@ -61,12 +63,12 @@ def drop_slot_once_free(
         except QueryRefused:
             raise
         except Unreachable:
-            if time.monotonic() > deadline:
+            if time.monotonic() - began > within_s:
                 raise
         else:
-            if why != IN_USE or time.monotonic() > deadline:
+            if why != IN_USE or time.monotonic() - began > within_s:
                 return why
-        time.sleep(next(pause))
+        time.sleep(pause_s(time.monotonic() - began, TICK_S))
 
 
 def slot_of_primary(connection: Connection, name: str) -> SlotState | None:

@@ -16,8 +16,6 @@ def copy(party: Party, step: CopyBaseBackup) -> TargetState:
     stall_s = party.deadlines.stall_s
     progress = CopyProgress(party.connection, step.slot_name, party.emit, stall_s=stall_s)
     # no limit: `progress` gives up what does not get on for stall_s
-    state = party.agent.ask(
-        TakeStep(step, stall_s), TargetState, timeout_s=inf, on_tick=progress.look
-    )
+    state = party.agent.ask(TakeStep(step, stall_s), timeout_s=inf, on_tick=progress.look)
     party.emit(Moved(progress.done_bytes or step.size_bytes))
     return state

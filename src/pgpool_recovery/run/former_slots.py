@@ -1,17 +1,15 @@
 """What a node has kept of its own time as primary: slots that hold WAL and VACUUM back for ever."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Cancelled, RecoveryError
-from pgpool_recovery.domain.event import Event, Said, megabytes
+from pgpool_recovery.domain.event import Emit, Said, megabytes
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.slot import FormerSlot
 from pgpool_recovery.facts.facts import PrimaryFacts
 from pgpool_recovery.talk.conversation import Conversation
 from pgpool_recovery.talk.protocol import DropFormerSlots
-
-Emit = Callable[[Event], None]
 
 
 def drop_former_slots(
@@ -25,9 +23,7 @@ def drop_former_slots(
     failover_slots = tuple(slot.name for slot in primary.slots if slot.is_failover)
     request = DropFormerSlots(target.data_directory, own.dbname, own.user, failover_slots)
     try:
-        found: tuple[FormerSlot, ...] = agent.ask(
-            request, tuple[FormerSlot, ...], timeout_s=settings.timeout.step_s
-        )
+        found = agent.ask(request, timeout_s=settings.timeout.step_s)
     except Cancelled:
         raise
     except RecoveryError as error:

@@ -2,7 +2,6 @@
 
 from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.facts.step import Incremental
 from pgpool_recovery.plan.summaries import newly_left_out
 from pgpool_recovery.postgres.summaries import summaries_since, truncated_since
@@ -15,7 +14,7 @@ MAX_BACKUPS = 5
 
 
 def apply_incremental(party: Party, step: Incremental) -> TargetState:
-    """Begin a backup until no truncation is new, then let it be applied (C2).
+    """Begin a backup until no truncation is new, then let it be applied.
 
     Only when the backup has started all summaries of what is before its start are there.
     """
@@ -28,17 +27,16 @@ def apply_incremental(party: Party, step: Incremental) -> TargetState:
     party.checkpoint()
     for _ in range(MAX_BACKUPS):
         begin = BeginIncremental(step, tuple(known))
-        start = agent.ask(begin, Point, timeout_s=deadlines.stall_s)
+        start = agent.ask(begin, timeout_s=deadlines.stall_s)
         new = newly_left_out(known, truncated_since(connection, base.redo, before=start))
         if not new:
             party.slot.require(start)
             # A primary that is silent is noticed by the agent, and a disk that hangs here.
             return agent.ask(
                 ApplyIncremental(step),
-                TargetState,
                 timeout_s=deadlines.stall_s,
                 is_renewed_by_events=True,
             )
-        agent.ask(AbortIncremental(), type(None), timeout_s=deadlines.answer_s)
+        agent.ask(AbortIncremental(), timeout_s=deadlines.answer_s)
         known |= new
     raise Undone(f"relations were truncated during each of {MAX_BACKUPS} backups")

@@ -68,4 +68,4 @@ def in_state(error: RecoveryError, state: TargetState, what: str | None = None) 
 
 def _ask(agent: Conversation, target: Target, settings: Settings) -> StateSeen:
     asked = AskState(target.data_directory)
-    return agent.ask(asked, StateSeen, timeout_s=settings.agent.answer_s)
+    return agent.ask(asked, timeout_s=settings.agent.answer_s)

@@ -1,9 +1,9 @@
 """The slot that we made for a node which streams by somebody else's now: it would keep WAL."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 from pgpool_recovery.domain.error import Unreachable
-from pgpool_recovery.domain.event import Event, Said
+from pgpool_recovery.domain.event import Emit, Said
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.slot import IN_USE
 from pgpool_recovery.postgres.connection import Connection
@@ -14,7 +14,7 @@ def drop_left_slot(
     connection: Connection,
     target: Target,
     streams_by: str | None,
-    emit: Callable[[Event], None],
+    emit: Emit,
     awaited: Collection[str] = (),
 ) -> None:
     """Drop it when the node has been seen to stream by another one: a first stage made that.

@@ -33,7 +33,7 @@ def see_wal(connection: Connection, segment: int) -> None:
 def local_wal(party: Party, step: Rewind | Incremental) -> LocalWal:
     """Return what WAL the directory has that a step changes."""
     asked = ReadBase(step.places.data.new, step.bin_directory, step.timelines, step.segment_bytes)
-    return party.agent.ask(asked, LocalWal, timeout_s=party.deadlines.answer_s)
+    return party.agent.ask(asked, timeout_s=party.deadlines.answer_s)
 
 
 def _needed_segment(party: Party, plan: Plan) -> int | None:
@@ -45,5 +45,5 @@ def _needed_segment(party: Party, plan: Plan) -> int | None:
     asked = ReadBase(
         last[-1].places.data.path, last[-1].bin_directory, wal.history.timelines, wal.segment_bytes
     )
-    local = party.agent.ask(asked, LocalWal, timeout_s=party.deadlines.answer_s)
+    local = party.agent.ask(asked, timeout_s=party.deadlines.answer_s)
     return local.needed(wal.segment_bytes)

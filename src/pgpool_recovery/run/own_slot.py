@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from pgpool_recovery.domain.error import Undone, Unreachable
-from pgpool_recovery.domain.event import Event, Said
+from pgpool_recovery.domain.event import Emit, Said
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.slot import LOST, USABLE, is_of_a_recovery, names_of
 from pgpool_recovery.domain.wal import Point, parse_lsn
@@ -19,7 +19,6 @@ from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.wal import hold_wal
 from pgpool_recovery.run.primary_steps import create_slot, drop_own_slot, end_copy, end_session
 
-Emit = Callable[[Event], None]
 Connect = Callable[[], AbstractContextManager[Connection]]
 
 

@@ -3,14 +3,13 @@
 from collections.abc import Callable
 
 from pgpool_recovery.domain.error import Unreachable
-from pgpool_recovery.domain.event import Event, Said
+from pgpool_recovery.domain.event import Emit, Said
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.facts.step import RepointRunning
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.run.own_slot import OwnSlot
 from pgpool_recovery.talk.conversation import Conversation
 
-Emit = Callable[[Event], None]
 SeeFollowing = Callable[[RepointRunning], None]
 
 

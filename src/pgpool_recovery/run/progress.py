@@ -1,11 +1,10 @@
 """Tell how far the copy is, at a pace that a person can follow, and whether it gets on at all."""
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 from pgpool_recovery.domain.error import Undone, Unreachable
-from pgpool_recovery.domain.event import Event, Progress
+from pgpool_recovery.domain.event import Emit, Progress
 from pgpool_recovery.postgres.connection import Connection
 
 LOOK_EVERY_S = 1.0
@@ -18,7 +17,7 @@ class CopyProgress:
         self,
         connection: Connection,
         name: str,
-        emit: Callable[[Event], None],
+        emit: Emit,
         *,
         stall_s: float,
     ) -> None:

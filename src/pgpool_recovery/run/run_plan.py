@@ -26,6 +26,7 @@ from pgpool_recovery.facts.step import (
     TargetStep,
     Touches,
 )
+from pgpool_recovery.log.note import span
 from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.run.basebackup import copy
 from pgpool_recovery.run.incremental import apply_incremental
@@ -60,7 +61,8 @@ class Run:
             for number, step in enumerate(plan.steps, start=1):
                 self._party.emit(StepStarted(str(step), number, len(plan.steps)))
                 began = time.monotonic()
-                self._take(step, plan.point_of_no_return)
+                with span("step {} of {}: {}", number, len(plan.steps), step):
+                    self._take(step, plan.point_of_no_return)
                 self._party.emit(StepFinished(number, len(plan.steps), time.monotonic() - began))
             see_slot(self._party, plan)
             self._finish()
@@ -80,7 +82,7 @@ class Run:
 
     def _finish(self) -> None:
         self._state = TargetState.UNKNOWN  # When it is lost now, it may have let go already.
-        self._party.agent.ask(Finish(), type(None), timeout_s=self._party.deadlines.undo_s)
+        self._party.agent.ask(Finish(), timeout_s=self._party.deadlines.undo_s)
 
     def _take(self, step: Step, final: Step | None) -> None:
         if isinstance(step, CreateSlot):
@@ -112,7 +114,7 @@ class Run:
 
     def _ask(self, step: TargetStep) -> TargetState:
         taking = TakeStep(step, self._party.deadlines.stall_s)
-        return self._party.agent.ask(taking, TargetState, timeout_s=self._party.deadlines.step_s)
+        return self._party.agent.ask(taking, timeout_s=self._party.deadlines.step_s)
 
     def _undo(self, why: str) -> tuple[TargetState, str | None]:
         """Take everything back; return what is there now, and what could not be taken back."""
@@ -138,7 +140,7 @@ class Run:
         party = self._party
         if not party.agent.is_busy:
             try:
-                return party.agent.ask(Undo(), TargetState, timeout_s=party.deadlines.undo_s)
+                return party.agent.ask(Undo(), timeout_s=party.deadlines.undo_s)
             except Unreachable as lost:
                 self._tell(f"the agent undoes by itself: {lost.message}")
             except BaseException as error:  # noqa: BLE001 - the slot has to be undone all the same

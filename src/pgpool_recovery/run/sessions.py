@@ -1,11 +1,11 @@
 """Who takes part: the own server, and the agent of the target."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import as_failure
-from pgpool_recovery.domain.event import Event
+from pgpool_recovery.domain.event import Emit
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.postgres.connection import Connection, connect
@@ -13,8 +13,6 @@ from pgpool_recovery.postgres.own_peer import own_peer
 from pgpool_recovery.run.called_agent import CalledAgent, agent_argv
 from pgpool_recovery.talk.conversation import Conversation, converse
 from pgpool_recovery.talk.protocol import Limits
-
-Emit = Callable[[Event], None]
 
 
 @contextmanager

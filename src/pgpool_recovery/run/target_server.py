@@ -1,11 +1,11 @@
 """The target's server: stopped before a recovery, started after it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Cancelled, RecoveryError, Unreachable, as_failure
-from pgpool_recovery.domain.event import Event, Said
+from pgpool_recovery.domain.event import Emit, Said
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.facts import Facts
@@ -16,8 +16,6 @@ from pgpool_recovery.plan.plan import PassedOver, Plan
 from pgpool_recovery.plan.stop import may_stop, once_stopped
 from pgpool_recovery.talk.conversation import Conversation
 from pgpool_recovery.talk.protocol import Guarded, Start, Started, StopServer
-
-Emit = Callable[[Event], None]
 
 
 class TargetServer:
@@ -63,7 +61,6 @@ class TargetServer:
             # One that gets on is told of, and the agent gives up on one that stands still.
             return self._agent.ask(
                 request,
-                Started,
                 timeout_s=self._patience(request.timeout_s),
                 is_renewed_by_events=True,
             )
@@ -94,7 +91,6 @@ class TargetServer:
         try:
             self._agent.ask(
                 request,
-                type(None),
                 timeout_s=self._patience(request.timeout_s),
                 is_renewed_by_events=True,
             )

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
+from pgpool_recovery.log.note import note
 from pgpool_recovery.talk.error_tail import ErrorTail
 
 ENDS_WITHIN_S = 2.5
@@ -29,6 +30,7 @@ class AgentProcess:
         does.
         """
         self.argv = tuple(argv)
+        note("starts an agent: {}", self.argv)
         self.began = time.monotonic()
         self.errors = ErrorTail()
         try:

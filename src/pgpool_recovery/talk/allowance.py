@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable
 
-from pgpool_recovery.domain.event import Event, Moved, Progress, Said, fit
+from pgpool_recovery.domain.event import Emit, Event, Moved, Progress, Said, fit
 from pgpool_recovery.domain.record import replace
 
 PROGRAMS = ("agent", "pg_basebackup", "pg_verifybackup", "pg_rewind", "pgbackrest")
@@ -22,8 +22,6 @@ MAX_BYTES = 1_000_000
 PROGRESS_EVERY_S = 0.5
 MAX_COUNT = 2**62
 """Of bytes: more than there are anywhere, and still a bigint on record."""
-
-Emit = Callable[[Event], None]
 
 
 class Allowance:

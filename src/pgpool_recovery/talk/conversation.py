@@ -19,6 +19,8 @@ from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.text import one_line
 from pgpool_recovery.files.text import text_of
 from pgpool_recovery.files.trust import user_name
+from pgpool_recovery.log.note import is_on, note, span
+from pgpool_recovery.talk.agent_log import AgentLog
 from pgpool_recovery.talk.agent_process import AgentProcess, signals_blocked
 from pgpool_recovery.talk.allowance import Allowance
 from pgpool_recovery.talk.beginning import (
@@ -36,17 +38,18 @@ from pgpool_recovery.talk.protocol import (
     PROTOCOL,
     SILENCE_S,
     Answer,
+    Asks,
     Farewell,
     Greeting,
     Hello,
     Limits,
-    Message,
+    Logged,
     Ping,
-    Request,
 )
 from pgpool_recovery.talk.wire import (
     UnreadableError,
     another_protocol,
+    answered_with,
     decode_message,
     encode_request,
     failure_of,
@@ -88,6 +91,7 @@ class Conversation:
         self._limits = limits
         self._undo_s = undo_s
         self._on_event = on_event
+        self._log = AgentLog(name)
         self._has_greeted = False
         self._noise = b""
         self._noise_bytes = 0
@@ -107,27 +111,38 @@ class Conversation:
 
     def ask(
         self,
-        request: Request,
-        kind: type[T],
+        request: Asks[T],
         *,
         timeout_s: float,
         on_tick: Callable[[], None] = lambda: None,
         is_renewed_by_events: bool = False,
     ) -> T:
-        """Send a request and return the agent's answer as a value of type `kind`.
+        """Send a request and return the agent's answer, of the type that the request says.
 
         Events go to their reader as they come; `on_tick` is called in between, about once a second
         while nothing comes. Raises the agent's failure, Unreachable when it is gone or takes longer
         than `timeout_s` (for the answer; `is_renewed_by_events`: for each event), and Refused when
         it says what this version does not know.
         """
+        with span("asks the agent of {}: {}", self.name, request) as asking:
+            answer = self._ask(request, timeout_s, on_tick, is_renewed_by_events)
+            asking.came_to(answer)
+            return answer
+
+    def _ask(
+        self,
+        request: Asks[T],
+        timeout_s: float,
+        on_tick: Callable[[], None],
+        is_renewed_by_events: bool,  # noqa: FBT001 - handed on by ask alone
+    ) -> T:
         self.is_busy = True
         deadline = time.monotonic() + timeout_s
         self._send(encode_request(request), time.monotonic() + min(timeout_s, SENT_WITHIN_S))
         while True:
             message = self._next(deadline, on_tick)
             if isinstance(message, Answer):
-                answer = self._taken(message, kind)
+                answer = self._taken(message, request)
                 self.is_busy = False
                 if isinstance(answer, RecoveryError):
                     raise answer
@@ -140,10 +155,10 @@ class Conversation:
             elif time.monotonic() > deadline:
                 raise self._does_not_answer()
 
-    def _taken(self, answer: Answer, kind: type[T]) -> T | RecoveryError:
+    def _taken(self, answer: Answer, request: Asks[T]) -> T | RecoveryError:
         """Return what was answered, or the failure."""
         with self._reading():
-            return failure_of(answer) or result_as(answer.result, kind)
+            return failure_of(answer) or result_as(answer.result, answered_with(request))
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
@@ -177,7 +192,9 @@ class Conversation:
                 self.version = one_line(message.version)[:MAX_VERSION_CHARACTERS]
                 self._check(message)
                 self._has_greeted = True
-                self._send(encode_request(Hello(__version__, self._limits)), deadline)
+                note("the agent of {} has greeted: {}", self.name, message)
+                hello = Hello(__version__, self._limits, logs=is_on())
+                self._send(encode_request(hello), deadline)
                 return
 
     def _check(self, greeting: Greeting) -> None:
@@ -191,13 +208,17 @@ class Conversation:
                 older=there if greeting.protocol < PROTOCOL else here,
             )
 
-    def _next(self, deadline: float, on_tick: Callable[[], None]) -> Message:
+    def _next(
+        self, deadline: float, on_tick: Callable[[], None]
+    ) -> Greeting | Answer | Farewell | Event:
         while True:
             noise, line = message_of(self._line(deadline, on_tick), ECHO)
             self._pass_over(noise)
             with self._reading():
                 message = decode_message(line) if line else None
-            if message is not None:
+            if isinstance(message, Logged):
+                self._log.take(message.line)
+            elif message is not None:
                 return message
             on_tick()
             if time.monotonic() > deadline:
@@ -342,6 +363,10 @@ class Conversation:
 
     def close(self) -> None:
         """End the conversation: the agent takes back what is not finished, and ends."""
+        with span("ends the conversation with the agent of {}", self.name):
+            self._close()
+
+    def _close(self) -> None:
         self._say_no_more()
         self._process.end(self._undo_s)
 
@@ -370,7 +395,8 @@ def converse(
             try:
                 left_s = deadline - time.monotonic()
                 try:
-                    conversation.greet(left_s)
+                    with span("waits for the greeting of the agent of {}", name):
+                        conversation.greet(left_s)
                 except Unreachable:
                     is_left = pause_s is not None and left_s > pause_s
                     if not conversation.is_turned_away or pause_s is None or not is_left:

@@ -1,13 +1,19 @@
 """The messages between runner and agent: JSON lines, a request and its events and one answer."""
 
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from pgpool_recovery.domain.event import Event
 from pgpool_recovery.domain.record import record
+from pgpool_recovery.domain.slot import FormerSlot
+from pgpool_recovery.domain.standby import StandbyFacts
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.domain.wal import History, TimelineId
-from pgpool_recovery.facts.facts import Conninfo, RelationSegment
+from pgpool_recovery.domain.wal import History, Point, TimelineId
+from pgpool_recovery.facts.archived_history import Archive
+from pgpool_recovery.facts.backup import Backup, NoBackup
+from pgpool_recovery.facts.facts import Conninfo, LocalWal, Login, RelationSegment, TargetFacts
+from pgpool_recovery.facts.node import PeerFacts, Surroundings
 from pgpool_recovery.facts.own_wal import Part
+from pgpool_recovery.facts.running import Running
 from pgpool_recovery.facts.step import Incremental, TargetStep
 from pgpool_recovery.ssh.command import SshSettings
 
@@ -17,6 +23,12 @@ another protocol, and both ends say so instead of guessing."""
 HEARTBEAT_S = 5.0
 SILENCE_S = 30.0
 """An agent that hears nothing for so long takes the link for lost; six heartbeats."""
+
+T = TypeVar("T")
+
+
+class Asks(Generic[T]):
+    """A request, and by T what it is answered with; those that are no such are never answered."""
 
 
 @record
@@ -48,6 +60,8 @@ class Hello:
 
     version: str
     limits: Limits
+    logs: bool = False
+    """Whether the agent tells what it logs as well."""
 
 
 @record
@@ -60,25 +74,15 @@ class WantedTablespace:
 
 
 @record
-class Tidy:
+class Tidy(Asks[None]):
     """Finish or put back what an interrupted run left half done in a data directory."""
 
     data_directory: str
 
 
 @record
-class IsTidy:
+class IsTidy(Asks[bool]):
     """Say whether `Tidy` would find nothing to do; changes nothing."""
-
-    data_directory: str
-
-
-@record
-class AskState:
-    """Say in which state a data directory is found, for somebody who has lost whoever changed it.
-
-    Answered by StateSeen; changes nothing.
-    """
 
     data_directory: str
 
@@ -97,7 +101,17 @@ class StateSeen:
 
 
 @record
-class Observe:
+class AskState(Asks[StateSeen]):
+    """Say in which state a data directory is found, for somebody who has lost whoever changed it.
+
+    Answered by StateSeen; changes nothing.
+    """
+
+    data_directory: str
+
+
+@record
+class Observe(Asks[TargetFacts]):
     """Learn all there is to know about a data directory; changes nothing."""
 
     data_directory: str
@@ -112,7 +126,7 @@ class Observe:
 
 
 @record
-class DigestWal:
+class DigestWal(Asks[tuple[str | None, ...]]):
     """Return the SHA-256 of parts of files in pg_wal, None of those that are not there."""
 
     data_directory: str
@@ -120,7 +134,7 @@ class DigestWal:
 
 
 @record
-class TryLogins:
+class TryLogins(Asks[tuple[Login, ...]]):
     """Open a connection with each connection string: a replication connection, or one for SQL."""
 
     candidates: tuple[Conninfo, ...]
@@ -128,7 +142,7 @@ class TryLogins:
 
 
 @record
-class LookAround:
+class LookAround(Asks[Surroundings]):
     """Return what there is on the host besides the data; changes nothing.
 
     `dbname` and `user` are those of the stage commands' login to their own server.
@@ -156,7 +170,7 @@ class Peer:
 
 
 @record
-class TryPeers:
+class TryPeers(Asks[tuple[PeerFacts, ...]]):
     """Start an agent on each of the other nodes and log in to its server, all at once."""
 
     peers: tuple[Peer, ...]
@@ -166,7 +180,7 @@ class TryPeers:
 
 
 @record
-class LookForBackup:
+class LookForBackup(Asks[Backup | NoBackup]):
     """Return the backup that a restore would take, or why there is none.
 
     `timeout_s` is for each look at backups, `archive_s` for each at the archive.
@@ -178,7 +192,7 @@ class LookForBackup:
 
 
 @record
-class AskArchive:
+class AskArchive(Asks[Archive]):
     """Ask a restore_command for history files, as the server of a data directory will ask it.
 
     `command` is the one with which that server would start. `history` is the primary's; of its
@@ -193,7 +207,7 @@ class AskArchive:
 
 
 @record
-class ReadBase:
+class ReadBase(Asks[LocalWal]):
     """Return what WAL a directory that was changed has, and from where on it will need more."""
 
     directory: str
@@ -203,7 +217,7 @@ class ReadBase:
 
 
 @record
-class BeginIncremental:
+class BeginIncremental(Asks[Point]):
     """Have the primary begin an incremental base backup; answered by its start, nothing changes."""
 
     step: Incremental
@@ -211,19 +225,19 @@ class BeginIncremental:
 
 
 @record
-class ApplyIncremental:
+class ApplyIncremental(Asks[TargetState]):
     """Write the backup that was begun onto the directory; answered as `TakeStep` is."""
 
     step: Incremental
 
 
 @record
-class AbortIncremental:
+class AbortIncremental(Asks[None]):
     """Give up the backup that was begun; nothing was changed."""
 
 
 @record
-class AskRunning:
+class AskRunning(Asks[Running]):
     """Return what the server of a data directory says of itself while it runs; changes nothing.
 
     `dbname` and `user` are those of the stage commands' login to their own server. `history` is the
@@ -238,7 +252,7 @@ class AskRunning:
 
 
 @record
-class AskStandby:
+class AskStandby(Asks[StandbyFacts]):
     """Return what a server that was started, or led here, is as a standby; changes nothing.
 
     `slot_name` is the one by which it is to stream; the login is that of `AskRunning`.
@@ -252,14 +266,14 @@ class AskStandby:
 
 
 @record
-class Believe:
+class Believe(Asks[None]):
     """The server that `Start` has started is what it should be: from now on it is left alone."""
 
     data_directory: str
 
 
 @record
-class StopAtOnce:
+class StopAtOnce(Asks[bool]):
     """Stop the server of a data directory, in immediate mode when it takes too long otherwise.
 
     Answered by whether it ended in an orderly way. `has_failed` counts as so many failed starts.
@@ -272,14 +286,22 @@ class StopAtOnce:
 
 
 @record
-class FindLog:
+class LogPosition:
+    """Where in a server's log the lines of its last start begin."""
+
+    file: str
+    offset: int
+
+
+@record
+class FindLog(Asks[LogPosition | None]):
     """Return the log of a server that runs, from its begin; None when nobody can know."""
 
     data_directory: str
 
 
 @record
-class StopServer:
+class StopServer(Asks[None]):
     """Stop the server of a data directory."""
 
     data_directory: str
@@ -288,7 +310,7 @@ class StopServer:
 
 
 @record
-class TakeStep:
+class TakeStep(Asks[TargetState]):
     """Take one step of the plan; it is undone when the conversation ends before `Finish`.
 
     Answered by the TargetState that the journal says then. A transfer that stands still for
@@ -300,35 +322,20 @@ class TakeStep:
 
 
 @record
-class Undo:
+class Undo(Asks[TargetState]):
     """Take back all steps, the last one first; answered by the state of the target."""
 
 
 @record
-class Finish:
+class Finish(Asks[None]):
     """The plan has been carried out: from now on nothing is taken back."""
 
 
 @record
-class ReadSlotName:
+class ReadSlotName(Asks[str | None]):
     """Return the slot by which a standby will stream, as its files have it."""
 
     data_directory: str
-
-
-@record
-class Start:
-    """Start the server of a data directory and wait until it accepts connections.
-
-    `guarded`: until `Believe` the agent stops it when it turns out to be no standby of the primary,
-    also when nobody is there any more who could tell it.
-    """
-
-    data_directory: str
-    bin_directories: tuple[str, ...]
-    start_command: tuple[str, ...]
-    timeout_s: float
-    guarded: "Guarded | None" = None
 
 
 @record
@@ -351,33 +358,40 @@ class Started:
     slot_name: str | None
     former_slot_name: str | None
     port: int
-    log: "LogPosition | None"
+    log: LogPosition | None
 
 
 @record
-class LogPosition:
-    """Where in a server's log the lines of its last start begin."""
+class Start(Asks[Started]):
+    """Start the server of a data directory and wait until it accepts connections.
 
-    file: str
-    offset: int
+    `guarded`: until `Believe` the agent stops it when it turns out to be no standby of the primary,
+    also when nobody is there any more who could tell it.
+    """
+
+    data_directory: str
+    bin_directories: tuple[str, ...]
+    start_command: tuple[str, ...]
+    timeout_s: float
+    guarded: Guarded | None = None
 
 
 @record
-class ReadLog:
+class ReadLog(Asks[str]):
     """Return the last lines of the started server's log."""
 
     log: LogPosition
 
 
 @record
-class DiscardOld:
+class DiscardOld(Asks[bool]):
     """Remove the old data that waits beside a data directory; answered by its bytes."""
 
     data_directory: str
 
 
 @record
-class DropFormerSlots:
+class DropFormerSlots(Asks[tuple[FormerSlot, ...]]):
     """Drop what a standby has of slots from its own time as primary; answered by what there was.
 
     `dbname` and `user` are those of the stage commands' login to their own server. `failover_slots`
@@ -391,7 +405,7 @@ class DropFormerSlots:
 
 
 @record
-class MakeIndependent:
+class MakeIndependent(Asks[int]):
     """Promote the standby, and set its sequences to these values; answered by how many were not.
 
     `sequences`: for each database the last values by OID. `timeout_s` is for the promotion.
@@ -403,7 +417,7 @@ class MakeIndependent:
 
 
 @record
-class Weigh:
+class Weigh(Asks[int]):
     """Answered by the length of the text: how long that takes tells how fast the link is."""
 
     text: str
@@ -481,4 +495,11 @@ class Farewell:
     state: TargetState | None
 
 
-Message = Greeting | Answer | Farewell | Event
+@record
+class Logged:
+    """A line of the agent's log, for that of the runner."""
+
+    line: str
+
+
+Message = Greeting | Answer | Farewell | Logged | Event

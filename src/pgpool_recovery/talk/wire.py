@@ -4,134 +4,44 @@ Both ends take a message with exactly the fields that they know, of exactly the 
 any other. A field that was passed over could be the one that makes a step safe, so of two builds
 that differ none guesses what the other means: each says that the other speaks another protocol.
 Only the greeting may have more, so that the version behind it can be named.
+
+How a type is written and read is found out when the first value of it is, from the annotations of
+its fields: of some hundred classes that the protocol names, a conversation needs a third.
 """
 
 import json
-from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from collections.abc import Callable, Mapping
+from enum import Enum
 from functools import cache, partial
-from operator import eq
-from typing import Any, TypeVar, get_args, get_origin
-
-from cattrs import BaseValidationError, Converter
-from cattrs.gen import make_dict_structure_fn
+from types import NoneType, UnionType
+from typing import Any, NewType, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pgpool_recovery.domain.error import RecoveryError, Refused, error_of_record
 from pgpool_recovery.domain.event import Event
+from pgpool_recovery.domain.record import is_record, names_of
 from pgpool_recovery.facts.step import TargetStep
-from pgpool_recovery.talk.protocol import Answer, Failure, Greeting, Message, Request
+from pgpool_recovery.talk.protocol import Answer, Asks, Failure, Greeting, Message, Request
 
 T = TypeVar("T")
+Turn = Callable[[Any], Any]
+"""Makes JSON types of a value of ours, or one of ours of those."""
 TAG = "is"
 UNIONS = (TargetStep, Event, Request, Message)
+"""A value that is declared as one of them is written with the name of its class."""
 SAME_VERSION = "Install the same version of pgpool-recovery on all hosts."
 KEPT_CHARACTERS = 200
 """Of what cannot be read; it is another host's text."""
+MAX_DIGITS = 20
+"""Of a number in the key of an object: 64 bits; int() takes quadratic time for many."""
 
 
 class UnreadableError(Exception):
     """A line that is no message of this protocol."""
 
 
-@cache
-def converter() -> Converter:
-    """Return the converter that tags each member of a union with its class."""
-    made = Converter(forbid_extra_keys=True, detailed_validation=False)
-    made.register_structure_hook_factory(is_dataclass, partial(_structure_record, made))
-    made.register_structure_hook(type(None), _nothing)
-    made.register_structure_hook_factory(_is_list, partial(_list, made))
-    for kind, check in ((str, _text), (bool, _flag), (int, _whole), (float, _number)):
-        made.register_structure_hook(kind, check)
-    for union in UNIONS:
-        members = {member.__name__: member for member in get_args(union)}
-        made.register_structure_hook_func(partial(eq, union), partial(_structure, made, members))
-        made.register_unstructure_hook_func(partial(eq, union), partial(_unstructure, made))
-    return made
-
-
-def _is_list(kind: Any) -> bool:
-    return get_origin(kind) is tuple and get_args(kind)[1:] == (...,)
-
-
-def _structure(made: Converter, members: dict[str, type[Any]], value: Any, _union: object) -> Any:
-    if not isinstance(value, dict) or not isinstance(value.get(TAG), str):
-        raise UnreadableError("no message")
-    name = value[TAG]
-    if name not in members:
-        raise UnreadableError(f"it does not know {name}")
-    rest = {key: member for key, member in value.items() if key != TAG}
-    return made.structure(rest, members[name])
-
-
-def _unstructure(made: Converter, value: object) -> dict[str, Any]:
-    return {TAG: type(value).__name__, **made.unstructure(value, type(value))}
-
-
-def _structure_record(made: Converter, kind: type[Any]) -> Callable[[Any, Any], Any]:
-    structure = make_dict_structure_fn(kind, made, _cattrs_forbid_extra_keys=False)
-    names = {field.name for field in fields(kind) if field.init}
-
-    def exactly(value: Any, expected: Any) -> Any:
-        if not isinstance(value, dict):
-            raise UnreadableError(f"{kind.__name__} is no object")
-        missing, more = names - value.keys(), value.keys() - names
-        if more and kind is Greeting:
-            value = {name: value[name] for name in names & value.keys()}
-        elif missing or more:
-            which = ", ".join(sorted(missing or more))
-            raise UnreadableError(f"{kind.__name__} {'lacks' if missing else 'has also'} {which}")
-        return structure(value, expected)
-
-    return exactly
-
-
-def _nothing(value: object, _kind: object) -> None:
-    if value is not None:
-        raise UnreadableError("a value is there where none belongs")
-
-
-def _text(value: object, kind: type[str]) -> str:
-    """Return a text, or the member of an enumeration of texts."""
-    if not isinstance(value, str):
-        raise UnreadableError("a value is no text")
-    return kind(value)
-
-
-def _flag(value: object, _kind: object) -> bool:
-    if not isinstance(value, bool):
-        raise UnreadableError("a value is neither true nor false")
-    return value
-
-
-def _whole(value: object, kind: type[int]) -> int:
-    """Return a whole number; as a key of an object it is a text."""
-    if isinstance(value, str) and value.isdecimal():
-        return kind(value)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise UnreadableError("a value is no whole number")
-    return kind(value)
-
-
-def _number(value: object, _kind: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise UnreadableError("a value is no number")
-    return float(value)
-
-
-def _list(made: Converter, kind: Any) -> Callable[[Any, Any], Any]:
-    structure = made.get_structure_hook(list[get_args(kind)[0]])  # type: ignore[misc]
-
-    def exactly(value: Any, _kind: object) -> Any:
-        if not isinstance(value, list | tuple):
-            raise UnreadableError("a value is no list")
-        return tuple(structure(value, list))
-
-    return exactly
-
-
-def encode_request(request: Request) -> bytes:
+def encode_request(request: Request | Asks[Any]) -> bytes:
     """Return a request as a line."""
-    return _line(converter().unstructure(request, unstructure_as=Request))
+    return _line(_writer(Request)(request))
 
 
 def decode_request(line: bytes) -> Request:
@@ -142,7 +52,7 @@ def decode_request(line: bytes) -> Request:
 
 def encode_message(message: Message) -> bytes:
     """Return a greeting, an event or an answer as a line."""
-    return _line(converter().unstructure(message, unstructure_as=Message))
+    return _line(_writer(Message)(message))
 
 
 def decode_message(line: bytes) -> Message | None:
@@ -164,13 +74,23 @@ def decode_message(line: bytes) -> Message | None:
 
 def as_result(value: object) -> Any:
     """Return a value in JSON types, as the result of an answer."""
-    return converter().unstructure(value)
+    if isinstance(value, tuple):
+        return [as_result(each) for each in value]
+    return _written(value)
 
 
 def result_as(result: Any, kind: type[T]) -> T:
     """Return the result of an answer as a value of this type; raise UnreadableError."""
     found: T = _decode(result, kind)
     return found
+
+
+def answered_with(request: Asks[T]) -> type[T]:
+    """Return the type of what a request is answered with, as its class says (`Asks`)."""
+    (asks,) = type(request).__orig_bases__  # type: ignore[attr-defined]
+    (kind,) = get_args(asks)
+    answer: type[T] = kind
+    return answer
 
 
 def failure_of(answer: Answer) -> RecoveryError | None:
@@ -195,37 +115,191 @@ def _parse(line: bytes) -> Any:
 
 
 def _decode(value: Any, kind: Any) -> Any:
-    """Return a value of JSON types as one of ours.
-
-    cattrs and the classes raise what they like for what they do not expect; all of that means the
-    same here. Nothing but the value decides what they raise.
-    """
+    """Return a value of JSON types as one of ours, in words that can be shown if it is none."""
     try:
-        return converter().structure(value, kind)
+        return _reader(kind)(value)
     except UnreadableError as error:
         raise UnreadableError(ascii(str(error)[:KEPT_CHARACTERS])[1:-1]) from error
-    except (
-        BaseValidationError,
-        ArithmeticError,
-        AttributeError,
-        LookupError,
-        RecursionError,
-        TypeError,
-        ValueError,
-    ) as error:
-        text = f"{type(error).__name__}: {error}"
-        raise UnreadableError(ascii(text[:KEPT_CHARACTERS])[1:-1]) from error
 
 
 def _line(value: Any) -> bytes:
     return json.dumps(value).encode() + b"\n"
 
 
+@cache
+def _writer(kind: Any) -> Turn:
+    """Return what makes JSON types of a value that is declared as of this type."""
+    if kind in UNIONS:
+        return _tagged
+    if is_record(kind):
+        hints = get_type_hints(kind)
+        return partial(_fields, [(name, _writer(hints[name])) for name in names_of(kind)])
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return _value_of
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin is tuple:
+        return partial(_each, _writer(parts[0]))
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return partial(_items, _writer(parts[0]), _writer(parts[1]))
+    if origin in (Union, UnionType):
+        return as_result
+    return _as_it_is
+
+
+def _tagged(value: object) -> dict[str, Any]:
+    return {TAG: type(value).__name__, **_written(value)}
+
+
+def _written(value: object) -> Any:
+    kind: Any = type(value)
+    return _writer(kind)(value)
+
+
+def _fields(writers: list[tuple[str, Turn]], value: object) -> dict[str, Any]:
+    return {name: write(getattr(value, name)) for name, write in writers}
+
+
+def _value_of(value: Enum) -> Any:
+    return value.value
+
+
+def _each(turn: Turn, values: Any) -> list[Any]:
+    return [turn(each) for each in values]
+
+
+def _items(key: Turn, value: Turn, values: Mapping[Any, Any]) -> dict[Any, Any]:
+    return {key(each): value(values[each]) for each in values}
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+@cache
+def _reader(kind: Any) -> Turn:
+    """Return what makes a value of this type of JSON types; it raises UnreadableError."""
+    if kind in UNIONS:
+        return partial(_untagged, {member.__name__: member for member in get_args(kind)})
+    if is_record(kind):
+        hints = get_type_hints(kind)
+        return partial(_record, kind, {name: _reader(hints[name]) for name in names_of(kind)})
+    if isinstance(kind, NewType):
+        return _reader(kind.__supertype__)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return partial(_member, kind)
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin is tuple and parts[1:] == (...,):
+        return partial(_list, _reader(parts[0]))
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return partial(_mapping, _reader(parts[0]), _reader(parts[1]))
+    if origin in (Union, UnionType):
+        others = [part for part in parts if part is not NoneType]
+        if len(others) == 1:
+            return partial(_if_any, _reader(others[0]))
+        return partial(_one_of, {frozenset(names_of(each)): _reader(each) for each in others})
+    return PLAIN[kind]
+
+
+def _untagged(members: dict[str, Any], value: Any) -> Any:
+    if not isinstance(value, dict) or not isinstance(value.get(TAG), str):
+        raise UnreadableError("no message")
+    name = value[TAG]
+    if name not in members:
+        raise UnreadableError(f"it does not know {name}")
+    return _reader(members[name])({key: member for key, member in value.items() if key != TAG})
+
+
+def _record(kind: type[Any], readers: dict[str, Turn], value: Any) -> Any:
+    if not isinstance(value, dict):
+        raise UnreadableError(f"{kind.__name__} is no object")
+    missing, more = readers.keys() - value.keys(), value.keys() - readers.keys()
+    if missing or (more and kind is not Greeting):
+        which = ", ".join(sorted(missing or more))
+        raise UnreadableError(f"{kind.__name__} {'lacks' if missing else 'has also'} {which}")
+    return kind(**{name: read(value[name]) for name, read in readers.items()})
+
+
+def _if_any(read: Turn, value: Any) -> Any:
+    return None if value is None else read(value)
+
+
+def _one_of(readers: dict[frozenset[str], Turn], value: Any) -> Any:
+    """Return a record of one of several classes, which the names of their fields tell apart."""
+    names = frozenset(value) if isinstance(value, dict) else frozenset[str]()
+    if names not in readers:
+        raise UnreadableError(f"no result that is known has the fields {', '.join(sorted(names))}")
+    return readers[names](value)
+
+
+def _list(read: Turn, value: Any) -> Any:
+    if not isinstance(value, list | tuple):
+        raise UnreadableError("a value is no list")
+    return tuple([read(each) for each in value])
+
+
+def _mapping(key: Turn, read: Turn, value: Any) -> Any:
+    if not isinstance(value, dict):
+        raise UnreadableError("a value is no object")
+    return {key(name): read(each) for name, each in value.items()}
+
+
+def _member(kind: type[Enum], value: Any) -> Enum:
+    try:
+        return kind(_text(value))
+    except ValueError as error:
+        raise UnreadableError(f"{kind.__name__} has no {value}") from error
+
+
+def _nothing(value: object) -> None:
+    if value is not None:
+        raise UnreadableError("a value is there where none belongs")
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise UnreadableError("a value is no text")
+    return value
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise UnreadableError("a value is neither true nor false")
+    return value
+
+
+def _whole(value: object) -> int:
+    """Return a whole number; as a key of an object it is a text."""
+    if isinstance(value, str) and value.isdecimal() and len(value) <= MAX_DIGITS:
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise UnreadableError("a value is no whole number")
+    return value
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise UnreadableError("a value is no number")
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise UnreadableError("a number is too large") from error
+
+
+PLAIN: dict[Any, Turn] = {
+    str: _text,
+    bool: _flag,
+    int: _whole,
+    float: _number,
+    NoneType: _nothing,
+    Any: _as_it_is,
+}
+
 __all__ = [
     "Answer",
     "Greeting",
     "UnreadableError",
     "another_protocol",
+    "answered_with",
     "as_result",
     "decode_message",
     "decode_request",

@@ -6,11 +6,9 @@ it, and a primary that nobody knows of may have the only copy of what they wrote
 as the policy allows for every server that runs (`stop_running`).
 """
 
-from collections.abc import Callable
-
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import NotStreaming, RecoveryError, Unverified
-from pgpool_recovery.domain.event import Event, Said
+from pgpool_recovery.domain.event import Emit, Event, Said
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.standby import WAITING, Fault, StandbyFacts, Trouble, is_delayed
 from pgpool_recovery.domain.target_state import TargetState
@@ -21,8 +19,6 @@ from pgpool_recovery.talk.conversation import Conversation
 from pgpool_recovery.talk.protocol import AskStandby, Believe, Started, StopAtOnce
 from pgpool_recovery.verify.end_of_log import end_of_log
 from pgpool_recovery.verify.streaming import Expected, Seen, watch
-
-Emit = Callable[[Event], None]
 
 ANOTHER_METHOD = "Recover the node again: another method will be used."
 MEND = "Mend what its log says, then recover the node again."
@@ -45,13 +41,13 @@ def prove(
     )
 
     def ask() -> StandbyFacts:
-        return agent.ask(asked, StandbyFacts, timeout_s=patience)
+        return agent.ask(asked, timeout_s=patience)
 
     limits = (timeout.streaming_s, timeout.catch_up_s, timeout.stall_s)
     expected = Expected(target.name, started.slot_name, *limits)
     seen = watch(connection, expected, ask)
     if seen.trouble is None or (seen.trouble.fault is Fault.BEHIND and seen.moves):
-        agent.ask(Believe(target.data_directory), type(None), timeout_s=patience)
+        agent.ask(Believe(target.data_directory), timeout_s=patience)
     if seen.trouble is not None:
         raise _failure(agent, target, started, settings, seen, seen.trouble)
     if is_delayed(seen.node):
@@ -112,8 +108,8 @@ def _stopped(
         target.data_directory, (started.bin_directory,), settings.timeout.stop_s, times
     )
     patience = 2 * settings.timeout.stop_s + settings.agent.answer_s
-    is_orderly = agent.ask(stopping, bool, timeout_s=patience)
-    agent.ask(Believe(target.data_directory), type(None), timeout_s=settings.agent.answer_s)
+    is_orderly = agent.ask(stopping, timeout_s=patience)
+    agent.ask(Believe(target.data_directory), timeout_s=settings.agent.answer_s)
     how = "Its server was stopped" + ("." if is_orderly else ", in immediate mode.")
     advice = ANOTHER_METHOD if times >= MAX_FAILED_STARTS else AGAIN if trouble.hint else None
     return NotStreaming(

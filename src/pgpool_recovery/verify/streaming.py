@@ -3,10 +3,11 @@
 import time
 from collections.abc import Callable
 
-from pgpool_recovery.domain.pauses import pauses
+from pgpool_recovery.domain.pause import pause_s
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.standby import Fault, StandbyFacts, Trouble, UpstreamFacts, judge
 from pgpool_recovery.domain.wal import Lsn, parse_lsn
+from pgpool_recovery.log.note import waits
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.standby import read_upstream
 
@@ -42,6 +43,7 @@ class Seen:
     moves: bool
 
 
+@waits("the node to be a sound standby")
 def watch(
     connection: Connection,
     expected: Expected,
@@ -56,7 +58,7 @@ def watch(
     """
     position: Lsn | None = None
     progress = Progress(time.monotonic())
-    woken, pause = progress.began, pauses(TICK_S)
+    woken = progress.began
     while True:
         node = ask()
         upstream = look(connection, expected, node)  # After the node, so it cannot be behind it.
@@ -73,10 +75,10 @@ def watch(
         is_unheard = position is not None and node.problem is not None
         if (trouble is None and position is None) or (is_unheard and now - woken > WAKE_EVERY_S):
             written = write_something(connection)
-            position, woken, pause = position or written, now, pauses(TICK_S)
+            position, woken = position or written, now
         else:
             on_tick()
-            time.sleep(next(pause))
+            time.sleep(pause_s(now - woken, TICK_S))
 
 
 class Progress:

@@ -1,6 +1,7 @@
 """The agent reads requests as they come, whole or in pieces, and ends whatever comes."""
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -14,11 +15,13 @@ from pgpool_recovery.agent import serve
 from pgpool_recovery.agent.serve import Agent
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.step import Place, Places, Reserve
+from pgpool_recovery.log.note import turn_off
 from pgpool_recovery.talk.protocol import (
     Answer,
     Farewell,
     Hello,
     Limits,
+    Logged,
     Message,
     Ping,
     Request,
@@ -200,3 +203,24 @@ def test_what_hears_nobody_is_ended_in_the_end() -> None:
     ended = subprocess.run(argv, input=request, capture_output=True, timeout=60)
     assert ended.returncode == 1
     assert ended.stderr == b""
+
+
+def test_it_logs_when_the_runner_asks_for_it() -> None:
+    with agent() as (to_agent, messages):
+        write(to_agent, Hello("2.0", Limits(), logs=True), Weigh("a secret text"))
+        said = list(iter(lambda: next(messages), Answer(result=13)))
+        turn_off()
+    logged = [message.line for message in said if isinstance(message, Logged)]
+    assert [line.partition(": ")[2][:10] for line in logged] == [
+        "the log be",
+        "does Weigh",
+        "does Weigh",
+    ]
+    assert all(re.match(r"\+\d+\.\d{3} agent\[\d+\]@\S+: ", line) for line in logged)
+
+
+def test_it_logs_nothing_otherwise() -> None:
+    with agent() as (to_agent, messages):
+        write(to_agent, Hello("2.0", Limits()), Weigh("a"))
+        said = list(iter(lambda: next(messages), Answer(result=1)))
+    assert not [message for message in said if isinstance(message, Logged)]

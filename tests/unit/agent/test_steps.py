@@ -24,7 +24,7 @@ from pgpool_recovery.facts.step import (
     SwapIn,
     TakeOut,
 )
-from pgpool_recovery.host.program import Stop
+from pgpool_recovery.host.stop import Stop
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pgpool_recovery.control.primary import Answer
 from pgpool_recovery.control.record import Progress, Recorded, Run
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.pcp.client.node_info import NodeInfo
+from pgpool_recovery.plan.document import PlanDocument
 
 BEGAN = datetime(2026, 11, 24, 3, 0, 7, tzinfo=UTC)
 NODES = tuple(
@@ -164,4 +165,4 @@ IMPOSSIBLE: dict[str, Any] = {
 
 
 def plan(**changes: Any) -> PlannedRecovery:
-    return PlannedRecovery(NODES[2], PLAN | changes)
+    return PlannedRecovery(NODES[2], PlanDocument(PLAN | changes))

@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 from pgpool_recovery.cli.grammar.commands import COMMANDS
-from pgpool_recovery.cli.grammar.common import CONNECTION, EVENTS, JSON
+from pgpool_recovery.cli.grammar.common import CONNECTION, DEBUG, EVENTS, JSON
 from pgpool_recovery.cli.grammar.form import Option
 from pgpool_recovery.cli.render.event_document import EVENTS as EVENT_KINDS
 from pgpool_recovery.control.check import Finding
@@ -71,7 +71,7 @@ def _options(name: str) -> str:
 
 
 def _common() -> str:
-    return table("option", "is", list(map(_row, (JSON, EVENTS, *CONNECTION))))
+    return table("option", "is", list(map(_row, (JSON, EVENTS, DEBUG, *CONNECTION))))
 
 
 def _row(option: Option) -> tuple[str, str]:

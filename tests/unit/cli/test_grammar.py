@@ -8,7 +8,7 @@ import pytest
 
 from pgpool_recovery.cli.grammar import hooks, recovery
 from pgpool_recovery.cli.grammar.commands import COMMANDS
-from pgpool_recovery.cli.grammar.common import CONNECTION
+from pgpool_recovery.cli.grammar.common import CONNECTION, DEBUG
 from pgpool_recovery.cli.where import Where
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.hooks.call import WORDS
@@ -42,7 +42,7 @@ def test_function_takes_what_the_words_may_say(name: str) -> None:
 
 def test_no_name_of_an_option_means_two_things() -> None:
     for command in COMMANDS.values():
-        common = CONNECTION if command.is_connected else ()
+        common = (DEBUG, *CONNECTION) if command.is_connected else ()
         options = (*command.options, *command.output, *common)
         names = [name for option in options for name in option.names]
         assert len(names) == len(set(names))

@@ -41,7 +41,7 @@ def test_words(
 ) -> None:
     name, *rest = line.split()
     call = parse(command_named(name), rest)
-    assert call == (COMMANDS[name], words, options, connection)
+    assert call == (COMMANDS[name], words, options, connection, False)
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ from pgpool_recovery.control.status import Status, node_status
 from pgpool_recovery.control.watch import outcome_of
 from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
 from pgpool_recovery.domain.node import NodeId
+from pgpool_recovery.plan.document import PlanDocument
 from tests.unit.cli import facts
 from tests.unit.cli.golden import assert_golden
 
@@ -87,7 +88,7 @@ def test_plan() -> None:
 
 
 def test_plan_that_is_not_possible() -> None:
-    refusal = PlannedRecovery(facts.NODES[2], facts.IMPOSSIBLE).refusal()
+    refusal = PlannedRecovery(facts.NODES[2], PlanDocument(facts.IMPOSSIBLE)).refusal()
     assert (type(refusal), refusal.exit_status) == (Refused, 4)
     assert_golden("plan_impossible", text(as_psql(refusal)))
 
@@ -112,10 +113,12 @@ def test_plan_that_is_not_possible() -> None:
             },
             True,
         ),
+        ({"point_of_no_return": None, "old_data": "in other words", "old_data_is": "kept"}, False),
+        ({"point_of_no_return": None, "old_data_is": "a word of a newer build"}, True),
     ],
 )
 def test_what_is_asked(changes: dict[str, object], destroys: bool) -> None:  # noqa: FBT001
-    assert facts.plan(**changes).destroys is destroys
+    assert facts.plan(**changes).document.destroys is destroys
 
 
 def test_check() -> None:

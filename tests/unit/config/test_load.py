@@ -25,6 +25,8 @@ keep_old = "always"
 max_rate = "100M"
 [timeout]
 start_s = 600
+[log]
+level = "debug"
 [node.1]
 host = "server2"
 start_command = ["sudo", "systemctl", "start", "postgresql-15"]
@@ -46,6 +48,8 @@ options = "-v"
 [node.200]
 [agent]
 command = [1]
+[log]
+level = "loud"
 [pgpool]
 sslcert = "/c"
 """
@@ -58,6 +62,8 @@ def test_file_that_says_something(tmp_path: Path) -> None:
     assert settings.policy.keep_old is KeepOld.ALWAYS
     assert settings.ssh.options == ("-i", "/key")
     assert settings.timeout.start_s == 600
+    assert settings.log.is_debugging
+    assert not Settings().log.is_debugging
     node = settings.of_target(Target("x", "/data", NodeId(1)))
     assert node.tablespace_mapping == {"/ts1": "/ts1b"}
     assert settings.of_target(Target("server2", "/data")) == node
@@ -67,16 +73,17 @@ def test_file_that_says_something(tmp_path: Path) -> None:
 def test_all_complaints_at_once(tmp_path: Path) -> None:
     file = tmp_path / "settings.toml"
     file.write_text(BAD)
-    with pytest.raises(SettingsError, match="has 10 errors") as caught:
+    with pytest.raises(SettingsError, match="has 11 errors") as caught:
         load_settings(file)
-    assert caught.value.message == f"{HOST}: settings file {file} has 10 errors"
+    assert caught.value.message == f"{HOST}: settings file {file} has 11 errors"
     said = (caught.value.detail or "").split("\n")
     lines = [re.fullmatch(r"line (\d+): .*", line) for line in said]
-    assert [int(found[1]) for found in lines if found] == [1, 3, 4, 5, 7, 9, 10, 11, 13]
+    assert [int(found[1]) for found in lines if found] == [1, 3, 4, 5, 7, 9, 10, 11, 13, 15]
     assert sorted(
         line.partition(": ")[2] if " in pgpool " not in line else line for line in said
     ) == [
         'invalid value "-v" (it is a list of texts) in ssh.options',
+        'invalid value "loud" (it is one of info, debug) in log.level',
         (
             'invalid value "sometimes" (it is one of always, when-space-allows, never) in '
             "policy.keep_old"

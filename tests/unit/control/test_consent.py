@@ -77,7 +77,7 @@ def test_primary_that_cannot_be_held_to_it(changes: dict[str, Any], why: str) ->
 
 def test_older_build_on_the_primary() -> None:
     """Its plan says nothing of all this."""
-    agreed, question = asked(facts.plan(old_data="KEPT", point_of_no_return=None))
+    agreed, question = asked(facts.plan(old_data_is="kept", point_of_no_return=None))
     assert (agreed, question.is_needed) == (None, True)
     assert "older version" in question_text(question)
 
@@ -181,5 +181,5 @@ def test_limits_rise_with_the_ladder() -> None:
 def test_plan_of_a_node_that_streams_is_for_now() -> None:
     now = {"possible": True, "method": "attach", "harm": "nothing kept"}
     plan = facts.plan(now=now)
-    assert plan.now.document["method"] == "attach"
+    assert plan.now.document.method == "attach"
     assert facts.plan().now == replace(facts.plan())

@@ -9,6 +9,7 @@ from pgpool_recovery.control.cancel import _calls_of, _End
 from pgpool_recovery.control.interrupted import found_on_target, next_step, sentence_of
 from pgpool_recovery.control.plan import PlannedRecovery
 from pgpool_recovery.control.record import COPIED, INTERRUPTED, Progress, Record, Run
+from pgpool_recovery.plan.document import PlanDocument
 from tests.unit.cli.facts import NODES
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Primary:
 def test_what_is_on_the_target(
     monkeypatch: pytest.MonkeyPatch, document: dict[str, Any], said: str
 ) -> None:
-    planned = PlannedRecovery(NODE, document)
+    planned = PlannedRecovery(NODE, PlanDocument(document))
     monkeypatch.setattr(
         "pgpool_recovery.control.interrupted.read_plan", lambda *_, **_more: planned
     )

@@ -29,7 +29,11 @@ NODE = facts.NODES[2]
 LOGIN = facts.cluster().login
 CATCH_UP, COPY = Harm(Reach.WAL, Old.KEPT), Harm(Reach.COPY, Old.STAYS)
 SHOWN = facts.plan(
-    method="catch-up", harm=CATCH_UP.words(), binds=True, old_data="KEPT", point_of_no_return=None
+    method="catch-up",
+    harm=CATCH_UP.words(),
+    binds=True,
+    old_data_is="kept",
+    point_of_no_return=None,
 )
 NEEDED = {"method": "basebackup", "harm": COPY.words(), "sentences": ["plan: basebackup: all"]}
 CHANGED = Refused("the plan of node 2 has changed", detail="More is needed.")
@@ -101,7 +105,7 @@ def test_asked_anew_about_what_is_needed(monkeypatch: pytest.MonkeyPatch) -> Non
     assert [question.is_again for question in story.questions] == [False, True]
     assert story.questions[1].is_needed
     assert story.kept.agreed == [CATCH_UP, COPY]
-    shown = [event.plan.sentences for event in story.told if isinstance(event, PlanRead)]
+    shown = [event.plan.document.sentences for event in story.told if isinstance(event, PlanRead)]
     assert shown == [("plan: basebackup: all",)]
     assert any(
         isinstance(event, Remarked) and "has changed" in event.sentence for event in story.told
@@ -152,7 +156,7 @@ def test_limit_of_the_command_is_for_the_first_plan(monkeypatch: pytest.MonkeyPa
 def test_primary_that_hears_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     story = Story(monkeypatch, NEEDED)
     with pytest.raises(Refused):
-        story.run(plan=facts.plan(method="catch-up", old_data="KEPT"))
+        story.run(plan=facts.plan(method="catch-up", old_data_is="kept"))
     assert story.kept.agreed == []
     assert story.limits == [None]
 

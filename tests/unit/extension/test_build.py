@@ -29,6 +29,65 @@ def test_body_is_python_that_imports_nothing_of_ours(call: str) -> None:
     assert body.endswith(f"return outcome_of(plpy, lambda: {call})")
 
 
+@pytest.mark.parametrize("call", BODIES[:3])
+def test_body_has_no_types(call: str) -> None:
+    """Each new session of the server would import what they are made of."""
+    tree = ast.parse(
+        "def body():\n\t" + build.function_body(call, "outcome_of").replace("\n", "\n\t")
+    )
+    for node in ast.walk(tree):
+        assert not isinstance(node, ast.AnnAssign)
+        assert not isinstance(node, ast.ImportFrom)
+        assert getattr(node, "annotation", None) is None
+        assert getattr(node, "returns", None) is None
+
+
+def test_types_are_taken_out_and_nothing_else() -> None:
+    text = """import os
+from typing import TYPE_CHECKING, Dict, Optional
+
+if TYPE_CHECKING:
+    import socket
+
+KNOWN: Dict[str, int] = {}
+
+
+def f(ä: int, *rest: "socket.socket", b: Optional[str] = "ü: x -> y") -> Dict[str, int]:
+    c: bytes = os.fsencode(b or "")
+    return {"->": len(c)}
+"""
+    expected = """import os
+
+
+
+
+KNOWN = {}
+
+
+def f(ä, *rest, b = "ü: x -> y"):
+    c = os.fsencode(b or "")
+    return {"->": len(c)}
+"""
+    untyped = build.without_types("module", text)
+    assert [line for line in untyped.splitlines() if line] == [
+        line for line in expected.splitlines() if line
+    ]
+    assert untyped.count("\n") == text.count("\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("from typing import cast\na = cast(int, 1)", "module.py: cast: not only in an annotation"),
+        ("from server_types import Row\nROW = Row", "module.py: Row: not only in an annotation"),
+        ("a = 1\nb: int", "module.py: line 2 is a type and no value"),
+    ],
+)
+def test_type_of_which_something_is_left_is_refused(text: str, said: str) -> None:
+    with pytest.raises(SystemExit, match=said):
+        build.without_types("module", text)
+
+
 def test_every_script_goes_to_2_0_and_leaves_nothing_to_fill_in() -> None:
     scripts = build.scripts()
     assert sorted(scripts) == sorted(

@@ -50,5 +50,6 @@ class Session:
 def test_only_a_superuser_himself(
     rows: list[dict[str, Any]], *, is_restricted: bool, is_direct: bool, expected: bool
 ) -> None:
-    plpy = Plpy(is_restricted=is_restricted)
-    assert invoker_is_superuser(plpy, Session(rows), is_direct) == expected
+    plpy: Any = Plpy(is_restricted=is_restricted)
+    session: Any = Session(rows)
+    assert invoker_is_superuser(plpy, session, is_direct) == expected

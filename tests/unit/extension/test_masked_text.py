@@ -3,7 +3,8 @@
 import time
 
 import pytest
-from pgpool_recovery_server.masked_text import masked
+
+from pgpool_recovery.in_server.masked_text import masked
 
 SECRET = "s3cr3t"
 
@@ -16,9 +17,14 @@ SECRET = "s3cr3t"
         "+ PGPASSWORD='@ a' psql",
         "PGPASSWORD=$'a\\'@' psql",
         "+ PGPASSWORD='it'\\''@' psql",
+        "+ PGPASSWORD=''\\''@' psql",
+        "+ PGPASSWORD=''\\'''\\''a @' psql",
         "++ export PGPASSWORD=@; ls",
         "+ export 'PGPASSWORD=@ b'",
         "+ psql 'host=x password=@ dbname=d' -c 'select 1'",
+        "+ psql 'host=x password=a&@ dbname=d' -c 'select 1'",
+        "+ psql 'host=x password=a;@'",
+        "host=x password=a,)}|@",
         "+ psql 'host=x password='\\''a @'\\'' dbname=d'",
         "primary_conninfo = 'host=a password=''@'' user=y'",
         'primary_conninfo = "user=a password=@"',
@@ -93,6 +99,7 @@ def test_bytes_that_are_no_text_stay() -> None:
         b"''password=''" * 5000,
         b"a:1:b:c:" * 8000,
         b"pw " + b"(" * 60000,
+        b"password=" + b"''\\''" * 12000,
         b"x://a:" * 10000,
         b"pw " + b"x.y" * 20000,
         b"curl -u a" * 7000,

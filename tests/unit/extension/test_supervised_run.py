@@ -19,7 +19,8 @@ from pgpool_recovery_server.supervised_run import (
     failure_record,
 )
 
-from pgpool_recovery.cli.stage import CALLED_BY_SERVER, RECORD_SECRET, fail
+from pgpool_recovery.cli.log import RECORD_SECRET
+from pgpool_recovery.cli.stage import CALLED_BY_SERVER, fail
 from pgpool_recovery.cli.stage import answer as tell_answer
 from pgpool_recovery.domain.error import Busy
 
@@ -39,7 +40,8 @@ class Server:
 
 @pytest.fixture
 def run() -> SupervisedRun:
-    return SupervisedRun(Server(), {}, lambda: "")
+    server: Any = Server()
+    return SupervisedRun(server, {}, lambda: "")
 
 
 def test_record_of_the_stage_command_is_taken(
@@ -142,7 +144,7 @@ class CancellingServer(Server):
 
 def test_script_ends_with_its_call_even_when_the_supervisor_hears_nothing(tmp_path: Path) -> None:
     session: dict[str, Any] = {}
-    server = CancellingServer(tmp_path, session)
+    server: Any = CancellingServer(tmp_path, session)
     run = SupervisedRun(server, session, build.supervisor_program)
     with pytest.raises(Failure, match="canceling statement"):
         run.run(["/bin/sh", "-c", "echo $$; exec sleep 600"], dict(os.environ))

@@ -193,6 +193,20 @@ def test_record_of_this_call_stays_out_of_the_log(supervisor: Supervisor) -> Non
     assert supervisor.log.read_text() == "text\n"
 
 
+def test_what_a_stage_command_logs_goes_to_the_log_alone(supervisor: Supervisor) -> None:
+    ours = "printf '\\036%s log two PGPASSWORD=s3cr3t\\n' \"$PGPOOL_RECOVERY_ID\""
+    supervisor.shell(f"echo one; {ours}; echo three")
+    lines, _ = supervisor.lines_and_status()
+    assert lines == ["one", "three"]
+    assert supervisor.log.read_text() == "one\ntwo PGPASSWORD=********\nthree\n"
+
+
+def test_the_log_of_nobody_we_know_is_text(supervisor: Supervisor) -> None:
+    supervisor.shell("printf '\\036%s log two\\n' other")
+    assert supervisor.lines_and_status() == (["\x1eother log two"], 0)
+    assert supervisor.log.read_text() == "\\x1eother log two\n"
+
+
 @pytest.mark.parametrize("mark", ["", "0 ", "${PGPOOL_RECOVERY_ID%?} ", "$PGPOOL_RECOVERY_ID"])
 def test_any_other_record_is_text(supervisor: Supervisor, mark: str) -> None:
     supervisor.shell(f'printf \'\\036%s{{"a": 1}}\\n\' "{mark}"')

@@ -19,8 +19,8 @@ from tests.unit.cli import facts
 PRIMARY, NODE = facts.NODES[0], facts.NODES[2]
 STANDING = Standing(is_primary=True, timeline=TimelineId(2), position=Lsn(9), system_identifier="7")
 WAL_ONLY = Harm(Reach.WAL, Old.KEPT, frozenset({Loss.LEFT}))
-BY_WAL = {"harm": WAL_ONLY.words(), "old_data": "KEPT", "point_of_no_return": None}
-BY_BLOCKS = {"harm": "blocks changed", "old_data": "CHANGED", "point_of_no_return": 2}
+BY_WAL = {"harm": WAL_ONLY.words(), "old_data_is": "kept", "point_of_no_return": None}
+BY_BLOCKS = {"harm": "blocks changed", "old_data_is": "changed", "point_of_no_return": 2}
 
 
 def ready(monkeypatch: pytest.MonkeyPatch, **plan: Any) -> Job | None:

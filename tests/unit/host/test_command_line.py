@@ -13,7 +13,7 @@ from pgpool_recovery.host.command_line import (
     settings_of,
 )
 from pgpool_recovery.host.debian import DebianCluster
-from pgpool_recovery.host.program import Stop
+from pgpool_recovery.host.stop import Stop
 
 TIME = "2026-11-01 00:00:00+00"
 TARGET = [("recovery_target_time", TIME)]

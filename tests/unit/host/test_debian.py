@@ -6,7 +6,7 @@ import pytest
 
 from pgpool_recovery.host import debian
 from pgpool_recovery.host.debian import DebianCluster, find_cluster
-from pgpool_recovery.host.program import Stop
+from pgpool_recovery.host.stop import Stop
 
 FAILS = """#!/bin/sh
 echo "Error: /data is not accessible; please fix the directory permissions"

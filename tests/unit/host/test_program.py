@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from pgpool_recovery.domain.error import Cancelled, Undone
-from pgpool_recovery.host.program import MARK, Stop, clean_environment, run
+from pgpool_recovery.host.program import MARK, clean_environment, run
+from pgpool_recovery.host.stop import Stop
 from tests.harness.until import until
 
 NEVER_ENDS = "import time; print('started', flush=True); time.sleep(600)"

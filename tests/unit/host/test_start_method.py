@@ -6,8 +6,8 @@ import pytest
 
 from pgpool_recovery.host import start_method as start_way
 from pgpool_recovery.host.debian import DebianCluster
-from pgpool_recovery.host.program import Stop
 from pgpool_recovery.host.start_method import StartWay, find_way
+from pgpool_recovery.host.stop import Stop
 
 DATA = Path("/data")
 

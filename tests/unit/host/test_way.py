@@ -11,8 +11,9 @@ from typing import Any, get_args
 
 import pytest
 
+from pgpool_recovery.agent.answers import places_of
 from pgpool_recovery.agent.directory.place import observe_place
-from pgpool_recovery.agent.serve import Agent, places_of
+from pgpool_recovery.agent.serve import Agent
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.wal import History, TimelineId
 from pgpool_recovery.facts.step import Place, Places, Reserve, TablespacePlace

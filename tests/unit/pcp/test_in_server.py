@@ -25,8 +25,7 @@ CALL = """return [
 
 @pytest.fixture
 def body() -> str:
-    text: str = build.assemble(build.in_order("commands"), CALL)  # type: ignore[no-untyped-call]
-    return text
+    return build.assemble(build.in_order("commands"), CALL)
 
 
 def oldest_python() -> str:

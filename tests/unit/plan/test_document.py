@@ -4,16 +4,19 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from pgpool_recovery.domain.error import Unreachable
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.facts.facts import Filesystem, Stream
 from pgpool_recovery.facts.policy import Policy
-from pgpool_recovery.plan.document import failure_as_json, plan_as_json
+from pgpool_recovery.plan.document import PlanDocument, failure_as_json, plan_as_json
 from pgpool_recovery.plan.ladder import make_plan
+from pgpool_recovery.plan.plan import OldData, Plan
 from pgpool_recovery.plan.stop import once_lost
 from tests.unit.plan.situation import GB, TARGET, facts, place, primary, slot, target, wal
 
-GOLDEN = Path(__file__).with_name("outlook.json")
+GOLDEN = Path(__file__).with_name("document.json")
 STREAM = Stream("pgpool_node_1", "192.0.2.2", application_name="server2")
 RUNNING = target(server_pid=4711)
 
@@ -69,6 +72,31 @@ def test_slot_that_somebody_else_uses_stays_in_use() -> None:
     taken = facts(target=RUNNING, primary=primary(slots=(slot(is_active=True),), streams=(STREAM,)))
     made = plan_as_json(TARGET, taken, make_plan(TARGET, once_lost(taken), Policy()), is_tidy=True)
     assert made["reasons"][0]["message"] == 'replication slot "pgpool_node_1" is in use'
+
+
+@pytest.mark.parametrize(
+    ("old_data", "sentence"),
+    [
+        (OldData.NONE, "there is no old data"),
+        (OldData.KEPT, "the data directory stays where it is, and nothing in it is replaced"),
+        (
+            OldData.OUT,
+            "the data directory, left out of its place by a run that was interrupted, is put back",
+        ),
+    ],
+)
+def test_command_line_of_an_older_build_knows_that_no_data_goes(
+    old_data: OldData, sentence: str
+) -> None:
+    """It has no other way to know it than these sentences, word for word."""
+    made = make_plan(TARGET, facts(), Policy())
+    assert isinstance(made, Plan)
+    words = plan_as_json(TARGET, facts(), replace(made, old_data=old_data), is_tidy=True)
+    assert words["old_data"] == sentence
+    assert words["old_data_is"] == old_data.name.lower()
+    assert not PlanDocument(words).destroys
+    del words["old_data_is"]
+    assert not PlanDocument(words).destroys
 
 
 def test_what_a_person_agrees_to_is_in_it() -> None:

@@ -10,7 +10,7 @@ from ci.rules import extension_scripts
 REPOSITORY = Path(__file__).resolve().parents[3]
 CONTROLS = tuple(f"extension/{one.name}" for one in (REPOSITORY / "extension").glob("*.control"))
 BUILT_OF = ("extension/build.py", *CONTROLS, "extension/sql", "extension/python")
-CLIENT = "src/pgpool_recovery/pcp/client"
+SHARED = ("src/pgpool_recovery/pcp/client", "src/pgpool_recovery/in_server")
 PATH = "pg_catalog, pg_temp"
 PINNED = f"SET search_path = {PATH}"
 OK = """
@@ -23,7 +23,7 @@ SELECT pg_catalog.lower('x') OPERATOR(pg_catalog.||) 'y'::pg_catalog.text
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A checkout with the extensions alone, for a test to plant something in."""
-    for part in (*BUILT_OF, CLIENT):
+    for part in (*BUILT_OF, *SHARED):
         source, target = REPOSITORY / part, tmp_path / part
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():

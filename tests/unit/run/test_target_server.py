@@ -38,7 +38,7 @@ class Agent:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    def ask(self, request: Any, _kind: object, **_limits: float) -> None:
+    def ask(self, request: Any, **_limits: float) -> None:
         self.asked.append(type(request).__name__)
 
 

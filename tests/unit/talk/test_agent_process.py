@@ -10,7 +10,7 @@ from tests.harness.until import until
 
 LEAVES_ANOTHER_ONE = """
 import subprocess, sys
-held = subprocess.Popen(["sleep", "60"], stdin=subprocess.DEVNULL)
+held = subprocess.Popen(["sleep", "20"], stdin=subprocess.DEVNULL)
 print(held.pid, flush=True)
 sys.stdin.read()
 """
@@ -26,7 +26,7 @@ def test_output_that_another_process_keeps_open_is_not_waited_for() -> None:
     """As a master connection of ssh does, which outlives the one that opened it."""
     process = AgentProcess([sys.executable, "-c", LEAVES_ANOTHER_ONE])
     held = int(os.read(process.output, 100))
-    process.end(undo_s=60.0)
+    process.end(undo_s=60.0, farewell_s=600.0)
     assert process.status(0) == 0
     os.kill(held, 0)
     os.kill(held, 9)

@@ -120,7 +120,7 @@ def test_flood_of_an_agent_ends_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", "/nowhere")
     got: list[Event] = []
     with converse([sys.executable, "-c", FLOOD], "node 1", got.append, timeout_s=10) as agent:
-        assert agent.ask(Weigh("x"), int, timeout_s=30) == 7
+        assert agent.ask(Weigh("x"), timeout_s=30) == 7
         assert agent._process.errors.text().endswith("the last words")
     lines = [event.line for event in got if isinstance(event, Said)]
     assert len(lines) == 20

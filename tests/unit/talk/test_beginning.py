@@ -42,7 +42,7 @@ NOISE = {
 def ask(argv: list[str], events: list[Event] | None = None, timeout_s: float = 20) -> int:
     told = [] if events is None else events
     with converse(argv, "node 1", told.append, timeout_s=timeout_s) as agent:
-        return agent.ask(Weigh("abc"), int, timeout_s=20)
+        return agent.ask(Weigh("abc"), timeout_s=20)
 
 
 @pytest.mark.parametrize("which", NOISE)

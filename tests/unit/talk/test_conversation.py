@@ -11,9 +11,10 @@ import pytest
 from pgpool_recovery.domain.error import Busy, Refused, Unreachable
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.files.trust import user_name
+from pgpool_recovery.log.note import turn_off, turn_on
 from pgpool_recovery.run.shield import shielded
 from pgpool_recovery.ssh.command import SshSettings, ssh_command
-from pgpool_recovery.talk import conversation
+from pgpool_recovery.talk import agent_log, conversation
 from pgpool_recovery.talk.conversation import converse
 from pgpool_recovery.talk.protocol import PROTOCOL, Answer, Farewell, Greeting, Message, Weigh
 from pgpool_recovery.talk.wire import SAME_VERSION, encode_message
@@ -82,7 +83,7 @@ def test_promise_9_agent_that_reads_nothing_is_given_up(size: int) -> None:
         converse(argv, "node 1", lambda _event: None, timeout_s=10) as agent,
         pytest.raises(Unreachable, match="the agent of node 1 does not answer"),
     ):
-        agent.ask(Weigh("x" * size), int, timeout_s=1)
+        agent.ask(Weigh("x" * size), timeout_s=1)
     assert time.monotonic() - began < 20
 
 
@@ -102,8 +103,37 @@ def test_promise_9_agent_that_says_without_end_and_answers_nothing_is_given_up()
         ) as agent,
         pytest.raises(Unreachable, match="does not answer"),
     ):
-        agent.ask(Weigh("x"), int, timeout_s=1, on_tick=lambda: ticks.append(time.monotonic()))
+        agent.ask(Weigh("x"), timeout_s=1, on_tick=lambda: ticks.append(time.monotonic()))
     assert ticks, "what looks whether it gets on was never called"
+
+
+LOGS_WITHOUT_END = f"""
+print({GREETING!r}, flush=True)
+while True:
+    print('{{"is": "Logged", "line": "{"y" * 1000}"}}', flush=True)
+"""
+
+
+@pytest.mark.parametrize("is_asked", [True, False])
+def test_promise_9_agent_that_logs_without_end_is_given_up(*, is_asked: bool) -> None:
+    """It fills no log, and what it logs is no sign that it gets on."""
+    lines: list[str] = []
+    events: list[object] = []
+    if is_asked:
+        turn_on(lines.append, "runner")
+    argv = [sys.executable, "-c", LOGS_WITHOUT_END]
+    try:
+        with (
+            converse(argv, "node 1", events.append, timeout_s=10) as agent,
+            pytest.raises(Unreachable, match="does not answer"),
+        ):
+            agent.ask(Weigh("x"), timeout_s=1, is_renewed_by_events=True)
+    finally:
+        turn_off()
+    assert events == []
+    assert sum(map(len, lines)) < 2 * agent_log.MAX_BYTES
+    assert any("agent of node 1 | y" in line for line in lines) is is_asked
+    assert any("asks the agent of node 1: Weigh failed after" in line for line in lines) is is_asked
 
 
 NOISES = ["noise\\n", "."]
@@ -131,7 +161,7 @@ while True:
         ) as agent,
         pytest.raises(Unreachable, match="it stands still"),
     ):
-        agent.ask(Weigh("x"), int, timeout_s=60, on_tick=look)
+        agent.ask(Weigh("x"), timeout_s=60, on_tick=look)
 
 
 SAYS_FOR_A_WHILE = f"""
@@ -151,7 +181,7 @@ def test_promise_9_what_says_that_it_gets_on_has_longer() -> None:
         converse(argv, "node 1", events.append, timeout_s=10) as agent,
         pytest.raises(Unreachable, match="does not answer"),
     ):
-        agent.ask(Weigh("x"), int, timeout_s=3, is_renewed_by_events=True)
+        agent.ask(Weigh("x"), timeout_s=3, is_renewed_by_events=True)
     assert len(events) == 5
 
 
@@ -175,7 +205,7 @@ def test_what_cannot_be_read_is_the_word_of_another_protocol(what: str) -> None:
     argv = [sys.executable, "-c", f"{program}; import sys; sys.stdin.read()"]
     with converse(argv, "node 1", lambda _event: None, timeout_s=10) as agent:
         with pytest.raises(Refused, match="the agent of node 1 speaks another protocol") as refused:
-            agent.ask(Weigh("x"), int, timeout_s=10)
+            agent.ask(Weigh("x"), timeout_s=10)
         assert agent.is_busy, "it would be asked for more"
     assert refused.value.hint == SAME_VERSION
     assert "It has version 2.0." in str(refused.value.detail)

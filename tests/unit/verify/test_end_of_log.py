@@ -17,7 +17,7 @@ class Agent:
     def __init__(self, text: str) -> None:
         self._text = text
 
-    def ask(self, request: Any, _kind: object, **_: object) -> str:
+    def ask(self, request: Any, **_: object) -> str:
         assert request == ReadLog(LOG)
         return self._text
 

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 
+from pgpool_recovery.domain.pause import SHORTEST_S
 from pgpool_recovery.domain.standby import Fault, StandbyFacts, StreamFacts, UpstreamFacts
 from pgpool_recovery.domain.wal import History, Lsn, TimelineId
 from pgpool_recovery.verify import streaming
@@ -90,7 +91,7 @@ def test_looks_become_rare_where_it_takes_longer(world: World) -> None:
         return replace(NODE, received=world.written)
 
     assert fault(world.watch(ask)) is Fault.BEHIND
-    assert looks < 10 + EXPECTED.catch_up_s / streaming.TICK_S
+    assert looks < 0.5 * EXPECTED.catch_up_s / SHORTEST_S
 
 
 def test_replay_that_stands_still_is_no_standby(world: World) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from pgpool_recovery.agent.directory.workspace import make_directory, remove
 from pgpool_recovery.facts.step import Places
-from pgpool_recovery.host.program import Stop, run
+from pgpool_recovery.host.program import run
+from pgpool_recovery.host.stop import Stop
 
 COPY = ("cp", "--archive")
 

@@ -32,8 +32,8 @@ from pgpool_recovery.files.text import lines_of, read_text
 from pgpool_recovery.files.write import write_file
 from pgpool_recovery.host.command_line import Given, given_at_last_start
 from pgpool_recovery.host.debian import find_cluster
-from pgpool_recovery.host.program import Stop
 from pgpool_recovery.host.setting_source import Sources, find_sources
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.plan.inherited import inherited
 from pgpool_recovery.postgres.conninfo import parse_conninfo
 

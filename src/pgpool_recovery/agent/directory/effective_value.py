@@ -5,12 +5,11 @@ are asked at once, and none of those that stand nowhere and are the same in ever
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from types import MappingProxyType
 
 from pgpool_recovery.domain.error import Refused
-from pgpool_recovery.host.program import Stop, run
-from pgpool_recovery.host.server_log import without_contents
+from pgpool_recovery.host.program import run
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.postgres.conninfo import libpq_version
 
 AT_ONCE = 4
@@ -48,6 +47,8 @@ def effective_values(argv: Sequence[str], names: Iterable[str], stop: Stop) -> d
 
     Raises Refused with the server's own words when it cannot read its configuration.
     """
+    from concurrent.futures import ThreadPoolExecutor  # It imports logging.
+
     asked = tuple(names)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         values = pool.map(lambda name: _value(argv, name, stop), asked)
@@ -60,6 +61,8 @@ def effective_values(argv: Sequence[str], names: Iterable[str], stop: Stop) -> d
 def _value(argv: Sequence[str], name: str, stop: Stop) -> str:
     completed = run([*argv, "-C", name], stop)
     if completed.status != 0:
+        from pgpool_recovery.host.server_log import without_contents  # Of a failure only.
+
         raise Refused(
             "the server cannot read its configuration",
             detail=without_contents(completed.last_lines),

@@ -1,6 +1,6 @@
 """Take out of a standby's configuration what would make it something else."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.configuration import (
@@ -11,17 +11,18 @@ from pgpool_recovery.agent.directory.configuration import (
     without_settings,
 )
 from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.event import Say
 from pgpool_recovery.domain.line import lines_of
 from pgpool_recovery.facts.leftover import COMMANDS, OLD_FILE, TAKEN_OUT, TARGETS, told_value
 from pgpool_recovery.facts.leftover import TRIGGER_FILE as TRIGGER
-from pgpool_recovery.host.program import Stop, run
+from pgpool_recovery.host.program import run
 from pgpool_recovery.host.setting_source import LINE, find_sources, plain
+from pgpool_recovery.host.stop import Stop
 
 TRAPS = (*TARGETS, TRIGGER)
-Tell = Callable[[str], None]
 
 
-def take_out(data: Path, names: Sequence[str], tell: Tell) -> None:
+def take_out(data: Path, names: Sequence[str], tell: Say) -> None:
     """Remove settings from postgresql.auto.conf, and say what they were."""
     file = data / AUTO_CONFIGURATION
     text = read_configuration_file(file) or ""
@@ -37,7 +38,7 @@ def take_out(data: Path, names: Sequence[str], tell: Tell) -> None:
 
 
 def neutralise(
-    directory: Path, place: Path, bin_directory: Path, stop: Stop, tell: Tell, *, is_copy: bool
+    directory: Path, place: Path, bin_directory: Path, stop: Stop, tell: Say, *, is_copy: bool
 ) -> None:
     """Let no file of a standby's configuration give it a target, and no file promote it.
 
@@ -96,7 +97,7 @@ class Question:
         return traps
 
 
-def _override(directory: Path, file: Path, traps: dict[str, str], tell: Tell) -> None:
+def _override(directory: Path, file: Path, traps: dict[str, str], tell: Say) -> None:
     auto = directory / AUTO_CONFIGURATION
     sources = find_sources([file, auto]).settings
     lines = [f"{name} = ''" for name in traps]

@@ -60,7 +60,7 @@ def withdraw_own_files(directory: Path) -> None:
     """Take the own files out of a directory that others write into; they wait in the workspace.
 
     What bears their names on the primary comes as new files then, with modes of its own, and
-    writes through no name into a file of the node (test_log_of_a_crash_survives_a_rewind).
+    writes through no name into a file of the node (tests/faults/test_files_in_the_way.py).
     """
     own = own_entries(directory)
     for entry in own:

@@ -5,7 +5,6 @@ import pwd
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from pgpool_recovery.domain.error import Refused
@@ -24,7 +23,6 @@ BLANKS = " \t\v\f\r"
 ENDS_A_VALUE = ("\n", "\r", "\0")
 
 
-@dataclass
 class OwnLogin:
     """The connection string by which the node itself has followed its primary, secrets and all.
 
@@ -32,7 +30,8 @@ class OwnLogin:
     the files where it stood are put aside and replaced.
     """
 
-    conninfo: Mapping[str, str] = field(default_factory=dict)
+    def __init__(self, conninfo: Mapping[str, str] | None = None) -> None:
+        self.conninfo: Mapping[str, str] = {} if conninfo is None else conninfo
 
     def secrets(self, conninfo: Conninfo) -> dict[str, str]:
         """Return the secrets that go with a connection string to another node of the cluster.

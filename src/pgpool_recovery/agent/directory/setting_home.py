@@ -11,7 +11,6 @@ postgresql.conf is none of the node's files, is it ``postgresql.auto.conf``.
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.configuration import (
@@ -23,11 +22,12 @@ from pgpool_recovery.agent.directory.configuration import (
     without_settings,
 )
 from pgpool_recovery.agent.directory.modes import file_mode
+from pgpool_recovery.domain.record import record
 from pgpool_recovery.files.text import lines_of
 from pgpool_recovery.files.write import replace_file, write_file
 from pgpool_recovery.host.file_access import is_fixed
-from pgpool_recovery.host.program import Stop
 from pgpool_recovery.host.setting_source import LINE, Sources, find_sources
+from pgpool_recovery.host.stop import Stop
 
 MAIN = "postgresql.conf"
 SAMPLES_FILE = "myrecovery.conf"
@@ -38,7 +38,7 @@ IDENTITY = ("port",)
 """Of a node, not of its primary: scripts write it to postgresql.conf itself."""
 
 
-@dataclass(frozen=True)
+@record
 class Home:
     """The files of one data directory, which may still be on its way to its place."""
 

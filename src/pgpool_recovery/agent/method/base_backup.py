@@ -6,7 +6,8 @@ from pathlib import Path
 from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.facts.facts import Conninfo
 from pgpool_recovery.facts.step import CopyBaseBackup, Places, VerifyBackup
-from pgpool_recovery.host.program import Stop, run
+from pgpool_recovery.host.program import run
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.postgres.conninfo import format_conninfo
 
 KEEPALIVES = {"keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "6"}
@@ -23,7 +24,7 @@ def copy_base_backup(
 ) -> None:
     """Copy the primary's files and the WAL that is written meanwhile.
 
-    The checkpoint is a fast one: a spread one takes minutes (facts/breakage.md).
+    The checkpoint is a fast one: a spread one takes as long as checkpoint_timeout lets it.
     """
     with own_login.for_program(_connection(step)) as (conninfo, environment):
         run(

@@ -9,25 +9,25 @@ from pgpool_recovery.agent.directory.configuration import (
     replace_auto,
 )
 from pgpool_recovery.agent.directory.modes import file_mode, make_location
-from pgpool_recovery.agent.directory.neutral import Tell, neutralise
+from pgpool_recovery.agent.directory.neutral import neutralise
 from pgpool_recovery.agent.directory.own_files import keep_own_files, own_directory
 from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.directory.setting_home import Home, home_of, put_back
 from pgpool_recovery.agent.directory.workspace import remove
 from pgpool_recovery.agent.method.base_backup import relink
 from pgpool_recovery.agent.method.restore import archive_settings
+from pgpool_recovery.domain.event import Say
 from pgpool_recovery.domain.record import record
+from pgpool_recovery.facts.leftover import SIGNAL, STANDBY_SIGNAL
 from pgpool_recovery.facts.step import ConfigureStandby, Repoint, RepointRunning
 from pgpool_recovery.files.write import sync, write_file
-from pgpool_recovery.host.program import Stop
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.postgres.conninfo import format_conninfo
 
-STANDBY_SIGNAL = "standby.signal"
-RECOVERY_SIGNAL = "recovery.signal"
-SIGNALS = (STANDBY_SIGNAL, RECOVERY_SIGNAL)
+SIGNALS = (STANDBY_SIGNAL, SIGNAL)
 
 
-def configure_standby(step: ConfigureStandby, own_login: OwnLogin, stop: Stop, tell: Tell) -> None:
+def configure_standby(step: ConfigureStandby, own_login: OwnLogin, stop: Stop, tell: Say) -> None:
     """Give the copy the node's own files and the settings of a standby.
 
     ``standby.signal`` is written before the settings: a copy that is started without it would
@@ -76,7 +76,7 @@ def before_repoint(step: Repoint | RepointRunning, stop: Stop) -> Before:
     return Before(data, {file: read_configuration_file(file) for file in files})
 
 
-def _write(home: Home, settings: Mapping[str, str], tell: Tell) -> None:
+def _write(home: Home, settings: Mapping[str, str], tell: Say) -> None:
     """Write settings, and say where they stand when that is another place than before."""
     had = home.file_of("primary_conninfo")
     file = home.write(settings)
@@ -86,7 +86,7 @@ def _write(home: Home, settings: Mapping[str, str], tell: Tell) -> None:
         tell(f"primary_conninfo stands in {shown} now")
 
 
-def repoint(step: Repoint, own_login: OwnLogin, stop: Stop, tell: Tell) -> None:
+def repoint(step: Repoint, own_login: OwnLogin, stop: Stop, tell: Say) -> None:
     """Make a directory a standby of the primary where it is."""
     data = Path(step.places.data.path)
     for location in step.new_locations:
@@ -97,7 +97,7 @@ def repoint(step: Repoint, own_login: OwnLogin, stop: Stop, tell: Tell) -> None:
     sync(data)
 
 
-def repoint_running(step: RepointRunning, own_login: OwnLogin, stop: Stop, tell: Tell) -> None:
+def repoint_running(step: RepointRunning, own_login: OwnLogin, stop: Stop, tell: Say) -> None:
     """Write the settings of a standby of the primary where a server runs.
 
     The server takes no notice before it is told (agent/server/running.py).
@@ -110,7 +110,7 @@ def repoint_running(step: RepointRunning, own_login: OwnLogin, stop: Stop, tell:
 
 def _signal(directory: Path) -> None:
     write_file(directory / STANDBY_SIGNAL, "", mode=file_mode(directory))
-    remove(directory / RECOVERY_SIGNAL)
+    remove(directory / SIGNAL)
 
 
 def standby_settings(step: ConfigureStandby | Repoint, own_login: OwnLogin) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 import shutil
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.configuration import write_standby_settings
@@ -12,7 +11,7 @@ from pgpool_recovery.agent.method.repository import archived_histories
 from pgpool_recovery.domain.backup_label import parse_backup_label
 from pgpool_recovery.domain.control_data import parse_control_data
 from pgpool_recovery.domain.error import Refused, Undone
-from pgpool_recovery.domain.event import Event, Moved, Progress, Said
+from pgpool_recovery.domain.event import Emit, Moved, Progress, Said
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.facts.backup import Backup, NoBackup, Restoration
@@ -20,7 +19,8 @@ from pgpool_recovery.files.text import read_text
 from pgpool_recovery.files.write import move, sync, write_file
 from pgpool_recovery.host.leftover_process import end_leftovers
 from pgpool_recovery.host.pidfile import read_pid_file
-from pgpool_recovery.host.program import Completed, Stop, run
+from pgpool_recovery.host.program import Completed, run
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.in_server.pid_file import PID_FILE_NAME
 from pgpool_recovery.pgbackrest.command import (
     archive_get,
@@ -43,8 +43,6 @@ TRIES = 3
 TOLD_EVERY_S = 5.0
 MANIFEST = "backup.manifest"
 """Pgbackrest's mark of a restore that was not finished; it is removed at the end."""
-
-Emit = Callable[[Event], None]
 
 
 def observe_repository(

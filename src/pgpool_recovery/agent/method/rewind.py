@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.clone import clone_again
@@ -14,17 +13,16 @@ from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.directory.workspace import make_directory, remove
 from pgpool_recovery.agent.method.verify_pages import verify_pages
 from pgpool_recovery.domain.error import Undone
-from pgpool_recovery.domain.event import Event, Moved, Said
+from pgpool_recovery.domain.event import Emit, Moved, Said
 from pgpool_recovery.domain.wal import segment_of_file
 from pgpool_recovery.facts.step import Rewind
 from pgpool_recovery.files.text import read_bytes
 from pgpool_recovery.files.write import copy_file, move, sync, write_file
 from pgpool_recovery.host.meter import Meter
-from pgpool_recovery.host.program import Completed, Stop, run
+from pgpool_recovery.host.program import Completed, run
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.postgres.connection import connect, pinned
 from pgpool_recovery.postgres.conninfo import format_conninfo
-
-Emit = Callable[[Event], None]
 
 PROGRAM = "pg_rewind"
 ANSWER_S = 30.0

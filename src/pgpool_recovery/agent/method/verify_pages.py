@@ -7,7 +7,7 @@ from pgpool_recovery.agent.method.incremental.received import page_check
 from pgpool_recovery.agent.method.incremental.relation_file import parse_path, vouched_paths
 from pgpool_recovery.agent.method.incremental.stale_directory import read_stale_directory
 from pgpool_recovery.agent.method.incremental.tablespace import linked_tablespaces
-from pgpool_recovery.host.program import Stop
+from pgpool_recovery.host.stop import Stop
 
 
 def verify_pages(directory: Path, bin_directory: Path, since_ns: int, stop: Stop) -> int | None:

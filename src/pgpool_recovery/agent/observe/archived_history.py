@@ -21,7 +21,8 @@ from pgpool_recovery.facts.archived_history import (
 )
 from pgpool_recovery.files.process_table import process_of
 from pgpool_recovery.host.pidfile import read_pid_file
-from pgpool_recovery.host.program import MARK, Stop, run
+from pgpool_recovery.host.program import MARK, run
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.plan.stray import SERVER_ENDS_ABOVE
 from pgpool_recovery.talk.protocol import AskArchive
 

@@ -3,7 +3,7 @@
 from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.domain.error import Unreachable
 from pgpool_recovery.facts.facts import Conninfo, Login
-from pgpool_recovery.host.program import Stop
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.postgres.connection import connect, identify_system
 from pgpool_recovery.talk.protocol import TryLogins
 

@@ -9,7 +9,7 @@ from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.facts.facts import Login
 from pgpool_recovery.facts.node import PeerFacts, Problem
-from pgpool_recovery.host.program import Stop
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.plan.named_host import LOCAL_HOSTS, is_address
 from pgpool_recovery.ssh.command import ssh_command
 from pgpool_recovery.ssh.locality import is_this_host, only_here, own_names

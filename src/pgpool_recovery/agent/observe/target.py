@@ -15,7 +15,6 @@ from pgpool_recovery.agent.directory.place import NO_DATA, observe_place, worksp
 from pgpool_recovery.agent.directory.swap import failed_starts, standing
 from pgpool_recovery.agent.method.incremental.guard import is_half_applied
 from pgpool_recovery.agent.method.incremental.stale_directory import read_base
-from pgpool_recovery.agent.method.make_standby import STANDBY_SIGNAL
 from pgpool_recovery.domain.backup_label import parse_backup_label
 from pgpool_recovery.domain.control_data import ControlData, parse_control_data
 from pgpool_recovery.domain.directory_state import Changing, Finished, target_state
@@ -23,7 +22,7 @@ from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.wal import History, Point
 from pgpool_recovery.facts.facts import Base, Configuration, LocalWal, PlaceFacts, TargetFacts
-from pgpool_recovery.facts.leftover import OLD_FILE, SIGNAL, LeftFiles
+from pgpool_recovery.facts.leftover import OLD_FILE, SIGNAL, STANDBY_SIGNAL, LeftFiles
 from pgpool_recovery.files.text import read_text
 from pgpool_recovery.files.write import open_nameless
 from pgpool_recovery.host.command_line import find_given
@@ -33,7 +32,8 @@ from pgpool_recovery.host.installation import find_bin_directory
 from pgpool_recovery.host.lock import is_locked
 from pgpool_recovery.host.manager import find_manager, find_marks
 from pgpool_recovery.host.pidfile import read_pid_file
-from pgpool_recovery.host.program import Stop, run
+from pgpool_recovery.host.program import run
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.host.version_file import read_major
 from pgpool_recovery.plan.divergence import base_of
 from pgpool_recovery.ssh.locality import own_addresses

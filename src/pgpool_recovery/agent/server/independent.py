@@ -10,7 +10,7 @@ from pgpool_recovery.agent.directory.setting_home import home_of
 from pgpool_recovery.domain.error import Refused, Unverified
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.host.pidfile import PidFile, read_pid_file
-from pgpool_recovery.host.program import Stop
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.postgres.connection import Connection, connect
 from pgpool_recovery.talk.protocol import MakeIndependent
 

@@ -19,7 +19,8 @@ from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.standby import Fault, Trouble, UpstreamFacts, judge
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.host.pidfile import read_pid_file
-from pgpool_recovery.host.program import Stop
+from pgpool_recovery.host.stop import Stop
+from pgpool_recovery.log.note import waits
 from pgpool_recovery.talk.protocol import AskStandby, Guarded, Start, StopAtOnce
 
 LOOK_S = 30.0
@@ -72,6 +73,7 @@ class Guard:
         return False
 
 
+@waits("the server on probation to be judged")
 def _settle(watched: Watched, connect_s: float) -> bool:
     stop, look = Stop(), StandbyLook()  # The agent's own wish to end must not keep it from this.
     data, request, guarded = watched.data_directory, watched.request, watched.guarded
@@ -96,6 +98,7 @@ def must_not_run(trouble: Trouble) -> bool:
     return trouble.fault.is_wrong_data or trouble.fault is Fault.TARGET
 
 
+@waits("the server to be stopped at once")
 def stop_at_once(request: StopAtOnce, stop: Stop) -> bool:
     """Stop a server: fast, and in immediate mode when that does not end it in time.
 

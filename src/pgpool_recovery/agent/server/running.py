@@ -11,6 +11,7 @@ from pathlib import Path
 from pgpool_recovery.agent.directory.history_file import history_files, read_history
 from pgpool_recovery.agent.directory.own_login import own_server_words
 from pgpool_recovery.domain.error import RecoveryError, Undone, Unreachable
+from pgpool_recovery.domain.pause import pause_s
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.wal import (
     History,
@@ -22,8 +23,10 @@ from pgpool_recovery.domain.wal import (
 from pgpool_recovery.facts.facts import Conninfo
 from pgpool_recovery.facts.running import RELOADED, Running, RunningServer, Silent
 from pgpool_recovery.host.pidfile import read_pid_file
-from pgpool_recovery.host.program import Stop, run
+from pgpool_recovery.host.program import run
 from pgpool_recovery.host.server_log import without_contents
+from pgpool_recovery.host.stop import Stop
+from pgpool_recovery.log.note import waits
 from pgpool_recovery.postgres.connection import Connection, connect
 from pgpool_recovery.postgres.leftovers import read_leftovers
 from pgpool_recovery.talk.protocol import AskRunning
@@ -121,21 +124,22 @@ def reload(data: Path) -> None:
         os.kill(own.pid, signal.SIGHUP)
 
 
+@waits("new sessions to have the new settings")
 def take_over(
     data: Path, login: Conninfo, settings: Mapping[str, str], stop: Stop, connect_s: float
 ) -> None:
     """Reload, and see that new sessions have the settings; they have what the postmaster has."""
     reload(data)
-    deadline = time.monotonic() + RELOAD_S
+    began = time.monotonic()
     while True:
         with _connect(login, connect_s) as connection:
             names = list(settings)
             rows = connection.rows("effective_settings", names=names)
             if {row["name"]: row["setting"] for row in rows} == settings:
                 return
-            if time.monotonic() > deadline:
+            if time.monotonic() > began + RELOAD_S:
                 raise _not_taken_over(connection)
-        stop.wait(TICK_S)
+        stop.wait(pause_s(time.monotonic() - began, TICK_S))
 
 
 def _not_taken_over(connection: Connection) -> Undone:

@@ -13,8 +13,9 @@ from pgpool_recovery.domain.standby import STREAMING, StandbyFacts
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId, parse_lsn
 from pgpool_recovery.facts.facts import Conninfo
 from pgpool_recovery.host.pidfile import PidFile, read_pid_file
-from pgpool_recovery.host.program import Stop, run
+from pgpool_recovery.host.program import run
 from pgpool_recovery.host.server_process import STARTUP, children
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.postgres.connection import connect, identify_timeline
 from pgpool_recovery.postgres.standby import read_standby
 from pgpool_recovery.talk.protocol import AskStandby

@@ -1,7 +1,6 @@
 """Start the target's server and wait for it; tell "replaying" from "dead"."""
 
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,14 +16,17 @@ from pgpool_recovery.domain.error import (
     Undone,
     Unverified,
 )
+from pgpool_recovery.domain.event import Say
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.host.installation import find_bin_directory
 from pgpool_recovery.host.pidfile import PidFile, read_pid_file
-from pgpool_recovery.host.program import Stop, run
+from pgpool_recovery.host.program import run
 from pgpool_recovery.host.start_method import PG_CTL, StartWay, find_way
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.host.system_failure import advice_on_log, failure_of_system
 from pgpool_recovery.host.version_file import read_major
+from pgpool_recovery.log.note import waits
 from pgpool_recovery.postgres.conninfo import libpq_version
 from pgpool_recovery.postgres.ping import Answers, ping
 from pgpool_recovery.talk.protocol import Start, Started, StopAtOnce, StopServer
@@ -36,10 +38,8 @@ PING_S = 3.0
 STOP_MARGIN_S = 10.0
 """What a program that stops a server may take longer than it was told."""
 
-Tell = Callable[[str], None]
 
-
-def start(request: Start, stop: Stop, tell: Tell) -> Started:
+def start(request: Start, stop: Stop, tell: Say) -> Started:
     """Start the server and wait until it accepts connections; one that does is left alone.
 
     Raises Incomplete with the last lines of its log when it ended, and Unverified when it has not
@@ -54,12 +54,12 @@ def start(request: Start, stop: Stop, tell: Tell) -> Started:
         raise cancelled.with_target(state) from cancelled
 
 
-def _start(request: Start, data: Path, stop: Stop, tell: Tell) -> Started:
+def _start(request: Start, data: Path, stop: Stop, tell: Say) -> Started:
     began = time.monotonic()
     bin_directory = bin_directory_of(data, request.bin_directories, stop)
     was_running = read_pid_file(data) is not None
     way = find_way(data, bin_directory, request.start_command, stop, tell)
-    ask = setting_asker(data, bin_directory, stop)
+    ask = setting_asker(data, bin_directory, major_of(data), stop)
     log = StartLog(data, way, ask, is_new=not was_running)
     control_before = _changed(data)
     try:
@@ -101,7 +101,7 @@ def _changed(data: Path) -> int:
     return (data / "global" / "pg_control").stat().st_mtime_ns
 
 
-def stop_server(request: StopServer | StopAtOnce, stop: Stop, tell: Tell | None = None) -> None:
+def stop_server(request: StopServer | StopAtOnce, stop: Stop, tell: Say | None = None) -> None:
     """Stop the server of a data directory in an orderly way, as its host does that.
 
     What stops it gives up after the time limit. The server has been told, and goes on: where `tell`
@@ -124,8 +124,9 @@ def stop_server(request: StopServer | StopAtOnce, stop: Stop, tell: Tell | None 
         raise Undone(message, detail=error.detail, hint=error.hint) from error
 
 
+@waits("the server to end")
 def _has_stopped(
-    data: Path, progress: ServerProgress, still_s: float, stop: Stop, tell: Tell
+    data: Path, progress: ServerProgress, still_s: float, stop: Stop, tell: Say
 ) -> bool:
     """Wait for a server that is about to end; say whether it has. Not for one that stands still."""
     told = 0.0
@@ -142,18 +143,23 @@ def _has_stopped(
 
 def bin_directory_of(data: Path, bin_directories: tuple[str, ...], stop: Stop) -> Path:
     """Return where the programs of a data directory's major version are; Refused without any."""
+    major = major_of(data)
+    found = find_bin_directory(major, bin_directories, stop)
+    if found is None:
+        raise Refused(f"there are no programs of PostgreSQL {major} on this host")
+    return Path(found)
+
+
+def major_of(data: Path) -> int:
+    """Return the major version of a data directory; Refused when it is none."""
     try:
-        major = read_major(data)
+        return read_major(data)
     except (OSError, ValueError) as error:
         raise Refused(
             f"{data} is not a data directory",
             detail=f"Its PG_VERSION cannot be read: {_reason(error)}.",
             hint="Check backend_data_directory in pgpool.conf.",
         ) from error
-    found = find_bin_directory(major, bin_directories, stop)
-    if found is None:
-        raise Refused(f"there are no programs of PostgreSQL {major} on this host")
-    return Path(found)
 
 
 def _reason(error: OSError | ValueError) -> str:
@@ -189,8 +195,9 @@ def _is_ready(data: Path) -> bool:
     return server is not None and server.is_ready
 
 
+@waits("the server to accept connections")
 def _wait_until_ready(
-    data: Path, log: StartLog, patience: "Patience", stop: Stop, tell: Tell
+    data: Path, log: StartLog, patience: "Patience", stop: Stop, tell: Say
 ) -> PidFile:
     told, progress = time.monotonic(), ServerProgress(data)
     while progress.stands_still_s() < patience.timeout_s:

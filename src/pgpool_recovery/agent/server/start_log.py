@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
-from pgpool_recovery.agent.directory.configuration import find_configuration
+from pgpool_recovery.agent.directory.configuration import AUTO_CONFIGURATION, find_configuration
+from pgpool_recovery.agent.directory.effective_value import defaults
+from pgpool_recovery.agent.directory.own_files import own_directory
 from pgpool_recovery.domain.error import Cancelled, RecoveryError
 from pgpool_recovery.domain.record import record, replace
 from pgpool_recovery.files.text import bytes_of, read_lines
@@ -24,9 +26,11 @@ from pgpool_recovery.host.log_entry import (
     told_lines,
 )
 from pgpool_recovery.host.pidfile import read_pid_file
-from pgpool_recovery.host.program import Stop, run
+from pgpool_recovery.host.program import run
 from pgpool_recovery.host.server_log import CONNINFO, about_itself, own_lines, without_secrets
+from pgpool_recovery.host.setting_source import find_sources
 from pgpool_recovery.host.start_method import StartWay
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.talk.protocol import FindLog, LogPosition
 
 CURRENT = "current_logfiles"
@@ -216,14 +220,21 @@ def _journal(words: tuple[str, ...], since_s: int, stop: Stop) -> Iterator[str]:
         yield from _safe(told_lines(read_entries(bytes_of(said.output), "journal")))
 
 
-def setting_asker(data: Path, bin_directory: Path, stop: Stop) -> AskSetting:
-    """Return what asks the server's own program; it does not load what the settings name."""
+def setting_asker(data: Path, bin_directory: Path, major: int, stop: Stop) -> AskSetting:
+    """Return what asks the server's own program; it does not load what the settings name.
+
+    What stands in no file need not be asked for: it is built in.
+    """
 
     def ask(name: str) -> str | None:
         try:
             found = find_configuration(data, stop)
             if found is None:
                 return None
+            sources = find_sources([found[0], own_directory(data) / AUTO_CONFIGURATION])
+            built_in = defaults([name], sources.settings, major) if sources.is_whole else {}
+            if name in built_in:
+                return built_in[name]
             argv = [str(bin_directory / "postgres"), "-D", str(data), "-c"]
             argv += [f"data_directory={data}", "-c", f"config_file={found[0]}", "-C", name]
             completed = run(argv, stop)

@@ -19,9 +19,9 @@ def plan(node: str, /, *, as_json: bool = False, where: Where) -> int:
     refuse_other_place(cluster, target)
     refuse_primary(primary.node, target)
     found = read_plan(primary, target, within_s=settings.pgpool.plan_s)
-    refusal = None if found.is_possible else found.refusal()
+    refusal = None if found.document.is_possible else found.refusal()
     if as_json:
-        say_json(document(plan=found.document))
+        say_json(document(plan=found.document.fields))
     elif refusal is not None:
         show_failure(refusal)
     else:

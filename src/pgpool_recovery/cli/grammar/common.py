@@ -14,6 +14,11 @@ GENERAL = (HELP, VERSION, INSTALL_COMPLETION)
 YES = Option(("--yes", "-y"), "Do not ask.")
 JSON = Option(("--json",), "Answer with JSON.", parameter="as_json")
 EVENTS = Option(("--events",), "Tell what happens in JSON lines.", parameter="as_events")
+DEBUG = Option(
+    ("--debug",),
+    "Log to standard error what is asked, decided and awaited, and how long it takes.",
+)
+"""Of all commands that are connected."""
 CONNECTION = (
     Option(
         ("--host", "-H"),

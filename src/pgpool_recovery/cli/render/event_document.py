@@ -37,7 +37,7 @@ def event_parts(event: OperatorEvent) -> dict[str, Any]:
     """Return the parts of an event's document."""
     match event:
         case PlanRead(node_id, plan):
-            return {"event": "plan", "node_id": node_id, "plan": plan.document}
+            return {"event": "plan", "node_id": node_id, "plan": plan.document.fields}
         case Remarked(sentence, node_id):
             return {"event": "remark", "node_id": node_id, "sentence": sentence}
         case Asked(node_id, of, is_on_record):

@@ -40,9 +40,9 @@ def lines_of(event: OperatorEvent) -> list[str]:
 def plan_lines(plan: PlannedRecovery) -> list[str]:
     """Return a plan: what it is, what it destroys, and its steps."""
     name = plan.node.name
-    now = [STREAMS] if plan.document.get("target_streams") else []
-    steps = [f"  step {number}: {text}" for number, text in enumerate(plan.steps, start=1)]
-    return [*(f"{name}: {sentence}" for sentence in [*now, *plan.sentences]), *steps]
+    now = [STREAMS] if plan.document.is_streaming else []
+    steps = [f"  step {number}: {text}" for number, text in enumerate(plan.document.steps, start=1)]
+    return [*(f"{name}: {sentence}" for sentence in [*now, *plan.document.sentences]), *steps]
 
 
 def moved_text(event: Moved) -> str:

@@ -2,7 +2,7 @@
 
 from pgpool_recovery.cli.render.quantity import size
 from pgpool_recovery.control.consent import Question
-from pgpool_recovery.control.plan import PlannedRecovery
+from pgpool_recovery.plan.document import PlanDocument
 from pgpool_recovery.plan.harm import Harm, Loss, Old
 
 GO_ON = "Go on?"
@@ -18,42 +18,37 @@ def question_text(question: Question) -> str:
         )
     if plan is None:
         parts.append(f"there is no plan: the recovery of {name} may replace its data")
-    elif plan.harm is None:
-        what = "changes or replaces its data" if plan.destroys else "replaces no data"
+    elif plan.document.harm is None:
+        what = "changes or replaces its data" if plan.document.destroys else "replaces no data"
         parts.append(f"the recovery of {name} {what}")
     else:
-        parts += _losses(name, plan, plan.harm)
+        parts += _losses(name, plan.document, plan.document.harm)
     return " ".join((*(f"{_capital(part)}." for part in parts), GO_ON))
 
 
-def _losses(name: str, plan: PlannedRecovery, harm: Harm) -> list[str]:
-    document = plan.document
-    old_bytes = document.get("old_bytes")
-    data = f"its data ({size(old_bytes)})" if isinstance(old_bytes, int) else "its data"
+def _losses(name: str, document: PlanDocument, harm: Harm) -> list[str]:
+    old_bytes = document.old_bytes
+    data = "its data" if old_bytes is None else f"its data ({size(old_bytes)})"
     said = {
-        Old.KEPT: f"{name} is recovered by {document['method']}, and none of its data is replaced",
+        Old.KEPT: f"{name} is recovered by {document.method}, and none of its data is replaced",
         Old.STAYS: f"{name} loses {data} as soon as the new server runs",
         Old.HALF: f"the data of {name}, half changed already, is changed further",
         Old.CHANGED: f"the only copy of {name}'s data is changed; when that fails, a full copy is "
         "needed",
-        Old.GOES: f"{name} loses {data} before the new copy is there{_room(plan)}; when the copy "
-        "fails, it has none",
+        Old.GOES: f"{name} loses {data} before the new copy is there{_room(document)}; when the "
+        "copy fails, it has none",
     }[harm.old]
     losses = [said]
-    if document.get("gives_up"):
-        losses.append(str(document["gives_up"]))
+    if document.gives_up:
+        losses.append(document.gives_up)
     if Loss.STOP in harm.losses:
         losses.append(f"the server of {name}, which runs, is stopped")
     return losses
 
 
-def _room(plan: PlannedRecovery) -> str:
+def _room(document: PlanDocument) -> str:
     """Say for want of how much room, when that is why."""
-    short = [
-        room
-        for room in plan.document.get("needs") or ()
-        if room["needed_bytes"] > room["free_bytes"]
-    ]
+    short = [room for room in document.needs if room["needed_bytes"] > room["free_bytes"]]
     said = (
         f"{size(one['free_bytes'])} are free, {size(one['needed_bytes'])} needed" for one in short
     )

@@ -1,4 +1,5 @@
--- What the primary says of itself, in one row.
+-- What the primary says of itself, in one row. A size is a look at each file, of which there may be
+-- a million, so it is told only to who asks for it.
 select pg_catalog.current_setting('server_version_num')::int as version,
        (select system_identifier::pg_catalog.text
           from pg_catalog.pg_control_system()) as system_identifier,
@@ -29,7 +30,8 @@ select pg_catalog.current_setting('server_version_num')::int as version,
        pg_catalog.current_setting('synchronous_standby_names') as synchronous_standby_names,
        (select setting from pg_catalog.pg_config where name = 'BINDIR') as bin_directory,
        (select coalesce(pg_catalog.sum(pg_catalog.pg_tablespace_size(oid)), 0)::bigint
-          from pg_catalog.pg_tablespace where spcname in ('pg_default', 'pg_global')) as data_bytes,
+          from pg_catalog.pg_tablespace
+         where spcname in ('pg_default', 'pg_global') and %(measures)s) as data_bytes,
        -- The WAL that comes along is what is written while the copy runs; a guess that errs upwards.
        least((select coalesce(pg_catalog.sum(size), 0) from pg_catalog.pg_ls_waldir()),
              pg_catalog.pg_size_bytes(pg_catalog.current_setting('max_wal_size')))::bigint

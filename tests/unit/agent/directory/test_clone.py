@@ -6,7 +6,7 @@ import pytest
 
 from pgpool_recovery.agent.directory.clone import clone_again
 from pgpool_recovery.facts.step import Place, Places, TablespacePlace
-from pgpool_recovery.host.program import Stop
+from pgpool_recovery.host.stop import Stop
 
 OID = 16400
 VERSION = "PG_17_1"

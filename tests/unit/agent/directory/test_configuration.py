@@ -22,9 +22,9 @@ from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.facts.leftover import Leftover
 from pgpool_recovery.host.command_line import Given
 from pgpool_recovery.host.installation import find_bin_directory
-from pgpool_recovery.host.program import Stop
 from pgpool_recovery.host.server_log import without_contents, without_secrets
 from pgpool_recovery.host.setting_source import plain
+from pgpool_recovery.host.stop import Stop
 
 SECRET = "localhost:5432:postgres:postgres:tops3cret"
 AUTO = """\

@@ -14,7 +14,7 @@ from pgpool_recovery.domain.control_file import STANDBY_PARAMETERS
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.host.command_line import Given
 from pgpool_recovery.host.installation import find_bin_directory
-from pgpool_recovery.host.program import Stop
+from pgpool_recovery.host.stop import Stop
 from tests.majors import SUPPORTED
 
 SERVER = """#!/bin/sh

@@ -8,7 +8,7 @@ import pytest
 
 from pgpool_recovery.agent.directory import setting_home
 from pgpool_recovery.agent.directory.setting_home import Home, home_of
-from pgpool_recovery.host.program import Stop
+from pgpool_recovery.host.stop import Stop
 
 OURS = {
     "primary_conninfo": "host=server1 password='it''s'",

@@ -16,7 +16,7 @@ from pgpool_recovery.agent.method.restore import (
 from pgpool_recovery.domain.event import Event, Moved, Progress, Said
 from pgpool_recovery.domain.wal import Lsn, Point, TimelineId
 from pgpool_recovery.facts.backup import NoBackup
-from pgpool_recovery.host.program import Stop
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.pgbackrest.command import into
 from tests.unit.plan.test_restore import BACKUP
 

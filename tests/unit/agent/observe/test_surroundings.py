@@ -15,7 +15,7 @@ from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.observe.peer_trials import try_peers
 from pgpool_recovery.agent.observe.surroundings import look_around, look_at_script, script_problem
 from pgpool_recovery.facts.node import PeerFacts, StageScript, Surroundings
-from pgpool_recovery.host.program import Stop
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.install.stage_commands import PURPOSES, _script
 from pgpool_recovery.ssh.command import SshSettings
 from pgpool_recovery.talk.protocol import Limits, LookAround, Peer, TryPeers

@@ -15,7 +15,7 @@ from pgpool_recovery.agent.server.standby import StandbyLook
 from pgpool_recovery.domain.error import Undone, Unreachable
 from pgpool_recovery.domain.standby import StandbyFacts
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId
-from pgpool_recovery.host.program import Stop
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.talk.protocol import Guarded, Start, StopAtOnce
 
 HISTORY = History(TimelineId(2), (Point(TimelineId(1), Lsn(0x4000)),))

@@ -10,8 +10,9 @@ from pgpool_recovery.domain.wal import Lsn, Point, TimelineId
 from pgpool_recovery.files.process_table import process_of, processes
 from pgpool_recovery.host import server_process
 from pgpool_recovery.host.pidfile import PidFile
-from pgpool_recovery.host.program import Completed, Stop
+from pgpool_recovery.host.program import Completed
 from pgpool_recovery.host.server_process import ServerProcess
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.talk.protocol import AskStandby
 
 CONTROL = """\

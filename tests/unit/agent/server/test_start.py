@@ -13,14 +13,15 @@ from pgpool_recovery.agent.server.start import start
 from pgpool_recovery.domain.error import Cancelled, Incomplete, RecoveryError, Unverified
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.host.pidfile import PidFile
-from pgpool_recovery.host.program import Stop
 from pgpool_recovery.host.start_method import PG_CTL, StartWay
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.talk.protocol import Start
 from tests.harness.until import until
 
 CORRUPT = "PANIC:  could not locate a valid checkpoint record"
 NO_ROOM = f"PANIC:  could not write to file: {os.strerror(errno.ENOSPC)}"
 RUNS = PidFile(1, 5432, "/nowhere", is_ready=False)
+IS_READY = PidFile(1, 5432, "/nowhere", is_ready=True)
 
 
 class Node:
@@ -31,6 +32,7 @@ class Node:
         self.control = self.data / "global" / "pg_control"
         self.control.parent.mkdir(parents=True)
         self.control.touch()
+        (self.data / "PG_VERSION").write_text("15\n")
         os.utime(self.control, (1, 1))
         self._patch = monkeypatch
         monkeypatch.setattr(module, "bin_directory_of", lambda *_: directory)
@@ -129,7 +131,7 @@ def test_command_is_waited_for_where_it_may_do_more_than_start_the_server(
     """Ours only look in steps whether the server accepts connections, as is done here as well."""
     monkeypatch.setattr(module, "_accepts", lambda _server: True)
     started, more, goes_on = (node.data / name for name in ("started", "more", "goes_on"))
-    node.is_seen_as(lambda: RUNS._replace(is_ready=True) if started.exists() else None)
+    node.is_seen_as(lambda: IS_READY if started.exists() else None)
     if does_more:
         goes_on.touch()
     script = f"touch {started}; until [ -e {goes_on} ]; do sleep 0.01; done; touch {more}"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pgpool_recovery.agent.server.start_log import StartLog
-from pgpool_recovery.host.program import Stop
+from pgpool_recovery.agent.server.start_log import StartLog, setting_asker
 from pgpool_recovery.host.start_method import StartWay
+from pgpool_recovery.host.stop import Stop
 
 
 class Files:
@@ -154,3 +154,17 @@ FATAL:  password authentication failed for user "SECRET"
     assert log.cause(Stop()) == log.end()
     files.startup.unlink()
     assert log.end() == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "major", "expected"),
+    [("", 15, "log"), ("", 19, "its word"), ("log_directory = 'x'\n", 15, "its word")],
+)
+def test_program_is_asked_for_a_setting_that_is_not_built_in(
+    tmp_path: Path, text: str, major: int, expected: str
+) -> None:
+    program = tmp_path / "postgres"
+    program.write_text("#!/bin/sh\necho its word\n")
+    program.chmod(0o755)
+    (tmp_path / "postgresql.conf").write_text(text)
+    assert setting_asker(tmp_path, tmp_path, major, Stop())("log_directory") == expected

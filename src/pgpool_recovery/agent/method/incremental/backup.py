@@ -32,7 +32,7 @@ from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.files.text import read_text, text_of
 from pgpool_recovery.files.write import write_file
-from pgpool_recovery.host.program import Stop
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.host.system_failure import WRITING
 from pgpool_recovery.postgres.incremental_stream import (
     ARCHIVE,

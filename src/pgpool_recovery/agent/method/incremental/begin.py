@@ -2,9 +2,10 @@
 
 A manifest vouches for files: what the server does not send of them is as old as the manifest says
 and has not changed since. Three things that no server looks at would make that untrue, and a
-standby would start, stream and hold wrong data: `relation_file.py` deals with visibility maps (C1),
-`plan/summaries.py` with truncations (C2), and `check_not_past_fork` here with a target that has
-replayed more (C3).
+standby would start, stream and hold wrong data: a change of a visibility map that is not in the WAL
+(`relation_file.py`), a truncation whose file grew again (`plan/summaries.py`), and a target that
+has replayed what the primary never wrote (`check_not_past_fork` here). They are C1, C2 and C3 in
+docs/explanation/methods.md.
 """
 
 from collections.abc import Collection, Mapping
@@ -30,7 +31,7 @@ from pgpool_recovery.domain.record import field, record
 from pgpool_recovery.domain.wal import History, Point, lsn_text
 from pgpool_recovery.facts.facts import Base, Conninfo, RelationSegment
 from pgpool_recovery.host.pidfile import read_pid_file
-from pgpool_recovery.host.program import Stop
+from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.postgres.incremental_stream import BackupConnection, Limits, open_backup
 
 
@@ -39,9 +40,9 @@ class Request:
     """What a backup is made for.
 
     `conninfo` leads to the primary as a role with REPLICATION, and may hold the password of that
-    role; by its application_name the runner finds the walsender. `left_out`: segments of which no
-    block may be kept (C2). `locations`: where on the target a tablespace goes, by its OID, if the
-    target does not have it yet.
+    role; by its application_name the runner finds the walsender. `left_out`: segments that were
+    truncated, of which no block may be kept. `locations`: where on the target a tablespace goes, by
+    its OID, if the target does not have it yet.
     """
 
     data_directory: Path
@@ -139,7 +140,7 @@ def check_same_timeline(earlier: Point, now: Point) -> None:
 
 
 def check_not_past_fork(base: Base, history: History) -> None:
-    """Refuse a directory that has replayed what the primary never wrote (C3).
+    """Refuse a directory that has replayed what the primary never wrote.
 
     Servers before 17.12 do not look: they take the manifest's end for a position on their own way,
     send what changed on that, and the target's other blocks stay what they are.

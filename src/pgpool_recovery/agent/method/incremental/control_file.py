@@ -6,7 +6,8 @@ from pathlib import Path
 from pgpool_recovery.domain.control_data import ControlData, parse_control_data
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.record import record
-from pgpool_recovery.host.program import Stop, run
+from pgpool_recovery.host.program import run
+from pgpool_recovery.host.stop import Stop
 
 CONTROL_FILE = "global/pg_control"
 PATTERN = (

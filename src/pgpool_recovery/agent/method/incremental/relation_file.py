@@ -18,8 +18,8 @@ DATABASE_PATTERN = re.compile(r"[0-9]+")
 VOUCHED_FORKS: tuple[str, ...] = ("", "_init")
 """The forks of which unchanged blocks may be kept.
 
-Not the visibility map (C1): before the minor releases of August 2026 its bits were cleared without
-a block reference in WAL, and WAL that was written then is without it for good. The free space map
+Not the visibility map: before the minor releases of August 2026 its bits were cleared without a
+block reference in WAL, and WAL that was written then is without it for good. The free space map
 is not in WAL at all; the server itself always sends it whole.
 """
 

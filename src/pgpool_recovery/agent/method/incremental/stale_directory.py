@@ -28,7 +28,7 @@ from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.wal import Lsn, Point
 from pgpool_recovery.facts.facts import Base
 from pgpool_recovery.files.text import read_text
-from pgpool_recovery.host.program import Stop
+from pgpool_recovery.host.stop import Stop
 
 UNKNOWN_END = Lsn(2**64 - 1)
 """The end of a directory of which nobody knows how far it replayed.
@@ -73,7 +73,7 @@ def read_stale_directory(data_directory: Path, bin_directory: Path, stop: Stop) 
 def _half_applied(marker: Marker) -> StaleDirectory:
     """Blocks of the interrupted run came from a primary on a timeline; up to where, nobody knows.
 
-    A primary that has left that timeline might have done so before (C3).
+    A primary that has left that timeline might have done so before that position.
     """
     return marker.stale.with_end(Point(marker.began.timeline, UNKNOWN_END))
 

@@ -12,7 +12,7 @@ from pgpool_recovery.agent.method.incremental import durable, guard
 from pgpool_recovery.agent.method.incremental.guard import is_half_applied
 from pgpool_recovery.domain.error import Cancelled, Filled, Incomplete, NoRoom, Unreachable
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.host.program import Stop
+from pgpool_recovery.host.stop import Stop
 from tests.unit.agent.method.incremental.stream import (
     DIRECTORY,
     END,

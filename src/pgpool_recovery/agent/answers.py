@@ -1,0 +1,341 @@
+"""What each request is answered with; what answers it is imported when it is asked first.
+
+So an agent imports a fraction of itself: one that only starts a server knows nothing of copies, and
+none waits for a client of PostgreSQL before it logs in somewhere. What a recovery always asks next
+is imported while it waits, for the runner or for a program of this host.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pgpool_recovery.domain.event import Event, Said
+from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.facts.step import Reserve
+from pgpool_recovery.host.stop import Stop
+from pgpool_recovery.host.way import trusted_directory
+from pgpool_recovery.talk.protocol import (
+    AbortIncremental,
+    ApplyIncremental,
+    AskArchive,
+    AskRunning,
+    AskStandby,
+    AskState,
+    BeginIncremental,
+    Believe,
+    DigestWal,
+    DiscardOld,
+    DropFormerSlots,
+    FindLog,
+    Finish,
+    IsTidy,
+    Limits,
+    LogPosition,
+    LookAround,
+    LookForBackup,
+    MakeIndependent,
+    Observe,
+    ReadBase,
+    ReadLog,
+    ReadSlotName,
+    Request,
+    Start,
+    StopAtOnce,
+    StopServer,
+    TakeStep,
+    Tidy,
+    TryLogins,
+    TryPeers,
+    Undo,
+    Weigh,
+)
+
+if TYPE_CHECKING:
+    from pgpool_recovery.agent.directory.own_login import OwnLogin
+    from pgpool_recovery.agent.server.probation import Guard
+    from pgpool_recovery.agent.server.standby import StandbyLook
+    from pgpool_recovery.agent.steps import Steps
+
+ROOM = "pgpool_recovery.agent"
+ALWAYS = (f"{ROOM}.directory.configuration", f"{ROOM}.directory.swap")
+"""What both stages of a recovery need for what they ask first."""
+CLIENT = ("psycopg",)
+"""And what they log in with: in the first one to the primary, in the second to the own server."""
+STEPS = (f"{ROOM}.observe.login", f"{ROOM}.steps")
+"""A target that was tidied up is recovered."""
+STANDBY = (f"{ROOM}.server.standby", f"{ROOM}.server.former_slots")
+"""A server that was started is asked what it is as a standby."""
+
+
+def import_ahead(names: Sequence[str]) -> None:
+    """Import modules in a thread, while this one waits for something else.
+
+    One that cannot be imported is told where it is needed, when its import fails again.
+    """
+
+    def load() -> None:
+        with suppress(Exception):
+            for name in names:
+                import_module(name)
+
+    threading.Thread(target=load, daemon=True).start()
+
+
+class Answers:
+    """Answers the requests of one conversation, and keeps what one leaves to the next."""
+
+    def __init__(self, stop: Stop, emit: Callable[[Event], None]) -> None:
+        self.limits = Limits()
+        """How long is waited; the runner says so in its first line."""
+        self._stop = stop
+        self._emit = emit
+
+    @cached_property
+    def _own_login(self) -> "OwnLogin":
+        from pgpool_recovery.agent.directory.own_login import OwnLogin
+
+        return OwnLogin()
+
+    @cached_property
+    def _look(self) -> "StandbyLook":
+        from pgpool_recovery.agent.server.standby import StandbyLook
+
+        return StandbyLook()
+
+    @cached_property
+    def _guard(self) -> "Guard":
+        from pgpool_recovery.agent.server.probation import Guard
+
+        return Guard()
+
+    @cached_property
+    def _steps(self) -> "Steps":
+        from pgpool_recovery.agent.steps import Steps
+
+        return Steps(self._stop, self._emit, self._own_login)
+
+    def take_back(self) -> TargetState | None:
+        """Settle what was started and take back what is not finished, at the end.
+
+        Return in which state that leaves the target, None when there was nothing to take back.
+        """
+        state = None
+        # What no request has made has nothing to settle, nor is it imported for that.
+        if "_guard" in vars(self) and self._guard.settle(self.limits.connect_s):
+            state = TargetState.STOPPED
+        if "_steps" in vars(self):
+            has_begun, undone = self._steps.has_begun, self._steps.undo()
+            return undone if has_begun else state
+        return state
+
+    def import_always(self) -> None:
+        """Import what will be asked for in any case, while the runner makes up its mind."""
+        for name in ALWAYS:
+            import_module(name)
+        import_ahead(CLIENT)
+
+    @property
+    def directory(self) -> Path | None:
+        """The data directory that was reserved."""
+        return self._steps.directory if "_steps" in vars(self) else None
+
+    def result_of(self, request: Request) -> Any:
+        """Do what a request asks for, and return its result; raise what keeps it from that."""
+        for path in places_of(request):
+            trusted_directory(path)
+        match request:
+            case Weigh(text):
+                return len(text)
+            case (
+                Tidy() | IsTidy() | AskState() | Observe() | DigestWal() | ReadBase() | DiscardOld()
+            ):
+                return self._of_directory(request)
+            case LookAround() | TryLogins() | TryPeers() | LookForBackup() | AskArchive():
+                return self._of_host(request)
+            case (
+                BeginIncremental()
+                | ApplyIncremental()
+                | AbortIncremental()
+                | TakeStep()
+                | Undo()
+                | Finish()
+            ):
+                return self._of_steps(request)
+            case (
+                Start()
+                | Believe()
+                | AskStandby()
+                | StopAtOnce()
+                | StopServer()
+                | AskRunning()
+                | FindLog()
+                | ReadLog()
+                | ReadSlotName()
+                | DropFormerSlots()
+                | MakeIndependent()
+            ):
+                return self._of_server(request)
+        raise AssertionError(request)
+
+    def _of_directory(
+        self, request: Tidy | IsTidy | AskState | Observe | DigestWal | ReadBase | DiscardOld
+    ) -> Any:
+        match request:
+            case Observe():
+                from pgpool_recovery.agent.observe.target import observe
+
+                return observe(request, self._stop, self._own_login)
+            case ReadBase():
+                from pgpool_recovery.agent.observe.target import read_local_wal
+
+                return read_local_wal(request, self._stop)
+            case DigestWal(data_directory, parts):
+                from pgpool_recovery.agent.directory.own_wal import digests
+
+                return digests(Path(data_directory).resolve(), parts)
+            case AskState(data_directory):
+                from pgpool_recovery.agent.directory.state import see_state
+
+                return see_state(Path(data_directory).resolve())
+        from pgpool_recovery.agent.directory import swap
+
+        data = Path(request.data_directory).resolve()
+        match request:
+            case Tidy():
+                import_ahead(STEPS)
+                return swap.tidy(data)
+            case IsTidy():
+                return swap.is_tidy(data)
+            case DiscardOld():
+                return swap.discard_old(data)
+
+    def _of_host(
+        self, request: LookAround | TryLogins | TryPeers | LookForBackup | AskArchive
+    ) -> Any:
+        match request:
+            case LookAround():
+                from pgpool_recovery.agent.observe.surroundings import look_around
+
+                return look_around(request, self.limits.connect_s)
+            case TryLogins():
+                from pgpool_recovery.agent.observe.login import try_logins
+
+                return try_logins(request, self._stop, self._own_login, self.limits.connect_s)
+            case TryPeers():
+                from pgpool_recovery.agent.observe.peer_trials import try_peers
+
+                return try_peers(request, self._stop, self._own_login, self.limits)
+            case LookForBackup(stanza, timeout_s, archive_s):
+                from pgpool_recovery.agent.method.restore import observe_repository
+
+                return observe_repository(
+                    stanza, self._stop, timeout_s=timeout_s, archive_s=archive_s
+                )
+            case AskArchive():
+                from pgpool_recovery.agent.observe.archived_history import ask_archive
+
+                return ask_archive(request, self._stop)
+
+    def _of_steps(
+        self,
+        request: BeginIncremental | ApplyIncremental | AbortIncremental | TakeStep | Undo | Finish,
+    ) -> Any:
+        match request:
+            case BeginIncremental():
+                return self._steps.begin_incremental(request, self.limits)
+            case ApplyIncremental(step):
+                return self._steps.apply_incremental(step)
+            case AbortIncremental():
+                return self._steps.abort_incremental()
+            case TakeStep(step, stall_s):
+                return self._steps.take(step, stall_s, self.limits.connect_s)
+            case Undo():
+                return self._steps.undo()
+            case Finish():
+                return self._steps.finish()
+
+    def _of_server(  # noqa: C901 - one case for each request
+        self,
+        request: Start
+        | Believe
+        | AskStandby
+        | StopAtOnce
+        | StopServer
+        | AskRunning
+        | FindLog
+        | ReadLog
+        | ReadSlotName
+        | DropFormerSlots
+        | MakeIndependent,
+    ) -> Any:
+        match request:
+            case Start():
+                import_ahead(STANDBY)
+                from pgpool_recovery.agent.server.start import start
+
+                self._guard.watch(request)
+                return start(request, self._stop, self._say)
+            case Believe():
+                return self._guard.believe()
+            case AskStandby():
+                return self._look.take(request, self._stop, self.limits.connect_s)
+            case StopAtOnce():
+                from pgpool_recovery.agent.server.probation import stop_at_once
+
+                return stop_at_once(request, self._stop)
+            case StopServer():
+                from pgpool_recovery.agent.server.start import stop_server
+
+                return stop_server(request, self._stop, self._say)
+            case AskRunning():
+                from pgpool_recovery.agent.server.running import ask_running
+
+                return ask_running(request, self._stop, self.limits.connect_s)
+            case FindLog():
+                from pgpool_recovery.agent.server.start_log import find_log
+
+                return find_log(request, self._log_before)
+            case ReadLog(log):
+                from pgpool_recovery.agent.server.start_log import last_lines
+
+                return last_lines(log)
+            case ReadSlotName(data_directory):
+                from pgpool_recovery.agent.server.start import slot_name
+
+                return slot_name(Path(data_directory).resolve(), self._stop)
+            case DropFormerSlots():
+                from pgpool_recovery.agent.server.former_slots import drop_former_slots_of
+
+                return drop_former_slots_of(request, self.limits.connect_s)
+            case MakeIndependent():
+                from pgpool_recovery.agent.server.independent import make_independent
+
+                return make_independent(request, self._stop, self.limits.connect_s)
+
+    @property
+    def _log_before(self) -> LogPosition | None:
+        return self._steps.log_before if "_steps" in vars(self) else None
+
+    def _say(self, line: str) -> None:
+        self._emit(Said("agent", line))
+
+
+def places_of(request: Request) -> Iterator[Path]:
+    """Yield the directories that a request names: nothing is read or done in others' ones.
+
+    What the steps after Reserve work in, is what that has seen.
+    """
+    match request:
+        case ReadBase(directory):
+            yield Path(directory)
+        case TakeStep(Reserve(places)):
+            yield from (Path(place.path) for place in places.all())
+        case _:
+            # All of them, and whatever is added to the protocol, call it so.
+            named = getattr(request, "data_directory", None)
+            if named is not None:
+                yield Path(named)

@@ -1,0 +1,181 @@
+"""The log of this process: off, unless its command turns it on.
+
+Process-wide, as standard error is, where it goes in the end: handed on as an argument it would be
+one of nearly every function. Nothing depends on it, and nothing that is logged can fail by it.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import wraps
+from types import TracebackType
+from typing import ParamSpec, Self, TypeVar
+
+Write = Callable[[str], None]
+P = ParamSpec("P")
+R = TypeVar("R")
+
+MAX_BYTES = 16 * 2**20
+"""Of the log of one process: some hundred kilobytes are usual, and whoever waits asks again."""
+
+
+class Log:
+    """Writes lines, each with the time, the seconds since the process began, and whose it is."""
+
+    def __init__(self, write: Write, who: str, *, tells_time: bool, began: float) -> None:
+        self._write = write
+        self._who = who
+        self._tells_time = tells_time
+        self._began = began
+        self._bytes = 0
+
+    def take(self, what: str, values: tuple[object, ...]) -> None:
+        """Write a line; `what` has a pair of braces for each value."""
+        from pgpool_recovery.log.short import short
+
+        line = f"{self._stamp()} {self._who}: {what.format(*map(short, values))}"
+        self._bytes += len(line)
+        if self._bytes > MAX_BYTES:
+            if self._bytes - len(line) > MAX_BYTES:
+                return
+            line = f"{self._stamp()} {self._who}: {MAX_BYTES} bytes are logged, no more follow"
+        # Whoever read it is gone; what it tells of goes on.
+        with suppress(OSError, ValueError):
+            self._write(line)
+
+    def _stamp(self) -> str:
+        since = f"+{time.monotonic() - self._began:.3f}"
+        return f"{utc(time.time())} {since}" if self._tells_time else since
+
+
+_log: Log | None = None
+
+
+def utc(seconds: float) -> str:
+    """Return a time as it stands in the log.
+
+    >>> utc(1.0625)
+    '1970-01-01 00:00:01.062 UTC'
+    """
+    whole = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds))
+    return f"{whole}.{int(seconds % 1 * 1000):03d} UTC"
+
+
+def turn_on(write: Write, who: str, *, tells_time: bool = True) -> None:
+    """Log from here on; `write` gets each line, which is `who`'s.
+
+    Without `tells_time` a line has only the seconds since this process began: its reader is on
+    another host, and by its own clock all lines are in order.
+    """
+    global _log  # noqa: PLW0603 - see above
+    from pgpool_recovery.log.process import age_s, description
+
+    age = age_s()
+    _log = Log(write, who, tells_time=tells_time, began=time.monotonic() - age)
+    note(f"the log begins at {utc(time.time())}: {description()}")
+
+
+def turn_off() -> None:
+    """Log no more."""
+    global _log  # noqa: PLW0603 - see above
+    _log = None
+
+
+def is_on() -> bool:
+    """Say whether anything is logged."""
+    return _log is not None
+
+
+def note(what: str, *values: object) -> None:
+    """Log that something happened; `what` is of us, with ``{}`` where a value is told in short."""
+    if _log is not None:
+        _log.take(what, values)
+
+
+def note_parts(what: str, record: object) -> None:
+    """Log each part of a dataclass on a line of its own, but for those that are the default."""
+    if _log is not None:
+        from pgpool_recovery.log.short import parts_of
+
+        for name, value in parts_of(record):
+            note("{} {}: {}", what, name, value)
+
+
+class Span:
+    """What is logged when it begins and when it ends, with how long it took and what came of it.
+
+    `is_brief`: it is logged only once it has ended.
+    """
+
+    def __init__(self, what: str, values: tuple[object, ...], *, is_brief: bool) -> None:
+        self._what = what
+        self._values = values
+        self._is_brief = is_brief
+        self._began = 0.0
+        self._result: tuple[object, ...] = ()
+
+    def __enter__(self) -> Self:
+        if not self._is_brief:
+            note(self._what, *self._values)
+        self._began = time.monotonic()
+        return self
+
+    def came_to(self, result: object) -> None:
+        """Note what came of it."""
+        self._result = (result,)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        from pgpool_recovery.log.short import name_of
+
+        # In full they stand where it began.
+        values = self._values if self._is_brief else tuple(map(name_of, self._values))
+        result = self._result if error is None else (error,)
+        how = (
+            f"{'ended' if error is None else 'failed'} after {time.monotonic() - self._began:.3f} s"
+        )
+        note(f"{self._what} {how}{': {}' * len(result)}", *values, *result)
+
+
+class _Off:
+    """A span that nobody wants to know of."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def came_to(self, result: object) -> None:
+        pass
+
+
+_OFF = _Off()
+AnySpan = Span | _Off
+
+
+def span(what: str, *values: object, is_brief: bool = False) -> AnySpan:
+    """Return a context whose begin and end are logged; see `note` for the words."""
+    return _OFF if _log is None else Span(what, values, is_brief=is_brief)
+
+
+def waits(what: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Return what lets a function that waits be logged: for what, how long, and why it ended."""
+
+    def logged(function: Callable[P, R]) -> Callable[P, R]:
+        @wraps(function)
+        def waiting(*args: P.args, **kwargs: P.kwargs) -> R:
+            with span("waits for {}", what) as waited:
+                result = function(*args, **kwargs)
+                waited.came_to(result)
+                return result
+
+        return waiting
+
+    return logged

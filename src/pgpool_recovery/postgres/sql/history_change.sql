@@ -1,0 +1,11 @@
+-- An event, and what it changes of the run's row: both or neither, by one round trip.
+with event as (
+    insert into {extension}.pgpool_recovery_event (run_id, number, kind, line, data)
+    values (%(id)s, %(number)s, %(kind)s, %(line)s, %(data)s::pg_catalog.jsonb)
+)
+update {extension}.pgpool_recovery_run
+   set method = %(method)s, plan = %(plan)s, step = %(step)s, steps = %(steps)s,
+       sentence = %(sentence)s, done_bytes = %(done_bytes)s, total_bytes = %(total_bytes)s,
+       bytes_per_s = %(bytes_per_s)s, moved_bytes = %(moved_bytes)s
+ where id = %(id)s
+returning id

@@ -1,0 +1,155 @@
+"""What each entry point loads before its work begins: time that somebody waits for.
+
+With `--help` a person waits, with a failover every client that writes.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from pgpool_recovery.cli.grammar.commands import COMMANDS
+from pgpool_recovery.cli.main import STAGES
+
+PACKAGE = "pgpool_recovery"
+LOADED = """
+import sys
+before = set(sys.modules)
+from pgpool_recovery.cli.main import main
+try:
+    main()
+finally:
+    print("loaded:", *sorted(set(sys.modules) - before))
+"""
+SLOW = frozenset(
+    {
+        *("argparse", "difflib", "json", "tomllib", "pathlib", "tempfile", "traceback", "logging"),
+        *("dataclasses", "inspect", "importlib.metadata", "importlib.resources", "email"),
+        *("asyncio", "concurrent.futures", "socket", "ssl", "subprocess"),
+    }
+)
+"""Of the standard library, what takes a millisecond or more by itself, or brings what does."""
+SQL = frozenset({"psycopg", "typing_extensions"})
+NODES = """\
+[node.0]
+host = "{directory}"
+port = 1
+data_directory = "/data"
+"""
+NODE_IS_DOWN = "0 {directory} 1 /data 1 {directory} 0 0 2 /data {directory} 1"
+
+
+class Loaded(NamedTuple):
+    """What a process has loaded: rooms of ours, and modules of others."""
+
+    rooms: frozenset[str]
+    modules: frozenset[str]
+
+    @property
+    def libraries(self) -> frozenset[str]:
+        """Packages that are neither ours nor Python's own."""
+        names = {name.partition(".")[0] for name in self.modules}
+        return frozenset(
+            name for name in names - sys.stdlib_module_names if not name.startswith("_sysconfig")
+        )
+
+    @property
+    def slow(self) -> frozenset[str]:
+        """Modules of Python itself that take their time."""
+        return self.modules & SLOW
+
+
+def loaded(words: list[str], settings: Path | None = None) -> Loaded:
+    """Run a command as its users do, and return what it has loaded at its end."""
+    named = {} if settings is None else {"PGPOOL_RECOVERY_CONFIG": str(settings)}
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, *words],
+        env={**os.environ, "PYTHONUTF8": "1", **named},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    names = done.stdout.rpartition("loaded: ")[2].split()
+    assert f"{PACKAGE}.cli.main" in names, done.stderr
+    ours = [name for name in names if name.startswith(PACKAGE)]
+    rooms = frozenset(name.split(".")[1] for name in ours if "." in name)
+    return Loaded(rooms, frozenset(names) - frozenset(ours))
+
+
+HELP = [["--help"], ["--version"], [], *([name, "--help"] for name in COMMANDS)]
+
+
+@pytest.mark.parametrize("words", HELP, ids=" ".join)
+def test_help_loads_its_texts_alone(words: list[str]) -> None:
+    found = loaded(words)
+    assert found.rooms <= {"cli", "domain"}
+    assert found.libraries == frozenset()
+    assert found.slow == frozenset()
+
+
+@pytest.mark.parametrize("words", ["recov", "status --port x", "plan", "recover --jsn"])
+def test_wrong_words_load_no_command(words: str) -> None:
+    found = loaded(words.split())
+    assert found.rooms <= {"cli", "domain"}
+    assert found.libraries == frozenset()
+    assert found.slow <= {"difflib", "json"}
+
+
+@pytest.mark.parametrize("hook", ["failover", "follow_primary"])
+@pytest.mark.parametrize("words", ["", "x", "-1 " * 12], ids=["none", "one", "twelve"])
+def test_hook_with_wrong_words_loads_nothing_to_fail_over(hook: str, words: str) -> None:
+    found = loaded([hook, *words.split()])
+    assert found.rooms <= {"cli", "domain", "hooks"}
+    assert found.libraries == frozenset()
+    assert found.slow == frozenset()
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_stage_with_wrong_words_loads_nothing_to_recover(stage: str) -> None:
+    found = loaded([stage])
+    assert found.rooms <= {"cli", "config", "domain", "facts", "files", "run", "ssh"}
+    assert found.libraries == frozenset()
+    assert found.slow <= {"json", "pathlib"}
+
+
+def test_failover_loads_no_more_than_its_way_to_the_servers(tmp_path: Path) -> None:
+    """Which is the PCP client and psycopg; the words of people, and of a recovery, are not."""
+    settings = _settings(tmp_path)
+    found = loaded(["failover", *NODE_IS_DOWN.format(directory=tmp_path).split()], settings)
+    assert found.rooms <= {
+        *("cli", "hooks", "control", "config", "pcp", "postgres"),
+        *("plan", "facts", "ssh", "files", "domain"),
+    }
+    assert found.libraries == SQL
+    assert not {"getopt", "argparse", "difflib"} & found.modules
+
+
+@pytest.mark.parametrize("words", ["status", "plan 0", "check", "watch", "cancel 0", "history"])
+def test_command_that_asks_servers_loads_psycopg_and_no_more(words: str, tmp_path: Path) -> None:
+    found = loaded([*words.split(), "--without-pgpool"], _settings(tmp_path))
+    assert found.libraries == SQL
+    assert not {"agent", "talk", "host", "run", "observe"} & found.rooms
+
+
+@pytest.mark.parametrize("words", ["attach 0", "recover 0"])
+def test_psycopg_is_loaded_when_there_is_a_server_to_ask(words: str, tmp_path: Path) -> None:
+    """Not before: here there is no Pgpool-II that could say where one is."""
+    found = loaded([*words.split(), "--host", str(tmp_path)])
+    assert found.libraries == frozenset()
+
+
+def test_agent_loads_neither_psycopg_nor_what_people_see() -> None:
+    found = loaded(["agent"])
+    assert not {"psycopg", "rich"} & found.libraries
+    assert not {"control", "hooks", "run", "observe", "pcp", "check"} & found.rooms
+
+
+def _settings(directory: Path) -> Path:
+    file = directory / "settings.toml"
+    file.write_text(NODES.format(directory=directory))
+    return file

@@ -1,0 +1,65 @@
+"""The primary is looked at ahead of time, which is believed once and for a moment."""
+
+from typing import Any, cast
+
+import pytest
+
+from pgpool_recovery.domain.error import Cancelled, RecoveryError, Unreachable
+from pgpool_recovery.observe import primary
+from pgpool_recovery.observe.primary import NEW_S, observing_primary
+
+
+class Looks:
+    """Looks at a primary, which are numbered, on a clock of their own."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count, self.now = 0, 100.0
+        self.failure: RecoveryError | None = None
+        monkeypatch.setattr(primary, "observe_primary", lambda *_, **__: self.look())
+        monkeypatch.setattr(primary, "time", self)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def look(self) -> Any:
+        self.count += 1
+        if self.failure is not None:
+            raise self.failure
+        return self.count
+
+    def begin(self) -> Any:
+        return observing_primary(cast("Any", None))
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> Looks:
+    return Looks(monkeypatch)
+
+
+def test_look_ahead_is_taken_once(looks: Looks) -> None:
+    observe = looks.begin()
+    assert [observe(), observe(), observe()] == [1, 2, 3]
+
+
+def test_what_was_seen_long_ago_is_looked_at_again(looks: Looks) -> None:
+    """The login on the target's host has been turned away for a while."""
+    observe = looks.begin()
+    looks.now += NEW_S
+    assert observe() == 2
+    looks.now -= NEW_S
+    assert observe() == 3
+
+
+def test_look_ahead_that_fails_is_told_by_the_one_that_counts(looks: Looks) -> None:
+    looks.failure = Unreachable("the primary is gone")
+    observe = looks.begin()
+    with pytest.raises(Unreachable):
+        observe()
+    looks.failure = None
+    assert observe() == 3
+
+
+def test_cancel_of_a_look_ahead_is_one(looks: Looks) -> None:
+    looks.failure = Cancelled("the recovery was cancelled")
+    with pytest.raises(Cancelled):
+        looks.begin()
