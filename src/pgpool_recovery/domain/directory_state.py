@@ -99,6 +99,17 @@ class Swapping:
 
 
 @record
+class Restoring:
+    """What a copy has replaced is being put back, by the run that has swapped or by a later one.
+
+    `was_empty` as in `Swapping`; nothing of what an earlier run has replaced was.
+    """
+
+    over: Over
+    was_empty: Mapping[str, bool] = field(default_factory=dict)
+
+
+@record
 class Swapped:
     """All copies are in their places; the run that has put them there can still go back."""
 
@@ -120,6 +131,7 @@ State = (
     | InPlace
     | Swapping
     | Swapped
+    | Restoring
 )
 
 
@@ -222,7 +234,7 @@ Event = (
     | End
 )
 
-AMID = (Removing, Out, Putting, Swapping)
+AMID = (Removing, Out, Putting, Swapping, Restoring)
 """States in which something is, or may be, on its way: nobody rests in them."""
 AWAY = (Removed, Changing, Finished)
 """Resting states in which there is no data directory in its place."""
@@ -271,7 +283,7 @@ def next_state(state: State, event: Event) -> State | None:  # noqa: C901 - a ta
             return state
         case Changing(), Changed():
             return Finished()
-        case Out() | Finished(), PutIn():
+        case Finished(), PutIn():
             return Putting()
         case Putting(), Done():
             return InPlace()
@@ -286,17 +298,17 @@ def next_state(state: State, event: Event) -> State | None:  # noqa: C901 - a ta
         case Removed(), Swap(was_empty):
             return Swapping("removed", was_empty)
         case Reserved() | Restored() | Removed() | Changing() | Finished(), PutOldBack():
-            return Swapping("restored")
+            return Restoring("restored")
         case Swapping(over, was_empty), Done():
             return Swapped(over, was_empty)
         case Swapped(over, was_empty), Undo():
-            return Swapping(over, was_empty)
+            return Restoring(over, was_empty)
         case _, Undo():
             return state
         # Back to where a plan can begin.
-        case Swapping("removed"), WalkedBack():
+        case Swapping("removed") | Restoring("removed"), WalkedBack():
             return Removed()
-        case Swapping(), WalkedBack():
+        case Swapping() | Restoring(), WalkedBack():
             return Restored()
         case Removing(), WalkedBack(is_gone):
             return Removed() if is_gone else Reserved()
@@ -325,7 +337,9 @@ def target_state(state: State) -> TargetState:
             return TargetState.COPIED
         case Led():
             return TargetState.UNKNOWN
-        case Removing() | Removed() | Out() | Changing() | Finished() | Putting() | Swapping():
+        case Removing() | Removed() | Out() | Changing() | Finished() | Putting():
+            return TargetState.INCOMPLETE
+        case Swapping() | Restoring():
             return TargetState.INCOMPLETE
 
 

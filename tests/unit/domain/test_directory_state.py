@@ -32,6 +32,7 @@ from pgpool_recovery.domain.directory_state import (
     Reserve,
     Reserved,
     Restored,
+    Restoring,
     State,
     Swap,
     Swapped,
@@ -70,6 +71,9 @@ STATES: tuple[State, ...] = (
     Swapped("reserved", FULL),
     Swapped("restored", FULL),
     Swapped("removed", FULL),
+    Restoring("reserved", FULL),
+    Restoring("restored", FULL),
+    Restoring("removed", FULL),
 )
 EVENTS: tuple[Event, ...] = (
     Reserve(),
@@ -93,39 +97,42 @@ TABLE = """
 Free: Reserve -> Reserved, End -> Free
 Reserved: Reserve -> Reserved, Lead -> Led, Remove -> Removing(False), TakeOut -> Out, \
 Change -> Reserved, LeftAlone -> Reserved, Changed -> Reserved, Swap -> Swapping(reserved), \
-PutOldBack -> Swapping(restored), End -> Free
+PutOldBack -> Restoring(restored), End -> Free
 Restored: Reserve -> Reserved, Remove -> Removing(False), TakeOut -> Out, Change -> Restored, \
 LeftAlone -> Restored, Changed -> Restored, Swap -> Swapping(restored), \
-PutOldBack -> Swapping(restored), End -> Free
+PutOldBack -> Restoring(restored), End -> Free
 Led: Reserve -> Reserved, Lead -> Led, WalkedBack -> Reserved, End -> Free
 Removing(False): Done -> Removed, WalkedBack -> Reserved, WalkedBack(gone) -> Removed
 Removing(True): Done -> Removed, WalkedBack -> Reserved, WalkedBack(gone) -> Removed
 Removed: Reserve -> Removed, Remove -> Removing(False), TakeOut -> Removed, \
-Change -> Changing(rewind, removed), Swap -> Swapping(removed), PutOldBack -> Swapping(restored), \
+Change -> Changing(rewind, removed), Swap -> Swapping(removed), PutOldBack -> Restoring(restored), \
 MadeAnew -> Free, End -> Removed
-Out: Change -> Changing(rewind, out), PutIn -> Putting, WalkedBack -> Reserved
+Out: Change -> Changing(rewind, out), WalkedBack -> Reserved
 Changing(rewind, out): Reserve -> Changing(rewind, out), Remove -> Removing(True), \
 Change -> Changing(rewind, None), LeftAlone -> Out, Changed -> Finished, \
-PutOldBack -> Swapping(restored), MadeAnew -> Free, End -> Changing(rewind, out)
+PutOldBack -> Restoring(restored), MadeAnew -> Free, End -> Changing(rewind, out)
 Changing(rewind, finished): Reserve -> Changing(rewind, finished), Remove -> Removing(True), \
 Change -> Changing(rewind, None), LeftAlone -> Finished, Changed -> Finished, \
-PutOldBack -> Swapping(restored), MadeAnew -> Free, End -> Changing(rewind, finished)
+PutOldBack -> Restoring(restored), MadeAnew -> Free, End -> Changing(rewind, finished)
 Changing(rewind, removed): Reserve -> Changing(rewind, removed), Remove -> Removing(True), \
 Change -> Changing(rewind, None), LeftAlone -> Removed, Changed -> Finished, \
-PutOldBack -> Swapping(restored), MadeAnew -> Free, End -> Changing(rewind, removed)
+PutOldBack -> Restoring(restored), MadeAnew -> Free, End -> Changing(rewind, removed)
 Changing(rewind, None): Reserve -> Changing(rewind, None), Remove -> Removing(True), \
 Change -> Changing(rewind, None), LeftAlone -> Changing(rewind, None), Changed -> Finished, \
-PutOldBack -> Swapping(restored), MadeAnew -> Free, End -> Changing(rewind, None)
+PutOldBack -> Restoring(restored), MadeAnew -> Free, End -> Changing(rewind, None)
 Finished: Reserve -> Finished, Remove -> Removing(True), Change -> Changing(rewind, finished), \
-PutIn -> Putting, PutOldBack -> Swapping(restored), MadeAnew -> Free, End -> Finished
+PutIn -> Putting, PutOldBack -> Restoring(restored), MadeAnew -> Free, End -> Finished
 Putting: Done -> InPlace, WalkedBack -> InPlace
 InPlace: Reserve -> Reserved, End -> Free
 Swapping(reserved): Done -> Swapped(reserved), WalkedBack -> Restored
 Swapping(restored): Done -> Swapped(restored), WalkedBack -> Restored
 Swapping(removed): Done -> Swapped(removed), WalkedBack -> Removed
-Swapped(reserved): Reserve -> Reserved, Undo -> Swapping(reserved), End -> Free
-Swapped(restored): Reserve -> Reserved, Undo -> Swapping(restored), End -> Free
-Swapped(removed): Reserve -> Reserved, Undo -> Swapping(removed), End -> Free
+Swapped(reserved): Reserve -> Reserved, Undo -> Restoring(reserved), End -> Free
+Swapped(restored): Reserve -> Reserved, Undo -> Restoring(restored), End -> Free
+Swapped(removed): Reserve -> Reserved, Undo -> Restoring(removed), End -> Free
+Restoring(reserved): WalkedBack -> Restored
+Restoring(restored): WalkedBack -> Restored
+Restoring(removed): WalkedBack -> Removed
 """
 """What `Undo` and `WalkedBack` leave as it is, is left out."""
 
@@ -136,7 +143,7 @@ def name_of(state: State) -> str:
             return f"Removing({is_out})"
         case Changing(method, before):
             return f"Changing({method}, {before})"
-        case Swapping(over) | Swapped(over):
+        case Swapping(over) | Swapped(over) | Restoring(over):
             return f"{type(state).__name__}({over})"
     return type(state).__name__
 

@@ -20,6 +20,7 @@ from pgpool_recovery.domain.directory_state import (
     Removing,
     Reserved,
     Restored,
+    Restoring,
     State,
     Swapped,
     Swapping,
@@ -55,7 +56,7 @@ def _sentence(state: State, workspace: Path) -> str:  # noqa: C901 - one case fo
             return f"Its data is in {where}, half changed by {method}, and no server runs."
         case Finished():
             return f"Its data is in {workspace}/new, changed and whole, and no server runs."
-        case Out() | Putting() | Swapping():
+        case Out() | Putting() | Swapping() | Restoring():
             return "What an interrupted run moved is not back in its place, and no server runs."
         case Removing() | Removed():
             return "Its data was removed to make room for a copy, and no server runs."

@@ -58,6 +58,7 @@ from pgpool_recovery.domain.directory_state import (
     Remove,
     Removing,
     Reserve,
+    Restoring,
     State,
     Swap,
     Swapping,
@@ -156,7 +157,7 @@ def walk_back(journal: Journal) -> State:
     for place in journal.places:
         finish_removal(place)
     match journal.state:
-        case Swapping(_, was_empty):
+        case Swapping(_, was_empty) | Restoring(_, was_empty):
             _put_back(journal.places, was_empty)
         case Out() | Putting():
             put_in_place(data)
