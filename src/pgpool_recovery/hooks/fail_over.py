@@ -35,6 +35,7 @@ from pgpool_recovery.hooks.promotion import promote_best
 from pgpool_recovery.hooks.refusal import goes_on, lives_unseen, still_writes
 from pgpool_recovery.hooks.slots import hold_wal_for, look_after_slots
 from pgpool_recovery.hooks.stop import order_stop, wait_until_stopped, why_not_stoppable
+from pgpool_recovery.log.note import note, note_parts
 from pgpool_recovery.pcp.pool import Pool
 from pgpool_recovery.postgres.connection import load
 
@@ -54,6 +55,8 @@ def fail_over(call: Call, pool: Pool, settings: Settings, say: Say) -> None:
         return
     view = look(call, nodes, connect_s=settings.failover.connect_s)
     view, decision = _decide(call, nodes, view, settings)
+    note_parts("scene", view.scene)
+    note("decides on {}", decision)
     match decision:
         case RecoveryError():
             raise decision
@@ -128,6 +131,8 @@ def _hand_over(
         complete = complete_nodes(stop, view)
         view = look(call, nodes, connect_s=settings.failover.connect_s)
         decision = decide_after_stop(call, view.scene, settings.failover, stop, complete)
+        note_parts("scene", view.scene)
+        note("decides, after the stop, on {}", decision)
         if isinstance(decision, RecoveryError):
             raise decision
     if isinstance(decision, Leave):

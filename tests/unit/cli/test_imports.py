@@ -77,7 +77,9 @@ def loaded(words: list[str], settings: Path | None = None) -> Loaded:
     names = done.stdout.rpartition("loaded: ")[2].split()
     assert f"{PACKAGE}.cli.main" in names, done.stderr
     ours = [name for name in names if name.startswith(PACKAGE)]
-    rooms = frozenset(name.split(".")[1] for name in ours if "." in name)
+    logs = {name for name in ours if name.startswith(f"{PACKAGE}.log.")}
+    assert logs <= {f"{PACKAGE}.log.note"}, "the log is off"
+    rooms = frozenset(name.split(".")[1] for name in ours if "." in name) - {"log"}
     return Loaded(rooms, frozenset(names) - frozenset(ours))
 
 
