@@ -11,8 +11,7 @@ from pgpool_recovery.agent.directory.own_files import withdraw_own_files
 from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.directory.spare import drop_spare
 from pgpool_recovery.agent.method.base_backup import copy_base_backup, verify_backup
-from pgpool_recovery.agent.method.incremental.begin import Request as BackupRequest
-from pgpool_recovery.agent.method.incremental.begin import begin_backup
+from pgpool_recovery.agent.method.incremental.begin import BackupRequest, begin_backup
 from pgpool_recovery.agent.method.make_standby import (
     Before,
     before_repoint,
@@ -54,7 +53,7 @@ from pgpool_recovery.facts.step import (
 from pgpool_recovery.host.meter import Meter
 from pgpool_recovery.host.pidfile import read_pid_file
 from pgpool_recovery.host.stop import Stop
-from pgpool_recovery.postgres.incremental_stream import Limits as BackupLimits
+from pgpool_recovery.postgres.incremental_stream import StreamLimits as BackupLimits
 from pgpool_recovery.postgres.wal_stream import WalSource
 from pgpool_recovery.talk.protocol import BeginIncremental, FindLog, Limits, LogPosition
 

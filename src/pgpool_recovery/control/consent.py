@@ -36,14 +36,14 @@ class Question:
         return self.plan.document.destroys and not self.is_within
 
 
-Ask = Callable[[Question], None]
+AskPerson = Callable[[Question], None]
 """Raises when the person does not want it."""
 
 
 def agree(
     node: Node,
     plan: PlannedRecovery | None,
-    ask: Ask,
+    ask: AskPerson,
     at_most: Harm | None,
     *,
     elsewhere: str | None = None,

@@ -6,7 +6,7 @@ from typing import Protocol
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.control.attachment import attach_recovered
 from pgpool_recovery.control.cluster import Cluster, Node
-from pgpool_recovery.control.consent import Ask
+from pgpool_recovery.control.consent import AskPerson
 from pgpool_recovery.control.event import Tell
 from pgpool_recovery.control.extension import Primary
 from pgpool_recovery.control.pcp_recovery import PcpRecovery
@@ -42,7 +42,7 @@ class Desk:
     """
 
     tell: Tell
-    ask: Ask
+    ask: AskPerson
     at_most: Harm | None = None
     is_there: bool = False
     waits: bool = False

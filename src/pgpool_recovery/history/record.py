@@ -45,7 +45,7 @@ class Stage:
     primary_port: int | None = None
 
 
-class Record:
+class RunRecord:
     """One run on record; when it cannot be written any more, that is told once."""
 
     def __init__(self, emit: Emit) -> None:
@@ -198,7 +198,7 @@ class Record:
 
 
 @record
-class Recorded:
+class RecordedTarget:
     """The target, with its node id when the first stage has been told it, and an `emit`."""
 
     target: Target
@@ -211,12 +211,12 @@ def on_record(
     settings: Settings,
     telling: Callable[[str], Emit],
     server: Mapping[str, str] | None = None,
-) -> Iterator[Recorded]:
+) -> Iterator[RecordedTarget]:
     """Yield an `emit` that tells and writes; how the block ends is written as well.
 
     `telling` returns what tells of a target of that name.
     """
-    record = Record(telling(stage.target.name))
+    record = RunRecord(telling(stage.target.name))
     failure: RecoveryError | None = None
     try:
         with shielded():  # A cancel that has come meanwhile ends this block: it is on record, too.
@@ -232,7 +232,7 @@ def on_record(
             emit(fitting)
             record.take(fitting)
 
-        yield Recorded(target, tell_and_write)
+        yield RecordedTarget(target, tell_and_write)
     except Exception as error:
         failure = as_failure(error)
         if stage.continues and failure.target is TargetState.UNTOUCHED:

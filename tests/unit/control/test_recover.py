@@ -9,7 +9,7 @@ import pytest
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.control import recover
-from pgpool_recovery.control.consent import Ask, Question
+from pgpool_recovery.control.consent import AskPerson, Question
 from pgpool_recovery.control.event import OperatorEvent, Outcome, PlanRead, Remarked
 from pgpool_recovery.control.extension import Extension, Feature, Primary
 from pgpool_recovery.control.job import Desk, Job
@@ -64,7 +64,7 @@ class Story:
         self.needed = list(needed)
         self.told: list[OperatorEvent] = []
         self.questions: list[Question] = []
-        self.ask: Ask = self.questions.append
+        self.ask: AskPerson = self.questions.append
         self.limits: list[Harm | None] = []
         self.kept = Kept()
         patch.setattr(recover, "following", self.following)

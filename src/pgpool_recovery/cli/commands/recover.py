@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pgpool_recovery.config.settings import Settings
-    from pgpool_recovery.control.consent import Ask, Question
+    from pgpool_recovery.control.consent import AskPerson, Question
     from pgpool_recovery.control.event import Outcome
     from pgpool_recovery.pcp.pool import Pool
 
@@ -72,7 +72,7 @@ def _node_ids(
     return nodes_down(pool, settings)
 
 
-def _asking(*, yes: bool) -> "Ask":
+def _asking(*, yes: bool) -> "AskPerson":
     from pgpool_recovery.cli.consent import ask
     from pgpool_recovery.cli.render.question import question_text
 

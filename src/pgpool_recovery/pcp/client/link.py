@@ -23,7 +23,7 @@ Place = Union[str, Tuple[Any, ...]]
 """What connect() takes: a path, or the address and the port."""
 
 
-class Limits(NamedTuple):
+class LinkLimits(NamedTuple):
     """How long each thing may take, in seconds.
 
     `connect_s` is for all addresses of a host, though the resolver has limits of its own;
@@ -48,7 +48,7 @@ def no_check() -> None:
 class Link:
     """A connection for one command; it says goodbye when it is closed."""
 
-    def __init__(self, address: PcpAddress, limits: Limits, check: Callable[[], None]) -> None:
+    def __init__(self, address: PcpAddress, limits: LinkLimits, check: Callable[[], None]) -> None:
         """Connect; Pgpool-II says nothing before it is spoken to.
 
         `check` is called at least every 0.1 s of each wait for a connection or an answer and ends
