@@ -180,7 +180,8 @@ def reject_growth(name: str, primary: PrimaryFacts, target: TargetFacts) -> Iter
             yield Rejection(
                 f"not enough space on {name}",
                 detail=f"The filesystem of {room.path} has {pretty_size(room.free_bytes)} free, "
-                f"what the primary has more and its WAL need about {pretty_size(room.needed_bytes)}.",
+                "what the primary has more and its WAL need about "
+                f"{pretty_size(room.needed_bytes)}.",
                 hint="Make room.",
             )
 
