@@ -23,7 +23,8 @@ VARYING = (
     (r"Python \S+, user id \d+", "Python VERSION, user id UID"),
     (r"\.py:\d+", ".py:LINE"),
     (r"/[^ \"]*/nothing", "/nothing"),
-    (r"(?m)^.*raised: /.*\n", ""),
+    (r"raised: \S+\.py:LINE \w+", "raised: PLACE"),
+    (r"(?m)(^.*raised: PLACE\n)+", r"\1"),
 )
 
 
