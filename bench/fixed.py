@@ -102,9 +102,7 @@ def _python(command: Path) -> Path:
 def _running(*argv: object) -> Callable[[], float]:
     def took_ms() -> float:
         began = time.perf_counter()
-        subprocess.run(
-            list(map(str, argv)), check=True, capture_output=True, user="postgres", env=ENVIRONMENT
-        )
+        subprocess.run(list(map(str, argv)), check=True, capture_output=True, env=ENVIRONMENT)
         return 1000 * (time.perf_counter() - began)
 
     return took_ms

@@ -77,7 +77,9 @@ def loaded(words: list[str], settings: Path | None = None) -> Loaded:
     names = done.stdout.rpartition("loaded: ")[2].split()
     assert f"{PACKAGE}.cli.main" in names, done.stderr
     ours = [name for name in names if name.startswith(PACKAGE)]
-    rooms = frozenset(name.split(".")[1] for name in ours if "." in name)
+    logs = {name for name in ours if name.startswith(f"{PACKAGE}.log.")}
+    assert logs <= {f"{PACKAGE}.log.note"}, "the log is off"
+    rooms = frozenset(name.split(".")[1] for name in ours if "." in name) - {"log"}
     return Loaded(rooms, frozenset(names) - frozenset(ours))
 
 
@@ -112,9 +114,9 @@ def test_hook_with_wrong_words_loads_nothing_to_fail_over(hook: str, words: str)
 @pytest.mark.parametrize("stage", STAGES)
 def test_stage_with_wrong_words_loads_nothing_to_recover(stage: str) -> None:
     found = loaded([stage])
-    assert found.rooms <= {"cli", "config", "domain", "facts", "files", "run", "ssh"}
+    assert found.rooms <= {"cli", "config", "talk", "run", "facts", "ssh", "files", "domain"}
     assert found.libraries == frozenset()
-    assert found.slow <= {"json", "pathlib"}
+    assert found.slow <= {"json", "pathlib", "socket", "subprocess"}
 
 
 def test_failover_loads_no_more_than_its_way_to_the_servers(tmp_path: Path) -> None:
