@@ -24,7 +24,9 @@ from pgpool_recovery.plan.plan import PassedOver, Plan
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.run.called_agent import CalledAgent
 from pgpool_recovery.run.known_state import learning_state
-from pgpool_recovery.run.run_plan import Deadlines, Run
+from pgpool_recovery.run.own_slot import OwnSlot
+from pgpool_recovery.run.party import Deadlines, Party
+from pgpool_recovery.run.run_plan import Run
 from pgpool_recovery.run.sessions import agent_of, leaving, naming, own_conninfo, own_server
 from pgpool_recovery.run.target_server import TargetServer
 from pgpool_recovery.talk.conversation import Conversation
@@ -128,8 +130,8 @@ def choose(
         note("the link transfers {} bytes/s", link)
         log_decision(plan)
     if not isinstance(plan, Plan):
-        is_half = state is TargetState.UNTOUCHED and facts.target.changing is not None
-        raise as_error(plan).with_target(TargetState.INCOMPLETE if is_half else state)
+        # A method that failed has said how it left the target; before the first, the agent says it.
+        raise as_error(plan).with_target(state if failed else facts.target.state)
     return plan
 
 
@@ -167,12 +169,12 @@ def carry_out(
         connect_s=timeout.connect_s,
     )
     connect = lambda: own_server(settings, timeout.undo_s)  # noqa: E731 - a cancel needs its own
-    own = own_conninfo(settings)
+    slot = OwnSlot(connection, connect, own_conninfo(settings), emit, connect_s=deadlines.connect_s)
 
     def see(step: RepointRunning) -> None:
         see_following(connection, agent, plan, step, settings, emit)
 
-    Run(connection, agent, connect, emit, deadlines, own, see).carry_out(plan)
+    Run(Party(connection, agent, slot, emit, deadlines, see)).carry_out(plan)
 
 
 def see_following(

@@ -439,7 +439,11 @@ WRONG: dict[str, Callable[[Facts], Facts]] = {
     "another major": of_target(major=13),
     "no programs": of_target(bin_directory=None),
     "no data directory": of_target(
-        is_empty=False, is_data_directory=False, foreign_entries=("x",), changing=None
+        is_empty=False,
+        is_data_directory=False,
+        foreign_entries=("x",),
+        is_away=False,
+        changing=None,
     ),
     "read-only": of_data(filesystem=Filesystem(1, 0, is_read_only=True)),
     "not ours to write": of_data(can_write=False),

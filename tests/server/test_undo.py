@@ -20,11 +20,13 @@ from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Bug, Cancelled, RecoveryError, Undone
 from pgpool_recovery.domain.event import Event, StepFinished, StepStarted, Undoing
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.facts.step import CreateSlot
+from pgpool_recovery.facts.step import CreateSlot, Touches
 from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.postgres import connection as connections
-from pgpool_recovery.run import own_slot, primary_steps, run_plan
-from pgpool_recovery.run.run_plan import Deadlines, Run
+from pgpool_recovery.run import own_slot, primary_steps
+from pgpool_recovery.run.own_slot import OwnSlot
+from pgpool_recovery.run.party import Deadlines, Party
+from pgpool_recovery.run.run_plan import Run
 from pgpool_recovery.run.sessions import own_server
 from pgpool_recovery.talk.conversation import converse
 from pgpool_recovery.talk.protocol import PROTOCOL, Answer, Greeting
@@ -44,7 +46,8 @@ DEADLINES = Deadlines(stall_s=10, step_s=10, undo_s=10, answer_s=10, connect_s=5
 AGENT = f"""
 import json, sys
 print({encode_message(Greeting("pgpool-recovery", PROTOCOL, "2.0")).decode()!r}, end="", flush=True)
-done = {encode_message(Answer()).decode()!r}
+done = {encode_message(Answer(result="untouched")).decode()!r}
+finished = {encode_message(Answer()).decode()!r}
 undone = {encode_message(Answer(result="untouched")).decode()!r}
 fails_at, answer, takes = json.loads(sys.argv[1]), sys.argv[2], 0
 for line in sys.stdin:
@@ -58,7 +61,8 @@ for line in sys.stdin:
         sys.stdout.buffer.write(answer.encode("latin-1") + b"\\n")
         sys.stdout.buffer.flush()
     else:
-        print(undone if request == "Undo" else done, end="", flush=True)
+        answers = {{"Undo": undone, "Finish": finished}}
+        print(answers.get(request, done), end="", flush=True)
 """
 ANSWERS = {
     "an unknown event": '{"is": "Throttled"}',
@@ -118,9 +122,11 @@ def run(
         own_server(Settings()) as connection,
         converse(argv, "node 1", emit, timeout_s=10, undo_s=10) as agent,
     ):
-        see_following = cast("Any", None)
+        slot = OwnSlot(
+            connection, lambda: own_server(Settings()), {}, emit, connect_s=DEADLINES.connect_s
+        )
         Run(
-            connection, agent, lambda: own_server(Settings()), emit, DEADLINES, {}, see_following
+            Party(connection, agent, slot, emit, DEADLINES, see_following=cast("Any", None))
         ).carry_out(made)
 
 
@@ -152,7 +158,7 @@ def test_promise_8_failure_names_node_step_cause_and_state(
     failure, says = failure_at(number, answer), answer in ("a bug", "a failure")
     assert_named(failure, number)
     assert isinstance(failure, Bug) is (answer == "a bug")
-    is_unknown = not says and isinstance(PLAN.steps[number - 1], run_plan.AT_ITS_PLACE)
+    is_unknown = not says and PLAN.steps[number - 1].touches is Touches.PLACE
     assert failure.target is (TargetState.UNKNOWN if is_unknown else TargetState.UNTOUCHED)
 
 

@@ -1,15 +1,15 @@
 """Take the target's steps of a plan, and take them back."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pgpool_recovery.agent.directory import past, swap
 from pgpool_recovery.agent.directory.clone import clone
+from pgpool_recovery.agent.directory.journal import Journal
 from pgpool_recovery.agent.directory.own_files import withdraw_own_files
 from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.directory.spare import drop_spare
-from pgpool_recovery.agent.directory.workspace import has_old
 from pgpool_recovery.agent.method.base_backup import copy_base_backup, verify_backup
 from pgpool_recovery.agent.method.incremental.begin import Request as BackupRequest
 from pgpool_recovery.agent.method.incremental.begin import begin_backup
@@ -25,20 +25,19 @@ from pgpool_recovery.agent.method.restore import restore_backup
 from pgpool_recovery.agent.method.rewind import Untouched, rewind
 from pgpool_recovery.agent.server.running import reload, take_over
 from pgpool_recovery.agent.server.start_log import find_log
-from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.directory_state import Change, Changed, Lead, LeftAlone, target_state
+from pgpool_recovery.domain.error import RecoveryError, Refused
 from pgpool_recovery.domain.event import Emit, Moved, Said, megabytes
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.facts.policy import Method, kilobytes
 from pgpool_recovery.facts.step import (
-    FINISHED,
     Clone,
     ConfigureStandby,
     CopyBaseBackup,
     DiscardWaiting,
     Incremental,
     KeepToPast,
-    Places,
     PutInPlace,
     PutOldBack,
     RemoveOld,
@@ -93,7 +92,9 @@ def see_stopped(data: Path) -> None:
 class Steps:
     """The steps that one run has taken on this host; owns the lock of the target.
 
-    Everything can be undone until `finish`, but for old data that was removed.
+    How far they are stands in the journal. What takes back the change of a file is kept here, for
+    only who has changed it knows what it was. Everything can be undone until `finish`, but for old
+    data that was removed, and for what a method has begun to change.
     """
 
     def __init__(self, stop: Stop, emit: Emit, own_login: OwnLogin) -> None:
@@ -102,50 +103,43 @@ class Steps:
         self._emit = emit
         self.log_before: LogPosition | None = None
         """Where the log of a server ended before it was led to another primary."""
-        self._forget()
-
-    def _forget(self) -> None:
-        self._places: Places | None = None
-        self._lock = -1
-        self._was_empty: Mapping[str, bool] | None = None
-        self._before: Before | None = None
-        self._has_reloaded = False
-        self._moved: past.Moved | None = None
+        self._journal: Journal | None = None
+        self._reversals: list[Callable[[], None]] = []
+        """What takes back the changes of files, the last one first."""
         self._backup: IncrementalBackup | None = None
-        self._has_put_back = False
-        self._has_removed_old = False
-        self._is_whole_anew = False
 
     @property
     def has_begun(self) -> bool:
         """Whether there is something that `undo` would take back."""
-        return self._places is not None
+        return self._journal is not None
 
     @property
     def directory(self) -> Path | None:
         """The data directory that was reserved."""
-        return None if self._places is None else Path(self._places.data.path)
+        return None if self._journal is None else Path(self._journal.places[-1].path)
 
-    def take(  # noqa: C901 - one case for each step
-        self, step: TargetStep, stall_s: float, connect_s: float
-    ) -> None:
-        """Take one step."""
+    def take(self, step: TargetStep, stall_s: float, connect_s: float) -> TargetState:
+        """Take one step; return in which state the target then is."""
         if needs_stopped(step):
             see_stopped(Path(step.places.data.path))
+        if isinstance(step, Reserve):
+            self._journal = swap.reserve(step.places)
+        else:
+            self._take(step, self._reserved(), stall_s, connect_s)
+        return target_state(self._reserved().state)
+
+    def _take(  # noqa: C901 - one case for each step
+        self, step: TargetStep, journal: Journal, stall_s: float, connect_s: float
+    ) -> None:
+        if isinstance(step, ConfigureStandby | Repoint | RepointRunning):
+            _note_former_slot(step, journal)
         match step:
-            case Reserve(places):
-                self._lock = swap.reserve(places)
-                self._places = places
-            case DiscardWaiting(places):
-                swap.discard_waiting(Path(places.data.workspace))
-            case PutOldBack(places):
-                try:
-                    swap.put_waiting_back(Path(places.data.workspace))
-                finally:
-                    self._has_put_back = not has_old(places.data)
+            case DiscardWaiting():
+                swap.discard_waiting(journal)
+            case PutOldBack():
+                swap.put_waiting_back(journal)
             case RemoveOld(places):
-                self._has_removed_old = True
-                swap.remove_old_data(places)
+                swap.remove_old_data(journal, places)
             case CopyBaseBackup():
                 copy_base_backup(step, self._own_login, self._stop, self._said("pg_basebackup"))
             case VerifyBackup():
@@ -153,28 +147,29 @@ class Steps:
             case ConfigureStandby():
                 configure_standby(step, self._own_login, self._stop, self._said("agent"))
             case SwapIn(places):
-                self._was_empty = swap.empty_places(places)
-                swap.swap(places)
+                swap.swap(journal, places)
             case Repoint():
-                self._before = before_repoint(
-                    step, self._stop
-                )  # What fails half way is taken back, too.
-                repoint(step, self._own_login, self._stop, self._said("agent"))
+                self._repoint(step, journal)
             case KeepToPast():
-                self._keep_to_past(step, connect_s)
+                self._keep_to_past(step, journal, connect_s)
             case RepointRunning():
-                self._repoint_running(step, connect_s)
+                self._repoint_running(step, journal, connect_s)
             case Clone(places):
                 clone(places, self._stop)
             case TakeOut(places):
-                swap.take_data_out(places.data)
+                swap.take_data_out(journal, places.data)
             case Rewind():
-                self._rewind(step, connect_s)
+                self._rewind(step, journal, connect_s)
             case RestoreBackup():
-                self._restore(step, stall_s)
+                self._restore(step, journal, stall_s)
             case PutInPlace(places):
-                self._is_whole_anew = True
-                swap.put_taken_in_place(places.data)
+                swap.put_data_in(journal, places.data)
+
+    def _reserved(self) -> Journal:
+        """Return the journal of the target that was reserved."""
+        if self._journal is None:
+            raise Refused("no target was reserved")
+        return self._journal
 
     def begin_incremental(self, request: BeginIncremental, limits: Limits) -> Point:
         """Have the primary begin the backup, and return where it starts."""
@@ -194,16 +189,21 @@ class Steps:
         )
         return self._backup.start
 
-    def apply_incremental(self, step: Incremental) -> None:
-        """Write the backup onto the directory."""
+    def apply_incremental(self, step: Incremental) -> TargetState:
+        """Write the backup onto the directory; return in which state the target then is."""
         backup, self._backup = self._backup, None
         if backup is None:
             raise Refused("no incremental base backup was begun")
-        workspace = Path(step.places.data.workspace)
-        swap.mark_changing(workspace, Method.INCREMENTAL)
+        journal = self._reserved()
+        journal.take(Change(Method.INCREMENTAL))
         meter = Meter(self._emit)
-        counts = backup.apply(verify_pages=step.verifies_pages, on_progress=meter.tell).counts
-        swap.mark_changing(workspace, FINISHED)
+        try:
+            counts = backup.apply(verify_pages=step.verifies_pages, on_progress=meter.tell).counts
+        except RecoveryError as error:
+            if error.target is TargetState.UNTOUCHED:  # Its guard was not raised.
+                journal.take(LeftAlone())
+            raise
+        journal.take(Changed())
         self._emit(Moved(counts.bytes_received))
         self._emit(
             Said(
@@ -212,6 +212,7 @@ class Steps:
                 f"{counts.files_whole} whole files written, {counts.files_removed} removed",
             )
         )
+        return target_state(journal.state)
 
     def abort_incremental(self) -> None:
         """Give up the backup that was begun."""
@@ -219,87 +220,92 @@ class Steps:
         if backup is not None:
             backup.abort()
 
-    def _keep_to_past(self, step: KeepToPast, connect_s: float) -> None:
-        conninfo, self._moved = self._own_login.whole(step.conninfo), past.begin(step)
+    def _keep_to_past(self, step: KeepToPast, journal: Journal, connect_s: float) -> None:
+        conninfo, moved = self._own_login.whole(step.conninfo), past.begin(step)
         source = WalSource(conninfo, connect_s=connect_s, check=self._stop.check)
-        past.keep_to_past(step, source, self._moved)
+        if step.directory == step.places.data.path:
+            journal.take(Lead())
+        self._reversals.append(moved.restore)
+        past.keep_to_past(step, source, moved)
 
-    def _repoint_running(self, step: RepointRunning, connect_s: float) -> None:
+    def _repoint(self, step: Repoint, journal: Journal) -> None:
+        before = before_repoint(step, self._stop)
+        journal.take(Lead())
+        self._reversals.append(before.restore)  # What fails half way is taken back, too.
+        repoint(step, self._own_login, self._stop, self._said("agent"))
+
+    def _repoint_running(self, step: RepointRunning, journal: Journal, connect_s: float) -> None:
         data = Path(step.places.data.path)
         settings = leading_settings(step, self._own_login)
         self.log_before = find_log(FindLog(str(data)))
-        self._before = before_repoint(step, self._stop)
+        before = before_repoint(step, self._stop)
+        journal.take(Lead())
+        self._reversals.append(before.restore)
         repoint_running(step, self._own_login, self._stop, self._said("agent"))
-        self._has_reloaded = True
+        # The server follows from here on, and may be on the primary's timeline: WAL and history
+        # files that were written for it stay, and what leads it back is a second reload.
+        self._reversals[:] = [lambda: _lead_back(before, data)]
         take_over(data, step.login, settings, self._stop, connect_s)
 
-    def _restore(self, step: RestoreBackup, stall_s: float) -> None:
-        workspace = Path(step.places.data.workspace)
-        swap.mark_changing(workspace, Method.RESTORE)
+    def _restore(self, step: RestoreBackup, journal: Journal, stall_s: float) -> None:
+        journal.take(Change(Method.RESTORE))
         withdraw_own_files(Path(step.restoration.directory))
         restore_backup(
             step.restoration, step.bin_directory, self._stop, self._emit, stall_s=stall_s
         )
-        swap.mark_changing(workspace, FINISHED)
+        journal.take(Changed())
 
-    def _rewind(self, step: Rewind, connect_s: float) -> None:
-        workspace = Path(step.places.data.workspace)
-        swap.mark_changing(workspace, Method.REWIND)
+    def _rewind(self, step: Rewind, journal: Journal, connect_s: float) -> None:
+        journal.take(Change(Method.REWIND))
         try:
             rewind(step, self._own_login, self._stop, self._emit, connect_s)
         except Untouched as untouched:
-            swap.mark_changing(workspace, swap.WHOLE)
+            journal.take(LeftAlone())
             raise untouched.error from untouched
-        swap.mark_changing(workspace, FINISHED)
+        journal.take(Changed())
 
     def undo(self) -> TargetState:
         """Take back what was done, and say what is there now.
 
-        When that fails, the target stays locked, and it may be asked for again.
+        When that fails, the target stays locked, and it may be asked for again: each effect can be
+        repeated, and what has been taken back is not taken back twice.
         """
         self.abort_incremental()
-        places = self._places
-        if places is None:
+        journal = self._journal
+        if journal is None:
             return TargetState.UNTOUCHED
-        workspace = Path(places.data.workspace)
-        drop_spare(workspace)  # It is kept for this.
-        state = self._undo_within(places, workspace)
-        if not self._has_removed_old:
-            swap.forget_own_files(places.data)
-        swap.forget_former_slot(workspace)
-        swap.release(workspace, self._lock)
-        self._forget()
+        drop_spare(journal.workspace)  # It is kept for this.
+        while self._reversals:
+            self._reversals[-1]()
+            self._reversals.pop()
+        state = target_state(swap.undo(journal))
+        journal.note_former_slot(None)  # The old server may stream by it again.
+        swap.rest(journal)
+        self._let_go()
         return state
-
-    def _undo_within(self, places: Places, workspace: Path) -> TargetState:
-        if self._moved is not None:
-            self._moved.restore(keeps_written=self._has_reloaded)
-        was_empty = swap.swapping(workspace) if self._was_empty is None else self._was_empty
-        if was_empty is not None and swap.has_swapped(places, was_empty):
-            swap.put_back(places.all(), was_empty)
-            self._was_empty, self._has_put_back = None, True
-        if self._before is not None:
-            self._before.restore()
-        if self._has_reloaded:
-            reload(Path(places.data.path))
-        match swap.taken(workspace):
-            case None:
-                pass
-            case swap.WHOLE | swap.DONE:
-                swap.put_taken_in_place(places.data)
-            case _:
-                return TargetState.INCOMPLETE
-        if self._is_whole_anew:
-            return TargetState.COPIED
-        if self._has_removed_old:
-            return TargetState.INCOMPLETE
-        return TargetState.RESTORED if self._has_put_back else TargetState.UNTOUCHED
 
     def finish(self) -> None:
         """Let go of the target: what was done stays, and so does what waits."""
-        if self._places is not None:
-            swap.release(Path(self._places.data.workspace), self._lock)
-            self._forget()
+        if self._journal is not None:
+            swap.rest(self._journal)
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._journal is not None:
+            self._journal.close()
+        self._journal = None
+        self._reversals.clear()
 
     def _said(self, program: str) -> Callable[[str], None]:
         return lambda line: self._emit(Said(program, line))
+
+
+def _note_former_slot(step: ConfigureStandby | Repoint | RepointRunning, journal: Journal) -> None:
+    """Write down by which slot the old server streams, before anything says otherwise."""
+    if step.former_slot_name is not None:
+        journal.note_former_slot(step.former_slot_name)
+
+
+def _lead_back(before: Before, data: Path) -> None:
+    before.restore()
+    reload(data)

@@ -2,6 +2,7 @@
 
 from pgpool_recovery.domain.control_data import ControlData
 from pgpool_recovery.domain.record import record
+from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import History, Lsn, Point
 from pgpool_recovery.facts.access import NO_ACCESS, Access
 from pgpool_recovery.facts.archived_history import Archive
@@ -252,8 +253,9 @@ class TargetFacts:
     """What the agent learnt of the target.
 
     `backup_start` is what backup_label says, when there is one that can be read; `history` what the
-    directory has of its own timeline. `changing` names the method that was changing the directory
-    when it was interrupted; the directory then is in the workspace, and not at its place.
+    directory has of its own timeline. `is_away`: an interrupted run has left the directory in the
+    workspace, and not at its place; `changing` names the method by which it is half changed, and
+    nothing when it is whole. `state` is what its journal says: what a run leaves that does nothing.
     `resumable` is the base of one that an incremental backup was written onto.
     `moved_tablespaces` are those that the settings give another place than the node's own link.
     `linked_tablespaces` are the OIDs of those that the directory has.
@@ -280,7 +282,9 @@ class TargetFacts:
     backup_start: Point | None
     history: History | None
     local_wal: LocalWal | None
+    is_away: bool
     changing: str | None
+    state: TargetState
     resumable: Base | None
     can_clone: bool
     addresses: tuple[str, ...]

@@ -12,15 +12,17 @@ from pgpool_recovery.facts.policy import Rate
 
 WORKSPACE = "pgpool_recovery"
 """What the workspace of a data directory is called, inside it or after its name beside it."""
-FINISHED = "finished"
-"""The state of a directory that a method has finished with, and that is not in its place yet."""
 
 
 class Touches(Enum):
-    """Where a step leaves something behind."""
+    """Where a step leaves something behind: on the primary, beside the target's data, or in it.
+
+    Of an agent that is lost amid a step of the last kind it cannot be said what stands there now.
+    """
 
     PRIMARY = "primary"
-    TARGET = "target"
+    BESIDE = "target"
+    PLACE = "target's data"
 
 
 @record
@@ -83,7 +85,7 @@ class Places:
 class Reserve:
     """Take the target for this run, and clear away what an interrupted run left."""
 
-    touches: ClassVar[Touches] = Touches.TARGET
+    touches: ClassVar[Touches] = Touches.BESIDE
     places: Places
 
     def __str__(self) -> str:
@@ -94,7 +96,7 @@ class Reserve:
 class DiscardWaiting:
     """Remove the data that an earlier recovery replaced: the server has run well since."""
 
-    touches: ClassVar[Touches] = Touches.TARGET
+    touches: ClassVar[Touches] = Touches.BESIDE
     places: Places
 
     def __str__(self) -> str:
@@ -105,7 +107,7 @@ class DiscardWaiting:
 class PutOldBack:
     """Put back the data that an earlier recovery replaced by a copy that never ran well."""
 
-    touches: ClassVar[Touches] = Touches.TARGET
+    touches: ClassVar[Touches] = Touches.PLACE
     places: Places
 
     def __str__(self) -> str:
@@ -139,7 +141,7 @@ class Repoint:
     `drops_restore_command`: its own would keep it from streaming (plan/broken_archive.py).
     """
 
-    touches: ClassVar[Touches] = Touches.TARGET
+    touches: ClassVar[Touches] = Touches.PLACE
     places: Places
     conninfo: Conninfo
     slot_name: str
@@ -164,7 +166,7 @@ class KeepToPast:
     `sizes` are how many bytes of each are fetched, as far as they are there; empty for all of them.
     """
 
-    touches: ClassVar[Touches] = Touches.TARGET
+    touches: ClassVar[Touches] = Touches.PLACE
     places: Places
     directory: str
     moved: tuple[str, ...]
@@ -195,7 +197,7 @@ class RepointRunning:
     `login` is how its host gets into the server. `new_locations` are as those of `Repoint`.
     """
 
-    touches: ClassVar[Touches] = Touches.TARGET
+    touches: ClassVar[Touches] = Touches.PLACE
     places: Places
     conninfo: Conninfo
     slot_name: str
@@ -212,7 +214,7 @@ class RepointRunning:
 class Clone:
     """Clone all directories where the filesystem does that for free; the clone is changed."""
 
-    touches: ClassVar[Touches] = Touches.TARGET
+    touches: ClassVar[Touches] = Touches.BESIDE
     places: Places
 
     def __str__(self) -> str:
@@ -226,7 +228,7 @@ class TakeOut:
     Until the next step nothing is changed, and it is put back when something fails.
     """
 
-    touches: ClassVar[Touches] = Touches.TARGET
+    touches: ClassVar[Touches] = Touches.PLACE
     places: Places
 
     def __str__(self) -> str:
@@ -242,7 +244,7 @@ class Rewind:
     `is_followed_by_more`: its WAL is gone, an incremental base backup makes up for that.
     """
 
-    touches: ClassVar[Touches] = Touches.TARGET
+    touches: ClassVar[Touches] = Touches.BESIDE
     places: Places
     bin_directory: str
     major: int
@@ -265,7 +267,7 @@ class Rewind:
 class Incremental:
     """Write what changed since the directory's base onto it, from an incremental base backup."""
 
-    touches: ClassVar[Touches] = Touches.TARGET
+    touches: ClassVar[Touches] = Touches.BESIDE
     places: Places
     bin_directory: str
     conninfo: Conninfo
@@ -284,7 +286,7 @@ class Incremental:
 class RestoreBackup:
     """Bring the directory to the newest backup of a pgBackRest repository."""
 
-    touches: ClassVar[Touches] = Touches.TARGET
+    touches: ClassVar[Touches] = Touches.BESIDE
     places: Places
     bin_directory: str
     restoration: Restoration
@@ -298,7 +300,7 @@ class RestoreBackup:
 class PutInPlace:
     """Put the directory that was taken out back to its place."""
 
-    touches: ClassVar[Touches] = Touches.TARGET
+    touches: ClassVar[Touches] = Touches.PLACE
     places: Places
 
     def __str__(self) -> str:
@@ -309,7 +311,7 @@ class PutInPlace:
 class RemoveOld:
     """Remove the old data: the point of no return of a plan that does not keep it."""
 
-    touches: ClassVar[Touches] = Touches.TARGET
+    touches: ClassVar[Touches] = Touches.PLACE
     places: Places
 
     def __str__(self) -> str:
@@ -324,7 +326,7 @@ class CopyBaseBackup:
     tells how far it is, and the primary takes it for a synchronous standby by its name.
     """
 
-    touches: ClassVar[Touches] = Touches.TARGET
+    touches: ClassVar[Touches] = Touches.BESIDE
     bin_directory: str
     conninfo: Conninfo
     slot_name: str
@@ -343,7 +345,7 @@ class CopyBaseBackup:
 class VerifyBackup:
     """Check every file of the copy against its manifest."""
 
-    touches: ClassVar[Touches] = Touches.TARGET
+    touches: ClassVar[Touches] = Touches.BESIDE
     bin_directory: str
     places: Places
 
@@ -358,7 +360,7 @@ class ConfigureStandby:
     `is_of_primary`: the node had no data, so that what is in the copy comes from the primary.
     """
 
-    touches: ClassVar[Touches] = Touches.TARGET
+    touches: ClassVar[Touches] = Touches.BESIDE
     places: Places
     conninfo: Conninfo
     slot_name: str
@@ -378,7 +380,7 @@ class ConfigureStandby:
 class SwapIn:
     """Put the copy in the place of the old data."""
 
-    touches: ClassVar[Touches] = Touches.TARGET
+    touches: ClassVar[Touches] = Touches.PLACE
     places: Places
 
     def __str__(self) -> str:

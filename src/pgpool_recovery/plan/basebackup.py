@@ -114,8 +114,7 @@ def _old_data(situation: Situation) -> OldData:
 
 def _keep_old(situation: Situation) -> KeepOld:
     """Return the policy; what is half changed is of no use to anybody and makes room."""
-    is_half_changed = situation.facts.target.changing is not None
-    return KeepOld.NEVER if is_half_changed else situation.policy.keep_old
+    return KeepOld.NEVER if situation.is_taken_out else situation.policy.keep_old
 
 
 def _has_old(target: TargetFacts) -> bool:

@@ -13,6 +13,7 @@ from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.text import with_detail
 from pgpool_recovery.facts.facts import Facts
 from pgpool_recovery.facts.rejection import Rejection
+from pgpool_recovery.facts.step import Step, Touches
 from pgpool_recovery.plan.attach import streams
 from pgpool_recovery.plan.harm import Harm, harm_of, read_harm
 from pgpool_recovery.plan.plan import OldData, Plan
@@ -212,6 +213,11 @@ def _old_bytes(facts: Facts) -> int:
     return sum(place.size_bytes for place in places.values())
 
 
+def _host_of(step: Step) -> str:
+    """Return on which of the two hosts a step leaves something behind."""
+    return "primary" if step.touches is Touches.PRIMARY else "target"
+
+
 def _plan(plan: Plan) -> dict[str, Any]:
     final = plan.point_of_no_return
     return {
@@ -223,7 +229,7 @@ def _plan(plan: Plan) -> dict[str, Any]:
         "slot_name": plan.slot_name,
         "needs": rooms_as_json(plan.needs),
         "steps": [
-            {"number": number, "sentence": str(step), "touches": step.touches.value}
+            {"number": number, "sentence": str(step), "touches": _host_of(step)}
             for number, step in enumerate(plan.steps, start=1)
         ],
         "point_of_no_return": None if final is None else plan.steps.index(final) + 1,

@@ -4,7 +4,6 @@ from enum import Enum
 
 from pgpool_recovery.domain.event import megabytes
 from pgpool_recovery.domain.record import record
-from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.text import with_detail
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.facts.rejection import Rejection
@@ -69,12 +68,6 @@ class Plan:
         is_only_copy = self.old_data in (OldData.CHANGED, OldData.HALF)
         changing = (RemoveOld, Rewind, Incremental, RestoreBackup) if is_only_copy else (RemoveOld,)
         return next((step for step in self.steps if isinstance(step, changing)), None)
-
-    @property
-    def begins_with(self) -> TargetState:
-        """In which state the target is when nothing was done yet."""
-        is_out = self.old_data in (OldData.HALF, OldData.OUT)
-        return TargetState.INCOMPLETE if is_out else TargetState.UNTOUCHED
 
     def sentences(self) -> tuple[str, ...]:
         """Return the plan as an operator reads it."""

@@ -12,7 +12,6 @@ from pgpool_recovery.facts.leftover import DELAY
 from pgpool_recovery.facts.policy import Policy
 from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.step import (
-    FINISHED,
     WORKSPACE,
     ConfigureStandby,
     CreateSlot,
@@ -93,7 +92,7 @@ class Situation:
     def reject_data(self) -> list[Rejection]:
         """Say why nothing can be made of the data that the target has."""
         target = self.facts.target
-        if target.changing not in (None, FINISHED):
+        if target.changing is not None:
             return [
                 Rejection(
                     f"the data of {self.name} was left half changed",
@@ -133,7 +132,7 @@ class Situation:
     @property
     def is_taken_out(self) -> bool:
         """Whether the directory is out of its place already, since a run was interrupted."""
-        return self.facts.target.changing is not None
+        return self.facts.target.is_away
 
     @cached_property
     def places(self) -> Places:

@@ -2,6 +2,7 @@
 
 from pgpool_recovery.domain.control_data import SHUT_DOWN_IN_RECOVERY
 from pgpool_recovery.domain.record import replace
+from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.facts.access import NO_ACCESS
 from pgpool_recovery.facts.facts import Facts, PlaceFacts, TargetFacts, Wal
@@ -85,7 +86,9 @@ def once_emptied(facts: Facts) -> Facts:
             backup_start=None,
             history=None,
             local_wal=None,
+            is_away=False,
             changing=None,
+            state=TargetState.UNTOUCHED,
             resumable=None,
             can_clone=False,
             server_pid=None,

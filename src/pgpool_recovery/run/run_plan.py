@@ -1,9 +1,7 @@
 """The steps of a plan in their order; what has been done is undone when one fails."""
 
 import time
-from collections.abc import Callable, Mapping
 from contextlib import suppress
-from math import inf
 
 from pgpool_recovery.domain.error import (
     Bug,
@@ -16,113 +14,58 @@ from pgpool_recovery.domain.error import (
     Unreachable,
     as_failure,
 )
-from pgpool_recovery.domain.event import (
-    Emit,
-    Moved,
-    Said,
-    StepFinished,
-    StepStarted,
-    Undoing,
-)
-from pgpool_recovery.domain.record import record
+from pgpool_recovery.domain.event import StepFinished, StepStarted, Undoing
 from pgpool_recovery.domain.target_state import TargetState, with_next_step
-from pgpool_recovery.facts.facts import LocalWal
 from pgpool_recovery.facts.step import (
     CopyBaseBackup,
     CreateSlot,
     Incremental,
-    KeepToPast,
-    PutInPlace,
-    PutOldBack,
-    Repoint,
     RepointRunning,
     Rewind,
     Step,
-    SwapIn,
-    TakeOut,
     TargetStep,
+    Touches,
 )
 from pgpool_recovery.log.note import span
 from pgpool_recovery.plan.plan import Plan
-from pgpool_recovery.plan.summaries import newly_left_out
-from pgpool_recovery.postgres.connection import Connection
-from pgpool_recovery.postgres.summaries import summaries_since, truncated_since
-from pgpool_recovery.postgres.wal import read_wal
+from pgpool_recovery.run.basebackup import copy
+from pgpool_recovery.run.incremental import apply_incremental
 from pgpool_recovery.run.known_state import in_state
-from pgpool_recovery.run.own_slot import Connect, OwnSlot
-from pgpool_recovery.run.progress import CopyProgress
+from pgpool_recovery.run.needed_wal import see_slot
+from pgpool_recovery.run.party import Party
+from pgpool_recovery.run.rewind import rewind
 from pgpool_recovery.run.shield import shielded
-from pgpool_recovery.talk.conversation import Conversation
-from pgpool_recovery.talk.protocol import (
-    AbortIncremental,
-    ApplyIncremental,
-    BeginIncremental,
-    Finish,
-    ReadBase,
-    TakeStep,
-    Undo,
-)
+from pgpool_recovery.talk.protocol import Finish, TakeStep, Undo
 
-MAX_BACKUPS = 5
-
-AT_ITS_PLACE = (PutOldBack, KeepToPast, Repoint, RepointRunning, TakeOut, PutInPlace, SwapIn)
-"""Steps that change what stands where the server has its data, so that the agent has to undo them;
-the others prepare something beside it, or are a point of no return."""
-
-MAKES_DATA = (CopyBaseBackup, Rewind, Incremental)
-"""Steps after which the standby goes on with WAL of the primary."""
-
-SeeFollowing = Callable[[RepointRunning], None]
-
-
-@record
-class Deadlines:
-    """How long a transfer may not get on, and how long each of the others may take."""
-
-    stall_s: float
-    step_s: float
-    undo_s: float
-    answer_s: float
-    connect_s: float
+TOLD_STATUSES = (1, 4, 5, 6, Undone.exit_status)
+"""Statuses of failures that mean the same of a run as of what failed in it."""
 
 
 class Run:
-    """One plan on its way."""
+    """One plan on its way: each step in its turn, and back again when one fails.
 
-    def __init__(
-        self,
-        connection: Connection,
-        agent: Conversation,
-        connect: Connect,
-        emit: Emit,
-        deadlines: Deadlines,
-        own_conninfo: Mapping[str, str],
-        see_following: SeeFollowing,
-    ) -> None:
-        self._see_following = see_following
-        self._connection = connection
-        self._agent = agent
-        self._emit = emit
-        self._deadlines = deadlines
-        self._slot = OwnSlot(connection, connect, own_conninfo, emit, connect_s=deadlines.connect_s)
-        self._has_changed_node = False
-        self._point_of_no_return: Step | None = None
+    What a method does besides having the agent take its step is in the module of its name.
+    """
+
+    def __init__(self, party: Party) -> None:
+        self._party = party
         self._state = TargetState.UNTOUCHED
+        """What is on the target if the agent is lost now: what it has said last. Once it was asked
+        to change what stands at the place of the data, it may be amid that, or may have taken it
+        back by itself, and nobody can know but whoever reads its journal (run/known_state.py)."""
 
     def carry_out(self, plan: Plan) -> None:
         """Take all steps. Raises what went wrong, with the state in which the target now is."""
         step: Step | None = None
-        self._point_of_no_return = plan.point_of_no_return
-        self._state = plan.begins_with
         try:
             for number, step in enumerate(plan.steps, start=1):
-                self._emit(StepStarted(str(step), number, len(plan.steps)))
+                self._party.emit(StepStarted(str(step), number, len(plan.steps)))
                 began = time.monotonic()
                 with span("step {} of {}: {}", number, len(plan.steps), step):
-                    self._take(step)
-                self._emit(StepFinished(number, len(plan.steps), time.monotonic() - began))
-            self._see_slot(plan)
-            self._agent.ask(Finish(), timeout_s=self._deadlines.undo_s)
+                    self._take(step, plan.point_of_no_return)
+                self._party.emit(StepFinished(number, len(plan.steps), time.monotonic() - began))
+            see_slot(self._party, plan)
+            self._finish()
         except BaseException as error:
             # Whatever it is: a slot that stays would fill the primary's disk.
             failure = as_failure(error) if isinstance(error, Exception) else None
@@ -137,134 +80,41 @@ class Run:
                 raise
             raise _ended(plan, step, failure, state, left) from error
 
-    def _take(self, step: Step) -> None:
+    def _finish(self) -> None:
+        self._state = TargetState.UNKNOWN  # When it is lost now, it may have let go already.
+        self._party.agent.ask(Finish(), timeout_s=self._party.deadlines.undo_s)
+
+    def _take(self, step: Step, final: Step | None) -> None:
+        if isinstance(step, CreateSlot):
+            self._party.slot.take(step)
+            return
+        if step.touches is Touches.PLACE:
+            self._state = TargetState.UNKNOWN
+        state = self._taken(step, is_final=step == final)
+        if self._state is not TargetState.UNKNOWN:
+            self._state = state
+
+    def _taken(self, step: TargetStep | Incremental, *, is_final: bool) -> TargetState:
+        """Take a step of the target; return in which state that left it."""
+        party = self._party
         match step:
-            case CreateSlot():
-                self._slot.take(step)
             case CopyBaseBackup():
-                self._copy(step)
+                return copy(party, step)
             case Rewind():
-                self._rewind(step)
+                return rewind(party, step)
             case Incremental():
-                self._incremental(step)
+                return apply_incremental(party, step)
             case RepointRunning():
-                self._ask_step(step)
-                self._see_following(step)
-            case _:
-                if step == self._point_of_no_return:
-                    self._slot.make_ready()
-                self._pass(step)
-                self._ask_step(step)
+                state = self._ask(step)
+                party.see_following(step)
+                return state
+        if is_final:
+            party.slot.make_ready()
+        return self._ask(step)
 
-    def _pass(self, step: Step) -> None:
-        """Note that what comes now cannot be undone, when it is that step."""
-        if step == self._point_of_no_return:
-            self._state = TargetState.INCOMPLETE
-
-    def _ask_step(self, step: TargetStep) -> None:
-        self._has_changed_node = self._has_changed_node or isinstance(step, AT_ITS_PLACE)
-        taking = TakeStep(step, self._deadlines.stall_s)
-        self._agent.ask(taking, timeout_s=self._deadlines.step_s)
-
-    def _checkpoint(self) -> None:
-        """Have the checkpoint done that a backup begins with, for as long as it takes.
-
-        The backup's own one has little left to do then, and nothing that is silent meanwhile is
-        taken for dead. Who may not order one waits for it within the limits of the backup.
-        """
-        try:
-            self._connection.do("CHECKPOINT")
-        except Unreachable as error:
-            self._emit(Said("primary", f"no checkpoint before the backup: {error.in_a_line}"))
-
-    def _copy(self, step: CopyBaseBackup) -> None:
-        self._checkpoint()
-        progress = CopyProgress(
-            self._connection, step.slot_name, self._emit, stall_s=self._deadlines.stall_s
-        )
-        taking = TakeStep(step, self._deadlines.stall_s)
-        # no limit: `progress` gives up what does not get on for stall_s
-        self._agent.ask(taking, timeout_s=inf, on_tick=progress.look)
-        self._emit(Moved(progress.done_bytes or step.size_bytes))
-
-    def _rewind(self, step: Rewind) -> None:
-        """Rewind, and see that the primary has what the directory then needs.
-
-        A primary that was promoted just now has its former timeline in its control file until its
-        next checkpoint, and pg_rewind of older releases takes that for the truth. By the same
-        checkpoint the slot may have lost what the node needs afterwards.
-        """
-        self._connection.do("CHECKPOINT")
-        self._slot.require_again()
-        self._pass(step)
-        self._ask_step(step)
-        if not step.is_followed_by_more:
-            self._see_wal(self._local_wal(step).needed(step.segment_bytes))
-
-    def _local_wal(self, step: Rewind | Incremental) -> LocalWal:
-        asked = ReadBase(
-            step.places.data.new, step.bin_directory, step.timelines, step.segment_bytes
-        )
-        return self._agent.ask(asked, timeout_s=self._deadlines.answer_s)
-
-    def _incremental(self, step: Incremental) -> None:
-        """Begin a backup until no truncation is new, then let it be applied.
-
-        Only when the backup has started all summaries of what is before its start are there.
-        """
-        base = self._local_wal(step).base
-        reject = summaries_since(self._connection, base.redo, read_wal(self._connection).history)
-        if reject is not None:
-            raise Undone(reject.message, detail=reject.detail, hint=reject.hint)
-        known = truncated_since(self._connection, base.redo)
-        self._checkpoint()
-        for _ in range(MAX_BACKUPS):
-            begin = BeginIncremental(step, tuple(known))
-            start = self._agent.ask(begin, timeout_s=self._deadlines.stall_s)
-            new = newly_left_out(known, truncated_since(self._connection, base.redo, before=start))
-            if not new:
-                self._slot.require(start)
-                self._pass(step)
-                # A primary that is silent is noticed by the agent, and a disk that hangs here.
-                self._agent.ask(
-                    ApplyIncremental(step),
-                    timeout_s=self._deadlines.stall_s,
-                    is_renewed_by_events=True,
-                )
-                return
-            self._agent.ask(AbortIncremental(), timeout_s=self._deadlines.answer_s)
-            known |= new
-        raise Undone(f"relations were truncated during each of {MAX_BACKUPS} backups")
-
-    def _see_slot(self, plan: Plan) -> None:
-        """See that the slot has not ended, and that the WAL is there that the standby will need."""
-        needed = plan.needed_segment
-        if self._slot.renew() and needed is None:
-            needed = self._needed_segment(plan)
-        if needed is not None:
-            self._see_wal(needed)
-
-    def _needed_segment(self, plan: Plan) -> int | None:
-        """Return from where on what was made needs WAL; None when that may be in an archive."""
-        last = [step for step in plan.steps if isinstance(step, MAKES_DATA)]
-        if not last:
-            return None
-        wal = read_wal(self._connection)
-        asked = ReadBase(
-            last[-1].places.data.path,
-            last[-1].bin_directory,
-            wal.history.timelines,
-            wal.segment_bytes,
-        )
-        local = self._agent.ask(asked, timeout_s=self._deadlines.answer_s)
-        return local.needed(wal.segment_bytes)
-
-    def _see_wal(self, segment: int) -> None:
-        """See that the WAL is there from which the standby will go on."""
-        wal = read_wal(self._connection)
-        if not wal.has(segment):
-            begin = wal.begin_of(segment)
-            raise Undone(f"the primary's WAL from {begin} on, which is needed now, is gone")
+    def _ask(self, step: TargetStep) -> TargetState:
+        taking = TakeStep(step, self._party.deadlines.stall_s)
+        return self._party.agent.ask(taking, timeout_s=self._party.deadlines.step_s)
 
     def _undo(self, why: str) -> tuple[TargetState, str | None]:
         """Take everything back; return what is there now, and what could not be taken back."""
@@ -275,40 +125,41 @@ class Run:
     def _tell(self, sentence: str) -> None:
         """Tell what is undone; who does not listen any more keeps nothing from being undone."""
         with suppress(BaseException):
-            self._emit(Undoing(sentence))
+            self._party.emit(Undoing(sentence))
 
     def _undo_target(self) -> TargetState:
-        """Have the agent take its steps back; one that is busy does so when it loses us.
+        """Have the agent take its steps back, and return what is there then.
 
-        Of one that says nothing any more nobody can know whether it did: it may have been killed.
+        One that is busy, since it was left in the middle of something, takes them back when it
+        loses us, and says so before it ends. It is given the time for that. Of one that says
+        nothing any more it cannot be known whether it did: its host may have crashed. One that
+        could not take something back tries once more when it ends, and how that ended stands in
+        its journal only. What could not be learnt here is asked of another agent, once this one
+        has let go of the target (learning_state).
         """
-        has_failed = False
-        if not self._agent.is_busy:
+        party = self._party
+        if not party.agent.is_busy:
             try:
-                return self._agent.ask(Undo(), timeout_s=self._deadlines.undo_s)
+                return party.agent.ask(Undo(), timeout_s=party.deadlines.undo_s)
             except Unreachable as lost:
                 self._tell(f"the agent undoes by itself: {lost.message}")
             except BaseException as error:  # noqa: BLE001 - the slot has to be undone all the same
-                has_failed = True
                 self._tell(f"the agent could not undo it: {as_failure(error).message}")
-        state = self._agent.last_word() if self._agent.is_busy else None
-        self._agent.close()
-        if state is not None and not has_failed:
-            return state
-        if (has_failed or self._has_changed_node) and self._state is TargetState.UNTOUCHED:
-            return TargetState.UNKNOWN
-        return self._state
+                self._state = TargetState.UNKNOWN
+        said = party.agent.last_word() if party.agent.is_busy else None
+        party.agent.close()
+        return self._state if said is None else said
 
     def _undo_slot(self) -> str | None:
         """Free the slot, and drop it if it is new; return why that could not be done."""
         try:
-            self._slot.undo()
+            self._party.slot.undo()
         except BaseException as error:  # noqa: BLE001 - what failed first is what has to be told
             failure = as_failure(error)
-            why = f"could not free replication slot {self._slot.name}: "
+            why = f"could not free replication slot {self._party.slot.name}: "
             why += failure.detail or failure.message
             self._tell(why)
-            return f"On the primary: {why}." if self._slot.has_created else None
+            return f"On the primary: {why}." if self._party.slot.has_created else None
         return None
 
 
@@ -324,7 +175,7 @@ def _ended(
     kind = type(error)
     if kind is not Bug and state in (TargetState.INCOMPLETE, TargetState.COPIED):
         kind = Filled if isinstance(error, NoRoom | Filled) else Incomplete
-    elif kind is not RecoveryError and error.exit_status not in (1, 4, 5, 6, Undone.exit_status):
+    elif kind is not RecoveryError and kind.exit_status not in TOLD_STATUSES:
         kind = Undone
     return kind(
         f"{plan.target_name}: could not {what}: {error.message}",

@@ -225,8 +225,8 @@ class BeginIncremental(Asks[Point]):
 
 
 @record
-class ApplyIncremental(Asks[None]):
-    """Write the backup that was begun onto the directory."""
+class ApplyIncremental(Asks[TargetState]):
+    """Write the backup that was begun onto the directory; answered as `TakeStep` is."""
 
     step: Incremental
 
@@ -310,10 +310,11 @@ class StopServer(Asks[None]):
 
 
 @record
-class TakeStep(Asks[None]):
+class TakeStep(Asks[TargetState]):
     """Take one step of the plan; it is undone when the conversation ends before `Finish`.
 
-    A transfer that stands still for `stall_s` is given up.
+    Answered by the TargetState that the journal says then. A transfer that stands still for
+    `stall_s` is given up.
     """
 
     step: TargetStep

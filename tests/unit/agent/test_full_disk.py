@@ -25,12 +25,12 @@ from pgpool_recovery.agent.directory.workspace import has_old
 from pgpool_recovery.agent.method import make_standby as standby
 from pgpool_recovery.agent.server import probation as guard
 from pgpool_recovery.agent.steps import Steps
+from pgpool_recovery.domain.directory_state import Change, Changed
 from pgpool_recovery.domain.error import Busy, NoRoom
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Lsn, TimelineId
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.facts.step import (
-    FINISHED,
     ConfigureStandby,
     DiscardWaiting,
     KeepToPast,
@@ -44,11 +44,12 @@ from pgpool_recovery.facts.step import (
     TakeOut,
     TargetStep,
 )
-from pgpool_recovery.host.lock import is_locked, lock, unlock
+from pgpool_recovery.host.lock import is_locked, lock
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.host.system_failure import failure_of_system
 from pgpool_recovery.talk.protocol import StopAtOnce
 from tests.unit.agent.directory.test_swap import Target, _write
+from tests.unit.agent.test_steps import journal_of
 
 OWN = {"postgresql.conf": "own", "postgresql.auto.conf": "work_mem = '7MB'\n"}
 WAL = {"pg_wal/00000001000000000000000A": "x", "pg_wal/00000002.history": "x"}
@@ -115,12 +116,14 @@ class Wal:
         return bytearray(size_bytes)
 
 
-@pytest.fixture(autouse=True)
-def _nothing_but_files(monkeypatch: pytest.MonkeyPatch) -> None:
+def nothing_but_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """What needs a server or a program of PostgreSQL is no part of these stories, nor is time."""
     monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
     monkeypatch.setattr(standby, "neutralise", lambda *_words, **_options: None)
     monkeypatch.setattr(steps, "WalSource", lambda *_words, **_options: Wal())
+
+
+_nothing_but_files = pytest.fixture(autouse=True)(nothing_but_files)
 
 
 def _configure(places: Places) -> ConfigureStandby:
@@ -184,9 +187,9 @@ def changes(run: Steps, target: Target) -> None:
     """A method that changes the only copy, out of its place."""
     own = target.places.in_place()
     take(run, Reserve(target.places), TakeOut(own))
-    workspace = Path(target.places.data.workspace)
-    swap.mark_changing(workspace, Method.REWIND)
-    swap.mark_changing(workspace, FINISHED)
+    journal = journal_of(run)
+    journal.take(Change(Method.REWIND))
+    journal.take(Changed())
     take(run, _configure(own), PutInPlace(own))
 
 
@@ -239,8 +242,8 @@ def prepared(root: Path, story: Story, *, is_inside: bool) -> Target:
 
 def let_go_of(run: Steps) -> None:
     """End as a process does: the kernel gives its locks back."""
-    if run._lock >= 0:
-        unlock(run._lock)
+    if run._journal is not None:
+        run._journal.close()
 
 
 CASES = [
@@ -317,7 +320,7 @@ def assert_second_run_completes(target: Target, story: Story) -> None:
     swap.tidy(target.data)
     assert swap.is_tidy(target.data)
     run = new_steps()
-    is_out = swap.changing(target.data) is not None
+    is_out = swap.away(target.data) is not None
     take(run, Reserve(target.places))
     if has_old(target.places.data):
         take(run, DiscardWaiting(target.places))
@@ -405,7 +408,7 @@ def test_interrupted_swap_is_put_back_on_a_full_disk(
 ) -> None:
     """Its note stands already, and for the renames there is the room that was kept."""
     target = prepared(tmp_path, copies, is_inside=False)
-    before, rename = target.contents(), Path.rename
+    before, rename, write = target.contents(), Path.rename, os.write
     run = new_steps()
     take(run, Reserve(target.places))
     put_copy(target)
@@ -421,8 +424,10 @@ def test_interrupted_swap_is_put_back_on_a_full_disk(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         return rename(path, to)
 
-    def have_no_room(_descriptor: int, _data: bytes) -> int:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    def write_with_room(descriptor: int, data: bytes) -> int:
+        if spare.exists():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(descriptor, data)
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "rename", die)
@@ -432,7 +437,7 @@ def test_interrupted_swap_is_put_back_on_a_full_disk(
     assert target.contents() != before
     with monkeypatch.context() as patch:
         patch.setattr(Path, "rename", need_room)
-        patch.setattr(os, "write", have_no_room)
+        patch.setattr(os, "write", write_with_room)
         swap.tidy(target.data)
     assert target.contents() == before
     assert swap.is_tidy(target.data)

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from pgpool_recovery.agent.directory import swap
+from pgpool_recovery.agent.directory.journal import Journal
 from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.steps import Steps, needs_stopped
+from pgpool_recovery.domain.directory_state import Change, Changed
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.facts.step import (
-    FINISHED,
     KeepToPast,
     Place,
     Places,
@@ -46,6 +46,12 @@ def steps(places: Places) -> Steps:
     return made
 
 
+def journal_of(steps: Steps) -> Journal:
+    """Return what a method writes to while it changes the directory."""
+    assert steps._journal is not None
+    return steps._journal
+
+
 def test_server_that_was_started_meanwhile_is_left_alone(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -76,7 +82,7 @@ def test_unchanged_directory_is_put_back(steps: Steps, places: Places) -> None:
 
 
 def test_half_changed_directory_stays_out(steps: Steps, places: Places) -> None:
-    swap.mark_changing(Path(places.data.workspace), Method.REWIND)
+    journal_of(steps).take(Change(Method.REWIND))
     assert steps.undo() is TargetState.INCOMPLETE
     assert not Path(places.data.path).exists()
 
@@ -84,7 +90,8 @@ def test_half_changed_directory_stays_out(steps: Steps, places: Places) -> None:
 def test_changed_directory_that_is_whole_and_in_its_place_is_not_untouched(
     steps: Steps, places: Places
 ) -> None:
-    swap.mark_changing(Path(places.data.workspace), FINISHED)
+    journal_of(steps).take(Change(Method.REWIND))
+    journal_of(steps).take(Changed())
     steps.take(PutInPlace(places), 10, 5)
     assert steps.undo() is TargetState.COPIED
     assert (Path(places.data.path) / "PG_VERSION").exists()

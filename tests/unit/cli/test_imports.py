@@ -89,7 +89,7 @@ HELP = [["--help"], ["--version"], [], *([name, "--help"] for name in COMMANDS)]
 @pytest.mark.parametrize("words", HELP, ids=" ".join)
 def test_help_loads_its_texts_alone(words: list[str]) -> None:
     found = loaded(words)
-    assert found.rooms <= {"cli", "domain"}
+    assert found.rooms <= {"cli", "log", "domain"}
     assert found.libraries == frozenset()
     assert found.slow == frozenset()
 
@@ -97,7 +97,7 @@ def test_help_loads_its_texts_alone(words: list[str]) -> None:
 @pytest.mark.parametrize("words", ["recov", "status --port x", "plan", "recover --jsn"])
 def test_wrong_words_load_no_command(words: str) -> None:
     found = loaded(words.split())
-    assert found.rooms <= {"cli", "domain"}
+    assert found.rooms <= {"cli", "log", "domain"}
     assert found.libraries == frozenset()
     assert found.slow <= {"difflib", "json"}
 
@@ -106,7 +106,7 @@ def test_wrong_words_load_no_command(words: str) -> None:
 @pytest.mark.parametrize("words", ["", "x", "-1 " * 12], ids=["none", "one", "twelve"])
 def test_hook_with_wrong_words_loads_nothing_to_fail_over(hook: str, words: str) -> None:
     found = loaded([hook, *words.split()])
-    assert found.rooms <= {"cli", "domain", "hooks"}
+    assert found.rooms <= {"cli", "hooks", "log", "domain"}
     assert found.libraries == frozenset()
     assert found.slow == frozenset()
 
@@ -114,7 +114,11 @@ def test_hook_with_wrong_words_loads_nothing_to_fail_over(hook: str, words: str)
 @pytest.mark.parametrize("stage", STAGES)
 def test_stage_with_wrong_words_loads_nothing_to_recover(stage: str) -> None:
     found = loaded([stage])
-    assert found.rooms <= {"cli", "config", "talk", "run", "facts", "ssh", "files", "domain"}
+    assert found.rooms <= {
+        *("cli", "config", "talk", "run", "facts", "ssh", "files"),
+        "log",
+        "domain",
+    }
     assert found.libraries == frozenset()
     assert found.slow <= {"json", "pathlib", "socket", "subprocess"}
 
@@ -125,7 +129,7 @@ def test_failover_loads_no_more_than_its_way_to_the_servers(tmp_path: Path) -> N
     found = loaded(["failover", *NODE_IS_DOWN.format(directory=tmp_path).split()], settings)
     assert found.rooms <= {
         *("cli", "hooks", "control", "config", "pcp", "postgres"),
-        *("plan", "facts", "ssh", "files", "domain"),
+        *("plan", "facts", "ssh", "files", "log", "domain"),
     }
     assert found.libraries == SQL
     assert not {"getopt", "argparse", "difflib"} & found.modules

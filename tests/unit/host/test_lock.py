@@ -12,6 +12,7 @@ import pytest
 
 from pgpool_recovery.agent.directory import swap
 from pgpool_recovery.agent.directory import workspace as workspaces
+from pgpool_recovery.agent.directory.journal import Journal
 from pgpool_recovery.domain.error import Busy
 from pgpool_recovery.facts.step import Place, Places
 from pgpool_recovery.host.lock import LOCK_NAME, is_locked, lock, unlock
@@ -56,7 +57,7 @@ end = time.monotonic() + 60
 while done < {TIMES} and time.monotonic() < end:
     try:
         swap.tidy(root / "data")
-        held = swap.reserve(places)
+        journal = swap.reserve(places)
     except Busy:
         continue
     os.close(os.open(root / "alone", os.O_CREAT | os.O_EXCL))  # Fails when another is at work.
@@ -66,9 +67,9 @@ while done < {TIMES} and time.monotonic() < end:
     assert (workspace / "new" / "file").read_text() == str(os.getpid())
     (root / "alone").unlink()
     if done % 3:
-        swap.release(workspace, held)
-    else:  # Its process is killed; the next one tidies up, or removes it with the old data.
-        os.close(held)
+        swap.rest(journal)
+    # Else its process is killed; the next one tidies up, or removes it with the old data.
+    journal.close()
     if done % 5 == 0:
         try:
             swap.discard_old(root / "data")
@@ -95,23 +96,23 @@ def test_promise_6_lock_of_a_removed_file_keeps_nobody_out(
     """One ends while the second waits and the third comes: only one of the two gets it."""
     workspace = tmp_path / "data.pgpool_recovery"
     data = Place(str(tmp_path / "data"), str(workspace), is_inside=False, new=f"{workspace}/new")
-    places, first, third = Places(data, None, ()), [0], [0]
-    first[0] = swap.reserve(places)
+    places = Places(data, None, ())
+    first, third = [swap.reserve(places)], list[Journal]()
     sleep = time.sleep
 
     def others_turn(duration: float) -> None:
         """The second one has just found it locked."""
-        if first[0]:
-            swap.release(workspace, first.pop())
-            first.append(0)
-            third[0] = swap.reserve(places)
+        if first:
+            swap.rest(first[0])
+            first.pop().close()
+            third.append(swap.reserve(places))
         sleep(duration)
 
     monkeypatch.setattr(time, "sleep", others_turn)
     with pytest.raises(Busy):
         swap.reserve(places)
-    unlock(third[0])
-    unlock(swap.reserve(places))
+    third[0].close()
+    swap.reserve(places).close()
 
 
 def test_promise_6_who_removes_old_data_touches_nothing_of_the_next(
@@ -121,16 +122,17 @@ def test_promise_6_who_removes_old_data_touches_nothing_of_the_next(
     workspace = tmp_path / "data.pgpool_recovery"
     (tmp_path / "data").mkdir()
     data = Place(str(tmp_path / "data"), str(workspace), is_inside=False, new=f"{workspace}/new")
-    places, held = Places(data, None, ()), list[int]()
-    os.close(swap.reserve(places))  # Its process was killed.
+    places, begun = Places(data, None, ()), list[Journal]()
+    swap.reserve(places).close()  # Its process was killed.
 
     def discard_and_let_begin(removed: Path) -> None:
         workspaces.discard(removed)
-        if not held:
-            held.append(swap.reserve(places))
+        if not begun:
+            begun.append(swap.reserve(places))
 
     monkeypatch.setattr(swap, "discard", discard_and_let_begin)
     swap.discard_old(tmp_path / "data")
     with pytest.raises(Busy):
         lock(workspace)
-    swap.release(workspace, *held)
+    swap.rest(begun[0])
+    begun[0].close()

@@ -8,6 +8,7 @@ from pgpool_recovery.config.load import read_settings
 from pgpool_recovery.domain.control_data import SHUT_DOWN, ControlData
 from pgpool_recovery.domain.error import SettingsError
 from pgpool_recovery.domain.node import Target
+from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId
 from pgpool_recovery.facts.access import Access, Lacks, Obstacle
 from pgpool_recovery.facts.archived_history import Archive, ArchivedHistory
@@ -249,7 +250,9 @@ def _target(words: Words) -> TargetFacts:
         backup_start=start,
         history=_history(target.history, target.control.newest) if target.history else None,
         local_wal=None if control is None else _local_wal(words, base_of(control, start)),
-        changing=target.changing,
+        is_away=target.changing is not None,
+        changing=None if target.changing == "finished" else target.changing,
+        state=TargetState.INCOMPLETE if target.changing else TargetState.UNTOUCHED,
         resumable=None
         if target.resumable is None
         else Base(target.resumable.redo, target.resumable.end),

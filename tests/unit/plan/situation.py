@@ -5,6 +5,7 @@ from typing import Any
 
 from pgpool_recovery.domain.control_data import ControlData
 from pgpool_recovery.domain.node import NodeId, RecoveryRequest, Target
+from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId
 from pgpool_recovery.facts.facts import (
     Configuration,
@@ -152,7 +153,9 @@ def target(**changes: Any) -> TargetFacts:
         backup_start=None,
         history=None,
         local_wal=None,
+        is_away=False,
         changing=None,
+        state=TargetState.UNTOUCHED,
         resumable=None,
         can_clone=False,
         addresses=("192.0.2.2",),

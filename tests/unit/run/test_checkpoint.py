@@ -1,5 +1,6 @@
 """A backup begins with a checkpoint, which may take long: it is done before a limit counts."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, cast
@@ -11,8 +12,11 @@ from pgpool_recovery.domain.event import Event, Said
 from pgpool_recovery.domain.wal import Lsn, Point, TimelineId
 from pgpool_recovery.facts.facts import Base, LocalWal
 from pgpool_recovery.facts.step import CopyBaseBackup, Incremental, Place, Places
-from pgpool_recovery.run import run_plan
-from pgpool_recovery.run.run_plan import Deadlines, Run
+from pgpool_recovery.run import basebackup, incremental
+from pgpool_recovery.run.basebackup import copy
+from pgpool_recovery.run.incremental import apply_incremental
+from pgpool_recovery.run.own_slot import OwnSlot
+from pgpool_recovery.run.party import Deadlines, Party
 from pgpool_recovery.talk.protocol import BeginIncremental, ReadBase
 
 PLACES = Places(Place("/data", "/data.w", is_inside=False, new="/data.w/new"), None, ())
@@ -72,35 +76,35 @@ class Site:
     order: list[str]
     told: list[Event]
 
-    def run(self, failure: RecoveryError | None = None) -> Run:
-        return Run(
-            cast("Any", Primary(self.order, failure)),
+    def party(self, failure: RecoveryError | None = None) -> Party:
+        primary: Any = Primary(self.order, failure)
+        return Party(
+            primary,
             cast("Any", Agent(self.order)),
-            cast("Any", None),
+            OwnSlot(primary, cast("Any", None), {}, self.told.append, connect_s=1),
             self.told.append,
             Deadlines(stall_s=1, step_s=1, undo_s=1, answer_s=1, connect_s=1),
-            {},
             cast("Any", None),
         )
 
 
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> Site:
-    monkeypatch.setattr(run_plan, "CopyProgress", lambda *_, **__: Progress())
-    monkeypatch.setattr(run_plan, "read_wal", lambda _: SimpleNamespace(history=None))
-    monkeypatch.setattr(run_plan, "summaries_since", lambda *_: None)
-    monkeypatch.setattr(run_plan, "truncated_since", lambda *_, **__: frozenset())
+    monkeypatch.setattr(basebackup, "CopyProgress", lambda *_, **__: Progress())
+    monkeypatch.setattr(incremental, "read_wal", lambda _: SimpleNamespace(history=None))
+    monkeypatch.setattr(incremental, "summaries_since", lambda *_: None)
+    monkeypatch.setattr(incremental, "truncated_since", lambda *_, **__: frozenset())
     return Site([], [])
 
 
 def test_checkpoint_comes_before_the_copy(site: Site) -> None:
-    site.run()._copy(COPY)
+    copy(site.party(), COPY)
     assert site.order == ["CHECKPOINT", "copy"]
     assert not [event for event in site.told if isinstance(event, Said)]
 
 
 def test_checkpoint_comes_before_an_incremental_backup(site: Site) -> None:
-    site.run()._incremental(INCREMENTAL)
+    apply_incremental(site.party(), INCREMENTAL)
     assert site.order == ["CHECKPOINT", "begin the backup", "copy"]
 
 
@@ -114,16 +118,17 @@ def test_checkpoint_comes_before_an_incremental_backup(site: Site) -> None:
 def test_without_a_checkpoint_there_is_a_backup_all_the_same(
     site: Site, failure: RecoveryError, why: str
 ) -> None:
-    site.run(failure)._copy(COPY)
+    copy(site.party(failure), COPY)
     assert site.order == ["CHECKPOINT", "copy"]
     said = [event.line for event in site.told if isinstance(event, Said)]
     assert said == [f"no checkpoint before the backup: CHECKPOINT failed{why}"]
 
 
-@pytest.mark.parametrize("begin", ["_copy", "_incremental"])
-def test_cancel_during_the_checkpoint_begins_no_backup(site: Site, begin: str) -> None:
+@pytest.mark.parametrize(("begin", "step"), [(copy, COPY), (apply_incremental, INCREMENTAL)])
+def test_cancel_during_the_checkpoint_begins_no_backup(
+    site: Site, begin: Callable[[Party, Any], object], step: object
+) -> None:
     """The handler of the signal raises it wherever the process waits just then."""
-    step = COPY if begin == "_copy" else INCREMENTAL
     with pytest.raises(Cancelled):
-        getattr(site.run(Cancelled("the recovery was cancelled")), begin)(step)
+        begin(site.party(Cancelled("the recovery was cancelled")), step)
     assert site.order == ["CHECKPOINT"]

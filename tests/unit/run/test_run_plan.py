@@ -13,9 +13,19 @@ from pgpool_recovery.domain.error import Cancelled, Filled, NoRoom, RecoveryErro
 from pgpool_recovery.domain.event import Event, Undoing
 from pgpool_recovery.domain.target_state import TargetState, with_next_step
 from pgpool_recovery.facts.policy import Method
-from pgpool_recovery.facts.step import Place, Places, RemoveOld, Repoint, Reserve, TargetStep
+from pgpool_recovery.facts.step import (
+    Place,
+    Places,
+    RemoveOld,
+    Repoint,
+    Reserve,
+    TargetStep,
+    VerifyBackup,
+)
 from pgpool_recovery.plan.plan import OldData, Plan
-from pgpool_recovery.run.run_plan import Deadlines, Run
+from pgpool_recovery.run.own_slot import OwnSlot
+from pgpool_recovery.run.party import Deadlines, Party
+from pgpool_recovery.run.run_plan import Run
 from pgpool_recovery.talk.conversation import converse
 from pgpool_recovery.talk.protocol import PROTOCOL, Answer, Farewell, Greeting
 from pgpool_recovery.talk.wire import encode_message
@@ -32,9 +42,11 @@ REPOINT = Repoint(
     PLACES, CONNINFO, "pgpool_node_1", former_slot_name=None, port=None, bin_directory="/bin15"
 )
 REMOVE = RemoveOld(PLACES)
+COPY = VerifyBackup("/bin15", PLACES)
+"""A step that touches nothing but a copy."""
 
 GREETING = encode_message(Greeting("pgpool-recovery", PROTOCOL, "2.0")).decode()
-DONE = encode_message(Answer()).decode()
+DONE = encode_message(Answer(result="untouched")).decode()
 FULL = NoRoom('could not write "/data/base/1": No space left on device', hint="Make room.")
 FILLS_AT = f"""
 import sys
@@ -92,14 +104,10 @@ def run_with(
     argv: list[str], step_s: float = 10, emit: Callable[[Event], None] = lambda _event: None
 ) -> Iterator[Run]:
     with converse(argv, "node 1", lambda _event: None, timeout_s=10) as agent:
+        deadlines = Deadlines(stall_s=10, step_s=step_s, undo_s=10, answer_s=10, connect_s=5)
+        slot = OwnSlot(cast("Any", None), cast("Any", None), {}, emit, connect_s=5)
         yield Run(
-            cast("Any", None),
-            agent,
-            cast("Any", None),
-            emit,
-            Deadlines(stall_s=10, step_s=step_s, undo_s=10, answer_s=10, connect_s=5),
-            {},
-            cast("Any", None),
+            Party(cast("Any", None), agent, slot, emit, deadlines, cast("Any", None)),
         )
 
 
@@ -108,7 +116,9 @@ def run_with(
     [
         (RESERVE, (RESERVE, REPOINT), TargetState.UNTOUCHED),
         (REPOINT, (RESERVE, REPOINT), TargetState.UNKNOWN),
-        (REMOVE, (RESERVE, REMOVE), TargetState.INCOMPLETE),
+        (REMOVE, (RESERVE, REMOVE), TargetState.UNKNOWN),
+        (COPY, (RESERVE, COPY), TargetState.UNTOUCHED),
+        (COPY, (RESERVE, REPOINT, COPY), TargetState.UNKNOWN),
     ],
 )
 def test_state_after_an_agent_that_died(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pgpool_recovery.agent.directory.history_file import history_files, read_history
 from pgpool_recovery.agent.directory.local_wal import begins_at
-from pgpool_recovery.agent.directory.swap import changing
+from pgpool_recovery.agent.directory.swap import away
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.wal import History, segment_of_file
 from pgpool_recovery.facts.own_wal import CONTROL, OwnWal, Part
@@ -61,7 +61,7 @@ def digests(data_directory: Path, parts: Iterable[Part]) -> tuple[str | None, ..
     """Return the SHA-256 of parts of files; None where a file is not there."""
     from concurrent.futures import ThreadPoolExecutor  # With it comes logging.
 
-    half = changing(data_directory)
+    half = away(data_directory)
     pg_wal = (data_directory if half is None else half[0]) / "pg_wal"
     with ThreadPoolExecutor(AT_ONCE) as pool:  # hashlib lets the others work meanwhile.
         return tuple(pool.map(lambda part: _digest(pg_wal, part), parts))

@@ -26,14 +26,11 @@ class Moved:
     names: list[str] = field(default_factory=list)
     written: list[str] = field(default_factory=list)
 
-    def restore(self, *, keeps_written: bool = False) -> None:
-        """Put all files back; where the directory is not there any more, they stay aside.
-
-        `keeps_written`: the server runs, and may be on the primary's timeline by now.
-        """
+    def restore(self) -> None:
+        """Put all files back; where the directory is not there any more, they stay aside."""
         if not self.pg_wal.is_dir():
             return
-        for name in [] if keeps_written else self.written:
+        for name in self.written:
             remove(self.pg_wal / name)
         while self.names:
             move(self.aside / self.names[-1], self.pg_wal / self.names[-1])
@@ -62,12 +59,13 @@ def keep_to_past(step: KeepToPast, source: Source, moved: Moved) -> None:
     with what is there, and what was moved waits in the workspace.
     """
     new = {**_histories(step, source), **_segments(step, source)}
-    make_directory(moved.aside)
     for name in step.moved:
         if (moved.pg_wal / name).exists():
+            make_directory(moved.aside)
             move(moved.pg_wal / name, moved.aside / name)
             moved.names.append(name)
-    sync(moved.aside)
+    if moved.names:
+        sync(moved.aside)
     for name, contents in new.items():
         moved.written.append(name)
         write_file(moved.pg_wal / name, contents, mode=file_mode(Path(step.directory)))

@@ -14,7 +14,6 @@ from pgpool_recovery.agent.directory.neutral import neutralise
 from pgpool_recovery.agent.directory.own_files import keep_own_files, own_directory
 from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.directory.setting_home import Home, home_of, put_back
-from pgpool_recovery.agent.directory.swap import note_former_slot
 from pgpool_recovery.agent.directory.workspace import remove
 from pgpool_recovery.agent.method.restore import archive_settings
 from pgpool_recovery.domain.event import Say
@@ -43,7 +42,6 @@ def configure_standby(step: ConfigureStandby, own_login: OwnLogin, stop: Stop, t
     is_copy = step.is_of_primary and not (own / AUTO_CONFIGURATION).exists()
     place, programs = Path(step.places.data.path), Path(step.bin_directory)
     neutralise(new, place, programs, stop, tell, is_copy=is_copy)
-    _note_former_slot(step)
     sync(new)
 
 
@@ -96,7 +94,6 @@ def repoint(step: Repoint, own_login: OwnLogin, stop: Stop, tell: Say) -> None:
     _signal(data)
     _write(home_of(data, data, stop), standby_settings(step, own_login), tell)
     neutralise(data, data, Path(step.bin_directory), stop, tell, is_copy=False)
-    _note_former_slot(step)
     sync(data)
 
 
@@ -108,18 +105,12 @@ def repoint_running(step: RepointRunning, own_login: OwnLogin, stop: Stop, tell:
     data = Path(step.places.data.path)
     for location in step.new_locations:
         make_location(Path(location), data)
-    _note_former_slot(step)
     _write(home_of(data, data, stop), leading_settings(step, own_login), tell)
 
 
 def _signal(directory: Path) -> None:
     write_file(directory / STANDBY_SIGNAL, "", mode=file_mode(directory))
     remove(directory / SIGNAL)
-
-
-def _note_former_slot(step: ConfigureStandby | Repoint | RepointRunning) -> None:
-    if step.former_slot_name is not None:
-        note_former_slot(step.places, step.former_slot_name)
 
 
 def standby_settings(step: ConfigureStandby | Repoint, own_login: OwnLogin) -> dict[str, str]:

@@ -12,11 +12,12 @@ from pgpool_recovery.agent.directory.local_wal import first_missing
 from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.directory.own_wal import own_wal
 from pgpool_recovery.agent.directory.place import NO_DATA, observe_place, workspaces_of
-from pgpool_recovery.agent.directory.swap import changing, failed_starts
+from pgpool_recovery.agent.directory.swap import failed_starts, standing
 from pgpool_recovery.agent.method.incremental.guard import is_half_applied
 from pgpool_recovery.agent.method.incremental.stale_directory import read_base
 from pgpool_recovery.domain.backup_label import parse_backup_label
 from pgpool_recovery.domain.control_data import ControlData, parse_control_data
+from pgpool_recovery.domain.directory_state import Changing, Finished, target_state
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.wal import History, Point
@@ -47,8 +48,9 @@ SHOWN_ENTRIES = 5
 def observe(request: Observe, stop: Stop, own_login: OwnLogin) -> TargetFacts:
     """Return the facts about a data directory of this host; its secrets are for `own_login`."""
     data = Path(request.data_directory).resolve()
-    half = changing(data)
-    contents, method = half or (data, None)
+    workspace, state = standing(data)
+    is_away = isinstance(state, Changing | Finished)
+    contents = workspace / "new" if is_away else data
     entries = _entries(contents)
     bin_directory = find_bin_directory(request.major, request.bin_directories, stop)
     place = observe_place(data, is_own=True)
@@ -64,7 +66,7 @@ def observe(request: Observe, stop: Stop, own_login: OwnLogin) -> TargetFacts:
     in_wal = own_wal(contents, request.segment_bytes)
     marks = find_marks(data) if manager is None else ()
     wal = _wal_place(contents, request.wal_directory)
-    tablespaces = _tablespaces(request, links, is_half=half is not None)
+    tablespaces = _tablespaces(request, links, is_half=is_away)
     others = [Path(place.path) for place in (wal, *tablespaces.values()) if place is not None]
     access = look_as_target(contents, others, workspaces_of(data))
     return TargetFacts(
@@ -89,7 +91,9 @@ def observe(request: Observe, stop: Stop, own_login: OwnLogin) -> TargetFacts:
         local_wal=None
         if control is None
         else _local_wal(contents, base_of(control, _backup_start(contents)), request),
-        changing=method,
+        is_away=is_away,
+        changing=state.method if isinstance(state, Changing) else None,
+        state=target_state(state),
         resumable=_resumable(contents, bin_directory, stop),
         can_clone=_can_clone(data),
         server_pid=None if server is None else server.pid,

@@ -106,20 +106,21 @@ def test_interrupted_between_two_files(step: KeepToPast, monkeypatch: pytest.Mon
     assert pg_wal(step) == before
 
 
-def test_server_that_runs_keeps_what_it_got(step: KeepToPast) -> None:
-    moved = take(step, Primary())
-    moved.restore(keeps_written=True)
-    assert NEW in pg_wal(step)
+def test_nothing_is_made_aside_when_nothing_is_moved(step: KeepToPast) -> None:
+    """As below a server that runs."""
+    take(replace(step, moved=()), Primary())
+    assert not Path(step.places.data.workspace).exists()
 
 
 def test_what_was_moved_waits_until_the_server_runs_well(step: KeepToPast) -> None:
     """A second time adds to it, and so does the end of a run; the old data goes with it."""
     workspace, data = Path(step.places.data.workspace), Path(step.directory)
     for number in (1, 2):
-        held = swap.reserve(step.places)
+        journal = swap.reserve(step.places)
         (data / "pg_wal" / DEAD).write_text(str(number))
         take(step, Primary())
-        swap.release(workspace, held)
+        swap.rest(journal)
+        journal.close()
         assert (workspace / swap.WAL / str(number) / DEAD).read_text() == str(number)
     swap.tidy(data)
     assert (workspace / swap.WAL / "1" / DEAD).exists()

@@ -7,6 +7,7 @@ import pytest
 
 from pgpool_recovery.agent.directory import swap
 from pgpool_recovery.agent.directory.state import see_state
+from pgpool_recovery.domain.directory_state import Change
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.facts.step import Place, Places
@@ -45,20 +46,22 @@ def test_server_that_runs(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_agent_that_works_still(places: Places, data: Path) -> None:
-    held = swap.reserve(places)
+    journal = swap.reserve(places)
     seen = see_state(data)
     assert (seen.state, seen.is_certain) == (TargetState.UNKNOWN, False)
     assert seen.what == "An agent is at work on it."
-    unlock(held)
-    assert see_state(data).state is TargetState.UNTOUCHED
+    journal.close()
+    seen = see_state(data)
+    assert (seen.state, seen.is_certain) == (TargetState.UNTOUCHED, True)
 
 
 def test_half_changed_directory(places: Places, data: Path) -> None:
     workspace = Path(places.data.workspace)
-    unlock(swap.reserve(places))
-    swap.take_data_out(places.data)
+    journal = swap.reserve(places)
+    journal.close()
+    swap.take_data_out(journal, places.data)
     assert see_state(data).state is TargetState.INCOMPLETE, "whole, but out of its place"
-    swap.mark_changing(workspace, Method.REWIND)
+    journal.take(Change(Method.REWIND))
     seen = see_state(data)
     assert (seen.state, seen.is_certain) == (TargetState.INCOMPLETE, True)
     assert (
@@ -67,11 +70,12 @@ def test_half_changed_directory(places: Places, data: Path) -> None:
 
 
 def test_copy_that_was_not_started(places: Places, data: Path) -> None:
-    unlock(swap.reserve(places))
+    journal = swap.reserve(places)
+    journal.close()
     new = Path(places.data.new)
     (new / "global").mkdir(parents=True)
     (new / "global" / "pg_control").write_text("new")
-    swap.swap(places)
+    swap.swap(journal, places)
     seen = see_state(data)
     assert seen.state is TargetState.COPIED
     assert "the old waits beside it" in seen.what
@@ -96,7 +100,7 @@ def test_list_that_an_earlier_build_left_empty_is_no_failure(
     workspace = Path(places.data.workspace)
     workspace.mkdir(mode=0o700)
     unlock(lock(workspace))
-    (workspace / swap.PLACES).write_bytes(text)
+    (workspace / "places").write_bytes(text)
     assert see_state(data).state is TargetState.UNTOUCHED
 
 

@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from pgpool_recovery.agent.directory import journal as journals
 from pgpool_recovery.agent.directory import own_files, spare, swap, workspace
+from pgpool_recovery.agent.directory.journal import Journal
 from pgpool_recovery.agent.directory.place import observe_place
+from pgpool_recovery.domain.directory_state import Change, Changing, Restored
 from pgpool_recovery.domain.error import Busy, Refused
 from pgpool_recovery.facts.step import Place, Places, TablespacePlace
 from pgpool_recovery.files.write import sync, write_file
@@ -30,6 +33,8 @@ class CrashError(Exception):
 
 class Target:
     """A data directory and a tablespace, with copies that wait to be put in place."""
+
+    journal: Journal
 
     def __init__(self, root: Path, *, is_inside: bool) -> None:
         self.data, self.space = root / "data", root / "space" / "PG_15_1"
@@ -57,10 +62,19 @@ class Target:
     def contents(self) -> tuple[dict[str, str], dict[str, str]]:
         return _read(self.data), _read(self.space)
 
-    def reserve_and_copy(self) -> int:
-        held = swap.reserve(self.places)
+    def reserve_and_copy(self) -> Journal:
+        """Return the journal of a run that has made its copies, and whose process is gone.
+
+        What is done with the journal afterwards is done as if it were still there.
+        """
+        journal = self.reserve()
         self.put_copy()
-        return held
+        return journal
+
+    def reserve(self) -> Journal:
+        journal = swap.reserve(self.places)
+        journal.close()
+        return journal
 
 
 def _place(path: Path, new: str, *, is_inside: bool) -> Place:
@@ -104,7 +118,8 @@ def crash_at(monkeypatch: pytest.MonkeyPatch, number: int) -> Iterator[None]:
         for name in ("rename", "rmdir", "unlink", "mkdir"):
             patch.setattr(Path, name, counted(getattr(Path, name)))
         patch.setattr(shutil, "rmtree", counted(shutil.rmtree))
-        patch.setattr(swap, "sync", counted(sync))
+        for module in (swap, journals):
+            patch.setattr(module, "sync", counted(sync))
         patch.setattr(spare, "write_file", counted(write_file))
         patch.setattr(workspace, "sync", counted(sync))
         yield
@@ -128,33 +143,32 @@ def crashes(
 
 def test_swap_puts_copy_in_place_and_lets_old_wait(target: Target) -> None:
     target.put_old()
-    unlock(target.reserve_and_copy())
-    swap.swap(target.places)
+    swap.swap(target.reserve_and_copy(), target.places)
     assert target.contents() == (NEW | {"backup_label": "new"}, SPACE_NEW)
     assert _read(Path(target.places.data.old)) == OLD
     assert _read(Path(target.places.tablespaces[0].place.old)) == SPACE_OLD
 
 
 def test_swap_into_nothing(target: Target) -> None:
-    unlock(target.reserve_and_copy())
-    swap.swap(target.places)
+    swap.swap(target.reserve_and_copy(), target.places)
     assert target.contents()[0] == NEW | {"backup_label": "new"}
 
 
 def test_put_back_restores_everything(target: Target) -> None:
     target.put_old()
-    held = target.reserve_and_copy()
-    was_empty = swap.swap(target.places)
-    swap.put_back(target.places.all(), was_empty)
-    swap.release(Path(target.places.data.workspace), held)
+    journal = target.reserve_and_copy()
+    swap.swap(journal, target.places)
+    assert swap.undo(journal) == Restored()
+    swap.rest(journal)
     assert target.contents() == (OLD, SPACE_OLD)
     assert not Path(target.places.data.workspace).exists()
 
 
 def test_put_back_into_nothing_removes_the_copy(target: Target) -> None:
-    held = target.reserve_and_copy()
-    swap.put_back(target.places.all(), swap.swap(target.places))
-    swap.release(Path(target.places.data.workspace), held)
+    journal = target.reserve_and_copy()
+    swap.swap(journal, target.places)
+    swap.undo(journal)
+    swap.rest(journal)
     assert target.contents() == ({}, {})
 
 
@@ -167,12 +181,12 @@ def test_promise_4_interrupted_swap_is_put_back(
     def again() -> Target:
         made = Target(Path(tmp_path, str(next(numbers))), is_inside=is_inside)
         made.put_old()
-        unlock(made.reserve_and_copy())
+        made.journal = made.reserve_and_copy()
         return made
 
     numbers = itertools.count()
     seen, tidiness = set(), set()
-    for target in crashes(monkeypatch, again, lambda target: swap.swap(target.places)):
+    for target in crashes(monkeypatch, again, lambda made: swap.swap(made.journal, made.places)):
         was_tidy, before = swap.is_tidy(target.data), target.contents()
         swap.tidy(target.data)
         contents = target.contents()
@@ -194,12 +208,12 @@ def test_promise_4_crash_while_putting_back_is_finished(
     def again() -> Target:
         made = Target(Path(tmp_path, str(next(numbers))), is_inside=is_inside)
         made.put_old()
-        unlock(made.reserve_and_copy())
-        swap.swap(made.places)
+        made.journal = made.reserve_and_copy()
+        swap.swap(made.journal, made.places)
         return made
 
     def put_back(target: Target) -> None:
-        swap.put_back(target.places.all(), {})
+        swap.undo(target.journal)
 
     numbers = itertools.count()
     for target in crashes(monkeypatch, again, put_back):
@@ -218,11 +232,14 @@ def test_promise_4_interrupted_removal_is_finished_and_own_files_survive(
     def again() -> Target:
         made = Target(Path(tmp_path, str(next(numbers))), is_inside=is_inside)
         made.put_old()
-        unlock(swap.reserve(made.places))
+        made.journal = made.reserve()
         return made
 
+    def remove(made: Target) -> None:
+        swap.remove_old_data(made.journal, made.places)
+
     numbers = itertools.count()
-    for target in crashes(monkeypatch, again, lambda made: swap.remove_old_data(made.places)):
+    for target in crashes(monkeypatch, again, remove):
         was_tidy, before = swap.is_tidy(target.data), target.contents()
         swap.tidy(target.data)
         assert not was_tidy or target.contents() == before
@@ -240,18 +257,20 @@ def test_promise_3_waiting_copy_is_put_back_in_place_of_one_that_never_ran_well(
     def again() -> Target:
         made = Target(Path(tmp_path, str(next(numbers))), is_inside=is_inside)
         made.put_old()
-        unlock(made.reserve_and_copy())
-        swap.swap(made.places)
-        unlock(swap.reserve(replace(made.places, tablespaces=())))
+        journal = made.reserve_and_copy()
+        swap.swap(journal, made.places)
+        made.journal = swap.reserve(replace(made.places, tablespaces=()))
+        made.journal.close()
         return made
 
     def put_back(target: Target) -> None:
-        swap.put_waiting_back(Path(target.places.data.workspace))
+        swap.put_waiting_back(target.journal)
 
     numbers = itertools.count()
     for target in crashes(monkeypatch, again, put_back):
         swap.tidy(target.data)
         if target.contents()[0] != OLD:  # It had not begun.
+            target.reserve()
             put_back(target)
         assert target.contents() == (OLD, SPACE_OLD)
 
@@ -259,23 +278,22 @@ def test_promise_3_waiting_copy_is_put_back_in_place_of_one_that_never_ran_well(
 def test_own_files_that_were_mended_after_a_failure_stay_so(target: Target) -> None:
     target.put_old()
     _write(target.data, {"conf.d/broken": "old", "broken.conf": "old"})
-    unlock(target.reserve_and_copy())
+    journal = target.reserve_and_copy()
     own_files.keep_own_files(target.data, Path(target.places.data.new))
-    swap.swap(target.places)
+    swap.swap(journal, target.places)
     (target.data / "conf.d" / "broken").unlink()
     (target.data / "broken.conf").unlink()
     (target.data / "postgresql.conf").write_text("mended")
-    swap.put_waiting_back(Path(target.places.data.workspace))
+    swap.put_waiting_back(target.reserve())
     assert target.contents() == (OLD | {"postgresql.conf": "mended"}, SPACE_OLD)
 
 
 def test_waiting_copy_goes_when_the_new_server_has_run(target: Target) -> None:
     target.put_old()
-    unlock(target.reserve_and_copy())
-    swap.swap(target.places)
-    held = swap.reserve(target.places)
-    swap.discard_waiting(Path(target.places.data.workspace))
-    swap.release(Path(target.places.data.workspace), held)
+    swap.swap(target.reserve_and_copy(), target.places)
+    journal = target.reserve()
+    swap.discard_waiting(journal)
+    swap.rest(journal)
     assert target.contents() == (NEW | {"backup_label": "new"}, SPACE_NEW)
     assert not Path(target.places.data.workspace).exists()
     assert not Path(target.places.tablespaces[0].place.workspace).exists()
@@ -283,8 +301,7 @@ def test_waiting_copy_goes_when_the_new_server_has_run(target: Target) -> None:
 
 def test_discard_old_refuses_before_the_new_server_ran(target: Target) -> None:
     target.put_old()
-    unlock(target.reserve_and_copy())
-    swap.swap(target.places)
+    swap.swap(target.reserve_and_copy(), target.places)
     with pytest.raises(Refused, match="has not been started"):
         swap.discard_old(target.data)
     (target.data / "backup_label").unlink()
@@ -295,19 +312,20 @@ def test_discard_old_refuses_before_the_new_server_ran(target: Target) -> None:
 
 
 def test_promise_6_one_recovery_at_a_time(target: Target) -> None:
-    held = swap.reserve(target.places)
+    journal = swap.reserve(target.places)
     with pytest.raises(Busy):
         swap.reserve(target.places)
-    unlock(held)
-    unlock(swap.reserve(target.places))
+    journal.close()
+    target.reserve()
 
 
 def test_tidy_keeps_out_of_the_way_of_a_running_recovery(target: Target) -> None:
-    held = target.reserve_and_copy()
+    journal = swap.reserve(target.places)
+    target.put_copy()
     with pytest.raises(Busy):
         swap.tidy(target.data)
     assert Path(target.places.data.new).exists()
-    unlock(held)
+    journal.close()
     swap.tidy(target.data)
     assert not Path(target.places.data.new).exists()
 
@@ -334,7 +352,7 @@ def forge(workspace: Path, precious: Path) -> None:
 ASKED: list[Callable[[Path], object]] = [
     swap.tidy,
     swap.is_tidy,
-    swap.changing,
+    swap.away,
     swap.discard_old,
     swap.failed_starts,
     swap.former_slot,
@@ -410,8 +428,7 @@ def test_place_that_this_target_cannot_have_is_refused(
 @pytest.mark.usefixtures("as_root")
 def test_workspace_of_a_tablespace_is_looked_at_as_well(target: Target) -> None:
     target.put_old()
-    held = target.reserve_and_copy()
-    unlock(held)
+    target.reserve_and_copy()
     os.chown(target.places.tablespaces[0].place.workspace, NOBODY, -1)
     with pytest.raises(Refused, match="belongs to nobody"):
         swap.tidy(target.data)
@@ -434,87 +451,14 @@ def test_nobody_elses_workspace_is_taken(target: Target) -> None:
 def test_data_that_somebody_made_since_is_the_nodes(target: Target) -> None:
     """What a broken off rewind has left in the workspace says nothing of that."""
     target.put_old()
-    held = swap.reserve(target.places)
-    swap.take_data_out(target.places.data)
+    journal = target.reserve()
+    swap.take_data_out(journal, target.places.data)
     space = Path(target.places.data.workspace)
-    swap.mark_changing(space, "rewind")
-    unlock(held)
+    journal.take(Change("rewind"))
     swap.tidy(target.data)
-    assert swap.changing(target.data) == (space / "new", "rewind")
+    assert swap.away(target.data) == (space / "new", Changing("rewind", "out"))
     _write(target.data, {"PG_VERSION": "hand", "global/pg_control": "hand"})
-    assert swap.changing(target.data) is None
+    assert swap.away(target.data) is None
     swap.tidy(target.data)
-    assert swap.taken(space) is None
-    assert not (space / "new").exists()
-    assert not (space / own_files.OWN).exists()
+    assert not space.exists()
     assert _read(target.data) == {"PG_VERSION": "hand", "global/pg_control": "hand"}
-
-
-BROKEN = ["", "{", "null", "[]", "[1]", '{"a": 1}', '"text"', "7", "[" * 100_000, "\xff"]
-FILES = {
-    "places": (swap.tidy, ()),
-    "swapping": (swap.tidy, ("{}",)),
-    "taken": (swap.changing, ('"text"',)),
-    "former_slot": (swap.former_slot, ('"text"', "")),
-    "failed_starts": (swap.failed_starts, ("7", "")),
-}
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [(name, text) for name in FILES for text in BROKEN if text not in FILES[name][1]],
-    ids=lambda word: str(word)[:12],
-)
-def test_file_that_cannot_be_read_is_named_with_what_to_do(
-    target: Target, name: str, text: str
-) -> None:
-    """A crash of the filesystem, a full disk, an editor: nothing is a bug in pgpool-recovery."""
-    ask, _ = FILES[name]
-    target.put_old()
-    unlock(target.reserve_and_copy())
-    file = Path(target.places.data.workspace) / name
-    file.write_bytes(text.encode("latin-1"))
-    with pytest.raises(Refused) as caught:
-        ask(target.data)
-    assert caught.value.message == f"what an earlier recovery wrote to {file} cannot be read"
-    assert str(file.parent) in (caught.value.hint or "")
-    assert target.contents() == (OLD, SPACE_OLD)
-
-
-@pytest.mark.parametrize("name", list(FILES))
-def test_promise_4_state_is_written_whole_or_not_at_all(
-    target: Target, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    """Else an empty file would stand in the way of every later recovery."""
-    target.put_old()
-    unlock(target.reserve_and_copy())
-    file = Path(target.places.data.workspace) / name
-    if name == "taken":
-        file.write_text('"whole"')
-    _rewrite(target, name)
-    before = file.read_text() if file.exists() else None
-
-    def full(_descriptor: int, _data: bytes) -> int:
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "write", full)
-        with pytest.raises(OSError, match="No space left"):
-            _rewrite(target, name)
-    # What could not be reserved is given up, and of the first run nothing was of use.
-    after = None if name == "places" else before
-    assert (file.read_text() if file.exists() else None) == after
-
-
-def _rewrite(target: Target, name: str) -> None:
-    match name:
-        case "places":
-            unlock(swap.reserve(target.places))
-        case "swapping":
-            swap.put_back(target.places.all(), {})
-        case "taken":
-            swap.mark_changing(Path(target.places.data.workspace), "rewind")
-        case "former_slot":
-            swap.note_former_slot(target.places, "slot")
-        case _:
-            swap.note_failed_start(target.data)

@@ -1,0 +1,181 @@
+"""What stands in a journal, and how it is written: JSON with a version, of exact fields and types.
+
+A field that was passed over could be the one that says what may be removed, so an entry with more
+or less than is known here is none.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from pgpool_recovery.domain.directory_state import Before, Free, Over, State
+from pgpool_recovery.domain.record import names_of, record
+from pgpool_recovery.facts.step import Place
+
+VERSION = 1
+NO_RUN = Free()
+STATES: Mapping[str, type[State]] = {kind.__name__: kind for kind in get_args(State)}
+MAX_COUNT = 2**31
+MAX_WHY = 200
+"""Of what is told of a file that may hold anything; in characters."""
+
+
+@record
+class Entry:
+    """How far a run is with the directories of a target, and what is known of its node.
+
+    `places`: where the run works, the data directory's own place last; none before the first run.
+    `former_slot`: by which slot the old server streamed, until it cannot be wanted back.
+    `failed_starts`: how often in a row a server has failed after a recovery. These two outlive a
+    run.
+    """
+
+    places: tuple[Place, ...] = ()
+    state: State = NO_RUN
+    former_slot: str | None = None
+    failed_starts: int = 0
+
+    @property
+    def has_facts(self) -> bool:
+        """Whether something of the node is to be remembered."""
+        return self.former_slot is not None or self.failed_starts > 0
+
+
+class NotAnEntry(Exception):
+    """What was read is no entry; `newer` is its version, when a later build has written it."""
+
+    def __init__(self, why: str, newer: int | None = None) -> None:
+        super().__init__(why if len(why) <= MAX_WHY else f"{why[:MAX_WHY]}…")
+        self.newer = newer
+
+
+def encode_entry(entry: Entry) -> str:
+    """Return an entry as text."""
+    value = {
+        "version": VERSION,
+        "places": [_values(place) for place in entry.places],
+        "state": {"is": type(entry.state).__name__, **_values(entry.state)},
+        "node": {"former_slot": entry.former_slot, "failed_starts": entry.failed_starts},
+    }
+    return json.dumps(value) + "\n"
+
+
+def _values(of: Any) -> dict[str, Any]:
+    return {name: getattr(of, name) for name in names_of(of)}
+
+
+def decode_entry(data: bytes) -> Entry:
+    """Return the entry that was written; raise NotAnEntry for anything else."""
+    if not data.strip(b"\0 \n"):
+        raise NotAnEntry("it is empty, as a crash of the filesystem leaves it")
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise NotAnEntry(f"it holds something else: {error}") from error
+    version = _object(value, "the journal").get("version")
+    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+        raise NotAnEntry("it has no version")
+    if version > VERSION:
+        raise NotAnEntry(f"it has version {version}, and this build knows {VERSION}", version)
+    _exactly(value, {"version", "places", "state", "node"}, "the journal")
+    node = _exactly(value["node"], {"former_slot", "failed_starts"}, "its node")
+    entry = Entry(
+        places=decode_places(value["places"]),
+        state=_state(value["state"]),
+        former_slot=None if node["former_slot"] is None else text(node["former_slot"]),
+        failed_starts=count(node["failed_starts"]),
+    )
+    if not entry.places and entry.state != Free():
+        raise NotAnEntry("it names no place")
+    return entry
+
+
+def decode_places(value: object) -> tuple[Place, ...]:
+    """Return places; raise NotAnEntry."""
+    if not isinstance(value, list):
+        raise NotAnEntry("its places are no list")
+    return tuple(map(_place, value))
+
+
+def flags(value: object) -> dict[str, bool]:
+    """Return texts with true or false; raise NotAnEntry."""
+    found = _object(value, "a list of places that were empty")
+    if not all(isinstance(flag, bool) for flag in found.values()):
+        raise NotAnEntry("a value is neither true nor false")
+    return found
+
+
+def text(value: object) -> str:
+    """Return a text that the system takes as a name; raise NotAnEntry."""
+    if not isinstance(value, str):
+        raise NotAnEntry("a value is no text")
+    try:
+        is_name = b"\0" not in os.fsencode(value)
+    except UnicodeEncodeError:
+        is_name = False
+    if not is_name:
+        raise NotAnEntry("a text cannot be the name of anything")
+    return value
+
+
+def count(value: object) -> int:
+    """Return a number that may be a count; raise NotAnEntry."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < MAX_COUNT:
+        raise NotAnEntry("a value is no count")
+    return value
+
+
+def _place(value: object) -> Place:
+    found = _exactly(value, set(names_of(Place)), "a place")
+    return Place(
+        path=text(found["path"]),
+        workspace=text(found["workspace"]),
+        is_inside=_flag(found["is_inside"]),
+        new=text(found["new"]),
+    )
+
+
+def _state(value: object) -> State:
+    name = _object(value, "its state").get("is")
+    kind = STATES.get(name) if isinstance(name, str) else None
+    if kind is None:
+        raise NotAnEntry("its state is none that is known")
+    names = set(names_of(kind))
+    found = _exactly(value, {"is", *names}, "its state")
+    return kind(**{name: _part(name, found[name]) for name in names})
+
+
+def _part(name: str, value: object) -> Any:
+    """Return a field of a state."""
+    match name:
+        case "method":
+            return text(value)
+        case "is_out":
+            return _flag(value)
+        case "was_empty":
+            return flags(value)
+        case "before" if value is None or value in get_args(Before):
+            return value
+        case "over" if value in get_args(Over):
+            return value
+    raise NotAnEntry(f"{name} of its state is none that is known")
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise NotAnEntry("a value is neither true nor false")
+    return value
+
+
+def _object(value: object, what: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise NotAnEntry(f"{what} is no object")
+    return value
+
+
+def _exactly(value: object, names: set[str], what: str) -> dict[str, Any]:
+    found = _object(value, what)
+    if found.keys() != names:
+        raise NotAnEntry(f"{what} has {', '.join(sorted(found))}, not {', '.join(sorted(names))}")
+    return found

@@ -1,0 +1,21 @@
+"""The runner's part of a full copy: the checkpoint before it, and whether it gets on."""
+
+from math import inf
+
+from pgpool_recovery.domain.event import Moved
+from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.facts.step import CopyBaseBackup
+from pgpool_recovery.run.party import Party
+from pgpool_recovery.run.progress import CopyProgress
+from pgpool_recovery.talk.protocol import TakeStep
+
+
+def copy(party: Party, step: CopyBaseBackup) -> TargetState:
+    """Have the agent copy, for as long as the primary says that it gets on."""
+    party.checkpoint()
+    stall_s = party.deadlines.stall_s
+    progress = CopyProgress(party.connection, step.slot_name, party.emit, stall_s=stall_s)
+    # no limit: `progress` gives up what does not get on for stall_s
+    state = party.agent.ask(TakeStep(step, stall_s), timeout_s=inf, on_tick=progress.look)
+    party.emit(Moved(progress.done_bytes or step.size_bytes))
+    return state

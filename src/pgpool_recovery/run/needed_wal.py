@@ -1,0 +1,49 @@
+"""See that the primary has the WAL that the standby will need, before a run counts as done."""
+
+from pgpool_recovery.domain.error import Undone
+from pgpool_recovery.facts.facts import LocalWal
+from pgpool_recovery.facts.step import CopyBaseBackup, Incremental, Rewind
+from pgpool_recovery.plan.plan import Plan
+from pgpool_recovery.postgres.connection import Connection
+from pgpool_recovery.postgres.wal import read_wal
+from pgpool_recovery.run.party import Party
+from pgpool_recovery.talk.protocol import ReadBase
+
+MAKES_DATA = (CopyBaseBackup, Rewind, Incremental)
+"""Steps after which the standby goes on with WAL of the primary."""
+
+
+def see_slot(party: Party, plan: Plan) -> None:
+    """See that the slot has not ended, and that the WAL is there that the standby will need."""
+    needed = plan.needed_segment
+    if party.slot.renew() and needed is None:
+        needed = _needed_segment(party, plan)
+    if needed is not None:
+        see_wal(party.connection, needed)
+
+
+def see_wal(connection: Connection, segment: int) -> None:
+    """See that the WAL is there from which the standby will go on."""
+    wal = read_wal(connection)
+    if not wal.has(segment):
+        begin = wal.begin_of(segment)
+        raise Undone(f"the primary's WAL from {begin} on, which is needed now, is gone")
+
+
+def local_wal(party: Party, step: Rewind | Incremental) -> LocalWal:
+    """Return what WAL the directory has that a step changes."""
+    asked = ReadBase(step.places.data.new, step.bin_directory, step.timelines, step.segment_bytes)
+    return party.agent.ask(asked, timeout_s=party.deadlines.answer_s)
+
+
+def _needed_segment(party: Party, plan: Plan) -> int | None:
+    """Return from where on what was made needs WAL; None when that may be in an archive."""
+    last = [step for step in plan.steps if isinstance(step, MAKES_DATA)]
+    if not last:
+        return None
+    wal = read_wal(party.connection)
+    asked = ReadBase(
+        last[-1].places.data.path, last[-1].bin_directory, wal.history.timelines, wal.segment_bytes
+    )
+    local = party.agent.ask(asked, timeout_s=party.deadlines.answer_s)
+    return local.needed(wal.segment_bytes)

@@ -1,0 +1,174 @@
+"""Whatever happens to a data directory, in whatever order: no word of its state is too good.
+
+A model follows what is really there: whether the node has data as it was, data that a method has
+changed, or none, and where it stands. The table may only say what is true of that.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pgpool_recovery.domain.directory_state import (
+    Change,
+    Changed,
+    Done,
+    End,
+    Event,
+    Finished,
+    Free,
+    InPlace,
+    Lead,
+    LeftAlone,
+    MadeAnew,
+    Out,
+    Putting,
+    Remove,
+    Removed,
+    Removing,
+    Reserve,
+    Restoring,
+    State,
+    Swap,
+    Swapping,
+    TakeOut,
+    WalkedBack,
+    is_amid,
+    is_away,
+    keeps_copy,
+    next_state,
+    target_state,
+)
+from pgpool_recovery.domain.target_state import TargetState
+from tests.unit.domain.test_directory_state import EVENTS, FULL
+
+WORDS = {
+    TargetState.UNTOUCHED: {"old"},
+    TargetState.RESTORED: {"old"},
+    TargetState.COPIED: {"new"},
+}
+"""What has to stand at the place, whole, when this is said."""
+
+
+@dataclass(frozen=True)
+class Disk:
+    """What is there: "old", "new" or "half" data, at its place, and in the workspace.
+
+    `swapped_out`: what the swap of this run has put aside. `began_with`: what the change of the
+    directory that is out began with.
+    """
+
+    place: str | None = "old"
+    away: str | None = None
+    swapped_out: str | None = None
+    began_with: str | None = None
+
+
+def done_to(disk: Disk, state: State, event: Event, after: State) -> Disk:  # noqa: C901
+    """Return what is there when all that an event stands for has been done."""
+    match event:
+        case Reserve() | End():  # What is at the place is the node's data from then on.
+            data = "old" if disk.place is not None else None
+            return replace(disk, place=data, swapped_out=None)
+        case TakeOut() if isinstance(after, Out):
+            return replace(disk, place=None, away=disk.place)
+        case Change() if keeps_copy(after):
+            return replace(disk, away="half", began_with=disk.away)
+        case LeftAlone() if keeps_copy(state):
+            known = disk.began_with != "half"
+            return replace(disk, away=disk.began_with if known else "half")
+        case Changed() if keeps_copy(after):
+            return replace(disk, away="new")
+        case Lead():
+            return replace(disk, place="half")
+        case Done() if isinstance(state, Removing):
+            return Disk(place=None)
+        case Done() if isinstance(state, Putting):
+            return replace(disk, place=disk.away, away=None)
+        case Done() if isinstance(state, Swapping):
+            return replace(disk, place="new", swapped_out=disk.place, away=None)
+        case WalkedBack(is_gone):
+            return walked_back(disk, state, is_gone=is_gone)
+        case MadeAnew():
+            return Disk(place="old")
+    return disk
+
+
+def walked_back(disk: Disk, state: State, *, is_gone: bool) -> Disk:
+    match state:
+        case Swapping():  # Nothing of it, or a part, was done.
+            return disk
+        case Restoring(over, _):  # What this run has swapped out, or an earlier one.
+            own = over != "restored" or disk.swapped_out is not None
+            return replace(disk, place=disk.swapped_out if own else "old", away=None)
+        case Removing():
+            return Disk(place=None) if is_gone else replace(disk, place="old", away=None)
+        case Out() | Putting():
+            return replace(disk, place=disk.away, away=None)
+    return replace(disk, place="old") if disk.place == "half" else disk
+
+
+CHOICES = st.lists(st.integers(0, 10_000), max_size=60)
+
+
+def story(choices: list[int]) -> Iterator[tuple[State, Event, State]]:
+    """Yield each state, the event that is drawn of those that can happen in it, and the next."""
+    state: State = Free()
+    for choice in choices:
+        possible = [event for event in EVENTS if next_state(state, event) is not None]
+        event = possible[choice % len(possible)]
+        after = next_state(state, event)
+        assert after is not None
+        yield state, event, after
+        state = after
+
+
+@given(CHOICES)
+def test_what_is_said_is_true_of_what_is_there(choices: list[int]) -> None:
+    disk = Disk()
+    for before, event, state in story(choices):
+        disk = done_to(disk, before, event, state)
+        if is_amid(state):
+            assert target_state(state) is TargetState.INCOMPLETE
+        elif target_state(state) in WORDS and disk.place is not None:
+            assert disk.place in WORDS[target_state(state)], (before, event, state, disk)
+        if is_away(state):
+            assert disk.place is None, (before, event, state, disk)
+        if isinstance(state, Finished):
+            assert disk.away == "new", (before, event, state, disk)
+        if isinstance(state, InPlace):
+            assert disk.place is not None, (before, event, disk)
+
+
+@given(CHOICES)
+def test_from_wherever_it_stops_a_second_recovery_begins_and_ends(choices: list[int]) -> None:
+    """By a full copy, which every resting state allows."""
+    state: State = Free()
+    for _, _, after in story(choices):
+        state = after
+    state = then(state, WalkedBack(), End(), Reserve())
+    if is_away(state) and not isinstance(state, Removed):
+        state = then(state, Remove(), Done())
+    assert then(state, Swap(FULL), Done(), End()) == Free()
+
+
+def then(state: State, *events: Event) -> State:
+    for event in events:
+        after = next_state(state, event)
+        assert after is not None, (state, event)
+        state = after
+    return state
+
+
+@given(CHOICES)
+def test_data_that_was_removed_is_never_called_untouched(choices: list[int]) -> None:
+    """Not by this run, nor by the next ones, until there is other data."""
+    is_gone = False
+    for before, event, state in story(choices):
+        if isinstance(state, Removed):
+            is_gone = True
+        if is_gone and target_state(state) is not TargetState.INCOMPLETE:
+            is_other = isinstance(event, MadeAnew | Done | WalkedBack)
+            assert is_other, (before, event, state)
+            is_gone = False

@@ -1,0 +1,195 @@
+"""A workspace of a build that had no journal is read once and brought forward; nothing is lost.
+
+What such a build left at each operation at which the power went was made by that build itself
+(older_workspaces.py).
+"""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from pgpool_recovery.agent.directory import older, swap
+from pgpool_recovery.agent.directory.journal import JOURNAL, read_entry
+from pgpool_recovery.agent.directory.state import see_state
+from pgpool_recovery.domain.directory_state import (
+    Changing,
+    Finished,
+    Free,
+    Out,
+    Putting,
+    Removed,
+    Removing,
+    Swapping,
+    is_amid,
+)
+from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.target_state import TargetState
+from tests.unit.agent.directory.test_swap import NEW, OLD, Target
+from tests.unit.agent.test_full_disk import (
+    assert_second_run_completes,
+    copies,
+    nothing_but_files,
+)
+
+_nothing_but_files = pytest.fixture(autouse=True)(nothing_but_files)
+WORKSPACES = json.loads((Path(__file__).parent / "older_workspaces.json").read_text())
+
+
+class Left(NamedTuple):
+    """What a way through a run had left on the disk when the power went."""
+
+    way: str
+    number: int
+    is_inside: bool
+    tree: dict[str, str | None]
+
+    def __str__(self) -> str:
+        return f"{self.way} {'inside' if self.is_inside else 'beside'} {self.number}"
+
+
+LEFT = [
+    Left(made["way"], number, made["is_inside"], tree)
+    for made in WORKSPACES
+    for number, tree in enumerate(made["trees"])
+]
+
+
+def lay_out(root: Path, left: Left) -> Target:
+    for name, text in left.tree.items():
+        path = root / name
+        if text is None:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        else:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.write_text(text.replace("{root}", str(root)))
+    return Target(root, is_inside=left.is_inside)
+
+
+@pytest.mark.parametrize("left", LEFT, ids=str)
+def test_what_an_older_build_left_is_brought_forward(tmp_path: Path, left: Left) -> None:
+    target = lay_out(tmp_path, left)
+    workspace = Path(target.places.data.workspace)
+    was_tidy, before = swap.is_tidy(target.data), target.contents()
+    swap.tidy(target.data)
+    assert not was_tidy or target.contents() == before
+    assert swap.is_tidy(target.data)
+    assert not any((workspace / name).exists() for name in older.FILES)
+    _, state = swap.standing(target.data)
+    assert not is_amid(state)
+    data, space = target.contents()
+    if isinstance(state, Changing | Finished):
+        assert not data
+        assert (workspace / "new" / "global" / "pg_control").read_text() == "old"
+        assert (workspace / "own" / "postgresql.conf").read_text() == "own"
+    elif isinstance(state, Removed):
+        assert not data
+        assert (workspace / "own" / "postgresql.conf").read_text() == "own"
+    elif data["PG_VERSION"] == "old":
+        assert data == OLD | {"postgresql.auto.conf": "work_mem = '7MB'\n"}
+    else:
+        assert {name: data.get(name) for name in NEW} == NEW
+        assert space == {"1/2": "new", "1/3": "new"}
+    if left.way == "notes" and left.number == 3:
+        assert swap.former_slot(target.data) == "former"
+        assert swap.failed_starts(target.data) == 2
+    assert_second_run_completes(target, copies)
+
+
+def test_every_state_of_such_a_build_is_among_them(tmp_path: Path) -> None:
+    """Else the test above would see nothing."""
+    seen = set()
+    for number, left in enumerate(LEFT):
+        target = lay_out(tmp_path / str(number), left)
+        seen.add(type(read_entry(Path(target.places.data.workspace)).state))
+    assert seen == {Free, Swapping, Removing, Removed, Out, Changing, Finished, Putting}
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Target:
+    """A node whose last recovery was killed at once, by a build without a journal."""
+    made = lay_out(tmp_path, next(left for left in LEFT if left.way == "notes"))
+    assert older.is_older(Path(made.places.data.workspace))
+    return made
+
+
+def test_who_only_looks_changes_nothing(target: Target) -> None:
+    swap.is_tidy(target.data)
+    swap.standing(target.data)
+    see_state(target.data)
+    assert not (Path(target.places.data.workspace) / JOURNAL).exists()
+
+
+def test_journal_is_there_before_the_old_files_go(
+    target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And where both are, the journal holds."""
+    workspace = Path(target.places.data.workspace)
+    (workspace / "new").mkdir()
+    (workspace / "taken").write_text('"rewind"')
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", killed)
+        with pytest.raises(OSError, match="killed"):
+            swap.reserve(target.places)
+    assert (workspace / JOURNAL).exists()
+    (workspace / "taken").write_text('"whole"')
+    assert read_entry(workspace).state == Changing("rewind", None)
+
+
+def killed(*_words: object, **_options: object) -> None:
+    raise OSError("killed")
+
+
+BROKEN = ["", "{", "null", "[]", "[1]", '{"a": 1}', '"text"', "7", "[" * 100_000, "\xff"]
+FILES: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
+    "places": (swap.tidy, ()),
+    "swapping": (swap.tidy, ()),
+    "taken": (swap.away, ('"text"',)),
+    "former_slot": (swap.former_slot, ('"text"', "")),
+    "failed_starts": (swap.failed_starts, ("7", "")),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [(name, text) for name in FILES for text in BROKEN if text not in FILES[name][1]],
+    ids=lambda word: str(word)[:12],
+)
+def test_file_that_cannot_be_read_is_named_with_what_to_do(
+    target: Target, name: str, text: str
+) -> None:
+    """A crash of the filesystem, a full disk, an editor: nothing is a bug in pgpool-recovery."""
+    ask, _ = FILES[name]
+    before, file = target.contents(), Path(target.places.data.workspace) / name
+    (file.parent / "new").mkdir(exist_ok=True)  # A run was at work.
+    file.write_bytes(text.encode("latin-1"))
+    with pytest.raises(Refused) as caught:
+        ask(target.data)
+    assert caught.value.message == f"what an earlier recovery wrote to {file} cannot be read"
+    assert str(file.parent) in (caught.value.hint or "")
+    assert caught.value.target is TargetState.UNKNOWN
+    assert target.contents() == before
+
+
+def test_swap_and_a_whole_directory_out_of_its_place_are_left_to_a_person(target: Target) -> None:
+    """No such build does both at a time, and the one that is out may be the only copy."""
+    workspace = Path(target.places.data.workspace)
+    (workspace / "swapping").write_text("{}")
+    for name in ("whole", "finished", "done"):
+        (workspace / "taken").write_text(json.dumps(name))
+        with pytest.raises(Refused, match="taken cannot be read"):
+            swap.tidy(target.data)
+
+
+@pytest.mark.usefixtures("as_root")
+@pytest.mark.parametrize("name", older.FILES)
+def test_file_of_another_user_is_refused(target: Target, name: str) -> None:
+    file: Any = Path(target.places.data.workspace) / name
+    file.touch()
+    os.chown(file, 65534, -1)
+    with pytest.raises(Refused, match="cannot be read") as caught:
+        swap.tidy(target.data)
+    assert "belongs to nobody" in (caught.value.detail or "")
