@@ -8,7 +8,7 @@ from pathlib import Path
 from pgpool_recovery import __version__
 from pgpool_recovery.check.finding import Finding
 from pgpool_recovery.check.judge import judge
-from pgpool_recovery.check.question import Pool, Question
+from pgpool_recovery.check.question import CheckQuestion, PoolFacts
 from pgpool_recovery.check.report import ExtensionFacts, Report, RoleFacts
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import RecoveryError, Unreachable
@@ -42,7 +42,7 @@ GREETING_MARGIN_S = 10.0
 Found = NodeFacts | Problem
 
 
-def check(question: Question, settings: Settings, own_port: int) -> tuple[Finding, ...]:
+def check(question: CheckQuestion, settings: Settings, own_port: int) -> tuple[Finding, ...]:
     """Return what stands in the way of recoveries, the worst first.
 
     Of a node that cannot be reached, or not looked at in `timeout.check_s`, that is the finding.
@@ -67,7 +67,7 @@ def check(question: Question, settings: Settings, own_port: int) -> tuple[Findin
     return judge(report)
 
 
-def place_of_primary(question: Question, primary: PrimaryFacts) -> int | None:
+def place_of_primary(question: CheckQuestion, primary: PrimaryFacts) -> int | None:
     """Return the place of the node whose data directory is that of the server that called."""
     for place, node in enumerate(question.nodes):
         directory = identity_of(Path(node.data_directory))
@@ -77,7 +77,7 @@ def place_of_primary(question: Question, primary: PrimaryFacts) -> int | None:
 
 
 def look_at_all(
-    question: Question,
+    question: CheckQuestion,
     primary: PrimaryFacts,
     primary_place: int | None,
     settings: Settings,
@@ -144,7 +144,7 @@ def in_a_hurry(settings: Settings) -> Settings:
 
 
 def look_at_node(
-    question: Question,
+    question: CheckQuestion,
     place: int,
     primary: PrimaryFacts,
     primary_place: int | None,
@@ -190,7 +190,7 @@ def trouble_of(
     return judge_standby(said, upstream)
 
 
-def ask_around(question: Question, target: Target, settings: Settings) -> LookAround:
+def ask_around(question: CheckQuestion, target: Target, settings: Settings) -> LookAround:
     """Return the question about a host; the scripts are ours and those of pgpool.conf."""
     own = [name for name in PURPOSES if name not in question.pool.stage_commands]
     named = [name for name in question.pool.stage_commands.values() if is_inside(name)]
@@ -203,7 +203,7 @@ def ask_around(question: Question, target: Target, settings: Settings) -> LookAr
 
 
 def try_peers(
-    question: Question,
+    question: CheckQuestion,
     place: int,
     primary: PrimaryFacts,
     target: TargetFacts,
@@ -239,7 +239,7 @@ def why_untried(primary: PrimaryFacts, peer: Peer, node: Target) -> Problem:
 
 
 def peer_of(
-    question: Question,
+    question: CheckQuestion,
     place: int,
     other_place: int,
     primary: PrimaryFacts,
@@ -277,7 +277,7 @@ def peer_of(
     return Peer(other.name, other.host, candidates, sql, is_known=is_known)
 
 
-def observe_extensions(pool: Pool, settings: Settings) -> Iterator[ExtensionFacts]:
+def observe_extensions(pool: PoolFacts, settings: Settings) -> Iterator[ExtensionFacts]:
     """Look into each database in which Pgpool-II may call the functions, and into the others.
 
     Among these is the one of the record.
@@ -304,7 +304,7 @@ def observe_extensions(pool: Pool, settings: Settings) -> Iterator[ExtensionFact
             yield ExtensionFacts(database, found.version, may_call, foreign=found.foreign)
 
 
-def observe_role(connection: Connection, pool: Pool) -> RoleFacts | None:
+def observe_role(connection: Connection, pool: PoolFacts) -> RoleFacts | None:
     """Return what is known of recovery_user."""
     name = pool.settings.get("recovery_user")
     if not name:

@@ -19,7 +19,7 @@ from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.wal import History, lsn_text
 from pgpool_recovery.facts.facts import Base, RelationSegment
 from pgpool_recovery.host.stop import Stop
-from pgpool_recovery.postgres.incremental_stream import Limits
+from pgpool_recovery.postgres.incremental_stream import StreamLimits
 
 ANSWER_WITHIN_S = 120
 TICK_S = 0.01
@@ -42,13 +42,13 @@ def main() -> None:
 
 def back_up(wish: dict[str, Any], conversation: Path) -> None:
     """Begin, ask, and apply."""
-    request = begin.Request(
+    request = begin.BackupRequest(
         data_directory=Path(wish["data_directory"]),
         bin_directory=Path(wish["bin_directory"]),
         conninfo=wish["conninfo"],
         left_out=[RelationSegment(**segment) for segment in wish["left_out"]],
         locations={int(oid): location for oid, location in wish["locations"].items()},
-        limits=Limits(silence_s=wish["silence_s"]),
+        limits=StreamLimits(silence_s=wish["silence_s"]),
     )
     with begin.begin_backup(request, Stop()) as backup:
         write(conversation / "begun", as_json(backup.start))

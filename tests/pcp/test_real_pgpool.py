@@ -14,7 +14,7 @@ from pgpool_recovery.pcp.client import commands, peer, request
 from pgpool_recovery.pcp.client.address import PcpAddress
 from pgpool_recovery.pcp.client.commands import PcpServer
 from pgpool_recovery.pcp.client.digest import PasswordDigest
-from pgpool_recovery.pcp.client.link import Limits
+from pgpool_recovery.pcp.client.link import LinkLimits
 from pgpool_recovery.pcp.client.pcp_error import Notice, PcpError
 from pgpool_recovery.pcp.pool import ATTACHED, OTHER_RECOVERY, Pool
 from tests.harness.cluster import Cluster, ClusterPlan
@@ -59,7 +59,7 @@ def site(
             PcpAddress(str(sockets), place.pcp_port),
             PCP_USER,
             PasswordDigest.of_password(PCP_PASSWORD),
-            limits=Limits(answer_s=15),
+            limits=LinkLimits(answer_s=15),
         )
         major, minor = PGPOOL_RELEASES[request.param].split(".")
         with pytest.MonkeyPatch.context() as patch:

@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 
 from pgpool_recovery.config.settings import (
     FailoverSettings,
-    Incomplete,
     Promote,
     RunningPrimary,
+    WhenIncomplete,
 )
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.domain.wal import Lsn, TimelineId
-from pgpool_recovery.hooks.call import Call, Place
+from pgpool_recovery.hooks.call import Call, CalledPlace
 from pgpool_recovery.hooks.choice import (
     PromoteNode,
     StopOldPrimary,
@@ -43,7 +43,7 @@ settings = st.builds(
     FailoverSettings,
     promote=st.sampled_from(Promote),
     running_primary=st.sampled_from([RunningPrimary.STOP] * 4 + [RunningPrimary.REFUSE]),
-    incomplete=st.sampled_from(Incomplete),
+    incomplete=st.sampled_from(WhenIncomplete),
 )
 
 
@@ -82,7 +82,7 @@ def calls(draw: st.DrawFn) -> Call:
     down = draw(st.sampled_from([NodeId(0), NodeId(0), NodeId(0), *NODES]))
     old = draw(st.sampled_from([down, down, down, NodeId(0), None]))
     new = draw(st.sampled_from([NodeId(1), NodeId(1), NodeId(2), NodeId(0), None]))
-    return Call(down, Place(), new, Place(), NodeId(0), old, Place())
+    return Call(down, CalledPlace(), new, CalledPlace(), NodeId(0), old, CalledPlace())
 
 
 @st.composite
@@ -92,7 +92,7 @@ def stops(draw: st.DrawFn) -> tuple[Call, Scene, FailoverSettings, StopOldPrimar
     Mostly Pgpool-II's choice is fit: left to chance, most scenes give no reason to stop anything.
     """
     new = draw(st.sampled_from(NODES[:3]))
-    call = Call(NodeId(0), Place(), new, Place(), NodeId(0), NodeId(0), Place())
+    call = Call(NodeId(0), CalledPlace(), new, CalledPlace(), NodeId(0), NodeId(0), CalledPlace())
     scene, chosen = draw(scenes(st.just(PRIMARY))), draw(settings)
     if new != 0 and draw(st.sampled_from([True, True, True, False])):
         silent = {node: why for node, why in scene.silent.items() if node != new}
@@ -182,7 +182,7 @@ def test_promise_10_after_a_stop_only_whoever_has_everything_is_promoted(
     can = set(stop.successors) & complete
     if isinstance(decision, PromoteNode):
         assert all(becomes_primary(left[node]) for node in decision.all)
-        if settings.incomplete is Incomplete.REFUSE:
+        if settings.incomplete is WhenIncomplete.REFUSE:
             assert set(decision.all) <= complete
     assert isinstance(decision, PromoteNode) or not can
 

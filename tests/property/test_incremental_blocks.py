@@ -17,7 +17,12 @@ from pgpool_recovery.agent.method.incremental.page import (
     START_SUMS,
     checksum,
 )
-from pgpool_recovery.agent.method.incremental.tar_stream import Archive, Member, Sink, checked_path
+from pgpool_recovery.agent.method.incremental.tar_stream import (
+    Member,
+    Sink,
+    TarStream,
+    checked_path,
+)
 from pgpool_recovery.domain.error import RecoveryError
 from tests.unit.agent.method.incremental.stream import (
     BLOCK_BYTES,
@@ -142,7 +147,7 @@ def read(data: bytes, piece_bytes: int) -> dict[str, bytes]:
     def open_sink(member: Member) -> Sink:
         return found.setdefault(member.path, Kept())
 
-    reader = Archive("base.tar", open_sink)
+    reader = TarStream("base.tar", open_sink)
     for at in range(0, len(data), piece_bytes):
         reader.feed(memoryview(data)[at : at + piece_bytes])
     reader.finish()

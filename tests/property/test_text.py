@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pgpool_recovery.cli.psql import as_psql
 from pgpool_recovery.cli.say import complain, say
 from pgpool_recovery.control.event import Happened
-from pgpool_recovery.control.record import Recorded
+from pgpool_recovery.control.record import RecordedEvent
 from pgpool_recovery.domain.error import Incomplete, error_of_record
 from pgpool_recovery.domain.event import Event, Finished, PlanMade, Said, StepStarted, as_text, fit
 from pgpool_recovery.domain.text import CUT, MAX_CHARACTERS, lines, one_line, shown
@@ -127,7 +127,7 @@ def test_promise_13_what_is_said_is_as_many_lines_as_were_given(text: str) -> No
 def test_line_of_the_record_is_split_at_line_feeds_only(text: str) -> None:
     from pgpool_recovery.cli.render.lines import lines_of
 
-    told = lines_of(Happened(None, 1, Recorded(1, line=text)))
+    told = lines_of(Happened(None, 1, RecordedEvent(1, line=text)))
     assert told == [line for line in text.split("\n") if line]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from pgpool_recovery.check.question import Pool
+from pgpool_recovery.check.question import PoolFacts
 from pgpool_recovery.cluster_check import observe_extensions
 from pgpool_recovery.config.settings import (
     AbsolutePath,
@@ -19,7 +19,7 @@ from pgpool_recovery.config.settings import (
     PrimarySettings,
     Settings,
 )
-from pgpool_recovery.control.cluster import Login, Node
+from pgpool_recovery.control.cluster import Node, SqlLogin
 from pgpool_recovery.control.extension import Feature, look_at
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.node import NodeId
@@ -208,7 +208,7 @@ def test_commands_of_people_refuse_or_take_the_next_database(
     server: Server, foreign: ForeignOwner
 ) -> None:
     node = Node(NodeId(0), socket_directory(server), server.port, str(server.data_directory))
-    login = Login("postgres", (DATABASE,), connect_s=10, answer_s=30)
+    login = SqlLogin("postgres", (DATABASE,), connect_s=10, answer_s=30)
     primary = look_at(node, login)
     for feature in Feature:
         assert not primary.has(feature)
@@ -223,7 +223,7 @@ def test_commands_of_people_refuse_or_take_the_next_database(
 def test_owner_who_has_come_since_we_have_looked(server: Server) -> None:
     in_place(server, CASES["schema of a superuser"])
     node = Node(NodeId(0), socket_directory(server), server.port, str(server.data_directory))
-    primary = look_at(node, Login("postgres", (DATABASE,), connect_s=10, answer_s=30))
+    primary = look_at(node, SqlLogin("postgres", (DATABASE,), connect_s=10, answer_s=30))
     server.execute(f"ALTER SCHEMA ours OWNER TO {TENANT}", database=DATABASE)
     with pytest.raises(Refused, match=f"schema ours of database {DATABASE} belongs to {TENANT}"):
         primary.connect(Feature.HISTORY).__enter__()
@@ -234,7 +234,7 @@ def test_check_and_metrics(foreign: ForeignOwner, tmp_path: Path) -> None:
     settings = Settings(
         history=HistorySettings(DATABASE), metrics=MetricsSettings(AbsolutePath(str(textfile)))
     )
-    found = {one.database: one.foreign for one in observe_extensions(Pool(), settings)}
+    found = {one.database: one.foreign for one in observe_extensions(PoolFacts(), settings)}
     assert found == {"template1": None, "postgres": None, DATABASE: foreign}
     publish_recoveries(settings, print)
     assert not textfile.exists()

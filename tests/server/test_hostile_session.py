@@ -16,7 +16,7 @@ from pgpool_recovery.agent.observe.login import try_logins
 from pgpool_recovery.agent.observe.surroundings import look_around
 from pgpool_recovery.agent.server.independent import set_sequences
 from pgpool_recovery.agent.server.running import ask_running, take_over
-from pgpool_recovery.check.question import Pool
+from pgpool_recovery.check.question import PoolFacts
 from pgpool_recovery.cluster_check import observe_extensions, observe_role
 from pgpool_recovery.config.settings import (
     AbsolutePath,
@@ -26,11 +26,11 @@ from pgpool_recovery.config.settings import (
     PrimarySettings,
     Settings,
 )
-from pgpool_recovery.control.cluster import Cluster, Login, Node, connect_to
+from pgpool_recovery.control.cluster import Cluster, Node, SqlLogin, connect_to
 from pgpool_recovery.control.extension import Feature, look_at
 from pgpool_recovery.control.plan import call_parameters
 from pgpool_recovery.control.primary import ask
-from pgpool_recovery.control.record import Record
+from pgpool_recovery.control.record import RecordReader
 from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.domain.wal import Point, TimelineId, parse_lsn
@@ -43,7 +43,7 @@ from pgpool_recovery.metrics.publish import publish_recoveries
 from pgpool_recovery.observe.primary import observe_primary
 from pgpool_recovery.postgres.connection import connect, identify_system, pinned
 from pgpool_recovery.postgres.conninfo import format_conninfo
-from pgpool_recovery.postgres.incremental_stream import Limits, open_backup
+from pgpool_recovery.postgres.incremental_stream import StreamLimits, open_backup
 from pgpool_recovery.postgres.session import PINNED, PINNED_FOR_SUPERUSERS, PINNED_LATER
 from pgpool_recovery.postgres.slots import drop_former_slots
 from pgpool_recovery.postgres.standby import read_upstream
@@ -127,8 +127,8 @@ def own_host(hostile: Server, node: Node, monkeypatch: pytest.MonkeyPatch) -> Se
     return hostile
 
 
-def login(user: str = RUNNER) -> Login:
-    return Login(user, (DATABASE,), connect_s=10, answer_s=30)
+def login(user: str = RUNNER) -> SqlLogin:
+    return SqlLogin(user, (DATABASE,), connect_s=10, answer_s=30)
 
 
 def test_doubles_are_called_by_who_trusts_the_path(hostile: Server) -> None:
@@ -237,7 +237,7 @@ def test_command(hostile: Server, node: Node, user: str) -> None:
     assert primary.has(Feature.HISTORY)
     assert primary.has(Feature.PLAN)
     with primary.connect(Feature.HISTORY) as connection:
-        record = Record(connection)
+        record = RecordReader(connection)
         run = record.runs(3)[0]
         assert record.run(run.id) == run
         assert record.all_events(run.id)
@@ -289,7 +289,7 @@ def test_hooks(hostile: Server, node: Node) -> None:
 
 
 def test_check(hostile: Server, node: Node) -> None:
-    pool = Pool({"recovery_user": RUNNER, "recovery_database": DATABASE})
+    pool = PoolFacts({"recovery_user": RUNNER, "recovery_database": DATABASE})
     extensions = {one.database: one for one in observe_extensions(pool, SETTINGS)}
     assert extensions[DATABASE].may_call
     assert extensions[DATABASE].version == "2.0"
@@ -333,7 +333,7 @@ def test_agent_logs_in_to_the_primary(
 def test_replication_connections(hostile: Server, node: Node) -> None:
     conninfo = {"user": RUNNER, "options": "-c wal_sender_timeout=10min"}
     identifier = identify_system(conninfo, timeout_s=10)
-    with open_backup(conninfo, Limits(), lambda: None) as backup:
+    with open_backup(conninfo, StreamLimits(), lambda: None) as backup:
         assert backup.identify()[0] == identifier
 
 

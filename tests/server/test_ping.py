@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pgpool_recovery.postgres.ping import Answers, ping
+from pgpool_recovery.postgres.ping import PingAnswer, ping
 from tests.harness.postgresql import Server
 
 
@@ -15,7 +15,7 @@ def test_server_that_refuses_the_login_is_up(
     machine = stock_server.machine
     place = str(machine.path(machine.socket_directory))
     socket = {"host": place, "port": str(stock_server.port)}
-    assert ping({**socket, "user": "nobody_of_that_name"}, timeout_s=5) is Answers.UP
+    assert ping({**socket, "user": "nobody_of_that_name"}, timeout_s=5) is PingAnswer.UP
     elsewhere = {"host": str(tmp_path), "port": str(stock_server.port)}
-    assert ping(elsewhere, timeout_s=5) is Answers.DOWN
+    assert ping(elsewhere, timeout_s=5) is PingAnswer.DOWN
     assert capfd.readouterr() == ("", "")

@@ -3,7 +3,7 @@
 import pytest
 
 from pgpool_recovery import cluster_check as readiness
-from pgpool_recovery.check.question import Pool, Question
+from pgpool_recovery.check.question import CheckQuestion, PoolFacts
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.node import NodeId, Target
 from pgpool_recovery.plan.named_host import names_every_host
@@ -20,7 +20,7 @@ def only_one_is_here(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def peer(node: str, other: str, *, may_name_hosts: bool) -> Peer:
     nodes = tuple(Target(host, "/data", NodeId(n), 5432) for n, host in enumerate((node, other)))
-    question = Question(nodes, Pool(), may_name_hosts=may_name_hosts)
+    question = CheckQuestion(nodes, PoolFacts(), may_name_hosts=may_name_hosts)
     return readiness.peer_of(question, 0, 1, situation.primary(), situation.target(), Settings())
 
 

@@ -5,7 +5,7 @@ from typing import Optional
 from pgpool_recovery.pcp.client.address import PCP_PORT, PcpAddress
 from pgpool_recovery.pcp.client.commands import PcpServer
 from pgpool_recovery.pcp.client.digest import PasswordDigest
-from pgpool_recovery.pcp.client.link import Limits
+from pgpool_recovery.pcp.client.link import LinkLimits
 from pgpool_recovery_server.outcome import INSUFFICIENT_PRIVILEGE, INVALID_PARAMETER_VALUE, Failure
 from pgpool_recovery_server.session import Session
 
@@ -72,7 +72,7 @@ def _pcp_server(
         address,
         user,
         PasswordDigest.of_password(password) if password else None,
-        limits=Limits(connect_s=min(CONNECT_S, timeout_s), answer_s=timeout_s),
+        limits=LinkLimits(connect_s=min(CONNECT_S, timeout_s), answer_s=timeout_s),
         check=lambda: raise_interrupt(caller),
     )
 

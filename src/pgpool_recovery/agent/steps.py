@@ -11,8 +11,7 @@ from pgpool_recovery.agent.directory.own_files import withdraw_own_files
 from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.directory.spare import drop_spare
 from pgpool_recovery.agent.method.base_backup import copy_base_backup, verify_backup
-from pgpool_recovery.agent.method.incremental.begin import Request as BackupRequest
-from pgpool_recovery.agent.method.incremental.begin import begin_backup
+from pgpool_recovery.agent.method.incremental.begin import BackupRequest, begin_backup
 from pgpool_recovery.agent.method.make_standby import (
     Before,
     before_repoint,
@@ -27,7 +26,8 @@ from pgpool_recovery.agent.server.running import reload, take_over
 from pgpool_recovery.agent.server.start_log import find_log
 from pgpool_recovery.domain.directory_state import Change, Changed, Lead, LeftAlone, target_state
 from pgpool_recovery.domain.error import RecoveryError, Refused
-from pgpool_recovery.domain.event import Emit, Moved, Said, megabytes
+from pgpool_recovery.domain.event import Emit, Moved, Said
+from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.facts.policy import Method, kilobytes
@@ -54,7 +54,7 @@ from pgpool_recovery.facts.step import (
 from pgpool_recovery.host.meter import Meter
 from pgpool_recovery.host.pidfile import read_pid_file
 from pgpool_recovery.host.stop import Stop
-from pgpool_recovery.postgres.incremental_stream import Limits as BackupLimits
+from pgpool_recovery.postgres.incremental_stream import StreamLimits as BackupLimits
 from pgpool_recovery.postgres.wal_stream import WalSource
 from pgpool_recovery.talk.protocol import BeginIncremental, FindLog, Limits, LogPosition
 
@@ -208,8 +208,8 @@ class Steps:
         self._emit(
             Said(
                 "agent",
-                f"{megabytes(counts.bytes_received)} received; {counts.blocks_written} blocks and "
-                f"{counts.files_whole} whole files written, {counts.files_removed} removed",
+                f"{pretty_size(counts.bytes_received)} received; {counts.blocks_written} blocks "
+                f"and {counts.files_whole} whole files written, {counts.files_removed} removed",
             )
         )
         return target_state(journal.state)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pgpool_recovery.check.estimates import sentence
 from pgpool_recovery.check.finding import Finding, Kind
 from pgpool_recovery.check.host import EXTENSION_VERSION
-from pgpool_recovery.check.question import Pool
+from pgpool_recovery.check.question import PoolFacts
 from pgpool_recovery.check.report import ExtensionFacts, Report
 from pgpool_recovery.in_server.script_name import is_inside
 
@@ -116,7 +116,7 @@ def _user(report: Report) -> Iterator[Finding]:
                 )
 
 
-def _commands(asked: Pool) -> Iterator[Finding]:
+def _commands(asked: PoolFacts) -> Iterator[Finding]:
     given = asked.settings.get("recovery_1st_stage_command")
     if given == "":
         yield Finding(
@@ -136,7 +136,7 @@ def _commands(asked: Pool) -> Iterator[Finding]:
             )
 
 
-def _holds_failovers_up(asked: Pool) -> Iterator[Finding]:
+def _holds_failovers_up(asked: PoolFacts) -> Iterator[Finding]:
     """Say what a recovery by Pgpool-II itself means where its main process waits for it."""
     if asked.version is None or asked.version >= FIRST_THAT_GOES_ON:
         return

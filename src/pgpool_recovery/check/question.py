@@ -37,7 +37,7 @@ TEMPLATE = "template1"
 
 
 @record
-class Pool:
+class PoolFacts:
     """What is known of Pgpool-II: those of `POOL_KEYS` that were given, as texts."""
 
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -82,18 +82,18 @@ class Pool:
 
 
 @record
-class Question:
+class CheckQuestion:
     """The nodes of the pool, in the order of their ids.
 
     `may_name_hosts`: whoever asks is believed that they are nodes of the cluster.
     """
 
     nodes: tuple[Target, ...]
-    pool: Pool
+    pool: PoolFacts
     may_name_hosts: bool = True
 
 
-def parse_question(text: str) -> Question:
+def parse_question(text: str) -> CheckQuestion:
     """Understand the argument of pgpool_recovery_check(); UsageError when it makes no sense."""
     try:
         given = json.loads(text)
@@ -108,7 +108,7 @@ def parse_question(text: str) -> Question:
     nodes = tuple(sorted(map(_node, given), key=lambda node: node.node_id or 0))
     if len({node.node_id for node in nodes}) < len(nodes):
         raise UsageError("two nodes have the same node_id", hint=HINT)
-    return Question(nodes, _pool(pool))
+    return CheckQuestion(nodes, _pool(pool))
 
 
 def _node(given: object) -> Target:
@@ -126,9 +126,9 @@ def _node(given: object) -> Target:
     )
 
 
-def _pool(given: Mapping[str, Any]) -> Pool:
+def _pool(given: Mapping[str, Any]) -> PoolFacts:
     """Return the settings that are known; of the others there may be any, as PCP shows them all."""
-    pool = Pool({name: str(given[name]) for name in POOL_KEYS if given.get(name) is not None})
+    pool = PoolFacts({name: str(given[name]) for name in POOL_KEYS if given.get(name) is not None})
     try:
         _ = pool.version
     except ValueError as error:

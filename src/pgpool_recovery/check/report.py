@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pgpool_recovery.check.question import Question
+from pgpool_recovery.check.question import CheckQuestion
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.facts.facts import PrimaryFacts
@@ -45,7 +45,7 @@ class Report:
     is our own. `role` is recovery_user's, when that is known. `checks_host_keys`: the setting.
     """
 
-    question: Question
+    question: CheckQuestion
     primary: PrimaryFacts
     primary_place: int | None
     nodes: dict[int, NodeFacts]

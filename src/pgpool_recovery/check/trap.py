@@ -56,7 +56,7 @@ class Written:
 
 
 @record
-class Seen:
+class SeenPool:
     """All of it. `version` is Pgpool-II's, often its line alone; `major` is the primary's."""
 
     nodes: tuple[SeenNode, ...]
@@ -70,7 +70,7 @@ class Seen:
         return self.parameters.get(name, "").lower() in ON
 
 
-def traps(seen: Seen) -> Iterator[Finding]:
+def traps(seen: SeenPool) -> Iterator[Finding]:
     """Say which of them lie here."""
     yield from _two_primaries(seen)
     for one in seen.written:
@@ -80,7 +80,7 @@ def traps(seen: Seen) -> Iterator[Finding]:
     yield from _warning_at_login(seen)
 
 
-def _two_primaries(seen: Seen) -> Iterator[Finding]:
+def _two_primaries(seen: SeenPool) -> Iterator[Finding]:
     """Pgpool-II asks its nodes in their order, and keeps the last primary (find_primary_node)."""
     writing = [node for node in seen.nodes if node.is_primary]
     if len(writing) < 2:
@@ -98,7 +98,7 @@ def _two_primaries(seen: Seen) -> Iterator[Finding]:
     )
 
 
-def _application_names(seen: Seen) -> Iterator[Finding]:
+def _application_names(seen: SeenPool) -> Iterator[Finding]:
     """Without its name Pgpool-II does not find a standby in pg_stat_replication."""
     needs = seen.is_on("auto_failback")
     for node in seen.nodes:
@@ -117,7 +117,7 @@ def _application_names(seen: Seen) -> Iterator[Finding]:
         )
 
 
-def _false_primary(seen: Seen) -> Iterator[Finding]:
+def _false_primary(seen: SeenPool) -> Iterator[Finding]:
     """detach_false_primary compares the words of primary_conninfo with those of pgpool.conf."""
     primaries = [node for node in seen.nodes if node.is_primary]
     if not seen.is_on("detach_false_primary") or len(primaries) != 1:
@@ -134,7 +134,7 @@ def _false_primary(seen: Seen) -> Iterator[Finding]:
             )
 
 
-def _warning_at_login(seen: Seen) -> Iterator[Finding]:
+def _warning_at_login(seen: SeenPool) -> Iterator[Finding]:
     """Until then Pgpool-II takes the warning for a failure of the login."""
     if seen.major is None or seen.major < WARNS_AT_LOGIN or not seen.version:
         return

@@ -2,10 +2,10 @@
 
 from importlib import import_module
 
-from pgpool_recovery.cli.parse import Call
+from pgpool_recovery.cli.parse import ParsedCall
 
 
-def run_call(call: Call) -> int:
+def run_call(call: ParsedCall) -> int:
     """Run a command and return its exit status."""
     command = call.command
     module = import_module(f"pgpool_recovery.cli.commands.{command.module}")
@@ -15,7 +15,7 @@ def run_call(call: Call) -> int:
 
         log_to_the_end(command.name)
     if command.is_connected:
-        from pgpool_recovery.cli.where import Where
+        from pgpool_recovery.cli.connection_options import Where
 
         options["where"] = Where(**call.connection)
     status = getattr(module, command.name)(*call.words, **options)

@@ -13,7 +13,7 @@ from pgpool_recovery.domain.error import UsageError
 END_OF_OPTIONS = "--"
 
 
-class Call(NamedTuple):
+class ParsedCall(NamedTuple):
     """A command, and what was said with it, by the parameters of its function.
 
     `options` has only what was given: for the rest the function has defaults. `connection` has the
@@ -54,7 +54,7 @@ def options_of(command: Command) -> tuple[Option, ...]:
     return (*command.options, *command.output, *common)
 
 
-def parse(command: Command, words: Sequence[str]) -> Call:
+def parse(command: Command, words: Sequence[str]) -> ParsedCall:
     """Understand the words after the name of a command; raises UsageError.
 
     >>> parse(COMMANDS["recover"], ["1", "--yes", "2", "-Hserver1"])[1:4]
@@ -80,7 +80,7 @@ def parse(command: Command, words: Sequence[str]) -> Call:
         else:
             values[option.keyword] = _converted(command, name, option.value, text)
     is_debugging = connection.pop(DEBUG.keyword, False)
-    return Call(command, tuple(_arguments(command, rest)), options, connection, is_debugging)
+    return ParsedCall(command, tuple(_arguments(command, rest)), options, connection, is_debugging)
 
 
 def _misused(command: Command, name: str, known: dict[str, Option]) -> UsageError:

@@ -15,13 +15,13 @@ from pgpool_recovery.cli.say import say, say_json
 from pgpool_recovery.control.event import (
     Asked,
     Happened,
-    Moved,
+    NodeSaid,
     OperatorEvent,
     Outcome,
     PlanRead,
-    Said,
+    StepMoved,
 )
-from pgpool_recovery.control.record import Recorded
+from pgpool_recovery.control.record import RecordedEvent
 from pgpool_recovery.domain.text import one_line
 
 if TYPE_CHECKING:
@@ -100,9 +100,9 @@ class PlainLines(Quiet):
                 self._has_record = is_on_record
             case Happened(event=recorded) if _is_told_elsewhere(recorded, self._plan):
                 return
-            case Said() if self._has_record:
+            case NodeSaid() if self._has_record:
                 return
-            case Moved():
+            case StepMoved():
                 if self._clock() - self._told_at < TELL_PROGRESS_EVERY_S:
                     return
                 self._told_at = self._clock()
@@ -126,7 +126,7 @@ class LiveTerminal(PlainLines):
         self._stop()
 
     def _show(self, event: OperatorEvent) -> None:
-        if isinstance(event, Moved):
+        if isinstance(event, StepMoved):
             self._move(event)
             return
         if isinstance(event, Outcome | PlanRead):  # After a plan somebody may be asked.
@@ -136,7 +136,7 @@ class LiveTerminal(PlainLines):
     def _print(self, line: str) -> None:
         self._console.print(one_line(line), markup=False, highlight=False, soft_wrap=True)
 
-    def _move(self, event: Moved) -> None:
+    def _move(self, event: StepMoved) -> None:
         running = event.progress
         bars = self._bars or self._start()
         total = running.total_bytes or None
@@ -192,7 +192,7 @@ def screen_of(*, as_json: bool, as_events: bool) -> Screen:
     return PlainLines(say, clock=time.monotonic)
 
 
-def _is_told_elsewhere(recorded: Recorded, plan: tuple[str, ...]) -> bool:
+def _is_told_elsewhere(recorded: RecordedEvent, plan: tuple[str, ...]) -> bool:
     """Say whether it is the plan that was told, but for sizes, which grow meanwhile, or the end.
 
     The outcome tells a failure, with its hint.

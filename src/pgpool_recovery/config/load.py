@@ -11,7 +11,7 @@ from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.config.structure import UNKNOWN, structured
 from pgpool_recovery.domain.error import SettingsError, reason_of
 from pgpool_recovery.files.trust import (
-    Fault,
+    TrustFault,
     Untrusted,
     group_name,
     mine_and_roots,
@@ -84,7 +84,7 @@ def _parsed(file: Path, text: str) -> dict[str, Any]:
 def _mend(untrusted: Untrusted) -> str | None:
     """Return how to mend what is wrong, and that alone; None where no command does."""
     path = shlex.quote(str(untrusted.path))
-    return {Fault.OWNER: f"chown root {path}", Fault.MODE: f"chmod go-w {path}"}.get(
+    return {TrustFault.OWNER: f"chown root {path}", TrustFault.MODE: f"chmod go-w {path}"}.get(
         untrusted.fault
     )
 

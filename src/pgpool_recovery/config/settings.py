@@ -115,7 +115,7 @@ class RunningPrimary(StrEnum):
     REFUSE = "refuse"
 
 
-class Incomplete(StrEnum):
+class WhenIncomplete(StrEnum):
     """What a failover does that has stopped the primary, when no standby has all that it wrote."""
 
     REFUSE = "refuse"
@@ -128,7 +128,7 @@ class FailoverSettings:
 
     promote: Promote = Promote.MOST_ADVANCED
     running_primary: RunningPrimary = RunningPrimary.STOP
-    incomplete: Incomplete = Incomplete.REFUSE
+    incomplete: WhenIncomplete = WhenIncomplete.REFUSE
     max_lag_mb: int = 16
     """How far behind a standby may be at most, for the primary that lives to be stopped."""
     catch_up_s: float = 10.0

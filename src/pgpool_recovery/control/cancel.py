@@ -7,7 +7,7 @@ from typing import Any
 from pgpool_recovery.control.cluster import Node, connect_to
 from pgpool_recovery.control.event import Remarked, Tell
 from pgpool_recovery.control.extension import Feature, Primary
-from pgpool_recovery.control.record import COPIED, INTERRUPTED, Record, Run
+from pgpool_recovery.control.record import COPIED, INTERRUPTED, RecordedRun, RecordReader
 from pgpool_recovery.domain.error import Refused, Undone, Unverified
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.log.note import waits
@@ -20,7 +20,7 @@ CALLED_WITHIN_S = 3.0
 """After the first stage Pgpool-II calls the remote start at once."""
 
 
-def cancel(primary: Primary, node: Node, tell: Tell, *, within_s: float) -> Run | None:
+def cancel(primary: Primary, node: Node, tell: Tell, *, within_s: float) -> RecordedRun | None:
     """Cancel the recovery of a node, wait until it has ended, and return how.
 
     None where nothing is on record: then only the end of the statement is seen. Raises Refused when
@@ -32,7 +32,7 @@ def cancel(primary: Primary, node: Node, tell: Tell, *, within_s: float) -> Run 
         _cancel_calls(primary, node, within_s)
         return None
     with primary.connect(Feature.HISTORY) as connection:
-        record = Record(connection)
+        record = RecordReader(connection)
         found = [one for one in record.progress() if one.node_id == node.node_id]
         if not found:
             raise _nothing_runs(node)
@@ -55,7 +55,9 @@ class _End:
     Then the run stays copied, and nobody calls anything for the node any more.
     """
 
-    def __init__(self, record: Record, connection: Connection, run_id: int, node: Node) -> None:
+    def __init__(
+        self, record: RecordReader, connection: Connection, run_id: int, node: Node
+    ) -> None:
         self._record, self._connection = record, connection
         self._run_id, self._node = run_id, node
         self._alone_since: float | None = None
@@ -133,7 +135,7 @@ def _nothing_runs(node: Node, detail: str | None = None) -> Refused:
     )
 
 
-def ended_otherwise(run: Run) -> Undone | None:
+def ended_otherwise(run: RecordedRun) -> Undone | None:
     """Return the failure of a cancel that came too late: the recovery was complete."""
     if run.state != "recovered":
         return None

@@ -9,7 +9,7 @@ from pgpool_recovery.control.cluster import Cluster, Node, cluster_of_pool, conn
 from pgpool_recovery.control.failover_end import let_failover_end
 from pgpool_recovery.control.primary import (
     PRIMARY,
-    Answer,
+    ServerAnswer,
     ask,
     ask_all,
     choose_primary,
@@ -164,7 +164,7 @@ def going_on(parameters: Mapping[str, str], infos: Sequence[NodeInfo]) -> Iterat
         )
 
 
-def _refuse_standby(node: Node, answer: Answer) -> None:
+def _refuse_standby(node: Node, answer: ServerAnswer) -> None:
     if answer.failure is not None:
         raise answer.failure
     if not answer.is_primary:
@@ -176,7 +176,7 @@ def _refuse_standby(node: Node, answer: Answer) -> None:
         )
 
 
-def _state(answer: Answer) -> str:
+def _state(answer: ServerAnswer) -> str:
     if answer.failure is not None:
         return f"could not be asked ({answer.failure.detail or answer.failure.message})"
     return "accepts writes" if answer.is_primary else "is a standby"

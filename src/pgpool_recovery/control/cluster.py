@@ -10,11 +10,11 @@ from pgpool_recovery.domain.node import NodeId, Target, parse_data_directory, pa
 from pgpool_recovery.domain.record import field, record
 from pgpool_recovery.pcp.client.address import PcpAddress
 from pgpool_recovery.pcp.client.commands import PcpServer
-from pgpool_recovery.pcp.client.link import Limits
+from pgpool_recovery.pcp.client.link import LinkLimits
 from pgpool_recovery.pcp.client.node_info import NodeInfo
 from pgpool_recovery.pcp.pool import Pool
 from pgpool_recovery.postgres.connection import Connection, connect
-from pgpool_recovery.postgres.ping import Answers, ping
+from pgpool_recovery.postgres.ping import PingAnswer, ping
 
 T = TypeVar("T")
 DATABASES = ("postgres", "template1")
@@ -55,7 +55,7 @@ class Node:
 
 
 @record
-class Login:
+class SqlLogin:
     """How SQL reaches the nodes; passwords are libpq's business. `words` are more of its words."""
 
     user: str | None
@@ -75,7 +75,7 @@ class Cluster:
     """
 
     nodes: tuple[Node, ...]
-    login: Login
+    login: SqlLogin
     infos: tuple[NodeInfo, ...] = ()
     has_standbys: bool = True
     parameters: Mapping[str, str] = field(default_factory=dict)
@@ -100,7 +100,7 @@ def pool_of(settings: PgpoolSettings, user: str) -> Pool:
             PcpAddress(settings.host or "", settings.pcp_port),
             settings.pcp_user or user,
             pass_file=settings.pcp_pass_file,
-            limits=Limits(connect_s=settings.connect_s, answer_s=settings.answer_s),
+            limits=LinkLimits(connect_s=settings.connect_s, answer_s=settings.answer_s),
         )
     )
 
@@ -181,7 +181,7 @@ def _has_standbys(parameters: Mapping[str, str]) -> bool:
     return parameters.get("backend_clustering_mode", "") not in WITHOUT_STANDBYS
 
 
-def login_of(settings: Settings, parameters: Mapping[str, str]) -> Login:
+def login_of(settings: Settings, parameters: Mapping[str, str]) -> SqlLogin:
     """Return how SQL reaches the nodes, as Pgpool-II itself does for a recovery."""
     pgpool = settings.pgpool
     found = (
@@ -192,12 +192,12 @@ def login_of(settings: Settings, parameters: Mapping[str, str]) -> Login:
     )
     user = pgpool.user or parameters.get("recovery_user") or None
     databases = tuple(dict.fromkeys(filter(None, found)))
-    return Login(user, databases, pgpool.connect_s, pgpool.answer_s, pgpool.words)
+    return SqlLogin(user, databases, pgpool.connect_s, pgpool.answer_s, pgpool.words)
 
 
 @contextmanager
 def connect_to(
-    node: Node, login: Login, database: str | None = None, *, answer_s: float | None = None
+    node: Node, login: SqlLogin, database: str | None = None, *, answer_s: float | None = None
 ) -> Iterator[Connection]:
     """Connect to a node; no query takes longer than `answer_s`, not even over a lost link."""
     values = {
@@ -219,7 +219,7 @@ def connect_to(
 
 
 def ask_databases(
-    node: Node, login: Login, ask: Callable[[Connection], T]
+    node: Node, login: SqlLogin, ask: Callable[[Connection], T]
 ) -> Iterator[tuple[str, T | Unreachable]]:
     """Yield what each database lets us ask, or why not; the caller stops where that is enough."""
     for database in login.databases:
@@ -234,7 +234,7 @@ def ask_databases(
 
 def ask_first_database(
     node: Node,
-    login: Login,
+    login: SqlLogin,
     ask: Callable[[Connection], T],
     goes_on: Callable[[Unreachable], bool],
 ) -> tuple[T, str]:
@@ -252,13 +252,13 @@ def ask_first_database(
     raise failure or Unreachable(f"no database is known on {node.name}")
 
 
-def ping_node(node: Node, login: Login) -> Answers:
+def ping_node(node: Node, login: SqlLogin) -> PingAnswer:
     """Return how the server of a node answers, without a login."""
     values = {name: value for name, value in _conninfo(node, login, None).items() if value}
     return ping(values, timeout_s=login.connect_s)
 
 
-def _conninfo(node: Node, login: Login, database: str | None) -> dict[str, str]:
+def _conninfo(node: Node, login: SqlLogin, database: str | None) -> dict[str, str]:
     return {
         "host": node.host,
         "port": str(node.port),

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from pgpool_recovery.control.plan import PlannedRecovery
-from pgpool_recovery.control.record import Progress, Recorded
+from pgpool_recovery.control.record import RecordedEvent, RunProgress
 from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.domain.record import record
@@ -46,18 +46,18 @@ class Happened:
 
     node_id: NodeId | None
     run_id: int
-    event: Recorded
+    event: RecordedEvent
 
 
 @record
-class Moved:
+class StepMoved:
     """How far the current step is."""
 
-    progress: Progress
+    progress: RunProgress
 
 
 @record
-class Said:
+class NodeSaid:
     """A line of Pgpool-II, or a notice of the primary, about the recovery."""
 
     node_id: NodeId
@@ -84,6 +84,6 @@ class Outcome:
         return 0 if self.failure is None else self.failure.exit_status
 
 
-OperatorEvent = PlanRead | Remarked | Asked | Happened | Moved | Said | Outcome
+OperatorEvent = PlanRead | Remarked | Asked | Happened | StepMoved | NodeSaid | Outcome
 Tell = Callable[[OperatorEvent], None]
 """Takes an event to whoever asked for the recovery."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
 
-from pgpool_recovery.control.cluster import Login, Node, ask_databases, connect_to
+from pgpool_recovery.control.cluster import Node, SqlLogin, ask_databases, connect_to
 from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
 from pgpool_recovery.domain.record import field, record, replace
 from pgpool_recovery.postgres.connection import Connection
@@ -58,7 +58,7 @@ class Primary:
     """
 
     node: Node
-    login: Login
+    login: SqlLogin
     extensions: tuple[Extension, ...]
     foreign: tuple[ForeignOwner, ...] = ()
     unseen: Mapping[str, RecoveryError] = field(default_factory=dict)
@@ -140,7 +140,7 @@ class Primary:
             yield connection
 
 
-def look_at(node: Node, login: Login) -> Primary:
+def look_at(node: Node, login: SqlLogin) -> Primary:
     """Look which databases of the primary have the extension; Unreachable when none answers."""
     found: list[Extension] = []
     foreign: list[ForeignOwner] = []

@@ -6,9 +6,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from pgpool_recovery.control.cluster import Node
-from pgpool_recovery.control.event import Happened, Moved, Remarked, Tell
+from pgpool_recovery.control.event import Happened, Remarked, StepMoved, Tell
 from pgpool_recovery.control.extension import Feature, Primary
-from pgpool_recovery.control.record import Progress, Record, Run
+from pgpool_recovery.control.record import RecordedRun, RecordReader, RunProgress
 from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.log.note import waits
@@ -42,9 +42,9 @@ class Follower:
         """What the run would have had to do beyond what was agreed, when that ended it."""
         self._number = -1
         self._after = 0
-        self._told_progress: Progress | None = None
+        self._told_progress: RunProgress | None = None
         self._stack = ExitStack()
-        self._record: Record | None = None
+        self._record: RecordReader | None = None
         self._try_at = 0.0
 
     def __enter__(self) -> Self:
@@ -74,7 +74,7 @@ class Follower:
         except (Unreachable, Refused) as error:
             self._lost(error)
 
-    def run(self) -> Run | None:
+    def run(self) -> RecordedRun | None:
         """Return the run as it is on record now; None when there is none, or no connection."""
         if self.run_id is None:
             return None
@@ -85,7 +85,7 @@ class Follower:
             return None
 
     @waits("the end to be on record")
-    def ended_run(self) -> Run | None:
+    def ended_run(self) -> RecordedRun | None:
         """Return the run once it has ended, or as it is after a few seconds."""
         deadline = time.monotonic() + ENDS_WITHIN_S
         while True:
@@ -95,7 +95,7 @@ class Follower:
                 return run
             time.sleep(ASK_EVERY_S)
 
-    def _look(self, record: Record) -> None:
+    def _look(self, record: RecordReader) -> None:
         if self.run_id is None and self._node is not None:
             self.run_id = record.run_of(self._node, after=self._after)
         if self.run_id is None:
@@ -108,12 +108,12 @@ class Follower:
         for progress in record.progress():
             if progress.id == self.run_id and progress != self._told_progress:
                 self._told_progress = progress
-                self._tell(Moved(progress))
+                self._tell(StepMoved(progress))
 
-    def _connected(self) -> Record:
+    def _connected(self) -> RecordReader:
         if self._record is None:
             connection = self._stack.enter_context(self._primary.connect(Feature.HISTORY))
-            self._record = Record(connection)
+            self._record = RecordReader(connection)
         return self._record
 
     def _lost(self, error: RecoveryError) -> None:

@@ -5,22 +5,22 @@ from pgpool_recovery.control.check import Reported
 from pgpool_recovery.control.cluster import Cluster, Node
 from pgpool_recovery.control.extension import Feature, Primary
 from pgpool_recovery.control.plan import read_plan
-from pgpool_recovery.control.record import INTERRUPTED, Progress, Record, where_it_stopped
+from pgpool_recovery.control.record import INTERRUPTED, RecordReader, RunProgress, where_it_stopped
 from pgpool_recovery.domain.error import RecoveryError
 
 ASK_WITHIN_S = 60.0
 """A look at a target counts the sizes of its files."""
 
 
-def interrupted_runs(primary: Primary) -> list[Progress]:
+def interrupted_runs(primary: Primary) -> list[RunProgress]:
     """Return the recoveries that have no runner any more, nor an end; nothing without a record."""
     if not primary.has(Feature.HISTORY):
         return []
     with primary.connect(Feature.HISTORY) as connection:
-        return [one for one in Record(connection).progress() if one.state == INTERRUPTED]
+        return [one for one in RecordReader(connection).progress() if one.state == INTERRUPTED]
 
 
-def sentence_of(run: Progress) -> str:
+def sentence_of(run: RunProgress) -> str:
     """Say which recovery was interrupted, and where."""
     return f"recovery {run.id} was interrupted{where_it_stopped(run)}"
 

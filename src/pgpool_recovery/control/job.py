@@ -6,7 +6,7 @@ from typing import Protocol
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.control.attachment import attach_recovered
 from pgpool_recovery.control.cluster import Cluster, Node
-from pgpool_recovery.control.consent import Ask
+from pgpool_recovery.control.consent import AskPerson
 from pgpool_recovery.control.event import Tell
 from pgpool_recovery.control.extension import Primary
 from pgpool_recovery.control.pcp_recovery import PcpRecovery
@@ -17,7 +17,7 @@ from pgpool_recovery.pcp.pool import Pool
 from pgpool_recovery.plan.harm import Harm
 
 
-class Running(Protocol):
+class RunningRecovery(Protocol):
     """A recovery that somebody else runs."""
 
     def start(self) -> None:
@@ -42,7 +42,7 @@ class Desk:
     """
 
     tell: Tell
-    ask: Ask
+    ask: AskPerson
     at_most: Harm | None = None
     is_there: bool = False
     waits: bool = False
@@ -74,7 +74,7 @@ class Job:
         """Whether pgpool.conf names another script than that of the plan for the first stage."""
         return self.cluster.parameters.get(FIRST_STAGE, FIRST_STAGE_SCRIPT) != FIRST_STAGE_SCRIPT
 
-    def running(self, agreed: Harm | None = None) -> Running:
+    def running(self, agreed: Harm | None = None) -> RunningRecovery:
         """Return the recovery, not begun yet; `agreed` goes with it when we call it ourselves."""
         within_s, node = self.settings.pgpool.recovery_s, self.node
         if self.pool is not None and not self.by_sql:

@@ -3,14 +3,14 @@
 A failure here is said, and does not keep anybody from the rest.
 """
 
-from pgpool_recovery.control.cluster import Login, Node, connect_to
+from pgpool_recovery.control.cluster import Node, SqlLogin, connect_to
 from pgpool_recovery.domain.error import Unreachable
 from pgpool_recovery.domain.event import Say
 from pgpool_recovery.domain.slot import is_of_a_recovery, slot_state
 from pgpool_recovery.postgres.slots import drop_slot
 
 
-def drop_leftover_slots(standby: Node, login: Login, say: Say) -> None:
+def drop_leftover_slots(standby: Node, login: SqlLogin, say: Say) -> None:
     """Drop the slots that a standby has from its own time as primary; the others follow another.
 
     So it has none left, not even for itself, when it becomes primary again.

@@ -10,7 +10,7 @@ from pgpool_recovery.domain.error import NoSession, RecoveryError, Refused, Unre
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.standby import StandbyFacts
 from pgpool_recovery.postgres.connection import Connection
-from pgpool_recovery.postgres.ping import Answers
+from pgpool_recovery.postgres.ping import PingAnswer
 from pgpool_recovery.postgres.standby import read_standby
 
 PRIMARY = "primary"
@@ -25,7 +25,7 @@ TRY_AGAIN = "Try again, or look at its log."
 
 
 @record
-class Answer:
+class ServerAnswer:
     """What a server says of itself: `facts` of standing.sql, or why there are none.
 
     `standby` is what it says of itself as a standby, for who may ask. `answers` is how it answers
@@ -36,7 +36,7 @@ class Answer:
     facts: dict[str, Any] | None
     failure: RecoveryError | None = None
     standby: StandbyFacts | None = None
-    answers: Answers = Answers.DOWN
+    answers: PingAnswer = PingAnswer.DOWN
 
     @property
     def is_primary(self) -> bool:
@@ -46,7 +46,7 @@ class Answer:
     @property
     def is_running(self) -> bool:
         """Whether the server accepts connections, if not ours."""
-        return self.facts is not None or self.answers is Answers.UP
+        return self.facts is not None or self.answers is PingAnswer.UP
 
     @property
     def lets_nobody_in(self) -> bool:
@@ -62,10 +62,10 @@ class Answer:
         """The state of the server: `up`, `no login`, `rejecting` or `down`."""
         if self.lets_nobody_in:
             return NO_LOGIN
-        return Answers.UP if self.is_running else self.answers
+        return PingAnswer.UP if self.is_running else self.answers
 
 
-def ask_all(cluster: Cluster) -> tuple[Answer, ...]:
+def ask_all(cluster: Cluster) -> tuple[ServerAnswer, ...]:
     """Ask all servers at once, so that one that does not answer costs its time only once."""
     with ThreadPoolExecutor(max_workers=max(1, len(cluster.nodes))) as threads:
         return tuple(threads.map(lambda node: ask(cluster, node), cluster.nodes))
@@ -76,7 +76,7 @@ def find_primary(cluster: Cluster) -> Node:
     return choose_primary(cluster, ask_all(cluster))
 
 
-def choose_primary(cluster: Cluster, answers: tuple[Answer, ...]) -> Node:
+def choose_primary(cluster: Cluster, answers: tuple[ServerAnswer, ...]) -> Node:
     """Return the primary among those that answered; of two, the one that Pgpool-II uses."""
     found = [answer.node for answer in answers if answer.is_primary]
     if not cluster.has_standbys:
@@ -100,16 +100,16 @@ def _is_used(cluster: Cluster, node: Node, role: str) -> bool:
     return info is not None and info.is_attached and info.role == role
 
 
-def ask(cluster: Cluster, node: Node) -> Answer:
+def ask(cluster: Cluster, node: Node) -> ServerAnswer:
     """Ask one server, in whichever database lets us in; where nobody answers, in one only."""
     ping = cache(lambda: ping_node(node, cluster.login))
     try:
         (facts, standby), _ = ask_first_database(
-            node, cluster.login, _standing, lambda _why: ping() is Answers.UP
+            node, cluster.login, _standing, lambda _why: ping() is PingAnswer.UP
         )
     except Unreachable as failure:
-        return Answer(node, None, failure, answers=ping())
-    return Answer(node, facts, standby=standby)
+        return ServerAnswer(node, None, failure, answers=ping())
+    return ServerAnswer(node, facts, standby=standby)
 
 
 def _standing(connection: Connection) -> tuple[dict[str, Any], StandbyFacts | None]:
@@ -117,18 +117,18 @@ def _standing(connection: Connection) -> tuple[dict[str, Any], StandbyFacts | No
     return facts, read_standby(connection) if facts["is_in_recovery"] else None
 
 
-def how_to_ask(answer: Answer, when_down: str) -> str:
+def how_to_ask(answer: ServerAnswer, when_down: str) -> str:
     """Return what may be done about a server that could not be asked, by how it answers."""
     match answer.answers:
-        case Answers.UP:
+        case PingAnswer.UP:
             return f"It runs, but could not be asked. {_how_to_get_in(answer)}"
-        case Answers.REJECTING:
+        case PingAnswer.REJECTING:
             return "It starts or shuts down: wait for it, or look at its log."
         case _:
             return when_down
 
 
-def may_be_primary(answers: Iterable[Answer]) -> str | None:
+def may_be_primary(answers: Iterable[ServerAnswer]) -> str | None:
     """Return what to do first where a server that runs could not be asked; None without one."""
     closed = [answer for answer in answers if answer.facts is None and answer.is_running]
     if not closed:
@@ -138,11 +138,11 @@ def may_be_primary(answers: Iterable[Answer]) -> str | None:
     return f"{names} may be the primary: it runs, but could not be asked. {advice}"
 
 
-def _how_to_get_in(answer: Answer) -> str:
+def _how_to_get_in(answer: ServerAnswer) -> str:
     return LET_IN if answer.lets_nobody_in else TRY_AGAIN
 
 
-def _no_primary(answers: tuple[Answer, ...]) -> RecoveryError:
+def _no_primary(answers: tuple[ServerAnswer, ...]) -> RecoveryError:
     said = [
         f"{answer.node.name} is a standby." if answer.failure is None else answer.failure.in_a_line
         for answer in answers

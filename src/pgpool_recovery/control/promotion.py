@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from pgpool_recovery.control.at_work import refuse_while_nodes_follow, refuse_while_recovering
 from pgpool_recovery.control.cluster import Cluster, Node, connect_to
-from pgpool_recovery.control.primary import Answer, ask_all, how_to_ask, may_be_primary
+from pgpool_recovery.control.primary import ServerAnswer, ask_all, how_to_ask, may_be_primary
 from pgpool_recovery.control.search import pool_primary, search_of
 from pgpool_recovery.control.streaming import trouble_of
 from pgpool_recovery.domain.error import RecoveryError, Refused
@@ -57,7 +57,7 @@ def _refuse_unused(cluster: Cluster, node: Node) -> None:
         )
 
 
-def no_primary(cluster: Cluster, node: Node, answers: Mapping[NodeId, Answer]) -> Refused:
+def no_primary(cluster: Cluster, node: Node, answers: Mapping[NodeId, ServerAnswer]) -> Refused:
     """Return the refusal of a switchover from nobody."""
     writing = [answer.node for answer in answers.values() if answer.is_primary]
     if writing:
@@ -78,7 +78,9 @@ def no_primary(cluster: Cluster, node: Node, answers: Mapping[NodeId, Answer]) -
     )
 
 
-def refuse_primary_of_now(node: Node, primary: Node, answers: Mapping[NodeId, Answer]) -> None:
+def refuse_primary_of_now(
+    node: Node, primary: Node, answers: Mapping[NodeId, ServerAnswer]
+) -> None:
     """Raise Refused when the primary of now is the node itself, or not what Pgpool-II thinks."""
     if node == primary:
         raise Refused(f"{node.name} is the primary already")
@@ -111,7 +113,7 @@ def refuse_primary_of_now(node: Node, primary: Node, answers: Mapping[NodeId, An
         )
 
 
-def _refuse_unfit(cluster: Cluster, node: Node, answer: Answer, before: Answer) -> None:
+def _refuse_unfit(cluster: Cluster, node: Node, answer: ServerAnswer, before: ServerAnswer) -> None:
     """Raise Refused when the standby does not follow, or would not survive its promotion.
 
     Busy when the primary cannot be stopped now.

@@ -9,7 +9,13 @@ from collections.abc import Callable
 from pgpool_recovery.control.cluster import Node
 from pgpool_recovery.control.extension import Feature, Primary
 from pgpool_recovery.control.plan import target_of
-from pgpool_recovery.control.record import COPIED, INTERRUPTED, Progress, Record, Run
+from pgpool_recovery.control.record import (
+    COPIED,
+    INTERRUPTED,
+    RecordedRun,
+    RecordReader,
+    RunProgress,
+)
 from pgpool_recovery.control.watch import PATIENCE_S
 from pgpool_recovery.domain.error import Busy, Unreachable
 from pgpool_recovery.domain.target_state import TargetState
@@ -21,7 +27,7 @@ LOOK_EVERY_S = 1.0
 @waits("another recovery of the node to end")
 def wait_for_turn(
     primary: Primary, node: Node, say: Callable[[str], None], *, waits: bool, within_s: float
-) -> Run | None:
+) -> RecordedRun | None:
     """Return the recovery of the node behind which it was waited; None when none runs.
 
     Raises Busy when one runs and nobody wants to wait. A copy that nobody has started is taken for
@@ -31,9 +37,9 @@ def wait_for_turn(
         return None
     began = time.monotonic()
     copied_at: float | None = None
-    waited: Progress | None = None
+    waited: RunProgress | None = None
     with primary.connect(Feature.HISTORY) as connection:
-        record = Record(connection)
+        record = RecordReader(connection)
         while one := _going_on(record, node):
             now = time.monotonic()
             copied_at = (copied_at or now) if one.state == COPIED else None
@@ -55,10 +61,10 @@ def wait_for_turn(
         return None if waited is None else record.run(waited.id)
 
 
-def _going_on(record: Record, node: Node) -> Progress | None:
+def _going_on(record: RecordReader, node: Node) -> RunProgress | None:
     target = target_of(node)
 
-    def is_its(one: Progress) -> bool:
+    def is_its(one: RunProgress) -> bool:
         if one.node_id is not None:
             return one.node_id == node.node_id
         return (one.host, one.data_directory) == (target.host, target.data_directory)
@@ -67,7 +73,7 @@ def _going_on(record: Record, node: Node) -> Progress | None:
     return max(found, key=lambda one: one.id, default=None)
 
 
-def _busy(node: Node, running: Progress) -> Busy:
+def _busy(node: Node, running: RunProgress) -> Busy:
     step = f", at step {running.step} of {running.steps}" if running.step else ""
     return Busy(
         f"another recovery of {node.name} is running",

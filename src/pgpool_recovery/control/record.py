@@ -23,7 +23,7 @@ def about(meaning: str, *, default: Any = None) -> Any:
 
 
 @dataclass(frozen=True)
-class Progress:
+class RunProgress:
     """A recovery that has not ended."""
 
     id: int = field(metadata={"about": "the run"})
@@ -50,7 +50,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Run:
+class RecordedRun:
     """A recovery, ended or not."""
 
     id: int = field(metadata={"about": "the run"})
@@ -120,7 +120,7 @@ class Run:
         )
 
 
-def where_it_stopped(run: Progress | Run) -> str:
+def where_it_stopped(run: RunProgress | RecordedRun) -> str:
     """Return in which step a run was interrupted, to end a sentence with; empty when not known.
 
     >>> where_it_stopped(Run(1, step=2, steps=6, sentence="reserve /data"))
@@ -134,7 +134,7 @@ def where_it_stopped(run: Progress | Run) -> str:
 
 
 @dataclass(frozen=True)
-class Recorded:
+class RecordedEvent:
     """An event of a recovery."""
 
     number: int = field(metadata={"about": "its place among the events of the run"})
@@ -144,21 +144,21 @@ class Recorded:
     data: dict[str, Any] | None = about("the same as values")
 
 
-class Record:
+class RecordReader:
     """Reads what is on record, over a connection to the database that has it."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def progress(self) -> list[Progress]:
+    def progress(self) -> list[RunProgress]:
         """Return the recoveries that have not ended, the oldest first."""
-        return [Progress(**row) for row in self._connection.rows("runs_in_progress")]
+        return [RunProgress(**row) for row in self._connection.rows("runs_in_progress")]
 
-    def runs(self, count: int) -> list[Run]:
+    def runs(self, count: int) -> list[RecordedRun]:
         """Return the last recoveries, the newest first."""
-        return [Run(**row) for row in self._connection.rows("runs", count=count)]
+        return [RecordedRun(**row) for row in self._connection.rows("runs", count=count)]
 
-    def run(self, run_id: int) -> Run | None:
+    def run(self, run_id: int) -> RecordedRun | None:
         """Return one recovery."""
         found = self._run(run_id)
         if found is not None and found.state == INTERRUPTED:
@@ -166,7 +166,7 @@ class Record:
             return self._run(run_id)
         return found
 
-    def _run(self, run_id: int) -> Run | None:
+    def _run(self, run_id: int) -> RecordedRun | None:
         return next((_run(row) for row in self._connection.rows("run", id=run_id)), None)
 
     def plan(self, run_id: int) -> tuple[str, ...]:
@@ -189,14 +189,14 @@ class Record:
         )
         return None if row["id"] is None else int(row["id"])
 
-    def events(self, run_id: int, *, after: int) -> list[Recorded]:
+    def events(self, run_id: int, *, after: int) -> list[RecordedEvent]:
         """Return at most 1000 events of a recovery after a number."""
         rows = self._connection.rows("run_events", id=run_id, after=after)
-        return [Recorded(**row) for row in rows]
+        return [RecordedEvent(**row) for row in rows]
 
-    def all_events(self, run_id: int, *, after: int = -1) -> list[Recorded]:
+    def all_events(self, run_id: int, *, after: int = -1) -> list[RecordedEvent]:
         """Return what happened in a recovery after a number, at most 100000 events."""
-        found: list[Recorded] = []
+        found: list[RecordedEvent] = []
         for _ in range(MAX_PAGES):
             page = self.events(run_id, after=found[-1].number if found else after)
             found += page
@@ -205,8 +205,8 @@ class Record:
         return found
 
 
-def _run(row: dict[str, Any]) -> Run:
-    return Run(**{name: value for name, value in row.items() if name != "plan"})
+def _run(row: dict[str, Any]) -> RecordedRun:
+    return RecordedRun(**{name: value for name, value in row.items() if name != "plan"})
 
 
 def _name(node_id: int | None, host: str, data_directory: str) -> str:

@@ -8,7 +8,15 @@ from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.control.cause import cause
 from pgpool_recovery.control.cluster import Cluster, Node, cluster_of_pool, cluster_of_settings
 from pgpool_recovery.control.consent import agree
-from pgpool_recovery.control.event import POOL, PRIMARY, Asked, Outcome, PlanRead, Remarked, Said
+from pgpool_recovery.control.event import (
+    POOL,
+    PRIMARY,
+    Asked,
+    NodeSaid,
+    Outcome,
+    PlanRead,
+    Remarked,
+)
 from pgpool_recovery.control.extension import Feature, look_at
 from pgpool_recovery.control.failover_end import let_failover_end
 from pgpool_recovery.control.follower import Follower
@@ -21,7 +29,7 @@ from pgpool_recovery.control.pool_file import refuse_other_place
 from pgpool_recovery.control.preflight import refuse_way
 from pgpool_recovery.control.primary import find_primary
 from pgpool_recovery.control.queue import wait_for_turn
-from pgpool_recovery.control.record import RECOVERED, Run
+from pgpool_recovery.control.record import RECOVERED, RecordedRun
 from pgpool_recovery.control.runner import choose_runner
 from pgpool_recovery.control.streaming import wait_for_stream
 from pgpool_recovery.control.watch import outcome_of
@@ -140,7 +148,7 @@ def _run_as_agreed(
     plan: PlannedRecovery | None,
     keeper: Keeper | None,
     elsewhere: str | None,
-) -> Run | None:
+) -> RecordedRun | None:
     """Ask, have it done, and ask anew when it turns out that more is needed.
 
     Nothing that anybody answers changes what a run does that has begun: each begins anew.
@@ -220,7 +228,7 @@ def following(job: Job, desk: Desk) -> Iterator[Follower | None]:
 
 def carry_out(
     job: Job, follower: Follower | None, desk: Desk, agreed: Harm | None = None
-) -> Run | None:
+) -> RecordedRun | None:
     """Have it done and follow it; return what is on record of it. Raises the cause of a failure."""
     node_id = job.node.node_id
     running = job.running(agreed)
@@ -230,7 +238,7 @@ def carry_out(
     while not has_ended:
         has_ended = running.has_ended(within_s=LOOK_EVERY_S)
         for line in running.lines():
-            desk.tell(Said(node_id, line))
+            desk.tell(NodeSaid(node_id, line))
         if follower is not None:
             follower.look()
     try:

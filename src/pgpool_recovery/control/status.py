@@ -8,8 +8,8 @@ from typing import Any
 from pgpool_recovery.control.cluster import Cluster, Node, connect_to
 from pgpool_recovery.control.extension import Feature, Primary, look_at
 from pgpool_recovery.control.interrupted import found_on_target, next_step, sentence_of
-from pgpool_recovery.control.primary import LET_IN, PRIMARY, Answer, ask_all, choose_primary
-from pgpool_recovery.control.record import INTERRUPTED, Progress, Record, about
+from pgpool_recovery.control.primary import LET_IN, PRIMARY, ServerAnswer, ask_all, choose_primary
+from pgpool_recovery.control.record import INTERRUPTED, RecordReader, RunProgress, about
 from pgpool_recovery.control.streaming import stream_of, trouble_of
 from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.node import NodeId
@@ -53,7 +53,7 @@ class NodeStatus:
     slot_is_active: bool | None = about("whether somebody streams by it")
     slot_wal_status: str | None = about("`wal_status` of the slot")
     slot_kept_bytes: int | None = about("WAL that the slot keeps on the primary")
-    recovery: Progress | None = about("the recovery that runs, as in `watch`")
+    recovery: RunProgress | None = about("the recovery that runs, as in `watch`")
     problems: tuple[str, ...] = about("what is not as it should be", default=())
 
 
@@ -114,14 +114,14 @@ def _interrupted(primary: Primary, cluster: Cluster, nodes: Sequence[NodeStatus]
 
 def _facts_of(
     primary: Node | None, cluster: Cluster, remarks: list[str]
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[Progress], Primary | None]:
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[RunProgress], Primary | None]:
     """Return who streams, the slots, the recoveries, and the extension, as far as they were seen.
 
     What is seen stays seen where the record cannot be read.
     """
     streams: list[dict[str, Any]] = []
     slots: list[dict[str, Any]] = []
-    running: list[Progress] = []
+    running: list[RunProgress] = []
     found: Primary | None = None
     if primary is None:
         return streams, slots, running, found
@@ -131,7 +131,7 @@ def _facts_of(
         found = look_at(primary, cluster.login)
         if found.has(Feature.HISTORY):
             with found.connect(Feature.HISTORY) as connection:
-                running = Record(connection).progress()
+                running = RecordReader(connection).progress()
         else:
             lacks = found.lacks(Feature.HISTORY)
             remarks.append(f"running recoveries cannot be seen: {lacks.message}")
@@ -141,7 +141,7 @@ def _facts_of(
 
 
 def _troubles_of(
-    primary: Node | None, cluster: Cluster, answers: Sequence[Answer], remarks: list[str]
+    primary: Node | None, cluster: Cluster, answers: Sequence[ServerAnswer], remarks: list[str]
 ) -> dict[NodeId, Trouble]:
     """Return what is wrong with the standbys, by what they and then the primary say."""
     others = [one for one in answers if one.node != primary]
@@ -158,12 +158,12 @@ def _troubles_of(
 
 
 def node_status(
-    answer: Answer,
+    answer: ServerAnswer,
     cluster: Cluster,
     primary: Node | None,
     streams: Sequence[Mapping[str, Any]],
     slots: Sequence[Mapping[str, Any]],
-    running: Sequence[Progress],
+    running: Sequence[RunProgress],
     trouble: Trouble | None = None,
 ) -> NodeStatus:
     """Put together what is known of a node."""
@@ -219,7 +219,7 @@ def _slot_of(
 
 
 def _problems(
-    answer: Answer,
+    answer: ServerAnswer,
     info: NodeInfo | None,
     primary: Node | None,
     stream: Mapping[str, Any] | None,
@@ -249,7 +249,7 @@ def _problems(
 
 
 def _problems_of_primary(
-    answer: Answer, info: NodeInfo | None, primary: Node | None
+    answer: ServerAnswer, info: NodeInfo | None, primary: Node | None
 ) -> Iterator[str]:
     is_attached = info is not None and info.is_attached
     if primary is not None and answer.node != primary:

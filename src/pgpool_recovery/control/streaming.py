@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pgpool_recovery.control.cluster import Cluster, Node, connect_to
-from pgpool_recovery.control.primary import Answer, ask
+from pgpool_recovery.control.primary import ServerAnswer, ask
 from pgpool_recovery.domain.error import Unverified
 from pgpool_recovery.domain.standby import STREAMING, Fault, StandbyFacts, Trouble, judge
 from pgpool_recovery.domain.target_state import TargetState
@@ -21,7 +21,7 @@ STOP_IT = "Keep clients away from it: detach it, stop its server, and recover th
 
 
 def stream_of(
-    node: Node, answer: Answer, streams: Sequence[Mapping[str, Any]]
+    node: Node, answer: ServerAnswer, streams: Sequence[Mapping[str, Any]]
 ) -> Mapping[str, Any] | None:
     """Return the row of pg_stat_replication that is a node's: by its slot, then by its name.
 
@@ -40,7 +40,7 @@ def stream_of(
 
 
 def trouble_of(
-    connection: Connection, primary: Node, answer: Answer, position: Lsn | None = None
+    connection: Connection, primary: Node, answer: ServerAnswer, position: Lsn | None = None
 ) -> Trouble | None:
     """Return why a node is no sound standby of the primary, which is asked after the node."""
     if answer.is_primary:
@@ -78,7 +78,7 @@ def wait_for_stream(cluster: Cluster, primary: Node, node: Node, *, within_s: fl
 
 
 def _not_sound(
-    primary: Node, node: Node, answer: Answer, trouble: Trouble | None, within_s: float
+    primary: Node, node: Node, answer: ServerAnswer, trouble: Trouble | None, within_s: float
 ) -> Unverified:
     what, seen, hint = f"does not stream from {primary.name}", "", LOOK
     if answer.failure is not None:

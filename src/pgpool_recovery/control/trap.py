@@ -3,11 +3,11 @@
 import re
 from collections.abc import Mapping
 
-from pgpool_recovery.check.trap import Seen, SeenNode, Written, traps
+from pgpool_recovery.check.trap import SeenNode, SeenPool, Written, traps
 from pgpool_recovery.control.check import Reported
 from pgpool_recovery.control.cluster import Cluster, Node, connect_to
 from pgpool_recovery.control.pool_file import differences
-from pgpool_recovery.control.primary import Answer, ask_all
+from pgpool_recovery.control.primary import ServerAnswer, ask_all
 from pgpool_recovery.control.release import release_line
 from pgpool_recovery.control.streaming import stream_of
 from pgpool_recovery.domain.error import RecoveryError
@@ -22,7 +22,7 @@ def find_traps(cluster: Cluster, primary: Node) -> list[Reported]:
     return [Reported(str(one.severity), one.node_id, one.fact, one.advice) for one in traps(seen)]
 
 
-def _seen(cluster: Cluster, primary: Node) -> Seen:
+def _seen(cluster: Cluster, primary: Node) -> SeenPool:
     answers = ask_all(cluster)
     names = _application_names(cluster, primary, answers) if cluster.has_standbys else {}
     written = tuple(
@@ -30,7 +30,7 @@ def _seen(cluster: Cluster, primary: Node) -> Seen:
         for node in cluster.nodes
         for one in differences(cluster, node)
     )
-    return Seen(
+    return SeenPool(
         tuple(_node(cluster, answer, names) for answer in answers),
         cluster.parameters,
         written,
@@ -39,7 +39,7 @@ def _seen(cluster: Cluster, primary: Node) -> Seen:
     )
 
 
-def _node(cluster: Cluster, answer: Answer, names: Mapping[NodeId, str]) -> SeenNode:
+def _node(cluster: Cluster, answer: ServerAnswer, names: Mapping[NodeId, str]) -> SeenNode:
     node, facts = answer.node, answer.facts or {}
     info = cluster.info(node.node_id)
     return SeenNode(
@@ -53,7 +53,7 @@ def _node(cluster: Cluster, answer: Answer, names: Mapping[NodeId, str]) -> Seen
 
 
 def _application_names(
-    cluster: Cluster, primary: Node, answers: tuple[Answer, ...]
+    cluster: Cluster, primary: Node, answers: tuple[ServerAnswer, ...]
 ) -> dict[NodeId, str]:
     """Return under which name the primary sees each node stream."""
     try:
@@ -69,6 +69,6 @@ def _application_names(
     return {key: one["application_name"] for key, one in found.items() if one is not None}
 
 
-def _major(answer: Answer) -> int | None:
+def _major(answer: ServerAnswer) -> int | None:
     found = re.match(r"\d+", (answer.facts or {}).get("version", ""))
     return int(found[0]) if found else None

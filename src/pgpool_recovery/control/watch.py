@@ -10,7 +10,13 @@ from pgpool_recovery.control.event import Outcome, Tell
 from pgpool_recovery.control.extension import Feature, Primary, look_at
 from pgpool_recovery.control.follower import Follower
 from pgpool_recovery.control.primary import find_primary
-from pgpool_recovery.control.record import COPIED, INTERRUPTED, Progress, Record, Run
+from pgpool_recovery.control.record import (
+    COPIED,
+    INTERRUPTED,
+    RecordedRun,
+    RecordReader,
+    RunProgress,
+)
 from pgpool_recovery.domain.error import Unreachable
 from pgpool_recovery.domain.node import NodeId
 
@@ -25,13 +31,13 @@ def primary_of(cluster: Cluster) -> Primary:
     return look_at(find_primary(cluster), cluster.login)
 
 
-def running(primary: Primary, node_id: NodeId | None = None) -> list[Progress]:
+def running(primary: Primary, node_id: NodeId | None = None) -> list[RunProgress]:
     """Return the recoveries that have not ended, all or those of a node.
 
     Raises Refused when nothing is on record there.
     """
     with primary.connect(Feature.HISTORY) as connection:
-        found = Record(connection).progress()
+        found = RecordReader(connection).progress()
     return [one for one in found if node_id is None or one.node_id == node_id]
 
 
@@ -62,7 +68,7 @@ def watch(
         return outcomes
 
 
-def outcome_of(run: Run) -> Outcome:
+def outcome_of(run: RecordedRun) -> Outcome:
     """Return how a run that is on record ended."""
     return Outcome(
         None if run.node_id is None else NodeId(run.node_id),
@@ -77,7 +83,7 @@ def outcome_of(run: Run) -> Outcome:
 
 def _ended(
     followers: Iterable[tuple[int, Follower]], since: dict[tuple[int, str], float]
-) -> list[tuple[int, Run]]:
+) -> list[tuple[int, RecordedRun]]:
     """Return the runs that have ended, or that nobody seems to go on with."""
     found = []
     for run_id, follower in followers:

@@ -24,7 +24,7 @@ STEP_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
-class Fault(Enum):
+class TrustFault(Enum):
     """What lets others change something."""
 
     OWNER = "it is theirs"
@@ -38,7 +38,9 @@ class Untrusted(Exception):
     `path` is that part, and `fault` what is wrong with it.
     """
 
-    def __init__(self, why: str, owner: int, path: Path, fault: Fault = Fault.KIND) -> None:
+    def __init__(
+        self, why: str, owner: int, path: Path, fault: TrustFault = TrustFault.KIND
+    ) -> None:
         super().__init__(why)
         self.why = why
         self.owner = owner
@@ -182,18 +184,20 @@ def check(
     """Raise Untrusted when the owner is not trusted, or others may write."""
     check_owner(status, path, trusted)
     if status.st_mode & stat.S_IWOTH:
-        raise Untrusted(f"{path} can be written to by everybody", status.st_uid, path, Fault.MODE)
+        raise Untrusted(
+            f"{path} can be written to by everybody", status.st_uid, path, TrustFault.MODE
+        )
     if status.st_mode & stat.S_IWGRP and status.st_gid != ROOT and not allows_groups:
         group = group_name(status.st_gid)
         why = f"{path} can be written to by group {group}"
-        raise Untrusted(why, status.st_uid, path, Fault.MODE)
+        raise Untrusted(why, status.st_uid, path, TrustFault.MODE)
 
 
 def check_owner(status: os.stat_result, path: Path, trusted: Collection[int]) -> None:
     """Raise Untrusted when the owner is not trusted."""
     if status.st_uid not in trusted:
         why = f"{path} belongs to {user_name(status.st_uid)}"
-        raise Untrusted(why, status.st_uid, path, Fault.OWNER)
+        raise Untrusted(why, status.st_uid, path, TrustFault.OWNER)
 
 
 class _Walk:

@@ -8,8 +8,9 @@ from typing import Any
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Bug, Cancelled, RecoveryError, Unreachable, as_failure
-from pgpool_recovery.domain.event import Emit, Event, Progress, Said, fit, megabytes
+from pgpool_recovery.domain.event import Emit, Event, Progress, Said, fit
 from pgpool_recovery.domain.node import NodeId, Target
+from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.record import record, replace
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.history.run import RunState, end_columns, event_row, storable
@@ -45,7 +46,7 @@ class Stage:
     primary_port: int | None = None
 
 
-class Record:
+class RunRecord:
     """One run on record; when it cannot be written any more, that is told once."""
 
     def __init__(self, emit: Emit) -> None:
@@ -151,7 +152,7 @@ class Record:
             if self._bytes > MAX_BYTES:
                 self._is_full = True
                 self._say(
-                    f"the record has more than {megabytes(MAX_BYTES)}; "
+                    f"the record has more than {pretty_size(MAX_BYTES)}; "
                     "from here on only the outcome is recorded"
                 )
                 return
@@ -198,7 +199,7 @@ class Record:
 
 
 @record
-class Recorded:
+class RecordedTarget:
     """The target, with its node id when the first stage has been told it, and an `emit`."""
 
     target: Target
@@ -211,12 +212,12 @@ def on_record(
     settings: Settings,
     telling: Callable[[str], Emit],
     server: Mapping[str, str] | None = None,
-) -> Iterator[Recorded]:
+) -> Iterator[RecordedTarget]:
     """Yield an `emit` that tells and writes; how the block ends is written as well.
 
     `telling` returns what tells of a target of that name.
     """
-    record = Record(telling(stage.target.name))
+    record = RunRecord(telling(stage.target.name))
     failure: RecoveryError | None = None
     try:
         with shielded():  # A cancel that has come meanwhile ends this block: it is on record, too.
@@ -232,7 +233,7 @@ def on_record(
             emit(fitting)
             record.take(fitting)
 
-        yield Recorded(target, tell_and_write)
+        yield RecordedTarget(target, tell_and_write)
     except Exception as error:
         failure = as_failure(error)
         if stage.continues and failure.target is TargetState.UNTOUCHED:

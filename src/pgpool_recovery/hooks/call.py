@@ -18,7 +18,7 @@ UNKNOWN = frozenset({"", "-1"})
 
 
 @record
-class Place:
+class CalledPlace:
     """Where a node is; an empty host is a local socket, and a port that is not told is None."""
 
     host: str = ""
@@ -34,12 +34,12 @@ class Call:
     """
 
     node_id: NodeId
-    node: Place
+    node: CalledPlace
     new_id: NodeId | None
-    new: Place
+    new: CalledPlace
     old_main_id: NodeId | None
     old_primary_id: NodeId | None
-    old_primary: Place
+    old_primary: CalledPlace
 
 
 def parse_call(command: str, words: Sequence[str]) -> Call:
@@ -76,8 +76,8 @@ def _node_id(word: str) -> NodeId | None:
     return None if word in UNKNOWN else parse_node_id(word)
 
 
-def _place(host: str, port: str, data_directory: str) -> Place:
-    return Place(_host(host), None if port in UNKNOWN else parse_port(port), data_directory)
+def _place(host: str, port: str, data_directory: str) -> CalledPlace:
+    return CalledPlace(_host(host), None if port in UNKNOWN else parse_port(port), data_directory)
 
 
 def _host(word: str) -> str:

@@ -2,7 +2,12 @@
 
 from collections.abc import Collection, Iterator, Sequence
 
-from pgpool_recovery.config.settings import FailoverSettings, Incomplete, Promote, RunningPrimary
+from pgpool_recovery.config.settings import (
+    FailoverSettings,
+    Promote,
+    RunningPrimary,
+    WhenIncomplete,
+)
 from pgpool_recovery.domain.error import RecoveryError, Refused
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.domain.record import record, replace
@@ -142,7 +147,7 @@ def decide_after_stop(
         f"the WAL of node {choice.node_id} does not end with the shutdown checkpoint of node "
         f"{stop.node_id}"
     )
-    if settings.incomplete is Incomplete.PROMOTE:
+    if settings.incomplete is WhenIncomplete.PROMOTE:
         loss = f"WARNING: {lacking}: what is missing is lost"
         return replace(choice, remarks=(*choice.remarks, loss))
     return Refused(

@@ -6,14 +6,14 @@ from contextlib import contextmanager
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.control.attachment import attach
-from pgpool_recovery.control.cluster import Login, Node, connect_to
+from pgpool_recovery.control.cluster import Node, SqlLogin, connect_to
 from pgpool_recovery.control.event import Outcome, Tell
 from pgpool_recovery.control.extension import look_at
 from pgpool_recovery.control.job import Desk, Job
 from pgpool_recovery.control.leftover_slots import drop_leftover_slots
 from pgpool_recovery.control.plan import read_plan
 from pgpool_recovery.control.primary import ask
-from pgpool_recovery.control.record import Run
+from pgpool_recovery.control.record import RecordedRun
 from pgpool_recovery.control.recover import carry_out, following, verify
 from pgpool_recovery.control.streaming import trouble_of
 from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
@@ -42,7 +42,7 @@ class Following:
     say: Say
 
     @property
-    def login(self) -> Login:
+    def login(self) -> SqlLogin:
         """How to connect to both."""
         return self.known.cluster.login
 
@@ -178,7 +178,7 @@ def _refuse_stray(one: Following) -> None:
         )
 
 
-def _recover(one: Following, job: Job, desk: Desk) -> Run | None:
+def _recover(one: Following, job: Job, desk: Desk) -> RecordedRun | None:
     """Have the new primary recover the node; it puts that on record as soon as it has begun."""
     with following(job, desk) as follower:
         try:

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.control.cluster import (
     Cluster,
-    Login,
     Node,
+    SqlLogin,
     ask_first_database,
     cluster_of_parameters,
     login_of,
@@ -18,7 +18,7 @@ from pgpool_recovery.domain.error import RecoveryError, Unreachable
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.domain.record import record, replace
 from pgpool_recovery.domain.wal import TimelineId, parse_lsn
-from pgpool_recovery.hooks.call import Call, Place
+from pgpool_recovery.hooks.call import Call, CalledPlace
 from pgpool_recovery.hooks.fitness import SETTINGS
 from pgpool_recovery.hooks.scene import Scene, Standing
 from pgpool_recovery.log.note import waits
@@ -54,7 +54,7 @@ class View:
     scene: Scene
     databases: Mapping[NodeId, str]
 
-    def login(self, node: Node) -> Login:
+    def login(self, node: Node) -> SqlLogin:
         """Return how to connect to a node that was asked."""
         return replace(self.cluster.login, databases=(self.databases[node.node_id],))
 
@@ -103,7 +103,7 @@ def look(call: Call, known: Known, *, connect_s: float) -> View:
     return View(cluster, scene, databases)
 
 
-def standing_of(node: Node, login: Login) -> tuple[Standing, str] | Unreachable:
+def standing_of(node: Node, login: SqlLogin) -> tuple[Standing, str] | Unreachable:
     """Return what a server says of itself, and the database that let us in; or why it does not.
 
     A server that refuses may let us into the next database; one that is silent is not asked again.
@@ -152,7 +152,7 @@ def _cluster_of_call(call: Call, settings: Settings) -> Cluster:
     return Cluster(nodes, login_of(settings, {}))
 
 
-def _node(node_id: NodeId, place: Place) -> Node:
+def _node(node_id: NodeId, place: CalledPlace) -> Node:
     return Node(node_id, place.host, place.port or DEFAULT_PORT, place.data_directory)
 
 

@@ -14,7 +14,7 @@ from pgpool_recovery.control.pool_user import is_pool_user, name_of, pool_users
 from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.domain.record import replace
-from pgpool_recovery.hooks.call import Call, Place
+from pgpool_recovery.hooks.call import Call, CalledPlace
 from pgpool_recovery.hooks.choice import PromoteNode, StopOldPrimary, decide
 from pgpool_recovery.hooks.observe import Known, View, look
 from pgpool_recovery.hooks.scene import Scene
@@ -163,7 +163,7 @@ def _outcomes(view: View, settings: Settings) -> Iterator[Reported]:
 
 def _call(down: NodeId | None, new: NodeId | None, old: NodeId | None) -> Call:
     nobody = NodeId(-1) if down is None else down
-    return Call(nobody, Place(), new, Place(), old, old, Place())
+    return Call(nobody, CalledPlace(), new, CalledPlace(), old, old, CalledPlace())
 
 
 def _said(error: RecoveryError) -> str:

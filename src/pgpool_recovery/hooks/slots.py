@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pgpool_recovery.config.settings import FailoverSettings
-from pgpool_recovery.control.cluster import Login, Node, connect_to
+from pgpool_recovery.control.cluster import Node, SqlLogin, connect_to
 from pgpool_recovery.domain.error import Unreachable
-from pgpool_recovery.domain.event import Say, megabytes
+from pgpool_recovery.domain.event import Say
+from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.slot import LOST, slot_state, why_kept
 from pgpool_recovery.postgres.slots import drop_slot
@@ -65,7 +66,7 @@ def _fates(
     drop_above: int | None,
 ) -> Iterator[str]:
     for node, slot in own:
-        kept = megabytes(slot["kept_bytes"])
+        kept = pretty_size(slot["kept_bytes"])
         if slot["name"] in dropped:
             yield (
                 f"replication slot {slot['name']} of {primary} keeps {kept} of WAL for "
@@ -84,7 +85,7 @@ def _fates(
 
 
 def look_after_slots(
-    primary: Node, login: Login, down: Sequence[Node], settings: FailoverSettings, say: Say
+    primary: Node, login: SqlLogin, down: Sequence[Node], settings: FailoverSettings, say: Say
 ) -> None:
     """Drop the slots of nodes that are down when they keep more than the settings allow."""
     try:
@@ -100,7 +101,7 @@ def look_after_slots(
         say(f"the slots of {primary.name} were not looked after: {error.in_a_line}")
 
 
-def hold_wal_for(stopped: Node, primary: Node, login: Login, say: Say) -> None:
+def hold_wal_for(stopped: Node, primary: Node, login: SqlLogin, say: Say) -> None:
     """Have the new primary hold WAL for the old one that this failover has stopped.
 
     This slot is also how follow_primary knows that it was us who stopped it.
@@ -112,7 +113,7 @@ def hold_wal_for(stopped: Node, primary: Node, login: Login, say: Say) -> None:
         say(f"no WAL is held for {stopped.name}: {error.in_a_line}")
 
 
-def is_wal_held_for(node: Node, primary: Node, login: Login) -> bool:
+def is_wal_held_for(node: Node, primary: Node, login: SqlLogin) -> bool:
     """Say whether the primary holds WAL for a node that does not stream."""
     with connect_to(primary, login) as connection:
         slots = connection.rows("slots")

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pgpool_recovery.control.cluster import Login, Node
+from pgpool_recovery.control.cluster import Node, SqlLogin
 from pgpool_recovery.control.extension import Feature, look_at
 from pgpool_recovery.domain.error import Refused, Unreachable, Unverified
 from pgpool_recovery.log.note import waits
@@ -15,7 +15,7 @@ LOOK_EVERY_S = 0.1
 CONNECT_S = 2.0
 
 
-def why_not_stoppable(node: Node, login: Login) -> str | None:
+def why_not_stoppable(node: Node, login: SqlLogin) -> str | None:
     """Return why a server cannot be stopped by a function of its own; nothing is done."""
     try:
         server = look_at(node, login)
@@ -29,7 +29,7 @@ def why_not_stoppable(node: Node, login: Login) -> str | None:
     return "The login may not call the function pgpool_pgctl, by which it could be stopped."
 
 
-def order_stop(node: Node, login: Login) -> None:
+def order_stop(node: Node, login: SqlLogin) -> None:
     """Tell a server to stop in fast mode; raises Refused or Unreachable when it was not told.
 
     In that mode a primary ends when its WAL senders have sent what they could; whether a standby

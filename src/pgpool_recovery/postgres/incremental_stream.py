@@ -56,7 +56,7 @@ Where it speaks another language (lc_messages) only its own words are told.
 
 
 @record
-class Limits:
+class StreamLimits:
     """How long to wait: for the connection, for the start of the backup, for any next byte.
 
     The backup starts after a checkpoint, and after the WAL up to it was summarized; the server
@@ -91,7 +91,7 @@ class BackupConnection:
     waiting. Failures of the server are Refused, a lost connection is Unreachable.
     """
 
-    def __init__(self, pgconn: "PGconn", limits: Limits, check: Callable[[], None]) -> None:
+    def __init__(self, pgconn: "PGconn", limits: StreamLimits, check: Callable[[], None]) -> None:
         self._pgconn = pgconn
         self._limits = limits
         self._check = check
@@ -291,7 +291,7 @@ class BackupConnection:
 
 
 def open_backup(
-    conninfo: Mapping[str, str], limits: Limits, check: Callable[[], None]
+    conninfo: Mapping[str, str], limits: StreamLimits, check: Callable[[], None]
 ) -> BackupConnection:
     """Open a connection for a base backup; Unreachable with libpq's own words."""
     pgconn = open_replication(conninfo, within_s=limits.connect_s, check=check)

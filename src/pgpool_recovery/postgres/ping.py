@@ -11,7 +11,7 @@ NO_FILE = "/dev/null/none"
 """Nothing can be below a device: of a password file that is not there libpq says nothing."""
 
 
-class Answers(StrEnum):
+class PingAnswer(StrEnum):
     """How a server answers, as pg_isready tells it apart.
 
     UP: it accepts connections, so what failed was the login. REJECTING: it starts, shuts down, or
@@ -23,7 +23,7 @@ class Answers(StrEnum):
     DOWN = "down"
 
 
-def ping(conninfo: Mapping[str, str], *, timeout_s: float) -> Answers:
+def ping(conninfo: Mapping[str, str], *, timeout_s: float) -> PingAnswer:
     """Return how the server of a connection string answers.
 
     Decided by libpq from the protocol and the SQLSTATE (PQping in fe-connect.c), so the language of
@@ -43,6 +43,6 @@ def ping(conninfo: Mapping[str, str], *, timeout_s: float) -> Answers:
         "gssencmode": "disable",
         "connect_timeout": whole_seconds(timeout_s),
     }
-    answers = {pq.Ping.OK: Answers.UP, pq.Ping.REJECT: Answers.REJECTING}
+    answers = {pq.Ping.OK: PingAnswer.UP, pq.Ping.REJECT: PingAnswer.REJECTING}
     found = pq.Ping(pq.PGconn.ping(bytes_of(format_conninfo(plain))))
-    return answers.get(found, Answers.DOWN)
+    return answers.get(found, PingAnswer.DOWN)

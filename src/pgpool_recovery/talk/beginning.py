@@ -168,7 +168,7 @@ class Caller:
 
 
 @record
-class Login:
+class SilentLogin:
     """A login in which no agent has greeted; `errors` is its standard error, `noise` the rest.
 
     `status`: with which ssh, or a local agent, ended; None: it goes on.
@@ -209,7 +209,7 @@ class Login:
         return None if self.caller is None else hint.format(**vars(self.caller))
 
 
-def why_silent(login: Login) -> RecoveryError:
+def why_silent(login: SilentLogin) -> RecoveryError:
     """Return the failure of a login that goes on, in which no agent has greeted in time."""
     said = f"Its login has said: {login.said}" if login.said else None
     return Unreachable(
@@ -219,7 +219,7 @@ def why_silent(login: Login) -> RecoveryError:
     )
 
 
-def why_ended(login: Login) -> RecoveryError:
+def why_ended(login: SilentLogin) -> RecoveryError:
     """Return the failure of a login that ended, or of a local agent, before a greeting."""
     name, said = login.name, login.said
     if login.caller is not None and login.status == SSH_FAILED:
@@ -255,7 +255,7 @@ def why_ended(login: Login) -> RecoveryError:
     )
 
 
-def why_noisy(login: Login) -> RecoveryError:
+def why_noisy(login: SilentLogin) -> RecoveryError:
     """Return the failure of a login that prints without end."""
     return Unreachable(
         f"the login to {login.name} has printed {MAX_NOISE_BYTES} bytes, and no agent has answered",

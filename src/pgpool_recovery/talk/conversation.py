@@ -27,7 +27,7 @@ from pgpool_recovery.talk.beginning import (
     KEPT_BYTES,
     MAX_NOISE_BYTES,
     Caller,
-    Login,
+    SilentLogin,
     message_of,
     why_ended,
     why_noisy,
@@ -233,7 +233,7 @@ class Conversation:
         if self._noise_bytes > MAX_NOISE_BYTES:
             raise why_noisy(self._login())
 
-    def _login(self, status: int | None = None) -> Login:
+    def _login(self, status: int | None = None) -> SilentLogin:
         """Return what is known of a login in which no agent has greeted."""
         noise = text_of((self._noise + self._received)[-KEPT_BYTES:])
         caller = None
@@ -247,7 +247,7 @@ class Conversation:
                 call=shlex.join(self._argv),
                 program=shlex.split(remote)[0],
             )
-        return Login(self.name, caller, status, self._last_errors(), noise.strip())
+        return SilentLogin(self.name, caller, status, self._last_errors(), noise.strip())
 
     def _does_not_answer(self) -> RecoveryError:
         if not self._has_greeted:

@@ -6,7 +6,7 @@ from pgpool_recovery.domain.error import NotStreaming
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.standby import STREAMING, Fault, StandbyFacts
 from pgpool_recovery.postgres.connection import Connection
-from pgpool_recovery.verify.streaming import Expected, Seen, watch
+from pgpool_recovery.verify.streaming import Expected, SeenStandby, watch
 
 
 def wait_until_following(
@@ -37,7 +37,7 @@ def wait_until_following(
     )
 
 
-def is_on_its_way(seen: Seen) -> bool:
+def is_on_its_way(seen: SeenStandby) -> bool:
     """Say whether all that is wrong is that it has not come to the end yet."""
     is_behind = seen.trouble is not None and seen.trouble.fault is Fault.BEHIND
     return is_behind and seen.node.receiver == STREAMING

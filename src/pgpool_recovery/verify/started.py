@@ -18,7 +18,7 @@ from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.talk.conversation import Conversation
 from pgpool_recovery.talk.protocol import AskStandby, Believe, Started, StopAtOnce
 from pgpool_recovery.verify.end_of_log import end_of_log
-from pgpool_recovery.verify.streaming import Expected, Seen, watch
+from pgpool_recovery.verify.streaming import Expected, SeenStandby, watch
 
 ANOTHER_METHOD = "Recover the node again: another method will be used."
 MEND = "Mend what its log says, then recover the node again."
@@ -70,7 +70,7 @@ def _failure(
     target: Target,
     started: Started,
     settings: Settings,
-    seen: Seen,
+    seen: SeenStandby,
     trouble: Trouble,
 ) -> RecoveryError:
     """Return why the node is not believed, after its server was stopped where it has to be."""

@@ -32,7 +32,7 @@ class Expected:
 
 
 @record
-class Seen:
+class SeenStandby:
     """How a standby was seen last; `trouble` is why it is not believed, None when it is.
 
     `moves`: within the last `begin_s` it has replayed something.
@@ -49,7 +49,7 @@ def watch(
     expected: Expected,
     ask: Callable[[], StandbyFacts],
     on_tick: Callable[[], None] = lambda: None,
-) -> Seen:
+) -> SeenStandby:
     """Look at a standby until it is well, or will not be.
 
     Once it streams the primary writes something, and it has to replay that: so replay moves, and
@@ -57,7 +57,7 @@ def watch(
     long as replay gets on, say from an archive, it is waited for: `begin_s` is without progress.
     """
     position: Lsn | None = None
-    progress = Progress(time.monotonic())
+    progress = WaitProgress(time.monotonic())
     woken = progress.began
     while True:
         node = ask()
@@ -65,12 +65,12 @@ def watch(
         trouble, now = judge(node, upstream, position), time.monotonic()
         progress.note(node, upstream, now)
         if trouble is None and position is not None:
-            return Seen(node, None, moves=True)
+            return SeenStandby(node, None, moves=True)
         if trouble is not None and (
             trouble.fault.is_final or progress.is_over(trouble, expected, now)
         ):
             moves = now - progress.moved <= expected.begin_s and progress.has_moved
-            return Seen(node, trouble, moves=moves)
+            return SeenStandby(node, trouble, moves=moves)
         # A standby to which nothing is sent seldom says how far it is, where only that is known.
         is_unheard = position is not None and node.problem is not None
         if (trouble is None and position is None) or (is_unheard and now - woken > WAKE_EVERY_S):
@@ -81,7 +81,7 @@ def watch(
             time.sleep(pause_s(now - woken, TICK_S))
 
 
-class Progress:
+class WaitProgress:
     """Since when is waited, and when replay got on last.
 
     Until it has what the primary had written when the wait began: whoever then does not stream

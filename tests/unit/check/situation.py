@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from pgpool_recovery.check.question import Pool, Question
+from pgpool_recovery.check.question import CheckQuestion, PoolFacts
 from pgpool_recovery.check.report import ExtensionFacts, Report
 from pgpool_recovery.domain.node import NodeId, Target
 from pgpool_recovery.facts.facts import FileIdentity, Slot, Stream
@@ -108,7 +108,7 @@ def node(number: int, **changes: Any) -> NodeFacts:
 def report(**changes: Any) -> Report:
     """Return three nodes, of which the first is the primary."""
     healthy = Report(
-        question=Question(NODES, Pool()),
+        question=CheckQuestion(NODES, PoolFacts()),
         primary=PRIMARY,
         primary_place=0,
         nodes={number: node(number) for number in range(3)},
@@ -156,4 +156,4 @@ def with_target(number: int, **changes: Any) -> Report:
 
 def with_pool(**settings: str) -> Report:
     """Return the healthy report with settings of pgpool.conf."""
-    return replace(report(), question=Question(NODES, Pool(settings)))
+    return replace(report(), question=CheckQuestion(NODES, PoolFacts(settings)))

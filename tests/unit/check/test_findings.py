@@ -8,7 +8,7 @@ import pytest
 from pgpool_recovery.check.finding import Finding, Kind, Severity, as_json, in_order
 from pgpool_recovery.check.host import EXTENSION_VERSION
 from pgpool_recovery.check.judge import judge
-from pgpool_recovery.check.question import Pool
+from pgpool_recovery.check.question import PoolFacts
 from pgpool_recovery.check.report import ExtensionFacts, Report, RoleFacts
 from pgpool_recovery.check.trap import KINDS
 from pgpool_recovery.domain.standby import Fault, Trouble
@@ -157,7 +157,7 @@ def beside_samples(number: int, place: str, follow: str = "/etc/follow_primary.s
         return replace(old, facts=replace(old.facts, target=target))
 
     made = with_node(number, change)
-    pool = Pool({"follow_primary_command": follow})
+    pool = PoolFacts({"follow_primary_command": follow})
     return replace(made, question=replace(made.question, pool=pool))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pgpool_recovery.check.question import Pool, parse_question
+from pgpool_recovery.check.question import PoolFacts, parse_question
 from pgpool_recovery.domain.error import UsageError
 
 NODE = {"node_id": 1, "host": "server1", "port": 5433, "data_directory": "/data/"}
@@ -17,7 +17,7 @@ def test_list_of_nodes_in_the_order_of_their_ids() -> None:
     assert [node.name for node in asked.nodes] == ["node 0", "node 1"]
     assert asked.nodes[1].port == 5433
     assert asked.nodes[1].data_directory == "/data"
-    assert asked.pool == Pool()
+    assert asked.pool == PoolFacts()
 
 
 def test_object_with_settings_of_pgpool_conf_of_which_the_others_do_not_matter() -> None:
@@ -41,11 +41,11 @@ def test_database_in_which_pgpool_calls(version: str | None, databases: tuple[st
     settings = {"recovery_database": "other"}
     if version is not None:
         settings["pgpool_version"] = version
-    assert Pool(settings).databases == databases
+    assert PoolFacts(settings).databases == databases
 
 
 def test_without_version_and_database_it_may_be_either() -> None:
-    assert Pool().databases == ("template1", "postgres")
+    assert PoolFacts().databases == ("template1", "postgres")
 
 
 @pytest.mark.parametrize(

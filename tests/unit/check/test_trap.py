@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 
 from pgpool_recovery.check.finding import Finding, Kind
-from pgpool_recovery.check.trap import KINDS, Seen, SeenNode, Written, traps
+from pgpool_recovery.check.trap import KINDS, SeenNode, SeenPool, Written, traps
 
 PRIMARY = SeenNode(0, "server0:5432", is_primary=True)
 STANDBY = SeenNode(
     1, "server1:5432", is_primary=False, sender="server0:5432", application_name="server1"
 )
-HEALTHY = Seen(
+HEALTHY = SeenPool(
     (PRIMARY, STANDBY),
     {"backend_application_name1": "server1", "auto_failback": "1", "detach_false_primary": "on"},
     version=(4, 6, 8),
@@ -19,15 +19,15 @@ HEALTHY = Seen(
 )
 
 
-def with_parameters(**parameters: str) -> Seen:
+def with_parameters(**parameters: str) -> SeenPool:
     return replace(HEALTHY, parameters={**HEALTHY.parameters, **parameters})
 
 
-def with_standby(**changes: object) -> Seen:
+def with_standby(**changes: object) -> SeenPool:
     return replace(HEALTHY, nodes=(PRIMARY, replace(STANDBY, **changes)))  # type: ignore[arg-type]
 
 
-CASES: dict[Kind, tuple[Seen, int | None, str]] = {
+CASES: dict[Kind, tuple[SeenPool, int | None, str]] = {
     Kind.TWO_PRIMARIES: (
         with_standby(is_primary=True, application_name=None),
         None,
@@ -68,13 +68,13 @@ CASES: dict[Kind, tuple[Seen, int | None, str]] = {
 }
 
 
-def found(seen: Seen, kind: Kind) -> list[Finding]:
+def found(seen: SeenPool, kind: Kind) -> list[Finding]:
     return [one for one in traps(seen) if one.kind is kind]
 
 
 def test_healthy_cluster_has_none() -> None:
     assert list(traps(HEALTHY)) == []
-    assert list(traps(Seen(()))) == []
+    assert list(traps(SeenPool(()))) == []
 
 
 def test_every_trap_has_its_case() -> None:

@@ -3,10 +3,10 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pgpool_recovery.control.cluster import Cluster, Login, Node
+from pgpool_recovery.control.cluster import Cluster, Node, SqlLogin
 from pgpool_recovery.control.plan import PlannedRecovery
-from pgpool_recovery.control.primary import Answer
-from pgpool_recovery.control.record import Progress, Recorded, Run
+from pgpool_recovery.control.primary import ServerAnswer
+from pgpool_recovery.control.record import RecordedEvent, RecordedRun, RunProgress
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.pcp.client.node_info import NodeInfo
 from pgpool_recovery.plan.document import PlanDocument
@@ -36,10 +36,10 @@ def info(node_id: int, status: str, role: str) -> NodeInfo:
 
 
 def cluster(*infos: NodeInfo) -> Cluster:
-    return Cluster(NODES, Login("postgres", ("postgres",), 10, 30), infos)
+    return Cluster(NODES, SqlLogin("postgres", ("postgres",), 10, 30), infos)
 
 
-def answer(node_id: int, **facts: Any) -> Answer:
+def answer(node_id: int, **facts: Any) -> ServerAnswer:
     known: dict[str, Any] = {
         "is_in_recovery": True,
         "version": "17.6 (Debian)",
@@ -49,7 +49,7 @@ def answer(node_id: int, **facts: Any) -> Answer:
         "sender": "server0:5432",
         "application_name": f"server{node_id}",
     }
-    return Answer(NODES[node_id], known | facts)
+    return ServerAnswer(NODES[node_id], known | facts)
 
 
 def stream(node_id: int, **columns: Any) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def slot(name: str, **columns: Any) -> dict[str, Any]:
     return known | columns
 
 
-def running(**changes: Any) -> Progress:
+def running(**changes: Any) -> RunProgress:
     values: dict[str, Any] = {
         "id": 7,
         "node_id": 2,
@@ -88,10 +88,10 @@ def running(**changes: Any) -> Progress:
         "elapsed_s": 285.0,
         "backend_pid": 4711,
     }
-    return Progress(**(values | changes))
+    return RunProgress(**(values | changes))
 
 
-def run(**changes: Any) -> Run:
+def run(**changes: Any) -> RecordedRun:
     values: dict[str, Any] = {
         "id": 7,
         "node_id": 2,
@@ -106,7 +106,7 @@ def run(**changes: Any) -> Run:
         "target_state": "started",
         "exit_status": 0,
     }
-    return Run(**(values | changes))
+    return RecordedRun(**(values | changes))
 
 
 FAILED = run(
@@ -122,9 +122,11 @@ FAILED = run(
 )
 
 EVENTS = [
-    Recorded(1, BEGAN + timedelta(seconds=0.2), "plan_made", "plan: basebackup: a full copy", {}),
-    Recorded(2, BEGAN + timedelta(seconds=0.3), "step_started", "step 1 of 6: reserve it", {}),
-    Recorded(3, BEGAN + timedelta(seconds=82.9), "undoing", "undo what was done", {}),
+    RecordedEvent(
+        1, BEGAN + timedelta(seconds=0.2), "plan_made", "plan: basebackup: a full copy", {}
+    ),
+    RecordedEvent(2, BEGAN + timedelta(seconds=0.3), "step_started", "step 1 of 6: reserve it", {}),
+    RecordedEvent(3, BEGAN + timedelta(seconds=82.9), "undoing", "undo what was done", {}),
 ]
 
 PLAN: dict[str, Any] = {

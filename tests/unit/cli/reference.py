@@ -10,16 +10,16 @@ from pgpool_recovery.cli.grammar.common import CONNECTION, DEBUG, EVENTS, JSON
 from pgpool_recovery.cli.grammar.form import Option
 from pgpool_recovery.cli.render.event_document import EVENTS as EVENT_KINDS
 from pgpool_recovery.control.check import Reported
-from pgpool_recovery.control.record import Progress, Recorded, Run
+from pgpool_recovery.control.record import RecordedEvent, RecordedRun, RunProgress
 from pgpool_recovery.control.status import NodeStatus, Status
 
 HANDWRITTEN = ("install", "uninstall")
 DOCUMENTS: dict[str, type[Any]] = {
     "status": Status,
     "node": NodeStatus,
-    "progress": Progress,
-    "run": Run,
-    "event": Recorded,
+    "progress": RunProgress,
+    "run": RecordedRun,
+    "event": RecordedEvent,
     "finding": Reported,
 }
 BLOCK = re.compile(r"(<!-- generated: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)

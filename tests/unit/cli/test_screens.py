@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from pgpool_recovery.check.finding import in_order
-from pgpool_recovery.cli.leave import going_on
+from pgpool_recovery.cli.interrupt import going_on
 from pgpool_recovery.cli.psql import as_psql
 from pgpool_recovery.cli.render.check import check_lines
 from pgpool_recovery.cli.render.history import cancelled_text, history_lines, run_lines
@@ -18,16 +18,16 @@ from pgpool_recovery.control.check import Reported, status_of
 from pgpool_recovery.control.event import (
     Asked,
     Happened,
-    Moved,
+    NodeSaid,
     OperatorEvent,
     Outcome,
     PlanRead,
     Remarked,
-    Said,
+    StepMoved,
 )
 from pgpool_recovery.control.plan import PlannedRecovery
-from pgpool_recovery.control.primary import Answer
-from pgpool_recovery.control.record import Recorded
+from pgpool_recovery.control.primary import ServerAnswer
+from pgpool_recovery.control.record import RecordedEvent
 from pgpool_recovery.control.status import Status, node_status
 from pgpool_recovery.control.watch import outcome_of
 from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
@@ -54,7 +54,7 @@ def test_status() -> None:
     answers = (
         facts.answer(0, is_in_recovery=False, receiver=None, slot_name=None),
         facts.answer(1),
-        Answer(facts.NODES[2], None, no_answer),
+        ServerAnswer(facts.NODES[2], None, no_answer),
     )
     streams, slots = [facts.stream(1)], [facts.slot("pgpool_node_1")]
     slots.append(facts.slot("pgpool_node_2", is_active=False, kept_bytes=5 * 2**30))
@@ -76,7 +76,7 @@ def test_status_of_what_is_wrong() -> None:
     answers = (
         facts.answer(0, is_in_recovery=False, receiver=None, slot_name=None),
         facts.answer(1, is_in_recovery=False, receiver=None, slot_name=None),
-        Answer(facts.NODES[2], None, refused),
+        ServerAnswer(facts.NODES[2], None, refused),
     )
     slots = [facts.slot("pgpool_node_2", is_active=False, wal_status="lost", kept_bytes=0)]
     nodes = tuple(node_status(each, cluster, facts.NODES[0], [], slots, []) for each in answers)
@@ -166,17 +166,17 @@ ALL: list[OperatorEvent] = [
     PlanRead(TARGET, facts.plan()),
     Remarked("nothing is put on record", TARGET),
     Asked(TARGET, "Pgpool-II", is_on_record=True),
-    Said(TARGET, "starting recovering node 2"),
+    NodeSaid(TARGET, "starting recovering node 2"),
     Happened(
         TARGET,
         7,
-        Recorded(
+        RecordedEvent(
             1, facts.BEGAN, "plan_made", "\n".join(facts.PLAN["sentences"]).replace("300", "301")
         ),
     ),
     Happened(TARGET, 7, facts.EVENTS[1]),
-    Moved(facts.running()),
-    Happened(TARGET, 7, Recorded(9, facts.BEGAN, "failed", "not told twice", {})),
+    StepMoved(facts.running()),
+    Happened(TARGET, 7, RecordedEvent(9, facts.BEGAN, "failed", "not told twice", {})),
     Outcome(
         TARGET,
         "node 2",
@@ -206,7 +206,7 @@ def test_recover_without_record() -> None:
     said: list[str] = []
     screen = PlainLines(said.append, clock=lambda: 0.0)
     screen.tell(Asked(TARGET, "Pgpool-II", is_on_record=False))
-    screen.tell(Said(TARGET, "starting recovering node 2"))
+    screen.tell(NodeSaid(TARGET, "starting recovering node 2"))
     assert said[-1] == "starting recovering node 2"
 
 
@@ -284,7 +284,7 @@ def test_numbers_stay_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch, widt
     console = Console(file=written, force_terminal=True, width=width, no_color=True)
     with LiveTerminal(console) as screen:
         sentence = "copy about 120 GB with pg_basebackup, compressed"
-        screen.tell(Moved(facts.running(sentence=sentence)))
+        screen.tell(StepMoved(facts.running(sentence=sentence)))
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written.getvalue())
     assert "(25 %), 110 MB/s, 13 min 58 s left" in shown
     assert width < 70 or ("node 2: step 3" in shown and "4 min 45 s" in shown)

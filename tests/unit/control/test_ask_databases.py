@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pgpool_recovery.control import cluster
-from pgpool_recovery.control.cluster import Login, Node, ask_databases, ask_first_database
+from pgpool_recovery.control.cluster import Node, SqlLogin, ask_databases, ask_first_database
 from pgpool_recovery.domain.error import Unreachable
 from tests.unit.cli import facts
 
@@ -21,7 +21,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
 
     @contextmanager
-    def connect_to(_node: Node, _login: Login, database: str) -> Iterator[str]:
+    def connect_to(_node: Node, _login: SqlLogin, database: str) -> Iterator[str]:
         seen.append(database)
         if database != "c":
             raise Unreachable(f"no {database}")

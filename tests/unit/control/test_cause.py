@@ -7,7 +7,7 @@ from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.control.cause import cause
 from pgpool_recovery.control.extension import Primary
 from pgpool_recovery.control.job import Job
-from pgpool_recovery.control.record import Run
+from pgpool_recovery.control.record import RecordedRun
 from pgpool_recovery.domain.error import (
     Busy,
     Incomplete,
@@ -34,22 +34,26 @@ BY_PCP = Incomplete(
 class OnRecord:
     """A follower that knows the end."""
 
-    known: Run | None
+    known: RecordedRun | None
     has_begun: bool = False
 
     @property
     def run_id(self) -> int | None:
         return 7 if self.has_begun or self.known is not None else None
 
-    def run(self) -> Run | None:
+    def run(self) -> RecordedRun | None:
         return self.known
 
-    def ended_run(self) -> Run | None:
+    def ended_run(self) -> RecordedRun | None:
         return self.known
 
 
 def of(
-    error: RecoveryError, run: Run | None, *, has_record: bool = True, has_begun: bool = False
+    error: RecoveryError,
+    run: RecordedRun | None,
+    *,
+    has_record: bool = True,
+    has_begun: bool = False,
 ) -> RecoveryError:
     cluster = facts.cluster()
     job = Job(

@@ -18,8 +18,8 @@ from pgpool_recovery.control.cluster import (
     connect_to,
 )
 from pgpool_recovery.control.plan import call_parameters
-from pgpool_recovery.control.primary import Answer, choose_primary
-from pgpool_recovery.control.record import Record
+from pgpool_recovery.control.primary import ServerAnswer, choose_primary
+from pgpool_recovery.control.record import RecordReader
 from pgpool_recovery.control.streaming import stream_of
 from pgpool_recovery.domain.error import Refused, SettingsError, Unreachable, UsageError
 from pgpool_recovery.domain.node import NodeId
@@ -128,14 +128,14 @@ def test_port(port: object) -> None:
         of_settings({"0": NODE | {"port": port}})
 
 
-def primary(node_id: int) -> Answer:
+def primary(node_id: int) -> ServerAnswer:
     return facts.answer(node_id, is_in_recovery=False)
 
 
 def test_primary_is_who_says_so_itself() -> None:
     """Pgpool-II takes node 0 for it, which does not answer."""
     cluster = facts.cluster(facts.info(0, "up", "primary"), facts.info(1, "up", "standby"))
-    silent = Answer(facts.NODES[0], None, Unreachable("could not connect"))
+    silent = ServerAnswer(facts.NODES[0], None, Unreachable("could not connect"))
     assert choose_primary(cluster, (silent, primary(1), facts.answer(2))) == facts.NODES[1]
 
 
@@ -151,7 +151,7 @@ def test_two_primaries_without_pgpool() -> None:
 
 
 def test_no_primary() -> None:
-    silent = Answer(facts.NODES[0], None, Unreachable("could not connect", detail="timeout"))
+    silent = ServerAnswer(facts.NODES[0], None, Unreachable("could not connect", detail="timeout"))
     with pytest.raises(Unreachable, match="no primary was found") as caught:
         choose_primary(facts.cluster(), (silent, facts.answer(1)))
     assert caught.value.detail == "could not connect: timeout\nnode 1 is a standby."
@@ -211,7 +211,7 @@ class Listens:
 @pytest.mark.parametrize("host", ["", "/run/postgresql"])
 def test_record_and_check_are_asked_by_the_same_host(host: str) -> None:
     node, listens = replace(facts.NODES[1], host=host), Listens()
-    assert Record(cast("Connection", listens)).run_of(node, after=0) is None
+    assert RecordReader(cast("Connection", listens)).run_of(node, after=0) is None
     assert listens.asked["host"] == "localhost"
     cluster = replace(facts.cluster(), nodes=(node,))
     assert read_findings(cast("Primary", listens), cluster, within_s=1) == ()

@@ -2,14 +2,14 @@
 
 import pytest
 
-from pgpool_recovery.control.cluster import Login, Node
+from pgpool_recovery.control.cluster import Node, SqlLogin
 from pgpool_recovery.control.extension import Extension, Feature, Primary
 from pgpool_recovery.domain.error import Refused, Unreachable
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.postgres.extension import ForeignOwner
 
 NODE = Node(NodeId(0), "server0", 5432, "/data")
-LOGIN = Login("postgres", ("postgres", "template1"), 2, 2)
+LOGIN = SqlLogin("postgres", ("postgres", "template1"), 2, 2)
 APP = ForeignOwner("postgres", "schema", "public", "app")
 DBA = ForeignOwner("template1", "relation", "pgpool_recovery_run", "dba")
 

@@ -8,7 +8,13 @@ import pytest
 from pgpool_recovery.control.cancel import _calls_of, _End
 from pgpool_recovery.control.interrupted import found_on_target, next_step, sentence_of
 from pgpool_recovery.control.plan import PlannedRecovery
-from pgpool_recovery.control.record import COPIED, INTERRUPTED, Progress, Record, Run
+from pgpool_recovery.control.record import (
+    COPIED,
+    INTERRUPTED,
+    RecordedRun,
+    RecordReader,
+    RunProgress,
+)
 from pgpool_recovery.plan.document import PlanDocument
 from tests.unit.cli.facts import NODES
 
@@ -20,18 +26,18 @@ STOPPED = {"step": 3, "steps": 6, "sentence": "copy about 1 GB"}
 
 
 def test_says_where_it_stopped() -> None:
-    run = Progress(7, node_id=1, state=INTERRUPTED, **cast("Any", STOPPED))
+    run = RunProgress(7, node_id=1, state=INTERRUPTED, **cast("Any", STOPPED))
     assert sentence_of(run) == "recovery 7 was interrupted in step 3 of 6: copy about 1 GB"
-    assert sentence_of(Progress(7)) == "recovery 7 was interrupted"
+    assert sentence_of(RunProgress(7)) == "recovery 7 was interrupted"
     assert '"pgpool-recovery recover 1"' in next_step(NODE)
 
 
 def test_record_of_it_says_so_too() -> None:
-    failure = Run(7, node_id=1, state=INTERRUPTED, **cast("Any", STOPPED)).failure()
+    failure = RecordedRun(7, node_id=1, state=INTERRUPTED, **cast("Any", STOPPED)).failure()
     assert failure is not None
     assert "in step 3 of 6: copy about 1 GB." in (failure.detail or "")
     assert '"pgpool-recovery plan 1"' in (failure.hint or "")
-    assert "None" not in str(Run(7, state=INTERRUPTED).failure())
+    assert "None" not in str(RecordedRun(7, state=INTERRUPTED).failure())
 
 
 class Primary:
@@ -70,8 +76,8 @@ class Seen:
         self.state = COPIED
         self.calls: list[dict[str, Any]] = []
 
-    def run(self, _run_id: int) -> Run:
-        return Run(7, node_id=1, state=self.state)
+    def run(self, _run_id: int) -> RecordedRun:
+        return RecordedRun(7, node_id=1, state=self.state)
 
     def rows(self, _query: str) -> list[dict[str, Any]]:
         return self.calls
@@ -83,7 +89,7 @@ def test_cancel_between_the_stages_ends_when_nobody_calls_any_more(
     """Nobody writes that down: the run stays copied."""
     seen, now = Seen(), 0.0
     monkeypatch.setattr("time.monotonic", lambda: now)
-    end = _End(cast("Record", seen), cast("Connection", seen), 7, NODE)
+    end = _End(cast("RecordReader", seen), cast("Connection", seen), 7, NODE)
     assert not end.has_come(), "the remote start is called in a moment"
     now = 2.0
     query = f"SELECT pgpool_remote_start('{NODE.host}', '{NODE.data_directory}')"
@@ -94,7 +100,7 @@ def test_cancel_between_the_stages_ends_when_nobody_calls_any_more(
     now = 8.0
     assert end.has_come()
     seen.state = "cancelled"
-    assert _End(cast("Record", seen), cast("Connection", seen), 7, NODE).has_come()
+    assert _End(cast("RecordReader", seen), cast("Connection", seen), 7, NODE).has_come()
 
 
 @pytest.mark.parametrize("host", ["", "/tmp", "server1"])

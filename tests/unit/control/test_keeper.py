@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from pgpool_recovery.cli.leave import Left
+from pgpool_recovery.cli.interrupt import Left
 from pgpool_recovery.control import keeper
-from pgpool_recovery.control.cluster import Login, Node
+from pgpool_recovery.control.cluster import Node, SqlLogin
 from pgpool_recovery.control.extension import Extension, Feature, Primary
 from pgpool_recovery.control.keeper import HELD, QUIT, Keeper, hold
 from pgpool_recovery.domain.error import Unreachable
@@ -115,7 +115,7 @@ def test_it_is_used_once_and_can_be_agreed_to_anew(monkeypatch: pytest.MonkeyPat
 
 NODE = Node(NodeId(0), "127.0.0.1", 1, "/data")
 EXTENSION = Extension("postgres", "2.0", frozenset({Feature.PLAN}))
-PRIMARY = Primary(NODE, Login("postgres", ("postgres",), 2, 2), (EXTENSION,))
+PRIMARY = Primary(NODE, SqlLogin("postgres", ("postgres",), 2, 2), (EXTENSION,))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pgpool_recovery.control.cluster import Login, Node
+from pgpool_recovery.control.cluster import Node, SqlLogin
 from pgpool_recovery.control.extension import Primary
 from pgpool_recovery.control.preflight import refuse_way
 from pgpool_recovery.domain.error import Refused
@@ -12,7 +12,7 @@ from pgpool_recovery.domain.node import NodeId
 from tests.unit.cli import facts
 
 NOBODY_LISTENS = Node(NodeId(0), "127.0.0.1", 1, "/data")
-PRIMARY = Primary(NOBODY_LISTENS, Login("postgres", ("postgres",), 2, 2), ())
+PRIMARY = Primary(NOBODY_LISTENS, SqlLogin("postgres", ("postgres",), 2, 2), ())
 
 
 def ask(parameters: dict[str, str], *, has_standbys: bool = True) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pgpool_recovery.control.change import going_on, second_primary
-from pgpool_recovery.control.primary import Answer
+from pgpool_recovery.control.primary import ServerAnswer
 from pgpool_recovery.control.promotion import (
     no_primary,
     refuse_low_settings,
@@ -16,7 +16,7 @@ from pgpool_recovery.control.search import Search, search_of
 from pgpool_recovery.domain.error import NoSession, Refused
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.pcp.client.node_info import NodeInfo
-from pgpool_recovery.postgres.ping import Answers
+from pgpool_recovery.postgres.ping import PingAnswer
 from tests.unit.cli import facts
 from tests.unit.cli.facts import NODES, answer, info
 
@@ -80,8 +80,8 @@ def test_promotion_of_a_node_that_pgpool_does_not_use() -> None:
         refuse_promotion(cluster, NODES[1], switchover=False)
 
 
-def silent(number: int) -> Answer:
-    return Answer(NODES[number], None, NoSession("could not connect", detail="Refused."))
+def silent(number: int) -> ServerAnswer:
+    return ServerAnswer(NODES[number], None, NoSession("could not connect", detail="Refused."))
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ PRIMARY = answer(0, is_in_recovery=False)
         (PRIMARY, answer(1, is_in_recovery=False), "node 1 accepts writes, but node 0"),
     ],
 )
-def test_primary_of_now(now: Answer, then: Answer, message: str) -> None:
+def test_primary_of_now(now: ServerAnswer, then: ServerAnswer, message: str) -> None:
     answers = {NodeId(0): now, NodeId(1): then}
     with pytest.raises(Refused, match=message):
         refuse_primary_of_now(NODES[1], NODES[0], answers)
@@ -148,7 +148,7 @@ def test_what_goes_on_after_a_promotion(parameters: dict[str, str], said: str) -
 
 def test_nobody_is_promoted_by_hand_beside_a_primary_that_refuses_the_login() -> None:
     """It runs; two primaries would be the outcome of pg_promote()."""
-    closed = replace(silent(0), answers=Answers.UP)
+    closed = replace(silent(0), answers=PingAnswer.UP)
     answers = {NodeId(0): closed, NodeId(1): answer(1)}
     with pytest.raises(Refused) as raised:
         refuse_primary_of_now(NODES[1], NODES[0], answers)

@@ -10,7 +10,7 @@ import pytest
 from pgpool_recovery.control import queue
 from pgpool_recovery.control.cluster import Node
 from pgpool_recovery.control.queue import wait_for_turn
-from pgpool_recovery.control.record import Progress, Run
+from pgpool_recovery.control.record import RecordedRun, RunProgress
 from pgpool_recovery.domain.error import Busy, Unreachable
 from pgpool_recovery.domain.target_state import TargetState
 from tests.unit.cli import facts
@@ -25,8 +25,8 @@ NODE = facts.NODES[2]
 class Recorded:
     """A primary whose record says one thing after the other; a fake of ours."""
 
-    looks: list[list[Progress]]
-    run: Run | None = None
+    looks: list[list[RunProgress]]
+    run: RecordedRun | None = None
     has_record: bool = True
     asked: list[str] = field(default_factory=list)
 
@@ -46,7 +46,7 @@ class Recorded:
 
 def turn(
     recorded: Recorded, *, waits: bool = False, within_s: float = 60, node: Node = NODE
-) -> Run | None:
+) -> RecordedRun | None:
     primary = cast("Primary", recorded)
     return wait_for_turn(primary, node, recorded.asked.append, waits=waits, within_s=within_s)
 

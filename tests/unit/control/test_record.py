@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, cast
 
-from pgpool_recovery.control.record import Record
+from pgpool_recovery.control.record import RecordReader
 
 if TYPE_CHECKING:
     from pgpool_recovery.postgres.connection import Connection
@@ -20,7 +20,7 @@ class Answers:
 
 
 def state(*states: str) -> str:
-    run = Record(cast("Connection", Answers(*states))).run(7)
+    run = RecordReader(cast("Connection", Answers(*states))).run(7)
     assert run is not None
     return run.state
 

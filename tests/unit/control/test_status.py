@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from pgpool_recovery.control import status
-from pgpool_recovery.control.primary import Answer, choose_primary, how_to_ask
-from pgpool_recovery.control.record import Progress
+from pgpool_recovery.control.primary import ServerAnswer, choose_primary, how_to_ask
+from pgpool_recovery.control.record import RunProgress
 from pgpool_recovery.control.status import Status, node_status, read_status
 from pgpool_recovery.domain.error import Denied, NoSession, RecoveryError, Unreachable
-from pgpool_recovery.postgres.ping import Answers
+from pgpool_recovery.postgres.ping import PingAnswer
 from tests.unit.cli.facts import NODES, answer, cluster, info, running, slot, stream
 
 
@@ -27,16 +27,16 @@ def test_detached_second_primary(number: int, primary: int, *, wins: bool) -> No
     assert any("by its higher id" in one for one in problems) is wins
 
 
-def silent(number: int, answers: Answers) -> Answer:
+def silent(number: int, answers: PingAnswer) -> ServerAnswer:
     refused = NoSession(f"could not connect to node {number}", detail="no password supplied")
-    return Answer(NODES[number], None, refused, answers=answers)
+    return ServerAnswer(NODES[number], None, refused, answers=answers)
 
 
 @pytest.mark.parametrize(
     ("answers", "word"),
-    [(Answers.UP, "no login"), (Answers.REJECTING, "rejecting"), (Answers.DOWN, "down")],
+    [(PingAnswer.UP, "no login"), (PingAnswer.REJECTING, "rejecting"), (PingAnswer.DOWN, "down")],
 )
-def test_server_that_could_not_be_asked(answers: Answers, word: str) -> None:
+def test_server_that_could_not_be_asked(answers: PingAnswer, word: str) -> None:
     """Who answers runs, whatever the reason for which it gave us no session."""
     seen = silent(1, answers)
     said = node_status(seen, cluster(info(1, "up", "standby")), NODES[0], [], [], [])
@@ -46,7 +46,7 @@ def test_server_that_could_not_be_asked(answers: Answers, word: str) -> None:
 
 def test_query_that_failed_is_no_login_that_was_refused() -> None:
     late = Unreachable('query "standing" failed on node 0', detail="canceling statement")
-    seen = Answer(NODES[0], None, late, answers=Answers.UP)
+    seen = ServerAnswer(NODES[0], None, late, answers=PingAnswer.UP)
     said = node_status(seen, cluster(info(0, "up", "primary")), None, [], [], [])
     assert said.server == "up"
     assert said.problems == ("its server runs, but could not be asked",)
@@ -61,17 +61,17 @@ def test_query_that_failed_is_no_login_that_was_refused() -> None:
 def test_what_the_primary_says_of_a_standby_that_refuses_the_login() -> None:
     """It lists it as streaming."""
     streams, slots = [stream(1)], [slot("pgpool_node_1")]
-    seen = silent(1, Answers.UP)
+    seen = silent(1, PingAnswer.UP)
     said = node_status(seen, cluster(), NODES[0], streams, slots, [])
     assert said.replication_state == "streaming"
-    gone = silent(1, Answers.DOWN)
+    gone = silent(1, PingAnswer.DOWN)
     assert node_status(gone, cluster(), NODES[0], streams, slots, []).replication_state is None
 
 
 def test_no_primary_where_a_server_refuses_the_login() -> None:
     """It may be the one, so nobody is told to promote a standby."""
     with pytest.raises(Unreachable) as raised:
-        choose_primary(cluster(), (silent(0, Answers.UP), answer(1)))
+        choose_primary(cluster(), (silent(0, PingAnswer.UP), answer(1)))
     assert raised.value.hint is not None
     assert raised.value.hint.startswith("node 0 may be the primary")
     assert "romote" not in raised.value.hint
@@ -92,7 +92,7 @@ def test_primary_that_pgpool_does_not_use() -> None:
 class Primary:
     """The primary of a cluster, its extension and a connection to both; a fake of ours."""
 
-    def __init__(self, *runs: Progress, denied: RecoveryError | None = None) -> None:
+    def __init__(self, *runs: RunProgress, denied: RecoveryError | None = None) -> None:
         self.runs, self.denied, self.looks = runs, denied, 0
 
     @contextmanager
@@ -114,7 +114,7 @@ class Primary:
         return [stream(1)] if query == "standbys" else [slot("pgpool_node_1")]
 
 
-def read(patch: pytest.MonkeyPatch, primary: Primary, asked: Answer) -> Status:
+def read(patch: pytest.MonkeyPatch, primary: Primary, asked: ServerAnswer) -> Status:
     """Return the status of a primary and node 1, a standby in no trouble that was detached."""
     answers = (answer(0, is_in_recovery=False), asked)
     patch.setattr(status, "ask_all", lambda _cluster: answers)
@@ -129,7 +129,7 @@ def test_recovery_that_was_interrupted_is_said_with_what_is_there_and_what_to_do
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     primary = Primary(running(node_id=1, state="interrupted"))
-    said = read(monkeypatch, primary, silent(1, Answers.DOWN))
+    said = read(monkeypatch, primary, silent(1, PingAnswer.DOWN))
     [remark] = said.remarks
     assert remark.startswith("node 1: recovery 7 was interrupted in step 3 of 6: copy about 120 GB")
     assert "; on the target: There is data. See what " in remark

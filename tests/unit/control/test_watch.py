@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from pgpool_recovery.control import watch
-from pgpool_recovery.control.record import Run
+from pgpool_recovery.control.record import RecordedRun
 from tests.unit.cli import facts
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ class OnRecord:
     def look(self) -> None:
         """Look."""
 
-    def run(self) -> Run:
+    def run(self) -> RecordedRun:
         return facts.run(state=self.state)
 
 

@@ -6,14 +6,14 @@ import pytest
 
 from pgpool_recovery.config.settings import (
     FailoverSettings,
-    Incomplete,
     Promote,
     RunningPrimary,
+    WhenIncomplete,
 )
 from pgpool_recovery.domain.error import Refused, Unreachable
 from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.domain.wal import Lsn, TimelineId
-from pgpool_recovery.hooks.call import Call, Place
+from pgpool_recovery.hooks.call import Call, CalledPlace
 from pgpool_recovery.hooks.choice import (
     KeepSlot,
     Leave,
@@ -32,7 +32,9 @@ SILENT = "could not connect: connection refused"
 def call(down: int = 0, new: int | None = 1, old: int | None = 0) -> Call:
     new_id = None if new is None else NodeId(new)
     old_id = None if old is None else NodeId(old)
-    return Call(NodeId(down), Place(), new_id, Place(), NodeId(0), old_id, Place())
+    return Call(
+        NodeId(down), CalledPlace(), new_id, CalledPlace(), NodeId(0), old_id, CalledPlace()
+    )
 
 
 def standby(position: int = 100, *, timeline: int = 1, cluster: str = CLUSTER) -> Standing:
@@ -277,7 +279,7 @@ def test_nobody_has_everything() -> None:
     refused = after_stop(set(), standby(), standby())
     assert isinstance(refused, Refused)
     assert refused.message.startswith("no other node has all that node 0 has written")
-    consent = after_stop(set(), standby(), standby(), incomplete=Incomplete.PROMOTE)
+    consent = after_stop(set(), standby(), standby(), incomplete=WhenIncomplete.PROMOTE)
     assert isinstance(consent, PromoteNode)
     assert "what is missing is lost" in consent.remarks[-1]
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from pgpool_recovery.pcp.client.address import PcpAddress
 from pgpool_recovery.pcp.client.commands import PcpServer
-from pgpool_recovery.pcp.client.link import Limits
+from pgpool_recovery.pcp.client.link import LinkLimits
 from tests.unit.pcp.conversation import PASSWORD
 from tests.unit.pcp.stream import SALT, message, strings
 
 GIVE_UP_S = 10
 ANSWER_S = 2.0
-LIMITS = Limits(connect_s=2, answer_s=ANSWER_S, silence_s=0.3)
+LIMITS = LinkLimits(connect_s=2, answer_s=ANSWER_S, silence_s=0.3)
 
 Serve = Callable[["Client"], None]
 

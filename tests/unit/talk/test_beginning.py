@@ -11,7 +11,7 @@ from pgpool_recovery.domain.error import RecoveryError, Unreachable
 from pgpool_recovery.domain.event import Event, Said
 from pgpool_recovery.ssh.command import SshSettings, ssh_command
 from pgpool_recovery.talk import conversation
-from pgpool_recovery.talk.beginning import MAX_NOISE_BYTES, Caller, Login, why_ended
+from pgpool_recovery.talk.beginning import MAX_NOISE_BYTES, Caller, SilentLogin, why_ended
 from pgpool_recovery.talk.conversation import converse
 from pgpool_recovery.talk.protocol import PROTOCOL, Answer, Greeting, Weigh
 from pgpool_recovery.talk.wire import encode_message
@@ -129,7 +129,7 @@ CALLER = Caller(
 
 
 def failed_login(errors: str, status: int = 255, noise: str = "") -> RecoveryError:
-    return why_ended(Login("node 1", CALLER, status, errors, noise))
+    return why_ended(SilentLogin("node 1", CALLER, status, errors, noise))
 
 
 TURNED_AWAY = {
@@ -151,10 +151,10 @@ TURNED_AWAY = {
 
 @pytest.mark.parametrize("errors", TURNED_AWAY)
 def test_only_who_was_not_asked_for_a_key_tries_again(errors: str) -> None:
-    login = Login("node 1", CALLER, 255, errors, "")
+    login = SilentLogin("node 1", CALLER, 255, errors, "")
     assert login.is_turned_away is TURNED_AWAY[errors]
-    assert not Login("node 1", CALLER, 1, errors, "").is_turned_away
-    assert not Login("node 1", None, 255, errors, "").is_turned_away
+    assert not SilentLogin("node 1", CALLER, 1, errors, "").is_turned_away
+    assert not SilentLogin("node 1", None, 255, errors, "").is_turned_away
 
 
 def test_commands_that_a_shells_own_files_miss_are_not_the_agent() -> None:

@@ -10,7 +10,7 @@ from pgpool_recovery.domain.pause import SHORTEST_S
 from pgpool_recovery.domain.standby import Fault, StandbyFacts, StreamFacts, UpstreamFacts
 from pgpool_recovery.domain.wal import History, Lsn, TimelineId
 from pgpool_recovery.verify import streaming
-from pgpool_recovery.verify.streaming import Expected, Seen, watch
+from pgpool_recovery.verify.streaming import Expected, SeenStandby, watch
 
 ONE = TimelineId(1)
 NODE = StandbyFacts(
@@ -51,7 +51,7 @@ class World:
         self.written = Lsn(self.written + 10)
         return self.written
 
-    def watch(self, ask: Callable[[], StandbyFacts]) -> Seen:
+    def watch(self, ask: Callable[[], StandbyFacts]) -> SeenStandby:
         return watch(cast("Any", None), EXPECTED, ask)
 
 
@@ -60,7 +60,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     return World(monkeypatch)
 
 
-def fault(seen: Seen) -> Fault | None:
+def fault(seen: SeenStandby) -> Fault | None:
     return None if seen.trouble is None else seen.trouble.fault
 
 

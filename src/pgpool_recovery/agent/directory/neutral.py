@@ -52,7 +52,7 @@ def neutralise(
     inside = directory / "postgresql.conf"
     outside = None if inside.exists() else find_configuration(place, stop)
     file = inside if outside is None else outside[0]
-    ask = Question(directory, file, bin_directory, stop)
+    ask = EffectiveValues(directory, file, bin_directory, stop)
     found = ask.traps()
     if not found:
         return
@@ -65,7 +65,7 @@ def neutralise(
             )
 
 
-class Question:
+class EffectiveValues:
     """What a server would read in its configuration files."""
 
     def __init__(self, directory: Path, file: Path, bin_directory: Path, stop: Stop) -> None:

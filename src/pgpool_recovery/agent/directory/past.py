@@ -18,7 +18,7 @@ NOT_IN_HISTORY = "# The primary was never on timeline {}. This file fills the ga
 
 
 @dataclass
-class Moved:
+class MovedWal:
     """What was done to a pg_wal, step by step, so that it can be taken back from anywhere."""
 
     pg_wal: Path
@@ -41,7 +41,7 @@ class Moved:
                 directory.rmdir()
 
 
-class Source(Protocol):
+class PastSource(Protocol):
     """Where files of the primary's pg_wal come from (postgres/wal_stream.py)."""
 
     def history(self, timeline: TimelineId) -> bytes | None:
@@ -51,7 +51,7 @@ class Source(Protocol):
         """Return the first bytes of a segment as far as they have been flushed."""
 
 
-def keep_to_past(step: KeepToPast, source: Source, moved: Moved) -> None:
+def keep_to_past(step: KeepToPast, source: PastSource, moved: MovedWal) -> None:
     """Move the files away and write the primary's; `moved` knows at every line what was done.
 
     All that comes from the primary is there before the first file is moved. A crash after that
@@ -72,14 +72,14 @@ def keep_to_past(step: KeepToPast, source: Source, moved: Moved) -> None:
     sync(moved.pg_wal)
 
 
-def begin(step: KeepToPast) -> Moved:
+def begin(step: KeepToPast) -> MovedWal:
     """Return where the files of a step go: what an earlier run has moved away stays as it is."""
     aside = Path(step.places.data.workspace) / WAL
     numbers = [int(entry.name) for entry in aside.iterdir()] if aside.is_dir() else []
-    return Moved(Path(step.directory) / "pg_wal", aside / str(max(numbers, default=0) + 1))
+    return MovedWal(Path(step.directory) / "pg_wal", aside / str(max(numbers, default=0) + 1))
 
 
-def _histories(step: KeepToPast, source: Source) -> dict[str, bytes]:
+def _histories(step: KeepToPast, source: PastSource) -> dict[str, bytes]:
     files = dict[str, bytes]()
     for timeline in sorted((*step.histories, *step.gaps)):
         contents = source.history(timeline)
@@ -91,7 +91,7 @@ def _histories(step: KeepToPast, source: Source) -> dict[str, bytes]:
     return files
 
 
-def _segments(step: KeepToPast, source: Source) -> dict[str, bytes]:
+def _segments(step: KeepToPast, source: PastSource) -> dict[str, bytes]:
     """Return WAL files, the rest of the last one zeros, as a server makes a new one."""
     files = dict[str, bytes]()
     sizes = step.sizes or (step.segment_bytes,) * len(step.fetched)

@@ -19,12 +19,12 @@ KEPT = 5
 NAME = re.compile(r"^([0-9A-F]{8})\.history$", re.MULTILINE)
 LINE = re.compile(r"^\s*\d+\s+[0-9A-Fa-f]+/[0-9A-Fa-f]+.*$", re.MULTILINE)
 
-Call = Callable[[int, list[str]], Completed | NoBackup]
+PgBackRestCall = Callable[[int, list[str]], Completed | NoBackup]
 """Runs a command on the files of a repository, which is told by its number."""
 
 
 def archived_histories(
-    stanza: str, archives: Iterable[tuple[int, str]], call: Call
+    stanza: str, archives: Iterable[tuple[int, str]], call: PgBackRestCall
 ) -> tuple[ArchivedHistory, ...] | NoBackup:
     """Return the newest history files of archives, each the number of a repository and an id."""
     found: list[ArchivedHistory] = []

@@ -26,7 +26,7 @@ from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.host.system_failure import advice_on_log, failure_of_system
 from pgpool_recovery.host.version_file import read_major
 from pgpool_recovery.log.note import waits
-from pgpool_recovery.postgres.ping import Answers, ping
+from pgpool_recovery.postgres.ping import PingAnswer, ping
 from pgpool_recovery.talk.protocol import Start, Started, StopAtOnce, StopServer
 
 TICK_S = 0.1
@@ -221,7 +221,7 @@ def _wait_until_ready(
 def _accepts(server: PidFile) -> bool:
     """Say whether it answers where its pid file says, as pg_isready would."""
     where = {"host": server.host, "hostaddr": "", "port": str(server.port)}
-    return ping(where, timeout_s=PING_S) is Answers.UP
+    return ping(where, timeout_s=PING_S) is PingAnswer.UP
 
 
 def _has_ended(

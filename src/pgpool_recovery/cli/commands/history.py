@@ -1,7 +1,7 @@
 """history: recoveries that were."""
 
+from pgpool_recovery.cli.connection_options import Where
 from pgpool_recovery.cli.say import say, say_json
-from pgpool_recovery.cli.where import Where
 from pgpool_recovery.domain.error import UsageError
 
 LAST = 20
@@ -19,11 +19,11 @@ def history(
     from pgpool_recovery.cli.render.document import document
     from pgpool_recovery.cli.render.history import history_lines, run_lines
     from pgpool_recovery.control.extension import Feature
-    from pgpool_recovery.control.record import Record
+    from pgpool_recovery.control.record import RecordReader
 
     _, primary, _ = where.primary()
     with primary.connect(Feature.HISTORY) as connection:
-        record = Record(connection)
+        record = RecordReader(connection)
         if run is None:
             runs = record.runs(last)
             if as_json:

@@ -7,12 +7,12 @@ from pgpool_recovery.cli.render.document import line
 from pgpool_recovery.control.event import (
     Asked,
     Happened,
-    Moved,
+    NodeSaid,
     OperatorEvent,
     Outcome,
     PlanRead,
     Remarked,
-    Said,
+    StepMoved,
 )
 
 EVENTS = {
@@ -50,9 +50,9 @@ def event_parts(event: OperatorEvent) -> dict[str, Any]:
                 "run_id": run_id,
                 **asdict(recorded),
             }
-        case Moved(progress):
+        case StepMoved(progress):
             return {"event": "progress", "node_id": progress.node_id, "progress": progress}
-        case Said(node_id, text):
+        case NodeSaid(node_id, text):
             return {"event": "said", "node_id": node_id, "line": text}
         case Outcome():
             ended = outcome_parts(event)

@@ -6,20 +6,20 @@ from pgpool_recovery.cli.psql import as_psql
 from pgpool_recovery.cli.render.quantity import duration, moment, size
 from pgpool_recovery.cli.render.table import table
 from pgpool_recovery.control.cluster import Node
-from pgpool_recovery.control.record import Recorded, Run
+from pgpool_recovery.control.record import RecordedEvent, RecordedRun
 
 HEADER = ("run", "node", "began", "took", "method", "moved", "state", "cause")
 MAX_CAUSE = 60
 
 
-def history_lines(runs: Sequence[Run]) -> list[str]:
+def history_lines(runs: Sequence[RecordedRun]) -> list[str]:
     """Return the recoveries as a table, the newest first."""
     if not runs:
         return ["no recovery is on record"]
     return table(HEADER, [_row(run) for run in runs], right="run took moved")
 
 
-def run_lines(run: Run, plan: Sequence[str], events: Sequence[Recorded]) -> list[str]:
+def run_lines(run: RecordedRun, plan: Sequence[str], events: Sequence[RecordedEvent]) -> list[str]:
     """Return one recovery: what was planned, what happened when, and why it ended so."""
     lines = [
         f"recovery {run.id} of {run.name} ({run.host}:{run.data_directory}): {run.state}",
@@ -39,7 +39,7 @@ def run_lines(run: Run, plan: Sequence[str], events: Sequence[Recorded]) -> list
     return lines
 
 
-def cancelled_text(node: Node, run: Run | None) -> str:
+def cancelled_text(node: Node, run: RecordedRun | None) -> str:
     """Return what a cancel came to."""
     if run is None:
         return f"the recovery of {node.name} has ended"
@@ -50,13 +50,13 @@ def cancelled_text(node: Node, run: Run | None) -> str:
     return f"the recovery of {node.name} has ended ({run.state}); target {state}"
 
 
-def _after(event: Recorded, run: Run) -> str:
+def _after(event: RecordedEvent, run: RecordedRun) -> str:
     assert event.at is not None  # noqa: S101 - the caller has looked
     assert run.started_at is not None  # noqa: S101 - so
     return f"+{(event.at - run.started_at).total_seconds():.1f} s"
 
 
-def _row(run: Run) -> list[str]:
+def _row(run: RecordedRun) -> list[str]:
     cause = run.message or ""
     return [
         str(run.id),

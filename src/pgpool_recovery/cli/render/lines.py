@@ -4,12 +4,12 @@ from pgpool_recovery.cli.render.quantity import duration, progress, size
 from pgpool_recovery.control.event import (
     Asked,
     Happened,
-    Moved,
+    NodeSaid,
     OperatorEvent,
     Outcome,
     PlanRead,
     Remarked,
-    Said,
+    StepMoved,
 )
 from pgpool_recovery.control.plan import PlannedRecovery
 
@@ -28,9 +28,9 @@ def lines_of(event: OperatorEvent) -> list[str]:
             return [f"node {node_id}: asked {whom} to recover it"]
         case Happened(event=recorded):
             return [line for line in recorded.line.split("\n") if line]
-        case Said(line=line):
+        case NodeSaid(line=line):
             return [line]
-        case Moved():
+        case StepMoved():
             text = moved_text(event)
             return [text] if text else []
         case Outcome():
@@ -45,7 +45,7 @@ def plan_lines(plan: PlannedRecovery) -> list[str]:
     return [*(f"{name}: {sentence}" for sentence in [*now, *plan.document.sentences]), *steps]
 
 
-def moved_text(event: Moved) -> str:
+def moved_text(event: StepMoved) -> str:
     """Return how far the current step is; empty when it moves nothing that is counted."""
     running = event.progress
     text = progress(

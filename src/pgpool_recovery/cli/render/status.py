@@ -2,7 +2,7 @@
 
 from pgpool_recovery.cli.render.quantity import duration, progress, size
 from pgpool_recovery.cli.render.table import table
-from pgpool_recovery.control.record import Progress
+from pgpool_recovery.control.record import RunProgress
 from pgpool_recovery.control.status import NodeStatus, Status
 
 HEADER = ("node", "address", "pool", "role", "server", "replication", "lag", "slot", "keeps")
@@ -23,7 +23,7 @@ def status_lines(status: Status) -> list[str]:
     return [*lines, *([""] if remarks else []), *remarks]
 
 
-def running_lines(running: Progress) -> list[str]:
+def running_lines(running: RunProgress) -> list[str]:
     """Return a recovery that runs, in two lines."""
     method = f" by {running.method}" if running.method else ""
     since = duration(running.elapsed_s)

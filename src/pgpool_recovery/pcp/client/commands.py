@@ -8,7 +8,7 @@ from .address import PcpAddress, pass_file_hosts
 from .dialogue import Dialogue
 from .digest import PasswordDigest
 from .health_check import HealthCheckStats, health_check_stats_of, node_count_of
-from .link import Limits, Link, no_check, no_notice
+from .link import Link, LinkLimits, no_check, no_notice
 from .node_info import NodeInfo, all_node_infos, has_new_node_commands, one_node_info
 from .pass_file import pass_file_path, password_from_file
 from .pcp_error import CONNECTION_LOST, PROTOCOL_VIOLATED, Notice, PcpError
@@ -57,7 +57,7 @@ class PcpServer(NamedTuple):
     password: Optional[PasswordDigest] = None
     pass_file: Optional[str] = None
     release: Optional[Release] = None
-    limits: Limits = Limits()
+    limits: LinkLimits = LinkLimits()
     check: Callable[[], None] = no_check
 
 

@@ -58,7 +58,7 @@ def pg_wal(step: KeepToPast) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in files}
 
 
-def take(step: KeepToPast, source: Primary) -> past.Moved:
+def take(step: KeepToPast, source: Primary) -> past.MovedWal:
     moved = past.begin(step)
     past.keep_to_past(step, source, moved)
     return moved

@@ -17,7 +17,7 @@ from pgpool_recovery.agent.method.incremental.marker import Marker, StaleDirecto
 from pgpool_recovery.agent.method.incremental.received import Counts, Received
 from pgpool_recovery.agent.method.incremental.removal import remove_unsent
 from pgpool_recovery.agent.method.incremental.tablespace import Tablespaces, link_new, unlink_gone
-from pgpool_recovery.agent.method.incremental.tar_stream import Archive
+from pgpool_recovery.agent.method.incremental.tar_stream import TarStream
 from pgpool_recovery.domain.error import (
     Cancelled,
     Filled,
@@ -144,7 +144,7 @@ class IncrementalBackup:
 
     def _receive(self, received: Received, on_progress: Callable[[int], None]) -> None:
         """Take the stream apart: a message begins an archive, or is a piece of the current one."""
-        archive: Archive | None = None
+        archive: TarStream | None = None
         names: list[str] = []
         told_bytes = 0
         for message in self._connection.messages():
@@ -166,12 +166,12 @@ class IncrementalBackup:
         on_progress(received.counts.bytes_received)
         self._check_complete(names, received)
 
-    def _begin_archive(self, name: str, received: Received) -> Archive:
+    def _begin_archive(self, name: str, received: Received) -> TarStream:
         if name == BASE_ARCHIVE:
-            return Archive(name, received.open_in_base)
+            return TarStream(name, received.open_in_base)
         for oid in self._tablespaces.directories:
             if name == f"{oid}.tar":
-                return Archive(name, received.open_in_tablespace(oid))
+                return TarStream(name, received.open_in_tablespace(oid))
         raise Undone(f'the base backup has an unexpected archive "{name}"')
 
     def _check_complete(self, names: list[str], received: Received) -> None:
@@ -202,7 +202,7 @@ class IncrementalBackup:
         lower_guard(directory)
 
 
-def _finish(archive: Archive | None) -> None:
+def _finish(archive: TarStream | None) -> None:
     if archive is not None:
         archive.finish()
 

@@ -32,11 +32,11 @@ from pgpool_recovery.domain.wal import History, Point, lsn_text
 from pgpool_recovery.facts.facts import Base, Conninfo, RelationSegment
 from pgpool_recovery.host.pidfile import read_pid_file
 from pgpool_recovery.host.stop import Stop
-from pgpool_recovery.postgres.incremental_stream import BackupConnection, Limits, open_backup
+from pgpool_recovery.postgres.incremental_stream import BackupConnection, StreamLimits, open_backup
 
 
 @record
-class Request:
+class BackupRequest:
     """What a backup is made for.
 
     `conninfo` leads to the primary as a role with REPLICATION, and may hold the password of that
@@ -51,10 +51,10 @@ class Request:
     left_out: Collection[RelationSegment]
     locations: Mapping[int, str]
     max_rate_kb: int | None = None
-    limits: Limits = field(default_factory=Limits)
+    limits: StreamLimits = field(default_factory=StreamLimits)
 
 
-def begin_backup(request: Request, stop: Stop) -> IncrementalBackup:
+def begin_backup(request: BackupRequest, stop: Stop) -> IncrementalBackup:
     """Have the primary begin an incremental backup for a stale directory, which is only read.
 
     Refused, with the primary's own words where it refuses, and Unreachable.

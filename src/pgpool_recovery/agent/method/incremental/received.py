@@ -13,7 +13,7 @@ from pgpool_recovery.agent.method.incremental.guard import NEW_CONTROL_FILE, PRE
 from pgpool_recovery.agent.method.incremental.marker import StaleDirectory
 from pgpool_recovery.agent.method.incremental.page import is_sound
 from pgpool_recovery.agent.method.incremental.relation_file import RelationFile, parse_path
-from pgpool_recovery.agent.method.incremental.tar_stream import Kind, Member, Sink
+from pgpool_recovery.agent.method.incremental.tar_stream import Member, MemberKind, Sink
 from pgpool_recovery.agent.method.incremental.whole_file import Nothing, WholeFile
 from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.domain.wal import Lsn
@@ -89,14 +89,14 @@ class Received:
         go of. So are the files of emptied directories, and the links, which are the target's own.
         """
         top, _, rest = member.path.partition("/")
-        if member.kind is Kind.LINK or (top == "pg_tblspc" and rest):
+        if member.kind is MemberKind.LINK or (top == "pg_tblspc" and rest):
             return self._pass_over_link(member)
         if top in EMPTIED or member.path == "pg_tblspc":
-            is_directory = member.kind is Kind.DIRECTORY
+            is_directory = member.kind is MemberKind.DIRECTORY
             return self._make_directory(self.place(member.path)) if is_directory else Nothing()
         if top in REPLACED:
             return self._open(member, member.path)
-        if member.path in (BACKUP_LABEL, "PG_VERSION") and member.kind is Kind.FILE:
+        if member.path in (BACKUP_LABEL, "PG_VERSION") and member.kind is MemberKind.FILE:
             return self._open(member, member.path)
         return Nothing()
 
@@ -105,7 +105,7 @@ class Received:
         version_directory = self.stale.version_directory
 
         def open_sink(member: Member) -> Sink:
-            if member.path.partition("/")[0] != version_directory or member.kind is Kind.LINK:
+            if member.path.partition("/")[0] != version_directory or member.kind is MemberKind.LINK:
                 raise _unexpected(member, f"the archive of tablespace {oid}")
             return self._open(member, f"pg_tblspc/{oid}/{member.path}")
 
@@ -113,12 +113,16 @@ class Received:
 
     def _pass_over_link(self, member: Member) -> Sink:
         match = LINK_PATTERN.fullmatch(member.path)
-        if match is None or member.kind is not Kind.LINK or int(match[1]) not in self.tablespaces:
+        if (
+            match is None
+            or member.kind is not MemberKind.LINK
+            or int(match[1]) not in self.tablespaces
+        ):
             raise _unexpected(member, "the archive of the data directory")
         return Nothing()
 
     def _open(self, member: Member, path: str) -> Sink:
-        if member.kind is Kind.DIRECTORY:
+        if member.kind is MemberKind.DIRECTORY:
             self.paths.add(path)
             return self._make_directory(self.place(path))
         directory, _, name = path.rpartition("/")

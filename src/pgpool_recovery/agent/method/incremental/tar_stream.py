@@ -26,7 +26,7 @@ NAME, SIZE, SUM, KIND, LINK, MAGIC, PREFIX = (
 NUMBER_IS_BINARY = 0x80
 
 
-class Kind(Enum):
+class MemberKind(Enum):
     """What a member of an archive is; a server sends nothing else."""
 
     FILE = b"0"
@@ -39,7 +39,7 @@ class Member:
     """A member of an archive: its path, without a leading ``./``, and the size of a file."""
 
     path: str
-    kind: Kind
+    kind: MemberKind
     size_bytes: int
     target: str
 
@@ -54,7 +54,7 @@ class Sink(Protocol):
         """All of it has come."""
 
 
-class Archive:
+class TarStream:
     """Takes one archive in pieces; `open_sink` says where each member goes."""
 
     def __init__(self, name: str, open_sink: Callable[[Member], Sink]) -> None:
@@ -121,9 +121,9 @@ def parse_header(header: bytes) -> Member:
     try:
         if _number(header[SUM]) != _sum(header) or header[MAGIC] != b"ustar":
             raise ValueError("its checksum is wrong")  # noqa: TRY301 - one place to say it
-        kind = Kind(header[KIND])
+        kind = MemberKind(header[KIND])
         size_bytes = _number(header[SIZE])
-        if size_bytes > MAX_FILE_BYTES or (kind is not Kind.FILE and size_bytes > 0):
+        if size_bytes > MAX_FILE_BYTES or (kind is not MemberKind.FILE and size_bytes > 0):
             raise ValueError(f"its size is {size_bytes}")  # noqa: TRY301
         prefix, name = _text(header[PREFIX]), _text(header[NAME])
         path = checked_path(f"{prefix}/{name}" if prefix else name)

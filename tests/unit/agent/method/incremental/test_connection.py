@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from pgpool_recovery.domain.error import Cancelled, Unreachable
-from pgpool_recovery.postgres.incremental_stream import Limits, open_backup
+from pgpool_recovery.postgres.incremental_stream import StreamLimits, open_backup
 
-LIMITS = Limits(connect_s=0.5)
+LIMITS = StreamLimits(connect_s=0.5)
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from pgpool_recovery.agent.method.incremental.tar_stream import (
-    Archive,
-    Kind,
     Member,
+    MemberKind,
     Sink,
+    TarStream,
     parse_header,
 )
 from pgpool_recovery.domain.error import Undone
@@ -49,7 +49,7 @@ def read(data: bytes, piece_bytes: int) -> dict[str, tuple[Member, Collected]]:
         found[member.path] = (member, Collected())
         return found[member.path][1]
 
-    reader = Archive("base.tar", open_sink)
+    reader = TarStream("base.tar", open_sink)
     for at in range(0, len(data), piece_bytes):
         reader.feed(memoryview(data)[at : at + piece_bytes])
     reader.finish()
@@ -63,9 +63,9 @@ def test_members_come_whole_in_whatever_pieces(piece_bytes: int) -> None:
     assert all(collected.is_closed for _, collected in found.values())
     assert bytes(found["base/1/1259"][1].data) == MEMBERS["base/1/1259"]
     assert bytes(found["base/1/odd"][1].data) == MEMBERS["base/1/odd"]
-    assert found["base/1"][0].kind is Kind.DIRECTORY
+    assert found["base/1"][0].kind is MemberKind.DIRECTORY
     link = found["pg_tblspc/16400"][0]
-    assert (link.kind, link.target) == (Kind.LINK, "/tablespaces/fast")
+    assert (link.kind, link.target) == (MemberKind.LINK, "/tablespaces/fast")
 
 
 @pytest.mark.parametrize("kept", [0, 100, 512, 600, 1024, 3000])
@@ -127,4 +127,4 @@ def test_headers_that_no_server_sends(changes: dict[str, bytes]) -> None:
 
 
 def test_the_header_of_a_file() -> None:
-    assert parse_header(header()) == Member("base/1/1259", Kind.FILE, 10, "")
+    assert parse_header(header()) == Member("base/1/1259", MemberKind.FILE, 10, "")
