@@ -55,8 +55,9 @@ test test-all: quick lowest
 quick: packages lint
 	$(PYTHON) -m pytest tests/unit tests/property src
 
+# In one process: some tests send it signals, and a worker of pytest-xdist has more than one thread.
 lowest: .build/lowest/installed
-	$(LOWEST) -m pytest -n 2 tests/unit
+	$(LOWEST) -m pytest tests/unit
 
 .build/lowest/installed: requirements/lowest.txt pyproject.toml | packages
 	@echo "Installing the lowest versions of Python packages into .build/lowest"
