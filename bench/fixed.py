@@ -216,7 +216,7 @@ def _rewound(lab: Lab, cluster: Cluster, snapshot: Snapshot, command: Command) -
     cluster.pgpool.wait_for_node(node_id, "down")
     cluster.pgpool.wait_until_settled()
     one = _good(bring_back(cluster, node_id, command, lab.options.rate))
-    return one.seconds, one.command_s, one.megabytes
+    return one.seconds, one.command_s, one.pretty_size
 
 
 def failover(lab: Lab) -> list[Row]:

@@ -44,7 +44,7 @@ class Cost:
     """What one way has taken."""
 
     seconds: float
-    megabytes: float
+    pretty_size: float
 
 
 def main() -> None:
@@ -111,8 +111,8 @@ def report(what: str, rounds: list[tuple[Cost, Cost]]) -> None:
 
 def _median(costs: list[Cost]) -> str:
     seconds = statistics.median(cost.seconds for cost in costs)
-    megabytes = statistics.median(cost.megabytes for cost in costs)
-    return f"{seconds:.2f} s and {megabytes:.0f} MB"
+    pretty_size = statistics.median(cost.pretty_size for cost in costs)
+    return f"{seconds:.2f} s and {pretty_size:.0f} MB"
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ class Measurement:
 
     seconds: float = 0.0
     command_s: float = 0.0
-    megabytes: float = 0.0
+    pretty_size: float = 0.0
     failure: str | None = None
 
 
@@ -142,7 +142,7 @@ def _streams_at(node: Server, command: "Future[float]") -> float:
 
 
 def cell(measured: Sequence[Measurement]) -> str:
-    """Return medians: seconds, those of the command in brackets, and megabytes.
+    """Return medians: seconds, those of the command in brackets, and pretty_size.
 
     >>> cell([Measurement(2.04, 3.51, 17.2)])
     '2.0 s (3.5), 17 MB'
@@ -152,11 +152,11 @@ def cell(measured: Sequence[Measurement]) -> str:
     good = [one for one in measured if one.failure is None]
     if not good:
         return "failed" if measured else "-"
-    seconds, command_s, megabytes = (
+    seconds, command_s, pretty_size = (
         statistics.median(getattr(one, name) for one in good)
-        for name in ("seconds", "command_s", "megabytes")
+        for name in ("seconds", "command_s", "pretty_size")
     )
-    return f"{seconds:.1f} s ({command_s:.1f}), {megabytes:.0f} MB"
+    return f"{seconds:.1f} s ({command_s:.1f}), {pretty_size:.0f} MB"
 
 
 def main() -> None:
@@ -177,7 +177,7 @@ def main() -> None:
         snapshot = Snapshot(cluster, workspace.make("snapshot"))
         bench = Bench(cluster, product, snapshot, options.rate, options.prove)
         print(
-            f"PostgreSQL {options.major}, {snapshot.megabytes:.0f} MB, {options.rate:g} Mbit/s,"
+            f"PostgreSQL {options.major}, {snapshot.pretty_size:.0f} MB, {options.rate:g} Mbit/s,"
             f" medians of {options.repeat}",
             flush=True,
         )

@@ -45,7 +45,7 @@ class Snapshot:
         cluster.pgpool.start()
 
     @property
-    def megabytes(self) -> float:
+    def pretty_size(self) -> float:
         """The size of what is kept of the primary."""
         files = self._of(self._cluster.node(0)).rglob("*")
         return sum(file.lstat().st_size for file in files if file.is_file()) / 1e6

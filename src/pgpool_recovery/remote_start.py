@@ -11,8 +11,9 @@ from pgpool_recovery.domain.error import (
     Unreachable,
     as_failure,
 )
-from pgpool_recovery.domain.event import Emit, Finished, Said, megabytes
+from pgpool_recovery.domain.event import Emit, Finished, Said
 from pgpool_recovery.domain.node import Target
+from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.slot import IN_USE, SlotState, is_of_a_recovery, names_of
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.facts import PrimaryFacts
@@ -181,6 +182,6 @@ def slot_stays(connection: Connection, target: Target, slot: SlotState, why: str
     kept = sum(row["behind_bytes"] or 0 for row in connection.rows("slot", name=slot.name))
     return (
         f"replication slot {slot.name} stays, because {why}: {target.name} says that it used it "
-        f"before; it keeps {megabytes(kept)} of WAL. If nobody needs it: "
+        f"before; it keeps {pretty_size(kept)} of WAL. If nobody needs it: "
         f"SELECT pg_drop_replication_slot('{slot.name}')"
     )

@@ -369,7 +369,7 @@ def test_disk_without_room_for_both_gives_the_old_up(down: Cluster) -> None:
 
 
 def size_of_data(cluster: Cluster) -> int:
-    """Return the megabytes of node 1's data directory."""
+    """Return the pretty_size of node 1's data directory."""
     data = str(cluster.node(1).data_directory)
     return int(cluster.host(1).run(["du", "-sm", data]).stdout.split()[0])
 

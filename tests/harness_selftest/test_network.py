@@ -75,21 +75,21 @@ def test_a_shaped_host_is_slow_in_both_directions(network: Network, towards: str
     network.trust_all([alpha, beta])
     sender, receiver = (alpha, beta) if towards == "target" else (beta, alpha)
     beta.shape(20)
-    slow = seconds_to_send(sender, receiver, megabytes=4)
+    slow = seconds_to_send(sender, receiver, pretty_size=4)
     beta.shape(None)
     assert slow > 4 * 8 / 20 * 0.8
-    assert seconds_to_send(sender, receiver, megabytes=4) < slow / 2
+    assert seconds_to_send(sender, receiver, pretty_size=4) < slow / 2
 
 
 def test_what_a_host_receives_is_counted(network: Network) -> None:
     alpha, beta, _ = network.hosts
     network.trust_all([alpha, beta])
     with counting(beta) as traffic:
-        seconds_to_send(alpha, beta, megabytes=4)
+        seconds_to_send(alpha, beta, pretty_size=4)
     received = traffic.received_bytes
     assert 4_000_000 < received < 4_500_000
     with counting(beta) as back:
-        seconds_to_send(beta, alpha, megabytes=4)
+        seconds_to_send(beta, alpha, pretty_size=4)
     assert back.received_bytes < 500_000
     assert traffic.received_bytes == received
 
@@ -105,8 +105,8 @@ def test_unknown_hosts_are_named(network: Network) -> None:
         network.host("alpha").run(["ssh", "-o", "BatchMode=yes", "delta", "true"])
 
 
-def seconds_to_send(sender: Host, receiver: Host, *, megabytes: int) -> float:
+def seconds_to_send(sender: Host, receiver: Host, *, pretty_size: int) -> float:
     swallow = f"ssh -o BatchMode=yes {receiver.name} 'cat >/dev/null'"
     began = time.monotonic()
-    sender.run(["sh", "-c", f"head -c {megabytes}000000 /dev/zero | {swallow}"])
+    sender.run(["sh", "-c", f"head -c {pretty_size}000000 /dev/zero | {swallow}"])
     return time.monotonic() - began

@@ -26,7 +26,8 @@ from pgpool_recovery.agent.server.running import reload, take_over
 from pgpool_recovery.agent.server.start_log import find_log
 from pgpool_recovery.domain.directory_state import Change, Changed, Lead, LeftAlone, target_state
 from pgpool_recovery.domain.error import RecoveryError, Refused
-from pgpool_recovery.domain.event import Emit, Moved, Said, megabytes
+from pgpool_recovery.domain.event import Emit, Moved, Said
+from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.facts.policy import Method, kilobytes
@@ -207,8 +208,8 @@ class Steps:
         self._emit(
             Said(
                 "agent",
-                f"{megabytes(counts.bytes_received)} received; {counts.blocks_written} blocks and "
-                f"{counts.files_whole} whole files written, {counts.files_removed} removed",
+                f"{pretty_size(counts.bytes_received)} received; {counts.blocks_written} blocks "
+                f"and {counts.files_whole} whole files written, {counts.files_removed} removed",
             )
         )
         return target_state(journal.state)

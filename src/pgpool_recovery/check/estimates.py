@@ -1,7 +1,7 @@
 """How a check says what it estimates, and where a node is worked on."""
 
-from pgpool_recovery.domain.event import megabytes
 from pgpool_recovery.domain.node import Target
+from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.facts.policy import Policy, kilobytes
 from pgpool_recovery.plan.plan import Plan
 
@@ -18,7 +18,7 @@ def estimate(plan: Plan, link_bytes_per_s: float | None, policy: Policy) -> str:
     if policy.max_rate is not None:
         rate = min(rate, kilobytes(policy.max_rate) * 1024)
     time = rough_duration(plan.moved_bytes / rate)
-    return f"{plan.method}, about {megabytes(plan.moved_bytes)} in about {time}"
+    return f"{plan.method}, about {pretty_size(plan.moved_bytes)} in about {time}"
 
 
 def rough_duration(seconds: float) -> str:

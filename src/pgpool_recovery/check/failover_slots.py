@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pgpool_recovery.check.estimates import on
 from pgpool_recovery.check.finding import Finding, Kind
 from pgpool_recovery.check.report import Report
-from pgpool_recovery.domain.event import megabytes
 from pgpool_recovery.domain.node import Target
+from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.slot import LOST, slot_names
 from pgpool_recovery.facts.facts import Slot
 from pgpool_recovery.facts.node import NodeFacts, ServerFacts
@@ -125,7 +125,7 @@ def _idle(report: Report, target: Target, primary: ServerFacts) -> Iterator[Find
                 target.node_id,
                 f"replication slot {slot.name} of {target.name} is not in use: the first "
                 f"checkpoint {timeout_s} s after its node left ends it ({IDLE}), and the "
-                f"{megabytes(slot.kept_bytes)} of WAL go that it keeps",
+                f"{pretty_size(slot.kept_bytes)} of WAL go that it keeps",
                 "Recover its node before. What comes later needs more than WAL, and makes the slot "
                 "anew.",
             )

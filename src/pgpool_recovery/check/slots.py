@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pgpool_recovery.check.estimates import on
 from pgpool_recovery.check.finding import Finding, Kind
 from pgpool_recovery.check.report import Report
-from pgpool_recovery.domain.event import megabytes
 from pgpool_recovery.domain.node import Target
+from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.slot import USABLE
 from pgpool_recovery.facts.facts import Slot
 from pgpool_recovery.facts.node import ServerFacts
@@ -43,7 +43,7 @@ def _slots_of_nodes(report: Report) -> Iterator[str]:
 def _slot(
     target: Target, server: ServerFacts, slot: Slot, *, is_of_node: bool
 ) -> Iterator[Finding]:
-    kept = megabytes(slot.kept_bytes)
+    kept = pretty_size(slot.kept_bytes)
     where = f"replication slot {slot.name} of {target.name}"
     drop = f"{on(target)}: SELECT pg_drop_replication_slot('{slot.name}')"
     if slot.wal_status is not None and slot.wal_status not in USABLE:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pgpool_recovery import __version__
 from pgpool_recovery.cli.grammar.common import HELP, INSTALL_COMPLETION, VERSION
-from pgpool_recovery.cli.leave import BY_SIGNAL
+from pgpool_recovery.cli.interrupt import BY_SIGNAL
 from pgpool_recovery.cli.say import say
 
 

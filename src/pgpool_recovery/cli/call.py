@@ -15,7 +15,7 @@ def run_call(call: ParsedCall) -> int:
 
         log_to_the_end(command.name)
     if command.is_connected:
-        from pgpool_recovery.cli.where import Where
+        from pgpool_recovery.cli.connection_options import Where
 
         options["where"] = Where(**call.connection)
     status = getattr(module, command.name)(*call.words, **options)

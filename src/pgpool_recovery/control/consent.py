@@ -14,7 +14,7 @@ OWN_STAGE = "the first stage of pgpool.conf is not pgpool-recovery's"
 
 
 @record
-class Question:
+class ConsentQuestion:
     """What a person is asked.
 
     `unbound`: why the recovery cannot be held to the answer. `elsewhere`: where the node was the
@@ -36,7 +36,7 @@ class Question:
         return self.plan.document.destroys and not self.is_within
 
 
-AskPerson = Callable[[Question], None]
+AskPerson = Callable[[ConsentQuestion], None]
 """Raises when the person does not want it."""
 
 
@@ -65,7 +65,7 @@ def agree(
             detail=f"{unbound[:1].upper()}{unbound[1:]}.",
             hint="Nothing was begun. Without --at-most it is asked about.",
         )
-    ask(Question(node, plan, unbound, elsewhere, is_again, at_most is not None))
+    ask(ConsentQuestion(node, plan, unbound, elsewhere, is_again, at_most is not None))
     return None if unbound is not None else (at_most or harm)
 
 

@@ -17,7 +17,7 @@ from pgpool_recovery.pcp.pool import Pool
 from pgpool_recovery.plan.harm import Harm
 
 
-class Running(Protocol):
+class RunningRecovery(Protocol):
     """A recovery that somebody else runs."""
 
     def start(self) -> None:
@@ -74,7 +74,7 @@ class Job:
         """Whether pgpool.conf names another script than that of the plan for the first stage."""
         return self.cluster.parameters.get(FIRST_STAGE, FIRST_STAGE_SCRIPT) != FIRST_STAGE_SCRIPT
 
-    def running(self, agreed: Harm | None = None) -> Running:
+    def running(self, agreed: Harm | None = None) -> RunningRecovery:
         """Return the recovery, not begun yet; `agreed` goes with it when we call it ourselves."""
         within_s, node = self.settings.pgpool.recovery_s, self.node
         if self.pool is not None and not self.by_sql:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.record import names_of, record, replace
 from pgpool_recovery.domain.text import first_of, one_line
 
@@ -153,25 +154,11 @@ def _lines(event: Event) -> list[str]:
 def _progress_text(progress: Progress) -> str:
     if progress.total_bytes == 0:
         rate = f"{progress.bytes_per_s / 2**20:.1f} MB/s"
-        return f"{megabytes(progress.done_bytes)} received, {rate}"
-    text = f"{megabytes(progress.done_bytes)} of {megabytes(progress.total_bytes)} copied"
+        return f"{pretty_size(progress.done_bytes)} received, {rate}"
+    text = f"{pretty_size(progress.done_bytes)} of {pretty_size(progress.total_bytes)} copied"
     if progress.total_bytes > 0:
         text += f" ({min(100, 100 * progress.done_bytes // progress.total_bytes)} %)"
     if progress.bytes_per_s > 0:
         left = max(0, progress.total_bytes - progress.done_bytes) / progress.bytes_per_s
         text += f", {progress.bytes_per_s / 2**20:.1f} MB/s, {left:.0f} s left"
     return text
-
-
-def megabytes(count: int) -> str:
-    """Return a number of bytes as a person reads it, in the units of pg_size_pretty().
-
-    >>> megabytes(10 * 2**30 + 1)
-    '10 GB'
-    """
-    units = ["bytes", "kB", "MB", "GB", "TB"]
-    value = float(count)
-    while value >= 10240 and len(units) > 1:
-        value /= 1024
-        units.pop(0)
-    return f"{value:.0f} {units[0]}"

@@ -3,7 +3,7 @@
 from enum import Enum
 from typing import ClassVar
 
-from pgpool_recovery.domain.event import megabytes
+from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.wal import Point, TimelineId
 from pgpool_recovery.facts.backup import Backup, Restoration
@@ -338,7 +338,7 @@ class CopyBaseBackup:
 
     def __str__(self) -> str:
         how = "" if self.compression is None else f", compressed with {self.compression}"
-        return f"copy about {megabytes(self.size_bytes)} with pg_basebackup{how}"
+        return f"copy about {pretty_size(self.size_bytes)} with pg_basebackup{how}"
 
 
 @record

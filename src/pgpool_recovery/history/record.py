@@ -8,8 +8,9 @@ from typing import Any
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Bug, Cancelled, RecoveryError, Unreachable, as_failure
-from pgpool_recovery.domain.event import Emit, Event, Progress, Said, fit, megabytes
+from pgpool_recovery.domain.event import Emit, Event, Progress, Said, fit
 from pgpool_recovery.domain.node import NodeId, Target
+from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.record import record, replace
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.history.run import RunState, end_columns, event_row, storable
@@ -151,7 +152,7 @@ class RunRecord:
             if self._bytes > MAX_BYTES:
                 self._is_full = True
                 self._say(
-                    f"the record has more than {megabytes(MAX_BYTES)}; "
+                    f"the record has more than {pretty_size(MAX_BYTES)}; "
                     "from here on only the outcome is recorded"
                 )
                 return

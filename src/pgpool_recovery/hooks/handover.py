@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from pgpool_recovery.config.settings import FailoverSettings
 from pgpool_recovery.control.cluster import Node, connect_to
 from pgpool_recovery.domain.error import Unreachable
-from pgpool_recovery.domain.event import Say, megabytes
+from pgpool_recovery.domain.event import Say
 from pgpool_recovery.domain.node import NodeId
+from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.record import record, replace
 from pgpool_recovery.domain.slot import slot_state
 from pgpool_recovery.domain.wal import Lsn, parse_lsn
@@ -151,7 +152,7 @@ def _why_behind(node: Node, held_from: Lsn, written: Lsn, bound_mb: int, view: V
     if not answer[0].is_streaming:
         return "it does not stream"
     if behind > bound_mb * MEGABYTE:
-        return f"it is {megabytes(behind)} behind, and may be {bound_mb} MB (failover.max_lag_mb)"
+        return f"it is {pretty_size(behind)} behind, and may be {bound_mb} MB (failover.max_lag_mb)"
     if answer[0].position < held_from:
         return "it has yet to receive WAL that the primary does not hold for it"
     return None

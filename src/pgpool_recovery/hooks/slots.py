@@ -9,7 +9,8 @@ from typing import Any
 from pgpool_recovery.config.settings import FailoverSettings
 from pgpool_recovery.control.cluster import Node, SqlLogin, connect_to
 from pgpool_recovery.domain.error import Unreachable
-from pgpool_recovery.domain.event import Say, megabytes
+from pgpool_recovery.domain.event import Say
+from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.slot import LOST, slot_state, why_kept
 from pgpool_recovery.postgres.slots import drop_slot
@@ -65,7 +66,7 @@ def _fates(
     drop_above: int | None,
 ) -> Iterator[str]:
     for node, slot in own:
-        kept = megabytes(slot["kept_bytes"])
+        kept = pretty_size(slot["kept_bytes"])
         if slot["name"] in dropped:
             yield (
                 f"replication slot {slot['name']} of {primary} keeps {kept} of WAL for "

@@ -19,7 +19,7 @@ LINE = re.compile(
 INCLUDES = ("include", "include_if_exists", "include_dir")
 
 
-class Source(NamedTuple):
+class SettingSource(NamedTuple):
     """Where a setting stands, and what stands there, without its quotes."""
 
     file: Path
@@ -38,7 +38,7 @@ class Sources:
     """
 
     def __init__(self) -> None:
-        self.settings: dict[str, Source] = {}
+        self.settings: dict[str, SettingSource] = {}
         self.files: list[Path] = []
         self.is_whole = True
 
@@ -73,7 +73,7 @@ def _read(
             continue
         name, text = match[1].lower(), plain(match[2])
         if name not in INCLUDES:
-            found.settings[name] = Source(file, number, text)
+            found.settings[name] = SettingSource(file, number, text)
             continue
         may_be_missing = name == "include_if_exists"
         for one in _included(name, at(Path(os.path.normpath(file.parent / text))), found):

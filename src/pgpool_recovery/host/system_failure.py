@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pgpool_recovery.domain.error import NoRoom, RecoveryError, Undone
-from pgpool_recovery.domain.event import megabytes
+from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.files.text import text_of
 from pgpool_recovery.files.trust import user_name
 from pgpool_recovery.host.filesystem import mount_point_of, nearest_existing
@@ -115,7 +115,7 @@ def _state_of(number: int | None, path: Path | None) -> str | None:
     where = f"{_where(path)} of {socket.gethostname()}"
     if status.f_files and not status.f_favail:
         return f"No inode is free on {where}."
-    return f"{megabytes(status.f_bavail * status.f_frsize)} are free on {where}."
+    return f"{pretty_size(status.f_bavail * status.f_frsize)} are free on {where}."
 
 
 def _where(path: Path | None) -> str:

@@ -45,7 +45,7 @@ class Pair:
     offset: int | None = None
 
 
-Ask = Callable[[Sequence[Pair]], dict[Pair, bool | None]]
+AskDigests = Callable[[Sequence[Pair]], dict[Pair, bool | None]]
 
 
 def compare_wal(
@@ -84,7 +84,7 @@ def checkpoint_of(facts: Facts) -> Point | None:
 
 
 def compared(
-    ask: Ask, point: Point, wal: Wal, own: OwnWal, checkpoint: Point | None = None
+    ask: AskDigests, point: Point, wal: Wal, own: OwnWal, checkpoint: Point | None = None
 ) -> Compared:
     """Return what came of it, in one question and, where that told nothing, another one.
 
@@ -161,7 +161,7 @@ def _verdict(
     return True if equal and (is_from_its_begin or is_enough) else None
 
 
-def _by_summaries(ask: Ask, point: Point, own: OwnWal) -> bool | None:
+def _by_summaries(ask: AskDigests, point: Point, own: OwnWal) -> bool | None:
     """Compare WAL summaries, which are kept much longer than WAL.
 
     That they differ is not known to mean that the WAL did, so it proves nothing.

@@ -1,7 +1,7 @@
 """What a recovery gives up: what the node wrote, or replayed, and the primary has not."""
 
 from pgpool_recovery.domain.control_data import SHUT_DOWN, SHUT_DOWN_IN_RECOVERY, ControlData
-from pgpool_recovery.domain.event import megabytes
+from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.wal import Lsn, lsn_text
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.plan.divergence import Copied, Diverged, fork_of
@@ -36,6 +36,6 @@ def _how_much(control: ControlData, fork: Lsn) -> str:
     minimum_end = 0 if control.minimum_end is None else control.minimum_end.lsn
     count = max(control.checkpoint, minimum_end) - fork
     if control.state in HAS_END and count > 0:
-        return f", about {megabytes(count)} of WAL"
-    known = f"at least {megabytes(count)} of WAL; " if count > 0 else ""
+        return f", about {pretty_size(count)} of WAL"
+    known = f"at least {pretty_size(count)} of WAL; " if count > 0 else ""
     return f": {known}nobody knows where its WAL ends"

@@ -4,7 +4,7 @@ A slot that is moved back beyond that is "unreserved", and the next checkpoint, 
 takes its WAL from it (InvalidateObsoleteReplicationSlots in src/backend/replication/slot.c).
 """
 
-from pgpool_recovery.domain.event import megabytes
+from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.wal import Point
 from pgpool_recovery.facts.facts import TargetFacts, Wal
 from pgpool_recovery.facts.rejection import Rejection
@@ -59,6 +59,6 @@ def _needed(situation: Situation, segment: int) -> str:
     wal, limit = situation.wal, situation.facts.primary.slot_limit_bytes or 0
     begin = wal.begin_of(segment)
     return (
-        f"{situation.name} needs {megabytes(wal.bytes_since(begin.lsn))} of WAL, from {begin}; "
-        f"a slot may keep {megabytes(limit)} (max_slot_wal_keep_size, wal_keep_size)"
+        f"{situation.name} needs {pretty_size(wal.bytes_since(begin.lsn))} of WAL, from {begin}; "
+        f"a slot may keep {pretty_size(limit)} (max_slot_wal_keep_size, wal_keep_size)"
     )

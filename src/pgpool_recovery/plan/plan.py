@@ -2,7 +2,7 @@
 
 from enum import Enum
 
-from pgpool_recovery.domain.event import megabytes
+from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.text import with_detail
 from pgpool_recovery.facts.policy import Method
@@ -71,7 +71,7 @@ class Plan:
 
     def sentences(self) -> tuple[str, ...]:
         """Return the plan as an operator reads it."""
-        moves = "" if self.moved_bytes is None else f", about {megabytes(self.moved_bytes)}"
+        moves = "" if self.moved_bytes is None else f", about {pretty_size(self.moved_bytes)}"
         sentences = (
             f"plan: {self.method}: {self.summary}{moves}",
             *(str(passed) for passed in self.passed_over),

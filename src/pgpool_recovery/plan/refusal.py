@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from itertools import permutations
 
 from pgpool_recovery.domain.error import Busy, Unreachable
-from pgpool_recovery.domain.event import megabytes
 from pgpool_recovery.domain.node import Target
+from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.slot import names_of
 from pgpool_recovery.facts.access import notes_on_access
 from pgpool_recovery.facts.facts import (
@@ -89,7 +89,7 @@ def notes(target: Target, facts: Facts, method: Method) -> Iterator[str]:
         if not slot.is_active and slot.name not in known:
             yield (
                 f"replication slot {slot.name} of the primary is not in use "
-                f"and keeps {megabytes(slot.kept_bytes)} of WAL"
+                f"and keeps {pretty_size(slot.kept_bytes)} of WAL"
             )
     login = choose_login(facts.logins, facts.primary)
     if login is not None and not streams(facts):

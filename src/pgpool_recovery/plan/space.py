@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from pgpool_recovery.domain.event import megabytes
+from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.facts.facts import PlaceFacts, PrimaryFacts, TargetFacts
 from pgpool_recovery.facts.policy import KeepOld
@@ -29,8 +29,8 @@ class Room:
     freed_bytes: int = 0
 
     def __str__(self) -> str:
-        more = f", and {megabytes(self.freed_bytes)} more will be" if self.freed_bytes else ""
-        needed, free = megabytes(self.needed_bytes), megabytes(self.free_bytes)
+        more = f", and {pretty_size(self.freed_bytes)} more will be" if self.freed_bytes else ""
+        needed, free = pretty_size(self.needed_bytes), pretty_size(self.free_bytes)
         return (
             f"it needs about {needed} on the filesystem of {self.path}, where {free} are free{more}"
         )
@@ -144,9 +144,9 @@ def reject_full(name: str, target: TargetFacts) -> Iterator[Rejection]:
     if free < WORKING_BYTES:
         yield Rejection(
             f"no space is left on {name}",
-            detail=f"The filesystem of {target.data.path} has {megabytes(free)} free. Before a "
+            detail=f"The filesystem of {target.data.path} has {pretty_size(free)} free. Before a "
             f"recovery can free anything it writes files of its own, up to "
-            f"{megabytes(WORKING_BYTES)}.",
+            f"{pretty_size(WORKING_BYTES)}.",
             hint="Make room.",
         )
 
@@ -167,8 +167,8 @@ def reject_wal_room(
     if needed + WORKING_BYTES > free:
         yield Rejection(
             f"not enough space on {name}",
-            detail=f"The filesystem of {place.path} has {megabytes(free)} free, the WAL that "
-            f"{name} fetches needs about {megabytes(needed)}.",
+            detail=f"The filesystem of {place.path} has {pretty_size(free)} free, the WAL that "
+            f"{name} fetches needs about {pretty_size(needed)}.",
             hint="Make room.",
         )
 
@@ -179,8 +179,9 @@ def reject_growth(name: str, primary: PrimaryFacts, target: TargetFacts) -> Iter
         if room.needed_bytes > room.free_bytes:
             yield Rejection(
                 f"not enough space on {name}",
-                detail=f"The filesystem of {room.path} has {megabytes(room.free_bytes)} free, what "
-                f"the primary has more and its WAL need about {megabytes(room.needed_bytes)}.",
+                detail=f"The filesystem of {room.path} has {pretty_size(room.free_bytes)} free, "
+                "what the primary has more and its WAL need about "
+                f"{pretty_size(room.needed_bytes)}.",
                 hint="Make room.",
             )
 
@@ -204,12 +205,12 @@ def reject_space(name: str, found: Iterable[Space], policy: KeepOld) -> Iterable
 
 def _space_text(space: Space, policy: KeepOld) -> str:
     text = (
-        f"The filesystem of {space.path} has {megabytes(space.free_bytes)} free, "
-        f"the copy needs about {megabytes(space.needed_bytes)}"
+        f"The filesystem of {space.path} has {pretty_size(space.free_bytes)} free, "
+        f"the copy needs about {pretty_size(space.needed_bytes)}"
     )
     if policy is KeepOld.ALWAYS:
         return f"{text} beside the old data."
-    return f"{text}; the old data, {megabytes(space.old_bytes)}, has been counted as free."
+    return f"{text}; the old data, {pretty_size(space.old_bytes)}, has been counted as free."
 
 
 def _space_hint(space: Space, policy: KeepOld) -> str:

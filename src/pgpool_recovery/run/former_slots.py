@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Cancelled, RecoveryError
-from pgpool_recovery.domain.event import Emit, Said, megabytes
+from pgpool_recovery.domain.event import Emit, Said
 from pgpool_recovery.domain.node import Target
+from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.slot import FormerSlot
 from pgpool_recovery.facts.facts import PrimaryFacts
 from pgpool_recovery.talk.conversation import Conversation
@@ -43,6 +44,6 @@ def sentences(name: str, found: Iterable[FormerSlot]) -> Iterator[str]:
         vacuum = ", and VACUUM on the primary" if slot.holds_xmin else ""
         yield (
             f"replication slot {slot.name} of {name} stays, because {slot.why_kept}: nobody uses "
-            f"it now, and it holds back WAL there, {megabytes(slot.kept_bytes)} by now{vacuum}. If "
-            f"nobody needs it, on {name}: SELECT pg_drop_replication_slot('{slot.name}')"
+            f"it now, and it holds back WAL there, {pretty_size(slot.kept_bytes)} by now{vacuum}. "
+            f"If nobody needs it, on {name}: SELECT pg_drop_replication_slot('{slot.name}')"
         )

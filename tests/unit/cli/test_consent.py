@@ -7,8 +7,8 @@ import pytest
 
 from pgpool_recovery.cli.commands.recover import _asking
 from pgpool_recovery.cli.consent import ask
-from pgpool_recovery.cli.leave import Left, leave, leaving_by_signal
-from pgpool_recovery.control.consent import Question
+from pgpool_recovery.cli.interrupt import Left, leave, leaving_by_signal
+from pgpool_recovery.control.consent import ConsentQuestion
 from pgpool_recovery.control.event import POOL, PRIMARY, Asked
 from pgpool_recovery.domain.error import Cancelled, Refused
 from pgpool_recovery.domain.node import NodeId
@@ -56,12 +56,12 @@ def test_yes_of_the_command_answers_the_plan_that_is_shown_and_no_other(
     put, node = _asking(yes=True), facts.NODES[2]
     plan = facts.plan(method="basebackup", harm="copy goes", binds=True)
     monkeypatch.setattr("sys.stdin", StringIO())
-    put(Question(node, plan))
+    put(ConsentQuestion(node, plan))
     with pytest.raises(Refused, match="the recovery of node 2 was not confirmed"):
-        put(Question(node, plan, is_again=True))
+        put(ConsentQuestion(node, plan, is_again=True))
     monkeypatch.setattr("sys.stdin", Terminal("n\n"))
     with pytest.raises(Cancelled):
-        put(Question(node, plan, is_again=True))
+        put(ConsentQuestion(node, plan, is_again=True))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -6,10 +6,10 @@ from importlib import import_module
 
 import pytest
 
+from pgpool_recovery.cli.connection_options import Where
 from pgpool_recovery.cli.grammar import hooks, recovery
 from pgpool_recovery.cli.grammar.commands import COMMANDS
 from pgpool_recovery.cli.grammar.common import CONNECTION, DEBUG
-from pgpool_recovery.cli.where import Where
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.hooks.call import WORDS
 

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from pgpool_recovery.check.finding import in_order
-from pgpool_recovery.cli.leave import going_on
+from pgpool_recovery.cli.interrupt import going_on
 from pgpool_recovery.cli.psql import as_psql
 from pgpool_recovery.cli.render.check import check_lines
 from pgpool_recovery.cli.render.history import cancelled_text, history_lines, run_lines

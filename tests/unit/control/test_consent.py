@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pgpool_recovery.cli.render.question import question_text
-from pgpool_recovery.control.consent import NO_PLAN, OLDER_BUILD, OWN_STAGE, Question, agree
+from pgpool_recovery.control.consent import NO_PLAN, OLDER_BUILD, OWN_STAGE, ConsentQuestion, agree
 from pgpool_recovery.control.plan import PlannedRecovery
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.facts.policy import Method
@@ -24,9 +24,9 @@ CATCH_UP = {
 COPY = {"method": "basebackup", "harm": "copy goes", "binds": True, "old_bytes": 380 * 2**20}
 
 
-def asked(plan: PlannedRecovery | None, **words: Any) -> tuple[Harm | None, Question]:
+def asked(plan: PlannedRecovery | None, **words: Any) -> tuple[Harm | None, ConsentQuestion]:
     """Return what was agreed to, and the question, which nobody says no to."""
-    questions: list[Question] = []
+    questions: list[ConsentQuestion] = []
     at_most = words.pop("at_most", None)
     agreed = agree(NODE, plan, questions.append, at_most, **words)
     [question] = questions
@@ -102,7 +102,7 @@ def test_limit_to_which_nobody_can_be_held(
     plan: PlannedRecovery | None, why: str, *, is_own_stage: bool
 ) -> None:
     """It is not asked about, for a yes, typed or given before, would lift the limit."""
-    asked: list[Question] = []
+    asked: list[ConsentQuestion] = []
     with pytest.raises(Refused, match="node 2 cannot be held to --at-most") as no:
         agree(NODE, plan, asked.append, up_to(Method.BASEBACKUP), is_own_stage=is_own_stage)
     assert asked == []
@@ -158,13 +158,13 @@ NEEDS = [{"path": "/data", "needed_bytes": 516 * 2**20, "free_bytes": 472 * 2**2
     ],
 )
 def test_question_says_what_is_lost(changes: dict[str, Any], expected: str) -> None:
-    assert question_text(Question(NODE, facts.plan(**changes))) == expected
+    assert question_text(ConsentQuestion(NODE, facts.plan(**changes))) == expected
 
 
 def test_question_without_a_plan() -> None:
-    text = question_text(Question(NODE, None, "there is no plan"))
+    text = question_text(ConsentQuestion(NODE, None, "there is no plan"))
     assert text == "There is no plan: the recovery of node 2 may replace its data. Go on?"
-    text = question_text(Question(NODE, facts.plan(**CATCH_UP), "nobody hears it"))
+    text = question_text(ConsentQuestion(NODE, facts.plan(**CATCH_UP), "nobody hears it"))
     assert text.startswith(
         "The recovery cannot be held to this plan, and may do more: nobody hears it. Node 2 is "
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pgpool_recovery.cli.leave import Left
+from pgpool_recovery.cli.interrupt import Left
 from pgpool_recovery.control import keeper
 from pgpool_recovery.control.cluster import Node, SqlLogin
 from pgpool_recovery.control.extension import Extension, Feature, Primary

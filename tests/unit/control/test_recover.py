@@ -9,7 +9,7 @@ import pytest
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.control import recover
-from pgpool_recovery.control.consent import AskPerson, Question
+from pgpool_recovery.control.consent import AskPerson, ConsentQuestion
 from pgpool_recovery.control.event import OperatorEvent, Outcome, PlanRead, Remarked
 from pgpool_recovery.control.extension import Extension, Feature, Primary
 from pgpool_recovery.control.job import Desk, Job
@@ -63,7 +63,7 @@ class Story:
     def __init__(self, patch: pytest.MonkeyPatch, *needed: dict[str, Any] | None) -> None:
         self.needed = list(needed)
         self.told: list[OperatorEvent] = []
-        self.questions: list[Question] = []
+        self.questions: list[ConsentQuestion] = []
         self.ask: AskPerson = self.questions.append
         self.limits: list[Harm | None] = []
         self.kept = Kept()
@@ -115,7 +115,7 @@ def test_asked_anew_about_what_is_needed(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_no_to_the_second_question(monkeypatch: pytest.MonkeyPatch) -> None:
     story = Story(monkeypatch, NEEDED)
 
-    def ask(question: Question) -> None:
+    def ask(question: ConsentQuestion) -> None:
         if question.is_again:
             raise Cancelled("not confirmed")
 

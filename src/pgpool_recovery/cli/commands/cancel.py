@@ -1,8 +1,8 @@
 """cancel: end a recovery."""
 
+from pgpool_recovery.cli.connection_options import Where
 from pgpool_recovery.cli.output import show_failure
 from pgpool_recovery.cli.say import say, say_json
-from pgpool_recovery.cli.where import Where
 from pgpool_recovery.domain.node import parse_node_id
 from pgpool_recovery.domain.target_state import TargetState
 

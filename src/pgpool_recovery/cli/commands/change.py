@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from pgpool_recovery.cli.connection_options import Where
 from pgpool_recovery.cli.say import say, say_json
-from pgpool_recovery.cli.where import Where
 from pgpool_recovery.domain.node import parse_node_id
 
 if TYPE_CHECKING:

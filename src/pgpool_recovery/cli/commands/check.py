@@ -1,7 +1,7 @@
 """check: could every node be recovered if it were lost now?"""
 
+from pgpool_recovery.cli.connection_options import Where
 from pgpool_recovery.cli.say import say, say_json
-from pgpool_recovery.cli.where import Where
 
 
 def check(*, strict: bool = False, as_json: bool = False, where: Where) -> int:

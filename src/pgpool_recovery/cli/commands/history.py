@@ -1,7 +1,7 @@
 """history: recoveries that were."""
 
+from pgpool_recovery.cli.connection_options import Where
 from pgpool_recovery.cli.say import say, say_json
-from pgpool_recovery.cli.where import Where
 from pgpool_recovery.domain.error import UsageError
 
 LAST = 20

@@ -1,7 +1,7 @@
 """plan: what a recovery would do."""
 
+from pgpool_recovery.cli.connection_options import Where
 from pgpool_recovery.cli.say import say, say_json
-from pgpool_recovery.cli.where import Where
 from pgpool_recovery.domain.node import parse_node_id
 
 

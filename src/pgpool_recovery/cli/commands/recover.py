@@ -3,8 +3,8 @@
 import sys
 from typing import TYPE_CHECKING
 
+from pgpool_recovery.cli.connection_options import Where
 from pgpool_recovery.cli.say import say, say_json
-from pgpool_recovery.cli.where import Where
 from pgpool_recovery.domain.error import SettingsError, UsageError
 from pgpool_recovery.domain.node import NodeId, parse_node_id
 from pgpool_recovery.facts.policy import Method
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pgpool_recovery.config.settings import Settings
-    from pgpool_recovery.control.consent import AskPerson, Question
+    from pgpool_recovery.control.consent import AskPerson, ConsentQuestion
     from pgpool_recovery.control.event import Outcome
     from pgpool_recovery.pcp.pool import Pool
 
@@ -29,7 +29,7 @@ def recover(
     where: Where,
 ) -> int:
     """Recover nodes: bring each back as a standby, moving no more than it lacks."""
-    from pgpool_recovery.cli.leave import Left, leave, leaving_by_signal
+    from pgpool_recovery.cli.interrupt import Left, leave, leaving_by_signal
     from pgpool_recovery.cli.screen import screen_of
     from pgpool_recovery.control.job import Desk
     from pgpool_recovery.control.recover import recover_nodes
@@ -76,7 +76,7 @@ def _asking(*, yes: bool) -> "AskPerson":
     from pgpool_recovery.cli.consent import ask
     from pgpool_recovery.cli.render.question import question_text
 
-    def put(question: "Question") -> None:
+    def put(question: "ConsentQuestion") -> None:
         if question.is_needed:
             is_answered = yes and not question.is_again
             what = f"the recovery of {question.node.name}"

@@ -1,7 +1,7 @@
 """status: the nodes as they are now."""
 
+from pgpool_recovery.cli.connection_options import Where
 from pgpool_recovery.cli.say import say, say_json
-from pgpool_recovery.cli.where import Where
 
 
 def status(*, as_json: bool = False, where: Where) -> None:

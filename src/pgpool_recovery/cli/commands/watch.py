@@ -1,7 +1,7 @@
 """watch: recoveries that run, until they end."""
 
+from pgpool_recovery.cli.connection_options import Where
 from pgpool_recovery.cli.say import say, say_json
-from pgpool_recovery.cli.where import Where
 from pgpool_recovery.domain.node import parse_node_id
 
 
@@ -14,7 +14,7 @@ def watch(
     where: Where,
 ) -> int:
     """Watch recoveries that run now until they end, whoever asked for them."""
-    from pgpool_recovery.cli.leave import BY_SIGNAL, Left, leaving_by_signal
+    from pgpool_recovery.cli.interrupt import BY_SIGNAL, Left, leaving_by_signal
     from pgpool_recovery.cli.render.document import document
     from pgpool_recovery.cli.render.event_document import outcome_parts
     from pgpool_recovery.cli.screen import screen_of

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from pgpool_recovery.domain.event import megabytes
+from pgpool_recovery.domain.quantity import pretty_size
 
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86400
 
@@ -13,7 +13,7 @@ def size(count: int | None) -> str:
     >>> size(5 * 2**30), size(None)
     ('5120 MB', '-')
     """
-    return "-" if count is None else megabytes(count)
+    return "-" if count is None else pretty_size(count)
 
 
 def duration(seconds: float | None) -> str:
@@ -49,11 +49,11 @@ def progress(done: int | None, total: int | None, rate: float | None, left: floa
     """
     if done is None:
         return ""
-    text = megabytes(done)
+    text = pretty_size(done)
     if total:
-        text += f" of {megabytes(total)} ({min(100, 100 * done // total)} %)"
+        text += f" of {pretty_size(total)} ({min(100, 100 * done // total)} %)"
     if rate:
-        text += f", {megabytes(int(rate))}/s"
+        text += f", {pretty_size(int(rate))}/s"
     if left is not None:
         text += f", {duration(left)} left"
     return text

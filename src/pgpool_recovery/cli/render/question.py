@@ -1,14 +1,14 @@
 """The question before a recovery: what is lost by a yes."""
 
 from pgpool_recovery.cli.render.quantity import size
-from pgpool_recovery.control.consent import Question
+from pgpool_recovery.control.consent import ConsentQuestion
 from pgpool_recovery.plan.document import PlanDocument
 from pgpool_recovery.plan.harm import Harm, Loss, Old
 
 GO_ON = "Go on?"
 
 
-def question_text(question: Question) -> str:
+def question_text(question: ConsentQuestion) -> str:
     """Return the question, in one line."""
     name, plan = question.node.name, question.plan
     parts = [question.elsewhere] if question.elsewhere else []

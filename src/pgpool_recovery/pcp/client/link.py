@@ -19,7 +19,7 @@ STILL_CONNECTING = (errno.EINPROGRESS, errno.EAGAIN)
 CHECK_HINT = "Check that Pgpool-II runs, pcp_listen_addresses, pcp_port and pcp_socket_dir."
 
 
-Place = Union[str, Tuple[Any, ...]]
+SocketAddress = Union[str, Tuple[Any, ...]]
 """What connect() takes: a path, or the address and the port."""
 
 
@@ -159,7 +159,7 @@ def _connect(address: PcpAddress, deadline: float, check: Callable[[], None]) ->
 
 
 def _connected(
-    family: int, where: Place, deadline: float, check: Callable[[], None]
+    family: int, where: SocketAddress, deadline: float, check: Callable[[], None]
 ) -> socket.socket:
     connected = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -176,7 +176,7 @@ def _connected(
 
 
 def _finish_connecting(
-    connecting: socket.socket, where: Place, deadline: float, check: Callable[[], None]
+    connecting: socket.socket, where: SocketAddress, deadline: float, check: Callable[[], None]
 ) -> None:
     """Connect and wait until it has; raises OSError when it has not.
 
@@ -202,7 +202,7 @@ def _is_writable(connecting: socket.socket, within_ms: float) -> bool:
     return bool(poll.poll(within_ms))
 
 
-def _places(address: PcpAddress) -> Iterator[Tuple[int, Place]]:
+def _places(address: PcpAddress) -> Iterator[Tuple[int, SocketAddress]]:
     """Yield the families and addresses under which a server may be found."""
     if address.is_unix:
         for path in socket_paths(address):
@@ -219,7 +219,7 @@ def _places(address: PcpAddress) -> Iterator[Tuple[int, Place]]:
         yield family, where
 
 
-def _place_name(where: Place) -> str:
+def _place_name(where: SocketAddress) -> str:
     return where if isinstance(where, str) else str(where[0])
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pgpool_recovery.agent.directory import spare, swap
@@ -67,6 +67,7 @@ def test_record_comes_back_as_it_was(state: State) -> None:
     assert decode_entry(encode_entry(entry).encode()) == entry
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_whatever_bytes_are_no_record(data: bytes) -> None:
     with pytest.raises(NotAnEntry):
@@ -88,6 +89,7 @@ def paths(value: object, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]
         yield from paths(within, (*path, key))
 
 
+@settings(deadline=None)
 @given(st.sampled_from(list(paths(WHOLE))), JSON)
 def test_any_part_that_is_something_else_makes_no_bug(path: tuple[Any, ...], other: object) -> None:
     """It is another entry, or none."""

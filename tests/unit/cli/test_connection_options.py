@@ -2,7 +2,7 @@
 
 import pytest
 
-from pgpool_recovery.cli.where import Where
+from pgpool_recovery.cli.connection_options import Where
 from pgpool_recovery.domain.error import UsageError
 
 

@@ -60,7 +60,9 @@ class Where:
         """
         from pgpool_recovery.cli.output import note
         from pgpool_recovery.control.cluster import cluster_of_pool, cluster_of_settings
+        from pgpool_recovery.postgres.connection import load
 
+        load()  # While Pgpool-II answers; the servers are asked next.
         if self.without_pgpool:
             return cluster_of_settings(settings)
         try:
