@@ -63,7 +63,7 @@ MAIN = "postmaster"
 
 
 @record
-class Entry:
+class LogEntry:
     """A message: its severity as it was written, and its lines.
 
     `is_own`: whether it is about the server itself and no session of a user; None where the format
@@ -86,7 +86,7 @@ class Entry:
         return self.severity.rstrip("12345") in DEBUG
 
 
-def read_entries(data: bytes, file: str, *, is_cut: bool = False) -> list[Entry]:
+def read_entries(data: bytes, file: str, *, is_cut: bool = False) -> list[LogEntry]:
     """Return the entries in a part of a log file; `is_cut`: it begins in the middle of one."""
     suffix = Path(file).suffix
     if suffix == CSV:
@@ -96,7 +96,7 @@ def read_entries(data: bytes, file: str, *, is_cut: bool = False) -> list[Entry]
     return list(_text_entries(text_of(data), is_cut=is_cut))
 
 
-def told_lines(entries: Iterable[Entry]) -> list[str]:
+def told_lines(entries: Iterable[LogEntry]) -> list[str]:
     """Return the last lines, without debugging messages, and what ended the server if not there."""
     every = list(entries)
     kept = [entry for entry in every if not entry.is_debugging] or every
@@ -107,7 +107,7 @@ def told_lines(entries: Iterable[Entry]) -> list[str]:
     return [line[:MAX_LINE_CHARACTERS] for line in lines]
 
 
-def _text_entries(text: str, *, is_cut: bool) -> Iterator[Entry]:
+def _text_entries(text: str, *, is_cut: bool) -> Iterator[LogEntry]:
     lines = text.rstrip("\n").split("\n")
     if is_cut:
         # What is left of a line may be any part of it.
@@ -124,12 +124,12 @@ def _text_entries(text: str, *, is_cut: bool) -> Iterator[Entry]:
         yield _text_entry(begun)
 
 
-def _text_entry(lines: list[str]) -> Entry:
+def _text_entry(lines: list[str]) -> LogEntry:
     found = SEVERITY.search(lines[0])
-    return Entry("" if found is None else found[1], tuple(lines))
+    return LogEntry("" if found is None else found[1], tuple(lines))
 
 
-def _csv_entries(data: bytes, *, is_cut: bool) -> Iterator[Entry]:
+def _csv_entries(data: bytes, *, is_cut: bool) -> Iterator[LogEntry]:
     if is_cut:
         begins = [found.start() for found in BEGINS_ROW.finditer(data) if found.start()]
         data = data[begins[0] :] if begins else b""
@@ -142,7 +142,7 @@ def _csv_entries(data: bytes, *, is_cut: bool) -> Iterator[Entry]:
         return
 
 
-def _csv_entry(row: Sequence[str]) -> Entry:
+def _csv_entry(row: Sequence[str]) -> LogEntry:
     process = row[BACKEND_TYPE] if len(row) > BACKEND_TYPE else None
     parts = {
         "DETAIL": row[DETAIL],
@@ -152,7 +152,7 @@ def _csv_entry(row: Sequence[str]) -> Entry:
     return _entry(row[SEVERITY_COLUMN], row[MESSAGE], parts, process, row[USER])
 
 
-def _json_entries(data: bytes) -> Iterator[Entry]:
+def _json_entries(data: bytes) -> Iterator[LogEntry]:
     for line in data.split(b"\n"):
         try:
             row = json.loads(text_of(line))
@@ -176,9 +176,9 @@ def _text_of(row: Mapping[str, Any], name: str) -> str | None:
 
 def _entry(
     severity: str, message: str, parts: Mapping[str, str], process: str | None, user: str
-) -> Entry:
+) -> LogEntry:
     """Return an entry with its lines as the server itself writes a text."""
     texts = {severity: message, **{name: text for name, text in parts.items() if text}}
     lines = [line for name, text in texts.items() for line in f"{name}:  {text}".split("\n")]
     is_own = process in OWN_PROCESSES if process is not None else not user
-    return Entry(severity, tuple(lines), is_own, process == MAIN)
+    return LogEntry(severity, tuple(lines), is_own, process == MAIN)

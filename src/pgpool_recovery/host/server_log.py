@@ -15,7 +15,7 @@ An entry is a line with a severity and two blanks (elog.c), and the lines that f
 import re
 from collections.abc import Iterator, Sequence
 
-from pgpool_recovery.host.log_entry import Entry
+from pgpool_recovery.host.log_entry import LogEntry
 
 OWN = ("LOG", "WARNING", "FATAL", "PANIC")
 """Of an ERROR it is a session that tells."""
@@ -91,7 +91,7 @@ def _without_value(line: str, entry: re.Match[str] | None) -> str:
     return f"{line[: entry.start(2)]}{changed[1]} was changed"
 
 
-def own_lines(entries: Sequence[Entry]) -> list[str]:
+def own_lines(entries: Sequence[LogEntry]) -> list[str]:
     """Return the lines of entries that a server wrote about itself, likewise.
 
     Where the format names the process only its main process tells of values: it reads the files.

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from pgpool_recovery.files.text import bytes_of
-from pgpool_recovery.host.log_entry import KEPT_LINES, Entry, read_entries, told_lines
+from pgpool_recovery.host.log_entry import KEPT_LINES, LogEntry, read_entries, told_lines
 from pgpool_recovery.host.server_log import own_lines
 
 BACKEND_TYPE = 23
@@ -134,4 +134,4 @@ def test_statement_of_a_process_that_died_is_left_out() -> None:
 
 def test_empty_log() -> None:
     for file in ("x.log", "x.csv", "x.json"):
-        assert read_entries(b"", file) == list[Entry]()
+        assert read_entries(b"", file) == list[LogEntry]()

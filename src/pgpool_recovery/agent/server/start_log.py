@@ -21,7 +21,7 @@ from pgpool_recovery.files.text import bytes_of, read_lines
 from pgpool_recovery.host.log_entry import (
     KEPT_LINES,
     STRUCTURED,
-    Entry,
+    LogEntry,
     read_entries,
     told_lines,
 )
@@ -193,7 +193,7 @@ def collected(data: Path) -> Mapping[str, str]:
     return {kind: found[kind] for kind in KINDS if kind in found}
 
 
-def entries_since(log: LogPosition, limit_bytes: int) -> list[Entry]:
+def entries_since(log: LogPosition, limit_bytes: int) -> list[LogEntry]:
     """Return the entries of a log from a position on, of the last `limit_bytes`."""
     try:
         with Path(log.file).open("rb") as file:
@@ -295,7 +295,7 @@ def _safe(lines: Iterable[str]) -> Iterator[str]:
     return map(without_secrets, lines)
 
 
-def _without_conninfo(entry: Entry) -> Entry:
+def _without_conninfo(entry: LogEntry) -> LogEntry:
     """Return an entry without the further lines of a value that has some."""
     return replace(entry, lines=entry.lines[:1]) if CONNINFO in entry.lines[0] else entry
 
