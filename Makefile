@@ -7,13 +7,14 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 PYTHON3 ?= python3
 BUILDER := .build/venv/bin/python
+LOWEST := .build/lowest/bin/python
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=PGPOOL_RECOVERY_SYSTEMS)
 SOURCES := src tests extension demo bench ci hatch_build.py
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: help demo wheel test test-all quick lint format lock packages systems
+.PHONY: help demo wheel test test-all quick lowest lint format lock packages systems
 
 help:
 	@echo "make demo    lose a node of a real cluster under load and recover it, on loopback"
@@ -21,6 +22,7 @@ help:
 	@echo "make test    lint, and all tests (about 40 minutes)"
 	@echo "make test-all  the same with the whole matrix of majors"
 	@echo "make quick   lint, and the tests that need no server (1 minute)"
+	@echo "make lowest  unit tests, with the lowest versions of what pyproject.toml needs"
 	@echo "make systems build the Debian systems with other PostgreSQL majors (once, 3 minutes, 2 GB)"
 	@echo "make format  format the code"
 	@echo "make lock    pin the Python packages anew"
@@ -45,13 +47,23 @@ wheel: .build/installed
 	@touch $@
 
 test-all: MATRIX := -m ""
-test test-all: quick
+test test-all: quick lowest
 	@ci/build-systems || echo "Going on: the tests that need a system which is not there are skipped."
 	$(SUDO) $(PYTHON) -m ci.once_more tests --ignore=tests/unit --ignore=tests/property \
 		-n 2 --dist loadfile $(MATRIX)
 
 quick: packages lint
 	$(PYTHON) -m pytest tests/unit tests/property src
+
+lowest: .build/lowest/installed
+	$(LOWEST) -m pytest -n 2 tests/unit
+
+.build/lowest/installed: requirements/lowest.txt pyproject.toml | packages
+	@echo "Installing the lowest versions of Python packages into .build/lowest"
+	@/usr/bin/python3 -m venv --clear .build/lowest
+	@$(LOWEST) -m pip install --quiet --require-hashes -r requirements/lowest.txt
+	@$(LOWEST) -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
 
 lint: $(VENV)/installed
 	$(VENV)/bin/ruff check $(SOURCES)
@@ -92,3 +104,6 @@ lock: $(VENV)/installed
 	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-emit-index-url --no-emit-find-links --no-annotate \
 		-c requirements/development.txt -o requirements/build.txt --group build
+	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-emit-index-url --no-emit-find-links --upgrade --group test \
+		--resolution lowest-direct -o requirements/lowest.txt pyproject.toml

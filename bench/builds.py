@@ -3,13 +3,12 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
+from bench.side_by_side import OLDER, OURS
 from tests.earlier_build import extract
 from tests.harness.cluster import ClusterPlan
 from tests.harness.product import Product, build_product
 from tests.harness.workspace import Workspace
 from tests.operator.site import Site
-
-OLDER, OURS, BARE = "older", "ours", "bare"
 
 Builds = Mapping[str, Product]
 MakeSite = Callable[[Workspace, Product, ClusterPlan], AbstractContextManager[Site]]

@@ -10,30 +10,31 @@ import argparse
 import json
 import os
 import platform
-import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import count
 from pathlib import Path
-from typing import TypeVar
 
-from bench.builds import BARE, OLDER, OURS, Builds, a_site_each, two_builds
+from bench.builds import Builds, a_site_each, two_builds
 from bench.contender import recover, rewind, start_and_attach
 from bench.failover import pause_s
 from bench.processor import used_s
 from bench.recovery import SETTINGS, Measurement, bring_back, load
+from bench.side_by_side import BARE, OLDER, OURS, Row, in_turn, rows_of, table
 from bench.situation import diverged
 from bench.snapshot import Snapshot
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.machine import SEARCH_PATH
+from tests.harness.postgresql import Server
 from tests.harness.site import on_hosts, wait_for_no_agent
 from tests.hooks.site import site_with_hooks
 from tests.operator.site import Site, site_on_hosts
 
-T = TypeVar("T")
 REQUEST = b'{"is": "IsTidy", "data_directory": "/nowhere"}\n'
 ANSWER = b'"is": "Answer"'
 ENVIRONMENT = {"PATH": SEARCH_PATH, "LANG": "C.UTF-8"}
@@ -52,13 +53,7 @@ PLAN = ClusterPlan(settings=SETTINGS, initdb_options=("--data-checksums",))
 HOOKS_PLAN = ClusterPlan(settings={"wal_log_hints": "on"})
 
 
-@dataclass(frozen=True)
-class Row:
-    """One thing that is measured, with all that was measured of it by each way."""
-
-    what: str
-    unit: str
-    values: Mapping[str, Sequence[float]]
+Command = Callable[[Cluster, Server, Server], float]
 
 
 @dataclass(frozen=True)
@@ -68,15 +63,6 @@ class Lab:
     builds: Builds
     sites: Mapping[str, Site]
     options: argparse.Namespace
-
-
-def in_turn(times: int, ways: Mapping[str, Callable[[], T]]) -> dict[str, list[T]]:
-    """Measure one way after the other, that many times; a first round warms up and is left out."""
-    rounds: list[dict[str, T]] = []
-    for _ in range(times + 1):
-        rounds.append({name: measure() for name, measure in ways.items()})
-        print(rounds[-1], file=sys.stderr, flush=True)
-    return {name: [one[name] for one in rounds[1:]] for name in ways}
 
 
 def words_of_help(lab: Lab) -> list[Row]:
@@ -102,9 +88,7 @@ def _python(command: Path) -> Path:
 def _running(*argv: object) -> Callable[[], float]:
     def took_ms() -> float:
         began = time.perf_counter()
-        subprocess.run(
-            list(map(str, argv)), check=True, capture_output=True, user="postgres", env=ENVIRONMENT
-        )
+        subprocess.run(list(map(str, argv)), check=True, capture_output=True, env=ENVIRONMENT)
         return 1000 * (time.perf_counter() - began)
 
     return took_ms
@@ -114,11 +98,7 @@ def first_answer(lab: Lab) -> list[Row]:
     """Measure the agent from its start to its greeting, and to the answer to a first request."""
     ways = {name: _greeting_and_answer(build.command) for name, build in lab.builds.items()}
     measured = in_turn(lab.options.repeat, ways)
-    names = ("agent: its greeting", "agent: its first answer")
-    return [
-        Row(what, "ms", {name: [one[i] for one in values] for name, values in measured.items()})
-        for i, what in enumerate(names)
-    ]
+    return rows_of(measured, ("agent: its greeting", "ms"), ("agent: its first answer", "ms"))
 
 
 def _greeting_and_answer(command: Path) -> Callable[[], tuple[float, float]]:
@@ -149,14 +129,12 @@ def _greeting_and_answer(command: Path) -> Callable[[], tuple[float, float]]:
 
 def status(lab: Lab) -> list[Row]:
     """Measure `status`, and what of it is not its questions, which a second call has as well."""
-    measured = in_turn(
-        lab.options.repeat, {name: _status_of(site) for name, site in lab.sites.items()}
+    ways = {name: _status_of(site) for name, site in lab.sites.items()}
+    return rows_of(
+        in_turn(lab.options.repeat, ways),
+        ("pgpool-recovery status", "ms"),
+        ("… beyond its second call in one process", "ms"),
     )
-    names = ("pgpool-recovery status", "… beyond its second call in one process")
-    return [
-        Row(what, "ms", {name: [one[i] for one in values] for name, values in measured.items()})
-        for i, what in enumerate(names)
-    ]
 
 
 def _status_of(site: Site) -> Callable[[], tuple[float, float]]:
@@ -175,26 +153,24 @@ def _status_of(site: Site) -> Callable[[], tuple[float, float]]:
 
 def stopped(lab: Lab) -> list[Row]:
     """Measure a stopped standby that has nothing to catch up with."""
-
-    def take_back(name: str, command: Callable[..., float]) -> Callable[[], tuple[float, ...]]:
-        return lambda: _stopped(lab, _cluster(lab, name), command)
-
-    ways = {OLDER: recover, OURS: recover, BARE: start_and_attach}
-    measured = in_turn(
-        lab.options.repeat, {name: take_back(name, command) for name, command in ways.items()}
+    commands = {OLDER: recover, OURS: recover, BARE: start_and_attach}
+    ways = {
+        name: partial(_stopped, lab, _cluster(lab, name), command)
+        for name, command in commands.items()
+    }
+    return rows_of(
+        in_turn(lab.options.repeat, ways),
+        ("stopped standby: until it streams", "s"),
+        ("… until the command ends", "s"),
+        ("… CPU", "s"),
     )
-    names = ("stopped standby: until it streams", "… until the command ends", "… CPU")
-    return [
-        Row(what, "s", {name: [one[i] for one in values] for name, values in measured.items()})
-        for i, what in enumerate(names)
-    ]
 
 
 def _cluster(lab: Lab, name: str) -> Cluster:
     return lab.sites[OURS if name == BARE else name].cluster
 
 
-def _stopped(lab: Lab, cluster: Cluster, command: Callable[..., float]) -> tuple[float, ...]:
+def _stopped(lab: Lab, cluster: Cluster, command: Command) -> tuple[float, ...]:
     node, hosts = cluster.node(1), [cluster.host(0), cluster.host(1)]
     node.stop()
     cluster.pgpool.wait_for_node(1, "down")
@@ -220,32 +196,27 @@ def rewound(lab: Lab) -> list[Row]:
     for name, site in lab.sites.items():
         load(site.cluster, lab.options.gigabytes)
         snapshots[name] = Snapshot(site.cluster, lab.builds[name].workspace.make("snapshot"))
-
-    def take_back(name: str, command: Callable[..., float]) -> Callable[[], Measurement]:
-        def measure() -> Measurement:
-            cluster = _cluster(lab, name)
-            snapshots[OURS if name == BARE else name].restore()
-            node_id = diverged(cluster)
-            cluster.pgpool.wait_for_node(node_id, "down")
-            cluster.pgpool.wait_until_settled()
-            return _good(bring_back(cluster, node_id, command, lab.options.rate))
-
-        return measure
-
-    ways = {OLDER: recover, OURS: recover, BARE: rewind}
-    measured = in_turn(
-        lab.options.repeat_rewind,
-        {name: take_back(name, command) for name, command in ways.items()},
+    commands = {OLDER: recover, OURS: recover, BARE: rewind}
+    snapshots[BARE] = snapshots[OURS]
+    ways = {
+        name: partial(_rewound, lab, _cluster(lab, name), snapshots[name], command)
+        for name, command in commands.items()
+    }
+    return rows_of(
+        in_turn(lab.options.repeat_rewind, ways),
+        ("diverged ex-primary: until it streams", "s"),
+        ("… until the command ends", "s"),
+        ("… received", "MB"),
     )
-    names = (("until it streams", "s", "seconds"), ("… received", "MB", "megabytes"))
-    return [
-        Row(
-            what if what[0] == "…" else f"diverged ex-primary: {what}",
-            unit,
-            {name: [getattr(one, field) for one in values] for name, values in measured.items()},
-        )
-        for what, unit, field in names
-    ]
+
+
+def _rewound(lab: Lab, cluster: Cluster, snapshot: Snapshot, command: Command) -> tuple[float, ...]:
+    snapshot.restore()
+    node_id = diverged(cluster)
+    cluster.pgpool.wait_for_node(node_id, "down")
+    cluster.pgpool.wait_until_settled()
+    one = _good(bring_back(cluster, node_id, command, lab.options.rate))
+    return one.seconds, one.command_s, one.megabytes
 
 
 def failover(lab: Lab) -> list[Row]:
@@ -255,14 +226,12 @@ def failover(lab: Lab) -> list[Row]:
         sites = stack.enter_context(a_site_each(lab.builds, site_with_hooks, HOOKS_PLAN))
         clusters = {name: site.cluster for name, site in sites.items()}
         clusters[BARE] = stack.enter_context(on_hosts(ours.workspace, ours, HOOKS_PLAN))
-        numbers = iter(range(1 << 30))
-
-        def lose(cluster: Cluster) -> Callable[[], float]:
-            return lambda: pause_s(cluster, next(numbers))
-
-        values = in_turn(
-            lab.options.repeat, {name: lose(cluster) for name, cluster in clusters.items()}
-        )
+        numbers = count()
+        ways = {
+            name: lambda cluster=cluster: pause_s(cluster, next(numbers))
+            for name, cluster in clusters.items()
+        }
+        values = in_turn(lab.options.repeat, ways)
     return [Row("failover: longest pause of a client", "s", values)]
 
 
@@ -276,30 +245,6 @@ PARTS: Mapping[str, Callable[[Lab], list[Row]]] = {
     "failover": failover,
 }
 ON_CLUSTERS = {"status", "stopped", "rewind"}
-
-
-def table(rows: Sequence[Row], older: str) -> str:
-    """Return a table in Markdown: medians, ratios to the earlier build and to the bare way."""
-    head = ["what", older, "this checkout", "of that", "the bare way", "times that"]
-    lines = [head, ["---", *["--:"] * (len(head) - 1)], *map(_cells, rows)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def _cells(row: Row) -> list[str]:
-    """Return what the table has of a row.
-
-    >>> _cells(Row("this", "s", {"older": [4.0, 5.0, 4.4], "ours": [2.2], "bare": [2.0]}))
-    ['this', '4.40 s', '2.20 s', '0.50', '2.00 s', '1.10']
-    >>> _cells(Row("that", "ms", {"older": [400.0], "ours": [100.0]}))
-    ['that', '400 ms', '100 ms', '0.25', '', '']
-    """
-    older, ours, bare = (
-        statistics.median(row.values.get(name) or [float("nan")]) for name in (OLDER, OURS, BARE)
-    )
-    digits = 0 if row.unit in ("ms", "MB") else 2
-    cells = [f"{older:.{digits}f} {row.unit}", f"{ours:.{digits}f} {row.unit}"]
-    cells += [f"{ours / older:.2f}", f"{bare:.{digits}f} {row.unit}", f"{ours / bare:.2f}"]
-    return [row.what, *("" if "nan" in cell else cell for cell in cells)]
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from pgpool_recovery.check.question import Pool, Question
 from pgpool_recovery.check.report import ExtensionFacts, Report, RoleFacts
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import RecoveryError, Unreachable
-from pgpool_recovery.domain.event import Event
+from pgpool_recovery.domain.event import pay_no_heed
 from pgpool_recovery.domain.node import RecoveryRequest, Target
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.standby import Trouble
@@ -314,7 +314,3 @@ def observe_role(connection: Connection, pool: Pool) -> RoleFacts | None:
             name, exists=True, is_superuser=row["is_superuser"], can_login=row["can_login"]
         )
     return RoleFacts(name, exists=False, is_superuser=False, can_login=False)
-
-
-def pay_no_heed(_event: Event) -> None:
-    """Take an event of the agent; what is asked here has none worth telling."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import Busy, Refused, Unreachable
-from pgpool_recovery.domain.event import Event
+from pgpool_recovery.domain.event import pay_no_heed
 from pgpool_recovery.domain.node import RecoveryRequest, Target
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.facts.facts import Facts
@@ -58,7 +58,7 @@ def _foresee(
     target = request.target
     with (
         own_server(settings) as connection,
-        agent_of(target, settings, _pay_no_heed, called) as agent,
+        agent_of(target, settings, pay_no_heed, called) as agent,
     ):
         primary = observe_primary(connection)
         patience = settings.agent.answer_s
@@ -94,7 +94,3 @@ def _as_it_is(target: Target, facts: Facts, policy: Policy) -> Facts:
     """Return the facts, of a server that runs once it is stopped where that has to be and may."""
     goes_on_running = isinstance(make_plan(target, facts, policy), Plan)
     return facts if goes_on_running or not may_stop(facts, policy) else once_stopped(facts)
-
-
-def _pay_no_heed(_event: Event) -> None:
-    """Take an event of the agent; what is asked here has none worth telling."""

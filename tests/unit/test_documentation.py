@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.version import Version
 
 import pgpool_recovery
 from pgpool_recovery.check.finding import Kind
@@ -160,6 +161,7 @@ def anchors(page: Path) -> set[str]:
 
 
 COMMAND_FILES = [*PAGES, REPOSITORY / "Makefile", *(REPOSITORY / "ci").glob("*-*")]
+PINNED = re.compile(r"^([a-z-]+)==(\S+)", re.MULTILINE)
 PIP = re.compile(r"\bpip3? (install|wheel|download)\b.*")
 
 
@@ -181,19 +183,31 @@ def test_whatever_pip_installs_has_a_hash(file: Path) -> None:
 
 
 def test_pip_commands_are_found_and_told_apart() -> None:
-    for file, number in ((REPOSITORY / "README.md", 1), (REPOSITORY / "Makefile", 4)):
+    for file, number in ((REPOSITORY / "README.md", 1), (REPOSITORY / "Makefile", 6)):
         assert len(pip_commands(file.read_text())) == number
     assert not is_pinned("pip install --no-deps .")
     assert not is_pinned("pip install --no-index --find-links wheels pgpool-recovery")
     assert is_pinned(pip_commands("pip install \\\n  --require-hashes -r x")[0])
 
 
-@pytest.mark.parametrize("name", ["runtime", "build", "development"])
+@pytest.mark.parametrize("name", ["runtime", "build", "development", "lowest"])
 def test_lock_file_has_a_hash_for_each_package(name: str) -> None:
     text = (REPOSITORY / "requirements" / f"{name}.txt").read_text().replace("\\\n", " ")
     packages = [line for line in text.splitlines() if line and not line.lstrip().startswith("#")]
     assert packages
     assert all("==" in line and "--hash=sha256:" in line for line in packages)
+
+
+@pytest.mark.parametrize("group", ["dependencies", "test"])
+def test_lowest_versions_that_are_allowed_are_those_that_are_tested(group: str) -> None:
+    """Whoever changes one has `make lock` write the others anew."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+    needed = project["project"].get(group) or project["dependency-groups"][group]
+    locked = (REPOSITORY / "requirements" / "lowest.txt").read_text()
+    pinned = {match[1]: Version(match[2]) for match in PINNED.finditer(locked)}
+    bounds = [word.split(">=") for word in needed if isinstance(word, str)]
+    assert bounds
+    assert {name: pinned[name] for name, _ in bounds} == {n: Version(v) for n, v in bounds}
 
 
 def test_build_backend_is_locked() -> None:

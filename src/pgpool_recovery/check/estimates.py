@@ -10,21 +10,21 @@ LOCAL_BYTES_PER_S = 200e6
 FEW_SECONDS, MINUTES_FROM_S, HOURS_FROM_S = 10, 90, 5400
 
 
-def about(plan: Plan, link_bytes_per_s: float | None, policy: Policy) -> str:
+def estimate(plan: Plan, link_bytes_per_s: float | None, policy: Policy) -> str:
     """Say by which method, how much that moves, and roughly how long it takes."""
     if plan.moved_bytes is None:
         return f"{plan.method}"
     rate = LOCAL_BYTES_PER_S if link_bytes_per_s is None else link_bytes_per_s
     if policy.max_rate is not None:
         rate = min(rate, kilobytes(policy.max_rate) * 1024)
-    time = duration(plan.moved_bytes / rate)
+    time = rough_duration(plan.moved_bytes / rate)
     return f"{plan.method}, about {megabytes(plan.moved_bytes)} in about {time}"
 
 
-def duration(seconds: float) -> str:
+def rough_duration(seconds: float) -> str:
     """Return a time as a person says it who does not know it exactly.
 
-    >>> [duration(s) for s in (0.3, 42, 150, 7200)]
+    >>> [rough_duration(s) for s in (0.3, 42, 150, 7200)]
     ['10 s', '42 s', '2 min', '2 h']
     """
     if seconds < FEW_SECONDS:

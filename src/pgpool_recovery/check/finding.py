@@ -1,8 +1,8 @@
 """One thing that a check has found, in the closed set of what it can find."""
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from enum import Enum, StrEnum
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from pgpool_recovery.domain.record import record
 
@@ -116,12 +116,28 @@ class Finding:
         return self.kind.severity
 
 
-def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+class Graded(Hashable, Protocol):
+    """What has a severity, and is of a node or of none."""
+
+    @property
+    def severity(self) -> str:
+        """One of Severity; another one comes from a newer build."""
+
+    @property
+    def node_id(self) -> int | None:
+        """The node; None for all."""
+
+
+G = TypeVar("G", bound=Graded)
+
+
+def in_order(findings: Iterable[G]) -> tuple[G, ...]:
     """Return what was found, each once: the worst first, and then by node."""
 
-    def rank(finding: Finding) -> tuple[int, int]:
+    def rank(finding: Graded) -> tuple[int, int]:
         node_id = -1 if finding.node_id is None else finding.node_id
-        return ORDER.index(finding.severity), node_id
+        grade = ORDER.index(finding.severity) if finding.severity in ORDER else 0
+        return grade, node_id
 
     return tuple(sorted(dict.fromkeys(findings), key=rank))
 

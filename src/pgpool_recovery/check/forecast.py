@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pgpool_recovery.check.estimates import about, sentence
+from pgpool_recovery.check.estimates import estimate, sentence
 from pgpool_recovery.check.finding import Finding, Kind
 from pgpool_recovery.check.report import Report
 from pgpool_recovery.domain.control_file import STANDBY_PARAMETERS
@@ -120,7 +120,7 @@ def _of(
             known += new
             yield from _refused(target, new, f"{when}a recovery of {target.name}{loss}")
     if isinstance(stopped, Plan) and isinstance(emptied, Plan):
-        first, second = (about(plan, link, report.policy) for plan in (stopped, emptied))
+        first, second = (estimate(plan, link, report.policy) for plan in (stopped, emptied))
         yield Finding(
             Kind.FORECAST,
             target.node_id,

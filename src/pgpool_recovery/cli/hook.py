@@ -62,10 +62,11 @@ def _run(name: str, words: Sequence[str]) -> None:
 
 def run_rehearsal(*, as_json: bool) -> int:
     """Try what a failover needs, with the logins and the haste that it has; return the status."""
+    from pgpool_recovery.check.finding import in_order
     from pgpool_recovery.cli.render.check import check_lines
     from pgpool_recovery.cli.render.document import document
     from pgpool_recovery.config.load import load_settings, settings_file
-    from pgpool_recovery.control.check import in_order, status_of
+    from pgpool_recovery.control.check import status_of
     from pgpool_recovery.control.cluster import pool_of
     from pgpool_recovery.hooks.rehearsal import rehearse
 

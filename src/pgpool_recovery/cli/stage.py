@@ -26,7 +26,7 @@ from pgpool_recovery.domain.error import (
     UsageError,
     as_failure,
 )
-from pgpool_recovery.domain.event import Event, Progress, Said, as_text
+from pgpool_recovery.domain.event import Event, Progress, Said, saying
 from pgpool_recovery.domain.node import (
     RecoveryRequest,
     Target,
@@ -217,7 +217,7 @@ def _own_port() -> int:
 
 
 def _telling(name: str) -> Callable[[Event], None]:
-    told = -TOLD_EVERY_S
+    told, told_lines = -TOLD_EVERY_S, saying(lambda line: say(f"{name}: {line}"))
 
     def tell(event: Event) -> None:
         nonlocal told
@@ -226,8 +226,7 @@ def _telling(name: str) -> Callable[[Event], None]:
                 return
             told = time.monotonic()
         note("tells {}", event)
-        for line in as_text(event):
-            say(f"{name}: {line}")
+        told_lines(event)
 
     return tell
 

@@ -4,14 +4,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from pgpool_recovery.check.finding import Severity, in_order
 from pgpool_recovery.control.cluster import Cluster
 from pgpool_recovery.control.extension import Feature, Primary
 from pgpool_recovery.control.record import about
 from pgpool_recovery.control.release import release_line
 from pgpool_recovery.domain.error import Refused
 
-ERROR, WARNING, INFO, OK = "error", "warning", "info", "ok"
-SEVERITIES = (ERROR, WARNING, INFO, OK)
 ASKED = (
     "recovery_user",
     "recovery_database",
@@ -25,8 +24,8 @@ FOUND_ERRORS = Refused.exit_status
 
 
 @dataclass(frozen=True)
-class Finding:
-    """Something about a node, or about the whole cluster."""
+class Reported:
+    """A finding as it is shown: by the build of the primary, or by a command itself."""
 
     severity: str = field(metadata={"about": "`error`, `warning`, `info` or `ok`"})
     node_id: int | None = about("the node; empty for the cluster")
@@ -34,7 +33,7 @@ class Finding:
     advice: str | None = about("what to do about it")
 
 
-def read_findings(primary: Primary, cluster: Cluster, *, within_s: float) -> list[Finding]:
+def read_findings(primary: Primary, cluster: Cluster, *, within_s: float) -> tuple[Reported, ...]:
     """Ask the primary whether every node could be recovered; the gravest findings come first.
 
     Raises Refused when the extension there has no such function.
@@ -51,7 +50,7 @@ def read_findings(primary: Primary, cluster: Cluster, *, within_s: float) -> lis
     asked = json.dumps({"nodes": nodes, **pool_settings(cluster)})
     with primary.connect(Feature.CHECK, answer_s=within_s) as connection:
         rows = connection.call("check_nodes", lambda _line: None, nodes=asked)
-    return in_order([Finding(**row) for row in rows])
+    return in_order([Reported(**row) for row in rows])
 
 
 def pool_settings(cluster: Cluster) -> dict[str, str]:
@@ -66,18 +65,7 @@ def pool_settings(cluster: Cluster) -> dict[str, str]:
     return {"recovery_database": "template1", **known} if known else {}
 
 
-def in_order(findings: Sequence[Finding]) -> list[Finding]:
-    """Return findings by their severity, then by node, those of the cluster first."""
-
-    def place(finding: Finding) -> tuple[int, int]:
-        node_id = -1 if finding.node_id is None else finding.node_id
-        known = finding.severity in SEVERITIES
-        return SEVERITIES.index(finding.severity) if known else 0, node_id
-
-    return sorted(findings, key=place)
-
-
-def status_of(findings: Sequence[Finding], *, strict: bool) -> int:
+def status_of(findings: Sequence[Reported], *, strict: bool) -> int:
     """Return the exit status: 4 for an error, and with `strict` for a warning; else 0."""
-    grave = {ERROR, WARNING} if strict else {ERROR}
+    grave = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
     return FOUND_ERRORS if any(one.severity in grave for one in findings) else 0

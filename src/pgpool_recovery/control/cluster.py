@@ -1,10 +1,11 @@
 """The nodes of the cluster, as Pgpool-II or the settings name them, and how SQL reaches them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TypeVar
 
 from pgpool_recovery.config.settings import PgpoolSettings, Settings
-from pgpool_recovery.domain.error import SettingsError, UsageError
+from pgpool_recovery.domain.error import SettingsError, Unreachable, UsageError
 from pgpool_recovery.domain.node import NodeId, Target, parse_data_directory, parse_host
 from pgpool_recovery.domain.record import field, record
 from pgpool_recovery.pcp.client.address import PcpAddress
@@ -15,6 +16,7 @@ from pgpool_recovery.pcp.pool import Pool
 from pgpool_recovery.postgres.connection import Connection, connect
 from pgpool_recovery.postgres.ping import Answers, ping
 
+T = TypeVar("T")
 DATABASES = ("postgres", "template1")
 """Where Pgpool-II looks for the extension: from 4.7 on, and up to 4.6."""
 UNUSED = "unused"
@@ -216,9 +218,43 @@ def connect_to(
         yield connection
 
 
-def ping_node(node: Node, login: Login, database: str) -> Answers:
+def ask_databases(
+    node: Node, login: Login, ask: Callable[[Connection], T]
+) -> Iterator[tuple[str, T | Unreachable]]:
+    """Yield what each database lets us ask, or why not; the caller stops where that is enough."""
+    for database in login.databases:
+        try:
+            with connect_to(node, login, database) as connection:
+                said = ask(connection)
+        except Unreachable as error:
+            yield database, error
+        else:
+            yield database, said
+
+
+def ask_first_database(
+    node: Node,
+    login: Login,
+    ask: Callable[[Connection], T],
+    goes_on: Callable[[Unreachable], bool],
+) -> tuple[T, str]:
+    """Return what the first database says that lets us in, and its name.
+
+    Raises the first failure when none does, or `goes_on` says of one that no other will.
+    """
+    failure: Unreachable | None = None
+    for database, said in ask_databases(node, login, ask):
+        if not isinstance(said, Unreachable):
+            return said, database
+        failure = failure or said
+        if not goes_on(said):
+            break
+    raise failure or Unreachable(f"no database is known on {node.name}")
+
+
+def ping_node(node: Node, login: Login) -> Answers:
     """Return how the server of a node answers, without a login."""
-    values = {name: value for name, value in _conninfo(node, login, database).items() if value}
+    values = {name: value for name, value in _conninfo(node, login, None).items() if value}
     return ping(values, timeout_s=login.connect_s)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
 
-from pgpool_recovery.control.cluster import Login, Node, connect_to
+from pgpool_recovery.control.cluster import Login, Node, ask_databases, connect_to
 from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
 from pgpool_recovery.domain.record import field, record, replace
 from pgpool_recovery.postgres.connection import Connection
@@ -146,14 +146,12 @@ def look_at(node: Node, login: Login) -> Primary:
     foreign: list[ForeignOwner] = []
     unseen: dict[str, RecoveryError] = {}
     existing: set[str] = set()
-    for database in login.databases:
-        try:
-            with connect_to(node, login, database) as connection:
-                extension = connection.extension()
-                existing |= {row["name"] for row in connection.rows("databases")}
-        except Unreachable as error:
-            unseen[database] = error
+    for database, said in ask_databases(node, login, _extension_and_databases):
+        if isinstance(said, Unreachable):
+            unseen[database] = said
             continue
+        extension, names = said
+        existing |= names
         if extension is not None and extension.foreign is not None:
             foreign.append(extension.foreign)
         elif extension is not None:
@@ -162,6 +160,12 @@ def look_at(node: Node, login: Login) -> Primary:
         raise unseen[login.databases[0]]
     hidden = {name: error for name, error in unseen.items() if name in existing}
     return Primary(node, login, tuple(found), tuple(foreign), hidden)
+
+
+def _extension_and_databases(
+    connection: Connection,
+) -> tuple[InstalledExtension | None, set[str]]:
+    return connection.extension(), {row["name"] for row in connection.rows("databases")}
 
 
 def _why(database: str, error: RecoveryError) -> str:

@@ -1,6 +1,7 @@
 """A recovery whose runner is gone: how far it came, what stands on the target, what to do next."""
 
-from pgpool_recovery.control.check import WARNING, Finding
+from pgpool_recovery.check.finding import Severity
+from pgpool_recovery.control.check import Reported
 from pgpool_recovery.control.cluster import Cluster, Node
 from pgpool_recovery.control.extension import Feature, Primary
 from pgpool_recovery.control.plan import read_plan
@@ -46,12 +47,12 @@ def found_on_target(primary: Primary, node: Node) -> str:
     return f"the target could not be asked: {document.first_reason or 'nobody says why'}"
 
 
-def find_interrupted(primary: Primary, cluster: Cluster) -> list[Finding]:
+def find_interrupted(primary: Primary, cluster: Cluster) -> list[Reported]:
     """Return a finding for each recovery that was interrupted."""
     nodes: dict[int | None, Node] = {node.node_id: node for node in cluster.nodes}
     return [
-        Finding(
-            WARNING,
+        Reported(
+            Severity.WARNING,
             run.node_id,
             f"{sentence_of(run)}; {found_on_target(primary, nodes[run.node_id])}",
             next_step(nodes[run.node_id]),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.node import NodeId
+from pgpool_recovery.domain.text import with_detail
 from pgpool_recovery.pcp.client.pcp_error import Notice
 from pgpool_recovery.pcp.pool import Pool
 
@@ -53,5 +54,4 @@ class PcpRecovery:
             self._ended.set()
 
     def _take(self, notice: Notice) -> None:
-        detail = f" ({' '.join(notice.detail.split())})" if notice.detail else ""
-        self._lines.put(notice.message + detail)
+        self._lines.put(with_detail(notice.message, notice.detail))

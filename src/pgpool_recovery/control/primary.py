@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
-from pgpool_recovery.control.cluster import Cluster, Node, connect_to, ping_node
+from pgpool_recovery.control.cluster import Cluster, Node, ask_first_database, ping_node
 from pgpool_recovery.domain.error import NoSession, RecoveryError, Refused, Unreachable
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.standby import StandbyFacts
+from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.ping import Answers
 from pgpool_recovery.postgres.standby import read_standby
 
@@ -100,20 +102,19 @@ def _is_used(cluster: Cluster, node: Node, role: str) -> bool:
 
 def ask(cluster: Cluster, node: Node) -> Answer:
     """Ask one server, in whichever database lets us in; where nobody answers, in one only."""
-    failure: RecoveryError | None = None
-    answers = Answers.DOWN
-    for database in cluster.login.databases:
-        try:
-            with connect_to(node, cluster.login, database) as connection:
-                facts = connection.row("standing")
-                standby = read_standby(connection) if facts["is_in_recovery"] else None
-                return Answer(node, facts, standby=standby)
-        except Unreachable as error:
-            if failure is None:
-                failure, answers = error, ping_node(node, cluster.login, database)
-            if answers is not Answers.UP:
-                break
-    return Answer(node, None, failure, answers=answers)
+    ping = cache(lambda: ping_node(node, cluster.login))
+    try:
+        (facts, standby), _ = ask_first_database(
+            node, cluster.login, _standing, lambda _why: ping() is Answers.UP
+        )
+    except Unreachable as failure:
+        return Answer(node, None, failure, answers=ping())
+    return Answer(node, facts, standby=standby)
+
+
+def _standing(connection: Connection) -> tuple[dict[str, Any], StandbyFacts | None]:
+    facts = connection.row("standing")
+    return facts, read_standby(connection) if facts["is_in_recovery"] else None
 
 
 def how_to_ask(answer: Answer, when_down: str) -> str:

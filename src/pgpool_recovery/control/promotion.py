@@ -156,4 +156,4 @@ def _by_hand(node: Node) -> str:
 
 
 def _said(error: RecoveryError) -> str:
-    return f"{error.message}: {error.detail}" if error.detail else f"{error.message}."
+    return error.in_a_line if error.detail else f"{error.message}."

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 from pgpool_recovery.check.trap import Seen, SeenNode, Written, traps
-from pgpool_recovery.control.check import Finding
+from pgpool_recovery.control.check import Reported
 from pgpool_recovery.control.cluster import Cluster, Node, connect_to
 from pgpool_recovery.control.pool_file import differences
 from pgpool_recovery.control.primary import Answer, ask_all
@@ -14,12 +14,12 @@ from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.node import NodeId
 
 
-def find_traps(cluster: Cluster, primary: Node) -> list[Finding]:
+def find_traps(cluster: Cluster, primary: Node) -> list[Reported]:
     """Return what was found; nothing without Pgpool-II."""
     if not cluster.parameters:
         return []
     seen = _seen(cluster, primary)
-    return [Finding(str(one.severity), one.node_id, one.fact, one.advice) for one in traps(seen)]
+    return [Reported(str(one.severity), one.node_id, one.fact, one.advice) for one in traps(seen)]
 
 
 def _seen(cluster: Cluster, primary: Node) -> Seen:

@@ -7,7 +7,8 @@ import posixpath
 from collections.abc import Mapping
 from typing import Any
 
-from pgpool_recovery.control.check import WARNING, Finding
+from pgpool_recovery.check.finding import Severity
+from pgpool_recovery.control.check import Reported
 from pgpool_recovery.control.cluster import Cluster, Node
 from pgpool_recovery.control.extension import Feature, Primary
 
@@ -29,12 +30,12 @@ def moved(node: Node, last: Mapping[str, Any]) -> str | None:
     return f"{node.name} was at {last['host']}:{was} in run {last['id']}, and is at {now} now"
 
 
-def find_moved(primary: Primary, cluster: Cluster) -> list[Finding]:
+def find_moved(primary: Primary, cluster: Cluster) -> list[Reported]:
     """Return the nodes whose directory is another one than in their last recovery."""
     found = {node: was_elsewhere(primary, node) for node in cluster.nodes}
     return [
-        Finding(
-            WARNING,
+        Reported(
+            Severity.WARNING,
             node.node_id,
             fact,
             f"Check backend_data_directory{node.node_id} in pgpool.conf. When it is right, recover "

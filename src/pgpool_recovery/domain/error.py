@@ -65,7 +65,7 @@ class RecoveryError(Exception):
         >>> Busy("node 1 is busy").in_a_line, Busy("it is", detail="Process 7.").in_a_line
         ('node 1 is busy', 'it is: Process 7.')
         """
-        return self.message if self.detail is None else f"{self.message}: {self.detail}"
+        return f"{self.message}: {self.detail}" if self.detail else self.message
 
     def as_record(self) -> dict[str, Any]:
         """Return the failure as a mapping of JSON types."""

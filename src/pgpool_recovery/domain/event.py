@@ -88,6 +88,20 @@ MAX_SENTENCES = 200
 """A plan has some more than it has methods, and one for some of the tablespaces."""
 
 
+def pay_no_heed(_event: Event) -> None:
+    """Take an event, for whoever wants none."""
+
+
+def saying(say: Say) -> Emit:
+    """Return what says the lines of each event."""
+
+    def emit(event: Event) -> None:
+        for line in as_text(event):
+            say(line)
+
+    return emit
+
+
 def as_text(event: Event) -> list[str]:
     """Return the lines that tell a person of an event; each is one line, whatever it tells of.
 

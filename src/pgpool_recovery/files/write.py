@@ -162,6 +162,18 @@ def copy_file(source: str | Path, target: str | Path) -> str:
     return str(target)
 
 
+def has_linked(source: Path, target: Path) -> bool:
+    """Give a file a second name, where nothing is; say whether that could be done.
+
+    It cannot on another filesystem, nor with a file of somebody else's: a copy does as well.
+    """
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
+
+
 def copy_attributes(source: Path, target: Path) -> None:
     """Give a file or a directory the mode and the times of another one."""
     shutil.copystat(source, target, follow_symlinks=False)

@@ -35,7 +35,9 @@ from pgpool_recovery.hooks.promotion import promote_best
 from pgpool_recovery.hooks.refusal import goes_on, lives_unseen, still_writes
 from pgpool_recovery.hooks.slots import hold_wal_for, look_after_slots
 from pgpool_recovery.hooks.stop import order_stop, wait_until_stopped, why_not_stoppable
+from pgpool_recovery.log.note import note, note_parts
 from pgpool_recovery.pcp.pool import Pool
+from pgpool_recovery.postgres.connection import load
 
 TRY_FOR_S = 1.0
 
@@ -46,12 +48,15 @@ def fail_over(call: Call, pool: Pool, settings: Settings, say: Say) -> None:
     Whatever it does or leaves, Pgpool-II looks for the primary itself when this has ended.
     """
     say(f"node {call.node_id} is down")
+    load()  # While Pgpool-II answers: no client can write until this has ended.
     nodes = known(call, pool, settings, try_for_s=TRY_FOR_S)
     if not nodes.cluster.has_standbys:
         say("Pgpool-II writes to all nodes; there is nothing to promote")
         return
     view = look(call, nodes, connect_s=settings.failover.connect_s)
     view, decision = _decide(call, nodes, view, settings)
+    note_parts("scene", view.scene)
+    note("decides on {}", decision)
     match decision:
         case RecoveryError():
             raise decision
@@ -126,6 +131,8 @@ def _hand_over(
         complete = complete_nodes(stop, view)
         view = look(call, nodes, connect_s=settings.failover.connect_s)
         decision = decide_after_stop(call, view.scene, settings.failover, stop, complete)
+        note_parts("scene", view.scene)
+        note("decides, after the stop, on {}", decision)
         if isinstance(decision, RecoveryError):
             raise decision
     if isinstance(decision, Leave):

@@ -1,7 +1,7 @@
 """follow_primary_command: put one node behind the new primary, by the functions that are there."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from pgpool_recovery.config.settings import Settings
@@ -17,7 +17,7 @@ from pgpool_recovery.control.record import Run
 from pgpool_recovery.control.recover import carry_out, following, verify
 from pgpool_recovery.control.streaming import trouble_of
 from pgpool_recovery.domain.error import RecoveryError, Refused, Unreachable
-from pgpool_recovery.domain.event import Event, Say, as_text
+from pgpool_recovery.domain.event import Say, saying
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.record import record, replace
 from pgpool_recovery.history.record import Stage, on_record
@@ -199,7 +199,7 @@ def _failures_on_record(one: Following) -> Iterator[None]:
         node, primary = one.node, one.primary
         target = Target(node.host, node.data_directory, node.node_id, node.port)
         stage = Stage(target, "recovered", primary_host=primary.host, primary_port=primary.port)
-        with on_record(stage, one.settings, _telling(one.say), _server(one)):
+        with on_record(stage, one.settings, lambda _name: saying(one.say), _server(one)):
             raise error.about(node.name) from error
 
 
@@ -210,13 +210,3 @@ def _server(one: Following) -> Mapping[str, str]:
         "user": one.login.user or "",
     }
     return {name: value for name, value in values.items() if value}
-
-
-def _telling(say: Say) -> Callable[[str], Callable[[Event], None]]:
-    """Return what says the events of a target of some name."""
-
-    def tell(event: Event) -> None:
-        for line in as_text(event):
-            say(line)
-
-    return lambda _name: tell

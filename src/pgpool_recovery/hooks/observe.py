@@ -9,8 +9,8 @@ from pgpool_recovery.control.cluster import (
     Cluster,
     Login,
     Node,
+    ask_first_database,
     cluster_of_parameters,
-    connect_to,
     login_of,
 )
 from pgpool_recovery.domain.control_file import required_settings
@@ -108,17 +108,11 @@ def standing_of(node: Node, login: Login) -> tuple[Standing, str] | Unreachable:
 
     A server that refuses may let us into the next database; one that is silent is not asked again.
     """
-    failure: Unreachable | None = None
-    began = time.monotonic()
-    for database in login.databases:
-        try:
-            with connect_to(node, login, database) as connection:
-                return _standing(connection), database
-        except Unreachable as error:
-            failure = failure or error
-            if time.monotonic() - began > login.connect_s / 2:
-                break
-    return failure or Unreachable(f"no database is known on {node.name}")
+    until = time.monotonic() + login.connect_s / 2
+    try:
+        return ask_first_database(node, login, _standing, lambda _why: time.monotonic() <= until)
+    except Unreachable as failure:
+        return failure
 
 
 def _standing(connection: Connection) -> Standing:
@@ -163,6 +157,4 @@ def _node(node_id: NodeId, place: Place) -> Node:
 
 
 def _reason(failure: RecoveryError | None) -> str | None:
-    if failure is None:
-        return None
-    return failure.message + (f": {failure.detail}" if failure.detail else "")
+    return None if failure is None else failure.in_a_line

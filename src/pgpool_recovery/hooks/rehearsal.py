@@ -6,8 +6,9 @@ of a password file shows before the outage.
 
 from collections.abc import Iterator
 
+from pgpool_recovery.check.finding import Severity
 from pgpool_recovery.config.settings import Settings
-from pgpool_recovery.control.check import ERROR, INFO, OK, WARNING, Finding
+from pgpool_recovery.control.check import Reported
 from pgpool_recovery.control.cluster import Cluster, Node, cluster_of_parameters
 from pgpool_recovery.control.pool_user import is_pool_user, name_of, pool_users
 from pgpool_recovery.domain.error import RecoveryError
@@ -26,14 +27,14 @@ NO_PASSWORD = "no password supplied"  # noqa: S105 - libpq's words
 TAKEN_AWAY = "it is taken to be gone"
 
 
-def rehearse(pool: Pool, settings: Settings) -> list[Finding]:
+def rehearse(pool: Pool, settings: Settings) -> list[Reported]:
     """Return what a failover would meet now; of this host and this user."""
     try:
         parameters = {row.name: row.value for row in pool.parameters()}
     except RecoveryError as error:
         return [
-            Finding(
-                ERROR,
+            Reported(
+                Severity.ERROR,
                 None,
                 f"a failover would not learn from Pgpool-II which nodes there are: {_said(error)}",
                 error.hint
@@ -44,10 +45,12 @@ def rehearse(pool: Pool, settings: Settings) -> list[Finding]:
     return rehearse_with(cluster_of_parameters(parameters, settings), settings)
 
 
-def rehearse_with(cluster: Cluster, settings: Settings) -> list[Finding]:
+def rehearse_with(cluster: Cluster, settings: Settings) -> list[Reported]:
     """Return the same for a cluster that is known."""
     if not cluster.has_standbys:
-        return [Finding(OK, None, "Pgpool-II writes to all nodes; a failover promotes none")]
+        return [
+            Reported(Severity.OK, None, "Pgpool-II writes to all nodes; a failover promotes none")
+        ]
     known = Known(cluster)
     view = look(_call(None, None, None), known, connect_s=settings.failover.connect_s)
     view = replace(view, scene=replace(view.scene, attached=known.attached))
@@ -55,15 +58,15 @@ def rehearse_with(cluster: Cluster, settings: Settings) -> list[Finding]:
     return [*findings, *_outcomes(view, settings)]
 
 
-def _of_node(node: Node, view: View) -> Iterator[Finding]:
+def _of_node(node: Node, view: View) -> Iterator[Reported]:
     """Say whether the hook can do with a node what a failover may have to."""
     login = view.cluster.login
     whom = f'as "{login.user}"' if login.user else "without a user name of its own"
     silence = view.scene.silent.get(node.node_id)
     if silence is not None:
         is_down = view.cluster.parameters.get(f"backend_status{node.node_id}") == "down"
-        yield Finding(
-            WARNING if is_down else ERROR,
+        yield Reported(
+            Severity.WARNING if is_down else Severity.ERROR,
             node.node_id,
             f"a failover would not get into node {node.node_id} ({node.address}) {whom}: {silence}",
             _remedy(node, view, silence),
@@ -71,24 +74,26 @@ def _of_node(node: Node, view: View) -> Iterator[Finding]:
         return
     standing = view.scene.standings[node.node_id]
     database = view.databases[node.node_id]
-    yield Finding(OK, node.node_id, f"a failover gets into it {whom}, in database {database}")
+    yield Reported(
+        Severity.OK, node.node_id, f"a failover gets into it {whom}, in database {database}"
+    )
     if not standing.may_promote:
-        yield Finding(
-            ERROR,
+        yield Reported(
+            Severity.ERROR,
             node.node_id,
             f"the login {whom} may not call pg_promote() there",
             "GRANT EXECUTE ON FUNCTION pg_promote TO it, or name a superuser (pgpool.user).",
         )
     if why := why_not_stoppable(node, view.cluster.login):
-        yield Finding(
-            WARNING,
+        yield Reported(
+            Severity.WARNING,
             node.node_id,
             f"a failover could not stop its server, as a switchover has to: {why}",
             'Run "pgpool-recovery install" there and CREATE EXTENSION pgpool_recovery.',
         )
     if not standing.is_primary and standing.required is None:
-        yield Finding(
-            WARNING,
+        yield Reported(
+            Severity.WARNING,
             node.node_id,
             "a failover may not read its files, so it cannot tell whether a setting there is too "
             "low, nor whether it has everything after a switchover",
@@ -108,12 +113,14 @@ def _remedy(node: Node, view: View, silence: str) -> str | None:
     )
 
 
-def _outcomes(view: View, settings: Settings) -> Iterator[Finding]:
+def _outcomes(view: View, settings: Settings) -> Iterator[Reported]:
     """Say whom a failover would promote now, when the primary is gone and when it lives."""
     primaries = view.scene.primaries()
     if len(primaries) != 1:
         found = " and ".join(f"node {node}" for node in primaries) or "no node"
-        yield Finding(ERROR, None, f"{found} accepts writes, so there is nothing to rehearse")
+        yield Reported(
+            Severity.ERROR, None, f"{found} accepts writes, so there is nothing to rehearse"
+        )
         return
     (old,) = primaries
     rest = sorted(view.scene.attached - {old})
@@ -125,15 +132,15 @@ def _outcomes(view: View, settings: Settings) -> Iterator[Finding]:
         next_ones = ", then ".join(f"node {node}" for node in lost.others)
         after = f"; should that fail, {next_ones}" if next_ones else ""
         said = "; ".join(lost.remarks[1:])
-        yield Finding(
-            OK,
+        yield Reported(
+            Severity.OK,
             None,
             f"if node {old} were lost now, node {lost.node_id} would be promoted{after}",
             f"{said}.",
         )
     elif isinstance(lost, RecoveryError):
-        yield Finding(
-            ERROR,
+        yield Reported(
+            Severity.ERROR,
             None,
             f"if node {old} were lost now, nobody would be promoted: {_said(lost)}",
             lost.hint,
@@ -141,12 +148,16 @@ def _outcomes(view: View, settings: Settings) -> Iterator[Finding]:
     lives = replace(view.scene, attached=view.scene.attached - {old})
     detached = decide(call, lives, settings.failover)
     if isinstance(detached, StopOldPrimary):
-        yield Finding(
-            OK, None, f"if it were detached, node {detached.successors[0]} could take its place"
+        yield Reported(
+            Severity.OK,
+            None,
+            f"if it were detached, node {detached.successors[0]} could take its place",
         )
     elif isinstance(detached, RecoveryError):
-        yield Finding(
-            WARNING, None, f"if node {old} were detached, it would go on: {_said(detached)}"
+        yield Reported(
+            Severity.WARNING,
+            None,
+            f"if node {old} were detached, it would go on: {_said(detached)}",
         )
 
 
@@ -160,7 +171,7 @@ def _said(error: RecoveryError) -> str:
     return f"{error.message}{detail}"
 
 
-def hook_findings(cluster: Cluster, settings: Settings) -> list[Finding]:
+def hook_findings(cluster: Cluster, settings: Settings) -> list[Reported]:
     """Return what a check says of the hooks: the rehearsal, or where it has to be called.
 
     Nothing where failover_command is not ours.
@@ -174,8 +185,8 @@ def hook_findings(cluster: Cluster, settings: Settings) -> list[Finding]:
     users = " or ".join(name_of(uid) for uid in sorted(pool_users()))
     where = f"as {users}" if users else "on the host of Pgpool-II, as the user as whom it runs"
     return [
-        Finding(
-            INFO,
+        Reported(
+            Severity.INFO,
             None,
             "the logins of failover_command were not tried, for they are another user's",
             f"Run {where}: {program} failover --rehearse",

@@ -14,7 +14,6 @@ PROGRAMS = (
     "pg_ctl",
     "pg_basebackup",
     "pg_controldata",
-    "pg_isready",
     "pg_verifybackup",
     "pg_waldump",
 )

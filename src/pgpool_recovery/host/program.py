@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 from pgpool_recovery.domain.error import Undone, reason_of
 from pgpool_recovery.domain.pause import pause_s
@@ -107,6 +107,27 @@ def run(
         _end(process)
         running.came_to(f"exit status {process.returncode}, {len(output)} characters of output")
     return Completed(tuple(argv), process.returncode, output)
+
+
+def run_together(
+    programs: Sequence[Sequence[str]], stop: Stop, *, timeout_s: float = DEFAULT_TIMEOUT_S
+) -> list[Completed]:
+    """Run programs at the same time, each to its end; return what came of them, in their order.
+
+    For a few that say little: what one says is read when those before it have ended. Raises as
+    `run` does; then all of them are gone.
+    """
+    mark = {MARK: os.environ[MARK]} if MARK in os.environ else {}
+    environment, completed = {**clean_environment(), **mark}, list[Completed]()
+    with span("runs {} together", programs), ExitStack() as running:
+        processes = list[subprocess.Popen[bytes]]()
+        for argv in programs:
+            processes.append(_start(argv, environment, None))
+            running.callback(_end, processes[-1])
+        for argv, process in zip(programs, processes, strict=True):
+            output = _collect(process, argv[0], stop, timeout_s, None, None)
+            completed.append(Completed(tuple(argv), process.returncode, output or ""))
+    return completed
 
 
 def _start(

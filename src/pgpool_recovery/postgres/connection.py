@@ -6,9 +6,11 @@ Nothing else opens one (ci/rules/connection_home.py), so each has the settings o
 import select
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib import import_module
 from math import ceil
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pgpool_recovery.domain.error import (
@@ -152,6 +154,20 @@ class Connection:
                 raise LookupError(f'query "{query}", and extension() has found no schema for it')
             text = text.replace(EXTENSION, _identifier(self._schema))
         return text.encode()
+
+
+def load() -> None:
+    """Load psycopg meanwhile, where a connection will be needed after a wait for something else.
+
+    It takes a tenth of a second. Whoever needs it earlier waits for the rest, and hears what was
+    wrong.
+    """
+    Thread(target=_load, name="load").start()
+
+
+def _load() -> None:
+    with suppress(ImportError):
+        import_module("psycopg")
 
 
 @contextmanager

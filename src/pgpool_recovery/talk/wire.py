@@ -269,8 +269,10 @@ def _flag(value: object) -> bool:
 
 def _whole(value: object) -> int:
     """Return a whole number; as a key of an object it is a text."""
-    if isinstance(value, str) and value.isdecimal() and len(value) <= MAX_DIGITS:
-        return int(value)
+    if isinstance(value, str) and len(value) <= MAX_DIGITS and value.isdecimal():
+        number = int(value)
+        if str(number) == value:
+            return number
     if isinstance(value, bool) or not isinstance(value, int):
         raise UnreadableError("a value is no whole number")
     return value

@@ -9,7 +9,7 @@ from pgpool_recovery.cli.grammar.commands import COMMANDS
 from pgpool_recovery.cli.grammar.common import CONNECTION, DEBUG, EVENTS, JSON
 from pgpool_recovery.cli.grammar.form import Option
 from pgpool_recovery.cli.render.event_document import EVENTS as EVENT_KINDS
-from pgpool_recovery.control.check import Finding
+from pgpool_recovery.control.check import Reported
 from pgpool_recovery.control.record import Progress, Recorded, Run
 from pgpool_recovery.control.status import NodeStatus, Status
 
@@ -20,7 +20,7 @@ DOCUMENTS: dict[str, type[Any]] = {
     "progress": Progress,
     "run": Run,
     "event": Recorded,
-    "finding": Finding,
+    "finding": Reported,
 }
 BLOCK = re.compile(r"(<!-- generated: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 

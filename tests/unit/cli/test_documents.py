@@ -11,7 +11,7 @@ import pytest
 from pgpool_recovery.cli.app import run_app
 from pgpool_recovery.cli.render.document import document, plain
 from pgpool_recovery.cli.render.event_document import EVENTS, event_line
-from pgpool_recovery.control.check import Finding
+from pgpool_recovery.control.check import Reported
 from pgpool_recovery.control.event import OperatorEvent
 from pgpool_recovery.control.status import NodeStatus, Status
 from tests.unit.cli import facts
@@ -45,7 +45,7 @@ def conforms(value: Any, kind: Any) -> bool:
         facts.FAILED,
         facts.running(),
         facts.EVENTS[0],
-        Finding("ok", None, "fact"),
+        Reported("ok", None, "fact"),
         Status("server9", 0, (NodeStatus(0, recovery=facts.running()),), ("remark",)),
     ],
     ids=lambda value: type(value).__name__,

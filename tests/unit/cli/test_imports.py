@@ -77,7 +77,9 @@ def loaded(words: list[str], settings: Path | None = None) -> Loaded:
     names = done.stdout.rpartition("loaded: ")[2].split()
     assert f"{PACKAGE}.cli.main" in names, done.stderr
     ours = [name for name in names if name.startswith(PACKAGE)]
-    rooms = frozenset(name.split(".")[1] for name in ours if "." in name)
+    logs = {name for name in ours if name.startswith(f"{PACKAGE}.log.")}
+    assert logs <= {f"{PACKAGE}.log.note"}, "the log is off"
+    rooms = frozenset(name.split(".")[1] for name in ours if "." in name) - {"log"}
     return Loaded(rooms, frozenset(names) - frozenset(ours))
 
 
@@ -87,7 +89,7 @@ HELP = [["--help"], ["--version"], [], *([name, "--help"] for name in COMMANDS)]
 @pytest.mark.parametrize("words", HELP, ids=" ".join)
 def test_help_loads_its_texts_alone(words: list[str]) -> None:
     found = loaded(words)
-    assert found.rooms <= {"cli", "domain"}
+    assert found.rooms <= {"cli", "log", "domain"}
     assert found.libraries == frozenset()
     assert found.slow == frozenset()
 
@@ -95,7 +97,7 @@ def test_help_loads_its_texts_alone(words: list[str]) -> None:
 @pytest.mark.parametrize("words", ["recov", "status --port x", "plan", "recover --jsn"])
 def test_wrong_words_load_no_command(words: str) -> None:
     found = loaded(words.split())
-    assert found.rooms <= {"cli", "domain"}
+    assert found.rooms <= {"cli", "log", "domain"}
     assert found.libraries == frozenset()
     assert found.slow <= {"difflib", "json"}
 
@@ -104,7 +106,7 @@ def test_wrong_words_load_no_command(words: str) -> None:
 @pytest.mark.parametrize("words", ["", "x", "-1 " * 12], ids=["none", "one", "twelve"])
 def test_hook_with_wrong_words_loads_nothing_to_fail_over(hook: str, words: str) -> None:
     found = loaded([hook, *words.split()])
-    assert found.rooms <= {"cli", "domain", "hooks"}
+    assert found.rooms <= {"cli", "hooks", "log", "domain"}
     assert found.libraries == frozenset()
     assert found.slow == frozenset()
 
@@ -112,9 +114,13 @@ def test_hook_with_wrong_words_loads_nothing_to_fail_over(hook: str, words: str)
 @pytest.mark.parametrize("stage", STAGES)
 def test_stage_with_wrong_words_loads_nothing_to_recover(stage: str) -> None:
     found = loaded([stage])
-    assert found.rooms <= {"cli", "config", "domain", "facts", "files", "run", "ssh"}
+    assert found.rooms <= {
+        *("cli", "config", "talk", "run", "facts", "ssh", "files"),
+        "log",
+        "domain",
+    }
     assert found.libraries == frozenset()
-    assert found.slow <= {"json", "pathlib"}
+    assert found.slow <= {"json", "pathlib", "socket", "subprocess"}
 
 
 def test_failover_loads_no_more_than_its_way_to_the_servers(tmp_path: Path) -> None:
@@ -123,7 +129,7 @@ def test_failover_loads_no_more_than_its_way_to_the_servers(tmp_path: Path) -> N
     found = loaded(["failover", *NODE_IS_DOWN.format(directory=tmp_path).split()], settings)
     assert found.rooms <= {
         *("cli", "hooks", "control", "config", "pcp", "postgres"),
-        *("plan", "facts", "ssh", "files", "domain"),
+        *("plan", "facts", "ssh", "files", "log", "domain"),
     }
     assert found.libraries == SQL
     assert not {"getopt", "argparse", "difflib"} & found.modules

@@ -6,6 +6,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from pgpool_recovery.check.finding import in_order
 from pgpool_recovery.cli.leave import going_on
 from pgpool_recovery.cli.psql import as_psql
 from pgpool_recovery.cli.render.check import check_lines
@@ -13,7 +14,7 @@ from pgpool_recovery.cli.render.history import cancelled_text, history_lines, ru
 from pgpool_recovery.cli.render.lines import lines_of, outcome_text, plan_lines
 from pgpool_recovery.cli.render.status import status_lines
 from pgpool_recovery.cli.screen import LiveTerminal, PlainLines
-from pgpool_recovery.control.check import Finding, in_order, status_of
+from pgpool_recovery.control.check import Reported, status_of
 from pgpool_recovery.control.event import (
     Asked,
     Happened,
@@ -124,10 +125,10 @@ def test_what_is_asked(changes: dict[str, object], destroys: bool) -> None:  # n
 def test_check() -> None:
     findings = in_order(
         [
-            Finding("ok", 0, "node 0 would come back by catch-up, at once"),
-            Finding("warning", None, "no data checksums", "Without them nothing can be rewound."),
-            Finding("error", 2, "ssh from server0 is refused", "Add the key of server0."),
-            Finding("warning", 1, "slot pgpool_node_1 keeps 9 GB", None),
+            Reported("ok", 0, "node 0 would come back by catch-up, at once"),
+            Reported("warning", None, "no data checksums", "Without them nothing can be rewound."),
+            Reported("error", 2, "ssh from server0 is refused", "Add the key of server0."),
+            Reported("warning", 1, "slot pgpool_node_1 keeps 9 GB", None),
         ]
     )
     assert_golden("check", text(check_lines(findings)))

@@ -214,5 +214,5 @@ def test_record_and_check_are_asked_by_the_same_host(host: str) -> None:
     assert Record(cast("Connection", listens)).run_of(node, after=0) is None
     assert listens.asked["host"] == "localhost"
     cluster = replace(facts.cluster(), nodes=(node,))
-    assert read_findings(cast("Primary", listens), cluster, within_s=1) == []
+    assert read_findings(cast("Primary", listens), cluster, within_s=1) == ()
     assert listens.asked["host"] == "localhost"

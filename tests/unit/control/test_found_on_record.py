@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from pgpool_recovery.check.finding import Severity
 from pgpool_recovery.control import found_on_record
-from pgpool_recovery.control.check import WARNING, Finding
+from pgpool_recovery.control.check import Reported
 from pgpool_recovery.control.found_on_record import find_on_record
 from pgpool_recovery.domain.error import Denied
 from tests.unit.cli import facts
@@ -13,17 +14,17 @@ from tests.unit.cli import facts
 if TYPE_CHECKING:
     from pgpool_recovery.control.extension import Primary
 
-FOUND = Finding(WARNING, 1, "recovery 7 was interrupted")
-MOVED = Finding(WARNING, 2, "node 2 was at /data")
+FOUND = Reported(Severity.WARNING, 1, "recovery 7 was interrupted")
+MOVED = Reported(Severity.WARNING, 2, "node 2 was at /data")
 DENIED = Denied("role watcher may not read the recoveries on record", hint="GRANT pg_monitor.")
 
 
-def found(patch: pytest.MonkeyPatch, interrupted: Any, moved: Any) -> list[Finding]:
+def found(patch: pytest.MonkeyPatch, interrupted: Any, moved: Any) -> list[Reported]:
     def answering(answer: Any) -> Any:
-        def look(*_words: object) -> list[Finding]:
+        def look(*_words: object) -> list[Reported]:
             if isinstance(answer, Exception):
                 raise answer
-            return cast("list[Finding]", answer)
+            return cast("list[Reported]", answer)
 
         return look
 
@@ -38,6 +39,8 @@ def test_both_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_record_that_may_not_be_read_is_one_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who may call the check has the others all the same."""
-    denied = Finding(WARNING, None, f"the record was not read: {DENIED.message}", DENIED.hint)
+    denied = Reported(
+        Severity.WARNING, None, f"the record was not read: {DENIED.message}", DENIED.hint
+    )
     assert found(monkeypatch, DENIED, DENIED) == [denied]
     assert found(monkeypatch, [FOUND], DENIED) == [FOUND, denied]

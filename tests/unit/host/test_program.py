@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pgpool_recovery.domain.error import Cancelled, Undone
-from pgpool_recovery.host.program import MARK, clean_environment, run
+from pgpool_recovery.host.program import MARK, clean_environment, run, run_together
 from pgpool_recovery.host.stop import Stop
 from tests.harness.until import until
 
@@ -108,6 +108,33 @@ def test_program_is_left_to_itself_where_that_is_enough(tmp_path: Path) -> None:
 def test_program_that_ends_before_it_is_enough_has_its_own_end() -> None:
     completed = run(["/bin/sh", "-c", "echo why; exit 3"], Stop(), is_enough=lambda: False)
     assert (completed.status, completed.output) == (3, "why")
+
+
+def test_programs_run_together_and_are_told_in_their_order(tmp_path: Path) -> None:
+    """Each waits for the next one, which therefore has to run already."""
+    script = 'until [ -e "$1" ]; do sleep 0.01; done; echo said; touch "$2"; exit "$3"'
+    argvs = [
+        ["/bin/sh", "-c", script, "sh", f"{tmp_path}/{n + 1}", f"{tmp_path}/{n}", str(n)]
+        for n in range(3)
+    ]
+    (tmp_path / "3").touch()
+    completed = run_together(argvs, Stop(), timeout_s=20)
+    assert [(one.status, one.output) for one in completed] == [(n, "said") for n in range(3)]
+
+
+def test_none_of_several_programs_is_left_when_they_are_stopped(tmp_path: Path) -> None:
+    stop, files = Stop(), [tmp_path / str(number) for number in range(2)]
+
+    def stop_once_all_run() -> None:
+        until(lambda: all(f.exists() and f.read_text() for f in files), within_s=20, what="them")
+        stop.ask()
+
+    waiting = threading.Thread(target=stop_once_all_run)
+    waiting.start()
+    with pytest.raises(Cancelled):
+        run_together([["/bin/sh", "-c", f"echo $$ > {file}; sleep 600"] for file in files], stop)
+    waiting.join(20)
+    assert not [file for file in files if Path("/proc", file.read_text().strip()).exists()]
 
 
 def _no_such_call(_pid: int) -> int:

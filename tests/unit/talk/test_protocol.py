@@ -21,11 +21,11 @@ CHANGED = (
 )
 
 
-def results() -> Iterator[Any]:
-    """Yield the types of all answers, as the classes of the requests say."""
+def answers() -> Iterator[tuple[Any, Any]]:
+    """Yield each class of requests that are answered, and the type with which."""
     for kind in get_args(Request):
         if issubclass(kind, Asks):
-            yield get_args(kind.__orig_bases__[0])[0]
+            yield kind, get_args(kind.__orig_bases__[0])[0]
 
 
 def spelt(kind: Any) -> str:
@@ -62,15 +62,14 @@ def collect(kind: Any, found: dict[str, list[str]]) -> None:
 
 def wire_format() -> str:
     """Return the structure of everything that is sent."""
-    asked = list(results())
-    assert len(asked) > 20
+    answered = dict(answers())
     found: dict[str, list[str]] = {}
-    for root in (Request, Message, Failure, *asked):
+    for root in (Request, Message, Failure, *answered.values()):
         collect(root, found)
     lines = [f"protocol {PROTOCOL}"]
     lines += [f"request: {spelt(part)}" for part in get_args(Request)]
     lines += [f"message: {spelt(part)}" for part in get_args(Message)]
-    lines += sorted({f"result: {spelt(kind)}" for kind in asked})
+    lines += [f"answer to {kind.__name__}: {spelt(answer)}" for kind, answer in answered.items()]
     for name in sorted(found):
         lines += [name, *found[name]]
     return "\n".join(lines) + "\n"

@@ -1,13 +1,21 @@
 """Messages survive the way through a line of JSON."""
 
+from typing import Any, get_args
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pgpool_recovery.domain.event import Progress
+from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.domain.wal import Point
+from pgpool_recovery.facts.backup import Backup, NoBackup
 from pgpool_recovery.facts.facts import TargetFacts
-from pgpool_recovery.facts.step import CreateSlot
+from pgpool_recovery.facts.step import CreateSlot, TargetStep
+from pgpool_recovery.talk import wire
 from pgpool_recovery.talk.protocol import (
     Answer,
+    Failure,
     Greeting,
     Message,
     Observe,
@@ -16,6 +24,7 @@ from pgpool_recovery.talk.protocol import (
     TakeStep,
 )
 from pgpool_recovery.talk.wire import (
+    UnreadableError,
     as_result,
     decode_message,
     decode_request,
@@ -65,3 +74,54 @@ def test_messages() -> None:
 def test_lines_of_a_login_shell_are_no_messages() -> None:
     for line in (b"Welcome!", b"", b"{}", b"[1]", b'"x"', b"\xff"):
         assert decode_message(line) is None
+
+
+POINT = {"timeline": 1, "lsn": 2}
+WRONG: list[tuple[Any, Any, str]] = [
+    (bool, 1, "a value is neither true nor false"),
+    (bool, None, "a value is neither true nor false"),
+    (int, True, "a value is no whole number"),
+    (int, 1.0, "a value is no whole number"),
+    (int, "1x", "a value is no whole number"),
+    (float, False, "a value is no number"),
+    (float, "1", "a value is no number"),
+    (float, 10**400, "a number is too large"),
+    (str, 1, "a value is no text"),
+    (type(None), 0, "a value is there where none belongs"),
+    (TargetState, "lost", "TargetState has no lost"),
+    (TargetState, [], "a value is no text"),
+    (tuple[int, ...], {"0": 1}, "a value is no list"),
+    (tuple[int, ...], "12", "a value is no list"),
+    (dict[int, str], [], "a value is no object"),
+    (dict[int, str], {"007": "x"}, "a value is no whole number"),
+    (dict[int, str], {"9" * 5000: "x"}, "a value is no whole number"),
+    (Point, None, "Point is no object"),
+    (Point, {"lsn": 2}, "Point lacks timeline"),
+    (Point, {**POINT, "more": 1, "and": 2}, "Point has also and, more"),
+    (Point, {**POINT, "lsn": None}, "a value is no whole number"),
+    (Point | None, {**POINT, "lsn": None}, "a value is no whole number"),
+    (Backup | NoBackup, POINT, "no result that is known has the fields lsn, timeline"),
+    (Backup | NoBackup, None, "no result that is known has the fields "),
+    (TargetStep, {"is": "CreateSlot"}, "it does not know CreateSlot"),
+    (TargetStep, {"is": 1}, "no message"),
+    (TargetStep, {"is": "\x1b[2J" + "x" * 300}, "it does not know \\x1b[2J" + "x" * 179),
+]
+
+
+@pytest.mark.parametrize(("kind", "value", "said"), WRONG)
+def test_another_type_is_named(kind: Any, value: Any, said: str) -> None:
+    with pytest.raises(UnreadableError) as caught:
+        result_as(value, kind)
+    assert str(caught.value) == said
+
+
+def test_every_class_of_the_protocol_can_be_read_and_written() -> None:
+    """How is found out when the first value of it comes: of some only in an emergency."""
+    for kind in (*get_args(Request), *get_args(Message), *get_args(TargetStep), Failure):
+        assert callable(wire._reader(kind))
+        assert callable(wire._writer(kind))
+
+
+def test_greeting_may_have_more_so_that_the_version_behind_it_is_named() -> None:
+    line = b'{"is": "Greeting", "agent": "a", "protocol": 9, "version": "9", "more": [1]}'
+    assert decode_message(line) == Greeting("a", 9, "9")

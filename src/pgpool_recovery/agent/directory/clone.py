@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from pgpool_recovery.agent.directory.links import lead_to_copies
 from pgpool_recovery.agent.directory.workspace import make_directory, remove
 from pgpool_recovery.facts.step import Places
 from pgpool_recovery.host.program import run
@@ -17,14 +18,7 @@ def clone(places: Places, stop: Stop) -> None:
         if Path(place.path).exists():
             make_directory(Path(place.new))
             _copy(place.path, place.new, "always", stop)
-    new = Path(places.data.new)
-    links = {new / "pg_tblspc" / str(t.oid): t.copy_location for t in places.tablespaces}
-    if places.wal is not None:
-        links[new / "pg_wal"] = places.wal.new
-    for link, target in links.items():
-        if link.is_symlink():
-            link.unlink()
-            link.symlink_to(target)
+    lead_to_copies(places)
 
 
 def clone_again(places: Places, locations: Mapping[int, str], stop: Stop) -> None:

@@ -1,18 +1,16 @@
 """The values that a server would have for its settings: its own program says them.
 
-`postgres -C` tells one value for each call, which reads all of the configuration anew. So several
-are asked at once, and none of those that stand nowhere and are the same in every release.
+`postgres -C` tells one value for each call, which reads all of the configuration anew. So all are
+asked at the same time, but none that stands nowhere and is the same in every release.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from pgpool_recovery.domain.error import Refused
-from pgpool_recovery.host.program import run
+from pgpool_recovery.host.program import Completed, run_together
 from pgpool_recovery.host.stop import Stop
-from pgpool_recovery.postgres.conninfo import libpq_version
 
-AT_ONCE = 4
 DEFAULTS: Mapping[str, str] = MappingProxyType(
     {
         "hot_standby": "on",
@@ -47,19 +45,12 @@ def effective_values(argv: Sequence[str], names: Iterable[str], stop: Stop) -> d
 
     Raises Refused with the server's own words when it cannot read its configuration.
     """
-    from concurrent.futures import ThreadPoolExecutor  # It imports logging.
-
     asked = tuple(names)
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        values = pool.map(lambda name: _value(argv, name, stop), asked)
-        # Whoever wants the values reads a connection string among them, or connects: to load the
-        # library takes as long as the answers do.
-        libpq_version()
-        return dict(zip(asked, values, strict=True))
+    said = run_together([[*argv, "-C", name] for name in asked], stop)
+    return {name: _value(completed) for name, completed in zip(asked, said, strict=True)}
 
 
-def _value(argv: Sequence[str], name: str, stop: Stop) -> str:
-    completed = run([*argv, "-C", name], stop)
+def _value(completed: Completed) -> str:
     if completed.status != 0:
         from pgpool_recovery.host.server_log import without_contents  # Of a failure only.
 

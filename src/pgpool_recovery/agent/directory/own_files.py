@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pgpool_recovery.agent.directory.place import workspaces_of
 from pgpool_recovery.agent.directory.workspace import remove
-from pgpool_recovery.files.write import copy_attributes, copy_file, sync
+from pgpool_recovery.files.write import copy_attributes, copy_file, has_linked, sync
 from pgpool_recovery.host.data_directory import CLUSTER_ENTRIES, SMALL_BYTES
 
 OWN = "own"
@@ -132,8 +132,4 @@ def _has_second_name(source: Path, target: Path) -> bool:
     is_better = status.st_size > SMALL_BYTES or not os.access(source, os.R_OK)
     if source.is_symlink() or not is_better:
         return False
-    try:
-        os.link(source, target, follow_symlinks=False)
-    except OSError:
-        return False  # Another filesystem, or a file of somebody else's: a copy does as well.
-    return True
+    return has_linked(source, target)

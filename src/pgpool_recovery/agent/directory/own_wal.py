@@ -3,7 +3,6 @@
 import hashlib
 import re
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.history_file import history_files, read_history
@@ -60,6 +59,8 @@ def _is_wal(file: Path, segment_bytes: int) -> bool:
 
 def digests(data_directory: Path, parts: Iterable[Part]) -> tuple[str | None, ...]:
     """Return the SHA-256 of parts of files; None where a file is not there."""
+    from concurrent.futures import ThreadPoolExecutor  # With it comes logging.
+
     half = away(data_directory)
     pg_wal = (data_directory if half is None else half[0]) / "pg_wal"
     with ThreadPoolExecutor(AT_ONCE) as pool:  # hashlib lets the others work meanwhile.

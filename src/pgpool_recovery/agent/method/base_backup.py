@@ -1,11 +1,10 @@
 """The full copy: pg_basebackup into the workspaces, and pg_verifybackup over the result."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.facts.facts import Conninfo
-from pgpool_recovery.facts.step import CopyBaseBackup, Places, VerifyBackup
+from pgpool_recovery.facts.step import CopyBaseBackup, VerifyBackup
 from pgpool_recovery.host.program import run
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.postgres.conninfo import format_conninfo
@@ -80,14 +79,3 @@ def verify_backup(step: VerifyBackup, stop: Stop, on_line: Callable[[str], None]
     new = step.places.data.new
     # no limit: the runner ends a step after step_s, and the agent its programs
     run([program, "--quiet", new], stop, timeout_s=None, on_line=on_line).check()
-
-
-def relink(places: Places) -> None:
-    """Lead the copy's links to where its WAL directory and tablespaces will be after the swap."""
-    new = Path(places.data.new)
-    links = {new / "pg_tblspc" / str(t.oid): t.location for t in places.tablespaces}
-    if places.wal is not None:
-        links[new / "pg_wal"] = places.wal.path
-    for link, target in links.items():
-        link.unlink()
-        link.symlink_to(target)

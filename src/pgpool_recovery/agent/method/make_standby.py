@@ -8,13 +8,13 @@ from pgpool_recovery.agent.directory.configuration import (
     read_configuration_file,
     replace_auto,
 )
+from pgpool_recovery.agent.directory.links import lead_to_places
 from pgpool_recovery.agent.directory.modes import file_mode, make_location
 from pgpool_recovery.agent.directory.neutral import neutralise
 from pgpool_recovery.agent.directory.own_files import keep_own_files, own_directory
 from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.directory.setting_home import Home, home_of, put_back
 from pgpool_recovery.agent.directory.workspace import remove
-from pgpool_recovery.agent.method.base_backup import relink
 from pgpool_recovery.agent.method.restore import archive_settings
 from pgpool_recovery.domain.event import Say
 from pgpool_recovery.domain.record import record
@@ -36,7 +36,7 @@ def configure_standby(step: ConfigureStandby, own_login: OwnLogin, stop: Stop, t
     new = Path(step.places.data.new)
     own = own_directory(Path(step.places.data.path))
     _signal(new)
-    relink(step.places)
+    lead_to_places(step.places)
     keep_own_files(own, new)
     _write(home_of(new, Path(step.places.data.path), stop), standby_settings(step, own_login), tell)
     is_copy = step.is_of_primary and not (own / AUTO_CONFIGURATION).exists()

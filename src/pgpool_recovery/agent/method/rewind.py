@@ -1,6 +1,5 @@
 """Rewind: pg_rewind with the care that it leaves to others."""
 
-import os
 import re
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from pgpool_recovery.domain.event import Emit, Moved, Said
 from pgpool_recovery.domain.wal import segment_of_file
 from pgpool_recovery.facts.step import Rewind
 from pgpool_recovery.files.text import read_bytes
-from pgpool_recovery.files.write import copy_file, move, sync, write_file
+from pgpool_recovery.files.write import copy_file, has_linked, move, sync, write_file
 from pgpool_recovery.host.meter import Meter
 from pgpool_recovery.host.program import Completed, run
 from pgpool_recovery.host.stop import Stop
@@ -148,15 +147,9 @@ def keep_wal(step: Rewind, directory: Path) -> list[Path]:
         if segment_of_file(file.name, step.segment_bytes) < step.fork_segment
     ]
     for file in own:
-        _link_or_copy(file, aside / file.name)
+        if not has_linked(file, aside / file.name):  # When pg_wal is a link.
+            copy_file(file, aside / file.name)
     return [aside / file.name for file in own]
-
-
-def _link_or_copy(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # Another filesystem, when pg_wal is a link.
-        copy_file(source, target)
 
 
 def give_wal_back(kept: list[Path], directory: Path) -> None:

@@ -138,5 +138,5 @@ def _settings_problem() -> str | None:
     try:
         load_settings(settings_file(None))
     except RecoveryError as error:
-        return f"{error.message}: {error.detail}" if error.detail else error.message
+        return error.in_a_line
     return None

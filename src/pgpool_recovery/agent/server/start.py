@@ -1,7 +1,6 @@
 """Start the target's server and wait for it; tell "replaying" from "dead"."""
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pgpool_recovery.agent.directory.setting_home import home_of
@@ -27,7 +26,6 @@ from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.host.system_failure import advice_on_log, failure_of_system
 from pgpool_recovery.host.version_file import read_major
 from pgpool_recovery.log.note import waits
-from pgpool_recovery.postgres.conninfo import libpq_version
 from pgpool_recovery.postgres.ping import Answers, ping
 from pgpool_recovery.talk.protocol import Start, Started, StopAtOnce, StopServer
 
@@ -176,11 +174,9 @@ def _run(way: StartWay, data: Path, log: StartLog, timeout_s: float, stop: Stop)
     said = None
     enough = None if way.does_more else lambda: _is_ready(data)
     try:
-        with ThreadPoolExecutor(1) as pool:
-            pool.submit(libpq_version)  # What comes next connects: libpq is loaded meanwhile.
-            said = run(
-                way.argv, stop, timeout_s=timeout_s, leaves_server=True, is_enough=enough
-            ).last_lines
+        said = run(
+            way.argv, stop, timeout_s=timeout_s, leaves_server=True, is_enough=enough
+        ).last_lines
     except Cancelled:
         raise
     except RecoveryError as error:

@@ -6,9 +6,10 @@ from pgpool_recovery.cli.where import Where
 
 def check(*, strict: bool = False, as_json: bool = False, where: Where) -> int:
     """Check for every node, also the healthy ones: if it were lost now, would it come back?"""
+    from pgpool_recovery.check.finding import in_order
     from pgpool_recovery.cli.render.check import check_lines
     from pgpool_recovery.cli.render.document import document
-    from pgpool_recovery.control.check import in_order, read_findings, status_of
+    from pgpool_recovery.control.check import read_findings, status_of
     from pgpool_recovery.control.found_on_record import find_on_record
     from pgpool_recovery.control.trap import find_traps
     from pgpool_recovery.hooks.rehearsal import hook_findings

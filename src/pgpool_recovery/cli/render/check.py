@@ -3,21 +3,27 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from pgpool_recovery.control.check import ERROR, INFO, OK, SEVERITIES, WARNING, Finding
+from pgpool_recovery.check.finding import ORDER, Severity
+from pgpool_recovery.control.check import Reported
 
-PLURAL = {ERROR: "errors", WARNING: "warnings", INFO: "infos", OK: "ok"}
+PLURAL = {
+    Severity.ERROR: "errors",
+    Severity.WARNING: "warnings",
+    Severity.INFO: "infos",
+    Severity.OK: "ok",
+}
 WIDTH = 9
 
 
-def check_lines(findings: Sequence[Finding]) -> list[str]:
+def check_lines(findings: Sequence[Reported]) -> list[str]:
     """Return the findings, the gravest first, each with what to do, and how many there are."""
     lines = [line for finding in findings for line in _lines(finding)]
     count = Counter(finding.severity for finding in findings)
-    said = [f"{count[each]} {PLURAL[each] if count[each] != 1 else each}" for each in SEVERITIES]
+    said = [f"{count[each]} {PLURAL[each] if count[each] != 1 else each}" for each in ORDER]
     return [*lines, *([""] if lines else []), ", ".join(said)]
 
 
-def _lines(finding: Finding) -> list[str]:
+def _lines(finding: Reported) -> list[str]:
     whom = "cluster" if finding.node_id is None else f"node {finding.node_id}"
     fact = finding.fact.removeprefix(f"{whom} ")
     first = f"{finding.severity.upper():<{WIDTH}}{whom:<9}{fact}"

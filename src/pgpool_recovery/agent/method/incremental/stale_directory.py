@@ -66,7 +66,7 @@ def read_stale_directory(data_directory: Path, bin_directory: Path, stop: Stop) 
         block_bytes=control.block_bytes,
         segment_blocks=control.segment_blocks,
         has_checksums=control.data.has_checksums,
-        base=base_of(control.data, _label(data_directory)),
+        base=vouched_base(control.data, _label(data_directory)),
     )
 
 
@@ -85,9 +85,10 @@ def _label(data_directory: Path) -> str | None:
         return None
 
 
-def base_of(control: ControlData, label: str | None) -> Base:
-    """Return the base of a data directory with this control file and backup_label.
+def vouched_base(control: ControlData, label: str | None) -> Base:
+    """Return the base that a manifest may name, by the control file and backup_label.
 
+    Stricter than what a plan reckons with (plan/divergence.py): what is not known is refused.
     While there is a label the control file's REDO is not what recovery begins with: pg_rewind
     leaves the source's there.
     """

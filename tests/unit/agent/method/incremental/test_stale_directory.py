@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pgpool_recovery.agent.method.incremental.control_file import parse_control_file
-from pgpool_recovery.agent.method.incremental.stale_directory import UNKNOWN_END, base_of
+from pgpool_recovery.agent.method.incremental.stale_directory import UNKNOWN_END, vouched_base
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.wal import Lsn, Point, TimelineId, parse_lsn
 from pgpool_recovery.facts.facts import Base
@@ -68,31 +68,31 @@ def test_output_that_lacks_a_line(missing: str) -> None:
 
 def test_a_standby_stopped_or_killed() -> None:
     expected = Base(point(2, "0/9000028"), point(2, "0/9000158"))
-    assert base_of(CONTROL, None) == expected
-    assert base_of(replace(CONTROL, state="in archive recovery"), None) == expected
+    assert vouched_base(CONTROL, None) == expected
+    assert vouched_base(replace(CONTROL, state="in archive recovery"), None) == expected
 
 
 def test_a_primary_that_was_stopped_cleanly() -> None:
     control = replace(CONTROL, state="shut down", minimum_end=None)
-    assert base_of(control, None) == Base(point(2, "0/9000028"), point(2, "0/9000028"))
+    assert vouched_base(control, None) == Base(point(2, "0/9000028"), point(2, "0/9000028"))
 
 
 def test_a_minimum_before_redo() -> None:
     control = replace(CONTROL, minimum_end=point(1, "0/8000000"))
-    assert base_of(control, None) == Base(point(2, "0/9000028"), point(2, "0/9000028"))
+    assert vouched_base(control, None) == Base(point(2, "0/9000028"), point(2, "0/9000028"))
 
 
 @pytest.mark.parametrize("state", ["in production", "shutting down", "in crash recovery"])
 def test_a_primary_that_crashed_is_refused(state: str) -> None:
     with pytest.raises(Refused) as caught:
-        base_of(replace(CONTROL, state=state), None)
+        vouched_base(replace(CONTROL, state=state), None)
     assert state in caught.value.message
 
 
 def test_after_pg_rewind_the_label_decides() -> None:
     """The control file holds the source's REDO."""
     control = replace(CONTROL, state="in archive recovery")
-    assert base_of(control, LABEL) == Base(point(1, "0/5000028"), point(2, "0/9000158"))
+    assert vouched_base(control, LABEL) == Base(point(1, "0/5000028"), point(2, "0/9000158"))
 
 
 def test_a_base_backup_that_was_never_started() -> None:
@@ -104,22 +104,22 @@ def test_a_base_backup_that_was_never_started() -> None:
         redo=parse_lsn("0/5000028"),
         minimum_end=None,
     )
-    assert base_of(control, LABEL) == Base(point(1, "0/5000028"), unknown(1))
+    assert vouched_base(control, LABEL) == Base(point(1, "0/5000028"), unknown(1))
 
 
 def test_a_base_backup_whose_end_was_not_reached() -> None:
     control = replace(CONTROL, state="in archive recovery", is_consistent=False)
-    assert base_of(control, None) == Base(point(2, "0/9000028"), unknown(2))
+    assert vouched_base(control, None) == Base(point(2, "0/9000028"), unknown(2))
 
 
 def test_an_incremental_backup_is_no_data_directory() -> None:
     with pytest.raises(Refused, match="is an incremental backup"):
-        base_of(CONTROL, LABEL + "INCREMENTAL FROM LSN: 0/4000028\n")
+        vouched_base(CONTROL, LABEL + "INCREMENTAL FROM LSN: 0/4000028\n")
 
 
 def test_a_label_that_cannot_be_understood() -> None:
     with pytest.raises(Refused, match="backup_label does not say where"):
-        base_of(CONTROL, "nonsense")
+        vouched_base(CONTROL, "nonsense")
 
 
 def test_the_unknown_end_is_past_every_position() -> None:
