@@ -194,9 +194,8 @@ def _reader(kind: Any) -> Turn:
         return partial(_mapping, _reader(parts[0]), _reader(parts[1]))
     if origin in (Union, UnionType):
         others = [part for part in parts if part is not NoneType]
-        if len(others) == 1:
-            return partial(_if_any, _reader(others[0]))
-        return partial(_one_of, {frozenset(names_of(each)): _reader(each) for each in others})
+        read = _reader(others[0]) if len(others) == 1 else partial(_one_of, _by_fields(others))
+        return partial(_if_any, read) if NoneType in parts else read
     return PLAIN[kind]
 
 
@@ -229,6 +228,13 @@ def _one_of(readers: dict[frozenset[str], Turn], value: Any) -> Any:
     if names not in readers:
         raise UnreadableError(f"no result that is known has the fields {', '.join(sorted(names))}")
     return readers[names](value)
+
+
+def _by_fields(kinds: list[Any]) -> dict[frozenset[str], Turn]:
+    readers = {frozenset(names_of(kind)): _reader(kind) for kind in kinds}
+    if len(readers) < len(kinds):
+        raise TypeError(f"{kinds} cannot be told apart by their fields")
+    return readers
 
 
 def _list(read: Turn, value: Any) -> Any:
