@@ -287,7 +287,7 @@ def memory() -> Iterator[Path]:
 @pytest.mark.parametrize("where", ["beside", "inside"])
 @pytest.mark.parametrize("cut", CUTS, ids=lambda word: word.__name__)
 @pytest.mark.parametrize("story", STORIES, ids=lambda word: word.__name__)
-def test_power_lost_in_any_write_of_the_journal(
+def test_promise_4_power_lost_in_any_write_of_the_journal(
     memory: Path, monkeypatch: pytest.MonkeyPatch, story: Story, cut: Cut, where: str
 ) -> None:
     """What the next recovery finds is a state of the table, and its way back ends in one, too.

@@ -70,7 +70,7 @@ def lay_out(root: Path, left: Left) -> Target:
 
 
 @pytest.mark.parametrize("left", LEFT, ids=str)
-def test_what_an_older_build_left_is_brought_forward(tmp_path: Path, left: Left) -> None:
+def test_promise_4_what_an_older_build_left_is_brought_forward(tmp_path: Path, left: Left) -> None:
     target = lay_out(tmp_path, left)
     workspace = Path(target.places.data.workspace)
     was_tidy, before = swap.is_tidy(target.data), target.contents()
