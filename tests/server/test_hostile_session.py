@@ -94,7 +94,7 @@ def hostile(server: Server) -> Iterator[Server]:
     server.reload()
 
 
-ASK_WHOSE_SOCKET = ("agent.own_login", "run.parties")
+ASK_WHOSE_SOCKET = ("agent.directory.own_login", "run.sessions")
 
 
 @pytest.fixture(params=PATHS)
@@ -123,7 +123,7 @@ def own_host(hostile: Server, node: Node, monkeypatch: pytest.MonkeyPatch) -> Se
         pytest.skip("the agent needs the files and processes of its own host, this one is another")
     owner = Path(node.data_directory).stat().st_uid
     for module in ("pidfile", "way"):
-        monkeypatch.setattr(f"pgpool_recovery.agent.{module}.mine_and_roots", lambda: {0, owner})
+        monkeypatch.setattr(f"pgpool_recovery.host.{module}.mine_and_roots", lambda: {0, owner})
     return hostile
 
 
