@@ -71,6 +71,8 @@ def parse(command: Command, words: Sequence[str]) -> ParsedCall:
     for name, text in given:
         option = known[name]
         values = connection if option in (DEBUG, *CONNECTION) else options
+        if option.value is not None and text in words and _is_option(text):
+            raise _misused(command, name, known)
         if option.value is None:
             values[option.keyword] = True
         elif option.is_repeatable:
@@ -81,6 +83,11 @@ def parse(command: Command, words: Sequence[str]) -> ParsedCall:
             values[option.keyword] = _converted(command, name, option.value, text)
     is_debugging = connection.pop(DEBUG.keyword, False)
     return ParsedCall(command, tuple(_arguments(command, rest)), options, connection, is_debugging)
+
+
+def _is_option(text: str) -> bool:
+    """Say whether a word of its own is an option, and no value, not even a number below 0."""
+    return len(text) > 1 and text.startswith("-") and not text[1].isdigit()
 
 
 def _misused(command: Command, name: str, known: dict[str, Option]) -> UsageError:

@@ -24,6 +24,8 @@ from pgpool_recovery.domain.error import UsageError
         ("status -H a -p 9898 -Uu", (), {}, {"host": "a", "port": 9898, "username": "u"}),
         ("status --config=/c", (), {}, {"config": Path("/c")}),
         ("status --host=-x", (), {}, {"host": "-x"}),
+        ("recover -H-y", (), {}, {"host": "-y"}),
+        ("status --config -", (), {}, {"config": Path("-")}),
         ("plan 1 --without-pgpool", ("1",), {}, {"without_pgpool": True}),
         ("cancel 1 --within 0.5", ("1",), {"within": 0.5}, {}),
         ("history 7", (7,), {}, {}),
@@ -58,6 +60,17 @@ def test_words(
         ("install --p x", 'ambiguous option "--p" of install', "--pg-config or --pgpool-conf"),
         ("status --port", "option --port of status needs a value, PORT", "--help"),
         ("status -p", "option -p of status needs a value, PORT", "--help"),
+        *(
+            (
+                f"{command} --data-directory D --pgpool-conf {word}",
+                f"option --pgpool-conf of {command} needs a value, FILE",
+                "--help",
+            )
+            for command in ("install", "uninstall")
+            for word in ("--dry-run", "--dry", "--")
+        ),
+        ("detach 1 -U --gracefully", "option -U of detach needs a value, NAME", "--help"),
+        ("detach 1 -U -H a", "option -U of detach needs a value, NAME", "--help"),
         ("status --json=x", "option --json of status takes no value", "--help"),
         ("status --port x", 'invalid value "x" for --port of status', "a whole number greater"),
         ("status -p 0", 'invalid value "0" for -p of status', "a whole number greater than 0"),
