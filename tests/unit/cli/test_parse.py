@@ -1,5 +1,6 @@
 """How the words of a command are understood, and what is said of those that are not."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,10 @@ from pgpool_recovery.domain.error import UsageError
         ("status --config=/c", (), {}, {"config": Path("/c")}),
         ("status --host=-x", (), {}, {"host": "-x"}),
         ("recover -H-y", (), {}, {"host": "-y"}),
+        ("status -U=admin -H=h -p=98", (), {}, {"username": "admin", "host": "h", "port": 98}),
+        ("status -H==h -U =u", (), {}, {"host": "=h", "username": "=u"}),
+        ("status --host==h -U=", (), {}, {"host": "=h", "username": ""}),
+        ("history -n=5", (), {"last": 5}, {}),
         ("status --config -", (), {}, {"config": Path("-")}),
         ("plan 1 --without-pgpool", ("1",), {}, {"without_pgpool": True}),
         ("cancel 1 --within 0.5", ("1",), {"within": 0.5}, {}),
@@ -44,6 +49,12 @@ def test_words(
     name, *rest = line.split()
     call = parse(command_named(name), rest)
     assert call == (COMMANDS[name], words, options, connection, False)
+
+
+def test_options_come_after_arguments_in_every_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSIXLY_CORRECT", "1")
+    assert parse(COMMANDS["recover"], ["1", "--yes"])[1:3] == (("1",), {"yes": True})
+    assert os.environ["POSIXLY_CORRECT"] == "1"  # Of the programs that we start.
 
 
 @pytest.mark.parametrize(
