@@ -90,6 +90,17 @@ def replace_file(path: Path, contents: bytes | str, *, growing: str | None = Non
     write_file(path, contents, mode=stat.S_IMODE(old.st_mode), owner=owner, growing=growing)
 
 
+def make_directory_of(path: Path) -> None:
+    """Make the directories that a file lacks; root makes none where he would not write the file."""
+    if os.geteuid() == ROOT:
+        there = next(directory for directory in path.parents if directory.exists())
+        try:
+            os.close(open_directory(there, {ROOT}))
+        except Untrusted as untrusted:
+            raise root_refusal(path, untrusted) from untrusted
+    path.parent.mkdir(parents=True, exist_ok=True)
+
+
 def rename_file(path: Path, name: str) -> None:
     """Give a file another name in its directory."""
     with _naming(path), _directory_of(path) as directory:

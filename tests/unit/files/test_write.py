@@ -13,6 +13,7 @@ from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.files.write import (
     Owner,
     copy_file,
+    make_directory_of,
     move,
     open_in_place,
     open_lock_file,
@@ -268,6 +269,21 @@ def test_root_writes_nothing_in_a_directory_of_somebody_else(
         assert caught.value.detail == f"{theirs} belongs to nobody."
         assert "sudo -u nobody" in (caught.value.hint or "")
         assert (directory / "a").read_text() == "old"
+
+
+@pytest.mark.usefixtures("as_root")
+def test_root_makes_no_directory_in_one_of_somebody_else(tmp_path: Path) -> None:
+    for name in ("ours", "theirs"):
+        (tmp_path / name).mkdir()
+    os.chown(tmp_path / "theirs", NOBODY, -1)
+    (tmp_path / "ours" / "link").symlink_to("../theirs")
+    for theirs in ("theirs", "ours/link"):
+        file = tmp_path / theirs / "b" / "c" / "a"
+        with pytest.raises(Refused, match=f"root does not write {file}: others could"):
+            make_directory_of(file)
+    assert names(tmp_path / "theirs") == set()
+    make_directory_of(tmp_path / "ours" / "b" / "c" / "a")
+    assert names(tmp_path / "ours" / "b" / "c") == set()
 
 
 @pytest.mark.usefixtures("as_root")
