@@ -2,7 +2,7 @@
 
 import pytest
 
-from pgpool_recovery import cluster_check as readiness
+from pgpool_recovery import cluster_check
 from pgpool_recovery.check.question import CheckQuestion, PoolFacts
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.node import NodeId, Target
@@ -15,13 +15,15 @@ HERE, AWAY = "here", "192.0.2.7"
 
 @pytest.fixture(autouse=True)
 def only_one_is_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readiness, "is_this_host", lambda host: host != AWAY)
+    monkeypatch.setattr(cluster_check, "is_this_host", lambda host: host != AWAY)
 
 
 def peer(node: str, other: str, *, may_name_hosts: bool) -> Peer:
     nodes = tuple(Target(host, "/data", NodeId(n), 5432) for n, host in enumerate((node, other)))
     question = CheckQuestion(nodes, PoolFacts(), may_name_hosts=may_name_hosts)
-    return readiness.peer_of(question, 0, 1, situation.primary(), situation.target(), Settings())
+    return cluster_check.peer_of(
+        question, 0, 1, situation.primary(), situation.target(), Settings()
+    )
 
 
 def hosts(asked: Peer) -> set[str]:
@@ -41,5 +43,5 @@ def test_promise_13_nobody_logs_in_at_any_place_of_another_host(other: str) -> N
     asked = peer(AWAY, other, may_name_hosts=False)
     assert hosts(asked) == set()
     node = Target(AWAY, "/data", NodeId(0), 5432)
-    assert other in readiness.why_untried(situation.primary(), asked, node).message
+    assert other in cluster_check.why_untried(situation.primary(), asked, node).message
     assert names_every_host(other)

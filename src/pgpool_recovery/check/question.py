@@ -69,7 +69,7 @@ class PoolFacts:
     def argument_count(self) -> int:
         """How many arguments this Pgpool-II gives pgpool_recovery(); the newest without a version.
 
-        >>> Pool({"pgpool_version": "4.2.11"}).argument_count
+        >>> PoolFacts({"pgpool_version": "4.2.11"}).argument_count
         6
         """
         version = self.version or FIRST_WITH_DATABASE

@@ -9,7 +9,7 @@ from pgpool_recovery.cli.completion import bash_script, fish_script, zsh_script
 from pgpool_recovery.cli.grammar.form import PROGRAM
 from pgpool_recovery.cli.say import say
 from pgpool_recovery.domain.error import Refused, UsageError, reason_of
-from pgpool_recovery.files.write import write_file
+from pgpool_recovery.files.write import make_directory_of, write_file
 
 READABLE = 0o644
 
@@ -60,7 +60,7 @@ def install_completion(words: Sequence[str], environment: Mapping[str, str] = os
     home = Path(environment.get("HOME") or Path.home())
     file = Path(environment.get(shell.home) or home / shell.in_home, shell.place)
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_directory_of(file)
         write_file(file, shell.script(), mode=READABLE)
     except OSError as error:
         raise Refused(f"could not write {file}: {reason_of(error)}") from error

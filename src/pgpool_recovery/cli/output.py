@@ -9,7 +9,7 @@ from pgpool_recovery.cli.say import complain, say_json
 from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.target_state import TargetState
 
-FOR_PROGRAMS = frozenset({"--json", "--events"})
+JSON, EVENTS = "--json", "--events"
 
 
 def note(sentence: str) -> None:
@@ -30,12 +30,18 @@ def show_failure(error: RecoveryError, *, with_target: bool = False) -> None:
 
 def tell_failure(error: RecoveryError, words: Sequence[str]) -> int:
     """Tell the failure of a whole command in the form that its words ask for."""
-    if FOR_PROGRAMS & set(words):
+    is_event = _is_said(EVENTS, words)
+    if is_event or _is_said(JSON, words):
         log_failure(error)
         parts = {"version": 1, "error": error.as_record(), "exit_status": error.exit_status}
-        if "--events" in words:
+        if is_event:
             parts["event"] = "failed"
-        say_json(json.dumps(parts, indent=None if "--events" in words else 2))
+        say_json(json.dumps(parts, indent=None if is_event else 2))
     else:
         show_failure(error)
     return error.exit_status
+
+
+def _is_said(name: str, words: Sequence[str]) -> bool:
+    """Say whether an option is among the words, cut short perhaps; they may not be understood."""
+    return any(len(word) > len("--") and name.startswith(word) for word in words)

@@ -1,5 +1,6 @@
 """Words of a command to values, by getopt as PostgreSQL's own programs take them."""
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from getopt import GetoptError, gnu_getopt
@@ -11,6 +12,8 @@ from pgpool_recovery.cli.grammar.form import PROGRAM, Command, Option, Value
 from pgpool_recovery.domain.error import UsageError
 
 END_OF_OPTIONS = "--"
+STOPS_AT_ARGUMENTS = "POSIXLY_CORRECT"
+"""Where this is set, getopt takes an option after an argument for one, too."""
 
 
 class ParsedCall(NamedTuple):
@@ -62,7 +65,7 @@ def parse(command: Command, words: Sequence[str]) -> ParsedCall:
     """
     known = {name: option for option in options_of(command) for name in option.names}
     try:
-        given, rest = gnu_getopt(list(words), *_as_getopt_has_it(known))
+        given, rest = _by_getopt(words, known)
     except GetoptError as error:
         is_short = len(error.opt) == 1 and not any(w.startswith(f"--{error.opt}") for w in words)
         raise _misused(command, ("-" if is_short else "--") + error.opt, known) from error
@@ -71,6 +74,8 @@ def parse(command: Command, words: Sequence[str]) -> ParsedCall:
     for name, text in given:
         option = known[name]
         values = connection if option in (DEBUG, *CONNECTION) else options
+        if option.value is not None and text in words and _is_option(text):
+            raise _misused(command, name, known)
         if option.value is None:
             values[option.keyword] = True
         elif option.is_repeatable:
@@ -81,6 +86,11 @@ def parse(command: Command, words: Sequence[str]) -> ParsedCall:
             values[option.keyword] = _converted(command, name, option.value, text)
     is_debugging = connection.pop(DEBUG.keyword, False)
     return ParsedCall(command, tuple(_arguments(command, rest)), options, connection, is_debugging)
+
+
+def _is_option(text: str) -> bool:
+    """Say whether a word of its own is an option, and no value, not even a number below 0."""
+    return len(text) > 1 and text.startswith("-") and not text[1].isdigit()
 
 
 def _misused(command: Command, name: str, known: dict[str, Option]) -> UsageError:
@@ -100,6 +110,25 @@ def _misused(command: Command, name: str, known: dict[str, Option]) -> UsageErro
     return UsageError(
         f'unknown option "{name}" of {command.name}', hint=_hint(help_of, name, known)
     )
+
+
+def _by_getopt(
+    words: Sequence[str], known: dict[str, Option]
+) -> tuple[list[tuple[str, str]], list[str]]:
+    """Return the options with their values, and the arguments, whatever stands before what."""
+    wanted = os.environ.pop(STOPS_AT_ARGUMENTS, None)
+    try:
+        given, arguments = gnu_getopt(list(words), *_as_getopt_has_it(known))
+    finally:
+        if wanted is not None:
+            os.environ[STOPS_AT_ARGUMENTS] = wanted
+    return [(name, _without_sign(name, text, words)) for name, text in given], arguments
+
+
+def _without_sign(name: str, text: str, words: Sequence[str]) -> str:
+    """Return the value of an option, of -U=x also x: getopt knows the sign with long ones only."""
+    is_joined = not name.startswith("--") and text not in words
+    return text.removeprefix("=") if is_joined else text
 
 
 def _as_getopt_has_it(known: dict[str, Option]) -> tuple[str, list[str]]:

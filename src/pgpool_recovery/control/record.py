@@ -123,7 +123,7 @@ class RecordedRun:
 def where_it_stopped(run: RunProgress | RecordedRun) -> str:
     """Return in which step a run was interrupted, to end a sentence with; empty when not known.
 
-    >>> where_it_stopped(Run(1, step=2, steps=6, sentence="reserve /data"))
+    >>> where_it_stopped(RunProgress(1, step=2, steps=6, sentence="reserve /data"))
     ' in step 2 of 6: reserve /data'
     """
     if run.sentence is None:

@@ -63,19 +63,18 @@ def write_file(
                 os.unlink(growing, dir_fd=directory)
         name, descriptor = _open_growing(path.name, growing, directory)
         try:
-            try:
-                if owner is not None:
-                    os.fchown(descriptor, owner.uid, owner.gid)
-                os.fchmod(descriptor, mode)
-                _write_all(descriptor, data)
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            if owner is not None:
+                os.fchown(descriptor, owner.uid, owner.gid)
+            os.fchmod(descriptor, mode)
+            _write_all(descriptor, data)
+            os.fsync(descriptor)
             os.rename(name, path.name, src_dir_fd=directory, dst_dir_fd=directory)
         except BaseException:
             with suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=directory)
             raise
+        finally:  # Not before: the lock goes with it, and the name would be taken for left.
+            os.close(descriptor)
         os.fsync(directory)
 
 
@@ -89,6 +88,17 @@ def replace_file(path: Path, contents: bytes | str, *, growing: str | None = Non
     is_ours = os.geteuid() == ROOT or old.st_gid in (os.getegid(), *os.getgroups())
     owner = Owner(old.st_uid if os.geteuid() == ROOT else SAME, old.st_gid if is_ours else SAME)
     write_file(path, contents, mode=stat.S_IMODE(old.st_mode), owner=owner, growing=growing)
+
+
+def make_directory_of(path: Path) -> None:
+    """Make the directories that a file lacks; root makes none where he would not write the file."""
+    if os.geteuid() == ROOT:
+        there = next(directory for directory in path.parents if directory.exists())
+        try:
+            os.close(open_directory(there, {ROOT}))
+        except Untrusted as untrusted:
+            raise root_refusal(path, untrusted) from untrusted
+    path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def rename_file(path: Path, name: str) -> None:
@@ -259,12 +269,21 @@ def _open_growing(name: str, growing: str | None, directory: int) -> tuple[str, 
     for _ in range(TRIES):
         beside = growing or _beside(name)
         descriptor = os.open(beside, NEW_FILE, PRIVATE, dir_fd=directory)
-        with suppress(OSError):  # A filesystem without locks, on which nothing left is removed.
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.fstat(descriptor).st_nlink > 0:
+        if not _is_held_by_another(descriptor) and os.fstat(descriptor).st_nlink > 0:
             return beside, descriptor
         os.close(descriptor)  # Another writer has taken it for left, before we held it.
     raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+
+
+def _is_held_by_another(descriptor: int) -> bool:
+    """Lock a file of ours, and say whether another process was first, who will remove it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # A filesystem without locks, on which nothing left is removed.
+        return False
+    return False
 
 
 def _remove_left(name: str, directory: int) -> None:

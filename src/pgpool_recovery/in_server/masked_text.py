@@ -27,9 +27,16 @@ VALUE = rb"""(?:'\\''.*?(?:'\\''|$)
     |[^\s'"]\S*?(?=['"\\]{0,8}(?:\s|$)))"""
 FIELD = rb"""(?:\\.|[^\s:'"\\]){1,255}"""
 NAME = rb"(?:pass(?:word|wd|phrase)?|(?<![a-z])pw|pgpass|secret|token)[0-9]*"
+# What follows the name of a file, such as .pgpass, that cannot be read.
+REASON = rb"(?:No\ such\ file\ or\ directory|Permission\ denied|(?:Is|Not)\ a\ directory)(?!\w)"
 PATTERNS = (
     # NAME=value, name = value, name: value, "name": value.
-    rb"(?P<before>" + NAME + rb"""\\?['"]?(?:=|\s+=\s*|\s*:\s+|\s*:(?=['"])))""" + VALUE,
+    rb"(?P<before>"
+    + NAME
+    + rb"""\\?['"]?(?:=|\s+=\s*|\s*:\s+(?!"""
+    + REASON
+    + rb""")|\s*:(?=['"])))"""
+    + VALUE,
     # --password value, ALTER ROLE ... PASSWORD 'value', sshpass -p value.
     rb"(?P<before>(?:--(?:[a-z]+-)*pass(?:word|wd)?|\bsshpass\s+-p)\s+)" + VALUE,
     rb"(?P<before>\bsshpass\s+-p)[^\s=]\S*",

@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from pgpool_recovery.domain.error import Refused, reason_of
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.files.text import lines_of, read_text
 from pgpool_recovery.files.trust import ROOT, Untrusted, real_path
-from pgpool_recovery.files.write import replace_file, root_refusal
+from pgpool_recovery.files.write import Owner, root_refusal, write_file
 
 BEGIN = "# pgpool-recovery: begin. The last line for a parameter counts; those before are comments."
 END = "# pgpool-recovery: end"
@@ -145,13 +146,16 @@ def emptied(text: str) -> tuple[str, ...]:
 
 
 def write(path: Path, text: str) -> None:
-    """Put a pgpool.conf in the place of the one before; mode and, as far as can be, owner stay.
+    """Put a pgpool.conf in the place of the one before; mode and group stay, and with root owner.
 
     The owner of the directory, who is not root, may replace root's file there, but gives none away.
+    Who is not in its group is refused, for replace_file would take it from those who are.
     """
     path = _real(path)
     try:
-        replace_file(path, text)
+        old = path.lstat()
+        owner = Owner(old.st_uid if os.geteuid() == ROOT else os.geteuid(), old.st_gid)
+        write_file(path, text, mode=stat.S_IMODE(old.st_mode), owner=owner)
     except OSError as error:
         raise Refused(
             f"could not write {path}: {reason_of(error)}", hint="Run it as root, or as its owner."

@@ -1,5 +1,6 @@
 """Which words end how."""
 
+import json
 import signal
 
 import pytest
@@ -29,6 +30,27 @@ def test_wrong_words(words: list[str], capsys: pytest.CaptureFixture[str]) -> No
     printed = capsys.readouterr()
     assert printed.out == ""
     assert printed.err.startswith("ERROR:  ")
+
+
+@pytest.mark.parametrize("words", ["status --js", "watch --e", "watch --j --events"])
+def test_failure_is_told_to_programs_however_short_the_option_is(
+    words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_app([*words.split(), "--port", "x"]) == 2
+    printed = capsys.readouterr()
+    told = json.loads(printed.out)
+    assert told["exit_status"] == 2
+    assert told.get("event") == ("failed" if "--e" in words else None)
+    assert (printed.out.count("\n") == 1) == ("--e" in words)
+    assert printed.err == ""
+
+
+@pytest.mark.parametrize("words", ["status", "status -j", "plan --", "recover - --yes"])
+def test_failure_is_told_to_people_otherwise(
+    words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_app([*words.split(), "--port", "x"]) != 0
+    assert capsys.readouterr().out == ""
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 """What a shell completes; those that are not on this machine are asked for nothing."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -67,6 +68,18 @@ def test_script_is_put_where_its_shell_looks(
     (file,) = (path for path in tmp_path.rglob("*") if path.is_file())
     assert file.read_text() == SHELLS[shell].script()
     assert f"{file} written" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("as_root")
+def test_root_leaves_the_home_of_another_user_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    os.chown(tmp_path, 65534, 65534)
+    assert run_app(["--install-completion", "bash"]) == 4
+    assert "sudo -u nobody" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("words", [["tcsh"], ["bash", "zsh"], []], ids=str)

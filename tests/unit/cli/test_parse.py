@@ -1,5 +1,6 @@
 """How the words of a command are understood, and what is said of those that are not."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,12 @@ from pgpool_recovery.domain.error import UsageError
         ("status -H a -p 9898 -Uu", (), {}, {"host": "a", "port": 9898, "username": "u"}),
         ("status --config=/c", (), {}, {"config": Path("/c")}),
         ("status --host=-x", (), {}, {"host": "-x"}),
+        ("recover -H-y", (), {}, {"host": "-y"}),
+        ("status -U=admin -H=h -p=98", (), {}, {"username": "admin", "host": "h", "port": 98}),
+        ("status -H==h -U =u", (), {}, {"host": "=h", "username": "=u"}),
+        ("status --host==h -U=", (), {}, {"host": "=h", "username": ""}),
+        ("history -n=5", (), {"last": 5}, {}),
+        ("status --config -", (), {}, {"config": Path("-")}),
         ("plan 1 --without-pgpool", ("1",), {}, {"without_pgpool": True}),
         ("cancel 1 --within 0.5", ("1",), {"within": 0.5}, {}),
         ("history 7", (7,), {}, {}),
@@ -44,6 +51,12 @@ def test_words(
     assert call == (COMMANDS[name], words, options, connection, False)
 
 
+def test_options_come_after_arguments_in_every_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSIXLY_CORRECT", "1")
+    assert parse(COMMANDS["recover"], ["1", "--yes"])[1:3] == (("1",), {"yes": True})
+    assert os.environ["POSIXLY_CORRECT"] == "1"  # Of the programs that we start.
+
+
 @pytest.mark.parametrize(
     ("line", "message", "more"),
     [
@@ -58,6 +71,17 @@ def test_words(
         ("install --p x", 'ambiguous option "--p" of install', "--pg-config or --pgpool-conf"),
         ("status --port", "option --port of status needs a value, PORT", "--help"),
         ("status -p", "option -p of status needs a value, PORT", "--help"),
+        *(
+            (
+                f"{command} --data-directory D --pgpool-conf {word}",
+                f"option --pgpool-conf of {command} needs a value, FILE",
+                "--help",
+            )
+            for command in ("install", "uninstall")
+            for word in ("--dry-run", "--dry", "--")
+        ),
+        ("detach 1 -U --gracefully", "option -U of detach needs a value, NAME", "--help"),
+        ("detach 1 -U -H a", "option -U of detach needs a value, NAME", "--help"),
         ("status --json=x", "option --json of status takes no value", "--help"),
         ("status --port x", 'invalid value "x" for --port of status', "a whole number greater"),
         ("status -p 0", 'invalid value "0" for -p of status', "a whole number greater than 0"),

@@ -54,6 +54,10 @@ SECRET = "s3cr3t"
         "docker run -e 'PGPASSWORD=@' img",
         "user=repl;password=@;x",
         "API_TOKEN=@",
+        '"/prod/db/password": @',
+        "db.password: @",
+        "password: No@",
+        "password:  'Is a directory @'",
     ],
 )
 def test_password_is_masked(line: str) -> None:
@@ -80,6 +84,9 @@ def test_password_is_masked(line: str) -> None:
         "+ chown postgres:postgres /data",
         "postgres:x:101:103:PostgreSQL:/var/lib:/bin/bash",
         "rsync: 10:20:30",
+        'Could not read the pass file "/root/.pcppass": No such file or directory.',
+        "cat: /home/postgres/.pgpass:  Permission denied",
+        "cat: /etc/secret: Is a directory",
     ],
 )
 def test_other_text_stays(line: str) -> None:

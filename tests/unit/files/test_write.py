@@ -13,6 +13,7 @@ from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.files.write import (
     Owner,
     copy_file,
+    make_directory_of,
     move,
     open_in_place,
     open_lock_file,
@@ -97,18 +98,19 @@ def test_what_a_crash_left_goes_with_the_next_write(tmp_path: Path, growing: str
     assert names(tmp_path) == {"a", *others, *([] if growing else ["a.tmp"])}
 
 
+@pytest.mark.parametrize("step", ["fchmod", "write", "fsync", "rename"])
 def test_what_another_process_is_writing_just_now_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     """It writes on, and who has its name last wins."""
-    real, once = os.fsync, iter([True])
+    real, once = getattr(os, step), iter([True])
 
-    def other_comes(descriptor: int) -> None:
+    def other_comes(*words: object, **options: object) -> object:
         if next(once, False):
             write_file(tmp_path / "a", "the other's")
-        real(descriptor)
+        return real(*words, **options)
 
-    monkeypatch.setattr(os, "fsync", other_comes)
+    monkeypatch.setattr(os, step, other_comes)
     write_file(tmp_path / "a", "ours")
     assert (tmp_path / "a").read_text() == "ours"
     assert names(tmp_path) == {"a"}
@@ -129,6 +131,34 @@ def test_file_that_another_process_took_for_left_is_made_anew(
     monkeypatch.setattr(fcntl, "flock", too_late)
     write_file(tmp_path / "a", "ours")
     assert (tmp_path / "a").read_text() == "ours"
+
+
+def test_file_that_another_process_is_about_to_remove_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other has come between its making and its lock, and removes it after that."""
+    lock, write, once = fcntl.flock, os.write, iter([True])
+    taken: list[tuple[Path, int]] = []
+
+    def too_late(descriptor: int, operation: int) -> None:
+        if next(once, False):
+            (path,) = tmp_path.iterdir()
+            taken.append((path, os.open(path, os.O_RDONLY)))
+            lock(taken[0][1], fcntl.LOCK_EX)
+        lock(descriptor, operation)
+
+    def after_removal(descriptor: int, data: bytes) -> int:
+        while taken:
+            path, held = taken.pop()
+            path.unlink()
+            os.close(held)
+        return write(descriptor, data)
+
+    monkeypatch.setattr(fcntl, "flock", too_late)
+    monkeypatch.setattr(os, "write", after_removal)
+    write_file(tmp_path / "a", "ours")
+    assert (tmp_path / "a").read_text() == "ours"
+    assert names(tmp_path) == {"a"}
 
 
 def test_filesystem_without_locks_is_written_to_as_well(
@@ -239,6 +269,21 @@ def test_root_writes_nothing_in_a_directory_of_somebody_else(
         assert caught.value.detail == f"{theirs} belongs to nobody."
         assert "sudo -u nobody" in (caught.value.hint or "")
         assert (directory / "a").read_text() == "old"
+
+
+@pytest.mark.usefixtures("as_root")
+def test_root_makes_no_directory_in_one_of_somebody_else(tmp_path: Path) -> None:
+    for name in ("ours", "theirs"):
+        (tmp_path / name).mkdir()
+    os.chown(tmp_path / "theirs", NOBODY, -1)
+    (tmp_path / "ours" / "link").symlink_to("../theirs")
+    for theirs in ("theirs", "ours/link"):
+        file = tmp_path / theirs / "b" / "c" / "a"
+        with pytest.raises(Refused, match=f"root does not write {file}: others could"):
+            make_directory_of(file)
+    assert names(tmp_path / "theirs") == set()
+    make_directory_of(tmp_path / "ours" / "b" / "c" / "a")
+    assert names(tmp_path / "ours" / "b" / "c") == set()
 
 
 @pytest.mark.usefixtures("as_root")

@@ -1,5 +1,6 @@
 """Our lines in pgpool.conf: what stood there is kept, and comes back."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from pgpool_recovery.install.pgpool_conf import (
     without_ours,
     write,
 )
+from tests.unit.agent.as_nobody import NOBODY, as_nobody
 
 WORDS = '"%d" "%h"'
 COMMAND = ["/usr/local/bin/pgpool-recovery"]
@@ -128,6 +130,24 @@ def test_link_is_followed(tmp_path: Path) -> None:
     write(tmp_path / "pgpool.conf", "x = 1\n")
     assert (tmp_path / "pgpool.conf").is_symlink()
     assert (tmp_path / "real.conf").read_text() == "x = 1\n"
+
+
+@pytest.mark.usefixtures("as_root")
+def test_who_cannot_give_it_its_group_writes_nothing(tmp_path: Path) -> None:
+    """Who reads it by that group could not read it any more."""
+    file = tmp_path / "pgpool.conf"
+    file.write_text(CONF)
+
+    def refused() -> None:
+        with pytest.raises(Refused, match=r"Operation not permitted") as caught:
+            write(file, "new")
+        assert caught.value.hint == "Run it as root, or as its owner."
+
+    as_nobody(tmp_path, refused, {file: 0o640}, gid=0)
+    assert (file.read_text(), file.stat().st_gid) == (CONF, 0)
+    as_nobody(tmp_path, lambda: write(file, "new"), {file: 0o640}, gid=NOBODY)
+    assert (file.read_text(), file.stat().st_gid) == ("new", NOBODY)
+    assert os.listdir(tmp_path) == [file.name]
 
 
 def test_line_that_came_later_is_kept_as_well() -> None:
