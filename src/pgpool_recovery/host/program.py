@@ -197,12 +197,13 @@ def _collect(
 def _watched(process: subprocess.Popen[bytes]) -> Iterator[int | None]:
     """Yield a descriptor that is ready as soon as a program has ended (pidfd_open(2)).
 
-    None where the kernel has no such thing (before Linux 5.3), or does not let us: then the end is
-    seen soon after that of the output, or one tick later where somebody else holds that open.
+    None where the kernel has no such thing (before Linux 5.3), or does not let us, or Python was
+    built without it: then the end is seen soon after that of the output, or one tick later where
+    somebody else holds that open.
     """
     try:
         descriptor = os.pidfd_open(process.pid)
-    except OSError:
+    except (OSError, AttributeError):  # Not every build of Python has it.
         yield None
         return
     try:

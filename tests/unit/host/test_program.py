@@ -76,13 +76,15 @@ def test_daemon_that_keeps_the_output_open_is_not_waited_for() -> None:
 
 
 @pytest.mark.parametrize("argv", [["/bin/true"], ["/bin/sh", "-c", "exec >&- 2>&-; sleep 0.3"]])
-@pytest.mark.parametrize("has_pidfd", [True, False])
+@pytest.mark.parametrize("pidfd_open", ["there", "not in the kernel", "not in Python"])
 def test_end_is_waited_for_and_not_looked_for_all_the_time(
-    monkeypatch: pytest.MonkeyPatch, argv: list[str], *, has_pidfd: bool
+    monkeypatch: pytest.MonkeyPatch, argv: list[str], pidfd_open: str
 ) -> None:
     """Also where the output ends long before the program does, and nothing tells of its end."""
-    if not has_pidfd:
+    if pidfd_open == "not in the kernel":
         monkeypatch.setattr(os, "pidfd_open", _no_such_call)
+    elif pidfd_open == "not in Python":
+        monkeypatch.delattr(os, "pidfd_open", raising=False)
     looks, poll = list[int](), subprocess.Popen.poll
 
     def counted(process: subprocess.Popen[bytes]) -> int | None:
