@@ -216,8 +216,15 @@ def _leave(process: subprocess.Popen[bytes]) -> None:
     """Let a program go on; that it has ended is taken note of, or it would stay in the table."""
     output = process.stdout
     assert output is not None  # noqa: S101 - it was asked for
+
+    def drop() -> None:
+        with output:
+            while output.read(MAX_LINE_BYTES):
+                pass
+        process.wait()
+
     os.set_blocking(output.fileno(), True)  # Without anybody who reads, what it says would end it.
-    threading.Thread(target=process.communicate, daemon=True).start()
+    threading.Thread(target=drop, daemon=True).start()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,17 @@ def test_program_is_left_to_itself_where_that_is_enough(tmp_path: Path) -> None:
     assert completed.status == 0
     (tmp_path / "2").touch()
     until((tmp_path / "3").exists, within_s=20, what="the program to come to its end")
+
+
+def test_nothing_is_kept_of_what_a_program_says_that_is_left_to_itself(tmp_path: Path) -> None:
+    script = f"head -c 50000000 /dev/zero; touch {tmp_path}/1; sleep 5"
+    tracemalloc.start()
+    try:
+        run(["/bin/sh", "-c", script], Stop(), is_enough=lambda: True)
+        until((tmp_path / "1").exists, within_s=20, what="it to have said all")
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_program_that_ends_before_it_is_enough_has_its_own_end() -> None:
