@@ -136,17 +136,22 @@ def test_programs_run_together_and_are_told_in_their_order(tmp_path: Path) -> No
     assert [(one.status, one.output) for one in completed] == [(n, "said") for n in range(3)]
 
 
-def test_none_of_several_programs_is_left_when_they_are_stopped(tmp_path: Path) -> None:
-    stop, files = Stop(), [tmp_path / str(number) for number in range(2)]
+@pytest.mark.parametrize("first", [":", "trap '' TERM"])
+def test_none_of_several_programs_is_left_when_they_are_stopped(tmp_path: Path, first: str) -> None:
+    """All are asked before any of them is waited for: six seconds would be one for each."""
+    stop, files = Stop(), [tmp_path / str(number) for number in range(6)]
+    asked = list[float]()
 
     def stop_once_all_run() -> None:
         until(lambda: all(f.exists() and f.read_text() for f in files), within_s=20, what="them")
+        asked.append(time.monotonic())
         stop.ask()
 
     waiting = threading.Thread(target=stop_once_all_run)
     waiting.start()
     with pytest.raises(Cancelled):
-        run_together([["/bin/sh", "-c", f"echo $$ > {file}; sleep 600"] for file in files], stop)
+        run_together([["/bin/sh", "-c", f"{first}; echo $$ > {f}; sleep 600"] for f in files], stop)
+    assert time.monotonic() - asked[0] < 4
     waiting.join(20)
     assert not [file for file in files if Path("/proc", file.read_text().strip()).exists()]
 
