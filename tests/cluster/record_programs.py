@@ -12,10 +12,13 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
+from pgpool_recovery.agent.directory.effective_value import DEFAULTS
 from tests.harness.cluster import ClusterPlan
 from tests.harness.cluster_site import Site, build_servers
 from tests.harness.contents import wait_for_replay
+from tests.harness.installation import Installation
 from tests.harness.layout import PlainLayout
+from tests.harness.machine import Machine
 from tests.harness.network import Network
 from tests.harness.postgresql import Server
 from tests.harness.psql import conninfo
@@ -73,6 +76,7 @@ def record(workspace: Workspace, major: int) -> None:
         primary, standby = build_servers(
             workspace, plan, Site(hosts, hosts[0], hosts[0], installation)
         )
+        record_defaults(recorder, hosts[0], installation)
         _while_both_run(recorder, primary, standby)
         _backups(recorder, primary, standby)
         _standby_stopped(recorder, primary, standby)
@@ -94,6 +98,18 @@ def _while_both_run(recorder: Recorder, primary: Server, standby: Server) -> Non
     recorder.say("version.txt", primary, "postgres", "--version")
     for name in ("max_locks_per_transaction", "recovery_target_timeline", "primary_conninfo"):
         recorder.say(f"setting/{name}.txt", standby, "postgres", *_in(standby), "-C", name)
+
+
+def record_defaults(recorder: Recorder, machine: Machine, installation: Installation) -> None:
+    """Ask for what is built in: with files that have no setting."""
+    empty = machine.home / "empty"
+    machine.make_directory(empty, mode=0o700)
+    for name in ("postgresql.conf", "postgresql.auto.conf"):
+        machine.write_file(empty / name, "")
+    postgres: Words = [installation.program("postgres"), "-D", empty, "-C"]
+    said = {name: machine.run([*postgres, name]).stdout for name in sorted(DEFAULTS)}
+    lines = [f"{name} = {value}" for name, value in said.items()]
+    recorder.write("setting/defaults.txt", "".join(lines))
 
 
 def _in(server: Server) -> Words:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 
 from pgpool_recovery.domain.error import Undone, reason_of
 from pgpool_recovery.domain.pause import pause_s
@@ -119,14 +119,16 @@ def run_together(
     """
     mark = {MARK: os.environ[MARK]} if MARK in os.environ else {}
     environment, completed = {**clean_environment(), **mark}, list[Completed]()
-    with span("runs {} together", programs), ExitStack() as running:
-        processes = list[subprocess.Popen[bytes]]()
-        for argv in programs:
-            processes.append(_start(argv, environment, None))
-            running.callback(_end, processes[-1])
-        for argv, process in zip(programs, processes, strict=True):
-            output = _collect(process, argv[0], stop, timeout_s, None, None)
-            completed.append(Completed(tuple(argv), process.returncode, output or ""))
+    processes = list[subprocess.Popen[bytes]]()
+    with span("runs {} together", programs):
+        try:
+            for argv in programs:
+                processes.append(_start(argv, environment, None))
+            for argv, process in zip(programs, processes, strict=True):
+                output = _collect(process, argv[0], stop, timeout_s, None, None)
+                completed.append(Completed(tuple(argv), process.returncode, output or ""))
+        finally:
+            _end(*processes)
     return completed
 
 
@@ -197,12 +199,13 @@ def _collect(
 def _watched(process: subprocess.Popen[bytes]) -> Iterator[int | None]:
     """Yield a descriptor that is ready as soon as a program has ended (pidfd_open(2)).
 
-    None where the kernel has no such thing (before Linux 5.3), or does not let us: then the end is
-    seen soon after that of the output, or one tick later where somebody else holds that open.
+    None where the kernel has no such thing (before Linux 5.3), or does not let us, or Python was
+    built without it: then the end is seen soon after that of the output, or one tick later where
+    somebody else holds that open.
     """
     try:
         descriptor = os.pidfd_open(process.pid)
-    except OSError:
+    except (OSError, AttributeError):  # Not every build of Python has it.
         yield None
         return
     try:
@@ -215,23 +218,33 @@ def _leave(process: subprocess.Popen[bytes]) -> None:
     """Let a program go on; that it has ended is taken note of, or it would stay in the table."""
     output = process.stdout
     assert output is not None  # noqa: S101 - it was asked for
+
+    def drop() -> None:
+        with output:
+            while output.read(MAX_LINE_BYTES):
+                pass
+        process.wait()
+
     os.set_blocking(output.fileno(), True)  # Without anybody who reads, what it says would end it.
-    threading.Thread(target=process.communicate, daemon=True).start()
+    threading.Thread(target=drop, daemon=True).start()
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the process group of a program that still runs: ask, then insist."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(TERMINATION_S)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            # One that waits for a disk ends when that answers; see leftover.py.
+def _end(*processes: subprocess.Popen[bytes]) -> None:
+    """End the process groups of programs that still run: ask all of them, then insist.
+
+    One that waits for a disk ends when that answers; see leftover.py.
+    """
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        running = [process for process in processes if process.poll() is None]
+        for process in running:
+            os.killpg(process.pid, how)
+        deadline = time.monotonic() + TERMINATION_S
+        for process in running:
             with suppress(subprocess.TimeoutExpired):
-                process.wait(TERMINATION_S)
-    if process.stdout is not None:
-        process.stdout.close()
+                process.wait(max(deadline - time.monotonic(), 0))
+    for process in processes:
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 class _Lines:

@@ -12,10 +12,14 @@ MAX_DEPTH = 10
 """As CONF_FILE_MAX_DEPTH (src/include/utils/conffiles.h)."""
 MAX_FILES = 1000
 """More than anybody has: files that include each other would be read again and again."""
+BLANKS = " \t\r"
+"""What guc-file.l takes for a blank; the characters beyond ASCII are letters to it."""
 LINE = re.compile(
-    r"\s*([A-Za-z_][\w$.]*)\s*(?:=\s*|\s+|$)('(?:[^'\\]|''|\\.)*'|[^\s#]*)",
+    rf"[{BLANKS}]*([A-Za-z_\x80-\U0010FFFF][\w$.\x80-\U0010FFFF]*)[{BLANKS}]*(?:=[{BLANKS}]*)?"
+    r"('(?:[^'\\]|''|\\.)*'|[^\s#]*)",
     re.ASCII,
 )
+"""A name and its value: before a quote or a sign there need be neither a blank nor a "="."""
 INCLUDES = ("include", "include_if_exists", "include_dir")
 
 
@@ -33,8 +37,8 @@ class SettingSource(NamedTuple):
 class Sources:
     """What a server would read: its files, also those that are not there, and each setting's last.
 
-    `is_whole`: every included file was found and read, so that a setting which is not among them
-    stands nowhere. What the values are only the server itself says.
+    `is_whole`: every included file was found and read, and every line understood, so that a setting
+    which is not among them stands nowhere. What the values are only the server itself says.
     """
 
     def __init__(self) -> None:
@@ -70,6 +74,7 @@ def _read(
     for number, line in enumerate(lines, start=1):
         match = LINE.match(line)
         if match is None:
+            found.is_whole = found.is_whole and line.strip(BLANKS)[:1] in ("", "#")
             continue
         name, text = match[1].lower(), plain(match[2])
         if name not in INCLUDES:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -76,13 +77,15 @@ def test_daemon_that_keeps_the_output_open_is_not_waited_for() -> None:
 
 
 @pytest.mark.parametrize("argv", [["/bin/true"], ["/bin/sh", "-c", "exec >&- 2>&-; sleep 0.3"]])
-@pytest.mark.parametrize("has_pidfd", [True, False])
+@pytest.mark.parametrize("pidfd_open", ["there", "not in the kernel", "not in Python"])
 def test_end_is_waited_for_and_not_looked_for_all_the_time(
-    monkeypatch: pytest.MonkeyPatch, argv: list[str], *, has_pidfd: bool
+    monkeypatch: pytest.MonkeyPatch, argv: list[str], pidfd_open: str
 ) -> None:
     """Also where the output ends long before the program does, and nothing tells of its end."""
-    if not has_pidfd:
+    if pidfd_open == "not in the kernel":
         monkeypatch.setattr(os, "pidfd_open", _no_such_call)
+    elif pidfd_open == "not in Python":
+        monkeypatch.delattr(os, "pidfd_open", raising=False)
     looks, poll = list[int](), subprocess.Popen.poll
 
     def counted(process: subprocess.Popen[bytes]) -> int | None:
@@ -105,6 +108,17 @@ def test_program_is_left_to_itself_where_that_is_enough(tmp_path: Path) -> None:
     until((tmp_path / "3").exists, within_s=20, what="the program to come to its end")
 
 
+def test_nothing_is_kept_of_what_a_program_says_that_is_left_to_itself(tmp_path: Path) -> None:
+    script = f"head -c 50000000 /dev/zero; touch {tmp_path}/1; sleep 5"
+    tracemalloc.start()
+    try:
+        run(["/bin/sh", "-c", script], Stop(), is_enough=lambda: True)
+        until((tmp_path / "1").exists, within_s=20, what="it to have said all")
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+
+
 def test_program_that_ends_before_it_is_enough_has_its_own_end() -> None:
     completed = run(["/bin/sh", "-c", "echo why; exit 3"], Stop(), is_enough=lambda: False)
     assert (completed.status, completed.output) == (3, "why")
@@ -122,17 +136,22 @@ def test_programs_run_together_and_are_told_in_their_order(tmp_path: Path) -> No
     assert [(one.status, one.output) for one in completed] == [(n, "said") for n in range(3)]
 
 
-def test_none_of_several_programs_is_left_when_they_are_stopped(tmp_path: Path) -> None:
-    stop, files = Stop(), [tmp_path / str(number) for number in range(2)]
+@pytest.mark.parametrize("first", [":", "trap '' TERM"])
+def test_none_of_several_programs_is_left_when_they_are_stopped(tmp_path: Path, first: str) -> None:
+    """All are asked before any of them is waited for: six seconds would be one for each."""
+    stop, files = Stop(), [tmp_path / str(number) for number in range(6)]
+    asked = list[float]()
 
     def stop_once_all_run() -> None:
         until(lambda: all(f.exists() and f.read_text() for f in files), within_s=20, what="them")
+        asked.append(time.monotonic())
         stop.ask()
 
     waiting = threading.Thread(target=stop_once_all_run)
     waiting.start()
     with pytest.raises(Cancelled):
-        run_together([["/bin/sh", "-c", f"echo $$ > {file}; sleep 600"] for file in files], stop)
+        run_together([["/bin/sh", "-c", f"{first}; echo $$ > {f}; sleep 600"] for f in files], stop)
+    assert time.monotonic() - asked[0] < 4
     waiting.join(20)
     assert not [file for file in files if Path("/proc", file.read_text().strip()).exists()]
 

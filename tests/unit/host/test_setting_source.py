@@ -32,6 +32,43 @@ def test_last_line_of_all_files_counts(tmp_path: Path) -> None:
     assert places(main, auto)["recovery_target_time"] == f"{auto}:1"
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "max_connections'200'",
+        "max_connections+200",
+        "max_connections=200",
+        "max_connections =+200#",
+        "\rMax_connections\t200",
+    ],
+)
+def test_neither_blank_nor_equals_sign_is_needed(tmp_path: Path, line: str) -> None:
+    """As `postgres -C` has them; a digit would be one of the name."""
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "conf.d" / "10.conf").write_text(line + "\n")
+    (tmp_path / "postgresql.conf").write_text("include_dir'conf.d'\nmax_connections5 'x'\n")
+    found = places(tmp_path / "postgresql.conf")
+    assert found["max_connections"] == f"{tmp_path}/conf.d/10.conf:1"
+
+
+def test_byte_beyond_ascii_is_a_letter(tmp_path: Path) -> None:
+    file = tmp_path / "postgresql.conf"
+    file.write_bytes("a.porté'x'\n".encode("latin-1"))
+    assert list(places(file)) == ["a.port\udce9"]
+
+
+@pytest.mark.parametrize(
+    ("line", "is_understood"),
+    [("", True), (" \t\r", True), ("\t# 5", True), ("5 = x", False), ("\fport = 5", False)],
+)
+def test_line_that_is_not_understood_is_noticed(
+    tmp_path: Path, line: str, *, is_understood: bool
+) -> None:
+    file = tmp_path / "postgresql.conf"
+    file.write_text(line + "\n")
+    assert find_sources([file]).is_whole is is_understood
+
+
 def test_file_that_includes_itself_comes_to_an_end(tmp_path: Path) -> None:
     file = tmp_path / "postgresql.conf"
     file.write_text("include 'postgresql.conf'\nrecovery_target = immediate\n")

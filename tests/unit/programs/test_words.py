@@ -2,6 +2,7 @@
 
 import pytest
 
+from pgpool_recovery.agent.directory.effective_value import DEFAULTS, DEFAULTS_OF
 from pgpool_recovery.agent.method.incremental.backup_label import (
     is_incremental,
     without_incremental,
@@ -107,6 +108,13 @@ def test_settings_that_postgres_is_asked_for(major: int) -> None:
     assert locks == ("128\n" if major >= 19 else "64\n")
     assert recorded(major, "setting/recovery_target_timeline.txt") == "latest\n"
     assert "application_name=node1" in recorded(major, "setting/primary_conninfo.txt")
+
+
+@on_each_major
+def test_settings_that_postgres_is_not_asked_for(major: int) -> None:
+    lines = recorded(major, "setting/defaults.txt").splitlines()
+    said = {name: value for name, _, value in (line.partition(" = ") for line in lines)}
+    assert (said == DEFAULTS) is (major in DEFAULTS_OF)
 
 
 @on_each_major

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from pgpool_recovery.files.text import bytes_of
 from pgpool_recovery.log.note import turn_off, turn_on
 from pgpool_recovery.talk import agent_log
 from pgpool_recovery.talk.agent_log import AgentLog
@@ -30,13 +31,15 @@ def test_password_is_masked_here_too(lines: list[str]) -> None:
     assert "s3cr3t" not in lines[0]
 
 
-def test_agent_fills_no_disk(lines: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("line", ["a line", "", "\u20ac" * 100, "\udce9"])
+def test_agent_fills_no_disk(lines: list[str], monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    """What counts is what is written, be the agent's own line as short as it may."""
     monkeypatch.setattr(agent_log, "MAX_BYTES", 5000)
     log = AgentLog("node 1")
-    for number in range(100_000):
-        log.take(f"line {number}")
+    for _ in range(100_000):
+        log.take(line)
     log.take("x" * 10**6)
-    assert sum(map(len, lines)) < 50_000
+    assert sum(len(bytes_of(written)) for written in lines) < 6000
     assert lines[-1].endswith("it has logged 5000 bytes; more is dropped")
 
 

@@ -1,7 +1,6 @@
 """The configuration that a server of this host would start with, and the settings of a standby."""
 
 import os
-import re
 import shlex
 import stat
 import tempfile
@@ -32,7 +31,7 @@ from pgpool_recovery.files.text import lines_of, read_text
 from pgpool_recovery.files.write import write_file
 from pgpool_recovery.host.command_line import Given, given_at_last_start
 from pgpool_recovery.host.debian import find_cluster
-from pgpool_recovery.host.setting_source import Sources, find_sources
+from pgpool_recovery.host.setting_source import LINE, Sources, find_sources
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.plan.inherited import inherited
 from pgpool_recovery.postgres.conninfo import parse_conninfo
@@ -41,10 +40,6 @@ NOWHERE = Path("/nowhere")
 WHERE = ("host", "hostaddr", "port", "user", "dbname")
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 AUTO_CONFIGURATION = "postgresql.auto.conf"
-BLANKS = r"[ \t\r]*"
-"""What guc-file.l takes for a blank; the characters beyond ASCII are letters to it."""
-NO_NAME = r"(?!)"
-"""Matches nothing; an empty pattern would match each line that begins with a blank."""
 TOLD_PARAMETERS = ("port", "hot_standby", "log_directory", "primary_slot_name", "restore_command")
 OTHER_PARAMETERS = (*TOLD_PARAMETERS, "primary_conninfo")
 PARAMETERS_SINCE = {17: ("sync_replication_slots",)}
@@ -250,9 +245,9 @@ def without_settings(text: str, names: Iterable[str]) -> list[str]:
     >>> without_settings("  indented = 1\\n", [])
     ['  indented = 1']
     """
-    named = "|".join(map(re.escape, names)) or NO_NAME
-    pattern = re.compile(rf"{BLANKS}(?:{named})(?:{BLANKS}=|[ \t\r])", re.IGNORECASE)
-    return [line for line in lines_of(text) if not pattern.match(line)]
+    named = set(names)
+    lines = ((line, LINE.match(line)) for line in lines_of(text))
+    return [line for line, match in lines if match is None or match[1].lower() not in named]
 
 
 def quote(text: str) -> str:

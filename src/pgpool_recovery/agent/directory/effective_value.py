@@ -25,9 +25,9 @@ DEFAULTS: Mapping[str, str] = MappingProxyType(
         "restore_command": "",
     }
 )
-"""Built into the server (guc_tables.c), and checked in tests against the programs of each major.
-Not port, which whoever builds PostgreSQL may choose."""
-DEFAULTS_OF = range(12, 19)
+"""Built into the server (guc_tables.c), and compared in tests with what the programs of 14 to 19
+have said. Not port, which whoever builds PostgreSQL may choose."""
+DEFAULTS_OF = range(14, 19)
 """From PostgreSQL 19 on max_locks_per_transaction is another one by default."""
 
 

@@ -83,10 +83,13 @@ def test_file_shared_with_the_old_copy_is_not_written_into(tmp_path: Path) -> No
         ("port = 5432", False),
         ("port 5432", False),
         ("  PORT=5432 # comment", False),
+        ("port'5432'", False),
+        ("port+5432", False),
         ("#port = 5432", True),
         ("foo.report = on", True),
         ("port_range = 1", True),
         ("export = 1", True),
+        ("porté = 1", True),
     ],
 )
 def test_only_lines_of_the_setting_itself_go(line: str, *, is_kept: bool) -> None:

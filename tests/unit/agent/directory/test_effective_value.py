@@ -51,10 +51,13 @@ def test_defaults_are_those_of_the_programs(empty_cluster: Path) -> None:
     [
         ("", 18, {"port"}),
         ("max_connections = 7\n", 18, {"port", "max_connections"}),
+        ("max_connections'7'\n", 18, {"port", "max_connections"}),
         ("include_if_exists 'more'\n", 18, {"port"}),
         ("", 19, PARAMETERS),
         ("", None, PARAMETERS),
         ("include 'none'\n", 14, PARAMETERS),
+        ("include_dir'none'\n", 14, PARAMETERS),
+        ("5 = x\n", 14, PARAMETERS),
     ],
 )
 def test_what_stands_nowhere_is_known(

@@ -67,6 +67,14 @@ def test_settings_are_taken_out_and_told(data: Path) -> None:
     assert auto(data) == AUTO.replace("recovery_target_time = '2026-11-01'\n", "")
 
 
+def test_line_with_neither_blank_nor_equals_sign_goes_as_well(data: Path) -> None:
+    (data / "postgresql.auto.conf").write_text("recovery_target'immediate'\nport'5433'\n")
+    said: list[str] = []
+    take_out(data, ["recovery_target"], said.append)
+    assert said == ["took recovery_target = 'immediate' out of postgresql.auto.conf"]
+    assert auto(data) == "port'5433'\n"
+
+
 BY_CREATESUBSCRIBER = """\
 recovery_target = ''
 recovery_target_timeline = 'latest'
