@@ -64,7 +64,7 @@ def login(server: Server, encoding: str) -> dict[str, str]:
 @in_each_encoding
 def test_path_of_a_tablespace_is_its_bytes(foreign: Server, encoding: str) -> None:
     with connect(login(foreign, encoding)) as connection:
-        (row,) = connection.rows("tablespaces")
+        (row,) = connection.rows("tablespaces", measures=True)
     assert bytes_of(row["location"]).endswith(b"/" + LATIN)
 
 
