@@ -223,7 +223,7 @@ def _leave(process: subprocess.Popen[bytes]) -> None:
         with output:
             while output.read(MAX_LINE_BYTES):
                 pass
-        process.wait()
+        process.wait()  # no limit: nobody waits for this thread
 
     os.set_blocking(output.fileno(), True)  # Without anybody who reads, what it says would end it.
     threading.Thread(target=drop, daemon=True).start()

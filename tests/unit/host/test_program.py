@@ -109,7 +109,8 @@ def test_program_is_left_to_itself_where_that_is_enough(tmp_path: Path) -> None:
 
 
 def test_nothing_is_kept_of_what_a_program_says_that_is_left_to_itself(tmp_path: Path) -> None:
-    script = f"head -c 50000000 /dev/zero; touch {tmp_path}/1; sleep 5"
+    script = f"head -c 50000000 /dev/zero; touch {tmp_path}/1"
+    threads = threading.active_count()
     tracemalloc.start()
     try:
         run(["/bin/sh", "-c", script], Stop(), is_enough=lambda: True)
@@ -117,6 +118,7 @@ def test_nothing_is_kept_of_what_a_program_says_that_is_left_to_itself(tmp_path:
         assert tracemalloc.get_traced_memory()[1] < 10_000_000
     finally:
         tracemalloc.stop()
+    until(lambda: threading.active_count() <= threads, within_s=20, what="its reader to end")
 
 
 def test_program_that_ends_before_it_is_enough_has_its_own_end() -> None:
