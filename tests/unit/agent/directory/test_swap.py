@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pgpool_recovery.agent.directory import journal as journals
-from pgpool_recovery.agent.directory import own_files, spare, swap, workspace
+from pgpool_recovery.agent.directory import older, own_files, spare, swap, workspace
 from pgpool_recovery.agent.directory.journal import Journal
 from pgpool_recovery.agent.directory.place import observe_place
 from pgpool_recovery.domain.directory_state import Change, Changing, Restored
@@ -118,7 +117,7 @@ def crash_at(monkeypatch: pytest.MonkeyPatch, number: int) -> Iterator[None]:
         for name in ("rename", "rmdir", "unlink", "mkdir"):
             patch.setattr(Path, name, counted(getattr(Path, name)))
         patch.setattr(shutil, "rmtree", counted(shutil.rmtree))
-        for module in (swap, journals):
+        for module in (swap, older):
             patch.setattr(module, "sync", counted(sync))
         patch.setattr(spare, "write_file", counted(write_file))
         patch.setattr(workspace, "sync", counted(sync))
