@@ -318,6 +318,33 @@ def test_promise_6_one_recovery_at_a_time(target: Target) -> None:
     target.reserve()
 
 
+def test_half_copy_of_a_run_that_was_killed_meanwhile_goes_before_the_next_begins(
+    target: Target,
+) -> None:
+    """The data directory is taken out to where the copy grew, and would be mixed with it."""
+    target.put_old()
+    target.reserve_and_copy()
+    journal = swap.reserve(target.places)
+    assert not Path(target.places.data.new).exists()
+    assert not Path(target.places.tablespaces[0].place.new).exists()
+    swap.take_data_out(journal, target.places.data)
+    assert _read(Path(target.places.data.new)) == OLD
+    swap.undo(journal)
+    assert target.contents() == (OLD, SPACE_OLD)
+    journal.close()
+
+
+def test_data_that_is_half_changed_stays_when_the_next_run_begins(target: Target) -> None:
+    target.put_old()
+    journal = target.reserve()
+    swap.take_data_out(journal, target.places.data)
+    journal.take(Change("rewind"))
+    journal = swap.reserve(target.places)
+    assert journal.state == Changing("rewind", "out")
+    assert _read(Path(target.places.data.new)) == OLD
+    journal.close()
+
+
 def test_tidy_keeps_out_of_the_way_of_a_running_recovery(target: Target) -> None:
     journal = swap.reserve(target.places)
     target.put_copy()
