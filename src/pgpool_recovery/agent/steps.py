@@ -25,7 +25,7 @@ from pgpool_recovery.agent.method.rewind import Untouched, rewind
 from pgpool_recovery.agent.server.running import reload, take_over
 from pgpool_recovery.agent.server.start_log import find_log
 from pgpool_recovery.domain.directory_state import Change, Changed, Lead, LeftAlone, target_state
-from pgpool_recovery.domain.error import RecoveryError, Refused
+from pgpool_recovery.domain.error import Busy, RecoveryError, Refused
 from pgpool_recovery.domain.event import Emit, Moved, Said
 from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.target_state import TargetState
@@ -104,14 +104,16 @@ class Steps:
         self.log_before: LogPosition | None = None
         """Where the log of a server ended before it was led to another primary."""
         self._journal: Journal | None = None
+        self._wanted: Path | None = None
+        """The data directory that was to be reserved; an earlier run may have half changed it."""
         self._reversals: list[Callable[[], None]] = []
         """What takes back the changes of files, the last one first."""
         self._backup: IncrementalBackup | None = None
 
     @property
     def has_begun(self) -> bool:
-        """Whether there is something that `undo` would take back."""
-        return self._journal is not None
+        """Whether there is something that `undo` would take back, or could say."""
+        return self._journal is not None or self._wanted is not None
 
     @property
     def directory(self) -> Path | None:
@@ -123,7 +125,7 @@ class Steps:
         if needs_stopped(step):
             see_stopped(Path(step.places.data.path))
         if isinstance(step, Reserve):
-            self._journal = swap.reserve(step.places)
+            self._reserve(step)
         else:
             self._take(step, self._reserved(), stall_s, connect_s)
         return target_state(self._reserved().state)
@@ -164,6 +166,14 @@ class Steps:
                 self._restore(step, journal, stall_s)
             case PutInPlace(places):
                 swap.put_data_in(journal, places.data)
+
+    def _reserve(self, step: Reserve) -> None:
+        self._wanted = Path(step.places.data.path)
+        try:
+            self._journal = swap.reserve(step.places)
+        except Busy:
+            self._wanted = None  # What stands there is for whoever has it to say.
+            raise
 
     def _reserved(self) -> Journal:
         """Return the journal of the target that was reserved."""
@@ -273,7 +283,7 @@ class Steps:
         self.abort_incremental()
         journal = self._journal
         if journal is None:
-            return TargetState.UNTOUCHED
+            return _standing(self._wanted)
         drop_spare(journal.workspace)  # It is kept for this.
         while self._reversals:
             self._reversals[-1]()
@@ -293,11 +303,21 @@ class Steps:
     def _let_go(self) -> None:
         if self._journal is not None:
             self._journal.close()
-        self._journal = None
+        self._journal = self._wanted = None
         self._reversals.clear()
 
     def _said(self, program: str) -> Callable[[str], None]:
         return lambda line: self._emit(Said(program, line))
+
+
+def _standing(data: Path | None) -> TargetState:
+    """Return in which state a run leaves a target that it could not reserve, or never wanted."""
+    if data is None:
+        return TargetState.UNTOUCHED
+    try:
+        return target_state(swap.standing(data)[1])
+    except (RecoveryError, OSError):
+        return TargetState.UNKNOWN
 
 
 def _note_former_slot(step: ConfigureStandby | Repoint | RepointRunning, journal: Journal) -> None:

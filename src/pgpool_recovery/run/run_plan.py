@@ -21,6 +21,7 @@ from pgpool_recovery.facts.step import (
     CreateSlot,
     Incremental,
     RepointRunning,
+    Reserve,
     Rewind,
     Step,
     TargetStep,
@@ -49,10 +50,11 @@ class Run:
 
     def __init__(self, party: Party) -> None:
         self._party = party
-        self._state = TargetState.UNTOUCHED
-        """What is on the target if the agent is lost now: what it has said last. Once it was asked
-        to change what stands at the place of the data, it may be amid that, or may have taken it
-        back by itself, and nobody can know but whoever reads its journal (run/known_state.py)."""
+        self._state = TargetState.UNKNOWN
+        """What is on the target if the agent is lost now: what it has said last, from when it has
+        reserved it, for an earlier run may have left it half changed. Once it was asked to change
+        what stands at the place of the data, it may be amid that, or may have taken it back by
+        itself, and nobody can know but whoever reads its journal (run/known_state.py)."""
 
     def carry_out(self, plan: Plan) -> None:
         """Take all steps. Raises what went wrong, with the state in which the target now is."""
@@ -91,7 +93,7 @@ class Run:
         if step.touches is Touches.PLACE:
             self._state = TargetState.UNKNOWN
         state = self._taken(step, is_final=step == final)
-        if self._state is not TargetState.UNKNOWN:
+        if isinstance(step, Reserve) or self._state is not TargetState.UNKNOWN:
             self._state = state
 
     def _taken(self, step: TargetStep | Incremental, *, is_final: bool) -> TargetState:

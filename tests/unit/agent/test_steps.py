@@ -1,16 +1,18 @@
 """What the target is when a run is undone, however far it came."""
 
+import errno
 import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pgpool_recovery.agent.directory.journal import Journal
+from pgpool_recovery.agent.directory import swap
+from pgpool_recovery.agent.directory.journal import JOURNAL, Journal
 from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.steps import Steps, needs_stopped
 from pgpool_recovery.domain.directory_state import Change, Changed
-from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.error import Busy, Refused
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.facts.step import (
@@ -95,3 +97,60 @@ def test_changed_directory_that_is_whole_and_in_its_place_is_not_untouched(
     steps.take(PutInPlace(places), 10, 5)
     assert steps.undo() is TargetState.COPIED
     assert (Path(places.data.path) / "PG_VERSION").exists()
+
+
+def full(*_words: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_data_that_was_half_changed_is_not_untouched_when_it_cannot_be_reserved(
+    steps: Steps, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An earlier run has left it so, and the disk has no room for the next one."""
+    journal_of(steps).take(Change(Method.REWIND))
+    steps.undo()
+    made = Steps(Stop(), lambda _message: None, OwnLogin())
+    with monkeypatch.context() as patch:
+        patch.setattr(swap, "make_spare", full)
+        with pytest.raises(OSError, match="No space"):
+            made.take(Reserve(places), 10, 5)
+    assert made.has_begun, "its last word says so, too"
+    assert made.undo() is TargetState.INCOMPLETE
+    made.take(Reserve(places), 10, 5)
+    assert made.undo() is TargetState.INCOMPLETE
+    assert not made.has_begun
+
+
+def test_sound_data_is_untouched_when_it_cannot_be_reserved(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Steps(Stop(), lambda _message: None, OwnLogin())
+    assert made.undo() is TargetState.UNTOUCHED
+    with monkeypatch.context() as patch:
+        patch.setattr(swap, "make_spare", full)
+        with pytest.raises(OSError, match="No space"):
+            made.take(Reserve(places), 10, 5)
+    assert made.undo() is TargetState.UNTOUCHED
+
+
+def test_what_another_recovery_has_is_untouched_by_the_one_that_cannot_have_it(
+    steps: Steps, places: Places
+) -> None:
+    journal_of(steps).take(Change(Method.REWIND))
+    made = Steps(Stop(), lambda _message: None, OwnLogin())
+    with pytest.raises(Busy):
+        made.take(Reserve(places), 10, 5)
+    assert made.undo() is TargetState.UNTOUCHED
+    assert not made.has_begun
+
+
+def test_state_is_unknown_when_what_an_earlier_run_wrote_cannot_be_read(
+    steps: Steps, places: Places
+) -> None:
+    journal_of(steps).take(Change(Method.REWIND))
+    steps.undo()
+    (Path(places.data.workspace) / JOURNAL).write_text("[]")
+    made = Steps(Stop(), lambda _message: None, OwnLogin())
+    with pytest.raises(Refused, match="cannot be read"):
+        made.take(Reserve(places), 10, 5)
+    assert made.undo() is TargetState.UNKNOWN

@@ -114,7 +114,7 @@ def run_with(
 @pytest.mark.parametrize(
     ("fatal", "steps", "state"),
     [
-        (RESERVE, (RESERVE, REPOINT), TargetState.UNTOUCHED),
+        (RESERVE, (RESERVE, REPOINT), TargetState.UNKNOWN),
         (REPOINT, (RESERVE, REPOINT), TargetState.UNKNOWN),
         (REMOVE, (RESERVE, REMOVE), TargetState.UNKNOWN),
         (COPY, (RESERVE, COPY), TargetState.UNTOUCHED),
@@ -136,6 +136,15 @@ def test_state_after_an_agent_that_died(
         assert caught.value.hint.startswith("Recover the node again")
 
 
+def test_state_of_half_changed_data_is_the_one_in_which_it_was_reserved() -> None:
+    dies = DIES_AT.replace('"untouched', '"incomplete')
+    assert dies != DIES_AT
+    argv = [sys.executable, "-c", dies, '"VerifyBackup"']
+    with run_with(argv) as run, pytest.raises(RecoveryError, match="lost") as caught:
+        run.carry_out(plan_of(RESERVE, COPY))
+    assert caught.value.target is TargetState.INCOMPLETE
+
+
 def test_last_word_of_an_agent_that_was_left_in_the_middle_is_heard() -> None:
     """As after a cancel: it takes back what it did, and says so before it ends."""
     with (
@@ -149,6 +158,8 @@ def test_last_word_of_an_agent_that_was_left_in_the_middle_is_heard() -> None:
 @pytest.mark.parametrize(
     ("step", "state", "kind"),
     [
+        (RESERVE, TargetState.UNTOUCHED, NoRoom),
+        (RESERVE, TargetState.INCOMPLETE, Filled),
         (REPOINT, TargetState.UNTOUCHED, NoRoom),
         (REMOVE, TargetState.INCOMPLETE, Filled),
         (REMOVE, TargetState.COPIED, Filled),

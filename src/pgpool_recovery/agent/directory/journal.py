@@ -17,6 +17,7 @@ from pgpool_recovery.agent.directory.entry import (
 from pgpool_recovery.agent.directory.older import (
     PLACES,
     blamed,
+    has_places,
     is_older,
     read_older,
     remove_older,
@@ -24,13 +25,18 @@ from pgpool_recovery.agent.directory.older import (
 from pgpool_recovery.agent.directory.place import could_be_place
 from pgpool_recovery.agent.directory.spare import write_with_spare
 from pgpool_recovery.agent.directory.workspace import is_workspace, make_workspace
-from pgpool_recovery.domain.directory_state import Event, State, next_state
+from pgpool_recovery.domain.directory_state import (
+    Event,
+    State,
+    is_amid,
+    keeps_copy,
+    next_state,
+)
 from pgpool_recovery.domain.error import Busy, Refused, reason_of
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.step import Place
 from pgpool_recovery.files.trust import Untrusted, read_own
-from pgpool_recovery.files.write import sync
 from pgpool_recovery.host import lock
 
 JOURNAL = "journal.json"
@@ -47,10 +53,9 @@ class Journal:
         self._held = held
         self._entry = read_entry(workspace)
         if is_older(workspace):
-            # The journal first: until it is there the old files say it all, and then nothing.
+            # The journal first: until the list of places is gone the old files hold, and then it.
             self._write(self._entry)
             remove_older(workspace)
-            sync(workspace)
 
     @property
     def state(self) -> State:
@@ -166,13 +171,57 @@ def read_entry(workspace: Path) -> Entry:
     """
     file = workspace / JOURNAL
     try:
-        entry = _read_journal(file)
-        if entry is None:
-            entry = read_older(workspace) if is_older(workspace) else Entry()
+        entry = _read(workspace)
+        named = workspace / PLACES if has_places(workspace) else file
     except (NotAnEntry, Untrusted, OSError) as error:
         raise _unreadable(blamed(error, file), error) from error
-    _check(entry.places, workspace, file if file.exists() else workspace / PLACES)
+    _check(entry.places, workspace, named)
     return entry
+
+
+def _read(workspace: Path) -> Entry:
+    """Read what holds: the files of an older build where its list of places stands."""
+    is_older_believed = has_places(workspace)  # In this order: it goes when the journal is there.
+    entry = _read_journal(workspace / JOURNAL)
+    if entry is not None and not is_older_believed:
+        return entry
+    found: Entry | Exception
+    try:
+        found = read_older(workspace) if is_older(workspace) else Entry()
+    except (NotAnEntry, Untrusted, OSError) as error:
+        found = error
+    if not has_places(workspace):  # Another agent may have brought it forward meanwhile.
+        now = _read_journal(workspace / JOURNAL)
+        if now is not None:
+            return now
+    if isinstance(found, Exception):
+        raise found
+    return found if entry is None else _united(entry, found, workspace)
+
+
+def _united(entry: Entry, found: Entry, workspace: Path) -> Entry:
+    """Return what holds where an older build was at work after one that wrote a journal.
+
+    Refused when the journal says that the data may be in the workspace: the older build did not
+    know that, and nobody can say what it did to it.
+    """
+    if not found.places:  # It had begun nothing.
+        return entry
+    could_be_away = is_amid(entry.state) or keeps_copy(entry.state)
+    if could_be_away and entry.state != found.state:
+        raise Refused(
+            f"{workspace / JOURNAL} and {workspace / PLACES} contradict each other",
+            detail="An older version of pgpool-recovery has worked here after this one was "
+            f"interrupted. The data directory was {type(entry.state).__name__}, and is "
+            f"{type(found.state).__name__} for the older version.",
+            hint=_look_at(workspace),
+            target=TargetState.UNKNOWN,
+        )
+    return replace(
+        found,
+        former_slot=found.former_slot or entry.former_slot,
+        failed_starts=max(found.failed_starts, entry.failed_starts),
+    )
 
 
 def _read_journal(file: Path) -> Entry | None:
@@ -206,10 +255,16 @@ def _unreadable(file: Path, error: Exception) -> Refused:
     return Refused(
         f"what an earlier recovery wrote to {file} cannot be read",
         detail=_sentence(why),
-        hint=f"Look at the directories in {file.parent}: old is what a copy has replaced, new a "
-        "copy, or the data directory itself while it was changed. Move what you want to keep to "
-        "its place, then remove the rest, and recover the node again.",
+        hint=_look_at(file.parent),
         target=TargetState.UNKNOWN,
+    )
+
+
+def _look_at(workspace: Path) -> str:
+    return (
+        f"Look at the directories in {workspace}: old is what a copy has replaced, new a "
+        "copy, or the data directory itself while it was changed. Move what you want to keep to "
+        "its place, then remove the rest, and recover the node again."
     )
 
 

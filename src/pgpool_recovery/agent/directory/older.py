@@ -3,7 +3,10 @@
 Such a build wrote one file for each thing that it wanted to remember: ``places``, ``swapping``
 (which places were empty, while a swap was going on), ``taken`` (how far the directory was that it
 had taken out), ``former_slot`` and ``failed_starts``. They are read once, by the first recovery
-that has the lock, and go when the journal is there.
+that has the lock, and go when the journal is there; ``places`` goes first.
+
+Such a build writes ``places`` when a run begins, and knows of no journal. So where ``places``
+stands these files hold, also beside a journal: somebody went back to that build.
 """
 
 import json
@@ -34,16 +37,19 @@ from pgpool_recovery.domain.directory_state import (
 )
 from pgpool_recovery.facts.step import Place
 from pgpool_recovery.files.trust import read_own
+from pgpool_recovery.files.write import sync
 
 PLACES, SWAPPING, TAKEN = "places", "swapping", "taken"
 FORMER_SLOT, FAILED_STARTS = "former_slot", "failed_starts"
-FILES = (SWAPPING, TAKEN, FORMER_SLOT, FAILED_STARTS, PLACES)
+FILES = (PLACES, SWAPPING, TAKEN, FORMER_SLOT, FAILED_STARTS)
 WHOLE, FINISHED, DONE = "whole", "finished", "done"
 """What ``taken`` held besides the name of a method: put back whole, changed, on its way back."""
 IN_USE = frozenset(
     {"old", "new", "moving", "condemned", OWN, "own.growing", "wal", TAKEN, SWAPPING}
 )
 """What shows that a run of such a build had done something to the directories."""
+ON_ITS_WAY = frozenset({"moving", "condemned", TAKEN, SWAPPING})
+"""What such a build never leaves when it discards a workspace: the data may be there."""
 
 T = TypeVar("T")
 
@@ -68,21 +74,33 @@ def read_older(workspace: Path) -> Entry:
     )
 
 
+def has_places(workspace: Path) -> bool:
+    """Say whether what such a build says holds, be there a journal or none."""
+    return (workspace / PLACES).exists()
+
+
 def remove_older(workspace: Path) -> None:
-    """Remove the files: their contents are in the journal."""
+    """Remove the files: their contents are in the journal, which holds once the list is gone."""
     for name in FILES:
         (workspace / name).unlink(missing_ok=True)
+        if name == PLACES:
+            sync(workspace)
+    sync(workspace)
 
 
 def _places(workspace: Path) -> tuple[Place, ...]:
     """Return the list of places; none when nothing was begun.
 
     The first of those builds wrote the list in place, and first of all: on a full disk it stayed
-    empty, with nothing else in the workspace.
+    empty, with nothing else in the workspace. A workspace that was being discarded, when the new
+    server had run, may have lost the list before the rest.
     """
     file = workspace / PLACES
-    used = any(entry.name in IN_USE for entry in workspace.iterdir())
-    if not used and (not file.exists() or _is_empty(file)):
+    names = {entry.name for entry in workspace.iterdir()}
+    if file.exists():
+        if names.isdisjoint(IN_USE) and _is_empty(file):
+            return ()
+    elif names.isdisjoint(ON_ITS_WAY):
         return ()
     places = _read(file, decode_places)
     if not places:

@@ -30,8 +30,9 @@ class MovedWal:
         """Put all files back; where the directory is not there any more, they stay aside."""
         if not self.pg_wal.is_dir():
             return
-        for name in self.written:
-            remove(self.pg_wal / name)
+        while self.written:  # Once: an own file of that name may come back to its place next.
+            remove(self.pg_wal / self.written[-1])
+            self.written.pop()
         while self.names:
             move(self.aside / self.names[-1], self.pg_wal / self.names[-1])
             self.names.pop()

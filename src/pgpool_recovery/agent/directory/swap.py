@@ -115,8 +115,7 @@ def reserve(places: Places) -> Journal:
     try:
         for place in places.all():
             make_workspace(Path(place.workspace))
-        if is_amid(journal.state):  # Another run was interrupted since the target was looked at.
-            walk_back(journal)
+        walk_back(journal)  # Another run may have been interrupted since the target was looked at.
         known = {place.path: place for place in (*journal.places, *places.all())}
         known[places.data.path] = known.pop(places.data.path)  # The data directory is the last.
         journal.reserve(tuple(known.values()), Reserve())

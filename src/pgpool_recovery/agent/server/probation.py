@@ -108,8 +108,8 @@ def stop_at_once(request: StopAtOnce, stop: Stop) -> bool:
     """
     data = Path(request.data_directory).resolve()
     for _ in range(request.has_failed):
-        with suppress(OSError):  # On a full disk the server has to stop all the same.
-            note_failed_start(data)
+        with suppress(OSError, RecoveryError):  # It has to stop all the same: on a full disk, or
+            note_failed_start(data)  # where the journal cannot be read.
     server = read_pid_file(data)
     if server is None:
         return True

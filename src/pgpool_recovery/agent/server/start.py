@@ -56,6 +56,7 @@ def _start(request: Start, data: Path, stop: Stop, tell: Say) -> Started:
     began = time.monotonic()
     bin_directory = bin_directory_of(data, request.bin_directories, stop)
     was_running = read_pid_file(data) is not None
+    former_slot_name = former_slot(data)  # Before anything runs, for it may not be readable.
     way = find_way(data, bin_directory, request.start_command, stop, tell)
     ask = setting_asker(data, bin_directory, major_of(data), stop)
     log = StartLog(data, way, ask, is_new=not was_running)
@@ -74,8 +75,9 @@ def _start(request: Start, data: Path, stop: Stop, tell: Say) -> Started:
         if _changed(data) != control_before:  # It got as far as its data, which is at fault.
             try:
                 note_failed_start(data)
-            except OSError as error:  # Why the server ended is what has to be told.
-                more = f"Nor could that be counted: {failure_of_system(error).message}."
+            except (OSError, RecoveryError) as error:  # Why the server ended has to be told.
+                failure = failure_of_system(error) if isinstance(error, OSError) else error
+                more = f"Nor could that be counted: {failure.message}."
                 raise ended.with_more(more) from error
         raise
     return Started(
@@ -83,7 +85,7 @@ def _start(request: Start, data: Path, stop: Stop, tell: Say) -> Started:
         bin_directory=str(bin_directory),
         is_standby=(data / "standby.signal").exists(),
         slot_name=slot_name(data, stop),
-        former_slot_name=former_slot(data),
+        former_slot_name=former_slot_name,
         port=server.port,
         log=log.position(),
     )

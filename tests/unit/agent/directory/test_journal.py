@@ -343,6 +343,7 @@ def test_full_disk_at_a_write_takes_the_room_that_was_kept(
     target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     journal = swap.reserve(target.places)
+    target.put_copy()
     kept = Path(target.places.data.workspace) / spare.SPARE
 
     def write(file: Path, contents: str) -> None:

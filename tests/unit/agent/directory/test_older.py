@@ -7,12 +7,14 @@ What such a build left at each operation at which the power went was made by tha
 import json
 import os
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
-from pgpool_recovery.agent.directory import older, swap
+from pgpool_recovery.agent.directory import journal, older, swap
+from pgpool_recovery.agent.directory.entry import Entry, decode_entry, encode_entry
 from pgpool_recovery.agent.directory.journal import JOURNAL, read_entry
 from pgpool_recovery.agent.directory.state import see_state
 from pgpool_recovery.domain.directory_state import (
@@ -23,10 +25,12 @@ from pgpool_recovery.domain.directory_state import (
     Putting,
     Removed,
     Removing,
+    Reserved,
     Swapping,
     is_amid,
 )
 from pgpool_recovery.domain.error import Refused
+from pgpool_recovery.domain.record import replace
 from pgpool_recovery.domain.target_state import TargetState
 from tests.unit.agent.directory.test_swap import NEW, OLD, Target
 from tests.unit.agent.test_full_disk import (
@@ -123,24 +127,165 @@ def test_who_only_looks_changes_nothing(target: Target) -> None:
     assert not (Path(target.places.data.workspace) / JOURNAL).exists()
 
 
-def test_journal_is_there_before_the_old_files_go(
-    target: Target, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("number", range(len(older.FILES)))
+def test_old_files_hold_until_the_list_of_places_is_gone_and_then_the_journal(
+    target: Target, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    """And where both are, the journal holds."""
-    workspace = Path(target.places.data.workspace)
-    (workspace / "new").mkdir()
+    """Wherever the power goes: none of the files that are left then says anything else."""
+    workspace = workspace_of(target)
+    target.data.rename(workspace / "new")
     (workspace / "taken").write_text('"rewind"')
+    (workspace / "failed_starts").write_text("2")
+    before, unlink, done = read_entry(workspace), Path.unlink, list[Path]()
+
+    def cut(path: Path, *, missing_ok: bool = False) -> None:
+        if path.name in older.FILES:
+            if len(done) == number:
+                raise OSError("killed")
+            done.append(path)
+        unlink(path, missing_ok=missing_ok)
+
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "unlink", killed)
+        patch.setattr(Path, "unlink", cut)
         with pytest.raises(OSError, match="killed"):
             swap.reserve(target.places)
     assert (workspace / JOURNAL).exists()
+    assert (workspace / "places").exists() is (number == 0)
+    assert read_entry(workspace) == before
+    assert before.state == Changing("rewind", None)
+    swap.tidy(target.data)
+    assert read_entry(workspace) == before
+
+
+def workspace_of(target: Target) -> Path:
+    return Path(target.places.data.workspace)
+
+
+@pytest.fixture
+def upgraded_twice(tmp_path: Path) -> Target:
+    """A recovery of this build; back to an older one, which is killed with the data out."""
+    target = Target(tmp_path, is_inside=False)
+    target.put_old()
+    journal = target.reserve()
+    journal.note_failed_start()
+    journal.note_failed_start()
+    journal.note_former_slot("former")
+    swap.rest(journal)
+    workspace = workspace_of(target)
+    (workspace / "places").write_text(json.dumps([asdict(place) for place in journal.places]))
     (workspace / "taken").write_text('"whole"')
-    assert read_entry(workspace).state == Changing("rewind", None)
+    (workspace / "failed_starts").write_text("1")
+    target.data.rename(workspace / "new")
+    return target
 
 
-def killed(*_words: object, **_options: object) -> None:
-    raise OSError("killed")
+def test_older_build_that_worked_after_a_journal_was_written_is_believed(
+    upgraded_twice: Target,
+) -> None:
+    """It knows nothing of the journal, which says that nothing is out of its place."""
+    target = upgraded_twice
+    assert not swap.is_tidy(target.data)
+    swap.tidy(target.data)
+    assert target.contents()[0] == OLD
+    assert swap.failed_starts(target.data) == 2
+    assert swap.former_slot(target.data) == "former"
+    assert not older.is_older(workspace_of(target))
+
+
+@pytest.mark.parametrize("method", ["rewind", "whole"])
+def test_journal_and_older_build_that_contradict_each_other_are_left_to_a_person(
+    upgraded_twice: Target, method: str
+) -> None:
+    target, workspace = upgraded_twice, workspace_of(upgraded_twice)
+    entry = decode_entry((workspace / JOURNAL).read_bytes())
+    for state in (Finished(), Putting(), Changing("incremental", "out"), Swapping("reserved")):
+        (workspace / JOURNAL).write_text(encode_entry(replace(entry, state=state)))
+        (workspace / "taken").write_text(json.dumps(method))
+        for ask in (swap.tidy, swap.is_tidy, swap.away, swap.failed_starts):
+            with pytest.raises(Refused, match=r"journal.json and .*/places contradict") as caught:
+                ask(target.data)
+        assert caught.value.target is TargetState.UNKNOWN
+        assert str(workspace) in (caught.value.hint or "")
+        assert (workspace / "new" / "PG_VERSION").exists()
+
+
+def test_journal_of_a_run_that_was_killed_beside_the_data_is_no_contradiction(
+    upgraded_twice: Target,
+) -> None:
+    workspace = workspace_of(upgraded_twice)
+    entry = decode_entry((workspace / JOURNAL).read_bytes())
+    (workspace / JOURNAL).write_text(encode_entry(replace(entry, state=Reserved())))
+    assert read_entry(workspace).state == Out()
+
+
+def test_list_that_an_older_build_left_empty_beside_a_journal_says_nothing(target: Target) -> None:
+    workspace = workspace_of(target)
+    target.reserve()
+    before = read_entry(workspace)
+    assert before.places
+    (workspace / "places").touch()
+    assert read_entry(workspace) == before
+
+
+@pytest.mark.parametrize("is_seen", [True, False])
+def test_who_only_looks_while_another_agent_brings_it_forward_sees_the_journal(
+    target: Target, monkeypatch: pytest.MonkeyPatch, *, is_seen: bool
+) -> None:
+    """The first file was there when it was asked for, or all were gone by then."""
+    workspace = workspace_of(target)
+    target.data.rename(workspace / "new")
+    (workspace / "taken").write_text('"rewind"')
+    expected = read_entry(workspace)
+
+    def brought_forward(_workspace: Path) -> bool:
+        patch.undo()
+        swap.reserve(target.places).close()
+        return is_seen
+
+    with monkeypatch.context() as patch:
+        patch.setattr(journal, "is_older", brought_forward)
+        assert read_entry(workspace) == expected
+
+
+def test_journal_that_was_read_before_the_older_files_went_is_read_once_more(
+    upgraded_twice: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is of the time before somebody went back to the older build."""
+    workspace = workspace_of(upgraded_twice)
+
+    def overtaken(file: Path) -> Entry:
+        patch.undo()
+        before = decode_entry(file.read_bytes())
+        with journal.opened(workspace):
+            assert not older.is_older(workspace)
+        return before
+
+    with monkeypatch.context() as patch:
+        patch.setattr(journal, "_read_journal", overtaken)
+        assert read_entry(workspace).state == Out()
+
+
+def test_discard_of_an_older_build_that_was_cut_is_no_obstacle(target: Target) -> None:
+    """It was done with the node: its server had run, and the directories went in any order."""
+    workspace = workspace_of(target)
+    (workspace / "places").unlink()
+    (workspace / "former_slot").write_text('"former"')
+    (workspace / "old").mkdir()
+    assert swap.former_slot(target.data) == "former"
+    swap.tidy(target.data)
+    assert_second_run_completes(target, copies)
+
+
+@pytest.mark.parametrize("name", ["taken", "swapping", "condemned", "moving"])
+def test_workspace_without_a_list_where_the_data_may_be_is_left_to_a_person(
+    target: Target, name: str
+) -> None:
+    workspace = workspace_of(target)
+    (workspace / "places").unlink()
+    (workspace / "failed_starts").write_text("1")
+    (workspace / name).write_text('"whole"')
+    with pytest.raises(Refused, match="places cannot be read"):
+        swap.tidy(target.data)
 
 
 BROKEN = ["", "{", "null", "[]", "[1]", '{"a": 1}', '"text"', "7", "[" * 100_000, "\xff"]

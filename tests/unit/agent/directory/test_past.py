@@ -10,6 +10,7 @@ from pgpool_recovery.agent.directory import past, swap
 from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.domain.wal import Lsn, TimelineId
 from pgpool_recovery.facts.step import KeepToPast, Place, Places
+from pgpool_recovery.files.write import move
 
 SEGMENT = 8192
 DEAD, OTHER = "000000010000000000000004", "000000010000000000000003"
@@ -102,6 +103,29 @@ def test_interrupted_between_two_files(step: KeepToPast, monkeypatch: pytest.Mon
         with pytest.raises(OSError, match="full"):
             past.keep_to_past(step, Primary(), moved)
     assert DEAD not in pg_wal(step)
+    moved.restore()
+    assert pg_wal(step) == before
+
+
+def test_own_file_that_was_put_back_survives_a_second_time(
+    step: KeepToPast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The primary's file of the same name stood there, and it went the first time."""
+    (Path(step.directory) / "pg_wal" / NEW).write_text("own")
+    before = pg_wal(step)
+    moved = take(replace(step, moved=(OTHER, NEW)), Primary())
+    assert pg_wal(step)[NEW] != b"own"
+
+    def full(source: Path, target: Path) -> None:
+        if source.name == OTHER:
+            raise OSError(errno.ENOSPC, "full")
+        move(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(past, "move", full)
+        with pytest.raises(OSError, match="full"):
+            moved.restore()
+    assert pg_wal(step)[NEW] == b"own"
     moved.restore()
     assert pg_wal(step) == before
 

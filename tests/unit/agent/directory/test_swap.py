@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pgpool_recovery.agent.directory import journal as journals
-from pgpool_recovery.agent.directory import own_files, spare, swap, workspace
+from pgpool_recovery.agent.directory import older, own_files, spare, swap, workspace
 from pgpool_recovery.agent.directory.journal import Journal
 from pgpool_recovery.agent.directory.place import observe_place
 from pgpool_recovery.domain.directory_state import Change, Changing, Restored
@@ -118,7 +117,7 @@ def crash_at(monkeypatch: pytest.MonkeyPatch, number: int) -> Iterator[None]:
         for name in ("rename", "rmdir", "unlink", "mkdir"):
             patch.setattr(Path, name, counted(getattr(Path, name)))
         patch.setattr(shutil, "rmtree", counted(shutil.rmtree))
-        for module in (swap, journals):
+        for module in (swap, older):
             patch.setattr(module, "sync", counted(sync))
         patch.setattr(spare, "write_file", counted(write_file))
         patch.setattr(workspace, "sync", counted(sync))
@@ -317,6 +316,33 @@ def test_promise_6_one_recovery_at_a_time(target: Target) -> None:
         swap.reserve(target.places)
     journal.close()
     target.reserve()
+
+
+def test_half_copy_of_a_run_that_was_killed_meanwhile_goes_before_the_next_begins(
+    target: Target,
+) -> None:
+    """The data directory is taken out to where the copy grew, and would be mixed with it."""
+    target.put_old()
+    target.reserve_and_copy()
+    journal = swap.reserve(target.places)
+    assert not Path(target.places.data.new).exists()
+    assert not Path(target.places.tablespaces[0].place.new).exists()
+    swap.take_data_out(journal, target.places.data)
+    assert _read(Path(target.places.data.new)) == OLD
+    swap.undo(journal)
+    assert target.contents() == (OLD, SPACE_OLD)
+    journal.close()
+
+
+def test_data_that_is_half_changed_stays_when_the_next_run_begins(target: Target) -> None:
+    target.put_old()
+    journal = target.reserve()
+    swap.take_data_out(journal, target.places.data)
+    journal.take(Change("rewind"))
+    journal = swap.reserve(target.places)
+    assert journal.state == Changing("rewind", "out")
+    assert _read(Path(target.places.data.new)) == OLD
+    journal.close()
 
 
 def test_tidy_keeps_out_of_the_way_of_a_running_recovery(target: Target) -> None:

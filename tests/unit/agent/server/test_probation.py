@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from pgpool_recovery.agent.directory.journal import JOURNAL
+from pgpool_recovery.agent.directory.place import workspace_of
 from pgpool_recovery.agent.directory.swap import failed_starts
 from pgpool_recovery.agent.server import probation as guard
 from pgpool_recovery.agent.server.probation import Guard, stop_at_once
@@ -140,3 +142,23 @@ def test_what_does_not_end_in_time_is_stopped_immediately(
     assert not stop_at_once(StopAtOnce(str(stubborn), (), 1, 2), Stop())
     assert failed_starts(stubborn) == 2
     assert stop_at_once(StopAtOnce(str(stubborn), (), 1, 0), Stop()), "it is gone"
+
+
+@pytest.mark.parametrize("text", ['{"version": 2}', "[]"])
+def test_promise_10_what_must_not_run_is_stopped_where_the_journal_cannot_be_read(
+    stubborn: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    """A newer build has written it, or a crash has spoilt it: that it failed is not counted."""
+    stopped: list[object] = []
+
+    def stop_server(*words: object) -> None:
+        stopped.append(words)
+        (stubborn / "postmaster.pid").unlink()
+
+    monkeypatch.setattr(guard, "stop_server", stop_server)
+    workspace = workspace_of(stubborn)
+    workspace.mkdir(mode=0o700)
+    (workspace / JOURNAL).write_text(text)
+    assert stop_at_once(StopAtOnce(str(stubborn), (), 1, 2), Stop())
+    assert stopped
+    assert (workspace / JOURNAL).read_text() == text

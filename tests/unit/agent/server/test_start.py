@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from pgpool_recovery.agent.directory.journal import JOURNAL
+from pgpool_recovery.agent.directory.place import workspace_of
 from pgpool_recovery.agent.directory.swap import failed_starts
 from pgpool_recovery.agent.server import start as module
 from pgpool_recovery.agent.server.start import start
-from pgpool_recovery.domain.error import Cancelled, Incomplete, RecoveryError, Unverified
+from pgpool_recovery.domain.error import Cancelled, Incomplete, RecoveryError, Refused, Unverified
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.host.pidfile import PidFile
 from pgpool_recovery.host.start_method import PG_CTL, StartWay
@@ -98,6 +100,33 @@ def test_cause_is_told_where_it_could_not_be_counted(
     monkeypatch.setattr(module, "note_failed_start", fail)
     detail = node.fails(CORRUPT).detail or ""
     why = f'could not write "{node.data}": {os.strerror(errno.EROFS)}'
+    assert detail.endswith(f"\nNor could that be counted: {why}.")
+
+
+def spoil_journal(node: Node) -> Path:
+    workspace = workspace_of(node.data)
+    workspace.mkdir(mode=0o700)
+    journal = workspace / JOURNAL
+    journal.write_text('{"version": 2}')
+    return journal
+
+
+def test_nothing_is_started_where_the_journal_cannot_be_read(node: Node) -> None:
+    """By which slot the old server streamed would not be known once the new one runs."""
+    journal, before = spoil_journal(node), node.control.stat().st_mtime_ns
+    with pytest.raises(Refused, match="a newer version of pgpool-recovery has written") as caught:
+        node.start('touch "$1"')
+    assert str(journal) in caught.value.message
+    assert node.control.stat().st_mtime_ns == before
+
+
+def test_cause_is_told_where_the_journal_cannot_be_read_any_more(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = spoil_journal(node)
+    monkeypatch.setattr(module, "former_slot", lambda _data: None)
+    detail = node.fails(CORRUPT).detail or ""
+    why = f"a newer version of pgpool-recovery has written {journal}"
     assert detail.endswith(f"\nNor could that be counted: {why}.")
 
 
