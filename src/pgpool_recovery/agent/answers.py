@@ -5,9 +5,7 @@ none waits for a client of PostgreSQL before it logs in somewhere. What a recove
 is imported while it waits, for the runner or for a program of this host.
 """
 
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pgpool_recovery.domain.event import Event, Said
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.step import Reserve
+from pgpool_recovery.files.ahead import import_ahead
 from pgpool_recovery.host.stop import Stop
 from pgpool_recovery.host.way import trusted_directory
 from pgpool_recovery.talk.protocol import (
@@ -69,20 +68,6 @@ STEPS = (f"{ROOM}.observe.login", f"{ROOM}.steps")
 """A target that was tidied up is recovered."""
 STANDBY = (f"{ROOM}.server.standby", f"{ROOM}.server.former_slots")
 """A server that was started is asked what it is as a standby."""
-
-
-def import_ahead(names: Sequence[str]) -> None:
-    """Import modules in a thread, while this one waits for something else.
-
-    One that cannot be imported is told where it is needed, when its import fails again.
-    """
-
-    def load() -> None:
-        with suppress(Exception):
-            for name in names:
-                import_module(name)
-
-    threading.Thread(target=load, daemon=True).start()
 
 
 class Answers:

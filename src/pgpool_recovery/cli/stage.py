@@ -9,7 +9,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,10 +36,11 @@ from pgpool_recovery.domain.node import (
     parse_remote_start,
 )
 from pgpool_recovery.domain.record import replace
+from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.text import shown
 from pgpool_recovery.files.process_table import process_of
 from pgpool_recovery.log.note import note
-from pgpool_recovery.run.called_agent import calling_agent
+from pgpool_recovery.run.called_agent import CalledAgent, calling_agent
 from pgpool_recovery.run.shield import CANCELLING
 
 if TYPE_CHECKING:
@@ -90,7 +92,7 @@ def _first_stage(words: Sequence[str]) -> None:
         return Stage(target, leads_to="copied", primary_host=host, primary_port=port)
 
     settings = _settings(stage, FIRST_STAGE, target)
-    with calling_agent(target, settings) as called:
+    with _calling(target, settings, stage) as called:
         from pgpool_recovery.history.record import on_record
         from pgpool_recovery.metrics.publish import publishing
         from pgpool_recovery.recovery import recover
@@ -105,43 +107,80 @@ def _first_stage(words: Sequence[str]) -> None:
                     told.emit(Said("runner", line))
     if settings.pgpool.backend_clustering_mode.has_second_stage:
         # So that little is left for the second stage, which clients wait for.
-        _start(target, settings, leads_to="copied")
+        _start(target, settings, _continuing(target, leads_to="copied"))
 
 
 def _second_stage(words: Sequence[str]) -> None:
     target = parse_first_stage(words, own_port=_own_port()).target
-    settings = _read(SECOND_STAGE, target)
-    with calling_agent(target, settings) as called:
-        from pgpool_recovery.history.record import Stage, on_record
+    settings, stage = _read(SECOND_STAGE, target), _continuing(target, leads_to="copied")
+    with _calling(target, settings, stage) as called:
+        from pgpool_recovery.history.record import on_record
         from pgpool_recovery.metrics.publish import publishing
         from pgpool_recovery.second_stage import finish
 
-        stage = Stage(target, "copied", continues=True)
-        with publishing(settings, say), on_record(stage, settings, _telling) as recorded:
+        with publishing(settings, say), on_record(stage(), settings, _telling) as recorded:
             finish(target, settings, recorded.emit, called)
 
 
 def _remote_start(words: Sequence[str]) -> None:
     target = parse_remote_start(words)
-
-    def stage() -> "Stage":
-        from pgpool_recovery.history.record import Stage
-
-        return Stage(target, leads_to="recovered", continues=True)
-
-    settings = _settings(stage, REMOTE_START, target)
-    _start(target, settings, leads_to="recovered")
+    stage = _continuing(target, leads_to="recovered")
+    _start(target, _settings(stage, REMOTE_START, target), stage)
 
 
-def _start(target: Target, settings: Settings, *, leads_to: str) -> None:
-    with calling_agent(target, settings) as called:
-        from pgpool_recovery.history.record import Stage, on_record
+def _start(target: Target, settings: Settings, stage: Callable[[], "Stage"]) -> None:
+    with _calling(target, settings, stage) as called:
+        from pgpool_recovery.history.record import on_record
         from pgpool_recovery.metrics.publish import publishing
         from pgpool_recovery.remote_start import start
 
-        stage = Stage(target, leads_to=leads_to, continues=True)
-        with publishing(settings, say), on_record(stage, settings, _telling) as recorded:
+        with publishing(settings, say), on_record(stage(), settings, _telling) as recorded:
             start(recorded.target, settings, recorded.emit, called)
+
+
+def _continuing(target: Target, *, leads_to: str) -> Callable[[], "Stage"]:
+    def stage() -> "Stage":
+        from pgpool_recovery.history.record import Stage
+
+        return Stage(target, leads_to=leads_to, continues=True)
+
+    return stage
+
+
+@contextmanager
+def _calling(
+    target: Target, settings: Settings, stage: Callable[[], "Stage"] | None = None
+) -> Iterator[CalledAgent]:
+    """Call the target's agent, before all that is imported in the context.
+
+    A failure to call it, or a cancel meanwhile, names the node and is on record as if it came
+    later: the name server may keep us waiting. What precedes the record of a stage that continues
+    leaves the target not untouched, but as an earlier stage left it.
+    """
+    try:
+        with ExitStack() as stack:
+            try:
+                called = stack.enter_context(calling_agent(target, settings))
+            except Exception as error:
+                failure = as_failure(error).about(target.name)
+                if stage is not None:
+                    stack.enter_context(_recording(stage(), settings))
+                raise failure from error
+            yield called
+    except RecoveryError as error:
+        if error.target is not TargetState.UNTOUCHED or stage is None or not stage().continues:
+            raise
+        raise error.about(target.name).with_target(TargetState.UNKNOWN) from error
+
+
+@contextmanager
+def _recording(stage: "Stage", settings: Settings) -> Iterator[None]:
+    """Record what ends a stage before it does anything."""
+    from pgpool_recovery.history.record import on_record
+    from pgpool_recovery.metrics.publish import publishing
+
+    with publishing(settings, say), on_record(stage, settings, _telling):
+        yield
 
 
 def _settings(stage: Callable[[], "Stage"], name: str, target: Target) -> Settings:
@@ -149,11 +188,7 @@ def _settings(stage: Callable[[], "Stage"], name: str, target: Target) -> Settin
     try:
         return _read(name, target)
     except SettingsError:
-        from pgpool_recovery.history.record import on_record
-        from pgpool_recovery.metrics.publish import publishing
-
-        sound = sound_part(settings_file(None))
-        with publishing(sound, say), on_record(stage(), sound, _telling):
+        with _recording(stage(), sound_part(settings_file(None))):
             raise
 
 
@@ -167,7 +202,7 @@ def _read(name: str, target: Target | None = None) -> Settings:
 def _plan(words: Sequence[str]) -> None:
     request = _request(words)
     settings = _read(PLAN, request.target)
-    with calling_agent(request.target, settings) as called:
+    with _calling(request.target, settings) as called:
         from pgpool_recovery.dry_run import foresee
         from pgpool_recovery.install.stage_commands import is_ours
 

@@ -10,7 +10,7 @@ from typing import Dict, Iterable, Match, Pattern
 MASK = b"********"
 
 # What a text must have for one of the patterns below to be looked for at all, in lower case.
-HINTS = (b"pass", b"secret", b"token", b"pw", b"://", b"curl", b"wget")
+HINTS = (b"pass", b"secret", b"token", b"key", b"pw", b"://", b"curl", b"wget")
 COLONS = 4  # Of a line of a password file.
 
 # As sh -x, a connection string, a configuration file and SQL quote it: within other quotes, within
@@ -26,7 +26,10 @@ VALUE = rb"""(?:'\\''.*?(?:'\\''|$)
     |"(?:[^"\\]|\\.)*(?:"|$)
     |[^\s'"]\S*?(?=['"\\]{0,8}(?:\s|$)))"""
 FIELD = rb"""(?:\\.|[^\s:'"\\]){1,255}"""
-NAME = rb"(?:pass(?:word|wd|phrase)?|(?<![a-z])pw|pgpass|secret|token)[0-9]*"
+NAME = (
+    rb"(?:pass(?:word|wd|phrase)?|(?<![a-z])pw|pgpass|(?:secret|token)(?:[_-]?(?:access[_-]?)?key)?"
+    rb"|(?:storage|account|azure)[_-]?(?:access[_-]?)?key)[0-9]*"
+)
 # What follows the name of a file, such as .pgpass, that cannot be read.
 REASON = rb"(?:No\ such\ file\ or\ directory|Permission\ denied|(?:Is|Not)\ a\ directory)(?!\w)"
 PATTERNS = (
@@ -37,10 +40,12 @@ PATTERNS = (
     + REASON
     + rb""")|\s*:(?=['"])))"""
     + VALUE,
-    # --password value, ALTER ROLE ... PASSWORD 'value', sshpass -p value.
-    rb"(?P<before>(?:--(?:[a-z]+-)*pass(?:word|wd)?|\bsshpass\s+-p)\s+)" + VALUE,
+    # --password value, --secret-key value, sshpass -p value, openssl -pass pass:value.
+    rb"(?P<before>(?:--(?:[a-z0-9]+-)*" + NAME + rb"|\bsshpass\s+-p)\s+)" + VALUE,
+    rb"(?P<before>\s-pass(?:in|out)?\s+)(?=['\"\\]{0,8}pass:)" + VALUE,
     rb"(?P<before>\bsshpass\s+-p)[^\s=]\S*",
     rb"(?P<before>\b(?:curl|wget)\s(?:.{0,1000}?\s)?(?:-u|--user)[\s=]{0,9}[^\s:]{1,255}:)[^\s'\"]+",
+    # ALTER ROLE ... PASSWORD 'value'.
     rb"(?P<before>\bpassword\s+)(?:[EeUu]&?)?'(?:'\\''|[^'\\]|\\.|'')*'?",
     # scheme://user:value@host.
     rb"(?P<before>\b[a-z][a-z0-9+.-]{0,30}://[^\s/:@]{0,255}:)[^\s@]{1,4096}(?=@)",

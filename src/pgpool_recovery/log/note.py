@@ -31,13 +31,13 @@ class Log:
 
     def take(self, what: str, values: tuple[object, ...]) -> None:
         """Write a line; `what` has a pair of braces for each value."""
+        if self._bytes > MAX_BYTES:
+            return
         from pgpool_recovery.log.short import short
 
         line = f"{self._stamp()} {self._who}: {what.format(*map(short, values))}"
-        self._bytes += len(line)
+        self._bytes += len(line.encode(errors="replace"))
         if self._bytes > MAX_BYTES:
-            if self._bytes - len(line) > MAX_BYTES:
-                return
             line = f"{self._stamp()} {self._who}: {MAX_BYTES} bytes are logged, no more follow"
         # Whoever read it is gone; what it tells of goes on.
         with suppress(OSError, ValueError):

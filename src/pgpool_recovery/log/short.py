@@ -17,7 +17,7 @@ from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.text import one_line, without_foreign_bytes
 from pgpool_recovery.domain.wal import Lsn, Point, lsn_text
 from pgpool_recovery.files.text import text_of
-from pgpool_recovery.in_server.masked_text import MASK, masked
+from pgpool_recovery.in_server.masked_text import MASK, NAME, masked
 
 MASKED = text_of(MASK)
 MAX_CHARACTERS = 3000
@@ -30,7 +30,7 @@ MAX_DEPTH = 8
 SECRET_NAME = re.compile(
     r"passw(or)?d|passphrase|secret|token|scram_\w+_key|^pw$|^pass$", re.IGNORECASE
 )
-SECRET_FOLLOWS = re.compile(r"--([a-z]+-)*pass(word|wd)?$", re.IGNORECASE)
+SECRET_FOLLOWS = re.compile(rf"--([a-z0-9]+-)*{text_of(NAME)}$", re.IGNORECASE)
 PLAIN = re.compile(r"[\w@%+:,./=-]+", re.ASCII)
 
 

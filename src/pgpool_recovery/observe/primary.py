@@ -80,9 +80,10 @@ def observing_primary(
     The first time these, while they are new, and from then on what is seen at that moment. A look
     ahead that fails is none: what then keeps us from looking is told by the next one.
     """
-    at, ahead = time.monotonic(), list[PrimaryFacts]()
+    ahead = list[PrimaryFacts]()
     with suppress(Unreachable):
         ahead.append(observe_primary(connection, looks_at_files=looks_at_files))
+    at = time.monotonic()  # A look at many files takes longer than its result is new.
 
     def observe() -> PrimaryFacts:
         if ahead and time.monotonic() - at < NEW_S:

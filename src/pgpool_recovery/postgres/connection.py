@@ -6,11 +6,9 @@ Nothing else opens one (ci/rules/connection_home.py), so each has the settings o
 import select
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from importlib import import_module
+from contextlib import contextmanager
 from math import ceil
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pgpool_recovery.domain.error import (
@@ -21,6 +19,7 @@ from pgpool_recovery.domain.error import (
     error_of_sqlstate,
 )
 from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.files.ahead import import_ahead
 from pgpool_recovery.files.text import bytes_of, lines_of, read_text, text_of
 from pgpool_recovery.log.note import AnySpan, span
 from pgpool_recovery.postgres.conninfo import format_conninfo
@@ -159,15 +158,9 @@ class Connection:
 def load() -> None:
     """Load psycopg meanwhile, where a connection will be needed after a wait for something else.
 
-    It takes a tenth of a second. Whoever needs it earlier waits for the rest, and hears what was
-    wrong.
+    It takes a tenth of a second. Whoever needs it earlier waits for the rest.
     """
-    Thread(target=_load, name="load").start()
-
-
-def _load() -> None:
-    with suppress(ImportError):
-        import_module("psycopg")
+    import_ahead(["psycopg"])
 
 
 @contextmanager

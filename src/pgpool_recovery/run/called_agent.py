@@ -11,9 +11,9 @@ from pgpool_recovery.ssh.command import ssh_command
 from pgpool_recovery.ssh.locality import is_this_host
 from pgpool_recovery.talk.agent_process import ENDS_WITHIN_S, AgentProcess
 
-FRESH_S = 10.0
+FRESH_S = 20.0
 """An agent that hears nothing for longer (talk/protocol.py: SILENCE_S) ends; it is told in time
-that somebody is there, or another one is started."""
+that somebody is there, or another one is started. Who takes it talks to it at once."""
 
 
 def agent_argv(target: Target, settings: Settings) -> list[str]:

@@ -79,6 +79,29 @@ def test_log_has_a_limit(lines: list[str], monkeypatch: pytest.MonkeyPatch) -> N
     assert sum(map(len, lines)) < 3000
 
 
+def test_limit_is_one_of_bytes(lines: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "MAX_BYTES", 2000)
+    for _ in range(1000):
+        note("ÄÖÜäöüß" * 10)
+    assert lines[-1].endswith("2000 bytes are logged, no more follow")
+    assert len("".join(lines).encode()) < 2500
+
+
+def test_nothing_is_looked_at_behind_the_limit(
+    lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log, "MAX_BYTES", 100)
+    note("the last line")
+    told = len(lines)
+
+    class Precious:
+        def __str__(self) -> str:
+            raise AssertionError("it was shown")
+
+    note("one {}", Precious())
+    assert len(lines) == told
+
+
 def test_reader_who_is_gone_ends_nothing() -> None:
     def write(_line: str) -> None:
         raise BrokenPipeError

@@ -13,7 +13,7 @@ class Looks:
     """Looks at a primary, which are numbered, on a clock of their own."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.count, self.now = 0, 100.0
+        self.count, self.now, self.takes_s = 0, 100.0, 0.0
         self.failure: RecoveryError | None = None
         monkeypatch.setattr(primary, "observe_primary", lambda *_, **__: self.look())
         monkeypatch.setattr(primary, "time", self)
@@ -23,6 +23,7 @@ class Looks:
 
     def look(self) -> Any:
         self.count += 1
+        self.now += self.takes_s
         if self.failure is not None:
             raise self.failure
         return self.count
@@ -48,6 +49,14 @@ def test_what_was_seen_long_ago_is_looked_at_again(looks: Looks) -> None:
     assert observe() == 2
     looks.now -= NEW_S
     assert observe() == 3
+
+
+def test_look_that_takes_long_is_not_made_twice(looks: Looks) -> None:
+    """It looks at each file of the primary: a second look would take as long again."""
+    looks.takes_s = 2 * NEW_S
+    observe = looks.begin()
+    assert observe() == 1
+    assert looks.count == 1
 
 
 def test_look_ahead_that_fails_is_told_by_the_one_that_counts(looks: Looks) -> None:

@@ -12,7 +12,7 @@ from pgpool_recovery.run import called_agent
 from pgpool_recovery.run.called_agent import CalledAgent, calling_agent
 from pgpool_recovery.run.sessions import agent_of
 from pgpool_recovery.talk.agent_process import AgentProcess
-from pgpool_recovery.talk.protocol import PROTOCOL, Greeting
+from pgpool_recovery.talk.protocol import HEARTBEAT_S, PROTOCOL, SILENCE_S, Greeting
 from pgpool_recovery.talk.wire import encode_message
 
 HERE = Target("127.0.0.1", "/data")
@@ -80,6 +80,16 @@ def test_agent_that_has_waited_for_long_is_not_relied_upon(monkeypatch: pytest.M
         assert process is not None
         assert called.take() is None
         assert process.has_ended()
+
+
+def test_agent_is_waited_for_as_long_as_it_waits() -> None:
+    """A look at a large primary takes its time, and another login would only add to that."""
+    with calling_agent(HERE, Settings()) as called:
+        process = called._process
+        assert process is not None
+        process.began -= SILENCE_S - 2 * HEARTBEAT_S - 1
+        assert called.take() is process
+        process.end(undo_s=5.0)
 
 
 def test_program_that_is_not_there_is_told_by_whoever_needs_it(
