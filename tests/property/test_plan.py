@@ -317,7 +317,7 @@ def the_directory_can_be_started_by_nothing_but_the_last_step(made: Plan, case: 
     assert positions(made, PLACES) == [len(made.steps) - 1]
     out = positions(made, (Clone, TakeOut))
     changing = positions(made, (Rewind, Incremental, RestoreBackup))
-    is_out_already = case.facts.target.changing is not None
+    is_out_already = case.facts.target.is_away
     assert not changing or is_out_already or out[0] < changing[0]
 
 
