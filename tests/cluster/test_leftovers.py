@@ -132,7 +132,7 @@ def test_transaction_timeout_of_the_primary_ends_no_recovery(cluster: Cluster) -
     node.stop()
     primary.set(transaction_timeout="1s")
     try:
-        with settings(cluster, FULL_COPY + 'max_rate = "10M"\n'):
+        with settings(cluster, FULL_COPY + 'max_rate = "5M"\n'):
             log = recover(cluster, node)
     finally:
         primary.set(transaction_timeout="0")

@@ -8,7 +8,7 @@ from tests.harness.workspace import Workspace
 from tests.server.conftest import on_each_major
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-NEEDED = ["extension", "src/pgpool_recovery/pcp/client"]
+NEEDED = ["extension", "src/pgpool_recovery/pcp/client", "src/pgpool_recovery/in_server"]
 
 
 @on_each_major
