@@ -11,7 +11,7 @@ _VACUUM_WITHIN_S = 30
 
 
 def rows_changed(share: float, *, rows: int = 20_000) -> Piece:
-    """Change this share of a big table's rows, scattered: HOT updates, and non-HOT ones on an index."""
+    """Change this share of a big table's rows, scattered, by HOT and by other updates."""
     every = round(1 / share)
     return Piece(
         "rows_changed",

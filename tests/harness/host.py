@@ -189,7 +189,7 @@ class Host(SshMachine):
             other._configure_network(_neighbour(self.address, self._addresses.mac))
 
     def shape(self, rate_mbit: float | None) -> None:
-        """Limit what the host sends and what it receives to this rate each; None removes the limit."""
+        """Limit the host's sending and its receiving to this rate each; None removes the limit."""
         self._plugged_in.shape(rate_mbit)
         self.run(tbf_argv("eth0", rate_mbit), user="root", check=rate_mbit is not None)
 

@@ -72,7 +72,7 @@ class Child:
         return self._returncode
 
     def wait(self, timeout_s: float) -> int | None:
-        """Wait for the process to end; return its exit status, or None if it still runs after that time."""
+        """Wait for the end; return the exit status, or None if the process still runs by then."""
         self._ended_within(timeout_s)
         return self.returncode
 

@@ -67,7 +67,7 @@ class ClientLoad:
         self._child: Child | None = None
 
     def create_table(self, server: Server) -> None:
-        """Create the tables that the load writes to, on this server, from which standbys get them."""
+        """Create the tables that the load writes to, on this server."""
         server.execute(
             f"CREATE TABLE {self.table} (number bigint PRIMARY KEY, at timestamptz DEFAULT now());"
             f"CREATE TABLE {self.table}_counter (value bigint NOT NULL);"

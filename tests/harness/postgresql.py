@@ -85,7 +85,7 @@ class Server:
             self.reload()
 
     def allow(self, *hba_lines: str) -> None:
-        """Put lines in front of pg_hba.conf, where the first matching line decides, even to reject."""
+        """Put lines in front of pg_hba.conf; the first matching line decides, even to reject."""
         self.hba_lines[:0] = hba_lines
         self._write_hba()
         if self.is_running:
@@ -114,7 +114,7 @@ class Server:
         self.machine.run(self._program("pg_ctl", "-D", self.data_directory, "reload"))
 
     def kill(self) -> None:
-        """Kill all processes of the server at once, the postmaster first, as a power failure would."""
+        """Kill all processes of the server at once, the postmaster first, like a power failure."""
         pids = [str(process.pid) for process in self.processes()]
         if pids:
             self.machine.run(["kill", "-KILL", *pids], user="root", check=False)

@@ -55,11 +55,12 @@ def assert_server_equal(
 ) -> None:
     """Prove that a standby equals its primary, while no client writes; both are restarted.
 
-    In this order: wait until it has replayed all WAL; compare every page of both, stopped (pages.py;
-    `visibility_maps` as there); compare checksums of all tables (contents.py); run pg_amcheck, with
-    every index's entries against its table, and pg_visibility. The pages come first, because reading
-    a table on the primary may set hints there, and the images of those pages in the WAL would
-    repair a stale page of the node. Raises AssertionError with everything that was found.
+    In this order: wait until it has replayed all WAL; compare every page of both, stopped
+    (pages.py; `visibility_maps` as there); compare checksums of all tables (contents.py); run
+    pg_amcheck, with every index's entries against its table, and pg_visibility. The pages come
+    first, because reading a table on the primary may set hints there, and the images of those
+    pages in the WAL would repair a stale page of the node. Raises AssertionError with everything
+    that was found.
     """
     databases = [
         name for (name,) in primary.sql("SELECT datname FROM pg_database WHERE datallowconn")

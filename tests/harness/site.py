@@ -90,7 +90,7 @@ def slot_of(node_id: int) -> str:
 
 
 def assert_recovered(cluster: Cluster, node_id: int, load: ClientLoad | None = None) -> None:
-    """Assert everything that must hold after a recovery: up, streaming, equal, nothing left over."""
+    """Assert what must hold after a recovery: up, streaming, equal, and nothing left over."""
     if load is not None:
         summary = load.stop()
         assert summary.failures == ()
