@@ -116,7 +116,7 @@ class Cluster:
         return completed
 
     def fail_over(self, *, within_s: float = 60) -> Server:
-        """Kill the primary, wait until Pgpool-II has promoted another node, and return the new one."""
+        """Kill the primary, wait until Pgpool-II has promoted another node, and return that."""
         old = self.primary
         self.pgpool.wait_until_settled()
         old.kill()
