@@ -100,7 +100,7 @@ def test_cause_is_told_where_it_could_not_be_counted(
     monkeypatch.setattr(module, "note_failed_start", fail)
     detail = node.fails(CORRUPT).detail or ""
     why = f'could not write "{node.data}": {os.strerror(errno.EROFS)}'
-    assert detail.endswith(f"\nNor could that be counted: {why}.")
+    assert detail.endswith(f"\nThe failed start could not be recorded: {why}.")
 
 
 def spoil_journal(node: Node) -> Path:
@@ -127,7 +127,7 @@ def test_cause_is_told_where_the_journal_cannot_be_read_any_more(
     monkeypatch.setattr(module, "former_slot", lambda _data: None)
     detail = node.fails(CORRUPT).detail or ""
     why = f"{journal} was written by a newer version of pgpool-recovery"
-    assert detail.endswith(f"\nNor could that be counted: {why}.")
+    assert detail.endswith(f"\nThe failed start could not be recorded: {why}.")
 
 
 def test_server_that_stands_still_is_left_running(node: Node) -> None:
@@ -135,7 +135,7 @@ def test_server_that_stands_still_is_left_running(node: Node) -> None:
     with pytest.raises(Unverified) as caught:
         node.start(timeout_s=0.3)
     assert caught.value.target is TargetState.STARTED
-    assert "its replay has not got on for 0.3 s" in (caught.value.detail or "")
+    assert "its replay has made no progress for 0.3 s" in (caught.value.detail or "")
     assert failed_starts(node.data) == 0
 
 
