@@ -266,9 +266,9 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
         "node 2 runs and is not known to stream from the primary",
     ),
     Kind.SECOND_PRIMARY: (
-        with_trouble(Fault.PRIMARY, "accepts writes beside the primary"),
+        with_trouble(Fault.PRIMARY, "accepts writes alongside the primary"),
         [1],
-        "node 1 accepts writes beside the primary",
+        "node 1 accepts writes alongside the primary",
     ),
     Kind.OTHER_DATA: (
         with_trouble(Fault.AHEAD, "has replayed what the primary does not have", "It has been."),
