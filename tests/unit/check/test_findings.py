@@ -398,7 +398,7 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
         (
             "a recovery that replaces the data of node 1 would be refused: /data/log/old.log of "
             "node 1 cannot be read (/data/log/old.log belongs to root, with mode 0600. The node "
-            "keeps its own files, so they have to be read)"
+            "keeps its own files, so they must be readable)"
         ),
     ),
     Kind.NO_HINTS: (
