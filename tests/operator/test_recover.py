@@ -64,7 +64,7 @@ def test_no_on_a_terminal(site: Site) -> None:
         said_no = site.on_a_terminal("recover", 1, typed="n\n")
     assert said_no.returncode == 10, said_no.output
     assert "Node 1 loses its data (" in said_no.stdout
-    assert ") as soon as the new server runs. Go on? [y/N]" in said_no.stdout
+    assert ") as soon as the new server is running. Continue? [y/N]" in said_no.stdout
     assert site.cluster.pgpool.node_info(1).status == "down"
 
 
@@ -212,10 +212,10 @@ def test_run_that_is_not_on_record(site: Site) -> None:
 
 def test_nothing_to_watch_or_to_cancel(site: Site) -> None:
     watched = site.run("watch", 1)
-    assert (watched.returncode, watched.stdout) == (0, "no recovery of node 1 runs\n")
+    assert (watched.returncode, watched.stdout) == (0, "no recovery of node 1 is running\n")
     cancelled = site.run("cancel", 1)
     assert cancelled.returncode == 4
-    assert "no recovery of node 1 runs" in cancelled.stderr
+    assert "no recovery of node 1 is running" in cancelled.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
@@ -230,7 +230,7 @@ def test_client_that_leaves(site: Site, number: signal.Signals) -> None:
         status = client.wait(timeout_s=10)
         if number is not signal.SIGKILL:
             assert status == 128 + number
-            site.waits_for(left, "The recovery of node 1 goes on in a process of its own")
+            site.waits_for(left, "The recovery of node 1 continues in a separate process")
             site.waits_for(left, "pgpool-recovery watch 1")
 
         busy = site.run("recover", 1, "--yes")
@@ -269,10 +269,7 @@ def test_runner_that_is_killed_is_found_by_the_next_look(site: Site) -> None:
     for words in (["status"], ["check"], ["plan", 1]):
         assert where in site.run(*words).stdout, words
     status = site.run("status").stdout
-    assert (
-        f"on the target: There is data of a server in {site.cluster.node(1).data_directory}"
-        in status
-    )
+    assert f"on the target: There is server data in {site.cluster.node(1).data_directory}" in status
     assert 'then "pgpool-recovery recover 1"' in status
     number = site.node_status(1)["recovery"]["id"]
     told = site.run("history", number).output
@@ -412,7 +409,7 @@ def test_pgpool_that_does_not_answer_while_the_settings_name_the_nodes(site: Sit
     site.write_nodes_into_settings()
     shown = site.run("status", "--port", 9)
     assert shown.returncode == 0, shown.output
-    assert "the nodes are those of the settings" in shown.stderr
+    assert "the nodes are taken from the settings" in shown.stderr
     assert "streaming" in shown.stdout
 
 

@@ -1,1 +1,1 @@
-"""The command: words in, lines and an exit status out."""
+"""The command line: words in, lines and an exit status out."""

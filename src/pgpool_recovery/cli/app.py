@@ -1,4 +1,4 @@
-"""The commands for people."""
+"""Dispatch the commands that people call."""
 
 import os
 import signal
@@ -12,18 +12,18 @@ from pgpool_recovery.cli.say import say
 
 
 def run_app(words: Sequence[str]) -> int:
-    """Run a command and return its exit status; a failure is shown as psql shows one.
+    """Run a command and return its exit status; a failure is shown as psql shows an error.
 
-    What only a command or a failure needs is imported for these alone: help is answered at once.
+    Modules that only a command or a failure needs are imported there, so help starts quickly.
     """
     try:
         return _run(words)
     except KeyboardInterrupt:
         return BY_SIGNAL + signal.SIGINT
-    except BrokenPipeError:  # Whoever read our output has left.
+    except BrokenPipeError:  # The reader of our output is gone.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BY_SIGNAL + signal.SIGPIPE
-    except Exception as error:  # noqa: BLE001 - a bug is told as such
+    except Exception as error:  # noqa: BLE001 - reported as a bug
         from pgpool_recovery.cli.output import tell_failure
         from pgpool_recovery.domain.error import as_failure
 

@@ -1,4 +1,4 @@
-"""What Python itself writes of an exception that nobody has caught: no value, in any thread."""
+"""Report uncaught exceptions, in any thread, without the values that are in them."""
 
 import sys
 import threading
@@ -6,9 +6,9 @@ from types import TracebackType
 
 
 def report_without_values() -> None:
-    """Let this process write no more of such an exception than its kind and its places.
+    """Make this process report only the type of an uncaught exception and where it was raised.
 
-    Python would write what it says, and that may be a line of a file, or a password.
+    Python would print its message, which may contain a line of a file or a password.
     """
     sys.excepthook = _report
     threading.excepthook = lambda of: _report(of.exc_type, of.exc_value, of.exc_traceback)
@@ -18,7 +18,7 @@ def report_without_values() -> None:
 def _report(
     kind: type[BaseException], error: BaseException | None, _places: TracebackType | None
 ) -> None:
-    # Here, for the stage commands start faster without.
+    # Imported here because the stage commands start faster without them.
     from pgpool_recovery.cli.psql import as_psql
     from pgpool_recovery.cli.say import complain
     from pgpool_recovery.domain.error import as_failure

@@ -1,4 +1,4 @@
-"""Run the function of a command with what its words said."""
+"""Call the function of a command with the parsed arguments."""
 
 from importlib import import_module
 

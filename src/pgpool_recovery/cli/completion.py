@@ -1,4 +1,4 @@
-"""Scripts by which bash, zsh and fish complete the words of this program."""
+"""Completion scripts for bash, zsh and fish."""
 
 from collections.abc import Iterable, Iterator
 
@@ -10,7 +10,7 @@ from pgpool_recovery.cli.parse import options_of
 BASH = """\
 _pgpool_recovery() {{
     local cur=${{COMP_WORDS[COMP_CWORD]}} prev=${{COMP_WORDS[COMP_CWORD-1]}} known=
-    # bash makes a word of the = between an option and its value.
+    # bash treats the = between an option and its value as a word.
     [[ $cur == = ]] && cur=
     [[ $prev == = ]] && prev=${{COMP_WORDS[COMP_CWORD-2]}}
     case $prev in
@@ -47,7 +47,7 @@ esac
 
 
 def bash_script() -> str:
-    """Return what bash has to read."""
+    """Return the script that bash sources."""
     names: dict[str, list[str]] = {}
     for option in dict.fromkeys(each for _, each in _options() if each.value is not None):
         names.setdefault(_bash_value(option), []).extend(option.names)
@@ -62,7 +62,7 @@ def bash_script() -> str:
 
 
 def zsh_script() -> str:
-    """Return what zsh has to find in a directory of its `fpath`, in a file called _PROGRAM."""
+    """Return the script that zsh expects in the file _PROGRAM, in a directory of its `fpath`."""
     first = [(each.name, each.summary) for each in COMMANDS.values()]
     first += [(each.names[0], each.help) for each in GENERAL]
     return ZSH.format(
@@ -79,7 +79,7 @@ def zsh_script() -> str:
 
 
 def fish_script() -> str:
-    """Return what fish has to find in its directory `completions`."""
+    """Return the script that fish expects in its directory `completions`."""
     begin = f"complete -c {PROGRAM}"
     lines = [f"{begin} -f"]
     lines += [
@@ -111,7 +111,7 @@ def _indented(lines: Iterable[str], by: int) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Return a text as one word; of the shells here only fish knows a backslash between quotes.
+    """Return a text as one word; only fish has backslash escapes within single quotes.
 
     >>> _quoted("Pgpool-II's")
     "'Pgpool-II'\\\\''s'"
@@ -120,7 +120,7 @@ def _quoted(text: str) -> str:
 
 
 def _bash_value(option: Option) -> str:
-    assert option.value is not None  # noqa: S101 - the caller has looked
+    assert option.value is not None  # noqa: S101 - the caller has checked
     if option.value.is_path:
         return BASH_FILE
     words = " ".join(option.value.choices)
@@ -128,7 +128,7 @@ def _bash_value(option: Option) -> str:
 
 
 def _zsh_option(option: Option) -> str:
-    """Return an option as _arguments of zsh has it: [] is its help, : comes before a value."""
+    """Return an option as _arguments of zsh takes it: help in [], then a colon and the value."""
     told = option.help.replace("[", "\\[").replace("]", "\\]").replace(":", "\\:")
     value = option.value
     more = ""

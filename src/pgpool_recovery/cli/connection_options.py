@@ -1,4 +1,4 @@
-"""Whom a command asks: the options and the settings together."""
+"""Which Pgpool-II and which nodes a command talks to, by its options and the settings."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from pgpool_recovery.control.extension import Primary
     from pgpool_recovery.pcp.pool import Pool
 
-HINT = "Check --host: it is where Pgpool-II is reached, without a user."
+HINT = "Check --host: it must name the host of Pgpool-II, without a user name."
 
 
 @record
 class Where:
-    """Where Pgpool-II and the settings are, by the options of grammar/common.py."""
+    """Where Pgpool-II and the settings are: the values of the connection options."""
 
     host: str | None = None
     port: int | None = None
@@ -27,7 +27,7 @@ class Where:
     without_pgpool: bool = False
 
     def settings(self) -> "Settings":
-        """Return the settings, with what the options say in their place."""
+        """Return the settings, overridden by the options that were given."""
         from pgpool_recovery.config.load import load_settings, settings_file
         from pgpool_recovery.config.settings import Host, Port
         from pgpool_recovery.domain.node import parse_host
@@ -45,24 +45,24 @@ class Where:
         )
 
     def pool(self, settings: "Settings") -> "Pool":
-        """Return the Pgpool-II that is meant."""
+        """Return the Pgpool-II to talk to; raises UsageError with --without-pgpool."""
         from pgpool_recovery.control.cluster import pool_of
 
         if self.without_pgpool:
-            raise UsageError("this cannot be done without Pgpool-II")
+            raise UsageError("this command cannot be used with --without-pgpool")
         return pool_of(settings.pgpool, own_name())
 
     def cluster(self, settings: "Settings") -> "Cluster":
-        """Return the cluster, as Pgpool-II knows it now or as the settings have it.
+        """Return the cluster as Pgpool-II knows it now, or as the settings describe it.
 
-        Where Pgpool-II does not answer and the settings name the nodes, those are taken, for that
-        is when one wants to look at them most.
+        If Pgpool-II does not answer, the nodes of the settings are used if there are any, because
+        that is when their state matters most. Otherwise raises Unreachable.
         """
         from pgpool_recovery.cli.output import note
         from pgpool_recovery.control.cluster import cluster_of_pool, cluster_of_settings
         from pgpool_recovery.postgres.connection import load
 
-        load()  # While Pgpool-II answers; the servers are asked next.
+        load()  # In the background, while Pgpool-II answers; the servers are queried next.
         if self.without_pgpool:
             return cluster_of_settings(settings)
         try:
@@ -72,7 +72,7 @@ class Where:
                 cluster = cluster_of_settings(settings)
             except SettingsError:
                 raise error from None
-            note(f"{error.message}; the nodes are those of the settings")
+            note(f"{error.message}; the nodes are taken from the settings")
             return cluster
 
     def primary(self) -> "tuple[Settings, Primary, Cluster]":

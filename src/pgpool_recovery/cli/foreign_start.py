@@ -1,4 +1,4 @@
-"""What our first stage leaves behind where somebody else's script starts the server."""
+"""What our first stage leaves undone when a foreign script starts the server."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,20 +10,20 @@ START = "pgpool_remote_start"
 
 
 def left_to_foreign_start(data_directory: Path, plan: Plan) -> Iterator[str]:
-    """Yield what nobody will do after this stage; nothing where the script is ours or not there."""
+    """Yield what will not be done after this stage; nothing if the script is ours or missing."""
     script = data_directory / START
     if not script.exists() or is_ours(script):
         return
     name = plan.target_name
     yield (
-        f"warning: {START} of this server is not pgpool-recovery's, so nothing will see whether "
-        f"{name} streams"
+        f"warning: {START} of this server is not pgpool-recovery's, so nothing will check that "
+        f"{name} is streaming"
     )
     if plan.old_data is OldData.STAYS:
-        yield f"the old data of {name} stays beside the new until its next recovery"
+        yield f"the old data of {name} stays beside the new data until its next recovery"
     former = next(filter(None, (getattr(s, "former_slot_name", None) for s in plan.steps)), None)
     if former not in (None, plan.slot_name):
         yield (
-            f"replication slot {former}, by which {name} streamed before, stays, and keeps WAL. "
-            f"When {name} streams by {plan.slot_name}: SELECT pg_drop_replication_slot('{former}')"
+            f"replication slot {former}, which {name} used before, remains and retains WAL. Once "
+            f"{name} uses {plan.slot_name}, run SELECT pg_drop_replication_slot('{former}')"
         )

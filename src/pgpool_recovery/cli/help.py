@@ -1,4 +1,4 @@
-"""The help of the program and of each command, laid out as that of PostgreSQL's own programs."""
+"""Render the help of the program and of each command, in the layout of PostgreSQL's programs."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -10,12 +10,12 @@ from pgpool_recovery.cli.grammar.form import PROGRAM, Argument, Command, Option
 
 ABOUT = "Online recovery of PostgreSQL nodes behind Pgpool-II."
 MIN_WIDTH, WIDTH, MAX_WIDTH = 60, 80, 100
-"""Columns; the middle one where the output is no terminal."""
+"""In columns. WIDTH is used when the output is not a terminal."""
 INDENT = GAP = 2
 
 
 def own_width() -> int:
-    """Return how many columns a line may have: as COLUMNS says, else as the terminal has."""
+    """Return how many columns a line may have: from COLUMNS, or else from the terminal."""
     columns = os.environ.get("COLUMNS", "")
     try:
         width = int(columns) if columns.isdecimal() else os.get_terminal_size(1).columns
@@ -25,7 +25,7 @@ def own_width() -> int:
 
 
 def program_help(width: int) -> str:
-    """Return the help of the program: what its commands are."""
+    """Return the help of the program: its commands and general options."""
     tables = {
         title: [(command.name, command.summary) for command in commands]
         for title, commands in SECTIONS.items()
@@ -37,13 +37,13 @@ def program_help(width: int) -> str:
             ABOUT,
             *_sections(tables, width),
             *_sections(general, width),
-            _wrapped(f'Try "{PROGRAM} COMMAND --help" for the words of a command.', width),
+            _wrapped(f'Try "{PROGRAM} COMMAND --help" for more information on a command.', width),
         ]
     )
 
 
 def command_help(command: Command, width: int) -> str:
-    """Return the help of a command: what it does, and its words."""
+    """Return the help of a command: what it does, its arguments and its options."""
     paragraphs = [command.summary, *filter(None, command.description.split("\n\n"))]
     argument = command.argument
     tables = {
@@ -62,7 +62,7 @@ def command_help(command: Command, width: int) -> str:
 
 
 def _usual(argument: Argument | None) -> str:
-    """Return how often an argument may stand there, as usage lines say it.
+    """Return an argument as it appears in the usage line: optional or not, repeatable or not.
 
     >>> [_usual(command.argument) for command in SECTIONS["Recovery"]]
     [' [NODE]...', ' NODE', '', ' [NODE]', ' NODE', ' [RUN]']
@@ -79,7 +79,7 @@ def _rows(options: Iterable[Option]) -> list[tuple[str, str]]:
 
 
 def _names(option: Option) -> str:
-    """Return the names of an option, the short one first and its place kept free.
+    """Return the names of an option, the short one first, or a gap if there is none.
 
     >>> [_names(option) for option in CONNECTION][2:4]
     ['-U, --username=NAME', '    --config=FILE']
@@ -95,7 +95,7 @@ def _told(option: Option) -> str:
 
 
 def _sections(tables: dict[str, list[tuple[str, str]]], width: int) -> Iterator[str]:
-    """Yield tables with their titles; their right columns begin at the same place."""
+    """Yield tables with their titles; the right columns of all tables are aligned."""
     rows = [row for table in tables.values() for row in table]
     left = max(len(name) for name, _ in rows)
     for title, table in tables.items():
@@ -109,7 +109,7 @@ def _row(name: str, text: str, left: int, width: int) -> str:
 
 
 def _wrapped(text: str, width: int, begin: str = "") -> str:
-    """Return a paragraph, or a row that begins so, in lines that are not longer than `width`."""
+    """Return a paragraph, or a row that starts with `begin`, in lines of at most `width`."""
     plain = " ".join(text.replace("`", '"').split())
     lines = wrap(
         plain,

@@ -1,4 +1,4 @@
-"""The commands that Pgpool-II calls on its own host: failover and follow_primary."""
+"""Run the commands that Pgpool-II calls on its own host: failover and follow_primary."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -19,13 +19,13 @@ FAILOVER, FOLLOW_PRIMARY = "failover", "follow_primary"
 
 
 def run_hook(name: str, words: Sequence[str]) -> int:
-    """Run a hook and return its exit status; all that it says is for pgpool.log."""
+    """Run a hook and return its exit status; its whole output goes to pgpool.log."""
     try:
         use_own_home()
         _run(name, words)
     except RecoveryError as error:
         return _fail(name, error)
-    except Exception as error:  # noqa: BLE001 - a bug is told as such
+    except Exception as error:  # noqa: BLE001 - reported as a bug
         return _fail(name, as_failure(error))
     return 0
 
@@ -61,7 +61,7 @@ def _run(name: str, words: Sequence[str]) -> None:
 
 
 def run_rehearsal(*, as_json: bool) -> int:
-    """Try what a failover needs, with the logins and the haste that it has; return the status."""
+    """Test what a failover needs, with its logins and short timeouts; return the exit status."""
     from pgpool_recovery.check.finding import in_order
     from pgpool_recovery.cli.render.check import check_lines
     from pgpool_recovery.cli.render.document import document
@@ -82,11 +82,11 @@ def run_rehearsal(*, as_json: bool) -> int:
 
 
 def _hurried(settings: "Settings") -> "PgpoolSettings":
-    """Return how Pgpool-II is asked in a failover: writes wait for it."""
+    """Return the settings for PCP with the short timeouts of a failover, for which writes wait."""
     within_s = settings.failover.connect_s
     return replace(settings.pgpool, connect_s=within_s, answer_s=within_s)
 
 
 def _saying(name: str) -> Callable[[str], None]:
-    """Return what says a line, in which the command is named: others write to that log as well."""
+    """Return a function that prints a line prefixed with the command, as the log is shared."""
     return lambda line: say(f"{name}: {line}")

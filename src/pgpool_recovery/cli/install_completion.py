@@ -1,4 +1,4 @@
-"""--install-completion: put the completion of a shell where that shell finds it by itself."""
+"""--install-completion: write the completion script where the shell finds it by itself."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,11 @@ READABLE = 0o644
 
 
 class Shell(NamedTuple):
-    """A script, where it goes below a home directory, and what its user has to do besides."""
+    """A completion script, its place below the home directory, and what else the user has to do.
+
+    `home` is the environment variable that names the base directory; without it the base is
+    `in_home`, below the home directory. `place` is relative to the base.
+    """
 
     script: Callable[[], str]
     home: str
@@ -30,31 +34,31 @@ SHELLS = {
         bash_script,
         *DATA,
         f"bash-completion/completions/{PROGRAM}",
-        "The package bash-completion loads it in the next shell.",
+        "The package bash-completion loads it in new shells.",
     ),
     "zsh": Shell(
         zsh_script,
         *DATA,
         f"zsh/site-functions/_{PROGRAM}",
-        "Let ~/.zshrc say, before it calls compinit: fpath=({directory} $fpath)",
+        "Add this to ~/.zshrc, before it calls compinit: fpath=({directory} $fpath)",
     ),
     "fish": Shell(
         fish_script,
         *CONFIG,
         f"fish/completions/{PROGRAM}.fish",
-        "The next shell loads it.",
+        "New shells load it.",
     ),
 }
 
 
 def install_completion(words: Sequence[str], environment: Mapping[str, str] = os.environ) -> int:
-    """Write the script of the shell that is named, or else of the one of this user ($SHELL)."""
+    """Write the script for the named shell, or else for the user's own ($SHELL)."""
     own = Path(environment.get("SHELL", "")).name
     name = words[0] if len(words) == 1 else own
     if len(words) > 1 or name not in SHELLS:
         raise UsageError(
-            f'no completion is known for the shell "{" ".join(words) or own}"',
-            hint=f"Name one: {PROGRAM} --install-completion {'|'.join(SHELLS)}",
+            f'there is no completion for the shell "{" ".join(words) or own}"',
+            hint=f"Specify one: {PROGRAM} --install-completion {'|'.join(SHELLS)}",
         )
     shell = SHELLS[name]
     home = Path(environment.get("HOME") or Path.home())

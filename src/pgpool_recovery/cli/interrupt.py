@@ -1,4 +1,4 @@
-"""What becomes of a recovery when the person leaves: Ctrl-C, a closed terminal, a kill."""
+"""End a command on Ctrl-C, a closed terminal or a kill, while its recovery continues."""
 
 import contextlib
 import signal
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 LEAVING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 BY_SIGNAL = 128
-"""Added to the signal's number, as shells do: the exit status of a command that left."""
+"""Added to the signal's number to get the exit status of a command that left, as shells do."""
 
 
 class Left(KeyboardInterrupt):
-    """A signal says to leave.
+    """A signal asked the command to end.
 
-    It is an interrupt, so that psycopg ends a query that it is waiting for before it goes on:
-    otherwise the connection cannot be closed in order.
+    It is a KeyboardInterrupt, so that psycopg cancels the query that it is waiting for. Otherwise
+    the connection could not be closed cleanly.
     """
 
     def __init__(self, number: int) -> None:
@@ -31,11 +31,11 @@ class Left(KeyboardInterrupt):
 
 @contextmanager
 def leaving_by_signal() -> Iterator[None]:
-    """Turn the first signal that ends a command into Left, and pay no attention to more."""
+    """Turn the first signal that ends a command into Left, and ignore further ones."""
 
     def leave(number: int, _frame: object) -> None:
         for each in LEAVING:
-            signal.signal(each, lambda *_: None)  # As in stage.py.
+            signal.signal(each, lambda *_: None)  # Not SIG_IGN; see stage.py.
         raise Left(number)
 
     before = {number: signal.signal(number, leave) for number in LEAVING}
@@ -47,24 +47,24 @@ def leaving_by_signal() -> Iterator[None]:
 
 
 def leave(left: Left, running: "Asked | None", *, without_pgpool: bool) -> int:
-    """Say what goes on, and return the exit status; Cancelled when nothing had begun."""
+    """Report what continues, and return the exit status; raises Cancelled if nothing had begun."""
     from pgpool_recovery.control.event import POOL
     from pgpool_recovery.domain.error import Cancelled
 
     name = signal.Signals(left.number).name
     if running is None:
-        raise Cancelled("the command was ended", detail=f"By {name}. Nothing was begun.")
+        raise Cancelled("the command was interrupted", detail=f"By {name}. Nothing was started.")
     with contextlib.suppress(OSError):  # The terminal may be gone.
-        whom = POOL if running.of == POOL else "a process of its own"
+        whom = POOL if running.of == POOL else "a separate process"
         complain(*going_on(running.node_id, whom, without_pgpool=without_pgpool))
     return BY_SIGNAL + left.number
 
 
 def going_on(node_id: "NodeId", whom: str, *, without_pgpool: bool) -> list[str]:
-    """Return what a person who leaves has to know; `whom` the recovery goes on in."""
+    """Return what a person who leaves has to know; `whom` is where the recovery continues."""
     option = " --without-pgpool" if without_pgpool else ""
     return [
-        f"The recovery of node {node_id} goes on in {whom}; only this command has ended.",
-        f"  see it again:  pgpool-recovery watch {node_id}{option}",
-        f"  end it:        pgpool-recovery cancel {node_id}{option}",
+        f"The recovery of node {node_id} continues in {whom}; only this command has ended.",
+        f"  to watch it:   pgpool-recovery watch {node_id}{option}",
+        f"  to cancel it:  pgpool-recovery cancel {node_id}{option}",
     ]

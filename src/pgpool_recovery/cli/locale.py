@@ -1,4 +1,4 @@
-"""Text is UTF-8 in every locale, with bytes that are none kept (PEP 540), also in file names."""
+"""Make text UTF-8 in every locale, also in file names; other bytes are preserved (PEP 540)."""
 
 import io
 import os
@@ -6,16 +6,16 @@ import sys
 from collections.abc import Sequence
 
 ASCII_ALONE = frozenset({"ascii", "ansi_x3.4-1968", "us-ascii", "646"})
-"""What the C locale calls its own; a terminal there may know UTF-8 as well."""
+"""Names of the C locale's encoding; a terminal in that locale may still understand UTF-8."""
 
 
 def run_in_utf8(argv: Sequence[str]) -> None:
-    """Start this program again in UTF-8 mode, if the locale has Python take text for another.
+    """Restart this program in UTF-8 mode, if the locale makes Python use another encoding.
 
-    A server hands the locale of its database down to a stage command. In one of Latin-1 the name of
-    a file would be another than the one that a file or a query has in it, and a line with a
-    character that Latin-1 lacks could not be written. The agent's locale may come with ssh from the
-    runner (SendEnv): both ends have to take bytes for the same characters.
+    A stage command inherits the locale of the server's database. If that is Latin-1, a file name
+    would decode differently from the same name in a file or a query result, and a line with a
+    character that Latin-1 lacks could not be written. The agent may inherit the runner's locale
+    through ssh (SendEnv); both ends must decode bytes to the same characters.
     """
     if sys.getfilesystemencoding() == "utf-8" or sys.flags.utf8_mode or not sys.executable:
         return
@@ -23,8 +23,8 @@ def run_in_utf8(argv: Sequence[str]) -> None:
 
 
 def write_as_the_terminal_reads() -> None:
-    """Let people read what is written in the encoding of their locale, as far as it goes."""
-    # By the environment, which UTF-8 mode leaves as it is; importing it takes time.
+    """Write output in the encoding of the person's locale, and escape what it cannot represent."""
+    # From the environment, which UTF-8 mode does not change. Imported here because it is slow.
     from locale import getencoding
 
     encoding = getencoding().lower()

@@ -1,6 +1,7 @@
-"""Where the log of a command goes: to the server that called it, or to standard error.
+"""Send the log of a command to the server that called it, or else to standard error.
 
-A server passes on what a command says as NOTICEs, so it is told which lines are for its log alone.
+The server passes the output of a command on as NOTICEs, so lines that belong only in its log are
+marked as such.
 """
 
 import os
@@ -14,26 +15,26 @@ if TYPE_CHECKING:
 
 RECORD_SECRET = "PGPOOL_RECOVERY_SECRET"  # noqa: S105 - the name of a variable
 TAKES_LOG = "PGPOOL_RECOVERY_LOG"
-"""By which the extension says that it takes lines for the log; an older one has NOTICEs only."""
+"""Set by an extension that accepts lines for the log; an older one knows NOTICEs only."""
 HEAD = "DEBUG:  pgpool-recovery"
-"""What each line begins with: by this they are found among those of the server."""
+"""The start of each line, by which it can be found in the server's log."""
 
 
 def log_if_wanted(settings: "LogSettings", process: str, about: str | None = None) -> None:
-    """Log from here on when the settings say so; `about` is the node that it is about."""
+    """Turn the log on if the settings say so; `about` is the node that the lines concern."""
     if settings.is_debugging:
         log_to_the_end(process, about)
 
 
 def log_to_the_end(process: str, about: str | None = None) -> None:
-    """Log from here on."""
+    """Turn the log on for the rest of this process."""
     from pgpool_recovery.log.process import name_of_this
 
     turn_on(_write, name_of_this(process, about))
 
 
 def log_failure(error: BaseException) -> None:
-    """Log a failure with the places where it was raised, and those that it came of."""
+    """Log a failure with the places where it and its causes were raised."""
     if not is_on():
         return
     from pgpool_recovery.domain.bug import places_of

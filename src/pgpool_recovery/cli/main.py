@@ -1,4 +1,4 @@
-"""Which command the words name; what Pgpool-II calls does not pay for the others' imports."""
+"""Run the command that is named, without importing the others: Pgpool-II's calls start quickly."""
 
 import atexit
 import gc
@@ -19,18 +19,18 @@ HOOKS = ("failover", "follow_primary")
 FOR_PEOPLE = frozenset({"--help", "-h", "--rehearse", "--json"})
 
 COLLECT_EVERY = 50_000
-"""Objects. It is 700 by default, and a tenth of the time that modules take to load would go into
-looking through them for what is no longer needed."""
+"""In objects. With the default of 700, a tenth of the time for loading modules would be spent on
+garbage collection."""
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run the command that the words name and return its exit status."""
+    """Run the command named by `words`, or by sys.argv, and return its exit status."""
     is_own_process = words is None
     if is_own_process:
         run_in_utf8(sys.orig_argv)
         report_without_values()
         gc.set_threshold(COLLECT_EVERY)
-        # Python's end has nothing to collect then: it took a tenth of a second and more.
+        # Then there is nothing to collect at exit, which would take a tenth of a second or more.
         atexit.register(gc.freeze)
     first, *rest = [*(sys.argv[1:] if words is None else words), ""]
     rest = rest[:-1]

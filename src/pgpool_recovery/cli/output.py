@@ -1,4 +1,4 @@
-"""What all commands say in the same way: documents and failures."""
+"""Print notes and failures, in the same way for all commands."""
 
 import json
 from collections.abc import Sequence
@@ -13,15 +13,15 @@ JSON, EVENTS = "--json", "--events"
 
 
 def note(sentence: str) -> None:
-    """Say something to know that does not stand in the way, apart from the output."""
+    """Print a remark to standard error; it does not stop the command."""
     complain(f"note: {sentence}")
 
 
 def show_failure(error: RecoveryError, *, with_target: bool = False) -> None:
-    """Show a failure as psql shows an error, with the target's state where that says something.
+    """Show a failure as psql shows an error, with the target's state if that is informative.
 
-    `with_target`: a recovery was begun. Where none was, nothing was touched, and "untouched" would
-    be taken for what the node is.
+    `with_target`: a recovery was started. If none was, "untouched" would be misread as the
+    condition of the node.
     """
     log_failure(error)
     is_known = error.target is not TargetState.UNTOUCHED
@@ -29,7 +29,7 @@ def show_failure(error: RecoveryError, *, with_target: bool = False) -> None:
 
 
 def tell_failure(error: RecoveryError, words: Sequence[str]) -> int:
-    """Tell the failure of a whole command in the form that its words ask for."""
+    """Report the failure of a whole command in the requested format; return its exit status."""
     is_event = _is_said(EVENTS, words)
     if is_event or _is_said(JSON, words):
         log_failure(error)
@@ -43,5 +43,5 @@ def tell_failure(error: RecoveryError, words: Sequence[str]) -> int:
 
 
 def _is_said(name: str, words: Sequence[str]) -> bool:
-    """Say whether an option is among the words, cut short perhaps; they may not be understood."""
+    """Return whether the words contain an option, maybe abbreviated; they may be invalid."""
     return any(len(word) > len("--") and name.startswith(word) for word in words)

@@ -1,4 +1,4 @@
-"""The user of the operating system as whom a command runs."""
+"""The operating system user that a command runs as."""
 
 import os
 import pwd
@@ -6,7 +6,7 @@ from contextlib import suppress
 
 
 def own_name() -> str:
-    """Return the name of the operating system's user, as whom the pcp_* commands ask, too."""
+    """Return the name of the operating system user, which the pcp_* commands also use for PCP."""
     try:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
@@ -16,9 +16,9 @@ def own_name() -> str:
 
 
 def use_own_home() -> None:
-    """Set HOME to this user's: the server has that of whoever started it, say root's.
+    """Set HOME to this user's: the server may have inherited it, say from root, who started it.
 
-    libpq looks there for the password file, and we for the key of Pgpool-II's manual.
+    libpq looks there for the password file, and we for the ssh key of Pgpool-II's manual.
     """
-    with suppress(KeyError):  # A container's user may have no entry, and then keeps what is set.
+    with suppress(KeyError):  # In a container the user may have no entry; then HOME is kept.
         os.environ["HOME"] = pwd.getpwuid(os.geteuid()).pw_dir

@@ -1,4 +1,4 @@
-"""Words of a command to values, by getopt as PostgreSQL's own programs take them."""
+"""Parse the words of a command with getopt, as PostgreSQL's own programs do."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,14 +13,14 @@ from pgpool_recovery.domain.error import UsageError
 
 END_OF_OPTIONS = "--"
 STOPS_AT_ARGUMENTS = "POSIXLY_CORRECT"
-"""Where this is set, getopt takes an option after an argument for one, too."""
+"""If this variable is set, getopt treats an option after an argument as an argument, too."""
 
 
 class ParsedCall(NamedTuple):
-    """A command, and what was said with it, by the parameters of its function.
+    """A command and its values, by the parameters of its function.
 
-    `options` has only what was given: for the rest the function has defaults. `connection` has the
-    fields of `Where`. `is_debugging`: the log is turned on.
+    `options` holds only what was given; the function has defaults for the rest. `connection` holds
+    fields of `Where`. `is_debugging`: --debug was given.
     """
 
     command: Command
@@ -31,13 +31,13 @@ class ParsedCall(NamedTuple):
 
 
 def asks_for_help(words: Sequence[str]) -> bool:
-    """Say whether the help is asked for, whatever else the words are."""
+    """Return whether the words ask for help, whatever else they contain."""
     options = words[: words.index(END_OF_OPTIONS)] if END_OF_OPTIONS in words else words
     return bool(set(HELP.names) & set(options))
 
 
 def command_named(name: str) -> Command:
-    """Return a command; raises UsageError, with the most similar one, if there is none."""
+    """Return a command; raises UsageError, which suggests a similar name, if there is none."""
     if name in COMMANDS:
         return COMMANDS[name]
     how = f"{PROGRAM} --help"
@@ -58,7 +58,7 @@ def options_of(command: Command) -> tuple[Option, ...]:
 
 
 def parse(command: Command, words: Sequence[str]) -> ParsedCall:
-    """Understand the words after the name of a command; raises UsageError.
+    """Parse the words after the name of a command; raises UsageError.
 
     >>> parse(COMMANDS["recover"], ["1", "--yes", "2", "-Hserver1"])[1:4]
     (('1', '2'), {'yes': True}, {'host': 'server1'})
@@ -89,12 +89,12 @@ def parse(command: Command, words: Sequence[str]) -> ParsedCall:
 
 
 def _is_option(text: str) -> bool:
-    """Say whether a word of its own is an option, and no value, not even a number below 0."""
+    """Return whether a separate word is an option and not a value; -1 is a value."""
     return len(text) > 1 and text.startswith("-") and not text[1].isdigit()
 
 
 def _misused(command: Command, name: str, known: dict[str, Option]) -> UsageError:
-    """Return what is wrong with an option, of which getopt says it in words alone."""
+    """Return what is wrong with an option; getopt reports that only as text."""
     help_of = _help_of(command)
     if name in known:
         value = known[name].value
@@ -104,7 +104,7 @@ def _misused(command: Command, name: str, known: dict[str, Option]) -> UsageErro
     if begun:
         return UsageError(
             f'ambiguous option "{name}" of {command.name}',
-            detail=f"It may be {' or '.join(begun)}.",
+            detail=f"It could be {' or '.join(begun)}.",
             hint=_try(help_of),
         )
     return UsageError(
@@ -115,7 +115,7 @@ def _misused(command: Command, name: str, known: dict[str, Option]) -> UsageErro
 def _by_getopt(
     words: Sequence[str], known: dict[str, Option]
 ) -> tuple[list[tuple[str, str]], list[str]]:
-    """Return the options with their values, and the arguments, whatever stands before what."""
+    """Return the options with their values, and the arguments, in whatever order they come."""
     wanted = os.environ.pop(STOPS_AT_ARGUMENTS, None)
     try:
         given, arguments = gnu_getopt(list(words), *_as_getopt_has_it(known))
@@ -126,7 +126,7 @@ def _by_getopt(
 
 
 def _without_sign(name: str, text: str, words: Sequence[str]) -> str:
-    """Return the value of an option, of -U=x also x: getopt knows the sign with long ones only."""
+    """Return the value of an option, x for -U=x too: getopt knows "=" only with long options."""
     is_joined = not name.startswith("--") and text not in words
     return text.removeprefix("=") if is_joined else text
 
@@ -181,7 +181,7 @@ def _try(command_line: str) -> str:
 
 
 def _hint(command_line: str, word: str, known: Iterable[str]) -> str:
-    from difflib import get_close_matches  # It takes its time, and only a mistake needs it.
+    from difflib import get_close_matches  # Slow to load, and needed only after a mistake.
 
     meant = [f'Did you mean "{one}"? ' for one in get_close_matches(word, known, n=1)]
     return "".join(meant) + _try(command_line)

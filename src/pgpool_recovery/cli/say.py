@@ -1,7 +1,7 @@
-"""Where text leaves us: each argument is one line, whatever it holds (ci/rules/exits.py).
+"""Write all output; each argument becomes one line, whatever it contains (ci/rules/exits.py).
 
-Here, and not only where foreign text comes in, because no new way in can be forgotten here. What is
-JSON needs none of it: it has escapes of its own.
+Text is cleaned here, and not only where foreign text comes in, because a new way in could be
+forgotten. JSON does not need it, since it escapes control characters itself.
 """
 
 import sys
@@ -10,50 +10,51 @@ from typing import TextIO
 from pgpool_recovery.domain.text import one_line
 
 RECORD_SEPARATOR = "\x1e"
-"""By which the server knows a record of ours among the lines (extension/python)."""
+"""Marks a record of ours among the lines that the server reads (extension/python)."""
 
 
 def say(*lines: str) -> None:
-    """Write lines that are to be read now."""
+    """Write lines to standard output and flush it."""
     _write("\n".join(map(one_line, lines)))
 
 
 def say_json(document: str) -> None:
-    """Write a document in JSON, which has only ASCII in it."""
+    """Write a JSON document, which must be ASCII only."""
     _write(document)
 
 
 def say_record(secret: str, document: str) -> None:
-    """Write a document in JSON for the server that called: on one line, and marked.
+    """Write a JSON document for the server that called us, on one marked line.
 
-    By the secret, which it has given this call alone, the server knows that it is from us: lines
-    that other hosts have written are passed on by us as well, and they do not know it. It is stored
-    nowhere, and is not the id of the call, which others can read in the record of recoveries.
+    The secret, which the server gives to this call only, proves that the line is ours: we also
+    pass on lines from other hosts, which do not know the secret. It is not stored anywhere, and it
+    differs from the id of the call, which others can read in the record of recoveries.
     """
     _write(f"{RECORD_SEPARATOR}{secret} {document}")
 
 
 def say_to_log(secret: str, line: str) -> None:
-    """Write a line that the server that called logs and tells nobody; marked as a record is."""
+    """Write a line for the log of the server that called us, not for its client; marked, too."""
     _write(f"{RECORD_SEPARATOR}{secret} log {one_line(line)}")
 
 
 def complain(*lines: str) -> None:
-    """Write lines apart from the output, after what was said before."""
+    """Write lines to standard error, after flushing standard output to keep the order."""
     sys.stdout.flush()
     _write("\n".join(map(one_line, lines)), sys.stderr)
 
 
 def ask(question: str) -> None:
-    """Write a question whose answer is awaited on the same line."""
+    """Write a question to standard error; the answer is typed on the same line."""
     sys.stdout.flush()
     print(one_line(question), end=" ", file=sys.stderr, flush=True)
 
 
 def _write(text: str, stream: TextIO | None = None) -> None:
-    """Write lines as a whole, to standard output unless to another stream.
+    """Write text in one piece, to standard output unless another stream is given.
 
-    What a thread logs meanwhile would come between a line and its end. Behind another line a record
-    is none to the server, which would tell it to the client, the secret and all.
+    Otherwise a line that another thread logs could come between this text and its newline. A record
+    that does not start a line is no record to the server, which would show it to the client,
+    including the secret.
     """
     print(f"{text}\n", end="", file=stream, flush=True)

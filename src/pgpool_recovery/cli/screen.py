@@ -1,4 +1,4 @@
-"""Where events go: a terminal, plain lines, JSON lines, or nowhere."""
+"""Show events: on a terminal, as plain lines, as lines of JSON, or not at all."""
 
 import os
 import re
@@ -31,11 +31,14 @@ if TYPE_CHECKING:
 FAILED = "failed"
 TELL_PROGRESS_EVERY_S = 10.0
 WITH_CLOCK, WITH_BAR = 70, 90
-"""Columns of a terminal; on a narrower one the bytes, the rate and the time left need the place."""
+"""Minimum columns of a terminal for the elapsed time and for the bar.
+
+On a narrower one the bytes, the rate and the time left need the space.
+"""
 
 
 class Screen(Protocol):
-    """Takes events; `running` is the recovery that has begun and not ended."""
+    """Takes events; `running` is the recovery that has started but not ended."""
 
     running: Asked | None
 
@@ -43,14 +46,14 @@ class Screen(Protocol):
         """Take an event."""
 
     def __enter__(self) -> Self:
-        """Begin to show."""
+        """Start showing."""
 
     def __exit__(self, *_: object) -> None:
         """Stop showing."""
 
 
 class Quiet:
-    """Shows nothing: the command has a document at its end."""
+    """Shows nothing: the command prints a document at its end."""
 
     def __init__(self) -> None:
         self.running: Asked | None = None
@@ -75,14 +78,14 @@ class Quiet:
 
 
 class EventLines(Quiet):
-    """A JSON document a line."""
+    """Shows each event as a JSON document on one line."""
 
     def _show(self, event: OperatorEvent) -> None:
         say_json(event_line(event))
 
 
 class PlainLines(Quiet):
-    """A line for each thing that happens; Pgpool-II's own words only where there are no others."""
+    """Shows a line for each event; Pgpool-II's own messages only if there is no record."""
 
     def __init__(self, say: Callable[[str], None], *, clock: Callable[[], float]) -> None:
         super().__init__()
@@ -114,7 +117,7 @@ class PlainLines(Quiet):
 
 
 class LiveTerminal(PlainLines):
-    """The same lines, and below them a bar of the current step that moves."""
+    """Shows the same lines, and below them a live progress bar of the current step."""
 
     def __init__(self, console: "Console") -> None:
         super().__init__(self._print, clock=time.monotonic)
@@ -129,7 +132,7 @@ class LiveTerminal(PlainLines):
         if isinstance(event, StepMoved):
             self._move(event)
             return
-        if isinstance(event, Outcome | PlanRead):  # After a plan somebody may be asked.
+        if isinstance(event, Outcome | PlanRead):  # After a plan a question may follow.
             self._stop()
         super()._show(event)
 
@@ -155,7 +158,7 @@ class LiveTerminal(PlainLines):
         from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn
         from rich.table import Column
 
-        # Of a line that is too long the sentence is cut, never the numbers.
+        # If the line is too long, the sentence is truncated, never the numbers.
         sentence = Column(ratio=1, no_wrap=True, overflow="ellipsis")
         columns: list[ProgressColumn] = [
             SpinnerColumn(),
@@ -180,7 +183,7 @@ class LiveTerminal(PlainLines):
 
 
 def screen_of(*, as_json: bool, as_events: bool) -> Screen:
-    """Return where events go, by the options and by what our output is."""
+    """Return the screen for these options and for the kind of output."""
     if as_events:
         return EventLines()
     if as_json:
@@ -193,9 +196,10 @@ def screen_of(*, as_json: bool, as_events: bool) -> Screen:
 
 
 def _is_told_elsewhere(recorded: RecordedEvent, plan: tuple[str, ...]) -> bool:
-    """Say whether it is the plan that was told, but for sizes, which grow meanwhile, or the end.
+    """Return whether a recorded event was, or will be, shown in another way.
 
-    The outcome tells a failure, with its hint.
+    That is the plan, if it equals the one shown apart from sizes, which may have grown since; and a
+    failure, which the outcome shows with its hint.
     """
     if recorded.kind == PLAN_MADE:
         return _without_sizes(recorded.line) == _without_sizes("\n".join(plan))

@@ -1,4 +1,4 @@
-"""At the end of install: try the hooks as the user as whom Pgpool-II calls them."""
+"""Test the hooks at the end of install, as the user that Pgpool-II runs as."""
 
 import os
 import shlex
@@ -16,10 +16,10 @@ ROOT = 0
 
 
 def try_hooks(command: Sequence[str], settings: Path | None) -> None:
-    """Run the rehearsal and tell what it says; where that cannot be, how it is run by hand.
+    """Run the rehearsal and print its output; if it cannot be run, print how to run it by hand.
 
-    `settings` is the file that the hooks read, when it is not the default one. What it finds is no
-    failure of the installation.
+    `settings` is the file that the hooks read, if it is not the default one. Problems that the
+    rehearsal finds do not make the installation fail.
     """
     words = [*command, *REHEARSE]
     environment = {} if settings is None else {VARIABLE: str(settings)}
@@ -28,16 +28,16 @@ def try_hooks(command: Sequence[str], settings: Path | None) -> None:
     users = sorted(pool_users())
     if len(users) != 1:
         say(
-            "the hooks were not tried, for it is not known as whom Pgpool-II runs here",
-            f"As that user, once it runs: {by_hand}",
+            "the hooks were not tested because it is not known as which user Pgpool-II runs here",
+            f"To test them as that user, once Pgpool-II is running: {by_hand}",
         )
         return
     (uid,) = users
     if os.geteuid() not in (uid, ROOT):
-        say(f"the hooks were not tried. As {name_of(uid)}: {by_hand}")
+        say(f"the hooks were not tested. To test them as {name_of(uid)}: {by_hand}")
         return
-    say(f"the hooks as {name_of(uid)}, as whom Pgpool-II runs: {by_hand}")
+    say(f"testing the hooks as {name_of(uid)}, the user that Pgpool-II runs as: {by_hand}")
     try:
         say(*output_as_user(uid, words, environment))
     except RecoveryError as error:
-        say(f"they were not tried: {error.message}")
+        say(f"the hooks could not be tested: {error.message}")

@@ -129,7 +129,7 @@ def _cancel_until(
 
 def _nothing_runs(node: Node, detail: str | None = None) -> Refused:
     return Refused(
-        f"no recovery of {node.name} runs",
+        f"no recovery of {node.name} is running",
         detail=detail,
         hint='"pgpool-recovery history" shows how the last one ended.',
     )

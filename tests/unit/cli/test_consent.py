@@ -70,10 +70,10 @@ def test_leaving(number: signal.Signals, capsys: pytest.CaptureFixture[str]) -> 
     with pytest.raises(Left) as caught, leaving_by_signal():
         signal.raise_signal(number)
     assert signal.getsignal(number) is before
-    for whom, place in ((POOL, "Pgpool-II"), (PRIMARY, "a process of its own")):
+    for whom, place in ((POOL, "Pgpool-II"), (PRIMARY, "a separate process")):
         asked = Asked(NodeId(1), whom, is_on_record=True)
         assert leave(caught.value, asked, without_pgpool=False) == 128 + number
-        assert f"goes on in {place}; only" in capsys.readouterr().err
+        assert f"continues in {place}; only" in capsys.readouterr().err
     with pytest.raises(Cancelled) as nothing:
         leave(caught.value, None, without_pgpool=False)
-    assert nothing.value.detail == f"By {number.name}. Nothing was begun."
+    assert nothing.value.detail == f"By {number.name}. Nothing was started."

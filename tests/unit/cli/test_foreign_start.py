@@ -54,13 +54,13 @@ def test_what_only_names_ours_or_is_no_file_is_somebody_elses(tmp_path: Path, ki
     else:
         text = "#!/bin/sh\n\n  # Was pgpool-recovery's.\n. /etc/pgpool-recovery/env\npg_ctl start\n"
         (tmp_path / START).write_text(text)
-    assert "nothing will see whether node 1 streams" in said(tmp_path, with_former("server1"))
+    assert "nothing will check that node 1 is streaming" in said(tmp_path, with_former("server1"))
 
 
 def test_what_stays_is_said(tmp_path: Path) -> None:
     (tmp_path / START).write_text("#!/bin/bash\n# This script is run after recovery_1st_stage\n")
     everything = said(tmp_path, with_former("server1"))
-    assert "nothing will see whether node 1 streams" in everything
+    assert "nothing will check that node 1 is streaming" in everything
     assert "the old data of node 1 stays" in everything
     assert "SELECT pg_drop_replication_slot('server1')" in everything
     only = said(tmp_path, replace(with_former("pgpool_node_1"), old_data=OldData.KEPT))

@@ -90,7 +90,7 @@ def test_options_come_after_arguments_in_every_environment(monkeypatch: pytest.M
         ("cancel 1 --within -1", 'invalid value "-1" for --within of cancel', "a number greater"),
         ("recover 1 --at-most rewnd", 'invalid value "rewnd" for --at-most', '"rewind"?'),
         ("recover 1 --at-most x", 'invalid value "x" for --at-most of recover', "one of attach, "),
-        ("plan", "plan needs the argument NODE", "The node, up or down."),
+        ("plan", "plan needs the argument NODE", "it may be up or down."),
         ("plan 1 2", 'unexpected argument "2" of plan', "--help"),
         ("status 1", 'unexpected argument "1" of status', "--help"),
     ],

@@ -154,7 +154,7 @@ def test_cancelled() -> None:
 
 
 def test_leaving() -> None:
-    own = "a process of its own"
+    own = "a separate process"
     both = (
         going_on(TARGET, "Pgpool-II", without_pgpool=False),
         going_on(TARGET, own, without_pgpool=True),

@@ -129,13 +129,13 @@ NEEDS = [{"path": "/data", "needed_bytes": 516 * 2**20, "free_bytes": 472 * 2**2
         (
             COPY | {"needs": NEEDS},
             (
-                "Node 2 loses its data (380 MB) before the new copy is there (472 MB are free, 516 "
-                "MB needed); when the copy fails, it has none. Go on?"
+                "Node 2 loses its data (380 MB) before the new copy exists (472 MB free, 516 MB "
+                "needed); if the copy fails, it has no data. Continue?"
             ),
         ),
         (
             COPY | {"harm": "copy stays"},
-            "Node 2 loses its data (380 MB) as soon as the new server runs. Go on?",
+            "Node 2 loses its data (380 MB) as soon as the new server is running. Continue?",
         ),
         (
             {
@@ -144,15 +144,15 @@ NEEDS = [{"path": "/data", "needed_bytes": 516 * 2**20, "free_bytes": 472 * 2**2
                 "gives_up": "node 2 gives up what it has after 0/25EBE8A0, about 14 kB of WAL",
             },
             (
-                "The only copy of node 2's data is changed; when that fails, a full copy is "
-                "needed. Node 2 gives up what it has after 0/25EBE8A0, about 14 kB of WAL. Go on?"
+                "The only copy of node 2's data is changed; if that fails, a full copy is needed. "
+                "Node 2 gives up what it has after 0/25EBE8A0, about 14 kB of WAL. Continue?"
             ),
         ),
         (
             {"harm": "wal kept stop", "binds": True, "method": "catch-up"},
             (
-                "Node 2 is recovered by catch-up, and none of its data is replaced. The server of "
-                "node 2, which runs, is stopped. Go on?"
+                "Node 2 is recovered by catch-up, and none of its data is replaced. The running "
+                "server of node 2 is stopped. Continue?"
             ),
         ),
     ],
@@ -163,10 +163,10 @@ def test_question_says_what_is_lost(changes: dict[str, Any], expected: str) -> N
 
 def test_question_without_a_plan() -> None:
     text = question_text(ConsentQuestion(NODE, None, "there is no plan"))
-    assert text == "There is no plan: the recovery of node 2 may replace its data. Go on?"
+    assert text == "There is no plan: the recovery of node 2 may replace its data. Continue?"
     text = question_text(ConsentQuestion(NODE, facts.plan(**CATCH_UP), "nobody hears it"))
     assert text.startswith(
-        "The recovery cannot be held to this plan, and may do more: nobody hears it. Node 2 is "
+        "The recovery cannot be limited to this plan and may do more: nobody hears it. Node 2 is "
     )
 
 

@@ -1,4 +1,4 @@
-"""cancel: end a recovery."""
+"""cancel: cancel a recovery."""
 
 from pgpool_recovery.cli.connection_options import Where
 from pgpool_recovery.cli.output import show_failure
@@ -17,7 +17,7 @@ def cancel(
     as_json: bool = False,
     where: Where,
 ) -> int:
-    """End the recovery of a node on every host, and say in which state the node is then."""
+    """Cancel the recovery of a node on all hosts, and report the state in which it is left."""
     from pgpool_recovery.cli.render.document import document
     from pgpool_recovery.cli.render.history import cancelled_text
     from pgpool_recovery.control.cancel import cancel as cancel_recovery

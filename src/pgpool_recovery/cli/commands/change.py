@@ -1,4 +1,4 @@
-"""attach, detach and promote: what Pgpool-II does with a node."""
+"""attach, detach and promote: change how Pgpool-II uses a node."""
 
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def attach(node: str, /, *, force: bool = False, as_json: bool = False, where: Where) -> None:
-    """Let Pgpool-II use a node, and wait until it does."""
+    """Attach a node to Pgpool-II, and wait until it is in use."""
     from pgpool_recovery.control.change import attach as attach_node
 
     settings = where.settings()
@@ -28,7 +28,7 @@ def detach(
     as_json: bool = False,
     where: Where,
 ) -> None:
-    """Have Pgpool-II use a node no more, and wait until it does not."""
+    """Detach a node from Pgpool-II, and wait until it is no longer in use."""
     from pgpool_recovery.cli.consent import ask
     from pgpool_recovery.control.change import detach as detach_node
     from pgpool_recovery.control.change import is_primary_in_pool
@@ -36,8 +36,8 @@ def detach(
     settings = where.settings()
     node_id, pool = parse_node_id(node), where.pool(settings)
     if is_primary_in_pool(pool, node_id):
-        question = f"Node {node} is the primary: to detach it is a failover. Detach it?"
-        ask(question, f"to detach the primary, node {node},", yes=yes)
+        question = f"Node {node} is the primary; detaching it causes a failover. Detach it?"
+        ask(question, f"detaching the primary, node {node},", yes=yes)
     _tell(detach_node(pool, settings, node_id, gracefully=gracefully), as_json=as_json)
 
 
@@ -51,16 +51,19 @@ def promote(
     as_json: bool = False,
     where: Where,
 ) -> None:
-    """Make a node the primary, and wait until Pgpool-II and its server agree that it is."""
+    """Make a node the primary, and wait until both Pgpool-II and its server report it as such."""
     from pgpool_recovery.cli.consent import ask
     from pgpool_recovery.cli.output import note
     from pgpool_recovery.control.change import promote as promote_node
 
     settings = where.settings()
     if switchover:
-        question = f"Promote node {node}? The primary of now is detached, its clients disconnected."
+        question = (
+            f"Promote node {node}? The current primary will be detached and its clients "
+            "disconnected."
+        )
     else:
-        question = f"Have Pgpool-II take node {node} for the primary? This is not a switchover."
+        question = f"Make Pgpool-II treat node {node} as the primary? This is not a switchover."
     ask(question, f"the promotion of node {node}", yes=yes)
     info = promote_node(
         where.pool(settings),

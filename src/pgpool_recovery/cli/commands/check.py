@@ -1,11 +1,11 @@
-"""check: could every node be recovered if it were lost now?"""
+"""check: check whether every node could be recovered if it were lost now."""
 
 from pgpool_recovery.cli.connection_options import Where
 from pgpool_recovery.cli.say import say, say_json
 
 
 def check(*, strict: bool = False, as_json: bool = False, where: Where) -> int:
-    """Check for every node, also the healthy ones: if it were lost now, would it come back?"""
+    """Check whether every node, even a healthy one, could be recovered if it were lost now."""
     from pgpool_recovery.check.finding import in_order
     from pgpool_recovery.cli.render.check import check_lines
     from pgpool_recovery.cli.render.document import document

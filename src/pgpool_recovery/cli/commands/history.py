@@ -1,4 +1,4 @@
-"""history: recoveries that were."""
+"""history: show past recoveries."""
 
 from pgpool_recovery.cli.connection_options import Where
 from pgpool_recovery.cli.say import say, say_json
@@ -15,7 +15,7 @@ def history(
     as_json: bool = False,
     where: Where,
 ) -> None:
-    """Show the last recoveries, or one of them with its plan, its steps and its cause."""
+    """Show the latest recoveries, or one of them with its plan, its steps and why it failed."""
     from pgpool_recovery.cli.render.document import document
     from pgpool_recovery.cli.render.history import history_lines, run_lines
     from pgpool_recovery.control.extension import Feature
@@ -35,7 +35,7 @@ def history(
         if found is None:
             raise UsageError(
                 f"there is no recovery {run} on record",
-                hint='"pgpool-recovery history" lists the last ones.',
+                hint='"pgpool-recovery history" lists the latest ones.',
             )
         plan, events = record.plan(run), record.all_events(run)
     if as_json:

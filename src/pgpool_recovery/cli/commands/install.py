@@ -1,4 +1,4 @@
-"""install and uninstall: files of the extensions, stage commands, lines of pgpool.conf."""
+"""install and uninstall: the files of the extensions, the stage commands, pgpool.conf."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,11 +16,11 @@ from pgpool_recovery.install.placed_file import INSTALL, WOULD, PlacedFile, plac
 from pgpool_recovery.install.stage_commands import own_command, stage_commands
 
 NEXT_STEP = """\
-Next, in the database where Pgpool-II calls the functions (up to Pgpool-II 4.6 it is template1, from
-4.7 on recovery_database in pgpool.conf, by default postgres):
-    CREATE EXTENSION pgpool_recovery;                where it is new
-    ALTER EXTENSION pgpool_recovery UPDATE;          where the stock one is
-and likewise pgpool_adm and pgpool_regclass in the databases that use them."""
+Next, in the database where Pgpool-II calls the functions (template1 up to Pgpool-II 4.6; from 4.7
+on the recovery_database of pgpool.conf, which is postgres by default):
+    CREATE EXTENSION pgpool_recovery;                if it is new there
+    ALTER EXTENSION pgpool_recovery UPDATE;          if the stock one is there
+Do the same for pgpool_adm and pgpool_regclass in the databases that use them."""
 
 
 def install(
@@ -32,15 +32,15 @@ def install(
     yes: bool = False,
     dry_run: bool = False,
 ) -> None:
-    """Put in place the extensions' files, stage commands, or lines of pgpool.conf."""
+    """Install the files of the extensions, the stage commands, or the settings of pgpool.conf."""
     if config is not None and not data_directory and pgpool_conf is None:
         raise UsageError(
-            "--config is for stage commands and hooks",
-            hint="Name a --data-directory or a --pgpool-conf too.",
+            "--config applies to stage commands and hooks only",
+            hint="Add --data-directory or --pgpool-conf.",
         )
     file = settings_file(config)
     if data_directory or pgpool_conf is not None:
-        load_settings(file)  # Its complaints are better read now.
+        load_settings(file)  # Errors in it are better reported now than at the first recovery.
     if pgpool_conf is not None:
         _write_lines(pgpool_conf, file, yes=yes, dry_run=dry_run)
     has_named = bool(data_directory) or pgpool_conf is not None
@@ -49,7 +49,7 @@ def install(
         if not installation.has_python:
             say(
                 f"warning: PostgreSQL {installation.major} has no PL/Python, which the extensions "
-                f"need: install the package {installation.python_packages}"
+                f"need; install the package {installation.python_packages}"
             )
     for each in _files(installations, data_directory, file):
         say(place(each, dry_run=dry_run))
@@ -64,7 +64,7 @@ def uninstall(
     pgpool_conf: Path | None = None,
     dry_run: bool = False,
 ) -> None:
-    """Take away what install put in place."""
+    """Remove what install put in place."""
     has_named = bool(data_directory) or pgpool_conf is not None
     installations = _installations(pg_config, has_named=has_named)
     done = [
@@ -83,10 +83,10 @@ def uninstall(
 
 
 def _write_lines(pgpool_conf: Path, settings: Path, *, yes: bool, dry_run: bool) -> None:
-    """Show what would be written to pgpool.conf, ask, and write it."""
+    """Show the lines for pgpool.conf, ask for confirmation, and write them."""
     change = change_of(pgpool_conf, own_command(), _named(settings), WORDS)
     if change.after == change.before:
-        say(f"{pgpool_conf} has these lines already")
+        say(f"{pgpool_conf} already has these lines")
         if not dry_run:
             try_hooks(own_command(), _named(settings))
         return
@@ -94,12 +94,12 @@ def _write_lines(pgpool_conf: Path, settings: Path, *, yes: bool, dry_run: bool)
     for line in change.lines:
         say(f"    {line}")
     for line in change.replaced:
-        say(f"becomes a comment there: {line.strip()}")
+        say(f"commented out there: {line.strip()}")
     if dry_run:
         return
-    ask(f"Write them to {pgpool_conf}?", f"the change of {pgpool_conf}", yes=yes)
+    ask(f"Write these lines to {pgpool_conf}?", f"the change of {pgpool_conf}", yes=yes)
     write(pgpool_conf, change.after)
-    say(f"{pgpool_conf} written; let Pgpool-II reload it")
+    say(f"{pgpool_conf} written; reload Pgpool-II")
     try_hooks(own_command(), _named(settings))
 
 
@@ -108,13 +108,13 @@ def _named(settings: Path) -> Path | None:
 
 
 def _installations(pg_config: Sequence[Path], *, has_named: bool) -> list[Installation]:
-    """Return the servers that are meant: those named, or all unless something else is named."""
+    """Return the servers that were named; all of them when nothing was named at all."""
     if has_named and not pg_config:
         return []
     found = find_installations(pg_config)
     if not found:
         raise Refused(
-            "no PostgreSQL server was found on this host", hint="Name one with --pg-config."
+            "no PostgreSQL server was found on this host", hint="Specify one with --pg-config."
         )
     return found
 

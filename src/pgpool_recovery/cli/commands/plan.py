@@ -1,4 +1,4 @@
-"""plan: what a recovery would do."""
+"""plan: show what a recovery would do."""
 
 from pgpool_recovery.cli.connection_options import Where
 from pgpool_recovery.cli.say import say, say_json
@@ -6,7 +6,7 @@ from pgpool_recovery.domain.node import parse_node_id
 
 
 def plan(node: str, /, *, as_json: bool = False, where: Where) -> int:
-    """Show what a recovery of a node would do, and why it does not move less."""
+    """Show what a recovery of a node would do, and why no cheaper method is possible."""
     from pgpool_recovery.cli.output import show_failure
     from pgpool_recovery.cli.render.document import document
     from pgpool_recovery.cli.render.lines import plan_lines

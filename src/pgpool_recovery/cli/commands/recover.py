@@ -1,4 +1,4 @@
-"""recover: bring nodes back."""
+"""recover: recover nodes."""
 
 import sys
 from typing import TYPE_CHECKING
@@ -28,7 +28,7 @@ def recover(
     as_events: bool = False,
     where: Where,
 ) -> int:
-    """Recover nodes: bring each back as a standby, moving no more than it lacks."""
+    """Recover nodes: bring each back as a standby, copying no more data than necessary."""
     from pgpool_recovery.cli.interrupt import Left, leave, leaving_by_signal
     from pgpool_recovery.cli.screen import screen_of
     from pgpool_recovery.control.job import Desk
@@ -62,13 +62,15 @@ def _node_ids(
 
     if bool(nodes) == all_down:
         raise UsageError(
-            "name the nodes to recover, or --all-down" if not nodes else "--all-down names all",
+            "--all-down cannot be combined with node ids"
+            if nodes
+            else "specify the nodes to recover, or --all-down",
             hint='"pgpool-recovery status" shows the nodes.',
         )
     if not all_down:
         return list(dict.fromkeys(map(parse_node_id, nodes)))
     if pool is None:
-        raise SettingsError("--all-down needs Pgpool-II, which knows the nodes that are down")
+        raise SettingsError("--all-down needs Pgpool-II, which knows which nodes are down")
     return nodes_down(pool, settings)
 
 

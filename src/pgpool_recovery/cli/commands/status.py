@@ -1,11 +1,11 @@
-"""status: the nodes as they are now."""
+"""status: show the current state of the nodes."""
 
 from pgpool_recovery.cli.connection_options import Where
 from pgpool_recovery.cli.say import say, say_json
 
 
 def status(*, as_json: bool = False, where: Where) -> None:
-    """Show the nodes as they are now, for Pgpool-II and for themselves."""
+    """Show the current state of the nodes, in Pgpool-II and on their servers."""
     from pgpool_recovery.cli.render.document import document
     from pgpool_recovery.cli.render.status import status_lines
     from pgpool_recovery.control.status import read_status

@@ -1,4 +1,4 @@
-"""watch: recoveries that run, until they end."""
+"""watch: watch running recoveries."""
 
 from pgpool_recovery.cli.connection_options import Where
 from pgpool_recovery.cli.say import say, say_json
@@ -13,7 +13,7 @@ def watch(
     as_events: bool = False,
     where: Where,
 ) -> int:
-    """Watch recoveries that run now until they end, whoever asked for them."""
+    """Watch running recoveries until they end, no matter who started them."""
     from pgpool_recovery.cli.interrupt import BY_SIGNAL, Left, leaving_by_signal
     from pgpool_recovery.cli.render.document import document
     from pgpool_recovery.cli.render.event_document import outcome_parts
@@ -33,5 +33,6 @@ def watch(
     if as_json:
         say_json(document(recoveries=list(map(outcome_parts, outcomes)), exit_status=status))
     elif not outcomes and not as_events:
-        say("no recovery runs" if node is None else f"no recovery of node {node} runs")
+        of_node = "" if node is None else f" of node {node}"
+        say(f"no recovery{of_node} is running")
     return status

@@ -1,1 +1,1 @@
-"""Which words each command takes, as data: of it parsing, help, completion and docs are made."""
+"""The grammar of the commands as data, from which parser, help, completion and docs are made."""

@@ -1,4 +1,4 @@
-"""All commands for people, in the order and under the titles of the help."""
+"""All commands that people call, in the order and under the titles of the help."""
 
 from pgpool_recovery.cli.grammar import hooks, host, nodes, recovery
 from pgpool_recovery.cli.grammar.form import Command

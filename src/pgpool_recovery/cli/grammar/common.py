@@ -1,4 +1,4 @@
-"""The options that several commands have."""
+"""Options that several commands have in common."""
 
 from pgpool_recovery.cli.grammar.form import Option, Value, file, whole
 
@@ -6,19 +6,19 @@ HELP = Option(("--help", "-h"), "Display this message and exit.")
 VERSION = Option(("--version",), "Display the version and exit.")
 INSTALL_COMPLETION = Option(
     ("--install-completion",),
-    "Let your shell complete the words of this program, or the shell that is named: bash, zsh or "
+    "Install command-line completion for your shell, or for the one that is named: bash, zsh or "
     "fish.",
 )
 GENERAL = (HELP, VERSION, INSTALL_COMPLETION)
-"""Those of the program itself."""
-YES = Option(("--yes", "-y"), "Do not ask.")
-JSON = Option(("--json",), "Answer with JSON.", parameter="as_json")
-EVENTS = Option(("--events",), "Tell what happens in JSON lines.", parameter="as_events")
+"""Options of the program itself."""
+YES = Option(("--yes", "-y"), "Do not ask for confirmation.")
+JSON = Option(("--json",), "Print the result as JSON.", parameter="as_json")
+EVENTS = Option(("--events",), "Print each event as a line of JSON.", parameter="as_events")
 DEBUG = Option(
     ("--debug",),
-    "Log to standard error what is asked, decided and awaited, and how long it takes.",
+    "Log requests, decisions and waits to standard error, with how long they take.",
 )
-"""Of all commands that are connected."""
+"""An option of all connected commands."""
 CONNECTION = (
     Option(
         ("--host", "-H"),
@@ -27,10 +27,12 @@ CONNECTION = (
     ),
     Option(("--port", "-p"), "PCP port of Pgpool-II.", whole("PORT")),
     Option(("--username", "-U"), "PCP user; its password is in ~/.pcppass.", Value("NAME")),
-    Option(("--config",), "Settings file, in place of /etc/pgpool-recovery.toml.", file("FILE")),
+    Option(
+        ("--config",), "Settings file to use instead of /etc/pgpool-recovery.toml.", file("FILE")
+    ),
     Option(
         ("--without-pgpool",),
-        "Do without Pgpool-II; the nodes are those of the settings, the primary is found by SQL.",
+        "Do not use Pgpool-II: take the nodes from the settings, and find the primary by SQL.",
     ),
 )
-"""Where Pgpool-II and the settings are: the fields of `Where`."""
+"""Options that say where Pgpool-II and the settings are; they are the fields of `Where`."""

@@ -1,4 +1,4 @@
-"""Of what a command's words consist. Named tuples, because --help starts without dataclasses."""
+"""The parts of a command's grammar. Named tuples, because importing dataclasses slows --help."""
 
 import math
 from collections.abc import Callable
@@ -12,9 +12,10 @@ PROGRAM = "pgpool-recovery"
 
 
 class Value(NamedTuple):
-    """What an option or an argument takes: `convert` raises ValueError for anything else.
+    """The value of an option or an argument.
 
-    `expected` completes "It must be".
+    `convert` raises ValueError if the text is not valid. `expected` completes the sentence
+    "It must be …".
     """
 
     metavar: str
@@ -25,13 +26,13 @@ class Value(NamedTuple):
 
 
 class Option(NamedTuple):
-    """An option; `names` has the long one first. Without a value it is a flag."""
+    """An option; the first of `names` is the long one. An option without a value is a flag."""
 
     names: tuple[str, ...]
     help: str
     value: Value | None = None
     parameter: str = ""
-    """The parameter of the command's function, where it is not called as the option is."""
+    """The parameter of the command's function, if its name differs from that of the option."""
     is_repeatable: bool = False
 
     @property
@@ -41,7 +42,7 @@ class Option(NamedTuple):
 
 
 class Argument(NamedTuple):
-    """What stands in a command without the name of an option; at most one of a command's kind."""
+    """The positional argument of a command; a command has at most one kind of them."""
 
     value: Value
     help: str
@@ -50,9 +51,9 @@ class Argument(NamedTuple):
 
 
 class Command(NamedTuple):
-    """A command: the function `name` of `commands/<module>.py`, and its words.
+    """A command: the function `name` of `commands/<module>.py`, and its arguments and options.
 
-    `is_connected`: it has the options that say where Pgpool-II is, as one `Where`.
+    `is_connected`: the command has the connection options, which it gets as one `Where`.
     """
 
     name: str
@@ -81,7 +82,7 @@ def seconds(word: str) -> float:
 
 
 def path(word: str) -> "Path":
-    """Return a path; the module is imported only here, because it takes its time."""
+    """Return a path; pathlib is imported only here because it is slow to load."""
     from pathlib import Path
 
     return Path(word)
@@ -93,7 +94,7 @@ def whole(metavar: str) -> Value:
 
 
 def file(metavar: str) -> Value:
-    """Return a value that is a path, which the shell can complete."""
+    """Return a value that is a path, which shells complete."""
     return Value(metavar, path, is_path=True)
 
 

@@ -1,17 +1,18 @@
-"""The commands about the files of this host."""
+"""The commands for the files of this host."""
 
 from pgpool_recovery.cli.grammar.common import YES
 from pgpool_recovery.cli.grammar.form import Command, Option, file
 
-DRY_RUN = Option(("--dry-run",), "Say what would be done, and do nothing.")
+DRY_RUN = Option(("--dry-run",), "Show what would be done, without doing it.")
 
 INSTALL = Command(
     "install",
     "install",
-    "Install the extensions' files, the stage commands of a data directory, or Pgpool-II's lines.",
+    "Install the files of the extensions, the stage commands, or the settings of pgpool.conf.",
     """\
-Without options the extensions go to every PostgreSQL server found on this host; that takes
-root. What stands in the place of a file is kept beside it, and comes back with uninstall.""",
+Without options, the extensions are installed for every PostgreSQL server found on this host,
+which requires root. An existing file is kept beside the one that replaces it, and uninstall
+restores it.""",
     options=(
         Option(
             ("--pg-config",),
@@ -21,23 +22,24 @@ root. What stands in the place of a file is kept beside it, and comes back with 
         ),
         Option(
             ("--data-directory",),
-            "A data directory to install recovery_1st_stage, recovery_2nd_stage, "
-            "pgpool_remote_start, pgpool_recovery_plan and pgpool_recovery_check in; run it as the "
+            "A data directory in which to install recovery_1st_stage, recovery_2nd_stage, "
+            "pgpool_remote_start, pgpool_recovery_plan and pgpool_recovery_check. Run this as the "
             "owner of the directory. Can be given more than once.",
             file("DIR"),
             is_repeatable=True,
         ),
         Option(
             ("--pgpool-conf",),
-            "A pgpool.conf, on the host of Pgpool-II, to write the lines for online recovery, "
-            "failover and follow primary to. They are shown, and written when you confirm it.",
+            "The pgpool.conf, on the host of Pgpool-II, to which to add the settings for online "
+            "recovery, failover and follow primary. The lines are shown, and written once you "
+            "confirm them.",
             file("FILE"),
         ),
         Option(
             ("--config",),
-            "The settings file that the stage commands, or the hooks of pgpool.conf, read in place "
-            "of /etc/pgpool-recovery.toml. By default the one that PGPOOL_RECOVERY_CONFIG names "
-            "now, if it does.",
+            "The settings file that the stage commands, or the hooks in pgpool.conf, will read "
+            "instead of /etc/pgpool-recovery.toml. The default is the file that "
+            "PGPOOL_RECOVERY_CONFIG names, if that is set.",
             file("FILE"),
         ),
         YES,
@@ -47,11 +49,11 @@ root. What stands in the place of a file is kept beside it, and comes back with 
 UNINSTALL = Command(
     "uninstall",
     "install",
-    "Remove what install put in place, and restore what stood there before.",
+    "Remove what install put in place, and restore what was there before.",
     """\
-Databases that have an extension keep it, and it goes on working; drop it there first if you
-do not want it any more. Of a data directory it says what recoveries have left: the slots, and
-settings that would win over those of other scripts.""",
+Databases that have an extension keep it, and it continues to work; if you no longer want it, drop
+it there first. For a data directory, uninstall reports what recoveries have left behind:
+replication slots, and settings that would override those of other scripts.""",
     options=(
         Option(
             ("--pg-config",),
@@ -67,7 +69,7 @@ settings that would win over those of other scripts.""",
         ),
         Option(
             ("--pgpool-conf",),
-            "A pgpool.conf to take our lines out of; what stood there before comes back.",
+            "The pgpool.conf to remove our lines from; what was there before is restored.",
             file("FILE"),
         ),
         DRY_RUN,

@@ -1,41 +1,42 @@
-"""The commands about nodes in Pgpool-II."""
+"""The commands for nodes in Pgpool-II."""
 
 from pgpool_recovery.cli.grammar.common import JSON, YES
 from pgpool_recovery.cli.grammar.form import NODE, Argument, Command, Option
 
-GRACEFULLY = Option(("--gracefully",), "Wait until all clients have left.")
+GRACEFULLY = Option(("--gracefully",), "Wait until all clients have disconnected.")
 
 STATUS = Command(
     "status",
     "status",
-    "Show the nodes as they are now, for Pgpool-II and for themselves.",
+    "Show the current state of the nodes, in Pgpool-II and on their servers.",
     """\
-For each node its status in the pool, its role, whether it streams and how far it is behind,
-its replication slot and the WAL that this keeps on the primary, and a recovery that runs.
-Below the table stands what is not as it should be.""",
+Shows, for each node, its status in the pool, its role, whether it is streaming and how far it
+lags behind, its replication slot and the WAL that the slot retains on the primary, and any
+running recovery. Problems are listed below the table.""",
     output=(JSON,),
     is_connected=True,
 )
 ATTACH = Command(
     "attach",
     "change",
-    "Let Pgpool-II use a node, and wait until it does.",
+    "Attach a node to Pgpool-II, and wait until it is in use.",
     """\
-Refused when the server of the node is not up or does not stream from the primary, for then its
-clients would see errors, or the past; and while Pgpool-II looks for a primary, for then it
-attaches nothing.""",
-    Argument(NODE, "The node.", is_required=True),
-    (Option(("--force",), "Attach it all the same; but never a second primary."),),
+Refused if the node's server is not up or not streaming from the primary, because clients would
+see errors or outdated data. Also refused while Pgpool-II is searching for a primary, because it
+attaches nothing then.""",
+    Argument(NODE, "The node to attach.", is_required=True),
+    (Option(("--force",), "Attach it anyway, unless that would be a second primary."),),
     (JSON,),
     is_connected=True,
 )
 DETACH = Command(
     "detach",
     "change",
-    "Have Pgpool-II use a node no more, and wait until it does not.",
+    "Detach a node from Pgpool-II, and wait until it is no longer in use.",
     """\
-The server goes on running. To detach the primary is a failover, so that is asked first.""",
-    Argument(NODE, "The node.", is_required=True),
+The server keeps running. Detaching the primary causes a failover, so you are asked to confirm
+it.""",
+    Argument(NODE, "The node to detach.", is_required=True),
     (GRACEFULLY, YES),
     (JSON,),
     is_connected=True,
@@ -43,21 +44,22 @@ The server goes on running. To detach the primary is a failover, so that is aske
 PROMOTE = Command(
     "promote",
     "change",
-    "Make a node the primary, and wait until Pgpool-II and its server agree that it is.",
+    "Make a node the primary, and wait until both Pgpool-II and its server report it as such.",
     """\
-With --switchover Pgpool-II detaches the primary and promotes the server of the node by its
-failover_command. Without it this is NOT a switchover: only Pgpool-II changes its mind about
-which node is the primary. That is right when the server was promoted by somebody else, and
-refused when it is a standby.
+With --switchover, Pgpool-II detaches the primary, and its failover_command promotes the server of
+the node. Without it, this is NOT a switchover: it only changes which node Pgpool-II takes for the
+primary. Use that when the server was promoted by other means; it is refused when the server is a
+standby.
 
-Refused, before Pgpool-II is asked: while that looks for a primary or, with --switchover, has
-none; for a node that it does not use; with --switchover for one that does not stream from the
-primary, or would not survive its promotion. An order would wait, and be worked off later as
-something else. Refused as well while follow_primary_command runs on this host or, with
---switchover, the primary recovers a node.""",
-    Argument(NODE, "The node that is to be the primary.", is_required=True),
+The command is refused, before Pgpool-II is asked, while Pgpool-II is searching for a primary, and
+for a node that Pgpool-II does not use. With --switchover it is also refused when Pgpool-II has no
+primary, and for a node that is not streaming from the primary or would not survive its promotion.
+Pgpool-II queues a request that it cannot carry out at once, and may carry it out later as something
+else. The command is also refused while follow_primary_command is running on this host and, with
+--switchover, while the primary is recovering a node.""",
+    Argument(NODE, "The node to make the primary.", is_required=True),
     (
-        Option(("--switchover",), "Promote its server, and detach the primary of now."),
+        Option(("--switchover",), "Promote its server, and detach the current primary."),
         GRACEFULLY,
         YES,
     ),

@@ -1,1 +1,1 @@
-"""Facts in, text out: nothing here asks anybody; golden files show what it says."""
+"""Facts in, text out: no I/O here; the golden files show the output."""

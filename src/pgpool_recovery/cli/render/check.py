@@ -1,4 +1,4 @@
-"""The screen of `check`."""
+"""Render the output of `check`."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,14 +9,14 @@ from pgpool_recovery.control.check import Reported
 PLURAL = {
     Severity.ERROR: "errors",
     Severity.WARNING: "warnings",
-    Severity.INFO: "infos",
+    Severity.INFO: "info",
     Severity.OK: "ok",
 }
 WIDTH = 9
 
 
 def check_lines(findings: Sequence[Reported]) -> list[str]:
-    """Return the findings, the gravest first, each with what to do, and how many there are."""
+    """Return the findings in their order, each with its advice, and a line that counts them."""
     lines = [line for finding in findings for line in _lines(finding)]
     count = Counter(finding.severity for finding in findings)
     said = [f"{count[each]} {PLURAL[each] if count[each] != 1 else each}" for each in ORDER]

@@ -1,4 +1,4 @@
-"""Values as JSON documents; each says which version of its form it has."""
+"""Render values as JSON documents, each with the version of its format."""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ VERSION = 1
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON has it: a dataclass as an object, a time as ISO 8601."""
+    """Return a value that JSON can represent: a dataclass as an object, a time as ISO 8601."""
     if isinstance(value, RecoveryError):
         return value.as_record()
     if is_dataclass(value) and not isinstance(value, type):
@@ -30,10 +30,10 @@ def plain(value: Any) -> Any:
 
 
 def document(**parts: Any) -> str:
-    """Return a document of these parts."""
+    """Return a document with these keys, indented."""
     return json.dumps({"version": VERSION, **plain(parts)}, indent=2)
 
 
 def line(**parts: Any) -> str:
-    """Return a document on a line of its own."""
+    """Return a document with these keys, on one line."""
     return json.dumps({"version": VERSION, **plain(parts)})

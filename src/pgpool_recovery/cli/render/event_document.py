@@ -1,4 +1,4 @@
-"""Events as JSON lines."""
+"""Render events as lines of JSON."""
 
 from dataclasses import asdict
 from typing import Any
@@ -17,24 +17,24 @@ from pgpool_recovery.control.event import (
 
 EVENTS = {
     "plan": "what the recovery will do; `plan` is the document of `plan`",
-    "remark": "`sentence`: something to know that does not stand in the way",
-    "asked": "the recovery was asked for, of `of`; from now on it goes on without this command. "
-    "`is_on_record`: there will be `recorded` events",
+    "remark": "`sentence`: a remark that does not stop the recovery",
+    "asked": "the recovery was requested from `of`; from now on it continues without this command. "
+    "`is_on_record`: `recorded` events will follow",
     "recorded": "an event of the run `run_id`: `number`, `at`, `kind`, `line` and `data`",
-    "progress": "how far the current step is: `progress`, as in `watch`",
-    "said": "`line`: a line of Pgpool-II, or a notice of the primary",
+    "progress": "how far the current step has come: `progress`, as in `watch`",
+    "said": "`line`: a line from Pgpool-II, or a notice from the primary",
     "ended": "how it ended: `recovery`, as in the document of `recover`",
 }
-"""The events of this command, with what docs/reference/commands.md says of each."""
+"""The events and their descriptions in docs/reference/commands.md."""
 
 
 def event_line(event: OperatorEvent) -> str:
-    """Return an event as a JSON document on a line."""
+    """Return an event as a JSON document on one line."""
     return line(**event_parts(event))
 
 
 def event_parts(event: OperatorEvent) -> dict[str, Any]:
-    """Return the parts of an event's document."""
+    """Return the keys and values of an event's document."""
     match event:
         case PlanRead(node_id, plan):
             return {"event": "plan", "node_id": node_id, "plan": plan.document.fields}
@@ -60,7 +60,7 @@ def event_parts(event: OperatorEvent) -> dict[str, Any]:
 
 
 def outcome_parts(outcome: Outcome) -> dict[str, Any]:
-    """Return how the recovery of a node ended."""
+    """Return the keys and values that say how the recovery of a node ended."""
     return {
         "node_id": outcome.node_id,
         "name": outcome.name,

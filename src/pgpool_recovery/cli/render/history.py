@@ -1,4 +1,4 @@
-"""The screens of `history` and `cancel`."""
+"""Render the output of `history` and `cancel`."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ def history_lines(runs: Sequence[RecordedRun]) -> list[str]:
 
 
 def run_lines(run: RecordedRun, plan: Sequence[str], events: Sequence[RecordedEvent]) -> list[str]:
-    """Return one recovery: what was planned, what happened when, and why it ended so."""
+    """Return one recovery: its plan, what happened when, and why it failed."""
     lines = [
         f"recovery {run.id} of {run.name} ({run.host}:{run.data_directory}): {run.state}",
         f"began {moment(run.started_at)}, took {duration(run.duration_s)}",
@@ -40,19 +40,19 @@ def run_lines(run: RecordedRun, plan: Sequence[str], events: Sequence[RecordedEv
 
 
 def cancelled_text(node: Node, run: RecordedRun | None) -> str:
-    """Return what a cancel came to."""
+    """Return the result of a cancel."""
     if run is None:
         return f"the recovery of {node.name} has ended"
     if run.state == "recovered":
-        return f"the recovery of {node.name} was complete"
+        return f"the recovery of {node.name} had already completed"
     failure = run.failure()
     state = run.target_state if failure is None else str(failure.target)
     return f"the recovery of {node.name} has ended ({run.state}); target {state}"
 
 
 def _after(event: RecordedEvent, run: RecordedRun) -> str:
-    assert event.at is not None  # noqa: S101 - the caller has looked
-    assert run.started_at is not None  # noqa: S101 - so
+    assert event.at is not None  # noqa: S101 - the caller has checked
+    assert run.started_at is not None  # noqa: S101 - likewise
     return f"+{(event.at - run.started_at).total_seconds():.1f} s"
 
 

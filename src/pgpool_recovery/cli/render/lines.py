@@ -1,4 +1,4 @@
-"""What happens in a recovery, as lines of plain text."""
+"""Render what happens in a recovery as lines of plain text."""
 
 from pgpool_recovery.cli.render.quantity import duration, progress, size
 from pgpool_recovery.control.event import (
@@ -14,11 +14,14 @@ from pgpool_recovery.control.event import (
 from pgpool_recovery.control.plan import PlannedRecovery
 
 PLAN_MADE = "plan_made"
-STREAMS = "it streams, and would only be attached; this is for when its server has just been lost"
+STREAMS = (
+    "it is streaming, so a recovery now would only attach it; the plan below assumes that its "
+    "server was just lost"
+)
 
 
 def lines_of(event: OperatorEvent) -> list[str]:
-    """Return the lines that tell a person of an event; those of a failure are told elsewhere."""
+    """Return the lines that tell a person of an event; see `screen.py` for those of a failure."""
     match event:
         case PlanRead(plan=plan):
             return plan_lines(plan)
@@ -38,7 +41,7 @@ def lines_of(event: OperatorEvent) -> list[str]:
 
 
 def plan_lines(plan: PlannedRecovery) -> list[str]:
-    """Return a plan: what it is, what it destroys, and its steps."""
+    """Return a plan: its sentences, among them what it destroys, and its steps."""
     name = plan.node.name
     now = [STREAMS] if plan.document.is_streaming else []
     steps = [f"  step {number}: {text}" for number, text in enumerate(plan.document.steps, start=1)]
@@ -46,7 +49,7 @@ def plan_lines(plan: PlannedRecovery) -> list[str]:
 
 
 def moved_text(event: StepMoved) -> str:
-    """Return how far the current step is; empty when it moves nothing that is counted."""
+    """Return how far the current step has come; empty if it moves no data that is counted."""
     running = event.progress
     text = progress(
         running.done_bytes, running.total_bytes, running.bytes_per_s, running.seconds_left
@@ -55,7 +58,7 @@ def moved_text(event: StepMoved) -> str:
 
 
 def outcome_text(outcome: Outcome) -> str:
-    """Return how a recovery ended, in a line."""
+    """Return how a recovery ended, on one line."""
     took = duration(outcome.seconds)
     if outcome.failure is not None:
         return f"{outcome.name}: failed after {took}, target {outcome.failure.target}"

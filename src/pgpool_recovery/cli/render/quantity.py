@@ -1,4 +1,4 @@
-"""Numbers as a person reads them."""
+"""Render numbers and times for people."""
 
 from datetime import datetime
 
@@ -8,7 +8,7 @@ MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86400
 
 
 def size(count: int | None) -> str:
-    """Return a number of bytes, or a dash.
+    """Return a number of bytes as PostgreSQL's pg_size_pretty does, or a dash for None.
 
     >>> size(5 * 2**30), size(None)
     ('5120 MB', '-')
@@ -17,7 +17,7 @@ def size(count: int | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Return a time that something takes, with two units at most.
+    """Return a duration with two units at most, or a dash for None.
 
     >>> duration(4.24), duration(75), duration(7325), duration(200000)
     ('4.2 s', '1 min 15 s', '2 h 2 min', '2 d 7 h')
@@ -35,12 +35,14 @@ def duration(seconds: float | None) -> str:
 
 
 def moment(at: datetime | None) -> str:
-    """Return a time of day with its date and zone, as psql shows it."""
+    """Return a date and time with its zone, as psql shows it, or a dash for None."""
     return "-" if at is None else at.strftime("%Y-%m-%d %H:%M:%S%z")
 
 
 def progress(done: int | None, total: int | None, rate: float | None, left: float | None) -> str:
-    """Return how far a step is; empty when it moves nothing.
+    """Return how far a step has come; empty if it moves no data.
+
+    `done` and `total` are in bytes, `rate` in bytes per second, `left` in seconds.
 
     >>> progress(512 * 2**20, 2**30, 64 * 2**20, 8)
     '512 MB of 1024 MB (50 %), 64 MB/s, 8.0 s left'

@@ -1,4 +1,4 @@
-"""The screen of `status`."""
+"""Render the output of `status`."""
 
 from pgpool_recovery.cli.render.quantity import duration, progress, size
 from pgpool_recovery.cli.render.table import table
@@ -9,11 +9,11 @@ HEADER = ("node", "address", "pool", "role", "server", "replication", "lag", "sl
 
 
 ON_SCREEN = ("primary", "foreign", "ahead", "history", "target", "paused", "slot taken")
-"""What outweighs the state in pg_stat_replication, which says "streaming" all the same."""
+"""Kinds of trouble shown instead of the state in pg_stat_replication, which may be "streaming"."""
 
 
 def status_lines(status: Status) -> list[str]:
-    """Return the nodes as a table, and below it what needs an eye."""
+    """Return the nodes as a table, and below it running recoveries, problems and remarks."""
     lines = table(HEADER, [_row(node) for node in status.nodes], right="lag keeps")
     for node in status.nodes:
         if node.recovery is not None:
@@ -24,7 +24,7 @@ def status_lines(status: Status) -> list[str]:
 
 
 def running_lines(running: RunProgress) -> list[str]:
-    """Return a recovery that runs, in two lines."""
+    """Return a running recovery, on at most two lines."""
     method = f" by {running.method}" if running.method else ""
     since = duration(running.elapsed_s)
     lines = [f"{running.name}: recovery {running.id}{method}, {running.state} for {since}"]

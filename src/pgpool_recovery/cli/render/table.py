@@ -1,10 +1,10 @@
-"""A table of plain text, as wide as its contents."""
+"""Render a table as plain text, as wide as its contents."""
 
 from collections.abc import Sequence
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: str = "") -> list[str]:
-    """Return the lines of a table; the columns that `right` names are aligned to the right.
+    """Return the lines of a table; `right` names the columns that are aligned to the right.
 
     >>> table(["node", "lag"], [["0", "12 kB"], ["1", "3 MB"]], right="lag")
     ['node    lag', '0     12 kB', '1      3 MB']
