@@ -80,7 +80,7 @@ def test_status_of_what_is_wrong() -> None:
     )
     slots = [facts.slot("pgpool_node_2", is_active=False, wal_status="lost", kept_bytes=0)]
     nodes = tuple(node_status(each, cluster, facts.NODES[0], [], slots, []) for each in answers)
-    remarks = ("running recoveries cannot be seen: the extension has no record of recoveries",)
+    remarks = ("running recoveries cannot be shown: the extension has no record of recoveries",)
     assert_golden("status_wrong", text(status_lines(Status("server9", 0, nodes, remarks))))
 
 

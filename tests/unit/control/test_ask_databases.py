@@ -50,6 +50,6 @@ def test_each_database_says_something_or_why_not(asked: list[str]) -> None:
 
 
 def test_without_a_database_there_is_a_reason(asked: list[str]) -> None:
-    with pytest.raises(Unreachable, match="no database is known"):
+    with pytest.raises(Unreachable, match="no database of node 0 is known"):
         ask_first_database(NODE, replace(LOGIN, databases=()), str, lambda _why: True)
     assert asked == []

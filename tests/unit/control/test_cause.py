@@ -88,7 +88,7 @@ def test_no_record() -> None:
 
 def test_record_is_lost_with_the_primary() -> None:
     found = of(BY_PCP, None, has_begun=True)
-    assert found.message == "the primary (node 0) was lost while it recovered node 2"
+    assert found.message == "the primary (node 0) was lost while it was recovering node 2"
     assert BY_PCP.message in str(found.detail)
     assert isinstance(found, Incomplete)
     assert found.target is TargetState.UNKNOWN

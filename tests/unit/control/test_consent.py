@@ -54,7 +54,7 @@ def test_limit_is_given_with_the_command() -> None:
 
 
 def test_plan_beyond_the_limit() -> None:
-    with pytest.raises(Refused, match="the plan of node 2 does more than --at-most allows") as no:
+    with pytest.raises(Refused, match="the plan for node 2 does more than --at-most allows") as no:
         asked(facts.plan(**COPY), at_most=up_to(Method.REWIND))
     assert "basebackup: all data is copied anew" in (no.value.detail or "")
 
@@ -62,8 +62,8 @@ def test_plan_beyond_the_limit() -> None:
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"harm": None}, "of an older version"),
-        ({"harm": "wal eaten"}, "of an older version"),
+        ({"harm": None}, "is an older version"),
+        ({"harm": "wal eaten"}, "is an older version"),
         ({"binds": False, "unbound": "nobody hears it"}, "nobody hears it"),
     ],
 )
@@ -103,7 +103,7 @@ def test_limit_to_which_nobody_can_be_held(
 ) -> None:
     """It is not asked about, for a yes, typed or given before, would lift the limit."""
     asked: list[ConsentQuestion] = []
-    with pytest.raises(Refused, match="node 2 cannot be held to --at-most") as no:
+    with pytest.raises(Refused, match="node 2 cannot be limited by --at-most") as no:
         agree(NODE, plan, asked.append, up_to(Method.BASEBACKUP), is_own_stage=is_own_stage)
     assert asked == []
     assert why.lower() in (no.value.detail or "").lower()

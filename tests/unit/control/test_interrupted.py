@@ -54,8 +54,8 @@ class Primary:
     ("document", "said"),
     [
         ({"target_found": "There is data."}, "on the target: There is data."),
-        ({"reasons": [{"message": "no ssh"}]}, "the target could not be asked: no ssh"),
-        ({}, "the target could not be asked: nobody says why"),
+        ({"reasons": [{"message": "no ssh"}]}, "could not examine the target: no ssh"),
+        ({}, "could not examine the target: no reason was given"),
     ],
 )
 def test_what_is_on_the_target(
@@ -66,7 +66,8 @@ def test_what_is_on_the_target(
         "pgpool_recovery.control.interrupted.read_plan", lambda *_, **_more: planned
     )
     assert found_on_target(cast("Any", Primary()), NODE) == said
-    assert found_on_target(cast("Any", Primary(has_plan=False)), NODE) == "the target was not asked"
+    primary = cast("Any", Primary(has_plan=False))
+    assert found_on_target(primary, NODE) == "the target was not examined"
 
 
 class Seen:

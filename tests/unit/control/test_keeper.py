@@ -119,7 +119,7 @@ PRIMARY = Primary(NODE, SqlLogin("postgres", ("postgres",), 2, 2), (EXTENSION,))
 
 
 @pytest.mark.parametrize(
-    ("is_sent", "detail"), [(False, "Nothing was begun."), (True, "Nothing more was begun.")]
+    ("is_sent", "detail"), [(False, "Nothing was started."), (True, "Nothing more was started.")]
 )
 def test_session_that_is_lost_says_no_more_than_is_known(*, is_sent: bool, detail: str) -> None:
     """When more is agreed to, an earlier run may have begun something."""

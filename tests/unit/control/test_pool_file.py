@@ -79,7 +79,7 @@ def test_recovery_would_go_elsewhere(conf: Path, monkeypatch: pytest.MonkeyPatch
     refuse_other_place(cluster(conf), NODES[1])
     conf.write_text(f"{SAME}backend_hostname1 = 'other'\n")
     here = differences(cluster(conf), NODES[1], table=conf.parent)
-    with pytest.raises(Refused, match=r"pgpool\.conf has node 1 in another place") as caught:
+    with pytest.raises(Refused, match=r"pgpool\.conf has another place for node 1") as caught:
         refuse_other_place(cluster(conf), NODES[1])
     assert "sets backend_hostname1 = 'other', but 'server1' is in force." in str(
         caught.value.detail

@@ -61,9 +61,9 @@ def test_search(infos: tuple[NodeInfo, ...], timeout: str, expected: Search | No
 
 
 def test_time_left_is_said() -> None:
-    assert "may last for 290 s more" in Search(NodeId(0), 290).sentence
-    assert "may last for 1 s more" in Search(NodeId(0), -50).sentence
-    assert "nothing limits it" in Search(NodeId(0), None).sentence
+    assert "may last for another 290 s" in Search(NodeId(0), 290).sentence
+    assert "may last for another 1 s" in Search(NodeId(0), -50).sentence
+    assert "nothing limits the search" in Search(NodeId(0), None).sentence
 
 
 @pytest.mark.parametrize("switchover", [True, False])
@@ -101,9 +101,9 @@ PRIMARY = answer(0, is_in_recovery=False)
 @pytest.mark.parametrize(
     ("now", "then", "message"),
     [
-        (silent(0), answer(1), "the server of node 0, the primary, could not be asked"),
+        (silent(0), answer(1), "the server of node 0, the primary, could not be queried"),
         (answer(0), answer(1), "node 0, which Pgpool-II takes for the primary, is a standby"),
-        (PRIMARY, silent(1), "the server of node 1 could not be asked"),
+        (PRIMARY, silent(1), "the server of node 1 could not be queried"),
         (PRIMARY, answer(1, is_in_recovery=False), "node 1 accepts writes, but node 0"),
     ],
 )
@@ -115,7 +115,7 @@ def test_primary_of_now(now: ServerAnswer, then: ServerAnswer, message: str) -> 
 
 
 def test_node_that_is_the_primary() -> None:
-    with pytest.raises(Refused, match="node 0 is the primary already"):
+    with pytest.raises(Refused, match="node 0 is already the primary"):
         refuse_primary_of_now(NODES[0], NODES[0], {NodeId(0): PRIMARY})
 
 
@@ -135,7 +135,7 @@ def test_which_of_two_primaries_pgpool_takes() -> None:
 @pytest.mark.parametrize(
     ("parameters", "said"),
     [
-        ({"follow_primary_command": "/x"}, "Pgpool-II calls follow_primary_command for each"),
+        ({"follow_primary_command": "/x"}, "Pgpool-II calls its follow_primary_command"),
         ({"follow_primary_command": ""}, "pgpool-recovery recover --all-down"),
     ],
 )
@@ -154,5 +154,5 @@ def test_nobody_is_promoted_by_hand_beside_a_primary_that_refuses_the_login() ->
         refuse_primary_of_now(NODES[1], NODES[0], answers)
     for hint in (raised.value.hint, no_primary(facts.cluster(), NODES[1], answers).hint):
         assert hint is not None
-        assert "t runs, but could not be asked. Where a server refuses the login, " in hint
+        assert "t is running, but could not be queried. If a server refuses the login, " in hint
         assert "pg_promote" not in hint

@@ -184,7 +184,7 @@ def test_no_extension_is_an_error_and_a_stock_one_is_not() -> None:
     closed = Unreachable("could not connect to node 0", detail="no password supplied")
     why = why_no_plan(Primary(facts.NODES[0], LOGIN, (), unseen={"template1": closed}))
     assert why is not None
-    assert why.startswith("it is not known which extension"), "Pgpool-II's role may see it"
+    assert why.startswith("it is not known which version"), "Pgpool-II's role may see it"
     stock = Extension("template1", "1.4", frozenset({Feature.RECOVERY}))
     why = why_no_plan(Primary(facts.NODES[0], LOGIN, (stock,)))
     assert why is not None

@@ -24,7 +24,7 @@ def test_detached_second_primary(number: int, primary: int, *, wins: bool) -> No
     known = cluster(info(number, "down", "standby"))
     problems = node_status(seen, known, NODES[primary], [], [], []).problems
     assert problems[0] == f"it accepts writes, but node {primary} is the primary"
-    assert any("by its higher id" in one for one in problems) is wins
+    assert any("because of its higher node id" in one for one in problems) is wins
 
 
 def silent(number: int, answers: PingAnswer) -> ServerAnswer:
@@ -41,7 +41,8 @@ def test_server_that_could_not_be_asked(answers: PingAnswer, word: str) -> None:
     seen = silent(1, answers)
     said = node_status(seen, cluster(info(1, "up", "standby")), NODES[0], [], [], [])
     assert said.server == word
-    assert (said.problems[0] == "its server runs, but could not be asked") is (word == "no login")
+    is_running = said.problems[0] == "its server is running, but could not be queried"
+    assert is_running is (word == "no login")
 
 
 def test_query_that_failed_is_no_login_that_was_refused() -> None:
@@ -49,12 +50,13 @@ def test_query_that_failed_is_no_login_that_was_refused() -> None:
     seen = ServerAnswer(NODES[0], None, late, answers=PingAnswer.UP)
     said = node_status(seen, cluster(info(0, "up", "primary")), None, [], [], [])
     assert said.server == "up"
-    assert said.problems == ("its server runs, but could not be asked",)
+    assert said.problems == ("its server is running, but could not be queried",)
     assert "login" not in how_to_ask(seen, "")
     with pytest.raises(Unreachable) as raised:
         choose_primary(cluster(), (seen, answer(1)))
     assert raised.value.hint == (
-        "node 0 may be the primary: it runs, but could not be asked. Try again, or look at its log."
+        "node 0 may be the primary: it is running, but could not be queried. Try again, or check "
+        "its log."
     )
 
 
@@ -86,7 +88,7 @@ def test_primary_that_pgpool_does_not_use() -> None:
         [],
         [],
     )
-    assert said.problems == ("it is the primary, but Pgpool-II does not use it: attach it",)
+    assert said.problems == ("it is the primary, but Pgpool-II does not use it; attach it",)
 
 
 class Primary:
@@ -132,7 +134,7 @@ def test_recovery_that_was_interrupted_is_said_with_what_is_there_and_what_to_do
     said = read(monkeypatch, primary, silent(1, PingAnswer.DOWN))
     [remark] = said.remarks
     assert remark.startswith("node 1: recovery 7 was interrupted in step 3 of 6: copy about 120 GB")
-    assert "; on the target: There is data. See what " in remark
+    assert "; on the target: There is data. Check " in remark
     assert remark.endswith('"pgpool-recovery recover 1".')
     assert primary.looks == 1, "it is not looked at for each"
 
