@@ -84,8 +84,8 @@ def test_promise_10_targets_of_the_primary_do_not_come_with_a_copy(cluster: Clus
     log = recover(cluster, node)
     assert methods(log) == ["basebackup"]
     assert f"note: {TARGET} from {primary.data_directory}/postgresql.auto.conf:" in log
-    assert f"took {TARGET} out of postgresql.auto.conf" in log
-    assert "took recovery_target_action = 'promote' out of postgresql.auto.conf" in log
+    assert f"removed {TARGET} from postgresql.auto.conf" in log
+    assert "removed recovery_target_action = 'promote' from postgresql.auto.conf" in log
 
 
 def test_promise_10_targets_of_its_own_do_not_promote_it(cluster: Cluster) -> None:
@@ -95,7 +95,7 @@ def test_promise_10_targets_of_its_own_do_not_promote_it(cluster: Cluster) -> No
     own_file(node, f"{TARGET}\nrecovery_target_action = promote\n")
     log = recover(cluster, node)
     assert methods(log) == ["catch-up"]
-    assert f"overrode {TARGET} of {node.layout.configuration_directory}/conf.d/60-re" in log
+    assert f"overrode {TARGET} from {node.layout.configuration_directory}/conf.d/60-re" in log
     old = cluster.primary
     old.execute(LEFT_BY_A_RESTORE)
     new = cluster.fail_over()
@@ -103,7 +103,7 @@ def test_promise_10_targets_of_its_own_do_not_promote_it(cluster: Cluster) -> No
     new.execute("CREATE TABLE later AS SELECT generate_series(1, 100)")
     log = recover(cluster, old)
     assert methods(log) == ["rewind"], log
-    assert f"took {TARGET} out of postgresql.auto.conf" in log
+    assert f"removed {TARGET} from postgresql.auto.conf" in log
 
 
 def test_standby_that_runs_with_a_target_is_found_and_not_attached(cluster: Cluster) -> None:
@@ -179,5 +179,5 @@ def test_promise_10_trigger_file_that_is_there_promotes_nobody(cluster: Cluster)
     own_file(node, f"promote_trigger_file = '{trigger}'\n")
     node.machine.write_file(trigger, "")
     log = recover(cluster, node)
-    assert f"overrode promote_trigger_file = '{trigger}' of" in log
+    assert f"overrode promote_trigger_file = '{trigger}' from" in log
     assert node.machine.path(trigger).exists()

@@ -185,7 +185,7 @@ class Failing:
     timeout_s: float = PATIENCE_S
 
 
-ENDED = "the login to node 1 by ssh ended with status"
+ENDED = "the ssh login to node 1 ended with status"
 FAILED = "could not log in to node 1 by ssh"
 MISSING = "node 1 has no pgpool-recovery agent"
 IN_THE_WAY = "Between ssh and the agent is the login shell"
@@ -284,7 +284,7 @@ def test_many_logins_at_once_are_tried_again(way: Way) -> None:
         other.kill()
         other.wait(timeout_s=10)
     assert said["answer"] == 3, said
-    assert "sshd of node 1 turned the login away; it is tried again" in said["events"]
+    assert "sshd of node 1 turned the login away; trying again" in said["events"]
 
 
 @pytest.mark.skipif(why_no_postgresql(17) is not None, reason=str(why_no_postgresql(17)))
@@ -298,7 +298,7 @@ def test_penalty_of_openssh_9_8_is_waited_for_or_named(network: Network, product
         assert "Permission denied" in way.go()["detail"]
         authorize_ssh(alpha, gamma)
         said = way.go()
-        assert "sshd of node 1 turned the login away; it is tried again" in said["events"]
+        assert "sshd of node 1 turned the login away; trying again" in said["events"]
         if penalty_s == 3:
             assert said["answer"] == 3, said
         else:

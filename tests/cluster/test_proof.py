@@ -85,7 +85,7 @@ def test_promise_10_one_that_is_promoted_as_it_starts_is_stopped(ready: Cluster)
     node = ready.node(1)
     with started_by(ready, "SELECT pg_promote()"):
         said = refused_start(ready)
-    assert "node 1 accepts writes beside the primary" in said
+    assert "node 1 accepts writes alongside the primary" in said
     assert "Its server was stopped." in said
     assert STOPPED in said
     assert not node.is_running
@@ -114,7 +114,7 @@ def test_promise_12_twin_that_uses_the_slot_is_not_the_node(ready: Cluster) -> N
         twin.execute("ALTER SYSTEM RESET primary_slot_name")
         twin.execute(f"ALTER SYSTEM SET primary_slot_name = '{twin.slot}'")
         twin.reload()
-    assert f'and somebody else uses its slot "{slot_of(1)}"' in said
+    assert f'and another client uses its slot "{slot_of(1)}"' in said
     assert twin.machine.address in said
     assert STOPPED in said
     assert not ready.node(1).is_running

@@ -103,7 +103,7 @@ def test_replaying_is_told_from_dead(copied: Cluster) -> None:
             remote_start(copied)
         said = caught.value.completed.output
         assert re.search(r"the server accepts no connections after \d+ s", said)
-        assert "It runs, and its replay has not got on for 2 s." in said
+        assert "It is running, but its replay has made no progress for 2 s." in said
         assert "The target is started." in said
         assert copied.node(1).is_running
         assert left_over(copied.node(1)), "the old data is gone"

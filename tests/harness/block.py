@@ -13,10 +13,10 @@ _SEGMENT_BLOCKS = (1 << 30) // BLOCK_BYTES
 
 
 def differing_blocks(here: Segments, there: Segments) -> Iterator[tuple[int, bytes, bytes]]:
-    """Give the number and both contents of each block that differs; empty where a file has ended.
+    """Yield the number and both contents of each block that differs; empty past the end of a file.
 
-    A segment that is not there is an empty one. Each segment is compared with its like, also
-    behind one that is not full: PostgreSQL would see it again when the fork grows.
+    A missing segment counts as empty. Each segment is compared with its counterpart, even after
+    one that is not full, because PostgreSQL would read it again when the fork grows.
     """
     for segment in sorted(here.keys() | there.keys()):
         for number, left, right in _in_segment(here.get(segment), there.get(segment)):

@@ -10,11 +10,10 @@ from .until import until
 
 @contextmanager
 def both_stopped(primary: Server, node: Server) -> Iterator[None]:
-    """Stop both cleanly, with all that the primary wrote on the node, and start them again.
+    """Stop both cleanly, with everything that the primary wrote on the node; then start them again.
 
-    The primary first: its walsenders send all WAL before it ends, the checkpoint of its shutdown
-    at the end. The node takes that for the point from which it could restart, and so writes all
-    pages that it has changed.
+    The primary is stopped first. Its walsenders send all WAL before it ends, up to the shutdown
+    checkpoint. The node makes a restartpoint of that, and so writes every page it has changed.
     """
     try:
         primary.stop()
@@ -35,7 +34,7 @@ def both_stopped(primary: Server, node: Server) -> Iterator[None]:
 
 
 def _checkpoint(server: Server) -> dict[str, str]:
-    """Return what pg_control says of the latest checkpoint, and whose it is."""
+    """Return the latest checkpoint according to pg_control, and the system identifier."""
     data = server.controldata().items()
     return {
         key: value

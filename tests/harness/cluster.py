@@ -76,8 +76,7 @@ class Cluster:
     def primary(self) -> Server:
         """The node that Pgpool-II takes for the primary now.
 
-        It is waited for: after a change Pgpool-II has none for a moment, and begins its PCP process
-        anew.
+        Waits for it: after a change, Pgpool-II has none for a moment and restarts its PCP process.
         """
         (node_id,) = until(
             self._primary_ids,
@@ -89,7 +88,7 @@ class Cluster:
 
     @property
     def standby(self) -> Server:
-        """The first node that is not the primary now, whatever the tests before made of them."""
+        """The first node that is not the primary now, whatever earlier tests have changed."""
         primary = self.primary
         return next(server for server in self.servers if server is not primary)
 
@@ -139,7 +138,7 @@ class Cluster:
         return load
 
     def contents_equal(self, source_id: int, other_id: int, *, within_s: float = 60) -> Comparison:
-        """Compare all user tables of two nodes; true, or what differs. Nobody may write."""
+        """Compare all user tables of two nodes; true, or what differs. No client may write."""
         return compare_contents(self.node(source_id), self.node(other_id), within_s=within_s)
 
     def slots(self, node_id: int) -> dict[str, bool]:
@@ -147,7 +146,7 @@ class Cluster:
         return self.node(node_id).slots()
 
     def _recovery_node(self, node_id: int, timeout_s: float) -> Completed | None:
-        """Try once; None when Pgpool-II asks to come again, as during a failover."""
+        """Try once; None when Pgpool-II says to try again, as during a failover."""
         completed = self.pgpool.recovery_node(node_id, timeout_s=timeout_s)
         return None if "PCP request at the moment" in completed.output else completed
 

@@ -20,7 +20,7 @@ WHERE c.relkind IN ('r', 'm') AND c.relpersistence = 'p'
 
 @dataclass(frozen=True)
 class TableSum:
-    """The rows of a table in one number, in whatever order they lie."""
+    """A checksum of a table's rows that does not depend on their order."""
 
     rows: int
     checksum: int
@@ -37,9 +37,9 @@ class Comparison:
 
 
 def compare_contents(source: Server, other: Server, *, within_s: float = 60) -> Comparison:
-    """Compare all logged user tables of all databases, once `other` has replayed what is written.
+    """Compare all logged user tables of all databases once `other` has replayed all WAL.
 
-    Nobody may write meanwhile.
+    No client may write meanwhile.
     """
     if other.is_in_recovery:
         wait_for_replay(other, source.wal_position(), within_s=within_s)
@@ -75,7 +75,7 @@ def table_sums(server: Server) -> dict[str, TableSum]:
 
 
 def _sums_in(server: Server, database: str) -> dict[str, TableSum]:
-    # With an empty search path every table is named with its schema.
+    # With an empty search path, every table is printed with its schema.
     prefix = "SET search_path = '';\n"
     queries = [query for (query,) in server.sql(prefix + _USER_TABLES, database=database)]
     rows = server.sql(prefix + " UNION ALL ".join(queries), database=database) if queries else []

@@ -6,7 +6,7 @@ cluster.node(1).stop()
 happen(ground, EVERYTHING)
 remove_wal_for(cluster.primary, cluster.node(1))  # of wal.py
 
-A test that wants less gives another list of pieces.
+A test that needs less passes another list of pieces.
 """
 
 from collections.abc import Sequence
@@ -83,7 +83,7 @@ def settings_for(pieces: Sequence[Piece]) -> dict[str, str]:
 
 
 def prepare(ground: Ground, pieces: Sequence[Piece]) -> None:
-    """Make what the pieces will change, and wait until every node has it."""
+    """Create what the pieces will change, and wait until every node has it."""
     for piece in pieces:
         act(ground, piece.before)
     for node in ground.others:
@@ -91,11 +91,11 @@ def prepare(ground: Ground, pieces: Sequence[Piece]) -> None:
 
 
 def happen(ground: Ground, pieces: Sequence[Piece]) -> None:
-    """Let the pieces happen on the primary, one after the other."""
+    """Run the pieces on the primary, one after another."""
     for piece in pieces:
         act(ground, piece.during)
 
 
 def clear(ground: Ground) -> None:
-    """Drop whatever the pieces have made, so that they can be prepared again."""
+    """Drop everything that the pieces created, so that they can be prepared again."""
     ground.primary.execute(_CLEAR)

@@ -1,6 +1,6 @@
-"""The pieces of a gap: changes of every kind, each with what must be there before.
+"""The pieces of a gap: changes of every kind, each with what it needs beforehand.
 
-Everything is in the database postgres unless it is a database, and its name begins with `gap_`.
+Everything except databases is in the database postgres, and has a name that begins with `gap_`.
 """
 
 from .ground import Ground, Piece
@@ -11,7 +11,7 @@ _VACUUM_WITHIN_S = 30
 
 
 def rows_changed(share: float, *, rows: int = 20_000) -> Piece:
-    """Change this share of a big table's rows, scattered: HOT and, over an index, not."""
+    """Change this share of a big table's rows, scattered, by HOT and by other updates."""
     every = round(1 / share)
     return Piece(
         "rows_changed",
@@ -61,10 +61,10 @@ TABLE_TRUNCATED = Piece(
 
 
 def _cut_off_by_vacuum(ground: Ground) -> None:
-    """Let VACUUM truncate a table, and let it grow again.
+    """Have VACUUM truncate a table, then let the table grow again.
 
-    VACUUM gives up the truncation when somebody wants the table, and needs that no snapshot is
-    older than the deletion: so it is tried again.
+    VACUUM gives up the truncation when another session wants the table, and it requires that no
+    snapshot is older than the deletion, so it is retried.
     """
     primary = ground.primary
     primary.execute("DELETE FROM gap_vacuumed WHERE id > 2000;")

@@ -11,8 +11,8 @@ from .postgresql import Server
 class Ground:
     """The primary on which it happens, and the other nodes, on hosts of their own.
 
-    `place` is the directory for tablespaces. A second gap wants another one: the location of a
-    tablespace that a node lost sight of may still have the files in it that it had then.
+    `place` is the directory for tablespaces. A second gap needs another one: on a node that missed
+    DROP TABLESPACE, the old location may still contain its files.
     """
 
     primary: Server
@@ -32,9 +32,9 @@ Act = str | Callable[[Ground], None]
 
 @dataclass(frozen=True)
 class Piece:
-    """Something that happens: `before` while every node is there, `during` while one is away.
+    """A change: `before` is done while every node is there, `during` while one is away.
 
-    Each is SQL for the database postgres, or a function. `settings` are what all servers need.
+    Each is SQL for the database postgres, or a function. All servers need `settings`.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Piece:
 
 
 def act(ground: Ground, what: Act) -> None:
-    """Do what a piece says, on the primary."""
+    """Run a part of a piece on the primary."""
     if callable(what):
         what(ground)
     elif what:

@@ -98,8 +98,8 @@ _PART = Path(__file__).relative_to(_CHECKOUT)
 class Host(SshMachine):
     """A machine with its own network, mount, UTS, IPC and PID namespaces, and its own sshd.
 
-    Its files start as those of its system, this machine's own unless another is named, and can be
-    written to, privately; /run, /tmp, /dev/shm, /etc/postgresql, /var/lib/postgresql and
+    Its files start as those of its system (this machine's own unless another is named), and
+    changes to them are private; /run, /tmp, /dev/shm, /etc/postgresql, /var/lib/postgresql and
     /var/log/postgresql start empty. /var/tmp is the one place that is shared with this machine.
     With `disk`, the home of postgres lies in that workspace instead of in memory.
     """
@@ -127,7 +127,7 @@ class Host(SshMachine):
         self.keeper = Keeper.start(wrapper=wrapper, hold=None if disk is None else disk.lock)
 
     def boot(self, checkout: Path = _CHECKOUT) -> None:
-        """Make the host's files and its name its own; the checkout is seen, and only read."""
+        """Give the host its own files and name; the checkout is visible, read-only."""
         env = {
             "NAME": self.name,
             "DISK": str(self._directory or ""),
@@ -136,16 +136,16 @@ class Host(SshMachine):
             "PART": str(_PART),
         }
         files = _OWN_SYSTEM if self.system == OWN_SYSTEM else _OTHER_SYSTEM
-        # The other system's programs have no use for a checkout, nor an interpreter for it.
+        # Another system's programs do not need the checkout, and could not run it.
         see, show = (_SEE, _SHOW) if self.system == OWN_SYSTEM else ("", "")
         script = f"set -eu\n{see}{files}{_PRIVATE_DIRECTORIES}{show}"
         self.run(["sh", "-s"], user="root", stdin=script, env=env)
 
     def connect(self, port: Port, neighbours: Mapping[str, NetworkAddress]) -> None:
-        """Configure the interface that was plugged into `port`, and learn the other hosts.
+        """Configure the interface that was plugged into `port`, and enter the other hosts.
 
-        Their link addresses are entered for good: were they asked for, a host that drops packets
-        would be reported as unreachable after three seconds, as only a neighbour ever is.
+        Their link addresses are permanent. If they were resolved by ARP, a host that drops packets
+        would be reported as unreachable after three seconds, which only happens to a neighbour.
         """
         self._port = port
         own = self._addresses
@@ -173,7 +173,7 @@ class Host(SshMachine):
         return [one for one in found if one.pid != 1]
 
     def cut(self, other: "Host | None" = None) -> None:
-        """Drop, in silence, every packet between this host and `other`, or all others."""
+        """Silently drop every packet between this host and `other`, or all others."""
         if other is None:
             self._plugged_in.cut()
         else:
@@ -189,12 +189,12 @@ class Host(SshMachine):
             other._configure_network(_neighbour(self.address, self._addresses.mac))
 
     def shape(self, rate_mbit: float | None) -> None:
-        """Limit what the host sends and what it receives, each to this rate; None: no limit."""
+        """Limit the host's sending and its receiving to this rate each; None removes the limit."""
         self._plugged_in.shape(rate_mbit)
         self.run(tbf_argv("eth0", rate_mbit), user="root", check=rate_mbit is not None)
 
     def received_bytes(self) -> int:
-        """Return what has come from other hosts so far, with the headers of the packets."""
+        """Return the bytes received from other hosts so far, packet headers included."""
         lines = Path(f"/proc/{self.keeper.pid}/net/dev").read_text().splitlines()
         [counters] = [line for line in lines if line.strip().startswith("eth0:")]
         return int(counters.split()[1])
@@ -202,7 +202,7 @@ class Host(SshMachine):
     def small_filesystem(
         self, path: str | PurePath, size_mb: int, *, owner: str = "postgres", mode: int = 0o700
     ) -> None:
-        """Mount an empty filesystem of that size at `path`."""
+        """Mount an empty filesystem of this size at `path`."""
         self.make_directory(path, owner=owner)
         account = self.account(owner)
         options = f"size={size_mb}m,mode={mode:o},uid={account.uid},gid={account.gid}"
@@ -212,14 +212,14 @@ class Host(SshMachine):
         """Mount an empty filesystem of user postgres at `path` that clones files (btrfs)."""
         image = f"/dev/shm/{PurePath(path).name}.btrfs"
         self.run(["truncate", "--size", f"{size_mb}M", image], user="root")
-        # By this machine's program: other systems have none.
+        # With this machine's program, because other systems lack it.
         subprocess.run(["mkfs.btrfs", "-q", self.path(image)], check=True, capture_output=True)
         self.make_directory(path, owner="postgres")
         self.run(["mount", "-o", "loop", image, path], user="root")
         self.run(["chown", "postgres:postgres", path], user="root")
 
     def close(self) -> None:
-        """End all that runs on the host; what lay in memory is gone with it."""
+        """End everything that runs on the host; what was in memory goes with it."""
         self.keeper.close()
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)

@@ -10,7 +10,7 @@ _SYSTEM_PREFIX = Path("/usr")
 
 @dataclass(frozen=True)
 class Installation:
-    """Debian's tree of one PostgreSQL major version, below /usr or below a directory of our own.
+    """Debian's tree of one PostgreSQL major version, below /usr or a directory of our own.
 
     PostgreSQL finds its other directories relative to its programs (src/port/path.c,
     make_relative_path), so the tree works wherever it stands.
@@ -52,7 +52,7 @@ def copied_installation(directory: Path, postgresql_major: int | None = None) ->
 
 
 def installed_majors(root: Path = Path("/")) -> list[int]:
-    """Return the major versions of which a server is installed below `root`, oldest first."""
+    """Return the major versions whose server is installed below `root`, oldest first."""
     servers = (root / _SYSTEM_PREFIX.relative_to("/") / "lib/postgresql").glob("*/bin/postgres")
     names = (server.parent.parent.name for server in servers)
     return sorted(int(name) for name in names if re.fullmatch(r"\d+", name))

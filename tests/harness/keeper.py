@@ -1,8 +1,8 @@
 """The test process's side of a keeper: start commands on a machine, wait for them, signal them.
 
-Output goes to anonymous files in memory, not to pipes: a daemon that a command leaves behind may
-hold its standard output open for ever, and nobody waits for it. Ends are learnt from pidfds, so a
-process id that was used again is never waited for or signalled by mistake.
+Output goes to anonymous files in memory, not to pipes, because a daemon that a command leaves
+behind may keep its standard output open forever. Exits are observed through pidfds, so a reused
+process id is never waited for or signalled by mistake.
 """
 
 import contextlib
@@ -72,7 +72,7 @@ class Child:
         return self._returncode
 
     def wait(self, timeout_s: float) -> int | None:
-        """Wait for the end; return the exit status, or None when it still runs after that time."""
+        """Wait for the end; return the exit status, or None if the process still runs by then."""
         self._ended_within(timeout_s)
         return self.returncode
 
@@ -83,7 +83,7 @@ class Child:
         self.signal(signal.SIGKILL)
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to this process; none if it has ended."""
+        """Send a signal to this process unless it has ended."""
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._pidfd, number)
 
@@ -115,7 +115,7 @@ class Keeper:
         """Start a keeper through `wrapper`, for example `unshare` with its options.
 
         The keeper and the wrapper inherit the descriptor `hold` and keep it open for as long as
-        anything of the machine may still run; the machine's processes do not get it.
+        any process of the machine may still run; those processes do not inherit it.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         descriptors = [theirs.fileno()] + ([] if hold is None else [hold])

@@ -7,8 +7,8 @@ packet is one JSON request, answered by one JSON packet:
         -> {"pid": 7} + a pidfd, or {"error": "..."}
     {"returncode": 7} -> {"returncode": null | 0 | -9 | ...}
 
-The end of the socket is the end of the machine. It comes when the test process closes it and just
-as well when that process is killed, so nothing can be left behind
+When the socket is closed, the machine ends. That happens when the test process closes it, and also
+when that process is killed, so nothing can be left behind
 (test_nothing_is_left_after_sigkill). As process 1 of a PID namespace the keeper then only exits
 and the kernel kills the rest; elsewhere it is a "subreaper" (see prctl(2)), to which every
 orphaned daemon of the machine comes, and kills its descendants itself.
@@ -67,7 +67,7 @@ class Service:
         self.ended: set[int] = set()  # of both
 
     def serve(self, wakened: int) -> None:
-        """Serve until the other end closes the channel or dies."""
+        """Answer requests until the other end closes the channel or dies."""
         self._answer({"ready": True}, os.pidfd_open(os.getpid()))
         while True:
             ready, _, _ = select.select([self._channel.fileno(), wakened], [], [])
@@ -136,12 +136,12 @@ def _start(
         start_new_session=True,  # no terminal, and a process group of its own
         **_identity(user),
     )
-    process.returncode = 0  # for Popen it is over: `Service.reap` waits for all children
+    process.returncode = 0  # so that Popen does not wait: `Service.reap` waits for all children
     return process.pid
 
 
 def _identity(user: str | None) -> dict[str, Any]:
-    """Arguments that make Popen change the user; none when we are not root or stay who we are."""
+    """Arguments that make Popen change the user; none when we are not root or need not change."""
     if user is None or os.geteuid() != 0:
         return {}
     entry = pwd.getpwnam(user)
@@ -150,10 +150,10 @@ def _identity(user: str | None) -> dict[str, Any]:
 
 
 def _end_descendants() -> None:
-    """End all that runs below us.
+    """End all our descendants.
 
-    SIGQUIT first and to the top processes only: PostgreSQL and Pgpool-II then stop at once, but
-    give back their semaphores and shared memory, which SIGKILL would leave behind.
+    SIGQUIT comes first, to the topmost processes only: PostgreSQL and Pgpool-II then stop at once,
+    but release their semaphores and shared memory, which SIGKILL would leave behind.
     """
     _signal(_children(_parents(), os.getpid()), signal.SIGQUIT)
     deadline = time.monotonic() + _QUIT_WITHIN_S

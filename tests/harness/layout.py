@@ -23,7 +23,7 @@ class Layout(Protocol):
     def log_file(self) -> Path: ...
 
     def adopt(self, machine: Machine) -> None:
-        """Give a data directory that was just put in its place the configuration it lacks."""
+        """Add the configuration that a data directory lacks after it was put in place."""
         ...
 
     def start_argv(self) -> list[str | PurePath]: ...
@@ -80,7 +80,7 @@ class DebianLayout:
         return Path(f"/var/log/postgresql/postgresql-{self.major}-{_CLUSTER}.log")
 
     def adopt(self, machine: Machine) -> None:
-        # pg_createcluster takes over a data directory that is already there, once.
+        # pg_createcluster adopts an existing data directory once.
         if not machine.path(self.configuration_directory).exists():
             machine.run(["pg_createcluster", str(self.major), _CLUSTER], user="root")
 

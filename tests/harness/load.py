@@ -1,4 +1,4 @@
-"""Client load while something happens to the cluster, and exact accounts of it afterwards."""
+"""Client load while something happens to the cluster, and an exact account of it afterwards."""
 
 import itertools
 import json
@@ -23,8 +23,8 @@ _RECORD_BYTES = 31  # a number of 12 digits, a blank, a time of 17 digits, the l
 class Failure:
     """One transaction that was not acknowledged.
 
-    After a failure in the phase "commit" the row may be there or not; after "connect" and
-    "execute" it is not.
+    After a failure in the phase "commit", the row may or may not be there; after "connect" and
+    "execute", it is not.
     """
 
     time: float
@@ -46,7 +46,7 @@ class LoadSummary:
 class ClientLoad:
     """A client, in a process of its own on a machine, that writes through a connection string.
 
-    The interpreter must be able to import psycopg; as root it may lie where postgres cannot look.
+    The interpreter must be able to import psycopg; the user postgres may lack access to root's.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class ClientLoad:
         self._child: Child | None = None
 
     def create_table(self, server: Server) -> None:
-        """Create the tables that the load writes to, on the server or whoever follows it."""
+        """Create the tables that the load writes to, on this server."""
         server.execute(
             f"CREATE TABLE {self.table} (number bigint PRIMARY KEY, at timestamptz DEFAULT now());"
             f"CREATE TABLE {self.table}_counter (value bigint NOT NULL);"
@@ -75,7 +75,7 @@ class ClientLoad:
         )
 
     def start(self) -> None:
-        """Start to write, and wait for the first acknowledged transaction."""
+        """Start writing, and wait for the first acknowledged transaction."""
         self.machine.make_directory(self._directory)
         options = ["--conninfo", self._conninfo, "--table", self.table]
         output = ["--directory", str(self._directory), "--pause-s", str(self._pause_s)]
@@ -88,7 +88,7 @@ class ClientLoad:
         until(lambda: self.committed > 0, within_s=30, what=f"the first commit of {self.table}")
 
     def stop(self) -> LoadSummary:
-        """End the client after its current transaction, and tell what it saw."""
+        """End the client after its current transaction, and return what it saw."""
         if self._child is not None:
             self._child.terminate()
             if self._child.wait(timeout_s=15) is None:
@@ -131,7 +131,7 @@ class ClientLoad:
         until(lambda: self.committed >= goal, within_s=within_s, what=f"{goal} commits")
 
     def lost_numbers(self, server: Server) -> list[int]:
-        """Return the numbers whose commit was acknowledged and that the server does not have."""
+        """Return the numbers whose commit was acknowledged but which the server lacks."""
         there = {int(number) for (number,) in server.sql(f"SELECT number FROM {self.table}")}
         return sorted({number for number, _ in self._records()} - there)
 

@@ -1,9 +1,9 @@
-"""A client that writes to a server for as long as it is let, and keeps a book about it.
+"""A client that writes to a server until it is stopped, and records every attempt.
 
-Run by `load.py` as a process of its own. Each transaction inserts the next number and raises a
-counter. `committed` gets a line of fixed width after each commit that was acknowledged, `failures`
-a line of JSON for each attempt that failed. A number is tried once only: after a commit whose
-answer was lost nobody knows whether the row is there, and a second try could hide that.
+Run by `load.py` as a process of its own. Each transaction inserts the next number and increments a
+counter. `committed` gets a line of fixed width after each acknowledged commit, and `failures` a
+line of JSON for each failed attempt. Each number is tried only once: when the answer to a commit
+was lost, the row may or may not be there, and a second attempt could hide that.
 """
 
 import argparse
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 class Writer:
-    """Writes numbers into a table over one connection at a time, and books what came of each."""
+    """Writes numbers into a table over one connection at a time, and records each result."""
 
     def __init__(self, conninfo: str, table: str, directory: Path) -> None:
         self._conninfo = conninfo + _GIVE_UP_ON_SILENCE

@@ -76,7 +76,7 @@ def _is_unused(port: int) -> bool:
 
 
 def _private_ipc() -> list[str]:
-    """An IPC namespace, where one is permitted, for the sake of the end.
+    """An IPC namespace, where one is permitted, so that nothing is left at the end.
 
     System V semaphores outlive a killed Pgpool-II; in a namespace of their own they go with its
     last process.

@@ -19,8 +19,8 @@ SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 class Machine(Protocol):
     """A place where processes run and files lie.
 
-    Paths that a method takes are paths on that machine. A user that is named is only changed to
-    when the tests run as root; otherwise everything runs as whoever runs the tests.
+    Methods take paths as that machine sees them. A command is run as another user only when the
+    tests run as root; otherwise everything runs as the user who runs the tests.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Machine(Protocol):
         ...
 
     def free_port(self, usual: int) -> int:
-        """Return a TCP port that nobody uses; `usual` where the machine is all ours."""
+        """Return an unused TCP port; `usual` where the machine is all ours."""
         ...
 
     def processes(self) -> list[ProcessInfo]:
@@ -94,7 +94,7 @@ class Machine(Protocol):
     def write_file(
         self, path: str | PurePath, text: str, *, owner: str = "postgres", mode: int = 0o600
     ) -> None:
-        """Write a file whole: under its name it never has other rights or half its text."""
+        """Write a file atomically: it is never seen with other permissions or half its text."""
         target = self.path(path)
         self.make_directory(PurePath(path).parent, owner=owner)
         new = target.with_name(target.name + ".new")
@@ -107,7 +107,7 @@ class Machine(Protocol):
     def make_directory(
         self, path: str | PurePath, *, owner: str = "postgres", mode: int = 0o755
     ) -> None:
-        """Make a directory and those above it, as far as they are missing, for `owner`."""
+        """Make a directory and its missing parents, owned by `owner`."""
         target = self.path(path)
         missing = [one for one in (*reversed(target.parents), target) if not one.exists()]
         for one in missing:

@@ -1,10 +1,10 @@
-"""A page as far as PostgreSQL keeps it equal on a primary and its standby; the rest is masked.
+"""The part of a page that PostgreSQL keeps equal on a primary and its standby; the rest is masked.
 
-What may differ is what can be written without WAL: hints, and bytes that nobody reads. PostgreSQL's
-own list of it is what `wal_consistency_checking` leaves out (bufmask.c and the rm_mask function of
-each resource manager). That compares pages in the middle of whatever goes on; two servers at rest
-have more in common, so that here PD_ALL_VISIBLE, a tuple's lock bits, GiST's NSN and F_FOLLOW_RIGHT
-and the LSN are compared as well.
+What may differ is what is written without WAL: hints, and bytes that are never read. PostgreSQL's
+own list is what `wal_consistency_checking` leaves out (bufmask.c and the rm_mask function of each
+resource manager). That check compares pages amid other activity. Two servers at rest have more in
+common, so PD_ALL_VISIBLE, a tuple's lock bits, GiST's NSN and F_FOLLOW_RIGHT, and the LSN are
+compared here as well.
 
 For little-endian machines, blocks of 8 kB, and the layout of PostgreSQL 14 to 18.
 """
@@ -72,8 +72,8 @@ class Item(NamedTuple):
 def masked(page: bytes, form: Form, block: int) -> bytes:
     """Return the page with everything set to zero that a primary and a standby need not share.
 
-    An unknown access method is taken for one that keeps to the standard layout (PageInit, line
-    pointers, WAL by generic_xlog.c). Of a page with a nonsensical header only that is masked.
+    An unknown access method is assumed to keep to the standard layout (PageInit, line pointers,
+    WAL by generic_xlog.c). In a page whose header makes no sense, only the header is masked.
     """
     if len(page) < BLOCK_BYTES or not any(page):
         return page
@@ -93,7 +93,7 @@ def masked_lsn(page: bytes) -> bytes:
 
 
 def is_blank(page: bytes) -> bool:
-    """Say whether a page may as well be missing at the end of a file.
+    """Return whether a page at the end of a file is equivalent to a missing one.
 
     A relation is extended without WAL. The new page is zero until something is written to it; a
     heap's may have its header already, but no LSN (RelationGetBufferForTuple).
@@ -102,10 +102,10 @@ def is_blank(page: bytes) -> bool:
 
 
 def map_bits(page: bytes) -> bytes:
-    """Return the bits of a page of a visibility map; none are set in one that is not there.
+    """Return the bits of a page of a visibility map; a missing page has none set.
 
-    VACUUM makes pages without WAL when it looks for them (visibilitymap_pin), and the LSN of a page
-    is no newer when bits are cleared.
+    VACUUM creates pages without WAL when it looks them up (visibilitymap_pin), and clearing bits
+    does not advance the page's LSN.
     """
     return page[HEADER_BYTES:] or bytes(BLOCK_BYTES - HEADER_BYTES)
 
@@ -117,7 +117,7 @@ def _mask_header(page: bytearray) -> None:
 
 
 def _mask_unknown(page: bytearray, block: int) -> None:
-    """Mask a page of a heap, which alone has no special space, or else what all have in common."""
+    """Mask a heap page (only these lack a special space), or else what all pages have in common."""
     if _special_bytes(page) == 0:
         _mask_heap(page, block)
     else:
@@ -137,7 +137,7 @@ def _mask_heap(page: bytearray, block: int) -> None:
 def _mask_tuple(page: bytearray, block: int, item: Item) -> None:
     """Mask a heap tuple's hints, and the command id, which replay does not know.
 
-    With as few calls as possible: there may be millions of tuples.
+    It makes as few calls as possible, because there may be millions of tuples.
     """
     start = item.offset
     position, infomask = _POSITION_AND_INFOMASK.unpack_from(page, start + _CTID_POSITION)
@@ -152,7 +152,7 @@ def _mask_tuple(page: bytearray, block: int, item: Item) -> None:
 
 
 def _settle_sequence(page: bytearray, increment: int) -> None:
-    """Give a sequence the last value that is in WAL.
+    """Set a sequence to the last value that is in WAL.
 
     nextval() logs 32 values ahead and then counts `log_cnt` down without WAL, so what a standby
     has is the primary's last_value plus what is left of them (nextval_internal).
@@ -177,7 +177,7 @@ def _mask_btree(page: bytearray, _block: int) -> None:
 def _mask_gin(page: bytearray, _block: int) -> None:
     if _uint16(page, _GIN_FLAGS) & _GIN_DELETED:
         _mask_content(page)
-        # Replay makes a deleted page of the pending list anew, without link and number of rows.
+        # Replay re-creates a deleted page of the pending list without its link and number of rows.
         _erase(page, _uint16(page, _SPECIAL), _GIN_FLAGS - _uint16(page, _SPECIAL))
     else:
         _mask_hole(page)
@@ -244,7 +244,7 @@ def _mask_content(page: bytearray) -> None:
 
 
 def _revive_items(page: bytearray) -> None:
-    """Take back the hint that an index scan found the row dead: LP_DEAD, with its storage."""
+    """Undo the hint that an index scan found the row dead: LP_DEAD, with its storage."""
     for item in _items(page):
         if item.flags == _LP_DEAD:
             pointer = item.offset | _LP_NORMAL << 15 | item.length << 17
@@ -253,7 +253,7 @@ def _revive_items(page: bytearray) -> None:
 
 
 def _items(page: bytearray) -> Iterator[Item]:
-    """Give the line pointers that have storage."""
+    """Yield the line pointers that have storage."""
     lower = min(_uint16(page, _LOWER), BLOCK_BYTES)
     count = max(0, lower - HEADER_BYTES) // _POINTER_BYTES
     for position, pointer in enumerate(struct.unpack_from(f"<{count}I", page, HEADER_BYTES), 1):

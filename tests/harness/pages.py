@@ -54,11 +54,11 @@ def compare_pages(
 ) -> list[Difference]:
     """Return where the node's relation files are not what the primary's are; empty when equal.
 
-    Both servers are stopped cleanly, and the catalog is the primary's. Compared are also the files
-    that say what became of transactions. Left out: what `page.py` masks, free space maps, temporary
-    relations, of an unlogged relation all but its init forks, and visibility maps if told so
-    (minors from before August 2026 may leave a bit set that the primary has cleared). At most
-    `limit` differences are returned.
+    Both servers are stopped cleanly, and the catalog is the primary's. The files that record the
+    status of transactions are compared as well. Left out: what `page.py` masks, free space maps,
+    temporary relations, all forks of an unlogged relation except its init fork, and visibility maps
+    if requested (minors from before August 2026 may leave a bit set that the primary has cleared).
+    At most `limit` differences are returned.
     """
     names = _Names(primary.name, node.name, catalog)
     here, there = find_relation_files(primary), find_relation_files(node)
@@ -70,14 +70,14 @@ def compare_pages(
 
 @dataclass(frozen=True)
 class _Names:
-    """What the two servers, and the things in them, are called."""
+    """The names of the two servers and of the objects in them."""
 
     primary: str
     node: str
     catalog: Catalog
 
     def place(self, path: ForkPath) -> tuple[str, str, str]:
-        """Return the database, the relation and the fork; for what is in no catalog, paths."""
+        """Return the database, the relation and the fork; paths for what no catalog lists."""
         relation = self.catalog.relations.get(path.relation)
         if relation is not None:
             return relation.database, relation.name, path.fork
@@ -113,7 +113,7 @@ def _differences(
 def _files(
     names: _Names, here: Mapping[str, Path], there: Mapping[str, Path]
 ) -> Iterator[Difference]:
-    """Compare files that are small and without hints as they are."""
+    """Compare small files without hints byte by byte."""
     for path in sorted(here.keys() | there.keys()):
         if path not in here or path not in there:
             yield Difference("", path, "file", names.only(on_primary=path in here))
@@ -128,11 +128,11 @@ def _fork(
     here: Segments | None,
     there: Segments | None,
 ) -> Iterator[Difference]:
-    """Compare one fork. A visibility map that is not there is one without bits.
+    """Compare one fork. A missing visibility map counts as one without bits.
 
-    A file that only the node has is told also when no catalog knows it: replay that creates a
-    relation with its number would find its pages. One that only the primary has, and no catalog,
-    was left behind by a crash before its WAL was written.
+    A file that only the node has is reported even when no catalog lists it, because replay that
+    creates a relation with its number would find its pages. A file that only the primary has, and
+    that no catalog lists, was left behind by a crash before its WAL was written.
     """
     place = names.place(path)
     if path.fork != "vm" and (here is None or there is None):
@@ -173,8 +173,8 @@ def _map_block(
     """Compare a page of a visibility map by its bits.
 
     CREATE DATABASE logs pages of a map as if what follows their header were unused space
-    (RelationCopyStorageUsingBuffer), so that in a database made so a standby has none of the bits
-    that came from the template. That is safe: a cleared bit only costs work.
+    (RelationCopyStorageUsingBuffer), so on a standby such a database has none of the template's
+    bits. That is safe: a cleared bit only costs work.
     """
     here, there = map_bits(left), map_bits(right)
     offset = _first_difference(here, there)
@@ -185,7 +185,7 @@ def _map_block(
 
 
 def _is_copied(path: ForkPath) -> bool:
-    """Say whether a file has come from the template of its database: by an older number."""
+    """Return whether a file was copied from its database's template: its number is lower."""
     return path.database_oid >= _FIRST_NORMAL_OID and path.number < path.database_oid
 
 

@@ -1,4 +1,4 @@
-"""Somebody else's server on a machine, which asks whoever logs in for the password."""
+"""A foreign server on a machine that asks every client for its password."""
 
 import contextlib
 from collections.abc import Iterator
@@ -15,29 +15,29 @@ _SYSTEM_PYTHON = "/usr/bin/python3"
 
 @dataclass(frozen=True)
 class PasswordTrap:
-    """What came to a server that asks for clear text."""
+    """What clients sent to a server that asks for passwords in clear text."""
 
     machine: Machine
     port: int
 
     @property
     def lines(self) -> list[str]:
-        """Everything that it has written down."""
+        """Everything that it has recorded."""
         book = self.machine.path(_BOOK)
         return book.read_text().splitlines() if book.exists() else []
 
     @property
     def passwords(self) -> list[str]:
-        """The users that sent their password, each with it."""
+        """The users that sent their passwords, each with its password."""
         return [line.replace(" PASSWORD ", ":") for line in self.lines if " PASSWORD " in line]
 
     @property
     def visitors(self) -> list[str]:
-        """The users that came, whether they sent anything or not."""
+        """The users that connected, whether or not they sent a password."""
         return [line.removesuffix(" came") for line in self.lines if line.endswith(" came")]
 
     def empty(self) -> None:
-        """Forget what came."""
+        """Forget everything recorded so far."""
         self.machine.path(_BOOK).write_text("")
 
 

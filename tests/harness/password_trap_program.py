@@ -1,7 +1,7 @@
-"""A server that asks every client for its password in clear text, and writes down what it gets.
+"""A server that asks every client for its password in clear text, and records what it gets.
 
 Run by `password_trap.py` as a process of its own. It refuses encryption, as a server without a
-certificate does, and lets nobody in.
+certificate does, and rejects every login.
 """
 
 import argparse

@@ -35,12 +35,12 @@ _NODE_CHANGE = re.compile(r"(?i)(starting (?!follow)[a-z ]+|done)\. \w+ host")
 
 
 class PcpError(Exception):
-    """A pcp_* command did not succeed; whether it did is seen from its words alone."""
+    """A pcp_* command did not succeed; only its output tells whether it did."""
 
 
 @dataclass(frozen=True)
 class NodeInfo:
-    """What pcp_node_info says of a node, in its own words.
+    """What pcp_node_info reports about a node, in its own words.
 
     `status` is unused, waiting, up, down or quarantine; `role` is primary or standby, or main or
     replica without streaming replication. `pg_status` and `pg_role` are what Pgpool-II found by
@@ -82,7 +82,7 @@ class Pgpool:
     def start(self, *, keep_status: bool = False) -> None:
         """Start Pgpool-II and wait until it takes connections and knows its primary.
 
-        It forgets which nodes were down unless `keep_status`.
+        Without `keep_status` it forgets which nodes were down.
         """
         self._write_files()
         directory = self.place.directory
@@ -107,12 +107,12 @@ class Pgpool:
         return self._child is not None and self._child.is_alive
 
     def reload(self) -> None:
-        """Write the configuration anew and let Pgpool-II read it."""
+        """Write the configuration again and have Pgpool-II reload it."""
         self._write_files()
         self.machine.run([*self._pgpool(), "reload"])
 
     def recovery_node(self, node_id: int, *, timeout_s: float = 120) -> Completed:
-        """Run pcp_recovery_node once, whatever comes of it; its exit status is 0 regardless."""
+        """Run pcp_recovery_node once, whatever the result; its exit status is always 0."""
         self.wait_until_settled()
         return self.pcp("pcp_recovery_node", "-n", str(node_id), timeout_s=timeout_s)
 
@@ -127,9 +127,9 @@ class Pgpool:
         self.wait_for_node(node_id, "up", within_s=20)
 
     def node_info(self, node_id: int) -> NodeInfo:
-        """Ask for one node; asks again when the answer does not come, as happens up to 4.7.2.
+        """Ask for one node, again if no answer comes, as happens up to 4.7.2.
 
-        Nor does it where a change of a node ends the process that was asked, within a moment.
+        No answer comes, either, when a change of a node ends the PCP process that was asked.
         """
         for _ in range(_PCP_TRIES):
             try:
@@ -159,10 +159,10 @@ class Pgpool:
         )
 
     def wait_until_settled(self) -> None:
-        """Wait for the end of a failover or failback: the PCP process is started anew then.
+        """Wait for the end of a failover or failback, when the PCP process is restarted.
 
-        Before that it may break off what it is asked, and Pgpool-II 4.3 may not notice that the
-        next node is lost.
+        Before that it may abort a command, and Pgpool-II 4.3 may not notice that the next node is
+        lost.
         """
 
         def is_settled() -> bool:
@@ -172,7 +172,7 @@ class Pgpool:
         until(is_settled, within_s=20, what="the PCP process to be started")
 
     def primary_id(self) -> int | None:
-        """Return the node that Pgpool-II takes for the primary and has attached, if any."""
+        """Return the attached node that Pgpool-II takes for the primary, if any."""
         for server in self.servers:
             info = self.node_info(server.node_id)
             if info.is_attached and info.role in {"primary", "main"}:
@@ -193,7 +193,7 @@ class Pgpool:
     def pcp(
         self, program: str, *arguments: str, timeout_s: float = _PCP_ANSWERS_WITHIN_S
     ) -> Completed:
-        """Run a pcp_* program over a connection of its own, and return whatever comes."""
+        """Run a pcp_* program over a connection of its own, and return its output."""
         where = ["-h", self.machine.address, "-p", str(self.place.pcp_port), "-U", PCP_USER, "-w"]
         env = {"PCPPASSFILE": str(self.place.pcppass)}
         argv = [program, *where, *arguments]
@@ -238,7 +238,7 @@ class Pgpool:
 
 
 def _parsed_node_info(completed: Completed) -> NodeInfo:
-    """Read the labelled form, which is the same in all releases but for lines that were added."""
+    """Read the labelled form, which is the same in all releases except for added lines."""
     lines = (line.partition(":") for line in completed.stdout.splitlines())
     fields = {label.strip(): value.strip() for label, _, value in lines}
     if "Status Name" not in fields:

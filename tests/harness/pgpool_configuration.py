@@ -19,7 +19,7 @@ HostnameStyle = Literal["address", "name", "socket"]
 
 @dataclass(frozen=True)
 class PgpoolSettings:
-    """What a test may want otherwise; `extra` wins over everything that the harness sets.
+    """What a test may override; `extra` wins over everything that the harness sets.
 
     `failover_command` None means the harness's own, which promotes the new main node when the
     primary is gone; the empty string means none.
@@ -130,7 +130,7 @@ def _connections(place: PgpoolPlace) -> dict[str, str]:
 
 
 def _checks() -> dict[str, str]:
-    """Notice within about two seconds that a node is gone."""
+    """Settings that make Pgpool-II notice within about two seconds that a node is gone."""
     return {
         "health_check_period": "1",
         "health_check_timeout": "3",

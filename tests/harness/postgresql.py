@@ -1,4 +1,4 @@
-"""A PostgreSQL server on a machine, in the words of somebody who looks after it."""
+"""A PostgreSQL server on a machine, in the words of an administrator."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -72,7 +72,7 @@ class Server:
         self.configure()
 
     def configure(self) -> None:
-        """Write the configuration of the node, as far as the harness owns it."""
+        """Write the part of the node's configuration that the harness owns."""
         self.layout.adopt(self.machine)
         self._write_hba()
         self._write_settings()
@@ -85,7 +85,7 @@ class Server:
             self.reload()
 
     def allow(self, *hba_lines: str) -> None:
-        """Put lines in front of pg_hba.conf: the first that fits decides, also to reject."""
+        """Put lines in front of pg_hba.conf; the first matching line decides, even to reject."""
         self.hba_lines[:0] = hba_lines
         self._write_hba()
         if self.is_running:
@@ -114,14 +114,14 @@ class Server:
         self.machine.run(self._program("pg_ctl", "-D", self.data_directory, "reload"))
 
     def kill(self) -> None:
-        """Kill all processes of the server at once, the postmaster first, as a power failure."""
+        """Kill all processes of the server at once, the postmaster first, like a power failure."""
         pids = [str(process.pid) for process in self.processes()]
         if pids:
             self.machine.run(["kill", "-KILL", *pids], user="root", check=False)
             until(lambda: not self.processes(), within_s=10, what=f"{self.name} to be dead")
 
     def lose(self) -> None:
-        """Kill the server and delete its data, as with a disk that is gone."""
+        """Kill the server and delete its data, as if its disk were lost."""
         self.kill()
         self.remove_data()
 
@@ -172,12 +172,12 @@ class Server:
         return self.sql(query)[0][0]
 
     def slots(self) -> dict[str, bool]:
-        """Return the replication slots by name, and whether somebody streams from each."""
+        """Return the replication slots by name, and whether each is in use."""
         rows = self.sql("SELECT slot_name, active FROM pg_replication_slots ORDER BY slot_name")
         return {name: active == "t" for name, active in rows}
 
     def drop_slot(self, name: str) -> None:
-        """Drop a slot, if there is one, as soon as nobody streams from it any more."""
+        """Drop a slot, if it exists, as soon as it is no longer in use."""
         until(lambda: not self.slots().get(name), within_s=20, what=f"slot {name} to be free")
         self.execute(
             "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"
@@ -193,7 +193,7 @@ class Server:
         self.execute(f"CREATE TABLESPACE {name} LOCATION {quoted(str(location))}")
 
     def controldata(self) -> dict[str, str]:
-        """Return what pg_controldata prints, by its own words."""
+        """Return what pg_controldata prints, keyed by its labels."""
         argv = self._program("pg_controldata", "-D", self.data_directory)
         lines = self.machine.run(argv, env={"LC_ALL": "C"}).stdout.splitlines()
         pairs = (line.partition(":") for line in lines)
@@ -204,7 +204,7 @@ class Server:
         return log.read_text(errors="replace") if log.exists() else ""
 
     def conninfo(self, user: str = SUPERUSER, **parameters: str) -> str:
-        """Return a libpq connection string with which any machine of the network reaches us."""
+        """Return a libpq connection string with which any machine of the network can connect."""
         host, port = self.machine.address, str(self.port)
         return conninfo(host=host, port=port, user=user, **parameters)
 

@@ -11,8 +11,8 @@ from .account import read_accounts
 class ProcessInfo:
     """One process, as it was a moment ago.
 
-    `environ` is what it was started with, or what is left of it: PostgreSQL and sshd write their
-    title over the beginning of it. It is empty where we may not read it.
+    `environ` is its initial environment, or what is left of it: PostgreSQL and sshd overwrite the
+    beginning with their title. It is empty where we may not read it.
     """
 
     pid: int
@@ -25,7 +25,7 @@ class ProcessInfo:
 def read_processes(proc: Path, passwd: Path = Path("/etc/passwd")) -> list[ProcessInfo]:
     """Return the processes that the mounted proc filesystem `proc` shows; `passwd` names users.
 
-    Those that end while we read are left out, and those that have ended but were not waited for.
+    Processes that end meanwhile are left out, and so are zombies.
     """
     pids = (int(entry.name) for entry in proc.iterdir() if entry.name.isdigit())
     users = {account.uid: account.name for account in read_accounts(passwd)}
@@ -34,7 +34,7 @@ def read_processes(proc: Path, passwd: Path = Path("/etc/passwd")) -> list[Proce
 
 
 def descendants(processes: list[ProcessInfo], ancestor_pid: int) -> list[ProcessInfo]:
-    """Return those of `processes` that the ancestor started, directly or not, without itself."""
+    """Return the processes that the ancestor started, directly or not, without itself."""
     found = [process for process in processes if process.parent_pid == ancestor_pid]
     for process in found:  # the list grows while we walk it
         found.extend(child for child in processes if child.parent_pid == process.pid)

@@ -22,7 +22,7 @@ from .workspace import Workspace
 _STOCK_SCRIPTS = Path(__file__).with_name("stock")
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _LOCKED = _REPOSITORY / "requirements" / "runtime.txt"
-_SYSTEM_PYTHON = "/usr/bin/python3"  # One that every user may run, unlike that of the tests.
+_SYSTEM_PYTHON = "/usr/bin/python3"  # One that every user may run, unlike the tests' own.
 _OUR_WHEEL = "pgpool_recovery-*.whl"
 _PIP_WITHIN_S = 300
 _EXTENSION = "pgpool_recovery"
@@ -39,7 +39,7 @@ CREATE OR REPLACE FUNCTION
 class Product:
     """Our command, in a virtual environment that every machine of a workspace can see.
 
-    Each system has one of its own, with its own Python, made when it is first asked for.
+    Each system has its own, with its own Python, made on first use.
     """
 
     workspace: Workspace
@@ -68,7 +68,7 @@ def build_product(workspace: Workspace, source: Path = _REPOSITORY) -> Product:
         locked = source / _LOCKED.relative_to(_REPOSITORY)
         shutil.copy(locked, wheels)
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes"]
-        # All of them are pure Python, so what fits this Python fits that of each system.
+        # All of them are pure Python, so what fits this Python fits every system's.
         _run([*pip, "--only-binary", ":all:", "-r", str(locked), "-d", str(wheels)])
         build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(wheels)]
         _run(build, source)
@@ -78,7 +78,7 @@ def build_product(workspace: Workspace, source: Path = _REPOSITORY) -> Product:
 
 
 def install_command(machine: Machine, product: Product) -> None:
-    """Put our command on the PATH of a machine that has one of its own."""
+    """Put our command on the PATH of a machine that has its own /usr/local/bin."""
     link = machine.path("/usr/local/bin/pgpool-recovery")
     link.unlink(missing_ok=True)
     link.symlink_to(product.command_on(machine.system))
@@ -102,7 +102,7 @@ def install_stage_commands(server: Server, product: Product) -> str:
 
 
 def create_extension(server: Server) -> None:
-    """Create the extension where any Pgpool-II looks for it."""
+    """Create the extension in each database where a Pgpool-II release may look for it."""
     for database in _DATABASES:
         server.execute(f"CREATE EXTENSION IF NOT EXISTS {_EXTENSION}", database=database)
 
@@ -115,8 +115,9 @@ def create_stock_function(server: Server) -> None:
 def install_stock(server: Server, *, over_ssh: bool, spread_checkpoint: bool = False) -> None:
     """Install stage scripts like the stock samples, and on a primary the stock C extension.
 
-    The scripts take the target for a directory of this machine unless `over_ssh`. With
-    `spread_checkpoint` the copy begins after one, as that of the samples; otherwise at once.
+    Without `over_ssh`, the scripts treat the target as a directory of this machine. With
+    `spread_checkpoint`, the copy waits for a spread checkpoint, as in the samples; otherwise it
+    begins at once.
     """
     settings = _script_settings(server, over_ssh=over_ssh, spread_checkpoint=spread_checkpoint)
     for script in sorted(_STOCK_SCRIPTS.iterdir()):

@@ -19,9 +19,8 @@ _EXTENSIONS = ("amcheck", "pg_visibility")
 _AMCHECK_WITHIN_S = 300
 _SHOWN_LINES = 40
 
-# What pg_visibility finds is a row that some snapshot does not see, on a page whose bit in the
-# visibility map says that every snapshot sees every row; or a row that is not frozen where it
-# says so.
+# pg_visibility finds rows that some snapshot does not see on pages whose bit in the visibility map
+# says that every snapshot sees every row, and rows that are not frozen on pages marked all-frozen.
 _FALSE_BITS = """
 SET search_path = '';
 SELECT c.oid::regclass, 'all-visible', found FROM pg_class c, public.pg_check_visible(c.oid) found
@@ -36,10 +35,10 @@ SELECT c.oid::regclass, 'all-frozen', found FROM pg_class c, public.pg_check_fro
 def assert_equal(
     cluster: Cluster, node_id: int, *, visibility_maps: bool = True, within_s: float = 60
 ) -> None:
-    """Prove that a node of a cluster equals the primary, while nobody writes.
+    """Prove that a node of a cluster equals the primary, while no client writes.
 
-    Pgpool-II is stopped meanwhile, so that it takes nothing for a failure, and knows afterwards
-    which nodes are attached as it did before. The other nodes go on.
+    Pgpool-II is stopped meanwhile, so that it does not see a failure, and keeps its record of which
+    nodes are attached. The other nodes go on running.
     """
     primary = cluster.primary
     cluster.pgpool.stop()
@@ -54,13 +53,14 @@ def assert_equal(
 def assert_server_equal(
     primary: Server, node: Server, *, visibility_maps: bool = True, within_s: float = 60
 ) -> None:
-    """Prove that a standby equals its primary, while nobody writes; both are restarted.
+    """Prove that a standby equals its primary, while no client writes; both are restarted.
 
-    In this order: it replays all that is written; every page of both, stopped (pages.py;
-    `visibility_maps` as there); sums of all tables (contents.py); pg_amcheck with every index's
-    entries against its table; pg_visibility. The pages come first: who reads a table on the primary
-    may set hints there, and the images of those pages in the WAL would mend a stale page of the
-    node. Raises AssertionError with all that was found.
+    In this order: wait until it has replayed all WAL; compare every page of both, stopped
+    (pages.py; `visibility_maps` as there); compare checksums of all tables (contents.py); run
+    pg_amcheck, with every index's entries against its table, and pg_visibility. The pages come
+    first, because reading a table on the primary may set hints there, and the images of those
+    pages in the WAL would repair a stale page of the node. Raises AssertionError with everything
+    that was found.
     """
     databases = [
         name for (name,) in primary.sql("SELECT datname FROM pg_database WHERE datallowconn")
@@ -87,10 +87,10 @@ def _create_extensions(primary: Server, databases: Sequence[str]) -> None:
 
 
 def _structure(node: Server) -> list[str]:
-    """Return what pg_amcheck has to say of the tables and B-trees of all databases."""
+    """Return what pg_amcheck reports about the tables and B-trees of all databases."""
     where = ["-h", str(node.machine.socket_directory), "-p", str(node.port), "-U", "postgres"]
     argv = [node.installation.program("pg_amcheck"), *where, "--all", "--heapallindexed"]
-    # It takes a notice, as of an unlogged index that a standby does not have, for a finding.
+    # It counts a notice as a finding, such as one about an unlogged index that a standby lacks.
     quiet = {"PGOPTIONS": "-c client_min_messages=warning"}
     done = node.machine.run(argv, env=quiet, timeout_s=_AMCHECK_WITHIN_S, check=False)
     lines = [line for line in done.output.splitlines() if line.strip()]

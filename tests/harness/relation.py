@@ -1,4 +1,4 @@
-"""What the catalogs of a running server say of the files of its relations."""
+"""What the catalogs of a running server say about the files of its relations."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from .postgresql import Server
 
 _DATABASES = "SELECT datname, oid FROM pg_database WHERE datallowconn ORDER BY datname"
 
-# pg_relation_filepath knows of shared and of mapped relations, and of tablespaces.
+# pg_relation_filepath handles shared and mapped relations, and tablespaces.
 _RELATIONS = """
 SET search_path = '';
 SELECT pg_relation_filepath(c.oid), c.oid::regclass, c.relpersistence,
@@ -38,7 +38,7 @@ class Catalog:
 
 
 def read_catalog(server: Server) -> Catalog:
-    """Ask every database that can be connected to. Nobody may create or drop anything meanwhile."""
+    """Ask every database that accepts connections. Nothing may be created or dropped meanwhile."""
     databases = [(name, int(oid)) for name, oid in server.sql(_DATABASES)]
     relations = {path: relation for name, _ in databases for path, relation in _of(server, name)}
     return Catalog(relations, {oid: name for name, oid in databases})

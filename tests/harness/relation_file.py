@@ -9,7 +9,7 @@ from .block import Segments
 from .machine import Machine
 from .postgresql import Server
 
-# Not those of temporary relations (t3_16384), nor caches that every server makes for itself.
+# Not those of temporary relations (t3_16384), nor caches that each server builds for itself.
 _FILE = re.compile(r"(?P<number>\d+)(_(?P<fork>vm|init|fsm))?(\.(?P<segment>\d+))?")
 _DATABASE_FILES = ("PG_VERSION", "pg_filenode.map")
 _TABLESPACES = "pg_tblspc"
@@ -34,7 +34,7 @@ class ForkPath:
 
     @property
     def database_oid(self) -> int:
-        """The directory it lies in; 0 for shared relations."""
+        """The OID in the name of its directory; 0 for shared relations."""
         name = PurePath(self.relation).parent.name
         return int(name) if name.isdigit() else 0
 
@@ -48,7 +48,7 @@ class RelationFiles:
 
 
 def find_relation_files(server: Server) -> RelationFiles:
-    """Return all files, by their paths in the data directory; free space maps are left out."""
+    """Return all files by their paths in the data directory, without free space maps."""
     found = RelationFiles()
     for inside, directory in _database_directories(server):
         for file in directory.iterdir():
@@ -57,7 +57,7 @@ def find_relation_files(server: Server) -> RelationFiles:
 
 
 def find_transaction_files(server: Server) -> dict[str, Path]:
-    """Return the files that say what became of transactions, by their paths in the directory."""
+    """Return the files that record the status of transactions, by their paths in the directory."""
     machine, data_directory = server.machine, server.data_directory
     return {
         f"{name}/{file.name}": file
@@ -84,7 +84,7 @@ def _sort_in(found: RelationFiles, inside: str, file: Path) -> None:
 
 
 def _database_directories(server: Server) -> Iterator[tuple[str, Path]]:
-    """Give each directory with relations: its path in the data directory, and where it is."""
+    """Yield each directory with relations: its path in the data directory, and where it is."""
     machine, data_directory = server.machine, server.data_directory
     yield "global", machine.path(data_directory / "global")
     for directory in _directories_in(machine.path(data_directory / "base")):
@@ -101,5 +101,5 @@ def _target(machine: Machine, link: Path) -> Path:
 
 
 def _directories_in(directory: Path) -> list[Path]:
-    """Return those of databases, or of versions in a tablespace; others are for sorting."""
+    """Return the directories of databases, or of versions in a tablespace; skip pgsql_tmp."""
     return [entry for entry in directory.iterdir() if re.fullmatch(r"\d+|PG_\d.*", entry.name)]

@@ -1,4 +1,4 @@
-"""Pgpool-II's own sample scripts, as its package has them: only their variables are filled in."""
+"""Pgpool-II's own sample scripts from its package, with only their variables filled in."""
 
 import re
 from pathlib import Path

@@ -8,13 +8,13 @@ from .template import PASSWORDS, REPLICATION_USER
 
 
 def settings_text(machine: Machine, port: int, settings: Mapping[str, str]) -> str:
-    """Return a part of postgresql.conf: the harness's settings, of which `settings` wins."""
+    """Return a part of postgresql.conf: the harness's settings, overridden by `settings`."""
     parameters = _small_and_quick(machine, port) | dict(settings)
     return "".join(f"{name} = {quoted(value)}\n" for name, value in parameters.items())
 
 
 def hba_text(machine: Machine, authentication: str, first_lines: Sequence[str]) -> str:
-    """Return pg_hba.conf: everybody in the network, by a method, unless the first lines decide."""
+    """Return pg_hba.conf: all users in the network, by one method, after the lines of `first`."""
     over_tcp = f"{machine.network} {authentication}"
     lines = [
         "local all all trust",
@@ -28,7 +28,7 @@ def hba_text(machine: Machine, authentication: str, first_lines: Sequence[str]) 
 
 def write_password_file(machine: Machine) -> None:
     """Let user postgres on this machine log in to every server with a password."""
-    databases = {REPLICATION_USER: "replication"}  # As the manuals have it.
+    databases = {REPLICATION_USER: "replication"}  # As in the manuals.
     lines = (
         f"*:*:{databases.get(user, '*')}:{user}:{password}\n"
         for user, password in PASSWORDS.items()
@@ -37,11 +37,11 @@ def write_password_file(machine: Machine) -> None:
 
 
 def _small_and_quick(machine: Machine, port: int) -> dict[str, str]:
-    """Settings that are careless about a real power failure; tests override what they need."""
+    """Settings that would not survive a real power failure; tests override what they need."""
     only_here = machine.address == "127.0.0.1"
     return {
         "port": str(port),
-        # Not the own address: the file travels to other nodes with a base backup.
+        # Not its own address, because the file travels to other nodes with a base backup.
         "listen_addresses": "127.0.0.1" if only_here else "*",
         "unix_socket_directories": str(machine.socket_directory),
         "shared_buffers": "32MB",

@@ -76,7 +76,7 @@ def write_settings(cluster: Cluster, text: str) -> None:
 
 @contextmanager
 def settings(cluster: Cluster, text: str, otherwise: str = "") -> Iterator[None]:
-    """Have these settings on the hosts, and others afterwards."""
+    """Use these settings on the hosts for as long as the context lasts."""
     write_settings(cluster, text)
     try:
         yield
@@ -90,7 +90,7 @@ def slot_of(node_id: int) -> str:
 
 
 def assert_recovered(cluster: Cluster, node_id: int, load: ClientLoad | None = None) -> None:
-    """Assert all that holds after a recovery: up, streaming, equal, and nothing left over."""
+    """Assert what must hold after a recovery: up, streaming, equal, and nothing left over."""
     if load is not None:
         summary = load.stop()
         assert summary.failures == ()
@@ -110,7 +110,7 @@ def assert_recovered(cluster: Cluster, node_id: int, load: ClientLoad | None = N
 
 
 def streams(primary: Server, node_id: int) -> bool:
-    """Say whether a node streams by its slot."""
+    """Return whether a node streams through its slot."""
     query = f"""
         SELECT 1 FROM pg_stat_replication r JOIN pg_replication_slots s ON s.active_pid = r.pid
          WHERE r.state = 'streaming' AND s.slot_name = '{slot_of(node_id)}'"""
@@ -118,7 +118,7 @@ def streams(primary: Server, node_id: int) -> bool:
 
 
 def wait_for_no_agent(server: Server, *, within_s: float = 60) -> None:
-    """Wait until no agent runs on a node's host; one whose runner is gone undoes what it did."""
+    """Wait until no agent runs on a node's host; one without its runner undoes what it did."""
     until(
         lambda: not [one for one in server.machine.processes() if one.argv[-1:] == ("agent",)],
         within_s=within_s,
@@ -127,6 +127,6 @@ def wait_for_no_agent(server: Server, *, within_s: float = 60) -> None:
 
 
 def left_over(server: Server) -> list[str]:
-    """Return the workspaces that a recovery left beside a data directory."""
+    """Return the workspaces that recoveries left beside a data directory."""
     parent = server.machine.path(PurePath(server.data_directory).parent)
     return sorted(entry.name for entry in parent.iterdir() if "pgpool_recovery" in entry.name)

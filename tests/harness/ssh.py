@@ -1,4 +1,4 @@
-"""sshd on a host, and who may log in where: given, withheld or broken."""
+"""sshd on a host, and the right to log in there: granted, revoked or broken."""
 
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Protocol
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _HOST_KEY = PurePath("/etc/ssh/ssh_host_ed25519_key")
 _CONFIGURATION_FILE = PurePath("/etc/ssh/sshd_config")
 _LOG_FILE = PurePath("/run/sshd.log")
-# Without PAM, which would look for a session manager that no host has.
+# Without PAM, which would look for a session manager, and no host has one.
 _CONFIGURATION = f"""\
 HostKey {_HOST_KEY}
 PidFile /run/sshd.pid
@@ -37,7 +37,7 @@ class SshDaemon:
     def start(self, more: str = "") -> None:
         """Start sshd and wait until it listens; the first start makes the host key.
 
-        `more`: lines instead of those of its configuration with the same keywords.
+        `more`: lines that replace those with the same keywords in its configuration.
         """
         if not self._machine.path(_HOST_KEY).exists():
             self._make_host_key()
@@ -51,13 +51,13 @@ class SshDaemon:
         until(self._listens, within_s=10, what=f"sshd of {self._machine.name}", every_s=0.005)
 
     def stop(self) -> None:
-        """End the listener: new connections are refused, sessions that are open go on."""
+        """End the listener: new connections are refused, open sessions go on."""
         if self._listener is not None:
             self._listener.kill()
             self._listener.wait(timeout_s=10)
 
     def replace_host_key(self) -> None:
-        """Come back with another key, as a machine that was installed anew."""
+        """Come back with another key, as a reinstalled machine does."""
         self.stop()
         self._machine.path(_HOST_KEY).unlink()
         self._make_host_key()
@@ -86,7 +86,7 @@ class SshMachine(Machine, Protocol):
 
 
 def authorize_ssh(from_machine: Machine, to_machine: SshMachine, *, user: str = "postgres") -> None:
-    """Let `user` log in from one machine to the other, which it knows by name and address."""
+    """Let `user` log in from one machine to the other, whose key it knows by name and address."""
     public_key = _public_key_of(from_machine, user)
     _add_line(to_machine, _authorized_keys(to_machine, user), public_key, owner=user)
     known = f"{to_machine.name},{to_machine.address} {to_machine.sshd.public_key}"
@@ -95,7 +95,7 @@ def authorize_ssh(from_machine: Machine, to_machine: SshMachine, *, user: str = 
 
 
 def revoke_ssh(from_machine: Machine, to_machine: Machine, *, user: str = "postgres") -> None:
-    """Take the right to log in away again; the host stays known."""
+    """Revoke the right to log in; the host's key stays known."""
     file = _authorized_keys(to_machine, user)
     key = _public_key_of(from_machine, user)
     lines = to_machine.path(file).read_text().splitlines()

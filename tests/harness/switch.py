@@ -68,10 +68,10 @@ class Port:
     name: str
 
     def cut(self) -> None:
-        """Drop every packet from and to the host, in silence.
+        """Silently drop every packet from and to the host.
 
-        The port leaves the bridge but stays up, so the host sees a carrier and nobody gets an
-        error: packets vanish as behind a firewall that drops or a switch that died.
+        The port leaves the bridge but stays up, so the host sees a carrier and no error is
+        reported: packets vanish as behind a firewall that drops them, or a dead switch.
         """
         self.switch.configure(f"link set {self.name} nomaster")
 
@@ -79,7 +79,7 @@ class Port:
         self.switch.configure(f"link set {self.name} master lan")
 
     def shape(self, rate_mbit: float | None) -> None:
-        """Limit what the host receives; None takes the limit away."""
+        """Limit what the host receives; None removes the limit."""
         self.switch.limit(self.name, rate_mbit)
 
 

@@ -21,7 +21,7 @@ class System:
         return installed_majors(self.root)
 
     def installation(self, postgresql_major: int | None = None) -> Installation:
-        """Return its installation, of the newest major version unless one is named."""
+        """Return its installation of a major version, the newest by default."""
         return system_installation(postgresql_major, self.root)
 
 
@@ -29,7 +29,7 @@ OWN_SYSTEM = System("own", Path("/"))
 
 
 def system_with(postgresql_major: int | None) -> System:
-    """Return a system that has a major version: this machine's own if it can, and for None.
+    """Return a system that has a major version: this machine's own if possible, and for None.
 
     Raises LookupError when no system has it.
     """

@@ -1,4 +1,4 @@
-"""Data directories as initdb leaves them, made once and copied from then on."""
+"""Data directories as initdb leaves them, made once and then copied."""
 
 import hashlib
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ def template_data_directory(
 ) -> Path:
     """Return a data directory in the workspace to copy, made by `machine` when it is not there.
 
-    Copies share one system identifier: nodes of one cluster may, two clusters must not.
+    Copies share one system identifier, which is right for nodes of one cluster only.
     """
     recipe = repr((machine.system.name, str(installation.bindir), tuple(options)))
     name = hashlib.sha256(recipe.encode()).hexdigest()[:16]

@@ -9,7 +9,7 @@ from .host import Host
 
 @dataclass
 class Traffic:
-    """Bytes that a host has received since it began to be counted, until it ended."""
+    """The bytes that a host received between the start and the end of the count."""
 
     host: Host
     began_at_bytes: int
@@ -17,7 +17,7 @@ class Traffic:
 
     @property
     def received_bytes(self) -> int:
-        """What has come so far, or until the end."""
+        """The bytes received so far, or until the end of the count."""
         now = self.host.received_bytes() if self.ended_at_bytes is None else self.ended_at_bytes
         return now - self.began_at_bytes
 

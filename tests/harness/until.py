@@ -1,4 +1,4 @@
-"""Wait for a condition with a deadline, and say what was waited for when it does not come."""
+"""Wait for a condition with a deadline, and report what was waited for when it passes."""
 
 import time
 from collections.abc import Callable
@@ -19,7 +19,7 @@ def until(
     every_s: float = 0.05,
     tolerating: tuple[type[Exception], ...] = (),
 ) -> Value:
-    """Ask `condition` again and again until its value is true, and return that value.
+    """Call `condition` repeatedly until its value is true, and return that value.
 
     An exception of the kinds in `tolerating` counts as "not yet" (a server that still starts).
     Raises DeadlineError with `what` and the last value or error.

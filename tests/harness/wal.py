@@ -1,4 +1,4 @@
-"""The WAL that a stopped node would ask its primary for: whether it is there, and making it go."""
+"""The WAL that a stopped node would request from its primary: find it, or make it go."""
 
 from .postgresql import Server
 from .psql import quoted
@@ -21,7 +21,7 @@ CHECKPOINT;
 
 
 def end_of(node: Server) -> str:
-    """Return the LSN where a stopped node ends, as far as its pg_control knows."""
+    """Return the LSN where a stopped node ends, according to its pg_control."""
     data = node.controldata()
     checkpoint, minimum = (
         data[key] for key in ("Latest checkpoint location", "Minimum recovery ending location")
@@ -35,29 +35,29 @@ def redo_of(node: Server) -> str:
 
 
 def has_segment(primary: Server, lsn: str) -> bool:
-    """Say whether the segment with an LSN is in the primary's pg_wal."""
+    """Return whether the segment with an LSN is in the primary's pg_wal."""
     return primary.sql(_HAS_SEGMENT.format(lsn=quoted(lsn))) == [("t",)]
 
 
 def has_wal_for(primary: Server, node: Server) -> bool:
-    """Say whether the primary has the segment in which a stopped node ends.
+    """Return whether the primary has the segment in which a stopped node ends.
 
-    That is the first one the node asks for. It replays from its REDO, but up to there with the WAL
-    in its own directory (test_a_standby_follows_without_the_segment_of_its_redo).
+    That is the first one the node requests. It replays from its REDO point, but up to that segment
+    from the WAL in its own directory (test_a_standby_follows_without_the_segment_of_its_redo).
     """
     return has_segment(primary, end_of(node))
 
 
 def remove_wal_for(primary: Server, node: Server) -> None:
-    """Let WAL go on until a checkpoint has removed what a stopped node would ask for.
+    """Write WAL until a checkpoint has removed what a stopped node would request.
 
-    All slots that nobody uses are dropped, and `wal_keep_size` becomes 0.
+    All inactive slots are dropped, and `wal_keep_size` becomes 0.
     """
     remove_wal(primary, end_of(node))
 
 
 def remove_wal(primary: Server, lsn: str) -> None:
-    """Do the same for the segment with an LSN."""
+    """Write WAL until a checkpoint has removed the segment with an LSN."""
     primary.set(wal_keep_size="0")
 
     def gone() -> bool:
@@ -69,7 +69,7 @@ def remove_wal(primary: Server, lsn: str) -> None:
 
 
 def summarize(primary: Server, node: Server) -> None:
-    """Wait until both have summarised the same WAL of this timeline.
+    """Wait until both have summarized the same WAL of this timeline.
 
     That proves later that the node is on the primary's history, when the WAL itself is gone.
     """

@@ -1,4 +1,4 @@
-"""A directory for everything that must lie on disk, removed at the end or by the next start."""
+"""A directory for everything that must be on disk, removed at the end or by the next start."""
 
 import contextlib
 import fcntl
@@ -18,11 +18,11 @@ _HALF_MADE_AFTER_S = 3600
 
 
 class Workspace:
-    """A directory, readable for everybody, that this process holds by a lock.
+    """A world-readable directory that this process holds by a lock.
 
-    The kernel gives the lock back when the last process that holds it ends, however it ends. So
-    an unlocked workspace is an abandoned one, and the next `Workspace()` removes it. A keeper
-    that outlives its test process for a moment holds the lock too, through `lock`.
+    The kernel releases the lock when the last process that holds it ends, however it ends. So an
+    unlocked workspace is an abandoned one, and the next `Workspace()` removes it. A keeper that
+    outlives its test process for a moment holds the lock too, through `lock`.
     """
 
     def __init__(self, parent: Path = Path("/var/tmp")) -> None:  # /tmp is private in a host
@@ -30,7 +30,7 @@ class Workspace:
         self.directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
         self.lock = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY)
         fcntl.flock(self.lock, fcntl.LOCK_EX)
-        # The marker comes after the lock: a directory without one is being made just now.
+        # The marker comes after the lock: a directory without one is still being made.
         (self.directory / _MARKER).touch()
         self.directory.chmod(0o755)
 
@@ -52,7 +52,7 @@ class Workspace:
         return _open_to_all(directory, owner)
 
     def make_new(self, prefix: str, *, owner: str | None = None) -> Path:
-        """Return a directory that nobody else has, its name beginning with `prefix`."""
+        """Return a new directory whose name begins with `prefix`."""
         return _open_to_all(Path(tempfile.mkdtemp(prefix=prefix, dir=self.directory)), owner)
 
     def close(self) -> None:
@@ -72,10 +72,10 @@ def _open_to_all(directory: Path, owner: str | None) -> Path:
 
 
 def remove_abandoned(parent: Path) -> list[Path]:
-    """Remove the workspaces in `parent` that nobody holds any more, and return them.
+    """Remove the workspaces in `parent` that no process holds, and return them.
 
-    Only real directories that belong to us are looked at, and `rmtree` follows no symbolic links,
-    so that nobody else who may write in `parent` can make us remove anything of theirs or ours
+    Only real directories that belong to us are examined, and `rmtree` follows no symbolic links,
+    so no other user who may write in `parent` can make us remove anything of theirs or ours
     (test_what_is_not_a_workspace_of_ours_stays).
     """
     candidates = [path for path in parent.glob(f"{_PREFIX}*") if _is_ours(path)]

@@ -144,7 +144,7 @@ def test_recovery_goes_on_without_a_record(down: Cluster) -> None:
         before = len(down.pgpool.log_text())
         down.recover(1)
         log = down.pgpool.log_text()[before:]
-        assert "the recovery is not on record: database postgres has no extension" in log
+        assert "the recovery is not recorded: database postgres has no extension" in log
     finally:
         primary.execute("CREATE EXTENSION pgpool_recovery")
 

@@ -55,7 +55,7 @@ def test_words_that_make_no_sense(site: Site, odd: dict[str, str]) -> None:
 def test_words_with_blanks_and_quotes(site: Site) -> None:
     called = call(site, "failover", down=2, new=0, old=0, d=" 2", D=ODD, R=ODD)
     assert called.returncode == 0, called.output
-    assert "the primary, node 0, stays; nothing is promoted" in called.stdout
+    assert "node 0 remains the primary; nothing is promoted" in called.stdout
     assert not site.cluster.pgpool.machine.path("/tmp/odd").exists()
 
 
@@ -63,7 +63,7 @@ def test_words_with_blanks_and_quotes(site: Site) -> None:
 def test_pgpool_does_not_know_the_primary(site: Site, unknown: str) -> None:
     called = call(site, "failover", down=2, new=1, P=unknown, N="", S="")
     assert called.returncode == 0, called.output
-    assert "node 0 is the primary already; nothing is promoted" in called.stdout
+    assert "node 0 is already the primary; nothing is promoted" in called.stdout
 
 
 @pytest.mark.parametrize("gone", ["", "-1"])
@@ -89,11 +89,11 @@ def test_primary_that_cannot_be_stopped(site: Site) -> None:
     for database in ("template1", "postgres"):
         site.cluster.node(0).execute("CREATE EXTENSION pgpool_recovery", database=database)
     assert refused.returncode == 4, refused.output
-    assert "It has no extension pgpool_recovery" in refused.stderr
+    assert "It does not have the extension pgpool_recovery" in refused.stderr
 
 
 def test_node_follows_itself(site: Site) -> None:
-    assert "it follows nobody" in call(site, "follow_primary", down=0, new=0).stdout
+    assert "it follows no other node" in call(site, "follow_primary", down=0, new=0).stdout
 
 
 def test_new_primary_that_is_a_standby(site: Site) -> None:
@@ -126,7 +126,7 @@ def test_standby_that_is_down_is_left(site: Site) -> None:
     site.take_down(2)
     left = call(site, "follow_primary", down=2, new=0)
     assert left.returncode == 5
-    assert "node 2 is left as it is: its server does not answer" in left.stderr
+    assert "node 2 is left alone: its server does not answer" in left.stderr
     run = last_run(site, 2)
     assert (run["state"], run["target_state"]) == ("failed", "untouched")
     site.cluster.node(2).start()
@@ -146,7 +146,7 @@ def test_standby_that_became_a_primary_is_left(site: Site) -> None:
     cluster.node(2).promote()
     left = call(site, "follow_primary", down=2, new=0)
     assert left.returncode == 4
-    assert "node 2 is left as it is: it accepts writes as node 0 does" in left.stderr
+    assert "node 2 is left alone: it accepts writes, as node 0 does" in left.stderr
     assert last_run(site, 2)["exit_status"] == 4
     cluster.node(2).stop()
     assert site.run("recover", 2, "--yes").returncode == 0

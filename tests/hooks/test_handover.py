@@ -178,7 +178,7 @@ def test_promise_10_standby_that_lags_without_a_slot_gets_everything(site: Site)
         cluster.host(0).shape(None)
     wait_until_said(site, "follow_primary: node 0 is back", before)
     said = said_since(site, before)
-    assert "node 1 has all that node 0 has written" in said
+    assert "node 1 has all the WAL that node 0 wrote" in said
     assert load.lost_numbers(cluster.node(1)) == []
     wait_until_said(site, "follow_primary: node 2 is back", before)
     assert_recovered(cluster, 0)
@@ -199,10 +199,10 @@ def test_promise_10_nobody_is_promoted_who_lacks_the_end(site: Site) -> None:
         wait_until_it_stops(primary)
         for standby, pid in pids:
             signal(standby, "TERM", pid)
-    wait_until_said(site, "no other node has all that node 1 has written", before)
+    wait_until_said(site, "no other node has all the WAL that node 1 wrote", before)
     wait_until_said(site, "failover done", before)
     said = said_since(site, before)
-    assert "node 1 was stopped by this command and nobody took its place" in said
+    assert "node 1 was stopped by this command and no other node took its place" in said
     assert all(standby.is_in_recovery for standby in standbys)
     (command,) = set(re.findall(r"by (\S+/pg_ctl start -D \S+)", said))
     primary.machine.run([*shlex.split(command), "-l", primary.log_file])
@@ -232,8 +232,8 @@ def test_promise_10_node_that_was_asked_for_is_promoted_though_another_is_faster
             end_politely(site, "failover")
         wait_until_said(site, f"follow_primary: node {faster.node_id} is back", before)
     said = said_since(site, before)
-    assert f"should nobody take its place: start the server of node {primary.node_id} again" in said
-    assert f"node {asked.node_id} has all that node {primary.node_id} has written" in said
+    assert f"if no node takes its place, start the server of node {primary.node_id} again" in said
+    assert f"node {asked.node_id} has all the WAL that node {primary.node_id} wrote" in said
     assert f"node {asked.node_id} accepts writes after" in said
     assert load.lost_numbers(asked) == []
     wait_until_said(site, f"follow_primary: node {primary.node_id} is back", before)
@@ -281,8 +281,8 @@ def test_promise_10_standby_with_too_low_a_setting_is_not_promoted(site: Site) -
     said = said_since(site, before)
     choice = f"node {low.node_id}, Pgpool-II's choice, is not promoted: its server would shut down"
     assert choice in said
-    assert "max_connections is 60 there, and has to be at least 70 as on the primary" in said
-    assert f"node {fit.node_id} has all that node {primary.node_id} has written" in said
+    assert "max_connections is 60 there, but must be at least 70, as on the primary" in said
+    assert f"node {fit.node_id} has all the WAL that node {primary.node_id} wrote" in said
     assert load.lost_numbers(fit) == []
     assert low.is_in_recovery
     low.set(max_connections="70")

@@ -56,8 +56,8 @@ def test_lines_of_install(site: Site) -> None:
     wait_for_primary(site, 1)
     wait_until_said(site, "follow_primary: node 2 is back", before)
     said = "\n".join(hook_lines(log_since(site, before)))
-    assert "node 1 (10.77.0.12:5432) is promoted" in said
-    assert "ERROR:  node 0 is left as it is" in said
+    assert "promoting node 1 (10.77.0.12:5432)" in said
+    assert "ERROR:  node 0 is left alone" in said
     assert_recovered(cluster, 2)
     removed = site.run("uninstall", "--pgpool-conf", conf)
     assert removed.returncode == 0, removed.output

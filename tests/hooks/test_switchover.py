@@ -69,9 +69,9 @@ def test_switchover(site: Site) -> None:
     assert early.returncode == 6, early.output
     assert "node 0 cannot be promoted now: Pgpool-II is making other nodes follow" in early.output
     said = "\n".join(hook_lines(log_since(site, before)))
-    assert "node 0 still accepts writes; it is stopped, so that there is one primary" in said
-    assert "node 2 (10.77.0.13:5432) is promoted" in said
-    assert "node 0 was stopped by the failover, and comes back" in said
+    assert "node 0 still accepts writes; it is stopped so that there is only one primary" in said
+    assert "promoting node 2 (10.77.0.13:5432)" in said
+    assert "node 0 was stopped by the failover and is brought back" in said
     assert load.lost_numbers(cluster.node(2)) == []
     assert last_run(site, 0)["method"] == "catch-up"
     assert_recovered(cluster, 0)
@@ -86,7 +86,7 @@ def test_primary_that_somebody_stopped_stays_down(site: Site) -> None:
     cluster.node(2).stop()
     wait_for_primary(site, 0)
     wait_until_said(site, "follow_primary: node 1 is back", before)
-    wait_until_said(site, "ERROR:  node 2 is left as it is: its server does not answer", before)
+    wait_until_said(site, "ERROR:  node 2 is left alone: its server does not answer", before)
     assert not cluster.node(2).is_running
     back = site.run("recover", 2)
     assert back.returncode == 0, back.output
@@ -106,7 +106,7 @@ def test_host_of_the_primary_vanishes_and_returns(site: Site) -> None:
     cluster.host(0).mend()
     left = call(site, "follow_primary", down=0, new=1, old=0)
     assert left.returncode == 4, left.output
-    assert "node 0 is left as it is: it accepts writes as node 1 does" in left.stderr
+    assert "node 0 is left alone: it accepts writes, as node 1 does" in left.stderr
     cluster.node(0).stop()
     back = site.run("recover", 0, "--yes")
     assert back.returncode == 0, back.output

@@ -60,9 +60,9 @@ def test_twin_that_uses_the_slot(site: Site) -> None:
     node.start()
     status = site.node_status(1)
     assert status["trouble"] == "slot taken", status
-    assert "somebody else uses its slot" in status["problems"][0]
-    assert "somebody else uses its slot" in refused(site, 1)
-    assert [one.fact for one in errors(site, 1) if "somebody else uses its slot" in one.fact]
+    assert "another client uses its slot" in status["problems"][0]
+    assert "another client uses its slot" in refused(site, 1)
+    assert [one.fact for one in errors(site, 1) if "another client uses its slot" in one.fact]
     lead(twin, twin.slot)
     until(lambda: site.node_status(1)["trouble"] is None, within_s=20, what="the node to stream")
     assert site.run("attach", 1).returncode == 0

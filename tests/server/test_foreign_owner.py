@@ -200,7 +200,7 @@ def test_schema_that_is_renamed_under_a_session(server: Server, name: str) -> No
 
 def test_recovery_is_not_on_record_and_says_why(foreign: ForeignOwner) -> None:
     assert carry_out(database=DATABASE) == [
-        f"the recovery is not on record: {foreign.fact}. {foreign.advice}"
+        f"the recovery is not recorded: {foreign.fact}. {foreign.advice}"
     ]
 
 

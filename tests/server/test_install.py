@@ -157,7 +157,7 @@ def test_pgpool_conf_in_a_directory_of_postgres_is_written_by_postgres_and_not_b
     with pytest.raises(CommandError) as caught:
         install(machine, product, *words)
     said = caught.value.completed.output
-    assert f"ERROR:  root does not write {conf}: others could lead it elsewhere" in said
+    assert f"ERROR:  root does not write {conf}: others could redirect it" in said
     assert "sudo -u postgres" in said
     assert conf.read_text() == PGPOOL_CONF
     assert (victim.read_text(), victim.owner()) == ("victim", "root")

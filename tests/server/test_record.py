@@ -84,7 +84,7 @@ def test_connections_are_used_up(server: Server) -> None:
     finally:
         for connection in taken:
             connection.close()
-    assert "the recovery is not on record" in line
+    assert "the recovery is not recorded" in line
     assert "too many clients" in line
     assert "any more" not in line, "it never was"
 
@@ -112,7 +112,7 @@ def test_connection_that_is_lost_is_told_once_and_leaves_a_run_that_was_interrup
         for event in STORY[1:]:
             recorded.emit(event)
     (line,) = [e.line for e in told if isinstance(e, Said) and e.program == "history"]
-    assert line.startswith("the recovery is not on record any more: ")
+    assert line.startswith("the recovery is no longer recorded: ")
     assert server.sql("SELECT state FROM pgpool_recovery_progress") == [("interrupted",)]
     assert carry_out() == []
     assert runs(server, "state, message") == [
@@ -296,7 +296,7 @@ def test_nowhere_to_write(server: Server, database: str, why: str) -> None:
         (line,) = carry_out(database=database)
     finally:
         server.execute("DROP DATABASE bare")
-    assert line.startswith("the recovery is not on record: ")
+    assert line.startswith("the recovery is not recorded: ")
     assert why in line
 
 

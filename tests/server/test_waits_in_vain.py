@@ -50,7 +50,7 @@ def test_is_given_up(half: Server, interval: str, restore_command: str, start_s:
     half.configure()
     failure = agent_start(half, start_s, within_s=60)
     assert failure["target"] == "started"
-    assert f"its replay has not got on for {start_s:g} s" in failure["detail"]
+    assert f"its replay has made no progress for {start_s:g} s" in failure["detail"]
     assert half.is_running
     half.stop("immediate")
 

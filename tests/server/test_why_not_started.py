@@ -55,7 +55,7 @@ def test_from_the_log_that_it_writes(stopped: Server, kind: str, suffix: str) ->
     break_hba(stopped)
     told = why(stopped)
     assert BAD_LINE in told
-    assert f"{suffix} ends:" in told
+    assert f"{suffix} ends with:" in told
     assert "database system is shut down" in told
     assert "database system was shut down" not in told, "what the run before has written"
 
@@ -67,7 +67,7 @@ def test_from_standard_error_when_it_dies_before_its_collector(stopped: Server) 
     stopped.configure()
     told = why(stopped)
     assert 'could not access file "nonexistent"' in told
-    assert "startup.log ends:" in told
+    assert "startup.log ends with:" in told
     del stopped.settings["shared_preload_libraries"]
     own = stopped.data_directory / "conf.d/own.conf"
     stopped.machine.write_file(own, "work_mem 4MB = 4MB\n")

@@ -69,7 +69,7 @@ def test_what_it_came_of_is_named_without_value() -> None:
     except RuntimeError as error:
         said = text_of_failure(as_failure(error))
     check(said, "RuntimeError")
-    assert "It came of KeyError, in this order:\n" in said
+    assert "Caused by KeyError. Call stack:\n" in said
 
 
 def test_circle_of_causes_has_an_end() -> None:

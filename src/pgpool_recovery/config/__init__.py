@@ -1,1 +1,1 @@
-"""The settings file: read, checked, with a sound default for everything."""
+"""Read and check the settings file; every setting has a sound default."""

@@ -1,4 +1,4 @@
-"""Where in the settings file a complaint is about, and what may have been meant."""
+"""Find the line of the settings file that a complaint is about, and suggest what was meant."""
 
 import re
 from collections.abc import Iterable
@@ -13,10 +13,10 @@ TABLE = re.compile(r"\s*\[+\s*(?P<name>[^\]#]+?)\s*\]+")
 
 
 def with_lines(complaints: Iterable[str], text: str, settings: type) -> list[str]:
-    """Return complaints with their lines, in that order, those without a line at the end.
+    """Return complaints with their line numbers, sorted by them; those without one come last.
 
-    A setting that is written otherwise than one to a line has none here. Of an unknown one it is
-    said which is most like it.
+    Only settings that are written one per line have a line number. For an unknown setting, the most
+    similar name is suggested.
     """
     found = [_with_line(complaint, text, settings) for complaint in complaints]
     return [said for _line, said in sorted(found, key=lambda one: (one[0] is None, one[0] or 0))]
@@ -39,7 +39,7 @@ def _with_line(complaint: str, text: str, settings: type) -> tuple[int | None, s
 
 
 def line_of(text: str, place: list[str]) -> int | None:
-    """Return the line of a setting, or of the table of that name.
+    """Return the line number of a setting, or of the table of that name; None if not found.
 
     >>> line_of("[policy]\\nstop_runing = 1\\n", ["policy", "stop_runing"])
     2
@@ -61,7 +61,7 @@ def _words(name: str) -> list[str]:
 
 
 def _names(settings: type, where: Iterable[str]) -> list[str]:
-    """Return what a table may have; of a table whose names are the user's, as node, nothing."""
+    """Return the names that a table may have; empty if the user chooses them, as in `node`."""
     kind: Any = settings
     for name in where:
         if is_record(kind):

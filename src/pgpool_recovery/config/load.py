@@ -1,4 +1,4 @@
-"""Read the settings file; all complaints at once."""
+"""Read the settings file, and report all complaints at once."""
 
 import os
 import shlex
@@ -22,20 +22,20 @@ from pgpool_recovery.files.trust import (
 DEFAULT_FILE = Path("/etc/pgpool-recovery.toml")
 VARIABLE = "PGPOOL_RECOVERY_CONFIG"
 DESCRIBED = "The settings are described in docs/reference/settings.md."
-LATER = " One that is unknown may be a later version's: the same version belongs on all hosts."
+LATER = " An unknown setting may belong to a later version: install the same version on all hosts."
 
 
 def settings_file(named: Path | None, environment: Mapping[str, str] = os.environ) -> Path:
-    """Return the file to read: named on the command line, by the variable, or the default."""
+    """Return the file to read: that of the command line, of the variable, or the default."""
     return Path(named or environment.get(VARIABLE) or DEFAULT_FILE)
 
 
 def load_settings(file: Path) -> Settings:
-    """Return the settings of a file; the default file may be missing.
+    """Return the settings of a file; the default file may be missing. Raises SettingsError.
 
-    They name programs that run and where passwords go, so the file has to be root's, or that of
-    the user who runs this, all the way down. Every host has such a file, so each complaint names
-    its host.
+    They determine which programs run and where passwords are sent. So the file, and every directory
+    on its path, must belong to root or to the user who runs this. Every host has such a file, so
+    each complaint names its host.
     """
     try:
         return _load(file)
@@ -54,8 +54,9 @@ def _load(file: Path) -> Settings:
     except Untrusted as untrusted:
         raise SettingsError(
             f"settings file {file} can be changed by others",
-            detail=f"{untrusted.why}. The settings name programs that run, and where passwords go.",
-            hint=_mend(untrusted),
+            detail=f"{untrusted.why}. The settings determine which programs run and where "
+            "passwords are sent.",
+            hint=_fix(untrusted),
         ) from untrusted
     except PermissionError as error:
         raise _may_not_read(file, error) from error
@@ -64,14 +65,14 @@ def _load(file: Path) -> Settings:
     except UnicodeDecodeError as error:
         raise SettingsError(
             f"could not read settings file {file}",
-            detail=f"It is not UTF-8: there is a byte 0x{error.object[error.start]:02x} at offset "
-            f"{error.start}.",
+            detail=f"It is not UTF-8: byte 0x{error.object[error.start]:02x} at offset "
+            f"{error.start} is invalid.",
         ) from error
     return read_settings(_parsed(file, text), str(file), text)
 
 
 def _parsed(file: Path, text: str) -> dict[str, Any]:
-    import tomllib  # A host without a settings file starts faster without.
+    import tomllib  # A host without a settings file starts faster without it.
 
     try:
         return tomllib.loads(text)
@@ -81,8 +82,8 @@ def _parsed(file: Path, text: str) -> dict[str, Any]:
         ) from error
 
 
-def _mend(untrusted: Untrusted) -> str | None:
-    """Return how to mend what is wrong, and that alone; None where no command does."""
+def _fix(untrusted: Untrusted) -> str | None:
+    """Return the command that fixes what is wrong, and only that; None if no command does."""
     path = shlex.quote(str(untrusted.path))
     return {TrustFault.OWNER: f"chown root {path}", TrustFault.MODE: f"chmod go-w {path}"}.get(
         untrusted.fault
@@ -90,11 +91,11 @@ def _mend(untrusted: Untrusted) -> str | None:
 
 
 def _may_not_read(file: Path, error: PermissionError) -> SettingsError:
-    """Return the failure of a user who may not read the file, which has something to hide."""
+    """Return the failure for a user who may not read the file."""
     try:
         status = file.stat()
     except OSError:
-        detail = "A directory on the way to it may not be entered."
+        detail = "A directory on its path cannot be searched."
     else:
         detail = (
             f"It belongs to {user_name(status.st_uid)}, group {group_name(status.st_gid)}, and has "
@@ -103,16 +104,16 @@ def _may_not_read(file: Path, error: PermissionError) -> SettingsError:
     name = shlex.quote(str(file))
     return SettingsError(
         f"could not read settings file {file}: {reason_of(error)}",
-        detail=f'{detail} This runs as "{user_name(os.geteuid())}".',
+        detail=f'{detail} This command runs as user "{user_name(os.geteuid())}".',
         hint=f"Let the user that runs PostgreSQL read it: chown root:postgres {name}; "
         f"chmod 0640 {name}.",
     )
 
 
 def sound_part(file: Path) -> Settings:
-    """Return what a file with errors says in the tables that have none; for the rest the defaults.
+    """Return the settings of the tables that have no error, and the defaults for the others.
 
-    To tell of the errors where the file says, and for nothing else.
+    This is only for reporting the errors in the way that the file asks for.
     """
     try:
         values = _parsed(file, _text_of(file))
@@ -134,7 +135,10 @@ def _is_sound(name: str, table: object) -> bool:
 
 
 def read_settings(values: Mapping[str, Any], origin: str, text: str = "") -> Settings:
-    """Return settings of parsed TOML; `origin` names it in the complaint, `text` has its lines."""
+    """Return the settings of parsed TOML; raise SettingsError with all complaints.
+
+    `origin` names the file in the complaint, and `text` is its contents, for the line numbers.
+    """
     settings, complaints = structured(values)
     complaints += _contradictions(settings)
     if complaints:
@@ -150,13 +154,13 @@ def read_settings(values: Mapping[str, Any], origin: str, text: str = "") -> Set
 
 
 def _contradictions(settings: Settings) -> Iterator[str]:
-    """Say which settings are right by themselves and make no sense together."""
+    """Yield complaints about settings that are valid each, but make no sense together."""
     for node_id, node in settings.node.items():
         if node.start_command and node.host is None:
             yield (
-                f"start_command without host in node.{node_id} (pgpool_remote_start is not told "
-                "the node id and finds a node by its host)"
+                f"start_command without host in node.{node_id} (pgpool_remote_start does not get "
+                "the node id, and finds a node by its host)"
             )
     for name, table in (("replication", settings.replication), ("pgpool", settings.pgpool)):
         if (table.sslcert is None) != (table.sslkey is None):
-            yield f"sslcert and sslkey go together in {name} (a certificate and its key)"
+            yield f"sslcert and sslkey must be set together in {name} (a certificate and its key)"

@@ -1,4 +1,4 @@
-"""What /etc/pgpool-recovery.toml may say; every setting has a default or is discovered."""
+"""The settings of /etc/pgpool-recovery.toml; each has a default or is discovered."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -12,7 +12,7 @@ from pgpool_recovery.ssh.command import SshSettings
 AbsolutePath = NewType("AbsolutePath", str)
 Port = NewType("Port", int)
 Host = NewType("Host", str)
-"""A name, an address, or the directory of a local socket."""
+"""A host name, an address, or the directory of a local socket."""
 TLS_WORDS = ("sslmode", "sslrootcert", "sslcert", "sslkey")
 
 
@@ -23,24 +23,24 @@ def _given(table: object, names: Iterable[str]) -> dict[str, str]:
 
 @record
 class AgentSettings:
-    """How the agent is called on a target."""
+    """How the agent is started on a target."""
 
     command: tuple[str, ...] = ("pgpool-recovery", "agent")
-    """What ssh starts there."""
+    """The command that ssh runs there."""
     answer_s: float = 300.0
-    """For the agent to greet, and to answer a short question."""
+    """How long the agent may take to greet, and to answer a short request."""
 
 
 @record
 class PrimarySettings:
-    """The connection to the own server; what is left out comes from the server's environment."""
+    """The connection to the own server; other parameters come from the server's environment."""
 
     dbname: str = "postgres"
     user: str | None = None
 
 
 class SslMode(StrEnum):
-    """What libpq's sslmode may be."""
+    """The values of libpq's sslmode."""
 
     DISABLE = "disable"
     ALLOW = "allow"
@@ -51,7 +51,7 @@ class SslMode(StrEnum):
 
 
 class ChannelBinding(StrEnum):
-    """What libpq's channel_binding may be."""
+    """The values of libpq's channel_binding."""
 
     DISABLE = "disable"
     PREFER = "prefer"
@@ -60,10 +60,10 @@ class ChannelBinding(StrEnum):
 
 @record
 class ReplicationSettings:
-    """How standbys and pg_rewind connect to the primary; the roles are found when not given.
+    """How standbys and pg_rewind connect to the primary; roles that are not given are found.
 
-    What is not given of the others is the node's own, or libpq's default. `require_auth` goes to
-    libpq as it is; an empty one lets the server ask for what it likes.
+    Any other parameter that is not given is the node's own, or libpq's default. `require_auth` is
+    passed to libpq unchanged; an empty value lets the server choose any authentication.
     """
 
     user: str | None = None
@@ -77,19 +77,19 @@ class ReplicationSettings:
 
     @property
     def words(self) -> dict[str, str]:
-        """What is given, as words of a connection string."""
+        """The given parameters, as keywords and values of a connection string."""
         return _given(self, (*TLS_WORDS, "channel_binding", "require_auth"))
 
 
 @record
 class PgBackRestSettings:
-    """The stanza of the cluster, when there is a repository to restore from."""
+    """The stanza of the cluster, if there is a repository to restore from."""
 
     stanza: str | None = None
 
 
 class ClusteringMode(StrEnum):
-    """Pgpool-II's modes that know an online recovery."""
+    """Pgpool-II's clustering modes that support online recovery."""
 
     STREAMING_REPLICATION = "streaming_replication"
     NATIVE_REPLICATION = "native_replication"
@@ -97,12 +97,12 @@ class ClusteringMode(StrEnum):
 
     @property
     def has_second_stage(self) -> bool:
-        """Whether Pgpool-II writes to all nodes, and a node that was recovered is on its own."""
+        """Whether Pgpool-II writes to all nodes, and a recovered node is not a standby."""
         return self is not ClusteringMode.STREAMING_REPLICATION
 
 
 class Promote(StrEnum):
-    """Whom a failover promotes: who has received most, or whom Pgpool-II chose."""
+    """Which node a failover promotes: the one that received most, or Pgpool-II's choice."""
 
     MOST_ADVANCED = "most-advanced"
     MAIN = "main"
@@ -116,7 +116,7 @@ class RunningPrimary(StrEnum):
 
 
 class WhenIncomplete(StrEnum):
-    """What a failover does that has stopped the primary, when no standby has all that it wrote."""
+    """What a failover does if it stopped the primary and no standby has everything it wrote."""
 
     REFUSE = "refuse"
     PROMOTE = "promote"
@@ -124,24 +124,24 @@ class WhenIncomplete(StrEnum):
 
 @record
 class FailoverSettings:
-    """What failover_command does."""
+    """The settings of failover_command."""
 
     promote: Promote = Promote.MOST_ADVANCED
     running_primary: RunningPrimary = RunningPrimary.STOP
     incomplete: WhenIncomplete = WhenIncomplete.REFUSE
     max_lag_mb: int = 16
-    """How far behind a standby may be at most, for the primary that lives to be stopped."""
+    """How far a standby may lag behind at most if a running primary is to be stopped."""
     catch_up_s: float = 10.0
-    """For a standby to come so near while the primary goes on."""
+    """How long a standby may take to come that close while the primary is running."""
     drop_slot_above_mb: int | None = None
-    """How much WAL the slot of a node that is down may keep, before it is dropped; None: any."""
+    """How much WAL the slot of a node that is down may retain before it is dropped; None: any."""
     connect_s: float = 5.0
-    """For a connection to a node; shorter than for people, since clients wait meanwhile."""
+    """The limit for a connection to a node; it is short, since clients wait meanwhile."""
 
 
 @record
 class HistorySettings:
-    """In which database recoveries are on record, and how many of them."""
+    """In which database recoveries are recorded, and how many are kept."""
 
     database: str = "postgres"
     keep_runs: int = 1000
@@ -149,13 +149,13 @@ class HistorySettings:
 
 @record
 class MetricsSettings:
-    """Where the text file for Prometheus is written, when it is wanted."""
+    """Where the text file for Prometheus is written; None: nowhere."""
 
     textfile: AbsolutePath | None = None
 
 
 class LogLevel(StrEnum):
-    """How much is logged: what is told anyway, or also what was asked, decided, run and awaited."""
+    """How much is logged: only the usual messages, or also requests, decisions, commands, waits."""
 
     INFO = "info"
     DEBUG = "debug"
@@ -163,73 +163,73 @@ class LogLevel(StrEnum):
 
 @record
 class LogSettings:
-    """What the commands log that Pgpool-II and the server call (log/note.py)."""
+    """What the commands that Pgpool-II and the server call log (log/note.py)."""
 
     level: LogLevel = LogLevel.INFO
 
     @property
     def is_debugging(self) -> bool:
-        """Whether all of it is logged."""
+        """Whether everything is logged."""
         return self.level is LogLevel.DEBUG
 
 
 @record
 class TimeoutSettings:
-    """How long is waited, in seconds."""
+    """Time limits, in seconds."""
 
     check_s: float = 60.0
     """For a check of all nodes."""
     connect_s: float = 5.0
     """For a connection to a server, on the primary's host and on the target's."""
     observe_s: float = 1800.0
-    """For the look at a data directory, however many files it has."""
+    """For examining a data directory, however many files it has."""
     repository_s: float = 30.0
-    """For what pgBackRest says of its repository."""
+    """For pgBackRest to report what is in its repository."""
     archive_s: float = 10.0
-    """For a restore_command to say whether its archive has a history file."""
+    """For a restore_command to return a history file, or to fail."""
     stall_s: float = 900.0
-    """For a transfer that does not get on."""
+    """For a transfer that makes no progress."""
     backup_start_s: float = 600.0
-    """For an incremental base backup to begin."""
+    """For an incremental base backup to start."""
     silence_s: float = 120.0
     """For the next byte of an incremental base backup."""
     step_s: float = 86400.0
     """For any other step."""
     undo_s: float = 600.0
-    """For all that a failed run takes back, on the target and on the primary."""
+    """For undoing a failed run, on the target and on the primary."""
     stop_s: float = 300.0
     """For a server to stop."""
     start_s: float = 3600.0
-    """For a server that starts to accept connections."""
+    """For a server to accept connections after its start."""
     streaming_s: float = 60.0
-    """For it to stream then."""
+    """For it to stream after that."""
     catch_up_s: float = 3600.0
-    """For it to catch up."""
+    """For it to catch up after that."""
     promote_s: float = 60.0
     """For a promotion."""
 
 
 @record
 class PgpoolSettings:
-    """What has to be known of pgpool.conf, and how people's commands reach it and the nodes.
+    """What must be known of pgpool.conf, and how interactive commands reach Pgpool-II and nodes.
 
-    The words of libpq that begin with ssl are for SQL.
+    The ssl settings are for SQL connections. The limits are in seconds.
     """
 
     backend_clustering_mode: ClusteringMode = ClusteringMode.STREAMING_REPLICATION
     """As in pgpool.conf."""
     host: Host | None = None
-    """Where Pgpool-II listens for PCP; None: the local sockets are tried."""
+    """The host on which Pgpool-II listens for PCP; None: the local sockets are tried."""
     pcp_port: Port = Port(9898)
     """As in pgpool.conf."""
     pcp_user: str | None = None
-    """A user of pcp.conf; None: called as the user of the operating system."""
+    """A user of pcp.conf; None: one with the name of the operating system user."""
     pcp_pass_file: AbsolutePath | None = None
-    """Where the password for PCP is; None: $PCPPASSFILE, or ~/.pcppass."""
+    """The file with the password for PCP; None: $PCPPASSFILE, or ~/.pcppass."""
     user: str | None = None
     """The role for SQL on the nodes; None: recovery_user of pgpool.conf."""
     dbname: str | None = None
-    """A database that has the extension; None: the first that is found to have it."""
+    """A database with the extension; None: the first one that is found to have it."""
     sslmode: SslMode | None = None
     sslrootcert: AbsolutePath | None = None
     sslcert: AbsolutePath | None = None
@@ -239,24 +239,24 @@ class PgpoolSettings:
     answer_s: float = 15.0
     """For Pgpool-II, or a node, to answer."""
     change_s: float = 60.0
-    """For Pgpool-II to attach, detach or promote a node after it was told to."""
+    """For Pgpool-II to attach, detach or promote a node after the request."""
     plan_s: float = 600.0
     """For a plan, and for a check."""
     recovery_s: float = 86400.0
-    """For a recovery; one by Pgpool-II goes on after that."""
+    """For a recovery; one that Pgpool-II runs goes on after that."""
 
     @property
     def words(self) -> dict[str, str]:
-        """How SQL is to make sure of a server, as words of a connection string."""
+        """How SQL connections verify a server, as keywords and values of a connection string."""
         return _given(self, TLS_WORDS)
 
 
 @record
 class NodeSettings:
-    """What is special about one node.
+    """The settings of one node.
 
-    pgpool_remote_start is not told the node id, so it finds a node by its `host` and, when that is
-    given, its `data_directory`, both as in pgpool.conf. `port` is for a recovery without Pgpool-II.
+    pgpool_remote_start does not get the node id, so it finds a node by its `host` and, if given,
+    its `data_directory`, both as in pgpool.conf. `port` is for a recovery without Pgpool-II.
     """
 
     host: Host | None = None
@@ -268,13 +268,13 @@ class NodeSettings:
     start_command: tuple[str, ...] = ()
 
     def is_of(self, target: Target) -> bool:
-        """Say whether these are the settings of a target whose node id is not known."""
+        """Return whether these are the settings of a target whose node id is not known."""
         return self.host == target.host and self.data_directory in (None, target.data_directory)
 
 
 @record
 class Settings:
-    """The whole file."""
+    """All tables of the file."""
 
     ssh: SshSettings = field(default_factory=SshSettings)
     agent: AgentSettings = field(default_factory=AgentSettings)
@@ -291,7 +291,7 @@ class Settings:
     node: dict[NodeId, NodeSettings] = field(default_factory=dict)
 
     def of_target(self, target: Target) -> NodeSettings:
-        """Return what is special about a target; nothing when the file does not know it."""
+        """Return the settings of a target's node; the defaults if the file does not list it."""
         if target.node_id is not None:
             return self.node.get(target.node_id, NodeSettings())
         return next((node for node in self.node.values() if node.is_of(target)), NodeSettings())

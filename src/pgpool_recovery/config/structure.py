@@ -1,4 +1,4 @@
-"""What parsed TOML says, as settings: each value is checked by the type of its field."""
+"""Turn parsed TOML into settings, checking each value by the type of its field."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -16,11 +16,11 @@ MIN_RATE_KB, MAX_RATE_KB = 32, 1048576  # src/include/backup/basebackup.h
 MAX_SHOWN = 100
 UNKNOWN = "unknown setting"
 BARE = re.compile(r"[A-Za-z0-9_-]+")
-"""A name that stands in TOML without quotes."""
+"""A name that needs no quotes in TOML."""
 
 
 def structured(values: Mapping[str, Any]) -> tuple[Settings, list[str]]:
-    """Return the settings and every complaint; a table with one has its defaults."""
+    """Return the settings and all complaints; a table with a complaint has its defaults."""
     complaints: list[str] = []
     sound: dict[str, Any] = {}
     kinds = get_type_hints(Settings)
@@ -34,7 +34,7 @@ def structured(values: Mapping[str, Any]) -> tuple[Settings, list[str]]:
 
 
 def _value(value: object, kind: Any, place: str, complaints: list[str]) -> Any:
-    """Return a value as a type has it; a complaint has its place, and its value is of no use."""
+    """Return a value converted to a type; add a complaint and return None if it is invalid."""
     kind = _without_none(kind)
     if is_record(kind):
         return _table(value, kind, place, complaints)
@@ -46,20 +46,20 @@ def _value(value: object, kind: Any, place: str, complaints: list[str]) -> Any:
         return CHECKS[kind](value)
     except ValueError as error:
         complaints.append(f"invalid value {_shown(value)} ({error}) in {place}")
-    except RecoveryError as error:  # It has the value in it.
+    except RecoveryError as error:  # Its message contains the value.
         complaints.append(f"invalid value ({error}) in {place}")
     return None
 
 
 def _without_none(kind: Any) -> Any:
-    """Return the type of what is there: TOML has no null."""
+    """Return the type of a value that is present, since TOML has no null."""
     kinds = get_args(kind)
     return next(one for one in kinds if one is not NoneType) if NoneType in kinds else kind
 
 
 def _table(value: object, kind: Any, place: str, complaints: list[str]) -> Any:
     if not isinstance(value, Mapping):
-        complaints.append(f"invalid value {_shown(value)} (it is a table) in {place}")
+        complaints.append(f"invalid value {_shown(value)} (must be a table) in {place}")
         return None
     before = len(complaints)
     kinds = get_type_hints(kind)
@@ -73,9 +73,9 @@ def _table(value: object, kind: Any, place: str, complaints: list[str]) -> Any:
 
 
 def _mapping(value: object, kind: Any, place: str, complaints: list[str]) -> Any:
-    """Return a table whose names are the user's."""
+    """Return a table whose names the user chooses."""
     if not isinstance(value, Mapping):
-        complaints.append(f"invalid value {_shown(value)} (it is a table) in {place}")
+        complaints.append(f"invalid value {_shown(value)} (must be a table) in {place}")
         return None
     of_name, of_value = get_args(kind)
     found = {}
@@ -95,12 +95,12 @@ def _refuse_unknown(
 
 
 def _shown(value: object) -> str:
-    """Return a value as TOML has it, nearly.
+    """Return a value approximately as written in TOML.
 
     >>> _shown("no"), _shown([True, 1])
     ('"no"', '[true, 1]')
     """
-    import json  # Only a complaint needs it.
+    import json  # It is needed only for a complaint.
 
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
@@ -108,38 +108,38 @@ def _shown(value: object) -> str:
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise ValueError("it is a text in quotes")  # noqa: TRY004 - a complaint
+        raise ValueError("must be a quoted string")  # noqa: TRY004 - a complaint
     return value
 
 
 def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
-        raise ValueError("it is a number greater than 0")
+        raise ValueError("must be a number greater than 0")
     return float(value)
 
 
 def _count(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
-        raise ValueError("it is a whole number greater than 0")
+        raise ValueError("must be an integer greater than 0")
     return value
 
 
 def _choice(value: object, kind: type[StrEnum]) -> StrEnum:
     if value not in tuple(kind):
-        raise ValueError(f"it is one of {', '.join(kind)}")
+        raise ValueError(f"must be one of {', '.join(kind)}")
     return kind(str(value))
 
 
 def _flag(value: object) -> bool:
     if not isinstance(value, bool):
-        raise ValueError("it is true or false")  # noqa: TRY004 - a complaint
+        raise ValueError("must be true or false")  # noqa: TRY004 - a complaint
     return value
 
 
 def _methods(value: object) -> tuple[Method, ...]:
     words = _words(value)
     if not words or len(set(words)) < len(words):
-        raise ValueError("it is a list of methods, each at most once")
+        raise ValueError("must be a non-empty list of methods, each at most once")
     return tuple(Method(_choice(word, Method)) for word in words)
 
 
@@ -158,22 +158,22 @@ def _host(value: object) -> Host:
 def _path(value: object) -> AbsolutePath:
     text = _text(value)
     if not text.startswith("/") or ".." in text.split("/"):
-        raise ValueError("it is an absolute path")
+        raise ValueError("must be an absolute path")
     return AbsolutePath(text)
 
 
 def _rate(value: object) -> Rate:
-    """Check the rate as pg_basebackup does, which would find it wrong after the old data went."""
+    """Check a rate as pg_basebackup does, which would reject it after the old data is gone."""
     text = _text(value)
     is_rate = re.fullmatch(r"\d+[kM]?", text) is not None
     if not is_rate or not MIN_RATE_KB <= kilobytes(Rate(text)) <= MAX_RATE_KB:
-        raise ValueError('it is "32k" to "1024M" a second')
+        raise ValueError('must be between "32k" and "1024M" per second')
     return Rate(text)
 
 
 def _words(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
-        raise ValueError("it is a list of texts")
+        raise ValueError("must be a list of strings")
     return tuple(value)
 
 
@@ -190,4 +190,4 @@ CHECKS: dict[Any, Callable[[object], Any]] = {
     Port: _port,
     Rate: _rate,
 }
-"""What makes a setting of a value, by the type of its field; it raises ValueError."""
+"""The functions that convert a value, by the type of the field; they raise ValueError."""

@@ -1,1 +1,1 @@
-"""The words of the trade as values: nodes, places, control data, events, errors."""
+"""The vocabulary of the package as values: nodes, control data, WAL positions, events, errors."""

@@ -1,4 +1,4 @@
-"""What backup_label says of a base backup."""
+"""Read the start position of a base backup from its backup_label."""
 
 import re
 
@@ -9,7 +9,9 @@ START = re.compile(r"^START WAL LOCATION: (\S+) \(file ([0-9A-F]{8})[0-9A-F]{16}
 
 
 def parse_backup_label(text: str) -> Point:
-    r"""Return from where recovery of the backup begins (src/backend/access/transam/xlogbackup.c).
+    r"""Return where recovery of the backup begins (src/backend/access/transam/xlogbackup.c).
+
+    Refused when the START WAL LOCATION line is missing.
 
     >>> parse_backup_label(
     ...     "START WAL LOCATION: 0/2000028 (file 000000030000000000000002)\n"
@@ -18,5 +20,5 @@ def parse_backup_label(text: str) -> Point:
     """
     match = START.search(text)
     if match is None:
-        raise Refused("backup_label does not say where the backup begins")
+        raise Refused("could not read the start position of the backup from backup_label")
     return Point(TimelineId(int(match[2], 16)), parse_lsn(match[1]))

@@ -1,4 +1,4 @@
-"""What pg_controldata says of a data directory."""
+"""The output of pg_controldata, as values."""
 
 import re
 
@@ -13,11 +13,11 @@ IN_ARCHIVE_RECOVERY = "in archive recovery"
 
 @record
 class ControlData:
-    """The lines of pg_controldata that decisions rest on (src/bin/pg_controldata).
+    """The lines of pg_controldata that decisions depend on (src/bin/pg_controldata).
 
-    `checkpoint` is where the latest checkpoint record is, `redo` from where recovery would begin;
-    both are on `timeline`. `minimum_end` is up to where recovery has to go before the data is
-    consistent; None outside of recovery.
+    `checkpoint` is the position of the latest checkpoint record, and `redo` is where recovery would
+    begin; both are on `timeline`. `minimum_end` is the position that recovery must reach before the
+    data is consistent. It is None outside of recovery.
     """
 
     system_identifier: str
@@ -29,22 +29,22 @@ class ControlData:
     has_checksums: bool
     has_wal_log_hints: bool
     is_consistent: bool
-    """No end of a base backup is still to be reached in recovery."""
+    """Whether recovery does not have to reach the end of a base backup any longer."""
 
     @property
     def is_shut_down(self) -> bool:
-        """Whether the server was stopped in an orderly way, so that its WAL ends where it says."""
+        """Whether the server was shut down cleanly, so its WAL ends where pg_control says."""
         return self.state in (SHUT_DOWN, SHUT_DOWN_IN_RECOVERY)
 
     @property
     def newest_timeline(self) -> TimelineId:
-        """The timeline that the data was on last: of the checkpoint, or replayed since."""
+        """The timeline that the data was last on: the checkpoint's, or one replayed since."""
         end = self.minimum_end
         return self.timeline if end is None else max(self.timeline, end.timeline)
 
 
 def parse_control_data(text: str) -> ControlData:
-    """Read the output of pg_controldata with LC_ALL=C; Refused when a line is missing or odd."""
+    """Parse the output of pg_controldata with LC_ALL=C; Refused if a line is missing or invalid."""
     lines = dict(re.findall(r"^([^:]+):\s*(.*?)\s*$", text, re.MULTILINE))
     try:
         minimum_end = Point(
@@ -67,5 +67,5 @@ def parse_control_data(text: str) -> ControlData:
     except (KeyError, ValueError, Refused) as error:
         raise Refused(
             "could not understand the output of pg_controldata",
-            detail=f"The line that is missing or odd: {error}.",
+            detail=f"A line is missing or invalid: {error}.",
         ) from error

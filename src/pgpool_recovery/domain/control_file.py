@@ -1,4 +1,4 @@
-"""What of a primary's settings a standby has to reach, read from the bytes of its control file."""
+"""Read from the bytes of a control file which settings of the primary a standby must match."""
 
 import struct
 from collections.abc import Mapping
@@ -11,24 +11,24 @@ STANDBY_PARAMETERS = (
     "max_prepared_transactions",
     "max_locks_per_transaction",
 )
-"""What must not be lower on a hot standby than on its primary (hot-standby.html).
+"""The settings that must not be lower on a hot standby than on its primary (hot-standby.html).
 
-In the order in which ControlFileData has them (src/include/catalog/pg_control.h).
+They are in the order of ControlFileData (src/include/catalog/pg_control.h).
 """
 FLOAT_FORMAT = 1234567.0
-"""FLOATFORMAT_VALUE: the same in all majors, so that it shows where the numbers before it are."""
+"""FLOATFORMAT_VALUE: the same in all major versions, so it locates the numbers before it."""
 MAX_ALIGNS = (4, 8)
 
 
 def required_settings(contents: bytes) -> Mapping[str, int] | None:
-    """Return what CheckRequiredParameterValues() compares a standby's own settings with.
+    """Return the values that CheckRequiredParameterValues() compares a standby's settings with.
 
-    A standby writes them there when it replays a change of the primary's settings, just before it
-    pauses because its own are too low. None when the bytes are not those of a control file.
+    A standby writes them to its control file when it replays a change of the primary's settings,
+    just before it pauses because its own are too low. None when the bytes are not a control file.
     """
     for order in "<>":
         place = contents.find(struct.pack(f"{order}d", FLOAT_FORMAT))
-        # Before it: five numbers, track_commit_timestamp with its padding, maxAlign.
+        # It is preceded by five numbers, track_commit_timestamp with its padding, and maxAlign.
         if place < 28:
             continue
         numbers = struct.unpack_from(f"{order}5i", contents, place - 28)

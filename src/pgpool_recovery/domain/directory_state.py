@@ -1,14 +1,14 @@
-"""The states of a target's data directory, and which event leads from one to another.
+"""The states of a target's data directory, and the events that lead from one to another.
 
-This is the only place that says what a state is called and where it leads. The agent writes each
-state to its journal before it does what the state stands for (agent/directory/journal.py), so that
-whoever finds the directory later, wherever a crash fell, reads how far it was.
+Only this module defines the states and the transitions between them. The agent writes each state to
+its journal before it does what the state stands for (agent/directory/journal.py). A later run reads
+there how far an interrupted one had come, wherever it crashed.
 
-A state in which something is half moved is not a resting one: `WalkedBack` leads from it to one
-that is. The guard of an incremental backup (agent/method/incremental/guard.py) is another thing: it
-stands in the directory itself and keeps any server from starting on files of two times, also where
-the journal does not come along. `Changing` says that the directory is out of its place, the guard
-that it is half written; a plan that goes on with it needs both.
+A state in which something is half moved is not a resting state: `WalkedBack` leads from it to one
+that is. The guard of an incremental backup (agent/method/incremental/guard.py) is separate from the
+states. It is in the directory itself and keeps any server from starting on files of two different
+times, even when the directory is moved without its journal. `Changing` says that the directory is
+in the workspace, the guard that it is half written. A plan that continues with it needs both.
 """
 
 from collections.abc import Mapping
@@ -18,54 +18,57 @@ from pgpool_recovery.domain.record import field, record
 from pgpool_recovery.domain.target_state import TargetState
 
 Over = Literal["reserved", "restored", "removed"]
-"""What a swap began with: the data as it was, an older one that was put back, or none."""
+"""What a swap began with: the data unchanged, older data that was put back, or none."""
 Before = Literal["out", "finished", "removed"]
-"""What a change began with: the data as it was, as an earlier change has finished it, or none."""
+"""What a change began with: the data unchanged, as an earlier change finished it, or none."""
 
 
 @record
 class Free:
-    """No run has anything of it."""
+    """No run is working on it."""
 
 
 @record
 class Reserved:
-    """A run works beside it; what stands at its place is as it was."""
+    """A run works beside it; the directory at its path is unchanged."""
 
 
 @record
 class Restored:
-    """The data that a copy had replaced is in its place again."""
+    """The data that a copy had replaced is back at its path."""
 
 
 @record
 class Led:
-    """Files in it are changed where it is: it is led to the primary."""
+    """Files in it are changed where it is, to point its server at the primary."""
 
 
 @record
 class Removing:
-    """It is being removed; `is_out`: it was out of its place, and what stands there is a rest."""
+    """It is being removed.
+
+    `is_out`: it was in the workspace, and anything at its path is a leftover.
+    """
 
     is_out: bool
 
 
 @record
 class Removed:
-    """It is gone, the node's own files wait in the workspace."""
+    """It is gone; the node's own files are kept in the workspace."""
 
 
 @record
 class Out:
-    """It is whole, and out of its place or on its way out."""
+    """It is whole, and in the workspace or on its way there."""
 
 
 @record
 class Changing:
-    """It is out of its place and half changed by a method.
+    """It is in the workspace and half changed by a method.
 
-    `before` says what it was: a change that turns out to have touched nothing leads back there.
-    None: it was half changed then, too.
+    `before` says what it was before: a change that turns out to have touched nothing leads back
+    there. None: it was already half changed then.
     """
 
     method: str
@@ -74,24 +77,24 @@ class Changing:
 
 @record
 class Finished:
-    """A method is done with it: whole, changed, and out of its place."""
+    """A method has finished with it: it is whole, changed, and in the workspace."""
 
 
 @record
 class Putting:
-    """It is whole and changed, and on its way to its place."""
+    """It is whole and changed, and on its way to its path."""
 
 
 @record
 class InPlace:
-    """It is whole, changed, and in its place."""
+    """It is whole, changed, and at its path."""
 
 
 @record
 class Swapping:
-    """Some directories may be new and some old; the way out is back to the old ones.
+    """Some directories may be new and some old; the only way out is back to the old ones.
 
-    `was_empty` says of each place, by its path, whether nothing stood there before.
+    `was_empty` says for the path of each place whether there was nothing before.
     """
 
     over: Over
@@ -100,9 +103,10 @@ class Swapping:
 
 @record
 class Restoring:
-    """What a copy has replaced is being put back, by the run that has swapped or by a later one.
+    """What a copy replaced is being put back, by the run that swapped it in or by a later one.
 
-    `was_empty` as in `Swapping`; nothing of what an earlier run has replaced was.
+    `was_empty` is as in `Swapping`. It is empty when an earlier run did the swap, since what that
+    run replaced was there.
     """
 
     over: Over
@@ -111,7 +115,7 @@ class Restoring:
 
 @record
 class Swapped:
-    """All copies are in their places; the run that has put them there can still go back."""
+    """All copies are in place; the run that put them there can still go back."""
 
     over: Over
     was_empty: Mapping[str, bool] = field(default_factory=dict)
@@ -137,7 +141,7 @@ State = (
 
 @record
 class Reserve:
-    """A run begins; whichever was at work before is gone, for this one has the lock."""
+    """A run begins; any earlier run has ended, since this one holds the lock."""
 
 
 @record
@@ -152,29 +156,29 @@ class Remove:
 
 @record
 class TakeOut:
-    """The directory is about to be taken out of its place."""
+    """The directory is about to be moved into the workspace."""
 
 
 @record
 class Change:
-    """A method is about to change the directory, if that is what it works on and no copy."""
+    """A method is about to change the directory, or a clone of it."""
 
     method: str
 
 
 @record
 class LeftAlone:
-    """The method has failed before its first change."""
+    """The method failed before its first change."""
 
 
 @record
 class Changed:
-    """The method is done."""
+    """The method has finished."""
 
 
 @record
 class PutIn:
-    """The changed directory is about to be put in its place."""
+    """The changed directory is about to be moved to its path."""
 
 
 @record
@@ -186,34 +190,34 @@ class Swap:
 
 @record
 class PutOldBack:
-    """What an earlier run has replaced is about to be put back."""
+    """What an earlier run replaced is about to be put back."""
 
 
 @record
 class Done:
-    """What the state stands for has been done to its end."""
+    """What the state stands for has been completed."""
 
 
 @record
 class Undo:
-    """The run itself goes back: a swap of its own is undone, too."""
+    """The run itself goes back, and undoes a swap of its own as well."""
 
 
 @record
 class WalkedBack:
-    """All that was half moved is back; `is_gone`: of a removal nothing is left at the place."""
+    """All that was half moved is back; `is_gone`: a removal left nothing at the path."""
 
     is_gone: bool = False
 
 
 @record
 class MadeAnew:
-    """Somebody has put another data directory in the place of the one that was out or removed."""
+    """Another data directory was created at the path of the one that was moved or removed."""
 
 
 @record
 class End:
-    """The run lets go of it."""
+    """The run releases it."""
 
 
 Event = (
@@ -235,15 +239,15 @@ Event = (
 )
 
 AMID = (Removing, Out, Putting, Swapping, Restoring)
-"""States in which something is, or may be, on its way: nobody rests in them."""
+"""States in which something is, or may be, half moved: no run may end in them."""
 AWAY = (Removed, Changing, Finished)
-"""Resting states in which there is no data directory in its place."""
+"""Resting states in which there is no data directory at its path."""
 
 
 def next_state(state: State, event: Event) -> State | None:  # noqa: C901 - a table
-    """Return the state that an event leads to; None when it cannot happen in this one."""
+    """Return the state that an event leads to; None if the event cannot happen in this state."""
     match state, event:
-        # A run begins and ends. What is half done must be walked back before.
+        # A run begins and ends. Anything half done must be walked back first.
         case Removed() | Changing() | Finished(), Reserve() | End():
             return state
         case Free() | Reserved() | Restored() | Led() | InPlace() | Swapped(), Reserve():
@@ -253,17 +257,17 @@ def next_state(state: State, event: Event) -> State | None:  # noqa: C901 - a ta
         # The directory is changed where it is.
         case Reserved() | Led(), Lead():
             return Led()
-        # It makes room for a copy.
+        # It is removed to make room for a copy.
         case Reserved() | Restored() | Removed(), Remove():
             return Removing(is_out=False)
         case Changing() | Finished(), Remove():
             return Removing(is_out=True)
         case Removing(), Done():
             return Removed()
-        # It is changed out of its place.
+        # It is changed in the workspace.
         case Reserved() | Restored(), TakeOut():
             return Out()
-        case Removed(), TakeOut():  # There is nothing to be taken out.
+        case Removed(), TakeOut():  # There is nothing to move.
             return state
         case Out(), Change(method):
             return Changing(method, "out")
@@ -287,10 +291,10 @@ def next_state(state: State, event: Event) -> State | None:  # noqa: C901 - a ta
             return Putting()
         case Putting(), Done():
             return InPlace()
-        # A clone is changed, which is a copy until it is swapped in.
+        # A clone is changed. It is only a copy until it is swapped in.
         case Reserved() | Restored(), Change() | LeftAlone() | Changed():
             return state
-        # Copies are put in place, and what they replaced is put back.
+        # Copies are put in place, or what they replaced is put back.
         case Reserved(), Swap(was_empty):
             return Swapping("reserved", was_empty)
         case Restored(), Swap(was_empty):
@@ -305,7 +309,7 @@ def next_state(state: State, event: Event) -> State | None:  # noqa: C901 - a ta
             return Restoring(over, was_empty)
         case _, Undo():
             return state
-        # Back to where a plan can begin.
+        # Go back to a state in which a plan can begin.
         case Swapping("removed") | Restoring("removed"), WalkedBack():
             return Removed()
         case Swapping() | Restoring(), WalkedBack():
@@ -324,9 +328,9 @@ def next_state(state: State, event: Event) -> State | None:  # noqa: C901 - a ta
 
 
 def target_state(state: State) -> TargetState:
-    """Return what a message calls a state; whether a server runs is not in it.
+    """Return the target state that messages report; it does not say whether a server runs.
 
-    Of one that is being led it cannot be said which of its files are those of before.
+    `Led` is unknown, since it cannot be determined which of its files have been changed.
     """
     match state:
         case Free() | Reserved():
@@ -344,15 +348,15 @@ def target_state(state: State) -> TargetState:
 
 
 def is_amid(state: State) -> bool:
-    """Say whether something is half moved, so that it has to be walked back first."""
+    """Return whether something is half moved and must be walked back first."""
     return isinstance(state, AMID)
 
 
 def is_away(state: State) -> bool:
-    """Say whether there is no data directory in its place, and nothing on its way there."""
+    """Return whether there is no data directory at its path, and none on its way there."""
     return isinstance(state, AWAY)
 
 
 def keeps_copy(state: State) -> bool:
-    """Say whether what stands where a copy would grow is the data directory itself."""
+    """Return whether the directory in which a copy would be made is the data directory itself."""
     return isinstance(state, Out | Changing | Finished | Putting)

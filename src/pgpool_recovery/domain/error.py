@@ -1,4 +1,4 @@
-"""Every way in which a recovery can fail, with an exit status that never changes its meaning."""
+"""All failures of a recovery, each with an exit status whose meaning never changes."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -10,11 +10,11 @@ from pgpool_recovery.domain.text import lines, one_line
 
 
 class RecoveryError(Exception):
-    """An expected failure in the parts of a PostgreSQL error, and the state of the target.
+    """An expected failure in the parts of a PostgreSQL error, with the state of the target.
 
     The parts cross every border (agent, runner, server, psql) as the mapping of `as_record`, so
-    nobody has to read them out of a text. The message is one line, detail and hint may have
-    several; there are no control characters in them, whoever's words they are.
+    they never have to be parsed out of a text. The message is one line; detail and hint may have
+    several. None of them contains control characters, wherever the text comes from.
     """
 
     exit_status: ClassVar[int] = 1
@@ -34,7 +34,7 @@ class RecoveryError(Exception):
         self.hint = None if hint is None else lines(hint)
         self.target = target
         self.data: Mapping[str, Any] = {}
-        """What goes on record beside the texts, in JSON types."""
+        """What is recorded in addition to the texts, in JSON types."""
 
     def changed(self, **changes: Any) -> Self:
         """Return the same failure with other parts: message, detail, hint or target."""
@@ -81,56 +81,56 @@ class RecoveryError(Exception):
 
 
 class Bug(RecoveryError):
-    """Something that nobody expected; its detail has the places, and no value (bug.py)."""
+    """An unexpected exception; its detail has the call stack, but no value (bug.py)."""
 
 
 class UsageError(RecoveryError):
-    """The words of a command make no sense."""
+    """The arguments of a command are invalid."""
 
     exit_status = 2
     sqlstate = "22023"
 
 
 class SettingsError(RecoveryError):
-    """The settings file cannot be read or says something unknown."""
+    """The settings file cannot be read or has invalid contents."""
 
     exit_status = 3
     sqlstate = "F0000"
 
 
 class Refused(RecoveryError):
-    """Nothing can be done, or the policy forbids it; this command has changed nothing."""
+    """Nothing can be done, or the policy forbids it; this command changed nothing."""
 
     exit_status = 4
     sqlstate = "55000"
 
 
 class PlanChanged(Refused):
-    """More would have to be done than was agreed to; `data` says what, and nothing of it was done.
+    """The plan needs more than was agreed to; `data` says what, and none of that was done.
 
-    The target may have been changed before, within what was agreed.
+    The target may have been changed before that, within what was agreed.
     """
 
 
 class Denied(Refused):
-    """The role of a session lacks a privilege; another role's session may have it."""
+    """The role of a session lacks a privilege; another role may have it."""
 
 
 class Unreachable(RecoveryError):
-    """A host, a server or a repository does not answer or lets nobody in."""
+    """A host, a server or a repository does not answer or accepts no login."""
 
     exit_status = 5
     sqlstate = "08001"
 
 
 class NoSession(Unreachable):
-    """A server gave us no session: nobody answers, or the login failed for whatever reason."""
+    """A server gave us no session: it does not answer, or the login failed for any reason."""
 
 
 class QueryRefused(Unreachable):
-    """A server that answers does not do what a query asks of it: to ask again is of no use.
+    """A server that answers rejects a query; repeating the query is pointless.
 
-    Whoever can do without the answer can do without this one as well.
+    A caller that can do without an unreachable server can do without this answer as well.
     """
 
     exit_status = 4
@@ -138,21 +138,21 @@ class QueryRefused(Unreachable):
 
 
 class Busy(RecoveryError):
-    """Another recovery holds the target."""
+    """Another recovery holds the lock on the target."""
 
     exit_status = 6
     sqlstate = "55006"
 
 
 class Undone(RecoveryError):
-    """A step failed, and all that had been done was undone."""
+    """A step failed, and everything that had been done was undone."""
 
     exit_status = 7
     sqlstate = "58000"
 
 
 class NoRoom(Undone):
-    """The target's disk takes nothing more: no other method can do better there."""
+    """The target's disk is full: no other method can do better there."""
 
 
 class Incomplete(RecoveryError):
@@ -163,31 +163,31 @@ class Incomplete(RecoveryError):
 
 
 class Filled(Incomplete):
-    """As NoRoom, past the point of no return."""
+    """The same as NoRoom, but past the point of no return."""
 
 
 class Unverified(RecoveryError):
-    """The node was started, and is not as it should be; its state says whether it still runs."""
+    """The node was started, but is not as it should be; its state says whether it still runs."""
 
     exit_status = 9
     sqlstate = "58000"
 
 
 class NotStreaming(Unverified):
-    """The node is no sound standby of the primary."""
+    """The node is not a sound standby of the primary."""
 
 
 class Cancelled(RecoveryError):
-    """Somebody ended the run."""
+    """The run was cancelled from outside."""
 
     exit_status = 10
     sqlstate = "57014"
 
 
 def reason_of(error: BaseException) -> str:
-    """Return why the system, or a library, could not do something: some words in any case.
+    """Return why the system, or a library, could not do something; the text is never empty.
 
-    Of several files, as shutil.copytree has them, all are told, each with its path.
+    When the error is about several files, as that of shutil.copytree is, each is named.
 
     >>> reason_of(OSError(28, "No space left on device", "/data")), reason_of(OSError())
     ('No space left on device', 'OSError')
@@ -207,7 +207,7 @@ def as_failure(
     target: TargetState = TargetState.UNKNOWN,
     whose: str = "pgpool-recovery",
 ) -> RecoveryError:
-    """Return a failure as it is, and what nobody expected as a bug; `whose` is where it is.
+    """Return a failure unchanged, and any other exception as a bug; `whose` names the program.
 
     >>> as_failure(KeyError("x")).message
     'bug in pgpool-recovery: KeyError'
@@ -248,8 +248,8 @@ def error_of_sqlstate(
 ) -> RecoveryError:
     """Return the failure that an error of one of our SQL functions stands for.
 
-    The SQLSTATE of a failure after the first change is one for several kinds, and only the record
-    of the run says which; so the target's state is left open.
+    Several kinds of failure after the first change share one SQLSTATE, and only the record of the
+    run says which one it was. So the state of the target is unknown for them.
     """
     begins = [kind for kind in kinds(RecoveryError) if kind.sqlstate == sqlstate]
     kind = Incomplete if Incomplete in begins else begins[0] if begins else RecoveryError
@@ -259,7 +259,7 @@ def error_of_sqlstate(
 
 
 def kinds(kind: type[RecoveryError]) -> Iterator[type[RecoveryError]]:
-    """Return a kind of failure and all those below it."""
+    """Yield a kind of failure and all its subclasses."""
     yield kind
     for subkind in kind.__subclasses__():
         yield from kinds(subkind)

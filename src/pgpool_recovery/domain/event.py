@@ -1,4 +1,4 @@
-"""The closed set of what can happen in a run, for every reader: terminal, server log, NOTICE."""
+"""The closed set of events of a run, and their text for terminal, server log and NOTICE."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -18,7 +18,7 @@ class PlanMade:
 
 @record
 class StepStarted:
-    """A step begins; `sentence` says what it does, `number` which one of `count` it is."""
+    """A step begins; `sentence` says what it does, and it is number `number` of `count`."""
 
     sentence: str
     number: int
@@ -27,7 +27,7 @@ class StepStarted:
 
 @record
 class Progress:
-    """How far the copy is; `total_bytes` is the server's estimate, or 0 when there is none."""
+    """How far the copy is; `total_bytes` is the server's estimate, or 0 if there is none."""
 
     done_bytes: int
     total_bytes: int
@@ -51,7 +51,7 @@ class Said:
 
 @record
 class StepFinished:
-    """A step ended well."""
+    """A step succeeded."""
 
     number: int
     count: int
@@ -60,14 +60,14 @@ class StepFinished:
 
 @record
 class Undoing:
-    """What a failed or cancelled run takes back."""
+    """What a failed or cancelled run undoes."""
 
     sentence: str
 
 
 @record
 class Finished:
-    """The run reached its aim."""
+    """The run succeeded."""
 
     sentence: str
     seconds: float
@@ -76,25 +76,25 @@ class Finished:
 Event = PlanMade | StepStarted | Progress | Moved | Said | StepFinished | Undoing | Finished
 E = TypeVar("E", bound=Event)
 Emit = Callable[[Event], None]
-"""Takes an event to whoever reads it."""
+"""Delivers an event to its reader."""
 Say = Callable[[str], None]
-"""Takes a line for a person."""
+"""Delivers a line to a person."""
 
 
 TOLD_SECONDS = 0.1
-"""A step that took less does not say so."""
+"""The duration of a step that took less is not reported."""
 
 
 MAX_SENTENCES = 200
-"""A plan has some more than it has methods, and one for some of the tablespaces."""
+"""A plan has a few more sentences than methods, and one for some of the tablespaces."""
 
 
 def pay_no_heed(_event: Event) -> None:
-    """Take an event, for whoever wants none."""
+    """Ignore an event: the `Emit` of a caller that wants none."""
 
 
 def saying(say: Say) -> Emit:
-    """Return what says the lines of each event."""
+    """Return an `Emit` that says the lines of each event."""
 
     def emit(event: Event) -> None:
         for line in as_text(event):
@@ -104,7 +104,7 @@ def saying(say: Say) -> Emit:
 
 
 def as_text(event: Event) -> list[str]:
-    """Return the lines that tell a person of an event; each is one line, whatever it tells of.
+    """Return the lines that describe an event to a person, free of line breaks.
 
     >>> as_text(Progress(512 * 2**20, 2**30, 64 * 2**20))
     ['512 MB of 1024 MB copied (50 %), 64.0 MB/s, 8 s left']
@@ -113,7 +113,7 @@ def as_text(event: Event) -> list[str]:
 
 
 def fit(event: E) -> E:
-    r"""Return an event that can go on record and be shown: its texts of one line, and limited.
+    r"""Return an event that can be recorded and shown: each text is one line of limited length.
 
     >>> fit(Said("agent", "one\n\x1e{}"))
     Said(program='agent', line='one\\n\\x1e{}')

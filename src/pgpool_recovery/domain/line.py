@@ -1,12 +1,12 @@
-"""Where a line of somebody else's text ends."""
+"""Split foreign text into lines."""
 
 
 def lines_of(text: str) -> list[str]:
-    r"""Return the lines of a text, each without its end, which is "\n" and nothing else.
+    r"""Return the lines of a text without their ends; only "\n" ends a line.
 
-    PostgreSQL, Pgpool-II and the kernel end a line so. `str.splitlines` sees an end in eight other
-    characters, too, among them a form feed and U+0085: within a value of postgresql.auto.conf it
-    would make a line of its own of the rest.
+    PostgreSQL, Pgpool-II and the kernel end lines in this way. `str.splitlines` also splits at
+    eight other characters, among them a form feed and U+0085. A value in postgresql.auto.conf that
+    contains one would be split into two lines.
 
     >>> lines_of("a = 'x\fy'\nb = '\x85'\n")
     ["a = 'x\x0cy'", "b = '\x85'"]

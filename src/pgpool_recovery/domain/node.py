@@ -1,4 +1,4 @@
-"""Which node is recovered, and how the words of the stage scripts name it."""
+"""The node to be recovered, and the arguments of the stage scripts that name it."""
 
 import ipaddress
 import posixpath
@@ -16,13 +16,13 @@ MAX_NODES = 128  # MAX_NUM_BACKENDS (Pgpool-II, src/include/pool_type.h).
 MAX_PORT = 65535
 MIN_WORDS, MAX_WORDS = 3, 7
 OWN_SLOT = re.compile(r"pgpool_node_\d+")
-"""The slots that recoveries make for nodes whose id is known."""
+"""The slots that recoveries create for nodes whose id is known."""
 LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 HOST_NAME = re.compile(rf"{LABEL}(?:\.{LABEL})*\.?")
-MAX_HOST_CHARACTERS = 253  # RFC 1035; a label has 63.
-ZONE = re.compile(r"[A-Za-z0-9_.-]{1,15}")  # IFNAMSIZ - 1, or the number of the interface.
+MAX_HOST_CHARACTERS = 253  # RFC 1035; a label may have 63.
+ZONE = re.compile(r"[A-Za-z0-9_.-]{1,15}")  # An interface by name (IFNAMSIZ - 1) or number.
 SOCKET_DIRECTORY = re.compile(r"/[^\s\x00-\x1f\x7f-\x9f,](?:[^\x00-\x1f\x7f-\x9f\u2028\u2029,]*)|/")
-"""A comma separates the hosts of a list in libpq."""
+"""A comma is not allowed, since it separates the hosts of a list in libpq."""
 MAX_IDENTIFIER_BYTES = 63  # NAMEDATALEN - 1, the limit of a slot's name.
 
 
@@ -37,7 +37,7 @@ class Target:
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """How messages name it."""
         return (
             f"{self.host}:{self.data_directory}" if self.node_id is None else f"node {self.node_id}"
         )
@@ -59,9 +59,9 @@ class Target:
 
 @record
 class RecoveryRequest:
-    """What the first stage is asked for: the target, and where it finds the primary.
+    """What the first stage is called for: the target, and how to reach the primary.
 
-    `may_name_hosts`: whoever asks is believed that the host is the primary's (plan/named_host.py).
+    `may_name_hosts`: the caller is trusted to name the primary's host (plan/named_host.py).
     """
 
     target: Target
@@ -71,12 +71,12 @@ class RecoveryRequest:
 
 
 def parse_first_stage(words: Sequence[str], own_port: int) -> RecoveryRequest:
-    """Understand the three to seven words of recovery_1st_stage.
+    """Parse the three to seven arguments of recovery_1st_stage.
 
     They are: own data directory, target host, target data directory, primary port, node id, target
-    port, primary host. With four words the last is the target's port when it differs from
-    `own_port`, the port of the server that runs the script: so the scripts of the samples
-    call it.
+    port, primary host. With four arguments, the last one is the target's port if it differs from
+    `own_port`, the port of the server that runs the script. Pgpool-II's sample scripts call it this
+    way. Raises UsageError.
 
     >>> parse_first_stage(["/own", "host", "/data", "5433"], own_port=5432).target.port
     5433
@@ -105,7 +105,10 @@ def parse_first_stage(words: Sequence[str], own_port: int) -> RecoveryRequest:
 
 
 def parse_remote_start(words: Sequence[str]) -> Target:
-    """Understand the two words of pgpool_remote_start: target host, target data directory."""
+    """Parse the arguments of pgpool_remote_start: target host and target data directory.
+
+    Raises UsageError.
+    """
     if len(words) != 2:
         raise UsageError(f"pgpool_remote_start takes 2 arguments, not {len(words)}")
     return Target(host=parse_host(words[0]), data_directory=parse_data_directory(words[1]))
@@ -114,9 +117,9 @@ def parse_remote_start(words: Sequence[str]) -> Target:
 def parse_host(text: str, *, hint: str = "Check backend_hostname in pgpool.conf.") -> str:
     """Return a host name, an IPv4 or IPv6 address, or the directory of a local socket.
 
-    Nothing else: ssh, libpq and the resolver would make more of a user before an @, of a list, a
-    URL, an option or an expansion than a name. An underscore is no letter of a host name, but
-    Docker and others have it there.
+    Anything else is a UsageError: to ssh, libpq and the resolver, a user before an @, a list, a
+    URL, an option or an expansion would mean more than a name. An underscore is not valid in a host
+    name, but is accepted because Docker and others use it.
 
     >>> parse_host("db-1.example.com"), parse_host("fe80::1%eth0"), parse_host("/run/postgresql")
     ('db-1.example.com', 'fe80::1%eth0', '/run/postgresql')
@@ -125,7 +128,7 @@ def parse_host(text: str, *, hint: str = "Check backend_hostname in pgpool.conf.
     if not (is_name or _is_address(text) or SOCKET_DIRECTORY.fullmatch(text)):
         raise UsageError(
             f'invalid host name "{text}"',
-            detail="It is a host name, an IPv4 or IPv6 address, or the directory of a local "
+            detail="It must be a host name, an IPv4 or IPv6 address, or the directory of a local "
             "socket.",
             hint=hint,
         )
@@ -133,9 +136,9 @@ def parse_host(text: str, *, hint: str = "Check backend_hostname in pgpool.conf.
 
 
 def _is_address(text: str) -> bool:
-    """Say whether it is an IPv6 address, with the name of an interface if need be.
+    """Return whether a text is an IPv6 address, with or without an interface after a percent sign.
 
-    An IPv4 address has the form of a host name.
+    An IPv4 address already has the form of a host name.
     """
     address, percent, zone = text.partition("%")
     if percent and not ZONE.fullmatch(zone):
@@ -148,7 +151,7 @@ def _is_address(text: str) -> bool:
 
 
 def parse_data_directory(text: str) -> str:
-    """Return an absolute path without redundant parts.
+    """Return an absolute path without redundant parts; raise UsageError for any other.
 
     >>> parse_data_directory("/var/lib//pgsql/15/data/")
     '/var/lib/pgsql/15/data'
@@ -157,21 +160,22 @@ def parse_data_directory(text: str) -> str:
     if not text.startswith("/"):
         raise UsageError(f'data directory "{text}" is not an absolute path', hint=hint)
     if steers(text):
-        raise UsageError(f'data directory "{text}" has a control character', hint=hint)
+        raise UsageError(f'data directory "{text}" contains a control character', hint=hint)
     if ".." in text.split("/"):
         raise UsageError(f'data directory "{text}" contains ".."', hint=hint)
     return posixpath.normpath("/" + text.lstrip("/"))
 
 
 def parse_node_id(text: str) -> NodeId:
-    """Return a node id of Pgpool-II."""
+    """Return a node id of Pgpool-II; raise UsageError if it is not one."""
     if not re.fullmatch(r"[0-9]{1,3}", text) or int(text) >= MAX_NODES:
-        raise UsageError(f'invalid node id "{text}"', detail=f"It is 0 to {MAX_NODES - 1}.")
+        detail = f"It must be between 0 and {MAX_NODES - 1}."
+        raise UsageError(f'invalid node id "{text}"', detail=detail)
     return NodeId(int(text))
 
 
 def parse_port(text: str) -> int:
-    """Return a TCP port."""
+    """Return a TCP port; raise UsageError if it is not one."""
     if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= MAX_PORT:
-        raise UsageError(f'invalid port "{text}"', detail=f"It is 1 to {MAX_PORT}.")
+        raise UsageError(f'invalid port "{text}"', detail=f"It must be between 1 and {MAX_PORT}.")
     return int(text)

@@ -1,15 +1,15 @@
-"""How long to wait until the next look at something that does not tell of itself."""
+"""How long to wait before polling again."""
 
 SHORTEST_S = 0.01
 SHARE = 20
-"""What is waited for is seen late by a twentieth of the time that it took, or less."""
+"""A change is noticed late by at most a twentieth of the time that it took."""
 
 
 def pause_s(waited_s: float, longest_s: float) -> float:
-    """Return the seconds until the next look, after `waited_s` since the first one.
+    """Return how many seconds to wait before the next poll, `waited_s` after the first one.
 
-    What takes milliseconds is seen within some more, and what takes hours does not keep the
-    processor busy.
+    What takes milliseconds is noticed a few milliseconds later, and what takes hours does not keep
+    the processor busy.
 
     >>> pause_s(0.1, 0.1), pause_s(1.0, 0.1), pause_s(60.0, 0.1)
     (0.01, 0.05, 0.1)

@@ -1,8 +1,8 @@
-"""Numbers as a person reads them, in whatever is told."""
+"""Format numbers for messages."""
 
 
 def pretty_size(count: int) -> str:
-    """Return a number of bytes as a person reads it, in the units of pg_size_pretty().
+    """Return a number of bytes as text for a person, in the units of pg_size_pretty().
 
     >>> pretty_size(10 * 2**30 + 1)
     '10 GB'

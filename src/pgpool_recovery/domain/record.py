@@ -1,14 +1,14 @@
-"""Frozen dataclasses whose classes cost next to nothing to make.
+"""Frozen dataclasses whose classes cost next to nothing to define.
 
-`dataclasses.dataclass` writes the source of six functions for each class and compiles it, and its
-module imports `inspect`. A recovery starts four processes, each of which imports some hundred such
-classes and needs few of them, so that was a tenth of a second in each. The functions of a record
+`dataclasses.dataclass` generates and compiles the source of six functions for each class, and its
+module imports `inspect`. A recovery starts four processes, and each imports some hundred such
+classes but needs few of them. That cost a tenth of a second per process. The functions of a record
 are the same for all classes.
 
-To whoever uses it a record is a frozen dataclass: `dataclasses.fields`, `replace`, `asdict` and
-`is_dataclass` take it, type checkers know it by PEP 681, and `tests/unit/domain/test_record.py`
-compares the two. What it does not have is `__post_init__`, ordering, and of `field()` all but the
-factory of a default.
+To its users a record is a frozen dataclass: `dataclasses.fields`, `replace`, `asdict` and
+`is_dataclass` accept it, type checkers know it through PEP 681, and
+`tests/unit/domain/test_record.py` compares the two. It has no `__post_init__`, no ordering, and of
+`field()` only the default factory.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,21 +21,21 @@ T = TypeVar("T")
 
 
 class _Factory:
-    """Stands in the class for a default that each instance has for itself."""
+    """Marks a default that is made for each instance separately."""
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self.make = make
 
 
 def field(*, default_factory: Callable[[], T]) -> T:
-    """Return what a field is given when it has no value: a new one for each instance."""
+    """Return the marker of a default: each instance gets a new value from the factory."""
     made: Any = _Factory(default_factory)
     return made  # type: ignore[no-any-return]
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def record(kind: type[T]) -> type[T]:
-    """Make a class with annotated fields a frozen dataclass; methods of its own stay.
+    """Make a class with annotated fields a frozen dataclass; its own methods are kept.
 
     >>> @record
     ... class Point:
@@ -44,8 +44,8 @@ def record(kind: type[T]) -> type[T]:
     >>> Point(1), Point(1) == Point(x=1, y=0), Point(1) == Point(2)
     (Point(x=1, y=0), True, False)
 
-    Raises TypeError for a default that instances would share and could change, and for the
-    `field()` of dataclasses.
+    Raises TypeError for a mutable default, which the instances would share, and for the `field()`
+    of dataclasses.
     """
     own = {name: hint for name, hint in kind.__annotations__.items() if not _is_of_class(hint)}
     hints = {**getattr(kind, "__record_hints__", {}), **own}
@@ -68,13 +68,13 @@ def record(kind: type[T]) -> type[T]:
 
 
 def names_of(value: Any) -> tuple[str, ...]:
-    """Return the names of the fields of a record, or of a class of records, in their order."""
+    """Return the names of the fields of a record or of its class, in order."""
     names: tuple[str, ...] = value.__match_args__
     return names
 
 
 def is_record(kind: object) -> bool:
-    """Say whether this is a class of records."""
+    """Return whether this is a class of records."""
     return isinstance(kind, type) and hasattr(kind, "__record_hints__")
 
 
@@ -86,7 +86,7 @@ if not TYPE_CHECKING:
 
 
 class _Fields:
-    """What the functions of `dataclasses` go by; made by that module when one of them asks."""
+    """What the functions of `dataclasses` need; that module makes it on the first access."""
 
     def __get__(self, _instance: object, kind: type[Any]) -> Mapping[str, Any]:
         from dataclasses import dataclass, field

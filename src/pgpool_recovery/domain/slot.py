@@ -1,9 +1,9 @@
-"""Which replication slots may be dropped: those that are known to be a node's, and no others.
+"""Which replication slots may be dropped: those known to belong to a node, and no others.
 
-What a slot keeps is WAL that somebody counts on: Barman, pg_receivewal, a standby that is down for
-a moment. A node says by which slot it streamed, but that may be a lie, or come from a cloned
-configuration. So it is never enough: the name has to be one that only a recovery of that node
-makes, and the primary has to see that nobody uses the slot.
+A slot retains WAL that its owner relies on, such as Barman, pg_receivewal, or a standby that is
+down for a moment. A node reports the slot by which it streamed, but the report may be false, or
+come from a cloned configuration. So the report is never enough: the name must be one that only a
+recovery of that node creates, and the primary must see that the slot is not in use.
 """
 
 import re
@@ -15,22 +15,22 @@ from pgpool_recovery.domain.record import record
 
 NUMBERED = re.compile(r"node_\d+")
 IN_USE = "it is in use"
-LOGICAL = "it is a logical one"
+LOGICAL = "it is a logical slot"
 NOT_KNOWN = "its name does not show that it was made for that node"
 LOST = "lost"
-"""The wal_status of a slot that was invalidated, for whatever reason: nobody streams by it."""
-MAYBE_IN_USE = "somebody may need it"
+"""The wal_status of a slot that was invalidated for any reason: it cannot be streamed from."""
+MAYBE_IN_USE = "it may still be needed"
 ONLY_COPY = "the primary has no failover slot of that name"
 USABLE = ("reserved", "extended")
-"""The wal_status of a slot that still has its WAL, and keeps it over the next checkpoint.
+"""The wal_status of a slot that still has its WAL and retains it past the next checkpoint.
 
-Never judged by restart_lsn: a slot that was invalidated for having been idle (18) has one still.
+restart_lsn is no criterion: a slot that was invalidated because it was idle (18) still has one.
 """
 
 
 @record
 class SlotState:
-    """A slot as the server that has it knows it."""
+    """A slot as its server reports it."""
 
     name: str
     is_physical: bool
@@ -40,10 +40,10 @@ class SlotState:
 
 @record
 class FormerSlot:
-    """A slot that a standby has by itself, and that nobody uses; `why_kept` None: it was dropped.
+    """A slot of a standby's own that is not in use; `why_kept` is None if it was dropped.
 
-    `kept_bytes` is the WAL that it keeps. `holds_xmin`: by hot_standby_feedback it holds VACUUM
-    back on the primary.
+    `kept_bytes` is the WAL that it retains. `holds_xmin`: through hot_standby_feedback it holds
+    back VACUUM on the primary.
     """
 
     name: str
@@ -53,7 +53,7 @@ class FormerSlot:
 
 
 def slot_state(row: Mapping[str, Any]) -> SlotState:
-    """Return a row of a query about slots as the decision needs it."""
+    """Return a row of a query about slots as a `SlotState`."""
     return SlotState(row["name"], is_physical=row["is_physical"], is_active=row["is_active"])
 
 
@@ -67,12 +67,14 @@ def slot_names(text: str) -> tuple[str, ...]:
 
 
 def why_kept_by_standby(slot: SlotState, failover_slots: Collection[str]) -> str | None:
-    """Return why a standby keeps a slot of its own; None when it is from its time as primary.
+    """Return why a standby keeps a slot of its own; None if the slot may be dropped.
 
-    Not those that it has synchronised, of which this is never asked. A recovery makes slots on the
-    primary only. A failover slot cannot be made on a standby, so one that was not synchronised is
-    its own of then; where the primary, whose `failover_slots` these are, has one of that name, it
-    only is in the way of that. Any other may be somebody's: a cascade, pg_receivewal, decoding.
+    Slots that the standby has synchronised are never passed to this function. A recovery creates
+    slots on the primary only, so one with the name of a recovery is left over from the standby's
+    time as primary. So is a failover slot that was not synchronised, since it cannot be created on
+    a standby. It is in the way if the primary, which has the `failover_slots`, has one of the same
+    name; otherwise it is the only copy. Any other slot may be in use by a cascading standby,
+    pg_receivewal or logical decoding.
     """
     if slot.is_active:
         return IN_USE
@@ -84,9 +86,9 @@ def why_kept_by_standby(slot: SlotState, failover_slots: Collection[str]) -> str
 
 
 def why_kept(slot: SlotState, names: Collection[str]) -> str | None:
-    """Return why a slot may not be dropped by somebody who may drop those of these names.
+    """Return why a slot may not be dropped by a caller who may drop slots of these names.
 
-    None when it may be.
+    None when it may be dropped.
 
     >>> why_kept(SlotState("barman", is_physical=True, is_active=False), {"pgpool_node_1"})
     'its name does not show that it was made for that node'
@@ -99,12 +101,12 @@ def why_kept(slot: SlotState, names: Collection[str]) -> str | None:
 
 
 def names_of(target: Target) -> frozenset[str]:
-    """Return the slots that recoveries make for a node, ours and those of Pgpool-II's samples.
+    """Return the names of the slots that recoveries create for a node, ours and the samples'.
 
-    Ours are named by the node id, or where that was not known by host and directory. The samples
-    (REPL_SLOT_NAME in recovery_1st_stage and follow_primary.sh) take the host, with "-" and "." as
-    "_", since 4.4 in lower case; sites that have several nodes on a host number them. Where hosts
-    are numbered, a number alone may be that of another node's host.
+    Ours are named after the node id, or after host and directory if the id was not known. The
+    samples of Pgpool-II (REPL_SLOT_NAME in recovery_1st_stage and follow_primary.sh) use the host
+    name with "-" and "." replaced by "_", in lower case since 4.4. Sites with several nodes on a
+    host number them instead. Where the hosts are numbered, "node_N" may be another node's host.
 
     >>> sorted(names_of(Target("Server-1.example", "/data")))
     ['Server_1_example', 'pgpool_server_1_example_data', 'server_1_example']
@@ -117,5 +119,5 @@ def names_of(target: Target) -> frozenset[str]:
 
 
 def is_of_a_recovery(name: str) -> bool:
-    """Say whether a name is one that our recoveries give to the slot of some node."""
+    """Return whether a name is one that our recoveries give to the slot of some node."""
     return OWN_SLOT.fullmatch(name) is not None

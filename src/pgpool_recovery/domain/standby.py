@@ -1,7 +1,8 @@
-"""Is a node a standby of this primary, with its data and nothing else? One judge for all who ask.
+"""Decide whether a node is a standby of this primary, with the primary's data and nothing else.
 
-That it "streams" proves little: a standby with WAL past the fork streams as well, and whoever has
-the name of a slot may use it. What the node and the primary say is compared here, and nowhere else.
+That a node "streams" proves little: a standby with WAL past the fork streams as well, and any
+standby may use a slot whose name it knows. What the node and the primary report is compared only
+here.
 """
 
 from collections.abc import Iterator
@@ -16,16 +17,17 @@ NOT_PAUSED = "not paused"
 
 @record
 class StandbyFacts:
-    """What a server says of itself; where nobody gets in, what can be seen of it (`problem`).
+    """What a server reports of itself, or what its host shows if it accepts no session (`problem`).
 
-    `is_in_recovery` is None where that is not known. `targets` are its settings recovery_target_*
-    that are set, `delay_ms` its recovery_min_apply_delay, `wanted_slot` its primary_slot_name.
-    `sees_receiver`: who asked may see the WAL receiver; `receiver` is then its status, None when
-    there is none, and `slot_name`, `application_name`, `receiving` and `received` are how it
-    streams, on which timeline, and up to where it has flushed; while it is waiting, how it did.
-    `replayed` is how far replay is. `been_at` are positions that replay has been at, each with the
-    timeline that it was on. `histories` are those of its history files for the timeline that it is
-    on, and newer ones. `restoring` is the process of the restore_command that it waits for now.
+    `is_in_recovery` is None if that is not known. `targets` are the recovery_target_* settings that
+    are set, `delay_ms` is recovery_min_apply_delay, and `wanted_slot` is primary_slot_name.
+    `sees_receiver`: the querying role may see the WAL receiver. Then `receiver` is its status, or
+    None if there is none. `slot_name`, `application_name`, `receiving` and `received` say how it
+    streams, on which timeline, and up to where it has flushed; while it is waiting, they say how it
+    streamed last. `replayed` is the position of replay. `been_at` are positions that replay has
+    passed, each with its timeline. `histories` come from the history files of the timeline that the
+    server is on, and of newer ones. `restoring` is the process id of the restore_command that it
+    waits for now.
     """
 
     is_in_recovery: bool | None
@@ -49,7 +51,7 @@ class StandbyFacts:
 
 @record
 class StreamFacts:
-    """A row of pg_stat_replication: a standby that streams, by a slot or without one."""
+    """A row of pg_stat_replication: a standby that streams, with a slot or without one."""
 
     state: str
     slot_name: str | None
@@ -61,10 +63,10 @@ class StreamFacts:
 
 @record
 class UpstreamFacts:
-    """What the primary says; it has to be asked after the node, so that it cannot be behind.
+    """What the primary reports. It must be queried after the node, so that it cannot be behind it.
 
-    `history` is None where that could not be read, `written` where nobody asked. `stream` is the
-    row that seems to be the node's: by its slot, else by its name.
+    `history` is None if it could not be read, and `written` if it was not queried. `stream` is the
+    row that seems to be the node's, found by its slot or else by its name.
     """
 
     name: str
@@ -75,9 +77,9 @@ class UpstreamFacts:
 
 
 class Fault(Enum):
-    """What a node may turn out to be; `is_final` will not become better by waiting.
+    """What can be wrong with a node.
 
-    `is_of_data`: another method of recovery would help.
+    `is_final`: waiting does not help. `is_of_data`: another method of recovery may help.
     """
 
     FOREIGN = "foreign", True, False
@@ -98,7 +100,7 @@ class Fault(Enum):
 
     @property
     def is_final(self) -> bool:
-        """Whether it is decided."""
+        """Whether waiting does not help."""
         return self.value[1]
 
     @property
@@ -108,13 +110,13 @@ class Fault(Enum):
 
     @property
     def is_wrong_data(self) -> bool:
-        """Whether it has, or will have, what the primary has not: it must not run as it is."""
+        """Whether it has, or will have, what the primary lacks: it must not run in this state."""
         return self in (Fault.FOREIGN, Fault.PRIMARY, Fault.AHEAD, Fault.HISTORY)
 
 
 @record
 class Trouble:
-    """Why a node is not well; `what` is said after its name, `detail` is a fact in sentences."""
+    """What is wrong with a node; `what` follows its name in messages, `detail` is sentences."""
 
     fault: Fault
     what: str
@@ -125,10 +127,10 @@ class Trouble:
 def judge(
     node: StandbyFacts, upstream: UpstreamFacts, position: Lsn | None = None
 ) -> Trouble | None:
-    """Return what is wrong with a node, the gravest first; None when it is well.
+    """Return the gravest thing that is wrong with a node; None if it is sound.
 
-    With a `position` of the primary it has to have replayed that, or to have received it where it
-    replays later on purpose.
+    If a `position` of the primary is given, the node must have replayed up to it, or have received
+    up to it when its replay is delayed on purpose.
     """
     troubles = (*_reject_server(node, upstream), *_reject_past(node, upstream))
     troubles = troubles or tuple(_reject_replay(node))
@@ -139,15 +141,15 @@ def judge(
 
 
 def is_delayed(node: StandbyFacts) -> bool:
-    """Say whether it replays later on purpose."""
+    """Return whether its replay is delayed on purpose (recovery_min_apply_delay)."""
     return node.delay_ms > 0
 
 
 def waits_at_fork(node: StandbyFacts, upstream: UpstreamFacts) -> bool:
-    """Say whether it has all of a timeline that the primary left, and goes on later on purpose.
+    """Return whether it has received all of a timeline that the primary left, and delays replay.
 
-    It asks for the next one when it has replayed that (WaitForWALToBecomeAvailable), and holds the
-    connection until then, without the slot.
+    It requests the next timeline once it has replayed that one (WaitForWALToBecomeAvailable). Until
+    then it keeps the connection open, but does not hold the slot.
     """
     history = upstream.history
     if not is_delayed(node) or history is None or node.receiving not in history.timelines:
@@ -163,13 +165,13 @@ def _reject_server(node: StandbyFacts, upstream: UpstreamFacts) -> Iterator[Trou
     if node.is_in_recovery is False:
         yield Trouble(
             Fault.PRIMARY,
-            f"accepts writes beside {upstream.name}",
-            "It is no standby (any more): what is written there is on no other node.",
+            f"accepts writes alongside {upstream.name}",
+            "It is not a standby, or no longer one. What is written there is on no other node.",
         )
 
 
 def _reject_past(node: StandbyFacts, upstream: UpstreamFacts) -> Iterator[Trouble]:
-    """Say where it has been and the primary never was."""
+    """Yield the positions and histories that the node has and the primary never had."""
     history = upstream.history
     if history is not None:
         yield from _reject_histories(node, upstream.name, history)
@@ -181,20 +183,20 @@ def _reject_past(node: StandbyFacts, upstream: UpstreamFacts) -> Iterator[Troubl
     for replayed in (node.replayed, stream):
         if replayed is not None and upstream.written is not None and replayed > upstream.written:
             yield _ahead("replayed", replayed, upstream.name, upstream.written)
-    received, written = _received_anew(node, history), upstream.written
+    received, written = _received_on_current(node, history), upstream.written
     if received is not None and written is not None and received > written:
         yield _ahead("received", received, upstream.name, written)
 
 
-def _received_anew(node: StandbyFacts, history: History | None) -> Lsn | None:
-    """Return up to where it has received on the primary's own timeline.
+def _received_on_current(node: StandbyFacts, history: History | None) -> Lsn | None:
+    """Return up to where it has received on the primary's current timeline; None on another one.
 
-    On an older one the position may be from its former primary: a new stream begins to count anew
-    only with another timeline (RequestXLogStreaming). The begin of a record that a dying primary
-    was sending is nothing that will be replayed.
+    On an older timeline the position may come from its former primary: a new stream resets it only
+    when the timeline changes (RequestXLogStreaming). The beginning of a record that a dying primary
+    was sending is counted in it, but will never be replayed.
     """
-    is_anew = history is not None and node.receiving == history.current
-    return node.received if node.receiver == STREAMING and is_anew else None
+    is_current = history is not None and node.receiving == history.current
+    return node.received if node.receiver == STREAMING and is_current else None
 
 
 def _reject_histories(node: StandbyFacts, name: str, primary: History) -> Iterator[Trouble]:
@@ -203,19 +205,19 @@ def _reject_histories(node: StandbyFacts, name: str, primary: History) -> Iterat
             yield Trouble(
                 Fault.HISTORY,
                 f"has the history of a timeline {history.current} that {name} was never on",
-                f"It is in pg_wal/{history.current:08X}.history there; the server follows it as "
-                "soon as it can, and then no longer the primary.",
+                f"It is in pg_wal/{history.current:08X}.history on that node. As soon as the "
+                "server can, it follows that timeline and no longer the primary.",
             )
     is_on = node.receiving if node.receiver == STREAMING else None
     if is_on is not None and is_on not in primary.timelines:
         yield Trouble(
             Fault.HISTORY,
-            f"streams on timeline {is_on}, and {name} was never on that",
+            f"streams on timeline {is_on}, which {name} was never on",
         )
 
 
 def is_past_of(history: History, primary: History) -> bool:
-    """Say whether a history file says what the primary's own says of that timeline.
+    """Return whether a history file agrees with the primary's own about that timeline.
 
     >>> one = History(TimelineId(2), (Point(TimelineId(1), Lsn(100)),))
     >>> other = History(TimelineId(2), (Point(TimelineId(1), Lsn(70)),))
@@ -228,9 +230,10 @@ def is_past_of(history: History, primary: History) -> bool:
 
 
 def _leads_nowhere(history: History, node: StandbyFacts, primary: History) -> bool:
-    """Say whether it is of a number that the primary has passed over, and the node knows better.
+    """Return whether it belongs to a number that the primary skipped, and the node has a newer one.
 
-    A recovery fills such gaps, and the server goes on to the newest timeline that it finds.
+    A recovery fills such gaps, and the server goes on to the newest timeline that it finds, which
+    is the primary's.
     """
     is_gap = history.current < primary.current and history.current not in primary.timelines
     return is_gap and any(one.current == primary.current for one in node.histories)
@@ -238,13 +241,13 @@ def _leads_nowhere(history: History, node: StandbyFacts, primary: History) -> bo
 
 def _stray(point: Point, name: str, history: History) -> Trouble:
     if point.timeline not in history.timelines:
-        what = f"has replayed timeline {point.timeline}, and {name} was never on that"
+        what = f"has replayed timeline {point.timeline}, which {name} was never on"
         return Trouble(Fault.HISTORY, what, f"It has been at {point}.")
     left = lsn_text(history.end_of(point.timeline) or Lsn(0))
     return Trouble(
         Fault.AHEAD,
         f"has replayed what {name} does not have",
-        f"It has been at {point}, and {name} has left that timeline at {left}.",
+        f"It has been at {point}, but {name} left that timeline at {left}.",
     )
 
 
@@ -252,8 +255,8 @@ def _ahead(verb: str, reached: Lsn, name: str, written: Lsn) -> Trouble:
     return Trouble(
         Fault.AHEAD,
         f"has {verb} what {name} does not have",
-        f"It has {verb} up to {lsn_text(reached)}, and {name} has written up to "
-        f"{lsn_text(written)} only.",
+        f"It has {verb} up to {lsn_text(reached)}, but {name} has written only up to "
+        f"{lsn_text(written)}.",
     )
 
 
@@ -262,35 +265,35 @@ def _reject_replay(node: StandbyFacts) -> Iterator[Trouble]:
         yield Trouble(
             Fault.TARGET,
             f"has a recovery target ({', '.join(node.targets)})",
-            "There its replay ends, and what recovery_target_action says comes next: it pauses, is "
-            "promoted or shut down.",
-            "Take it out of the node's configuration.",
+            "Replay ends there. Then the server pauses, is promoted or shuts down, as "
+            "recovery_target_action says.",
+            "Remove it from the node's configuration.",
         )
     if node.pause_state != NOT_PAUSED:
         yield Trouble(
             Fault.PAUSED,
             f"does not replay: it is {node.pause_state}"
             if node.pause_state == "paused"
-            else "does not replay: a pause is requested",
-            "Somebody has paused it, or a setting is lower there than on the primary "
-            "(max_connections and its like); then its log says which.",
-            "SELECT pg_wal_replay_resume() there lets it go on.",
+            else "does not replay: a pause has been requested",
+            "It was paused by hand, or a setting such as max_connections is lower than on the "
+            "primary; in that case its log names the setting.",
+            "SELECT pg_wal_replay_resume() on that node resumes replay.",
         )
 
 
 def _reject_stream(node: StandbyFacts, upstream: UpstreamFacts) -> Iterator[Trouble]:
-    """Say why it is not this node that streams from this primary."""
+    """Yield why this node cannot be said to stream from this primary."""
     stream = upstream.stream
     if not node.sees_receiver:
         yield from _reject_unseen(node, upstream)
     elif node.receiver != STREAMING and stream is not None and stream.slot_name is not None:
         yield Trouble(
             Fault.SLOT_TAKEN,
-            f'does not stream from {upstream.name}, and somebody else uses its slot "'
+            f'does not stream from {upstream.name}, and another client uses its slot "'
             f'{stream.slot_name}"',
-            f"pg_stat_replication there names {stream.client or 'a standby of this host'} "
+            f"pg_stat_replication shows {stream.client or 'a standby on the same host'} "
             f'("{stream.application_name}"); the WAL receiver of the node itself does not stream.',
-            "Stop the one that has the node's primary_slot_name, or give it a slot of its own.",
+            "Stop the server that has the node's primary_slot_name, or give it a slot of its own.",
         )
     elif node.receiver != STREAMING or stream is None:
         yield Trouble(Fault.NOT_STREAMING, f"does not stream from {upstream.name}")
@@ -298,12 +301,12 @@ def _reject_stream(node: StandbyFacts, upstream: UpstreamFacts) -> Iterator[Trou
         yield Trouble(
             Fault.SLOT_TAKEN,
             f"does not stream from {upstream.name}",
-            f'It streams by slot "{node.slot_name}" from another server.',
+            f'It streams from another server, by slot "{node.slot_name}".',
         )
     if stream is not None and stream.state != STREAMING:
         yield Trouble(
             Fault.BEHIND,
-            f"is not yet up to date with {upstream.name}",
+            f"has not yet caught up with {upstream.name}",
             f'Its state in pg_stat_replication is "{stream.state}".',
         )
 
@@ -315,19 +318,19 @@ def _reject_unseen(node: StandbyFacts, upstream: UpstreamFacts) -> Iterator[Trou
         yield Trouble(
             Fault.UNSEEN,
             f"is not known to stream from {upstream.name}",
-            "Its slot is in use, and nothing shows that the node itself uses it."
-            + (f" Nobody gets in there to ask: {node.problem}" if node.problem else ""),
+            "Its slot is in use, but nothing shows that the node itself uses it."
+            + (f" Its server could not be queried: {node.problem}" if node.problem else ""),
         )
 
 
 def _reject_position(
     node: StandbyFacts, upstream: UpstreamFacts, position: Lsn | None
 ) -> Iterator[Trouble]:
-    """Say that it has not come to where the primary is, or not to where it was a moment ago."""
+    """Yield how far it is behind a position of the primary, or that it is on an older timeline."""
     if position is None:
         return
     stream, history = upstream.stream, upstream.history
-    # What the node says itself is newer than what the primary has heard of it.
+    # What the node itself reports is newer than what the primary has heard from it.
     own = [node.received] if is_delayed(node) else [node.replayed]
     if None in own and stream is not None:
         own = [node.received, stream.flushed if is_delayed(node) else stream.replayed]

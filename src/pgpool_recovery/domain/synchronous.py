@@ -1,4 +1,4 @@
-"""For which standbys the commits of a primary wait: what synchronous_standby_names says."""
+"""Parse synchronous_standby_names: the standbys for which the commits of a primary wait."""
 
 import re
 from collections.abc import Collection
@@ -9,12 +9,12 @@ EVERYBODY = "*"
 WORD = re.compile(r"""\s*(?:"((?:[^"]|"")*)"|([^\s"(),=]+)|([(),]))""")
 METHODS = ("any", "first")
 MAX_NAME_BYTES = 63
-"""The name of a standby is cut there; one that is waited for is not (NAMEDATALEN)."""
+"""The name of a standby is truncated to this; a name in the setting is not (NAMEDATALEN)."""
 
 
 @record
 class SynchronousStandbys:
-    """Names in their order, and for how many of them each commit waits; none: it waits for nobody.
+    """Names in order, and for how many of them each commit waits; with none it does not wait.
 
     `*` stands for every standby, whatever its name is.
     """
@@ -23,11 +23,11 @@ class SynchronousStandbys:
     count: int = 0
 
     def has(self, name: str) -> bool:
-        """Say whether a standby of this name may be waited for, by its name or by the asterisk."""
+        """Return whether commits may wait for a standby of this name, listed itself or by `*`."""
         return EVERYBODY in self.names or self.names_itself(name)
 
     def names_itself(self, name: str) -> bool:
-        """Say whether a name stands there; case is nothing (SyncRepGetStandbyPriority).
+        """Return whether a name is listed; case does not matter (SyncRepGetStandbyPriority).
 
         >>> parse_standby_names('ANY 1 (a, "B-2")').names_itself("b-2")
         True
@@ -35,13 +35,13 @@ class SynchronousStandbys:
         return _folded(_cut(name)) in map(_folded, self.names)
 
     def missing(self, streaming: Collection[str]) -> tuple[str, ...]:
-        """Return the names that nobody who streams has; of everybody nobody can be missing."""
+        """Return the listed names that no streaming standby has; `*` can never be missing."""
         there = {_folded(_cut(name)) for name in streaming}
         names = [name for name in self.names if name != EVERYBODY]
         return tuple(name for name in names if _folded(name) not in there)
 
     def are_enough(self, streaming: Collection[str]) -> bool:
-        """Say whether commits end with these standbys; each of two of one name counts.
+        """Return whether these standbys let commits return; two of the same name both count.
 
         >>> two = parse_standby_names("FIRST 2 (a, b)")
         >>> two.are_enough(["a"]), two.are_enough(["a", "B"]), two.are_enough(["a", "a"])
@@ -56,7 +56,7 @@ NOBODY = SynchronousStandbys()
 def parse_standby_names(text: str) -> SynchronousStandbys:
     """Return what a value of synchronous_standby_names means (syncrep_gram.y, syncrep_scanner.l).
 
-    The server has taken the value, so it is well formed.
+    The server has accepted the value, so it is well formed.
 
     >>> parse_standby_names('s1, "S 2"')
     SynchronousStandbys(names=('s1', 'S 2'), count=1)
@@ -81,11 +81,11 @@ def _unquoted(quoted: str, plain: str, mark: str) -> tuple[str, bool]:
 
 
 def _folded(name: str) -> str:
-    """Return a name as two are compared: pg_strcasecmp is about ASCII."""
+    """Return a name in lower case for a comparison: pg_strcasecmp folds ASCII only."""
     return name.encode(errors="surrogateescape").lower().decode("utf-8", "surrogateescape")
 
 
 def _cut(name: str) -> str:
-    """Return the name of a standby as its primary knows it."""
+    """Return the name of a standby as its primary has it, truncated."""
     encoded = name.encode(errors="surrogateescape")[:MAX_NAME_BYTES]
     return encoded.decode("utf-8", "surrogateescape")

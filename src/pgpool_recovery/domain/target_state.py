@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class TargetState(StrEnum):
-    """What an operator finds on the target after a run, in the words of every message."""
+    """What an operator finds on the target after a run, as every message words it."""
 
     UNTOUCHED = "untouched"
     RESTORED = "restored"
@@ -16,29 +16,30 @@ class TargetState(StrEnum):
 
 
 RECOVER_AGAIN = "Recover the node again: that completes it, or puts the old data back."
-"""What to do about a target of which nobody knows how far a run has come."""
+"""What to do when it is not known how far a run has come on the target."""
 
 COMPLETE = (
-    "No server can be started on the data directory as it is. Recover the node again once the "
-    "cause is gone: that completes it, by a full copy if need be."
+    "No server can be started on the data directory in its present state. Recover the node again "
+    "once the cause is fixed: that completes it, by a full copy if necessary."
 )
-NOT_YET = "No server can be started on its data as it is now."
-START = "Recover the node again: that starts it, or prepares it anew."
+NOT_YET = "No server can be started on its data in its present state."
+START = "Recover the node again: that starts its server, or prepares the node again."
 NEXT = {
     TargetState.INCOMPLETE: COMPLETE,
     TargetState.COPIED: START,
     TargetState.UNKNOWN: RECOVER_AGAIN,
 }
-"""What to do about a state in which a node does not stay, whatever else is advised."""
+"""What to do about a state in which a node must not stay, whatever else is advised."""
 
 
 def with_next_step(hint: str | None, state: TargetState) -> str | None:
-    """Return a hint with what the state of the target asks for.
+    """Return a hint, extended by what the state of the target requires.
 
     >>> with_next_step("Make room.", TargetState.RESTORED)
     'Make room.'
     >>> with_next_step("Make room, then recover the node again.", TargetState.INCOMPLETE)
-    'Make room, then recover the node again. No server can be started on its data as it is now.'
+    'Make room, then recover the node again. No server can be started on its data in its present \
+state.'
     """
     step = NEXT.get(state)
     if step is None or hint is None:

@@ -1,10 +1,10 @@
-r"""Text of others, made fit to be shown: a line is one line, and nothing in it steers a terminal.
+r"""Make foreign text safe to show: a line stays one line, and nothing in it controls a terminal.
 
-What a target, a server, Pgpool-II or a file says is shown to people, written to the server's log,
-and put on record. A line break in it would forge a line of somebody else's, and an escape sequence
-would redraw the terminal of whoever reads it. So each such character is written as an escape, as
-in "\x1b": C0 and C1 control characters, the line separators of Unicode, the marks that turn the
-direction of writing round, bytes that are no UTF-8, and halves of surrogate pairs.
+The output of a target, a server, Pgpool-II or a file is shown to people, written to the server's
+log, and recorded. A line break in it could forge a line of another origin, and an escape sequence
+could redraw the reader's terminal. So these characters are written as escapes such as "\x1b": C0
+and C1 control characters, the line separators of Unicode, the marks that change the direction of
+writing, bytes that are not UTF-8, and halves of surrogate pairs.
 """
 
 import re
@@ -12,13 +12,13 @@ from collections.abc import Iterable
 from typing import Any
 
 MAX_CHARACTERS = 8000
-"""As much as the server tells of an error (extension/python, outcome.py)."""
+"""As much as the server reports of an error (extension/python, outcome.py)."""
 KEPT_OF_THE_END = 6000
-"""Of a text that is too long: the last lines of a program say why it failed."""
+"""The last lines of a program say why it failed, so the end of a long text is kept."""
 CUT = " [...] "
 
 BYTES = ("\udc80", "\udcff")
-"""What stands for a byte that is no UTF-8 (files/text.py)."""
+"""The characters that stand for bytes that are not UTF-8 (files/text.py)."""
 FOREIGN_BYTE = re.compile(f"[{BYTES[0]}-{BYTES[1]}]")
 STEERING = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
@@ -26,7 +26,7 @@ STEERING = re.compile(
 
 
 def one_line(text: str) -> str:
-    r"""Return a text as one line of limited length without control characters; a tab is a blank.
+    r"""Return a text as one line of limited length without control characters; tabs become spaces.
 
     >>> one_line("a\nb\x1b[2J"), one_line("caf\udce9")
     ('a\\nb\\x1b[2J', 'caf\\xe9')
@@ -35,7 +35,7 @@ def one_line(text: str) -> str:
 
 
 def without_foreign_bytes(text: str) -> str:
-    r"""Return a text in which bytes that are no UTF-8 are escaped, and nothing else.
+    r"""Return a text in which only bytes that are not UTF-8 are escaped.
 
     >>> without_foreign_bytes("caf\udce9\n")
     'caf\\xe9\n'
@@ -44,7 +44,9 @@ def without_foreign_bytes(text: str) -> str:
 
 
 def steers(text: str) -> bool:
-    r"""Say whether a text has a control character; a byte that is no UTF-8 is a letter elsewhere.
+    r"""Return whether a text has a control character; a byte that is not UTF-8 does not count.
+
+    Such a byte is a letter in another encoding.
 
     >>> steers("/d\udce4t\udce4"), steers("/a\x1b[2J")
     (False, True)
@@ -53,7 +55,7 @@ def steers(text: str) -> bool:
 
 
 def lines(text: str) -> str:
-    r"""Return a text whose line breaks are meant, each of its lines as `one_line` has it.
+    r"""Return a text whose line breaks are kept; each of its lines is escaped as by `one_line`.
 
     >>> lines("one\r\ntwo\x85")
     'one\ntwo\\x85'
@@ -64,7 +66,7 @@ def lines(text: str) -> str:
 
 
 def shown(value: Any) -> Any:
-    """Return a value of JSON types with every text in it as `lines` has it."""
+    """Return a value of JSON types with every text in it escaped by `lines`."""
     match value:
         case str():
             return lines(value)
@@ -77,15 +79,15 @@ def shown(value: Any) -> Any:
 
 
 def first_of(texts: Iterable[str], *, limit: int) -> tuple[str, ...]:
-    """Return the first of many texts, and how many more there are.
+    """Return at most `limit` texts: the first ones, and how many more there are.
 
     >>> first_of(["a", "b", "c"], limit=2)
-    ('a', '2 more of these')
+    ('a', 'and 2 more')
     """
     given = tuple(texts)
     if len(given) <= limit:
         return given
-    return (*given[: limit - 1], f"{len(given) - limit + 1} more of these")
+    return (*given[: limit - 1], f"and {len(given) - limit + 1} more")
 
 
 def _cut(text: str) -> str:
@@ -102,7 +104,7 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def with_detail(message: str, detail: str | None) -> str:
-    """Return a message and its detail in one line.
+    """Return a message with its detail on one line.
 
     >>> with_detail("the disk is full", "3 GB are free.\\nIt needs 4 GB.")
     'the disk is full (3 GB are free. It needs 4 GB.)'

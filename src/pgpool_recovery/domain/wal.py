@@ -1,4 +1,4 @@
-"""Positions in the WAL, timelines, and the history that leads from one to the next."""
+"""WAL positions, timelines, and timeline histories."""
 
 import re
 from typing import NewType
@@ -15,23 +15,24 @@ LSN_PATTERN = re.compile(r"([0-9A-F]{1,8})/([0-9A-F]{1,8})", re.IGNORECASE)
 
 
 def parse_lsn(text: str) -> Lsn:
-    """Read a position as PostgreSQL prints it.
+    """Parse an LSN as PostgreSQL prints it; raise Refused for anything else.
 
     >>> parse_lsn("1/2000028")
     4328521768
     """
     match = LSN_PATTERN.fullmatch(text)
     if match is None:
-        raise Refused(f'"{text}" is not a position in the WAL')
+        raise Refused(f'"{text}" is not a WAL position')
     return Lsn((int(match[1], 16) << 32) + int(match[2], 16))
 
 
 def lsn_text(lsn: Lsn) -> str:
-    """Return a position as PostgreSQL prints it up to 18; it reads 19's, and 19 reads this.
+    """Return an LSN as PostgreSQL up to 18 prints it; all versions read its form and that of 19.
 
-    In a log of 19 there are zeros after the slash, up to eight digits, so that one searches there
-    for what stands behind it. A message that is made of facts does not know who prints them: to
-    tell it everywhere, or to change the text of messages at the end, would cost more than it gains.
+    19 pads the part after the slash with zeros to eight digits, so its log must be searched for
+    that part of an LSN from our messages. A message is made of facts, without the version of the
+    server. Passing the version everywhere, or rewriting messages at the end, would cost more than
+    it gains.
 
     >>> lsn_text(Lsn(4328521768))
     '1/2000028'
@@ -52,7 +53,7 @@ class Point:
 
 @record
 class History:
-    """The timelines of a server, oldest first: each with the position where the next one began.
+    """The timelines of a server: `ends` has the former ones, oldest first, and where each was left.
 
     `current` is the one that it writes, which has no end.
     """
@@ -61,13 +62,13 @@ class History:
     ends: tuple[Point, ...] = ()
 
     def end_of(self, timeline: TimelineId) -> Lsn | None:
-        """Return where a timeline was left; None for the current one. KeyError for a stranger."""
+        """Return where a timeline was left; None for the current one. Unknown ones: KeyError."""
         if timeline == self.current:
             return None
         return {point.timeline: point.lsn for point in self.ends}[timeline]
 
     def begin_of(self, timeline: TimelineId) -> Lsn:
-        """Return where a timeline began: where the one before it was left. KeyError likewise."""
+        """Return where a timeline began, which is where its parent was left; KeyError as above."""
         begins = [Lsn(0), *(point.lsn for point in self.ends)]
         return dict(zip(self.timelines, begins, strict=True))[timeline]
 
@@ -86,7 +87,7 @@ class History:
         return (*(point.timeline for point in self.ends), self.current)
 
     def has(self, point: Point) -> bool:
-        """Say whether the server's own past goes through a point.
+        """Return whether the server's own past goes through a point.
 
         >>> promoted = History(TimelineId(2), (Point(TimelineId(1), Lsn(100)),))
         >>> promoted.has(Point(TimelineId(1), Lsn(100)))
@@ -100,10 +101,11 @@ class History:
         return end is None or point.lsn <= end
 
     def fork(self, other: "History") -> Point | None:
-        """Return where the ways of two servers part: the last point that both went through.
+        """Return where two servers diverged: the last point that both went through.
 
-        As pg_rewind finds it (findCommonAncestorTimeline): on the last timeline that has the same
-        number and the same begin for both. None when they have none in common, or both are on it.
+        It is found as by pg_rewind (findCommonAncestorTimeline): on the last timeline that has the
+        same number and the same start for both. None if they share no timeline, or if both are
+        still on the last shared one.
 
         >>> one = History(TimelineId(2), (Point(TimelineId(1), Lsn(100)),))
         >>> other = History(TimelineId(2), (Point(TimelineId(1), Lsn(70)),))
@@ -122,7 +124,7 @@ class History:
 
 
 def parse_history(text: str, current: TimelineId) -> History:
-    r"""Read a timeline history file (backend/access/transam/timeline.c); Refused when it is none.
+    r"""Parse a timeline history file (backend/access/transam/timeline.c); Refused if it is not one.
 
     >>> parse_history("1\t0/3000060\tno recovery target\n", TimelineId(2)).end_of(TimelineId(1))
     50331744
@@ -135,8 +137,8 @@ def parse_history(text: str, current: TimelineId) -> History:
         timeline, lsn = (*words, "")[:2]
         if not (TIMELINE_PATTERN.fullmatch(timeline) and LSN_PATTERN.fullmatch(lsn)):
             raise Refused(
-                f"the history file of timeline {current} cannot be read",
-                detail=f"Its line {number} does not say where a timeline ended.",
+                f"could not read the history file of timeline {current}",
+                detail=f"Line {number} does not say where a timeline ended.",
             )
         ends.append(Point(TimelineId(int(timeline)), parse_lsn(lsn)))
     return History(current, tuple(ends))
@@ -148,7 +150,7 @@ def segment_number(lsn: Lsn, segment_bytes: int) -> int:
 
 
 def segment_of_file(name: str, segment_bytes: int) -> int:
-    """Return the number of the segment that a WAL file holds.
+    """Return the segment number of a WAL file.
 
     >>> segment_of_file("000000010000000100000002", 16 * 2**20)
     258

@@ -1,4 +1,4 @@
-"""The last page of a server's WAL: whether it ends with the end of the primary that wrote it."""
+"""Determine whether a server's WAL ends with the shutdown checkpoint of the primary."""
 
 import struct
 from collections.abc import Iterator
@@ -11,13 +11,13 @@ RECORD_HEADER_BYTES = 24  # SizeOfXLogRecord
 MAX_CHECKPOINT_BYTES = 256
 ALIGNMENT = 8
 SHORT_DATA = 255  # XLR_BLOCK_ID_DATA_SHORT
-CHECKPOINT_SHUTDOWN = 0x00  # XLOG_CHECKPOINT_SHUTDOWN, of the resource manager XLOG, number 0.
-OWN_BITS = 0xF0  # Of xl_info, what is the resource manager's (XLR_RMGR_INFO_MASK).
+CHECKPOINT_SHUTDOWN = 0x00  # XLOG_CHECKPOINT_SHUTDOWN of the resource manager XLOG (number 0).
+OWN_BITS = 0xF0  # The bits of xl_info that belong to the resource manager (XLR_RMGR_INFO_MASK).
 
 
 @record
 class WalPage:
-    """The page that ends at or holds a position of the WAL, up to that, as a server has it."""
+    """A WAL page of a server, from its beginning up to a position on it or at its end."""
 
     begin: Lsn
     contents: bytes
@@ -25,29 +25,29 @@ class WalPage:
 
     @property
     def end(self) -> Lsn:
-        """Up to where it reaches."""
+        """The position after its last byte."""
         return Lsn(self.begin + len(self.contents))
 
     @property
     def header_bytes(self) -> int:
-        """How long its header is: the first page of a segment has a longer one."""
+        """The size of its header, which is longer on the first page of a segment."""
         is_first = self.begin % self.segment_bytes == 0
         return LONG_HEADER_BYTES if is_first else SHORT_HEADER_BYTES
 
     @property
     def body(self) -> bytes:
-        """What it has of records."""
+        """Its records, without the header."""
         return self.contents[self.header_bytes :]
 
     def is_written(self, order: str) -> bool:
-        """Say whether it is the page of that place, not one of a file that was renamed."""
+        """Return whether it was written for this position, and is not left in a recycled file."""
         if len(self.contents) < SHORT_HEADER_BYTES:
             return False
         return bool(struct.unpack_from(f"{order}Q", self.contents, 8)[0] == self.begin)
 
 
 def page_begin(end: Lsn, page_bytes: int) -> Lsn:
-    """Return where the page begins that has the byte before a position.
+    """Return where the page that has the byte before a position begins.
 
     >>> page_begin(Lsn(8192), 8192), page_begin(Lsn(8200), 8192)
     (0, 8192)
@@ -56,12 +56,12 @@ def page_begin(end: Lsn, page_bytes: int) -> Lsn:
 
 
 def shutdown_at_the_end(before: WalPage | None, last: WalPage) -> Lsn | None:
-    """Return where the shutdown checkpoint begins with which the WAL ends; None when it does not.
+    """Return where the shutdown checkpoint at the end of the WAL begins; None if there is none.
 
-    A primary writes this record last, and nothing after it before it is started again
-    (CreateCheckPoint() with CHECKPOINT_IS_SHUTDOWN in src/backend/access/transam/xlog.c): who has
-    it has everything. It names its own place as the one from where recovery begins, which no other
-    record does. `before` is the page before the last one, for a record that begins there.
+    A primary writes this record last, and nothing after it until it is started again
+    (CreateCheckPoint() with CHECKPOINT_IS_SHUTDOWN in src/backend/access/transam/xlog.c). So a
+    server that has the record has everything. Its redo pointer is its own position, which is true
+    of no other record. `before` is the page before the last one, for a record that begins there.
     """
     for order in "<>":
         if last.is_written(order):
@@ -76,7 +76,7 @@ def _shutdowns(before: WalPage | None, last: WalPage, order: str) -> Iterator[Ls
         if size > len(text):
             return
         begin = Lsn(last.end - size)
-        if size > len(last.body):  # It begins on the page before: one header more lies between.
+        if size > len(last.body):  # It begins on the page before, so the header is in between.
             begin = Lsn(begin - last.header_bytes)
         if _is_shutdown(text[-size:], begin, order):
             yield begin

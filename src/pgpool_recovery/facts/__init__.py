@@ -1,1 +1,1 @@
-"""What is known before anything is decided, and the words of a decision: values only."""
+"""The facts that decisions are based on, and the vocabulary of a plan: values only."""

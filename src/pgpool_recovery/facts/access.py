@@ -1,4 +1,4 @@
-"""Files that a recovery could not read, change or remove: known before anything is removed."""
+"""Files that a recovery could not read, change or remove, found before anything is removed."""
 
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
@@ -8,14 +8,14 @@ from pgpool_recovery.domain.record import field, record, replace
 from pgpool_recovery.facts.rejection import Rejection
 
 MAX_NAME_BYTES = 99
-"""So long a path may be in a tar header (tarCreateHeader in src/port/tar.c)."""
+"""The longest path that fits into a tar header (tarCreateHeader in src/port/tar.c)."""
 MAX_TOLD = 5
 CHMOD, CHOWN = "chmod u+rwX", "chown -R"
 STANDBY_FILES = ("postgresql.auto.conf", "standby.signal", "recovery.signal", "pg_wal")
 
 
 class Lacks(StrEnum):
-    """What is not possible with a file or a directory."""
+    """What cannot be done with a file or a directory."""
 
     READING = "reading"
     READING_BY_REWIND = "reading by pg_rewind"
@@ -25,7 +25,7 @@ class Lacks(StrEnum):
 
     @property
     def sentence(self) -> str:
-        """What a message says of the file."""
+        """What a message says about the file."""
         match self:
             case Lacks.NAME:
                 return "has a name that is too long for a base backup"
@@ -38,10 +38,10 @@ class Lacks(StrEnum):
 
 @record
 class Obstacle:
-    """A file or a directory, and what stands in the way of a recovery.
+    """A file or a directory that stands in the way of a recovery.
 
-    `is_ours`: it belongs to the user of the server. `is_fixed`: it has the attribute "immutable" or
-    "append only" (chattr(1)).
+    `is_ours`: it belongs to the user who runs the server. `is_fixed`: it has the attribute
+    "immutable" or "append only" (chattr(1)).
     """
 
     path: str
@@ -57,7 +57,7 @@ class Obstacle:
 
     @property
     def cure(self) -> str | None:
-        """The command that mends it, without the path; None where a command is not enough."""
+        """The command that fixes it, without the path; None if a command is not enough."""
         if self.lacks is Lacks.NAME:
             return None
         if self.is_fixed:
@@ -67,13 +67,13 @@ class Obstacle:
 
 @record
 class Access:
-    """What a look at every file of a server showed; `user` runs that server, and looked.
+    """The result of checking every file of a server as `user`, who runs that server.
 
-    `more` is how many obstacles of a kind there are besides those that are named. `is_whole`: the
-    look came to its end in time. `kept_bytes` are those of what is not the cluster's in the data
-    directory: a node keeps it, and a copy of a primary brings it. `copied_bytes` is how much of
-    that has to be copied when a node keeps it; the rest only gets other names. `spare_wal_bytes` is
-    the size of the files in its pg_wal that wait to be used again.
+    `more` is how many obstacles of a kind there are in addition to those that are named.
+    `is_whole`: the check finished in time. `kept_bytes` is the size of the files in the data
+    directory that do not belong to the cluster: a node keeps them, and a copy of a primary includes
+    them. `copied_bytes` is how much of that must be copied when a node keeps it; the rest is only
+    renamed. `spare_wal_bytes` is the size of the recycled files in its pg_wal.
     """
 
     host: str = ""
@@ -86,51 +86,52 @@ class Access:
     spare_wal_bytes: int = 0
 
     def lacking(self, *lacks: Lacks) -> tuple[Obstacle, ...]:
-        """Return what stands in the way of these."""
+        """Return the obstacles of these kinds."""
         return tuple(found for found in self.obstacles if found.lacks in lacks)
 
 
 NO_ACCESS = Access()
-"""Of a server at whose files nobody has looked, or that has none."""
+"""The value for a server whose files were not checked, or that has none."""
 
 
 def as_source(target: Access) -> Access:
-    """Return what is known of a node's files if it were the primary: which cannot be read."""
+    """Return the obstacles that would remain if a node were the primary: unreadable files."""
     return replace(target, obstacles=target.lacking(Lacks.READING))
 
 
 def reject_source(primary: Access, *, by_rewind: bool = False) -> Iterator[Rejection]:
-    """Say which files of the primary a base backup, or pg_rewind, would break off on.
+    """Yield why a base backup, or pg_rewind, would fail on files of the primary.
 
-    Pg_rewind reads WAL files as well, and what links lead to. It gives names in no tar header.
+    pg_rewind also reads WAL files and the targets of links, but uses no tar headers, so names may
+    be long.
     """
     if by_rewind:
         found = primary.lacking(Lacks.READING, Lacks.READING_BY_REWIND)
         why = "pg_rewind has the server read every file in its data directory."
     else:
         found = primary.lacking(Lacks.READING, Lacks.NAME)
-        why = "A base backup has every file in the data directory, and breaks off on these."
+        why = "A base backup includes every file in the data directory, and fails on these."
     yield from _reject("the primary", primary, found, why)
 
 
 def reject_own_files(name: str, target: Access) -> Iterator[Rejection]:
-    """Say which files of the node would keep its old data from being kept, or removed."""
+    """Yield why the node's own files could not be kept, or its old data not removed."""
     found = target.lacking(Lacks.READING)
-    why = "The node keeps its own files, so they have to be read."
+    why = "The node keeps its own files, so they must be readable."
     yield from _reject(name, target, found, why)
     found = target.lacking(Lacks.REMOVING)
-    yield from _reject(name, target, found, "The data that is replaced could not be removed.")
+    yield from _reject(name, target, found, "The data to be replaced could not be removed.")
 
 
 def reject_change(name: str, target: Access) -> Iterator[Rejection]:
-    """Say which files keep a data directory from being changed where it is, and only from that."""
+    """Yield why a data directory cannot be modified in place; it can still be replaced."""
     found = target.lacking(Lacks.CHANGING)
-    why = "The data directory is changed file by file, and that would break off on these."
+    why = "The data directory is modified file by file, and that would fail on these."
     yield from _reject(name, target, found, why)
 
 
 def reject_settings(name: str, target: Access, directory: str) -> Iterator[Rejection]:
-    """Say which of the files that make a data directory a standby's cannot be replaced there."""
+    """Yield why the files that make a data directory a standby's cannot be replaced."""
     wanted = {directory, *(f"{directory}/{name}" for name in STANDBY_FILES)}
     found = tuple(one for one in target.obstacles if one.path in wanted)
     yield from _reject(
@@ -139,12 +140,12 @@ def reject_settings(name: str, target: Access, directory: str) -> Iterator[Rejec
 
 
 def notes_on_access(name: str, primary: Access, target: Access) -> Iterator[str]:
-    """Say at which files nobody has looked."""
+    """Yield whose files were not all checked."""
     for whose, access in (("the primary", primary), (name, target)):
         if not access.is_whole:
             yield (
-                f"{whose} has so many files that not all could be looked at in time: whether each "
-                "can be read is not known"
+                f"{whose} has so many files that not all of them could be checked in time; it is "
+                "not known whether each can be read"
             )
 
 
@@ -165,7 +166,7 @@ def _reject(
 
 
 def cures(access: Access, found: Iterable[Obstacle]) -> Iterator[str]:
-    """Yield what to do: the commands for root, those for the server's user, and the rest."""
+    """Yield what to do: the commands for root, those for the server's user, then other advice."""
     by_cure: dict[str | None, list[str]] = {}
     for obstacle in found:
         paths = by_cure.setdefault(obstacle.cure, [])
@@ -183,7 +184,7 @@ def cures(access: Access, found: Iterable[Obstacle]) -> Iterator[str]:
     if for_user:
         yield f"On {access.host}, as {access.user}: {CHMOD} {' '.join(for_user)}."
     if CHOWN in by_cure:
-        yield "Or move what is none of the cluster's out of the data directory."
+        yield "Or move files that do not belong to the cluster out of the data directory."
     if long_names:
         shown = " ".join(long_names)
         yield f"Give it a shorter name, or move it out of the data directory: {shown}."

@@ -1,4 +1,4 @@
-"""What an archive gave when it was asked for timeline history files."""
+"""The timeline history files that a WAL archive returned."""
 
 import re
 
@@ -8,19 +8,19 @@ from pgpool_recovery.domain.text import one_line
 from pgpool_recovery.domain.wal import History, TimelineId, parse_history
 
 MAX_BYTES = 65_536
-"""Of a history file; one has some 50 bytes for each promotion."""
+"""The largest history file that is read; it grows by some 50 bytes with each promotion."""
 MAX_BEYOND = 8
-"""How many timelines after the primary's are asked for; a server asks until one is absent."""
+"""How many timelines after the primary's are requested; a server stops at the first gap."""
 MAX_REASON = 100
 LAST_REASON = re.compile(r"^\s*\d+\s+\S+\s+(\S.*)$", re.MULTILINE)
 
 
 @record
 class ArchivedHistory:
-    """A file that an archive has under the name of a timeline's history.
+    """A file that an archive has under the name of a timeline history file.
 
-    `history` is None when it is not a history file. `reason` is why the server that wrote it was
-    promoted, in its own words.
+    `history` is None if it is not a history file. `reason` is why the server that wrote it was
+    promoted, as the file says.
     """
 
     timeline: TimelineId
@@ -35,11 +35,10 @@ class ArchivedHistory:
 
 @record
 class Archive:
-    """What a node's restore_command gave, asked for history files as the node's server will ask.
+    """What a node's restore_command returned when called for history files as by its server.
 
-    `longest_s` is how long the longest of its calls took, and `is_silent` that this one did not end
-    within the limit; then nothing more was asked. `fatal` is how a call failed in a way in which
-    the server ends as well.
+    `longest_s` is the duration of its longest call. `is_silent`: that call did not end within the
+    limit, and no more were made. `fatal` describes a failure that would also end the server.
     """
 
     histories: tuple[ArchivedHistory, ...]
@@ -58,7 +57,7 @@ def history_file(timeline: TimelineId) -> str:
 
 
 def read_archived(timeline: TimelineId, contents: bytes) -> ArchivedHistory:
-    r"""Return what an archive gave under the name of a timeline's history.
+    r"""Return what an archive holds under the name of a timeline history file.
 
     >>> read_archived(TimelineId(2), b"1\t0/3000060\tno recovery target specified\n").reason
     'no recovery target specified'

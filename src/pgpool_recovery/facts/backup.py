@@ -7,11 +7,11 @@ from pgpool_recovery.facts.archived_history import ArchivedHistory
 
 @record
 class Repository:
-    """What pgBackRest says of the newest backup that a restore on the target would use.
+    """What pgBackRest reports of the newest backup that a restore on the target would use.
 
-    `start` and `stop` are its WAL positions; a standby that is made of it needs all WAL from
-    `start` on, from the archive (`archived`: the last WAL file there) or from the primary.
-    `histories` are the newest history files of the archive.
+    `start` and `stop` are its WAL positions. A standby that is restored from it needs all WAL since
+    `start`, from the archive (whose last WAL file is `archived`) or from the primary. `histories`
+    are the newest history files of the archive.
     """
 
     stanza: str
@@ -35,10 +35,11 @@ class BackupTablespace:
 
 @record
 class Backup:
-    """The backup that a restore on the target would take, as the target sees it.
+    """The backup that a restore on the target would use, as the target sees it.
 
-    `program` is pgbackrest on the target, `repo` the number by which its configuration knows the
-    repository. `answer_s`: how long a standby that is made of it waits for a silent repository.
+    `program` is the path of pgbackrest on the target, and `repo` is the number of the repository in
+    its configuration. A standby that is restored from the backup waits `answer_s` seconds for a
+    repository that does not answer.
     """
 
     program: str
@@ -51,7 +52,7 @@ class Backup:
 
 @record
 class NoBackup:
-    """Why the target sees no backup: `problem` goes on where a message has named the node."""
+    """Why the target sees no backup; in messages `problem` follows the name of the node."""
 
     problem: str
     detail: str | None = None
@@ -61,11 +62,11 @@ class NoBackup:
 
 @record
 class Restoration:
-    """A backup, and where it goes.
+    """A backup, and where it is restored.
 
     It is restored into `directory`, which may hold old data, and will be started as
-    `data_directory`. `locations` has every tablespace of the backup by its OID. Its WAL is in
-    `wal_directory` when that is not a directory of its own.
+    `data_directory`. `locations` has the location of each tablespace of the backup by OID. The WAL
+    goes to `wal_directory` if that is outside the data directory; None otherwise.
     """
 
     backup: Backup

@@ -1,4 +1,4 @@
-"""All that a decision may rest on, learnt from the primary and from the target."""
+"""All facts that a decision may be based on, learnt from the primary and from the target."""
 
 from pgpool_recovery.domain.control_data import ControlData
 from pgpool_recovery.domain.record import record
@@ -13,12 +13,12 @@ from pgpool_recovery.facts.rejection import Rejection
 from pgpool_recovery.facts.running import Running
 
 Conninfo = dict[str, str]
-"""A libpq connection string as keywords and values; never holds a secret (plan/inherited.py)."""
+"""A libpq connection string as keywords and values; it never holds a secret (plan/inherited.py)."""
 
 
 @record
 class FileIdentity:
-    """Which directory it really is: two hosts that are one see the same device and inode."""
+    """Identifies a directory: two names of the same host lead to the same device and inode."""
 
     boot_id: str
     device: int
@@ -27,11 +27,12 @@ class FileIdentity:
 
 @record
 class Slot:
-    """A replication slot of the primary, or of a server that a check looks at.
+    """A replication slot of the primary, or of a server that is checked.
 
-    From PostgreSQL 17 on: `is_failover`: it is to be synchronised to standbys; `is_synced`: it was,
-    from the primary; such a one is temporary until its WAL is there. `invalidation_reason` is that
-    of pg_replication_slots. `holds_xmin`: it keeps VACUUM from removing rows.
+    `kept_bytes` is the WAL that it retains. `holds_xmin`: it keeps VACUUM from removing rows. The
+    rest is known since PostgreSQL 17. `is_failover`: it should be synchronised to standbys.
+    `is_synced`: it was synchronised from the primary. Such a slot is temporary until its WAL is
+    there. `invalidation_reason` is that of pg_replication_slots.
     """
 
     name: str
@@ -48,7 +49,7 @@ class Slot:
 
 @record
 class Tablespace:
-    """A tablespace of the primary; `directory` is the version directory within `location`."""
+    """A tablespace of the primary; `directory` is the version directory in `location`."""
 
     oid: int
     location: str
@@ -70,10 +71,10 @@ class RelationSegment:
 
 @record
 class Base:
-    """From where on a data directory lacks what the primary has written.
+    """The position after which a data directory lacks what the primary has written.
 
-    `redo` is where recovery would begin: the REDO of its last checkpoint, or what backup_label
-    says. `end` is up to where it is known to have replayed, never before `redo`.
+    `redo` is where recovery would begin: the REDO location of its last checkpoint, or the start in
+    backup_label. `end` is up to where it is known to have replayed, and never before `redo`.
     """
 
     redo: Point
@@ -82,19 +83,20 @@ class Base:
 
 @record
 class LocalWal:
-    """What WAL a data directory has itself: all segments from its base on, up to `missing`.
+    """The WAL that a data directory has itself: all segments from its base up to `missing`.
 
-    Of the last one it has at least the first page.
+    `missing` is the number of the first segment that it lacks. Of the segment before, it has at
+    least the first page.
     """
 
     base: Base
     missing: int
 
     def needed(self, segment_bytes: int) -> int:
-        """Return the number of the first segment that a standby will ask the primary for.
+        """Return the number of the first segment that a standby will request from the primary.
 
-        It replays what it has, and streams from the begin of the segment that it came to
-        (RequestXLogStreaming). That may lie beyond its minimum recovery end, when it was killed.
+        It replays what it has, and streams from the beginning of the segment that it has reached
+        (RequestXLogStreaming). That may be past its minimum recovery end if it was killed.
         """
         is_last_whole = self.base.end.lsn == self.missing * segment_bytes
         last = self.missing if is_last_whole else self.missing - 1
@@ -114,8 +116,8 @@ class Stream:
 class Wal:
     """The WAL of the primary.
 
-    `written` is how far it goes. `oldest_segment` is the number of the oldest segment of its own
-    past that is still there.
+    `written` is its end. `oldest_segment` is the number of the oldest segment of its own past that
+    it still has. `is_summarized`: its WAL summarizer is on.
     """
 
     history: History
@@ -126,7 +128,7 @@ class Wal:
     is_summarized: bool
 
     def has(self, segment: int) -> bool:
-        """Say whether the WAL from a segment on is still there."""
+        """Return whether the primary still has the WAL since a segment."""
         return segment >= self.oldest_segment
 
     def begin_of(self, segment: int) -> Point:
@@ -135,19 +137,20 @@ class Wal:
         return Point(self.history.timeline_at(lsn), lsn)
 
     def bytes_since(self, lsn: Lsn) -> int:
-        """Return how much was written since a position, in whole segments as they are kept."""
+        """Return how many bytes were written since a position."""
         return self.written - lsn
 
 
 @record
 class PrimaryFacts:
-    """What the primary says of itself.
+    """What the primary reports about itself.
 
-    `rewind_users` may do what pg_rewind does; `compressions` are those that it was built with.
-    `port` is where it listens. `asks_clear_text`: its pg_hba.conf has methods for which a client
-    sends the password as it is. `slot_limit_bytes` is how much WAL a slot may keep; None: any.
-    `syncs_slots` is its own sync_replication_slots, `awaited_slots` its synchronized_standby_slots.
-    `synchronous_standby_names` is as the server has it (domain/synchronous.py).
+    `rewind_users` are roles that may do what pg_rewind does, and `compressions` are those that it
+    was built with. `port` is where it listens. `asks_clear_text`: its pg_hba.conf has methods for
+    which a client sends the password in clear text. `slot_limit_bytes` is how much WAL a slot may
+    retain; None means no limit. `syncs_slots` is its own sync_replication_slots, and
+    `awaited_slots` its synchronized_standby_slots. `synchronous_standby_names` is the value of the
+    setting (domain/synchronous.py).
     """
 
     version: int
@@ -193,13 +196,13 @@ class PrimaryFacts:
 
     @property
     def directory_bytes(self) -> int:
-        """The size of the data directory: what the server counts, logs and whatever lies there."""
+        """The size of the data directory: the cluster's files, and everything else in it."""
         return self.data_bytes + self.access.kept_bytes
 
 
 @record
 class Filesystem:
-    """The filesystem that a path lies on, or would lie on, and where that is mounted."""
+    """The filesystem that a path is on, or would be on, and where it is mounted."""
 
     device: int
     free_bytes: int
@@ -211,12 +214,12 @@ class Filesystem:
 class PlaceFacts:
     """A directory of the target that a copy replaces as a whole.
 
-    `path` is free of symbolic links. `can_rename` says whether the directory can be renamed:
-    it is not a mount point itself, and what stands above it may be written. `waiting_bytes` is the
-    size of the old directory that an earlier recovery replaced and that still waits, if one does.
-    `is_own`: it is the node's data directory, or the node's data directory leads to it.
-    `problem` is why nobody could look into it; `is_of_another_user` that it is this one.
-    `is_layered`: part of it comes from a lower layer of an overlay filesystem.
+    `path` has no symbolic links. `can_rename`: the directory is not a mount point itself, and its
+    parent directory is writable. `waiting_bytes` is the size of the old directory that an earlier
+    recovery replaced and kept in the workspace, if there is one. `is_own`: it is the node's data
+    directory, or the node's data directory links to it. `problem` is why it could not be examined,
+    and `is_of_another_user` says that its owner is the reason. `is_layered`: part of it comes from
+    a lower layer of an overlay filesystem.
     """
 
     path: str
@@ -236,7 +239,7 @@ class PlaceFacts:
 
 @record
 class Configuration:
-    """The configuration with which the target's server would start; values as SHOW gives them."""
+    """The configuration with which the target's server would start; values are as SHOW has them."""
 
     file: str
     is_inside: bool
@@ -245,23 +248,25 @@ class Configuration:
     leftovers: tuple[Leftover, ...] = ()
     trigger_file: str | None = None
     conninfo_place: str | None = None
-    """File and line of primary_conninfo, where it stands in a file that could be read."""
+    """File and line of primary_conninfo, if it is set in a file that could be read."""
 
 
 @record
 class TargetFacts:
-    """What the agent learnt of the target.
+    """What the agent learnt about the target.
 
-    `backup_start` is what backup_label says, when there is one that can be read; `history` what the
-    directory has of its own timeline. `is_away`: an interrupted run has left the directory in the
-    workspace, and not at its place; `changing` names the method by which it is half changed, and
-    nothing when it is whole. `state` is what its journal says: what a run leaves that does nothing.
-    `resumable` is the base of one that an incremental backup was written onto.
-    `moved_tablespaces` are those that the settings give another place than the node's own link.
-    `linked_tablespaces` are the OIDs of those that the directory has.
-    `failed_starts`: how often its server has failed after the last recoveries, one after another.
-    `can_clone`: the filesystem copies files without copying their blocks (reflink). `addresses` are
-    those of the target's host.
+    `gone_tablespaces` are the locations of its tablespaces that the primary lacks, and
+    `moved_tablespaces` the primary's locations of those for which the settings give another
+    directory than the node's own link. `linked_tablespaces` are the OIDs of the tablespaces that
+    the directory has. `foreign_entries` are the entries of a directory that is not a data
+    directory. `backup_start` is the start position in backup_label, if that can be read. `history`
+    is the directory's history file of its own timeline. `is_away`: an interrupted run left the
+    directory in the workspace instead of at its path. `changing` is the method by which it is half
+    changed; None if it is whole. `state` is the state in its journal, which a run that does nothing
+    leaves unchanged. `resumable` is the base of a directory that an incremental backup was being
+    written to. `can_clone`: the filesystem can copy files without copying their blocks (reflink).
+    `addresses` are those of the target's host. `failed_starts` is how often in a row its server
+    failed after a recovery.
     """
 
     hostname: str
@@ -304,13 +309,14 @@ class TargetFacts:
     def is_sound(self) -> bool:
         """Whether a server has brought the data directory to consistency.
 
-        Recovery renames backup_label away as soon as it has read it, so that alone says nothing.
+        Recovery renames backup_label as soon as it has read it, so its absence alone proves
+        nothing.
         """
         return self.control is not None and not self.has_backup_label and self.control.is_consistent
 
     @property
     def old_waits(self) -> bool:
-        """Whether data that an earlier recovery replaced is still there."""
+        """Whether data that an earlier recovery replaced is still in the workspace."""
         return self.data.waiting_bytes is not None
 
 
@@ -325,17 +331,17 @@ class Login:
 
 @record
 class Facts:
-    """Everything at once.
+    """All facts about a recovery.
 
-    `rewind_logins` are SQL connections that were tried for pg_rewind. `login_problem` says why none
-    was tried at all. `summaries` says why the WAL
-    summaries of the primary do not lead from the target's base to now; nothing when they do.
-    `changed_bytes` is what they name in blocks. `link_bytes_per_s` is how fast the link from the
-    primary to the target is, when that was measured. `backup` is what the target sees in the
-    pgBackRest repository; nothing when none is configured. `archive` is what the target's
-    restore_command gave; nothing without one. `running` is what the target's server says of itself,
-    when it runs. `slot_logins` are SQL connections that were tried for the worker that synchronises
-    failover slots. `compared` is what came of comparing its WAL with the primary's.
+    `rewind_logins` are SQL connections that were tried for pg_rewind. `login_problem` says why no
+    login was tried at all. `summaries` says why the WAL summaries of the primary do not cover the
+    time since the target's base; None if they do. `changed_bytes` is the size of the blocks that
+    they list. `link_bytes_per_s` is the speed of the link from the primary to the target, if it was
+    measured. `backup` is what the target sees in the pgBackRest repository; None if none is
+    configured. `archive` is what the target's restore_command returned; None without one. `running`
+    is what the target's server reports, if it runs. `slot_logins` are SQL connections that were
+    tried for the worker that synchronises failover slots. `compared` is the result of comparing the
+    target's WAL with the primary's.
     """
 
     primary: PrimaryFacts

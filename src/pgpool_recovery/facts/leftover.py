@@ -1,4 +1,4 @@
-"""Settings and files of an earlier life that make a standby something else."""
+"""Leftover settings and files that would keep a server from being a plain standby."""
 
 from pgpool_recovery.domain.record import record
 
@@ -9,27 +9,27 @@ TARGETS = (
     "recovery_target_time",
     "recovery_target_xid",
 )
-"""Where replay ends: there the standby stops, pauses, or makes itself a primary."""
+"""Settings that end replay: at the target the standby shuts down, pauses, or promotes itself."""
 AT_TARGET = ("recovery_target_action", "recovery_target_inclusive")
-"""What happens at the target; without one nothing does (validateRecoveryParameters)."""
+"""What happens at the target; without one they have no effect (validateRecoveryParameters)."""
 TIMELINE = "recovery_target_timeline"
 TRIGGER_FILE = "promote_trigger_file"
-"""Up to PostgreSQL 15: a file that promotes the standby as soon as it is there."""
+"""Up to PostgreSQL 15: a file that promotes the standby as soon as it exists."""
 TRIGGER_FILE_UNTIL = 15
 DELAY = "recovery_min_apply_delay"
 COMMANDS = ("archive_cleanup_command", "recovery_end_command")
-"""Run by the server as a shell would; the text may hold a password, so it is never told.
+"""Commands that the server runs through a shell; they may hold a password, so are never shown.
 
-archive_cleanup_command runs at each restartpoint of a standby, and removes from an archive what
-this one needs no more; recovery_end_command runs once, when it is promoted (xlog.c,
-ExecuteRecoveryCommand). Neither changes what the standby replays.
+archive_cleanup_command runs at each restartpoint of a standby, and removes from an archive what the
+standby no longer needs. recovery_end_command runs once, when it is promoted
+(ExecuteRecoveryCommand in xlog.c). Neither changes what the standby replays.
 """
 TAKEN_OUT = (*TARGETS, *AT_TARGET)
 LEADING = ("primary_conninfo", "primary_slot_name")
 SIGNAL = "recovery.signal"
 STANDBY_SIGNAL = "standby.signal"
 OLD_FILE = "recovery.conf"
-"""Of PostgreSQL before 12; later ones do not start where it is (readRecoverySignalFile)."""
+"""PostgreSQL before 12 has it; later versions refuse to start with it (readRecoverySignalFile)."""
 DEFAULTS = {TIMELINE: "latest", DELAY: "0", "recovery_target_action": "pause"} | {
     "recovery_target_inclusive": "on"
 }
@@ -37,9 +37,9 @@ DEFAULTS = {TIMELINE: "latest", DELAY: "0", "recovery_target_action": "pause"} |
 
 @record
 class Leftover:
-    """A setting that is not as a standby has it; `source` says where it stands.
+    """A setting that a plain standby does not have; `source` says where it comes from.
 
-    `is_on_command_line`: no file wins over it. The value is empty where it may hold a secret.
+    `is_on_command_line`: no file can override it. `value` is empty if it may hold a secret.
     """
 
     name: str
@@ -54,9 +54,9 @@ class Leftover:
 
 @record
 class LeftFiles:
-    """What is in the data directory and decides what a server becomes.
+    """Files in the data directory that decide what a server becomes.
 
-    `marks` are files of a tool that manages it no more.
+    `marks` are files of a tool that no longer manages it.
     """
 
     has_recovery_signal: bool = False
@@ -68,7 +68,7 @@ NO_FILES = LeftFiles()
 
 
 def is_default(name: str, value: str) -> bool:
-    """Say whether a setting is as it is where nobody has set it.
+    """Return whether a setting has its default value.
 
     >>> [is_default("recovery_target_time", ""), is_default("recovery_target_timeline", "3")]
     [True, False]
@@ -77,7 +77,7 @@ def is_default(name: str, value: str) -> bool:
 
 
 def told_value(name: str, value: str) -> str:
-    """Return what may be told of a value; the server has the delay in milliseconds."""
+    """Return what may be shown of a value; the server reports the delay in milliseconds."""
     if name in (*COMMANDS, *LEADING):
         return ""
     return f"{value}ms" if name == DELAY else value

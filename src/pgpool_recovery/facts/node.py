@@ -1,4 +1,4 @@
-"""What a check has to know of each node beyond the facts of a recovery."""
+"""What a check must know about each node in addition to the facts of a recovery."""
 
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.standby import Trouble
@@ -23,15 +23,16 @@ SETTINGS = (
     "wal_keep_size",
     "wal_level",
 )
-"""Asked of each node's server, in the units of pg_settings."""
+"""Settings that are queried from each node's server, in the units of pg_settings."""
 
 
 @record
 class Archiver:
-    """What a server's archiver does: the file at which it fails, None when it does not.
+    """The state of a server's archiver.
 
-    `failures` are all since the statistics began. `waiting_histories` are history files that have
-    waited for a minute.
+    `failing` is the file that it fails to archive, or None if it does not fail. `failures` counts
+    all failures since the statistics were reset. `waiting_histories` are history files that have
+    been waiting for a minute.
     """
 
     failing: str | None
@@ -41,11 +42,11 @@ class Archiver:
 
 @record
 class ServerFacts:
-    """What a node's server says of itself, over the login that its own stage commands have.
+    """What a node's server reports through the login that its own stage commands use.
 
-    `settings` are those of `SETTINGS` that its version has. `archiver` is None without one.
-    `has_python`: PL/Python's library is there. `extension` is the version of pgpool_recovery that
-    its files would create.
+    `settings` are those of `SETTINGS` that its version has. `archiver` is None if it has none.
+    `has_python`: PL/Python's library is installed. `extension` is the version of pgpool_recovery
+    that the installed files would create.
     """
 
     version: int
@@ -57,19 +58,19 @@ class ServerFacts:
     archiver: Archiver | None = None
 
     def number(self, name: str) -> int:
-        """Return a setting that is a number; -1 where the version has none."""
+        """Return a numeric setting; -1 if the version does not have it."""
         return int(self.settings.get(name, "-1"))
 
     def is_on(self, name: str) -> bool:
-        """Say whether a setting is on; it is not where the version has none."""
+        """Return whether a setting is on; False if the version does not have it."""
         return self.settings.get(name) == "on"
 
 
 @record
 class StageScript:
-    """A stage script of a data directory: what keeps it from being run, if anything does.
+    """A stage script of a data directory; `problem` is what keeps it from being run, or None.
 
-    `version` is that of the command that has placed it; None when it is somebody else's.
+    `version` is that of the command that installed it, or None for a foreign script.
     """
 
     name: str
@@ -79,11 +80,12 @@ class StageScript:
 
 @record
 class Surroundings:
-    """What there is on a node's host besides the data.
+    """What there is on a node's host apart from the data.
 
-    `server` is None when it does not run, or when nobody gets in: `server_problem` says why.
-    `open_password_file` is one that libpq does not read, because others may. `settings_problem`:
-    what is wrong with the settings file.
+    `server` is None if it does not run or no session could be opened; `server_problem` says why.
+    `is_noexec`: the scripts are on a filesystem that is mounted with noexec. `open_password_file`
+    is a pass file that libpq ignores because others may read it. `settings_problem` is what is
+    wrong with the settings file.
     """
 
     server: ServerFacts | None
@@ -107,8 +109,8 @@ class Problem:
 class PeerFacts:
     """How a node reaches another one: by ssh, to replicate, and for pg_rewind.
 
-    `agent_version` is what the other's agent says of itself; without one `problem` says why.
-    `untried` says why nobody logged in there.
+    `agent_version` is what the other node's agent reports; if it is None, `problem` says why.
+    `untried` says why no login there was tried.
     """
 
     agent_version: str | None
@@ -120,11 +122,12 @@ class PeerFacts:
 
 @record
 class NodeFacts:
-    """All that was learnt of a node that could be reached.
+    """Everything that was learnt about a node that could be reached.
 
-    `facts` is what a recovery of it would know. `peers` are the other nodes, by their place among
-    the nodes. `link_bytes_per_s`: how fast the link from the primary is; None on its own host.
-    `trouble`: why its server is no sound standby of the primary; None also where it does not run.
+    `facts` is what a recovery of it would know. `peers` are the other nodes, by their index among
+    the nodes. `link_bytes_per_s` is the speed of the link from the primary; None on the primary's
+    host. `trouble` is why its server is not a sound standby of the primary; None also if the server
+    does not run.
     """
 
     agent_version: str

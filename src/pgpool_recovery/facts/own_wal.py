@@ -1,8 +1,8 @@
-"""The WAL that a node has itself: what of it the primary's past has not, and how that is proven.
+"""The WAL in a node's own pg_wal: which of it is not the primary's past, and how that is proven.
 
-PostgreSQL does not look. A standby replays whatever its pg_wal has, past the point where the
-primary left a timeline, and streams from there on; two histories whose timelines have the same
-number and the same begin look alike to it, and to pg_rewind.
+PostgreSQL does not check. A standby replays whatever is in its pg_wal, even past the point where
+the primary left a timeline, and streams from there. Two histories whose timelines have the same
+number and the same start look alike to it, and to pg_rewind.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,30 +19,30 @@ from pgpool_recovery.domain.wal import (
 
 PARTIAL = ".partial"
 MAX_PART_BYTES = 64 * 2**20
-"""A part of a file that is compared at once: pg_read_binary_file holds it in memory."""
+"""The largest part of a file to compare at once, since pg_read_binary_file holds it in memory."""
 MAX_COMPARED_BYTES = 256 * 2**20
 """How much WAL is compared on each side of a position: about a second on either host."""
 MAX_SUMMARIES = 8
 CONTROL = "pg_control"
-"""In the place of a file's name: the control file, for the checkpoint that is in it."""
+"""Stands for a file name: the control file, for the checkpoint in it."""
 CHECKPOINT_IN_CONTROL, CHECKPOINT_IN_RECORD = 40, 26
-"""Where the struct CheckPoint begins, in ControlFileData and in its record (14 to 18)."""
+"""The offset of the struct CheckPoint in ControlFileData and in its WAL record (14 to 18)."""
 COMPARED_OF_CHECKPOINT = slice(36, 72)
-"""From nextMulti to time: all that neither replay changes in the control file (nextXid) nor is the
-same in two histories that parted before."""
+"""From nextMulti to time: the fields that replay does not change in the control file, as it does
+nextXid, and that differ between two histories that diverged earlier."""
 NEWEST_LAYOUT = 18
 PAGE_BYTES = 8192
 LEAST_BYTES = 512
-"""Less than that two histories may share: the head of a page, and records with nothing in them."""
+"""Two histories may share less than this by chance: a page header, and records without data."""
 
 
 @record
 class OwnWal:
-    """What is in the pg_wal of a data directory.
+    """The contents of the pg_wal of a data directory.
 
-    `files` are the WAL files whose first page is their own, and those that end with ``.partial``;
-    `histories` the history files, `unreadable` the names of those that nobody can read;
-    `summaries` the names in pg_wal/summaries.
+    `files` are the WAL files whose first page matches their name, and those that end with
+    ``.partial``. `histories` are the history files, and `unreadable` the names of those that cannot
+    be read or parsed. `summaries` are the names in pg_wal/summaries.
     """
 
     files: tuple[str, ...] = ()
@@ -51,7 +51,7 @@ class OwnWal:
     summaries: tuple[str, ...] = ()
 
     def of(self, timelines: Iterable[TimelineId]) -> Iterator[str]:
-        """Yield the whole WAL files of these timelines."""
+        """Yield the WAL files of these timelines, without partial ones."""
         known = set(timelines)
         return (name for name in self.files if len(name) == 24 and timeline_of(name) in known)
 
@@ -70,10 +70,10 @@ class Part:
 
 @record
 class Compared:
-    """What came of comparing a node's WAL with the primary's own, byte for byte.
+    """The result of comparing a node's WAL with the primary's own, byte for byte.
 
-    `is_same`: the WAL up to `upto`, None when there is nothing to compare. `whole` are those of
-    the node's WAL files that equal the primary's from begin to end.
+    `is_same` is about the WAL up to `upto`; None if there is nothing to compare. `whole` are the
+    node's WAL files that equal the primary's from beginning to end.
     """
 
     upto: Point
@@ -96,12 +96,12 @@ def history_file(timeline: TimelineId) -> str:
 
 
 def strays(own: OwnWal, history: History, segment_bytes: int) -> tuple[str, ...]:
-    """Return the files that are not the primary's past, whatever is in them.
+    """Return the files that are not the primary's past, whatever they contain.
 
-    Of a timeline that it left, the segment in which it did so counts: replay may pass the point. A
-    history of an older timeline that the primary never was on leads nowhere, since that of its
-    current one is there too, and it fills a gap in the numbers, where the search for newer ones
-    would end (findNewestTimeLine).
+    The segment in which the primary left a timeline is one of them, since replay may pass that
+    point. The history of an older timeline that the primary was never on is not: the history of the
+    current timeline is there too, and the older one fills a gap in the numbers at which the search
+    for newer timelines would end (findNewestTimeLine).
     """
     return (
         *(name for name in own.files if _is_stray(name, history, segment_bytes)),
@@ -119,31 +119,31 @@ def _is_stray(name: str, history: History, segment_bytes: int) -> bool:
 
 
 def leads_astray(one: History, primary: History) -> bool:
-    """Say whether a history file would lead a standby elsewhere than to the primary."""
+    """Return whether a history file would make a standby follow another server than the primary."""
     if one.current not in primary.timelines:
         return one.current > primary.current
     return one.ends != primary.ends[: primary.timelines.index(one.current)]
 
 
 def covering(segment: int, history: History, segment_bytes: int) -> TimelineId:
-    """Return the timeline on which the primary has a segment up to its end.
+    """Return the timeline that the primary was on at the end of a segment.
 
-    That of the file which PostgreSQL reads first (XLogFileReadAnyTLI).
+    PostgreSQL reads the file of that timeline first (XLogFileReadAnyTLI).
     """
     begun = (t for t in history.timelines if history.begin_of(t) // segment_bytes <= segment)
     return max(begun)
 
 
 def last_segment(point: Point, segment_bytes: int) -> int:
-    """Return the segment with the last byte before a position."""
+    """Return the number of the segment with the last byte before a position."""
     return max(0, point.lsn - 1) // segment_bytes
 
 
 def names_of(segment: int, upto: Lsn, history: History, segment_bytes: int) -> tuple[str, ...]:
-    """Return the files that have a segment of the primary's past up to a position, best first.
+    """Return the files that hold a segment of the primary's past up to a position, best first.
 
-    Where it left a timeline within the segment, the file of the next one begins with a copy of
-    what was before (XLogInitNewTimeline).
+    If the primary left a timeline within the segment, the file of the next timeline begins with a
+    copy of the WAL before that point (XLogInitNewTimeline).
     """
     end = min(upto, (segment + 1) * segment_bytes)
     own = history.timeline_at(Lsn(max(0, end - 1)))
@@ -158,7 +158,7 @@ def names_of(segment: int, upto: Lsn, history: History, segment_bytes: int) -> t
 
 
 def parts_before(point: Point, segment_bytes: int, name: str, segment: int) -> list[Part]:
-    """Return the parts of a file up to a position, the last ones of a large one."""
+    """Return the parts of a file up to a position; only the last ones of a large file."""
     end = min(point.lsn - segment * segment_bytes, segment_bytes)
     begin = max(0, end - MAX_COMPARED_BYTES)
     return _parts(name, begin, end)
@@ -177,13 +177,16 @@ def _parts(name: str, begin: int, end: int) -> list[Part]:
 
 
 def part_of_control() -> Part:
-    """Return what is compared of the checkpoint in the control file."""
+    """Return the part of the checkpoint in the control file that is compared."""
     wanted = COMPARED_OF_CHECKPOINT
     return Part(CONTROL, CHECKPOINT_IN_CONTROL + wanted.start, wanted.stop - wanted.start)
 
 
 def offset_in_wal(checkpoint: Lsn, segment_bytes: int) -> int | None:
-    """Return where in its segment that stands; None when a page ends in between."""
+    """Return the offset of that part in the segment of the checkpoint's record.
+
+    None if the record crosses a page boundary before the end of the part.
+    """
     begin = checkpoint + CHECKPOINT_IN_RECORD + COMPARED_OF_CHECKPOINT.start
     end = checkpoint + CHECKPOINT_IN_RECORD + COMPARED_OF_CHECKPOINT.stop
     is_on_one_page = checkpoint // PAGE_BYTES == end // PAGE_BYTES
@@ -191,13 +194,13 @@ def offset_in_wal(checkpoint: Lsn, segment_bytes: int) -> int | None:
 
 
 def segments_before(point: Point, segment_bytes: int) -> range:
-    """Return the segments up to a position that are compared."""
+    """Return the numbers of the segments up to a position that are compared."""
     last = last_segment(point, segment_bytes)
     return range(max(0, last + 1 - max(1, MAX_COMPARED_BYTES // segment_bytes)), last + 1)
 
 
 def files_from(own: OwnWal, point: Point, history: History, segment_bytes: int) -> tuple[str, ...]:
-    """Return the node's files from the segment of a position on that may be the primary's past."""
+    """Return the node's files since the segment of a position that may be the primary's past."""
     first, gone = last_segment(point, segment_bytes), set(strays(own, history, segment_bytes))
     names = (
         name
@@ -208,7 +211,7 @@ def files_from(own: OwnWal, point: Point, history: History, segment_bytes: int) 
 
 
 def summaries_of(own: OwnWal, point: Point) -> tuple[str, ...]:
-    """Return the last summaries up to a position; their names are timeline, start and end."""
+    """Return the last summaries up to a position; their names hold timeline, start and end."""
     names = sorted(
         name
         for name in own.summaries

@@ -1,4 +1,4 @@
-"""What the settings allow a plan to do."""
+"""The policy: what the settings allow a plan to do."""
 
 from enum import StrEnum
 from typing import NewType
@@ -6,11 +6,11 @@ from typing import NewType
 from pgpool_recovery.domain.record import record
 
 Rate = NewType("Rate", str)
-"""A limit as pg_basebackup takes it: kilobytes a second, or with a suffix k or M."""
+"""A limit as pg_basebackup accepts it: kilobytes per second, or with a suffix k or M."""
 
 
 def kilobytes(rate: Rate) -> int:
-    """Return a limit in kilobytes a second.
+    """Return a limit in kilobytes per second.
 
     >>> kilobytes(Rate("2M"))
     2048
@@ -40,7 +40,7 @@ class KeepOld(StrEnum):
 
 
 class StopRunning(StrEnum):
-    """Whether a target's server that still runs may be stopped for its recovery."""
+    """Whether a target's server that is still running may be stopped for its recovery."""
 
     NEVER = "never"
     STANDBY = "standby"
@@ -48,7 +48,7 @@ class StopRunning(StrEnum):
 
 
 class Unattended(StrEnum):
-    """What a recovery may do for which no person has agreed to a plan, as of pcp_recovery_node."""
+    """What a recovery may do if no person agreed to its plan, as with pcp_recovery_node."""
 
     ANYTHING = "anything"
     KEEP_OLD = "keep-old"
@@ -57,7 +57,7 @@ class Unattended(StrEnum):
 
 
 class Compress(StrEnum):
-    """How a full copy is compressed on its way; auto: by how fast the link is."""
+    """How a full copy is compressed in transit; auto depends on the speed of the link."""
 
     AUTO = "auto"
     NONE = "none"
@@ -66,7 +66,7 @@ class Compress(StrEnum):
 
 
 class Verify(StrEnum):
-    """What is checked beyond what each method checks anyway."""
+    """What is checked in addition to what each method always checks."""
 
     STANDARD = "standard"
     PAGES = "pages"
@@ -74,10 +74,10 @@ class Verify(StrEnum):
 
 @record
 class Policy:
-    """The decisions that are the operator's.
+    """The decisions that the operator makes in the settings.
 
-    `methods` are those that may be used, in the order in which they are tried. `fall_down`: a
-    method that fails is followed, in the same run, by the next one that is possible.
+    `methods` are those that may be used, in the order in which they are tried. `fall_down`: when a
+    method fails, the same run goes on with the next one that is possible. `max_rate` limits copies.
     """
 
     methods: tuple[Method, ...] = tuple(Method)

@@ -6,9 +6,10 @@ from pgpool_recovery.domain.record import record
 
 @record
 class Rejection:
-    """A reason in the parts of a PostgreSQL error; `kind` is the failure that it ends in.
+    """A reason in the parts of a PostgreSQL error; `kind` is the failure that it results in.
 
-    `is_aside`: a line about a method that was passed over, beside the reasons of the last one.
+    `is_aside`: it is about a method that was passed over, in addition to the reasons of the last
+    method.
     """
 
     message: str
@@ -19,7 +20,7 @@ class Rejection:
 
 
 def as_error(rejections: tuple[Rejection, ...]) -> RecoveryError:
-    """Return one failure for all reasons: the first one speaks, the others stand in its detail."""
+    """Return one failure for all reasons: the first as its message, the others in its detail."""
     first, *others = rejections
     detail = first.detail
     if others:

@@ -1,23 +1,24 @@
-"""What the target's server says of itself while it runs."""
+"""What the target's server reports while it runs."""
 
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.domain.wal import History, Lsn, TimelineId
 from pgpool_recovery.facts.leftover import Leftover
 
 RELOADED = ("primary_conninfo", "primary_slot_name")
-"""What leads a standby to its primary, and takes effect by a reload (since PostgreSQL 13)."""
+"""The settings that point a standby at its primary; a reload applies them (PostgreSQL 13)."""
 
 
 @record
 class RunningServer:
-    """A server of the target that answers; `login` is how its host gets in.
+    """A server of the target that answers; `login` is the connection string for its own host.
 
-    `timeline` is the newest of which it has WAL, `histories` what it has of that and of newer ones.
-    `receiving` is the timeline on which it streams now. `received` and `replayed` are how far it
-    came: the first is not known before it has replayed all the WAL that it had when it started.
-    `is_torn`: what it has received past the point where the primary left that timeline is no whole
-    record, so that replay can never pass that point. `sources` says for each setting of `RELOADED`
-    that its user may see where the value comes from. `has_receiver`: it has a WAL receiver now.
+    `timeline` is the newest one of which it has WAL, and `histories` are its history files of that
+    timeline and of newer ones. `receiving` is the timeline on which it streams now. `received` and
+    `replayed` are how far it has come; `received` is not known until it has replayed all the WAL
+    that it had when it started. `is_torn`: the WAL that it received past the point where the
+    primary left that timeline is not a whole record, so replay can never pass that point. `sources`
+    says where the value of each setting of `RELOADED` comes from, if its user may see that.
+    `has_receiver`: it has a WAL receiver now.
     """
 
     login: dict[str, str]
@@ -37,7 +38,7 @@ class RunningServer:
 
 @record
 class Silent:
-    """A server that runs, and does not answer."""
+    """A server that runs, but does not answer."""
 
     problem: str
 

@@ -1,4 +1,4 @@
-"""The closed set of steps; each says what it touches and how it is taken back."""
+"""The closed set of steps; each says what it does and what it touches."""
 
 from enum import Enum
 from typing import ClassVar
@@ -11,13 +11,13 @@ from pgpool_recovery.facts.facts import Conninfo
 from pgpool_recovery.facts.policy import Rate
 
 WORKSPACE = "pgpool_recovery"
-"""What the workspace of a data directory is called, inside it or after its name beside it."""
+"""The name of the workspace inside a data directory, or the suffix of its name beside it."""
 
 
 class Touches(Enum):
     """Where a step leaves something behind: on the primary, beside the target's data, or in it.
 
-    Of an agent that is lost amid a step of the last kind it cannot be said what stands there now.
+    If an agent is lost during a step of the last kind, the state of the target is not known.
     """
 
     PRIMARY = "primary"
@@ -29,9 +29,9 @@ class Touches(Enum):
 class Place:
     """A directory of the target that is replaced as a whole, and where it is prepared.
 
-    The new directory grows in ``<workspace>/new`` and the old one waits in ``<workspace>/old``.
-    `is_inside`: the workspace lies in the directory itself, because that is a mount point or must
-    not be renamed; then the entries are moved one by one.
+    The new directory is prepared in ``<workspace>/new``, and the old one is kept in
+    ``<workspace>/old``. `is_inside`: the workspace is in the directory itself, because that is a
+    mount point or must not be renamed. Then its entries are moved one by one.
     """
 
     path: str
@@ -41,13 +41,13 @@ class Place:
 
     @property
     def old(self) -> str:
-        """Where the old directory waits."""
+        """Where the old directory is kept."""
         return f"{self.workspace}/old"
 
 
 @record
 class TablespacePlace:
-    """A tablespace on its way: its OID, its location on the primary and on the target."""
+    """A tablespace to be copied: its OID, and its location on the primary and on the target."""
 
     oid: int
     primary_location: str
@@ -56,7 +56,7 @@ class TablespacePlace:
 
     @property
     def copy_location(self) -> str:
-        """What pg_basebackup is told to use as the location."""
+        """The location that pg_basebackup writes it to."""
         return f"{self.place.workspace}/new"
 
 
@@ -69,13 +69,13 @@ class Places:
     tablespaces: tuple[TablespacePlace, ...]
 
     def in_place(self) -> "Places":
-        """Return what a method moves that changes the directory itself: only that directory."""
+        """Return what a method that changes the directory itself moves: only that directory."""
         return Places(data=self.data, wal=None, tablespaces=())
 
     def all(self) -> tuple[Place, ...]:
         """Return the places in the order in which they are swapped: the data directory last.
 
-        Until then nothing at the data directory's path can be started.
+        Until then, no server can be started at the data directory's path.
         """
         wal = () if self.wal is None else (self.wal,)
         return (*wal, *(t.place for t in self.tablespaces), self.data)
@@ -83,7 +83,7 @@ class Places:
 
 @record
 class Reserve:
-    """Take the target for this run, and clear away what an interrupted run left."""
+    """Reserve the target for this run, and clean up what an interrupted run left."""
 
     touches: ClassVar[Touches] = Touches.BESIDE
     places: Places
@@ -94,7 +94,7 @@ class Reserve:
 
 @record
 class DiscardWaiting:
-    """Remove the data that an earlier recovery replaced: the server has run well since."""
+    """Remove the data that an earlier recovery replaced; the server has run well since."""
 
     touches: ClassVar[Touches] = Touches.BESIDE
     places: Places
@@ -105,7 +105,7 @@ class DiscardWaiting:
 
 @record
 class PutOldBack:
-    """Put back the data that an earlier recovery replaced by a copy that never ran well."""
+    """Put back the data that an earlier recovery replaced with a copy that never ran well."""
 
     touches: ClassVar[Touches] = Touches.PLACE
     places: Places
@@ -116,9 +116,9 @@ class PutOldBack:
 
 @record
 class CreateSlot:
-    """Create a physical slot that reserves WAL at once; one that is there and usable is kept.
+    """Create a physical slot that reserves WAL at once, or use an existing one.
 
-    `hold_from`: the slot shall also hold the WAL that is there already, from this position on.
+    `hold_from`: the slot must also retain the existing WAL from this position on.
     """
 
     touches: ClassVar[Touches] = Touches.PRIMARY
@@ -134,10 +134,10 @@ class CreateSlot:
 
 @record
 class Repoint:
-    """Make a data directory that lacks nothing but WAL a standby of this primary, where it is.
+    """Make a data directory that lacks only WAL a standby of this primary, in place.
 
-    `new_locations` are those of tablespaces whose creation it will replay: the directories have to
-    be there (create_tablespace_directories in src/backend/commands/tablespace.c).
+    `new_locations` are those of tablespaces whose creation it will replay; the directories must
+    exist (create_tablespace_directories in src/backend/commands/tablespace.c).
     `drops_restore_command`: its own would keep it from streaming (plan/broken_archive.py).
     """
 
@@ -157,13 +157,14 @@ class Repoint:
 
 @record
 class KeepToPast:
-    """Leave a data directory no WAL but that of the primary's past (plan/past.py).
+    """Leave a data directory only WAL of the primary's past (plan/past.py).
 
-    `moved` are files of its pg_wal that are kept aside until the node has run well. `fetched` are
-    WAL files that it gets from the primary, as far as that has flushed them, and `histories` the
-    timelines whose history files it gets. `gaps` are numbers of timelines that the primary never
-    was on: without files of theirs a standby neither finds its newest timeline nor fetches it.
-    `sizes` are how many bytes of each are fetched, as far as they are there; empty for all of them.
+    `moved` are files of its pg_wal that are moved aside and kept until the node has run well.
+    `fetched` are WAL files that it gets from the primary, as far as the primary has flushed them.
+    `histories` are the timelines whose history files it gets. `gaps` are numbers of timelines that
+    the primary was never on. Without history files for them, a standby neither finds its newest
+    timeline nor fetches it. `sizes` are how many bytes of each file are fetched, as far as they
+    exist; if it is empty, all files are fetched whole.
     """
 
     touches: ClassVar[Touches] = Touches.PLACE
@@ -178,13 +179,13 @@ class KeepToPast:
     sizes: tuple[int, ...] = ()
 
     def __str__(self) -> str:
-        parts = [f"move {_some(self.moved)} of its pg_wal aside"] if self.moved else []
-        parts += [f"take {_some(self.fetched)} from the primary"] if self.fetched else []
-        return ", ".join(parts) or "take the timeline history from the primary"
+        parts = [f"move {_some(self.moved)} out of its pg_wal"] if self.moved else []
+        parts += [f"fetch {_some(self.fetched)} from the primary"] if self.fetched else []
+        return ", ".join(parts) or "fetch the timeline history from the primary"
 
 
 def _some(names: tuple[str, ...]) -> str:
-    """Name one or two files, or the first and the last of more."""
+    """Return one or two file names, or the first and the last of more."""
     if len(names) > 2:
         return f"{len(names)} files ({names[0]} to {names[-1]})"
     return " and ".join(names)
@@ -192,9 +193,10 @@ def _some(names: tuple[str, ...]) -> str:
 
 @record
 class RepointRunning:
-    """Lead a standby that runs to this primary: new settings, a reload, and it streams.
+    """Point a running standby at this primary by new settings and a reload.
 
-    `login` is how its host gets into the server. `new_locations` are as those of `Repoint`.
+    `login` is the connection string for the server on its own host. `new_locations` and
+    `drops_restore_command` are as in `Repoint`.
     """
 
     touches: ClassVar[Touches] = Touches.PLACE
@@ -207,12 +209,12 @@ class RepointRunning:
     drops_restore_command: bool = False
 
     def __str__(self) -> str:
-        return "lead its server to the primary by a reload, and see it stream"
+        return "point its server at the primary by a reload and check that it streams"
 
 
 @record
 class Clone:
-    """Clone all directories where the filesystem does that for free; the clone is changed."""
+    """Clone all directories on a filesystem that shares blocks; the clone is changed."""
 
     touches: ClassVar[Touches] = Touches.BESIDE
     places: Places
@@ -223,25 +225,26 @@ class Clone:
 
 @record
 class TakeOut:
-    """Take the data directory out of its place, so that nobody can start it half changed.
+    """Move the data directory into the workspace, so that it cannot be started half changed.
 
-    Until the next step nothing is changed, and it is put back when something fails.
+    Until the next step nothing is changed, and it is put back on a failure.
     """
 
     touches: ClassVar[Touches] = Touches.PLACE
     places: Places
 
     def __str__(self) -> str:
-        return f"take {self.places.data.path} out of its place"
+        return f"move {self.places.data.path} into the workspace"
 
 
 @record
 class Rewind:
     """Bring a diverged directory back to the primary's past with pg_rewind.
 
-    `locations` is where each tablespace of the primary is on the target, by OID.
-    The directory keeps its WAL of the primary's `timelines` that lies before `fork_segment`.
-    `is_followed_by_more`: its WAL is gone, an incremental base backup makes up for that.
+    `locations` is where each tablespace of the primary is on the target, by OID. `timelines` are
+    those of the primary's history: the directory keeps its own WAL of them before `fork_segment`.
+    `is_followed_by_more`: the WAL that it would then need is gone, so an incremental base backup
+    follows.
     """
 
     touches: ClassVar[Touches] = Touches.BESIDE
@@ -265,7 +268,10 @@ class Rewind:
 
 @record
 class Incremental:
-    """Write what changed since the directory's base onto it, from an incremental base backup."""
+    """Write what changed since the directory's base into it, from an incremental base backup.
+
+    `timelines` are those of the primary's history; `segment_bytes` is the size of a WAL segment.
+    """
 
     touches: ClassVar[Touches] = Touches.BESIDE
     places: Places
@@ -298,7 +304,7 @@ class RestoreBackup:
 
 @record
 class PutInPlace:
-    """Put the directory that was taken out back to its place."""
+    """Move the directory from the workspace back to its path."""
 
     touches: ClassVar[Touches] = Touches.PLACE
     places: Places
@@ -322,8 +328,9 @@ class RemoveOld:
 class CopyBaseBackup:
     """Copy everything with pg_basebackup into the workspaces.
 
-    `streams_by_slot`: its WAL comes by the slot, so that this keeps none which has arrived. Then it
-    tells how far it is, and the primary takes it for a synchronous standby by its name.
+    `streams_by_slot`: its WAL is streamed by the slot, which then retains only WAL that has not yet
+    arrived. In that case pg_basebackup reports its position, and the primary takes it for a
+    synchronous standby if its name is in synchronous_standby_names.
     """
 
     touches: ClassVar[Touches] = Touches.BESIDE
@@ -357,7 +364,7 @@ class VerifyBackup:
 class ConfigureStandby:
     """Give the copy the node's own configuration, and what makes it a standby of this primary.
 
-    `is_of_primary`: the node had no data, so that what is in the copy comes from the primary.
+    `is_of_primary`: the node had no data, so the configuration in the copy is the primary's.
     """
 
     touches: ClassVar[Touches] = Touches.BESIDE
@@ -369,7 +376,7 @@ class ConfigureStandby:
     bin_directory: str
     is_of_primary: bool
     backup: Backup | None = None
-    """Where WAL comes from that is older than the primary's."""
+    """Where the standby gets WAL that is older than the primary's."""
     drops_restore_command: bool = False
 
     def __str__(self) -> str:
@@ -378,7 +385,7 @@ class ConfigureStandby:
 
 @record
 class SwapIn:
-    """Put the copy in the place of the old data."""
+    """Replace the old data with the copy."""
 
     touches: ClassVar[Touches] = Touches.PLACE
     places: Places

@@ -1,1 +1,1 @@
-"""Files are written here and nowhere else, and here is asked who else could have made one."""
+"""The only package that writes files; it also checks who else could have written one."""

@@ -1,4 +1,4 @@
-"""Modules that are read from the disk before they are needed, beside a wait for something else."""
+"""Import modules before they are needed, while the process waits for something else."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -7,9 +7,9 @@ from threading import Thread
 
 
 def import_ahead(names: Sequence[str]) -> None:
-    """Import modules in a thread, while this one waits; nobody waits for it at the end.
+    """Import modules in a daemon thread, which is not waited for.
 
-    One that cannot be imported is told where it is needed, when its import fails again.
+    A module that cannot be imported is reported where it is needed, when its import fails again.
     """
 
     def load() -> None:

@@ -1,10 +1,10 @@
-r"""Text of others is bytes: it comes in here, whatever it is written in, and goes out as it came.
+r"""Read foreign text in any encoding, so that it can be written back as the same bytes.
 
-Nobody tells in which encoding a configuration file, a label or a path is: PostgreSQL writes them in
-the encoding of some database, and takes any byte. So bytes that are no UTF-8 are kept as halves of
-surrogate pairs (PEP 383), which `bytes_of`, `files.write` and the operating system turn back into
-the same bytes, and the messages between the hosts carry. Nothing is made of "\r" or of any other
-character: a line ends at "\n" (`lines_of`). And no file is read without a limit, nor waited for.
+The encoding of a configuration file, a label or a path is not known: PostgreSQL writes them in the
+encoding of some database, and accepts any byte. So bytes that are not UTF-8 are kept as halves of
+surrogate pairs (PEP 383). `bytes_of`, `files.write` and the operating system turn them back into
+the same bytes, and the messages between the hosts carry them. "\r" and other characters have no
+special meaning: only "\n" ends a line (`lines_of`). Every read has a size limit, and no read waits.
 
 No other module decodes what comes from outside (ci/rules/foreign_text.py).
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 from pgpool_recovery.domain.line import lines_of
 
 MAX_BYTES = 16 * 2**20
-"""More than any file that we read as a text: mountinfo has some hundred bytes for each mount."""
+"""More than any file that we read as text: mountinfo has some hundred bytes for each mount."""
 READ_BYTES = 1 << 20
 
 
@@ -30,14 +30,14 @@ def text_of(data: bytes) -> str:
 
 
 def bytes_of(text: str) -> bytes:
-    """Return the bytes that a text came from."""
+    """Return the bytes that `text_of` turned into a text."""
     return text.encode("utf-8", "surrogateescape")
 
 
 def read_bytes(path: Path, limit_bytes: int = MAX_BYTES) -> bytes:
-    """Return what is in a file; raise OSError, also when it is longer than the limit.
+    """Return the contents of a file; raise OSError, also if it is longer than the limit.
 
-    A FIFO that somebody has put there is not waited for.
+    The read does not wait if the file is a FIFO.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
@@ -47,7 +47,7 @@ def read_bytes(path: Path, limit_bytes: int = MAX_BYTES) -> bytes:
 
 
 def read_opened(descriptor: int, path: Path, limit_bytes: int = MAX_BYTES) -> bytes:
-    """Return what is in a file that somebody has looked at before; raise OSError as read_bytes."""
+    """Return the contents of a file that is already open; raise OSError as `read_bytes` does."""
     parts, size = list[bytes](), 0
     while part := os.read(descriptor, READ_BYTES):
         parts.append(part)
@@ -58,19 +58,19 @@ def read_opened(descriptor: int, path: Path, limit_bytes: int = MAX_BYTES) -> by
 
 
 def read_text(path: Path, limit_bytes: int = MAX_BYTES) -> str:
-    """Return the text of a file; raise OSError, also when it is longer than the limit."""
+    """Return the text of a file; raise OSError, also if it is longer than the limit."""
     return text_of(read_bytes(path, limit_bytes))
 
 
 def read_lines(path: Path, limit_bytes: int = MAX_BYTES) -> list[str]:
-    """Return the lines of a file; raise OSError, also when it is longer than the limit."""
+    """Return the lines of a file; raise OSError, also if it is longer than the limit."""
     return lines_of(read_text(path, limit_bytes))
 
 
 def read_words(path: Path, limit_bytes: int = MAX_BYTES) -> list[str]:
-    """Return the words of a file that ends each with a NUL, as proc_pid_cmdline(5); raise OSError.
+    """Return the words of a file that ends each with a NUL, as proc_pid_cmdline(5) does.
 
-    The last one is empty when the file ends as it should.
+    The last word is empty if the file is complete. Raises OSError.
     """
     return read_text(path, limit_bytes).split("\0")
 

@@ -1,7 +1,7 @@
-"""Whose a file or a directory is, and who else may change it, all the way down to it.
+"""Check who owns a file or a directory, and who else may change it or a directory on its path.
 
-The same question as sshd's StrictModes: what others can change steers nothing of ours, and root
-writes nothing where somebody else can put a link in the way.
+This is the same question as sshd's StrictModes: we do not rely on files that others can change, and
+root does not write where another user can put a link in the way.
 """
 
 import errno
@@ -20,22 +20,22 @@ ROOT = 0
 MAX_LINKS = 40  # As many as the kernel follows (path_resolution(7)).
 HERE, ABOVE = ".", ".."
 STEP_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-"""To go through a directory one need not be allowed to list it."""
+"""Going through a directory does not require permission to list it."""
 DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 class TrustFault(Enum):
     """What lets others change something."""
 
-    OWNER = "it is theirs"
+    OWNER = "it belongs to them"
     MODE = "they may write to it"
-    KIND = "it is something else than it has to be"
+    KIND = "it is not of the required kind"
 
 
 class Untrusted(Exception):
-    """Others can change it: `why` says which part, and who; `owner` is whose that part is.
+    """Others can change a file or directory: `why` says which part of its path, and who can.
 
-    `path` is that part, and `fault` what is wrong with it.
+    `path` is that part, `owner` the user id of its owner, and `fault` what is wrong with it.
     """
 
     def __init__(
@@ -49,17 +49,17 @@ class Untrusted(Exception):
 
 
 def mine_and_roots() -> frozenset[int]:
-    """Return the users who may do to this process whatever they like, anyhow."""
+    """Return the users who can do anything to this process anyway."""
     return frozenset({ROOT, os.geteuid()})
 
 
 def open_directory(path: Path, trusted: Collection[int]) -> int:
-    """Return a descriptor of a directory that only trusted users can change or put elsewhere.
+    """Return a descriptor of a directory that only trusted users can change or replace.
 
-    Each step is opened by the descriptor of the one above, and a link is followed only after its
-    owner and the directory that holds it were looked at: what was looked at is what is used. A
-    sticky directory, as /tmp, may be on the way, for there nobody takes away what is a trusted
-    user's; it cannot be the end. Raises Untrusted or OSError.
+    Each step is opened relative to the descriptor of its parent, and a link is followed only after
+    its owner and the directory that holds it were checked. So what was checked is what is used. A
+    sticky directory such as /tmp may be on the path, since no other user can remove there what
+    belongs to a trusted one, but it cannot be the end. Raises Untrusted or OSError.
     """
     walk = _Walk(trusted)
     try:
@@ -73,9 +73,9 @@ def open_directory(path: Path, trusted: Collection[int]) -> int:
 
 
 def real_path(path: Path, trusted: Collection[int]) -> Path:
-    """Return where a path leads, when only trusted users can lead it elsewhere.
+    """Return where a path leads, provided that only trusted users can redirect it.
 
-    The file itself, if there is one, is not looked at. Raises Untrusted or OSError.
+    The file itself, if there is one, is not checked. Raises Untrusted or OSError.
     """
     walk = _Walk(trusted)
     try:
@@ -86,10 +86,10 @@ def real_path(path: Path, trusted: Collection[int]) -> Path:
 
 
 def find_directory(path: Path, trusted: Collection[int]) -> Path:
-    """Return where a directory is, or would be, that only trusted users and groups can put there.
+    """Return where a directory that only trusted users and groups can create is, or would be.
 
-    It, and what is on the way, may be sticky or may be written to by a group. Where everybody can
-    make a directory, no more than the last one may be missing. Raises Untrusted or OSError.
+    It and the directories on its path may be sticky or writable by a group. Where everybody can
+    create a directory, only the last one may be missing. Raises Untrusted or OSError.
     """
     walk = _Walk(trusted, allows_groups=True)
     try:
@@ -108,7 +108,7 @@ def find_directory(path: Path, trusted: Collection[int]) -> Path:
 
 
 def check_file(path: Path, trusted: Collection[int]) -> None:
-    """Raise Untrusted when others can change a file, or what leads to it."""
+    """Raise Untrusted if others can change a file, or a directory or link on its path."""
     os.close(open_trusted(path, trusted))
 
 
@@ -125,9 +125,10 @@ def read_trusted(path: Path, trusted: Collection[int]) -> bytes:
 
 
 def open_trusted(path: Path, trusted: Collection[int]) -> int:
-    """Return a descriptor to read a regular file that only trusted users can change.
+    """Return a descriptor for reading a regular file that only trusted users can change.
 
-    Owner and mode are those of the opened file, and a FIFO is not waited for.
+    Owner and mode of the opened file are checked, and opening a FIFO does not wait. Raises
+    Untrusted or OSError.
     """
     walk = _Walk(trusted)
     try:
@@ -145,34 +146,34 @@ def open_trusted(path: Path, trusted: Collection[int]) -> int:
 
 
 def read_own(path: Path) -> bytes:
-    """Return the contents of a file of this user's or root's, which is no link and has one name.
+    """Return the contents of a file of this user or root that is no link and has only one name.
 
-    Others may have put it into the directory, but not made it one that they cannot read. Raises
-    Untrusted or OSError.
+    Other users may write to its directory, but cannot make us read a file there that they cannot
+    read themselves. Raises Untrusted or OSError.
     """
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    if path.is_symlink():  # What the kernel says then, is about too many of them.
+    if path.is_symlink():  # The kernel would report too many levels of links.
         raise Untrusted(f"{path} is a symbolic link", path.lstat().st_uid, path)
     descriptor = os.open(path, flags)
     try:
         status = os.fstat(descriptor)
         check_regular(status, path, mine_and_roots())
         if status.st_nlink > 1:
-            raise Untrusted(f"{path} has another name, too", status.st_uid, path)
+            raise Untrusted(f"{path} has another hard link", status.st_uid, path)
         return read_opened(descriptor, path)
     finally:
         os.close(descriptor)
 
 
 def check_regular(status: os.stat_result, path: Path, trusted: Collection[int]) -> None:
-    """Raise Untrusted for what is no regular file, or not only trusted users may write."""
+    """Raise Untrusted if it is not a regular file, or not only trusted users may write to it."""
     if not stat.S_ISREG(status.st_mode):
         raise Untrusted(f"{path} is not a regular file", status.st_uid, path)
     check(status, path, trusted)
 
 
 def check_directory(status: os.stat_result, path: Path, trusted: Collection[int]) -> None:
-    """Raise Untrusted for what is no directory, or not only trusted users may write."""
+    """Raise Untrusted if it is not a directory, or not only trusted users may write to it."""
     if not stat.S_ISDIR(status.st_mode):
         raise Untrusted(f"{path} is not a directory", status.st_uid, path)
     check(status, path, trusted)
@@ -181,39 +182,37 @@ def check_directory(status: os.stat_result, path: Path, trusted: Collection[int]
 def check(
     status: os.stat_result, path: Path, trusted: Collection[int], *, allows_groups: bool = False
 ) -> None:
-    """Raise Untrusted when the owner is not trusted, or others may write."""
+    """Raise Untrusted if the owner is not trusted, or if others may write."""
     check_owner(status, path, trusted)
     if status.st_mode & stat.S_IWOTH:
-        raise Untrusted(
-            f"{path} can be written to by everybody", status.st_uid, path, TrustFault.MODE
-        )
+        raise Untrusted(f"{path} is writable by everybody", status.st_uid, path, TrustFault.MODE)
     if status.st_mode & stat.S_IWGRP and status.st_gid != ROOT and not allows_groups:
         group = group_name(status.st_gid)
-        why = f"{path} can be written to by group {group}"
+        why = f"{path} is writable by group {group}"
         raise Untrusted(why, status.st_uid, path, TrustFault.MODE)
 
 
 def check_owner(status: os.stat_result, path: Path, trusted: Collection[int]) -> None:
-    """Raise Untrusted when the owner is not trusted."""
+    """Raise Untrusted if the owner is not trusted."""
     if status.st_uid not in trusted:
         why = f"{path} belongs to {user_name(status.st_uid)}"
         raise Untrusted(why, status.st_uid, path, TrustFault.OWNER)
 
 
 class _Walk:
-    """Goes down a path; owns the descriptor of the directory where it is."""
+    """Walks down a path, checking each directory; owns the descriptor of the current one."""
 
     def __init__(self, trusted: Collection[int], *, allows_groups: bool = False) -> None:
         self._trusted = trusted
         self._allows_groups = allows_groups
         self._links = 0
         self.rest: list[str] = []
-        """What is still to be gone, from where it is."""
+        """The part of the path that remains below the current directory."""
         self.path = Path("/")
         self.directory = os.open(self.path, STEP_FLAGS)
 
     def down(self, path: Path) -> str:
-        """Go to the directory in which a path ends, and return the name that it has there."""
+        """Walk to the directory in which a path ends, and return the last name in it."""
         self._check_way()
         parts = list(path.parts[1:])
         while parts:
@@ -231,7 +230,7 @@ class _Walk:
         return HERE
 
     def enter(self, name: str) -> None:
-        """Go into a directory that is no link."""
+        """Enter a directory that is not a link."""
         inner = os.open(name, STEP_FLAGS, dir_fd=self.directory)
         os.close(self.directory)
         self.directory = inner
@@ -246,7 +245,7 @@ class _Walk:
             check(status, self.path, self._trusted, allows_groups=self._allows_groups)
 
     def _link(self, name: str) -> Path | None:
-        """Return where a link leads; None for what is none, or not there."""
+        """Return where a link leads; None if it is not a link or does not exist."""
         try:
             status = os.stat(name, dir_fd=self.directory, follow_symlinks=False)
         except FileNotFoundError:
@@ -261,14 +260,14 @@ class _Walk:
 
 
 def user_name(uid: int) -> str:
-    """Return how a user is called; the number where it has no name."""
+    """Return the name of a user; "user" and the id if it has none."""
     with suppress(KeyError):
         return pwd.getpwuid(uid).pw_name
     return f"user {uid}"
 
 
 def group_name(gid: int) -> str:
-    """Return how a group is called; the number where it has no name."""
+    """Return the name of a group; its id if it has none."""
     with suppress(KeyError):
         return grp.getgrgid(gid).gr_name
     return str(gid)

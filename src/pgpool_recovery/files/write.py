@@ -1,7 +1,7 @@
-"""Write files: whole or not at all, into no link, and as root only where nobody else can interfere.
+"""Write files atomically, through no link, and as root only where no other user can interfere.
 
-Nothing else in the library opens a file for writing (ci/rules/file_writing.py). Each function
-raises OSError, and Refused when root is asked to write in a directory that others can change.
+Nothing else in the package opens a file for writing (ci/rules/file_writing.py). Each function
+raises OSError, and Refused if root would write in a directory that others can change.
 """
 
 import errno
@@ -27,15 +27,15 @@ from pgpool_recovery.files.trust import (
 PRIVATE = 0o600
 NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 SAME = -1
-"""For chown(2)."""
+"""For chown(2): leave the id unchanged."""
 COPIED_BYTES = 1 << 20
 GROWING = re.compile(r"\.[0-9a-f]{16}\.new")
-"""What follows the name of a file in that of one that is to take its place."""
+"""The suffix of the temporary file that will replace a file."""
 TRIES = 10
 
 
 class Owner(NamedTuple):
-    """Whom a file is to belong to."""
+    """The owner and the group that a file gets."""
 
     uid: int
     gid: int
@@ -49,11 +49,12 @@ def write_file(
     owner: Owner | None = None,
     growing: str | None = None,
 ) -> None:
-    """Put a file in place at once, and last: whoever looks sees the old one or the new one.
+    """Write a file atomically and durably: a reader sees the old contents or the new ones.
 
-    It grows beside its place, for nobody but us until owner and mode are right, under a name that
-    nobody can guess. `growing`: a name that others know to leave out, as PostgreSQL does with
-    postgresql.auto.conf.tmp. What a crash left of an earlier write of the file goes first.
+    The data is written to a temporary file beside it, which only we can read until owner and mode
+    are set, and whose name cannot be guessed. `growing` is a fixed name for it instead, one that
+    other programs know to skip, as PostgreSQL does with postgresql.auto.conf.tmp. Temporary files
+    of earlier writes that crashed are removed first.
     """
     data = contents.encode(errors="surrogateescape") if isinstance(contents, str) else contents
     with _naming(path), _directory_of(path) as directory:
@@ -73,16 +74,16 @@ def write_file(
             with suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=directory)
             raise
-        finally:  # Not before: the lock goes with it, and the name would be taken for left.
+        finally:  # Closing it earlier would release the lock, and another writer might remove it.
             os.close(descriptor)
         os.fsync(directory)
 
 
 def replace_file(path: Path, contents: bytes | str, *, growing: str | None = None) -> None:
-    """Put a file in the place of one that is there; its mode stays, and whose it is.
+    """Replace an existing file; mode, owner and group are kept.
 
-    But for what this user cannot give away: unless he is root the file is his own, and has another
-    group when he is not in the one that it had.
+    But only root can give a file away: another user becomes its owner, and the group is kept only
+    if the user is a member.
     """
     old = path.lstat()
     is_ours = os.geteuid() == ROOT or old.st_gid in (os.getegid(), *os.getgroups())
@@ -91,7 +92,7 @@ def replace_file(path: Path, contents: bytes | str, *, growing: str | None = Non
 
 
 def make_directory_of(path: Path) -> None:
-    """Make the directories that a file lacks; root makes none where he would not write the file."""
+    """Create the missing parent directories of a file; as root, only where others cannot write."""
     if os.geteuid() == ROOT:
         there = next(directory for directory in path.parents if directory.exists())
         try:
@@ -116,7 +117,7 @@ def remove_file(path: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """Make a file, or the renames in a directory, last (fsync(2))."""
+    """Make a file, or the renames in a directory, durable (fsync(2))."""
     with _naming(path):
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -126,7 +127,7 @@ def sync(path: Path) -> None:
 
 
 def open_lock_file(path: Path, *, mode: int | None = PRIVATE) -> int:
-    """Return a descriptor to lock (flock(2)); the file is made unless `mode` is None."""
+    """Return a descriptor to lock (flock(2)); the file is created unless `mode` is None."""
     flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
     made = 0 if mode is None else os.O_CREAT
     with _naming(path), _directory_of(path) as directory:
@@ -135,8 +136,8 @@ def open_lock_file(path: Path, *, mode: int | None = PRIVATE) -> int:
 
 
 def open_in_place(path: Path, *, made_with: int | None = None) -> int:
-    """Return a descriptor to write over parts of a file; made with a mode when it is not there."""
-    # A FIFO would be waited for without O_NONBLOCK, which means nothing to a file.
+    """Return a descriptor to overwrite parts of a file; `made_with`: create it with that mode."""
+    # Without O_NONBLOCK, opening a FIFO would wait. It has no effect on a regular file.
     flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     made = 0 if made_with is None else os.O_CREAT
     with _naming(path), _directory_of(path) as directory:
@@ -145,14 +146,14 @@ def open_in_place(path: Path, *, made_with: int | None = None) -> int:
 
 
 def open_nameless(directory: Path) -> int:
-    """Return a descriptor of a file that never has a name and goes with it (O_TMPFILE, open(2))."""
+    """Return a descriptor of a nameless file that is gone once closed (O_TMPFILE in open(2))."""
     return os.open(directory, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, PRIVATE)
 
 
 def copy_file(source: str | Path, target: str | Path) -> str:
-    """Copy a file to where nothing is, with its mode and times; a link is copied as a link.
+    """Copy a file to a new path, with its mode and times; a link is copied as a link.
 
-    What could not be copied whole is not there.
+    If the copy fails, it is removed. Returns the new path, as shutil.copytree expects.
     """
     source, target = Path(source), Path(target)
     if source.is_symlink():
@@ -173,9 +174,9 @@ def copy_file(source: str | Path, target: str | Path) -> str:
 
 
 def has_linked(source: Path, target: Path) -> bool:
-    """Give a file a second name, where nothing is; say whether that could be done.
+    """Give a file a second name at a new path, and return whether that was possible.
 
-    It cannot on another filesystem, nor with a file of somebody else's: a copy does as well.
+    It is not on another filesystem, nor for a file of another user. The caller can copy it instead.
     """
     try:
         os.link(source, target, follow_symlinks=False)
@@ -190,9 +191,9 @@ def copy_attributes(source: Path, target: Path) -> None:
 
 
 def move(source: Path, target: Path) -> None:
-    """Move a file, a link or a directory to where nothing is, be it on another filesystem.
+    """Move a file, a link or a directory to a new path, even on another filesystem.
 
-    It is never in both places, nor half in one, when it could not be moved.
+    If the copy to another filesystem fails, no part of it stays at the new path.
     """
     try:
         source.rename(target)
@@ -202,7 +203,7 @@ def move(source: Path, target: Path) -> None:
     else:
         return
     if source.is_dir() and not source.is_symlink():
-        if os.path.lexists(target):  # It is not ours to remove.
+        if os.path.lexists(target):  # A failed copy would remove it, but it is not ours.
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
         try:
             shutil.copytree(source, target, symlinks=True, copy_function=copy_file)
@@ -217,7 +218,7 @@ def move(source: Path, target: Path) -> None:
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Let every failure of the system name the file: a write does not, and others a name only."""
+    """Make every OSError name the file; a write names none, and others only a relative name."""
     try:
         yield
     except OSError as error:
@@ -227,7 +228,7 @@ def _naming(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _directory_of(path: Path) -> Iterator[int]:
-    """Open the directory of a file; for root one that others can do nothing to."""
+    """Open the directory of a file; for root, it must be one that others cannot change."""
     try:
         if os.geteuid() == ROOT:
             descriptor = open_directory(path.parent, {ROOT})
@@ -242,21 +243,21 @@ def _directory_of(path: Path) -> Iterator[int]:
 
 
 def root_refusal(path: Path, untrusted: Untrusted) -> Refused:
-    """Return why root leaves a file alone that others could put a link in the place of."""
+    """Return the refusal of root to write a file that others could replace by a link."""
     if untrusted.owner == ROOT:
-        hint = "Take the right to write there away (chmod go-w)."
+        hint = "Revoke the write permission of others there (chmod go-w)."
     else:
         name = user_name(untrusted.owner)
-        hint = f"Run it as that user, not as root: sudo -u {name} and the same words."
+        hint = f"Run it as that user, not as root: sudo -u {name}, then the same command."
     return Refused(
-        f"root does not write {path}: others could lead it elsewhere",
+        f"root does not write {path}: others could redirect it",
         detail=f"{untrusted.why}.",
         hint=hint,
     )
 
 
 def _beside(name: str) -> str:
-    """Return a name that nobody can guess; no reader of a directory takes the ending for its own.
+    """Return a name that cannot be guessed, with a suffix that readers of directories ignore.
 
     >>> _beside("a.conf").startswith("a.conf."), _beside("a.conf").endswith(".new")
     (True, True)
@@ -265,29 +266,29 @@ def _beside(name: str) -> str:
 
 
 def _open_growing(name: str, growing: str | None, directory: int) -> tuple[str, int]:
-    """Make the file that grows, and hold it: return its name, and a descriptor with a lock."""
+    """Create the temporary file and lock it; return its name and a descriptor."""
     for _ in range(TRIES):
         beside = growing or _beside(name)
         descriptor = os.open(beside, NEW_FILE, PRIVATE, dir_fd=directory)
         if not _is_held_by_another(descriptor) and os.fstat(descriptor).st_nlink > 0:
             return beside, descriptor
-        os.close(descriptor)  # Another writer has taken it for left, before we held it.
+        os.close(descriptor)  # Another writer took it for a leftover before we had locked it.
     raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
 
 
 def _is_held_by_another(descriptor: int) -> bool:
-    """Lock a file of ours, and say whether another process was first, who will remove it."""
+    """Lock a file of ours; return whether another process was first, which will remove it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    except OSError:  # A filesystem without locks, on which nothing left is removed.
+    except OSError:  # On a filesystem without locks, leftovers are never removed.
         return False
     return False
 
 
 def _remove_left(name: str, directory: int) -> None:
-    """Remove what crashes have left of earlier writes of a file; who still writes holds a lock."""
+    """Remove what crashed writes of a file have left; an active writer holds a lock."""
     for entry in os.listdir(directory):
         if entry.startswith(name) and GROWING.fullmatch(entry, len(name)):
             with suppress(OSError):

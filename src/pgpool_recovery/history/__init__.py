@@ -1,1 +1,1 @@
-"""Recoveries on record: written while they run, for the views of the extension."""
+"""The record of recoveries, written while they run, for the views of the extension."""

@@ -1,4 +1,4 @@
-"""Write a run down while it goes on, over a connection of its own; never in the way of the run."""
+"""Record a run while it goes on, over a separate connection, without ever obstructing the run."""
 
 import json
 import os
@@ -19,24 +19,24 @@ from pgpool_recovery.postgres.extension import RUNS
 from pgpool_recovery.run.sessions import own_conninfo
 from pgpool_recovery.run.shield import shielded
 
-# A recovery does not wait for the standby that it is about, nor for anybody's lock. Nor for the
-# disk with each event: history_end.sql flushes what has come before it, too.
+# A recovery must not wait for the standby that it recovers, for a lock, or for the disk at each
+# event. history_end.sql flushes everything that was written before it, too.
 SESSION = {"synchronous_commit": "off", "lock_timeout": "1s"}
 ANSWER_S = 2.0
 RECOVERY_ID, BACKEND_PID = "PGPOOL_RECOVERY_ID", "PGPOOL_RECOVERY_BACKEND_PID"
 LEFT_RUNNING = ("attach", "repoint")
-"""Methods after which the server runs already (facts/policy.py)."""
-NOT_ON_RECORD = "the recovery is not on record"
+"""Methods after which the server is already running (facts/policy.py)."""
+NOT_ON_RECORD = "the recovery is not recorded"
 ALL_EVENTS = 100_000
 MAX_BYTES = 16 * 2**20
-"""Of the events of a stage, as texts; the agent's are limited before (talk/allowance.py)."""
+"""The limit for the events of a stage as text; talk/allowance.py limits the agent's before."""
 
 
 @record
 class Stage:
-    """A stage of a recovery: whom it is about, and what it leads to.
+    """A stage of a recovery: its target, and the state of the run (`leads_to`) once it succeeds.
 
-    `continues`: it goes on with the run of the first stage, when there is one.
+    `continues`: it continues the run of the first stage, if there is one.
     """
 
     target: Target
@@ -47,7 +47,7 @@ class Stage:
 
 
 class RunRecord:
-    """One run on record; when it cannot be written any more, that is told once."""
+    """The record of one run; when it can no longer be written, that is reported once."""
 
     def __init__(self, emit: Emit) -> None:
         self._emit = emit
@@ -61,19 +61,19 @@ class RunRecord:
         self._state = RunState()
         self._continues = False
         self.node_id: NodeId | None = None
-        """What an earlier stage has been told."""
+        """The node id that an earlier stage was given."""
         self.left: TargetState | None = None
-        """In which state an earlier stage has left the target, where that is on record."""
+        """The state in which an earlier stage left the target, if that is recorded."""
 
     def open(
         self, stage: Stage, settings: Settings, server: Mapping[str, str] | None = None
     ) -> None:
-        """Connect and write the first row; where the extension is not, nothing is written.
+        """Connect and write the first row, or nothing if the extension is missing.
 
-        `server` is how to connect to the primary, when that is not the own server.
+        `server` is how to connect to the primary, if that is not the own server.
 
-        Nor where Pgpool-II writes to all nodes: they shall hold the same, and this is written on
-        one of them only.
+        Nothing is recorded in modes where Pgpool-II writes to all nodes, either: the rows would
+        exist on one node only.
         """
         mode = settings.pgpool.backend_clustering_mode
         if mode.has_second_stage:
@@ -138,7 +138,7 @@ class RunRecord:
         self._continues = stage.continues
 
     def take(self, event: Event) -> None:
-        """Write an event; of progress only the last is kept."""
+        """Write an event; only the latest progress is kept."""
         before, self._state = self._state, self._state.after(event)
         if self._connection is None or self._is_full or self._number >= ALL_EVENTS:
             return
@@ -161,7 +161,7 @@ class RunRecord:
             self._write(query, number=self._number, **row, **changed)
 
     def end(self, error: RecoveryError | None, *, done: str) -> None:
-        """Write how it ended."""
+        """Write how the stage ended; `done` is the state of the run if it succeeded."""
         if self._connection is not None:
             columns = end_columns(error, done=done)
             if error is not None:
@@ -180,7 +180,7 @@ class RunRecord:
         if self._connection is None:
             return
         try:
-            # A cancel within a query would leave the connection useless.
+            # A cancel in the middle of a query would make the connection unusable.
             with shielded():
                 self._connection.rows(query, id=self._id, **self._storable(values))
         except Unreachable as error:
@@ -191,8 +191,8 @@ class RunRecord:
         return storable(value, only_ascii=self._only_ascii)
 
     def _give_up(self, error: Unreachable) -> None:
-        more = " any more" if self._id else ""
-        self._say(f"{NOT_ON_RECORD}{more}: {error.in_a_line}")
+        what = "the recovery is no longer recorded" if self._id else NOT_ON_RECORD
+        self._say(f"{what}: {error.in_a_line}")
 
     def _say(self, line: str) -> None:
         self._emit(Said("history", line))
@@ -200,7 +200,7 @@ class RunRecord:
 
 @record
 class RecordedTarget:
-    """The target, with its node id when the first stage has been told it, and an `emit`."""
+    """The target, with its node id if the first stage was given it, and an `emit`."""
 
     target: Target
     emit: Emit
@@ -213,14 +213,15 @@ def on_record(
     telling: Callable[[str], Emit],
     server: Mapping[str, str] | None = None,
 ) -> Iterator[RecordedTarget]:
-    """Yield an `emit` that tells and writes; how the block ends is written as well.
+    """Yield an `emit` that reports and records events, and record how the block ends.
 
-    `telling` returns what tells of a target of that name.
+    `telling` returns the `emit` that reports the events of a target of the given name. `server` is
+    as in `RunRecord.open`. A failure of a later stage gets the state that the first one left.
     """
     record = RunRecord(telling(stage.target.name))
     failure: RecoveryError | None = None
     try:
-        with shielded():  # A cancel that has come meanwhile ends this block: it is on record, too.
+        with shielded():  # A cancel that arrives meanwhile ends this block, and is recorded, too.
             record.open(stage, settings, server)
         target = replace(
             stage.target,

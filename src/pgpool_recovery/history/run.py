@@ -1,4 +1,4 @@
-"""What is known of a run while it goes on, from its events; pure."""
+"""Derive the state of a run from its events; pure functions only."""
 
 import json
 import re
@@ -15,7 +15,7 @@ MAX_BIGINT = 2**63 - 1
 
 @record
 class RunState:
-    """The changing columns of pgpool_recovery_run."""
+    """The columns of pgpool_recovery_run that change during a run."""
 
     method: str | None = None
     plan: tuple[str, ...] | None = None
@@ -28,7 +28,7 @@ class RunState:
     moved_bytes: int | None = None
 
     def after(self, event: Event) -> "RunState":
-        """Return what is known when an event has happened as well."""
+        """Return the state after an event."""
         match event:
             case PlanMade(method, sentences):
                 return RunState(method, sentences, moved_bytes=self.moved_bytes)
@@ -50,12 +50,12 @@ class RunState:
                 return self
 
     def columns(self) -> dict[str, Any]:
-        """Return the values for the row."""
+        """Return the values of the columns."""
         return {**asdict(self), "plan": None if self.plan is None else list(self.plan)}
 
 
 def kind_of(event: Event) -> str:
-    """Return what the event is called.
+    """Return the name of an event's kind.
 
     >>> kind_of(Moved(1))
     'moved'
@@ -66,7 +66,7 @@ def kind_of(event: Event) -> str:
 
 
 def event_row(event: Event, *, only_ascii: bool = False) -> dict[str, str]:
-    """Return an event as columns of pgpool_recovery_event; its texts are storable()."""
+    """Return an event as columns of pgpool_recovery_event, with texts as by `storable`."""
     return {
         "kind": kind_of(event),
         "line": storable("\n".join(as_text(event)), only_ascii=only_ascii),
@@ -75,10 +75,10 @@ def event_row(event: Event, *, only_ascii: bool = False) -> dict[str, str]:
 
 
 def storable(value: Any, *, only_ascii: bool) -> Any:
-    """Return a value with all its texts as the database can hold them.
+    """Return a value with all its texts escaped as far as the database requires.
 
-    Programs say what they like, file names are any bytes, and a database that is not in UTF8 may
-    lack a character; none of that is a reason to lose the record.
+    Programs write any text, file names are any bytes, and a database that is not in UTF8 may lack a
+    character. None of that may make the record fail.
 
     >>> storable({"line": "café"}, only_ascii=True) == {"line": r"caf\\xe9"}
     True
@@ -97,7 +97,7 @@ def storable(value: Any, *, only_ascii: bool) -> Any:
 
 
 def end_columns(error: RecoveryError | None, *, done: str) -> dict[str, Any]:
-    """Return the end of a run: `done` is its state when nothing failed."""
+    """Return the columns for the end of a run: `done` is its state if nothing failed."""
     if error is None:
         parts = dict.fromkeys(("message", "detail", "hint", "target_state"))
         return {"state": done, **parts, "exit_status": 0}

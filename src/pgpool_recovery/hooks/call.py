@@ -1,4 +1,4 @@
-"""The words with which Pgpool-II calls a hook: the special values of its failover_command."""
+"""Parse the arguments of a hook: the values of the placeholders in failover_command."""
 
 from collections.abc import Sequence
 
@@ -7,19 +7,19 @@ from pgpool_recovery.domain.node import NodeId, parse_host, parse_node_id, parse
 from pgpool_recovery.domain.record import record
 
 PLACEHOLDERS = ("%d", "%h", "%p", "%D", "%m", "%H", "%M", "%P", "%r", "%R", "%N", "%S")
-"""In the order of Pgpool-II's own sample scripts, so that only the program is another one."""
+"""In the order of Pgpool-II's own sample scripts, so only the name of the program differs."""
 WORDS = " ".join(f'"{placeholder}"' for placeholder in PLACEHOLDERS)
-"""As they stand in pgpool.conf: Pgpool-II writes its values into a line of sh as they are, so the
-quotes keep a path with a blank, or an empty one, one word."""
+"""As they stand in pgpool.conf. Pgpool-II inserts its values verbatim into a shell command, so the
+quotes keep an empty value, or a path that contains a space, a single argument."""
 FOLLOW, OF_SAMPLE = "follow_primary", 10
-"""So many of them the sample pgpool.conf has for follow_primary_command, which does without the
-rest: where the old primary is says nothing of whom to follow."""
+"""The sample pgpool.conf passes only this many to follow_primary_command. The rest is not needed:
+the address of the old primary does not matter for whom to follow."""
 UNKNOWN = frozenset({"", "-1"})
 
 
 @record
 class CalledPlace:
-    """Where a node is; an empty host is a local socket, and a port that is not told is None."""
+    """Where a node is. An empty host is a local socket; a port that was not passed is None."""
 
     host: str = ""
     port: int | None = None
@@ -28,9 +28,9 @@ class CalledPlace:
 
 @record
 class Call:
-    """What Pgpool-II says; None for a node that there is not, or that it does not know.
+    """What Pgpool-II passes; None for a node that does not exist or that Pgpool-II does not know.
 
-    `new` is its new main node for a failover, and the new primary for follow_primary.
+    `new` is the new main node for a failover, and the new primary for follow_primary.
     """
 
     node_id: NodeId
@@ -43,9 +43,9 @@ class Call:
 
 
 def parse_call(command: str, words: Sequence[str]) -> Call:
-    """Understand the words of a hook.
+    """Parse the arguments of a hook; raises UsageError when they make no sense.
 
-    Pgpool-II puts a blank before some of its numbers (trigger_failover_command, pgpool_main.c).
+    Pgpool-II puts a space before some of its numbers (trigger_failover_command, pgpool_main.c).
 
     >>> call = parse_call("failover", [" 0", "a", "5432", "/d", "-1", "", "0", "0", *[""] * 4])
     >>> call.node_id, call.new_id, call.old_primary_id
@@ -56,8 +56,8 @@ def parse_call(command: str, words: Sequence[str]) -> Call:
     if len(words) != len(PLACEHOLDERS):
         raise UsageError(
             f"{command} takes {len(PLACEHOLDERS)} arguments, not {len(words)}",
-            detail="A value that Pgpool-II does not have, and one with a blank, is one argument "
-            "only in quotes.",
+            detail="Quote every placeholder: an empty value, or one that contains a space, must "
+            "still be one argument.",
             hint=f"In pgpool.conf: {command}_command = 'pgpool-recovery {command} {WORDS}'",
         )
     d, h, p, D, m, H, M, P, r, R, N, S = (word.strip() for word in words)  # noqa: N806
@@ -81,5 +81,5 @@ def _place(host: str, port: str, data_directory: str) -> CalledPlace:
 
 
 def _host(word: str) -> str:
-    """Return a host as pgpool.conf has it: a name, an address, a socket directory, or nothing."""
+    """Return a host as pgpool.conf has it: a name, an address, a socket directory or nothing."""
     return parse_host(word) if word else word

@@ -1,4 +1,4 @@
-"""What is to be done when a node went down: from what is known to a decision. Pure."""
+"""Decide from what is known what to do when a node has gone down. Pure."""
 
 from collections.abc import Collection, Iterator, Sequence
 
@@ -25,21 +25,21 @@ from pgpool_recovery.hooks.scene import Scene, Standing
 
 @record
 class Leave:
-    """There is nothing to do."""
+    """Do nothing."""
 
     reason: str
 
 
 @record
 class KeepSlot:
-    """A standby went down: look after the WAL that its slot keeps."""
+    """A standby went down: check how much WAL its slot keeps."""
 
 
 @record
 class PromoteNode:
-    """Promote a node; what is to be known of the choice.
+    """Promote a node. `remarks` explain the choice.
 
-    `others` can be promoted as well, the best first, when it turns out that this one cannot.
+    `others` can be promoted instead, the best first, if it turns out that this one cannot.
     """
 
     node_id: NodeId
@@ -48,7 +48,7 @@ class PromoteNode:
 
     @property
     def all(self) -> tuple[NodeId, ...]:
-        """All that can be promoted, the best first."""
+        """All nodes that can be promoted, the best first."""
         return (self.node_id, *self.others)
 
 
@@ -56,9 +56,9 @@ class PromoteNode:
 class StopOldPrimary:
     """The primary that Pgpool-II has given up accepts writes: stop it before one is promoted.
 
-    `successors` can be promoted, Pgpool-II's choice first, for all of them will have the same:
-    it may be the one that a person has asked for. Without one no primary is stopped. `before` is
-    what the primary says of itself.
+    `successors` are the nodes that can be promoted. Pgpool-II's choice comes first, because it may
+    be the node that a person has asked for, and all of them will have the same WAL. No primary is
+    stopped without a successor. `before` is what the primary reports about itself.
     """
 
     node_id: NodeId
@@ -66,7 +66,7 @@ class StopOldPrimary:
     before: Standing
 
     def __post_init__(self) -> None:
-        """Make a stop without a successor unwritable."""
+        """Make a stop without a successor impossible to construct."""
         assert self.successors  # noqa: S101 - a broken invariant
 
 
@@ -74,10 +74,10 @@ Decision = Leave | KeepSlot | StopOldPrimary | PromoteNode
 
 
 def decide(call: Call, scene: Scene, settings: FailoverSettings) -> Decision | RecoveryError:
-    """Return what a failover is to do, or why it can do nothing.
+    """Return what a failover must do, or why it can do nothing.
 
-    The order is the argument: that there is one primary comes before that there is any, and that a
-    primary that lives goes on before it is replaced.
+    The order of the checks is the safety argument. That there is only one primary matters more than
+    that there is one at all, and a primary that is alive is kept rather than replaced.
     """
     down, old = call.node_id, call.old_primary_id
     others = [node for node in scene.primaries() if node != old]
@@ -90,7 +90,7 @@ def decide(call: Call, scene: Scene, settings: FailoverSettings) -> Decision | R
     if call.new_id is None:
         return Refused(
             f"the primary, node {old}, is down and there is no node left to promote",
-            hint=f'Bring its server back, and attach it with "pgpool-recovery attach {old}".',
+            hint=f'Start its server again, then attach it with "pgpool-recovery attach {old}".',
         )
     if old in scene.primaries():
         return _beside_the_living(call, old, scene, settings)
@@ -104,10 +104,10 @@ def decide(call: Call, scene: Scene, settings: FailoverSettings) -> Decision | R
 def _beside_the_living(
     call: Call, old: NodeId, scene: Scene, settings: FailoverSettings
 ) -> StopOldPrimary | RecoveryError:
-    """Decide whether a primary that lives may be stopped: only for one that is known to be fit."""
+    """Decide whether a live primary may be stopped: only for a node that is known to be fit."""
     assert call.new_id is not None  # noqa: S101 - decide() has refused that
     if settings.running_primary is RunningPrimary.REFUSE:
-        return still_writes(old, "running_primary in the settings forbids to stop it.")
+        return still_writes(old, "The setting running_primary forbids stopping it.")
     before = scene.standings[old]
     if why := why_not_stopped(before):
         return still_writes(old, why)
@@ -125,13 +125,13 @@ def decide_after_stop(
     stop: StopOldPrimary,
     complete: Collection[NodeId],
 ) -> Leave | PromoteNode | RecoveryError:
-    """Return whom to promote once the primary has stopped: one that has all that it wrote.
+    """Return which node to promote once the primary has stopped: one with all the WAL it wrote.
 
-    `complete` are the nodes whose WAL ends with its shutdown checkpoint.
+    `complete` are the nodes whose WAL ends with the primary's shutdown checkpoint.
     """
     assert call.new_id is not None  # noqa: S101 - decide() has refused that
     if stop.node_id in scene.primaries():
-        return still_writes(stop.node_id, "It was stopped, and accepts writes again.")
+        return still_writes(stop.node_id, "It was stopped, but accepts writes again.")
     if others := scene.primaries():
         return _other_primary(call.node_id, others, scene)
     choice = choose(stop.node_id, call.new_id, scene, settings.promote, before=stop.before)
@@ -141,20 +141,20 @@ def decide_after_stop(
     if whole:
         first, *rest = whole
         remarks = choice.remarks if first == choice.node_id else tuple(distances(first, scene))
-        remark = f"node {first} has all that node {stop.node_id} has written"
+        remark = f"node {first} has all the WAL that node {stop.node_id} wrote"
         return PromoteNode(first, (*remarks, remark), tuple(rest))
     lacking = (
         f"the WAL of node {choice.node_id} does not end with the shutdown checkpoint of node "
         f"{stop.node_id}"
     )
     if settings.incomplete is WhenIncomplete.PROMOTE:
-        loss = f"WARNING: {lacking}: what is missing is lost"
+        loss = f"WARNING: {lacking}; the missing WAL is lost"
         return replace(choice, remarks=(*choice.remarks, loss))
     return Refused(
-        f"no other node has all that node {stop.node_id} has written, so none is promoted",
+        f"no other node has all the WAL that node {stop.node_id} wrote, so none is promoted",
         detail=f"{lacking[0].upper()}{lacking[1:]}.",
-        hint='Start it again, as said above. With failover.incomplete = "promote" in the settings '
-        "one is promoted, and what it lacks is lost.",
+        hint='Start it again as described above. With failover.incomplete = "promote" in the '
+        "settings, a node is promoted all the same, and the WAL that it lacks is lost.",
     )
 
 
@@ -167,12 +167,13 @@ def choose(
     living: Standing | None = None,
     before: Standing | None = None,
 ) -> PromoteNode | RecoveryError:
-    """Choose the standby: the fit one that has received most, of equal ones Pgpool-II's new main.
+    """Choose the fit standby that has received the most WAL; of equal ones, Pgpool-II's new main.
 
-    Whoever has less than another standby would be primary without transactions that a client may
-    have seen committed, and the other one would have to be rewound. With synchronous standbys, too:
-    WAL has no gaps, so who has received most has all that any of the others has acknowledged.
-    `living` is the primary that would have to be stopped first, `before` one that was.
+    A standby that has received less than another one would become primary without transactions that
+    a client may have seen committed, and the other one would have to be rewound. This holds for
+    synchronous standbys, too: WAL has no gaps, so the standby that has received the most has
+    everything that any of the others has acknowledged.
+    `living` is the primary that would have to be stopped first, `before` is one that was stopped.
     """
     members = (scene.attached | {main}) - {old}
     unfit = dict(_unfit(sorted(members), main, scene, living, before))
@@ -198,7 +199,7 @@ def _unfit(
     living: Standing | None,
     before: Standing | None,
 ) -> Iterator[tuple[NodeId, str]]:
-    """Yield the nodes that cannot be promoted, each with its reason."""
+    """Yield each node that cannot be promoted, with the reason."""
     known = [living or before, scene.standings.get(main)]
     cluster = next((one.system_identifier for one in known if one is not None), None)
     known_members = [scene.standings[node] for node in members if node in scene.standings]
@@ -206,11 +207,11 @@ def _unfit(
     for node in members:
         one = scene.standings.get(node)
         if one is None:
-            yield node, f"it could not be asked: {scene.silent.get(node)}"
+            yield node, f"it could not be queried: {scene.silent.get(node)}"
         elif one.is_primary:
             yield node, "it accepts writes"
         elif cluster is None and len(clusters) > 1:
-            yield node, "the nodes belong to several clusters, and none says which one is right"
+            yield node, "the nodes belong to different clusters, and it is not known which is right"
         elif cluster is not None and one.system_identifier != cluster:
             yield node, "it belongs to another cluster"
         elif before is not None and one.timeline != before.timeline:
@@ -222,5 +223,5 @@ def _unfit(
 def _other_primary(down: NodeId, others: Sequence[NodeId], scene: Scene) -> Leave:
     names = " and ".join(f"node {node}" for node in others)
     if down in scene.primaries():
-        return Leave(f"WARNING: {names} and node {down} accept writes both; stop one of them")
-    return Leave(f"{names} is the primary already; nothing is promoted")
+        return Leave(f"WARNING: {names} and node {down} both accept writes; stop one of them")
+    return Leave(f"{names} is already the primary; nothing is promoted")

@@ -1,4 +1,4 @@
-"""failover_command: promote a standby when the primary is gone, and nothing else."""
+"""Run failover_command: promote a standby when the primary is gone."""
 
 import signal
 import time
@@ -43,12 +43,12 @@ TRY_FOR_S = 1.0
 
 
 def fail_over(call: Call, pool: Pool, settings: Settings, say: Say) -> None:
-    """Do what Pgpool-II's failover_command is for; raises why it could not.
+    """Do the work of Pgpool-II's failover_command; raises RecoveryError when it cannot.
 
-    Whatever it does or leaves, Pgpool-II looks for the primary itself when this has ended.
+    Whatever this does or leaves alone, Pgpool-II itself searches for the primary afterwards.
     """
     say(f"node {call.node_id} is down")
-    load()  # While Pgpool-II answers: no client can write until this has ended.
+    load()  # While Pgpool-II answers, to save time: no client can write until this has ended.
     nodes = known(call, pool, settings, try_for_s=TRY_FOR_S)
     if not nodes.cluster.has_standbys:
         say("Pgpool-II writes to all nodes; there is nothing to promote")
@@ -73,7 +73,11 @@ def fail_over(call: Call, pool: Pool, settings: Settings, say: Say) -> None:
 def _decide(
     call: Call, nodes: Known, view: View, settings: Settings
 ) -> tuple[View, Decision | RecoveryError]:
-    """Decide; anew when a primary that is silent was heard, or answers by now."""
+    """Decide what to do.
+
+    Before a promotion, check whether a standby still hears the silent old primary, and decide again
+    from what was observed meanwhile.
+    """
     decision = decide(call, view.scene, settings.failover)
     old = call.old_primary_id
     if not isinstance(decision, PromoteNode) or old is None:
@@ -92,10 +96,10 @@ def _promote(choice: PromoteNode, view: View, settings: Settings, say: Say) -> N
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Let no signal that asks to end come between the stop and the promotion.
+    """Let no termination signal come between the stop and the promotion.
 
-    When Pgpool-II is stopped, systemd sends one to all that it has started. Nobody would be primary
-    then. All that is waited for here has a limit.
+    When Pgpool-II is stopped, systemd sends one to every process that it has started. No node would
+    be primary then. Every wait in the block has a limit.
     """
     numbers = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
     handlers = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
@@ -110,7 +114,7 @@ def _uninterrupted() -> Iterator[None]:
 def _hand_over(
     call: Call, nodes: Known, stop: StopOldPrimary, view: View, settings: Settings, say: Say
 ) -> None:
-    """Replace a primary that lives: it goes on unless another one is ready to take its place."""
+    """Replace a live primary; it stays primary unless another node is ready to take its place."""
     old = nodes.cluster.node(stop.node_id)
     if why := why_not_stoppable(old, view.cluster.login):
         raise still_writes(old.node_id, why)
@@ -121,11 +125,11 @@ def _hand_over(
         raise goes_on(old.node_id, "\n".join(readiness.reasons))
     stop = last_seen(replace(stop, successors=readiness.ready), view)
     back = way_back(old, view)
-    say(f"should nobody take its place: {back}")
+    say(f"if no node takes its place, {back}")
     _order_stop(old, stop, readiness.slots, view, say)
-    nobody = f"{old.name} was stopped by this command and nobody took its place"
+    nobody = f"{old.name} was stopped by this command and no other node took its place"
     if readiness.slots:
-        nobody += f"; slots that were made there stay: {', '.join(readiness.slots)}"
+        nobody += f"; the slots created there remain: {', '.join(readiness.slots)}"
     with _saying(say, old, nobody, back):
         _wait_for_end(old, stop, view, settings, say)
         complete = complete_nodes(stop, view)
@@ -138,7 +142,7 @@ def _hand_over(
     if isinstance(decision, Leave):
         say(f"{old.name} was stopped by this command; {decision.reason}")
         return
-    unclear = f"{old.name} was stopped by this command; look first whether another node is primary"
+    unclear = f"{old.name} was stopped by this command; first check whether another node is primary"
     with _saying(say, old, unclear, back):
         new = _promote(decision, view, settings, say)
     hold_wal_for(old, new, view.login(new), say)
@@ -148,7 +152,7 @@ def _order_stop(
     old: Node, stop: StopOldPrimary, slots: Sequence[str], view: View, say: Say
 ) -> None:
     say(
-        f"{old.name} still accepts writes; it is stopped, so that there is one primary: "
+        f"{old.name} still accepts writes; it is stopped so that there is only one primary, and "
         f"node {stop.successors[0]} is ready to take its place"
     )
     try:
@@ -161,34 +165,34 @@ def _order_stop(
 def _wait_for_end(
     old: Node, stop: StopOldPrimary, view: View, settings: Settings, say: Say
 ) -> None:
-    """Wait until the primary has ended, or only waits for a standby that does not answer."""
+    """Wait until the primary has stopped, or waits only for a standby that does not answer."""
     began = time.monotonic()
     wait_until_stopped(
         old,
         within_s=settings.timeout.stop_s,
         is_over=lambda: any(is_complete(node, stop, view) for node in stop.successors),
     )
-    say(f"{old.name} has stopped, after {time.monotonic() - began:.1f} s")
+    say(f"{old.name} has stopped after {time.monotonic() - began:.1f} s")
 
 
 @contextmanager
 def _saying(say: Say, old: Node, what: str, back: str) -> Iterator[None]:
-    """Say what this has done and how it is undone, when the block fails."""
+    """Report what this command has done and how to undo it, when the block fails."""
     try:
         yield
     except BaseException:
         say(what)
         say(f"to undo that, {back}")
-        say(f'then "pgpool-recovery attach {old.node_id}", which starts no server')
+        say(f'then run "pgpool-recovery attach {old.node_id}", which does not start a server')
         raise
 
 
 def _keep_slots(call: Call, nodes: Known, view: View, settings: Settings, say: Say) -> None:
-    """Look after the slots of the nodes that are down, on the primary."""
+    """Check the slots of the nodes that are down, on the primary."""
     primary_id = call.old_primary_id
-    assert primary_id is not None  # noqa: S101 - decide() keeps slots beside a known primary
+    assert primary_id is not None  # noqa: S101 - decide() keeps slots only of a known primary
     if primary_id not in view.scene.standings:
-        say(f"{view.scene.silent.get(primary_id, 'the primary is not known')}")
+        say(f"{view.scene.silent.get(primary_id, 'the primary is unknown')}")
         return
     down = [
         node
@@ -196,7 +200,7 @@ def _keep_slots(call: Call, nodes: Known, view: View, settings: Settings, say: S
         if node.node_id == call.node_id or _is_down(node.node_id, nodes)
     ]
     primary = nodes.cluster.node(primary_id)
-    say(f"the primary, {primary.name}, stays; nothing is promoted")
+    say(f"{primary.name} remains the primary; nothing is promoted")
     look_after_slots(primary, view.login(primary), down, settings.failover, say)
 
 

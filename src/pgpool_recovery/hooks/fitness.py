@@ -1,4 +1,4 @@
-"""Whether a standby can be promoted, and a primary that lives be stopped for it. Pure."""
+"""Decide whether a standby can be promoted, and a live primary be stopped for it. Pure."""
 
 from collections.abc import Iterator, Mapping
 
@@ -21,12 +21,12 @@ SETTINGS = (
     "wal_segment_size",
     "recovery_min_apply_delay",
 )
-"""What of a server's settings is asked for."""
+"""The settings that are queried from a server."""
 ENOUGH_SHUTDOWN_MS = 10_000
 
 
 def why_unfit(standby: Standing) -> str | None:
-    """Return why a standby would not become a primary that has all that it has received."""
+    """Return why a standby would not become a primary with everything that it has received."""
     return next(_own_reasons(standby), None)
 
 
@@ -36,7 +36,7 @@ def _own_reasons(standby: Standing) -> Iterator[str]:
     for name in RECOVERY_TARGETS:
         if standby.settings.get(name):
             yield (
-                f"it does not replay more than up to its recovery target, {name} = "
+                f"it does not replay beyond its recovery target, {name} = "
                 f"'{standby.settings[name]}'"
             )
     yield from _too_low(standby, standby.required or {})
@@ -47,18 +47,18 @@ def _too_low(standby: Standing, required: Mapping[str, int]) -> Iterator[str]:
         own, least = standby.number(name), required.get(name)
         if own is not None and least is not None and own < least:
             yield (
-                f"its server would shut down: {name} is {own} there, and has to be at least "
-                f"{least} as on the primary"
+                f"its server would shut down: {name} is {own} there, but must be at least {least}, "
+                "as on the primary"
             )
 
 
 def is_doubtful(standby: Standing) -> bool:
-    """Say whether replay is paused and nobody can say whether that is for a setting too low."""
+    """Return whether replay is paused, and it is not known if too low a setting is the reason."""
     return standby.is_paused and standby.required is None
 
 
 def why_no_successor(standby: Standing, primary: Standing) -> str | None:
-    """Return why a primary that lives is not stopped for a standby that could be promoted."""
+    """Return why a live primary is not stopped for a standby that could be promoted."""
     return next(_reasons_beside(standby, primary), None)
 
 
@@ -74,11 +74,11 @@ def _reasons_beside(standby: Standing, primary: Standing) -> Iterator[str]:
 
 
 def why_not_stopped(primary: Standing) -> str | None:
-    """Return why a stop of this primary would not wait until its standbys have everything."""
+    """Return why this primary would not wait on shutdown until its standbys have everything."""
     patience_ms = primary.number(SHUTDOWN_TIMEOUT)  # PostgreSQL 19; -1 waits for all.
     if patience_ms is not None and 0 <= patience_ms < ENOUGH_SHUTDOWN_MS:
         return (
-            f"{SHUTDOWN_TIMEOUT} is {patience_ms} ms there: a stop would not wait until a standby "
-            "has everything."
+            f"{SHUTDOWN_TIMEOUT} is {patience_ms} ms there, so a shutdown would not wait until a "
+            "standby has everything."
         )
     return None

@@ -1,4 +1,4 @@
-"""follow_primary_command: put one node behind the new primary, by the functions that are there."""
+"""Run follow_primary_command: make one node follow the new primary, with the functions there."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -32,7 +32,7 @@ TRY_FOR_S = 10.0
 
 @record
 class Following:
-    """A node that is to follow the new primary."""
+    """A node that must follow the new primary."""
 
     node: Node
     primary: Node
@@ -43,30 +43,30 @@ class Following:
 
     @property
     def login(self) -> SqlLogin:
-        """How to connect to both."""
+        """How to connect to both servers."""
         return self.known.cluster.login
 
     @property
     def hint(self) -> str:
-        """What a person does with a node that was left."""
+        """What to do with a node that was left alone."""
         return f'Bring it back with "pgpool-recovery recover {self.node.node_id}".'
 
     def job(self) -> Job:
-        """Return the recovery that the new primary runs."""
+        """Return the recovery that the new primary will run."""
         extension = look_at(self.primary, self.login)
         return Job(self.node, self.known.cluster, extension, None, self.settings)
 
 
 def follow_primary(call: Call, pool: Pool, settings: Settings, tell: Tell, say: Say) -> None:
-    """Put the node of the call behind the new primary; raises why it does not follow.
+    """Make the node of the call follow the new primary; raises RecoveryError when it does not.
 
-    A failure is on record on the new primary: Pgpool-II does not look at exit statuses.
+    A failure is recorded on the new primary, because Pgpool-II ignores the exit status.
     """
     began = time.monotonic()
     if call.new_id is None:
         raise Refused(f"there is no new primary that node {call.node_id} could follow")
     if call.new_id == call.node_id:
-        say(f"node {call.node_id} is named as the new primary itself; it follows nobody")
+        say(f"node {call.node_id} is itself the new primary; it follows no other node")
         return
     nodes = known(call, pool, settings, try_for_s=TRY_FOR_S)
     node, primary = nodes.cluster.node(call.node_id), nodes.cluster.node(call.new_id)
@@ -76,7 +76,7 @@ def follow_primary(call: Call, pool: Pool, settings: Settings, tell: Tell, say: 
     with _failures_on_record(one):
         job = _ready(one, standing)
     if job is None:
-        say(f"{node.name} is up in Pgpool-II and streams already")
+        say(f"{node.name} is up in Pgpool-II and already streams")
         return
     run = _recover(one, job, Desk(tell, lambda _question: None))
     with _failures_on_record(one):
@@ -97,26 +97,26 @@ def follow_primary(call: Call, pool: Pool, settings: Settings, tell: Tell, say: 
 
 
 def _standing_of_primary(one: Following) -> Standing:
-    """Return what the new primary says of itself, which has to be that it is one."""
+    """Return what the new primary reports about itself; raises unless it is a primary."""
     answer = standing_of(one.primary, one.login)
     if isinstance(answer, Unreachable):
         raise Unreachable(
-            f"{one.primary.name}, the new primary, could not be asked",
+            f"could not query {one.primary.name}, the new primary",
             detail=answer.in_a_line,
         )
     if not answer[0].is_primary:
         raise Refused(
             f"{one.primary.name}, the new primary, is a standby",
-            hint="When another node has become primary meanwhile, Pgpool-II calls this command "
-            "again for it.",
+            hint="If another node has become primary in the meantime, Pgpool-II calls this "
+            "command again for it.",
         )
     return answer[0]
 
 
 def _ready(one: Following, primary: Standing) -> Job | None:
-    """Return what is to be done for the node; None when it follows already.
+    """Return the recovery that the node needs; None when it already follows.
 
-    Raises why the node is left as it is.
+    Raises RecoveryError with the reason why the node is left alone.
     """
     if one.known.failure is not None:
         raise one.known.failure
@@ -126,12 +126,12 @@ def _ready(one: Following, primary: Standing) -> Job | None:
         return _ready_in_silence(one, answer)
     if answer[0].is_primary:
         raise Refused(
-            f"{name} is left as it is: it accepts writes as {one.primary.name} does",
-            detail=f"What was written there since the failover is not on {one.primary.name}.",
+            f"{name} is left alone: it accepts writes, as {one.primary.name} does",
+            detail=f"Data written there since the failover is not on {one.primary.name}.",
             hint=f"Stop it. {one.hint}",
         )
     if answer[0].system_identifier != primary.system_identifier:
-        raise Refused(f"{name} is left as it is: it belongs to another cluster")
+        raise Refused(f"{name} is left alone: it belongs to another cluster")
     if one.node.node_id in one.known.attached:
         _refuse_stray(one)
         return None
@@ -139,15 +139,16 @@ def _ready(one: Following, primary: Standing) -> Job | None:
 
 
 def _ready_in_silence(one: Following, silence: Unreachable) -> Job:
-    """Return what is to be done for an old primary that the failover itself has stopped.
+    """Return the recovery of an old primary that the failover itself has stopped.
 
-    The new one was promoted because it has all of its WAL, so WAL alone brings it back; where that
-    was not asked for (failover.incomplete), the plan says so. Any other node that does not answer
-    is left: whoever stopped it knows why, and one that was lost may hold what no other has.
+    The new primary was promoted because it has all of the old one's WAL, so WAL alone brings the
+    old one back. Where it did not need to have all of it (failover.incomplete), the plan shows what
+    is needed. Any other node that does not answer is left alone: there was a reason to stop it, or
+    it was lost and may hold data that no other node has.
     """
     if not (one.is_old_primary and is_wal_held_for(one.node, one.primary, one.login)):
         raise Unreachable(
-            f"{one.node.name} is left as it is: its server does not answer",
+            f"{one.node.name} is left alone: its server does not answer",
             detail=silence.in_a_line,
             hint=one.hint,
         )
@@ -157,29 +158,29 @@ def _ready_in_silence(one: Following, silence: Unreachable) -> Job:
         raise plan.refusal()
     if plan.document.destroys:
         raise Refused(
-            f"{one.node.name} is left as it is: it needs more than WAL",
+            f"{one.node.name} is left alone: it needs more than WAL",
             detail="\n".join(plan.document.sentences),
             hint=one.hint,
         )
-    one.say(f"{one.node.name} was stopped by the failover, and comes back")
-    return replace(job, limit=plan.document.harm)  # When WAL does not do it after all, it is left.
+    one.say(f"{one.node.name} was stopped by the failover and is brought back")
+    return replace(job, limit=plan.document.harm)  # If WAL is not enough, it is left alone.
 
 
 def _refuse_stray(one: Following) -> None:
-    """Refuse a node that clients use and that is no sound standby: it may not be stopped."""
+    """Refuse a node that clients use but that is no sound standby: it must not be stopped."""
     with connect_to(one.primary, one.login) as connection:
         answer = ask(one.known.cluster, one.node)
         trouble = trouble_of(connection, one.primary, answer)
     if trouble is not None:
         raise Refused(
-            f"{one.node.name} is up in Pgpool-II, and {trouble.what}",
+            f"{one.node.name} is up in Pgpool-II, but {trouble.what}",
             detail=trouble.detail,
-            hint=f'Take it out with "pgpool-recovery detach {one.node.node_id}". {one.hint}',
+            hint=f'Detach it with "pgpool-recovery detach {one.node.node_id}". {one.hint}',
         )
 
 
 def _recover(one: Following, job: Job, desk: Desk) -> RecordedRun | None:
-    """Have the new primary recover the node; it puts that on record as soon as it has begun."""
+    """Let the new primary recover the node; it records the recovery as soon as that has begun."""
     with following(job, desk) as follower:
         try:
             return carry_out(job, follower, desk)
@@ -192,7 +193,7 @@ def _recover(one: Following, job: Job, desk: Desk) -> RecordedRun | None:
 
 @contextmanager
 def _failures_on_record(one: Following) -> Iterator[None]:
-    """Put a failure of the block on record on the new primary, as a recovery that failed."""
+    """Record a failure of the block on the new primary, as a recovery that failed."""
     try:
         yield
     except RecoveryError as error:

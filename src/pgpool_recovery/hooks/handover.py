@@ -1,8 +1,8 @@
-"""From a primary that lives to a standby: what has to be true before it is stopped, and after.
+"""Hand over from a live primary to a standby: what must be true before the stop, and after it.
 
-A fast stop alone is not enough. The primary's own shutdown checkpoint removes WAL that a standby
-without a slot has yet to receive, and a WAL sender that is ended (wal_sender_timeout, a lost link)
-leaves the rest unsent; the stop succeeds all the same.
+A fast shutdown alone is not enough. The primary's own shutdown checkpoint removes WAL that a
+standby without a slot has yet to receive, and a WAL sender that is terminated (wal_sender_timeout,
+a lost link) leaves the rest unsent. The shutdown succeeds all the same.
 """
 
 import time
@@ -32,9 +32,9 @@ MEGABYTE = 1024 * 1024
 
 @record
 class Readiness:
-    """Which of the successors the primary may be stopped for, and why not for the others.
+    """For which successors the primary may be stopped, and why not for the others.
 
-    `slots` are those that were made on the primary to hold its WAL for them.
+    `slots` are those that were created on the primary to hold its WAL for them.
     """
 
     ready: tuple[NodeId, ...]
@@ -45,8 +45,8 @@ class Readiness:
 def make_ready(stop: StopOldPrimary, view: View, settings: FailoverSettings, say: Say) -> Readiness:
     """Hold the primary's WAL for the successors, and wait until one of them has caught up.
 
-    Raises Unreachable when the primary does not answer any more. What was made is taken back then,
-    and when none is ready.
+    Raises Unreachable when the primary no longer answers. The slots that were created are dropped
+    then, and also when no successor is ready.
     """
     old = view.cluster.node(stop.node_id)
     slots: list[str] = []
@@ -70,7 +70,7 @@ def _reasons(
     settings: FailoverSettings,
     slots: list[str],
 ) -> dict[NodeId, str | None]:
-    """Return why the primary may not be stopped for a successor; None where it may."""
+    """Return for each successor why the primary may not be stopped for it; None where it may."""
     reasons: dict[NodeId, str | None] = {}
     held: dict[NodeId, Lsn] = {}
     for node_id in stop.successors:
@@ -79,7 +79,7 @@ def _reasons(
             if _is_same_wal(primary, node, stop.before, view):
                 held[node_id] = _hold_wal(primary, node, view.scene.standings[node_id], slots)
             else:
-                reasons[node_id] = f"its WAL is another one than that of node {stop.node_id}"
+                reasons[node_id] = f"its WAL differs from that of node {stop.node_id}"
         except Unreachable as error:
             reasons[node_id] = error.in_a_line
     old = view.cluster.node(stop.node_id)
@@ -87,9 +87,9 @@ def _reasons(
 
 
 def _is_same_wal(primary: Connection, node: Node, before: Standing, view: View) -> bool:
-    """Say whether both have the same bytes at the end of what the standby has.
+    """Return whether both servers have the same bytes at the end of the standby's WAL.
 
-    A history of its own may have the same timeline number (two promotions of one cluster).
+    A different history may have the same timeline number (two promotions of one cluster).
     """
     standing = view.scene.standings[node.node_id]
     end = Lsn(min(standing.position, before.position))
@@ -105,10 +105,10 @@ def _page(connection: Connection, standing: Standing, end: Lsn) -> object:
 
 
 def _hold_wal(primary: Connection, node: Node, standing: Standing, slots: list[str]) -> Lsn:
-    """Return from where on the primary holds its WAL for a standby; by a slot that it may make.
+    """Return from where on the primary holds its WAL for a standby, and create a slot if none does.
 
-    Made is the one that a recovery of the node makes, so whoever comes back as a standby drops it
-    as a leftover. Raises Unreachable when none can be made.
+    It is the slot that a recovery of the node would create, so the old primary drops it as a
+    leftover when it comes back as a standby. Raises Unreachable when it cannot be created.
     """
     for name in filter(None, (standing.slot_name, node.slot_name)):
         for row in primary.rows("held_wal", name=name):
@@ -127,7 +127,7 @@ def _wait_for_one(
     view: View,
     settings: FailoverSettings,
 ) -> dict[NodeId, str | None]:
-    """Wait until a standby has caught up so far that the rest is held for it; why not otherwise."""
+    """Wait until a standby has caught up so far that the rest is held for it; return why not."""
     deadline = time.monotonic() + settings.catch_up_s
     limit_mb = primary.row("slot_wal_limit")["limit_mb"]
     bound_mb = settings.max_lag_mb if limit_mb < 0 else min(settings.max_lag_mb, limit_mb)
@@ -152,14 +152,14 @@ def _why_behind(node: Node, held_from: Lsn, written: Lsn, bound_mb: int, view: V
     if not answer[0].is_streaming:
         return "it does not stream"
     if behind > bound_mb * MEGABYTE:
-        return f"it is {pretty_size(behind)} behind, and may be {bound_mb} MB (failover.max_lag_mb)"
+        return f"it is {pretty_size(behind)} behind, more than {bound_mb} MB (failover.max_lag_mb)"
     if answer[0].position < held_from:
-        return "it has yet to receive WAL that the primary does not hold for it"
+        return "it still needs WAL that the primary does not hold for it"
     return None
 
 
 def let_go(old: Node, view: View, slots: Sequence[str], say: Say) -> None:
-    """Drop the slots that were made, since nothing is stopped."""
+    """Drop the slots that were created, since nothing is stopped."""
     if not slots:
         return
     try:
@@ -168,17 +168,17 @@ def let_go(old: Node, view: View, slots: Sequence[str], say: Say) -> None:
                 drop_slot(primary, state, slots)
     except Unreachable as error:
         names = " and ".join(slots)
-        say(f"replication slot {names} of {old.name} was made and stays: {error.message}")
+        say(f"could not drop replication slot {names}, created on {old.name}: {error.message}")
 
 
 @waits("the standbys to have all WAL of the old primary")
 def complete_nodes(
     stop: StopOldPrimary, view: View, *, within_s: float = ENDS_WITHIN_S
 ) -> frozenset[NodeId]:
-    """Return the standbys whose WAL ends with the end of the primary that was stopped.
+    """Return the standbys whose WAL ends where that of the stopped primary ends.
 
-    One that has not may be about to write it, so the first, which is the one that was asked for,
-    gets a moment; another one is not promoted because it was faster by an instant.
+    A standby that lacks the end may be about to write it. So the first one, which is the one that
+    was asked for, gets a moment: another one is not promoted for being faster by an instant.
     """
     deadline = time.monotonic() + within_s
     while True:
@@ -189,10 +189,10 @@ def complete_nodes(
 
 
 def is_complete(node_id: NodeId, stop: StopOldPrimary, view: View) -> bool:
-    """Say whether a standby has all that the primary has written before it ended.
+    """Return whether a standby has everything that the primary wrote before it stopped.
 
-    That is when its WAL ends with a shutdown checkpoint past the place where the primary was seen
-    before: nothing is written after it.
+    It does when its WAL ends with a shutdown checkpoint beyond the position that the primary last
+    reported: nothing is written after that checkpoint.
     """
     if not view.has_let_in(node_id):
         return False
@@ -216,7 +216,7 @@ def _sizes(standing: Standing) -> tuple[int, int]:
 
 
 def last_seen(stop: StopOldPrimary, view: View) -> StopOldPrimary:
-    """Return the order with what the primary says of itself now, the last time before it stops."""
+    """Return `stop` with what the primary reports now, for the last time before it stops."""
     old = view.cluster.node(stop.node_id)
     answer = standing_of(old, view.login(old))
     if isinstance(answer, Unreachable):
@@ -225,7 +225,7 @@ def last_seen(stop: StopOldPrimary, view: View) -> StopOldPrimary:
 
 
 def way_back(node: Node, view: View) -> str:
-    """Return how a person starts a server again; it is asked while it runs."""
+    """Return how to start a server again; it must still be running, since it is queried."""
     where = node.host or "this host"
     try:
         with connect_to(node, view.login(node)) as connection:
@@ -235,6 +235,6 @@ def way_back(node: Node, view: View) -> str:
     directory, config = row["data_directory"], row["config_file"]
     options = "" if config.startswith(f"{directory}/") else f" -o '-c config_file={config}'"
     return (
-        f"start the server of {node.name} again: on {where} by its service, or as the owner of "
-        f"{directory} by {row['bin_directory']}/pg_ctl start -D {directory}{options}"
+        f"start the server of {node.name} again on {where}: start its service, or as the owner of "
+        f"{directory} run {row['bin_directory']}/pg_ctl start -D {directory}{options}"
     )

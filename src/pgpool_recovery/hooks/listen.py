@@ -1,7 +1,7 @@
-"""Whether a primary that does not answer us lives all the same: its standbys hear from it.
+"""Find out whether a primary that does not answer us is alive: its standbys still hear from it.
 
-Then it is this host that is cut off from it, and a second primary would be made. What an idle
-primary does not send cannot be heard, so that silence proves nothing.
+In that case it is this host that is cut off, and a promotion would create a second primary. An idle
+primary may send nothing that could be heard, so silence proves nothing.
 """
 
 import time
@@ -16,16 +16,16 @@ from pgpool_recovery.log.note import waits
 
 LISTEN_EVERY_S = 0.5
 QUIET_FOR_S = 3.0
-"""How long nothing is heard of a primary that is gone: what had arrived is read by then."""
+"""After this long without a sign of life a primary is gone: what had arrived has been read."""
 HEARD_FOR_S = 8.0
 
 
 @waits("a sign of life of the old primary")
 def listen_for(old: NodeId, call: Call, nodes: Known, view: View) -> tuple[str | None, View]:
-    """Return the sign of life of a primary that is silent, None without, and the latest view.
+    """Return the sign of life of a silent primary, None if there is none, and the latest view.
 
-    Costs nothing where the standbys know that their stream has ended, as of a server that was
-    stopped or killed.
+    This takes no time where the standbys know that their stream has ended, as they do when the
+    server was stopped or killed.
     """
     others = frozenset(node.address for node in nodes.cluster.nodes if node.node_id != old)
     listeners = [node for node, one in view.scene.standings.items() if hears_primary(one, others)]
@@ -56,13 +56,13 @@ def _asked_again(listeners: list[NodeId], view: View) -> Scene:
 def _last_try(
     old: NodeId, call: Call, nodes: Known, view: View, heard: list[NodeId]
 ) -> tuple[str | None, View]:
-    """Ask the primary once more; with its answer the decision is another one."""
+    """Query the primary once more; when it answers, the decision is a different one."""
     again = look(call, nodes, connect_s=view.cluster.login.connect_s)
     if old in again.scene.standings:
         return None, again
     names = " and ".join(f"node {node}" for node in heard)
     sign = (
-        f"Who still receives WAL from it: {names}. It does not let this host in, which so cannot "
-        f"stop it: {again.scene.silent.get(old)}."
+        f"It still sends WAL to {names}. This host cannot connect to it and therefore cannot stop "
+        f"it: {again.scene.silent.get(old)}."
     )
     return sign, again

@@ -1,4 +1,4 @@
-"""What can be seen of the servers after a failure, in as little time as their silence allows."""
+"""Observe the servers after a failure, in as little time as silent servers allow."""
 
 import time
 from collections.abc import Mapping
@@ -31,14 +31,14 @@ TRY_AGAIN_EVERY_S = 0.3
 
 @record
 class Known:
-    """The nodes, and why Pgpool-II did not name them when only those of the call are known."""
+    """The nodes; with a `failure` of Pgpool-II to name them, only those that the call names."""
 
     cluster: Cluster
     failure: RecoveryError | None = None
 
     @property
     def attached(self) -> frozenset[NodeId]:
-        """The nodes that Pgpool-II uses, as far as it said."""
+        """The nodes that Pgpool-II uses, as far as it reported them."""
         return frozenset(
             node.node_id
             for node in self.cluster.nodes
@@ -48,27 +48,27 @@ class Known:
 
 @record
 class View:
-    """What the servers said, and in which database each let us in."""
+    """What the servers reported, and which database of each accepted our login."""
 
     cluster: Cluster
     scene: Scene
     databases: Mapping[NodeId, str]
 
     def login(self, node: Node) -> SqlLogin:
-        """Return how to connect to a node that was asked."""
+        """Return how to connect to a node that has answered."""
         return replace(self.cluster.login, databases=(self.databases[node.node_id],))
 
     def has_let_in(self, node_id: NodeId) -> bool:
-        """Say whether a node has answered."""
+        """Return whether a node has answered."""
         return node_id in self.databases
 
 
-@waits("an answer of Pgpool-II")
+@waits("an answer from Pgpool-II")
 def known(call: Call, pool: Pool, settings: Settings, *, try_for_s: float) -> Known:
-    """Return the nodes as Pgpool-II has them; without its answer those that the call names.
+    """Return the nodes that Pgpool-II reports, or those that the call names if it does not answer.
 
-    A failover is not kept from its work by a PCP port or password that is wrong. Up to 4.4
-    Pgpool-II starts its PCP process anew after each change of a node, so it is asked again.
+    A wrong PCP port or password must not prevent a failover. Up to 4.4, Pgpool-II restarts its PCP
+    process after each change of a node, so the request is repeated for `try_for_s`.
     """
     deadline = time.monotonic() + try_for_s
     while True:
@@ -83,7 +83,7 @@ def known(call: Call, pool: Pool, settings: Settings, *, try_for_s: float) -> Kn
 
 
 def look(call: Call, known: Known, *, connect_s: float) -> View:
-    """Ask all servers at once, so that one that is silent costs its time only once."""
+    """Query all servers at once, so the time for silent ones is spent only once."""
     login = replace(known.cluster.login, connect_s=connect_s)
     cluster = replace(known.cluster, login=login)
     with ThreadPoolExecutor(max_workers=max(1, len(cluster.nodes))) as threads:
@@ -104,9 +104,10 @@ def look(call: Call, known: Known, *, connect_s: float) -> View:
 
 
 def standing_of(node: Node, login: SqlLogin) -> tuple[Standing, str] | Unreachable:
-    """Return what a server says of itself, and the database that let us in; or why it does not.
+    """Return what a server reports and the database that accepted our login, or why it does not.
 
-    A server that refuses may let us into the next database; one that is silent is not asked again.
+    A server that refuses the login may accept it for the next database; one that is silent is not
+    tried again.
     """
     until = time.monotonic() + login.connect_s / 2
     try:
@@ -135,7 +136,7 @@ def _standing(connection: Connection) -> Standing:
 
 
 def _required(connection: Connection) -> Mapping[str, int] | None:
-    """Return which settings a standby has to reach; None where its files may not be read."""
+    """Return the minimum of a standby's settings; None where its files may not be read."""
     try:
         return required_settings(bytes(connection.row("control_file")["contents"]))
     except Unreachable:

@@ -1,4 +1,4 @@
-"""Promote a standby, and the next one when it cannot: never two."""
+"""Promote a standby, or the next one if that fails, but never two."""
 
 import math
 import time
@@ -17,14 +17,14 @@ from pgpool_recovery.log.note import waits
 
 ASK_EVERY_S = 0.1
 GONE_FOR_S = 1.0
-"""How long nobody may listen before a server counts as ended: a restart listens at once again."""
+"""A server on whose port nothing listens for this long has ended: a restart listens at once."""
 ARCHIVE_S = 3600.0
-"""How long after it was told to promote itself a standby may get on with the WAL of an archive, of
-which nobody knows the end."""
+"""How long after it was told to promote itself a standby may go on replaying WAL from an archive,
+whose end is not known."""
 
 
 class _Failed(Exception):
-    """A promotion that came to nothing. `is_over`: the server has ended, so it is no primary."""
+    """A promotion that failed. `is_over`: the server has ended, so it is not a primary."""
 
     def __init__(self, cause: RecoveryError, *, is_over: bool) -> None:
         super().__init__(cause.message)
@@ -33,10 +33,11 @@ class _Failed(Exception):
 
 
 def promote_best(choice: PromoteNode, view: View, settings: Settings, say: Say) -> Node:
-    """Promote the first node of a choice that can be; return the one that accepts writes.
+    """Promote the first node of a choice that can be promoted, and return it.
 
-    The next one's turn comes when it is certain that the one before is no primary and becomes none:
-    its server has ended, by itself or by us. Raises Unverified where that is not certain.
+    The next node is tried only when it is certain that the previous one is not a primary and will
+    not become one: its server has ended, by itself or stopped by us. Raises Unverified where that
+    is not certain.
     """
     failed: list[Node] = []
     for place, node_id in enumerate(choice.all):
@@ -52,16 +53,16 @@ def promote_best(choice: PromoteNode, view: View, settings: Settings, say: Say) 
         else:
             _warn_of_second(failed, view, say)
             return node
-    raise AssertionError  # The last one was promoted, or has raised.
+    raise AssertionError  # The last one was promoted, or its failure was raised.
 
 
 def _make_certain(node: Node, failure: _Failed, view: View, settings: Settings, say: Say) -> None:
-    """Say why a node was not promoted, and stop its server if it might be still; or raise."""
+    """Report why a node was not promoted, and stop its server if it still might be; or raise."""
     cause = failure.cause
     say(f"WARNING: {cause.in_a_line}")
     if failure.is_over:
         return
-    say(f"{node.name} is stopped, so that it does not become primary beside the next one")
+    say(f"{node.name} is stopped so that it does not become a second primary later")
     try:
         order_stop(node, view.cluster.login)
         wait_until_stopped(node, within_s=settings.timeout.stop_s)
@@ -72,18 +73,18 @@ def _make_certain(node: Node, failure: _Failed, view: View, settings: Settings, 
 
 
 def _warn_of_second(failed: list[Node], view: View, say: Say) -> None:
-    """Say when a server that had ended is back, as a primary: somebody else has started it."""
+    """Report a server that had ended but is back as a primary: someone else has started it."""
     for node in failed:
         answer = standing_of(node, view.cluster.login)
         if not isinstance(answer, Unreachable) and answer[0].is_primary:
-            say(f"WARNING: {node.name} has come back and accepts writes as well; stop it")
+            say(f"WARNING: {node.name} is back and accepts writes as well; stop it")
 
 
 def _promote(node: Node, view: View, settings: Settings, say: Say) -> None:
     """Promote a server, and wait until it accepts writes; raises _Failed."""
     drop_leftover_slots(node, view.login(node), say)
     before = view.scene.standings[node.node_id]
-    say(f"{node.name} ({node.address}) is promoted")
+    say(f"promoting {node.name} ({node.address})")
     began = time.monotonic()
     within_s = settings.timeout.promote_s
     try:
@@ -91,7 +92,7 @@ def _promote(node: Node, view: View, settings: Settings, say: Say) -> None:
             node, view.login(node), answer_s=within_s + settings.pgpool.answer_s
         ) as connection:
             connection.row("promote", timeout_s=math.ceil(within_s))
-    except Unreachable as error:  # Its server may have become primary all the same.
+    except Unreachable as error:  # The server may have become primary nevertheless.
         say(error.in_a_line)
     after = _wait_for_writes(node, view, before, began, within_s)
     say(
@@ -104,9 +105,9 @@ def _promote(node: Node, view: View, settings: Settings, say: Say) -> None:
 def _wait_for_writes(
     node: Node, view: View, before: Standing, began: float, within_s: float
 ) -> Standing:
-    """Wait for a primary, and no longer than `within_s` for one that does not get on.
+    """Wait until the server is a primary, for at most `within_s` without progress.
 
-    `before` is what it said of itself before it was told at `began`.
+    `before` is what it reported about itself before it was told to promote itself, at `began`.
     """
     moved, gone_since = began, None
     replayed = before.replayed or Lsn(0)
@@ -128,10 +129,11 @@ def _wait_for_writes(
 
 
 def _gets_on(standing: Standing, replayed: Lsn, received: Lsn, for_s: float) -> bool:
-    """Say whether a standby has come nearer to its promotion since it had replayed so far.
+    """Return whether a standby is closer to its promotion than when it had replayed `replayed`.
 
-    What it had received when it was told it replays first, however long that takes. More may come
-    from an archive, for a while. What comes by streaming does not count: a promotion ends that.
+    It first replays what it had received when it was told to promote itself, however long that
+    takes. More may come from an archive, for a while. What arrives by streaming does not count,
+    because a promotion ends the streaming.
     """
     if (standing.replayed or replayed) <= replayed:
         return False
@@ -144,9 +146,9 @@ def _is_there(answer: object, node: Node) -> bool:
 
 def _ended(node: Node) -> RecoveryError:
     return Unverified(
-        f"{node.name} was told to promote itself, and its server has ended",
-        detail="Nobody listens there any more.",
-        hint="Look at its log.",
+        f"{node.name} was told to promote itself, but its server has ended",
+        detail="Nothing listens on its port.",
+        hint="Check its log.",
     )
 
 
@@ -156,11 +158,11 @@ def _not_in_time(
     if isinstance(answer, Unreachable):
         said = answer.in_a_line
     else:
-        said = f"It is a standby still{', and streams' if answer[0].is_streaming else ''}."
+        said = f"It is still a standby{' and streams' if answer[0].is_streaming else ''}."
     return Unverified(
-        f"{node.name} was told to promote itself and does not accept writes "
+        f"{node.name} was told to promote itself, but does not accept writes "
         f"after {after_s:.0f} seconds",
         detail=said,
-        hint="Look at its log. timeout.promote_s in the settings says how long is waited while it "
-        "replays nothing of what it had received.",
+        hint="Check its log. The setting timeout.promote_s limits the wait while it replays "
+        "nothing of what it had received.",
     )

@@ -1,4 +1,4 @@
-"""Why a failover does nothing, and what a person does then. Pure."""
+"""Word why a failover does nothing, and what to do then. Pure."""
 
 from collections.abc import Mapping
 
@@ -9,47 +9,50 @@ from pgpool_recovery.hooks.scene import Scene
 
 
 def still_writes(old: NodeId, why: str) -> RecoveryError:
-    """Return the refusal to promote beside a primary that runs."""
+    """Return the refusal to promote a node while the primary is running."""
     return Refused(
         f"node {old} still accepts writes, so no other node is promoted",
         detail=f"There would be two primaries. {why}",
-        hint="Stop its server and promote another one with pg_promote(), or, when Pgpool-II has "
-        "ended its search for a primary, attach it again with "
+        hint="Stop its server and promote another one with pg_promote(), or wait until Pgpool-II "
+        "has ended its search for a primary, and attach it again with "
         f'"pgpool-recovery attach {old}".',
     )
 
 
 def lives_unseen(old: NodeId, sign: str) -> RecoveryError:
-    """Return the refusal to promote beside a primary that the standbys hear and this host cannot.
+    """Return the refusal to promote a node while standbys hear a primary that this host cannot.
 
-    To attach it is no way out before the link is mended.
+    Attaching it does not help until the link is repaired.
     """
     return Refused(
         f"node {old} still accepts writes, so no other node is promoted",
         detail=f"There would be two primaries. {sign}",
-        hint=f'Mend the link from this host to it, then "pgpool-recovery attach {old}". To give it '
-        'up, stop its server on its own host first, then "SELECT pg_promote()" on another node. '
-        "Pgpool-II finds that one while it searches for a primary; after that, "
-        '"pgpool-recovery promote N" tells it.',
+        hint=f'Repair the link from this host to it, then run "pgpool-recovery attach {old}". To '
+        "give it up, first stop its server on its own host, then run "
+        '"SELECT pg_promote()" on another node. Pgpool-II finds that node while it searches for a '
+        'primary; after the search, make it known with "pgpool-recovery promote N".',
     )
 
 
 def goes_on(old: NodeId, why: str) -> RecoveryError:
-    """Return why a primary that lives is left alone: nobody could take its place."""
+    """Return why a live primary is left alone: no other node can take its place."""
     return Refused(
-        f"node {old} still accepts writes and is not stopped, for no other node could take its "
+        f"node {old} still accepts writes and is not stopped, because no other node can take its "
         "place",
         detail=why,
-        hint="Pgpool-II now searches for a primary, for as long as search_primary_node_timeout "
-        "says, and takes no order meanwhile. When that is over, attach the node with "
+        hint="Pgpool-II now searches for a primary for up to search_primary_node_timeout, and "
+        "accepts no command in the meantime. When that is over, attach the node with "
         f'"pgpool-recovery attach {old}".',
     )
 
 
 def no_old_primary(down: NodeId, scene: Scene) -> RecoveryError:
     facts = [
-        "No server that could be asked accepts writes.",
-        "Which one has all that was committed cannot be told from here, so none is promoted.",
+        "No server that could be queried accepts writes.",
+        (
+            "It cannot be determined from here which one has every committed transaction, so none "
+            "is promoted."
+        ),
     ]
     facts += [
         f"Node {node} has received WAL up to {lsn_text(one.position)} on timeline {one.timeline}."
@@ -66,13 +69,13 @@ def nobody_is_fit(main: NodeId, unfit: Mapping[NodeId, str], scene: Scene) -> Re
     reasons = "\n".join(f"Node {node}: {why}." for node, why in sorted(unfit.items()))
     if main in unfit and main not in scene.standings:
         return Unreachable(
-            f"node {main}, which is to be promoted, could not be asked",
+            f"could not query node {main}, the one to promote",
             detail=reasons,
-            hint="No other node was promoted. Check that this host can connect with psql.",
+            hint="No other node was promoted. Check that this host can connect to it with psql.",
         )
     return Refused(
         "no node can be promoted",
         detail=reasons or "Pgpool-II uses no other node.",
-        hint="Mend what is said there and promote the node with pg_promote(), or bring the old "
-        "primary back.",
+        hint="Fix what the reasons name and promote the node with pg_promote(), or start the old "
+        "primary again.",
     )

@@ -1,7 +1,7 @@
-"""What failover_command needs, tried beforehand as its user: logins, privileges, and whom it takes.
+"""Rehearse failover_command as its user: try logins and privileges, and report the decision.
 
-Nothing is changed. The same looks and the same decision as in a failover, so that a forgotten line
-of a password file shows before the outage.
+Nothing is changed. The observations and the decision are those of a failover, so a line that is
+missing from a password file shows before the outage.
 """
 
 from collections.abc import Iterator
@@ -22,13 +22,13 @@ from pgpool_recovery.hooks.stop import why_not_stoppable
 from pgpool_recovery.pcp.pool import Pool
 
 OWN = " failover "
-"""In failover_command: what comes before it is our program, and what it is called with."""
+"""In failover_command, what comes before this is our program and its options."""
 NO_PASSWORD = "no password supplied"  # noqa: S105 - libpq's words
-TAKEN_AWAY = "it is taken to be gone"
+TAKEN_AWAY = "it is assumed to be gone"
 
 
 def rehearse(pool: Pool, settings: Settings) -> list[Reported]:
-    """Return what a failover would meet now; of this host and this user."""
+    """Return what a failover would encounter now, on this host and as this user."""
     try:
         parameters = {row.name: row.value for row in pool.parameters()}
     except RecoveryError as error:
@@ -36,10 +36,10 @@ def rehearse(pool: Pool, settings: Settings) -> list[Reported]:
             Reported(
                 Severity.ERROR,
                 None,
-                f"a failover would not learn from Pgpool-II which nodes there are: {_said(error)}",
+                f"a failover could not get the nodes from Pgpool-II: {_said(error)}",
                 error.hint
                 or "Check pgpool.host, pcp_port and pcp_user in the settings, and "
-                "~/.pcppass, as the user as whom Pgpool-II runs.",
+                "~/.pcppass of the user as whom Pgpool-II runs.",
             )
         ]
     return rehearse_with(cluster_of_parameters(parameters, settings), settings)
@@ -59,46 +59,46 @@ def rehearse_with(cluster: Cluster, settings: Settings) -> list[Reported]:
 
 
 def _of_node(node: Node, view: View) -> Iterator[Reported]:
-    """Say whether the hook can do with a node what a failover may have to."""
+    """Yield whether the hook can do with a node what a failover may require."""
     login = view.cluster.login
-    whom = f'as "{login.user}"' if login.user else "without a user name of its own"
+    whom = f'as "{login.user}"' if login.user else "with the default user name"
     silence = view.scene.silent.get(node.node_id)
     if silence is not None:
         is_down = view.cluster.parameters.get(f"backend_status{node.node_id}") == "down"
         yield Reported(
             Severity.WARNING if is_down else Severity.ERROR,
             node.node_id,
-            f"a failover would not get into node {node.node_id} ({node.address}) {whom}: {silence}",
+            f"a failover cannot log in to node {node.node_id} ({node.address}) {whom}: {silence}",
             _remedy(node, view, silence),
         )
         return
     standing = view.scene.standings[node.node_id]
     database = view.databases[node.node_id]
     yield Reported(
-        Severity.OK, node.node_id, f"a failover gets into it {whom}, in database {database}"
+        Severity.OK, node.node_id, f"a failover can log in to it {whom}, in database {database}"
     )
     if not standing.may_promote:
         yield Reported(
             Severity.ERROR,
             node.node_id,
             f"the login {whom} may not call pg_promote() there",
-            "GRANT EXECUTE ON FUNCTION pg_promote TO it, or name a superuser (pgpool.user).",
+            "GRANT EXECUTE ON FUNCTION pg_promote to it, or set pgpool.user to a superuser.",
         )
     if why := why_not_stoppable(node, view.cluster.login):
         yield Reported(
             Severity.WARNING,
             node.node_id,
-            f"a failover could not stop its server, as a switchover has to: {why}",
+            f"a failover could not stop its server, as a switchover must: {why}",
             'Run "pgpool-recovery install" there and CREATE EXTENSION pgpool_recovery.',
         )
     if not standing.is_primary and standing.required is None:
         yield Reported(
             Severity.WARNING,
             node.node_id,
-            "a failover may not read its files, so it cannot tell whether a setting there is too "
-            "low, nor whether it has everything after a switchover",
+            "a failover may not read its files, so it cannot determine whether a setting there is "
+            "too low, nor whether the node has everything after a switchover",
             "Let it log in as a superuser, or GRANT pg_read_server_files and EXECUTE ON FUNCTION "
-            "pg_read_binary_file(text, bigint, bigint) and of four arguments.",
+            "pg_read_binary_file(text, bigint, bigint), and on the one with four arguments.",
         )
 
 
@@ -109,17 +109,17 @@ def _remedy(node: Node, view: View, silence: str) -> str | None:
     databases = " or ".join(login.databases)
     line = f"{node.host or 'localhost'}:{node.port}:*:{login.user or '*'}:PASSWORD"
     return (
-        f"Write into ~/.pgpass of this user, mode 0600: {line} (it asks for database {databases})."
+        f"Add to ~/.pgpass of this user, mode 0600: {line} (the login is to database {databases})."
     )
 
 
 def _outcomes(view: View, settings: Settings) -> Iterator[Reported]:
-    """Say whom a failover would promote now, when the primary is gone and when it lives."""
+    """Yield which node a failover would promote now if the primary were lost, or detached."""
     primaries = view.scene.primaries()
     if len(primaries) != 1:
         found = " and ".join(f"node {node}" for node in primaries) or "no node"
         yield Reported(
-            Severity.ERROR, None, f"{found} accepts writes, so there is nothing to rehearse"
+            Severity.ERROR, None, f"a rehearsal needs one node that accepts writes, not {found}"
         )
         return
     (old,) = primaries
@@ -142,7 +142,7 @@ def _outcomes(view: View, settings: Settings) -> Iterator[Reported]:
         yield Reported(
             Severity.ERROR,
             None,
-            f"if node {old} were lost now, nobody would be promoted: {_said(lost)}",
+            f"if node {old} were lost now, no node would be promoted: {_said(lost)}",
             lost.hint,
         )
     lives = replace(view.scene, attached=view.scene.attached - {old})
@@ -151,13 +151,13 @@ def _outcomes(view: View, settings: Settings) -> Iterator[Reported]:
         yield Reported(
             Severity.OK,
             None,
-            f"if it were detached, node {detached.successors[0]} could take its place",
+            f"if it were only detached, node {detached.successors[0]} could take its place",
         )
     elif isinstance(detached, RecoveryError):
         yield Reported(
             Severity.WARNING,
             None,
-            f"if node {old} were detached, it would go on: {_said(detached)}",
+            f"if node {old} were only detached, it would stay primary: {_said(detached)}",
         )
 
 
@@ -172,9 +172,9 @@ def _said(error: RecoveryError) -> str:
 
 
 def hook_findings(cluster: Cluster, settings: Settings) -> list[Reported]:
-    """Return what a check says of the hooks: the rehearsal, or where it has to be called.
+    """Return what a check reports about the hooks: the rehearsal, or where to run it.
 
-    Nothing where failover_command is not ours.
+    Return nothing where failover_command is not ours.
     """
     command = cluster.parameters.get("failover_command", "")
     program, is_ours, _ = command.partition(OWN)
@@ -188,7 +188,7 @@ def hook_findings(cluster: Cluster, settings: Settings) -> list[Reported]:
         Reported(
             Severity.INFO,
             None,
-            "the logins of failover_command were not tried, for they are another user's",
+            "the logins of failover_command were not tried, because they belong to another user",
             f"Run {where}: {program} failover --rehearse",
         )
     ]

@@ -1,4 +1,4 @@
-"""What is to be known of a choice: why it is this node, and what is lost by it. Pure."""
+"""Explain a choice: why it is this node, and what is lost with it. Pure."""
 
 from collections.abc import Iterator, Mapping
 
@@ -10,7 +10,7 @@ from pgpool_recovery.hooks.scene import Scene
 def reasons_of_choice(
     best: NodeId, main: NodeId, unfit: Mapping[NodeId, str], scene: Scene
 ) -> Iterator[str]:
-    """Say why it is not Pgpool-II's choice, what is lost, and how far the others are."""
+    """Yield why it is not Pgpool-II's choice, what is lost, and how far the other nodes are."""
     yield from _about_choice(best, main, unfit, scene)
     yield from _losses(best, unfit, scene)
     yield from distances(best, scene)
@@ -19,7 +19,7 @@ def reasons_of_choice(
 def _about_choice(
     best: NodeId, main: NodeId, unfit: Mapping[NodeId, str], scene: Scene
 ) -> Iterator[str]:
-    """Say why it is not Pgpool-II's choice; the old primary is none."""
+    """Yield why it is not Pgpool-II's choice, unless that is the old primary."""
     if best == main or (main not in unfit and main not in scene.standings):
         return
     if main in unfit:
@@ -28,19 +28,18 @@ def _about_choice(
     one, own = scene.standings[best], scene.standings[main]
     if one.timeline != own.timeline:
         yield (
-            f"node {best} is on timeline {one.timeline}, node {main}, Pgpool-II's choice, on "
+            f"node {best} is on timeline {one.timeline}; node {main}, Pgpool-II's choice, is on "
             f"timeline {own.timeline}"
         )
     elif one.position > own.position:
         ahead = one.position - own.position
         yield (
-            f"node {best} has received {ahead} bytes of WAL more than node {main}, "
-            "Pgpool-II's choice"
+            f"node {best} has received {ahead} bytes more WAL than node {main}, Pgpool-II's choice"
         )
 
 
 def _losses(best: NodeId, unfit: Mapping[NodeId, str], scene: Scene) -> Iterator[str]:
-    """Say what is lost with the nodes that have more, and why they are not promoted."""
+    """Yield what is lost because nodes that have more WAL are not promoted, and why not."""
     own = scene.standings[best]
     for node, one in sorted(scene.standings.items()):
         is_like = (one.system_identifier, one.timeline) == (own.system_identifier, own.timeline)
@@ -49,20 +48,20 @@ def _losses(best: NodeId, unfit: Mapping[NodeId, str], scene: Scene) -> Iterator
         if one.position > own.position:
             why = unfit.get(node, "the settings say to promote Pgpool-II's choice")
             yield (
-                f"WARNING: node {node} has received {one.position - own.position} bytes of WAL "
-                f"more than node {best}; they are lost, for {why}"
+                f"WARNING: node {node} has received {one.position - own.position} bytes more WAL "
+                f"than node {best}; they are lost, because {why}"
             )
 
 
 def distances(chosen: NodeId, scene: Scene) -> Iterator[str]:
-    """Say with the numbers how far the nodes are that Pgpool-II uses, and which it cannot say."""
+    """Yield how far each node that Pgpool-II uses has received WAL, or why that is unknown."""
     if scene.unknown is not None:
-        yield f"only the new main node was looked at: {scene.unknown}"
+        yield f"only the new main node was examined: {scene.unknown}"
     own = scene.standings[chosen]
     for node in sorted(scene.attached - {chosen}):
         other = scene.standings.get(node)
         if other is None:
-            yield f"node {node} could not be asked how far it is: {scene.silent.get(node)}"
+            yield f"could not get the WAL position of node {node}: {scene.silent.get(node)}"
         elif own.system_identifier != other.system_identifier:
             yield f"node {node} belongs to another cluster"
         elif own.timeline != other.timeline:

@@ -1,4 +1,4 @@
-"""What the servers say of themselves when a node went down, as the decision needs it. Pure."""
+"""Hold what the servers report about themselves after a node went down. Pure."""
 
 from collections.abc import Collection, Mapping
 
@@ -10,13 +10,14 @@ from pgpool_recovery.domain.wal import Lsn, TimelineId
 
 @record
 class Standing:
-    """What a server says of itself: which timeline it has come to and how far, of which cluster.
+    """What a server reports about itself: its timeline, how far it has come, and its cluster.
 
-    Of a standby `position` is what it has received, which it replays before it is promoted, and
-    `replayed` how far that is.
-    `settings` are those by which it is judged, as pg_settings has them; `required` is what of them
-    a standby has to reach, None when that could not be read. `receiver`, `sender` and `slot_name`
-    are those of its WAL receiver, and `heard_at` when it heard from there last, by its own clock.
+    For a standby, `position` is the end of the WAL that it has received, all of which it replays
+    before it is promoted, and `replayed` is how far it has replayed.
+    `settings` are those that decide on its fitness, as in pg_settings. `required` is the minimum of
+    some of them on a standby; None when it could not be read. `receiver` is the status of the WAL
+    receiver, `sender` the address that it streams from, and `slot_name` its slot. `heard_at` is
+    when it last heard from the sender, in seconds by the server's own clock.
     """
 
     is_primary: bool
@@ -35,26 +36,26 @@ class Standing:
 
     @property
     def point(self) -> tuple[TimelineId, Lsn]:
-        """How far it has come: the newer timeline is what the last primary wrote."""
+        """How far it has come: the newer timeline is the one that the last primary wrote."""
         return self.timeline, self.position
 
     @property
     def is_streaming(self) -> bool:
-        """Whether WAL comes in."""
+        """Whether it receives WAL by streaming."""
         return self.receiver == STREAMING
 
     def number(self, name: str) -> int | None:
-        """Return a setting that is a number; None when the server does not know it."""
+        """Return a numeric setting; None when the server does not have it."""
         value = self.settings.get(name)
         return None if value is None else int(value)
 
 
 @record
 class Scene:
-    """The servers by node id: what each says, or why it says nothing.
+    """The servers by node id: what each reports, or why it is silent.
 
-    `attached` are the nodes that Pgpool-II uses. `unknown` is why the others could not be looked
-    at, when it did not say which there are.
+    `attached` are the nodes that Pgpool-II uses. `unknown` is why the other nodes could not be
+    examined, when Pgpool-II did not report which there are.
     """
 
     standings: Mapping[NodeId, Standing]
@@ -68,17 +69,17 @@ class Scene:
 
 
 def hears_primary(standing: Standing, others: Collection[str]) -> bool:
-    """Say whether a standby streams from the primary: from no other node that is known.
+    """Return whether a standby streams from the primary, that is, from no other known node.
 
-    Its address is no proof of that: pgpool.conf may have a name where primary_conninfo has an IP
-    address. `others` are the addresses of the other nodes; a standby that streams from one of them
-    under another spelling hears nothing for long when the primary is gone.
+    The primary's address is not compared: pgpool.conf may have a name where primary_conninfo has an
+    IP address. `others` are the addresses of the other nodes. A standby that streams from one of
+    them under another spelling soon hears nothing more when the primary is gone.
     """
     return standing.is_streaming and standing.heard_at is not None and standing.sender not in others
 
 
 def lives_for(others: Collection[str], before: Scene, after: Scene) -> list[NodeId]:
-    """Return the standbys that have heard from the primary between two looks: so it lives."""
+    """Return the standbys that heard from the primary between two observations: it is alive."""
     return sorted(
         node
         for node, now in after.standings.items()

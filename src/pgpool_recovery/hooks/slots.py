@@ -1,6 +1,6 @@
-"""The replication slots of nodes that are down, on the primary: kept within a limit.
+"""Keep the primary's replication slots for nodes that are down within a limit.
 
-A failure here is said, and does not keep the hook from the rest.
+A failure here is reported and does not prevent the rest of the hook.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ UNLIMITED = -1
 
 @record
 class Slots:
-    """The slots of the primary that belong to nodes that are down: which to drop, what to say."""
+    """The primary's slots for nodes that are down: which to drop, and what to report."""
 
     dropped: tuple[str, ...]
     sentences: tuple[str, ...]
@@ -34,7 +34,7 @@ def judge_slots(
     limit_mb: int,
     settings: FailoverSettings,
 ) -> Slots:
-    """Say what becomes of the slots of nodes that are down. Pure."""
+    """Decide what becomes of the slots of nodes that are down. Pure."""
     found = {slot["name"]: slot for slot in slots}
     own = [(node, found[node.slot_name]) for node in down if node.slot_name in found]
     drop_above = settings.drop_slot_above_mb
@@ -53,8 +53,8 @@ def judge_slots(
     ]
     if limit_mb == UNLIMITED and len(own) > len(dropped):
         sentences.append(
-            f"WARNING: max_slot_wal_keep_size of {primary} is -1: what its slots keep may fill its "
-            "disk. Set it, or bring the nodes back"
+            f"WARNING: max_slot_wal_keep_size of {primary} is -1: the WAL that its slots keep may "
+            "fill its disk. Set a limit, or bring the nodes back"
         )
     return Slots(dropped, tuple(sentences))
 
@@ -98,23 +98,23 @@ def look_after_slots(
             for slot in slots:
                 drop_slot(connection, slot_state(slot), judged.dropped)
     except Unreachable as error:
-        say(f"the slots of {primary.name} were not looked after: {error.in_a_line}")
+        say(f"could not check the slots of {primary.name}: {error.in_a_line}")
 
 
 def hold_wal_for(stopped: Node, primary: Node, login: SqlLogin, say: Say) -> None:
-    """Have the new primary hold WAL for the old one that this failover has stopped.
+    """Make the new primary hold WAL for the old one that this failover has stopped.
 
-    This slot is also how follow_primary knows that it was us who stopped it.
+    From this slot follow_primary also knows that a failover stopped it.
     """
     try:
         with connect_to(primary, login) as connection:
             connection.rows("create_slot", name=stopped.slot_name)
     except Unreachable as error:
-        say(f"no WAL is held for {stopped.name}: {error.in_a_line}")
+        say(f"could not hold WAL for {stopped.name}: {error.in_a_line}")
 
 
 def is_wal_held_for(node: Node, primary: Node, login: SqlLogin) -> bool:
-    """Say whether the primary holds WAL for a node that does not stream."""
+    """Return whether the primary holds WAL for a node that does not stream."""
     with connect_to(primary, login) as connection:
         slots = connection.rows("slots")
     return any(slot["name"] == node.slot_name and not slot["is_active"] for slot in slots)

@@ -1,4 +1,4 @@
-"""Stop a server from another host, with nothing but SQL: by the function pgpool_pgctl there."""
+"""Stop a server from another host by SQL alone, with the function pgpool_pgctl there."""
 
 import socket
 import time
@@ -16,24 +16,24 @@ CONNECT_S = 2.0
 
 
 def why_not_stoppable(node: Node, login: SqlLogin) -> str | None:
-    """Return why a server cannot be stopped by a function of its own; nothing is done."""
+    """Return why a server cannot be stopped with its own function; nothing is changed."""
     try:
         server = look_at(node, login)
         if not server.has(Feature.STOP) and not server.foreign:
-            return "It has no extension pgpool_recovery, by which it could be stopped."
+            return "It does not have the extension pgpool_recovery, which could stop it."
         with server.connect(Feature.STOP) as connection:
             if connection.row("may_stop")["may_stop"]:
                 return None
     except (Refused, Unreachable) as error:
         return f"{error.message}."
-    return "The login may not call the function pgpool_pgctl, by which it could be stopped."
+    return "The login may not call the function pgpool_pgctl, which could stop it."
 
 
 def order_stop(node: Node, login: SqlLogin) -> None:
-    """Tell a server to stop in fast mode; raises Refused or Unreachable when it was not told.
+    """Tell a server to shut down in fast mode; raises Refused or Unreachable when that fails.
 
-    In that mode a primary ends when its WAL senders have sent what they could; whether a standby
-    has all of it has to be looked up there (handover.py).
+    In this mode a primary ends when its WAL senders have sent what they could. Whether a standby
+    has all of it must be checked on the standby (handover.py).
     """
     with look_at(node, login).connect(Feature.STOP) as connection:
         _stop(connection)
@@ -43,7 +43,7 @@ def order_stop(node: Node, login: SqlLogin) -> None:
 def wait_until_stopped(
     node: Node, *, within_s: float, is_over: Callable[[], bool] = lambda: False
 ) -> None:
-    """Return when the postmaster is gone, or `is_over` says that it is as good as that.
+    """Return when the postmaster is gone, or when `is_over` reports that it is as good as gone.
 
     Raises Unverified when it takes longer: its shutdown waits for a standby that does not answer.
     """
@@ -53,15 +53,15 @@ def wait_until_stopped(
             return
         if time.monotonic() > deadline:
             raise Unverified(
-                f"{node.name} was told to stop and has not after {within_s:g} seconds",
+                f"{node.name} was told to stop, but has not after {within_s:g} seconds",
                 detail="No other node was promoted.",
-                hint="Look at its log. timeout.stop_s in the settings says how long is waited.",
+                hint="Check its log. The setting timeout.stop_s limits the wait.",
             )
         time.sleep(LOOK_EVERY_S)
 
 
 def _stop(connection: Connection) -> None:
-    """Call the function; that the server takes the connection away with it is no failure."""
+    """Call the function; it is no failure that the server closes the connection as it stops."""
     try:
         connection.call("stop_server", lambda _line: None)
     except Unreachable:
@@ -69,7 +69,7 @@ def _stop(connection: Connection) -> None:
 
 
 def listens(node: Node) -> bool:
-    """Say whether somebody listens there: a postmaster that shuts down does so until it ends."""
+    """Return whether anything listens there: a postmaster that shuts down does so until it ends."""
     if not node.host or node.host.startswith("/"):
         directories = [node.host] if node.host else ["/var/run/postgresql", "/tmp"]  # noqa: S108
         sockets = [Path(directory, f".s.PGSQL.{node.port}") for directory in directories]
@@ -79,7 +79,7 @@ def listens(node: Node) -> bool:
     except ConnectionRefusedError:
         return False
     except OSError:
-        return True  # A lost network says nothing of the server.
+        return True  # A lost network says nothing about the server.
     return True
 
 

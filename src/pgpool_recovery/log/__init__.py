@@ -1,4 +1,4 @@
-"""The log that a supporter turns on: what was asked, decided, run and awaited, and for how long.
+"""The debug log: requests, decisions, commands and waits, with their durations.
 
-Off, it costs a comparison wherever something could be logged.
+If it is off, it costs one comparison wherever something could be logged.
 """

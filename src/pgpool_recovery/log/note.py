@@ -1,7 +1,7 @@
-"""The log of this process: off, unless its command turns it on.
+"""The log of this process, which is off unless its command turns it on.
 
-Process-wide, as standard error is, where it goes in the end: handed on as an argument it would be
-one of nearly every function. Nothing depends on it, and nothing that is logged can fail by it.
+It is process-wide, like standard error, where it ends up: as an argument, it would be one of nearly
+every function. Nothing depends on it, and logging never makes anything fail.
 """
 
 import time
@@ -16,11 +16,11 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 MAX_BYTES = 16 * 2**20
-"""Of the log of one process: some hundred kilobytes are usual, and whoever waits asks again."""
+"""The limit for the log of one process: a few hundred kilobytes are usual, but long waits poll."""
 
 
 class Log:
-    """Writes lines, each with the time, the seconds since the process began, and whose it is."""
+    """Writes lines, each with the time, the seconds since the process started, and its origin."""
 
     def __init__(self, write: Write, who: str, *, tells_time: bool, began: float) -> None:
         self._write = write
@@ -38,8 +38,8 @@ class Log:
         line = f"{self._stamp()} {self._who}: {what.format(*map(short, values))}"
         self._bytes += len(line.encode(errors="replace"))
         if self._bytes > MAX_BYTES:
-            line = f"{self._stamp()} {self._who}: {MAX_BYTES} bytes are logged, no more follow"
-        # Whoever read it is gone; what it tells of goes on.
+            line = f"{self._stamp()} {self._who}: {MAX_BYTES} bytes have been logged; this is all"
+        # The reader may be gone, but the process must go on.
         with suppress(OSError, ValueError):
             self._write(line)
 
@@ -52,7 +52,7 @@ _log: Log | None = None
 
 
 def utc(seconds: float) -> str:
-    """Return a time as it stands in the log.
+    """Return a time in the format of the log.
 
     >>> utc(1.0625)
     '1970-01-01 00:00:01.062 UTC'
@@ -62,10 +62,10 @@ def utc(seconds: float) -> str:
 
 
 def turn_on(write: Write, who: str, *, tells_time: bool = True) -> None:
-    """Log from here on; `write` gets each line, which is `who`'s.
+    """Turn the log on; `write` gets each line, and `who` is the origin that it names.
 
-    Without `tells_time` a line has only the seconds since this process began: its reader is on
-    another host, and by its own clock all lines are in order.
+    Without `tells_time` a line has only the seconds since this process started. Its reader is on
+    another host and stamps all lines with its own clock, so that they are in order.
     """
     global _log  # noqa: PLW0603 - see above
     from pgpool_recovery.log.process import age_s, description
@@ -76,24 +76,24 @@ def turn_on(write: Write, who: str, *, tells_time: bool = True) -> None:
 
 
 def turn_off() -> None:
-    """Log no more."""
+    """Turn the log off."""
     global _log  # noqa: PLW0603 - see above
     _log = None
 
 
 def is_on() -> bool:
-    """Say whether anything is logged."""
+    """Return whether the log is on."""
     return _log is not None
 
 
 def note(what: str, *values: object) -> None:
-    """Log that something happened; `what` is of us, with ``{}`` where a value is told in short."""
+    """Log an event; `what` is our own text, with ``{}`` for each value, which is shortened."""
     if _log is not None:
         _log.take(what, values)
 
 
 def note_parts(what: str, record: object) -> None:
-    """Log each part of a dataclass on a line of its own, but for those that are the default."""
+    """Log each field of a dataclass on a line of its own, without those that have the default."""
     if _log is not None:
         from pgpool_recovery.log.short import parts_of
 
@@ -102,9 +102,9 @@ def note_parts(what: str, record: object) -> None:
 
 
 class Span:
-    """What is logged when it begins and when it ends, with how long it took and what came of it.
+    """An activity whose beginning and end are logged, with its duration and its result.
 
-    `is_brief`: it is logged only once it has ended.
+    `is_brief`: only the end is logged.
     """
 
     def __init__(self, what: str, values: tuple[object, ...], *, is_brief: bool) -> None:
@@ -121,7 +121,7 @@ class Span:
         return self
 
     def came_to(self, result: object) -> None:
-        """Note what came of it."""
+        """Set the result that is logged at the end."""
         self._result = (result,)
 
     def __exit__(
@@ -132,7 +132,7 @@ class Span:
     ) -> None:
         from pgpool_recovery.log.short import name_of
 
-        # In full they stand where it began.
+        # The line of the beginning has them in full.
         values = self._values if self._is_brief else tuple(map(name_of, self._values))
         result = self._result if error is None else (error,)
         how = (
@@ -142,7 +142,7 @@ class Span:
 
 
 class _Off:
-    """A span that nobody wants to know of."""
+    """A span that is not logged."""
 
     __slots__ = ()
 
@@ -161,12 +161,12 @@ AnySpan = Span | _Off
 
 
 def span(what: str, *values: object, is_brief: bool = False) -> AnySpan:
-    """Return a context whose begin and end are logged; see `note` for the words."""
+    """Return a context whose beginning and end are logged; see `note` for the arguments."""
     return _OFF if _log is None else Span(what, values, is_brief=is_brief)
 
 
 def waits(what: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Return what lets a function that waits be logged: for what, how long, and why it ended."""
+    """Return a decorator that logs a function that waits: for what, how long, and its result."""
 
     def logged(function: Callable[P, R]) -> Callable[P, R]:
         @wraps(function)

@@ -1,4 +1,4 @@
-"""What this process is, as its log tells: which build of us, of Python, how old, whose lines."""
+"""Identify this process in its log: its name, its age, our version and Python's."""
 
 import os
 import sys
@@ -10,9 +10,9 @@ from pgpool_recovery.files.text import read_text
 
 
 def age_s() -> float:
-    """Return how long ago the process began, to a hundredth of a second; 0 where nobody can know.
+    """Return how long ago the process started, to a hundredth of a second; 0 if it is not known.
 
-    All that Python and we import before the log begins is in it (starttime in proc(5)).
+    It includes all imports of Python and of ours before the log begins (starttime in proc(5)).
     """
     try:
         after_name = read_text(Path("/proc/self/stat")).rpartition(") ")[2]
@@ -24,15 +24,15 @@ def age_s() -> float:
 
 
 def name_of_this(process: str, about: str | None = None) -> str:
-    """Return whose lines they are: the process, its id, its host, and what it is about."""
+    """Return the origin of log lines: the process, its id, its host, and what it is about."""
     name = f"{process}[{os.getpid()}]@{os.uname().nodename}"
     return name if about is None else f"{name} {about}"
 
 
 def description() -> str:
-    """Return which build this is, and what it has cost to come so far."""
+    """Return our version, Python's, the user id, and the CPU time used so far."""
     python = ".".join(map(str, sys.version_info[:3]))
     return (
         f"pgpool-recovery {__version__}, Python {python}, user id {os.geteuid()}, "
-        f"{time.process_time():.3f} s of CPU until here"
+        f"{time.process_time():.3f} s of CPU so far"
     )

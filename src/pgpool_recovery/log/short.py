@@ -1,7 +1,7 @@
-"""Values in short for the log: facts, requests, argument vectors, without passwords.
+"""Shorten values for the log, such as facts, requests and argument vectors, without passwords.
 
-A password is taken out of each text before that is cut or quoted: half of one is not told as such
-any more.
+Passwords are masked in each text before it is cut or quoted, since half a password could no longer
+be recognized.
 """
 
 import re
@@ -21,10 +21,10 @@ from pgpool_recovery.in_server.masked_text import MASK, NAME, masked
 
 MASKED = text_of(MASK)
 MAX_CHARACTERS = 3000
-"""Of a value: a line that the server's log takes in one piece (PIPE_BUF)."""
+"""The limit for a value: the server's log takes such a line in one piece (PIPE_BUF)."""
 MAX_TEXT = 1000
 MAX_LOOKED_AT = 8192
-"""Of a text: what is behind is never shown."""
+"""Only so much of a text is searched for passwords; the rest is never shown."""
 MAX_ITEMS, MAX_WORDS = 12, 60
 MAX_DEPTH = 8
 SECRET_NAME = re.compile(
@@ -35,7 +35,7 @@ PLAIN = re.compile(r"[\w@%+:,./=-]+", re.ASCII)
 
 
 def short(value: object) -> str:
-    r"""Return a value on one line of limited length; what a record has by default is left out.
+    r"""Return a value on one line of limited length, without fields that have their default.
 
     >>> short({"host": "a", "password": "b", "port": 5432})
     '{host: a, password: ********, port: 5432}'
@@ -47,7 +47,7 @@ def short(value: object) -> str:
 
 
 def name_of(value: object) -> str:
-    """Return by what a value is known that was shown before: the kind of a record, a program.
+    """Return a short name of a value that was shown before: the class of a record, a program.
 
     >>> name_of(("/usr/bin/ssh", "server2")), name_of("node 1")
     ('ssh', 'node 1')
@@ -60,7 +60,7 @@ def name_of(value: object) -> str:
 
 
 def parts_of(record: object) -> list[tuple[str, object]]:
-    """Return names and values of a dataclass or a named tuple, without those that are default."""
+    """Return names and values of a dataclass or a named tuple, without those with the default."""
     found = _fields(record) or []
     return [(name, MASKED if _is_secret(name, value) else value) for name, value in found]
 
@@ -81,7 +81,7 @@ def _short(value: object, depth: int) -> str:  # noqa: C901 - one case for each 
             return f"{lsn_text(value.lsn)}@{value.timeline}"
         case RecoveryError():
             return f"{type(value).__name__}: {_told(value.in_a_line)}"
-        case BaseException():  # What it says may be any value.
+        case BaseException():  # Its message may contain any value.
             return kind_of(value)
         case _ if (found := _fields(value)) is not None:
             pairs = (_pair(name, each, depth) for name, each in found)
@@ -108,7 +108,7 @@ def _is_secret(name: str, value: object) -> bool:
 
 
 def _fields(value: object) -> list[tuple[str, object]] | None:
-    """Return names and values of a record, without those that are the default; None of others."""
+    """Return names and values of a record, without defaults; None for any other value."""
     if isinstance(value, type):
         return None
     if is_dataclass(value):
@@ -123,7 +123,7 @@ def _fields(value: object) -> list[tuple[str, object]] | None:
 
 
 def _as_typed(value: object, kind: object) -> object:
-    """Return a position in the WAL as PostgreSQL prints it: only the field's type tells it."""
+    """Return an LSN as PostgreSQL prints it; only the type of its field shows that it is one."""
     return lsn_text(Lsn(value)) if isinstance(value, int) and "wal.Lsn" in str(kind) else value
 
 
@@ -139,14 +139,14 @@ def _listed(
 
 
 def _words(words: Sequence[str]) -> str:
-    """Return the words of an argument vector; a word may say that the next one is a password."""
+    """Return an argument vector as one text; a word may announce that the next is a password."""
     is_secret = [False, *(SECRET_FOLLOWS.match(word) is not None for word in words)]
     quoted = (MASKED if is_secret[place] else _text(word) for place, word in enumerate(words))
     return _without_passwords(_listed(quoted, len(words), limit=MAX_WORDS, between=" "))
 
 
 def _text(text: str) -> str:
-    """Return a text without passwords, quoted as a shell does where it is not one plain word."""
+    """Return a text without passwords, quoted for a shell unless it is one plain word."""
     told = _told(text)
     return told if PLAIN.fullmatch(told) else "'" + told.replace("'", "'\\''") + "'"
 

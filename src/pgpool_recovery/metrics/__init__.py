@@ -1,1 +1,1 @@
-"""Recoveries and checks in numbers, in a text file for Prometheus's node_exporter."""
+"""Metrics of recoveries and checks, in a text file for Prometheus's node_exporter."""

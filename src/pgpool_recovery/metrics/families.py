@@ -1,4 +1,4 @@
-"""Which numbers there are: of the last recovery of each node, and of the last check."""
+"""The metrics of the last recovery of each node, and of the last check."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -9,12 +9,12 @@ from pgpool_recovery.metrics.family import Family, Sample
 
 GOES_ON = ("running", "copied", "starting")
 NO_NODE = ""
-"""The label of a finding that is about no node in particular."""
+"""The label of a finding that is not about a particular node."""
 
 
 @record
 class LastRun:
-    """The last recovery of a node, as it is on record."""
+    """The last recovery of a node, as recorded."""
 
     node_id: int | None
     host: str
@@ -30,7 +30,7 @@ class LastRun:
 
     @property
     def labels(self) -> dict[str, str]:
-        """What tells the node from the others: its id, or where it is; and its host."""
+        """The labels that identify the node: its id or else its location, and its host."""
         place = f"{self.host}:{self.data_directory}"
         return {"node": place if self.node_id is None else str(self.node_id), "host": self.host}
 
@@ -41,7 +41,7 @@ class LastRun:
 
 
 def recovery_families(runs: Sequence[LastRun]) -> tuple[Family, ...]:
-    """Return what there is to say of the last recoveries."""
+    """Return the metrics of the last recoveries."""
 
     def each(name: str, text: str, value: str) -> Family:
         found = ((run.labels, getattr(run, value)) for run in runs)
@@ -60,29 +60,37 @@ def recovery_families(runs: Sequence[LastRun]) -> tuple[Family, ...]:
         ),
         Family(
             "pgpool_recovery_last_succeeded",
-            "Whether the last recovery of a node, which has ended, has recovered it.",
+            "Whether the last recovery of a node succeeded, if it has ended.",
             tuple((run.labels, float(run.state == "recovered")) for run in ended),
         ),
         Family(
             "pgpool_recovery_running",
-            "Whether a recovery of a node goes on, or was interrupted and has no end.",
+            "Whether a recovery of a node is running, or was interrupted without a recorded end.",
             tuple((run.labels, float(run.goes_on)) for run in runs),
         ),
         each(
             "last_start_timestamp_seconds", "When the last recovery of a node began.", "started_s"
         ),
-        each("last_duration_seconds", "How long the last recovery that ended took.", "duration_s"),
-        each("last_moved_bytes", "What the last recovery of a node has moved.", "moved_bytes"),
-        each("last_done_bytes", "How far the transfer of the last recovery came.", "done_bytes"),
-        each("last_total_bytes", "How far that transfer had to come.", "total_bytes"),
-        each("last_exit_status", "The exit status of the last recovery that ended.", "exit_status"),
+        each(
+            "last_duration_seconds",
+            "The duration of the last recovery of a node, if it has ended.",
+            "duration_s",
+        ),
+        each("last_moved_bytes", "The bytes moved by the last recovery of a node.", "moved_bytes"),
+        each("last_done_bytes", "How far the transfer of the last recovery got.", "done_bytes"),
+        each("last_total_bytes", "The expected size of that transfer.", "total_bytes"),
+        each(
+            "last_exit_status",
+            "The exit status of the last recovery of a node, if it has ended.",
+            "exit_status",
+        ),
     )
 
 
 def check_families(
     findings: Iterable[Finding], node_ids: Iterable[int | None], now_s: float
 ) -> tuple[Family, ...]:
-    """Return what a check has found; a severity without findings is a sample of 0."""
+    """Return the metrics of a check; a severity without findings has a sample of 0."""
     nodes = [NO_NODE, *(str(node_id) for node_id in node_ids if node_id is not None)]
     counted = Counter(
         (str(one.severity), NO_NODE if one.node_id is None else str(one.node_id))
@@ -95,11 +103,13 @@ def check_families(
     )
     return (
         Family(
-            "pgpool_recovery_check_findings", "What the last check of all nodes has found.", samples
+            "pgpool_recovery_check_findings",
+            "The findings of the last check of all nodes.",
+            samples,
         ),
         Family(
             "pgpool_recovery_check_timestamp_seconds",
-            "When the last check was made.",
+            "When the last check was done.",
             (({}, now_s),),
         ),
     )

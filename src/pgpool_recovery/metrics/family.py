@@ -1,4 +1,4 @@
-"""The text format of Prometheus: families of samples, rendered and found again."""
+"""Render families of samples in the text format of Prometheus, and remove them from a text."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -12,14 +12,14 @@ HEAD = re.compile(r"# (?:HELP|TYPE) (\S+)")
 
 @record
 class Family:
-    """The samples of one metric, all gauges: a file is written anew and counts nothing."""
+    """The samples of one metric. All are gauges, since each file is written from scratch."""
 
     name: str
     help: str
     samples: tuple[Sample, ...]
 
     def lines(self) -> list[str]:
-        """Return the lines of the text format; none without a sample."""
+        """Return the lines of the text format; none if there is no sample."""
         if not self.samples:
             return []
         head = [f"# HELP {self.name} {self.help}", f"# TYPE {self.name} gauge"]
@@ -38,7 +38,7 @@ def render(families: Iterable[Family]) -> str:
 
 
 def without(text: str, names: Iterable[str]) -> str:
-    """Return a text of ours without the families of these names."""
+    """Return a text that we rendered, without the families of these names."""
     gone, kept = set(names), []
     for line in lines_of(text):
         head = HEAD.match(line)

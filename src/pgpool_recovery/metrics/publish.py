@@ -1,4 +1,4 @@
-"""Write the text file: what a recovery or a check has to say is new, the rest stays as it was."""
+"""Write the text file: replace the metrics of recoveries, or those of the check; keep the rest."""
 
 import fcntl
 import os
@@ -29,9 +29,9 @@ SESSION = {"lock_timeout": "2s"}
 
 @contextmanager
 def publishing(settings: Settings, say: Say) -> Iterator[Callable[[], None]]:
-    """Yield what publishes the recoveries on record, and publish them at the end of the block.
+    """Yield a function that publishes the recorded recoveries, and call it after the block.
 
-    A file that cannot be written is told, and no failure of the recovery.
+    If the file cannot be written, that is reported, but the recovery does not fail.
     """
 
     def publish() -> None:
@@ -44,7 +44,7 @@ def publishing(settings: Settings, say: Say) -> Iterator[Callable[[], None]]:
 
 
 def publish_recoveries(settings: Settings, say: Say) -> None:
-    """Write what is on record of the last recovery of each node."""
+    """Write the metrics of the last recorded recovery of each node."""
     file = settings.metrics.textfile
     if file is None:
         return
@@ -58,7 +58,7 @@ def publish_recoveries(settings: Settings, say: Say) -> None:
         ) as connection:
             found = connection.extension()
             if found is None or RUNS not in found.members:
-                return  # Nothing is on record; the recovery has said so.
+                return  # Nothing is recorded; the recovery has reported that.
             runs = [LastRun(**row) for row in connection.rows("last_runs")]
     except (Unreachable, Refused) as error:
         say(f"metrics: nothing was written: {error.in_a_line}")
@@ -72,7 +72,7 @@ def publish_recoveries(settings: Settings, say: Say) -> None:
 def publish_check(
     settings: Settings, findings: Iterable[Finding], node_ids: Iterable[int | None], say: Say
 ) -> None:
-    """Write what a check has found."""
+    """Write the metrics of a check."""
     file = settings.metrics.textfile
     if file is None:
         return
@@ -83,9 +83,9 @@ def publish_check(
 
 
 def write(file: Path, families: tuple[Family, ...]) -> None:
-    """Write families into the file and leave the others; nobody ever reads half a file.
+    """Write families into the file atomically and keep the others.
 
-    One at a time, by a lock beside it: a check and a recovery may end at the same moment.
+    A lock file beside it serializes the writers: a check and a recovery may end at the same moment.
     """
     descriptor = open_lock_file(file.with_name(f".{file.name}.lock"))
     try:
@@ -111,19 +111,19 @@ def _lock(descriptor: int, file: Path) -> None:
 
 
 def _old(file: Path) -> str:
-    """Return the text of before. What is kept of it everybody can read: it must not be a link."""
+    """Return the existing text, not through a link, since what is kept becomes world-readable."""
     try:
         return text_of(read_own(file))
     except FileNotFoundError:
         return ""
     except Untrusted as untrusted:
         raise Refused(
-            f"what stands there is not ours: {untrusted.why}", hint="Remove it."
+            f"the existing file is not ours: {untrusted.why}", hint="Remove it."
         ) from untrusted
 
 
 def _reason(error: OSError | Refused) -> str:
-    """Return why a file was not written, in one line."""
+    """Return why a file was not written, on one line."""
     if isinstance(error, OSError):
         return error.strerror or str(error)
     parts = (error.message, error.detail, error.hint)

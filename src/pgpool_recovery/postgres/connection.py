@@ -1,6 +1,6 @@
-"""Connections to PostgreSQL, all of them; psycopg is imported when the first one is opened.
+"""Open every connection to PostgreSQL; psycopg is imported with the first one.
 
-Nothing else opens one (ci/rules/connection_home.py), so each has the settings of session.py.
+No other module opens one (ci/rules/connection_home.py), so each has the settings of session.py.
 """
 
 import select
@@ -43,18 +43,19 @@ if TYPE_CHECKING:
 APPLICATION_NAME = "pgpool-recovery"
 QUERIES = Path(__file__).with_name("sql")
 PHYSICAL_REPLICATION = {"replication": "true", "dbname": "replication"}
-"""The database is a name for the password file alone, as in libpqrcv_connect()."""
+"""The database name serves only for the lookup in the password file, as in libpqrcv_connect()."""
 UNCHECKED = {"client_encoding": "SQL_ASCII"}
-"""A walsender without a database knows text in no encoding, and would refuse a path for UTF-8."""
+"""A WAL sender without a database has no text encoding; in UTF-8 it would refuse some paths."""
 THE_PRIMARY = "the primary"
 EXTENSION = "{extension}"
-"""In a query, the schema of our extension."""
+"""Stands for the schema of our extension in a query."""
 TICK_MS = 200
 DEFAULT_CONNECT_S = 10.0
 T = TypeVar("T")
 FINAL = ("0A", "22", "25", "28", "3D", "3F", "42", "55000")
-"""SQLSTATEs, or their classes, that another try does not change: no privilege, no such thing, none
-of what this server can do. A connection, a lock, a full disk or a crash is another matter."""
+"""SQLSTATEs, or their classes, where a retry would fail again: a missing privilege, a missing
+object, a feature that this server lacks. A lost connection, a lock, a full disk or a crash can
+pass."""
 
 
 class Connection:
@@ -66,11 +67,11 @@ class Connection:
         self._schema: str | None = None
 
     def extension(self) -> InstalledExtension | None:
-        """Return what this database's extension is and has; None where there is none.
+        """Return the extension of this database and what it provides; None if there is none.
 
-        From then on the queries about its tables and functions are possible: they name its schema,
-        for on the search path is none. Not where it has a foreign owner: he can put another schema
-        into the place of that one between two of our queries.
+        Only after this call can queries use its tables and functions. They qualify them with its
+        schema, since no such schema is on the search path. If a foreign role owns the extension,
+        such queries stay impossible: that role could replace the schema between two of them.
         """
         found = self.rows("extension")
         if not found:
@@ -81,11 +82,15 @@ class Connection:
 
     @property
     def backend_pid(self) -> int:
-        """The process of the server."""
+        """The process ID of the server process of this session."""
         return self._connection.info.backend_pid
 
     def rows(self, query: str, /, **parameters: object) -> list[dict[str, Any]]:
-        """Run ``sql/<query>.sql`` and return its rows; Unreachable when it fails."""
+        """Run ``sql/<query>.sql`` and return its rows.
+
+        Raises QueryRefused when a retry would fail again, the refusal of denied.py when the role
+        lacks a privilege on the extension, and Unreachable for any other failure.
+        """
         import psycopg
 
         try:
@@ -116,10 +121,10 @@ class Connection:
     def call(
         self, query: str, /, on_notice: Callable[[str], None], **parameters: object
     ) -> list[dict[str, Any]]:
-        """Run a query whose failure is the answer; each notice of the server is told meanwhile.
+        """Run a query whose failure is an answer; meanwhile pass each notice to `on_notice`.
 
-        Raises the failure that its SQLSTATE stands for, with the server's message, detail and hint;
-        Unreachable when the connection was lost.
+        Raises the failure that the SQLSTATE stands for, with the server's message, detail and hint,
+        and Unreachable when the connection was lost.
         """
         import psycopg
 
@@ -130,13 +135,13 @@ class Connection:
             raise self._refusal(query, error) or _answer(error, self._name) from error
 
     def _asking(self, what: str) -> AnySpan:
-        """Log a query by its name: its values, and what it answers, are in the facts."""
+        """Log a query by its name only; its parameters and its result are in the facts."""
         return span("query {} on {}", what, self._name, is_brief=True)
 
     def _refusal(self, query: str, error: "psycopg.Error") -> RecoveryError | None:
-        """Return what a role without privileges is told; None where that is not the failure.
+        """Return the failure of a role without privileges; None for any other error.
 
-        A function that was called and failed by itself has a context.
+        An error with a context was raised inside a function, which the role thus may call.
         """
         said = error.diag
         if error.sqlstate != INSUFFICIENT_PRIVILEGE or said.context or self._schema is None:
@@ -150,15 +155,15 @@ class Connection:
         text = _query(query)
         if EXTENSION in text:
             if self._schema is None:
-                raise LookupError(f'query "{query}", and extension() has found no schema for it')
+                raise LookupError(f'query "{query}" needs a schema, but extension() has found none')
             text = text.replace(EXTENSION, _identifier(self._schema))
         return text.encode()
 
 
 def load() -> None:
-    """Load psycopg meanwhile, where a connection will be needed after a wait for something else.
+    """Load psycopg in the background, while the caller waits for something else.
 
-    It takes a tenth of a second. Whoever needs it earlier waits for the rest.
+    The import takes a tenth of a second; a connection that is opened earlier waits for its end.
     """
     import_ahead(["psycopg"])
 
@@ -174,9 +179,9 @@ def connect(
 ) -> Iterator[Connection]:
     """Open a connection to a server; what `conninfo` leaves out comes from the environment.
 
-    No query takes longer than `answer_s`. `settings` are the session's own, beside those that every
-    session of ours has. `name` is what failures call the server. Raises NoSession with its own or
-    libpq's words, Unreachable when the session was lost at once.
+    No query takes longer than `answer_s`. `settings` are set in addition to those that every
+    session of ours has. Failures call the server `name`. Raises NoSession with the message of the
+    server or of libpq, and Unreachable when the session was lost at once.
     """
     own = {} if answer_s is None else {"statement_timeout": milliseconds(answer_s)}
     own.update(settings or {})
@@ -198,15 +203,15 @@ def connect(
 
 
 class _LostAtOnceError(Unreachable):
-    """A server that knows transaction_timeout took the session before that could be taken away.
+    """A server that has transaction_timeout ended the session before we could turn that off.
 
-    When it is a millisecond or two it may be over in the login, or before the first statement. Of
-    a login there are only the server's words, which may be in another language.
+    A timeout of a millisecond or two can expire during the login, or before the first statement.
+    Of a failed login there is only the server's message, which may be in another language.
     """
 
 
 def _open(conninfo: Mapping[str, str], name: str) -> "psycopg.Connection[dict[str, Any]]":
-    """Open a connection and set what cannot be said when it starts."""
+    """Open a connection and set what cannot be set in its startup options."""
     import psycopg
     from psycopg.rows import dict_row
 
@@ -240,7 +245,7 @@ def _open(conninfo: Mapping[str, str], name: str) -> "psycopg.Connection[dict[st
 def _connected(
     text: str, conninfo: Mapping[str, str], *, row_factory: "RowFactory[T]"
 ) -> "psycopg.Connection[T]":
-    """Open a connection with a text that may have any bytes; psycopg takes UTF-8 alone."""
+    """Open a connection with a string of any bytes; psycopg accepts only UTF-8."""
     import psycopg
 
     try:
@@ -248,7 +253,7 @@ def _connected(
     except UnicodeEncodeError:
         from psycopg import pq
 
-        # The server says at once as whom we are, in this encoding if it can.
+        # The server reports our user name at once, in the client encoding if it can convert it.
         unchecked = format_conninfo({**conninfo, **UNCHECKED})
         pgconn = pq.PGconn.connect_start(bytes_of(unchecked))
         within_s = float(conninfo.get("connect_timeout") or DEFAULT_CONNECT_S)
@@ -265,12 +270,12 @@ def _connected(
 
 
 def pinned(conninfo: Mapping[str, str]) -> dict[str, str]:
-    """Return a connection string for a program of PostgreSQL, with what our own sessions have."""
+    """Return connection parameters for a PostgreSQL program, with the settings of our sessions."""
     return {**conninfo, "options": startup_options(conninfo.get("options"))}
 
 
 def whole_seconds(seconds: float) -> str:
-    """Return what connect_timeout takes: libpq knows whole seconds, and takes 1 for 2.
+    """Return a value for connect_timeout: libpq takes whole seconds, and treats 1 as 2.
 
     >>> whole_seconds(0.5), whole_seconds(4.2)
     ('2', '5')
@@ -279,21 +284,24 @@ def whole_seconds(seconds: float) -> str:
 
 
 def identify_system(conninfo: Mapping[str, str], *, timeout_s: float) -> str:
-    """Return the system identifier to which a replication connection leads."""
+    """Return the system identifier of the server that a replication connection reaches.
+
+    Raises Unreachable, as _identify does.
+    """
     return _identify(conninfo, timeout_s, THE_PRIMARY)[0]
 
 
 def identify_timeline(conninfo: Mapping[str, str], *, timeout_s: float, name: str) -> int:
-    """Return the timeline that a server writes; of a standby the one that replay is on.
+    """Return the timeline that a server writes, or that a standby replays.
 
-    Nothing else says that of a standby at once (GetStandbyFlushRecPtr in walsender.c); its control
-    file follows when it likes.
+    Only IDENTIFY_SYSTEM reports a standby's timeline at once (GetStandbyFlushRecPtr in
+    walsender.c); its control file is updated later. Raises Unreachable, as _identify does.
     """
     return int(_identify(conninfo, timeout_s, name)[1])
 
 
 def _identify(conninfo: Mapping[str, str], timeout_s: float, name: str) -> list[str]:
-    """Return what IDENTIFY_SYSTEM answers; Unreachable when nobody gets in."""
+    """Return the row of IDENTIFY_SYSTEM; raise Unreachable when no session can be opened."""
     import psycopg
     from psycopg.rows import tuple_row
 
@@ -304,17 +312,17 @@ def _identify(conninfo: Mapping[str, str], timeout_s: float, name: str) -> list[
     except psycopg.Error as error:
         raise Unreachable(f"could not connect to {name}", detail=_text(error)) from error
     assert row is not None  # noqa: S101 - the command answers with one row
-    # Bytes, where no database says which encoding the text has.
+    # Values are bytes where no database determines their encoding.
     return [text_of(each) if isinstance(each, bytes) else str(each) for each in row]
 
 
 def open_replication(
     conninfo: Mapping[str, str], *, within_s: float, check: Callable[[], None]
 ) -> "PGconn":
-    """Open a physical replication connection, for a conversation that psycopg does not know.
+    """Open a physical replication connection, for protocols that psycopg does not implement.
 
-    `check` is called while nothing comes; what it raises ends the waiting. Raises Unreachable with
-    libpq's own words. `conninfo` may hold a password, which goes to libpq and nowhere else.
+    `check` is called while nothing arrives; an exception from it ends the wait. Raises Unreachable
+    with libpq's message. `conninfo` may hold a password, which is passed to libpq only.
     """
     from psycopg import pq
 
@@ -329,12 +337,15 @@ def open_replication(
 
 
 def error_message(pgconn: "PGconn") -> str:
-    """Return what libpq says of a connection, in one line."""
+    """Return libpq's error message of a connection, in one line."""
     return _joined(text_of(pgconn.error_message))
 
 
 def _replication(conninfo: Mapping[str, str]) -> dict[str, str]:
-    """A walsender without a database has no role's settings, only those of its environment."""
+    """Return the parameters of a physical replication connection, with our pinned settings.
+
+    A WAL sender without a database has no settings of a role, but has those of our environment.
+    """
     return {**pinned(conninfo), **PHYSICAL_REPLICATION}
 
 
@@ -346,9 +357,9 @@ def _await_connection(pgconn: "PGconn", within_s: float, check: Callable[[], Non
         check()
         if status == PollingStatus.FAILED:
             raise _unreachable(error_message(pgconn))
-        if time.monotonic() > deadline:  # libpq has the first half of the sentence ready.
+        if time.monotonic() > deadline:  # libpq's message is the first half of the sentence.
             raise _unreachable(f"{error_message(pgconn)} no answer within {within_s:g} s".strip())
-        poll = select.poll()  # The socket changes from one address of the host to the next.
+        poll = select.poll()  # libpq opens a new socket for each address of the host.
         is_reading = status == PollingStatus.READING
         poll.register(pgconn.socket, select.POLLIN if is_reading else select.POLLOUT)
         poll.poll(TICK_MS)
@@ -359,7 +370,7 @@ def _unreachable(why: str) -> Unreachable:
 
 
 def _identifier(name: str) -> str:
-    """Return a name as an identifier in a query that has parameters."""
+    """Return a name as an identifier for a query that has parameters, so with each % doubled."""
     from psycopg.sql import Identifier
 
     return Identifier(name).as_string(None).replace("%", "%%")
@@ -370,13 +381,13 @@ def _query(name: str) -> str:
 
 
 def _failed(message: str, error: "psycopg.Error") -> Unreachable:
-    """Return the failure of a query: what the server will say again, or what may pass."""
+    """Return the failure of a query: QueryRefused where a retry would fail again."""
     kind = QueryRefused if (error.sqlstate or "").startswith(FINAL) else Unreachable
     return kind(message, detail=_text(error))
 
 
 def _answer(error: "psycopg.Error", name: str) -> RecoveryError:
-    """Return a server's refusal as the failure that has its SQLSTATE."""
+    """Return a server's error as the failure that has its SQLSTATE."""
     message = words_of(error, "message_primary")
     if error.sqlstate is None or message is None:
         return Unreachable(
@@ -395,7 +406,7 @@ def _text(error: "psycopg.Error") -> str:
 
 
 def _joined(text: str) -> str:
-    r"""Return the lines of libpq, of which each is a sentence, as one.
+    r"""Return libpq's message as one line; each of its lines is a sentence.
 
     >>> _joined("connection failed: refused\n\tIs the server running?\n")
     'connection failed: refused; Is the server running?'

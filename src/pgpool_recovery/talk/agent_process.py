@@ -1,6 +1,6 @@
-"""The process by which an agent is reached: ssh, or on this host the agent itself.
+"""Start and end the process through which an agent is reached: ssh, or the agent on this host.
 
-It has few imports: it is begun before everything else of a stage is there.
+The module has few imports, since a stage starts the agent before it has loaded everything else.
 """
 
 import os
@@ -20,14 +20,14 @@ READ_BYTES = 65536
 
 
 class AgentProcess:
-    """A process with pipes to its standard input and output; the end of its errors is kept."""
+    """A process with pipes to its standard input and output; the end of its stderr is kept."""
 
     def __init__(self, argv: Sequence[str]) -> None:
-        """Start it; raises OSError when there is no such program.
+        """Start the process; raise OSError when there is no such program.
 
-        A SIGINT for the caller's process group, which is how a call is cancelled, does not reach
-        it: ssh would end at once, and nobody hear what the agent takes back. It ends when its input
-        does.
+        It has a process group of its own. A SIGINT to the caller's, by which a call is cancelled,
+        would end ssh at once, and the agent could not report what it undoes. The process ends when
+        its input does.
         """
         self.argv = tuple(argv)
         note("starts an agent: {}", self.argv)
@@ -51,31 +51,31 @@ class AgentProcess:
         os.set_blocking(self.input, False)
 
     def has_ended(self) -> bool:
-        """Say whether the process is gone."""
+        """Return whether the process has ended."""
         return self._process.poll() is not None
 
     def status(self, within_s: float) -> int | None:
-        """Return its exit status, None when it goes on for longer than `within_s`."""
+        """Wait up to `within_s` for the exit status; None when the process still runs."""
         with suppress(subprocess.TimeoutExpired):
             return self._process.wait(within_s)
         return None
 
     def close_input(self) -> None:
-        """Let it see the end of its input, for which it ends; a second call does nothing."""
-        with suppress(BrokenPipeError):  # It may be gone already.
+        """Close its input, upon which it ends; a second call does nothing."""
+        with suppress(BrokenPipeError):  # The process may be gone already.
             self._stdin.close()
 
     def end(self, undo_s: float, farewell_s: float = ENDS_WITHIN_S) -> None:
-        """Have it end by the end of its input, and then with growing force.
+        """Close its input; if it does not end, send SIGTERM, and then SIGKILL.
 
-        `farewell_s`: how long it has for the first. `undo_s`: how long a local agent has that takes
-        back what it did.
+        It has `farewell_s` to end by itself. After SIGTERM a local agent has `undo_s` for its undo.
         """
         self.close_input()
         for end, within_s in (
             (None, farewell_s),
             (self._process.terminate, undo_s),
-            (self._process.kill, ENDS_WITHIN_S),  # As a crash of its host; the next recovery knows.
+            # Like a crash of its host, which the next recovery deals with.
+            (self._process.kill, ENDS_WITHIN_S),
         ):
             if end is not None:
                 end()
@@ -84,10 +84,10 @@ class AgentProcess:
         self._stdout.close()
 
     def _ends(self, within_s: float) -> bool:
-        """Wait for its end; say whether it came in time.
+        """Wait for the process to end; return whether it did within `within_s`.
 
-        The end of its output comes with it and wakes us up at once. Where something that outlives
-        it, as a master connection of ssh, keeps that open, we look every so often.
+        End of file on its output usually wakes us up at once. Its exit is also polled, since a
+        process that outlives it, such as a master connection of ssh, may keep that output open.
         """
         deadline, poll = time.monotonic() + within_s, select.poll()
         poll.register(self.output, select.POLLIN)
@@ -99,10 +99,10 @@ class AgentProcess:
 
 @contextmanager
 def signals_blocked() -> Iterator[None]:
-    """Let a thread that is started here leave all signals to the main thread.
+    """Start threads in this context with all signals blocked, so the main thread receives them.
 
-    That one holds a cancel back while it must not be interrupted; one that reached another thread
-    would have the handler run in the main thread all the same.
+    The main thread blocks a cancel while it must not be interrupted. A signal that another thread
+    received would run the handler in the main thread all the same.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:

@@ -1,4 +1,4 @@
-"""The runner's side of the conversation with an agent."""
+"""Start an agent and hold the runner's side of the conversation with it."""
 
 import math
 import os
@@ -63,19 +63,20 @@ MAX_VERSION_CHARACTERS = 100
 FAREWELL_S = 2.5
 UNDO_S = 600.0
 SENT_WITHIN_S = 300.0
-"""An agent takes what is sent while it does something else as well."""
+"""An agent reads its input even while it works on a request."""
 WRITE_TICK_MS = 200
 ECHO = encode_request(Ping()).strip()
-"""What comes back from a login that only repeats what it is told."""
+"""What comes back from a login that only echoes its input."""
 SSH = "ssh"
 TOLD_AFTER_S = 10.0
-"""When no agent has greeted by then, what its login says is told, long before it is given up."""
+"""When no agent has greeted by then, its login's output is reported, long before we give up."""
 TRIED_AGAIN_AFTER_S = (1.0, 3.0, 6.0, 10.0)
-"""A login that sshd turned away: by chance, for there were many at once, or for some seconds."""
+"""When to retry a login that sshd turned away: it does so at random when there are many at once
+(MaxStartups), or for some seconds (PerSourcePenalties)."""
 
 
 class Conversation:
-    """An agent that has greeted; one request at a time."""
+    """A conversation with one agent; it takes one request at a time, after the greeting."""
 
     def __init__(
         self,
@@ -96,12 +97,12 @@ class Conversation:
         self._noise = b""
         self._noise_bytes = 0
         self.version = ""
-        """What the agent says of itself, once it has greeted."""
+        """The agent's version, known from its greeting."""
         self.is_turned_away = False
         """Whether the login failed before it began, so that another one may succeed."""
         self.is_busy = False
-        """Whether no other request will be heard: one was left without waiting for its answer, or
-        the conversation has been ended."""
+        """Whether the agent will accept no other request: the caller did not wait for the answer
+        to the last one, or the conversation has been ended."""
         self._received = b""
         self._writing = threading.Lock()
         self._has_ended = threading.Event()
@@ -117,12 +118,13 @@ class Conversation:
         on_tick: Callable[[], None] = lambda: None,
         is_renewed_by_events: bool = False,
     ) -> T:
-        """Send a request and return the agent's answer, of the type that the request says.
+        """Send a request and return the agent's answer, of the type that the request declares.
 
-        Events go to their reader as they come; `on_tick` is called in between, about once a second
-        while nothing comes. Raises the agent's failure, Unreachable when it is gone or takes longer
-        than `timeout_s` (for the answer; `is_renewed_by_events`: for each event), and Refused when
-        it says what this version does not know.
+        Events are passed on as they arrive. `on_tick` is called in between, about once a second
+        while nothing arrives. `timeout_s` limits the wait for the answer, or with
+        `is_renewed_by_events` the wait for each event. Raises the failure that the agent reports,
+        Unreachable when it is gone or takes too long, and Refused when this version does not
+        understand its message.
         """
         with span("asks the agent of {}: {}", self.name, request) as asking:
             answer = self._ask(request, timeout_s, on_tick, is_renewed_by_events)
@@ -156,13 +158,13 @@ class Conversation:
                 raise self._does_not_answer()
 
     def _taken(self, answer: Answer, request: Asks[T]) -> T | RecoveryError:
-        """Return what was answered, or the failure."""
+        """Return the answer's result, or the failure that it reports."""
         with self._reading():
             return failure_of(answer) or result_as(answer.result, answered_with(request))
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
-        """Let what cannot be read be the word of another protocol; from then on nobody listens."""
+        """Report an unreadable message as one of another protocol; then accept no more requests."""
         try:
             yield
         except UnreadableError as error:
@@ -172,7 +174,11 @@ class Conversation:
             raise another_protocol(f"the agent of {self.name}", detail) from error
 
     def greet(self, timeout_s: float) -> None:
-        """Wait for the greeting; what a login shell writes before it is passed over."""
+        """Wait for the greeting and answer it; ignore what a login shell prints before it.
+
+        Raises a failure that the agent reports, Refused when it speaks another protocol, and
+        Unreachable or Refused with the cause when no agent greets within `timeout_s`.
+        """
         deadline, told_at = time.monotonic() + timeout_s, time.monotonic() + TOLD_AFTER_S
 
         def tell() -> None:
@@ -225,7 +231,7 @@ class Conversation:
                 raise self._does_not_answer()
 
     def _pass_over(self, noise: bytes) -> None:
-        """Pass over what is no message; before the greeting its end is kept, for it may say why."""
+        """Ignore what is not a message; before the greeting keep its end, which may say why."""
         if self._has_greeted or not noise:
             return
         self._noise = (self._noise + noise + b"\n")[-KEPT_BYTES:]
@@ -234,7 +240,7 @@ class Conversation:
             raise why_noisy(self._login())
 
     def _login(self, status: int | None = None) -> SilentLogin:
-        """Return what is known of a login in which no agent has greeted."""
+        """Return what is known about a login in which no agent has greeted."""
         noise = text_of((self._noise + self._received)[-KEPT_BYTES:])
         caller = None
         if self.is_by_ssh:
@@ -274,18 +280,18 @@ class Conversation:
 
     @property
     def is_by_ssh(self) -> bool:
-        """Say whether the agent is on another host; on this one it is a child process."""
+        """Whether the agent runs on another host; on this one it is a child process."""
         return self._argv[0] == SSH
 
     def check(self) -> None:
-        """Raise Unreachable when the agent is gone, for somebody who waits for something else."""
+        """Raise Unreachable when the agent is gone, for a caller that waits for something else."""
         if self._process.has_ended():
             raise self._why_lost()
 
     def _beat(self) -> None:
-        """Tell the agent that somebody is there, also while the runner waits for the primary.
+        """Tell the agent that the runner is alive, also while that waits for the primary.
 
-        Who asks next hears of an agent that is gone.
+        An agent that is gone is ignored here; the next request reports it.
         """
         with suppress(OSError, Unreachable):
             while not self._has_ended.wait(HEARTBEAT_S):
@@ -298,7 +304,7 @@ class Conversation:
             raise self._why_lost() from error
 
     def _write(self, data: bytes, deadline: float) -> None:
-        """Write a line, whole; after a part of one nothing more can be said to the agent."""
+        """Write a whole line; after a partial one nothing more can be sent to the agent."""
         if not self._writing.acquire(timeout=max(0.0, deadline - time.monotonic())):
             raise self._does_not_answer()
         try:
@@ -320,7 +326,7 @@ class Conversation:
         return bool(poll.poll(WRITE_TICK_MS))
 
     def _why_lost(self) -> RecoveryError:
-        """Return the failure of an agent that is gone, in the words of ssh or of its own end."""
+        """Return the failure of an agent that is gone, with ssh's message or its exit status."""
         status = self._process.status(FAREWELL_S)
         if status is None:
             return Unreachable(f"the agent of {self.name} closed the conversation")
@@ -336,11 +342,11 @@ class Conversation:
         return self._process.errors.text()
 
     def last_word(self, within_s: float = FAREWELL_S) -> TargetState | None:
-        """End the conversation and return in which state the agent leaves the target.
+        """End the conversation and return the state in which the agent leaves the target.
 
-        None when it does not say so in time and in words that are known here, or has nothing to
-        say. It is what the request came to that was left without waiting for its answer, and then
-        what was taken back.
+        That is the state after the agent's undo, or else the one in the failure of a request whose
+        answer was not awaited. None when the agent reports neither in time, or in no message that
+        this version understands.
         """
         self._say_no_more()
         self.is_busy, said = True, None
@@ -362,7 +368,7 @@ class Conversation:
             self._process.close_input()
 
     def close(self) -> None:
-        """End the conversation: the agent takes back what is not finished, and ends."""
+        """End the conversation: the agent undoes what is not finished, and exits."""
         with span("ends the conversation with the agent of {}", self.name):
             self._close()
 
@@ -382,10 +388,12 @@ def converse(
     undo_s: float = UNDO_S,
     begun: AgentProcess | None = None,
 ) -> Iterator[Conversation]:
-    """Start an agent and hold a conversation with it; it ends with the context.
+    """Start an agent and hold a conversation with it, which ends with the context.
 
-    `timeout_s` is for its greeting, `undo_s` for a local one that ends and takes back what it did.
-    `begun`: a process by these words that has been started already, and is ended here.
+    `timeout_s` limits the wait for its greeting, `undo_s` the time that a local agent has for its
+    undo at the end. `begun` is a process with this argv that is already running; it is used first,
+    and is ended here. A login that sshd turned away is retried within `timeout_s`. Raises what
+    Conversation.greet raises.
     """
     allowance, deadline = Allowance(name, on_event), time.monotonic() + timeout_s
     try:
@@ -406,7 +414,7 @@ def converse(
                     return
             finally:
                 conversation.close()
-            on_event(Said("runner", f"sshd of {name} turned the login away; it is tried again"))
+            on_event(Said("runner", f"sshd of {name} turned the login away; trying again"))
             time.sleep(pause_s)
     finally:
         allowance.end()

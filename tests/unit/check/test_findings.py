@@ -266,9 +266,9 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
         "node 2 runs and is not known to stream from the primary",
     ),
     Kind.SECOND_PRIMARY: (
-        with_trouble(Fault.PRIMARY, "accepts writes beside the primary"),
+        with_trouble(Fault.PRIMARY, "accepts writes alongside the primary"),
         [1],
-        "node 1 accepts writes beside the primary",
+        "node 1 accepts writes alongside the primary",
     ),
     Kind.OTHER_DATA: (
         with_trouble(Fault.AHEAD, "has replayed what the primary does not have", "It has been."),
@@ -398,7 +398,7 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
         (
             "a recovery that replaces the data of node 1 would be refused: /data/log/old.log of "
             "node 1 cannot be read (/data/log/old.log belongs to root, with mode 0600. The node "
-            "keeps its own files, so they have to be read)"
+            "keeps its own files, so they must be readable)"
         ),
     ),
     Kind.NO_HINTS: (

@@ -115,7 +115,7 @@ def test_failure_has_its_places_and_no_value(capsys: pytest.CaptureFixture[str])
         log_failure(error)
     said = capsys.readouterr().err
     assert "failed: Refused: nothing can be done\n" in said
-    assert "It came of KeyError, in this order:" in said
+    assert "Caused by KeyError. Call stack:" in said
     assert "test_failure_has_its_places_and_no_value" in said
     assert "a secret" not in said
 

@@ -199,7 +199,7 @@ def test_cancel_while_the_name_server_is_asked() -> None:
         timeout=50,
     )
     assert done.returncode == Cancelled.exit_status
-    assert "the recovery is not on record" in done.stdout
+    assert "the recovery is not recorded" in done.stdout
     assert "the recovery was cancelled" in done.stderr
     assert "server2" in done.stderr
     assert f"TARGET:  {TargetState.UNKNOWN}" in done.stderr

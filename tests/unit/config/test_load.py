@@ -82,22 +82,22 @@ def test_all_complaints_at_once(tmp_path: Path) -> None:
     assert sorted(
         line.partition(": ")[2] if " in pgpool " not in line else line for line in said
     ) == [
-        'invalid value "-v" (it is a list of texts) in ssh.options',
-        'invalid value "loud" (it is one of info, debug) in log.level',
+        'invalid value "-v" (must be a list of strings) in ssh.options',
+        'invalid value "loud" (must be one of info, debug) in log.level',
         (
-            'invalid value "sometimes" (it is one of always, when-space-allows, never) in '
+            'invalid value "sometimes" (must be one of always, when-space-allows, never) in '
             "policy.keep_old"
         ),
         'invalid value (invalid node id "200") in node.200',
-        "invalid value -1 (it is a number greater than 0) in timeout.start_s",
-        "invalid value 3 (it is a text in quotes) in policy.max_rate",
-        "invalid value [1] (it is a list of texts) in agent.command",
-        "invalid value true (it is a whole number greater than 0) in ssh.connect_timeout_s",
-        "sslcert and sslkey go together in pgpool (a certificate and its key)",
+        "invalid value -1 (must be a number greater than 0) in timeout.start_s",
+        "invalid value 3 (must be a quoted string) in policy.max_rate",
+        "invalid value [1] (must be a list of strings) in agent.command",
+        "invalid value true (must be an integer greater than 0) in ssh.connect_timeout_s",
+        "sslcert and sslkey must be set together in pgpool (a certificate and its key)",
         "unknown setting colour",
         "unknown setting speed in policy",
     ]
-    assert "may be a later version's" in str(caught.value.hint)
+    assert "may belong to a later version" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize(
@@ -124,30 +124,30 @@ def test_line_and_what_may_have_been_meant(tmp_path: Path, text: str, complaint:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("[policy]\nmax_rate = '31k'", 'it is "32k" to "1024M" a second'),
-        ("[policy]\nmax_rate = '1025M'", 'it is "32k" to "1024M" a second'),
-        ("[policy]\nmax_rate = 'abc'", 'it is "32k" to "1024M" a second'),
-        ("[node.1]\nwal_directory = 'wal'", "it is an absolute path"),
-        ("[node.1]\nbin_directory = '/usr/../bin'", "it is an absolute path"),
-        ("[node.1.tablespace_mapping]\n'/a' = 'b'", "it is an absolute path"),
-        ("[node.1.tablespace_mapping]\n'a' = '/b'", "it is an absolute path"),
-        ("[node.1]\nhost = 2", "invalid value 2 (it is a text in quotes) in node.1.host"),
-        ("policy = 3", "invalid value 3 (it is a table) in policy"),
-        ("policy = 'x'", 'invalid value "x" (it is a table) in policy'),
-        ("node = 1", "invalid value 1 (it is a table) in node"),
-        ("node.1 = 1", "invalid value 1 (it is a table) in node.1"),
-        ("[primary]\ndbname = 1", "invalid value 1 (it is a text in quotes) in primary.dbname"),
-        ("[history]\ndatabase = true", "true (it is a text in quotes) in history.database"),
+        ("[policy]\nmax_rate = '31k'", 'must be between "32k" and "1024M" per second'),
+        ("[policy]\nmax_rate = '1025M'", 'must be between "32k" and "1024M" per second'),
+        ("[policy]\nmax_rate = 'abc'", 'must be between "32k" and "1024M" per second'),
+        ("[node.1]\nwal_directory = 'wal'", "must be an absolute path"),
+        ("[node.1]\nbin_directory = '/usr/../bin'", "must be an absolute path"),
+        ("[node.1.tablespace_mapping]\n'/a' = 'b'", "must be an absolute path"),
+        ("[node.1.tablespace_mapping]\n'a' = '/b'", "must be an absolute path"),
+        ("[node.1]\nhost = 2", "invalid value 2 (must be a quoted string) in node.1.host"),
+        ("policy = 3", "invalid value 3 (must be a table) in policy"),
+        ("policy = 'x'", 'invalid value "x" (must be a table) in policy'),
+        ("node = 1", "invalid value 1 (must be a table) in node"),
+        ("node.1 = 1", "invalid value 1 (must be a table) in node.1"),
+        ("[primary]\ndbname = 1", "invalid value 1 (must be a quoted string) in primary.dbname"),
+        ("[history]\ndatabase = true", "true (must be a quoted string) in history.database"),
         ("[node.1.tablespace_mapping]\n'/a' = 1", 'in node.1.tablespace_mapping."/a"'),
         ("[node.1]\nhost = '$(id)'", 'invalid value (invalid host name "$(id)")'),
         ("[pgpool]\nhost = 'bob@h'", 'invalid value (invalid host name "bob@h") in pgpool.host'),
         ("[node.1]\nstart_command = ['x']", "start_command without host in node.1"),
-        ("[replication]\nsslmode = 'verify'", "it is one of disable, allow, prefer, require, "),
-        ("[pgpool]\nsslmode = true", "it is one of disable, allow, prefer, require, "),
-        ("[replication]\nchannel_binding = 'on'", "it is one of disable, prefer, require"),
-        ("[replication]\nsslrootcert = 'root.crt'", "it is an absolute path"),
-        ("[replication]\nsslcert = '/c'", "sslcert and sslkey go together in replication"),
-        ("[pgpool]\nsslkey = '/k'", "sslcert and sslkey go together in pgpool"),
+        ("[replication]\nsslmode = 'verify'", "must be one of disable, allow, prefer, require, "),
+        ("[pgpool]\nsslmode = true", "must be one of disable, allow, prefer, require, "),
+        ("[replication]\nchannel_binding = 'on'", "must be one of disable, prefer, require"),
+        ("[replication]\nsslrootcert = 'root.crt'", "must be an absolute path"),
+        ("[replication]\nsslcert = '/c'", "sslcert and sslkey must be set together in replication"),
+        ("[pgpool]\nsslkey = '/k'", "sslcert and sslkey must be set together in pgpool"),
         ("[replication]\nsslpassword = 'x'", "unknown setting sslpassword"),
     ],
 )
@@ -257,7 +257,7 @@ def test_file_that_may_not_be_read_says_whose_it_is() -> None:
             os.seteuid(0)
     assert caught.value.message == f"{HOST}: could not read settings file {file}: Permission denied"
     assert caught.value.detail == (
-        'It belongs to root, group root, and has mode 0600. This runs as "nobody".'
+        'It belongs to root, group root, and has mode 0600. This command runs as user "nobody".'
     )
     assert f"chown root:postgres {file}; chmod 0640 {file}" in (caught.value.hint or "")
 
@@ -266,7 +266,7 @@ def test_file_that_may_not_be_read_says_whose_it_is() -> None:
 def test_file_that_everybody_can_change_is_refused(file: Path, where: str) -> None:
     part = file if where == "file" else file.parent
     part.chmod(part.stat().st_mode | 0o002)
-    assert f"{part} can be written to by everybody." in refused(file, f"chmod go-w {part}")
+    assert f"{part} is writable by everybody." in refused(file, f"chmod go-w {part}")
 
 
 @pytest.mark.usefixtures("as_root")
@@ -278,7 +278,7 @@ def test_file_of_somebody_else_or_of_a_group_is_refused(file: Path, where: str) 
     os.chown(part, 0, GROUP)
     part.chmod(part.stat().st_mode | 0o020)
     detail = refused(file, f"chmod go-w {part}")
-    assert f"{part} can be written to by group {GROUP}." in detail
+    assert f"{part} is writable by group {GROUP}." in detail
 
 
 @pytest.mark.usefixtures("as_root")

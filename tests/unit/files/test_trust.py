@@ -53,7 +53,7 @@ def test_owner_of_each_part_counts(file: Path, which: str) -> None:
 def test_right_of_others_to_write_to_each_part_counts(file: Path, which: str) -> None:
     part = next(path for path in (file, *file.parents) if path.name == which)
     part.chmod(part.stat().st_mode | 0o002)
-    with pytest.raises(Untrusted, match=f"{part} can be written to by everybody"):
+    with pytest.raises(Untrusted, match=f"{part} is writable by everybody"):
         read_trusted(file, ME)
 
 
@@ -64,14 +64,14 @@ def test_right_of_a_group_counts_unless_it_is_roots(file: Path, which: str) -> N
     part.chmod(part.stat().st_mode | 0o020)
     assert read_trusted(file, ME) == b"text"
     os.chown(part, -1, GROUP)
-    with pytest.raises(Untrusted, match=f"{part} can be written to by group {GROUP}"):
+    with pytest.raises(Untrusted, match=f"{part} is writable by group {GROUP}"):
         read_trusted(file, ME)
 
 
 def test_sticky_directory_is_on_the_way_and_not_the_end(file: Path) -> None:
     file.parent.chmod(0o1777)
     assert read_trusted(file, ME) == b"text"
-    with pytest.raises(Untrusted, match="can be written to by everybody"):
+    with pytest.raises(Untrusted, match="is writable by everybody"):
         open_directory(file.parent, ME)
     file.parent.chmod(0o755)
     file.parent.parent.chmod(0o1777)

@@ -291,7 +291,7 @@ def test_root_is_told_to_take_rights_away(tmp_path: Path) -> None:
     tmp_path.chmod(0o1777)
     with pytest.raises(Refused) as caught:
         write_file(tmp_path / "a", "x")
-    assert caught.value.hint == "Take the right to write there away (chmod go-w)."
+    assert caught.value.hint == "Revoke the write permission of others there (chmod go-w)."
     assert names(tmp_path) == set()
 
 

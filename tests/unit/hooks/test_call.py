@@ -1,4 +1,4 @@
-"""The words of a hook, as Pgpool-II and a shell hand them over."""
+"""The arguments of a hook, as Pgpool-II and a shell pass them."""
 
 import shlex
 
@@ -24,7 +24,7 @@ VALUES = {
 
 
 def words_of(values: dict[str, str]) -> list[str]:
-    """Return what our command gets when Pgpool-II has put its values into the line of sh."""
+    """Return what our command gets once Pgpool-II has put its values into the shell command."""
     line = WORDS
     for placeholder in PLACEHOLDERS:
         line = line.replace(f'"{placeholder}"', f'"{values[placeholder]}"')
@@ -42,7 +42,7 @@ def test_all_values() -> None:
 
 
 def test_no_node_is_left() -> None:
-    """Pgpool-II writes two quotes for what it has not, within ours."""
+    """Pgpool-II writes two quotes, within ours, for a value that it does not have."""
     nothing = dict.fromkeys(("%H", "%r", "%R"), '""')
     call = parse_call("failover", words_of(VALUES | {"%m": " -1"} | nothing))
     assert call.new_id is None

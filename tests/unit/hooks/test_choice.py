@@ -58,7 +58,7 @@ def small() -> dict[str, str]:
 
 
 def scene(*standings: Standing | None, attached: set[int] | None = None) -> Scene:
-    """Return a scene of nodes 0, 1, …; None is one that does not answer."""
+    """Return a scene of nodes 0, 1, …; None is a node that does not answer."""
     nodes = dict(enumerate(standings))
     used = {node for node in nodes if node != 0} if attached is None else attached
     return Scene(
@@ -73,7 +73,7 @@ def decided(call: Call, scene: Scene, **settings: object) -> object:
 
 
 def promoted(scene: Scene, new: int = 1, **settings: object) -> tuple[int, str]:
-    """Return the node that is promoted when node 0 is lost, and what is said of it."""
+    """Return the node that is promoted when node 0 is lost, and the remarks about it."""
     decision = decided(call(new=new), scene, **settings)
     assert isinstance(decision, PromoteNode), decision
     return decision.node_id, "\n".join(decision.remarks)
@@ -92,7 +92,7 @@ def test_new_main_node_is_promoted_when_all_are_equal() -> None:
 def test_the_most_advanced_is_promoted() -> None:
     node, said = promoted(scene(None, standby(100), standby(300), standby(200)))
     assert node == 2
-    assert "node 2 has received 200 bytes of WAL more than node 1, Pgpool-II's choice" in said
+    assert "node 2 has received 200 bytes more WAL than node 1, Pgpool-II's choice" in said
 
 
 def test_of_two_that_are_ahead_the_first() -> None:
@@ -102,7 +102,7 @@ def test_of_two_that_are_ahead_the_first() -> None:
 def test_choice_of_pgpool_is_kept_where_the_settings_say_so() -> None:
     node, said = promoted(scene(None, standby(100), standby(300)), promote=Promote.MAIN)
     assert node == 1
-    assert "node 2 has received 200 bytes of WAL more than node 1; they are lost" in said
+    assert "node 2 has received 200 bytes more WAL than node 1; they are lost" in said
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_choice_of_pgpool_is_kept_where_the_settings_say_so() -> None:
     [
         (standby(300, timeline=0), "cannot be compared: it is on timeline 0, node 1 on timeline 1"),
         (standby(300, cluster="1"), "node 2 belongs to another cluster"),
-        (None, f"node 2 could not be asked how far it is: {SILENT}"),
+        (None, f"could not get the WAL position of node 2: {SILENT}"),
     ],
 )
 def test_node_that_cannot_be_compared(other: Standing | None, said: str) -> None:
@@ -126,7 +126,7 @@ def test_node_that_pgpool_does_not_use_is_not_promoted() -> None:
 def test_new_main_node_that_does_not_answer() -> None:
     node, said = promoted(scene(None, None, standby(100), standby(300)))
     assert node == 3
-    assert f"node 1, Pgpool-II's choice, is not promoted: it could not be asked: {SILENT}" in said
+    assert f"node 1, Pgpool-II's choice, is not promoted: it could not be queried: {SILENT}" in said
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_new_main_node_that_does_not_answer() -> None:
         (scene(None, None, standby(), standby(cluster="1")), {}),
     ],
 )
-def test_nobody_can_be_promoted(found: Scene, settings: dict[str, object]) -> None:
+def test_no_node_can_be_promoted(found: Scene, settings: dict[str, object]) -> None:
     assert isinstance(decided(call(), found, **settings), Unreachable)
 
 
@@ -147,21 +147,21 @@ def test_standby_that_went_down() -> None:
 
 
 def test_standby_that_went_down_while_the_primary_does_not_answer() -> None:
-    """Pgpool-II will say so itself when the primary is gone."""
+    """Pgpool-II itself will report when the primary is gone."""
     assert decided(call(down=2, new=1), scene(None, standby(), None)) == KeepSlot()
 
 
 def test_newer_timeline_has_what_the_last_primary_wrote() -> None:
     node, said = promoted(scene(None, standby(300), standby(100, timeline=2)))
     assert node == 2
-    assert "node 2 is on timeline 2, node 1, Pgpool-II's choice, on timeline 1" in said
+    assert "node 2 is on timeline 2; node 1, Pgpool-II's choice, is on timeline 1" in said
 
 
 UNFIT = {
-    "settings": ({"settings": small()}, "max_connections is 50 there, and has to be at least 100"),
+    "settings": ({"settings": small()}, "max_connections is 50 there, but must be at least 100"),
     "target": (
         {"settings": {"recovery_target_lsn": "0/50"}},
-        "not replay more than up to its recovery target, recovery_target_lsn = '0/50'",
+        "not replay beyond its recovery target, recovery_target_lsn = '0/50'",
     ),
     "privilege": ({"may_promote": False}, "its login may not call pg_promote()"),
 }
@@ -173,11 +173,11 @@ def test_unfit_standby_is_not_promoted_while_another_one_is_fit(name: str) -> No
     node, said = promoted(scene(None, replace(standby(300), **wrong), standby(100)))  # type: ignore[arg-type]
     assert node == 2
     assert why in said
-    assert "WARNING: node 1 has received 200 bytes of WAL more than node 2; they are lost" in said
+    assert "WARNING: node 1 has received 200 bytes more WAL than node 2; they are lost" in said
 
 
 @pytest.mark.parametrize("name", UNFIT)
-def test_nobody_is_fit(name: str) -> None:
+def test_no_node_is_fit(name: str) -> None:
     wrong, why = UNFIT[name]
     refused = decided(call(), scene(None, replace(standby(), **wrong)))  # type: ignore[arg-type]
     assert isinstance(refused, Refused)
@@ -186,7 +186,7 @@ def test_nobody_is_fit(name: str) -> None:
 
 @pytest.mark.parametrize("known", [True, False])
 def test_paused_standby_is_promoted(*, known: bool) -> None:
-    """By hand, or for a delay; where nobody can say why, it is tried, and the next one after it."""
+    """Paused by hand, or to delay it; if the reason is unknown it is tried, then the next one."""
     paused = replace(standby(300), is_paused=True)
     if not known:
         paused = replace(paused, required=None)
@@ -208,7 +208,7 @@ def test_primary_that_lives_is_stopped_for_a_standby_that_is_known_to_be_fit() -
 
 
 def test_promise_10_node_that_was_asked_for_is_the_first_that_a_primary_is_stopped_for() -> None:
-    """Whoever says "promote 1 --switchover" means node 1, though node 2 is ahead by an instant."""
+    """An operator who asks to promote node 3 means it, though node 2 is ahead by an instant."""
     found = scene(primary(), standby(50), standby(100), standby(100))
     decision = decided(call(new=3), found)
     assert isinstance(decision, StopOldPrimary)
@@ -218,7 +218,7 @@ def test_promise_10_node_that_was_asked_for_is_the_first_that_a_primary_is_stopp
 @pytest.mark.parametrize(
     ("other", "why"),
     [
-        (None, f"Node 1: it could not be asked: {SILENT}."),
+        (None, f"Node 1: it could not be queried: {SILENT}."),
         (standby(cluster="1"), "Node 1: it belongs to another cluster."),
         (standby(timeline=2), "Node 1: it is on timeline 2, the primary on timeline 1."),
         (replace(standby(), receiver=None), "Node 1: it does not stream."),
@@ -227,7 +227,7 @@ def test_promise_10_node_that_was_asked_for_is_the_first_that_a_primary_is_stopp
         (replace(standby(), may_promote=False), "may not call pg_promote()"),
     ],
 )
-def test_promise_10_primary_that_lives_goes_on_when_nobody_can_take_its_place(
+def test_promise_10_primary_that_lives_goes_on_when_no_node_can_take_its_place(
     other: Standing | None, why: str
 ) -> None:
     refused = decided(call(), scene(primary(), other))
@@ -240,7 +240,7 @@ def test_promise_10_primary_that_lives_goes_on_when_nobody_can_take_its_place(
 
 
 def test_node_to_be_promoted_is_the_primary_itself() -> None:
-    """As when it is detached while the others are degenerated for follow_primary_command."""
+    """As when it is detached while the others are down for follow_primary_command."""
     refused = decided(call(new=0), scene(primary(), standby(), attached=set()))
     assert isinstance(refused, Refused)
     assert "Pgpool-II uses no other node" in str(refused.detail)
@@ -264,24 +264,24 @@ def after_stop(complete: set[int], *standings: Standing | None, **settings: obje
     return decide_after_stop(call(), found, own, stop, {NodeId(node) for node in complete})
 
 
-def test_whoever_has_everything_is_promoted() -> None:
+def test_node_that_has_everything_is_promoted() -> None:
     ended = [replace(standby(), receiver=None), replace(standby(), receiver=None)]
     decision = after_stop({2}, *ended)
     assert isinstance(decision, PromoteNode)
     assert decision.all == (2,)
-    assert decision.remarks[-1] == "node 2 has all that node 0 has written"
+    assert decision.remarks[-1] == "node 2 has all the WAL that node 0 wrote"
     both = after_stop({1, 2}, *ended)
     assert isinstance(both, PromoteNode)
     assert both.all == (1, 2)
 
 
-def test_nobody_has_everything() -> None:
+def test_no_node_has_everything() -> None:
     refused = after_stop(set(), standby(), standby())
     assert isinstance(refused, Refused)
-    assert refused.message.startswith("no other node has all that node 0 has written")
+    assert refused.message.startswith("no other node has all the WAL that node 0 wrote")
     consent = after_stop(set(), standby(), standby(), incomplete=WhenIncomplete.PROMOTE)
     assert isinstance(consent, PromoteNode)
-    assert "what is missing is lost" in consent.remarks[-1]
+    assert "the missing WAL is lost" in consent.remarks[-1]
 
 
 def test_primary_that_was_stopped_is_back() -> None:
@@ -289,7 +289,7 @@ def test_primary_that_was_stopped_is_back() -> None:
     found = scene(primary(), standby())
     refused = decide_after_stop(call(), found, FailoverSettings(), stop, {NodeId(1)})
     assert isinstance(refused, Refused)
-    assert "It was stopped, and accepts writes again" in str(refused.detail)
+    assert "It was stopped, but accepts writes again" in str(refused.detail)
 
 
 def test_standby_that_hears_from_the_primary() -> None:
@@ -304,7 +304,7 @@ def test_standby_that_hears_from_the_primary() -> None:
 
 
 def test_promise_10_primary_is_heard_under_whatever_name_its_standbys_reach_it() -> None:
-    """pgpool.conf has server0, primary_conninfo an IP address: a rival was promoted then."""
+    """With server0 in pgpool.conf and an IP address in primary_conninfo, a rival was promoted."""
     here = replace(standby(), sender="10.0.0.1:5432", heard_at=10.0)
     later = replace(here, heard_at=11.0)
     assert lives_for({"server1:5432"}, scene(None, here), scene(None, later)) == [1]
@@ -317,23 +317,23 @@ def test_primary_that_lives_where_it_must_not_be_stopped() -> None:
     assert "still accepts writes" in refused.message
 
 
-def test_primary_that_lives_is_not_stopped_when_nobody_is_left() -> None:
+def test_primary_that_lives_is_not_stopped_when_no_node_is_left() -> None:
     assert isinstance(decided(call(new=None), scene(primary())), Refused)
 
 
 @pytest.mark.parametrize("old", [0, None])
-def test_there_is_a_primary_already(old: int | None) -> None:
+def test_there_is_already_a_primary(old: int | None) -> None:
     decision = decided(call(old=old), scene(None, standby(), primary()))
-    assert decision == Leave("node 2 is the primary already; nothing is promoted")
+    assert decision == Leave("node 2 is already the primary; nothing is promoted")
 
 
 def test_there_are_two_primaries() -> None:
     decision = decided(call(), scene(primary(), primary()))
     assert isinstance(decision, Leave)
-    assert decision.reason.startswith("WARNING: node 1 and node 0 accept writes both")
+    assert decision.reason.startswith("WARNING: node 1 and node 0 both accept writes")
 
 
-def test_nobody_knows_the_primary() -> None:
+def test_primary_is_not_known() -> None:
     refused = decided(call(old=None), scene(None, standby()))
     assert isinstance(refused, Refused)
     assert "does not know which node was the primary" in refused.message
@@ -341,5 +341,5 @@ def test_nobody_knows_the_primary() -> None:
 
 def test_hint_for_a_primary_that_only_the_standbys_hear_does_not_begin_with_attach() -> None:
     hint = str(lives_unseen(NodeId(0), "Node 1 hears it.").hint)
-    assert hint.index("Mend the link") < hint.index("pgpool-recovery attach 0")
+    assert hint.index("Repair the link") < hint.index("pgpool-recovery attach 0")
     assert hint.index("stop its server") < hint.index("pg_promote()")

@@ -1,4 +1,4 @@
-"""An old primary that the failover has stopped comes back by WAL alone, or is left."""
+"""An old primary that the failover has stopped comes back by WAL alone, or is left alone."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ BY_BLOCKS = {"harm": "blocks changed", "old_data_is": "changed", "point_of_no_re
 
 
 def ready(monkeypatch: pytest.MonkeyPatch, **plan: Any) -> Job | None:
-    """Return what is to be done for a silent old primary whose recovery is planned so."""
+    """Return the recovery of a silent old primary with the given plan."""
     cluster = facts.cluster()
     primary = Primary(PRIMARY, cluster.login, ())
     monkeypatch.setattr(follow, "standing_of", lambda *_: Unreachable("could not connect"))
@@ -38,12 +38,12 @@ def ready(monkeypatch: pytest.MonkeyPatch, **plan: Any) -> Job | None:
 
 
 def test_recovery_is_held_to_the_wal_that_was_planned(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody is asked, and a method that fails is followed by the next one that does more."""
+    """No consent is asked for, and after a method that fails, the next one would do more."""
     job = ready(monkeypatch, **BY_WAL)
     assert job is not None
     assert job.limit == WAL_ONLY
 
 
-def test_one_that_needs_more_than_wal_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(Refused, match="is left as it is: it needs more than WAL"):
+def test_one_that_needs_more_than_wal_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Refused, match="is left alone: it needs more than WAL"):
         ready(monkeypatch, **BY_BLOCKS)

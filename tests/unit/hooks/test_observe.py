@@ -13,7 +13,7 @@ from tests.unit.pcp.conversation import PASSWORD
 
 
 def test_pgpool_and_the_servers_do_not_answer(tmp_path: Path) -> None:
-    """A failover goes on with the new main node alone, and says why."""
+    """A failover goes on with the new main node alone, and reports why."""
     down, new = (
         CalledPlace(str(tmp_path), 5432, "/data/0"),
         CalledPlace(str(tmp_path), 5433, "/data/1"),

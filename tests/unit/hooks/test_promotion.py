@@ -1,4 +1,4 @@
-"""A standby that was told to promote itself is waited for as long as it replays."""
+"""A failover waits for a standby that was told to promote itself as long as it replays."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
@@ -19,7 +19,7 @@ DAY_S = 86_400
 
 
 class Clock:
-    """A clock that a look moves by a second."""
+    """A clock that moves by a second with each observation."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -29,7 +29,7 @@ class Clock:
 
     def sleep(self, _seconds: float) -> None:
         self.now += 1
-        assert self.now < DAY_S, "it is waited for for ever"
+        assert self.now < DAY_S, "the wait does not end"
 
 
 def waited(
@@ -41,9 +41,10 @@ def waited(
     is_streaming: bool = False,
     looks_after_s: float = 0,
 ) -> float:
-    """Return after how long the wait was over; it is a primary from `ends` on.
+    """Return how long the wait took, in seconds; the server is a primary from `ends` on.
 
-    `received`: by when it was told. `looks_after_s`: so long pg_promote() itself took.
+    `received` is what it had received when it was told to promote itself. `looks_after_s` is how
+    long pg_promote() itself took.
     """
     clock = Clock()
     monkeypatch.setattr(promotion, "time", clock)
@@ -93,7 +94,7 @@ def test_replay_of_an_hour_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_what_it_replays_while_pg_promote_waits_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """That lasts as long as the limit itself, and nobody looks meanwhile."""
+    """The call lasts as long as the limit itself, without an observation in the meantime."""
     assert waited(monkeypatch, steadily, ends=600, looks_after_s=LIMIT_S + 1) == 600
 
 
@@ -103,7 +104,7 @@ def test_one_that_stands_still_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_archive_is_waited_for_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody may add to it; nobody knows where it ends."""
+    """More WAL may be added to it, and its end is not known."""
     half = promotion.ARCHIVE_S / 2
     assert waited(monkeypatch, steadily, received=1, ends=half) == half
     over = promotion.ARCHIVE_S + LIMIT_S
@@ -113,6 +114,6 @@ def test_archive_is_waited_for_but_not_for_ever(monkeypatch: pytest.MonkeyPatch)
 def test_one_that_streams_on_has_what_it_had_received_to_replay_and_no_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """As where pg_promote() has failed: it replays whatever the primary still writes."""
+    """As when pg_promote() has failed: it replays all that the primary still writes."""
     over = pytest.approx(1000 + LIMIT_S, abs=2)
     assert waited(monkeypatch, steadily, received=1000, is_streaming=True) == over

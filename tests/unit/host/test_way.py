@@ -140,7 +140,7 @@ def test_promise_13_what_others_can_replace_is_neither_read_nor_written(
             os.lchown(culprit, NOBODY, NOBODY)
             data = culprit
     before = everything(outer)
-    why = "can be written to by everybody" if "open" in trap else "belongs to nobody"
+    why = "is writable by everybody" if "open" in trap else "belongs to nobody"
     for request in asked(data):
         failure = ask(request)
         assert (failure["error"], failure["message"]) == ("Refused", f"{culprit} {why}"), request
@@ -171,7 +171,7 @@ def test_usual_directories_are_taken(outer: Path) -> None:
 
 def test_what_everybody_could_make_on_the_way_is_refused(outer: Path) -> None:
     (outer / "y").chmod(0o1777)
-    with pytest.raises(Refused, match="can be written to by everybody"):
+    with pytest.raises(Refused, match="is writable by everybody"):
         trusted_directory(outer / "y" / "new" / "data")
 
 

@@ -37,7 +37,7 @@ def test_line_has_the_time_and_whose_it_is(lines: list[str]) -> None:
     stamp = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} UTC \+\d+\.\d{3} "
     assert re.fullmatch(stamp + re.escape("stage[7]@server1 node 1: asks a question"), line)
     assert "the log begins at" in begin
-    assert "s of CPU until here" in begin
+    assert "s of CPU so far" in begin
 
 
 def test_line_for_a_reader_with_another_clock_has_the_seconds_alone() -> None:
@@ -75,7 +75,7 @@ def test_log_has_a_limit(lines: list[str], monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(log, "MAX_BYTES", 2000)
     for _ in range(1000):
         note("one more line")
-    assert lines[-1].endswith("2000 bytes are logged, no more follow")
+    assert lines[-1].endswith("2000 bytes have been logged; this is all")
     assert sum(map(len, lines)) < 3000
 
 
@@ -83,7 +83,7 @@ def test_limit_is_one_of_bytes(lines: list[str], monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(log, "MAX_BYTES", 2000)
     for _ in range(1000):
         note("ÄÖÜäöüß" * 10)
-    assert lines[-1].endswith("2000 bytes are logged, no more follow")
+    assert lines[-1].endswith("2000 bytes have been logged; this is all")
     assert len("".join(lines).encode()) < 2500
 
 

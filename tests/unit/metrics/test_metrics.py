@@ -115,7 +115,7 @@ def test_link_is_neither_read_nor_written(tmp_path: Path) -> None:
     said: list[str] = []
     settings = Settings(metrics=MetricsSettings(AbsolutePath(str(file))))
     publish_check(settings, FINDINGS, [1], said.append)
-    reason = f"what stands there is not ours: {file} is a symbolic link. Remove it"
+    reason = f"the existing file is not ours: {file} is a symbolic link. Remove it"
     assert said == [f"metrics: could not write {file}: {reason}"]
     assert secret.read_text() == "secret\n"
 

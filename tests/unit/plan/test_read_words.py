@@ -29,7 +29,7 @@ WRONG = {
     'target.size = "10 GiB"': '"10 GiB" is not a size such as "10 GB"',
     'target.contents = "fish"': "target.contents",
     'target.backup_label = "0/5"': "is not a position such as",
-    'primary.written = "5"': '"5" is not a position in the WAL',
+    'primary.written = "5"': '"5" is not a WAL position',
     'primary.oldest_wal = "0/1"': "oldest_wal is where a WAL segment begins",
     'policy.methods = ["walk"]': "in policy.methods",
     'primary.history = [{ timeline = 1, left_at = "0/1" }]': "the primary goes backwards",

@@ -68,13 +68,13 @@ def test_only_what_is_known_to_be_a_leftover_is_dropped(
 def test_what_is_said_of_them() -> None:
     found = (
         FormerSlot("pgpool_node_1", None, 2**20, holds_xmin=True),
-        FormerSlot("archiver", "somebody may need it", 3 * 2**30, holds_xmin=True),
-        FormerSlot("barman", "somebody may need it", 0, holds_xmin=False),
+        FormerSlot("archiver", "it may still be needed", 3 * 2**30, holds_xmin=True),
+        FormerSlot("barman", "it may still be needed", 0, holds_xmin=False),
     )
     first, second, third = sentences("node 0", found)
     assert first == "dropped replication slot pgpool_node_1 of node 0, from its time as primary"
     assert second == (
-        "replication slot archiver of node 0 stays, because somebody may need it: nobody uses it "
+        "replication slot archiver of node 0 stays, because it may still be needed: nobody uses it "
         "now, and it holds back WAL there, 3072 MB by now, and VACUUM on the primary. If nobody "
         "needs it, on node 0: SELECT pg_drop_replication_slot('archiver')"
     )

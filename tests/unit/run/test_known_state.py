@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pgpool_recovery.talk.conversation import Conversation
 
 TARGET = Target("server1", "/data", NodeId(1), 5432)
-RUNS = StateSeen(TargetState.STARTED, "Its server runs (process 42).")
+RUNS = StateSeen(TargetState.STARTED, "Its server is running (process 42).")
 PLAIN = StateSeen(TargetState.UNTOUCHED, "There is data.", is_certain=False)
 LOST = Unreachable("the connection to node 1 was lost")
 

@@ -85,7 +85,7 @@ def test_what_only_repeats_is_no_agent(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Psst" in str(caught.value.detail)
     [told] = events
     assert isinstance(told, Said)
-    assert told.line.startswith("still waiting for the agent of node 1, whose login has said: Psst")
+    assert told.line.startswith("still waiting for the agent of node 1; its login has printed: Psst")
 
 
 def test_causes_on_this_host() -> None:
@@ -161,7 +161,7 @@ def test_commands_that_a_shells_own_files_miss_are_not_the_agent() -> None:
     missing = failed_login("/opt/bin/p: Command not found.", status=1)
     assert missing.message == "node 1 has no pgpool-recovery agent"
     other = failed_login("bash: neofetch: command not found\nTraceback", status=1)
-    assert other.message.startswith("the login to node 1 by ssh ended with status 1")
+    assert other.message.startswith("the ssh login to node 1 ended with status 1")
 
 
 def test_try_by_hand_reads_nothing_and_has_the_words_of_the_call() -> None:

@@ -13,7 +13,7 @@ COPY = ("cp", "--archive")
 
 
 def clone(places: Places, stop: Stop) -> None:
-    """Clone the directories to where copies grow, and lead the clone's links to its own parts."""
+    """Clone the directories to where copies grow, and point the clone's links at its own parts."""
     for place in places.all():
         if Path(place.path).exists():
             make_directory(Path(place.new))
@@ -22,12 +22,13 @@ def clone(places: Places, stop: Stop) -> None:
 
 
 def clone_again(places: Places, locations: Mapping[int, str], stop: Stop) -> None:
-    """Bring tablespaces back into the clone that its crash recovery has led elsewhere.
+    """Copy back into the clone the tablespaces whose links its crash recovery points elsewhere.
 
-    When the WAL that it replays makes a tablespace, the server leads the link to where the record
-    has it (create_tablespace_directories in tablespace.c), which is beside the old data, and goes
-    on there. That does not harm the old data, whose own recovery replays the same over it, as after
-    a crash amid recovery. But pg_rewind would change what it finds there, and remove the rest.
+    When the server replays a WAL record that creates a tablespace, it points the link at the
+    location in that record (create_tablespace_directories in tablespace.c), where the old data is,
+    and goes on there. That does not harm the old data: its own recovery replays the same records
+    over it, as after a crash during recovery. But pg_rewind would change the files there and remove
+    the rest.
     """
     for space in places.tablespaces:
         own, link = space.copy_location, Path(places.data.new) / "pg_tblspc" / str(space.oid)
@@ -43,5 +44,5 @@ def clone_again(places: Places, locations: Mapping[int, str], stop: Stop) -> Non
 
 
 def _copy(source: str, target: str, reflink: str, stop: Stop) -> None:
-    # no limit: the runner ends a step after step_s, and the agent its programs
+    # no limit: the runner ends a step after step_s, and the agent then ends its programs
     run([*COPY, f"--reflink={reflink}", f"{source}/.", target], stop, timeout_s=None).check()

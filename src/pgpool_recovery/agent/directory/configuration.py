@@ -43,15 +43,15 @@ AUTO_CONFIGURATION = "postgresql.auto.conf"
 TOLD_PARAMETERS = ("port", "hot_standby", "log_directory", "primary_slot_name", "restore_command")
 OTHER_PARAMETERS = (*TOLD_PARAMETERS, "primary_conninfo")
 PARAMETERS_SINCE = {17: ("sync_replication_slots",)}
-"""Those that no older release knows; `postgres -C` fails for them there."""
+"""Settings by the first major version that has them; `postgres -C` fails for an unknown one."""
 
 NAMES = ("cluster_name",)
-"""By which a standby streams when nothing else names it."""
+"""Settings that name a standby to its primary when its primary_conninfo does not."""
 LEFT_OVER = (*TAKEN_OUT, TIMELINE, DELAY, *COMMANDS)
 
 
 def find_configuration(data_directory: Path, stop: Stop) -> tuple[Path, bool] | None:
-    """Return postgresql.conf and whether it is in the data directory, or None."""
+    """Return postgresql.conf and whether it is in the data directory; None if there is none."""
     inside = own_directory(data_directory) / "postgresql.conf"
     if inside.exists():
         return inside, True
@@ -67,10 +67,12 @@ def read_configuration(
     given: Sequence[Given] = (),
     major: int | None = None,
 ) -> Configuration | None:
-    """Return the effective values as the server itself reads them; `own_login` learns the secrets.
+    """Return the effective values as the server itself reads them; None without a postgresql.conf.
 
-    `given` are the settings of the command that will start it. `major`: None where it is not known.
-    Raises Refused with the server's own words when it cannot read its configuration.
+    `own_login` receives the whole primary_conninfo, including its secrets. `given` are the settings
+    on the command line that will start the server; `major` is None when it is not known. Raises
+    Refused when other users can write to the data directory, and when the server cannot read its
+    configuration, with the server's own message.
     """
     own_login.conninfo = {}
     found = find_configuration(data_directory, stop)
@@ -80,12 +82,12 @@ def read_configuration(
     own = own_directory(data_directory)
     if not is_trusted(own):
         if not is_inside and not own_entries(own):
-            own = NOWHERE  # What somebody puts there in this moment is not read.
+            own = NOWHERE  # A file that is put there at this very moment must not be read.
         else:
             raise _open_to_others(own)
     sources = find_sources([file, own / AUTO_CONFIGURATION])
     values = _effective_values(file, own, bin_directory, stop, given, sources, major)
-    # A name that it had from whoever started it by hand is not there any more when we start it.
+    # A name given on the command line of the last start is lost when we start the server.
     values.update({one.name: one.value for one in given_at_last_start(own) if one.name in NAMES})
     conninfo = parse_conninfo(values["primary_conninfo"])
     own_login.conninfo = {**name_of_service(conninfo), **conninfo}
@@ -102,16 +104,16 @@ def read_configuration(
 
 
 def _told(values: Mapping[str, str]) -> list[str]:
-    """Return the settings that the runner may know."""
+    """Return the names of the settings that the runner may know."""
     newer = [name for names in PARAMETERS_SINCE.values() for name in names if name in values]
     named = [name for name in NAMES if name in values]
     return [*STANDBY_PARAMETERS, *TOLD_PARAMETERS, *named, *newer]
 
 
 def _further(sources: Sources, given: Sequence[Given], major: int | None) -> list[str]:
-    """Return what to ask besides: of what is left over, and of what only newer releases have.
+    """Return further settings to query: possible leftovers, and those of newer releases only.
 
-    An answer takes a process each, and what stands nowhere is as by default.
+    Each query costs a process, and a setting that is in no file has its default.
     """
     newer = [n for since, names in PARAMETERS_SINCE.items() if (major or 0) >= since for n in names]
     has_trigger = major is not None and major <= TRIGGER_FILE_UNTIL
@@ -124,7 +126,10 @@ def _further(sources: Sources, given: Sequence[Given], major: int | None) -> lis
 def _leftovers(
     values: Mapping[str, str], given: Sequence[Given], sources: Sources
 ) -> Iterator[Leftover]:
-    """Yield what is not as a standby has it; what leads it, only where no file of ours would."""
+    """Yield the settings that a standby must not have.
+
+    Those that point it at its primary count only on the command line, which overrides our files.
+    """
     where = {one.name: one.source for one in given}
     for name in (*LEADING, *LEFT_OVER, TRIGGER_FILE):
         value = values.get(name, "")
@@ -135,23 +140,23 @@ def _leftovers(
 
 
 def _trigger_file(values: Mapping[str, str], data_directory: Path) -> str | None:
-    """Return the file that would promote the server, where it is there."""
+    """Return the trigger file that would promote the server, if it exists."""
     name = values.get(TRIGGER_FILE)
     return str(data_directory / name) if name and (data_directory / name).exists() else None
 
 
 def without_secrets(conninfo: Mapping[str, str]) -> dict[str, str]:
-    """Return what the runner may know of the node's own connection string: no word but these."""
+    """Return only those words of the node's own connection string that the runner may know."""
     where = {word: conninfo[word] for word in WHERE if word in conninfo}
     return {**where, **inherited(conninfo)}
 
 
 def is_trusted(directory: Path) -> bool:
-    """Say whether nobody but this user and root can have written into a data directory.
+    """Return whether only this user and root can have written into a data directory.
 
-    Who asks for a recovery names the directory. What somebody else may write there says nothing
-    about the node: whom it has followed, by which key, and with which password. Who is on the way
-    to it was looked at before (way.py).
+    The caller who requests a recovery names the directory. Files that another user may have written
+    there prove nothing about the node: which primary it followed, with which key and which
+    password. The directories above it were checked before (host/way.py).
     """
     try:
         status = directory.stat()
@@ -162,9 +167,9 @@ def is_trusted(directory: Path) -> bool:
 
 def _open_to_others(own: Path) -> Refused:
     return Refused(
-        "others can write to the data directory",
-        detail=f"What stands in {own} is not read: nobody but the owner may write there.",
-        hint=f"Look at what is there, then run chmod go-w {shlex.quote(str(own))}.",
+        "other users can write to the data directory",
+        detail=f"The files in {own} are not read, because only its owner may write there.",
+        hint=f"Check what is there, then run chmod go-w {shlex.quote(str(own))}.",
     )
 
 
@@ -177,8 +182,8 @@ def _effective_values(
     sources: Sources,
     major: int | None,
 ) -> dict[str, str]:
-    """Ask the server's own program; it wants to see a data directory, be it an empty one."""
-    is_there = own.is_dir()  # Then nothing is made: the disk may be full.
+    """Query the server's own program. It requires a data directory, but an empty one will do."""
+    is_there = own.is_dir()  # Then no directory is made: the disk may be full.
     with nullcontext(str(own)) if is_there else tempfile.TemporaryDirectory() as data:
         argv = [str(bin_directory / "postgres"), "-D", data]
         argv += ["-c", f"data_directory={data}", "-c", f"config_file={file}"]
@@ -191,26 +196,27 @@ def _effective_values(
 
 
 def write_standby_settings(data_directory: Path, settings: Mapping[str, str]) -> None:
-    """Write settings to the end of postgresql.auto.conf, where they win over every other file.
+    """Write settings to the end of postgresql.auto.conf, where they override every other file.
 
-    Takes earlier values of the same settings out; all other lines stay as they are, and so does
-    what is only overridden with an empty value: somebody may want it back.
+    Removes earlier values of the same settings. All other lines stay unchanged, and so does a line
+    that is only overridden by an empty value, because a user may want it back.
     """
     file = data_directory / AUTO_CONFIGURATION
     replace_auto(file, with_settings(read_configuration_file(file) or "", settings))
 
 
 def replace_auto(file: Path, text: str) -> None:
-    """Put another file in the place of one, at once: a server may read it at any moment.
+    """Replace postgresql.auto.conf atomically: a server may read it at any moment.
 
-    The old one may be a link, or shared with the old copy. While it grows its name is that of ALTER
-    SYSTEM's, which a base backup leaves out: what a crash leaves has a password in it.
+    The old file may be a link, or shared with the old copy. The new one is written under the name
+    of ALTER SYSTEM's temporary file, which a base backup leaves out: what a crash leaves behind may
+    contain a password.
     """
     write_file(file, text, mode=kept_mode(file), growing=f"{file.name}.tmp")
 
 
 def read_configuration_file(file: Path) -> str | None:
-    """Return the text of a configuration file, in whatever encoding; None when it is not there."""
+    """Return the text of a configuration file in any encoding; None if it does not exist."""
     try:
         return read_text(file)
     except FileNotFoundError:
@@ -218,7 +224,7 @@ def read_configuration_file(file: Path) -> str | None:
 
 
 def with_settings(text: str, settings: Mapping[str, str]) -> str:
-    """Return the text of a configuration file with settings at its end, in the place of earlier.
+    """Return the text of a configuration file with settings appended and earlier values removed.
 
     >>> with_settings("port = 1\\nwork_mem = 1MB\\n", {"port": "2"})
     "work_mem = 1MB\\nport = '2'\\n"
@@ -228,9 +234,9 @@ def with_settings(text: str, settings: Mapping[str, str]) -> str:
 
 
 def without_replaced(text: str, settings: Mapping[str, str]) -> list[str]:
-    """Return the lines of a configuration file but for those that settings take the place of.
+    """Return the lines of a configuration file without those that these settings replace.
 
-    What is only overridden by an empty value stays above that.
+    A line that is only overridden by an empty value is kept.
     """
     kept = without_settings(text, [name for name, value in settings.items() if value])
     emptied = [f"{name} = ''" for name, value in settings.items() if not value]
@@ -251,5 +257,5 @@ def without_settings(text: str, names: Iterable[str]) -> list[str]:
 
 
 def quote(text: str) -> str:
-    """Return a text for single quotes in a configuration file (guc-file.l: both are escapes)."""
+    """Escape a text for single quotes in a configuration file (guc-file.l: \\ and ' escape)."""
     return text.replace("\\", "\\\\").replace("'", "''")

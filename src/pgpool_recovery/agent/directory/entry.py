@@ -1,7 +1,7 @@
-"""What stands in a journal, and how it is written: JSON with a version, of exact fields and types.
+"""The contents of a journal and their format: JSON with a version, and exact fields and types.
 
-A field that was passed over could be the one that says what may be removed, so an entry with more
-or less than is known here is none.
+A field that was ignored could be the one that says what may be removed. So an entry with more or
+fewer fields than are known here is rejected.
 """
 
 import json
@@ -18,17 +18,17 @@ NO_RUN = Free()
 STATES: Mapping[str, type[State]] = {kind.__name__: kind for kind in get_args(State)}
 MAX_COUNT = 2**31
 MAX_WHY = 200
-"""Of what is told of a file that may hold anything; in characters."""
+"""Limit for the description of a file that may contain anything, in characters."""
 
 
 @record
 class Entry:
-    """How far a run is with the directories of a target, and what is known of its node.
+    """How far a run is with the directories of a target, and what is known about its node.
 
-    `places`: where the run works, the data directory's own place last; none before the first run.
-    `former_slot`: by which slot the old server streamed, until it cannot be wanted back.
-    `failed_starts`: how often in a row a server has failed after a recovery. These two outlive a
-    run.
+    `places`: where the run works, the data directory's own place last; empty before the first run.
+    `former_slot`: the slot that the old server streamed from; None once it may use it again.
+    `failed_starts`: how many times in a row a server has failed after a recovery. These two outlive
+    a run.
     """
 
     places: tuple[Place, ...] = ()
@@ -38,12 +38,12 @@ class Entry:
 
     @property
     def has_facts(self) -> bool:
-        """Whether something of the node is to be remembered."""
+        """Whether there is something about the node to remember after the run."""
         return self.former_slot is not None or self.failed_starts > 0
 
 
 class NotAnEntry(Exception):
-    """What was read is no entry; `newer` is its version, when a later build has written it."""
+    """What was read is not an entry; `newer` is its version if a later build wrote it."""
 
     def __init__(self, why: str, newer: int | None = None) -> None:
         super().__init__(why if len(why) <= MAX_WHY else f"{why[:MAX_WHY]}…")
@@ -51,7 +51,7 @@ class NotAnEntry(Exception):
 
 
 def encode_entry(entry: Entry) -> str:
-    """Return an entry as text."""
+    """Return an entry as a line of JSON."""
     value = {
         "version": VERSION,
         "places": [_values(place) for place in entry.places],
@@ -66,18 +66,18 @@ def _values(of: Any) -> dict[str, Any]:
 
 
 def decode_entry(data: bytes) -> Entry:
-    """Return the entry that was written; raise NotAnEntry for anything else."""
+    """Return the entry that these bytes contain; raise NotAnEntry for anything else."""
     if not data.strip(b"\0 \n"):
-        raise NotAnEntry("it is empty, as a crash of the filesystem leaves it")
+        raise NotAnEntry("it is empty, as after a crash of the filesystem")
     try:
         value = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise NotAnEntry(f"it holds something else: {error}") from error
+        raise NotAnEntry(f"it is not JSON: {error}") from error
     version = _object(value, "the journal").get("version")
     if isinstance(version, bool) or not isinstance(version, int) or version < 1:
         raise NotAnEntry("it has no version")
     if version > VERSION:
-        raise NotAnEntry(f"it has version {version}, and this build knows {VERSION}", version)
+        raise NotAnEntry(f"it has version {version}, but this build supports {VERSION}", version)
     _exactly(value, {"version", "places", "state", "node"}, "the journal")
     node = _exactly(value["node"], {"former_slot", "failed_starts"}, "its node")
     entry = Entry(
@@ -92,14 +92,14 @@ def decode_entry(data: bytes) -> Entry:
 
 
 def decode_places(value: object) -> tuple[Place, ...]:
-    """Return places; raise NotAnEntry."""
+    """Return a list of places; raise NotAnEntry for anything else."""
     if not isinstance(value, list):
-        raise NotAnEntry("its places are no list")
+        raise NotAnEntry("its places are not a list")
     return tuple(map(_place, value))
 
 
 def flags(value: object) -> dict[str, bool]:
-    """Return texts with true or false; raise NotAnEntry."""
+    """Return an object of booleans; raise NotAnEntry for anything else."""
     found = _object(value, "a list of places that were empty")
     if not all(isinstance(flag, bool) for flag in found.values()):
         raise NotAnEntry("a value is neither true nor false")
@@ -107,22 +107,22 @@ def flags(value: object) -> dict[str, bool]:
 
 
 def text(value: object) -> str:
-    """Return a text that the system takes as a name; raise NotAnEntry."""
+    """Return a string that the system accepts as a name; raise NotAnEntry for anything else."""
     if not isinstance(value, str):
-        raise NotAnEntry("a value is no text")
+        raise NotAnEntry("a value is not a string")
     try:
         is_name = b"\0" not in os.fsencode(value)
     except UnicodeEncodeError:
         is_name = False
     if not is_name:
-        raise NotAnEntry("a text cannot be the name of anything")
+        raise NotAnEntry("a string has a character that no name can have")
     return value
 
 
 def count(value: object) -> int:
-    """Return a number that may be a count; raise NotAnEntry."""
+    """Return a number that can be a count; raise NotAnEntry for anything else."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < MAX_COUNT:
-        raise NotAnEntry("a value is no count")
+        raise NotAnEntry("a value is not a count")
     return value
 
 
@@ -140,14 +140,14 @@ def _state(value: object) -> State:
     name = _object(value, "its state").get("is")
     kind = STATES.get(name) if isinstance(name, str) else None
     if kind is None:
-        raise NotAnEntry("its state is none that is known")
+        raise NotAnEntry("its state is unknown")
     names = set(names_of(kind))
     found = _exactly(value, {"is", *names}, "its state")
     return kind(**{name: _part(name, found[name]) for name in names})
 
 
 def _part(name: str, value: object) -> Any:
-    """Return a field of a state."""
+    """Return a field of a state; raise NotAnEntry for a value that it cannot have."""
     match name:
         case "method":
             return text(value)
@@ -159,7 +159,7 @@ def _part(name: str, value: object) -> Any:
             return value
         case "over" if value in get_args(Over):
             return value
-    raise NotAnEntry(f"{name} of its state is none that is known")
+    raise NotAnEntry(f'field "{name}" of its state has an unknown value')
 
 
 def _flag(value: object) -> bool:
@@ -170,12 +170,13 @@ def _flag(value: object) -> bool:
 
 def _object(value: object, what: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise NotAnEntry(f"{what} is no object")
+        raise NotAnEntry(f"{what} is not an object")
     return value
 
 
 def _exactly(value: object, names: set[str], what: str) -> dict[str, Any]:
     found = _object(value, what)
     if found.keys() != names:
-        raise NotAnEntry(f"{what} has {', '.join(sorted(found))}, not {', '.join(sorted(names))}")
+        fields, wanted = ", ".join(sorted(found)), ", ".join(sorted(names))
+        raise NotAnEntry(f"{what} has the fields {fields} instead of {wanted}")
     return found

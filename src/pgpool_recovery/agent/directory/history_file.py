@@ -1,4 +1,4 @@
-"""The history files in a pg_wal: which are there, and what they say."""
+"""Find and read the timeline history files in a pg_wal."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ FIRST = TimelineId(1)
 
 
 def history_files(pg_wal: Path, since: TimelineId = FIRST) -> Iterator[tuple[Path, TimelineId]]:
-    """Yield the files by their timelines, from one of those on; raise OSError."""
+    """Yield the files with their timelines, from timeline `since` on; raise OSError."""
     for entry in sorted(pg_wal.iterdir()):
         match = HISTORY_FILE.fullmatch(entry.name)
         if match and int(match[1], 16) >= since:
@@ -21,5 +21,5 @@ def history_files(pg_wal: Path, since: TimelineId = FIRST) -> Iterator[tuple[Pat
 
 
 def read_history(file: Path, timeline: TimelineId) -> History:
-    """Return what a file says; raise OSError, or Refused when it is no history."""
+    """Return the history in a file; raise OSError, or Refused when it is not a history."""
     return parse_history(read_text(file, MAX_BYTES), timeline)

@@ -1,7 +1,7 @@
-"""The journal of a target: how far a run is with its directories, whatever becomes of the run.
+"""The journal of a target: how far a run is with its directories, even if the run is gone.
 
-One file in the workspace of the data directory. It is written whole or not at all, by whoever holds
-the lock of the target, and each state before the first effect of what it stands for.
+It is one file in the workspace of the data directory, written atomically by the agent that holds
+the lock of the target. Each state is written before the first effect of what it stands for.
 """
 
 from collections.abc import Iterator
@@ -41,19 +41,19 @@ from pgpool_recovery.host import lock
 
 JOURNAL = "journal.json"
 MAX_BYTES = 4 << 20
-"""Some ten thousand tablespaces."""
+"""Enough for some ten thousand tablespaces."""
 
 
 class Journal:
     """The journal of a target whose lock this process holds."""
 
     def __init__(self, workspace: Path, held: int) -> None:
-        """Read it. What a build without one has left is brought forward."""
+        """Read the journal, and convert the files of a build that had none."""
         self.workspace = workspace
         self._held = held
         self._entry = read_entry(workspace)
         if is_older(workspace):
-            # The journal first: until the list of places is gone the old files hold, and then it.
+            # The old files are valid until their list of places is gone, so the journal is first.
             self._write(self._entry)
             remove_older(workspace)
 
@@ -64,51 +64,51 @@ class Journal:
 
     @property
     def places(self) -> tuple[Place, ...]:
-        """Where runs have worked, the data directory's own place last; none before the first."""
+        """Where runs have worked, the data directory's own place last; empty before the first."""
         return self._entry.places
 
     @property
     def has_facts(self) -> bool:
-        """Whether something of the node is to be remembered beyond the run."""
+        """Whether there is something about the node to remember after the run."""
         return self._entry.has_facts
 
     @property
     def failed_starts(self) -> int:
-        """How often in a row a server has failed after a recovery."""
+        """How many times in a row a server has failed after a recovery."""
         return self._entry.failed_starts
 
     def take(self, event: Event) -> State:
-        """Write down what is about to be done, or has been done, and return the state it leads to.
+        """Record what is about to be done, or was done, and return the state that results.
 
-        Raises Refused for what cannot happen in this state: the plan was made for another one.
+        Raises Refused when it cannot happen in this state: the plan was made for another one.
         """
         state = next_state(self.state, event)
         if state is None:
             raise Refused(
-                f"another recovery has worked in {self.workspace} meanwhile",
-                detail=f"The data directory is now {type(self.state).__name__}, and "
-                f"{type(event).__name__} cannot follow.",
+                f"another recovery has meanwhile worked in {self.workspace}",
+                detail=f"The data directory is now in state {type(self.state).__name__}, in which "
+                f"{type(event).__name__} is not possible.",
                 hint="Recover the node again.",
             )
         self._change(replace(self._entry, state=state))
         return state
 
     def reserve(self, places: tuple[Place, ...], event: Event) -> None:
-        """Write down at once where a run works and that it has begun."""
+        """Record in one write where a run works and that it has begun."""
         state = next_state(self.state, event)
         assert state is not None  # noqa: S101 - what was half done has been walked back
         self._change(replace(self._entry, places=places, state=state))
 
     def note_former_slot(self, name: str | None) -> None:
-        """Write down by which slot the old server streamed; None when it may do so again."""
+        """Record the slot that the old server streamed from; None when it may use it again."""
         self._change(replace(self._entry, former_slot=name))
 
     def note_failed_start(self) -> None:
-        """Count that a server did not come to stream after a recovery."""
+        """Count a server that did not start to stream after a recovery."""
         self._change(replace(self._entry, failed_starts=self._entry.failed_starts + 1))
 
     def close(self) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         lock.unlock(self._held)
 
     def _change(self, entry: Entry) -> None:
@@ -116,14 +116,14 @@ class Journal:
             self._write(entry)
 
     def _write(self, entry: Entry) -> None:
-        """Write it at once and to last; on a full disk with the room that was kept for that."""
+        """Write an entry atomically and durably; on a full disk use the room kept for that."""
         write_with_spare(self.workspace, self.workspace / JOURNAL, encode_entry(entry))
         self._entry = entry
 
 
 @contextmanager
 def opened(workspace: Path) -> Iterator[Journal | None]:
-    """Hold the lock of a workspace in the block, with its journal; None when it is gone by now."""
+    """Hold the lock of a workspace and yield its journal; None when the workspace is gone."""
     try:
         held = lock.lock(workspace)
     except FileNotFoundError:
@@ -136,9 +136,9 @@ def opened(workspace: Path) -> Iterator[Journal | None]:
 
 
 def open_new(workspace: Path) -> Journal:
-    """Make a workspace and lock it; whoever ends just now may remove it in between.
+    """Make a workspace and lock it. Another agent that is ending may remove it in between.
 
-    Raises Busy when another agent has it.
+    Raises Busy when another agent holds the lock.
     """
     for _ in range(lock.TRIES):
         try:
@@ -146,7 +146,7 @@ def open_new(workspace: Path) -> Journal:
             held = lock.lock(workspace)
         except (FileNotFoundError, FileExistsError):
             continue
-        except OSError:  # No room for the lock's file.
+        except OSError:  # There is no room for the lock file.
             with suppress(OSError):
                 workspace.rmdir()
             raise
@@ -155,19 +155,19 @@ def open_new(workspace: Path) -> Journal:
         except BaseException:
             lock.unlock(held)
             raise
-    raise Busy("other recoveries of this node begin and end all the time", hint="Try again.")
+    raise Busy("other recoveries of this node keep starting and ending", hint="Try again.")
 
 
 def has_begun(workspace: Path) -> bool:
-    """Say whether a run has written down anything."""
+    """Return whether a run has recorded anything."""
     return (workspace / JOURNAL).exists() or is_older(workspace)
 
 
 def read_entry(workspace: Path) -> Entry:
-    """Return what a journal says, or the files of a build without one; changes nothing.
+    """Return what a journal says, or the files of a build without one; change nothing.
 
-    Refused when it cannot be read: nobody can say then what is to be done with the directories, but
-    a person who looks at them.
+    Raises Refused when it cannot be read: then only a person who examines the directories can
+    decide what to do with them.
     """
     file = workspace / JOURNAL
     try:
@@ -180,17 +180,18 @@ def read_entry(workspace: Path) -> Entry:
 
 
 def _read(workspace: Path) -> Entry:
-    """Read what holds: the files of an older build where its list of places stands."""
-    is_older_believed = has_places(workspace)  # In this order: it goes when the journal is there.
+    """Read what is valid: the files of an older build if its list of places exists."""
+    # Checked first, because the list is removed once the journal is there.
+    is_older_valid = has_places(workspace)
     entry = _read_journal(workspace / JOURNAL)
-    if entry is not None and not is_older_believed:
+    if entry is not None and not is_older_valid:
         return entry
     found: Entry | Exception
     try:
         found = read_older(workspace) if is_older(workspace) else Entry()
     except (NotAnEntry, Untrusted, OSError) as error:
         found = error
-    if not has_places(workspace):  # Another agent may have brought it forward meanwhile.
+    if not has_places(workspace):  # Another agent may have converted the files meanwhile.
         now = _read_journal(workspace / JOURNAL)
         if now is not None:
             return now
@@ -200,10 +201,10 @@ def _read(workspace: Path) -> Entry:
 
 
 def _united(entry: Entry, found: Entry, workspace: Path) -> Entry:
-    """Return what holds where an older build was at work after one that wrote a journal.
+    """Return what is valid where an older build worked after one that wrote a journal.
 
-    Refused when the journal says that the data may be in the workspace: the older build did not
-    know that, and nobody can say what it did to it.
+    Raises Refused when the journal says that the data may be in the workspace: the older build did
+    not know that, and what it did to the data cannot be determined.
     """
     if not found.places:  # It had begun nothing.
         return entry
@@ -211,9 +212,9 @@ def _united(entry: Entry, found: Entry, workspace: Path) -> Entry:
     if could_be_away and entry.state != found.state:
         raise Refused(
             f"{workspace / JOURNAL} and {workspace / PLACES} contradict each other",
-            detail="An older version of pgpool-recovery has worked here after this one was "
-            f"interrupted. The data directory was {type(entry.state).__name__}, and is "
-            f"{type(found.state).__name__} for the older version.",
+            detail="An older version of pgpool-recovery worked here after this one was "
+            f"interrupted. The data directory was in state {type(entry.state).__name__}, and is in "
+            f"state {type(found.state).__name__} according to the older version.",
             hint=_look_at(workspace),
             target=TargetState.UNKNOWN,
         )
@@ -234,10 +235,11 @@ def _read_journal(file: Path) -> Entry | None:
 
 
 def _check(places: tuple[Place, ...], workspace: Path, file: Path) -> None:
-    """Raise Refused when this target cannot have such places, or they are somebody else's."""
+    """Raise Refused if this target cannot have such places, or if they are another user's."""
     for place in places:
         if not could_be_place(place, Path(place.workspace)):
-            raise _unreadable(file, NotAnEntry(f"it names a place that no recovery makes: {place}"))
+            why = f"it names a place that no recovery uses: {place}"
+            raise _unreadable(file, NotAnEntry(why))
         is_workspace(Path(place.workspace))
     if places and Path(places[-1].workspace) != workspace:
         raise _unreadable(file, NotAnEntry("the data directory is not the last of its places"))
@@ -246,7 +248,7 @@ def _check(places: tuple[Place, ...], workspace: Path, file: Path) -> None:
 def _unreadable(file: Path, error: Exception) -> Refused:
     if isinstance(error, NotAnEntry) and error.newer is not None:
         return Refused(
-            f"a newer version of pgpool-recovery has written {file}",
+            f"{file} was written by a newer version of pgpool-recovery",
             detail=_sentence(str(error)),
             hint="Install that version on this host, then recover the node again.",
             target=TargetState.UNKNOWN,
@@ -262,9 +264,9 @@ def _unreadable(file: Path, error: Exception) -> Refused:
 
 def _look_at(workspace: Path) -> str:
     return (
-        f"Look at the directories in {workspace}: old is what a copy has replaced, new a "
-        "copy, or the data directory itself while it was changed. Move what you want to keep to "
-        "its place, then remove the rest, and recover the node again."
+        f"Examine the directories in {workspace}: old is what a copy replaced, and new is a copy, "
+        "or the data directory itself while it was being changed. Move what you want to keep to "
+        "its place, remove the rest, and recover the node again."
     )
 
 

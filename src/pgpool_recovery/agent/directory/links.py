@@ -1,4 +1,4 @@
-"""The links of a data directory to its WAL and its tablespaces, in a copy of it."""
+"""Point the links of a copy at its WAL directory and its tablespaces."""
 
 from pathlib import Path
 
@@ -6,14 +6,14 @@ from pgpool_recovery.facts.step import Places
 
 
 def lead_to_places(places: Places) -> None:
-    """Lead the copy's links to where its WAL directory and tablespaces are after the swap."""
+    """Point the copy's links at where its WAL directory and tablespaces are after the swap."""
     wal = None if places.wal is None else places.wal.path
     for link, target in _links(places, [each.location for each in places.tablespaces], wal):
         _lead(link, target)
 
 
 def lead_to_copies(places: Places) -> None:
-    """Lead the copy's links to its own parts, so that what works on it changes no old data."""
+    """Point the copy's links at its own parts, so that programs that change it spare old data."""
     wal = None if places.wal is None else places.wal.new
     for link, target in _links(places, [each.copy_location for each in places.tablespaces], wal):
         if link.is_symlink():  # A place that does not exist yet has no clone.

@@ -1,4 +1,4 @@
-"""The WAL that a data directory has itself."""
+"""The WAL files that a data directory already has."""
 
 import re
 import struct
@@ -9,11 +9,11 @@ from pgpool_recovery.domain.wal import TimelineId, segment_of_file
 
 WAL_FILE = re.compile(r"[0-9A-F]{24}")
 PAGE_HEADER = struct.Struct("=HHIQ")
-"""The begin of XLogPageHeaderData: magic, info, timeline, address of the page."""
+"""The start of XLogPageHeaderData: magic, info, timeline, address of the page."""
 
 
 def wal_files(directory: Path, timelines: Iterable[TimelineId]) -> list[Path]:
-    """Return the WAL files of these timelines."""
+    """Return the WAL files of these timelines; none when pg_wal cannot be read."""
     known = {f"{timeline:08X}" for timeline in timelines}
     try:
         entries = list((directory / "pg_wal").iterdir())
@@ -27,9 +27,9 @@ def first_missing(
 ) -> int:
     """Return the number of the first WAL segment, from `begin` on, that the directory lacks.
 
-    A file that was made in advance, or was recycled for later use, has the name of a segment, and
-    not its first page. Where that is, all segments before are whole: each is flushed to disk before
-    the next one is begun, by a primary as by a standby.
+    A file that was created in advance, or recycled for later use, has the name of a segment but not
+    its first page. If that page is there, all earlier segments are complete: a primary and a
+    standby both flush each segment to disk before they begin the next one.
     """
     files = wal_files(directory, timelines)
     numbers = ((segment_of_file(file.name, segment_bytes), file) for file in files)
@@ -41,7 +41,7 @@ def first_missing(
 
 
 def begins_at(file: Path, lsn: int) -> bool:
-    """Say whether the first page is that of this position."""
+    """Return whether the first page of a WAL file is the one at this position."""
     with file.open("rb") as opened:
         header = opened.read(PAGE_HEADER.size)
     return len(header) == PAGE_HEADER.size and PAGE_HEADER.unpack(header)[-1] == lsn

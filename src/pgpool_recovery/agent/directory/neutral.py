@@ -1,4 +1,4 @@
-"""Take out of a standby's configuration what would make it something else."""
+"""Remove from a standby's configuration what would stop its replay or promote it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +23,7 @@ TRAPS = (*TARGETS, TRIGGER)
 
 
 def take_out(data: Path, names: Sequence[str], tell: Say) -> None:
-    """Remove settings from postgresql.auto.conf, and say what they were."""
+    """Remove settings from postgresql.auto.conf, and report what they were."""
     file = data / AUTO_CONFIGURATION
     text = read_configuration_file(file) or ""
     matches = filter(None, map(LINE.match, lines_of(text)))
@@ -34,21 +34,21 @@ def take_out(data: Path, names: Sequence[str], tell: Say) -> None:
     for name, value in found.items():
         shown = told_value(name, value)
         if value:
-            tell(f"took {name}{f' = {shown!r}' if shown else ''} out of {AUTO_CONFIGURATION}")
+            tell(f"removed {name}{f' = {shown!r}' if shown else ''} from {AUTO_CONFIGURATION}")
 
 
 def neutralise(
     directory: Path, place: Path, bin_directory: Path, stop: Stop, tell: Say, *, is_copy: bool
 ) -> None:
-    """Let no file of a standby's configuration give it a target, and no file promote it.
+    """Make sure that no configuration file sets a recovery target, and that no file promotes it.
 
-    `directory` becomes the data directory `place`. `is_copy`: what is in it is the primary's, of
-    which nobody has said that this node shall have it. Raises Refused with what is left.
+    `directory` becomes the data directory `place`. `is_copy`: its contents come from the primary
+    and were never chosen for this node. Raises Refused for a setting that is still in force.
     """
     take_out(directory, [*TAKEN_OUT, *COMMANDS, TRIGGER] if is_copy else TAKEN_OUT, tell)
     if is_copy and (directory / OLD_FILE).exists():
         (directory / OLD_FILE).unlink()
-        tell(f"took {OLD_FILE} of the primary out of the copy")
+        tell(f"removed the primary's {OLD_FILE} from the copy")
     inside = directory / "postgresql.conf"
     outside = None if inside.exists() else find_configuration(place, stop)
     file = inside if outside is None else outside[0]
@@ -60,13 +60,13 @@ def neutralise(
     for name, value in ask.traps().items():
         if value:
             raise Refused(
-                f"{name} cannot be taken out",
-                detail=f"It is '{value}' still with the configuration in {file}.",
+                f"could not override {name}",
+                detail=f"It is still '{value}' with the configuration in {file}.",
             )
 
 
 class EffectiveValues:
-    """What a server would read in its configuration files."""
+    """The values that a server would read from its configuration files."""
 
     def __init__(self, directory: Path, file: Path, bin_directory: Path, stop: Stop) -> None:
         self._argv = [str(bin_directory / "postgres"), "-D", str(directory)]
@@ -74,18 +74,18 @@ class EffectiveValues:
         self._directory, self._file, self._stop = directory, file, stop
 
     def value(self, name: str) -> str | None:
-        """Return a value; None where it has no such setting, or cannot read its files yet.
+        """Return a value; None if the server has no such setting, or cannot read its files yet.
 
-        A file may name others by the place where the directory will be.
+        A file may include others by the path that the directory will have later.
         """
         said = run([*self._argv, name], self._stop)
         return said.output.split("\n")[-1] if said.status == 0 else None
 
     def traps(self) -> dict[str, str]:
-        """Return the targets that are set, and a trigger file that is there.
+        """Return the recovery targets that are set, and a trigger file that exists.
 
-        Where nobody can say it is all targets: of two the server itself says only that it does not
-        start with them.
+        A target whose value cannot be read counts as set. With two of them the server itself says
+        only that it does not start.
         """
         sources = find_sources([self._file, self._directory / AUTO_CONFIGURATION])
         asked = [n for n in TRAPS if n in sources.settings or not sources.is_whole]
@@ -105,4 +105,4 @@ def _override(directory: Path, file: Path, traps: dict[str, str], tell: Say) -> 
     for name, value in traps.items():
         if value:
             where = sources.get(name, str(file))
-            tell(f"overrode {name} = {value!r} of {where} in {AUTO_CONFIGURATION}")
+            tell(f"overrode {name} = {value!r} from {where} in {AUTO_CONFIGURATION}")

@@ -1,12 +1,12 @@
-"""The workspace of a build that had no journal yet: what its files say, as an entry of the journal.
+"""Read the workspace of a build that had no journal yet, as an entry of the journal.
 
-Such a build wrote one file for each thing that it wanted to remember: ``places``, ``swapping``
-(which places were empty, while a swap was going on), ``taken`` (how far the directory was that it
-had taken out), ``former_slot`` and ``failed_starts``. They are read once, by the first recovery
-that has the lock, and go when the journal is there; ``places`` goes first.
+Such a build wrote one file for each thing that it had to remember: ``places``, ``swapping`` (which
+places were empty, during a swap), ``taken`` (how far it was with a directory that it had taken
+out), ``former_slot`` and ``failed_starts``. They are read once, by the first recovery that holds
+the lock. They are removed when the journal has been written, ``places`` first.
 
-Such a build writes ``places`` when a run begins, and knows of no journal. So where ``places``
-stands these files hold, also beside a journal: somebody went back to that build.
+Such a build writes ``places`` when a run begins, and does not know the journal. So if ``places``
+exists, these files are valid even beside a journal: the older build was installed again.
 """
 
 import json
@@ -43,19 +43,19 @@ PLACES, SWAPPING, TAKEN = "places", "swapping", "taken"
 FORMER_SLOT, FAILED_STARTS = "former_slot", "failed_starts"
 FILES = (PLACES, SWAPPING, TAKEN, FORMER_SLOT, FAILED_STARTS)
 WHOLE, FINISHED, DONE = "whole", "finished", "done"
-"""What ``taken`` held besides the name of a method: put back whole, changed, on its way back."""
+"""Contents of ``taken`` other than a method: out but unchanged, changed, on its way back."""
 IN_USE = frozenset(
     {"old", "new", "moving", "condemned", OWN, "own.growing", "wal", TAKEN, SWAPPING}
 )
-"""What shows that a run of such a build had done something to the directories."""
+"""Entries which show that a run of such a build had done something to the directories."""
 ON_ITS_WAY = frozenset({"moving", "condemned", TAKEN, SWAPPING})
-"""What such a build never leaves when it discards a workspace: the data may be there."""
+"""Entries that such a build does not leave when it discards a workspace: they may be the data."""
 
 T = TypeVar("T")
 
 
 def is_older(workspace: Path) -> bool:
-    """Say whether a build without a journal was at work in a workspace."""
+    """Return whether a build without a journal has worked in a workspace."""
     return any((workspace / name).exists() for name in FILES)
 
 
@@ -63,7 +63,7 @@ def read_older(workspace: Path) -> Entry:
     """Return what the files of such a build say.
 
     Raises OSError and Untrusted when one cannot be read, and NotAnEntry when one is not what that
-    build wrote; `blamed` says which.
+    build wrote; `blamed` returns which.
     """
     places = _places(workspace)
     return Entry(
@@ -75,12 +75,12 @@ def read_older(workspace: Path) -> Entry:
 
 
 def has_places(workspace: Path) -> bool:
-    """Say whether what such a build says holds, be there a journal or none."""
+    """Return whether the files of such a build are valid, whether or not there is a journal."""
     return (workspace / PLACES).exists()
 
 
 def remove_older(workspace: Path) -> None:
-    """Remove the files: their contents are in the journal, which holds once the list is gone."""
+    """Remove the files: the journal has their contents, and is valid once the list is gone."""
     for name in FILES:
         (workspace / name).unlink(missing_ok=True)
         if name == PLACES:
@@ -89,11 +89,11 @@ def remove_older(workspace: Path) -> None:
 
 
 def _places(workspace: Path) -> tuple[Place, ...]:
-    """Return the list of places; none when nothing was begun.
+    """Return the list of places; empty when nothing was begun.
 
-    The first of those builds wrote the list in place, and first of all: on a full disk it stayed
-    empty, with nothing else in the workspace. A workspace that was being discarded, when the new
-    server had run, may have lost the list before the rest.
+    The first of those builds wrote the list in place, before anything else: on a full disk it
+    stayed empty, with nothing else in the workspace. A workspace that was being discarded, after
+    the new server had run, may have lost the list before the rest.
     """
     file = workspace / PLACES
     names = {entry.name for entry in workspace.iterdir()}
@@ -104,7 +104,7 @@ def _places(workspace: Path) -> tuple[Place, ...]:
         return ()
     places = _read(file, decode_places)
     if not places:
-        raise _Blamed(file, "it is not there" if places is None else "it names no place")
+        raise _Blamed(file, "it does not exist" if places is None else "it names no place")
     return places
 
 
@@ -113,8 +113,8 @@ def _state(workspace: Path, places: tuple[Place, ...]) -> State:
     taken = _read(workspace / TAKEN, text)
     data = places[-1]
     if was_empty is not None:
-        if taken in (WHOLE, FINISHED, DONE):  # No such build swaps while one is out that is whole.
-            raise _Blamed(workspace / TAKEN, f"a swap is going on, and yet it says {taken}")
+        if taken in (WHOLE, FINISHED, DONE):  # No such build swaps while a whole directory is out.
+            raise _Blamed(workspace / TAKEN, f"it says {taken} although a swap is going on")
         has_been_removed = was_empty.get(data.path, False) and (workspace / OWN).exists()
         return Swapping("removed" if has_been_removed else "reserved", was_empty)
     if any((Path(place.workspace) / "condemned").exists() for place in places):
@@ -125,7 +125,7 @@ def _state(workspace: Path, places: tuple[Place, ...]) -> State:
         case "whole":
             return Out()
         case _ if taken != DONE and not (workspace / "new").exists():
-            return Removed()  # It was being removed, and this file the last of it.
+            return Removed()  # It was being removed, and this file was the last of it.
         case "finished":
             return Finished()
         case "done":
@@ -135,14 +135,14 @@ def _state(workspace: Path, places: tuple[Place, ...]) -> State:
 
 
 def _is_removed(data: Place, workspace: Path) -> bool:
-    """Say whether the data is gone and only the node's own files are left of it."""
-    with suppress(PermissionError):  # Nobody may look: `observe` says so of the data directory.
+    """Return whether the data is gone and only the node's own files are left."""
+    with suppress(PermissionError):  # `observe` reports that for the data directory.
         return (workspace / OWN).exists() and not Path(data.path, "global/pg_control").exists()
     return False
 
 
 class _Blamed(NotAnEntry):
-    """A file that holds something else."""
+    """A file does not contain what that build wrote."""
 
     def __init__(self, file: Path, why: str) -> None:
         super().__init__(why)
@@ -161,7 +161,7 @@ def _unless_empty(file: Path, as_kind: Callable[[object], T]) -> T | None:
 
 
 def _is_empty(file: Path) -> bool:
-    """Say whether a file has no contents, or zeros, which a filesystem may leave after a crash."""
+    """Return whether a file is empty, or has only zeros, as a filesystem may after a crash."""
     try:
         return not read_own(file).strip(b"\0 \n")
     except FileNotFoundError:
@@ -174,10 +174,10 @@ def _read(file: Path, as_kind: Callable[[object], T]) -> T | None:
     except FileNotFoundError:
         return None
     if not data.strip(b"\0 \n"):
-        raise _Blamed(file, "it is empty, as a full disk or a crash leaves it")
+        raise _Blamed(file, "it is empty, as after a crash or on a full disk")
     try:
         return as_kind(json.loads(data))
     except NotAnEntry as error:
         raise _Blamed(file, str(error)) from error
     except (ValueError, RecursionError) as error:
-        raise _Blamed(file, f"it holds something else: {error}") from error
+        raise _Blamed(file, f"it is not JSON: {error}") from error

@@ -1,4 +1,4 @@
-"""The node's own files in its data directory, which no recovery may take away."""
+"""The node's own files in its data directory, which no recovery may remove."""
 
 import os
 import stat
@@ -12,14 +12,14 @@ from pgpool_recovery.files.write import copy_attributes, copy_file, has_linked, 
 from pgpool_recovery.host.data_directory import CLUSTER_ENTRIES, SMALL_BYTES
 
 OWN = "own"
-"""Where they wait in the workspace while the old data is gone and the new not yet there."""
+"""Where they wait in the workspace while the old data is gone and the new is not yet there."""
 
 OWNERS = WHILE_IT_GROWS = 0o700
 LOG_DIRECTORIES = ("log", "pg_log")
 
 
 def own_directory(data_directory: Path) -> Path:
-    """Return where the node's own files are now: in its data directory, or waiting."""
+    """Return where the node's own files are now: in its data directory or in the workspace."""
     if own_entries(data_directory):
         return data_directory
     waiting = (workspace / OWN for workspace in workspaces_of(data_directory))
@@ -27,7 +27,7 @@ def own_directory(data_directory: Path) -> Path:
 
 
 def own_entries(directory: Path) -> list[Path]:
-    """Return what stands in a data directory and is not the cluster's."""
+    """Return the entries of a data directory that do not belong to the cluster."""
     if not os.access(directory, os.R_OK | os.X_OK):
         return []
     return [
@@ -38,12 +38,12 @@ def own_entries(directory: Path) -> list[Path]:
 
 
 def keep_own_files(source: Path, target: Path) -> None:
-    """Put the own files of `source` into `target`, in place of what bears the same name.
+    """Put the own files of `source` into `target`, replacing entries of the same name.
 
-    Links are kept as links. What is large, or may not be read, gets a second name in `target` where
-    that is possible. So one of the two has to be a directory into which no program but the node's
-    own server writes: before pg_rewind and the like begin, `withdraw_own_files` takes the names out
-    of theirs. Log directories that came from another node go.
+    Links are kept as links. A file that is large or not readable is hard-linked into `target` where
+    that is possible. So only the node's own server may write into at least one of the two: before
+    pg_rewind and similar programs begin, `withdraw_own_files` removes the names from the directory
+    that they change. Log directories that came from another node are removed.
     """
     own = own_entries(source)
     for entry in own:
@@ -57,10 +57,10 @@ def keep_own_files(source: Path, target: Path) -> None:
 
 
 def withdraw_own_files(directory: Path) -> None:
-    """Take the own files out of a directory that others write into; they wait in the workspace.
+    """Remove the own files from a directory that programs write into; the workspace keeps them.
 
-    What bears their names on the primary comes as new files then, with modes of its own, and
-    writes through no name into a file of the node (tests/faults/test_files_in_the_way.py).
+    The primary's files of the same names then arrive as new files with their own modes, and nothing
+    is written through a hard link to a file of the node (tests/faults/test_files_in_the_way.py).
     """
     own = own_entries(directory)
     for entry in own:
@@ -70,7 +70,7 @@ def withdraw_own_files(directory: Path) -> None:
 
 
 def replace_own_files(source: Path, target: Path) -> None:
-    """Give `target` the own files of `source`, and no others."""
+    """Give `target` the own files of `source` and no others."""
     names = {entry.name for entry in own_entries(source)}
     for entry in own_entries(target):
         if entry.name not in names:
@@ -79,13 +79,13 @@ def replace_own_files(source: Path, target: Path) -> None:
 
 
 def _is_special(path: Path) -> bool:
-    """Say whether it is a socket, a pipe or a device, such as a server's socket and no data."""
+    """Return whether it is a socket, a pipe or a device: not data, such as a server's socket."""
     mode = path.lstat().st_mode
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode))
 
 
 def _keep(source: Path, target: Path) -> None:
-    """Bring a file, a link or a directory with all that is in it to a new place, to last there."""
+    """Copy or hard-link a file, a link or a directory with its contents, and make it durable."""
     if source.is_dir() and not source.is_symlink():
         target.mkdir(mode=WHILE_IT_GROWS)
         with _opened(source):
@@ -102,9 +102,9 @@ def _keep(source: Path, target: Path) -> None:
 
 
 def _close(copy: Path, *, of: Path) -> None:
-    """Let nobody else read the copy of somebody else's file that was open to a group at most.
+    """Deny others the copy of another user's file that was readable by its group at most.
 
-    A server takes a key of root with mode 0640, but one of its own with mode 0600 only.
+    A server accepts a key of root with mode 0640, but a key of its own only with mode 0600.
     """
     status = of.stat()
     if status.st_uid != os.geteuid() and not status.st_mode & stat.S_IRWXO:
@@ -113,7 +113,7 @@ def _close(copy: Path, *, of: Path) -> None:
 
 @contextmanager
 def _opened(directory: Path) -> Iterator[None]:
-    """Give a directory of ours, for the time, a mode that lets us look into it."""
+    """Give a directory of ours, for the duration of the block, a mode that lets us read it."""
     status = directory.stat()
     needed = stat.S_IRUSR | stat.S_IXUSR
     if status.st_mode & needed == needed or status.st_uid != os.geteuid():
@@ -127,7 +127,7 @@ def _opened(directory: Path) -> Iterator[None]:
 
 
 def _has_second_name(source: Path, target: Path) -> bool:
-    """Give a file a second name rather than to copy it, where that is better and possible."""
+    """Hard-link a file where that is better than a copy; return whether that was done."""
     status = source.lstat()
     is_better = status.st_size > SMALL_BYTES or not os.access(source, os.R_OK)
     if source.is_symlink() or not is_better:

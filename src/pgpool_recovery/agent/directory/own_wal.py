@@ -1,4 +1,4 @@
-"""What is in the pg_wal of a data directory, and digests of it."""
+"""List what is in the pg_wal of a data directory, and compute digests of it."""
 
 import hashlib
 import re
@@ -17,11 +17,11 @@ SUMMARY = re.compile(r"[0-9A-F]{40}\.summary")
 COMPARABLE = re.compile(r"[0-9A-F]{24}|summaries/[0-9A-F]{40}\.summary")
 READ_BYTES = 1 << 20
 AT_ONCE = 4
-"""So many files are read at the same time."""
+"""How many files are read at the same time."""
 
 
 def own_wal(directory: Path, segment_bytes: int) -> OwnWal:
-    """Return the names that matter to a server that starts there."""
+    """Return the names of the files that matter to a server that starts there."""
     pg_wal = directory / "pg_wal"
     names = _names(pg_wal)
     histories, unreadable = list[History](), list[str]()
@@ -41,35 +41,38 @@ def own_wal(directory: Path, segment_bytes: int) -> OwnWal:
 def _names(directory: Path) -> list[str]:
     try:
         return sorted(entry.name for entry in directory.iterdir())
-    except OSError:  # There is none, or nobody may look: `observe` says so of the data directory.
+    except OSError:  # Missing or not readable: `observe` reports that for the data directory.
         return []
 
 
 def _is_wal(file: Path, segment_bytes: int) -> bool:
-    """Say whether it is a WAL file that a server would read; what waits to be used is none."""
+    """Return whether it is a WAL file that a server would read, and not one for later use."""
     match = WAL_FILE.fullmatch(file.name)
     if match is None or match[1] is not None:
         return match is not None
     begin = segment_of_file(file.name, segment_bytes) * segment_bytes
     try:
         return begins_at(file, begin)
-    except FileNotFoundError:  # A server that runs has recycled it just now.
+    except FileNotFoundError:  # A running server has recycled it in the meantime.
         return False
 
 
 def digests(data_directory: Path, parts: Iterable[Part]) -> tuple[str | None, ...]:
-    """Return the SHA-256 of parts of files; None where a file is not there."""
-    from concurrent.futures import ThreadPoolExecutor  # With it comes logging.
+    """Return the SHA-256 of parts of files, in hexadecimal; None for a file that does not exist.
+
+    Raises Refused for a name that is not the control file, a WAL file or a WAL summary.
+    """
+    from concurrent.futures import ThreadPoolExecutor  # It imports logging.
 
     half = away(data_directory)
     pg_wal = (data_directory if half is None else half[0]) / "pg_wal"
-    with ThreadPoolExecutor(AT_ONCE) as pool:  # hashlib lets the others work meanwhile.
+    with ThreadPoolExecutor(AT_ONCE) as pool:  # hashlib releases the GIL.
         return tuple(pool.map(lambda part: _digest(pg_wal, part), parts))
 
 
 def _digest(pg_wal: Path, part: Part) -> str | None:
     if part.name != CONTROL and COMPARABLE.fullmatch(part.name) is None:
-        raise Refused(f'"{part.name}" is no file that is compared')
+        raise Refused(f'"{part.name}" is not a file that is compared')
     is_control = part.name == CONTROL
     path = pg_wal.parent / "global" / CONTROL if is_control else pg_wal / part.name
     digest, left = hashlib.sha256(), part.size_bytes

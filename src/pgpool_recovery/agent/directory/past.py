@@ -1,4 +1,4 @@
-"""Leave a data directory no WAL but that of the primary's past, and take that back."""
+"""Remove from a data directory all WAL that is not of the primary's past, and undo that."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,12 +14,12 @@ from pgpool_recovery.facts.step import KeepToPast
 from pgpool_recovery.files.write import move, sync, write_file
 
 NOT_IN_HISTORY = "# The primary was never on timeline {}. This file fills the gap in the numbers.\n"
-"""PostgreSQL passes over lines that begin so (readTimeLineHistory in timeline.c)."""
+"""PostgreSQL skips lines that begin with # (readTimeLineHistory in timeline.c)."""
 
 
 @dataclass
 class MovedWal:
-    """What was done to a pg_wal, step by step, so that it can be taken back from anywhere."""
+    """What was done to a pg_wal, step by step, so that it can be undone from any point."""
 
     pg_wal: Path
     aside: Path
@@ -27,10 +27,10 @@ class MovedWal:
     written: list[str] = field(default_factory=list)
 
     def restore(self) -> None:
-        """Put all files back; where the directory is not there any more, they stay aside."""
+        """Put all files back; if the directory no longer exists, they stay aside."""
         if not self.pg_wal.is_dir():
             return
-        while self.written:  # Once: an own file of that name may come back to its place next.
+        while self.written:  # Only once: the node's own file of that name may come back next.
             remove(self.pg_wal / self.written[-1])
             self.written.pop()
         while self.names:
@@ -46,18 +46,19 @@ class PastSource(Protocol):
     """Where files of the primary's pg_wal come from (postgres/wal_stream.py)."""
 
     def history(self, timeline: TimelineId) -> bytes | None:
-        """Return the contents of a history file; None when there is none of that number."""
+        """Return the contents of a history file; None if there is none for that timeline."""
 
     def segment(self, timeline: TimelineId, begin: Lsn, size_bytes: int) -> bytearray:
-        """Return the first bytes of a segment as far as they have been flushed."""
+        """Return the first bytes of a segment, as far as they have been flushed."""
 
 
 def keep_to_past(step: KeepToPast, source: PastSource, moved: MovedWal) -> None:
-    """Move the files away and write the primary's; `moved` knows at every line what was done.
+    """Move the files away and write the primary's; `moved` records each effect.
 
-    All that comes from the primary is there before the first file is moved. A crash after that
-    leaves a directory that has less WAL than before, nothing else: whatever plan comes next counts
-    with what is there, and what was moved waits in the workspace.
+    Everything from the primary has been received before the first file is moved. A crash after that
+    leaves a directory with less WAL than before, and nothing else: the next plan is made from what
+    is there, and the moved files wait in the workspace. Raises Undone when the primary lacks a
+    history file.
     """
     new = {**_histories(step, source), **_segments(step, source)}
     for name in step.moved:
@@ -74,7 +75,7 @@ def keep_to_past(step: KeepToPast, source: PastSource, moved: MovedWal) -> None:
 
 
 def begin(step: KeepToPast) -> MovedWal:
-    """Return where the files of a step go: what an earlier run has moved away stays as it is."""
+    """Return where the files of a step go; files that an earlier run moved are left alone."""
     aside = Path(step.places.data.workspace) / WAL
     numbers = [int(entry.name) for entry in aside.iterdir()] if aside.is_dir() else []
     return MovedWal(Path(step.directory) / "pg_wal", aside / str(max(numbers, default=0) + 1))
@@ -93,7 +94,7 @@ def _histories(step: KeepToPast, source: PastSource) -> dict[str, bytes]:
 
 
 def _segments(step: KeepToPast, source: PastSource) -> dict[str, bytes]:
-    """Return WAL files, the rest of the last one zeros, as a server makes a new one."""
+    """Return WAL files, filled up with zeros, as in a new file of a server."""
     files = dict[str, bytes]()
     sizes = step.sizes or (step.segment_bytes,) * len(step.fetched)
     for name, size_bytes in zip(step.fetched, sizes, strict=True):

@@ -18,17 +18,17 @@ from pgpool_recovery.host.way import trusted_directory
 
 ANOTHER_USER = "it belongs to another user"
 OLD = "old"
-"""Where, in its workspace, the directory waits that a copy has replaced."""
+"""Where the directory that a copy replaced waits in the workspace."""
 NEW = "new"
-"""Where the copy grows there."""
+"""Where the copy grows in the workspace."""
 NO_DATA = ("lost+found", WORKSPACE)
 
 
 def observe_place(path: Path, *, is_own: bool) -> PlaceFacts:
     """Return what is known about a directory; `path` may be a symbolic link to it.
 
-    `is_own`: it is known to be the node's; so is one that an earlier recovery has replaced. Refused
-    when somebody else can put another one there.
+    `is_own`: it is known to be the node's; so is one that an earlier recovery replaced. Raises
+    Refused when another user can put a different directory there.
     """
     real = trusted_directory(path)
     problem = _problem(real)
@@ -71,20 +71,20 @@ def _waiting_bytes(real: Path) -> int | None:
 
 
 def workspaces_of(path: Path) -> tuple[Path, ...]:
-    """Return the workspaces of a directory that are there: beside it, or inside.
+    """Return the existing workspaces of a directory: beside it, and inside.
 
-    Refused when there is one that somebody else can have made.
+    Raises Refused when another user can have created one of them.
     """
     return tuple(workspace for workspace in _possible(path) if is_workspace(workspace))
 
 
 def workspace_of(path: Path) -> Path:
-    """Return where the workspace of a directory is, or would be: inside, if need be."""
+    """Return where the workspace of a directory is or would be: inside, if it cannot be renamed."""
     return _beside(path) if can_rename(path) else path / WORKSPACE
 
 
 def could_be_place(place: Place, workspace: Path) -> bool:
-    """Say whether this workspace could be where that place is prepared."""
+    """Return whether that place could be prepared in this workspace."""
     path = Path(place.path)
     inner = PurePath(place.new).relative_to(workspace) if _is_below(place.new, workspace) else None
     return (

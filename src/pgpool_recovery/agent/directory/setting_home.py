@@ -1,11 +1,11 @@
-"""Where the settings of a standby are written: where the scripts of others write theirs.
+"""Choose the file for the settings of a standby: the one to which other scripts write theirs.
 
-``postgresql.auto.conf`` wins over every other file. A script that comes after us and writes
-elsewhere, as those of Pgpool-II's samples write ``myrecovery.conf``, would write in vain: its
-standby would go on following a primary that is gone. So our settings stand where the node has its
-own already, or where the samples have them, and nowhere else: whoever writes last wins, and who
-goes back to his scripts has nothing to take away. Only where that cannot be had, say where
-postgresql.conf is none of the node's files, is it ``postgresql.auto.conf``.
+``postgresql.auto.conf`` overrides every other file. A script that runs after us and writes to
+another file would have no effect, such as Pgpool-II's samples, which write ``myrecovery.conf``:
+its standby would go on following a primary that is gone. So our settings go where the node already
+has its own, or where the samples put them, and nowhere else. The last writer wins, and a user who
+goes back to his own scripts has nothing to clean up. ``postgresql.auto.conf`` is used only where
+that is not possible, for example because postgresql.conf is not one of the node's own files.
 """
 
 import os
@@ -31,22 +31,22 @@ from pgpool_recovery.host.stop import Stop
 
 MAIN = "postgresql.conf"
 SAMPLES_FILE = "myrecovery.conf"
-"""The name that Pgpool-II's sample scripts have for it, in the data directory."""
+"""The name that Pgpool-II's sample scripts use for it, in the data directory."""
 INCLUDE = f"include_if_exists = '{SAMPLES_FILE}'"
 LEADS = "primary_conninfo"
 IDENTITY = ("port",)
-"""Of a node, not of its primary: scripts write it to postgresql.conf itself."""
+"""Settings of a node, not of its primary: scripts write them to postgresql.conf itself."""
 
 
 @record
 class Home:
-    """The files of one data directory, which may still be on its way to its place."""
+    """The configuration files of one data directory, which may not be in its place yet."""
 
     directory: Path
     place: Path
     """Where the data directory is when a server reads its files."""
     main: Path | None = None
-    """postgresql.conf where it is in no data directory."""
+    """postgresql.conf, if it is outside of the data directory."""
 
     def sources(self, *, auto: bool = True) -> Sources:
         """Read what the server would read."""
@@ -54,7 +54,7 @@ class Home:
         return find_sources(files, self._now_at)
 
     def files(self) -> tuple[Path, ...]:
-        """Return all the files that write() may change, whether they are there or not."""
+        """Return all files that write() may change, whether or not they exist."""
         found = [self.directory / AUTO_CONFIGURATION]
         file = self._file_for_leading(self.sources(auto=False))
         if file is not None:
@@ -64,10 +64,10 @@ class Home:
         return tuple(dict.fromkeys(found))
 
     def write(self, settings: Mapping[str, str]) -> Path:
-        """Write the settings of a standby where they are in force; return the file.
+        """Write the settings of a standby where they take effect; return the file.
 
-        In an order in which the old ones are in force until all of the new ones stand there. What
-        is only overridden with an empty value stays: somebody may want it back.
+        The order keeps the old ones in effect until all of the new ones are written. A line that is
+        only overridden with an empty value stays, because a user may want it back.
         """
         leading = {name: value for name, value in settings.items() if name not in IDENTITY}
         identity = {name: value for name, value in settings.items() if name in IDENTITY}
@@ -86,7 +86,7 @@ class Home:
         return self.directory / AUTO_CONFIGURATION if file is None or LEADS in rest else file
 
     def take_out(self, names: Iterable[str]) -> None:
-        """Take settings out of the node's files, wherever they stand in those."""
+        """Remove settings from all of the node's own files."""
         wanted = list(names)
         for file in self.sources().files:
             text = read_configuration_file(file) if self._is_own(file) else None
@@ -94,18 +94,18 @@ class Home:
                 _put(file, _joined(without_settings(text, wanted)))
 
     def value(self, name: str) -> str | None:
-        """Return the value of a setting as it stands last in the files; None: nowhere."""
+        """Return the last value of a setting in the files; None if it is in none of them."""
         found = self.sources().settings.get(name)
         return None if found is None else found.text
 
     def file_of(self, name: str) -> Path | None:
-        """Return the file in which a setting stands last; None: nowhere."""
+        """Return the file with the last value of a setting; None if it is in none of them."""
         return _file_of(self.sources(), name)
 
     def _now_at(self, path: Path) -> Path:
-        """Return where a file is now that the configuration names by its future place.
+        """Return where a file is at present that the configuration names by its future path.
 
-        The directory may be on its way within that place, where it is a mount point.
+        If the place is a mount point, the directory may already be below it, in the workspace.
         """
         if not path.is_relative_to(self.directory) and path.is_relative_to(self.place):
             return self.directory / path.relative_to(self.place)
@@ -116,7 +116,7 @@ class Home:
         return self.directory / MAIN if self.main is None else self.main
 
     def _file_for_leading(self, sources: Sources) -> Path | None:
-        """Return the file in which what leads the standby is to stand; None: auto's."""
+        """Return the file for what points a standby at its primary; None: postgresql.auto.conf."""
         if not sources.is_whole:
             return None
         has_it = _file_of(sources, LEADS)
@@ -129,10 +129,10 @@ class Home:
         return samples if may_be and self._is_own(self._main) else None
 
     def _is_own(self, file: Path) -> bool:
-        """Say whether a file is one of the data directory that we may replace by another.
+        """Return whether a file is in the data directory and may be replaced by us.
 
-        What is a link, or belongs to somebody else, or has the attribute "immutable" or "append
-        only", somebody else takes care of.
+        A link, a file of another user, and one with the attribute "immutable" or "append only" are
+        managed by someone else.
         """
         try:
             inside = file.parent.resolve() / file.name
@@ -147,7 +147,7 @@ class Home:
         return is_regular and status.st_uid == os.geteuid() and os.access(file.parent, os.W_OK)
 
     def _write_auto(self, settings: Mapping[str, str], rest: Mapping[str, str]) -> None:
-        """Write to postgresql.auto.conf, at once, what is left for it; take out what is not."""
+        """Write the rest to postgresql.auto.conf, and remove all other settings in one write."""
         auto = self.directory / AUTO_CONFIGURATION
         text = read_configuration_file(auto) or ""
         out = {name for name, value in settings.items() if value}
@@ -155,9 +155,9 @@ class Home:
             replace_auto(auto, with_settings(_joined(without_settings(text, out)), rest))
 
     def _won(self, file: Path | None, settings: Mapping[str, str]) -> Iterator[str]:
-        """Yield those settings of a file that no other file wins over.
+        """Yield those settings of a file that no other file overrides.
 
-        A line of postgresql.auto.conf itself does not when it is going to be taken out of there.
+        A line of postgresql.auto.conf does not count if it is about to be removed from there.
         """
         main, whole = self.sources(auto=False), self.sources()
         if file is None or not whole.is_whole:
@@ -169,7 +169,7 @@ class Home:
 
 
 def home_of(directory: Path, place: Path, stop: Stop) -> Home:
-    """Return the files of a data directory, which is or becomes `place`."""
+    """Return the files of a data directory that is or becomes `place`."""
     if (directory / MAIN).exists():
         return Home(directory, place)
     found = find_configuration(place, stop)
@@ -177,7 +177,7 @@ def home_of(directory: Path, place: Path, stop: Stop) -> Home:
 
 
 def put_back(file: Path, text: str) -> None:
-    """Give a file the text that it had, and leave it its mode."""
+    """Restore the former text of a file; keep its mode."""
     _put(file, text)
 
 
@@ -199,7 +199,7 @@ def _is_there(path: Path) -> bool:
 
 
 def _replace_settings(file: Path, settings: Mapping[str, str]) -> None:
-    """Write settings to the end of a file, and take earlier values of them out."""
+    """Write settings to the end of a file and remove earlier values of them."""
     _put(file, with_settings(read_configuration_file(file) or "", settings))
 
 
@@ -208,11 +208,11 @@ def _append(file: Path, line: str) -> None:
 
 
 def _put(file: Path, text: str) -> None:
-    """Put another file in the place of one, with its mode, and its group where we are in that.
+    """Replace a file by another with its mode, and with its group if we are a member of that.
 
-    The settings may hold a password, and who reads a file that has them is the node's choice. A new
-    one is as the server's own. While it grows it has a name that base backups and pg_rewind leave
-    out (PG_TEMP_FILE_PREFIX), and that no include_dir reads.
+    The settings may contain a password, and which users may read the file is the node's choice. A
+    file that did not exist gets the mode that the server would use. While it is written it has a
+    name that base backups and pg_rewind leave out (PG_TEMP_FILE_PREFIX) and no include_dir reads.
     """
     growing = f"pgsql_tmp.{file.name}.new"
     try:

@@ -1,8 +1,8 @@
-"""Room kept in a workspace, so that what is written to take a run back fits on a full disk.
+"""Room kept in a workspace, so that what is written to undo a run fits on a full disk.
 
-A disk fills while a copy grows, and then the notes by which a swap or a change is undone would not
-fit either. The file is made when nothing has been touched yet: a disk without room for it is told
-before anything else happens. It is given up for the first note that needs it.
+A disk fills while a copy grows, and then the records from which a swap or a change is undone would
+not fit either. The file is made before anything is touched, so a disk without room for it is
+reported first. The room is given up for the first record that needs it.
 """
 
 import os
@@ -13,16 +13,16 @@ from pgpool_recovery.host.system_failure import FULL
 
 SPARE = "spare"
 SPARE_BYTES = 64 * 1024
-"""Sixteen blocks of ext4: notes and settings take one or two each, and a directory may grow."""
+"""Sixteen blocks of ext4: records and settings take one or two each, and a directory may grow."""
 
 
 def make_spare(workspace: Path) -> None:
-    """Make the file anew; it holds what no filesystem makes smaller."""
+    """Make the file again, with contents that no filesystem can compress."""
     write_file(workspace / SPARE, os.urandom(SPARE_BYTES))
 
 
 def drop_spare(workspace: Path) -> bool:
-    """Give the room away; say whether there was any."""
+    """Release the room; return whether there was any."""
     try:
         (workspace / SPARE).unlink()
     except FileNotFoundError:
@@ -31,7 +31,7 @@ def drop_spare(workspace: Path) -> bool:
 
 
 def write_with_spare(workspace: Path, file: Path, contents: str) -> None:
-    """Write a file, with the kept room where there is no other."""
+    """Write a file; use the kept room if there is no other."""
     try:
         write_file(file, contents)
     except OSError as error:

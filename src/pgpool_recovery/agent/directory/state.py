@@ -1,7 +1,7 @@
-"""What stands at the place of a target now, for somebody who has lost whoever changed it.
+"""Find out in which state a target is, for a caller that has lost the agent that changed it.
 
-Nothing is changed by that. How far the run came stands in its journal; what only can be seen is
-whether a server runs, and what there is where no run has written anything.
+Nothing is changed here. The journal says how far the run got. Only whether a server is running,
+and what there is if no run has written a journal, must be seen from outside.
 """
 
 from pathlib import Path
@@ -31,20 +31,22 @@ from pgpool_recovery.host.lock import is_locked
 from pgpool_recovery.host.pidfile import read_pid_file
 from pgpool_recovery.talk.protocol import StateSeen
 
+NO_SERVER = "No server is running."
+
 
 def see_state(data: Path) -> StateSeen:
-    """Return in which state a data directory is found, and the sentence that says what is there."""
+    """Return the state of a data directory, and the sentence that describes it."""
     if any(is_locked(workspace) for workspace in workspaces_of(data)):
-        return StateSeen(TargetState.UNKNOWN, "An agent is at work on it.", is_certain=False)
+        return StateSeen(TargetState.UNKNOWN, "An agent is working on it.", is_certain=False)
     server = read_pid_file(data)
     if server is not None:
-        return StateSeen(TargetState.STARTED, f"Its server runs (process {server.pid}).")
+        return StateSeen(TargetState.STARTED, f"Its server is running (process {server.pid}).")
     workspace, state = swap.standing(data)
     return _seen(data) if state == Free() else _told(state, workspace)
 
 
 def _told(state: State, workspace: Path) -> StateSeen:
-    """Return what a journal says of a run that is gone."""
+    """Return what a journal says about a run that is gone."""
     told = target_state(state)
     return StateSeen(told, _sentence(state, workspace), is_certain=told is not TargetState.UNKNOWN)
 
@@ -53,37 +55,37 @@ def _sentence(state: State, workspace: Path) -> str:  # noqa: C901 - one case fo
     match state:
         case Changing(method):
             where = f"{workspace}/new"
-            return f"Its data is in {where}, half changed by {method}, and no server runs."
+            return f"Its data is in {where}, half changed by {method}. {NO_SERVER}"
         case Finished():
-            return f"Its data is in {workspace}/new, changed and whole, and no server runs."
+            return f"Its data is in {workspace}/new, changed and complete. {NO_SERVER}"
         case Out() | Putting() | Swapping() | Restoring():
-            return "What an interrupted run moved is not back in its place, and no server runs."
+            return f"What an interrupted run moved is not back in its place. {NO_SERVER}"
         case Removing() | Removed():
-            return "Its data was removed to make room for a copy, and no server runs."
+            return f"Its data was removed to make room for a copy. {NO_SERVER}"
         case Swapped(_, was_empty) if was_empty and all(was_empty.values()):
-            return "The new data is in place, and no server runs."
+            return f"The new data is in place. {NO_SERVER}"
         case Swapped():
-            return "The new data is in place, the old waits beside it, and no server runs."
+            return f"The new data is in place, and the old data waits in the workspace. {NO_SERVER}"
         case InPlace():
-            return "Its data was changed and is in its place, and no server runs."
+            return f"Its data was changed and is in its place. {NO_SERVER}"
         case Restored():
-            return "The data that a copy had replaced is in its place again, and no server runs."
+            return f"The data that a copy had replaced is in its place again. {NO_SERVER}"
         case Led():
-            return "Its settings were being changed where it is, and no server runs."
+            return f"Its settings were being changed in place. {NO_SERVER}"
         case Free() | Reserved():
-            return "A run had begun beside its data and had not changed it; no server runs."
+            return f"A run had begun but had not changed its data. {NO_SERVER}"
 
 
 def _seen(data: Path) -> StateSeen:
-    """Return what can be seen where no journal says anything of a run."""
+    """Return what can be seen if no journal records a run."""
     if not (data / "global" / "pg_control").exists():
-        what = f"There is no data of a server in {data}."
+        what = f"There is no server data in {data}."
         return StateSeen(TargetState.INCOMPLETE, what, is_certain=False)
     if any(swap.old_waits(workspace) for workspace in workspaces_of(data)):
         what = _sentence(Swapped("reserved"), data)
         return StateSeen(TargetState.COPIED, what)
     if swap.is_unstarted(data):
-        what = "A base backup is in place that no server has been started on."
+        what = "A base backup is in place, and no server has been started on it."
         return StateSeen(TargetState.COPIED, what)
-    what = f"There is data of a server in {data}, and no server runs."
+    what = f"There is server data in {data}. {NO_SERVER}"
     return StateSeen(TargetState.UNTOUCHED, what, is_certain=False)

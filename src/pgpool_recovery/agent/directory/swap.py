@@ -1,9 +1,9 @@
-"""All directories of a target together: reserved, taken out, swapped, and walked back.
+"""Reserve, take out, swap and walk back all directories of a target together.
 
-Each function writes to the journal what it is about to do before it does it, so that from whatever
-line a crash falls on there is one way back, `walk_back`: for the run itself when a step has failed,
-and for the next one when the run is gone. The data directory is swapped last: until then nothing at
-its path can be started.
+Each function records in the journal what it is about to do before it does it. So wherever a crash
+happens, there is one way back, `walk_back`: for the run itself when a step failed, and for the next
+run when this one is gone. The data directory is swapped last: until then no server can be started
+at its path.
 """
 
 from collections.abc import Mapping
@@ -79,11 +79,11 @@ WAL = "wal"
 """What was moved out of a pg_wal (agent/directory/past.py)."""
 BACKUP_LABEL = "backup_label"
 OF_NO_RUN = frozenset({JOURNAL, SPARE, lock.LOCK_NAME})
-"""What there is in a workspace in which no run has anything."""
+"""All that is in a workspace in which no run has left anything."""
 
 
 def tidy(data_directory: Path) -> None:
-    """Bring what an interrupted run left to where a plan can begin."""
+    """Bring what an interrupted run left to a state in which a plan can begin."""
     for workspace in workspaces_of(data_directory):
         if not has_begun(workspace):
             continue
@@ -94,9 +94,9 @@ def tidy(data_directory: Path) -> None:
 
 
 def is_tidy(data_directory: Path) -> bool:
-    """Say whether no removal and no swap was interrupted, and nothing whole is out of its place.
+    """Return whether no removal or swap was interrupted, and nothing whole is in the workspace.
 
-    A half copy beside the data changes no plan.
+    An incomplete copy beside the data does not affect a plan.
     """
     for workspace in workspaces_of(data_directory):
         entry = read_entry(workspace)
@@ -106,18 +106,18 @@ def is_tidy(data_directory: Path) -> bool:
 
 
 def reserve(places: Places) -> Journal:
-    """Make the workspaces and lock them; return the journal, which holds the lock.
+    """Make the workspaces and lock the target; return the journal, which holds the lock.
 
-    Raises Busy when another agent has it. What an earlier run wrote down is kept: the tablespaces
-    of the primary may be others by now.
+    Raises Busy when another agent holds it. Places that an earlier run recorded are kept, because
+    the primary's tablespaces may have changed since.
     """
     journal = open_new(Path(places.data.workspace))
     try:
         for place in places.all():
             make_workspace(Path(place.workspace))
-        walk_back(journal)  # Another run may have been interrupted since the target was looked at.
+        walk_back(journal)  # Another run may have been interrupted since the observation.
         known = {place.path: place for place in (*journal.places, *places.all())}
-        known[places.data.path] = known.pop(places.data.path)  # The data directory is the last.
+        known[places.data.path] = known.pop(places.data.path)  # The data directory must be last.
         journal.reserve(tuple(known.values()), Reserve())
         make_spare(journal.workspace)
     except BaseException:
@@ -127,29 +127,30 @@ def reserve(places: Places) -> Journal:
 
 
 def _give_up(journal: Journal, places: Places) -> None:
-    """Let go of a target that could not be reserved: what was made of nothing goes, and the lock.
+    """Release a target that could not be reserved: remove what was made, and release the lock.
 
-    What an earlier run left is known by more than the list of places.
+    What an earlier run left is kept: `rest` recognizes it by more than the list of places.
     """
     try:
         if not is_amid(journal.state):
             rest(journal)
         for place in places.all():
-            with suppress(OSError):  # Something else is in it.
+            with suppress(OSError):  # It is not empty.
                 Path(place.workspace).rmdir()
     finally:
         journal.close()
 
 
 def walk_back(journal: Journal) -> State:
-    """Go back from wherever a run was to where a plan can begin; return the state that this is.
+    """Go back from wherever a run was to a state in which a plan can begin; return that state.
 
-    Each effect can be repeated, and the journal says what was going on until all of them are done:
-    when this is interrupted in turn, it is done once more. What a method has half changed stays
-    out, so that no server starts on it; a swap goes back as a whole, for half of the directories
-    are of another time than the rest; a removal goes on, for what is left is no data directory.
+    Each effect can be repeated, and the journal says what was going on until all of them are done.
+    So if this is interrupted, it is done once more. What a method has half changed stays in the
+    workspace, so that no server starts on it. A swap goes back as a whole, because half of the
+    directories are from another point in time than the rest. A removal goes on, because what is
+    left is not a data directory.
     """
-    drop_spare(journal.workspace)  # It is kept for this.
+    drop_spare(journal.workspace)  # The room is kept for this.
     if not journal.places:
         return journal.state
     *_, data = journal.places
@@ -168,29 +169,29 @@ def walk_back(journal: Journal) -> State:
         remove(journal.workspace / OWN)
         journal.take(MadeAnew())
     if not is_away(journal.state) and own_entries(Path(data.path)):
-        remove(journal.workspace / OWN)  # They are in the directory, as they were.
+        remove(journal.workspace / OWN)  # They are in the directory, unchanged.
     _remove_copies(journal)
     return journal.state
 
 
 def undo(journal: Journal) -> State:
-    """Go back as the run that has done it all: what it has swapped in is no exception."""
+    """Go back as the run itself: even what it has already swapped in is undone."""
     journal.take(Undo())
     return walk_back(journal)
 
 
 def rest(journal: Journal) -> None:
-    """End a run: the half copies go, and the workspaces unless something waits in them.
+    """End a run: remove incomplete copies, and the workspaces unless something waits in them.
 
-    What waits is what a copy has replaced, own files or WAL without a place, a directory that is
-    half changed, or something to be remembered of the node.
+    What can wait is a directory that a copy replaced, own files or WAL without a place, a half
+    changed directory, or something to remember about the node.
     """
     _remove_copies(journal)
     state = next_state(journal.state, End())
     waits = any(has_old(place) or has_condemned(place) for place in journal.places)
     kept = any((journal.workspace / name).exists() for name in (OWN, WAL))
     if waits or kept or journal.has_facts or state != Free():
-        journal.take(End())  # With the spare room, if there is no other.
+        journal.take(End())  # This may need the spare room, which is released next.
         drop_spare(journal.workspace)
         return
     drop_spare(journal.workspace)
@@ -201,7 +202,7 @@ def rest(journal: Journal) -> None:
 
 
 def _remove_copies(journal: Journal) -> None:
-    """Remove all copies, but not the data directory itself that was taken out."""
+    """Remove all copies, but not the data directory itself if it was taken out."""
     for place in journal.places:
         if place is not journal.places[-1] or not keeps_copy(journal.state):
             remove_copy(place)
@@ -216,7 +217,7 @@ def discard_waiting(journal: Journal) -> None:
 def put_waiting_back(journal: Journal) -> None:
     """Put back all directories that an earlier run replaced.
 
-    With the node's own files as they are now: somebody may have mended what kept the copy from
+    The node's own files are kept as they are now: a user may have fixed what kept the copy from
     running.
     """
     if not any(map(has_old, journal.places)):
@@ -231,14 +232,14 @@ def put_waiting_back(journal: Journal) -> None:
 
 
 def old_waits(workspace: Path) -> bool:
-    """Say whether a directory waits there that a copy has replaced."""
+    """Return whether a directory that a copy replaced waits there."""
     return any(map(has_old, read_entry(workspace).places))
 
 
 def is_unstarted(data_directory: Path) -> bool:
-    """Say whether this is a base backup that no server has begun to recover.
+    """Return whether this is a base backup that no server has begun to recover.
 
-    Recovery renames the file away as soon as it has read it (StartupXLOG).
+    Recovery renames backup_label as soon as it has read it (StartupXLOG).
     """
     return (data_directory / BACKUP_LABEL).exists()
 
@@ -252,13 +253,13 @@ def swap(journal: Journal, places: Places) -> None:
 
 
 def _put_back(places: tuple[Place, ...], was_empty: Mapping[str, bool]) -> None:
-    """Put all old directories back; the new data directory goes out of the way first."""
+    """Put all old directories back; the new data directory is removed first."""
     for place in reversed(places):
         restore(place, was_empty=was_empty.get(place.path, False))
 
 
 def remove_old_data(journal: Journal, places: Places) -> None:
-    """Remove the old data where it stands and where it waits; the node's own files are kept."""
+    """Remove the old data in its place and in the workspace, but keep the node's own files."""
     save_own_files(places.data)
     journal.take(Remove())
     for place in reversed(places.all()):
@@ -269,7 +270,7 @@ def remove_old_data(journal: Journal, places: Places) -> None:
 
 
 def save_own_files(data: Place) -> None:
-    """Put the node's own files aside, while the directory that holds them is changed or gone."""
+    """Put the node's own files aside while the directory that holds them is changed or gone."""
     if not entries(data):
         return
     own = Path(data.workspace) / OWN
@@ -283,25 +284,25 @@ def save_own_files(data: Place) -> None:
 
 
 def take_data_out(journal: Journal, data: Place) -> None:
-    """Take the data directory out of its place, so that nothing starts while it is changed."""
+    """Move the data directory to the workspace, so no server starts on it while it is changed."""
     save_own_files(data)
     if journal.take(TakeOut()) == Out():
         take_out(data)
 
 
 def put_data_in(journal: Journal, data: Place) -> None:
-    """Put the changed data directory into its place."""
+    """Move the changed data directory back to its place."""
     journal.take(PutIn())
     put_in_place(data)
     journal.take(Done())
-    remove(journal.workspace / OWN)  # They were put into the directory again.
+    remove(journal.workspace / OWN)  # They are in the directory again.
     sync(journal.workspace)
 
 
 def standing(data_directory: Path) -> tuple[Path, State]:
-    """Return what the journal of a data directory says, and in which workspace; changes nothing.
+    """Return the workspace of a data directory and the state in its journal; change nothing.
 
-    Where somebody has made the directory anew what it says is of no use any more.
+    The state is Free if the directory was created again by hand: then the journal is obsolete.
     """
     for workspace in workspaces_of(data_directory):
         state = read_entry(workspace).state
@@ -311,32 +312,32 @@ def standing(data_directory: Path) -> tuple[Path, State]:
 
 
 def away(data_directory: Path) -> tuple[Path, Changing | Finished] | None:
-    """Return where a directory is that a method has changed and left out, and in which state."""
+    """Return the directory that a method has changed and left in the workspace, and its state."""
     workspace, state = standing(data_directory)
     return (workspace / "new", state) if isinstance(state, Changing | Finished) else None
 
 
 def is_made_anew(state: State, data_directory: Path) -> bool:
-    """Say whether somebody has made the data directory by hand since a run was interrupted.
+    """Return whether the data directory was created again by hand after a run was interrupted.
 
-    Then what was half changed is of no use any more. While one of ours is away there is no control
-    file in its place: it is moved first, and comes back last.
+    Then what was half changed is no longer of use. While a directory of ours is away there is no
+    control file in its place, because that is moved first and comes back last.
     """
     if not is_away(state):
         return False
     try:
         return (data_directory / "global" / "pg_control").exists()
-    except OSError:  # Nobody may look: `observe` says so of the data directory.
+    except OSError:  # It cannot be read: `observe` reports that for the data directory.
         return False
 
 
 def note_failed_start(data_directory: Path) -> None:
-    """Count that a server did not come to stream after a recovery."""
+    """Count a server that did not start to stream after a recovery."""
     workspace, *_ = (*workspaces_of(data_directory), workspace_of(data_directory))
     try:
         journal = open_new(workspace)
     except Busy:
-        return  # Another recovery is at work: what this server was started on is history.
+        return  # Another recovery is at work, so what this server ran on no longer matters.
     try:
         journal.note_failed_start()
     finally:
@@ -347,19 +348,22 @@ def note_failed_start(data_directory: Path) -> None:
 
 
 def failed_starts(data_directory: Path) -> int:
-    """Return how often in a row a server has failed after a recovery."""
+    """Return how many times in a row a server has failed after a recovery."""
     counts = (read_entry(workspace).failed_starts for workspace in workspaces_of(data_directory))
     return max(counts, default=0)
 
 
 def former_slot(data_directory: Path) -> str | None:
-    """Return by which slot the old server of this target streamed, if that was written down."""
+    """Return the slot that the old server of this target streamed from, if it was recorded."""
     names = (read_entry(workspace).former_slot for workspace in workspaces_of(data_directory))
     return next(filter(None, names), None)
 
 
 def discard_old(data_directory: Path) -> bool:
-    """Remove the workspaces of a target whose new server runs; return whether old data waited."""
+    """Remove the workspaces of a target whose new server runs; return whether old data waited.
+
+    Raises Refused when no server has been started on the copy.
+    """
     found = False
     for workspace in workspaces_of(data_directory):
         if read_entry(workspace).places and is_unstarted(data_directory):
@@ -367,10 +371,10 @@ def discard_old(data_directory: Path) -> bool:
         with opened(workspace) as journal:
             if journal is None:
                 continue
-            # Without a place there is nothing but a count of failed starts.
+            # Without places there is only a count of failed starts.
             places = journal.places
             found = found or any(map(has_old, places))
             for place in places[:-1]:
                 discard(Path(place.workspace))
-            discard(workspace)  # The lock goes with it: from then on it may be another's.
+            discard(workspace)  # The lock goes with it: from then on another agent may hold it.
     return found

@@ -1,12 +1,12 @@
-"""One directory on its way: a copy that grows, an old one that waits, and the swap of the two.
+"""Move one directory: a copy that grows, an old one that waits, and the swap of the two.
 
-In the workspace of a place are
+The workspace of a place contains
 
-* ``new``: the copy, whole or half
+* ``new``: the copy, complete or not
+  (or the directory itself, taken out of its place so that no server starts while it is changed)
 * ``old``: the directory that the copy replaced
-  (or the directory itself, taken out of its place so that nothing starts while it is changed)
-* ``moving``: an old directory of which some entries stand at the place, on their way out or back
-* ``condemned``: a mark that what stands at the place is to be removed, and what already was moved
+* ``moving``: an old directory some of whose entries are at the place, on their way out or back
+* ``condemned``: a mark that what is at the place must be removed, or what was moved from there
 """
 
 import os
@@ -26,7 +26,7 @@ NOT_DATA = "lost+found"
 
 
 def entries(place: Place) -> list[Path]:
-    """Return what stands at the place itself, without the workspace."""
+    """Return the entries at the place itself, without the workspace and lost+found."""
     path = Path(place.path)
     if not path.is_dir():
         return []
@@ -35,14 +35,14 @@ def entries(place: Place) -> list[Path]:
 
 
 def has_old(place: Place) -> bool:
-    """Say whether an old directory waits."""
+    """Return whether an old directory waits."""
     return Path(place.old).exists()
 
 
 def swap_in(place: Place) -> None:
-    """Put the new directory in place; what stood there waits as the old one.
+    """Put the new directory in place; what was there waits as the old one.
 
-    None waits there yet: a plan begins with one copy (PutOldBack, DiscardWaiting).
+    None waits yet: a plan begins with only one copy (PutOldBack, DiscardWaiting).
     """
     if entries(place):
         _move_away(place)
@@ -53,7 +53,7 @@ def swap_in(place: Place) -> None:
 def restore(place: Place, *, was_empty: bool) -> None:
     """Put the old directory back, wherever the swap was interrupted or undone.
 
-    `was_empty`: nothing stood at the place before, so that all that stands there now is new.
+    `was_empty`: nothing was at the place before, so everything that is there now is new.
     """
     if _within(place, "moving").exists():
         _unite(place)
@@ -65,9 +65,9 @@ def restore(place: Place, *, was_empty: bool) -> None:
 
 
 def take_out(place: Place) -> None:
-    """Move the directory itself to where a copy would grow: it is changed there.
+    """Move the directory itself to where a copy would grow, to be changed there.
 
-    Repeatable, and undone by `put_in_place`, wherever it is interrupted.
+    This can be repeated, and undone by `put_in_place`, wherever it is interrupted.
     """
     new = Path(place.new)
     if place.is_inside:
@@ -82,7 +82,7 @@ def take_out(place: Place) -> None:
 
 
 def put_in_place(place: Place) -> None:
-    """Move the directory that was taken out to its place; repeatable."""
+    """Move the directory that was taken out back to its place; this can be repeated."""
     new = Path(place.new)
     if new.exists():
         _make_room(place)
@@ -90,7 +90,7 @@ def put_in_place(place: Place) -> None:
 
 
 def remove_contents(place: Place) -> None:
-    """Remove what stands at the place itself; a crash in between leaves the mark to go on."""
+    """Remove what is at the place itself; after a crash the mark says that this must go on."""
     condemned = _within(place, "condemned")
     if place.is_inside:
         condemned.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
@@ -105,12 +105,12 @@ def remove_contents(place: Place) -> None:
 
 
 def has_condemned(place: Place) -> bool:
-    """Say whether a removal was interrupted."""
+    """Return whether a removal was interrupted."""
     return _within(place, "condemned").exists()
 
 
 def finish_removal(place: Place) -> None:
-    """Go on with a removal that was interrupted."""
+    """Finish a removal that was interrupted."""
     condemned = _within(place, "condemned")
     if condemned.exists() and place.is_inside:
         remove_contents(place)
@@ -118,7 +118,7 @@ def finish_removal(place: Place) -> None:
 
 
 def remove_copy(place: Place) -> None:
-    """Remove the copy, whole or half."""
+    """Remove the copy, complete or not."""
     remove(_within(place, "new"))
 
 
@@ -128,7 +128,7 @@ def remove_old(place: Place) -> None:
 
 
 def discard(workspace: Path) -> None:
-    """Remove a workspace with all that is in it; the lock's file goes last."""
+    """Remove a workspace with all its contents; the lock file is removed last."""
     if workspace.is_dir():
         for entry in workspace.iterdir():
             if entry.name != LOCK_NAME:
@@ -180,14 +180,14 @@ def _move_back(place: Place) -> None:
 
 
 def _unite(place: Place) -> None:
-    """Bring the entries of an old directory that are on their way back to the place."""
+    """Move back to the place the entries of an old directory that are not there yet."""
     moving = _within(place, "moving")
     _move_entries(moving, Path(place.path))
     moving.rmdir()
 
 
 def _move_entries(source: Path, target: Path) -> None:
-    """Move all entries; the control file's directory last, without which no server starts."""
+    """Move all entries; the directory of the control file, which a server needs to start, last."""
     _move(sorted(source.iterdir(), key=_is_global), target)
 
 
@@ -202,54 +202,54 @@ def _is_global(entry: Path) -> bool:
 
 
 def is_workspace(path: Path) -> bool:
-    """Say whether a workspace is there; Refused when somebody else can have made what it holds.
+    """Return whether a workspace is there; raise Refused if another user can have written to it.
 
-    It says which directories are to be removed and put in place, and where it stands beside the
-    data directory it may stand where everybody can make one, as in a sticky directory.
+    It says which directories are removed and put in place. Beside the data directory it may be in
+    a directory in which every user can create one, such as a sticky directory.
     """
     try:
         status = path.lstat()
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return False
     if stat.S_ISREG(status.st_mode):
-        return False  # Something else that bears the name.
+        return False  # It is something else with that name.
     try:
         check_directory(status, path, {os.geteuid()})
     except Untrusted as untrusted:
         raise Refused(
             untrusted.why,
-            detail="What interrupted recoveries of a node leave stands there, and what of it is to "
-            "be removed, so only the owner of the data directory may write to it.",
-            hint="Remove it; or, if recoveries of this node have made it, give it to the owner of "
-            "the data directory with mode 0700.",
+            detail="Interrupted recoveries record there what they left and what must be removed, "
+            "so only the owner of the data directory may write to it.",
+            hint="Remove it. If recoveries of this node created it, give it to the owner of the "
+            "data directory instead, with mode 0700.",
         ) from untrusted
     return True
 
 
 def make_workspace(path: Path) -> None:
-    """Make a workspace, unless it is there already; Refused when somebody else's is there.
+    """Make a workspace unless it exists; raise Refused if another user can have written to it.
 
-    Raises FileExistsError when it was there, and whoever held it has removed it in that instant.
+    Raises FileExistsError when it existed and the agent that held it has just removed it.
     """
     try:
         make_directory(path)
     except FileExistsError as error:
         if not os.path.lexists(path):
             raise
-        raise Refused(f"{path} is not a directory", hint="Move it away.") from error
+        raise Refused(f"{path} is not a directory", hint="Move it elsewhere.") from error
     is_workspace(path)
 
 
 def make_directory(path: Path) -> None:
-    """Make a directory for nobody but this user, and those above it."""
+    """Make a directory that only this user can access, and the directories above it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
 
 
 def remove(path: Path) -> None:
-    """Remove a file, a link or a directory with all that is in it; follows no link.
+    """Remove a file, a link or a directory with all its contents; follow no link.
 
-    Directories of ours whose mode does not let us are given one that does.
+    Directories of ours whose mode prevents that are given a mode that permits it.
     """
     if not path.is_dir() or path.is_symlink():
         path.unlink(missing_ok=True)

@@ -1,1 +1,1 @@
-"""The server of a target: started, watched, asked."""
+"""The server of a target: start it, watch it, query it and stop it."""

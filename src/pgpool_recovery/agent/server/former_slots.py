@@ -14,10 +14,13 @@ ANSWER_S = 30.0
 
 
 def drop_former_slots_of(request: DropFormerSlots, connect_s: float) -> tuple[FormerSlot, ...]:
-    """Drop them on the server of a data directory where they may go; return what there was."""
+    """Drop, on the server of a data directory, those that may go; return all that were found.
+
+    Raises Unreachable when the server is no longer running.
+    """
     own = read_pid_file(Path(request.data_directory).resolve())
     if own is None:
-        raise Unreachable("the server does not run any more")
+        raise Unreachable("the server is no longer running")
     user = {} if request.user is None else {"user": request.user}
     login = {"host": own.host, "port": str(own.port), "dbname": request.dbname, **user}
     words = {**login, **own_server_words(own.host)}

@@ -1,4 +1,4 @@
-"""Make a standby a server of its own, with all that its primary has and nothing of a standby."""
+"""Make a standby an independent server, with its primary's sequences and no standby settings."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -16,20 +16,21 @@ from pgpool_recovery.talk.protocol import MakeIndependent
 
 MAINTENANCE_DATABASE = "postgres"
 MARGIN_S = 30.0
-"""pg_promote() itself returns in time; beyond that nobody is waited for."""
+"""Added to the timeout for an answer, because pg_promote() itself returns within its own."""
 STANDBY_SETTINGS = ("primary_conninfo", "primary_slot_name", "recovery_target_timeline")
 
 
 def make_independent(request: MakeIndependent, stop: Stop, connect_s: float) -> int:
-    """Promote the server and put its sequences right; return how many of them were not.
+    """Promote the server and correct its sequences; return how many had a wrong value.
 
-    A standby's sequences are up to 32 values ahead of the primary's: so many are logged at once
-    (SEQ_LOG_VALS in sequence.c). Raises Unverified when something of that fails.
+    A standby's sequences are up to 32 values ahead of the primary's, because so many are logged at
+    once (SEQ_LOG_VALS in sequence.c). Raises Refused when the server is not running, and Unverified
+    when it was not promoted in time.
     """
     data = Path(request.data_directory).resolve()
     server = read_pid_file(data)
     if server is None:
-        raise Refused("the server of the target does not run")
+        raise Refused("the server of the target is not running")
     answer_s = request.timeout_s + MARGIN_S
     with _connect(server, MAINTENANCE_DATABASE, connect_s, answer_s) as connection:
         promoted = connection.row("promote", timeout_s=ceil(request.timeout_s))
@@ -51,7 +52,7 @@ def make_independent(request: MakeIndependent, stop: Stop, connect_s: float) -> 
 
 
 def set_sequences(connection: Connection, values: Mapping[int, int]) -> int:
-    """Set those sequences of a database, by OID, that have another value; return how many."""
+    """Set those sequences of a database, by OID, that differ; return how many did."""
     own = {row["oid"]: row["value"] for row in connection.rows("sequences")}
     wrong = {oid: value for oid, value in values.items() if own.get(oid) != value}
     if wrong:

@@ -1,8 +1,9 @@
-"""A server that we started is watched until it is believed; one that is wrong does not go on.
+"""Watch a server that we started until it is accepted, and stop one that is wrong.
 
-The runner says that it is believed, or has it stopped. Where the runner is gone before, the agent
-judges by itself what it can: a server that has become a primary, or has been where the primary
-never was, is stopped. One that only replays still is left: it is a standby, and nobody uses it.
+The runner accepts the server or has it stopped. If the runner is gone before that, the agent itself
+judges what it can: it stops a server that has become a primary, or that has been at a position
+where the primary never was. A server that still replays is left running: it is a standby, and no
+session can use it yet.
 """
 
 import os
@@ -24,47 +25,46 @@ from pgpool_recovery.log.note import waits
 from pgpool_recovery.talk.protocol import AskStandby, Guarded, Start, StopAtOnce
 
 LOOK_S = 30.0
-"""How long a server that lets nobody in yet is looked at when the runner is gone."""
+"""How long a server that does not accept sessions yet is observed when the runner is gone."""
 IMMEDIATE_S = 30.0
-"""For an immediate stop: after five seconds the server kills what is left (postmaster.c)."""
+"""For an immediate stop: the server kills what is left after five seconds (postmaster.c)."""
 TICK_S = 0.2
 
 
 @record
 class Watched:
-    """A server that was started, and what has to be known to look at it and to stop it."""
+    """A server that was started, and what is needed to observe it and to stop it."""
 
     request: Start
     guarded: Guarded
 
     @property
     def data_directory(self) -> Path:
-        """The data directory, where it really is."""
+        """The data directory, with symbolic links resolved."""
         return Path(self.request.data_directory).resolve()
 
 
 class Guard:
-    """Knows the one server that this agent has started and that nobody believes yet."""
+    """Knows the one server that this agent has started and that is not accepted yet."""
 
     def __init__(self) -> None:
         self._watched: Watched | None = None
 
     def watch(self, request: Start) -> None:
-        """Begin to watch what is started now; a server that runs already is somebody else's."""
+        """Begin to watch what is started now; a server that already runs was not started by us."""
         runs = read_pid_file(Path(request.data_directory).resolve()) is not None
         if request.guarded is not None and not runs:
             self._watched = Watched(request, request.guarded)
 
     def believe(self) -> None:
-        """Watch it no longer."""
+        """Accept the server: it is no longer watched."""
         self._watched = None
 
     def settle(self, connect_s: float) -> bool:
-        """Stop the server when it is wrong, now that nobody else would; else leave it.
+        """Stop the server if it is wrong, because the runner no longer can; otherwise leave it.
 
-        Return whether it was stopped.
-
-        Nothing that fails here may keep the agent from ending: nobody hears of it.
+        Returns whether it was stopped. No failure here may keep the agent from ending: there is no
+        runner left to report it to.
         """
         watched, self._watched = self._watched, None
         if watched is not None:
@@ -75,7 +75,7 @@ class Guard:
 
 @waits("the server on probation to be judged")
 def _settle(watched: Watched, connect_s: float) -> bool:
-    stop, look = Stop(), StandbyLook()  # The agent's own wish to end must not keep it from this.
+    stop, look = Stop(), StandbyLook()  # A Stop of its own: the agent's may already be set.
     data, request, guarded = watched.data_directory, watched.request, watched.guarded
     directory = str(bin_directory_of(data, request.bin_directories, stop))
     asked = AskStandby(str(data), guarded.dbname, guarded.user, directory, None)
@@ -94,26 +94,27 @@ def _settle(watched: Watched, connect_s: float) -> bool:
 
 
 def must_not_run(trouble: Trouble) -> bool:
-    """Say whether a server is, or is about to become, a second primary or one with other data."""
+    """Return whether a server is or will become a second primary, or has other data."""
     return trouble.fault.is_wrong_data or trouble.fault is Fault.TARGET
 
 
 @waits("the server to be stopped at once")
 def stop_at_once(request: StopAtOnce, stop: Stop) -> bool:
-    """Stop a server: fast, and in immediate mode when that does not end it in time.
+    """Stop a server in fast mode, and in immediate mode if it does not end in time.
 
-    Returns whether it ended in an orderly way. The failures are counted first: whatever becomes of
-    the stop, the next recovery has to know. In fast mode all sessions end at once, so that nobody
-    writes while it takes its time.
+    Returns whether it ended in an orderly way. The failures are counted first, because the next
+    recovery must know about them whether or not the stop succeeds. Fast mode ends all sessions at
+    once, so no session can write while the server shuts down. Raises Undone when the server does
+    not even end in immediate mode.
     """
     data = Path(request.data_directory).resolve()
     for _ in range(request.has_failed):
-        with suppress(OSError, RecoveryError):  # It has to stop all the same: on a full disk, or
-            note_failed_start(data)  # where the journal cannot be read.
+        with suppress(OSError, RecoveryError):  # It must stop even if the disk is full or
+            note_failed_start(data)  # the journal cannot be read.
     server = read_pid_file(data)
     if server is None:
         return True
-    with suppress(Undone):  # Why is of no interest when it is gone all the same.
+    with suppress(Undone):  # The reason does not matter if the server is gone.
         stop_server(request, stop)
     if read_pid_file(data) is None:
         return True
@@ -123,9 +124,9 @@ def stop_at_once(request: StopAtOnce, stop: Stop) -> bool:
     while read_pid_file(data) is not None:
         if time.monotonic() > deadline:
             raise Undone(
-                "the server does not end, not even in immediate mode",
-                detail=f"Its process is {server.pid}.",
-                hint="End it before anybody uses it.",
+                "the server does not shut down, not even in immediate mode",
+                detail=f"The process ID of its postmaster is {server.pid}.",
+                hint="Terminate it before anyone uses it.",
                 target=TargetState.STARTED,
             )
         stop.wait(TICK_S)

@@ -1,12 +1,13 @@
-"""Whether a server that accepts no connections, not yet or no more, gets on: slow is not dead.
+"""Find out whether a server that does not accept connections still makes progress.
 
-It replays, or does a checkpoint, for as long as that takes. What its processes call themselves says
-which of them work and on which segment (set_ps_display), and the kernel what these have done.
+It replays, or performs a checkpoint, for as long as that takes: a slow server is not a dead one.
+The process titles say which of its processes work and on which segment (set_ps_display), and the
+kernel reports what these have done.
 
-Whoever waits in vain for WAL does not sleep: it tries archive, pg_wal and primary again, each
-wal_retrieve_retry_interval, and reads each time what it has, of one timeline and of the other
-(WaitForWALToBecomeAvailable in xlogrecovery.c; `tests/server/test_waits_in_vain.py`). So neither
-a title that changes is progress, nor a byte that is read.
+A server that waits forever for WAL does not sleep. It tries archive, pg_wal and primary again every
+wal_retrieve_retry_interval, and each time it reads what it has, on one timeline and the other
+(WaitForWALToBecomeAvailable in xlogrecovery.c; `tests/server/test_waits_in_vain.py`). So neither a
+changed title nor a few bytes read are progress.
 """
 
 import re
@@ -20,21 +21,21 @@ from pgpool_recovery.host.server_process import STARTUP, ServerProcess, children
 
 CHECKPOINTS = re.compile(r"^postgres: .*\bperforming .*(?:checkpoint|restartpoint)")
 SEGMENT = re.compile(r" (?:recovering|waiting for) [0-9A-F]{8}([0-9A-F]{16})$")
-"""Without its timeline."""
+"""The group is the segment without its timeline."""
 MOVED = ("wchar", "read_bytes", "write_bytes")
-"""Of proc_pid_io(5): what was written, and what the disk had to read, for it is not in memory."""
+"""From proc_pid_io(5): what was written, and what had to be read from disk, not from memory."""
 SWITCHES = "voluntary_ctxt_switches"
-"""A checkpoint that syncs one file after the other has waited for each of them."""
+"""A checkpoint that syncs one file after the other waits for each of them."""
 WORKS_BYTES_S = 32 * 1024
-"""Four pages in a second: less than any disk has, and more than goes into a log by retries."""
+"""Four pages per second: less than any disk achieves, and more than retries write to a log."""
 
 
 @record
 class Signs:
     """What is seen of a server at a moment.
 
-    `settled`: what changes only when it gets on; `segment`: of which replay needs WAL;
-    `moved_bytes`: by replay.
+    `settled`: what changes only when the server makes progress. `segment`: the number of the
+    segment that replay needs. `moved_bytes`: what replay has read from disk and written.
     """
 
     settled: tuple[object, ...]
@@ -43,7 +44,10 @@ class Signs:
 
 
 class ServerProgress:
-    """Looks at the server of a data directory again and again; `moved` is when it got on last."""
+    """Observes the server of a data directory repeatedly.
+
+    `moved` is the time of its last progress, by the monotonic clock.
+    """
 
     def __init__(self, data: Path) -> None:
         self._data = data
@@ -53,7 +57,7 @@ class ServerProgress:
         self.moved = time.monotonic()
 
     def look(self) -> None:
-        """Take note of how far it is."""
+        """Observe it once more, and record whether it has made progress."""
         found = signs(self._data)
         moved_bytes = found.moved_bytes - self._signs.moved_bytes
         works = moved_bytes > WORKS_BYTES_S * self.stands_still_s()
@@ -61,14 +65,14 @@ class ServerProgress:
             self._signs, self.moved = found, time.monotonic()
 
     def stands_still_s(self) -> float:
-        """Return for how long it has not got on."""
+        """Return for how many seconds it has made no progress."""
         return time.monotonic() - self.moved
 
     def _is_new(self, segment: int | None) -> bool:
-        """Say whether replay needs a segment for the first time, and remember it.
+        """Return whether replay needs a segment for the first time, and remember it.
 
-        It reads the checkpoint, goes back to where that began, and on from there. A record may lie
-        in several segments: who waits in vain for its end comes to each of them again and again.
+        Replay reads the checkpoint, goes back to where that began, and on from there. A record may
+        span several segments: a server that waits forever for its end reads all of them each time.
         """
         if segment is None or segment in self._segments:
             return False
@@ -78,7 +82,7 @@ class ServerProgress:
 
 
 def signs(data: Path) -> Signs:
-    """Return by what is seen that a server replays, or does a checkpoint."""
+    """Return the signs that a server replays or performs a checkpoint."""
     server = read_pid_file(data)
     processes = () if server is None else tuple(children(server.pid))
     settled: tuple[object, ...] = (
@@ -89,7 +93,7 @@ def signs(data: Path) -> Signs:
     if startup is None:
         return Signs(settled)
     segment = SEGMENT.search(startup.title)
-    # Of the process as a whole the kernel counts what its restore_command has done as well.
+    # The task, not the process: the latter's counters include those of its restore_command.
     moved = _numbers(startup.process.text(f"task/{startup.process.pid}/io"), MOVED)
     return Signs(settled, None if segment is None else int(segment[1], 16), sum(moved))
 
@@ -102,7 +106,7 @@ def _checkpoints(of_server: tuple[ServerProcess, ...]) -> Iterator[tuple[object,
 
 
 def _numbers(text: str, names: tuple[str, ...]) -> Iterator[int]:
-    """Yield the numbers of lines such as "rchar: 4711", as far as this user may see them."""
+    """Yield the numbers from lines such as "rchar: 4711"; none when this user may not read them."""
     pairs = (line.partition(":") for line in text.split("\n"))
     yield from (int(number) for name, _, number in pairs if name in names)
 

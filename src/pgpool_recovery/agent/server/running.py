@@ -1,4 +1,4 @@
-"""A server of this host that runs: what it says of itself, and the settings that it takes over."""
+"""Query a running server of this host about itself, and have it apply new settings."""
 
 import os
 import re
@@ -33,20 +33,20 @@ from pgpool_recovery.talk.protocol import AskRunning
 
 ANSWER_S = 30.0
 NO_RECORD = "could not find a valid record"
-"""What pg_waldump says, in the language C, when no whole record begins at a position or later."""
+"""What pg_waldump prints, in the C locale, when no whole record begins at a position or later."""
 NAME = "the server"
 RELOAD_S = 30.0
-"""How long a reload may take; it is a matter of milliseconds on a host that does anything."""
+"""How long a reload may take; on a host that works at all it takes milliseconds."""
 TICK_S = 0.1
 WAL_FILE = re.compile(r"([0-9A-F]{8})[0-9A-F]{16}(\.partial)?")
 
 
 def ask_running(request: AskRunning, stop: Stop, connect_s: float) -> Running:
-    """Return what the server of a data directory says of itself."""
+    """Return what the server of a data directory reports, or Silent with the reason why not."""
     data = Path(request.data_directory).resolve()
     own = read_pid_file(data)
     if own is None:
-        return Silent("It does not run any more.")
+        return Silent("It is no longer running.")
     user = {} if request.user is None else {"user": request.user}
     login = {"host": own.host, "port": str(own.port), "dbname": request.dbname, **user}
     try:
@@ -95,16 +95,16 @@ def _timelines_of_wal(data: Path) -> Iterator[int]:
 
 
 def _histories(data: Path, since: TimelineId) -> Iterator[History]:
-    """Yield the histories that it would believe: a standby fetches only those that it has not."""
+    """Yield the histories that it would use: a standby fetches only those that it lacks."""
     for file, timeline in history_files(data / "pg_wal", since):
         yield read_history(file, timeline)
 
 
 def _is_torn(said: RunningServer, request: AskRunning, data: Path, stop: Stop) -> bool:
-    """Say whether what it has past the point where the primary left its timeline is no record.
+    """Return whether its WAL after the point where the primary left its timeline is no record.
 
     A primary that dies while it sends a large record, or a page of many small ones, leaves the
-    begin of one on all of its standbys. Who is promoted leaves the timeline before that.
+    start of a record on all of its standbys. The promoted one leaves the timeline before that.
     """
     history, received, replayed = request.history, said.received, said.replayed
     if request.bin_directory is None or history is None or received is None or replayed is None:
@@ -118,7 +118,7 @@ def _is_torn(said: RunningServer, request: AskRunning, data: Path, stop: Stop) -
 
 
 def reload(data: Path) -> None:
-    """Have the server read its configuration files, if it runs."""
+    """Make the server reload its configuration files, if it is running."""
     own = read_pid_file(data)
     if own is not None:
         os.kill(own.pid, signal.SIGHUP)
@@ -128,7 +128,10 @@ def reload(data: Path) -> None:
 def take_over(
     data: Path, login: Conninfo, settings: Mapping[str, str], stop: Stop, connect_s: float
 ) -> None:
-    """Reload, and see that new sessions have the settings; they have what the postmaster has."""
+    """Reload, and check that new sessions have the settings; they inherit the postmaster's.
+
+    Raises Undone with the errors in the files when they do not have them after RELOAD_S.
+    """
     reload(data)
     began = time.monotonic()
     while True:
@@ -148,8 +151,8 @@ def _not_taken_over(connection: Connection) -> Undone:
     except Unreachable as unreadable:
         errors = [unreadable.detail or unreadable.message]
     return Undone(
-        "the server has not taken over the new settings",
+        "the server has not applied the new settings",
         detail="\n".join(map(without_contents, errors))
-        or f"{RELOAD_S:g} s after the reload it has others still.",
-        hint="Look at pg_file_settings and pg_settings there.",
+        or f"{RELOAD_S:g} s after the reload it still has other values.",
+        hint="Check pg_file_settings and pg_settings there.",
     )

@@ -1,4 +1,4 @@
-"""A server of this host, looked at as a standby: what it says, or what is seen without a login."""
+"""Observe a server of this host as a standby: by SQL, or from outside if no login is possible."""
 
 import re
 from collections.abc import Iterator
@@ -24,25 +24,25 @@ ANSWER_S = 30.0
 NAME = "the server"
 IN_PRODUCTION = "in production"
 RECEIVES = re.compile(r"\bwalreceiver\s+streaming ([0-9A-F]+/[0-9A-F]+)")
-"""The title of a WAL receiver that has written something (XLogWalRcvFlush in walreceiver.c)."""
+"""The title of a WAL receiver that has written WAL (XLogWalRcvFlush in walreceiver.c)."""
 
 
 class StandbyLook:
-    """Looks at the server again and again; what let nobody in once is not tried each time."""
+    """Observes the server repeatedly; a replication connection that failed is not tried again."""
 
     def __init__(self) -> None:
         self._may_replicate = True
 
     def take(self, request: AskStandby, stop: Stop, connect_s: float) -> StandbyFacts:
-        """Return what the server of a data directory is at this moment.
+        """Return the state of the server of a data directory at this moment.
 
-        Where replay is, is read before the timeline that it is on: so a position is never taken for
-        one of a timeline that replay left before it came there.
+        The replay position is read before its timeline. So a position is never attributed to a
+        timeline that replay left before it reached the position.
         """
         data = Path(request.data_directory).resolve()
         running = read_pid_file(data)
         if running is None:
-            return StandbyFacts(None, sees_receiver=False, problem="It does not run any more.")
+            return StandbyFacts(None, sees_receiver=False, problem="It is no longer running.")
         login = _login(running, request)
         try:
             with connect(login, timeout_s=connect_s, answer_s=ANSWER_S, name=NAME) as connection:
@@ -58,9 +58,9 @@ class StandbyLook:
     def _with_timeline(
         self, facts: StandbyFacts, login: Conninfo, connect_s: float
     ) -> StandbyFacts:
-        """Add where replay is, and on which timeline, when a replication connection tells it.
+        """Add the replay position with its timeline, which only a replication connection reports.
 
-        Without one the control file has to do, which is behind.
+        Without one the control file must do, which lags behind.
         """
         if not self._may_replicate or facts.replayed is None:
             return facts
@@ -80,9 +80,9 @@ def _login(running: PidFile, request: AskStandby) -> Conninfo:
 
 
 def histories(data: Path, since: TimelineId) -> Iterator[History]:
-    """Yield the histories that the server would believe, from a timeline on.
+    """Yield the histories that the server would use, from a timeline on.
 
-    A file that is no history any more, or cannot be read, is passed over: the server will say so.
+    A file that is not a history or cannot be read is skipped: the server itself will report it.
     """
     for file, timeline in history_files(data / "pg_wal", since):
         try:
@@ -94,11 +94,12 @@ def histories(data: Path, since: TimelineId) -> Iterator[History]:
 def look_from_outside(
     running: PidFile, request: AskStandby, stop: Stop, problem: str
 ) -> StandbyFacts:
-    """Return what its control file and the titles of its processes say, where nobody gets in.
+    """Return what its control file and its process titles say, when no session can connect.
 
-    The control file says at once that a server has become a primary, and its timeline late; but in
-    a copy it is the primary's own until recovery has begun, which a server that lets sessions in
-    has done. With update_process_title off nothing is seen of the WAL receiver.
+    The control file says at once that a server has become a primary, but its timeline only later.
+    In a copy it is the primary's own file until recovery has begun, so it is read only if the
+    server is ready to accept sessions. If update_process_title is off, nothing is seen of the WAL
+    receiver.
     """
     data = Path(request.data_directory).resolve()
     nothing: tuple[bool | None, tuple[Point, ...]] = (None, ())
@@ -141,9 +142,9 @@ def _control(
 
 
 def restoring(postmaster: int) -> int | None:
-    """Return the process of the restore_command for which a server's replay waits; None: for none.
+    """Return the PID of the restore_command that a server's replay waits for; None without one.
 
-    The startup process runs it through a shell, and has no other children.
+    The startup process runs it through a shell and has no other children.
     """
     for process, title in children(postmaster):
         if STARTUP.match(title):
@@ -152,7 +153,7 @@ def restoring(postmaster: int) -> int | None:
 
 
 def _receives(title: str) -> Lsn | None:
-    """Return how far a WAL receiver has written, by its title.
+    """Return how far a WAL receiver has written, according to its title.
 
     >>> _receives("postgres: 15/main: walreceiver streaming 0/3000148")
     50331976

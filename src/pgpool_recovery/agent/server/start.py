@@ -1,4 +1,4 @@
-"""Start the target's server and wait for it; tell "replaying" from "dead"."""
+"""Start and stop the target's server, and wait for it as long as it makes progress."""
 
 import time
 from pathlib import Path
@@ -32,16 +32,16 @@ from pgpool_recovery.talk.protocol import Start, Started, StopAtOnce, StopServer
 TICK_S = 0.1
 TOLD_EVERY_S = 10.0
 PING_S = 3.0
-"""As pg_isready has it."""
+"""The default of pg_isready."""
 STOP_MARGIN_S = 10.0
-"""What a program that stops a server may take longer than it was told."""
+"""How much longer than its own timeout a program that stops a server may take."""
 
 
 def start(request: Start, stop: Stop, tell: Say) -> Started:
     """Start the server and wait until it accepts connections; one that does is left alone.
 
-    Raises Incomplete with the last lines of its log when it ended, and Unverified when it has not
-    got on for the time limit.
+    Raises Incomplete with the last lines of its log when it ended, and Unverified when it has made
+    no progress for `request.timeout_s`.
     """
     data = Path(request.data_directory).resolve()
     try:
@@ -56,7 +56,7 @@ def _start(request: Start, data: Path, stop: Stop, tell: Say) -> Started:
     began = time.monotonic()
     bin_directory = bin_directory_of(data, request.bin_directories, stop)
     was_running = read_pid_file(data) is not None
-    former_slot_name = former_slot(data)  # Before anything runs, for it may not be readable.
+    former_slot_name = former_slot(data)  # First, because the journal may not be readable.
     way = find_way(data, bin_directory, request.start_command, stop, tell)
     ask = setting_asker(data, bin_directory, major_of(data), stop)
     log = StartLog(data, way, ask, is_new=not was_running)
@@ -69,15 +69,15 @@ def _start(request: Start, data: Path, stop: Stop, tell: Say) -> Started:
         server = _wait_until_ready(data, log, patience, stop, tell)
     except Incomplete as ended:
         hint = advice_on_log(ended.detail or "", data)
-        if hint is not None:  # Its disk is at fault, and not its data.
+        if hint is not None:  # Its disk is at fault, not its data.
             state = ended.target
             raise Incomplete(ended.message, detail=ended.detail, hint=hint, target=state) from ended
-        if _changed(data) != control_before:  # It got as far as its data, which is at fault.
+        if _changed(data) != control_before:  # It had begun to use its data, which is at fault.
             try:
                 note_failed_start(data)
-            except (OSError, RecoveryError) as error:  # Why the server ended has to be told.
+            except (OSError, RecoveryError) as error:  # Why the server ended must still be told.
                 failure = failure_of_system(error) if isinstance(error, OSError) else error
-                more = f"Nor could that be counted: {failure.message}."
+                more = f"The failed start could not be recorded: {failure.message}."
                 raise ended.with_more(more) from error
         raise
     return Started(
@@ -92,20 +92,21 @@ def _start(request: Start, data: Path, stop: Stop, tell: Say) -> Started:
 
 
 def slot_name(data: Path, stop: Stop) -> str | None:
-    """Return the slot by which a standby streams, whoever has configured it."""
+    """Return the slot in the configuration of a standby, whether or not we wrote it."""
     return home_of(data, data, stop).value("primary_slot_name") or None
 
 
 def _changed(data: Path) -> int:
-    """Return when the control file was written last, in nanoseconds."""
+    """Return when the control file was last written, in nanoseconds."""
     return (data / "global" / "pg_control").stat().st_mtime_ns
 
 
 def stop_server(request: StopServer | StopAtOnce, stop: Stop, tell: Say | None = None) -> None:
-    """Stop the server of a data directory in an orderly way, as its host does that.
+    """Stop the server of a data directory in an orderly way, by the means of its host.
 
-    What stops it gives up after the time limit. The server has been told, and goes on: where `tell`
-    says that somebody waits, so does this, as long as the checkpoint at its end gets on.
+    The program that stops it gives up after `request.timeout_s`, but the server goes on shutting
+    down. If there is a `tell`, this waits for it as long as its last checkpoint makes progress.
+    Raises Undone when the server was not stopped.
     """
     data = Path(request.data_directory).resolve()
     if read_pid_file(data) is None:
@@ -128,7 +129,7 @@ def stop_server(request: StopServer | StopAtOnce, stop: Stop, tell: Say | None =
 def _has_stopped(
     data: Path, progress: ServerProgress, still_s: float, stop: Stop, tell: Say
 ) -> bool:
-    """Wait for a server that is about to end; say whether it has. Not for one that stands still."""
+    """Wait for a server that shuts down; return False if it makes no progress for `still_s`."""
     told = 0.0
     while read_pid_file(data) is not None:
         progress.look()
@@ -136,22 +137,22 @@ def _has_stopped(
             return False
         if time.monotonic() - told > TOLD_EVERY_S:
             told = time.monotonic()
-            tell("the server is shutting down, its checkpoint is not done yet")
+            tell("the server is shutting down; its checkpoint is not complete yet")
         stop.wait(TICK_S)
     return True
 
 
 def bin_directory_of(data: Path, bin_directories: tuple[str, ...], stop: Stop) -> Path:
-    """Return where the programs of a data directory's major version are; Refused without any."""
+    """Return where the programs of a data directory's major version are; raise Refused if none."""
     major = major_of(data)
     found = find_bin_directory(major, bin_directories, stop)
     if found is None:
-        raise Refused(f"there are no programs of PostgreSQL {major} on this host")
+        raise Refused(f"PostgreSQL {major} is not installed on this host")
     return Path(found)
 
 
 def major_of(data: Path) -> int:
-    """Return the major version of a data directory; Refused when it is none."""
+    """Return the major version of a data directory; raise Refused when it is not one."""
     try:
         return read_major(data)
     except (OSError, ValueError) as error:
@@ -167,11 +168,12 @@ def _reason(error: OSError | ValueError) -> str:
 
 
 def _run(way: StartWay, data: Path, log: StartLog, timeout_s: float, stop: Stop) -> None:
-    """Run the command; whether it worked is seen by the server, which may still replay.
+    """Run the command. Whether it worked is judged by the server, which may still be replaying.
 
-    pg_ctl looks each tenth of a second whether the server accepts connections, and pg_ctlcluster
-    half a second after that for the first time. So the server is looked at here as well, and one
-    that does need not be waited for; what a command of the user's does besides is waited for.
+    pg_ctl checks every tenth of a second whether the server accepts connections; pg_ctlcluster
+    checks for the first time half a second after that. So the server is checked here as well, and
+    the command need not be waited for once it is ready. A command that the user configured may do
+    more, so it is always waited for.
     """
     said = None
     enough = None if way.does_more else lambda: _is_ready(data)
@@ -188,7 +190,7 @@ def _run(way: StartWay, data: Path, log: StartLog, timeout_s: float, stop: Stop)
 
 
 def _is_ready(data: Path) -> bool:
-    """Say whether the server says in its pid file that it accepts connections."""
+    """Return whether the server accepts connections according to its pid file."""
     server = read_pid_file(data)
     return server is not None and server.is_ready
 
@@ -208,20 +210,20 @@ def _wait_until_ready(
         if time.monotonic() - told > TOLD_EVERY_S:
             told = time.monotonic()
             waited_s = told - patience.began
-            tell(f"the server replays WAL, it accepts no connections yet ({waited_s:.0f} s)")
+            tell(f"the server replays WAL and accepts no connections yet ({waited_s:.0f} s)")
         stop.wait(TICK_S)
     raise Unverified(
         f"the server accepts no connections after {time.monotonic() - patience.began:.0f} s",
-        detail=f"It runs, and its replay has not got on for {patience.timeout_s:g} s.\n"
+        detail=f"It is running, but its replay has made no progress for {patience.timeout_s:g} s.\n"
         f"{log.end()}".rstrip(),
-        hint="See in its log, and in the titles of its processes, what it waits for. Wait for it, "
-        "then attach the node. start_s in the settings says how long to wait without progress.",
+        hint="Check its log and its process titles for what it waits for. Wait until it accepts "
+        "connections, then attach the node. The setting start_s limits the time without progress.",
         target=TargetState.STARTED,
     )
 
 
 def _accepts(server: PidFile) -> bool:
-    """Say whether it answers where its pid file says, as pg_isready would."""
+    """Return whether it answers at the address in its pid file, as pg_isready would."""
     where = {"host": server.host, "hostaddr": "", "port": str(server.port)}
     return ping(where, timeout_s=PING_S) is PingAnswer.UP
 
@@ -229,20 +231,20 @@ def _accepts(server: PidFile) -> bool:
 def _has_ended(
     log: StartLog, stop: Stop, name: str | None = None, said: str | None = None
 ) -> Incomplete:
-    """Return why it ended; pg_ctl itself only says where else to look."""
+    """Return why it ended; pg_ctl's own message only points to the log."""
     text = log.cause(stop)
     is_of_use = said and not (name == PG_CTL and log.end())
     return Incomplete(
         "the server ended before it accepted connections",
         detail="\n".join([f"{name} said:\n{said}", text] if is_of_use else [text]),
-        hint="Mend what it says, then recover the node again.",
+        hint="Fix what the log reports, then recover the node again.",
         target=TargetState.COPIED,
     )
 
 
 @record
 class Patience:
-    """Since when something is waited for, by the monotonic clock; how long it may stand still."""
+    """Since when a server is waited for, by the monotonic clock; how long it may stand still."""
 
     began: float
     timeout_s: float

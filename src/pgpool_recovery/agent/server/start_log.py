@@ -1,8 +1,8 @@
-"""What a server says from the moment on in which it is started, wherever that goes.
+"""Collect what a server logs from the moment it is started, wherever that goes.
 
-To its standard error, and once its collector runs to the collector's files, which stand in
-`current_logfiles`. A server that dies before leaves the list of its last run: so what counts is
-what has been written since, in each of the files, which are known by device and inode.
+It logs to its standard error, and to the files in `current_logfiles` once its logging collector
+runs. A server that dies before that leaves the list of its previous run. So only what has been
+written since the start counts, in each of the files, which are identified by device and inode.
 """
 
 import os
@@ -35,24 +35,24 @@ from pgpool_recovery.talk.protocol import FindLog, LogPosition
 
 CURRENT = "current_logfiles"
 KINDS = ("stderr", "csvlog", "jsonlog")
-"""By how well a person reads them; where there are several all hold the same."""
+"""In the order of how well a person can read them; if there are several, all have the same text."""
 DIRECTORIES = ("log", "pg_log")
 MAX_FILES = 10_000
 MAX_BYTES = 256 * 1024
 LAST_BYTES = 16384
-"""Of the log of a server that runs."""
+"""How much of the log of a running server is read."""
 MAX_LIST_BYTES = 8192
 ASKED_S = 10.0
 JOURNAL_LINES = "50"
 
 Identity = tuple[int, int]
 AskSetting = Callable[[str], str | None]
-"""Returns what the server would have for a setting, None where it cannot read its files."""
+"""Returns the value that the server would have for a setting; None if it cannot read its files."""
 
 
 @record
 class Told:
-    """Where a server wrote, and the end of what it wrote there since it was started."""
+    """A file that a server wrote to, and the last lines that it wrote there since its start."""
 
     file: str
     lines: tuple[str, ...]
@@ -60,14 +60,14 @@ class Told:
 
     @property
     def text(self) -> str:
-        """For a person."""
+        """The lines for a person, with the name of the file."""
         return _ends(self.file, *self.lines)
 
 
 class StartLog:
     """The logs of a server that is being started: only what it writes from now on counts.
 
-    `is_new`: it does not run yet; of one that does, all counts that is still in its files.
+    `is_new`: it is not running yet. If it already is, everything in its files counts.
     """
 
     def __init__(self, data: Path, way: StartWay, ask: AskSetting, *, is_new: bool) -> None:
@@ -81,7 +81,7 @@ class StartLog:
         self._sizes = dict(self._known()) if is_new else {}
 
     def _known(self) -> Iterator[tuple[Identity, int]]:
-        """Yield how long each file is in which the server may go on."""
+        """Yield the size of each file to which the server may append."""
         directories = {self._data / name for name in DIRECTORIES}
         directories |= {Path(file).parent for file in collected(self._data).values()}
         directory = self._ask("log_directory")
@@ -98,14 +98,14 @@ class StartLog:
             yield (status.st_dev, status.st_ino), status.st_size
 
     def position(self) -> LogPosition | None:
-        """Return the file that the server writes now, and where its lines begin."""
+        """Return the file that the server writes now, and the offset at which its lines begin."""
         file = next(iter(self._collected_now().values()), self._standard_error)
         return None if file is None else LogPosition(file, self._begin(file))
 
     def end(self) -> str:
-        """Return the end of what it has written, with the file; nothing when there is none.
+        """Return the end of what it has written, with the file; an empty text if there is none.
 
-        A server that ran already may have let users in, of whose statements nothing is told.
+        A server that was already running may have had users, whose statements are not reported.
         """
         if self._is_new:
             return "\n".join(one.text for one in self.told())
@@ -114,7 +114,7 @@ class StartLog:
         return "" if log is None or not text else _ends(log.file, text)
 
     def cause(self, stop: Stop) -> str:
-        """Return what a server that has ended said, or where that has to be looked for."""
+        """Return what a server that has ended logged, or where a person must look for it."""
         told = self.told()
         text = self.end()
         if any(one.has_cause for one in told):
@@ -122,10 +122,10 @@ class StartLog:
         return "\n".join(filter(None, [text, *self._elsewhere(stop)])) or self._nowhere()
 
     def _elsewhere(self, stop: Stop) -> Iterator[str]:
-        """Yield what it said where it writes to no file, and which place that is.
+        """Yield what a server logged that writes to no file, and the place where that is.
 
-        systemd takes the standard error of what it starts, and syslog has what log_destination
-        gives it. Both may be closed to this user.
+        systemd captures the standard error of what it starts, and log_destination may be syslog.
+        This user may not be allowed to read either of them.
         """
         if "syslog" in (self._ask("log_destination") or ""):
             ident = self._ask("syslog_ident") or "postgres"
@@ -137,13 +137,14 @@ class StartLog:
 
     def _nowhere(self) -> str:
         if self._standard_error is None:
-            return "It left no log that is known here."
+            return "It left no log in a known place."
         return f"It wrote nothing to {self._standard_error}."
 
     def told(self) -> list[Told]:
-        """Return what it has written, for a server that has let nobody in yet.
+        """Return what a server that has not accepted a session yet has written.
 
-        What came before the collector ran, only when that is all there is, or the server ended.
+        What it wrote before the collector ran is only included if there is nothing else, or if it
+        says why the server ended.
         """
         first = self._told(self._standard_error)
         for file in self._collected_now().values():
@@ -153,7 +154,7 @@ class StartLog:
         return [] if first is None else [first]
 
     def _collected_now(self) -> Mapping[str, str]:
-        """Return the collector's files; the list of an earlier run says nothing of this one."""
+        """Return the collector's files; none if the list is still that of an earlier run."""
         is_of_before = _identity_and_time(self._data / CURRENT) == self._list_before
         return {} if self._is_new and is_of_before else collected(self._data)
 
@@ -176,11 +177,11 @@ class StartLog:
 
 
 def _ends(file: str, *lines: str) -> str:
-    return "\n".join((f"The server's log {file} ends:", *lines))
+    return "\n".join((f"The server's log {file} ends with:", *lines))
 
 
 def collected(data: Path) -> Mapping[str, str]:
-    """Return the files of the logging collector by their kind, the most readable first."""
+    """Return the files of the logging collector by kind, the most readable first."""
     found = {}
     try:
         lines = read_lines(data / CURRENT, MAX_LIST_BYTES)
@@ -194,7 +195,7 @@ def collected(data: Path) -> Mapping[str, str]:
 
 
 def entries_since(log: LogPosition, limit_bytes: int) -> list[LogEntry]:
-    """Return the entries of a log from a position on, of the last `limit_bytes`."""
+    """Return the entries of a log from a position on, but only from its last `limit_bytes`."""
     try:
         with Path(log.file).open("rb") as file:
             begin = os.fstat(file.fileno()).st_size - limit_bytes
@@ -216,14 +217,14 @@ def _journal(words: tuple[str, ...], since_s: int, stop: Stop) -> Iterator[str]:
     except RecoveryError:
         return
     if said.status == 0 and said.output.strip():
-        yield "The journal ends:"
+        yield "The journal ends with:"
         yield from _safe(told_lines(read_entries(bytes_of(said.output), "journal")))
 
 
 def setting_asker(data: Path, bin_directory: Path, major: int, stop: Stop) -> AskSetting:
-    """Return what asks the server's own program; it does not load what the settings name.
+    """Return a function that queries the server's own program, which loads no libraries for that.
 
-    What stands in no file need not be asked for: it is built in.
+    A setting that is in no file is not queried, because its value is built in.
     """
 
     def ask(name: str) -> str | None:
@@ -248,9 +249,9 @@ def setting_asker(data: Path, bin_directory: Path, major: int, stop: Stop) -> As
 
 
 def find_log(request: FindLog, earlier: LogPosition | None = None) -> LogPosition | None:
-    """Return the log of a server that runs, from where it ended `earlier` or ends now.
+    """Return the log of a running server, from where it ended `earlier`, or from its present end.
 
-    Whoever started the server chose the file, and what it wrote since then is not about us.
+    The file was chosen by the person who started the server. What is in it already is not about us.
     """
     file = _file_of_log(Path(request.data_directory).resolve())
     if file is None:
@@ -276,8 +277,8 @@ def _file_of_log(data: Path) -> str | None:
 def last_lines(log: LogPosition | None) -> str:
     """Return the last lines of the log of a server that accepts connections, or did.
 
-    Nothing when there is no log that can be read. Only what the server says of itself, for its
-    users' statements are nobody's business here.
+    An empty text when no log can be read. Only lines about the server itself are returned, because
+    the statements of its users must not be reported.
     """
     found = [] if log is None else entries_since(log, LAST_BYTES)
     entries = list(map(_without_conninfo, found))
@@ -296,7 +297,7 @@ def _safe(lines: Iterable[str]) -> Iterator[str]:
 
 
 def _without_conninfo(entry: LogEntry) -> LogEntry:
-    """Return an entry without the further lines of a value that has some."""
+    """Return an entry without further lines of a connection string, which may have secrets."""
     return replace(entry, lines=entry.lines[:1]) if CONNINFO in entry.lines[0] else entry
 
 

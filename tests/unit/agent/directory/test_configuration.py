@@ -152,7 +152,7 @@ def test_configuration_that_others_can_write_is_not_read(tmp_path: Path, mode: i
     (tmp_path / "postgresql.conf").write_text("port = 1\n")
     tmp_path.chmod(mode)
     own_login = OwnLogin({"password": "x"})
-    with pytest.raises(Refused, match="others can write to the data directory"):
+    with pytest.raises(Refused, match="other users can write to the data directory"):
         read_configuration(tmp_path, Path("/no/programs"), Stop(), own_login)
     assert own_login.conninfo == {}
     tmp_path.chmod(0o700)

@@ -196,7 +196,7 @@ def test_journal_of_a_newer_build_is_left_alone(
     file.write_text(json.dumps({"version": VERSION + 1, "state": "elsewhere"}))
     with pytest.raises(Refused) as caught:
         ask(target.data)
-    assert caught.value.message == f"a newer version of pgpool-recovery has written {file}"
+    assert caught.value.message == f"{file} was written by a newer version of pgpool-recovery"
     assert f"version {VERSION + 1}" in (caught.value.detail or "")
     assert "Install that version" in (caught.value.hint or "")
     assert json.loads(file.read_text())["state"] == "elsewhere"
@@ -389,7 +389,7 @@ def test_failed_start_is_not_counted_while_another_recovery_is_at_work(target: T
 def test_what_cannot_follow_is_refused(target: Target) -> None:
     """The plan was made for another state: another recovery came in between."""
     journal: Journal = swap.reserve(target.places)
-    with pytest.raises(Refused, match=r"has worked in .* meanwhile"):
+    with pytest.raises(Refused, match=r"has meanwhile worked in "):
         journal.take(PutIn())
     assert not isinstance(journal.state, Putting)
     journal.close()

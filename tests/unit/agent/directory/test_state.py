@@ -34,14 +34,14 @@ def data(places: Places) -> Path:
 def test_data_without_a_server_says_nothing_of_what_was_done(data: Path) -> None:
     seen = see_state(data)
     assert (seen.state, seen.is_certain) == (TargetState.UNTOUCHED, False)
-    assert seen.what == f"There is data of a server in {data}, and no server runs."
+    assert seen.what == f"There is server data in {data}. No server is running."
 
 
 def test_server_that_runs(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (data / "postmaster.pid").write_text(f"{os.getpid()}\n{data}\n1\n5432\n/tmp\n*\n1 2\nready\n")
     monkeypatch.chdir(data)
     assert see_state(data) == StateSeen(
-        TargetState.STARTED, f"Its server runs (process {os.getpid()})."
+        TargetState.STARTED, f"Its server is running (process {os.getpid()})."
     )
 
 
@@ -49,7 +49,7 @@ def test_agent_that_works_still(places: Places, data: Path) -> None:
     journal = swap.reserve(places)
     seen = see_state(data)
     assert (seen.state, seen.is_certain) == (TargetState.UNKNOWN, False)
-    assert seen.what == "An agent is at work on it."
+    assert seen.what == "An agent is working on it."
     journal.close()
     seen = see_state(data)
     assert (seen.state, seen.is_certain) == (TargetState.UNTOUCHED, True)
@@ -65,7 +65,8 @@ def test_half_changed_directory(places: Places, data: Path) -> None:
     seen = see_state(data)
     assert (seen.state, seen.is_certain) == (TargetState.INCOMPLETE, True)
     assert (
-        seen.what == f"Its data is in {workspace}/new, half changed by rewind, and no server runs."
+        seen.what
+        == f"Its data is in {workspace}/new, half changed by rewind. No server is running."
     )
 
 
@@ -78,7 +79,7 @@ def test_copy_that_was_not_started(places: Places, data: Path) -> None:
     swap.swap(journal, places)
     seen = see_state(data)
     assert seen.state is TargetState.COPIED
-    assert "the old waits beside it" in seen.what
+    assert "the old data waits in the workspace" in seen.what
 
 
 def test_base_backup_in_an_empty_place(data: Path) -> None:

@@ -100,7 +100,7 @@ def test_cause_is_told_where_it_could_not_be_counted(
     monkeypatch.setattr(module, "note_failed_start", fail)
     detail = node.fails(CORRUPT).detail or ""
     why = f'could not write "{node.data}": {os.strerror(errno.EROFS)}'
-    assert detail.endswith(f"\nNor could that be counted: {why}.")
+    assert detail.endswith(f"\nThe failed start could not be recorded: {why}.")
 
 
 def spoil_journal(node: Node) -> Path:
@@ -114,7 +114,7 @@ def spoil_journal(node: Node) -> Path:
 def test_nothing_is_started_where_the_journal_cannot_be_read(node: Node) -> None:
     """By which slot the old server streamed would not be known once the new one runs."""
     journal, before = spoil_journal(node), node.control.stat().st_mtime_ns
-    with pytest.raises(Refused, match="a newer version of pgpool-recovery has written") as caught:
+    with pytest.raises(Refused, match="was written by a newer version") as caught:
         node.start('touch "$1"')
     assert str(journal) in caught.value.message
     assert node.control.stat().st_mtime_ns == before
@@ -126,8 +126,8 @@ def test_cause_is_told_where_the_journal_cannot_be_read_any_more(
     journal = spoil_journal(node)
     monkeypatch.setattr(module, "former_slot", lambda _data: None)
     detail = node.fails(CORRUPT).detail or ""
-    why = f"a newer version of pgpool-recovery has written {journal}"
-    assert detail.endswith(f"\nNor could that be counted: {why}.")
+    why = f"{journal} was written by a newer version of pgpool-recovery"
+    assert detail.endswith(f"\nThe failed start could not be recorded: {why}.")
 
 
 def test_server_that_stands_still_is_left_running(node: Node) -> None:
@@ -135,7 +135,7 @@ def test_server_that_stands_still_is_left_running(node: Node) -> None:
     with pytest.raises(Unverified) as caught:
         node.start(timeout_s=0.3)
     assert caught.value.target is TargetState.STARTED
-    assert "its replay has not got on for 0.3 s" in (caught.value.detail or "")
+    assert "its replay has made no progress for 0.3 s" in (caught.value.detail or "")
     assert failed_starts(node.data) == 0
 
 

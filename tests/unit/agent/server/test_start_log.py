@@ -45,7 +45,7 @@ def test_only_what_was_written_since_counts(files: Files) -> None:
     append(files.startup, "FATAL:  of old\n")
     log = files.log()
     append(files.startup, "FATAL:  of now\n")
-    assert log.end() == f"The server's log {files.startup} ends:\nFATAL:  of now"
+    assert log.end() == f"The server's log {files.startup} ends with:\nFATAL:  of now"
     position = log.position()
     assert position is not None
     assert position.offset == len("FATAL:  of old\n")
@@ -58,7 +58,7 @@ def test_list_of_an_earlier_run_is_not_believed(files: Files) -> None:
     log = files.log()
     append(files.startup, "FATAL:  of now\n")
     append(collected, "LOG:  of somebody else\n")
-    assert log.cause(Stop()) == f"The server's log {files.startup} ends:\nFATAL:  of now"
+    assert log.cause(Stop()) == f"The server's log {files.startup} ends with:\nFATAL:  of now"
 
 
 def test_file_that_a_new_name_leads_to_is_known_by_its_inode(files: Files) -> None:
@@ -69,7 +69,7 @@ def test_file_that_a_new_name_leads_to_is_known_by_its_inode(files: Files) -> No
     collected.rename(files.data / "log/c.csv")
     append(files.data / "log/c.csv", f"now{',' * 11}FATAL,,why{',' * 13}\n")
     files.collects("csvlog log/c.csv")
-    assert log.end() == f"The server's log {files.data}/log/c.csv ends:\nFATAL:  why"
+    assert log.end() == f"The server's log {files.data}/log/c.csv ends with:\nFATAL:  why"
 
 
 def test_directory_that_the_settings_name_is_known_before(files: Files, tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_directory_that_the_settings_name_is_known_before(files: Files, tmp_path
     log = files.log()
     append(elsewhere / "x.log", "FATAL:  of now\n")
     files.collects(f"stderr {elsewhere}/x.log")
-    assert log.end().endswith("ends:\nFATAL:  of now")
+    assert log.end().endswith("ends with:\nFATAL:  of now")
 
 
 def test_file_that_was_made_anew_is_read_from_its_begin(files: Files) -> None:
@@ -88,10 +88,10 @@ def test_file_that_was_made_anew_is_read_from_its_begin(files: Files) -> None:
     log = files.log()
     files.startup.unlink()
     append(files.startup, "FATAL:  why\n")
-    assert log.end().endswith("ends:\nFATAL:  why")
+    assert log.end().endswith("ends with:\nFATAL:  why")
     os.truncate(files.startup, 0)
     append(files.startup, "FATAL:  x\n")
-    assert log.end().endswith("ends:\nFATAL:  x")
+    assert log.end().endswith("ends with:\nFATAL:  x")
 
 
 def test_what_came_before_the_collector_is_told_with_it_only_when_it_says_why(
@@ -101,7 +101,7 @@ def test_what_came_before_the_collector_is_told_with_it_only_when_it_says_why(
     append(files.startup, "LOG:  redirecting log output to logging collector process\n")
     append(files.data / "log/a.log", "FATAL:  why\n")
     files.collects("csvlog log/a.csv", "stderr log/a.log")
-    assert log.end() == f"The server's log {files.data}/log/a.log ends:\nFATAL:  why"
+    assert log.end() == f"The server's log {files.data}/log/a.log ends with:\nFATAL:  why"
     append(files.startup, "FATAL:  of the main process\n")
     assert "of the main process" in log.end()
 
@@ -150,7 +150,7 @@ FATAL:  password authentication failed for user "SECRET"
 """
     append(files.startup, f"{sessions}LOG:  redo starts\n{sessions}")
     log = files.log(is_new=False)
-    assert log.end() == f"The server's log {files.startup} ends:\nLOG:  redo starts"
+    assert log.end() == f"The server's log {files.startup} ends with:\nLOG:  redo starts"
     assert log.cause(Stop()) == log.end()
     files.startup.unlink()
     assert log.end() == ""
