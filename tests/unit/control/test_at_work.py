@@ -1,4 +1,4 @@
-"""What is at work, by the processes of a host: a change of the primary has to wait for it."""
+"""What is running, by the processes of a host: a change of the primary has to wait for it."""
 
 from dataclasses import replace
 from pathlib import Path

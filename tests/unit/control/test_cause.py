@@ -1,4 +1,4 @@
-"""Why a recovery failed, of what PCP says and of what is on record."""
+"""Why a recovery failed, by what PCP says and what is on record."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -95,7 +95,7 @@ def test_record_is_lost_with_the_primary() -> None:
 
 
 def test_pgpool_fails_after_the_start() -> None:
-    """Such as when it cannot log in: the recovery itself was complete."""
+    """For example when it cannot log in: the recovery itself was complete."""
     error = Incomplete("recovery is checking if postmaster is started", target=TargetState.UNKNOWN)
     found = of(error, facts.run())
     assert isinstance(found, Unverified)

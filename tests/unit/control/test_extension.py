@@ -1,4 +1,4 @@
-"""Which database's extension is used, and the words where none is."""
+"""Which database's extension is used, and the message if none is."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A recovery whose runner is gone, and the end of a cancel that nobody writes down."""
+"""A recovery whose runner is gone, and the end of a cancel that is not recorded."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
@@ -84,10 +84,10 @@ class Seen:
         return self.calls
 
 
-def test_cancel_between_the_stages_ends_when_nobody_calls_any_more(
+def test_cancel_between_the_stages_ends_when_no_call_follows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Nobody writes that down: the run stays copied."""
+    """That is not recorded: the run stays copied."""
     seen, now = Seen(), 0.0
     monkeypatch.setattr("time.monotonic", lambda: now)
     end = _End(cast("RecordReader", seen), cast("Connection", seen), 7, NODE)

@@ -1,4 +1,4 @@
-"""What keeps an order to promote or to attach from being given, by what was learnt."""
+"""What prevents a request to promote or to attach, by what was found out."""
 
 from dataclasses import replace
 
@@ -56,7 +56,7 @@ def search(*infos: NodeInfo, timeout: str = "300") -> Search | None:
     ids=["10 s ago", "unit", "no limit", "late", "found", "given up", "long over", "all are down"],
 )
 def test_search(infos: tuple[NodeInfo, ...], timeout: str, expected: Search | None) -> None:
-    """As pcp_node_info showed it on 4.3.5, 4.6.1 and 4.7.3 while it went on, and afterwards."""
+    """As pcp_node_info showed it on 4.3.5, 4.6.1 and 4.7.3 during the search, and afterwards."""
     assert search(*infos, timeout=timeout) == expected
 
 
@@ -146,8 +146,8 @@ def test_what_goes_on_after_a_promotion(parameters: dict[str, str], said: str) -
     assert list(going_on(parameters, [info(1, UP, "primary")])) == []
 
 
-def test_nobody_is_promoted_by_hand_beside_a_primary_that_refuses_the_login() -> None:
-    """It runs; two primaries would be the outcome of pg_promote()."""
+def test_hint_does_not_promote_beside_a_primary_that_refuses_the_login() -> None:
+    """It is running; pg_promote() would result in two primaries."""
     closed = replace(silent(0), answers=PingAnswer.UP)
     answers = {NodeId(0): closed, NodeId(1): answer(1)}
     with pytest.raises(Refused) as raised:

@@ -1,4 +1,4 @@
-"""The log of a process: off it does nothing; on it tells what, how long, whose, and has a limit."""
+"""The log of a process: off, it does nothing; on, it says what, how long and whose, in limits."""
 
 import re
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ def lines() -> Iterator[list[str]]:
     turn_off()
 
 
-def test_off_nothing_is_looked_at() -> None:
+def test_nothing_is_formatted_when_it_is_off() -> None:
     class Precious:
         def __str__(self) -> str:
             raise AssertionError("it was shown")
@@ -87,7 +87,7 @@ def test_limit_is_one_of_bytes(lines: list[str], monkeypatch: pytest.MonkeyPatch
     assert len("".join(lines).encode()) < 2500
 
 
-def test_nothing_is_looked_at_behind_the_limit(
+def test_nothing_is_formatted_beyond_the_limit(
     lines: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log, "MAX_BYTES", 100)

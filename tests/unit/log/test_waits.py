@@ -1,4 +1,4 @@
-"""Whatever waits can be told from what hangs: each wait is logged."""
+"""Each wait is logged, so that waiting can be told from hanging."""
 
 import ast
 import re
