@@ -274,7 +274,7 @@ def test_runner_that_is_killed_is_found_by_the_next_look(site: Site) -> None:
     number = site.node_status(1)["recovery"]["id"]
     told = site.run("history", number).output
     assert "in step 3 of 6: copy about" in told
-    assert '"pgpool-recovery plan 1" asks the target what is there' in told
+    assert '"pgpool-recovery plan 1" shows what is on the target' in told
     again = site.run("recover", 1, "--yes")
     assert again.returncode == 0, again.output
     assert f"recovery {number} {where}" in again.output
@@ -349,7 +349,7 @@ def test_attach_of_a_node_without_server(site: Site) -> None:
     site.take_down(2)
     refused = site.run("attach", 2)
     assert refused.returncode == 4
-    assert "the server of node 2 could not be asked" in refused.stderr
+    assert "the server of node 2 could not be queried" in refused.stderr
     assert "--force" in refused.stderr
     assert site.run("recover", 2, "--yes").returncode == 0
 
