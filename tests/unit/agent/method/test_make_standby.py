@@ -104,7 +104,7 @@ def test_file_outside_of_what_the_data_directory_is_called_is_told_whole(
     told = list[str]()
     take(step_of(places_of(data)), told)
     called = data.parent.parent / "pgdata" / FAR
-    assert told == [f"primary_conninfo stands in {called} now"]
+    assert told == [f"primary_conninfo is now in {called}"]
 
 
 @KINDS
@@ -113,7 +113,7 @@ def test_file_that_was_not_there_goes_again(data: Path, step_of: Callable[[Place
     was, step, told = files(data), step_of(places_of(data)), list[str]()
     before = before_repoint(step, Stop())
     take(step, told)
-    assert told == ["primary_conninfo stands in myrecovery.conf now"]
+    assert told == ["primary_conninfo is now in myrecovery.conf"]
     before.restore()
     assert files(data) == was
 

@@ -47,7 +47,7 @@ def test_lines_for_a_person_and_the_sum() -> None:
         Said("pgbackrest", LINES[1].partition("INFO: ")[2]),
         Said("pgbackrest", LINES[2].partition("WARN: ")[2]),
         Moved(500),
-        Said("pgbackrest", "2 of 3 files were as in the backup"),
+        Said("pgbackrest", "2 of 3 files already matched the backup"),
     ]
 
 
@@ -64,7 +64,7 @@ def test_no_pgbackrest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     found = observe_repository("main", Stop())
     assert isinstance(found, NoBackup)
-    assert found.problem == "there is no pgbackrest"
+    assert found.problem == "pgbackrest is not installed"
 
 
 def test_settings_beside_those_of_every_standby() -> None:

@@ -38,7 +38,7 @@ def test_what_is_on_the_primarys_way(end: Point) -> None:
         ),
         (
             Base(point(1, 0x800), point(4, 0x900)),
-            "timeline 4, which the primary never was on.",
+            "timeline 4, which is not in the primary's history.",
         ),
         (
             Base(point(2, 0x2001), point(3, 0x2002)),

@@ -85,7 +85,7 @@ def test_an_archive_that_goes_on_after_its_end() -> None:
 def test_names_that_lead_elsewhere(name: str) -> None:
     with pytest.raises(Undone) as caught:
         read(archive({name: b"x"}), 512)
-    assert "leads elsewhere" in str(caught.value.detail)
+    assert "points elsewhere" in str(caught.value.detail)
 
 
 def header(**changes: bytes) -> bytes:
