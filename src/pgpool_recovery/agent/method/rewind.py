@@ -31,8 +31,10 @@ KEEP_ALL_WAL = "wal_keep_size=2147483647MB"
 """Otherwise the checkpoint at the end of crash recovery would remove WAL that pg_rewind reads."""
 MISSING_WAL = re.compile(r'could not open file "[^"]*/pg_wal/([0-9A-F]{24})"')
 MAX_FETCHED = 256
+"""How many missing WAL files are fetched from the primary at most; pg_rewind runs after each."""
 KEPT_WAL = "wal_before_fork"
 CONFIG_FILE_SINCE = 15
+"""Before, pg_rewind reads restore_command only from a postgresql.conf in the data directory."""
 BEGINS = "need to copy"
 """The last message of pg_rewind before it changes files (src/bin/pg_rewind/pg_rewind.c)."""
 COPIED = re.compile(r"\s*(\d+)/(\d+) kB \(\d+%\) copied")
@@ -69,7 +71,7 @@ def rewind(step: Rewind, own_login: OwnLogin, stop: Stop, emit: Emit, connect_s:
     except Exception as error:
         if progress.has_begun:
             raise
-        keep_own_files(directory.parent / OWN, directory)
+        keep_own_files(directory.parent / OWN, directory)  # Undo all that was done before that.
         for name in signals:
             write_file(directory / name, "", mode=file_mode(directory))
         raise Untouched(error) from error
