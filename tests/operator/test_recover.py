@@ -246,7 +246,7 @@ def test_client_that_leaves(site: Site, number: signal.Signals) -> None:
         assert cancelled.returncode == 0, cancelled.output
         assert "the recovery of node 1 has ended (cancelled); target untouched" in cancelled.stdout
         # The record has the end of a recovery before the backend writes its error.
-        by_whom = 'With "pgpool-recovery cancel", by role '
+        by_whom = 'It was cancelled with "pgpool-recovery cancel" by role '
         until(lambda: by_whom in primary.log_text()[before:], within_s=20, what=by_whom)
         assert "Traceback" not in primary.log_text()
         assert watcher.wait(timeout_s=20) == 10
