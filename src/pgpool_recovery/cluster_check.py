@@ -1,4 +1,4 @@
-"""The story of a check: look at all nodes at once, and judge. Nothing is changed on any host."""
+"""Check a cluster: examine all nodes at once and judge them. Nothing is changed on any host."""
 
 import threading
 import time
@@ -37,7 +37,7 @@ from pgpool_recovery.talk.protocol import AskStandby, LookAround, Peer, TryPeers
 MAX_USERS = 5
 ANSWER_S = 60.0
 GREETING_MARGIN_S = 10.0
-"""What an agent may take to start, once ssh is connected."""
+"""How long an agent may take to start once ssh is connected, in seconds."""
 
 Found = NodeFacts | Problem
 
@@ -45,7 +45,8 @@ Found = NodeFacts | Problem
 def check(question: CheckQuestion, settings: Settings, own_port: int) -> tuple[Finding, ...]:
     """Return what stands in the way of recoveries, the worst first.
 
-    Of a node that cannot be reached, or not looked at in `timeout.check_s`, that is the finding.
+    A node that cannot be reached, or not examined within `timeout.check_s`, yields just that as its
+    finding.
     """
     with own_server(settings) as connection:
         primary = observe_primary(connection)
@@ -68,7 +69,7 @@ def check(question: CheckQuestion, settings: Settings, own_port: int) -> tuple[F
 
 
 def place_of_primary(question: CheckQuestion, primary: PrimaryFacts) -> int | None:
-    """Return the place of the node whose data directory is that of the server that called."""
+    """Return the place of the node that has the data directory of the calling server."""
     for place, node in enumerate(question.nodes):
         directory = identity_of(Path(node.data_directory))
         if directory == primary.data_directory and is_this_host(node.host):
@@ -83,7 +84,7 @@ def look_at_all(
     settings: Settings,
     own_port: int,
 ) -> dict[int, Found]:
-    """Look at every node in a thread of its own, all with one deadline.
+    """Examine every node in a thread of its own, all with the same deadline.
 
     The threads are daemons: one that hangs is not waited for, and its agent ends with this process.
     """
@@ -100,7 +101,7 @@ def look_at_all(
     def guarded(place: int) -> None:
         try:
             look(place)
-        except Exception as error:  # noqa: BLE001 - in a thread nobody else would see it
+        except Exception as error:  # noqa: BLE001 - a thread would lose it
             failed.append(error)
 
     failed: list[Exception] = []
@@ -122,15 +123,15 @@ def look_at_all(
 
 
 def too_slow(node: Target, settings: Settings) -> Problem:
-    """Return the reason why nothing is known of a node whose thread is still at it."""
+    """Return the reason why nothing is known about a node whose thread has not finished."""
     return Problem(
-        f"{node.name} was not looked at within {settings.timeout.check_s:g} s",
-        hint="See what its host is busy with, or raise check_s in [timeout] of the settings.",
+        f"{node.name} could not be examined within {settings.timeout.check_s:g} s",
+        hint="Find out what its host is busy with, or raise check_s in [timeout] of the settings.",
     )
 
 
 def in_a_hurry(settings: Settings) -> Settings:
-    """Return the settings with no wait that is longer than a check may take."""
+    """Return the settings with every wait cut to what a check may take."""
     limit, timeout, agent = settings.timeout.check_s, settings.timeout, settings.agent
     return replace(
         settings,
@@ -151,7 +152,10 @@ def look_at_node(
     settings: Settings,
     own_port: int,
 ) -> NodeFacts:
-    """Return all that a node, and its agent, say. Raises why it cannot be looked at."""
+    """Return everything that a node and its agent report.
+
+    Raises RecoveryError if the node cannot be examined.
+    """
     target = question.nodes[place]
     host = None if primary_place is None else question.nodes[primary_place].host
     request = RecoveryRequest(target, own_port, host, question.may_name_hosts)
@@ -176,7 +180,11 @@ def look_at_node(
 def trouble_of(
     connection: Connection, agent: Conversation, facts: Facts, settings: Settings
 ) -> Trouble | None:
-    """Return why a server that runs is no sound standby, by what it and then the primary say."""
+    """Return why a running server is not a sound standby, by what it and then the primary say.
+
+    The order matters: the primary is queried after the node, so it cannot be behind it. None if
+    nothing is wrong, if the server is not running, or if this server itself is in recovery.
+    """
     target, own = facts.target, settings.primary
     if target.server_pid is None or facts.primary.is_in_recovery:
         return None
@@ -191,7 +199,7 @@ def trouble_of(
 
 
 def ask_around(question: CheckQuestion, target: Target, settings: Settings) -> LookAround:
-    """Return the question about a host; the scripts are ours and those of pgpool.conf."""
+    """Return the question about a host; the scripts are ours and those named in pgpool.conf."""
     own = [name for name in PURPOSES if name not in question.pool.stage_commands]
     named = [name for name in question.pool.stage_commands.values() if is_inside(name)]
     return LookAround(
@@ -210,7 +218,7 @@ def try_peers(
     agent: Conversation,
     settings: Settings,
 ) -> dict[int, PeerFacts]:
-    """Return how a node reaches each of the others, as it would if that were the primary."""
+    """Return how a node reaches each of the others, as it would if that one were the primary."""
     node = question.nodes[place]
     others = [other for other in range(len(question.nodes)) if other != place]
     greeting_s = settings.ssh.connect_timeout_s + GREETING_MARGIN_S
@@ -232,10 +240,12 @@ def try_peers(
 
 
 def why_untried(primary: PrimaryFacts, peer: Peer, node: Target) -> Problem:
-    """Return why nobody logs in at a host or a port that only the caller names."""
+    """Return why no login is tried on a host or a port that only the caller names."""
     if names_every_host(peer.host) and not is_this_host(node.host):
-        return Problem(f'every host has a "{peer.host}", and no settings name it')
-    return Problem(f"this server listens on port {primary.port}, and no settings name another port")
+        return Problem(f'every host has a "{peer.host}", and the settings do not name it')
+    return Problem(
+        f"this server listens on port {primary.port}, and the settings name no other port"
+    )
 
 
 def peer_of(
@@ -246,7 +256,7 @@ def peer_of(
     target: TargetFacts,
     settings: Settings,
 ) -> Peer:
-    """Return what a node has to try to reach another one; no logins at a port that is not known."""
+    """Return what a node must try to reach another one; no logins if its port is not known."""
     node, other = question.nodes[place], question.nodes[other_place]
     is_local = node.host == other.host
     is_here = is_this_host(node.host)
@@ -278,9 +288,9 @@ def peer_of(
 
 
 def observe_extensions(pool: PoolFacts, settings: Settings) -> Iterator[ExtensionFacts]:
-    """Look into each database in which Pgpool-II may call the functions, and into the others.
+    """Yield the extension in each database where Pgpool-II may call it or our sessions may use it.
 
-    Among these is the one of the record.
+    The databases include template1 and that of the history.
     """
     role = pool.settings.get("recovery_user")
     others = ["template1", pool.recovery_database, settings.history.database]
@@ -305,7 +315,7 @@ def observe_extensions(pool: PoolFacts, settings: Settings) -> Iterator[Extensio
 
 
 def observe_role(connection: Connection, pool: PoolFacts) -> RoleFacts | None:
-    """Return what is known of recovery_user."""
+    """Return what is known about recovery_user; None if pgpool.conf does not set it."""
     name = pool.settings.get("recovery_user")
     if not name:
         return None

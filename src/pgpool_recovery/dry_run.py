@@ -1,4 +1,4 @@
-"""The story without its end: observe and plan. Nothing is changed on any host."""
+"""Observe and plan without running: what a recovery would do. Nothing is changed on any host."""
 
 from functools import partial
 from typing import Any
@@ -34,12 +34,12 @@ def foresee(
     is_own_stage: bool = True,
     called: CalledAgent | None = None,
 ) -> dict[str, Any]:
-    """Return what a recovery of the target would do now, as plan/document.py has it.
+    """Return what a recovery of the target would do now, as the JSON of plan/document.py.
 
-    A standby that streams is taken for one that has just been lost. Whatever keeps a recovery from
-    beginning, a host that cannot be reached too, is a reason why there is no plan. `is_own_stage`:
-    the first stage that Pgpool-II calls is ours, and keeps to what was agreed. `called`: the agent
-    of the target, when it was called before.
+    A standby that streams is treated as if it had just been lost; "now" then has the plan for it as
+    it is. Whatever keeps a recovery from beginning, including a host that cannot be reached, is a
+    reason why there is no plan. `is_own_stage`: the first stage that Pgpool-II calls is ours and
+    keeps to what was agreed to. `called`: the agent of the target, if it was called before.
     """
     try:
         with naming(request.target):
@@ -75,14 +75,14 @@ def _foresee(
     told = partial(plan_as_json, target, facts, is_tidy=is_tidy, found=seen.what, unbound=unbound)
     if not streams(facts):
         return told(plan, stops=_is_stopped(facts, foreseen))
-    # Of a standby that streams the plan is for when it has been lost; this one is for now.
+    # The plan for a streaming standby assumes that it was lost; "now" is the plan for it as it is.
     now = _as_it_is(target, facts, settings.policy)
     made = make_plan(target, now, settings.policy)
     return {**told(plan), "now": told(made, stops=_is_stopped(facts, now))}
 
 
 def _foreseen(target: Target, facts: Facts, policy: Policy) -> Facts:
-    """Return the facts that the recovery would plan from."""
+    """Return the facts that the recovery would be planned from."""
     return once_lost(facts) if streams(facts) else _as_it_is(target, facts, policy)
 
 
@@ -91,6 +91,6 @@ def _is_stopped(facts: Facts, foreseen: Facts) -> bool:
 
 
 def _as_it_is(target: Target, facts: Facts, policy: Policy) -> Facts:
-    """Return the facts, of a server that runs once it is stopped where that has to be and may."""
+    """Return the facts; if a running server must be stopped, and may be, as if it were stopped."""
     goes_on_running = isinstance(make_plan(target, facts, policy), Plan)
     return facts if goes_on_running or not may_stop(facts, policy) else once_stopped(facts)

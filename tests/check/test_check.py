@@ -83,7 +83,7 @@ def test_ssh_that_is_revoked_between_two_standbys(cluster: Cluster) -> None:
     finally:
         keys.write_text(text)
     assert (found.severity, found.node_id) == ("error", 1)
-    assert found.fact.startswith("node 1 cannot start an agent on node 2, so that node 2 could not")
+    assert found.fact.startswith("node 1 cannot start an agent on node 2, so node 2 could not")
     assert "Permission denied" in found.fact
     assert found.advice.startswith("On 10.")
 
@@ -162,7 +162,7 @@ def test_stage_script_that_is_old_or_somebody_elses(cluster: Cluster) -> None:
     finally:
         file.write_text(text)
     assert (old.severity, old.node_id) == ("warning", 1)
-    assert "is of version 1" in old.fact
+    assert "is version 1" in old.fact
     assert "recovery_2nd_stage of node 1 is not pgpool-recovery's" in foreign.fact
 
 
@@ -179,7 +179,7 @@ def test_extension_for_each_pgpool(cluster: Cluster) -> None:
         primary.execute("CREATE EXTENSION pgpool_recovery", database="template1")
     assert (elsewhere.severity, elsewhere.node_id) == ("error", 0)
     assert elsewhere.fact == (
-        "database template1, in which Pgpool-II 4.3.5 calls it, has no extension pgpool_recovery; "
+        "database template1, where Pgpool-II 4.3.5 calls it, has no extension pgpool_recovery; "
         "it is in postgres"
     )
     assert elsewhere.advice == "In template1: CREATE EXTENSION pgpool_recovery"
@@ -206,7 +206,7 @@ def test_standby_that_is_down(cluster: Cluster) -> None:
     finally:
         cluster.recover(2)
     assert (found.severity, found.node_id) == ("warning", 2)
-    assert found.fact == "the server of node 2 does not run"
+    assert found.fact == "the server of node 2 is not running"
     assert slot_of(2) in cluster.slots(0)
     assert troubles(check(cluster)) == []
 
@@ -231,7 +231,7 @@ def test_settings_of_pgpool_that_do_not_fit(cluster: Cluster) -> None:
     finally:
         cluster.primary.execute("DROP OWNED BY plain; DROP ROLE plain")
     facts = [one.fact for one in found]
-    assert any("which is no path inside the data directory" in fact for fact in facts), facts
+    assert any("which is not a path inside the data directory" in fact for fact in facts), facts
     assert any(fact.startswith("recovery_timeout is 0") for fact in facts)
     assert any("plain is no superuser and may not call" in fact for fact in facts)
     assert [one.fact for one in granted if "database postgres" in one.fact] == []

@@ -106,7 +106,7 @@ def test_promise_12_history_of_a_mistaken_promotion_is_named_until_it_is_gone(
             log = refusal(cluster, node_id)
             assert f"the archive of node {node_id} {STRAY}" in log
             assert "It leads from timeline 1 (left at " in log
-        assert "The data of node 2 itself is of that timeline." in log
+        assert "The data of node 2 itself is on that timeline." in log
         assert not behind.is_running
         move_away(cluster, "00000002")
         assert methods(recover(cluster, 1)) == ["catch-up"]

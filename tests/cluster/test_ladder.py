@@ -64,7 +64,7 @@ def test_standby_that_was_stopped_catches_up(cluster: Cluster) -> None:
     node.stop()
     log = recover(cluster, 1)
     assert methods(log) == ["catch-up"]
-    assert "not attach: the server of node 1 does not run" in log
+    assert "not attach: the server of node 1 is not running" in log
     assert node.sql("show work_mem") == [("7MB",)]
 
 
@@ -135,9 +135,7 @@ def test_standby_whose_wal_is_gone(cluster: Cluster) -> None:
     assert methods(log) == ["incremental" if primary.installation.major >= 17 else "basebackup"], (
         log
     )
-    assert re.search(
-        r"not catch-up: the primary's WAL from \S+ on timeline \d+ on, .* is gone", log
-    )
+    assert "not catch-up: the primary no longer has the WAL that node 1 needs" in log
     assert left_over(node) == []
 
 
@@ -154,7 +152,7 @@ def test_ex_primary_that_crashed_is_rewound(cluster: Cluster) -> None:
     with settings(cluster, VERIFY_PAGES):
         log = recover(cluster, old.node_id)
     assert methods(log) == ["rewind"], log
-    assert "Its server was not stopped in an orderly way" in log or "not catch-up" in log
+    assert "Its server was not shut down cleanly" in log or "not catch-up" in log
     has_checksums = new.sql("SHOW data_checksums") == [("on",)]
     said = r"checksums of \d+ pages .* are correct" if has_checksums else "no data checksums"
     assert re.search(said, log)
@@ -176,7 +174,9 @@ def test_ex_primary_that_diverged_and_whose_wal_is_gone(cluster: Cluster) -> Non
     log = recover(cluster, old.node_id)
     if new.installation.major < 17:
         assert methods(log) == ["basebackup"], log
-        gone = f"the primary's WAL that node {old.node_id} would need after a rewind is gone"
+        gone = (
+            f"the primary no longer has the WAL that node {old.node_id} would need after a rewind"
+        )
         assert gone in log
     else:
         assert methods(log) == ["rewind"], log

@@ -162,7 +162,7 @@ def test_target_on_the_command_line_is_refused_by_name(cluster: Cluster) -> None
             log = refused(cluster, node)
         source = "start_command in the settings"
     assert f"WARNING:  recovery_target of node {node.node_id} is set on the command line" in log
-    assert f"It is 'immediate', and comes from {source}." in log
+    assert f"It is 'immediate' and comes from {source}." in log
     assert f"Also: recovery.conf is in the data directory of node {node.node_id}." in log
     assert "The target is untouched." in log
     node.machine.path(of_old).unlink()

@@ -328,7 +328,7 @@ def test_delayed_standby_waits_at_the_fork(cluster: Cluster, roles: Roles) -> No
         cluster.recover(node.node_id)
         log = cluster.pgpool.log_text()[before:]
         assert methods(log) == ["catch-up"], log
-        assert "replays 3600 s later on purpose (recovery_min_apply_delay)" in log
+        assert "replays with a delay of 3600 s (recovery_min_apply_delay)" in log
     finally:
         del node.settings["recovery_min_apply_delay"]
         node.configure()

@@ -131,7 +131,7 @@ def test_delayed_standby_is_back_when_it_streams(ready: Cluster) -> None:
     try:
         ready.node(0).execute("INSERT INTO ledger VALUES (1)")
         said = remote_start(ready)
-        assert "replays 3600 s later on purpose (recovery_min_apply_delay)" in said
+        assert "replays with a delay of 3600 s (recovery_min_apply_delay)" in said
         assert streams(ready.node(0), 1)
     finally:
         del node.settings["recovery_min_apply_delay"]

@@ -188,12 +188,12 @@ def test_what_it_has_received_the_new_primary_has_not(cluster: Cluster) -> None:
     with pytest.raises(RecoveryError, match="server of node 2 is running"):
         cluster.recover(2)
     said = cluster.pgpool.log_text()
-    assert "not repoint: node 2 has received WAL that the primary has not" in said
+    assert "not repoint: node 2 has received WAL that the primary does not have" in said
     assert witness(node) == before
     with settings(cluster, MAY_STOP):
         log = recover(cluster, 2)
     assert methods(log) == ["rewind"], log
-    assert "runner: not repoint: node 2 has received WAL that the primary has not" in log
+    assert "runner: not repoint: node 2 has received WAL that the primary does not have" in log
     assert witness_is_gone(node, before)
     recover(cluster, old.node_id)
 

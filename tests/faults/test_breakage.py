@@ -252,7 +252,7 @@ def test_no_wal_sender_is_free(down: Cluster) -> None:
             log = fails(down)
     finally:
         restart_primary(down, max_wal_senders="10")
-    assert "the primary has not enough free WAL senders" in log
+    assert "the primary does not have enough free WAL senders" in log
     recovers(down)
 
 

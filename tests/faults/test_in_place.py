@@ -281,7 +281,7 @@ def test_server_that_is_not_to_be_recovered_is_stopped_by_no_policy(cluster: Clu
     with settings(cluster, '[policy]\nstop_running = "always"\n'):
         said = Call(primary, primary, "itself").ends(20)
     assert "stop the server of the target" not in said
-    assert "is the primary: they have the same data directory" in said
+    assert "is the primary: both have the same data directory" in said
     primary.sql("SELECT 1")
 
 

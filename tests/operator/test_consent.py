@@ -108,7 +108,7 @@ def test_agreed_and_done(site: Site) -> None:
         let_go(site)
         assert client.wait(timeout_s=120) == 0, site.cluster.pgpool.machine.path(log).read_text()
     said = site.cluster.pgpool.machine.path(log).read_text()
-    assert "runner: agreed by postgres: WAL only is moved" in said
+    assert "runner: agreed by postgres: only WAL is moved" in said
     until(lambda: not holders(site), within_s=20, what="the session of the agreement to be gone")
     assert_recovered(site.cluster, 1)
 
@@ -136,7 +136,7 @@ def test_promise_11_wal_that_is_gone_by_then(site: Site) -> None:
     said = changed_meanwhile(site, log="changed.log")
     assert "plan: catch-up" in said
     assert CHANGED in said
-    assert "Needed: basebackup: all data is copied anew" in said
+    assert "Needed beyond that: basebackup: all data is copied again" in said
     assert "TARGET:  untouched" in said
     assert old_data(site) == before
     until(lambda: not holders(site), within_s=20, what="the session of the agreement to be gone")
@@ -189,7 +189,7 @@ def test_promise_11_pcp_recovery_node_keeps_to_the_settings(site: Site) -> None:
     assert "Command Successful" not in refused.output
     run = site.read("history")["runs"][0]
     assert run["exit_status"] == 4
-    assert run["message"] == "the recovery of node 1 needs more than is allowed without a person"
+    assert run["message"] == "the recovery of node 1 needs more than may be done unattended"
     assert 'policy.unattended = "replace-nothing"' in run["detail"]
     assert old_data(site) == before
 

@@ -1,4 +1,4 @@
-"""Files because of which a recovery of a node would be refused, or would be a full copy."""
+"""Files that would make a recovery of a node be refused, or turn it into a full copy."""
 
 from collections.abc import Iterator
 
@@ -10,15 +10,15 @@ from pgpool_recovery.facts.rejection import Rejection
 
 
 def files(report: Report) -> Iterator[Finding]:
-    """Say for each node what in its data could not be read, changed or removed."""
+    """Report for each node the files that could not be read, changed or removed."""
     for _, target, node in report.reached():
         access = node.facts.target.access
         refused = f"a recovery that replaces the data of {target.name} would be refused"
         for reason in reject_own_files(target.name, access):
             yield _finding(target.node_id, refused, reason)
         copied = (
-            f"the data of {target.name} could not be changed where it is, so that a recovery would "
-            "copy all of it"
+            f"the data of {target.name} could not be changed in place, so a recovery would copy "
+            "all of it"
         )
         for reason in reject_change(target.name, access):
             yield _finding(target.node_id, copied, reason)

@@ -1,4 +1,4 @@
-"""What archives do to recoveries and failovers: a rival's history, failing archivers, delays."""
+"""Archives that disturb recoveries and failovers: foreign histories, failing archivers, delays."""
 
 import re
 from collections.abc import Iterator
@@ -13,19 +13,19 @@ from pgpool_recovery.plan.stray import reject_strays, restore_command
 CALLS = 5
 """How often a standby that is promoted calls its restore_command before it accepts writes.
 
-Seen with 15.20 and 18.6: once or twice for the WAL segment at its end, once more for the stream
-that ended, for the history of the next timeline, and for that of its own (FinishWalRecovery,
-findNewestTimeLine, writeTimeLineHistory).
+Observed with 15.20 and 18.6: once or twice for the WAL segment at its end, once more because the
+stream ended, once for the history of the next timeline, and once for that of its own
+(FinishWalRecovery, findNewestTimeLine, writeTimeLineHistory).
 """
 SLOW_S = 2.0
-"""Above this the calls of a promotion take more than 10 s."""
+"""If a call takes longer, the calls of a promotion take more than 10 s."""
 REMOTE = re.compile(r"\b(ssh|scp|rsync|sftp|pgbackrest|barman-wal-restore|wal-g|curl|wget)\b")
 LIMITED = re.compile(r"timeout|max-time", re.IGNORECASE)
 """As in timeout 10 …, ConnectTimeout=, --protocol-timeout=, --max-time."""
 
 
 def archives(report: Report) -> Iterator[Finding]:
-    """Say what is wrong with archives that are written, and with those that are read."""
+    """Report what is wrong with the archives that the nodes write, and those that they read."""
     for place, target, node in report.reached():
         server = node.surroundings.server
         if server is not None and server.archiver is not None:
@@ -44,25 +44,26 @@ def _archiver(target: Target, archiver: Archiver) -> Iterator[Finding]:
         yield Finding(
             Kind.HISTORY_NOT_ARCHIVED,
             target.node_id,
-            f"the archiver of {name} does not get {', '.join(histories)} into the archive, the "
-            f"history of its own timeline; {times}",
-            "Look for a file of that name in the archive: another server was promoted, and has "
-            "archived its own there, which archive_command does not replace. Whoever reads it "
-            "follows that server. Move it away, and this one is archived within a minute. Else "
-            f"see what archive_command says in the log of {name}.",
+            f"the archiver of {name} cannot archive {', '.join(histories)}, the history of its own "
+            f"timeline; {times}",
+            "Check the archive for a file of that name. If there is one, another server was "
+            "promoted and has archived its own there, and archive_command does not replace it. A "
+            "server that reads it follows that server. Move it away, and this one is archived "
+            "within a minute. Otherwise, check what archive_command reports in the log of "
+            f"{name}.",
         )
     elif archiver.failing is not None:
         yield Finding(
             Kind.ARCHIVER_FAILS,
             target.node_id,
             f"the archiver of {name} fails at {archiver.failing}; {times}",
-            f"See what archive_command says in the log of {name}. Until it works pg_wal grows, and "
-            "a node that needs the archive does not find that WAL there.",
+            f"Check what archive_command reports in the log of {name}. Until it works, pg_wal "
+            "grows, and a node that needs the archive does not find that WAL there.",
         )
 
 
 def _strays(target: Target, node: NodeFacts) -> Iterator[Finding]:
-    """Say what a standby that streams will read; of one that is down the forecast says it."""
+    """Report what a running standby will read; for one that is down, the forecast reports it."""
     if node.facts.target.server_pid is None:
         return
     for rejection in reject_strays(target.name, node.facts):
@@ -76,7 +77,7 @@ def _strays(target: Target, node: NodeFacts) -> Iterator[Finding]:
 
 
 def _promotion(target: Target, node: NodeFacts) -> Iterator[Finding]:
-    """Say how long a restore_command holds up a promotion, as far as that can be known."""
+    """Report how long a restore_command holds up a promotion, as far as that can be known."""
     facts, archive = node.facts, node.facts.archive
     if archive is None:
         return
@@ -92,7 +93,7 @@ def _promotion(target: Target, node: NodeFacts) -> Iterator[Finding]:
             Kind.SLOW_RESTORE_COMMAND,
             target.node_id,
             f"restore_command of {name} {took} when it was asked for a history file; a promotion "
-            f"of {name} {what}, {least}{CALLS * archive.longest_s:.0f} s",
+            f"of {name} {what}, which takes {least}{CALLS * archive.longest_s:.0f} s",
             limit,
         )
         return
@@ -101,9 +102,9 @@ def _promotion(target: Target, node: NodeFacts) -> Iterator[Finding]:
         yield Finding(
             Kind.UNLIMITED_RESTORE_COMMAND,
             target.node_id,
-            f"restore_command of {name} asks another host ({_remote(command)}) and names no limit; "
-            f"a promotion of {name} {what}, now {archive.longest_s:.1f} s each, and waits for a "
-            "host that is silent until TCP gives up, minutes",
+            f"restore_command of {name} calls another host ({_remote(command)}) without a time "
+            f"limit; a promotion of {name} {what}, now {archive.longest_s:.1f} s each, and waits "
+            "minutes for a host that does not answer, until TCP gives up",
             limit,
         )
 

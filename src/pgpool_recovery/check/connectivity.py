@@ -1,4 +1,4 @@
-"""The ways between the nodes: after a failover another one is the primary, and needs them all."""
+"""The connections between the nodes: after a failover, the new primary needs all of them."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from pgpool_recovery.facts.node import NodeFacts, PeerFacts
 
 
 def ways(report: Report) -> Iterator[Finding]:
-    """Say which nodes could not be reached, and between which of the others a way is missing."""
+    """Report the nodes that could not be reached, and the connections that the others lack."""
     for place, reason in sorted(report.unreached.items()):
         detail = "" if reason.detail is None else f": {sentence(reason.detail)}"
         target = report.target(place)
@@ -22,10 +22,10 @@ def ways(report: Report) -> Iterator[Finding]:
         yield Finding(
             Kind.HOST_KEYS,
             None,
-            "check_host_keys is false in the settings, so whoever answers in the place of a node "
+            "check_host_keys is false in the settings, so any host that answers in place of a node "
             "is trusted, unless ssh_config forbids it",
             "Add the hosts' keys to ~/.ssh/known_hosts of the user that runs PostgreSQL, on each "
-            "node, and take check_host_keys out of [ssh].",
+            "node, and remove check_host_keys from [ssh].",
         )
     for _, source, node in report.reached():
         for place, peer in sorted(node.peers.items()):
@@ -42,13 +42,13 @@ def _between(
         yield Finding(
             Kind.NO_SSH,
             source.node_id,
-            f"{source.name} cannot start an agent on {other.name}, so that {other.name} could not "
+            f"{source.name} cannot start an agent on {other.name}, so {other.name} could not "
             f"be recovered if {source.name} were the primary{detail}",
             f"{on(source)}, as {node.facts.target.user}: ssh -o BatchMode=yes "
             f"-o StrictHostKeyChecking=yes {other.host} pgpool-recovery --version",
         )
     if report.server(place) is None:
-        return  # Nobody can log in to a server that does not run, or lets nobody in.
+        return  # No login works on a server that is not running, or accepts none.
     if peer.untried is not None:
         yield Finding(
             Kind.LOGIN_NOT_TRIED,
@@ -56,7 +56,8 @@ def _between(
             f"{source.name} did not try to log in to {other.name}: "
             f"{sentence(peer.untried.message)}",
             f'Write host = "{other.host}" and port = {other.port} into [node.{other.node_id}] of '
-            "the settings on the primary, or let a superuser ask, not by a function or DO block.",
+            "the settings on the primary, or let a superuser run the check, not from a function or "
+            "DO block.",
         )
         return
     system = report.primary.system_identifier
@@ -64,7 +65,7 @@ def _between(
         yield Finding(
             Kind.NO_REPLICATION_LOGIN,
             source.node_id,
-            f"{source.name} cannot open a replication connection to {other.name}, so that it could "
+            f"{source.name} cannot open a replication connection to {other.name}, so it could "
             f"not be recovered if {other.name} were the primary: {_told(peer.logins)}",
             f"Check pg_hba.conf of {other.name} (database replication), and the password file of "
             f"{node.facts.target.user} on {source.host}.",
@@ -75,8 +76,8 @@ def _between(
             source.node_id,
             f"{source.name} cannot open the SQL connection to {other.name} that pg_rewind needs: "
             f"{_told(peer.sql_logins)}",
-            f"Let a role with the rights for pg_rewind log in: pg_hba.conf of {other.name}, and "
-            f"the password file of {node.facts.target.user} on {source.host}.",
+            "Let a role with the privileges for pg_rewind log in: check pg_hba.conf of "
+            f"{other.name}, and the password file of {node.facts.target.user} on {source.host}.",
         )
 
 
@@ -85,12 +86,15 @@ def _leads(logins: tuple[Login, ...], system_identifier: str) -> bool:
 
 
 def _told(logins: tuple[Login, ...]) -> str:
-    """Return the problem of each login that was tried, once."""
+    """Return the problem of each login that was tried, without repetitions."""
     problems = [
-        sentence(login.problem or f"it is another cluster, {login.system_identifier}")
+        sentence(
+            login.problem
+            or f"it belongs to another cluster (system identifier {login.system_identifier})"
+        )
         for login in logins
     ]
-    return "; ".join(dict.fromkeys(problems)) or "no role may"
+    return "; ".join(dict.fromkeys(problems)) or "no role has the privileges"
 
 
 def _may_be_rewound(node: NodeFacts) -> bool:

@@ -1,4 +1,4 @@
-"""How a check says what it estimates, and where a node is worked on."""
+"""The words of a check for its estimates, and for the host on which to give a command."""
 
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.quantity import pretty_size
@@ -6,12 +6,12 @@ from pgpool_recovery.facts.policy import Policy, kilobytes
 from pgpool_recovery.plan.plan import Plan
 
 LOCAL_BYTES_PER_S = 200e6
-"""Of a target on the primary's host no link is measured: a disk that is neither slow nor new."""
+"""The rate of an average disk, for a target on the primary's host, where no link is measured."""
 FEW_SECONDS, MINUTES_FROM_S, HOURS_FROM_S = 10, 90, 5400
 
 
 def estimate(plan: Plan, link_bytes_per_s: float | None, policy: Policy) -> str:
-    """Say by which method, how much that moves, and roughly how long it takes."""
+    """Return the method, how much it moves, and roughly how long that takes."""
     if plan.moved_bytes is None:
         return f"{plan.method}"
     rate = LOCAL_BYTES_PER_S if link_bytes_per_s is None else link_bytes_per_s
@@ -22,7 +22,7 @@ def estimate(plan: Plan, link_bytes_per_s: float | None, policy: Policy) -> str:
 
 
 def rough_duration(seconds: float) -> str:
-    """Return a time as a person says it who does not know it exactly.
+    """Return a duration as it is said if it is not known exactly.
 
     >>> [rough_duration(s) for s in (0.3, 42, 150, 7200)]
     ['10 s', '42 s', '2 min', '2 h']
@@ -35,10 +35,10 @@ def rough_duration(seconds: float) -> str:
 
 
 def on(node: Target) -> str:
-    """Say where a command is to be given."""
+    """Return on which host a command must be given, as the beginning of a sentence."""
     return f"On {node.host}"
 
 
 def sentence(text: str) -> str:
-    """Return a fact as a sentence for the inside of brackets or the end of a fact."""
+    """Return a text in one line without a full stop, for parentheses or the end of a fact."""
     return " ".join(text.split()).rstrip(".")

@@ -1,4 +1,4 @@
-"""Whether logical replication outlives a failover: failover slots, and what they wait for (17+)."""
+"""Whether logical replication survives a failover: failover slots and what they wait for (17+)."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ IDLE = "idle_replication_slot_timeout"
 
 
 def failover_slots(report: Report) -> Iterator[Finding]:
-    """Look at the primary's failover slots on each standby, and at what is set for them."""
+    """Check the primary's failover slots on each standby, and the settings for them."""
     if report.primary_place is None:
         return
     wanted = [
@@ -41,7 +41,7 @@ def failover_slots(report: Report) -> Iterator[Finding]:
 def _on_standby(
     target: Target, node: NodeFacts, server: ServerFacts, wanted: Slot
 ) -> Iterator[Finding]:
-    """Say that a failover to this standby loses a slot, and why."""
+    """Report that a failover to this standby would lose a slot, and why."""
     found = next((slot for slot in server.slots if slot.name == wanted.name), None)
     if found is not None and found.is_synced and not _is_unready(found):
         return
@@ -51,7 +51,7 @@ def _on_standby(
     yield Finding(
         Kind.FAILOVER_SLOT,
         target.node_id,
-        f"failover slot {wanted.name} would be gone after a failover to {target.name}: {why}",
+        f"failover slot {wanted.name} would be lost by a failover to {target.name}: {why}",
         advice,
     )
 
@@ -62,15 +62,18 @@ def _is_unready(slot: Slot) -> bool:
 
 def _why_unready(target: Target, slot: Slot) -> tuple[str, str]:
     if not slot.is_synced:
-        why = "a slot of its own has that name, for which synchronisation fails at each try"
-        advice = "A recovery of the node drops it when it is from its time as primary. Otherwise, "
-        return why, f"{advice}{on(target)}: SELECT pg_drop_replication_slot('{slot.name}')"
+        why = "the node has a slot of its own with that name, so synchronisation fails at each try"
+        advice = "A recovery of the node drops it if it dates from the node's time as primary. "
+        drop = f"SELECT pg_drop_replication_slot('{slot.name}')"
+        return why, f"{advice}Otherwise, on {target.host}: {drop}"
     if slot.is_temporary:
-        why = "it is synchronised, and still temporary, since the standby lacks WAL or rows for it"
-        return why, "It becomes ready when its subscriber gets on. See that the subscription runs."
+        why = "it is synchronised but still temporary, because the standby lacks WAL or rows for it"
+        return why, (
+            "It becomes ready when its subscriber advances. Check that the subscription is running."
+        )
     why = f'it was invalidated there ("{slot.invalidation_reason or slot.wal_status}")'
     causes = f"max_slot_wal_keep_size, {IDLE} and wal_level of the node"
-    return why, f"It is made anew by itself, unless the cause stays: {causes}."
+    return why, f"It is created again automatically, unless the cause remains: {causes}."
 
 
 def _why_missing(target: Target, node: NodeFacts, server: ServerFacts) -> tuple[str, str]:
@@ -78,14 +81,12 @@ def _why_missing(target: Target, node: NodeFacts, server: ServerFacts) -> tuple[
     if not server.is_on(SYNC):
         return f"{SYNC} is off there", _turn_on(target, SYNC)
     if own is not None and not own.primary_conninfo.get("dbname"):
-        why = "its primary_conninfo names no database, so that no slots are synchronised"
-        advice = "A recovery of the node writes it. Until then add dbname=postgres to its "
+        why = "its primary_conninfo names no database, so no slots are synchronised"
+        advice = "A recovery of the node writes it. Until then, add dbname=postgres to its "
         return why, f"{advice}primary_conninfo, and reload."
     if not server.is_on(FEEDBACK):
-        return f"{FEEDBACK} is off there, so that no slots are synchronised", _turn_on(
-            target, FEEDBACK
-        )
-    advice = "Look into the log of the node for the slot sync worker: it says why."
+        return f"{FEEDBACK} is off there, so no slots are synchronised", _turn_on(target, FEEDBACK)
+    advice = "Check the log of the node for messages of the slot sync worker, which says why."
     return "it is not synchronised", advice
 
 
@@ -94,7 +95,7 @@ def _turn_on(target: Target, name: str) -> str:
 
 
 def _awaited(report: Report, target: Target, primary: ServerFacts) -> Iterator[Finding]:
-    """Say for which standbys logical decoding waits that do not stream."""
+    """Report the slots that logical decoding waits for and that no standby uses."""
     slots = {slot.name: slot for slot in report.primary.slots}
     for name in slot_names(primary.settings.get(AWAITED, "")):
         slot = slots.get(name)
@@ -105,15 +106,15 @@ def _awaited(report: Report, target: Target, primary: ServerFacts) -> Iterator[F
             Kind.AWAITED_SLOT,
             target.node_id,
             f"{AWAITED} of {target.name} names replication slot {name}, which {state}: logical "
-            "decoding of failover slots waits for it, so that their subscribers get nothing and "
-            "WAL stays",
-            f"Recover its node. Or take the name out, {on(target)}: ALTER SYSTEM SET {AWAITED}, "
+            "decoding of failover slots waits for it, so their subscribers receive nothing and WAL "
+            "is kept",
+            f"Recover its node. Or remove the name, on {target.host}: ALTER SYSTEM SET {AWAITED}, "
             "and reload.",
         )
 
 
 def _idle(report: Report, target: Target, primary: ServerFacts) -> Iterator[Finding]:
-    """Say which slots of nodes that are away will end by having been idle (18)."""
+    """Report the slots of absent nodes that will be invalidated because they are idle (18)."""
     timeout_s = primary.number(IDLE)
     if timeout_s <= 0:
         return
@@ -124,8 +125,8 @@ def _idle(report: Report, target: Target, primary: ServerFacts) -> Iterator[Find
                 Kind.IDLE_SLOT,
                 target.node_id,
                 f"replication slot {slot.name} of {target.name} is not in use: the first "
-                f"checkpoint {timeout_s} s after its node left ends it ({IDLE}), and the "
-                f"{pretty_size(slot.kept_bytes)} of WAL go that it keeps",
-                "Recover its node before. What comes later needs more than WAL, and makes the slot "
-                "anew.",
+                f"checkpoint {timeout_s} s after its node left invalidates it ({IDLE}), and the "
+                f"{pretty_size(slot.kept_bytes)} of WAL that it keeps are removed",
+                "Recover its node before that. A later recovery needs more than WAL, and creates "
+                "the slot again.",
             )

@@ -1,4 +1,4 @@
-"""One thing that a check has found, in the closed set of what it can find."""
+"""Findings of a check, and the closed set of their kinds."""
 
 from collections.abc import Hashable, Iterable
 from enum import Enum, StrEnum
@@ -10,7 +10,10 @@ VERSION = 1
 
 
 class Severity(StrEnum):
-    """How bad it is: a recovery fails, or moves more than it had to; or is only worth knowing."""
+    """How bad a finding is.
+
+    ERROR: a recovery would fail. WARNING: it would move more than necessary. INFO: worth knowing.
+    """
 
     ERROR = "error"
     WARNING = "warning"
@@ -22,7 +25,7 @@ ORDER = tuple(Severity)
 
 
 class Kind(Enum):
-    """What can be found, by the name that docs/reference/check.md has it under; how bad it is."""
+    """What can be found: its name in docs/reference/check.md and in JSON, and its severity."""
 
     FORECAST = "forecast", Severity.OK
     REFUSED = "refused", Severity.ERROR
@@ -103,7 +106,7 @@ class Kind(Enum):
 
 @record
 class Finding:
-    """A fact about a node, or about all of them, and what to do."""
+    """A fact about a node, or about the cluster if `node_id` is None, and what to do about it."""
 
     kind: Kind
     node_id: int | None
@@ -117,22 +120,25 @@ class Finding:
 
 
 class Graded(Hashable, Protocol):
-    """What has a severity, and is of a node or of none."""
+    """Anything that has a severity and belongs to a node, or to none."""
 
     @property
     def severity(self) -> str:
-        """One of Severity; another one comes from a newer build."""
+        """One of Severity; an unknown one comes from a newer build."""
 
     @property
     def node_id(self) -> int | None:
-        """The node; None for all."""
+        """The node; None if it concerns all of them."""
 
 
 G = TypeVar("G", bound=Graded)
 
 
 def in_order(findings: Iterable[G]) -> tuple[G, ...]:
-    """Return what was found, each once: the worst first, and then by node."""
+    """Return the findings without duplicates, the worst first and then by node.
+
+    An unknown severity counts as the worst.
+    """
 
     def rank(finding: Graded) -> tuple[int, int]:
         node_id = -1 if finding.node_id is None else finding.node_id
@@ -143,7 +149,7 @@ def in_order(findings: Iterable[G]) -> tuple[G, ...]:
 
 
 def as_json(findings: Iterable[Finding]) -> dict[str, Any]:
-    """Return what was found in JSON types."""
+    """Return the findings in JSON types."""
     return {
         "version": VERSION,
         "findings": [

@@ -1,4 +1,4 @@
-"""If a node were lost now, how would it come back, and what would refuse that?"""
+"""How each node would be recovered if it were lost now, and what would prevent that."""
 
 from collections.abc import Iterator
 
@@ -24,7 +24,7 @@ Made = Plan | tuple[Rejection, ...]
 
 
 def forecast(report: Report) -> Iterator[Finding]:
-    """Say for each node how it would come back, or why it would not."""
+    """Report for each node how it would come back, or why it would not."""
     for place, target, node in report.reached():
         if place != report.primary_place:
             yield from _of(report, target, node.facts, node.link_bytes_per_s, "")
@@ -35,7 +35,7 @@ def forecast(report: Report) -> Iterator[Finding]:
                 Kind.NO_STANDBY,
                 target.node_id,
                 f"{target.name} is the primary, and there is no standby that could take over",
-                "Recover a node first; until then the loss of this one is the loss of the service.",
+                "Recover a node first; until then, the loss of this one is an outage.",
             )
             continue
         new, server = report.nodes[successor], report.server(successor)
@@ -46,7 +46,7 @@ def forecast(report: Report) -> Iterator[Finding]:
 
 
 def successor_of(report: Report) -> int | None:
-    """Return the standby to which Pgpool-II fails over: of those that run, the first one."""
+    """Return the place of the standby that Pgpool-II fails over to: the first one that runs."""
     return next(
         (
             place
@@ -60,10 +60,10 @@ def successor_of(report: Report) -> int | None:
 def after_failover(
     report: Report, old: NodeFacts, new: NodeFacts, server: ServerFacts, successor: int
 ) -> Facts:
-    """Return what would be known of the primary, had it crashed and the successor been promoted.
+    """Return what would be known about the primary if it crashed and the successor was promoted.
 
-    The successor begins a timeline where the primary has written to now. What the primary then
-    holds of its own nobody knows, so that it has diverged.
+    The successor begins a new timeline at the primary's current position. It is not known what the
+    primary would have beyond that, so it counts as diverged.
     """
     primary, peer = report.primary, old.peers.get(successor, NOTHING_TRIED)
     wal = primary.wal
@@ -110,7 +110,7 @@ def _untried(problem: Problem) -> Rejection:
 def _of(
     report: Report, target: Target, facts: Facts, link: float | None, when: str
 ) -> Iterator[Finding]:
-    """Say what would come of two losses: of the server, and of its data as well."""
+    """Report the outcome of two losses: of the server, and of its data as well."""
     stopped = make_plan(target, replace(once_lost(facts), link_bytes_per_s=link), report.policy)
     emptied = make_plan(target, replace(once_emptied(facts), link_bytes_per_s=link), report.policy)
     known: tuple[Rejection, ...] = ()
@@ -130,7 +130,7 @@ def _of(
 
 
 def _refused(target: Target, reasons: tuple[Rejection, ...], what: str) -> Iterator[Finding]:
-    """Tell the reasons; that no login works is a finding of its own, between two nodes."""
+    """Report the reasons; a login that fails is a separate finding between two nodes."""
     for reason in reasons:
         if reason.kind is not Unreachable and not reason.is_aside:
             detail = "" if reason.detail is None else f" ({sentence(reason.detail)})"
@@ -143,7 +143,7 @@ def _refused(target: Target, reasons: tuple[Rejection, ...], what: str) -> Itera
 
 
 def _copy(report: Report, target: Target, facts: Facts, when: str) -> Iterator[Finding]:
-    """Say when a full copy, which is always the last resort, had no room beside the old data."""
+    """Report if a full copy, which is always the last resort, lacks space next to the old data."""
     policy = report.policy
     if Method.BASEBACKUP not in policy.methods or policy.keep_old is KeepOld.NEVER:
         return

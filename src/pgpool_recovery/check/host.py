@@ -1,4 +1,4 @@
-"""What is installed on each host, and who may read and run it."""
+"""What is installed on each host, and whether it can be read and run."""
 
 import shlex
 from collections.abc import Iterator
@@ -11,11 +11,14 @@ from pgpool_recovery.facts.node import NodeFacts, StageScript
 
 MISSING = "it does not exist"
 EXTENSION_VERSION = "2.0"
-"""Of the extension that belongs to this version (test_version_of_the_extension_is_known)."""
+"""The version of the extension that belongs to this release.
+
+test_version_of_the_extension_is_known checks it.
+"""
 
 
 def hosts(report: Report) -> Iterator[Finding]:
-    """Say what is missing or old on each host."""
+    """Report what is missing or outdated on each host."""
     for _, target, node in report.reached():
         yield from _agent(report, target, node)
         yield from _files(target, node)
@@ -29,7 +32,7 @@ def _agent(report: Report, target: Target, node: NodeFacts) -> Iterator[Finding]
         yield Finding(
             Kind.AGENT_VERSION,
             target.node_id,
-            f"pgpool-recovery of {target.name} is version {node.agent_version}, that of the "
+            f"pgpool-recovery of {target.name} is version {node.agent_version}, but that of the "
             f"primary is {report.version}",
             "Install the same version on all hosts, and then the stage commands again.",
         )
@@ -49,8 +52,8 @@ def _files(target: Target, node: NodeFacts) -> Iterator[Finding]:
         yield Finding(
             Kind.NOEXEC,
             target.node_id,
-            f"the filesystem of {data} of {target.name} is mounted with the option noexec, so that "
-            "no stage script runs there",
+            f"the filesystem of {data} of {target.name} is mounted with the option noexec, so no "
+            "stage script can run there",
             "Mount the filesystem of the data directory without noexec.",
         )
     if around.open_password_file is not None:
@@ -58,8 +61,7 @@ def _files(target: Target, node: NodeFacts) -> Iterator[Finding]:
         yield Finding(
             Kind.PASSWORD_FILE,
             target.node_id,
-            f"password file {file} of {target.name} is open to others, so that libpq does not "
-            "read it",
+            f"password file {file} of {target.name} is open to others, so libpq does not read it",
             f"{on(target)}: chmod 0600 {shlex.quote(file.rpartition(' (')[0])}",
         )
 
@@ -71,7 +73,7 @@ def _script(
     install = f"{on(target)}, as {user}: pgpool-recovery install --data-directory {_word(data)}"
     if not node.facts.target.is_data_directory:
         return  # The scripts come with the data.
-    # What is not there, or of ours, is put in place; what is somebody else's would be replaced.
+    # A script that is missing or ours is installed at once; a foreign one would be replaced.
     is_ours = script.version is not None or script.problem == MISSING
     if script.problem is not None:
         yield Finding(
@@ -80,7 +82,7 @@ def _script(
             f"stage script {data}/{script.name} of {target.name} cannot run: {script.problem}",
             install
             if is_ours
-            else f"{_mend(target, data, script)} If it is not meant to be your own: {install}",
+            else f"{_repair(target, data, script)} If it is not meant to be your own: {install}",
         )
     elif script.version is None:
         yield Finding(
@@ -93,14 +95,14 @@ def _script(
         yield Finding(
             Kind.SCRIPT_VERSION,
             target.node_id,
-            f"stage script {data}/{script.name} of {target.name} is of version {script.version}, "
-            f"the primary has {report.version}",
+            f"stage script {data}/{script.name} of {target.name} is version {script.version}, "
+            f"but the primary has {report.version}",
             install,
         )
 
 
-def _mend(target: Target, data: str, script: StageScript) -> str:
-    """Say how a script of one's own is made one that may run."""
+def _repair(target: Target, data: str, script: StageScript) -> str:
+    """Return how to make the user's own script runnable."""
     file = _word(f"{data}/{script.name}")
     match script.problem:
         case "it does not belong to the user of the server":
@@ -111,15 +113,15 @@ def _mend(target: Target, data: str, script: StageScript) -> str:
             return f"{on(target)}: chmod u+x {file}."
         case "it can be replaced by others":
             return (
-                f"{on(target)}: let every directory and link on the way to it belong to root or "
-                "the user of the server, and nobody else write there."
+                f"{on(target)}: make sure that every directory and link on the way to it belongs "
+                "to root or the user of the server, and that no other user can write there."
             )
         case _:
-            return f"Look at it {on(target)}."
+            return f"Check it on {target.host}."
 
 
 def _server(target: Target, node: NodeFacts) -> Iterator[Finding]:
-    """Say what the server would lack as a primary: the extension's code is in the database."""
+    """Report what the server would lack as the primary, where the extension runs its code."""
     server = node.surroundings.server
     if server is None:
         return
@@ -128,7 +130,7 @@ def _server(target: Target, node: NodeFacts) -> Iterator[Finding]:
         yield Finding(
             Kind.NO_PYTHON,
             target.node_id,
-            f"{target.name} has no PL/Python, so that no recovery can be called there",
+            f"{target.name} has no PL/Python, so no recovery can be called there",
             f"{on(target)}: install postgresql-plpython3-{major} (Debian, Ubuntu) or "
             f"postgresql{major}-plpython3 (Enterprise Linux).",
         )

@@ -1,4 +1,4 @@
-"""All that there is to say about a report."""
+"""Judge a report: all findings of all checks."""
 
 from itertools import chain
 
@@ -34,5 +34,5 @@ LOOKS = (
 
 
 def judge(report: Report) -> tuple[Finding, ...]:
-    """Return what was found, the worst first."""
+    """Return all findings, the worst first."""
     return in_order(chain.from_iterable(look(report) for look in LOOKS))

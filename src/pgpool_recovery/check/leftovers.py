@@ -1,4 +1,4 @@
-"""What is left on a node from an earlier life, and makes a standby something else."""
+"""Leftover settings and files on a node with which its server would not be a proper standby."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ from pgpool_recovery.facts.leftover import (
 
 
 def leftovers(report: Report) -> Iterator[Finding]:
-    """Say for each node what its server would start with; servers() tells what it runs with."""
+    """Report for each node what its server would start with; servers() checks what it runs with."""
     for _, target, node in report.reached():
         facts = node.facts
         own = facts.target.configuration
@@ -37,10 +37,10 @@ def _in_files(target: Target, left: Leftover, trigger_file: str | None) -> Itera
         yield Finding(
             Kind.LEFT_SETTING,
             target.node_id,
-            f"{target.name} has {left}, with which it would be no standby of the primary",
-            "Take it out there: no configuration file wins over it, so a recovery is refused."
+            f"{target.name} has {left}, with which it would not be a standby of the primary",
+            "Remove it there: no configuration file overrides it, so a recovery is refused."
             if is_given
-            else f"{on(target)}: take it out. A recovery does so; a start by hand would not.",
+            else f"{on(target)}: remove it. A recovery does so; a manual start would not.",
         )
     elif left.name in (*COMMANDS, DELAY):
         yield Finding(
@@ -52,12 +52,12 @@ def _advice(name: str) -> str:
     match name:
         case "archive_cleanup_command":
             return (
-                "As a standby it removes from an archive what it needs no more. Where others read "
-                "that archive, take it out: ALTER SYSTEM RESET archive_cleanup_command."
+                "As a standby, the node removes from an archive what it no longer needs. If others "
+                "read that archive, remove it: ALTER SYSTEM RESET archive_cleanup_command."
             )
         case "recovery_end_command":
-            return "It runs when the node is promoted. See that it is meant for this node."
-    return "The node replays later than the others, and a failover to it lasts longer."
+            return "It runs when the node is promoted. Check that it is meant for this node."
+    return "The node replays later than the others, and a failover to it takes longer."
 
 
 def _files(target: Target, facts: TargetFacts) -> Iterator[Finding]:
@@ -67,7 +67,7 @@ def _files(target: Target, facts: TargetFacts) -> Iterator[Finding]:
             target.node_id,
             f"{target.name} has {OLD_FILE} in its data directory, with which PostgreSQL 12 and "
             "later do not start",
-            f"{on(target)}: take it away.",
+            f"{on(target)}: remove it.",
         )
 
 
@@ -75,6 +75,6 @@ def _mark(target: Target, mark: str) -> Finding:
     return Finding(
         Kind.LEFT_MARK,
         target.node_id,
-        f"{target.name} has {mark}, and what made it manages the node no more",
-        f"{on(target)}: look at what it sets, and remove it.",
+        f"{target.name} has {mark}, but whatever created it no longer manages the node",
+        f"{on(target)}: check what it sets, and remove it.",
     )

@@ -1,4 +1,4 @@
-"""Ours beside scripts of somebody else: where one of them writes a standby's settings in vain."""
+"""Foreign scripts next to pgpool-recovery: what they write for a standby may have no effect."""
 
 from collections.abc import Iterator
 
@@ -16,10 +16,11 @@ DEFAULT_PORT = "5432"
 
 
 def mixtures(report: Report) -> Iterator[Finding]:
-    """Say whom a follow_primary_command that is not ours could not lead to the new primary.
+    """Report the nodes that a foreign follow_primary_command cannot point at a new primary.
 
-    What it writes to another file loses against postgresql.auto.conf, where older builds of ours
-    have written. That of a primary counts, too: the script copies it from there.
+    What that command writes to another file is overridden by postgresql.auto.conf, where older
+    builds of ours wrote. The file of a primary matters too, because the script copies it from
+    there.
     """
     settings = report.question.pool.settings
     command = settings.get(FOLLOW) or settings.get(OLD_FOLLOW) or ""
@@ -37,36 +38,36 @@ def mixtures(report: Report) -> Iterator[Finding]:
         yield Finding(
             Kind.WRITTEN_IN_VAIN,
             target.node_id,
-            f"primary_conninfo of {target.name} stands in postgresql.auto.conf and wins over "
+            f"primary_conninfo of {target.name} is set in postgresql.auto.conf and overrides "
             f"whatever {FOLLOW}, which is not pgpool-recovery's, writes elsewhere: after a "
-            "failover a standby would go on following the server that is gone",
-            "Recover the node, which moves it to where the scripts of Pgpool-II's samples write. "
+            "failover a standby would keep following the server that is gone",
+            "Recover the node, which moves it to where Pgpool-II's sample scripts write. "
             "On the primary: ALTER SYSTEM RESET primary_conninfo, and likewise primary_slot_name "
-            "and recovery_target_timeline. Or let pgpool-recovery follow_primary be called.",
+            f"and recovery_target_timeline. Or call pgpool-recovery follow_primary in {FOLLOW}.",
         )
 
 
 def not_streaming(report: Report, target: Target, node: NodeFacts) -> Finding:
-    """Say that a standby does not stream, and whom it follows when that is another node."""
-    fact = f"{target.name} runs and is not known to stream from the primary"
+    """Return that a standby does not stream, and which other node it follows, if any."""
+    fact = f"{target.name} is running but is not known to stream from the primary"
     other = _followed(report, node)
     if other is None:
-        advice = "Look into its log. When it cannot follow any more, stop it and recover the node."
+        advice = "Check its log. If it can no longer follow, stop it and recover the node."
         return Finding(Kind.NOT_STREAMING, target.node_id, fact, advice)
     own = node.facts.target.configuration
     place = None if own is None else own.conninfo_place
     return Finding(
         Kind.NOT_STREAMING,
         target.node_id,
-        f"{fact}: its primary_conninfo leads to {other.name}"
+        f"{fact}: its primary_conninfo points to {other.name}"
         f"{'' if place is None else f', in {place}'}",
-        f"Detach the node and recover it, while it runs: pgpool-recovery detach {target.node_id}, "
+        f"Detach the node and recover it while it runs: pgpool-recovery detach {target.node_id}, "
         f"and pgpool-recovery recover {target.node_id}.",
     )
 
 
 def _followed(report: Report, node: NodeFacts) -> Target | None:
-    """Return the node to which the settings of a standby lead, when that is not the primary."""
+    """Return the node that a standby's settings point to; None if it is the primary, or none."""
     own, place = node.facts.target.configuration, report.primary_place
     if own is None or place is None:
         return None

@@ -1,4 +1,4 @@
-"""What Pgpool-II calls, with which login, in which database; and what pgpool.conf says of it."""
+"""What Pgpool-II calls, as which role, in which database, and what pgpool.conf says about it."""
 
 from collections.abc import Iterator
 
@@ -10,14 +10,14 @@ from pgpool_recovery.check.report import ExtensionFacts, Report
 from pgpool_recovery.in_server.script_name import is_inside
 
 FIRST_THAT_GOES_ON = (4, 5)
-"""Since then the PCP process does not wait for all that it serves when it is started anew."""
+"""Since then, the PCP process does not wait for everything that it serves when it is restarted."""
 FUNCTIONS = (
     "pgpool_recovery(text, text, text, text, integer, text, text), pgpool_remote_start(text, text)"
 )
 
 
 def pool(report: Report) -> Iterator[Finding]:
-    """Say what Pgpool-II would stumble over."""
+    """Report what would make a recovery by Pgpool-II fail."""
     yield from _extension(report)
     yield from _user(report)
     yield from _commands(report.question.pool)
@@ -26,7 +26,7 @@ def pool(report: Report) -> Iterator[Finding]:
         yield Finding(
             Kind.RECOVERY_TIMEOUT,
             None,
-            "recovery_timeout is 0, so that Pgpool-II waits for a recovered node hardly at all",
+            "recovery_timeout is 0, so Pgpool-II hardly waits for a recovered node",
             "Set recovery_timeout = 90 in pgpool.conf and reload Pgpool-II.",
         )
 
@@ -37,19 +37,19 @@ def _extension(report: Report) -> Iterator[Finding]:
     missing = [found[name] for name in wanted if name in found and found[name].version is None]
     having = [facts for facts in report.extensions if facts.version is not None]
     for facts in missing:
-        # Without a version it is in one of the two, and that is where it has to be.
+        # If the version of Pgpool-II is not known, one of the two databases is enough.
         if len(wanted) > 1 and any(one.database in wanted for one in having):
             continue
         yield _missing(report, facts, [one.database for one in having])
     for facts in having:
         if facts.foreign is not None:
             text = (
-                f"{facts.foreign.fact}, so that our sessions do not use the extension "
-                "pgpool_recovery there"
+                f"{facts.foreign.fact}, so our sessions do not use the extension pgpool_recovery "
+                "there"
             )
             if facts.database in wanted:
                 text += (
-                    "; and the owner decides what Pgpool-II's own call finds, which names no schema"
+                    "; Pgpool-II's own call names no schema, so the owner decides what that finds"
                 )
             yield Finding(Kind.FOREIGN_OWNER, _primary(report), text, facts.foreign.advice)
         if facts.version != EXTENSION_VERSION:
@@ -65,15 +65,13 @@ def _extension(report: Report) -> Iterator[Finding]:
 def _missing(report: Report, facts: ExtensionFacts, elsewhere: list[str]) -> Finding:
     version = report.question.pool.settings.get("pgpool_version")
     caller = "Pgpool-II" if version is None else f"Pgpool-II {version}"
-    text = (
-        f"database {facts.database}, in which {caller} calls it, has no extension pgpool_recovery"
-    )
+    text = f"database {facts.database}, where {caller} calls it, has no extension pgpool_recovery"
     advice = f"In {facts.database}: CREATE EXTENSION pgpool_recovery"
     if facts.problem is not None:
         return Finding(
             Kind.EXTENSION_NOT_SEEN,
             _primary(report),
-            f"it is not known whether database {facts.database}, in which {caller} calls it, has "
+            f"it is not known whether database {facts.database}, where {caller} calls it, has "
             f"the extension pgpool_recovery: {sentence(facts.problem)}",
             "Let the stage commands log in there ([primary] of the settings, pg_hba.conf).",
         )
@@ -98,7 +96,7 @@ def _user(report: Report) -> Iterator[Finding]:
             Kind.RECOVERY_USER,
             node_id,
             f"{text} does not exist",
-            "Name a superuser in pgpool.conf, or a role to which the functions were granted.",
+            "Name a superuser in pgpool.conf, or a role that may execute the functions.",
         )
     elif not role.can_login:
         yield Finding(
@@ -110,7 +108,7 @@ def _user(report: Report) -> Iterator[Finding]:
                 yield Finding(
                     Kind.RECOVERY_USER,
                     node_id,
-                    f"{text} is no superuser and may not call pgpool_recovery in database "
+                    f"{text} is not a superuser and may not call pgpool_recovery in database "
                     f"{facts.database}",
                     f"In {facts.database}: GRANT EXECUTE ON FUNCTION {FUNCTIONS} TO {role.name}",
                 )
@@ -122,7 +120,7 @@ def _commands(asked: PoolFacts) -> Iterator[Finding]:
         yield Finding(
             Kind.STAGE_COMMAND,
             None,
-            "recovery_1st_stage_command is not set, so that nothing prepares a node",
+            "recovery_1st_stage_command is not set, so nothing prepares a node",
             "Set recovery_1st_stage_command = 'recovery_1st_stage' in pgpool.conf.",
         )
     for setting, command in asked.stage_commands.items():
@@ -130,25 +128,25 @@ def _commands(asked: PoolFacts) -> Iterator[Finding]:
             yield Finding(
                 Kind.STAGE_COMMAND,
                 None,
-                f'{setting} is "{command}", which is no path inside the data directory',
+                f'{setting} is "{command}", which is not a path inside the data directory',
                 f"Put the script into the data directory of every node and set {setting} = "
                 f"'{command.rpartition('/')[2] or 'recovery_1st_stage'}' in pgpool.conf.",
             )
 
 
 def _holds_failovers_up(asked: PoolFacts) -> Iterator[Finding]:
-    """Say what a recovery by Pgpool-II itself means where its main process waits for it."""
+    """Report that a recovery by Pgpool-II itself holds up failovers, if its main process waits."""
     if asked.version is None or asked.version >= FIRST_THAT_GOES_ON:
         return
     has_stages = bool(asked.settings.get("recovery_2nd_stage_command"))
     yield Finding(
         Kind.HOLDS_FAILOVERS_UP,
         None,
-        f"while Pgpool-II {asked.settings['pgpool_version']} runs a recovery itself, as by "
-        "pcp_recovery_node, it may handle no failure of another node until that has ended",
+        f"while Pgpool-II {asked.settings['pgpool_version']} runs a recovery itself, as with "
+        "pcp_recovery_node, it may not handle a failure of another node until that has ended",
         "Install Pgpool-II 4.5 or later."
         if has_stages
-        else 'Recover with "pgpool-recovery recover NODE", which asks the primary by SQL; or '
+        else 'Recover with "pgpool-recovery recover NODE", which calls the primary by SQL, or '
         "install Pgpool-II 4.5 or later.",
     )
 

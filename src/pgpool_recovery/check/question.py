@@ -1,4 +1,4 @@
-"""What pgpool_recovery_check() is asked: the nodes, and what is known of pgpool.conf."""
+"""The argument of pgpool_recovery_check(): the nodes, and what is known from pgpool.conf."""
 
 import json
 from collections.abc import Mapping
@@ -15,8 +15,8 @@ from pgpool_recovery.domain.node import (
 from pgpool_recovery.domain.record import field, record
 
 HINT = (
-    'It is \'[{"node_id": 0, "host": "server0", "port": 5432, "data_directory": "/…"}, …]\', or '
-    'an object with this as "nodes" and settings of pgpool.conf.'
+    'Pass \'[{"node_id": 0, "host": "server0", "port": 5432, "data_directory": "/…"}, …]\', or '
+    'an object that has this list as "nodes" and settings of pgpool.conf.'
 )
 NODE_KEYS = ("node_id", "host", "port", "data_directory")
 POOL_KEYS = (
@@ -38,13 +38,13 @@ TEMPLATE = "template1"
 
 @record
 class PoolFacts:
-    """What is known of Pgpool-II: those of `POOL_KEYS` that were given, as texts."""
+    """What is known about Pgpool-II: the given settings among `POOL_KEYS`, as strings."""
 
     settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def version(self) -> tuple[int, int] | None:
-        """The version as far as it matters, when it was given."""
+        """The first two parts of the version; None if it was not given."""
         text = self.settings.get("pgpool_version")
         if text is None:
             return None
@@ -53,12 +53,12 @@ class PoolFacts:
 
     @property
     def recovery_database(self) -> str:
-        """The database of pgpool.conf; until 4.6 there is no such setting."""
+        """The recovery_database of pgpool.conf, a setting that exists since 4.7."""
         return self.settings.get("recovery_database") or DEFAULT_DATABASE
 
     @property
     def databases(self) -> tuple[str, ...]:
-        """Where this Pgpool-II calls the functions: one, or both when nobody knows its version."""
+        """Where this Pgpool-II calls the functions: one, or two if its version is not known."""
         version = self.version
         if version is not None and version < FIRST_WITH_DATABASE:
             return (TEMPLATE,)
@@ -67,7 +67,7 @@ class PoolFacts:
 
     @property
     def argument_count(self) -> int:
-        """How many arguments this Pgpool-II gives pgpool_recovery(); the newest without a version.
+        """How many arguments this Pgpool-II passes to pgpool_recovery(), by default the newest one.
 
         >>> PoolFacts({"pgpool_version": "4.2.11"}).argument_count
         6
@@ -77,7 +77,7 @@ class PoolFacts:
 
     @property
     def stage_commands(self) -> dict[str, str]:
-        """The stage commands of pgpool.conf that are set, by setting."""
+        """The stage commands that are set in pgpool.conf, by setting."""
         return {name: self.settings[name] for name in STAGES if self.settings.get(name)}
 
 
@@ -85,7 +85,7 @@ class PoolFacts:
 class CheckQuestion:
     """The nodes of the pool, in the order of their ids.
 
-    `may_name_hosts`: whoever asks is believed that they are nodes of the cluster.
+    `may_name_hosts`: the caller is trusted to name only hosts of the cluster.
     """
 
     nodes: tuple[Target, ...]
@@ -94,11 +94,11 @@ class CheckQuestion:
 
 
 def parse_question(text: str) -> CheckQuestion:
-    """Understand the argument of pgpool_recovery_check(); UsageError when it makes no sense."""
+    """Parse the argument of pgpool_recovery_check(); raises UsageError if it is invalid."""
     try:
         given = json.loads(text)
     except ValueError as error:
-        raise UsageError("the nodes are not JSON", detail=f"{error}.", hint=HINT) from error
+        raise UsageError("the nodes are not valid JSON", detail=f"{error}.", hint=HINT) from error
     pool: dict[str, Any] = {}
     if isinstance(given, dict):
         pool = {name: value for name, value in given.items() if name != "nodes"}
@@ -114,8 +114,8 @@ def parse_question(text: str) -> CheckQuestion:
 def _node(given: object) -> Target:
     if not isinstance(given, dict) or set(given) != set(NODE_KEYS):
         raise UsageError(
-            "a node is not described as it should be",
-            detail=f"It has {', '.join(NODE_KEYS)}, and nothing else.",
+            "invalid description of a node",
+            detail=f"It must have {', '.join(NODE_KEYS)}, and nothing else.",
             hint=HINT,
         )
     return Target(
@@ -127,12 +127,13 @@ def _node(given: object) -> Target:
 
 
 def _pool(given: Mapping[str, Any]) -> PoolFacts:
-    """Return the settings that are known; of the others there may be any, as PCP shows them all."""
+    """Return the settings that are known; any others are ignored, because PCP shows all of them."""
     pool = PoolFacts({name: str(given[name]) for name in POOL_KEYS if given.get(name) is not None})
     try:
         _ = pool.version
     except ValueError as error:
         raise UsageError(
-            f'invalid pgpool_version "{pool.settings["pgpool_version"]}"', hint='Say "4.6.3".'
+            f'invalid pgpool_version "{pool.settings["pgpool_version"]}"',
+            hint='Write it like "4.6.3".',
         ) from error
     return pool

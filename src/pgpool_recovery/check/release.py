@@ -1,4 +1,4 @@
-"""Whether all nodes run the same minor release, whose WAL each of them has to replay."""
+"""Whether all nodes run the same minor release, since each may have to replay another one's WAL."""
 
 from collections.abc import Iterator
 
@@ -9,11 +9,12 @@ from pgpool_recovery.facts.node import ServerFacts
 
 
 def releases(report: Report) -> Iterator[Finding]:
-    """Name each standby of another minor release than the primary.
+    """Report each standby whose minor release differs from the primary's.
 
-    Mostly it works, and while nodes are updated one after the other it has to. It has failed:
+    That usually works, and it has to while nodes are updated one after another. But it has failed:
     standbys of 14.21, 15.16, 16.12, 17.8 and 18.2 ended on multixid records of older primaries
-    (release-18-3.html). Another major cannot follow at all, which the plan says.
+    (release-18-3.html). A server of another major version cannot follow at all, which the plan
+    reports.
     """
     primary = report.primary
     for place, target, node in report.reached():
@@ -23,7 +24,7 @@ def releases(report: Report) -> Iterator[Finding]:
         yield Finding(
             Kind.MINOR_RELEASE,
             target.node_id,
-            f"{target.name} runs PostgreSQL {release(server.version)}, and the primary "
+            f"{target.name} runs PostgreSQL {release(server.version)}, but the primary runs "
             f"{release(primary.version)}; a standby may fail on WAL of another minor release",
             "Install the same minor release on all nodes, on the standbys first.",
         )
@@ -35,7 +36,7 @@ def _differs(server: ServerFacts, primary: PrimaryFacts) -> bool:
 
 
 def release(version: int) -> str:
-    """Return a release by its usual name.
+    """Return the usual name of a release.
 
     >>> release(180004)
     '18.4'

@@ -1,4 +1,4 @@
-"""What was learnt of all nodes, and how findings name it."""
+"""Everything that was learnt about all nodes, and the names for it in findings."""
 
 from collections.abc import Iterator
 
@@ -13,10 +13,10 @@ from pgpool_recovery.postgres.extension import ForeignOwner
 
 @record
 class ExtensionFacts:
-    """The extension in a database: its version, None without it, and who may call it.
+    """The extension in a database: its version, None without it, and whether it may be called.
 
-    `may_call`: recovery_user may; True also when that is not known. `problem` is why nobody could
-    look. `foreign` is an owner because of whom our own sessions do not use it.
+    `may_call`: recovery_user may call it; True as well if that is not known. `problem` is why the
+    database could not be examined. `foreign` is the owner that makes our own sessions avoid it.
     """
 
     database: str
@@ -28,7 +28,7 @@ class ExtensionFacts:
 
 @record
 class RoleFacts:
-    """The role of recovery_user, when that is known."""
+    """The role that recovery_user names."""
 
     name: str
     exists: bool
@@ -40,9 +40,10 @@ class RoleFacts:
 class Report:
     """Everything at once, as seen from the primary.
 
-    `nodes` are the facts of those that could be reached, by their place among the nodes asked for;
-    of the others `unreached` has the reason. `primary_place` is the place of the primary. `version`
-    is our own. `role` is recovery_user's, when that is known. `checks_host_keys`: the setting.
+    `nodes` has the facts about the nodes that could be reached, by their place in the question, and
+    `unreached` has the reason for each of the others. `primary_place` is the place of the primary.
+    `version` is our own. `role` is that of recovery_user, if it is known. `checks_host_keys` is the
+    setting.
     """
 
     question: CheckQuestion
@@ -57,15 +58,15 @@ class Report:
     checks_host_keys: bool = True
 
     def target(self, place: int) -> Target:
-        """Return a node as it was named."""
+        """Return a node as the question names it."""
         return self.question.nodes[place]
 
     def name(self, place: int) -> str:
-        """Return what findings call a node."""
+        """Return the name of a node in findings."""
         return self.target(place).name
 
     def server(self, place: int) -> ServerFacts | None:
-        """Return what a node's server says of itself; None when nobody could ask."""
+        """Return what a node's server says about itself; None if it could not be queried."""
         node = self.nodes.get(place)
         return None if node is None else node.surroundings.server
 

@@ -1,4 +1,4 @@
-"""What each node's server does and how it is set: for the day on which it is the primary."""
+"""What each node's server does, and whether its settings would do if it became the primary."""
 
 from collections.abc import Iterator
 
@@ -22,13 +22,13 @@ KINDS = {
     Fault.PAUSED: Kind.REPLAY_PAUSED,
     Fault.SLOT_TAKEN: Kind.SLOT_TAKEN,
 }
-"""What a node that runs may be instead of a sound standby; the others are told as not streaming."""
+"""What a running node may be instead of a sound standby; any other fault is "not streaming"."""
 STOP_IT = "Keep clients away from it, stop its server, and recover the node."
 EVERY_NODE = "Set it on every node: each may be the primary."
 
 
 def servers(report: Report) -> Iterator[Finding]:
-    """Say what is wrong with each server."""
+    """Report what is wrong with each server."""
     if report.primary_place is None:
         yield Finding(
             Kind.NO_PRIMARY,
@@ -53,7 +53,7 @@ def _state(report: Report, place: int, target: Target, node: NodeFacts) -> Itera
         yield Finding(
             Kind.DOWN,
             target.node_id,
-            f"the server of {target.name} does not run",
+            f"the server of {target.name} is not running",
             f"Recover the node: pcp_recovery_node {target.node_id}, or pgpool-recovery recover "
             f"{target.node_id}.",
         )
@@ -65,7 +65,7 @@ def _state(report: Report, place: int, target: Target, node: NodeFacts) -> Itera
             f"the stage commands of {target.name} cannot log in to its own server: "
             f"{sentence(around.server_problem or 'it does not answer')}",
             f"Let {facts.target.user} log in there over the Unix socket as a superuser "
-            "(pg_hba.conf), or set [primary] of the settings.",
+            "(pg_hba.conf), or set [primary] in the settings.",
         )
     if place == report.primary_place:
         return
@@ -88,8 +88,8 @@ def _hints(target: Target, node: NodeFacts) -> Iterator[Finding]:
         yield Finding(
             Kind.NO_HINTS,
             target.node_id,
-            f"{target.name} has neither data checksums nor wal_log_hints, so that pg_rewind cannot "
-            "bring it back when it has diverged",
+            f"{target.name} has neither data checksums nor wal_log_hints, so pg_rewind cannot "
+            "bring it back once it has diverged",
             f"{on(target)}: ALTER SYSTEM SET wal_log_hints = on, and restart the server. "
             f"{EVERY_NODE}",
         )
@@ -101,15 +101,14 @@ def _settings(report: Report, target: Target, server: ServerFacts) -> Iterator[F
         yield Finding(
             Kind.NO_SUMMARIES,
             target.node_id,
-            f"summarize_wal is off on {name}, so that a node whose WAL is gone needs a full copy",
+            f"summarize_wal is off on {name}, so a node whose WAL is gone needs a full copy",
             f"{on(target)}: ALTER SYSTEM SET summarize_wal = on, and reload. {EVERY_NODE}",
         )
     if server.settings["wal_level"] not in ("replica", "logical"):
         yield Finding(
             Kind.WAL_LEVEL,
             target.node_id,
-            f'wal_level of {name} is "{server.settings["wal_level"]}", so that no standby can '
-            "follow it",
+            f'wal_level of {name} is "{server.settings["wal_level"]}", so no standby can follow it',
             f"{on(target)}: ALTER SYSTEM SET wal_level = replica, and restart. {EVERY_NODE}",
         )
     senders = others - 1 + NEEDED_WAL_SENDERS
@@ -134,7 +133,7 @@ def _settings(report: Report, target: Target, server: ServerFacts) -> Iterator[F
 
 
 def _kept_wal(report: Report, target: Target, node: NodeFacts) -> Iterator[Finding]:
-    """Say that nothing keeps the WAL of a node that goes down: no slot, and no wal_keep_size."""
+    """Report if nothing keeps the WAL for a node that goes down: no slot and no wal_keep_size."""
     if report.primary_place is None:
         return
     own = node.facts.target.configuration
@@ -146,8 +145,8 @@ def _kept_wal(report: Report, target: Target, node: NodeFacts) -> Iterator[Findi
         yield Finding(
             Kind.NO_WAL_KEPT,
             target.node_id,
-            f"nothing keeps the WAL that {target.name} needs when it has been down for a while: it "
-            "has no replication slot, and wal_keep_size is 0",
-            "The next recovery gives it a slot. Until then: ALTER SYSTEM SET wal_keep_size = '1GB' "
-            "on every node, and reload.",
+            f"nothing keeps the WAL that {target.name} needs after it has been down for a while: "
+            "it has no replication slot, and wal_keep_size is 0",
+            "The next recovery creates a slot for it. Until then: ALTER SYSTEM SET wal_keep_size = "
+            "'1GB' on every node, and reload.",
         )

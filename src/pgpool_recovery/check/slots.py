@@ -1,4 +1,4 @@
-"""Replication slots that nobody uses, that lag or have lost their WAL, and what they hold."""
+"""Replication slots that are not in use, that lag or have lost their WAL, and what they retain."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ MB = 2**20
 
 
 def slots(report: Report) -> Iterator[Finding]:
-    """Look at the slots of every server; on a standby nobody but a cascade uses any."""
+    """Check the slots of every server; on a standby, only a cascaded standby uses one."""
     known = set(_slots_of_nodes(report))
     for place, target, node in report.reached():
         server = node.surroundings.server
@@ -23,13 +23,13 @@ def slots(report: Report) -> Iterator[Finding]:
             continue
         for slot in server.slots:
             if slot.is_synced:
-                continue  # It belongs to the primary, and check/failover_slots.py looks at it.
+                continue  # It belongs to the primary, and check/failover_slots.py checks it.
             is_of_node = place == report.primary_place and slot.name in known
             yield from _slot(target, server, slot, is_of_node=is_of_node)
 
 
 def _slots_of_nodes(report: Report) -> Iterator[str]:
-    """Return the names of slots that belong to a node: ours, and those that they stream by."""
+    """Return the names of slots that belong to a node: ours, and those that the nodes use."""
     for place, target in enumerate(report.question.nodes):
         if place == report.primary_place:
             continue
@@ -51,8 +51,8 @@ def _slot(
             Kind.LOST_SLOT,
             target.node_id,
             f"{where} has lost WAL that it should keep ({_state(slot)})",
-            f"Raise {_limit(slot)}. A recovery of its node makes the slot anew; if no node "
-            f"needs it any more: {drop}",
+            f"Raise {_limit(slot)}. A recovery of its node creates the slot again; if no node "
+            f"needs it any longer: {drop}",
         )
     elif not slot.is_active and not is_of_node:
         yield Finding(
@@ -60,7 +60,7 @@ def _slot(
             target.node_id,
             f"{where} is not in use, belongs to none of the nodes, and keeps {kept} of WAL"
             + _held_back(slot, server),
-            f"If nobody needs it: {drop}",
+            f"If it is not needed: {drop}",
         )
     elif slot.kept_bytes > server.number("max_wal_size") * MB:
         use = "lags" if slot.is_active else "waits for its node"
@@ -68,17 +68,17 @@ def _slot(
             Kind.LAGGING_SLOT,
             target.node_id,
             f"{where} {use} and keeps {kept} of WAL, more than max_wal_size",
-            "See why its node does not follow, or recover that. max_slot_wal_keep_size limits what "
-            "a slot may keep.",
+            "Find out why its node does not follow, or recover the node. max_slot_wal_keep_size "
+            "limits what a slot may keep.",
         )
 
 
 def _held_back(slot: Slot, server: ServerFacts) -> str:
-    """Say whom else it stands in the way of: a standby tells its primary (hot_standby_feedback)."""
+    """Return what else the slot holds back; a standby passes it on with hot_standby_feedback."""
     if not slot.holds_xmin:
         return ""
     where = " on the primary as well" if server.is_in_recovery else ""
-    return f"; VACUUM removes no rows that are younger than it{where}"
+    return f"; VACUUM cannot remove rows that are younger than it{where}"
 
 
 def _state(slot: Slot) -> str:
@@ -88,6 +88,6 @@ def _state(slot: Slot) -> str:
 
 
 def _limit(slot: Slot) -> str:
-    """Return the setting that has ended a slot; before 17 nobody says which."""
+    """Return the setting that has invalidated a slot; versions before 17 do not say which."""
     is_idle = slot.invalidation_reason == "idle_timeout"
     return "idle_replication_slot_timeout" if is_idle else "max_slot_wal_keep_size"

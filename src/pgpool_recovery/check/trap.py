@@ -1,7 +1,7 @@
-"""Pgpool-II's own traps: settings and states that do something else than they seem to.
+"""Pgpool-II's own traps: settings and states that do not do what they seem to do.
 
-What is known here comes from PCP, and from the servers as the host of Pgpool-II sees them; so
-`pgpool-recovery check` finds them, and the function pgpool_recovery_check does not.
+The facts come from PCP, and from the servers as the host of Pgpool-II sees them. So
+`pgpool-recovery check` finds these traps, and the function pgpool_recovery_check does not.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,17 +20,17 @@ KINDS = frozenset(
 )
 ON = frozenset({"1", "on", "true", "yes"})
 WARNS_AT_LOGIN = 19
-"""The first major that warns at login of an MD5 password and of one that expires soon."""
+"""The first major version that warns at login about an MD5 password or one that expires soon."""
 TAKES_WARNINGS = {(4, 3): 21, (4, 4): 18, (4, 5): 13, (4, 6): 8, (4, 7): 3}
-"""The minor release of each line since which a warning at login is no failure."""
+"""For each major version of Pgpool-II, the first minor release that accepts a warning at login."""
 
 
 @record
 class SeenNode:
-    """A node: what Pgpool-II says of it, and what its server does; None is not known.
+    """A node: what Pgpool-II says about it, and what its server does; None if that is not known.
 
-    `address` is host and port as pgpool.conf spells them, `sender` those in its primary_conninfo,
-    `application_name` what pg_stat_replication has of it.
+    `address` is the host and port as pgpool.conf spells them, `sender` those in the node's
+    primary_conninfo, and `application_name` its name in pg_stat_replication.
     """
 
     node_id: int
@@ -42,13 +42,13 @@ class SeenNode:
 
     @property
     def name(self) -> str:
-        """What findings call it."""
+        """The name of the node in findings."""
         return f"node {self.node_id}"
 
 
 @record
 class Written:
-    """A parameter of a node that is in force otherwise than pgpool.conf has it."""
+    """A parameter of a node whose value in force differs from the one in pgpool.conf."""
 
     node_id: int
     fact: str
@@ -57,7 +57,7 @@ class Written:
 
 @record
 class SeenPool:
-    """All of it. `version` is Pgpool-II's, often its line alone; `major` is the primary's."""
+    """All facts; `version` is Pgpool-II's, often just the major one, `major` is the primary's."""
 
     nodes: tuple[SeenNode, ...]
     parameters: Mapping[str, str] = field(default_factory=dict)
@@ -66,12 +66,12 @@ class SeenPool:
     major: int | None = None
 
     def is_on(self, name: str) -> bool:
-        """Say whether a parameter is on, by any of the words for it."""
+        """Return whether a parameter is on, in any spelling."""
         return self.parameters.get(name, "").lower() in ON
 
 
 def traps(seen: SeenPool) -> Iterator[Finding]:
-    """Say which of them lie here."""
+    """Report the traps that are present."""
     yield from _two_primaries(seen)
     for one in seen.written:
         yield Finding(Kind.NOT_IN_FORCE, one.node_id, one.fact, one.advice)
@@ -81,25 +81,28 @@ def traps(seen: SeenPool) -> Iterator[Finding]:
 
 
 def _two_primaries(seen: SeenPool) -> Iterator[Finding]:
-    """Pgpool-II asks its nodes in their order, and keeps the last primary (find_primary_node)."""
+    """Report two primaries: Pgpool-II queries its nodes in order and keeps the last one it finds.
+
+    See find_primary_node.
+    """
     writing = [node for node in seen.nodes if node.is_primary]
     if len(writing) < 2:
         return
     names = " and ".join(node.name for node in writing)
     used = [node for node in writing if node.is_attached]
     wins = max(used or writing, key=lambda node: node.node_id)
-    fate = "takes" if used else "would, were they attached, take"
+    fate = "takes" if used else "would, if they were attached, take"
     yield Finding(
         Kind.TWO_PRIMARIES,
         None,
-        f"{names} accept writes; Pgpool-II {fate} {wins.name} for the primary, which has the "
-        "highest id",
+        f"{names} accept writes; Pgpool-II {fate} {wins.name}, which has the highest id, for the "
+        "primary",
         "Find out which one has the data, stop the other, and recover it.",
     )
 
 
 def _application_names(seen: SeenPool) -> Iterator[Finding]:
-    """Without its name Pgpool-II does not find a standby in pg_stat_replication."""
+    """Report standbys that Pgpool-II does not find in pg_stat_replication by their name."""
     needs = seen.is_on("auto_failback")
     for node in seen.nodes:
         setting = f"backend_application_name{node.node_id}"
@@ -110,15 +113,15 @@ def _application_names(seen: SeenPool) -> Iterator[Finding]:
         yield Finding(
             Kind.APPLICATION_NAME,
             node.node_id,
-            f"{node.name} streams as '{found}', and {setting} is '{wanted}': {effect}",
-            f"Set {setting} = '{found}' in pgpool.conf and let Pgpool-II reload it; or put "
+            f"{node.name} streams as '{found}', but {setting} is '{wanted}': {effect}",
+            f"Set {setting} = '{found}' in pgpool.conf and reload Pgpool-II, or put "
             f"application_name={wanted or node.name.replace(' ', '')} into primary_conninfo of "
             f"{node.name}.",
         )
 
 
 def _false_primary(seen: SeenPool) -> Iterator[Finding]:
-    """detach_false_primary compares the words of primary_conninfo with those of pgpool.conf."""
+    """Report different spellings: detach_false_primary compares the words of both files."""
     primaries = [node for node in seen.nodes if node.is_primary]
     if not seen.is_on("detach_false_primary") or len(primaries) != 1:
         return
@@ -129,13 +132,13 @@ def _false_primary(seen: SeenPool) -> Iterator[Finding]:
                 Kind.FALSE_PRIMARY,
                 node.node_id,
                 f"{node.name} names its primary {node.sender}, which is {primary.address} in "
-                "pgpool.conf, so that detach_false_primary detaches nobody",
-                "Spell host and port in primary_conninfo as backend_hostname and backend_port do.",
+                "pgpool.conf, so detach_false_primary detaches no node",
+                "Spell host and port in primary_conninfo like backend_hostname and backend_port.",
             )
 
 
 def _warning_at_login(seen: SeenPool) -> Iterator[Finding]:
-    """Until then Pgpool-II takes the warning for a failure of the login."""
+    """Report a Pgpool-II that is so old that it takes a warning at login for a failed login."""
     if seen.major is None or seen.major < WARNS_AT_LOGIN or not seen.version:
         return
     line, minor = seen.version[:2], seen.version[2:]
@@ -148,8 +151,8 @@ def _warning_at_login(seen: SeenPool) -> Iterator[Finding]:
     yield Finding(
         Kind.WARNING_AT_LOGIN,
         None,
-        f"where PostgreSQL {seen.major} warns at login, of an MD5 password or of one that expires "
-        f"within days, Pgpool-II {version}{unless} lets nobody in",
+        f"where PostgreSQL {seen.major} warns at login, about an MD5 password or one that expires "
+        f"within days, Pgpool-II {version}{unless} rejects the login",
         f"Install Pgpool-II {fixed} or later, or give the roles SCRAM passwords that do not expire "
         "soon.",
     )

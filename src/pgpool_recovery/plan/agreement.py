@@ -1,9 +1,9 @@
-"""What was agreed to is the limit of a run: who agreed, and what is said when more is needed.
+"""The agreement that limits a run: who gave it, and the refusal when a plan needs more.
 
-What a person has agreed to travels in the name of a session on the primary (application_name),
-of 63 bytes at most. It is there as long as the session, needs no table and no file, and every
-database of the server sees it. Whoever cannot recover nodes may call his sessions what he likes:
-observe/consent.py believes only those of roles that can.
+What a user has agreed to travels in the name of a session on the primary (application_name), in 63
+bytes at most. It exists as long as the session does, needs no table and no file, and is visible
+from every database of the server. Any user can choose that name, so observe/consent.py trusts only
+the sessions of roles that may recover nodes.
 """
 
 import zlib
@@ -19,14 +19,16 @@ from pgpool_recovery.plan.space import rooms_as_json
 
 PROGRAM = "pgpool-recovery"
 ASKS, AGREED, CALLS = "asks", "agreed", "calls"
-"""What a session says: that a plan is being agreed to, that it was, and that in this session."""
+"""The kinds of session: it asks for an agreement, was given one, or calls the recovery as well."""
 LOCK_CLASS = 0x70677263
-"""Of the advisory lock by which a run says that it has read an agreement; beside it the session's
-process."""
+"""Class of the advisory lock by which a run shows that it has read an agreement.
+
+The object ID of the lock is the process ID of the session.
+"""
 
 
 def place_of(target: Target) -> str:
-    """Return eight characters that stand for the directory that is to be recovered.
+    """Return eight characters that identify the directory to be recovered.
 
     >>> place_of(Target("server2", "/var/lib/pgsql/15/data"))
     '969a1c63'
@@ -35,13 +37,13 @@ def place_of(target: Target) -> str:
 
 
 def session_name(kind: str, target: Target, harm: Harm | None = None) -> str:
-    """Return what a session is called."""
+    """Return the name of a session."""
     words = () if harm is None else (harm.words(),)
     return " ".join((PROGRAM, kind, place_of(target), *words))
 
 
 def read_name(name: str, kind: str, target: Target) -> Harm | None:
-    """Return what a session says was agreed for a target; None when it says no such thing."""
+    """Return what a session's name says was agreed to for a target; None if it says nothing."""
     head = f"{session_name(kind, target)} "
     return read_harm(name.removeprefix(head)) if name.startswith(head) else None
 
@@ -50,8 +52,8 @@ def read_name(name: str, kind: str, target: Target) -> Harm | None:
 class Agreement:
     """How much harm a run may do.
 
-    `by` is the role whose session says so; None: nobody was asked, and the policy says it. `harm`
-    None: nothing may be done.
+    `by` is the role whose session says so; None if nobody was asked and the policy decides. If
+    `harm` is None, nothing may be done.
     """
 
     harm: Harm | None
@@ -61,7 +63,7 @@ class Agreement:
     def refusal(
         self, plan: Plan, failed: Sequence[PassedOver] = (), *, stops: bool = False
     ) -> PlanChanged | None:
-        """Return why a plan may not be followed; None when it is within what was agreed."""
+        """Return why a plan must not be followed; None if it is within what was agreed to."""
         if plan.method is Method.ATTACH and not stops:
             return None
         needed = harm_of(plan, stops=stops)
@@ -70,7 +72,7 @@ class Agreement:
             return None
         lines = [
             self._agreed(),
-            f"Would be needed: {plan.method}: {'; '.join(beyond)}.",
+            f"Needed beyond that: {plan.method}: {'; '.join(beyond)}.",
             *(f"{over.method} has failed: {_reasons(over)}" for over in failed),
         ]
         refusal = PlanChanged(self._message(plan), detail="\n".join(lines), hint=self._hint(plan))
@@ -85,21 +87,21 @@ class Agreement:
 
     def _agreed(self) -> str:
         if self.by is None:
-            return f'Without a person the settings allow: policy.unattended = "{self.policy}".'
-        return f"Agreed was: {self.harm}."
+            return f'An unattended recovery is limited by policy.unattended = "{self.policy}".'
+        return f"Agreed to: {self.harm}."
 
     def _message(self, plan: Plan) -> str:
         if self.by is None:
-            return f"the recovery of {plan.target_name} needs more than is allowed without a person"
+            return f"the recovery of {plan.target_name} needs more than may be done unattended"
         return f"the plan of {plan.target_name} has changed"
 
     def _hint(self, plan: Plan) -> str:
-        again = 'Nothing of that was begun. "pgpool-recovery recover" shows the plan and asks; '
-        return again + f"--at-most {plan.method} allows it beforehand."
+        again = 'None of that was begun. "pgpool-recovery recover" shows the plan and asks; '
+        return again + f"--at-most {plan.method} allows it in advance."
 
 
 def unattended(policy: Policy) -> Agreement:
-    """Return what may be done when nobody was asked."""
+    """Return what a policy allows when nobody was asked."""
     return Agreement(UNATTENDED.get(policy.unattended), policy=policy.unattended)
 
 

@@ -1,4 +1,4 @@
-"""The method attach: the node streams from this primary already, so there is nothing to do."""
+"""The method attach: the node already streams from this primary, so there is nothing to do."""
 
 from pgpool_recovery.facts.facts import Facts
 from pgpool_recovery.facts.policy import Method
@@ -10,7 +10,7 @@ from pgpool_recovery.plan.taken_out import notes_at_restart, reject_running
 
 
 def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
-    """Return a plan without steps, or why there is something to do."""
+    """Return a plan without steps, or why the node cannot be attached as it is."""
     if situation.facts.target.server_pid is None:
         return (not_running(situation.name),)
     if not streams(situation.facts):
@@ -21,7 +21,7 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
     return left or Plan(
         target_name=situation.name,
         method=Method.ATTACH,
-        summary="it streams from this primary already, there is nothing to do",
+        summary="it already streams from this primary; there is nothing to do",
         slot_name=situation.target.slot_name,
         moved_bytes=None,
         old_data=OldData.KEPT,
@@ -31,22 +31,23 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
 
 
 def not_running(name: str) -> Rejection:
-    """Return why a server that does not run cannot be kept as it is."""
-    return Rejection(f"the server of {name} does not run")
+    """Return the reason why a server that is not running cannot be kept as it is."""
+    return Rejection(f"the server of {name} is not running")
 
 
 def not_streaming(name: str) -> Rejection:
-    """Return why a server that runs cannot just be attached."""
+    """Return the reason why a running server cannot be attached as it is."""
     return Rejection(f"{name} is not known to stream from this primary")
 
 
 def streams(facts: Facts) -> bool:
-    """Say whether the target's running server streams from this primary.
+    """Return whether the target's running server streams from this primary.
 
-    By its own slot, or as the only one from its host's addresses: two standbys on one host without
-    slots cannot be told from each other. A former primary may have a slot's name in its settings
-    still, and another cluster's standby may run beside one of this cluster: neither streams. Nor
-    does one without a WAL receiver: a clone of it has the same slot's name, and was faster.
+    It must use its own slot, or be the only one that streams from its host's addresses: two
+    standbys without slots on one host cannot be told apart. A former primary may still have a slot
+    name in its settings, and a standby of another cluster may run next to one of this cluster:
+    neither of them streams. Nor does a standby without a WAL receiver: the stream is that of a
+    clone, which has the same slot name and was faster.
     """
     running = facts.running
     has_none = isinstance(running, RunningServer) and not running.has_receiver

@@ -1,4 +1,4 @@
-"""The method basebackup: a full copy, prepared beside the old data and put in its place."""
+"""The method basebackup: a full copy, prepared next to the old data and swapped in."""
 
 from collections.abc import Iterator
 from itertools import chain
@@ -29,7 +29,7 @@ SLOW_LINK_BYTES_PER_S = 30e6
 
 
 def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
-    """Return the plan of a full copy, or every reason why there is none."""
+    """Return the plan for a full copy, or every reason why it is not possible."""
     rejections = tuple(_reject(situation))
     if rejections:
         return rejections
@@ -68,19 +68,19 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
 
 
 def _would_be_synchronous(situation: Situation) -> bool:
-    """Say whether commits would wait for the copy: `*` names whoever streams.
+    """Return whether commits would wait for the copy; `*` matches every WAL receiver.
 
-    pg_basebackup flushes at the end of a segment only (HandleCopyStream in receivelog.c), so that
-    each commit would wait for 16 MB of WAL, or for the end of the copy.
+    pg_basebackup flushes only at the end of a segment (HandleCopyStream in receivelog.c), so each
+    commit would wait for 16 MB of WAL, or for the end of the copy.
     """
     awaited = parse_standby_names(situation.facts.primary.synchronous_standby_names)
     return awaited.has(situation.target.slot_name)
 
 
 def _compression(situation: Situation) -> str | None:
-    """Choose by what is the bottleneck: a link that is slower than one core compresses.
+    """Return the compression for the bottleneck: compress if the link is slower than one core.
 
-    The slower it is, the more a better compression is worth.
+    The slower the link, the more a better compression is worth.
     """
     primary, wanted = situation.facts.primary, situation.policy.compress
     if primary.major < SERVER_COMPRESSES_SINCE or wanted is Compress.NONE:
@@ -113,7 +113,7 @@ def _old_data(situation: Situation) -> OldData:
 
 
 def _keep_old(situation: Situation) -> KeepOld:
-    """Return the policy; what is half changed is of no use to anybody and makes room."""
+    """Return the policy, except that half-changed data is worthless and makes room."""
     return KeepOld.NEVER if situation.is_taken_out else situation.policy.keep_old
 
 
@@ -122,7 +122,7 @@ def _has_old(target: TargetFacts) -> bool:
 
 
 def _waiting_steps(situation: Situation) -> list[Step]:
-    """Decide which of two copies is the last good one, when an earlier recovery left two."""
+    """Return the step that keeps the last good copy of two, if an earlier recovery left two."""
     target, places = situation.facts.target, situation.places
     if not target.old_waits:
         return []

@@ -1,4 +1,4 @@
-"""The method catch-up: the node's data is in the primary's past, and the WAL since is there."""
+"""The method catch-up: the node's data is in the primary's past, and the WAL since then exists."""
 
 from pgpool_recovery.domain.record import replace
 from pgpool_recovery.facts.access import reject_settings
@@ -15,7 +15,7 @@ from pgpool_recovery.plan.space import reject_wal_room
 
 
 def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
-    """Return the plan of a node that only needs WAL, or why it needs more."""
+    """Return the plan for a node that only needs WAL, or why it needs more."""
     rejections = situation.reject_relation() or [
         *reject_unproven(situation),
         *(reject_wal(situation) or reject_wal_room(*_room(situation))),
@@ -49,13 +49,16 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
 
 
 def _directory(situation: Situation) -> str:
-    """Return where the data is."""
+    """Return the path at which the data is now."""
     data = situation.places.data
     return data.new if situation.is_taken_out else data.path
 
 
 def _room(situation: Situation) -> tuple[str, PrimaryFacts, TargetFacts, int]:
-    """Return what the WAL needs that the node has not yet: whole segments, up to the last one."""
+    """Return the arguments of `reject_wal_room`: the WAL is that which the node lacks.
+
+    It is counted in whole segments, up to and including the one that the primary writes.
+    """
     facts, wal = situation.facts, situation.wal
     local, first = facts.target.local_wal, needed_segment(situation)
     missing = first if local is None else max(first, local.missing)
@@ -64,9 +67,9 @@ def _room(situation: Situation) -> tuple[str, PrimaryFacts, TargetFacts, int]:
 
 
 def needed_segment(situation: Situation) -> int:
-    """Return the first WAL segment that the node will ask the primary for.
+    """Return the first WAL segment that the node will request from the primary.
 
-    Of what it has it begins at its REDO, which may lie before where it had replayed to.
+    Its recovery begins at REDO, which may be before the position that it had replayed up to.
     """
     local, size = situation.facts.target.local_wal, situation.wal.segment_bytes
     base = situation.follows.base
@@ -76,15 +79,15 @@ def needed_segment(situation: Situation) -> int:
 
 
 def reject_wal(situation: Situation) -> list[Rejection]:
-    """Say that the primary has not all the WAL any more that the node lacks."""
+    """Return why the primary cannot send all the WAL that the node lacks; empty if it can."""
     wal, needed = situation.wal, needed_segment(situation)
     if wal.has(needed):
         return []
     return [
         Rejection(
-            f"the primary's WAL from {wal.begin_of(needed)} on, which {situation.name} needs, "
-            "is gone",
-            detail=f"The oldest that is there begins at {wal.begin_of(wal.oldest_segment)}.",
-            hint="wal_keep_size, or the slot of a node that is down, would have kept it.",
+            f"the primary no longer has the WAL that {situation.name} needs, which begins at "
+            f"{wal.begin_of(needed)}",
+            detail=f"Its oldest WAL begins at {wal.begin_of(wal.oldest_segment)}.",
+            hint="wal_keep_size, or a replication slot of the node, would have kept it.",
         )
     ]

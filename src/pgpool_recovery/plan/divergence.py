@@ -1,4 +1,4 @@
-"""How the past of a data directory and the past of the primary relate."""
+"""How the past of a data directory relates to the past of the primary."""
 
 from pgpool_recovery.domain.control_data import (
     IN_ARCHIVE_RECOVERY,
@@ -15,14 +15,14 @@ FIRST_TIMELINE = TimelineId(1)
 
 @record
 class Follows:
-    """All that it holds is in the primary's past: it lacks what was written since `base`."""
+    """Everything in it is in the primary's past; it lacks what was written since `base`."""
 
     base: Base
 
 
 @record
 class Diverged:
-    """It holds something that the primary has not, or may do so: `why` says what is known."""
+    """It has, or may have, something that the primary does not; `why` says what is known."""
 
     why: str
 
@@ -31,8 +31,7 @@ class Diverged:
 class Copied:
     """It diverged on the timeline that the primary writes: a copy of the primary, or its rival.
 
-    pg_rewind compares the numbers of the timelines only, and takes it for a node that needs
-    nothing.
+    pg_rewind compares only the numbers of the timelines, and concludes that there is nothing to do.
     """
 
     why: str
@@ -44,10 +43,10 @@ Relation = Follows | Diverged | Copied
 def relate(
     control: ControlData, backup_start: Point | None, own: History | None, primary: Wal
 ) -> Relation:
-    """Say how a stopped server's data directory relates to the primary.
+    """Return how the data directory of a stopped server relates to the primary.
 
-    `backup_start` is the start of the base backup that backup_label names; `own` the history that
-    the directory has of its own timeline, when it has one.
+    `backup_start` is the start of the base backup that backup_label names. `own` is the history
+    file that the directory has for its own timeline, None if it has none.
     """
     base, history = base_of(control, backup_start), primary.history
     stranger = _stranger(control, backup_start, own, history)
@@ -65,8 +64,8 @@ def relate(
         return Copied(f"It was a primary on timeline {control.timeline}, as the primary is now.")
     if control.state != SHUT_DOWN:
         return Diverged(
-            f'Its server was not stopped in an orderly way ("{control.state}"), so that nobody '
-            "knows where its WAL ends."
+            f'Its server was not shut down cleanly ("{control.state}"), so it is not known where '
+            "its WAL ends."
         )
     if control.checkpoint < end:
         return Follows(base)
@@ -77,7 +76,7 @@ def relate(
 
 
 def may_need_rewind(facts: Facts) -> bool:
-    """Say whether the target's data has something that the primary has not."""
+    """Return whether the target's data has something that the primary does not have."""
     control, wal = facts.target.control, facts.primary.wal
     if control is None or wal is None:
         return False
@@ -86,11 +85,11 @@ def may_need_rewind(facts: Facts) -> bool:
 
 
 def fork_of(control: ControlData, own: History | None, primary: History) -> Point | None:
-    """Return where a directory and the primary parted; None when nobody can tell.
+    """Return where a directory and the primary diverged; None if that cannot be determined.
 
-    From there on WAL is needed once the directory was rewound; what lies before, back to the last
-    checkpoint before the fork, it has itself, else pg_rewind could not work either. Timeline 1 has
-    no history file; that of any other pg_rewind needs too.
+    A rewound directory needs WAL from there on. The WAL before it, back to the last checkpoint
+    before the fork, is in the directory itself; otherwise pg_rewind would not work either. Timeline
+    1 has no history file; pg_rewind, too, needs that of any other timeline.
     """
     if own is None and control.newest_timeline == FIRST_TIMELINE:
         own = History(FIRST_TIMELINE)
@@ -98,14 +97,14 @@ def fork_of(control: ControlData, own: History | None, primary: History) -> Poin
 
 
 def base_of(control: ControlData, backup_start: Point | None) -> Base:
-    """Return from where on the directory lacks what the primary has written."""
+    """Return the base from which on the directory lacks what the primary has written."""
     redo = backup_start or Point(control.timeline, control.redo)
     end = control.minimum_end
     return Base(redo, end if end is not None and end.lsn > redo.lsn else redo)
 
 
 def _follows_or_not(base: Base, primary: Wal) -> Relation:
-    """The primary's past goes through both ends of what the directory holds, or it diverged."""
+    """Return Follows if both ends of what the directory holds are in the primary's past."""
     for point in (base.redo, base.end):
         left = primary.history.end_of(point.timeline)
         if left is not None and point.lsn > left:
@@ -114,17 +113,18 @@ def _follows_or_not(base: Base, primary: Wal) -> Relation:
             )
         if point.lsn > primary.written:
             return Copied(
-                f"It replayed up to {point}, and the primary has written up to "
-                f"{lsn_text(primary.written)} only."
+                f"It replayed up to {point}, but the primary has written only up to "
+                f"{lsn_text(primary.written)}."
             )
     return Follows(base)
 
 
 def _has_unknown_end(control: ControlData, backup_start: Point | None) -> bool:
-    """Say whether this is a base backup of which nobody knows when its last page was read.
+    """Return whether this is a base backup and it is not known when its last page was read.
 
-    One of a standby has that for its minimum recovery end, and so has what pg_rewind leaves; of
-    one of a primary it stands in the WAL only, until a server has replayed that.
+    A backup of a standby has that position as its minimum recovery end, and so has a directory that
+    pg_rewind has left. For a backup of a primary, the position is only in the WAL until a server
+    has replayed that.
     """
     if backup_start is None:
         return not control.is_consistent
@@ -132,12 +132,15 @@ def _has_unknown_end(control: ControlData, backup_start: Point | None) -> bool:
 
 
 def _unended(control: ControlData, base: Base, primary: Wal) -> Relation:
-    """It cannot hold what the primary has not while that is on the timeline still."""
+    """Return the relation of a base backup with an unknown end.
+
+    It cannot have anything that the primary lacks while the primary is still on its timeline.
+    """
     left = primary.history.end_of(control.newest_timeline)
     if left is None:
         return _follows_or_not(base, primary)
     return Diverged(
-        f"It is a base backup that no server has brought to its end, on timeline "
+        f"It is a base backup that no server has recovered to its end, on timeline "
         f"{control.newest_timeline}, which the primary left at {lsn_text(left)}."
     )
 
@@ -145,15 +148,15 @@ def _unended(control: ControlData, base: Base, primary: Wal) -> Relation:
 def _stranger(
     control: ControlData, backup_start: Point | None, own: History | None, primary: History
 ) -> str | None:
-    """Say which of its timelines the primary never was on."""
+    """Return which of its timelines the primary was never on; None if it was on all of them."""
     points = [point for point in (backup_start, control.minimum_end) if point is not None]
     for timeline in sorted({control.timeline, *(point.timeline for point in points)}):
         if timeline not in primary.timelines:
-            return f"It was on timeline {timeline}, on which the primary never was."
+            return f"It was on timeline {timeline}, which the primary was never on."
         if own is not None and not _begins_alike(timeline, own, primary):
             return (
-                f"Its timeline {timeline} began at {lsn_text(own.begin_of(timeline))}, the "
-                f"primary's of that number at {lsn_text(primary.begin_of(timeline))}."
+                f"Its timeline {timeline} began at {lsn_text(own.begin_of(timeline))}, but the "
+                f"primary's timeline {timeline} began at {lsn_text(primary.begin_of(timeline))}."
             )
     return None
 

@@ -1,7 +1,7 @@
-"""What a recovery would do, as plain data for every reader: version 1 of the plan's JSON.
+"""The plan as JSON, version 1: what a recovery would do, as plain data for every reader.
 
-Both ends are here: the primary's build writes it, and that of the command line reads it, which may
-be an older or a newer one.
+Both ends are here: the build on the primary writes it, and the build of the command line, which may
+be older or newer, reads it.
 """
 
 from collections.abc import Mapping
@@ -26,28 +26,30 @@ HARMLESS = {
     OldData.OUT: "the data directory, left out of its place by a run that was interrupted, is put "
     "back",
 }
-"""By these sentences builds without `old_data_is` know that no data goes: `old_data` keeps to them,
-however a plan says it to a person."""
+"""Builds that do not know `old_data_is` recognize by these sentences that no data is removed.
+
+So `old_data` keeps this wording even where the sentence for the operator reads differently.
+"""
 NOT_TIDY = (
-    "an earlier recovery was interrupted; what it left half done is put in order first, "
-    "and the plan may be another then"
+    "an earlier recovery was interrupted; the next one first cleans up what it left half done, and "
+    "the plan may then be different"
 )
 
 
 @record
 class PlanDocument:
-    """The plan as it is read: `fields` are all that the build of the primary has written."""
+    """The plan as the command line reads it; `fields` holds all that the primary's build wrote."""
 
     fields: Mapping[str, Any]
 
     @property
     def is_possible(self) -> bool:
-        """Whether there is a method."""
+        """Whether a method is possible."""
         return bool(self.fields["possible"])
 
     @property
     def method(self) -> str | None:
-        """The method; None when none is possible."""
+        """The method; None if none is possible."""
         return self.fields.get("method") or None
 
     @property
@@ -57,17 +59,17 @@ class PlanDocument:
 
     @property
     def steps(self) -> tuple[str, ...]:
-        """What the steps do, in their order."""
+        """What the steps do, in order."""
         return tuple(step["sentence"] for step in self.fields.get("steps") or ())
 
     @property
     def needs(self) -> tuple[Mapping[str, Any], ...]:
-        """The room that is needed, by filesystem."""
+        """The space that is needed on each filesystem."""
         return tuple(self.fields.get("needs") or ())
 
     @property
     def destroys(self) -> bool:
-        """Whether something is changed or removed that cannot be had back."""
+        """Whether something is changed or removed that cannot be restored."""
         if self.fields.get("point_of_no_return") is not None:
             return True
         if "old_data_is" in self.fields:
@@ -76,14 +78,14 @@ class PlanDocument:
 
     @property
     def harm(self) -> Harm | None:
-        """How much it does to the node; None when the primary's build does not say, or another."""
+        """How much harm it does to the node; None if the build does not say so in our words."""
         return read_harm(self.fields.get("harm"))
 
     @property
     def unbound(self) -> str | None:
-        """Why a recovery would not keep to it; empty where the build does not say. None: it does.
+        """Why a recovery would not keep to the plan; None if it does.
 
-        A build that says nothing of it does not keep to anything.
+        Empty if the build does not say why. A build that does not say `binds` keeps to nothing.
         """
         if self.fields.get("binds"):
             return None
@@ -91,23 +93,23 @@ class PlanDocument:
 
     @property
     def is_streaming(self) -> bool:
-        """Whether the target is a sound standby as it is."""
+        """Whether the target already streams from the primary."""
         return bool(self.fields.get("target_streams"))
 
     @property
     def old_bytes(self) -> int | None:
-        """How much data the target has, where the build says it."""
+        """How many bytes of data the target has; None if the build does not say."""
         found = self.fields.get("old_bytes")
         return found if isinstance(found, int) else None
 
     @property
     def gives_up(self) -> str | None:
-        """The sentence that says what is lost for good; None when nothing is."""
+        """The sentence that says what is lost for good; None if nothing is."""
         return self.fields.get("gives_up") or None
 
     @property
     def target_found(self) -> str | None:
-        """The sentence that says what stands on the target now."""
+        """The sentence that describes what is on the target now."""
         return self.fields.get("target_found") or None
 
     @property
@@ -118,13 +120,13 @@ class PlanDocument:
 
     @property
     def now(self) -> "PlanDocument | None":
-        """The plan for the node as it is, where this one is for its loss."""
+        """The plan for the node as it is now, if this plan assumes that the node was lost."""
         now = self.fields.get("now")
         return None if now is None else PlanDocument(now)
 
     @property
     def failure(self) -> RecoveryError:
-        """Return why no recovery is possible, the other reasons in the detail."""
+        """The error that says why no recovery is possible, with further reasons in its detail."""
         reasons = self.fields.get("reasons") or [{}]
         first, *others = reasons
         also = [with_detail(reason["message"], reason.get("detail")) for reason in others]
@@ -147,8 +149,8 @@ def plan_as_json(
 ) -> dict[str, Any]:
     """Return the plan, or every reason why there is none, in JSON types.
 
-    `found` is the sentence that says what stands on the target now. `stops`: the server that runs
-    is stopped first. `unbound`: why what is agreed to would not get to the run (plan/agreement.py).
+    `found` is the sentence that describes what is on the target now. `stops`: the running server is
+    stopped first. `unbound` says why an agreement would not reach the run (plan/agreement.py).
     """
     head = {
         "version": VERSION,
@@ -169,7 +171,7 @@ def plan_as_json(
             "exit_status": made[0].kind.exit_status,
             "notes": further,
         }
-    stopped = ["its server, which runs, is stopped first"] if stops else []
+    stopped = ["its server is running and is stopped first"] if stops else []
     sentences = [*made.sentences(), *stopped, *(f"note: {note}" for note in further)]
     return {
         **head,
@@ -184,7 +186,7 @@ def plan_as_json(
 
 
 def failure_as_json(node_id: NodeId | None, error: RecoveryError) -> dict[str, Any]:
-    """Return the failure that keeps anybody from making a plan, as the reason why there is none."""
+    """Return the error that prevented planning as the reason why there is no plan."""
     reason = {"message": error.message, "detail": error.detail, "hint": error.hint}
     return {
         "version": VERSION,
@@ -202,19 +204,19 @@ def failure_as_json(node_id: NodeId | None, error: RecoveryError) -> dict[str, A
 
 
 def reason_as_json(reason: Rejection) -> dict[str, str | None]:
-    """Return a reason in its parts."""
+    """Return a reason as message, detail and hint."""
     return {"message": reason.message, "detail": reason.detail, "hint": reason.hint}
 
 
 def _old_bytes(facts: Facts) -> int:
-    """Return how much data the target has, of which one place may be a part of another."""
+    """Return how much data the target has, counting each directory once."""
     target = facts.target
     places = {place.path: place for place in (target.data, *target.tablespaces.values())}
     return sum(place.size_bytes for place in places.values())
 
 
 def _host_of(step: Step) -> str:
-    """Return on which of the two hosts a step leaves something behind."""
+    """Return which of the two hosts a step leaves something behind on."""
     return "primary" if step.touches is Touches.PRIMARY else "target"
 
 

@@ -1,4 +1,4 @@
-"""What a recovery gives up: what the node wrote, or replayed, and the primary has not."""
+"""What a recovery gives up: what the node wrote or replayed and the primary does not have."""
 
 from pgpool_recovery.domain.control_data import SHUT_DOWN, SHUT_DOWN_IN_RECOVERY, ControlData
 from pgpool_recovery.domain.quantity import pretty_size
@@ -12,9 +12,10 @@ HAS_END = frozenset({SHUT_DOWN, SHUT_DOWN_IN_RECOVERY})
 
 
 def given_up(situation: Situation, method: Method) -> str | None:
-    """Return the sentence that says it; None where the primary has all that the node has.
+    """Return the sentence that says what is given up; None if the primary has all of it.
 
-    Of a base backup that no server has brought to its end nobody has seen any data.
+    A base backup that no server has recovered to consistency has never shown any data to a client,
+    so it gives up nothing.
     """
     target = situation.facts.target
     if method in GIVES_UP_NOTHING or target.control is None or target.backup_start is not None:
@@ -24,8 +25,8 @@ def given_up(situation: Situation, method: Method) -> str | None:
     fork = fork_of(target.control, target.history, situation.wal.history)
     if fork is None:
         return (
-            f"{situation.name} gives up what it has and the primary has not; nobody can tell where "
-            "they parted"
+            f"{situation.name} gives up what it has and the primary does not; it cannot be "
+            "determined where they diverged"
         )
     return f"{situation.name} gives up what it has after {lsn_text(fork.lsn)}" + _how_much(
         target.control, fork.lsn
@@ -38,4 +39,4 @@ def _how_much(control: ControlData, fork: Lsn) -> str:
     if control.state in HAS_END and count > 0:
         return f", about {pretty_size(count)} of WAL"
     known = f"at least {pretty_size(count)} of WAL; " if count > 0 else ""
-    return f": {known}nobody knows where its WAL ends"
+    return f": {known}it is not known where its WAL ends"

@@ -1,7 +1,7 @@
-"""How much harm a plan does: the one order in which plans are compared before anybody agrees.
+"""How much harm a plan does: the order in which plans are compared when someone agrees to one.
 
-By what a plan does, not by what its method is called: a full copy beside the old data takes less
-from the node than a rewind of its only copy, and moves more.
+Plans are ranked by what they do, not by the name of the method: a full copy next to the old data
+takes less from the node than a rewind of its only copy, although it moves more.
 """
 
 from enum import IntEnum, StrEnum
@@ -24,7 +24,7 @@ from pgpool_recovery.plan.plan import OldData, Plan
 
 
 class Reach(IntEnum):
-    """What of the node is made anew, the least first."""
+    """How much of the node is replaced, the least first."""
 
     NOTHING = 0
     SETTINGS = 1
@@ -40,10 +40,10 @@ class Reach(IntEnum):
 REACHES = {
     Reach.NOTHING: "nothing is changed",
     Reach.SETTINGS: "the settings of the running server are changed",
-    Reach.WAL: "WAL only is moved",
+    Reach.WAL: "only WAL is moved",
     Reach.BLOCKS: "the blocks that differ are replaced",
     Reach.BACKUP: "what differs from the backup is replaced",
-    Reach.COPY: "all data is copied anew",
+    Reach.COPY: "all data is copied again",
 }
 BY_STEP: dict[type[Step], Reach] = {
     RepointRunning: Reach.SETTINGS,
@@ -66,7 +66,7 @@ BY_METHOD = {
 
 
 class Old(IntEnum):
-    """What becomes of the data that the node has, the least harm first."""
+    """What happens to the data that the node has, the least harm first."""
 
     KEPT = 0
     STAYS = 1
@@ -81,9 +81,9 @@ class Old(IntEnum):
 OLDS = {
     Old.KEPT: "nothing in the data directory is replaced",
     Old.STAYS: "the old data stays until the new server runs",
-    Old.HALF: "data that is half changed already is changed further",
-    Old.CHANGED: "the data directory itself is changed, and no second copy is kept",
-    Old.GOES: "the old data is deleted before the new one is there",
+    Old.HALF: "data that is already half changed is changed further",
+    Old.CHANGED: "the data directory is modified in place, and no second copy is kept",
+    Old.GOES: "the old data is deleted before the new data exists",
 }
 BY_OLD_DATA = {
     OldData.NONE: Old.KEPT,
@@ -97,7 +97,7 @@ BY_OLD_DATA = {
 
 
 class Loss(StrEnum):
-    """What else may be lost, each by itself."""
+    """What else may be lost, each independently of the others."""
 
     STOP = "stop"
     LEFT = "left"
@@ -105,15 +105,15 @@ class Loss(StrEnum):
 
 
 LOSSES = {
-    Loss.STOP: "the server that runs there is stopped",
+    Loss.STOP: "the server that is running there is stopped",
     Loss.LEFT: "the second copy that an earlier recovery left is removed",
-    Loss.WAL: "what the node wrote and the primary has not is given up",
+    Loss.WAL: "what the node wrote and the primary does not have is given up",
 }
 
 
 @record
 class Harm:
-    """What a plan does to a node; as a text it is a few words, which `read_harm` understands."""
+    """What a plan does to a node; `words()` writes it in a form that `read_harm` understands."""
 
     reach: Reach
     old: Old
@@ -140,11 +140,11 @@ UNATTENDED = {
     Unattended.KEEP_OLD: Harm(Reach.COPY, Old.STAYS, ALL_LOSSES),
     Unattended.REPLACE_NOTHING: Harm(Reach.WAL, Old.KEPT, frozenset({Loss.STOP, Loss.LEFT})),
 }
-"""What may be done when nobody was asked; NOTHING is not here, for that is no harm at all."""
+"""What may be done when nobody was asked. NOTHING is missing on purpose: it allows no harm."""
 
 
 def harm_of(plan: Plan, *, stops: bool = False) -> Harm:
-    """Return what a plan does; `stops`: a server that runs was or is stopped for it."""
+    """Return what a plan does; `stops`: a running server was stopped for it, or will be."""
     kinds = [type(step) for step in plan.steps]
     reach = max((BY_STEP[kind] for kind in kinds if kind in BY_STEP), default=Reach.NOTHING)
     leaves = DiscardWaiting in kinds or PutOldBack in kinds
@@ -154,9 +154,9 @@ def harm_of(plan: Plan, *, stops: bool = False) -> Harm:
 
 
 def up_to(method: Method) -> Harm:
-    """Return the most harm that a method does, whatever it finds.
+    """Return the most harm that a method can do, whatever it finds.
 
-    Those that have the same reach, as rewind and incremental, are the same here.
+    Methods of the same reach, such as rewind and incremental, are equal here.
     """
     reach = BY_METHOD[method]
     if reach < Reach.WAL:
@@ -168,13 +168,13 @@ def up_to(method: Method) -> Harm:
 
 
 def excess(needed: Harm, agreed: Harm) -> tuple[str, ...]:
-    """Return what would be done beyond what was agreed; nothing when all of it is within that."""
+    """Return what would be done beyond what was agreed to; empty if nothing is."""
     more = [str(n) for n, a in ((needed.reach, agreed.reach), (needed.old, agreed.old)) if n > a]
     return (*more, *(LOSSES[loss] for loss in Loss if loss in needed.losses - agreed.losses))
 
 
 def read_harm(text: object) -> Harm | None:
-    """Return what `Harm.words` wrote; None for what is no such text, or another build's.
+    """Return what `Harm.words` wrote; None if the text is something else, or from another build.
 
     >>> read_harm("wal kept stop") == Harm(Reach.WAL, Old.KEPT, frozenset({Loss.STOP}))
     True

@@ -1,7 +1,7 @@
-"""Whether a slot may keep the WAL that a node needs: max_slot_wal_keep_size, and what comes of it.
+"""Whether a slot may keep the WAL that a node needs: max_slot_wal_keep_size and its consequences.
 
-A slot that is moved back beyond that is "unreserved", and the next checkpoint, our own as well,
-takes its WAL from it (InvalidateObsoleteReplicationSlots in src/backend/replication/slot.c).
+A slot that is moved back beyond that limit is "unreserved", and the next checkpoint, including our
+own, removes its WAL (InvalidateObsoleteReplicationSlots in src/backend/replication/slot.c).
 """
 
 from pgpool_recovery.domain.quantity import pretty_size
@@ -12,9 +12,9 @@ from pgpool_recovery.plan.situation import Situation
 
 
 def exceeds_limit(situation: Situation, segment: int) -> bool:
-    """Say whether a slot would lose the WAL from a segment on by the next checkpoint.
+    """Return whether a slot would lose the WAL from a segment on at the next checkpoint.
 
-    In whole segments, as the server counts (KeepLogSeg in src/backend/access/transam/xlog.c).
+    Counted in whole segments, as in the server (KeepLogSeg in src/backend/access/transam/xlog.c).
     """
     limit, wal = situation.facts.primary.slot_limit_bytes, situation.wal
     if limit is None:
@@ -23,29 +23,29 @@ def exceeds_limit(situation: Situation, segment: int) -> bool:
 
 
 def notes_on_limit(situation: Situation, segment: int) -> tuple[str, ...]:
-    """Return what an operator should know of a node that only needs WAL: it is a race."""
+    """Return a warning for a node that only needs WAL: it races against the next checkpoint."""
     if not exceeds_limit(situation, segment):
         return ()
-    end = "the primary's next checkpoint may remove WAL before the node has it"
-    return (f"{_needed(situation, segment)}: {end}",)
+    end = "so the primary's next checkpoint may remove WAL before the node has it"
+    return (f"{_needed(situation, segment)}, {end}",)
 
 
 def reject_limit(situation: Situation, segment: int) -> Rejection:
-    """Say that the checkpoint before pg_rewind would remove what is needed after it."""
+    """Return that the checkpoint before pg_rewind would remove WAL that is needed after it."""
     return Rejection(
         f"the primary's WAL that {situation.name} would need after a rewind is more than a slot "
         "may keep",
         detail=f"{_needed(situation, segment)}, and the checkpoint before pg_rewind removes the "
         "rest.",
-        hint="Raise max_slot_wal_keep_size on the primary, which a reload takes over, and recover "
-        "the node again.",
+        hint="Raise max_slot_wal_keep_size on the primary, reload it, and recover the node again.",
     )
 
 
 def waits_in_vain_from(target: TargetFacts, wal: Wal) -> Point | None:
-    """Return from where on a standby to be started needs WAL that is gone; None: it may have it.
+    """Return the start of the WAL that a standby to be started needs and the primary no longer has.
 
-    One that runs is left to itself, and one with a restore_command may find it in an archive.
+    None if the standby may get what it needs: a running server is left alone, and one with a
+    restore_command may find the WAL in an archive.
     """
     own = target.configuration
     has_archive = own is not None and bool(own.values.get("restore_command"))

@@ -1,4 +1,4 @@
-"""What the methods share that change the data directory itself, or a clone of it."""
+"""What the methods that change the data directory itself, or a clone of it, have in common."""
 
 from collections.abc import Iterator, Sequence
 
@@ -25,7 +25,7 @@ def in_place_steps(
     hold_from: Point | None = None,
     backup: Backup | None = None,
 ) -> tuple[Step, ...]:
-    """Return the steps around the changes: on a clone where that is free, else on the only copy."""
+    """Return the steps around the changes: on a clone where one costs nothing, else in place."""
     places = situation.places
     begin: list[Step] = [
         Reserve(places),
@@ -42,12 +42,13 @@ def in_place_steps(
 
 
 def changes_clone(situation: Situation) -> bool:
-    """Say whether a clone is changed, and the old data stays as it is.
+    """Return whether a clone is changed while the old data stays unchanged.
 
-    The clone is swapped in part by part, so that each part has to be one that a full copy could
-    replace, and the data directory's own: of a WAL directory that only the settings name there is
-    nothing to clone. What the clone replaces waits, so nothing may wait there yet: a copy that
-    never ran well beside the old data is changed itself.
+    The clone is swapped in part by part, so each part must be one that a full copy could replace.
+    Each part must also belong to the data directory: a WAL directory that only the settings name
+    has nothing to clone. What the clone replaces waits in the workspace, so nothing may be waiting
+    there yet: a copy that never became consistent, with the old data still waiting, is changed
+    itself.
     """
     target = situation.facts.target
     is_cloneable = (
@@ -69,7 +70,7 @@ def locations(situation: Situation) -> dict[int, str]:
 
 
 def old_data(situation: Situation) -> OldData:
-    """Return what becomes of the old data."""
+    """Return what happens to the old data."""
     if situation.is_taken_out:
         return OldData.HALF
     if not situation.facts.target.is_data_directory:
@@ -78,34 +79,35 @@ def old_data(situation: Situation) -> OldData:
 
 
 def room_to_grow(situation: Situation) -> tuple[Room, ...]:
-    """Return the room that the directory's growth needs."""
+    """Return the space that the growth of the directory needs."""
     return tuple(growth(situation.facts.primary, situation.facts.target))
 
 
 def new_tablespaces(situation: Situation) -> tuple[Tablespace, ...]:
-    """Return the tablespaces that the primary has made and the target's directory has not."""
+    """Return the tablespaces of the primary that the target's directory does not have."""
     known = situation.facts.target.linked_tablespaces
     return tuple(space for space in situation.facts.primary.tablespaces if space.oid not in known)
 
 
 def reject_replay(situation: Situation) -> Iterator[Rejection]:
-    """Say which tablespaces replay, and pg_rewind, would make elsewhere than they belong.
+    """Report the tablespaces that replay and pg_rewind would create in the wrong location.
 
-    Both make a tablespace where the primary has it, and take a directory that is in use already
-    (create_tablespace_directories in tablespace.c): on the primary's own host that is its own.
+    Both create a tablespace where the primary has it, even in a directory that is already in use
+    (create_tablespace_directories in tablespace.c). On the primary's own host that is the primary's
+    directory.
     """
     places = {space.oid: space.location for space in situation.places.tablespaces}
     for space in new_tablespaces(situation):
         if places[space.oid] != space.location:
             yield Rejection(
-                f"tablespace {space.location} would be made on {situation.name} where the primary "
-                "has it",
-                detail=f"It is new to the node, and belongs to {places[space.oid]} there.",
+                f"tablespace {space.location} would be created on {situation.name} where the "
+                "primary has it",
+                detail=f"It is new to the node, where it belongs in {places[space.oid]}.",
             )
 
 
 def reject_untrusted(situation: Situation) -> Iterator[Rejection]:
-    """Say that methods which leave the data as it is have been tried in vain."""
+    """Report that methods which keep the data have already failed too often."""
     failed = situation.facts.target.failed_starts
     if failed >= MAX_FAILED_STARTS:
         yield Rejection(
@@ -115,7 +117,7 @@ def reject_untrusted(situation: Situation) -> Iterator[Rejection]:
 
 
 def reject_in_place(situation: Situation) -> Iterator[Rejection]:
-    """Say what keeps the directory from being changed where its parts are."""
+    """Report what prevents the directory from being changed in place."""
     name, target, primary = situation.name, situation.facts.target, situation.facts.primary
     new = [target.tablespaces[s.oid] for s in primary.tablespaces if s.oid in target.tablespaces]
     yield from reject_mounts_inside(name, target)

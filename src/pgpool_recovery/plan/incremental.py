@@ -1,6 +1,6 @@
 """The method incremental: only the blocks that changed, from the server's own incremental backup.
 
-Applied onto the data directory itself; PostgreSQL 17 and later.
+It is applied to the data directory itself. PostgreSQL 17 and later.
 """
 
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ OLDEST_MAJOR = 17
 
 
 def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
-    """Return the plan of an incremental base backup, or why there is none."""
+    """Return the plan for an incremental base backup, or why it is not possible."""
     rejections = tuple(_reject(situation))
     if rejections:
         return rejections
@@ -67,12 +67,12 @@ def _reject(situation: Situation) -> Iterator[Rejection]:
     if primary.major < OLDEST_MAJOR:
         yield Rejection(
             f"PostgreSQL {primary.major} has no incremental base backups",
-            detail=f"PostgreSQL {OLDEST_MAJOR} and later have.",
+            detail=f"PostgreSQL {OLDEST_MAJOR} and later have them.",
         )
     elif not situation.wal.is_summarized:
         yield Rejection(
             "the primary does not summarize its WAL",
-            hint="Set summarize_wal = on on every node for the next time.",
+            hint="For the next time, set summarize_wal = on on every node.",
         )
     elif situation.facts.summaries is not None:
         yield situation.facts.summaries
@@ -82,10 +82,10 @@ def _reject(situation: Situation) -> Iterator[Rejection]:
 
 
 def _reject_resumable(situation: Situation, base: Base) -> Iterator[Rejection]:
-    """Say that what a run wrote before it was interrupted may be of after the fork."""
+    """Report if what an interrupted run wrote may be from after the fork."""
     history = situation.wal.history
     if not (history.has(base.redo) and history.has(base.end)):
         yield Rejection(
             f"the data of {situation.name} was left half changed",
-            detail=f"That was on timeline {base.end.timeline}, on which the primary is no more.",
+            detail=f"That was on timeline {base.end.timeline}, which the primary is no longer on.",
         )

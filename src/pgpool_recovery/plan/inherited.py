@@ -1,4 +1,4 @@
-"""What of a node's own primary_conninfo goes on to a new one, and what never leaves its host."""
+"""What a new primary_conninfo takes over from the node's own, and what never leaves its host."""
 
 from collections.abc import Mapping
 
@@ -9,19 +9,19 @@ SECRETS = (
     "scram_server_key",
     "oauth_client_secret",
 )
-"""The words of libpq 14 to 18 whose values are secret. libpq itself marks but two of them so."""
+"""The keywords of libpq 14 to 18 whose values are secret; libpq itself marks only two of them."""
 
 OF_ROLE = ("password", "scram_client_key", "scram_server_key")
 """The secrets that belong to a role, wherever in the cluster it logs in."""
 
 INHERITED = frozenset(
     {
-        # Where the node has its secrets, by name only.
+        # Where the node keeps its secrets: names only.
         "service",
         "passfile",
         "sslcert",
         "sslkey",
-        # Which server it believes, and what it shows it.
+        # Which server it trusts, and what it presents to that server.
         "channel_binding",
         "require_auth",
         "requirepeer",
@@ -49,21 +49,21 @@ INHERITED = frozenset(
         "keepalives_count",
         "tcp_user_timeout",
         "options",
-        # Kept by a rule of its own (plan/login.py).
+        # Kept by a separate rule (plan/login.py).
         "application_name",
     }
 )
-"""A list of what is allowed, so that a word of a libpq to come is no secret of which nobody knew.
+"""An allowlist, so that a secret keyword of a future libpq is not passed on by accident.
 
-Left out on purpose: host, hostaddr, port, user, dbname and replication, which are said anew;
-target_session_attrs and load_balance_hosts, which choose among several hosts where there is one
-now; client_encoding and fallback_application_name, which change nothing for WAL; sslkeylogfile,
-which writes keys; OAuth, which asks a person.
+Left out on purpose: host, hostaddr, port, user, dbname and replication, which are set again;
+target_session_attrs and load_balance_hosts, which choose among several hosts although there is only
+one now; client_encoding and fallback_application_name, which change nothing for WAL; sslkeylogfile,
+which writes keys; OAuth, which asks a user.
 """
 
 
 def inherited(own: Mapping[str, str]) -> dict[str, str]:
-    """Return what a new connection string takes over.
+    """Return the keywords that a new connection string takes over.
 
     >>> inherited({"host": "old", "sslmode": "require", "sslpassword": "x"})
     {'sslmode': 'require'}

@@ -1,4 +1,4 @@
-"""The ladder: the first method that is possible, and for each one above it why it is not."""
+"""The ladder: the first method that is possible, and why each one above it is not."""
 
 from collections.abc import Callable, Iterable
 
@@ -40,8 +40,8 @@ def make_plan(
 ) -> Plan | tuple[Rejection, ...]:
     """Return the plan, or every reason why there is none.
 
-    `failed` are methods that were tried in this run, and why they failed. They stand among those
-    that are passed over, in the policy's order.
+    `failed` are the methods that were tried in this run, and why they failed. They are listed among
+    the methods that are passed over, in the policy's order.
     """
     situation = Situation(target, facts, policy)
     passed: list[PassedOver] = list(failed)
@@ -69,7 +69,7 @@ def make_plan(
 def _while_it_runs(
     situation: Situation, methods: Iterable[Method], passed: list[PassedOver]
 ) -> Plan | tuple[Rejection, ...]:
-    """Return the plan that leaves the server running, or why it has to be stopped first."""
+    """Return the plan that leaves the server running, or why it must be stopped first."""
     stopped = replace(situation, facts=once_stopped(situation.facts))
     if Method.REPOINT in methods and not any(refuse(stopped)):
         made = repoint.propose(situation)
@@ -91,7 +91,7 @@ def _told(made: Plan, situation: Situation, passed: Iterable[PassedOver]) -> Pla
 
 
 def _is_no_news(method: Method, made: tuple[Rejection, ...]) -> bool:
-    """Say whether nobody expects the method: there is no server to lead, and no repository."""
+    """Return whether it goes without saying: there is no server to repoint, or no repository."""
     return method is Method.REPOINT or made == (restore.NOT_CONFIGURED,)
 
 
@@ -100,7 +100,7 @@ def _in_order(passed: Iterable[PassedOver], policy: Policy) -> tuple[PassedOver,
 
 
 def _none(passed: Iterable[PassedOver]) -> Iterable[Rejection]:
-    """Say why no method is possible: in full for the last one, in a line for the others."""
+    """Report why no method is possible: in full for the last one, in one line for each other."""
     *others, last = passed
     yield from last.reasons
     yield from _as_asides(others)

@@ -1,4 +1,4 @@
-"""By which connection strings the target may reach the primary: what is tried, in which order."""
+"""The connection strings by which the target may reach the primary, in the order of the tries."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -12,7 +12,10 @@ from pgpool_recovery.plan.standby_name import standby_name
 MAX_USERS = 5
 VERIFIES_NAME = "verify-full"
 ANY_METHOD = {"require_auth": ""}
-"""The server may ask for what it likes; without the word the agent refuses to send clear text."""
+"""The server may ask for any authentication method.
+
+Without this keyword the agent refuses to send a password in clear text.
+"""
 
 
 def login_candidates(
@@ -29,15 +32,16 @@ def login_candidates(
 ) -> tuple[Conninfo, ...]:
     """Return the connection strings to try from the target, best first.
 
-    The host is what Pgpool-II calls the primary, as `named` has it where not everybody is believed
-    (plan/named_host.py). Where that is missing or leads the target to itself, it is one of
-    `own_hosts` (names, addresses and socket directories of the primary's host). The user is the one
-    of the settings, of the target's last primary_conninfo, of the other standbys, or any role that
-    may replicate. `words` are those of the settings; what else the target's own primary_conninfo
-    says (plan/inherited.py) is kept.
+    The host is the one that Pgpool-II names for the primary, or those in `named` when the caller is
+    not trusted (plan/named_host.py). If it is missing, or would lead the target to itself, the
+    hosts are `own_hosts` (names, addresses and socket directories of the primary's host). The user
+    is the one in the settings, or else the one in the target's last primary_conninfo, then those of
+    the other standbys, then any role that may replicate. `words` are the connection keywords of the
+    settings; what else the target's own primary_conninfo contains (plan/inherited.py) is kept.
 
-    A password file knows the primary as the node calls it, and so does a certificate. Where the
-    node calls it by another name, or by another one of `own_addresses`, that is tried as well.
+    A password file lists the primary under the name that the node uses for it, and so does a
+    certificate. If the node uses another name, or another one of `own_addresses`, that is tried as
+    well.
     """
     own = {} if target.configuration is None else target.configuration.primary_conninfo
     any_method = ANY_METHOD if primary.asks_clear_text else {}
@@ -78,20 +82,20 @@ def _named_places(
 def _as_the_node_calls_it(
     places: Sequence[Conninfo], own: Mapping[str, str], own_addresses: Collection[str]
 ) -> list[Conninfo]:
-    """Return the address by which the node has followed this very host, if it is another one."""
+    """Return the address at which the node has followed this same host, if it differs."""
     host = own.get("host", "")
     is_known = {"host": host} in places or not (is_address(host) and host in own_addresses)
     return [] if is_known or names_every_host(host) else [{"host": host}]
 
 
 def _names(own: Mapping[str, str]) -> list[str]:
-    """Return the hosts that the node has followed by name."""
+    """Return the host names, as opposed to addresses, that the node has followed."""
     hosts = own.get("host", "").split(",")
     return [host for host in hosts if host and not (is_address(host) or names_every_host(host))]
 
 
 def _with_names(places: Sequence[Conninfo], names: Sequence[str]) -> list[Conninfo]:
-    """Return the addresses under the names of the primary's host: a certificate has a name."""
+    """Return the addresses with the names of the primary's host: a certificate contains a name."""
     return [
         {"host": name, "hostaddr": place["host"]}
         for place in places
@@ -101,9 +105,10 @@ def _with_names(places: Sequence[Conninfo], names: Sequence[str]) -> list[Connin
 
 
 def rewind_candidates(facts: Facts, *, user: str | None, dbname: str) -> tuple[Conninfo, ...]:
-    """Return the connection strings for pg_rewind to try: where replication works, for SQL.
+    """Return the connection strings to try for pg_rewind: those of the replication login, for SQL.
 
-    The user is the one of the settings, the one that replicates when it may, or any that may.
+    The user is the one in the settings, or else the one that replicates if it has the privileges,
+    then any role that has them.
     """
     login = choose_login(facts.logins, facts.primary)
     if login is None:
@@ -123,12 +128,13 @@ def choose_login(logins: Sequence[Login], primary: PrimaryFacts) -> Login | None
 
 
 def reject_logins(name: str, logins: Sequence[Login], primary: PrimaryFacts) -> Iterable[Rejection]:
-    """Say why no connection from the target leads to the primary."""
+    """Report why no connection from the target leads to the primary."""
     if choose_login(logins, primary) is not None:
         return
     yield Rejection(
         f"{name} cannot open a replication connection to the primary",
-        detail="\n".join(_login_text(login) for login in logins) or "No role may replicate.",
+        detail="\n".join(_login_text(login) for login in logins)
+        or "No role with LOGIN and REPLICATION exists on the primary.",
         hint="Check pg_hba.conf of the primary (database replication), the role, the password file "
         "of the target's user, and the address.",
     )
@@ -136,7 +142,9 @@ def reject_logins(name: str, logins: Sequence[Login], primary: PrimaryFacts) -> 
 
 def _login_text(login: Login) -> str:
     where = f"host {login.conninfo['host']} port {login.conninfo['port']}"
-    problem = login.problem or f"it is another cluster, {login.system_identifier}"
+    problem = login.problem or (
+        f"it belongs to another cluster (system identifier {login.system_identifier})"
+    )
     return f"{login.conninfo['user']} at {where}: {problem}"
 
 

@@ -1,9 +1,9 @@
-"""The host that a caller of SQL names as the primary: whether a password may go there.
+"""Whether a password may be sent to the host that an SQL caller names as the primary.
 
-Whoever may call the functions may name any host, and a login sends that host the password of the
-node's role, or lets it ask for it. A superuser could have read it anyway. For anybody else the host
-has to be known from elsewhere: this one, by its names or addresses, or one that the settings or the
-node's own configuration name.
+A user who may call the functions may name any host, and a login sends that host the password of the
+node's role, or lets it ask for the password. A superuser could have read the password anyway. For
+any other user the host must be known from elsewhere: it is this host, by its names or addresses, or
+one that the settings or the node's own configuration name.
 """
 
 import ipaddress
@@ -21,7 +21,7 @@ SHOWN_ADDRESSES = 5
 
 @record
 class Endpoint:
-    """A host as somebody spells it, and a port."""
+    """A host as it is spelt somewhere, and a port."""
 
     host: str
     port: int
@@ -32,7 +32,7 @@ class Endpoint:
 
 @record
 class OwnHost:
-    """What the primary's host knows of itself: names, addresses, sockets, and the server's port."""
+    """What the primary's host knows about itself, and the port of its server."""
 
     names: frozenset[str]
     addresses: frozenset[str]
@@ -49,11 +49,12 @@ def places_of(
     target_addresses: Collection[str],
     is_local: bool,
 ) -> tuple[Conninfo, ...] | Rejection:
-    """Return where a target may log in when a caller names a host, or why it may not.
+    """Return where a target may log in if a caller names a host, or why it may not.
 
-    `resolved` is what the name leads to on the primary's host. A name that only leads to our own
-    addresses may lead elsewhere on the target, or a moment later, so that the address goes along
-    and no one is asked again. `known` are spelt by the settings or by the node itself.
+    `resolved` holds the addresses of the name on the primary's host. A name that resolves only to
+    our own addresses may resolve to others on the target, or a moment later, so the address is
+    passed along with it and is not looked up again. `known` are the endpoints that the settings or
+    the node itself name.
     """
     if named in known:
         return ({"host": named.host},)
@@ -62,30 +63,30 @@ def places_of(
     if named.host.startswith("/"):
         if is_local and named.host in own.socket_directories:
             return ({"host": named.host},)
-        return _rejection(named, "It is no socket directory that both servers have.")
+        return _rejection(named, "It is not a socket directory that both servers have.")
     if named.host.lower() in own.names or (is_local and named.host in LOCAL_HOSTS):
         return ({"host": named.host},)
     if not resolved:
-        return _rejection(named, "The name is not known on this host.")
+        return _rejection(named, "The name cannot be resolved on this host.")
     strangers = [text for text in resolved if not _is_own(text, own, is_local=is_local)]
     if strangers:
         shown = ", ".join(strangers[:SHOWN_ADDRESSES])
-        return _rejection(named, f"On this host it leads to {shown}, which is another host.")
+        return _rejection(named, f"On this host it resolves to {shown}, which is another host.")
     shared = [text for text in resolved if text in target_addresses and not is_local]
     if shared:
-        return _rejection(named, f"The target's host has the address {shared[0]}, too.")
+        return _rejection(named, f"The target's host also has the address {shared[0]}.")
     if is_address(named.host):
         return ({"host": named.host},)
     return tuple({"host": named.host, "hostaddr": text} for text in [*resolved][:MAX_ADDRESSES])
 
 
 def leads_astray(host: str, *, is_local: bool) -> bool:
-    """Say whether the target would come to itself by a name that every host has."""
+    """Return whether the target would reach itself, because every host has that name."""
     return host in LOCAL_HOSTS and not is_local
 
 
 def names_every_host(host: str) -> bool:
-    """Say whether each host takes this for a place of its own, where anybody may listen.
+    """Return whether this is a place that every host has, where any of its users may listen.
 
     >>> [names_every_host(host) for host in ("/tmp", "localhost", "127.1.2.3", "192.0.2.1", "node")]
     [True, True, True, False, False]
@@ -95,7 +96,7 @@ def names_every_host(host: str) -> bool:
 
 
 def endpoints_of(own: Mapping[str, str]) -> frozenset[Endpoint]:
-    """Return the hosts of a connection string; libpq takes lists of them, and one port for all.
+    """Return the hosts of a connection string; libpq accepts a list of them, and one port for all.
 
     >>> sorted(map(str, endpoints_of({"host": "a,b", "port": "5433"})))
     ['host a port 5433', 'host b port 5433']
@@ -112,7 +113,7 @@ def endpoints_of(own: Mapping[str, str]) -> frozenset[Endpoint]:
 
 
 def is_address(host: str) -> bool:
-    """Say whether a host is an address, which nobody has to look up."""
+    """Return whether a host is an address, which needs no lookup."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -121,7 +122,11 @@ def is_address(host: str) -> bool:
 
 
 def _is_own(text: str, own: OwnHost, *, is_local: bool) -> bool:
-    """Every host has a loopback and link-local addresses: the target would meet itself there."""
+    """Return whether an address is one of this host.
+
+    Every host has loopback and link-local addresses, so with one of those the target would reach
+    itself.
+    """
     address = ipaddress.ip_address(text)
     if address.is_loopback or address.is_link_local:
         return is_local
@@ -131,9 +136,9 @@ def _is_own(text: str, own: OwnHost, *, is_local: bool) -> bool:
 def _rejection(named: Endpoint, why: str) -> Rejection:
     return Rejection(
         f'the primary\'s host "{named.host}", port {named.port}, is not known to be this server',
-        detail=f"{why} No superuser has called the function directly, so nobody logs in to a host "
-        "that only the caller names.",
+        detail=f"{why} The function was not called directly by a superuser, so no login is sent to "
+        "a host that only the caller names.",
         hint=f'If it is right, write host = "{named.host}" and port = {named.port} into the table '
-        "[node.N] of the primary, in the settings of every host; or have a superuser call "
-        "it, not from a function or DO block.",
+        "[node.N] of the primary in the settings of every host, or have a superuser call the "
+        "function directly, not from another function or a DO block.",
     )

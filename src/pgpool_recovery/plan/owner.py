@@ -1,4 +1,4 @@
-"""A directory whose owner or mode keeps it from being used: what is in it may be good data."""
+"""Directories whose owner or mode keeps the agent from using them; they may hold good data."""
 
 import shlex
 
@@ -11,8 +11,8 @@ CHECK_PATH = "Check backend_data_directory in pgpool.conf."
 def reject_owner(name: str, target: TargetFacts, place: PlaceFacts) -> Rejection:
     """Return why a directory cannot be used, with the command that gives it to the agent's user.
 
-    Nobody could look into it, so nothing is said about what it holds, and nobody is told to empty
-    it.
+    The directory could not be read, so the message says nothing about its contents and does not
+    advise emptying it.
     """
     user, host, path = target.user, target.hostname, place.path
     word = shlex.quote(path)

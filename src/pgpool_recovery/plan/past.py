@@ -1,10 +1,11 @@
-"""A node is left with nothing but the primary's past: what is moved away, what is put there.
+"""Leave a node with only the primary's past: which WAL is moved away and which is put there.
 
-Its own WAL past the fork has to go, and whatever of the rest is not proven to be the primary's.
-That alone does not close the way: an archive may have the dead primary's segment in which the new
-one left the timeline, and PostgreSQL takes that as long as the file of the new timeline is neither
-in the archive nor in pg_wal (XLogFileReadAnyTLI in xlogrecovery.c). So that file, and the history
-files, come from the primary before the server is started. It never goes back to an older timeline.
+The node's own WAL beyond the fork must go, and so must any other WAL that is not proven to be the
+primary's. That alone is not enough. An archive may hold the dead primary's version of the segment
+in which the new primary left the timeline, and PostgreSQL reads that one as long as the new
+timeline's file is neither in the archive nor in pg_wal (XLogFileReadAnyTLI in xlogrecovery.c). So
+that file and the history files are fetched from the primary before the server is started. Once on a
+newer timeline, recovery never goes back to an older one.
 """
 
 from collections.abc import Iterable, Iterator
@@ -43,17 +44,17 @@ from pgpool_recovery.plan.divergence import (
 from pgpool_recovery.plan.situation import Situation
 
 CHECKPOINT_BYTES = 64
-"""So much of a checkpoint has its checksum; the whole is some more than a hundred bytes."""
+"""This much of a checkpoint record includes its checksum; the whole is a bit over 100 bytes."""
 FIRST_RECORD_BYTES = 192
-"""More than a shutdown checkpoint has, or the head of a page and the first record after a fork."""
+"""More than a shutdown checkpoint, or a page header and the first record after a fork, takes up."""
 
 
 def point_to_compare(facts: Facts) -> Point | None:
-    """Return up to where the node's WAL has to be the primary's own; None where nobody asks.
+    """Return the point up to which the node's WAL must be the primary's; None if there is none.
 
-    Of a server that runs, up to where it has received; of data in the primary's past, up to where
-    it has replayed, or with the checkpoint with which it was stopped; of data that parted from it,
-    up to there.
+    For a running server, it is the end of what it has received. For data in the primary's past, it
+    is the end of what has been replayed, or the checkpoint at which the server was stopped. For
+    data that has diverged, it is the fork.
     """
     wal, target = facts.primary.wal, facts.target
     if wal is None:
@@ -76,7 +77,7 @@ def point_to_compare(facts: Facts) -> Point | None:
 
 
 def _end_of_running(running: RunningServer, history: History, written: Lsn) -> Point | None:
-    """Where the primary ends, or left the timeline, before the node does, it is up to there."""
+    """Return where the WAL of a running server ends, or the primary's if that ends before it."""
     received = None if running.is_torn else running.received
     ends = [end for end in (received, running.replayed) if end is not None]
     if not ends or running.timeline not in history.timelines:
@@ -86,29 +87,30 @@ def _end_of_running(running: RunningServer, history: History, written: Lsn) -> P
 
 
 def reject_unproven(situation: Situation) -> Iterator[Rejection]:
-    """Say that nobody knows whether the node's past is the primary's own.
+    """Report if it is not known whether the node's past is the primary's own.
 
-    A timeline has a number and a begin, and so may one of another server that was promoted at the
-    same place. On the first one nobody was promoted.
+    A timeline is known by its number and its start, and another server that was promoted at the
+    same position may have one with the same two. The first timeline is safe: no promotion began it.
     """
     compared, point = situation.facts.compared, point_to_compare(situation.facts)
     if point is None or point.timeline == situation.wal.history.timelines[0]:
         return
     if compared is None or compared.is_same is None:
         yield Rejection(
-            f"nobody can prove that {situation.name} was on the primary's timeline "
+            f"it cannot be proven that {situation.name} was on the primary's timeline "
             f"{point.timeline}",
-            detail=f"The WAL before {point} is not on both of them any more, and another server "
-            "that was promoted at the same place would have a timeline of that number, too.",
+            detail=f"The WAL before {point} is no longer on both of them, and another server that "
+            "was promoted at the same position would have a timeline of that number, too.",
         )
 
 
 def unkept(situation: Situation) -> tuple[str, ...]:
-    """Return the node's WAL files from its base on that the primary has, and has differently.
+    """Return the node's WAL files, from its base on, that it must not keep.
 
-    The last one of a standby is among them, for it is not full. So are those of later timelines
-    that the primary has not any more: nobody can tell whose they are. One that replays later on
-    purpose keeps none that the primary has: it would wait at each commit in them before it streams.
+    These are the files that the primary has with other contents, including the last one of a
+    standby, because that is not full. Files of later timelines that the primary no longer has are
+    among them too, because their origin cannot be determined. A standby with a replay delay keeps
+    none that the primary has: it would wait at each commit in them before it streams.
     """
     compared, wal = situation.facts.compared, situation.wal
     own = situation.facts.target.own_wal
@@ -128,7 +130,7 @@ def unkept(situation: Situation) -> tuple[str, ...]:
 
 
 def first_unkept(situation: Situation) -> int | None:
-    """Return the first segment, from where the node has replayed to, that it does not keep."""
+    """Return the first segment that is not kept, from where the node's replay has got to on."""
     wal, own = situation.wal, situation.facts.target.own_wal
     size = wal.segment_bytes
     gone = {*unkept(situation), *strays(own, wal.history, size)}
@@ -141,10 +143,10 @@ def first_unkept(situation: Situation) -> int | None:
 def keep_to_past(
     situation: Situation, directory: str, redo: Point, *, keeps: bool = False
 ) -> list[KeepToPast]:
-    """Return the step that leaves a directory, where recovery begins at `redo`, no other way.
+    """Return the step that leaves a directory only the primary's past; recovery begins at `redo`.
 
-    `keeps`: its server runs, and nothing is moved away under it. No step when there is nothing to
-    do.
+    `keeps`: its server is running, so nothing is moved away from under it. The list is empty if
+    there is nothing to do.
     """
     wal, own = situation.wal, situation.facts.target.own_wal
     size, history = wal.segment_bytes, wal.history
@@ -181,10 +183,10 @@ def keep_to_past(
 
 
 def _sizes(situation: Situation, fetched: Iterable[str]) -> tuple[int, ...]:
-    """Return how much of these files a node needs that replays later on purpose; () for all of it.
+    """Return how many bytes of each file a node with a replay delay needs; () if all of them.
 
-    Up to where it was, and over the begin of their timeline, for it waits at no commit before that;
-    at the others it would wait before it streams.
+    It needs them up to where it was, and past the start of their timeline: it waits at no commit
+    before that. At any later commit it would wait before it streams.
     """
     target, wal, relation = situation.facts.target, situation.wal, situation.relation
     if not (situation.is_delayed and isinstance(relation, Follows) and target.is_sound):
@@ -204,10 +206,10 @@ def _sizes(situation: Situation, fetched: Iterable[str]) -> tuple[int, ...]:
 
 
 def after_changes(situation: Situation, begin: Point | None = None) -> list[KeepToPast]:
-    """Return the step for a directory that was changed, and whose recovery begins elsewhere now.
+    """Return the step for a directory that was changed, so its recovery begins elsewhere now.
 
-    After all that the primary has written, unless `begin` is where. Then the method has left
-    nothing of the old pg_wal.
+    It begins after everything that the primary has written, or at `begin` if that is given. In the
+    latter case the method has left nothing of the old pg_wal.
     """
     wal = situation.wal
     redo = Point(wal.history.current, wal.written) if begin is None else begin
@@ -220,7 +222,7 @@ def after_changes(situation: Situation, begin: Point | None = None) -> list[Keep
 
 
 def _at_forks(history: History, redo: Point, size: int) -> Iterator[tuple[TimelineId, int]]:
-    """Yield the first segment of each timeline that recovery comes to."""
+    """Yield the first segment of each timeline that recovery reaches."""
     for timeline in history.timelines[1:]:
         number = history.begin_of(timeline) // size
         is_read = number >= redo.lsn // size and covering(number, history, size) == timeline
@@ -231,9 +233,9 @@ def _at_forks(history: History, redo: Point, size: int) -> Iterator[tuple[Timeli
 def _instead(
     doubtful: Iterable[str], history: History, size: int
 ) -> Iterator[tuple[TimelineId, int]]:
-    """Yield the primary's own of the first segment that is moved away.
+    """Yield the primary's version of the first segment that is moved away.
 
-    With it the server comes to where it was, even if the primary cannot be reached by then.
+    With it the server gets back to where it was even if the primary cannot be reached by then.
     """
     numbers = [segment_of_file(name, size) for name in doubtful]
     if numbers:
@@ -241,9 +243,9 @@ def _instead(
 
 
 def reject_past_of_running(situation: Situation, running: RunningServer) -> list[Rejection]:
-    """Say what lies in the pg_wal of a server that runs, which it would replay after a restart.
+    """Return what is in the pg_wal of a running server that a restart would replay wrongly.
 
-    What it has received of the segment of the fork itself is in the answer of the server.
+    What it has received of the segment that contains the fork is known from the server's answer.
     """
     wal, own = situation.wal, situation.facts.target.own_wal
     size, history = wal.segment_bytes, wal.history
@@ -258,7 +260,7 @@ def reject_past_of_running(situation: Situation, running: RunningServer) -> list
         return []
     return [
         Rejection(
-            f"{situation.name} has WAL that the primary has not",
+            f"{situation.name} has WAL that the primary does not have",
             detail=f"{found[0]} is in its pg_wal, and a restart would replay it.",
         )
     ]

@@ -1,4 +1,4 @@
-"""A plan: the method, why none that moves less, what it moves and needs, and its steps in order."""
+"""A plan: the method, why no cheaper one is possible, what it moves and needs, and its steps."""
 
 from enum import Enum
 
@@ -16,21 +16,21 @@ class OldData(Enum):
 
     NONE = "there is no old data"
     KEPT = "the data directory stays where it is, and nothing in it is replaced"
-    CHANGED = "the data directory itself is changed, it is the only copy"
-    OUT = "the data directory, left out of its place by a run that was interrupted, is put back"
-    HALF = "the data was left half changed by a run that was interrupted"
+    CHANGED = "the data directory is modified in place; there is no other copy"
+    OUT = "an interrupted run left the data directory in the workspace; it is moved back"
+    HALF = "an interrupted run left the data half changed"
     STAYS = "the old data stays until the new server runs"
-    GOES = "the old data is removed before the copy, for want of space or by policy"
+    GOES = "the old data is removed before the copy (not enough space, or keep_old = never)"
 
     @property
     def word(self) -> str:
-        """The word by which programs know it."""
+        """The word for it in JSON."""
         return self.name.lower()
 
 
 @record
 class PassedOver:
-    """A method that would move less, and why it cannot be used."""
+    """A method that would move less data, and why it cannot be used."""
 
     method: Method
     reasons: tuple[Rejection, ...]
@@ -44,9 +44,10 @@ class PassedOver:
 class Plan:
     """What a recovery will do.
 
-    `moved_bytes` is an estimate of what goes over the network; None where nobody can know before.
-    `needed_segment`: from which segment on the primary's WAL has to be there when all steps were
-    taken. `gives_up` says what the target has and the primary has not, when that is lost.
+    `moved_bytes` is an estimate of what goes over the network; None if it cannot be known in
+    advance. `needed_segment` is the first WAL segment that the primary must still have when all
+    steps are done; None if it does not matter. `gives_up` is the sentence about what the target has
+    and the primary does not, if that is lost.
     """
 
     target_name: str
@@ -64,7 +65,7 @@ class Plan:
 
     @property
     def point_of_no_return(self) -> Step | None:
-        """The step before which everything can be undone; None when all can be until the end."""
+        """The step up to which everything can be undone; None if that is so until the end."""
         is_only_copy = self.old_data in (OldData.CHANGED, OldData.HALF)
         changing = (RemoveOld, Rewind, Incremental, RestoreBackup) if is_only_copy else (RemoveOld,)
         return next((step for step in self.steps if isinstance(step, changing)), None)
@@ -79,7 +80,7 @@ class Plan:
             *([] if self.gives_up is None else [self.gives_up]),
             *map(str, self.needs),
             *(
-                [f"from step {self._number(self.point_of_no_return)} on it cannot be undone"]
+                [f"it cannot be undone from step {self._number(self.point_of_no_return)} on"]
                 if self.point_of_no_return is not None
                 else []
             ),

@@ -1,4 +1,4 @@
-"""What keeps every method from beginning: nothing is touched before all of it was looked at."""
+"""What rules out every method; all of it is checked before anything is touched."""
 
 import posixpath
 from collections.abc import Iterable, Iterator
@@ -40,11 +40,11 @@ NEEDED_WAL_SENDERS = 2  # pg_basebackup opens one for the files and one for the 
 
 
 def refuse(situation: Situation) -> Iterator[Rejection]:
-    """Say everything that stands in the way of every method, the most telling first."""
+    """Report everything that stands in the way of every method, the most important first."""
     name, facts = situation.name, situation.facts
     yield from _reject_path(name, facts.target)
     if facts.target.data.problem is not None:
-        return  # Nobody could look any further.
+        return  # Nothing else about the target could be examined.
     yield from _reject_occupied(name, facts)
     yield from _reject_stranger(name, facts)
     yield from reject_primary(situation.target, facts.primary)
@@ -61,7 +61,7 @@ def refuse(situation: Situation) -> Iterator[Rejection]:
 
 
 def reject_replacement(name: str, target: TargetFacts) -> Iterator[Rejection]:
-    """Say which directories cannot be replaced as a whole."""
+    """Report which directories cannot be replaced as a whole."""
     yield from reject_mounts_inside(name, target)
     yield from reject_layered(name, target.hostname, _all_places(target))
     yield from _reject_overlap(name, target)
@@ -69,19 +69,19 @@ def reject_replacement(name: str, target: TargetFacts) -> Iterator[Rejection]:
 
 
 def reject_foreign(name: str, places: Iterable[PlaceFacts]) -> Iterator[Rejection]:
-    """Say which directories hold something that may be somebody else's."""
+    """Report which directories hold data that may not belong to the node."""
     for place in places:
         if place.exists and not place.is_empty and not place.is_own:
             yield Rejection(
                 f"{place.path} of {name} holds data that is not known to be the node's own",
-                detail="The node's data directory does not lead to it.",
-                hint="Move what it holds elsewhere, or give the node another directory with "
+                detail="No symbolic link in the node's data directory points to it.",
+                hint="Move its contents elsewhere, or give the node another directory with "
                 "tablespace_mapping or wal_directory in the settings.",
             )
 
 
 def notes(target: Target, facts: Facts, method: Method) -> Iterator[str]:
-    """Say what somebody should look at, though it does not stand in the way."""
+    """Report what an administrator should check although it does not prevent the recovery."""
     own = facts.target.configuration
     former = None if own is None else own.values.get("primary_slot_name")
     known = {target.slot_name, former} & names_of(target)
@@ -101,13 +101,13 @@ def notes(target: Target, facts: Facts, method: Method) -> Iterator[str]:
     yield from notes_on_access(target.name, facts.primary.access, facts.target.access)
     if facts.target.server_pid is None:
         yield from notes_on_leftovers(target.name, own, facts.target.left_files)
-    else:  # Nothing is taken out below a server that goes on running.
+    else:  # Nothing is removed from under a server that keeps running.
         yield from notes_at_restart(target.name, own)
     yield from notes_on_copied(facts.primary.leftovers if facts.target.is_empty else ())
     for location in facts.target.gone_tablespaces:
         yield (
-            f"the old data has a tablespace in {location} that the primary does not have; a rewind "
-            "removes its files, a full copy leaves them"
+            f"the old data has a tablespace in {location} that does not exist on the primary; "
+            "a rewind removes its files, but a full copy leaves them alone"
         )
 
 
@@ -124,7 +124,7 @@ def _reject_path(name: str, target: TargetFacts) -> Iterator[Rejection]:
         yield Rejection(
             f"{path} of {name} is neither empty nor a data directory",
             detail=f"It holds {', '.join(target.foreign_entries)}.",
-            hint=f"{CHECK_PATH} If the path is right, move what it holds elsewhere.",
+            hint=f"{CHECK_PATH} If the path is right, move its contents elsewhere.",
         )
 
 
@@ -132,15 +132,15 @@ def _reject_occupied(name: str, facts: Facts) -> Iterator[Rejection]:
     target = facts.target
     if _is_same(facts.primary.data_directory, target.data):
         yield Rejection(
-            f"{name} is the primary: they have the same data directory",
+            f"{name} is the primary: both have the same data directory",
             detail=f"It is {target.data.path} on {target.hostname}.",
             hint="Check backend_hostname and backend_data_directory in pgpool.conf.",
         )
     elif target.server_pid is not None:
         yield Rejection(
             f"server of {name} is running",
-            detail=f"It has the data directory {target.data.path} on {target.hostname}, "
-            f"process {target.server_pid}.",
+            detail=f"Its data directory is {target.data.path} on {target.hostname}, and its "
+            f"process ID is {target.server_pid}.",
             hint="Stop it first, or attach the node if it is a standby of this primary.",
         )
         if streams(facts):
@@ -166,7 +166,7 @@ def _reject_stranger(name: str, facts: Facts) -> Iterator[Rejection]:
         yield Rejection(
             f"{name} has a data directory of PostgreSQL {target.major}",
             detail=f"The primary is PostgreSQL {primary.major}.",
-            hint=f"{CHECK_PATH} If the path is right, move what it holds elsewhere.",
+            hint=f"{CHECK_PATH} If the path is right, move its contents elsewhere.",
         )
     control = target.control
     if control is not None and control.system_identifier != primary.system_identifier:
@@ -174,15 +174,16 @@ def _reject_stranger(name: str, facts: Facts) -> Iterator[Rejection]:
             f"{name} belongs to another cluster",
             detail=f"Its system identifier is {control.system_identifier}, "
             f"the primary's is {primary.system_identifier}.",
-            hint=f"{CHECK_PATH} If the path is right, move what it holds elsewhere.",
+            hint=f"{CHECK_PATH} If the path is right, move its contents elsewhere.",
         )
 
 
 def reject_primary(target: Target, primary: PrimaryFacts) -> Iterator[Rejection]:
-    """Say why this primary cannot feed a copy and a standby."""
+    """Report why this primary cannot serve a copy and then a standby."""
     if primary.is_in_recovery:
         yield Rejection(
-            "this server is a standby", hint="A node is recovered from the primary, and runs there."
+            "this server is a standby",
+            hint="Run the recovery on the primary, from which a node is recovered.",
         )
     if primary.major < OLDEST_MAJOR:
         yield Rejection(
@@ -197,8 +198,8 @@ def reject_primary(target: Target, primary: PrimaryFacts) -> Iterator[Rejection]
     free = primary.max_wal_senders - primary.wal_senders
     if free < NEEDED_WAL_SENDERS:
         yield Rejection(
-            "the primary has not enough free WAL senders",
-            detail=f"{primary.wal_senders} of {primary.max_wal_senders} are in use, "
+            "the primary does not have enough free WAL senders",
+            detail=f"{primary.wal_senders} of {primary.max_wal_senders} are in use; "
             f"{NEEDED_WAL_SENDERS} are needed.",
             hint="Raise max_wal_senders.",
         )
@@ -211,18 +212,18 @@ def _reject_slot(target: Target, primary: PrimaryFacts) -> Iterator[Rejection]:
         yield Rejection(
             "all replication slots of the primary are in use",
             detail=f"max_replication_slots is {primary.max_replication_slots}.",
-            hint="Drop a slot that nobody needs, or raise max_replication_slots.",
+            hint="Drop a slot that is no longer needed, or raise max_replication_slots.",
         )
     if slot is not None and not slot.is_physical:
         yield Rejection(
-            f'replication slot "{slot.name}" is a logical one',
-            hint=f"Drop it: the name is that of the slot of {target.name}.",
+            f'replication slot "{slot.name}" is a logical slot',
+            hint=f"Drop it: {target.name} needs this name for its own slot.",
         )
     if slot is not None and slot.is_active:
         yield Rejection(
             f'replication slot "{slot.name}" is in use',
-            detail=f"A standby streams by the slot of {target.name}.",
-            hint="Look into pg_stat_replication of the primary.",
+            detail=f"A standby is streaming from the slot of {target.name}.",
+            hint="Check pg_stat_replication on the primary.",
             kind=Busy,
         )
 
@@ -231,7 +232,7 @@ def _reject_equipment(name: str, facts: Facts) -> Iterator[Rejection]:
     target, primary = facts.target, facts.primary
     if target.bin_directory is None:
         yield Rejection(
-            f"{name} has no programs of PostgreSQL {primary.major}",
+            f"{name} does not have the programs of PostgreSQL {primary.major}",
             hint=f"Install PostgreSQL {primary.major} on {target.hostname}, or set bin_directory "
             "for the node in the settings.",
         )
@@ -244,7 +245,8 @@ def _reject_equipment(name: str, facts: Facts) -> Iterator[Rejection]:
     elif target.configuration is None and not primary.is_configuration_inside:
         yield Rejection(
             f"{name} has no configuration for {target.data.path}",
-            detail="The primary keeps its own outside the data directory, so the copy has none.",
+            detail="The primary keeps its configuration outside the data directory, so the copy "
+            "has none.",
             hint=f"Create the cluster there: pg_createcluster {primary.major} main "
             f"-d {target.data.path}.",
         )
@@ -290,12 +292,13 @@ def _is_same(identity: object, place: PlaceFacts) -> bool:
 
 
 def _reject_overlap(name: str, target: TargetFacts) -> Iterator[Rejection]:
-    """A place within another one would be moved and removed with it."""
+    """Report places inside one another: the inner one would be moved and removed with the outer."""
     for outer, inner in permutations(_all_places(target), 2):
         if posixpath.commonpath([outer.path, inner.path]) == outer.path:
             yield Rejection(
                 f"{inner.path} of {name} lies within {outer.path}",
-                detail="Data directory, WAL directory and tablespaces are replaced one by one.",
+                detail="The data directory, the WAL directory and the tablespaces are replaced one "
+                "by one.",
                 hint="Give the node another directory with tablespace_mapping or wal_directory "
                 "in the settings.",
             )

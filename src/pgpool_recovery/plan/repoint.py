@@ -1,9 +1,9 @@
-"""The method repoint: a standby that runs is led to this primary by a reload, and goes on running.
+"""The method repoint: point a running standby at this primary by a reload; it keeps running.
 
-After a failover its own primary is gone, and the settings lead there still. Where it has received
-nothing that the new primary has not, new settings are all that it lacks: a changed primary_conninfo
-ends its WAL receiver, and the next one connects to this primary (StartupRequestWalReceiverRestart
-in src/backend/access/transam/xlogrecovery.c).
+After a failover the standby's own primary is gone, but its settings still point there. If it has
+received nothing that the new primary lacks, new settings are all it needs: a changed
+primary_conninfo ends its WAL receiver, and the next one connects to this primary
+(StartupRequestWalReceiverRestart in src/backend/access/transam/xlogrecovery.c).
 """
 
 from collections.abc import Iterator
@@ -27,16 +27,16 @@ from pgpool_recovery.plan.space import reject_wal_room
 from pgpool_recovery.plan.taken_out import reject_running
 
 RELOADABLE_SOURCES = ("default", "configuration file")
-"""Over these postgresql.auto.conf wins (the column source of pg_settings)."""
+"""The sources that postgresql.auto.conf overrides (the column source of pg_settings)."""
 
 
 def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
-    """Return the plan of a standby that only needs other settings, or why it needs more."""
+    """Return the plan for a standby that only needs new settings, or why it needs more."""
     running = situation.facts.running
     if situation.facts.target.server_pid is None:
         return (not_running(situation.name),)
     if streams(situation.facts) and not situation.is_of_another_past:
-        return (Rejection(f"{situation.name} streams from this primary already"),)
+        return (Rejection(f"{situation.name} already streams from this primary"),)
     if not isinstance(running, RunningServer):
         problem = None if running is None else running.problem
         return (Rejection(f"the server of {situation.name} does not answer", detail=problem),)
@@ -70,7 +70,7 @@ def _plan(situation: Situation, running: RunningServer) -> Plan:
     return Plan(
         target_name=situation.name,
         method=Method.REPOINT,
-        summary="other settings and WAL, its server goes on running",
+        summary="new settings and WAL; its server keeps running",
         slot_name=situation.target.slot_name,
         moved_bytes=situation.wal.bytes_since(begin.lsn),
         old_data=OldData.KEPT,
@@ -85,7 +85,7 @@ def _plan(situation: Situation, running: RunningServer) -> Plan:
 
 
 def _reject_server(situation: Situation, running: RunningServer) -> Iterator[Rejection]:
-    """Say why this is no standby that can follow another primary without a restart."""
+    """Report why this server cannot follow another primary without a restart."""
     name = situation.name
     if not (running.is_in_recovery and situation.facts.target.is_standby):
         yield Rejection(f"the server of {name} is not a standby")
@@ -93,49 +93,50 @@ def _reject_server(situation: Situation, running: RunningServer) -> Iterator[Rej
     if running.is_paused:
         yield Rejection(
             f"replay is paused on {name}",
-            hint="SELECT pg_wal_replay_resume(); there lets it go on.",
+            hint="Run SELECT pg_wal_replay_resume() there to resume it.",
         )
     if running.recovery_target_timeline != "latest":
         yield Rejection(
             f"{name} does not follow its primary to another timeline",
             detail=f'recovery_target_timeline is "{running.recovery_target_timeline}" there, and '
-            "only a restart changes it.",
+            "only a restart can change it.",
         )
     port, wanted = running.login["port"], situation.target.port
     if wanted is not None and port != str(wanted):
         yield Rejection(
             f"the server of {name} listens on port {port}, not {wanted}",
-            hint="Only a restart changes it. Check backend_port in pgpool.conf.",
+            hint="Check backend_port in pgpool.conf. Only a restart changes the port of the "
+            "server.",
         )
 
 
 def _reject_settings(name: str, running: RunningServer) -> Iterator[Rejection]:
-    """Say which settings a reload would not change, whatever stands in postgresql.auto.conf."""
+    """Report which settings a reload would not change, whatever postgresql.auto.conf contains."""
     for setting in RELOADED:
         source = running.sources.get(setting)
         if source is None:
             yield Rejection(
                 f"{setting} of {name} cannot be seen",
-                detail="The user of the own server, primary.user in the settings, may not read all "
-                "settings there.",
-                hint="Grant it pg_read_all_settings, or let it be a superuser.",
+                detail="The role that logs in to the node's own server, primary.user in the "
+                "settings, may not read all settings there.",
+                hint="Grant it pg_read_all_settings, or make it a superuser.",
             )
         elif source not in RELOADABLE_SOURCES:
             yield Rejection(
                 f"{setting} of {name} comes from the {source}",
-                detail="That wins over postgresql.auto.conf, and only a restart changes it.",
-                hint="Take it out of what starts the server.",
+                detail="That overrides postgresql.auto.conf, and only a restart changes it.",
+                hint="Remove it from whatever starts the server.",
             )
 
 
 def _reject_past(situation: Situation, running: RunningServer) -> list[Rejection]:
-    """Say why what it has may not be in the primary's past, or would lead it elsewhere."""
+    """Report why its WAL may not be in the primary's past, or would lead it to another timeline."""
     name, wal = situation.name, situation.wal
     if running.received is None or running.replayed is None:
         return [
             Rejection(
-                f"nobody knows how much WAL {name} has",
-                detail="It has not replayed yet all that it had when it was started.",
+                f"it is not known how much WAL {name} has received",
+                detail="It has not yet replayed all the WAL that it had when it was started.",
             )
         ]
     for history in running.histories:
@@ -143,17 +144,21 @@ def _reject_past(situation: Situation, running: RunningServer) -> list[Rejection
             return [
                 Rejection(
                     f"{name} has the history of another timeline {history.current}",
-                    detail="It would follow that, and the primary never was on it.",
+                    detail="It would follow that timeline, which the primary was never on.",
                 )
             ]
     end = Point(running.timeline, _end(running))
     if end.timeline not in wal.history.timelines:
-        return [Rejection(f"{name} has WAL of timeline {end.timeline}, which the primary has not")]
+        return [
+            Rejection(
+                f"{name} has WAL of timeline {end.timeline}, which is not in the primary's history"
+            )
+        ]
     left = wal.history.end_of(end.timeline)
     if left is not None and end.lsn > left:
         return [
             Rejection(
-                f"{name} has received WAL that the primary has not",
+                f"{name} has received WAL that the primary does not have",
                 detail=f"It has received up to {end}, which the primary left at {lsn_text(left)}.",
             )
         ]
@@ -161,8 +166,8 @@ def _reject_past(situation: Situation, running: RunningServer) -> list[Rejection
         return [
             Rejection(
                 f"{name} is ahead of the primary",
-                detail=f"It has received up to {end}, and the primary has written up to "
-                f"{lsn_text(wal.written)} only.",
+                detail=f"It has received up to {end}, but the primary has written only up to "
+                f"{lsn_text(wal.written)}.",
             )
         ]
     if situation.is_of_another_past:
@@ -176,10 +181,10 @@ def _reject_wal(situation: Situation, running: RunningServer) -> list[Rejection]
         return []
     return [
         Rejection(
-            f"the primary's WAL from {wal.begin_of(needed)} on, which {situation.name} goes on "
-            "with, is gone",
-            detail=f"The oldest that is there begins at {wal.begin_of(wal.oldest_segment)}.",
-            hint="wal_keep_size, or the slot of a node that is down, would have kept it.",
+            f"the primary no longer has the WAL that {situation.name} needs next, which begins at "
+            f"{wal.begin_of(needed)}",
+            detail=f"Its oldest WAL begins at {wal.begin_of(wal.oldest_segment)}.",
+            hint="wal_keep_size, or a replication slot of the node, would have kept it.",
         )
     ]
 
@@ -187,7 +192,7 @@ def _reject_wal(situation: Situation, running: RunningServer) -> list[Rejection]
 def _room(
     situation: Situation, running: RunningServer
 ) -> tuple[str, PrimaryFacts, TargetFacts, int]:
-    """Return what the WAL needs after the last segment that it has received."""
+    """Return the arguments of `reject_wal_room`; the WAL begins after the last received segment."""
     facts, wal = situation.facts, situation.wal
     end = max(running.received or Lsn(0), running.replayed or Lsn(0))
     segments = max(0, wal.written // wal.segment_bytes - end // wal.segment_bytes)
@@ -195,24 +200,24 @@ def _room(
 
 
 def _end(running: RunningServer) -> Lsn:
-    """Return how far it came, or will come by itself: up to the last whole record.
+    """Return how far it got, or will get without this primary: the end of its last whole record.
 
     Replay may be ahead of what was received in this stream.
     """
     if running.received is None or running.replayed is None:
-        raise ValueError("nobody knows how far it came")
+        raise ValueError("it is not known how far it got")
     return running.replayed if running.is_torn else max(running.received, running.replayed)
 
 
 def _needed_segment(situation: Situation, running: RunningServer) -> int:
-    """Return the segment from whose begin on it will stream: where replay is.
+    """Return the segment from whose start it will stream, which is the one that replay is in.
 
-    What it has received and not replayed it asks for again (RequestXLogStreaming).
+    It requests again what it has received but not replayed (RequestXLogStreaming).
     """
     return _replayed(running).lsn // situation.wal.segment_bytes
 
 
 def _replayed(running: RunningServer) -> Point:
     if running.replayed is None:
-        raise ValueError("nobody knows how far it came")
+        raise ValueError("it is not known how far it got")
     return Point(running.timeline, running.replayed)

@@ -1,4 +1,4 @@
-"""The method restore: the newest backup of a pgBackRest repository, then WAL from there on."""
+"""The method restore: the newest backup from a pgBackRest repository, then WAL from there on."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -30,13 +30,13 @@ from pgpool_recovery.plan.situation import Situation
 from pgpool_recovery.plan.stray import reject_repository
 
 NOT_CONFIGURED = Rejection(
-    "no pgBackRest stanza is configured", hint="Name it as stanza in [pgbackrest] of the settings."
+    "no pgBackRest stanza is configured", hint="Set stanza in [pgbackrest] of the settings."
 )
-"""Nothing to tell a user who has no such repository and did not ask."""
+"""Not worth mentioning to a user who has no such repository and did not ask for one."""
 
 
 def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
-    """Return the plan of a restore, or why there is none."""
+    """Return the plan for a restore, or why it is not possible."""
     rejections = tuple(_reject(situation))
     backup = situation.facts.backup
     if rejections or not isinstance(backup, Backup):
@@ -55,7 +55,7 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
     return Plan(
         target_name=situation.name,
         method=Method.RESTORE,
-        summary=f"what differs from backup {backup.repository.label}, from the repository, and WAL",
+        summary=f"what differs from backup {backup.repository.label} of the repository, and WAL",
         slot_name=situation.target.slot_name,
         moved_bytes=None,
         old_data=old_data(situation),
@@ -98,11 +98,12 @@ def reject_restore(
     segment_bytes: int,
     tablespaces: Mapping[int, str],
 ) -> Iterator[Rejection]:
-    """Say why the newest backup cannot become a standby of this primary, the most telling first.
+    """Report why the newest backup cannot become a standby of this primary.
 
-    `found` is what the target sees, None when no stanza is configured. The other values are the
-    primary's: its system identifier, major version and history, the oldest file in its pg_wal that
-    it is sure to keep, the size of its WAL segments, and its tablespaces, OID and location.
+    The most important reason comes first. `found` is what the target sees, None if no stanza is
+    configured. The other values are the primary's: its system identifier, major version and
+    history, the oldest file in its pg_wal that it is sure to keep, the size of its WAL segments,
+    and the location of each of its tablespaces by OID.
     """
     match found:
         case None:
@@ -112,7 +113,7 @@ def reject_restore(
         case Backup():
             strangers = tuple(_reject_stranger(found, system_identifier, major))
             yield from strangers
-            if not strangers:  # The history of another cluster says nothing of this one.
+            if not strangers:  # The history of another cluster says nothing about this one.
                 yield from _reject_history(found.repository, history)
                 yield from reject_repository(found, history, (name, None))
                 yield from _reject_tablespaces(found, tablespaces)
@@ -134,14 +135,14 @@ def _reject_stranger(backup: Backup, system_identifier: str, major: int) -> Iter
     hint += "stanza-upgrade and take a backup."
     if repository.system_identifier != system_identifier:
         yield Rejection(
-            f"backup {repository.label} of stanza {repository.stanza} is of another cluster",
+            f"backup {repository.label} of stanza {repository.stanza} is from another cluster",
             detail=f"Its system identifier is {repository.system_identifier}, "
             f"the primary's is {system_identifier}.",
             hint=hint,
         )
     if backup.major != major:
         yield Rejection(
-            f"backup {repository.label} of stanza {repository.stanza} is of PostgreSQL "
+            f"backup {repository.label} of stanza {repository.stanza} is from PostgreSQL "
             f"{backup.major}",
             detail=f"The primary is PostgreSQL {major}.",
             hint=hint,
@@ -149,9 +150,9 @@ def _reject_stranger(backup: Backup, system_identifier: str, major: int) -> Iter
 
 
 def _reject_history(repository: Repository, history: History) -> Iterator[Rejection]:
-    """A backup past a fork holds what the primary never had; replay cannot take that away."""
+    """Report a backup past a fork: it has data that the primary never had, which replay keeps."""
     stop = repository.stop
-    hint = "Take a backup of the present primary."
+    hint = "Take a backup of the current primary."
     if stop.timeline not in history.timelines:
         yield Rejection(
             f"backup {repository.label} is on timeline {stop.timeline}, which is not in the "
@@ -161,35 +162,35 @@ def _reject_history(repository: Repository, history: History) -> Iterator[Reject
         )
     elif not history.has(stop):
         yield Rejection(
-            f"backup {repository.label} was taken after the primary's history had left its "
-            "timeline",
+            f"backup {repository.label} was taken after the primary had left its timeline",
             detail=f"It ends at {stop}; the primary left that timeline at {_end(stop, history)}.",
             hint=hint,
         )
     archived = repository.archived
     if archived is not None and _timeline(archived) > history.current:
-        # Recovery would follow it, since the highest timeline that it finds is the latest to it.
+        # Recovery would follow it, because it takes the highest timeline that it finds as latest.
         yield Rejection(
             f"the archive of stanza {repository.stanza} has WAL of timeline {_timeline(archived)}",
             detail=f"The primary is on timeline {history.current}. Another server has been "
             "promoted and archives to the same stanza.",
-            hint="See which server that is, and remove its WAL from the archive.",
+            hint="Find out which server that is, and remove its WAL from the archive.",
         )
 
 
 def _reject_tablespaces(backup: Backup, tablespaces: Mapping[int, str]) -> Iterator[Rejection]:
-    """Replay would create a tablespace at the primary's location, wherever this node has its own.
+    """Report a backup with other tablespaces than the primary.
 
-    One that was dropped since has no place on the target any more.
+    Replay would create a new tablespace at the primary's location, wherever this node is meant to
+    have its own. A tablespace that has been dropped since no longer has a place on the target.
     """
     of_backup = {tablespace.oid: tablespace.location for tablespace in backup.tablespaces}
     created = [location for oid, location in tablespaces.items() if oid not in of_backup]
     dropped = [location for oid, location in of_backup.items() if oid not in tablespaces]
     if created or dropped:
-        parts = [f"{_words(created)} was created since"] if created else []
-        parts += [f"{_words(dropped)} was dropped since"] if dropped else []
+        parts = [f"{_words(created)} was created since then"] if created else []
+        parts += [f"{_words(dropped)} was dropped since then"] if dropped else []
         yield Rejection(
-            f"backup {backup.repository.label} has other tablespaces than the primary",
+            f"backup {backup.repository.label} has different tablespaces than the primary",
             detail=f"{' and '.join(parts)}.",
             hint="Take a new backup.",
         )
@@ -198,9 +199,9 @@ def _reject_tablespaces(backup: Backup, tablespaces: Mapping[int, str]) -> Itera
 def _reject_wal(
     repository: Repository, history: History, oldest_wal: str, segment_bytes: int
 ) -> Iterator[Rejection]:
-    """All WAL from the backup's start on is in the archive or on the primary, without a gap."""
+    """Report WAL from the backup's start on that is neither in the archive nor on the primary."""
     if repository.start.timeline not in history.timelines:
-        return  # That has been said.
+        return  # That has been reported.
     first = segment_number(repository.start.lsn, segment_bytes)
     kept = segment_of_file(oldest_wal, segment_bytes)
     reach = archive_reach(repository.archived, history, segment_bytes)
@@ -211,14 +212,15 @@ def _reject_wal(
         f"WAL is missing between backup {repository.label} and the primary",
         detail=f"The backup begins in {begin}, {_archive_text(repository.archived)}, and the "
         f"oldest WAL file of the primary is {oldest_wal}.",
-        hint="See why WAL is not archived (pg_stat_archiver of the primary), or take a new backup.",
+        hint="Find out why WAL is not archived (pg_stat_archiver on the primary), or take a new "
+        "backup.",
     )
 
 
 def archive_reach(archived: str | None, history: History, segment_bytes: int) -> int | None:
-    """Return the number of the last segment that the archive has of the primary's own WAL.
+    """Return the number of the last segment of the primary's own WAL in the archive.
 
-    Where the primary left a timeline, the segment with the fork counts on the new timeline only.
+    Where the primary left a timeline, the segment with the fork counts only on the new timeline.
 
     >>> promoted = History(TimelineId(2), (Point(TimelineId(1), 5 * 2**24 + 100),))
     >>> archive_reach("000000010000000000000003", promoted, 2**24)

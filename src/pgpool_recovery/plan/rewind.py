@@ -1,4 +1,4 @@
-"""The method rewind: the node has parted from the primary's past, and pg_rewind leads it back."""
+"""The method rewind: the node has diverged from the primary, and pg_rewind brings it back."""
 
 from collections.abc import Iterator
 
@@ -29,7 +29,7 @@ from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.plan.situation import Situation
 
 SEES_NEWEST_SINCE = 16
-"""Before, pg_rewind took a standby's timeline from its last checkpoint (main in pg_rewind.c)."""
+"""Older versions took a standby's timeline from its last checkpoint (main in pg_rewind.c)."""
 ELSEWHERE = "it leads to another cluster"
 NEEDED_FUNCTIONS = (
     "pg_ls_dir(text, boolean, boolean)",
@@ -37,11 +37,14 @@ NEEDED_FUNCTIONS = (
     "pg_read_binary_file(text)",
     "pg_read_binary_file(text, bigint, bigint, boolean)",
 )
-"""What pg_rewind calls on the source (pgrewind.html)."""
+"""What pg_rewind calls on the source (app-pgrewind.html)."""
 
 
 def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
-    """Return the plan of a rewind, followed by an incremental one where its WAL is gone."""
+    """Return the plan for a rewind, or why it is not possible.
+
+    If the WAL since the fork is gone, an incremental base backup follows.
+    """
     rejections = tuple(_reject(situation))
     if rejections:
         return rejections
@@ -67,13 +70,14 @@ def propose(situation: Situation) -> Plan | tuple[Rejection, ...]:
 def _then(situation: Situation, fork: Lsn) -> str:
     has = situation.wal.has(fork // situation.wal.segment_bytes)
     why = "is more than a slot may keep" if has else "is gone"
-    return f", then an incremental base backup, for that WAL {why}"
+    return f", then an incremental base backup, because the WAL since the fork {why}"
 
 
 def _moved_bytes(situation: Situation, control: ControlData, fork: Lsn) -> int:
-    """Estimate: all of pg_wal, the pages that the target changed after the fork, and what follows.
+    """Return an estimate: all of pg_wal, and the pages that the target changed after the fork.
 
-    pg_rewind copies whatever is no relation file as a whole (decide_file_action in filemap.c).
+    The incremental base backup is added if one follows. pg_rewind copies every file that is not a
+    relation file as a whole (decide_file_action in filemap.c).
     """
     minimum_end = control.checkpoint if control.minimum_end is None else control.minimum_end.lsn
     changed_there = max(control.checkpoint, minimum_end, fork) - fork
@@ -83,7 +87,7 @@ def _moved_bytes(situation: Situation, control: ControlData, fork: Lsn) -> int:
 
 
 def _keeps(situation: Situation, fork: Lsn) -> bool:
-    """Say whether the WAL from the fork on is there, also after the checkpoint before pg_rewind."""
+    """Return whether the primary still has the WAL since the fork after pg_rewind's checkpoint."""
     segment = fork // situation.wal.segment_bytes
     return situation.wal.has(segment) and not exceeds_limit(situation, segment)
 
@@ -98,7 +102,7 @@ def _control(situation: Situation) -> ControlData:
 def _fork(situation: Situation, control: ControlData) -> Lsn:
     fork = fork_of(control, situation.facts.target.history, situation.wal.history)
     if fork is None:
-        raise ValueError("nobody can tell where they parted")
+        raise ValueError("it cannot be determined where they diverged")
     return fork.lsn
 
 
@@ -114,14 +118,15 @@ def _reject(situation: Situation) -> Iterator[Rejection]:
         )
         return
     if not isinstance(situation.relation, Diverged):
-        yield Rejection(f"{name} has nothing that could be rewound")
+        yield Rejection(f"{name} has not diverged; there is nothing to rewind")
         return
     if not target.is_sound:
-        yield Rejection(f"{name} has a base backup that no server has brought to its end")
+        yield Rejection(f"{name} has a base backup that no server has recovered to its end")
     for location in target.gone_tablespaces if changes_clone(situation) else ():
         yield Rejection(
-            f"pg_rewind would empty tablespace {location} of {name}, which the primary has not",
-            detail="It would change a clone, and the old data is to stay as it is.",
+            f"pg_rewind would empty tablespace {location} of {name}, which the primary does not "
+            "have",
+            detail="It would change a clone, and the old data must stay unchanged.",
         )
     yield from reject_unproven(situation)
     yield from _reject_ability(situation, target.control)
@@ -134,13 +139,13 @@ def _reject(situation: Situation) -> Iterator[Rejection]:
 
 
 def _reject_ability(situation: Situation, control: ControlData) -> Iterator[Rejection]:
-    """Say what pg_rewind lacks to see what has changed."""
+    """Report what pg_rewind lacks to determine what has changed."""
     name, major = situation.name, situation.facts.primary.major
     if not control.has_checksums and not control.has_wal_log_hints:
         yield Rejection(
             f"{name} has neither data checksums nor wal_log_hints",
             detail="Without them its WAL does not say which pages changed after the fork.",
-            hint="Set wal_log_hints = on on every node for the next time.",
+            hint="For the next time, set wal_log_hints = on on every node.",
         )
     if not situation.wal.full_page_writes:
         yield Rejection(
@@ -148,18 +153,18 @@ def _reject_ability(situation: Situation, control: ControlData) -> Iterator[Reje
         )
     if control.newest_timeline != control.timeline and major < SEES_NEWEST_SINCE:
         yield Rejection(
-            f"pg_rewind of PostgreSQL {major} would take {name} for what it was on timeline "
+            f"pg_rewind of PostgreSQL {major} would assume that {name} is still on timeline "
             f"{control.timeline}",
-            detail=f"It has replayed timeline {control.newest_timeline} since.",
+            detail=f"It has replayed timeline {control.newest_timeline} since then.",
         )
 
 
 def _reject_fork(situation: Situation, control: ControlData) -> Iterator[Rejection]:
-    """Say why pg_rewind, or we, cannot know where to begin, or that the WAL from there is gone."""
+    """Report that the fork cannot be determined, or that the WAL since it is gone for good."""
     fork = fork_of(control, situation.facts.target.history, situation.wal.history)
     if fork is None:
         yield Rejection(
-            f"nobody can tell where {situation.name} and the primary parted",
+            f"it cannot be determined where {situation.name} and the primary diverged",
             detail=f"There is no history file of its timeline {control.newest_timeline}."
             if situation.facts.target.history is None
             else "Their histories have no end of a timeline in common.",
@@ -178,17 +183,17 @@ def _reject_login(situation: Situation) -> Iterator[Rejection]:
     user = situation.conninfo.get("user", "repl")
     yield Rejection(
         f"{situation.name} cannot open the SQL connection to the primary that pg_rewind needs",
-        detail=tried or "No role that is tried has the privileges.",
-        hint="Let a superuser in from there, or grant EXECUTE on "
+        detail=tried or "No role on the primary has the privileges.",
+        hint="Let a superuser log in from there, or grant EXECUTE on "
         f"{', '.join(NEEDED_FUNCTIONS)} to {user}.",
     )
 
 
 def _reject_incremental(situation: Situation, segment: int) -> Iterator[Rejection]:
-    """Say why the WAL that is gone after the rewind cannot be made up for.
+    """Report why nothing can make up for the WAL that will be missing after the rewind.
 
-    A rewound directory lacks more than before: what summaries do not tell since its base of now
-    they do not tell then either.
+    A rewound directory lacks more than it does now. So if the summaries do not cover what has
+    changed since its present base, they will not cover what has changed since the new one either.
     """
     is_possible = (
         situation.facts.primary.major >= OLDEST_INCREMENTAL
@@ -199,9 +204,9 @@ def _reject_incremental(situation: Situation, segment: int) -> Iterator[Rejectio
         yield reject_limit(situation, segment)
     elif not is_possible:
         yield Rejection(
-            f"the primary's WAL that {situation.name} would need after a rewind is gone",
-            hint="wal_keep_size would have kept it. From PostgreSQL 17 on summarize_wal = on makes "
-            "up for it, where the policy allows incremental.",
+            f"the primary no longer has the WAL that {situation.name} would need after a rewind",
+            hint="wal_keep_size would have kept it. In PostgreSQL 17 and later, summarize_wal = on "
+            "makes up for it if the policy allows incremental.",
         )
     elif situation.facts.summaries is not None:
         yield situation.facts.summaries

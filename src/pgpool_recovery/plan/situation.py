@@ -1,4 +1,4 @@
-"""What every method looks at: the target, the facts, the policy, and what follows from them."""
+"""What every method decides from: the target, the facts, the policy, and what follows from them."""
 
 import posixpath
 from functools import cached_property
@@ -30,7 +30,7 @@ from pgpool_recovery.plan.slot_sync import database, notes_on_sync
 
 @record
 class Situation:
-    """One target and all that is known."""
+    """One target and everything that is known about it."""
 
     target: Target
     facts: Facts
@@ -38,12 +38,12 @@ class Situation:
 
     @property
     def name(self) -> str:
-        """What messages call the target."""
+        """The name of the target in messages."""
         return self.target.name
 
     @property
     def wal(self) -> Wal:
-        """The WAL of the primary, which every primary has (plan/refusal.py)."""
+        """The WAL of the primary; only a standby has none, and plan/refusal.py has refused that."""
         if self.facts.primary.wal is None:
             raise ValueError("a standby has no WAL of its own")
         return self.facts.primary.wal
@@ -58,23 +58,24 @@ class Situation:
 
     @property
     def standby_conninfo(self) -> Conninfo:
-        """The same as the standby is given it: with a database for the slots that it synchronises.
+        """The connection for the standby: with a database if it synchronises failover slots.
 
-        No program of ours gets that word: pg_basebackup would ask pg_hba.conf for it.
+        Our own programs do not get that keyword: pg_basebackup would be checked against pg_hba.conf
+        for that database.
         """
         dbname = database(self.facts)
         return self.conninfo if dbname is None else {**self.conninfo, "dbname": dbname}
 
     @property
     def bin_directory(self) -> str:
-        """The target's programs."""
+        """The directory of the target's PostgreSQL programs."""
         if self.facts.target.bin_directory is None:
             raise ValueError("the target has no programs")
         return self.facts.target.bin_directory
 
     @cached_property
     def relation(self) -> Relation | None:
-        """How the target's data relates to the primary; None without data that can be started."""
+        """How the target's data relates to the primary; None if no server could start with it."""
         target = self.facts.target
         if target.control is None or (target.has_backup_label and target.backup_start is None):
             return None
@@ -85,12 +86,12 @@ class Situation:
 
     @property
     def is_of_another_past(self) -> bool:
-        """Whether the target's WAL is not the primary's, where their histories look alike."""
+        """Whether the target's WAL is not the primary's although their histories look alike."""
         compared = self.facts.compared
         return compared is not None and compared.is_same is False
 
     def reject_data(self) -> list[Rejection]:
-        """Say why nothing can be made of the data that the target has."""
+        """Return why the data that the target has cannot be used."""
         target = self.facts.target
         if target.changing is not None:
             return [
@@ -108,7 +109,7 @@ class Situation:
         return []
 
     def reject_relation(self) -> list[Rejection]:
-        """Say why the target's data is not in the primary's past."""
+        """Return why the target's data is not in the primary's past."""
         rejections = self.reject_data()
         if not rejections and isinstance(self.relation, Diverged | Copied):
             rejections.append(
@@ -125,18 +126,18 @@ class Situation:
 
     @property
     def is_delayed(self) -> bool:
-        """Whether the node replays later on purpose."""
+        """Whether the node replays with a delay (recovery_min_apply_delay)."""
         own = self.facts.target.configuration
         return own is not None and any(left.name == DELAY for left in own.leftovers)
 
     @property
     def is_taken_out(self) -> bool:
-        """Whether the directory is out of its place already, since a run was interrupted."""
+        """Whether an interrupted run has left the data directory in the workspace."""
         return self.facts.target.is_away
 
     @cached_property
     def places(self) -> Places:
-        """Where each part of a copy grows and where it goes."""
+        """Where each part of a copy is prepared, and where it will be put."""
         target = self.facts.target
         return Places(
             data=_place(target.data),
@@ -153,7 +154,7 @@ class Situation:
         )
 
     def slot_step(self, hold_from: Point | None = None) -> CreateSlot:
-        """Return the step that makes the node's slot, or takes the one that still has its WAL."""
+        """Return the step that creates the node's slot, or reuses it if it still has its WAL."""
         slots = {slot.name: slot for slot in self.facts.primary.slots}
         slot = slots.get(self.target.slot_name)
         return CreateSlot(
@@ -163,12 +164,12 @@ class Situation:
         )
 
     def notes_on_slots(self) -> tuple[str, ...]:
-        """Return what keeps the failover slots of the primary from being of use."""
+        """Return notes on what keeps the primary's failover slots from being useful on the node."""
         target = self.target
         return tuple(notes_on_sync(self.name, target.slot_name, self.former_slot_name, self.facts))
 
     def waiting_steps(self) -> list[Step]:
-        """Remove what an earlier recovery replaced, when the server has run well since."""
+        """Return the step that removes what an earlier recovery replaced, if the data is sound."""
         target = self.facts.target
         return [DiscardWaiting(self.places)] if target.old_waits and target.is_sound else []
 
@@ -186,7 +187,7 @@ class Situation:
         )
 
     def repoint(self) -> Repoint:
-        """Return the step that makes the directory a standby where it is."""
+        """Return the step that makes the directory a standby in place."""
         return Repoint(
             places=self.places.in_place(),
             conninfo=self.standby_conninfo,
@@ -199,14 +200,14 @@ class Situation:
 
     @property
     def former_slot_name(self) -> str | None:
-        """The slot by which the node streamed before, when that is another one."""
+        """The slot that the node used before; None if it is the node's own slot."""
         own = self.facts.target.configuration
         former = None if own is None else own.values.get("primary_slot_name")
         return former if former and former != self.target.slot_name else None
 
     @property
     def _port(self) -> int | None:
-        """The port to write down, when the node's own configuration says another one."""
+        """The port to write into the configuration; None if the node's own already has it."""
         own = self.facts.target.configuration
         is_same = own is not None and own.values.get("port") == str(self.target.port)
         return None if is_same else self.target.port

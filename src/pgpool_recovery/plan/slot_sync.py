@@ -1,9 +1,9 @@
-"""What the worker that synchronises failover slots needs of a standby (PostgreSQL 17 and later).
+"""What the worker that synchronises failover slots needs on a standby (PostgreSQL 17 and later).
 
-It opens an SQL connection by primary_conninfo, for which that has to name a database
-(CheckAndGetDbnameFromConninfo in src/backend/replication/logical/slotsync.c): without one it fails
-with an ERROR at each try, while the standby streams. Replication itself takes no notice of the word
-(libpqrcv_connect), and neither does a release before 17.
+It opens an SQL connection with primary_conninfo, which must name a database for that
+(CheckAndGetDbnameFromConninfo in src/backend/replication/logical/slotsync.c). Without one it fails
+with an ERROR at each try, while the standby streams. Replication itself ignores the keyword
+(libpqrcv_connect), and so do releases before 17.
 """
 
 from collections.abc import Iterator
@@ -14,16 +14,15 @@ from pgpool_recovery.plan.login import choose_login
 OLDEST_MAJOR = 17
 SETTING = "sync_replication_slots"
 NO_DATABASE = "replication"
-"""The name that stands for none in a password file and in pg_hba.conf."""
+"""The name that stands for no database in a password file and in pg_hba.conf."""
 ENDS_A_NAME = ("=", "://")
-"""In a place where libpq expects a database, these make it take the word for a connection string.
-"""
+"""Where libpq expects a database name, these make it parse the word as a connection string."""
 
 
 def wants_database(facts: Facts) -> bool:
-    """Say whether slots are, or may be, synchronised to the target.
+    """Return whether slots are, or may be, synchronised to the target.
 
-    One that has no configuration of its own takes the primary's.
+    A target that has no configuration of its own gets the primary's.
     """
     primary, own = facts.primary, facts.target.configuration
     if primary.major < OLDEST_MAJOR:
@@ -33,9 +32,10 @@ def wants_database(facts: Facts) -> bool:
 
 
 def slot_login_candidates(facts: Facts, *, dbname: str) -> tuple[Conninfo, ...]:
-    """Return the SQL connections to try: to the node's own database, and to that of our sessions.
+    """Return the SQL connections to try: to the database of the node's conninfo, then to ours.
 
-    The worker reads only what is common to all databases, so any does that lets the role in.
+    The worker reads only what is common to all databases, so any database that admits the role
+    will do.
     """
     login = choose_login(facts.logins, facts.primary)
     if login is None or not wants_database(facts):
@@ -56,13 +56,13 @@ def database(facts: Facts) -> str | None:
 def notes_on_sync(
     name: str, slot_name: str, former_slot_name: str | None, facts: Facts
 ) -> Iterator[str]:
-    """Say what will keep slots from being synchronised, or from being decoded."""
+    """Report what will keep slots from being synchronised, or from being decoded."""
     if facts.slot_logins and _working(facts) is None:
         tried = facts.slot_logins[0]
         yield (
             f"failover slots will not be synchronised to {name}: {tried.conninfo['user']} cannot "
             f"log in to database {tried.conninfo['dbname']} of the primary "
-            f"({' '.join((tried.problem or 'it is another cluster').split())})"
+            f"({' '.join((tried.problem or 'it belongs to another cluster').split())})"
         )
     awaited = facts.primary.awaited_slots
     if former_slot_name in awaited and slot_name not in awaited:
@@ -70,10 +70,10 @@ def notes_on_sync(
 
 
 def renamed(name: str, slot_name: str, former_slot_name: str) -> str:
-    """Say what comes of another slot name, where the primary waits for the former one."""
+    """Return the consequence of a new slot name if the primary waits for the former slot."""
     return (
-        f"synchronized_standby_slots of the primary names {former_slot_name}, and {name} streams "
-        f"by {slot_name} now: logical decoding of failover slots waits until that is named there "
+        f"synchronized_standby_slots of the primary names {former_slot_name}, but {name} now uses "
+        f"{slot_name}: logical decoding of failover slots waits until {slot_name} is named there "
         "instead"
     )
 

@@ -1,4 +1,4 @@
-"""How much room a method needs beside the data that is there, and what to do when there is less."""
+"""How much space a method needs next to the existing data, and the refusal if there is less."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
@@ -11,16 +11,16 @@ from pgpool_recovery.facts.policy import KeepOld
 from pgpool_recovery.facts.rejection import Rejection
 
 WORKING_BYTES = 2**20
-"""For settings, and for the notes about a recovery, before anything can be freed."""
+"""For settings and for the journal of a recovery, before anything can be freed."""
 GROWTH = 1.05
-"""Room for what is written while the copy runs; the sizes themselves are the server's."""
+"""Factor for what is written while the copy runs; the sizes themselves come from the server."""
 
 
 @record
 class Room:
     """What a plan needs on one filesystem of the target, and what is free there.
 
-    `freed_bytes` are those of old data that is removed before.
+    `freed_bytes` is the size of the old data that is removed first.
     """
 
     path: str
@@ -32,7 +32,7 @@ class Room:
         more = f", and {pretty_size(self.freed_bytes)} more will be" if self.freed_bytes else ""
         needed, free = pretty_size(self.needed_bytes), pretty_size(self.free_bytes)
         return (
-            f"it needs about {needed} on the filesystem of {self.path}, where {free} are free{more}"
+            f"it needs about {needed} on the filesystem of {self.path}, where {free} is free{more}"
         )
 
 
@@ -43,7 +43,7 @@ def rooms_as_json(rooms: Iterable[Room]) -> list[dict[str, Any]]:
 
 @record
 class Space:
-    """Bytes on one filesystem of the target."""
+    """The space on one filesystem of the target, in bytes."""
 
     path: str
     needed_bytes: int
@@ -61,20 +61,20 @@ class Space:
         return self.needed_bytes <= self.free_bytes + self.old_bytes
 
     def room(self, *, is_freed: bool) -> Room:
-        """Return what a plan says; `is_freed`: the old data goes before."""
+        """Return what a plan reports; `is_freed`: the old data is removed first."""
         freed = self.old_bytes if is_freed else 0
         return Room(self.path, self.needed_bytes, self.free_bytes, freed)
 
 
 def spaces(primary: PrimaryFacts, target: TargetFacts) -> tuple[Space, ...]:
-    """Return what is needed and what is there, for each filesystem of the target."""
+    """Return what is needed and what is available on each filesystem of the target."""
     wal = (target.wal or target.data, primary.wal_bytes)
     found = _by_filesystem([*_sizes(primary, target), wal])
     return tuple(_space(sizes, target) for sizes in found)
 
 
 Sizes = list[tuple[PlaceFacts, int]]
-"""Directories of the target, and how much of the primary's goes there."""
+"""Directories of the target, and how many bytes of the primary go into each."""
 
 
 def _sizes(primary: PrimaryFacts, target: TargetFacts) -> Sizes:
@@ -94,10 +94,10 @@ def _by_filesystem(sizes: Sizes) -> Iterable[Sizes]:
 
 
 def _space(sizes: Sizes, target: TargetFacts) -> Space:
-    """Count; of two copies that are there, only the last good one is worth its space.
+    """Add up one filesystem. If there are two copies, only the last good one counts as old data.
 
-    That is the one in place when the node's server has run it well, else the one that waits. The
-    node's own files are no old data: they stay, and some are copied.
+    That is the one in place if a server has brought it to consistency, otherwise the one that
+    waits in the workspace. The node's own files are not old data: they stay, and some are copied.
     """
     is_sound, access = target.is_sound, target.access
     has_own = any(place is target.data for place, _ in sizes)
@@ -117,9 +117,9 @@ def _space(sizes: Sizes, target: TargetFacts) -> Space:
 
 
 def growth(primary: PrimaryFacts, target: TargetFacts) -> Iterator[Room]:
-    """Return what is needed for what the primary has more than the target, and for its WAL.
+    """Return the space needed for what the primary has in addition to the target, and for its WAL.
 
-    What waits beside a node that has run well goes first.
+    Replaced data that still waits next to sound data is removed first.
     """
     lacking = list(_lacking(primary, target))
     wal = (target.wal or target.data, primary.wal_bytes)
@@ -131,7 +131,7 @@ def growth(primary: PrimaryFacts, target: TargetFacts) -> Iterator[Room]:
 
 
 def _lacking(primary: PrimaryFacts, target: TargetFacts) -> Iterator[tuple[PlaceFacts, int]]:
-    """Yield how much more the primary has; what the node has of its own makes no room for it."""
+    """Yield how much more the primary has; the node's own files do not make room for it."""
     for place, size in _sizes(primary, target):
         is_data, own = place is target.data, target.access
         there = place.size_bytes - (own.kept_bytes if is_data else 0)
@@ -139,13 +139,13 @@ def _lacking(primary: PrimaryFacts, target: TargetFacts) -> Iterator[tuple[Place
 
 
 def reject_full(name: str, target: TargetFacts) -> Iterator[Rejection]:
-    """Say that there is no room to begin anything at all."""
+    """Report that there is not even enough space to begin."""
     free = target.data.filesystem.free_bytes
     if free < WORKING_BYTES:
         yield Rejection(
             f"no space is left on {name}",
             detail=f"The filesystem of {target.data.path} has {pretty_size(free)} free. Before a "
-            f"recovery can free anything it writes files of its own, up to "
+            "recovery can free anything, it writes files of its own, up to "
             f"{pretty_size(WORKING_BYTES)}.",
             hint="Make room.",
         )
@@ -154,45 +154,45 @@ def reject_full(name: str, target: TargetFacts) -> Iterator[Rejection]:
 def reject_wal_room(
     name: str, primary: PrimaryFacts, target: TargetFacts, wal_bytes: int
 ) -> Iterator[Rejection]:
-    """Say that there is no room for WAL that the node fetches and that follows while it replays.
+    """Report that there is no space for the WAL that the node receives until it has caught up.
 
-    It removes WAL as it goes on, so that it never keeps more of it than the primary; files that
-    wait in its pg_wal to be used again make room.
+    The node removes WAL as it proceeds, so it never keeps more than the primary does. Files in its
+    pg_wal that wait to be recycled make room.
     """
     place = target.wal or target.data
     needed = max(0, min(wal_bytes, primary.wal_bytes) - target.access.spare_wal_bytes)
     free = place.filesystem.free_bytes
     if target.is_sound and place.filesystem.device == target.data.filesystem.device:
-        free += target.data.waiting_bytes or 0  # It goes first.
+        free += target.data.waiting_bytes or 0  # That is removed first.
     if needed + WORKING_BYTES > free:
         yield Rejection(
             f"not enough space on {name}",
-            detail=f"The filesystem of {place.path} has {pretty_size(free)} free, the WAL that "
+            detail=f"The filesystem of {place.path} has {pretty_size(free)} free, but the WAL that "
             f"{name} fetches needs about {pretty_size(needed)}.",
             hint="Make room.",
         )
 
 
 def reject_growth(name: str, primary: PrimaryFacts, target: TargetFacts) -> Iterator[Rejection]:
-    """Say where there is no room for that."""
+    """Report each filesystem on which there is no space for that growth."""
     for room in growth(primary, target):
         if room.needed_bytes > room.free_bytes:
             yield Rejection(
                 f"not enough space on {name}",
                 detail=f"The filesystem of {room.path} has {pretty_size(room.free_bytes)} free, "
-                "what the primary has more and its WAL need about "
+                "but the additional data of the primary and its WAL need about "
                 f"{pretty_size(room.needed_bytes)}.",
                 hint="Make room.",
             )
 
 
 def keeps_old(found: Iterable[Space], policy: KeepOld) -> bool:
-    """Say whether the old data stays until the new one runs."""
+    """Return whether the old data stays until the new server runs."""
     return policy is not KeepOld.NEVER and all(space.fits_beside for space in found)
 
 
 def reject_space(name: str, found: Iterable[Space], policy: KeepOld) -> Iterable[Rejection]:
-    """Say where the copy does not fit."""
+    """Report each filesystem on which the copy does not fit."""
     for space in found:
         fits = space.fits_beside if policy is KeepOld.ALWAYS else space.fits_instead
         if not fits:
@@ -206,7 +206,7 @@ def reject_space(name: str, found: Iterable[Space], policy: KeepOld) -> Iterable
 def _space_text(space: Space, policy: KeepOld) -> str:
     text = (
         f"The filesystem of {space.path} has {pretty_size(space.free_bytes)} free, "
-        f"the copy needs about {pretty_size(space.needed_bytes)}"
+        f"but the copy needs about {pretty_size(space.needed_bytes)}"
     )
     if policy is KeepOld.ALWAYS:
         return f"{text} beside the old data."

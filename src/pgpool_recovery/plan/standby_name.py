@@ -1,7 +1,7 @@
-"""By which name a node streams: the primary's synchronous_standby_names may wait for it.
+"""The name under which a node streams: the primary's synchronous_standby_names may wait for it.
 
-What the node was it stays. A standby whose primary_conninfo names no application_name has that of
-cluster_name, and without one "walreceiver" (WalReceiverMain in walreceiver.c).
+A node keeps the name that it had. A standby whose primary_conninfo has no application_name streams
+under its cluster_name, or as "walreceiver" without one (WalReceiverMain in walreceiver.c).
 """
 
 from collections.abc import Iterator
@@ -17,9 +17,9 @@ NAMELESS = "walreceiver"
 def standby_name(target: Target, own: Configuration | None, primary: PrimaryFacts) -> str:
     """Return the application_name that a node gets.
 
-    It is the one that it had as a standby. Of one that never was one, or has lost what it was, it
-    is the first of its names for which the primary waits: its cluster_name, or what Pgpool-II calls
-    its host, as the sample scripts have it; that last one where the primary waits for neither.
+    It is the name that the node had as a standby. A node that never was a standby, or has lost its
+    configuration, gets its cluster_name if the primary waits for that. Otherwise it gets the name
+    that Pgpool-II has for its host, as in the sample scripts.
     """
     had = former_name(own)
     if had is not None:
@@ -32,9 +32,9 @@ def standby_name(target: Target, own: Configuration | None, primary: PrimaryFact
 
 
 def former_name(own: Configuration | None) -> str | None:
-    """Return the name by which a node streams with its own configuration; None: it is no standby's.
+    """Return the name under which a node streams with its own configuration; None if it does not.
 
-    A former primary may have that of the time before, when it was one.
+    A former primary may still have the name from the time when it was a standby.
     """
     if own is None or not own.primary_conninfo:
         return None
@@ -42,20 +42,20 @@ def former_name(own: Configuration | None) -> str | None:
 
 
 def cluster_name(own: Configuration | None) -> str | None:
-    """Return the cluster_name that the node's own configuration gives."""
+    """Return the cluster_name in the node's own configuration; None without one."""
     return (own.values.get("cluster_name") if own is not None else None) or None
 
 
 def host_name(target: Target) -> str:
-    """Return the name that the sample scripts of Pgpool-II would give to the node."""
+    """Return the name that Pgpool-II's sample scripts would give the node."""
     is_name = target.host not in LOCAL_HOSTS and not target.host.startswith("/")
     return target.host if is_name else target.slot_name
 
 
 def notes_on_name(name: str, own: str, primary: PrimaryFacts) -> Iterator[str]:
-    """Say that commits go on waiting for somebody whom the node, by its name, will not be.
+    """Report that commits wait for a standby, and that the node will not stream under that name.
 
-    Where enough of those stream for whom the primary waits, nobody waits for one that does not.
+    If enough of the standbys that the primary waits for are streaming, commits do not wait.
     """
     awaited = parse_standby_names(primary.synchronous_standby_names)
     streaming = [*(stream.application_name for stream in primary.streams), own]
@@ -63,7 +63,7 @@ def notes_on_name(name: str, own: str, primary: PrimaryFacts) -> Iterator[str]:
         return
     who = " and ".join(f'"{one}"' for one in awaited.missing(streaming)) or "more standbys"
     yield (
-        f"commits on the primary wait: its synchronous_standby_names has {who}, and nobody streams "
-        f'under that name. {name} will stream as "{own}"; if it was one of those, give it the name '
-        "back (application_name in its primary_conninfo, or cluster_name)"
+        f"commits on the primary wait: its synchronous_standby_names has {who}, but no standby "
+        f'streams under that name. {name} will stream as "{own}"; if it was one of those, give it '
+        "its name back (application_name in its primary_conninfo, or cluster_name)"
     )

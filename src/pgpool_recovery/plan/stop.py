@@ -1,4 +1,4 @@
-"""May a server that still runs on the target be stopped, so that its node can be recovered?"""
+"""Whether a server that is still running may be stopped, and the facts as if it were stopped."""
 
 from pgpool_recovery.domain.control_data import SHUT_DOWN_IN_RECOVERY
 from pgpool_recovery.domain.record import replace
@@ -12,9 +12,9 @@ from pgpool_recovery.plan.attach import streams
 
 
 def may_stop(facts: Facts, policy: Policy) -> bool:
-    """Say whether the policy lets the server be stopped; one that streams never is.
+    """Return whether the policy allows the server to be stopped.
 
-    Unless what it has is another server's, whatever it streams.
+    One that streams is never stopped, unless its WAL is another server's.
     """
     target, compared = facts.target, facts.compared
     is_foreign = compared is not None and compared.is_same is False
@@ -25,10 +25,10 @@ def may_stop(facts: Facts, policy: Policy) -> bool:
 
 
 def once_lost(facts: Facts) -> Facts:
-    """Return the facts as they would be if the server had just been stopped.
+    """Return the facts as if the server had just been lost.
 
-    What it streams by is free then, its slot and its WAL sender, and it has replayed all there is:
-    the control file of a standby that runs says how far it had come a while ago.
+    Its slot and its WAL sender are then free, and it has replayed everything: the control file of a
+    running standby only says how far it had got a while ago.
     """
     if not streams(facts):
         return once_stopped(facts)
@@ -44,7 +44,7 @@ def once_lost(facts: Facts) -> Facts:
 
 
 def _replayed(target: TargetFacts, wal: Wal) -> TargetFacts:
-    """Return a standby that has replayed all that the primary has written, and was stopped."""
+    """Return the target as if it had replayed all that the primary has written and was stopped."""
     end, control, local = Point(wal.history.current, wal.written), target.control, target.local_wal
     if control is None or target.backup_start is not None:
         return target
@@ -56,12 +56,12 @@ def _replayed(target: TargetFacts, wal: Wal) -> TargetFacts:
 
 
 def once_stopped(facts: Facts) -> Facts:
-    """Return the facts as they would be but for the server: what speaks against a recovery then."""
+    """Return the facts as if the server were stopped, to see what else stands in the way."""
     return replace(facts, target=replace(facts.target, server_pid=None))
 
 
 def once_emptied(facts: Facts) -> Facts:
-    """Return the facts as they would be if the data were gone too, with all that lay in it."""
+    """Return the facts as if the data were gone too, with everything in it."""
     target = facts.target
     own = target.configuration
     return replace(
@@ -103,7 +103,7 @@ def once_emptied(facts: Facts) -> Facts:
 
 
 def _emptied(place: PlaceFacts) -> PlaceFacts:
-    """Return an empty directory; what it held is free now."""
+    """Return the directory as if it were empty, with the space of its contents free."""
     held = place.size_bytes + (place.waiting_bytes or 0)
     filesystem = replace(place.filesystem, free_bytes=place.filesystem.free_bytes + held)
     return replace(

@@ -1,9 +1,9 @@
-"""History files in an archive that the primary never wrote: whoever reads them follows a rival.
+"""History files in an archive that the primary never wrote: a server follows a rival by them.
 
-An archive wins over what streams: a server that starts asks it for the history of each timeline
-after its own until one is absent, takes the last one for its goal (findNewestTimeLine in
-src/backend/access/transam/timeline.c), and asks again whenever its stream breaks
-(rescanLatestTimeLine in xlogrecovery.c).
+An archive takes precedence over streaming. A server that starts requests the history of each
+timeline after its own from the archive until one is missing, and takes the last one as its goal
+(findNewestTimeLine in src/backend/access/transam/timeline.c). It does so again whenever its stream
+breaks (rescanLatestTimeLine in xlogrecovery.c).
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,14 +15,17 @@ from pgpool_recovery.facts.facts import Facts, PrimaryFacts, TargetFacts
 from pgpool_recovery.facts.rejection import Rejection
 
 SERVER_ENDS_ABOVE = 125
-"""Exit status of restore_command (wait_result_is_any_signal in RestoreArchivedFile)."""
+"""A higher exit status of restore_command ends the server.
+
+See wait_result_is_any_signal in RestoreArchivedFile.
+"""
 PGBACKREST = "pgbackrest"
 
 
 def restore_command(primary: PrimaryFacts, target: TargetFacts) -> str:
-    """Return the restore_command that the target's server would have, empty without one.
+    """Return the restore_command that the target's server would have; empty if none.
 
-    A node that has no configuration gets the primary's, with the copy of its data directory.
+    A node without a configuration gets that of the primary with the copy of its data directory.
     """
     own = target.configuration
     if own is not None:
@@ -32,9 +35,9 @@ def restore_command(primary: PrimaryFacts, target: TargetFacts) -> str:
 
 
 def reject_strays(name: str, facts: Facts) -> Iterator[Rejection]:
-    """Say which files would lead the target's server away from the primary, by whatever method.
+    """Report the files that would lead the target's server away from the primary with any method.
 
-    Its restore_command stays, so that all of them end with a server that reads them.
+    Every method keeps the restore_command, so each would end with a server that reads these files.
     """
     if facts.primary.wal is None:
         return
@@ -42,7 +45,7 @@ def reject_strays(name: str, facts: Facts) -> Iterator[Rejection]:
     found = () if facts.archive is None else facts.archive.histories
     yield from reject_files(f"the archive of {name}", found, history, (name, own))
     if isinstance(facts.backup, Backup) and not found and _reads_repository(facts):
-        # Of an empty node pgbackrest gives nothing: it wants a control file there.
+        # On an empty node, pgbackrest returns nothing: it needs a control file there.
         yield from reject_repository(facts.backup, history, (name, own))
 
 
@@ -53,10 +56,10 @@ def _reads_repository(facts: Facts) -> bool:
 def reject_repository(
     backup: Backup, history: History, own: tuple[str, History | None]
 ) -> Iterator[Rejection]:
-    """Say which history files of a repository would lead a restored server away.
+    """Report the history files of a repository that would lead a restored server away.
 
-    One of a timeline between two of the primary's is an old branch, and harmless, for a server goes
-    on to the primary's own; unless that is not there.
+    A file for a timeline between two of the primary's is an old branch. It is harmless as long as
+    the primary's current history is there too, because a server then goes on to that one.
     """
     found = backup.repository.histories
     has_current = any(one.timeline == history.current for one in found)
@@ -75,19 +78,20 @@ def reject_files(
     primary: History,
     own: tuple[str, History | None],
 ) -> Iterator[Rejection]:
-    """Say which of these files are not the primary's.
+    """Report which of these files are not the primary's.
 
-    `archive` is what messages call the archive. `own` is what they call the node, and its history.
+    `archive` is the name of the archive in messages. `own` is the name of the node in messages, and
+    its history.
     """
     for one in strays(found, primary):
         if one.history is None:
             yield Rejection(
-                f"{archive} gives something for {one.file} that is not a history file",
+                f"{archive} returns something for {one.file} that is not a history file",
                 detail="A server that finds it there does not start.",
-                hint="restore_command has to fail for a file that the archive does not have. If "
-                "the archive has it, look at it there.",
+                hint="restore_command must fail for a file that the archive does not have. If the "
+                "archive has it, examine it there.",
             )
-            return  # It may give that for every name.
+            return  # The archive may return that for every name.
         yield Rejection(
             f"{archive} has {one.file}, which is not the primary's",
             detail=_detail(one, one.history, primary, own),
@@ -96,12 +100,12 @@ def reject_files(
 
 
 def strays(found: Iterable[ArchivedHistory], primary: History) -> tuple[ArchivedHistory, ...]:
-    """Return the files that do not say what the primary's own history says."""
+    """Return the files that do not agree with the primary's own history."""
     return tuple(one for one in found if not is_of(one.history, primary))
 
 
 def is_of(history: History | None, primary: History) -> bool:
-    """Say whether a history is that of one of the primary's own timelines."""
+    """Return whether a history is that of one of the primary's own timelines."""
     if history is None or history.current not in primary.timelines:
         return False
     return history.ends == _ends(history.current, primary)
@@ -121,22 +125,22 @@ def _detail(
     reason = "" if one.reason is None else f' ("{one.reason}")'
     said = f"It leads {_way(history.ends)} to timeline {one.timeline}{reason}"
     if one.timeline in primary.timelines:
-        said += f"; the primary's of that number leads {_way(_ends(one.timeline, primary))} there."
+        said += f"; the primary's own file leads {_way(_ends(one.timeline, primary))} there."
     else:
         said += f"; the primary is on timeline {primary.current}."
     if _is_old_branch(one.timeline, primary):
         missing = history_file(primary.current)
-        return f"{said} A server follows the other one while {missing} is not in the archive."
+        return f"{said} A server follows it as long as {missing} is not in the archive."
     if own_history == history:
-        return f"{said} The data of {name} itself is of that timeline."
+        return f"{said} The data of {name} itself is on that timeline."
     return (
-        f"{said} Another server was promoted, and archives to the same place; a server that reads "
-        "the file follows that one, or does not start."
+        f"{said} Another server was promoted and archives to the same place; a server that reads "
+        "the file follows that server or does not start."
     )
 
 
 def _way(ends: tuple[Point, ...]) -> str:
-    """Return over which timelines a history leads.
+    """Return the timelines through which a history leads.
 
     >>> _way((Point(TimelineId(1), 0x3000060),))
     'from timeline 1 (left at 0/3000060)'
@@ -150,14 +154,14 @@ def _way(ends: tuple[Point, ...]) -> str:
 def _hint(timeline: TimelineId, primary: History) -> str:
     if _is_old_branch(timeline, primary):
         missing = history_file(primary.current)
-        return f"See why the primary does not archive {missing}: pg_stat_archiver there."
+        return f"Find out why the primary does not archive {missing} (see pg_stat_archiver there)."
     if timeline in primary.timelines:
         return (
-            "See which server that was, and move the file out of the archive, so that the "
+            "Find out which server that was, and move the file out of the archive so that the "
             f"primary can archive its own. The WAL files whose names begin with {timeline:08X} "
-            "may be of either."
+            "may belong to either."
         )
     return (
-        "See which server that was, and move the file and the WAL files whose names begin with "
-        f"{timeline:08X} out of the archive."
+        "Find out which server that was, and move the file and the WAL files whose names begin "
+        f"with {timeline:08X} out of the archive."
     )

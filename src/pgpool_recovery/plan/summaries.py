@@ -1,4 +1,4 @@
-"""What the primary's WAL summaries allow: whether they cover a gap, and what not to keep."""
+"""Whether the primary's WAL summaries cover a gap, and which blocks must not be kept."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -8,7 +8,9 @@ from pgpool_recovery.domain.wal import History, Lsn, Point, TimelineId, lsn_text
 from pgpool_recovery.facts.facts import RelationSegment
 from pgpool_recovery.facts.rejection import Rejection
 
-EVERY_NODE = "Set summarize_wal = on on every node, standbys too: each needs its own summaries."
+EVERY_NODE = (
+    "Set summarize_wal = on on every node, including standbys: each needs its own summaries."
+)
 
 
 @record
@@ -22,7 +24,7 @@ class Summary:
 
 @record
 class Summaries:
-    """All summaries of a server, and how far its summarizer is."""
+    """All summaries of a server, and how far its summarizer has got."""
 
     is_enabled: bool
     is_running: bool
@@ -32,7 +34,7 @@ class Summaries:
 
 
 def read_summaries(rows: Sequence[Mapping[str, Any]]) -> Summaries:
-    """Return what the query `summary_coverage` found."""
+    """Return what the rows of the query `summary_coverage` say."""
     state = rows[0]
     return Summaries(
         is_enabled=state["is_enabled"],
@@ -50,31 +52,32 @@ def read_summaries(rows: Sequence[Mapping[str, Any]]) -> Summaries:
 
 
 def reject_coverage(summaries: Summaries, redo: Point, history: History) -> Rejection | None:
-    """Say why the primary cannot tell what has changed since `redo`, or None when it can.
+    """Return why the summaries do not show what has changed since `redo`; None if they do.
 
     `redo` is a point of `history`. Every position from there to the summarizer's own must be in a
-    summary, timeline by timeline. What the summarizer has not reached yet it will write: the server
-    waits for it when a backup begins.
+    summary, timeline by timeline. The summarizer will still write what it has not reached yet: the
+    server waits for it when a backup begins.
     """
     if not summaries.is_enabled:
         return Rejection("the primary does not summarize its WAL", hint=EVERY_NODE)
     if not summaries.is_running:
         return Rejection(
-            "the WAL summarizer of the primary does not run",
-            hint="Look for the WAL summarizer in the primary's log.",
+            "the WAL summarizer of the primary is not running",
+            hint="Check the primary's log for messages of the WAL summarizer.",
         )
     gap = first_gap(summaries, redo, history)
     if gap is None:
         return None
     return Rejection(
         "the primary's WAL summaries do not go back far enough",
-        detail=f"They are needed since {redo}; the first gap is at {gap}.",
-        hint=f"{EVERY_NODE} They are kept for wal_summary_keep_time, {summaries.keep_time} here.",
+        detail=f"They are needed from {redo} on; the first gap is at {gap}.",
+        hint=f"{EVERY_NODE} They are kept for wal_summary_keep_time, which is "
+        f"{summaries.keep_time} here.",
     )
 
 
 def first_gap(summaries: Summaries, redo: Point, history: History) -> Point | None:
-    """Return the first point after `redo` that is in no summary and will be in none."""
+    """Return the first point from `redo` on that is not in a summary and never will be."""
     timelines = history.timelines
     for timeline in timelines[timelines.index(redo.timeline) :]:
         begin = redo.lsn if timeline == redo.timeline else history.begin_of(timeline)
@@ -88,7 +91,7 @@ def first_gap(summaries: Summaries, redo: Point, history: History) -> Point | No
 
 
 def _covered_from(begin: Lsn, timeline: TimelineId, summaries: Iterable[Summary]) -> Lsn:
-    """Return up to where summaries of a timeline follow one another without a gap."""
+    """Return the position up to which the summaries of a timeline have no gap."""
     reached = begin
     for summary in sorted(summaries, key=lambda one: (one.start, one.end)):
         if summary.timeline == timeline and summary.start <= reached:
@@ -97,7 +100,7 @@ def _covered_from(begin: Lsn, timeline: TimelineId, summaries: Iterable[Summary]
 
 
 def _will_come(point: Point, reached: Point, history: History) -> bool:
-    """Say whether the summarizer is not past a point yet."""
+    """Return whether the summarizer has not passed a point yet."""
     timelines = history.timelines
     if reached.timeline not in timelines:  # It has not begun, or is on a timeline that was left.
         return False
@@ -106,14 +109,14 @@ def _will_come(point: Point, reached: Point, history: History) -> bool:
 
 
 def left_out(rows: Iterable[Mapping[str, Any]]) -> frozenset[RelationSegment]:
-    """Return the segments of the query `limit_blocks`: of these no old block may be kept.
+    """Return the segments that the query `limit_blocks` found: no old block of these may be kept.
 
-    A limit block says that a relation was cut to that length. The server merges the summaries of a
-    gap in whatever order it finds them. A truncation that it reads after newer summaries takes out
-    their changed blocks behind the limit, and it takes a file that grew again for one of which even
-    the blocks that were cut off are still good. So what is behind the lowest limit cannot be
-    trusted: its segment is not vouched for, and those above are always sent whole. A limit of 0
-    means a new file, which is sent whole too.
+    A limit block says that a relation was truncated to that length. The server merges the summaries
+    of a gap in the order in which it finds them. If it reads a truncation after newer summaries, it
+    drops their changed blocks beyond the limit. If the file has grown again, the server then treats
+    even the blocks that had been cut off as unchanged. So nothing beyond the lowest limit can be
+    trusted: its segment is returned here, and the segments above it are always sent whole. A limit
+    of 0 means a new file, which is sent whole as well.
     """
     return frozenset(RelationSegment(**row) for row in rows)
 
@@ -123,8 +126,9 @@ def newly_left_out(
 ) -> frozenset[RelationSegment]:
     """Return what was truncated between the two queries.
 
-    `after` is asked when the backup has started, and only of summaries that begin before that.
-    When anything is returned here, that backup must not be applied: begin another one with both.
+    `after` is queried once the backup has started, and only for summaries that begin before its
+    start. If anything is returned here, that backup must not be applied: begin another one, with
+    both sets left out.
     """
     return after - before
 

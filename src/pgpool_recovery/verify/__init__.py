@@ -1,1 +1,1 @@
-"""Look at the recovered node from outside: does it run, and does it stream?"""
+"""Check a started server from outside: is it a standby of this primary, and does it stream?"""

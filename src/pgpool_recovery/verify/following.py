@@ -1,4 +1,4 @@
-"""Whether a standby that was led here while it ran follows this primary, as both see it."""
+"""Wait until a standby that was repointed while running follows this primary."""
 
 from collections.abc import Callable
 
@@ -16,11 +16,11 @@ def wait_until_following(
     log: Callable[[], str | None],
     on_tick: Callable[[], None],
 ) -> bool:
-    """Wait until it streams by its slot, on the primary's timeline; say whether it has caught up.
+    """Wait until it streams from its slot on the primary's timeline; return whether it caught up.
 
-    Its own server runs on until now, and may have received something from its former primary after
-    it was looked at: then it cannot follow to the timeline of this one, and says so in its log.
-    One that is far behind is left to replay, as long as it is in the primary's past. Raises
+    The server has kept running, so it may have received something from its former primary after it
+    was observed. It then cannot follow this primary to its timeline, and its log says so. A standby
+    that is far behind is left to replay as long as it is in the primary's past. Raises
     NotStreaming.
     """
     soon = replace(expected, catch_up_s=min(expected.begin_s, expected.catch_up_s))
@@ -38,6 +38,6 @@ def wait_until_following(
 
 
 def is_on_its_way(seen: SeenStandby) -> bool:
-    """Say whether all that is wrong is that it has not come to the end yet."""
+    """Return whether the standby streams and is only behind."""
     is_behind = seen.trouble is not None and seen.trouble.fault is Fault.BEHIND
     return is_behind and seen.node.receiver == STREAMING

@@ -1,9 +1,9 @@
-"""The proof that a server which was started is a standby of this primary; what becomes of others.
+"""Prove that a started server is a standby of this primary, and decide what happens if it is not.
 
-One that we started and that is not what it should be is stopped: nobody needs it as it is, and it
-may hold what no other node has, or take writes. One that ran before is somebody's: clients may use
-it, and a primary that nobody knows of may have the only copy of what they wrote. It is stopped only
-as the policy allows for every server that runs (`stop_running`).
+A server that we started and that is not a sound standby is stopped: it is of no use as it is, and
+it may have what no other node has, or accept writes. A server that was already running may be in
+use: clients may be connected to it, and an unexpected primary may have the only copy of what they
+wrote. So it is stopped only if the policy allows that for running servers (`stop_running`).
 """
 
 from pgpool_recovery.config.settings import Settings
@@ -21,7 +21,7 @@ from pgpool_recovery.verify.end_of_log import end_of_log
 from pgpool_recovery.verify.streaming import Expected, SeenStandby, watch
 
 ANOTHER_METHOD = "Recover the node again: another method will be used."
-MEND = "Mend what its log says, then recover the node again."
+FIX_IT = "Fix what its log reports, then recover the node again."
 AGAIN = "Then recover the node again."
 
 
@@ -33,7 +33,10 @@ def prove(
     settings: Settings,
     emit: Emit,
 ) -> None:
-    """See that the server is a standby of this primary. Raises why not, and what became of it."""
+    """Check that the server is a standby of this primary.
+
+    Raises NotStreaming or Unverified, with the reason and what happened to the server.
+    """
     timeout, patience = settings.timeout, settings.agent.answer_s
     own = settings.primary
     asked = AskStandby(
@@ -55,12 +58,12 @@ def prove(
 
 
 def _told_of_delay(target: Target, node: StandbyFacts) -> Event:
-    later = f"replays {node.delay_ms / 1000:g} s later on purpose (recovery_min_apply_delay)"
+    later = f"replays with a delay of {node.delay_ms / 1000:g} s (recovery_min_apply_delay)"
     if node.receiver == WAITING:
         return Said(
             "primary",
-            f"{target.name} has all of timeline {node.receiving}, {later}, and streams the next "
-            "one when it has replayed that",
+            f"{target.name} has all of timeline {node.receiving}, {later}, and will stream the "
+            "next timeline once it has replayed that one",
         )
     return Said("primary", f"{target.name} streams, and {later}")
 
@@ -73,7 +76,7 @@ def _failure(
     seen: SeenStandby,
     trouble: Trouble,
 ) -> RecoveryError:
-    """Return why the node is not believed, after its server was stopped where it has to be."""
+    """Return why the node failed the check, after stopping its server if that is necessary."""
     end = end_of_log(agent, started.log, timeout_s=settings.agent.answer_s)
     if trouble.fault is Fault.BEHIND and seen.moves:
         return _late(target, trouble, end)
@@ -81,13 +84,16 @@ def _failure(
         return Unverified(
             f"{target.name} {trouble.what}",
             detail=_joined(trouble.detail, end),
-            hint="Let the server's own user log in there over its socket (pg_hba.conf).",
+            hint="Let the operating-system user of the server log in there over its socket "
+            "(pg_hba.conf).",
             target=TargetState.STARTED,
         )
     if started.was_running and not may_stop(trouble.fault, settings.policy):
         return NotStreaming(
             f"{target.name} {trouble.what}",
-            detail=_joined(trouble.detail, "Its server ran before, so it was left running.", end),
+            detail=_joined(
+                trouble.detail, "Its server was already running, so it was left running.", end
+            ),
             hint=_joined("Keep clients away from it, and stop it.", trouble.hint, AGAIN),
             target=TargetState.STARTED,
         )
@@ -102,7 +108,7 @@ def _stopped(
     trouble: Trouble,
     end: str | None,
 ) -> RecoveryError:
-    """Stop the server, and return why that had to be."""
+    """Stop the server, and return the error that says why."""
     times = times_failed(trouble.fault)
     stopping = StopAtOnce(
         target.data_directory, (started.bin_directory,), settings.timeout.stop_s, times
@@ -115,16 +121,17 @@ def _stopped(
     return NotStreaming(
         f"{target.name} {trouble.what}",
         detail=_joined(trouble.detail, how, end),
-        hint=_joined(trouble.hint, advice) or MEND,
+        hint=_joined(trouble.hint, advice) or FIX_IT,
         target=TargetState.STOPPED,
     )
 
 
 def times_failed(fault: Fault) -> int:
-    """Return as how many failed starts it counts: with so many the data is not trusted again.
+    """Return how many failed starts a fault counts as; MAX_FAILED_STARTS mean distrust of the data.
 
-    Data that is not the primary's, or does not get on, will not be better next time. One that does
-    not stream may be kept from it by the network, and a primary is known by its data.
+    Data that is not the primary's, or whose replay makes no progress, will not be better next time.
+    A standby that does not stream may only be cut off by the network, and a primary is recognized
+    by its data the next time.
     """
     if not fault.is_of_data:
         return 0
@@ -132,7 +139,7 @@ def times_failed(fault: Fault) -> int:
 
 
 def may_stop(fault: Fault, policy: Policy) -> bool:
-    """Say whether the policy lets a server be stopped that we have not started."""
+    """Return whether the policy allows stopping a server that we have not started."""
     if fault is Fault.FOREIGN:
         return False
     is_standby = fault is not Fault.PRIMARY
@@ -144,7 +151,7 @@ def _late(target: Target, trouble: Trouble, end: str | None) -> Unverified:
     return Unverified(
         f"{target.name} streams, but has not caught up",
         detail=_joined(trouble.detail, end),
-        hint="Wait for it, then attach the node. catch_up_s in the settings says how long to wait.",
+        hint="Wait for it, then attach the node. catch_up_s in the settings limits that wait.",
         target=TargetState.STARTED,
     )
 

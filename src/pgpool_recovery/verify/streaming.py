@@ -1,4 +1,4 @@
-"""Whether a standby that runs now is one of this primary, by what both of them say."""
+"""Watch a running standby until it is known whether it is one of this primary, by what both say."""
 
 import time
 from collections.abc import Callable
@@ -18,10 +18,11 @@ THE_PRIMARY = "the primary"
 
 @record
 class Expected:
-    """A standby that is to stream by a slot; how long it may take to begin, and to catch up.
+    """A standby that must stream from a slot, and how long it may take, in seconds.
 
-    A single call of its restore_command may take `restore_s`. Without a `slot_name` it is known by
-    the slot, or the name, by which it says that it streams.
+    `begin_s` is the limit for replay without progress, `catch_up_s` the limit for catching up once
+    it streams, and `restore_s` what a single call of its restore_command may take. Without a
+    `slot_name`, the standby is identified by the slot or the name that it says it streams with.
     """
 
     name: str
@@ -33,9 +34,9 @@ class Expected:
 
 @record
 class SeenStandby:
-    """How a standby was seen last; `trouble` is why it is not believed, None when it is.
+    """The last observation of a standby; `trouble` is why it is not sound, None if it is.
 
-    `moves`: within the last `begin_s` it has replayed something.
+    `moves`: it has replayed something within the last `begin_s` seconds.
     """
 
     node: StandbyFacts
@@ -50,18 +51,19 @@ def watch(
     ask: Callable[[], StandbyFacts],
     on_tick: Callable[[], None] = lambda: None,
 ) -> SeenStandby:
-    """Look at a standby until it is well, or will not be.
+    """Watch a standby until it is sound, or until it is clear that it will not be.
 
-    Once it streams the primary writes something, and it has to replay that: so replay moves, and
-    it is the WAL of this primary that it replays. What cannot become better ends it at once. As
-    long as replay gets on, say from an archive, it is waited for: `begin_s` is without progress.
+    Once it streams, the primary writes something that the standby must replay. That proves that
+    replay moves, and that it replays the WAL of this primary. A fault that cannot improve ends the
+    wait at once. As long as replay makes progress, for example from an archive, the wait goes on:
+    `begin_s` counts from the last progress.
     """
     position: Lsn | None = None
     progress = WaitProgress(time.monotonic())
     woken = progress.began
     while True:
         node = ask()
-        upstream = look(connection, expected, node)  # After the node, so it cannot be behind it.
+        upstream = look(connection, expected, node)  # After `ask`, so it is not behind the node.
         trouble, now = judge(node, upstream, position), time.monotonic()
         progress.note(node, upstream, now)
         if trouble is None and position is not None:
@@ -71,7 +73,8 @@ def watch(
         ):
             moves = now - progress.moved <= expected.begin_s and progress.has_moved
             return SeenStandby(node, trouble, moves=moves)
-        # A standby to which nothing is sent seldom says how far it is, where only that is known.
+        # If the node cannot be queried, only its replies to the primary tell its position, and a
+        # standby to which nothing is sent seldom replies.
         is_unheard = position is not None and node.problem is not None
         if (trouble is None and position is None) or (is_unheard and now - woken > WAKE_EVERY_S):
             written = write_something(connection)
@@ -82,10 +85,11 @@ def watch(
 
 
 class WaitProgress:
-    """Since when is waited, and when replay got on last.
+    """When the wait began, and when replay last made progress.
 
-    Until it has what the primary had written when the wait began: whoever then does not stream
-    follows an archive, and would do so for ever.
+    Progress without streaming counts only until the standby has what the primary had written when
+    the wait began. A standby that still does not stream then follows an archive, and would do so
+    forever.
     """
 
     def __init__(self, now: float) -> None:
@@ -96,7 +100,7 @@ class WaitProgress:
         self._is_restoring = False
 
     def note(self, node: StandbyFacts, upstream: UpstreamFacts, now: float) -> None:
-        """Take note of how far replay is."""
+        """Record the position of replay."""
         stream = upstream.stream
         self._is_restoring = node.restoring is not None
         self._goal = upstream.written if self._goal is None else self._goal
@@ -110,10 +114,11 @@ class WaitProgress:
                 self.moved = now
 
     def is_over(self, trouble: Trouble, expected: Expected, now: float) -> bool:
-        """Say whether that is enough: one that streams may be busy with a single record.
+        """Return whether to give up; a standby that streams may be busy with a single record.
 
-        One that streams and does not catch up may never do so, but it is there. One that does not
-        stream yet is waited for as long as it gets on, or waits for its restore_command.
+        A standby that streams may never catch up, so that wait has a limit in all. For one that
+        does not stream yet, the wait goes on as long as replay makes progress, or as its
+        restore_command may take.
         """
         if trouble.fault is Fault.BEHIND:
             longest = max(expected.begin_s, expected.catch_up_s)
@@ -125,13 +130,13 @@ class WaitProgress:
 
 
 def look(connection: Connection, expected: Expected, node: StandbyFacts) -> UpstreamFacts:
-    """Return what the primary says of a node that has said what it is."""
+    """Return what the primary says about a node, identified by what the node says about itself."""
     own = expected.slot_name or node.slot_name or node.wanted_slot
     slots = set() if own is None else {own}
     return read_upstream(connection, THE_PRIMARY, slots, node.application_name)
 
 
 def write_something(connection: Connection) -> Lsn:
-    """Have the primary write a small record into its WAL; return a position after that."""
+    """Make the primary write a small WAL record, and return a position after it."""
     connection.rows("wake_standbys")
     return parse_lsn(connection.row("upstream")["written"])

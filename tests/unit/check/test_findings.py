@@ -165,14 +165,14 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
     Kind.REFUSED: (
         with_target(1, bin_directory=None),
         [1],
-        "a recovery of node 1 would be refused: node 1 has no programs of PostgreSQL 15",
+        "a recovery of node 1 would be refused: node 1 does not have the programs of PostgreSQL 15",
     ),
     Kind.OLD_DATA_GOES: (
         with_target(1, data=FULL),
         [1],
         (
             "a full copy of node 1 would remove the old data before it copies: it needs about 12 "
-            "GB on the filesystem of /var/lib/pgsql/15/data, where 5120 MB are free, and 10 GB "
+            "GB on the filesystem of /var/lib/pgsql/15/data, where 5120 MB is free, and 10 GB "
             "more will be"
         ),
     ),
@@ -194,7 +194,7 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
     Kind.AGENT_VERSION: (
         with_node(1, lambda old: replace(old, agent_version="1.9")),
         [1],
-        "pgpool-recovery of node 1 is version 1.9, that of the primary is 2.0.0",
+        "pgpool-recovery of node 1 is version 1.9, but that of the primary is 2.0.0",
     ),
     Kind.SETTINGS_FILE: (
         with_surroundings(2, settings_problem="settings file /etc/x has 1 error: unknown"),
@@ -210,24 +210,24 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
         ),
         [1],
         (
-            "node 1 cannot start an agent on node 2, so that node 2 could not be recovered if node "
-            "1 were the primary: Permission denied"
+            "node 1 cannot start an agent on node 2, so node 2 could not be recovered if node 1 "
+            "were the primary: Permission denied"
         ),
     ),
     Kind.HOST_KEYS: (
         replace(report(), checks_host_keys=False),
         [None],
         (
-            "check_host_keys is false in the settings, so whoever answers in the place of a node "
-            "is trusted, unless ssh_config forbids it"
+            "check_host_keys is false in the settings, so any host that answers in place of a "
+            "node is trusted, unless ssh_config forbids it"
         ),
     ),
     Kind.NO_REPLICATION_LOGIN: (
         with_node(1, lambda old: replace(old, peers=old.peers | {2: NO_LOGIN})),
         [1],
         (
-            "node 1 cannot open a replication connection to node 2, so that it could not be "
-            "recovered if node 2 were the primary: no password supplied"
+            "node 1 cannot open a replication connection to node 2, so it could not be recovered "
+            "if node 2 were the primary: no password supplied"
         ),
     ),
     Kind.NO_REWIND_LOGIN: (
@@ -258,12 +258,12 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
             ),
         ),
         [1],
-        "the server of node 1 does not run",
+        "the server of node 1 is not running",
     ),
     Kind.NOT_STREAMING: (
         with_target(2, is_standby=False),
         [2],
-        "node 2 runs and is not known to stream from the primary",
+        "node 2 is running but is not known to stream from the primary",
     ),
     Kind.SECOND_PRIMARY: (
         with_trouble(Fault.PRIMARY, "accepts writes alongside the primary"),
@@ -304,8 +304,8 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
         with_surroundings(1, scripts=(StageScript("recovery_1st_stage", None, "1.9"),)),
         [1],
         (
-            "stage script /var/lib/pgsql/15/data/recovery_1st_stage of node 1 is of version 1.9, "
-            "the primary has 2.0.0"
+            "stage script /var/lib/pgsql/15/data/recovery_1st_stage of node 1 is version 1.9, "
+            "but the primary has 2.0.0"
         ),
     ),
     Kind.FOREIGN_SCRIPT: (
@@ -320,15 +320,15 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
         beside_samples(2, "/var/lib/pgsql/15/data/postgresql.auto.conf:5"),
         [2],
         (
-            "primary_conninfo of node 2 stands in postgresql.auto.conf and wins over whatever "
-            "follow_primary_command, which is not pgpool-recovery's, writes elsewhere: after "
-            "a failover a standby would go on following the server that is gone"
+            "primary_conninfo of node 2 is set in postgresql.auto.conf and overrides whatever "
+            "follow_primary_command, which is not pgpool-recovery's, writes elsewhere: after a "
+            "failover a standby would keep following the server that is gone"
         ),
     ),
     Kind.NO_PYTHON: (
         with_surroundings(2, server=server(has_python=False)),
         [2],
-        "node 2 has no PL/Python, so that no recovery can be called there",
+        "node 2 has no PL/Python, so no recovery can be called there",
     ),
     Kind.EXTENSION_FILES: (
         with_surroundings(2, server=server(extension="1.4")),
@@ -341,7 +341,7 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
     Kind.NO_EXTENSION: (
         in_databases(None, template1=None, postgres=None),
         [0, 0],
-        "database template1, in which Pgpool-II calls it, has no extension pgpool_recovery",
+        "database template1, where Pgpool-II calls it, has no extension pgpool_recovery",
     ),
     Kind.EXTENSION_NOT_SEEN: (
         replace(
@@ -350,15 +350,15 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
         ),
         [0],
         (
-            "it is not known whether database template1, in which Pgpool-II 4.3.5 calls it, has "
-            "the extension pgpool_recovery: no login"
+            "it is not known whether database template1, where Pgpool-II 4.3.5 calls it, has the "
+            "extension pgpool_recovery: no login"
         ),
     ),
     Kind.EXTENSION_ELSEWHERE: (
         in_databases("4.3.5", template1=None, postgres="2.0"),
         [0],
         (
-            "database template1, in which Pgpool-II 4.3.5 calls it, has no extension "
+            "database template1, where Pgpool-II 4.3.5 calls it, has no extension "
             "pgpool_recovery; it is in postgres"
         ),
     ),
@@ -366,9 +366,9 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
         of_owner(ForeignOwner("template1", "schema", "public", "app")),
         [0],
         (
-            "schema public of database template1 belongs to app, who is not a superuser, so that "
-            "our sessions do not use the extension pgpool_recovery there; and the owner decides "
-            "what Pgpool-II's own call finds, which names no schema"
+            "schema public of database template1 belongs to app, who is no superuser, so our "
+            "sessions do not use the extension pgpool_recovery there; Pgpool-II's own call names "
+            "no schema, so the owner decides what that finds"
         ),
     ),
     Kind.OLD_EXTENSION: (
@@ -380,15 +380,15 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
         with_surroundings(0, is_noexec=True),
         [0],
         (
-            "the filesystem of /var/lib/pgsql/15/data of node 0 is mounted with the option noexec, "
-            "so that no stage script runs there"
+            "the filesystem of /var/lib/pgsql/15/data of node 0 is mounted with the option "
+            "noexec, so no stage script can run there"
         ),
     ),
     Kind.PASSWORD_FILE: (
         with_surroundings(1, open_password_file="/home/p/.pgpass (mode 0644)"),
         [1],
         (
-            "password file /home/p/.pgpass (mode 0644) of node 1 is open to others, so that libpq "
+            "password file /home/p/.pgpass (mode 0644) of node 1 is open to others, so libpq "
             "does not read it"
         ),
     ),
@@ -405,27 +405,27 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
         with_target(2, control=BARE),
         [2],
         (
-            "node 2 has neither data checksums nor wal_log_hints, so that pg_rewind cannot bring "
-            "it back when it has diverged"
+            "node 2 has neither data checksums nor wal_log_hints, so pg_rewind cannot bring it "
+            "back once it has diverged"
         ),
     ),
     Kind.MINOR_RELEASE: (
         with_surroundings(1, server=server(version=150016, is_in_recovery=True)),
         [1],
         (
-            "node 1 runs PostgreSQL 15.16, and the primary 15.7; a standby may fail on WAL of "
-            "another minor release"
+            "node 1 runs PostgreSQL 15.16, but the primary runs 15.7; a standby may fail on WAL "
+            "of another minor release"
         ),
     ),
     Kind.NO_SUMMARIES: (
         of_17(),
         [1],
-        "summarize_wal is off on node 1, so that a node whose WAL is gone needs a full copy",
+        "summarize_wal is off on node 1, so a node whose WAL is gone needs a full copy",
     ),
     Kind.WAL_LEVEL: (
         with_server(2, wal_level="minimal"),
         [2],
-        'wal_level of node 2 is "minimal", so that no standby can follow it',
+        'wal_level of node 2 is "minimal", so no standby can follow it',
     ),
     Kind.WAL_SENDERS: (
         with_server(2, max_wal_senders="2"),
@@ -445,7 +445,7 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
         [0],
         (
             "node 0 has recovery_target_time = '2026' from /data/postgresql.auto.conf:3, with "
-            "which it would be no standby of the primary"
+            "which it would not be a standby of the primary"
         ),
     ),
     Kind.KEPT_SETTING: (
@@ -456,14 +456,14 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
     Kind.LEFT_MARK: (
         with_target(1, left_files=LeftFiles(marks=("patroni.dynamic.json",))),
         [1],
-        "node 1 has patroni.dynamic.json, and what made it manages the node no more",
+        "node 1 has patroni.dynamic.json, but whatever created it no longer manages the node",
     ),
     Kind.NO_WAL_KEPT: (
         without_slots(),
         [1, 2],
         (
-            "nothing keeps the WAL that node 1 needs when it has been down for a while: it has no "
-            "replication slot, and wal_keep_size is 0"
+            "nothing keeps the WAL that node 1 needs after it has been down for a while: it has "
+            "no replication slot, and wal_keep_size is 0"
         ),
     ),
     Kind.ORPHANED_SLOT: (
@@ -491,16 +491,16 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
             "the archive of node 1 has 00000002.history, which is not the primary's: once the "
             "stream of node 1 breaks, it does not stream again (It leads from timeline 1 (left at "
             '0/3000060) to timeline 2 ("no reason"); the primary is on timeline 1. Another server '
-            "was promoted, and archives to the same place; a server that reads the file follows "
-            "that one, or does not start)"
+            "was promoted and archives to the same place; a server that reads the file follows "
+            "that server or does not start)"
         ),
     ),
     Kind.HISTORY_NOT_ARCHIVED: (
         with_archiver(0, "00000002.history", "00000002.history"),
         [0],
         (
-            "the archiver of node 0 does not get 00000002.history into the archive, the history "
-            "of its own timeline; it has failed 7 times"
+            "the archiver of node 0 cannot archive 00000002.history, the history of its own "
+            "timeline; it has failed 7 times"
         ),
     ),
     Kind.ARCHIVER_FAILS: (
@@ -513,17 +513,17 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
         [2],
         (
             "restore_command of node 2 did not end within 10 s when it was asked for a history "
-            "file; a promotion of node 2 calls it up to 5 times before it accepts writes, more "
-            "than 50 s"
+            "file; a promotion of node 2 calls it up to 5 times before it accepts writes, which "
+            "takes more than 50 s"
         ),
     ),
     Kind.UNLIMITED_RESTORE_COMMAND: (
         with_archive(2, Archive((), 0.3), "pgbackrest --stanza=main archive-get %f %p"),
         [2],
         (
-            "restore_command of node 2 asks another host (pgbackrest) and names no limit; a "
-            "promotion of node 2 calls it up to 5 times before it accepts writes, now 0.3 s each, "
-            "and waits for a host that is silent until TCP gives up, minutes"
+            "restore_command of node 2 calls another host (pgbackrest) without a time limit; a "
+            "promotion of node 2 calls it up to 5 times before it accepts writes, now 0.3 s "
+            "each, and waits minutes for a host that does not answer, until TCP gives up"
         ),
     ),
     Kind.IDLE_SLOT: (
@@ -531,16 +531,16 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
         [0],
         (
             "replication slot pgpool_node_3 of node 0 is not in use: the first checkpoint 3600 s "
-            "after its node left ends it (idle_replication_slot_timeout), and the 5120 MB of WAL "
-            "go that it keeps"
+            "after its node left invalidates it (idle_replication_slot_timeout), and the 5120 MB "
+            "of WAL that it keeps are removed"
         ),
     ),
     Kind.FAILOVER_SLOT: (
         with_primary_slots(FAILOVER),
         [1, 2],
         (
-            "failover slot sub would be gone after a failover to node 1: sync_replication_slots "
-            "is off there"
+            "failover slot sub would be lost by a failover to node 1: sync_replication_slots is "
+            "off there"
         ),
     ),
     Kind.AWAITED_SLOT: (
@@ -548,25 +548,28 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
         [0],
         (
             "synchronized_standby_slots of node 0 names replication slot pgpool_node_3, which is "
-            "not in use: logical decoding of failover slots waits for it, so that their "
-            "subscribers get nothing and WAL stays"
+            "not in use: logical decoding of failover slots waits for it, so their "
+            "subscribers receive nothing and WAL is kept"
         ),
     ),
     Kind.STAGE_COMMAND: (
         with_pool(recovery_1st_stage_command="/etc/stage"),
         [None],
-        ('recovery_1st_stage_command is "/etc/stage", which is no path inside the data directory'),
+        (
+            'recovery_1st_stage_command is "/etc/stage", which is not a path inside the data '
+            "directory"
+        ),
     ),
     Kind.RECOVERY_TIMEOUT: (
         with_pool(recovery_timeout="0"),
         [None],
-        "recovery_timeout is 0, so that Pgpool-II waits for a recovered node hardly at all",
+        "recovery_timeout is 0, so Pgpool-II hardly waits for a recovered node",
     ),
     Kind.RECOVERY_USER: (
         of_role(),
         [0],
         (
-            "recovery_user pgpool is no superuser and may not call pgpool_recovery in database "
+            "recovery_user pgpool is not a superuser and may not call pgpool_recovery in database "
             "template1"
         ),
     ),
@@ -574,8 +577,8 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
         in_databases("4.4.2", template1="2.0"),
         [None],
         (
-            "while Pgpool-II 4.4.2 runs a recovery itself, as by pcp_recovery_node, it may handle "
-            "no failure of another node until that has ended"
+            "while Pgpool-II 4.4.2 runs a recovery itself, as with pcp_recovery_node, it may not "
+            "handle a failure of another node until that has ended"
         ),
     ),
 }
@@ -631,7 +634,7 @@ def test_standby_that_follows_another_node_is_said_to() -> None:
 
     other = next(n for n in made.question.nodes if n.node_id not in (0, node_id))
     [finding] = found(led(other.host), Kind.NOT_STREAMING)
-    assert f"its primary_conninfo leads to {other.name}, in /x:1" in finding.fact
+    assert f"its primary_conninfo points to {other.name}, in /x:1" in finding.fact
     assert f"pgpool-recovery recover {node_id}" in str(finding.advice)
     [finding] = found(led(made.question.nodes[0].host), Kind.NOT_STREAMING)
     assert "primary_conninfo" not in finding.fact
@@ -644,7 +647,7 @@ def test_script_of_ones_own_is_not_to_be_replaced() -> None:
         ("it can be written by others", ": chmod go-w "),
         ("it is not executable", ": chmod u+x "),
         ("it can be replaced by others", "every directory and link"),
-        ("it is not a regular file", "Look at it"),
+        ("it is not a regular file", "Check it on"),
     ):
         made = with_surroundings(1, scripts=(StageScript("recovery_1st_stage", problem, None),))
         [finding] = found(made, Kind.SCRIPT)
@@ -707,7 +710,7 @@ def test_history_that_only_waits_is_not_archived_either() -> None:
 def test_slow_restore_command_has_its_time_told() -> None:
     [one] = found(with_archive(1, Archive((), 3.0)), Kind.SLOW_RESTORE_COMMAND)
     assert "took 3 s when" in one.fact
-    assert one.fact.endswith("before it accepts writes, 15 s")
+    assert one.fact.endswith("before it accepts writes, which takes 15 s")
 
 
 def test_stray_history_refuses_the_next_recovery_as_well() -> None:
@@ -745,8 +748,8 @@ def on_standby(*slots: Slot, dbname: str | None = "postgres", **settings: str) -
         ((), None, {}, ["its primary_conninfo names no database"]),
         ((), "postgres", {"hot_standby_feedback": "off"}, ["hot_standby_feedback is off there"]),
         ((), "postgres", {}, ["it is not synchronised"]),
-        ((replace(SYNCED, is_temporary=True),), "postgres", {}, ["it is synchronised, and still"]),
-        ((replace(SYNCED, is_synced=False),), "postgres", {}, ["a slot of its own has that name"]),
+        ((replace(SYNCED, is_temporary=True),), "postgres", {}, ["it is synchronised but still"]),
+        ((replace(SYNCED, is_synced=False),), "postgres", {}, ["the node has a slot of its own"]),
         (
             (replace(SYNCED, wal_status="lost", invalidation_reason="wal_removed"),),
             "postgres",
@@ -769,7 +772,7 @@ def test_slot_that_a_standby_has_synchronised_is_not_called_an_orphan() -> None:
 
 
 def test_orphan_that_holds_back_vacuum_says_so() -> None:
-    end = "of WAL; VACUUM removes no rows that are younger than it"
+    end = "of WAL; VACUUM cannot remove rows that are younger than it"
     assert found(with_slot(0, holds_xmin=True), Kind.ORPHANED_SLOT)[0].fact.endswith(end)
     xmin = replace(AWAY, name="x", holds_xmin=True)
     made = with_surroundings(1, server=server(is_in_recovery=True, slots=(xmin,)))
@@ -814,7 +817,7 @@ def test_extension_in_one_of_two_databases_is_enough_while_nobody_knows_the_vers
 
 def test_owner_in_a_database_in_which_pgpool_calls_nothing() -> None:
     (one,) = found(of_owner(ForeignOwner("records", "schema", "public", "app")), Kind.FOREIGN_OWNER)
-    assert one.fact.endswith("so that our sessions do not use the extension pgpool_recovery there")
+    assert one.fact.endswith("so our sessions do not use the extension pgpool_recovery there")
 
 
 @pytest.mark.parametrize(
@@ -950,8 +953,8 @@ def test_file_that_cannot_be_written_only_makes_a_full_copy() -> None:
     assert "/data/log/old.log" in refused
     assert "/data/base/1" not in refused
     assert copied.startswith(
-        "the data of node 1 could not be changed where it is, so that a recovery would copy all of "
-        "it: /data/base/1 of node 1 cannot be written"
+        "the data of node 1 could not be changed in place, so a recovery would copy all of it: "
+        "/data/base/1 of node 1 cannot be written"
     )
 
 

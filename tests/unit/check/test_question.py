@@ -51,13 +51,13 @@ def test_without_version_and_database_it_may_be_either() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("{", "the nodes are not JSON"),
+        ("{", "the nodes are not valid JSON"),
         ("[]", "there are no nodes to check"),
         ("3", "there are no nodes to check"),
         ({"nodes": {}}, "there are no nodes to check"),
-        ([{"node_id": 1}], "a node is not described as it should be"),
-        ([1], "a node is not described as it should be"),
-        ([NODE | {"extra": 1}], "a node is not described as it should be"),
+        ([{"node_id": 1}], "invalid description of a node"),
+        ([1], "invalid description of a node"),
+        ([NODE | {"extra": 1}], "invalid description of a node"),
         ([NODE, NODE], "two nodes have the same node_id"),
         ([NODE | {"host": "-oProxyCommand=x"}], 'invalid host name "-oProxyCommand=x"'),
         ([NODE | {"host": "bob@server1"}], 'invalid host name "bob@server1"'),

@@ -32,8 +32,8 @@ CASES: dict[Kind, tuple[SeenPool, int | None, str]] = {
         with_standby(is_primary=True, application_name=None),
         None,
         (
-            "node 0 and node 1 accept writes; Pgpool-II takes node 1 for the primary, which has "
-            "the highest id"
+            "node 0 and node 1 accept writes; Pgpool-II takes node 1, which has the highest id, "
+            "for the primary"
         ),
     ),
     Kind.NOT_IN_FORCE: (
@@ -45,7 +45,7 @@ CASES: dict[Kind, tuple[SeenPool, int | None, str]] = {
         with_parameters(backend_application_name1=""),
         1,
         (
-            "node 1 streams as 'server1', and backend_application_name1 is '': auto_failback "
+            "node 1 streams as 'server1', but backend_application_name1 is '': auto_failback "
             "never attaches it"
         ),
     ),
@@ -54,15 +54,15 @@ CASES: dict[Kind, tuple[SeenPool, int | None, str]] = {
         1,
         (
             "node 1 names its primary 10.0.0.1:5432, which is server0:5432 in pgpool.conf, so "
-            "that detach_false_primary detaches nobody"
+            "detach_false_primary detaches no node"
         ),
     ),
     Kind.WARNING_AT_LOGIN: (
         replace(HEALTHY, version=(4, 6, 1)),
         None,
         (
-            "where PostgreSQL 19 warns at login, of an MD5 password or of one that expires within "
-            "days, Pgpool-II 4.6.1 lets nobody in"
+            "where PostgreSQL 19 warns at login, about an MD5 password or one that expires "
+            "within days, Pgpool-II 4.6.1 rejects the login"
         ),
     ),
 }
@@ -91,10 +91,10 @@ def test_trap_is_found(kind: Kind) -> None:
 
 def test_second_primary_that_is_detached_is_not_taken_yet() -> None:
     [one] = found(with_standby(is_primary=True, is_attached=False), Kind.TWO_PRIMARIES)
-    assert "Pgpool-II takes node 0 for the primary" in one.fact
+    assert "Pgpool-II takes node 0, which" in one.fact
     nodes = tuple(replace(node, is_primary=True, is_attached=False) for node in HEALTHY.nodes)
     [one] = found(replace(HEALTHY, nodes=nodes), Kind.TWO_PRIMARIES)
-    assert "Pgpool-II would, were they attached, take node 1" in one.fact
+    assert "Pgpool-II would, if they were attached, take node 1" in one.fact
 
 
 @pytest.mark.parametrize(
@@ -150,4 +150,4 @@ def test_releases_that_take_warnings(
 
 def test_release_of_which_only_the_line_is_known() -> None:
     [one] = found(replace(HEALTHY, version=(4, 6)), Kind.WARNING_AT_LOGIN)
-    assert "Pgpool-II 4.6, before 4.6.8, lets nobody in" in one.fact
+    assert "Pgpool-II 4.6, before 4.6.8, rejects the login" in one.fact

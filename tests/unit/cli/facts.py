@@ -136,12 +136,12 @@ PLAN: dict[str, Any] = {
     "method": "incremental",
     "sentences": [
         "plan: incremental: changed blocks since 0/5000028, about 300 MB",
-        "not attach: the server of node 2 does not run",
-        "the data directory itself is changed, it is the only copy",
-        "from step 4 on it cannot be undone",
+        "not attach: the server of node 2 is not running",
+        "the data directory is modified in place; there is no other copy",
+        "it cannot be undone from step 4 on",
     ],
     "moved_bytes": 300 * 2**20,
-    "old_data": "the data directory itself is changed, it is the only copy",
+    "old_data": "the data directory is modified in place; there is no other copy",
     "steps": [
         {"number": 1, "sentence": "reserve /var/lib/pgsql/17/data", "touches": "target"},
         {"number": 2, "sentence": "create replication slot pgpool_node_2", "touches": "primary"},

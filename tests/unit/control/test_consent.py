@@ -56,7 +56,7 @@ def test_limit_is_given_with_the_command() -> None:
 def test_plan_beyond_the_limit() -> None:
     with pytest.raises(Refused, match="the plan for node 2 does more than --at-most allows") as no:
         asked(facts.plan(**COPY), at_most=up_to(Method.REWIND))
-    assert "basebackup: all data is copied anew" in (no.value.detail or "")
+    assert "basebackup: all data is copied again" in (no.value.detail or "")
 
 
 @pytest.mark.parametrize(

@@ -40,10 +40,10 @@ def test_plan_has_changed() -> None:
     assert refusal is not None
     assert refusal.message == "the plan of node 1 has changed"
     assert (refusal.detail or "").split("\n") == [
-        "Agreed was: WAL only is moved; nothing in the data directory is replaced.",
+        "Agreed to: only WAL is moved; nothing in the data directory is replaced.",
         (
-            "Would be needed: basebackup: all data is copied anew; the old data stays until the "
-            "new server runs."
+            "Needed beyond that: basebackup: all data is copied again; the old data stays until "
+            "the new server runs."
         ),
         "catch-up has failed: it cannot be caught up.",
     ]
@@ -78,14 +78,14 @@ def test_same_method_may_do_more_harm() -> None:
     assert kept.method is removed.method is Method.BASEBACKUP
     refusal = Agreement(harm_of(kept), "postgres").refusal(removed)
     assert refusal is not None
-    assert "the old data is deleted before the new one is there" in (refusal.detail or "")
+    assert "the old data is deleted before the new data exists" in (refusal.detail or "")
     assert Agreement(harm_of(removed), "postgres").refusal(kept) is None
 
 
 def test_server_that_would_have_to_be_stopped() -> None:
     refusal = CATCH_UP.refusal(plan_of(facts()), stops=True)
     assert refusal is not None
-    assert "the server that runs there is stopped" in (refusal.detail or "")
+    assert "the server that is running there is stopped" in (refusal.detail or "")
     may_stop = Agreement(Harm(Reach.WAL, Old.KEPT, frozenset({Loss.STOP})), "postgres")
     assert may_stop.refusal(plan_of(facts()), stops=True) is None
 
@@ -106,9 +106,7 @@ def test_nobody_was_asked(policy: Unattended, *, allows_copy: bool, allows_remov
     assert (refusal is None) is allows_copy
     assert (agreement.refusal(removal) is None) is allows_removal
     if refusal is not None:
-        assert (
-            refusal.message == "the recovery of node 1 needs more than is allowed without a person"
-        )
+        assert refusal.message == "the recovery of node 1 needs more than may be done unattended"
         assert f'policy.unattended = "{policy}"' in (refusal.detail or "")
 
 

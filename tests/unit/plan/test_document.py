@@ -65,7 +65,7 @@ def test_node_that_runs_is_planned_as_lost_and_its_slot_is_free_then() -> None:
     made = make_plan(TARGET, once_lost(running), Policy())
     told = plan_as_json(TARGET, running, made, is_tidy=True)
     assert (told["possible"], told["target_runs"], told["target_streams"]) == (True, True, True)
-    assert told["passed_over"][0]["reasons"][0]["message"] == "the server of node 1 does not run"
+    assert told["passed_over"][0]["reasons"][0]["message"] == "the server of node 1 is not running"
 
 
 def test_slot_that_somebody_else_uses_stays_in_use() -> None:
@@ -104,4 +104,4 @@ def test_what_a_person_agrees_to_is_in_it() -> None:
     words = plan_as_json(TARGET, facts(), made, is_tidy=True, stops=True, unbound="not heard")
     assert (words["harm"], words["stops_server"]) == ("wal kept stop", True)
     assert (words["binds"], words["unbound"]) == (False, "not heard")
-    assert "its server, which runs, is stopped first" in words["sentences"]
+    assert "its server is running and is stopped first" in words["sentences"]

@@ -43,15 +43,15 @@ def test_how_much_when_its_end_is_known() -> None:
 def test_at_least_when_it_crashed() -> None:
     made = plan_of(former_primary(state="in production"))
     assert made.gives_up == (
-        "node 1 gives up what it has after 0/30000000: at least 14 kB of WAL; nobody knows where "
-        "its WAL ends"
+        "node 1 gives up what it has after 0/30000000: at least 14 kB of WAL; it is not known "
+        "where its WAL ends"
     )
 
 
 def test_crash_before_the_fork() -> None:
     made = plan_of(former_primary(state="in production", checkpoint=FORK - 4096))
     assert made.gives_up is not None
-    assert made.gives_up.endswith("0/30000000: nobody knows where its WAL ends")
+    assert made.gives_up.endswith("0/30000000: it is not known where its WAL ends")
 
 
 def test_standby_that_replayed_too_far() -> None:
@@ -73,7 +73,9 @@ def test_nobody_can_tell_where_they_parted() -> None:
     stranger = facts(
         primary=primary(wal=wal(history=PROMOTED)), target=target(control=own, is_standby=False)
     )
-    assert (plan_of(stranger).gives_up or "").endswith("nobody can tell where they parted")
+    assert (plan_of(stranger).gives_up or "").endswith(
+        "it cannot be determined where they diverged"
+    )
 
 
 def test_nothing_of_a_base_backup_that_no_server_has_brought_to_its_end() -> None:

@@ -43,17 +43,17 @@ def test_host_that_is_ours(host: str, resolved: list[str], port: int, expected: 
 @pytest.mark.parametrize(
     ("host", "resolved", "port", "why"),
     [
-        ("203.0.113.9", ["203.0.113.9"], 5432, "leads to 203.0.113.9"),
-        ("evil.example", ["192.0.2.1", "203.0.113.9"], 5432, "leads to 203.0.113.9"),
-        ("evil.example", ["127.0.0.1"], 5432, "leads to 127.0.0.1"),
-        ("evil.example", ["fe80::1"], 5432, "leads to fe80::1"),
-        ("evil.example", [], 5432, "not known on this host"),
-        ("server1,evil.example", [], 5432, "not known on this host"),
-        ("172.17.0.1", ["172.17.0.1"], 5432, "The target's host has the address 172.17.0.1"),
+        ("203.0.113.9", ["203.0.113.9"], 5432, "resolves to 203.0.113.9"),
+        ("evil.example", ["192.0.2.1", "203.0.113.9"], 5432, "resolves to 203.0.113.9"),
+        ("evil.example", ["127.0.0.1"], 5432, "resolves to 127.0.0.1"),
+        ("evil.example", ["fe80::1"], 5432, "resolves to fe80::1"),
+        ("evil.example", [], 5432, "cannot be resolved on this host"),
+        ("server1,evil.example", [], 5432, "cannot be resolved on this host"),
+        ("172.17.0.1", ["172.17.0.1"], 5432, "The target's host also has the address 172.17.0.1"),
         ("192.0.2.1", ["192.0.2.1"], 7777, "listens on port 5432"),
         ("server1", ["192.0.2.1"], 7777, "listens on port 5432"),
-        ("db.nat.example", ["203.0.113.9"], 5432, "leads to 203.0.113.9"),
-        ("/run/postgresql", [], 5432, "no socket directory"),
+        ("db.nat.example", ["203.0.113.9"], 5432, "resolves to 203.0.113.9"),
+        ("/run/postgresql", [], 5432, "not a socket directory"),
     ],
 )
 def test_host_that_is_not_known_to_be_ours(

@@ -84,7 +84,7 @@ def test_repository_is_unreachable() -> None:
 def test_backup_of_another_cluster_is_that_and_no_more() -> None:
     stranger = backup(system_identifier="7301415926535897932", stop=point("0/5000100", 9))
     (rejection,) = rejections(stranger)
-    assert rejection.message == "backup 20261124-054411F of stanza main is of another cluster"
+    assert rejection.message == "backup 20261124-054411F of stanza main is from another cluster"
     assert rejection.detail == (
         "Its system identifier is 7301415926535897932, the primary's is 7298271828459045235."
     )
@@ -92,7 +92,7 @@ def test_backup_of_another_cluster_is_that_and_no_more() -> None:
 
 def test_backup_of_another_major_version() -> None:
     (rejection,) = rejections(replace(BACKUP, major=14))
-    assert rejection.message == ("backup 20261124-054411F of stanza main is of PostgreSQL 14")
+    assert rejection.message == ("backup 20261124-054411F of stanza main is from PostgreSQL 14")
     assert rejection.detail == "The primary is PostgreSQL 15."
 
 
@@ -114,7 +114,7 @@ def test_backup_that_ends_after_the_fork() -> None:
         backup(stop=point("0/7000101")), history=ON_TWO, oldest_wal="000000010000000000000004"
     )
     assert rejection.message == (
-        "backup 20261124-054411F was taken after the primary's history had left its timeline"
+        "backup 20261124-054411F was taken after the primary had left its timeline"
     )
     assert rejection.detail == (
         "It ends at 0/7000101 on timeline 1; the primary left that timeline at 0/7000100."
@@ -133,13 +133,13 @@ def test_archive_of_a_server_that_was_promoted_too() -> None:
 
 def test_tablespace_that_was_created_since() -> None:
     (rejection,) = rejections(tablespaces={16400: "/ts1", 16500: "/ts2"})
-    assert rejection.message == "backup 20261124-054411F has other tablespaces than the primary"
-    assert rejection.detail == "/ts2 was created since."
+    assert rejection.message == "backup 20261124-054411F has different tablespaces than the primary"
+    assert rejection.detail == "/ts2 was created since then."
 
 
 def test_tablespace_that_was_dropped_since() -> None:
     (rejection,) = rejections(tablespaces={16500: "/ts2"})
-    assert rejection.detail == "/ts2 was created since and /ts1 was dropped since."
+    assert rejection.detail == "/ts2 was created since then and /ts1 was dropped since then."
 
 
 def test_archive_ends_where_the_primary_begins() -> None:

@@ -156,9 +156,9 @@ def test_slot_that_the_primary_waits_for_and_that_gets_another_name() -> None:
     renamed = replace(made, target=replace(made.target, configuration=of_old))
     (note,) = planned(renamed, CATCH_UP).notes
     assert note == (
-        "synchronized_standby_slots of the primary names node1, and node 1 streams by "
-        "pgpool_node_1 now: logical decoding of failover slots waits until that is named there "
-        "instead"
+        "synchronized_standby_slots of the primary names node1, but node 1 now uses "
+        "pgpool_node_1: logical decoding of failover slots waits until pgpool_node_1 is named "
+        "there instead"
     )
     assert planned(made, CATCH_UP).notes == ()
     both = replace(renamed.primary, awaited_slots=("node1", "pgpool_node_1"))

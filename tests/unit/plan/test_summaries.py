@@ -108,9 +108,10 @@ def test_rows_without_a_summary() -> None:
 def test_a_rejection_says_from_where_on() -> None:
     assert reject_coverage(read_summaries([ROW]), point(1, 150), ONE) == Rejection(
         "the primary's WAL summaries do not go back far enough",
-        detail="They are needed since 0/96 on timeline 1; the first gap is at 0/C8 on timeline 1.",
-        hint="Set summarize_wal = on on every node, standbys too: each needs its own summaries. "
-        "They are kept for wal_summary_keep_time, 10d here.",
+        detail="They are needed from 0/96 on timeline 1 on; the first gap is at 0/C8 on "
+        "timeline 1.",
+        hint="Set summarize_wal = on on every node, including standbys: each needs its own "
+        "summaries. They are kept for wal_summary_keep_time, which is 10d here.",
     )
 
 
@@ -118,7 +119,7 @@ def test_a_rejection_says_from_where_on() -> None:
     ("state", "message"),
     [
         ({"is_enabled": False}, "the primary does not summarize its WAL"),
-        ({"is_running": False}, "the WAL summarizer of the primary does not run"),
+        ({"is_running": False}, "the WAL summarizer of the primary is not running"),
     ],
 )
 def test_a_summarizer_that_is_off(state: dict[str, bool], message: str) -> None:
