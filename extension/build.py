@@ -1,8 +1,8 @@
 """Assemble the SQL scripts of the three extensions from the templates in sql/ and Python modules.
 
 A PL/Python function has one body and imports nothing of ours, so the modules that an entry point
-needs are written into it one after the other, without the imports among themselves. The modules
-are those in python/, and two packages that the command line uses as well.
+needs are written into it one after another, without the imports among themselves. The modules are
+those in python/, and two packages that the command line also uses.
 """
 
 import ast
@@ -24,13 +24,14 @@ VERSION = "2.0"
 SUPERVISOR = "supervisor"
 BUG_REPORT = "bug_report"
 WITH_TYPES = PACKAGES["pgpool_recovery.pcp.client"]
-"""Its values are of typing.NamedTuple, which a server imports for pgpool_adm."""
+"""Its values are typing.NamedTuples, for which a server imports typing in pgpool_adm."""
 TYPES = ("typing", "server_types")
-"""Modules of types alone, which nothing that runs in a server imports."""
+"""Modules that contain only types, which nothing that runs in a server imports."""
 WAYS = {"python": "outcome_of", "python_value": "value_of"}
 
-# What a script runs is looked for in pg_catalog, whoever may create objects in the schema of the
-# extension. PostgreSQL takes this back at the end of the script. Names are qualified all the same.
+# Names in a script are looked up in pg_catalog, since other roles may be able to create objects in
+# the schema of the extension. PostgreSQL resets this at the end of the script. Names are qualified
+# all the same.
 HEAD = """\
 -- Part of pgpool-recovery.
 \\echo Use "{kind}" to load this file. \\quit
@@ -65,15 +66,15 @@ SELECT @extschema@._pgpool_adm_read_mapping();"""
 
 
 Cut = typing.Tuple[int, int]
-"""From which byte to which."""
+"""The first byte, and the one after the last."""
 
 
 class Extension(typing.NamedTuple):
     """An extension, and the stock versions that it takes over.
 
-    `marks` are what its templates have in double braces. `closed` and `checked_superuser` are
-    conditions for a function of the table pg_proc, p: under which it is for superusers only until
-    it is granted, and under which the stock function, too, refused everybody else.
+    `marks` are the values for the double braces in its templates. Two of them are conditions on a
+    function, a row p of pg_proc. `closed` is true if only superusers may call it until it is
+    granted, `checked_superuser` if the stock function, too, refused all other roles.
     """
 
     name: str
@@ -118,7 +119,7 @@ EXTENSIONS = (
     ),
 )
 
-# The functions that were there before an update: nothing is known of their grants but that users
+# The functions that existed before an update: all that is known about their grants is that users
 # made them.
 FRESH = {"create": "CREATE", "old_functions": "ARRAY[]::pg_catalog.oid[]"}
 REPLACING = {
@@ -154,17 +155,17 @@ class Module:
             if isinstance(node, ast.ImportFrom) and is_ours(node):
                 self.siblings.append(sibling(name, node))
                 blank(lines, node)
-        blank(lines, tree.body[0])  # The docstring: its first line is said again as a comment.
+        blank(lines, tree.body[0])  # The docstring: its first line becomes a comment.
         self.text = "\n".join(lines).strip("\n")
         self.summary = (ast.get_docstring(tree) or "").split("\n")[0]
 
 
 def without_types(name: str, text: str) -> str:
-    r"""Return the text of a module without annotations and what is imported for them alone.
+    r"""Return the text of a module without annotations and what is imported only for them.
 
-    They are for the type checker; in a server each new session would pay for the import of typing.
-    Lines stay lines. Raises SystemExit for a type that is used at run time, and for one without a
-    value.
+    They are for the type checker; in a server, each new session would pay for the import of typing.
+    Line numbers stay the same. Raises SystemExit for a type that is used at run time, and for an
+    annotation without a value.
 
     >>> without_types("m", "from typing import Set\ndef f(a: int, b: int = 2) -> Set[int]: ...")
     '\ndef f(a, b = 2): ...'
@@ -212,12 +213,12 @@ class Places:
 
 
 def is_for_checker(node: ast.If) -> bool:
-    """Say whether a block is ``if TYPE_CHECKING:``."""
+    """Return whether a block is ``if TYPE_CHECKING:``."""
     return isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 def annotations(name: str, node: ast.AST, place: Places) -> typing.Iterator[Cut]:
-    """Yield where the annotations of a node are, with the colon or the arrow before."""
+    """Yield where the annotations of a node are, including the colon or arrow before them."""
     if isinstance(node, ast.arg) and node.annotation is not None:
         begin, end = place.of(node)
         yield begin + len(node.arg.encode()), end
@@ -226,12 +227,12 @@ def annotations(name: str, node: ast.AST, place: Places) -> typing.Iterator[Cut]
         yield place.data.rindex(b" -> ", 0, begin), end
     elif isinstance(node, ast.AnnAssign):
         if node.value is None:
-            raise SystemExit(f"{name}.py: line {node.lineno} is a type and no value")
+            raise SystemExit(f"{name}.py: line {node.lineno} is a type without a value")
         yield place.of(node.target)[1], place.of(node.annotation)[1]
 
 
 def file_of(name: str) -> pathlib.Path:
-    """Return the file of a module, whose name no other package has."""
+    """Return the file of a module, whose name must be unique among the packages."""
     found = [path for path in (one / f"{name}.py" for one in PACKAGES.values()) if path.exists()]
     if len(found) != 1:
         raise SystemExit(f"{name}.py: {len(found)} of the packages have it")
@@ -239,25 +240,25 @@ def file_of(name: str) -> pathlib.Path:
 
 
 def is_ours(node: ast.ImportFrom) -> bool:
-    """Say whether an import is one of a module that is written into the body as well."""
+    """Return whether an import is that of a module that is also written into the body."""
     return node.level > 0 or (node.module or "").rpartition(".")[0] in PACKAGES
 
 
 def sibling(name: str, node: ast.ImportFrom) -> str:
-    """Return the module that an import names; it has to work without the import."""
+    """Return the module that an import names; the code must work without the import."""
     if node.module is None or any(alias.asname for alias in node.names):
         raise SystemExit(f"{name}.py: only 'from .module import name' can be assembled")
     return node.module.rpartition(".")[2]
 
 
 def blank(lines: typing.List[str], node: ast.stmt) -> None:
-    """Take the lines of a node away."""
+    """Blank the lines of a node."""
     end = node.end_lineno or node.lineno
     lines[node.lineno - 1 : end] = [""] * (end - node.lineno + 1)
 
 
 def assemble(modules: typing.Sequence[Module], call: str) -> str:
-    """Return the text of modules that are in order, and a last line `call`."""
+    """Return the text of modules in the given order, and a last line `call`."""
     defined: typing.Dict[str, str] = {}
     for module in modules:
         for word in module.defined:
@@ -270,9 +271,9 @@ def assemble(modules: typing.Sequence[Module], call: str) -> str:
 
 
 def in_order(name: str, seen: typing.Tuple[str, ...] = ()) -> typing.List[Module]:
-    """Return the module and those it needs, each behind the ones it needs itself."""
+    """Return the module and those it needs, each after the ones it needs itself."""
     if name in seen:
-        raise SystemExit(f"{name}.py imports itself by way of {' and '.join(seen)}")
+        raise SystemExit(f"{name}.py imports itself through {' and '.join(seen)}")
     module = Module(name)
     order: typing.List[Module] = []
     for needed in module.siblings:
@@ -293,7 +294,7 @@ def supervisor_program() -> str:
 def function_body(call: str, way: str) -> str:
     """Return the body of the PL/Python function that returns the value of `call`.
 
-    `way`: the function of bug_report.py that calls it, so that no bug shows a value.
+    `way` is the function of bug_report.py that calls it, so that no bug shows a value.
     """
     entry = in_order(call.split("(", maxsplit=1)[0])
     before = [module for module in in_order(BUG_REPORT) if module.name not in names(entry)]
@@ -323,7 +324,7 @@ def expand(template: str, marks: typing.Mapping[str, str]) -> str:
 def both_forms(words: str, *, is_set: bool, create: str) -> str:
     """Return the two functions of pgpool_adm that send one request: by address, by server name.
 
-    `words` are the name, the arguments that both have, what it does, and the result columns:
+    `words` are the name, the arguments of both forms, what it does, and the result columns:
     ``pcp_node_info(node_id integer): what it does`` and then ``host text, port integer``.
     """
     said = re.fullmatch(r"(\w+)\((.*?)\): (.*?)\n\s*(.*)", words, re.DOTALL)
@@ -360,7 +361,7 @@ def both_forms(words: str, *, is_set: bool, create: str) -> str:
 
 
 def qualified(words: str) -> str:
-    """Return an argument or a type with the schema of its type; those of SQL are keywords.
+    """Return an argument or a type with the schema of its type, unless the type is a keyword.
 
     >>> qualified("pids integer[]"), qualified("weight float4")
     ('pids integer[]', 'weight pg_catalog.float4')
@@ -371,13 +372,13 @@ def qualified(words: str) -> str:
 
 
 def script(kind: str, templates: typing.Iterable[str], marks: typing.Mapping[str, str]) -> str:
-    """Return one SQL script; psql gets a message when somebody feeds it to it."""
+    """Return one SQL script; psql prints a message when the script is run directly."""
     texts = [HEAD.format(kind=kind), *(expand(template, marks) for template in templates)]
     return "\n".join(texts)
 
 
 def comment_of(name: str) -> str:
-    """Return the comment of a control file as a literal: an update leaves the one before it.
+    """Return the comment of a control file as a literal: an update alone keeps the old one.
 
     >>> comment_of("pgpool_adm")
     "'administration of Pgpool-II by PCP'"
@@ -420,7 +421,7 @@ def main(directory: pathlib.Path) -> None:
 
 
 def write(file: pathlib.Path, text: str) -> None:
-    """Give a file of this checkout its text at once: another build may be reading it just now."""
+    """Write a file of this checkout atomically, since another build may be reading it."""
     beside = HERE / f"{file.name}.{os.getpid()}"
     beside.write_text(text)
     beside.replace(file)

@@ -1,6 +1,7 @@
-"""The types of the Python in the server, for the type checker: no function has this module in it.
+"""Define types for the Python in the server, for the type checker only.
 
-Nor has one any annotation, nor anything of ``typing``: build.py leaves them out.
+No function contains this module, any annotation or anything from ``typing``: build.py leaves them
+out.
 """
 
 from typing import Any, Dict, List, Protocol, Sequence, Tuple
@@ -8,22 +9,22 @@ from typing import Any, Dict, List, Protocol, Sequence, Tuple
 Memory = Dict[str, Any]
 """SD, which lives as long as the session, or GD, which all functions of the session share."""
 Row = Dict[str, Any]
-"""A row, by the names of its columns: what a query has found, or what a function returns."""
+"""A row by column names: the result of a query, or what a function returns."""
 Rows = Sequence[Row]
 Message = Dict[str, Any]
-"""What backend and supervisor send each other, as the docstring of supervisor.py has it."""
+"""What backend and supervisor send each other; see the docstring of supervisor.py."""
 Record = Dict[str, Any]
-"""What a stage command has said of its failure: `message`, `target`, and perhaps more texts."""
+"""What a stage command reports about its failure: `message`, `target`, perhaps more texts."""
 Wanted = Tuple[str, str, str]
-"""A foreign server, a user, and when the statement began that needs the mapping of the two."""
+"""A foreign server, a user, and when the statement that needs their mapping began."""
 Found = Tuple[Wanted, List[Row]]
-"""What was wanted, and the mappings that were found."""
+"""What was requested, and the mappings that were found."""
 
 
 class Plpy(Protocol):
     """The module ``plpy``.
 
-    Its exceptions have a `sqlstate`; those of a query are of the kind `SPIError`.
+    Its exceptions have a `sqlstate`; those of a query are `SPIError`.
     """
 
     SPIError: Any
@@ -34,13 +35,13 @@ class Plpy(Protocol):
         """Return a plan."""
 
     def execute(self, query: object, values: Sequence[Any] = ()) -> Rows:
-        """Run a plan with values for its parameters, or a text; return the rows."""
+        """Run a plan with values for its parameters, or a query text; return the rows."""
 
     def notice(self, text: str) -> None:
         """Send a NOTICE."""
 
     def warning(self, message: str, **parts: str) -> None:
-        """Send a WARNING; `parts` are detail and hint."""
+        """Send a WARNING; `parts` are its detail and hint."""
 
     def error(self, message: str, **parts: Any) -> Any:
         """Raise an error of PostgreSQL; does not return."""

@@ -1,5 +1,5 @@
--- Every function for users is called with the rights of its caller, and so is this one; it looks for
--- itself whether he may call the function whose name it is given.
+-- Every function for users is called with the rights of its caller, and so is this one. It checks by
+-- itself whether the caller may call the function whose name it is given.
 CREATE FUNCTION @extschema@._pgpool_adm_call(
     function pg_catalog.text, arguments pg_catalog.text[]
 )
@@ -10,10 +10,10 @@ AS $python$
 {{ python call_function(plpy, SD, GD, function, arguments) }}
 $python$;
 
--- The user mapping that applies to a caller, with its password: it is handed on in the memory of the
--- session and never a value of SQL. The functions for users call these two, then the one above: they
--- know them by OID. A text would call by the name of this schema, whose owner can rename it and put
--- functions of his own in the place of ours.
+-- The user mapping that applies to a caller, with its password, is passed on in the memory of the
+-- session and is never an SQL value. The functions for users call these two, then the one above. They
+-- refer to them by OID. A body that is a string would use the name of this schema, whose owner could
+-- rename it and put other functions in place of ours.
 CREATE FUNCTION @extschema@._pgpool_adm_want_mapping(server_name pg_catalog.text)
 RETURNS pg_catalog.void
 LANGUAGE pgpool_adm_python
@@ -29,7 +29,7 @@ AS $python$
 {{ python_value read_mapping(plpy, SD, GD) }}
 $python$;
 
--- What the log may have of the statement whose call has just failed; NULL when no password was typed.
+-- The statement whose call has just failed, as it may be logged; NULL when it has no password.
 CREATE FUNCTION @extschema@._pgpool_adm_failed_statement() RETURNS pg_catalog.text
 LANGUAGE pgpool_adm_python
 SET search_path = pg_catalog, pg_temp
@@ -37,8 +37,9 @@ AS $python$
 {{ python_value failed_statement(plpy, SD, GD) }}
 $python$;
 
--- Have the log show this instead of the statement that fails now. More around the call than the
--- function for users and the two here, such as a DO block or parameters, would show it once more.
+-- Make the log show this instead of the statement that fails now. If more is around the call than the
+-- function for users and the two here, such as a DO block or parameters, the context would show the
+-- statement once more, so it is not logged then.
 CREATE FUNCTION @extschema@._pgpool_adm_hide_statement(statement pg_catalog.text)
 RETURNS pg_catalog.void
 LANGUAGE plpgsql
@@ -61,10 +62,10 @@ BEGIN
 END
 $$;
 
--- The rows of an answer. PostgreSQL writes the statement that fails into its log; when it holds a
--- password, we do, without the password, and for that alone this function has its owner's rights.
--- Whether it does is known from the session's memory, where no statement writes, and what is set is
--- gone with the error that follows.
+-- The rows of an answer. PostgreSQL logs a statement that fails. When it contains a password, we log
+-- it instead, without the password; only for that does this function have its owner's rights. Whether
+-- it does is known from the session's memory, where no statement can write, and the settings that are
+-- changed are reset by the error that follows.
 CREATE FUNCTION @extschema@._pgpool_adm_answer(outcome @extschema@._pgpool_adm_outcome)
 RETURNS pg_catalog.jsonb
 LANGUAGE sql SECURITY DEFINER
@@ -76,7 +77,7 @@ BEGIN ATOMIC
     SELECT (outcome).document::pg_catalog.jsonb;
 END;
 
--- The functions for users: the first seven only look. Each has two forms, with the address and the
+-- The functions for users. The first seven only read. Each has two forms: with an address and a
 -- login, and with the name of a foreign server.
 
 {{ row pcp_node_count(): number of nodes in pgpool.conf
@@ -87,7 +88,7 @@ END;
     pg_role text, replication_delay bigint, replication_state text, replication_sync_state text,
     last_status_change timestamp }}
 
-{{ row pcp_health_check_stats(node_id integer): what the health checks of a node found
+{{ row pcp_health_check_stats(node_id integer): health check statistics of a node
     node_id integer, host text, port integer, status text, role text,
     last_status_change timestamp, total_count bigint, success_count bigint, fail_count bigint,
     skip_count bigint, retry_count bigint, average_retry_count float4, max_retry_count bigint,
@@ -96,7 +97,7 @@ END;
     last_successful_health_check timestamp, last_skip_health_check timestamp,
     last_failed_health_check timestamp }}
 
-{{ rows pcp_pool_status(): configuration with which Pgpool-II runs
+{{ rows pcp_pool_status(): configuration that Pgpool-II runs with
     item text, value text, description text }}
 
 {{ rows pcp_proc_info(): pooled connections of all child processes
@@ -114,21 +115,22 @@ END;
     pgpool_port integer, state text, priority integer, membership text, is_leader boolean,
     quorum text, alive_nodes integer, nodes_for_quorum integer, vip_is_up boolean }}
 
--- What changes something. What Pgpool-II only queues has happened when pcp_node_info() shows it.
+-- The functions that change something. Pgpool-II only queues some of it: pcp_node_info() shows when
+-- it has happened.
 
-{{ row pcp_attach_node(node_id integer): have a node attached
+{{ row pcp_attach_node(node_id integer): attach a node
     node_attached boolean }}
 
-{{ row pcp_detach_node(node_id integer, gracefully boolean): have a node detached, at once or when all clients have left
+{{ row pcp_detach_node(node_id integer, gracefully boolean): detach a node, at once or when all clients have left
     node_detached boolean }}
 
-{{ row pcp_promote_node(node_id integer, gracefully boolean, switchover boolean): have a node promoted: with a switchover, or in the eyes of Pgpool-II alone
+{{ row pcp_promote_node(node_id integer, gracefully boolean, switchover boolean): promote a node: with a switchover, or only as Pgpool-II sees it
     node_promoted boolean }}
 
-{{ row pcp_recovery_node(node_id integer): recover a node online, and wait until that has ended
+{{ row pcp_recovery_node(node_id integer): recover a node online, and wait until it has ended
     node_recovered boolean }}
 
-{{ row pcp_reload_config(cluster boolean): have pgpool.conf read again, here or in the watchdog cluster
+{{ row pcp_reload_config(cluster boolean): reload pgpool.conf, here or in the watchdog cluster
     config_reloaded boolean }}
 
 {{ row pcp_stop_pgpool(mode text, cluster boolean): stop Pgpool-II, here or in the watchdog cluster

@@ -1,8 +1,8 @@
--- CREATE OR REPLACE below keeps the functions' grants and all that depends on them, but it refuses
--- to change result columns, and those of the stock versions differ: what is known of a node has
--- grown, and the form with a foreign server never had the columns that it returned. So they are
--- changed here, and the views that select from these functions read anew, by the names of the
--- columns, whose places have changed.
+-- CREATE OR REPLACE below keeps the functions' grants and everything that depends on them, but it
+-- refuses to change result columns, and those of the stock versions differ: more has become known
+-- about a node, and the form with a foreign server never declared the columns that it returned. So
+-- they are changed here. The views that select from these functions are parsed again by the names of
+-- the columns, since their positions have changed.
 DO $$
 DECLARE
     node_info_columns CONSTANT pg_catalog.text[] := ARRAY[
@@ -90,8 +90,8 @@ BEGIN
                             dependent.classid, dependent.objid, dependent.objsubid)),
                     HINT = 'Drop it, update, and create it again. Plain views can stay.';
             END IF;
-            -- Reading a constant of a domain runs the domain's checks, and of an array of it as well;
-            -- below, that would be with the rights of a superuser.
+            -- Parsing a constant of a domain, or of an array of it, runs the checks of the domain.
+            -- Below, that would be with the rights of a superuser.
             IF dependent.type IS NOT NULL THEN
                 RAISE EXCEPTION 'cannot update function % because other objects depend on it',
                     function.name USING
@@ -102,7 +102,7 @@ BEGIN
                     HINT = 'Drop it, update, and create it again as its owner.';
             END IF;
             views := pg_catalog.array_append(views, dependent.view);
-            -- The names that PostgreSQL gives the columns of a function in a query of a view.
+            -- The column names that PostgreSQL gives a function in the query of a view.
             definitions := pg_catalog.array_append(definitions, pg_catalog.replace(
                 pg_catalog.pg_get_viewdef(dependent.view),
                 pg_catalog.format('(%s)', old_columns), pg_catalog.format('(%s)', new_columns)));

@@ -1,4 +1,4 @@
--- Every function for users calls these, with the rights of its caller.
+-- Every function for users calls these with the rights of its caller.
 GRANT EXECUTE ON FUNCTION
     @extschema@._pgpool_adm_call(pg_catalog.text, pg_catalog.text[]),
     @extschema@._pgpool_adm_want_mapping(pg_catalog.text),

@@ -1,6 +1,6 @@
--- What the stock extension consists of: functions in C, which only a superuser can have made. Below,
--- its functions become those of a superuser. Whoever owns the extension, having been a superuser, can
--- add functions of his own to it: they shall not.
+-- The stock extension consists of functions in C, which only a superuser can have created. Below, its
+-- functions become those of a superuser. The owner of the extension, who once was a superuser, can add
+-- other functions to it, which must not become those of a superuser.
 DO $$
 DECLARE
     stranger pg_catalog.text;
@@ -20,18 +20,18 @@ BEGIN
        AND (l.lanname IS NULL OR l.lanname OPERATOR(pg_catalog.<>) 'c')
      LIMIT 1;
     IF FOUND THEN
-        RAISE EXCEPTION 'extension "{{ extension }}" has a member that the stock extension has not'
+        RAISE EXCEPTION 'extension "{{ extension }}" has a member that the stock extension does not have'
             USING ERRCODE = 'object_not_in_prerequisite_state',
             DETAIL = pg_catalog.format('It is %s.', stranger),
-            HINT = 'Take it out with ALTER EXTENSION {{ extension }} DROP, and update again.';
+            HINT = 'Remove it with ALTER EXTENSION {{ extension }} DROP, and update again.';
     END IF;
-    -- The grants on these functions are those of users; what is created below has none yet.
+    -- The grants on these functions were made by users; what is created below has none yet.
     PERFORM pg_catalog.set_config(
         'pgpool.functions_before_update',
         (SELECT pg_catalog.string_agg(p.oid::pg_catalog.text, ',')
            FROM {{ include members.sql }}),
         true);
-    -- Some of them work for everybody; their successors do not.
+    -- Some of them work for all roles; their successors do not.
     opened := ARRAY(
         SELECT p.oid::pg_catalog.regprocedure::pg_catalog.text
           FROM {{ include members.sql }}
@@ -42,7 +42,7 @@ BEGIN
                 WHERE a.grantee OPERATOR(pg_catalog.=) 0)
          ORDER BY 1);
     IF pg_catalog.cardinality(opened) OPERATOR(pg_catalog.>) 0 THEN
-        RAISE WARNING 'EXECUTE on function % is taken away from PUBLIC',
+        RAISE WARNING 'EXECUTE on function % is revoked from PUBLIC',
             pg_catalog.array_to_string(opened, ', ') USING
             DETAIL = 'Grants to named roles are kept.',
             HINT = pg_catalog.format(

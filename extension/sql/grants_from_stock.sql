@@ -1,6 +1,6 @@
--- The grants of users on functions that stood here before. EXECUTE is taken away from PUBLIC, and
--- from roles where the stock function looked for itself whether its caller is a superuser: what was
--- granted there had no effect, and shall not get one by an update.
+-- The grants of users on the functions that were here before. EXECUTE is revoked from PUBLIC, and from
+-- roles where the stock function itself checked whether its caller is a superuser: a grant on such a
+-- function had no effect, and must not take effect through an update.
 DO $$
 DECLARE
     keep_grants pg_catalog.bool := false;
@@ -15,7 +15,7 @@ BEGIN
        OPERATOR(pg_catalog.>) 0 THEN
         keep_grants := pg_catalog.current_setting('pgpool.keep_grants')::pg_catalog.bool;
     END IF;
-    -- The owner of a database may set it for everybody who connects, but it is not his to decide.
+    -- The owner of a database may set it for all its sessions, but must not decide on grants.
     IF keep_grants AND EXISTS (
         SELECT FROM pg_catalog.pg_db_role_setting AS s
           CROSS JOIN LATERAL pg_catalog.unnest(s.setconfig) AS setting
@@ -29,7 +29,7 @@ BEGIN
     ) THEN
         RAISE EXCEPTION 'pgpool.keep_grants is set for this database or role' USING
             ERRCODE = 'object_not_in_prerequisite_state',
-            DETAIL = 'It has to be said in the session of the update.',
+            DETAIL = 'It must be set in the session of the update.',
             HINT = 'RESET it with ALTER DATABASE or ALTER ROLE, and SET it here.';
     END IF;
 
@@ -47,8 +47,8 @@ BEGIN
               JOIN pg_catalog.pg_roles AS r ON r.oid OPERATOR(pg_catalog.=) a.grantee
              WHERE function.checked_superuser AND NOT keep_grants
                AND r.oid OPERATOR(pg_catalog.<>) function.proowner
-               -- A member of a superuser is none himself, but he inherits the grant, which a
-               -- superuser does not need.
+               -- A member of a superuser role is not a superuser, but inherits the grant, which
+               -- the superuser does not need.
                AND (NOT r.rolsuper OR EXISTS (
                        SELECT FROM pg_catalog.pg_roles AS m
                         WHERE NOT m.rolsuper AND pg_catalog.pg_has_role(m.oid, r.oid, 'usage')))
@@ -57,18 +57,18 @@ BEGIN
             dead := pg_catalog.array_append(dead, role.oid);
             detail := CASE WHEN role.rolsuper THEN pg_catalog.format(
                 'Role "%s" is a superuser and needs no grant, but its members would inherit it, '
-                'whom the stock function refuses.', role.name)
-                ELSE 'The stock function refuses whoever is no superuser, so this grant has had no '
-                'effect. The function that takes its place runs for whom it is granted to.' END;
+                'and the stock function refuses them.', role.name)
+                ELSE 'The stock function refuses roles that are not superusers, so this grant has '
+                'had no effect. The function that replaces it runs for every role with the grant.' END;
             hint := pg_catalog.format(
                 'If %s meant to have it: GRANT EXECUTE ON FUNCTION %s TO %I.',
                 CASE WHEN role.rolsuper THEN 'they are'
                 ELSE pg_catalog.format('"%s" is', role.name) END, function.name, role.name);
             IF detail OPERATOR(pg_catalog.=) ANY (told) THEN
-                RAISE WARNING 'EXECUTE on function % is taken away from role "%"',
+                RAISE WARNING 'EXECUTE on function % is revoked from role "%"',
                     function.name, role.name USING HINT = hint;
             ELSE
-                RAISE WARNING 'EXECUTE on function % is taken away from role "%"',
+                RAISE WARNING 'EXECUTE on function % is revoked from role "%"',
                     function.name, role.name USING
                     DETAIL = detail,
                     HINT = pg_catalog.concat(
@@ -77,8 +77,8 @@ BEGIN
             END IF;
         END LOOP;
 
-        -- REVOKE would make all grants that stay the extension's own in pg_init_privs, where pg_dump
-        -- does not look for what users have granted. So what REVOKE does is done here.
+        -- REVOKE would record all remaining grants as the extension's own in pg_init_privs, and
+        -- pg_dump would no longer take them for those of users. So what REVOKE does is done here.
         UPDATE pg_catalog.pg_proc AS f
            SET proacl = ARRAY(
                    SELECT pg_catalog.makeaclitem(k.grantee, k.grantor, 'EXECUTE', k.is_grantable)

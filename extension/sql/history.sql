@@ -1,5 +1,5 @@
--- Recoveries, as the runner writes them down: one row each, and what happened in it. They are in the
--- database that history.database of the settings names; elsewhere they stay empty.
+-- Recoveries as recorded by the runner: one row each, and the events in it. They are in the database
+-- named by the setting history.database; elsewhere these tables stay empty.
 CREATE TABLE @extschema@.pgpool_recovery_run (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     recovery_id pg_catalog.text,
@@ -44,8 +44,8 @@ CREATE TABLE @extschema@.pgpool_recovery_event (
     PRIMARY KEY (run_id, number)
 );
 
--- Is the runner of a recovery alive: its session carries the run's name as long as it is. Anybody
--- can take a name, or a lock, so it counts only from a role that may write the record anyway.
+-- Is the runner of a recovery alive? Its session carries the name of the run as long as it is. Any
+-- role can take a name, or a lock, so it counts only from a role that may write the record anyway.
 CREATE FUNCTION @extschema@._pgpool_recovery_is_alive(run_id bigint) RETURNS boolean
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -61,7 +61,7 @@ END;
 
 CREATE VIEW @extschema@.pgpool_recovery_history AS
 SELECT r.id, r.node_id, r.host, r.data_directory,
-       -- A standby does not see the locks of the primary.
+       -- A standby does not see the sessions of the primary.
        CASE WHEN r.ended_at IS NOT NULL OR r.state OPERATOR(pg_catalog.=) 'copied'
               OR pg_catalog.pg_is_in_recovery()
               OR @extschema@._pgpool_recovery_is_alive(r.id) THEN r.state
@@ -94,7 +94,7 @@ COMMENT ON TABLE @extschema@.pgpool_recovery_event IS 'what happened in each rec
 COMMENT ON VIEW @extschema@.pgpool_recovery_progress IS 'recoveries that have not ended';
 COMMENT ON VIEW @extschema@.pgpool_recovery_history IS 'all recoveries, the newest first';
 
--- pg_dump shall have the rows.
+-- pg_dump must include the rows.
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.pgpool_recovery_run', '');
 SELECT pg_catalog.pg_extension_config_dump(
     pg_catalog.pg_get_serial_sequence('@extschema@.pgpool_recovery_run', 'id'), '');

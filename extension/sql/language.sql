@@ -1,5 +1,5 @@
--- A private, untrusted language over PL/Python's library: it works whether or not plpython3u was
--- created in this database, and without CASCADE.
+-- A private, untrusted language that uses PL/Python's library: it works whether or not plpython3u
+-- exists in this database, and without CASCADE.
 DO $$
 DECLARE
     major CONSTANT pg_catalog.text := pg_catalog.current_setting('server_version_num')::integer
@@ -11,7 +11,7 @@ BEGIN
         LANGUAGE c AS '$libdir/plpython3', 'plpython3_call_handler';
 EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL;
-    -- Only an error of the library names it: not there, not to be read or loaded, of another major.
+    -- Only errors of the library name it: missing, not readable or loadable, of another major.
     IF pg_catalog.strpos(message, 'plpython3') OPERATOR(pg_catalog.=) 0 THEN
         RAISE;
     END IF;

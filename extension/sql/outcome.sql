@@ -1,5 +1,5 @@
--- What a call came to: PL/Python returns it as a row and PL/pgSQL raises it, so that an expected
--- failure shows neither a "plpy.Error:" prefix nor a Python traceback.
+-- The outcome of a call: PL/Python returns it as a row and PL/pgSQL raises it, so an expected failure
+-- shows neither a "plpy.Error:" prefix nor a Python traceback.
 CREATE TYPE @extschema@._{{ extension }}_outcome AS (
     result boolean,
     sqlstate pg_catalog.text,

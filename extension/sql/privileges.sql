@@ -1,5 +1,5 @@
--- Nobody but superusers may call what changes anything, until it is granted to them. What was created
--- just now has the grants of this script and no others, whatever ALTER DEFAULT PRIVILEGES says.
+-- Only superusers may call functions that change anything, until they are granted to other roles. The
+-- objects created by this script get its grants and no others, whatever ALTER DEFAULT PRIVILEGES says.
 DO $$
 DECLARE
     object pg_catalog.record;
@@ -12,7 +12,7 @@ BEGIN
           FROM {{ include members.sql }}
           JOIN pg_catalog.pg_roles AS r ON r.oid OPERATOR(pg_catalog.=) p.proowner
     LOOP
-        -- The functions run with their owner's rights, so after an update, too, it is a superuser.
+        -- The functions run with their owner's rights: that must be a superuser after an update, too.
         IF NOT object.rolsuper THEN
             EXECUTE pg_catalog.format('ALTER FUNCTION %s OWNER TO CURRENT_USER', object.name);
         END IF;

@@ -1,17 +1,17 @@
--- The program of the process that runs scripts for a backend and ends them when it is gone.
+-- The program of the process that runs scripts for a backend, and ends them when the backend is gone.
 CREATE FUNCTION @extschema@._pgpool_recovery_supervisor() RETURNS pg_catalog.text
 LANGUAGE sql IMMUTABLE
 RETURN $supervisor$
 {{ supervisor }}
 $supervisor$::pg_catalog.text;
 
--- The functions below call these, and hand on the program. A body that is a text would look for it
--- by the name of this schema, whose owner can rename it and make another one with functions of his
--- own: so whatever calls functions of this extension is BEGIN ATOMIC or RETURN, which know their OIDs.
+-- The functions below call these, and pass on the program. A body that is a string would use the name
+-- of this schema, whose owner could rename it and create another one with other functions. So whatever
+-- calls functions of this extension is BEGIN ATOMIC or RETURN, which refer to them by OID.
 
 -- Is the function that has this as an argument called directly by a statement of the client? Every
--- function, trigger and DO block around a call has its lines in the context, and only superusers can
--- make some that have none. Whose rights one around us has, or had, nobody can tell.
+-- function, trigger and DO block around a call adds lines to the context, and only superusers can
+-- create some that do not. Whose rights the surrounding one has, or had, cannot be determined.
 CREATE FUNCTION @extschema@._pgpool_recovery_is_direct() RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -24,9 +24,9 @@ BEGIN
 END
 $$;
 
--- Words as their bytes in the encoding of the database, in which a script gets them. PL/Python would
--- have them in UTF-8, and refuse what is none in SQL_ASCII; convert_to() refuses a path in another
--- encoding. Nothing but a backslash is more than itself to "escape".
+-- Words as bytes in the encoding of the database, in which a script gets them. PL/Python would convert
+-- them to UTF-8, and refuse other bytes in SQL_ASCII; convert_to() refuses a path in another encoding.
+-- To the format "escape", only a backslash is special.
 CREATE FUNCTION @extschema@._pgpool_recovery_bytes(VARIADIC words pg_catalog.text[])
 RETURNS pg_catalog.bytea[]
 LANGUAGE sql IMMUTABLE
@@ -68,7 +68,7 @@ AS $python$
 {{ python pg_ctl(plpy, SD, lambda: supervisor_source, action, argument) }}
 $python$;
 
--- What a script answered that was asked.
+-- The answer of a script that was asked for one.
 CREATE FUNCTION @extschema@._pgpool_recovery_answer(outcome @extschema@._pgpool_recovery_outcome)
 RETURNS pg_catalog.jsonb
 LANGUAGE sql
@@ -78,9 +78,9 @@ BEGIN ATOMIC
     SELECT (outcome).document::pg_catalog.jsonb;
 END;
 
--- The functions that Pgpool-II calls. They run with the rights of their owner, a superuser, for
--- whom EXECUTE on them was granted. The keepalives hold the connection of a caller that waits for
--- hours in silence open, and notice when its host is gone.
+-- The functions that Pgpool-II calls. They run with the rights of their owner, a superuser, for roles
+-- with EXECUTE on them. The keepalives keep the connection of a caller open that waits in silence for
+-- hours, and detect when its host is gone.
 
 {{ create }} FUNCTION @extschema@.pgpool_recovery(
     script_name pg_catalog.text, remote_host pg_catalog.text, remote_data_directory pg_catalog.text
@@ -177,7 +177,7 @@ AS $$
 {{ include switch_xlog.sql }}
 $$;
 
--- The functions for people and for the command. They change nothing on any host.
+-- The functions for users and for the command line. They change nothing on any host.
 
 {{ create }} FUNCTION @extschema@.pgpool_recovery_plan(
     remote_host pg_catalog.text, remote_data_directory pg_catalog.text,
@@ -229,7 +229,7 @@ COMMENT ON FUNCTION @extschema@.pgpool_recovery(
 COMMENT ON FUNCTION @extschema@.pgpool_remote_start(pg_catalog.text, pg_catalog.text)
     IS 'run the script pgpool_remote_start of the data directory';
 COMMENT ON FUNCTION @extschema@.pgpool_pgctl(pg_catalog.text, pg_catalog.text)
-    IS 'control this server as pg_ctl does, or tell whether a server is ready';
+    IS 'control this server as pg_ctl does, or report whether a server is ready';
 COMMENT ON FUNCTION @extschema@.pgpool_switch_xlog(pg_catalog.text)
     IS 'switch to a new WAL file and wait until the old one is archived';
 COMMENT ON FUNCTION @extschema@.pgpool_recovery_plan(

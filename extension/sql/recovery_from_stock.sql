@@ -1,4 +1,4 @@
--- CREATE OR REPLACE below keeps the functions' grants and all that depends on them, but it refuses
+-- CREATE OR REPLACE below keeps the functions' grants and everything that depends on them, but refuses
 -- to rename arguments, and their names differ between the stock releases.
 UPDATE pg_catalog.pg_proc AS f
    SET proargnames = CASE

@@ -1,4 +1,4 @@
--- Whoever may call one of them may call the other, too; after an update, the grants are here.
+-- A role that may call one of them may call the other, too; after an update, the grants are copied.
 UPDATE pg_catalog.pg_proc AS p
    SET proacl = s.proacl
   FROM pg_catalog.pg_proc AS s

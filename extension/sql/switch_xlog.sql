@@ -18,16 +18,16 @@ BEGIN
             DETAIL = 'pgpool_switch_xlog() runs on the primary, and this server is a standby.',
             HINT = 'Connect to the primary.';
     END IF;
-    -- Whose session it is does not say who asks where a function calls this one, which may have the
-    -- rights of its owner: then more than this function has a line in the context. Nor where the server
-    -- evaluates the expression of an index or of a view as its owner: it allows no UNLISTEN there, which
-    -- otherwise does nothing.
+    -- The session's role is not the caller when another function calls this one, since that may have
+    -- the rights of its owner. Then the context has more lines than that of this function. It is not
+    -- the caller either when the server evaluates the expression of an index or a view as its owner.
+    -- UNLISTEN, which otherwise does nothing, is not allowed there.
     GET DIAGNOSTICS stack = PG_CONTEXT;
     IF strpos(stack, chr(10)) > 0 THEN
         RAISE EXCEPTION 'permission denied for function pg_switch_wal' USING
             ERRCODE = 'insufficient_privilege',
-            DETAIL = 'A function or DO block calls pgpool_switch_xlog(), so whose privileges count '
-                'is not known.',
+            DETAIL = 'A function or DO block calls pgpool_switch_xlog(), so it is not known whose '
+                'privileges count.',
             HINT = 'Call it directly, with SELECT pgpool_switch_xlog(...).';
     END IF;
     UNLISTEN _pgpool_recovery;
@@ -46,8 +46,8 @@ BEGIN
             HINT = 'Give seconds, or a number and a unit such as 5min.';
     END;
 
-    -- An error before WAL is switched, when the server cannot look into that directory. Why is for
-    -- those who may look at the server's files themselves.
+    -- Raise an error before WAL is switched if the server cannot access that directory. The reason is
+    -- only for roles that may read the server's files.
     BEGIN
         PERFORM pg_catalog.pg_stat_file(archive_dir);
         PERFORM pg_catalog.pg_stat_file(pg_catalog.concat(archive_dir, '/pgpool_switch_xlog'), true);
@@ -55,7 +55,7 @@ BEGIN
         IF NOT pg_catalog.pg_has_role(invoker, 'pg_read_server_files', 'USAGE') THEN
             RAISE EXCEPTION 'cannot wait for WAL in "%"', archive_dir USING
                 ERRCODE = 'invalid_parameter_value',
-                DETAIL = 'It is no directory that this server can look into.',
+                DETAIL = 'It is not a directory that this server can access.',
                 HINT = 'Check the path on the host of the server; superusers and members of '
                     'pg_read_server_files are told more.';
         END IF;
@@ -64,16 +64,16 @@ BEGIN
 
     lsn := pg_switch_wal();
     IF (lsn - '0/0') % pg_size_bytes(current_setting('wal_segment_size')) = 0 THEN
-        -- Nothing was written since the last switch. That segment may have left the archive
-        -- directory again, so write something and wait for a segment that is about to arrive.
+        -- Nothing was written since the last switch. That segment may have been removed from the
+        -- archive directory, so write something and wait for a segment that is about to arrive.
         PERFORM pg_create_restore_point('pgpool_switch_xlog');
         lsn := pg_switch_wal();
     END IF;
-    -- The position is behind the end of the switched segment: step back into it, since PostgreSQL
-    -- 17 and its predecessors disagree on the name at a boundary.
+    -- The position is just after the switched segment: step back into it, since PostgreSQL 17 and its
+    -- predecessors disagree on the file name at a boundary.
     segment := pg_walfile_name(lsn - 1);
 
-    -- The limit of time that every session begins with is not meant for this wait (session.py).
+    -- The time limit that every session begins with is not meant for this wait (session.py).
     PERFORM set_config(name, '0', true) FROM pg_settings
       WHERE name = 'transaction_timeout' AND setting <> '0' AND source NOT IN ('session', 'client');
     deadline := clock_timestamp() + patience;
@@ -82,7 +82,7 @@ BEGIN
             AND pg_stat_file('pg_wal/archive_status/' || segment || '.ready', true) IS NULL;
         FOREACH suffix IN ARRAY ARRAY['', '.gz', '.zst', '.lz4', '.bz2', '.xz']
         LOOP
-            -- Compressed or not, it is there as a whole when the server says so or by its size.
+            -- Compressed or not, it is complete if the server says so, or judging by its size.
             path := archive_dir || '/' || segment || suffix;
             size := (pg_stat_file(path, true)).size;
             IF size > 0 AND (
@@ -108,5 +108,5 @@ BEGIN
             coalesce(archiver.last_failed_wal, 'none'), coalesce(archiver.last_failed_time::text, '-'),
             archiver.failed_count),
         HINT = 'Check archive_command and the server log. '
-            'The setting pgpool.switch_xlog_timeout says how long to wait.';
+            'The setting pgpool.switch_xlog_timeout limits the wait.';
 END

@@ -65,7 +65,7 @@ def test_incremental(cluster: Cluster) -> None:
     lose_wal(primary, node)
     log = recover(cluster, 1)
     assert methods(log) == ["incremental"], log
-    assert "clone the data directory; the old one stays as it is" in log
+    assert "clone the data directory; the old one stays unchanged" in log
     assert "the new server runs, so the old data was removed" in log
     assert re.search("cannot be undone", log) is None
 

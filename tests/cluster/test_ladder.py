@@ -156,7 +156,7 @@ def test_ex_primary_that_crashed_is_rewound(cluster: Cluster) -> None:
     assert methods(log) == ["rewind"], log
     assert "Its server was not stopped in an orderly way" in log or "not catch-up" in log
     has_checksums = new.sql("SHOW data_checksums") == [("on",)]
-    said = r"checksums of \d+ pages .* are right" if has_checksums else "no data checksums"
+    said = r"checksums of \d+ pages .* are correct" if has_checksums else "no data checksums"
     assert re.search(said, log)
     assert old.sql("show work_mem") == [("9MB",)]
     with pytest.raises(CommandError, match="does not exist"):

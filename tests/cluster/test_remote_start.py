@@ -115,7 +115,7 @@ def test_replaying_is_told_from_dead(copied: Cluster) -> None:
 
 ENDS = {
     "lost agent": ("the connection to ", "-KILL", ("agent",)),
-    "killed runner": ("It did not say in which state the target is.", "-KILL", ("start",)),
+    "killed runner": ("It did not report the state of the target.", "-KILL", ("start",)),
     "cancel": ("canceling statement due to user request", "", ()),
 }
 

@@ -76,7 +76,7 @@ def test_earlier_stage_commands_are_named(
     install_stage_commands(down.node(0), earlier)
     said = fails(down)
     assert '"message": "the agent of node 1 speaks another protocol"' in said
-    assert "The stage commands here are of an earlier build of pgpool-recovery" in said
+    assert "The stage commands here are from an earlier build of pgpool-recovery" in said
     install_stage_commands(down.node(0), product)
 
 

@@ -130,7 +130,8 @@ def test_new_primary_dies_while_a_standby_follows(site: Site) -> None:
     assert not new.is_in_recovery
     new.kill()
     wait_until_said(site, "there is no node left to promote", before)
-    wait_until_said(site, "ERROR:  the primary (node 0) was lost while it recovered node 1", before)
+    lost = "ERROR:  the primary (node 0) was lost while it was recovering node 1"
+    wait_until_said(site, lost, before)
     write_settings(cluster, "")
     new.start()
     assert site.run("attach", 0).returncode == 0  # As the HINT says.

@@ -67,7 +67,7 @@ def test_switchover(site: Site) -> None:
         wait_until_said(site, "follow_primary: node 1 is back", before)
         load.wait_for_commits(50)
     assert early.returncode == 6, early.output
-    assert "node 0 is not promoted now: Pgpool-II brings other nodes behind" in early.output
+    assert "node 0 cannot be promoted now: Pgpool-II is making other nodes follow" in early.output
     said = "\n".join(hook_lines(log_since(site, before)))
     assert "node 0 still accepts writes; it is stopped so that there is only one primary" in said
     assert "promoting node 2 (10.77.0.13:5432)" in said

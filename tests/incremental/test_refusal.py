@@ -144,7 +144,7 @@ def test_checksums_that_only_one_has(stale: Recovery) -> None:
     stale.primary.stop()
     stale.primary.machine.run([program, "--disable", "-D", stale.primary.data_directory])
     stale.primary.start()
-    assert "has data checksums, the other has not" in fail(stale)["message"]
+    assert "only one of the target and the primary has data checksums" in fail(stale)["message"]
 
 
 def test_passwords_are_used_and_not_told(stale: Recovery) -> None:

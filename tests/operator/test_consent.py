@@ -136,7 +136,7 @@ def test_promise_11_wal_that_is_gone_by_then(site: Site) -> None:
     said = changed_meanwhile(site, log="changed.log")
     assert "plan: catch-up" in said
     assert CHANGED in said
-    assert "Would be needed: basebackup: all data is copied anew" in said
+    assert "Needed: basebackup: all data is copied anew" in said
     assert "TARGET:  untouched" in said
     assert old_data(site) == before
     until(lambda: not holders(site), within_s=20, what="the session of the agreement to be gone")
@@ -147,7 +147,7 @@ def test_more_than_at_most(site: Site) -> None:
     count = runs(site)
     refused = site.run("recover", 1, "--at-most", "incremental", "--yes")
     assert refused.returncode == 4, refused.output
-    assert "ERROR:  the plan of node 1 does more than --at-most allows" in refused.stderr
+    assert "ERROR:  the plan for node 1 does more than --at-most allows" in refused.stderr
     assert runs(site) == count
 
 

@@ -60,7 +60,7 @@ def test_role_that_may_not_call_the_functions(site: Site) -> None:
     done = site.run("recover", 1, "--yes")
     site.write_settings()
     assert done.returncode == 0, done.output
-    assert "looks may not call its functions on the primary (node 0)" in done.stdout
+    assert "looks may not call the functions on the primary (node 0)" in done.stdout
     assert "node 1: asked Pgpool-II to recover it" in done.stdout
     assert_recovered(site.cluster, 1)
 
@@ -80,7 +80,7 @@ def test_primary_is_lost(site: Site) -> None:
             tolerating=(PcpError, CommandError),
         )
         assert client.wait(timeout_s=60) == 8
-    site.waits_for(log, "the primary (node 0) was lost while it recovered node 1")
+    site.waits_for(log, "the primary (node 0) was lost while it was recovering node 1")
     site.waits_for(log, "recover the node again")
     assert "interrupted" in site.run("history").stdout
     again = site.run("recover", 1, "--yes")

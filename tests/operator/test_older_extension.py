@@ -56,7 +56,7 @@ def drop_former_slot(cluster: Cluster) -> None:
 def test_status(site: Site) -> None:
     shown = site.run("status")
     assert shown.returncode == 0
-    assert "running recoveries cannot be seen" in shown.stdout
+    assert "running recoveries cannot be shown" in shown.stdout
 
 
 @pytest.mark.parametrize("words", [("plan", 1), ("check",), ("history",), ("watch",)])

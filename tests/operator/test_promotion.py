@@ -30,7 +30,7 @@ def site(workspace: Workspace, product: Product, namespaces: None) -> Iterator[S
 def test_primary_of_now(site: Site) -> None:
     refused = site.run("promote", 0, "--switchover", "--yes")
     assert refused.returncode == 4, refused.output
-    assert "node 0 is the primary already" in refused.stderr
+    assert "node 0 is already the primary" in refused.stderr
 
 
 def test_node_that_cannot_be_asked(site: Site) -> None:
@@ -40,7 +40,7 @@ def test_node_that_cannot_be_asked(site: Site) -> None:
     refused = site.run("promote", 1, "--switchover", "--yes")
     node.start()
     assert refused.returncode == 4, refused.output
-    assert "the server of node 1 could not be asked" in refused.stderr
+    assert "the server of node 1 could not be queried" in refused.stderr
 
 
 def test_node_that_does_not_stream(site: Site) -> None:
@@ -74,7 +74,9 @@ def test_no_primary(site: Site) -> None:
     assert "failover done" not in pgpool.log_text()[before:], "it was looking all the time"
     assert [one.returncode for one in searching] == [4, 4, 6, 6]
     for one in searching:
-        assert "It has lost node 0 and looks for another primary; that may last" in one.stderr
+        assert (
+            "It has lost node 0 and is searching for another primary; this may last" in one.stderr
+        )
     until(lambda: "failover done" in pgpool.log_text()[before:], within_s=30, what="its end")
     pgpool.wait_until_settled()
     none = site.run("promote", 1, "--switchover", "--yes")

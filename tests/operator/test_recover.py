@@ -246,7 +246,7 @@ def test_client_that_leaves(site: Site, number: signal.Signals) -> None:
         assert cancelled.returncode == 0, cancelled.output
         assert "the recovery of node 1 has ended (cancelled); target untouched" in cancelled.stdout
         # The record has the end of a recovery before the backend writes its error.
-        by_whom = 'With "pgpool-recovery cancel", by role '
+        by_whom = 'It was cancelled with "pgpool-recovery cancel" by role '
         until(lambda: by_whom in primary.log_text()[before:], within_s=20, what=by_whom)
         assert "Traceback" not in primary.log_text()
         assert watcher.wait(timeout_s=20) == 10
@@ -274,7 +274,7 @@ def test_runner_that_is_killed_is_found_by_the_next_look(site: Site) -> None:
     number = site.node_status(1)["recovery"]["id"]
     told = site.run("history", number).output
     assert "in step 3 of 6: copy about" in told
-    assert '"pgpool-recovery plan 1" asks the target what is there' in told
+    assert '"pgpool-recovery plan 1" shows what is on the target' in told
     again = site.run("recover", 1, "--yes")
     assert again.returncode == 0, again.output
     assert f"recovery {number} {where}" in again.output
@@ -349,7 +349,7 @@ def test_attach_of_a_node_without_server(site: Site) -> None:
     site.take_down(2)
     refused = site.run("attach", 2)
     assert refused.returncode == 4
-    assert "the server of node 2 could not be asked" in refused.stderr
+    assert "the server of node 2 could not be queried" in refused.stderr
     assert "--force" in refused.stderr
     assert site.run("recover", 2, "--yes").returncode == 0
 

@@ -133,7 +133,7 @@ def test_extension_that_is_not_where_pgpool_calls_it(site: Site) -> None:
         return
     assert said.returncode == 4, said.output
     assert f"database {database} of the primary (node 0)" in said.stderr
-    assert f"In {database}: CREATE EXTENSION pgpool_recovery" in said.stderr
+    assert f"Run CREATE EXTENSION pgpool_recovery in database {database}." in said.stderr
     assert site.run("recover", 1, "--yes").returncode == 0
 
 

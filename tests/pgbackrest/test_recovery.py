@@ -55,7 +55,7 @@ def test_standby_whose_wal_is_gone(cluster: Cluster) -> None:
     lose_wal(primary, node)
     log = recover(cluster)
     assert methods(log) == ["restore"], log
-    assert "files were as in the backup" in log
+    assert "files already matched the backup" in log
     assert node.sql("SHOW work_mem") == [("7MB",)]
     ((command,),) = node.sql("SHOW restore_command")
     assert "pgbackrest" in command

@@ -132,7 +132,7 @@ def test_cancelled_recovery_is_said_to_go_on(
         error = calling.exception(timeout=10)
     assert isinstance(error, psycopg.errors.QueryCanceled)
     assert error.diag.message_detail == (
-        "The recovery of node 1 goes on without this call, for PCP cannot cancel it."
+        "The recovery of node 1 goes on without this call, because PCP cannot cancel it."
     )
     assert "pgpool-recovery cancel 1" in (error.diag.message_hint or "")
 

@@ -131,7 +131,7 @@ def test_only_who_could_have_cancelled_is_named(server: Server, attributes: str)
             with psycopg.connect(conninfo, application_name=name):
                 server.execute(f"SELECT pg_cancel_backend({call.backend_pid})")
                 detail = error().diag.message_detail or ""
-            is_named = 'With "pgpool-recovery cancel", by role pretender' in detail
+            is_named = 'It was cancelled with "pgpool-recovery cancel" by role pretender' in detail
             assert is_named is (attributes == "SUPERUSER")
     finally:
         server.execute("DROP ROLE pretender")

@@ -247,7 +247,7 @@ def test_why_a_path_is_none_is_for_those_who_may_read_files(
             told = refusal(connection, path)
             assert told.sqlstate == "22023", told
             assert told.diag.message_primary == f'cannot wait for WAL in "{path}"'
-            assert told.diag.message_detail == "It is no directory that this server can look into."
+            assert told.diag.message_detail == "It is not a directory that this server can access."
         archiving.execute("GRANT pg_read_server_files TO switcher")
         reasons = {name: str(refusal(connection, path)) for name, path in paths.items()}
     archiving.execute("REVOKE pg_read_server_files FROM switcher")

@@ -228,15 +228,15 @@ def test_grants_that_had_no_effect_are_taken_away_and_told(
     }
     told = about_roles(all_updated.warnings[database])
     assert {one.message for one in told} == {
-        f'EXECUTE on function {schema}.{function} is taken away from role "{role}"'
+        f'EXECUTE on function {schema}.{function} is revoked from role "{role}"'
         for role, function in dead
     }
     details = [one.detail for one in told if one.detail]
-    assert "no superuser, so this grant has had no effect" in details[0]
+    assert "are not superusers, so this grant has had no effect" in details[0]
     assert details[1:] == [
         (
             'Role "group_of_chiefs" is a superuser and needs no grant, but its members would '
-            "inherit it, whom the stock function refuses."
+            "inherit it, and the stock function refuses them."
         )
     ]
     for one in told:
@@ -260,9 +260,7 @@ def test_what_everybody_could_call_is_told(all_updated: Updated, database: str) 
     schema = '"Other"' if database == "in_a_schema" else "public"
     name = f"{schema}.pgpool_switch_xlog(text)"
     told = [one for one in all_updated.warnings[database] if "PUBLIC" in (one.message or "")]
-    assert [one.message for one in told] == [
-        f"EXECUTE on function {name} is taken away from PUBLIC"
-    ]
+    assert [one.message for one in told] == [f"EXECUTE on function {name} is revoked from PUBLIC"]
     assert f"GRANT EXECUTE ON FUNCTION {name} TO" in (told[0].hint or "")
 
 

@@ -1,5 +1,5 @@
-"""What runs in the PostgreSQL server for pgpool_adm: the PCP client, asked with SQL's words.
+"""Run pgpool_adm in the PostgreSQL server: the PCP client, called with SQL arguments.
 
 Standard library only, Python 3.6 and later. ``extension/build.py`` writes these modules, the client
-and what they need of ``pgpool_recovery_server`` into the bodies of two PL/Python functions.
+and the parts of ``pgpool_recovery_server`` that they need into the bodies of PL/Python functions.
 """

@@ -1,4 +1,4 @@
-"""The settings of pgpool_adm, which everybody can set for a session, a role or a database."""
+"""Read the settings of pgpool_adm, which any user can set for a session, role or database."""
 
 import re
 
@@ -10,7 +10,7 @@ UNITS_S = {"": 1.0, "ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.
 
 
 def seconds_of(caller: Session, name: str, default_s: float) -> float:
-    """Return the seconds that a setting says, or the default when it is not set."""
+    """Return a setting in seconds, or the default when it is not set; raises Failure."""
     text = caller.query("setting", SETTING, ["text"], [name])[0]["value"]
     if not text:
         return default_s

@@ -1,4 +1,4 @@
-"""The Pgpool-II that a call names: by its address and a login, or by a foreign server."""
+"""Find the Pgpool-II that a call names: by its address and a login, or by a foreign server."""
 
 from typing import Optional
 
@@ -21,7 +21,7 @@ MAY_READ_FILES = "select pg_catalog.pg_has_role('pg_read_server_files', 'usage')
 
 
 class Asked:
-    """Who asks, a session, and the Pgpool-II that is asked."""
+    """The session of the caller, and the Pgpool-II that it queries."""
 
     def __init__(self, caller: Session, server: PcpServer) -> None:
         self.caller = caller
@@ -29,21 +29,22 @@ class Asked:
 
 
 def server_of_address(caller: Session, host: str, port: str, user: str, password: str) -> PcpServer:
-    """Return the server at an address; an empty password means that of the pass file."""
+    """Return the server at an address; an empty password means the one in the pass file."""
     return _pcp_server(caller, PcpAddress(host, int(port)), user, password, is_trusted=False)
 
 
 def server_of_foreign_server(caller: Session, found: Optional[Found], name: str) -> PcpServer:
-    """Return the server that a foreign server stands for, with the login of the user mapping.
+    """Return the server that a foreign server describes, with the login of the user mapping.
 
-    Without a password in it, that of the pass file is for whoever may read files of this host, and
-    for all users of a foreign server whose owner may: he has chosen where the password goes.
+    If the mapping has no password, the one in the pass file is for users who may read files of this
+    host, and for all users of a foreign server whose owner may: the owner has chosen where the
+    password is sent.
     """
     mapping = mapping_of(caller, found, name)
     port = mapping.server_options.get("port", str(PCP_PORT))
     if not port.isdecimal():
         raise Failure(
-            'option "port" of server "%s" is no number' % name, sqlstate=INVALID_PARAMETER_VALUE
+            'option "port" of server "%s" is not a number' % name, sqlstate=INVALID_PARAMETER_VALUE
         )
     if "user" not in mapping.user_options:
         raise Failure(
@@ -62,8 +63,8 @@ def _pcp_server(
     if not (password or is_trusted or caller.query("files", MAY_READ_FILES)[0]["may_read"]):
         raise Failure(
             "password is required",
-            detail="Only superusers and members of pg_read_server_files log in with the pass file "
-            "of this host.",
+            detail="Only superusers and members of pg_read_server_files may log in with the pass "
+            "file of this host.",
             hint="Give a password, or use a foreign server.",
             sqlstate=INSUFFICIENT_PRIVILEGE,
         )

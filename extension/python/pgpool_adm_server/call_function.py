@@ -1,4 +1,4 @@
-"""Answer one call of a function for users: may it be called, which Pgpool-II is asked, its rows."""
+"""Answer a call of a function for users: check the privilege, query Pgpool-II, return rows."""
 
 import io
 import json
@@ -22,9 +22,9 @@ def call_function(
 ) -> Row:
     """Return the outcome of a call, whose document is the rows in JSON.
 
-    `plpy`, `session` and `shared` are PL/Python's plpy, SD and GD; `function` is the signature of
-    the function that was called, as ``pcp_node_info(integer,text)``, and `arguments` what it was
-    called with, as texts. Whoever calls this itself needs the right to call that function.
+    `plpy`, `session` and `shared` are PL/Python's plpy, SD and GD. `function` is the signature of
+    the function that was called, such as ``pcp_node_info(integer,text)``, and `arguments` are its
+    arguments as text. A role that calls this directly needs the privilege on that function, too.
     """
     caller = Session(plpy, session)
     caller.lift_transaction_timeout()
@@ -37,7 +37,7 @@ def call_function(
             remember_password(caller, shared, arguments[-1])
         rows = rows_of(caller, found, signature, arguments)
         outcome = success(True, caller.in_encoding(in_json(rows)))
-        forget_password(caller, shared)  # It is of use for a call that has failed alone.
+        forget_password(caller, shared)  # It is needed only for a call that has failed.
         return outcome
     except Failure as cause:
         return failed(cause)
@@ -48,9 +48,9 @@ def call_function(
 def rows_of(
     caller: Session, found: Optional[Found], signature: Signature, arguments: List[str]
 ) -> Iterable[Row]:
-    """Ask Pgpool-II and return its rows, each a dictionary of column names and values.
+    """Query Pgpool-II and return its rows, each a dictionary of column names and values.
 
-    `found` is the user mapping that was read for this call, if one was.
+    `found` is the user mapping that was read for this call, if any.
     """
     own, last = arguments[: signature.own_count], arguments[signature.own_count :]
     if signature.has_address:
@@ -63,7 +63,7 @@ def rows_of(
 
 
 def in_json(rows: Iterable[Row]) -> str:
-    """Return the array of the rows, of which no more than one at a time is a dictionary.
+    """Return the rows as a JSON array; only one row at a time exists as a dictionary.
 
     >>> in_json([{"pids": [1]}, {"pids": []}])
     '[{"pids":[1]},{"pids":[]}]'
@@ -79,7 +79,7 @@ def in_json(rows: Iterable[Row]) -> str:
 
 
 def as_failure(caller: Session, error: PcpError) -> Failure:
-    """Return the failure of a PCP command, in characters that this session has."""
+    """Return the failure of a PCP command, in characters that this session can show."""
     detail, hint = (text and caller.printable(text) for text in (error.detail, error.hint))
     message = caller.printable(error.message)
     return Failure(message, detail=detail, hint=hint, sqlstate=error.sqlstate)

@@ -1,4 +1,4 @@
-"""Tell the function that raises the error of a call what the log may have of the statement."""
+"""Return the statement of a failed call in the form that may be logged."""
 
 from typing import Optional
 
@@ -12,7 +12,7 @@ from .typed_password import forget_password, statement_without
 def failed_statement(plpy: Plpy, session: Memory, shared: Memory) -> Optional[str]:
     """Return the statement without the password of the call that has just failed.
 
-    None when it had none. Nobody but the function that raises the error may call this.
+    None when it had no password. Only the function that raises the error may call this.
     """
     caller = Session(plpy, session)
     password = forget_password(caller, shared)

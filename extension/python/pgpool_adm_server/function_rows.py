@@ -1,4 +1,4 @@
-"""The functions for users: what each asks, and its rows with the words and columns of SQL."""
+"""Define the functions for users: the request of each, and its rows with SQL's columns."""
 
 import time
 from typing import Callable, Dict, Iterable, Iterator, List, Optional, Tuple, Union
@@ -90,7 +90,7 @@ def list_processes(asked: Asked) -> Iterator[Row]:
 
 
 def process_row(process: PoolProcess) -> Row:
-    """Return the row of one pooled connection; what a release does not tell is empty."""
+    """Return the row of one pooled connection; what a release does not report is empty."""
     row = process._asdict()
     row.update(
         start_time=process.process_start_time,
@@ -181,10 +181,10 @@ def recover_one(asked: Asked, node_id: str) -> List[Row]:
 
 
 def it_goes_on(end: Union[Failure, PcpError], node_id: str) -> Failure:
-    """Return the failure of a call that leaves a recovery behind."""
+    """Return the failure of a call that leaves its recovery running."""
     return Failure(
         end.message,
-        detail="The recovery of node %s goes on without this call, for PCP cannot cancel it."
+        detail="The recovery of node %s goes on without this call, because PCP cannot cancel it."
         % node_id,
         hint='Use "pgpool-recovery cancel %s", or on the primary pg_cancel_backend() for the '
         "session that runs pgpool_recovery()." % node_id,
@@ -224,21 +224,21 @@ FUNCTIONS: Dict[str, Tuple[Tuple[str, ...], Callable[..., Iterable[Row]]]] = {
     "pcp_reload_config": ((FLAG,), reload_all),
     "pcp_stop_pgpool": ((WORD, FLAG), stop),
 }
-"""What each is called with, before the words that say which Pgpool-II is asked."""
+"""The argument types of each, before those that name the Pgpool-II, and what answers it."""
 
 
 def patient(asked: Asked) -> PcpServer:
-    """Return a server whose answer is waited for until all clients have left.
+    """Return the server with a limit that allows for all clients to leave.
 
-    Pgpool-II itself waits for them for no longer than its recovery_timeout, but up to 4.4 it may
-    then wait for itself, for ever.
+    Pgpool-II itself waits for them no longer than its recovery_timeout, but up to 4.4 it may then
+    wait for itself forever.
     """
     within_s = seconds_of(asked.caller, RECOVERY_TIMEOUT, CLIENTS_LEAVE_S)
     return asked.server._replace(limits=asked.server.limits._replace(answer_s=within_s or None))
 
 
 def has_gone(asked: Asked) -> bool:
-    """Say whether nobody listens there any more, or soon."""
+    """Return whether nothing listens there any more, now or within some seconds."""
     for _ in range(LOOKS):
         try:
             node_count(asked.server)
@@ -251,12 +251,12 @@ def has_gone(asked: Asked) -> bool:
 
 
 def is_true(text: str) -> bool:
-    """Say what a boolean is that came as text."""
+    """Return the value of a boolean that was passed as text."""
     return text == "true"
 
 
 def local_time(asked: Asked, epoch: Optional[int]) -> Optional[str]:
-    """Return a time, seconds since 1970, in the time zone of the session."""
+    """Return a time, given in seconds since 1970, in the time zone of the session."""
     if epoch is None:
         return None
     query = "select pg_catalog.to_timestamp($1)::pg_catalog.timestamp::pg_catalog.text as time"

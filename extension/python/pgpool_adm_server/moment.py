@@ -1,4 +1,4 @@
-"""Tell one statement of the client from the next: what is kept for a call is for that one alone."""
+"""Tell one statement of the client from the next: what a call keeps is for that one only."""
 
 from pgpool_recovery_server.session import Session
 
@@ -6,6 +6,6 @@ MOMENT = "select pg_catalog.statement_timestamp()::pg_catalog.text as moment"
 
 
 def moment_of(caller: Session) -> str:
-    """Return when the statement of the client began that this call belongs to."""
+    """Return when the client's statement began that this call belongs to."""
     moment: str = caller.query("moment", MOMENT)[0]["moment"]
     return moment

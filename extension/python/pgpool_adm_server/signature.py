@@ -1,4 +1,4 @@
-"""The signatures of the functions for users: which there are, and what each is called with."""
+"""Define the signatures of the functions for users, and check calls against them."""
 
 import re
 from typing import Dict, List, Tuple
@@ -36,7 +36,7 @@ class Signature:
 
     @property
     def text(self) -> str:
-        """How the functions for users name themselves."""
+        """The signature in the form that the functions for users pass."""
         return "%s(%s)" % (self.name, ",".join(self.types))
 
 
@@ -57,10 +57,10 @@ def all_signatures() -> Dict[str, Signature]:
 def callable_signature(caller: Session, text: str) -> Signature:
     """Return the signature that a text names; raises Failure when the caller may not call it.
 
-    The text is one of ours to the letter: if it were read as PostgreSQL reads signatures, one with
-    a blank in it would be allowed as the one form of a function and taken for the other. The
-    privilege is that on the function of this extension, in its schema, with these very types;
-    another one with its name, which whoever may create functions can make, is none.
+    The text must be exactly one of ours. If it were parsed as PostgreSQL parses signatures, one
+    with a space in it could be allowed as one form of a function and executed as the other. The
+    privilege is that on the function of this extension, in its schema, with exactly these types.
+    Another function of that name, which any role that can create functions may add, is ignored.
     """
     signature = all_signatures().get(text)
     if signature is not None:
@@ -75,9 +75,9 @@ def callable_signature(caller: Session, text: str) -> Signature:
 
 
 def checked_arguments(signature: Signature, arguments: List[str]) -> List[str]:
-    """Return the arguments of a call; raises Failure when a function for users has no such ones.
+    """Return the arguments of a call; raises Failure when they do not fit the function.
 
-    Those functions cannot pass on others; whoever calls the one behind them can.
+    The functions for users cannot pass other ones; a role that calls the one behind them can.
     """
     fits = len(arguments) == len(signature.types) and all(
         _is_of(kind, text) for kind, text in zip(signature.types, arguments)
@@ -85,7 +85,7 @@ def checked_arguments(signature: Signature, arguments: List[str]) -> List[str]:
     if not fits:
         raise Failure(
             "invalid arguments for function %s" % signature.name,
-            detail="They are of the types %s." % ", ".join(signature.types),
+            detail="They must be of the types %s." % ", ".join(signature.types),
             sqlstate=INVALID_PARAMETER_VALUE,
         )
     return arguments

@@ -1,8 +1,8 @@
-"""The statement of a failed call for the server's log, without the password that stands in it.
+"""Hide the password in the statement of a failed call before it is written to the server log.
 
-PostgreSQL writes a statement that fails into its log as it is. So for a call with a password that
-is turned off, and the statement is written by us. It is not just left out: whoever could have that,
-be it by a password of any kind, could hide whatever else he tries in the same statement.
+PostgreSQL logs a failed statement unchanged. For a call with a password, that is turned off, and we
+log the statement ourselves. It is not left out entirely: otherwise any password in a statement
+would be enough to hide whatever else the statement tries to do.
 """
 
 import re
@@ -38,15 +38,15 @@ COMMENT_EDGE = re.compile(r"/\*|\*/")
 
 
 def remember_password(caller: Session, shared: Memory, password: str) -> None:
-    """Keep the password of a call, which no value of SQL carries on, until its end."""
+    """Keep the password of a call, which no SQL value passes on, until the call ends."""
     if password:
         shared[KEPT] = (moment_of(caller), password)
 
 
 def forget_password(caller: Session, shared: Memory) -> Optional[str]:
-    """Return the password with which a call of this very statement has failed, or None.
+    """Return the password with which a call in this very statement has failed, or None.
 
-    It is kept no longer. What an earlier statement has left is nothing that this one holds.
+    It is no longer kept. A password that an earlier statement has left does not belong to this one.
     """
     moment, password = shared.pop(KEPT, (None, None))
     return password if password is not None and moment == moment_of(caller) else None
@@ -55,8 +55,8 @@ def forget_password(caller: Session, shared: Memory) -> Optional[str]:
 def statement_without(caller: Session, password: str) -> str:
     """Return the statement of this session with the password hidden.
 
-    The constants that are the password are hidden; where none is, it is a parameter or was written
-    in another way, and all constants are.
+    The constants that equal the password are hidden. If none does, the password is a parameter or
+    was written in another form, and all constants are hidden.
     """
     found = caller.query("statement", STATEMENT)[0]
     text = (found["text"] or "")[:MAX_STATEMENT_CHARACTERS]
@@ -67,7 +67,7 @@ def statement_without(caller: Session, password: str) -> str:
 
 
 class Hiding:
-    r"""Replaces string constants by stars: those that are a password, or all for None.
+    r"""Replaces string constants by asterisks: those that are a password, or all if it is None.
 
     >>> Hiding("secret").hide("select f('a', 'secret', $$ g('secret') $$, E'\\'')")
     "select f('a', '********', $$ g('********') $$, E'********')"
@@ -94,7 +94,7 @@ class Hiding:
             if match is None:
                 return "".join(pieces) + text[at:]
             pieces.append(text[at : match.start()])
-            if match.group("open"):  # It has no end, as where the statement was cut.
+            if match.group("open"):  # It has no end: it was cut.
                 return "".join(pieces) + HIDDEN
             at = match.end() if match.group() != "/*" else _end_of_comment(text, match.end())
             pieces.append(self._replaced(match, text[match.start() : at]))
@@ -115,7 +115,7 @@ class Hiding:
         return found if is_shown else "%s'%s'" % (prefix, HIDDEN)
 
     def _body(self, body: str) -> str:
-        """Return the inside of dollar quotes: a password, or code, which has constants itself."""
+        """Return the inside of dollar quotes: a password, or code with constants of its own."""
         is_code = re.search(r"\s", body) and self._depth < MAX_DOLLAR_QUOTES
         if self._is_secret(body) and not (self._password is None and is_code):
             return HIDDEN
@@ -134,7 +134,7 @@ class Hiding:
 
 
 def _end_of_comment(text: str, at: int) -> int:
-    """Return where a comment ends that begins before `at`; comments are nested in PostgreSQL."""
+    """Return where the comment that begins before `at` ends; PostgreSQL nests comments."""
     depth = 1
     for edge in COMMENT_EDGE.finditer(text, at):
         depth += 1 if edge.group() == "/*" else -1

@@ -1,4 +1,4 @@
-"""What a foreign server and the mapping of a user say about a Pgpool-II and the login there."""
+"""Read the address of a Pgpool-II and the login there from a foreign server and a user mapping."""
 
 from typing import Dict, Optional, Sequence
 
@@ -36,19 +36,19 @@ class Mapping:
 
 
 def want(caller: Session, shared: Memory, server_name: str) -> None:
-    """Note that the current user needs his mapping for a foreign server.
+    """Note that the current user needs the user mapping for a foreign server.
 
-    The catalog of the mappings is for superusers, and its view hides even the own password from
-    users that have no right on the server. So a function with its owner's rights reads it, which
-    learns from the memory of this session for whom, and leaves there what it has found. Only the
-    current user can be asked for, whose name no statement can forge: also in a function that runs
-    with the rights of another.
+    Only superusers can read the catalog of the mappings, and its view hides even their own password
+    from users who have no privilege on the server. So a function with its owner's rights reads it:
+    it learns from the memory of this session for which user, and leaves there what it has found.
+    Only the current user's mapping can be requested, and no statement can forge that name, not even
+    in a function that runs with the rights of another role.
     """
     shared[WANTED] = _wanted(caller, server_name)
 
 
 def find_wanted(caller: Session, shared: Memory) -> None:
-    """Read what was wanted, and keep it with what it is for."""
+    """Read the mapping that is wanted, and keep it together with what it is for."""
     wanted = shared.pop(WANTED, None)
     if wanted is not None:
         server_name, user_name, _ = wanted
@@ -57,16 +57,16 @@ def find_wanted(caller: Session, shared: Memory) -> None:
 
 
 def take_found(shared: Memory) -> Optional[Found]:
-    """Return what was found, with whom it is for, or None; nothing of it is kept."""
+    """Return what was found and for whom, or None; it is no longer kept."""
     shared.pop(WANTED, None)
     found: Optional[Found] = shared.pop(FOUND, None)
     return found
 
 
 def mapping_of(caller: Session, found: Optional[Found], server_name: str) -> Mapping:
-    """Return what applies to the current user; raises Failure when there is none.
+    """Return the mapping that applies to the current user; raises Failure when there is none.
 
-    Somebody can have a mapping read without a call, and another role call later in this session:
+    A mapping can be read without a call, and another role may make a call later in this session. So
     what was found counts only for the same user, foreign server and statement.
     """
     wanted, rows = found or (None, None)
@@ -93,7 +93,7 @@ def _wanted(caller: Session, server_name: str) -> Wanted:
 
 
 def options_of(words: Optional[Sequence[str]]) -> Dict[str, str]:
-    """Return the options of a catalog, which are words like ``host=server1``, as a dictionary.
+    """Return the options of a catalog, words such as ``host=server1``, as a dictionary.
 
     >>> options_of(["host=server1", "password=a=b"])["password"]
     'a=b'

@@ -1,4 +1,4 @@
-"""Ask a script of the data directory: pgpool_recovery_plan() and pgpool_recovery_check()."""
+"""Run pgpool_recovery_plan() and pgpool_recovery_check(), scripts that give an answer."""
 
 from typing import Callable, List
 
@@ -20,10 +20,10 @@ def ask_script(
     script_name: str,
     arguments: List[str],
 ) -> Row:
-    """Run the script that bears the function's own name and return the row with its answer.
+    """Run the script with the function's own name and return the row with its answer.
 
-    The parameters are those of run_script(). Nobody but a person reads what comes of it, so a
-    failure is the error itself and not told as a warning before.
+    The parameters are those of run_script(). The result is only read by a person, so a failure is
+    the error itself and not sent as a warning first.
     """
 
     def call() -> Row:
@@ -42,7 +42,7 @@ def ask_script(
 
 
 def answer_of(script_name: str, ended: Ended) -> str:
-    """Return the answer; raises Failure when the script failed or said none."""
+    """Return the answer; raises Failure when the script failed or gave none."""
     if ended.record is not None:
         raise Failure(
             ended.record["message"],

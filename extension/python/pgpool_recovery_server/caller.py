@@ -1,4 +1,4 @@
-"""Tell whether the client of this session is still there.
+"""Find out whether the client of this session is still connected.
 
 A backend notices a lost client only when it writes to it, and a recovery can be silent for hours.
 """
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def find_caller(port: int) -> Optional[int]:
     """Return the descriptor of the client's connection, or None when there is no client.
 
-    Among the open descriptors it is the connected stream socket whose own end is one that the
+    Among the open descriptors, it is the connected stream socket whose local end is one that the
     server listens on: this `port`, or a Unix socket named after it.
     """
     for name in os.listdir("/proc/self/fd"):
@@ -25,7 +25,7 @@ def find_caller(port: int) -> Optional[int]:
 
 
 def caller_is_gone(descriptor: int) -> bool:
-    """Say whether the other end of the connection was closed."""
+    """Return whether the other end of the connection was closed."""
     poll = select.poll()
     poll.register(descriptor, select.POLLRDHUP)
     return bool(poll.poll(0))
@@ -37,7 +37,7 @@ def _is_client_connection(descriptor: int, port: int) -> bool:
             return False
     except OSError:
         return False  # The descriptor that listed the directory.
-    import socket  # Here, because it takes 3 ms of each new session.
+    import socket  # Imported here because it takes 3 ms of each new session.
 
     with _duplicate(descriptor) as connection:
         if connection.type != socket.SOCK_STREAM:
@@ -45,14 +45,14 @@ def _is_client_connection(descriptor: int, port: int) -> bool:
         try:
             connection.getpeername()
         except OSError:
-            return False  # It listens.
+            return False  # It is a listening socket.
         return _is_server_end(connection.getsockname(), port)
 
 
 def _duplicate(descriptor: int) -> "socket.socket":
     import socket
 
-    # Before Python 3.7 an object does not find out by itself what kind of socket it is given.
+    # Before Python 3.7, an object does not find out what kind of socket it is given.
     with socket.socket(fileno=os.dup(descriptor)) as unknown:
         family = unknown.getsockopt(socket.SOL_SOCKET, socket.SO_DOMAIN)
         kind = unknown.getsockopt(socket.SOL_SOCKET, socket.SO_TYPE)

@@ -1,7 +1,7 @@
-"""Tell whether a superuser asks himself.
+"""Find out whether a call is a superuser's own.
 
-The functions run with the rights of their owner, so who called them is not who they run as. It is
-the role of the session, or the one that SET ROLE has put in its place.
+The functions run with the rights of their owner, so the caller is not the role that they run as. It
+is the role of the session, or the one that SET ROLE has put in its place.
 """
 
 from typing import TYPE_CHECKING
@@ -22,12 +22,12 @@ RESTRICTED = "unlisten _pgpool_recovery"
 
 
 def invoker_is_superuser(plpy: Plpy, session: "Session", is_direct: bool) -> bool:
-    """Say whether the call is a superuser's own; `is_direct`: no function is around it.
+    """Return whether the call is a superuser's own; `is_direct`: no function is around it.
 
-    A function that a superuser calls can be one with the rights of its owner, who wrote the call.
-    And the server itself makes calls in a superuser's session with the rights of another role: it
-    analyses the expressions of an index, or refreshes a materialized view, as their owner. There it
-    allows no UNLISTEN, which otherwise does nothing.
+    A function that a superuser calls may run with the rights of its owner, who wrote the call. The
+    server itself also makes calls in a superuser's session with the rights of another role: it
+    analyzes the expressions of an index, or refreshes a materialized view, as their owner. There it
+    does not allow UNLISTEN, which otherwise does nothing.
     """
     if not is_direct:
         return False

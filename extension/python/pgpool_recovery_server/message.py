@@ -1,7 +1,7 @@
-"""Messages between backend and supervisor: a length, then a value in Python's own binary form.
+"""Encode messages between backend and supervisor: a length, then a value in Python's binary form.
 
 Not JSON, whose module takes 5 ms of each new session to import. Every Python 3 reads version 2 of
-the form, so that the two need not be of the same release.
+the form, so the two processes may run different releases.
 """
 
 import marshal
@@ -20,7 +20,7 @@ def encode_message(message: Message) -> bytes:
 
 
 def take_message(received: bytes) -> Tuple[Optional[Message], bytes]:
-    """Return the first message of what was received, or None, and the bytes behind it.
+    """Return the first message in the received bytes, or None, and the bytes after it.
 
     >>> take_message(encode_message({"ended": 0}) + b"rest")
     ({'ended': 0}, b'rest')

@@ -1,4 +1,4 @@
-"""The end of a call as a row, so that PL/pgSQL raises it and no Python traceback reaches a DBA."""
+"""Return the end of a call as a row, which PL/pgSQL raises without a Python traceback."""
 
 from typing import Optional
 
@@ -33,7 +33,7 @@ class Failure(Exception):
 
 
 def success(result: bool, document: Optional[str] = None) -> Row:
-    """Return the row of a call that did what it was asked for; `document` is its answer in JSON."""
+    """Return the row of a call that succeeded; `document` is its answer in JSON."""
     row = dict.fromkeys(("sqlstate", "message", "detail", "hint"))
     row.update(result=result, document=document)
     return row
@@ -52,7 +52,7 @@ def failed(failure: Failure) -> Row:
 
 
 def with_stock_message(function_name: str, cause: Failure) -> Failure:
-    """Return a failure that has the text of the stock extension, and the cause as its detail."""
+    """Return a failure with the message of the stock extension and the cause as its detail."""
     said = as_sentence(cause.message)
     return Failure(
         "%s failed" % function_name,
@@ -63,7 +63,7 @@ def with_stock_message(function_name: str, cause: Failure) -> Failure:
 
 
 def as_sentence(message: str) -> str:
-    """Return a message as a sentence; a host's name and a program's stay as they are.
+    """Return a message as a sentence; the name of a host or program that begins it is kept.
 
     >>> as_sentence("node 1: no space"), as_sentence("server2:/data: no space")
     ('Node 1: no space.', 'server2:/data: no space.')
@@ -73,7 +73,7 @@ def as_sentence(message: str) -> str:
 
 
 def cut(text: str) -> str:
-    """Return as much of a text as a log line bears."""
+    """Return a text, truncated to a length that suits a log line."""
     if len(text) <= MAX_TEXT_CHARACTERS:
         return text
     return text[:MAX_TEXT_CHARACTERS] + " ..."

@@ -1,4 +1,4 @@
-"""Control this server, and tell whether a server of this host is ready: pgpool_pgctl()."""
+"""Control this server, and report whether a server of this host is ready: pgpool_pgctl()."""
 
 import os
 from typing import Callable, Optional
@@ -65,8 +65,8 @@ def pg_ctl(
 def controlled(
     plpy: Plpy, session: Memory, supervisor_program: Callable[[], str], action: str, argument: str
 ) -> Row:
-    """Do it; what the server itself raises meanwhile, a cancel, is raised."""
-    server = Server(plpy, session, is_direct=False)  # Who calls makes no difference here.
+    """Do it; an error that the server itself raises meanwhile, such as a cancel, is raised."""
+    server = Server(plpy, session, is_direct=False)  # The caller makes no difference here.
     run = SupervisedRun(server, session, supervisor_program)
     try:
         check_arguments(action, argument)
@@ -86,7 +86,7 @@ def controlled(
 
 
 def check_arguments(action: str, argument: str) -> None:
-    """Raise Failure for an action, a mode or a directory that pgpool_pgctl() does not know."""
+    """Raise Failure for an action, a mode or a directory that pgpool_pgctl() does not accept."""
     known = LEAVING + WAITED_FOR + ("status",)
     if action not in known:
         raise Failure(
@@ -100,7 +100,7 @@ def check_arguments(action: str, argument: str) -> None:
         return
     raise Failure(
         'invalid second argument "%s" for the action "%s"' % (argument, action),
-        detail="It is a stop mode (%s) or empty%s."
+        detail="It must be a stop mode (%s) or empty%s."
         % (
             ", ".join(STOP_MODES),
             ", or the absolute path of a data directory" if action == "status" else "",
@@ -112,9 +112,9 @@ def check_arguments(action: str, argument: str) -> None:
 def find_pg_ctl(server: Server) -> str:
     """Return the path of pg_ctl: the setting pgpool.pg_ctl, or the one of this server's binaries.
 
-    Anybody may set such a setting in a session, also in that of a superuser who calls a function of
-    his, and it stays. So it counts only where nobody but who may choose programs can have written
-    it: in the configuration files, and on the command line of the server.
+    Any role may set such a setting in a session, even in that of a superuser who calls a function
+    of that role, and it stays set. So it counts only where it can only have been written by someone
+    who may choose programs: in the configuration files, and on the command line of the server.
     """
     path: str = server.query("pg_ctl setting", PG_CTL_SETTING)[0]["path"]
     if not path:
@@ -122,7 +122,7 @@ def find_pg_ctl(server: Server) -> str:
     if not server.query("is configured", IS_CONFIGURED, ["text"], [path])[0]["is_configured"]:
         raise Failure(
             "permission denied to set the program that pgpool_pgctl() runs",
-            detail='pgpool.pg_ctl is "%s", but not in the configuration files.' % path,
+            detail='pgpool.pg_ctl is set to "%s", but not in the configuration files.' % path,
             hint="Set it in postgresql.conf, and nowhere else.",
             sqlstate=INSUFFICIENT_PRIVILEGE,
         )
@@ -136,10 +136,10 @@ def program(server: Server, name: str) -> str:
 
 
 def leave(server: Server, run: SupervisedRun, path: str, action: str, mode: str) -> None:
-    """Start pg_ctl so that it goes on when this session ends.
+    """Start pg_ctl in such a way that it goes on when this session ends.
 
-    With the logging collector the server's standard error is a pipe that ends with the server, so
-    a restarted one must not inherit it.
+    With the logging collector, the server's standard error is a pipe that ends with the server, so
+    a restarted server must not inherit it.
     """
     argv = [path, action, "-D", server.facts["data_directory"]]
     if mode:
@@ -151,7 +151,7 @@ def leave(server: Server, run: SupervisedRun, path: str, action: str, mode: str)
 
 
 def wait_for(server: Server, run: SupervisedRun, path: str, action: str) -> None:
-    """Run pg_ctl to its end and raise Failure when it failed."""
+    """Run pg_ctl to its end; raises Failure when it fails."""
     if action == "reload":
         check_files(server)
     ended = run.run([path, action, "-D", server.facts["data_directory"]], dict(os.environ))
@@ -163,18 +163,18 @@ def wait_for(server: Server, run: SupervisedRun, path: str, action: str) -> None
 
 
 def check_files(server: Server) -> None:
-    """Raise Failure when the server would not load its configuration files as they are now."""
+    """Raise Failure when the server would reject its current configuration files."""
     errors = [row["error"] for row in server.query("errors in files", ERRORS_IN_FILES)]
     if errors:
         raise Failure(
             "the configuration files have errors",
             detail="\n".join(errors),
-            hint="The server goes on with the settings that it has.",
+            hint="The server keeps its current settings.",
         )
 
 
 def is_ready(server: Server, run: SupervisedRun, argument: str) -> bool:
-    """Say whether the server of a data directory on this host accepts connections."""
+    """Return whether the server of a data directory on this host accepts connections."""
     if not os.path.isabs(argument):
         return True  # This server: it accepted the connection of this call.
     found = read_pid_file(argument)
@@ -187,6 +187,6 @@ def is_ready(server: Server, run: SupervisedRun, argument: str) -> bool:
 
 
 def read_pid_file(data_directory: str) -> Optional[PidFile]:
-    """Return what postmaster.pid says, or None when it is no such file."""
+    """Return the contents of postmaster.pid, or None when there is no such file."""
     content = read_file(os.path.join(data_directory, PID_FILE_NAME), PID_FILE_MAX_BYTES)
     return None if content is None else parse_pid_file(content.decode("utf-8", "surrogateescape"))

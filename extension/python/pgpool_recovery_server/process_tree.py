@@ -1,6 +1,6 @@
-"""Find every process that a script started, also those that left its session.
+"""Find every process that a script has started, including those that left its session.
 
-A script's processes carry a mark in their environment, which children inherit whatever they do to
+A script's processes carry a mark in their environment. Children inherit it, even when they change
 their parent, group and session.
 """
 
@@ -13,7 +13,7 @@ ZOMBIE = "Z"
 def find_processes(mark: bytes, session: Optional[int]) -> Set[int]:
     """Return the ids of the living processes that belong to a script.
 
-    They are those in the `session` (a process id, or None), those whose environment holds `mark`
+    They are those in the `session` (a process id, or None), those whose environment contains `mark`
     (bytes, ``NAME=value``), and all their descendants. Reads /proc (see proc(5)).
     """
     parents = {}
@@ -37,8 +37,8 @@ def _status(pid: int) -> Optional[Dict[str, Any]]:
         with open("/proc/%d/stat" % pid, "rb") as file:
             line = file.read().decode("utf-8", "replace")
     except OSError:
-        return None  # It ended while we looked.
-    # The program's name stands in parentheses and may hold any character.
+        return None  # It has ended in the meantime.
+    # The program's name is in parentheses and may contain any character.
     fields = line[line.rindex(")") + 2 :].split(" ")
     return {"state": fields[0], "parent": int(fields[1]), "session": int(fields[3])}
 
@@ -48,7 +48,7 @@ def _environment_of(pid: int) -> List[bytes]:
         with open("/proc/%d/environ" % pid, "rb") as file:
             return file.read().split(b"\0")
     except OSError:
-        return []  # It ended while we looked, or belongs to another user.
+        return []  # It has ended in the meantime, or belongs to another user.
 
 
 def _with_descendants(found: Set[int], parents: Dict[int, int]) -> Set[int]:

@@ -12,7 +12,7 @@ from .session import without_traceback
 from .supervised_run import Ended, SupervisedRun
 
 INSTALL_SAME_BUILD = (
-    "The stage commands here are of an earlier build of pgpool-recovery than this extension: as "
+    "The stage commands here are from an earlier build of pgpool-recovery than this extension. As "
     "the owner of the data directory, run pgpool-recovery install of this build with "
     "--data-directory."
 )
@@ -29,8 +29,8 @@ def run_script(
 ) -> Row:
     """Run the script `script_name` with `arguments` and return the row of its outcome.
 
-    `plpy` is PL/Python's module, `session` a dictionary that lives as long as the session,
-    `supervisor_program` returns the text of the supervisor; `is_direct` is what Server has it for.
+    `plpy` is PL/Python's module, `session` a dictionary that lives as long as the session, and
+    `supervisor_program` returns the text of the supervisor. `is_direct` is described in Server.
     """
 
     def call() -> Row:
@@ -55,9 +55,9 @@ def run_script(
 
 
 def told(server: Server, function_name: str, cause: Failure) -> Failure:
-    """Tell the cause as a warning and return the error to end with; that of a cancel says it all.
+    """Send the cause as a warning and return the error to end with; for a cancel, the cause itself.
 
-    It is told all the same, for Pgpool-II passes no error of pgpool_recovery() on.
+    The warning is sent even then, because Pgpool-II does not pass on errors of pgpool_recovery().
     """
     server.warn(cause)
     if cause.sqlstate == QUERY_CANCELED:
@@ -66,10 +66,11 @@ def told(server: Server, function_name: str, cause: Failure) -> Failure:
 
 
 def environment(server: Server, script: Script) -> Dict[str, str]:
-    """Return the environment of a script: the server's own, and what bears our name.
+    """Return the environment of a script: the server's own, and variables that bear our name.
 
-    libpq's own variables lead back to the server only our stage commands. What another script runs
-    would take them where it names a host and nothing else, and a server that it starts keep them.
+    Only our stage commands get libpq's own variables, which lead back to this server. A program of
+    another script that names only a host would take the rest from them, and a server that such a
+    script starts would keep them.
     """
     variables = dict(os.environ)
     for name, value in server.connection_environment().items():
@@ -82,10 +83,10 @@ def environment(server: Server, script: Script) -> Dict[str, str]:
 
 
 def why(script_name: str, ended: Ended) -> Failure:
-    """Return the failure of a script that ended with another status than 0.
+    """Return the failure of a script that ended with a status other than 0.
 
-    Our own stage commands tell it in a record with the parts of an error; of any other script the
-    last lines are all there is. What is in a record came from other hosts, too.
+    Our own stage commands report it in a record with the parts of an error. For any other script,
+    the last lines are all there is. Texts in a record may also come from other hosts.
     """
     if ended.record is not None:
         return Failure(
@@ -102,9 +103,9 @@ def why(script_name: str, ended: Ended) -> Failure:
 
 
 def is_record_of_another_build(line: str) -> bool:
-    r"""Say whether a line is what our stage commands said of a failure before they had a secret.
+    r"""Return whether a line is a failure record of our stage commands from before the secret.
 
-    It is believed no word of; that somebody forges it earns him a hint.
+    Nothing in it is trusted; all that a forged one can achieve is a hint.
 
     >>> is_record_of_another_build('\x1e{"error": "Busy", "message": "x", "sqlstate": "55006"}')
     True
@@ -113,24 +114,24 @@ def is_record_of_another_build(line: str) -> bool:
 
 
 def without_last_word(status: Optional[int]) -> str:
-    """Return what it means that a script was killed: it could not say what it leaves behind.
+    """Return what a script that was killed could not report: the state that it left behind.
 
     >>> without_last_word(3)
     ''
     """
     if status is not None and status >= 0:
         return ""
-    return "\nIt did not say in which state the target is."
+    return "\nIt did not report the state of the target."
 
 
 def detail_of_record(record: Record) -> str:
-    """Return the record's detail, with the state in which the target is now."""
+    """Return the record's detail, followed by the state of the target."""
     parts = [record.get("detail"), "The target is %s." % record["target"]]
     return "\n".join(part for part in parts if part)
 
 
 def how_it_ended(status: Optional[int]) -> str:
-    """Say it as PostgreSQL's wait_result_to_str() does.
+    """Return how a program ended, in the words of PostgreSQL's wait_result_to_str().
 
     >>> how_it_ended(3)
     'exited with status 3'
@@ -141,7 +142,7 @@ def how_it_ended(status: Optional[int]) -> str:
         return "could not be ended"
     if status >= 0:
         return "exited with status %d" % status
-    import signal  # Here, because it takes 5 ms of each new session.
+    import signal  # Imported here because it takes 5 ms of each new session.
 
     return "was terminated by signal %d: %s" % (-status, signal.Signals(-status).name)
 

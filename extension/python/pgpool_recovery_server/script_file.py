@@ -1,4 +1,4 @@
-"""Find a stage script in the data directory, or say why it cannot be run."""
+"""Find a stage script in the data directory, or report why it cannot be run."""
 
 import os
 import shlex
@@ -13,9 +13,9 @@ MARK_WITHIN_BYTES = 1024
 
 
 class Script:
-    """A script that may run: its path in the data directory, and which file that has to be.
+    """A script that may run: its path in the data directory, and which file that must be.
 
-    `is_ours`: it is one of our stage commands, as `pgpool-recovery install` puts them in place.
+    `is_ours`: it is one of our stage commands, as installed by `pgpool-recovery install`.
     """
 
     def __init__(self, path: str, status: os.stat_result) -> None:
@@ -30,14 +30,15 @@ def find_script(data_directory: str, name: str) -> Script:
     Raises Failure when `name` leads out of the data directory, or the file is not an executable
     that only the server's user and root can change (stage_script.py).
 
-    The script is executed by its path, as users know it as $0: "#!" hands a path to the
-    interpreter, and that of an open file would be one in /proc. Who could exchange it between the
-    look and that is refused here; that it is still this file is looked at once more just before.
+    The script is executed by its path, which users expect in $0: "#!" passes a path to the
+    interpreter, and that of an open file would be one in /proc. A file that other users could
+    exchange between this check and the start is refused here. Right before the start, it is checked
+    once more that the path still leads to this file.
     """
     if not is_inside(name):
         raise Failure(
-            'script name "%s" is no path inside the data directory' % name,
-            detail="A script is named as it is found from the data directory, and runs there.",
+            'script name "%s" is not a path inside the data directory' % name,
+            detail="A script name is relative to the data directory, where the script runs.",
             hint='Put the script into "%s" and name it in pgpool.conf without a path.'
             % data_directory,
         )
@@ -57,7 +58,7 @@ def _begin_of(path: str) -> bytes:
         with open(path, "rb") as script:
             return script.read(MARK_WITHIN_BYTES)
     except OSError:
-        return b""  # Executable and not readable: none of ours is.
+        return b""  # Executable but not readable: none of ours is.
 
 
 def _status(path: str) -> os.stat_result:

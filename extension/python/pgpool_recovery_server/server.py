@@ -1,4 +1,4 @@
-"""The PostgreSQL server around a call."""
+"""Provide what a call needs to know about the PostgreSQL server that it runs in."""
 
 import os
 from typing import Dict, Optional
@@ -9,8 +9,8 @@ from .invoker import invoker_is_superuser
 from .outcome import NOT_IN_PREREQUISITE_STATE, Failure
 from .session import Session
 
-# The server takes a path for text of the database's encoding, whatever bytes it has. As text it
-# would be converted, or be an error; nothing but a backslash is more than itself to "escape".
+# The server treats a path as text in the database's encoding, whatever its bytes are. As text it
+# would be converted, or be an error. To the format "escape", only a backslash is special.
 PATHS = ("data_directory", "unix_socket_directories", "database")
 FACTS = """
 select pg_catalog.decode(pg_catalog.replace(
@@ -32,14 +32,14 @@ select pg_catalog.decode(pg_catalog.replace(
 """
 
 SCRIPT_END_S = 3.5
-MAX_SCRIPT_END_S = 600.0  # A session waits so long, and nobody can end it.
+MAX_SCRIPT_END_S = 600.0  # A session waits this long and cannot be ended.
 UNITS = (("ms", 0.001), ("min", 60), ("s", 1), ("", 1))
 
 
 class Server(Session):
-    """A session of a superuser, with what a call needs to know of the server.
+    """A session with a superuser's rights, with what a call needs to know about the server.
 
-    `is_direct`: a statement of the client called the function for users, and no function did.
+    `is_direct`: a statement of the client called the function for users, not another function.
     """
 
     def __init__(self, plpy: Plpy, session: Memory, *, is_direct: bool) -> None:
@@ -60,7 +60,7 @@ class Server(Session):
             )
 
     def caller(self) -> str:
-        """Return who asks, as the stage commands know it: "superuser" or "role"."""
+        """Return who the caller is, in the words of the stage commands: "superuser" or "role"."""
         is_superuser = invoker_is_superuser(self._plpy, self, self._is_direct)
         return "superuser" if is_superuser else "role"
 
@@ -69,7 +69,7 @@ class Server(Session):
         return seconds_of(self.facts["script_end_time"])
 
     def connection_environment(self) -> Dict[str, str]:
-        """Return what leads a child process to this server, as libpq's variables have it."""
+        """Return the values of libpq's variables that lead a child process to this server."""
         return {
             "PGHOST": self._reachable_host(),
             "PGPORT": str(self.facts["port"]),
@@ -85,7 +85,7 @@ class Server(Session):
 
 
 def seconds_of(setting: Optional[str]) -> float:
-    """Return a time as a setting has it, in seconds or with a unit; the default where it is none.
+    """Return a setting in seconds, with or without a unit; the default when it is not a time.
 
     >>> [seconds_of(text) for text in (None, "30s", "1 min", "9999", "x")]
     [3.5, 30.0, 60.0, 600.0, 3.5]
@@ -98,6 +98,6 @@ def seconds_of(setting: Optional[str]) -> float:
                 value = float(number) * factor
             except ValueError:
                 return SCRIPT_END_S
-            # What is no number compares as such neither way.
+            # NaN is neither less nor greater.
             return min(value, MAX_SCRIPT_END_S) if value >= 0 else SCRIPT_END_S
     return SCRIPT_END_S

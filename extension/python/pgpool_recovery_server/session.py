@@ -1,4 +1,4 @@
-"""The session around a call, as PL/Python shows it (the module ``plpy``)."""
+"""Access the session around a call through PL/Python (the module ``plpy``)."""
 
 from typing import Any, Callable, Optional, Sequence
 
@@ -16,8 +16,8 @@ select pg_catalog.set_config(name, '0', true)
   from pg_catalog.pg_settings
  where name = 'transaction_timeout' and setting <> '0' and source not in ('session', 'client')
 """
-# Our command for people says in its name whom it cancels. Anybody can take a name, so it counts
-# only from somebody who could have done it (pg_signal_backend in signalfuncs.c).
+# Our command for users has in its application_name whom it cancels. Any role can take a name, so it
+# counts only from a role that could have cancelled (pg_signal_backend in signalfuncs.c).
 WHO_CANCELLED = """
 select a.usename::pg_catalog.text as role, pg_catalog.host(a.client_addr) as address
   from pg_catalog.pg_stat_activity as a
@@ -35,7 +35,7 @@ ENCODINGS_FOR_ALL_CHARACTERS = ("UTF8", "SQL_ASCII")
 
 
 class Session:
-    """What a call needs of the session that it runs in.
+    """The session that a call runs in.
 
     `plpy` is PL/Python's module; `session` a dictionary that lives as long as the session.
     """
@@ -54,25 +54,25 @@ class Session:
         return self._plpy.execute(self._session[name], list(values))
 
     def lift_transaction_timeout(self) -> None:
-        """Take away, until the transaction ends, the time limit that every session begins with.
+        """Lift, until the transaction ends, the time limit that every session begins with.
 
-        PostgreSQL 17 and later would end the session in the middle of what it waits for, and
-        Pgpool-II, which takes away statement_timeout, knows nothing of this one. One that the
-        session has set itself, or asked for when it connected, is meant for this call and stays.
+        PostgreSQL 17 and later would end the session in the middle of a wait, and Pgpool-II, which
+        lifts statement_timeout, does not know about this one. A limit that the session itself has
+        set, or requested when it connected, is meant for this call and stays.
         """
         self.query("lift transaction timeout", LIFT_TRANSACTION_TIMEOUT)
 
     def check_for_interrupts(self) -> Optional[Failure]:
         """Return the pending cancel of this statement as a Failure, or None.
 
-        A pending termination of the session does not return.
+        With a pending termination of the session, this does not return.
         """
         return self._interrupt_of(lambda: self.query("interrupts", "select"))
 
     def who_cancelled(self) -> Optional[str]:
-        """Return the sentence that says who has cancelled this statement, or None.
+        """Return a sentence that names who has cancelled this statement, or None.
 
-        Another cancel that comes just now changes nothing: the statement ends already.
+        Another cancel that comes just now changes nothing: the statement is already ending.
         """
         try:
             rows = self.query("who cancelled", WHO_CANCELLED)
@@ -80,18 +80,21 @@ class Session:
             return None
         for row in rows:
             where = "" if row["address"] is None else " from %s" % row["address"]
-            return 'With "pgpool-recovery cancel", by role %s%s.' % (row["role"], where)
+            return 'It was cancelled with "pgpool-recovery cancel" by role %s%s.' % (
+                row["role"],
+                where,
+            )
         return None
 
     def notice(self, text: str) -> Optional[Failure]:
-        """Send lines, as one message, to the client; return what check_for_interrupts() returns."""
+        """Send lines to the client as one message; return what check_for_interrupts() returns."""
         shown = self._in_all_encodings(shown_text(text))
         return self._interrupt_of(lambda: self._plpy.notice(shown))
 
     def warn(self, cause: Failure) -> None:
         """Send the cause of a failure as a WARNING to the client and the server log.
 
-        Pgpool-II writes warnings to pgpool.log, and throws the error of pgpool_recovery() away.
+        Pgpool-II writes warnings to pgpool.log, but discards the error of pgpool_recovery().
         """
         texts = {"detail": self.readable(cause.detail), "hint": self.readable(cause.hint)}
         parts = {name: text for name, text in texts.items() if text is not None}
@@ -106,15 +109,15 @@ class Session:
         return None
 
     def printable(self, text: str) -> str:
-        """Return a line without what a terminal or an encoding of this session would trip over."""
+        """Return a line that is safe for a terminal and for the encodings of this session."""
         return self._in_all_encodings(shown_line(text))
 
     def readable(self, text: Optional[str]) -> Optional[str]:
-        """Return a text of several lines likewise, cut; None stays."""
+        """Return a text of several lines in the same form, truncated; None stays None."""
         return None if text is None else self._in_all_encodings(shown_text(cut(text)))
 
     def shown(self, cause: Failure) -> Failure:
-        """Return a failure whose texts are likewise."""
+        """Return a failure with its texts in the same form."""
         return Failure(
             self.printable(cut(cause.message)),
             detail=self.readable(cause.detail),
@@ -129,7 +132,7 @@ class Session:
         return text.encode("ascii", "backslashreplace").decode()
 
     def in_encoding(self, text: str) -> str:
-        """Return JSON without what the server's encoding may lack, and jsonb has not: zero."""
+        """Return JSON without zero, which jsonb cannot hold, in the server's encoding."""
         text = text.replace("\\u0000", "")
         if self._encodings()["server_encoding"] == "UTF8":
             return text
@@ -142,9 +145,9 @@ class Session:
 
 
 def without_traceback(plpy: Plpy, call: Callable[[], Row]) -> Row:
-    """Return the row of a call; an error of the server itself, say a time limit, is one as well.
+    """Return the row of a call; an error of the server itself, such as a time limit, becomes one.
 
-    Between two looks for an interrupt it comes up in whatever asks the server next.
+    Between two checks for an interrupt, it comes up in whatever queries the server next.
     """
     try:
         return call()

@@ -1,11 +1,11 @@
-"""Text of a program as a log and a terminal may have it: what controls them is shown, not done."""
+"""Make a program's text safe for a log and a terminal: control characters are shown, not sent."""
 
-LOWEST_LONE_BYTE_SHOWN = "\udca0"  # As decoding with surrogateescape leaves the byte A0.
+LOWEST_LONE_BYTE_SHOWN = "\udca0"  # The byte A0, decoded with surrogateescape.
 LONE_BYTES = ("\udc80", "\udcff")
 
 
 def shown_line(text: str) -> str:
-    r"""Return one line with every character escaped that is not printable, but for tabs.
+    r"""Return one line with every character escaped that is not printable, except tabs.
 
     >>> print(shown_line("a\x1b[2J\nc\x9b\u2028"))
     a\x1b[2J\nc\x9b\u2028
@@ -16,7 +16,7 @@ def shown_line(text: str) -> str:
 
 
 def shown_text(text: str) -> str:
-    r"""Return a text of several lines likewise.
+    r"""Return a text of several lines in the same form.
 
     >>> shown_text("a\nb\rc")
     'a\nb\\rc'
@@ -25,7 +25,7 @@ def shown_text(text: str) -> str:
 
 
 def shown_bytes(line: bytes) -> bytes:
-    r"""Return the bytes of a line likewise; a byte that is no UTF-8 may be a letter elsewhere.
+    r"""Return the bytes of a line in the same form; a byte that is not UTF-8 may be a letter.
 
     >>> shown_bytes("\u00e4\x1b\x9b".encode() + b"\xe4\x9b\x00")
     b'\xc3\xa4\\x1b\\x9b\xe4\\x9b\\x00'

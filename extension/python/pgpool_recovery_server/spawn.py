@@ -1,7 +1,7 @@
-"""Start a program as the leader of a session of its own, and learn how it ended.
+"""Start a program as the leader of its own session, and find out how it ended.
 
-By fork(2) and execve(2): subprocess does no more for us, and takes 6 ms of each new session to
-import, once in the backend and once in the supervisor.
+With fork(2) and execve(2): subprocess does nothing more for us and takes 6 ms of each new session
+to import, once in the backend and once in the supervisor.
 """
 
 import os
@@ -21,8 +21,8 @@ def spawn(
     """Start a program and return its process id.
 
     `argv` and `environment` are bytes, `streams` the descriptors of its standard input, output and
-    error; it inherits no other one of ours but those that were made inheritable. `before` is called
-    in the new process. Raises OSError when it cannot be executed.
+    error. Of our other descriptors, it inherits only those that were made inheritable. `before` is
+    called in the new process. Raises OSError when the program cannot be executed.
     """
     report, report_write = os.pipe()
     pid = os.fork()

@@ -1,4 +1,4 @@
-"""Run a program for a call: its lines become NOTICEs, its end a result, a cancel ends it."""
+"""Run a program for a call: its lines become NOTICEs, its end a result, and a cancel ends it."""
 
 import os
 import time
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 TICK_S = 0.2
 START_DEADLINE_S = 30
 KEPT_LINES = 20
-SINGLE_LINES = 100  # In a second: what comes faster comes in messages of several lines.
+SINGLE_LINES = 100  # In a second; beyond that, messages have several lines.
 MAX_NOTICE_CHARACTERS = 4000
 MARK_NAME = "PGPOOL_RECOVERY_ID"
 SECRET_NAME = "PGPOOL_RECOVERY_SECRET"  # noqa: S105 - the name of a variable.
-LOG_NAME = "PGPOOL_RECOVERY_LOG"  # That lines can be marked to be logged and told to nobody.
+LOG_NAME = "PGPOOL_RECOVERY_LOG"  # Lines can be marked as only for the log.
 SQLSTATE_OR_NONE = r"(?:[0-9A-Z]{5})?\Z"
 
 
 class Ended:
     """How a program ended: exit status or negative signal, last lines, and its own records.
 
-    `record` is that of its failure, `document` its answer in JSON.
+    `record` is the record of its failure, `document` its answer in JSON.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Ended:
 class SupervisedRun:
     """One program under the session's supervisor.
 
-    The supervisor is kept for the next call of the session after a run that ended by itself, since
+    After a run that ended by itself, the supervisor is kept for the next call of the session, since
     starting one takes longer than a script that only exits.
     """
 
@@ -73,10 +73,10 @@ class SupervisedRun:
     ) -> Ended:
         """Run a program to its end and return how it ended.
 
-        With an `identity`, device and inode, the program has to be that file.
+        With an `identity`, a device and an inode, the program must be that file.
 
         Raises Failure when it could not be started or was stopped: by a cancel, because the client
-        is gone, or because the server's main process is.
+        is gone, or because the server's main process is gone.
         """
         call_id = self._server.facts["call_id"]
         secret = self._server.facts["record_secret"]
@@ -97,11 +97,11 @@ class SupervisedRun:
             self._end_what_is_left(job["mark"])
             raise Failure(
                 "the supervisor of %s was killed" % argv[0],
-                detail="What the program had started was ended as well.\n"
-                "It did not say in which state the target is.",
+                detail="The processes that the program had started were ended as well.\n"
+                "It did not report the state of the target.",
             )
         except BaseException:
-            # A supervisor that is let go of ends the program, unless it is too busy to.
+            # A supervisor whose pipes are closed ends the program, unless it is too busy.
             if self._discard_supervisor():
                 self._end_what_is_left(job["mark"])
             raise
@@ -141,7 +141,7 @@ class SupervisedRun:
                 reply = supervisor.next_reply(TICK_S)
         except SupervisorLost:
             self._discard_supervisor()
-            raise Failure("the supervisor process ended", hint="See the server log.")
+            raise Failure("the supervisor process ended", hint="Check the server log.")
         except Failure:
             self._discard_supervisor()
             raise
@@ -169,7 +169,7 @@ class SupervisedRun:
         return supervisor
 
     def _discard_supervisor(self) -> bool:
-        """Let go of the supervisor; say whether it had to be killed."""
+        """Close the supervisor; return whether it had to be killed."""
         supervisor = self._session.pop("supervisor", None)
         return supervisor is not None and supervisor.close()
 
@@ -209,10 +209,10 @@ class SupervisedRun:
         return None
 
     def _notices(self, texts: List[str]) -> List[str]:
-        """Return texts as messages: of a line each, unless there are so many of late.
+        """Return texts as messages: one line each, unless there were too many recently.
 
-        Each message costs the client's connection a packet, so that a script which writes thousands
-        of lines would wait for it.
+        Each message is a packet on the client's connection, so a script that writes thousands of
+        lines would have to wait for it.
         """
         now = time.monotonic()
         if now - self._singles_since > 1:
@@ -224,9 +224,9 @@ class SupervisedRun:
     def _keep(self, line: str) -> bool:
         """Keep a line of text, or a record; return whether it is a text.
 
-        A record bears a secret of this call. Its stage command knows that, and so do the processes
-        that it starts on this host; no other host does, whose lines it may pass on. The id of the
-        call is none: it stands in the record of recoveries, which is replicated.
+        A record begins with a secret of this call. The stage command knows it, and so do the
+        processes that it starts on this host, but no other host, whose lines it may pass on, does.
+        The id of the call would not do: it is in the record of recoveries, which is replicated.
         """
         if line.startswith(self._record_prefix):
             text = line[len(self._record_prefix) :]
@@ -239,7 +239,7 @@ class SupervisedRun:
         return True
 
     def _keep_block(self, block: str) -> None:
-        """Keep the last lines of many, none of which is a record."""
+        """Keep the last lines of a block, none of which is a record."""
         last = block.rsplit("\n", KEPT_LINES)[-KEPT_LINES:]
         self._lines = (self._lines + [self._server.printable(line) for line in last])[-KEPT_LINES:]
 
@@ -265,9 +265,9 @@ class SupervisedRun:
         return self._caller is not None and caller_is_gone(self._caller)
 
     def _stop(self) -> None:
-        """Have everything ended; tells the client nothing, which could be interrupted again.
+        """End everything; sends nothing to the client, since that could be interrupted again.
 
-        Whoever called lets go of the supervisor.
+        The caller closes the supervisor.
         """
         supervisor = self._session["supervisor"]
         try:
@@ -289,7 +289,7 @@ class SupervisedRun:
 
 
 def blocks_of(text: str) -> List[str]:
-    r"""Return a text of many lines as messages of some of them.
+    r"""Return a text of many lines as several messages.
 
     >>> [len(one) for one in blocks_of("\n".join(["x" * 99] * 100))]
     [3999, 3999, 1999]
@@ -306,7 +306,7 @@ def blocks_of(text: str) -> List[str]:
 
 
 def in_bytes(texts: Iterable[str]) -> List[bytes]:
-    """Return the bytes of texts as the operating system gave them; what is bytes stays."""
+    """Return the bytes of texts as the operating system gave them."""
     return [os.fsencode(text) for text in texts]
 
 
@@ -316,19 +316,19 @@ def environment_in_bytes(variables: Mapping[str, str]) -> Dict[bytes, bytes]:
 
 
 def record_prefix(secret: str) -> str:
-    """Return what a record begins with; the separator is that of RFC 7464."""
+    """Return the beginning of a record; the separator is that of RFC 7464."""
     return "\x1e%s " % secret
 
 
 def failure_record(text: str) -> Optional[Record]:
-    """Return the record of a failed stage command, or None when the text is none.
+    """Return the record of a failed stage command, or None when the text is not one.
 
     >>> failure_record('{"message": "no space", "target": "untouched"}')["target"]
     'untouched'
     >>> failure_record("anything else")
     >>> failure_record('{"message": "no space", "target": "untouched", "detail": 5}')
     """
-    import json  # Here, because it takes 5 ms of each new session.
+    import json  # Imported here because it takes 5 ms of each new session.
     import re
 
     try:
@@ -343,7 +343,7 @@ def failure_record(text: str) -> Optional[Record]:
 
 
 def answer(text: str) -> Optional[str]:
-    """Return the JSON text of what a script answered, or None when the text is no answer.
+    """Return the JSON text of a script's answer, or None when the text is not one.
 
     >>> answer('{"answer": {"possible": true}}')
     '{"possible": true}'

@@ -1,4 +1,4 @@
-"""The backend's side of the conversation with its supervisor process."""
+"""Hold the backend's side of the conversation with its supervisor process."""
 
 import os
 import select
@@ -20,7 +20,7 @@ SIGKILL = 9  # The module signal takes 5 ms of each new session to import.
 
 
 class SupervisorLost(Exception):
-    """The supervisor ended without being asked to."""
+    """The supervisor ended without a request to do so."""
 
 
 class Supervisor:
@@ -29,9 +29,9 @@ class Supervisor:
     def __init__(self, source: str, directory: str, end_s: float) -> None:
         """Start a supervisor.
 
-        `source` is the program's text; it travels through a pipe, so that neither a file has to
-        be installed nor a long text stands in the process list. `end_s`: how long a program has
-        after it was told to end.
+        `source` is the program's text. It is passed through a pipe, so no file has to be installed
+        and no long text appears in the process list. `end_s` is how long a program has after it
+        was told to end.
         """
         self.end_s = end_s
         program = _pipe_with(source.encode())
@@ -57,11 +57,11 @@ class Supervisor:
 
     @property
     def stop_deadline_s(self) -> float:
-        """How long it may take to end all that it has started."""
+        """How long it may take to end everything that it has started, in seconds."""
         return self.end_s + SUPERVISOR_TAKES_S
 
     def is_alive(self) -> bool:
-        """Say whether the process is there."""
+        """Return whether the process is still running."""
         if self._pid is not None and status_of(self._pid) is not None:
             self._pid = None
         return self._pid is not None
@@ -94,9 +94,9 @@ class Supervisor:
         return bool(poll.poll(timeout_s * 1000))
 
     def close(self) -> bool:
-        """Let the supervisor end, and reap it; say whether it had to be killed.
+        """Let the supervisor end, and reap it; return whether it had to be killed.
 
-        Then what it has started may run on.
+        In that case the processes that it has started may still be running.
         """
         self._close_pipes()
         was_killed = False
@@ -114,7 +114,7 @@ class Supervisor:
 
 
 def _pipe_with(data: bytes) -> int:
-    """Return the reading end of a pipe that holds `data`, which has to fit into one."""
+    """Return the reading end of a pipe that holds `data`, which must fit into it."""
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     with os.fdopen(writing, "wb", 0) as file:
@@ -126,8 +126,8 @@ def _pipe_with(data: bytes) -> int:
 def find_python() -> str:
     """Return the path of a Python interpreter.
 
-    The server's process only has the library; where the interpreter stands beside it depends on
-    the system (Enterprise Linux 8 has none on PATH).
+    The server's process only has the library. Where the interpreter belonging to it is depends on
+    the system (on Enterprise Linux 8, none is on PATH).
     """
     candidates = [
         sys.executable or "",

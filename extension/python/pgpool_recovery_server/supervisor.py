@@ -1,24 +1,25 @@
 """Run one program at a time for a PostgreSQL backend, and leave none of its processes behind.
 
-A process of its own, because a backend that is terminated or killed can clean up nothing: when
-its end of the request pipe closes, for whatever reason, everything that it started here is ended.
+It is a separate process because a backend that is terminated or killed cannot clean up. When the
+backend's end of the request pipe closes, for whatever reason, everything that it started is ended.
 
-Requests come as messages on standard input, replies go to standard output; standard error is the
-server's log. A request is one of (words, names and the mark are bytes)
+Requests come as messages on standard input, replies go to standard output, and standard error is
+the server log. A request is one of the following (words, names and the mark are bytes):
 
 * ``{"run": [program, word...], "environment": {...}, "directory": "...", "mark": "NAME=value",
-  "record": "...", "identity": (device, inode), "end_s": 3.5}``: a line that begins with the record
-  is none of the text that goes to the log, unless ``log`` follows, when it goes nowhere else;
-  with an identity the program has to be that file; so long after it was told to stop it is killed
+  "record": "...", "identity": (device, inode), "end_s": 3.5}``: run a program. A line that begins
+  with ``record`` does not go to the log, unless ``log`` follows, in which case it goes only there.
+  With an ``identity`` the program must be that file. It is killed ``end_s`` seconds after it was
+  told to stop.
 * ``{"stop": True}`` while a program runs
 * ``{"end": "NAME=value", "end_s": 3.5}``: end the processes that a lost supervisor left behind
 * ``{"leave": [...], "environment": {...}, "directory": "...", "after_s": 0.5, "output": "log"}``:
   start a program that outlives the backend (``output`` is ``log`` or ``nowhere``)
 
-``run`` is answered by ``{"started": pid}``, any number of ``{"lines": [...]}`` and of
-``{"block": "..."}`` (many lines, of text that needs no care), and ``{"ended": status}`` (negative:
-the signal), or by ``{"error": "..."}`` when it could not be started; ``leave`` by ``started``,
-``end`` by ``ended``.
+``run`` is answered with ``{"started": pid}``, any number of ``{"lines": [...]}`` and
+``{"block": "..."}`` (many lines of harmless text), and ``{"ended": status}`` (negative: the
+signal), or with ``{"error": "..."}`` when the program could not be started. ``leave`` is answered
+with ``started``, and ``end`` with ``ended``.
 """
 
 import errno
@@ -40,20 +41,20 @@ from .spawn import EXCHANGED, spawn, status_of
 
 REQUESTS, REPLIES, SERVER_LOG = 0, 1, 2
 
-# What is sent to the script's processes, and when, until none is left: SIGINT at once, SIGTERM, and
-# SIGKILL in the end. SIGINT goes to the process group as PostgreSQL's own cancel does; a background
+# What is sent to the script's processes until none is left: SIGINT at once, then SIGTERM, and
+# finally SIGKILL. SIGINT goes to the process group, as PostgreSQL's own cancel does; a background
 # process of a shell ignores it.
 SIGTERM_BEFORE_SIGKILL_S = 2.5
 LEFT_BEHIND_S = 3.5
 SIGKILL_WORKS_WITHIN_S = 1.3
 STOPPING_TICK_S = 0.05
 
-# A script that writes so many lines in a second is read in gulps, so that both ends of the
-# conversation have time for it: each wakes the other up less often.
+# The output of a script that writes this many lines in a second is read in gulps, so that both ends
+# of the conversation can keep up: each wakes the other up less often.
 FLOOD_LINES = 200
 BLOCK_LINES = 50
 RECORD_SEPARATOR = b"\x1e"
-ONLY_LOGGED = b"log "  # After the record's beginning: how our stage commands mark their own log.
+ONLY_LOGGED = b"log "  # After the record: how our stage commands mark their own log.
 FLOOD_WINDOW_S = 1.0
 GULP_S = 0.005
 GULP_BYTES = 16384
@@ -61,13 +62,13 @@ GULP_BYTES = 16384
 READ_BYTES = 65536  # As much as a pipe holds (pipe(7)).
 MAX_LINE_BYTES = 8192
 MAX_RECORD_BYTES = 1048576
-PIPE_BUF = 4096  # A write of at most so many bytes is not mixed with another process's (pipe(7)).
+PIPE_BUF = 4096  # A write of up to this many bytes is atomic (pipe(7)).
 
 
 class Lines:
     """Cut bytes that arrive in pieces into lines of a limited length.
 
-    A line that begins with `record` is one for the caller and no text, and may be longer.
+    A line that begins with `record` is not text but meant for the caller, and may be longer.
     """
 
     def __init__(self, record: Optional[bytes] = None) -> None:
@@ -85,7 +86,7 @@ class Lines:
         return lines
 
     def take_rest(self) -> bytes:
-        """Return what came after the last end of a line."""
+        """Return what came after the last line ending."""
         rest, self._rest = self._rest, b""
         return rest
 
@@ -110,7 +111,7 @@ class Backend:
     def wait(self, descriptor: Optional[int] = None) -> bool:
         """Wait for a request, for a signal, or until `descriptor` is readable.
 
-        Returns whether the descriptor is.
+        Returns whether the descriptor is readable.
         """
         poll = select.poll()
         for watched in (REQUESTS, self._wakeup, descriptor):
@@ -134,7 +135,7 @@ class Backend:
         return request
 
     def reply(self, **message: Any) -> None:
-        """Send a reply; waits for a slow backend; one that is gone is noted and no error."""
+        """Send a reply, waiting for a slow backend; that one is gone is noted and is no error."""
         data = encode_message(message)
         while data and not self.is_gone:
             try:
@@ -165,7 +166,7 @@ class Run:
         os.set_blocking(output, False)
 
     def to_its_end(self) -> None:
-        """Relay the output; stop the program when the backend asks for it or is gone."""
+        """Relay the output; stop the program when the backend requests it or is gone."""
         self._backend.reply(started=self._pid)
         status = status_of(self._pid)
         while status is None:
@@ -181,7 +182,7 @@ class Run:
         self._backend.reply(ended=status)
 
     def _relay_output(self) -> bool:
-        """Pass on what is there, once: a program that floods us must not keep us from stopping."""
+        """Pass on what is there, once: a program that floods us must not prevent its stop."""
         if self._output is None:
             return False
         try:
@@ -221,12 +222,12 @@ class Run:
             self._backend.reply(lines=replied)
 
     def _hand_over_output(self) -> None:
-        """Let what the program left running go on writing, into the server's log.
+        """Let processes that the program left running go on writing, into the server's log.
 
-        A start script that calls pg_ctl without -l leaves a server that writes to our pipe: closing
-        it would end that server by SIGPIPE, and waiting for it would take for ever.
+        A start script that calls pg_ctl without -l leaves a server that writes to our pipe. Closing
+        the pipe would end that server by SIGPIPE, and waiting for it would never end.
         """
-        for _ in range(3):  # More than a pipe holds: all that the program itself has written.
+        for _ in range(3):  # More than a pipe holds: everything the program itself wrote.
             if not self._relay_output():
                 break
         if self._output is None:
@@ -245,7 +246,7 @@ class Run:
 
 
 def is_plain(block: bytes, lines: List[bytes]) -> bool:
-    """Say whether of many lines none is a record, has a password, or has to be shown otherwise."""
+    """Return whether no line is a record, contains a password or must be shown otherwise."""
     if RECORD_SEPARATOR in block or may_have_password(block):
         return False
     if b":" in block and any(line.count(b":") >= COLONS for line in lines):
@@ -257,7 +258,7 @@ def is_plain(block: bytes, lines: List[bytes]) -> bool:
 
 
 def pieces_of(block: bytes) -> Iterator[bytes]:
-    """Yield many lines in pieces that are written at once, where their ends are.
+    """Yield many lines in pieces that are written at once, cut at line endings.
 
     >>> [len(piece) for piece in pieces_of(b"\\n".join([b"x" * 99] * 100))]
     [3999, 3999, 1999]
@@ -273,7 +274,7 @@ def pieces_of(block: bytes) -> Iterator[bytes]:
 
 
 class Flood:
-    """How many lines came of late, and the pause that many of them are worth."""
+    """How many lines came recently, and the pause to make when there were many."""
 
     def __init__(self) -> None:
         self._since = time.monotonic()
@@ -281,14 +282,14 @@ class Flood:
         self.last_bytes = 0
 
     def count(self, lines: int) -> None:
-        """Count lines that came now."""
+        """Count lines that came just now."""
         now = time.monotonic()
         if now - self._since > FLOOD_WINDOW_S:
             self._since, self._lines = now, 0
         self._lines += lines
 
     def pause(self) -> None:
-        """Wait until more of them are there, where they come fast and few at a time."""
+        """Wait for more of them if they come fast but few at a time."""
         if self.last_bytes > GULP_BYTES:
             return
         if self._lines > FLOOD_LINES and time.monotonic() - self._since <= FLOOD_WINDOW_S:
@@ -298,8 +299,8 @@ class Flood:
 def start(argv: List[bytes], request: Message, output: Optional[int]) -> int:
     """Start a program, its output going to a descriptor or (None) nowhere; return its process id.
 
-    A script without ``#!`` runs in sh: that is what execvp(3) does, and what the system(3) of the
-    stock extension came to.
+    A script without ``#!`` runs in sh: that is what execvp(3) does, and what the stock extension's
+    system(3) amounted to.
     """
     environment, directory = request["environment"], request["directory"]
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -323,7 +324,7 @@ def start(argv: List[bytes], request: Message, output: Optional[int]) -> int:
 
 
 def check_identity(path: bytes, identity: Optional[Tuple[int, int]]) -> None:
-    """Raise OSError when a path leads to another file, by now, than the one that was looked at."""
+    """Raise OSError when a path no longer leads to the file that was checked."""
     if identity is not None:
         status = os.stat(path)
         if (status.st_dev, status.st_ino) != tuple(identity):
@@ -331,9 +332,9 @@ def check_identity(path: bytes, identity: Optional[Tuple[int, int]]) -> None:
 
 
 def heed_signals() -> None:
-    """Undo what Python ignores for its own sake: a script is to end when nobody reads it.
+    """Reset what Python ignores for itself: a script must end when its output is not read.
 
-    And what a backend blocks, SIGURG, is its own affair.
+    SIGURG, which a backend blocks, is unblocked as well.
     """
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
@@ -341,9 +342,9 @@ def heed_signals() -> None:
 
 
 def leave(request: Message) -> int:
-    """Start a program that nobody waits for; return the id of the process that will be it.
+    """Start a program that is not waited for; return the id of the process that starts it.
 
-    It waits a moment, so that the call that asked for it is answered before its server stops.
+    That process waits a moment, so the call that requested it is answered before its server stops.
     """
     pid = os.fork()
     if pid == 0:
@@ -360,7 +361,7 @@ def leave(request: Message) -> int:
 
 
 def stopping_times(end_s: float) -> Tuple[float, float]:
-    """Return when SIGTERM is sent and when SIGKILL; a trap of the script has until the first.
+    """Return when SIGTERM and when SIGKILL is sent; a trap of the script has until the first.
 
     >>> stopping_times(3.5), stopping_times(30)
     ((1.0, 3.5), (27.5, 30))
@@ -371,10 +372,10 @@ def stopping_times(end_s: float) -> Tuple[float, float]:
 def end_processes(
     mark: bytes, session: Optional[int], end_s: float, between: Callable[[], object]
 ) -> None:
-    """Signal the processes of a script with growing force until none is left, or time is up.
+    """Signal the processes of a script with increasing force until none is left or time is up.
 
-    The time is the script's own: what it leaves behind when it has ended has no more of it than
-    anybody. Calls `between` between two looks.
+    The time is the script's own: processes that it leaves behind when it has ended get
+    LEFT_BEHIND_S at most. Calls `between` between two checks.
     """
     began = time.monotonic()
     term_s, kill_s = stopping_times(end_s)
@@ -407,11 +408,11 @@ def _send_to(send: Callable[[int, int], None], pid: int, number: int) -> None:
     try:
         send(pid, number)
     except (ProcessLookupError, PermissionError):
-        pass  # It ended meanwhile, or runs as another user (sudo): that one is not ours to end.
+        pass  # It has ended, or runs as another user (sudo) and is not ours to end.
 
 
 def copy_to_log(output: int) -> NoReturn:
-    """Copy all that comes to the server's log and exit: the rest of a forked process's life."""
+    """Copy everything that comes to the server's log, then exit; runs in a forked process."""
     os.setsid()
     os.dup2(output, REQUESTS)
     os.dup2(SERVER_LOG, REPLIES)
@@ -427,10 +428,10 @@ def copy_to_log(output: int) -> NoReturn:
 
 
 def write_to_log(lines: Iterable[bytes]) -> None:
-    """Write lines to the server's standard error, in pieces that no other line can break.
+    """Write lines to the server's standard error, in pieces that no other line can break up.
 
-    What controls a terminal, or begins another line there, is escaped, and so are zero bytes, which
-    begin a chunk of the logging collector's protocol. As many lines as fit are one piece.
+    Characters that control a terminal, or begin another line there, are escaped, and so are zero
+    bytes, which begin a chunk of the logging collector's protocol. A piece has all lines that fit.
     """
     piece = b""
     for line in lines:
@@ -471,7 +472,7 @@ def serve(backend: Backend) -> None:
 
 
 def answer(backend: Backend, request: Message) -> None:
-    """Do what one request asks for; ``stop`` for a program that has ended asks for nothing."""
+    """Do what one request asks for; ``stop`` for a program that has ended is ignored."""
     if "run" in request:
         try:
             run = Run(backend, request)
@@ -493,7 +494,7 @@ def main() -> None:
         signal.signal(number, signal.SIG_DFL)
     try:
         serve(Backend())
-    except Exception as error:  # noqa: BLE001 - Python would write what it says into the log.
+    except Exception as error:  # noqa: BLE001 - Python would write its message into the log.
         said = "bug in the extension: %s. %s\n" % (type(error).__name__, places_of(error))
         os.write(SERVER_LOG, said.encode())
         raise SystemExit(1)

@@ -1,10 +1,10 @@
--- What CREATE EXTENSION pgpool_adm makes, for whom, and where.
+-- What CREATE EXTENSION pgpool_adm creates, for whom, and where.
 
 SELECT superuser, trusted, relocatable, schema, requires
   FROM pg_available_extension_versions
  WHERE name = 'pgpool_adm' AND version = '2.0';
 
--- It needs neither plpython3u nor pgpool_recovery in the database, and minds neither.
+-- It does not need plpython3u or pgpool_recovery in the database, and works beside them.
 CREATE EXTENSION pgpool_adm;
 DROP EXTENSION pgpool_adm;
 CREATE EXTENSION pgpool_recovery;
@@ -31,11 +31,11 @@ SELECT p.proname
          WHERE p.proname LIKE 'pcp_%' AND a.mode = 'o' GROUP BY p.oid) AS p
  GROUP BY p.proname HAVING count(*) <> 2 OR count(DISTINCT p.columns) <> 1;
 
--- What runs with its owner's rights.
+-- Functions that run with their owner's rights.
 SELECT p.oid::regprocedure::text AS function FROM pg_proc p
  WHERE p.proname ~ '^_pgpool_adm' AND p.prosecdef ORDER BY 1;
 
--- Nothing is compiled but PL/Python itself.
+-- Nothing but PL/Python itself is in C.
 SELECT DISTINCT p.probin
   FROM pg_proc p
   JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
@@ -45,7 +45,7 @@ SELECT DISTINCT p.probin
 DROP EXTENSION pgpool_adm;
 SELECT count(*) FROM pg_proc WHERE proname ~ '^(_pgpool_adm|pcp)_';
 
--- A schema with any name.
+-- The schema may have any name.
 CREATE SCHEMA "Regress Pool";
 CREATE EXTENSION pgpool_adm SCHEMA "Regress Pool";
 \set SHOW_CONTEXT never

@@ -1,11 +1,11 @@
--- What can be said without a Pgpool-II.
+-- Errors that need no Pgpool-II.
 CREATE EXTENSION pgpool_adm;
 CREATE FOREIGN DATA WRAPPER regress_pgpool_fdw;
 CREATE SERVER regress_pool FOREIGN DATA WRAPPER regress_pgpool_fdw;
 \set VERBOSITY default
 \set SHOW_CONTEXT never
 
--- Nothing is asked where an argument is null.
+-- No request is sent when an argument is null.
 SELECT pcp_node_count(NULL, 9898, 'pgpool', 'secret'), pcp_node_count(NULL);
 SELECT * FROM pcp_pool_status(NULL);
 
@@ -17,7 +17,7 @@ SELECT pcp_node_info(-1, '/nowhere', 45678, 'pgpool', 'secret');
 SELECT pcp_attach_node(128, '/nowhere', 45678, 'pgpool', 'secret');
 SELECT pcp_stop_pgpool('slow', false, '/nowhere', 45678, 'pgpool', 'secret');
 
--- A port above 32767 is the port that is asked.
+-- A port above 32767 is used unchanged.
 SELECT pcp_node_count('/nowhere', 45678, 'pgpool', 'secret');
 
 -- A foreign server.
@@ -53,7 +53,7 @@ SELECT pcp_recovery_node(0, 'regress_pool');
 RESET pgpool_adm.timeout;
 RESET pgpool_adm.recovery_timeout;
 
--- An error can be caught, and its statement goes to the log again afterwards.
+-- An error can be caught, and statements are logged again afterwards.
 SHOW log_min_error_statement;
 DO $$
 BEGIN

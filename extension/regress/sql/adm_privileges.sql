@@ -1,4 +1,4 @@
--- Everybody may look who has a login at a Pgpool-II; what changes something is for superusers.
+-- Any role with a login at a Pgpool-II may read; functions that change something are for superusers.
 CREATE ROLE regress_pgpool_plain;
 CREATE ROLE regress_pgpool_owner;
 ALTER DEFAULT PRIVILEGES GRANT ALL ON FUNCTIONS TO regress_pgpool_plain;
@@ -33,7 +33,7 @@ SELECT pcp_reload_config(false, '', 9898, 'pgpool', 'secret');
 SELECT pcp_stop_pgpool('fast', false, 'regress_pool');
 SELECT pcp_stop_pgpool('fast', false, '', 9898, 'pgpool', 'secret');
 
--- What is open is open to everybody, and nothing to one role alone.
+-- What is open is open to all roles, and nothing is open to a single one.
 SELECT p.oid::regprocedure
   FROM pg_proc p
   JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
@@ -41,7 +41,7 @@ SELECT p.oid::regprocedure
  CROSS JOIN LATERAL aclexplode(p.proacl) a
  WHERE e.extname = 'pgpool_adm' AND a.grantee NOT IN (0, p.proowner);
 
--- There is no way round.
+-- There is no way around that.
 \set VERBOSITY default
 SELECT sqlstate, message
   FROM _pgpool_adm_call('pcp_detach_node(integer,boolean,text,integer,text,text)',
@@ -57,14 +57,14 @@ SELECT sqlstate, message
                         '{0, false, "", 9898, pgpool, secret}');
 RESET ROLE;
 
--- A grant is enough, for the form that was granted.
+-- A grant is sufficient, for the form that was granted.
 GRANT EXECUTE ON FUNCTION pcp_detach_node(integer, boolean, text, integer, text, text)
     TO regress_pgpool_plain;
 SET ROLE regress_pgpool_plain;
 SELECT pcp_detach_node(0, false, '/nowhere', 9898, 'pgpool', 'secret');
 SELECT pcp_detach_node(0, false, 'regress_pool');
 
--- The other form is not to be had by another spelling, nor by other words than it has.
+-- The other form cannot be reached by another spelling, nor with other arguments than its own.
 SELECT c.sqlstate, c.message
   FROM unnest(ARRAY[
            'pcp_detach_node(integer,boolean,text,integer,text, text)',
@@ -83,7 +83,7 @@ SELECT c.sqlstate, c.message, c.detail
        LATERAL _pgpool_adm_call('pcp_detach_node(integer,boolean,text,integer,text,text)',
                                 f.words) AS c;
 
--- The pass file of this host is for superusers, and for a foreign server of theirs.
+-- The pass file of this host is for superusers, and for their foreign servers.
 SELECT pcp_node_count('/nowhere', 9898, 'pgpool', '');
 RESET ROLE;
 CREATE USER MAPPING FOR PUBLIC SERVER regress_pool OPTIONS (user 'pgpool', password 'secret');
@@ -97,7 +97,7 @@ SET ROLE regress_pgpool_plain;
 SELECT pcp_node_count('regress_pool');
 RESET ROLE;
 
--- A mapping of one's own comes before that for everybody.
+-- A user's own mapping takes precedence over the one for PUBLIC.
 ALTER SERVER regress_pool OWNER TO CURRENT_USER;
 ALTER USER MAPPING FOR PUBLIC SERVER regress_pool OPTIONS (DROP user);
 SET ROLE regress_pgpool_plain;
@@ -107,11 +107,11 @@ CREATE USER MAPPING FOR regress_pgpool_plain SERVER regress_pool
     OPTIONS (user 'pgpool', password 'secret');
 SET ROLE regress_pgpool_plain;
 SELECT pcp_node_count('regress_pool');
--- Its owner has given nobody a right on the server, so the password is hidden from the user.
+-- The owner has granted no privilege on the server, so the password is hidden from the user.
 SELECT umoptions FROM pg_user_mappings WHERE srvname = 'regress_pool' AND umuser <> 0;
 RESET ROLE;
 
--- In a function that runs with the rights of another, the mapping is that of the other.
+-- In a function that runs with the rights of another role, the mapping is that of this role.
 DROP USER MAPPING FOR PUBLIC SERVER regress_pool;
 CREATE FUNCTION regress_count() RETURNS integer LANGUAGE sql SECURITY DEFINER
     AS $$ SELECT pcp_node_count('regress_pool') $$;

@@ -1,4 +1,4 @@
--- The words that reach the script, in upstream's order, and never a shell.
+-- The arguments reach the script in upstream's order, and never a shell.
 CREATE EXTENSION pgpool_recovery;
 \set SHOW_CONTEXT never
 COPY (SELECT unnest(ARRAY[
@@ -13,7 +13,7 @@ SELECT pgpool_recovery('regress_pgpool', 'host', '/data', '5432', 1);
 SELECT pgpool_recovery('regress_pgpool', 'host', '/data', '5432', 1, '5433');
 SELECT pgpool_recovery('regress_pgpool', 'host', '/data', '5432', 1, '5433', 'primary');
 
--- Metacharacters are letters like any other.
+-- Metacharacters are ordinary characters.
 SELECT pgpool_recovery('regress_pgpool', '$(echo executed)', '`echo executed`', '"; echo executed; "',
     1, '''; echo executed; ''', '$HOME \n * ? & | > ~');
 SELECT pgpool_recovery('regress_pgpool', '', '-rf /', E'two\nlines', 1, 'ünïcode', '%s %d');
@@ -21,7 +21,7 @@ SELECT pgpool_recovery('regress_pgpool', '', '-rf /', E'two\nlines', 1, 'ünïco
 -- There is no limit of 1024 bytes.
 SELECT pgpool_recovery('regress_pgpool', 'host', repeat('/data', 2000));
 
--- The script's environment leads back to this server, by names of our own.
+-- The script's environment leads back to this server, with our own variable names.
 COPY (SELECT unnest(ARRAY[
     '#!/bin/sh',
     'test "$PGPOOL_RECOVERY_PGDATABASE" = "$2" && test "$PGPOOL_RECOVERY_PGPORT" = "$3" &&',

@@ -1,8 +1,8 @@
--- The functions that ask a script: its words, its answer, and what is said when there is none.
+-- The functions that ask a script: its arguments, its answer, and the errors when there is none.
 CREATE EXTENSION pgpool_recovery;
 \set SHOW_CONTEXT never
 
--- Scripts of ours that are there are put aside.
+-- Our own scripts, if present, are moved aside.
 COPY (SELECT) TO PROGRAM 'cat > /dev/null
     for name in plan check; do
         test ! -e pgpool_recovery_$name || mv pgpool_recovery_$name regress_saved_$name; done';
@@ -21,7 +21,7 @@ EXCEPTION WHEN OTHERS THEN
 END
 $$;
 
--- The words are those of pgpool_recovery(); an answer is JSON on one line.
+-- The arguments are those of pgpool_recovery(); an answer is JSON on one line.
 COPY (SELECT unnest(ARRAY['#!/bin/sh', 'test "$1" = "$PWD" && shift', 'echo "words: $*"',
     'printf ''\036%s '' "$PGPOOL_RECOVERY_SECRET"', 'printf ''{"answer": {"version": 1, "possible": true, "name": "%s"}}\n'' ünïcode']))
     TO PROGRAM 'cat > pgpool_recovery_plan; chmod 700 pgpool_recovery_plan'
@@ -49,7 +49,7 @@ EXCEPTION WHEN OTHERS THEN
 END
 $$;
 
--- One that fails otherwise, or says nothing that could be read.
+-- A script that fails otherwise, or gives no answer that can be parsed.
 COPY (SELECT unnest(ARRAY['#!/bin/sh', 'echo no', 'exit 3']))
     TO PROGRAM 'cat > pgpool_recovery_plan; chmod 700 pgpool_recovery_plan';
 SELECT pgpool_recovery_plan('host', '/data', '5432', 1, '5433', 'primary');

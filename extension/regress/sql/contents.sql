@@ -1,4 +1,4 @@
--- What CREATE EXTENSION makes, for whom, and where.
+-- What CREATE EXTENSION creates, for whom, and where.
 
 SELECT superuser, trusted, relocatable, schema, requires
   FROM pg_available_extension_versions
@@ -13,17 +13,17 @@ CREATE EXTENSION pgpool_recovery;
 RESET ROLE;
 DROP ROLE regress_pgpool_plain;
 
--- What stands in the way is told, and is not taken for PL/Python.
+-- What stands in the way is reported, and not mistaken for a lack of PL/Python.
 CREATE FUNCTION _pgpool_recovery_call_handler() RETURNS text LANGUAGE sql RETURN 'mine';
 \set SHOW_CONTEXT never
 CREATE EXTENSION pgpool_recovery;
 DROP FUNCTION _pgpool_recovery_call_handler();
 
--- It needs no plpython3u in the database, and minds none.
+-- It does not need plpython3u in the database.
 SELECT count(*) FROM pg_language WHERE lanname LIKE 'plpython%';
 CREATE EXTENSION pgpool_recovery;
 
--- The functions that Pgpool-II calls, and those for people.
+-- The functions that Pgpool-II calls, and those for users.
 SELECT p.oid::regprocedure AS function, pg_get_function_arguments(p.oid) AS arguments,
        p.prorettype::regtype AS result, p.proisstrict AS strict, p.provolatile AS volatile,
        p.proparallel AS parallel, p.prosecdef AS definer
@@ -31,7 +31,7 @@ SELECT p.oid::regprocedure AS function, pg_get_function_arguments(p.oid) AS argu
  WHERE p.proname LIKE 'pgpool%'
  ORDER BY p.proname, p.pronargs;
 
--- Nothing is compiled but PL/Python itself.
+-- Nothing but PL/Python itself is in C.
 SELECT DISTINCT p.probin
   FROM pg_proc p
   JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
@@ -41,7 +41,7 @@ SELECT DISTINCT p.probin
 -- The language is private: only a superuser can write functions in it.
 SELECT lanname, lanpltrusted FROM pg_language WHERE lanname LIKE 'pgpool%';
 
--- It goes as a whole, and to the schema of the user's choice.
+-- It can be dropped as a whole, and installed into any schema.
 DROP EXTENSION pgpool_recovery;
 CREATE SCHEMA "Regress pgpool";
 CREATE EXTENSION pgpool_recovery SCHEMA "Regress pgpool";
@@ -58,7 +58,7 @@ ALTER EXTENSION pgpool_recovery SET SCHEMA public;
 DROP EXTENSION pgpool_recovery;
 DROP SCHEMA "Regress pgpool";
 
--- Beside the ordinary PL/Python.
+-- Together with the ordinary PL/Python.
 CREATE EXTENSION plpython3u;
 CREATE EXTENSION pgpool_recovery;
 DROP EXTENSION pgpool_recovery;

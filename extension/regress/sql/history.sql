@@ -1,4 +1,4 @@
--- Recoveries on record: who reads them, and what the views make of them.
+-- Recoveries on record: who may read them, and what the views show.
 CREATE EXTENSION pgpool_recovery;
 SELECT c.relname, c.relkind, c.relacl IS NOT NULL AS granted,
        has_table_privilege('pg_monitor', c.oid, 'SELECT') AS monitor_reads,
@@ -16,14 +16,14 @@ VALUES (1, 'server1', '/data', 'recovered', '2026-11-24 12:00:07Z', '2026-11-24 
 INSERT INTO pgpool_recovery_run (host, data_directory, state) VALUES ('server1', '/data', 'lost');
 \set VERBOSITY default
 
--- Without its session, which carries the run's name, a runner is gone.
+-- Without its session, which carries the name of the run, a runner is gone.
 SELECT id, node_id, state, percent, seconds_left FROM pgpool_recovery_progress ORDER BY id;
 SET application_name = 'pgpool-recovery run 1';
 SELECT id, state FROM pgpool_recovery_progress ORDER BY id;
 RESET application_name;
 SELECT id, node_id, state, duration, exit_status FROM pgpool_recovery_history;
 
--- The events of a run go with it.
+-- The events of a run are deleted with it.
 INSERT INTO pgpool_recovery_event (run_id, number, kind, line, data) VALUES (3, 1, 'said', 'x', '{}');
 DELETE FROM pgpool_recovery_run WHERE id = 3;
 SELECT count(*) FROM pgpool_recovery_event;

@@ -1,4 +1,4 @@
--- pgpool_pgctl(): known actions with a fitting second argument only.
+-- pgpool_pgctl(): only known actions with a valid second argument.
 CREATE EXTENSION pgpool_recovery;
 \set SHOW_CONTEXT never
 
@@ -9,7 +9,7 @@ SELECT pgpool_pgctl('restart', '/data');
 SELECT pgpool_pgctl('status', 'data');
 SELECT pgpool_pgctl('stop; touch /tmp/x', 'fast');
 
--- Is it ready? This server, by any way to ask, and one that is not there.
+-- Is it ready? This server, with each form of the question, and one that does not exist.
 SELECT pgpool_pgctl('status', ''), pgpool_pgctl('status', 'fast'),
        pgpool_pgctl('status', current_setting('data_directory')) AS by_directory,
        pgpool_pgctl('status', '/nonexistent') AS nonexistent;
@@ -18,7 +18,7 @@ SELECT pgpool_pgctl('status', ''), pgpool_pgctl('status', 'fast'),
 SELECT pgpool_pgctl('reload', '');
 SELECT pgpool_pgctl('logrotate', '');
 
--- Who has set it in a session is not known.
+-- It is not known who has set it in a session.
 SET pgpool.pg_ctl = '/bin/false';
 SELECT pgpool_pgctl('reload', '');
 RESET pgpool.pg_ctl;

@@ -1,4 +1,4 @@
--- Nobody but superusers may call anything, until it is granted to them: default privileges do not.
+-- Only superusers may call anything, until it is granted; default privileges do not count.
 CREATE ROLE regress_pgpool_plain;
 ALTER DEFAULT PRIVILEGES GRANT ALL ON FUNCTIONS TO regress_pgpool_plain;
 ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO regress_pgpool_plain, PUBLIC;
@@ -23,7 +23,7 @@ SELECT pgpool_recovery_plan('host', '/data', '5432', 1, '5433', 'primary');
 SELECT * FROM pgpool_recovery_check('[]');
 RESET ROLE;
 
--- No function of the extension is left to everybody.
+-- No function of the extension is open to PUBLIC.
 SELECT p.oid::regprocedure
   FROM pg_proc p
   JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
@@ -38,7 +38,7 @@ SELECT c.relname, c.relkind, a.grantee::regrole, a.privilege_type
   LEFT JOIN LATERAL aclexplode(c.relacl) a ON a.grantee <> c.relowner
  WHERE e.extname = 'pgpool_recovery' ORDER BY 1, 3, 4;
 
--- A grant is enough.
+-- A grant is sufficient.
 GRANT EXECUTE ON FUNCTION pgpool_recovery(text, text, text), pgpool_pgctl(text, text),
     pgpool_switch_xlog(text) TO regress_pgpool_plain;
 SET ROLE regress_pgpool_plain;
@@ -46,7 +46,7 @@ SET ROLE regress_pgpool_plain;
 SELECT pgpool_recovery('regress_pgpool', 'host', '/data');
 SELECT pgpool_pgctl('status', '');
 
--- pgpool_switch_xlog() is no way round the privilege for pg_switch_wal().
+-- pgpool_switch_xlog() is no way around the privilege on pg_switch_wal().
 \set SHOW_CONTEXT never
 SELECT pgpool_switch_xlog('/tmp');
 -- Nor is the setting pgpool.pg_ctl a way to run any program as the server's user.

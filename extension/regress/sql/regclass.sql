@@ -1,4 +1,4 @@
--- The OID of a relation, and 0 for none: no error.
+-- The OID of a relation, or 0 instead of an error.
 CREATE EXTENSION pgpool_regclass;
 CREATE TABLE "Regress t" (i integer);
 \set SHOW_CONTEXT never
@@ -13,11 +13,11 @@ SELECT pgpool_regclass(name), name
                     'a.b.c.d', '', ' ', '"open', 'a..b', '1259', '-', 'pg_class; select']) AS name;
 SELECT pgpool_regclass(NULL) IS NULL AS strict;
 
--- As Pgpool-II asks, should it not know of to_regclass().
+-- As called by a Pgpool-II that does not know to_regclass().
 SELECT has_function_privilege(current_user, 'pgpool_regclass(cstring)', 'execute');
 SELECT pgpool_regclass('pg_class'::cstring) = 'pg_class'::regclass AS same;
 
--- Names are looked for where the caller's are.
+-- Names are looked up in the caller's search path.
 SET search_path = pg_catalog;
 SELECT pgpool_regclass('"Regress t"');
 RESET search_path;

@@ -1,8 +1,8 @@
--- Which scripts run, and what is said about those that do not or that fail.
+-- Which scripts run, and the errors for those that do not run or that fail.
 CREATE EXTENSION pgpool_recovery;
 \set SHOW_CONTEXT never
 
--- Error texts hold the data directory, which is another one everywhere.
+-- Error texts contain the data directory, which differs everywhere.
 CREATE FUNCTION attempt(statement text, OUT code text, OUT message text, OUT detail text, OUT hint text)
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -18,13 +18,13 @@ $$;
 \x on
 SET client_min_messages = error;
 
--- The name leads into the data directory.
+-- The name must lead into the data directory.
 SELECT * FROM attempt($$SELECT pgpool_recovery('../regress_pgpool', 'host', '/data')$$);
 SELECT * FROM attempt($$SELECT pgpool_recovery('/bin/true', 'host', '/data')$$);
 SELECT * FROM attempt($$SELECT pgpool_recovery('', 'host', '/data')$$);
 SELECT * FROM attempt($$SELECT pgpool_recovery('..', 'host', '/data')$$);
 
--- The file is a regular one, executable, and others may not write it.
+-- The file must be regular and executable, and others must not be able to write it.
 SELECT * FROM attempt($$SELECT pgpool_recovery('regress_pgpool', 'host', '/data')$$);
 SELECT * FROM attempt($$SELECT pgpool_recovery('base', 'host', '/data')$$);
 COPY (SELECT '#!/bin/sh') TO PROGRAM 'cat > regress_pgpool; chmod 600 regress_pgpool';
@@ -33,7 +33,7 @@ COPY (SELECT) TO PROGRAM 'cat > /dev/null; chmod 702 regress_pgpool';
 SELECT * FROM attempt($$SELECT pgpool_recovery('regress_pgpool', 'host', '/data')$$);
 COPY (SELECT) TO PROGRAM 'cat > /dev/null; chmod 772 regress_pgpool';
 SELECT * FROM attempt($$SELECT pgpool_recovery('regress_pgpool', 'host', '/data')$$);
--- A link leads to one of the server's user or of root, and nobody else can exchange it on the way.
+-- A link must lead to a file of the server's user or of root that no one else can exchange.
 COPY (SELECT) TO PROGRAM 'cat > /dev/null; ln -sf /bin/true regress_pgpool';
 SELECT * FROM attempt($$SELECT pgpool_recovery('regress_pgpool', 'host', '/data')$$);
 COPY (SELECT) TO PROGRAM
@@ -59,21 +59,21 @@ SELECT pgpool_recovery('regress_pgpool', 'host', '/data');
 COPY (SELECT unnest(ARRAY['#!/bin/sh', 'kill -KILL $$'])) TO PROGRAM 'cat > regress_pgpool; chmod 700 regress_pgpool';
 SELECT pgpool_recovery('regress_pgpool', 'host', '/data');
 
--- Of a long output the end is kept; what is not printable is shown as such.
+-- The end of a long output is kept; unprintable characters are escaped.
 COPY (SELECT unnest(ARRAY['#!/bin/sh', 'seq 100', 'printf ''tab\tescape\033[31m\r\n''', 'exit 1']))
     TO PROGRAM 'cat > regress_pgpool; chmod 700 regress_pgpool' (FORMAT csv, QUOTE E'\x01');
 SET client_min_messages = error;
 SELECT pgpool_recovery('regress_pgpool', 'host', '/data');
 RESET client_min_messages;
 
--- A record of a stage command, instead of the last lines.
+-- The record of a stage command, instead of the last lines.
 COPY (SELECT unnest(ARRAY['#!/bin/sh', 'echo progress',
     'printf ''\036%s '' "$PGPOOL_RECOVERY_SECRET"', 'printf ''{"message": "no space left on node 1", "detail": "It needs 5 GB.", ''',
     'printf ''"hint": "Make room.", "target": "untouched"}\n''', 'exit 4']))
     TO PROGRAM 'cat > regress_pgpool; chmod 700 regress_pgpool'
     (FORMAT csv, QUOTE E'\x01', DELIMITER E'\x02');
 SELECT pgpool_recovery('regress_pgpool', 'host', '/data');
--- What another host has said is none, and controls no terminal; nor is a record without its parts.
+-- Output of another host is no record and controls no terminal; nor is an incomplete record one.
 COPY (SELECT unnest(ARRAY['#!/bin/sh',
     'printf ''node 1: \r\036{"message": "forged", "target": "untouched"}\n''',
     'printf ''\036%s {"message": "forged", "target": "untouched"}\n'' 0',
@@ -92,7 +92,7 @@ SET statement_timeout = '300ms';
 SELECT pgpool_recovery('regress_pgpool', 'host', '/data');
 RESET statement_timeout;
 
--- The script that starts the node has a fixed name; one that is there is put aside.
+-- The script that starts the node has a fixed name; an existing one is moved aside.
 COPY (SELECT) TO PROGRAM 'cat > /dev/null; test ! -e pgpool_remote_start || mv pgpool_remote_start regress_saved';
 COPY (SELECT unnest(ARRAY['#!/bin/sh', 'echo "$# words: $1 $2"; test $1 = good']))
     TO PROGRAM 'cat > regress_pgpool; chmod 700 regress_pgpool';

@@ -1,4 +1,4 @@
--- pgpool_switch_xlog(): its refusals (tests/server has it archive).
+-- pgpool_switch_xlog(): its refusals (tests/server tests the archiving).
 CREATE EXTENSION pgpool_recovery;
 \set SHOW_CONTEXT never
 
@@ -7,7 +7,7 @@ CREATE EXTENSION pgpool_recovery;
 SELECT pgpool_switch_xlog('/nonexistent');
 \set VERBOSITY terse
 
--- Nothing was switched for it.
+-- No WAL was switched.
 SELECT pg_current_wal_lsn() AS before \gset
 SELECT pgpool_switch_xlog('/nonexistent/again');
 SELECT pg_walfile_name(pg_current_wal_lsn()) = pg_walfile_name(:'before') AS same_file;

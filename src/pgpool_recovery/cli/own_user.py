@@ -16,7 +16,7 @@ def own_name() -> str:
 
 
 def use_own_home() -> None:
-    """Set HOME to this user's: the server may have inherited it, say from root, who started it.
+    """Set HOME to this user's: the server may have inherited that of root, for example.
 
     libpq looks there for the password file, and we for the ssh key of Pgpool-II's manual.
     """

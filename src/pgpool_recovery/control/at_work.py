@@ -1,4 +1,4 @@
-"""What is at work that a change of the primary would break."""
+"""Refuse a change of the primary while something is running that it would break."""
 
 import shlex
 import time
@@ -15,15 +15,16 @@ from pgpool_recovery.postgres.connection import Connection
 FOLLOW, OLD_FOLLOW = "follow_primary_command", "follow_master_command"
 LOOKS = 3
 LOOK_EVERY_S = 0.3
-"""Between the calls for two nodes there is an instant in which none runs."""
+"""Between the calls for two nodes there is a moment when none is running."""
 
 
-@waits("Pgpool-II to bring nodes behind the primary")
+@waits("Pgpool-II to make nodes follow the primary")
 def refuse_while_nodes_follow(cluster: Cluster, node: Node, *, processes: Path = PROCESSES) -> None:
-    """Raise Busy while Pgpool-II brings nodes behind the primary of now.
+    """Raise Busy while Pgpool-II makes nodes follow the current primary.
 
-    A failover in the middle of that detaches what it has just attached: all nodes were down
-    afterwards, the new primary as well (seen with 4.3.5). It is seen on the host of Pgpool-II.
+    A failover in the middle of that detaches the nodes that were just attached: all nodes were down
+    afterwards, even the new primary (seen with 4.3.5). It can only be noticed on the host of
+    Pgpool-II.
     """
     words = follow_words(cluster.parameters)
     if not words or all(info.is_attached for info in cluster.infos):
@@ -33,27 +34,28 @@ def refuse_while_nodes_follow(cluster: Cluster, node: Node, *, processes: Path =
             time.sleep(LOOK_EVERY_S)
         if runs(words, processes):
             raise Busy(
-                f"{node.name} is not promoted now: Pgpool-II brings other nodes behind the primary",
-                detail=f"Its {FOLLOW} runs. A failover in the middle of it can leave Pgpool-II "
-                "without any node.",
-                hint='Look with "pgpool-recovery watch" and "pgpool-recovery status", and try '
-                "again when it has ended.",
+                f"{node.name} cannot be promoted now: Pgpool-II is making other nodes follow the "
+                "primary",
+                detail=f"Its {FOLLOW} is running. A failover in the middle of it can leave "
+                "Pgpool-II without any node.",
+                hint='Check "pgpool-recovery watch" and "pgpool-recovery status", and try again '
+                "when it has ended.",
             )
 
 
 def refuse_while_recovering(connection: Connection, node: Node, primary: Node) -> None:
-    """Raise Busy while the primary recovers another node: that would be lost with it."""
+    """Raise Busy while the primary is recovering another node: that recovery would be lost."""
     if connection.rows("running_calls"):
         raise Busy(
-            f"{node.name} is not promoted now: {primary.name} recovers another node",
+            f"{node.name} cannot be promoted now: {primary.name} is recovering another node",
             detail=f"{primary.name} would be stopped in the middle of it.",
-            hint='Look with "pgpool-recovery watch", and try again when it has ended; '
-            '"pgpool-recovery cancel N" ends it now.',
+            hint='Watch it with "pgpool-recovery watch", and try again when it has ended, or '
+            'cancel it with "pgpool-recovery cancel N".',
         )
 
 
 def follow_words(parameters: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the words by which a call of Pgpool-II's command is known among the processes.
+    """Return the words by which a call of Pgpool-II's command is found in the process table.
 
     >>> follow_words({"follow_primary_command": '/usr/bin/pgpool-recovery follow_primary "%d"'})
     ('/usr/bin/pgpool-recovery', 'follow_primary')
@@ -67,7 +69,7 @@ def follow_words(parameters: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def runs(words: Sequence[str], table: Path) -> bool:
-    """Say whether a process of this host was called with these words, one after the other."""
+    """Return whether a process of this host has these words in its command line, in a row."""
     wanted = list(words)
     for process in processes(table):
         argv = process.words

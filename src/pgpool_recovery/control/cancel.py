@@ -1,4 +1,4 @@
-"""End a recovery on every host, by cancelling the statement on the primary that runs it."""
+"""Cancel a recovery on all hosts, by cancelling the statement on the primary that runs it."""
 
 import time
 from collections.abc import Callable
@@ -14,21 +14,21 @@ from pgpool_recovery.log.note import waits
 from pgpool_recovery.postgres.connection import Connection
 
 TELL_AGAIN_EVERY_S = 5.0
-"""Between the two stages no statement runs for a moment, so the first order may hit nothing."""
+"""Between the two stages there is a moment without a statement that could be cancelled."""
 LOOK_EVERY_S = 0.3
 CALLED_WITHIN_S = 3.0
 """After the first stage Pgpool-II calls the remote start at once."""
 
 
 def cancel(primary: Primary, node: Node, tell: Tell, *, within_s: float) -> RecordedRun | None:
-    """Cancel the recovery of a node, wait until it has ended, and return how.
+    """Cancel the recovery of a node, wait until it has ended, and return its record.
 
-    None where nothing is on record: then only the end of the statement is seen. Raises Refused when
-    no recovery of the node runs, and Unverified when it has not ended in time.
+    Returns None if nothing is recorded; then only the end of the statement is visible. Raises
+    Refused if no recovery of the node is running, and Unverified if it has not ended in time.
     """
     if not primary.has(Feature.HISTORY):
         lacks = primary.lacks(Feature.HISTORY)
-        tell(Remarked(f"in which state the target is cannot be seen: {lacks.message}"))
+        tell(Remarked(f"the state of the target is unknown: {lacks.message}"))
         _cancel_calls(primary, node, within_s)
         return None
     with primary.connect(Feature.HISTORY) as connection:
@@ -50,9 +50,9 @@ def cancel(primary: Primary, node: Node, tell: Tell, *, within_s: float) -> Reco
 
 
 class _End:
-    """Whether a run has ended: also when the remote start did before it went on with the record.
+    """Detects the end of a run, even if the remote start ended before it continued the record.
 
-    Then the run stays copied, and nobody calls anything for the node any more.
+    In that case the run stays copied, and no session calls a function for the node any longer.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class _End:
         self._alone_since: float | None = None
 
     def has_come(self) -> bool:
-        """Look whether it has."""
+        """Return whether the run has ended."""
         run = self._record.run(self._run_id)
         if run is None or run.has_ended:
             return True
@@ -76,7 +76,7 @@ class _End:
 
 
 def _order_all(connection: Connection, pid: int | None, node: Node) -> None:
-    """Cancel what is on record, and what calls for the node now: that may be another session."""
+    """Cancel the session on record, and those that call for the node now: they may be others."""
     for one in {pid, *(call["pid"] for call in _calls_of(connection, node))}:
         _order(connection, one)
 
@@ -99,7 +99,7 @@ def _cancel_calls(primary: Primary, node: Node, within_s: float) -> None:
 
 
 def _calls_of(connection: Connection, node: Node) -> list[dict[str, Any]]:
-    """Return the calls that name the node's data directory and its host."""
+    """Return the running calls that name the node's data directory and its host."""
     wanted = (f"'{node.data_directory}'", f"'{node.told_host}'")
     rows = connection.rows("running_calls")
     return [row for row in rows if all(word in row["query"] for word in wanted)]
@@ -116,9 +116,9 @@ def _cancel_until(
         if now > deadline:
             raise Unverified(
                 f"the recovery of {node.name} has not ended",
-                detail=f"It was told to {within_s:g} seconds ago.",
-                hint=f'Look with "pgpool-recovery watch {node.node_id}", and at the server log of '
-                "the primary.",
+                detail=f"The cancel request was sent {within_s:g} seconds ago.",
+                hint=f'Check "pgpool-recovery watch {node.node_id}" and the server log of the '
+                "primary.",
                 target=TargetState.UNKNOWN,
             )
         if now >= order_at:
@@ -136,7 +136,7 @@ def _nothing_runs(node: Node, detail: str | None = None) -> Refused:
 
 
 def ended_otherwise(run: RecordedRun) -> Undone | None:
-    """Return the failure of a cancel that came too late: the recovery was complete."""
+    """Return the failure of a cancel that came too late, after the recovery had completed."""
     if run.state != "recovered":
         return None
     return Undone(

@@ -1,4 +1,4 @@
-"""Attach, detach and promote a node: refused when it would do harm, and seen to its effect."""
+"""Attach, detach and promote nodes: refuse what would do harm, and wait for the effect."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,14 +26,15 @@ from pgpool_recovery.pcp.client.node_info import NodeInfo
 from pgpool_recovery.pcp.pool import DETACHED, Pool
 
 ASK_EVERY_S = 0.3
-WAIT = "Wait for it or look at its log."
-FORCE = "With --force it is attached all the same."
+WAIT = "Wait for it, or check its log."
+FORCE = "With --force it is attached anyway."
 
 
 def attach(pool: Pool, settings: Settings, node_id: NodeId, *, force: bool) -> NodeInfo:
-    """Attach a node that is up and streams, or any one with `force`; return what it is then.
+    """Attach a node that is up and streaming, or any node with `force`; return its new state.
 
-    What would make a second primary of it, or wait in Pgpool-II, is not done with `force` either.
+    Even with `force`, a node is not attached if it would be a second primary, or if Pgpool-II would
+    queue the request.
     """
     cluster = cluster_of_pool(pool, settings)
     node = cluster.node(node_id)
@@ -42,7 +43,7 @@ def attach(pool: Pool, settings: Settings, node_id: NodeId, *, force: bool) -> N
         raise Busy(
             f"{node.name} cannot be attached now: Pgpool-II has no primary at the moment",
             detail=search.sentence,
-            hint="Try again when that has ended.",
+            hint="Try again when the search has ended.",
         )
     if force:
         refuse_second_primary(cluster, node)
@@ -52,13 +53,13 @@ def attach(pool: Pool, settings: Settings, node_id: NodeId, *, force: bool) -> N
 
 
 def refuse_useless(cluster: Cluster, node: Node) -> None:
-    """Raise Refused when clients of the node would see nothing, or the past for ever."""
+    """Raise Refused if clients of the node would get errors, or outdated data indefinitely."""
     answers = {answer.node.node_id: answer for answer in ask_all(cluster)}
     answer = answers[node.node_id]
     if answer.failure is not None:
         lost = f'Bring it back with "pgpool-recovery recover {node.node_id}".'
         raise Refused(
-            f"the server of {node.name} could not be asked",
+            f"the server of {node.name} could not be queried",
             detail=answer.failure.detail,
             hint=f"{how_to_ask(answer, lost)} {FORCE}",
         )
@@ -75,13 +76,13 @@ def refuse_useless(cluster: Cluster, node: Node) -> None:
         is_wrong = trouble.fault.is_wrong_data
         raise Refused(
             f"{node.name} {trouble.what}",
-            detail=trouble.detail or "Clients that Pgpool-II sends to it would read the past.",
+            detail=trouble.detail or "Clients that Pgpool-II sends to it would read outdated data.",
             hint=f"{STOP_IT if is_wrong else trouble.hint or WAIT} {FORCE}",
         )
 
 
 def refuse_second_primary(cluster: Cluster, node: Node) -> None:
-    """Raise Refused when a node accepts writes while Pgpool-II uses another one as the primary."""
+    """Raise Refused if a node accepts writes while Pgpool-II uses another one as the primary."""
     primary_id = pool_primary(cluster.infos)
     if not cluster.has_standbys or primary_id in (None, node.node_id):
         return
@@ -93,25 +94,25 @@ def refuse_second_primary(cluster: Cluster, node: Node) -> None:
 def second_primary(node: Node, primary: Node) -> Refused:
     """Return the refusal to attach a second primary.
 
-    Pgpool-II asks the nodes in their order, and keeps the last that is one (find_primary_node).
+    Pgpool-II checks the nodes in order, and keeps the last primary it finds (find_primary_node).
     """
     wins = max(node, primary, key=lambda one: one.node_id)
     return Refused(
         f"{node.name} accepts writes, but {primary.name} is the primary",
-        detail="Of several Pgpool-II takes the one with the highest id for the primary, which is "
-        f"{wins.name}; the other would be read, with what it alone has.",
+        detail="Of several primaries Pgpool-II uses the one with the highest node id, which is "
+        f"{wins.name}; it would send reads to the other one, which has data of its own.",
         hint=f'Stop it, and bring it back with "pgpool-recovery recover {node.node_id}".',
     )
 
 
 def is_primary_in_pool(pool: Pool, node_id: NodeId) -> bool:
-    """Say whether Pgpool-II takes the node for the primary, so that to detach it is a failover."""
+    """Return whether Pgpool-II takes the node for the primary: then detaching it is a failover."""
     info = pool.node(node_id)
     return info.is_attached and info.role == PRIMARY
 
 
 def detach(pool: Pool, settings: Settings, node_id: NodeId, *, gracefully: bool) -> NodeInfo:
-    """Detach a node and return what it is then."""
+    """Detach a node and return its new state."""
     if gracefully:
         let_failover_end(pool.nodes())
     return pool.detach(node_id, gracefully=gracefully, within_s=settings.pgpool.change_s)
@@ -126,10 +127,10 @@ def promote(
     switchover: bool,
     gracefully: bool,
 ) -> NodeInfo:
-    """Promote a node, wait for the effect, say what goes on, and return what it is then.
+    """Promote a node, wait for the effect, report what follows, and return its new state.
 
-    Without `switchover` Pgpool-II changes only its own mind about which node is the primary, which
-    is right when the server was promoted by somebody else; one that was not is refused.
+    Without `switchover`, this only changes which node Pgpool-II takes for the primary. That is
+    right if the server was promoted by other means; a server that is a standby is refused.
     """
     cluster = cluster_of_pool(pool, settings)
     node = cluster.node(node_id)
@@ -148,19 +149,20 @@ def promote(
 
 
 def going_on(parameters: Mapping[str, str], infos: Sequence[NodeInfo]) -> Iterator[str]:
-    """Say what becomes of the nodes that a promotion has detached."""
+    """Yield what happens to the nodes that a promotion has detached."""
     down = [f"node {info.node_id}" for info in infos if info.status in DETACHED]
     if not down:
         return
     which = " and ".join(down) + (" is" if len(down) == 1 else " are")
     if parameters.get(FOLLOW) or parameters.get(OLD_FOLLOW):
         yield (
-            f'{which} down, and Pgpool-II calls {FOLLOW} for each: look with "pgpool-recovery '
-            'watch" and "pgpool-recovery status"'
+            f"{which} down, and Pgpool-II calls its {FOLLOW}; check "
+            '"pgpool-recovery watch" and "pgpool-recovery status"'
         )
     else:
         yield (
-            f'{which} down, and pgpool.conf sets no {FOLLOW}: "pgpool-recovery recover --all-down"'
+            f"{which} down, and pgpool.conf sets no {FOLLOW}; run "
+            '"pgpool-recovery recover --all-down"'
         )
 
 
@@ -170,21 +172,21 @@ def _refuse_standby(node: Node, answer: ServerAnswer) -> None:
     if not answer.is_primary:
         raise Refused(
             f"the server of {node.name} is a standby",
-            detail="Without --switchover only Pgpool-II itself takes the node for the primary, "
-            "detaches the others, and promotes no server.",
+            detail="Without --switchover, Pgpool-II takes the node for the primary and detaches "
+            "the others, but promotes no server.",
             hint="Use --switchover, or promote the server first with pg_promote().",
         )
 
 
 def _state(answer: ServerAnswer) -> str:
     if answer.failure is not None:
-        return f"could not be asked ({answer.failure.detail or answer.failure.message})"
+        return f"could not be queried ({answer.failure.detail or answer.failure.message})"
     return "accepts writes" if answer.is_primary else "is a standby"
 
 
-@waits("the promoted node to be the primary")
+@waits("the promoted node to become the primary")
 def _wait_for_primary(pool: Pool, cluster: Cluster, node: Node, *, within_s: float) -> NodeInfo:
-    """Wait until Pgpool-II and the server itself agree that it is the primary."""
+    """Wait until both Pgpool-II and the server itself report the node as the primary."""
     deadline = time.monotonic() + within_s
     while True:
         seen = "Pgpool-II did not answer"
@@ -200,8 +202,8 @@ def _wait_for_primary(pool: Pool, cluster: Cluster, node: Node, *, within_s: flo
             raise Unverified(
                 f"{node.name} is not the primary after {within_s:g} seconds",
                 detail=f"{seen}.",
-                hint="Look at pgpool.log, and at what failover_command says there. The order may "
-                "still wait in Pgpool-II; give no other one before that is settled.",
+                hint="Check pgpool.log, including the output of failover_command. The request may "
+                "still be queued in Pgpool-II; do not make another one until that is settled.",
                 target=TargetState.UNKNOWN,
             )
         time.sleep(ASK_EVERY_S)

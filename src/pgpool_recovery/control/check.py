@@ -1,4 +1,4 @@
-"""What the function pgpool_recovery_check finds, for the nodes that Pgpool-II names."""
+"""Call pgpool_recovery_check on the primary, for the nodes that Pgpool-II names."""
 
 import json
 from collections.abc import Sequence
@@ -25,18 +25,18 @@ FOUND_ERRORS = Refused.exit_status
 
 @dataclass(frozen=True)
 class Reported:
-    """A finding as it is shown: by the build of the primary, or by a command itself."""
+    """A finding as it is shown, from the build on the primary or from a command itself."""
 
     severity: str = field(metadata={"about": "`error`, `warning`, `info` or `ok`"})
-    node_id: int | None = about("the node; empty for the cluster")
+    node_id: int | None = about("the node; `null` for the cluster")
     fact: str = about("what was found", default="")
     advice: str | None = about("what to do about it")
 
 
 def read_findings(primary: Primary, cluster: Cluster, *, within_s: float) -> tuple[Reported, ...]:
-    """Ask the primary whether every node could be recovered; the gravest findings come first.
+    """Ask the primary whether every node could be recovered; the worst findings come first.
 
-    Raises Refused when the extension there has no such function.
+    Raises Refused if the extension there has no such function.
     """
     nodes = [
         {
@@ -54,7 +54,7 @@ def read_findings(primary: Primary, cluster: Cluster, *, within_s: float) -> tup
 
 
 def pool_settings(cluster: Cluster) -> dict[str, str]:
-    """Return what pgpool.conf says of recoveries, and the release line; nothing without Pgpool-II.
+    """Return pgpool.conf's settings for recoveries and the release line; {} without Pgpool-II.
 
     Up to 4.6 there is no recovery_database: the functions are called in template1.
     """

@@ -1,4 +1,4 @@
-"""The nodes of the cluster, as Pgpool-II or the settings name them, and how SQL reaches them."""
+"""The nodes of the cluster, as Pgpool-II or the settings name them, and how to connect to them."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,10 +18,10 @@ from pgpool_recovery.postgres.ping import PingAnswer, ping
 
 T = TypeVar("T")
 DATABASES = ("postgres", "template1")
-"""Where Pgpool-II looks for the extension: from 4.7 on, and up to 4.6."""
+"""Where Pgpool-II calls the extension: postgres from 4.7 on, template1 up to 4.6."""
 UNUSED = "unused"
 WITHOUT_STANDBYS = frozenset({"native_replication", "2", "snapshot_isolation", "6"})
-"""As in pgpool.conf, and by number as pcp_pool_status has it (ClusteringModes, pool_config.h)."""
+"""Names in pgpool.conf, and numbers in pcp_pool_status (ClusteringModes, pool_config.h)."""
 
 
 @record
@@ -45,18 +45,18 @@ class Node:
 
     @property
     def told_host(self) -> str:
-        """What Pgpool-II calls it for the stages: a socket is on this host."""
+        """The host that Pgpool-II passes to the stages; a socket is on the local host."""
         return "localhost" if not self.host or self.host.startswith("/") else self.host
 
     @property
     def slot_name(self) -> str:
-        """The slot that a recovery makes for it."""
+        """The name of the slot that a recovery creates for it."""
         return Target(self.host, self.data_directory, self.node_id, self.port).slot_name
 
 
 @record
 class SqlLogin:
-    """How SQL reaches the nodes; passwords are libpq's business. `words` are more of its words."""
+    """How to connect to the nodes; libpq finds the passwords. `words` are more libpq parameters."""
 
     user: str | None
     databases: tuple[str, ...]
@@ -67,11 +67,11 @@ class SqlLogin:
 
 @record
 class Cluster:
-    """The nodes; `infos` is what Pgpool-II says of them, nothing without it.
+    """The nodes; `infos` is what Pgpool-II reports about them, empty without Pgpool-II.
 
     `has_standbys`: one node is the primary, as in streaming replication mode; otherwise Pgpool-II
-    writes to all of them, and takes the copy from its main node. `parameters` are those of
-    pgpool.conf with which Pgpool-II runs; none without it.
+    writes to all nodes, and the copy is taken from its main node. `parameters` are the pgpool.conf
+    parameters in force; empty without Pgpool-II.
     """
 
     nodes: tuple[Node, ...]
@@ -81,7 +81,7 @@ class Cluster:
     parameters: Mapping[str, str] = field(default_factory=dict)
 
     def node(self, node_id: NodeId) -> Node:
-        """Return a node; UsageError when there is none of that id."""
+        """Return a node; raises UsageError if there is none with that id."""
         for node in self.nodes:
             if node.node_id == node_id:
                 return node
@@ -89,12 +89,12 @@ class Cluster:
         raise UsageError(f"there is no node {node_id}", detail=f"The nodes are {known}.")
 
     def info(self, node_id: NodeId) -> NodeInfo | None:
-        """Return what Pgpool-II says of a node."""
+        """Return what Pgpool-II reports about a node."""
         return next((info for info in self.infos if info.node_id == node_id), None)
 
 
 def pool_of(settings: PgpoolSettings, user: str) -> Pool:
-    """Return the Pgpool-II of the settings; `user` is whom PCP is asked as without a setting."""
+    """Return the Pgpool-II of the settings; `user` is the PCP user if the settings name none."""
     return Pool(
         PcpServer(
             PcpAddress(settings.host or "", settings.pcp_port),
@@ -124,14 +124,14 @@ def cluster_of_pool(pool: Pool, settings: Settings) -> Cluster:
 
 
 def _host(text: str | None) -> str:
-    """Return a host as Pgpool-II names it; none is a local socket."""
+    """Return a host that Pgpool-II names, or "" for a local socket."""
     return parse_host(text) if text else ""
 
 
 def cluster_of_parameters(parameters: Mapping[str, str], settings: Settings) -> Cluster:
-    """Return the cluster of pcp_pool_status, for which Pgpool-II asks no server, nor waits for one.
+    """Return the cluster by pcp_pool_status, which Pgpool-II answers without asking any server.
 
-    So there are no `infos`; the status of node N is the parameter backend_statusN.
+    So there are no `infos`; the status of node N is in the parameter backend_statusN.
     """
     numbers = [
         int(name.removeprefix("backend_status"))
@@ -156,7 +156,7 @@ def cluster_of_parameters(parameters: Mapping[str, str], settings: Settings) -> 
 
 
 def cluster_of_settings(settings: Settings) -> Cluster:
-    """Return the cluster as the settings have it; SettingsError when they say too little."""
+    """Return the cluster as the settings describe it; raises SettingsError if it is incomplete."""
     nodes = []
     for node_id, node in sorted(settings.node.items()):
         values = {"host": node.host, "port": node.port, "data_directory": node.data_directory}
@@ -164,15 +164,15 @@ def cluster_of_settings(settings: Settings) -> Cluster:
         if node.host is None or node.port is None or node.data_directory is None:
             raise SettingsError(
                 f"node.{node_id} has no {' and no '.join(missing)}",
-                detail="Without Pgpool-II, the settings say where the nodes are.",
+                detail="Without Pgpool-II, the nodes are taken from the settings.",
             )
         directory = parse_data_directory(node.data_directory)
         nodes.append(Node(node_id, node.host, node.port, directory))
     if not nodes:
         raise SettingsError(
             "the settings name no nodes",
-            detail="Without Pgpool-II, the settings say where the nodes are.",
-            hint="Write host, port and data_directory of each into [node.0], [node.1] and so on.",
+            detail="Without Pgpool-II, the nodes are taken from the settings.",
+            hint="Set host, port and data_directory of each in [node.0], [node.1] and so on.",
         )
     return Cluster(tuple(nodes), login_of(settings, {}))
 
@@ -182,10 +182,10 @@ def _has_standbys(parameters: Mapping[str, str]) -> bool:
 
 
 def login_of(settings: Settings, parameters: Mapping[str, str]) -> SqlLogin:
-    """Return how SQL reaches the nodes, as Pgpool-II itself does for a recovery."""
+    """Return how to connect to the nodes, by default as Pgpool-II itself does for a recovery."""
     pgpool = settings.pgpool
     found = (
-        settings.history.database,  # First: elsewhere the tables of the record may be, but empty.
+        settings.history.database,  # First: other databases may have the tables, but empty.
         pgpool.dbname,
         parameters.get("recovery_database"),
         *DATABASES,
@@ -199,7 +199,7 @@ def login_of(settings: Settings, parameters: Mapping[str, str]) -> SqlLogin:
 def connect_to(
     node: Node, login: SqlLogin, database: str | None = None, *, answer_s: float | None = None
 ) -> Iterator[Connection]:
-    """Connect to a node; no query takes longer than `answer_s`, not even over a lost link."""
+    """Connect to a node; no query takes longer than `answer_s`, even if the link is lost."""
     values = {
         **_conninfo(node, login, database),
         "tcp_user_timeout": str(int(1000 * login.answer_s)),
@@ -221,7 +221,7 @@ def connect_to(
 def ask_databases(
     node: Node, login: SqlLogin, ask: Callable[[Connection], T]
 ) -> Iterator[tuple[str, T | Unreachable]]:
-    """Yield what each database lets us ask, or why not; the caller stops where that is enough."""
+    """Yield each database's answer, or why there is none; the caller stops when it has enough."""
     for database in login.databases:
         try:
             with connect_to(node, login, database) as connection:
@@ -238,9 +238,10 @@ def ask_first_database(
     ask: Callable[[Connection], T],
     goes_on: Callable[[Unreachable], bool],
 ) -> tuple[T, str]:
-    """Return what the first database says that lets us in, and its name.
+    """Return the answer of the first database that lets us in, and its name.
 
-    Raises the first failure when none does, or `goes_on` says of one that no other will.
+    Raises the first failure if none does. `goes_on` returns whether another database may still let
+    us in after a failure.
     """
     failure: Unreachable | None = None
     for database, said in ask_databases(node, login, ask):
@@ -249,11 +250,11 @@ def ask_first_database(
         failure = failure or said
         if not goes_on(said):
             break
-    raise failure or Unreachable(f"no database is known on {node.name}")
+    raise failure or Unreachable(f"no database of {node.name} is known")
 
 
 def ping_node(node: Node, login: SqlLogin) -> PingAnswer:
-    """Return how the server of a node answers, without a login."""
+    """Return how the server of a node answers without a login."""
     values = {name: value for name, value in _conninfo(node, login, None).items() if value}
     return ping(values, timeout_s=login.connect_s)
 

@@ -1,4 +1,4 @@
-"""Agree to a plan: what is asked, what the answer allows, and how it gets to the primary."""
+"""Agree to a plan: whether to ask, what the answer allows, and whether it can be enforced."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.plan.harm import Harm, excess
 
-OLDER_BUILD = "pgpool-recovery on the primary is of an older version"
+OLDER_BUILD = "pgpool-recovery on the primary is an older version"
 NO_PLAN = "there is no plan"
 OWN_STAGE = "the first stage of pgpool.conf is not pgpool-recovery's"
 
@@ -17,8 +17,9 @@ OWN_STAGE = "the first stage of pgpool.conf is not pgpool-recovery's"
 class ConsentQuestion:
     """What a person is asked.
 
-    `unbound`: why the recovery cannot be held to the answer. `elsewhere`: where the node was the
-    last time. `is_again`: the plan has changed since it was agreed to.
+    `unbound`: why the recovery cannot be limited to the answer. `elsewhere`: a sentence that says
+    where the node was at its last recovery. `is_again`: the plan has changed since it was agreed
+    to. `is_within`: a limit was given with the command, and the plan is within it.
     """
 
     node: Node
@@ -30,14 +31,14 @@ class ConsentQuestion:
 
     @property
     def is_needed(self) -> bool:
-        """Whether it has to be asked at all; `is_within`: its limit was given with the command."""
+        """Whether the question has to be asked at all."""
         if self.plan is None or self.is_again or self.unbound or self.elsewhere:
             return True
         return self.plan.document.destroys and not self.is_within
 
 
 AskPerson = Callable[[ConsentQuestion], None]
-"""Raises when the person does not want it."""
+"""Raises if the person does not agree."""
 
 
 def agree(
@@ -50,10 +51,10 @@ def agree(
     is_again: bool = False,
     is_own_stage: bool = False,
 ) -> Harm | None:
-    """Return what was agreed to, None when the recovery cannot be held to it; raises for a no.
+    """Return what was agreed to, None if the recovery cannot be limited to it; raises for a no.
 
-    Refused where the plan does more than the command allows, and where a limit was given with the
-    command to which the recovery cannot be held: a yes says nothing of that.
+    Raises Refused if the plan does more than `at_most` allows, and if the recovery cannot be
+    limited to `at_most`: a yes does not cover that.
     """
     harm = None if plan is None else plan.document.harm
     if plan is not None and harm is not None and at_most is not None:
@@ -61,16 +62,16 @@ def agree(
     unbound = why_unbound(plan, is_own_stage=is_own_stage)
     if unbound is not None and at_most is not None:
         raise Refused(
-            f"the recovery of {node.name} cannot be held to --at-most",
+            f"the recovery of {node.name} cannot be limited by --at-most",
             detail=f"{unbound[:1].upper()}{unbound[1:]}.",
-            hint="Nothing was begun. Without --at-most it is asked about.",
+            hint="Nothing was started. Without --at-most you are asked to confirm it.",
         )
     ask(ConsentQuestion(node, plan, unbound, elsewhere, is_again, at_most is not None))
     return None if unbound is not None else (at_most or harm)
 
 
 def why_unbound(plan: PlannedRecovery | None, *, is_own_stage: bool) -> str | None:
-    """Return why what is agreed to does not get to the run; None when it does."""
+    """Return why the agreement does not reach the run; None if it does."""
     if plan is None:
         return NO_PLAN
     if is_own_stage:
@@ -85,9 +86,8 @@ def _refuse_beyond(node: Node, plan: PlannedRecovery, harm: Harm, at_most: Harm)
     beyond = excess(harm, at_most)
     if beyond:
         raise Refused(
-            f"the plan of {node.name} does more than --at-most allows",
-            detail=f"Allowed: {at_most}.\nWould be needed: {plan.document.method}: "
-            f"{'; '.join(beyond)}.",
-            hint=f'Nothing was begun. "pgpool-recovery plan {node.node_id}" says why it takes '
-            "that much.",
+            f"the plan for {node.name} does more than --at-most allows",
+            detail=f"Allowed: {at_most}.\nNeeded: {plan.document.method}: {'; '.join(beyond)}.",
+            hint=f'Nothing was started. "pgpool-recovery plan {node.node_id}" shows why that much '
+            "is needed.",
         )

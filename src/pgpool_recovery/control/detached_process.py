@@ -1,4 +1,4 @@
-"""A process that does not depend on the terminal: no hang-up and no Ctrl-C reaches it."""
+"""Detach a process from the terminal, so that no hang-up and no Ctrl-C reaches it."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ from pgpool_recovery.domain.target_state import TargetState
 
 
 def leave_terminal() -> None:
-    """Be a session of one's own, without input and output; SIGTERM raises Cancelled."""
+    """Start a new session, without input and output; from then on SIGTERM raises Cancelled."""
     os.setsid()
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN if number != signal.SIGTERM else _end)

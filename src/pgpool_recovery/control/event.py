@@ -1,4 +1,4 @@
-"""What a person is told while a recovery is asked for, runs and ends."""
+"""The events that a person is told of while a recovery is requested, runs and ends."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.domain.record import record
 
 POOL, PRIMARY = "Pgpool-II", "the primary"
-"""Who is asked for a recovery."""
+"""Who is asked to recover a node."""
 
 
 @record
@@ -22,7 +22,7 @@ class PlanRead:
 
 @record
 class Remarked:
-    """Something that is to be known and does not stand in the way."""
+    """A remark that does not stop the recovery."""
 
     sentence: str
     node_id: NodeId | None = None
@@ -30,9 +30,9 @@ class Remarked:
 
 @record
 class Asked:
-    """Pgpool-II, or the primary itself, was asked for the recovery; from now on it runs there.
+    """The recovery was requested from Pgpool-II, or from the primary itself, and now runs there.
 
-    `of` is one of the two names above. `is_on_record`: what happens will be told from the record.
+    `of` is one of the two names above. `is_on_record`: its events will be read from the record.
     """
 
     node_id: NodeId
@@ -42,7 +42,7 @@ class Asked:
 
 @record
 class Happened:
-    """An event that is on record."""
+    """An event from the record."""
 
     node_id: NodeId | None
     run_id: int
@@ -51,14 +51,14 @@ class Happened:
 
 @record
 class StepMoved:
-    """How far the current step is."""
+    """How far the current step has come."""
 
     progress: RunProgress
 
 
 @record
 class NodeSaid:
-    """A line of Pgpool-II, or a notice of the primary, about the recovery."""
+    """A line from Pgpool-II, or a notice from the primary, about the recovery."""
 
     node_id: NodeId
     line: str
@@ -80,10 +80,10 @@ class Outcome:
 
     @property
     def exit_status(self) -> int:
-        """0, or that of the failure."""
+        """0, or the exit status of the failure."""
         return 0 if self.failure is None else self.failure.exit_status
 
 
 OperatorEvent = PlanRead | Remarked | Asked | Happened | StepMoved | NodeSaid | Outcome
 Tell = Callable[[OperatorEvent], None]
-"""Takes an event to whoever asked for the recovery."""
+"""Passes an event to the person who asked for the recovery."""

@@ -1,4 +1,4 @@
-"""The extension on the primary: in which database it is, and what its version has."""
+"""The extension on the primary: which databases have it, and what its version provides."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,11 +18,11 @@ from pgpool_recovery.postgres.extension import (
     InstalledExtension,
 )
 
-REPLACEABLE = "Such an owner can put something else in the place of what would be called."
+REPLACEABLE = "Such an owner could replace the functions that would be called."
 
 
 class Feature(Enum):
-    """What a version may lack, in the words of the sentence that says so."""
+    """What a version may lack, in the words of the message that reports it."""
 
     HISTORY = "no record of recoveries"
     PLAN = "no function pgpool_recovery_plan"
@@ -53,8 +53,8 @@ class Extension:
 class Primary:
     """The primary, and the extension in its databases.
 
-    `foreign` are owners because of whom it is not used in others (ForeignOwner). `unseen` are the
-    databases that could not be looked into, with the reasons.
+    `foreign` are the owners because of whom it is not used in other databases (ForeignOwner).
+    `unseen` are the databases that could not be examined, with the reasons.
     """
 
     node: Node
@@ -64,11 +64,11 @@ class Primary:
     unseen: Mapping[str, RecoveryError] = field(default_factory=dict)
 
     def has(self, feature: Feature) -> bool:
-        """Whether some database has it."""
+        """Return whether some database has it."""
         return self._extension(feature) is not None
 
     def database_of(self, feature: Feature) -> str:
-        """Return the database that has it; Refused where none does."""
+        """Return the database that has it; raises what `lacks` returns if none does."""
         extension = self._extension(feature)
         if extension is None:
             raise self.lacks(feature)
@@ -78,7 +78,7 @@ class Primary:
         return next((one for one in self.extensions if feature in one.features), None)
 
     def lacks(self, feature: Feature) -> RecoveryError:
-        """Return the refusal that says what is missing, and how to get it."""
+        """Return the failure that says what is missing, and how to get it."""
         if self.foreign:
             return self.is_foreign()
         if self.unseen:
@@ -94,28 +94,29 @@ class Primary:
         )
 
     def _is_not_known(self, feature: Feature) -> RecoveryError:
-        """Return the failure to look into a database that may have it."""
+        """Return the failure to examine a database that may have it."""
         seen = [name for name in self.login.databases if name not in self.unseen]
-        what = f"In database {' and '.join(seen)} it is not, or has {feature.value}."
+        what = f"In database {' and '.join(seen)} it is missing, or has {feature.value}."
         failed = [_why(database, error) for database, error in self.unseen.items()]
         return Unreachable(
-            f"it is not known which extension pgpool_recovery the primary ({self.node.name}) has",
+            "it is not known which version of the extension pgpool_recovery the primary "
+            f"({self.node.name}) has",
             detail="\n".join([*([what] if seen else []), *failed]),
-            hint="Let this host log in to that database (~/.pgpass, pg_hba.conf), or create the "
-            "extension in one that it can log in to.",
+            hint="Allow this host to log in to that database (~/.pgpass, pg_hba.conf), or create "
+            "the extension in a database that it can log in to.",
         )
 
     def has_none(self) -> RecoveryError:
-        """Return the refusal that says that the extension is nowhere."""
+        """Return the refusal that says that no database has the extension."""
         return Refused(
             f"the primary ({self.node.name}) does not have the extension pgpool_recovery",
-            detail=f"Looked for in database {' and '.join(self.login.databases)}.",
+            detail=f"It was looked for in database {' and '.join(self.login.databases)}.",
             hint='Run "pgpool-recovery install" there, and CREATE EXTENSION pgpool_recovery in '
             "the database.",
         )
 
     def is_foreign(self) -> RecoveryError:
-        """Return the refusal to use what somebody else than a superuser could replace."""
+        """Return the refusal to use functions that a user who is not a superuser could replace."""
         first, *others = self.foreign
         also = [f"{owner.fact}." for owner in others]
         return Refused(
@@ -132,7 +133,7 @@ class Primary:
         if extension is None:
             raise self.lacks(feature)
         with connect_to(self.node, self.login, extension.database, answer_s=answer_s) as connection:
-            found = connection.extension()  # It may be another one since we have looked.
+            found = connection.extension()  # It may have changed since it was examined.
             if found is None:
                 raise self.has_none()
             if found.foreign is not None:
@@ -141,7 +142,7 @@ class Primary:
 
 
 def look_at(node: Node, login: SqlLogin) -> Primary:
-    """Look which databases of the primary have the extension; Unreachable when none answers."""
+    """Return which databases of the primary have the extension; Unreachable if none answers."""
     found: list[Extension] = []
     foreign: list[ForeignOwner] = []
     unseen: dict[str, RecoveryError] = {}
@@ -169,7 +170,7 @@ def _extension_and_databases(
 
 
 def _why(database: str, error: RecoveryError) -> str:
-    return f"Database {database} could not be looked into: {error.in_a_line}"
+    return f"Database {database} could not be examined: {error.in_a_line}"
 
 
 def _extension(database: str, found: InstalledExtension) -> Extension:

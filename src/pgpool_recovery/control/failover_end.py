@@ -1,4 +1,4 @@
-"""Let Pgpool-II end a failover or a failback before it is asked for what takes long."""
+"""Let a failover or failback end before Pgpool-II is asked for something that takes long."""
 
 import time
 from collections.abc import Sequence
@@ -11,12 +11,13 @@ SETTLED_AFTER_S = 4.0
 
 @waits("the failover to settle")
 def let_failover_end(infos: Sequence[NodeInfo]) -> None:
-    """Wait a moment when a node has changed its status just now.
+    """Wait a moment if a node has just changed its status.
 
-    Pgpool-II starts its PCP process anew at the end of a failover, and waits for all requests then
-    (up to 4.4): one for a recovery, made before that, would keep it from answering anybody, and
-    from the next failover, until the recovery has ended. One that waits for the clients to leave
-    may never hear that they have (seen with 4.6). A clock that differs makes this wait no longer.
+    At the end of a failover Pgpool-II restarts its PCP process, and up to 4.4 it waits for all
+    requests before that. A recovery that was requested earlier would keep Pgpool-II from answering
+    anyone, and from the next failover, until the recovery has ended. A request that waits for the
+    clients to disconnect may never notice that they have (seen with 4.6). If the clocks of the
+    hosts differ, this does not wait longer.
     """
     changes = [info.status_changed_at for info in infos if info.status_changed_at]
     age_s = time.time() - max(changes, default=0)

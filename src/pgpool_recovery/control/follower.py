@@ -1,4 +1,4 @@
-"""Follows one recovery by what is put on record of it, and goes on when the connection is lost."""
+"""Follow a recovery by its record, and reconnect when the connection is lost."""
 
 import time
 from contextlib import ExitStack
@@ -15,13 +15,13 @@ from pgpool_recovery.log.note import waits
 
 TRY_AGAIN_EVERY_S = 5.0
 ENDS_WITHIN_S = 5.0
-"""The run is ended on record before its caller hears of it; a killed one a little later."""
+"""The end of a run is recorded before its caller learns of it; that of a killed run a bit later."""
 ASK_EVERY_S = 0.2
 FAILED = "failed"
 
 
 class Follower:
-    """What is on record of the next recovery of a node, or of one that is known already."""
+    """Follows the record of the next recovery of a node, or of a run that is already known."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class Follower:
         self._node_id = None if known is None else NodeId(known)
         self.run_id = run_id
         self.needed: dict[str, Any] | None = None
-        """What the run would have had to do beyond what was agreed, when that ended it."""
+        """What the run would have had to do beyond what was agreed, if that ended it."""
         self._number = -1
         self._after = 0
         self._told_progress: RunProgress | None = None
@@ -48,7 +48,7 @@ class Follower:
         self._try_at = 0.0
 
     def __enter__(self) -> Self:
-        """Connect, and note which recoveries are older than the one to come."""
+        """Connect, and remember which recoveries are older than the one to come."""
         try:
             self._after = self._connected().last_id()
         except BaseException:
@@ -62,11 +62,11 @@ class Follower:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close the connection; it has to know when that is for an error."""
+        """Close the connection, which has to know whether an error is the reason."""
         self._stack.__exit__(kind, error, traceback)
 
     def look(self) -> None:
-        """Tell what is new; without a connection, say so once and try again later."""
+        """Report what is new; without a connection, report that once and try again later."""
         if self._record is None and time.monotonic() < self._try_at:
             return
         try:
@@ -75,7 +75,7 @@ class Follower:
             self._lost(error)
 
     def run(self) -> RecordedRun | None:
-        """Return the run as it is on record now; None when there is none, or no connection."""
+        """Return the run as it is on record now; None if there is none, or no connection."""
         if self.run_id is None:
             return None
         try:
@@ -84,7 +84,7 @@ class Follower:
             self._lost(error)
             return None
 
-    @waits("the end to be on record")
+    @waits("the end to be recorded")
     def ended_run(self) -> RecordedRun | None:
         """Return the run once it has ended, or as it is after a few seconds."""
         deadline = time.monotonic() + ENDS_WITHIN_S
@@ -118,7 +118,7 @@ class Follower:
 
     def _lost(self, error: RecoveryError) -> None:
         if self._record is not None or self._try_at == 0:
-            sentence = f"the progress cannot be seen at the moment: {error.message}"
+            sentence = f"the progress cannot be read at the moment: {error.message}"
             self._tell(Remarked(sentence, self._node_id))
         self._stack.close()
         self._record = None

@@ -1,4 +1,4 @@
-"""What `check` finds on record: recoveries that were interrupted, and nodes that have moved."""
+"""The findings of `check` from the record: interrupted recoveries, and nodes that have moved."""
 
 from pgpool_recovery.check.finding import Severity
 from pgpool_recovery.control.check import Reported
@@ -10,15 +10,15 @@ from pgpool_recovery.domain.error import RecoveryError
 
 
 def find_on_record(primary: Primary, cluster: Cluster) -> list[Reported]:
-    """Return what the record says of the nodes; one finding where it cannot be read.
+    """Return the findings from the record, or a single one if the record cannot be read.
 
-    Whoever may call the check may not be one who may read the record.
+    A role that may call the check is not necessarily allowed to read the record.
     """
     found: list[Reported] = []
     try:
         found += find_interrupted(primary, cluster)
         found += find_moved(primary, cluster)
-    except RecoveryError as error:  # The other findings are worth having without these.
-        why = f"the record was not read: {error.message}"
+    except RecoveryError as error:  # The other findings of `check` are useful without these.
+        why = f"could not read the record of recoveries: {error.message}"
         found.append(Reported(Severity.WARNING, None, why, error.hint))
     return found

@@ -1,4 +1,4 @@
-"""A recovery whose runner is gone: how far it came, what stands on the target, what to do next."""
+"""Recoveries whose runner is gone: how far they came, what is on the target, what to do next."""
 
 from pgpool_recovery.check.finding import Severity
 from pgpool_recovery.control.check import Reported
@@ -9,11 +9,11 @@ from pgpool_recovery.control.record import INTERRUPTED, RecordReader, RunProgres
 from pgpool_recovery.domain.error import RecoveryError
 
 ASK_WITHIN_S = 60.0
-"""A look at a target counts the sizes of its files."""
+"""Examining a target takes long, because the sizes of its files are added up."""
 
 
 def interrupted_runs(primary: Primary) -> list[RunProgress]:
-    """Return the recoveries that have no runner any more, nor an end; nothing without a record."""
+    """Return the recoveries that have neither a runner nor an end; none without a record."""
     if not primary.has(Feature.HISTORY):
         return []
     with primary.connect(Feature.HISTORY) as connection:
@@ -21,34 +21,34 @@ def interrupted_runs(primary: Primary) -> list[RunProgress]:
 
 
 def sentence_of(run: RunProgress) -> str:
-    """Say which recovery was interrupted, and where."""
+    """Return which recovery was interrupted, and where."""
     return f"recovery {run.id} was interrupted{where_it_stopped(run)}"
 
 
 def interruption_of(primary: Primary, node: Node) -> str | None:
-    """Return the sentence about a node's recovery that was interrupted, if one was."""
+    """Return the sentence about a node's interrupted recovery, if there is one."""
     try:
         found = [run for run in interrupted_runs(primary) if run.node_id == node.node_id]
-    except RecoveryError:  # Who plans or recovers anew does not depend on what is on record.
+    except RecoveryError:  # Planning and recovering again do not depend on the record.
         return None
     return sentence_of(found[-1]) if found else None
 
 
 def found_on_target(primary: Primary, node: Node) -> str:
-    """Ask the target what stands there now; why it could not be asked, where nobody answers."""
+    """Return what is on the target now, or why that could not be determined."""
     if not primary.has(Feature.PLAN):
-        return "the target was not asked"
+        return "the target was not examined"
     try:
         document = read_plan(primary, node, within_s=ASK_WITHIN_S).document
     except RecoveryError as error:
-        return f"the target could not be asked: {error.message}"
+        return f"could not examine the target: {error.message}"
     if document.target_found:
         return f"on the target: {document.target_found}"
-    return f"the target could not be asked: {document.first_reason or 'nobody says why'}"
+    return f"could not examine the target: {document.first_reason or 'no reason was given'}"
 
 
 def find_interrupted(primary: Primary, cluster: Cluster) -> list[Reported]:
-    """Return a finding for each recovery that was interrupted."""
+    """Return a finding for each interrupted recovery."""
     nodes: dict[int | None, Node] = {node.node_id: node for node in cluster.nodes}
     return [
         Reported(
@@ -63,8 +63,6 @@ def find_interrupted(primary: Primary, cluster: Cluster) -> list[Reported]:
 
 
 def next_step(node: Node) -> str:
-    """Return what completes or undoes it."""
+    """Return how to complete or undo an interrupted recovery."""
     number = node.node_id
-    return (
-        f'See what "pgpool-recovery plan {number}" says, then "pgpool-recovery recover {number}".'
-    )
+    return f'Check "pgpool-recovery plan {number}", then run "pgpool-recovery recover {number}".'

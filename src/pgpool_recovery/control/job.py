@@ -1,4 +1,4 @@
-"""A recovery that is to be done: which node, with whom, by whom it is run, and who is told."""
+"""A recovery to be done: of which node, by whom it is run, and who is told."""
 
 from functools import partial
 from typing import Protocol
@@ -18,27 +18,27 @@ from pgpool_recovery.plan.harm import Harm
 
 
 class RunningRecovery(Protocol):
-    """A recovery that somebody else runs."""
+    """A recovery that runs elsewhere."""
 
     def start(self) -> None:
-        """Ask for it."""
+        """Request it."""
 
     def has_ended(self, *, within_s: float) -> bool:
-        """Wait for the end, but not longer."""
+        """Return whether it has ended; wait at most `within_s` for that."""
 
     def lines(self) -> list[str]:
-        """Return what was said since it was last asked."""
+        """Return what was reported since the last call."""
 
     def result(self) -> None:
-        """Raise why it failed, when it did."""
+        """Raise why it failed, if it did."""
 
 
 @record
 class Desk:
-    """The person: whom everything is told, and who is asked.
+    """The person at the terminal, who is told everything and is asked.
 
-    `at_most` is what the command itself allows. `is_there`: somebody can be asked again. `waits`:
-    behind a recovery of the node that runs already.
+    `at_most` is the limit that was given with the command. `is_there`: the person can be asked
+    again. `waits`: wait for a recovery of the node that is already running.
     """
 
     tell: Tell
@@ -50,10 +50,10 @@ class Desk:
 
 @record
 class Job:
-    """One node that is to be recovered, and with whom; `pool` None means without Pgpool-II.
+    """One node to be recovered, and how; `pool` None means without Pgpool-II.
 
-    `by_sql`: the primary is asked although there is a Pgpool-II, which attaches the node then.
-    `limit`: to what the recovery is held when nobody is asked.
+    `by_sql`: the primary is asked although there is a Pgpool-II, which then attaches the node.
+    `limit`: what the recovery is limited to if no person is asked.
     """
 
     node: Node
@@ -66,16 +66,16 @@ class Job:
 
     @property
     def is_run_by_pool(self) -> bool:
-        """Whether it is Pgpool-II that runs the recovery."""
+        """Whether Pgpool-II runs the recovery."""
         return self.pool is not None and not self.by_sql
 
     @property
     def is_own_stage(self) -> bool:
-        """Whether pgpool.conf names another script than that of the plan for the first stage."""
+        """Whether pgpool.conf names another first stage than the script that plans are made for."""
         return self.cluster.parameters.get(FIRST_STAGE, FIRST_STAGE_SCRIPT) != FIRST_STAGE_SCRIPT
 
     def running(self, agreed: Harm | None = None) -> RunningRecovery:
-        """Return the recovery, not begun yet; `agreed` goes with it when we call it ourselves."""
+        """Return the recovery, not yet started; `agreed` is passed on if we call it ourselves."""
         within_s, node = self.settings.pgpool.recovery_s, self.node
         if self.pool is not None and not self.by_sql:
             return PcpRecovery(self.pool, node.node_id, within_s)

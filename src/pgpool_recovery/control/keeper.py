@@ -1,8 +1,9 @@
-"""Keeps what a person has agreed to on the primary until the recovery has read it.
+"""Keep what a person agreed to on the primary until the recovery has read it.
 
-Pgpool-II hands no words of ours to the first stage. So a session on the primary says by its name
-what was agreed (plan/agreement.py), in a process of its own: a Ctrl-C, a lost terminal or a kill
-between the request and the first stage must not leave a recovery that nothing limits.
+Pgpool-II passes nothing from us to the first stage. So a session on the primary announces the
+agreement in its name (plan/agreement.py). A separate process holds the session, because a Ctrl-C, a
+lost terminal or a kill between the request and the first stage must not leave a recovery that
+nothing limits.
 """
 
 import contextlib
@@ -26,19 +27,19 @@ from pgpool_recovery.postgres.connection import Connection
 
 HELD_S = 120.0
 """How long an agreement outlives the command that made it. Pgpool-II calls the first stage within
-seconds; whoever recovers the node later has not agreed to anything."""
+seconds; a later recovery of the node must not be covered by it."""
 HELD_BEHIND_CHECKPOINT_S = 3600.0
-"""The same where Pgpool-II writes to all nodes: it runs a CHECKPOINT before the first stage there
-(start_recovery() in recovery.c), for as long as that takes."""
+"""The same in modes in which Pgpool-II writes to all nodes: there it runs a CHECKPOINT before the
+first stage, however long that takes (start_recovery() in recovery.c)."""
 LOOK_EVERY_S = 0.5
 QUIT, HELD = b"quit", b"held"
 
 
 class Keeper:
-    """A session that first says that a plan is being agreed to, and then what was agreed.
+    """A session that first announces that a plan is being agreed to, and then what was agreed.
 
-    As a context manager it ends with its block, but for one that a signal ends after the request
-    was sent: then until the recovery has read it, or for `held_s`.
+    As a context manager it ends with its block. But if a signal ends the block after the request
+    was sent, the session stays until the recovery has read the agreement, or for `held_s`.
     """
 
     def __init__(self, primary: Primary, node: Node, *, held_s: float = HELD_S) -> None:
@@ -48,10 +49,10 @@ class Keeper:
         self._pid = 0
         self._reading = self._writing = -1
         self.is_sent = False
-        """Whether Pgpool-II has been asked, or may have been; in an earlier run, too."""
+        """Whether Pgpool-II was asked, or may have been, in this run or an earlier one."""
 
     def __enter__(self) -> Self:
-        """Fork; the child never returns from here. Raises why it cannot connect."""
+        """Fork; the child never returns from here. Raises why the child cannot connect."""
         from_child, to_parent = os.pipe()
         from_parent, to_child = os.pipe()
         self._pid = os.fork()
@@ -65,7 +66,7 @@ class Keeper:
         try:
             self._await()
         except BaseException:
-            # It holds nothing yet, and may sit in a look for a name, which has no limit.
+            # The child holds nothing yet, and may hang in a name lookup, which has no limit.
             os.kill(self._pid, signal.SIGKILL)
             self._end()
             raise
@@ -77,12 +78,12 @@ class Keeper:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Let go of it, unless somebody leaves and the recovery goes on."""
+        """End the session, unless the person leaves and the recovery continues."""
         leaves = kind is not None and not issubclass(kind, Exception)
         self._end(is_held=leaves and self.is_sent)
 
     def agree(self, harm: Harm) -> None:
-        """Say what was agreed; from here on the next recovery of the node is bound by it."""
+        """Announce what was agreed; from here on it limits the next recovery of the node."""
         self._say(session_name(AGREED, self._target, harm).encode())
         self._await()
 
@@ -93,7 +94,7 @@ class Keeper:
             raise self._lost() from error
 
     def _await(self) -> None:
-        """Wait for the child's word; how long it waits itself its connection limits."""
+        """Wait for the child's answer; the timeouts of its connection limit the child."""
         limit_s = 2 * (self._primary.login.connect_s + self._primary.login.answer_s)
         ready, _, _ = select.select([self._reading], [], [], limit_s)
         line = os.read(self._reading, 65536).partition(b"\n")[0] if ready else b""
@@ -103,8 +104,8 @@ class Keeper:
 
     def _lost(self) -> Unreachable:
         return Unreachable(
-            f"the session on {self._primary.node.name} that tells what was agreed was lost",
-            detail="Nothing more was begun." if self.is_sent else "Nothing was begun.",
+            f"the session on {self._primary.node.name} that holds the agreement was lost",
+            detail="Nothing more was started." if self.is_sent else "Nothing was started.",
         )
 
     def _end(self, *, is_held: bool = False) -> None:
@@ -124,7 +125,7 @@ class Keeper:
                 connection.row("name_session", name=session_name(ASKS, self._target))
                 os.write(writing, HELD + b"\n")
                 hold(connection, reading, writing, held_s=self._held_s)
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the parent has to hear of it
+        except BaseException as error:  # noqa: BLE001 - the parent has to learn of any failure
             with contextlib.suppress(BrokenPipeError):
                 os.write(writing, json.dumps(as_failure(error).as_record()).encode() + b"\n")
         finally:
@@ -132,9 +133,9 @@ class Keeper:
 
 
 def hold(connection: Connection, reading: int, writing: int, *, held_s: float) -> None:
-    """Name the session as is said through the pipe, until that says quit, or nobody is there.
+    """Name the session as the pipe says, until the pipe says quit or its other end is closed.
 
-    What was agreed is kept for a while when nobody is there any more, and until it has been read.
+    After the other end is closed, an agreement is kept for `held_s` or until it has been read.
     """
     is_agreed, rest = False, b""
     deadline: float | None = None

@@ -1,6 +1,6 @@
-"""Replication slots that recoveries made, on a node that is a standby by now: they only keep WAL.
+"""Drop replication slots of recoveries on a node that is now a standby: they only retain WAL.
 
-A failure here is said, and does not keep anybody from the rest.
+A failure is only reported, and does not stop what follows.
 """
 
 from pgpool_recovery.control.cluster import Node, SqlLogin, connect_to
@@ -11,15 +11,15 @@ from pgpool_recovery.postgres.slots import drop_slot
 
 
 def drop_leftover_slots(standby: Node, login: SqlLogin, say: Say) -> None:
-    """Drop the slots that a standby has from its own time as primary; the others follow another.
+    """Drop the slots that a standby has from its time as primary; the nodes now follow another.
 
-    So it has none left, not even for itself, when it becomes primary again.
+    So none is left, not even one for itself, when it becomes the primary again.
     """
     try:
         with connect_to(standby, login) as connection:
             for found in map(slot_state, connection.rows("slots")):
                 names = {found.name} if is_of_a_recovery(found.name) else set[str]()
                 if drop_slot(connection, found, names) is None:
-                    say(f"replication slot {found.name} of {standby.name}, a leftover, is dropped")
+                    say(f"dropped leftover replication slot {found.name} of {standby.name}")
     except Unreachable as error:
-        say(f"the slots of {standby.name} were not looked at: {error.in_a_line}")
+        say(f"could not check the slots of {standby.name}: {error.in_a_line}")

@@ -1,4 +1,4 @@
-"""A recovery that Pgpool-II runs: asked for over PCP, in a thread, while the record is watched."""
+"""A recovery that Pgpool-II runs, requested over PCP in a thread while its record is followed."""
 
 import queue
 import threading
@@ -15,7 +15,7 @@ from pgpool_recovery.pcp.pool import Pool
 class PcpRecovery:
     """One request to recover a node.
 
-    When this process ends the recovery goes on: PCP knows no cancel, and Pgpool-II does not look
+    The recovery continues when this process ends: PCP has no cancel, and Pgpool-II does not check
     whether its client is still there. The thread is a daemon, so leaving does not wait for it.
     """
 
@@ -31,15 +31,15 @@ class PcpRecovery:
         threading.Thread(target=self._recover, daemon=True).start()
 
     def has_ended(self, *, within_s: float) -> bool:
-        """Wait for the end, but not longer."""
+        """Return whether it has ended; wait at most `within_s` for that."""
         return self._ended.wait(within_s)
 
     def lines(self) -> list[str]:
-        """Return what Pgpool-II has said since it was last asked."""
+        """Return what Pgpool-II has reported since the last call."""
         return [self._lines.get_nowait() for _ in range(self._lines.qsize())]
 
     def result(self) -> None:
-        """Raise why it failed, when it did."""
+        """Raise why it failed, if it did."""
         if self._failure is not None:
             raise self._failure
 
@@ -48,7 +48,7 @@ class PcpRecovery:
             self.pool.recover(self.node_id, self._take, within_s=self.within_s)
         except RecoveryError as error:
             self._failure = error
-        except Exception as error:  # noqa: BLE001 - a bug is raised where the result is asked for
+        except Exception as error:  # noqa: BLE001 - raised by `result`
             self._failure = error
         finally:
             self._ended.set()

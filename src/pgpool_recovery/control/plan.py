@@ -1,4 +1,4 @@
-"""The plan of a recovery, as the function pgpool_recovery_plan gives it on the primary."""
+"""Read the plan of a recovery from the function pgpool_recovery_plan on the primary."""
 
 from pgpool_recovery.control.cluster import Node
 from pgpool_recovery.control.extension import Feature, Primary
@@ -19,7 +19,7 @@ class PlannedRecovery:
 
     @property
     def now(self) -> "PlannedRecovery":
-        """The plan for the node as it is: of a standby that streams not that of its loss."""
+        """The plan for the node as it is: for a streaming standby, not the plan for its loss."""
         now = self.document.now
         return self if now is None else PlannedRecovery(self.node, now)
 
@@ -29,9 +29,9 @@ class PlannedRecovery:
 
 
 def read_plan(primary: Primary, node: Node, *, within_s: float) -> PlannedRecovery:
-    """Ask the primary what a recovery of the node would do; nothing is changed by that.
+    """Ask the primary what a recovery of the node would do; this changes nothing.
 
-    Raises Refused when the extension there has no such function.
+    Raises Refused if the extension there has no such function.
     """
     with primary.connect(Feature.PLAN, answer_s=within_s) as connection:
         rows = connection.call(
@@ -41,10 +41,10 @@ def read_plan(primary: Primary, node: Node, *, within_s: float) -> PlannedRecove
 
 
 def why_no_plan(primary: Primary) -> str | None:
-    """Return why nobody on the primary can make a plan; a recovery may be possible all the same.
+    """Return why no plan can be made on the primary; a recovery may still be possible.
 
-    Raises Refused where the extension is not at all, as far as every database was looked into:
-    nothing can be recovered without it.
+    Raises Refused if every database could be examined and none has the extension: nothing can be
+    recovered without it.
     """
     if not primary.has(Feature.PLAN):
         lacks = primary.lacks(Feature.PLAN)
@@ -60,17 +60,17 @@ def why_no_plan(primary: Primary) -> str | None:
 
 
 def refuse_primary(primary: Node, node: Node) -> None:
-    """Raise Refused when the node is the primary, from which there is nothing to recover."""
+    """Raise Refused if the node is the primary, which cannot be recovered from another node."""
     if primary == node:
         raise Refused(
             f"{node.name} is the primary",
-            detail="A recovery brings another node behind it.",
-            hint='How it would come back after a failover is said by "pgpool-recovery check".',
+            detail="A recovery makes another node follow it.",
+            hint='"pgpool-recovery check" shows how it would be recovered after a failover.',
         )
 
 
 def call_parameters(primary: Node, node: Node) -> dict[str, object]:
-    """Return what Pgpool-II tells the primary of the node that is to be recovered."""
+    """Return what Pgpool-II passes to the primary about the node to be recovered."""
     return {
         "host": node.told_host,
         "data_directory": node.data_directory,
@@ -82,6 +82,6 @@ def call_parameters(primary: Node, node: Node) -> dict[str, object]:
 
 
 def target_of(node: Node) -> Target:
-    """Return the node as the stages know it, by the same words."""
+    """Return the node as the stages know it, by the same values."""
     directory = parse_data_directory(node.data_directory)
     return Target(node.told_host, directory, node.node_id, node.port)

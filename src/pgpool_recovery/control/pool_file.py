@@ -1,8 +1,8 @@
-"""What pgpool.conf says, where this is the host of the Pgpool-II that was asked.
+"""Compare pgpool.conf with what is in force, if this is the host of the Pgpool-II.
 
-A reload does not take another host or port for a node, but another directory and application name,
-and logs nothing of it (4.3 to 4.7); pcp_pool_status shows what is in force alone. So the file is
-the only place where the difference can be seen.
+A reload ignores a changed host or port of a node, but applies a changed directory or application
+name, and it logs neither (4.3 to 4.7). pcp_pool_status shows only what is in force, so the
+difference can be seen in the file only.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ from pgpool_recovery.files.text import read_text
 from pgpool_recovery.install.pgpool_conf import values_of
 
 USUAL_PLACES = (Path("/etc/pgpool-II/pgpool.conf"), Path("/etc/pgpool2/pgpool.conf"))
-"""Where the packages of Enterprise Linux and of Debian start it without naming a file."""
+"""The files of the packages of Enterprise Linux and Debian, which start Pgpool-II without -f."""
 FILE_OPTIONS = ("-f", "--config-file")
 MAX_BYTES = 1 << 20
 AFTER_RESTART = ("hostname", "port")
@@ -26,7 +26,7 @@ AFTER_RELOAD = ("data_directory", "application_name")
 
 @record
 class Difference:
-    """A parameter of a node that is in force otherwise than the file has it."""
+    """A parameter of a node whose value in force differs from the one in the file."""
 
     file: Path
     name: str
@@ -36,19 +36,19 @@ class Difference:
 
     @property
     def fact(self) -> str:
-        """Say both, in a part of a sentence."""
+        """Both values, as a part of a sentence."""
         return f"{self.file} sets {self.name} = '{self.written}', but '{self.in_force}' is in force"
 
     @property
     def advice(self) -> str:
-        """Say how the file comes into force."""
+        """How the file takes effect."""
         if self.takes_restart:
-            return "Restart Pgpool-II: a reload takes no other host or port of a node."
-        return "Let Pgpool-II reload the file."
+            return "Restart Pgpool-II: a reload does not change the host or port of a node."
+        return "Reload Pgpool-II."
 
 
 def differences(cluster: Cluster, node: Node, *, table: Path = PROCESSES) -> list[Difference]:
-    """Return what the file has of a node otherwise; nothing where the file cannot be found."""
+    """Return where the file differs for a node; nothing if the file cannot be found or read."""
     file = file_of(cluster.parameters, table=table)
     written = None if file is None else _read(file)
     if file is None or written is None:
@@ -67,28 +67,28 @@ def _differences(
 
 
 def refuse_other_place(cluster: Cluster, node: Node) -> None:
-    """Raise Refused when the file has the node on another host, at another port, or elsewhere.
+    """Raise Refused if the file has another host, port or directory for the node.
 
-    Pgpool-II would go to the host that is in force with the directory that is in force, which need
-    not belong together.
+    Pgpool-II would use the host in force with the directory in force, which need not belong
+    together.
     """
     found = [one for one in differences(cluster, node) if "application_name" not in one.name]
     if found:
         raise Refused(
-            f"pgpool.conf has {node.name} in another place than Pgpool-II uses",
+            f"pgpool.conf has another place for {node.name} than the one that Pgpool-II uses",
             detail="\n".join(f"{one.fact}." for one in found),
             hint=found[0].advice,
         )
 
 
 def file_of(parameters: Mapping[str, str], *, table: Path = PROCESSES) -> Path | None:
-    """Return the file with which Pgpool-II was started, by its process; None where it is not here.
+    """Return the file with which Pgpool-II was started; None if it is not on this host.
 
-    The pid file names the process, and its command line the file.
+    The pid file names the process, and the command line of the process names the file.
     """
     try:
         text = read_text(Path(parameters.get("pid_file_name") or "/nonexistent"))
-        pid = int(text.rstrip("\0\n"))  # Pgpool-II writes the NUL as well.
+        pid = int(text.rstrip("\0\n"))  # Pgpool-II also writes a NUL.
     except (OSError, ValueError):
         return None
     words = process_of(pid, table).words
@@ -100,7 +100,7 @@ def file_of(parameters: Mapping[str, str], *, table: Path = PROCESSES) -> Path |
 
 
 def _read(file: Path) -> dict[str, str] | None:
-    """Return what the file sets; None when it cannot be read, or is not all of it."""
+    """Return what the file sets; None if it cannot be read, or if it includes other files."""
     try:
         text = read_text(file, MAX_BYTES)
     except OSError:

@@ -1,6 +1,6 @@
-"""The way to the stages: what would keep a recovery from beginning at all.
+"""Check the way to the stages: refuse what would keep a recovery from starting at all.
 
-Pgpool-II says in each of these cases that the execution of a command failed, and no more.
+In each of these cases Pgpool-II reports only that the execution of a command failed.
 """
 
 from pgpool_recovery.control.check import pool_settings
@@ -15,10 +15,10 @@ REMOTE_START = "pgpool_remote_start"
 
 
 def refuse_way(primary: Primary, cluster: Cluster, *, by_sql: bool = False) -> None:
-    """Raise Refused when Pgpool-II would not find the functions or the scripts on the primary.
+    """Raise Refused if Pgpool-II would not find the functions or the scripts on the primary.
 
-    Where we may not look, Pgpool-II perhaps may: then nothing is refused. `by_sql`: we call the
-    functions ourselves, in the database where they are.
+    Nothing is refused if our role is not allowed to look, since Pgpool-II's may be. `by_sql`: we
+    call the functions ourselves, in the database that has them.
     """
     asked = pool_settings(cluster)
     scripts = {REMOTE_START: "It is called at the end of each recovery."}
@@ -29,7 +29,7 @@ def refuse_way(primary: Primary, cluster: Cluster, *, by_sql: bool = False) -> N
         if not is_inside(command):
             raise Refused(
                 f'{setting} is "{command}" in pgpool.conf',
-                detail="It is the plain name of a script in the data directory of the primary.",
+                detail="It must be the plain name of a script in the primary's data directory.",
                 hint=f"Set {setting} = '{setting.removesuffix('_command')}' and reload Pgpool-II.",
             )
         scripts[command] = f"It is the {setting} of pgpool.conf."
@@ -46,7 +46,7 @@ def refuse_way(primary: Primary, cluster: Cluster, *, by_sql: bool = False) -> N
         raise Refused(
             f"database {database} of the primary ({name}), in which Pgpool-II calls it, has no "
             "extension pgpool_recovery",
-            hint=f"In {database}: CREATE EXTENSION pgpool_recovery",
+            hint=f"Run CREATE EXTENSION pgpool_recovery in database {database}.",
         )
     missing = {row["name"] for row in rows if not row["is_there"]}
     for script, meaning in scripts.items():
@@ -54,6 +54,6 @@ def refuse_way(primary: Primary, cluster: Cluster, *, by_sql: bool = False) -> N
             raise Refused(
                 f'the primary ({name}) has no script "{script}" in its data directory',
                 detail=meaning,
-                hint="There, as the user that runs PostgreSQL: pgpool-recovery install "
+                hint="Run this there, as the user that runs PostgreSQL: pgpool-recovery install "
                 f"--data-directory {primary.node.data_directory}",
             )

@@ -1,4 +1,4 @@
-"""Which node is the primary, by what the servers themselves say."""
+"""Find out which node is the primary, by what the servers themselves report."""
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,19 +17,19 @@ PRIMARY = "primary"
 MAIN = "main"
 NO_LOGIN = "no login"
 LET_IN = (
-    "Where a server refuses the login, run this as the user that has the password file, or let "
-    "this host in: a line in its ~/.pgpass (host:port:database:user:password), pg_hba.conf of the "
-    "node. [pgpool] user and dbname in the settings say as whom it logs in."
+    "If a server refuses the login, run this as the user that has the password file, or allow "
+    "this host to log in: a line in its ~/.pgpass (host:port:database:user:password), pg_hba.conf "
+    "of the node. [pgpool] user and dbname in the settings name the role and the database."
 )
-TRY_AGAIN = "Try again, or look at its log."
+TRY_AGAIN = "Try again, or check its log."
 
 
 @record
 class ServerAnswer:
-    """What a server says of itself: `facts` of standing.sql, or why there are none.
+    """What a server reports about itself: the `facts` of standing.sql, or why there are none.
 
-    `standby` is what it says of itself as a standby, for who may ask. `answers` is how it answers
-    without a login, where `failure` says why there are no facts.
+    `standby` is what it reports as a standby, if our role may ask for that. If there are no facts,
+    `failure` says why, and `answers` is how the server answers without a login.
     """
 
     node: Node
@@ -45,15 +45,16 @@ class ServerAnswer:
 
     @property
     def is_running(self) -> bool:
-        """Whether the server accepts connections, if not ours."""
+        """Whether the server accepts connections, even if not ours."""
         return self.facts is not None or self.answers is PingAnswer.UP
 
     @property
     def lets_nobody_in(self) -> bool:
-        """Whether the server runs, and gave us no session; why is in the failure alone.
+        """Whether the server is running but gave us no session; only the failure says why.
 
-        The login was refused, or there is no room, or no such database: libpq has no SQLSTATE for
-        us, and the words may be in any language. A query that failed is another matter.
+        It may have refused the login, have no free connection, or not have the database. libpq
+        gives us no SQLSTATE, and its message may be in any language. A failed query is another
+        matter.
         """
         return self.facts is None and self.is_running and isinstance(self.failure, NoSession)
 
@@ -66,18 +67,18 @@ class ServerAnswer:
 
 
 def ask_all(cluster: Cluster) -> tuple[ServerAnswer, ...]:
-    """Ask all servers at once, so that one that does not answer costs its time only once."""
+    """Query all servers at once, so that those that do not answer cost their timeout only once."""
     with ThreadPoolExecutor(max_workers=max(1, len(cluster.nodes))) as threads:
         return tuple(threads.map(lambda node: ask(cluster, node), cluster.nodes))
 
 
 def find_primary(cluster: Cluster) -> Node:
-    """Return the primary; Unreachable when no server says that it is, Refused when two do."""
+    """Return the primary; Unreachable if no server reports to be one, Refused if several do."""
     return choose_primary(cluster, ask_all(cluster))
 
 
 def choose_primary(cluster: Cluster, answers: tuple[ServerAnswer, ...]) -> Node:
-    """Return the primary among those that answered; of two, the one that Pgpool-II uses."""
+    """Return the primary among the servers; of several, the one that Pgpool-II uses."""
     found = [answer.node for answer in answers if answer.is_primary]
     if not cluster.has_standbys:
         found = [node for node in found if _is_used(cluster, node, MAIN)]
@@ -101,7 +102,7 @@ def _is_used(cluster: Cluster, node: Node, role: str) -> bool:
 
 
 def ask(cluster: Cluster, node: Node) -> ServerAnswer:
-    """Ask one server, in whichever database lets us in; where nobody answers, in one only."""
+    """Query one server, in any database that lets us in; try only one if it does not answer."""
     ping = cache(lambda: ping_node(node, cluster.login))
     try:
         (facts, standby), _ = ask_first_database(
@@ -118,24 +119,24 @@ def _standing(connection: Connection) -> tuple[dict[str, Any], StandbyFacts | No
 
 
 def how_to_ask(answer: ServerAnswer, when_down: str) -> str:
-    """Return what may be done about a server that could not be asked, by how it answers."""
+    """Return what to do about a server that could not be queried, by how it answers."""
     match answer.answers:
         case PingAnswer.UP:
-            return f"It runs, but could not be asked. {_how_to_get_in(answer)}"
+            return f"It is running, but could not be queried. {_how_to_get_in(answer)}"
         case PingAnswer.REJECTING:
-            return "It starts or shuts down: wait for it, or look at its log."
+            return "It is starting up or shutting down: wait for it, or check its log."
         case _:
             return when_down
 
 
 def may_be_primary(answers: Iterable[ServerAnswer]) -> str | None:
-    """Return what to do first where a server that runs could not be asked; None without one."""
+    """Return what to do first if a running server could not be queried; None if there is none."""
     closed = [answer for answer in answers if answer.facts is None and answer.is_running]
     if not closed:
         return None
     names = " or ".join(answer.node.name for answer in closed)
     advice = " ".join(dict.fromkeys(map(_how_to_get_in, closed)))
-    return f"{names} may be the primary: it runs, but could not be asked. {advice}"
+    return f"{names} may be the primary: it is running, but could not be queried. {advice}"
 
 
 def _how_to_get_in(answer: ServerAnswer) -> str:

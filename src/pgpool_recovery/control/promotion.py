@@ -1,7 +1,7 @@
-"""What stands in the way of a promotion, before Pgpool-II is asked for it.
+"""Refuse a promotion that Pgpool-II would not carry out as it is meant.
 
-An order that it cannot carry out at once waits in its queue, and is worked off when the situation
-is another one; so it is given only where it means what the person means.
+Pgpool-II queues a request that it cannot carry out at once, and processes it when the situation has
+changed. So the request is made only if it means what the person means.
 """
 
 from collections.abc import Mapping
@@ -15,25 +15,25 @@ from pgpool_recovery.domain.error import RecoveryError, Refused
 from pgpool_recovery.domain.node import NodeId
 
 BY_HAND = (
-    'When no server accepts writes: "SELECT pg_promote()" on {name}, and when it does, '
+    'If no server accepts writes, run "SELECT pg_promote()" on {name} and, once it accepts them, '
     '"pgpool-recovery promote {node_id}".'
 )
 
 
 def refuse_promotion(cluster: Cluster, node: Node, *, switchover: bool) -> None:
-    """Raise Refused when the order would wait, mean another node, or promote one that is unfit.
+    """Raise Refused if the request would be queued, mean another node, or promote an unfit one.
 
-    Busy when it would break what is at work.
+    Raises Busy if it would break something that is running.
     """
     search = search_of(cluster)
     if search is not None:
         raise Refused(
-            f"Pgpool-II has no primary at the moment, so {node.name} is not promoted by it",
+            f"Pgpool-II has no primary at the moment, so it cannot promote {node.name}",
             detail=search.sentence,
-            hint="As soon as the server of a node that it uses accepts writes, it finds that by "
-            f"itself. {_by_hand(node)}"
+            hint="As soon as the server of a node that it uses accepts writes, it finds that node "
+            f"by itself. {_by_hand(node)}"
             if switchover
-            else "It finds the primary by itself, when it uses that node.",
+            else "It finds the primary by itself, if it uses that node.",
         )
     refuse_while_nodes_follow(cluster, node)
     _refuse_unused(cluster, node)
@@ -51,29 +51,29 @@ def _refuse_unused(cluster: Cluster, node: Node) -> None:
     info = cluster.info(node.node_id)
     if info is not None and not info.is_attached:
         raise Refused(
-            f"{node.name} is {info.status} in Pgpool-II, which promotes only a node that it uses",
-            hint=f'"pgpool-recovery attach {node.node_id}" when it streams; otherwise '
+            f"{node.name} is {info.status} in Pgpool-II, which promotes only nodes that it uses",
+            hint=f'Run "pgpool-recovery attach {node.node_id}" if it is streaming, otherwise '
             f'"pgpool-recovery recover {node.node_id}".',
         )
 
 
 def no_primary(cluster: Cluster, node: Node, answers: Mapping[NodeId, ServerAnswer]) -> Refused:
-    """Return the refusal of a switchover from nobody."""
+    """Return the refusal of a switchover without a primary to switch from."""
     writing = [answer.node for answer in answers.values() if answer.is_primary]
     if writing:
         first = writing[0]
         info = cluster.info(first.node_id)
         word = "promote" if info is not None and info.is_attached else "attach"
         hint = (
-            f'{first.name} accepts writes: "pgpool-recovery {word} {first.node_id}" has Pgpool-II '
-            "take it for the primary."
+            f'{first.name} accepts writes; "pgpool-recovery {word} {first.node_id}" makes '
+            "Pgpool-II take it for the primary."
         )
     else:
         hint = may_be_primary(answers.values()) or _by_hand(node)
     return Refused(
         f"Pgpool-II has no primary from which {node.name} could take over",
-        detail="It has looked for one, and found none. A switchover detaches the primary; without "
-        "one, the order would do something else.",
+        detail="It has searched for one and found none. A switchover detaches the primary; without "
+        "one, the request would do something else.",
         hint=hint,
     )
 
@@ -81,28 +81,28 @@ def no_primary(cluster: Cluster, node: Node, answers: Mapping[NodeId, ServerAnsw
 def refuse_primary_of_now(
     node: Node, primary: Node, answers: Mapping[NodeId, ServerAnswer]
 ) -> None:
-    """Raise Refused when the primary of now is the node itself, or not what Pgpool-II thinks."""
+    """Raise Refused if the current primary is the node itself, or is not a primary after all."""
     if node == primary:
-        raise Refused(f"{node.name} is the primary already")
+        raise Refused(f"{node.name} is already the primary")
     now, then = answers[primary.node_id], answers[node.node_id]
     if now.failure is not None:
         raise Refused(
-            f"the server of {primary.name}, the primary, could not be asked",
+            f"the server of {primary.name}, the primary, could not be queried",
             detail=_said(now.failure),
             hint=how_to_ask(
                 now,
-                "When it is lost, Pgpool-II fails over by itself as soon as its health check has "
-                f"noticed. {_by_hand(node)}",
+                "If it is lost, Pgpool-II fails over by itself as soon as its health check notices "
+                f"that. {_by_hand(node)}",
             ),
         )
     if not now.is_primary:
         raise Refused(
             f"{primary.name}, which Pgpool-II takes for the primary, is a standby",
-            hint=f'See "pgpool-recovery status". {_by_hand(node)}',
+            hint=f'Check "pgpool-recovery status". {_by_hand(node)}',
         )
     if then.failure is not None:
         raise Refused(
-            f"the server of {node.name} could not be asked",
+            f"the server of {node.name} could not be queried",
             detail=_said(then.failure),
             hint=how_to_ask(then, f'Bring it back with "pgpool-recovery recover {node.node_id}".'),
         )
@@ -114,29 +114,29 @@ def refuse_primary_of_now(
 
 
 def _refuse_unfit(cluster: Cluster, node: Node, answer: ServerAnswer, before: ServerAnswer) -> None:
-    """Raise Refused when the standby does not follow, or would not survive its promotion.
+    """Raise Refused if the standby does not follow, or would not survive its promotion.
 
-    Busy when the primary cannot be stopped now.
+    Raises Busy if the primary cannot be stopped now.
     """
     primary = before.node
     with connect_to(primary, cluster.login) as connection:
         refuse_while_recovering(connection, node, primary)
         trouble = trouble_of(connection, primary, answer)
         wanted = _values(connection.rows("promotion_settings"))
-    with connect_to(node, cluster.login) as connection:  # Said first, for it pauses replay, too.
+    with connect_to(node, cluster.login) as connection:  # Reported first: it also pauses replay.
         refuse_low_settings(node, primary, _values(connection.rows("promotion_settings")), wanted)
     if trouble is not None:
         raise Refused(
             f"{node.name} {trouble.what}",
-            detail=trouble.detail or "What was written since it followed would be lost.",
-            hint=trouble.hint or f'Wait for it, or "pgpool-recovery recover {node.node_id}".',
+            detail=trouble.detail or "What was written since it stopped following would be lost.",
+            hint=trouble.hint or f'Wait for it, or run "pgpool-recovery recover {node.node_id}".',
         )
 
 
 def refuse_low_settings(
     node: Node, primary: Node, found: Mapping[str, int], wanted: Mapping[str, int]
 ) -> None:
-    """Raise Refused when a promotion would shut the standby down."""
+    """Raise Refused if a promotion would make the standby shut down."""
     low = [name for name, value in wanted.items() if found.get(name, value) < value]
     if low:
         raise Refused(

@@ -1,6 +1,6 @@
-"""One recovery of a node at a time: a second one is refused at once, or waits behind the first.
+"""One recovery of a node at a time: a second one is refused at once, or waits for the first.
 
-What is on record says it before anybody looks at the target, which takes much longer.
+The record shows a running recovery before the target is examined, which takes much longer.
 """
 
 import time
@@ -28,10 +28,10 @@ LOOK_EVERY_S = 1.0
 def wait_for_turn(
     primary: Primary, node: Node, say: Callable[[str], None], *, waits: bool, within_s: float
 ) -> RecordedRun | None:
-    """Return the recovery of the node behind which it was waited; None when none runs.
+    """Return the recovery of the node that was waited for; None if none was running.
 
-    Raises Busy when one runs and nobody wants to wait. A copy that nobody has started is taken for
-    one that goes on for a while, for who waits, and for one that has ended, for who does not.
+    Raises Busy if one is running and `waits` is false. A copy that has not been started counts as
+    running for a while if we wait, and as ended if we do not.
     """
     if not primary.has(Feature.HISTORY):
         return None
@@ -49,12 +49,12 @@ def wait_for_turn(
             if not waits:
                 raise _busy(node, one)
             if waited is None or waited.id != one.id:
-                say(f"run {one.id} recovers {node.name} already; waiting until it has ended")
+                say(f"run {one.id} is already recovering {node.name}; waiting until it has ended")
             waited = one
             if now - began > within_s:
                 raise Unreachable(
                     f"run {one.id} of {node.name} has not ended within {within_s:g} seconds",
-                    hint="It goes on. recovery_s in the settings says how long to wait.",
+                    hint="It continues. recovery_s in the settings limits how long to wait.",
                     target=TargetState.UNKNOWN,
                 )
             time.sleep(LOOK_EVERY_S)
@@ -78,6 +78,7 @@ def _busy(node: Node, running: RunProgress) -> Busy:
     return Busy(
         f"another recovery of {node.name} is running",
         detail=f"It is run {running.id}{step}.",
-        hint=f'Look with "pgpool-recovery watch {node.node_id}"; --wait waits until it has ended.',
+        hint=f'Watch it with "pgpool-recovery watch {node.node_id}", or use --wait to wait until '
+        "it has ended.",
         target=TargetState.UNKNOWN,
     )

@@ -1,4 +1,4 @@
-"""What is on record of recoveries: the tables and views of the extension, as values."""
+"""Read the record of recoveries: the tables and views of the extension, as values."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,13 +12,13 @@ from pgpool_recovery.postgres.connection import Connection
 MAX_PAGES = 100
 INTERRUPTED = "interrupted"
 COPIED = "copied"
-"""Between the first stage and the start, and for good when nobody asks for the start."""
+"""The state between the first stage and the start; it is final if the start is not requested."""
 RECOVERED = "recovered"
 ENDED = frozenset({RECOVERED, "failed", "cancelled", INTERRUPTED})
 
 
 def about(meaning: str, *, default: Any = None) -> Any:
-    """Return a field of a document with what docs/reference/commands.md says of it."""
+    """Return a field of a document, with its description for docs/reference/commands.md."""
     return field(default=default, metadata={"about": meaning})
 
 
@@ -27,20 +27,20 @@ class RunProgress:
     """A recovery that has not ended."""
 
     id: int = field(metadata={"about": "the run"})
-    node_id: int | None = about("the node, where the caller named one")
+    node_id: int | None = about("the node, if the caller named one")
     host: str = about("the target's host", default="")
     data_directory: str = about("the target's data directory", default="")
     state: str = about("`running`, `copied`, `starting` or `interrupted`", default="running")
     method: str | None = about("the method, once there is a plan")
-    step: int | None = about("number of the current step")
+    step: int | None = about("the number of the current step")
     steps: int | None = about("how many there are")
     sentence: str | None = about("what the current step does")
-    done_bytes: int | None = about("moved by the current step")
-    total_bytes: int | None = about("to be moved by it, as far as that is known")
-    bytes_per_s: float | None = about("how fast")
-    seconds_left: float | None = about("how long the current step still takes at that rate")
+    done_bytes: int | None = about("how much the current step has moved")
+    total_bytes: int | None = about("how much it will move in total, as far as that is known")
+    bytes_per_s: float | None = about("the current rate")
+    seconds_left: float | None = about("how long the current step will take at that rate")
     started_at: datetime | None = about("when the recovery began")
-    elapsed_s: float | None = about("seconds since then")
+    elapsed_s: float | None = about("how long ago that was, in seconds")
     backend_pid: int | None = about("the backend on the primary that runs it")
 
     @property
@@ -54,7 +54,7 @@ class RecordedRun:
     """A recovery, ended or not."""
 
     id: int = field(metadata={"about": "the run"})
-    node_id: int | None = about("the node, where the caller named one")
+    node_id: int | None = about("the node, if the caller named one")
     host: str = about("the target's host", default="")
     data_directory: str = about("the target's data directory", default="")
     state: str = about(
@@ -65,13 +65,13 @@ class RecordedRun:
     started_at: datetime | None = about("when it began")
     ended_at: datetime | None = about("when it ended")
     duration_s: float | None = about("how long it took, in seconds")
-    moved_bytes: int | None = about("what was moved, as far as it is known")
+    moved_bytes: int | None = about("how much was moved, as far as that is known")
     message: str | None = about("why it failed")
-    detail: str | None = about("more of that")
-    hint: str | None = about("what can be done")
-    target_state: str | None = about("in which state the target was left")
+    detail: str | None = about("more about that")
+    hint: str | None = about("what can be done about it")
+    target_state: str | None = about("the state in which the target was left")
     exit_status: int | None = about("the exit status of the failure")
-    step: int | None = about("number of the last step that was begun")
+    step: int | None = about("the number of the last step that was started")
     steps: int | None = about("how many there were")
     sentence: str | None = about("what that step does")
 
@@ -82,11 +82,11 @@ class RecordedRun:
 
     @property
     def has_ended(self) -> bool:
-        """Whether nothing more will come."""
+        """Whether it has ended, and nothing more will be recorded."""
         return self.state in ENDED
 
     def failure(self) -> RecoveryError | None:
-        """Return why it failed, None when it did not or has not ended."""
+        """Return why it failed; None if it succeeded or has not ended."""
         if self.state == INTERRUPTED:
             return Incomplete(
                 f"the recovery of {self.name} was interrupted",
@@ -112,16 +112,14 @@ class RecordedRun:
         )
 
     def _next_step(self) -> str:
-        """Return what shows and what completes a run that was interrupted."""
+        """Return how to examine and how to complete an interrupted run."""
         if self.node_id is None:
             return RECOVER_AGAIN
-        return (
-            f'"pgpool-recovery plan {self.node_id}" asks the target what is there. {RECOVER_AGAIN}'
-        )
+        return f'"pgpool-recovery plan {self.node_id}" shows what is on the target. {RECOVER_AGAIN}'
 
 
 def where_it_stopped(run: RunProgress | RecordedRun) -> str:
-    """Return in which step a run was interrupted, to end a sentence with; empty when not known.
+    """Return in which step a run was interrupted, as the end of a sentence; empty if not known.
 
     >>> where_it_stopped(RunProgress(1, step=2, steps=6, sentence="reserve /data"))
     ' in step 2 of 6: reserve /data'
@@ -140,12 +138,12 @@ class RecordedEvent:
     number: int = field(metadata={"about": "its place among the events of the run"})
     at: datetime | None = about("when")
     kind: str = about("what happened; see [events](#events)", default="said")
-    line: str = about("the line that tells a person", default="")
+    line: str = about("the line that is shown to people", default="")
     data: dict[str, Any] | None = about("the same as values")
 
 
 class RecordReader:
-    """Reads what is on record, over a connection to the database that has it."""
+    """Reads the record, over a connection to the database that has it."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -162,7 +160,7 @@ class RecordReader:
         """Return one recovery."""
         found = self._run(run_id)
         if found is not None and found.state == INTERRUPTED:
-            # The sessions are of now, the row of a moment before: it may have ended in between.
+            # The sessions are newer than the row: the run may have ended in between.
             return self._run(run_id)
         return found
 
@@ -175,11 +173,11 @@ class RecordReader:
         return tuple(sentence for row in rows for sentence in row["plan"] or ())
 
     def last_id(self) -> int:
-        """Return the newest recovery, 0 when there was none."""
+        """Return the number of the newest recovery, 0 if there is none."""
         return int(self._connection.row("last_run")["id"])
 
     def run_of(self, node: Node, *, after: int) -> int | None:
-        """Return the newest recovery of a node that is newer than `after`."""
+        """Return the number of a node's newest recovery, if it is higher than `after`."""
         row = self._connection.row(
             "run_of_node",
             after=after,
@@ -190,12 +188,12 @@ class RecordReader:
         return None if row["id"] is None else int(row["id"])
 
     def events(self, run_id: int, *, after: int) -> list[RecordedEvent]:
-        """Return at most 1000 events of a recovery after a number."""
+        """Return at most 1000 events of a recovery, those with a number higher than `after`."""
         rows = self._connection.rows("run_events", id=run_id, after=after)
         return [RecordedEvent(**row) for row in rows]
 
     def all_events(self, run_id: int, *, after: int = -1) -> list[RecordedEvent]:
-        """Return what happened in a recovery after a number, at most 100000 events."""
+        """Return at most 100000 events of a recovery, those with a number higher than `after`."""
         found: list[RecordedEvent] = []
         for _ in range(MAX_PAGES):
             page = self.events(run_id, after=found[-1].number if found else after)

@@ -1,4 +1,4 @@
-"""Recover nodes: show what it would do, ask, have it done, see that the node is back."""
+"""Recover nodes: show the plan, ask, have it carried out, and check that the node is back."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -43,12 +43,12 @@ from pgpool_recovery.plan.harm import Harm
 
 LOOK_EVERY_S = 0.5
 MAX_QUESTIONS = 5
-"""How often a plan may turn out to need more before that is the end."""
+"""How often a person is asked at most, if the recovery turns out to need more each time."""
 DOWN = "down"
 
 
 def nodes_down(pool: Pool, settings: Settings) -> list[NodeId]:
-    """Return the nodes that Pgpool-II has detached and does not hold in quarantine."""
+    """Return the nodes that Pgpool-II has detached, without those that it holds in quarantine."""
     cluster = cluster_of_pool(pool, settings)
     return [NodeId(info.node_id) for info in cluster.infos if info.status == DOWN]
 
@@ -56,7 +56,7 @@ def nodes_down(pool: Pool, settings: Settings) -> list[NodeId]:
 def recover_nodes(
     node_ids: Sequence[NodeId], pool: Pool | None, settings: Settings, desk: Desk
 ) -> list[Outcome]:
-    """Recover nodes one after the other; one that fails does not keep the others from it."""
+    """Recover nodes one after another; the failure of one does not affect the others."""
     return [_outcome(node_id, pool, settings, desk) for node_id in node_ids]
 
 
@@ -73,7 +73,7 @@ def _outcome(node_id: NodeId, pool: Pool | None, settings: Settings, desk: Desk)
 
 
 def _in_turn(node_id: NodeId, pool: Pool | None, settings: Settings, desk: Desk) -> Outcome:
-    """Recover a node, or wait for the recovery of it that runs, and look what is left to do."""
+    """Recover a node, or wait for a recovery of it that is running, and do what is left to do."""
     job = _job(node_id, pool, settings, desk)
     run = wait_for_turn(
         job.primary,
@@ -93,12 +93,12 @@ def _in_turn(node_id: NodeId, pool: Pool | None, settings: Settings, desk: Desk)
 
 
 def _job(node_id: NodeId, pool: Pool | None, settings: Settings, desk: Desk) -> Job:
-    """Look at the cluster anew: the primary may be another one since the last node."""
+    """Return the job for a node, in the cluster as it is now: the primary may have changed."""
     mode = settings.pgpool.backend_clustering_mode
     if pool is None and mode.has_second_stage:
         raise Refused(
-            f"a recovery in {mode} mode cannot do without Pgpool-II",
-            detail="It has to hold back the clients during the second stage.",
+            f"a recovery in {mode} mode needs Pgpool-II",
+            detail="Pgpool-II has to hold back the clients during the second stage.",
         )
     cluster = cluster_of_settings(settings) if pool is None else cluster_of_pool(pool, settings)
     node = cluster.node(node_id)
@@ -119,7 +119,7 @@ def _job(node_id: NodeId, pool: Pool | None, settings: Settings, desk: Desk) -> 
 
 
 def recover_node(job: Job, desk: Desk) -> Outcome:
-    """Recover one node; what fails is raised with its true cause."""
+    """Recover one node; raises a failure with its actual cause."""
     began = time.monotonic()
     if job.pool is not None:
         refuse_way(job.primary, job.cluster, by_sql=job.by_sql)
@@ -149,9 +149,9 @@ def _run_as_agreed(
     keeper: Keeper | None,
     elsewhere: str | None,
 ) -> RecordedRun | None:
-    """Ask, have it done, and ask anew when it turns out that more is needed.
+    """Ask, run the recovery, and ask again if it turns out that more is needed.
 
-    Nothing that anybody answers changes what a run does that has begun: each begins anew.
+    An answer never changes a run that has already started: each answer starts a new run.
     """
     for number in range(MAX_QUESTIONS):
         agreed = agree(
@@ -178,12 +178,12 @@ def _run_as_agreed(
                 desk.tell(Remarked(_sentence(error.about(job.node.name)), job.node.node_id))
         plan = PlannedRecovery(job.node, PlanDocument({"possible": True, "binds": True, **needed}))
         desk.tell(PlanRead(job.node.node_id, plan))
-    raise AssertionError("the last question has ended in an answer or a failure")
+    raise AssertionError("the last round returns or raises")
 
 
 @contextmanager
 def keeping(job: Job) -> Iterator[Keeper | None]:
-    """Be ready to tell the primary what is agreed to; None where nobody there would understand."""
+    """Be ready to tell the primary what is agreed to; None if it would not understand that."""
     if not job.primary.has(Feature.PLAN):
         yield None
         return
@@ -193,18 +193,18 @@ def keeping(job: Job) -> Iterator[Keeper | None]:
 
 
 def show_plan(job: Job, desk: Desk) -> PlannedRecovery | None:
-    """Tell the plan; None, and why, when we cannot have one.
+    """Report the plan and return it; if none can be made, report why and return None.
 
     That is so with the stock extension, with a user's own stages, and for a role that may not ask
-    for one while Pgpool-II's may recover. Raises the reasons when no
-    recovery is possible, and why a plan that could be made was not.
+    for a plan although Pgpool-II's role may recover. Raises the reasons if no recovery is possible,
+    and the failure if making a plan failed otherwise.
     """
     if why := why_no_plan(job.primary):
         desk.tell(Remarked(f"there is no plan: {why}", job.node.node_id))
         return None
     try:
         plan = read_plan(job.primary, job.node, within_s=job.settings.pgpool.plan_s).now
-    except Denied as denied:  # Pgpool-II's role may be one that may.
+    except Denied as denied:  # Pgpool-II's role may still be allowed to recover.
         desk.tell(Remarked(f"there is no plan: {_sentence(denied)}", job.node.node_id))
         return None
     if not plan.document.is_possible:
@@ -217,7 +217,7 @@ def show_plan(job: Job, desk: Desk) -> PlannedRecovery | None:
 
 @contextmanager
 def following(job: Job, desk: Desk) -> Iterator[Follower | None]:
-    """Be ready to follow the recovery on record; None, and why, when nothing is put on record."""
+    """Be ready to follow the recovery's record; if there is none, report why and yield None."""
     if not job.primary.has(Feature.HISTORY):
         desk.tell(Remarked(_sentence(job.primary.lacks(Feature.HISTORY)), job.node.node_id))
         yield None
@@ -229,7 +229,7 @@ def following(job: Job, desk: Desk) -> Iterator[Follower | None]:
 def carry_out(
     job: Job, follower: Follower | None, desk: Desk, agreed: Harm | None = None
 ) -> RecordedRun | None:
-    """Have it done and follow it; return what is on record of it. Raises the cause of a failure."""
+    """Have the recovery run and follow it; return its record. Raises the cause of a failure."""
     node_id = job.node.node_id
     running = job.running(agreed)
     running.start()
@@ -249,7 +249,7 @@ def carry_out(
 
 
 def verify(job: Job) -> None:
-    """See that the pool uses the node, and that the primary sees it stream."""
+    """Check that the pool uses the node, and that the primary sees it streaming."""
     settings = job.settings
     if job.pool is not None:
         job.pool.wait_for(job.node.node_id, ATTACHED, within_s=settings.pgpool.change_s)
@@ -271,7 +271,7 @@ def _refuse_attached(cluster: Cluster, node: Node) -> None:
         raise Refused(
             f"{node.name} is {info.status} in Pgpool-II",
             detail="Pgpool-II recovers only nodes that it has detached.",
-            hint=f"If the node does not work, wait until Pgpool-II has noticed it, or take it out "
+            hint="If the node does not work, wait until Pgpool-II has noticed that, or detach it "
             f'with "pgpool-recovery detach {node.node_id}".',
         )
 

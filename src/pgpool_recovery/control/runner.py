@@ -1,4 +1,4 @@
-"""Who runs a recovery: Pgpool-II, or the primary, which is asked by SQL; and why."""
+"""Choose who runs a recovery: Pgpool-II, or the primary, which is asked by SQL."""
 
 from pgpool_recovery.control.cluster import Cluster
 from pgpool_recovery.control.extension import Feature, Primary
@@ -7,18 +7,18 @@ from pgpool_recovery.domain.error import RecoveryError
 from pgpool_recovery.domain.record import record
 
 BY_SQL = (
-    "the primary is asked by SQL, and Pgpool-II attaches the node at the end: up to 4.4 it handles "
-    "no failure of another node while it runs a recovery itself"
+    "the primary is asked by SQL, and Pgpool-II attaches the node at the end: up to 4.4, Pgpool-II "
+    "does not handle the failure of another node while it runs a recovery itself"
 )
 HELD_UP = (
-    "Pgpool-II runs this recovery, and up to 4.4 it handles no failure of another node before that "
-    "has ended: "
+    "Pgpool-II runs this recovery, and up to 4.4 it does not handle the failure of another node "
+    "until the recovery has ended: "
 )
 
 
 @record
 class Runner:
-    """Whether the primary is asked by SQL, and what a person should know about that."""
+    """Whether the primary is asked by SQL, and a remark about that for the person."""
 
     by_sql: bool
     remark: str | None = None
@@ -27,7 +27,7 @@ class Runner:
 def choose_runner(cluster: Cluster, primary: Primary) -> Runner:
     """Return who runs a recovery in a cluster that has a Pgpool-II.
 
-    Only where that holds up failovers is there a choice.
+    The primary is asked by SQL only if Pgpool-II would hold up failovers.
     """
     if not holds_failovers_up(cluster.parameters):
         return Runner(by_sql=False)
@@ -49,4 +49,4 @@ def _why_not_by_sql(primary: Primary) -> str | None:
         return error.message
     if found["may_recover"]:
         return None
-    return f"{found['role']} may not call its functions on the primary ({primary.node.name})"
+    return f"{found['role']} may not call the functions on the primary ({primary.node.name})"

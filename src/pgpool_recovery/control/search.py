@@ -1,4 +1,4 @@
-"""Whether Pgpool-II has a primary, or does nothing else than to look for one."""
+"""Find out whether Pgpool-II has a primary, or is busy searching for one."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -12,15 +12,15 @@ from pgpool_recovery.pcp.client.node_info import NodeInfo
 TIMEOUT = "search_primary_node_timeout"
 DEFAULT_S = 300
 OVER_AFTER_S = 60.0
-"""What a failover takes besides the search; after that nobody believes in it any more."""
+"""How long a failover may take beyond the search; after that it is assumed to have ended."""
 
 
 @record
 class Search:
-    """A failover of the primary that has not ended; `left_s` None: nothing limits the search.
+    """A failover of the primary that has not ended; `left_s` is None if nothing limits the search.
 
-    Orders are accepted meanwhile, wait, and are worked off afterwards, when they may mean something
-    else: a switchover then detaches a node for which nobody asked.
+    Requests are accepted meanwhile, queued, and processed afterwards, when they may mean something
+    else: a switchover then detaches a node that was not meant.
     """
 
     lost_id: NodeId
@@ -28,14 +28,14 @@ class Search:
 
     @property
     def sentence(self) -> str:
-        """Say how long it may last."""
+        """What it is doing, and how long that may last."""
         if self.left_s is None:
-            limit = f"{TIMEOUT} is 0, so that nothing limits it"
+            limit = f"{TIMEOUT} is 0, so nothing limits the search"
         else:
-            limit = f"that may last for {max(self.left_s, 1):.0f} s more ({TIMEOUT})"
+            limit = f"this may last for another {max(self.left_s, 1):.0f} s ({TIMEOUT})"
         return (
-            f"It has lost node {self.lost_id} and looks for another primary; {limit}. What it is "
-            "asked meanwhile waits, and is worked off afterwards."
+            f"It has lost node {self.lost_id} and is searching for another primary; {limit}. "
+            "Requests are queued meanwhile, and processed afterwards."
         )
 
 
@@ -46,10 +46,10 @@ def pool_primary(infos: Sequence[NodeInfo]) -> NodeId | None:
 
 
 def search_of(cluster: Cluster) -> Search | None:
-    """Return the search that Pgpool-II is busy with, if it is.
+    """Return the search that Pgpool-II is busy with, if any.
 
-    Until that has ended, the node that was lost keeps the role of the primary; afterwards another
-    one has it, or none (failover(), pgpool_main.c). Without a node that is used it looks for none.
+    Until it has ended, the lost node keeps the role of the primary; afterwards another node has it,
+    or none (failover(), pgpool_main.c). If Pgpool-II uses no node at all, it does not search.
     """
     return _search(cluster.infos, cluster.parameters, time.time())
 
@@ -67,7 +67,7 @@ def _search(infos: Sequence[NodeInfo], parameters: Mapping[str, str], now: float
 
 
 def _seconds(text: str) -> int:
-    """Return the limit as pcp_pool_status has it, with its unit or without.
+    """Return the limit in seconds; pcp_pool_status shows it with or without a unit.
 
     >>> _seconds("300"), _seconds("20s"), _seconds("")
     (300, 20, 300)

@@ -1,4 +1,4 @@
-"""A recovery that Pgpool-II does not run: the same functions, called by a process of its own."""
+"""A recovery that Pgpool-II does not run: the same functions, called by a separate process."""
 
 import contextlib
 import json
@@ -29,11 +29,11 @@ FIRST_STAGE_SCRIPT = "recovery_1st_stage"
 
 @dataclass
 class SqlRecovery:
-    """One recovery, in a child that does not depend on the terminal.
+    """One recovery, in a child process that does not depend on the terminal.
 
     PostgreSQL ends a statement whose client is gone, so the client must not be the process that the
-    person may end: it is a session of its own, which no hang-up and no Ctrl-C reaches. So is what
-    comes after the functions: `finish`.
+    person may end. The child starts a session of its own, which no hang-up and no Ctrl-C reaches.
+    It also runs `finish`, which follows the functions.
     """
 
     primary: Primary
@@ -42,7 +42,7 @@ class SqlRecovery:
     first_stage: str = FIRST_STAGE_SCRIPT
     finish: Callable[[], None] | None = None
     agreed: Harm | None = None
-    """What was agreed to; the session that calls the functions says so by its name."""
+    """What was agreed to; the session that calls the functions announces it in its name."""
     _pid: int = 0
     _pipe: int = -1
     _rest: bytes = b""
@@ -61,7 +61,7 @@ class SqlRecovery:
         self._pipe = reading
 
     def has_ended(self, *, within_s: float) -> bool:
-        """Wait for the end, but not longer."""
+        """Return whether it has ended; wait at most `within_s` for that."""
         ready, _, _ = select.select([self._pipe], [], [], within_s)
         if not ready:
             return False
@@ -74,18 +74,18 @@ class SqlRecovery:
         return True
 
     def lines(self) -> list[str]:
-        """Return the notices since it was last asked."""
+        """Return the notices since the last call."""
         lines, self._lines = self._lines, []
         return lines
 
     def result(self) -> None:
-        """Raise why it failed, when it did."""
+        """Raise why it failed, if it did."""
         if self._failure is not None:
             raise self._failure
         if not self._has_result:
             raise Unreachable(
                 "the process that called the recovery ended without a result",
-                hint=f'Look with "pgpool-recovery watch {self.node.node_id}".',
+                hint=f'Check "pgpool-recovery watch {self.node.node_id}".',
                 target=TargetState.UNKNOWN,
             )
 
@@ -102,7 +102,7 @@ class SqlRecovery:
 
 
 def _be_the_child(recovery: SqlRecovery, pipe: int) -> None:
-    """Call the functions, write what comes of it into the pipe, and end."""
+    """Call the functions, write the result to the pipe, and exit."""
     try:
         leave_terminal()
         _call(recovery, pipe)
@@ -111,7 +111,7 @@ def _be_the_child(recovery: SqlRecovery, pipe: int) -> None:
         _write(pipe, DONE, None)
     except RecoveryError as error:
         _write(pipe, FAILURE, error.as_record())
-    except BaseException as error:  # noqa: BLE001 - whatever it is, the parent has to hear of it
+    except BaseException as error:  # noqa: BLE001 - the parent has to learn of any failure
         _write(pipe, FAILURE, as_failure(error).as_record())
     finally:
         os._exit(0)
@@ -133,7 +133,7 @@ def _call(recovery: SqlRecovery, pipe: int) -> None:
 
 
 def _write(pipe: int, kind: str, value: Any) -> None:
-    """Write a record; nobody reads it any more when the person has left, and that is well."""
+    """Write a record; it is fine if the pipe is closed, because the person may have left."""
     with contextlib.suppress(BrokenPipeError):
         data = json.dumps([kind, value]).encode() + b"\n"
         while data:

@@ -1,4 +1,4 @@
-"""How the cluster is now: Pgpool-II's word, the servers' own, and what recoveries run."""
+"""The current state of the cluster: by Pgpool-II, by the servers, and the running recoveries."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,17 +27,17 @@ class NodeStatus:
     port: int = about("`backend_port`", default=0)
     data_directory: str = about("`backend_data_directory`", default="")
     pool_status: str = about("`up`, `waiting`, `down` or `quarantine`, in Pgpool-II", default="")
-    pool_role: str = about("`primary` or `standby`, as Pgpool-II has it", default="")
+    pool_role: str = about("`primary` or `standby`, in Pgpool-II", default="")
     pool_status_changed_at: datetime | None = about("since when it has that status")
     server: str = about(
-        "`up`; `no login` when it runs and gives us no session, for the reason in "
-        "`server_failure`; `rejecting` when it accepts no connections yet or any more; `down` when "
-        "nobody answers",
+        "`up`; `no login` if it is running but gives us no session, for the reason in "
+        "`server_failure`; `rejecting` if it does not accept connections yet, or no longer does; "
+        "`down` if it does not answer",
         default="down",
     )
-    server_role: str | None = about("`primary` or `standby`, as the server says itself")
+    server_role: str | None = about("`primary` or `standby`, as the server itself reports")
     server_version: str | None = about("its version")
-    server_failure: str | None = about("why it could not be asked")
+    server_failure: str | None = about("why it could not be queried")
     replication_state: str | None = about("the `state` in pg_stat_replication of the primary")
     replication_sync_state: str | None = about("the `sync_state` there")
     trouble: str | None = about(
@@ -45,32 +45,32 @@ class NodeStatus:
         "`target`, `paused`, `slot taken`, `not streaming`, `behind`"
     )
     lag_bytes: int | None = about(
-        "WAL of the primary that it has not replayed; less than 0 when it has replayed what the "
-        "primary has not written"
+        "WAL of the primary that it has not replayed; negative if it has replayed what the primary "
+        "has not written"
     )
-    lag_s: float | None = about("`replay_lag` in seconds, empty when nothing is written")
+    lag_s: float | None = about("`replay_lag` in seconds, `null` while nothing is written")
     slot_name: str | None = about("its replication slot on the primary")
-    slot_is_active: bool | None = about("whether somebody streams by it")
+    slot_is_active: bool | None = about("whether the slot is in use")
     slot_wal_status: str | None = about("`wal_status` of the slot")
-    slot_kept_bytes: int | None = about("WAL that the slot keeps on the primary")
-    recovery: RunProgress | None = about("the recovery that runs, as in `watch`")
-    problems: tuple[str, ...] = about("what is not as it should be", default=())
+    slot_kept_bytes: int | None = about("WAL that the slot retains on the primary")
+    recovery: RunProgress | None = about("the running recovery, as in `watch`")
+    problems: tuple[str, ...] = about("what is wrong", default=())
 
 
 @dataclass(frozen=True)
 class Status:
     """The cluster."""
 
-    pool: str | None = field(metadata={"about": "where Pgpool-II was asked"})
-    primary: int | None = about("the primary, by what the servers say")
+    pool: str | None = field(metadata={"about": "where Pgpool-II was queried"})
+    primary: int | None = about("the primary, as the servers report it")
     nodes: tuple[NodeStatus, ...] = about("all nodes", default=())
-    remarks: tuple[str, ...] = about("what could not be learnt, and why", default=())
+    remarks: tuple[str, ...] = about("what could not be determined, and why", default=())
 
 
 def read_status(cluster: Cluster, place: str | None) -> Status:
-    """Ask all servers; one that does not answer is a fact, not a failure.
+    """Query all servers; one that does not answer is a fact, not a failure.
 
-    `place` is where Pgpool-II was asked for the cluster.
+    `place` is where Pgpool-II was queried for the cluster; None without Pgpool-II.
     """
     answers = ask_all(cluster)
     remarks: list[str] = []
@@ -103,7 +103,7 @@ def read_status(cluster: Cluster, place: str | None) -> Status:
 
 
 def _interrupted(primary: Primary, cluster: Cluster, nodes: Sequence[NodeStatus]) -> Iterator[str]:
-    """Yield what is on the target of each recovery that was interrupted, and what to do next."""
+    """Yield what is on the target of each interrupted recovery, and what to do next."""
     for one in nodes:
         if one.recovery is not None and one.recovery.state == INTERRUPTED:
             node = cluster.node(NodeId(one.node_id))
@@ -115,9 +115,9 @@ def _interrupted(primary: Primary, cluster: Cluster, nodes: Sequence[NodeStatus]
 def _facts_of(
     primary: Node | None, cluster: Cluster, remarks: list[str]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[RunProgress], Primary | None]:
-    """Return who streams, the slots, the recoveries, and the extension, as far as they were seen.
+    """Return the streaming standbys, the slots, the recoveries and the extension, if available.
 
-    What is seen stays seen where the record cannot be read.
+    A record that cannot be read does not hide the others.
     """
     streams: list[dict[str, Any]] = []
     slots: list[dict[str, Any]] = []
@@ -134,7 +134,7 @@ def _facts_of(
                 running = RecordReader(connection).progress()
         else:
             lacks = found.lacks(Feature.HISTORY)
-            remarks.append(f"running recoveries cannot be seen: {lacks.message}")
+            remarks.append(f"running recoveries cannot be shown: {lacks.message}")
     except RecoveryError as error:
         remarks.append(error.in_a_line)
     return streams, slots, running, found
@@ -143,7 +143,7 @@ def _facts_of(
 def _troubles_of(
     primary: Node | None, cluster: Cluster, answers: Sequence[ServerAnswer], remarks: list[str]
 ) -> dict[NodeId, Trouble]:
-    """Return what is wrong with the standbys, by what they and then the primary say."""
+    """Return what is wrong with the standbys, by what they and then the primary report."""
     others = [one for one in answers if one.node != primary]
     standbys = [one for one in others if one.standby is not None or one.is_primary]
     if primary is None or not cluster.has_standbys or not standbys:
@@ -166,7 +166,7 @@ def node_status(
     running: Sequence[RunProgress],
     trouble: Trouble | None = None,
 ) -> NodeStatus:
-    """Put together what is known of a node."""
+    """Combine what is known about a node."""
     node, facts = answer.node, answer.facts
     info = cluster.info(node.node_id)
     is_alive = answer.is_running
@@ -228,15 +228,15 @@ def _problems(
     *,
     has_standbys: bool,
 ) -> Iterator[str]:
-    """Say what an operator would otherwise have to conclude from two columns."""
+    """Yield what an operator would otherwise have to conclude from two columns."""
     is_attached = info is not None and info.is_attached
     if info is not None and info.status == "quarantine":
         yield "Pgpool-II holds it in quarantine: without a quorum it does not fail over"
     if answer.facts is None:
         if answer.is_running:
-            yield "its server runs, but could not be asked"
+            yield "its server is running, but could not be queried"
         elif is_attached:
-            yield "Pgpool-II uses it, but its server could not be asked"
+            yield "Pgpool-II uses it, but its server could not be queried"
         if _value(slot, "wal_status") == LOST:
             yield "its slot has lost its WAL, so it cannot catch up by WAL alone"
     elif answer.is_primary:
@@ -257,13 +257,13 @@ def _problems_of_primary(
     if info is not None and info.role != PRIMARY:
         yield f"it is a primary, but Pgpool-II takes it for a {info.role}"
     if info is not None and not is_attached and answer.node == primary:
-        yield "it is the primary, but Pgpool-II does not use it: attach it"
+        yield "it is the primary, but Pgpool-II does not use it; attach it"
 
 
 def _problems_of_second_primary(node: Node, primary: Node, *, is_attached: bool) -> Iterator[str]:
     yield f"it accepts writes, but {primary.name} is the primary"
     if node.node_id > primary.node_id and not is_attached:
-        yield "attached it would be the primary for Pgpool-II, by its higher id"
+        yield "if attached, it would be the primary for Pgpool-II because of its higher node id"
 
 
 def _problems_of_standby(
@@ -279,9 +279,9 @@ def _problems_of_standby(
     elif stream is None:
         yield f"it does not stream from {primary.name}"
     elif stream["state"] != STREAMING:
-        yield f"its replication is in the state {stream['state']}"
+        yield f"its replication state is {stream['state']}"
     elif is_detached:
-        yield "it streams, but Pgpool-II does not use it: attach it"
+        yield "it is streaming, but Pgpool-II does not use it; attach it"
 
 
 def _time(info: NodeInfo | None) -> datetime | None:

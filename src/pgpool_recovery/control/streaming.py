@@ -1,4 +1,4 @@
-"""Whether a node streams from the primary, as both of them say it."""
+"""Find out whether a node streams from the primary, by what both of them report."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -15,18 +15,18 @@ from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.standby import read_upstream
 
 ASK_EVERY_S = 0.3
-LOOK = "Look at its log, and at primary_conninfo and primary_slot_name as SHOW gives them there."
-NO_ROW = "It is a standby that no row of pg_stat_replication belongs to."
+LOOK = "Check its log, and primary_conninfo and primary_slot_name as SHOW reports them there."
+NO_ROW = "It is a standby, but no row of pg_stat_replication belongs to it."
 STOP_IT = "Keep clients away from it: detach it, stop its server, and recover the node again."
 
 
 def stream_of(
     node: Node, answer: ServerAnswer, streams: Sequence[Mapping[str, Any]]
 ) -> Mapping[str, Any] | None:
-    """Return the row of pg_stat_replication that is a node's: by its slot, then by its name.
+    """Return a node's row of pg_stat_replication, found by its slot, or else by its name.
 
-    The slot that a recovery makes is the node's own. A standby that somebody else made says itself
-    by which slot, and under which name, it streams.
+    The slot that a recovery creates is the node's own. A standby that was set up by other means
+    reports itself which slot and which application_name it uses.
     """
     facts = answer.facts or {}
     slots = {node.slot_name, facts.get("slot_name")} - {None}
@@ -42,7 +42,11 @@ def stream_of(
 def trouble_of(
     connection: Connection, primary: Node, answer: ServerAnswer, position: Lsn | None = None
 ) -> Trouble | None:
-    """Return why a node is no sound standby of the primary, which is asked after the node."""
+    """Return why a node is not a sound standby of the primary; None if it is.
+
+    The primary is queried after the node, so its position is the newer one. With a `position` of
+    the primary, the node must have replayed that (see `judge`).
+    """
     if answer.is_primary:
         said = StandbyFacts(is_in_recovery=False)
     elif answer.standby is None:
@@ -56,9 +60,9 @@ def trouble_of(
 
 @waits("the node to stream")
 def wait_for_stream(cluster: Cluster, primary: Node, node: Node, *, within_s: float) -> None:
-    """Wait until the node is a standby of the primary, and replays what that writes.
+    """Wait until the node is a standby of the primary and replays what the primary writes.
 
-    Raises Unverified otherwise; at once for what waiting does not mend.
+    Raises Unverified otherwise, at once if waiting cannot fix the problem.
     """
     deadline = time.monotonic() + within_s
     position: Lsn | None = None

@@ -1,4 +1,4 @@
-"""Look for Pgpool-II's own traps: what PCP, the servers and pgpool.conf say together."""
+"""Look for Pgpool-II's own traps in what PCP, the servers and pgpool.conf say together."""
 
 import re
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from pgpool_recovery.domain.node import NodeId
 
 
 def find_traps(cluster: Cluster, primary: Node) -> list[Reported]:
-    """Return what was found; nothing without Pgpool-II."""
+    """Return a finding for each trap; none without Pgpool-II."""
     if not cluster.parameters:
         return []
     seen = _seen(cluster, primary)
@@ -55,11 +55,11 @@ def _node(cluster: Cluster, answer: ServerAnswer, names: Mapping[NodeId, str]) -
 def _application_names(
     cluster: Cluster, primary: Node, answers: tuple[ServerAnswer, ...]
 ) -> dict[NodeId, str]:
-    """Return under which name the primary sees each node stream."""
+    """Return the application_name under which the primary sees each node streaming."""
     try:
         with connect_to(primary, cluster.login) as connection:
             streams = connection.rows("standbys")
-    except RecoveryError:  # Whoever asked has been told, or will be.
+    except RecoveryError:  # It is reported elsewhere.
         return {}
     found = {
         answer.node.node_id: stream_of(answer.node, answer, streams)

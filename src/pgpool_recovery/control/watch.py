@@ -1,4 +1,4 @@
-"""Watch recoveries that run, whoever asked for them, until they end."""
+"""Watch running recoveries until they end, no matter who started them."""
 
 import math
 import time
@@ -22,19 +22,20 @@ from pgpool_recovery.domain.node import NodeId
 
 LOOK_EVERY_S = 0.5
 PATIENCE_S = {COPIED: 120.0, INTERRUPTED: 10.0}
-"""Pgpool-II asks for the start at once, and in a mode with a second stage after that. A runner that
-has lost its connection for the record comes back to it."""
+"""How long these states may last before the run counts as ended. Pgpool-II requests the start at
+once, or after the second stage if there is one. A runner that has lost its connection for the
+record reconnects."""
 
 
 def primary_of(cluster: Cluster) -> Primary:
-    """Return the primary, and what its extension has."""
+    """Return the primary, and what its extension provides."""
     return look_at(find_primary(cluster), cluster.login)
 
 
 def running(primary: Primary, node_id: NodeId | None = None) -> list[RunProgress]:
-    """Return the recoveries that have not ended, all or those of a node.
+    """Return the recoveries that have not ended: all, or those of one node.
 
-    Raises Refused when nothing is on record there.
+    Raises Refused if recoveries are not recorded there.
     """
     with primary.connect(Feature.HISTORY) as connection:
         found = RecordReader(connection).progress()
@@ -44,7 +45,7 @@ def running(primary: Primary, node_id: NodeId | None = None) -> list[RunProgress
 def watch(
     primary: Primary, tell: Tell, *, node_id: NodeId | None = None, within_s: float
 ) -> list[Outcome]:
-    """Watch the recoveries that run now until all of them have ended, and return how."""
+    """Watch the recoveries that are running now, and return how they ended."""
     deadline = time.monotonic() + within_s
     with ExitStack() as stack:
         followers = {
@@ -62,14 +63,14 @@ def watch(
             if time.monotonic() > deadline:
                 raise Unreachable(
                     f"{len(followers)} recoveries have not ended within {within_s:g} seconds",
-                    hint="They go on. recovery_s in the settings says how long to watch.",
+                    hint="They continue. recovery_s in the settings limits how long to watch.",
                 )
             time.sleep(LOOK_EVERY_S if followers else 0)
         return outcomes
 
 
 def outcome_of(run: RecordedRun) -> Outcome:
-    """Return how a run that is on record ended."""
+    """Return how a recorded run ended."""
     return Outcome(
         None if run.node_id is None else NodeId(run.node_id),
         run.name,
@@ -84,7 +85,7 @@ def outcome_of(run: RecordedRun) -> Outcome:
 def _ended(
     followers: Iterable[tuple[int, Follower]], since: dict[tuple[int, str], float]
 ) -> list[tuple[int, RecordedRun]]:
-    """Return the runs that have ended, or that nobody seems to go on with."""
+    """Return the runs that have ended, or that seem to have been abandoned."""
     found = []
     for run_id, follower in followers:
         follower.look()

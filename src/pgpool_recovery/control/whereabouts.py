@@ -1,6 +1,7 @@
-"""Where a node was the last time: a changed data directory may be a slip in pgpool.conf.
+"""Notice that a node's data directory has changed, which may be a mistake in pgpool.conf.
 
-A full copy into a directory that nobody meant leaves two: the service runs on, from the wrong one.
+A full copy into an unintended directory leaves two, and the service keeps running from the wrong
+one.
 """
 
 import posixpath
@@ -14,7 +15,7 @@ from pgpool_recovery.control.extension import Feature, Primary
 
 
 def was_elsewhere(primary: Primary, node: Node) -> str | None:
-    """Return where a node was, when that was another directory; None also without a record."""
+    """Return where a node was at its last recovery if that was elsewhere; None without a record."""
     if not primary.has(Feature.HISTORY):
         return None
     with primary.connect(Feature.HISTORY) as connection:
@@ -23,7 +24,7 @@ def was_elsewhere(primary: Primary, node: Node) -> str | None:
 
 
 def moved(node: Node, last: Mapping[str, Any]) -> str | None:
-    """Say where it was; None when it was where it is, however that is spelt."""
+    """Return a sentence that says where it was; None for the same directory, however spelt."""
     was, now = (posixpath.normpath(path) for path in (last["data_directory"], node.data_directory))
     if was == now:
         return None
@@ -31,15 +32,15 @@ def moved(node: Node, last: Mapping[str, Any]) -> str | None:
 
 
 def find_moved(primary: Primary, cluster: Cluster) -> list[Reported]:
-    """Return the nodes whose directory is another one than in their last recovery."""
+    """Return a finding for each node whose directory differs from that of its last recovery."""
     found = {node: was_elsewhere(primary, node) for node in cluster.nodes}
     return [
         Reported(
             Severity.WARNING,
             node.node_id,
             fact,
-            f"Check backend_data_directory{node.node_id} in pgpool.conf. When it is right, recover "
-            "the node once: from then on it is known there.",
+            f"Check backend_data_directory{node.node_id} in pgpool.conf. If it is right, recover "
+            "the node once; from then on, that directory is on record.",
         )
         for node, fact in found.items()
         if fact is not None and node != primary.node

@@ -29,7 +29,7 @@ class ControlData:
     has_checksums: bool
     has_wal_log_hints: bool
     is_consistent: bool
-    """Whether recovery does not have to reach the end of a base backup any longer."""
+    """False while recovery has yet to reach the end of a base backup."""
 
     @property
     def is_shut_down(self) -> bool:

@@ -40,7 +40,7 @@ class Restored:
 
 @record
 class Led:
-    """Files in it are changed where it is, to point its server at the primary."""
+    """Files in it are changed in place, to point its server at the primary."""
 
 
 @record
@@ -82,7 +82,7 @@ class Finished:
 
 @record
 class Putting:
-    """It is whole and changed, and on its way to its path."""
+    """It is whole and changed, and on its way back to its path."""
 
 
 @record
@@ -146,7 +146,7 @@ class Reserve:
 
 @record
 class Lead:
-    """Files in the directory are about to be changed where it is."""
+    """Files in the directory are about to be changed in place."""
 
 
 @record
@@ -178,7 +178,7 @@ class Changed:
 
 @record
 class PutIn:
-    """The changed directory is about to be moved to its path."""
+    """The changed directory is about to be moved back to its path."""
 
 
 @record
@@ -254,7 +254,7 @@ def next_state(state: State, event: Event) -> State | None:  # noqa: C901 - a ta
             return Reserved()
         case Free() | Reserved() | Restored() | Led() | InPlace() | Swapped(), End():
             return Free()
-        # The directory is changed where it is.
+        # The directory is changed in place.
         case Reserved() | Led(), Lead():
             return Led()
         # It is removed to make room for a copy.

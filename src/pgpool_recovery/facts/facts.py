@@ -196,7 +196,7 @@ class PrimaryFacts:
 
     @property
     def directory_bytes(self) -> int:
-        """The size of the data directory: the cluster's files, and everything else in it."""
+        """The size of the data directory without its WAL, with files that are not the cluster's."""
         return self.data_bytes + self.access.kept_bytes
 
 

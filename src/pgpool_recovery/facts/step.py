@@ -220,7 +220,7 @@ class Clone:
     places: Places
 
     def __str__(self) -> str:
-        return "clone the data directory; the old one stays as it is"
+        return "clone the data directory; the old one stays unchanged"
 
 
 @record

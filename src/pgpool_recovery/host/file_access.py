@@ -22,7 +22,7 @@ from pgpool_recovery.files.trust import user_name
 from pgpool_recovery.host.data_directory import CLUSTER_ENTRIES, SMALL_BYTES
 
 LOOK_S = 60.0
-"""How long the examination may take: stat(2) of some millions of files."""
+"""How long the examination may take; it is enough for stat(2) of some millions of files."""
 KEPT_OBSTACLES = 20
 """The limit for each kind, so the obstacles of one method do not hide those of another."""
 BLOCK_BYTES = 512

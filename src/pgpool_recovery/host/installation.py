@@ -23,8 +23,8 @@ USUAL_DIRECTORIES = ("/usr/lib/postgresql/{major}/bin", "/usr/pgsql-{major}/bin"
 def find_bin_directory(major: int, preferred: Iterable[str], stop: Stop) -> str | None:
     """Return the first directory that has all programs of this major version.
 
-    Searched are `preferred`, then the directories of the Debian and Enterprise Linux packages, and
-    then PATH. None when no directory has them.
+    The search covers `preferred`, the directories of the Debian and Enterprise Linux packages, and
+    PATH, in that order. None when no directory has them.
     """
     usual = [pattern.format(major=major) for pattern in USUAL_DIRECTORIES]
     on_path = os.environ.get("PATH", os.defpath).split(os.pathsep)

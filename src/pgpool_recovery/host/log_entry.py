@@ -97,7 +97,7 @@ def read_entries(data: bytes, file: str, *, is_cut: bool = False) -> list[LogEnt
 
 
 def told_lines(entries: Iterable[LogEntry]) -> list[str]:
-    """Return the last lines without debug messages, after the last fatal entry if not included."""
+    """Return the last lines, without debug messages, preceded by the fatal entry if missing."""
     every = list(entries)
     kept = [entry for entry in every if not entry.is_debugging] or every
     lines = [line for entry in kept for line in entry.lines][-KEPT_LINES:]

@@ -1,6 +1,6 @@
 """Find out whether another tool manages a data directory, which a recovery must then leave alone.
 
-Decisive is whether the tool runs or will be started again. A file that it keeps in the data
+What counts is whether the tool runs or will be started again. A file that it keeps in the data
 directory proves nothing: it stays when the tool is removed, and comes along with every copy.
 """
 

@@ -50,8 +50,8 @@ def is_server_of(pid: int, directory: Union[bytes, int]) -> bool:
     """Return whether a process is the server of a data directory, by its working directory.
 
     `directory` is the path, or a descriptor. After a crash the file names a process that is gone,
-    or is another program by now. Another user's process cannot be inspected, and is not the
-    server of this one.
+    or is another program by now. Another user's process cannot be inspected, and is not the owner's
+    server.
     """
     try:
         return os.path.samestat(os.stat(b"/proc/%d/cwd" % pid), os.stat(directory))

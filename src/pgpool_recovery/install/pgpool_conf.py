@@ -185,7 +185,7 @@ def restore(path: Path, *, dry_run: bool) -> str | None:
     said = f"{path} restored to its previous contents; let Pgpool-II reload it"
     if empty:
         names = " and ".join(line.partition(" = ")[0] for line in empty)
-        said += f" before the command is removed: {names}, which was not set before, is now empty"
+        said += f" before the command is removed, since it sets {names}, not set before, to ''"
     return said
 
 

@@ -1,4 +1,4 @@
-"""Describe the installed extension of a database; the names are spelt as the server does."""
+"""Describe the installed extension of a database; the names are in the server's spelling."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +16,7 @@ CHECK = "pgpool_recovery_check(jsonb)"
 
 @record
 class ForeignOwner:
-    """A role that is not a superuser but can replace the extension's objects by its own.
+    """A role that is not a superuser but can replace the extension's objects with its own.
 
     The owner of the schema can rename it, create another one of that name, and put any code there;
     a superuser's session would run it. `kind` and `name` denote what the role owns: the schema, the

@@ -14,7 +14,7 @@ PINNED: Mapping[str, str] = {
     "search_path": "pg_catalog, pg_temp",
     "local_preload_libraries": "",
     "quote_all_identifiers": "off",
-    # The session acts as its own role, and no rows are hidden without an error.
+    # The session acts as its own role. With row_security off, a query could fail.
     "role": "none",
     "row_security": "on",
     # How a transaction runs and when it ends. A copy between two commands can take hours.
@@ -50,7 +50,7 @@ PINNED: Mapping[str, str] = {
 them."""
 
 PINNED_FOR_SUPERUSERS: Mapping[str, str] = {
-    "session_replication_role": "origin",  # "replica" enforces no foreign keys.
+    "session_replication_role": "origin",  # "replica" enforces no keys; superusers may set it.
 }
 PINNED_LATER: Mapping[str, str] = {
     "restrict_nonsystem_relation_kind": "",  # It can forbid views; some minor releases lack it.

@@ -32,9 +32,9 @@ DENIED = re.compile(r"^(\S+: )?Permission denied \(", re.MULTILINE)
 
 BY_HAND = "Try it by hand as {user} on {here}: {command}"
 NEW_KEY = (
-    "ssh-keyscan {host} fetches it, and ssh-keygen -lf, run there on the public key in /etc/ssh, "
-    "shows the fingerprint that it must have. Host keys are checked whatever ssh_config says, "
-    "unless check_host_keys in the settings is false."
+    "ssh-keyscan {host} fetches it, and ssh-keygen -lf, run on that host with the public key in "
+    "/etc/ssh, shows the fingerprint that it must have. Host keys are checked whatever ssh_config "
+    "says, unless check_host_keys in the settings is false."
 )
 
 
@@ -135,10 +135,10 @@ INSTALL = (
     "the settings."
 )
 SHELL_IS_IN_THE_WAY = (
-    "Between ssh and the agent is the login shell of the user there, which may be /bin/false, or "
-    "whose startup files may contain an exec or exit; or a ForceCommand of sshd_config, or a "
-    "command= of authorized_keys. Run as {user} on {here}, the following command must print a line "
-    'that begins with {{"is": "Greeting": {call} </dev/null'
+    "Between ssh and the agent is the login shell of the user there. It may be /bin/false, its "
+    "startup files may contain an exec or exit, or a ForceCommand in sshd_config or a command= in "
+    "authorized_keys may run instead. Run as {user} on {here}, the following command must print a "
+    'line that begins with {{"is": "Greeting": {call} </dev/null'
 )
 NO_SHELL = (
     "Give the user on {host} a login shell, or set user in [ssh] of the settings to a user that "

@@ -199,8 +199,8 @@ class LookForBackup(Asks[Backup | NoBackup]):
 class AskArchive(Asks[Archive]):
     """Run a restore_command for history files, as the server of a data directory will run it.
 
-    `command` is the one with which that server would start. `history` is the primary's. Requested
-    are its timelines from `since` on, and those that would come next. `timeout_s` limits each call.
+    `command` is the one with which that server would start. `history` is the primary's. The command
+    is run for its timelines from `since` on, and for the next ones. `timeout_s` limits each call.
     """
 
     data_directory: str
@@ -415,8 +415,8 @@ class DropFormerSlots(Asks[tuple[FormerSlot, ...]]):
 class MakeIndependent(Asks[int]):
     """Promote the standby and set its sequences to these values; return how many were not set.
 
-    `sequences` has, for each database, the last value of each OID. `timeout_s` limits the
-    promotion.
+    `sequences` has, for each database, the last values by the sequences' OIDs. `timeout_s` limits
+    the promotion.
     """
 
     data_directory: str

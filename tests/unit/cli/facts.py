@@ -1,4 +1,4 @@
-"""Facts of a cluster as the screens get them."""
+"""Facts of a cluster, as the screens get them."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""The generated parts of docs/reference/commands.md: what the code knows of itself."""
+"""The generated parts of docs/reference/commands.md, made from the code."""
 
 import re
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ BLOCK = re.compile(r"(<!-- generated: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def with_generated(page: str) -> str:
-    """Return a page whose generated blocks are as the code has it now."""
+    """Return a page with its generated blocks up to date."""
     blocks = dict(generated())
 
     def block(found: re.Match[str]) -> str:

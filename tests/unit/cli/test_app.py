@@ -1,4 +1,4 @@
-"""Which words end how."""
+"""Exit statuses and output for right and wrong arguments."""
 
 import json
 import signal

@@ -1,4 +1,4 @@
-"""What a shell completes; those that are not on this machine are asked for nothing."""
+"""What a shell completes; shells that are not on this machine are skipped."""
 
 import os
 import shutil

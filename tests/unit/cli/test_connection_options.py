@@ -1,4 +1,4 @@
-"""What the options say counts, and is refused in their own name."""
+"""The connection options count, and an error in one names the option."""
 
 import pytest
 

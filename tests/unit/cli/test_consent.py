@@ -1,4 +1,4 @@
-"""Nothing is destroyed without a yes; leaving says what goes on."""
+"""Nothing is destroyed without a yes; leaving says what continues."""
 
 import signal
 from io import StringIO
@@ -42,7 +42,7 @@ def test_anything_else_is_no(monkeypatch: pytest.MonkeyPatch, typed: str) -> Non
         answer(monkeypatch, Terminal(typed))
 
 
-def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Refused, match="was not confirmed") as caught:
         answer(monkeypatch, StringIO("y\n"))
     assert "--yes" in str(caught.value.hint)
@@ -52,7 +52,7 @@ def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_yes_of_the_command_answers_the_plan_that_is_shown_and_no_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What more would be done when the plan has changed nobody has agreed to."""
+    """A changed plan does more than was agreed to, so it is asked about again."""
     put, node = _asking(yes=True), facts.NODES[2]
     plan = facts.plan(method="basebackup", harm="copy goes", binds=True)
     monkeypatch.setattr("sys.stdin", StringIO())

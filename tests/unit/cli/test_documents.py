@@ -19,7 +19,7 @@ from tests.unit.cli.test_screens import ALL
 
 
 def conforms(value: Any, kind: Any) -> bool:
-    """Say whether a JSON value is what a field of this type becomes."""
+    """Return whether a JSON value is what a field of this type becomes."""
     if get_origin(kind) in (Union, UnionType):
         return any(conforms(value, one) for one in get_args(kind))
     if is_dataclass(kind):
@@ -75,7 +75,7 @@ def test_event(event: OperatorEvent) -> None:
 
 @pytest.mark.parametrize("option", ["--json", "--events"])
 def test_failure(option: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """A failure is a document, too, and its exit status stands in it."""
+    """A failure is a document, too, which contains the exit status."""
     assert run_app(["recover", option]) == 2
     printed = capsys.readouterr()
     parts = json.loads(printed.out)

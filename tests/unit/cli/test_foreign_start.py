@@ -1,4 +1,4 @@
-"""After our first stage somebody else's script may start the server: what stays is said."""
+"""After our first stage a foreign script may start the server: what stays is reported."""
 
 import os
 from dataclasses import replace
@@ -34,20 +34,20 @@ def said(data: Path, plan: Plan) -> str:
     return "\n".join(left_to_foreign_start(data, plan))
 
 
-def test_ours_or_none_leaves_nothing_unsaid(tmp_path: Path) -> None:
+def test_nothing_is_reported_for_our_script_or_none(tmp_path: Path) -> None:
     assert said(tmp_path, with_former("server1")) == ""
     (tmp_path / START).write_bytes(_script(START, PURPOSES[START], None))
     assert said(tmp_path, with_former("server1")) == ""
 
 
 @pytest.mark.parametrize("command", ["pgpool-recovery", '"$BIN/pgpool-recovery"'])
-def test_wrapper_that_calls_ours_leaves_nothing_unsaid(tmp_path: Path, command: str) -> None:
+def test_nothing_is_reported_for_a_wrapper_of_ours(tmp_path: Path, command: str) -> None:
     (tmp_path / START).write_text(f'#!/bin/sh\n. /etc/env\n\nexec {command} {START} "$@"\n')
     assert said(tmp_path, with_former("server1")) == ""
 
 
 @pytest.mark.parametrize("kind", ["comment", "FIFO"])
-def test_what_only_names_ours_or_is_no_file_is_somebody_elses(tmp_path: Path, kind: str) -> None:
+def test_script_that_only_names_ours_or_is_no_file_is_foreign(tmp_path: Path, kind: str) -> None:
     """And a FIFO is not waited for."""
     if kind == "FIFO":
         os.mkfifo(tmp_path / START)
@@ -57,7 +57,7 @@ def test_what_only_names_ours_or_is_no_file_is_somebody_elses(tmp_path: Path, ki
     assert "nothing will check that node 1 is streaming" in said(tmp_path, with_former("server1"))
 
 
-def test_what_stays_is_said(tmp_path: Path) -> None:
+def test_what_stays_is_reported(tmp_path: Path) -> None:
     (tmp_path / START).write_text("#!/bin/bash\n# This script is run after recovery_1st_stage\n")
     everything = said(tmp_path, with_former("server1"))
     assert "nothing will check that node 1 is streaming" in everything
@@ -67,7 +67,7 @@ def test_what_stays_is_said(tmp_path: Path) -> None:
     assert "\n" not in only
 
 
-def test_own_server_is_known_by_names_of_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_calling_server_is_named_by_variables_of_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in CALLING_SERVER:
         monkeypatch.setenv(name, "of the script")
     monkeypatch.setenv("PGPOOL_RECOVERY_PGPORT", "5433")

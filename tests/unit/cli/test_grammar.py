@@ -1,4 +1,4 @@
-"""What the grammar says of the commands is what their functions take."""
+"""The grammar of the commands matches the parameters of their functions."""
 
 import inspect
 from dataclasses import fields
@@ -21,7 +21,7 @@ POSITIONAL = (
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_function_takes_what_the_words_may_say(name: str) -> None:
+def test_function_takes_what_the_grammar_allows(name: str) -> None:
     command = COMMANDS[name]
     module = import_module(f"pgpool_recovery.cli.commands.{command.module}")
     parameters = inspect.signature(getattr(module, name)).parameters
@@ -53,6 +53,6 @@ def test_connection_options_are_the_fields_of_where() -> None:
     assert [option.keyword for option in CONNECTION] == [field.name for field in fields(Where)]
 
 
-def test_what_is_too_slow_to_import_is_repeated_as_it_is() -> None:
+def test_copies_of_what_is_slow_to_import_are_equal() -> None:
     assert tuple(Method) == recovery.METHODS
     assert hooks.PLACEHOLDERS == WORDS

@@ -1,6 +1,6 @@
-"""What each entry point loads before its work begins: time that somebody waits for.
+"""What each entry point loads before its work begins: that takes time.
 
-With `--help` a person waits, with a failover every client that writes.
+With `--help` a person waits for it, with a failover every client that writes.
 """
 
 import os
@@ -31,7 +31,7 @@ SLOW = frozenset(
         *("asyncio", "concurrent.futures", "socket", "ssl", "subprocess"),
     }
 )
-"""Of the standard library, what takes a millisecond or more by itself, or brings what does."""
+"""Modules of the standard library that take a millisecond or more, or import one that does."""
 SQL = frozenset({"psycopg", "typing_extensions"})
 NODES = """\
 [node.0]
@@ -43,7 +43,7 @@ NODE_IS_DOWN = "0 {directory} 1 /data 1 {directory} 0 0 2 /data {directory} 1"
 
 
 class Loaded(NamedTuple):
-    """What a process has loaded: rooms of ours, and modules of others."""
+    """What a process has loaded: our packages, and modules of others."""
 
     rooms: frozenset[str]
     modules: frozenset[str]
@@ -58,7 +58,7 @@ class Loaded(NamedTuple):
 
     @property
     def slow(self) -> frozenset[str]:
-        """Modules of Python itself that take their time."""
+        """Modules of Python itself that are slow to load."""
         return self.modules & SLOW
 
 
@@ -124,7 +124,7 @@ def test_stage_with_wrong_words_loads_nothing_to_recover(stage: str) -> None:
 
 
 def test_failover_loads_no_more_than_its_way_to_the_servers(tmp_path: Path) -> None:
-    """Which is the PCP client and psycopg; the words of people, and of a recovery, are not."""
+    """That is the PCP client and psycopg, but nothing for people or for a recovery."""
     settings = _settings(tmp_path)
     found = loaded(["failover", *NODE_IS_DOWN.format(directory=tmp_path).split()], settings)
     assert found.rooms <= {
@@ -144,7 +144,7 @@ def test_command_that_asks_servers_loads_psycopg_and_no_more(words: str, tmp_pat
 
 @pytest.mark.parametrize("words", ["attach 0", "recover 0"])
 def test_psycopg_is_loaded_when_there_is_a_server_to_ask(words: str, tmp_path: Path) -> None:
-    """Not before: here there is no Pgpool-II that could say where one is."""
+    """Not before: here there is no Pgpool-II that could name a server."""
     found = loaded([*words.split(), "--host", str(tmp_path)])
     assert found.libraries == frozenset()
 

@@ -11,7 +11,7 @@ import pytest
 from pgpool_recovery.files.text import text_of
 
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-"""As a locale that is none of UTF-8, which Python would else take for one."""
+"""A locale without UTF-8; without these variables Python would use UTF-8 for it."""
 CHARMAP = Path("/usr/share/i18n/charmaps/ISO-8859-1.gz")
 PRINTS = """
 import os, sys
@@ -42,18 +42,18 @@ def latin1(tmp_path: Path) -> dict[str, str]:
     return {"LOCPATH": str(tmp_path), "LC_ALL": "fr_FR"}
 
 
-def test_any_word_arrives_as_it_is_and_any_text_is_written() -> None:
+def test_any_word_arrives_unchanged_and_any_text_is_written() -> None:
     said = printed(ASCII, b"/d\xc3\xa4t\xe4")
     assert said == b"utf-8 '/d\\xe4t\\udce4' \xc3\xa9 \xd0\xb4 \\udce9"
 
 
-def test_locale_in_latin1_changes_no_word_and_shows_what_it_has(latin1: dict[str, str]) -> None:
+def test_latin1_locale_changes_no_word_and_shows_what_it_can(latin1: dict[str, str]) -> None:
     said = printed(latin1, b"/d\xc3\xa4t\xe4")
     assert said == b"utf-8 '/d\\xe4t\\udce4' \xe9 \\u0434 \\udce9"
 
 
 def test_stage_writes_to_the_server_in_utf8_whatever_the_locale(latin1: dict[str, str]) -> None:
-    """It reads the lines so, and shows them in the encoding of its client."""
+    """The server reads the lines as UTF-8, and shows them in the encoding of its client."""
     argv = [sys.executable, "-m", "pgpool_recovery", "pgpool_remote_start", "h\u0434st", "/d"]
     environment = {**os.environ, **latin1, "PYTHONUTF8": "0"}
     done = subprocess.run(argv, env=environment, capture_output=True, check=False, timeout=60)

@@ -1,4 +1,4 @@
-"""What --debug shows, and where: standard output stays what it is."""
+"""What --debug shows, and where: standard output does not change."""
 
 import json
 import re
@@ -36,14 +36,14 @@ def off_afterwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 
 def told(text: str) -> str:
-    """Return a log without what is another each time."""
+    """Return a log without what varies from run to run."""
     for pattern, name in VARYING:
         text = re.sub(pattern, name, text)
     return text
 
 
 def where(directory: Path) -> list[str]:
-    """Return options by which no Pgpool-II is found."""
+    """Return options with which no Pgpool-II is found."""
     settings, passwords = directory / "settings.toml", directory / ".pcppass"
     settings.touch()
     passwords.touch(0o600)
@@ -53,7 +53,7 @@ def where(directory: Path) -> list[str]:
 
 
 def test_debug_of_a_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The failure has the places of our code where it was raised, and no value."""
+    """The failure is logged with the places in our code where it was raised, and without values."""
     assert run_app(["status", "--debug", *where(tmp_path)]) == 5
     printed = capsys.readouterr()
     assert printed.out == ""
@@ -61,7 +61,7 @@ def test_debug_of_a_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert_golden("debug", told(printed.err))
 
 
-def test_json_is_what_it_is_without(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_is_the_same_with_debug(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["status", "--json", *where(tmp_path)]
     run_app(words)
     plain = capsys.readouterr()
@@ -120,6 +120,6 @@ def test_failure_has_its_places_and_no_value(capsys: pytest.CaptureFixture[str])
     assert "a secret" not in said
 
 
-def test_nothing_is_looked_for_when_it_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_places_are_not_collected_when_the_log_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pgpool_recovery.domain.bug.places_of", None)
     log_failure(as_failure(KeyError("x")))

@@ -1,4 +1,4 @@
-"""Which words start what, before anything else is imported."""
+"""Which command the arguments start, before anything else is imported."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ main.main()
 
 @pytest.mark.parametrize("word", ["agent", "recovery_1st_stage"])
 def test_names_are_bytes_in_every_locale(word: str) -> None:
-    """Both ends of a conversation take bytes for the same characters, by the same process."""
+    """Both ends of a conversation decode bytes to the same characters, by the same process."""
     argv: list[str | bytes] = [
         sys.executable,
         "-c",

@@ -1,4 +1,4 @@
-"""How the words of a command are understood, and what is said of those that are not."""
+"""How the words of a command are parsed, and the errors for those that are wrong."""
 
 import os
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""docs/reference/commands.md says what the code says.
+"""docs/reference/commands.md agrees with the code.
 
-With the environment variable PGPOOL_RECOVERY_WRITE_GOLDEN it is written anew.
+With the environment variable PGPOOL_RECOVERY_WRITE_GOLDEN it is written again.
 """
 
 import os
@@ -18,6 +18,6 @@ def test_page_is_current() -> None:
     assert page == PAGE.read_text()
 
 
-def test_everything_that_is_known_is_on_the_page() -> None:
+def test_every_generated_block_is_on_the_page() -> None:
     named = [name for _, name, _ in BLOCK.findall(PAGE.read_text())]
     assert sorted(named) == sorted(name for name, _ in generated())

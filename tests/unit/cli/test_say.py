@@ -1,4 +1,4 @@
-"""What is said is written line by line, whichever threads say something."""
+"""Output is written in whole lines, whichever thread writes it."""
 
 import io
 import sys
@@ -10,7 +10,7 @@ from pgpool_recovery.cli.say import complain, say, say_json, say_record, say_to_
 
 
 class Written(io.StringIO):
-    """Keeps what each call writes: between two of them another thread writes."""
+    """Keeps what each call writes: between two calls another thread may write."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -66,7 +66,7 @@ def test_status() -> None:
 
 
 def test_status_of_what_is_wrong() -> None:
-    """No primary but two; the standby does not stream, and its slot has lost its WAL."""
+    """There are two primaries; the standby does not stream, and its slot has lost its WAL."""
     cluster = facts.cluster(
         facts.info(0, "up", "primary"),
         facts.info(1, "up", "standby"),
@@ -80,7 +80,7 @@ def test_status_of_what_is_wrong() -> None:
     )
     slots = [facts.slot("pgpool_node_2", is_active=False, wal_status="lost", kept_bytes=0)]
     nodes = tuple(node_status(each, cluster, facts.NODES[0], [], slots, []) for each in answers)
-    remarks = ("running recoveries cannot be seen: the extension has no record of recoveries",)
+    remarks = ("running recoveries cannot be shown: the extension has no record of recoveries",)
     assert_golden("status_wrong", text(status_lines(Status("server9", 0, nodes, remarks))))
 
 
@@ -192,7 +192,7 @@ ALL: list[OperatorEvent] = [
 
 
 def test_recover_in_plain_lines() -> None:
-    """The plan is told once, Pgpool-II's own lines are not needed, and progress now and then."""
+    """The plan is shown once, progress now and then, and Pgpool-II's own lines not at all."""
     said: list[str] = []
     now = 0.0
     screen = PlainLines(said.append, clock=lambda: now)
@@ -260,7 +260,7 @@ def test_every_exit_status_comes_back_from_the_record() -> None:
 
 
 def test_live_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The lines stay, the bar goes, and NO_COLOR is kept to."""
+    """The lines stay, the bar goes, and NO_COLOR is obeyed."""
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")  # On a dumb one there is no bar.
     written = StringIO()
@@ -278,7 +278,7 @@ def test_live_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("width", [60, 80, 100, 160])
 def test_numbers_stay_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
-    """The sentence is cut; the clock is the run's own, and the node is named."""
+    """The sentence is truncated; the elapsed time is that of the run, and the node is named."""
     monkeypatch.setenv("TERM", "xterm")
     written = StringIO()
     console = Console(file=written, force_terminal=True, width=width, no_color=True)

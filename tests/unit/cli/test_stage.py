@@ -1,4 +1,4 @@
-"""Whom the stage commands believe, and what ended them."""
+"""Whom the stage commands trust, and what ended them."""
 
 import os
 import signal
@@ -50,7 +50,7 @@ def test_cancel_says_whether_its_session_had_ended(monkeypatch: pytest.MonkeyPat
     with subprocess.Popen([sys.executable, "-c", ""]) as session:
         os.waitid(os.P_PID, session.pid, os.WEXITED | os.WNOWAIT)
         monkeypatch.setenv(BACKEND_PID, str(session.pid))
-        said = cause_of_cancel(signal.SIGINT)  # Nobody has collected it yet.
+        said = cause_of_cancel(signal.SIGINT)  # Its parent has not waited for it yet.
     assert said.startswith("By SIGINT, because the session that called it has ended")
     assert cause_of_cancel(signal.SIGINT) == said
 
@@ -74,7 +74,7 @@ except Cancelled as cancelled:
 
 
 def test_second_signal_writes_no_traceback() -> None:
-    """Both come at once: the supervisor sends SIGTERM a second after SIGINT, and both may wait."""
+    """The supervisor sends SIGTERM a second after SIGINT; both may be pending at the same time."""
     done = subprocess.run(
         [sys.executable, "-c", CANCELLED_TWICE], capture_output=True, text=True, check=False
     )
@@ -84,7 +84,7 @@ def test_second_signal_writes_no_traceback() -> None:
 
 
 class Ended:
-    """Ends stages while the name server is asked for the target's host, and keeps the record."""
+    """Ends stages while the name server is queried for the target's host, and keeps the record."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.recorded: RecoveryError | None = None
@@ -94,11 +94,11 @@ class Ended:
         self.left(None)
 
     def left(self, state: TargetState | None) -> None:
-        """Let this be the state that is on record."""
+        """Make this the state on record."""
         self._patch.setattr(RunRecord, "open", lambda record, *_: setattr(record, "left", state))
 
     def by(self, error: BaseException, function: Any, words: list[str]) -> RecoveryError:
-        """Return what a stage says when that ends it."""
+        """Return what a stage reports when this ends it."""
 
         def ask(_host: str) -> bool:
             raise error
@@ -160,7 +160,7 @@ def test_bug_in_a_call_is_on_record(ended: Ended) -> None:
 def test_cancel_between_the_call_and_the_record(
     ended: Ended, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a stage imports meanwhile takes a tenth of a second."""
+    """The imports of a stage in between take a tenth of a second."""
 
     def cancel(*_: object) -> None:
         raise CANCELLED
@@ -188,7 +188,7 @@ sys.exit(stage.run_stage("pgpool_remote_start", ["server2", "/data"]))
 
 
 def test_cancel_while_the_name_server_is_asked() -> None:
-    """The server that has the record is not there, either."""
+    """The server that has the record cannot be reached, either."""
     environment = {**os.environ, "PGHOST": "/nonexistent", "PGCONNECT_TIMEOUT": "2"}
     done = subprocess.run(
         [sys.executable, "-c", SLOW_NAME_SERVER],

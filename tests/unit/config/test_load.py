@@ -1,4 +1,4 @@
-"""The settings file: optional, and strict where it is there."""
+"""The settings file is optional, but strict if it exists."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from pgpool_recovery.domain.node import NodeId, Target
 from pgpool_recovery.facts.policy import KeepOld
 
 HOST = os.uname().nodename
-"""Of whose file a complaint speaks."""
+"""The host that a complaint names."""
 GOOD = """\
 [ssh]
 user = "postgres"
@@ -55,7 +55,7 @@ sslcert = "/c"
 """
 
 
-def test_file_that_says_something(tmp_path: Path) -> None:
+def test_settings_of_a_file(tmp_path: Path) -> None:
     file = tmp_path / "settings.toml"
     file.write_text(GOOD)
     settings = load_settings(file)
@@ -113,7 +113,7 @@ def test_all_complaints_at_once(tmp_path: Path) -> None:
         ("policy = {zzz = 1}", "unknown setting zzz in policy"),
     ],
 )
-def test_line_and_what_may_have_been_meant(tmp_path: Path, text: str, complaint: str) -> None:
+def test_line_number_and_suggestion(tmp_path: Path, text: str, complaint: str) -> None:
     file = tmp_path / "settings.toml"
     file.write_text(text)
     with pytest.raises(SettingsError) as caught:
@@ -160,20 +160,20 @@ def test_values_that_would_fail_later(tmp_path: Path, text: str, complaint: str)
 
 
 @pytest.mark.parametrize("rate", ["32k", "32", "1M", "1024M", "1048576"])
-def test_rates_as_pg_basebackup_takes_them(tmp_path: Path, rate: str) -> None:
+def test_rates_as_pg_basebackup_accepts_them(tmp_path: Path, rate: str) -> None:
     file = tmp_path / "settings.toml"
     file.write_text(f"[policy]\nmax_rate = '{rate}'\n")
     assert load_settings(file).policy.max_rate == rate
 
 
-def test_no_toml(tmp_path: Path) -> None:
+def test_file_that_is_not_toml(tmp_path: Path) -> None:
     file = tmp_path / "settings.toml"
     file.write_text("[")
     with pytest.raises(SettingsError, match="is not TOML"):
         load_settings(file)
 
 
-def test_missing_file_is_an_error_when_it_was_named(
+def test_missing_file_is_an_error_if_it_was_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(SettingsError, match="does not exist"):
@@ -219,7 +219,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_file_that_only_its_owner_writes_is_read(file: Path) -> None:
+def test_file_that_only_its_owner_can_write_is_read(file: Path) -> None:
     for mode in (0o644, 0o640, 0o600):
         file.chmod(mode)
         assert load_settings(file).policy.keep_old is KeepOld.ALWAYS
@@ -227,7 +227,7 @@ def test_file_that_only_its_owner_writes_is_read(file: Path) -> None:
 
 @pytest.mark.usefixtures("as_root")
 def test_file_of_root_with_another_group_is_read(file: Path) -> None:
-    """As an administrator lets postgres read what is to be hidden from others."""
+    """An administrator lets postgres read what must be hidden from others in this way."""
     os.chown(file, 0, GROUP)
     file.chmod(0o640)
     assert load_settings(file).policy.keep_old is KeepOld.ALWAYS
@@ -244,8 +244,8 @@ def refused(file: Path, hint: str) -> str:
 
 
 @pytest.mark.usefixtures("as_root")
-def test_file_that_may_not_be_read_says_whose_it_is() -> None:
-    with tempfile.TemporaryDirectory(dir="/tmp") as directory:  # Where others get to.
+def test_unreadable_file_is_reported_with_its_owner() -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as directory:  # Other users can enter it.
         Path(directory).chmod(0o755)
         file = Path(directory) / "settings.toml"
         file.touch(mode=0o600)
@@ -271,7 +271,7 @@ def test_file_that_everybody_can_change_is_refused(file: Path, where: str) -> No
 
 @pytest.mark.usefixtures("as_root")
 @pytest.mark.parametrize("where", ["file", "directory"])
-def test_file_of_somebody_else_or_of_a_group_is_refused(file: Path, where: str) -> None:
+def test_file_of_another_user_or_of_a_group_is_refused(file: Path, where: str) -> None:
     part = file if where == "file" else file.parent
     os.chown(part, NOBODY, -1)
     assert f"{part} belongs to nobody." in refused(file, f"chown root {part}")
@@ -282,7 +282,7 @@ def test_file_of_somebody_else_or_of_a_group_is_refused(file: Path, where: str) 
 
 
 @pytest.mark.usefixtures("as_root")
-def test_link_of_somebody_else_is_not_followed(file: Path, tmp_path: Path) -> None:
+def test_link_of_another_user_is_not_followed(file: Path, tmp_path: Path) -> None:
     theirs = tmp_path / "theirs"
     theirs.mkdir()
     os.chown(theirs, NOBODY, -1)
@@ -292,7 +292,7 @@ def test_link_of_somebody_else_is_not_followed(file: Path, tmp_path: Path) -> No
     assert load_settings(tmp_path / "link.toml").policy.keep_old is KeepOld.ALWAYS
 
 
-def test_words_for_libpq_are_those_that_are_given(tmp_path: Path) -> None:
+def test_libpq_gets_only_the_given_parameters(tmp_path: Path) -> None:
     file = tmp_path / "settings.toml"
     file.write_text(
         "[replication]\nsslmode = 'verify-full'\nsslrootcert = '/ca'\nrequire_auth = ''\n"

@@ -1,4 +1,4 @@
-"""Of several databases the first that lets us in is asked; the first failure is told."""
+"""The first database that lets us in is queried; otherwise the first failure is reported."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,18 +31,18 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
-def test_next_database_is_asked_after_one_that_lets_nobody_in(asked: list[str]) -> None:
+def test_next_database_is_queried_after_one_that_refuses_the_login(asked: list[str]) -> None:
     assert ask_first_database(NODE, LOGIN, str, lambda _why: True) == ("c", "c")
     assert asked == ["a", "b", "c"]
 
 
-def test_none_is_asked_after_a_failure_that_is_the_others_as_well(asked: list[str]) -> None:
+def test_no_other_database_is_queried_after_a_failure_they_share(asked: list[str]) -> None:
     with pytest.raises(Unreachable, match="no a"):
         ask_first_database(NODE, LOGIN, str, lambda why: why.message != "no b")
     assert asked == ["a", "b"]
 
 
-def test_each_database_says_something_or_why_not(asked: list[str]) -> None:
+def test_each_database_answers_or_says_why_not(asked: list[str]) -> None:
     said = dict(ask_databases(NODE, LOGIN, str))
     assert [*said] == asked == ["a", "b", "c"]
     assert said["c"] == "c"
@@ -50,6 +50,6 @@ def test_each_database_says_something_or_why_not(asked: list[str]) -> None:
 
 
 def test_without_a_database_there_is_a_reason(asked: list[str]) -> None:
-    with pytest.raises(Unreachable, match="no database is known"):
+    with pytest.raises(Unreachable, match="no database of node 0 is known"):
         ask_first_database(NODE, replace(LOGIN, databases=()), str, lambda _why: True)
     assert asked == []

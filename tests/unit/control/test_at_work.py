@@ -1,4 +1,4 @@
-"""What is at work, by the processes of a host: a change of the primary has to wait for it."""
+"""What is running, by the processes of a host: a change of the primary has to wait for it."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -40,7 +40,7 @@ def test_follow_primary_that_runs(tmp_path: Path) -> None:
     found = replace(facts.cluster(*UP, DOWN), parameters={"follow_primary_command": OURS})
     call = ["/opt/bin/python", "/usr/local/bin/pgpool-recovery", "follow_primary", "2", "a"]
     host = processes(tmp_path, ["/usr/bin/sleep", "1"], call)
-    with pytest.raises(Busy, match="node 1 is not promoted now"):
+    with pytest.raises(Busy, match="node 1 cannot be promoted now"):
         refuse_while_nodes_follow(found, found.node(NodeId(1)), processes=host)
     all_up = replace(found, infos=UP)
     refuse_while_nodes_follow(all_up, found.node(NodeId(1)), processes=host)

@@ -1,4 +1,4 @@
-"""Attach in the time after a failover, when Pgpool-II refuses orders or does not answer."""
+"""Attach shortly after a failover, when Pgpool-II refuses requests or does not answer."""
 
 from pathlib import Path
 
@@ -20,12 +20,12 @@ IN_PROGRESS = said("failed to process PCP request at the moment", detail="failov
 
 
 def ends(client: Client) -> None:
-    """A turn of a PCP process that ends with what it was asked."""
+    """A turn of a PCP process that exits with the request unanswered."""
     client.let_in()
     client.request()
 
 
-def test_attached_as_soon_as_pgpool_takes_orders(tmp_path: Path) -> None:
+def test_attached_as_soon_as_pgpool_accepts_requests(tmp_path: Path) -> None:
     turns = [
         answering("C", b"1\0", IN_PROGRESS),
         ends,
@@ -36,7 +36,7 @@ def test_attached_as_soon_as_pgpool_takes_orders(tmp_path: Path) -> None:
         attach(Pool(server, sleep=lambda _: None), NodeId(1), within_s=60)
 
 
-def test_it_is_not_tried_for_ever(tmp_path: Path) -> None:
+def test_attempts_have_a_limit(tmp_path: Path) -> None:
     times = iter([0.0, 59.0, 61.0])
     turns = [answering("C", b"1\0", IN_PROGRESS), answering("C", b"1\0", IN_PROGRESS)]
     with byte_server(tmp_path, *turns) as server:
@@ -62,8 +62,8 @@ def all_nodes(*nodes: tuple[str, ...]) -> list[Serve]:
     ]
 
 
-def test_nothing_is_ordered_while_pgpool_has_no_primary(tmp_path: Path) -> None:
-    """A failover has taken it away; the order would wait, and be worked off as something else."""
+def test_nothing_is_requested_while_pgpool_has_no_primary(tmp_path: Path) -> None:
+    """A failover is in progress; the request would be queued, and carried out as something else."""
     turns = [
         *all_nodes(node(PRIMARY, "3"), node(STANDBY, "3")),
         *all_nodes(node(PRIMARY), node(STANDBY, "3")),

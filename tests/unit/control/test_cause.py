@@ -1,4 +1,4 @@
-"""Why a recovery failed, of what PCP says and of what is on record."""
+"""Why a recovery failed, by what PCP says and what is on record."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -88,14 +88,14 @@ def test_no_record() -> None:
 
 def test_record_is_lost_with_the_primary() -> None:
     found = of(BY_PCP, None, has_begun=True)
-    assert found.message == "the primary (node 0) was lost while it recovered node 2"
+    assert found.message == "the primary (node 0) was lost while it was recovering node 2"
     assert BY_PCP.message in str(found.detail)
     assert isinstance(found, Incomplete)
     assert found.target is TargetState.UNKNOWN
 
 
 def test_pgpool_fails_after_the_start() -> None:
-    """Such as when it cannot log in: the recovery itself was complete."""
+    """For example when it cannot log in: the recovery itself was complete."""
     error = Incomplete("recovery is checking if postmaster is started", target=TargetState.UNKNOWN)
     found = of(error, facts.run())
     assert isinstance(found, Unverified)

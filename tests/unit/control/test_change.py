@@ -1,4 +1,4 @@
-"""What is done gracefully waits for the end of a failover before it is ordered."""
+"""What is done gracefully waits for the end of a failover before it is requested."""
 
 from typing import Any, cast
 
@@ -15,7 +15,7 @@ STANDBY = info(NODE, "up", "standby")
 
 
 class ToldPool:
-    """Notes what it is told; what comes of it is not looked at."""
+    """Records what it is told; the result does not matter."""
 
     def __init__(self, told: list[str]) -> None:
         self._told = told
@@ -42,7 +42,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.mark.parametrize(("gracefully", "before"), [(True, ["wait"]), (False, [])])
-def test_graceful_order_waits(told: list[str], *, gracefully: bool, before: list[str]) -> None:
+def test_graceful_request_waits(told: list[str], *, gracefully: bool, before: list[str]) -> None:
     pool = cast("Any", ToldPool(told))
     change.detach(pool, Settings(), NODE, gracefully=gracefully)
     assert told == [*before, "detach"]

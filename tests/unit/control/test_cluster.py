@@ -1,4 +1,4 @@
-"""The cluster as the settings have it, which node is the primary, and who streams."""
+"""The cluster as the settings describe it, which node is the primary, and which nodes stream."""
 
 import contextlib
 import json
@@ -63,7 +63,7 @@ def test_settings_say_how_sql_to_the_nodes_is_encrypted(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("missing", NODE)
-def test_settings_that_say_too_little(missing: str) -> None:
+def test_incomplete_settings(missing: str) -> None:
     node = {name: value for name, value in NODE.items() if name != missing}
     with pytest.raises(SettingsError, match=f"node.0 has no {missing}"):
         of_settings({"0": node})
@@ -84,7 +84,7 @@ PARAMETERS = {
     "backend_data_directory10": "/data10",
     "backend_status10": "up",
 }
-"""As pcp_pool_status has them."""
+"""As pcp_pool_status reports them."""
 
 
 def test_promise_7_host_of_pgpool_is_a_host() -> None:
@@ -132,8 +132,8 @@ def primary(node_id: int) -> ServerAnswer:
     return facts.answer(node_id, is_in_recovery=False)
 
 
-def test_primary_is_who_says_so_itself() -> None:
-    """Pgpool-II takes node 0 for it, which does not answer."""
+def test_primary_is_the_node_that_reports_to_be_one() -> None:
+    """Pgpool-II takes node 0 for the primary, but node 0 does not answer."""
     cluster = facts.cluster(facts.info(0, "up", "primary"), facts.info(1, "up", "standby"))
     silent = ServerAnswer(facts.NODES[0], None, Unreachable("could not connect"))
     assert choose_primary(cluster, (silent, primary(1), facts.answer(2))) == facts.NODES[1]
@@ -190,7 +190,7 @@ def test_what_the_primary_is_told_of_a_node_on_a_socket() -> None:
 
 
 class Listens:
-    """The primary and a connection to it, that keep what they are asked; a fake of ours."""
+    """The primary and a connection to it, which keep what they are asked; a fake of ours."""
 
     def __init__(self) -> None:
         self.asked: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""What is agreed to: when it is asked, what a yes allows, and when nobody can be held to it."""
+"""What is agreed to: when it is asked, what a yes allows, and when it cannot be enforced."""
 
 from dataclasses import replace
 from typing import Any
@@ -25,7 +25,7 @@ COPY = {"method": "basebackup", "harm": "copy goes", "binds": True, "old_bytes":
 
 
 def asked(plan: PlannedRecovery | None, **words: Any) -> tuple[Harm | None, ConsentQuestion]:
-    """Return what was agreed to, and the question, which nobody says no to."""
+    """Return what was agreed to, and the question, which is always answered with yes."""
     questions: list[ConsentQuestion] = []
     at_most = words.pop("at_most", None)
     agreed = agree(NODE, plan, questions.append, at_most, **words)
@@ -33,7 +33,7 @@ def asked(plan: PlannedRecovery | None, **words: Any) -> tuple[Harm | None, Cons
     return agreed, question
 
 
-def test_nobody_is_asked_about_a_plan_that_destroys_nothing() -> None:
+def test_no_question_about_a_plan_that_destroys_nothing() -> None:
     agreed, question = asked(facts.plan(**CATCH_UP))
     assert not question.is_needed
     assert agreed == Harm(Reach.WAL, Old.KEPT), "and that is the limit"
@@ -54,7 +54,7 @@ def test_limit_is_given_with_the_command() -> None:
 
 
 def test_plan_beyond_the_limit() -> None:
-    with pytest.raises(Refused, match="the plan of node 2 does more than --at-most allows") as no:
+    with pytest.raises(Refused, match="the plan for node 2 does more than --at-most allows") as no:
         asked(facts.plan(**COPY), at_most=up_to(Method.REWIND))
     assert "basebackup: all data is copied anew" in (no.value.detail or "")
 
@@ -62,13 +62,13 @@ def test_plan_beyond_the_limit() -> None:
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"harm": None}, "of an older version"),
-        ({"harm": "wal eaten"}, "of an older version"),
+        ({"harm": None}, "is an older version"),
+        ({"harm": "wal eaten"}, "is an older version"),
         ({"binds": False, "unbound": "nobody hears it"}, "nobody hears it"),
     ],
 )
-def test_primary_that_cannot_be_held_to_it(changes: dict[str, Any], why: str) -> None:
-    """Then the harmless plan is asked about as well, for more may come of it."""
+def test_primary_that_cannot_enforce_the_agreement(changes: dict[str, Any], why: str) -> None:
+    """Then a harmless plan is asked about as well, because the recovery may do more."""
     agreed, question = asked(facts.plan(**CATCH_UP | changes))
     assert agreed is None
     assert question.is_needed
@@ -76,7 +76,7 @@ def test_primary_that_cannot_be_held_to_it(changes: dict[str, Any], why: str) ->
 
 
 def test_older_build_on_the_primary() -> None:
-    """Its plan says nothing of all this."""
+    """Its plan says nothing about harm."""
     agreed, question = asked(facts.plan(old_data_is="kept", point_of_no_return=None))
     assert (agreed, question.is_needed) == (None, True)
     assert "older version" in question_text(question)
@@ -98,12 +98,12 @@ def test_own_first_stage_and_no_plan() -> None:
         (None, False, NO_PLAN),
     ],
 )
-def test_limit_to_which_nobody_can_be_held(
+def test_limit_that_cannot_be_enforced(
     plan: PlannedRecovery | None, why: str, *, is_own_stage: bool
 ) -> None:
-    """It is not asked about, for a yes, typed or given before, would lift the limit."""
+    """There is no question, because a yes, typed or given with --yes, would lift the limit."""
     asked: list[ConsentQuestion] = []
-    with pytest.raises(Refused, match="node 2 cannot be held to --at-most") as no:
+    with pytest.raises(Refused, match="node 2 cannot be limited by --at-most") as no:
         agree(NODE, plan, asked.append, up_to(Method.BASEBACKUP), is_own_stage=is_own_stage)
     assert asked == []
     assert why.lower() in (no.value.detail or "").lower()
@@ -115,7 +115,7 @@ def test_other_directory_and_changed_plan_are_asked_about() -> None:
     _, question = asked(
         facts.plan(**CATCH_UP), elsewhere="it was elsewhere", at_most=up_to(Method.BASEBACKUP)
     )
-    assert question.is_needed, "a limit says nothing of the place"
+    assert question.is_needed, "a limit does not cover the place"
     _, question = asked(facts.plan(**CATCH_UP), is_again=True)
     assert question.is_needed
 

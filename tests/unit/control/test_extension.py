@@ -1,4 +1,4 @@
-"""Which database's extension is used, and the words where none is."""
+"""Which database's extension is used, and the message if none is."""
 
 import pytest
 
@@ -31,9 +31,7 @@ def test_foreign_owner_is_named_with_what_to_do() -> None:
         "the extension pgpool_recovery on the primary (node 0) is not used: schema public of "
         "database postgres belongs to app, who is not a superuser"
     )
-    assert error.detail == (
-        "Such an owner can put something else in the place of what would be called."
-    )
+    assert error.detail == ("Such an owner could replace the functions that would be called.")
     assert error.hint == (
         "In postgres, as a superuser, run ALTER SCHEMA public OWNER TO a superuser, or drop the "
         "extension and create it in a schema of a superuser."
@@ -62,9 +60,9 @@ def test_database_that_refuses_the_login_is_not_one_without_the_extension() -> N
     refused = Unreachable("could not connect to node 0", detail="no password supplied")
     lacking = Primary(NODE, LOGIN, (), unseen={"template1": refused}).lacks(Feature.PLAN)
     assert isinstance(lacking, Unreachable)
-    assert "it is not known which extension" in lacking.message
+    assert "it is not known which version of the extension" in lacking.message
     assert lacking.detail == (
-        "In database postgres it is not, or has no function pgpool_recovery_plan.\n"
-        "Database template1 could not be looked into: could not connect to node 0: "
+        "In database postgres it is missing, or has no function pgpool_recovery_plan.\n"
+        "Database template1 could not be examined: could not connect to node 0: "
         "no password supplied"
     )

@@ -1,4 +1,4 @@
-"""What takes Pgpool-II long waits until a change of a node is some seconds old."""
+"""A request that takes Pgpool-II long waits until the last change of a node is seconds old."""
 
 import time
 

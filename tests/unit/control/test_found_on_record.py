@@ -1,4 +1,4 @@
-"""What check says of the record, and where it may not be read."""
+"""What check reports from the record, and if the record may not be read."""
 
 from typing import TYPE_CHECKING, Any, cast
 
@@ -38,9 +38,12 @@ def test_both_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_record_that_may_not_be_read_is_one_finding(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who may call the check has the others all the same."""
+    """A role that may call the check still gets the other findings."""
     denied = Reported(
-        Severity.WARNING, None, f"the record was not read: {DENIED.message}", DENIED.hint
+        Severity.WARNING,
+        None,
+        f"could not read the record of recoveries: {DENIED.message}",
+        DENIED.hint,
     )
     assert found(monkeypatch, DENIED, DENIED) == [denied]
     assert found(monkeypatch, [FOUND], DENIED) == [FOUND, denied]

@@ -1,4 +1,4 @@
-"""A recovery whose runner is gone, and the end of a cancel that nobody writes down."""
+"""A recovery whose runner is gone, and the end of a cancel that is not recorded."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
@@ -54,8 +54,8 @@ class Primary:
     ("document", "said"),
     [
         ({"target_found": "There is data."}, "on the target: There is data."),
-        ({"reasons": [{"message": "no ssh"}]}, "the target could not be asked: no ssh"),
-        ({}, "the target could not be asked: nobody says why"),
+        ({"reasons": [{"message": "no ssh"}]}, "could not examine the target: no ssh"),
+        ({}, "could not examine the target: no reason was given"),
     ],
 )
 def test_what_is_on_the_target(
@@ -66,7 +66,8 @@ def test_what_is_on_the_target(
         "pgpool_recovery.control.interrupted.read_plan", lambda *_, **_more: planned
     )
     assert found_on_target(cast("Any", Primary()), NODE) == said
-    assert found_on_target(cast("Any", Primary(has_plan=False)), NODE) == "the target was not asked"
+    primary = cast("Any", Primary(has_plan=False))
+    assert found_on_target(primary, NODE) == "the target was not examined"
 
 
 class Seen:
@@ -83,10 +84,10 @@ class Seen:
         return self.calls
 
 
-def test_cancel_between_the_stages_ends_when_nobody_calls_any_more(
+def test_cancel_between_the_stages_ends_when_no_call_follows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Nobody writes that down: the run stays copied."""
+    """That is not recorded: the run stays copied."""
     seen, now = Seen(), 0.0
     monkeypatch.setattr("time.monotonic", lambda: now)
     end = _End(cast("RecordReader", seen), cast("Connection", seen), 7, NODE)

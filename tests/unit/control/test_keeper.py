@@ -1,4 +1,4 @@
-"""The session that says what was agreed: until it was read, the command ends it, or time is up."""
+"""The session that holds an agreement: until that is read, the command ends, or time is up."""
 
 import os
 import threading
@@ -23,7 +23,7 @@ AGREED = b"pgpool-recovery agreed 12345678 wal kept"
 
 
 class Session:
-    """A session: its names one after the other, and whether somebody has read the last one."""
+    """A session: its successive names, and whether the last one has been read."""
 
     def __init__(self) -> None:
         self.names = ["asks"]
@@ -91,7 +91,7 @@ def test_command_is_killed_once_it_is_agreed(monkeypatch: pytest.MonkeyPatch) ->
         assert one.session.names[-1] == "pgpool-recovery"
 
 
-def test_nobody_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_agreement_that_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     began = time.monotonic()
     with held(monkeypatch, held_s=0.2) as one:
         one.say(AGREED)
@@ -100,7 +100,7 @@ def test_nobody_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert time.monotonic() - began >= 0.2
 
 
-def test_it_is_used_once_and_can_be_agreed_to_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_agreement_is_used_once_and_can_be_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
     with held(monkeypatch) as one:
         one.say(AGREED)
         one.session.is_read = True
@@ -119,10 +119,10 @@ PRIMARY = Primary(NODE, SqlLogin("postgres", ("postgres",), 2, 2), (EXTENSION,))
 
 
 @pytest.mark.parametrize(
-    ("is_sent", "detail"), [(False, "Nothing was begun."), (True, "Nothing more was begun.")]
+    ("is_sent", "detail"), [(False, "Nothing was started."), (True, "Nothing more was started.")]
 )
 def test_session_that_is_lost_says_no_more_than_is_known(*, is_sent: bool, detail: str) -> None:
-    """When more is agreed to, an earlier run may have begun something."""
+    """When more is agreed to, an earlier run may already have changed something."""
     one = Keeper(PRIMARY, NODE)
     one.is_sent = is_sent
     reading, one._writing = os.pipe()
@@ -142,14 +142,14 @@ def test_session_that_is_lost_says_no_more_than_is_known(*, is_sent: bool, detai
         (None, True, False),
     ],
 )
-def test_agreement_outlives_only_who_leaves_a_recovery_that_was_asked_for(
+def test_agreement_outlives_the_command_only_after_the_request(
     monkeypatch: pytest.MonkeyPatch,
     kind: type[BaseException] | None,
     *,
     is_sent: bool,
     is_held: bool,
 ) -> None:
-    """A failure has ended it, and before the request there is nothing to hold to it."""
+    """After a failure the recovery has ended, and before the request there is none to limit."""
     waited: list[int] = []
     monkeypatch.setattr(os, "waitpid", lambda pid, _how: waited.append(pid))
     one = Keeper(PRIMARY, NODE)
@@ -165,7 +165,7 @@ def test_agreement_outlives_only_who_leaves_a_recovery_that_was_asked_for(
 
 
 def test_session_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The child may be in the middle of what nothing limits, and hears nobody."""
+    """The child may be in a call that has no time limit, and does not read its pipe."""
 
     def sit(*_words: object) -> None:
         time.sleep(60)

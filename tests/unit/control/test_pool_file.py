@@ -1,4 +1,4 @@
-"""What pgpool.conf says otherwise than is in force, where its process is on this host."""
+"""How pgpool.conf differs from what is in force, if its process is on this host."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -68,7 +68,7 @@ def test_same(conf: Path) -> None:
 def test_last_line_counts(
     conf: Path, line: str, expected: tuple[str, str, str, bool] | None
 ) -> None:
-    """Where something else is included, nobody says what counts."""
+    """If other files are included, it is not known which value counts."""
     conf.write_text(f"{SAME}{line}\n")
     assert found(conf) == ([] if expected is None else [expected])
 
@@ -79,7 +79,7 @@ def test_recovery_would_go_elsewhere(conf: Path, monkeypatch: pytest.MonkeyPatch
     refuse_other_place(cluster(conf), NODES[1])
     conf.write_text(f"{SAME}backend_hostname1 = 'other'\n")
     here = differences(cluster(conf), NODES[1], table=conf.parent)
-    with pytest.raises(Refused, match=r"pgpool\.conf has node 1 in another place") as caught:
+    with pytest.raises(Refused, match=r"pgpool\.conf has another place for node 1") as caught:
         refuse_other_place(cluster(conf), NODES[1])
     assert "sets backend_hostname1 = 'other', but 'server1' is in force." in str(
         caught.value.detail

@@ -1,4 +1,4 @@
-"""As whom Pgpool-II runs, from the processes of a host."""
+"""Which user Pgpool-II runs as, by the processes of a host."""
 
 import os
 from pathlib import Path

@@ -36,6 +36,6 @@ def test_second_stage_counts_where_there_is_one() -> None:
         ask(commands, has_standbys=False)
 
 
-def test_primary_that_lets_us_not_in() -> None:
-    """Pgpool-II perhaps may connect where this host may not, so nothing is refused."""
+def test_primary_that_refuses_our_login() -> None:
+    """Pgpool-II may be able to connect where this host is not, so nothing is refused."""
     ask({"recovery_1st_stage_command": "recovery_1st_stage"})

@@ -1,4 +1,4 @@
-"""What keeps an order to promote or to attach from being given, by what was learnt."""
+"""What prevents a request to promote or to attach, by what was found out."""
 
 from dataclasses import replace
 
@@ -56,14 +56,14 @@ def search(*infos: NodeInfo, timeout: str = "300") -> Search | None:
     ids=["10 s ago", "unit", "no limit", "late", "found", "given up", "long over", "all are down"],
 )
 def test_search(infos: tuple[NodeInfo, ...], timeout: str, expected: Search | None) -> None:
-    """As pcp_node_info showed it on 4.3.5, 4.6.1 and 4.7.3 while it went on, and afterwards."""
+    """As pcp_node_info showed it on 4.3.5, 4.6.1 and 4.7.3 during the search, and afterwards."""
     assert search(*infos, timeout=timeout) == expected
 
 
 def test_time_left_is_said() -> None:
-    assert "may last for 290 s more" in Search(NodeId(0), 290).sentence
-    assert "may last for 1 s more" in Search(NodeId(0), -50).sentence
-    assert "nothing limits it" in Search(NodeId(0), None).sentence
+    assert "may last for another 290 s" in Search(NodeId(0), 290).sentence
+    assert "may last for another 1 s" in Search(NodeId(0), -50).sentence
+    assert "nothing limits the search" in Search(NodeId(0), None).sentence
 
 
 @pytest.mark.parametrize("switchover", [True, False])
@@ -101,9 +101,9 @@ PRIMARY = answer(0, is_in_recovery=False)
 @pytest.mark.parametrize(
     ("now", "then", "message"),
     [
-        (silent(0), answer(1), "the server of node 0, the primary, could not be asked"),
+        (silent(0), answer(1), "the server of node 0, the primary, could not be queried"),
         (answer(0), answer(1), "node 0, which Pgpool-II takes for the primary, is a standby"),
-        (PRIMARY, silent(1), "the server of node 1 could not be asked"),
+        (PRIMARY, silent(1), "the server of node 1 could not be queried"),
         (PRIMARY, answer(1, is_in_recovery=False), "node 1 accepts writes, but node 0"),
     ],
 )
@@ -115,7 +115,7 @@ def test_primary_of_now(now: ServerAnswer, then: ServerAnswer, message: str) -> 
 
 
 def test_node_that_is_the_primary() -> None:
-    with pytest.raises(Refused, match="node 0 is the primary already"):
+    with pytest.raises(Refused, match="node 0 is already the primary"):
         refuse_primary_of_now(NODES[0], NODES[0], {NodeId(0): PRIMARY})
 
 
@@ -135,7 +135,7 @@ def test_which_of_two_primaries_pgpool_takes() -> None:
 @pytest.mark.parametrize(
     ("parameters", "said"),
     [
-        ({"follow_primary_command": "/x"}, "Pgpool-II calls follow_primary_command for each"),
+        ({"follow_primary_command": "/x"}, "Pgpool-II calls its follow_primary_command"),
         ({"follow_primary_command": ""}, "pgpool-recovery recover --all-down"),
     ],
 )
@@ -146,13 +146,13 @@ def test_what_goes_on_after_a_promotion(parameters: dict[str, str], said: str) -
     assert list(going_on(parameters, [info(1, UP, "primary")])) == []
 
 
-def test_nobody_is_promoted_by_hand_beside_a_primary_that_refuses_the_login() -> None:
-    """It runs; two primaries would be the outcome of pg_promote()."""
+def test_hint_does_not_promote_beside_a_primary_that_refuses_the_login() -> None:
+    """It is running; pg_promote() would result in two primaries."""
     closed = replace(silent(0), answers=PingAnswer.UP)
     answers = {NodeId(0): closed, NodeId(1): answer(1)}
     with pytest.raises(Refused) as raised:
         refuse_primary_of_now(NODES[1], NODES[0], answers)
     for hint in (raised.value.hint, no_primary(facts.cluster(), NODES[1], answers).hint):
         assert hint is not None
-        assert "t runs, but could not be asked. Where a server refuses the login, " in hint
+        assert "t is running, but could not be queried. If a server refuses the login, " in hint
         assert "pg_promote" not in hint

@@ -23,7 +23,7 @@ NODE = facts.NODES[2]
 
 @dataclass
 class Recorded:
-    """A primary whose record says one thing after the other; a fake of ours."""
+    """A primary whose record changes from query to query; a fake of ours."""
 
     looks: list[list[RunProgress]]
     run: RecordedRun | None = None
@@ -61,7 +61,7 @@ def test_refused_at_once_with_the_run() -> None:
 @pytest.mark.parametrize(
     "changes", [{"node_id": 1}, {"state": "interrupted"}, {"state": "copied"}, {"node_id": None}]
 )
-def test_another_node_or_one_that_nobody_goes_on_with(changes: dict[str, Any]) -> None:
+def test_another_node_or_an_interrupted_run(changes: dict[str, Any]) -> None:
     assert turn(Recorded([[facts.running(**{"data_directory": "/x", **changes})]])) is None
 
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Answers:
-    """A connection that gives one answer after the other."""
+    """A connection that gives one answer after another."""
 
     def __init__(self, *states: str) -> None:
         self._states = list(states)

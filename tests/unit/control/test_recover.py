@@ -1,4 +1,4 @@
-"""Asked, done, and asked anew when more is needed; and when there is no plan, why."""
+"""Asked, done, and asked again when more is needed; and if there is no plan, why."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,7 +40,7 @@ CHANGED = Refused("the plan of node 2 has changed", detail="More is needed.")
 
 
 class Kept:
-    """What was agreed to, one after the other; a fake of our Keeper."""
+    """What was agreed to, in order; a fake of our Keeper."""
 
     def __init__(self) -> None:
         self.agreed: list[Harm] = []
@@ -58,7 +58,7 @@ class Followed:
 
 
 class Story:
-    """A person, and recoveries that end one after the other as is said here."""
+    """A person, and recoveries that end one after another as given here."""
 
     def __init__(self, patch: pytest.MonkeyPatch, *needed: dict[str, Any] | None) -> None:
         self.needed = list(needed)
@@ -99,7 +99,7 @@ def test_limit_goes_with_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     assert story.kept.is_sent
 
 
-def test_asked_anew_about_what_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_asked_again_about_what_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     story = Story(monkeypatch, NEEDED)
     assert story.run() == "done"
     assert [question.is_again for question in story.questions] == [False, True]
@@ -125,7 +125,7 @@ def test_no_to_the_second_question(monkeypatch: pytest.MonkeyPatch) -> None:
     assert story.limits == [CATCH_UP]
 
 
-def test_nobody_is_there_to_be_asked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_person_nothing_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     story = Story(monkeypatch, NEEDED)
     with pytest.raises(Refused, match="the plan of node 2 has changed"):
         story.run(is_there=False)
@@ -139,7 +139,7 @@ def test_other_refusal_is_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(story.questions) == 1
 
 
-def test_it_is_not_asked_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_number_of_questions_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     story = Story(monkeypatch, *[NEEDED] * 20)
     with pytest.raises(Refused):
         story.run()
@@ -147,13 +147,13 @@ def test_it_is_not_asked_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_limit_of_the_command_is_for_the_first_plan(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond it a person who is there decides."""
+    """Beyond that limit, the person at the terminal decides."""
     story = Story(monkeypatch, NEEDED)
     assert story.run(at_most=up_to(Method.REWIND)) == "done"
     assert story.kept.agreed == [up_to(Method.REWIND), COPY]
 
 
-def test_primary_that_hears_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_primary_that_cannot_be_told_the_agreement(monkeypatch: pytest.MonkeyPatch) -> None:
     story = Story(monkeypatch, NEEDED)
     with pytest.raises(Refused):
         story.run(plan=facts.plan(method="catch-up", old_data_is="kept"))
@@ -184,7 +184,7 @@ def test_no_extension_is_an_error_and_a_stock_one_is_not() -> None:
     closed = Unreachable("could not connect to node 0", detail="no password supplied")
     why = why_no_plan(Primary(facts.NODES[0], LOGIN, (), unseen={"template1": closed}))
     assert why is not None
-    assert why.startswith("it is not known which extension"), "Pgpool-II's role may see it"
+    assert why.startswith("it is not known which version"), "Pgpool-II's role may see it"
     stock = Extension("template1", "1.4", frozenset({Feature.RECOVERY}))
     why = why_no_plan(Primary(facts.NODES[0], LOGIN, (stock,)))
     assert why is not None
@@ -197,7 +197,7 @@ def test_no_extension_is_an_error_and_a_stock_one_is_not() -> None:
 def test_agreement_is_held_until_the_first_stage_can_have_begun(
     monkeypatch: pytest.MonkeyPatch, *, has_standbys: bool, held_s: float
 ) -> None:
-    """Before it there is a CHECKPOINT where Pgpool-II writes to all nodes."""
+    """In modes where Pgpool-II writes to all nodes, a CHECKPOINT comes before that stage."""
     seen: list[float] = []
 
     @contextmanager
@@ -232,4 +232,4 @@ def test_node_is_recovered_after_the_wait_unless_it_was(
     if done == "anew":
         assert (outcome, verified) == (anew, [])
     else:
-        assert (outcome.run_id, verified) == (7, [job]), "it is seen that the node is back"
+        assert (outcome.run_id, verified) == (7, [job]), "it is checked that the node is back"

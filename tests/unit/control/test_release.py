@@ -1,4 +1,4 @@
-"""The release line of a Pgpool-II, by what its answers have."""
+"""The release line of a Pgpool-II, by what its answers contain."""
 
 import pytest
 
@@ -19,14 +19,14 @@ EVERY_LINE = ("backend_clustering_mode", "notice_per_node_statement")
     ],
 )
 def test_line(names: tuple[str, ...], line: tuple[int, int], *, holds_up: bool) -> None:
-    """notice_per_node_statement says nothing: minor releases got it."""
+    """notice_per_node_statement proves nothing: minor releases got it, too."""
     parameters = dict.fromkeys((*EVERY_LINE, *names), "1")
     nodes = [info(0, "up", "primary")._replace(pg_status="up")]
     assert release_line(parameters, nodes) == line
     assert holds_failovers_up(parameters) is holds_up
 
 
-def test_before_the_servers_own_word() -> None:
+def test_line_before_the_servers_own_status_is_not_known() -> None:
     parameters = dict.fromkeys(EVERY_LINE, "1")
     assert release_line(parameters, [info(0, "up", "primary")]) is None
     assert holds_failovers_up(parameters)

@@ -65,5 +65,5 @@ def test_our_own_rights_decide(monkeypatch: pytest.MonkeyPatch, *, may_recover: 
     monkeypatch.setattr(Primary, "connect", lambda *_: connection)
     found = choose(OLD, RECOVERS)
     assert found.by_sql is may_recover
-    refused = f"{HELD_UP}looks may not call its functions on the primary (node 0)"
+    refused = f"{HELD_UP}looks may not call the functions on the primary (node 0)"
     assert found.remark == (BY_SQL if may_recover else refused)

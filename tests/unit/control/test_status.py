@@ -1,4 +1,4 @@
-"""What `status` says of a second primary, and of servers that could not be asked."""
+"""What `status` reports about a second primary, and about servers that could not be queried."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,12 +19,12 @@ from tests.unit.cli.facts import NODES, answer, cluster, info, running, slot, st
     ("number", "primary", "wins"), [(2, 0, True), (0, 2, False)], ids=["higher", "lower"]
 )
 def test_detached_second_primary(number: int, primary: int, *, wins: bool) -> None:
-    """Attached, the one with the higher id would get all writes."""
+    """If attached, the one with the higher node id would get all writes."""
     seen = answer(number, is_in_recovery=False)
     known = cluster(info(number, "down", "standby"))
     problems = node_status(seen, known, NODES[primary], [], [], []).problems
     assert problems[0] == f"it accepts writes, but node {primary} is the primary"
-    assert any("by its higher id" in one for one in problems) is wins
+    assert any("because of its higher node id" in one for one in problems) is wins
 
 
 def silent(number: int, answers: PingAnswer) -> ServerAnswer:
@@ -37,11 +37,12 @@ def silent(number: int, answers: PingAnswer) -> ServerAnswer:
     [(PingAnswer.UP, "no login"), (PingAnswer.REJECTING, "rejecting"), (PingAnswer.DOWN, "down")],
 )
 def test_server_that_could_not_be_asked(answers: PingAnswer, word: str) -> None:
-    """Who answers runs, whatever the reason for which it gave us no session."""
+    """A server that answers is running, whatever the reason that it gave us no session."""
     seen = silent(1, answers)
     said = node_status(seen, cluster(info(1, "up", "standby")), NODES[0], [], [], [])
     assert said.server == word
-    assert (said.problems[0] == "its server runs, but could not be asked") is (word == "no login")
+    is_running = said.problems[0] == "its server is running, but could not be queried"
+    assert is_running is (word == "no login")
 
 
 def test_query_that_failed_is_no_login_that_was_refused() -> None:
@@ -49,12 +50,13 @@ def test_query_that_failed_is_no_login_that_was_refused() -> None:
     seen = ServerAnswer(NODES[0], None, late, answers=PingAnswer.UP)
     said = node_status(seen, cluster(info(0, "up", "primary")), None, [], [], [])
     assert said.server == "up"
-    assert said.problems == ("its server runs, but could not be asked",)
+    assert said.problems == ("its server is running, but could not be queried",)
     assert "login" not in how_to_ask(seen, "")
     with pytest.raises(Unreachable) as raised:
         choose_primary(cluster(), (seen, answer(1)))
     assert raised.value.hint == (
-        "node 0 may be the primary: it runs, but could not be asked. Try again, or look at its log."
+        "node 0 may be the primary: it is running, but could not be queried. Try again, or check "
+        "its log."
     )
 
 
@@ -69,7 +71,7 @@ def test_what_the_primary_says_of_a_standby_that_refuses_the_login() -> None:
 
 
 def test_no_primary_where_a_server_refuses_the_login() -> None:
-    """It may be the one, so nobody is told to promote a standby."""
+    """It may be the primary, so the hint is not to promote a standby."""
     with pytest.raises(Unreachable) as raised:
         choose_primary(cluster(), (silent(0, PingAnswer.UP), answer(1)))
     assert raised.value.hint is not None
@@ -86,7 +88,7 @@ def test_primary_that_pgpool_does_not_use() -> None:
         [],
         [],
     )
-    assert said.problems == ("it is the primary, but Pgpool-II does not use it: attach it",)
+    assert said.problems == ("it is the primary, but Pgpool-II does not use it; attach it",)
 
 
 class Primary:
@@ -115,7 +117,7 @@ class Primary:
 
 
 def read(patch: pytest.MonkeyPatch, primary: Primary, asked: ServerAnswer) -> Status:
-    """Return the status of a primary and node 1, a standby in no trouble that was detached."""
+    """Return the status of a primary and node 1, a sound standby that was detached."""
     answers = (answer(0, is_in_recovery=False), asked)
     patch.setattr(status, "ask_all", lambda _cluster: answers)
     patch.setattr(status, "connect_to", primary.connect)
@@ -132,9 +134,9 @@ def test_recovery_that_was_interrupted_is_said_with_what_is_there_and_what_to_do
     said = read(monkeypatch, primary, silent(1, PingAnswer.DOWN))
     [remark] = said.remarks
     assert remark.startswith("node 1: recovery 7 was interrupted in step 3 of 6: copy about 120 GB")
-    assert "; on the target: There is data. See what " in remark
+    assert "; on the target: There is data. Check " in remark
     assert remark.endswith('"pgpool-recovery recover 1".')
-    assert primary.looks == 1, "it is not looked at for each"
+    assert primary.looks == 1, "it is not examined again for each"
 
 
 def test_problems_of_a_node_are_said_unless_a_recovery_of_it_goes_on(

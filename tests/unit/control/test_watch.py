@@ -1,4 +1,4 @@
-"""When a run that is watched is over."""
+"""When a watched run counts as ended."""
 
 from typing import TYPE_CHECKING, cast
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class OnRecord:
-    """A follower of a run in one state."""
+    """A follower of a run that stays in one state."""
 
     def __init__(self, state: str) -> None:
         self.state = state

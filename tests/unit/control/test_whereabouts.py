@@ -1,4 +1,4 @@
-"""A node whose data directory is another one than the last time."""
+"""A node whose data directory differs from that of its last recovery."""
 
 from dataclasses import replace
 

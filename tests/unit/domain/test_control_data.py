@@ -28,7 +28,7 @@ Data page checksum version:           1
 """
 
 
-def test_lines_that_decisions_rest_on() -> None:
+def test_lines_that_decisions_depend_on() -> None:
     assert parse_control_data(OUTPUT) == ControlData(
         system_identifier="7301415926535897932",
         state="shut down in recovery",

@@ -1,4 +1,4 @@
-"""The table of the states of a data directory: read as a person reads it, and what must hold."""
+"""The table of the states of a data directory, written out for review, and its invariants."""
 
 import itertools
 from collections.abc import Iterator
@@ -134,7 +134,7 @@ Restoring(reserved): WalkedBack -> Restored
 Restoring(restored): WalkedBack -> Restored
 Restoring(removed): WalkedBack -> Removed
 """
-"""What `Undo` and `WalkedBack` leave as it is, is left out."""
+"""`Undo` and `WalkedBack` are left out where they do not change the state."""
 
 
 def name_of(state: State) -> str:
@@ -162,12 +162,12 @@ def row(state: State) -> Iterator[str]:
 
 
 def test_table() -> None:
-    """Each line is a state, and each event that can happen in it."""
+    """Each line has a state, and the events that can happen in it."""
     lines = [f"{name_of(state)}: {', '.join(row(state))}" for state in STATES]
     assert "\n".join(lines) == TABLE.strip()
 
 
-def test_no_state_and_no_event_is_left_out() -> None:
+def test_every_state_and_every_event_is_in_the_table() -> None:
     assert {type(state) for state in STATES} == set(get_args(State))
     assert {type(event) for event in EVENTS} == set(get_args(Event))
 
@@ -184,7 +184,7 @@ def test_every_state_can_be_reached() -> None:
 
 
 @pytest.mark.parametrize("state", STATES, ids=name_of)
-def test_from_every_state_there_is_a_way_back_to_where_a_run_can_begin(state: State) -> None:
+def test_every_state_can_be_walked_back_to_one_where_a_run_can_begin(state: State) -> None:
     for is_gone in (False, True):
         back = next_state(state, WalkedBack(is_gone=is_gone))
         assert back is not None
@@ -195,7 +195,7 @@ def test_from_every_state_there_is_a_way_back_to_where_a_run_can_begin(state: St
 
 
 @pytest.mark.parametrize("state", STATES, ids=name_of)
-def test_undo_of_a_run_ends_where_nothing_is_half_moved(state: State) -> None:
+def test_undo_of_a_run_ends_with_nothing_half_moved(state: State) -> None:
     own = next_state(state, Undo())
     assert own is not None
     back = next_state(own, WalkedBack())
@@ -204,25 +204,25 @@ def test_undo_of_a_run_ends_where_nothing_is_half_moved(state: State) -> None:
 
 
 @pytest.mark.parametrize("state", STATES, ids=name_of)
-def test_nothing_half_moved_is_called_whole(state: State) -> None:
+def test_half_moved_state_is_not_reported_as_whole(state: State) -> None:
     is_whole = target_state(state) in (TargetState.UNTOUCHED, TargetState.RESTORED)
     assert not (is_whole and (is_amid(state) or is_away(state)))
 
 
 def test_change_that_touched_nothing_leads_back_to_what_was_there() -> None:
-    """And not to `Out`, whatever it was: the node's own files are not in the directory then."""
+    """Not always to `Out`, since `Out` means that the node's own files are in the directory."""
     for before in (Out(), Finished(), Removed()):
         changing = next_state(before, Change("rewind"))
         assert changing is not None
         assert next_state(changing, LeftAlone()) == before
 
 
-def test_directory_itself_is_never_taken_for_a_copy() -> None:
-    """What is out of its place stands where a copy would grow, and copies are removed."""
+def test_directory_itself_is_never_mistaken_for_a_copy() -> None:
+    """In the workspace it is where a copy would be made, and unfinished copies are removed."""
     for state, event in itertools.product(STATES, EVENTS):
         after = next_state(state, event)
         if after is not None and keeps_copy(state) and not keeps_copy(after):
-            # It is in its place again, is removed on purpose, or another one is put there.
+            # It is back at its path, is removed on purpose, or another one is put there.
             allowed = (Done, WalkedBack, Remove, PutOldBack, MadeAnew)
             is_nothing = isinstance(state, Changing) and state.before == "removed"
             assert isinstance(event, allowed) or (is_nothing and isinstance(event, LeftAlone))

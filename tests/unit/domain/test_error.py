@@ -44,7 +44,7 @@ def test_record_of_a_newer_version_is_still_a_failure() -> None:
 
 
 def test_failure_with_other_parts_is_the_same_failure() -> None:
-    """Nothing of it goes, what is on record beside the texts neither."""
+    """Nothing is lost, not even the data that is recorded in addition to the texts."""
     error = errors.PlanChanged("changed", detail="Agreed: WAL.", hint="Look.")
     error.data = {"needed": "copy"}
     again = error.changed(hint="Look again.", target=TargetState.RESTORED)

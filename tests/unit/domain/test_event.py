@@ -1,4 +1,4 @@
-"""What a person reads of each event."""
+"""The lines that describe each event to a person."""
 
 import pytest
 

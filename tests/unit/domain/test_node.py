@@ -1,4 +1,4 @@
-"""The words of the stage scripts, understood or refused."""
+"""The arguments of the stage scripts, parsed or refused."""
 
 from contextlib import suppress
 
@@ -41,7 +41,7 @@ def test_each_number_of_words(
     assert request.primary_host == primary_host
 
 
-def test_fourth_of_four_words_is_the_primary_port_when_it_equals_it() -> None:
+def test_fourth_of_four_words_may_be_the_primary_port() -> None:
     request = parse_first_stage(["/own", "server2", "/data", "5432"], own_port=5432)
     assert (request.target.port, request.primary_port) == (5432, 5432)
 
@@ -65,7 +65,7 @@ def test_fourth_of_four_words_is_the_primary_port_when_it_equals_it() -> None:
         (6, "-", "invalid host name"),
     ],
 )
-def test_odd_words_are_refused(position: int, word: str, message: str) -> None:
+def test_invalid_words_are_refused(position: int, word: str, message: str) -> None:
     words = [*WORDS[:position], word, *WORDS[position + 1 :]]
     with pytest.raises(UsageError, match=message):
         parse_first_stage(words, own_port=5432)
@@ -142,8 +142,8 @@ def test_promise_7_nothing_else_is_a_host(host: str) -> None:
 
 
 @given(st.text())
-def test_what_is_taken_for_a_host_can_be_asked_for(host: str) -> None:
-    """The resolver's codec raises UnicodeError for what is no name; a directory is no question."""
+def test_accepted_host_can_be_resolved(host: str) -> None:
+    """The resolver's codec raises UnicodeError for invalid names; a directory is not resolved."""
     with suppress(UsageError):
         name = parse_host(host)
         assert name.startswith("/") or name.encode("idna")

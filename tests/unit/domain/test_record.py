@@ -1,4 +1,4 @@
-"""A record is what a frozen dataclass of the same fields is; only its class is made otherwise."""
+"""A record behaves like a frozen dataclass with the same fields."""
 
 import copy
 import dataclasses
@@ -46,7 +46,7 @@ def matched(value: Any) -> object:
 
 
 def outcome(use: Callable[[Any], object], kind: Any) -> object:
-    """What comes of a use, or which error; texts without the name of the class."""
+    """Return the result of a use or the type of its error; texts without the class name."""
     try:
         result = use(kind)
     except Exception as error:  # noqa: BLE001 - which one is what is compared
@@ -91,7 +91,7 @@ USES: dict[str, Callable[[Any], object]] = {
 
 
 @pytest.mark.parametrize("use", USES)
-def test_it_is_as_a_frozen_dataclass(use: str) -> None:
+def test_behaves_like_a_frozen_dataclass(use: str) -> None:
     assert outcome(USES[use], Ours) == outcome(USES[use], Theirs)
 
 
@@ -109,13 +109,13 @@ def test_which_classes_are_records() -> None:
 
 
 @pytest.mark.parametrize("default", [[], {}, set(), dataclasses.field(default=1)])
-def test_a_default_that_could_be_changed(default: object) -> None:
+def test_mutable_default_is_refused(default: object) -> None:
     with pytest.raises(TypeError, match="cannot have"):
         record(type("Wrong", (), {"__annotations__": {"a": list}, "a": default}))
 
 
-def test_what_is_imported_for_it() -> None:
-    """Neither dataclasses nor inspect, which cost more than all that an agent imports first."""
+def test_imports_neither_dataclasses_nor_inspect() -> None:
+    """These two cost more than everything that an agent imports first."""
     program = (
         "import sys; from pgpool_recovery.domain.record import record, replace;"
         "kind = record(type('A', (), {'__annotations__': {'a': int}}));"

@@ -1,7 +1,8 @@
-"""What is read from a server's own files, against bytes of the real ones of each major.
+"""Values read from a server's own files, checked with real bytes of each major version.
 
-`server_bytes.json` has, of a server that was stopped in fast mode: the begin of its control file,
-the last page of its WAL and the one before (zlib, base 85), and what pg_controldata said of it.
+`server_bytes.json` comes from servers that were stopped in fast mode. It has the beginning of the
+control file, the last page of the WAL and the one before (zlib, base 85), and the output of
+pg_controldata.
 """
 
 import base64
@@ -35,7 +36,7 @@ def last_pages(major: str) -> tuple[WalPage, WalPage]:
 
 
 @pytest.mark.parametrize("major", SERVERS)
-def test_settings_that_a_standby_has_to_reach(major: str) -> None:
+def test_settings_that_a_standby_must_match(major: str) -> None:
     assert required_settings(contents(major, "control")) == CHANGED
 
 
@@ -52,7 +53,7 @@ def test_wal_ends_with_the_shutdown_checkpoint(major: str) -> None:
 
 @pytest.mark.parametrize("major", SERVERS)
 def test_wal_that_ends_elsewhere(major: str) -> None:
-    """One record less, more than it, another place, and a page of a file that was renamed."""
+    """One record less, something after it, another position, and a page of a recycled file."""
     before, last = last_pages(major)
     for cut in (8, 120, len(last.contents) - 40):
         shorter = WalPage(last.begin, last.contents[:-cut], SEGMENT_BYTES)
@@ -64,7 +65,7 @@ def test_wal_that_ends_elsewhere(major: str) -> None:
 
 
 def record(begin: int, redo: int) -> bytes:
-    """Return a shutdown checkpoint, as far as it is read, with what it names as its redo."""
+    """Return the part of a shutdown checkpoint that is read, with the given redo pointer."""
     head = struct.pack("<IIQBBxxI", 114, 0, 0, 0, 0, 0)
     return (head + bytes([255, 88]) + struct.pack("<Q", redo)).ljust(120, b"\1")
 
@@ -78,7 +79,7 @@ def page(begin: int, body: bytes, *, segment_bytes: int = SEGMENT_BYTES) -> WalP
 @pytest.mark.parametrize("on_the_page_before", [8, 24, 56, 112])
 @pytest.mark.parametrize("next_begin", [3 * PAGE_BYTES, SEGMENT_BYTES])
 def test_record_that_crosses_pages(on_the_page_before: int, next_begin: int) -> None:
-    """The header of the next page lies in it, and that of a segment's first page is longer."""
+    """The header of the next page is in it, which is longer on a segment's first page."""
     begin = next_begin - on_the_page_before
     whole = record(begin, begin)
     first, rest = whole[:on_the_page_before], whole[on_the_page_before:]

@@ -1,4 +1,4 @@
-"""Whose a slot is: what a target says is never enough."""
+"""To whom a slot belongs: what a target reports is never enough."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def slot(name: str, *, is_physical: bool = True, is_active: bool = False) -> Slo
     "name",
     [
         "pgpool_node_1",
-        "pgpool_server_1_example_data",  # As it was called when nobody knew the node id.
+        "pgpool_server_1_example_data",  # Its name when the node id was not known.
         "server_1_example",  # recovery_1st_stage.sample since 4.4.
         "Server_1_example",  # Before; PostgreSQL takes no such name, other servers may.
         "node_1",
@@ -50,7 +50,7 @@ def test_slot_that_a_recovery_of_the_node_made_is_dropped(name: str) -> None:
         "",
     ],
 )
-def test_promise_13_slot_of_anybody_else_is_never_dropped(name: str) -> None:
+def test_promise_13_foreign_slot_is_never_dropped(name: str) -> None:
     assert why_kept(slot(name), names_of(NODE)) == NOT_KNOWN
 
 
@@ -61,14 +61,14 @@ def test_slot_that_is_in_use_or_logical_is_never_dropped() -> None:
     assert why_kept(slot("barman", is_active=True), names) == NOT_KNOWN
 
 
-def test_number_says_nothing_where_hosts_are_numbered() -> None:
-    """Node 1 may well be the host node-2, and node_1 the slot of the host node-1, node 0."""
+def test_number_is_ambiguous_where_hosts_are_numbered() -> None:
+    """Node 1 may be the host node-2, and node_1 the slot of node 0 on the host node-1."""
     names = names_of(Target("node-2", "/data", NodeId(1)))
     assert "node_2" in names
     assert "node_1" not in names
 
 
-def test_number_says_nothing_where_the_node_id_is_not_known() -> None:
+def test_number_is_ambiguous_where_the_node_id_is_not_known() -> None:
     assert not any(name.startswith("node_") for name in names_of(Target("server1", "/data")))
 
 
@@ -76,5 +76,5 @@ def test_number_says_nothing_where_the_node_id_is_not_known() -> None:
     ("name", "expected"),
     [("pgpool_node_1", True), ("pgpool_node_1_old", False), ("my_pgpool_node_1", False)],
 )
-def test_name_that_our_recoveries_give(name: str, *, expected: bool) -> None:
+def test_name_that_our_recoveries_use(name: str, *, expected: bool) -> None:
     assert is_of_a_recovery(name) is expected

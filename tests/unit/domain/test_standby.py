@@ -1,4 +1,4 @@
-"""What a node may be instead of a standby of the primary, and by what each is known."""
+"""What a node may be instead of a standby of the primary, and how each case is recognized."""
 
 from dataclasses import replace
 
@@ -42,7 +42,7 @@ def fault(
     return None if trouble is None else trouble.fault
 
 
-def test_one_that_has_replayed_what_the_primary_has_written_is_well() -> None:
+def test_node_that_replayed_what_the_primary_has_written_is_sound() -> None:
     assert fault(NODE) is None
     assert fault(NODE, position=None) is None
 
@@ -54,9 +54,9 @@ def test_one_that_has_replayed_what_the_primary_has_written_is_well() -> None:
         (replace(NODE, is_in_recovery=False), Fault.PRIMARY),
         # Its own position is higher than all that the primary has written.
         (replace(NODE, replayed=Lsn(NOW + 1)), Fault.AHEAD),
-        # It has received what it will replay, and the primary has never sent that.
+        # It has received what it will replay, but the primary never sent that.
         (replace(NODE, received=Lsn(NOW + 1)), Fault.AHEAD),
-        # It has gone past the fork on the old timeline, wherever the primary is by now.
+        # It went past the fork on the old timeline, wherever the primary is by now.
         (replace(NODE, been_at=(Point(OLD, AFTER),)), Fault.AHEAD),
         (replace(NODE, been_at=(Point(TimelineId(3), BEFORE),)), Fault.HISTORY),
         # The number is the same, the history is not.
@@ -67,18 +67,18 @@ def test_one_that_has_replayed_what_the_primary_has_written_is_well() -> None:
         (replace(NODE, targets=("recovery_target_time",)), Fault.TARGET),
         (replace(NODE, pause_state="paused"), Fault.PAUSED),
         (replace(NODE, pause_state="pause requested"), Fault.PAUSED),
-        # The slot is in use, and the node itself does not stream, or by another one.
+        # The slot is in use, but the node itself does not stream, or uses another slot.
         (replace(NODE, receiver=None, slot_name=None), Fault.SLOT_TAKEN),
         (replace(NODE, receiver="waiting"), Fault.SLOT_TAKEN),
         (replace(NODE, slot_name="another"), Fault.SLOT_TAKEN),
         (replace(NODE, replayed=BEFORE), Fault.BEHIND),
-        (replace(NODE, replayed=None), None),  # The primary says it.
+        (replace(NODE, replayed=None), None),  # The primary reports it.
         (replace(NODE, receiving=OLD), Fault.BEHIND),
-        # The begin of a record that the former primary was sending when it died.
+        # The beginning of a record that the former primary was sending when it died.
         (replace(NODE, receiving=OLD, received=Lsn(NOW + 1), replayed=FORK), Fault.BEHIND),
     ],
 )
-def test_what_the_node_says(node: StandbyFacts, expected: Fault | None) -> None:
+def test_reports_of_the_node(node: StandbyFacts, expected: Fault | None) -> None:
     assert fault(node) is expected
 
 
@@ -90,11 +90,11 @@ def test_what_the_node_says(node: StandbyFacts, expected: Fault | None) -> None:
         (replace(STREAM, replayed=Lsn(NOW + 1)), Fault.AHEAD),
     ],
 )
-def test_what_the_primary_says(stream: StreamFacts | None, expected: Fault) -> None:
+def test_reports_of_the_primary(stream: StreamFacts | None, expected: Fault) -> None:
     assert fault(NODE, replace(PRIMARY, stream=stream)) is expected
 
 
-def test_a_twin_that_is_ahead_is_not_taken_for_the_node() -> None:
+def test_twin_that_is_ahead_is_not_mistaken_for_the_node() -> None:
     stream = replace(STREAM, replayed=Lsn(NOW + 1))
     node = replace(NODE, receiver=None, slot_name=None, received=None)
     assert fault(node, replace(PRIMARY, stream=stream)) is Fault.SLOT_TAKEN
@@ -106,27 +106,27 @@ def test_without_the_primarys_history_the_rest_is_judged() -> None:
     assert fault(replace(NODE, replayed=Lsn(NOW + 1)), primary) is Fault.AHEAD
 
 
-def test_one_that_is_late_on_purpose_has_to_receive_only() -> None:
+def test_delayed_standby_must_only_receive() -> None:
     late = replace(NODE, delay_ms=3_600_000, replayed=BEFORE)
     assert fault(late) is None
     assert fault(replace(late, received=BEFORE)) is Fault.BEHIND
     assert fault(replace(late, been_at=(Point(OLD, AFTER),))) is Fault.AHEAD
 
 
-def test_who_may_not_see_the_receiver_believes_the_primary() -> None:
+def test_role_that_may_not_see_the_receiver_trusts_the_primary() -> None:
     assert fault(BLIND) is None
     assert fault(BLIND, replace(PRIMARY, stream=None)) is Fault.NOT_STREAMING
 
 
 def test_nothing_seen_is_nothing_proven() -> None:
-    """Nobody gets in: the slot that is in use says nothing of the node."""
+    """Without a session, a slot that is in use proves nothing about the node."""
     unseen = StandbyFacts(None, sees_receiver=False, problem="no pg_hba.conf entry")
     assert fault(unseen) is Fault.UNSEEN
     assert fault(replace(unseen, is_in_recovery=True)) is Fault.UNSEEN
     assert fault(replace(unseen, is_in_recovery=False)) is Fault.PRIMARY
 
 
-def test_titles_of_processes_stand_for_the_words_of_the_server() -> None:
+def test_process_titles_stand_in_for_the_server() -> None:
     seen = StandbyFacts(
         is_in_recovery=True,
         receiver="streaming",
@@ -140,8 +140,8 @@ def test_titles_of_processes_stand_for_the_words_of_the_server() -> None:
     assert fault(seen, behind) is Fault.BEHIND
 
 
-def test_one_that_is_late_on_purpose_waits_at_the_fork() -> None:
-    """It has received all up to there, and asks for the next timeline when it has replayed that."""
+def test_delayed_standby_waits_at_the_fork() -> None:
+    """It has received all WAL up to there, and requests the next timeline after replaying it."""
     late = replace(
         NODE, delay_ms=3_600_000, replayed=BEFORE, been_at=(Point(OLD, BEFORE),), receiving=OLD
     )
@@ -155,8 +155,8 @@ def test_one_that_is_late_on_purpose_waits_at_the_fork() -> None:
     assert fault(replace(waiting, receiver=None), none) is Fault.NOT_STREAMING
 
 
-def test_number_that_the_primary_has_passed_over() -> None:
-    """A recovery fills the gap, so that the server finds the file of the primary's timeline."""
+def test_timeline_number_that_the_primary_skipped() -> None:
+    """A recovery fills the gap, so the server finds the history file of the primary's timeline."""
     gap = History(NEW)
     primary = History(TimelineId(3), (Point(OLD, FORK),))
     upstream = replace(PRIMARY, history=primary)

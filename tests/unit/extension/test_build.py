@@ -80,7 +80,7 @@ def f(ä, *rest, b = "ü: x -> y"):
     [
         ("from typing import cast\na = cast(int, 1)", "module.py: cast: not only in an annotation"),
         ("from server_types import Row\nROW = Row", "module.py: Row: not only in an annotation"),
-        ("a = 1\nb: int", "module.py: line 2 is a type and no value"),
+        ("a = 1\nb: int", "module.py: line 2 is a type without a value"),
     ],
 )
 def test_type_of_which_something_is_left_is_refused(text: str, said: str) -> None:

@@ -60,7 +60,7 @@ def test_file_and_link_to_one(tmp_path: Path) -> None:
 )
 def test_name_leads_into_the_data_directory(tmp_path: Path, name: str) -> None:
     assert not is_inside(name)
-    with pytest.raises(Failure, match="is no path inside the data directory"):
+    with pytest.raises(Failure, match="is not a path inside the data directory"):
         find_script(str(tmp_path), name)
 
 

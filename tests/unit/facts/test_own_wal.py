@@ -1,4 +1,4 @@
-"""Which files are the primary's past, and where its own are."""
+"""Which files are the primary's past, and which of its files hold it."""
 
 import pytest
 
@@ -32,7 +32,7 @@ def file(timeline: int, segment: int) -> str:
         (file(2, 4), False),  # From before it began.
         (file(2, 5), True),
         (file(2, 6), True),
-        (file(2, 7), False),  # It left it at the begin of that one.
+        (file(2, 7), False),  # It left it at the start of that one.
         (file(3, 7), True),
         (file(4, 3), False),
         (file(1, 5) + ".partial", False),
@@ -43,7 +43,7 @@ def test_files(name: str, is_past: bool) -> None:  # noqa: FBT001 - a column of 
 
 
 def test_histories() -> None:
-    """One that says something else than the primary's, and all that are newer."""
+    """One that differs from the primary's, and all newer ones, are strays."""
     other = History(TWO, (Point(ONE, Lsn(5 * SIZE)),))
     newer = History(TimelineId(9), (Point(ONE, Lsn(5 * SIZE)),))
     same = History(TWO, HISTORY.ends[:1])
@@ -52,8 +52,8 @@ def test_histories() -> None:
     assert strays(own, HISTORY, SIZE) == found
 
 
-def test_copy_of_what_was_before_the_fork() -> None:
-    """The first file of a timeline begins with it, up to the fork and not behind."""
+def test_copy_of_the_wal_before_the_fork() -> None:
+    """The first file of a timeline begins with it, up to the fork and not beyond."""
     assert names_of(5, Lsn(5 * SIZE + 100), HISTORY, SIZE) == (file(1, 5), file(2, 5))
     assert names_of(5, Lsn(5 * SIZE + 101), HISTORY, SIZE) == (file(2, 5),)
     assert names_of(6, Lsn(9 * SIZE), HISTORY, SIZE) == (file(2, 6),)
@@ -66,7 +66,7 @@ def test_large_segments_are_read_in_parts() -> None:
     assert sum(part.size_bytes for part in parts) == 2**30
 
 
-def test_checkpoint_that_a_page_divides() -> None:
+def test_checkpoint_that_crosses_a_page_boundary() -> None:
     assert offset_in_wal(Lsn(SIZE + 0x28), SIZE) == 0x28 + 26 + 36
     assert offset_in_wal(Lsn(SIZE + 8192 - 90), SIZE) is None
 

@@ -7,7 +7,7 @@ BUSY = Rejection("node 1 is busy", detail="Process 7 is at it.", hint="Wait.", k
 CLOSED = Rejection("the primary is closed", detail="Nobody may replicate.", kind=Unreachable)
 
 
-def test_the_first_one_speaks_and_the_others_stand_in_its_detail() -> None:
+def test_first_reason_is_the_message_and_the_others_are_in_the_detail() -> None:
     error = as_error((BUSY, CLOSED, Rejection("it rains")))
     assert (type(error), error.message, error.hint) == (Busy, "node 1 is busy", "Wait.")
     assert error.detail == (
@@ -15,7 +15,7 @@ def test_the_first_one_speaks_and_the_others_stand_in_its_detail() -> None:
     )
 
 
-def test_it_is_of_the_first_ones_kind() -> None:
+def test_kind_is_that_of_the_first_reason() -> None:
     assert type(as_error((CLOSED, BUSY))) is Unreachable
     assert as_error((Rejection("it rains"), BUSY)).exit_status == Refused.exit_status
     assert as_error((Rejection("it rains"),)).detail is None

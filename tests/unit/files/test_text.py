@@ -1,4 +1,4 @@
-"""Text of others comes in and goes out as the bytes that it is."""
+"""Foreign text is read and written back as the same bytes."""
 
 import errno
 import os
@@ -34,7 +34,7 @@ def test_lines_are_those_between_line_feeds(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"r\xe9plica\n", NO_ENDS.encode(), bytes(range(256))])
-def test_file_is_read_and_written_as_it_is(tmp_path: Path, data: bytes) -> None:
+def test_file_is_read_and_written_unchanged(tmp_path: Path, data: bytes) -> None:
     file = tmp_path / "postgresql.auto.conf"
     file.write_bytes(data)
     write_file(tmp_path / "copy", read_text(file))
@@ -53,7 +53,7 @@ def test_words_end_with_nul(tmp_path: Path) -> None:
     assert [*map(bytes_of, read_words(file))] == [b"postgres", b"-D", b"/d\xe4t\xe4", b""]
 
 
-def test_longer_file_than_the_limit_is_a_failure_of_its_name(tmp_path: Path) -> None:
+def test_file_longer_than_the_limit_fails_with_its_name(tmp_path: Path) -> None:
     file = tmp_path / "f"
     file.write_bytes(b"12345")
     assert read_text(file, 5) == "12345"

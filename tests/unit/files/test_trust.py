@@ -1,4 +1,4 @@
-"""Whose something is, and who else may change it, all the way down to it."""
+"""Who owns a file, and who else may change it or a directory on its path."""
 
 import os
 from collections.abc import Callable
@@ -33,7 +33,7 @@ def file(tmp_path: Path) -> Path:
     return place / "file"
 
 
-def test_what_is_mine_all_the_way_down_is_read(file: Path) -> None:
+def test_file_is_read_if_its_whole_path_is_mine(file: Path) -> None:
     assert read_trusted(file, ME) == b"text"
     os.close(open_directory(file.parent, ME))
 
@@ -50,7 +50,7 @@ def test_owner_of_each_part_counts(file: Path, which: str) -> None:
 
 
 @pytest.mark.parametrize("which", ["file", "inner", "outer"])
-def test_right_of_others_to_write_to_each_part_counts(file: Path, which: str) -> None:
+def test_write_permission_of_others_on_each_part_counts(file: Path, which: str) -> None:
     part = next(path for path in (file, *file.parents) if path.name == which)
     part.chmod(part.stat().st_mode | 0o002)
     with pytest.raises(Untrusted, match=f"{part} is writable by everybody"):
@@ -59,7 +59,7 @@ def test_right_of_others_to_write_to_each_part_counts(file: Path, which: str) ->
 
 @pytest.mark.usefixtures("as_root")
 @pytest.mark.parametrize("which", ["file", "inner", "outer"])
-def test_right_of_a_group_counts_unless_it_is_roots(file: Path, which: str) -> None:
+def test_write_permission_of_a_group_counts_unless_it_is_roots(file: Path, which: str) -> None:
     part = next(path for path in (file, *file.parents) if path.name == which)
     part.chmod(part.stat().st_mode | 0o020)
     assert read_trusted(file, ME) == b"text"
@@ -68,7 +68,7 @@ def test_right_of_a_group_counts_unless_it_is_roots(file: Path, which: str) -> N
         read_trusted(file, ME)
 
 
-def test_sticky_directory_is_on_the_way_and_not_the_end(file: Path) -> None:
+def test_sticky_directory_may_be_on_the_path_but_not_its_end(file: Path) -> None:
     file.parent.chmod(0o1777)
     assert read_trusted(file, ME) == b"text"
     with pytest.raises(Untrusted, match="is writable by everybody"):
@@ -78,7 +78,7 @@ def test_sticky_directory_is_on_the_way_and_not_the_end(file: Path) -> None:
     os.close(open_directory(file.parent, ME))
 
 
-def test_links_of_mine_are_followed_relative_and_absolute(file: Path, tmp_path: Path) -> None:
+def test_my_links_are_followed_relative_and_absolute(file: Path, tmp_path: Path) -> None:
     (tmp_path / "absolute").symlink_to(file.parent)
     (tmp_path / "relative").symlink_to("absolute/../inner/./file")
     assert read_trusted(tmp_path / "relative", ME) == b"text"
@@ -94,7 +94,7 @@ def test_links_of_mine_are_followed_relative_and_absolute(file: Path, tmp_path: 
 def test_link_that_another_user_can_change_is_not_followed(
     file: Path, tmp_path: Path, ask: Callable[[Path, frozenset[int]], object]
 ) -> None:
-    """The directory that holds it counts, though it is not on the real path, and its owner."""
+    """Its owner counts, and so does its directory, although that is not on the real path."""
     theirs = tmp_path / "theirs"
     theirs.mkdir()
     (theirs / "link").symlink_to(file.parent)
@@ -123,7 +123,7 @@ def test_fifo_is_not_waited_for(tmp_path: Path) -> None:
             read(tmp_path / "fifo")
 
 
-def test_own_file_is_no_link_and_has_one_name(file: Path) -> None:
+def test_own_file_is_no_link_and_has_only_one_name(file: Path) -> None:
     assert read_own(file) == b"text"
     link, other = file.with_name("link"), file.with_name("other")
     link.symlink_to(file)
@@ -134,7 +134,7 @@ def test_own_file_is_no_link_and_has_one_name(file: Path) -> None:
         read_own(file)
 
 
-def test_descriptors_are_given_back(file: Path) -> None:
+def test_descriptors_are_closed(file: Path) -> None:
     before = len(os.listdir("/proc/self/fd"))
     read_trusted(file, ME)
     real_path(file, ME)

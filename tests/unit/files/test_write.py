@@ -1,4 +1,4 @@
-"""A file is written whole or not at all, into no link, and never with more rights than later."""
+"""A file is written atomically, through no link, and never with more permissions than later."""
 
 import errno
 import fcntl
@@ -35,7 +35,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.lstat().st_mode)
 
 
-def test_file_is_there_with_its_mode_whatever_the_umask(tmp_path: Path) -> None:
+def test_file_has_its_mode_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0o777)
     try:
         write_file(tmp_path / "a", "text\udcff", mode=0o664)
@@ -48,7 +48,7 @@ def test_file_is_there_with_its_mode_whatever_the_umask(tmp_path: Path) -> None:
     assert names(tmp_path) == {"a", "b"}
 
 
-def test_link_in_its_place_is_replaced_and_what_it_leads_to_stays(tmp_path: Path) -> None:
+def test_link_at_its_path_is_replaced_and_its_target_stays(tmp_path: Path) -> None:
     (tmp_path / "victim").write_text("victim")
     (tmp_path / "a").symlink_to("victim")
     write_file(tmp_path / "a", "new")
@@ -56,7 +56,7 @@ def test_link_in_its_place_is_replaced_and_what_it_leads_to_stays(tmp_path: Path
     assert not (tmp_path / "a").is_symlink()
 
 
-def test_growing_name_that_somebody_has_made_a_link_is_not_followed(tmp_path: Path) -> None:
+def test_growing_name_that_is_a_planted_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "victim").write_text("victim")
     (tmp_path / "a.tmp").symlink_to("victim")
     write_file(tmp_path / "a", "new", growing="a.tmp")
@@ -65,7 +65,7 @@ def test_growing_name_that_somebody_has_made_a_link_is_not_followed(tmp_path: Pa
     assert names(tmp_path) == {"a", "victim"}
 
 
-def test_name_of_the_file_that_grows_is_another_one_each_time(
+def test_temporary_file_has_a_new_name_each_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[str] = []
@@ -86,8 +86,8 @@ LEFT = "a.0123456789abcdef.new"
 
 
 @pytest.mark.parametrize("growing", [None, "a.tmp"])
-def test_what_a_crash_left_goes_with_the_next_write(tmp_path: Path, growing: str | None) -> None:
-    """It may hold a password; and what only looks like it is another's, or somebody's own."""
+def test_next_write_removes_what_a_crash_left(tmp_path: Path, growing: str | None) -> None:
+    """It may hold a password. A file that only looks like it may belong to another writer."""
     others = {
         *("b.0123456789abcdef.new", "a.0123456789abcdef.new.kept", "a.new", "a.0123.new"),
         "a.b.0123456789abcdef.new",
@@ -99,10 +99,10 @@ def test_what_a_crash_left_goes_with_the_next_write(tmp_path: Path, growing: str
 
 
 @pytest.mark.parametrize("step", ["fchmod", "write", "fsync", "rename"])
-def test_what_another_process_is_writing_just_now_stays(
+def test_file_that_another_process_is_writing_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    """It writes on, and who has its name last wins."""
+    """The other process goes on writing, and the last rename wins."""
     real, once = getattr(os, step), iter([True])
 
     def other_comes(*words: object, **options: object) -> object:
@@ -116,10 +116,10 @@ def test_what_another_process_is_writing_just_now_stays(
     assert names(tmp_path) == {"a"}
 
 
-def test_file_that_another_process_took_for_left_is_made_anew(
+def test_file_that_another_process_took_for_a_leftover_is_created_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The other has come between its making and its lock."""
+    """The other process came between its creation and its lock."""
     real, once = fcntl.flock, iter([True])
 
     def too_late(descriptor: int, operation: int) -> None:
@@ -133,10 +133,10 @@ def test_file_that_another_process_took_for_left_is_made_anew(
     assert (tmp_path / "a").read_text() == "ours"
 
 
-def test_file_that_another_process_is_about_to_remove_is_made_anew(
+def test_file_that_another_process_is_about_to_remove_is_created_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The other has come between its making and its lock, and removes it after that."""
+    """The other process came between its creation and its lock, and removes it afterwards."""
     lock, write, once = fcntl.flock, os.write, iter([True])
     taken: list[tuple[Path, int]] = []
 
@@ -161,7 +161,7 @@ def test_file_that_another_process_is_about_to_remove_is_made_anew(
     assert names(tmp_path) == {"a"}
 
 
-def test_filesystem_without_locks_is_written_to_as_well(
+def test_filesystem_without_locks_is_written_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(_descriptor: int, _operation: int) -> None:
@@ -173,7 +173,7 @@ def test_filesystem_without_locks_is_written_to_as_well(
     assert names(tmp_path) == {"a", LEFT}
 
 
-def test_what_takes_the_place_of_a_file_has_its_mode(tmp_path: Path) -> None:
+def test_replacement_of_a_file_has_its_mode(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("old")
     (tmp_path / "a").chmod(0o604)
     replace_file(tmp_path / "a", "new")
@@ -185,7 +185,7 @@ def test_what_takes_the_place_of_a_file_has_its_mode(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("as_root")
-def test_roots_replacement_belongs_to_whom_the_file_did(tmp_path: Path) -> None:
+def test_roots_replacement_keeps_the_owner_of_the_file(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("old")
     os.chown(tmp_path / "a", NOBODY, NOBODY)
     replace_file(tmp_path / "a", "new")
@@ -195,10 +195,10 @@ def test_roots_replacement_belongs_to_whom_the_file_did(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("step", ["fchmod", "write", "fsync", "rename"])
 @pytest.mark.parametrize("failure", [KeyboardInterrupt(), OSError(errno.ENOSPC, "full")])
-def test_nothing_is_left_of_what_was_interrupted(
+def test_interrupted_write_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, failure: BaseException
 ) -> None:
-    """And at each moment nobody else can read what has been written."""
+    """And at no moment can another user read what has been written."""
     (tmp_path / "a").write_text("old")
     (tmp_path / "a").chmod(0o640)
     seen: list[int] = []
@@ -235,9 +235,7 @@ def test_order_is_owner_mode_contents_disk_name_directory(
     assert done == ["fchown", "fchmod", "write", "fsync", "rename", "fsync"]
 
 
-def test_system_that_writes_in_parts_writes_all(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_partial_writes_are_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = os.write
     monkeypatch.setattr(os, "write", lambda file, data: real(file, data[:3]))
     write_file(tmp_path / "a", b"0123456789")
@@ -255,7 +253,7 @@ WRITERS: list[Callable[[Path], object]] = [
 
 @pytest.mark.usefixtures("as_root")
 @pytest.mark.parametrize("writer", WRITERS)
-def test_root_writes_nothing_in_a_directory_of_somebody_else(
+def test_root_writes_nothing_in_a_directory_of_another_user(
     tmp_path: Path, writer: Callable[[Path], object]
 ) -> None:
     theirs = tmp_path / "theirs"
@@ -272,7 +270,7 @@ def test_root_writes_nothing_in_a_directory_of_somebody_else(
 
 
 @pytest.mark.usefixtures("as_root")
-def test_root_makes_no_directory_in_one_of_somebody_else(tmp_path: Path) -> None:
+def test_root_creates_no_directory_in_one_of_another_user(tmp_path: Path) -> None:
     for name in ("ours", "theirs"):
         (tmp_path / name).mkdir()
     os.chown(tmp_path / "theirs", NOBODY, -1)
@@ -287,7 +285,7 @@ def test_root_makes_no_directory_in_one_of_somebody_else(tmp_path: Path) -> None
 
 
 @pytest.mark.usefixtures("as_root")
-def test_root_is_told_to_take_rights_away(tmp_path: Path) -> None:
+def test_root_is_told_to_revoke_permissions(tmp_path: Path) -> None:
     tmp_path.chmod(0o1777)
     with pytest.raises(Refused) as caught:
         write_file(tmp_path / "a", "x")
@@ -309,7 +307,7 @@ def test_link_is_not_opened(tmp_path: Path, opens: Callable[[Path], int]) -> Non
     assert not (tmp_path / "made").exists()
 
 
-def test_lock_file_is_made_only_when_a_mode_is_said(tmp_path: Path) -> None:
+def test_lock_file_is_created_only_if_a_mode_is_given(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         open_lock_file(tmp_path / "lock", mode=None)
     os.close(open_lock_file(tmp_path / "lock"))
@@ -330,7 +328,7 @@ def test_nameless_file_has_no_name(tmp_path: Path) -> None:
     assert names(tmp_path) == set()
 
 
-def test_copy_has_mode_and_times_and_takes_nobodys_place(tmp_path: Path) -> None:
+def test_copy_has_mode_and_times_and_replaces_nothing(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("x")
     (tmp_path / "a").chmod(0o640)
     os.utime(tmp_path / "a", ns=(10**18, 10**18 + 7))
@@ -348,7 +346,7 @@ def test_copy_has_mode_and_times_and_takes_nobodys_place(tmp_path: Path) -> None
 
 @pytest.fixture
 def other_filesystem(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each place is on another filesystem than any other."""
+    """Every directory is on a filesystem of its own."""
 
     def elsewhere(_path: Path, _target: Path) -> None:
         raise OSError(errno.EXDEV, "Invalid cross-device link")
@@ -357,7 +355,7 @@ def other_filesystem(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("other_filesystem")
-def test_move_goes_to_another_filesystem_as_well(tmp_path: Path) -> None:
+def test_move_to_another_filesystem(tmp_path: Path) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "a" / "b" / "c").write_text("x")
     (tmp_path / "a" / "link").symlink_to("b")
@@ -369,8 +367,8 @@ def test_move_goes_to_another_filesystem_as_well(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("other_filesystem")
-def test_what_stands_where_a_directory_is_moved_to_stays(tmp_path: Path) -> None:
-    """It is not taken for the half of a copy that broke off."""
+def test_existing_target_of_a_move_stays(tmp_path: Path) -> None:
+    """It is not mistaken for half of a copy that failed."""
     for name in ("a", "z"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "c").write_text(name)

@@ -1,4 +1,4 @@
-"""What the row of a run says, from one event to the next."""
+"""The row of a run, from one event to the next."""
 
 import json
 
@@ -22,18 +22,18 @@ def test_progress_is_that_of_the_step() -> None:
     assert (stepping.done_bytes, stepping.total_bytes, stepping.bytes_per_s) == (None, None, None)
 
 
-def test_total_that_nobody_knows_is_none() -> None:
+def test_unknown_total_is_none() -> None:
     assert PLANNED.after(Progress(5, 0, 1.0)).total_bytes is None
 
 
-def test_what_was_moved_adds_up_over_a_method_that_failed_and_the_next() -> None:
+def test_moved_bytes_add_up_over_a_failed_method_and_the_next() -> None:
     failed = PLANNED.after(Moved(5))
     assert failed.after(PlanMade("basebackup", ("plan: basebackup",))).after(Moved(7)) == RunState(
         "basebackup", ("plan: basebackup",), moved_bytes=12
     )
 
 
-def test_nothing_moved_is_not_known_rather_than_zero() -> None:
+def test_moved_bytes_are_unknown_rather_than_zero() -> None:
     assert PLANNED.after(Said("agent", "a line")).moved_bytes is None
 
 
@@ -43,7 +43,7 @@ def test_event_as_a_row() -> None:
     assert json.loads(row["data"]) == {"sentence": "reserve /data", "number": 1, "count": 6}
 
 
-def test_texts_that_a_database_cannot_hold_are_written_in_another_way() -> None:
+def test_texts_that_a_database_cannot_hold_are_escaped() -> None:
     name = "caf\u00e9 caf\udce9 \0"  # A file name that is not UTF-8 comes with a surrogate.
     row = event_row(Said("tar", name))
     assert row["line"] == "tar: caf\u00e9 caf\\xe9 \\x00"

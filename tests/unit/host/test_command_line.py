@@ -1,4 +1,4 @@
-"""What a server is given by the command that starts it, however that is written."""
+"""The settings that a server gets from its start command, in whatever form that is written."""
 
 import os
 from pathlib import Path
@@ -47,7 +47,7 @@ def test_target_is_found(words: list[str]) -> None:
         ["sh", "-c", "it's"],
     ],
 )
-def test_other_words_are_no_settings(words: list[str]) -> None:
+def test_other_words_are_not_settings(words: list[str]) -> None:
     assert list(settings_of(words, "x")) == []
 
 
@@ -65,7 +65,7 @@ code=(null) ; status=0/0 }
 """Of systemd 252, with a drop-in that adds to the unit of PGDG's package."""
 
 
-def test_unit_of_systemd_has_its_variables() -> None:
+def test_variables_of_a_systemd_unit_are_expanded() -> None:
     (words,) = commands_of_unit(UNIT)
     found = {one.name: one.value for one in settings_of(words, "x")}
     assert words[:3] == ["/usr/pgsql-15/bin/postgres", "-D", "/var/lib/pgsql/15/data"]

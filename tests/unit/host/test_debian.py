@@ -1,4 +1,4 @@
-"""Clusters of postgresql-common are found also where pg_lsclusters cannot list them."""
+"""Clusters of postgresql-common are found even if pg_lsclusters cannot list them."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_node_without_data_and_socket_directory_is_found_by_its_configuration(
     configuration: Path, tmp_path: Path
 ) -> None:
-    """pg_lsclusters fails as a whole when it cannot say whose data directory that is."""
+    """pg_lsclusters lists no cluster at all when it cannot tell who owns one data directory."""
     (configuration / "postgresql.conf").write_text("include 'conf.d/own.conf'\n")
     (configuration / "conf.d").mkdir()
     (configuration / "conf.d" / "own.conf").write_text(f"data_directory = '{tmp_path}/data'\n")
@@ -41,7 +41,7 @@ def test_node_without_data_and_socket_directory_is_found_by_its_configuration(
     assert find_cluster(tmp_path / "elsewhere", Stop()) is None
 
 
-def test_its_log_is_where_the_link_says(configuration: Path, tmp_path: Path) -> None:
+def test_log_is_the_target_of_the_link(configuration: Path, tmp_path: Path) -> None:
     (configuration / "postgresql.conf").write_text(f"data_directory '{tmp_path}/data'\n")
     (configuration / "log").symlink_to("/somewhere/log")
     found = find_cluster(tmp_path / "data", Stop())
@@ -60,10 +60,10 @@ def test_its_log_is_where_the_link_says(configuration: Path, tmp_path: Path) -> 
         (None, False, False),
     ],
 )
-def test_list_is_asked_for_only_where_the_files_leave_it_open(
+def test_pg_lsclusters_is_run_only_if_the_files_do_not_tell(
     configuration: Path, tmp_path: Path, text: str | None, *, is_asked: bool, is_found: bool
 ) -> None:
-    """Such as where an included file cannot be read; a cluster without a file is none."""
+    """Such as an included file that cannot be read; a directory without the file is no cluster."""
     (configuration.parent / "other" / "postgresql.conf").unlink()
     line = f"15 main 5432 down postgres {tmp_path}/data /var/log/postgresql/it.log"
     script = f"#!/bin/sh\ntouch {tmp_path}/asked\necho '{line}'\n"
@@ -75,7 +75,7 @@ def test_list_is_asked_for_only_where_the_files_leave_it_open(
     assert (tmp_path / "asked").exists() == is_asked
 
 
-def test_list_is_asked_for_where_a_configuration_is_a_link_that_leads_nowhere(
+def test_pg_lsclusters_is_run_for_a_configuration_that_is_a_dangling_link(
     configuration: Path, tmp_path: Path
 ) -> None:
     (configuration.parent / "other" / "postgresql.conf").unlink()

@@ -1,4 +1,4 @@
-"""What a look at the files of a server finds, as the server's user, who is not root."""
+"""What an examination of a server's files finds, run as the server's user, not as root."""
 
 import itertools
 import os
@@ -38,14 +38,14 @@ def data_directory(root: Path, more: dict[str, str] | None = None) -> Path:
 
 
 def found(access: Access, data: Path) -> list[tuple[str, Lacks]]:
-    """Return what is in the way, by the path in the data directory."""
+    """Return the obstacles, by their paths in the data directory."""
     return [(str(Path(one.path).relative_to(data)), one.lacks) for one in access.obstacles]
 
 
 def look(
     root: Path, of_root: dict[Path, int], asked: Callable[[], list[tuple[str, Lacks]]]
 ) -> Callable[[list[tuple[str, Lacks]]], None]:
-    """Return what compares the answer that another user than root gets."""
+    """Return a check of the result that a user other than root gets."""
 
     def compare(expected: list[tuple[str, Lacks]]) -> None:
         def check() -> None:
@@ -58,7 +58,7 @@ def look(
 
 
 @NEEDS_ROOT
-def test_what_a_copy_of_the_primary_would_break_off_on(tmp_path: Path) -> None:
+def test_obstacles_to_a_copy_of_the_primary(tmp_path: Path) -> None:
     long = "n" * 96
     data = data_directory(tmp_path, {f"log/{long}": "x", "log/old/a": "x", "server.key": "x"})
     (data / "dangling").symlink_to("/nowhere")
@@ -91,7 +91,7 @@ def test_what_a_copy_of_the_primary_would_break_off_on(tmp_path: Path) -> None:
 
 
 @NEEDS_ROOT
-def test_what_a_change_or_a_removal_of_the_nodes_data_would_break_off_on(tmp_path: Path) -> None:
+def test_obstacles_to_changing_or_removing_the_data_of_a_node(tmp_path: Path) -> None:
     data = data_directory(tmp_path, {"keys/a": "x", "keys/b": "x", "log/b.log": "x"})
     (data / "keys/a").chmod(0o400)
     (data / "keys/b").chmod(0o000)
@@ -117,7 +117,7 @@ def test_what_a_change_or_a_removal_of_the_nodes_data_would_break_off_on(tmp_pat
 
 
 @NEEDS_ROOT
-def test_what_waits_in_a_workspace_only_has_to_go(tmp_path: Path) -> None:
+def test_old_data_in_a_workspace_need_only_be_removable(tmp_path: Path) -> None:
     data, workspace = data_directory(tmp_path), tmp_path / "data.pgpool_recovery"
     for name in ("old/base/1", "old/base/2"):
         (workspace / name).parent.mkdir(parents=True, exist_ok=True)
@@ -134,7 +134,7 @@ def test_healthy_data_has_no_obstacles(tmp_path: Path) -> None:
     assert look_as_target(tmp_path / "nowhere", [], []).obstacles == ()
 
 
-def test_own_files_are_counted_and_those_that_are_copied(tmp_path: Path) -> None:
+def test_own_files_and_copied_ones_are_counted(tmp_path: Path) -> None:
     data = data_directory(tmp_path, {"log/large.gz": "x" * (4 * SMALL_BYTES)})
     access = look_as_target(data, [], [])
     assert access.kept_bytes >= 4 * SMALL_BYTES
@@ -142,22 +142,22 @@ def test_own_files_are_counted_and_those_that_are_copied(tmp_path: Path) -> None
     assert look_as_source(data, []).kept_bytes >= 4 * SMALL_BYTES
 
 
-def test_look_ends_in_time_and_says_so(tmp_path: Path) -> None:
+def test_examination_ends_in_time_and_reports_that_it_is_incomplete(tmp_path: Path) -> None:
     data = data_directory(tmp_path)
     assert not look_as_source(data, [], limit_s=0).is_whole
     assert not look_as_target(data, [], [], limit_s=0).is_whole
     assert look_as_target(data, [], []).is_whole
 
 
-def test_only_so_many_are_named(tmp_path: Path) -> None:
+def test_number_of_named_obstacles_is_limited(tmp_path: Path) -> None:
     data = data_directory(tmp_path, {f"log/{number:02}{'n' * 96}": "x" for number in range(25)})
     access = look_as_source(data, [])
     assert (len(access.obstacles), access.more) == (20, {Lacks.NAME: 5})
 
 
 @NEEDS_ROOT
-def test_obstacles_of_one_kind_hide_none_of_another(tmp_path: Path) -> None:
-    """A full copy is planned when only the first ones are known, and its old data cannot go."""
+def test_obstacles_of_one_kind_do_not_hide_those_of_another(tmp_path: Path) -> None:
+    """Otherwise a full copy could be planned although its old data cannot be removed."""
     names = [f"base/1/{number}" for number in range(2, 27)]
     data = data_directory(tmp_path, dict.fromkeys(names, "x"))
     space = tmp_path / "space" / "5"
@@ -173,7 +173,7 @@ def test_obstacles_of_one_kind_hide_none_of_another(tmp_path: Path) -> None:
 
 
 @NEEDS_ROOT
-def test_what_every_method_replaces_is_named_before_what_is_in_the_way_of_some(
+def test_files_that_every_method_replaces_are_named_first(
     tmp_path: Path,
 ) -> None:
     names = [f"{place}/{number}" for place in ("pg_wal", "base/1") for number in range(25)]
@@ -192,7 +192,7 @@ def test_what_every_method_replaces_is_named_before_what_is_in_the_way_of_some(
 
 @NEEDS_ROOT
 def test_name_that_is_too_long_does_not_hide_that_the_file_cannot_be_read(tmp_path: Path) -> None:
-    """pg_rewind takes any name, and breaks off on this file all the same."""
+    """pg_rewind accepts any name, but fails on this file all the same."""
     long = f"log/{'n' * 96}"
     data = data_directory(tmp_path, {long: "x"})
     look(tmp_path, {data / long: 0o600}, lambda: found(look_as_source(data, []), data))(
@@ -200,15 +200,15 @@ def test_name_that_is_too_long_does_not_hide_that_the_file_cannot_be_read(tmp_pa
     )
 
 
-def test_wal_files_that_wait_are_counted(tmp_path: Path) -> None:
+def test_recycled_wal_files_are_counted(tmp_path: Path) -> None:
     data = data_directory(tmp_path, {"pg_wal/000000010000000000000002": "x" * 10})
     assert spare_wal_bytes(data / "pg_wal", ["000000010000000000000001"]) == 10
 
 
-def test_a_look_ends_in_time_within_one_directory(
+def test_examination_ends_in_time_within_one_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A hundred files in one directory, and a clock that goes on by a second for each."""
+    """There are a hundred files in one directory, and the clock advances by a second for each."""
     data = data_directory(tmp_path, {f"base/1/{number}": "x" for number in range(100)})
     ticks = itertools.count()
     monkeypatch.setattr(access, "time", SimpleNamespace(monotonic=lambda: float(next(ticks))))
@@ -217,10 +217,10 @@ def test_a_look_ends_in_time_within_one_directory(
 
 @NEEDS_ROOT
 @pytest.mark.parametrize("mounted", ["", "data", "wal"])
-def test_directory_that_a_filesystem_has_by_itself_is_in_nobodys_way(
+def test_lost_found_of_a_filesystem_is_no_obstacle(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mounted: str
 ) -> None:
-    """In a directory where nothing is mounted it is one of root as all others."""
+    """In a directory where nothing is mounted, it is like any other directory of root."""
     data, wal = data_directory(tmp_path), tmp_path / "wal"
     of_root = {
         data / "lost+found": 0o700,
@@ -253,7 +253,7 @@ def test_directory_that_a_filesystem_has_by_itself_is_in_nobodys_way(
         ("basement", True),
     ],
 )
-def test_what_the_server_counts_itself_is_not_counted_again(
+def test_files_that_the_server_counts_are_not_counted_again(
     tmp_path: Path, name: str, *, counts: bool
 ) -> None:
     before = look_as_source(data_directory(tmp_path), []).kept_bytes

@@ -1,4 +1,4 @@
-"""What is measured while a server writes."""
+"""Sizes and mounts, measured while a server writes."""
 
 import os
 from pathlib import Path
@@ -21,7 +21,7 @@ def test_files_that_go_meanwhile_are_not_counted(
     scandir = os.scandir
 
     def racing(directory: Path) -> list[os.DirEntry[str]]:
-        """List, as a server removes what was listed."""
+        """List a directory while a server removes the listed files."""
         entries = list(scandir(directory))
         for entry in entries:
             if entry.name.startswith("goes"):
@@ -36,10 +36,10 @@ def test_files_that_go_meanwhile_are_not_counted(
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for directories of root")
 @pytest.mark.parametrize("mode", [0o700, 0o744], ids=["closed", "only listed"])
 @pytest.mark.parametrize("name", ["lost+found", "pg_wal/lost+found", "backups"])
-def test_directory_of_root_in_the_data_directory_is_passed_over(
+def test_directory_of_root_in_the_data_directory_is_ignored(
     tmp_path: Path, name: str, mode: int
 ) -> None:
-    """As that of a mounted filesystem; what it means for a recovery is looked at for itself."""
+    """For example lost+found; whether it is an obstacle to a recovery is examined separately."""
     data = tmp_path / "data"
     for file in ("base/1", f"{name}/found"):
         (data / file).parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What an agent that was killed left at work is ended, and nothing else."""
+"""Processes that outlive a killed agent are terminated, and no others."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ Start = Callable[..., Process]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Starts a program with these words, and waits until it has begun."""
+    """Start a program with these words, and wait until it runs."""
     started: list[Process] = []
 
     def start_one(*words: str, program: str = WAITS) -> Process:
@@ -42,7 +42,7 @@ def test_programs_with_the_word_end(start: Start) -> None:
     assert within_a_word.wait(5) != 0
 
 
-def test_all_others_go_on(start: Start) -> None:
+def test_all_others_continue(start: Start) -> None:
     longer, shorter = start(f"{WORD}er"), start(WORD.removesuffix("/new"))
     end_leftovers(WORD)
     assert (longer.poll(), shorter.poll()) == (None, None)

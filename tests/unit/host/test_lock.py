@@ -1,4 +1,4 @@
-"""The lock of a target: one recovery at a time, and who only looks is not taken for one."""
+"""The lock of a target admits one recovery at a time; a mere check is not mistaken for one."""
 
 import fcntl
 import os
@@ -28,11 +28,11 @@ def test_one_at_a_time(tmp_path: Path) -> None:
     assert not is_locked(tmp_path)
 
 
-def test_who_looks_is_waited_for(tmp_path: Path) -> None:
+def test_check_of_the_lock_is_waited_for(tmp_path: Path) -> None:
     unlock(lock(tmp_path))
     looker = os.open(tmp_path / LOCK_NAME, os.O_RDWR)
     fcntl.flock(looker, fcntl.LOCK_SH)
-    assert not is_locked(tmp_path), "nor does one who looks see another one"
+    assert not is_locked(tmp_path), "two checks do not see each other"
     timer = threading.Timer(0.1, os.close, [looker])
     timer.start()
     unlock(lock(tmp_path))
@@ -82,7 +82,7 @@ sys.exit(0 if done else "never had it")
 
 @pytest.mark.parametrize("where", ["beside", "inside"])
 def test_promise_6_at_the_end_of_another_recovery(tmp_path: Path, where: str) -> None:
-    """Who ends removes the lock's file; who waits for it and who comes just then both want it."""
+    """One agent ends and removes the lock file, while a second one waits and a third arrives."""
     (tmp_path / "data").mkdir()
     argv = [sys.executable, "-c", AGAIN_AND_AGAIN, str(tmp_path), where]
     running = [subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) for _ in range(RECOVERIES)]
@@ -90,10 +90,10 @@ def test_promise_6_at_the_end_of_another_recovery(tmp_path: Path, where: str) ->
     assert [process.returncode for process in running] == [0] * RECOVERIES, "\n".join(said)
 
 
-def test_promise_6_lock_of_a_removed_file_keeps_nobody_out(
+def test_promise_6_lock_of_a_removed_file_does_not_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One ends while the second waits and the third comes: only one of the two gets it."""
+    """The first one ends while the second waits and the third arrives: only one of them gets it."""
     workspace = tmp_path / "data.pgpool_recovery"
     data = Place(str(tmp_path / "data"), str(workspace), is_inside=False, new=f"{workspace}/new")
     places = Places(data, None, ())
@@ -101,7 +101,7 @@ def test_promise_6_lock_of_a_removed_file_keeps_nobody_out(
     sleep = time.sleep
 
     def others_turn(duration: float) -> None:
-        """The second one has just found it locked."""
+        """The second one has just found the file locked."""
         if first:
             swap.rest(first[0])
             first.pop().close()
@@ -115,10 +115,10 @@ def test_promise_6_lock_of_a_removed_file_keeps_nobody_out(
     swap.reserve(places).close()
 
 
-def test_promise_6_who_removes_old_data_touches_nothing_of_the_next(
+def test_promise_6_removal_of_old_data_spares_the_next_recovery(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The lock goes with the workspace, and in that instant the next recovery begins."""
+    """The lock is removed with the workspace, and the next recovery begins at that instant."""
     workspace = tmp_path / "data.pgpool_recovery"
     (tmp_path / "data").mkdir()
     data = Place(str(tmp_path / "data"), str(workspace), is_inside=False, new=f"{workspace}/new")

@@ -36,7 +36,7 @@ def texts(log: str, file: str) -> list[str]:
 
 
 @pytest.mark.parametrize("make", [row, document])
-def test_formats_for_programs_are_told_as_text(make: object) -> None:
+def test_structured_formats_are_shown_as_text(make: object) -> None:
     assert callable(make)
     suffix = "csv" if make is row else "json"
     log = make("LOG", 'line "3", of a\nfile, is wrong', detail="D", hint="H")
@@ -56,7 +56,7 @@ def test_csv_that_is_cut_begins_with_the_next_row() -> None:
     assert [entry.lines for entry in entries] == [("LOG:  whole",), ("FATAL:  end",)]
 
 
-def test_last_row_that_is_written_just_now_is_no_failure() -> None:
+def test_incomplete_last_row_is_not_an_error() -> None:
     log = row("LOG", "whole")
     assert texts(log + '2026-11-28 00:35:41.123 UTC,,,42,,"half', "x.csv") == ["LOG:  whole"]
     assert texts(document("LOG", "whole") + '{"message": "ha', "x.json") == ["LOG:  whole"]
@@ -76,7 +76,7 @@ PREFIXES = ["", "2026-11-28 00:35:41.123 UTC [42] ", "<00:35 %app 42> ", "x: 42:
 
 @pytest.mark.parametrize("word", FATAL_WORDS)
 @pytest.mark.parametrize("prefix", PREFIXES)
-def test_cause_in_any_language_is_told_however_much_follows(word: str, prefix: str) -> None:
+def test_cause_in_any_language_is_shown_however_much_follows(word: str, prefix: str) -> None:
     cause = f"{prefix}{word}:  warum\n\tund mehr\n"
     log = cause + "".join(f"{prefix}LOG:  line {n}\n" for n in range(2 * KEPT_LINES))
     lines = texts(log, "startup.log")
@@ -84,13 +84,13 @@ def test_cause_in_any_language_is_told_however_much_follows(word: str, prefix: s
     assert len(lines) == KEPT_LINES + 3
 
 
-def test_words_of_a_language_that_we_do_not_know_are_told_as_they_are() -> None:
+def test_unknown_severities_are_kept() -> None:
     log = "[1] LOGO:  unu\n[1] MORTIGA:  du\n[1] DETALO:  tri\n"
     assert texts(log, "startup.log") == log.rstrip("\n").split("\n")
 
 
 @pytest.mark.parametrize("word", ["DEBUG", "DEBUG5", "DEPURAÇÃO2", "调试"])
-def test_debugging_messages_are_no_cause(word: str) -> None:
+def test_debug_messages_are_not_the_cause(word: str) -> None:
     log = "x FATAL:  why\n" + f"x {word}:  shmem_exit(1): 4 callbacks to make\n" * 99
     assert texts(log, "startup.log") == ["x FATAL:  why"]
     assert texts(log.partition("\n")[2], "startup.log"), "where there is nothing else they are told"
@@ -101,20 +101,20 @@ def test_text_that_is_cut_begins_with_the_next_entry() -> None:
     assert [entry.lines for entry in entries] == [("LOG:  a", "\tb")]
 
 
-def test_bytes_of_another_encoding_are_told_as_they_are() -> None:
+def test_bytes_of_another_encoding_are_kept() -> None:
     written = "FATAL:  Größe".encode("latin-1")
     (line,) = told_lines(read_entries(written, "x.log"))
     assert bytes_of(line) == written
     unescaped = document("FATAL", "X").replace(
         "X", "Größe"
-    )  # As jsonlog.c, which escapes no letter.
+    )  # Like jsonlog.c, which does not escape letters.
     for log, file in ((unescaped, "x.json"), (row("FATAL", "Größe"), "x.csv")):
         (line,) = told_lines(read_entries(log.encode("latin-1"), file))
         assert bytes_of(line) == written
 
 
 @pytest.mark.parametrize("process", ["client backend", "walsender", "autovacuum worker", "new"])
-def test_what_users_do_is_left_out_in_any_language(process: str) -> None:
+def test_sessions_of_users_are_left_out_in_any_language(process: str) -> None:
     log = row("FATAL", "konnte nicht streamen", "walreceiver")
     log += row("FEHLER", "SECRET", process, detail="SECRET", user="app")
     log += row("LOG", "Parameter »x« auf »SECRET« gesetzt")
@@ -122,7 +122,7 @@ def test_what_users_do_is_left_out_in_any_language(process: str) -> None:
     assert own_lines(entries) == ["FATAL:  konnte nicht streamen", "LOG:  Parameter »x« auf …"]
 
 
-def test_before_postgresql_13_the_user_says_whose_it_is() -> None:
+def test_before_postgresql_13_the_user_name_decides() -> None:
     log = row("LOG", "redo starts", None) + row("ERROR", "SECRET", None, user="app")
     assert own_lines(read_entries(log.encode(), "x.csv")) == ["LOG:  redo starts"]
 

@@ -1,4 +1,4 @@
-"""Nodes that another tool manages are theirs."""
+"""Nodes that another tool manages are recognised."""
 
 import itertools
 import subprocess
@@ -20,7 +20,7 @@ STARTED_BY_PATRONI = (
 
 @pytest.fixture(autouse=True)
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A host without configurations and units."""
+    """Return a host without configurations and units."""
     root = tmp_path / "root"
     root.mkdir()
     monkeypatch.setattr(manager, "ROOT", root)
@@ -37,7 +37,7 @@ def data(tmp_path: Path) -> Path:
 
 @contextmanager
 def program(directory: Path, name: str, *options: str, **variables: str) -> Iterator[None]:
-    """Run a program of that name; what it does does not matter."""
+    """Run a program of that name, whose content does not matter."""
     program = directory / name
     program.write_text("#!/bin/sh\necho runs\nread line\n")
     program.chmod(0o700)
@@ -52,7 +52,7 @@ def program(directory: Path, name: str, *options: str, **variables: str) -> Iter
         process.stdin.close()
 
 
-def test_nobody(data: Path) -> None:
+def test_no_manager(data: Path) -> None:
     assert find_manager(data, 15) is None
 
 
@@ -65,7 +65,7 @@ def test_nobody(data: Path) -> None:
     ],
 )
 def test_file_in_the_directory_alone_is_left_over(data: Path, mark: str) -> None:
-    """So it is in every base backup of a managed node, and after pg_autoctl drop node."""
+    """It is in every base backup of a managed node, and stays after pg_autoctl drop node."""
     (data / mark).touch()
     assert find_manager(data, 15) is None
     assert find_marks(data) == (mark,)
@@ -99,7 +99,7 @@ SIGNS = (mark, configure, enable_patroni, have_started)
 
 
 @pytest.mark.parametrize("sign", SIGNS)
-def test_one_sign_of_patroni_alone_says_nothing(
+def test_one_sign_of_patroni_alone_proves_nothing(
     data: Path, host: Path, sign: Callable[[Path, Path], None]
 ) -> None:
     sign(host, data)
@@ -133,7 +133,7 @@ def test_patroni_that_runs(data: Path, tmp_path: Path) -> None:
     assert find_manager(data, 15) is None
 
 
-def test_patroni_whose_configuration_nobody_can_read(data: Path, tmp_path: Path) -> None:
+def test_patroni_whose_configuration_cannot_be_read(data: Path, tmp_path: Path) -> None:
     with program(tmp_path, "patroni", "/no/such.yml"):
         assert find_manager(data, 15) is None
         (data / PATRONI_MARK).touch()
@@ -183,7 +183,7 @@ REPMGR_CONF = "node_id=1\n#data_directory='/elsewhere'\ndata_directory = '{}'  #
     ids=" ".join,
 )
 def test_repmgrd_that_runs_for_it(data: Path, tmp_path: Path, options: list[str]) -> None:
-    """Debian's init script has the file as a word of its own; without one it looks around."""
+    """Debian's init script names the file; without that repmgrd searches its usual places."""
     file = tmp_path / "repmgr.conf"
     file.write_text(REPMGR_CONF.format(data))
     with program(tmp_path, "repmgrd", *[word.format(file) for word in options]):

@@ -1,4 +1,4 @@
-"""The server that runs in a data directory is one that its own file names."""
+"""The running server of a data directory is the one that its postmaster.pid names."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ def test_server_that_runs_is_found(tmp_path: Path, pid: int) -> None:
     found = read_pid_file(tmp_path)
     assert found is not None
     assert vars(found) == vars(PidFile(pid, 5433, "/run/x", is_ready=True))
-    (tmp_path / NAME).write_text(text(os.getpid()))  # It works elsewhere.
+    (tmp_path / NAME).write_text(text(os.getpid()))  # Its working directory is another one.
     assert read_pid_file(tmp_path) is None
 
 
@@ -49,7 +49,7 @@ def test_link_is_not_followed(tmp_path: Path, pid: int) -> None:
         read_pid_file(tmp_path)
 
 
-def test_file_that_no_server_writes_so_long_is_none(tmp_path: Path, pid: int) -> None:
+def test_file_that_is_too_long_is_refused(tmp_path: Path, pid: int) -> None:
     (tmp_path / NAME).write_text(text(pid) + "x" * 10_000)
     with pytest.raises(Refused, match="is too long"):
         read_pid_file(tmp_path)
@@ -57,7 +57,7 @@ def test_file_that_no_server_writes_so_long_is_none(tmp_path: Path, pid: int) ->
 
 @pytest.mark.usefixtures("as_root")
 @pytest.mark.parametrize("mode", [0o700, 0o1777])
-def test_promise_13_file_of_somebody_else_names_no_server(
+def test_promise_13_file_of_another_user_is_not_trusted(
     tmp_path: Path, pid: int, mode: int
 ) -> None:
     (tmp_path / NAME).write_text(text(pid))

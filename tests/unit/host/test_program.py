@@ -1,4 +1,4 @@
-"""Programs run with a limit, leave nothing behind, and are told apart."""
+"""Programs run with a time limit and leave no processes behind."""
 
 import errno
 import os
@@ -78,10 +78,10 @@ def test_daemon_that_keeps_the_output_open_is_not_waited_for() -> None:
 
 @pytest.mark.parametrize("argv", [["/bin/true"], ["/bin/sh", "-c", "exec >&- 2>&-; sleep 0.3"]])
 @pytest.mark.parametrize("pidfd_open", ["there", "not in the kernel", "not in Python"])
-def test_end_is_waited_for_and_not_looked_for_all_the_time(
+def test_end_is_noticed_without_busy_polling(
     monkeypatch: pytest.MonkeyPatch, argv: list[str], pidfd_open: str
 ) -> None:
-    """Also where the output ends long before the program does, and nothing tells of its end."""
+    """Even if the output ends long before the program, and there is no descriptor for its end."""
     if pidfd_open == "not in the kernel":
         monkeypatch.setattr(os, "pidfd_open", _no_such_call)
     elif pidfd_open == "not in Python":
@@ -98,8 +98,8 @@ def test_end_is_waited_for_and_not_looked_for_all_the_time(
     assert len(looks) < 20
 
 
-def test_program_is_left_to_itself_where_that_is_enough(tmp_path: Path) -> None:
-    """It goes on, and what it says then does not end it."""
+def test_program_is_left_running_once_that_is_enough(tmp_path: Path) -> None:
+    """It goes on, and its further output does not end it."""
     script = f"touch {tmp_path}/1; while [ ! -e {tmp_path}/2 ]; do sleep 0.01; done"
     script += f"; for n in $(seq 9999); do echo much to say; done; touch {tmp_path}/3"
     completed = run(["/bin/sh", "-c", script], Stop(), is_enough=(tmp_path / "1").exists)
@@ -108,7 +108,7 @@ def test_program_is_left_to_itself_where_that_is_enough(tmp_path: Path) -> None:
     until((tmp_path / "3").exists, within_s=20, what="the program to come to its end")
 
 
-def test_nothing_is_kept_of_what_a_program_says_that_is_left_to_itself(tmp_path: Path) -> None:
+def test_output_of_a_program_that_is_left_running_is_dropped(tmp_path: Path) -> None:
     script = f"head -c 50000000 /dev/zero; touch {tmp_path}/1"
     threads = threading.active_count()
     tracemalloc.start()
@@ -121,13 +121,13 @@ def test_nothing_is_kept_of_what_a_program_says_that_is_left_to_itself(tmp_path:
     until(lambda: threading.active_count() <= threads, within_s=20, what="its reader to end")
 
 
-def test_program_that_ends_before_it_is_enough_has_its_own_end() -> None:
+def test_program_that_ends_before_that_has_its_own_result() -> None:
     completed = run(["/bin/sh", "-c", "echo why; exit 3"], Stop(), is_enough=lambda: False)
     assert (completed.status, completed.output) == (3, "why")
 
 
-def test_programs_run_together_and_are_told_in_their_order(tmp_path: Path) -> None:
-    """Each waits for the next one, which therefore has to run already."""
+def test_programs_run_in_parallel_and_are_returned_in_their_order(tmp_path: Path) -> None:
+    """Each waits for the next one, which must therefore be running already."""
     script = 'until [ -e "$1" ]; do sleep 0.01; done; echo said; touch "$2"; exit "$3"'
     argvs = [
         ["/bin/sh", "-c", script, "sh", f"{tmp_path}/{n + 1}", f"{tmp_path}/{n}", str(n)]
@@ -139,8 +139,8 @@ def test_programs_run_together_and_are_told_in_their_order(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("first", [":", "trap '' TERM"])
-def test_none_of_several_programs_is_left_when_they_are_stopped(tmp_path: Path, first: str) -> None:
-    """All are asked before any of them is waited for: six seconds would be one for each."""
+def test_all_of_several_programs_end_when_they_are_stopped(tmp_path: Path, first: str) -> None:
+    """All are signalled before any is waited for; one after the other would take six seconds."""
     stop, files = Stop(), [tmp_path / str(number) for number in range(6)]
     asked = list[float]()
 
@@ -162,7 +162,7 @@ def _no_such_call(_pid: int) -> int:
     raise OSError(errno.ENOSYS, "Function not implemented")
 
 
-def test_environment_leads_to_no_other_server(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_does_not_point_at_another_server(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("PGDATA", "PGPORT", "PGHOST", "PGDATABASE", "PG_GRANDPARENT_PID", MARK):
         monkeypatch.setenv(name, "primary's")
     monkeypatch.setenv("PGPASSFILE", "/kept")

@@ -58,7 +58,7 @@ def prefixed(text: str, prefix: str) -> str:
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
-def test_what_a_server_says_of_itself_is_kept_and_nothing_else(prefix: str) -> None:
+def test_only_messages_of_the_server_about_itself_are_kept(prefix: str) -> None:
     own, users = prefixed(OWN, prefix), prefixed(OF_USERS, prefix)
     assert about_itself(f"{users}\n{own}\n{users}") == own
     assert about_itself(users) == ""
@@ -71,14 +71,14 @@ def test_statement_of_a_process_that_died_is_left_out() -> None:
 
 
 def test_promise_7_value_of_a_parameter_is_left_out() -> None:
-    """A reload logs the new primary_conninfo, and its password with it."""
+    """A reload logs the new primary_conninfo, including its password."""
     text = 'x LOG:  parameter "primary_conninfo" changed to "user=repl password=SECRET"'
     assert about_itself(text) == 'x LOG:  parameter "primary_conninfo" was changed'
 
 
 @pytest.mark.parametrize("file", ["x.log", "x.csv"])
 def test_promise_7_further_lines_of_a_value_are_left_out(tmp_path: Path, file: str) -> None:
-    """The connection string of a file may have newlines, which are logged as such."""
+    """A connection string in a file may contain newlines, which are logged unchanged."""
     said = 'parameter "primary_conninfo" changed to "user=repl{}password=SECRET"'
     row = f"2026-11-28 00:35:41.123 UTC{',' * 11}LOG,,{{}}{',' * 10}postmaster,,0\n"
     log = tmp_path / file
@@ -92,7 +92,7 @@ def test_promise_7_further_lines_of_a_value_are_left_out(tmp_path: Path, file: s
     assert told[1:] == ["LOG:  redo starts at 0/1"]
 
 
-def test_what_is_in_another_language_or_of_other_programs_is_not_kept() -> None:
+def test_other_languages_and_other_programs_are_not_kept() -> None:
     assert about_itself("FEHLER:  SECRET\nANWEISUNG:  SECRET\nscp: SECRET\n\tSECRET") == ""
 
 
@@ -118,15 +118,13 @@ def test_rest_of_a_line_that_was_cut_is_left_out(log: Path) -> None:
     assert last_lines(LogPosition(str(log), 0)).startswith(own.strip())
 
 
-def test_log_counts_from_where_it_ended_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_log_is_read_from_its_former_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log, data = tmp_path / "log", tmp_path / "data"
     data.mkdir()
     log.write_text("LOG:  redo starts at 0/1\n")
     (data / "current_logfiles").write_text(f"stderr {os.path.relpath(log, data)}\n")
     (data / "postmaster.pid").write_text(f"{os.getpid()}\n{data}\n1\n5432\n/tmp\n*\n1 2\nready\n")
-    monkeypatch.chdir(data)  # As the postmaster, by which it is known.
+    monkeypatch.chdir(data)  # The title of a postmaster, by which it is recognised.
     request = FindLog(str(data))
     earlier = find_log(request)
     assert earlier is not None

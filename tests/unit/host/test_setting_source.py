@@ -1,4 +1,4 @@
-"""Where a setting stands, in files that include each other."""
+"""The file and line of a setting, in files that include each other."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from pgpool_recovery.host.setting_source import find_sources
 
 
 def places(*files: Path) -> dict[str, str]:
-    """Return where settings of one kind stand, in files that could all be read."""
+    """Return where settings are, in files that could all be read."""
     found = find_sources(files)
     assert found.is_whole
     return {name: str(source) for name, source in found.settings.items()}
@@ -43,7 +43,7 @@ def test_last_line_of_all_files_counts(tmp_path: Path) -> None:
     ],
 )
 def test_neither_blank_nor_equals_sign_is_needed(tmp_path: Path, line: str) -> None:
-    """As `postgres -C` has them; a digit would be one of the name."""
+    """As `postgres -C` reads them; a digit would belong to the name."""
     (tmp_path / "conf.d").mkdir()
     (tmp_path / "conf.d" / "10.conf").write_text(line + "\n")
     (tmp_path / "postgresql.conf").write_text("include_dir'conf.d'\nmax_connections5 'x'\n")
@@ -88,21 +88,21 @@ def test_other_lines_do_not(tmp_path: Path, line: str) -> None:
 
 @pytest.mark.parametrize("line", ["include 'nothing'", "include_dir 'nothing'", r"include 'a\'b'"])
 def test_file_that_cannot_be_read_is_noticed(tmp_path: Path, line: str) -> None:
-    """The server may read it where it is then, or reads the name otherwise."""
+    """The server may find it elsewhere later, or interpret the name differently."""
     file = tmp_path / "postgresql.conf"
     file.write_text(line + "\n")
     assert not find_sources([file]).is_whole
 
 
 def test_files_that_include_each_other_come_to_an_end(tmp_path: Path) -> None:
-    """Each of them ten times: without a limit that would be ten thousand million."""
+    """Each includes all ten times; without a limit that would be ten thousand million files."""
     lines = "include_if_exists 'other.conf'\n" * 10
     (tmp_path / "other.conf").write_text(lines)
     assert not find_sources([tmp_path / "other.conf"]).is_whole
 
 
-def test_files_are_those_that_would_be_read_where_they_are_now(tmp_path: Path) -> None:
-    """Also what is not there: there it would be read."""
+def test_files_are_found_where_they_are_now(tmp_path: Path) -> None:
+    """Missing files, too, since the server would read them there."""
     now, later = tmp_path / "new", tmp_path / "main"
     now.mkdir()
     (now / "postgresql.conf").write_text(f"include_if_exists '{later}/mine.conf'\n")

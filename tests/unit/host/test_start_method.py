@@ -1,4 +1,4 @@
-"""What starts a server, and what stops it again."""
+"""How a server is started, and stopped again."""
 
 from pathlib import Path
 

@@ -86,7 +86,7 @@ def test_error_without_a_name_has_the_directory_in_use(mounted: Path) -> None:
     assert str(mounted) not in failure_of_system(reset, mounted).message
 
 
-def test_lack_of_inodes_is_not_lack_of_bytes(mounted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lack_of_inodes_is_named(mounted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = os.statvfs(mounted)
     fields = list(real)
     fields[5:8] = [1000, 0, 0]  # f_files, f_ffree, f_favail

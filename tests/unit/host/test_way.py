@@ -1,4 +1,4 @@
-"""Nobody who may name a data directory leads the agent elsewhere, whatever it is asked there."""
+"""A caller who names a data directory cannot redirect the agent elsewhere with any request."""
 
 import os
 import shutil
@@ -80,7 +80,7 @@ def asked(data: Path) -> list[Request]:
 
 @pytest.fixture
 def outer() -> Iterator[Path]:
-    """Yield a directory to which everybody may go."""
+    """Yield a directory that everybody may enter."""
     with tempfile.TemporaryDirectory(dir="/var/tmp") as made:
         Path(made).chmod(0o755)
         (Path(made) / "y" / "data").mkdir(parents=True)
@@ -153,7 +153,7 @@ def test_promise_13_what_others_can_replace_is_neither_read_nor_written(
 
 @pytest.mark.usefixtures("as_root")
 def test_usual_directories_are_taken(outer: Path) -> None:
-    """Also those of a group, sticky ones as /var/tmp, and what is not there yet."""
+    """Group-writable ones, sticky ones such as /var/tmp, and missing ones are accepted, too."""
     data = outer / "y" / "data"
     os.chown(outer / "y", -1, 12345)
     for mode in (0o775, 0o2770, 0o1777):
@@ -165,18 +165,18 @@ def test_usual_directories_are_taken(outer: Path) -> None:
     assert trusted_directory(outer / "link") == data
     (outer / "y").chmod(0o755)
     assert trusted_directory(outer / "y" / "new" / "data") == outer / "y" / "new" / "data"
-    data.chmod(0o1777)  # As in the official images, before there is a server.
+    data.chmod(0o1777)  # As in the official images before a server exists.
     assert trusted_directory(data) == data
 
 
-def test_what_everybody_could_make_on_the_way_is_refused(outer: Path) -> None:
+def test_path_on_which_everybody_can_create_entries_is_refused(outer: Path) -> None:
     (outer / "y").chmod(0o1777)
     with pytest.raises(Refused, match="is writable by everybody"):
         trusted_directory(outer / "y" / "new" / "data")
 
 
 @pytest.mark.usefixtures("as_root")
-def test_promise_13_server_of_somebody_else_gets_no_login(outer: Path) -> None:
+def test_promise_13_server_of_another_user_gets_no_login(outer: Path) -> None:
     """A FIFO says where to log in, after the data directory has become a link to the real one."""
     data = outer / "y" / "data"
     os.mkfifo(data / "postmaster.pid")
@@ -185,6 +185,6 @@ def test_promise_13_server_of_somebody_else_gets_no_login(outer: Path) -> None:
     began = time.monotonic()
     with listener(outer / ".s.PGSQL.5432", NOBODY) as process:
         assert ask(LookAround(str(data), (), "postgres", None))["error"] == "Refused"
-        assert time.monotonic() - began < 10  # Nobody waits for the other end of the FIFO.
-        assert process.poll() is None  # Whoever is connected to has said so and ended.
+        assert time.monotonic() - began < 10  # Opening the FIFO does not block.
+        assert process.poll() is None  # A server that was connected to has reported it and ended.
     shutil.rmtree(outer / "y")

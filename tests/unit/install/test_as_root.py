@@ -1,4 +1,4 @@
-"""What root installs: nobody else can lead it to another file, or have root run a program."""
+"""Installing as root: no other user can redirect it to another file, or make root run a program."""
 
 import os
 import shlex
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("as_root")
 
 @pytest.fixture
 def theirs(tmp_path: Path) -> Path:
-    """A directory of nobody's, with a pgpool.conf."""
+    """Return a directory of the user nobody, with a pgpool.conf."""
     directory = tmp_path / "theirs"
     directory.mkdir()
     (directory / "pgpool.conf").write_text(CONF)
@@ -31,7 +31,7 @@ def theirs(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def victim(tmp_path: Path) -> Path:
-    """A file of root's."""
+    """Return a file of root."""
     file = tmp_path / "victim"
     file.write_text("victim")
     file.chmod(0o600)
@@ -44,7 +44,7 @@ def assert_untouched(victim: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [".pgpool.conf.new", "pgpool.conf"])
-def test_link_beside_or_in_place_of_pgpool_conf(theirs: Path, victim: Path, name: str) -> None:
+def test_link_beside_pgpool_conf_or_in_its_place(theirs: Path, victim: Path, name: str) -> None:
     (theirs / name).unlink(missing_ok=True)
     (theirs / name).symlink_to(victim)
     conf = theirs / "pgpool.conf"
@@ -59,7 +59,7 @@ def test_link_beside_or_in_place_of_pgpool_conf(theirs: Path, victim: Path, name
     assert_untouched(victim)
 
 
-def test_pgpool_conf_of_somebody_else_is_not_taken_out_either(theirs: Path) -> None:
+def test_pgpool_conf_of_another_user_is_not_restored_either(theirs: Path) -> None:
     conf = theirs / "pgpool.conf"
     conf.write_text(with_ours(CONF, ["failover_command = 'x'"]))
     before = conf.read_text()
@@ -79,7 +79,7 @@ def test_roots_pgpool_conf_keeps_owner_and_mode(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [".script.new", "script.before-pgpool-recovery"])
-def test_extension_file_in_a_directory_of_somebody_else(
+def test_extension_file_in_a_directory_of_another_user(
     theirs: Path, victim: Path, name: str
 ) -> None:
     (theirs / name).symlink_to(victim)
@@ -92,8 +92,8 @@ def test_extension_file_in_a_directory_of_somebody_else(
     assert (theirs / "script").read_bytes() == OURS
 
 
-def test_data_directory_is_whose_the_directory_is(theirs: Path) -> None:
-    """Whatever its PG_VERSION leads to."""
+def test_owner_of_a_data_directory_is_that_of_the_directory(theirs: Path) -> None:
+    """Whatever its PG_VERSION is a link to."""
     (theirs / "PG_VERSION").symlink_to("/etc/debian_version")
     with pytest.raises(Refused, match="belongs to nobody") as caught:
         stage_commands(theirs)
@@ -108,7 +108,7 @@ def test_data_directory_is_whose_the_directory_is(theirs: Path) -> None:
     assert f" uninstall --data-directory {theirs}" in (caught.value.hint or "")
 
 
-def test_program_of_somebody_else_is_not_run(theirs: Path) -> None:
+def test_program_of_another_user_is_not_run(theirs: Path) -> None:
     program = theirs / "pg_config"
     program.write_text(f"#!/bin/sh\ntouch {theirs}/was_run\necho PostgreSQL 15\n")
     program.chmod(0o755)

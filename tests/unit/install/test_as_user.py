@@ -1,4 +1,4 @@
-"""A command that is run as a user, root's or one's own."""
+"""A command that is run as a user, by root or by that user."""
 
 import os
 import pwd
@@ -10,7 +10,7 @@ from pgpool_recovery.install.as_user import output_as_user
 
 
 def test_own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing of the caller's gets through, but what is named."""
+    """Only the named variables of the caller are passed on."""
     monkeypatch.setenv("PGPASSWORD", "secret")
     said = output_as_user(os.geteuid(), ["env"], {"PGPOOL_RECOVERY_CONFIG": "/etc/x.toml"})
     assert f"HOME={pwd.getpwuid(os.geteuid()).pw_dir}" in said

@@ -1,4 +1,4 @@
-"""Who goes back to his scripts is told what recoveries have left in a data directory."""
+"""A user who goes back to other scripts is told what recoveries have left in a data directory."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ SETTINGS = {
 }
 
 
-def test_directory_without_anything_of_a_recovery(tmp_path: Path) -> None:
+def test_directory_without_traces_of_a_recovery(tmp_path: Path) -> None:
     assert list(left_behind(tmp_path)) == []
     (tmp_path / "postgresql.auto.conf").write_text("primary_slot_name = 'theirs'\n")
     (tmp_path / "pg_replslot/theirs").mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Our lines in pgpool.conf: what stood there is kept, and comes back."""
+"""Our lines in pgpool.conf: the previous lines are kept, and can be restored."""
 
 import os
 from pathlib import Path
@@ -69,7 +69,7 @@ def test_settings_file_is_named() -> None:
     ],
 )
 def test_two_stages(mode: str) -> None:
-    """There is no primary to fail over from; what failover_command is, stays."""
+    """There is no primary to fail over from, so failover_command is left alone."""
     assert lines_for(f"{CONF}{mode}\n") == {
         "recovery_1st_stage_command": "'recovery_1st_stage'",
         "recovery_2nd_stage_command": "'recovery_2nd_stage'",
@@ -103,7 +103,7 @@ def test_ours_win_and_the_others_are_comments() -> None:
 
 
 def test_file(tmp_path: Path) -> None:
-    """Written twice it is the same, and taken out it is what it was."""
+    """Writing twice changes nothing, and restoring returns the original."""
     file = tmp_path / "pgpool.conf"
     file.write_bytes(CONF.encode() + b"# Gr\xfc\xdfe\n")
     file.chmod(0o640)
@@ -133,8 +133,8 @@ def test_link_is_followed(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("as_root")
-def test_who_cannot_give_it_its_group_writes_nothing(tmp_path: Path) -> None:
-    """Who reads it by that group could not read it any more."""
+def test_user_who_cannot_keep_its_group_writes_nothing(tmp_path: Path) -> None:
+    """Otherwise users who read it through that group would lose access."""
     file = tmp_path / "pgpool.conf"
     file.write_text(CONF)
 
@@ -151,7 +151,7 @@ def test_who_cannot_give_it_its_group_writes_nothing(tmp_path: Path) -> None:
 
 
 def test_line_that_came_later_is_kept_as_well() -> None:
-    """Somebody has written a line below ours, which would win."""
+    """A user has written a line below ours, which would override it."""
     lines = our_lines(CONF, COMMAND, None, WORDS)
     later = with_ours(CONF, lines) + "failover_command = 'mine'\n"
     again = with_ours(without_ours(later), lines)
@@ -165,27 +165,27 @@ LINES = some.sampled_from(
 
 
 @given(some.lists(LINES))
-def test_what_stood_there_comes_back(lines: list[str]) -> None:
+def test_previous_lines_are_restored(lines: list[str]) -> None:
     text = "".join(f"{line}\n" for line in lines)
     ours = our_lines(text, COMMAND, None, WORDS)
     assert without_ours(with_ours(text, ours)) == text
 
 
-def test_what_only_ours_set_is_set_empty(tmp_path: Path) -> None:
-    """Up to 4.6 a reload leaves in force what was removed; and the next install begins anew."""
+def test_parameter_that_only_we_set_is_set_empty(tmp_path: Path) -> None:
+    """Up to 4.6 a reload keeps a removed value in force. The next install starts afresh."""
     file = tmp_path / "pgpool.conf"
     file.write_text(CONF)
     change = change_of(file, COMMAND, None, WORDS)
     write(file, change.after)
     said = restore(file, dry_run=False)
     assert said is not None
-    assert "before the command is removed: follow_primary_command, which was not set" in said
+    assert "it sets follow_primary_command, not set before, to ''" in said
     assert file.read_text() == f"{CONF}follow_primary_command = ''{EMPTIED}\n"
     assert restore(file, dry_run=False) is None
     again = change_of(file, COMMAND, None, WORDS)
     assert (again.after, again.replaced) == (change.after, change.replaced)
 
 
-def test_what_stood_there_needs_no_empty_line() -> None:
+def test_parameter_that_was_set_before_needs_no_empty_line() -> None:
     assert emptied(with_ours("a = 1\n", ["a = 2"])) == ()
     assert emptied("a = 1\n") == ()

@@ -1,4 +1,4 @@
-"""What stood in the place of a file comes back."""
+"""A file that one of ours has replaced is restored."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def test_new_file_and_again(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_stood_there_comes_back(tmp_path: Path) -> None:
+def test_previous_file_is_restored(tmp_path: Path) -> None:
     file = ours(tmp_path / "script")
     file.path.write_text("foreign")
     file.path.chmod(0o700)

@@ -1,4 +1,4 @@
-"""The log of a process: off it does nothing; on it tells what, how long, whose, and has a limit."""
+"""The log of a process: if off, it does nothing; if on, it is complete and has a limit."""
 
 import re
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ def lines() -> Iterator[list[str]]:
     turn_off()
 
 
-def test_off_nothing_is_looked_at() -> None:
+def test_nothing_is_evaluated_if_it_is_off() -> None:
     class Precious:
         def __str__(self) -> str:
             raise AssertionError("it was shown")
@@ -31,7 +31,7 @@ def test_off_nothing_is_looked_at() -> None:
         doing.came_to(Precious())
 
 
-def test_line_has_the_time_and_whose_it_is(lines: list[str]) -> None:
+def test_line_has_the_time_and_its_origin(lines: list[str]) -> None:
     note("asks {}", "a question")
     begin, line = lines
     stamp = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} UTC \+\d+\.\d{3} "
@@ -40,7 +40,7 @@ def test_line_has_the_time_and_whose_it_is(lines: list[str]) -> None:
     assert "s of CPU so far" in begin
 
 
-def test_line_for_a_reader_with_another_clock_has_the_seconds_alone() -> None:
+def test_line_for_a_reader_with_another_clock_has_only_the_seconds() -> None:
     written: list[str] = []
     turn_on(written.append, "agent[8]@server2", tells_time=False)
     note("runs")
@@ -62,7 +62,7 @@ def test_what_is_brief_is_logged_once(lines: list[str]) -> None:
     assert re.search(r": query x ended after \d+\.\d{3} s$", lines[1])
 
 
-def test_failure_says_so_and_goes_on(lines: list[str]) -> None:
+def test_failure_is_logged_and_raised(lines: list[str]) -> None:
     with pytest.raises(Unreachable), span("asks"):
         raise Unreachable("it is gone", detail="Why.")
     assert re.search(r": asks failed after \d+\.\d{3} s: Unreachable: it is gone: Why\.$", lines[2])
@@ -79,7 +79,7 @@ def test_log_has_a_limit(lines: list[str], monkeypatch: pytest.MonkeyPatch) -> N
     assert sum(map(len, lines)) < 3000
 
 
-def test_limit_is_one_of_bytes(lines: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limit_counts_bytes(lines: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log, "MAX_BYTES", 2000)
     for _ in range(1000):
         note("ÄÖÜäöüß" * 10)
@@ -87,7 +87,7 @@ def test_limit_is_one_of_bytes(lines: list[str], monkeypatch: pytest.MonkeyPatch
     assert len("".join(lines).encode()) < 2500
 
 
-def test_nothing_is_looked_at_behind_the_limit(
+def test_nothing_is_evaluated_past_the_limit(
     lines: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log, "MAX_BYTES", 100)
@@ -102,7 +102,7 @@ def test_nothing_is_looked_at_behind_the_limit(
     assert len(lines) == told
 
 
-def test_reader_who_is_gone_ends_nothing() -> None:
+def test_reader_that_is_gone_ends_nothing() -> None:
     def write(_line: str) -> None:
         raise BrokenPipeError
 
@@ -111,7 +111,7 @@ def test_reader_who_is_gone_ends_nothing() -> None:
     turn_off()
 
 
-def test_cancel_that_comes_while_a_line_is_written_is_heard() -> None:
+def test_cancel_while_a_line_is_written_is_noticed() -> None:
     def write(line: str) -> None:
         if "two" in line:
             raise Cancelled("the recovery was cancelled")

@@ -1,4 +1,4 @@
-"""How values are told in the log: in short, on one line, and without passwords."""
+"""How values appear in the log: shortened, on one line, and without passwords."""
 
 from collections import deque
 from dataclasses import dataclass, field

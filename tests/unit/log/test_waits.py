@@ -1,4 +1,4 @@
-"""Whatever waits can be told from what hangs: each wait is logged."""
+"""Each wait is logged, so a process that waits can be distinguished from one that hangs."""
 
 import ast
 import re
@@ -13,8 +13,8 @@ SLEEPS = frozenset({"time.sleep", "stop.wait"})
 LOGGED_OTHERWISE = frozenset(
     {
         "control/watch.py: watch",  # It shows what it waits for.
-        "talk/conversation.py: converse",  # As the greeting of the next agent.
-        "pcp/client/link.py: _finish_connecting",  # In the question to Pgpool-II (pcp/pool.py).
+        "talk/conversation.py: converse",  # With the greeting of the next agent.
+        "pcp/client/link.py: _finish_connecting",  # With the request to Pgpool-II (pcp/pool.py).
     }
 )
 

@@ -1,4 +1,4 @@
-"""The numbers of recoveries and checks, as node_exporter reads them."""
+"""The metrics of recoveries and checks, as node_exporter reads them."""
 
 import fcntl
 import os
@@ -57,7 +57,7 @@ def test_each_line_is_of_the_text_format_and_each_family_has_help_and_type() -> 
     assert all(sample.fullmatch(line) for line in lines), lines
 
 
-def test_one_that_goes_on_has_not_failed() -> None:
+def test_running_recovery_has_not_failed() -> None:
     only = render(recovery_families([RUNNING]))
     assert "pgpool_recovery_last_succeeded" not in only
     assert 'pgpool_recovery_running{node="server3:/data",host="server3"} 1' in only
@@ -68,13 +68,13 @@ def test_labels_are_escaped() -> None:
     assert family.lines()[-1] == 'a{host="a\\"b\\\\c\\nd"} 1'
 
 
-def test_family_whose_name_begins_like_another_is_left() -> None:
+def test_family_whose_name_begins_like_another_is_kept() -> None:
     text = render([Family("a", "x", (({}, 1.0),)), Family("a_b", "y", (({}, 1.0),))])
     assert without(text, ["a"]) == render([Family("a_b", "y", (({}, 1.0),))])
     assert without(text, ["a_b"]) == render([Family("a", "x", (({}, 1.0),))])
 
 
-def test_check_and_recovery_leave_each_others_numbers(tmp_path: Path) -> None:
+def test_check_and_recovery_keep_each_others_metrics(tmp_path: Path) -> None:
     file = tmp_path / "pgpool_recovery.prom"
     write(file, RECOVERIES)
     write(file, CHECK)
@@ -84,7 +84,7 @@ def test_check_and_recovery_leave_each_others_numbers(tmp_path: Path) -> None:
     assert [entry.suffix for entry in tmp_path.iterdir()].count(".prom") == 1
 
 
-def test_half_a_file_is_never_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_is_never_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "pgpool_recovery.prom"
     write(file, RECOVERIES)
 
@@ -98,7 +98,7 @@ def test_half_a_file_is_never_there(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert {entry.name for entry in tmp_path.iterdir()} == {file.name, f".{file.name}.lock"}
 
 
-def test_file_that_cannot_be_written_is_told_and_no_failure(tmp_path: Path) -> None:
+def test_file_that_cannot_be_written_is_reported_without_failing(tmp_path: Path) -> None:
     said: list[str] = []
     nowhere = AbsolutePath(str(tmp_path / "missing" / "x.prom"))
     publish_check(Settings(metrics=MetricsSettings(nowhere)), FINDINGS, [1], said.append)
@@ -108,7 +108,7 @@ def test_file_that_cannot_be_written_is_told_and_no_failure(tmp_path: Path) -> N
 
 
 def test_link_is_neither_read_nor_written(tmp_path: Path) -> None:
-    """What it leads to would be in a file that everybody reads."""
+    """What it links to would end up in a file that everybody can read."""
     file, secret = tmp_path / "x.prom", tmp_path / "secret"
     secret.write_text("secret\n")
     file.symlink_to(secret)
@@ -121,7 +121,7 @@ def test_link_is_neither_read_nor_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("as_root")
-def test_root_is_not_led_elsewhere(tmp_path: Path) -> None:
+def test_root_is_not_redirected(tmp_path: Path) -> None:
     collector, victim = tmp_path / "collector", tmp_path / "victim"
     collector.mkdir()
     os.chown(collector, 65534, -1)
@@ -138,9 +138,7 @@ def test_root_is_not_led_elsewhere(tmp_path: Path) -> None:
     assert victim.read_text() == "victim"
 
 
-def test_lock_that_is_held_is_not_waited_for_for_ever(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_wait_for_a_held_lock_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publish, "LOCK_S", 0.1)
     file = tmp_path / "x.prom"
     with file.with_name(f".{file.name}.lock").open("w") as lock:

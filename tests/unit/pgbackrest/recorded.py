@@ -1,4 +1,4 @@
-"""What pgbackrest really said, by version and situation (tests/pgbackrest/record_info.py)."""
+"""Recorded output of pgbackrest, by version and situation (tests/pgbackrest/record_info.py)."""
 
 from pathlib import Path
 

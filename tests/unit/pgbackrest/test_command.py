@@ -1,4 +1,4 @@
-"""The words of pgbackrest's commands, and what a shell makes of the one that it sees."""
+"""The command lines of pgbackrest, and how a shell parses the restore_command."""
 
 import shlex
 from dataclasses import replace
@@ -62,7 +62,7 @@ def test_restore() -> None:
     ]
 
 
-def test_maps_of_the_configuration_do_not_hold_without_tablespaces_either() -> None:
+def test_maps_of_the_configuration_are_reset_without_tablespaces_too() -> None:
     words = restore_words(replace(RESTORATION, locations={}), protocol_timeout_s=300)
     assert {"--reset-tablespace-map", "--reset-tablespace-map-all"} <= set(words)
 
@@ -74,7 +74,7 @@ def test_restore_command() -> None:
     )
 
 
-def test_shell_finds_nothing_to_do_in_a_restore_command() -> None:
+def test_shell_expands_nothing_in_a_restore_command() -> None:
     odd = """/it's "odd" $(id) `id` %f\\%p; id"""
     command = archive_get(BACKUP, odd)
     filled = command.replace("%%", "\0").replace("%f", "WAL").replace("%p", "pg_wal/RECOVERYXLOG")

@@ -1,4 +1,4 @@
-"""The newest backup, or the reason why there is none, from what three versions really said."""
+"""The newest backup, or the reason why there is none, from recorded output of three versions."""
 
 import json
 import re
@@ -32,7 +32,7 @@ def reason(version: str, situation: str) -> NoBackup:
 
 
 def changed(version: str, situation: str, **changes: Any) -> str:
-    """Return what was recorded with another value for some of the newest backup's keys."""
+    """Return the recorded output with other values for some of the newest backup's keys."""
     ((stanza),) = json.loads(recorded(version, situation))
     stanza["backup"][-1] |= changes
     return json.dumps([stanza])
@@ -59,7 +59,7 @@ def test_an_incremental_backup_is_as_good_as_a_full_one(version: str) -> None:
     assert backup.archived == "000000010000000000000008"
 
 
-def test_backup_with_page_checksum_errors_is_passed_over(version: str) -> None:
+def test_backup_with_page_checksum_errors_is_skipped(version: str) -> None:
     before = newest(version, "two_backups").repository
     assert newest(version, "page_checksum_error").repository.label == before.label
     only = read_newest(changed(version, "one_backup", error=True), STANZA)
@@ -94,14 +94,14 @@ def test_no_stanza(version: str) -> None:
     assert found.problem == "stanza other does not exist in the repository"
 
 
-def test_unreachable_repository_speaks_for_itself(version: str) -> None:
+def test_unreachable_repository_is_reported_in_its_own_words(version: str) -> None:
     found = reason(version, "unreachable")
     assert found.is_unreachable
     assert "Connection refused" in (found.detail or "")
     assert "timeout after 10000ms" in (reason(version, "silent").detail or "")
 
 
-def test_a_restore_that_runs_is_told_by_versions_that_lock() -> None:
+def test_running_restore_is_reported_by_versions_that_lock() -> None:
     assert reason("2.60.0", "restore_running").problem == (
         "a restore of stanza main is running on that host"
     )
@@ -124,13 +124,13 @@ def test_tablespaces_of_a_backup_that_is_gone(version: str) -> None:
     assert isinstance(found, NoBackup)
 
 
-def test_warnings_before_the_answer_are_passed_over(version: str) -> None:
+def test_warnings_before_the_answer_are_ignored(version: str) -> None:
     noisy = "Debian 12\nP00   WARN: [x] odd\n" + recorded(version, "one_backup")
     assert read_newest(noisy, STANZA) == newest(version, "one_backup")
 
 
 @pytest.mark.parametrize("output", ["", "no JSON", "[", "[]", '[{"name": "main"}]', "[1]"])
-def test_what_cannot_be_understood_is_a_reason(output: str) -> None:
+def test_unparsable_output_is_a_reason(output: str) -> None:
     found = read_newest(output, STANZA)
     assert isinstance(found, NoBackup)
     assert found.problem == "the output of pgbackrest info cannot be parsed"

@@ -1,4 +1,4 @@
-"""What a session of ours starts with, and how a query names the extension's schema."""
+"""The startup settings of our sessions, and the extension's schema in a query."""
 
 from typing import TYPE_CHECKING, Any, cast
 
@@ -30,7 +30,7 @@ class Session:
 
 
 def row(schema: str = "public", **changes: str) -> dict[str, Any]:
-    """Return what extension.sql finds where all belongs to superusers."""
+    """Return the row of extension.sql when superusers own everything."""
     honest = {"database": "postgres", "version": "2.0", "schema": schema, "is_utf8": True}
     nobody = {"foreign_kind": None, "foreign_name": None, "foreign_role": None}
     return {**honest, "members": ["a"], **nobody, **changes}
@@ -62,7 +62,7 @@ def test_schema_of_the_extension_is_an_identifier(schema: str, quoted: str) -> N
 FOREIGN_SCHEMA = row(foreign_kind="schema", foreign_name="public", foreign_role="app")
 
 
-def test_extension_of_a_foreign_owner_has_nothing_for_us() -> None:
+def test_extension_of_a_foreign_owner_is_not_used() -> None:
     session = Session(FOREIGN_SCHEMA)
     ours = connection(session)
     found = ours.extension()
@@ -93,7 +93,7 @@ def test_query_about_the_extension_needs_its_schema() -> None:
     assert len(session.asked) == 1
 
 
-def test_options_of_others_come_first_and_so_lose() -> None:
+def test_options_of_others_come_first_so_ours_override_them() -> None:
     words = startup_options("-c search_path=evil -c work_mem=1MB", {"statement_timeout": "5s"})
     assert words.startswith("-c search_path=evil -c work_mem=1MB -c ")
     assert words.rindex("search_path=pg_catalog,\\ pg_temp") > words.index("search_path=evil")
@@ -114,7 +114,7 @@ def test_everything_pinned_is_one_word() -> None:
         ("42883", QueryRefused),  # No such function.
         ("55000", QueryRefused),
         ("0A000", QueryRefused),
-        ("55006", Unreachable),  # A slot that is in use may be free soon.
+        ("55006", Unreachable),  # A slot in use may be free soon.
         ("55P03", Unreachable),
         ("57014", Unreachable),
         ("57P01", Unreachable),
@@ -123,7 +123,7 @@ def test_everything_pinned_is_one_word() -> None:
         (None, Unreachable),
     ],
 )
-def test_what_another_try_does_not_change_is_no_lost_server(
+def test_permanent_error_is_not_taken_for_a_lost_server(
     sqlstate: str | None, kind: type[Unreachable]
 ) -> None:
     import psycopg

@@ -1,4 +1,4 @@
-"""Connection strings have any bytes in them."""
+"""Connection strings can contain any bytes."""
 
 import pytest
 from hypothesis import given
@@ -12,11 +12,11 @@ VALUES = st.binary().filter(lambda data: b"\0" not in data).map(text_of)
 
 
 @given(st.dictionaries(st.sampled_from(["user", "password", "application_name"]), VALUES))
-def test_any_value_comes_back(values: dict[str, str]) -> None:
+def test_any_value_survives(values: dict[str, str]) -> None:
     assert parse_conninfo(format_conninfo(values)) == values
 
 
-def test_what_cannot_be_read_is_refused_without_a_piece_of_it() -> None:
+def test_refusal_does_not_quote_the_string() -> None:
     with pytest.raises(Refused) as caught:
         parse_conninfo(text_of(b"password='s\xe9cret"))
     said = f"{caught.value.message} {caught.value.detail}"

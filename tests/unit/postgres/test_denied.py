@@ -1,4 +1,4 @@
-"""A role without privileges is told which one to grant, for every query that reads or calls."""
+"""For each query that reads or calls, a role without privileges is told which one to grant."""
 
 from importlib.resources import files
 
@@ -23,7 +23,7 @@ QUERIES = {
         ("stop_server", "pgpool_pgctl(text, text)"),
     ],
 )
-def test_function_that_may_not_be_called(query: str, function: str) -> None:
+def test_denied_call_of_a_function(query: str, function: str) -> None:
     said = f"permission denied for function {function.partition('(')[0]}"
     refusal = denied(QUERIES[query], "app", "node 0", '"public"', said)
     assert refusal is not None
@@ -36,7 +36,7 @@ def test_function_that_may_not_be_called(query: str, function: str) -> None:
     "query",
     ["last_run", "last_runs", "run", "run_events", "run_of_node", "runs", "runs_in_progress"],
 )
-def test_record_that_may_not_be_read(query: str) -> None:
+def test_denied_read_of_the_history(query: str) -> None:
     said = "permission denied for table pgpool_recovery_run"
     refusal = denied(QUERIES[query], "My app", "node 0", '"public"', said)
     assert refusal is not None
@@ -45,12 +45,12 @@ def test_record_that_may_not_be_read(query: str) -> None:
     assert refusal.hint == 'GRANT pg_monitor TO "My app".'
 
 
-def test_schema_that_may_not_be_used() -> None:
+def test_denied_use_of_the_schema() -> None:
     refusal = denied(QUERIES["runs"], "app", "node 0", '"o"', "permission denied for schema o")
     assert refusal is not None
     assert refusal.hint == 'GRANT USAGE ON SCHEMA "o" TO app.'
 
 
 @pytest.mark.parametrize("query", [name for name in QUERIES if name.startswith("history_")])
-def test_what_writes_the_record_is_another_matter(query: str) -> None:
+def test_queries_that_write_the_history_are_not_translated(query: str) -> None:
     assert denied(QUERIES[query], "app", "node 0", '"public"', "permission denied") is None

@@ -1,4 +1,4 @@
-"""psycopg is loaded beside a wait, and nothing is said of it there when it cannot be."""
+"""psycopg is loaded during a wait, and a failure to load it is not reported there."""
 
 import subprocess
 import sys

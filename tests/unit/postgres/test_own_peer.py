@@ -1,4 +1,4 @@
-"""Our own server is one that this user runs, whoever listens where its socket should be."""
+"""Our own server must be run by our user, whoever listens at the path of its socket."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("as_root")
 REASON = 'requirepeer specifies "root", but actual peer user name is "nobody"'
 
 
-def test_runner_says_nothing_to_somebody_else(
+def test_runner_sends_nothing_to_another_user(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PGHOST", str(tmp_path))
@@ -30,7 +30,7 @@ def test_runner_says_nothing_to_somebody_else(
         assert received(process) == "b''\n"
 
 
-def test_agent_says_nothing_to_somebody_else(
+def test_agent_sends_nothing_to_another_user(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(running, "read_pid_file", lambda _data: _server(tmp_path))
@@ -42,7 +42,9 @@ def test_agent_says_nothing_to_somebody_else(
         assert received(process) == "b''\n"
 
 
-def test_nobody_elses_server_is_promoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_server_of_another_user_is_not_promoted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(independent, "read_pid_file", lambda _data: _server(tmp_path))
     with listener(tmp_path / ".s.PGSQL.5432", NOBODY) as process:
         with pytest.raises(Unreachable, match="could not connect"):

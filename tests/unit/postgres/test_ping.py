@@ -1,4 +1,4 @@
-"""Asking whether a server answers says nothing beside its answer, whatever the words are."""
+"""A ping of a server prints nothing, whatever the connection string is."""
 
 from pathlib import Path
 
@@ -10,10 +10,10 @@ from pgpool_recovery.postgres.ping import PingAnswer, ping
 
 
 @pytest.mark.parametrize("user", ["replica", "r\udce9plica"])
-def test_nobody_answers_and_nothing_is_written(
+def test_no_answer_and_no_output(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], user: str
 ) -> None:
-    """libpq itself would warn on standard error; a byte of Latin-1 is a byte to it."""
+    """libpq itself would warn on standard error; it passes on a byte of Latin-1 unchanged."""
     where = {"host": str(tmp_path), "port": "5432", "user": user, "dbname": user}
     assert ping(where, timeout_s=1) is PingAnswer.DOWN
     assert capfd.readouterr() == ("", "")
@@ -22,15 +22,15 @@ def test_nobody_answers_and_nothing_is_written(
 @pytest.mark.parametrize(
     ("version", "words"), [(160000, {}), (170000, {"sslnegotiation": "postgres"})]
 )
-def test_environment_says_nothing_that_goes_with_tls_alone(
+def test_environment_cannot_require_tls(
     monkeypatch: pytest.MonkeyPatch, version: int, words: dict[str, str]
 ) -> None:
-    """With PGSSLNEGOTIATION=direct, or PGSSLROOTCERT=system, libpq would refuse to try."""
+    """With PGSSLNEGOTIATION=direct or PGSSLROOTCERT=system, libpq would refuse to connect."""
     asked: dict[str, str] = {}
 
     def formatted(conninfo: dict[str, str]) -> str:
         asked.update(conninfo)
-        return format_conninfo({"host": "/nowhere"})  # The libpq that is here may be older.
+        return format_conninfo({"host": "/nowhere"})  # The installed libpq may be older.
 
     monkeypatch.setattr(asking, "libpq_version", lambda: version)
     monkeypatch.setattr(asking, "format_conninfo", formatted)

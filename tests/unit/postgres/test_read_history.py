@@ -22,10 +22,10 @@ class Primary:
 
 
 @pytest.mark.parametrize("kind", [QueryRefused, Denied, Unreachable])
-def test_history_that_cannot_be_read_is_not_known(kind: type[RecoveryError]) -> None:
+def test_unreadable_history_is_none(kind: type[RecoveryError]) -> None:
     assert read_history(cast("Connection", Primary(kind("no")))) is None
 
 
-def test_cancel_is_not_taken_for_that() -> None:
+def test_cancel_is_not_swallowed() -> None:
     with pytest.raises(Cancelled):
         read_history(cast("Connection", Primary(Cancelled("the recovery was cancelled"))))

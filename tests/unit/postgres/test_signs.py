@@ -1,4 +1,4 @@
-"""No query hides the sign of a difference of positions: less than 0 is wrong data."""
+"""No query hides the sign of a difference of positions: a negative one means wrong data."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ POSITION = r"(lsn|written|replayed|received|flushed|position)"
 HIDES = re.compile(rf"(max\(\s*0\s*,|abs\()[^\n]*{POSITION}\w* - [^\n]*{POSITION}")
 
 
-def test_the_patterns_find_what_they_are_for() -> None:
+def test_patterns_match_examples() -> None:
     assert HIDES_IN_SQL.search("select greatest(pg_catalog.pg_wal_lsn_diff(a, b), 0)")
     assert HIDES_IN_SQL.search("coalesce(greatest(\n  pg_catalog.pg_wal_lsn_diff(a, b), 0), 0)")
     assert HIDES.search("return max(0, self.written - lsn)")
@@ -28,5 +28,5 @@ def test_query(file: Path) -> None:
     assert not HIDES_IN_SQL.search(file.read_text())
 
 
-def test_no_python_does() -> None:
+def test_python_code() -> None:
     assert [file.name for file in PYTHON if HIDES.search(file.read_text())] == []

@@ -1,4 +1,4 @@
-"""What PostgreSQL's programs really said, by major (tests/cluster/record_programs.py)."""
+"""Recorded output of PostgreSQL's programs, by major version (tests/cluster/record_programs.py)."""
 
 from pathlib import Path
 

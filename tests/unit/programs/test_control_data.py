@@ -1,4 +1,4 @@
-"""Pg_controldata of every major that is supported, in every state of a data directory."""
+"""pg_controldata of every supported major version, in every state of a data directory."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from tests.unit.programs.recorded import RECORDED, on_each_major, recorded
 
 @dataclass(frozen=True)
 class Expected:
-    """What a state amounts to, whoever prints it.
+    """What a state means, whichever version prints it.
 
     The primary is one that stayed on timeline 1, or one that left it where the recorded standby was
     promoted; each has written more than any directory holds.
@@ -67,7 +67,7 @@ STATES = {
 }
 
 
-def test_every_supported_major_was_asked() -> None:
+def test_every_supported_major_is_recorded() -> None:
     assert tuple(RECORDED) == SUPPORTED
     for major, version in RECORDED.items():
         assert version.split()[0] in recorded(major, "version.txt")
@@ -89,8 +89,8 @@ def test_state(major: int, state: str) -> None:
 
 @on_each_major
 @pytest.mark.parametrize("state", STATES)
-def test_rival_is_no_standby(major: int, state: str) -> None:
-    """By the text of 19 a rival was taken for a standby, and its rows for the primary's."""
+def test_rival_is_not_taken_for_a_standby(major: int, state: str) -> None:
+    """With 19's output a rival was once taken for a standby, and its rows for the primary's."""
     expected = STATES[state]
     stayed, left = History(TimelineId(1)), parse_history(recorded(major, "history"), TimelineId(2))
     assert type(relation(major, state, stayed)) is expected.to_primary_on_1

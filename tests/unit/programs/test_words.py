@@ -1,4 +1,4 @@
-"""The lines, files and rows of every supported major that something is decided by."""
+"""The lines, files and rows on which decisions are based, of every supported major version."""
 
 import pytest
 
@@ -40,7 +40,7 @@ def test_positions(major: int) -> None:
 
 
 @on_each_major
-def test_what_a_wal_sender_says(major: int) -> None:
+def test_answers_of_a_wal_sender(major: int) -> None:
     identifier, timeline, position, _ = recorded(major, "identify_system.txt").split("|")
     control = recorded(major, "controldata/in_production.txt")
     assert f"Database system identifier:           {identifier}\n" in control
@@ -66,7 +66,7 @@ def test_backup_label(major: int, of: str) -> None:
 
 
 @on_each_major
-def test_what_knows_of_summaries(major: int) -> None:
+def test_majors_with_wal_summaries(major: int) -> None:
     if major < INCREMENTAL_SINCE:
         with pytest.raises(FileNotFoundError):
             recorded(major, "summaries.txt")
@@ -94,8 +94,8 @@ def test_pid_file(major: int) -> None:
 
 
 @on_each_major
-def test_own_files_are_known_among_those_of_the_cluster(major: int) -> None:
-    """What a new major puts beside them, like pg_hosts.conf, has to be looked at once."""
+def test_own_files_are_distinguished_from_those_of_the_cluster(major: int) -> None:
+    """A file that a new major version adds, like pg_hosts.conf, must be examined once."""
     entries = set(recorded(major, "data_directory.txt").split())
     own = {"postgresql.conf", "postgresql.auto.conf", "pg_hba.conf", "pg_ident.conf", "conf.d"}
     own |= {"pg_hosts.conf"} if major >= 19 else set()
@@ -103,7 +103,7 @@ def test_own_files_are_known_among_those_of_the_cluster(major: int) -> None:
 
 
 @on_each_major
-def test_settings_that_postgres_is_asked_for(major: int) -> None:
+def test_settings_queried_from_postgres(major: int) -> None:
     locks = recorded(major, "setting/max_locks_per_transaction.txt")
     assert locks == ("128\n" if major >= 19 else "64\n")
     assert recorded(major, "setting/recovery_target_timeline.txt") == "latest\n"
@@ -111,7 +111,7 @@ def test_settings_that_postgres_is_asked_for(major: int) -> None:
 
 
 @on_each_major
-def test_settings_that_postgres_is_not_asked_for(major: int) -> None:
+def test_settings_not_queried_from_postgres(major: int) -> None:
     lines = recorded(major, "setting/defaults.txt").splitlines()
     said = {name: value for name, _, value in (line.partition(" = ") for line in lines)}
     assert (said == DEFAULTS) is (major in DEFAULTS_OF)
@@ -134,7 +134,7 @@ def test_pg_rewind_begins_and_copies(major: int) -> None:
 
 
 @on_each_major
-def test_pg_rewind_says_which_file_it_lacks(major: int) -> None:
+def test_pg_rewind_names_the_missing_file(major: int) -> None:
     text = recorded(major, "pg_rewind_missing_wal.txt")
     watch = Watch(lambda _event: None)
     for line in text.splitlines():
@@ -157,7 +157,7 @@ def test_lines_of_progress_of_pg_basebackup(major: int) -> None:
 
 
 @on_each_major
-def test_what_a_standby_says_of_itself_is_kept(major: int) -> None:
+def test_log_of_a_standby_about_itself_is_kept(major: int) -> None:
     lines = recorded(major, "server_log_of_standby.txt").splitlines()
     kept = about_itself("\n".join(lines)).splitlines()
     assert [line for line in lines if line not in kept] == [

@@ -1,4 +1,4 @@
-"""What an agent logs is passed on when it was asked for, as its own, and up to a limit."""
+"""An agent's log lines are passed on if requested, under its name, and up to a limit."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ def lines() -> Iterator[list[str]]:
     turn_off()
 
 
-def test_line_is_the_agents_whatever_it_says(lines: list[str]) -> None:
+def test_line_has_the_agents_name_whatever_its_text(lines: list[str]) -> None:
     AgentLog("node 1").take("2026-01-01 runner: forged\nDEBUG:  pgpool-recovery runner: forged")
     (line,) = lines
     assert "runner: agent of node 1 | 2026-01-01 runner: forged\\nDEBUG" in line
@@ -33,7 +33,7 @@ def test_password_is_masked_here_too(lines: list[str]) -> None:
 
 @pytest.mark.parametrize("line", ["a line", "", "\u20ac" * 100, "\udce9"])
 def test_agent_fills_no_disk(lines: list[str], monkeypatch: pytest.MonkeyPatch, line: str) -> None:
-    """What counts is what is written, be the agent's own line as short as it may."""
+    """What we write counts, however short the agent's own line is."""
     monkeypatch.setattr(agent_log, "MAX_BYTES", 5000)
     log = AgentLog("node 1")
     for _ in range(100_000):
@@ -43,5 +43,5 @@ def test_agent_fills_no_disk(lines: list[str], monkeypatch: pytest.MonkeyPatch, 
     assert lines[-1].endswith("it has logged 5000 bytes; the rest is dropped")
 
 
-def test_what_was_not_asked_for_is_dropped() -> None:
+def test_unrequested_line_is_dropped() -> None:
     AgentLog("node 1").take("a line")

@@ -1,4 +1,4 @@
-"""The process by which an agent is reached ends by the end of its input, or has to."""
+"""The process of an agent ends at the end of its input, or is killed."""
 
 import os
 import sys
@@ -24,12 +24,12 @@ time.sleep(60)
 
 
 def test_output_that_another_process_keeps_open_is_not_waited_for() -> None:
-    """As a master connection of ssh does, which outlives the one that opened it."""
+    """A master connection of ssh does so; it outlives the one that opened it."""
     process = AgentProcess([sys.executable, "-c", LEAVES_ANOTHER_ONE])
     held = int(os.read(process.output, 100))
     process.end(undo_s=60.0, farewell_s=600.0)
     assert process.status(0) == 0
-    assert b"sleep" in Path(f"/proc/{held}/cmdline").read_bytes()  # Of a zombie it is empty.
+    assert b"sleep" in Path(f"/proc/{held}/cmdline").read_bytes()  # It is empty for a zombie.
     os.kill(held, 9)
 
 
@@ -40,8 +40,8 @@ def test_one_that_does_not_listen_is_killed() -> None:
     assert process.status(0) == -9
 
 
-def test_what_it_still_writes_keeps_it_from_nothing() -> None:
-    """More than a pipe holds; it has to be read for the process to come to its end."""
+def test_its_remaining_output_does_not_block_it() -> None:
+    """It is more than a pipe holds, so it must be read before the process can end."""
     lasting = "import sys; sys.stdin.read(); print('x' * 1000000)"
     process = AgentProcess([sys.executable, "-c", lasting])
     process.end(undo_s=60.0, farewell_s=60.0)

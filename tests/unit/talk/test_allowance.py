@@ -1,4 +1,4 @@
-"""What of an agent's events comes through."""
+"""Which of an agent's events are passed on."""
 
 import math
 import sys
@@ -25,7 +25,7 @@ SECONDS = 0.125
 
 
 def passed(*events: Event) -> list[Event]:
-    """Return what comes of events that follow each other an eighth of a second apart."""
+    """Return the events that are passed on of these, which come an eighth of a second apart."""
     got: list[Event] = []
     ticks = count()
     allowance = Allowance("node 1", got.append, clock=lambda: next(ticks) * SECONDS)
@@ -35,7 +35,7 @@ def passed(*events: Event) -> list[Event]:
     return got
 
 
-def test_honest_agent_is_heard_as_it_speaks() -> None:
+def test_events_of_an_honest_agent_are_passed_on_unchanged() -> None:
     events: list[Event] = [
         Said("pg_rewind", "servers diverged at …"),
         Moved(2**40),
@@ -45,8 +45,8 @@ def test_honest_agent_is_heard_as_it_speaks() -> None:
 
 
 @pytest.mark.parametrize("program", ["primary", "runner", "step 4 of 6", "pg_rewind "])
-def test_promise_13_agent_speaks_in_nobody_elses_name(program: str) -> None:
-    """The lines of the primary and of the runner look alike."""
+def test_promise_13_agent_cannot_use_another_name(program: str) -> None:
+    """The lines of the primary and the runner look the same as an agent's."""
     assert passed(Said(program, "dropped a slot")) == [Said("agent", "dropped a slot")]
 
 
@@ -76,7 +76,7 @@ def test_flood_is_counted_and_not_kept(line: str) -> None:
     )
 
 
-def test_progress_comes_at_a_pace_and_takes_nothing_of_the_allowance() -> None:
+def test_progress_is_thinned_out_and_does_not_count_towards_the_limits() -> None:
     got = passed(*[Progress(number, 100, 1.0) for number in range(9)])
     assert [event.done_bytes for event in got if isinstance(event, Progress)] == [0, 4, 8]
 
@@ -91,12 +91,12 @@ def test_progress_comes_at_a_pace_and_takes_nothing_of_the_allowance() -> None:
         Moved(2**64),
     ],
 )
-def test_what_is_not_an_agents_to_say_is_not_passed_on(event: Event) -> None:
+def test_events_that_an_agent_may_not_send_are_not_passed_on(event: Event) -> None:
     assert passed(event) == [Said("runner", "1 events of the agent of node 1 were not kept")]
 
 
 @pytest.mark.parametrize("rate", [math.nan, math.inf, -1.0])
-def test_progress_that_cannot_be_is_not_passed_on(rate: float) -> None:
+def test_impossible_progress_is_not_passed_on(rate: float) -> None:
     assert passed(Progress(1, 2, rate)) == []
 
 
@@ -116,7 +116,7 @@ sys.exit(3)
 
 
 def test_flood_of_an_agent_ends_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its lines are cut, and its standard error lies in no file."""
+    """Its lines are cut, and its standard error is not in a file."""
     monkeypatch.setenv("TMPDIR", "/nowhere")
     got: list[Event] = []
     with converse([sys.executable, "-c", FLOOD], "node 1", got.append, timeout_s=10) as agent:

@@ -1,4 +1,4 @@
-"""The beginning of a conversation: noise is passed over, and what is in the way is named."""
+"""The beginning of a conversation: noise is ignored, and an obstacle is named."""
 
 import os
 import sys
@@ -46,9 +46,9 @@ def ask(argv: list[str], events: list[Event] | None = None, timeout_s: float = 2
 
 
 @pytest.mark.parametrize("which", NOISE)
-def test_what_a_shell_prints_before_a_message_is_passed_over(tmp_path: Path, which: str) -> None:
-    """Before the greeting, and later, as a job that a shell has left behind prints it."""
-    program = tmp_path / "agent.py"  # Too long for an argument.
+def test_output_of_a_shell_before_a_message_is_ignored(tmp_path: Path, which: str) -> None:
+    """Before the greeting, and also later, when a background job of the shell prints it."""
+    program = tmp_path / "agent.py"  # The text is too long for an argument.
     program.write_text(
         SAYS.format(
             before=NOISE[which],
@@ -67,7 +67,7 @@ def failure(argv: list[str], timeout_s: float = 20) -> RecoveryError:
 
 
 @pytest.mark.parametrize("word", ["Buy now\n", "Buy now"])
-def test_noise_without_end_is_given_up_long_before_the_time(word: str) -> None:
+def test_endless_noise_is_given_up_long_before_the_timeout(word: str) -> None:
     began = time.monotonic()
     lost = failure([sys.executable, "-c", f"while True: print({word!r}, end='')"], timeout_s=300)
     assert lost.message.startswith(f"the login to node 1 has printed {MAX_NOISE_BYTES} bytes")
@@ -75,8 +75,8 @@ def test_noise_without_end_is_given_up_long_before_the_time(word: str) -> None:
     assert time.monotonic() - began < 100
 
 
-def test_what_only_repeats_is_no_agent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is not one of another protocol, whose cure would be another one."""
+def test_echo_is_not_an_agent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It must not be taken for an agent with another protocol, which has another hint."""
     monkeypatch.setattr(conversation, "HEARTBEAT_S", 0.05)
     monkeypatch.setattr(conversation, "TOLD_AFTER_S", 0.5)
     events: list[Event] = []
@@ -133,7 +133,7 @@ def failed_login(errors: str, status: int = 255, noise: str = "") -> RecoveryErr
 
 
 TURNED_AWAY = {
-    # As OpenSSH 9.2 and 10.0 say it, of sshd 9.2 and 10.0.
+    # The messages of OpenSSH 9.2 and 10.0 about sshd 9.2 and 10.0.
     "kex_exchange_identification: read: Connection reset by peer\n"
     "Connection reset by 10.90.0.2 port 22": True,
     "kex_exchange_identification: Connection closed by remote host\n"
@@ -150,21 +150,21 @@ TURNED_AWAY = {
 
 
 @pytest.mark.parametrize("errors", TURNED_AWAY)
-def test_only_who_was_not_asked_for_a_key_tries_again(errors: str) -> None:
+def test_login_is_retried_only_if_no_key_was_requested(errors: str) -> None:
     login = SilentLogin("node 1", CALLER, 255, errors, "")
     assert login.is_turned_away is TURNED_AWAY[errors]
     assert not SilentLogin("node 1", CALLER, 1, errors, "").is_turned_away
     assert not SilentLogin("node 1", None, 255, errors, "").is_turned_away
 
 
-def test_commands_that_a_shells_own_files_miss_are_not_the_agent() -> None:
+def test_missing_command_in_a_startup_file_is_not_the_agent() -> None:
     missing = failed_login("/opt/bin/p: Command not found.", status=1)
     assert missing.message == "node 1 has no pgpool-recovery agent"
     other = failed_login("bash: neofetch: command not found\nTraceback", status=1)
     assert other.message.startswith("the ssh login to node 1 ended with status 1")
 
 
-def test_try_by_hand_reads_nothing_and_has_the_words_of_the_call() -> None:
+def test_command_to_try_by_hand_is_the_call_without_input() -> None:
     hint = str(failed_login("", status=0).hint)
     assert hint.endswith("""{"is": "Greeting": ssh server2 'p a' </dev/null""")
 
@@ -188,7 +188,7 @@ def turned_away_once(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(("away", "calls"), [(3, 3), (99, 5)])
-def test_login_that_is_turned_away_is_tried_again_for_a_while(
+def test_login_that_is_turned_away_is_retried_for_a_while(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, away: int, calls: int
 ) -> None:
     monkeypatch.setenv("PATH", f"{turned_away_once(tmp_path)}:{os.environ['PATH']}")

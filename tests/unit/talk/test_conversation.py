@@ -1,4 +1,4 @@
-"""The runner's side: an agent hears that somebody is there, and one that is gone is noticed."""
+"""The runner's side: it sends heartbeats to an agent, and notices when the agent is gone."""
 
 import os
 import signal
@@ -25,10 +25,10 @@ ENDS_WITH_THE_CONVERSATION = f"print({GREETING!r}, flush=True); import sys; sys.
 ENDS_WHEN_IT_HEARS_ANYTHING = f"print({GREETING!r}, flush=True); input()"
 
 
-def test_agent_is_told_that_somebody_is_there_while_nobody_asks(
+def test_agent_gets_heartbeats_between_requests(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Else a wait for the primary that is longer than its patience would end the agent."""
+    """Otherwise the agent would end during a long wait for the primary."""
     monkeypatch.setattr(conversation, "HEARTBEAT_S", 0.05)
     argv = [sys.executable, "-c", ENDS_WHEN_IT_HEARS_ANYTHING]
     with converse(argv, "node 1", lambda _event: None, timeout_s=10) as agent:
@@ -43,8 +43,8 @@ def test_agent_is_told_that_somebody_is_there_while_nobody_asks(
         assert until(is_gone, within_s=10, what="the agent to hear a heartbeat")
 
 
-def test_cancel_waits_for_what_it_must_not_interrupt_while_an_agent_is_there() -> None:
-    """A thread that lets signals through would have the handler run in the middle of it."""
+def test_cancel_does_not_interrupt_a_protected_section_while_there_is_an_agent() -> None:
+    """If a thread did not block signals, the handler would run in the middle of it."""
     heard: list[int] = []
 
     def hear(number: int, _frame: FrameType | None) -> None:
@@ -64,7 +64,7 @@ def test_cancel_waits_for_what_it_must_not_interrupt_while_an_agent_is_there() -
 
 
 def test_cancel_of_the_caller_does_not_reach_the_agent() -> None:
-    """It comes as a SIGINT for the process group, and ssh would end before what is taken back."""
+    """It is a SIGINT to the process group, and ssh would end before the agent reports its undo."""
     greeting = GREETING.replace("2.0", "%s")
     program = f"import os; print({greeting!r} % os.getpgrp(), flush=True); input()"
     argv = [sys.executable, "-c", program]
@@ -77,7 +77,7 @@ NEVER_READS = f"print({GREETING!r}, flush=True); import time; time.sleep(600)"
 
 @pytest.mark.parametrize("size", [1, 4 * 2**20], ids=["not read", "not even taken"])
 def test_promise_9_agent_that_reads_nothing_is_given_up(size: int) -> None:
-    """The limit holds for what is sent as well."""
+    """The limit includes the time for sending."""
     argv, began = [sys.executable, "-c", NEVER_READS], time.monotonic()
     with (
         converse(argv, "node 1", lambda _event: None, timeout_s=10) as agent,
@@ -95,7 +95,7 @@ while True:
 """
 
 
-def test_promise_9_agent_that_says_without_end_and_answers_nothing_is_given_up() -> None:
+def test_promise_9_agent_that_sends_events_but_no_answer_is_given_up() -> None:
     ticks: list[float] = []
     with (
         converse(
@@ -115,8 +115,8 @@ while True:
 
 
 @pytest.mark.parametrize("is_asked", [True, False])
-def test_promise_9_agent_that_logs_without_end_is_given_up(*, is_asked: bool) -> None:
-    """It fills no log, and what it logs is no sign that it gets on."""
+def test_promise_9_agent_that_only_logs_is_given_up(*, is_asked: bool) -> None:
+    """It cannot fill the log, and its log lines do not count as progress."""
     lines: list[str] = []
     events: list[object] = []
     if is_asked:
@@ -140,8 +140,8 @@ NOISES = ["noise\\n", "."]
 
 
 @pytest.mark.parametrize("noise", NOISES, ids=["lines", "no line"])
-def test_promise_9_noise_does_not_hide_that_nothing_gets_on(noise: str) -> None:
-    """A copy has no other limit than what looks whether it gets on."""
+def test_promise_9_noise_does_not_count_as_progress(noise: str) -> None:
+    """A copy has no limit other than the check for progress."""
     program = f"""
 import sys, time
 print({GREETING!r}, flush=True)
@@ -174,7 +174,7 @@ time.sleep(600)
 """
 
 
-def test_promise_9_what_says_that_it_gets_on_has_longer() -> None:
+def test_promise_9_events_renew_the_limit() -> None:
     events: list[object] = []
     argv = [sys.executable, "-c", SAYS_FOR_A_WHILE]
     with (
@@ -193,14 +193,14 @@ UNREADABLE = {
     "too deep": '{"is": ' + "[" * 100_000,
     "a result of another type": '{"is": "Answer", "result": "x", "failure": null}',
     "a failure that is none": '{"is": "Answer", "result": null, "failure": {"error": "Busy"}}',
-    "a state that nobody knows": '{"is": "Answer", "result": null, "failure": {"error": "Busy", '
+    "an unknown state": '{"is": "Answer", "result": null, "failure": {"error": "Busy", '
     '"message": "x", "detail": null, "hint": null, "target": "gone", "exit_status": 6, '
     '"sqlstate": "55006"}}',
 }
 
 
 @pytest.mark.parametrize("what", UNREADABLE)
-def test_what_cannot_be_read_is_the_word_of_another_protocol(what: str) -> None:
+def test_unreadable_message_is_reported_as_another_protocol(what: str) -> None:
     program = f"print({GREETING!r}, flush=True); input(); print({UNREADABLE[what]!r}, flush=True)"
     argv = [sys.executable, "-c", f"{program}; import sys; sys.stdin.read()"]
     with converse(argv, "node 1", lambda _event: None, timeout_s=10) as agent:
@@ -214,8 +214,8 @@ def test_what_cannot_be_read_is_the_word_of_another_protocol(what: str) -> None:
 @pytest.mark.parametrize(
     "failure", ["{}", '{"target": "gone"}', '{"error": [], "target": "untouched"}', "[]"]
 )
-def test_last_word_that_cannot_be_read_says_nothing(failure: str) -> None:
-    """It is asked for while another failure is told, which it must not hide."""
+def test_unreadable_last_word_is_none(failure: str) -> None:
+    """It is read while another failure is reported, which it must not hide."""
     answer = f'{{"is": "Answer", "result": null, "failure": {failure}}}'
     assert last_word(answer, encode_message(Farewell(TargetState.RESTORED)).decode()) is None
 
@@ -235,22 +235,22 @@ FAILED = Answer(failure=Busy("it is busy", target=TargetState.INCOMPLETE).as_rec
         ((), None),
     ],
 )
-def test_last_word_is_what_was_taken_back_or_what_the_request_came_to(
+def test_last_word_is_the_state_after_the_undo_or_of_the_request(
     messages: tuple[Message, ...], state: TargetState | None
 ) -> None:
-    """An agent that had nothing to take back has told the state with its failure."""
+    """An agent that had nothing to undo has reported the state with its failure."""
     assert last_word(*(encode_message(message).decode() for message in messages)) is state
 
 
 def last_word(*lines: str) -> TargetState | None:
-    """Return the last word of an agent that says these lines when the conversation is ended."""
+    """Return the last word of an agent that prints these lines when the conversation ends."""
     said = "\n".join(line.strip() for line in lines)
     argv = [sys.executable, "-c", f"{ENDS_WITH_THE_CONVERSATION}; print({said!r}, flush=True)"]
     with converse(argv, "node 1", lambda _event: None, timeout_s=10) as agent:
         return agent.last_word()
 
 
-def test_greeting_of_another_version_is_read_whatever_it_has() -> None:
+def test_greeting_of_another_version_is_read_with_any_fields() -> None:
     greeting = '{"is": "Greeting", "agent": "x", "protocol": 99, "version": "3.1", "more": [1]}'
     argv = [sys.executable, "-c", f"print({greeting!r}, flush=True); input()"]
     with (
@@ -261,8 +261,8 @@ def test_greeting_of_another_version_is_read_whatever_it_has() -> None:
     assert "It has version 3.1 and protocol 99" in str(refused.value.detail)
 
 
-def test_heart_stops_without_a_word_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A traceback of its thread would stand in the server's log (pytest makes it an error)."""
+def test_heartbeat_ends_without_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A traceback of its thread would be in the server's log (pytest makes it an error)."""
     monkeypatch.setattr(conversation, "HEARTBEAT_S", 0.0005)
     argv = [sys.executable, "-c", ENDS_WITH_THE_CONVERSATION]
     for _ in range(10):
@@ -271,7 +271,7 @@ def test_heart_stops_without_a_word_at_the_end(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_login_that_fails_says_what_to_try_by_hand() -> None:
-    """With the user, the host and the options that were really used."""
+    """With the user, the host and the options that were actually used."""
     settings = SshSettings(user="joe", options=("-o", "ProxyCommand=false"))
     argv = ssh_command("server2", ["pgpool-recovery", "agent"], settings)
     with (

@@ -1,6 +1,6 @@
-"""The number of the protocol stands for what is on the wire: each class, its fields, their types.
+"""The protocol's number stands for all that is sent: each class, its fields, and their types.
 
-With the environment variable PGPOOL_RECOVERY_WRITE_GOLDEN the golden text is written anew.
+With the environment variable PGPOOL_RECOVERY_WRITE_GOLDEN the golden text is rewritten.
 """
 
 import os
@@ -16,20 +16,20 @@ from pgpool_recovery.talk.protocol import PROTOCOL, Asks, Failure, Hello, Messag
 GOLDEN = Path(__file__).with_name("golden") / "protocol.txt"
 CHANGED = (
     "What is on the wire has changed. If protocol {} was released, raise PROTOCOL in "
-    "talk/protocol.py; in any case write the golden text anew: "
+    "talk/protocol.py; in any case rewrite the golden text: "
     "PGPOOL_RECOVERY_WRITE_GOLDEN=1 .venv/bin/python -m pytest tests/unit/talk/test_protocol.py"
 )
 
 
 def answers() -> Iterator[tuple[Any, Any]]:
-    """Yield each class of requests that are answered, and the type with which."""
+    """Yield each class of requests that are answered, and the type of the answer."""
     for kind in get_args(Request):
         if issubclass(kind, Asks):
             yield kind, get_args(kind.__orig_bases__[0])[0]
 
 
 def spelt(kind: Any) -> str:
-    """Return a type as it is spelt, without the modules of its parts."""
+    """Return the spelling of a type without the modules of its parts."""
     if kind is type(None):
         return "None"
     if isinstance(kind, NewType):
@@ -43,7 +43,7 @@ def spelt(kind: Any) -> str:
 
 
 def collect(kind: Any, found: dict[str, list[str]]) -> None:
-    """Add a type, and all that are in it, to what is found."""
+    """Add a type and all types within it to `found`."""
     for part in get_args(kind):
         collect(part, found)
     if isinstance(kind, NewType):
@@ -75,11 +75,11 @@ def wire_format() -> str:
     return "\n".join(lines) + "\n"
 
 
-def test_every_request_says_what_it_is_answered_with() -> None:
+def test_every_request_declares_its_answer() -> None:
     assert {*Asks.__subclasses__(), Hello, Ping} == set(get_args(Request))
 
 
-def test_wire_format_is_that_of_the_number() -> None:
+def test_wire_format_belongs_to_the_number() -> None:
     text = wire_format()
     if os.environ.get("PGPOOL_RECOVERY_WRITE_GOLDEN"):
         GOLDEN.write_text(text)

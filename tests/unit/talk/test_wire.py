@@ -1,4 +1,4 @@
-"""Messages survive the way through a line of JSON."""
+"""Messages survive the conversion to a line of JSON and back."""
 
 from typing import Any, get_args
 
@@ -71,7 +71,7 @@ def test_messages() -> None:
     assert decode_request(encode_request(Ping())) == Ping()
 
 
-def test_lines_of_a_login_shell_are_no_messages() -> None:
+def test_lines_of_a_login_shell_are_not_messages() -> None:
     for line in (b"Welcome!", b"", b"{}", b"[1]", b'"x"', b"\xff"):
         assert decode_message(line) is None
 
@@ -109,19 +109,19 @@ WRONG: list[tuple[Any, Any, str]] = [
 
 
 @pytest.mark.parametrize(("kind", "value", "said"), WRONG)
-def test_another_type_is_named(kind: Any, value: Any, said: str) -> None:
+def test_wrong_type_is_named(kind: Any, value: Any, said: str) -> None:
     with pytest.raises(UnreadableError) as caught:
         result_as(value, kind)
     assert str(caught.value) == said
 
 
 def test_every_class_of_the_protocol_can_be_read_and_written() -> None:
-    """How is found out when the first value of it comes: of some only in an emergency."""
+    """The functions are made for the first value of a class, for some only in an emergency."""
     for kind in (*get_args(Request), *get_args(Message), *get_args(TargetStep), Failure):
         assert callable(wire._reader(kind))
         assert callable(wire._writer(kind))
 
 
-def test_greeting_may_have_more_so_that_the_version_behind_it_is_named() -> None:
+def test_greeting_may_have_more_fields_so_its_version_can_be_named() -> None:
     line = b'{"is": "Greeting", "agent": "a", "protocol": 9, "version": "9", "more": [1]}'
     assert decode_message(line) == Greeting("a", 9, "9")

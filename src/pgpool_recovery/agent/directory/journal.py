@@ -104,7 +104,7 @@ class Journal:
         self._change(replace(self._entry, former_slot=name))
 
     def note_failed_start(self) -> None:
-        """Count a server that did not start to stream after a recovery."""
+        """Record that a server did not start streaming after a recovery."""
         self._change(replace(self._entry, failed_starts=self._entry.failed_starts + 1))
 
     def close(self) -> None:

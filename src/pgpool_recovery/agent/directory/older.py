@@ -109,6 +109,10 @@ def _places(workspace: Path) -> tuple[Place, ...]:
 
 
 def _state(workspace: Path, places: tuple[Place, ...]) -> State:
+    """Return the state: that of a swap first, then of a removal, then of a directory that is out.
+
+    A swap and a removal can be interrupted while ``taken`` still exists, so it is not enough.
+    """
     was_empty = _read(workspace / SWAPPING, flags)
     taken = _read(workspace / TAKEN, text)
     data = places[-1]

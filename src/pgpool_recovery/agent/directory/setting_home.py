@@ -3,9 +3,9 @@
 ``postgresql.auto.conf`` overrides every other file. A script that runs after us and writes to
 another file would have no effect, such as Pgpool-II's samples, which write ``myrecovery.conf``:
 its standby would go on following a primary that is gone. So our settings go where the node already
-has its own, or where the samples put them, and nowhere else. The last writer wins, and a user who
-goes back to his own scripts has nothing to clean up. ``postgresql.auto.conf`` is used only where
-that is not possible, for example because postgresql.conf is not one of the node's own files.
+has its own, or where the samples put them, and nowhere else. The last writer wins, and users who go
+back to their own scripts have nothing to clean up. ``postgresql.auto.conf`` is used only where that
+is not possible, for example because postgresql.conf is not one of the node's own files.
 """
 
 import os
@@ -147,7 +147,7 @@ class Home:
         return is_regular and status.st_uid == os.geteuid() and os.access(file.parent, os.W_OK)
 
     def _write_auto(self, settings: Mapping[str, str], rest: Mapping[str, str]) -> None:
-        """Write the rest to postgresql.auto.conf, and remove all other settings in one write."""
+        """Write `rest` to postgresql.auto.conf, and remove the other `settings`, in one write."""
         auto = self.directory / AUTO_CONFIGURATION
         text = read_configuration_file(auto) or ""
         out = {name for name, value in settings.items() if value}

@@ -332,7 +332,7 @@ def is_made_anew(state: State, data_directory: Path) -> bool:
 
 
 def note_failed_start(data_directory: Path) -> None:
-    """Count a server that did not start to stream after a recovery."""
+    """Record that a server did not start streaming after a recovery."""
     workspace, *_ = (*workspaces_of(data_directory), workspace_of(data_directory))
     try:
         journal = open_new(workspace)

@@ -1,4 +1,4 @@
-"""The full copy: pg_basebackup into the workspaces, and pg_verifybackup over the result."""
+"""Make the full copy: pg_basebackup into the workspaces, then pg_verifybackup on the result."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ SERVER_OPTIONS = (
     "-c wal_sender_timeout=10min "
     "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=6"
 )
-"""A target that is busy writing must not be taken for dead; a dead one must not hold the slot."""
+"""A target that is busy writing must not be taken for dead; a dead one must not keep the slot."""
 PROGRESS_MARK = "%)"
 
 
@@ -23,20 +23,21 @@ def copy_base_backup(
 ) -> None:
     """Copy the primary's files and the WAL that is written meanwhile.
 
-    The checkpoint is a fast one: a spread one takes as long as checkpoint_timeout lets it.
+    The checkpoint is a fast one, because a spread one takes as long as checkpoint_timeout allows.
+    Raises Undone when pg_basebackup fails.
     """
     with own_login.for_program(_connection(step)) as (conninfo, environment):
         run(
             argv(step, conninfo),
             stop,
-            timeout_s=None,  # no limit: the runner sees whether it gets on, within stall_s
+            timeout_s=None,  # no limit: the runner ends it after stall_s without progress
             on_line=lambda line: None if PROGRESS_MARK in line else on_line(line),
             environment=environment,
         ).check()
 
 
 def argv(step: CopyBaseBackup, conninfo: Conninfo) -> list[str]:
-    """Return the words of pg_basebackup, which everybody on the host can read."""
+    """Return the command line of pg_basebackup, which every user on the host can read."""
     places = step.places
     words = [
         f"{step.bin_directory}/pg_basebackup",
@@ -63,19 +64,19 @@ def argv(step: CopyBaseBackup, conninfo: Conninfo) -> list[str]:
 
 
 def _connection(step: CopyBaseBackup) -> Conninfo:
-    """Return the connection; by its application name the runner finds the copy's progress."""
+    """Return the connection; the runner finds the copy's progress by its application name."""
     own = {"application_name": step.slot_name, "options": SERVER_OPTIONS}
     return {**step.conninfo, **KEEPALIVES, **own, "dbname": "replication"}
 
 
 def _escape(directory: str) -> str:
-    """Return a directory for --tablespace-mapping, where an equals sign needs a backslash."""
+    """Escape a directory for --tablespace-mapping, where an equals sign needs a backslash."""
     return directory.replace("=", "\\=")
 
 
 def verify_backup(step: VerifyBackup, stop: Stop, on_line: Callable[[str], None]) -> None:
-    """Check every file of the copy, and that its WAL can be read."""
+    """Check every file of the copy, and that its WAL can be read; raise Undone if not."""
     program = f"{step.bin_directory}/pg_verifybackup"
     new = step.places.data.new
-    # no limit: the runner ends a step after step_s, and the agent its programs
+    # no limit: the runner ends a step after step_s, and the agent then ends its programs
     run([program, "--quiet", new], stop, timeout_s=None, on_line=on_line).check()

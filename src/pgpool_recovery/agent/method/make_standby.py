@@ -30,8 +30,8 @@ SIGNALS = (STANDBY_SIGNAL, SIGNAL)
 def configure_standby(step: ConfigureStandby, own_login: OwnLogin, stop: Stop, tell: Say) -> None:
     """Give the copy the node's own files and the settings of a standby.
 
-    ``standby.signal`` is written before the settings: a copy that is started without it would
-    become a primary of its own, one without settings only waits.
+    ``standby.signal`` is written before the settings: a copy that is started without the file would
+    become an independent primary, while one without the settings only waits.
     """
     new = Path(step.places.data.new)
     own = own_directory(Path(step.places.data.path))
@@ -47,16 +47,16 @@ def configure_standby(step: ConfigureStandby, own_login: OwnLogin, stop: Stop, t
 
 @record
 class Before:
-    """The files of a directory as they were before it was made a standby; None: not there.
+    """The files of a directory before it was made a standby; None for a file that did not exist.
 
-    A configuration may name one by a link to the directory: it need not begin with its path.
+    Their paths need not begin with `directory`: a configuration may name one through a link.
     """
 
     directory: Path
     texts: dict[Path, str | None]
 
     def restore(self) -> None:
-        """Put them back."""
+        """Restore them."""
         for file, text in self.texts.items():
             if text is None:
                 remove(file)
@@ -68,7 +68,7 @@ class Before:
 
 
 def before_repoint(step: Repoint | RepointRunning, stop: Stop) -> Before:
-    """Return how a directory is before it is made a standby of the primary."""
+    """Return the files that `repoint` or `repoint_running` will change, with their contents."""
     data = Path(step.places.data.path)
     files = [*home_of(data, data, stop).files()]
     if isinstance(step, Repoint):
@@ -77,17 +77,17 @@ def before_repoint(step: Repoint | RepointRunning, stop: Stop) -> Before:
 
 
 def _write(home: Home, settings: Mapping[str, str], tell: Say) -> None:
-    """Write settings, and say where they stand when that is another place than before."""
+    """Write settings, and report the file if it is a different one than before."""
     had = home.file_of("primary_conninfo")
     file = home.write(settings)
     if file != had:
         is_below = file.is_relative_to(home.directory)
         shown = file.relative_to(home.directory) if is_below else file
-        tell(f"primary_conninfo stands in {shown} now")
+        tell(f"primary_conninfo is now in {shown}")
 
 
 def repoint(step: Repoint, own_login: OwnLogin, stop: Stop, tell: Say) -> None:
-    """Make a directory a standby of the primary where it is."""
+    """Make a directory a standby of the primary in place."""
     data = Path(step.places.data.path)
     for location in step.new_locations:
         make_location(Path(location), data)
@@ -98,9 +98,9 @@ def repoint(step: Repoint, own_login: OwnLogin, stop: Stop, tell: Say) -> None:
 
 
 def repoint_running(step: RepointRunning, own_login: OwnLogin, stop: Stop, tell: Say) -> None:
-    """Write the settings of a standby of the primary where a server runs.
+    """Write the settings of a standby of the primary for a server that is running.
 
-    The server takes no notice before it is told (agent/server/running.py).
+    The server does not notice before it is told to reload (agent/server/running.py).
     """
     data = Path(step.places.data.path)
     for location in step.new_locations:
@@ -114,7 +114,7 @@ def _signal(directory: Path) -> None:
 
 
 def standby_settings(step: ConfigureStandby | Repoint, own_login: OwnLogin) -> dict[str, str]:
-    """Return what has to win over all that the node's files say."""
+    """Return the settings that must override everything in the node's files."""
     settings = {**leading_settings(step, own_login), "recovery_target_timeline": "latest"}
     if isinstance(step, ConfigureStandby) and step.backup is not None:
         settings |= archive_settings(step.backup, step.places.data.path)
@@ -124,9 +124,9 @@ def standby_settings(step: ConfigureStandby | Repoint, own_login: OwnLogin) -> d
 def leading_settings(
     step: ConfigureStandby | Repoint | RepointRunning, own_login: OwnLogin
 ) -> dict[str, str]:
-    """Return what leads a standby to its primary, which a server also takes over by a reload.
+    """Return what points a standby at its primary, which a server also applies by a reload.
 
-    With the node's own secrets, which stay where they were: in its files.
+    The result contains the node's own secrets, which stay where they were: in its files.
     """
     secrets = own_login.secrets(step.conninfo)
     no_archive = {"restore_command": ""} if step.drops_restore_command else {}

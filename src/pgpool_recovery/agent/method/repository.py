@@ -1,7 +1,7 @@
-"""Ask a pgBackRest repository for what its info does not tell: the history files of its archive.
+"""Read from a pgBackRest repository what its info does not show: its archived history files.
 
-By repo-ls and repo-get, for archive-get wants a control file in the data directory, and an empty
-node has none (pgControlFromFile in src/command/archive/get/get.c).
+This uses repo-ls and repo-get, because archive-get requires a control file in the data directory,
+and an empty node has none (pgControlFromFile in src/command/archive/get/get.c).
 """
 
 import re
@@ -15,18 +15,18 @@ from pgpool_recovery.host.program import Completed
 from pgpool_recovery.pgbackrest.command import list_histories, read_file
 
 KEPT = 5
-"""How many history files are read, the newest: a server reads the last one only."""
+"""How many of the newest history files are read; a server reads only the last one."""
 NAME = re.compile(r"^([0-9A-F]{8})\.history$", re.MULTILINE)
 LINE = re.compile(r"^\s*\d+\s+[0-9A-Fa-f]+/[0-9A-Fa-f]+.*$", re.MULTILINE)
 
 PgBackRestCall = Callable[[int, list[str]], Completed | NoBackup]
-"""Runs a command on the files of a repository, which is told by its number."""
+"""Runs a command on the files of a repository, which is identified by its number."""
 
 
 def archived_histories(
     stanza: str, archives: Iterable[tuple[int, str]], call: PgBackRestCall
 ) -> tuple[ArchivedHistory, ...] | NoBackup:
-    """Return the newest history files of archives, each the number of a repository and an id."""
+    """Return the newest history files of archives, each given by its repository number and id."""
     found: list[ArchivedHistory] = []
     for repo, archive in archives:
         said = call(repo, list_histories(stanza, archive))
@@ -36,7 +36,7 @@ def archived_histories(
             said = call(repo, read_file(stanza, archive, f"{number}.history"))
             if isinstance(said, NoBackup):
                 return said
-            # What ssh has to say comes with it.
+            # The output may contain messages of ssh.
             lines = "\n".join(LINE.findall(said.output)) or said.output
             found.append(read_archived(TimelineId(int(number, 16)), bytes_of(lines)))
     return tuple(dict.fromkeys(found))

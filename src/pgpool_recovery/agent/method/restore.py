@@ -1,4 +1,4 @@
-"""Bring a directory of the target to the newest backup of a pgBackRest repository."""
+"""Restore the newest backup of a pgBackRest repository into a directory of the target."""
 
 import shutil
 import time
@@ -37,26 +37,27 @@ NAME = "pgbackrest"
 ANSWER_S = 30.0
 ARCHIVE_S = 10.0
 MARGIN_S = 5.0
-"""What pgbackrest may take longer than its own limit, to say what it has waited for."""
+"""How much longer than its own limit pgbackrest may take, to report what it has waited for."""
 TRIES = 3
-"""How often pgbackrest tries a file, each time until its own limit (its option job-retry)."""
+"""How often pgbackrest tries a file, each time up to its own limit (its option job-retry)."""
 TOLD_EVERY_S = 5.0
 MANIFEST = "backup.manifest"
-"""Pgbackrest's mark of a restore that was not finished; it is removed at the end."""
+"""The file by which pgbackrest marks an unfinished restore; pgbackrest removes it at the end."""
 
 
 def observe_repository(
     stanza: str, stop: Stop, *, timeout_s: float = ANSWER_S, archive_s: float = ARCHIVE_S
 ) -> Backup | NoBackup:
-    """Return the backup that a restore on this host would take, or why there is none.
+    """Return the backup that a restore on this host would use, or why there is none.
 
-    Asks twice, each time for at most `timeout_s` and a margin, then for the history files of the
-    archive, each time for at most `archive_s` and a margin; changes nothing.
+    Queries the repository twice, each time for at most `timeout_s` and a margin, then the history
+    files of the archive, each time for at most `archive_s` and a margin. Changes nothing.
     """
     program = shutil.which(NAME)
     if program is None:
         return NoBackup(
-            "there is no pgbackrest", hint="Install it on that host, on the PATH of the agent."
+            "pgbackrest is not installed",
+            hint="Install it on that host, in a directory on the agent's PATH.",
         )
     said = _ask(info_words(program, stanza, protocol_timeout_s=timeout_s), stop, timeout_s)
     if isinstance(said, NoBackup):
@@ -85,9 +86,9 @@ def observe_repository(
 
 
 def _ask(words: list[str], stop: Stop, timeout_s: float) -> Completed | NoBackup:
-    """Ask; a configuration that cannot be read, or a lock, is an exit status."""
+    """Run a query. An unreadable configuration or a lock shows as an exit status."""
     command = next(word for word in words[1:] if not word.startswith("-"))
-    hint = f"Try pgbackrest {command} there, as the user that runs PostgreSQL."
+    hint = f"Run pgbackrest {command} on that host as the user that runs PostgreSQL."
     try:
         said = run(
             words, stop, timeout_s=timeout_s + MARGIN_S, environment=limit_variables(timeout_s)
@@ -100,9 +101,9 @@ def _ask(words: list[str], stop: Stop, timeout_s: float) -> Completed | NoBackup
 
 
 def archive_settings(backup: Backup, data_directory: str) -> dict[str, str]:
-    """Return what a standby made of a backup needs beside the settings of every standby.
+    """Return what a standby made from a backup needs in addition to the settings of every standby.
 
-    Between the backup and the oldest WAL of the primary it gets WAL from the archive.
+    It gets the WAL between the backup and the primary's oldest WAL from the archive.
     """
     return {"restore_command": archive_get(backup, data_directory)}
 
@@ -110,27 +111,28 @@ def archive_settings(backup: Backup, data_directory: str) -> dict[str, str]:
 def restore_backup(
     restoration: Restoration, bin_directory: str, stop: Stop, emit: Emit, *, stall_s: float
 ) -> None:
-    """Restore into a directory that is empty, or holds the old data of the same node.
+    """Restore into a directory that is empty or contains the old data of the same node.
 
-    Nothing may run there, and nothing can be started from there until it is done: pgbackrest
+    No server may run there, and none can be started there until the restore is complete: pgbackrest
     removes the control file first and restores it last. Afterwards the directory has
     ``backup_label``, ``standby.signal``, the links to the tablespaces and the WAL directory, and
-    `archive_settings` in postgresql.auto.conf; all else in it is the backed-up node's, the
-    configuration files too. Files that the backup has not are gone.
+    `archive_settings` in postgresql.auto.conf. Everything else in it is the backed-up node's,
+    including the configuration files. Files that are not in the backup are gone.
 
-    Killed at any moment, it may be called again. Raises Undone when pgbackrest fails, when the
-    repository is silent for about `stall_s`, or when the result is not the backup.
+    It can be called again after it was killed at any point. Raises Refused when the directory
+    cannot be used. Raises Undone when pgbackrest fails, when the repository does not answer for
+    about `stall_s`, or when the result is not the backup.
     """
     directory = Path(restoration.directory)
     _prepare(directory, restoration.backup.major)
     progress = RestoreProgress(restoration.backup.repository.size_bytes, emit)
     words = restore_words(restoration, protocol_timeout_s=stall_s / TRIES)
     try:
-        # no limit: the runner ends a step after step_s, and the agent its programs
+        # no limit: the runner ends a step after step_s, and the agent then ends its programs
         said = run(words, stop, timeout_s=None, on_line=progress.take)
     finally:
-        end_leftovers(into(restoration.directory))  # Its ssh waits on for a host that is silent.
-    error = read_error(said.output)  # The lines on each file would hide it.
+        end_leftovers(into(restoration.directory))  # Its ssh goes on waiting for a silent host.
+    error = read_error(said.output)  # It would be lost among the lines about each file.
     if said.status > 0 and error is not None:
         raise Undone("pgbackrest could not restore the backup", detail=error)
     said.check()
@@ -138,23 +140,23 @@ def restore_backup(
     _check(restoration, bin_directory, stop)
     if restoration.wal_directory is not None:
         _lead_to(Path(restoration.wal_directory), directory / "pg_wal")
-    # Pgbackrest has written one that names the directory as it is called now.
+    # The one that pgbackrest has written contains the present path of the directory.
     settings = archive_settings(restoration.backup, restoration.data_directory)
     write_standby_settings(directory, settings)
     sync(directory)
 
 
 def _prepare(directory: Path, major: int) -> None:
-    """See that pgbackrest takes the directory for one to be brought up to date.
+    """Make sure that pgbackrest accepts the directory for a delta restore.
 
-    It does when it finds PG_VERSION there, or its own manifest. Otherwise it wants the tablespaces
-    to be empty, too, so a new directory gets the file that it will have anyway.
+    It does if it finds PG_VERSION there, or its own manifest. Otherwise it requires the tablespaces
+    to be empty, too. So a new directory gets PG_VERSION, which it will have in the end anyway.
     """
     if read_pid_file(directory) is not None:
         raise Refused(f"a server is running in {directory}")
-    end_leftovers(into(str(directory)))  # Of an agent that was killed.
+    end_leftovers(into(str(directory)))  # They are from an agent that was killed.
     make_directory(directory)
-    remove(directory / PID_FILE_NAME)  # A crash left it.
+    remove(directory / PID_FILE_NAME)  # A crash left it behind.
     names = {entry.name for entry in directory.iterdir()}
     if not names:
         write_file(directory / "PG_VERSION", f"{major}\n", mode=file_mode(directory))
@@ -163,7 +165,7 @@ def _prepare(directory: Path, major: int) -> None:
 
 
 def _check(restoration: Restoration, bin_directory: str, stop: Stop) -> None:
-    """See that the directory is what was asked for, before anybody relies on it."""
+    """Check that the directory is the requested backup, before anything relies on it."""
     directory, wanted = Path(restoration.directory), restoration.backup.repository
     said = run([f"{bin_directory}/pg_controldata", "-D", str(directory)], stop).check()
     control = parse_control_data(said.output)
@@ -177,12 +179,12 @@ def _check(restoration: Restoration, bin_directory: str, stop: Stop) -> None:
     else:
         return
     raise Undone(
-        f"what pgbackrest restored is not backup {wanted.label}", detail=f"In {directory} {odd}."
+        f"what pgbackrest restored is not backup {wanted.label}", detail=f"In {directory}, {odd}."
     )
 
 
 def _start(label: Path) -> Point | None:
-    """Return from where recovery of a backup begins, if its label is there and says it."""
+    """Return where recovery of a backup begins; None if there is no valid label."""
     try:
         return parse_backup_label(read_text(label))
     except (FileNotFoundError, Refused):
@@ -190,9 +192,9 @@ def _start(label: Path) -> Point | None:
 
 
 def _lead_to(wal_directory: Path, link: Path) -> None:
-    """Put the restored pg_wal into the WAL directory elsewhere, in place of what is there.
+    """Replace the contents of an external WAL directory by the restored pg_wal, and link to it.
 
-    With its option link-map pgbackrest could do it, but fails on the lost+found of a filesystem.
+    Pgbackrest could do it with its option link-map, but fails on a filesystem's lost+found.
     """
     make_directory(wal_directory)
     for entry in wal_directory.iterdir():
@@ -206,7 +208,7 @@ def _lead_to(wal_directory: Path, link: Path) -> None:
 
 
 class RestoreProgress:
-    """Tells how far a restore is, from the lines that pgbackrest writes of each file."""
+    """Reports how far a restore is, from the lines that pgbackrest writes about each file."""
 
     def __init__(self, total_bytes: int, emit: Emit, *, told_every_s: float = TOLD_EVERY_S) -> None:
         self._total_bytes = total_bytes
@@ -217,7 +219,7 @@ class RestoreProgress:
         self._part = self._moved_part = 0.0
 
     def take(self, line: str) -> None:
-        """Emit what a line says, the lines of files no more often than a person can follow."""
+        """Emit what a line says, but progress no more often than a person can follow."""
         file = read_file_line(line)
         if file is None:
             text = read_told_line(line)
@@ -226,7 +228,7 @@ class RestoreProgress:
             return
         self._files += 1
         self._equal += file.was_equal
-        # What is done of all grows by each file.
+        # Each line has the part of the whole that is done after its file.
         self._moved_part += 0 if file.was_equal else max(0, file.part - self._part)
         self._part = max(self._part, file.part)
         now = time.monotonic()
@@ -236,6 +238,6 @@ class RestoreProgress:
             self._emit(Progress(done_bytes, self._total_bytes, done_bytes / (now - self._began)))
 
     def finish(self) -> None:
-        """Say how much had not to be moved, and about how much had."""
+        """Report about how much was transferred, and how many files did not have to be."""
         self._emit(Moved(round(self._total_bytes * self._moved_part)))
-        self._emit(Said(NAME, f"{self._equal} of {self._files} files were as in the backup"))
+        self._emit(Said(NAME, f"{self._equal} of {self._files} files already matched the backup"))

@@ -1,4 +1,4 @@
-"""Rewind: pg_rewind with the care that it leaves to others."""
+"""Run pg_rewind, with the preparations and checks that it leaves to its caller."""
 
 import re
 from pathlib import Path
@@ -28,21 +28,24 @@ ANSWER_S = 30.0
 CONFIGURATION = "postgresql.conf"
 SIGNAL_FILES = ("standby.signal", "recovery.signal")
 KEEP_ALL_WAL = "wal_keep_size=2147483647MB"
-"""The checkpoint at the end of crash recovery would remove WAL that pg_rewind reads."""
+"""Otherwise the checkpoint at the end of crash recovery would remove WAL that pg_rewind reads."""
 MISSING_WAL = re.compile(r'could not open file "[^"]*/pg_wal/([0-9A-F]{24})"')
 MAX_FETCHED = 256
+"""How many missing WAL files are fetched from the primary at most; pg_rewind runs after each."""
 KEPT_WAL = "wal_before_fork"
 CONFIG_FILE_SINCE = 15
+"""Before, pg_rewind reads restore_command only from a postgresql.conf in the data directory."""
 BEGINS = "need to copy"
-"""What pg_rewind says last before it changes files (src/bin/pg_rewind/pg_rewind.c)."""
+"""The last message of pg_rewind before it changes files (src/bin/pg_rewind/pg_rewind.c)."""
 COPIED = re.compile(r"\s*(\d+)/(\d+) kB \(\d+%\) copied")
 
 
 def rewind(step: Rewind, own_login: OwnLogin, stop: Stop, emit: Emit, connect_s: float) -> None:
-    """Bring the directory back to a state that the primary's WAL leads on from.
+    """Bring the directory back to a state from which it can replay the primary's WAL.
 
-    pg_rewind has no guard while it works: the directory is out of its place, or a clone. It writes
-    backup_label and pg_control last. Raises Untouched when it failed before the first change.
+    pg_rewind does not keep a server from starting while it works, so the directory is in the
+    workspace, or it is a clone. pg_rewind writes backup_label and pg_control last. Raises Untouched
+    when it failed before the first change, otherwise the failure itself.
     """
     directory = Path(step.places.data.new)
     configuration = directory.parent / f"{PROGRAM}.conf"
@@ -51,7 +54,7 @@ def rewind(step: Rewind, own_login: OwnLogin, stop: Stop, emit: Emit, connect_s:
     progress = Watch(emit)
     signals = [name for name in SIGNAL_FILES if (directory / name).exists()]
     try:
-        for name in signals:  # Neither single-user mode nor pg_rewind can do with them.
+        for name in signals:  # Neither single-user mode nor pg_rewind works with them.
             remove(directory / name)
         if step.needs_crash_recovery:
             recover_from_crash(step, directory, stop)
@@ -68,7 +71,7 @@ def rewind(step: Rewind, own_login: OwnLogin, stop: Stop, emit: Emit, connect_s:
     except Exception as error:
         if progress.has_begun:
             raise
-        keep_own_files(directory.parent / OWN, directory)
+        keep_own_files(directory.parent / OWN, directory)  # Undo all that was done before that.
         for name in signals:
             write_file(directory / name, "", mode=file_mode(directory))
         raise Untouched(error) from error
@@ -79,8 +82,8 @@ def rewind(step: Rewind, own_login: OwnLogin, stop: Stop, emit: Emit, connect_s:
 
 def _verified(pages: int | None) -> str:
     if pages is None:
-        return "there are no data checksums by which the pages could be verified"
-    return f"the checksums of {pages} pages in the files that were changed are right"
+        return "the changed pages cannot be verified, because there are no data checksums"
+    return f"the checksums of {pages} pages in the changed files are correct"
 
 
 class Untouched(Exception):
@@ -92,7 +95,7 @@ class Untouched(Exception):
 
 
 class Watch:
-    """Passes the lines of pg_rewind on, and sees in them when it begins to change files."""
+    """Passes on the lines of pg_rewind, and notices in them when it begins to change files."""
 
     def __init__(self, emit: Emit) -> None:
         self._emit = emit
@@ -109,34 +112,34 @@ class Watch:
             self._meter.tell(int(match[1]) * 1024, int(match[2]) * 1024)
 
     def finish(self) -> None:
-        """Tell how much has been copied."""
+        """Report how much has been copied."""
         self._emit(Moved(self._meter.done_bytes))
 
     def said(self, text: str) -> None:
-        """Say something ourselves."""
+        """Report a message of our own."""
         self._emit(Said(PROGRAM, text))
 
 
 def recover_from_crash(step: Rewind, directory: Path, stop: Stop) -> None:
     """Replay the directory's own WAL and shut it down, in single-user mode.
 
-    pg_rewind does the same, but without our data_directory, which Debian's configuration sets, and
-    without keeping the WAL that it will need.
+    pg_rewind would do the same, but with the data_directory that Debian's configuration sets
+    instead of ours, and without keeping the WAL that it will need.
     """
     own = directory / CONFIGURATION
     file = str(own) if own.exists() or step.configuration_file is None else step.configuration_file
     argv = [f"{step.bin_directory}/postgres", "--single", "-F", "-D", str(directory)]
     argv += ["-c", f"config_file={file}", "-c", f"data_directory={directory}"]
     argv += ["-c", KEEP_ALL_WAL, "template1"]
-    # no limit: the runner ends a step after step_s, and the agent its programs
+    # no limit: the runner ends a step after step_s, and the agent then ends its programs
     run(argv, stop, timeout_s=None).check()
 
 
 def keep_wal(step: Rewind, directory: Path) -> list[Path]:
-    """Link the WAL from before the fork aside: pg_rewind removes what the primary has not any more.
+    """Link the WAL from before the fork aside: pg_rewind removes what the primary no longer has.
 
-    Releases before 18 do so (decide_file_action in src/bin/pg_rewind/filemap.c), and without an
-    archive the directory could not get it from anywhere.
+    Releases before 18 do that (decide_file_action in src/bin/pg_rewind/filemap.c), and without an
+    archive there is no other source for this WAL.
     """
     aside = directory.parent / KEPT_WAL
     remove(aside)
@@ -147,13 +150,13 @@ def keep_wal(step: Rewind, directory: Path) -> list[Path]:
         if segment_of_file(file.name, step.segment_bytes) < step.fork_segment
     ]
     for file in own:
-        if not has_linked(file, aside / file.name):  # When pg_wal is a link.
+        if not has_linked(file, aside / file.name):  # It cannot if pg_wal is on another filesystem.
             copy_file(file, aside / file.name)
     return [aside / file.name for file in own]
 
 
 def give_wal_back(kept: list[Path], directory: Path) -> None:
-    """Put the WAL back that pg_rewind has removed."""
+    """Put back the WAL that pg_rewind has removed."""
     for file in kept:
         place = directory / "pg_wal" / file.name
         if not place.exists():
@@ -165,7 +168,7 @@ def give_wal_back(kept: list[Path], directory: Path) -> None:
 def prepare_tablespaces(directory: Path, locations: dict[int, str]) -> None:
     """Make the links of tablespaces that are new on the primary.
 
-    pg_rewind would make them lead where they lead on the primary.
+    pg_rewind would make them point to the primary's locations.
     """
     for oid, location in locations.items():
         link = directory / "pg_tblspc" / str(oid)
@@ -182,7 +185,7 @@ def _run_until_nothing_is_missing(
     watch: Watch,
     connect_s: float,
 ) -> None:
-    """Run pg_rewind; WAL that is missing here is fetched from the primary, which may have it."""
+    """Run pg_rewind, again after each missing WAL file that could be fetched from the primary."""
     fetched: set[str] = set()
     while True:
         completed = _run(step, own_login, configuration, stop, watch)
@@ -195,7 +198,7 @@ def _run_until_nothing_is_missing(
         fetched.add(missing[1])
         if not _fetch_wal(step, own_login, missing[1], connect_s):
             completed.check()
-        watch.said(f"WAL file {missing[1]} was missing and came from the primary")
+        watch.said(f"fetched the missing WAL file {missing[1]} from the primary")
 
 
 def _run(
@@ -215,7 +218,7 @@ def _run(
     try:
         with own_login.for_program(step.conninfo) as (conninfo, environment):
             argv.append(f"--source-server={format_conninfo(pinned(conninfo))}")
-            # no limit: the runner ends a step after step_s, and the agent its programs
+            # no limit: the runner ends a step after step_s, and the agent then ends its programs
             return run(argv, stop, timeout_s=None, on_line=watch.line, environment=environment)
     finally:
         if made is not None:
@@ -223,7 +226,7 @@ def _run(
 
 
 def _fetch_wal(step: Rewind, own_login: OwnLogin, name: str, connect_s: float) -> bool:
-    """Copy a WAL file from the primary; say whether it has it."""
+    """Copy a WAL file from the primary; return whether the primary has it."""
     with connect(
         own_login.whole(step.conninfo), timeout_s=connect_s, answer_s=ANSWER_S
     ) as connection:

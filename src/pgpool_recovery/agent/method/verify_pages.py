@@ -1,4 +1,4 @@
-"""Whether the pages that a rewind has changed are as the primary wrote them: their checksums."""
+"""Verify the checksums of the pages that a rewind has changed."""
 
 from pathlib import Path
 
@@ -11,11 +11,11 @@ from pgpool_recovery.host.stop import Stop
 
 
 def verify_pages(directory: Path, bin_directory: Path, since_ns: int, stop: Stop) -> int | None:
-    """Check all pages of the relation files that were written since; return how many there are.
+    """Check all pages of the relation files written since `since_ns`; return how many there are.
 
-    `since_ns` is a time of that filesystem, in nanoseconds. None when there are no data checksums.
-    Visibility and free space maps are left out: they are mended by replay, or not in WAL at all.
-    Raises Undone with the first page that is not sound.
+    `since_ns` is a time of that filesystem, in nanoseconds. Returns None when there are no data
+    checksums. Visibility and free space maps are left out: replay repairs them, or they are not in
+    WAL at all. Raises Undone with the first page that has a wrong checksum.
     """
     found = read_stale_directory(directory, bin_directory, stop)
     if not found.has_checksums:
@@ -30,7 +30,7 @@ def verify_pages(directory: Path, bin_directory: Path, since_ns: int, stop: Stop
 
 
 def _verify(file: Path, block_bytes: int, check: CheckPage, stop: Stop) -> int:
-    """Check the pages of a file; one that is cut short at its end is made whole by replay."""
+    """Check the pages of a file; replay completes a page that is cut short at its end."""
     block = 0
     with file.open("rb") as pages:
         while len(page := pages.read(block_bytes)) == block_bytes:

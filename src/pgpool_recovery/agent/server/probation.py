@@ -75,6 +75,7 @@ class Guard:
 
 @waits("the server on probation to be judged")
 def _settle(watched: Watched, connect_s: float) -> bool:
+    """Observe the server until it is wrong, answers a session, or LOOK_S have passed."""
     stop, look = Stop(), StandbyLook()  # A Stop of its own: the agent's may already be set.
     data, request, guarded = watched.data_directory, watched.request, watched.guarded
     directory = str(bin_directory_of(data, request.bin_directories, stop))

@@ -75,7 +75,7 @@ def _start(request: Start, data: Path, stop: Stop, tell: Say) -> Started:
         if _changed(data) != control_before:  # It had begun to use its data, which is at fault.
             try:
                 note_failed_start(data)
-            except (OSError, RecoveryError) as error:  # Why the server ended must still be told.
+            except (OSError, RecoveryError) as error:  # Still report why it ended.
                 failure = failure_of_system(error) if isinstance(error, OSError) else error
                 more = f"The failed start could not be recorded: {failure.message}."
                 raise ended.with_more(more) from error
@@ -231,12 +231,12 @@ def _accepts(server: PidFile) -> bool:
 def _has_ended(
     log: StartLog, stop: Stop, name: str | None = None, said: str | None = None
 ) -> Incomplete:
-    """Return why it ended; pg_ctl's own message only points to the log."""
+    """Return why it ended; without pg_ctl's own message, which only points to the log."""
     text = log.cause(stop)
     is_of_use = said and not (name == PG_CTL and log.end())
     return Incomplete(
         "the server ended before it accepted connections",
-        detail="\n".join([f"{name} said:\n{said}", text] if is_of_use else [text]),
+        detail="\n".join([f"{name} printed:\n{said}", text] if is_of_use else [text]),
         hint="Fix what the log reports, then recover the node again.",
         target=TargetState.COPIED,
     )

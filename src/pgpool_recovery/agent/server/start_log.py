@@ -164,7 +164,7 @@ class StartLog:
         except OSError:
             return 0
         before = self._sizes.get((status.st_dev, status.st_ino), 0)
-        return before if before <= status.st_size else 0
+        return before if before <= status.st_size else 0  # A smaller file was truncated.
 
     def _told(self, file: str | None) -> Told | None:
         if file is None:

@@ -3,10 +3,9 @@
     git archive b3e578f src tests pyproject.toml | tar -x -C DIRECTORY
     cd DIRECTORY; PYTHONPATH=src:. python THIS_FILE > older_workspaces.json
 
-It lets the power go at each operation on the filesystem of each way through a run, and keeps what
-is on the disk then, where it differs from what was kept before: for each the path of each file
-below ``{root}`` with its text, None for a directory. tests/unit/agent/directory/test_older.py
-reads it.
+It cuts the power at each operation on the filesystem of each way through a run, and keeps what is
+on the disk then, if it differs from what was kept before: the path of each file below ``{root}``
+with its text, or None for a directory. tests/unit/agent/directory/test_older.py reads it.
 """
 
 import itertools
@@ -23,7 +22,7 @@ import pytest
 
 
 class Build:
-    """The build that makes them, which has its modules where they were then."""
+    """The build that makes them, with its modules where they were at that time."""
 
     @cached_property
     def swap(self) -> Any:
@@ -104,7 +103,7 @@ WAYS: tuple[Callable[[Any], None], ...] = (
 
 
 def tree(root: Path) -> Tree:
-    """Return all files below a directory; what keeps room for notes is left out."""
+    """Return all files below a directory, except the one that only keeps room."""
     found: Tree = {}
     for path in sorted(root.rglob("*")):
         if path.name != "spare" and not path.name.endswith(".new"):
@@ -114,7 +113,7 @@ def tree(root: Path) -> Tree:
 
 
 def noticed(found: Tree) -> dict[str, str | None]:
-    """Return what tells one of them from another: what is in a workspace, and not how deep."""
+    """Return what distinguishes one from another: the entries of a workspace, not deeper."""
     notes: dict[str, str | None] = {}
     for path, text in found.items():
         above, in_workspace, below = path.partition("pgpool_recovery/")
@@ -126,7 +125,7 @@ def noticed(found: Tree) -> dict[str, str | None]:
 
 
 def stories(way: Callable[[Any], None], *, is_inside: bool) -> list[Tree]:
-    """Return what is on the disk after the power went at each operation, each only once."""
+    """Return what is on the disk after a power failure at each operation, without duplicates."""
     kept: list[Tree] = []
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as directory:
         for number in itertools.count():

@@ -1,4 +1,4 @@
-"""A clone is changed by itself: the old data's tablespaces stay as they are."""
+"""Only the clone is changed: the tablespaces of the old data stay unchanged."""
 
 from pathlib import Path
 
@@ -41,7 +41,7 @@ class Clone:
             (directory / "5" / "1").write_text(text)
 
     def recover_elsewhere(self) -> None:
-        """Lead the link where WAL has it that makes the tablespace, and replay something there."""
+        """Point the link at the location in the WAL record, and replay something there."""
         self.link.unlink()
         self.link.symlink_to(self.location)
         (self.location / VERSION / "5" / "2").write_text("replayed")
@@ -58,7 +58,9 @@ def clone(tmp_path: Path) -> Clone:
     return Clone(tmp_path)
 
 
-def test_a_tablespace_that_was_led_elsewhere_comes_back_as_it_was_replayed(clone: Clone) -> None:
+def test_tablespace_whose_link_points_elsewhere_comes_back_with_what_was_replayed(
+    clone: Clone,
+) -> None:
     clone.recover_elsewhere()
     clone.clone_again()
     assert str(clone.link.readlink()) == clone.locations[OID]
@@ -67,19 +69,19 @@ def test_a_tablespace_that_was_led_elsewhere_comes_back_as_it_was_replayed(clone
     assert (clone.location / VERSION / "5" / "1").read_text() == "replayed"
 
 
-def test_a_tablespace_that_stayed_in_the_clone_is_left(clone: Clone) -> None:
+def test_tablespace_that_stayed_in_the_clone_is_left_alone(clone: Clone) -> None:
     clone.clone_again()
     assert clone.contents() == {"1": "cloned"}
 
 
-def test_of_a_tablespace_that_its_wal_has_dropped_nothing_stays(clone: Clone) -> None:
+def test_nothing_stays_of_a_tablespace_that_its_wal_has_dropped(clone: Clone) -> None:
     clone.link.unlink()
     clone.clone_again()
     assert not clone.own.exists()
     assert not clone.link.is_symlink()
 
 
-def test_where_the_directory_itself_is_changed_its_tablespaces_are_left(clone: Clone) -> None:
+def test_tablespaces_are_left_alone_where_the_directory_itself_is_changed(clone: Clone) -> None:
     clone.recover_elsewhere()
     clone.locations[OID] = str(clone.location)
     clone.clone_again()

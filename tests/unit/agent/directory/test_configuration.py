@@ -1,4 +1,4 @@
-"""The settings of a standby stand where they win, and nothing else is lost."""
+"""The settings of a standby are where they take effect, and nothing else is lost."""
 
 import os
 import subprocess
@@ -51,7 +51,7 @@ def test_settings_are_replaced_and_others_stay(tmp_path: Path) -> None:
     assert Home(tmp_path, tmp_path).value("primary_conninfo") == "host='a b'"
 
 
-def test_what_is_only_overridden_stays_for_whoever_wants_it_back(tmp_path: Path) -> None:
+def test_line_that_is_only_overridden_stays(tmp_path: Path) -> None:
     file = tmp_path / "postgresql.auto.conf"
     file.write_text("restore_command = 'scp old:/archive/%f %p'\n")
     write_standby_settings(tmp_path, {"restore_command": ""})
@@ -62,7 +62,7 @@ def test_what_is_only_overridden_stays_for_whoever_wants_it_back(tmp_path: Path)
     assert Home(tmp_path, tmp_path).value("restore_command") == ""
 
 
-def test_what_is_only_overridden_takes_no_line_that_begins_with_a_blank(tmp_path: Path) -> None:
+def test_empty_value_removes_no_line_that_begins_with_a_blank(tmp_path: Path) -> None:
     file = tmp_path / "postgresql.auto.conf"
     file.write_text("  work_mem = '8MB'\n\tport = '5433'\n")
     write_standby_settings(tmp_path, {"restore_command": ""})
@@ -103,7 +103,7 @@ def test_quote_round_trip(text: str) -> None:
 
 @pytest.fixture
 def of_postgres() -> Iterator[Path]:
-    """Yield a directory of the user of PostgreSQL, which does not run as root."""
+    """Yield a directory of the PostgreSQL user, because a server does not run as root."""
     with tempfile.TemporaryDirectory(dir="/var/tmp") as made:
         (Path(made) / "pgpass").write_text(SECRET + "\n")
         for path in (made, f"{made}/pgpass"):
@@ -124,7 +124,7 @@ def of_postgres() -> Iterator[Path]:
         ("include '/no/such/file'", '"/no/such/file"'),
     ],
 )
-def test_promise_13_what_the_server_quotes_of_a_file_is_not_told(
+def test_promise_13_what_the_server_quotes_from_a_file_is_not_reported(
     of_postgres: Path, line: str, is_told: str
 ) -> None:
     bin_directory = next(filter(None, (find_bin_directory(m, (), Stop()) for m in range(14, 19))))
@@ -178,7 +178,7 @@ GIVEN = (Given("recovery_target_xid", "5", "a unit"), Given("primary_conninfo", 
 
 
 def left_of(data: Path, text: str, *, major: int = 15) -> dict[str, Leftover]:
-    """Return what is left over in the configuration of a server that has these settings."""
+    """Return the leftovers in the configuration of a server with these settings."""
     (data / "postgres").write_text(SERVER)
     (data / "postgres").chmod(0o755)
     (data / "postgresql.conf").write_text(text)
@@ -196,10 +196,10 @@ def left_of(data: Path, text: str, *, major: int = 15) -> dict[str, Leftover]:
         ("", '/bin/postgres "-D" "/d" "--cluster-name=s2"\n', "s2"),
     ],
 )
-def test_name_stays_known_also_where_only_the_last_start_gave_it(
+def test_name_stays_known_even_if_only_the_last_start_gave_it(
     tmp_path: Path, text: str, opts: str, expected: str | None
 ) -> None:
-    """The program answers with an empty line for the one that stands in a file."""
+    """The program prints an empty line for the name that is in a file."""
     tmp_path.chmod(0o700)
     (tmp_path / "postmaster.opts").write_text(opts)
     (tmp_path / "postgres").write_text(SERVER)
@@ -230,17 +230,17 @@ def test_what_is_left_over_has_its_place(tmp_path: Path) -> None:
     assert left.pop("recovery_target_xid") == Leftover(
         "recovery_target_xid", "5", "a unit", is_on_command_line=True
     )
-    assert left.pop("primary_conninfo").is_on_command_line, "also where it is none at all"
+    assert left.pop("primary_conninfo").is_on_command_line, "even if it is empty"
     assert left == {}
 
 
-def test_nobody_asks_for_what_stands_nowhere(tmp_path: Path) -> None:
-    """Each answer takes a process; the server would say that it is as by default."""
+def test_setting_that_is_in_no_file_is_not_queried(tmp_path: Path) -> None:
+    """Each query costs a process, and would only return the default."""
     tmp_path.chmod(0o700)
     names = {"recovery_target_xid", "primary_conninfo"}
     assert set(left_of(tmp_path, "")) == names
     assert len(left_of(tmp_path, "include_if_exists 'x'\n")) == len(names)
     (tmp_path / "x").mkdir()
-    assert set(left_of(tmp_path, "include 'x'\n")) > names, "a file that could not be read"
+    assert set(left_of(tmp_path, "include 'x'\n")) > names, "an included file could not be read"
     assert "promote_trigger_file" in left_of(tmp_path, "include 'x'\n")
     assert "promote_trigger_file" not in left_of(tmp_path, "include 'x'\n", major=16)

@@ -1,4 +1,4 @@
-"""What a server would have for its settings is asked only where nothing else says it."""
+"""The server is queried for the value of a setting only if nothing else determines it."""
 
 import subprocess
 import tempfile
@@ -27,7 +27,7 @@ PARAMETERS = {*STANDBY_PARAMETERS, *OTHER_PARAMETERS}
 
 @pytest.fixture
 def empty_cluster() -> Iterator[Path]:
-    """Yield a directory with no setting in it, of a user who may run a server."""
+    """Yield a directory without any settings, owned by a user who may run a server."""
     with tempfile.TemporaryDirectory(dir="/var/tmp") as made:
         for name in ("postgresql.conf", "postgresql.auto.conf"):
             (Path(made) / name).touch()
@@ -60,20 +60,20 @@ def test_defaults_are_those_of_the_programs(empty_cluster: Path) -> None:
         ("5 = x\n", 14, PARAMETERS),
     ],
 )
-def test_what_stands_nowhere_is_known(
+def test_setting_that_is_in_no_file_has_its_default(
     tmp_path: Path, text: str, major: int | None, asked: set[str]
 ) -> None:
-    """Not of a release whose defaults nobody has looked at, nor beside a file that is not seen."""
+    """Except for a release whose defaults are not listed, and if a file could not be read."""
     assert asked <= asked_for(tmp_path, text, major)
     assert asked_for(tmp_path, text, major) & DEFAULTS.keys() == asked & DEFAULTS.keys()
 
 
-def test_what_stands_on_the_command_line_is_asked_for(tmp_path: Path) -> None:
+def test_setting_on_the_command_line_is_queried(tmp_path: Path) -> None:
     given = (Given("hot_standby", "off", "a unit"),)
     assert "hot_standby" in asked_for(tmp_path, "", 18, given)
 
 
-def test_server_that_cannot_read_its_configuration_is_told(tmp_path: Path) -> None:
+def test_server_that_cannot_read_its_configuration_is_reported(tmp_path: Path) -> None:
     (tmp_path / "postgres").write_text("#!/bin/sh\necho 'syntax error'\nexit 1\n")
     (tmp_path / "postgres").chmod(0o755)
     with pytest.raises(Refused, match="cannot read its configuration") as refused:
@@ -82,7 +82,7 @@ def test_server_that_cannot_read_its_configuration_is_told(tmp_path: Path) -> No
 
 
 def asked_for(data: Path, text: str, major: int | None, given: tuple[Given, ...] = ()) -> set[str]:
-    """Return what the server's program was asked for."""
+    """Return the settings for which the server's program was queried."""
     data.chmod(0o700)
     (data / "postgres").write_text(SERVER)
     (data / "postgres").chmod(0o755)

@@ -1,4 +1,4 @@
-"""The journal: whole or not at all, and whatever a crash leaves of it, there is a way on."""
+"""The journal is written whole or not at all; whatever a crash leaves, a recovery can go on."""
 
 import errno
 import itertools
@@ -55,21 +55,21 @@ _nothing_but_files = pytest.fixture(autouse=True)(nothing_but_files)
 
 
 class PowerLossError(BaseException):
-    """The power went: nothing that would tidy up runs any more."""
+    """The power failed: no cleanup code runs any more."""
 
 
 PLACE = Place("/data", "/data.pgpool_recovery", is_inside=False, new="/data.pgpool_recovery/new")
 
 
 @pytest.mark.parametrize("state", STATES, ids=name_of)
-def test_record_comes_back_as_it_was(state: State) -> None:
+def test_record_is_read_back_unchanged(state: State) -> None:
     entry = Entry((PLACE,), state, former_slot="slot", failed_starts=3)
     assert decode_entry(encode_entry(entry).encode()) == entry
 
 
 @settings(deadline=None)
 @given(st.binary(max_size=200))
-def test_whatever_bytes_are_no_record(data: bytes) -> None:
+def test_arbitrary_bytes_are_not_a_record(data: bytes) -> None:
     with pytest.raises(NotAnEntry):
         decode_entry(data)
 
@@ -91,8 +91,8 @@ def paths(value: object, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]
 
 @settings(deadline=None)
 @given(st.sampled_from(list(paths(WHOLE))), JSON)
-def test_any_part_that_is_something_else_makes_no_bug(path: tuple[Any, ...], other: object) -> None:
-    """It is another entry, or none."""
+def test_any_part_with_another_value_is_not_a_bug(path: tuple[Any, ...], other: object) -> None:
+    """The result is another entry, or it is rejected."""
     value = json.loads(json.dumps(WHOLE))
     if path:
         within = value
@@ -109,7 +109,7 @@ def test_any_part_that_is_something_else_makes_no_bug(path: tuple[Any, ...], oth
 
 
 @pytest.mark.parametrize("missing", ["version", "places", "state", "node"])
-def test_record_with_more_or_less_is_none(missing: str) -> None:
+def test_record_with_more_or_fewer_fields_is_rejected(missing: str) -> None:
     for value in ({**WHOLE, "more": 1}, {k: v for k, v in WHOLE.items() if k != missing}):
         with pytest.raises(NotAnEntry):
             decode_entry(json.dumps(value).encode())
@@ -137,7 +137,7 @@ ASK: list[Callable[[Path], object]] = [
     swap.former_slot,
     swap.note_failed_start,
 ]
-"""All that reads a journal."""
+"""Every function that reads a journal."""
 BROKEN: dict[str, bytes] = {
     "empty": b"",
     "zeros": b"\0" * 300,
@@ -165,7 +165,7 @@ BROKEN: dict[str, bytes] = {
 def test_journal_that_cannot_be_read_is_named_with_what_to_do(
     target: Target, what: str, ask: Callable[[Path], object]
 ) -> None:
-    """A crash of the filesystem, an editor: nothing of it is a bug, and nothing is lost."""
+    """After a crash of the filesystem or an editor it is not reported as a bug; nothing is lost."""
     before, file = target.contents(), journal_of(target)
     file.write_bytes(BROKEN[what])
     with pytest.raises(Refused) as caught:
@@ -210,10 +210,8 @@ def test_journal_of_another_user_is_refused(target: Target) -> None:
     assert "belongs to nobody" in (caught.value.detail or "")
 
 
-def test_it_is_safe_on_the_disk_before_it_is_seen(
-    target: Target, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The file, then its name: a loss of power leaves the one before or this one."""
+def test_it_is_on_disk_before_it_is_seen(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    """First the file, then its name: a power failure leaves the previous journal or this one."""
     done: list[str] = []
 
     def noting(name: str, real: Callable[..., object]) -> Callable[..., object]:
@@ -238,21 +236,21 @@ Cut = Callable[[Path, str], None]
 
 
 def before(_file: Path, _contents: str) -> None:
-    """Nothing of it was written."""
+    """Nothing was written."""
 
 
 def half(file: Path, contents: str) -> None:
-    """It was growing beside its place."""
+    """It was being written beside its place."""
     file.with_name(f"{file.name}.0123.new").write_text(contents[: len(contents) // 2])
 
 
 def unnamed(file: Path, contents: str) -> None:
-    """It was whole and not in its place, or the disk has lost the rename."""
+    """It was complete but not in its place, or the disk lost the rename."""
     file.with_name(f"{file.name}.0123.new").write_text(contents)
 
 
 def after(file: Path, contents: str) -> None:
-    """It was in its place, and nothing else was done."""
+    """It was in its place, but nothing after it was done."""
     write_file(file, contents)
 
 
@@ -261,7 +259,7 @@ CUTS: list[Cut] = [before, half, unnamed, after]
 
 @contextmanager
 def cut_at(monkeypatch: pytest.MonkeyPatch, number: int, cut: Cut) -> Iterator[list[str]]:
-    """Let the power go in the write of the journal with this number; yield what was written."""
+    """Cut the power in the write of the journal with this number; yield what was written."""
     written: list[str] = []
 
     def write(file: Path, contents: str) -> None:
@@ -279,7 +277,7 @@ def cut_at(monkeypatch: pytest.MonkeyPatch, number: int, cut: Cut) -> Iterator[l
 
 @pytest.fixture
 def memory() -> Iterator[Path]:
-    """A directory in memory: many small files come and go."""
+    """A directory in memory, because the test makes and removes many small files."""
     with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="pgpool_recovery_") as directory:
         yield Path(directory)
 
@@ -290,9 +288,9 @@ def memory() -> Iterator[Path]:
 def test_promise_4_power_lost_in_any_write_of_the_journal(
     memory: Path, monkeypatch: pytest.MonkeyPatch, story: Story, cut: Cut, where: str
 ) -> None:
-    """What the next recovery finds is a state of the table, and its way back ends in one, too.
+    """The next recovery finds a state of the table, and its way back ends in one, too.
 
-    That way may be cut as well; then comes the next one.
+    That way may be interrupted as well; then the next one follows.
     """
     seen: set[str] = set()
     for number in itertools.count():
@@ -324,7 +322,7 @@ def test_promise_4_power_lost_in_any_write_of_the_journal(
 
 
 def assert_nothing_lost(target: Target, state: State, old: tuple[dict[str, str], ...]) -> None:
-    """Assert that there is one whole data directory, where the state says."""
+    """Assert that there is one complete data directory, in the place that the state implies."""
     data, workspace = target.contents()[0], Path(target.places.data.workspace)
     if isinstance(state, Changing | Finished):
         assert not data
@@ -335,11 +333,11 @@ def assert_nothing_lost(target: Target, state: State, old: tuple[dict[str, str],
             name: text for name, text in whole.items() if "conf" not in name
         }
     else:
-        # The old data was removed for want of room, and the node's own files wait.
+        # The old data was removed to make room, and the node's own files wait.
         assert (workspace / "own" / "postgresql.conf").read_text() == old[0]["postgresql.conf"]
 
 
-def test_full_disk_at_a_write_takes_the_room_that_was_kept(
+def test_write_on_a_full_disk_uses_the_room_that_was_kept(
     target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     journal = swap.reserve(target.places)
@@ -377,7 +375,7 @@ def test_facts_of_the_node_outlive_a_run(target: Target) -> None:
 
 
 def test_failed_start_is_not_counted_while_another_recovery_is_at_work(target: Target) -> None:
-    """Its journal is not to be written by anybody else."""
+    """Only that recovery may write its journal."""
     journal = swap.reserve(target.places)
     journal.take(Swap({}))
     swap.note_failed_start(target.data)
@@ -386,8 +384,8 @@ def test_failed_start_is_not_counted_while_another_recovery_is_at_work(target: T
     journal.close()
 
 
-def test_what_cannot_follow_is_refused(target: Target) -> None:
-    """The plan was made for another state: another recovery came in between."""
+def test_event_that_is_not_possible_is_refused(target: Target) -> None:
+    """The plan was made for another state, because another recovery has worked in between."""
     journal: Journal = swap.reserve(target.places)
     with pytest.raises(Refused, match=r"has meanwhile worked in "):
         journal.take(PutIn())

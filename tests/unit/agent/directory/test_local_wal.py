@@ -1,4 +1,4 @@
-"""Which WAL a data directory has: by what stands in the files, not by their names."""
+"""Which WAL a data directory has is determined by the contents of the files, not their names."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ SEGMENT_BYTES = 1 << 24
 def write(
     directory: Path, number: int, *, first_page_of: int | None = None, timeline: int = 1
 ) -> None:
-    """Write a segment, or one that has the name for later use and the pages of another one."""
+    """Write a segment, or a file for later use: the name of one segment, the pages of another."""
     pages = directory / "pg_wal"
     pages.mkdir(exist_ok=True)
     file = pages / f"{timeline:08X}{number // 256:08X}{number % 256:08X}"
@@ -42,6 +42,6 @@ def test_files_for_later_use(tmp_path: Path) -> None:
     assert first(tmp_path, 7) == 8
 
 
-def test_timelines_of_others(tmp_path: Path) -> None:
+def test_other_timelines(tmp_path: Path) -> None:
     write(tmp_path, 7, timeline=3)
     assert first(tmp_path, 7) == 7

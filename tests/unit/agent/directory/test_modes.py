@@ -1,4 +1,4 @@
-"""What is made in a data directory has the modes that its own server would give."""
+"""What is created in a data directory has the modes that its own server would use."""
 
 from pathlib import Path
 
@@ -88,7 +88,7 @@ def test_wal_and_histories(tmp_path: Path, directory: int, file: int) -> None:
 def test_directory_that_is_changed_elsewhere_has_the_mode_of_its_place(
     tmp_path: Path, mode: int
 ) -> None:
-    """Pg_rewind goes by that."""
+    """Pg_rewind uses that mode."""
     data = data_directory(tmp_path, mode)
     made = places(data, is_inside=True)
     swap.reserve(made)

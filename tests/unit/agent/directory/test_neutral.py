@@ -1,4 +1,4 @@
-"""What a standby's configuration must not have is taken out, and what cannot be is put back."""
+"""What a standby's configuration must not have is removed; after a failure it is put back."""
 
 from pathlib import Path
 
@@ -20,15 +20,15 @@ recovery_target_action = 'promote'
 archive_cleanup_command = 'secret %r'
 """
 ASKED = """#!/bin/sh
-# Answers -C NAME as a server does that has these settings in postgresql.conf, unless the other file
-# has them, too. Only what neutralise asks is understood.
+# Answers -C NAME like a server that has these settings in postgresql.conf, unless the other file
+# has them, too. It understands only what neutralise queries.
 for name; do :; done
 auto=$2/postgresql.auto.conf
 if grep -q "^$name = ''" "$auto"; then exit 0; fi
 sed -n "s/^$name = //p" "$2/postgresql.conf"
 """
 STUBBORN = "#!/bin/sh\necho immediate\n"
-"""A server for which no file counts."""
+"""A server that ignores all files."""
 BROKEN = "#!/bin/sh\necho 'FATAL:  multiple recovery targets specified' >&2\nexit 1\n"
 
 
@@ -42,7 +42,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def programs(data: Path, text: str) -> Path:
-    """Return a directory with a server of that text in it."""
+    """Return a directory that contains a server with that program text."""
     server = data.parent / "bin" / "postgres"
     server.parent.mkdir()
     server.write_text(text)
@@ -60,14 +60,14 @@ def neutral(data: Path, server: str, *, is_copy: bool = False) -> list[str]:
     return said
 
 
-def test_settings_are_taken_out_and_told(data: Path) -> None:
+def test_settings_are_removed_and_reported(data: Path) -> None:
     said: list[str] = []
     take_out(data, ["recovery_target_time", "recovery_target"], said.append)
     assert said == ["removed recovery_target_time = '2026-11-01' from postgresql.auto.conf"]
     assert auto(data) == AUTO.replace("recovery_target_time = '2026-11-01'\n", "")
 
 
-def test_line_with_neither_blank_nor_equals_sign_goes_as_well(data: Path) -> None:
+def test_line_with_neither_blank_nor_equals_sign_is_removed_too(data: Path) -> None:
     (data / "postgresql.auto.conf").write_text("recovery_target'immediate'\nport'5433'\n")
     said: list[str] = []
     take_out(data, ["recovery_target"], said.append)
@@ -85,7 +85,7 @@ recovery_target_lsn = '0/5000098'
 """What pg_createsubscriber of PostgreSQL 17 leaves, without the lines that do nothing."""
 
 
-def test_lines_without_quotes_go_as_well(data: Path) -> None:
+def test_lines_without_quotes_are_removed_too(data: Path) -> None:
     (data / "postgresql.auto.conf").write_text(BY_CREATESUBSCRIBER)
     assert neutral(data, ASKED) == [
         "removed recovery_target_inclusive = 'true' from postgresql.auto.conf",
@@ -95,13 +95,13 @@ def test_lines_without_quotes_go_as_well(data: Path) -> None:
     assert auto(data) == "recovery_target_timeline = 'latest'\n"
 
 
-def test_nothing_is_written_where_there_is_nothing(data: Path) -> None:
+def test_nothing_is_written_if_there_is_nothing_to_remove(data: Path) -> None:
     (data / "postgresql.auto.conf").write_text("work_mem = '8MB'")
     assert neutral(data, ASKED) == []
     assert auto(data) == "work_mem = '8MB'"
 
 
-def test_target_of_another_file_is_overridden(data: Path) -> None:
+def test_target_in_another_file_is_overridden(data: Path) -> None:
     (data / "postgresql.conf").write_text("port = 1\nrecovery_target_xid = 7\n")
     said = neutral(data, ASKED)
     place = f"{data}/postgresql.conf:2"
@@ -109,7 +109,7 @@ def test_target_of_another_file_is_overridden(data: Path) -> None:
     assert auto(data).endswith("archive_cleanup_command = 'secret %r'\nrecovery_target_xid = ''\n")
 
 
-def test_trigger_file_counts_where_it_is_there(data: Path) -> None:
+def test_trigger_file_counts_if_it_exists(data: Path) -> None:
     (data / "postgresql.conf").write_text("promote_trigger_file = promote\n")
     neutral(data, ASKED)
     assert "promote_trigger_file" not in auto(data)
@@ -118,7 +118,7 @@ def test_trigger_file_counts_where_it_is_there(data: Path) -> None:
     assert "promote_trigger_file = ''\n" in auto(data)
 
 
-def test_what_came_from_the_primary_goes_too(data: Path) -> None:
+def test_settings_from_the_primary_are_removed_too(data: Path) -> None:
     (data / "recovery.conf").touch()
     said = neutral(data, ASKED, is_copy=True)
     assert "removed archive_cleanup_command from postgresql.auto.conf" in said
@@ -127,15 +127,15 @@ def test_what_came_from_the_primary_goes_too(data: Path) -> None:
     assert not (data / "recovery.conf").exists()
 
 
-def test_all_targets_are_overridden_where_the_server_cannot_say(data: Path) -> None:
-    """Of two targets it says only that it does not start."""
+def test_all_targets_are_overridden_if_the_server_cannot_report_them(data: Path) -> None:
+    """With two recovery targets it says only that it does not start."""
     (data / "postgresql.conf").write_text("include 'nothing'\n")
     neutral(data, BROKEN)
     for name in ("", "_lsn", "_name", "_time", "_xid"):
         assert f"recovery_target{name} = ''\n" in auto(data)
 
 
-def test_what_no_file_wins_over_ends_the_step_and_all_is_as_before(data: Path) -> None:
+def test_setting_that_no_file_overrides_ends_the_step_and_all_is_unchanged(data: Path) -> None:
     (data / "recovery.signal").touch()
     (data / "postgresql.conf").write_text("recovery_target = immediate\n")
     beside = f"{data}.pgpool_recovery"

@@ -1,6 +1,6 @@
-"""A workspace of a build that had no journal is read once and brought forward; nothing is lost.
+"""A workspace of a build that had no journal is read once and converted; nothing is lost.
 
-What such a build left at each operation at which the power went was made by that build itself
+What such a build leaves after a power failure at each operation was made by that build itself
 (older_workspaces.py).
 """
 
@@ -44,7 +44,7 @@ WORKSPACES = json.loads((Path(__file__).parent / "older_workspaces.json").read_t
 
 
 class Left(NamedTuple):
-    """What a way through a run had left on the disk when the power went."""
+    """What a way through a run had left on the disk when the power failed."""
 
     way: str
     number: int
@@ -74,7 +74,7 @@ def lay_out(root: Path, left: Left) -> Target:
 
 
 @pytest.mark.parametrize("left", LEFT, ids=str)
-def test_promise_4_what_an_older_build_left_is_brought_forward(tmp_path: Path, left: Left) -> None:
+def test_promise_4_what_an_older_build_left_is_converted(tmp_path: Path, left: Left) -> None:
     target = lay_out(tmp_path, left)
     workspace = Path(target.places.data.workspace)
     was_tidy, before = swap.is_tidy(target.data), target.contents()
@@ -104,7 +104,7 @@ def test_promise_4_what_an_older_build_left_is_brought_forward(tmp_path: Path, l
 
 
 def test_every_state_of_such_a_build_is_among_them(tmp_path: Path) -> None:
-    """Else the test above would see nothing."""
+    """Otherwise the test above would prove nothing."""
     seen = set()
     for number, left in enumerate(LEFT):
         target = lay_out(tmp_path / str(number), left)
@@ -120,7 +120,7 @@ def target(tmp_path: Path) -> Target:
     return made
 
 
-def test_who_only_looks_changes_nothing(target: Target) -> None:
+def test_observation_changes_nothing(target: Target) -> None:
     swap.is_tidy(target.data)
     swap.standing(target.data)
     see_state(target.data)
@@ -128,10 +128,10 @@ def test_who_only_looks_changes_nothing(target: Target) -> None:
 
 
 @pytest.mark.parametrize("number", range(len(older.FILES)))
-def test_old_files_hold_until_the_list_of_places_is_gone_and_then_the_journal(
+def test_old_files_are_valid_until_the_list_of_places_is_gone_and_then_the_journal(
     target: Target, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    """Wherever the power goes: none of the files that are left then says anything else."""
+    """Wherever the power fails, none of the files that are left says anything different."""
     workspace = workspace_of(target)
     target.data.rename(workspace / "new")
     (workspace / "taken").write_text('"rewind"')
@@ -163,7 +163,7 @@ def workspace_of(target: Target) -> Path:
 
 @pytest.fixture
 def upgraded_twice(tmp_path: Path) -> Target:
-    """A recovery of this build; back to an older one, which is killed with the data out."""
+    """A recovery of this build, then one of an older build, which is killed with the data out."""
     target = Target(tmp_path, is_inside=False)
     target.put_old()
     journal = target.reserve()
@@ -179,10 +179,10 @@ def upgraded_twice(tmp_path: Path) -> Target:
     return target
 
 
-def test_older_build_that_worked_after_a_journal_was_written_is_believed(
+def test_older_build_that_worked_after_a_journal_was_written_counts(
     upgraded_twice: Target,
 ) -> None:
-    """It knows nothing of the journal, which says that nothing is out of its place."""
+    """It does not know the journal, which says that everything is in its place."""
     target = upgraded_twice
     assert not swap.is_tidy(target.data)
     swap.tidy(target.data)
@@ -228,10 +228,10 @@ def test_list_that_an_older_build_left_empty_beside_a_journal_says_nothing(targe
 
 
 @pytest.mark.parametrize("is_seen", [True, False])
-def test_who_only_looks_while_another_agent_brings_it_forward_sees_the_journal(
+def test_observation_while_another_agent_converts_it_sees_the_journal(
     target: Target, monkeypatch: pytest.MonkeyPatch, *, is_seen: bool
 ) -> None:
-    """The first file was there when it was asked for, or all were gone by then."""
+    """The first file existed when that was checked, or all of them were gone by then."""
     workspace = workspace_of(target)
     target.data.rename(workspace / "new")
     (workspace / "taken").write_text('"rewind"')
@@ -250,7 +250,7 @@ def test_who_only_looks_while_another_agent_brings_it_forward_sees_the_journal(
 def test_journal_that_was_read_before_the_older_files_went_is_read_once_more(
     upgraded_twice: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is of the time before somebody went back to the older build."""
+    """It is from the time before the older build was installed again."""
     workspace = workspace_of(upgraded_twice)
 
     def overtaken(file: Path) -> Entry:
@@ -266,7 +266,7 @@ def test_journal_that_was_read_before_the_older_files_went_is_read_once_more(
 
 
 def test_discard_of_an_older_build_that_was_cut_is_no_obstacle(target: Target) -> None:
-    """It was done with the node: its server had run, and the directories went in any order."""
+    """That build had finished: the server had run, and it removed the files in any order."""
     workspace = workspace_of(target)
     (workspace / "places").unlink()
     (workspace / "former_slot").write_text('"former"')
@@ -306,7 +306,7 @@ FILES: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
 def test_file_that_cannot_be_read_is_named_with_what_to_do(
     target: Target, name: str, text: str
 ) -> None:
-    """A crash of the filesystem, a full disk, an editor: nothing is a bug in pgpool-recovery."""
+    """After a crash of the filesystem, a full disk or an editor it is not reported as a bug."""
     ask, _ = FILES[name]
     before, file = target.contents(), Path(target.places.data.workspace) / name
     (file.parent / "new").mkdir(exist_ok=True)  # A run was at work.
@@ -320,7 +320,7 @@ def test_file_that_cannot_be_read_is_named_with_what_to_do(
 
 
 def test_swap_and_a_whole_directory_out_of_its_place_are_left_to_a_person(target: Target) -> None:
-    """No such build does both at a time, and the one that is out may be the only copy."""
+    """No such build does both at a time, and the directory that is out may be the only copy."""
     workspace = Path(target.places.data.workspace)
     (workspace / "swapping").write_text("{}")
     for name in ("whole", "finished", "done"):

@@ -57,11 +57,11 @@ def test_promise_5_own_files_take_the_place_of_the_copied(tmp_path: Path) -> Non
     assert (new / "linked.conf").readlink() == Path("/etc/elsewhere.conf")
     assert (new / "base/1/1").read_text() == "new data"
     assert (new / "primary.only").exists()
-    assert not (new / "log").exists(), "the primary's log came along"
+    assert not (new / "log").exists(), "the primary's log was copied"
     assert (old / "postgresql.conf").read_text() == "port = 5433", "the old copy was changed"
 
 
-def test_what_is_large_gets_a_second_name_and_special_files_are_left(tmp_path: Path) -> None:
+def test_large_file_is_hard_linked_and_special_files_are_left_out(tmp_path: Path) -> None:
     large = "x" * (SMALL_BYTES + 1)
     old = write(tmp_path / "old", {"log/a.log.1": large, "log/a.log": "x", "conf.d/a": "x"})
     for name in (".s.PGSQL.5432", "conf.d/socket"):
@@ -92,7 +92,7 @@ def test_own_files_wait_in_the_workspace_while_the_data_is_gone(tmp_path: Path) 
     assert own_directory(data) == data
 
 
-def test_nobody_writes_into_an_own_file_by_a_name_in_the_data(tmp_path: Path) -> None:
+def test_own_file_is_not_written_through_a_name_in_the_data(tmp_path: Path) -> None:
     crash = "PANIC: could not write to file\n" + "x" * SMALL_BYTES
     data = write(tmp_path / "data", {"PG_VERSION": "15", "log/a.log": crash, "a.conf": "own"})
     own = tmp_path / "own"
@@ -104,12 +104,12 @@ def test_nobody_writes_into_an_own_file_by_a_name_in_the_data(tmp_path: Path) ->
     keep_own_files(own, data)
     assert (data / "log/a.log").read_text() == crash
     assert (data / "a.conf").read_text() == "own"
-    withdraw_own_files(data)  # Once more, while both names lead to one file.
+    withdraw_own_files(data)  # Again, while both names are links to one file.
     assert (own / "log/a.log").read_text() == crash
 
 
-def test_modes_that_let_nobody_in_are_kept(tmp_path: Path) -> None:
-    """As a user that may not read everything, which root may."""
+def test_modes_that_deny_access_are_kept(tmp_path: Path) -> None:
+    """As a user who may not read everything, unlike root."""
     if os.geteuid() == 0:
         as_nobody(tmp_path, lambda: check_modes(tmp_path))
     else:
@@ -136,7 +136,7 @@ def check_modes(root: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for a key of root")
-def test_copy_of_a_key_of_root_is_one_that_a_server_takes(tmp_path: Path) -> None:
+def test_copy_of_a_key_of_root_is_one_that_a_server_accepts(tmp_path: Path) -> None:
     old = write(tmp_path / "old", {"PG_VERSION": "15", "server.key": "k", "root.conf": "x"})
     new = write(tmp_path / "new", {"PG_VERSION": "15"})
 

@@ -30,7 +30,7 @@ OWN = {"host": "old", "user": "repl", "sslkey": "/k", "sslmode": "require"} | {
 CONNINFO = {"host": "new", "port": "5432", "user": "repl", "sslkey": "/k", "sslmode": "require"}
 
 
-def test_secrets_go_with_the_role_and_with_the_key() -> None:
+def test_secrets_belong_to_the_role_and_to_the_key() -> None:
     own = OwnLogin(OWN)
     assert set(own.secrets(CONNINFO)) == set(SECRETS) - {"oauth_client_secret"}
     assert set(own.secrets({**CONNINFO, "user": "other"})) == {"sslpassword"}
@@ -38,13 +38,13 @@ def test_secrets_go_with_the_role_and_with_the_key() -> None:
     assert OwnLogin().secrets(CONNINFO) == {}
 
 
-def test_role_that_is_not_said_is_the_systems_user() -> None:
+def test_default_role_is_the_operating_system_user() -> None:
     own = OwnLogin({"password": "x"})
     assert own.secrets({"user": own_name()}) == {"password": "x"}
     assert own.secrets({"user": "somebody_else"}) == {}
 
 
-def test_runner_is_told_none() -> None:
+def test_runner_receives_no_secrets() -> None:
     assert "SECRET" not in str(without_secrets(OWN))
     assert without_secrets(OWN)["host"] == "old"
 
@@ -81,7 +81,7 @@ def test_password_alone_needs_no_file() -> None:
     ("host", "is_socket"),
     [({}, True), ({"host": "/tmp"}, True), ({"host": "a,@b"}, True), ({"host": "a,b"}, False)],
 )
-def test_promise_13_no_password_goes_to_a_socket_of_somebody_else(
+def test_promise_13_no_password_goes_to_a_socket_of_another_user(
     host: dict[str, str], *, is_socket: bool
 ) -> None:
     conninfo = {"user": "repl", **host}
@@ -106,7 +106,7 @@ def test_service_file_is_one_that_libpq_reads(tmp_path: Path) -> None:
     assert (found[b"sslpassword"], found[b"password"]) == (b" a = 'b' # c", b"d")
 
 
-def test_service_of_the_nodes_own_stays_whole(
+def test_own_service_of_the_node_stays_complete(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "services"
@@ -124,7 +124,7 @@ def test_secret_that_no_service_file_can_hold_is_refused_without_it(text: str) -
     assert text not in str(caught.value.as_record())
 
 
-def test_clear_text_is_refused_unless_something_is_said() -> None:
+def test_clear_text_is_refused_unless_require_auth_is_set() -> None:
     with OwnLogin().for_program(CONNINFO) as (_, environment):
         assert environment == {"PGREQUIREAUTH": "!password"}
     with OwnLogin().for_program({**CONNINFO, "require_auth": ""}) as (conninfo, environment):
@@ -159,7 +159,7 @@ def test_what_libpq_cannot_read_is_not_shown() -> None:
 
 
 @pytest.mark.parametrize(("mode", "expected"), [(0o700, True), (0o750, True), (0o770, False)])
-def test_directory_into_which_others_may_write_says_nothing(
+def test_directory_that_others_can_write_to_is_not_trusted(
     tmp_path: Path, mode: int, *, expected: bool
 ) -> None:
     tmp_path.chmod(mode)
@@ -168,7 +168,7 @@ def test_directory_into_which_others_may_write_says_nothing(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a directory of somebody else")
-def test_directory_of_somebody_else_says_nothing(tmp_path: Path) -> None:
+def test_directory_of_another_user_is_not_trusted(tmp_path: Path) -> None:
     theirs = tmp_path / "theirs"
     theirs.mkdir(mode=0o700)
     os.chown(theirs, 65534, 65534)
@@ -176,7 +176,7 @@ def test_directory_of_somebody_else_says_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("host", "is_socket"), [("/run/x", True), ("localhost", False)])
-def test_promise_13_login_to_the_own_server_is_for_nobody_else(
+def test_promise_13_login_to_the_own_server_reaches_no_other_server(
     host: str, *, is_socket: bool
 ) -> None:
     words = own_server_words(host)
@@ -184,10 +184,10 @@ def test_promise_13_login_to_the_own_server_is_for_nobody_else(
     assert ("require_auth" in words) == (not is_socket and pq.version() >= 160000)
 
 
-def test_name_that_the_own_service_gives_is_known(
+def test_name_from_the_own_service_is_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the connection string another one would win over it, and the primary may wait for it."""
+    """Another one in the connection string would override it, and the primary may wait for it."""
     file = tmp_path / "services"
     file.write_text("[other]\napplication_name=no\n[own]\napplication_name=standby_b\nuser=x\n")
     monkeypatch.setenv("PGSERVICEFILE", str(file))

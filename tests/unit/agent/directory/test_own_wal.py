@@ -1,4 +1,4 @@
-"""What a server would read of a pg_wal, and digests of it."""
+"""The files in a pg_wal that a server would read, and digests of them."""
 
 import hashlib
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.unit.agent.directory.test_local_wal import SEGMENT_BYTES, write
 
 
 def test_names_that_matter(tmp_path: Path) -> None:
-    """A file that waits to be used again is none; a history that nobody can read is told."""
+    """A file for later use is left out; a history that cannot be read is reported."""
     write(tmp_path, 7)
     write(tmp_path, 8, first_page_of=3)
     pg_wal = tmp_path / "pg_wal"

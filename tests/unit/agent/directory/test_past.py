@@ -1,4 +1,4 @@
-"""Files are moved out of a pg_wal and others put there; all of it can be taken back."""
+"""Files are moved out of a pg_wal and others put there; all of that can be undone."""
 
 import errno
 from dataclasses import replace
@@ -65,7 +65,7 @@ def take(step: KeepToPast, source: Primary) -> past.MovedWal:
     return moved
 
 
-def test_moved_written_and_taken_back(step: KeepToPast) -> None:
+def test_moved_written_and_undone(step: KeepToPast) -> None:
     before = pg_wal(step)
     moved = take(step, Primary())
     after = pg_wal(step)
@@ -78,7 +78,7 @@ def test_moved_written_and_taken_back(step: KeepToPast) -> None:
     assert not (Path(step.places.data.workspace) / swap.WAL).exists()
 
 
-def test_of_a_file_only_the_first_bytes(step: KeepToPast) -> None:
+def test_only_the_first_bytes_of_a_file(step: KeepToPast) -> None:
     take(replace(step, sizes=(3,)), Primary())
     assert pg_wal(step)[NEW] == b"WAL".ljust(SEGMENT, b"\0")
 
@@ -110,7 +110,7 @@ def test_interrupted_between_two_files(step: KeepToPast, monkeypatch: pytest.Mon
 def test_own_file_that_was_put_back_survives_a_second_time(
     step: KeepToPast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The primary's file of the same name stood there, and it went the first time."""
+    """The primary's file of the same name was there, and was removed the first time."""
     (Path(step.directory) / "pg_wal" / NEW).write_text("own")
     before = pg_wal(step)
     moved = take(replace(step, moved=(OTHER, NEW)), Primary())
@@ -131,13 +131,13 @@ def test_own_file_that_was_put_back_survives_a_second_time(
 
 
 def test_nothing_is_made_aside_when_nothing_is_moved(step: KeepToPast) -> None:
-    """As below a server that runs."""
+    """For example below a server that is running."""
     take(replace(step, moved=()), Primary())
     assert not Path(step.places.data.workspace).exists()
 
 
 def test_what_was_moved_waits_until_the_server_runs_well(step: KeepToPast) -> None:
-    """A second time adds to it, and so does the end of a run; the old data goes with it."""
+    """A second run adds to it, and the end of a run keeps it; it goes with the old data."""
     workspace, data = Path(step.places.data.workspace), Path(step.directory)
     for number in (1, 2):
         journal = swap.reserve(step.places)

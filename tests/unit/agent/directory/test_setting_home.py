@@ -1,4 +1,4 @@
-"""Whoever writes the settings of a standby last wins: ours, or the scripts of others."""
+"""The last writer of the settings of a standby wins: this program, or other scripts."""
 
 import os
 import subprocess
@@ -28,7 +28,7 @@ def in_force(directory: Path, name: str) -> str | None:
 
 
 def sample_writes(directory: Path) -> None:
-    """Do what follow_primary.sh and recovery_1st_stage of the samples do to the files."""
+    """Change the files as follow_primary.sh and recovery_1st_stage of the samples do."""
     file = directory / "myrecovery.conf"
     file.write_text(THEIRS)
     include = f"include_if_exists = '{file}'"
@@ -58,7 +58,7 @@ def test_first_recovery_writes_where_the_samples_write(data: Path) -> None:
         assert in_force(data, name) == value
 
 
-def test_whoever_writes_last_wins(data: Path) -> None:
+def test_last_writer_wins(data: Path) -> None:
     for _ in range(2):
         Home(data, data).write(OURS)
         assert in_force(data, "primary_slot_name") == "pgpool_node_2"
@@ -66,12 +66,12 @@ def test_whoever_writes_last_wins(data: Path) -> None:
         assert in_force(data, "primary_slot_name") == "server2"
         assert "server3" in str(in_force(data, "primary_conninfo"))
     Home(data, data).write(OURS)
-    # What else their file says is the node's own.
+    # Everything else in their file belongs to the node.
     assert in_force(data, "restore_command") == "scp server3:/archive/%f %p"
     assert (data / "postgresql.conf").read_text().count("myrecovery.conf") == 2
 
 
-def test_lines_of_an_older_build_are_taken_out_of_auto(data: Path) -> None:
+def test_lines_of_an_older_build_are_removed_from_auto(data: Path) -> None:
     auto = data / "postgresql.auto.conf"
     with auto.open("a") as file:
         file.write("".join(f"{name} = 'of old'\n" for name in OURS))
@@ -82,7 +82,7 @@ def test_lines_of_an_older_build_are_taken_out_of_auto(data: Path) -> None:
 
 
 def test_a_script_that_writes_auto_wins_too(data: Path) -> None:
-    """As pg_basebackup -R, and ALTER SYSTEM."""
+    """For example pg_basebackup -R and ALTER SYSTEM."""
     Home(data, data).write(OURS)
     with (data / "postgresql.auto.conf").open("a") as file:
         file.write("primary_conninfo = 'host=theirs'\n")
@@ -103,7 +103,7 @@ def test_settings_stay_in_the_file_that_has_them(data: Path, where: str) -> None
     assert "host=old" not in text
     assert "wal_retrieve_retry_interval = 1s\n" in text
     assert not (data / "myrecovery.conf").exists()
-    # Their script changes its own line in place.
+    # Their script changes its own line.
     changed = [
         "primary_conninfo = 'host=theirs'" if line.startswith("primary_conninfo") else line
         for line in text.splitlines()
@@ -113,7 +113,7 @@ def test_settings_stay_in_the_file_that_has_them(data: Path, where: str) -> None
 
 
 def test_only_auto_wins_over_a_later_file(data: Path) -> None:
-    """conninfo stands in one file, the slot in a later one that is none of ours."""
+    """primary_conninfo is in one file, the slot in a later one that is not ours."""
     (data / "conf.d").mkdir()
     (data / "conf.d" / "a.conf").write_text("primary_conninfo = 'host=old'\n")
     (data / "conf.d" / "b.conf").write_text("primary_slot_name = 'other'\n")
@@ -127,7 +127,7 @@ def test_only_auto_wins_over_a_later_file(data: Path) -> None:
 
 
 def test_configuration_of_another_place_is_left_alone(tmp_path: Path) -> None:
-    """As Debian's: what its scripts cannot reach either is in postgresql.auto.conf."""
+    """Such as Debian's: what scripts cannot change there either goes to postgresql.auto.conf."""
     data, etc = tmp_path / "main", tmp_path / "etc"
     data.mkdir()
     etc.mkdir()
@@ -136,7 +136,7 @@ def test_configuration_of_another_place_is_left_alone(tmp_path: Path) -> None:
     assert home.write({**OURS, "port": "5433"}) == data / "postgresql.auto.conf"
     assert (etc / "postgresql.conf").read_text() == "port = 5432\n"
     assert home.value("port") == "5433"
-    # Where it includes a file of the data directory, as scripts made for Debian have it:
+    # With an include of a file in the data directory, as in scripts made for Debian:
     (etc / "postgresql.conf").write_text(f"include_if_exists '{data}/myrecovery.conf'\n")
     assert home.write(OURS) == data / "myrecovery.conf"
     assert home.value("primary_slot_name") == "pgpool_node_2"
@@ -161,8 +161,8 @@ def test_main_file_that_is_not_ours_is_left_alone(data: Path, kind: str) -> None
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for chattr(1)")
 @pytest.mark.parametrize("attribute", ["i", "a"])
 @pytest.mark.parametrize("name", ["postgresql.conf", "myrecovery.conf"])
-def test_file_that_nobody_can_replace_is_left_alone(data: Path, name: str, attribute: str) -> None:
-    """Tools that manage a configuration set the attribute against whoever changes it by hand."""
+def test_file_that_cannot_be_replaced_is_left_alone(data: Path, name: str, attribute: str) -> None:
+    """Tools that manage a configuration set the attribute so that no user changes it by hand."""
     sample_writes(data)
     file = data / name
     before = {path: path.read_bytes() for path in data.iterdir()}
@@ -183,7 +183,7 @@ def test_file_that_nobody_can_replace_is_left_alone(data: Path, name: str, attri
 
 @pytest.mark.parametrize("where", ["beside", "inside"])
 def test_copy_on_its_way_to_its_place(data: Path, tmp_path: Path, where: str) -> None:
-    """A name in the copy's files is that of its future place; the old data there stays as it is."""
+    """Names in the copy's files are those of its future place; old data there stays unchanged."""
     sample_writes(data)
     copy = (tmp_path.parent / f"{tmp_path.name}.new") if where == "beside" else tmp_path / "w/new"
     copy.mkdir(parents=True)
@@ -211,8 +211,8 @@ def test_what_is_only_emptied_stays_in_its_line(data: Path, where: str) -> None:
         assert (data / name).read_text().count("restore_command = ''\n") <= 1
 
 
-def test_port_stands_in_the_main_file(data: Path) -> None:
-    """The samples change it there, and not in what they write anew for each primary."""
+def test_port_is_in_the_main_file(data: Path) -> None:
+    """The samples change it there, and not in the file that they write again for each primary."""
     with (data / "postgresql.auto.conf").open("a") as file:
         file.write("port = '5432'\n")
     Home(data, data).write({**OURS, "port": "5433"})
@@ -242,14 +242,14 @@ def test_file_that_is_missing_or_bytes_of_others_do_no_harm(data: Path) -> None:
         file.write("include 'gone.conf'\n")
     Home(data, data).write(OURS)
     auto = (data / "postgresql.auto.conf").read_text()
-    assert "pgpool_node_2" in auto  # A server that cannot read its files is none of this.
+    assert "pgpool_node_2" in auto  # A server that cannot read its files is another matter.
 
 
 def test_home_of_a_directory_with_its_own_configuration(data: Path) -> None:
     assert home_of(data, data, Stop()) == Home(data, data)
 
 
-def test_what_is_overridden_by_an_empty_value_stays_for_whoever_wants_it_back(data: Path) -> None:
+def test_line_that_is_overridden_by_an_empty_value_stays(data: Path) -> None:
     sample_writes(data)
     for _ in range(2):
         assert Home(data, data).write({**OURS, "restore_command": ""}) == data / "myrecovery.conf"
@@ -261,7 +261,7 @@ def test_what_is_overridden_by_an_empty_value_stays_for_whoever_wants_it_back(da
     ]
 
 
-def test_what_stands_in_the_servers_own_file_is_overridden_there(data: Path) -> None:
+def test_setting_in_auto_is_overridden_there(data: Path) -> None:
     sample_writes(data)
     auto = data / "postgresql.auto.conf"
     auto.write_text("restore_command = 'scp old:/archive/%f %p'\n")
@@ -273,10 +273,10 @@ def test_what_stands_in_the_servers_own_file_is_overridden_there(data: Path) -> 
     )
 
 
-def test_auto_is_written_once_so_that_the_settings_never_stand_nowhere(
+def test_auto_is_written_once_so_the_settings_are_never_absent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A server that runs may be told to read its files at any moment."""
+    """A running server may be told to reload at any moment."""
     data = tmp_path / "main"
     data.mkdir()
     (data / "postgresql.auto.conf").write_text("primary_conninfo = 'host=old'\n")
@@ -289,16 +289,16 @@ def test_auto_is_written_once_so_that_the_settings_never_stand_nowhere(
     assert "host=old" not in text
 
 
-def test_new_file_may_be_read_by_whom_the_data_directory_lets_in(data: Path) -> None:
+def test_new_file_can_be_read_by_those_who_can_read_the_data_directory(data: Path) -> None:
     data.chmod(0o750)
     file = Home(data, data).write(OURS)
     assert file.stat().st_mode & 0o777 == 0o640
 
 
-def test_file_that_grows_has_a_name_that_base_backups_leave_out(
+def test_file_being_written_has_a_name_that_base_backups_leave_out(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """PG_TEMP_FILE_PREFIX: what a crash leaves of it may hold a password."""
+    """PG_TEMP_FILE_PREFIX: what a crash leaves may contain a password."""
     grew: list[str] = []
     real = os.rename
 
@@ -327,7 +327,7 @@ def test_file_keeps_its_group(data: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert (main.stat().st_gid, main.stat().st_mode & 0o777) == (group, 0o640)
 
 
-def test_directory_in_an_included_one_is_passed_over(data: Path) -> None:
+def test_directory_in_an_included_one_is_skipped(data: Path) -> None:
     (data / "conf.d" / "old.conf").mkdir(parents=True)
     with (data / "postgresql.conf").open("a") as main:
         main.write("include_dir 'conf.d'\n")
@@ -343,12 +343,14 @@ def test_lines_that_begin_with_a_blank_stay_where_only_an_empty_value_is_added(d
 
 
 @pytest.mark.parametrize("where", ["postgresql.conf", "postgresql.auto.conf", "myrecovery.conf"])
-def test_who_is_no_standby_any_more_has_none_of_its_settings(data: Path, where: str) -> None:
-    """As after the second stage of native replication."""
+def test_server_that_is_no_longer_a_standby_has_none_of_its_settings(
+    data: Path, where: str
+) -> None:
+    """For example after the second stage of native replication."""
     home = Home(data, data)
     home.write({"primary_slot_name": "pgpool_node_2"})
     with (data / where).open("a") as file:
         file.write("primary_conninfo = 'host=server1'\nmaintenance_work_mem = 1GB\n")
     home.take_out(OURS)
     assert [home.value(name) for name in OURS] == [None, None, None]
-    assert home.value("maintenance_work_mem") == "1GB", "what is not named stays"
+    assert home.value("maintenance_work_mem") == "1GB", "a setting that is not named stays"

@@ -1,4 +1,4 @@
-"""What is seen at the place of a target by somebody who knows nothing of what was done."""
+"""What is seen at the place of a target without knowledge of what was done."""
 
 import os
 from pathlib import Path
@@ -31,7 +31,7 @@ def data(places: Places) -> Path:
     return Path(places.data.path)
 
 
-def test_data_without_a_server_says_nothing_of_what_was_done(data: Path) -> None:
+def test_data_without_a_server_does_not_show_what_was_done(data: Path) -> None:
     seen = see_state(data)
     assert (seen.state, seen.is_certain) == (TargetState.UNTOUCHED, False)
     assert seen.what == f"There is server data in {data}. No server is running."
@@ -45,7 +45,7 @@ def test_server_that_runs(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def test_agent_that_works_still(places: Places, data: Path) -> None:
+def test_agent_that_is_still_working(places: Places, data: Path) -> None:
     journal = swap.reserve(places)
     seen = see_state(data)
     assert (seen.state, seen.is_certain) == (TargetState.UNKNOWN, False)
@@ -94,7 +94,7 @@ def test_nothing_there(data: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [b"", b"\0" * 300])
-def test_list_that_an_earlier_build_left_empty_is_no_failure(
+def test_list_that_an_earlier_build_left_empty_is_not_a_failure(
     places: Places, data: Path, text: bytes
 ) -> None:
     """The disk was full when it began, so nothing was begun."""
@@ -105,7 +105,7 @@ def test_list_that_an_earlier_build_left_empty_is_no_failure(
     assert see_state(data).state is TargetState.UNTOUCHED
 
 
-def test_lock_and_journal_of_nobody_are_no_failure(places: Places, data: Path) -> None:
+def test_lock_and_journal_of_another_user_are_not_a_failure(places: Places, data: Path) -> None:
     workspace = Path(places.data.workspace)
     workspace.mkdir(mode=0o700)
     unlock(lock(workspace))

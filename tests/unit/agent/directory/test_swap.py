@@ -1,4 +1,4 @@
-"""Promises 3 and 4: whatever line a crash falls on, the old data or the whole copy can be found."""
+"""Promises 3 and 4: wherever a crash happens, the old data or the whole copy can be found."""
 
 import itertools
 import json
@@ -27,7 +27,7 @@ SPACE_NEW = {"1/2": "new", "1/3": "new"}
 
 
 class CrashError(Exception):
-    """The power went."""
+    """The power failed."""
 
 
 class Target:
@@ -64,7 +64,7 @@ class Target:
     def reserve_and_copy(self) -> Journal:
         """Return the journal of a run that has made its copies, and whose process is gone.
 
-        What is done with the journal afterwards is done as if it were still there.
+        The journal can still be used, as if the process were there.
         """
         journal = self.reserve()
         self.put_copy()
@@ -102,7 +102,7 @@ def target(tmp_path: Path, request: pytest.FixtureRequest) -> Target:
 
 @contextmanager
 def crash_at(monkeypatch: pytest.MonkeyPatch, number: int) -> Iterator[None]:
-    """Let the operation `number` on the filesystem, and all after it, fail."""
+    """Make the operation `number` on the filesystem fail, and all after it."""
     done = itertools.count()
 
     def counted(operation: Callable[..., object]) -> Callable[..., object]:
@@ -127,7 +127,7 @@ def crash_at(monkeypatch: pytest.MonkeyPatch, number: int) -> Iterator[None]:
 def crashes(
     monkeypatch: pytest.MonkeyPatch, again: Callable[[], Target], action: Callable[[Target], object]
 ) -> Iterator[Target]:
-    """Run `action` on fresh targets, each time with the crash one operation later."""
+    """Run `action` on fresh targets, with the crash one operation later each time."""
     for number in itertools.count():
         target = again()
         try:
@@ -175,7 +175,7 @@ def test_put_back_into_nothing_removes_the_copy(target: Target) -> None:
 def test_promise_4_interrupted_swap_is_put_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_inside: bool
 ) -> None:
-    """A crash anywhere in the swap: tidy brings back the old data, or the swap was complete."""
+    """After a crash in the swap, tidy restores the old data unless the swap was complete."""
 
     def again() -> Target:
         made = Target(Path(tmp_path, str(next(numbers))), is_inside=is_inside)
@@ -189,7 +189,7 @@ def test_promise_4_interrupted_swap_is_put_back(
         was_tidy, before = swap.is_tidy(target.data), target.contents()
         swap.tidy(target.data)
         contents = target.contents()
-        assert not was_tidy or contents == before, "it was said that there was nothing to do"
+        assert not was_tidy or contents == before, "is_tidy said that there was nothing to do"
         assert swap.is_tidy(target.data)
         tidiness.add(was_tidy)
         seen.add(contents[0] == OLD)
@@ -251,7 +251,7 @@ def test_promise_4_interrupted_removal_is_finished_and_own_files_survive(
 def test_promise_3_waiting_copy_is_put_back_in_place_of_one_that_never_ran_well(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_inside: bool
 ) -> None:
-    """Also when the tablespace is gone from the primary meanwhile, and wherever a crash falls."""
+    """Even if the primary has dropped the tablespace meanwhile, and wherever a crash happens."""
 
     def again() -> Target:
         made = Target(Path(tmp_path, str(next(numbers))), is_inside=is_inside)
@@ -274,7 +274,7 @@ def test_promise_3_waiting_copy_is_put_back_in_place_of_one_that_never_ran_well(
         assert target.contents() == (OLD, SPACE_OLD)
 
 
-def test_own_files_that_were_mended_after_a_failure_stay_so(target: Target) -> None:
+def test_own_files_that_were_repaired_after_a_failure_stay_so(target: Target) -> None:
     target.put_old()
     _write(target.data, {"conf.d/broken": "old", "broken.conf": "old"})
     journal = target.reserve_and_copy()
@@ -282,9 +282,9 @@ def test_own_files_that_were_mended_after_a_failure_stay_so(target: Target) -> N
     swap.swap(journal, target.places)
     (target.data / "conf.d" / "broken").unlink()
     (target.data / "broken.conf").unlink()
-    (target.data / "postgresql.conf").write_text("mended")
+    (target.data / "postgresql.conf").write_text("repaired")
     swap.put_waiting_back(target.reserve())
-    assert target.contents() == (OLD | {"postgresql.conf": "mended"}, SPACE_OLD)
+    assert target.contents() == (OLD | {"postgresql.conf": "repaired"}, SPACE_OLD)
 
 
 def test_waiting_copy_goes_when_the_new_server_has_run(target: Target) -> None:
@@ -321,7 +321,7 @@ def test_promise_6_one_recovery_at_a_time(target: Target) -> None:
 def test_half_copy_of_a_run_that_was_killed_meanwhile_goes_before_the_next_begins(
     target: Target,
 ) -> None:
-    """The data directory is taken out to where the copy grew, and would be mixed with it."""
+    """The data directory moves to where the copy was growing, and would be mixed with it."""
     target.put_old()
     target.reserve_and_copy()
     journal = swap.reserve(target.places)
@@ -345,7 +345,7 @@ def test_data_that_is_half_changed_stays_when_the_next_run_begins(target: Target
     journal.close()
 
 
-def test_tidy_keeps_out_of_the_way_of_a_running_recovery(target: Target) -> None:
+def test_tidy_leaves_a_running_recovery_alone(target: Target) -> None:
     journal = swap.reserve(target.places)
     target.put_copy()
     with pytest.raises(Busy):
@@ -356,7 +356,7 @@ def test_tidy_keeps_out_of_the_way_of_a_running_recovery(target: Target) -> None
     assert not Path(target.places.data.new).exists()
 
 
-def test_lock_is_given_back(tmp_path: Path) -> None:
+def test_lock_is_released(tmp_path: Path) -> None:
     unlock(lock(tmp_path))
     unlock(lock(tmp_path))
 
@@ -366,7 +366,7 @@ NOBODY = 65534
 
 
 def forge(workspace: Path, precious: Path) -> None:
-    """Make what would have a directory emptied that the workspace is not beside."""
+    """Write a journal that would empty a directory that the workspace is not beside."""
     inner = precious / "pgpool_recovery"
     (inner / "condemned").mkdir(parents=True)
     place = Place(path=str(precious), workspace=str(inner), is_inside=True, new=f"{inner}/new")
@@ -386,13 +386,13 @@ ASKED: list[Callable[[Path], object]] = [
     own_files.own_directory,
     lambda data: observe_place(data, is_own=True),
 ]
-"""All that looks at a workspace of a data directory."""
+"""Every function that examines a workspace of a data directory."""
 
 
 @pytest.mark.usefixtures("as_root")
 @pytest.mark.parametrize("ask", ASKED)
 @pytest.mark.parametrize("spoil", ["owner", "mode", "link"])
-def test_promise_13_workspace_that_others_can_have_made_steers_nothing(
+def test_promise_13_workspace_that_others_can_have_made_is_not_trusted(
     tmp_path: Path, ask: Callable[[Path], object], spoil: str
 ) -> None:
     data, precious, workspace = (
@@ -452,7 +452,7 @@ def test_place_that_this_target_cannot_have_is_refused(
 
 
 @pytest.mark.usefixtures("as_root")
-def test_workspace_of_a_tablespace_is_looked_at_as_well(target: Target) -> None:
+def test_workspace_of_a_tablespace_is_examined_too(target: Target) -> None:
     target.put_old()
     target.reserve_and_copy()
     os.chown(target.places.tablespaces[0].place.workspace, NOBODY, -1)
@@ -463,8 +463,8 @@ def test_workspace_of_a_tablespace_is_looked_at_as_well(target: Target) -> None:
 
 
 @pytest.mark.usefixtures("as_root")
-def test_nobody_elses_workspace_is_taken(target: Target) -> None:
-    """Where everybody can make one, somebody may have made it before us."""
+def test_workspace_of_another_user_is_refused(target: Target) -> None:
+    """Where every user can make one, another user may have made it first."""
     target.put_old()
     workspace = Path(target.places.data.workspace)
     workspace.mkdir()
@@ -474,8 +474,8 @@ def test_nobody_elses_workspace_is_taken(target: Target) -> None:
     assert target.contents() == (OLD, SPACE_OLD)
 
 
-def test_data_that_somebody_made_since_is_the_nodes(target: Target) -> None:
-    """What a broken off rewind has left in the workspace says nothing of that."""
+def test_data_that_was_created_by_hand_since_counts(target: Target) -> None:
+    """What an interrupted rewind left in the workspace says nothing about that."""
     target.put_old()
     journal = target.reserve()
     swap.take_data_out(journal, target.places.data)

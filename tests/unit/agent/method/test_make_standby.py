@@ -1,4 +1,4 @@
-"""A directory becomes a standby where it is, and what failed half way is as it was."""
+"""A directory becomes a standby in place; after a failure half way it is unchanged."""
 
 import os
 import stat
@@ -38,7 +38,7 @@ def _without_programs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A data directory that is called by a link to it, /pgdata; it is /srv/data really."""
+    """A data directory that is named by a link to it, /pgdata; it is really /srv/data."""
     data = tmp_path / "srv" / "data"
     (data / FAR).parent.mkdir(parents=True)
     data.chmod(0o700)
@@ -49,7 +49,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def include(data: Path, name: Path) -> None:
-    """Have postgresql.conf name a file by the link, as the samples of Pgpool-II do."""
+    """Make postgresql.conf name a file through the link, as the samples of Pgpool-II do."""
     called = data.parent.parent / "pgdata" / name
     (data / "postgresql.conf").write_text(f"port = 5432\ninclude_if_exists = '{called}'\n")
 
@@ -77,7 +77,7 @@ def files(data: Path) -> dict[str, tuple[str, int]]:
 
 @KINDS
 @pytest.mark.parametrize("name", [Path("myrecovery.conf"), FAR])
-def test_settings_in_a_file_that_is_called_by_a_link_to_the_data_directory(
+def test_settings_in_a_file_that_is_named_by_a_link_to_the_data_directory(
     data: Path, step_of: Callable[[Places], Step], name: Path
 ) -> None:
     include(data, name)
@@ -93,10 +93,10 @@ def test_settings_in_a_file_that_is_called_by_a_link_to_the_data_directory(
 
 
 @KINDS
-def test_file_outside_of_what_the_data_directory_is_called_is_told_whole(
+def test_file_with_a_path_outside_of_the_data_directory_is_reported_with_that_path(
     data: Path, step_of: Callable[[Places], Step]
 ) -> None:
-    """postgresql.auto.conf has won so far; from now on the file that is called by the link does."""
+    """postgresql.auto.conf took precedence so far; now the file that is named by the link does."""
     include(data, FAR)
     (data / FAR).write_text(SAMPLES)
     with (data / "postgresql.auto.conf").open("a") as auto:
@@ -104,22 +104,24 @@ def test_file_outside_of_what_the_data_directory_is_called_is_told_whole(
     told = list[str]()
     take(step_of(places_of(data)), told)
     called = data.parent.parent / "pgdata" / FAR
-    assert told == [f"primary_conninfo stands in {called} now"]
+    assert told == [f"primary_conninfo is now in {called}"]
 
 
 @KINDS
-def test_file_that_was_not_there_goes_again(data: Path, step_of: Callable[[Places], Step]) -> None:
+def test_file_that_did_not_exist_is_removed_again(
+    data: Path, step_of: Callable[[Places], Step]
+) -> None:
     (data / "postgresql.conf").write_text("port = 5432\n")
     was, step, told = files(data), step_of(places_of(data)), list[str]()
     before = before_repoint(step, Stop())
     take(step, told)
-    assert told == ["primary_conninfo stands in myrecovery.conf now"]
+    assert told == ["primary_conninfo is now in myrecovery.conf"]
     before.restore()
     assert files(data) == was
 
 
-def test_auto_that_is_a_link_comes_back_for_nobody_else_to_read(data: Path) -> None:
-    """A password may stand there, and a link has a mode that lets everybody."""
+def test_auto_that_is_a_link_comes_back_unreadable_for_others(data: Path) -> None:
+    """It may contain a password, and the mode of a link lets every user read."""
     auto = data / "postgresql.auto.conf"
     auto.rename(data.parent / "managed.conf")
     auto.symlink_to(data.parent / "managed.conf")
@@ -129,10 +131,10 @@ def test_auto_that_is_a_link_comes_back_for_nobody_else_to_read(data: Path) -> N
     assert stat.S_IMODE(auto.lstat().st_mode) == 0o600
 
 
-def test_auto_grows_under_the_name_that_base_backups_leave_out(
+def test_auto_is_written_under_the_name_that_base_backups_leave_out(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where it is put back, beside other files that have another name."""
+    """Even if it is put back together with files that have other names."""
     (data / "postgresql.conf").write_text("port = 5432\n")
     before = before_repoint(_repoint(places_of(data)), Stop())
     renamed, rename = [], os.rename

@@ -1,4 +1,4 @@
-"""The newest history files of a repository, whatever else stands in the output of pgbackrest."""
+"""The newest history files of a repository, whatever else is in the output of pgbackrest."""
 
 from pgpool_recovery.agent.method.repository import KEPT, archived_histories
 from pgpool_recovery.domain.wal import Lsn, Point, TimelineId
@@ -13,7 +13,7 @@ FAILED = NoBackup("pgbackrest repo-get failed")
 def ask(
     files: dict[tuple[int, str], str], archives: tuple[tuple[int, str], ...] = ((1, "15-1"),)
 ) -> tuple[tuple[ArchivedHistory, ...] | NoBackup, list[str]]:
-    """Return what is found where these files are, by repository and path, and what was read."""
+    """Return what is found if there are these files, by repository and path, and what was read."""
     read: list[str] = []
 
     def call(repo: int, command: list[str]) -> Completed | NoBackup:
@@ -29,7 +29,7 @@ def ask(
     return archived_histories("main", archives, call), read
 
 
-def test_what_ssh_says_is_no_part_of_a_file() -> None:
+def test_output_of_ssh_is_not_part_of_a_file() -> None:
     found, _ = ask({(1, "15-1/00000002.history"): "1\t0/3000060\tno reason\n"})
     assert isinstance(found, tuple)
     [one] = found
@@ -44,7 +44,7 @@ def test_only_the_newest_are_read() -> None:
     assert read == names[-KEPT:]
 
 
-def test_the_same_file_in_two_repositories_is_told_once_and_another_one_twice() -> None:
+def test_same_file_in_two_repositories_counts_once_and_different_ones_twice() -> None:
     same, other = "1\t0/3000060\tx\n", "1\t0/4000000\tx\n"
     name = "15-1/00000002.history"
     archives = ((1, "15-1"), (2, "15-1"))
@@ -59,7 +59,7 @@ def test_file_that_cannot_be_read_is_a_reason_not_to_restore() -> None:
     assert found == FAILED
 
 
-def test_contents_that_are_no_history() -> None:
+def test_contents_that_are_not_a_history() -> None:
     found, _ = ask({(1, "15-1/00000002.history"): "404 Not Found\n"})
     assert isinstance(found, tuple)
     assert found[0].history is None

@@ -1,4 +1,4 @@
-"""What a restore finds before it begins, and what it tells while it runs."""
+"""What a restore finds before it begins, and what it reports while it runs."""
 
 import subprocess
 import sys
@@ -47,7 +47,7 @@ def test_lines_for_a_person_and_the_sum() -> None:
         Said("pgbackrest", LINES[1].partition("INFO: ")[2]),
         Said("pgbackrest", LINES[2].partition("WARN: ")[2]),
         Moved(500),
-        Said("pgbackrest", "2 of 3 files were as in the backup"),
+        Said("pgbackrest", "2 of 3 files already matched the backup"),
     ]
 
 
@@ -64,10 +64,10 @@ def test_no_pgbackrest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     found = observe_repository("main", Stop())
     assert isinstance(found, NoBackup)
-    assert found.problem == "there is no pgbackrest"
+    assert found.problem == "pgbackrest is not installed"
 
 
-def test_settings_beside_those_of_every_standby() -> None:
+def test_settings_in_addition_to_those_of_every_standby() -> None:
     assert archive_settings(BACKUP, "/data") == {
         "restore_command": "PGBACKREST_DB_TIMEOUT=5 /usr/bin/pgbackrest --stanza=main "
         '--pg1-path=/data --protocol-timeout=10 archive-get %f "%p"'
@@ -83,7 +83,7 @@ def test_restore_of_an_agent_that_was_killed_ends_before_the_next_one_begins(
     earlier = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
     try:
         assert earlier.stdout is not None
-        assert earlier.stdout.readline() == "runs\n"  # Now its arguments can be seen.
+        assert earlier.stdout.readline() == "runs\n"  # From now on its arguments can be seen.
         _prepare(new, 15)
         assert earlier.wait(5) != 0
     finally:
@@ -92,8 +92,8 @@ def test_restore_of_an_agent_that_was_killed_ends_before_the_next_one_begins(
     assert (new / "PG_VERSION").read_text() == "15\n"
 
 
-def test_what_pgbackrest_knows_of_a_directory_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "backup.manifest").touch()  # Killed before it came to PG_VERSION.
+def test_manifest_of_pgbackrest_in_a_directory_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "backup.manifest").touch()  # It was killed before it restored PG_VERSION.
     _prepare(tmp_path, 15)
     assert [entry.name for entry in tmp_path.iterdir()] == ["backup.manifest"]
 

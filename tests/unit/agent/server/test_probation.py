@@ -1,4 +1,4 @@
-"""A server that was started and that nobody believes: what the agent does with it when alone."""
+"""What the agent does with a started server that was not accepted, when the runner is gone."""
 
 import subprocess
 import sys
@@ -27,11 +27,11 @@ IGNORES = (
     "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); "
     "signal.signal(signal.SIGQUIT, signal.SIG_DFL); print('runs', flush=True); time.sleep(60)"
 )
-"""What a shell starts in the background ignores SIGQUIT, and so would this, as no server does."""
+"""Restores SIGQUIT, which a shell makes its background processes ignore, and no server does."""
 
 
 class Host:
-    """A host with one data directory; what is seen there, one look after the other."""
+    """A host with one data directory, and the observations that are made there one by one."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.runs = False
@@ -51,7 +51,7 @@ class Host:
         self.runs = False
 
     def settle(self, *seen: StandbyFacts, request: Start | None = None) -> bool:
-        """Start a server and be left alone with it; say whether it was stopped."""
+        """Start a server and lose the runner; return whether the server was stopped."""
         watching = Guard()
         watching.watch(request or Start("/data", (), (), 1, GUARDED))
         self.runs, self.seen = True, list(seen)
@@ -72,7 +72,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Host:
         (replace(STANDBY, been_at=(Point(TimelineId(1), Lsn(0x4001)),)), True),
         (replace(STANDBY, been_at=(Point(TimelineId(1), Lsn(0x4000)),)), False),
         (replace(STANDBY, targets=("recovery_target_time",)), True),
-        (replace(STANDBY, pause_state="paused"), False),  # It harms nobody.
+        (replace(STANDBY, pause_state="paused"), False),  # It does no harm.
         (replace(STANDBY, is_in_recovery=False, problem="nobody gets in"), True),
     ],
 )
@@ -80,27 +80,29 @@ def test_promise_10_left_alone(host: Host, facts: StandbyFacts, *, is_stopped: b
     assert host.settle(facts) is is_stopped
 
 
-def test_one_that_lets_nobody_in_yet_is_looked_at_again(host: Host) -> None:
+def test_server_that_accepts_no_sessions_yet_is_observed_again(host: Host) -> None:
     starting = StandbyFacts(None, sees_receiver=False, problem="the database system is starting up")
     assert host.settle(starting, starting, replace(STANDBY, is_in_recovery=False))
 
 
-def test_one_that_is_never_seen_is_left(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_server_that_is_never_seen_is_left_alone(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(guard, "LOOK_S", 0.05)
     assert not host.settle(StandbyFacts(None, sees_receiver=False, problem="starting up"))
 
 
-def test_one_that_ran_before_is_somebody_elses(host: Host) -> None:
+def test_server_that_ran_before_is_not_watched(host: Host) -> None:
     host.runs = True
     assert not host.settle(replace(STANDBY, is_in_recovery=False))
 
 
-def test_where_a_node_is_on_its_own_nothing_is_guarded(host: Host) -> None:
+def test_independent_node_is_not_guarded(host: Host) -> None:
     request = Start("/data", (), (), 1)
     assert not host.settle(replace(STANDBY, is_in_recovery=False), request=request)
 
 
-def test_believed_is_left_alone(host: Host) -> None:
+def test_accepted_server_is_left_alone(host: Host) -> None:
     watching = Guard()
     watching.watch(Start("/data", (), (), 1, GUARDED))
     watching.believe()
@@ -109,7 +111,9 @@ def test_believed_is_left_alone(host: Host) -> None:
     assert not host.stopped
 
 
-def test_failure_keeps_no_agent_from_ending(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failure_does_not_keep_the_agent_from_ending(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_: object) -> None:
         raise Unreachable("no")
 
@@ -119,7 +123,7 @@ def test_failure_keeps_no_agent_from_ending(host: Host, monkeypatch: pytest.Monk
 
 @pytest.fixture
 def stubborn(tmp_path: Path) -> Iterator[Path]:
-    """Yield the data directory of a server that does not mind a fast stop."""
+    """Yield the data directory of a server that ignores a fast stop."""
     data = tmp_path / "data"
     data.mkdir(mode=0o700)
     with subprocess.Popen(
@@ -132,7 +136,7 @@ def stubborn(tmp_path: Path) -> Iterator[Path]:
         server.kill()
 
 
-def test_what_does_not_end_in_time_is_stopped_immediately(
+def test_server_that_does_not_end_in_time_is_stopped_in_immediate_mode(
     stubborn: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def too_slow(*_: object) -> None:
@@ -145,10 +149,10 @@ def test_what_does_not_end_in_time_is_stopped_immediately(
 
 
 @pytest.mark.parametrize("text", ['{"version": 2}', "[]"])
-def test_promise_10_what_must_not_run_is_stopped_where_the_journal_cannot_be_read(
+def test_promise_10_server_that_must_not_run_is_stopped_if_the_journal_cannot_be_read(
     stubborn: Path, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
-    """A newer build has written it, or a crash has spoilt it: that it failed is not counted."""
+    """A newer build wrote it, or a crash damaged it: the failure is not counted."""
     stopped: list[object] = []
 
     def stop_server(*words: object) -> None:

@@ -1,4 +1,4 @@
-"""A server that replays or does a checkpoint gets on; one that waits or is paused stands still."""
+"""A server that replays or checkpoints makes progress; one that waits or is paused does not."""
 
 import re
 import time
@@ -29,7 +29,7 @@ class Host:
         (self.data / "global" / "pg_control").touch()
 
     def put(self, pid: int, title: str, moved: int = 0, switches: int = 0) -> None:
-        """Put a process there that has moved so many bytes, and its children ever more."""
+        """Add a process that has moved so many bytes, and whose children move more each time."""
         process = self._processes / str(pid)
         (process / "task" / str(pid)).mkdir(parents=True, exist_ok=True)
         (process / "stat").write_text(f"{pid} (postgres) S 10 1 1")
@@ -53,7 +53,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
 
 
 def moves(host: Host, pid: int, *states: State) -> bool:
-    """Say whether what a process shows in the last state is progress after the others."""
+    """Return whether the last state of a process shows progress over the others."""
     host.put(pid, *states[0])
     progress = ServerProgress(host.data)
     for state in states[1:]:
@@ -104,7 +104,7 @@ def test_what_is_progress(host: Host, before: State, after: State, *, expected: 
 
 
 def titled(title: str, moved: int = 1, switches: int = 1, timeline: int = 1) -> State:
-    """Return what a process shows, with the name of a segment for its number."""
+    """Return the state of a process, with the name of a segment instead of its number."""
     name = re.sub(r"\d\d$", lambda number: f"{timeline:08X}{int(number[0]):016X}", title)
     return f"postgres: {name}", moved, switches
 
@@ -118,13 +118,13 @@ def titled(title: str, moved: int = 1, switches: int = 1, timeline: int = 1) -> 
         (["recovering 07", "recovering 03", "recovering 04", "recovering 03"], False),
     ],
 )
-def test_retries_are_no_progress(host: Host, segments: list[str], *, expected: bool) -> None:
+def test_retries_are_not_progress(host: Host, segments: list[str], *, expected: bool) -> None:
     """Replay begins before its checkpoint; a record may lie in two segments."""
     states = [titled(f"startup {segment}") for segment in segments]
     assert moves(host, 11, *states) is expected
 
 
-def test_segment_of_another_timeline_is_no_progress(host: Host) -> None:
+def test_segment_of_another_timeline_is_not_progress(host: Host) -> None:
     states = [titled("startup waiting for 05", timeline=timeline) for timeline in (1, 2)]
     assert not moves(host, 11, *states)
 

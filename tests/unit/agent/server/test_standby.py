@@ -1,4 +1,4 @@
-"""What is seen of a server that lets nobody in: control file, and titles of processes."""
+"""What is seen of a server that accepts no sessions: its control file and process titles."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ WHY = "no pg_hba.conf entry"
 def seen(
     monkeypatch: pytest.MonkeyPatch, data: Path, state: str, title: str, *, is_ready: bool = True
 ) -> StandbyFacts:
-    """Return what is seen of a server with these words of its programs."""
+    """Return what is seen of a server with this output of its programs."""
     control = Completed(("pg_controldata",), 0, CONTROL.format(state=state))
     monkeypatch.setattr(standby_look, "run", lambda *_, **__: control)
     titles = {11: "postgres: startup", 12: title}
@@ -62,7 +62,7 @@ def test_standby_that_streams(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     assert facts.problem == WHY
 
 
-def test_nothing_of_a_receiver_is_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_no_receiver_is_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     facts = seen(monkeypatch, tmp_path, "in archive recovery", "postgres: walreceiver ")
     assert (facts.sees_receiver, facts.receiver) == (False, None)
 
@@ -83,7 +83,7 @@ def test_copy_has_the_primarys_control_file_at_first(
 def test_restore_command_that_replay_waits_for_is_seen(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """By the children of the startup process; other processes of the server have theirs as well."""
+    """It is a child of the startup process; other processes of the server have children, too."""
     for pid, parent, title in (
         (10, 1, "postgres"),
         (11, 10, "postgres: 15/main: startup recovering 000000010000000000000003"),

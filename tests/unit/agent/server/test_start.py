@@ -1,4 +1,4 @@
-"""What a server that is started comes to, and what of that is counted against its data."""
+"""How the start of a server ends, and which failures are counted against its data."""
 
 import errno
 import os
@@ -27,7 +27,7 @@ IS_READY = PidFile(1, 5432, "/nowhere", is_ready=True)
 
 
 class Node:
-    """A data directory whose server is a script of the shell."""
+    """A data directory whose server is a shell script."""
 
     def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.data = directory / "data"
@@ -74,24 +74,24 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
     return Node(tmp_path, monkeypatch)
 
 
-def test_server_that_came_to_its_data_and_ended_is_counted(node: Node) -> None:
+def test_server_that_ended_after_it_had_used_its_data_is_counted(node: Node) -> None:
     for count in (1, 2):
         node.fails(CORRUPT)
         assert failed_starts(node.data) == count
 
 
-def test_server_that_ended_before_says_nothing_about_its_data(node: Node) -> None:
+def test_server_that_ended_before_it_used_its_data_is_not_counted(node: Node) -> None:
     node.fails("FATAL:  could not load pg_hba.conf", reaches_data=False)
     assert failed_starts(node.data) == 0
 
 
-def test_disk_that_is_full_is_told_and_not_counted(node: Node) -> None:
+def test_full_disk_is_reported_and_not_counted(node: Node) -> None:
     failure = node.fails(NO_ROOM)
     assert (failure.hint or "").startswith("Make room on ")
     assert failed_starts(node.data) == 0
 
 
-def test_cause_is_told_where_it_could_not_be_counted(
+def test_cause_is_reported_if_it_could_not_be_counted(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(data: Path) -> None:
@@ -111,8 +111,8 @@ def spoil_journal(node: Node) -> Path:
     return journal
 
 
-def test_nothing_is_started_where_the_journal_cannot_be_read(node: Node) -> None:
-    """By which slot the old server streamed would not be known once the new one runs."""
+def test_nothing_is_started_if_the_journal_cannot_be_read(node: Node) -> None:
+    """Otherwise the slot of the old server would not be known once the new one runs."""
     journal, before = spoil_journal(node), node.control.stat().st_mtime_ns
     with pytest.raises(Refused, match="was written by a newer version") as caught:
         node.start('touch "$1"')
@@ -120,7 +120,7 @@ def test_nothing_is_started_where_the_journal_cannot_be_read(node: Node) -> None
     assert node.control.stat().st_mtime_ns == before
 
 
-def test_cause_is_told_where_the_journal_cannot_be_read_any_more(
+def test_cause_is_reported_if_the_journal_can_no_longer_be_read(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     journal = spoil_journal(node)
@@ -130,7 +130,7 @@ def test_cause_is_told_where_the_journal_cannot_be_read_any_more(
     assert detail.endswith(f"\nThe failed start could not be recorded: {why}.")
 
 
-def test_server_that_stands_still_is_left_running(node: Node) -> None:
+def test_server_that_makes_no_progress_is_left_running(node: Node) -> None:
     node.is_seen_as(lambda: RUNS)
     with pytest.raises(Unverified) as caught:
         node.start(timeout_s=0.3)
@@ -154,10 +154,10 @@ def test_cancelled_start_says_whether_the_server_runs(
 
 
 @pytest.mark.parametrize("does_more", [False, True])
-def test_command_is_waited_for_where_it_may_do_more_than_start_the_server(
+def test_command_that_may_do_more_than_start_the_server_is_waited_for(
     node: Node, monkeypatch: pytest.MonkeyPatch, *, does_more: bool
 ) -> None:
-    """Ours only look in steps whether the server accepts connections, as is done here as well."""
+    """Ours only poll whether the server accepts connections, which is done here as well."""
     monkeypatch.setattr(module, "_accepts", lambda _server: True)
     started, more, goes_on = (node.data / name for name in ("started", "more", "goes_on"))
     node.is_seen_as(lambda: IS_READY if started.exists() else None)

@@ -1,4 +1,4 @@
-"""What counts of the logs of a server that is being started."""
+"""Which lines count in the logs of a server that is being started."""
 
 import os
 from pathlib import Path
@@ -25,7 +25,7 @@ class Files:
         return StartLog(self.data, way, self.settings.get, is_new=is_new)
 
     def collects(self, *lines: str) -> None:
-        """Write the list of the collector's files anew, as a collector that starts does."""
+        """Write the list of the collector's files again, like a collector that starts."""
         new = self.data / "current_logfiles.tmp"
         new.write_text("".join(f"{line}\n" for line in lines))
         new.replace(self.data / "current_logfiles")
@@ -51,7 +51,7 @@ def test_only_what_was_written_since_counts(files: Files) -> None:
     assert position.offset == len("FATAL:  of old\n")
 
 
-def test_list_of_an_earlier_run_is_not_believed(files: Files) -> None:
+def test_list_of_an_earlier_run_is_ignored(files: Files) -> None:
     collected = files.data / "log/a.log"
     append(collected, "FATAL:  of old\n")
     files.collects("stderr log/a.log")
@@ -61,8 +61,8 @@ def test_list_of_an_earlier_run_is_not_believed(files: Files) -> None:
     assert log.cause(Stop()) == f"The server's log {files.startup} ends with:\nFATAL:  of now"
 
 
-def test_file_that_a_new_name_leads_to_is_known_by_its_inode(files: Files) -> None:
-    """A base backup has no list, and a file that is gone on with may be of any name."""
+def test_file_with_a_new_name_is_identified_by_its_inode(files: Files) -> None:
+    """A base backup has no list, and a file that the server appends to may have any name."""
     collected = files.data / "log/b.csv"
     append(collected, "of old\n")
     log = files.log()
@@ -72,7 +72,7 @@ def test_file_that_a_new_name_leads_to_is_known_by_its_inode(files: Files) -> No
     assert log.end() == f"The server's log {files.data}/log/c.csv ends with:\nFATAL:  why"
 
 
-def test_directory_that_the_settings_name_is_known_before(files: Files, tmp_path: Path) -> None:
+def test_directory_in_the_settings_is_known_before_the_start(files: Files, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     append(elsewhere / "x.log", "FATAL:  of old\n")
@@ -83,7 +83,7 @@ def test_directory_that_the_settings_name_is_known_before(files: Files, tmp_path
     assert log.end().endswith("ends with:\nFATAL:  of now")
 
 
-def test_file_that_was_made_anew_is_read_from_its_begin(files: Files) -> None:
+def test_file_that_was_created_again_is_read_from_its_start(files: Files) -> None:
     append(files.startup, "LOG:  of old, and long\n")
     log = files.log()
     files.startup.unlink()
@@ -94,7 +94,7 @@ def test_file_that_was_made_anew_is_read_from_its_begin(files: Files) -> None:
     assert log.end().endswith("ends with:\nFATAL:  x")
 
 
-def test_what_came_before_the_collector_is_told_with_it_only_when_it_says_why(
+def test_lines_before_the_collector_are_reported_only_if_they_say_why(
     files: Files,
 ) -> None:
     log = files.log()
@@ -115,7 +115,7 @@ def test_password_in_a_setting_is_left_out_with_all_its_lines(files: Files) -> N
 
 
 def test_syslog_and_journal_are_named(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(files.data))  # Where there is no journal.
+    monkeypatch.setenv("PATH", str(files.data))  # There is no journalctl in this directory.
     assert files.log("pg.service").cause(Stop()).endswith("journalctl -u pg.service.")
     assert files.log().cause(Stop()) == f"It wrote nothing to {files.startup}."
     files.settings |= {"log_destination": "csvlog,syslog", "syslog_ident": "shop"}
@@ -135,13 +135,13 @@ def test_journal_is_read_where_it_may_be(files: Files, monkeypatch: pytest.Monke
     assert told.endswith("FATAL:  why")
 
 
-def test_server_that_runs_has_all_of_its_log(files: Files) -> None:
+def test_whole_log_of_a_running_server_counts(files: Files) -> None:
     files.collects("stderr log/a.log")
     append(files.data / "log/a.log", "LOG:  redo starts\n")
     assert files.log(is_new=False).end().endswith("LOG:  redo starts")
 
 
-def test_statements_of_the_users_of_a_server_that_runs_are_left_out(files: Files) -> None:
+def test_statements_of_users_of_a_running_server_are_left_out(files: Files) -> None:
     sessions = """\
 ERROR:  duplicate key value violates unique constraint "cards_pkey"
 DETAIL:  Key (card)=(SECRET) already exists.
@@ -160,7 +160,7 @@ FATAL:  password authentication failed for user "SECRET"
     ("text", "major", "expected"),
     [("", 15, "log"), ("", 19, "its word"), ("log_directory = 'x'\n", 15, "its word")],
 )
-def test_program_is_asked_for_a_setting_that_is_not_built_in(
+def test_program_is_queried_for_a_setting_that_is_not_built_in(
     tmp_path: Path, text: str, major: int, expected: str
 ) -> None:
     program = tmp_path / "postgres"

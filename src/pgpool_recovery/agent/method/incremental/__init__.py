@@ -1,1 +1,1 @@
-"""The method incremental: the server's incremental base backup, applied to the stale directory."""
+"""The method incremental: apply an incremental base backup to the stale data directory."""

@@ -1,7 +1,7 @@
-"""An incremental base backup of the primary that is applied to the stale directory in place.
+"""Apply an incremental base backup of the primary to the stale directory in place.
 
-The order is the safety: the guard is raised, what comes is written, what did not come is removed,
-all of it is made to last, and only then the directory can be started again.
+The order makes it safe: the guard is raised, what is received is written, what was not sent is
+removed, all of it is synced to disk, and only then can a server start in the directory again.
 """
 
 from collections.abc import Callable
@@ -50,7 +50,7 @@ STANDBY_SIGNAL = "standby.signal"
 
 @record
 class Directory:
-    """The stale directory: what it is, and of which of its files blocks may be kept."""
+    """The stale directory, and the files in it whose unchanged blocks may be kept."""
 
     path: Path
     stale: StaleDirectory
@@ -59,7 +59,7 @@ class Directory:
 
 @record
 class Applied:
-    """What was done, and where the backup ends: replay must reach that point."""
+    """What was done, and the end of the backup, which replay must reach."""
 
     end: Point
     counts: Counts
@@ -97,21 +97,21 @@ class IncrementalBackup:
 
     @property
     def start(self) -> Point:
-        """Where the backup starts: all changes before it come, all after it are in the WAL."""
+        """Where the backup starts: all earlier changes are in it, all later ones in the WAL."""
         return self._begun.point
 
     def abort(self) -> None:
-        """End the connection; before `apply` nothing was touched. A second call does nothing."""
+        """Close the connection; before `apply` nothing is touched. A second call does nothing."""
         self._connection.close()
 
     def apply(
         self, *, verify_pages: bool = False, on_progress: Callable[[int], None] = lambda _: None
     ) -> Applied:
-        """Write the backup onto the stale directory; `on_progress` is told the bytes received.
+        """Write the backup into the stale directory; `on_progress` gets the bytes received so far.
 
-        `verify_pages`: check the checksum of each page that comes; the server has done so too.
-        Everything that goes wrong is Incomplete, or Cancelled with that state of the target. Then
-        the directory cannot be started, and another backup completes it.
+        `verify_pages`: check the checksum of each received page, as the server does, too. Once the
+        guard is raised, every failure is Incomplete or Filled, or Cancelled with that state of the
+        target. Then no server can start in the directory, and another backup completes it.
         """
         received = Received(
             data_directory=self._directory.path,
@@ -143,7 +143,7 @@ class IncrementalBackup:
             raise _failure(error, state) from error
 
     def _receive(self, received: Received, on_progress: Callable[[int], None]) -> None:
-        """Take the stream apart: a message begins an archive, or is a piece of the current one."""
+        """Process the stream: a message begins an archive, or is a piece of the current one."""
         archive: TarStream | None = None
         names: list[str] = []
         told_bytes = 0
@@ -187,7 +187,7 @@ class IncrementalBackup:
         directory = received.data_directory
 
         def tick() -> None:
-            """Tell that it gets on: the disk may take its time with so many files."""
+            """Report that it is alive: the disk may take long for so many files."""
             self._stop.check()
             on_progress(received.counts.bytes_received)
 
@@ -197,7 +197,7 @@ class IncrementalBackup:
         label = directory / BACKUP_LABEL
         mode = label.stat().st_mode & 0o777
         write_file(label, without_incremental(read_text(label)), mode=mode)
-        # Or it would become a primary of its own.
+        # Without this file it would become an independent primary.
         write_file(directory / STANDBY_SIGNAL, "", mode=file_mode(directory))
         lower_guard(directory)
 
@@ -220,6 +220,6 @@ def _failure(error: RecoveryError | OSError, state: TargetState) -> RecoveryErro
         return kind(error.message, detail=error.detail, hint=error.hint, target=state)
     return kind(
         f'could not write "{error.filename or "the target"}": {reason_of(error)}',
-        hint="Mend that, and recover again: it goes on from what is there.",
+        hint="Fix that, then recover the node again. The recovery goes on from what is there.",
         target=state,
     )

@@ -1,11 +1,11 @@
-"""Have the primary begin an incremental backup for a stale directory, which is only read.
+"""Make the primary begin an incremental backup for a stale directory, which is only read.
 
-A manifest vouches for files: what the server does not send of them is as old as the manifest says
-and has not changed since. Three things that no server looks at would make that untrue, and a
-standby would start, stream and hold wrong data: a change of a visibility map that is not in the WAL
-(`relation_file.py`), a truncation whose file grew again (`plan/summaries.py`), and a target that
-has replayed what the primary never wrote (`check_not_past_fork` here). They are C1, C2 and C3 in
-docs/explanation/methods.md.
+A manifest vouches for files: blocks of them that the server does not send are as old as the
+manifest says and have not changed since. There are three cases that no server checks, and in which
+that would be untrue: a standby would start, stream and have wrong data. They are a change of a
+visibility map that is not in the WAL (`relation_file.py`), a truncation after which the file grew
+again (`plan/summaries.py`), and a target that has replayed what the primary never wrote
+(`check_not_past_fork` here). docs/explanation/methods.md calls them C1, C2 and C3.
 """
 
 from collections.abc import Collection, Mapping
@@ -39,10 +39,10 @@ from pgpool_recovery.postgres.incremental_stream import BackupConnection, Stream
 class BackupRequest:
     """What a backup is made for.
 
-    `conninfo` leads to the primary as a role with REPLICATION, and may hold the password of that
-    role; by its application_name the runner finds the walsender. `left_out`: segments that were
-    truncated, of which no block may be kept. `locations`: where on the target a tablespace goes, by
-    its OID, if the target does not have it yet.
+    `conninfo` connects to the primary as a role with REPLICATION, and may contain that role's
+    password; the runner finds the walsender by its application_name. `left_out` are segments that
+    were truncated, so none of their blocks may be kept. `locations` says, by OID, where on the
+    target a tablespace goes that the target does not have yet. `max_rate_kb` is in kB per second.
     """
 
     data_directory: Path
@@ -55,9 +55,9 @@ class BackupRequest:
 
 
 def begin_backup(request: BackupRequest, stop: Stop) -> IncrementalBackup:
-    """Have the primary begin an incremental backup for a stale directory, which is only read.
+    """Make the primary begin an incremental backup for a stale directory, which is only read.
 
-    Refused, with the primary's own words where it refuses, and Unreachable.
+    Raises Refused, with the primary's own message if that refuses, and Unreachable.
     """
     path = request.data_directory
     _check_directory(path)
@@ -93,12 +93,12 @@ def begin_backup(request: BackupRequest, stop: Stop) -> IncrementalBackup:
 
 def _check_directory(path: Path) -> None:
     if read_pid_file(path) is not None:
-        raise Refused(f"a server runs in {path}", hint="Stop it first.")
+        raise Refused(f"a server is running in {path}", hint="Stop it first.")
     for name in REPLACED:
         if (path / name).is_symlink():
             raise Refused(
                 f"{path / name} is a symbolic link",
-                hint="Put the directory itself there, or make a full copy.",
+                hint="Replace the link by the directory itself, or make a full copy.",
             )
 
 
@@ -112,8 +112,8 @@ def _check_server(connection: BackupConnection, stale: StaleDirectory) -> Histor
         )
     if connection.has_checksums() != stale.has_checksums:
         raise Refused(
-            "one of the target and the primary has data checksums, the other has not",
-            detail="pg_checksums changed the primary's pages without WAL.",
+            "only one of the target and the primary has data checksums",
+            detail="pg_checksums changes pages without writing WAL.",
             hint="Make a full copy.",
         )
     return history
@@ -121,14 +121,14 @@ def _check_server(connection: BackupConnection, stale: StaleDirectory) -> Histor
 
 def _check_start(start: Point, history: History) -> None:
     if start.timeline != history.current:
-        raise Refused("the primary changed its timeline just now", hint="Recover again.")
+        raise Refused("the primary has just changed its timeline", hint="Recover the node again.")
 
 
 def check_same_timeline(earlier: Point, now: Point) -> None:
     """Refuse to go on with blocks of another primary whose timeline has the same number.
 
-    Two standbys that were promoted apart from each other, without a common archive, may both take
-    the same number.
+    Two standbys that were promoted independently, without a common archive, may both choose the
+    same number.
     """
     if earlier != now:
         raise Refused(
@@ -142,8 +142,8 @@ def check_same_timeline(earlier: Point, now: Point) -> None:
 def check_not_past_fork(base: Base, history: History) -> None:
     """Refuse a directory that has replayed what the primary never wrote.
 
-    Servers before 17.12 do not look: they take the manifest's end for a position on their own way,
-    send what changed on that, and the target's other blocks stay what they are.
+    Servers before 17.12 do not check that: they take the manifest's end for a position in their own
+    history, send what changed since then, and the target keeps its other blocks, right or wrong.
     """
     for point in (base.redo, base.end):
         if not history.has(point):
@@ -156,7 +156,7 @@ def check_not_past_fork(base: Base, history: History) -> None:
 
 def _divergence(point: Point, history: History) -> str:
     if point.timeline not in history.timelines:
-        return f"It has replayed timeline {point.timeline}, which the primary never was on."
+        return f"It has replayed timeline {point.timeline}, which is not in the primary's history."
     left = Point(point.timeline, history.end_of(point.timeline) or point.lsn)
     reached = "an unknown point" if point.lsn == UNKNOWN_END else str(point)
     return f"It has replayed up to {reached}; the primary left that timeline at {left}."

@@ -1,10 +1,12 @@
-"""A file of which only the changed blocks came, put onto the old one (basebackup_incremental.c).
+"""Write the changed blocks of a file into the old file (basebackup_incremental.c).
 
-Such a file is a header and then blocks. The header: the magic number, the number of blocks, the
-truncation block length, and the number of each block, all 32-bit words of the server's own byte
-order, and zeros up to a whole block when there are any blocks. What is below the truncation length
-and was not sent is unchanged. What is above and was not sent is zeros or nothing: it was cut off in
-between, so the old file is cut to that length before anything is written.
+An incremental file is a header followed by blocks. The header consists of the magic number, the
+number of blocks, the truncation block length, and the number of each block, all as 32-bit words in
+the server's own byte order. It is padded with zeros to a whole block if there are any blocks.
+
+Blocks below the truncation length that were not sent are unchanged. Blocks above it that were not
+sent are zeros or do not exist: the file was truncated in between, so the old file is truncated to
+that length before anything is written.
 """
 
 import itertools
@@ -25,19 +27,19 @@ CheckPage = Callable[[memoryview, int], None]
 
 @record
 class Header:
-    """Which blocks come, and how long the file is made first; numbers count within the segment."""
+    """The block numbers that follow, and the truncation length; both count within the segment."""
 
     blocks: tuple[int, ...]
     truncation_blocks: int
 
     @property
     def file_blocks(self) -> int:
-        """How long the file is at the end."""
+        """The final length of the file, in blocks."""
         return max(self.truncation_blocks, self.blocks[-1] + 1 if self.blocks else 0)
 
 
 def header_bytes(blocks: int, block_bytes: int) -> int:
-    """Return the length of the header of a file with that many blocks.
+    """Return the length of the header of a file with that many blocks, in bytes.
 
     >>> header_bytes(0, 8192), header_bytes(1, 8192), header_bytes(2046, 8192)
     (12, 8192, 16384)
@@ -47,22 +49,22 @@ def header_bytes(blocks: int, block_bytes: int) -> int:
 
 
 def parse_header(data: bytes, segment_blocks: int) -> Header:
-    """Return the header that these bytes begin with; ValueError when it cannot be one."""
+    """Return the header that these bytes begin with; raise ValueError when it cannot be one."""
     _, count, truncation_blocks = FIXED.unpack_from(data)
     blocks = struct.unpack_from(f"={count}I", data, FIXED.size)
     if any(one >= other for one, other in itertools.pairwise(blocks)):
         raise ValueError("its blocks are not in order")
     header = Header(blocks, truncation_blocks)
     if header.file_blocks > segment_blocks:
-        raise ValueError(f"it goes past the end of a segment, {segment_blocks} blocks")
+        raise ValueError(f"it goes past the end of a segment of {segment_blocks} blocks")
     return header
 
 
 class ChangedBlocks:
     """Takes such a file in pieces, and writes its blocks into the old file (`Sink`).
 
-    Nothing is emptied first: a run that is interrupted in the middle leaves each block as old or
-    as new as it was, and both may stay or be replaced by the next run.
+    The old file is not emptied first. A run that is interrupted in the middle leaves each block
+    either old or new, and the next run may keep or replace both kinds.
     """
 
     def __init__(
@@ -97,7 +99,7 @@ class ChangedBlocks:
             self._write_blocks(data)
 
     def close(self) -> None:
-        """Make the file as long as it shall be."""
+        """Give the file its final length; raise Undone if a part of it is missing."""
         if self._header is None or self._pending or self._done < len(self._header.blocks):
             raise Undone("an incremental file of the base backup was cut off")
         os.ftruncate(self._descriptor, self._header.file_blocks * self._block_bytes)
@@ -112,7 +114,7 @@ class ChangedBlocks:
             self._write_blocks(memoryview(whole))
 
     def _begin(self) -> None:
-        """Take the header once it has come, and cut off what is no longer the file's."""
+        """Process the header once it is complete, and truncate the old file."""
         if len(self._pending) < FIXED.size:
             return
         magic, count, truncation_blocks = FIXED.unpack_from(self._pending)
@@ -120,8 +122,9 @@ class ChangedBlocks:
         if magic != MAGIC or self._size_bytes != length + count * self._block_bytes:
             raise Undone("an incremental file of the base backup has a header that does not fit")
         if max(count, truncation_blocks) > self._segment_blocks:
-            # Before the rest of the header is collected, which could be gigabytes.
-            raise Undone(f"{ODD}: it goes past the end of a segment, {self._segment_blocks} blocks")
+            # Checked before the rest of the header is collected, which could be gigabytes.
+            limit = f"a segment of {self._segment_blocks} blocks"
+            raise Undone(f"{ODD}: it goes past the end of {limit}")
         if len(self._pending) < length:
             return
         try:
@@ -134,7 +137,7 @@ class ChangedBlocks:
         os.ftruncate(self._descriptor, min(old_bytes, kept_bytes))
 
     def _write_blocks(self, data: memoryview) -> None:
-        assert self._header is not None  # noqa: S101 - it comes before all blocks
+        assert self._header is not None  # noqa: S101 - it precedes all blocks
         size = self._block_bytes
         for at in range(0, len(data), size):
             block = self._header.blocks[self._done]
@@ -146,7 +149,7 @@ class ChangedBlocks:
 
 
 def write_all(descriptor: int, data: memoryview, offset: int) -> None:
-    """Write at an offset (pwrite(2)), also where the system takes it in parts."""
+    """Write everything at an offset (pwrite(2)), even if the system takes it in parts."""
     while data:
         written = os.pwrite(descriptor, data, offset)
         data, offset = data[written:], offset + written

@@ -1,4 +1,4 @@
-"""What pg_controldata says of a data directory, as far as the method incremental rests on it."""
+"""Read from pg_controldata what the method incremental needs to know about a data directory."""
 
 import re
 from pathlib import Path
@@ -18,7 +18,10 @@ PATTERN = (
 
 @record
 class ControlFile:
-    """What every decision rests on, and in which units the files are to be read."""
+    """The control data, and the units in which the relation files are read.
+
+    `block_bytes` is the size of a block, `segment_blocks` that of a segment of a large relation.
+    """
 
     data: ControlData
     catalog_version: int
@@ -33,7 +36,7 @@ def read_control_file(data_directory: Path, bin_directory: Path, stop: Stop) -> 
 
 
 def parse_control_file(text: str) -> ControlFile:
-    """Read the output of pg_controldata with LC_ALL=C; Refused when a line is missing or odd."""
+    """Parse the output of pg_controldata in the C locale; raise Refused if a line is unusable."""
     lines = dict(re.findall(PATTERN, text))
     try:
         return ControlFile(
@@ -45,5 +48,5 @@ def parse_control_file(text: str) -> ControlFile:
     except KeyError as error:
         raise Refused(
             "could not understand the output of pg_controldata",
-            detail=f"The line that is missing or odd: {error}.",
+            detail=f"This line is missing or malformed: {error}.",
         ) from error

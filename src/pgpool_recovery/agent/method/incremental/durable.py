@@ -1,4 +1,4 @@
-"""Make what was written last: files first, then the directories that name them."""
+"""Sync what was written to disk: files first, then the directories that contain them."""
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -7,14 +7,14 @@ from pathlib import Path
 from pgpool_recovery.files.write import sync
 
 AT_ONCE = 8
-"""So many files are synced at the same time: the filesystem then writes its journal for them
-together, and the disk takes them in its own order."""
+"""How many files are synced at the same time. The filesystem then writes its journal once for all
+of them, and the disk can choose the order."""
 
 
 def make_durable(
     files: Iterable[Path], directories: Iterable[Path], check: Callable[[], None]
 ) -> None:
-    """Sync files and directories (fsync(2)); `check` is called in between and may end it."""
+    """Sync files and directories (fsync(2)); `check` is called in between and may raise."""
 
     def sync_one(path: Path) -> None:
         check()

@@ -1,15 +1,15 @@
-"""The guard of a data directory whose files are of two times: no server starts on it.
+"""Guard a data directory whose files are from two points in time: no server starts on it.
 
-A server that did would say "consistent recovery state reached" and serve what never was. So the
-control file is away from before the first change until after the last one, and a marker says what
-the directory was. In the order of the effects a crash leaves one of these:
+A server that did would report "consistent recovery state reached" and serve data that never
+existed. So the control file is moved away before the first change and put back after the last one,
+and a marker says what the directory was. A crash leaves one of these:
 
-* no marker: untouched, or done and nothing left of it
-* marker and control file: untouched yet, or done but for the marker; the control file and
-  backup_label tell the truth in both
+* no marker: untouched, or complete with nothing left of the run
+* marker and control file: still untouched, or complete except for the marker; the control file and
+  backup_label are correct in both cases
 * marker and no control file: half applied, and only another run can go on
 
-All of it stands in ``global``, so that nobody takes it for one of the node's own files.
+All of these files are in ``global``, so that none is taken for one of the node's own files.
 """
 
 from pathlib import Path
@@ -25,16 +25,16 @@ MARKER = f"global/{PREFIX}marker"
 OLD_CONTROL_FILE = f"global/{PREFIX}pg_control.old"
 NEW_CONTROL_FILE = f"global/{PREFIX}pg_control.new"
 MAX_MARKER_BYTES = 1 << 30
-"""It names every file that is vouched for."""
+"""The marker names every vouched file."""
 
 
 def is_half_applied(data_directory: Path) -> bool:
-    """Say whether a run was interrupted here after its first change."""
+    """Return whether a run was interrupted here after its first change."""
     return (data_directory / MARKER).is_file() and not (data_directory / CONTROL_FILE).exists()
 
 
 def read_marker(data_directory: Path) -> Marker:
-    """Return the marker of a half-applied directory; Refused when it cannot be read."""
+    """Return the marker of a half-applied directory; raise Refused when it cannot be read."""
     try:
         return decode_marker(read_text(data_directory / MARKER, MAX_MARKER_BYTES))
     except FileNotFoundError as error:
@@ -42,7 +42,7 @@ def read_marker(data_directory: Path) -> Marker:
 
 
 def raise_guard(data_directory: Path, marker: Marker) -> None:
-    """Take the control file away, the marker being safe; one that is raised stays as it is."""
+    """Write the marker durably, then move the control file away; a raised guard is left alone."""
     if is_half_applied(data_directory):
         return
     file = data_directory / MARKER
@@ -52,7 +52,7 @@ def raise_guard(data_directory: Path, marker: Marker) -> None:
 
 
 def lower_guard(data_directory: Path) -> None:
-    """Put the new control file in place, now that everything else is, and safe on the disk."""
+    """Put the new control file in place, after everything else has been synced to disk."""
     (data_directory / NEW_CONTROL_FILE).rename(data_directory / CONTROL_FILE)
     sync(data_directory / "global")
     for name in (MARKER, OLD_CONTROL_FILE):

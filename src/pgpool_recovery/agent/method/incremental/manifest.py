@@ -1,8 +1,8 @@
-"""A backup manifest for a stale data directory (backup-manifest-format.html).
+"""Write a backup manifest for a stale data directory (backup-manifest-format.html).
 
-The server takes from it which files there are and since when they have not changed. It compares
-the system identifier and the WAL ranges; sizes, times and checksums of files decide nothing
-(PrepareForIncrementalBackup, GetFileBackupMethod), so there are none that mean anything.
+From it the server learns which files exist and since when they have not changed. It compares the
+system identifier and the WAL ranges. Sizes, times and checksums of files do not affect any decision
+(PrepareForIncrementalBackup, GetFileBackupMethod), so the manifest has no meaningful ones.
 """
 
 import hashlib
@@ -27,10 +27,11 @@ class WalRange:
 
 
 def wal_ranges(base: Base, history: History) -> tuple[WalRange, ...]:
-    """Return the WAL between REDO and the end, both of which are points of the history.
+    """Return the WAL between REDO and the end, both of which are points in the history.
 
-    Since 17.12 the server refuses a range that goes on where it left the timeline itself, so there
-    is one for each timeline. Of an end that nobody knows nothing is said.
+    Since 17.12 the server refuses a range that goes past the point where it left the timeline
+    itself, so there is one range for each timeline. An unknown end is left out: the only range is
+    then empty and starts at REDO.
     """
     redo, end = base.redo, base.end
     if end.lsn == UNKNOWN_END:
@@ -54,7 +55,7 @@ def _left_at(timeline: TimelineId, history: History) -> Lsn:
 
 
 def manifest(system_identifier: str, needed: Sequence[WalRange], paths: Iterable[str]) -> bytes:
-    """Return a manifest with these files, of which blocks may be kept that are as old as REDO."""
+    """Return a manifest with these files, whose blocks may be kept if unchanged since REDO."""
     files = [{"Path": path, "Size": 0} for path in sorted(paths)]
     ranges = [
         {

@@ -1,4 +1,4 @@
-"""The marker of a directory that is being changed: what it was before, as JSON."""
+"""The marker of a directory that is being changed: it says, as JSON, what the directory was."""
 
 import json
 
@@ -12,9 +12,10 @@ FORMAT = 1
 
 @record
 class StaleDirectory:
-    """What a directory is made of, and from where on it lacks what the primary has written.
+    """What a directory consists of, and from where on it lacks what the primary has written.
 
-    `version_directory` is the name of its directory in each tablespace.
+    `version_directory` is the name of its directory in each tablespace. `base` is the point from
+    which recovery starts, and the point up to which it has replayed.
     """
 
     system_identifier: str
@@ -31,10 +32,10 @@ class StaleDirectory:
 
 @record
 class Marker:
-    """What stays true of a directory however often its change is interrupted.
+    """What stays true for a directory however often its change is interrupted.
 
-    `began` is where the timeline of the primary began from which the first blocks came. Only blocks
-    of `vouched` files may be kept: what came into being later may be half of something.
+    `began` is the start of the timeline of the primary that sent the first blocks. Only blocks of
+    `vouched` files may be kept: a file that was created later may be incomplete.
     """
 
     stale: StaleDirectory
@@ -43,7 +44,7 @@ class Marker:
 
 
 def encode_marker(marker: Marker) -> str:
-    """Return the text of a marker."""
+    """Return a marker as JSON."""
     stale = marker.stale
     return json.dumps(
         {
@@ -62,7 +63,7 @@ def encode_marker(marker: Marker) -> str:
 
 
 def decode_marker(text: str) -> Marker:
-    """Return the marker of a text; Refused when it is none that this version knows."""
+    """Return the marker in a text; raise Refused when this version does not know its format."""
     try:
         values = json.loads(text)
         if values["format"] != FORMAT:

@@ -1,7 +1,8 @@
-"""The checksum of a page: whether a block is as the server wrote it (storage/checksum_impl.h).
+"""Compute the checksum of a page, and check it (storage/checksum_impl.h).
 
-The format: the page is a table of 32 columns of 32-bit words. Each column is hashed by itself,
-with FNV-1a that also mixes in its high bits; the sums are folded together with the block's number.
+The page is treated as a table of 32 columns of 32-bit words. Each column is hashed separately with
+a variant of FNV-1a that also mixes in the high bits. The sums are XORed with each other and with
+the block number.
 """
 
 import struct
@@ -28,10 +29,10 @@ def _lanes(words: tuple[int, ...]) -> int:
     return int.from_bytes(struct.pack(f"={len(words)}Q", *words), sys.byteorder)
 
 
-# All columns are summed at once, as two integers in which each column has a lane of 64 bits: the
-# product of two words fits, and what the shift brings in from the next lane is cut off by the
-# mask. That is 100 MB/s, where one word after the other is 14 MB/s. Which columns stand in the low
-# halves of the lanes of a row depends on the byte order; what is folded at the end does not.
+# All columns are summed at once, in two integers that have a lane of 64 bits for each column: the
+# product of two words fits, and the mask cuts off what the shift brings in from the next lane. That
+# reaches 100 MB/s, while one word after the other reaches 14 MB/s. Which columns are in the low
+# halves of the lanes of a row depends on the byte order; the folded result does not.
 WORDS = _lanes((0xFFFFFFFF,) * (COLUMNS // 2))
 IS_LITTLE = sys.byteorder == "little"
 LOW_SUMS = _lanes(START_SUMS[0 if IS_LITTLE else 1 :: 2])
@@ -39,7 +40,7 @@ HIGH_SUMS = _lanes(START_SUMS[1 if IS_LITTLE else 0 :: 2])
 
 
 def checksum(page: bytes | memoryview, block: int) -> int:
-    """Return the checksum of a page that is the block of that number in its relation's fork."""
+    """Return the checksum of a page; `block` is its block number within the relation's fork."""
     low, high = LOW_SUMS, HIGH_SUMS
     data = bytearray(page)
     data[CHECKSUM] = b"\0\0"
@@ -57,11 +58,11 @@ def checksum(page: bytes | memoryview, block: int) -> int:
 
 
 def is_sound(page: bytes | memoryview, block: int, start_lsn: int) -> bool:
-    """Say whether a page that came in a base backup is as it was written, or need not be.
+    """Return whether a page in a base backup has the right checksum, or does not need one.
 
-    A new page has no checksum. A page that was written after the backup's start may be torn, since
-    it was read while it was written; its WAL holds a full image that replay puts in its place. The
-    server leaves out the same two when it checks what it sends (verify_page_checksum).
+    A new page has no checksum. A page written after the start of the backup may be torn, because it
+    was read while it was being written; the WAL has a full-page image from which replay restores
+    it. The server skips both kinds, too, when it checks what it sends (verify_page_checksum).
     """
     if page[UPPER] == b"\0\0" or _lsn(page) >= start_lsn:
         return True

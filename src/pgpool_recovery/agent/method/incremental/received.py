@@ -1,4 +1,4 @@
-"""What came of a base backup into a data directory: where each member goes, and what has come."""
+"""Direct each member of a base backup to its file in the data directory, and record what came."""
 
 import os
 import re
@@ -33,10 +33,10 @@ REPLACED = frozenset(
         "pg_xact",
     }
 )
-"""Directories that hold afterwards what the backup held, and nothing else."""
+"""Directories that contain, in the end, what the backup contains and nothing else."""
 
 EMPTIED = UNSENT_DIRECTORIES | {"pg_wal"}
-"""Directories whose contents no backup has: they are of one run of a server, or WAL."""
+"""Directories whose contents are in no backup: they belong to one run of a server, or are WAL."""
 LINK_PATTERN = re.compile(r"pg_tblspc/([0-9]+)")
 
 
@@ -55,9 +55,9 @@ class Counts:
 class Received:
     """One base backup on its way into a data directory.
 
-    Paths are those of a manifest, within the data directory; tablespaces are reached by their own
-    directories, never through a link that the stream names. `check_pages_from`: the backup's start,
-    when pages are to be checked.
+    Paths are relative to the data directory, as in a manifest. Tablespaces are written through
+    their own directories, never through a link that the stream names. `check_pages_from` is the
+    start of the backup, or None if pages are not checked.
     """
 
     data_directory: Path
@@ -72,7 +72,7 @@ class Received:
 
     @property
     def directory_mode(self) -> int:
-        """Whether the owner's group may read, as initdb --allow-group-access has it."""
+        """The mode of new directories: the group may read if it may read the data directory."""
         return 0o700 | (self.data_directory.stat().st_mode & 0o050)
 
     def place(self, path: str) -> Path:
@@ -83,10 +83,11 @@ class Received:
         return self.tablespaces[int(match[1])] / path[match.end() + 1 :]
 
     def open_in_base(self, member: Member) -> Sink:
-        """Say where a member of the archive of the data directory goes.
+        """Return where a member of the archive of the data directory goes.
 
-        The node's own files stay as they are: what bears no name of a cluster's directory is let
-        go of. So are the files of emptied directories, and the links, which are the target's own.
+        The node's own files stay unchanged: a member that has none of the names of a cluster's
+        directories is dropped. So are the files of emptied directories, and the links, because the
+        target has its own.
         """
         top, _, rest = member.path.partition("/")
         if member.kind is MemberKind.LINK or (top == "pg_tblspc" and rest):
@@ -101,7 +102,7 @@ class Received:
         return Nothing()
 
     def open_in_tablespace(self, oid: int) -> Callable[[Member], Sink]:
-        """Say where a member of the archive of a tablespace goes."""
+        """Return the function that directs the members of the archive of a tablespace."""
         version_directory = self.stale.version_directory
 
         def open_sink(member: Member) -> Sink:
@@ -126,7 +127,7 @@ class Received:
             self.paths.add(path)
             return self._make_directory(self.place(path))
         directory, _, name = path.rpartition("/")
-        if name.startswith(PREFIX):  # The primary's own leftovers of a guard.
+        if name.startswith(PREFIX):  # A guard of the primary's own past left it there.
             return Nothing()
         if name.startswith(INCREMENTAL_PREFIX):
             return self._open_changed(
@@ -151,7 +152,7 @@ class Received:
         )
 
     def _open_changed(self, member: Member, path: str) -> Sink:
-        """Refuse changed blocks of a file of which nothing was vouched for: the rest is missing."""
+        """Refuse changed blocks of a file that was not vouched for: the others are missing."""
         if path not in self.vouched:
             raise _unexpected(member, "the base backup")
         self._note(path)
@@ -179,7 +180,7 @@ class Received:
         mode = self.directory_mode & 0o660
         descriptor = open_in_place(file, made_with=mode if is_made else None)
         if mode != 0o600:
-            os.fchmod(descriptor, mode)  # The agent's umask took the group's rights away.
+            os.fchmod(descriptor, mode)  # The agent's umask removed the group's rights.
         return descriptor
 
     def _page_check(self, path: str) -> CheckPage | None:
@@ -190,9 +191,9 @@ class Received:
 
 
 def page_check(path: str, file: RelationFile, segment_blocks: int, start: Lsn) -> CheckPage:
-    """Return what raises Undone for a page of a file that is not as it was written.
+    """Return a function that raises Undone for a page of a file with a wrong checksum.
 
-    It takes the page and its number in the file. `start`: from where on WAL will be replayed.
+    It takes the page and its block number within the file. `start` is where replay will begin.
     """
     first = file.number * segment_blocks
 
@@ -209,7 +210,7 @@ def page_check(path: str, file: RelationFile, segment_blocks: int, start: Lsn) -
 
 @dataclass(frozen=True)
 class _Counted:
-    """Adds what it has written to the counts (`Sink`)."""
+    """Adds the number of blocks written to the counts (`Sink`)."""
 
     sink: ChangedBlocks
     counts: Counts
@@ -225,5 +226,5 @@ class _Counted:
 def _unexpected(member: Member, where: str) -> Undone:
     return Undone(
         f'{where} has an unexpected entry "{member.path}"',
-        detail="A primary sends no such thing.",
+        detail="A primary never sends such an entry.",
     )

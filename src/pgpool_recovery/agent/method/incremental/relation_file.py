@@ -1,4 +1,4 @@
-"""The files of relations: their names, and which a data directory has (storage-file-layout)."""
+"""Parse the names of relation files, and list those in a data directory (storage-file-layout)."""
 
 import os
 import re
@@ -16,17 +16,17 @@ DIRECTORY_PATTERN = re.compile(r"(?:base|pg_tblspc/[0-9]+/PG_[0-9]+_[0-9]+)/[0-9
 DATABASE_PATTERN = re.compile(r"[0-9]+")
 
 VOUCHED_FORKS: tuple[str, ...] = ("", "_init")
-"""The forks of which unchanged blocks may be kept.
+"""The forks whose unchanged blocks may be kept.
 
-Not the visibility map: before the minor releases of August 2026 its bits were cleared without a
-block reference in WAL, and WAL that was written then is without it for good. The free space map
-is not in WAL at all; the server itself always sends it whole.
+The visibility map is not among them: before the minor releases of August 2026 its bits were cleared
+without a block reference in WAL, and WAL written by those releases will never have one. The free
+space map is not in WAL at all, so the server always sends it whole.
 """
 
 
 @record
 class RelationFile:
-    """What the name of a relation's file says; `number` is that of the segment."""
+    """What the name of a relation file says; `number` is the segment number."""
 
     relfilenode: int
     fork: str
@@ -34,7 +34,7 @@ class RelationFile:
 
 
 def parse_name(name: str) -> RelationFile | None:
-    """Return what a file's name says, or None for other files, temporary ones among them.
+    """Return what a file's name says, or None for other files, including temporary ones.
 
     >>> parse_name("16384_vm.2")
     RelationFile(relfilenode=16384, fork='_vm', number=2)
@@ -47,7 +47,7 @@ def parse_name(name: str) -> RelationFile | None:
 
 
 def parse_path(path: str) -> RelationFile | None:
-    """Return what the path of a file within the data directory says, or None.
+    """Return what a path relative to the data directory says, or None for other files.
 
     >>> parse_path("base/5/1259.1")
     RelationFile(relfilenode=1259, fork='', number=1)
@@ -58,7 +58,7 @@ def parse_path(path: str) -> RelationFile | None:
 
 
 def path_of(segment: RelationSegment, version_directory: str) -> str:
-    """Return the path of a segment within the data directory, as a manifest writes it.
+    """Return the path of a segment relative to the data directory, as in a manifest.
 
     >>> path_of(RelationSegment(1663, 5, 16384, fork=0, segment=2), "PG_17_202406281")
     'base/5/16384.2'
@@ -78,10 +78,10 @@ def path_of(segment: RelationSegment, version_directory: str) -> str:
 def vouched_paths(
     data_directory: Path, tablespaces: Mapping[int, Path], version_directory: str
 ) -> Iterator[str]:
-    """Return the paths of all files of which unchanged blocks may be kept.
+    """Yield the paths of all files whose unchanged blocks may be kept.
 
-    `tablespaces` are their real directories by OID. Refused where a symbolic link stands in the
-    way: a block that is written through it might land in another server's files.
+    `tablespaces` are their real directories by OID. Raises Refused if there is a symbolic link: a
+    block that is written through it might end up in another server's files.
     """
     yield from _in_directory(data_directory / "global", "global")
     yield from _in_databases(data_directory / "base", "base")
@@ -111,7 +111,7 @@ def _entries(directory: Path) -> Iterator[os.DirEntry[str]]:
             if entry.is_symlink():
                 raise Refused(
                     f"{entry.path} is a symbolic link",
-                    detail="Below base, global and tablespaces the server itself makes none.",
-                    hint="Put the file or directory itself there, or make a full copy.",
+                    detail="The server itself creates none below base, global and tablespaces.",
+                    hint="Replace the link by the file or directory itself, or make a full copy.",
                 )
             yield entry

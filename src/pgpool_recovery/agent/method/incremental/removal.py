@@ -1,4 +1,4 @@
-"""What a data directory has and the backup had not goes, and what is of one run only is emptied."""
+"""Remove from a data directory what is not in the backup, and what belongs to an earlier run."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -18,13 +18,13 @@ REMOVED_FILES = (
     "tablespace_map",
     "tablespace_map.old",
 )
-"""Files that speak of another backup or of another run of the server."""
+"""Files that describe another backup or another run of the server."""
 
 
 def remove_unsent(received: Received, check: Callable[[], None]) -> None:
-    """Remove all that the backup had not.
+    """Remove everything that is not in the backup.
 
-    `check` is called between removals and may end them: a later run goes on.
+    `check` is called between removals and may raise to end them: a later run goes on.
     """
     for entry in list(_unsent(received)):
         check()
@@ -47,7 +47,7 @@ def _unsent(received: Received) -> Iterator[Path]:
 
 
 def _unsent_in(path: str, directory: Path, sent: set[str]) -> Iterator[Path]:
-    """Return what was not sent; follows no link, and looks into no directory that goes."""
+    """Yield what was not sent; follow no link, and do not descend into a directory that goes."""
     if not directory.is_dir():
         return
     with os.scandir(directory) as entries:

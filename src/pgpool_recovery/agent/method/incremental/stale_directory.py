@@ -1,7 +1,7 @@
-"""A data directory that lacks what the primary has written: from where on, and what it is made of.
+"""Find out what a stale data directory consists of, and from where on it lacks the primary's data.
 
-What is known of it is read before the first change. From then on it stands in the marker
-(`guard.py`), which a later run reads in place of the control file.
+This is read before the first change. From then on it is in the marker (`guard.py`), which a later
+run reads instead of the control file.
 """
 
 from pathlib import Path
@@ -31,10 +31,10 @@ from pgpool_recovery.files.text import read_text
 from pgpool_recovery.host.stop import Stop
 
 UNKNOWN_END = Lsn(2**64 - 1)
-"""The end of a directory of which nobody knows how far it replayed.
+"""The end of a directory when it is not known how far it has replayed.
 
-It is past every position, so that `History.has` says yes while the timeline is the primary's
-current one, where no position can be a foreign one, and no as soon as the primary has left it.
+It is past every position. So `History.has` returns true while the timeline is the primary's current
+one, on which every position is the primary's own, and false as soon as the primary has left it.
 """
 SETTLED = (SHUT_DOWN, SHUT_DOWN_IN_RECOVERY, IN_ARCHIVE_RECOVERY)
 
@@ -42,21 +42,24 @@ SETTLED = (SHUT_DOWN, SHUT_DOWN_IN_RECOVERY, IN_ARCHIVE_RECOVERY)
 def read_base(data_directory: Path, bin_directory: Path, stop: Stop) -> Base:
     """Return from where on a data directory lacks what the primary has written.
 
-    Refused when that cannot be known. The end has `UNKNOWN_END` for its position when only its
-    timeline is known: after a run that was interrupted, and in a base backup of a primary that no
-    server has replayed.
+    Raises Refused when that cannot be determined. The end has the position `UNKNOWN_END` when only
+    its timeline is known: after a run that was interrupted, and in a base backup of a primary that
+    no server has replayed.
     """
     return read_stale_directory(data_directory, bin_directory, stop).base
 
 
 def read_stale_directory(data_directory: Path, bin_directory: Path, stop: Stop) -> StaleDirectory:
-    """Return all that has to be known of a data directory, whole or half applied."""
+    """Return what must be known about a data directory, complete or half applied.
+
+    Raises Refused when it cannot be determined.
+    """
     if is_half_applied(data_directory):
         return _half_applied(read_marker(data_directory))
     if not (data_directory / CONTROL_FILE).is_file():
         raise Refused(
             f"{data_directory} has no control file",
-            hint="Make a full copy: without it nobody knows what the directory holds.",
+            hint="Make a full copy: without that file it is not known what the directory contains.",
         )
     control = read_control_file(data_directory, bin_directory, stop)
     major = read_text(data_directory / "PG_VERSION").strip()
@@ -71,9 +74,10 @@ def read_stale_directory(data_directory: Path, bin_directory: Path, stop: Stop) 
 
 
 def _half_applied(marker: Marker) -> StaleDirectory:
-    """Blocks of the interrupted run came from a primary on a timeline; up to where, nobody knows.
+    """Return the directory of the marker, with an unknown end on the timeline of the primary then.
 
-    A primary that has left that timeline might have done so before that position.
+    The interrupted run wrote blocks of a primary that was on that timeline, but it is not known up
+    to which position. A primary that has left the timeline may have left it before that position.
     """
     return marker.stale.with_end(Point(marker.began.timeline, UNKNOWN_END))
 
@@ -86,11 +90,11 @@ def _label(data_directory: Path) -> str | None:
 
 
 def vouched_base(control: ControlData, label: str | None) -> Base:
-    """Return the base that a manifest may name, by the control file and backup_label.
+    """Return the base that a manifest may name, according to the control file and backup_label.
 
-    Stricter than what a plan reckons with (plan/divergence.py): what is not known is refused.
-    While there is a label the control file's REDO is not what recovery begins with: pg_rewind
-    leaves the source's there.
+    This is stricter than what a plan assumes (plan/divergence.py): it raises Refused for what is
+    not known. If there is a label, recovery does not begin at the control file's REDO: pg_rewind
+    leaves the REDO of its source there.
     """
     written = Point(control.timeline, control.redo)
     if label is None:
@@ -110,11 +114,11 @@ def _end_without_label(control: ControlData, redo: Point) -> Point:
     if control.state not in SETTLED:
         raise Refused(
             f'the target\'s cluster state is "{control.state}"',
-            detail="Nobody knows where its WAL ends.",
-            hint="Let pg_rewind, or a start and a clean stop, bring it to an end that is known.",
+            detail="It is not known where its WAL ends.",
+            hint="Run pg_rewind, or start the server and stop it cleanly: then its end is known.",
         )
     minimum = control.minimum_end or redo
-    if not control.is_consistent:  # A base backup whose end was not reached: it holds later pages.
+    if not control.is_consistent:  # A base backup has later pages until its end is reached.
         return _unknown_end(redo, minimum)
     return _not_before(redo, minimum)
 

@@ -1,4 +1,4 @@
-"""The tablespaces of the target: where its links lead, and how they come to be the primary's."""
+"""Match the tablespaces of the target with those of the primary, and change its links to them."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -15,10 +15,10 @@ LINKS = "pg_tblspc"
 
 @record
 class Tablespaces:
-    """The directories of all tablespaces of the backup by OID, which links are new, and which go.
+    """The directories of all tablespaces in the backup by OID; which links are new, and which go.
 
-    What a link led to that goes is left alone: in a copied data directory it may be the tablespace
-    of another server.
+    When a link is removed, the directory that it points to is left alone: in a copied data
+    directory it may be the tablespace of another server.
     """
 
     directories: dict[int, Path]
@@ -27,7 +27,7 @@ class Tablespaces:
 
 
 def linked_tablespaces(data_directory: Path) -> dict[int, Path]:
-    """Return where the links of a data directory lead; Refused for tablespaces made in place."""
+    """Return where the links of a data directory point; raise Refused for a tablespace in place."""
     found = {}
     with os.scandir(data_directory / LINKS) as entries:
         for entry in entries:
@@ -45,9 +45,9 @@ def match_tablespaces(
     locations: Mapping[int, str],
     version_directory: str,
 ) -> Tablespaces:
-    """Return where each archive goes; Refused when a new tablespace has no place of its own.
+    """Return where each archive goes; raise Refused if a new tablespace has no unused location.
 
-    `locations` say where on the target a tablespace goes that it does not have yet.
+    `locations` says where on the target a tablespace goes that the target does not have yet.
     """
     for tablespace in sent:
         if not tablespace.location.startswith("/"):
@@ -58,7 +58,7 @@ def match_tablespaces(
         raise Refused(
             f"tablespace {min(missing)} of the primary has no place on the target",
             detail="It was created after the recovery was planned.",
-            hint="Recover again.",
+            hint="Recover the node again.",
         )
     for oid in new:
         _check_unused(Path(locations[oid]) / version_directory)
@@ -72,7 +72,7 @@ def match_tablespaces(
 def _made_in_place(oid: int) -> Refused:
     return Refused(
         f"tablespace {oid} was created in place, without a location",
-        detail="That is for tests of PostgreSQL (allow_in_place_tablespaces).",
+        detail="That is meant for tests of PostgreSQL only (allow_in_place_tablespaces).",
         hint="Make a full copy.",
     )
 
@@ -81,8 +81,8 @@ def _check_unused(directory: Path) -> None:
     if directory.is_dir() and any(directory.iterdir()):
         raise Refused(
             f"{directory} holds data that is not known to be the node's own",
-            detail="The node's data directory does not lead to it.",
-            hint="Move what it holds elsewhere, or give the node another directory with "
+            detail="No link in the node's data directory points to it.",
+            hint="Move its contents elsewhere, or give the node another directory with "
             "tablespace_mapping in the settings.",
         )
 
@@ -90,7 +90,7 @@ def _check_unused(directory: Path) -> None:
 def link_new(data_directory: Path, tablespaces: Tablespaces) -> None:
     """Make the directories and links of the tablespaces that the target does not have yet."""
     for location in tablespaces.directories.values():
-        make_location(location, data_directory)  # One that is linked may be lost, with its disk.
+        make_location(location, data_directory)  # A linked one may have been lost with its disk.
         sync(location.parent)
     for oid in tablespaces.new:
         (data_directory / LINKS / str(oid)).symlink_to(tablespaces.directories[oid])
@@ -98,7 +98,7 @@ def link_new(data_directory: Path, tablespaces: Tablespaces) -> None:
 
 
 def unlink_gone(data_directory: Path, tablespaces: Tablespaces) -> None:
-    """Remove the links to the tablespaces that the primary has no more."""
+    """Remove the links to the tablespaces that the primary no longer has."""
     for oid in tablespaces.gone:
         (data_directory / LINKS / str(oid)).unlink(missing_ok=True)
     sync(data_directory / LINKS)

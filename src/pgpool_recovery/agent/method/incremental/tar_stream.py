@@ -1,7 +1,7 @@
-"""The tar archives of a base backup, read as they come (POSIX ustar, as pgtar.h writes it).
+"""Read the tar archives of a base backup as they arrive (POSIX ustar, as pgtar.h writes it).
 
-Everything in a header is checked, since it decides which file is written: the checksum finds a
-stream that is out of step, and a name leads nowhere but below the directory of the archive.
+Everything in a header is checked, because it decides which file is written. The checksum detects a
+stream that is out of step, and a name must stay below the directory of the archive.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ NUMBER_IS_BINARY = 0x80
 
 
 class MemberKind(Enum):
-    """What a member of an archive is; a server sends nothing else."""
+    """The kinds of members in an archive; a server sends no others."""
 
     FILE = b"0"
     LINK = b"2"
@@ -48,14 +48,14 @@ class Sink(Protocol):
     """Where the data of one member goes."""
 
     def write(self, data: memoryview) -> None:
-        """Take the next piece, of whatever size."""
+        """Take the next piece, of any size."""
 
     def close(self) -> None:
-        """All of it has come."""
+        """Finish: all of the data has been written."""
 
 
 class TarStream:
-    """Takes one archive in pieces; `open_sink` says where each member goes."""
+    """Takes one archive in pieces; `open_sink` returns where each member goes."""
 
     def __init__(self, name: str, open_sink: Callable[[Member], Sink]) -> None:
         self._name = name
@@ -79,7 +79,7 @@ class TarStream:
                 data = self._feed_header(data)
 
     def finish(self) -> None:
-        """Say that nothing more comes; Undone when something is missing."""
+        """End the archive; raise Undone when something is missing."""
         if not self._has_ended or self._sink is not None or self._header:
             raise Undone(f"the archive {self._name} of the base backup was cut off")
 
@@ -101,7 +101,7 @@ class TarStream:
         return data[missing:]
 
     def _take_header(self, header: bytes) -> None:
-        """Begin with a member; the end of an archive is made of headers of zeros."""
+        """Begin a member; headers of zeros mark the end of an archive."""
         if not any(header):
             self._has_ended = True
             return
@@ -117,10 +117,10 @@ class TarStream:
 
 
 def parse_header(header: bytes) -> Member:
-    """Return the member that a header begins; Undone when it is none that a server sends."""
+    """Return the member that a header begins; raise Undone when no server sends such a header."""
     try:
         if _number(header[SUM]) != _sum(header) or header[MAGIC] != b"ustar":
-            raise ValueError("its checksum is wrong")  # noqa: TRY301 - one place to say it
+            raise ValueError("its checksum is wrong")  # noqa: TRY301 - one handler for all
         kind = MemberKind(header[KIND])
         size_bytes = _number(header[SIZE])
         if size_bytes > MAX_FILE_BYTES or (kind is not MemberKind.FILE and size_bytes > 0):
@@ -131,34 +131,34 @@ def parse_header(header: bytes) -> Member:
     except ValueError as error:
         raise Undone(
             "the primary sent an archive that cannot be read",
-            detail=f"A header is odd: {error}. It begins with {header[:60]!r}.",
+            detail=f"A header is malformed: {error}. It begins with {header[:60]!r}.",
         ) from error
 
 
 def checked_path(name: str) -> str:
-    """Return a path that leads below the directory that it is taken from; ValueError otherwise.
+    """Return a path that stays below its starting directory; raise ValueError for any other.
 
     >>> checked_path("./pg_wal/summaries/")
     'pg_wal/summaries'
     """
     path = name.removeprefix("./").removesuffix("/")
     if any(part in ("", ".", "..") for part in path.split("/")):
-        raise ValueError(f"the name {name!r} leads elsewhere")
+        raise ValueError(f"the name {name!r} points elsewhere")
     return path
 
 
 def _number(field: bytes) -> int:
-    """Return an octal number, or one in base 256, which large files have (print_tar_number)."""
+    """Return an octal number, or one in base 256, as used for large files (print_tar_number)."""
     if field[0] == NUMBER_IS_BINARY:
         return int.from_bytes(field[1:], "big")
     digits = field.rstrip(b" \0").lstrip(b" ")
     if not digits or digits.strip(b"01234567"):
-        raise ValueError(f"{field!r} is no number")
+        raise ValueError(f"{field!r} is not a number")
     return int(digits, 8)
 
 
 def _sum(header: bytes) -> int:
-    """Return the sum of all bytes, where the field of the sum itself counts as blanks."""
+    """Return the sum of all bytes; the field of the checksum itself counts as spaces."""
     return sum(header) - sum(header[SUM]) + ord(" ") * 8
 
 

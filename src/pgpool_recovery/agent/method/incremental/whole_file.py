@@ -1,4 +1,4 @@
-"""A file that came whole, put in the place of the old one."""
+"""Write a file that was sent whole over the old one."""
 
 import os
 
@@ -8,9 +8,9 @@ from pgpool_recovery.agent.method.incremental.changed_blocks import CheckPage, w
 class WholeFile:
     """Takes a file in pieces (`Sink`).
 
-    An old file is written over from its beginning and cut at the end; it is not emptied first. It
-    may be one whose unchanged blocks a later run does not send again, when this run is
-    interrupted and the next one needs fewer of its blocks.
+    An old file is overwritten from its beginning and truncated at the end; it is not emptied first.
+    If this run is interrupted and the next one is sent only changed blocks of the file, the others
+    must still be there.
     """
 
     def __init__(
@@ -31,12 +31,12 @@ class WholeFile:
         self._written_bytes += len(data)
 
     def close(self) -> None:
-        """Cut off what the old file had more."""
+        """Cut off what the old file had beyond the new one."""
         os.ftruncate(self._descriptor, self._written_bytes)
         os.close(self._descriptor)
 
     def _check(self, check_page: CheckPage, data: memoryview) -> None:
-        """Check all pages that are whole by now; the server checks no others either."""
+        """Check all pages that are complete by now; the server does not check others either."""
         self._unchecked += data
         size = self._block_bytes
         pages = memoryview(bytes(self._unchecked))
@@ -50,7 +50,7 @@ class Nothing:
     """Takes what is not wanted (`Sink`)."""
 
     def write(self, data: memoryview) -> None:
-        """Let it go."""
+        """Discard it."""
 
     def close(self) -> None:
         """Do nothing."""

@@ -1,4 +1,4 @@
-"""Base backups as a primary sends them, made by hand, and a connection that sends them."""
+"""Hand-made base backups as a primary would send them, and a connection that sends them."""
 
 import io
 import struct
@@ -13,7 +13,7 @@ SEGMENT_BLOCKS = 16
 END = Point(TimelineId(1), Lsn(0x5000100))
 
 DIRECTORY = None
-"""What stands for a directory among the members of an archive."""
+"""The content that marks a directory among the members of an archive."""
 
 
 def archive(members: Mapping[str, bytes | None]) -> bytes:
@@ -42,14 +42,14 @@ def changed(blocks: Mapping[int, bytes], truncation_blocks: int, magic: int = MA
 
 
 def block(mark: str) -> bytes:
-    """Return a block that is all of one letter."""
+    """Return a block filled with one letter."""
     return mark.encode() * BLOCK_BYTES
 
 
 def messages(
     archives: Mapping[str, Mapping[str, bytes | None]], piece_bytes: int = 700
 ) -> list[bytes]:
-    """Return the messages that carry these archives, in pieces that fit nothing."""
+    """Return the messages that carry these archives, in pieces of an odd size."""
     sent = []
     for name, members in archives.items():
         data = archive(members)
@@ -61,7 +61,7 @@ def messages(
 
 
 class ScriptedConnection:
-    """Stands for a connection on which a backup has begun; `before_message` may raise."""
+    """A fake of a connection on which a backup has begun; `before_message` may raise."""
 
     def __init__(
         self,

@@ -132,7 +132,7 @@ STALE = StaleDirectory(
 
 
 class Target:
-    """The directories of a target, and what a backup does with them."""
+    """The directories of a target, and a backup that is applied to them."""
 
     def __init__(self, root: Path) -> None:
         self.data, self.spaces = root / "data", root / "spaces"
@@ -165,7 +165,7 @@ class Target:
         return backup
 
     def links(self) -> dict[str, str]:
-        """Return where the links lead, without the directory they are all in."""
+        """Return where the links point, relative to the directory that contains all targets."""
         links = (self.data / "pg_tblspc").iterdir()
         return {link.name: str(link.readlink().relative_to(self.spaces)) for link in links}
 

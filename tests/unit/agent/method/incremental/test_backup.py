@@ -1,4 +1,4 @@
-"""A backup applied in place: what is there afterwards, and at every point before."""
+"""A backup applied in place: what is there afterwards, and at every point before that."""
 
 import errno
 import os
@@ -41,7 +41,7 @@ MESSAGES = len(messages(ARCHIVES))
 
 
 class CrashError(Exception):
-    """The power went."""
+    """The power failed."""
 
 
 def crash_at(number: int) -> Callable[[int], None]:
@@ -63,13 +63,13 @@ def test_the_target_is_afterwards_what_the_backup_says(target: Target) -> None:
     told: list[int] = []
     applied = backup.apply(on_progress=told.append)
     assert target.files() == NEW_FILES
-    assert target.space_files() == NEW_SPACES, "of a tablespace that is gone only the link goes"
+    assert target.space_files() == NEW_SPACES, "only the link of a dropped tablespace is removed"
     assert target.links() == {str(KEPT_OID): "kept", str(NEW_OID): "new"}
     assert (backup.start, applied.end) == (START, END)
     assert applied.counts.blocks_written == 3
     assert applied.counts.files_changed == 3
     assert applied.counts.files_removed == 5
-    assert set(told) == {applied.counts.bytes_received}, "also while the disk takes its time"
+    assert set(told) == {applied.counts.bytes_received}, "even while the files are synced"
     assert connection.is_closed
     assert sorted(entry.name for entry in (target.data / "pg_wal").iterdir()) == [
         "archive_status",
@@ -120,7 +120,7 @@ EFFECTS = [
 def test_promise_4_a_crash_at_any_effect(
     target: Target, monkeypatch: pytest.MonkeyPatch, module: object, name: str, after: int
 ) -> None:
-    """The control file is there while nothing was changed, and once everything is."""
+    """The control file is there as long as nothing is changed, and after everything is."""
     calls = iter(range(1000))
     real = getattr(module, name)
 
@@ -149,13 +149,13 @@ def test_promise_4_a_crash_at_any_effect(
     assert target.files() == NEW_FILES
 
 
-def test_what_a_guard_left_on_the_primary_does_not_come_along(target: Target) -> None:
+def test_what_a_guard_left_on_the_primary_is_not_written(target: Target) -> None:
     leftover: dict[str, bytes | None] = {f"global/{guard.PREFIX}marker": b"the primary's"}
     target.begin(ScriptedConnection(sent({"base.tar": leftover}))).apply()
     assert target.files() == NEW_FILES
 
 
-def test_the_guard_is_up_before_anything_comes(target: Target) -> None:
+def test_the_guard_is_up_before_anything_is_received(target: Target) -> None:
     seen: list[bool] = []
     target.apply(lambda _: seen.append(is_half_applied(target.data)))
     assert seen == [True] * (MESSAGES + 1)
@@ -197,14 +197,14 @@ def test_what_no_primary_sends_is_refused(
 
 
 @pytest.mark.parametrize("missing", [f"{KEPT_OID}.tar", "base.tar"])
-def test_an_archive_that_does_not_come(target: Target, missing: str) -> None:
+def test_an_archive_is_missing(target: Target, missing: str) -> None:
     some = {name: members for name, members in ARCHIVES.items() if name != missing}
     with pytest.raises(Incomplete, match="the base backup has the archives"):
         target.begin(ScriptedConnection(messages(some))).apply()
 
 
 @pytest.mark.parametrize("missing", ["backup_label", "PG_VERSION", "global/pg_control"])
-def test_a_file_without_which_nothing_starts_does_not_come(target: Target, missing: str) -> None:
+def test_a_file_that_a_server_needs_to_start_is_missing(target: Target, missing: str) -> None:
     base = {name: text for name, text in ARCHIVES["base.tar"].items() if name != missing}
     with pytest.raises(Incomplete, match=f'the base backup has no "{missing}"'):
         target.begin(ScriptedConnection(messages({**ARCHIVES, "base.tar": base}))).apply()
@@ -280,7 +280,7 @@ def test_the_group_may_read_what_it_may_read_of_the_directory(
     target: Target, mode: int, file_mode: int
 ) -> None:
     target.data.chmod(mode)
-    umask = os.umask(0o077)  # As the agent has it.
+    umask = os.umask(0o077)  # The agent has this one.
     try:
         target.apply()
     finally:

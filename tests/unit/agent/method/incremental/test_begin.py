@@ -1,4 +1,4 @@
-"""C3: a target that has replayed what the primary never wrote is refused."""
+"""A target that has replayed what the primary never wrote is refused (C3 in methods.md)."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def point(timeline: int, lsn: int) -> Point:
     "end",
     [point(1, 0x900), point(1, 0x1000), point(2, 0x2000), point(3, 0x9000), point(3, UNKNOWN_END)],
 )
-def test_what_is_on_the_primarys_way(end: Point) -> None:
+def test_point_in_the_primarys_history(end: Point) -> None:
     check_not_past_fork(Base(point(1, 0x800), end), HISTORY)
 
 
@@ -38,7 +38,7 @@ def test_what_is_on_the_primarys_way(end: Point) -> None:
         ),
         (
             Base(point(1, 0x800), point(4, 0x900)),
-            "timeline 4, which the primary never was on.",
+            "timeline 4, which is not in the primary's history.",
         ),
         (
             Base(point(2, 0x2001), point(3, 0x2002)),
@@ -46,7 +46,7 @@ def test_what_is_on_the_primarys_way(end: Point) -> None:
         ),
     ],
 )
-def test_what_is_not(base: Base, detail: str) -> None:
+def test_point_outside_of_the_primarys_history(base: Base, detail: str) -> None:
     with pytest.raises(Refused, match="the target has diverged from the primary") as caught:
         check_not_past_fork(base, HISTORY)
     assert caught.value.detail == f"It has replayed {detail}"

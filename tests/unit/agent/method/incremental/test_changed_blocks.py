@@ -1,4 +1,4 @@
-"""Changed blocks on the old file: what stays, what is cut off, what becomes zeros."""
+"""Changed blocks written to the old file: what stays, what is cut off, what becomes zeros."""
 
 import os
 from collections.abc import Callable
@@ -47,7 +47,7 @@ def put(
 
 
 @pytest.mark.parametrize("piece_bytes", [1, 100, BLOCK_BYTES, 3 * BLOCK_BYTES, 5000])
-def test_only_the_blocks_that_came_are_written(tmp_path: Path, piece_bytes: int) -> None:
+def test_only_the_blocks_that_were_sent_are_written(tmp_path: Path, piece_bytes: int) -> None:
     file = old_file(tmp_path, "abcd")
     found = put(file, changed({1: block("B"), 3: block("D")}, 4), piece_bytes=piece_bytes)
     assert found == b"".join(map(block, "aBcD"))
@@ -61,13 +61,13 @@ def test_the_file_became_shorter(tmp_path: Path) -> None:
     assert put(old_file(tmp_path, "abcd"), changed({0: block("A")}, 2)) == block("A") + block("b")
 
 
-def test_the_file_became_longer_by_blocks_that_came(tmp_path: Path) -> None:
+def test_the_file_became_longer_by_blocks_that_were_sent(tmp_path: Path) -> None:
     found = put(old_file(tmp_path, "a"), changed({1: block("B"), 2: block("C")}, 3))
     assert found == b"".join(map(block, "aBC"))
 
 
-def test_what_was_cut_off_and_is_there_again_without_having_come_is_zeros(tmp_path: Path) -> None:
-    """The old blocks behind the truncation length must not shine through."""
+def test_blocks_that_were_cut_off_and_not_sent_are_zeros(tmp_path: Path) -> None:
+    """The old blocks after the truncation length must not reappear."""
     found = put(old_file(tmp_path, "abcd"), changed({3: block("D")}, 1))
     assert found == block("a") + ZEROS + ZEROS + block("D")
 
@@ -76,7 +76,7 @@ def test_an_extension_without_content(tmp_path: Path) -> None:
     assert put(old_file(tmp_path, "a"), changed({}, 3)) == block("a") + ZEROS + ZEROS
 
 
-def test_an_interrupted_write_is_made_good_by_the_next(tmp_path: Path) -> None:
+def test_an_interrupted_write_is_corrected_by_the_next(tmp_path: Path) -> None:
     file = old_file(tmp_path, "abcd")
     first = changed({0: block("1"), 2: block("3")}, 3)
     with pytest.raises(Undone, match="cut off"):
@@ -105,8 +105,8 @@ def test_files_that_no_server_sends_change_nothing(tmp_path: Path, data: bytes, 
     assert file.read_bytes() == b"".join(map(block, "abcd"))
 
 
-def test_header_that_cannot_be_is_refused_before_it_has_come(tmp_path: Path) -> None:
-    """It could have 16 GB, and would be collected in memory."""
+def test_impossible_header_is_refused_before_all_of_it_is_received(tmp_path: Path) -> None:
+    """It could be 16 GB long, and would be collected in memory."""
     count = 2**32 - 1
     begin = FIXED.pack(MAGIC, count, 0)
     size_bytes = header_bytes(count, BLOCK_BYTES) + count * BLOCK_BYTES
@@ -142,7 +142,7 @@ def test_a_whole_file_takes_the_place_of_the_old(tmp_path: Path, piece_bytes: in
     data = block("A") + block("B") + b"rest"
     for at in range(0, len(data), piece_bytes):
         sink.write(memoryview(data)[at : at + piece_bytes])
-    assert len(file.read_bytes()) == 4 * BLOCK_BYTES, "it was emptied before the new came"
+    assert len(file.read_bytes()) == 4 * BLOCK_BYTES, "the old file was emptied first"
     sink.close()
     assert file.read_bytes() == data
     assert checked == [(block("A"), 0), (block("B"), 1)]

@@ -1,4 +1,4 @@
-"""A connection that does not come about, or is broken off, within its time."""
+"""A connection that cannot be made, or is cancelled, ends within its time limit."""
 
 import socket
 import time
@@ -14,7 +14,7 @@ LIMITS = StreamLimits(connect_s=0.5)
 
 @pytest.fixture
 def silent_port() -> Iterator[int]:
-    """A port where somebody listens and never says a word."""
+    """A port on which a program listens and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 
@@ -23,7 +23,7 @@ def conninfo(port: int) -> dict[str, str]:
     return {"host": "127.0.0.1", "port": str(port), "user": "repl", "password": "secret"}
 
 
-def test_nobody_answers(silent_port: int) -> None:
+def test_no_answer(silent_port: int) -> None:
     began = time.monotonic()
     with pytest.raises(Unreachable) as caught:
         open_backup(conninfo(silent_port), LIMITS, lambda: None)
@@ -32,7 +32,7 @@ def test_nobody_answers(silent_port: int) -> None:
     assert caught.value.detail == said
 
 
-def test_nobody_listens() -> None:
+def test_nothing_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     with pytest.raises(Unreachable) as caught:
@@ -41,7 +41,7 @@ def test_nobody_listens() -> None:
     assert "secret" not in str(caught.value.as_record())
 
 
-def test_a_cancel_while_nobody_answers(silent_port: int) -> None:
+def test_a_cancel_while_there_is_no_answer(silent_port: int) -> None:
     def cancel() -> None:
         raise Cancelled("the recovery was cancelled")
 

@@ -1,4 +1,4 @@
-"""The manifest: the server's format, and nothing that it must not vouch for."""
+"""The manifest has the server's format, and vouches for nothing that it must not."""
 
 import hashlib
 import json

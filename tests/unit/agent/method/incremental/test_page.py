@@ -1,4 +1,4 @@
-"""The checksum of a page, against pages that PostgreSQL 17 wrote and against the plain algorithm.
+"""The checksum of a page, compared with pages that PostgreSQL 17 wrote and a plain algorithm.
 
 All pages of real servers are checked in tests/incremental/test_page_checksums.py.
 """

@@ -1,4 +1,4 @@
-"""Pages that come are checked on demand: each at its place in the relation."""
+"""Received pages are checked on demand, each for its block number in the relation."""
 
 import struct
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Which files a manifest may vouch for (C1), and which it finds."""
+"""Which files a manifest may vouch for (C1 in docs/explanation/methods.md), and which are found."""
 
 from pathlib import Path
 

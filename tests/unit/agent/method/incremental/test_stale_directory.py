@@ -1,4 +1,4 @@
-"""From where on a data directory lacks something: what each state of it says."""
+"""What each state of a data directory says about the point from which it lacks something."""
 
 from dataclasses import replace
 
@@ -90,13 +90,13 @@ def test_a_primary_that_crashed_is_refused(state: str) -> None:
 
 
 def test_after_pg_rewind_the_label_decides() -> None:
-    """The control file holds the source's REDO."""
+    """The control file has the REDO of the source."""
     control = replace(CONTROL, state="in archive recovery")
     assert vouched_base(control, LABEL) == Base(point(1, "0/5000028"), point(2, "0/9000158"))
 
 
 def test_a_base_backup_that_was_never_started() -> None:
-    """Its pages are as new as its end, which nobody wrote down: no fork may lie behind it."""
+    """Its pages may be as new as its end, which is not recorded: so no fork may be before it."""
     control = replace(
         CONTROL,
         state="in production",
@@ -112,7 +112,7 @@ def test_a_base_backup_whose_end_was_not_reached() -> None:
     assert vouched_base(control, None) == Base(point(2, "0/9000028"), unknown(2))
 
 
-def test_an_incremental_backup_is_no_data_directory() -> None:
+def test_an_incremental_backup_is_not_a_data_directory() -> None:
     with pytest.raises(Refused, match="is an incremental backup"):
         vouched_base(CONTROL, LABEL + "INCREMENTAL FROM LSN: 0/4000028\n")
 

@@ -27,7 +27,7 @@ def test_a_new_one_without_a_place() -> None:
         match_tablespaces({}, [SentTablespace(3, "/primary/new")], {}, VERSION)
 
 
-def test_a_new_one_whose_place_is_taken(tmp_path: Path) -> None:
+def test_a_new_one_whose_place_is_in_use(tmp_path: Path) -> None:
     (tmp_path / VERSION / "5").mkdir(parents=True)
     with pytest.raises(Refused, match="holds data that is not known to be the node's own"):
         match_tablespaces({}, [SentTablespace(3, "/p")], {3: str(tmp_path)}, VERSION)
@@ -41,7 +41,7 @@ def test_tablespaces_in_place(tmp_path: Path) -> None:
         linked_tablespaces(tmp_path)
 
 
-def test_links_are_followed_to_their_end(tmp_path: Path) -> None:
+def test_links_are_resolved(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "alias").symlink_to(tmp_path / "real")
     (tmp_path / "pg_tblspc").mkdir()

@@ -57,7 +57,7 @@ def read(data: bytes, piece_bytes: int) -> dict[str, tuple[Member, Collected]]:
 
 
 @pytest.mark.parametrize("piece_bytes", [1, 511, 512, 513, 10_000])
-def test_members_come_whole_in_whatever_pieces(piece_bytes: int) -> None:
+def test_members_are_complete_for_pieces_of_any_size(piece_bytes: int) -> None:
     found = read(archive(MEMBERS), piece_bytes)
     assert list(found) == [name.removeprefix("./") for name in MEMBERS]
     assert all(collected.is_closed for _, collected in found.values())
@@ -82,10 +82,10 @@ def test_an_archive_that_goes_on_after_its_end() -> None:
 @pytest.mark.parametrize(
     "name", ["/etc/passwd", "../up", "base/../../up", "base//1", "base/.", "..", "./../up", "././x"]
 )
-def test_names_that_lead_elsewhere(name: str) -> None:
+def test_names_that_point_elsewhere(name: str) -> None:
     with pytest.raises(Undone) as caught:
         read(archive({name: b"x"}), 512)
-    assert "leads elsewhere" in str(caught.value.detail)
+    assert "points elsewhere" in str(caught.value.detail)
 
 
 def header(**changes: bytes) -> bytes:
