@@ -1,6 +1,6 @@
 #!/bin/sh
-# Where synchronous_standby_names is '*', a pg_basebackup that streams WAL counts as a synchronous
-# standby while it runs, with its own temporary slot, which is the default: commits may wait for it.
+# With synchronous_standby_names = '*', a running pg_basebackup that streams WAL counts as a
+# synchronous standby, with its own temporary slot, which is the default: commits may wait for it.
 # With --no-slot it does not.
 set -eu
 work=$(mktemp -d)
@@ -14,7 +14,7 @@ if [ "$(id -u)" = 0 ]; then # PostgreSQL does not run as root.
     chown nobody "$work/data"
     as='setpriv --reuid=nobody --clear-groups'
 fi
-end() { # Without their server the backups end, too.
+end() { # The backups end with their server.
     $as "$bin/pg_ctl" -D "$work/data/one" -m immediate stop >/dev/null 2>&1 || true
     rm -rf "$work"
 }

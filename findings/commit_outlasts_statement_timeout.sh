@@ -1,8 +1,9 @@
 #!/bin/sh
-# statement_timeout, which is said to hold until the server has completed a command, does not end a
-# commit that waits for a synchronous standby: it is switched off before the commit begins. Who writes
-# to a primary whose standby is away and relies on it waits for ever; pg_cancel_backend, or a cancel
-# request of the client, ends the wait, with a WARNING, and the row is there.
+# statement_timeout, which is documented to apply until the server has completed a command, does not
+# end a commit that waits for a synchronous standby: it is disabled before the commit begins. A
+# client that relies on it and writes to a primary whose standby is away waits forever.
+# pg_cancel_backend, or a cancel request of the client, ends the wait, with a WARNING, and the row
+# is there.
 set -eu
 work=$(mktemp -d)
 chmod 755 "$work"
@@ -40,7 +41,7 @@ for _ in $(seq 600); do
     if [ "$(sql "SHOW synchronous_standby_names")" = away ]; then break; fi
     sleep 0.1
 done
-sleep 1 # A moment for the checkpointer, which tells the others whether commits have to wait.
+sleep 1 # Give the checkpointer time to tell the other processes whether commits must wait.
 export PGOPTIONS='-c statement_timeout=1s'
 sleeps=$(sql "SELECT pg_sleep(60)" 2>&1) || true
 echo "statement_timeout = 1s, SELECT pg_sleep(60): $sleeps"

@@ -1,9 +1,9 @@
 #!/bin/sh
-# libpq's `options` do not win over PGDATESTYLE: libpq sends the values of PGDATESTYLE, PGTZ and
-# PGGEQO after the options in the startup packet, and of two values for a setting the server takes
-# the later one. So a connection string with "options=-c DateStyle=ISO" gets another style where
-# whoever starts the program has PGDATESTYLE in his environment, though for all other settings what
-# the connection string says wins over the environment.
+# libpq's `options` do not override PGDATESTYLE: libpq sends the values of PGDATESTYLE, PGTZ and
+# PGGEQO after the options in the startup packet, and of two values for a setting the server uses
+# the later one. So a connection string with "options=-c DateStyle=ISO" gets another style if
+# PGDATESTYLE is set in the program's environment, although for all other settings the connection
+# string overrides the environment.
 set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -1,10 +1,12 @@
 #!/bin/sh
-# Pgpool-II whose pgpool.conf names a healthy primary's host and port, and no sr_check_user, has no PCP
-# for search_primary_node_timeout, 5 minutes by default, which its sample file calls the time to search
-# "when a failover occurs": PCP is started after the search, which logs in as the role "nobody", whom
-# the primary does not know. Then it starts all the same, and calls the primary a standby.
+# If pgpool.conf names a healthy primary's host and port but no sr_check_user, Pgpool-II has no PCP
+# for search_primary_node_timeout, 5 minutes by default, which its sample file calls the time to
+# search "when a failover occurs". PCP is started only after the search, which logs in as the role
+# "nobody", which does not exist on the primary. Then Pgpool-II starts nevertheless, and reports the
+# primary as a standby.
 #
-# Runs Debian 12's pgpool2, unpacked into a temporary folder, with the libraries that it depends on.
+# Runs Debian 12's pgpool2, unpacked into a temporary directory, with the libraries that it depends
+# on.
 set -eu
 work=$(mktemp -d)
 chmod 755 "$work"
@@ -33,7 +35,7 @@ end() {
     rm -rf "$work"
 }
 trap end EXIT
-ask() { # psql, of a port, for no longer than ten seconds.
+ask() { # Run psql on a port, for at most ten seconds.
     PGCONNECT_TIMEOUT=10 "$bin/psql" -h "$work/data" -p "$1" -U postgres -d postgres -XAtqc "$2"
 }
 $as "$bin/initdb" -D "$one" -U postgres -A trust --no-sync >/dev/null
@@ -50,7 +52,7 @@ cat >"$work/data/pgpool.conf" <<END
 backend_hostname0 = '$work/data'
 backend_port0 = 7801
 search_primary_node_timeout = 8
-# Where to listen and to write, in the temporary folder.
+# Where to listen and write: in the temporary directory.
 listen_addresses = ''
 socket_dir = '$work/data'
 port = 7802
@@ -64,7 +66,7 @@ echo "somebody:$(printf word | md5sum | cut -d ' ' -f 1)" >"$work/data/pcp.conf"
 : >"$work/data/pool_hba.conf"
 echo "*:*:somebody:word" >"$work/pcppass"
 chmod 600 "$work/pcppass"
-try() { # After how many seconds does PCP answer, and what is the primary then?
+try() { # Print after how many seconds PCP answers, and the role of the primary then.
     began=$(date +%s)
     LD_LIBRARY_PATH=$libraries $as "$work/root/usr/sbin/pgpool" -n -D -f "$work/data/pgpool.conf" \
         -F "$work/data/pcp.conf" -a "$work/data/pool_hba.conf" >"$work/pgpool.log" 2>&1 &

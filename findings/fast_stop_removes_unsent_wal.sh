@@ -1,7 +1,7 @@
 #!/bin/sh
-# "pg_ctl stop -m fast" of a primary sends a streaming standby everything only where a slot or
-# wal_keep_size holds its WAL: the shutdown checkpoint itself removes segments that the WAL sender
-# has yet to send. The stop succeeds, and the standby lacks what clients were told is committed.
+# "pg_ctl stop -m fast" on a primary sends a streaming standby everything only if a slot or
+# wal_keep_size retains its WAL: the shutdown checkpoint itself removes segments that the WAL sender
+# has not sent yet. The stop succeeds, and the standby lacks what clients were told is committed.
 set -eu
 work=$(mktemp -d)
 chmod 755 "$work"
@@ -22,10 +22,10 @@ end() {
     rm -rf "$work"
 }
 trap end EXIT
-sql() { # Ask the server of a port.
+sql() { # Query the server on a port.
     "$bin/psql" -h "$work/data" -p "$1" -U postgres -d postgres -XAtqc "$2"
 }
-wait_for() { # Until a command succeeds, for a minute.
+wait_for() { # Wait up to a minute until a command succeeds.
     for _ in $(seq 600); do
         if eval "$1"; then return 0; fi
         sleep 0.1
@@ -47,7 +47,7 @@ $as "$bin/pg_ctl" -D "$two" -w -l "$work/data/two.log" start >/dev/null
 sql 7801 "CREATE TABLE t (a int, b text)"
 wait_for '[ "$(sql 7801 "SELECT state FROM pg_stat_replication")" = streaming ]'
 receiver=$(sql 7802 "SELECT pid FROM pg_stat_wal_receiver")
-kill -STOP "$receiver" # A standby that is slow: its receiver sleeps, and reads now and then.
+kill -STOP "$receiver" # A slow standby: its receiver sleeps, and reads only now and then.
 sql 7801 "INSERT INTO t SELECT g, repeat('x', 900) FROM generate_series(1, 60000) AS g"
 committed=$(sql 7801 "SELECT count(*) FROM t")
 $as "$bin/pg_ctl" -D "$one" -m fast -t 50 stop >"$work/data/stop.log" 2>&1 &

@@ -1,8 +1,8 @@
 #!/bin/sh
-# The control file of a base backup that no server has been started on says "in production", for it
-# is that of the primary, also beside a standby.signal; by it, a new standby is a primary that
-# crashed. And so pg_checksums --check, with which one would look at a backup, refuses it as a
-# cluster that is not shut down. After the first start it is "in archive recovery".
+# The control file of a base backup on which no server has been started says "in production",
+# because it is the primary's, even beside a standby.signal. According to it, a new standby is a
+# primary that crashed. So pg_checksums --check, with which one might check a backup, refuses it as
+# a cluster that is not shut down. After the first start it says "in archive recovery".
 set -eu
 work=$(mktemp -d)
 chmod 755 "$work"

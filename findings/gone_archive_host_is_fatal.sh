@@ -1,10 +1,11 @@
 #!/bin/sh
-# A standby whose restore_command is scp or ssh does not start when the archive's host is gone, though
-# the primary is there to stream from: ssh exits with 255 when it cannot connect, and PostgreSQL takes
-# a status above 125 for the shell's own, a reason to end recovery. The manual names "command not
-# found". scp -O exits with 1 for the same, and the standby streams.
+# A standby whose restore_command is scp or ssh does not start when the archive's host is gone,
+# although the primary is there to stream from: ssh exits with 255 if it cannot connect, and
+# PostgreSQL takes a status above 125 for one of the shell's own, which is a reason to end recovery.
+# The manual mentions "command not found". scp -O exits with 1 in the same case, and the standby
+# streams.
 #
-# For Debian 12's openssh-client, unpacked into a temporary folder.
+# For Debian 12's openssh-client, unpacked into a temporary directory.
 set -eu
 work=$(mktemp -d)
 chmod 755 "$work"
@@ -39,9 +40,9 @@ $as "$bin/pg_basebackup" -h "$work/data" -p 7801 -U postgres -D "$two" -R -c fas
 echo "port = 7802" >>"$two/postgresql.conf"
 "$bin/postgres" --version
 "$work/root/usr/bin/ssh" -V
-# Port 1 of this host, where nobody listens, in the place of a host that is gone.
+# Port 1 of this host, where nothing listens, stands in for a host that is gone.
 options="-S '$work/root/usr/bin/ssh' -F /dev/null -o BatchMode=yes -P 1"
-streams() { # Does the standby start and stream, with this restore_command?
+streams() { # Print whether the standby starts and streams with this command.
     echo "restore_command = '$(echo "$1" | sed "s/'/''/g")'" >"$work/data/restore.conf"
     rm -f "$work/data/two.log"
     seen=no

@@ -1,8 +1,9 @@
 #!/bin/sh
-# A standby on timeline 1 asks a primary on timeline 3 for 00000002.history as well, by the numbers,
-# though timeline 3 forked off timeline 1. A server that was promoted past the number of a timeline
-# it saw in the archive has no such file, so the standby never streams, not even the WAL of
-# timeline 1. Given the history file of the timeline that is no ancestor of either, it follows.
+# A standby on timeline 1 requests 00000002.history from a primary on timeline 3, counting through
+# the numbers, although timeline 3 forked off timeline 1. A server that was promoted past the number
+# of a timeline that it saw in the archive has no such file, so the standby never streams, not even
+# the WAL of timeline 1. Given the history file of the timeline that is not an ancestor of either,
+# it follows.
 set -eu
 work=$(mktemp -d)
 chmod 755 "$work"
@@ -32,10 +33,10 @@ stop() {
 promote() {
     $as "$bin/pg_ctl" -D "$1" -w promote >/dev/null
 }
-sql() { # Ask the server of a port.
+sql() { # Query the server on a port.
     "$bin/psql" -h "$work/data" -p "$1" -U postgres -d postgres -XAtqc "$2"
 }
-wait_for() { # Until a command succeeds, for a minute.
+wait_for() { # Wait up to a minute until a command succeeds.
     for _ in $(seq 600); do
         if eval "$1"; then return 0; fi
         sleep 0.1
@@ -62,7 +63,7 @@ echo "port = 7804" >>"$three/postgresql.conf"
 archive="archive_mode = on
 archive_command = 'cp %p $work/data/archive/%f'"
 echo "$archive" >>"$stray/postgresql.conf"
-start "$stray" # A copy that is promoted by mistake; it leaves its history file in the archive.
+start "$stray" # A copy is promoted by mistake; it leaves its history file in the archive.
 promote "$stray"
 wait_for '[ -e "$work/data/archive/00000002.history" ]'
 stop "$stray"
@@ -71,7 +72,7 @@ $archive
 restore_command = 'cp $work/data/archive/%f %p'
 recovery_target_timeline = current
 END
-start "$two" # The right one.
+start "$two" # The real new primary.
 promote "$two"
 echo "history files of the new primary: $(cd "$two/pg_wal" && echo *.history)"
 echo "what it says: $(cut -f 1 "$two/pg_wal/00000003.history") is the parent"
@@ -79,7 +80,7 @@ sed -i 's/port=7801/port=7803/' "$three/postgresql.auto.conf"
 start "$three"
 refused='could not receive timeline history file .* "pg_wal/00000002.history"'
 wait_for 'grep -q "$refused" "$three.log"'
-sleep 6 # It tries again each 5 seconds.
+sleep 6 # It retries every 5 seconds.
 grep -o "$refused.*" "$three.log" | tail -n 1
 without=$(sql 7803 "SELECT count(*) FROM pg_stat_replication")
 echo "standbys that stream: $without"

@@ -1,10 +1,11 @@
 #!/bin/sh
-# sshd_config(5) says that the first value obtained for a keyword is used. Of two lines of MaxStartups,
-# PerSourceMaxStartups, PerSourceNetBlockSize or IPQoS it is the last: a file of sshd_config.d that is
-# included at the top overrides the rest of sshd_config for other words, and for these it does not.
+# sshd_config(5) says that the first value obtained for a keyword is used. If there are two lines of
+# MaxStartups, PerSourceMaxStartups, PerSourceNetBlockSize or IPQoS, the last one is used: a file in
+# sshd_config.d that is included at the top overrides the rest of sshd_config for other keywords,
+# but not for these.
 #
-# Runs Debian 12's openssh-server, unpacked into a temporary folder, as "sshd -T", which serves nobody,
-# with the libraries that openssh-server depends on. Exits with 1 when that changes.
+# Runs Debian 12's openssh-server, unpacked into a temporary directory, as "sshd -T", which accepts
+# no connections, with the libraries that openssh-server depends on. Exits with 1 when that changes.
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -15,7 +16,7 @@ mkdir "$folder/download" "$folder/own"
         libwrap0=7.6.q-32 >/dev/null 2>&1)
 for package in "$folder"/download/*.deb; do dpkg -x "$package" "$folder/root"; done
 as=
-if [ "$(id -u)" = 0 ]; then # As root, sshd asks for /run/sshd.
+if [ "$(id -u)" = 0 ]; then # As root, sshd requires /run/sshd.
     chown nobody "$folder/own"
     as='setpriv --reuid=nobody --clear-groups'
 fi

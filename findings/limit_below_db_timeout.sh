@@ -1,8 +1,9 @@
 #!/bin/sh
-# pgBackRest refuses --protocol-timeout below the db-timeout of its configuration file for repo-ls
-# and repo-get, which read files and ask no database, and takes it for info. The word --db-timeout
-# is no way out for all: it helps repo-ls, and info does not know it. PGBACKREST_DB_TIMEOUT in the
-# environment wins over the file, and suits both. For Debian 12, with libpq5 and libxml2.
+# For repo-ls and repo-get, which read files and query no database, pgBackRest refuses a
+# --protocol-timeout below the db-timeout of its configuration file; for info it accepts it. The
+# option --db-timeout does not work for all of them: it helps repo-ls, but info does not know it.
+# PGBACKREST_DB_TIMEOUT in the environment overrides the file, and works for both. For Debian 12,
+# with libpq5 and libxml2.
 set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -17,7 +18,7 @@ db-timeout=1800
 protocol-timeout=1830
 END
 seen=
-ask() { # The exit status of a command that is to answer within 10 seconds, and what it says.
+ask() { # Print a command's exit status and output; it has 10 seconds.
     status=0
     "$work/root/usr/bin/pgbackrest" --config="$work/pgbackrest.conf" --protocol-timeout=10 "$@" \
         >"$work/said" 2>&1 || status=$?

@@ -1,7 +1,8 @@
 #!/bin/sh
-# A standby's application_name is cut at 63 bytes (NAMEDATALEN); a name in synchronous_standby_names
-# is not, and nothing is said of it: a standby that is named alike in both, and longer, is never
-# synchronous. Cut by hand in synchronous_standby_names, it is.
+# A standby's application_name is truncated to 63 bytes (NAMEDATALEN); a name in
+# synchronous_standby_names is not, and there is no warning. So a standby with the same longer name
+# in both is never synchronous. If the name in synchronous_standby_names is truncated by hand, it
+# is.
 set -eu
 work=$(mktemp -d)
 chmod 755 "$work"
@@ -31,7 +32,7 @@ ask() { "$bin/psql" -h "$work/data" -p 7806 -U postgres -d postgres -XAtc "$1"; 
 ask "SELECT version()"
 long=standby-$(printf '%062d' 0) # 70 bytes
 cut=$(printf %.63s "$long")
-seen() { # The priority that a stream has whose application_name is the long name.
+seen() { # The priority of the stream whose application_name is the long name.
     ask "ALTER SYSTEM SET synchronous_standby_names = '\"$1\"'" >/dev/null
     $as "$bin/pg_ctl" -D "$work/data/one" reload >/dev/null
     for _ in $(seq 100); do

@@ -1,8 +1,9 @@
 #!/bin/sh
-# A physical replication slot that max_slot_wal_keep_size made "lost" is accepted by
-# START_REPLICATION as if nothing were: it is active, its restart_lsn moves on, wal_status says
-# "unreserved" with a safe_wal_size. But it holds no WAL any more: when its receiver is away for
-# less than max_slot_wal_keep_size, what that needs is removed; a new slot beside it keeps that.
+# START_REPLICATION accepts a physical replication slot that max_slot_wal_keep_size made "lost" as
+# if nothing had happened: the slot is active, its restart_lsn advances, and wal_status says
+# "unreserved" with a safe_wal_size. But it no longer retains WAL: when its receiver is away for
+# less than max_slot_wal_keep_size, the WAL that it needs is removed; a new slot beside it retains
+# that WAL.
 set -eu
 work=$(mktemp -d)
 chmod 755 "$work"
@@ -24,21 +25,21 @@ trap end EXIT
 sql() {
     "$bin/psql" -h "$work/data" -p 7801 -U postgres -d postgres -XAtqc "$1"
 }
-wait_for() { # Until a query says true, for a minute.
+wait_for() { # Wait up to a minute until a query returns true.
     for _ in $(seq 600); do
         if [ "$(sql "$1")" = t ]; then return 0; fi
         sleep 0.1
     done
     return 1
 }
-segments() { # So many segments of WAL, and a checkpoint, which removes what nothing holds.
+segments() { # Write this many segments, then checkpoint: it removes what nothing retains.
     for _ in $(seq "$1"); do
         sql "INSERT INTO t VALUES (1)"
         sql "SELECT pg_switch_wal()" >/dev/null
     done
     sql "CHECKPOINT"
 }
-received_by() { # Receive by a slot, and confirm it, until its segment has come.
+received_by() { # Receive from a slot, and confirm, until its segment has arrived.
     $as "$bin/pg_receivewal" -h "$work/data" -p 7801 -U postgres -D "$work/data/received" \
         -S "$1" --synchronous --no-loop >"$work/receive.log" 2>&1 &
     receiver=$!

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Whoever runs CREATE EXTENSION never sees a NOTICE that its script raises, whatever he has set for
-# client_min_messages: the server raises that to WARNING while the script runs. A script that wants
-# to tell something has to call it a WARNING.
+# A NOTICE that an extension's script raises is never shown to the user who runs CREATE EXTENSION,
+# whatever client_min_messages is set to: the server raises that setting to WARNING while the script
+# runs. A script that has something to report must raise a WARNING.
 set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -1,11 +1,12 @@
 #!/bin/sh
-# pg_lsclusters of postgresql-common exits with 1, and lists no cluster at all, when one of several
-# has a postgresql.conf without unix_socket_directories whose data directory it does not find out or
-# cannot see (one server is started with -D of its own, or a disk is not mounted). With the words
-# "15 one" it lists that one; with unix_socket_directories it lists the odd one too, as <unknown>.
+# pg_lsclusters of postgresql-common exits with 1, and lists no cluster at all, if one of several
+# has a postgresql.conf without unix_socket_directories and a data directory that pg_lsclusters
+# cannot determine or access (a server is started with its own -D, or a disk is not mounted). With
+# the arguments "15 one" it lists that cluster; with unix_socket_directories it lists the odd one
+# too, as <unknown>.
 #
-# Runs Debian 12's postgresql-common, unpacked into a temporary folder; it needs perl, no server.
-# Exits with 1 when that changes.
+# Runs Debian 12's postgresql-common, unpacked into a temporary directory; it needs perl, but no
+# server. Exits with 1 when that changes.
 set -eu
 version=248+deb12u2
 folder=$(mktemp -d)
@@ -21,7 +22,7 @@ unix_socket_directories = '$folder/data'
 port = 7801
 END
 odd=$folder/etc/15/odd/postgresql.conf
-list() { # Which clusters are listed, and the exit status.
+list() { # Print the listed clusters and the exit status.
     status=0
     PG_CLUSTER_CONF_ROOT=$folder/etc perl -T -I "$folder/root/usr/share/perl5" \
         "$folder/root/usr/bin/pg_lsclusters" --no-header "$@" \

@@ -1,7 +1,7 @@
 #!/bin/sh
-# CASE WHEN has_function_privilege(...) THEN that_function(...) END does not keep from "permission
-# denied": EXECUTE is checked when the executor prepares the expression, also for the branch that is
-# never taken. Who may not call the function needs another query.
+# CASE WHEN has_function_privilege(...) THEN that_function(...) END does not prevent "permission
+# denied": EXECUTE is checked when the executor prepares the expression, even for the branch that is
+# never taken. A role that may not call the function needs another query.
 set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

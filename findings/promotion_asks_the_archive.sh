@@ -1,8 +1,8 @@
 #!/bin/sh
-# Promotion of a standby that streams and has replayed everything calls restore_command five times
-# in a row: for WAL that is in its pg_wal, twice, for the history file of the next timeline, twice,
-# and for 00000001.history, which never exists. Writes wait until all have returned, so an archive
-# that takes a time-out to answer holds up the failover for five of them.
+# Promoting a standby that streams and has replayed everything calls restore_command five times in a
+# row: twice for WAL that is in its pg_wal, twice for the history file of the next timeline, and
+# once for 00000001.history, which never exists. Writes wait until all calls have returned, so an
+# archive that answers only after a timeout delays the failover by five timeouts.
 set -eu
 work=$(mktemp -d)
 chmod 755 "$work"
@@ -23,10 +23,10 @@ end() {
     rm -rf "$work"
 }
 trap end EXIT
-sql() { # Ask the server of a port.
+sql() { # Query the server on a port.
     "$bin/psql" -h "$work/data" -p "$1" -U postgres -d postgres -XAtqc "$2"
 }
-wait_for() { # Until a command succeeds, for a minute.
+wait_for() { # Wait up to a minute until a command succeeds.
     for _ in $(seq 600); do
         if eval "$1"; then return 0; fi
         sleep 0.1

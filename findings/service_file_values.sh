@@ -1,8 +1,8 @@
 #!/bin/sh
-# A value in pg_service.conf is not read as in a connection string, though both are "keyword=value"
-# of libpq: quotes and backslashes are part of the value, blanks after the equals sign stay, and
-# blanks at the end go. So format_conninfo() does not make lines of a service file, and there are
-# passwords that a connection string can hold and a service file cannot.
+# A value in pg_service.conf is not read like one in a connection string, although both are libpq's
+# "keyword=value": quotes and backslashes are part of the value, blanks after the equals sign are
+# kept, and blanks at the end are removed. So format_conninfo() does not produce lines for a service
+# file, and there are passwords that a connection string can represent and a service file cannot.
 set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

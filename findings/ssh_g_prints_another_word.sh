@@ -1,9 +1,10 @@
 #!/bin/sh
-# ssh -G says "true" and "false" for StrictHostKeyChecking, where ssh_config and the manual have
-# "yes", "no" and "off", and where the same command says "yes" for BatchMode. Who asks ssh -G whether
-# host keys are checked and looks for "yes" finds that they never are.
+# ssh -G prints "true" and "false" for StrictHostKeyChecking, although ssh_config and the manual
+# have "yes", "no" and "off", and although the same command prints "yes" for BatchMode. A program
+# that looks for "yes" in the output of ssh -G to find out whether host keys are checked concludes
+# that they never are.
 #
-# Runs Debian's openssh-client, unpacked into a temporary folder. Exits with 1 when that changes.
+# Runs Debian's openssh-client, unpacked into a temporary directory. Exits with 1 when that changes.
 set -eu
 version=1:9.2p1-2+deb12u10
 folder=$(mktemp -d)

@@ -1,7 +1,7 @@
 #!/bin/sh
-# unnest(a, b) of two arrays in FROM is no function: the parser knows it by that name alone, without
-# a schema, and makes ROWS FROM (unnest(a), unnest(b)) of it. So a query whose names are qualified
-# with pg_catalog, as the search path must not matter, fails where it had worked.
+# unnest(a, b) of two arrays in FROM is not a function: the parser recognises only the unqualified
+# name, and turns it into ROWS FROM (unnest(a), unnest(b)). So a query that worked fails once its
+# names are qualified with pg_catalog, which is done to be independent of the search path.
 set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
