@@ -87,7 +87,7 @@ def test_promise_13_flood_fills_neither_record_nor_log(cluster: Cluster) -> None
         cluster.recover(1)
     assert_recovered(cluster, 1)
     said = cluster.primary.log_text()[log:]
-    assert "more are counted and not kept" in said
+    assert "further ones are counted but not kept" in said
     assert "events of the agent of node 1 were not kept" in said
     sizes = {
         "record": size_of_record(cluster),

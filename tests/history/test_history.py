@@ -122,7 +122,7 @@ def test_runner_that_is_killed_is_seen_as_interrupted(down: Cluster) -> None:
     wait_for_no_agent(down.node(1))  # It still has what the next recovery needs.
     down.recover(1)
     ended = "SELECT message FROM pgpool_recovery_history WHERE state = 'failed' LIMIT 1"
-    assert down.primary.sql(ended) == [("the runner ended without a word",)]
+    assert down.primary.sql(ended) == [("the runner ended without reporting a result",)]
 
 
 def test_only_who_may_monitor_reads_it(cluster: Cluster) -> None:

@@ -63,7 +63,7 @@ def test_lines_of_install(site: Site) -> None:
     assert removed.returncode == 0, removed.output
     emptied = f"{FOLLOW} = ''{EMPTIED}\n"
     assert pgpool.machine.path(conf).read_text() == stood + emptied
-    assert f"{FOLLOW}, which nothing set before, is set empty" in removed.stdout
+    assert f"{FOLLOW}, which was not set before, is now empty" in removed.stdout
     _reload_until(site, FOLLOW, "")
     assert "pgpool-recovery" not in dict(_pool_status(site))["failover_command"]
 

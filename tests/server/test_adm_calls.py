@@ -101,7 +101,7 @@ def test_setting_limits_the_wait(connection: psycopg.Connection, directory: Path
     assert caught.value.diag.message_primary == (
         f"Pgpool-II at {directory} did not send its answer in time"
     )
-    assert caught.value.diag.message_detail == "It was waited for 0.5 seconds."
+    assert caught.value.diag.message_detail == "The wait was limited to 0.5 seconds."
 
 
 def test_that_limit_is_none_for_a_recovery_which_has_one_of_its_own(

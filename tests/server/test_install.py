@@ -48,14 +48,14 @@ def test_extension_comes_and_goes_and_the_stock_one_is_back(
 
     said = install(machine, product, *pg_config)
     assert "pgpool_recovery--2.0.sql installed" in said
-    assert "pgpool_recovery.control installed; what stood there is now" in said
+    assert "pgpool_recovery.control installed; the previous file is now" in said
     assert "ALTER EXTENSION pgpool_recovery UPDATE" in said
     installed = contents(fresh.extension_directory)
 
     again = install(machine, product, *pg_config)
     for name, files in {"pgpool_recovery": 7, "pgpool_adm": 9, "pgpool_regclass": 3}.items():
         assert again.count(f"/{name}") == files
-    assert again.count("is there already") == 19
+    assert again.count("is already up to date") == 19
     assert contents(fresh.extension_directory) == installed
 
     assert "would do" in install(machine, product, *pg_config, "--dry-run", verb="uninstall")
@@ -73,10 +73,10 @@ def test_stage_commands_come_and_go_and_own_scripts_are_back(
     machine.write_file(data / "recovery_1st_stage", "#!/bin/sh\n# mine\n", mode=0o755)
     words = ["--data-directory", str(data)]
     said = install(machine, product, *words, user="postgres")
-    assert "what stood there is now recovery_1st_stage.before-pgpool-recovery" in said
+    assert "the previous file is now recovery_1st_stage.before-pgpool-recovery" in said
     for name in STAGES:
         assert (data / name).stat().st_mode & 0o777 == 0o700
-    assert install(machine, product, *words, user="postgres").count("is there already") == len(
+    assert install(machine, product, *words, user="postgres").count("is already up to date") == len(
         STAGES
     )
 

@@ -122,7 +122,7 @@ def test_slot_that_our_checkpoint_ends_is_seen_before_the_rewind(site: Site) -> 
     site.checkpoint()
     assert site.status == "lost"
     with pytest.raises(
-        Undone, match=r"could not hold the WAL|does not keep the primary's WAL"
+        Undone, match=r"could not retain the WAL|does not keep the primary's WAL"
     ) as undone:
         site.slot.require_again()
     why = undone.value.detail or ""

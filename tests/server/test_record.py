@@ -116,7 +116,7 @@ def test_connection_that_is_lost_is_told_once_and_leaves_a_run_that_was_interrup
     assert server.sql("SELECT state FROM pgpool_recovery_progress") == [("interrupted",)]
     assert carry_out() == []
     assert runs(server, "state, message") == [
-        ("failed", "the runner ended without a word"),
+        ("failed", "the runner ended without reporting a result"),
         ("copied", ""),
     ]
 
@@ -177,7 +177,7 @@ def test_plain_role_does_not_make_an_interrupted_run_look_alive(
         assert server.sql("SELECT state FROM pgpool_recovery_progress") == [("interrupted",)]
         assert carry_out() == []
     assert runs(server, "state, message") == [
-        ("failed", "the runner ended without a word"),
+        ("failed", "the runner ended without reporting a result"),
         ("copied", ""),
     ]
 

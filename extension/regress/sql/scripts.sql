@@ -39,7 +39,7 @@ SELECT * FROM attempt($$SELECT pgpool_recovery('regress_pgpool', 'host', '/data'
 COPY (SELECT) TO PROGRAM
     'cat > /dev/null; mkdir regress_open; cp /bin/true regress_open; chmod 777 regress_open; ln -sf regress_open/true regress_pgpool';
 SELECT attempt.message, attempt.detail ~ 'can be replaced by others' AS replaceable,
-       attempt.detail ~ 'On its way, ".*/regress_open" has mode 0777.$' AS where
+       attempt.detail ~ 'On the path to it, ".*/regress_open" has mode 0777.$' AS where
   FROM attempt($$SELECT pgpool_recovery('regress_pgpool', 'host', '/data')$$);
 COPY (SELECT) TO PROGRAM 'cat > /dev/null; rm -r regress_open';
 COPY (SELECT '#!/nowhere/interpreter')

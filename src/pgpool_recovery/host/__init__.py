@@ -1,1 +1,1 @@
-"""What is known and done on a host, whoever asks: directories, programs, processes, logs."""
+"""Code for the host that it runs on: directories, programs, processes and logs."""

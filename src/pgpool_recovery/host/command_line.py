@@ -1,4 +1,4 @@
-"""Settings that a server gets from the command that starts it: no file wins over them."""
+"""Find the settings that a server gets from the command that starts it, which override any file."""
 
 import re
 import shlex
@@ -24,7 +24,7 @@ MAX_DEPTH = 3
 
 @record
 class Given:
-    """A setting on a command line, and where that stands."""
+    """A setting on a command line; `source` is where that command line comes from."""
 
     name: str
     value: str
@@ -32,10 +32,10 @@ class Given:
 
 
 def find_given(data: Path, start_command: tuple[str, ...], stop: Stop) -> tuple[Given, ...]:
-    """Return the settings that the server of a directory will be started with, the last one last.
+    """Return the settings on the command line that will start a server, in their order.
 
-    Of a start command in which no program of PostgreSQL can be seen nobody knows them before: then
-    it is what the server had when it was last started.
+    If the start command contains no program of PostgreSQL, they cannot be known beforehand; then
+    those of the server's last start are returned.
     """
     return tuple(_find(data, start_command, stop))
 
@@ -58,7 +58,7 @@ def _of_command(
     names = [Path(word).name for word in command]
     if "systemctl" in names:
         units = [w for w in command[names.index("systemctl") + 1 :] if not w.startswith("-")]
-        for unit in units[1:]:  # The first one is what to do with them.
+        for unit in units[1:]:  # The first word is the action.
             yield from _of_unit(unit, cluster, stop)
         return
     if not _opens(command):
@@ -70,7 +70,7 @@ def _of_command(
 
 
 def _opens(words: Sequence[str]) -> bool:
-    """Say whether a program of PostgreSQL stands in a command, also in one for a shell."""
+    """Return whether a command, or a shell command within it, contains a PostgreSQL program."""
     inner = [part for word in words for part in (split(word) if " " in word else [word])]
     return any(Path(word).name in OPENERS for word in inner)
 
@@ -89,7 +89,7 @@ def _words_of_last_start(data: Path) -> list[str]:
 
 
 def _of_cluster(cluster: DebianCluster) -> Iterator[Given]:
-    """Return what pg_ctlcluster passes on (read_cluster_conf_file in PgCommon.pm)."""
+    """Yield the settings that pg_ctlcluster passes on (read_cluster_conf_file in PgCommon.pm)."""
     file = CONFIGURATION / cluster.version / cluster.name / "pg_ctl.conf"
     try:
         text = read_text(file)
@@ -100,9 +100,9 @@ def _of_cluster(cluster: DebianCluster) -> Iterator[Given]:
 
 
 def _of_unit(unit: str, cluster: DebianCluster | None, stop: Stop) -> Iterator[Given]:
-    """Return what a unit of systemd gives the server; those of Debian call pg_ctlcluster."""
+    """Yield the settings that a systemd unit gives the server; Debian's units run pg_ctlcluster."""
     if shutil.which("systemctl") is None:
-        return  # The start will say so.
+        return  # The start will report it.
     argv = ["systemctl", "show", unit, "--property=ExecStart,Environment"]
     for words in commands_of_unit(run(argv, stop).output):
         if any(Path(word).name == "pg_ctlcluster" for word in words) and cluster is not None:
@@ -111,7 +111,7 @@ def _of_unit(unit: str, cluster: DebianCluster | None, stop: Stop) -> Iterator[G
 
 
 def commands_of_unit(text: str) -> list[list[str]]:
-    """Return the words of each ExecStart that systemctl show prints, variables filled in.
+    """Return the words of each ExecStart that systemctl show prints, with variables expanded.
 
     >>> show = "Environment=O=-cx=1\\nExecStart={ path=/p ; argv[]=/bin/postgres $O ; pid=0 }"
     >>> commands_of_unit(show)
@@ -127,7 +127,7 @@ def commands_of_unit(text: str) -> list[list[str]]:
 
 
 def settings_of(words: Sequence[str], source: str, depth: int = 0) -> Iterator[Given]:
-    """Return the settings that stand in the words of a command (postgres-ref, pg_ctl's -o).
+    """Yield the settings in the words of a command (app-postgres.html, pg_ctl's -o).
 
     >>> [(one.name, one.value) for one in settings_of(["pg_ctl", "-o", "-c a=b --c-d='e f'"], "")]
     [('a', 'b'), ('c_d', 'e f')]
@@ -145,7 +145,7 @@ def settings_of(words: Sequence[str], source: str, depth: int = 0) -> Iterator[G
 
 
 def _setting(word: str, following: str, *, is_server: bool) -> str:
-    """Return the text name=value that a word stands for, with the one that follows it."""
+    """Return the text name=value that a word stands for, if need be with the following word."""
     if word == "-c":
         return following
     if is_server and word in SHORT:
@@ -155,7 +155,7 @@ def _setting(word: str, following: str, *, is_server: bool) -> str:
 
 
 def _inner(word: str, next_word: str) -> str | None:
-    """Return the words within a word: what pg_ctl passes on, or a command for a shell."""
+    """Return the text of further words in a word: options for pg_ctl, or a shell command."""
     if word in ("-o", "--options"):
         return next_word
     for option in ("--options=", "-o"):
@@ -166,7 +166,7 @@ def _inner(word: str, next_word: str) -> str | None:
 
 
 def split(text: str) -> list[str]:
-    """Return the words of a text as a shell would; plainly those between spaces when it cannot.
+    """Split a text into words as a shell would, or at blanks if its quotes do not match.
 
     >>> split("a 'b c'"), split("it's")
     (['a', 'b c'], ["it's"])

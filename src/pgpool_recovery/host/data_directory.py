@@ -1,4 +1,4 @@
-"""What a data directory holds, and which of its files are the node's own."""
+"""Name the entries of a data directory that belong to the cluster; any other is the node's own."""
 
 CLUSTER_ENTRIES = frozenset(
     {
@@ -34,7 +34,7 @@ CLUSTER_ENTRIES = frozenset(
         "pgpool_recovery",
     }
 )
-"""What belongs to the cluster's contents (storage-file-layout.html) or to one run of a server."""
+"""Entries that are part of the cluster (storage-file-layout.html) or of one run of a server."""
 
 SMALL_BYTES = 256 * 1024
-"""An own file that is larger gets another name where it can: a copy takes time and room."""
+"""A larger file of the node's own is renamed if possible, since a copy takes time and space."""

@@ -1,4 +1,4 @@
-"""Clusters as Debian's postgresql-common keeps them, with the configuration in /etc/postgresql."""
+"""Find clusters of Debian's postgresql-common, whose configuration is in /etc/postgresql."""
 
 import os
 import shutil
@@ -30,10 +30,10 @@ class DebianCluster:
 
 
 def find_cluster(data_directory: Path, stop: Stop) -> DebianCluster | None:
-    """Return the cluster whose data directory this is, or None (also on other systems).
+    """Return the cluster with this data directory; None if there is none, as on other systems.
 
-    The files of the clusters say it. pg_lsclusters reads the same ones, but asks each server too
-    whether it runs, and is a program in Perl; so it is asked only where the files leave it open.
+    The clusters' configuration files usually tell. pg_lsclusters reads the same files, but is a
+    slow Perl program that also queries each server, so it is run only when they are not enough.
     """
     if shutil.which("pg_lsclusters") is None:
         return None
@@ -44,8 +44,9 @@ def find_cluster(data_directory: Path, stop: Stop) -> DebianCluster | None:
     if cluster is not None or all(directory for _, directory in known):
         return cluster
     listed = run(["pg_lsclusters", "--no-header"], stop)
-    # It lists none at all when a single one has no data directory and no unix_socket_directories:
-    # whose socket it would be, it asks of the directory's owner (get_cluster_socketdir).
+    # It lists no cluster at all if one of them has neither data directory nor
+    # unix_socket_directories: it derives the socket's directory from the data directory's owner
+    # (get_cluster_socketdir).
     for line in lines_of(listed.output) if listed.status == 0 else ():
         version, name, _port, _status, _owner, rest = line.split(None, 5)
         directory, _, log_file = rest.rpartition(" ")
@@ -55,9 +56,9 @@ def find_cluster(data_directory: Path, stop: Stop) -> DebianCluster | None:
 
 
 def _configured() -> Iterator[tuple[DebianCluster, Path | None]]:
-    """Yield the clusters that have a configuration, as get_version_clusters in PgCommon.pm.
+    """Yield the clusters that have a configuration, like get_version_clusters in PgCommon.pm.
 
-    With the data directory; None where the files do not say it, or cannot all be read.
+    Each comes with its data directory; None if the files do not set it, or cannot all be read.
     """
     for configured in sorted(CONFIGURATION.glob("*/*")):
         file = configured / "postgresql.conf"
@@ -70,7 +71,7 @@ def _configured() -> Iterator[tuple[DebianCluster, Path | None]]:
 
 
 def _log_file(version: str, name: str) -> str:
-    """Return where pg_ctlcluster leads standard error, as cluster_info in PgCommon.pm has it."""
+    """Return the file to which pg_ctlcluster redirects stderr, like cluster_info in PgCommon.pm."""
     link = CONFIGURATION / version / name / "log"
     if link.is_symlink():
         return str(link.readlink())

@@ -1,8 +1,8 @@
-"""A look at every file of a server: which of them a recovery could not read, change or remove.
+"""Examine every file of a server, and report those that a recovery cannot read, change or remove.
 
-Only names and attributes are asked for, and what comes and goes while we look is passed over.
-Whether we may is asked of the kernel (access(2)), which knows of lists of rights and read-only
-filesystems too; it takes "immutable" for read-only, but not "append only" (ioctl_iflags(2)).
+Only names and attributes are read, and files that appear or vanish meanwhile are ignored. The
+kernel decides whether access is allowed (access(2)), since it also considers ACLs and read-only
+filesystems. It treats "immutable" files as read-only, but not "append only" ones (ioctl_iflags(2)).
 """
 
 import array
@@ -22,9 +22,9 @@ from pgpool_recovery.files.trust import user_name
 from pgpool_recovery.host.data_directory import CLUSTER_ENTRIES, SMALL_BYTES
 
 LOOK_S = 60.0
-"""So long a look may take: stat(2) of some millions of files."""
+"""How long the examination may take: stat(2) of some millions of files."""
 KEPT_OBSTACLES = 20
-"""Of each kind: what refuses one method must not be hidden by what refuses another."""
+"""The limit for each kind, so the obstacles of one method do not hide those of another."""
 BLOCK_BYTES = 512
 FS_IOC_GETFLAGS = 0x80086601  # linux/fs.h
 FIXED_FLAGS = 0x10 | 0x20  # FS_IMMUTABLE_FL, FS_APPEND_FL
@@ -33,7 +33,7 @@ WAL_FILE = re.compile(r"[0-9A-F]{24}")
 LINKS = "pg_tblspc"
 WAL = "pg_wal"
 DATA_ENTRIES = frozenset({"base", "global", LINKS, WAL})
-"""What the server counts itself when it is asked for its size (pg_tablespace_size)."""
+"""Entries that the server itself includes in its size (pg_tablespace_size), and pg_wal."""
 UNSENT_DIRECTORIES = frozenset(
     {
         "pg_dynshmem",
@@ -45,16 +45,16 @@ UNSENT_DIRECTORIES = frozenset(
         "pg_subtrans",
     }
 )
-"""Of which neither a base backup nor pg_rewind reads the contents (excludeDirContents there)."""
+"""Directories whose contents neither a base backup nor pg_rewind reads (excludeDirContents)."""
 UNSENT_FILES = re.compile(
     r"postgresql\.auto\.conf\.tmp|current_logfiles\.tmp|pg_internal\.init.*|backup_label"
     r"|tablespace_map|backup_manifest|postmaster\.pid|postmaster\.opts|pgsql_tmp.*"
 )
-"""Nor of these (excludeFiles there, and PG_TEMP_FILE_PREFIX)."""
+"""Files that neither of them reads (excludeFiles, and PG_TEMP_FILE_PREFIX)."""
 
 
 class _Look:
-    """One look at a server's files."""
+    """One examination of a server's files, with its deadline and its findings."""
 
     def __init__(self, limit_s: float) -> None:
         self._deadline = time.monotonic() + limit_s
@@ -65,7 +65,7 @@ class _Look:
         self.kept_bytes = self.copied_bytes = 0
 
     def add(self, path: str, status: os.stat_result, lacks: Lacks, *, is_fixed: bool) -> None:
-        """Note an obstacle."""
+        """Record an obstacle, once for each path."""
         known = self._found[lacks]
         if path in known:
             return
@@ -78,12 +78,12 @@ class _Look:
         known[path] = Obstacle(path, lacks, owner, mode, is_ours, is_fixed)
 
     def entries(self, directory: str) -> Iterator[os.DirEntry[str]]:
-        """Yield what is in a directory; nothing when nobody may look, and no more without time."""
+        """Yield the entries of a directory; none if it cannot be read or the time is up."""
         if self._is_late():
             return
         try:
             with os.scandir(directory) as scan:
-                found = list(scan)  # A descriptor for each level would be too many.
+                found = list(scan)  # Else each level would keep a descriptor open.
         except OSError:
             return
         for entry in found:
@@ -96,11 +96,11 @@ class _Look:
         return not self.is_whole
 
     def is_ours(self, status: os.stat_result) -> bool:
-        """Say whether a file belongs to the user of the server."""
+        """Return whether a file belongs to the user of the server."""
         return status.st_uid == self._user
 
     def seen(self) -> Access:
-        """Return what was seen."""
+        """Return the findings."""
         return Access(
             host=socket.gethostname(),
             user=user_name(self._user),
@@ -115,9 +115,10 @@ class _Look:
 
 
 def look_as_source(data: Path, tablespaces: Collection[Path], *, limit_s: float = LOOK_S) -> Access:
-    """Return what of a primary's files a base backup or pg_rewind could not read.
+    """Return which of a primary's files a base backup or pg_rewind could not read.
 
-    `tablespaces` are the version directories. `kept_bytes` are those that no function counts.
+    `tablespaces` are the version directories. `kept_bytes` of the result is the size of the files
+    that no SQL function counts.
     """
     look = _Look(limit_s)
     for entry in look.entries(str(data)):
@@ -128,7 +129,7 @@ def look_as_source(data: Path, tablespaces: Collection[Path], *, limit_s: float 
 
 
 def _source_top(look: _Look, entry: os.DirEntry[str]) -> None:
-    """Look at an entry of the data directory itself."""
+    """Examine an entry at the top of the data directory."""
     skipped = len(os.fsencode(entry.path)) - len(os.fsencode(entry.name))
     status = _status(entry)
     if status is None or entry.name == LINKS or UNSENT_FILES.fullmatch(entry.name):
@@ -145,17 +146,17 @@ def _source_top(look: _Look, entry: os.DirEntry[str]) -> None:
 def _source(
     look: _Look, path: str, skipped: int, lacks: Lacks, status: os.stat_result | None = None
 ) -> int:
-    """Look at a file, or a directory with all below it; return how much is in it.
+    """Examine a file, or a directory with everything below it; return its size in bytes.
 
-    Of a path that is longer than a tar header takes, `skipped` bytes do not count. Without a status
-    it may be a link to what is meant.
+    The first `skipped` bytes of a path are not in a tar header, so they do not count towards its
+    limit. Without a status, the path may be a symbolic link, which is followed.
     """
     with suppress(OSError):
         status = status or Path(path).stat()
         if lacks is Lacks.READING and len(os.fsencode(path)) - skipped > MAX_NAME_BYTES:
             look.add(path, status, Lacks.NAME, is_fixed=False)
         if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
-            return 0  # A base backup warns, and pg_rewind passes it over.
+            return 0  # A base backup warns about it, and pg_rewind ignores it.
         if not _readable(look, path, status, lacks) or stat.S_ISREG(status.st_mode):
             return status.st_blocks * BLOCK_BYTES
         inner = 0
@@ -172,7 +173,7 @@ def _source(
 
 
 def _readable_file_by_link(look: _Look, path: str) -> None:
-    """Look at what a link below the top leads to: pg_rewind reads it, a base backup does not."""
+    """Examine the target of a link below the top; pg_rewind reads it, a base backup does not."""
     with suppress(OSError):
         _readable(look, path, Path(path).stat(), Lacks.READING_BY_REWIND)
 
@@ -188,14 +189,14 @@ def _readable(look: _Look, path: str, status: os.stat_result, lacks: Lacks) -> b
 def look_as_target(
     data: Path, others: Collection[Path], workspaces: Collection[Path], *, limit_s: float = LOOK_S
 ) -> Access:
-    """Return what of a node's files could not be kept, changed or removed.
+    """Return which of a node's files could not be kept, changed or removed.
 
-    `others` are the WAL directory elsewhere, and the tablespaces; in the workspaces there is what
-    earlier recoveries have replaced.
+    `others` are its tablespaces, and its WAL directory if that is elsewhere. The workspaces contain
+    what earlier recoveries have replaced.
     """
     look = _Look(limit_s)
     if not data.is_dir() or os.statvfs(data).f_flag & os.ST_RDONLY:
-        return look.seen()  # That nothing is there, or may be written, is a fact of the place.
+        return look.seen()  # An empty or read-only place is reported by other facts.
     for directory in (data, *others):
         _changeable(look, str(directory))
         for entry in sorted(look.entries(str(directory)), key=_rank):
@@ -210,15 +211,15 @@ def look_as_target(
 
 
 def _rank(entry: os.DirEntry[str]) -> int:
-    """Return the place in the order of a look: what each method replaces is named in any case."""
+    """Return a sort key: first come the files that every method replaces, so all are reported."""
     is_replaced = entry.name in STANDBY_FILES
     return STANDBY_FILES.index(entry.name) if is_replaced else len(STANDBY_FILES)
 
 
 def _target(look: _Look, entry: os.DirEntry[str], *, is_own: bool, is_old: bool = False) -> int:
-    """Look at what is in a node's directory, and return how much is in it.
+    """Examine an entry in a node's directory with everything below it; return its size in bytes.
 
-    `is_old`: it is only to be removed.
+    `is_own` marks files of the node's own, and `is_old` files that will only be removed.
     """
     status = _status(entry)
     if status is None:
@@ -258,7 +259,7 @@ def _directory(
     if is_fixed(path, status):
         look.add(path, status, Lacks.REMOVING, is_fixed=True)
     elif is_ours and (is_own or is_old):
-        return  # It is given another mode for as long as that is needed.
+        return  # A recovery changes its mode for as long as necessary.
     elif is_own and not _may(path, os.R_OK | os.X_OK):
         look.add(path, status, Lacks.READING, is_fixed=False)
     elif not _may(path, os.R_OK | os.W_OK | os.X_OK):
@@ -267,7 +268,7 @@ def _directory(
 
 
 def _changeable(look: _Look, directory: str) -> None:
-    """Look at a directory itself into which something has to be written."""
+    """Examine a directory itself, in which entries must be created and removed."""
     with suppress(OSError):
         status = Path(directory).stat()
         if is_fixed(directory, status):
@@ -284,17 +285,17 @@ def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
 
 
 def _may(path: str, wanted: int) -> bool:
-    """Say whether it is let us, or gone meanwhile."""
+    """Return whether the kernel allows the access, or the path is gone meanwhile."""
     return os.access(path, wanted) or not os.path.lexists(path)
 
 
 def is_fixed(path: str, status: os.stat_result) -> bool:
-    """Say whether nobody can change a file or a directory, whatever its mode is."""
+    """Return whether a file or directory is immutable or append-only, whatever its mode is."""
     return bool(_flags(path, status) & FIXED_FLAGS)
 
 
 def _flags(path: str, status: os.stat_result) -> int:
-    """Return the attributes of a file (chattr(1)); none where the filesystem has no such."""
+    """Return the attributes of a file (chattr(1)); 0 if the filesystem has none."""
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
         return 0
     try:
@@ -312,7 +313,10 @@ def _flags(path: str, status: os.stat_result) -> int:
 
 
 def spare_wal_bytes(pg_wal: Path, used: Collection[str]) -> int:
-    """Return the size of the files in a pg_wal that wait to be used (again)."""
+    """Return the size of the files in a pg_wal that are recycled for later WAL.
+
+    These are all WAL files whose names are not in `used`.
+    """
     look, known = _Look(LOOK_S), set(used)
     spare = [
         _status(entry)

@@ -1,4 +1,4 @@
-"""Directories of this host as its filesystems have them: mounts, room, identity, size."""
+"""Examine directories of this host: their mounts, free space, identity and size."""
 
 import os
 import re
@@ -16,28 +16,29 @@ BLOCK_BYTES = 512  # The unit of st_blocks (stat(2)).
 
 
 def can_rename(path: Path) -> bool:
-    """Say whether a directory can be moved, and an entry made beside it.
+    """Return whether a directory can be renamed and an entry be created beside it.
 
-    Nobody else takes that away: who may write there was looked at before (way.py).
+    This stays true, since who may write there was checked before (way.py).
     """
     return not is_mount_point(path) and can_create_in(path.parent)
 
 
 def is_mount_point(path: Path) -> bool:
-    """Say whether something is mounted there, be it a directory of the same filesystem.
+    """Return whether something is mounted there, even a directory of the same filesystem.
 
-    By its device number such a one cannot be told from any other (os.path.ismount), and that is how
-    the root of a btrfs subvolume or a ZFS dataset shows, which stands in no list of mounts.
+    A bind mount of the same filesystem has the same device number, so os.path.ismount does not see
+    it, but it is in the list of mounts. The root of a btrfs subvolume or ZFS dataset may be missing
+    in that list, but has a device number of its own.
     """
     return os.path.ismount(path) or str(path) in mounts_inside(path.parent)
 
 
 def is_layered(directory: Path) -> bool:
-    """Say whether a directory is one that an overlay filesystem puts together of several layers.
+    """Return whether an overlay filesystem merges a directory from several layers.
 
-    Such a one cannot be renamed (EXDEV, "Renaming directories" in the kernel's overlayfs.rst), and
-    is told by its one link: others have one more for each directory within (ovl_getattr in
-    fs/overlayfs/inode.c).
+    Such a directory cannot be renamed (EXDEV, "Renaming directories" in the kernel's
+    overlayfs.rst). It is recognised by its link count of one, where others have one more for each
+    subdirectory (ovl_getattr in fs/overlayfs/inode.c).
     """
     return directory.stat().st_nlink == 1 and mount_point_of(directory) in _overlays()
 
@@ -48,14 +49,14 @@ def _overlays() -> set[str]:
 
 
 def mount_point_of(path: Path) -> str:
-    """Return where the filesystem is mounted that a path lies on, or would."""
+    """Return the mount point of the filesystem that a path is on, or would be on."""
     real = nearest_existing(path).resolve()
     above = (point for point in mounts_inside(Path("/")) if real.is_relative_to(point))
     return max(above, key=len, default="/")
 
 
 def identity_of(path: Path) -> FileIdentity | None:
-    """Return which directory this really is, or None when it does not exist."""
+    """Return the identity of a directory, whatever its path is; None when it does not exist."""
     try:
         status = path.stat()
     except OSError:
@@ -64,7 +65,7 @@ def identity_of(path: Path) -> FileIdentity | None:
 
 
 def boot_id() -> str:
-    """Return what tells this running system from all others (random(4))."""
+    """Return the ID that distinguishes this boot of this system from all others (random(4))."""
     return read_text(BOOT_ID).strip()
 
 
@@ -74,12 +75,12 @@ def nearest_existing(path: Path) -> Path:
 
 
 def can_create_in(directory: Path) -> bool:
-    """Say whether an entry can be made in a directory, which may have to be made first."""
+    """Return whether an entry can be created in a directory, which itself need not exist yet."""
     return os.access(nearest_existing(directory), os.W_OK | os.X_OK)
 
 
 def filesystem_of(path: Path) -> Filesystem:
-    """Return the filesystem that the path lies on, or would."""
+    """Return the filesystem that the path is on, or would be on."""
     existing = nearest_existing(path)
     status = os.statvfs(existing)
     return Filesystem(
@@ -91,11 +92,11 @@ def filesystem_of(path: Path) -> Filesystem:
 
 
 def size_of(directory: Path) -> int:
-    """Return the bytes on disk of all files below a directory; follows no link.
+    """Return the bytes on disk of all files below a directory; follow no links.
 
-    Of a server that runs, files go while we look (test_files_that_go_meanwhile_are_not_counted).
-    What is in a directory of another user does not count, as in a filesystem's lost+found; whether
-    that is in the way is found out elsewhere (access.py).
+    Files of a running server may vanish meanwhile (test_files_that_go_meanwhile_are_not_counted).
+    The contents of directories that we may not read, such as lost+found, are not counted; whether
+    they are an obstacle is examined elsewhere (file_access.py).
     """
     total = 0
     try:
@@ -121,7 +122,7 @@ def mounts_inside(directory: Path) -> tuple[str, ...]:
 
 
 def _unescaped(point: str) -> str:
-    r"""Return a mount point as it is called; the kernel escapes four characters (mangle_path).
+    r"""Return a mount point without escapes; the kernel escapes four characters (mangle_path).
 
     >>> _unescaped(r"/d\303\244t\040\134")
     '/dät \\'

@@ -1,4 +1,4 @@
-"""Where the programs of a PostgreSQL major version are on this host."""
+"""Find the programs of a PostgreSQL major version on this host."""
 
 import os
 import re
@@ -23,8 +23,8 @@ USUAL_DIRECTORIES = ("/usr/lib/postgresql/{major}/bin", "/usr/pgsql-{major}/bin"
 def find_bin_directory(major: int, preferred: Iterable[str], stop: Stop) -> str | None:
     """Return the first directory that has all programs of this major version.
 
-    Looks into `preferred`, into the directories of the Debian and the Enterprise Linux packages,
-    and along PATH.
+    Searched are `preferred`, then the directories of the Debian and Enterprise Linux packages, and
+    then PATH. None when no directory has them.
     """
     usual = [pattern.format(major=major) for pattern in USUAL_DIRECTORIES]
     on_path = os.environ.get("PATH", os.defpath).split(os.pathsep)
@@ -42,12 +42,12 @@ def _major_of(directory: Path, stop: Stop) -> int | None:
     try:
         said = run([str(directory / "postgres"), "--version"], stop).check().output
     except RecoveryError:
-        return None  # It does not run here: a broken installation is as good as none.
+        return None  # A broken installation, whose programs do not run, is as good as none.
     return parse_major(said)
 
 
 def parse_major(said: str) -> int | None:
-    """Read what `postgres --version` says.
+    """Return the major version in the output of `postgres --version`.
 
     >>> parse_major("postgres (PostgreSQL) 19rc1 (Debian 19~rc1-1)")
     19

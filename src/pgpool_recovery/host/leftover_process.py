@@ -1,4 +1,4 @@
-"""Programs that go on after the agent that started them was killed, or after their own parent."""
+"""Terminate processes that have outlived the agent that started them, or their own parent."""
 
 import os
 import re
@@ -16,27 +16,27 @@ TICK_S = 0.05
 
 @waits("leftover processes to end")
 def end_leftovers(word: str) -> None:
-    """End all own processes with this word in their command line: ask, then insist.
+    """Send SIGTERM, then SIGKILL, to our user's processes with this word in their command line.
 
-    Whoever calls holds the lock of the directory that the word names, so they are nobody's. Raises
-    Busy when one does not end, as while a disk or NFS does not answer.
+    The caller holds the lock of the directory that the word names, so no other agent uses them.
+    Raises Busy when one does not end, for example because a disk or NFS does not respond.
     """
     for number in (signal.SIGTERM, signal.SIGKILL):
         deadline = time.monotonic() + END_S
         while (pids := _pids_with(word)) and time.monotonic() < deadline:
             for pid in pids:
-                with suppress(ProcessLookupError):  # It has just ended.
+                with suppress(ProcessLookupError):  # The process has just ended.
                     os.kill(pid, number)
             time.sleep(TICK_S)
     if pids:
         raise Busy(
-            "programs of an earlier recovery do not end",
-            detail=f"They are the processes {', '.join(map(str, pids))} on the target's host.",
+            "processes of an earlier recovery cannot be terminated",
+            detail=f"Their PIDs on the target's host are {', '.join(map(str, pids))}.",
         )
 
 
 def _pids_with(word: str) -> list[int]:
-    """Return the processes; ssh has all words of a remote command in one."""
+    """Return the PIDs; ssh has all words of a remote command in one argument, so search within."""
     pattern = re.compile(rf"(?:^| ){re.escape(word)}(?: |$)")
     own, user = os.getpid(), os.geteuid()
     return [

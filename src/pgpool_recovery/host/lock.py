@@ -1,4 +1,4 @@
-"""One recovery of a target at a time, whoever asked for it: a lock on the target's own host."""
+"""Lock a target on its own host, so only one recovery at a time works on it, whoever started it."""
 
 import errno
 import fcntl
@@ -14,11 +14,12 @@ from pgpool_recovery.log.note import waits
 
 LOCK_NAME = "lock"
 TRIES, BETWEEN_S = 10, 0.05
-"""Who only looks holds the lock for an instant, in which it must not be taken for a recovery."""
+"""`is_locked` itself holds the lock for an instant; retry so that it is not mistaken for a
+recovery."""
 
 
 def is_locked(workspace: Path) -> bool:
-    """Say whether another agent holds the workspace."""
+    """Return whether another agent holds the lock of a workspace."""
     try:
         descriptor = open_lock_file(workspace / LOCK_NAME, mode=None)
     except OSError:
@@ -31,16 +32,16 @@ def is_locked(workspace: Path) -> bool:
 
 @waits("the lock of the target")
 def lock(workspace: Path) -> int:
-    """Take the lock of a workspace that exists; return the descriptor that holds it.
+    """Lock an existing workspace; return the descriptor that holds the lock.
 
-    The kernel gives the lock back when the process ends, however it ends (flock(2)). Raises
-    FileNotFoundError when whoever held it has removed the workspace meanwhile.
+    The kernel releases the lock when the process ends, however it ends (flock(2)). Raises Busy when
+    another agent holds it, and FileNotFoundError when its former holder has removed the workspace.
     """
     for _ in range(TRIES):
         descriptor = open_lock_file(workspace / LOCK_NAME)
         if _try_lock(descriptor, fcntl.LOCK_EX):
-            # A lock on a file that its former holder has removed since keeps nobody out
-            # (test_promise_6_at_the_end_of_another_recovery).
+            # The former holder may have removed the file since it was opened; then our lock would
+            # not exclude anyone (test_promise_6_at_the_end_of_another_recovery).
             if _is_still(workspace / LOCK_NAME, descriptor):
                 return descriptor
             os.close(descriptor)
@@ -51,13 +52,13 @@ def lock(workspace: Path) -> int:
 
 
 def unlock(descriptor: int) -> None:
-    """Give the lock back."""
+    """Release the lock."""
     os.close(descriptor)
 
 
 @contextmanager
 def holding(workspace: Path) -> Iterator[bool]:
-    """Hold the lock of a workspace in the block; yield whether the workspace is still there."""
+    """Hold the lock of a workspace during the block; yield whether the workspace still exists."""
     try:
         held = lock(workspace)
     except FileNotFoundError:
@@ -70,10 +71,10 @@ def holding(workspace: Path) -> Iterator[bool]:
 
 
 def remove_lock(workspace: Path) -> None:
-    """Remove the lock's file and the workspace, in which nothing else is any more.
+    """Remove the lock file and the workspace, which is otherwise empty.
 
-    From that on the next one may lock a new file, so it is the last thing that its holder does
-    there; one who has begun already keeps the directory.
+    After that another agent may lock a new file, so this must be the last thing that the holder
+    does there. If another agent has already created its file, the directory stays.
     """
     (workspace / LOCK_NAME).unlink(missing_ok=True)
     try:

@@ -1,12 +1,12 @@
-r"""What a server has written to its log, as lines that a person reads, whatever the format.
+r"""Read a server's log in any format, as entries whose lines a person can read.
 
-Of the formats of log_destination, csvlog and jsonlog name what an entry is (csvlog.c, jsonlog.c);
-in a text there is what log_line_prefix says, a severity in the language of lc_messages, a colon
-and two blanks (elog.c), and the lines that follow begin with a tab:
+csvlog and jsonlog have separate fields for the parts of an entry (csvlog.c, jsonlog.c). A text log
+has the prefix of log_line_prefix, a severity in the language of lc_messages, a colon and two blanks
+(elog.c), and then the message; further lines of an entry begin with a tab:
 
     2026-11-27 13:00:00 UTC [42] FATAL:  could not load pg_hba.conf
 
-The collector's files bear the format as their suffix (logfile_getname in syslogger.c).
+The suffix of the logging collector's files is the format (logfile_getname in syslogger.c).
 """
 
 import csv
@@ -30,17 +30,17 @@ FATAL = frozenset(
     "ВАЖНО ПАНИКА ФАТАЛЬНО ПАНІКА ფატალური პანიკა 치명적오류 손상 致命的エラー 致命错误 "
     "灾难性错误 比致命错误还过分的错误 致命錯誤 嚴重錯誤".split()
 )
-"""What ends a process of the server, in the languages that PostgreSQL speaks."""
+"""The severities that end a process of the server, in the languages of PostgreSQL's messages."""
 DEBUG = frozenset(
     ("DEBUG", "DEPURAÇÃO", "ОТЛАДКА", "НАЛАГОДЖЕННЯ", "გამართვა", "디버그", "调试", "除錯")
 )
 
 SEVERITY = re.compile(r"(?<![^\W\d_])([^\W\d_]{2,})(?: \(FATAL\))?\d?:  ")
-"""Only letters; the level of a debugging message follows, and in Turkish the word in English."""
+"""Only letters. Digits may follow (the level of a debug message), or in Turkish " (FATAL)"."""
 BEGINS_ROW = re.compile(rb"^\d{4,}-\d\d-\d\d \d\d:\d\d:\d\d", re.MULTILINE)
-"""A row begins with its time (csvlog.c); so may a line within a text, of which nothing is lost."""
+"""A row begins with its time (csvlog.c). So may a line within a text; nothing is lost then."""
 
-# Columns of csvlog, from the first release that we know on (csvlog.c).
+# Columns of csvlog, since the oldest release that is supported (csvlog.c).
 USER, SEVERITY_COLUMN, MESSAGE, DETAIL, HINT, CONTEXT, BACKEND_TYPE = 1, 11, 13, 14, 15, 18, 23
 MIN_COLUMNS = CONTEXT + 1
 OWN_PROCESSES = frozenset(
@@ -58,16 +58,16 @@ OWN_PROCESSES = frozenset(
         "slotsyncworker",
     }
 )
-"""Values of backend_type that run no statement of a user (miscinit.c)."""
+"""Values of backend_type for processes that run no statements of users (miscinit.c)."""
 MAIN = "postmaster"
 
 
 @record
 class LogEntry:
-    """A message: its severity as it was written, and its lines.
+    """A message: its severity as written, and its lines.
 
-    `is_own`: whether it is about the server itself and no session of a user; None where the format
-    does not say. `is_of_main`: whether the server's main process has written it.
+    `is_own` is whether it is about the server itself, not about a user's session; None if the
+    format does not tell. `is_of_main` is whether the postmaster wrote it.
     """
 
     severity: str
@@ -77,17 +77,17 @@ class LogEntry:
 
     @property
     def is_fatal(self) -> bool:
-        """Whether a process of the server ended with it."""
+        """Whether a process of the server ended with this message."""
         return self.severity.partition(" ")[0] in FATAL
 
     @property
     def is_debugging(self) -> bool:
-        """Whether it is for those who work on PostgreSQL."""
+        """Whether it is a debug message, for developers of PostgreSQL."""
         return self.severity.rstrip("12345") in DEBUG
 
 
 def read_entries(data: bytes, file: str, *, is_cut: bool = False) -> list[LogEntry]:
-    """Return the entries in a part of a log file; `is_cut`: it begins in the middle of one."""
+    """Return the entries in a part of a log file; with `is_cut` it begins in the middle of one."""
     suffix = Path(file).suffix
     if suffix == CSV:
         return list(_csv_entries(data, is_cut=is_cut))
@@ -97,7 +97,7 @@ def read_entries(data: bytes, file: str, *, is_cut: bool = False) -> list[LogEnt
 
 
 def told_lines(entries: Iterable[LogEntry]) -> list[str]:
-    """Return the last lines, without debugging messages, and what ended the server if not there."""
+    """Return the last lines without debug messages, after the last fatal entry if not included."""
     every = list(entries)
     kept = [entry for entry in every if not entry.is_debugging] or every
     lines = [line for entry in kept for line in entry.lines][-KEPT_LINES:]
@@ -110,7 +110,7 @@ def told_lines(entries: Iterable[LogEntry]) -> list[str]:
 def _text_entries(text: str, *, is_cut: bool) -> Iterator[LogEntry]:
     lines = text.rstrip("\n").split("\n")
     if is_cut:
-        # What is left of a line may be any part of it.
+        # The first line may be any part of a line.
         lines = lines[1:]
         while lines and lines[0].startswith("\t"):
             lines = lines[1:]
@@ -138,7 +138,7 @@ def _csv_entries(data: bytes, *, is_cut: bool) -> Iterator[LogEntry]:
         for row in csv.reader(io.StringIO(text, newline="")):
             if len(row) >= MIN_COLUMNS:
                 yield _csv_entry(row)
-    except csv.Error:  # A field that is longer than any message is.
+    except csv.Error:  # A field longer than any message.
         return
 
 
@@ -177,7 +177,7 @@ def _text_of(row: Mapping[str, Any], name: str) -> str | None:
 def _entry(
     severity: str, message: str, parts: Mapping[str, str], process: str | None, user: str
 ) -> LogEntry:
-    """Return an entry with its lines as the server itself writes a text."""
+    """Return an entry with its lines in the form of the server's text log."""
     texts = {severity: message, **{name: text for name, text in parts.items() if text}}
     lines = [line for name, text in texts.items() for line in f"{name}:  {text}".split("\n")]
     is_own = process in OWN_PROCESSES if process is not None else not user

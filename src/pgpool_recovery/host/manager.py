@@ -1,7 +1,7 @@
-"""Whether another tool looks after a data directory: then it is theirs, and we stand aside.
+"""Find out whether another tool manages a data directory, which a recovery must then leave alone.
 
-What decides is what runs, or is meant to run again: a file that a tool keeps in the data directory
-stays when the tool goes, and comes along with every copy of the directory.
+Decisive is whether the tool runs or will be started again. A file that it keeps in the data
+directory proves nothing: it stays when the tool is removed, and comes along with every copy.
 """
 
 import os
@@ -14,7 +14,7 @@ from pgpool_recovery.files.process_table import Process, processes
 from pgpool_recovery.files.text import read_text
 
 UNITS = Path("/etc/systemd/system")
-"""Where systemd has a link, in a directory NAME.wants, to each unit that starts with the host."""
+"""Where systemd has, in directories NAME.wants, a link to each unit that is started at boot."""
 PATRONI, AUTO_FAILOVER, REPMGR = "Patroni", "pg_auto_failover", "repmgr"
 MARKS = {
     PATRONI: ("patroni.dynamic.json",),
@@ -24,7 +24,8 @@ MARKS = {
 PATRONI_CONFIGURATIONS = ("etc/patroni.yml", "etc/patroni/*.yml", "etc/patroni/*.yaml")
 LAST_START = "postmaster.opts"
 PATRONIS_WORDS = ("--config-file=", "--cluster_name=", "--wal_level=")
-"""With which it starts every server (CMDLINE_OPTIONS in patroni/postgresql/config.py)."""
+"""Patroni starts every server with these options (CMDLINE_OPTIONS in
+patroni/postgresql/config.py)."""
 ROOT = Path("/")
 REPMGRD = "repmgrd"
 REPMGR_CONFIGURATIONS = (
@@ -32,23 +33,24 @@ REPMGR_CONFIGURATIONS = (
     "/etc/repmgr/{major}/repmgr.conf",
     "/etc/postgresql-common/repmgr.conf",
 )
-"""Where repmgr looks: /etc, pg_config --sysconfdir, and the packages' own places."""
+"""Where repmgr looks for its configuration: /etc, pg_config --sysconfdir, and the places of the
+packages."""
 DATA_DIRECTORY = r"^\s*{name}\s*[=:]\s*['\"]?([^'\"\n#]+?)['\"]?\s*(?:#.*)?$"
 
 
 @record
 class Program:
-    """A program that runs on this host, as far as this user may look at it."""
+    """A program that runs on this host, as far as our user may inspect it."""
 
     process: Process
     words: tuple[str, ...]
 
     def is_called(self, name: str) -> bool:
-        """Say whether it is this program; a script has its interpreter first."""
+        """Return whether it is the program of this name; a script has its interpreter first."""
         return name in map(os.path.basename, self.words[:2]) or self.words[1:3] == ("-m", name)
 
     def path(self, text: str) -> Path:
-        """Return the file that a word names, from where the process is."""
+        """Return the file that a word names, relative to the working directory of the process."""
         try:
             return (self.process.directory / "cwd").readlink() / text
         except OSError:
@@ -60,7 +62,7 @@ class Program:
         return next((w.removeprefix(f"{name}=") for w in words if w.startswith(f"{name}=")), None)
 
     def option(self, *names: str) -> Iterator[str]:
-        """Yield the values of an option, in the same word or in the next one."""
+        """Yield the values of an option, from the same word or the next one."""
         for word, following in zip(self.words, [*self.words, ""][1:], strict=False):
             for name in names:
                 if word == name:
@@ -85,18 +87,19 @@ def find_manager(data_directory: Path, major: int | None) -> str | None:
 
 
 def find_marks(data_directory: Path) -> tuple[str, ...]:
-    """Return the files that a manager has left in a data directory, or that came with a copy."""
+    """Return the names of managers' files in a data directory, which may have come with a copy."""
     names = [name for marks in MARKS.values() for name in marks]
     return tuple(name for name in names if (data_directory / name).exists())
 
 
 def _is_patronis(data_directory: Path, programs: Iterable[Program]) -> bool:
-    """Say whether Patroni runs for a directory, or is meant to: it may be down for maintenance.
+    """Return whether Patroni runs for a directory, or is only down, for example for maintenance.
 
-    Meant to is what two of four say: its file in the directory, a configuration of this host that
-    names the directory, a unit that starts with the host, and that it has started the server there
-    the last time. A copy brings the first one alone, for no base backup has postmaster.opts
-    (excludeFiles in basebackup.c); what is left of a Patroni that is gone may be any one of them.
+    It counts as down, and not as removed, if at least two of four are true: its file is in the
+    directory, a configuration on this host names the directory, a unit is started at boot, and
+    Patroni started the server there the last time. A copy brings only the first, since no base
+    backup contains postmaster.opts (excludeFiles in basebackup.c). A removed Patroni may leave any
+    one of them behind.
     """
     has_mark = bool(_marks_of(PATRONI, data_directory))
     for program in programs:
@@ -112,9 +115,9 @@ def _is_patronis(data_directory: Path, programs: Iterable[Program]) -> bool:
 
 
 def _is_auto_failovers(data_directory: Path, programs: Iterable[Program]) -> bool:
-    """Say whether pg_autoctl runs for a directory, or a unit starts it with the host.
+    """Return whether pg_autoctl runs for a directory, or a unit starts it at boot.
 
-    Its files stay after pg_autoctl drop node.
+    Its files alone do not count, since they stay after pg_autoctl drop node.
     """
     has_mark = bool(_marks_of(AUTO_FAILOVER, data_directory))
     for program in programs:
@@ -134,7 +137,7 @@ def _marks_of(name: str, data_directory: Path) -> list[str]:
 
 
 def _directories_of_patroni(program: Program) -> Iterator[Path]:
-    """Yield the data directory of a Patroni that runs; none where its files cannot be read."""
+    """Yield the data directory of a running Patroni; none if its configuration cannot be read."""
     given = program.variable("PATRONI_POSTGRESQL_DATA_DIR")
     if given:
         yield program.path(given).resolve()
@@ -156,7 +159,7 @@ def _enabled(pattern: str) -> list[Path]:
 
 
 def _repmgr_configurations(program: Program, major: int | None) -> Iterator[Path]:
-    """Yield the configuration file of a repmgrd, or where it looks for one."""
+    """Yield the configuration file of a repmgrd, or the places where it looks for one."""
     named = list(program.option("--config-file", "-f"))
     usual = [pattern.format(major=major) for pattern in REPMGR_CONFIGURATIONS]
     yield from map(program.path, named or ["repmgr.conf", *usual])

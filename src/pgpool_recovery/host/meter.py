@@ -1,4 +1,4 @@
-"""Tell of bytes that come, at a pace that a person can follow."""
+"""Report the progress of a transfer, at a rate that a person can follow."""
 
 import time
 
@@ -8,7 +8,7 @@ TOLD_EVERY_S = 1.0
 
 
 class Meter:
-    """Turns a count that grows into events; `total_bytes` 0: nobody knows how much it will be."""
+    """Turns a growing count of bytes into Progress events."""
 
     def __init__(self, emit: Emit) -> None:
         self._emit = emit
@@ -17,7 +17,7 @@ class Meter:
         """The last count."""
 
     def tell(self, done_bytes: int, total_bytes: int = 0) -> None:
-        """Take a count; tell it when it is time to."""
+        """Take a count, and report it if a second has passed; `total_bytes` 0 means unknown."""
         self.done_bytes = done_bytes
         now = time.monotonic()
         if now - self._told >= TOLD_EVERY_S:

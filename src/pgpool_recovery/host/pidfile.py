@@ -1,4 +1,4 @@
-"""What postmaster.pid says of a running server."""
+"""Read the postmaster.pid of a running server, after checking who can have written it."""
 
 import errno
 import os
@@ -24,7 +24,7 @@ NOT_OF_A_SERVER = {errno.ELOOP: "is a symbolic link", errno.EFBIG: "is too long"
 def read_pid_file(data_directory: Path) -> PidFile | None:
     """Return the running server of a data directory, or None.
 
-    We log in where the file says, so that Refused is raised when somebody else can have written it.
+    We log in where the file says, so Refused is raised when another user may have written it.
     """
     try:
         directory = open_trusted_directory(data_directory)
@@ -41,7 +41,7 @@ def read_pid_file(data_directory: Path) -> PidFile | None:
 
 
 def _read(directory: int, path: Path) -> str:
-    """Return what is in the file; a FIFO, or another user's file, is not read."""
+    """Return the contents of the file; refuse a FIFO and another user's file."""
     try:
         descriptor = _open(directory)
         try:
@@ -58,7 +58,7 @@ def _read(directory: int, path: Path) -> str:
 
 
 def _open(directory: int) -> int:
-    """Open it in a directory; nobody is waited for."""
+    """Open the file in a directory, without following a link or blocking on a FIFO."""
     return os.open(
         PID_FILE_NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory
     )
@@ -66,5 +66,5 @@ def _open(directory: int) -> int:
 
 def _no_server_wrote(path: Path, why: str) -> Refused:
     return Refused(
-        why, detail="No server of this user has written it.", hint=f"Look at {path}, and remove it."
+        why, detail="No server of this user has written it.", hint=f"Inspect {path} and remove it."
     )

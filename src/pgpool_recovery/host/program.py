@@ -1,4 +1,4 @@
-"""The one door through which the agent runs other programs."""
+"""Run other programs; the agent starts all of them here."""
 
 import os
 import selectors
@@ -21,20 +21,21 @@ from pgpool_recovery.log.note import span
 KEPT_LINES = 20
 KEPT_BYTES = 1_000_000
 MAX_LINE_BYTES = 65_536
-"""What is longer without a line break is taken in parts."""
+"""A longer line is split."""
 TICK_S = 0.1
 TERMINATION_S = 1.0
 DEFAULT_TIMEOUT_S = 60.0
 
 KEPT_VARIABLES = ("HOME", "LANG", "LOGNAME", "PATH", "SHELL", "TMPDIR", "TZ", "USER")
 MARK = "PGPOOL_RECOVERY_ID"
-"""By which the server finds the processes of a recovery that it ends (extension/python)."""
+"""The environment variable by which the extension (extension/python) finds the processes of a
+recovery that it ends."""
 KEPT_LIBPQ_VARIABLES = ("PGPASSFILE", "PGSERVICEFILE", "PGSYSCONFDIR", "PGSSL", "PGGSS", "PGKRB")
 
 
 @record
 class Completed:
-    """A program that has ended: exit status (negative: the signal) and its output."""
+    """A program that has ended: its exit status, or a signal as a negative one, and its output."""
 
     argv: tuple[str, ...]
     status: int
@@ -42,13 +43,13 @@ class Completed:
 
     @property
     def last_lines(self) -> str:
-        """The end of the output, without what it quotes of a configuration file."""
-        from pgpool_recovery.host.server_log import without_token  # Of a failure only.
+        """The end of the output, without quotations from configuration files."""
+        from pgpool_recovery.host.server_log import without_token  # Needed for failures only.
 
         return "\n".join(map(without_token, self.output.rstrip().split("\n")[-KEPT_LINES:]))
 
     def check(self) -> "Completed":
-        """Raise Undone when it failed, with its own last lines."""
+        """Return it if it succeeded; else raise Undone or NoRoom with its last lines."""
         if self.status == 0:
             return self
         how = f"exited with status {self.status}"
@@ -61,9 +62,9 @@ class Completed:
 
 
 def clean_environment() -> dict[str, str]:
-    """Return an environment that leads no program to the wrong server.
+    """Return an environment that does not point any program at the wrong server.
 
-    A local agent inherits that of the primary's postmaster, with its PGDATA and PGPORT.
+    A local agent inherits the environment of the primary's postmaster, with its PGDATA and PGPORT.
     """
     kept = {
         name: text
@@ -84,13 +85,13 @@ def run(
     directory: str | None = None,
     is_enough: Callable[[], bool] | None = None,
 ) -> Completed:
-    """Run a program to its end and return its output, standard error included.
+    """Run a program to its end and return its output, including standard error.
 
-    `leaves_server`: the program starts a server, which must not bear the mark of this recovery.
-    `directory`: where it works, if not here. `is_enough` is asked again and again; once it says so
-    the program is left to come to its end by itself, and taken for one that has succeeded.
-    Raises Cancelled when `stop` is asked, and Undone when it takes longer than `timeout_s` or
-    cannot be started; in both cases its process group is gone.
+    With `leaves_server` the program starts a server, which must not bear the mark of this recovery.
+    `directory` is its working directory, if it is not ours. `is_enough` is called repeatedly; once
+    it returns true, the program is left to end by itself and counts as successful. Raises Cancelled
+    when `stop` was asked, and Undone when the program takes longer than `timeout_s` or cannot be
+    started; in all cases its process group is gone.
     """
     mark = {} if leaves_server or MARK not in os.environ else {MARK: os.environ[MARK]}
     with span("runs {}", argv) as running:
@@ -102,7 +103,7 @@ def run(
             raise
         if output is None:
             _leave(process)
-            running.came_to("it is left to come to its end")
+            running.came_to("it is left to end by itself")
             return Completed(tuple(argv), 0, "")
         _end(process)
         running.came_to(f"exit status {process.returncode}, {len(output)} characters of output")
@@ -112,10 +113,10 @@ def run(
 def run_together(
     programs: Sequence[Sequence[str]], stop: Stop, *, timeout_s: float = DEFAULT_TIMEOUT_S
 ) -> list[Completed]:
-    """Run programs at the same time, each to its end; return what came of them, in their order.
+    """Run programs in parallel, each to its end; return their results in the same order.
 
-    For a few that say little: what one says is read when those before it have ended. Raises as
-    `run` does; then all of them are gone.
+    This is for a few programs with little output: the output of one is read only after those before
+    it have ended. Raises what `run` raises; then all of them are gone.
     """
     mark = {MARK: os.environ[MARK]} if MARK in os.environ else {}
     environment, completed = {**clean_environment(), **mark}, list[Completed]()
@@ -157,9 +158,10 @@ def _collect(
     on_line: Callable[[str], None] | None,
     is_enough: Callable[[], bool] | None,
 ) -> str | None:
-    """Read until the program itself has ended; a daemon that it left may keep the pipe open.
+    """Return the output of a program that has ended; None if `is_enough` was true before that.
 
-    None: it has not, and there is no need to wait for it.
+    The end of the program counts, not of its output: a daemon that it started may keep the pipe
+    open.
     """
     began = time.monotonic()
     deadline = None if timeout_s is None else began + timeout_s
@@ -178,8 +180,8 @@ def _collect(
                 selector.select(0 if has_ended else tick_s)
             else:
                 with suppress(subprocess.TimeoutExpired):
-                    process.wait(tick_s)  # It looks in steps that grow from half a millisecond.
-            data = output.read()  # None: nothing yet; no bytes: nothing any more.
+                    process.wait(tick_s)  # It polls at intervals that grow from half a millisecond.
+            data = output.read()  # None means nothing yet, empty means end of file.
             lines.add(data or b"")
             if has_ended and not data:
                 return lines.text()
@@ -192,16 +194,16 @@ def _collect(
                     detail=lines.text() or None,
                 )
             if data == b"" and output in selector.get_map():
-                selector.unregister(output)  # It would be ready again and again.
+                selector.unregister(output)  # At end of file it would always be ready.
 
 
 @contextmanager
 def _watched(process: subprocess.Popen[bytes]) -> Iterator[int | None]:
     """Yield a descriptor that is ready as soon as a program has ended (pidfd_open(2)).
 
-    None where the kernel has no such thing (before Linux 5.3), or does not let us, or Python was
-    built without it: then the end is seen soon after that of the output, or one tick later where
-    somebody else holds that open.
+    None if the kernel lacks it (before Linux 5.3) or forbids it, or Python was built without it.
+    Then the end is noticed soon after the end of the output, or, if another process keeps that
+    open, one tick later.
     """
     try:
         descriptor = os.pidfd_open(process.pid)
@@ -215,7 +217,7 @@ def _watched(process: subprocess.Popen[bytes]) -> Iterator[int | None]:
 
 
 def _leave(process: subprocess.Popen[bytes]) -> None:
-    """Let a program go on; that it has ended is taken note of, or it would stay in the table."""
+    """Let a program go on, and reap it when it has ended, so that it does not stay a zombie."""
     output = process.stdout
     assert output is not None  # noqa: S101 - it was asked for
 
@@ -223,16 +225,16 @@ def _leave(process: subprocess.Popen[bytes]) -> None:
         with output:
             while output.read(MAX_LINE_BYTES):
                 pass
-        process.wait()  # no limit: nobody waits for this thread
+        process.wait()  # no limit: no one waits for this thread
 
-    os.set_blocking(output.fileno(), True)  # Without anybody who reads, what it says would end it.
+    os.set_blocking(output.fileno(), True)  # If its output were not read, it could not go on.
     threading.Thread(target=drop, daemon=True).start()
 
 
 def _end(*processes: subprocess.Popen[bytes]) -> None:
-    """End the process groups of programs that still run: ask all of them, then insist.
+    """Send SIGTERM, then SIGKILL, to the process groups of programs that still run.
 
-    One that waits for a disk ends when that answers; see leftover.py.
+    A program that waits for a disk ends only when the disk responds; see leftover_process.py.
     """
     for how in (signal.SIGTERM, signal.SIGKILL):
         running = [process for process in processes if process.poll() is None]
@@ -248,7 +250,7 @@ def _end(*processes: subprocess.Popen[bytes]) -> None:
 
 
 class _Lines:
-    """The last lines of an output, told one by one."""
+    """Splits an output into lines, passes each on, and keeps the last ones."""
 
     def __init__(self, on_line: Callable[[str], None] | None) -> None:
         self._on_line = on_line

@@ -1,13 +1,13 @@
-r"""What of a server's log is about its start and its replication, and of no session of a user.
+r"""Select what a server's log says about its start and replication, but nothing of users' sessions.
 
-The end of a standby's log is told to whoever may read the record of recoveries, and stands in
-Pgpool-II's log. A server that accepts connections writes there for its users as well: statements
-that fail, with the data in them. So an entry is kept when its text begins as PostgreSQL begins what
-it says of itself (startup.c, xlogrecovery.c, walreceiver.c, postmaster.c), in the language in which
-the programmers wrote it; in another language nothing is, and the log has to be read on its host.
-In csvlog and jsonlog stands which process has written an entry, whatever its language.
+The end of a standby's log is shown to everyone who may read the history of recoveries, and is
+written to Pgpool-II's log. A server that accepts connections also logs failed statements of its
+users, with the data in them. So a text entry is kept only if it begins like one of PostgreSQL's
+messages about itself (startup.c, xlogrecovery.c, walreceiver.c, postmaster.c). Only untranslated
+messages are recognised; of a log in another language nothing is kept, and it must be read on its
+host. csvlog and jsonlog name the process that wrote an entry, so their language does not matter.
 
-An entry is a line with a severity and two blanks (elog.c), and the lines that follow with a tab:
+An entry is a line with a severity and two blanks (elog.c), and the following lines with a tab:
 
     2026-11-27 13:00:00 UTC [42] FATAL:  could not start WAL streaming: ERROR:  replication slot …
 """
@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from pgpool_recovery.host.log_entry import LogEntry
 
 OWN = ("LOG", "WARNING", "FATAL", "PANIC")
-"""Of an ERROR it is a session that tells."""
+"""The severities of the server itself; an ERROR comes from a session."""
 MORE = ("DETAIL", "HINT", "CONTEXT")
 SESSION = ("STATEMENT", "QUERY")
 OTHERS = ("ERROR", "NOTICE", "INFO", "LOCATION", "BACKTRACE", *(f"DEBUG{n}" for n in range(1, 6)))
@@ -48,23 +48,24 @@ BEGINS = re.compile(
     re.VERBOSE,
 )
 CHANGED = re.compile(r'(parameter "[^"]*") (?:changed|removed|cannot be changed).*')
-"""With its value, which may have a password in it (ProcessConfigFileInternal, guc-file.l)."""
+"""A message with the value of a parameter, which may contain a password
+(ProcessConfigFileInternal, guc-file.l)."""
 QUOTE, NO_QUOTE = '["«»„“”]', '[^"«»„“”]'
 NAME = rf"{NO_QUOTE}*{QUOTE}[\w.$]*{QUOTE}"
 OF_A_FILE = re.compile(
     rf"((?:{NAME})?{NO_QUOTE}*{QUOTE}\s*/{NO_QUOTE}*{QUOTE}[^\d\"«»„“”]*\d+){NO_QUOTE}*{QUOTE}.*"
 )
-"""A file and the number of its line, in any language, then what stands there (guc-file.l)."""
+"""A file name and a line number, in any language, and then a part of that line (guc-file.l)."""
 OF_A_VALUE = re.compile(rf"({NO_QUOTE}*{QUOTE}{NO_QUOTE}*{QUOTE}{NO_QUOTE}*){QUOTE}.*")
-"""The name of a parameter or of a file, then a value."""
+"""The name of a parameter or a file, and then a value."""
 OF_A_SESSION = re.compile(r"Failed process was running|parameters:")
 CONNINFO = "primary_conninfo"
 
 
 def about_itself(text: str) -> str:
-    """Return the entries that a server wrote about itself, without a session's statement or data.
+    """Return the entries that a server wrote about itself, without users' statements and data.
 
-    The values of parameters that have changed are left out as well.
+    The values of changed parameters are left out, too.
     """
     return "\n".join(_kept(text))
 
@@ -74,7 +75,8 @@ def _kept(text: str) -> Iterator[str]:
     for line in text.split("\n"):
         entry = ENTRY.search(line)
         if line.startswith("\t") or entry is None:
-            # More of the line before. What begins elsewhere than an entry is nobody's.
+            # A line with a tab continues the entry before it. Other text outside an entry is
+            # dropped.
             is_kept = is_kept and line.startswith("\t")
         elif entry[1] in MORE:
             is_kept = was_kept and OF_A_SESSION.match(entry[2]) is None
@@ -92,9 +94,9 @@ def _without_value(line: str, entry: re.Match[str] | None) -> str:
 
 
 def own_lines(entries: Sequence[LogEntry]) -> list[str]:
-    """Return the lines of entries that a server wrote about itself, likewise.
+    """Return the lines of the entries that a server wrote about itself, without users' data.
 
-    Where the format names the process only its main process tells of values: it reads the files.
+    The values of parameters are left out of the postmaster's entries only: it reads the files.
     """
     found: list[str] = []
     for entry in entries:
@@ -106,10 +108,10 @@ def own_lines(entries: Sequence[LogEntry]) -> list[str]:
 
 
 def without_contents(said: str) -> str:
-    r"""Return what a server says of its configuration without what it quotes of a file.
+    r"""Return a server's messages about its configuration without quotations from the files.
 
-    A file may include any other one that the server's user can read, such as a password file, of
-    which the parser shows the word that it does not understand: it is the whole line.
+    A configuration file may include any file that the server's user can read, such as a password
+    file. The parser quotes the word that it does not understand, and there that is the whole line.
 
     >>> without_contents('LOG:  syntax error in file "/d/postgresql.conf" line 3, near token "x:y"')
     'LOG:  syntax error in file "/d/postgresql.conf" line 3 …'
@@ -125,7 +127,7 @@ def without_contents(said: str) -> str:
 
 
 def without_token(line: str) -> str:
-    """Return a line of a log without what it quotes of a line of a configuration file."""
+    """Return a line of a log without the text that it quotes from a configuration file."""
     return OF_A_FILE.sub(r"\1 …", line)
 
 
@@ -135,15 +137,15 @@ def _without_quoted(line: str) -> str:
 
 
 def without_secrets(line: str) -> str:
-    """Return a line of a server's words without those of its files that are nobody's business."""
+    """Return a line of a server's messages without quotations that may be secret."""
     return without_token(without_conninfo(line))
 
 
 def without_conninfo(line: str) -> str:
-    """Return a line of a server's log without the connection string that it shows.
+    """Return a line of a server's log without the connection string in it.
 
-    A server that reloads logs the new value of what was changed, passwords included
-    (ProcessConfigFileInternal in guc.c), in the language of its messages; the log goes to others.
+    After a reload a server logs the new values of changed parameters, including passwords
+    (ProcessConfigFileInternal in guc.c), in the language of its messages. Others will read the log.
 
     >>> without_conninfo('LOG:  parameter "primary_conninfo" changed to "user=a password=b"')
     'LOG:  parameter "primary_conninfo" …'

@@ -1,4 +1,4 @@
-"""The processes of a server, by what they call themselves (set_ps_display in ps_status.c)."""
+"""Identify the processes of a server by their titles (set_ps_display in ps_status.c)."""
 
 import re
 from collections.abc import Iterator
@@ -7,18 +7,18 @@ from typing import NamedTuple
 from pgpool_recovery.files.process_table import Process, processes
 
 STARTUP = re.compile(r"postgres: (?:.*: )?startup\b")
-"""The process that replays. What stands in front is cluster_name."""
+"""The title of the process that replays WAL; cluster_name may come before "startup"."""
 
 
 class ServerProcess(NamedTuple):
-    """A process, and what it calls itself at the moment."""
+    """A process and its current title."""
 
     process: Process
     title: str
 
 
 def children(parent: int) -> Iterator[ServerProcess]:
-    """Yield the processes that one has started and that have not ended."""
+    """Yield the running child processes of a process."""
     for process in processes():
         if process.parent == parent:
             yield ServerProcess(process, process.text("cmdline").rstrip("\0 "))

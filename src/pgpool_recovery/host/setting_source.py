@@ -1,4 +1,4 @@
-"""In which line of which configuration file a setting stands, as guc-file.l reads them."""
+"""Find the file and line of each setting by reading configuration files like guc-file.l."""
 
 import os
 import re
@@ -9,22 +9,22 @@ from typing import NamedTuple
 from pgpool_recovery.files.text import read_lines
 
 MAX_DEPTH = 10
-"""As CONF_FILE_MAX_DEPTH (src/include/utils/conffiles.h)."""
+"""The same as CONF_FILE_MAX_DEPTH (src/include/utils/conffiles.h)."""
 MAX_FILES = 1000
-"""More than anybody has: files that include each other would be read again and again."""
+"""More files than any server has; files that include each other would be read repeatedly."""
 BLANKS = " \t\r"
-"""What guc-file.l takes for a blank; the characters beyond ASCII are letters to it."""
+"""What guc-file.l treats as white space; it treats characters beyond ASCII as letters."""
 LINE = re.compile(
     rf"[{BLANKS}]*([A-Za-z_\x80-\U0010FFFF][\w$.\x80-\U0010FFFF]*)[{BLANKS}]*(?:=[{BLANKS}]*)?"
     r"('(?:[^'\\]|''|\\.)*'|[^\s#]*)",
     re.ASCII,
 )
-"""A name and its value: before a quote or a sign there need be neither a blank nor a "="."""
+"""A name and its value. Neither white space nor "=" is needed before a quoted or signed value."""
 INCLUDES = ("include", "include_if_exists", "include_dir")
 
 
 class SettingSource(NamedTuple):
-    """Where a setting stands, and what stands there, without its quotes."""
+    """The file and line of a setting, and its value without quotes."""
 
     file: Path
     line: int
@@ -35,10 +35,11 @@ class SettingSource(NamedTuple):
 
 
 class Sources:
-    """What a server would read: its files, also those that are not there, and each setting's last.
+    """What a server would read: its files, including missing ones, and the last source per setting.
 
-    `is_whole`: every included file was found and read, and every line understood, so that a setting
-    which is not among them stands nowhere. What the values are only the server itself says.
+    With `is_whole`, every included file was found and read and every line was understood, so a
+    setting that is not in `settings` is in no file. The effective values are known only to the
+    server itself.
     """
 
     def __init__(self) -> None:
@@ -48,9 +49,9 @@ class Sources:
 
 
 def find_sources(files: Iterable[Path], at: Callable[[Path], Path] = Path) -> Sources:
-    """Return what stands in these files, and in those that they include; none need be there.
+    """Return the settings in these files, and in those that they include; all files may be missing.
 
-    `at` says where a file is that another one includes.
+    `at` returns where an included file is at present, for a path in an include directive.
     """
     found = Sources()
     for file in files:
@@ -86,7 +87,7 @@ def _read(
 
 
 def _included(name: str, path: Path, found: Sources) -> list[Path]:
-    """Return the files that a line includes; what another escape than ours means is not known."""
+    """Return the files that a line includes; a path with an escape sequence is not resolved."""
     if "\\" not in str(path):
         try:
             return included_files(path) if name == "include_dir" else [path]
@@ -97,7 +98,7 @@ def _included(name: str, path: Path, found: Sources) -> list[Path]:
 
 
 def plain(value: str) -> str:
-    r"""Return a value as it stands in a line, without its quotes and what they escape.
+    r"""Return a value of a configuration line without its quotes and the escapes in them.
 
     >>> plain("'it''s'"), plain(r"'a \\ b'"), plain("on")
     ("it's", 'a \\ b', 'on')
@@ -108,7 +109,7 @@ def plain(value: str) -> str:
 
 
 def included_files(directory: Path) -> list[Path]:
-    """Return the files that include_dir reads, as GetConfFilesInDir; raises OSError."""
+    """Return the files that include_dir reads, like GetConfFilesInDir; raise OSError."""
     return [
         entry
         for entry in sorted(directory.iterdir())

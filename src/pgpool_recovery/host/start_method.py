@@ -1,4 +1,4 @@
-"""How this host starts the server of a data directory."""
+"""Find out how this host starts the server of a data directory."""
 
 import math
 import shutil
@@ -19,12 +19,11 @@ PG_CTL_WAIT_S = 10
 
 @record
 class StartWay:
-    """What to run, where the server's standard error then goes, and what stops it again.
+    """The command that starts a server, the file of its standard error, and how to stop it.
 
-    `unit`: systemd's, where that starts it.
-    `timeout_option`: what comes before the number of seconds that stopping it may take; None where
-    the program has no limit of its own. `does_more`: it is not ours, and may have more to do when
-    the server runs.
+    `unit` is the systemd unit, if systemd starts it. `timeout_option` is what precedes the number
+    of seconds that stopping may take; None if the program has no such limit. With `does_more` the
+    command is the user's own, and may have more to do after the server has started.
     """
 
     name: str
@@ -36,7 +35,7 @@ class StartWay:
     does_more: bool = False
 
     def stop_argv(self, timeout_s: float) -> tuple[str, ...]:
-        """Return what stops the server, and gives up after some seconds."""
+        """Return the command that stops the server and, if it can, gives up after `timeout_s`."""
         if self.timeout_option is None:
             return self.stop_without_timeout
         return (*self.stop_without_timeout, *self.timeout_option, str(math.ceil(timeout_s)))
@@ -49,10 +48,11 @@ def find_way(
     stop: Stop,
     tell: Callable[[str], None],
 ) -> StartWay:
-    """Return how the server is started.
+    """Return how to start the server.
 
-    The settings say so; else it is the systemd unit, when sudo lets this user start it; else
-    pg_ctlcluster for a cluster of postgresql-common; else pg_ctl.
+    That is the start command of the settings if there is one. Otherwise it is the systemd unit, if
+    sudo lets this user start it; then pg_ctlcluster, for a cluster of postgresql-common; then
+    pg_ctl. `tell` receives a notice when sudo forbids the unit.
     """
     cluster = find_cluster(data, stop)
     log_file = None if cluster is None else cluster.log_file
@@ -68,7 +68,7 @@ def find_way(
         name = f"systemctl start {unit}"
         return StartWay(name, start, log_file, stop_it, timeout_option=None, unit=unit)
     if unit is not None:
-        tell(f"sudo does not let this user start {unit}, so systemd will not know of the server")
+        tell(f"sudo does not let this user start {unit}; systemd will not know about the server")
     if cluster is not None:
         name = f"pg_ctlcluster {cluster.version} {cluster.name}"
         words = ("pg_ctlcluster", "--skip-systemctl-redirect", cluster.version, cluster.name)
@@ -80,16 +80,17 @@ def find_way(
 
 
 def find_unit(data: Path, cluster: DebianCluster | None, stop: Stop) -> str | None:
-    """Return the unit of this data directory where systemd runs the host.
+    """Return the systemd unit of this data directory; None if there is none, or no systemd.
 
-    Debian's units are named after the cluster; those of Enterprise Linux have PGDATA in their
+    Debian's units are named after the cluster, while those of Enterprise Linux have PGDATA in their
     environment.
     """
     if not SYSTEMD.exists():
         return None
     if cluster is not None:
         return f"postgresql@{cluster.version}-{cluster.name}.service"
-    # By their names, since a pattern finds only units that are loaded: a disabled one is not.
+    # List the names first: a pattern for `systemctl show` matches only loaded units, and a disabled
+    # one is not loaded.
     listed = run(["systemctl", "list-unit-files", "postgresql*.service", "--no-legend"], stop)
     names = [line.split()[0] for line in lines_of(listed.output) if ".service" in line]
     units = [name for name in names if "@." not in name]
@@ -106,7 +107,7 @@ def find_unit(data: Path, cluster: DebianCluster | None, stop: Stop) -> str | No
 
 
 def may_start(unit: str, stop: Stop) -> bool:
-    """Say whether sudo lets this user start a unit."""
+    """Return whether sudo lets this user start a unit."""
     if shutil.which("sudo") is None:
         return False
     return (

@@ -1,4 +1,4 @@
-"""The wish that work on this host ends."""
+"""Ask the work on this host to stop."""
 
 import threading
 
@@ -6,26 +6,26 @@ from pgpool_recovery.domain.error import Cancelled
 
 
 class Stop:
-    """The wish to end, set from another thread or a signal handler."""
+    """A request to stop, made by another thread or a signal handler."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
 
     def ask(self) -> None:
-        """Ask whatever runs to stop."""
+        """Ask the work to stop."""
         self._event.set()
 
     @property
     def was_asked(self) -> bool:
-        """Whether somebody asked."""
+        """Whether a stop was requested."""
         return self._event.is_set()
 
     def wait(self, timeout_s: float) -> None:
-        """Wait a moment, or until somebody asks; then raise Cancelled."""
+        """Wait for `timeout_s`; raise Cancelled as soon as a stop is requested."""
         self._event.wait(timeout_s)
         self.check()
 
     def check(self) -> None:
-        """Raise Cancelled when somebody asked."""
+        """Raise Cancelled when a stop was requested."""
         if self.was_asked:
             raise Cancelled("the recovery was cancelled")

@@ -1,8 +1,8 @@
-"""What the operating system refuses on this host, said with its cause and what to do about it.
+"""Translate an error of the operating system into a failure with its cause and a hint.
 
-One table for all of it, by errno(3): the same few causes lie behind every write, and the next step
-depends on nothing else. A full disk wants room, and says on which filesystem of which host; a
-read-only one wants its kernel's log; what belongs to somebody else wants chown.
+All errors are handled here, by errno(3), since any write can fail for the same few causes, and the
+hint depends on nothing else. It names the filesystem and host of a full disk, refers to the
+kernel's log for a read-only one, and to chown for another user's file.
 """
 
 import errno
@@ -24,25 +24,25 @@ DENIED = frozenset({errno.EACCES, errno.EPERM})
 BROKEN = frozenset({errno.EIO, errno.EUCLEAN})
 HELD = frozenset({errno.EBUSY, errno.EXDEV})
 TOLD = (*sorted(WRITING), errno.EIO)
-"""What is recognised in the words of other programs, which run with LC_ALL=C."""
+"""What is recognised in the messages of other programs, which run with LC_ALL=C."""
 FILE_OF_PROGRAM = re.compile(r"""["'](/[^"']*)["']""")
 OF_SERVER = "ERROR:"
-"""A line of a program that a server has sent it: what failed, failed on the server's host."""
+"""What marks a message of the server in a program's output: it failed on the server's host."""
 
 
 def failure_of_system(error: OSError, near: Path | None = None) -> RecoveryError:
-    """Return the failure that an error of the system ends in: the file, why, and what to do.
+    """Return the failure for an error of the system: the file, the reason, and a hint.
 
-    `near` is the directory that is worked on, for an error of a disk that names no file.
+    `near` is the directory in use, for a disk error that names no file.
     """
-    # What a link or a rename makes is the second name; what cannot be moved is the first.
+    # Of a link or a rename, the second name is the one to be created, the first the one to move.
     name = (error.filename2 if error.errno in WRITING else None) or error.filename
     path = None if name is None else Path(text_of(os.fsencode(name)))
     verb = "write" if error.errno in WRITING else "move" if error.errno in HELD else "access"
     if path is not None:
         what = f'could not {verb} "{path}"'
     elif near is not None and error.errno in WRITING | BROKEN:
-        what, path = f'could not {verb} what belongs to "{near}"', near
+        what, path = f'could not {verb} a file of "{near}"', near
     else:
         what = "a system call failed on the target"
     kind = NoRoom if error.errno in WRITING else Undone
@@ -51,7 +51,7 @@ def failure_of_system(error: OSError, near: Path | None = None) -> RecoveryError
 
 
 def advice(number: int | None, path: Path | None) -> str | None:
-    """Return what to do about an error number that a file or a directory was refused with."""
+    """Return a hint for an error number, with which an operation on the path has failed."""
     where, host = _where(path), socket.gethostname()
     if number == errno.ENOSPC:
         return f"Make room on {where} of {host}, then recover the node again."
@@ -63,23 +63,23 @@ def advice(number: int | None, path: Path | None) -> str | None:
         )
     if number == errno.EROFS:
         return (
-            f"Look in the kernel's log of {host} (dmesg) for why {where} is read-only, then mount "
+            f"Check the kernel's log of {host} (dmesg) for why {where} is read-only, then mount "
             "it for writing and recover the node again."
         )
     if number == errno.EFBIG:
-        return f"Raise the limit on the size of a file (ulimit -f) of the user's logins on {host}."
+        return f"Raise the limit on the size of a file (ulimit -f) for the user's logins on {host}."
     if number in BROKEN:
-        return f"Look in the kernel's log of {host} (dmesg): the disk below {where} may be failing."
+        return f"Check the kernel's log of {host} (dmesg): the disk below {where} may be failing."
     if number in HELD:
         return (
-            f"Look whether it is a mount point, or part of an image, on {host} (findmnt, lsof); "
+            f"Check on {host} whether it is a mount point or part of an image (findmnt, lsof); "
             "what cannot be moved cannot be replaced."
         )
     return _who(path, host) if number in DENIED else None
 
 
 def failure_of_program(message: str, output: str) -> RecoveryError:
-    """Return the failure of a program, with what to do where its last words are of this kind."""
+    """Return the failure of a program, with a hint when its output ends with such an error."""
     for line in reversed(output.split("\n")):
         number = next((number for number in TOLD if os.strerror(number) in line), None)
         if number is not None:
@@ -89,7 +89,7 @@ def failure_of_program(message: str, output: str) -> RecoveryError:
 
 
 def advice_on_log(text: str, data_directory: Path) -> str | None:
-    """Return what to do about the disk, when that is what a server's log ends with."""
+    """Return a hint about the disk when a server's log ends with such an error."""
     for line in reversed(text.split("\n")):
         number = next((number for number in WRITING if os.strerror(number) in line), None)
         if number is not None:
@@ -99,13 +99,13 @@ def advice_on_log(text: str, data_directory: Path) -> str | None:
 
 def _advice_on_line(number: int, line: str) -> str | None:
     if OF_SERVER in line:
-        return "That is of the primary: look at its disk, then recover the node again."
+        return "The error is on the primary: check its disk, then recover the node again."
     file = FILE_OF_PROGRAM.search(line)
     return advice(number, None if file is None else Path(file[1]))
 
 
 def _state_of(number: int | None, path: Path | None) -> str | None:
-    """Return what is free, when that was too little."""
+    """Return how much is free when that was too little; else None."""
     if number != errno.ENOSPC or path is None:
         return None
     try:
@@ -115,7 +115,7 @@ def _state_of(number: int | None, path: Path | None) -> str | None:
     where = f"{_where(path)} of {socket.gethostname()}"
     if status.f_files and not status.f_favail:
         return f"No inode is free on {where}."
-    return f"{pretty_size(status.f_bavail * status.f_frsize)} are free on {where}."
+    return f"{pretty_size(status.f_bavail * status.f_frsize)} is free on {where}."
 
 
 def _where(path: Path | None) -> str:
@@ -128,7 +128,7 @@ def _where(path: Path | None) -> str:
 
 
 def _who(path: Path | None, host: str) -> str | None:
-    """Return whose it is, when that is why the agent's user may not touch it."""
+    """Return who owns the path, if that is why the agent may not use it, or where else to look."""
     if path is None:
         return None
     user = user_name(os.geteuid())
@@ -137,7 +137,7 @@ def _who(path: Path | None, host: str) -> str | None:
             if os.path.lexists(each) and each.lstat().st_uid != os.geteuid():
                 owner = user_name(each.lstat().st_uid)
                 return (
-                    f"{each} belongs to {owner}, and the agent runs as {user}: if it is part of "
-                    f"the node, give it to {user} on {host} (chown)."
+                    f"{each} belongs to {owner}, and the agent runs as {user}. If it is part of "
+                    f"the node, change its owner to {user} on {host} (chown)."
                 )
-    return f"The agent runs as {user} on {host}: look at the modes on the way to {path} (namei -l)."
+    return f"The agent runs as {user} on {host}. Check the permissions along {path} (namei -l)."

@@ -1,4 +1,4 @@
-"""PG_VERSION, by which a directory is known as a data directory, and of which major version."""
+"""Read PG_VERSION, which marks a data directory and has its major version."""
 
 from pathlib import Path
 
@@ -10,6 +10,6 @@ VERSION_FILE = "PG_VERSION"
 def read_major(data_directory: Path) -> int:
     """Return the major version; raise OSError without the file, ValueError for other contents.
 
-    Up to 9.6 it is the first of two numbers.
+    For releases up to 9.6 that is the first of two numbers.
     """
     return int(read_text(data_directory / VERSION_FILE).partition(".")[0])

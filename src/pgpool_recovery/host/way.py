@@ -1,7 +1,7 @@
-"""The way to a directory that somebody names: nobody else can lead us elsewhere on it.
+"""Open a directory that the caller names, unless other users can redirect its path.
 
-Who asks for a recovery names the data directory. Where it belongs to somebody else, or hangs below
-what does, he can put links to other files there while we read and write as the server's user.
+The caller of a recovery names the data directory. If another user owns it, or a directory above it,
+that user could put links to other files there while we read and write as the server's user.
 """
 
 import os
@@ -19,27 +19,28 @@ from pgpool_recovery.files.trust import (
 
 
 def trusted_directory(path: Path) -> Path:
-    """Return where a directory is, or would be; Refused when somebody else decides that.
+    """Return the real path of a directory, existing or not; raise Refused if others can change it.
 
-    Whose group may write to a directory, its members are trusted: clusters have such a layout.
+    A directory that its group may write to is accepted, since some clusters have such a layout; the
+    members of that group are trusted.
     """
     try:
         return find_directory(path, mine_and_roots())
     except Untrusted as untrusted:
         raise _refused(untrusted, path) from untrusted
     except OSError as error:
-        raise Refused(f"{path} cannot be looked at", detail=f"{reason_of(error)}.") from error
+        raise Refused(f"could not access {path}", detail=f"{reason_of(error)}.") from error
 
 
 def open_trusted_directory(path: Path) -> int:
-    """Return a descriptor of a directory; Refused when somebody else decides which one it is.
+    """Return a descriptor of a directory; raise Refused if others can decide which one it is.
 
     Raises FileNotFoundError or NotADirectoryError when there is none.
     """
     real = trusted_directory(path)
     descriptor = os.open(real, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        # Where everybody can make one, it may have been made since then.
+        # In a directory where everybody can create entries, another user may have made it since.
         check_owner(os.fstat(descriptor), path, mine_and_roots())
     except Untrusted as untrusted:
         os.close(descriptor)
@@ -53,7 +54,7 @@ def _refused(untrusted: Untrusted, path: Path) -> Refused:
         user = pwd.getpwuid(os.geteuid()).pw_name
     return Refused(
         untrusted.why,
-        detail=f"Somebody else decides what {path} is, and what is read and written there.",
-        hint=f"All directories and links on the way have to belong to root or {user} (chown), and "
-        "not everybody may write to them (chmod o-w), but to sticky ones such as /tmp.",
+        detail=f"Another user could decide what {path} is, and what is read and written there.",
+        hint=f"All directories and links on the way must belong to root or {user} (chown), and "
+        "must not be writable by everybody (chmod o-w), except sticky ones such as /tmp.",
     )

@@ -1,1 +1,1 @@
-"""What the functions in a server know as well as the command: Python 3.6, nothing else of ours."""
+"""Code that the functions in a server and the command share: Python 3.6, without our other code."""

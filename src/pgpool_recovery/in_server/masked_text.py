@@ -1,23 +1,23 @@
-"""Passwords in what a program writes or is called with: it goes to a log, and to whoever asked.
+"""Mask passwords in the output and arguments of programs before they are logged or shown.
 
-For the log of the library, and in the server for what scripts write: Python 3.6, and written into
-the body of a function (extension/build.py). A script that runs with ``set -o xtrace`` shows each
-command as it is, with the password in it.
+The library masks its log, and the function in the server masks the output of scripts; for that this
+file is Python 3.6 and is written into the function's body (extension/build.py). A script that runs
+with ``set -o xtrace`` prints each command as it is, including any password.
 """
 
 from typing import Dict, Iterable, Match, Pattern
 
 MASK = b"********"
 
-# What a text must have for one of the patterns below to be looked for at all, in lower case.
+# A text without any of these, in lower case, is not searched for the patterns below.
 HINTS = (b"pass", b"secret", b"token", b"key", b"pw", b"://", b"curl", b"wget")
-COLONS = 4  # Of a line of a password file.
+COLONS = 4  # In a line of a password file.
 
-# As sh -x, a connection string, a configuration file and SQL quote it: within other quotes, within
-# its own, or not at all; then it goes on to the blank, but for a quote that ends the word. In a
-# connection string a value without quotes may have any other character, such as ; and &.
-# What can begin at each byte of a line, and may be looked for in vain, has a length: whoever writes
-# the line chooses it, and while one is looked at no cancel is heard.
+# A value as quoted by sh -x, a connection string, a configuration file or SQL: within other quotes,
+# within its own, or unquoted. An unquoted value extends to the next blank, without a quote that
+# ends the word; in a connection string it may contain any other character, such as ; and &.
+# What can start at any byte of a line, and then fail to match, has a limited length: others choose
+# the line, and no cancel is handled while it is searched.
 VALUE = rb"""(?:'\\''.*?(?:'\\''|$)
     |''(?:\\''[^']*'?)+
     |''[^'\s][^']*''
@@ -30,7 +30,7 @@ NAME = (
     rb"(?:pass(?:word|wd|phrase)?|(?<![a-z])pw|pgpass|(?:secret|token)(?:[_-]?(?:access[_-]?)?key)?"
     rb"|(?:storage|account|azure)[_-]?(?:access[_-]?)?key)[0-9]*"
 )
-# What follows the name of a file, such as .pgpass, that cannot be read.
+# What follows the name of a file, such as .pgpass, in the message that it cannot be read.
 REASON = rb"(?:No\ such\ file\ or\ directory|Permission\ denied|(?:Is|Not)\ a\ directory)(?!\w)"
 PATTERNS = (
     # NAME=value, name = value, name: value, "name": value.
@@ -63,7 +63,7 @@ _compiled: Dict[bytes, Pattern[bytes]] = {}
 
 
 def masked(line: bytes) -> bytes:
-    r"""Return the bytes of a line without the passwords that can be told as such.
+    r"""Return the bytes of a line with all recognisable passwords masked.
 
     >>> masked(b"+ PGPASSWORD='it'\\''s' psql 'host=a password=b c=d' postgres://u:p@h/d")
     b"+ PGPASSWORD=******** psql 'host=a password=******** c=d' postgres://u:********@h/d"
@@ -76,7 +76,7 @@ def masked(line: bytes) -> bytes:
 
 
 def may_have_password(text: bytes) -> bool:
-    """Say whether a text, of many lines perhaps, has a word that goes before a password."""
+    """Return whether a text of one or more lines has a word that can precede a password."""
     lower = text.lower()
     return any(hint in lower for hint in HINTS)
 
@@ -86,7 +86,7 @@ def _mask(match: Match[bytes]) -> bytes:
 
 
 def _patterns() -> Iterable[Pattern[bytes]]:
-    import re  # Here, because it takes 5 ms of each new session.
+    import re  # Imported here, since it would take 5 ms in each new session.
 
     if not _compiled:
         for text in PATTERNS:

@@ -1,4 +1,4 @@
-"""What postmaster.pid says of a server that runs (src/include/utils/pidfile.h)."""
+"""Parse the postmaster.pid of a running server (src/include/utils/pidfile.h)."""
 
 import os
 import re
@@ -12,10 +12,10 @@ READY = ("ready", "standby")  # PM_STATUS_READY, PM_STATUS_STANDBY.
 
 
 class PidFile:
-    """A server that runs: its process, where it listens, and whether it accepts connections.
+    """A running server: its process ID, where it listens, and whether it accepts connections.
 
-    `host` is in libpq's terms: the directory of a socket, or a name. No NamedTuple: it would cost
-    the import of typing in each new session of a server.
+    `host` is as in libpq the directory of a socket, or a name. This is not a NamedTuple, which
+    would need the import of typing in each new session of a server.
     """
 
     def __init__(self, pid: int, port: int, host: str, *, is_ready: bool) -> None:
@@ -26,7 +26,7 @@ class PidFile:
 
 
 def parse_pid_file(text: str) -> Optional[PidFile]:
-    r"""Read the file's lines, of which a server that starts has not all; None when it names none.
+    r"""Parse the file, which lacks some lines while the server starts; None if it names no server.
 
     >>> vars(parse_pid_file("4711\n/data\n1795852800\n5432\n/run\n*\n 1 2\nready   \n"))
     {'pid': 4711, 'port': 5432, 'host': '/run', 'is_ready': True}
@@ -47,10 +47,11 @@ def parse_pid_file(text: str) -> Optional[PidFile]:
 
 
 def is_server_of(pid: int, directory: Union[bytes, int]) -> bool:
-    """Say whether a process is the server of a data directory: a postmaster works in its own.
+    """Return whether a process is the server of a data directory, by its working directory.
 
-    `directory` is its path, or a descriptor of it. The file of a crash names a process that is
-    gone, or by now is another program; somebody else's cannot be looked at, and is not the owner's.
+    `directory` is the path, or a descriptor. After a crash the file names a process that is gone,
+    or is another program by now. Another user's process cannot be inspected, and is not the
+    server of this one.
     """
     try:
         return os.path.samestat(os.stat(b"/proc/%d/cwd" % pid), os.stat(directory))

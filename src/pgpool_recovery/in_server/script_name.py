@@ -1,8 +1,8 @@
-"""By which names Pgpool-II can call a stage script."""
+"""Check the names by which Pgpool-II can call a stage script."""
 
 
 def is_inside(name: str) -> bool:
-    """Say whether a name leads to a file of the data directory, be it in a directory there.
+    """Return whether a name stands for a file inside the data directory, at any depth.
 
     >>> is_inside("stage"), is_inside("scripts/stage"), is_inside("scripts/../stage")
     (True, True, False)

@@ -1,10 +1,10 @@
-"""Which files run as a stage script: executable, and changed by the server's user and root alone.
+"""Check whether a stage script may run: only the server's user and root may be able to change it.
 
-Whoever may change one may do all that the server may. A group may that has no other member than
-these. So the same holds for each symbolic link on the way, and each directory that holds one of its
-parts, as sshd's StrictModes has it: root's or ours, and written by nobody else, unless its entries
-are their owners' alone (the sticky bit). Above the data directory a path that leads out of it is
-looked at, and no other: there the server itself trusts whoever may rename it.
+A user who can change a script can do all that the server can. A group may write to it only if it
+has no other members. The same holds for each symbolic link and each directory on the path to it, as
+with sshd's StrictModes: they must belong to root or us, and no other user may write to them, unless
+the sticky bit protects the entries. Directories above the data directory are checked only if the
+path leads out of it: the server itself trusts all users who can rename those.
 """
 
 import errno
@@ -18,9 +18,9 @@ MAX_LINKS = 40  # As many as Linux follows (path_resolution(7)).
 
 
 class ScriptFault:
-    """Why a script does not run: what follows its name in a message, and what helps.
+    """Why a script may not run: the words after its name in a message, with detail and hint.
 
-    `is_of_filesystem`: not the script's own.
+    `is_of_filesystem` is whether the cause is the filesystem and not the script.
     """
 
     def __init__(
@@ -40,9 +40,9 @@ class ScriptFault:
 def faults_of_script(
     data_directory: str, name: str, status: os.stat_result
 ) -> Iterator[ScriptFault]:
-    """Yield what speaks against a script of a data directory, by its name and its os.stat().
+    """Yield the reasons why a script of a data directory may not run; `status` is its os.stat().
 
-    Raises OSError when something on the way cannot be looked at.
+    Raises OSError when something on the path to it cannot be inspected.
     """
     path = os.path.join(data_directory, name)
     if not stat.S_ISREG(status.st_mode):
@@ -50,7 +50,7 @@ def faults_of_script(
     if not _is_trusted(status):
         yield ScriptFault(
             "does not belong to the user of the server",
-            "Its owner is user id %d, the server runs as user id %d."
+            "Its owner is user id %d, but the server runs as user id %d."
             % (status.st_uid, os.geteuid()),
             "Change its owner with chown.",
         )
@@ -77,17 +77,17 @@ def faults_of_script(
         if fault is not None:
             yield ScriptFault(
                 "can be replaced by others",
-                'On its way, "%s" %s.' % (place, fault),
-                "Have every directory and link on the way to it belong to root or the user of the "
-                "server, and nobody else write to one, or put the script itself into the data "
-                "directory.",
+                'On the path to it, "%s" %s.' % (place, fault),
+                "Make sure that every directory and link on that path belongs to root or the user "
+                "of the server, and that no other user can write to it; or put the script itself "
+                "into the data directory.",
             )
 
 
 def places_on_the_way(data_directory: str, name: str) -> Iterator[str]:
-    """Yield the directories and links that decide which file `name` in the data directory is.
+    """Yield the directories and links that determine which file `name` in the data directory is.
 
-    `data_directory` is a real path. Raises OSError when a link leads nowhere, or in a circle.
+    `data_directory` is a real path. Raises OSError when a link is dangling or circular.
     """
     links = 0
     at, rest = data_directory, name.split("/")
@@ -114,7 +114,7 @@ def places_on_the_way(data_directory: str, name: str) -> Iterator[str]:
 
 
 def _with_those_above(directory: str, data_directory: str) -> Iterator[str]:
-    """Yield a directory and those that hold it, up to the data directory or the root."""
+    """Yield a directory and those above it, up to the data directory or the root."""
     while True:
         yield directory
         if directory in (data_directory, "/"):
@@ -123,7 +123,7 @@ def _with_those_above(directory: str, data_directory: str) -> Iterator[str]:
 
 
 def _fault_of_place(status: os.stat_result) -> Optional[str]:
-    """Return what lets somebody else decide where a directory or a link on the way leads."""
+    """Return why another user could change or redirect a directory or link; None if none could."""
     if not _is_trusted(status):
         return "belongs to user id %d" % status.st_uid
     is_directory = stat.S_ISDIR(status.st_mode)
@@ -133,18 +133,18 @@ def _fault_of_place(status: os.stat_result) -> Optional[str]:
 
 
 def is_open(status: os.stat_result) -> bool:
-    """Say whether others than the server's user and root may write to a file or a directory."""
+    """Return whether users other than the server's and root may write to a file or directory."""
     if status.st_mode & stat.S_IWOTH:
         return True
     return bool(status.st_mode & stat.S_IWGRP) and not is_own_group(status.st_gid)
 
 
 def is_own_group(gid: int) -> bool:
-    """Say whether a group is the server's user's own, and has no other member but root.
+    """Return whether a group is the server's user's own, with no other members but root.
 
-    A checkout under umask 0002 leaves files that such a group may write.
+    A checkout under umask 0002 leaves files that such a group may write to.
     """
-    import grp  # Here, because few scripts are like that.
+    import grp  # Imported here, since few scripts need it.
     import pwd
 
     own = os.geteuid()

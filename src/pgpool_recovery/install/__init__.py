@@ -1,1 +1,1 @@
-"""Put the extension and the stage commands where they belong, and take them away again."""
+"""Install the extension and the stage commands, and uninstall them."""

@@ -1,4 +1,4 @@
-"""Run our own command as another user: what root may do, and only root."""
+"""Run our own command as another user, which only root may do."""
 
 import os
 import pwd
@@ -13,9 +13,11 @@ WITHIN_S = 120.0
 
 
 def output_as_user(uid: int, command: Sequence[str], environment: dict[str, str]) -> list[str]:
-    """Return the lines that a command writes as a user, with no more of the environment than this.
+    """Run a command as a user and return the lines of its output, including standard error.
 
-    Its exit status is in what it says. Raises Unreachable when it cannot be run.
+    Of our own environment it gets only what is in `environment`. The exit status is ignored, since
+    the output shows whether it succeeded. Raises Unreachable when it cannot be run, or takes longer
+    than two minutes.
     """
     account = pwd.getpwuid(uid)
     is_own = os.geteuid() == uid
@@ -30,7 +32,7 @@ def output_as_user(uid: int, command: Sequence[str], environment: dict[str, str]
             env=own,
             cwd="/",
             stdin=subprocess.DEVNULL,
-            start_new_session=True,  # Root's terminal is not for it.
+            start_new_session=True,  # Root's terminal must not be its controlling terminal.
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             check=False,

@@ -1,4 +1,4 @@
-"""The extension's files for the servers of this host."""
+"""Find the PostgreSQL installations of this host, and the extension's files for each."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from pgpool_recovery.files.trust import ROOT, Untrusted, check_file, user_name
 from pgpool_recovery.install.placed_file import PlacedFile
 
 PATTERNS = ("lib/postgresql/*/bin/pg_config", "pgsql-*/bin/pg_config", "bin/pg_config")
-"""Debian and Ubuntu; PostgreSQL's own packages and the distribution's of Enterprise Linux."""
+"""Debian and Ubuntu; on Enterprise Linux, PostgreSQL's packages and those of the distribution."""
 OLDEST_MAJOR = 14
 ANSWER_S = 60.0
 MODE = 0o644
@@ -36,7 +36,7 @@ class Installation:
 
     @property
     def python_packages(self) -> str:
-        """How PL/Python is called where it can be had."""
+        """The names of the packages with PL/Python."""
         return (
             f"postgresql-plpython3-{self.major} (Debian, Ubuntu) or "
             f"postgresql{self.major}-plpython3 (Enterprise Linux)"
@@ -44,7 +44,10 @@ class Installation:
 
 
 def find_installations(named: Iterable[Path], below: Path = Path("/usr")) -> list[Installation]:
-    """Return the installations of the named pg_config programs, or all that have a server."""
+    """Return the installations of the named pg_config programs, or else all with a server.
+
+    Raises Refused when one of the programs cannot be run, or is not a pg_config.
+    """
     paths = list(named)
     if paths:
         return [_describe(path) for path in paths]
@@ -54,7 +57,7 @@ def find_installations(named: Iterable[Path], below: Path = Path("/usr")) -> lis
 
 
 def extension_files(installation: Installation) -> list[PlacedFile]:
-    """Return the extension's files as they belong into this installation."""
+    """Return the extension's files with their paths in this installation."""
     directory = installation.share_directory / "extension"
     return [
         PlacedFile(directory / file.name, file.read_bytes(), MODE)
@@ -69,7 +72,7 @@ def _describe(pg_config: Path) -> Installation:
     version = _ask(pg_config, "--version")
     match = re.match(r"PostgreSQL (\d+)", version)
     if match is None:
-        raise Refused(f"{pg_config} is not a pg_config", detail=f'It says "{version}".')
+        raise Refused(f"{pg_config} is not a pg_config", detail=f'It printed "{version}".')
     return Installation(
         pg_config=pg_config,
         major=int(match[1]),
@@ -93,16 +96,18 @@ def _ask(pg_config: Path, option: str) -> str:
         ) from untrusted
     except OSError as error:
         raise Refused(
-            f"could not run {pg_config}: {reason_of(error)}", hint="Name a pg_config."
+            f"could not run {pg_config}: {reason_of(error)}",
+            hint="Name the pg_config of the server.",
         ) from error
     except subprocess.TimeoutExpired as error:
         raise Refused(
-            f"{pg_config} {option} gave no answer within {ANSWER_S:g} s", hint="Name a pg_config."
+            f"{pg_config} {option} gave no answer within {ANSWER_S:g} s",
+            hint="Name the pg_config of the server.",
         ) from error
     except subprocess.CalledProcessError as error:
         raise Refused(
             f"{pg_config} {option} ended with exit status {error.returncode}",
             detail=text_of(error.stderr).strip() or None,
-            hint="Name a pg_config.",
+            hint="Name the pg_config of the server.",
         ) from error
     return text_of(done.stdout).strip()

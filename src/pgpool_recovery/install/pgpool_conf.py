@@ -1,4 +1,4 @@
-"""The lines of pgpool.conf by which Pgpool-II calls us, and what stood there kept as comments."""
+"""Write the lines by which Pgpool-II calls us to pgpool.conf, and keep the old ones as comments."""
 
 import os
 import re
@@ -22,15 +22,18 @@ EMPTIED = (
 )
 STREAMING, TWO_STAGES = "streaming_replication", ("native_replication", "snapshot_isolation")
 FOLLOW, OLD_FOLLOW = "follow_primary_command", "follow_master_command"
-"""The second is its name up to 4.1."""
+"""The second is the name of the parameter up to 4.1."""
 COMMAND_WORD = re.compile(r"[\w@+=:,./-]+")
-"""What neither pgpool.conf, nor Pgpool-II's special values, nor sh take for anything else."""
+"""A word without special characters of pgpool.conf, of Pgpool-II's placeholders, or of sh."""
 BLOCK = re.compile(rf"^{re.escape(BEGIN)}\n.*?^{re.escape(END)}\n", re.MULTILINE | re.DOTALL)
 
 
 @record
 class Change:
-    """A pgpool.conf as it is and as it shall be; `lines` are ours, `replaced` those before."""
+    """The text of a pgpool.conf before and after install.
+
+    `lines` are our new lines, `replaced` the user's lines for the same parameters.
+    """
 
     path: Path
     before: str
@@ -40,7 +43,10 @@ class Change:
 
 
 def change_of(path: Path, command: Sequence[str], settings_file: Path | None, words: str) -> Change:
-    """Return what install does to a pgpool.conf; Refused when it cannot be."""
+    """Return what install changes in a pgpool.conf; raise Refused when that is not possible.
+
+    `words` are the placeholders with which Pgpool-II calls the hooks.
+    """
     path = _real(path)
     before = _read(path)
     base = without_ours(before)
@@ -53,17 +59,18 @@ def change_of(path: Path, command: Sequence[str], settings_file: Path | None, wo
 def our_lines(
     text: str, command: Sequence[str], settings_file: Path | None, words: str
 ) -> tuple[str, ...]:
-    """Return the lines that the mode of a pgpool.conf needs.
+    """Return the lines that a pgpool.conf needs in its clustering mode.
 
-    `words` are the special values with which the hooks are called.
+    `words` are the placeholders with which Pgpool-II calls the hooks. Raises Refused in a mode
+    without online recovery, or when the path of the command has special characters.
     """
     mode = mode_of(text)
     has_stages = mode in TWO_STAGES
     if mode != STREAMING and not has_stages:
         raise Refused(
             f'there is no online recovery in the mode "{mode}"',
-            detail=f"It is {STREAMING}, {' or '.join(TWO_STAGES)}.",
-            hint="backend_clustering_mode in pgpool.conf says so.",
+            detail=f"The modes with online recovery are {STREAMING}, {' and '.join(TWO_STAGES)}.",
+            hint="Check backend_clustering_mode in pgpool.conf.",
         )
     stages = {
         "recovery_1st_stage_command": "recovery_1st_stage",
@@ -84,7 +91,7 @@ def our_lines(
 
 
 def mode_of(text: str) -> str:
-    """Return the clustering mode that a pgpool.conf sets; up to 4.1 by other parameters.
+    """Return the clustering mode that a pgpool.conf sets, up to 4.1 with other parameters.
 
     >>> mode_of("backend_clustering_mode = 'raw' # none")
     'raw'
@@ -98,7 +105,7 @@ def mode_of(text: str) -> str:
 
 
 def values_of(text: str) -> dict[str, str]:
-    """Return what a pgpool.conf sets: of several lines for a parameter the last one counts.
+    """Return the parameters that a pgpool.conf sets; the last of several lines for one counts.
 
     >>> values_of("port = 9999\\nport = '9998' # new\\n#port = 1")
     {'port': '9998'}
@@ -108,7 +115,7 @@ def values_of(text: str) -> dict[str, str]:
 
 
 def with_ours(text: str, lines: Sequence[str]) -> str:
-    """Return a pgpool.conf with our lines at its end, where they win, and no others for them.
+    """Return a pgpool.conf with our lines at its end, and other lines for them as comments.
 
     >>> print(with_ours("a = 1\\nb = 2\\n", ["b = 3"]))
     a = 1
@@ -124,17 +131,17 @@ def with_ours(text: str, lines: Sequence[str]) -> str:
 
 
 def without_ours(text: str) -> str:
-    """Return a pgpool.conf as it was before, with what was changed in the rest since."""
+    """Return a pgpool.conf as it was before install, with later changes to other lines."""
     rest = BLOCK.sub("", text)
     rest = re.sub(rf"^.*{re.escape(EMPTIED)}\n", "", rest, flags=re.MULTILINE)
     return re.sub(rf"^{re.escape(KEPT)}", "", rest, flags=re.MULTILINE)
 
 
 def emptied(text: str) -> tuple[str, ...]:
-    """Return lines that set empty what nothing but our lines sets.
+    """Return lines that set to empty every parameter that only our lines set.
 
-    A reload does not take back what is no longer in the file (seen with 4.3.5 and 4.6.1), so that
-    Pgpool-II would go on calling a command that is about to be removed.
+    A reload does not reset a parameter that is no longer in the file (seen with 4.3.5 and 4.6.1),
+    so Pgpool-II would go on calling a command that is about to be removed.
 
     >>> emptied(with_ours("a = 1\\n", ["a = 2", "b = 'x'"]))[0].partition(" #")[0]
     "b = ''"
@@ -146,10 +153,11 @@ def emptied(text: str) -> tuple[str, ...]:
 
 
 def write(path: Path, text: str) -> None:
-    """Put a pgpool.conf in the place of the one before; mode and group stay, and with root owner.
+    """Replace a pgpool.conf; its mode and group are kept, and its owner if we are root.
 
-    The owner of the directory, who is not root, may replace root's file there, but gives none away.
-    Who is not in its group is refused, for replace_file would take it from those who are.
+    The directory's owner may thus replace root's file there, and then owns the new one. Raises
+    Refused when the write fails, as for a user who is not in the file's group, which would
+    otherwise lose its access.
     """
     path = _real(path)
     try:
@@ -163,23 +171,26 @@ def write(path: Path, text: str) -> None:
 
 
 def restore(path: Path, *, dry_run: bool) -> str | None:
-    """Take our lines out of a pgpool.conf; None when there are none."""
+    """Remove our lines from a pgpool.conf; return what was, or would be, done.
+
+    None when there are none.
+    """
     text = _read(_real(path))
     if BLOCK.search(text) is None and KEPT not in text:
         return None
     if dry_run:
-        return f"would do: {path} restored to what stood there before"
+        return f"would do: {path} restored to its previous contents"
     empty = emptied(text)
     write(path, "".join([without_ours(text), *(f"{line}\n" for line in empty)]))
-    said = f"{path} restored to what stood there before; let Pgpool-II reload it"
+    said = f"{path} restored to its previous contents; let Pgpool-II reload it"
     if empty:
         names = " and ".join(line.partition(" = ")[0] for line in empty)
-        said += f" before the command goes: {names}, which nothing set before, is set empty"
+        said += f" before the command is removed: {names}, which was not set before, is now empty"
     return said
 
 
 def _real(path: Path) -> Path:
-    """Return where the file really is; root follows no link that somebody else can have made."""
+    """Return the real path of the file; root follows no link that another user can have made."""
     try:
         return real_path(path, {ROOT}) if os.geteuid() == ROOT else path.resolve()
     except Untrusted as untrusted:
@@ -196,7 +207,7 @@ def _read(path: Path) -> str:
 
 
 def _sets(line: str) -> str | None:
-    """Return the parameter that a line sets; None for a comment, or something else."""
+    """Return the parameter that a line sets; None for a comment or anything else."""
     found = re.match(r"\s*([A-Za-z]\w*)\s*(?:=|\s)", line)
     return found[1] if found else None
 
@@ -215,8 +226,7 @@ def _plain(word: str) -> str:
     if COMMAND_WORD.fullmatch(word) is None:
         raise Refused(
             f"{shlex.quote(word)} cannot stand in pgpool.conf",
-            detail="Pgpool-II, or the shell that it starts, would take some of it for something "
-            "else.",
-            hint="Use a path of letters, digits and ./_-",
+            detail="It has characters that are special to Pgpool-II or to the shell that it runs.",
+            hint="Use a path with letters, digits and ./_- only.",
         )
     return word

@@ -1,4 +1,4 @@
-"""One file of ours in a place where another may stand: that one is kept aside and comes back."""
+"""Install and uninstall one of our files; a foreign file in its place is saved and restored."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +16,7 @@ SAVED_SUFFIX = ".before-pgpool-recovery"
 
 @record
 class PlacedFile:
-    """A file as it shall be."""
+    """A file of ours: its path, contents and mode."""
 
     path: Path
     contents: bytes
@@ -24,15 +24,15 @@ class PlacedFile:
 
     @property
     def saved(self) -> Path:
-        """Where the file that stood there waits."""
+        """Where the foreign file is saved."""
         return self.path.with_name(self.path.name + SAVED_SUFFIX)
 
 
 def place(file: PlacedFile, *, dry_run: bool) -> str:
-    """Put a file in place; return what was, or would be, done."""
+    """Install a file; return what was, or would be, done. Raises Refused when it fails."""
     current = _read(file.path)
     if current == file.contents and file.path.stat().st_mode & 0o777 == file.mode:
-        return f"{file.path} is there already"
+        return f"{file.path} is already up to date"
     is_foreign = current is not None and OURS not in current
     if not dry_run:
         if is_foreign:
@@ -40,26 +40,29 @@ def place(file: PlacedFile, *, dry_run: bool) -> str:
         _do(lambda: write_file(file.path, file.contents, mode=file.mode), file.path, INSTALL)
     would = WOULD if dry_run else ""
     if is_foreign:
-        return f"{would}{file.path} installed; what stood there is now {file.saved.name}"
+        return f"{would}{file.path} installed; the previous file is now {file.saved.name}"
     return f"{would}{file.path} installed" if current is None else f"{would}{file.path} updated"
 
 
 def take_away(file: PlacedFile, *, dry_run: bool) -> str | None:
-    """Remove a file of ours and put back what stood there; None when there is nothing to do."""
+    """Remove a file of ours and restore the saved one; return what was, or would be, done.
+
+    None when there is nothing to do. Raises Refused when it fails.
+    """
     current = _read(file.path)
     has_saved = file.saved.exists()
     would = WOULD if dry_run else ""
     if current is None or OURS not in current:
-        # Somebody has put a newer one there, say the update of a package: the saved one is old.
+        # A newer file has replaced ours, say by a package update; the saved one is outdated.
         if has_saved and not dry_run:
             _do(lambda: remove_file(file.saved), file.saved, REMOVE)
-        return f"{would}{file.saved} removed, for {file.path} is not ours" if has_saved else None
+        return f"{would}{file.saved} removed, since {file.path} is not ours" if has_saved else None
     if not dry_run:
         if has_saved:
             _do(lambda: rename_file(file.saved, file.path.name), file.path, RESTORE)
         else:
             _do(lambda: remove_file(file.path), file.path, REMOVE)
-    how = "restored to what stood there before" if has_saved else "removed"
+    how = "restored to its previous contents" if has_saved else "removed"
     return f"{would}{file.path} {how}"
 
 
@@ -82,5 +85,5 @@ def _do(action: Callable[[], object], path: Path, verb: str) -> None:
 def _refused(path: Path, error: OSError, verb: str) -> Refused:
     return Refused(
         f"could not {verb} {path}: {reason_of(error)}",
-        hint="For files of the server run it as root, for those of a data directory as its owner.",
+        hint="Run it as root for files of the server, as its owner for those of a data directory.",
     )

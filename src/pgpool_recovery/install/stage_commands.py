@@ -1,4 +1,4 @@
-"""The stage commands as files of a data directory, where Pgpool-II's functions look for them."""
+"""Make the stage commands that Pgpool-II's functions call in a data directory."""
 
 import os
 import re
@@ -15,26 +15,26 @@ from pgpool_recovery.install.placed_file import INSTALL, OURS, PlacedFile
 
 MODE = 0o700
 CALL = re.compile(rb"^(?![ \t]*#).*pgpool-recovery(?![-\w./])", re.MULTILINE)
-"""A line that is no comment and names our command, not a directory or a file of that name."""
+"""A line, not a comment, with our command, not with a directory or file whose name begins so."""
 PURPOSES = {
-    "recovery_1st_stage": "bring the node that is recovered to where the primary is",
-    "recovery_2nd_stage": "let the node, which follows by then, go on by itself",
+    "recovery_1st_stage": "bring the data directory of the recovered node up to date",
+    "recovery_2nd_stage": "make the recovered node, a standby until then, independent",
     "pgpool_remote_start": "start the server of the recovered node",
-    "pgpool_recovery_plan": "say what a recovery of a node would do",
-    "pgpool_recovery_check": "say how each node would come back",
+    "pgpool_recovery_plan": "show what a recovery of a node would do",
+    "pgpool_recovery_check": "show how each node would be recovered",
 }
 
 
 def stage_commands(
     data_directory: Path, settings_file: Path | None = None, verb: str = INSTALL
 ) -> list[PlacedFile]:
-    """Return the files; Refused when this is no data directory, or not this user's.
+    """Return the files; raise Refused when this is not a data directory, or not this user's.
 
-    `settings_file`: the one that the commands shall read in place of the default. `verb`: what is
-    done with them, for the command that does it as the right user.
+    `settings_file` is what the commands will read instead of the default. `verb` is the subcommand
+    that handles the files, for the hint how to run it as the right user.
     """
     try:
-        # A link in the directory is its owner's word: it says nothing of whose the directory is.
+        # PG_VERSION may be a link, which only the directory's owner can make, so do not follow it.
         (data_directory / "PG_VERSION").lstat()
         owner = data_directory.stat().st_uid
     except PermissionError as error:
@@ -63,9 +63,9 @@ def stage_commands(
 
 
 def is_ours(script: Path) -> bool:
-    """Say whether a script is a stage command of ours, or calls one, as a wrapper does.
+    """Return whether a script is one of our stage commands, or a wrapper that calls one.
 
-    None of ours is unreadable, or longer than what is read.
+    A file that is unreadable, or longer than we read, is not.
     """
     try:
         contents = read_bytes(script)
@@ -85,7 +85,7 @@ def _script(name: str, purpose: str, settings_file: Path | None) -> bytes:
 
 
 def own_command() -> list[str]:
-    """Return the words that start this command again, from anywhere and with any environment."""
+    """Return the words that start this command again, in any directory and environment."""
     script = Path(sys.executable).with_name("pgpool-recovery")
     if os.access(script, os.X_OK):
         return [str(script)]

@@ -1,4 +1,4 @@
-"""The pool as the command line asks it: the PCP client, with failures in our own words."""
+"""Query and change Pgpool-II over PCP, with PCP failures translated into recovery errors."""
 
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -29,7 +29,7 @@ from pgpool_recovery.pcp.client.watchdog import WatchdogInfo
 ATTACHED = frozenset({"up", "waiting"})
 DETACHED = frozenset({"down", "quarantine"})
 CHANGED_WITHIN_S = 60.0
-"""A failover and what it runs come first; search_primary_node_timeout has 300 s as default."""
+"""A failover and its commands come first; search_primary_node_timeout defaults to 300 s."""
 ASK_EVERY_S = 0.2
 
 OTHER_RECOVERY = "pgpool-II is already processing another recovery request."
@@ -40,15 +40,15 @@ AFTER_THE_START = (
     "recovery is checking if postmaster is started",
     "node recovery failed, waiting connection closed",
 )
-"""How the refusals begin that come when the target may have been changed (recovery.c)."""
+"""How those refusals begin after which the target may have been changed (recovery.c)."""
 
 
 @record
 class Pool:
-    """A Pgpool-II whose nodes are looked at and changed.
+    """A Pgpool-II whose nodes are queried and changed.
 
-    Every method raises Unreachable, Busy, Refused or UsageError, in Pgpool-II's own words where it
-    answered.
+    Every method raises Unreachable, Busy, Refused or UsageError, in Pgpool-II's own words when it
+    has answered.
     """
 
     server: PcpServer
@@ -78,7 +78,7 @@ class Pool:
     def attach(self, node_id: NodeId, *, within_s: float = CHANGED_WITHIN_S) -> NodeInfo:
         """Attach a node and wait until it is up, or waiting for a first client.
 
-        Pgpool-II accepts the order for a node without a server as well, and detaches it again.
+        Pgpool-II also accepts the command for a node without a server, and detaches it again.
         """
         with asking("attach"):
             commands.order(self.server, attach_node(node_id))
@@ -87,15 +87,15 @@ class Pool:
     def detach(
         self, node_id: NodeId, *, gracefully: bool = False, within_s: float = CHANGED_WITHIN_S
     ) -> NodeInfo:
-        """Detach a node and wait until it is down; gracefully when all clients have left."""
+        """Detach a node and wait until it is down; `gracefully` waits for all clients to leave."""
         with asking("detach"):
             commands.order(self.server, detach_node(node_id, gracefully=gracefully))
         return self.wait_for(node_id, DETACHED, within_s=within_s)
 
     def promote(self, node_id: NodeId, *, gracefully: bool = False, switchover: bool) -> None:
-        """Order a promotion: by a switchover, or as a change of Pgpool-II's own mind alone.
+        """Request a promotion: with a switchover, or only in Pgpool-II's own records.
 
-        It comes later than this returns.
+        It happens after this has returned.
         """
         with asking("promote"):
             commands.promote(self.server, node_id, gracefully=gracefully, switchover=switchover)
@@ -107,16 +107,16 @@ class Pool:
         *,
         within_s: float | None = None,
     ) -> None:
-        """Recover a node through Pgpool-II, to the end; see `commands.recover`.
+        """Recover a node through Pgpool-II and wait for the end; see `commands.recover`.
 
-        Why it failed is not in the failure: Pgpool-II throws PostgreSQL's error away
+        The failure does not contain the reason: Pgpool-II discards PostgreSQL's error
         (exec_recovery, recovery.c). It is on record where the recovery ran.
         """
         with asking("recover"):
             commands.recover(self.server, node_id, on_notice, within_s)
 
     def wait_for(self, node_id: NodeId, statuses: Collection[str], *, within_s: float) -> NodeInfo:
-        """Ask until a node has one of the statuses; Unverified with its last one otherwise."""
+        """Wait until a node has one of the statuses; raises Unverified with its last one if not."""
         deadline = self.clock() + within_s
         with span("waits for node {} to be {}", node_id, sorted(statuses)):
             while True:
@@ -129,7 +129,7 @@ class Pool:
 
 
 def as_recovery_error(error: PcpError) -> RecoveryError:
-    """Return a PCP failure as the failure of a recovery, with the same words."""
+    """Return a PCP failure as a recovery error with the same text."""
     return _kind(error)(
         error.message, detail=error.detail, hint=_hint(error), target=_target(error)
     )
@@ -137,7 +137,7 @@ def as_recovery_error(error: PcpError) -> RecoveryError:
 
 @contextmanager
 def asking(what: str) -> Iterator[None]:
-    """Translate the failures of the block, in which Pgpool-II is asked for something."""
+    """Translate the PCP failures of the block, which sends a request to Pgpool-II."""
     with span("asks Pgpool-II: {}", what):
         try:
             yield
@@ -161,7 +161,7 @@ def _target(error: PcpError) -> TargetState:
 
 def _hint(error: PcpError) -> str | None:
     if error.hint is None and _is_for_later(error):
-        return "Try again when that has ended."
+        return "Try again when that has finished."
     return error.hint
 
 
@@ -176,6 +176,6 @@ def _is_after_the_start(error: PcpError) -> bool:
 def _did_not_change(found: NodeInfo, statuses: Collection[str], within_s: float) -> Unverified:
     return Unverified(
         f"node {found.node_id} is {found.status}, not {' or '.join(sorted(statuses))}",
-        detail=f"Pgpool-II accepted the order {within_s:g} seconds ago.",
-        hint="Look at the log of Pgpool-II.",
+        detail=f"Pgpool-II accepted the command {within_s:g} seconds ago.",
+        hint="Check the log of Pgpool-II.",
     )

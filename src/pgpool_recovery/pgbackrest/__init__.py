@@ -1,1 +1,1 @@
-"""pgBackRest's words: what it says of a repository, and what it is told to do."""
+"""Build the command lines of pgBackRest, and parse its output."""

@@ -1,17 +1,17 @@
-"""The words of pgbackrest's commands, and the one command that a shell will see."""
+"""Build the command lines of pgbackrest, and the one that is a restore_command for a shell."""
 
 import shlex
 
 from pgpool_recovery.facts.backup import Backup, Restoration
 
 QUIET = ("--log-level-file=off", "--log-level-stderr=error", "--no-log-timestamp")
-"""Nothing is written to its log directory, which another user may own: we pass on what it says."""
+"""Write nothing to its log directory, which another user may own; we pass on its output."""
 
 
 def info_words(
     program: str, stanza: str, *, protocol_timeout_s: float, of: tuple[int, str] | None = None
 ) -> list[str]:
-    """Return the words that ask for a stanza, or for one backup: its repository and label."""
+    """Return the words of info for a stanza, or with `of` for one backup (repository, label)."""
     words = [program, f"--stanza={stanza}", *QUIET, "--log-level-console=off"]
     words += ["--output=json", protocol_timeout(protocol_timeout_s)]
     if of is not None:
@@ -23,7 +23,7 @@ def info_words(
 def repository_words(
     program: str, stanza: str, *, protocol_timeout_s: float, repo: int
 ) -> list[str]:
-    """Return the words of a command on a repository's files, but for the command."""
+    """Return the words before the command, for a command on a repository's files."""
     words = [program, f"--stanza={stanza}", f"--repo={repo}", *QUIET, "--log-level-console=off"]
     return [*words, protocol_timeout(protocol_timeout_s)]
 
@@ -34,18 +34,18 @@ def list_histories(stanza: str, archive: str) -> list[str]:
 
 
 def read_file(stanza: str, archive: str, name: str) -> list[str]:
-    """Return the command that writes out a file of an archive."""
+    """Return the command that prints a file of an archive."""
     return ["repo-get", f"archive/{stanza}/{archive}/{name}"]
 
 
 def restore_words(restoration: Restoration, *, protocol_timeout_s: float) -> list[str]:
-    """Return the words of a restore that leaves alone all that is equal.
+    """Return the words of a restore that rewrites only what differs.
 
-    It takes the very backup that the plan was made with. What the node's pgbackrest.conf may say
-    of where links and tablespaces lead, of recovery settings and of databases to leave out is for
-    other occasions, so it is reset: a link would let it write anywhere, and a database that was
-    left out is zeros. What it says of the repository, compression, encryption and the number of
-    processes holds.
+    It restores exactly the backup of the plan. Some options in the node's pgbackrest.conf are for
+    other occasions, so they are reset: the targets of links and tablespaces, recovery settings, and
+    databases to include or exclude. A link could make it write anywhere, and an excluded database
+    is filled with zeros. The options for the repository, compression, encryption and the number of
+    processes stay in force.
     """
     backup = restoration.backup
     return [
@@ -71,7 +71,7 @@ def restore_words(restoration: Restoration, *, protocol_timeout_s: float) -> lis
 
 
 def into(directory: str) -> str:
-    """Return the word by which each process of a restore can be told, also on the repository."""
+    """Return the word that identifies each process of a restore, also on the repository's host."""
     return f"--pg1-path={directory}"
 
 
@@ -83,16 +83,16 @@ def _tablespace_words(locations: dict[int, str]) -> list[str]:
 
 
 def protocol_timeout(timeout_s: float) -> str:
-    """Return the word that limits how long pgbackrest waits for the other end."""
+    """Return the option that limits how long pgbackrest waits for the other end."""
     return f"--protocol-timeout={_seconds(timeout_s)}"
 
 
 def limit_variables(timeout_s: float) -> dict[str, str]:
-    """Return the environment without which a configuration may not let that word stand.
+    """Return the environment that a command with protocol_timeout() needs.
 
-    The limit has to be above db-timeout where pgbackrest.conf sets that, be it for a command that
-    never asks a database; and releases differ on which commands know db-timeout as a word (2.45
-    and 2.60).
+    pgbackrest requires that limit to be above db-timeout, which pgbackrest.conf may set, even for a
+    command that never queries a database. So db-timeout is lowered, and by a variable, since
+    releases differ in which commands accept it as an option (2.45 and 2.60).
     """
     return {"PGBACKREST_DB_TIMEOUT": f"{_seconds(timeout_s) / 2:g}"}
 
@@ -102,15 +102,15 @@ def _seconds(timeout_s: float) -> int:
 
 
 def archive_get(backup: Backup, data_directory: str) -> str:
-    """Return the restore_command that gets WAL from the backup's repositories.
+    """Return the restore_command that fetches WAL from the backup's repositories.
 
-    A repository's host that is silent ends each call within the limit that is written: without one
-    it is TCP that gives up, and a server that is promoted asks several times before it accepts
-    writes.
+    When a repository's host is silent, each call ends within `answer_s` of the backup. Without that
+    limit it would end only after TCP's timeout, and a server in promotion makes several calls
+    before it accepts writes.
 
-    PostgreSQL gives it to a shell, and puts in what a percent sign announces
-    (runtime-config-wal.html), so both are taken out of our own words. The data directory is named
-    because a standby's pgbackrest.conf need not name it.
+    PostgreSQL replaces percent signs (runtime-config-wal.html) and passes the command to a shell,
+    so our own words are quoted for both. The data directory is named, because a standby's
+    pgbackrest.conf may not name it.
     """
     words = (
         backup.program,

@@ -1,4 +1,4 @@
-"""Read what ``pgbackrest info --output=json`` says of a stanza (seen with 2.45, 2.55 and 2.60)."""
+"""Parse ``pgbackrest info --output=json`` of a stanza (checked with 2.45, 2.55 and 2.60)."""
 
 import json
 from collections.abc import Iterable
@@ -11,14 +11,14 @@ from pgpool_recovery.domain.wal import Lsn, Point, TimelineId, parse_lsn
 from pgpool_recovery.facts.backup import BackupTablespace, NoBackup, Repository
 
 OK, NO_STANZA_PATH, NO_BACKUP, NO_STANZA_DATA = 0, 1, 2, 3
-"""Codes of a repository's status; any other one is a failure with a text of its own."""
+"""Codes of a repository's status; any other one is a failure, whose message is in the status."""
 
 
 @record
 class Newest:
-    """The backup that a restore would take: of the first repository that has one, its newest.
+    """The backup that a restore would use: the newest one of the first repository that has any.
 
-    `archives` are those of its cluster, each by the number of its repository and its id.
+    `archives` are those of its cluster, each with the number of its repository and its ID.
     """
 
     repo: int
@@ -30,20 +30,20 @@ class Newest:
 def read_newest(output: str, stanza: str) -> Newest | NoBackup:
     """Return the newest backup of a stanza, or why there is none.
 
-    A backup with page checksum errors is passed over for an older one. WAL counts in whichever
-    repository it is: archive-get looks into all of them.
+    A backup with page checksum errors is skipped in favour of an older one. WAL of any repository
+    counts, since archive-get searches all of them.
     """
     try:
         return _newest(_stanza(output), stanza)
     except (AttributeError, LookupError, TypeError, ValueError, Refused) as error:
         return NoBackup(
-            "the output of pgbackrest info cannot be understood",
-            detail=f"The part that is missing or odd: {error!r}.",
+            "the output of pgbackrest info cannot be parsed",
+            detail=f"The missing or unexpected part: {error!r}.",
         )
 
 
 def read_tablespaces(output: str) -> tuple[BackupTablespace, ...] | NoBackup:
-    """Return the tablespaces of the one backup that info was asked for with ``--set``."""
+    """Return the tablespaces of a backup, from the output of info with ``--set``."""
     try:
         (backup,) = _stanza(output)["backup"]
         return tuple(
@@ -52,21 +52,21 @@ def read_tablespaces(output: str) -> tuple[BackupTablespace, ...] | NoBackup:
         )
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         return NoBackup(
-            "pgbackrest info does not tell the tablespaces of the backup",
-            detail=f"The part that is missing or odd: {error!r}.",
-            hint="pgBackRest 2.41 or later tells them.",
+            "pgbackrest info does not report the tablespaces of the backup",
+            detail=f"The missing or unexpected part: {error!r}.",
+            hint="Install pgBackRest 2.41 or later.",
         )
 
 
 def _stanza(output: str) -> dict[str, Any]:
-    """Return the one stanza; lines before it are warnings, of pgbackrest or of ssh."""
+    """Return the only stanza; lines before it are warnings of pgbackrest or ssh."""
     lines = [line for line in lines_of(output) if line.startswith("[")]
     (stanza,) = json.loads(lines[-1])
     return dict(stanza)
 
 
 def _newest(found: dict[str, Any], stanza: str) -> Newest | NoBackup:
-    if found["status"]["lock"].get("restore", {}).get("held"):  # Told from 2.59 on.
+    if found["status"]["lock"].get("restore", {}).get("held"):  # Reported since 2.59.
         return NoBackup(
             f"a restore of stanza {stanza} is running on that host", hint="Wait for it."
         )
@@ -114,25 +114,25 @@ def _without_backup(
     if found["backup"]:
         return NoBackup(
             f"all backups of stanza {stanza} have page checksum errors",
-            hint="Look at the primary's disks: pg_amcheck, and the log of pgbackrest backup.",
+            hint="Check the primary's disks, with pg_amcheck and the log of pgbackrest backup.",
         )
     if codes & {OK, NO_BACKUP}:
-        return NoBackup(f"stanza {stanza} has no backup", hint="Take one: pgbackrest backup.")
+        return NoBackup(f"stanza {stanza} has no backup", hint="Make one with pgbackrest backup.")
     return NoBackup(
         f"stanza {stanza} does not exist in the repository",
-        hint="Check stanza in [pgbackrest] of the settings, or create it: pgbackrest "
+        hint="Check stanza in [pgbackrest] of the settings, or create it with pgbackrest "
         "stanza-create.",
     )
 
 
 def _database(found: dict[str, Any], key: dict[str, int]) -> dict[str, Any]:
-    """Return the cluster of a backup or an archive; a stanza that was upgraded has several."""
+    """Return the cluster of a backup or an archive; an upgraded stanza has several clusters."""
     databases = {(one["id"], one["repo-key"]): one for one in found["db"]}
     return dict(databases[key["id"], key["repo-key"]])
 
 
 def _archived(found: dict[str, Any], database: dict[str, Any]) -> str | None:
-    """Return the last WAL file of the cluster: of the highest timeline, then the highest number."""
+    """Return the last WAL file of the cluster, by timeline and then by number."""
     files = [archive["max"] for archive in _archives(found, database)]
     return max((file for file in files if file is not None), default=None)
 

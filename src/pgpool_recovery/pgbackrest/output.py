@@ -1,4 +1,4 @@
-"""What a line of pgbackrest's output says."""
+"""Parse the lines of pgbackrest's output."""
 
 import re
 
@@ -6,25 +6,28 @@ from pgpool_recovery.domain.line import lines_of
 from pgpool_recovery.domain.record import record
 
 LINE = re.compile(r"(?:P\d\d)? *(?P<level>ERROR|WARN|INFO|DETAIL): (?P<text>.*)")
-"""On standard error no process is named."""
+"""On standard error there is no process number."""
 FILE = re.compile(
     r"restore file .*?(?P<kept> - exists and .*?)? \((?:.*, )?(?P<percent>\d+\.\d\d)%\)"
 )
 KEPT_ERROR_LINES = 20
 PRIVATE = ("restore command begin", "restore command end")
-"""Lines that repeat what was asked for; a failure speaks for itself."""
+"""Lines that only repeat the command's options or its success; a failure is reported otherwise."""
 
 
 @record
 class FileLine:
-    """A file is as in the backup now; it was before when `was_equal`. `part` of all are done."""
+    """A file that is now as in the backup; with `was_equal` it already was.
+
+    `part` is the fraction of all bytes that are done.
+    """
 
     part: float
     was_equal: bool
 
 
 def read_file_line(line: str) -> FileLine | None:
-    """Return what a line says of a file, None for any other line.
+    """Return what a line reports about a file; None for any other line.
 
     >>> read_file_line("P01 DETAIL: restore file /d/base/1/2 - exists and matches backup "
     ...                "(bundle 1/8192, 8KB, 12.50%) checksum a1")
@@ -42,7 +45,7 @@ def read_file_line(line: str) -> FileLine | None:
 
 
 def read_told_line(line: str) -> str | None:
-    """Return what a line tells a person, None when it is not for one.
+    """Return the text of a line that is meant for a person; None for any other line.
 
     >>> read_told_line("P00   INFO: restore size = 29.4MB, file total = 971")
     'restore size = 29.4MB, file total = 971'
@@ -54,7 +57,7 @@ def read_told_line(line: str) -> str | None:
 
 
 def read_error(output: str) -> str | None:
-    """Return the last error of an output with the lines that belong to it, None without one.
+    """Return the last error of an output, with the lines that belong to it; None if there is none.
 
     >>> read_error("P00  ERROR: [038]: unable to restore\\n            HINT: stop it\\n"
     ...            "P00   INFO: restore command end: aborted with exception [038]")

@@ -295,7 +295,7 @@ def identify_timeline(conninfo: Mapping[str, str], *, timeout_s: float, name: st
     """Return the timeline that a server writes, or that a standby replays.
 
     Only IDENTIFY_SYSTEM reports a standby's timeline at once (GetStandbyFlushRecPtr in
-    walsender.c); its control file is updated later. Raises Unreachable, as _identify does.
+    walsender.c), whose control file is updated later. Raises Unreachable, as _identify does.
     """
     return int(_identify(conninfo, timeout_s, name)[1])
 

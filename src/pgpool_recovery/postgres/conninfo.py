@@ -1,4 +1,4 @@
-"""Connection strings of libpq as keywords and values."""
+"""Parse and format libpq connection strings."""
 
 import re
 from collections.abc import Mapping
@@ -12,9 +12,9 @@ UNKNOWN_WORD = re.compile(r'invalid connection option "(\w*)"')
 
 
 def parse_conninfo(text: str) -> dict[str, str]:
-    """Return the keywords and values of a connection string; Refused when libpq cannot read it.
+    """Return the keywords and values of a connection string; raise Refused when it is invalid.
 
-    What libpq says then may quote a piece of the text, and that piece may be the password.
+    libpq's message is not passed on: it may quote a part of the string, which may be the password.
     """
     from psycopg import OperationalError, pq
 
@@ -23,7 +23,7 @@ def parse_conninfo(text: str) -> dict[str, str]:
         return {text_of(one.keyword): text_of(one.val) for one in found if one.val is not None}
     except OperationalError as error:
         detail = _what_is_wrong(str(error))
-        # Not with the cause, for a traceback would show it.
+        # Without the cause, which a traceback would show.
         raise Refused("a connection string cannot be read", detail=detail) from None
 
 
@@ -31,14 +31,14 @@ def _what_is_wrong(said: str) -> str:
     match = UNKNOWN_WORD.search(said)
     if match and match[1] in INHERITED:
         return f"The libpq of this host does not know {match[1]}."
-    return "libpq says where, but with a piece of it, which may be a piece of the password."
+    return "libpq's message is not shown, since it quotes a part that may be the password."
 
 
 def format_conninfo(values: Mapping[str, str]) -> str:
-    """Return a connection string of keywords and values, each quoted where it has to be.
+    """Return a connection string of keywords and values, quoted where necessary.
 
-    Refused when the libpq of this host cannot read it. An empty require_auth is left out, which
-    means the same and which an older libpq understands.
+    Raises Refused when the libpq of this host cannot parse it. An empty require_auth is left out:
+    that means the same, and an older libpq would refuse the keyword.
 
     >>> format_conninfo({"host": "server 1", "port": "5432"})
     "host='server 1' port=5432"

@@ -1,4 +1,4 @@
-"""The refusal of a server to a role without privileges, in words that say which to grant."""
+"""Translate a server's "permission denied" into a failure whose hint has the GRANT."""
 
 import re
 
@@ -14,9 +14,10 @@ SCHEMA = re.compile(r"^permission denied for schema \S")
 
 
 def denied(query: str, role: str, server: str, schema: str, said: str) -> Denied | None:
-    """Return the refusal of a query about the extension; None for another.
+    """Return the failure of a query about the extension; None for any other query.
 
-    `query` is its text as it stands in its file, `schema` is quoted, `said` are the server's words.
+    `query` is its text as it is in its file, `role` is the session's, `server` is what messages
+    call the server, `schema` is quoted, and `said` is the server's message.
     """
     grantee = _quoted(role)
     if (call := CALL.search(query)) and call[1] in SIGNATURES:
@@ -33,7 +34,7 @@ def denied(query: str, role: str, server: str, schema: str, said: str) -> Denied
 
 
 def _quoted(name: str) -> str:
-    """Return a name as an identifier, in quotes where it needs them.
+    """Return a name as an identifier, quoted where necessary.
 
     >>> _quoted("app"), _quoted("My app")
     ('app', '"My app"')

@@ -1,10 +1,10 @@
-"""Text in a session of ours is the database's own bytes, which nobody converts or checks.
+"""Exchange text with the server as the database's own bytes, neither converted nor checked.
 
-A server takes all that it has for text of the database's encoding, paths and settings as well,
-which are bytes of the operating system. It would turn a path in UTF-8 into another one on its way
-from a database in LATIN1, and let none with a Latin-1 byte out of one in SQL_ASCII. So the encoding
-of the client is that of the database; what comes is `text_of` its bytes, and what goes `bytes_of`
-its text.
+A server takes everything for text in the database's encoding, even paths and settings, which are
+bytes of the operating system. From a database in LATIN1 it would convert a path in UTF-8 into
+another one, and from one in SQL_ASCII it would refuse to send a path with a Latin-1 byte. So the
+client encoding is that of the database. Received bytes become text by `text_of`, and text becomes
+bytes by `bytes_of`.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 TEXT_TYPES = ("text", "varchar", "bpchar", "name")
 UNKNOWN_OID = 0
-"""What psycopg has for types that nobody has told it, such as pg_lsn."""
+"""The OID under which psycopg looks up types that it does not know, such as pg_lsn."""
 LOST = "\N{REPLACEMENT CHARACTER}"
 
 
 def keep_bytes(connection: "psycopg.Connection[dict[str, Any]]") -> None:
-    """Let a new session give and take the database's own bytes.
+    """Make a new session exchange the database's own bytes.
 
-    It was opened with UTF8 as the client's encoding, so in most databases nothing has to be said.
+    It was opened with client_encoding UTF8, so in most databases nothing must be set.
     """
     import psycopg
     from psycopg.types.string import StrDumper, StrDumperUnknown, TextLoader
@@ -48,11 +48,11 @@ def keep_bytes(connection: "psycopg.Connection[dict[str, Any]]") -> None:
         connection.execute(b"SET client_encoding TO " + encoding)
         try:
             _ = connection.info.encoding
-        except psycopg.NotSupportedError:  # Python has no codec for it, and needs none from us.
+        except psycopg.NotSupportedError:  # Python has no codec for it, and we need none.
             connection.pgconn.exec_(b"SET client_encoding TO SQL_ASCII")
     for kind in (*TEXT_TYPES, UNKNOWN_OID):
         connection.adapters.register_loader(kind, Loader)
-    for dumper in (TypedDumper, Dumper):  # The last one is for values of which nothing is said.
+    for dumper in (TypedDumper, Dumper):  # The last one is for values without a type.
         connection.adapters.register_dumper(str, dumper)
 
 
@@ -60,12 +60,12 @@ def _storable(text: str) -> bytes:
     from psycopg import DataError
 
     if "\0" in text:
-        raise DataError("text of PostgreSQL cannot have NUL in it")
+        raise DataError("text in PostgreSQL cannot contain NUL")
     return bytes_of(text)
 
 
 def text_of_error(error: "psycopg.Error") -> str:
-    """Return what an error says as a whole, likewise."""
+    """Return the whole message of an error, with the bytes that psycopg cannot decode."""
     text = str(error)
     if LOST not in text or error.pgresult is None:
         return text
@@ -74,9 +74,9 @@ def text_of_error(error: "psycopg.Error") -> str:
 
 
 def words_of(error: "psycopg.Error", field: str) -> str | None:
-    """Return what a server says of an error, such as its "message_detail".
+    """Return a field of a server's error, such as "message_detail".
 
-    What psycopg cannot decode is taken as it is: a server quotes paths, and in SQL_ASCII anything.
+    Bytes that psycopg cannot decode are kept: a server quotes paths, and in SQL_ASCII any bytes.
     """
     from psycopg.pq import DiagnosticField
 
@@ -90,7 +90,7 @@ def words_of(error: "psycopg.Error", field: str) -> str | None:
 def hearing_notices(
     connection: "psycopg.Connection[Any]", on_notice: Callable[[str], None]
 ) -> Iterator[None]:
-    """Tell each notice of the server while the context lasts."""
+    """Pass each notice of the server to `on_notice` while the context lasts."""
     from psycopg.pq import DiagnosticField
 
     def tell(notice: "PGresult") -> None:

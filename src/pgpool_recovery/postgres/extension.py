@@ -1,4 +1,4 @@
-"""What the extension of a database has of its own; the names are the server's."""
+"""Describe the installed extension of a database; the names are spelt as the server does."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,11 +16,11 @@ CHECK = "pgpool_recovery_check(jsonb)"
 
 @record
 class ForeignOwner:
-    """Who, without being a superuser, decides what is found in the place of the extension.
+    """A role that is not a superuser but can replace the extension's objects by its own.
 
-    The owner of its schema renames that, makes another one of the name, and plants what he likes
-    there; a superuser's session would run it. `kind` and `name` are what is his: the schema, the
-    extension itself, or a relation or function of it.
+    The owner of the schema can rename it, create another one of that name, and put any code there;
+    a superuser's session would run it. `kind` and `name` denote what the role owns: the schema, the
+    extension itself, or one of its relations or functions.
     """
 
     database: str
@@ -30,30 +30,30 @@ class ForeignOwner:
 
     @property
     def fact(self) -> str:
-        """Say who it is, as a part of a sentence."""
+        """Who owns what, as a clause of a sentence."""
         return (
             f"{self.kind} {self.name} of database {self.database} belongs to {self.role}, who is "
-            "no superuser"
+            "not a superuser"
         )
 
     @property
     def advice(self) -> str:
-        """Say what a superuser does about it."""
+        """What a superuser can do about it, as a sentence."""
         if self.kind == "schema":
             return (
-                f"In {self.database}, as a superuser: ALTER SCHEMA {self.name} OWNER TO a "
-                "superuser; or drop the extension and create it in a schema of a superuser."
+                f"In {self.database}, as a superuser, run ALTER SCHEMA {self.name} OWNER TO a "
+                "superuser, or drop the extension and create it in a schema of a superuser."
             )
-        return f"In {self.database}, as a superuser: drop the extension and create it again."
+        return f"In {self.database}, as a superuser, drop the extension and create it again."
 
 
 @record
 class InstalledExtension:
     """The extension of one database.
 
-    `members` are its relations and functions. Something else of such a name may be in its schema,
-    made by whoever may create there; what is not a member is never called. Where there is a
-    `foreign` owner nothing can be relied upon, and it has no members for us.
+    `members` are its relations and functions. Another role that may create objects in its schema
+    may have made others with such names; what is not a member is never called. With a `foreign`
+    owner nothing can be relied upon, so `members` is empty.
     """
 
     version: str
@@ -64,7 +64,7 @@ class InstalledExtension:
 
 
 def read_extension(row: Mapping[str, Any]) -> InstalledExtension:
-    """Return the extension of a row of extension.sql."""
+    """Return the extension that a row of extension.sql describes."""
     foreign: ForeignOwner | None = None
     members = frozenset[str](row["members"])
     if row["foreign_kind"] is not None:

@@ -1,8 +1,8 @@
-"""The server's side of an incremental base backup: the conversation over a replication connection.
+"""Receive an incremental base backup from the server over a replication connection.
 
-The commands and messages are those of protocol-replication.html: UPLOAD_MANIFEST, then BASE_BACKUP,
-which answers with where the backup starts, the tablespaces, one COPY OUT that holds all archives,
-and where it ends.
+The commands and messages are those of protocol-replication.html: UPLOAD_MANIFEST, then BASE_BACKUP.
+The latter answers with the start of the backup, the tablespaces, one COPY OUT with all archives,
+and the end of the backup.
 """
 
 import select
@@ -23,23 +23,23 @@ if TYPE_CHECKING:
 
 LABEL = "pgpool_recovery"
 KEPT_NOTICES = 20
-MANIFEST_CHUNK_BYTES = 65536  # The server parses in pieces of 128 kB and buffers the rest.
+MANIFEST_CHUNK_BYTES = 65536  # The server parses the manifest in chunks of 128 kB.
 
 ARCHIVE, DATA, PROGRESS = b"ndp"
-"""The kinds of message in a COPY OUT without a manifest (basebackup_copy.c)."""
+"""The types of messages in a COPY OUT without a manifest (basebackup_copy.c)."""
 
 BROKEN_PROTOCOL = "the primary broke the protocol of a base backup"
-WITHOUT_SUMMARIES = "summarize_wal = on must be set on every node long before it is needed."
+WITHOUT_SUMMARIES = "Set summarize_wal = on on every node, long before it is needed."
 DIVERGED = "The target has diverged from the primary. Rewind it first, or make a full copy."
 REFUSALS = (
     ("unless WAL summarization is enabled", WITHOUT_SUMMARIES),
     (
         "WAL summaries are required",
-        f"{WITHOUT_SUMMARIES} They are kept for wal_summary_keep_time. Make a full copy.",
+        f"{WITHOUT_SUMMARIES} WAL summaries are kept for wal_summary_keep_time. Make a full copy.",
     ),
     (
         "WAL summarization is not progressing",
-        "Look for the WAL summarizer in the primary's log.",
+        "Check the primary's log for messages of the WAL summarizer.",
     ),
     ("but not in this server's history", DIVERGED),
     ("but this server switched timelines at", DIVERGED),
@@ -49,18 +49,18 @@ REFUSALS = (
     ),
     ("system identifier in backup manifest", "The target belongs to another cluster."),
 )
-"""What the server says when it cannot make the backup, and what to do about it.
+"""Fragments of the server's message when it cannot make the backup, and what to do about each.
 
-Where it speaks another language (lc_messages) only its own words are told.
+When its messages are in another language (lc_messages), no hint is given.
 """
 
 
 @record
 class StreamLimits:
-    """How long to wait: for the connection, for the start of the backup, for any next byte.
+    """How long to wait: for the connection, for the start of the backup, for each further byte.
 
-    The backup starts after a checkpoint, and after the WAL up to it was summarized; the server
-    itself gives up when the summarizer does not get on for a minute.
+    The backup starts after a checkpoint, and after the WAL up to it was summarized. The server
+    itself gives up when the summarizer makes no progress for a minute.
     """
 
     connect_s: float = 10.0
@@ -70,7 +70,7 @@ class StreamLimits:
 
 @record
 class SentTablespace:
-    """A tablespace of which an archive will come; its location is the primary's."""
+    """A tablespace whose archive will follow; its location is the one on the primary."""
 
     oid: int
     location: str
@@ -78,7 +78,7 @@ class SentTablespace:
 
 @record
 class BackupStart:
-    """What the server tells before the first archive."""
+    """What the server sends before the first archive."""
 
     point: Point
     tablespaces: tuple[SentTablespace, ...]
@@ -87,8 +87,9 @@ class BackupStart:
 class BackupConnection:
     """A physical replication connection on which one base backup is made.
 
-    `check` is called at least every `TICK_MS` while the server is silent; what it raises ends the
-    waiting. Failures of the server are Refused, a lost connection is Unreachable.
+    `check` is called at least every `TICK_MS` while the server is silent; an exception from it ends
+    the wait. Raises Refused when the server refuses the backup, Undone when it fails later or is
+    silent for too long, and Unreachable when the connection is lost.
     """
 
     def __init__(self, pgconn: "PGconn", limits: StreamLimits, check: Callable[[], None]) -> None:
@@ -127,11 +128,11 @@ class BackupConnection:
         return row[0], parse_history(text, current)
 
     def has_checksums(self) -> bool:
-        """Say whether the server's pages have checksums."""
+        """Return whether the server's pages have checksums."""
         return self._rows("SHOW data_checksums") == [("on",)]
 
     def upload_manifest(self, manifest: bytes) -> None:
-        """Tell the server which files there are, and since when they have not changed."""
+        """Send the manifest: which files the target has, and from which backup."""
         from psycopg.pq import ExecStatus
 
         self._send("UPLOAD_MANIFEST")
@@ -145,10 +146,10 @@ class BackupConnection:
         self._end_of_results()
 
     def start(self, *, max_rate_kb: int | None) -> BackupStart:
-        """Have the server begin the backup, and read all that comes before the first archive.
+        """Have the server begin the backup, and read everything before the first archive.
 
-        WAIT is off: a standby gets its WAL from the primary through its slot, so nothing has to be
-        in an archive.
+        WAIT is off: a standby gets its WAL from the primary through its slot, so no WAL needs to be
+        archived.
         """
         from psycopg.pq import ExecStatus
 
@@ -164,9 +165,9 @@ class BackupConnection:
         return BackupStart(point, named)
 
     def messages(self) -> Iterator[memoryview]:
-        """Return the messages of the COPY OUT one by one: a byte that says its kind, and the rest.
+        """Yield the messages of the COPY OUT: a byte for the type, and the rest.
 
-        Nothing is kept, so that one message is the most that is in memory.
+        None is kept, so at most one message is in memory.
         """
         import psycopg
 
@@ -185,7 +186,7 @@ class BackupConnection:
             raise self._lost() from error
 
     def finish(self) -> Point:
-        """Return where the backup ends; Refused when the server found something wrong in it."""
+        """Return where the backup ends; raise Undone when the server found it faulty."""
         from psycopg.pq import ExecStatus
 
         point = _point(self._expect(ExecStatus.TUPLES_OK))
@@ -220,14 +221,14 @@ class BackupConnection:
             raise self._lost() from error
 
     def _expect(self, status: int, *, within_s: float | None = None) -> "PGresult":
-        """Return the next result, which must be of this kind."""
+        """Return the next result, which must have this status."""
         result = self._result(self._limits.silence_s if within_s is None else within_s)
         if result is None or result.status != status:
             raise self._failure(result)
         return result
 
     def _end_of_results(self) -> None:
-        """Read what ends a command: no further result."""
+        """Read the end of a command, after which there must be no further result."""
         result = self._result(self._limits.silence_s)
         if result is not None:
             raise self._failure(result)
@@ -238,7 +239,7 @@ class BackupConnection:
         return self._pgconn.get_result()
 
     def _await(self, events: int, within_s: float) -> None:
-        """Wait until the socket is ready, and take in what has come."""
+        """Wait until the socket is ready, and consume the input."""
         import psycopg
 
         deadline = time.monotonic() + within_s
@@ -249,7 +250,7 @@ class BackupConnection:
             if time.monotonic() > deadline:
                 raise Undone(
                     f"the primary was silent for {within_s:g} s during the base backup",
-                    hint="Look at the network, and at the primary's log.",
+                    hint="Check the network and the primary's log.",
                 )
         try:
             self._pgconn.consume_input()
@@ -281,7 +282,7 @@ class BackupConnection:
         )
 
     def _notice(self, result: "PGresult") -> None:
-        """Keep what the server remarks, such as which page has a bad checksum."""
+        """Keep the server's notices, such as which page has an invalid checksum."""
         from psycopg.pq import DiagnosticField
 
         if len(self._notices) < KEPT_NOTICES:
@@ -293,16 +294,16 @@ class BackupConnection:
 def open_backup(
     conninfo: Mapping[str, str], limits: StreamLimits, check: Callable[[], None]
 ) -> BackupConnection:
-    """Open a connection for a base backup; Unreachable with libpq's own words."""
+    """Open a connection for a base backup; raise Unreachable with libpq's message."""
     pgconn = open_replication(conninfo, within_s=limits.connect_s, check=check)
     return BackupConnection(pgconn, limits, check)
 
 
 def refusal(said: Iterable[str]) -> Refused:
-    """Return the refusal that the server's words amount to.
+    """Return the refusal for a server's message, detail and hint.
 
     >>> refusal(["incremental backups cannot be taken unless WAL summarization is enabled"]).hint
-    'summarize_wal = on must be set on every node long before it is needed.'
+    'Set summarize_wal = on on every node, long before it is needed.'
     """
     words = [text.strip() for text in said if text.strip()]
     message = words[0] if words else ""

@@ -1,4 +1,4 @@
-"""With which settings a server runs that are none of a standby's."""
+"""Read which settings are in force on a server that a standby must not have."""
 
 from pgpool_recovery.facts.leftover import (
     COMMANDS,
@@ -13,7 +13,7 @@ from pgpool_recovery.postgres.connection import Connection
 
 
 def read_leftovers(connection: Connection) -> tuple[Leftover, ...]:
-    """Return those that are in force; what was written into a file since is not."""
+    """Return the settings in force, not those written to a file since the last reload."""
     names = [*TAKEN_OUT, TIMELINE, DELAY, *COMMANDS]
     return tuple(
         Leftover(

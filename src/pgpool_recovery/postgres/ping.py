@@ -1,4 +1,4 @@
-"""Whether a server answers at all, asked without a login, when a connection has failed."""
+"""Find out, without a login, whether a server answers at all after a connection has failed."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -8,16 +8,16 @@ from pgpool_recovery.postgres.connection import whole_seconds
 from pgpool_recovery.postgres.conninfo import format_conninfo, libpq_version
 
 SSLNEGOTIATION_SINCE = 170000
-"""The libpq that knows the word; an older one refuses what it does not know."""
+"""The first libpq with this keyword; an older one would refuse it."""
 NO_FILE = "/dev/null/none"
-"""Nothing can be below a device: of a password file that is not there libpq says nothing."""
+"""A password file that cannot exist, since no file can be below a device; libpq ignores it."""
 
 
 class PingAnswer(StrEnum):
-    """How a server answers, as pg_isready tells it apart.
+    """How a server answers, with the distinctions of pg_isready.
 
-    UP: it accepts connections, so what failed was the login. REJECTING: it starts, shuts down, or
-    recovers without hot_standby. DOWN: nobody answers.
+    UP: it accepts connections, so only the login failed. REJECTING: it starts, shuts down, or is in
+    recovery without hot_standby. DOWN: there is no answer.
     """
 
     UP = "up"
@@ -28,10 +28,10 @@ class PingAnswer(StrEnum):
 def ping(conninfo: Mapping[str, str], *, timeout_s: float) -> PingAnswer:
     """Return how the server of a connection string answers.
 
-    Decided by libpq from the protocol and the SQLSTATE (PQping in fe-connect.c), so the language of
-    the server does not matter. No password is sent, and nothing that says how to encrypt is heeded,
-    not that of the environment either, with which libpq would not even try: a server that wants TLS
-    refuses in a way that libpq understands as well.
+    libpq decides it from the protocol and the SQLSTATE (PQping in fe-connect.c), so the server's
+    language does not matter. No password is sent. All settings for encryption are overridden, even
+    those of the environment, some of which keep libpq from connecting at all. A server that
+    requires TLS then refuses the connection, which libpq counts as an answer.
     """
     from psycopg import pq
 

@@ -1,4 +1,4 @@
-"""The one place where a replication slot is dropped (ci/rules/slot_drops.py)."""
+"""Drop replication slots; no other module does (ci/rules/slot_drops.py)."""
 
 import time
 from collections.abc import Collection
@@ -20,7 +20,7 @@ TICK_S = 0.1
 
 
 def drop_slot(connection: Connection, slot: SlotState, names: Collection[str]) -> str | None:
-    """Drop a slot when it may be; return why it was not."""
+    """Drop a slot of one of these names if that is allowed; else return why it was kept."""
     why = why_kept(slot, names)
     if why is None:
         connection.rows("drop_slot", name=slot.name)
@@ -30,9 +30,10 @@ def drop_slot(connection: Connection, slot: SlotState, names: Collection[str]) -
 def drop_former_slots(
     connection: Connection, failover_slots: Collection[str]
 ) -> tuple[FormerSlot, ...]:
-    """Drop the slots that a standby has from its own time as primary, where they may go.
+    """Drop the slots that a standby has from its own time as primary, if that is allowed.
 
-    Return all that it has by itself and that nobody uses. A primary has none of this kind.
+    Return all of its slots that are neither synchronised nor in use, dropped or not. For a primary
+    that is none.
     """
     found = []
     for row in connection.rows("standby_slots"):
@@ -49,9 +50,9 @@ def drop_former_slots(
 def drop_slot_once_free(
     connection: Connection, name: str, names: Collection[str], *, within_s: float = FREE_WITHIN_S
 ) -> str | None:
-    """Drop a slot of the primary, which a walsender that was ended may hold a moment longer.
+    """Drop a slot of the primary; a WAL sender that was just ended may still hold it briefly.
 
-    Return why it was not dropped; one that is not there is dropped already.
+    Return why it was not dropped; None when it was, or does not exist.
     """
     began = time.monotonic()
     while True:
@@ -72,7 +73,7 @@ def drop_slot_once_free(
 
 
 def slot_of_primary(connection: Connection, name: str) -> SlotState | None:
-    """Return a slot of the primary, None when there is none of that name."""
+    """Return a slot of the primary; None when there is none of that name."""
     for row in connection.rows("slot", name=name):
         return SlotState(name, is_physical=row["is_physical"], is_active=row["is_active"])
     return None

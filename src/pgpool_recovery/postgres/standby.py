@@ -1,4 +1,4 @@
-"""What a standby and its primary say of each other, in the words of domain/standby.py."""
+"""Read what a standby and its primary report about each other, as facts of domain/standby.py."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -17,10 +17,10 @@ from pgpool_recovery.postgres.connection import Connection
 
 
 def read_standby(connection: Connection) -> StandbyFacts:
-    """Return what a server says of itself; `histories` are for who can read its files.
+    """Return what a server reports about itself, without `histories`, which are in its files.
 
-    A role that may not see the WAL receiver sees that there is one; of one that runs on nobody
-    says that it does not stream.
+    A role that may not see the details of the WAL receiver still sees whether there is one. If
+    there is one, `sees_receiver` is false, and the caller cannot conclude that it does not stream.
     """
     row = connection.row("standby_facts")
     sees = row["sees_receiver"] or not row["has_receiver"]
@@ -43,7 +43,7 @@ def read_standby(connection: Connection) -> StandbyFacts:
 
 
 def _been_at(row: Mapping[str, Any]) -> Iterator[Point]:
-    """Yield where the control file says that recovery was; a primary's says nothing of that."""
+    """Yield the positions of recovery in the control file; a primary's has none."""
     if row["is_in_recovery"]:
         yield Point(TimelineId(row["checkpoint_timeline"]), parse_lsn(row["checkpoint"]))
         if row["minimum_end"] is not None:
@@ -53,9 +53,9 @@ def _been_at(row: Mapping[str, Any]) -> Iterator[Point]:
 def read_upstream(
     connection: Connection, name: str, slot_names: set[str], application_name: str | None
 ) -> UpstreamFacts:
-    """Return what the primary says, and the stream that is a node's: by a slot, else by its name.
+    """Return what the primary reports, with the stream of a node, by its slot or by its name.
 
-    The history of its timeline is in a file that not every role may read.
+    The history of its timeline is None for a role that may not read the history file.
     """
     streams = [_stream(row) for row in connection.rows("stream_facts")]
     history = read_history(connection)
@@ -72,10 +72,10 @@ def read_upstream(
 def choose_stream(
     streams: list[StreamFacts], slot_names: set[str], application_name: str | None
 ) -> StreamFacts | None:
-    """Return the stream of a node: by its slot, or without one by its name.
+    """Return the stream of a node: by its slot, or if it has none by its name.
 
-    Standbys without slots may share a name, as those that nobody has named: "walreceiver". Of such
-    the one that is behind the others stands for all; whose data it is the node itself shows.
+    Standbys without slots may share a name, such as the default "walreceiver". Then the one that is
+    furthest behind is taken; whether its data is right is checked on the node itself.
     """
     for stream in streams:
         if stream.slot_name is not None and stream.slot_name in slot_names:
@@ -90,7 +90,8 @@ def choose_stream(
 def read_history(connection: Connection) -> History | None:
     """Return the history of the primary's timeline; None for a role that may not read its file.
 
-    And where there is none for a later timeline: then nobody knows where that began.
+    It is also None when a timeline after the first has no history file, since then it is not known
+    where that timeline began.
     """
     try:
         row = connection.row("timeline")

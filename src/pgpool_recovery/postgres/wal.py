@@ -1,4 +1,4 @@
-"""What the primary says of its WAL, and how a slot comes to hold more of it."""
+"""Read which WAL the primary has, and make a slot retain more of it."""
 
 import select
 import struct
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 REPLY_S = 10.0
 TICK_S = 0.1
-SILENT = "the primary does not answer as a WAL sender does"
+SILENT = "the primary's WAL sender does not answer"
 
 
 def read_wal(connection: Connection) -> Wal:
-    """Return where the primary's WAL is, and what of it is still there."""
+    """Return the primary's timeline and WAL position, and the oldest WAL that it still has."""
     row = connection.row("timeline")
     history = parse_history(row["history"], TimelineId(row["timeline"]))
     files = [found["name"] for found in connection.rows("wal_files")]
@@ -46,11 +46,12 @@ def read_wal(connection: Connection) -> Wal:
 def hold_wal(
     conninfo: Mapping[str, str], slot_name: str, point: Point, *, connect_s: float
 ) -> None:
-    """Let a physical slot hold the WAL from a position on that lies before its own.
+    """Make a physical slot retain the WAL since a position before its own.
 
-    As a standby that has replayed only so far: walsender takes over the position that is reported
-    (PhysicalConfirmReceivedLocation in src/backend/replication/walsender.c). Raises Unreachable in
-    the server's words, for example when that WAL is gone.
+    We stream from that position and report it as flushed, like a standby that has come only that
+    far; the WAL sender sets the slot to what is reported (PhysicalConfirmReceivedLocation in
+    src/backend/replication/walsender.c). Raises Unreachable with the server's message, for example
+    when that WAL has been removed.
     """
     from psycopg import pq
 
@@ -64,7 +65,7 @@ def hold_wal(
         answer = _await_answer(connection)
         if answer is None or answer.status != pq.ExecStatus.COPY_BOTH:
             raise _unheld(slot_name, error_message(connection))
-        # Written, flushed and applied up to there; a reply is asked for.
+        # Written, flushed and applied up to that position; a reply is requested.
         connection.put_copy_data(struct.pack(">cQQQQB", b"r", *[point.lsn] * 3, 0, 1))
         connection.flush()
         _await_reply(connection, slot_name)
@@ -83,9 +84,9 @@ def _await_answer(connection: "PGconn") -> "PGresult | None":
 
 
 def _await_reply(connection: "PGconn", slot_name: str) -> None:
-    """Wait for the reply that was asked for: walsender sends it once it has read our report.
+    """Wait for the reply that was requested: the WAL sender sends it after reading our report.
 
-    Where the WAL is gone it has begun to stream before it sees that, and ends then.
+    If the WAL has been removed, it starts to stream before it notices, and then ends.
     """
     deadline = time.monotonic() + REPLY_S
     while time.monotonic() < deadline:
@@ -102,4 +103,4 @@ def _await_reply(connection: "PGconn", slot_name: str) -> None:
 
 
 def _unheld(slot_name: str, why: str) -> Unreachable:
-    return Unreachable(f"replication slot {slot_name} could not hold the WAL", detail=why)
+    return Unreachable(f"replication slot {slot_name} could not retain the WAL", detail=why)

@@ -1,4 +1,4 @@
-"""The end of a server's WAL, as bytes, by SQL: of a standby as of a primary."""
+"""Read the bytes at the end of a server's WAL by SQL, from a standby or a primary."""
 
 from pgpool_recovery.domain.wal import Lsn, TimelineId, file_of_segment, segment_number
 from pgpool_recovery.domain.wal_page import WalPage, page_begin, shutdown_at_the_end
@@ -8,9 +8,10 @@ from pgpool_recovery.postgres.connection import Connection
 def wal_page(
     connection: Connection, timeline: TimelineId, end: Lsn, page_bytes: int, segment_bytes: int
 ) -> WalPage | None:
-    """Return the page that a position ends or cuts, up to there; None when the server has it not.
+    """Return the page that contains the last byte before a position, up to that position.
 
-    Raises Unreachable where the role may not read files (pg_read_server_files).
+    None when the server does not have it. Raises QueryRefused when the role may not read files
+    (pg_read_server_files).
     """
     if end <= 0:
         return None
@@ -26,7 +27,10 @@ def wal_page(
 def shutdown_position(
     connection: Connection, timeline: TimelineId, end: Lsn, page_bytes: int, segment_bytes: int
 ) -> Lsn | None:
-    """Return where the shutdown checkpoint begins that is the last record before a position."""
+    """Return where the shutdown checkpoint begins if it is the last record before a position.
+
+    None when the last record is another one, or the WAL is not there.
+    """
     last = wal_page(connection, timeline, end, page_bytes, segment_bytes)
     if last is None:
         return None

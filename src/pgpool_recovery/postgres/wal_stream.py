@@ -1,8 +1,8 @@
-"""WAL and timeline histories over a replication connection, as a standby gets them.
+"""Fetch WAL and timeline histories over a replication connection, as a standby does.
 
-The commands are those of protocol-replication.html. A login that may stream may do this too, and
-nothing is sent that the primary has not flushed. No position is ever reported, so no synchronous
-commit waits for us, whatever the name.
+The commands are those of protocol-replication.html. Any login that may stream may run them, and the
+primary sends only what it has flushed. We never report a position, so no synchronous commit waits
+for us, whatever our application_name is.
 """
 
 import select
@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 
 SILENCE_S = 60.0
 WAL_DATA, DATA_OFFSET = b"w", 25
-"""A message with WAL: its kind, where it begins, the end of the WAL, the time, and the bytes."""
+"""A message with WAL has its type, its start, the end of the WAL, the time, and then the bytes."""
 
 
 class WalSource:
-    """The primary, as a source of files for pg_wal; each file by a connection of its own.
+    """The primary as a source of files for pg_wal, each fetched over its own connection.
 
-    A stream that was begun ends only with its connection.
+    A stream ends only with its connection. Raises Unreachable when the primary cannot be reached or
+    does not send a file, and Undone when it is silent or ends too early. An exception from `check`
+    ends any wait.
     """
 
     def __init__(
@@ -37,7 +39,7 @@ class WalSource:
         self._check = check
 
     def history(self, timeline: TimelineId) -> bytes | None:
-        """Return the contents of a history file; None when the primary has none of that number."""
+        """Return the contents of a timeline's history file; None when the primary has none."""
         from psycopg.pq import ExecStatus
 
         connection = self._open()
@@ -52,7 +54,7 @@ class WalSource:
             connection.finish()
 
     def segment(self, timeline: TimelineId, begin: Lsn, size_bytes: int) -> bytearray:
-        """Return the first bytes of a segment as far as the primary has flushed them."""
+        """Return the first `size_bytes` of a segment, or as many as the primary has flushed."""
         from psycopg.pq import ExecStatus
 
         connection, got = self._open(), bytearray()
@@ -95,14 +97,14 @@ class WalSource:
             raise _failed(connection)
 
     def _next(self, connection: "PGconn") -> bytes:
-        """Return the WAL of the next message that has some."""
+        """Return the WAL of the next message that has any."""
         deadline = time.monotonic() + SILENCE_S
         while True:
             size, data = connection.get_copy_data(1)
             if size > 0 and bytes(data[:1]) == WAL_DATA:
                 return bytes(data[DATA_OFFSET:])
             if size < 0:
-                raise Undone("the primary ended its WAL before the end of what it has written")
+                raise Undone("the primary stopped sending WAL before the end of what is flushed")
             if size == 0:
                 self._wait(connection, deadline)
 
@@ -117,7 +119,7 @@ class WalSource:
 
 
 def _is_missing(result: "PGresult | None") -> bool:
-    """Say whether a file was not there (undefined_file), in whatever language it was said."""
+    """Return whether a file is missing, by its SQLSTATE (undefined_file), in any language."""
     from psycopg.pq import DiagnosticField
 
     return result is not None and result.error_field(DiagnosticField.SQLSTATE) == b"58P01"

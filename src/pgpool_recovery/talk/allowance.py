@@ -1,10 +1,10 @@
-"""How much of what an agent says is passed on: it is shown, logged and kept on the primary.
+"""Limit which events of an agent are passed on, to be shown, logged and kept on the primary.
 
-An agent that is out of order, or whose host is somebody else's by now, could fill the primary's
-disk and its operators' terminals. So only the events that an agent has to tell come through, each
-of limited length and without control characters, up to a number of lines and of bytes for a
-conversation; of what is more only the number is told. Progress is thinned to a pace that a person
-can follow, because each time the row on record is written anew.
+A faulty agent, or one on a compromised host, could fill the primary's disk and the operators'
+terminals. So only those events are passed on that an agent may send, each of limited length and
+without control characters, up to a number of lines and bytes per conversation. Of the rest only
+the number is reported. Progress is thinned out to a rate that a person can follow, since each
+event rewrites the row of the run in the history.
 """
 
 import math
@@ -15,17 +15,19 @@ from pgpool_recovery.domain.event import Emit, Event, Moved, Progress, Said, fit
 from pgpool_recovery.domain.record import replace
 
 PROGRAMS = ("agent", "pg_basebackup", "pg_verifybackup", "pg_rewind", "pgbackrest")
-"""In whose names an agent speaks: never as the primary or the runner, whose lines look alike."""
+"""The programs that an agent may name as the source of a line. The primary and the runner are not
+among them, since their lines look the same."""
 MAX_LINES = 10_000
 MAX_BYTES = 1_000_000
-"""Of the lines of one conversation, of which a recovery has two; tools say some kilobytes."""
+"""The limit for the lines of one conversation. A recovery has two of them, and the programs print
+some kilobytes."""
 PROGRESS_EVERY_S = 0.5
 MAX_COUNT = 2**62
-"""Of bytes: more than there are anywhere, and still a bigint on record."""
+"""The limit for a number of bytes: more than any disk has, but still a bigint in the history."""
 
 
 class Allowance:
-    """Takes an agent's events, and passes on what there is room for."""
+    """Takes the events of one agent, and passes them on up to the limits."""
 
     def __init__(
         self, name: str, emit: Emit, *, clock: Callable[[], float] = time.monotonic
@@ -39,7 +41,7 @@ class Allowance:
         self._told_progress_at = -math.inf
 
     def take(self, event: Event) -> None:
-        """Take an event of the agent."""
+        """Pass an event on if it is allowed and within the limits; otherwise count it."""
         match event:
             case Progress():
                 if self._is_time_for(event):
@@ -50,17 +52,17 @@ class Allowance:
                 said = fit(event if event.program in PROGRAMS else replace(event, program="agent"))
                 self._take(said, len(f"{said.program}{said.line}".encode()), is_sound=True)
             case _:
-                self._take(event, 0, is_sound=False)  # The plan and its steps are the runner's.
+                self._take(event, 0, is_sound=False)  # Only the runner reports plan and steps.
 
     def end(self) -> None:
-        """Tell how much was passed over."""
+        """Report how many events were not passed on."""
         if self._passed_over:
             self._say(f"{self._passed_over} events of the agent of {self._name} were not kept")
         self._passed_over = 0
 
     def _is_time_for(self, progress: Progress) -> bool:
         counts = (progress.done_bytes, progress.total_bytes, progress.bytes_per_s)
-        if not all(0 <= count <= MAX_COUNT for count in counts):  # Nor is it NaN.
+        if not all(0 <= count <= MAX_COUNT for count in counts):  # False for NaN, too.
             return False
         now = self._clock()
         if now - self._told_progress_at < PROGRESS_EVERY_S:
@@ -76,8 +78,8 @@ class Allowance:
             return
         if is_sound and not self._passed_over:
             self._say(
-                f"the agent of {self._name} has said {self._lines} lines of {self._bytes} bytes; "
-                "more are counted and not kept"
+                f"the agent of {self._name} has sent {self._lines} lines of {self._bytes} bytes; "
+                "further ones are counted but not kept"
             )
         self._passed_over += 1
 

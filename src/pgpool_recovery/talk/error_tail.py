@@ -1,7 +1,8 @@
-"""The end of what a program writes to its standard error, however much that is.
+"""Keep the end of what a program writes to its standard error, however much that is.
 
-It is ssh's, or the agent's by way of ssh: another host's words. In a file they could fill the disk
-of the primary, and in a pipe that nobody reads they would stop the program.
+The program is ssh, which also passes on the standard error of the agent. Another host decides how
+much that is: in a file it could fill the primary's disk, and a pipe that is not read would block
+the program.
 """
 
 import os
@@ -13,7 +14,7 @@ from pgpool_recovery.files.text import text_of
 READ_BYTES = 65536
 KEPT_BYTES = 4096
 WAIT_S = 0.5
-"""A master connection of ssh, which outlives the program, may keep the pipe open."""
+"""A master connection of ssh outlives the program and may keep the pipe open."""
 
 
 class ErrorTail:
@@ -29,12 +30,12 @@ class ErrorTail:
         return self._write_end
 
     def follow(self) -> None:
-        """Begin to read, once the program has been started, or could not be."""
+        """Start reading, after the program has been started or failed to start."""
         os.close(self._write_end)
         self._reader.start()
 
     def text(self) -> str:
-        """Return the end of what it has written, all of it when the program has ended."""
+        """Return the end of the output so far; when the program has ended, of its whole output."""
         self._reader.join(WAIT_S)
         return text_of(self._kept).strip()
 

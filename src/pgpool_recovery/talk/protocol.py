@@ -1,4 +1,8 @@
-"""The messages between runner and agent: JSON lines, a request and its events and one answer."""
+"""The messages between runner and agent: for each request, events and then one answer.
+
+Each message is a line of JSON. The docstring of a request says what the agent does, in the
+imperative, and what it answers.
+"""
 
 from typing import Any, Generic, TypeVar
 
@@ -18,22 +22,22 @@ from pgpool_recovery.facts.step import Incremental, TargetStep
 from pgpool_recovery.ssh.command import SshSettings
 
 PROTOCOL = 5
-"""Raised whenever a message changes (tests/unit/talk/test_protocol.py): another number is
-another protocol, and both ends say so instead of guessing."""
+"""Raised whenever a message changes (tests/unit/talk/test_protocol.py). When the numbers differ,
+both ends report another protocol instead of guessing."""
 HEARTBEAT_S = 5.0
 SILENCE_S = 30.0
-"""An agent that hears nothing for so long takes the link for lost; six heartbeats."""
+"""An agent that receives nothing for this long, six heartbeats, assumes that the link is lost."""
 
 T = TypeVar("T")
 
 
 class Asks(Generic[T]):
-    """A request, and by T what it is answered with; those that are no such are never answered."""
+    """A request that is answered with a T; a request of no such class is never answered."""
 
 
 @record
 class Greeting:
-    """The agent's first line; what a login shell writes before it is passed over."""
+    """The agent's first line; what a login shell prints before it is ignored."""
 
     agent: str
     protocol: int
@@ -42,31 +46,31 @@ class Greeting:
 
 @record
 class Limits:
-    """How long the agent waits, as the settings on the primary say."""
+    """How long the agent waits, as set on the primary."""
 
     connect_s: float = 5.0
-    """For a connection to a server, to log in included."""
+    """For a connection to a server, including the login."""
     backup_start_s: float = 600.0
-    """For an incremental base backup to begin, after its checkpoint and its WAL summaries."""
+    """For an incremental base backup to begin; first come its checkpoint and its WAL summaries."""
     silence_s: float = 120.0
     """For the next byte of an incremental base backup."""
     undo_s: float = 600.0
-    """For what it takes back when nobody is there any more; then it is gone."""
+    """For its undo when the runner is gone; after that it exits."""
 
 
 @record
 class Hello:
-    """The runner's first line, never answered: who asks, and how long the agent may wait."""
+    """The runner's first line, never answered: its version and how long the agent may wait."""
 
     version: str
     limits: Limits
     logs: bool = False
-    """Whether the agent tells what it logs as well."""
+    """Whether the agent sends its log lines as well."""
 
 
 @record
 class WantedTablespace:
-    """A tablespace of the primary: the target shall say where its own one is or would be."""
+    """A tablespace of the primary; the target reports where its own one is or would be."""
 
     oid: int
     location: str
@@ -75,24 +79,24 @@ class WantedTablespace:
 
 @record
 class Tidy(Asks[None]):
-    """Finish or put back what an interrupted run left half done in a data directory."""
+    """Finish or undo what an interrupted run left half done in a data directory."""
 
     data_directory: str
 
 
 @record
 class IsTidy(Asks[bool]):
-    """Say whether `Tidy` would find nothing to do; changes nothing."""
+    """Return whether `Tidy` would find nothing to do; change nothing."""
 
     data_directory: str
 
 
 @record
 class StateSeen:
-    """What stands at the place of a target.
+    """The state of a target, as its files show it; `what` describes them.
 
-    `is_certain`: that is what an operator finds there, whatever a run has done; otherwise it only
-    says what can be seen, and whoever has run it knows more.
+    With `is_certain` an operator finds the target in that state, whatever a run has done. Otherwise
+    it is only what can be seen, and the agent of the run knows more.
     """
 
     state: TargetState
@@ -102,9 +106,9 @@ class StateSeen:
 
 @record
 class AskState(Asks[StateSeen]):
-    """Say in which state a data directory is found, for somebody who has lost whoever changed it.
+    """Return the state of a data directory, for a runner that lost the agent that changed it.
 
-    Answered by StateSeen; changes nothing.
+    Change nothing.
     """
 
     data_directory: str
@@ -112,7 +116,7 @@ class AskState(Asks[StateSeen]):
 
 @record
 class Observe(Asks[TargetFacts]):
-    """Learn all there is to know about a data directory; changes nothing."""
+    """Return all facts about a data directory; change nothing."""
 
     data_directory: str
     major: int
@@ -127,7 +131,7 @@ class Observe(Asks[TargetFacts]):
 
 @record
 class DigestWal(Asks[tuple[str | None, ...]]):
-    """Return the SHA-256 of parts of files in pg_wal, None of those that are not there."""
+    """Return the SHA-256 of parts of files in pg_wal, None for each part that is missing."""
 
     data_directory: str
     parts: tuple[Part, ...]
@@ -135,7 +139,7 @@ class DigestWal(Asks[tuple[str | None, ...]]):
 
 @record
 class TryLogins(Asks[tuple[Login, ...]]):
-    """Open a connection with each connection string: a replication connection, or one for SQL."""
+    """Try to connect with each connection string, for replication or for SQL."""
 
     candidates: tuple[Conninfo, ...]
     is_replication: bool = True
@@ -143,9 +147,9 @@ class TryLogins(Asks[tuple[Login, ...]]):
 
 @record
 class LookAround(Asks[Surroundings]):
-    """Return what there is on the host besides the data; changes nothing.
+    """Return what the host has apart from the data directory; change nothing.
 
-    `dbname` and `user` are those of the stage commands' login to their own server.
+    `dbname` and `user` are those with which the stage commands log in to their own server.
     """
 
     data_directory: str
@@ -156,10 +160,10 @@ class LookAround(Asks[Surroundings]):
 
 @record
 class Peer:
-    """Another node, and the connection strings to try there, to replicate and for SQL.
+    """Another node, and the connection strings to try there, for replication and for SQL.
 
-    `is_known`: it is a node of the cluster, so that a password may go there; else that is to be
-    proved first (agent/observe/peer_trials.py).
+    With `is_known` it is a node of the cluster, so a password may be sent to it. Otherwise that
+    must be proved first (agent/observe/peer_trials.py).
     """
 
     name: str
@@ -171,7 +175,7 @@ class Peer:
 
 @record
 class TryPeers(Asks[tuple[PeerFacts, ...]]):
-    """Start an agent on each of the other nodes and log in to its server, all at once."""
+    """Start an agent on each of the other nodes and log in to its server, all in parallel."""
 
     peers: tuple[Peer, ...]
     ssh: SshSettings
@@ -181,9 +185,9 @@ class TryPeers(Asks[tuple[PeerFacts, ...]]):
 
 @record
 class LookForBackup(Asks[Backup | NoBackup]):
-    """Return the backup that a restore would take, or why there is none.
+    """Return the backup that a restore would use, or why there is none.
 
-    `timeout_s` is for each look at backups, `archive_s` for each at the archive.
+    `timeout_s` limits each query for backups, `archive_s` each access to the archive.
     """
 
     stanza: str
@@ -193,10 +197,10 @@ class LookForBackup(Asks[Backup | NoBackup]):
 
 @record
 class AskArchive(Asks[Archive]):
-    """Ask a restore_command for history files, as the server of a data directory will ask it.
+    """Run a restore_command for history files, as the server of a data directory will run it.
 
-    `command` is the one with which that server would start. `history` is the primary's; of its
-    timelines those from `since` on are asked for, and the next ones. `timeout_s` is for each call.
+    `command` is the one with which that server would start. `history` is the primary's. Requested
+    are its timelines from `since` on, and those that would come next. `timeout_s` limits each call.
     """
 
     data_directory: str
@@ -208,7 +212,7 @@ class AskArchive(Asks[Archive]):
 
 @record
 class ReadBase(Asks[LocalWal]):
-    """Return what WAL a directory that was changed has, and from where on it will need more."""
+    """Return which WAL a changed directory has, and from which position on it will need more."""
 
     directory: str
     bin_directory: str
@@ -218,7 +222,7 @@ class ReadBase(Asks[LocalWal]):
 
 @record
 class BeginIncremental(Asks[Point]):
-    """Have the primary begin an incremental base backup; answered by its start, nothing changes."""
+    """Have the primary begin an incremental base backup; return its start, change nothing."""
 
     step: Incremental
     left_out: tuple[RelationSegment, ...]
@@ -226,22 +230,22 @@ class BeginIncremental(Asks[Point]):
 
 @record
 class ApplyIncremental(Asks[TargetState]):
-    """Write the backup that was begun onto the directory; answered as `TakeStep` is."""
+    """Write the backup that was begun into the directory; return the same as `TakeStep`."""
 
     step: Incremental
 
 
 @record
 class AbortIncremental(Asks[None]):
-    """Give up the backup that was begun; nothing was changed."""
+    """Abort the backup that was begun; nothing has been changed."""
 
 
 @record
 class AskRunning(Asks[Running]):
-    """Return what the server of a data directory says of itself while it runs; changes nothing.
+    """Return what the running server of a data directory reports about itself; change nothing.
 
-    `dbname` and `user` are those of the stage commands' login to their own server. `history` is the
-    primary's; without one nobody looks at the records that were received.
+    `dbname` and `user` are those with which the stage commands log in to their own server.
+    `history` is the primary's; without it the WAL records that were received are not examined.
     """
 
     data_directory: str
@@ -253,9 +257,9 @@ class AskRunning(Asks[Running]):
 
 @record
 class AskStandby(Asks[StandbyFacts]):
-    """Return what a server that was started, or led here, is as a standby; changes nothing.
+    """Return the facts about a standby that was started, or pointed at the primary; change nothing.
 
-    `slot_name` is the one by which it is to stream; the login is that of `AskRunning`.
+    `slot_name` is the slot that it should stream from; the login is the one of `AskRunning`.
     """
 
     data_directory: str
@@ -267,16 +271,16 @@ class AskStandby(Asks[StandbyFacts]):
 
 @record
 class Believe(Asks[None]):
-    """The server that `Start` has started is what it should be: from now on it is left alone."""
+    """Leave the server that `Start` has started alone from now on: it is what it should be."""
 
     data_directory: str
 
 
 @record
 class StopAtOnce(Asks[bool]):
-    """Stop the server of a data directory, in immediate mode when it takes too long otherwise.
+    """Stop the server of a data directory, in immediate mode if it takes too long otherwise.
 
-    Answered by whether it ended in an orderly way. `has_failed` counts as so many failed starts.
+    Return whether it was a clean shutdown. `has_failed` is added to the number of failed starts.
     """
 
     data_directory: str
@@ -295,7 +299,7 @@ class LogPosition:
 
 @record
 class FindLog(Asks[LogPosition | None]):
-    """Return the log of a server that runs, from its begin; None when nobody can know."""
+    """Return the log of a running server, from its beginning; None if it cannot be determined."""
 
     data_directory: str
 
@@ -313,8 +317,8 @@ class StopServer(Asks[None]):
 class TakeStep(Asks[TargetState]):
     """Take one step of the plan; it is undone when the conversation ends before `Finish`.
 
-    Answered by the TargetState that the journal says then. A transfer that stands still for
-    `stall_s` is given up.
+    Return the state of the target that the journal then shows. A transfer that makes no progress
+    for `stall_s` is aborted.
     """
 
     step: TargetStep
@@ -323,24 +327,27 @@ class TakeStep(Asks[TargetState]):
 
 @record
 class Undo(Asks[TargetState]):
-    """Take back all steps, the last one first; answered by the state of the target."""
+    """Undo all steps, the last one first; return the state of the target."""
 
 
 @record
 class Finish(Asks[None]):
-    """The plan has been carried out: from now on nothing is taken back."""
+    """Undo nothing from now on: the plan has been carried out."""
 
 
 @record
 class ReadSlotName(Asks[str | None]):
-    """Return the slot by which a standby will stream, as its files have it."""
+    """Return the slot that a standby will stream from, according to its files."""
 
     data_directory: str
 
 
 @record
 class Guarded:
-    """How to log in to a server that is guarded, and the primary's history, as far as known."""
+    """How to log in to a server that is guarded, and the primary's history, if known.
+
+    `stop_s` limits the time for stopping it.
+    """
 
     dbname: str
     user: str | None
@@ -350,7 +357,7 @@ class Guarded:
 
 @record
 class Started:
-    """The server that `Start` found running or started; `bin_directory` has its programs."""
+    """The server that `Start` found running or has started; `bin_directory` has its programs."""
 
     was_running: bool
     bin_directory: str
@@ -365,8 +372,8 @@ class Started:
 class Start(Asks[Started]):
     """Start the server of a data directory and wait until it accepts connections.
 
-    `guarded`: until `Believe` the agent stops it when it turns out to be no standby of the primary,
-    also when nobody is there any more who could tell it.
+    With `guarded` the agent stops the server if it turns out not to be a standby of the primary,
+    until the runner sends `Believe`. It does so even when the runner is gone.
     """
 
     data_directory: str
@@ -385,17 +392,17 @@ class ReadLog(Asks[str]):
 
 @record
 class DiscardOld(Asks[bool]):
-    """Remove the old data that waits beside a data directory; answered by its bytes."""
+    """Remove the old data that waits in the workspace; return whether there was any."""
 
     data_directory: str
 
 
 @record
 class DropFormerSlots(Asks[tuple[FormerSlot, ...]]):
-    """Drop what a standby has of slots from its own time as primary; answered by what there was.
+    """Drop the slots that a standby has from its own time as primary; return what it had.
 
-    `dbname` and `user` are those of the stage commands' login to their own server. `failover_slots`
-    are the primary's.
+    `dbname` and `user` are those with which the stage commands log in to their own server.
+    `failover_slots` are the primary's.
     """
 
     data_directory: str
@@ -406,9 +413,10 @@ class DropFormerSlots(Asks[tuple[FormerSlot, ...]]):
 
 @record
 class MakeIndependent(Asks[int]):
-    """Promote the standby, and set its sequences to these values; answered by how many were not.
+    """Promote the standby and set its sequences to these values; return how many were not set.
 
-    `sequences`: for each database the last values by OID. `timeout_s` is for the promotion.
+    `sequences` has, for each database, the last value of each OID. `timeout_s` limits the
+    promotion.
     """
 
     data_directory: str
@@ -418,7 +426,7 @@ class MakeIndependent(Asks[int]):
 
 @record
 class Weigh(Asks[int]):
-    """Answered by the length of the text: how long that takes tells how fast the link is."""
+    """Return the length of the text; the time that this takes shows how fast the link is."""
 
     text: str
 
@@ -474,7 +482,7 @@ class Answer:
 
 @record
 class Failure:
-    """The record of a failure, as `RecoveryError.as_record` makes it."""
+    """The record of a failure, as made by `RecoveryError.as_record`."""
 
     error: str
     message: str
@@ -487,9 +495,9 @@ class Failure:
 
 @record
 class Farewell:
-    """The agent's last line: what it has left, once it has taken back what was not finished.
+    """The agent's last line, after it has undone what was not finished.
 
-    `state` is None when there was nothing to take back.
+    `state` is that of the target then, None when there was nothing to undo.
     """
 
     state: TargetState | None
@@ -497,7 +505,7 @@ class Farewell:
 
 @record
 class Logged:
-    """A line of the agent's log, for that of the runner."""
+    """A line of the agent's log, for the runner's log."""
 
     line: str
 

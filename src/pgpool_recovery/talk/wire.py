@@ -1,12 +1,12 @@
-"""Messages as JSON lines and back.
+"""Convert messages to lines of JSON and back.
 
-Both ends take a message with exactly the fields that they know, of exactly the types, and refuse
-any other. A field that was passed over could be the one that makes a step safe, so of two builds
-that differ none guesses what the other means: each says that the other speaks another protocol.
-Only the greeting may have more, so that the version behind it can be named.
+Both ends accept only messages with exactly the fields that they know, of exactly the declared
+types, and refuse any other. A field that was ignored could be the one that makes a step safe. So
+neither of two different builds guesses what the other means: each reports that the other speaks
+another protocol. Only the greeting may have additional fields, so that the version can be reported.
 
-How a type is written and read is found out when the first value of it is, from the annotations of
-its fields: of some hundred classes that the protocol names, a conversation needs a third.
+How a type is written and read is derived from the annotations of its fields when its first value
+comes: of about a hundred classes in the protocol, a conversation needs a third.
 """
 
 import json
@@ -24,19 +24,19 @@ from pgpool_recovery.talk.protocol import Answer, Asks, Failure, Greeting, Messa
 
 T = TypeVar("T")
 Turn = Callable[[Any], Any]
-"""Makes JSON types of a value of ours, or one of ours of those."""
+"""Converts one of our values to JSON types, or back."""
 TAG = "is"
 UNIONS = (TargetStep, Event, Request, Message)
-"""A value that is declared as one of them is written with the name of its class."""
+"""A value declared as one of these is written with the name of its class."""
 SAME_VERSION = "Install the same version of pgpool-recovery on all hosts."
 KEPT_CHARACTERS = 200
-"""Of what cannot be read; it is another host's text."""
+"""The limit for what is reported of an unreadable message, since it is another host's text."""
 MAX_DIGITS = 20
-"""Of a number in the key of an object: 64 bits; int() takes quadratic time for many."""
+"""The limit for a number in the key of an object, which has 64 bits; int() takes quadratic time."""
 
 
 class UnreadableError(Exception):
-    """A line that is no message of this protocol."""
+    """A line that is not a message of this protocol."""
 
 
 def encode_request(request: Request | Asks[Any]) -> bytes:
@@ -45,7 +45,7 @@ def encode_request(request: Request | Asks[Any]) -> bytes:
 
 
 def decode_request(line: bytes) -> Request:
-    """Return the request of a line; raise UnreadableError when it is none that is known here."""
+    """Return the request of a line; raise UnreadableError when it is not a known one."""
     request: Request = _decode(_parse(line), Request)
     return request
 
@@ -56,9 +56,9 @@ def encode_message(message: Message) -> bytes:
 
 
 def decode_message(line: bytes) -> Message | None:
-    """Return the message of a line, or None when it is none, as what a login shell says.
+    """Return the message of a line; None for other output, such as that of a login shell.
 
-    Raises UnreadableError when it is one, and not one that is known here.
+    Raises UnreadableError when it is a message, but not one that this build knows.
     """
     try:
         value = _parse(line)
@@ -86,7 +86,7 @@ def result_as(result: Any, kind: type[T]) -> T:
 
 
 def answered_with(request: Asks[T]) -> type[T]:
-    """Return the type of what a request is answered with, as its class says (`Asks`)."""
+    """Return the type of a request's answer, which its class declares (`Asks`)."""
     (asks,) = type(request).__orig_bases__  # type: ignore[attr-defined]
     (kind,) = get_args(asks)
     answer: type[T] = kind
@@ -94,7 +94,7 @@ def answered_with(request: Asks[T]) -> type[T]:
 
 
 def failure_of(answer: Answer) -> RecoveryError | None:
-    """Return the failure that an answer tells of, if any; raise UnreadableError."""
+    """Return the failure that an answer reports, if any; raise UnreadableError."""
     if answer.failure is None:
         return None
     _decode(answer.failure, Failure)
@@ -102,7 +102,7 @@ def failure_of(answer: Answer) -> RecoveryError | None:
 
 
 def another_protocol(whose: str, why: str, older: str | None = None) -> Refused:
-    """Return the refusal of an end that speaks another protocol; `older`: which build is."""
+    """Return the refusal of an end that speaks another protocol; `older` names the older build."""
     hint = SAME_VERSION if older is None else f"{SAME_VERSION} The older one is {older}."
     return Refused(f"{whose} speaks another protocol", detail=why, hint=hint)
 
@@ -111,11 +111,14 @@ def _parse(line: bytes) -> Any:
     try:
         return json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise UnreadableError(f"no JSON: {error}") from error
+        raise UnreadableError(f"it is not JSON: {error}") from error
 
 
 def _decode(value: Any, kind: Any) -> Any:
-    """Return a value of JSON types as one of ours, in words that can be shown if it is none."""
+    """Return a value of JSON types as one of ours.
+
+    Raises UnreadableError with a text that is short and printable.
+    """
     try:
         return _reader(kind)(value)
     except UnreadableError as error:
@@ -128,7 +131,7 @@ def _line(value: Any) -> bytes:
 
 @cache
 def _writer(kind: Any) -> Turn:
-    """Return what makes JSON types of a value that is declared as of this type."""
+    """Return the function that converts a value declared as this type to JSON types."""
     if kind in UNIONS:
         return _tagged
     if is_record(kind):
@@ -177,7 +180,10 @@ def _as_it_is(value: Any) -> Any:
 
 @cache
 def _reader(kind: Any) -> Turn:
-    """Return what makes a value of this type of JSON types; it raises UnreadableError."""
+    """Return the function that converts JSON types to a value of this type.
+
+    The function raises UnreadableError.
+    """
     if kind in UNIONS:
         return partial(_untagged, {member.__name__: member for member in get_args(kind)})
     if is_record(kind):
@@ -201,20 +207,20 @@ def _reader(kind: Any) -> Turn:
 
 def _untagged(members: dict[str, Any], value: Any) -> Any:
     if not isinstance(value, dict) or not isinstance(value.get(TAG), str):
-        raise UnreadableError("no message")
+        raise UnreadableError("it is not a message")
     name = value[TAG]
     if name not in members:
-        raise UnreadableError(f"it does not know {name}")
+        raise UnreadableError(f"unknown type {name}")
     return _reader(members[name])({key: member for key, member in value.items() if key != TAG})
 
 
 def _record(kind: type[Any], readers: dict[str, Turn], value: Any) -> Any:
     if not isinstance(value, dict):
-        raise UnreadableError(f"{kind.__name__} is no object")
+        raise UnreadableError(f"{kind.__name__} is not an object")
     missing, more = readers.keys() - value.keys(), value.keys() - readers.keys()
     if missing or (more and kind is not Greeting):
         which = ", ".join(sorted(missing or more))
-        raise UnreadableError(f"{kind.__name__} {'lacks' if missing else 'has also'} {which}")
+        raise UnreadableError(f"{kind.__name__} {'lacks' if missing else 'also has'} {which}")
     return kind(**{name: read(value[name]) for name, read in readers.items()})
 
 
@@ -223,29 +229,29 @@ def _if_any(read: Turn, value: Any) -> Any:
 
 
 def _one_of(readers: dict[frozenset[str], Turn], value: Any) -> Any:
-    """Return a record of one of several classes, which the names of their fields tell apart."""
+    """Return a record of one of several classes, which differ in the names of their fields."""
     names = frozenset(value) if isinstance(value, dict) else frozenset[str]()
     if names not in readers:
-        raise UnreadableError(f"no result that is known has the fields {', '.join(sorted(names))}")
+        raise UnreadableError(f"no known result has the fields {', '.join(sorted(names))}")
     return readers[names](value)
 
 
 def _by_fields(kinds: list[Any]) -> dict[frozenset[str], Turn]:
     readers = {frozenset(names_of(kind)): _reader(kind) for kind in kinds}
     if len(readers) < len(kinds):
-        raise TypeError(f"{kinds} cannot be told apart by their fields")
+        raise TypeError(f"two of {kinds} have the same fields")
     return readers
 
 
 def _list(read: Turn, value: Any) -> Any:
     if not isinstance(value, list | tuple):
-        raise UnreadableError("a value is no list")
+        raise UnreadableError("a value is not a list")
     return tuple([read(each) for each in value])
 
 
 def _mapping(key: Turn, read: Turn, value: Any) -> Any:
     if not isinstance(value, dict):
-        raise UnreadableError("a value is no object")
+        raise UnreadableError("a value is not an object")
     return {key(name): read(each) for name, each in value.items()}
 
 
@@ -258,12 +264,12 @@ def _member(kind: type[Enum], value: Any) -> Enum:
 
 def _nothing(value: object) -> None:
     if value is not None:
-        raise UnreadableError("a value is there where none belongs")
+        raise UnreadableError("a value is not null")
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise UnreadableError("a value is no text")
+        raise UnreadableError("a value is not a string")
     return value
 
 
@@ -274,19 +280,19 @@ def _flag(value: object) -> bool:
 
 
 def _whole(value: object) -> int:
-    """Return a whole number; as a key of an object it is a text."""
+    """Return a whole number; as the key of an object it is a string."""
     if isinstance(value, str) and len(value) <= MAX_DIGITS and value.isdecimal():
         number = int(value)
         if str(number) == value:
             return number
     if isinstance(value, bool) or not isinstance(value, int):
-        raise UnreadableError("a value is no whole number")
+        raise UnreadableError("a value is not an integer")
     return value
 
 
 def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise UnreadableError("a value is no number")
+        raise UnreadableError("a value is not a number")
     try:
         return float(value)
     except OverflowError as error:

@@ -366,9 +366,9 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
         of_owner(ForeignOwner("template1", "schema", "public", "app")),
         [0],
         (
-            "schema public of database template1 belongs to app, who is no superuser, so that our "
-            "sessions do not use the extension pgpool_recovery there; and the owner decides what "
-            "Pgpool-II's own call finds, which names no schema"
+            "schema public of database template1 belongs to app, who is not a superuser, so that "
+            "our sessions do not use the extension pgpool_recovery there; and the owner decides "
+            "what Pgpool-II's own call finds, which names no schema"
         ),
     ),
     Kind.OLD_EXTENSION: (

@@ -29,13 +29,13 @@ def test_foreign_owner_is_named_with_what_to_do() -> None:
     error = refusal(Primary(NODE, LOGIN, (), (APP,)))
     assert error.message == (
         "the extension pgpool_recovery on the primary (node 0) is not used: schema public of "
-        "database postgres belongs to app, who is no superuser"
+        "database postgres belongs to app, who is not a superuser"
     )
     assert error.detail == (
         "Such an owner can put something else in the place of what would be called."
     )
     assert error.hint == (
-        "In postgres, as a superuser: ALTER SCHEMA public OWNER TO a superuser; or drop the "
+        "In postgres, as a superuser, run ALTER SCHEMA public OWNER TO a superuser, or drop the "
         "extension and create it in a schema of a superuser."
     )
 
@@ -44,10 +44,10 @@ def test_all_foreign_owners_are_named() -> None:
     error = refusal(Primary(NODE, LOGIN, (), (APP, DBA)))
     assert error.detail is not None
     assert error.detail.splitlines()[1] == (
-        "relation pgpool_recovery_run of database template1 belongs to dba, who is no superuser."
+        "relation pgpool_recovery_run of database template1 belongs to dba, who is not a superuser."
     )
     assert error.hint is not None
-    assert error.hint.count("as a superuser:") == 2
+    assert error.hint.count("as a superuser,") == 2
 
 
 def test_extension_of_another_database_is_used() -> None:

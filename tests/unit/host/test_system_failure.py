@@ -1,4 +1,4 @@
-"""Each error of the system has its next step: on which filesystem, of which host, whose it is."""
+"""Each error of the system has a hint with the filesystem, the host and the owner of the file."""
 
 import errno
 import os
@@ -24,7 +24,7 @@ HOST = socket.gethostname()
 
 @pytest.fixture
 def mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory that is mounted, as far as the kernel's list is asked."""
+    """Return a directory that is a mount point according to the kernel's list."""
     point = tmp_path / "disk"
     point.mkdir()
     mounts = tmp_path / "mountinfo"
@@ -50,7 +50,7 @@ def mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (errno.EXDEV, "part of an image"),
     ],
 )
-def test_next_step_of_each_error(mounted: Path, number: int, says: str) -> None:
+def test_hint_for_each_error(mounted: Path, number: int, says: str) -> None:
     file = mounted / "data" / "pg_wal"
     error = OSError(number, os.strerror(number), str(file))
     said = failure_of_system(error)
@@ -62,7 +62,7 @@ def test_next_step_of_each_error(mounted: Path, number: int, says: str) -> None:
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM])
-def test_what_belongs_to_somebody_else_is_given_by_chown(
+def test_hint_for_a_file_of_another_user_is_chown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     file = tmp_path / "server.key"
@@ -77,7 +77,7 @@ def test_what_belongs_to_somebody_else_is_given_by_chown(
     assert "empty" not in said, "what cannot be written is no reason to remove it"
 
 
-def test_error_without_a_name_says_near_what(mounted: Path) -> None:
+def test_error_without_a_name_has_the_directory_in_use(mounted: Path) -> None:
     error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     said = failure_of_system(error, mounted)
     assert str(mounted) in said.message
@@ -86,7 +86,7 @@ def test_error_without_a_name_says_near_what(mounted: Path) -> None:
     assert str(mounted) not in failure_of_system(reset, mounted).message
 
 
-def test_no_inode_is_no_lack_of_bytes(mounted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lack_of_inodes_is_not_lack_of_bytes(mounted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = os.statvfs(mounted)
     fields = list(real)
     fields[5:8] = [1000, 0, 0]  # f_files, f_ffree, f_favail
@@ -107,7 +107,7 @@ PROGRAMS = {
 
 
 @pytest.mark.parametrize("line", PROGRAMS)
-def test_full_disk_in_the_words_of_a_program(mounted: Path, line: str) -> None:
+def test_full_disk_in_the_output_of_a_program(mounted: Path, line: str) -> None:
     output = f"first line\n{line.replace('FILE', str(mounted / 'base'))}\nlast line"
     with pytest.raises(Undone) as caught:
         Completed(("/usr/bin/pg_x",), 1, output).check()
@@ -118,11 +118,11 @@ def test_full_disk_in_the_words_of_a_program(mounted: Path, line: str) -> None:
     assert (f"mounted at {mounted}" in (caught.value.hint or "")) is has_file
 
 
-def test_full_disk_of_the_primary_is_not_the_nodes() -> None:
+def test_full_disk_of_the_primary_is_not_taken_for_the_nodes() -> None:
     line = 'pg_basebackup: error: could not send: ERROR:  "/x": No space left on device'
     said = failure_of_program("pg_basebackup exited with status 1", line)
     assert isinstance(said, NoRoom)
-    assert said.hint == "That is of the primary: look at its disk, then recover the node again."
+    assert said.hint == "The error is on the primary: check its disk, then recover the node again."
 
 
 def test_mount_of_the_same_filesystem_cannot_be_renamed(mounted: Path) -> None:
@@ -135,8 +135,8 @@ def test_mount_of_the_same_filesystem_cannot_be_renamed(mounted: Path) -> None:
     assert mount_point_of(beside) == "/"
 
 
-def test_log_of_a_server_that_ended_for_want_of_room(mounted: Path) -> None:
-    """Of the two filesystems it is the one that the line is about."""
+def test_log_of_a_server_that_ended_with_a_full_disk(mounted: Path) -> None:
+    """The hint names the one of two filesystems that the line is about."""
     (mounted / "wal").mkdir()
     data = mounted.with_name("data")
     data.mkdir()

@@ -23,7 +23,7 @@ def test_settings_where_scripts_write_need_no_sql(tmp_path: Path) -> None:
     (tmp_path / "postgresql.conf").write_text("port = 5432\n")
     Home(tmp_path, tmp_path).write(SETTINGS)
     [said] = left_behind(tmp_path)
-    assert f"{tmp_path}/myrecovery.conf names" in said
+    assert f"which is set in {tmp_path}/myrecovery.conf" in said
     assert "ALTER SYSTEM" not in said
 
 

@@ -179,7 +179,7 @@ def test_what_only_ours_set_is_set_empty(tmp_path: Path) -> None:
     write(file, change.after)
     said = restore(file, dry_run=False)
     assert said is not None
-    assert "before the command goes: follow_primary_command, which nothing set before" in said
+    assert "before the command is removed: follow_primary_command, which was not set" in said
     assert file.read_text() == f"{CONF}follow_primary_command = ''{EMPTIED}\n"
     assert restore(file, dry_run=False) is None
     again = change_of(file, COMMAND, None, WORDS)

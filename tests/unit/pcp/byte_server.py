@@ -1,4 +1,4 @@
-"""A server of bytes on a Unix socket, for releases that are not installed and for ill will."""
+"""A server of bytes on a Unix socket, for releases that are not installed, and malicious ones."""
 
 import socket
 import threading
@@ -30,14 +30,14 @@ class Client:
         self._connected.sendall(data)
 
     def request(self) -> tuple[str, bytes]:
-        """Return the letter and the payload of the next request; an empty letter at the end."""
+        """Return the letter and the payload of the next request; the letter is empty at the end."""
         head = self._exactly(5)
         if not head:
             return "", b""
         return chr(head[0]), self._exactly(int.from_bytes(head[1:], "big") - 4)
 
     def let_in(self) -> None:
-        """Go through the login; whether the proof is right is not looked at."""
+        """Conduct the login without checking the proof."""
         assert self.request() == ("M", b"")
         self.send(message("m", SALT))
         assert self.request()[0] == "R"
@@ -54,7 +54,7 @@ class Client:
 
 
 class ByteServer:
-    """Serves one connection after the other, each by the next of `turns`."""
+    """Serves one connection after another, each with the next of `turns`."""
 
     def __init__(self, directory: Path, turns: Sequence[Serve]) -> None:
         self.requests: list[str] = []
@@ -73,11 +73,11 @@ class ByteServer:
                 connected, _ = self._listening.accept()
                 with connected:
                     turn(Client(connected))
-        except BaseException as error:  # noqa: BLE001 - told by end()
+        except BaseException as error:  # noqa: BLE001 - reported by end()
             self.failures.append(error)
 
     def end(self) -> None:
-        """Wait for the last turn, and fail when one of them did."""
+        """Wait for the last turn, and fail if one of them has failed."""
         self._thread.join(GIVE_UP_S)
         self._listening.close()
         assert not self._thread.is_alive(), "fewer connections came than expected"
@@ -86,14 +86,14 @@ class ByteServer:
 
 @contextmanager
 def byte_server(directory: Path, *turns: Serve) -> Iterator[PcpServer]:
-    """Have a server with these turns; all of them must have come by the end."""
+    """Run a server with these turns; all of them must have been used by the end."""
     server = ByteServer(directory, turns)
     yield PcpServer(PcpAddress(str(directory)), "pgpool", PASSWORD, limits=LIMITS)
     server.end()
 
 
 def answering(letter: str, payload: bytes, answer: bytes) -> Serve:
-    """A turn that lets in, expects one request, answers it, and expects a goodbye."""
+    """A turn that accepts the login, answers one request and expects the final message."""
 
     def turn(client: Client) -> None:
         client.let_in()

@@ -1,4 +1,4 @@
-"""Hold a dialogue with bytes that a server would send, in one piece or in several."""
+"""Hold a dialogue with bytes that a server would send, in one or several pieces."""
 
 from collections.abc import Iterable
 
@@ -13,7 +13,7 @@ PASSWORD = PasswordDigest.of_password("secret")
 
 
 def reply_to(request: Request, answer: bytes) -> Reply:
-    """Return the reply that a client makes of an answer, after a login."""
+    """Return the reply that a client parses from an answer, after a login."""
     dialogue = Dialogue("pgpool", PASSWORD, request)
     assert list(dialogue.receive(LOGIN + answer)) == []
     assert dialogue.reply is not None, "the answer was not complete"
@@ -29,7 +29,7 @@ def outcome(
     try:
         for piece in pieces:
             for notice in dialogue.receive(piece):
-                notices.append(notice)  # noqa: PERF402  # it keeps what came before a failure
+                notices.append(notice)  # noqa: PERF402  # keeps what came before a failure
     except PcpError as error:
         return notices, dialogue.reply, f"{error.message}: {error.detail}"
     return notices, dialogue.reply, None

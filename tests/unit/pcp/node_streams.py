@@ -1,4 +1,4 @@
-"""The answer about a node in every form that Pgpool-II 3.7 to 4.7 has for it."""
+"""The answer about a node in every form of Pgpool-II 3.7 to 4.7."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ STATES = ("streaming", "async")
 
 @dataclass(frozen=True)
 class NodeStream:
-    """The releases that have a form, its fields for a standby that is down, and what they tell."""
+    """The releases with a form, its fields for a standby that is down, and their meaning."""
 
     releases: str
     fields: tuple[str, ...]

@@ -3,7 +3,7 @@
 import struct
 
 SALT = b"\x00\xff\x01N"
-"""Four bytes that look like a NUL, no UTF-8, and the letter of a notice."""
+"""Four bytes that look like a NUL, invalid UTF-8, and the letter of a notice."""
 
 
 def message(letter: str, payload: bytes = b"") -> bytes:
@@ -31,11 +31,11 @@ def notice(letter: str = "N", **fields: str) -> bytes:
 
 
 def said(message_text: str, *, severity: str = "ERROR", detail: str | None = None) -> bytes:
-    """An error with what Pgpool-II gives each one: severity, SQLSTATE, file and line."""
+    """An error with the fields of every one from Pgpool-II: severity, SQLSTATE, file and line."""
     middle = {} if detail is None else {"D": detail}
     fields = {"S": severity, "C": "XX000", "M": message_text, **middle, "F": "x.c", "L": "1"}
     return notice("E", **fields)
 
 
 LOGIN = message("m", SALT) + message("r", strings("AuthenticationOK"))
-"""All that a server says until a client is in."""
+"""Everything that a server sends until a client is logged in."""

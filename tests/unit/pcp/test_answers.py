@@ -114,7 +114,7 @@ def test_fields_that_a_later_release_adds_are_passed_over(what: str) -> None:
 
 
 def test_fewer_processes_than_announced() -> None:
-    """With a process id given, the announced number is that of all places."""
+    """Given a process id, the announced number is still that of all slots."""
     announced = message("p", strings("ArraySize", 8))
     answer = announced + message("p", strings("ProcessInfo", *FROM_4_7)) + one("p")
     assert len(pool_processes_of(reply_to(ask_pool_processes(48), answer))) == 1

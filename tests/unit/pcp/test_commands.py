@@ -1,4 +1,4 @@
-"""Commands over a real socket, against servers of bytes: old releases, silence and ill will."""
+"""Commands over a real socket, to servers of bytes: old releases, silent and malicious ones."""
 
 import socket
 import threading
@@ -26,7 +26,7 @@ ALL_NEW = rows("i", "NodeInfo", NEW_FIELDS, NEW_FIELDS)
 
 
 def test_nodes_of_4_2_are_asked_one_by_one(tmp_path: Path) -> None:
-    """The request for all is not sent: such a server would read outside of its array."""
+    """The request for all is not sent: such a server would read outside its array."""
     turns = [
         answering("I", b"0\0", OLD),
         answering("L", b"", one("l", 2)),
@@ -63,7 +63,7 @@ def test_promotion_in_a_release_that_is_told(tmp_path: Path) -> None:
 
 
 def cut_in_the_middle(client: Client) -> None:
-    """An answer that lacks its end, as up to 4.7.2; the client leaves without having it."""
+    """An answer without its end, as up to 4.7.2; the client stops waiting for it."""
     client.let_in()
     client.request()
     client.send(NEW[:-7])
@@ -105,7 +105,7 @@ def recovering(end: bytes) -> Callable[[Client], None]:
         client.send(notice(S="LOG", C="00000", M="starting recovering node 1"))
         last = notice(S="LOG", C="00000", M="recovery done")
         client.send(last[:9])
-        time.sleep(1.5 * LIMITS.silence_s)  # A slow line is no reason to leave a recovery.
+        time.sleep(1.5 * LIMITS.silence_s)  # A slow line is no reason to stop following a recovery.
         client.send(last[9:] + end)
         assert client.request() == ("X", b"")
 
@@ -142,7 +142,7 @@ def test_recovery_has_the_limit_that_is_given(tmp_path: Path) -> None:
         pytest.raises(PcpError, match="did not send its answer in time") as caught,
     ):
         commands.recover(server, 1, within_s=0.3)
-    assert caught.value.detail == "It was waited for 0.3 seconds."
+    assert caught.value.detail == "The wait was limited to 0.3 seconds."
 
 
 def silent_recovery(client: Client) -> None:
@@ -154,7 +154,7 @@ def silent_recovery(client: Client) -> None:
 
 
 class Interrupted(Exception):
-    """What a check raises."""
+    """The exception of a check."""
 
 
 def test_recovery_without_a_limit_can_be_interrupted(tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_recovery_without_a_limit_can_be_interrupted(tmp_path: Path) -> None:
 
 @contextmanager
 def deaf_server(directory: Path, family: int) -> Iterator[PcpServer]:
-    """Have a server that accepts nobody, and whose queue is full."""
+    """Run a server that accepts no connection and whose queue is full."""
     with ExitStack() as stack:
         listening = stack.enter_context(socket.socket(family))
         place = str(directory / ".s.PGSQL.9898") if family == socket.AF_UNIX else ("127.0.0.1", 0)
@@ -219,7 +219,7 @@ def endless_notices(client: Client) -> None:
     client.request()
     line = 100 * notice(S="LOG", M="again")
     with suppress(BrokenPipeError, ConnectionResetError):
-        while True:  # Until the client has had enough; the socket itself gives up after a while.
+        while True:  # Until the client gives up; the socket itself does after a while.
             client.send(line)
 
 
@@ -264,7 +264,7 @@ def test_server_that_closes(tmp_path: Path, sent: list[bytes], message_text: str
 LOST = closing(message("m", SALT), message("r", strings("AuthenticationOK")))
 
 
-def test_question_is_asked_again_when_pgpool_starts_its_pcp_process_anew(tmp_path: Path) -> None:
+def test_request_is_repeated_when_pgpool_restarts_its_pcp_process(tmp_path: Path) -> None:
     with byte_server(tmp_path, LOST, LOST, answering("L", b"", one("l", 2))) as server:
         assert commands.node_count(server) == 2
 
@@ -274,7 +274,7 @@ def test_order_is_given_once(tmp_path: Path) -> None:
         commands.order(server, attach_node(1))
 
 
-def test_nobody_listens(tmp_path: Path) -> None:
+def test_nothing_listens(tmp_path: Path) -> None:
     server = PcpServer(PcpAddress(str(tmp_path)), "pgpool", PASSWORD, limits=LIMITS)
     with pytest.raises(PcpError, match="could not connect to Pgpool-II at") as caught:
         commands.node_count(server)
@@ -283,7 +283,7 @@ def test_nobody_listens(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_nobody_listens_on_the_network(host: str) -> None:
+def test_nothing_listens_on_the_network(host: str) -> None:
     server = PcpServer(PcpAddress(host, 1), "pgpool", PASSWORD, limits=LIMITS)
     with pytest.raises(PcpError, match=r"could not connect to Pgpool-II at .* port 1$") as caught:
         commands.node_count(server)

@@ -1,4 +1,4 @@
-"""The order of a dialogue, the login, and all that can go wrong in it."""
+"""The order of a dialogue, its login, and everything that can go wrong in it."""
 
 import hashlib
 
@@ -100,7 +100,7 @@ def test_notices_before_a_failure_are_told() -> None:
 
 
 def test_bytes_that_are_no_utf_8_are_replaced() -> None:
-    """Pgpool-II cuts a message at 255 bytes, also within a character."""
+    """Pgpool-II truncates a message at 255 bytes, even within a character."""
     stream = LOGIN + message("N", b"SLOG\0MM\xc3\0\0") + one("l", 2)
     notices, reply, _ = outcome(ask_node_count(), [stream])
     assert notices[0].message == "M\ufffd"
@@ -143,8 +143,8 @@ def test_hostile_stream(stream: bytes) -> None:
 
 
 def test_what_cannot_be_a_message_is_not_waited_for() -> None:
-    """Whoever speaks another protocol may wait for us meanwhile."""
-    for begun, detail in ((b"Q", "begins with 'Q'"), (b"m\0\0\0\3", "it has 3 bytes")):
+    """A server that speaks another protocol may in turn be waiting for us."""
+    for begun, detail in ((b"Q", "begins with 'Q'"), (b"m\0\0\0\3", "a length of 3 bytes")):
         buffer = FrameBuffer()
         buffer.feed(begun)
         with pytest.raises(PcpError) as caught:

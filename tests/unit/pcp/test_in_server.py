@@ -1,4 +1,4 @@
-"""The client as PL/Python has it: all modules in the body of one function, by Python 3.6."""
+"""The client as in PL/Python: all modules in one function body, run by Python 3.6."""
 
 import ast
 import json
@@ -29,9 +29,9 @@ def body() -> str:
 
 
 def oldest_python() -> str:
-    """Return Python 3.6 where it is there, otherwise this one; vermin looks for the rest."""
+    """Return Python 3.6 if it is installed, else this Python; vermin checks for the rest."""
     found = shutil.which("python3.6")
-    # It may be a mere link to a tool that chooses among installed ones.
+    # It may only be a link to a tool that chooses among installed ones.
     if found and subprocess.run([found, "-c", ""], capture_output=True).returncode == 0:
         return found
     return sys.executable
@@ -55,7 +55,7 @@ def test_body_of_a_function_asks_a_server(tmp_path: Path, body: str) -> None:
 
 
 def names(path: Path) -> set[str]:
-    """Return the names that a module defines, annotated ones included."""
+    """Return the names that a module defines, including annotated ones."""
     found = set()
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):

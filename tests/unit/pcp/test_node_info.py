@@ -1,4 +1,4 @@
-"""What is learnt about nodes, whatever release answers."""
+"""What is parsed about nodes, whatever release answers."""
 
 import pytest
 
@@ -31,7 +31,7 @@ def test_every_release_is_understood(form: NodeStream) -> None:
 
 
 def test_recorded_bytes_of_4_3_5() -> None:
-    """As a real one sent them: primary and standby, streaming replication."""
+    """As sent by a real Pgpool-II: primary and standby with streaming replication."""
     first = (
         b"NodeInfo\x0010.77.0.11\x005432\x002\x000\0up\x001073741823.500000\x002\0primary\0"
         b"0\0\0\x001795509016\0"
@@ -64,17 +64,20 @@ def with_field(position: int, text: str) -> bytes:
 @pytest.mark.parametrize(
     ("answer", "detail"),
     [
-        (one("i", *"abcdef"), "A node has 6 fields; known are 5, 7, 8, 9, 10."),
-        (rows("i", "NodeInfo", tuple("abcde")), "A node has 5 fields; known are 11, 12, 13."),
-        (with_field(1, "54x"), "The field \"port\" is '54x', which is no number."),
+        (one("i", *"abcdef"), "A node has 6 fields; known forms have 5, 7, 8, 9, 10."),
+        (
+            rows("i", "NodeInfo", tuple("abcde")),
+            "A node has 5 fields; known forms have 11, 12, 13.",
+        ),
+        (with_field(1, "54x"), "The field \"port\" is '54x', which is not a number."),
         (with_field(1, "9" * 5000), f"The field \"port\" is '{'9' * 40} ...', which is"),
-        (rows("i", "NodeInfo"), "The answer about one node has 0."),
-        (rows("i", "NodeInfo", NEWEST, NEWEST), "The answer about one node has 2."),
+        (rows("i", "NodeInfo"), "The answer about one node contains 0 nodes."),
+        (rows("i", "NodeInfo", NEWEST, NEWEST), "The answer about one node contains 2 nodes."),
         (
             message("i", strings("ArraySize", 2))
             + message("i", strings("NodeInfo", *NEWEST))
             + one("i"),
-            "The answer announces 2 nodes and has 1.",
+            "The answer announces 2 nodes, but contains 1.",
         ),
     ],
 )
@@ -87,7 +90,7 @@ def test_what_is_no_node_is_refused(answer: bytes, detail: str) -> None:
 
 @pytest.mark.parametrize("text", ["-nan", "nan", "inf", "-inf"])
 def test_weight_where_pgpool_conf_sets_none(text: str) -> None:
-    """Pgpool-II divides by the sum of all weights then; the node is a node all the same."""
+    """Pgpool-II then divides by the sum of all weights, which is zero; the node still counts."""
     found = one_node_info(reply_to(ask_node_info(1), with_field(5, text)), 1)
     assert found.weight is None
 
@@ -111,7 +114,7 @@ def test_weight_where_pgpool_conf_sets_none(text: str) -> None:
 def test_what_is_not_known_is_shown_as_it_is(
     position: int, text: str, name: str, expected: object
 ) -> None:
-    """One field of one node is nothing for which all commands would have to fail."""
+    """One field of one node must not make all commands fail."""
     found = one_node_info(reply_to(ask_node_info(1), with_field(position, text)), 1)
     assert getattr(found, name) == expected
     assert not found.is_attached
@@ -129,5 +132,5 @@ def test_fields_that_a_later_release_puts_in_between_are_not_guessed() -> None:
     answer = rows("i", "NodeInfo", (*NEWEST[:6], "2", *NEWEST[6:]))
     with pytest.raises(PcpError) as caught:
         one_node_info(reply_to(ask_node_info(1), answer), 1)
-    assert caught.value.detail == "A node has 14 fields; known are 11, 12, 13."
-    assert "install a later pgpool-recovery" in str(caught.value.hint)
+    assert caught.value.detail == "A node has 14 fields; known forms have 11, 12, 13."
+    assert "install a newer one" in str(caught.value.hint)

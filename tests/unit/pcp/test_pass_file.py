@@ -1,4 +1,4 @@
-"""Which password is found, and why none is."""
+"""Which password is found, or why none is found."""
 
 import os
 from pathlib import Path
@@ -107,7 +107,7 @@ def test_why_there_is_no_password(tmp_path: Path) -> None:
         str(tmp_path / "none"): "No such file or directory",
         str(tmp_path): "directory",
         str(tmp_path / "fifo"): "is not a regular file",
-        other: f'No line of "{other}" fits server1:9898:pcp.',
+        other: f'No line of "{other}" matches server1:9898:pcp.',
     }
     for path, reason in reasons.items():
         with pytest.raises(PcpError) as caught:

@@ -1,4 +1,4 @@
-"""A login is shown only to a server of somebody who may know the password."""
+"""A login is sent only to a server whose user may know the password."""
 
 import os
 import socket
@@ -60,8 +60,8 @@ def test_server_of_the_owner_of_the_directory_is_asked(
 
 
 @pytest.mark.usefixtures("as_root")
-def test_promise_13_socket_that_is_a_link_is_nobodys(tmp_path: Path) -> None:
-    """Where everybody may write, somebody leads to a directory that root has given him."""
+def test_promise_13_socket_that_is_a_link_is_not_trusted(tmp_path: Path) -> None:
+    """In a directory that all may write to, a user links to a directory of root's."""
     real, link = Path("/etc/passwd"), tmp_path / ".s.PGSQL.9898"
     assert owner_of_way(str(real)) == os.geteuid(), "an honest one"
     link.symlink_to(real)

@@ -1,4 +1,4 @@
-"""The failures of PCP as failures of a recovery, and the wait for a node's status."""
+"""PCP failures as recovery errors, and the wait for a node's status."""
 
 from pathlib import Path
 
@@ -105,10 +105,10 @@ def test_detach_that_does_not_happen(tmp_path: Path) -> None:
         pool = Pool(server, clock=lambda: next(times), sleep=lambda _: None)
         with pytest.raises(Unverified, match="node 1 is waiting, not down or quarantine") as caught:
             pool.detach(NodeId(1), gracefully=True)
-    assert caught.value.detail == "Pgpool-II accepted the order 60 seconds ago."
+    assert caught.value.detail == "Pgpool-II accepted the command 60 seconds ago."
 
 
-def test_nobody_listens(tmp_path: Path) -> None:
+def test_nothing_listens(tmp_path: Path) -> None:
     server = PcpServer(PcpAddress(str(tmp_path)), "pgpool", PASSWORD)
     with pytest.raises(Unreachable, match="could not connect to Pgpool-II") as caught:
         Pool(server).nodes()

@@ -133,5 +133,5 @@ def test_warnings_before_the_answer_are_passed_over(version: str) -> None:
 def test_what_cannot_be_understood_is_a_reason(output: str) -> None:
     found = read_newest(output, STANZA)
     assert isinstance(found, NoBackup)
-    assert found.problem == "the output of pgbackrest info cannot be understood"
+    assert found.problem == "the output of pgbackrest info cannot be parsed"
     assert isinstance(read_tablespaces(output), NoBackup)

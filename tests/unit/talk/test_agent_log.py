@@ -40,7 +40,7 @@ def test_agent_fills_no_disk(lines: list[str], monkeypatch: pytest.MonkeyPatch, 
         log.take(line)
     log.take("x" * 10**6)
     assert sum(len(bytes_of(written)) for written in lines) < 6000
-    assert lines[-1].endswith("it has logged 5000 bytes; more is dropped")
+    assert lines[-1].endswith("it has logged 5000 bytes; the rest is dropped")
 
 
 def test_what_was_not_asked_for_is_dropped() -> None:

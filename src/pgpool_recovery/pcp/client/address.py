@@ -1,4 +1,4 @@
-"""Where a Pgpool-II listens for PCP, by the rules of its own pcp_* commands."""
+"""Find where a Pgpool-II listens for PCP, by the rules of its own pcp_* commands."""
 
 import os
 from typing import List, NamedTuple
@@ -8,9 +8,10 @@ from .pcp_error import wrong_parameter
 PCP_PORT = 9898
 MAX_PCP_PORT = 65535
 SOCKET_DIRECTORIES = ("/var/run/postgresql", "/run/postgresql")
-"""What is compiled into the pcp_* commands of the packages.
+"""The directories that are compiled into the pcp_* commands of the packages.
 
-Not the /tmp of a build of one's own: there anybody may be first, so it has to be named.
+The /tmp of a build from source is not among them: anyone may create a socket there first, so it
+must be given explicitly.
 """
 LOCALHOST_DIRECTORIES = SOCKET_DIRECTORIES + ("/tmp",)  # noqa: S108
 MAX_SOCKET_PATH_BYTES = 107  # sun_path without its NUL, unix(7).
@@ -25,7 +26,7 @@ class PcpAddress(NamedTuple):
 
     @property
     def is_unix(self) -> bool:
-        """Whether it is reached without a network."""
+        """Whether it is reached through a Unix socket, without a network."""
         return not self.host or self.host.startswith("/")
 
     @property
@@ -37,10 +38,10 @@ class PcpAddress(NamedTuple):
 
 
 def checked_address(address: PcpAddress) -> PcpAddress:
-    """Return an address that can be one; refuses others."""
+    """Return the address; raises PcpError when it cannot be valid."""
     if not 1 <= address.port <= MAX_PCP_PORT:
         raise wrong_parameter(
-            "invalid port %d" % address.port, detail="It is 1 to %d." % MAX_PCP_PORT
+            "invalid port %d" % address.port, detail="A port is 1 to %d." % MAX_PCP_PORT
         )
     if "\0" in address.host:
         raise wrong_parameter("a host name cannot contain a NUL")
@@ -48,9 +49,9 @@ def checked_address(address: PcpAddress) -> PcpAddress:
 
 
 def socket_paths(address: PcpAddress) -> List[str]:
-    """Return where the Unix socket may be, the likeliest first.
+    """Return the paths where the Unix socket may be, the likeliest first.
 
-    The name is that of PostgreSQL's sockets; the port keeps them apart.
+    The file name is like that of PostgreSQL's sockets; the port tells them apart.
     """
     directories = [address.host] if address.host else list(SOCKET_DIRECTORIES)
     paths = [os.path.join(one, ".s.PGSQL.%d" % address.port) for one in directories]
@@ -58,16 +59,16 @@ def socket_paths(address: PcpAddress) -> List[str]:
         if len(os.fsencode(path)) > MAX_SOCKET_PATH_BYTES:
             raise wrong_parameter(
                 'the path "%s" is too long for a socket' % path,
-                detail="It has at most %d bytes." % MAX_SOCKET_PATH_BYTES,
+                detail="It may have at most %d bytes." % MAX_SOCKET_PATH_BYTES,
             )
     return paths
 
 
 def pass_file_hosts(address: PcpAddress) -> List[str]:
-    """Return the names by which a line of the pass file may call this host.
+    """Return the names that a line of the pass file may use for this host.
 
-    The pcp_* commands say localhost for their own default directory, which one it is being a
-    matter of the package; so for any of these, localhost and the directory both fit.
+    The pcp_* commands use localhost for their own default directory, and which directory that is
+    depends on the package. So for any of these directories both localhost and its path match.
     """
     if not address.host:
         return [LOCALHOST]

@@ -1,4 +1,4 @@
-"""All PCP commands, each over a connection of its own, as functions of the server to be asked."""
+"""Run any PCP command on a server, each over its own connection."""
 
 import math
 import time
@@ -45,11 +45,12 @@ OLD_NODE_COMMANDS = (4, 2)
 
 
 class PcpServer(NamedTuple):
-    """A Pgpool-II, and how it is asked.
+    """A Pgpool-II, and how to query it.
 
-    `password` None means that of the pass file (`pass_file`, otherwise $PCPPASSFILE or
-    ~/.pcppass). `release`, as (4, 6), saves asking by which form nodes are asked for and
-    promoted. `check` is called while waiting, and ends the wait by an exception.
+    `password` None means the one in the pass file (`pass_file`, otherwise $PCPPASSFILE or
+    ~/.pcppass). `release`, such as (4, 6), saves a request that finds out which form the requests
+    for nodes and for promotions must have. `check` is called while waiting; it ends the wait by
+    raising an exception.
     """
 
     address: PcpAddress
@@ -67,9 +68,10 @@ def run_request(
     setting: Optional[Request] = None,
     on_notice: Callable[[Notice], None] = no_notice,
 ) -> Reply:
-    """Connect, log in, send one request, close; return the answer.
+    """Connect, log in, send one request, close and return the answer.
 
-    Raises PcpError when there is no connection, no login, no answer in time, or a refusal.
+    Raises PcpError when the connection or the login fails, when no answer comes in time, or when
+    the request is refused.
     """
     password = server.password or _password_of_file(server)
     dialogue = Dialogue(server.user, password, request, setting)
@@ -78,7 +80,7 @@ def run_request(
 
 
 def node_count(server: PcpServer) -> int:
-    """Return the number of nodes in pgpool.conf, counting gaps between their numbers."""
+    """Return the number of nodes in pgpool.conf, including gaps between their numbers."""
     return node_count_of(_ask(server, ask_node_count()))
 
 
@@ -90,9 +92,9 @@ def node_info(server: PcpServer, node_id: int) -> NodeInfo:
 def node_infos(server: PcpServer) -> List[NodeInfo]:
     """Return what Pgpool-II knows about all nodes, in the order of their ids.
 
-    Without a known release it is first asked for node 0, whose answer shows the form: before 4.3
-    there was no request for all, and a server would not refuse it but answer with what lies
-    outside of its array.
+    If the release is not known, node 0 is requested first, because its answer shows the form.
+    Before 4.3 there was no request for all nodes, and a server would not refuse it but answer with
+    whatever lies outside its array.
     """
     if server.release is not None and server.release >= NEW_NODE_COMMANDS:
         return all_node_infos(_ask(server, ask_all_node_infos()))
@@ -104,12 +106,12 @@ def node_infos(server: PcpServer) -> List[NodeInfo]:
 
 
 def health_check_stats(server: PcpServer, node_id: int) -> HealthCheckStats:
-    """Return what the health checks of a node found; Pgpool-II before 4.2 refuses."""
+    """Return the health check statistics of a node; refused before Pgpool-II 4.2."""
     return health_check_stats_of(_ask(server, ask_health_check_stats(node_id)))
 
 
 def child_pids(server: PcpServer) -> List[int]:
-    """Return the process ids of the child processes, which serve clients."""
+    """Return the process ids of the child processes that serve clients."""
     return child_pids_of(_ask(server, ask_child_pids()))
 
 
@@ -119,7 +121,7 @@ def pool_processes(server: PcpServer, pid: int = 0) -> List[PoolProcess]:
 
 
 def pool_status(server: PcpServer) -> List[PoolParameter]:
-    """Return the configuration with which Pgpool-II runs, without passwords."""
+    """Return the configuration that Pgpool-II runs with, without passwords."""
     return pool_parameters_of(_ask(server, ask_pool_status()))
 
 
@@ -129,10 +131,10 @@ def watchdog_info(server: PcpServer, watchdog_node: int = ALL_WATCHDOG_NODES) ->
 
 
 def order(server: PcpServer, request: Request) -> None:
-    """Give an order that has no result: attach, detach, stop, reload, log rotate and others.
+    """Run a command that has no result: attach, detach, stop, reload, log rotate and others.
 
-    That it was accepted does not mean that it was done: Pgpool-II attaches, detaches and promotes
-    afterwards, and `node_info` shows when.
+    Accepted does not mean done: Pgpool-II attaches, detaches and promotes nodes afterwards, and
+    `node_info` shows when it has.
     """
     run_request(server, request)
 
@@ -140,7 +142,7 @@ def order(server: PcpServer, request: Request) -> None:
 def promote(
     server: PcpServer, node_id: int, *, gracefully: bool = False, switchover: bool = False
 ) -> None:
-    """Order a promotion, in the form that the server's release understands."""
+    """Request a promotion in the form that the server's release understands."""
     release = server.release or _release_by_form(server, node_id)
     run_request(
         server, promote_node(node_id, release, gracefully=gracefully, switchover=switchover)
@@ -153,11 +155,11 @@ def recover(
     on_notice: Callable[[Notice], None] = no_notice,
     within_s: Optional[float] = None,
 ) -> None:
-    """Recover a node and return when that has ended, which may take hours.
+    """Recover a node and return when the recovery has ended, which may take hours.
 
-    `on_notice` gets each log line of the recovery while it is written. `within_s` None waits as
-    long as it lasts. When this ends before the recovery does, by whatever cause, the recovery
-    goes on in the server: PCP cannot cancel it. Success does not say that the node is attached.
+    `on_notice` gets each log line of the recovery as it is written. `within_s` None sets no limit.
+    If this ends before the recovery does, for whatever reason, the recovery goes on in the server:
+    PCP cannot cancel it. Success does not mean that the node is attached.
     """
     limits = server.limits._replace(answer_s=within_s, silence_s=RECOVERY_SILENCE_S)
     patient = server._replace(limits=limits)
@@ -165,12 +167,12 @@ def recover(
 
 
 def _ask(server: PcpServer, request: Request) -> Reply:
-    """Ask what changes nothing, up to three times; none begins after the time for an answer.
+    """Run a request that changes nothing, with up to three tries that begin within `answer_s`.
 
-    At the end of a failover or failback Pgpool-II starts its PCP process anew, and whom it serves
-    at that moment loses the connection. And up to 4.3.20, 4.4.17, 4.5.12, 4.6.7 and 4.7.2 an answer
-    about nodes may lack its end, or be too long, when the streaming check writes the replication
-    state meanwhile (commit 7c918dc24).
+    At the end of a failover or failback Pgpool-II restarts its PCP process, and a client that is
+    connected at that moment loses its connection. Also, up to 4.3.20, 4.4.17, 4.5.12, 4.6.7 and
+    4.7.2 an answer about nodes may lack its end or be too long, if the streaming check writes the
+    replication state at the same time (commit 7c918dc24).
     """
     begun = time.monotonic()
     for _ in range(TRIES - 1):

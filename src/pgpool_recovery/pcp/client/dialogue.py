@@ -1,7 +1,7 @@
-"""One command on one connection, from the salt to the answer, without the socket.
+"""Conduct one command on one connection, from the salt to the answer, without the socket.
 
-A connection serves one command only: a process of Pgpool-II keeps the node states that it had when
-it was connected to, and up to 4.4 a connection that stays open stalls the next failover
+A connection serves one command only: a PCP process of Pgpool-II keeps the node states from the time
+of the connect, and up to 4.4 a connection that stays open stalls the next failover
 (pcp_exit_handler, src/pcp_con/pcp_child.c).
 """
 
@@ -21,7 +21,7 @@ GOODBYE = encode_frame("X")
 class Dialogue:
     r"""What to send, and what the received bytes mean.
 
-    Send `take_outgoing()`, then give all that comes to `receive`, until `reply` is there.
+    Send `take_outgoing()`, then pass everything that arrives to `receive` until `reply` is set.
 
     >>> password = PasswordDigest.of_password("secret")
     >>> dialogue = Dialogue("pgpool", password, Request("node count", "L", b"", "l"))
@@ -36,7 +36,7 @@ class Dialogue:
         request: Request,
         setting: Optional[Request] = None,
     ) -> None:
-        """Prepare a request, and before it a setting of the process that serves it."""
+        """Prepare a request, after a setting of the process that serves it if there is one."""
         self.reply: Optional[Reply] = None
         self._login: Tuple[str, PasswordDigest] = (_valid_user(user), password)
         self._waiting = [request] if setting is None else [request, setting]
@@ -46,24 +46,24 @@ class Dialogue:
 
     @property
     def is_inside_message(self) -> bool:
-        """Whether the last message has begun to arrive, and not ended."""
+        """Whether the last message has begun to arrive but is not complete."""
         return self._frames.is_inside_frame
 
     @property
     def is_logged_in(self) -> bool:
-        """Whether the server has let us in."""
+        """Whether the server has accepted the login."""
         return self._reader is not None
 
     def take_outgoing(self) -> bytes:
-        """Return what has to be sent now, once."""
+        """Return what must be sent now; each byte is returned only once."""
         data, self._outgoing = self._outgoing, b""
         return data
 
     def receive(self, data: bytes) -> Iterator[Notice]:
-        """Take received bytes and yield the notices among them, until all bytes are understood.
+        """Take received bytes and yield the notices among them, until all bytes are parsed.
 
-        Raises PcpError when the server answers with an error, or with what is no PCP, after the
-        notices that came before it.
+        When the server answers with an error or with something that is not PCP, raises PcpError
+        after the notices that came before it.
         """
         self._frames.feed(data)
         while self.reply is None:
@@ -97,7 +97,7 @@ class Dialogue:
         elif frame.letter == "r" and strings_of(frame.payload) == ["AuthenticationOK"]:
             self._begin_next()
         else:
-            raise malformed("The answer %s to the login is none." % frame.letter)
+            raise malformed("The message %s is not an answer to a login." % frame.letter)
 
     def _begin_next(self) -> None:
         request = self._waiting.pop()
@@ -110,7 +110,7 @@ class Dialogue:
         return PcpError(
             notice.message,
             notice.detail,
-            notice.hint or "Check the password given or found in the pass file, and pcp.conf.",
+            notice.hint or "Check the password, as given or in the pass file, and pcp.conf.",
             LOGIN_REFUSED,
             notice,
         )
@@ -119,7 +119,7 @@ class Dialogue:
 def _valid_user(user: str) -> str:
     if not user or "\0" in user or len(_encoded(user)) > MAX_USER_BYTES:
         raise wrong_parameter(
-            "the PCP user name is not valid", detail="It has 1 to %d bytes." % MAX_USER_BYTES
+            "the PCP user name is not valid", detail="It must have 1 to %d bytes." % MAX_USER_BYTES
         )
     return user
 

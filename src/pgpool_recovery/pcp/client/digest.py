@@ -1,4 +1,4 @@
-"""The proof that a client knows a PCP user's password."""
+"""Prove to Pgpool-II that the client knows a PCP user's password."""
 
 import hashlib
 import re
@@ -9,7 +9,7 @@ SALT_BYTES = 4
 
 
 class PasswordDigest:
-    """The MD5 of a password, as it stands in pcp.conf; it is enough to log in, so nothing shows it.
+    """The MD5 of a password, as in pcp.conf; it is sufficient to log in, so it is never shown.
 
     The password itself is not kept.
 
@@ -26,17 +26,17 @@ class PasswordDigest:
         if not re.match(r"[0-9a-f]{32}\Z", md5):
             raise wrong_parameter(
                 "the MD5 of a PCP password is not valid",
-                detail="It consists of 32 digits, 0 to 9 and a to f, as pg_md5 writes it.",
+                detail="It must consist of 32 digits, 0 to 9 and a to f, as printed by pg_md5.",
             )
         self._md5 = md5
 
     @classmethod
     def of_password(cls, password: str) -> "PasswordDigest":
-        """Return the digest of a password in clear."""
+        """Return the digest of a clear text password."""
         return cls(_md5(password.encode("utf-8", "surrogateescape")))
 
     def proof(self, user: str, salt: bytes) -> str:
-        """Return what the server wants to see for its salt of four bytes."""
+        """Return what the server expects for its salt of four bytes."""
         inner = _md5((self._md5 + user).encode("utf-8", "surrogateescape"))
         return _md5(inner.encode("ascii") + salt)
 
@@ -53,17 +53,17 @@ class PasswordDigest:
 def _md5(data: bytes) -> str:
     """Return the MD5 as hexadecimal digits.
 
-    Where only FIPS algorithms are allowed, Python 3.9 and the 3.6 of Enterprise Linux want to be
-    told that no security is expected of it; other releases do not know the argument.
+    Where only FIPS algorithms are allowed, Python 3.9, and 3.6 on Enterprise Linux, must be told
+    that MD5 is not used for security. Other releases do not have that argument.
     """
     allowed = {"usedforsecurity": False}
     try:
         return hashlib.md5(data, **allowed).hexdigest()
     except TypeError:
-        return hashlib.md5(data).hexdigest()  # PCP has nothing better.
+        return hashlib.md5(data).hexdigest()  # PCP offers nothing better.
     except ValueError:
         raise PcpError(
             "this system does not allow MD5",
-            detail="PCP knows no other authentication.",
-            hint="Use a host that is not restricted to FIPS algorithms.",
+            detail="PCP has no other authentication method.",
+            hint="Run this on a host that is not restricted to FIPS algorithms.",
         ) from None

@@ -1,4 +1,4 @@
-"""What stands in a message: strings that end with a NUL, and numbers written as decimals."""
+"""Parse the fields of a message: strings that end with a NUL, and decimal numbers."""
 
 import math
 import re
@@ -13,8 +13,8 @@ SHOWN_CHARACTERS = 40
 def strings_of(payload: bytes) -> List[str]:
     r"""Return the strings of a message.
 
-    What is not UTF-8 is replaced: names have the encoding of their database, and Pgpool-II cuts
-    its messages at 255 bytes, within a character if need be.
+    Bytes that are not UTF-8 are replaced: names have the encoding of their database, and Pgpool-II
+    truncates its messages at 255 bytes, possibly within a character.
 
     >>> strings_of(b"CommandComplete\0" b"2\0")
     ['CommandComplete', '2']
@@ -25,22 +25,22 @@ def strings_of(payload: bytes) -> List[str]:
 
 
 def integer_of(text: str, name: str) -> int:
-    """Return a number; `name` is what a failure calls it.
+    """Return an integer; `name` is the field that a failure names.
 
     >>> integer_of("-1", "the quorum")
     -1
     """
     if not re.match(r"-?[0-9]{1,%d}\Z" % MAX_DIGITS, text):
-        raise malformed('The field "%s" is %s, which is no number.' % (name, shown(text)))
+        raise malformed('The field "%s" is %s, which is not a number.' % (name, shown(text)))
     return int(text)
 
 
 def real_of(text: str) -> Optional[float]:
     """Return a number with a fraction, as Pgpool-II writes it with %f or %lf, or None.
 
-    None is what is no number, and also one that cannot be: Pgpool-II divides each weight by their
-    sum, which is 0 where pgpool.conf sets none, and sends what the C library writes for that. It is
-    only shown.
+    None stands for text that is not a number, and for NaN and infinity: Pgpool-II divides each
+    weight by their sum, which is 0 when pgpool.conf sets none, and sends what the C library prints
+    for the result. The value is only displayed.
 
     >>> real_of("-nan") is None
     True
@@ -53,7 +53,7 @@ def real_of(text: str) -> Optional[float]:
 
 
 def integer_if_any(text: str) -> Optional[int]:
-    """Return a number, None where there is none: what is only shown fails nobody.
+    """Return an integer, None where there is none: a value that is only displayed must not fail.
 
     >>> integer_if_any("")
     """
@@ -69,7 +69,7 @@ def filled(text: str) -> Optional[str]:
 
 
 def shown(text: str) -> str:
-    """Return a text from outside as a failure may show it: quoted, escaped, and not long."""
+    """Return a text from outside in the form for a message: quoted, escaped and shortened."""
     cut = text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + " ..."
     return ascii(cut)
 
@@ -77,7 +77,7 @@ def shown(text: str) -> str:
 def notice_of(payload: bytes) -> Notice:
     r"""Return the notice or error in a message of the letter N or E.
 
-    Its fields are a letter and a text each, and an empty one ends them, as in PostgreSQL's
+    Each field is a letter and a text, and an empty field ends the list, as in PostgreSQL's
     ErrorResponse.
 
     >>> notice_of(b"SLOG\0" b"Mrecovery done\0" b"\0").message
@@ -88,7 +88,7 @@ def notice_of(payload: bytes) -> Notice:
         if text:
             fields.setdefault(text[0], text[1:])
     if "M" not in fields:
-        raise malformed("An error or a notice has no message.")
+        raise malformed("An error or a notice lacks its message.")
     return Notice(
         severity=fields.get("S", "ERROR"),
         sqlstate=_sqlstate(fields.get("C", INTERNAL)),
@@ -101,5 +101,5 @@ def notice_of(payload: bytes) -> Notice:
 
 
 def _sqlstate(text: str) -> str:
-    """Return a SQLSTATE that can be raised, whatever came."""
+    """Return a SQLSTATE that can be raised, whatever was received."""
     return text if re.match(r"[0-9A-Z]{5}\Z", text) else INTERNAL

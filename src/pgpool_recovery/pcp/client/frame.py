@@ -1,4 +1,4 @@
-"""Messages of PCP as bytes: a letter, a length that counts itself, and a payload."""
+"""Encode and decode PCP messages: a letter, a length that includes itself, and a payload."""
 
 from typing import NamedTuple, Optional
 
@@ -7,7 +7,7 @@ from .pcp_error import PcpError, malformed
 LENGTH_BYTES = 4
 HEAD_BYTES = 1 + LENGTH_BYTES
 MAX_PAYLOAD_BYTES = 1 << 20
-"""PCP has no limit for answers; the longest, the list of child pids, has 8 bytes for each."""
+"""PCP sets no limit on answers; the longest, the list of child pids, has 8 bytes per pid."""
 ANSWER_LETTERS = "EN" + "abcdghilmnprtvwz"
 
 
@@ -19,7 +19,7 @@ class Frame(NamedTuple):
 
 
 def encode_frame(letter: str, payload: bytes = b"") -> bytes:
-    r"""Return a message as it travels.
+    r"""Return a message in the form that is sent.
 
     >>> encode_frame("I", b"1\0")
     b'I\x00\x00\x00\x061\x00'
@@ -29,7 +29,7 @@ def encode_frame(letter: str, payload: bytes = b"") -> bytes:
 
 
 class FrameBuffer:
-    r"""Bytes that were received, and the messages that they make.
+    r"""The bytes that were received, split into messages.
 
     >>> buffer = FrameBuffer()
     >>> buffer.feed(b"l\0\0\0")
@@ -45,24 +45,24 @@ class FrameBuffer:
 
     @property
     def is_inside_frame(self) -> bool:
-        """Whether the beginning of a message is there, and not its end."""
+        """Whether the beginning of a message has arrived, but not its end."""
         return bool(self._received)
 
     def feed(self, data: bytes) -> None:
-        """Add what was received."""
+        """Add received bytes."""
         self._received += data
 
     def take(self) -> Optional[Frame]:
-        """Return the next message, or None until all of it is there.
+        """Return the next message, or None until it is complete.
 
-        Raises PcpError as soon as the letter or the length cannot be one of PCP: whoever speaks
-        another protocol is not waited for.
+        Raises PcpError as soon as the letter or the length is not valid in PCP, rather than wait
+        for a server that speaks another protocol.
         """
         if not self._received:
             return None
         letter = chr(self._received[0])
         if letter not in ANSWER_LETTERS:
-            raise malformed("A message begins with %r, which no answer of PCP does." % letter)
+            raise malformed("A message begins with %r, which is not valid in PCP." % letter)
         if len(self._received) < HEAD_BYTES:
             return None
         end = 1 + self._length()
@@ -81,6 +81,6 @@ class FrameBuffer:
 
 def _impossible_length(length: int) -> PcpError:
     return malformed(
-        "A message says that it has %d bytes; possible are %d to %d."
+        "A message has a length of %d bytes; %d to %d are possible."
         % (length, LENGTH_BYTES, LENGTH_BYTES + MAX_PAYLOAD_BYTES)
     )

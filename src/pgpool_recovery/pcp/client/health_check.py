@@ -1,4 +1,4 @@
-"""What Pgpool-II's health checks of a node found, and how many nodes there are."""
+"""Parse the health check statistics of a node, and the number of nodes."""
 
 from typing import NamedTuple, Optional
 
@@ -10,8 +10,8 @@ from .reply import Reply
 class HealthCheckStats(NamedTuple):
     """The health checks of a node since Pgpool-II was started.
 
-    Durations are in milliseconds. Times are texts in the server's time zone, as
-    ``2026-11-24 08:00:00``; None for never.
+    Durations are in milliseconds. Times are texts in the server's time zone, such as
+    ``2026-11-24 08:00:00``; None means never.
     """
 
     node_id: int
@@ -40,7 +40,7 @@ HEALTH_CHECK_FIELDS = 20
 
 
 def health_check_stats_of(reply: Reply) -> HealthCheckStats:
-    """Return the statistics in an answer; the same form since 4.2, and what is behind it is new."""
+    """Return the statistics in an answer. Fields after those of 4.2 are new, and are ignored."""
     [row] = reply.rows
     if len(row) < HEALTH_CHECK_FIELDS:
         raise malformed(

@@ -1,4 +1,4 @@
-"""A dialogue over a socket, with a limit for every wait."""
+"""Hold a dialogue over a socket, with a limit on every wait."""
 
 import errno
 import os
@@ -16,20 +16,22 @@ from .reply import Reply
 RECEIVED_BYTES = 65536
 CHECK_EVERY_S = 0.1
 STILL_CONNECTING = (errno.EINPROGRESS, errno.EAGAIN)
-CHECK_HINT = "Check that Pgpool-II runs, pcp_listen_addresses, pcp_port and pcp_socket_dir."
+CHECK_HINT = (
+    "Check that Pgpool-II is running, and pcp_listen_addresses, pcp_port and pcp_socket_dir."
+)
 
 
 SocketAddress = Union[str, Tuple[Any, ...]]
-"""What connect() takes: a path, or the address and the port."""
+"""The argument of connect(): a path, or an address and a port."""
 
 
 class LinkLimits(NamedTuple):
     """How long each thing may take, in seconds.
 
-    `connect_s` is for all addresses of a host, though the resolver has limits of its own;
-    `answer_s` for all of a command, login included, None for as long as it lasts; `silence_s` is
-    how long the rest of a message may be missing. Up to 4.7.2 an answer about nodes may lack its
-    end for ever, and a limit for that alone can be short.
+    `connect_s` covers all addresses of a host, though the resolver has its own limits. `answer_s`
+    covers a whole command including the login; None sets no limit. `silence_s` is how long the rest
+    of a message may be missing. Up to 4.7.2 the end of an answer about nodes may never come, and a
+    separate limit for that can be short.
     """
 
     connect_s: float = 10.0
@@ -38,22 +40,22 @@ class LinkLimits(NamedTuple):
 
 
 def no_notice(notice: Notice) -> None:
-    """Do nothing with a notice."""
+    """Ignore a notice."""
 
 
 def no_check() -> None:
-    """Look for nothing while waiting."""
+    """Check nothing while waiting."""
 
 
 class Link:
-    """A connection for one command; it says goodbye when it is closed."""
+    """A connection for one command; closing it sends the message that ends the session."""
 
     def __init__(self, address: PcpAddress, limits: LinkLimits, check: Callable[[], None]) -> None:
-        """Connect; Pgpool-II says nothing before it is spoken to.
+        """Connect; Pgpool-II sends nothing before it receives a message.
 
-        `check` is called at least every 0.1 s of each wait for a connection or an answer and ends
-        it by an exception, as that for an interrupt in a server's process. The resolver, which
-        finds the addresses of a host, cannot be interrupted.
+        `check` is called at least every 0.1 s during each wait for a connection or an answer, and
+        ends the wait by raising an exception, such as that of an interrupted backend. The resolver,
+        which finds the addresses of a host, cannot be interrupted.
         """
         self._address = checked_address(address)
         self._limits = limits
@@ -67,7 +69,7 @@ class Link:
         self.close()
 
     def close(self) -> None:
-        """Say goodbye, or the server's log gets an error; then close."""
+        """Send the final message, without which the server logs an error, and close."""
         try:
             self._socket.settimeout(0)
             self._socket.send(GOODBYE)
@@ -79,7 +81,7 @@ class Link:
     def converse(self, dialogue: Dialogue, on_notice: Callable[[Notice], None]) -> Reply:
         """Hold a dialogue and return its reply.
 
-        Raises PcpError; what `on_notice` and the check raise goes through.
+        Raises PcpError. Exceptions of `on_notice` and of the check are passed through.
         """
         deadline = _deadline(self._limits.answer_s)
         while dialogue.reply is None:
@@ -113,7 +115,7 @@ class Link:
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
         while True:
-            # Also while something arrives all the time: notices may have no end.
+            # Also when data keeps arriving: the notices may never end.
             self._check()
             if _is_over(deadline):
                 raise self._silent("its answer", self._limits.answer_s or 0)
@@ -125,7 +127,7 @@ class Link:
     def _silent(self, what: str, seconds: float) -> PcpError:
         return PcpError(
             "Pgpool-II at %s did not send %s in time" % (self._address.name, what),
-            detail="It was waited for %g seconds." % seconds,
+            detail="The wait was limited to %g seconds." % seconds,
             hint="Try again; during a failover Pgpool-II may not answer.",
         )
 
@@ -137,16 +139,16 @@ class Link:
 
     def _ended(self, dialogue: Dialogue) -> PcpError:
         if dialogue.is_logged_in:
-            return self._lost("it closed it before its answer was complete")
+            return self._lost("it was closed before the answer was complete")
         return PcpError(
             "the server at %s closed the connection during the login" % self._address.name,
-            hint="Check that the port is pcp_port, and not another one of Pgpool-II.",
+            hint="Check that the port is pcp_port, not another port of Pgpool-II.",
             sqlstate=CONNECTION_LOST,
         )
 
 
 def _connect(address: PcpAddress, deadline: float, check: Callable[[], None]) -> socket.socket:
-    """Return a connected socket: the first of the possible ones that answers."""
+    """Return a socket that is connected to the first address that answers."""
     failures: List[str] = []
     for family, where in _places(address):
         try:
@@ -178,9 +180,10 @@ def _connected(
 def _finish_connecting(
     connecting: socket.socket, where: SocketAddress, deadline: float, check: Callable[[], None]
 ) -> None:
-    """Connect and wait until it has; raises OSError when it has not.
+    """Connect and wait until connected; raises OSError on a failure.
 
-    A Unix socket whose server is busy is asked again, for nothing tells when it has time.
+    A connect to a Unix socket whose server is busy is tried again, since nothing signals when the
+    server is ready.
     """
     state = connecting.connect_ex(where)
     while state in STILL_CONNECTING:
@@ -203,7 +206,7 @@ def _is_writable(connecting: socket.socket, within_ms: float) -> bool:
 
 
 def _places(address: PcpAddress) -> Iterator[Tuple[int, SocketAddress]]:
-    """Yield the families and addresses under which a server may be found."""
+    """Yield the families and addresses at which a server may be found."""
     if address.is_unix:
         for path in socket_paths(address):
             yield socket.AF_UNIX, path
@@ -212,7 +215,9 @@ def _places(address: PcpAddress) -> Iterator[Tuple[int, SocketAddress]]:
         found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         reason = (
-            (error.strerror or str(error)) if isinstance(error, OSError) else "it is no host name"
+            (error.strerror or str(error))
+            if isinstance(error, OSError)
+            else "not a valid host name"
         )
         raise _no_connection(address, "%s: %s" % (address.host, reason)) from None
     for family, _, _, _, where in found:
@@ -233,7 +238,7 @@ def _no_connection(address: PcpAddress, reason: str) -> PcpError:
 
 
 def _keep_alive(connected: socket.socket) -> None:
-    """Notice within about two minutes of a silent recovery that the other host is gone."""
+    """Detect a lost host within about two minutes, even while a recovery is silent."""
     connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
     connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15)
@@ -245,7 +250,7 @@ def _deadline(seconds: Optional[float]) -> Optional[float]:
 
 
 def _left(deadline: Optional[float]) -> Optional[float]:
-    """Return the seconds until a deadline: never 0, which would mean not to wait at all."""
+    """Return the seconds until a deadline; never 0, which would mean non-blocking."""
     return None if deadline is None else max(0.001, deadline - time.monotonic())
 
 

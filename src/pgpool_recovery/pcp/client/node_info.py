@@ -1,4 +1,4 @@
-"""What Pgpool-II says of a node, from the nine forms that 4.0 to 4.7 have for it."""
+"""Parse what Pgpool-II reports about a node, in any of the forms of 4.0 to 4.7."""
 
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
@@ -6,10 +6,10 @@ from .field import filled, integer_if_any, integer_of, real_of
 from .pcp_error import malformed
 from .reply import Reply
 
-RAND_MAX = 2147483647  # Weights are sent as shares of it.
+RAND_MAX = 2147483647  # Weights are sent as fractions of it.
 MICROSECONDS = 1000000
-EPOCH_OF_PGPOOL = 1000000000  # In 2001; it is later than the first release.
-ANOTHER_RELEASE = "This is a later Pgpool-II than is known here: install a later pgpool-recovery."
+EPOCH_OF_PGPOOL = 1000000000  # In 2001, before the first release.
+ANOTHER_RELEASE = "This Pgpool-II is too new for this pgpool-recovery; install a newer one."
 NO_WEIGHTS = ("nan", "-nan", "inf", "-inf")
 STATUSES = {0: "unused", 1: "waiting", 2: "up", 3: "down"}
 ROLES = {0: "main", 1: "replica", 2: "primary", 3: "standby"}
@@ -27,24 +27,25 @@ FORMS: Dict[int, Tuple[str, ...]] = {
     9: _OLDEST + _STATES,
     10: _TO_QUARANTINE + ("weight", "role") + _STATES,
 }
-"""The fields by their number, in an answer of one message: up to 4.2."""
+"""The fields of an answer in one message, by their number: up to 4.2."""
 
 ARRAY_FORMS: Dict[int, Tuple[str, ...]] = {
     11: ("hostname", "port", "status") + _SEEN + _STATES,
     12: _TO_QUARANTINE + _SEEN + _STATES,
     13: _TO_QUARANTINE + _SEEN + ("delay_by_time",) + _STATES,
 }
-"""The same in an answer of rows: from 4.3 on. Minor releases of one line differ."""
+"""The same for an answer in rows: from 4.3 on. Minor releases of the same major differ."""
 
 
 class NodeInfo(NamedTuple):
-    """A node as Pgpool-II sees it; None is what the release does not tell.
+    """A node as Pgpool-II sees it; None is a value that the release does not report.
 
-    `status` is unused, waiting (up, and no client came yet), up, down or quarantine; `role` is
-    primary, standby, main or replica. Each may also be what a release that is not known here has
-    sent, as it was sent. `pg_status` and `pg_role` are what it found by connecting at that moment,
-    "unknown" if it could not. `weight` is 0 to 1; None where no node has any. The lag is in bytes,
-    or with delay_threshold_by_time in seconds. `status_changed_at` is seconds since 1970.
+    `status` is unused, waiting (up, but no client has connected yet), up, down or quarantine.
+    `role` is primary, standby, main or replica. Either may also be a value of an unknown release,
+    exactly as it was sent. `pg_status` and `pg_role` are what Pgpool-II found by connecting at that
+    moment, "unknown" if it could not connect. `weight` is 0 to 1; None where no node has a weight.
+    The lag is in bytes, or in seconds with delay_threshold_by_time. `status_changed_at` is in
+    seconds since 1970.
     """
 
     node_id: int
@@ -68,10 +69,10 @@ class NodeInfo(NamedTuple):
 
 
 def one_node_info(reply: Reply, node_id: int) -> NodeInfo:
-    """Return the only node of an answer; which one it is stands in the request alone."""
+    """Return the only node of an answer; its id is only in the request."""
     rows = _rows(reply)
     if len(rows) != 1:
-        raise malformed("The answer about one node has %d." % len(rows))
+        raise malformed("The answer about one node contains %d nodes." % len(rows))
     return _node_info(node_id, rows[0])
 
 
@@ -81,24 +82,24 @@ def all_node_infos(reply: Reply) -> List[NodeInfo]:
 
 
 def has_new_node_commands(reply: Reply) -> bool:
-    """Say whether an answer came from 4.3 or later, by its form."""
+    """Return whether an answer came from 4.3 or later, judging by its form."""
     return reply.array_size is not None
 
 
 def _rows(reply: Reply) -> List[Dict[str, str]]:
     if reply.array_size is not None and reply.array_size != len(reply.rows):
         raise malformed(
-            "The answer announces %d nodes and has %d." % (reply.array_size, len(reply.rows))
+            "The answer announces %d nodes, but contains %d." % (reply.array_size, len(reply.rows))
         )
     forms = FORMS if reply.array_size is None else ARRAY_FORMS
     return [_named(row, forms) for row in reply.rows]
 
 
 def _named(row: List[str], forms: Dict[int, Tuple[str, ...]]) -> Dict[str, str]:
-    """Return the fields by name; behind the longest form a later release may have more.
+    """Return the fields by name; a later release may have more after those of the longest form.
 
-    It may as well have put them in between, as releases did before: then what is read as one field
-    is another. A role that is none would make a standby of a primary, so each field is looked at.
+    It may also have inserted them in between, as releases did before, and then one field is read as
+    another. A wrong role would turn a primary into a standby, so every field is checked.
     """
     longest = max(forms)
     if len(row) in forms:
@@ -108,13 +109,13 @@ def _named(row: List[str], forms: Dict[int, Tuple[str, ...]]) -> Dict[str, str]:
         return fields
     known = ", ".join(map(str, sorted(forms)))
     raise malformed(
-        "A node has %d fields; known are %s." % (len(row), known),
+        "A node has %d fields; known forms have %s." % (len(row), known),
         hint=ANOTHER_RELEASE if len(row) > min(forms) else None,
     )
 
 
 def _is_in_place(fields: Dict[str, str]) -> bool:
-    """Say whether every field has what only that field has."""
+    """Return whether every field has a value that only that field can have."""
     flags = [fields.get(name, "0") for name in ("quarantine", "delay_by_time")]
     return (
         integer_if_any(fields["status"]) in STATUSES
@@ -166,6 +167,6 @@ def _lag(fields: Dict[str, str]) -> Tuple[Optional[int], Optional[float]]:
 
 
 def _word(text: str, words: Dict[int, str]) -> str:
-    """Return the word for a number; for one that is not known, and a word, what was sent."""
+    """Return the word for a number; an unknown number or a word is returned as it was sent."""
     number = integer_if_any(text)
     return text if number is None else words.get(number, text)

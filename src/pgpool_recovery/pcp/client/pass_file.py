@@ -1,4 +1,4 @@
-"""The file .pcppass, from which the pcp_* commands take passwords."""
+"""Read passwords from the file .pcppass, as the pcp_* commands do."""
 
 import os
 import re
@@ -22,10 +22,10 @@ def pass_file_path() -> str:
 
 
 def password_from_file(path: str, hosts: Sequence[str], port: int, user: str) -> PasswordDigest:
-    """Return the password that the first fitting line of a pass file has.
+    """Return the password in the first matching line of a pass file.
 
-    Raises PcpError with the reason when the file is not there, others may read it, or no line of
-    it fits.
+    Raises PcpError with the reason when the file does not exist, when others may read it, or when
+    none of its lines match.
     """
     line = _line(hosts[0], str(port), user)
     text = _read(path, user, line)
@@ -33,14 +33,14 @@ def password_from_file(path: str, hosts: Sequence[str], port: int, user: str) ->
     if password is None:
         raise _no_password(
             user,
-            'No line of "%s" fits %s:%d:%s.' % (path, " or ".join(hosts), port, user),
+            'No line of "%s" matches %s:%d:%s.' % (path, " or ".join(hosts), port, user),
             'Add the line %s to "%s".' % (line, path),
         )
     return PasswordDigest.of_password(password)
 
 
 def password_in_text(text: str, hosts: Sequence[str], port: str, user: str) -> Optional[str]:
-    r"""Return the password of the first line that fits; a field that is ``*`` fits everything.
+    r"""Return the password of the first line that matches; a field ``*`` matches everything.
 
     >>> password_in_text("*:9898:pcp:a\\:b", ["server1"], "9898", "pcp")
     'a:b'
@@ -54,9 +54,9 @@ def password_in_text(text: str, hosts: Sequence[str], port: str, user: str) -> O
 
 
 def fields_of_line(line: str) -> List[str]:
-    r"""Return host, port, user and password as they stand; fewer where the line ends before.
+    r"""Return host, port, user and password as written; fewer if the line ends before.
 
-    A backslash takes the next character with it, and the password is all that is left.
+    A backslash escapes the next character, and the password is the rest of the line.
 
     >>> fields_of_line("a\\:b:*:pcp:c:d")
     ['a\\:b', '*', 'pcp', 'c:d']
@@ -82,7 +82,7 @@ def _fits(field: str, words: Sequence[str]) -> bool:
 
 
 def _line(*fields: str) -> str:
-    r"""Return the line that is missing, but for the password.
+    r"""Return the line that is missing, without the password.
 
     >>> _line("::1", "9898", "pcp")
     '\\:\\:1:9898:pcp:PASSWORD'
@@ -91,9 +91,10 @@ def _line(*fields: str) -> str:
 
 
 def _read(path: str, user: str, line: str) -> str:
-    """Return the text of a pass file that nobody else may read; `line` is what it needs.
+    """Return the text of a pass file that no other user may read; `line` is the line it needs.
 
-    The rights are those of the opened file: another one may be renamed to its place meanwhile.
+    The permissions are checked on the opened file: another file may be renamed to its path in the
+    meantime.
     """
     try:
         with open(path, encoding="utf-8", errors="surrogateescape", opener=_open) as file:
@@ -112,12 +113,12 @@ def _read(path: str, user: str, line: str) -> str:
         raise _no_password(
             user,
             'Could not read the pass file "%s": %s.' % (path, error.strerror or error),
-            'Let "%s" be a file of mode 0600 that you can read, with the line %s.' % (path, line),
+            'Make "%s" a file of mode 0600 that you can read, with the line %s.' % (path, line),
         ) from None
 
 
 def _open(path: str, flags: int) -> int:
-    """Open a file; a FIFO is not waited for."""
+    """Open a file without waiting for the writer of a FIFO."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 

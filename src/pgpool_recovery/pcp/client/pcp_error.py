@@ -1,8 +1,8 @@
-"""The one way in which a PCP command fails, in the parts of a PostgreSQL error."""
+"""Define the error of a failed PCP command, with the parts of a PostgreSQL error."""
 
 from typing import NamedTuple, Optional
 
-INTERNAL = "XX000"  # What Pgpool-II gives nearly all of its own errors.
+INTERNAL = "XX000"  # Pgpool-II uses this for nearly all of its errors.
 CANNOT_CONNECT = "08001"
 CONNECTION_LOST = "08006"
 PROTOCOL_VIOLATED = "08P01"
@@ -11,9 +11,9 @@ WRONG_PARAMETER = "22023"
 
 
 class Notice(NamedTuple):
-    """An error, a notice or a log line of Pgpool-II; each text was cut by it at 255 bytes.
+    """An error, a notice or a log line of Pgpool-II, which truncates each text at 255 bytes.
 
-    `severity` is LOG, NOTICE, WARNING, ERROR, FATAL or another of PostgreSQL's words.
+    `severity` is LOG, NOTICE, WARNING, ERROR, FATAL or another severity of PostgreSQL.
     """
 
     severity: str
@@ -28,8 +28,8 @@ class Notice(NamedTuple):
 class PcpError(Exception):
     """A PCP command did not succeed.
 
-    `answer` is what Pgpool-II said when the failure is its answer, otherwise None. No password
-    and no digest is ever part of it.
+    `answer` is what Pgpool-II sent if the failure is its answer, otherwise None. The error never
+    contains a password or a digest.
     """
 
     def __init__(
@@ -48,11 +48,11 @@ class PcpError(Exception):
         self.answer = answer
 
 
-NOT_PGPOOL = "Check that the port is pcp_port of a Pgpool-II, and not another server's."
+NOT_PGPOOL = "Check that the port is pcp_port of a Pgpool-II, not the port of another server."
 
 
 def malformed(detail: str, hint: Optional[str] = None) -> PcpError:
-    """Return the failure of an answer that is not one of PCP's."""
+    """Return the failure of an answer that is not valid in PCP."""
     return PcpError(
         "Pgpool-II sent an answer that cannot be understood",
         detail=detail,
@@ -62,5 +62,5 @@ def malformed(detail: str, hint: Optional[str] = None) -> PcpError:
 
 
 def wrong_parameter(message: str, detail: Optional[str] = None) -> PcpError:
-    """Return the failure of a request that makes no sense; nothing was sent."""
+    """Return the failure of a request that is not valid; nothing was sent."""
     return PcpError(message, detail=detail, sqlstate=WRONG_PARAMETER)

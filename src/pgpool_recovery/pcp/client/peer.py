@@ -1,7 +1,8 @@
-"""Whose server it is that listens on a Unix socket: nobody else's gets a proof of a password.
+"""Check whose server listens on a Unix socket before it is sent a proof of a password.
 
-Where everybody may make a socket, as in /tmp, anybody may listen while Pgpool-II does not run, and
-the answer to his challenge is all that a login takes. libpq's requirepeer is there for the same.
+In a directory where every user may create a socket, such as /tmp, any user may listen while
+Pgpool-II is not running, and the answer to that user's challenge is all that a login takes. libpq
+has requirepeer for the same reason.
 """
 
 import os
@@ -14,13 +15,13 @@ from typing import Optional
 from .pcp_error import CANNOT_CONNECT, PcpError
 
 PEER_CREDENTIALS = struct.Struct("iII")
-"""The struct ucred of unix(7): pid, uid and gid of who called listen()."""
+"""The struct ucred of unix(7): pid, uid and gid of the process that called listen()."""
 SUPERUSER_ID = 0
 SERVER_USER = "postgres"
 
 
 def check_peer(connected: socket.socket, path: str) -> None:
-    """Raise PcpError unless the server's user is one who may know the password."""
+    """Raise PcpError unless the server's user may know the password."""
     size = PEER_CREDENTIALS.size
     credentials = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
     uid = PEER_CREDENTIALS.unpack(credentials)[1]
@@ -28,19 +29,20 @@ def check_peer(connected: socket.socket, path: str) -> None:
         return
     raise PcpError(
         'the server at "%s" runs as %s' % (path, name_of_user(uid)),
-        detail="A login is shown only to a server that runs as root, as %s, as the user who asks, "
-        "or as the owner of the socket's directory when only root can have made that."
+        detail="A login is sent only to a server that runs as root, as %s, as the user of this "
+        "client, or as the owner of the socket's directory if only root can have created that."
         % SERVER_USER,
-        hint="If it is your Pgpool-II, let its pcp_socket_dir be a directory of its user below one "
-        "of root, such as /run/pgpool, and name it as the host.",
+        hint="If it is your Pgpool-II, set its pcp_socket_dir to a directory of its user below one "
+        "of root, such as /run/pgpool, and give that as the host.",
         sqlstate=CANNOT_CONNECT,
     )
 
 
 def owner_of_way(path: str) -> Optional[int]:
-    """Return the owner of a socket's directory, when only he and root could make a socket there.
+    """Return the owner of a socket's directory if only the owner and root can create sockets there.
 
-    All above it has to be root's: in a directory where others may write he may have made it.
+    Every directory above it must belong to root: where others may write, any user may have created
+    the directory.
     """
     directory = os.path.dirname(os.path.abspath(path))
     real = os.path.realpath(directory)
@@ -49,13 +51,13 @@ def owner_of_way(path: str) -> Optional[int]:
     try:
         status = os.stat(real)
         is_his = not status.st_mode & stat.S_IWOTH and all(map(is_roots_down_to, (directory, real)))
-    except OSError:  # Such as another process's /proc/PID/root, which realpath() cannot follow.
+    except OSError:  # As for /proc/PID/root of another process, which realpath() cannot follow.
         return None
     return status.st_uid if is_his else None
 
 
 def is_roots_down_to(directory: str) -> bool:
-    """Say whether only root can put something else in the place of a directory."""
+    """Return whether only root can replace a directory with something else."""
     above = os.path.dirname(directory)
     status = os.stat(above)
     is_for_group = status.st_mode & stat.S_IWGRP and status.st_gid != SUPERUSER_ID
@@ -65,7 +67,7 @@ def is_roots_down_to(directory: str) -> bool:
 
 
 def id_of_user(name: str) -> Optional[int]:
-    """Return the id of a user, or None where there is none of that name."""
+    """Return the id of a user, or None if there is no user of that name."""
     try:
         return pwd.getpwnam(name).pw_uid
     except KeyError:

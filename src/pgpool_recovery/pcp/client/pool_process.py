@@ -1,4 +1,4 @@
-"""Pgpool-II's child processes, the connections that they pool, and the configuration."""
+"""Parse Pgpool-II's child processes, the connections that they pool, and its configuration."""
 
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
@@ -30,10 +30,10 @@ PROCESS_FORMS: Dict[int, Tuple[str, ...]] = {
 
 
 class PoolProcess(NamedTuple):
-    """One pooled connection of a child process to one node, be it used or free.
+    """One pooled connection of a child process to one node, whether in use or free.
 
-    None is what the release does not tell, or an empty text. Times are texts as they are sent:
-    up to 4.2 seconds since 1970, then ``2026-11-24 08:00:00`` in the server's time zone.
+    None is a value that the release does not report, or an empty text. Times are texts as sent: up
+    to 4.2 seconds since 1970, later ``2026-11-24 08:00:00`` in the server's time zone.
     `client_idle_duration` is in seconds.
     """
 
@@ -61,7 +61,7 @@ class PoolProcess(NamedTuple):
 
 
 class PoolParameter(NamedTuple):
-    """A line of the configuration with which Pgpool-II runs; it cuts values at 512 bytes."""
+    """A line of the configuration of Pgpool-II, which truncates values at 512 bytes."""
 
     name: str
     value: str
@@ -72,7 +72,7 @@ def child_pids_of(reply: Reply) -> List[int]:
     """Return the process ids in an answer."""
     [row] = reply.rows
     if not row or integer_of(row[0], "process count") != len(row) - 1:
-        raise malformed("The answer does not have as many process ids as it says.")
+        raise malformed("The answer does not contain as many process ids as it announces.")
     return [integer_of(text, "process id") for text in row[1:]]
 
 
@@ -86,23 +86,23 @@ def pool_parameters_of(reply: Reply) -> List[PoolParameter]:
     rows = _array(reply)
     count = len(PoolParameter._fields)
     if any(len(row) < count for row in rows):
-        raise malformed("A line of the configuration has not name, value and description.")
+        raise malformed("A line of the configuration lacks its name, value or description.")
     return [PoolParameter(*row[:count]) for row in rows]
 
 
 def _array(reply: Reply) -> List[List[str]]:
     if reply.array_size is None:
-        raise malformed("An answer that has rows announces none.")
+        raise malformed("An answer does not announce its rows.")
     return reply.rows
 
 
 def _named_process(row: List[str]) -> Dict[str, str]:
-    """Return the fields by name; each release since 4.3 has put new ones behind those before it."""
+    """Return the fields by name; since 4.3, each release has appended its new fields."""
     fitting = [count for count in PROCESS_FORMS if count <= len(row)]
     is_new = len(row) >= len(_FROM_4_3)
     if len(row) not in PROCESS_FORMS and not is_new:
         known = ", ".join(map(str, sorted(PROCESS_FORMS)))
-        raise malformed("A process has %d fields; known are %s." % (len(row), known))
+        raise malformed("A process has %d fields; known forms have %s." % (len(row), known))
     return dict(zip(PROCESS_FORMS[max(fitting)], row))
 
 

@@ -1,4 +1,4 @@
-"""The messages that answer one request, gathered until the answer is whole."""
+"""Gather the messages that answer one request until the answer is complete."""
 
 from typing import List, NamedTuple, Optional
 
@@ -11,18 +11,18 @@ COMPLETE = "CommandComplete"
 ARRAY_SIZE = "ArraySize"
 MAX_ANSWER_BYTES = 1 << 23
 MAX_ANSWER_STRINGS = 3 << 18
-"""Room for 35,000 pooled connections, which have 22 strings each, and 230 bytes for each.
+"""Room for 35,000 pooled connections, with 22 strings and about 230 bytes each.
 
-Who asks need not trust who answers: a role of a database may ask a server of its own, in a process
-of the database's server.
+The limits are there because the server is not trusted: a database role may send a request to a
+server of its own, from a backend of the database server.
 """
 
 
 class Reply(NamedTuple):
     """An answer: its rows, each a list of strings without their tag.
 
-    `array_size` is the number of rows that the answer announced; None when it is of the kind that
-    consists of one message and announces none.
+    `array_size` is the number of rows that the answer announced; None for the kind of answer that
+    consists of one message and does not announce any.
     """
 
     rows: List[List[str]]
@@ -30,7 +30,7 @@ class Reply(NamedTuple):
 
 
 class ReplyReader:
-    """Takes the messages of one answer."""
+    """Collects the messages of one answer."""
 
     def __init__(self, request: Request) -> None:
         self._request = request
@@ -40,7 +40,7 @@ class ReplyReader:
         self._strings = 0
 
     def add(self, frame: Frame) -> Optional[Reply]:
-        """Take the next message; return the answer when this was its last."""
+        """Take the next message; return the answer if this was its last, else None."""
         self._check(frame)
         tag, _, rest = frame.payload.partition(b"\0")
         if tag == ARRAY_SIZE.encode("ascii"):
@@ -61,17 +61,17 @@ class ReplyReader:
         self._bytes += len(frame.payload)
         if self._bytes > MAX_ANSWER_BYTES:
             raise malformed(self._about("has more than %d bytes" % MAX_ANSWER_BYTES))
-        self._strings += frame.payload.count(b"\0")  # Each takes more memory than it has bytes.
+        self._strings += frame.payload.count(b"\0")  # Each takes more memory than its bytes.
         if self._strings > MAX_ANSWER_STRINGS:
             raise malformed(self._about("has more than %d strings" % MAX_ANSWER_STRINGS))
 
     def _begin_array(self, letter: str, rest: bytes) -> None:
-        """Take the number of rows: four bytes in the answer b, a decimal in all others."""
+        """Take the number of rows: four bytes in the answer b, decimal digits in all others."""
         if self._request.row_tag is None or self._array_size is not None:
-            raise malformed(self._about("announces rows where none can be"))
+            raise malformed(self._about("announces rows that it cannot have"))
         if letter == "b":
             if len(rest) != LENGTH_BYTES:
-                raise malformed(self._about("does not say how many rows it has"))
+                raise malformed(self._about("does not announce how many rows it has"))
             self._array_size = int.from_bytes(rest, "big")
         else:
             self._array_size = integer_of(strings_of(rest)[0], ARRAY_SIZE)

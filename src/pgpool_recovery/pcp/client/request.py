@@ -1,4 +1,4 @@
-"""Every request that PCP knows, checked before it is sent."""
+"""Build each request of PCP, with its arguments checked before it is sent."""
 
 from typing import NamedTuple, Optional, Tuple
 
@@ -19,7 +19,7 @@ MIN_MESSAGES = ("debug5", "debug4", "debug3", "debug2", "debug1") + (
 )
 
 Release = Tuple[int, int]
-"""Major and minor release of Pgpool-II, as (4, 3)."""
+"""Major and minor release of Pgpool-II, such as (4, 3)."""
 NEW_NODE_COMMANDS = (4, 3)
 """The release that changed the form of the requests for all nodes and for a promotion."""
 
@@ -40,17 +40,17 @@ def ask_node_count() -> Request:
 
 
 def ask_node_info(node_id: int) -> Request:
-    """Ask about one node, of any release."""
+    """Ask about one node; works with any release."""
     return Request("node info", "I", _node_id(node_id), "i", "NodeInfo")
 
 
 def ask_all_node_infos() -> Request:
-    """Ask about all nodes; before 4.3 the server would read outside of its array."""
+    """Ask about all nodes; before 4.3, the server would read outside its array."""
     return Request("node info", "I", _text(str(ALL_NODES)), "i", "NodeInfo")
 
 
 def ask_health_check_stats(node_id: int) -> Request:
-    """Ask for what the health checks of a node found; from 4.2 on."""
+    """Ask for the health check statistics of a node; from 4.2 on."""
     return Request("health check stats", "H", _node_id(node_id), "h")
 
 
@@ -74,12 +74,12 @@ def ask_watchdog_info(watchdog_node: int) -> Request:
 
 
 def ask_pool_status() -> Request:
-    """Ask for the configuration with which the server runs."""
+    """Ask for the configuration that the server runs with."""
     return Request("pool status", "B", b"", "b", "ProcessConfig")
 
 
 def detach_node(node_id: int, *, gracefully: bool = False) -> Request:
-    """Detach a node, at once or when all clients have left."""
+    """Detach a node, at once or once all clients have left."""
     return Request("detach node", "d" if gracefully else "D", _node_id(node_id), "d")
 
 
@@ -91,10 +91,10 @@ def attach_node(node_id: int) -> Request:
 def promote_node(
     node_id: int, release: Release, *, gracefully: bool = False, switchover: bool = False
 ) -> Request:
-    """Make a node the primary: in Pgpool-II's eyes alone, or with a switchover (4.3 and later).
+    """Make a node the primary: only in Pgpool-II's records, or with a switchover (from 4.3 on).
 
-    Which form the request has depends on the release, and a wrong one is not refused: a server
-    from 4.3 on reads past the end of the older form.
+    The form of the request depends on the release, and a wrong form is not refused: from 4.3 on, a
+    server reads past the end of the older form.
     """
     letter = "j" if gracefully else "J"
     if release >= NEW_NODE_COMMANDS:
@@ -103,13 +103,13 @@ def promote_node(
         return Request("promote node", letter, payload, "d")
     if switchover:
         raise wrong_parameter(
-            "Pgpool-II %d.%d knows no switchover" % release, detail="It came with 4.3."
+            "Pgpool-II %d.%d has no switchover" % release, detail="It was added in 4.3."
         )
     return Request("promote node", letter, _node_id(node_id), "d")
 
 
 def recover_node(node_id: int) -> Request:
-    """Recover a node; the answer comes when that has ended."""
+    """Recover a node; the answer comes when the recovery has ended."""
     return Request("recovery node", "O", _node_id(node_id), "c")
 
 
@@ -117,32 +117,32 @@ def stop_pgpool(mode: str = "smart", *, cluster: bool = False) -> Request:
     """Stop Pgpool-II: smart, fast or immediate; with `cluster` on all watchdog nodes (4.2)."""
     if mode not in STOP_MODES:
         raise wrong_parameter(
-            "stop mode %s is not valid" % shown(mode), detail="It is smart, fast or immediate."
+            "stop mode %s is not valid" % shown(mode), detail="It must be smart, fast or immediate."
         )
     return Request("stop pgpool", "t" if cluster else "T", mode[0].encode("ascii"), "t")
 
 
 def reload_config(*, cluster: bool = False) -> Request:
-    """Have the configuration read again; from 4.2 on."""
+    """Reload the configuration; from 4.2 on."""
     return Request("reload config", "Z", _scope(cluster=cluster), "z")
 
 
 def log_rotate(*, cluster: bool = False) -> Request:
-    """Have a new log file begun; from 4.6 on."""
+    """Begin a new log file; from 4.6 on."""
     return Request("log rotate", "V", _scope(cluster=cluster), "v")
 
 
 def invalidate_query_cache() -> Request:
-    """Have the query cache emptied; from 4.6 on."""
+    """Empty the query cache; from 4.6 on."""
     return Request("invalidate query cache", "G", b"", "g")
 
 
 def set_client_min_messages(level: str) -> Request:
-    """Set from which level on the messages of this connection's process are sent to us."""
+    """Set the lowest level of the messages that this connection's process sends to us."""
     if level not in MIN_MESSAGES:
         raise wrong_parameter(
             "client_min_messages %s is not valid" % shown(level),
-            detail="It is one of %s." % ", ".join(MIN_MESSAGES),
+            detail="It must be one of %s." % ", ".join(MIN_MESSAGES),
         )
     return Request("set", "A", _text("client_min_messages") + _text(level), "a")
 
@@ -154,7 +154,7 @@ def _node_id(node_id: int) -> bytes:
 def _valid_node_id(node_id: int) -> int:
     if not 0 <= node_id < MAX_NODES:
         raise wrong_parameter(
-            "node id %d is not valid" % node_id, detail="It is 0 to %d." % (MAX_NODES - 1)
+            "node id %d is not valid" % node_id, detail="A node id is 0 to %d." % (MAX_NODES - 1)
         )
     return node_id
 

@@ -1,4 +1,4 @@
-"""The watchdog cluster as one of its nodes sees it, from the JSON of the answer."""
+"""Parse the watchdog cluster as one of its nodes sees it, from the JSON of the answer."""
 
 import json
 from typing import Any, Dict, List, NamedTuple, Optional
@@ -11,7 +11,7 @@ QUORUMS = {1: "exists", 0: "on the edge", -1: "absent", -2: "no leader"}
 
 
 class WatchdogNode(NamedTuple):
-    """A Pgpool-II of the watchdog cluster; membership is told from 4.3 on."""
+    """A Pgpool-II of the watchdog cluster; its membership is reported from 4.3 on."""
 
     node_id: int
     name: str
@@ -45,13 +45,13 @@ def watchdog_info_of(reply: Reply) -> WatchdogInfo:
     """Return the watchdog cluster in an answer, of any release."""
     [row] = reply.rows
     if len(row) != 1:
-        raise malformed("The watchdog information is %d fields instead of one." % len(row))
+        raise malformed("The watchdog information has %d fields instead of one." % len(row))
     try:
         top = json.loads(row[0], parse_int=_short_number)
         nodes = [_watchdog_node(node) for node in top["WatchdogNodes"]]
         return _watchdog_info(top, nodes)
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
-        raise malformed("The watchdog information is not the JSON that it should be.") from None
+        raise malformed("The watchdog information is not the expected JSON.") from None
 
 
 def _watchdog_info(top: Dict[str, Any], nodes: List[WatchdogNode]) -> WatchdogInfo:
@@ -88,12 +88,12 @@ def _watchdog_node(node: Dict[str, Any]) -> WatchdogNode:
 
 
 def _number(value: Any) -> int:
-    """Return a number, which may be written as a text as well."""
+    """Return a number, which may also be written as text."""
     return value if isinstance(value, int) else _short_number(str(value))
 
 
 def _short_number(digits: str) -> int:
-    """Return a number; one of a million digits is none, and takes minutes before Python 3.11."""
+    """Return a number; a million digits are refused, since before Python 3.11 they take minutes."""
     return integer_of(digits, "number")
 
 

@@ -1,5 +1,5 @@
--- Whether a superuser's session says that what this one holds has been read; the locks of all
--- databases are seen by everybody, and so is whose session it is.
+-- Whether a superuser's session confirms, by an advisory lock, that it has read the agreement that
+-- this session holds. Every role can see the locks of all databases, and whose session holds them.
 select exists (
     select 1
       from pg_catalog.pg_locks as l

@@ -1,5 +1,5 @@
--- The sessions that say what was agreed, of roles that may recover nodes, the newest first. Others
--- may call their sessions what they like.
+-- The sessions whose application_name holds an agreement, the newest first. Any role can set such a
+-- name, so only the sessions of roles that may recover nodes count.
 select a.pid, a.application_name, a.usename::pg_catalog.text as role
   from pg_catalog.pg_stat_activity as a
   join pg_catalog.pg_roles as r

@@ -1,6 +1,6 @@
--- What this server's archiver failed at last, unless it has archived something since, and the
--- history files that wait for it. A standby has one only with archive_mode = always; what a former
--- primary's did stays in the statistics.
+-- The file that this server's archiver failed to archive last, unless it has archived something
+-- since, and the history files that still wait. A standby has an archiver only with archive_mode =
+-- always, but keeps the statistics from its time as primary.
 select case when last_failed_time > coalesce(last_archived_time, '-infinity')
             then last_failed_wal end as failing,
        failed_count as failures,

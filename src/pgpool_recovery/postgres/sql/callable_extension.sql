@@ -1,4 +1,4 @@
--- Whether a role may call what Pgpool-II calls, where there is the extension.
+-- Whether a role may call the functions that Pgpool-II calls; no row without the extension.
 select coalesce(pg_catalog.bool_and(pg_catalog.has_function_privilege(r.oid, p.oid, 'execute')),
                 false) as may_call
   from pg_catalog.pg_extension as e

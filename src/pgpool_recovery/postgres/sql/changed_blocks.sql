@@ -1,4 +1,4 @@
--- How much has changed since a position, for an estimate: the blocks that WAL summaries name.
+-- An estimate of how much has changed since a position: the blocks in the WAL summaries.
 select pg_catalog.count(*) * pg_catalog.current_setting('block_size')::bigint as bytes
   from (select distinct reltablespace, reldatabase, relfilenode, relforknumber, relblocknumber
           from pg_catalog.pg_available_wal_summaries() as s,

@@ -1,4 +1,4 @@
--- The kinds of compression that a base backup can have, the quickest first.
+-- The compression methods that the server has for base backups, the fastest first.
 select kind.name
   from pg_catalog.unnest(array['lz4', 'zstd']) with ordinality as kind(name, place),
        pg_catalog.pg_config as built

@@ -1,2 +1,2 @@
--- The control file itself: no function says which settings of its primary a standby has to reach.
+-- The control file itself: no function returns the primary's settings that a standby must match.
 select pg_catalog.pg_read_binary_file('global/pg_control', 0, 512) as contents

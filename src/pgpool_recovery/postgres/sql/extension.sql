@@ -1,10 +1,10 @@
--- The extension in this database: where it is, and what of ours is its own. In its schema others
--- may have made what an older version of it has not; that is never called.
+-- The extension in this database: its schema and its members. Other roles may have created objects
+-- there with names that an older version of the extension lacks; those are never called.
 --
--- `foreign_*` is what of it belongs to a role that is no superuser: the owner of the schema can
--- rename it and make another one of its name, at any time. What belongs to pg_database_owner belongs
--- to the owner of the database. Only a superuser can give what is a superuser's to anybody else, so
--- that the answer stays true while the session lasts.
+-- `foreign_*` describes what belongs to a role that is not a superuser: the owner of the schema,
+-- for example, can rename it and create another one of its name at any time. pg_database_owner
+-- stands for the owner of the database. Only a superuser can change the owner of a superuser's
+-- objects, so the answer stays true while the session lasts.
 with installed as (
     select e.oid, e.extversion, e.extowner, n.oid as schema_oid, n.nspname,
            case when r.rolname = 'pg_database_owner' then d.datdba else n.nspowner end

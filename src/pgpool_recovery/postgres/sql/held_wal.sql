@@ -1,4 +1,4 @@
--- From where on a physical slot holds WAL; no row for one that holds none (any more).
+-- The position from which a physical slot retains WAL; no row if it retains none, or has lost it.
 select active as is_active, restart_lsn::pg_catalog.text as held_from
   from pg_catalog.pg_replication_slots
  where slot_name = %(name)s and slot_type = 'physical' and restart_lsn is not null

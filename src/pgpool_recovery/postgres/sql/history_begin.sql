@@ -1,4 +1,4 @@
--- The runner's session has the run's name from the moment on that others see the row, until its
+-- The runner's session gets the run's name before others can see the row, and keeps it until its
 -- connection ends; see _pgpool_recovery_is_alive() in the extension.
 insert into {extension}.pgpool_recovery_run (
     recovery_id, node_id, host, data_directory, port, primary_host, primary_port, state,

@@ -1,4 +1,4 @@
--- An event, and what it changes of the run's row: both or neither, by one round trip.
+-- Insert an event and update the run's row: both or neither, in one round trip.
 with event as (
     insert into {extension}.pgpool_recovery_event (run_id, number, kind, line, data)
     values (%(id)s, %(number)s, %(kind)s, %(line)s, %(data)s::pg_catalog.jsonb)

@@ -1,4 +1,4 @@
--- The remote start goes on with the run whose first stage has prepared its target.
+-- The remote start continues the run whose first stage has prepared its target.
 update {extension}.pgpool_recovery_run
    set state = 'starting', backend_pid = %(backend_pid)s, step = null, steps = null,
        sentence = 'start the server', exit_status = null

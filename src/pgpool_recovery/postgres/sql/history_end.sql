@@ -4,5 +4,5 @@ update {extension}.pgpool_recovery_run
        message = %(message)s, detail = %(detail)s, hint = %(hint)s,
        target_state = %(target_state)s, exit_status = %(exit_status)s
  where id = %(id)s
--- That a standby has it is not waited for.
+-- The commit does not wait for a standby.
 returning id, pg_catalog.set_config('synchronous_commit', 'local', true)

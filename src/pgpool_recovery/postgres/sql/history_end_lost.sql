@@ -1,9 +1,9 @@
--- What is left open of the same target has no runner any more, or was never started; that of a node
--- also where it was elsewhere then: nobody goes on with it there.
+-- End the open runs of the same target, whose runner is gone or whose server was never started.
+-- Also end those of the same node at another place, since no later stage will continue them there.
 update {extension}.pgpool_recovery_run as r
    set state = 'failed', ended_at = pg_catalog.clock_timestamp(),
        message = case when state = 'copied' then 'the remote start never came'
-                      else 'the runner ended without a word' end,
+                      else 'the runner ended without reporting a result' end,
        detail = case when state <> 'copied' and sentence is not null
                      then 'It was interrupted'
                           || coalesce(' in step ' || step || ' of ' || steps, '')

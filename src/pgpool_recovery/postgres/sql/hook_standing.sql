@@ -1,5 +1,5 @@
--- How far a server has come, of which cluster it is, and what decides whether it can be promoted.
--- What a standby has received it replays before it is promoted. Its control file may lag behind the
+-- A server's WAL position, its cluster, and what decides whether it can be promoted. A standby
+-- replays all WAL that it has received before it is promoted. Its control file may lag behind the
 -- timeline that it receives; its newest WAL file does not.
 select not pg_catalog.pg_is_in_recovery() as is_primary,
        greatest(c.timeline_id, r.min_recovery_end_timeline,

@@ -1,4 +1,4 @@
--- The last recovery of each node that is on record: by its id, else by where it is.
+-- The last recorded recovery of each node, which is identified by its ID or else by its place.
 select distinct on (node_id, place)
        node_id, host, data_directory, state, method,
        extract(epoch from started_at)::double precision as started_s,

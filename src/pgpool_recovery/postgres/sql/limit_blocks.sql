@@ -1,5 +1,5 @@
--- Per relation fork the segment with its lowest non-zero limit block (a truncation) in the WAL
--- summaries that overlap with what is between two positions, or with all that is after one.
+-- For each relation fork, the segment with its lowest non-zero limit block (a truncation) in the
+-- WAL summaries that overlap the WAL between two positions, or all WAL after one.
 select reltablespace::bigint as tablespace, reldatabase::bigint as database,
        relfilenode::bigint as relfilenode, relforknumber::int as fork,
        (pg_catalog.min(relblocknumber)

@@ -1,4 +1,4 @@
--- Whether we may call what a recovery calls; both functions are the extension's own.
+-- Whether our role may call the functions of a recovery; both must be members of the extension.
 select pg_catalog.current_user()::pg_catalog.text as role,
        coalesce(pg_catalog.bool_and(
            pg_catalog.has_function_privilege(p.oid, 'execute')), false) as may_recover

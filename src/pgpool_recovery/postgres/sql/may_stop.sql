@@ -1,4 +1,4 @@
--- Whether the session's role may call the function by which a server is stopped.
+-- Whether our role may call the function that stops a server.
 select pg_catalog.has_function_privilege(p.oid, 'execute') as may_stop
   from pg_catalog.pg_proc as p
   join pg_catalog.pg_depend as d on d.objid = p.oid

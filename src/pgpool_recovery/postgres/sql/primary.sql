@@ -1,5 +1,5 @@
--- What the primary says of itself, in one row. A size is a look at each file, of which there may be
--- a million, so it is told only to who asks for it.
+-- What the primary reports about itself, in one row. Measuring its size reads the metadata of each
+-- file, and there may be a million, so it is done only on request.
 select pg_catalog.current_setting('server_version_num')::int as version,
        (select system_identifier::pg_catalog.text
           from pg_catalog.pg_control_system()) as system_identifier,
@@ -18,7 +18,7 @@ select pg_catalog.current_setting('server_version_num')::int as version,
        pg_catalog.current_setting('max_prepared_transactions')::int as max_prepared_transactions,
        pg_catalog.current_setting('max_locks_per_transaction')::int as max_locks_per_transaction,
        pg_catalog.current_setting('unix_socket_directories') as unix_socket_directories,
-       -- What a slot may keep, and so all that is kept for it: the larger one (KeepLogSeg).
+       -- The limit of the WAL that a slot retains is the larger of the two (KeepLogSeg).
        (select case when s.setting::bigint >= 0
                     then 1048576 * greatest(s.setting::bigint, k.setting::bigint) end
           from pg_catalog.pg_settings as s, pg_catalog.pg_settings as k
@@ -32,7 +32,7 @@ select pg_catalog.current_setting('server_version_num')::int as version,
        (select coalesce(pg_catalog.sum(pg_catalog.pg_tablespace_size(oid)), 0)::bigint
           from pg_catalog.pg_tablespace
          where spcname in ('pg_default', 'pg_global') and %(measures)s) as data_bytes,
-       -- The WAL that comes along is what is written while the copy runs; a guess that errs upwards.
+       -- The copy includes the WAL written while it runs; this estimate is rather too high.
        least((select coalesce(pg_catalog.sum(size), 0) from pg_catalog.pg_ls_waldir()),
              pg_catalog.pg_size_bytes(pg_catalog.current_setting('max_wal_size')))::bigint
            as wal_bytes

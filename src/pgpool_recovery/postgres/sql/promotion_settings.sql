@@ -1,5 +1,6 @@
--- The settings that a standby must not have lower than its primary: it stops replaying at the
--- record that says so, and a promotion then shuts it down (CheckRequiredParameterValues).
+-- The settings that must not be lower on a standby than on its primary. Replay stops at the WAL
+-- record with the higher value, and a promotion then shuts the server down
+-- (CheckRequiredParameterValues).
 select name::pg_catalog.text as name, setting::bigint as value
   from pg_catalog.pg_settings
  where name operator(pg_catalog.=) any (array[

@@ -1,4 +1,4 @@
--- Roles that may replicate, those by which standbys stream now first, a superuser last.
+-- Roles that may replicate: first those that standbys use now, superusers last.
 select usename::pg_catalog.text as name, 1 as preference
   from pg_catalog.pg_stat_replication where usename is not null
 union all

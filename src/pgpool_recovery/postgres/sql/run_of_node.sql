@@ -1,4 +1,4 @@
--- The newest recovery of a node that is newer than another one.
+-- The newest recovery of a node after a given one.
 select pg_catalog.max(id) as id
   from {extension}.pgpool_recovery_run
  where id > %(after)s

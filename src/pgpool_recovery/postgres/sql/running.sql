@@ -1,5 +1,5 @@
--- What a server says of its recovery. In the WAL receiver's row the timeline is that on which it
--- streams; the control file may be behind.
+-- What a server reports about its recovery. The WAL receiver's row has the timeline on which it
+-- streams; the control file may lag behind it.
 select pg_catalog.pg_is_in_recovery() as is_in_recovery,
        case when pg_catalog.pg_is_in_recovery()
             then pg_catalog.pg_is_wal_replay_paused() else false end as is_paused,

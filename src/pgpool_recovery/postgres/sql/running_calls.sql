@@ -1,4 +1,5 @@
--- The sessions that run a recovery now, by what they call: also of an extension without a record.
+-- The sessions that run a recovery now, found by the function that they call. This also finds calls
+-- of an extension that records no history.
 select pid, query
   from pg_catalog.pg_stat_activity
  where state = 'active'

@@ -1,4 +1,4 @@
--- The sequences of this database that have given a value. A session's temporary ones are its own.
+-- The sequences of this database that have returned a value, except temporary and unlogged ones.
 select s.seqrelid::bigint as oid, pg_catalog.pg_sequence_last_value(s.seqrelid) as value
   from pg_catalog.pg_sequence as s
   join pg_catalog.pg_class as c on c.oid = s.seqrelid

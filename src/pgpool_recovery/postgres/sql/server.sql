@@ -1,4 +1,4 @@
--- What a node's server says of itself to a check.
+-- What a node's server reports about itself for a check.
 select pg_catalog.current_setting('server_version_num')::int as version,
        pg_catalog.pg_is_in_recovery() as is_in_recovery,
        (select pg_catalog.json_object_agg(name, setting) from pg_catalog.pg_settings

@@ -1,4 +1,4 @@
--- The slots of a server, a standby's too, and the WAL that they hold there.
+-- The slots of a server, primary or standby, and the WAL that they retain there.
 select slot_name::pg_catalog.text as name, slot_type = 'physical' as is_physical,
        active as is_active, wal_status,
        coalesce(pg_catalog.pg_wal_lsn_diff(

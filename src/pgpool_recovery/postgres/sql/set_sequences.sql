@@ -1,4 +1,4 @@
 select pg_catalog.count(pg_catalog.setval(s.oid::pg_catalog.oid::pg_catalog.regclass, s.value))
            as count
-  from rows from (pg_catalog.unnest(%(oids)s::bigint[]),  -- unnest(a, b) is known by that name alone.
+  from rows from (pg_catalog.unnest(%(oids)s::bigint[]),  -- unnest(a, b) takes no schema.
                   pg_catalog.unnest(%(values)s::bigint[])) as s (oid, value)

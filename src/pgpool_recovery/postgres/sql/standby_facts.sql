@@ -1,5 +1,6 @@
--- What a standby says of itself, for domain/standby.py. Who may not see the WAL receiver sees its
--- pid alone. Positions that replay has been at are in the control file, each with its timeline.
+-- What a standby reports about itself, for domain/standby.py. A role that may not see the WAL
+-- receiver sees only its pid. The control file has positions that replay has reached, each with its
+-- timeline.
 select pg_catalog.pg_is_in_recovery() as is_in_recovery,
        s.system_identifier::pg_catalog.text as system_identifier,
        case when pg_catalog.pg_is_in_recovery()

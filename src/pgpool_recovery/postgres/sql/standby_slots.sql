@@ -1,4 +1,4 @@
--- The slots that a standby has by itself: not those that it has synchronised (17 and later).
+-- A standby's own slots, without those that it synchronises from its primary (17 and later).
 select s.slot_name::pg_catalog.text as name, s.slot_type = 'physical' as is_physical,
        s.active as is_active,
        coalesce((pg_catalog.to_jsonb(s) ->> 'failover')::boolean, false) as is_failover,

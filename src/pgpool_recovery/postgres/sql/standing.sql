@@ -1,4 +1,4 @@
--- What a server says of itself; a standby also from whom it streams.
+-- What a server reports about itself and, on a standby, from where it streams.
 select pg_catalog.pg_is_in_recovery() as is_in_recovery,
        pg_catalog.current_setting('server_version') as version,
        (case when pg_catalog.pg_is_in_recovery() then pg_catalog.pg_last_wal_replay_lsn()

@@ -1,4 +1,4 @@
--- The standbys that connect, as the primary sees them; a base backup is another walsender.
+-- The connected standbys, as the primary sees them, without the WAL senders of base backups.
 select r.state,
        s.slot_name::pg_catalog.text as slot_name,
        r.application_name,

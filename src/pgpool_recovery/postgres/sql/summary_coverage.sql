@@ -1,5 +1,5 @@
--- The WAL summaries that may be needed from a position on, each with the state of the summarizer;
--- one row without a summary when there is none.
+-- The WAL summaries that may be needed from a position on, each with the summarizer's state.
+-- Without any summary there is one row with that state only.
 select s.tli, s.start_lsn::pg_catalog.text as start_lsn, s.end_lsn::pg_catalog.text as end_lsn,
        pg_catalog.current_setting('summarize_wal')::boolean as is_enabled,
        pg_catalog.current_setting('wal_summary_keep_time') as keep_time,

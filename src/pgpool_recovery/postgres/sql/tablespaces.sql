@@ -1,4 +1,4 @@
--- The tablespaces that a base backup has to place; those made in place lie in the data directory.
+-- The tablespaces outside the data directory, which a base backup must place; not in-place ones.
 select oid::bigint as oid,
        pg_catalog.pg_tablespace_location(oid) as location,
        coalesce(case when %(measures)s then pg_catalog.pg_tablespace_size(oid) end, 0)::bigint

@@ -1,4 +1,4 @@
--- Where the primary's WAL is: the timeline, its history, and how far it goes.
+-- The primary's timeline, its history, and the WAL position.
 with current as (
     select pg_catalog.pg_current_wal_lsn() as written,
            ('x' || pg_catalog.left(

@@ -1,3 +1,3 @@
--- A standby to which nothing is sent says only every wal_receiver_status_interval, usually ten
--- seconds, how far it is. This is a small record in the WAL, and nothing else.
+-- A standby that receives no WAL reports its position only every wal_receiver_status_interval, ten
+-- seconds by default. This writes a small WAL record, which has no other effect.
 select pg_catalog.pg_logical_emit_message(true, 'pgpool_recovery', '')::pg_catalog.text as written

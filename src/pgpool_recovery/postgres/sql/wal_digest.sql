@@ -1,4 +1,4 @@
--- The SHA-256 of a part of a file in pg_wal; null when the file is not there.
+-- The SHA-256 of a part of a file in pg_wal; null when the file is missing.
 select pg_catalog.encode(
            pg_catalog.sha256(
                pg_catalog.pg_read_binary_file(
