@@ -130,7 +130,7 @@ def test_own_file_is_no_link_and_has_only_one_name(file: Path) -> None:
     with pytest.raises(Untrusted, match="is a symbolic link"):
         read_own(link)
     other.hardlink_to(file)
-    with pytest.raises(Untrusted, match="has another name"):
+    with pytest.raises(Untrusted, match="has another hard link"):
         read_own(file)
 
 

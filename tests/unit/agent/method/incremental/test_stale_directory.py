@@ -118,7 +118,7 @@ def test_an_incremental_backup_is_not_a_data_directory() -> None:
 
 
 def test_a_label_that_cannot_be_understood() -> None:
-    with pytest.raises(Refused, match="backup_label does not say where"):
+    with pytest.raises(Refused, match="could not read the start position"):
         vouched_base(CONTROL, "nonsense")
 
 
