@@ -82,7 +82,7 @@ def test_no_primary(site: Site) -> None:
     none = site.run("promote", 1, "--switchover", "--yes")
     assert none.returncode == 4, none.output
     assert "Pgpool-II has no primary from which node 1 could take over" in none.stderr
-    assert 'node 0 accepts writes: "pgpool-recovery attach 0"' in none.stderr
+    assert 'node 0 accepts writes; "pgpool-recovery attach 0"' in none.stderr
     assert ORDER not in pgpool.log_text()[before:]
     assert "received failback request" not in pgpool.log_text()[before:]
     attached = site.run("attach", 0)

@@ -270,7 +270,7 @@ def test_runner_that_is_killed_is_found_by_the_next_look(site: Site) -> None:
         assert where in site.run(*words).stdout, words
     status = site.run("status").stdout
     assert f"on the target: There is server data in {site.cluster.node(1).data_directory}" in status
-    assert 'then "pgpool-recovery recover 1"' in status
+    assert 'then run "pgpool-recovery recover 1"' in status
     number = site.node_status(1)["recovery"]["id"]
     told = site.run("history", number).output
     assert "in step 3 of 6: copy about" in told
