@@ -28,7 +28,7 @@ def try_hooks(command: Sequence[str], settings: Path | None) -> None:
     users = sorted(pool_users())
     if len(users) != 1:
         say(
-            "the hooks were not tested because it is not known as which user Pgpool-II runs here",
+            "the hooks were not tested because it is not known which user Pgpool-II runs as here",
             f"To test them as that user, once Pgpool-II is running: {by_hand}",
         )
         return

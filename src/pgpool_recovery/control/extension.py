@@ -27,7 +27,7 @@ class Feature(Enum):
     HISTORY = "no record of recoveries"
     PLAN = "no function pgpool_recovery_plan"
     CHECK = "no function pgpool_recovery_check"
-    RECOVERY = "no function pgpool_recovery of seven arguments"
+    RECOVERY = "no function pgpool_recovery with seven arguments"
     STOP = "no function pgpool_pgctl"
 
 

@@ -44,7 +44,7 @@ def refuse_way(primary: Primary, cluster: Cluster, *, by_sql: bool = False) -> N
         return
     if not has_extension:
         raise Refused(
-            f"database {database} of the primary ({name}), in which Pgpool-II calls it, has no "
+            f"database {database} of the primary ({name}), where Pgpool-II calls it, has no "
             "extension pgpool_recovery",
             hint=f"Run CREATE EXTENSION pgpool_recovery in database {database}.",
         )

@@ -39,7 +39,7 @@ def test_extension_that_cannot_be_called_by_us() -> None:
     found = choose(OLD, BARE)
     assert not found.by_sql
     assert str(found.remark).startswith(HELD_UP)
-    assert "no function pgpool_recovery of seven arguments" in str(found.remark)
+    assert "no function pgpool_recovery with seven arguments" in str(found.remark)
 
 
 class Connection:
