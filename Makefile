@@ -1,7 +1,7 @@
 # The two commands are `make demo` and `make test`; `make help` names the others.
 #
-# Both install what is missing (Debian packages, and Python packages into .venv, pinned by hash) and
-# may be run again. They need root, or sudo.
+# Both install what is missing (Debian packages, and Python packages into .venv, pinned by hash), and
+# can be run repeatedly. They need root or sudo.
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -18,14 +18,14 @@ export PYTHONDONTWRITEBYTECODE = 1
 
 help:
 	@echo "make demo    lose a node of a real cluster under load and recover it, on loopback"
-	@echo "make wheel   dist/: our wheel and those it needs, pinned by hash, to be installed on hosts"
-	@echo "make test    lint, and all tests (about 40 minutes)"
+	@echo "make wheel   dist/: our wheel and those that it needs, pinned by hash, to install on hosts"
+	@echo "make test    lint and run all tests (about 40 minutes)"
 	@echo "make test-all  the same with the whole matrix of majors"
-	@echo "make quick   lint, and the tests that need no server (1 minute)"
-	@echo "make lowest  unit tests, with the lowest versions of what pyproject.toml needs"
+	@echo "make quick   lint and run the tests that need no server (1 minute)"
+	@echo "make lowest  run the unit tests with the lowest versions that pyproject.toml allows"
 	@echo "make systems build the Debian systems with other PostgreSQL majors (once, 3 minutes, 2 GB)"
 	@echo "make format  format the code"
-	@echo "make lock    pin the Python packages anew"
+	@echo "make lock    update the pinned Python packages"
 
 demo: packages $(VENV)/installed
 	@$(SUDO) $(PYTHON) -m demo
@@ -40,7 +40,7 @@ wheel: .build/installed
 	} > .build/requirements.txt
 	@mv .build/requirements.txt dist/requirements.txt
 
-# Of Python 3.11 or later, and of nothing but the locked build backend.
+# With Python 3.11 or later, and nothing but the locked build backend.
 .build/installed: requirements/build.txt
 	@$(PYTHON3) -m venv --clear .build/venv
 	@$(BUILDER) -m pip install --quiet --require-hashes -r requirements/build.txt
@@ -48,14 +48,14 @@ wheel: .build/installed
 
 test-all: MATRIX := -m ""
 test test-all: quick lowest
-	@ci/build-systems || echo "Going on: the tests that need a system which is not there are skipped."
+	@ci/build-systems || echo "Continuing: tests that need a missing system are skipped."
 	$(SUDO) $(PYTHON) -m ci.once_more tests --ignore=tests/unit --ignore=tests/property \
 		-n 2 --dist loadfile $(MATRIX)
 
 quick: packages lint
 	$(PYTHON) -m pytest tests/unit tests/property src
 
-# In one process: some tests send it signals, and a worker of pytest-xdist has more than one thread.
+# In one process: some tests send it signals, and a pytest-xdist worker has more than one thread.
 lowest: .build/lowest/installed
 	$(LOWEST) -m pytest tests/unit
 

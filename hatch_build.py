@@ -1,4 +1,4 @@
-"""Assemble the extensions and take them into the wheel for `pgpool-recovery install`."""
+"""Assemble the extensions and include them in the wheel for `pgpool-recovery install`."""
 
 import importlib.util
 from pathlib import Path
@@ -10,10 +10,10 @@ PACKAGED = Path("src", "pgpool_recovery", "extension")
 
 
 class AssembleExtension(BuildHookInterface[Any]):
-    """Runs extension/build.py into the package."""
+    """Runs extension/build.py and writes the result into the package."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
-        """Write the control files and the SQL scripts where the package carries them."""
+        """Write the control files and the SQL scripts to their place in the package."""
         root = Path(self.root)
         build = _load(root / "extension" / "build.py")
         build.main(root / PACKAGED)

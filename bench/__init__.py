@@ -1,1 +1,1 @@
-"""Measurements, side by side with what a user would use instead. Not tests: nothing is asserted."""
+"""Measure this product next to what a user would use instead. Not tests: nothing is asserted."""

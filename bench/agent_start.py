@@ -1,8 +1,9 @@
-"""What an agent costs before it does anything: ``python -m bench.agent_start SOURCE SOURCE``.
+"""Measure the start of an agent: ``python -m bench.agent_start SOURCE SOURCE``.
 
 Each SOURCE is the `src` directory of a build. Their agents are started in turn, so that whatever
-else the machine does hits all of them, as by ssh: with pipes, and the words that ssh would have
-its login shell start. Asked is what a recovery asks first of a standby that is stopped.
+else the machine does affects all of them. They are started as by ssh: with pipes, and the command
+that ssh would give to the login shell. The requests are the first ones that a recovery sends for a
+stopped standby.
 """
 
 import json
@@ -50,7 +51,7 @@ def main() -> None:
 
 @contextmanager
 def stopped_standby() -> Iterator[tuple[str, str]]:
-    """Yield a data directory that looks like a standby's, and where its programs are."""
+    """Yield a data directory that looks like a standby's, and the directory of its programs."""
     programs = max(Path("/usr/lib/postgresql").glob("*/bin"))
     user = pwd.getpwnam(USER)
     with tempfile.TemporaryDirectory() as directory:
@@ -64,7 +65,7 @@ def stopped_standby() -> Iterator[tuple[str, str]]:
 
 
 def asked(data: str, programs: str) -> tuple[list[Request], list[Request]]:
-    """Return what is asked first, and then; the runner's first line is left out, for it differs."""
+    """Return the first requests and the later ones, without the runner's own first line."""
     observe = Observe(data, int(Path(programs).parts[-2]), (programs,), (), {}, None, (), 2**24)
     return [IsTidy(data)], [Tidy(data), observe]
 
@@ -80,7 +81,7 @@ def measured(source: str, requests: tuple[list[Request], list[Request]]) -> tupl
         cwd="/",
         env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
     ) as agent:
-        assert agent.stdin is not None  # noqa: S101 - it was asked for
+        assert agent.stdin is not None  # noqa: S101 - it was requested
         assert agent.stdout is not None  # noqa: S101
         told = [next_of(agent.stdout, "Greeting", began)]
         for some in requests:
@@ -101,7 +102,7 @@ def next_of(lines: Iterator[bytes], what: str, began: float) -> float:
 
 
 def spent_ms() -> float:
-    """Return the CPU time of the children that have ended, theirs included."""
+    """Return the CPU time of the children that have ended, including their own children."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return 1000 * (used.ru_utime + used.ru_stime)
 

@@ -1,4 +1,4 @@
-"""Two builds of ours beside each other: an earlier commit's, and this checkout's."""
+"""Provide two of our builds side by side: that of an earlier commit, and this checkout's."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -16,7 +16,7 @@ MakeSite = Callable[[Workspace, Product, ClusterPlan], AbstractContextManager[Si
 
 @contextmanager
 def two_builds(older: str) -> Iterator[Builds]:
-    """Build the files of a commit, and this checkout's; each is installed as a user would."""
+    """Build the files of a commit and of this checkout; each is installed as by a user."""
     with Workspace() as one, Workspace() as other:
         source = extract(older, one.make("source"))
         yield {OLDER: build_product(one, source), OURS: build_product(other)}
@@ -24,7 +24,7 @@ def two_builds(older: str) -> Iterator[Builds]:
 
 @contextmanager
 def a_site_each(builds: Builds, make: MakeSite, plan: ClusterPlan) -> Iterator[dict[str, Site]]:
-    """A cluster for each build, so that nothing is installed between two measurements."""
+    """A cluster per build, so that nothing has to be installed between two measurements."""
     with ExitStack() as stack:
         yield {
             name: stack.enter_context(make(product.workspace, product, plan))

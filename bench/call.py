@@ -1,6 +1,6 @@
-"""What one call of pgpool_recovery() costs beside the stock C function: ``python -m bench.call``.
+"""Compare a call of pgpool_recovery() with the stock C function: ``python -m bench.call``.
 
-The script only exits. Both are called in turn, so that whatever else the machine does hits both.
+The script only exits. Both are called in turn, so that whatever else the machine does affects both.
 """
 
 import statistics
@@ -30,7 +30,7 @@ def main() -> None:
 
 
 def measure(cluster: Cluster) -> None:
-    """Print what the calls of an open session and the first ones of new sessions take."""
+    """Print how long calls in an open session take, and the first ones of new sessions."""
     server = cluster.primary
     create_stock_function(server)
     server.machine.write_file(server.data_directory / "noop", "#!/bin/sh\nexit 0\n", mode=0o700)
@@ -49,14 +49,14 @@ def session(server: Server) -> psycopg.Connection[tuple[object, ...]]:
 
 
 def took_ms(connection: psycopg.Connection[tuple[object, ...]], query: str) -> float:
-    """Return how long a query takes."""
+    """Return how long a query takes, in milliseconds."""
     began = time.perf_counter()
     connection.execute(query.encode())
     return 1000 * (time.perf_counter() - began)
 
 
 def first_call_ms(server: Server, query: str) -> float:
-    """Return how long a query takes as the first one of its session."""
+    """Return how long a query takes as the first one of its session, in milliseconds."""
     with session(server) as connection:
         return took_ms(connection, query)
 
@@ -64,7 +64,7 @@ def first_call_ms(server: Server, query: str) -> float:
 def in_turn(
     times: int, ours: Callable[[], float], stock: Callable[[], float]
 ) -> tuple[list[float], list[float]]:
-    """Measure one after the other, that many times; the first pair warms up and is left out."""
+    """Measure both in turn, that many times; the first pair warms up and is not counted."""
     pairs = [(ours(), stock()) for _ in range(times + 1)][1:]
     return [one for one, _ in pairs], [other for _, other in pairs]
 

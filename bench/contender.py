@@ -1,4 +1,4 @@
-"""What brings a node back: ours, the stock scripts, and the tools that both build upon."""
+"""Bring a node back: with our commands, the stock scripts, or the tools that both build upon."""
 
 import shlex
 import time
@@ -18,12 +18,12 @@ _WITHIN_S = 900
 
 
 class NotBroughtBack(Exception):
-    """What was tried did not succeed, in its own words."""
+    """The attempt did not succeed; the message is that of the program."""
 
 
 @dataclass(frozen=True)
 class Contender:
-    """`bring_back` returns the time at which its command had ended (time.monotonic)."""
+    """A way to bring a node back; `bring_back` returns when its command ended (time.monotonic)."""
 
     name: str
     prepare: Callable[[Cluster, Product], None]
@@ -42,11 +42,11 @@ def _install_stock(cluster: Cluster, _product: Product, *, spread_checkpoint: bo
 
 
 def _nothing(_cluster: Cluster, _product: Product) -> None:
-    """The tools need nothing installed."""
+    """Install nothing: the tools need nothing."""
 
 
 def recover(cluster: Cluster, _primary: Server, node: Server) -> float:
-    """Recover by pcp_recovery_node, and whatever stage commands are installed."""
+    """Recover with pcp_recovery_node and whichever stage commands are installed."""
     completed = until(
         lambda: _unless_busy(cluster.pgpool.recovery_node(node.node_id, timeout_s=_WITHIN_S)),
         within_s=_WITHIN_S,
@@ -58,7 +58,7 @@ def recover(cluster: Cluster, _primary: Server, node: Server) -> float:
 
 
 def start_and_attach(cluster: Cluster, primary: Server, node: Server) -> float:
-    """Start the server over ssh, and attach the node: the least that can be done by hand."""
+    """Start the server over ssh and attach the node: the least that can be done by hand."""
     start = shlex.join(map(str, node.layout.start_argv()))
     node_id = str(node.node_id)
     started = primary.machine.run(["ssh", "-o", "BatchMode=yes", node.machine.name, start])
@@ -69,7 +69,7 @@ def start_and_attach(cluster: Cluster, primary: Server, node: Server) -> float:
 
 
 def _unless_busy(completed: Completed) -> Completed | None:
-    """Return None when Pgpool-II asks to come again, as for a moment after a failover."""
+    """Return None when Pgpool-II asks to try again, as it does right after a failover."""
     return None if "PCP request at the moment" in completed.output else completed
 
 
@@ -81,7 +81,7 @@ def _base_backup(_cluster: Cluster, primary: Server, node: Server) -> float:
 
 
 def rewind(_cluster: Cluster, primary: Server, node: Server) -> float:
-    """Rewind by pg_rewind alone, and start the server."""
+    """Rewind with pg_rewind only, and start the server."""
     source = primary.conninfo(dbname="postgres")
     options = ["--target-pgdata", str(node.data_directory), "--source-server", source, "-R"]
     return _run_and_start(node, "pg_rewind", *options)
@@ -93,7 +93,7 @@ def _run_and_start(node: Server, program: str, *arguments: str) -> float:
     ended_at = time.monotonic()
     if completed.returncode != 0:
         raise NotBroughtBack(completed.output.strip())
-    # What came with the copy, when the source was a standby once.
+    # It was copied if the source once was a standby.
     configuration = node.machine.path(node.data_directory / "postgresql.auto.conf")
     with configuration.open("a") as file:
         file.write("primary_slot_name = ''\n")

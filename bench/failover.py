@@ -1,9 +1,9 @@
-"""How long nobody can write when the primary is killed: ``python -m bench.failover``.
+"""Measure how long no client can write after the primary is killed: ``python -m bench.failover``.
 
-A client writes through Pgpool-II all the time. Two clusters in turn: one whose failover_command is
-ours, one whose script only calls pg_promote() and asks nothing, which is the least that any can do.
-What both have in common, and most of it, is the time until Pgpool-II notices (health checks each
-second). Then the old primary is recovered, and the next round begins.
+A client writes through Pgpool-II all the time. There are two clusters, used in turn: one whose
+failover_command is ours, and one whose script only calls pg_promote() without any check, which is
+the least that a script can do. Most of the time, in both, is that until Pgpool-II notices (with a
+health check every second). Then the old primary is recovered, and the next round begins.
 """
 
 import argparse
@@ -21,7 +21,7 @@ OURS, LEAST = "pgpool-recovery failover", "a script that only promotes"
 
 
 def main() -> None:
-    """Build both clusters once, and lose the primary of each again and again."""
+    """Build both clusters once, and lose the primary of each repeatedly."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeat", type=int, default=5)
     options = parser.parse_args()
@@ -40,7 +40,7 @@ def main() -> None:
     for name in clusters:
         values = [one[name] for one in rounds]
         print(
-            f"{name}: nobody could write for {statistics.median(values):.2f} s "
+            f"{name}: no client could write for {statistics.median(values):.2f} s "
             f"({min(values):.2f} to {max(values):.2f} s)"
         )
 

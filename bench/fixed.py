@@ -1,9 +1,10 @@
-"""What is paid before any work begins, by two builds and the bare way: ``python -m bench.fixed``.
+"""Measure the fixed costs of two builds and of the bare way: ``python -m bench.fixed``.
 
-An earlier build and this checkout's are installed side by side, each with a cluster of its own, and
-measured in turn with the least that anybody could do instead, so that whatever else the machine
-does hits all of them. Medians, and ratios of them; docs/explanation/performance.md says what each
-row is. The figures of every single measurement go into a JSON file.
+An earlier build and this checkout's are installed side by side, each with its own cluster. They are
+measured in turn, together with the least that could be done instead, so that whatever else the
+machine does affects all of them. The output is medians and their ratios;
+docs/explanation/performance.md describes each row. The figures of every single measurement are
+written to a JSON file.
 """
 
 import argparse
@@ -38,7 +39,7 @@ from tests.operator.site import Site, site_on_hosts
 REQUEST = b'{"is": "IsTidy", "data_directory": "/nowhere"}\n'
 ANSWER = b'"is": "Answer"'
 ENVIRONMENT = {"PATH": SEARCH_PATH, "LANG": "C.UTF-8"}
-"""In another locale the command begins once more, in UTF-8 (cli/locale.py)."""
+"""In another locale the command would restart itself in UTF-8 (cli/locale.py)."""
 WARM = """
 import io, sys, time
 from contextlib import redirect_stdout
@@ -58,7 +59,7 @@ Command = Callable[[Cluster, Server, Server], float]
 
 @dataclass(frozen=True)
 class Lab:
-    """What there is to measure with."""
+    """The builds, clusters and options to measure with."""
 
     builds: Builds
     sites: Mapping[str, Site]
@@ -111,7 +112,7 @@ def _greeting_and_answer(command: Path) -> Callable[[], tuple[float, float]]:
             user="postgres",
             env=ENVIRONMENT,
         ) as agent:
-            assert agent.stdin is not None  # noqa: S101 - it was asked for
+            assert agent.stdin is not None  # noqa: S101 - it was requested
             assert agent.stdout is not None  # noqa: S101 - likewise
             agent.stdin.write(REQUEST)
             agent.stdin.flush()
@@ -128,7 +129,7 @@ def _greeting_and_answer(command: Path) -> Callable[[], tuple[float, float]]:
 
 
 def status(lab: Lab) -> list[Row]:
-    """Measure `status`, and what of it is not its questions, which a second call has as well."""
+    """Measure `status`, and the part of it that is not its queries, which a second call shares."""
     ways = {name: _status_of(site) for name, site in lab.sites.items()}
     return rows_of(
         in_turn(lab.options.repeat, ways),
@@ -248,7 +249,7 @@ ON_CLUSTERS = {"status", "stopped", "rewind"}
 
 
 def main() -> None:
-    """Measure the parts that are wanted, and print the table."""
+    """Measure the requested parts, and print the table."""
     options = _options()
     wanted = [name for name in PARTS if name in options.only]
     rows: list[Row] = []
@@ -280,12 +281,18 @@ def _options() -> argparse.Namespace:
         prog="python -m bench.fixed", formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parts = ",".join(PARTS)
-    parser.add_argument("--only", type=lambda text: text.split(","), default=parts, help="parts")
+    parser.add_argument(
+        "--only", type=lambda text: text.split(","), default=parts, help="parts to measure"
+    )
     parser.add_argument("--older", default="2ba9e60", help="the commit of the earlier build")
-    parser.add_argument("--repeat", type=int, default=9, help="times each is measured")
-    parser.add_argument("--repeat-rewind", type=int, default=5, help="likewise, of the rewind")
-    parser.add_argument("--rate", type=float, default=1000, help="of the link, in Mbit/s")
-    parser.add_argument("--gigabytes", type=float, default=1.4, help="of data, for the rewind")
+    parser.add_argument("--repeat", type=int, default=9, help="number of measurements of each")
+    parser.add_argument(
+        "--repeat-rewind", type=int, default=5, help="number of measurements of the rewind"
+    )
+    parser.add_argument("--rate", type=float, default=1000, help="rate of the link, in Mbit/s")
+    parser.add_argument(
+        "--gigabytes", type=float, default=1.4, help="amount of data for the rewind"
+    )
     parser.add_argument("--json", type=Path, default=Path("fixed.json"), help="file to write")
     return parser.parse_args()
 

@@ -1,9 +1,9 @@
-"""What the method incremental costs beside a full copy: ``python -m bench.incremental [MAJOR]``.
+"""Compare the method incremental with a full copy: ``python -m bench.incremental [MAJOR]``.
 
-A primary and its stale standby on one host, in memory, over TCP on loopback. In each round the
-standby is behind by changes to a share of a big table, its WAL is gone, and two things bring its
-data up to date in turn: the incremental backup in place, and pg_basebackup. What comes after,
-starting the server and replay, is the same for both and is left out.
+A primary and its stale standby are on one host, in memory, connected by TCP on loopback. In each
+round, the standby lacks changes to a share of a big table, and the WAL for them is gone. Two ways
+bring its data up to date in turn: the incremental backup in place, and pg_basebackup. What comes
+afterwards, the start of the server and the replay, is the same for both and is not measured.
 """
 
 import statistics
@@ -41,7 +41,7 @@ CHANGES = {
 
 @dataclass(frozen=True)
 class Cost:
-    """What one way has taken."""
+    """What one way took."""
 
     seconds: float
     pretty_size: float
@@ -71,7 +71,7 @@ def main() -> None:
 def one_round(
     primary: Server, target: Server, product: Product, statement: str
 ) -> tuple[Cost, Cost]:
-    """Fall behind, and catch up in both ways."""
+    """Let the standby fall behind, and catch up in both ways."""
     target.stop()
     primary.execute(f"{statement}; CHECKPOINT;")
     make_gap(primary, target)
@@ -86,7 +86,7 @@ def one_round(
     recovery.put_back()
     target.start()
     comparison = compare_contents(primary, target)
-    assert comparison, comparison.differences  # noqa: S101 - a wrong copy is not worth measuring
+    assert comparison, comparison.differences  # noqa: S101 - a wrong copy is not worth a measurement
     return ours, full
 
 

@@ -1,7 +1,7 @@
-"""What a script's output costs beside the stock C function: ``python -m bench.output``.
+"""Compare the cost of a script's output with the stock C function: ``python -m bench.output``.
 
-Scripts write many lines, by bash as most stage scripts are, and as fast as a program can. Both
-functions run them in turn, so that whatever else the machine does hits both.
+Scripts write many lines, with bash as most stage scripts do, and as fast as a program can. Both
+functions run them in turn, so that whatever else the machine does affects both.
 """
 
 from bench.call import in_turn, report, session, took_ms
@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def measure(cluster: Cluster) -> None:
-    """Print what each script takes with either function."""
+    """Print how long each script takes with either function."""
     server = cluster.primary
     create_stock_function(server)
     for name, text in SCRIPTS.items():

@@ -1,4 +1,4 @@
-"""CPU seconds that a host has used, by whatever ran there."""
+"""Measure the CPU seconds that a host has used, whatever ran there."""
 
 import os
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ _TIMES = slice(11, 15)
 
 
 def used_s(hosts: Sequence[Host], without: Server | None = None) -> float:
-    """Return the CPU seconds of all processes that these hosts have had, but for one server's.
+    """Return the CPU seconds of all processes that these hosts have had, except one server's.
 
-    A process that has ended is counted by the one that has waited for it, in the end by the host's
-    first process, so none is lost, however short it was. Of the server, which has been started by
-    what is measured, the processes are counted out with all that they have waited for.
+    A process that has ended is counted by the one that has waited for it, and ultimately by the
+    host's first process, so none is lost, however short it was. The processes of the server, which
+    was started by what is measured, are subtracted with everything that they have waited for.
     """
     all_ticks = sum(_ticks(Path(f"/proc/{host.keeper.pid}/root/proc")) for host in hosts)
     if without is None:

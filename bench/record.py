@@ -1,6 +1,7 @@
-"""What being on record costs a recovery: ``python -m bench.record``.
+"""Measure what the record of a recovery costs: ``python -m bench.record``.
 
-The same events with and without a record, in turn: seconds of this process, and seconds it waits.
+The same events are run with and without a record, in turn. Measured are the milliseconds of this
+process and those that it waits.
 """
 
 import os
@@ -16,11 +17,11 @@ from tests.server.story import STORY, carry_out
 
 RUNS = 100
 NOWHERE = "template0"
-"""No connection is let in there: what it costs not to be on record."""
+"""This database refuses connections, to measure the cost of not being on record."""
 
 
 def main() -> None:
-    """Build a server, put runs on record there, and print medians in milliseconds."""
+    """Build a server, record runs there, and print medians in milliseconds."""
     with Workspace() as workspace:
         product = build_product(workspace)
         plan = ClusterPlan(standbys=0)

@@ -1,15 +1,15 @@
-"""How long until a lost node streams again, and what had to travel: ``python -m bench.recovery``.
+"""Measure the time until a lost node streams again, and its bytes: ``python -m bench.recovery``.
 
-Ours beside the stock scripts, which wait for a spread checkpoint as Pgpool-II's samples do, the
-same scripts with ``-c fast``, and the tools by themselves: pg_basebackup -c fast, pg_rewind. Each
-measurement begins from the same data and the same situation; all are made in turn, so that
-whatever else the machine does hits everybody. The clock runs from pcp_recovery_node (or the
-tool's start) until the node streams; in brackets until the command itself had ended, which for
-pcp_recovery_node is when Pgpool-II has attached the node. Bytes are those that the node's host has
-received. Nobody writes meanwhile. The stock scripts are called by our extension, which costs them
-nothing that could be seen here (bench/call.py).
+This compares our commands with the stock scripts, which wait for a spread checkpoint as Pgpool-II's
+samples do, with the same scripts with ``-c fast``, and with the tools by themselves: pg_basebackup
+-c fast and pg_rewind. Each measurement begins with the same data and the same situation. All are
+made in turn, so that whatever else the machine does affects all of them. The time is measured from
+pcp_recovery_node (or the start of the tool) until the node streams; the time in brackets is until
+the command itself has ended, which for pcp_recovery_node is when Pgpool-II has attached the node.
+The bytes are those that the node's host has received. There are no writes in the meantime. The
+stock scripts are called by our extension, whose cost is too small to show here (bench/call.py).
 
-Data lies in memory, so that the link is what limits; twice the size is needed there, and on disk.
+The data is in memory, so that the link is the limit; twice its size is needed there, and on disk.
 """
 
 import argparse
@@ -50,7 +50,7 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Measurement:
-    """One node that came back, or why not."""
+    """One node that came back, or the reason why not."""
 
     seconds: float = 0.0
     command_s: float = 0.0
@@ -60,7 +60,7 @@ class Measurement:
 
 @dataclass
 class Bench:
-    """What is measured, and what came of it so far."""
+    """What is measured, and the results so far."""
 
     cluster: Cluster
     product: Product
@@ -108,7 +108,7 @@ def bring_back(
     command: Callable[[Cluster, Server, Server], float],
     rate_mbit: float,
 ) -> Measurement:
-    """Bring a node back by a command, over a link of this rate, and measure that."""
+    """Bring a node back with a command, over a link of this rate, and measure it."""
     primary, node, host = cluster.primary, cluster.node(node_id), cluster.host(node_id)
     host.shape(rate_mbit)
     try:
@@ -127,7 +127,7 @@ def bring_back(
 def _streams_at(node: Server, command: "Future[float]") -> float:
     """Return when the node's WAL receiver streams, which may be before its command ends or after.
 
-    The primary's word would not do: it has a walsender that streams for pg_basebackup as well.
+    The primary cannot tell: it also has a walsender that streams for pg_basebackup.
     """
     conninfo = node.conninfo_from_here(dbname="postgres")
 
@@ -190,10 +190,11 @@ def main() -> None:
 
 
 def load(cluster: Cluster, gigabytes: float) -> None:
-    """Load the table, let go of the WAL of that on both nodes, and keep all WAL from now on.
+    """Load the table, remove the WAL of that from both nodes, and keep all WAL from now on.
 
-    pg_rewind would copy what lies there. The restart is for the server to forget how much it wrote:
-    it would go on recycling segments. Pgpool-II does not see it, or it might promote the standby.
+    pg_rewind would copy the WAL that is there. The restart makes the server forget how much it has
+    written; otherwise it would go on recycling segments. Pgpool-II must not notice it, since it
+    might promote the standby.
     """
     primary, node = cluster.servers
     primary.execute(table(gigabytes))
@@ -219,15 +220,17 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench.recovery", formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument("--major", type=int, default=15, help="of PostgreSQL")
-    parser.add_argument("--gigabytes", type=float, default=2.0, help="of data")
-    parser.add_argument("--rate", type=float, default=1000, help="of the link, in Mbit/s")
-    parser.add_argument("--repeat", type=int, default=3, help="times each is measured")
+    parser.add_argument("--major", type=int, default=15, help="PostgreSQL major")
+    parser.add_argument("--gigabytes", type=float, default=2.0, help="amount of data")
+    parser.add_argument("--rate", type=float, default=1000, help="rate of the link, in Mbit/s")
+    parser.add_argument("--repeat", type=int, default=3, help="number of measurements of each")
     parser.add_argument(
-        "--situation", nargs="+", default=[""], help="those with one of these words"
+        "--situation", nargs="+", default=[""], help="only situations with one of these words"
     )
     parser.add_argument("--contender", nargs="+", default=names, choices=names)
-    parser.add_argument("--prove", action="store_true", help="that the node equals the primary")
+    parser.add_argument(
+        "--prove", action="store_true", help="prove that the node equals the primary"
+    )
     return parser.parse_args()
 
 

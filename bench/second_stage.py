@@ -1,9 +1,9 @@
-"""How long clients wait for the second stage: ``python -m bench.second_stage``.
+"""Measure how long clients wait for the second stage: ``python -m bench.second_stage``.
 
-Native replication, with a table of some gigabytes and a client that writes through Pgpool-II all
-the time. Node 1 is stopped, misses changes of a part of the table, and is recovered. Printed are
-what the stages say that they took, from the moment that Pgpool-II has no client any more, and the
-longest pause that the client saw: Pgpool-II's own waits are in that one, too.
+The cluster uses native replication, with a table of some gigabytes and a client that writes through
+Pgpool-II all the time. Node 1 is stopped, misses changes to a part of the table, and is recovered.
+The output is the duration that the stages report, from the moment when Pgpool-II no longer has any
+client, and the longest pause of the client, which includes Pgpool-II's own waits.
 """
 
 import argparse
@@ -36,7 +36,7 @@ class Measurement:
 
 
 def main() -> None:
-    """Build a cluster with data once, and recover node 1 again and again."""
+    """Build a cluster with data once, and recover node 1 repeatedly."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--gigabytes", type=float, default=2)
     parser.add_argument("--repeat", type=int, default=5)
@@ -67,7 +67,7 @@ def _measure(cluster: Cluster, number: int) -> Measurement:
         lambda: cluster.pgpool.sql(f"{changed(2)} SELECT 1"),
         within_s=300,
         what="the table to be changed",
-        tolerating=(CommandError,),  # Its processes start anew for a node that went down.
+        tolerating=(CommandError,),  # Its processes restart when a node goes down.
     )
     before = len(cluster.pgpool.log_text())
     with cluster.load(name=f"load_{number}") as load:

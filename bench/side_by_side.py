@@ -1,4 +1,4 @@
-"""Measure several ways of the same in turn, and show their medians beside each other."""
+"""Measure several ways to do the same in turn, and show their medians side by side."""
 
 import statistics
 import sys
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 OLDER, OURS, BARE = "older", "ours", "bare"
-"""An earlier build, this checkout's, and the least that anybody could do instead."""
+"""An earlier build, this checkout's, and the least that could be done instead."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One thing that is measured, with all that was measured of it by each way."""
+    """One thing that is measured, with all measurements of each way."""
 
     what: str
     unit: str
@@ -22,7 +22,7 @@ class Row:
 
 
 def in_turn(times: int, ways: Mapping[str, Callable[[], T]]) -> dict[str, list[T]]:
-    """Measure one way after the other, that many times; a first round warms up and is left out."""
+    """Measure all ways in turn, that many times; a first round warms up and is not counted."""
     rounds: list[dict[str, T]] = []
     for _ in range(times + 1):
         rounds.append({name: measure() for name, measure in ways.items()})
@@ -33,7 +33,7 @@ def in_turn(times: int, ways: Mapping[str, Callable[[], T]]) -> dict[str, list[T
 def rows_of(
     measured: Mapping[str, Sequence[tuple[float, ...]]], *columns: tuple[str, str]
 ) -> list[Row]:
-    """Return a row, by what it is and its unit, for each figure that a measurement has."""
+    """Return a row, with its name and unit, for each figure of a measurement."""
     return [
         Row(what, unit, {name: [one[i] for one in values] for name, values in measured.items()})
         for i, (what, unit) in enumerate(columns)
@@ -48,7 +48,7 @@ def table(rows: Sequence[Row], older: str) -> str:
 
 
 def _cells(row: Row) -> list[str]:
-    """Return what the table has of a row.
+    """Return the cells of a row.
 
     >>> _cells(Row("this", "s", {"older": [4.0, 5.0, 4.4], "ours": [2.2], "bare": [2.0]}))
     ['this', '4.40 s', '2.20 s', '0.50', '2.00 s', '1.10']

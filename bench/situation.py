@@ -1,4 +1,4 @@
-"""What may have become of a node: the situations from which it is brought back."""
+"""Arrange the situations from which a node is brought back."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ CREATE TABLE big (id bigint PRIMARY KEY, value int NOT NULL, filler text NOT NUL
 INSERT INTO big SELECT n, 0, repeat(md5(n::text), 31) FROM generate_series(1, {rows}) AS n;
 VACUUM (FREEZE, ANALYZE) big;
 """
-# Rows are changed in runs of 1000 side by side, the runs all over the table.
+# Rows are changed in runs of 1000 adjacent ones, and the runs are spread over the table.
 _CHANGE = "UPDATE big SET value = value + 1 WHERE id / 1000 % 100 < {percent};"
 
 
 def table(gigabytes: float) -> str:
-    """Return SQL that makes a table of about that size with its index."""
+    """Return SQL that creates a table of about that size, including its index."""
     return _TABLE.format(rows=round(gigabytes * 1e9 / _BYTES_PER_ROW))
 
 
@@ -29,7 +29,7 @@ def changed(percent: int) -> str:
 
 @dataclass(frozen=True)
 class Situation:
-    """`arrange` makes it and returns the node that is down; Pgpool-II has not noticed yet."""
+    """A situation; `arrange` returns the node that is down, which Pgpool-II has not noticed yet."""
 
     name: str
     arrange: Callable[[Cluster], int]
@@ -43,7 +43,7 @@ def _stopped(cluster: Cluster) -> int:
 
 
 def diverged(cluster: Cluster) -> int:
-    """Node 0 was primary, and wrote what node 1 did not get before it was promoted."""
+    """Node 0 was primary, and wrote data that node 1 did not get before its promotion."""
     old, new = cluster.node(0), cluster.node(1)
     wait_for_replay(new, old.wal_position())
     cluster.host(0).cut(cluster.host(1))

@@ -1,4 +1,4 @@
-"""Keep the data directories of a cluster, to begin again from them as often as is measured."""
+"""Keep the data directories of a cluster, so that each measurement begins with them."""
 
 import shutil
 import subprocess
@@ -13,7 +13,7 @@ _COPY_WITHIN_S = 600
 
 
 class Snapshot:
-    """A primary, node 0, and its standby, node 1, as they were when they were stopped cleanly."""
+    """A primary, node 0, and its standby, node 1, in the state of a clean shutdown."""
 
     def __init__(self, cluster: Cluster, directory: Path) -> None:
         self._cluster = cluster
@@ -25,7 +25,7 @@ class Snapshot:
                 _copy(_data_directory(server), self._of(server))
 
     def restore(self) -> None:
-        """Throw away what has become of the cluster; afterwards the standby streams again."""
+        """Restore the state that was kept; afterwards the standby streams again."""
         cluster = self._cluster
         if cluster.pgpool.is_running:
             cluster.pgpool.stop()
@@ -46,7 +46,7 @@ class Snapshot:
 
     @property
     def pretty_size(self) -> float:
-        """The size of what is kept of the primary."""
+        """The size of the kept data directory of the primary, in megabytes."""
         files = self._of(self._cluster.node(0)).rglob("*")
         return sum(file.lstat().st_size for file in files if file.is_file()) / 1e6
 

@@ -1,10 +1,10 @@
-"""Run pytest; a test that fails is run once more by itself, and is named as flaky when it passes.
+"""Run pytest; run a failed test once more by itself, and report it as flaky if it passes then.
 
-Usage: python -m ci.once_more [words for pytest]. For the tests that need servers: two files run at
-a time, and a machine that is short of breath for a moment is no fault of what is tested. Whoever
-sees a name in the last lines finds out why, and mends it. More than `MAX_AGAIN` failures are no
+Usage: python -m ci.once_more [arguments for pytest]. This is for the tests that need servers: two
+files run at a time, and a machine that is overloaded for a moment is no fault of the tested code.
+If the last lines name a test, find out why and fix it. More than `MAX_AGAIN` failures are no
 accident, and are not run again. Where tests build on each other (marked `in_order`), one of them
-alone would test something else, or nothing: the whole file is run again.
+alone would test something else, or nothing, so the whole file is run again.
 """
 
 import subprocess
@@ -17,23 +17,23 @@ IN_ORDER = "in_order"
 
 
 class Failures:
-    """Collects the names of the tests that fail, those of workers as well.
+    """Collects the names of the tests that fail, including those of workers.
 
-    `names`: with each, the name of what is to be run again, a test or a file.
+    `names` maps each to what must be run again, a test or a file.
     """
 
     def __init__(self) -> None:
         self.names: dict[str, str] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Hear of the end of a test's setup, call or teardown."""
+        """Receive the result of a test's setup, call or teardown."""
         if report.failed:
             file = report.nodeid.partition("::")[0]
             self.names[report.nodeid] = file if IN_ORDER in report.keywords else report.nodeid
 
 
 def main(words: list[str]) -> int:
-    """Run the tests; return pytest's exit status, or 0 when whatever failed passes by itself."""
+    """Run the tests; return pytest's exit status, or 0 when every failed test passes by itself."""
     failures = Failures()
     status = int(pytest.main(words, plugins=[failures]))
     to_run = dict.fromkeys(failures.names.values())

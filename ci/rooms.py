@@ -1,9 +1,9 @@
-"""The picture of the rooms in CONTRIBUTING.md, drawn from the imports: ``python -m ci.rooms``.
+"""Draw the picture of the rooms in CONTRIBUTING.md from the imports: ``python -m ci.rooms``.
 
-A room is a package of ours, or a module that stands by itself. An arrow leads to a room that is
-imported. It is left out where other arrows lead there as well, through rooms between; the numbers
-in a room count all of them. With ``--check`` nothing is written: the exit status says whether
-rooms, arrows and, roughly, sizes are still those of the code.
+A room is one of our packages, or a module outside of any. An arrow leads to an imported room. It
+is omitted where other arrows also lead there, through rooms in between; the numbers in a room
+count all of them. With ``--check`` nothing is written, and the exit status tells whether the rooms,
+the arrows and, roughly, the sizes are still those of the code.
 """
 
 import argparse
@@ -20,13 +20,13 @@ SOURCE = REPOSITORY / "src" / "pgpool_recovery"
 PAGE = REPOSITORY / "CONTRIBUTING.md"
 BEGIN, END = "<!-- rooms: written by python -m ci.rooms -->\n", "<!-- rooms: end -->\n"
 DIVIDED = ("agent",)
-"""Packages that have rooms themselves, which are shown by a picture of their own."""
+"""Packages that have rooms themselves, which are shown in a separate picture."""
 TOLERANCE = 0.2
-"""By how much a size may differ before the picture is stale: not every commit draws it anew."""
+"""How much a size may differ before the picture is stale: not every commit redraws it."""
 
 
 class Room(NamedTuple):
-    """What stands in a room, and which other rooms it imports."""
+    """What a room contains, and which other rooms it imports."""
 
     modules: int
     lines: int
@@ -57,13 +57,13 @@ def rooms_of(source: Path, package: str) -> Rooms:
 
 
 def _room(file: Path) -> str | None:
-    """Return the room of a module; the package's own two files are none."""
+    """Return the room of a module; the package's own two files are not in one."""
     first = file.parts[0]
     return None if first in ("__init__.py", "__main__.py") else first.removesuffix(".py")
 
 
 def _imports(text: str, package: str) -> Iterator[str]:
-    """Yield the names directly below a package that a module imports, wherever it does."""
+    """Yield the names directly below a package that a module imports, anywhere in it."""
     for node in ast.walk(ast.parse(text)):
         names = []
         if isinstance(node, ast.Import):
@@ -91,7 +91,7 @@ def arrows_of(rooms: Rooms) -> list[tuple[str, str]]:
 
 
 def _reached(rooms: Rooms, name: str) -> set[str]:
-    """Return the rooms that one leads to, through whichever others."""
+    """Return the rooms that one leads to, directly or through others."""
     found: set[str] = set()
     waiting = [name]
     while waiting:
@@ -114,14 +114,14 @@ def picture(rooms: Rooms) -> str:
 
 
 def block(source: Path) -> str:
-    """Return what stands between the marks."""
+    """Return the text between the marks."""
     pictures = [picture(rooms_of(source, package)) for package in ("", *DIVIDED)]
     heads = ["", *(f"The rooms of `{package}`:\n\n" for package in DIVIDED)]
     return "".join(f"\n{head}{one}" for head, one in zip(heads, pictures, strict=True)) + "\n"
 
 
 def split(page: str) -> tuple[str, str, str]:
-    """Return a page up to the mark, between the marks, and from the second one on."""
+    """Return a page up to the first mark, between the marks, and from the second one on."""
     before, begin, rest = page.partition(BEGIN)
     between, end, after = rest.partition(END)
     if not end:
@@ -130,7 +130,7 @@ def split(page: str) -> tuple[str, str, str]:
 
 
 def is_current(shown: str, drawn: str) -> bool:
-    """Say whether a picture is still that of the code; sizes may differ a little.
+    """Return whether a picture still shows the code; sizes may differ a little.
 
     >>> is_current("a 100 lines", "a 110 lines"), is_current("a 100 lines", "b 100 lines")
     (True, False)
@@ -153,7 +153,7 @@ def main(words: Sequence[str]) -> int:
     drawn = block(SOURCE)
     if not is_current(shown, drawn):
         if options.check:
-            print(f"{PAGE.name}: the rooms are others by now: python -m ci.rooms", file=sys.stderr)
+            print(f"{PAGE.name}: the rooms have changed; run python -m ci.rooms", file=sys.stderr)
             return 1
         PAGE.write_text(before + drawn + after)
     return 0

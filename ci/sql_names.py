@@ -1,4 +1,4 @@
-"""The names in SQL and PL/pgSQL that PostgreSQL looks for at run time, with the schema of each."""
+"""Find the names in SQL and PL/pgSQL that PostgreSQL looks up at run time, with their schemas."""
 
 import re
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import pglast
 from pglast import ast
 from pglast.enums import A_Expr_Kind, SubLinkType
 
-# Where the grammar has a list of words for a name: of which kind it is.
+# Where the grammar has a list of words for a name, and the kind of that name.
 _LISTS = {
     ("FuncCall", "funcname"): "function",
     ("CreateFunctionStmt", "funcname"): "function",
@@ -29,7 +29,7 @@ _LISTS = {
     ("CollateClause", "collname"): "collation",
     ("IndexElem", "opclass"): "operator class",
 }
-# Syntax behind which there are operators that it does not name, so that they cannot be qualified.
+# Syntax that stands for operators without naming them, so they cannot be qualified.
 _UNNAMED = {
     A_Expr_Kind.AEXPR_DISTINCT: "IS DISTINCT FROM",
     A_Expr_Kind.AEXPR_NOT_DISTINCT: "IS NOT DISTINCT FROM",
@@ -44,7 +44,7 @@ _UNNAMED = {
     A_Expr_Kind.AEXPR_NOT_BETWEEN_SYM: "NOT BETWEEN SYMMETRIC",
 }
 _BETWEEN = ("<=", ">=")
-# Functions that take the name of an object as a text, and the kind of that object.
+# Functions that take the name of an object as text, and the kind of that object.
 _NAMES_IN_TEXT = {
     "pg_extension_config_dump": "relation",
     "pg_get_serial_sequence": "relation",
@@ -59,7 +59,7 @@ _NAMES_IN_TEXT = {
     "to_regoperator": "operator",
     "pg_get_viewdef": "relation",
 }
-# Of these it is the argument before the last one, the privilege.
+# Here the name is the argument before the last one, which is the privilege.
 _PRIVILEGE_OF = {
     "has_table_privilege": "relation",
     "has_sequence_privilege": "relation",
@@ -79,10 +79,10 @@ _REG_TYPES = {
 
 @dataclass(frozen=True)
 class Name:
-    """A name as it stands in a text, and where: `offset` in SQL, `line` in the body of PL/pgSQL.
+    """A name in a text, and its place: `offset` in SQL, `line` in a body in PL/pgSQL.
 
-    `syntax` is what stands there when that names nothing, and `arguments` how many a function or an
-    operator is called with.
+    `syntax` is the syntax at that place if it does not name anything. `arguments` is the number of
+    arguments of a call of a function or an operator.
     """
 
     kind: str
@@ -98,19 +98,19 @@ class Name:
         return self.words[0] if len(self.words) > 1 else ""
 
     def __str__(self) -> str:
-        """Return it as a person writes it."""
+        """Return it in the form that a person would write."""
         if self.syntax:
             return f"{self.kind} {self.words[-1]} of {self.syntax}"
         return f"{self.kind} {'.'.join(self.words)}"
 
 
 def names_in_sql(text: str) -> list[Name]:
-    """Return the names in statements; bodies that are texts are not looked into."""
+    """Return the names in statements; bodies that are strings are not examined."""
     return [name for statement in pglast.parse_sql(text) for name in names_in(statement)]
 
 
 def names_in(statement: Any) -> list[Name]:
-    """Return the names in a statement, but for those that WITH gives."""
+    """Return the names in a statement, except those defined by WITH."""
     given = {node.ctename for node in nodes(statement) if isinstance(node, ast.CommonTableExpr)}
     return [
         replace(name, offset=offset)
@@ -123,7 +123,7 @@ def names_in(statement: Any) -> list[Name]:
 def names_in_plpgsql(statement: str, schema: str) -> list[Name]:
     """Return the names in the body of CREATE FUNCTION … LANGUAGE plpgsql, or of DO.
 
-    `schema` is one that has types of arguments; parse_plpgsql() knows pg_catalog and public alone.
+    `schema` contains types of arguments; parse_plpgsql() knows only pg_catalog and public.
     """
     known = statement.replace(f"{schema}.", "public.")
     found = [
@@ -135,12 +135,12 @@ def names_in_plpgsql(statement: str, schema: str) -> list[Name]:
 
 
 def nodes(root: Any) -> Iterator[Any]:
-    """Return a node and all below it."""
+    """Return a node and all nodes below it."""
     return (node for node, _ in _with_offsets(root))
 
 
 def _with_offsets(root: Any, offset: int = 0) -> Iterator[tuple[Any, int]]:
-    """Return the nodes with their places, and without one with that of the node above."""
+    """Return the nodes with their offsets; a node without one gets that of the node above."""
     if isinstance(root, (tuple, list)):
         for item in root:
             yield from _with_offsets(item, offset)
@@ -233,7 +233,7 @@ def _as_statement(query: str, parse_mode: int) -> str:
 
 
 def _declared_types(statement: str) -> Iterator[Name]:
-    """Return the types of variables, of which parse_plpgsql() tells without their schema."""
+    """Return the types of variables, which parse_plpgsql() returns without their schema."""
     for block in re.finditer(r"\bDECLARE\b(.*?)\bBEGIN\b", statement, re.DOTALL):
         bare = re.sub(r"--.*|'(?:[^']|'')*'", "", block.group(1))
         for one in bare.split(";"):

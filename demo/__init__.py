@@ -1,1 +1,1 @@
-"""`make demo`: the main job on this machine, shown step by step."""
+"""Run `make demo`: a recovery on this machine, shown step by step."""

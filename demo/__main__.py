@@ -26,12 +26,12 @@ CREATE TABLE accounts AS
 
 
 def main() -> int:
-    """Run the demonstration; its exit status is 0 when the node came back with equal contents."""
+    """Run the demonstration; return 0 when the node came back with equal contents."""
     screen = Screen()
     try:
         with Workspace() as workspace:
             screen.head(
-                "A primary, a standby and Pgpool-II on loopback, in a directory of their own"
+                "A primary, a standby and Pgpool-II on loopback, in their own directory"
                 f" ({workspace.directory})"
             )
             screen.says("building pgpool-recovery from this checkout, into that directory")
@@ -48,7 +48,7 @@ def main() -> int:
 
 
 def shows_recovery(cluster: Cluster, screen: Screen) -> None:
-    """Tell the story on a cluster that runs."""
+    """Lose and recover a node of a running cluster."""
     cluster.primary.execute(FILLER)
     shows_cluster(cluster, screen)
     screen.head("A client writes to the primary, and the standby is lost")
@@ -59,7 +59,7 @@ def shows_recovery(cluster: Cluster, screen: Screen) -> None:
         cluster.pgpool.wait_for_node(LOST, "down")
         screen.says(f"Pgpool-II: node {LOST} is down")
         load.wait_for_commits(400)
-        screen.says(f"the client goes on writing: {load.committed} transactions so far")
+        screen.says(f"the client continues writing: {load.committed} transactions so far")
 
         screen.head(f"pcp_recovery_node -n {LOST}")
         with shown(cluster, screen):
@@ -75,7 +75,7 @@ def shows_recovery(cluster: Cluster, screen: Screen) -> None:
 
 
 def shows_cluster(cluster: Cluster, screen: Screen) -> None:
-    """Say what there is."""
+    """Describe the cluster."""
     ((version, size),) = cluster.primary.sql(
         "SELECT current_setting('server_version'), pg_size_pretty(sum(pg_database_size(oid)))"
         " FROM pg_database"
@@ -91,14 +91,14 @@ def shows_cluster(cluster: Cluster, screen: Screen) -> None:
 
 
 def recovered(cluster: Cluster, node_id: int) -> Completed:
-    """Recover the node by Pgpool-II's own command, while somebody else shows what is going on."""
+    """Recover the node with Pgpool-II's own command, while another thread shows the progress."""
     with ThreadPoolExecutor(max_workers=1) as executor:
         return executor.submit(cluster.recover, node_id).result()
 
 
 @contextmanager
 def shown(cluster: Cluster, screen: Screen) -> Iterator[None]:
-    """Show, as they come, the lines of the recovery in the server log of the primary."""
+    """Show the lines of the recovery in the primary's server log as they appear."""
     primary = cluster.primary
     log = primary.machine.path(primary.log_file)
     names = (f"node {LOST}: ", f"localhost:{cluster.node(LOST).data_directory}: ")
@@ -113,7 +113,7 @@ def shown(cluster: Cluster, screen: Screen) -> Iterator[None]:
 
 
 def shows_proof(cluster: Cluster, load: ClientLoad, screen: Screen) -> None:
-    """Compare what both nodes hold with each other and with what the client was told."""
+    """Compare the contents of both nodes with each other and with what the client committed."""
     summary = load.stop()
     screen.says(
         f"the client: {summary.committed} transactions, {len(summary.failures)} failed, "
@@ -127,7 +127,7 @@ def shows_proof(cluster: Cluster, load: ClientLoad, screen: Screen) -> None:
         )
     sums = table_sums(cluster.node(LOST))
     rows = sum(table.rows for table in sums.values())
-    screen.says(f"both nodes hold the same: {len(sums)} tables, {rows} rows")
+    screen.says(f"both nodes have the same contents: {len(sums)} tables, {rows} rows")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the demonstration writes: each line with the seconds since it began."""
+"""Write the output of the demonstration, each line with the seconds since it began."""
 
 import time
 
@@ -10,15 +10,15 @@ class Screen:
         self._began = time.monotonic()
 
     def head(self, text: str) -> None:
-        """Begin a part of the story."""
+        """Write a heading."""
         self._write(f"\n{text}")
 
     def says(self, text: str) -> None:
-        """Say what happened, and when."""
+        """Write what happened, and when."""
         self._write(f"{self._seconds()}  {text}")
 
     def quotes(self, text: str) -> None:
-        """Show the words of a program."""
+        """Write the output of a program."""
         for line in text.splitlines():
             self._write(f"{self._seconds()}  | {line}")
 

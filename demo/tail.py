@@ -10,7 +10,7 @@ TICK_S = 0.05
 
 
 class Tail:
-    """Hands each line that a file gets within the context to a reader."""
+    """Passes each line that is added to a file within the context to a function."""
 
     def __init__(self, file: Path, on_line: Callable[[str], object]) -> None:
         self._file = file

@@ -1,4 +1,4 @@
-"""Check this checkout against every rule; exit status 1 when one is broken."""
+"""Check this checkout against every rule; the exit status is 1 when one is broken."""
 
 import importlib
 import pkgutil

@@ -1,7 +1,7 @@
-"""Sessions are opened in postgres/connection.py alone, where their settings are pinned.
+"""Check that sessions are opened only in postgres/connection.py, where their settings are pinned.
 
-Elsewhere below postgres/ psycopg may be used, but opens nothing; outside nothing imports it, nor
-another driver, nor calls psql.
+Other modules in postgres/ may use psycopg, but open nothing with it. No module outside imports it
+or another driver, or calls psql.
 """
 
 import ast
@@ -18,7 +18,7 @@ IMPORTERS = frozenset({"import_module", "__import__"})
 
 
 def violations(root: Path) -> Iterator[str]:
-    """Yield each place that could open a session and is not the home of sessions."""
+    """Yield each place outside the home of sessions that could open one."""
     for file in sorted((root / SOURCES).rglob("*.py")):
         where = file.relative_to(root)
         if where == HOME:

@@ -1,7 +1,7 @@
-"""Text leaves the commands in one place, cli/say.py, where each line of it becomes one line.
+"""Check that commands write text only in cli/say.py, where each line stays a single line.
 
-What is printed may be the words of a target, a server or a file. A second way out would have to
-remember that a line break in them forges a line, and that an escape sequence steers a terminal.
+The text may come from a target, a server or a file. Any other place would have to remember that a
+line break in it forges a line, and that an escape sequence controls a terminal.
 """
 
 import ast
@@ -14,12 +14,12 @@ STREAMS = frozenset({"sys.stdout", "sys.stderr"})
 
 
 def violations(root: Path) -> Iterator[str]:
-    """Yield what writes to a standard stream elsewhere."""
+    """Yield each place elsewhere that writes to a standard stream."""
     for file in sorted((root / PACKAGE).rglob("*.py")):
         path = file.relative_to(root)
         if path != HOME:
             for line in _writes(ast.parse(file.read_text())):
-                yield f"{path}:{line}: text leaves elsewhere than by cli/say.py"
+                yield f"{path}:{line}: text is written outside of cli/say.py"
 
 
 def _writes(tree: ast.Module) -> Iterator[int]:
@@ -29,7 +29,7 @@ def _writes(tree: ast.Module) -> Iterator[int]:
 
 
 def _says_lines_as_one(call: ast.Call) -> bool:
-    """Say whether lines are joined that cli/say.py takes one by one, and would show as one."""
+    """Return whether lines are joined that cli/say.py takes one by one, and would show as one."""
     if not isinstance(call.func, ast.Name) or call.func.id not in ("say", "complain"):
         return False
     given = [word for word in call.args if not isinstance(word, ast.Starred)]
@@ -41,12 +41,12 @@ def _says_lines_as_one(call: ast.Call) -> bool:
 
 
 def _is_exit(call: ast.Call) -> bool:
-    """Say whether it is print() of more than one line, or write() of a standard stream of ours."""
+    """Return whether it is print() of more than one line, or write() of our standard streams."""
     if isinstance(call.func, ast.Name):
         return call.func.id == "print"
     if not isinstance(call.func, ast.Attribute):
         return False
-    if call.func.attr == "print":  # Of a console of rich.
+    if call.func.attr == "print":  # This is the method of a rich console.
         return not (call.args and ast.unparse(call.args[0]).startswith("one_line("))
     is_write = call.func.attr in ("write", "writelines")
     return is_write and ast.unparse(call.func.value) in STREAMS

@@ -1,17 +1,17 @@
-"""Extension scripts name the schema of all that they use, and PostgreSQL looks nowhere else.
+"""Check that extension scripts qualify everything they use, so PostgreSQL looks nowhere else.
 
-CREATE EXTENSION runs as a superuser with the schema of the extension in the search path. Whoever
-may create objects there makes an operator or a function whose arguments fit better than those of
-any in pg_catalog, and the superuser runs it; a view binds it for good. So in the scripts that
-extension/build.py makes:
+CREATE EXTENSION runs as a superuser with the schema of the extension in the search path. A role
+that may create objects there could add an operator or a function whose arguments match better than
+those in pg_catalog, and the superuser would run it; a view would bind it permanently. So in the
+scripts that extension/build.py writes:
 
-* the first statement sets the search path to pg_catalog, and all the same
-* every operator, function, type and relation has its schema, pg_catalog or that of the extension:
-  in statements, views, DO blocks and SQL bodies, and in the bodies of functions that have no search
-  path of their own;
-* a body that is a text, which is looked up anew by each call, has a search path of its own, and
-  names nothing of the extension: the owner of the schema can rename it and put another one in its
-  place. BEGIN ATOMIC and RETURN know what they call by its OID.
+* The first statement sets the search path to pg_catalog.
+* Nevertheless, every operator, function, type and relation has its schema, pg_catalog or that of
+  the extension: in statements, views, DO blocks and SQL bodies, and in the bodies of functions that
+  do not set a search path.
+* A body that is a string, in which names are looked up by each call, sets a search path and names
+  no object of the extension: the owner of the schema could rename it and put another one in its
+  place. BEGIN ATOMIC and RETURN refer to what they call by OID.
 """
 
 import importlib.util
@@ -28,12 +28,12 @@ from ci.sql_names import Name, names_in, names_in_plpgsql, names_in_sql, nodes
 SCHEMA = "extension_schema"
 PINNED = ("pg_catalog", "pg_temp")
 NO_BODY = ("c", "internal")
-# Names are looked for where the caller's are; that is what this function is for.
+# It looks up names in the caller's search path, which is its purpose.
 WITH_CALLERS_PATH = {"pgpool_regclass"}
 
 
 class Script(NamedTuple):
-    """A script as build.py makes it, with the statements in it."""
+    """A script as written by build.py, with its statements."""
 
     file: str
     text: str
@@ -51,7 +51,7 @@ class Script(NamedTuple):
 
 
 class Body(NamedTuple):
-    """The body of a function that is a text, or of a DO block."""
+    """The body of a function that is a string, or of a DO block."""
 
     function: str
     language: str
@@ -62,7 +62,7 @@ class Body(NamedTuple):
 
 
 def violations(root: Path) -> list[str]:
-    """Return a line for each place that breaks the rule; one for what all scripts share."""
+    """Return a line for each violation, and only one for code that all scripts share."""
     found = {
         (what, text): (script.file, line, what)
         for script in scripts(root)
@@ -72,9 +72,9 @@ def violations(root: Path) -> list[str]:
 
 
 def scripts(root: Path) -> list[Script]:
-    """Return the scripts that the build.py of a checkout makes, those that are alike once.
+    """Return the scripts that the build.py of a checkout writes, identical ones only once.
 
-    That of a new extension comes after those of its updates.
+    The script of a new extension comes after those of its updates.
     """
     spec = importlib.util.spec_from_file_location("extension_build", root / "extension/build.py")
     if spec is None or spec.loader is None:
@@ -86,13 +86,13 @@ def scripts(root: Path) -> list[Script]:
 
 
 def parsed(file: str, text: str) -> Script:
-    """Return a script in which the commands of psql are comments and the schema has a name."""
+    """Return a script with psql commands as comments and with a name for the schema."""
     text = re.sub(r"^\\", "--", text, flags=re.MULTILINE).replace("@extschema@", SCHEMA)
     return Script(file, text, pglast.parse_sql(text))
 
 
 def bodies(script: Script) -> Iterator[Body]:
-    """Return all bodies that are texts."""
+    """Return all bodies that are strings."""
     for statement in script.statements:
         text = script.text_of(statement)
         for node in nodes(statement):
@@ -121,7 +121,7 @@ def _language(options: Any) -> str:
 
 
 def names_of(script: Script) -> Iterator[tuple[int, Name]]:
-    """Return the line and the name of all that a script looks up, or binds for good."""
+    """Return the line and the name of everything that a script looks up or binds permanently."""
     for statement in script.statements:
         for name in names_in(statement):
             yield script.line(name.offset), name
@@ -131,7 +131,7 @@ def names_of(script: Script) -> Iterator[tuple[int, Name]]:
 
 
 def names_of_body(body: Body) -> Iterator[tuple[int, Name]]:
-    """Return the line and the name of all that a body looks up."""
+    """Return the line and the name of everything that a body looks up."""
     if body.language == "plpgsql":
         for name in names_in_plpgsql(body.statement, SCHEMA):
             yield body.line + name.line - 1, name
@@ -141,7 +141,7 @@ def names_of_body(body: Body) -> Iterator[tuple[int, Name]]:
 
 
 def violations_of(script: Script) -> Iterator[tuple[int, str, str]]:
-    """Return for each violation in a script the line, what it is, and the text of the line."""
+    """Return the line, the description and the text of the line of each violation in a script."""
     first = script.statements[0].stmt
     if not (isinstance(first, ast.VariableSetStmt) and first.is_local and _pins(first)):
         yield 1, f"does not begin with SET LOCAL search_path = {', '.join(PINNED)}", ""
@@ -150,12 +150,12 @@ def violations_of(script: Script) -> Iterator[tuple[int, str, str]]:
     lines = script.text.split("\n")
     for line, name in names_of(script):
         if name.schema not in ("pg_catalog", SCHEMA):
-            yield line, f"{name} is looked for in the search path", lines[line - 1]
+            yield line, f"{name} is looked up in the search path", lines[line - 1]
     for body in bodies(script):
         if not body.is_pinned and body.function not in WITH_CALLERS_PATH:
-            yield body.line, f"function {body.function} has no search path of its own", ""
+            yield body.line, f"function {body.function} does not set a search path", ""
         if body.function != "DO" and SCHEMA in body.text:
-            yield body.line, f"function {body.function} has the name of the schema in it", ""
+            yield body.line, f"function {body.function} contains the name of the schema", ""
 
 
 def _pins(setting: Any) -> bool:

@@ -1,11 +1,11 @@
-"""Only one module opens files for writing: ``pgpool_recovery.files.write``.
+"""Check that only one module opens files for writing: ``pgpool_recovery.files.write``.
 
-There a file comes into being whole, under no name that anybody can guess, into no link, and for
-root only where nobody else can interfere. A file that is opened for writing elsewhere has none of
-that, and nobody sees it in a review: so whatever opens, makes or copies one is named here, and what
-cannot be seen (a mode or flags that are not constants) counts as writing. Files without a name
-(``tempfile.TemporaryFile``) and ``/dev/null`` are no files to be led to. Nothing is made to last
-elsewhere either: who calls fsync(2) has written something, or has renamed it, in a way of his own.
+There a file appears complete, with a name that cannot be guessed, not through a link, and for root
+only where no other user can interfere. A file that is opened for writing elsewhere has none of
+these properties, which is easy to miss in a review. So everything that opens, creates or copies a
+file is reported here, and a mode or flags that are not constants count as writing. Files without a
+name (``tempfile.TemporaryFile``) and ``/dev/null`` cannot be redirected. Nothing is made durable
+elsewhere either: code that calls fsync(2) has written or renamed something in its own way.
 """
 
 import ast
@@ -27,29 +27,29 @@ NAMES = frozenset(
         *("FileHandler", "RotatingFileHandler", "WatchedFileHandler", "FileInput"),
     }
 )
-"""What writes by its name, whatever it belongs to."""
+"""Names that write, whatever they belong to."""
 OWNERS = {
     "shutil": frozenset({"copy"}),
     "os": frozenset({"creat", "fsync", "fdatasync", "sync", "replace"}),
 }
-"""What writes only as part of a module."""
+"""Names that write only as part of this module."""
 OURS = "pgpool_recovery.files.write"
 
 EXCEPTIONS = {
     (
         "src/pgpool_recovery/files/trust.py",
         "os.open",
-    ): "flags that stand in a constant beside it, all of them for reading",
+    ): "its flags are in a constant beside it, and all of them are for reading",
     (
         "src/pgpool_recovery/pcp/client/pass_file.py",
         "os.open",
-    ): "the opener of an open() that reads, which this rule looks at",
+    ): "the opener of an open() that reads, which this rule checks",
     (
         "src/pgpool_recovery/history/record.py",
         "record.open",
     ): "opens a record in a database",
 }
-"""By file and call: why it is not writing."""
+"""By file and call: why it does not write."""
 
 
 def violations(root: Path) -> list[str]:
@@ -83,11 +83,11 @@ def _found(tree: ast.AST, path: str) -> Iterator[tuple[ast.expr | ast.stmt, str]
             case ast.ImportFrom(module="os" | "io" | "shutil" | "codecs" as module):
                 for alias in node.names:
                     if alias.name in {"open", "fdopen", *OWNERS.get(module, ())}:
-                        yield node, f"{module}.{alias.name} cannot be seen by another name"
+                        yield node, f"{module}.{alias.name} cannot be recognized by another name"
 
 
 def _names_of_ours(tree: ast.AST) -> set[str]:
-    """Return what was imported from the one module, and what the file defines itself."""
+    """Return the names imported from that module, and those that the file defines itself."""
     names = {
         alias.asname or alias.name
         for node in ast.walk(tree)
@@ -105,7 +105,7 @@ def _what_call_does(call: ast.Call) -> str | None:
         case ast.Attribute(value=ast.Name(id="os"), attr="open"):
             return None if _is_null_device(call) else _by_flags(call, shown)
         case ast.Attribute(value=ast.Name(id="os"), attr="fdopen"):
-            return None  # Of a descriptor, which is a pipe, or came from where this rule looks.
+            return None  # The descriptor is a pipe, or came from a call that this rule checks.
         case ast.Attribute(
             value=ast.Name(id="io" | "gzip" | "bz2" | "lzma" | "codecs"), attr="open"
         ):
@@ -122,16 +122,16 @@ def _what_call_does(call: ast.Call) -> str | None:
 
 
 def _by_mode(call: ast.Call, shown: str, *, at: int) -> str | None:
-    """Say what a call does that takes a mode, by its name or at a place."""
+    """Return what a call with a mode does, given by keyword or by position; None if it reads."""
     modes = [keyword.value for keyword in call.keywords if keyword.arg == "mode"]
     if any(keyword.arg is None for keyword in call.keywords):
-        return f"{shown} has options that cannot be seen"
+        return f"{shown} has options that are not visible"
     if any(isinstance(word, ast.Starred) for word in call.args[: at + 1]):
-        return f"{shown} has words that cannot be seen"
+        return f"{shown} has arguments that are not visible"
     modes += call.args[at : at + 1]
     for mode in modes:
         if not isinstance(mode, ast.Constant) or not isinstance(mode.value, str):
-            return f"{shown} has a mode that cannot be seen"
+            return f"{shown} has a mode that is not visible"
         if WRITING_MODES & set(mode.value):
             return f'{shown} has mode "{mode.value}"'
     return None
@@ -142,13 +142,13 @@ def _by_flags(call: ast.Call, shown: str) -> str | None:
     flags += call.args[1:2]
     parts = [part for flag in flags for part in _parts(flag)]
     if not parts or not all(part in WRITING_FLAGS | READING_FLAGS for part in parts):
-        return f"{shown} has flags that cannot be seen"
+        return f"{shown} has flags that are not visible"
     writing = [part for part in parts if part in WRITING_FLAGS]
     return f"{shown} has {' and '.join(writing)}" if writing else None
 
 
 def _parts(flags: ast.expr) -> Iterator[str]:
-    """Yield the constants of flags; what is none has no name that is known."""
+    """Yield the names of the constants in flags; empty for anything else."""
     match flags:
         case ast.BinOp(left=left, op=ast.BitOr(), right=right):
             yield from _parts(left)

@@ -1,11 +1,11 @@
-"""Only ``pgpool_recovery.files.text`` turns what comes from outside into text.
+"""Check that only ``pgpool_recovery.files.text`` turns bytes from outside into text.
 
-Bytes that are no UTF-8 have to come through, and a line ends at a line feed: what Python does when
-nothing is said fails at the first Latin-1 byte, decodes by the locale, and ends a line at a form
-feed; ``Path.read_bytes`` has no limit, and waits for a FIFO. Nobody sees that in a review. So
-whatever decodes, splits lines or reads as Python does, is named here, with its reason where it is
-right. What runs in a server or is shared with it has no module of ours, so there a decoder has to
-say how (``decode("utf-8", "surrogateescape")``).
+Bytes that are not UTF-8 must be preserved, and a line ends at a line feed. Python's defaults fail
+at the first Latin-1 byte, decode by the locale, and end a line at a form feed; ``Path.read_bytes``
+has no limit and waits for a FIFO. That is easy to miss in a review. So everything that decodes,
+splits lines or reads with Python's defaults is reported here, or listed with the reason why it is
+right. Code that runs in a server or is shared with it cannot import our modules, so there a decoder
+must name its error handler (``decode("utf-8", "surrogateescape")``).
 """
 
 import ast
@@ -18,27 +18,27 @@ OWN = (
     *("extension/python", "src/pgpool_recovery/pcp/client", "src/pgpool_recovery/in_server"),
     *("src/pgpool_recovery/plan", "src/pgpool_recovery/facts", "src/pgpool_recovery/domain"),
 )
-"""What cannot import the home, because it runs in a server or knows no file."""
+"""Code that cannot import the home, because it runs in a server or knows no files."""
 LOSSLESS = frozenset({"surrogateescape", "backslashreplace", "replace"})
-"""What to do with a byte that is no UTF-8, where it is said."""
+"""The error handlers that preserve or show a byte that is not UTF-8."""
 NAMES = frozenset({"read_bytes", "read_text", "splitlines", "getencoding", "getpreferredencoding"})
 BY_LOCALE = frozenset({"fsdecode", "unicode_escape"})
 OPTIONS = frozenset({"text", "universal_newlines", "encoding", "errors"})
-"""Of subprocess: each makes text of what a program writes."""
+"""Options of subprocess: each turns the output of a program into text."""
 
 EXCEPTIONS = {
     (
         "extension/python/pgpool_recovery_server/supervisor.py",
         "block.decode",
-    ): "lines of UTF-8 alone; others are looked at one by one",
+    ): "lines that are all UTF-8; others are handled one by one",
     (
         "extension/python/pgpool_recovery_server/server.py",
         "os.fsdecode",
-    ): "paths that go back to the operating system by os.fsencode, in an interpreter of any locale",
+    ): "paths that return to the operating system through os.fsencode, whatever the locale",
     (
         "src/pgpool_recovery/config/load.py",
         "read_trusted(file, mine_and_roots()).decode",
-    ): "TOML is UTF-8; what is none is refused by name",
+    ): "TOML is UTF-8; anything else is refused, with the name of the file",
     (
         "src/pgpool_recovery/history/run.py",
         "text.encode(encoding, 'backslashreplace').decode",
@@ -46,7 +46,7 @@ EXCEPTIONS = {
     (
         "src/pgpool_recovery/cli/locale.py",
         "getencoding",
-    ): "how a terminal reads what we write to it",
+    ): "how a terminal decodes what we write to it",
     (
         "src/pgpool_recovery/install/extension.py",
         "file.read_bytes",
@@ -58,7 +58,7 @@ EXCEPTIONS = {
     (
         "src/pgpool_recovery/pcp/client/pass_file.py",
         "open",
-    ): "says how it decodes, and is the only one of the client",
+    ): "names its error handler, and is the only open() of the client",
     (
         "extension/python/pgpool_recovery_server/session.py",
         "text.encode('ascii', 'backslashreplace').decode",
@@ -72,9 +72,9 @@ EXCEPTIONS = {
 
 
 def violations(root: Path) -> list[str]:
-    """Return a line for each place that makes text of bytes in a way of its own."""
+    """Return a line for each place that turns bytes into text in its own way."""
     return [
-        f"{path}:{line}: {what}; text of others is read by pgpool_recovery.files.text"
+        f"{path}:{line}: {what}; foreign text is read by pgpool_recovery.files.text"
         for folder in FOLDERS
         for file in sorted((root / folder).rglob("*.py"))
         for path in [file.relative_to(root)]
@@ -105,7 +105,7 @@ def _found(tree: ast.AST, path: Path) -> Iterator[tuple[int, str]]:
             }:
                 what = _shown(node)
             case ast.Constant(value="unicode_escape" | "unicode-escape" | "raw_unicode_escape"):
-                what = "unicode_escape takes bytes for Latin-1"
+                what = "unicode_escape treats bytes as Latin-1"
             case _:
                 continue
         if what is not None:
@@ -113,18 +113,18 @@ def _found(tree: ast.AST, path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _shown(call: ast.Call) -> str:
-    return f"{ast.unparse(call.func)}() reads, decodes or splits as Python likes"
+    return f"{ast.unparse(call.func)}() reads, decodes or splits with Python's defaults"
 
 
 def _says_how(call: ast.Call) -> bool:
-    """Say whether a decoder has an encoding, and what to do with other bytes."""
+    """Return whether a decoder has an encoding and an error handler for other bytes."""
     words = [*call.args, *(keyword.value for keyword in call.keywords)]
     said = {word.value for word in words if isinstance(word, ast.Constant)}
     return bool(said & {"utf-8", "ascii"}) and bool(said & LOSSLESS)
 
 
 def _is_ours(tree: ast.AST, name: str, func: ast.expr) -> bool:
-    """Say whether a name is what was imported from the home."""
+    """Return whether a name was imported from the home."""
     return isinstance(func, ast.Name) and any(
         isinstance(node, ast.ImportFrom)
         and (node.module or "").startswith("pgpool_recovery.files")
@@ -134,11 +134,11 @@ def _is_ours(tree: ast.AST, name: str, func: ast.expr) -> bool:
 
 
 def _by_mode(call: ast.Call) -> str | None:
-    """Say whether an open() reads text: where the mode has no b. Those of os have flags."""
+    """Return what an open() without "b" in its mode does, else None. Those of os have flags."""
     shown = ast.unparse(call.func)
     if shown in ("os.open", "tarfile.open", "self.open", "record.open"):
         return None
     at = 1 if isinstance(call.func, ast.Name) else 0
     modes = [word.value for word in call.keywords if word.arg == "mode"] + call.args[at : at + 1]
     is_binary = any(isinstance(mode, ast.Constant) and "b" in str(mode.value) for mode in modes)
-    return None if is_binary else f"{shown}() makes text of the file"
+    return None if is_binary else f"{shown}() reads the file as text"

@@ -1,7 +1,7 @@
-"""Every wait has a limit: nothing waits for a program, a lock, a thread or a socket for ever.
+"""Check that every wait has a limit: for a program, a lock, a thread or a socket.
 
-Where something else ends the wait, a comment in the same line or the one before says what:
-``# no limit: …``. An agent is asked, and a session opened, with a limit that somebody chose.
+Where something else ends the wait, a comment in the same line or the one before names it:
+``# no limit: …``. Requests to an agent and new sessions need an explicit limit.
 """
 
 import ast
@@ -11,12 +11,12 @@ from pathlib import Path
 SOURCES = Path("src/pgpool_recovery")
 REASON = "# no limit: "
 FOR_EVER = frozenset({"wait", "join", "acquire", "communicate", "result", "get"})
-"""Methods that wait for ever when they are told nothing."""
+"""Methods that wait forever when called without arguments."""
 PROGRAMS = frozenset({"run", "check_call", "check_output", "call"})
 
 
 def violations(root: Path) -> Iterator[str]:
-    """Yield each call that may wait for ever and does not say why it will not."""
+    """Yield each call that may wait forever, without a comment on why it does not."""
     for file in sorted((root / SOURCES).rglob("*.py")):
         text = file.read_text()
         lines = text.splitlines()
@@ -24,7 +24,7 @@ def violations(root: Path) -> Iterator[str]:
             what = _without_limit(node) if isinstance(node, ast.Call) else None
             if what is None:
                 continue
-            assert isinstance(node, ast.Call)  # noqa: S101 - it was asked for above
+            assert isinstance(node, ast.Call)  # noqa: S101 - checked above
             around = lines[max(0, node.lineno - 2) : node.end_lineno]
             if not any(REASON in line for line in around):
                 yield f"{file.relative_to(root)}:{node.lineno}: {what} without a limit"

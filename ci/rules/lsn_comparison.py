@@ -1,10 +1,10 @@
-"""A position in the WAL is compared as a number, never as text.
+"""Check that WAL positions are compared as numbers, never as text.
 
-Servers up to 18 print `0/3000060`, 19 prints `0/03000060`, and neither sorts as it lies. So text is
-read where it comes in (`parse_lsn`), and in a comparison stands no literal of that form, no
-`lsn_text`, no line of pg_controldata, no column of a row and no position as the harness has it. A
-test of the text itself says so in the same line or the one before: ``# as text: …``. In queries no
-position becomes text before it is compared.
+Servers up to 18 print `0/3000060`, 19 prints `0/03000060`, and neither form sorts in WAL order. So
+text is parsed where it comes in (`parse_lsn`). A comparison must not contain a literal of that
+form, an `lsn_text`, a line of pg_controldata, a column of a row or a position from the harness. A
+test of the text itself has a comment in the same line or the one before: ``# as text: …``. In
+queries, no position is cast to text before it is compared.
 """
 
 import ast
@@ -16,10 +16,10 @@ SOURCES = ("src", "extension", "tests", "bench", "demo", "ci")
 REASON = "# as text: "
 LITERAL = re.compile(r"[0-9A-F]{1,8}/[0-9A-F]{1,8}", re.IGNORECASE)
 KEY = re.compile(r"lsn|\blocation$|^position$", re.IGNORECASE)
-"""Of what is a position in a row, in a manifest, and in the output of pg_controldata."""
+"""The keys of positions in a row, in a manifest, and in the output of pg_controldata."""
 FUNCTIONS = frozenset({"lsn_text", "end_of", "redo_of"})
 METHODS = frozenset({"wal_position"})
-"""What returns a position as text; the last three are the harness's."""
+"""What returns a position as text; the last three belong to the harness."""
 IN_ORDER = frozenset({"max", "min", "sorted"})
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 IN_SQL = re.compile(
@@ -84,7 +84,7 @@ def _bound(scope: ast.AST) -> frozenset[str]:
 
 
 def _own(scope: ast.AST) -> Iterator[ast.AST]:
-    """Yield what stands in a scope, and not in one within it."""
+    """Yield the nodes of a scope, without those of scopes within it."""
     for child in ast.iter_child_nodes(scope):
         yield child
         if not isinstance(child, SCOPES):

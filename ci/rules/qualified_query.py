@@ -1,10 +1,11 @@
-"""Each name in a query of ours says its schema: pg_catalog, or that of our extension.
+"""Check that each name in our queries has its schema: pg_catalog, or that of our extension.
 
-A session of ours has the search path pg_catalog, pg_temp (postgres/session.py), which this does not
-replace: where it is not so one day, as in a pooler between, functions, relations and types are safe
-all the same; operators are so by that path alone. Queries are the files of postgres/sql, and what
-is handed to `do` or `execute`. All are ASCII, comments too: the server takes a query as a whole
-into the encoding of the database, and refuses it where that lacks a character.
+Our sessions have the search path pg_catalog, pg_temp (postgres/session.py), which this rule does
+not replace. Should that path not be in effect one day, for example behind a pooler, functions,
+relations and types are still safe; only operators depend on it. Queries are the files in
+postgres/sql, and the arguments of `do` and `execute`. All are ASCII, including comments: the server
+converts a query as a whole to the encoding of the database, and refuses it if that lacks a
+character.
 """
 
 import ast
@@ -20,7 +21,7 @@ QUERIES = Path("src/pgpool_recovery/postgres/sql")
 PARAMETER = re.compile(r"%\(\w+\)s")
 EXTENSION = "{extension}"
 OURS = '"extension"'
-"""As long as the place that it takes, so that an offset in the one is one in the other."""
+"""As long as the placeholder that it replaces, so offsets are the same in both texts."""
 SOURCES = Path("src/pgpool_recovery")
 HOME = SOURCES / "postgres"
 TAKERS = frozenset({"do", "execute"})
@@ -30,7 +31,7 @@ HOLE = "hole"
 
 
 def violations(root: Path) -> Iterator[str]:
-    """Yield each name that is not qualified, and each query that cannot be read."""
+    """Yield each name that is not qualified, and each query that cannot be parsed."""
     for file in sorted((root / QUERIES).glob("*.sql")):
         yield from _of_query(file.read_text(), f"{file.relative_to(root)}", 1)
     for file in sorted((root / SOURCES).rglob("*.py")):
@@ -41,13 +42,13 @@ def violations(root: Path) -> Iterator[str]:
 
 
 def names_in_query(query: str) -> list[Name]:
-    """Return the names in a query with psycopg's places for parameters; pglast's error if none."""
+    """Return the names in a query with psycopg's placeholders; raises pglast.Error."""
     readable = PARAMETER.sub(lambda place: "$1".ljust(len(place[0])), query)
     return names_in_sql(readable.replace("%%", "% ").replace(EXTENSION, OURS))
 
 
 def is_ours(name: Name) -> bool:
-    """Say whether a query names something as the extension's."""
+    """Return whether a query names an object of the extension."""
     return name.schema == "extension"
 
 
@@ -74,11 +75,11 @@ def _of_call(call: ast.Call, where: Path) -> Iterator[str]:
 def _of_query(query: str, where: str, line: int) -> Iterator[str]:
     for number, text in enumerate(query.splitlines(), line):
         if not text.isascii():
-            yield f"{where}:{number}: not every database has all characters of this"
+            yield f"{where}:{number}: not every database encoding has all characters of this"
     try:
         names = names_in_query(query)
     except pglast.Error as error:
-        yield f"{where}:{line}: no SQL: {error.args[0]}"
+        yield f"{where}:{line}: not SQL: {error.args[0]}"
         return
     for name in names:
         if name.kind != "operator" and name.schema != "pg_catalog" and not is_ours(name):

@@ -1,15 +1,15 @@
-"""What PL/Python of ours asks the server is all in pg_catalog, and says so.
+"""Check that queries of our PL/Python use only pg_catalog, with qualified names.
 
-A query in a PL/Python function is looked up by each call, and with the search path of the caller
-but for the path of the function, which the rule extension_scripts wants of each. That path is what
-keeps operators ours; the rest has its schema all the same, for the day on which somebody calls such
-a function otherwise. Queries are the texts that begin like one, and what is given to plpy; one that
-is put together from pieces cannot be read here.
+Names in a query of a PL/Python function are looked up by each call, with the search path of the
+caller unless the function sets one, which the rule extension_scripts demands. That path is what
+protects operators. Everything else is qualified nevertheless, in case such a function is ever
+called in another way. Queries are strings that begin like one, and arguments of plpy's functions; a
+query that is assembled from pieces cannot be checked here.
 
-And nothing of ours is named, by whatever schema: its owner can rename it, and put something else
-there that a superuser then runs. Even a condition that asks whether it is ours comes too late, for
-the planner calls functions that say they are IMMUTABLE. What calls our functions is BEGIN ATOMIC or
-RETURN, which know their OIDs.
+Nor is any object of ours named, by whatever schema: the owner of the schema could rename it, and
+put another object there that a superuser then runs. Even a condition that checks whether it is ours
+comes too late, because the planner calls functions declared IMMUTABLE. Our functions are called
+from BEGIN ATOMIC or RETURN, which refer to them by OID.
 """
 
 import ast
@@ -32,7 +32,7 @@ TAKE_A_QUERY = ("execute", "prepare", "cursor")
 
 
 class Query(NamedTuple):
-    """A query, and where it stands."""
+    """A query and its place."""
 
     file: str
     line: int
@@ -40,28 +40,28 @@ class Query(NamedTuple):
 
 
 def violations(root: Path) -> list[str]:
-    """Return a line for each place that breaks the rule."""
+    """Return a line for each violation."""
     found = {one for query in queries(root) for one in violations_of(query)}
     return [f"{file}:{line}: {what}" for file, line, what in sorted(found)]
 
 
 def violations_of(query: Query) -> Iterator[tuple[str, int, str]]:
-    """Return for each violation in a query the file, the line, and what it is."""
+    """Return the file, the line and the description of each violation in a query."""
     try:
         names = names_in_sql(query.text)
     except pglast.Error as error:
-        yield query.file, query.line, f"this query cannot be read: {error.args[0]}"
+        yield query.file, query.line, f"this query cannot be parsed: {error.args[0]}"
         return
     for name in names:
         line = query.line + query.text[: name.offset].count("\n")
         if any(PUT_IN in word or word.startswith(OURS) for word in name.words):
-            yield query.file, line, f"{name} is ours, and called by its name"
+            yield query.file, line, f"{name} is ours, but called by name"
         elif name.kind != "operator" and name.schema != "pg_catalog":
-            yield query.file, line, f"{name} is looked for in the search path"
+            yield query.file, line, f"{name} is looked up in the search path"
 
 
 def queries(root: Path) -> list[Query]:
-    """Return the queries in the modules, and those that stand in a template."""
+    """Return the queries in the modules, and those in a template."""
     found = [
         query
         for file in sorted((root / SOURCES).rglob("*.py"))

@@ -1,7 +1,8 @@
-"""A replication slot is dropped in one place, postgres/slots.py, which asks whether it may be.
+"""Check that replication slots are dropped only in postgres/slots.py, which checks each first.
 
-A slot keeps WAL for somebody. Whoever drops one on the word of another host takes that away from a
-backup or from another standby, so nobody else runs the query, and no other query drops any.
+A slot keeps WAL for a consumer. Dropping it just because another host says so would take the WAL
+away from a backup or another standby. So no other module runs the query, and no other query drops a
+slot.
 """
 
 import ast
@@ -19,7 +20,7 @@ def violations(root: Path) -> Iterator[str]:
         path = file.relative_to(root)
         if path != HOME:
             for line in _calls(ast.parse(file.read_text())):
-                yield f"{path}:{line}: a slot is dropped without asking whether it may be"
+                yield f"{path}:{line}: a slot is dropped without a check whether it may be"
     for file in sorted((root / PACKAGE).rglob("sql/*.sql")):
         path = file.relative_to(root)
         if path == QUERY or path.parts[-2:-1] != ("sql",):

@@ -1,9 +1,10 @@
-"""No failure says "None": what may be absent is told only where somebody has looked.
+"""Check that no message says "None": a value that may be absent is used only after a check.
 
-``strerror`` and ``filename`` of an OSError are None for one that a library has made, such as
-shutil.copytree; `reason_of` in domain/error.py always has words. The detail of a failure, and what
-else is named here, is None where there is no more to tell: a text with it stands below a question
-whether it is there, or behind "or". For a failure in a line there is its ``in_a_line``.
+``strerror`` and ``filename`` are None in an OSError that was raised by a library, such as
+shutil.copytree; `reason_of` in domain/error.py always returns a text. The detail of a failure, and
+the other attributes listed here, are None where there is nothing more to report. A text with one of
+them must be guarded by a check of that attribute, or by "or". To show a failure in a line, use its
+``in_a_line``.
 """
 
 import ast
@@ -13,7 +14,7 @@ from pathlib import Path
 FOLDERS = ("src/pgpool_recovery", "extension/python")
 HOME = Path("src/pgpool_recovery/domain/error.py")
 OF_SYSTEM = frozenset({"strerror"})
-"""Read in one place only, but behind "or"."""
+"""Used only in one place, or before "or"."""
 ABSENT = frozenset({"strerror", "filename", "detail", "problem", "server_problem", "stderr"})
 """Attributes that may be None."""
 
@@ -25,7 +26,7 @@ EXCEPTIONS = {
 
 
 def violations(root: Path) -> Iterator[str]:
-    """Yield each text that could say "None"."""
+    """Yield each text that could contain "None"."""
     for folder in FOLDERS:
         for file in sorted((root / folder).rglob("*.py")):
             path = file.relative_to(root)
@@ -33,7 +34,7 @@ def violations(root: Path) -> Iterator[str]:
                 for node in _unasked(ast.parse(file.read_text())):
                     shown = ast.unparse(node)
                     if (path.as_posix(), shown) not in EXCEPTIONS:
-                        yield f"{path}:{node.lineno}: {shown} may be None, and nobody has looked"
+                        yield f"{path}:{node.lineno}: {shown} may be None, which is not checked"
 
 
 def _unasked(tree: ast.Module) -> Iterator[ast.Attribute]:
@@ -42,7 +43,7 @@ def _unasked(tree: ast.Module) -> Iterator[ast.Attribute]:
         if not isinstance(node, ast.Attribute) or node.attr not in ABSENT:
             continue
         if ast.unparse(node) == "os.strerror":
-            continue  # A function.
+            continue  # That is a function.
         outer = above.get(node)
         is_told = isinstance(outer, ast.FormattedValue) or _is_percent(above, node)
         if (is_told or node.attr in OF_SYSTEM) and not _is_asked(node, above):
@@ -50,7 +51,7 @@ def _unasked(tree: ast.Module) -> Iterator[ast.Attribute]:
 
 
 def _is_percent(above: dict[ast.AST, ast.AST], node: ast.AST) -> bool:
-    """Say whether it is put into a text by the operator %, alone or among others."""
+    """Return whether it is put into a text by the operator %, alone or among others."""
     outer = above.get(node)
     if isinstance(outer, ast.Tuple):
         node, outer = outer, above.get(outer)
@@ -58,7 +59,7 @@ def _is_percent(above: dict[ast.AST, ast.AST], node: ast.AST) -> bool:
 
 
 def _is_asked(node: ast.Attribute, above: dict[ast.AST, ast.AST]) -> bool:
-    """Say whether it stands in a question itself, below one about it, or before "or"."""
+    """Return whether it is in a check itself, guarded by one, or before "or"."""
     shown, inner, outer = ast.unparse(node), node, above.get(node)
     while outer is not None and not isinstance(outer, ast.FunctionDef | ast.ClassDef):
         match outer:

@@ -55,7 +55,7 @@ def test_picture_is_old_once_an_arrow_is_new(
     source: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["--check"]) == 1
-    assert "the rooms are others by now" in capsys.readouterr().err
+    assert "the rooms have changed" in capsys.readouterr().err
     assert main([]) == 0
     assert main(["--check"]) == 0
     page = rooms.PAGE.read_text()

@@ -101,7 +101,7 @@ def test_our_scripts_break_nothing(root: Path) -> None:
     ],
 )
 def test_name_without_its_schema_is_found(text: str, names: list[str]) -> None:
-    assert found_in(text) == [f"{name} is looked for in the search path" for name in names]
+    assert found_in(text) == [f"{name} is looked up in the search path" for name in names]
 
 
 @pytest.mark.parametrize(
@@ -121,14 +121,14 @@ def test_what_is_qualified_or_needs_no_schema_is_not_found(text: str) -> None:
 def test_function_without_a_search_path_of_its_own_is_found() -> None:
     text = "CREATE FUNCTION @extschema@.f() RETURNS integer LANGUAGE sql AS $$ SELECT abs(1) $$;"
     assert found_in(text) == [
-        "function abs is looked for in the search path",
-        "function f has no search path of its own",
+        "function abs is looked up in the search path",
+        "function f does not set a search path",
     ]
     text = (
         "CREATE FUNCTION @extschema@.g() RETURNS integer LANGUAGE plpgsql "
         "SET search_path = pg_catalog, public AS $$ BEGIN RETURN 1; END $$;"
     )
-    assert "function g has no search path of its own" in found_in(text)
+    assert "function g does not set a search path" in found_in(text)
 
 
 def test_text_that_calls_functions_of_the_extension_is_found() -> None:
@@ -137,12 +137,12 @@ def test_text_that_calls_functions_of_the_extension_is_found() -> None:
         f"CREATE FUNCTION @extschema@.f() RETURNS integer LANGUAGE plpgsql {PINNED} "
         "AS $$ BEGIN RETURN @extschema@.g(); END $$;"
     )
-    assert found_in(text) == ["function f has the name of the schema in it"]
+    assert found_in(text) == ["function f contains the name of the schema"]
     text = (
         f"CREATE FUNCTION @extschema@.f() RETURNS integer LANGUAGE x {PINNED} "
         "AS $$ f('@extschema@') $$;"
     )
-    assert found_in(text) == ["function f has the name of the schema in it"]
+    assert found_in(text) == ["function f contains the name of the schema"]
 
 
 def test_what_build_py_makes_of_a_template_is_read(root: Path) -> None:
@@ -153,7 +153,7 @@ def test_what_build_py_makes_of_a_template_is_read(root: Path) -> None:
     found = extension_scripts.violations(root)
     assert {line.split(": ", 1)[1] for line in found} == {
         "does not begin with SET LOCAL search_path = pg_catalog, pg_temp",
-        "function lower is looked for in the search path",
+        "function lower is looked up in the search path",
     }
     (place,) = [line.split(": ")[0] for line in found if "lower" in line]
     file, line = place.split(":")

@@ -44,12 +44,12 @@ def test_name_without_schema(tmp_path: Path, query: str, what: str) -> None:
 
 def test_character_that_a_database_may_lack(tmp_path: Path) -> None:
     (line,) = found(tmp_path, "-- What it is \u2026\nselect 1")
-    assert "planted.sql:1: not every database has" in line
+    assert "planted.sql:1: not every database encoding has" in line
 
 
 def test_query_that_is_none(tmp_path: Path) -> None:
     (line,) = found(tmp_path, "selekt 1")
-    assert "planted.sql:1: no SQL: " in line
+    assert "planted.sql:1: not SQL: " in line
 
 
 def test_what_is_qualified(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_what_is_qualified(tmp_path: Path) -> None:
         ('c.do(f"SELECT {x}::text")', "type text needs"),
         ('c.execute("TABLE pg_settings")', "relation pg_settings needs"),
         ("c.do(text)", "a query that is not written where it is run"),
-        ('c.do("IDENTIFY")', "no SQL"),
+        ('c.do("IDENTIFY")', "not SQL"),
     ],
 )
 def test_query_in_the_code(tmp_path: Path, call: str, what: str) -> None:

@@ -35,7 +35,7 @@ def test_our_queries_break_nothing(root: Path) -> None:
     ],
 )
 def test_name_without_its_schema_is_found(text: str, name: str) -> None:
-    assert found_in(text) == [f"{name} is looked for in the search path"]
+    assert found_in(text) == [f"{name} is looked up in the search path"]
 
 
 @pytest.mark.parametrize(
@@ -63,11 +63,11 @@ def test_what_is_qualified_is_not_found(text: str) -> None:
 def test_what_is_ours_is_found_with_any_schema(call: str) -> None:
     """Whoever owns the schema can put something else there."""
     (what,) = set(found_in(f'QUERY = "select {call}"'))
-    assert what.endswith(" is ours, and called by its name")
+    assert what.endswith(" is ours, but called by name")
 
 
 def test_query_that_cannot_be_read_is_found() -> None:
-    assert found_in('QUERY = "select from where"')[0].startswith("this query cannot be read")
+    assert found_in('QUERY = "select from where"')[0].startswith("this query cannot be parsed")
 
 
 def test_query_in_a_template_is_found(root: Path) -> None:
@@ -79,5 +79,5 @@ def test_query_in_a_template_is_found(root: Path) -> None:
     template.write_text(text.replace(mark, planted))
     found = server_queries.violations(root)
     assert {line.split(": ", 1)[1] for line in found} == {
-        "function pg_sleep is looked for in the search path"
+        "function pg_sleep is looked up in the search path"
     }
