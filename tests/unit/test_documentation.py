@@ -1,4 +1,4 @@
-"""The documentation has every setting with its default, every method and rejection, and no more."""
+"""The documentation has every setting with its default, every method and every message."""
 
 import ast
 import re
@@ -44,7 +44,7 @@ TABLES: dict[str, type[Any]] = {
     )
     for field in fields(Settings)
 }
-"""The headings of the page, and the dataclass of each."""
+"""The headings of the page, each with its dataclass."""
 
 
 def rows(heading: str) -> dict[str, str]:
@@ -54,7 +54,7 @@ def rows(heading: str) -> dict[str, str]:
 
 
 def as_toml(value: object) -> str | None:
-    """Return a default as it would stand in the file; None for one that is found or not there."""
+    """Return a default as it is written in the file; None if it is discovered or absent."""
     match value:
         case None:
             return None
@@ -84,7 +84,7 @@ def test_setting_is_described_with_its_default(heading: str, field: Field[Any]) 
 
 
 @pytest.mark.parametrize("heading", TABLES)
-def test_no_setting_is_described_that_is_not_there(heading: str) -> None:
+def test_no_unknown_setting_is_described(heading: str) -> None:
     assert set(rows(heading)) <= {field.name for field in fields(TABLES[heading])}
 
 
@@ -97,7 +97,7 @@ FAILURES = {"Rejection"} | {kind.__name__ for kind in kinds(RecoveryError)} - {"
 
 
 def messages() -> Iterator[str]:
-    """Return of each message the longest part that is the same in all situations."""
+    """Return the longest constant part of each message."""
     for file in SOURCES.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in FAILURES and node.args:
@@ -108,7 +108,7 @@ def messages() -> Iterator[str]:
 
 @pytest.mark.parametrize("message", sorted(set(messages()) - {""}))
 def test_message_can_be_looked_up(message: str) -> None:
-    """Those who get it read what it means, and what to do, in one of these pages."""
+    """One of these pages explains what it means and what to do about it."""
     assert any(message in page.read_text() for page in MESSAGES)
 
 
@@ -133,7 +133,7 @@ def test_functions_of_pgpool_adm_are_found() -> None:
 
 
 def findings() -> dict[str, str]:
-    """Return the findings that the page has, each with its severity."""
+    """Return the findings on the page, each with its severity."""
     section = CHECK.read_text().partition("\n## The findings\n")[2]
     return dict(re.findall(r"^\| ([^|]+) \| (error|warning|info|ok) \|", section, re.MULTILINE))
 
@@ -143,7 +143,7 @@ def test_findings_are_those_of_the_code_with_their_severity() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
-def test_links_lead_somewhere(page: Path) -> None:
+def test_link_targets_exist(page: Path) -> None:
     for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
         if re.match(r"[a-z]+:", link):
             continue
@@ -166,19 +166,19 @@ PIP = re.compile(r"\bpip3? (install|wheel|download)\b.*")
 
 
 def pip_commands(text: str) -> list[str]:
-    """Return the pip commands of a page or a Makefile; a backslash goes on in the next line."""
+    """Return the pip commands in a page or a Makefile; a backslash continues a line."""
     return [match[0] for match in PIP.finditer(text.replace("\\\n", " "))]
 
 
 def is_pinned(command: str) -> bool:
-    """Say whether nothing can get in by a pip command but what has a hash, or is here already."""
+    """Return whether a pip command can install only what has a hash or is already here."""
     words = set(command.split())
     return "--require-hashes" in words or words >= {"--no-deps", "--no-build-isolation"}
 
 
 @pytest.mark.parametrize("file", COMMAND_FILES, ids=lambda file: str(file.relative_to(REPOSITORY)))
 def test_whatever_pip_installs_has_a_hash(file: Path) -> None:
-    """Also what builds: an isolated build takes its backend from the index, as it is that day."""
+    """This includes build backends: an isolated build takes the index's current version."""
     assert [line for line in pip_commands(file.read_text()) if not is_pinned(line)] == []
 
 
@@ -200,7 +200,7 @@ def test_lock_file_has_a_hash_for_each_package(name: str) -> None:
 
 @pytest.mark.parametrize("group", ["dependencies", "test"])
 def test_lowest_versions_that_are_allowed_are_those_that_are_tested(group: str) -> None:
-    """Whoever changes one has `make lock` write the others anew."""
+    """After a change of a lower bound, run `make lock` to write the lock files again."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
     needed = project["project"].get(group) or project["dependency-groups"][group]
     locked = (REPOSITORY / "requirements" / "lowest.txt").read_text()
@@ -219,7 +219,7 @@ def test_build_backend_is_locked() -> None:
 
 
 def test_security_page_names_the_tests_of_each_promise() -> None:
-    """Where a test bears the number of a promise, and nowhere else."""
+    """The page names exactly the files whose tests have the number of the promise."""
     page = (DOCS / "explanation" / "security.md").read_text().partition("\n## Promises")[2]
     named = {
         number: set(re.findall(r"`([\w/]+\.py)`", places))

@@ -1,4 +1,4 @@
-"""What a docstring refers to is there, and each setting with a unit says what it limits."""
+"""What a docstring refers to exists, and each setting with a unit says what it limits."""
 
 import ast
 import re
@@ -17,8 +17,8 @@ OTHERS = frozenset({"patroni/postgresql/config.py"})
 UNITS = ("_s", "_mb", "_bytes")
 
 
-def test_files_and_tests_that_are_named_are_there() -> None:
-    """A reader cannot open what is only on the author's machine."""
+def test_named_files_and_tests_exist() -> None:
+    """A reader cannot open a file that exists only on the author's machine."""
     tests = "\n".join(file.read_text() for file in (REPOSITORY / "tests").rglob("test_*.py"))
     missing = []
     for file in FILES:
