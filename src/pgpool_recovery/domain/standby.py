@@ -49,7 +49,10 @@ class StandbyFacts:
 
 @record
 class StreamFacts:
-    """A row of pg_stat_replication: a standby that streams, by a slot or without one."""
+    """A row of pg_stat_replication: a standby that streams, by a slot or without one.
+
+    `walsender` is the process that sends, and since when: another connection has another one.
+    """
 
     state: str
     slot_name: str | None
@@ -57,6 +60,7 @@ class StreamFacts:
     flushed: Lsn | None
     replayed: Lsn | None
     client: str = ""
+    walsender: str | None = None
 
 
 @record
