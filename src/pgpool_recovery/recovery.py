@@ -28,16 +28,21 @@ from pgpool_recovery.plan.plan import PassedOver, Plan
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.run.called_agent import CalledAgent
 from pgpool_recovery.run.known_state import learning_state
+from pgpool_recovery.run.own_server import own_conninfo, own_server
 from pgpool_recovery.run.own_slot import OwnSlot
 from pgpool_recovery.run.party import Deadlines, Party
 from pgpool_recovery.run.run_plan import Run
-from pgpool_recovery.run.sessions import agent_of, leaving, naming, own_conninfo, own_server
+from pgpool_recovery.run.sessions import agent_of, leaving, naming
 from pgpool_recovery.run.target_server import TargetServer
 from pgpool_recovery.talk.conversation import Conversation
 from pgpool_recovery.talk.protocol import AskStandby, FindLog
 from pgpool_recovery.verify.end_of_log import end_of_log
 from pgpool_recovery.verify.following import wait_until_following
 from pgpool_recovery.verify.streaming import Expected
+
+Proceed = Callable[[Plan, Connection, Conversation, Callable[[], PrimaryFacts]], None]
+"""Goes on with a target that is ready to be started; the last argument tells the primary's facts.
+"""
 
 
 def recover(
@@ -46,6 +51,7 @@ def recover(
     emit: Emit,
     caller: int | None = None,
     called: CalledAgent | None = None,
+    proceed: Proceed | None = None,
 ) -> Plan:
     """Prepare the target as a standby of this primary, up to the start of its server.
 
@@ -54,7 +60,8 @@ def recover(
     raise a RecoveryError that names the node and the state in which the target is left.
 
     `caller` is the process id of the backend whose session called this recovery, if there is one;
-    `called` is the agent of the target, if it was started earlier.
+    `called` is the agent of the target, if it was started earlier. `proceed` is called once the
+    target is ready to be started, to continue over the same connection and with the same agent.
     """
     began = time.monotonic()
     target = request.target
@@ -62,7 +69,9 @@ def recover(
         observe = observing_primary(connection)  # While the agent is still logging in.
         with agent_of(target, settings, emit, called) as agent:
             plan = follow_ladder(request, settings, emit, connection, agent, observe, caller)
-    emit(Finished("ready to be started", time.monotonic() - began))
+            emit(Finished("ready to be started", time.monotonic() - began))
+            if proceed is not None:
+                proceed(plan, connection, agent, observe.recent)
     return plan
 
 
@@ -185,7 +194,7 @@ def carry_out(
         answer_s=settings.agent.answer_s,
         connect_s=timeout.connect_s,
     )
-    connect = lambda: own_server(settings, timeout.undo_s)  # noqa: E731 - the undo may not use one that a cancel cut off
+    connect = lambda: own_server(settings, timeout.undo_s)  # noqa: E731 - an undo after a cancel needs a new one
     slot = OwnSlot(connection, connect, own_conninfo(settings), emit, connect_s=deadlines.connect_s)
 
     def see(step: RepointRunning) -> None:
