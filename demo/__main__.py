@@ -69,7 +69,7 @@ def shows_recovery(cluster: Cluster, screen: Screen) -> None:
         screen.head("The node is back")
         screen.says(f'Pgpool-II: node {LOST} has the status "{info.status}", role {info.role}')
         until(lambda: streams(cluster.primary, LOST), within_s=10, what="the node to stream")
-        screen.says(f"the primary: node {LOST} streams by replication slot {slot_of(LOST)}")
+        screen.says(f"the primary: node {LOST} streams from replication slot {slot_of(LOST)}")
         load.wait_for_commits(100)
     shows_proof(cluster, load, screen)
 

@@ -41,8 +41,8 @@ from pgpool_recovery.verify.following import wait_until_following
 from pgpool_recovery.verify.streaming import Expected
 
 Proceed = Callable[[Plan, Connection, Conversation, Callable[[], PrimaryFacts]], None]
-"""Goes on with a target that is ready to be started; the last argument tells the primary's facts.
-"""
+"""Continues with a target that is ready to be started; the last argument returns the primary's
+facts."""
 
 
 def recover(

@@ -74,10 +74,10 @@ def start_at_once(
     agent: Conversation,
     observe: Callable[[], PrimaryFacts],
 ) -> ProvenStream | None:
-    """Start the server by the agent that has prepared its data, and do all that `start` does.
+    """Do all that `start` does, with the agent that has prepared the data.
 
-    Return by what the remote start knows that the node still streams; None when it has to look
-    again.
+    Return what tells the remote start afterwards that the node still streams; None if it must
+    examine the node itself.
     """
     began = time.monotonic()
     started, stream = start_prepared(target, settings, emit, connection, agent, observe)
@@ -93,7 +93,7 @@ def start_prepared(
     agent: Conversation,
     observe: Callable[[], PrimaryFacts],
 ) -> tuple[Started, StreamFacts | None]:
-    """Do as `start_and_follow`; a failure says in which state the target is then."""
+    """Do what `start_and_follow` does; a failure reports the state of the target after it."""
     try:
         return start_and_follow(target, settings, emit, connection, agent, observe)
     except Exception as error:

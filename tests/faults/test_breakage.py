@@ -526,7 +526,7 @@ def test_copy_does_not_get_on(down: Cluster) -> None:
         machine.run(["kill", "-STOP", *programs])
         said = call.ends(60)
         until(lambda: not left_over(down.node(1)), within_s=5, what="the half copy to be gone")
-    assert "the copy has not got on for 6 s" in said
+    assert "the copy has made no progress for 6 s" in said
     assert "The target is untouched." in said
     recovers(down)
 

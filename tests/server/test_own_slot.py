@@ -122,7 +122,7 @@ def test_slot_that_our_checkpoint_ends_is_seen_before_the_rewind(site: Site) -> 
     site.checkpoint()
     assert site.status == "lost"
     with pytest.raises(
-        Undone, match=r"could not retain the WAL|does not keep the primary's WAL"
+        Undone, match=r"could not retain the WAL|does not retain the primary's WAL"
     ) as undone:
         site.slot.require_again()
     why = undone.value.detail or ""
@@ -134,7 +134,7 @@ def test_slot_that_the_next_checkpoint_would_end_is_no_slot_either(site: Site) -
     site.write(6)
     take(site, begin)
     assert site.status == "unreserved"
-    with pytest.raises(Undone, match="does not keep the primary's WAL") as undone:
+    with pytest.raises(Undone, match="does not retain the primary's WAL") as undone:
         site.slot.require_again()
     assert f"max_slot_wal_keep_size is {LIMIT_MB} MB" in (undone.value.detail or "")
     assert "unreserved" in (undone.value.detail or "")
@@ -150,14 +150,16 @@ def test_step_that_cannot_be_undone_has_a_slot_that_holds(site: Site) -> None:
     site.checkpoint()
     assert site.status == "reserved"
     why = f"lost{_reason(site, 'wal_removed')}"
-    assert site.said == [f"replication slot {SLOT} had ended ({why}) and is created anew"]
+    assert site.said == [
+        f"replication slot {SLOT} was created again: it was no longer usable ({why})"
+    ]
 
 
 def test_slot_that_somebody_dropped_is_made_anew(site: Site) -> None:
     take(site)
     site.server.drop_slot(SLOT)
     assert site.slot.renew()
-    assert site.said == [f"replication slot {SLOT} was gone and is created anew"]
+    assert site.said == [f"replication slot {SLOT} was created again: it was gone"]
     site.slot.undo()
     assert site.server.slots() == {}
 
@@ -170,7 +172,7 @@ def test_slot_that_was_idle_for_too_long_is_made_anew_though_it_has_a_restart_ls
     assert (row["wal_status"], row["restart_lsn"] is None) == ("lost", False)
     assert site.slot.renew()
     assert site.said == [
-        f"replication slot {SLOT} had ended (lost, idle_timeout) and is created anew"
+        f"replication slot {SLOT} was created again: it was no longer usable (lost, idle_timeout)"
     ]
     assert site.status == "reserved"
 

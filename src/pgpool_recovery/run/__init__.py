@@ -1,1 +1,1 @@
-"""Carry a plan out, step by step, and take it back when it fails."""
+"""Carry out a plan step by step, and undo it if it fails."""

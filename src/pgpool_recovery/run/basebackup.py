@@ -1,4 +1,4 @@
-"""The runner's part of a full copy: the checkpoint before it, and whether it gets on."""
+"""Do the runner's part of a full copy: a checkpoint before it, and a watch on its progress."""
 
 from math import inf
 
@@ -11,11 +11,11 @@ from pgpool_recovery.talk.protocol import TakeStep
 
 
 def copy(party: Party, step: CopyBaseBackup) -> TargetState:
-    """Have the agent copy, for as long as the primary says that it gets on."""
+    """Have the agent copy for as long as the primary reports progress."""
     party.checkpoint()
     stall_s = party.deadlines.stall_s
     progress = CopyProgress(party.connection, step.slot_name, party.emit, stall_s=stall_s)
-    # no limit: `progress` gives up what does not get on for stall_s
+    # no limit: `progress` gives up on a copy that makes no progress for stall_s
     state = party.agent.ask(TakeStep(step, stall_s), timeout_s=inf, on_tick=progress.look)
     party.emit(Moved(progress.done_bytes or step.size_bytes))
     return state

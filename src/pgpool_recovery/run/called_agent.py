@@ -1,4 +1,4 @@
-"""An agent that is called before anything else is ready: its login takes longer than that."""
+"""Start an agent before everything else, because its login takes longer than the rest."""
 
 import sys
 import time
@@ -12,8 +12,8 @@ from pgpool_recovery.ssh.locality import is_this_host
 from pgpool_recovery.talk.agent_process import ENDS_WITHIN_S, AgentProcess
 
 FRESH_S = 20.0
-"""An agent that hears nothing for longer (talk/protocol.py: SILENCE_S) ends; it is told in time
-that somebody is there, or another one is started. Who takes it talks to it at once."""
+"""An agent that has waited for longer is replaced, because it exits when it receives nothing for
+SILENCE_S (talk/protocol.py). The caller that takes it sends its first message at once."""
 
 
 def agent_argv(target: Target, settings: Settings) -> list[str]:
@@ -24,21 +24,21 @@ def agent_argv(target: Target, settings: Settings) -> list[str]:
 
 
 class CalledAgent:
-    """The process of an agent for one target; whoever converses with it takes it, once."""
+    """The process of an agent for one target; it can be taken once, for a conversation."""
 
     def __init__(self, argv: list[str], process: AgentProcess | None) -> None:
         self.argv = argv
         self._process = process
 
     def take(self) -> AgentProcess | None:
-        """Return the process, which is the caller's from then on; None when another is needed."""
+        """Return the process, which then belongs to the caller; None if a new one is needed."""
         if self._process is not None and time.monotonic() - self._process.began > FRESH_S:
             self.end()
         process, self._process = self._process, None
         return process
 
     def end(self) -> None:
-        """End the process that nobody took: it has been asked for nothing."""
+        """End the process if it was not taken; it has received no request."""
         process, self._process = self._process, None
         if process is not None:
             process.end(undo_s=ENDS_WITHIN_S, farewell_s=0.0)
@@ -46,9 +46,10 @@ class CalledAgent:
 
 @contextmanager
 def calling_agent(target: Target, settings: Settings) -> Iterator[CalledAgent]:
-    """Start an agent for a target, to be conversed with in the context or ended with it.
+    """Start an agent for a target, which is ended with the context unless it is taken.
 
-    Where it cannot be started, that is told by whoever needs it and tries again.
+    If it cannot be started, no error is raised here: the caller that needs it starts another one,
+    and reports that failure.
     """
     argv = agent_argv(target, settings)
     try:

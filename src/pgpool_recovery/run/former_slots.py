@@ -1,4 +1,4 @@
-"""What a node has kept of its own time as primary: slots that hold WAL and VACUUM back for ever."""
+"""Drop the slots that a node has from its time as primary: they hold back WAL and VACUUM."""
 
 from collections.abc import Iterable, Iterator
 
@@ -16,9 +16,9 @@ from pgpool_recovery.talk.protocol import DropFormerSlots
 def drop_former_slots(
     agent: Conversation, target: Target, primary: PrimaryFacts, settings: Settings, emit: Emit
 ) -> None:
-    """Have the standby drop them, and say what it has dropped and what a person may have to.
+    """Have the standby drop them, and report those dropped and those that a user may have to drop.
 
-    That nobody could look is said, and keeps nobody from the rest: the node streams.
+    A failure is reported, and does not end the recovery, since the node streams.
     """
     own = settings.primary
     failover_slots = tuple(slot.name for slot in primary.slots if slot.is_failover)
@@ -29,21 +29,21 @@ def drop_former_slots(
         raise
     except RecoveryError as error:
         why = error.detail or error.message
-        emit(Said("agent", f"the replication slots of {target.name} were not looked at: {why}"))
+        emit(Said("agent", f"the replication slots of {target.name} were not checked: {why}"))
         return
     for sentence in sentences(target.name, found):
         emit(Said("agent", sentence))
 
 
 def sentences(name: str, found: Iterable[FormerSlot]) -> Iterator[str]:
-    """Say of each slot what became of it, and what comes of one that stays."""
+    """Report for each slot whether it was dropped, and what one that stays holds back."""
     for slot in found:
         if slot.why_kept is None:
             yield f"dropped replication slot {slot.name} of {name}, from its time as primary"
             continue
-        vacuum = ", and VACUUM on the primary" if slot.holds_xmin else ""
+        vacuum = ", and holds back VACUUM on the primary" if slot.holds_xmin else ""
         yield (
-            f"replication slot {slot.name} of {name} stays, because {slot.why_kept}: nobody uses "
-            f"it now, and it holds back WAL there, {pretty_size(slot.kept_bytes)} by now{vacuum}. "
-            f"If nobody needs it, on {name}: SELECT pg_drop_replication_slot('{slot.name}')"
+            f"replication slot {slot.name} of {name} stays, because {slot.why_kept}: it is not "
+            f"in use, but retains {pretty_size(slot.kept_bytes)} of WAL there{vacuum}. If it "
+            f"is no longer needed, run on {name}: SELECT pg_drop_replication_slot('{slot.name}')"
         )

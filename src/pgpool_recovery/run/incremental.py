@@ -1,4 +1,4 @@
-"""The runner's part of an incremental base backup: which relations it has to leave out."""
+"""Do the runner's part of an incremental base backup: find the relations to leave out."""
 
 from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.domain.target_state import TargetState
@@ -14,9 +14,10 @@ MAX_BACKUPS = 5
 
 
 def apply_incremental(party: Party, step: Incremental) -> TargetState:
-    """Begin a backup until no truncation is new, then let it be applied.
+    """Begin a backup, again if a relation was truncated that it does not leave out; then apply it.
 
-    Only when the backup has started all summaries of what is before its start are there.
+    Only once the backup has started do the summaries cover all WAL up to its start, so truncations
+    can be found only then. Raise Undone if there was a new one in each of MAX_BACKUPS attempts.
     """
     connection, agent, deadlines = party.connection, party.agent, party.deadlines
     base = local_wal(party, step).base
@@ -31,7 +32,7 @@ def apply_incremental(party: Party, step: Incremental) -> TargetState:
         new = newly_left_out(known, truncated_since(connection, base.redo, before=start))
         if not new:
             party.slot.require(start)
-            # A primary that is silent is noticed by the agent, and a disk that hangs here.
+            # The agent notices a silent primary; a hanging disk is noticed here.
             return agent.ask(
                 ApplyIncremental(step),
                 timeout_s=deadlines.stall_s,

@@ -1,4 +1,4 @@
-"""The state of a target that is told after a failure: what was seen there, never a guess."""
+"""Report the state of a target after a failure from what was observed there, never by guessing."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,17 +13,17 @@ from pgpool_recovery.talk.protocol import AskState, StateSeen
 
 
 def state_by_new_agent(target: Target, settings: Settings) -> StateSeen | None:
-    """Ask on the target's host by an agent of its own; None when nobody answers there."""
+    """Start a new agent for the target, and return what it observes; None without an answer."""
     try:
         with agent_of(target, settings, lambda _event: None) as agent:
             return _ask(agent, target, settings)
-    except Exception:  # noqa: BLE001 - what failed first is what has to be told
+    except Exception:  # noqa: BLE001 - the first failure is the one to report
         return None
 
 
 @contextmanager
 def learning_state(target: Target, settings: Settings) -> Iterator[None]:
-    """Let a failure that leaves the target in a state nobody knows say what is seen there."""
+    """Let a failure that leaves the target in an unknown state report what is observed there."""
     try:
         yield
     except Exception as error:
@@ -41,17 +41,17 @@ def knowing(
     *,
     otherwise: TargetState = TargetState.UNKNOWN,
 ) -> RecoveryError:
-    """Return a failure with the state that is seen on the target, and what was seen there.
+    """Return a failure with the state that is observed on the target, and the observation itself.
 
-    `agent` is asked when it listens still, else a new one, but for a cancel: who cancels ends all
-    programs that are begun from then on. `otherwise`: the state when what is seen says nothing.
-    Where nobody answers it is not known.
+    `agent` is asked if it still takes requests, otherwise a new one. After a cancel no new one is
+    started, because the cancel ends every program that is started from then on. `otherwise` is the
+    state if the observation is not conclusive. Without an answer the state is unknown.
     """
     seen = None
     if agent is not None and not agent.is_busy:
         try:
             seen = _ask(agent, target, settings)
-        except Exception:  # noqa: BLE001 - it is lost as well
+        except Exception:  # noqa: BLE001 - this agent is lost, too
             seen = None
     if seen is None and not isinstance(error, Cancelled):
         seen = state_by_new_agent(target, settings)
@@ -61,7 +61,7 @@ def knowing(
 
 
 def in_state(error: RecoveryError, state: TargetState, what: str | None = None) -> RecoveryError:
-    """Return a failure that leaves a target so, with the next step."""
+    """Return a failure that leaves the target in this state, with a hint what to do next."""
     found = error if what is None else error.with_more(what)
     return found.changed(hint=with_next_step(found.hint, state), target=state)
 

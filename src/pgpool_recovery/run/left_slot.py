@@ -1,4 +1,4 @@
-"""The slot that we made for a node which streams by somebody else's now: it would keep WAL."""
+"""Drop the slot created for a node that now streams from another: unused, it would retain WAL."""
 
 from collections.abc import Collection
 
@@ -17,9 +17,10 @@ def drop_left_slot(
     emit: Emit,
     awaited: Collection[str] = (),
 ) -> None:
-    """Drop it when the node has been seen to stream by another one: a first stage made that.
+    """Drop the node's own slot if the node was verified to stream from another one.
 
-    One of `awaited`, for which logical decoding waits, stays.
+    The first stage of such a recovery created it. A slot in `awaited` is kept, since logical
+    decoding waits for it.
     """
     if streams_by in (None, target.slot_name):
         return
@@ -28,19 +29,20 @@ def drop_left_slot(
         return
     try:
         why = (
-            "synchronized_standby_slots names it"
+            "synchronized_standby_slots lists it"
             if slot.name in awaited
             else drop_slot(connection, slot, {target.slot_name})
         )
     except Unreachable as error:
         why = f"it could not be dropped: {error.detail or error.message}"
     if why is None:
-        told = f"dropped replication slot {slot.name}: {target.name} streams by {streams_by} now"
+        told = f"dropped replication slot {slot.name}: {target.name} now streams from {streams_by}"
     elif why == IN_USE:
         return
     else:
         told = (
-            f"replication slot {slot.name} stays, because {why}; {target.name} streams by "
-            f"{streams_by} now. If nobody needs it: SELECT pg_drop_replication_slot('{slot.name}')"
+            f"replication slot {slot.name} stays, because {why}; {target.name} now streams "
+            f"from {streams_by}. If it is no longer needed: "
+            f"SELECT pg_drop_replication_slot('{slot.name}')"
         )
     emit(Said("primary", told))

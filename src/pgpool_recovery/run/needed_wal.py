@@ -1,4 +1,4 @@
-"""See that the primary has the WAL that the standby will need, before a run counts as done."""
+"""Check that the primary has the WAL that the standby will need, before a run counts as done."""
 
 from pgpool_recovery.domain.error import Undone
 from pgpool_recovery.facts.facts import LocalWal
@@ -10,11 +10,11 @@ from pgpool_recovery.run.party import Party
 from pgpool_recovery.talk.protocol import ReadBase
 
 MAKES_DATA = (CopyBaseBackup, Rewind, Incremental)
-"""Steps after which the standby goes on with WAL of the primary."""
+"""Steps after which the standby continues with WAL of the primary."""
 
 
 def see_slot(party: Party, plan: Plan) -> None:
-    """See that the slot has not ended, and that the WAL is there that the standby will need."""
+    """Check that the slot is usable, and that the primary has the WAL that is needed."""
     needed = plan.needed_segment
     if party.slot.renew() and needed is None:
         needed = _needed_segment(party, plan)
@@ -23,7 +23,7 @@ def see_slot(party: Party, plan: Plan) -> None:
 
 
 def see_wal(connection: Connection, segment: int) -> None:
-    """See that the WAL is there from which the standby will go on."""
+    """Raise Undone if the primary lacks the WAL from which the standby will continue."""
     wal = read_wal(connection)
     if not wal.has(segment):
         begin = wal.begin_of(segment)
@@ -31,13 +31,13 @@ def see_wal(connection: Connection, segment: int) -> None:
 
 
 def local_wal(party: Party, step: Rewind | Incremental) -> LocalWal:
-    """Return what WAL the directory has that a step changes."""
+    """Return what WAL there is in the directory that a step changes."""
     asked = ReadBase(step.places.data.new, step.bin_directory, step.timelines, step.segment_bytes)
     return party.agent.ask(asked, timeout_s=party.deadlines.answer_s)
 
 
 def _needed_segment(party: Party, plan: Plan) -> int | None:
-    """Return from where on what was made needs WAL; None when that may be in an archive."""
+    """Return the segment from which the new data needs WAL; None if it may be in an archive."""
     last = [step for step in plan.steps if isinstance(step, MAKES_DATA)]
     if not last:
         return None

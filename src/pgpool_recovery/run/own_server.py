@@ -1,7 +1,7 @@
-"""The server that called: the primary, on this host.
+"""Connect to the server that called: the primary, on this host.
 
-Apart from the agent's side (run/sessions.py), so that whoever only asks this server loads no
-conversation.
+This is separate from run/sessions.py so that a command that only queries this server need not
+import what talks to an agent.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ from pgpool_recovery.postgres.own_peer import own_peer
 
 
 def own_conninfo(settings: Settings) -> Mapping[str, str]:
-    """Return how the server that called is reached; the environment says where it listens."""
+    """Return the connection parameters of the server that called, from settings and environment."""
     own = settings.primary
     user = {} if own.user is None else {"user": own.user}
     return {"dbname": own.dbname, **own_peer(), **user}
@@ -21,7 +21,7 @@ def own_conninfo(settings: Settings) -> Mapping[str, str]:
 
 @contextmanager
 def own_server(settings: Settings, within_s: float | None = None) -> Iterator[Connection]:
-    """Connect to the server that called; no query takes longer than `within_s`, or than a step."""
+    """Connect to the server that called; limit each query to `within_s`, or else to `step_s`."""
     timeout = settings.timeout
     answer_s = timeout.step_s if within_s is None else within_s
     with connect(

@@ -1,8 +1,8 @@
-"""The slot of a run: made, held back, looked at before it counts, made anew, and undone.
+"""Manage the slot of a run: create it, make it retain WAL, check it, create it again, undo it.
 
-A slot can end while nothing is wrong with it: a checkpoint takes its WAL when it is beyond
-max_slot_wal_keep_size, and invalidates one that was idle for long (18). Whoever then goes on has
-removed the old data for a copy that can never follow.
+A slot can be invalidated without any fault: a checkpoint removes its WAL beyond
+max_slot_wal_keep_size, and invalidates a slot that has been idle for too long (PostgreSQL 18). A
+run that did not notice would have removed the old data for a copy that can never follow.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ Connect = Callable[[], AbstractContextManager[Connection]]
 
 
 class OwnSlot:
-    """The one slot that a run works with; none before the step that makes it."""
+    """The one slot that a run works with; there is none before the step that creates it."""
 
     def __init__(
         self,
@@ -45,9 +45,10 @@ class OwnSlot:
         self.name: str | None = None
 
     def take(self, step: CreateSlot) -> None:
-        """Make the slot, or take the one that still is as the plan has seen it.
+        """Create the slot, or use the existing one if it is still as it was when the plan was made.
 
-        That WAL cannot be held is told, and seen again before the end.
+        If it cannot be made to retain the WAL, that is only reported here; it is checked again
+        before the end of the run.
         """
         self.name, self._has_created = step.name, step.is_new
         self._hold_from = step.hold_from
@@ -57,10 +58,10 @@ class OwnSlot:
         self._hold_or_tell()
 
     def renew(self) -> bool:
-        """Make the slot anew when it has ended; say whether that was so.
+        """Create the slot again if it is gone or no longer usable; return whether it was.
 
-        A checkpoint that was running already when the slot came to hold more has decided before
-        what to remove.
+        This can happen even if it retains enough: a checkpoint that was already running when the
+        slot was made to retain more had decided before that what to remove.
         """
         if self.name is None:
             return False
@@ -68,15 +69,16 @@ class OwnSlot:
         if state is not None and not _has_ended(state):
             return False
         self._create(self.name)
-        self._emit(Said("primary", _anew(self.name, state)))
+        self._emit(Said("primary", _created_again(self.name, state)))
         self._hold_or_tell()
         return True
 
     def make_ready(self) -> None:
-        """See before a step that cannot be undone that the slot will keep what comes after it.
+        """Check before a step that cannot be undone that the slot will retain the WAL from there.
 
-        Where it may keep only so much, a checkpoint comes first: that of a copy is then over in a
-        moment, in which little is written. Raises Undone when the WAL cannot be held.
+        If what it may retain is limited, a checkpoint is performed first: the copy's own one is
+        then over in a moment, in which little WAL is written. Raises Undone if the WAL cannot be
+        retained.
         """
         state = self._state()
         if state is not None and state["room_bytes"] is not None:
@@ -84,13 +86,13 @@ class OwnSlot:
         self.require_again()
 
     def require_again(self) -> None:
-        """Have the slot hold what it was to hold from the begin; Undone when it cannot."""
+        """Make the slot retain again what it retained at first; raise Undone if it cannot."""
         self.require(self._hold_from)
 
     def require(self, point: Point | None) -> None:
-        """Have the slot hold the WAL from a position on, over the next checkpoint; None: from now.
+        """Make the slot retain the WAL from `point` on, past the next checkpoint; None: from now.
 
-        Raises Undone when it cannot.
+        Raises Undone if it cannot.
         """
         if self.name is None:
             return
@@ -111,7 +113,7 @@ class OwnSlot:
             self._emit(Said("primary", error.in_a_line))
 
     def _hold(self) -> None:
-        """Let the slot hold the WAL from the position on, unless it does."""
+        """Make the slot retain the WAL from the position on, unless it already does."""
         if self.name is None:
             return
         state = self._state()
@@ -123,10 +125,10 @@ class OwnSlot:
             hold_wal(self._own_conninfo, self.name, self._hold_from, connect_s=self._connect_s)
 
     def _let_go_of_old_wal(self, name: str, state: Mapping[str, Any]) -> None:
-        """Give up WAL that nobody needs, when the slot may keep little more than that.
+        """Release WAL that is not needed, if the slot may retain hardly more than that.
 
-        A new slot begins at the last checkpoint's REDO, which may be far back already: the
-        checkpoint of the copy itself would end it.
+        A new slot begins at the last checkpoint's REDO position, which may already be far back: the
+        checkpoint of the copy itself would invalidate it.
         """
         if state["room_bytes"] is not None and state["room_bytes"] < state["behind_bytes"]:
             self._connection.rows("advance_slot", name=name)
@@ -144,20 +146,20 @@ class OwnSlot:
     def _unheld(self, state: Mapping[str, Any] | None) -> Undone:
         limit_mb = self._connection.row("slot_wal_limit")["limit_mb"]
         begin = "now" if self._hold_from is None else str(self._hold_from)
-        status = "It is gone." if state is None else f"It is {_status(state)}."
+        status = "It is gone." if state is None else f"Its status is {_status(state)}."
         limit = "" if limit_mb < 0 else f" max_slot_wal_keep_size is {limit_mb} MB."
         return Undone(
-            f"replication slot {self.name} does not keep the primary's WAL from {begin} on",
+            f"replication slot {self.name} does not retain the primary's WAL from {begin} on",
             detail=status + limit,
             hint=None
             if limit_mb < 0
-            else "Raise max_slot_wal_keep_size on the primary; a reload takes it over.",
+            else "Raise max_slot_wal_keep_size on the primary, and reload its configuration.",
         )
 
     def undo(self) -> None:
         """Free the slot, and drop it if it is new.
 
-        Over a new connection, since a cancel may have interrupted the old one.
+        A new connection is used, since a cancel may have interrupted a query on the old one.
         """
         if self.name is None:
             return
@@ -170,28 +172,29 @@ class OwnSlot:
 
     @property
     def has_created(self) -> bool:
-        """Whether the slot is this run's own."""
+        """Whether this run created the slot."""
         return self._has_created
 
 
 def replace_ended(connection: Connection, target: Target, name: str | None, emit: Emit) -> bool:
-    """Make the slot anew by which a node is going to stream, when it has ended; say whether it had.
+    """Create the slot from which a node will stream again if it is no longer usable.
 
-    The node says which slot it is: it has to be one of a recovery, and one that has ended keeps
-    nothing for anybody. Of one that is not there nothing is known, and nothing made.
+    Return whether it was. `name` is what the node reports, so it must be the name of a slot that a
+    recovery creates; and an unusable slot retains nothing that something else could rely on. A slot
+    that does not exist is not created, since nothing is known about it.
     """
     if name is None or not (is_of_a_recovery(name) or name in names_of(target)):
         return False
     for state in connection.rows("slot", name=name):
         if state["is_physical"] and not state["is_active"] and _has_ended(state):
             create_slot(connection, name)
-            emit(Said("primary", _anew(name, state)))
+            emit(Said("primary", _created_again(name, state)))
             return True
     return False
 
 
 def _has_ended(state: Mapping[str, Any]) -> bool:
-    """Say whether a slot keeps nothing any more; "unreserved" is before the next checkpoint."""
+    """Return whether a slot retains nothing; an "unreserved" one does until the next checkpoint."""
     return state["wal_status"] in (None, LOST)
 
 
@@ -201,14 +204,14 @@ def _begins_after(state: Mapping[str, Any], point: Point | None) -> bool:
     return state["restart_lsn"] is None or parse_lsn(state["restart_lsn"]) > point.lsn
 
 
-def _anew(name: str, state: Mapping[str, Any] | None) -> str:
+def _created_again(name: str, state: Mapping[str, Any] | None) -> str:
     if state is None:
-        why = "was gone"
+        why = "it was gone"
     elif state["wal_status"] is None:
-        why = "kept no WAL"  # As the samples make it: it begins when somebody streams.
+        why = "it retained no WAL"  # The sample scripts create it so: it begins with streaming.
     else:
-        why = f"had ended ({_status(state)})"
-    return f"replication slot {name} {why} and is created anew"
+        why = f"it was no longer usable ({_status(state)})"
+    return f"replication slot {name} was created again: {why}"
 
 
 def _status(state: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""What every step of a run works with: the primary, the agent, the slot, and its deadlines."""
+"""Define what each step of a run works with: the primary, the agent, the slot, the deadlines."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,11 @@ SeeFollowing = Callable[[RepointRunning], None]
 
 @record
 class Deadlines:
-    """How long a transfer may not get on, and how long each of the others may take."""
+    """Time limits in seconds.
+
+    `stall_s` is how long a transfer may make no progress; the others limit how long each step,
+    undo, answer or connection may take.
+    """
 
     stall_s: float
     step_s: float
@@ -26,9 +30,9 @@ class Deadlines:
 
 @record
 class Party:
-    """Who takes part in a run.
+    """The participants of a run.
 
-    `see_following` sees that a standby which was led to the primary while it ran streams.
+    `see_following` checks that a standby that was repointed to the primary while running streams.
     """
 
     connection: Connection
@@ -39,10 +43,11 @@ class Party:
     see_following: SeeFollowing
 
     def checkpoint(self) -> None:
-        """Have the checkpoint done that a backup begins with, for as long as it takes.
+        """Perform the checkpoint that a backup begins with, for as long as it takes.
 
-        The backup's own one has little left to do then, and nothing that is silent meanwhile is
-        taken for dead. Who may not order one waits for it within the limits of the backup.
+        The backup's own checkpoint then has little left to do, so its silence is not mistaken for a
+        lost connection. If our role may not perform a checkpoint, that of the backup must be done
+        within the limits of the backup.
         """
         try:
             self.connection.do("CHECKPOINT")

@@ -1,12 +1,12 @@
-"""The steps that touch the primary."""
+"""Take the steps that change the primary."""
 
 from pgpool_recovery.domain.error import Refused
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.postgres.slots import drop_slot_once_free
 
 END_WITHIN_S = 2.0
-"""A session that was ended is gone in an instant; and the server gives a cancelled run less than
-five seconds to undo all (STOPPING_DEADLINE_S in extension/python), so no setting raises this."""
+"""A terminated session is gone in an instant, and the server gives a cancelled run less than five
+seconds to undo everything (STOPPING_DEADLINE_S in extension/python). So no setting changes this."""
 
 
 def create_slot(connection: Connection, name: str) -> None:
@@ -16,24 +16,24 @@ def create_slot(connection: Connection, name: str) -> None:
 
 
 def end_copy(connection: Connection, slot_name: str) -> None:
-    """End the walsenders of a copy that has failed.
+    """Terminate the WAL senders of a copy that has failed.
 
-    Over a link that was lost they would stay until wal_sender_timeout, hold the slot, and so keep
-    the next recovery of the node away.
+    After a lost link they would stay until wal_sender_timeout and hold the slot, so the next
+    recovery of the node would be refused.
     """
     connection.rows("end_copy", name=slot_name)
 
 
 def end_session(connection: Connection, pid: int) -> None:
-    """End a session of our own that was left in the middle of a query, and see it gone.
+    """Terminate a session of ours that was interrupted in a query, and wait until it is gone.
 
-    It may be creating a slot just now, which nobody would find before and everybody after.
+    It may be creating a slot at this moment, which would appear only after we had looked for it.
     """
     connection.rows("end_session", pid=pid, within_ms=int(1000 * END_WITHIN_S))
 
 
 def drop_own_slot(connection: Connection, name: str) -> None:
-    """Drop the slot that the plan gives to the node, when it is there."""
+    """Drop the slot that the plan assigns to the node, if it exists; raise Refused if it stays."""
     why = drop_slot_once_free(connection, name, {name})
     if why is not None:
-        raise Refused(f"replication slot {name} stays, because {why}")
+        raise Refused(f"could not drop replication slot {name}: {why}")

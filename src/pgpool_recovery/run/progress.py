@@ -1,4 +1,4 @@
-"""Tell how far the copy is, at a pace that a person can follow, and whether it gets on at all."""
+"""Report the progress of a copy about once a second, and give up if there is none."""
 
 import time
 from typing import Any
@@ -11,7 +11,7 @@ LOOK_EVERY_S = 1.0
 
 
 class CopyProgress:
-    """Asks the primary how far one base backup is; called as often as one likes."""
+    """Queries the progress of one base backup on the primary; may be called at any rate."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class CopyProgress:
         self._began = self._told = self._got_on = time.monotonic()
 
     def look(self) -> None:
-        """Emit the progress when it is time to; raise Undone when there was none for too long."""
+        """Emit the progress if it is due; raise Undone if there was none for `stall_s`."""
         now = time.monotonic()
         if now - self._told < LOOK_EVERY_S:
             return
@@ -41,19 +41,19 @@ class CopyProgress:
             self._emit(Progress(done, total, bytes_per_s=done / (now - self._began)))
         if now - self._got_on > self._stall_s:
             raise Undone(
-                f"the copy has not got on for {self._stall_s:g} s",
+                f"the copy has made no progress for {self._stall_s:g} s",
                 detail=f"{self._done_bytes} bytes were sent.",
-                hint="Look at the network (its MTU, a firewall) and at the disks of both hosts. "
-                "stall_s in the settings says how long to wait.",
+                hint="Check the network (its MTU, a firewall) and the disks of both hosts. "
+                "stall_s in the settings sets how long to wait.",
             )
 
     @property
     def done_bytes(self) -> int:
-        """What had been sent when the primary was asked last."""
+        """The bytes that had been sent at the last query."""
         return self._done_bytes
 
     def _rows(self) -> list[dict[str, Any]]:
         try:
             return self._connection.rows("progress", name=self._name)
         except Unreachable:
-            return []  # The copy itself will say so, and better.
+            return []  # The copy itself will fail, with a better message.

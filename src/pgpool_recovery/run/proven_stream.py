@@ -1,10 +1,10 @@
-"""What a first stage that has started the server hands on to the remote start after it.
+"""Hand on, from a first stage that started the server, the proof that the remote start relies on.
 
-By the extension, in the session that calls both: no other call is told of it. That the server is a
-standby of this primary was proven by a stream from a WAL sender, which is known by its process and
-since when that runs. As long as this very one streams, it is the same connection of the same
-server. So the remote start asks the primary for it, and needs neither a login on the target's host
-nor an agent there; when it is another one, or none, everything is looked at again.
+The extension passes it on within the session that calls both, and to no other call. The proof is
+that the server streams from this primary; the WAL sender is identified by its process id and start
+time. As long as the same WAL sender streams, it is the same connection of the same server. So the
+remote start only queries the primary for it, and needs neither a login on the target's host nor an
+agent there. If the WAL sender is another one, or gone, the node is examined again.
 """
 
 import json
@@ -22,7 +22,7 @@ from pgpool_recovery.run.own_server import own_server
 
 @record
 class ProvenStream:
-    """The stream by which a target was proven to follow this primary, and whose target that is."""
+    """The stream that proved that a target follows this primary, and which target that is."""
 
     host: str
     data_directory: str
@@ -34,7 +34,7 @@ class ProvenStream:
 
 
 def proven_stream(target: Target, stream: StreamFacts) -> ProvenStream | None:
-    """Return what is handed on of a stream; None for one that is not known by its process."""
+    """Return what is handed on about a stream; None if its WAL sender is not known."""
     if stream.walsender is None:
         return None
     return ProvenStream(target.host, target.data_directory, stream.walsender)
@@ -43,7 +43,7 @@ def proven_stream(target: Target, stream: StreamFacts) -> ProvenStream | None:
 def read_proven(text: str, target: Target) -> ProvenStream | None:
     """Return what was handed on about this target.
 
-    None where nothing was, by a first stage of another build or of another target.
+    None if it cannot be read, as from a first stage of another build, or is about another target.
     """
     try:
         proven = ProvenStream(**json.loads(text)["proven"])
@@ -57,18 +57,18 @@ def _place(target: Target) -> tuple[str, str]:
 
 
 def still_streams(proven: ProvenStream, settings: Settings) -> bool:
-    """Say whether the very stream goes on by which the target was proven.
+    """Return whether the same WAL sender still streams.
 
-    Not to get to know it is no failure: then everything is looked at again.
+    False also if the primary cannot be queried: then the node is examined again.
     """
     try:
         with own_server(settings, settings.timeout.connect_s) as connection:
             rows = connection.rows("stream_facts")
     except (Unreachable, QueryRefused) as error:
-        note("the stream is not asked for: {}", error)
+        note("the stream cannot be queried: {}", error)
         return False
     found = any(_is_it(row, proven) for row in rows)
-    note("the walsender {} {}", proven.walsender, "streams still" if found else "is gone")
+    note("the walsender {} {}", proven.walsender, "still streams" if found else "is gone")
     return found
 
 

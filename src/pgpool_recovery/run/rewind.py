@@ -1,4 +1,4 @@
-"""The runner's part of a rewind: what the primary has to do before, and to have afterwards."""
+"""Do the runner's part of a rewind: a checkpoint before it, and a check of the WAL after it."""
 
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.step import Rewind
@@ -8,11 +8,11 @@ from pgpool_recovery.talk.protocol import TakeStep
 
 
 def rewind(party: Party, step: Rewind) -> TargetState:
-    """Rewind, and see that the primary has what the directory then needs.
+    """Rewind, and check that the primary has the WAL that the directory then needs.
 
-    A primary that was promoted just now has its former timeline in its control file until its
-    next checkpoint, and pg_rewind of older releases takes that for the truth. By the same
-    checkpoint the slot may have lost what the node needs afterwards.
+    A primary that was promoted a moment ago has its former timeline in its control file until its
+    next checkpoint, and older releases of pg_rewind rely on that file. The same checkpoint may
+    remove WAL that the node needs afterwards, so the slot is checked again after it.
     """
     party.connection.do("CHECKPOINT")
     party.slot.require_again()

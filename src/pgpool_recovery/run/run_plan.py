@@ -1,4 +1,4 @@
-"""The steps of a plan in their order; what has been done is undone when one fails."""
+"""Take the steps of a plan in order, and undo what was done if one fails."""
 
 import time
 from contextlib import suppress
@@ -39,25 +39,26 @@ from pgpool_recovery.run.shield import shielded
 from pgpool_recovery.talk.protocol import Finish, TakeStep, Undo
 
 TOLD_STATUSES = (1, 4, 5, 6, Undone.exit_status)
-"""Statuses of failures that mean the same of a run as of what failed in it."""
+"""Exit statuses that mean the same for a run as for the failure in it."""
 
 
 class Run:
-    """One plan on its way: each step in its turn, and back again when one fails.
+    """A plan that is being carried out, step by step, and undone if a step fails.
 
-    What a method does besides having the agent take its step is in the module of its name.
+    What the runner itself does for a method is in the module of that name.
     """
 
     def __init__(self, party: Party) -> None:
         self._party = party
         self._state = TargetState.UNKNOWN
-        """What is on the target if the agent is lost now: what it has said last, from when it has
-        reserved it, for an earlier run may have left it half changed. Once it was asked to change
-        what stands at the place of the data, it may be amid that, or may have taken it back by
-        itself, and nobody can know but whoever reads its journal (run/known_state.py)."""
+        """The state of the target if the agent is lost now. Once the target is reserved, this is
+        what the agent last reported, since an earlier run may have left it half changed. Once the
+        agent was told to change what is at the path of the data, the state is unknown: the agent
+        may be in the middle of that, or may have undone it by itself. Only the journal on the
+        target tells (run/known_state.py)."""
 
     def carry_out(self, plan: Plan) -> None:
-        """Take all steps. Raises what went wrong, with the state in which the target now is."""
+        """Take all steps; raise what went wrong, with the state in which the target is left."""
         step: Step | None = None
         try:
             for number, step in enumerate(plan.steps, start=1):
@@ -69,13 +70,13 @@ class Run:
             see_slot(self._party, plan)
             self._finish()
         except BaseException as error:
-            # Whatever it is: a slot that stays would fill the primary's disk.
+            # Whatever happened: a slot that stayed would fill the primary's disk.
             failure = as_failure(error) if isinstance(error, Exception) else None
             why, undone = failure.message if failure else repr(error), None
             try:
                 with shielded():
                     undone = self._undo(why)
-            except Cancelled as late:  # It had to wait for that, or has come just before; no more.
+            except Cancelled as late:  # It was held back during the undo, or came just before.
                 failure = late if failure is None else late.with_more(f"It had failed: {why}.")
             state, left = undone or self._undo(why)
             if failure is None:
@@ -83,7 +84,9 @@ class Run:
             raise _ended(plan, step, failure, state, left) from error
 
     def _finish(self) -> None:
-        self._state = TargetState.UNKNOWN  # When it is lost now, it may have let go already.
+        self._state = (
+            TargetState.UNKNOWN
+        )  # If it is lost now, it may already have released the target.
         self._party.agent.ask(Finish(), timeout_s=self._party.deadlines.undo_s)
 
     def _take(self, step: Step, final: Step | None) -> None:
@@ -97,7 +100,7 @@ class Run:
             self._state = state
 
     def _taken(self, step: TargetStep | Incremental, *, is_final: bool) -> TargetState:
-        """Take a step of the target; return in which state that left it."""
+        """Take a step on the target; return the state in which that left it."""
         party = self._party
         match step:
             case CopyBaseBackup():
@@ -119,33 +122,33 @@ class Run:
         return self._party.agent.ask(taking, timeout_s=self._party.deadlines.step_s)
 
     def _undo(self, why: str) -> tuple[TargetState, str | None]:
-        """Take everything back; return what is there now, and what could not be taken back."""
+        """Undo everything; return the state of the target, and what could not be undone."""
         self._tell(f"undo what was done, because {why}")
         state = self._undo_target()
         return state, self._undo_slot()
 
     def _tell(self, sentence: str) -> None:
-        """Tell what is undone; who does not listen any more keeps nothing from being undone."""
+        """Report what is undone; a failure to report it does not stop the undo."""
         with suppress(BaseException):
             self._party.emit(Undoing(sentence))
 
     def _undo_target(self) -> TargetState:
-        """Have the agent take its steps back, and return what is there then.
+        """Have the agent undo its steps, and return the state of the target afterwards.
 
-        One that is busy, since it was left in the middle of something, takes them back when it
-        loses us, and says so before it ends. It is given the time for that. Of one that says
-        nothing any more it cannot be known whether it did: its host may have crashed. One that
-        could not take something back tries once more when it ends, and how that ended stands in
-        its journal only. What could not be learnt here is asked of another agent, once this one
-        has let go of the target (learning_state).
+        An agent that is busy, because a request was interrupted, undoes its steps when the
+        connection is closed, and reports the result before it exits; it is given the time for that.
+        If it reports nothing, it is not known whether it has undone them, since its host may have
+        crashed. An agent that could not undo something tries once more when it exits, and only its
+        journal tells how that ended. What is not known here is asked of another agent once this one
+        has released the target (learning_state).
         """
         party = self._party
         if not party.agent.is_busy:
             try:
                 return party.agent.ask(Undo(), timeout_s=party.deadlines.undo_s)
             except Unreachable as lost:
-                self._tell(f"the agent undoes by itself: {lost.message}")
-            except BaseException as error:  # noqa: BLE001 - the slot has to be undone all the same
+                self._tell(f"the agent is undoing its steps by itself: {lost.message}")
+            except BaseException as error:  # noqa: BLE001 - the slot must be undone all the same
                 self._tell(f"the agent could not undo it: {as_failure(error).message}")
                 self._state = TargetState.UNKNOWN
         said = party.agent.last_word() if party.agent.is_busy else None
@@ -153,10 +156,10 @@ class Run:
         return self._state if said is None else said
 
     def _undo_slot(self) -> str | None:
-        """Free the slot, and drop it if it is new; return why that could not be done."""
+        """Free the slot, and drop it if it is new; return why a new one could not be dropped."""
         try:
             self._party.slot.undo()
-        except BaseException as error:  # noqa: BLE001 - what failed first is what has to be told
+        except BaseException as error:  # noqa: BLE001 - the first failure is the one to report
             failure = as_failure(error)
             why = f"could not free replication slot {self._party.slot.name}: "
             why += failure.detail or failure.message
@@ -168,7 +171,7 @@ class Run:
 def _ended(
     plan: Plan, step: Step | None, error: RecoveryError, state: TargetState, left: str | None
 ) -> RecoveryError:
-    """Return the failure of the whole run: which node, which step, why, and what is there now."""
+    """Return the failure of the whole run: node, step, reason, and the state of the target."""
     what = "begin" if step is None else str(step)
     if left is not None:
         error = error.with_more(left)

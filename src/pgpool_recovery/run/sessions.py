@@ -1,4 +1,4 @@
-"""Who takes part beside the own server: the agent of the target, and what a failure says of it."""
+"""Start the agent of a target, and let each failure name the node and its state."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from pgpool_recovery.talk.protocol import Limits
 
 @contextmanager
 def naming(target: Target) -> Iterator[None]:
-    """Let every failure name the node, also one that nobody expected."""
+    """Let every failure name the node, even an unexpected one."""
     try:
         yield
     except Exception as error:
@@ -24,7 +24,7 @@ def naming(target: Target) -> Iterator[None]:
 
 @contextmanager
 def leaving(state: TargetState) -> Iterator[None]:
-    """Let every failure that changes nothing more say in which state the target is already."""
+    """Let every failure that itself changed nothing report the state that the target is in."""
     try:
         yield
     except Exception as error:
@@ -35,7 +35,7 @@ def leaving(state: TargetState) -> Iterator[None]:
 
 
 def limits_of(settings: Settings) -> Limits:
-    """Return how long an agent waits."""
+    """Return the time limits of an agent, from the settings."""
     timeout = settings.timeout
     return Limits(
         connect_s=timeout.connect_s,
@@ -51,7 +51,7 @@ def agent_of(
 ) -> Iterator[Conversation]:
     """Start an agent for the target: a child process here, or by ssh on its host.
 
-    `called`: one that was called before.
+    `called` is one that was started earlier.
     """
     with converse(
         agent_argv(target, settings) if called is None else called.argv,

@@ -1,4 +1,4 @@
-"""Work that a cancel must not interrupt: it waits until that is done."""
+"""Protect work that a cancel must not interrupt: the cancel waits until it is done."""
 
 import signal
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The target's server: stopped before a recovery, started after it."""
+"""Stop the target's server before a recovery, and start it after."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ from pgpool_recovery.talk.protocol import Guarded, Start, Started, StopServer
 
 
 class TargetServer:
-    """The server of one target, as its host starts and stops it."""
+    """The server of one target, started and stopped as is usual on its host."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class TargetServer:
     def refuse_excess(
         self, plan: Plan, failed: tuple[PassedOver, ...], *, stops: bool = False
     ) -> None:
-        """Raise PlanChanged for a plan that does more harm than was agreed to."""
+        """Raise PlanChanged if a plan does more harm than was agreed to."""
         if self._bound is not None:
             refusal = self._bound.refusal(plan, failed, stops=stops or self._was_stopped)
             if refusal is not None:
@@ -48,7 +48,7 @@ class TargetServer:
     def start(
         self, bin_directories: tuple[str, ...] = (), guarded: Guarded | None = None
     ) -> Started:
-        """Start it and wait until it accepts connections; one that does is left alone."""
+        """Start it and wait until it accepts connections; one that already does is left alone."""
         node = self._settings.of_target(self._target)
         request = Start(
             data_directory=self._target.data_directory,
@@ -58,7 +58,7 @@ class TargetServer:
             guarded=guarded,
         )
         try:
-            # One that gets on is told of, and the agent gives up on one that stands still.
+            # The agent reports progress of the start, and gives up when there is none.
             return self._agent.ask(
                 request,
                 timeout_s=self._patience(request.timeout_s),
@@ -71,10 +71,10 @@ class TargetServer:
             raise self._unknown_if_lost(error) from error
 
     def stop_if_allowed(self, facts: Facts, failed: tuple[PassedOver, ...]) -> bool:
-        """Stop a server that runs and does not stream, when the policy allows; say whether.
+        """Stop a server that runs but does not stream, if the policy allows; return whether it was.
 
-        Only when nothing else stands in the way: it may be the server of another cluster, or the
-        primary itself. And once only: somebody who starts it again means to keep it running.
+        Only if nothing else stands in the way, since it may be the server of another cluster, or
+        the primary itself. And only once: if it is running again, somebody wants it to run.
         """
         if self._was_stopped or not may_stop(facts, self._settings.policy):
             return False
@@ -101,7 +101,7 @@ class TargetServer:
 
     @contextmanager
     def running_again(self) -> Iterator[None]:
-        """Start it again when it was stopped and nothing came of the recovery."""
+        """Start it again if it was stopped and the recovery fails with its data as it was."""
         try:
             yield
         except RecoveryError as error:
@@ -111,17 +111,17 @@ class TargetServer:
             raise
 
     def _started_again(self, error: RecoveryError) -> RecoveryError:
-        """Start it, and return the failure, in which it is said when that could not be done."""
+        """Start it, and return the failure, which also reports it if that could not be done."""
         try:
-            self._emit(Said("agent", "start the server again that was stopped"))
+            self._emit(Said("agent", "start the stopped server again"))
             self.start()
-        except Exception as failed:  # noqa: BLE001 - what failed first is what has to be told
+        except Exception as failed:  # noqa: BLE001 - the first failure is the one to report
             why = as_failure(failed).message
             return error.with_more(f"Its server, which was stopped, could not be started: {why}.")
         return error
 
     def _unknown_if_lost(self, error: Exception) -> RecoveryError:
-        """Return the failure; without an answer nobody can know how far the server came."""
+        """Return the failure; without an answer, what became of the server is unknown."""
         failure = as_failure(error)
         is_lost = self._agent.is_busy or isinstance(failure, Cancelled | Unreachable)
         if is_lost and failure.target is TargetState.UNTOUCHED:
@@ -129,5 +129,5 @@ class TargetServer:
         return failure
 
     def _patience(self, within_s: float) -> float:
-        """Return when an agent is given up that takes longer than it was told."""
+        """Return after how many seconds to give up on an agent that exceeds its own limit."""
         return within_s + self._settings.agent.answer_s

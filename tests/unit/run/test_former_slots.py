@@ -74,9 +74,9 @@ def test_what_is_said_of_them() -> None:
     first, second, third = sentences("node 0", found)
     assert first == "dropped replication slot pgpool_node_1 of node 0, from its time as primary"
     assert second == (
-        "replication slot archiver of node 0 stays, because it may still be needed: nobody uses it "
-        "now, and it holds back WAL there, 3072 MB by now, and VACUUM on the primary. If nobody "
-        "needs it, on node 0: SELECT pg_drop_replication_slot('archiver')"
+        "replication slot archiver of node 0 stays, because it may still be needed: it is not in "
+        "use, but retains 3072 MB of WAL there, and holds back VACUUM on the primary. If it is no "
+        "longer needed, run on node 0: SELECT pg_drop_replication_slot('archiver')"
     )
     assert "VACUUM" not in third
 
@@ -100,7 +100,7 @@ def test_that_nobody_could_look_keeps_nobody_from_the_rest() -> None:
     told: list[Event] = []
     drop_with(Undone("no login"), told)
     assert told == [
-        Said("agent", "the replication slots of node 1 were not looked at: no login"),
+        Said("agent", "the replication slots of node 1 were not checked: no login"),
     ]
 
 
