@@ -1,1 +1,1 @@
-"""Learn the facts, from the primary by SQL and from the target through its agent."""
+"""Collect the facts, from the primary by SQL and from the target through its agent."""

@@ -1,4 +1,4 @@
-"""What the target's restore_command says of history: its server will believe it."""
+"""Observe which history files the target's restore_command returns: its server follows them."""
 
 from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.facts.archived_history import MAX_BEYOND, Archive
@@ -8,9 +8,9 @@ from pgpool_recovery.talk.conversation import Conversation
 from pgpool_recovery.talk.protocol import AskArchive
 
 PATIENCE = 6
-"""How many times the limit a slow one is given before it counts as one that does not work."""
+"""How many times the limit a slow command is given before it counts as one that does not work."""
 MARGIN_S = 5.0
-"""What a call may take longer than its limit, to be ended."""
+"""How many seconds more than its limit a call may take, in order to be terminated."""
 
 
 def observe_archive(
@@ -21,10 +21,11 @@ def observe_archive(
     *,
     is_patient: bool,
 ) -> Archive | None:
-    """Return what the target's restore_command gives of history files; None without one.
+    """Return which history files the target's restore_command returns; None without a command.
 
-    From the timeline on from which its server would look for newer ones. Slow is not dead: with
-    patience one that is silent is asked once more, and given longer.
+    The first is that of the timeline from which its server would search for newer ones. A slow
+    command need not be a dead one: if `is_patient`, one that did not end in time is run once more,
+    with a longer limit.
     """
     command = restore_command(primary, target)
     if not command or primary.wal is None:

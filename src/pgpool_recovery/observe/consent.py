@@ -1,4 +1,4 @@
-"""What was agreed to, as sessions on the primary say it (plan/agreement.py)."""
+"""Read from the names of sessions on the primary what was agreed to (plan/agreement.py)."""
 
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.facts.policy import Policy
@@ -15,13 +15,11 @@ from pgpool_recovery.plan.agreement import (
 )
 from pgpool_recovery.postgres.connection import Connection
 
-UNHEARD = (
-    "no session of a role that may call pgpool_recovery is seen on the primary that asks for it"
-)
+UNHEARD = "no session of a role that may call pgpool_recovery has asked for it on the primary"
 
 
 def why_unbound(connection: Connection, target: Target) -> str | None:
-    """Return why whoever asks about this target would not be heard; None when he would."""
+    """Return why an agreement for this target would not be recognised; None if it would be."""
     asking = session_name(ASKS, target)
     is_heard = any(name == asking for _pid, name, _role in _sessions(connection, ASKS))
     return None if is_heard else UNHEARD
@@ -30,10 +28,10 @@ def why_unbound(connection: Connection, target: Target) -> str | None:
 def agreement_for(
     connection: Connection, target: Target, policy: Policy, caller: int | None
 ) -> Agreement:
-    """Return what was agreed for the run that begins, or what the policy allows without a person.
+    """Return what was agreed to for the run that begins, or what the policy allows unattended.
 
-    The session that calls the run speaks for it alone. An agreement that waits for Pgpool-II to
-    call is used once: as soon as the lock of this session is seen, it is gone.
+    The session that calls the run speaks for this run only. An agreement that waits for Pgpool-II
+    to make the call is used once: its session withdraws it when it sees our lock.
     """
     for pid, name, role in _sessions(connection, CALLS):
         harm = read_name(name, CALLS, target)

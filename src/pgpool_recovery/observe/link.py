@@ -1,4 +1,4 @@
-"""How fast the link from this host to the target's is."""
+"""Measure how fast the link from this host to the target's host is."""
 
 import time
 
@@ -7,13 +7,13 @@ from pgpool_recovery.talk.protocol import Weigh
 from pgpool_recovery.talk.wire import decode_request, encode_request
 
 WEIGHT_BYTES = 4 * 2**20
-"""A third of a second at 100 Mbit/s, and enough for TCP to get going."""
+"""This takes a third of a second at 100 Mbit/s, and is enough for TCP to reach its speed."""
 
 
 def measure_link(agent: Conversation, *, timeout_s: float) -> float:
-    """Return the bytes per second that reach the agent; a bit less than the copy's connection has.
+    """Return the bytes per second that reach the agent, a bit less than the copy's rate.
 
-    Through ssh, so that is as fast as one core encrypts at the most.
+    They are sent by ssh, so the result is at most what one core can encrypt.
     """
     text = "x" * WEIGHT_BYTES
     empty_s = _answer_s(agent, "", timeout_s)
@@ -22,7 +22,7 @@ def measure_link(agent: Conversation, *, timeout_s: float) -> float:
 
 
 def _packing_s(text: str) -> float:
-    """Return how long both ends take to pack and to unpack the text: as long as here."""
+    """Return the seconds for encoding and decoding, assuming that the agent is as fast as we are."""
     began = time.monotonic()
     decode_request(encode_request(Weigh(text)))
     return time.monotonic() - began

@@ -1,4 +1,4 @@
-"""A node's WAL is compared with the primary's own, byte for byte, by digests of both."""
+"""Compare a node's WAL with that of the primary, byte for byte, by digests of both."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -28,16 +28,16 @@ from pgpool_recovery.talk.protocol import DigestWal
 
 SUMMARIES = "summaries/"
 SUMMARY_BYTES = 1 << 20
-"""The server holds that much in memory for each; few summaries are longer."""
+"""The server reads that much of each into memory; few summaries are longer."""
 LONGEST_CHECKPOINT = 192
-"""More bytes than the record has, with the head of a page in between."""
+"""The record of a checkpoint is shorter than this, even with a page header inside it."""
 
 
 @record
 class Pair:
     """A part of the node's WAL, and the files in which the primary may have it, best first.
 
-    `offset` is where in these, when that is elsewhere.
+    `offset` is the position in these files, if it differs from that of the part.
     """
 
     own: Part
@@ -51,7 +51,7 @@ AskDigests = Callable[[Sequence[Pair]], dict[Pair, bool | None]]
 def compare_wal(
     connection: Connection, agent: Conversation, facts: Facts, *, timeout_s: float
 ) -> Compared | None:
-    """Return what came of it; None where there is no position up to which they could be equal."""
+    """Return the result; None if there is no position up to which the two could be equal."""
     point, wal, own = point_to_compare(facts), facts.primary.wal, facts.target.own_wal
     if point is None or wal is None or point.timeline not in wal.history.timelines:
         return None
@@ -69,10 +69,10 @@ def compare_wal(
 
 
 def checkpoint_of(facts: Facts) -> Point | None:
-    """Return the checkpoint in the control file, where the primary has to have the same.
+    """Return the checkpoint in the control file, if the primary must have the same one.
 
-    Not that of a server that runs, for it may make another one just now; and a base backup begins
-    with another one than that of its control file.
+    None for a running server, which may be performing another one at this moment, and for a base
+    backup, which does not begin with the checkpoint in its control file.
     """
     control, wal, target = facts.target.control, facts.primary.wal, facts.target
     is_settled = target.server_pid is None and target.resumable is None
@@ -86,11 +86,12 @@ def checkpoint_of(facts: Facts) -> Point | None:
 def compared(
     ask: AskDigests, point: Point, wal: Wal, own: OwnWal, checkpoint: Point | None = None
 ) -> Compared:
-    """Return what came of it, in one question and, where that told nothing, another one.
+    """Return the result of one request to the agent and, if it is not conclusive, of another one.
 
-    WAL after the position proves nothing of what was replayed: a node that followed one primary
-    and was led to another has that one's WAL from the begin of the segment on to which it had come
-    (RequestXLogStreaming). Nobody but replay writes the checkpoint in the control file.
+    WAL after the position proves nothing about what was replayed: a node that followed one primary
+    and was then repointed to another one has the WAL of the second from the start of the segment
+    that it had reached (RequestXLogStreaming). Only replay writes the checkpoint in the control
+    file.
     """
     before, whole = _before(point, wal, own), _whole(point, wal, own)
     control = [] if checkpoint is None else _checkpoint(checkpoint, wal)
@@ -104,7 +105,7 @@ def compared(
 
 
 def _before(point: Point, wal: Wal, own: OwnWal) -> list[Pair]:
-    """Return what both may have of the WAL up to the position."""
+    """Return the parts of the WAL up to the position that both may have."""
     size, pairs, files = wal.segment_bytes, list[Pair](), set(own.files)
     for segment in segments_before(point, size):
         names = names_of(segment, point.lsn, wal.history, size)
@@ -125,7 +126,7 @@ def _checkpoint(point: Point, wal: Wal) -> list[Pair]:
 
 
 def _whole(point: Point, wal: Wal, own: OwnWal) -> list[Pair]:
-    """Return the node's files from there on that the primary has whole, if they are its own."""
+    """Return the node's files from the position on of which the primary may have all bytes."""
     size = wal.segment_bytes
     names = [
         name
@@ -147,9 +148,9 @@ def _whole_files(pairs: Iterable[Pair], told: dict[Pair, bool | None]) -> tuple[
 def _verdict(
     point: Point, wal: Wal, pairs: Sequence[Pair], told: dict[Pair, bool | None]
 ) -> bool | None:
-    """Say whether all that both have is equal, and proves something.
+    """Return whether everything that both have is equal; None if that is too little for a proof.
 
-    That is a few hundred bytes, or all that the timeline has up to there.
+    LEAST_BYTES are enough, or all WAL of the timeline up to the position.
     """
     equal = [pair for pair in pairs if told[pair] is True]
     if any(told[pair] is False for pair in pairs):
@@ -164,7 +165,7 @@ def _verdict(
 def _by_summaries(ask: AskDigests, point: Point, own: OwnWal) -> bool | None:
     """Compare WAL summaries, which are kept much longer than WAL.
 
-    That they differ is not known to mean that the WAL did, so it proves nothing.
+    A difference proves nothing: it is not known to mean that the WAL was different.
     """
     pairs = [
         Pair(Part(name, 0, SUMMARY_BYTES), (name,))
@@ -176,7 +177,7 @@ def _by_summaries(ask: AskDigests, point: Point, own: OwnWal) -> bool | None:
 
 
 def _is_equal(connection: Connection, pair: Pair, digest: str) -> bool | None:
-    """Say whether the primary has the same; None when it has none of the files."""
+    """Return whether the primary has the same bytes; None if it has none of the files."""
     for name in pair.others:
         offset = pair.own.offset if pair.offset is None else pair.offset
         size_bytes = pair.own.size_bytes

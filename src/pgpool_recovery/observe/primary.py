@@ -1,4 +1,4 @@
-"""What the primary says of itself."""
+"""Observe the primary by SQL, and its files on this host."""
 
 import time
 from contextlib import suppress
@@ -22,13 +22,13 @@ from pgpool_recovery.postgres.leftovers import read_leftovers
 from pgpool_recovery.postgres.wal import read_wal
 
 NEW_S = 5.0
-"""For so long what was seen of the primary is taken for what is there."""
+"""For how many seconds an observation of the primary counts as current."""
 
 
 def observe_primary(connection: Connection, *, looks_at_files: bool = True) -> PrimaryFacts:
     """Return the facts about the server at the other end, which runs on this host.
 
-    `looks_at_files`: at each of them, for a plan, which needs to know how many bytes they have.
+    With `looks_at_files`, each file is examined: a plan needs to know how many bytes there are.
     """
     row = connection.row("primary", measures=looks_at_files)
     endpoint = connection.row("own_endpoint")
@@ -72,9 +72,9 @@ def observe_primary(connection: Connection, *, looks_at_files: bool = True) -> P
 
 
 class PrimaryLook:
-    """Tells the facts of the primary when they are needed; it has looked ahead for the first time.
+    """Returns the facts about the primary when they are needed; the first time, from beforehand.
 
-    A look ahead that fails is none: what then keeps us from looking is told by the next one.
+    A failure of the first observation is ignored: the next one reports it if it persists.
     """
 
     def __init__(self, connection: Connection, *, looks_at_files: bool) -> None:
@@ -87,13 +87,13 @@ class PrimaryLook:
         self._is_ahead = self._seen is not None
 
     def __call__(self) -> PrimaryFacts:
-        """Return what was seen ahead, once and while it is new, else what is seen now."""
+        """Return the first observation, once and while it is current, otherwise a new one."""
         is_ahead, self._is_ahead = self._is_ahead, False
         seen = self._new() if is_ahead else None
         return seen or self._look(looks_at_files=self._looks_at_files)
 
     def recent(self) -> PrimaryFacts:
-        """Return what was seen last, while it is new, else what is seen now; without its files."""
+        """Return the last observation while it is current, otherwise a new one without files."""
         return self._new() or self._look(looks_at_files=False)
 
     def _new(self) -> PrimaryFacts | None:
@@ -101,12 +101,12 @@ class PrimaryLook:
 
     def _look(self, *, looks_at_files: bool) -> PrimaryFacts:
         self._seen = observe_primary(self._connection, looks_at_files=looks_at_files)
-        self._at = time.monotonic()  # A look at many files takes longer than its result is new.
+        self._at = time.monotonic()  # At the end: to examine many files can take longer than NEW_S.
         return self._seen
 
 
 def observing_primary(connection: Connection, *, looks_at_files: bool = True) -> PrimaryLook:
-    """Look at the primary, and return what tells its facts when they are needed."""
+    """Observe the primary, and return what returns its facts when they are needed."""
     return PrimaryLook(connection, looks_at_files=looks_at_files)
 
 

@@ -1,4 +1,4 @@
-"""What the agent finds on the target, and by which connection it reaches the primary."""
+"""Collect what the agent finds on the target, and how it can connect to the primary."""
 
 import socket
 
@@ -53,10 +53,10 @@ def observe_target(
     tidies: bool = True,
     is_patient: bool = True,
 ) -> Facts:
-    """Return all facts: those of the target are asked for with the primary's in mind.
+    """Return all facts; what the agent is asked for depends on the primary's facts.
 
-    `tidies`: what an interrupted run left half done is put in order before. `is_patient`: a slow
-    archive is given its time.
+    `tidies`: what an interrupted run left half done is first put in order. `is_patient`: a slow
+    archive is given more time.
     """
     is_local = not agent.is_by_ssh
     patience = settings.timeout.observe_s
@@ -69,7 +69,7 @@ def observe_target(
     if target.server_pid is not None:
         running = ask_running(agent, primary, target, settings)
     if target.server_pid is not None and primary.wal is not None:
-        # It has replayed what was written since the primary was asked, and is not ahead of it.
+        # It may have replayed WAL written since the primary was queried; that is not being ahead.
         primary = replace(primary, wal=read_wal(connection))
     if target.data.problem is not None:
         return Facts(primary=primary, target=target, logins=())
@@ -115,7 +115,7 @@ def observe_target(
 
 
 def wanted_facts(target: Target, primary: PrimaryFacts, settings: Settings) -> Observe:
-    """Return what the agent is asked of a target, with the primary's facts in mind."""
+    """Return the request for the facts about a target; it depends on the primary's facts."""
     node = settings.of_target(target)
     return Observe(
         data_directory=target.data_directory,
@@ -134,7 +134,7 @@ def wanted_facts(target: Target, primary: PrimaryFacts, settings: Settings) -> O
 
 
 def with_slot_logins(agent: Conversation, facts: Facts, settings: Settings) -> Facts:
-    """Try the SQL connections by which the target would synchronise failover slots."""
+    """Try the SQL connections over which the target would synchronise failover slots."""
     candidates = slot_login_candidates(facts, dbname=settings.primary.dbname)
     if not candidates:
         return facts
@@ -146,7 +146,7 @@ def with_slot_logins(agent: Conversation, facts: Facts, settings: Settings) -> F
 def ask_running(
     agent: Conversation, primary: PrimaryFacts, target: TargetFacts, settings: Settings
 ) -> Running:
-    """Return what the target's server says of itself; the login is as that to the own server."""
+    """Return what the target's server reports; the login is the same as to the primary."""
     own = settings.primary
     asked = AskRunning(
         data_directory=target.data.path,
@@ -159,13 +159,13 @@ def ask_running(
 
 
 def observe_backup(agent: Conversation, settings: Settings) -> Backup | NoBackup | None:
-    """Return what the target sees in the pgBackRest repository, when one is configured."""
+    """Return what the target finds in the pgBackRest repository; None if none is configured."""
     stanza = settings.pgbackrest.stanza
     if stanza is None:
         return None
     timeout = settings.timeout
     asked = LookForBackup(stanza, timeout.repository_s, timeout.archive_s)
-    # It asks twice, and then for each history file that it reads.
+    # It runs pgbackrest twice, and then once for each history file that it reads.
     patience = 3 * timeout.repository_s + timeout.observe_s
     return agent.ask(asked, timeout_s=patience)
 
@@ -173,9 +173,9 @@ def observe_backup(agent: Conversation, settings: Settings) -> Backup | NoBackup
 def observe_summaries(
     connection: Connection, primary: PrimaryFacts, target: TargetFacts
 ) -> Rejection | None:
-    """Say why the WAL summaries of the primary do not tell what the target lacks."""
+    """Return why the WAL summaries of the primary cannot show what the target lacks."""
     if primary.wal is None or not primary.wal.is_summarized:
-        return None  # The plan says so.
+        return None  # The plan reports that itself.
     base = base_in_history(primary, target)
     return None if base is None else summaries_since(connection, base.redo, primary.wal.history)
 
@@ -186,9 +186,9 @@ def observe_changes(
     target: TargetFacts,
     summaries: Rejection | None,
 ) -> int | None:
-    """Return the bytes of the blocks that have changed; None when no summaries say it.
+    """Return the bytes of the blocks that have changed; None if the summaries cannot show it.
 
-    It is not asked where WAL is enough: to count takes as long as there are summaries.
+    None also if WAL is enough: counting takes the longer, the more summaries there are.
     """
     wal, local = primary.wal, target.local_wal
     if wal is None or not wal.is_summarized or summaries is not None:
@@ -200,7 +200,7 @@ def observe_changes(
 
 
 def base_in_history(primary: PrimaryFacts, target: TargetFacts) -> Base | None:
-    """Return the base of the target's data, when that is a point of the primary's past."""
+    """Return the base of the target's data if it is a point in the primary's past, else None."""
     base = target.resumable
     if base is None and target.control is not None:
         base = base_of(target.control, target.backup_start)
@@ -216,9 +216,9 @@ def named_places(
     *,
     is_local: bool,
 ) -> tuple[Conninfo, ...] | Rejection | None:
-    """Return where the target may log in when the caller is not believed, or why it may not.
+    """Return where the target may log in if the caller may not name hosts, or why it may not.
 
-    None: he is, or names nothing that leads to another host.
+    None if the caller may, or names nothing that leads to another host.
     """
     if request.may_name_hosts:
         return None
@@ -240,7 +240,7 @@ def named_places(
 def known_endpoints(
     primary: PrimaryFacts, target: TargetFacts, settings: Settings
 ) -> frozenset[Endpoint]:
-    """Return the servers that the settings name, and the one that the node has followed."""
+    """Return the servers that the settings name, and the one that the node followed before."""
     by_settings = frozenset(
         Endpoint(node.host, node.port or primary.port)
         for node in settings.node.values()
@@ -251,7 +251,7 @@ def known_endpoints(
 
 
 def own_host(primary: PrimaryFacts) -> OwnHost:
-    """Return what this host knows of itself."""
+    """Return the names, addresses, sockets and port of this host."""
     return OwnHost(
         names=own_names(),
         addresses=frozenset(map(str, own_addresses())),

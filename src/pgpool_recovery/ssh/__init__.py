@@ -1,1 +1,1 @@
-"""The OpenSSH client, with the DBA's own configuration, keys and known hosts."""
+"""Use the OpenSSH client, with the DBA's own configuration, keys and known hosts."""

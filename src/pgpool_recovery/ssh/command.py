@@ -1,4 +1,4 @@
-"""The one fixed command by which an agent is started on another host."""
+"""Make the one fixed command that starts an agent on another host."""
 
 import os
 import shlex
@@ -12,9 +12,9 @@ PGPOOL_KEY = "id_rsa_pgpool"
 
 @record
 class SshSettings:
-    """How hosts are reached; `options` go to ssh as they are.
+    """How hosts are reached; `options` are passed to ssh unchanged.
 
-    `check_host_keys`: only a host whose key is known is logged in to, whatever ssh_config says.
+    `check_host_keys`: ssh logs in only to hosts whose key is known, regardless of ssh_config.
     """
 
     user: str | None = None
@@ -26,10 +26,10 @@ class SshSettings:
 def ssh_command(host: str, remote: Sequence[str], settings: SshSettings) -> list[str]:
     """Return the words that run `remote` on `host`; its words are quoted for the login shell.
 
-    Nothing asks for a password. Host keys are checked: of several values of an option ssh takes the
-    first, so neither ssh_config, where the way to Pgpool-II's sample scripts often has left
-    "StrictHostKeyChecking no", nor `options` turns that off; nor does a connection that somebody
-    else has opened and shares, for nobody asks for the key there again. A link that is lost is
+    No password is ever requested. Host keys are checked. Since ssh uses the first of several values
+    of an option, neither `options` nor ssh_config can turn that off, although guides to the sample
+    scripts of Pgpool-II often leave "StrictHostKeyChecking no" there. A shared connection that
+    another ssh has opened is not used, because the key is not checked again there. A lost link is
     noticed after 15 to 20 seconds.
     """
     words = ["ssh", "-T", "-o", "BatchMode=yes"]
@@ -43,7 +43,7 @@ def ssh_command(host: str, remote: Sequence[str], settings: SshSettings) -> list
         words += ["-i", key]
     if settings.user is not None:
         words += ["-l", settings.user]
-    # Last, for the DBA's own options come first: with "LogLevel QUIET" of an ssh_config no cause of
-    # a login that fails would be told.
+    # Last, so that the DBA's own options win. With "LogLevel QUIET" in ssh_config, ssh would not
+    # report why a login fails.
     words += [*settings.options, "-o", "LogLevel=INFO"]
     return [*words, "--", host, shlex.join(remote)]

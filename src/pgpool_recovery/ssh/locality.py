@@ -1,4 +1,4 @@
-"""Whether a host is this one, so that no ssh is needed to reach it."""
+"""Determine whether a host is this one, so that it can be reached without ssh."""
 
 import ipaddress
 import re
@@ -16,7 +16,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def is_this_host(host: str) -> bool:
-    """Say whether one of the host's addresses belongs to this machine.
+    """Return whether one of the host's addresses belongs to this machine.
 
     A path names a Unix socket, which is local.
     """
@@ -27,20 +27,20 @@ def is_this_host(host: str) -> bool:
 
 
 def addresses_of(host: str) -> tuple[Address, ...]:
-    """Return what a host leads to from here, in the resolver's order; nothing when it is unknown.
+    """Return the addresses of a host, in the resolver's order; none if it is unknown.
 
-    UnicodeError is what a name with an empty or too long part ends in.
+    A name with an empty or too long part raises UnicodeError.
     """
     try:
         found = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):  # No name at all, or none that can be asked for.
+    except (OSError, UnicodeError):  # An unknown name, or one that cannot be looked up.
         return ()
     texts = (str(where[0]).partition("%")[0] for *_, where in found)
     return tuple(dict.fromkeys(map(ipaddress.ip_address, texts)))
 
 
 def only_here(host: str) -> tuple[Address, ...]:
-    """Return the addresses of a host when every one of them is this machine's, else nothing."""
+    """Return the addresses of a host if all of them are this machine's, else none."""
     own, addresses = own_addresses(), addresses_of(host)
     are_own = all(address.is_loopback or address in own for address in addresses)
     return addresses if are_own else ()
@@ -49,9 +49,9 @@ def only_here(host: str) -> tuple[Address, ...]:
 def own_names() -> frozenset[str]:
     """Return the names that this machine's own files give it, in lower case.
 
-    The host name, and what /etc/hosts has beside one of the machine's addresses, or beside
-    127.0.1.1, where Debian has the host name. Not what is beside 127.0.0.1: every machine calls
-    itself so.
+    These are the host name, and the names in /etc/hosts of one of the machine's addresses or of
+    127.0.1.1, which Debian gives to the host name. Names of 127.0.0.1 do not count, since every
+    machine has them.
     """
     own = own_addresses()
     names, shared = [socket.gethostname(), socket.getfqdn()], {"localhost"}
@@ -75,8 +75,8 @@ def _is_own(text: str, own: set[Address]) -> bool:
 def own_addresses() -> set[Address]:
     """Return the addresses of this machine's interfaces, as the kernel lists them.
 
-    That a socket can be bound to an address does not tell: with net.ipv4.ip_nonlocal_bind, as
-    keepalived has it, it can be bound to any.
+    To try to bind a socket would prove nothing: with net.ipv4.ip_nonlocal_bind, as used with
+    keepalived, that works for any address.
     """
     v4 = re.findall(r"\|-- (\S+)\n\s+/32 host LOCAL", _text(IPV4_ROUTES))
     v6 = [bytes.fromhex(line.split()[0]) for line in lines_of(_text(IPV6_ADDRESSES))]
