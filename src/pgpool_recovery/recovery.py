@@ -24,16 +24,21 @@ from pgpool_recovery.plan.plan import PassedOver, Plan
 from pgpool_recovery.postgres.connection import Connection
 from pgpool_recovery.run.called_agent import CalledAgent
 from pgpool_recovery.run.known_state import learning_state
+from pgpool_recovery.run.own_server import own_conninfo, own_server
 from pgpool_recovery.run.own_slot import OwnSlot
 from pgpool_recovery.run.party import Deadlines, Party
 from pgpool_recovery.run.run_plan import Run
-from pgpool_recovery.run.sessions import agent_of, leaving, naming, own_conninfo, own_server
+from pgpool_recovery.run.sessions import agent_of, leaving, naming
 from pgpool_recovery.run.target_server import TargetServer
 from pgpool_recovery.talk.conversation import Conversation
 from pgpool_recovery.talk.protocol import AskStandby, FindLog
 from pgpool_recovery.verify.end_of_log import end_of_log
 from pgpool_recovery.verify.following import wait_until_following
 from pgpool_recovery.verify.streaming import Expected
+
+Proceed = Callable[[Plan, Connection, Conversation, Callable[[], PrimaryFacts]], None]
+"""Goes on with a target that is ready to be started; the last argument tells the primary's facts.
+"""
 
 
 def recover(
@@ -42,13 +47,14 @@ def recover(
     emit: Emit,
     caller: int | None = None,
     called: CalledAgent | None = None,
+    proceed: Proceed | None = None,
 ) -> Plan:
     """Prepare the target as a standby of this primary, up to the start of its server.
 
     A method that fails is followed by the next one that is possible, from facts that are observed
     anew. Nothing is done that does more harm than was agreed to; `caller` is the process of the
-    session on this primary that called, if any. `called`: the agent of the target,
-    when it was called before.
+    session on this primary that called, if any. `called`: the agent of the target, when it was
+    called before. `proceed` goes on with both, once the target is ready to be started.
     """
     began = time.monotonic()
     target = request.target
@@ -56,7 +62,9 @@ def recover(
         observe = observing_primary(connection)  # While the login on the target's host goes on.
         with agent_of(target, settings, emit, called) as agent:
             plan = follow_ladder(request, settings, emit, connection, agent, observe, caller)
-    emit(Finished("ready to be started", time.monotonic() - began))
+            emit(Finished("ready to be started", time.monotonic() - began))
+            if proceed is not None:
+                proceed(plan, connection, agent, observe.recent)
     return plan
 
 

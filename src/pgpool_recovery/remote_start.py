@@ -15,6 +15,7 @@ from pgpool_recovery.domain.event import Emit, Finished, Said
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.quantity import pretty_size
 from pgpool_recovery.domain.slot import IN_USE, SlotState, is_of_a_recovery, names_of
+from pgpool_recovery.domain.standby import StreamFacts
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.facts import PrimaryFacts
 from pgpool_recovery.observe.primary import observing_primary
@@ -27,8 +28,10 @@ from pgpool_recovery.run.called_agent import CalledAgent
 from pgpool_recovery.run.former_slots import drop_former_slots
 from pgpool_recovery.run.known_state import in_state, knowing
 from pgpool_recovery.run.left_slot import drop_left_slot
+from pgpool_recovery.run.own_server import own_server
 from pgpool_recovery.run.own_slot import replace_ended
-from pgpool_recovery.run.sessions import agent_of, leaving, naming, own_server
+from pgpool_recovery.run.proven_stream import ProvenStream, proven_stream
+from pgpool_recovery.run.sessions import agent_of, leaving, naming
 from pgpool_recovery.run.target_server import TargetServer
 from pgpool_recovery.talk.conversation import Conversation
 from pgpool_recovery.talk.protocol import (
@@ -56,13 +59,44 @@ def start(
         # While the login on the target's host goes on.
         observe = observing_primary(connection, looks_at_files=False)
         with agent_of(target, settings, emit, called) as agent:
-            try:
-                started = start_and_follow(target, settings, emit, connection, agent, observe)
-            except Exception as error:
-                raise _with_state(as_failure(error), agent, target, settings) from error
+            started, _ = start_prepared(target, settings, emit, connection, agent, observe)
     how = "it was running already" if started.was_running else "it accepts connections"
     emit(Finished(f"{how} on port {started.port}", time.monotonic() - began))
     return started
+
+
+def start_at_once(
+    target: Target,
+    settings: Settings,
+    emit: Emit,
+    connection: Connection,
+    agent: Conversation,
+    observe: Callable[[], PrimaryFacts],
+) -> ProvenStream | None:
+    """Start the server by the agent that has prepared its data, and do all that `start` does.
+
+    Return by what the remote start knows that the node still streams; None when it has to look
+    again.
+    """
+    began = time.monotonic()
+    started, stream = start_prepared(target, settings, emit, connection, agent, observe)
+    emit(Finished(f"it accepts connections on port {started.port}", time.monotonic() - began))
+    return None if stream is None else proven_stream(target, stream)
+
+
+def start_prepared(
+    target: Target,
+    settings: Settings,
+    emit: Emit,
+    connection: Connection,
+    agent: Conversation,
+    observe: Callable[[], PrimaryFacts],
+) -> tuple[Started, StreamFacts | None]:
+    """Do as `start_and_follow`; a failure says in which state the target is then."""
+    try:
+        return start_and_follow(target, settings, emit, connection, agent, observe)
+    except Exception as error:
+        raise _with_state(as_failure(error), agent, target, settings) from error
 
 
 def _with_state(
@@ -86,27 +120,28 @@ def start_and_follow(
     connection: Connection,
     agent: Conversation,
     observe: Callable[[], PrimaryFacts],
-) -> Started:
+) -> tuple[Started, StreamFacts | None]:
     """Start the server unless it runs, and see it stream when it is a standby.
 
-    `observe` tells the primary's facts.
+    Return it with the stream by which it was proven. `observe` tells the primary's facts.
     """
     primary = observe()
     see_slot(connection, agent, target, primary, settings, emit)
     server = TargetServer(agent, target, settings, emit)
     guard = guarded(settings, primary)
     started = server.start((primary.bin_directory,), guard)
+    stream: StreamFacts | None = None
     with leaving(TargetState.STARTED):
         # Where Pgpool-II writes to all nodes, one that is on its own is right after its recovery.
         if guard is not None or (started.is_standby and started.slot_name is not None):
-            prove(connection, agent, target, started, settings, emit)
+            stream = prove(connection, agent, target, started, settings, emit)
         drop_former_slot(connection, target, started.former_slot_name, emit, primary.awaited_slots)
         if started.is_standby and started.slot_name is not None:
             drop_former_slots(agent, target, primary, settings, emit)
             drop_left_slot(connection, target, started.slot_name, emit, primary.awaited_slots)
         if agent.ask(DiscardOld(target.data_directory), timeout_s=settings.timeout.step_s):
             emit(Said("agent", "the new server runs, so the old data was removed"))
-    return started
+    return started, stream
 
 
 def guarded(settings: Settings, primary: PrimaryFacts) -> Guarded | None:

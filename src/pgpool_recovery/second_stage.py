@@ -17,7 +17,8 @@ from pgpool_recovery.postgres.connection import Connection, connect
 from pgpool_recovery.postgres.slots import drop_slot_once_free
 from pgpool_recovery.remote_start import start_and_follow
 from pgpool_recovery.run.called_agent import CalledAgent
-from pgpool_recovery.run.sessions import agent_of, leaving, naming, own_conninfo, own_server
+from pgpool_recovery.run.own_server import own_conninfo, own_server
+from pgpool_recovery.run.sessions import agent_of, leaving, naming
 from pgpool_recovery.talk.protocol import MakeIndependent
 
 ANSWER_S = 60.0
@@ -43,7 +44,7 @@ def finish(
         # While the login on the target's host goes on.
         observe = observing_primary(connection, looks_at_files=False)
         with agent_of(target, settings, emit, called) as agent:
-            started = start_and_follow(target, settings, emit, connection, agent, observe)
+            started, _ = start_and_follow(target, settings, emit, connection, agent, observe)
             if not started.is_standby or started.slot_name is None:
                 raise Refused(
                     "the server of the target is no standby of this one",
