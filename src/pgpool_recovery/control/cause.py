@@ -27,7 +27,7 @@ def cause(error: RecoveryError, follower: Follower | None, job: Job) -> Recovery
             error.message, detail=error.detail, hint=error.hint, target=TargetState.STARTED
         )
     if run.state == COPIED:
-        return error.with_target(TargetState.COPIED)
+        return error.with_target(run.left)
     return run.failure() or error
 
 
