@@ -9,7 +9,7 @@ the command itself has ended, which for pcp_recovery_node is when Pgpool-II has 
 The bytes are those that the node's host has received. There are no writes in the meantime. The
 stock scripts are called by our extension, whose cost is too small to show here (bench/call.py).
 
-The data is in memory, so that the link is the limit; twice its size is needed there, and on disk.
+The data is in memory, so the link is the limit; twice its size is needed there, and on disk.
 """
 
 import argparse

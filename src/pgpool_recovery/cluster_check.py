@@ -29,7 +29,8 @@ from pgpool_recovery.plan.login import login_candidates
 from pgpool_recovery.plan.named_host import Endpoint, names_every_host
 from pgpool_recovery.postgres.connection import Connection, connect
 from pgpool_recovery.postgres.standby import read_upstream
-from pgpool_recovery.run.sessions import agent_of, own_conninfo, own_server
+from pgpool_recovery.run.own_server import own_conninfo, own_server
+from pgpool_recovery.run.sessions import agent_of
 from pgpool_recovery.ssh.locality import is_this_host
 from pgpool_recovery.talk.conversation import Conversation
 from pgpool_recovery.talk.protocol import AskStandby, LookAround, Peer, TryPeers

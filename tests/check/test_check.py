@@ -233,7 +233,7 @@ def test_settings_of_pgpool_that_do_not_fit(cluster: Cluster) -> None:
     facts = [one.fact for one in found]
     assert any("which is not a path inside the data directory" in fact for fact in facts), facts
     assert any(fact.startswith("recovery_timeout is 0") for fact in facts)
-    assert any("plain is no superuser and may not call" in fact for fact in facts)
+    assert any("plain is not a superuser and may not call" in fact for fact in facts)
     assert [one.fact for one in granted if "database postgres" in one.fact] == []
 
 

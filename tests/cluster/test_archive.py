@@ -128,7 +128,7 @@ def test_restore_command_that_is_silent_or_gives_anything_has_an_end(cluster: Cl
         with restoring(node, "echo it is not here > %p"):
             made = plan(cluster, 1)
             assert not made["possible"]
-            assert f"gives something for {SECOND} that is not a history file" in str(made)
+            assert f"returns something for {SECOND} that is not a history file" in str(made)
     node.start()
     cluster.pgpool.attach_node(1)
 

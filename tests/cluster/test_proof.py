@@ -40,11 +40,12 @@ def ready(cluster: Cluster) -> Cluster:
 
 
 def first_stage(cluster: Cluster, node_id: int) -> None:
+    """Call the script by hand, which leaves the server of a standby that lacks WAL stopped."""
     node, primary = cluster.node(node_id), cluster.node(0)
-    primary.execute(
-        f"SELECT pgpool_recovery('recovery_1st_stage', '{node.machine.address}', "
-        f"'{node.data_directory}', '5432', {node_id}, '5432', '{primary.machine.address}')"
-    )
+    script = f"{primary.data_directory}/recovery_1st_stage"
+    words = (primary.data_directory, node.machine.address, node.data_directory, 5432, node_id)
+    argv = [script, *map(str, words), "5432", primary.machine.address]
+    primary.machine.run(argv, env={"PGHOST": str(primary.machine.socket_directory)})
 
 
 def remote_start(cluster: Cluster, primary_id: int = 0, node_id: int = 1) -> str:

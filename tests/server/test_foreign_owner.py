@@ -26,7 +26,7 @@ from pgpool_recovery.domain.node import NodeId
 from pgpool_recovery.metrics.publish import publish_recoveries
 from pgpool_recovery.postgres.connection import Connection, connect
 from pgpool_recovery.postgres.extension import ForeignOwner
-from pgpool_recovery.run.sessions import own_conninfo
+from pgpool_recovery.run.own_server import own_conninfo
 from tests.harness.postgresql import Server
 from tests.server.conftest import on_each_major
 from tests.server.story import carry_out

@@ -48,8 +48,8 @@ from pgpool_recovery.postgres.session import PINNED, PINNED_FOR_SUPERUSERS, PINN
 from pgpool_recovery.postgres.slots import drop_former_slots
 from pgpool_recovery.postgres.standby import read_upstream
 from pgpool_recovery.postgres.wal import hold_wal
+from pgpool_recovery.run.own_server import own_conninfo, own_server
 from pgpool_recovery.run.primary_steps import drop_own_slot
-from pgpool_recovery.run.sessions import own_conninfo, own_server
 from pgpool_recovery.second_stage import read_sequences
 from pgpool_recovery.talk.protocol import AskRunning, LookAround, TryLogins
 from tests.harness.local_host import LocalHost

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from pgpool_recovery.config.settings import Settings
-from pgpool_recovery.run.sessions import own_server
+from pgpool_recovery.run.own_server import own_server
 from tests.harness.postgresql import Server
 
 

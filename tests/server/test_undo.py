@@ -24,10 +24,10 @@ from pgpool_recovery.facts.step import CreateSlot, Reserve, Touches
 from pgpool_recovery.plan.plan import Plan
 from pgpool_recovery.postgres import connection as connections
 from pgpool_recovery.run import own_slot, primary_steps
+from pgpool_recovery.run.own_server import own_server
 from pgpool_recovery.run.own_slot import OwnSlot
 from pgpool_recovery.run.party import Deadlines, Party
 from pgpool_recovery.run.run_plan import Run
-from pgpool_recovery.run.sessions import own_server
 from pgpool_recovery.talk.conversation import converse
 from pgpool_recovery.talk.protocol import PROTOCOL, Answer, Greeting
 from pgpool_recovery.talk.wire import encode_message

@@ -16,6 +16,10 @@ INSTALL_SAME_BUILD = (
     "the owner of the data directory, run pgpool-recovery install of this build with "
     "--data-directory."
 )
+HANDED_ON = "PGPOOL_RECOVERY_HANDED_ON"
+"""What a script of ours says for the one that is called next in the same session, and only there:
+so does our first stage for our remote start. As a variable of its environment."""
+MAX_HANDED_ON = 4096  # Characters.
 
 
 def run_script(
@@ -41,12 +45,18 @@ def run_script(
             server.warn(refusal)
             return failed(refusal)
         try:
+            handed_on = session.pop(HANDED_ON, None)
             script = find_script(server.facts["data_directory"], script_name)
+            variables = environment(server, script)
+            if handed_on is not None and script.is_ours:
+                variables[HANDED_ON] = handed_on
             ended = SupervisedRun(server, session, supervisor_program).run(
-                [script.path] + arguments, environment(server, script), script.identity
+                [script.path] + arguments, variables, script.identity
             )
             if ended.status != 0:
                 raise why(script_name, ended)
+            if ended.document is not None and len(ended.document) <= MAX_HANDED_ON:
+                session[HANDED_ON] = ended.document
         except Failure as cause:
             return failed(told(server, function_name, cause))
         return success(True)

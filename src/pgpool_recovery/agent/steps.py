@@ -1,17 +1,17 @@
-"""Take the target's steps of a plan, and take them back."""
+"""Take the target's steps of a plan, and take them back.
+
+A method is imported when its first step is taken: a run has one of them.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pgpool_recovery.agent.directory import past, swap
-from pgpool_recovery.agent.directory.clone import clone
 from pgpool_recovery.agent.directory.journal import Journal
 from pgpool_recovery.agent.directory.own_files import withdraw_own_files
 from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.directory.spare import drop_spare
-from pgpool_recovery.agent.method.base_backup import copy_base_backup, verify_backup
-from pgpool_recovery.agent.method.incremental.begin import BackupRequest, begin_backup
 from pgpool_recovery.agent.method.make_standby import (
     Before,
     before_repoint,
@@ -20,8 +20,6 @@ from pgpool_recovery.agent.method.make_standby import (
     repoint,
     repoint_running,
 )
-from pgpool_recovery.agent.method.restore import restore_backup
-from pgpool_recovery.agent.method.rewind import Untouched, rewind
 from pgpool_recovery.agent.server.running import reload, take_over
 from pgpool_recovery.agent.server.start_log import find_log
 from pgpool_recovery.domain.directory_state import Change, Changed, Lead, LeftAlone, target_state
@@ -54,7 +52,6 @@ from pgpool_recovery.facts.step import (
 from pgpool_recovery.host.meter import Meter
 from pgpool_recovery.host.pidfile import read_pid_file
 from pgpool_recovery.host.stop import Stop
-from pgpool_recovery.postgres.incremental_stream import StreamLimits as BackupLimits
 from pgpool_recovery.postgres.wal_stream import WalSource
 from pgpool_recovery.talk.protocol import BeginIncremental, FindLog, Limits, LogPosition
 
@@ -143,8 +140,12 @@ class Steps:
             case RemoveOld(places):
                 swap.remove_old_data(journal, places)
             case CopyBaseBackup():
+                from pgpool_recovery.agent.method.base_backup import copy_base_backup
+
                 copy_base_backup(step, self._own_login, self._stop, self._said("pg_basebackup"))
             case VerifyBackup():
+                from pgpool_recovery.agent.method.base_backup import verify_backup
+
                 verify_backup(step, self._stop, self._said("pg_verifybackup"))
             case ConfigureStandby():
                 configure_standby(step, self._own_login, self._stop, self._said("agent"))
@@ -157,6 +158,8 @@ class Steps:
             case RepointRunning():
                 self._repoint_running(step, journal, connect_s)
             case Clone(places):
+                from pgpool_recovery.agent.directory.clone import clone
+
                 clone(places, self._stop)
             case TakeOut(places):
                 swap.take_data_out(journal, places.data)
@@ -183,6 +186,9 @@ class Steps:
 
     def begin_incremental(self, request: BeginIncremental, limits: Limits) -> Point:
         """Have the primary begin the backup, and return where it starts."""
+        from pgpool_recovery.agent.method.incremental.begin import BackupRequest, begin_backup
+        from pgpool_recovery.postgres.incremental_stream import StreamLimits
+
         step = request.step
         conninfo = {**step.conninfo, "application_name": step.slot_name}
         self._backup = begin_backup(
@@ -193,7 +199,7 @@ class Steps:
                 left_out=request.left_out,
                 locations=step.locations,
                 max_rate_kb=None if step.max_rate is None else kilobytes(step.max_rate),
-                limits=BackupLimits(limits.connect_s, limits.backup_start_s, limits.silence_s),
+                limits=StreamLimits(limits.connect_s, limits.backup_start_s, limits.silence_s),
             ),
             self._stop,
         )
@@ -258,6 +264,8 @@ class Steps:
         take_over(data, step.login, settings, self._stop, connect_s)
 
     def _restore(self, step: RestoreBackup, journal: Journal, stall_s: float) -> None:
+        from pgpool_recovery.agent.method.restore import restore_backup
+
         journal.take(Change(Method.RESTORE))
         withdraw_own_files(Path(step.restoration.directory))
         restore_backup(
@@ -266,6 +274,8 @@ class Steps:
         journal.take(Changed())
 
     def _rewind(self, step: Rewind, journal: Journal, connect_s: float) -> None:
+        from pgpool_recovery.agent.method.rewind import Untouched, rewind
+
         journal.take(Change(Method.REWIND))
         try:
             rewind(step, self._own_login, self._stop, self._emit, connect_s)

@@ -1,12 +1,25 @@
-"""What our first stage leaves undone when a foreign script starts the server."""
+"""Whose script starts the server after our first stage, and what that stage leaves to it."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
+from pgpool_recovery.files.text import read_bytes
+from pgpool_recovery.install.placed_file import OURS
 from pgpool_recovery.install.stage_commands import is_ours
 from pgpool_recovery.plan.plan import OldData, Plan
 
 START = "pgpool_remote_start"
+
+
+def is_our_start(data_directory: Path) -> bool:
+    """Say whether the remote start is the file that we have put there, and no script that calls it.
+
+    What a script of somebody else does before it calls ours may be for a server that is stopped.
+    """
+    try:
+        return OURS in read_bytes(data_directory / START)
+    except OSError:
+        return False
 
 
 def left_to_foreign_start(data_directory: Path, plan: Plan) -> Iterator[str]:

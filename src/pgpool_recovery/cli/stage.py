@@ -27,7 +27,7 @@ from pgpool_recovery.domain.error import (
     UsageError,
     as_failure,
 )
-from pgpool_recovery.domain.event import Event, Progress, Said, saying
+from pgpool_recovery.domain.event import Event, Finished, Progress, Said, saying
 from pgpool_recovery.domain.node import (
     RecoveryRequest,
     Target,
@@ -44,7 +44,12 @@ from pgpool_recovery.run.called_agent import CalledAgent, calling_agent
 from pgpool_recovery.run.shield import CANCELLING
 
 if TYPE_CHECKING:
-    from pgpool_recovery.history.record import Stage
+    from pgpool_recovery.facts.facts import PrimaryFacts
+    from pgpool_recovery.history.record import RecordedTarget, Stage
+    from pgpool_recovery.plan.plan import Plan
+    from pgpool_recovery.postgres.connection import Connection
+    from pgpool_recovery.run.proven_stream import ProvenStream
+    from pgpool_recovery.talk.conversation import Conversation
 
 DEFAULT_PORT = "5432"
 TOLD_EVERY_S = 5.0
@@ -54,6 +59,8 @@ FIRST_STAGE, SECOND_STAGE = "recovery_1st_stage", "recovery_2nd_stage"
 REMOTE_START, PLAN, CHECK = "pgpool_remote_start", "pgpool_recovery_plan", "pgpool_recovery_check"
 BACKEND_PID = "PGPOOL_RECOVERY_BACKEND_PID"
 CALLING_SERVER = ("PGHOST", "PGPORT", "PGDATABASE")
+HANDED_ON = "PGPOOL_RECOVERY_HANDED_ON"
+"""What our script before has said in this session (extension: run_script.py)."""
 CALLER, SUPERUSER = "PGPOOL_RECOVERY_CALLER", "superuser"
 
 
@@ -99,15 +106,64 @@ def _first_stage(words: Sequence[str]) -> None:
 
         with publishing(settings, say) as publish, on_record(stage(), settings, _telling) as told:
             publish()
-            plan = recover(request, settings, told.emit, _caller(), called)
+            proceed = StartAtOnce(request.target, Path(words[0]), settings, told)
+            plan = recover(request, settings, told.emit, _caller(), called, proceed)
             if not settings.pgpool.backend_clustering_mode.has_second_stage:
                 from pgpool_recovery.cli.foreign_start import left_to_foreign_start
 
                 for line in left_to_foreign_start(Path(words[0]), plan):
                     told.emit(Said("runner", line))
+        if proceed.proven is not None:
+            _hand_on(proceed.proven.as_document())
     if settings.pgpool.backend_clustering_mode.has_second_stage:
         # So that little is left for the second stage, which clients wait for.
         _start(target, settings, _continuing(target, leads_to="copied"))
+
+
+class StartAtOnce:
+    """Starts the server within the first stage where that saves a second login on its host.
+
+    Where the data stays as it is and only WAL is missing, that login takes longer than all else.
+    Where data was moved, the order stays: first all of it is in its place, then the server starts.
+    Only for the extension, which calls our remote start next: it is told what was proven here, and
+    asks the primary alone whether that still holds.
+    """
+
+    def __init__(
+        self, target: Target, own_data: Path, settings: Settings, told: "RecordedTarget"
+    ) -> None:
+        self._target = target
+        self._own_data = own_data
+        self._settings = settings
+        self._told = told
+        self.proven: ProvenStream | None = None
+        """What the remote start is told; None when it has to look at the node itself."""
+
+    def __call__(
+        self,
+        plan: "Plan",
+        connection: "Connection",
+        agent: "Conversation",
+        observe: "Callable[[], PrimaryFacts]",
+    ) -> None:
+        """Start the server of a target that is ready for it, when it is not left to others."""
+        if not self._is_ours_to_start(plan):
+            return
+        from pgpool_recovery.remote_start import start_at_once
+
+        self.proven = start_at_once(
+            self._target, self._settings, self._told.emit, connection, agent, observe
+        )
+        self._told.leaves(TargetState.STARTED)
+
+    def _is_ours_to_start(self, plan: "Plan") -> bool:
+        from pgpool_recovery.cli.foreign_start import is_our_start
+        from pgpool_recovery.facts.policy import Method
+
+        if self._settings.pgpool.backend_clustering_mode.has_second_stage:
+            return False  # There it starts after the record of this stage (_start).
+        is_called = RECORD_SECRET in os.environ
+        return plan.method is Method.CATCH_UP and is_called and is_our_start(self._own_data)
 
 
 def _second_stage(words: Sequence[str]) -> None:
@@ -125,7 +181,33 @@ def _second_stage(words: Sequence[str]) -> None:
 def _remote_start(words: Sequence[str]) -> None:
     target = parse_remote_start(words)
     stage = _continuing(target, leads_to="recovered")
-    _start(target, _settings(stage, REMOTE_START, target), stage)
+    settings = _settings(stage, REMOTE_START, target)
+    if HANDED_ON not in os.environ:
+        _start(target, settings, stage)
+        return
+    with _after_earlier(target, stage):
+        _go_on(target, settings, stage, os.environ[HANDED_ON])
+
+
+def _go_on(
+    target: Target, settings: Settings, stage: Callable[[], "Stage"], handed_on: str
+) -> None:
+    """Finish a remote start by what the first stage has proven, or, where that is over, begin it.
+
+    Neither a login on the target's host nor what talks to an agent is needed for the first.
+    """
+    from pgpool_recovery.history.record import on_record
+    from pgpool_recovery.metrics.publish import publishing
+    from pgpool_recovery.run.proven_stream import read_proven, still_streams
+
+    with publishing(settings, say), on_record(stage(), settings, _telling) as recorded:
+        began, proven = time.monotonic(), read_proven(handed_on, target)
+        if proven is not None and still_streams(proven, settings):
+            recorded.emit(Finished("it still streams", time.monotonic() - began))
+        else:
+            from pgpool_recovery.remote_start import start
+
+            start(recorded.target, settings, recorded.emit)
 
 
 def _start(target: Target, settings: Settings, stage: Callable[[], "Stage"]) -> None:
@@ -154,19 +236,27 @@ def _calling(
     """Call the target's agent, before all that is imported in the context.
 
     A failure to call it, or a cancel meanwhile, names the node and is on record as if it came
-    later: the name server may keep us waiting. What precedes the record of a stage that continues
-    leaves the target not untouched, but as an earlier stage left it.
+    later: the name server may keep us waiting.
+    """
+    with _after_earlier(target, stage), ExitStack() as stack:
+        try:
+            called = stack.enter_context(calling_agent(target, settings))
+        except Exception as error:
+            failure = as_failure(error).about(target.name)
+            if stage is not None:
+                stack.enter_context(_recording(stage(), settings))
+            raise failure from error
+        yield called
+
+
+@contextmanager
+def _after_earlier(target: Target, stage: Callable[[], "Stage"] | None) -> Iterator[None]:
+    """Let no failure say that the target is untouched where an earlier stage has changed it.
+
+    What precedes the record of a stage that continues leaves it as that one left it.
     """
     try:
-        with ExitStack() as stack:
-            try:
-                called = stack.enter_context(calling_agent(target, settings))
-            except Exception as error:
-                failure = as_failure(error).about(target.name)
-                if stage is not None:
-                    stack.enter_context(_recording(stage(), settings))
-                raise failure from error
-            yield called
+        yield
     except RecoveryError as error:
         if error.target is not TargetState.UNTOUCHED or stage is None or not stage().continues:
             raise
@@ -264,6 +354,16 @@ def _telling(name: str) -> Callable[[Event], None]:
         told_lines(event)
 
     return tell
+
+
+def _hand_on(document: dict[str, Any]) -> None:
+    """Tell the extension what the script that it calls next in this session shall know.
+
+    An earlier one pays no attention to it.
+    """
+    secret = os.environ.get(RECORD_SECRET)
+    if secret is not None:
+        say_record(secret, json.dumps({"answer": document}))
 
 
 def answer(document: dict[str, Any]) -> None:

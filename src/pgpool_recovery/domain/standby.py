@@ -51,7 +51,11 @@ class StandbyFacts:
 
 @record
 class StreamFacts:
-    """A row of pg_stat_replication: a standby that streams, with a slot or without one."""
+    """A row of pg_stat_replication: a standby that streams, with a slot or without one.
+
+    `walsender` identifies the WAL sender by process id and start time, so it tells one connection
+    from another.
+    """
 
     state: str
     slot_name: str | None
@@ -59,6 +63,7 @@ class StreamFacts:
     flushed: Lsn | None
     replayed: Lsn | None
     client: str = ""
+    walsender: str | None = None
 
 
 @record

@@ -16,7 +16,7 @@ from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.history.run import RunState, end_columns, event_row, storable
 from pgpool_recovery.postgres.connection import Connection, connect
 from pgpool_recovery.postgres.extension import RUNS
-from pgpool_recovery.run.sessions import own_conninfo
+from pgpool_recovery.run.own_server import own_conninfo
 from pgpool_recovery.run.shield import shielded
 
 # A recovery must not wait for the standby that it recovers, for a lock, or for the disk at each
@@ -64,6 +64,7 @@ class RunRecord:
         """The node id that an earlier stage was given."""
         self.left: TargetState | None = None
         """The state in which an earlier stage left the target, if that is recorded."""
+        self._leaves: TargetState | None = None
 
     def open(
         self, stage: Stage, settings: Settings, server: Mapping[str, str] | None = None
@@ -118,7 +119,7 @@ class RunRecord:
         found = connection.rows("history_continue", **who) if stage.continues else []
         if found:
             self._number = found[0]["events"]
-            runs_already = found[0]["method"] in LEFT_RUNNING
+            runs_already = found[0]["method"] in LEFT_RUNNING or found[0]["is_started"]
             self.left = TargetState.STARTED if runs_already else TargetState.COPIED
         else:
             connection.rows("history_end_lost", **who, node_id=target.node_id)
@@ -160,10 +161,14 @@ class RunRecord:
             query = "history_change" if changed else "history_event"
             self._write(query, number=self._number, **row, **changed)
 
+    def leave(self, state: TargetState) -> None:
+        """Take note of the state in which this stage leaves the target, when it ends well."""
+        self._leaves = state
+
     def end(self, error: RecoveryError | None, *, done: str) -> None:
         """Write how the stage ended; `done` is the state of the run if it succeeded."""
         if self._connection is not None:
-            columns = end_columns(error, done=done)
+            columns = end_columns(error, done=done, left=self._leaves)
             if error is not None:
                 self._number += 1
                 line = error.message if isinstance(error, Bug) else error.in_a_line
@@ -204,6 +209,8 @@ class RecordedTarget:
 
     target: Target
     emit: Emit
+    leaves: Callable[[TargetState], None]
+    """Takes note of the state in which a stage leaves the target to the next one."""
 
 
 @contextmanager
@@ -234,7 +241,7 @@ def on_record(
             emit(fitting)
             record.take(fitting)
 
-        yield RecordedTarget(target, tell_and_write)
+        yield RecordedTarget(target, tell_and_write, record.leave)
     except Exception as error:
         failure = as_failure(error)
         if stage.continues and failure.target is TargetState.UNTOUCHED:

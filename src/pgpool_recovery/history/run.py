@@ -8,6 +8,7 @@ from typing import Any
 from pgpool_recovery.domain.error import Cancelled, RecoveryError
 from pgpool_recovery.domain.event import Event, Moved, PlanMade, Progress, StepStarted, as_text
 from pgpool_recovery.domain.record import record, replace
+from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.domain.text import without_foreign_bytes
 
 MAX_BIGINT = 2**63 - 1
@@ -96,11 +97,18 @@ def storable(value: Any, *, only_ascii: bool) -> Any:
             return value
 
 
-def end_columns(error: RecoveryError | None, *, done: str) -> dict[str, Any]:
-    """Return the columns for the end of a run: `done` is its state if nothing failed."""
+def end_columns(
+    error: RecoveryError | None, *, done: str, left: TargetState | None = None
+) -> dict[str, Any]:
+    """Return the columns for the end of a run, or of one of its stages.
+
+    `done` is the state of the run if nothing failed, `left` the state of the target for the stage
+    that follows.
+    """
     if error is None:
-        parts = dict.fromkeys(("message", "detail", "hint", "target_state"))
-        return {"state": done, **parts, "exit_status": 0}
+        parts = dict.fromkeys(("message", "detail", "hint"))
+        target_state = None if left is None else str(left)
+        return {"state": done, **parts, "target_state": target_state, "exit_status": 0}
     return {
         "state": "cancelled" if isinstance(error, Cancelled) else "failed",
         "message": error.message,

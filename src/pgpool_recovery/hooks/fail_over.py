@@ -117,7 +117,7 @@ def _hand_over(
     """Replace a live primary; it stays primary unless another node is ready to take its place."""
     old = nodes.cluster.node(stop.node_id)
     if why := why_not_stoppable(old, view.cluster.login):
-        raise still_writes(old.node_id, why)
+        raise still_writes(old.node_id, f"{why[:1].upper()}{why[1:]}.")
     readiness = make_ready(stop, view, settings.failover, say)
     for reason in readiness.reasons:
         say(reason)
@@ -127,10 +127,10 @@ def _hand_over(
     back = way_back(old, view)
     say(f"if no node takes its place, {back}")
     _order_stop(old, stop, readiness.slots, view, say)
-    nobody = f"{old.name} was stopped by this command and no other node took its place"
+    no_primary = f"{old.name} was stopped by this command and no other node took its place"
     if readiness.slots:
-        nobody += f"; the slots created there remain: {', '.join(readiness.slots)}"
-    with _saying(say, old, nobody, back):
+        no_primary += f"; the slots created there remain: {', '.join(readiness.slots)}"
+    with _saying(say, old, no_primary, back):
         _wait_for_end(old, stop, view, settings, say)
         complete = complete_nodes(stop, view)
         view = look(call, nodes, connect_s=settings.failover.connect_s)

@@ -162,8 +162,8 @@ def _outcomes(view: View, settings: Settings) -> Iterator[Reported]:
 
 
 def _call(down: NodeId | None, new: NodeId | None, old: NodeId | None) -> Call:
-    nobody = NodeId(-1) if down is None else down
-    return Call(nobody, CalledPlace(), new, CalledPlace(), old, old, CalledPlace())
+    node = NodeId(-1) if down is None else down
+    return Call(node, CalledPlace(), new, CalledPlace(), old, old, CalledPlace())
 
 
 def _said(error: RecoveryError) -> str:

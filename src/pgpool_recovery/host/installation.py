@@ -38,12 +38,24 @@ def _has_all(directory: Path) -> bool:
     return all(os.access(directory / name, os.X_OK) for name in PROGRAMS)
 
 
+_majors: dict[tuple[Path, int, int], int] = {}
+"""Which file said which version: a process asks each once, and one that is exchanged again."""
+
+
 def _major_of(directory: Path, stop: Stop) -> int | None:
+    program = directory / "postgres"
     try:
-        said = run([str(directory / "postgres"), "--version"], stop).check().output
-    except RecoveryError:
+        status = program.stat()
+        file = (program, status.st_ino, status.st_mtime_ns)
+        if file in _majors:
+            return _majors[file]
+        said = run([str(program), "--version"], stop).check().output
+    except (RecoveryError, OSError):
         return None  # A broken installation, whose programs do not run, is as good as none.
-    return parse_major(said)
+    major = parse_major(said)
+    if major is not None:
+        _majors[file] = major
+    return major
 
 
 def parse_major(said: str) -> int | None:

@@ -19,7 +19,7 @@ from pgpool_recovery.metrics.families import LastRun, check_families, recovery_f
 from pgpool_recovery.metrics.family import Family, render, without
 from pgpool_recovery.postgres.connection import connect
 from pgpool_recovery.postgres.extension import RUNS
-from pgpool_recovery.run.sessions import own_conninfo
+from pgpool_recovery.run.own_server import own_conninfo
 
 MODE = 0o644
 LOCK_S, LOCK_AGAIN_S = 5, 0.05

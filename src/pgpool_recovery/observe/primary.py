@@ -1,7 +1,6 @@
 """What the primary says of itself."""
 
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -72,26 +71,43 @@ def observe_primary(connection: Connection, *, looks_at_files: bool = True) -> P
     )
 
 
-def observing_primary(
-    connection: Connection, *, looks_at_files: bool = True
-) -> Callable[[], PrimaryFacts]:
-    """Look at the primary, and return what tells its facts when they are needed.
+class PrimaryLook:
+    """Tells the facts of the primary when they are needed; it has looked ahead for the first time.
 
-    The first time these, while they are new, and from then on what is seen at that moment. A look
-    ahead that fails is none: what then keeps us from looking is told by the next one.
+    A look ahead that fails is none: what then keeps us from looking is told by the next one.
     """
-    ahead = list[PrimaryFacts]()
-    with suppress(Unreachable):
-        ahead.append(observe_primary(connection, looks_at_files=looks_at_files))
-    at = time.monotonic()  # A look at many files takes longer than its result is new.
 
-    def observe() -> PrimaryFacts:
-        if ahead and time.monotonic() - at < NEW_S:
-            return ahead.pop()
-        ahead.clear()
-        return observe_primary(connection, looks_at_files=looks_at_files)
+    def __init__(self, connection: Connection, *, looks_at_files: bool) -> None:
+        self._connection = connection
+        self._looks_at_files = looks_at_files
+        self._seen: PrimaryFacts | None = None
+        self._at = 0.0
+        with suppress(Unreachable):
+            self._look(looks_at_files=looks_at_files)
+        self._is_ahead = self._seen is not None
 
-    return observe
+    def __call__(self) -> PrimaryFacts:
+        """Return what was seen ahead, once and while it is new, else what is seen now."""
+        is_ahead, self._is_ahead = self._is_ahead, False
+        seen = self._new() if is_ahead else None
+        return seen or self._look(looks_at_files=self._looks_at_files)
+
+    def recent(self) -> PrimaryFacts:
+        """Return what was seen last, while it is new, else what is seen now; without its files."""
+        return self._new() or self._look(looks_at_files=False)
+
+    def _new(self) -> PrimaryFacts | None:
+        return self._seen if time.monotonic() - self._at < NEW_S else None
+
+    def _look(self, *, looks_at_files: bool) -> PrimaryFacts:
+        self._seen = observe_primary(self._connection, looks_at_files=looks_at_files)
+        self._at = time.monotonic()  # A look at many files takes longer than its result is new.
+        return self._seen
+
+
+def observing_primary(connection: Connection, *, looks_at_files: bool = True) -> PrimaryLook:
+    """Look at the primary, and return what tells its facts when they are needed."""
+    return PrimaryLook(connection, looks_at_files=looks_at_files)
 
 
 def _tablespace(found: dict[str, Any], server: dict[str, Any]) -> Tablespace:

@@ -1,1 +1,1 @@
-"""PCP, the protocol by which Pgpool-II is asked about its nodes and told what to do with them."""
+"""Use PCP, the protocol that reports on and controls the nodes of Pgpool-II."""

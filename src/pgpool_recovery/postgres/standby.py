@@ -109,6 +109,7 @@ def _stream(row: Mapping[str, Any]) -> StreamFacts:
         flushed=_lsn(row["flushed"]),
         replayed=_lsn(row["replayed"]),
         client=row["client"],
+        walsender=row["walsender"],
     )
 
 

@@ -1,6 +1,6 @@
-"""Who takes part: the own server, and the agent of the target."""
+"""Who takes part beside the own server: the agent of the target, and what a failure says of it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pgpool_recovery.config.settings import Settings
@@ -8,8 +8,6 @@ from pgpool_recovery.domain.error import as_failure
 from pgpool_recovery.domain.event import Emit
 from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.target_state import TargetState
-from pgpool_recovery.postgres.connection import Connection, connect
-from pgpool_recovery.postgres.own_peer import own_peer
 from pgpool_recovery.run.called_agent import CalledAgent, agent_argv
 from pgpool_recovery.talk.conversation import Conversation, converse
 from pgpool_recovery.talk.protocol import Limits
@@ -34,24 +32,6 @@ def leaving(state: TargetState) -> Iterator[None]:
         if failure.target is TargetState.UNTOUCHED:
             failure = failure.with_target(state)
         raise failure from error
-
-
-def own_conninfo(settings: Settings) -> Mapping[str, str]:
-    """Return how the server that called is reached; the environment says where it listens."""
-    own = settings.primary
-    user = {} if own.user is None else {"user": own.user}
-    return {"dbname": own.dbname, **own_peer(), **user}
-
-
-@contextmanager
-def own_server(settings: Settings, within_s: float | None = None) -> Iterator[Connection]:
-    """Connect to the server that called; no query takes longer than `within_s`, or than a step."""
-    timeout = settings.timeout
-    answer_s = timeout.step_s if within_s is None else within_s
-    with connect(
-        own_conninfo(settings), timeout_s=timeout.connect_s, answer_s=answer_s
-    ) as connection:
-        yield connection
 
 
 def limits_of(settings: Settings) -> Limits:

@@ -10,7 +10,14 @@ from pgpool_recovery.config.settings import Settings
 from pgpool_recovery.domain.error import NotStreaming, RecoveryError, Unverified
 from pgpool_recovery.domain.event import Emit, Event, Said
 from pgpool_recovery.domain.node import Target
-from pgpool_recovery.domain.standby import WAITING, Fault, StandbyFacts, Trouble, is_delayed
+from pgpool_recovery.domain.standby import (
+    WAITING,
+    Fault,
+    StandbyFacts,
+    StreamFacts,
+    Trouble,
+    is_delayed,
+)
 from pgpool_recovery.domain.target_state import TargetState
 from pgpool_recovery.facts.policy import Policy, StopRunning
 from pgpool_recovery.plan.in_place import MAX_FAILED_STARTS
@@ -32,8 +39,8 @@ def prove(
     started: Started,
     settings: Settings,
     emit: Emit,
-) -> None:
-    """Check that the server is a standby of this primary.
+) -> StreamFacts | None:
+    """Check that the server is a standby of this primary; return its stream there, if it has one.
 
     Raises NotStreaming or Unverified, with the reason and what happened to the server.
     """
@@ -55,6 +62,7 @@ def prove(
         raise _failure(agent, target, started, settings, seen, seen.trouble)
     if is_delayed(seen.node):
         emit(_told_of_delay(target, seen.node))
+    return seen.stream
 
 
 def _told_of_delay(target: Target, node: StandbyFacts) -> Event:

@@ -5,7 +5,14 @@ from collections.abc import Callable
 
 from pgpool_recovery.domain.pause import pause_s
 from pgpool_recovery.domain.record import record
-from pgpool_recovery.domain.standby import Fault, StandbyFacts, Trouble, UpstreamFacts, judge
+from pgpool_recovery.domain.standby import (
+    Fault,
+    StandbyFacts,
+    StreamFacts,
+    Trouble,
+    UpstreamFacts,
+    judge,
+)
 from pgpool_recovery.domain.wal import Lsn, parse_lsn
 from pgpool_recovery.log.note import waits
 from pgpool_recovery.postgres.connection import Connection
@@ -36,12 +43,14 @@ class Expected:
 class SeenStandby:
     """The last observation of a standby; `trouble` is why it is not sound, None if it is.
 
-    `moves`: it has replayed something within the last `begin_s` seconds.
+    `moves`: it has replayed something within the last `begin_s` seconds. `stream`: the row of
+    pg_stat_replication that was taken for its own.
     """
 
     node: StandbyFacts
     trouble: Trouble | None
     moves: bool
+    stream: StreamFacts | None = None
 
 
 @waits("the node to be a sound standby")
@@ -67,7 +76,7 @@ def watch(
         trouble, now = judge(node, upstream, position), time.monotonic()
         progress.note(node, upstream, now)
         if trouble is None and position is not None:
-            return SeenStandby(node, None, moves=True)
+            return SeenStandby(node, None, moves=True, stream=upstream.stream)
         if trouble is not None and (
             trouble.fault.is_final or progress.is_over(trouble, expected, now)
         ):

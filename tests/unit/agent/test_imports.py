@@ -87,6 +87,17 @@ def test_answers_need_no_method_and_no_start(imported: Mapping[str, set[str]]) -
         assert f"pgpool_recovery.{room}" not in modules
 
 
+def test_steps_load_no_method_before_it_is_taken() -> None:
+    """A standby that only lacks WAL needs none of them."""
+    program = "import sys, pgpool_recovery.agent.steps\nprint(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, check=True)
+    names = set(ran.stdout.decode().split())
+    assert "pgpool_recovery.agent.directory.past" in names
+    methods = ("base_backup", "incremental.backup", "restore", "rewind")
+    assert not {f"pgpool_recovery.agent.method.{name}" for name in methods} & names
+    assert not {name for name in names if name.startswith("pgpool_recovery.pgbackrest.")}
+
+
 def test_what_is_imported_ahead_can_be_imported(imported: Mapping[str, set[str]]) -> None:
     """In the thread nobody would hear of it."""
     from pgpool_recovery.agent import answers

@@ -1,4 +1,4 @@
-"""Three healthy nodes, from which each test departs by the one thing that it is about."""
+"""Three healthy nodes; each test changes only the one thing that it is about."""
 
 from collections.abc import Callable
 from dataclasses import replace

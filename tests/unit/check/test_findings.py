@@ -1,4 +1,4 @@
-"""Every finding occurs where it should, and in a healthy cluster none does."""
+"""Every finding occurs where it should, and none occurs in a healthy cluster."""
 
 from dataclasses import replace
 
@@ -108,12 +108,12 @@ def with_trouble(fault: Fault, what: str, detail: str | None = None) -> Report:
 
 
 def with_archiver(number: int, failing: str | None, *waiting: str) -> Report:
-    """Return the healthy report with a server that archives, and what it cannot."""
+    """Return the healthy report with a server that archives, and what it fails to archive."""
     return with_surroundings(number, server=server(archiver=Archiver(failing, 7, waiting)))
 
 
 def with_archive(number: int, archive: Archive, command: str = "cp /a/%f %p") -> Report:
-    """Return the healthy report with a restore_command of one node, and what that gave."""
+    """Return the healthy report with a restore_command of one node, and what it returned."""
 
     def change(old: NodeFacts) -> NodeFacts:
         own = old.facts.target.configuration
@@ -641,7 +641,7 @@ def test_standby_that_follows_another_node_is_said_to() -> None:
 
 
 def test_script_of_ones_own_is_not_to_be_replaced() -> None:
-    """What keeps it from running is named with its cure, and ours only as another choice."""
+    """What keeps it from running is named with its fix, and ours only as an alternative."""
     for problem, cure in (
         ("it does not belong to the user of the server", "as root: chown root "),
         ("it can be written by others", ": chmod go-w "),
@@ -662,7 +662,7 @@ def test_script_of_ones_own_is_not_to_be_replaced() -> None:
 
 
 def test_every_kind_has_its_case() -> None:
-    """But for the traps of Pgpool-II, which this report does not show (test_trap.py)."""
+    """Except the traps of Pgpool-II, which this report does not show (test_trap.py)."""
     assert set(CASES) == set(Kind) - {Kind.FORECAST} - KINDS
 
 
@@ -684,7 +684,7 @@ def test_facts_are_in_postgresqls_style_and_advice_is_a_sentence_or_a_command(ki
 
 
 def test_another_major_is_no_minor_release() -> None:
-    """And the primary is none of its own standbys, whatever it says now."""
+    """And the primary is not one of its own standbys, whatever it says now."""
     other = with_surroundings(1, server=server(version=160007))
     assert found(other, Kind.MINOR_RELEASE) == []
     assert found(with_surroundings(0, server=server(version=150016)), Kind.MINOR_RELEASE) == []
@@ -829,7 +829,7 @@ def test_owner_in_a_database_in_which_pgpool_calls_nothing() -> None:
     ],
 )
 def test_recovery_by_pgpool_itself(version: str, second: str, advice: str | None) -> None:
-    """Clients have to be held back during a second stage, so there only a newer one helps."""
+    """Clients must be held back during a second stage, so only a newer Pgpool-II helps there."""
     made = with_pool(pgpool_version=version, recovery_2nd_stage_command=second)
     advices = [str(one.advice) for one in found(made, Kind.HOLDS_FAILOVERS_UP)]
     assert len(advices) == (advice is not None)
@@ -851,7 +851,7 @@ def test_database_that_cannot_be_entered_says_why() -> None:
 
 
 def test_nobody_is_blamed_for_a_node_that_cannot_be_reached_or_does_not_run() -> None:
-    """Only the node itself: what the others could not reach there follows from it."""
+    """Only the node itself is reported: that the others could not reach it follows from that."""
     blind = {2: peer(problem=Problem("no"), logins=(REFUSED_LOGIN,))}
     nodes = {number: replace(node(number), peers=blind) for number in (0, 1)}
     made = judge(replace(report(), nodes=nodes, unreached=UNREACHED))

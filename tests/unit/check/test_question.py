@@ -1,4 +1,4 @@
-"""What pgpool_recovery_check() is asked, well and badly."""
+"""The argument of pgpool_recovery_check(), valid and invalid."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Each of Pgpool-II's traps is found where it lies, and nowhere else."""
+"""Each of Pgpool-II's traps is found where it is, and nowhere else."""
 
 from dataclasses import replace
 

@@ -155,6 +155,39 @@ def test_agent_loads_neither_psycopg_nor_what_people_see() -> None:
     assert not {"control", "hooks", "run", "observe", "pcp", "check"} & found.rooms
 
 
+GOES_ON = """
+import sys
+from pgpool_recovery.cli import main, stage
+from pgpool_recovery.config.settings import Settings
+from pgpool_recovery.domain.node import Target
+from pgpool_recovery.history.record import Stage
+from pgpool_recovery.run import proven_stream
+
+proven_stream.still_streams = lambda *_: True
+target = Target("server2", "/data")
+handed_on = '{"proven": {"host": "server2", "data_directory": "/data", "walsender": "7 since 1"}}'
+stage._go_on(target, Settings(), lambda: Stage(target, leads_to="recovered"), handed_on)
+print("loaded:", *sorted(sys.modules))
+"""
+
+
+def test_remote_start_that_goes_on_loads_nothing_to_talk_to_an_agent() -> None:
+    """It asks the primary alone: here there is none, so nothing is on record, either."""
+    done = subprocess.run(
+        [sys.executable, "-c", GOES_ON],
+        env={**os.environ, "PGHOST": "/nonexistent"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert "it still streams" in done.stdout, done.stderr
+    names = set(done.stdout.rpartition("loaded: ")[2].split())
+    rooms = {name.split(".")[1] for name in names if name.startswith(f"{PACKAGE}.")}
+    assert not {"agent", "observe", "verify", "host", "remote_start"} & rooms
+    assert not {f"{PACKAGE}.talk.conversation", f"{PACKAGE}.talk.protocol"} & names
+
+
 def _settings(directory: Path) -> Path:
     file = directory / "settings.toml"
     file.write_text(NODES.format(directory=directory))

@@ -4,11 +4,16 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from pgpool_recovery import remote_start
 from pgpool_recovery.cli import stage
+from pgpool_recovery.cli.foreign_start import START
+from pgpool_recovery.cli.log import RECORD_SECRET
 from pgpool_recovery.cli.stage import (
     BACKEND_PID,
     CALLED_BY_SERVER,
@@ -16,11 +21,15 @@ from pgpool_recovery.cli.stage import (
     _may_name_hosts,
     cause_of_cancel,
 )
-from pgpool_recovery.config.settings import Settings
+from pgpool_recovery.config.settings import ClusteringMode, PgpoolSettings, Settings
 from pgpool_recovery.domain.error import Bug, Cancelled, RecoveryError
+from pgpool_recovery.domain.node import Target
 from pgpool_recovery.domain.target_state import TargetState
+from pgpool_recovery.facts.policy import Method
 from pgpool_recovery.history.record import RunRecord
+from pgpool_recovery.install.placed_file import OURS
 from pgpool_recovery.run import called_agent
+from pgpool_recovery.run.proven_stream import ProvenStream
 
 
 @pytest.mark.parametrize(
@@ -168,10 +177,12 @@ def test_cancel_between_the_call_and_the_record(
     monkeypatch.setattr("pgpool_recovery.metrics.publish.publishing", cancel)
     monkeypatch.setattr(called_agent, "AgentProcess", lambda _: None)
     monkeypatch.setattr(called_agent, "is_this_host", lambda _: True)
-    with pytest.raises(Cancelled) as raised:
-        stage._remote_start(LATER)
-    assert raised.value.target is TargetState.UNKNOWN
-    assert "server2" in raised.value.message
+    for _ in range(2):
+        with pytest.raises(Cancelled) as raised:
+            stage._remote_start(LATER)
+        assert raised.value.target is TargetState.UNKNOWN
+        assert "server2" in raised.value.message
+        monkeypatch.setenv(stage.HANDED_ON, "{}")
 
 
 SLOW_NAME_SERVER = """
@@ -203,3 +214,75 @@ def test_cancel_while_the_name_server_is_asked() -> None:
     assert "the recovery was cancelled" in done.stderr
     assert "server2" in done.stderr
     assert f"TARGET:  {TargetState.UNKNOWN}" in done.stderr
+
+
+class FirstStage:
+    """A first stage whose plan is carried out; says whether it starts the server, too."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, own_data: Path) -> None:
+        self.method, self.settings, self.own_data = Method.CATCH_UP, Settings(), own_data
+        self.left: list[TargetState] = []
+        self.failure: RecoveryError | None = None
+        self.script = OURS
+        monkeypatch.setenv(RECORD_SECRET, "secret")
+        monkeypatch.setattr(remote_start, "start_at_once", self._start)
+
+    def starts(self) -> bool:
+        (self.own_data / START).write_bytes(self.script)
+        told: Any = SimpleNamespace(emit=None, leaves=self.left.append)
+        target = Target("server2", "/data")
+        proceed = stage.StartAtOnce(target, self.own_data, self.settings, told)
+        plan: Any = SimpleNamespace(method=self.method)
+        never: Any = None
+        proceed(plan, never, never, never)
+        return proceed.proven is not None
+
+    def _start(self, *_: object) -> ProvenStream:
+        if self.failure is not None:
+            raise self.failure
+        return ProvenStream("server2", "/data", "7 since 1")
+
+
+@pytest.fixture
+def first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FirstStage:
+    return FirstStage(monkeypatch, tmp_path)
+
+
+def test_server_that_only_lacks_wal_is_started_within_the_first_stage(first: FirstStage) -> None:
+    assert first.starts()
+    assert first.left == [TargetState.STARTED]
+
+
+@pytest.mark.parametrize("method", set(Method) - {Method.CATCH_UP})
+def test_other_methods_leave_the_start_to_the_remote_start(
+    first: FirstStage, method: Method
+) -> None:
+    first.method = method
+    assert not first.starts()
+    assert first.left == []
+
+
+def test_start_is_left_to_a_script_that_calls_ours(first: FirstStage) -> None:
+    """It may prepare something before."""
+    first.script = b'#!/bin/sh\nprepare && exec pgpool-recovery pgpool_remote_start "$@"\n'
+    assert not first.starts()
+
+
+def test_start_is_left_to_whoever_calls_by_hand(
+    first: FirstStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(RECORD_SECRET)
+    assert not first.starts()
+
+
+def test_where_all_nodes_are_written_to_the_order_stays(first: FirstStage) -> None:
+    mode = ClusteringMode.NATIVE_REPLICATION
+    first.settings = Settings(pgpool=PgpoolSettings(backend_clustering_mode=mode))
+    assert not first.starts()
+
+
+def test_start_that_fails_leaves_nothing_to_go_on_with(first: FirstStage) -> None:
+    first.failure = RecoveryError("no", target=TargetState.STOPPED)
+    with pytest.raises(RecoveryError):
+        first.starts()
+    assert first.left == []

@@ -1,4 +1,4 @@
-"""A bug in the server is told as an error of PostgreSQL, without any value."""
+"""A bug in the server is reported as an error of PostgreSQL, without any value."""
 
 import json
 from collections.abc import Callable
@@ -75,7 +75,7 @@ def test_bug_shows_kind_and_place_and_no_value(
 
 @pytest.mark.parametrize("way", [outcome_of, value_of])
 def test_error_of_postgresql_goes_on(way: Callable[[Any, Any], Any]) -> None:
-    """A cancel is one; it must not become the failure of a call."""
+    """A cancel is one, which must not become the failure of a call."""
 
     def cancelled() -> None:
         raise PLPY.SPIError("canceling statement due to user request")

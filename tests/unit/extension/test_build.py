@@ -1,4 +1,4 @@
-"""The modules as they stand in the functions' bodies."""
+"""The modules as assembled into the bodies of functions."""
 
 import ast
 from pathlib import Path
@@ -31,7 +31,7 @@ def test_body_is_python_that_imports_nothing_of_ours(call: str) -> None:
 
 @pytest.mark.parametrize("call", BODIES[:3])
 def test_body_has_no_types(call: str) -> None:
-    """Each new session of the server would import what they are made of."""
+    """Each new session of the server would have to import what the types are made of."""
     tree = ast.parse(
         "def body():\n\t" + build.function_body(call, "outcome_of").replace("\n", "\n\t")
     )
@@ -107,7 +107,7 @@ def test_supervisor_fits_into_the_pipe_through_which_it_is_started() -> None:
     assert len(build.supervisor_program()) < 60000
 
 
-def test_who_reads_a_script_while_it_is_built_anew_has_all_of_it(
+def test_script_is_complete_for_readers_while_it_is_built_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two builds at once, such as those of two test processes, put torn scripts into a wheel."""

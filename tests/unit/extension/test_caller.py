@@ -1,4 +1,4 @@
-"""Whether the client of a backend is still there."""
+"""Whether the client of a backend is still connected."""
 
 import socket
 from pathlib import Path

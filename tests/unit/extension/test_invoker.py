@@ -1,6 +1,6 @@
-"""Who asks: SQL says it, and a server that allows no UNLISTEN acts for somebody else.
+"""Who the caller is: SQL knows, and a server that does not allow UNLISTEN acts for another role.
 
-With a real server it is tests/cluster/test_passwords.py.
+tests/cluster/test_passwords.py tests this with a real server.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""What of a script's line is a password, as shells, connection strings, files and SQL have it."""
+"""What in a script's line is a password: in shells, connection strings, files and SQL."""
 
 import time
 
@@ -140,10 +140,10 @@ def test_bytes_that_are_no_text_stay() -> None:
     ],
 )
 def test_long_line_takes_no_time(line: bytes) -> None:
-    """Whoever writes the line may choose it, and a cancel waits for as long as that.
+    """The author of the line may choose it, and a cancel has to wait that long.
 
-    The time is that of the processor: the slowest takes 1 s, and without limits in the patterns 8 s
-    to minutes.
+    The time is CPU time. The slowest line takes 1 s; without limits in the patterns, it would be
+    between 8 s and minutes.
     """
     began_s = time.process_time()
     masked(line)

@@ -1,4 +1,4 @@
-"""A file that a caller of SQL names is read at once, as far as it may be, or not at all."""
+"""A file that an SQL caller names is read without waiting and up to a limit, or not at all."""
 
 import os
 import socket

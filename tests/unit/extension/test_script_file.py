@@ -1,6 +1,6 @@
 """Which files run as a stage script; the texts are pinned in extension/regress.
 
-A check of a host (agent/observe/surroundings.py) says beforehand what the server would say.
+A check of a host (agent/observe/surroundings.py) reports beforehand what the server would report.
 """
 
 import grp
@@ -27,7 +27,7 @@ def script(directory: Path, mode: int = 0o700) -> Path:
 
 
 def problem(data: Path, name: str = "stage") -> str | None:
-    """Return what the server says; what a check says has to come to the same."""
+    """Return the server's failure; that of a check must be the same."""
     foreseen = script_problem(data, name)
     said = refusal(data, name)
     assert (foreseen is None) is (said is None), (foreseen, said)
@@ -85,7 +85,7 @@ def test_directory_of_a_script_is_on_its_way(tmp_path: Path) -> None:
 def test_group_may_write_that_is_the_users_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A checkout under umask 0002; and so is its directory."""
+    """As in a checkout under umask 0002, whose directory has such a mode, too."""
     path = script(tmp_path, 0o770)
     tmp_path.chmod(0o775)
     alone = group(())
@@ -104,7 +104,7 @@ def test_group_may_write_that_is_the_users_own(
     alone.put(monkeypatch, path.stat().st_gid)
     path.chmod(0o772)
     assert "can be written by others" in (problem(tmp_path) or "")
-    # Root's own group, or any other one than that of the user, is none of his.
+    # Root's own group, or any other group than that of the user, does not count.
     group((), primary=path.stat().st_gid + 1).put(monkeypatch, path.stat().st_gid)
     path.chmod(0o770)
     assert "can be written by others" in (problem(tmp_path) or "")
@@ -182,7 +182,7 @@ class Place:
 def test_link_on_a_way_that_is_ours_is_followed(tmp_path: Path) -> None:
     place = Place(tmp_path)
     assert problem(place.data) is None
-    place.between.chmod(0o1777)  # Nobody else can exchange an entry.
+    place.between.chmod(0o1777)  # No other user can exchange an entry.
     assert problem(place.data) is None
 
 

@@ -1,4 +1,4 @@
-"""What of a script's lines is a record for the caller, and what is text."""
+"""Which of a script's lines are records for the caller, and which are text."""
 
 import json
 import os
@@ -29,7 +29,7 @@ SECRET = "57c1f3f0-7d5e-4c7f-8f0e-1d0a5be0c3a2"
 
 
 class Server:
-    """As much of a server as a run asks for its lines."""
+    """The part of a server that a run needs for its lines."""
 
     def __init__(self) -> None:
         self.facts = {"call_id": CALL_ID, "record_secret": SECRET}
@@ -65,7 +65,7 @@ def test_promise_13_record_of_another_call_is_text(
     capsys: pytest.CaptureFixture[str],
     secret: str,
 ) -> None:
-    """Nor does the id of the call make one, which is in the record of recoveries."""
+    """The id of the call makes none either, since it is in the record of recoveries."""
     monkeypatch.setenv(RECORD_SECRET, secret)
     fail(Busy("node 1 is busy"))
     line = capsys.readouterr().out.rstrip("\n")
@@ -104,7 +104,7 @@ def test_parts_may_be_missing() -> None:
 def test_failure_of_stage_commands_of_an_earlier_build_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """They had no secret; what they say is shown as any script's."""
+    """They had no secret; their output is shown like that of any script."""
     monkeypatch.setenv(CALLED_BY_SERVER, CALL_ID)
     monkeypatch.setenv(RECORD_SECRET, SECRET)
     fail(Busy("node 1 is busy"))
@@ -137,7 +137,7 @@ class CancellingServer(Server):
     def check_for_interrupts(self) -> Failure | None:
         if not self.noticed:
             return None
-        # As one that is busy with whatever its script writes: it hears nothing.
+        # As if it were busy with the output of its script, and received nothing.
         os.kill(self._session["supervisor"]._pid, signal.SIGSTOP)
         return Failure("canceling statement due to user request", sqlstate="57014")
 

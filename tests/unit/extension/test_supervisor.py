@@ -22,7 +22,7 @@ STOPPED_WITHIN_S = 5.0
 
 
 class Supervisor:
-    """A real supervisor, spoken to as the backend does."""
+    """A real supervisor, addressed in the way of a backend."""
 
     def __init__(self, directory: Path) -> None:
         self.mark = f"PGPOOL_RECOVERY_ID={uuid.uuid4()}"
@@ -90,7 +90,7 @@ class Supervisor:
         self.process.stdin.close()
 
     def processes(self) -> list[int]:
-        """The living processes that bear the mark, zombies not among them."""
+        """The living processes with the mark, without zombies."""
         found = []
         for directory in Path("/proc").iterdir():
             try:
@@ -110,7 +110,7 @@ class Supervisor:
 
 
 def lines_of(reply: dict[str, Any]) -> list[str]:
-    """Return what a reply says of the output, be it in a block."""
+    """Return the output in a reply, whether in lines or in a block."""
     block = reply.get("block")
     return [*reply.get("lines", ()), *(() if block is None else block.split("\n"))]
 
@@ -201,7 +201,7 @@ def test_what_a_stage_command_logs_goes_to_the_log_alone(supervisor: Supervisor)
     assert supervisor.log.read_text() == "one\ntwo PGPASSWORD=********\nthree\n"
 
 
-def test_the_log_of_nobody_we_know_is_text(supervisor: Supervisor) -> None:
+def test_log_line_without_the_record_is_text(supervisor: Supervisor) -> None:
     supervisor.shell("printf '\\036%s log two\\n' other")
     assert supervisor.lines_and_status() == (["\x1eother log two"], 0)
     assert supervisor.log.read_text() == "\\x1eother log two\n"
@@ -288,7 +288,7 @@ def test_next_supervisor_ends_what_a_killed_one_left(
 def test_what_a_killed_one_left_has_the_time_of_the_setting(
     supervisor: Supervisor, tmp_path: Path
 ) -> None:
-    """Its trap takes longer than a script has that was given no time of its own."""
+    """Its trap takes longer than a script has without a setting."""
     supervisor.shell("trap 'sleep 4; touch cleaned; exit 1' INT TERM; echo started; sleep 600")
     supervisor.wait_for_line("started")
     supervisor.process.kill()
@@ -357,7 +357,7 @@ def test_another_file_at_the_path_is_not_executed(supervisor: Supervisor) -> Non
     supervisor.run(str(script), identity=identity)
     assert supervisor.lines_and_status() == (["it was looked at"], 0)
     other = supervisor.directory / "other"
-    other.write_text("echo it was not\n")  # Which runs in sh, by its path as well.
+    other.write_text("echo it was not\n")  # It runs in sh, also by its path.
     other.chmod(0o700)
     other.replace(script)
     supervisor.run(str(script), identity=identity)

@@ -58,7 +58,10 @@ def test_other_values_are_stored_as_they_are() -> None:
 
 
 def test_ends() -> None:
-    assert end_columns(None, done="copied")["state"] == "copied"
+    copied = end_columns(None, done="copied")
+    assert (copied["state"], copied["target_state"]) == ("copied", None)
+    started = end_columns(None, done="copied", left=TargetState.STARTED)
+    assert (started["state"], started["target_state"]) == ("copied", "started")
     failed = end_columns(Refused("no", detail="d", hint="h"), done="copied")
     assert failed == {
         "state": "failed",

@@ -72,3 +72,11 @@ def test_cancel_of_a_look_ahead_is_one(looks: Looks) -> None:
     looks.failure = Cancelled("the recovery was cancelled")
     with pytest.raises(Cancelled):
         looks.begin()
+
+
+def test_what_was_seen_last_serves_again_while_it_is_new(looks: Looks) -> None:
+    observe = looks.begin()
+    assert observe() == observe.recent() == 1
+    assert (observe(), observe.recent()) == (2, 2)
+    looks.now += NEW_S
+    assert (observe.recent(), observe.recent()) == (3, 3)

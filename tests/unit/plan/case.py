@@ -1,4 +1,4 @@
-"""A case: the facts, the policy and what is to come of them, from the words of its file."""
+"""A case: the facts, the policy and the expected outcome, from the words of its file."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -71,7 +71,7 @@ FIRST_TABLESPACE = 16400
 
 @dataclass(frozen=True)
 class Case:
-    """One situation, and what the planner is to say of it."""
+    """One situation, and what the planner must say about it."""
 
     title: str
     target: Target
@@ -86,7 +86,7 @@ class Case:
 
 
 def read_case(file: Path) -> Case:
-    """Return the case of a file; ValueError when anything in it is not understood."""
+    """Return the case of a file; raises ValueError if anything in it is not understood."""
     return case_of(read_words(file), str(file))
 
 
@@ -119,7 +119,7 @@ def case_of(words: Words, file: str = "words") -> Case:
 
 
 def told(made: Plan | tuple[Rejection, ...]) -> Expected:
-    """Return what an operator is told of a plan, or of its absence."""
+    """Return what an operator reads about a plan, or about its absence."""
     if not isinstance(made, Plan):
         reasons = tuple(Refusal(one.message, one.detail, one.hint) for one in made)
         return ExpectedRefusal(as_error(made).exit_status, reasons)
@@ -281,7 +281,7 @@ def _own_wal(words: WalWords) -> OwnWal:
 
 
 def _compared(facts: Facts, words: WalWords) -> Facts:
-    """Return the facts with what came of comparing the target's WAL with the primary's."""
+    """Return the facts with the result of comparing the target's WAL with the primary's."""
     point = point_to_compare(facts)
     if point is None:
         return facts
@@ -305,7 +305,7 @@ def _control(words: ControlWords) -> ControlData:
 
 
 def _running(words: ServerWords | None) -> Running:
-    """Return what a server says that runs."""
+    """Return what a running server says."""
     if words is None:
         return Silent("It lets nobody in.")
     return RunningServer(
@@ -329,7 +329,7 @@ def _running(words: ServerWords | None) -> Running:
 
 
 def _local_wal(words: Words, base: Base) -> LocalWal:
-    """Return the WAL that the target has itself: up to its end when nothing else is said."""
+    """Return the WAL that the target has itself: up to its end unless a file says otherwise."""
     size, missing = words.primary.segment_size, words.target.missing_wal
     return LocalWal(base, (base.end.lsn if missing is None else missing - size) // size + 1)
 
@@ -404,7 +404,7 @@ def _wal_place(words: Words, wal: WalDirectoryWords) -> PlaceFacts:
 
 
 def _tablespace(words: Words, space: TablespaceWords, number: int) -> PlaceFacts:
-    """Return the version directory of a tablespace on the target; a new one is not there yet."""
+    """Return the version directory of a tablespace on the target; a new one does not exist yet."""
     is_there = space.on_target not in ("new", "moved")
     location = space.target_location or space.location
     return _place(
@@ -490,7 +490,7 @@ def _backup(words: Words, backup: BackupWords) -> Backup | NoBackup:
 
 
 def _with_summaries(facts: Facts, words: PrimaryWords) -> Facts:
-    """Judge the summaries from the target's base on, as observe/target.py does."""
+    """Judge the summaries from the target's base on, as in observe/target.py."""
     if facts.primary.wal is None or not words.summarize_wal:
         return facts
     if words.summaries is None:

@@ -1,4 +1,4 @@
-"""Read the file of a case; whatever is not exactly as it has to be is an error."""
+"""Read the file of a case; anything that is not exactly right is an error."""
 
 import re
 import tomllib
@@ -29,7 +29,7 @@ POINT = re.compile(r"(\S+) on timeline (\d+)")
 
 
 def read_words(file: Path) -> Words:
-    """Return what a file says; ValueError with all that is wrong with it."""
+    """Return what a file says; raises ValueError with everything that is wrong with it."""
     try:
         words = _converter().structure(tomllib.loads(file.read_text()), Words)
         complaints = list(contradictions(words))
@@ -55,7 +55,7 @@ def parse_size(text: str) -> Size:
 
 
 def parse_point(text: str) -> Point:
-    """Read a position on a timeline, as messages say it.
+    """Read a position on a timeline, as it is written in messages.
 
     >>> str(parse_point("0/5000028 on timeline 2"))
     '0/5000028 on timeline 2'
@@ -90,7 +90,7 @@ def _converter() -> Converter:
 
 
 def _as_it_is(value: Any, kind: Any) -> Any:
-    """Take over a value that is of its kind already: nothing is guessed."""
+    """Return a value that already has its type: nothing is guessed."""
     if isinstance(value, bool) is not (kind is bool) or not isinstance(value, kind):
         raise ValueError(f"{value!r} is not of type {getattr(kind, '__name__', kind)}")
     return value
@@ -119,7 +119,7 @@ def _complaint(error: BaseException, _kind: Any) -> str:
 
 
 def contradictions(words: Words) -> Iterator[str]:
-    """Say what cannot be, so that a slip of the pen does not test something else."""
+    """Report what is impossible, so that a typing error does not test something else."""
     primary, target, control = words.primary, words.target, words.target.control
     yield from _odd_history(primary.history, primary.timeline, "the primary")
     if any(left.left_at > primary.written for left in primary.history):

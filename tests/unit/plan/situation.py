@@ -1,4 +1,4 @@
-"""A healthy situation, from which each test departs by the one thing that it is about."""
+"""A healthy situation; each test changes only the one thing that it is about."""
 
 from dataclasses import replace
 from typing import Any
@@ -120,7 +120,7 @@ def control(**changes: Any) -> ControlData:
 
 
 def wal(**changes: Any) -> Wal:
-    """Return WAL on timeline 1 of which all since segment 10 is there."""
+    """Return WAL on timeline 1 that exists from segment 10 on."""
     healthy = Wal(
         history=History(TimelineId(1)),
         written=Lsn(100 * SEGMENT),

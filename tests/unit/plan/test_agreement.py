@@ -1,4 +1,4 @@
-"""What is said when more is needed than was agreed to, and what lets a run go on."""
+"""The refusal when a plan needs more than was agreed to, and what lets a run go on."""
 
 from dataclasses import replace
 
@@ -55,7 +55,7 @@ def test_plan_has_changed() -> None:
 
 
 def test_what_goes_on_record_stays_with_the_failure() -> None:
-    """Whoever adds the state of the target or the node's name makes another one of it."""
+    """Adding the state of the target or the name of the node makes it a different one."""
     refusal = CATCH_UP.refusal(plan_of(WAL_IS_GONE))
     assert refusal is not None
     later = refusal.with_target(TargetState.INCOMPLETE).with_more("More.").about("node 7")
@@ -73,7 +73,7 @@ def test_what_was_agreed_to_goes_on() -> None:
 
 
 def test_same_method_may_do_more_harm() -> None:
-    """The method's name is the same; there was room when somebody agreed."""
+    """The method's name is the same; there was room when it was agreed to."""
     kept, removed = plan_of(WAL_IS_GONE), plan_of(WAL_IS_GONE, Policy(keep_old=KeepOld.NEVER))
     assert kept.method is removed.method is Method.BASEBACKUP
     refusal = Agreement(harm_of(kept), "postgres").refusal(removed)

@@ -1,4 +1,4 @@
-"""Who streams by the node's slot is not known by the slot's name alone."""
+"""The name of a slot alone does not show which server streams from it."""
 
 from dataclasses import replace
 
@@ -30,7 +30,7 @@ def running(*, has_receiver: bool) -> RunningServer:
 
 
 def node(said: Running) -> Facts:
-    """Return a node that runs, while somebody streams by the slot that it has in its settings."""
+    """Return a running node, while a standby streams from the slot in its settings."""
     own = target().configuration
     assert own is not None
     own = replace(own, values={**own.values, "primary_slot_name": SLOT})
@@ -53,5 +53,5 @@ def node(said: Running) -> Facts:
 def test_node_without_a_receiver_is_not_the_one_that_uses_its_slot(
     said: Running, *, expected: bool
 ) -> None:
-    """A clone of it is, and was faster."""
+    """A clone of it streams, and was faster."""
     assert streams(node(said)) is expected

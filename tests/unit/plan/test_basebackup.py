@@ -1,4 +1,4 @@
-"""What the steps of a full copy carry that no sentence says; all else is in cases/."""
+"""What the steps of a full copy contain but do not say; everything else is in cases/."""
 
 from dataclasses import replace
 
@@ -74,7 +74,7 @@ def test_mount_point_is_swapped_from_within() -> None:
     ],
 )
 def test_no_commit_waits_for_the_copy(awaited: str, *, expected: bool) -> None:
-    """What streams by a slot tells how far it is, and "*" names whoever does."""
+    """A receiver that streams from a slot reports its position, and "*" matches every one."""
     situation = facts(primary=primary(synchronous_standby_names=awaited))
     (copy,) = [step for step in plan(situation).steps if isinstance(step, CopyBaseBackup)]
     assert copy.streams_by_slot is expected

@@ -1,4 +1,4 @@
-"""A restore_command that would end its server is in force in no step of any method."""
+"""A restore_command that would end its server is not in force in any step of any method."""
 
 from dataclasses import replace
 from typing import Any
@@ -49,7 +49,7 @@ SITUATIONS: dict[Method, Facts] = {
 
 
 def steps_of(method: Method, archive: Archive, *kinds: type) -> list[Any]:
-    """Return those steps of the plan in which the command matters."""
+    """Return the steps of the plan in which the command matters."""
     situation = SITUATIONS[method]
     own = situation.target.configuration
     assert own is not None

@@ -1,4 +1,4 @@
-"""What the planner says of every situation in cases/, and that the cases leave nothing out."""
+"""What the planner says about every situation in cases/, and that the cases leave nothing out."""
 
 import ast
 import re
@@ -24,7 +24,7 @@ PLAN = Path(pgpool_recovery.plan.__file__).parent
 ELSEWHERE = ("restore.py", "named_host.py")
 """Their rejections have tests of their own, test_restore.py and test_named_host.py."""
 PASSED_ON = ("rejection.message", "str(over)")
-"""Messages of rejections that are made of other rejections."""
+"""Messages of rejections that are made from other rejections."""
 
 
 @cache

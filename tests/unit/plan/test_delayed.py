@@ -1,4 +1,4 @@
-"""A standby that replays later on purpose starts without a commit that it would wait for."""
+"""A standby with a replay delay starts without a commit that it would wait for."""
 
 from dataclasses import replace
 
@@ -28,7 +28,7 @@ def file(timeline: int, segment: int) -> str:
 
 
 def facts(*, is_delayed: bool, history: History, state: str = "in archive recovery") -> Facts:
-    """Return a standby whose WAL goes on for a while after what it has replayed."""
+    """Return a standby that has more WAL than it has replayed."""
     files = (file(1, 50), file(1, 51), file(1, 52), file(1, 53))
     target = situation.target(
         control=situation.control(state=state, minimum_end=END),
@@ -53,7 +53,7 @@ def step(facts: Facts) -> KeepToPast:
 
 @pytest.mark.parametrize("is_delayed", [False, True])
 def test_wal_that_it_has_received(*, is_delayed: bool) -> None:
-    """It asks the primary for all of it again, and so streams."""
+    """It requests all of it again from the primary, so it streams."""
     found = step(facts(is_delayed=is_delayed, history=History(ONE)))
     if is_delayed:
         assert found.moved == (file(1, 51), file(1, 52), file(1, 53))
@@ -64,7 +64,7 @@ def test_wal_that_it_has_received(*, is_delayed: bool) -> None:
 
 
 def test_fork_is_reached() -> None:
-    """Of the new timeline it gets the begin, so that no archive leads it past that."""
+    """It gets the start of the new timeline, so that no archive leads it past the fork."""
     found = step(facts(is_delayed=True, history=History(TWO, (Point(ONE, FORK),))))
     assert found.moved == (file(1, 52), file(1, 53), file(1, 51))
     assert found.fetched == (file(1, 51), file(2, 52))

@@ -1,4 +1,4 @@
-"""A plan as JSON: every key is there, whatever comes of it."""
+"""A plan as JSON: every key exists, whatever the outcome."""
 
 import json
 from dataclasses import replace
@@ -88,7 +88,7 @@ def test_slot_that_somebody_else_uses_stays_in_use() -> None:
 def test_command_line_of_an_older_build_knows_that_no_data_goes(
     old_data: OldData, sentence: str
 ) -> None:
-    """It has no other way to know it than these sentences, word for word."""
+    """It recognizes harmless plans only by these sentences, word for word."""
     made = make_plan(TARGET, facts(), Policy())
     assert isinstance(made, Plan)
     words = plan_as_json(TARGET, facts(), replace(made, old_data=old_data), is_tidy=True)

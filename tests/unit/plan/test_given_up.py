@@ -19,7 +19,7 @@ PROMOTED = History(TimelineId(2), (Point(TimelineId(1), FORK),))
 
 
 def former_primary(**changes: object) -> Facts:
-    """Return a node that wrote on, and a primary that left its timeline at segment 48."""
+    """Return a node that kept writing, and a primary that left its timeline at segment 48."""
     words = {"state": "shut down", "minimum_end": None, "checkpoint": FORK + 14 * 1024, **changes}
     return facts(
         primary=primary(wal=wal(history=PROMOTED)),
@@ -79,7 +79,7 @@ def test_nobody_can_tell_where_they_parted() -> None:
 
 
 def test_nothing_of_a_base_backup_that_no_server_has_brought_to_its_end() -> None:
-    """Its WAL is another server's; nobody has read a commit of it here."""
+    """Its WAL is another server's; no client has seen a commit of it here."""
     start = Point(TimelineId(1), Lsn(FORK + SEGMENT))
     backup = former_primary(state="in production", checkpoint=start.lsn + 0x60, redo=start.lsn)
     made = plan_of(backup)

@@ -1,4 +1,4 @@
-"""No secret of any libpq is among what a node's primary_conninfo hands on."""
+"""What a node's primary_conninfo passes on contains no secret of any libpq."""
 
 import pytest
 from psycopg import pq

@@ -1,4 +1,4 @@
-"""By which address and as whom the target is to reach the primary."""
+"""The address and the role with which the target reaches the primary."""
 
 from dataclasses import replace
 

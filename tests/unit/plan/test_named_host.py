@@ -1,4 +1,4 @@
-"""Where a password may go when somebody names a host who is no superuser."""
+"""Where a password may be sent if a caller who is not a superuser names a host."""
 
 import pytest
 
@@ -36,7 +36,7 @@ def places(
     ],
 )
 def test_host_that_is_ours(host: str, resolved: list[str], port: int, expected: Conninfo) -> None:
-    """A name that nobody here has written down goes along with the address that it had here."""
+    """A name that is not written down here is passed on with the address that it has here."""
     assert places(host, *resolved, port=port) == (expected,)
 
 

@@ -1,4 +1,4 @@
-"""A directory that cannot be used: the command of the hint is one that a shell understands."""
+"""A directory that cannot be used: a shell understands the command in the hint."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A case that is not exactly as it has to be is an error: it would test something else."""
+"""A case that is not exactly right is an error: it would test something else."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""May the newest backup of a repository become a standby of this primary, and if not, why."""
+"""Whether the newest backup of a repository may become a standby of this primary."""
 
 from dataclasses import replace
 from typing import Any
@@ -40,7 +40,7 @@ ON_TWO = History(TimelineId(2), (point("0/7000100"),))
 
 
 def rejections(found: Backup | NoBackup | None = BACKUP, **changes: Any) -> list[Rejection]:
-    """Return what speaks against a restore; nothing does, but for the changes."""
+    """Return what rules out a restore; without the changes, nothing does."""
     fitting: dict[str, Any] = {
         "system_identifier": SYSTEM,
         "major": 15,
@@ -122,7 +122,7 @@ def test_backup_that_ends_after_the_fork() -> None:
 
 
 def test_archive_of_a_server_that_was_promoted_too() -> None:
-    """Its timeline would be the latest one to recovery, which would leave the primary's."""
+    """Recovery would take its timeline for the latest one, and leave the primary's."""
     (rejection,) = rejections(
         backup(archived="000000020000000000000008"), oldest_wal="000000010000000000000004"
     )
@@ -164,7 +164,7 @@ def test_primary_that_has_all_wal_needs_no_archive() -> None:
 
 
 def test_archive_past_the_fork_reaches_only_to_the_fork() -> None:
-    """An ex-primary archived on; of the segment with the fork the new timeline's is needed."""
+    """A former primary kept archiving; the segment with the fork is needed on the new timeline."""
     longer = backup(archived="00000001000000000000000F")
     assert rejections(longer, history=ON_TWO, oldest_wal="000000020000000000000007") == []
     assert rejections(longer, history=ON_TWO, oldest_wal="000000020000000000000008") != []

@@ -1,4 +1,4 @@
-"""Which database primary_conninfo names for the worker that synchronises failover slots."""
+"""The database that primary_conninfo names for the worker that synchronises failover slots."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""By which name a node streams after its recovery, and what is said when it may be wrong."""
+"""The name under which a node streams after its recovery, and the note if it may be wrong."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Which servers the policy lets us stop."""
+"""The servers that the policy allows us to stop."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The words of a case (cases/README.md): what is not as usual, and what the planner is to say.
+"""The words of a case (cases/README.md): what is unusual, and what the planner must say.
 
 Every word has the value of the healthy situation unless a file says otherwise.
 """
@@ -20,7 +20,7 @@ WRITTEN = Lsn(0x64000000)
 OLDEST_WAL = Lsn(0xA000000)
 REDO = Lsn(0x32000028)
 REPLAYED = Point(FIRST, Lsn(0x33000000))
-"""Up to where a standby has replayed when nothing else is said."""
+"""Where a standby's replay has got to unless a file says otherwise."""
 BACKUP_START = Point(FIRST, Lsn(0x20000028))
 BACKUP_STOP = Point(FIRST, Lsn(0x21000100))
 
@@ -66,7 +66,7 @@ class SummaryWords:
 
 @dataclass(frozen=True)
 class SummariesWords:
-    """What there is of WAL summaries; without this table they lead from anywhere to now."""
+    """The WAL summaries that exist; without this table they cover everything up to now."""
 
     available: tuple[SummaryWords, ...]
     reached: Point
@@ -85,7 +85,7 @@ class ArchivedWords:
 
 @dataclass(frozen=True)
 class ArchiveWords:
-    """What restore_command gave; `silent_after`: seconds after which it had not ended."""
+    """What restore_command returned; `silent_after`: seconds after which it had not ended."""
 
     histories: tuple[ArchivedWords, ...] = ()
     silent_after: int | None = None
@@ -108,7 +108,7 @@ class BackupWords:
 
 @dataclass(frozen=True)
 class LeftWords:
-    """A setting that is none of a standby's, and where it stands."""
+    """A setting that does not belong on a standby, and where it is set."""
 
     name: str
     value: str = ""
@@ -118,7 +118,7 @@ class LeftWords:
 
 @dataclass(frozen=True)
 class ObstacleWords:
-    """A file or a directory with which something is not possible."""
+    """A file or a directory that stands in the way of something."""
 
     path: str
     lacks: Literal["reading", "reading by pg_rewind", "changing", "removing", "a short name"]
@@ -130,9 +130,9 @@ class ObstacleWords:
 
 @dataclass(frozen=True)
 class AccessWords:
-    """What a look at every file showed; `kept`: what is none of the cluster's there.
+    """What examining every file has shown; `kept`: how much is there that is not the cluster's.
 
-    `more`: how many obstacles of a kind there are besides.
+    `more`: how many further obstacles of each kind there are.
     """
 
     obstacles: tuple[ObstacleWords, ...] = ()
@@ -145,7 +145,7 @@ class AccessWords:
 
 @dataclass(frozen=True)
 class PrimaryWords:
-    """The primary; `changed`: what has changed since the target left, as its summaries say."""
+    """The primary; `changed`: what has changed since the target left, by its summaries."""
 
     major: int = 15
     in_recovery: bool = False
@@ -178,8 +178,8 @@ class PrimaryWords:
 class ControlWords:
     """What pg_controldata says, in its words.
 
-    `checkpoint` is where REDO is after a clean stop, else behind it. Only in recovery is there a
-    minimum recovery end.
+    `checkpoint` is at REDO after a clean shutdown, otherwise behind it. There is a minimum recovery
+    end only in recovery.
     """
 
     system_identifier: str = SYSTEM
@@ -206,7 +206,7 @@ class ControlWords:
 
 @dataclass(frozen=True)
 class BaseWords:
-    """From where on, and up to where, a half changed directory is known."""
+    """The known range of a half changed directory."""
 
     redo: Point
     end: Point
@@ -246,8 +246,8 @@ class HistoryWords:
 class ServerWords:
     """What the target's server says while it runs; `unseen` are settings that its user cannot see.
 
-    `all_replayed`: it has replayed all that it had when it was started, so that it knows how much
-    it has received. `torn`: no whole record begins where the primary left its timeline. `sources`
+    `all_replayed`: it has replayed all that it had when it was started, so it knows how much it has
+    received. `torn`: no whole record begins where the primary left its timeline. `sources`
     are those of pg_settings.
     """
 
@@ -270,8 +270,8 @@ class ServerWords:
 class WalWords:
     """The node's own WAL: the files that matter, and the histories that it has.
 
-    `compared`: what came of comparing it with the primary's; `whole` are the files that are equal
-    from begin to end.
+    `compared`: the result of comparing it with the primary's; `whole` are the files that are equal
+    from beginning to end.
     """
 
     files: tuple[str, ...] = ()
@@ -285,10 +285,10 @@ class WalWords:
 class TargetWords:
     """The node to be recovered.
 
-    `waiting`: the size of the data that an earlier recovery replaced. `missing_wal`: where the
-    first WAL segment begins that it does not have itself. `history`: its own history file.
-    `server`: what the server says that runs as `process`; without it, it lets nobody in. `archive`:
-    what its restore_command gave.
+    `waiting`: the size of the data that an earlier recovery replaced. `missing_wal`: the
+    start of the first WAL segment that it does not have itself. `history`: its own history file.
+    `server`: what the server that runs as `process` says; without it, no login works. `archive`:
+    what its restore_command returned.
     """
 
     node_id_is_known: bool = True
@@ -328,10 +328,10 @@ class TargetWords:
 
 @dataclass(frozen=True)
 class TablespaceWords:
-    """A tablespace of the primary, and what the target has of it.
+    """A tablespace of the primary, and what the target has for it.
 
-    It is the node's own there; new to it; to be moved by the settings; somebody else's directory;
-    or the same directory as the primary's.
+    The target's directory is its own, missing, moved by the settings, somebody else's, or the same
+    as the primary's.
     """
 
     location: str
@@ -392,7 +392,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class ExpectedRefusal:
-    """No plan, and all reasons; the first one decides on the exit status."""
+    """No plan, and all reasons; the first one decides the exit status."""
 
     exit_status: int
     refused: tuple[Refusal, ...]

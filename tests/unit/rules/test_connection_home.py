@@ -1,4 +1,4 @@
-"""The rule sees a session that is opened anywhere else."""
+"""The rule finds a session that is opened anywhere else."""
 
 from pathlib import Path
 

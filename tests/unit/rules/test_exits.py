@@ -1,4 +1,4 @@
-"""The rule sees text that leaves elsewhere, and nothing here breaks it."""
+"""The rule finds text that is written elsewhere, and this checkout follows it."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What another role could plant for an extension script is found in the script."""
+"""The rule finds names in a script for which another role could plant an object."""
 
 import shutil
 from pathlib import Path
@@ -22,7 +22,7 @@ SELECT pg_catalog.lower('x') OPERATOR(pg_catalog.||) 'y'::pg_catalog.text
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A checkout with the extensions alone, for a test to plant something in."""
+    """A checkout with only the extensions, in which a test plants something."""
     for part in (*BUILT_OF, *SHARED):
         source, target = REPOSITORY / part, tmp_path / part
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -34,7 +34,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def found_in(text: str) -> list[str]:
-    """Return what the rule finds in a script that does this."""
+    """Return the violations in a script that does this."""
     script = extension_scripts.parsed("one.sql", f"SET LOCAL search_path = {PATH};\n{text}\n")
     return sorted({what for _, what, _ in extension_scripts.violations_of(script)})
 
@@ -132,7 +132,7 @@ def test_function_without_a_search_path_of_its_own_is_found() -> None:
 
 
 def test_text_that_calls_functions_of_the_extension_is_found() -> None:
-    """Whoever owns the schema can rename it, and put another function in its place."""
+    """The owner of the schema can rename it, and put another function in its place."""
     text = (
         f"CREATE FUNCTION @extschema@.f() RETURNS integer LANGUAGE plpgsql {PINNED} "
         "AS $$ BEGIN RETURN @extschema@.g(); END $$;"

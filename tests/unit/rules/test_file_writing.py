@@ -1,4 +1,4 @@
-"""Whatever opens a file for writing outside its home is found."""
+"""The rule finds whatever opens a file for writing outside its home."""
 
 import ast
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Whatever makes text of foreign bytes in a way of its own is found."""
+"""The rule finds whatever turns foreign bytes into text in its own way."""
 
 import ast
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The rule sees what may wait for ever, and a reason that is said."""
+"""The rule finds what may wait forever, and accepts a reason in a comment."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The rule sees positions that are compared as text, and nothing here breaks it."""
+"""The rule finds positions that are compared as text, and this checkout follows it."""
 
 from pathlib import Path
 

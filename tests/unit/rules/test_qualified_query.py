@@ -1,4 +1,4 @@
-"""The rule sees a name that a search path could lead elsewhere."""
+"""The rule finds a name that a search path could lead elsewhere."""
 
 from pathlib import Path
 

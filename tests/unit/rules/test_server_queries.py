@@ -1,4 +1,4 @@
-"""What PL/Python of ours asks without the schemas of the names is found."""
+"""The rule finds unqualified names in queries of our PL/Python."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ __all__ = ["root"]
 
 
 def found_in(text: str) -> list[str]:
-    """Return what the rule finds in a module with this text, without the places."""
+    """Return the violations in a module with this text, without their places."""
     return [
         what
         for query in server_queries.queries_in("one.py", text, 1)
@@ -61,7 +61,7 @@ def test_what_is_qualified_is_not_found(text: str) -> None:
     ],
 )
 def test_what_is_ours_is_found_with_any_schema(call: str) -> None:
-    """Whoever owns the schema can put something else there."""
+    """The owner of the schema can put something else there."""
     (what,) = set(found_in(f'QUERY = "select {call}"'))
     assert what.endswith(" is ours, but called by name")
 

@@ -1,4 +1,4 @@
-"""The rule sees a slot that is dropped elsewhere, and nothing here breaks it."""
+"""The rule finds a slot that is dropped elsewhere, and this checkout follows it."""
 
 from pathlib import Path
 

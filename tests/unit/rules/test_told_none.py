@@ -1,4 +1,4 @@
-"""The rule sees texts that could say "None", and nothing here breaks it."""
+"""The rule finds texts that could contain "None", and this checkout follows it."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What is told of a log, of which there may be none."""
+"""What is reported of a log, which may not exist."""
 
 from typing import TYPE_CHECKING, Any, cast
 

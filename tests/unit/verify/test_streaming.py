@@ -1,4 +1,4 @@
-"""How long a standby is looked at, and what has to have been seen."""
+"""How long a standby is watched, and what must have been observed."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -95,7 +95,7 @@ def test_looks_become_rare_where_it_takes_longer(world: World) -> None:
 
 
 def test_replay_that_stands_still_is_no_standby(world: World) -> None:
-    """All is well but for that: it has what was written before, and nothing of what came after."""
+    """Everything else is fine: it has what was written before, and nothing that came after."""
     seen = world.watch(lambda: replace(NODE, received=world.written))
     assert fault(seen) is Fault.BEHIND
     assert not seen.moves
@@ -182,7 +182,7 @@ def test_call_of_a_restore_command_is_waited_for(
 
 
 def test_where_nobody_gets_in_the_primary_writes_again(world: World) -> None:
-    """Only when something is sent to a standby it says how far it has replayed."""
+    """A standby reports how far it has replayed only when something is sent to it."""
 
     def ask() -> StandbyFacts:
         heard = Lsn(100 + 10 * (world.writes - 1)) if world.writes else Lsn(100)

@@ -41,7 +41,7 @@ def keep_own_files(source: Path, target: Path) -> None:
     """Put the own files of `source` into `target`, replacing entries of the same name.
 
     Links are kept as links. A file that is large or not readable is hard-linked into `target` where
-    that is possible. So only the node's own server may write into at least one of the two: before
+    that is possible. So no program but the node's own server may write into one of the two: before
     pg_rewind and similar programs begin, `withdraw_own_files` removes the names from the directory
     that they change. Log directories that came from another node are removed.
     """

@@ -15,7 +15,6 @@ from pgpool_recovery.agent.directory.own_files import keep_own_files, own_direct
 from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.agent.directory.setting_home import Home, home_of, put_back
 from pgpool_recovery.agent.directory.workspace import remove
-from pgpool_recovery.agent.method.restore import archive_settings
 from pgpool_recovery.domain.event import Say
 from pgpool_recovery.domain.record import record
 from pgpool_recovery.facts.leftover import SIGNAL, STANDBY_SIGNAL
@@ -117,6 +116,8 @@ def standby_settings(step: ConfigureStandby | Repoint, own_login: OwnLogin) -> d
     """Return the settings that must override everything in the node's files."""
     settings = {**leading_settings(step, own_login), "recovery_target_timeline": "latest"}
     if isinstance(step, ConfigureStandby) and step.backup is not None:
+        from pgpool_recovery.agent.method.restore import archive_settings
+
         settings |= archive_settings(step.backup, step.places.data.path)
     return settings if step.port is None else {**settings, "port": str(step.port)}
 

@@ -14,7 +14,7 @@ ANSWER_S = 30.0
 
 
 def drop_former_slots_of(request: DropFormerSlots, connect_s: float) -> tuple[FormerSlot, ...]:
-    """Drop, on the server of a data directory, those that may go; return all that were found.
+    """Drop the slots that may be dropped on a data directory's server; return all that it had.
 
     Raises Unreachable when the server is no longer running.
     """

@@ -16,7 +16,7 @@ from pgpool_recovery.talk.protocol import MakeIndependent
 
 MAINTENANCE_DATABASE = "postgres"
 MARGIN_S = 30.0
-"""Added to the timeout for an answer, because pg_promote() itself returns within its own."""
+"""Added to the timeout of pg_promote(), which returns within that, for the wait for its answer."""
 STANDBY_SETTINGS = ("primary_conninfo", "primary_slot_name", "recovery_target_timeline")
 
 

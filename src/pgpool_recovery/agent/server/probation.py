@@ -2,8 +2,8 @@
 
 The runner accepts the server or has it stopped. If the runner is gone before that, the agent itself
 judges what it can: it stops a server that has become a primary, or that has been at a position
-where the primary never was. A server that still replays is left running: it is a standby, and no
-session can use it yet.
+where the primary never was. A server that still replays is left running: it is a standby, and
+Pgpool-II has not attached it.
 """
 
 import os

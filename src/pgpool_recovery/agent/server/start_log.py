@@ -35,7 +35,7 @@ from pgpool_recovery.talk.protocol import FindLog, LogPosition
 
 CURRENT = "current_logfiles"
 KINDS = ("stderr", "csvlog", "jsonlog")
-"""In the order of how well a person can read them; if there are several, all have the same text."""
+"""The most readable first; if there are several, all have the same entries."""
 DIRECTORIES = ("log", "pg_log")
 MAX_FILES = 10_000
 MAX_BYTES = 256 * 1024
@@ -251,7 +251,8 @@ def setting_asker(data: Path, bin_directory: Path, major: int, stop: Stop) -> As
 def find_log(request: FindLog, earlier: LogPosition | None = None) -> LogPosition | None:
     """Return the log of a running server, from where it ended `earlier`, or from its present end.
 
-    The file was chosen by the person who started the server. What is in it already is not about us.
+    The file was chosen by the user who started the server. What it already contains is not about
+    this recovery.
     """
     file = _file_of_log(Path(request.data_directory).resolve())
     if file is None:

@@ -8,7 +8,8 @@ update {extension}.pgpool_recovery_run as r
                      then 'It was interrupted'
                           || coalesce(' in step ' || step || ' of ' || steps, '')
                           || ': ' || sentence || '.' end,
-       target_state = case when state = 'copied' then 'copied, but not started'
+       target_state = case when state = 'copied'
+                           then coalesce(target_state, 'copied, but not started')
                            else 'in a state that could not be learnt' end,
        exit_status = 1
  where ended_at is null

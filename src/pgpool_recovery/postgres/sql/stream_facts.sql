@@ -4,7 +4,8 @@ select r.state,
        r.application_name,
        r.flush_lsn::pg_catalog.text as flushed,
        r.replay_lsn::pg_catalog.text as replayed,
-       coalesce(pg_catalog.host(r.client_addr), '') as client
+       coalesce(pg_catalog.host(r.client_addr), '') as client,
+       r.pid || ' since ' || extract(epoch from r.backend_start) as walsender
   from pg_catalog.pg_stat_replication as r
   left join pg_catalog.pg_replication_slots as s on s.active_pid = r.pid
  where r.state in ('startup', 'catchup', 'streaming')

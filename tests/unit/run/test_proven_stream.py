@@ -1,0 +1,94 @@
+"""The remote start believes the very stream of the first stage, and no other one."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from pgpool_recovery.config.settings import Settings
+from pgpool_recovery.domain.error import QueryRefused, RecoveryError, Unreachable
+from pgpool_recovery.domain.node import NodeId, Target
+from pgpool_recovery.domain.standby import StreamFacts
+from pgpool_recovery.run import proven_stream as module
+from pgpool_recovery.run.proven_stream import proven_stream, read_proven, still_streams
+
+TARGET = Target("server2", "/data", NodeId(1))
+STREAM = StreamFacts("streaming", "pgpool_node_1", "node1", None, None, walsender="7 since 100.5")
+PROVEN = proven_stream(TARGET, STREAM)
+HANDED_ON = json.dumps(PROVEN.as_document()) if PROVEN else ""
+
+
+def test_remote_start_without_a_node_id_knows_it() -> None:
+    assert read_proven(HANDED_ON, Target("server2", "/data")) == PROVEN
+
+
+@pytest.mark.parametrize("target", [Target("server3", "/data"), Target("server2", "/data2")])
+def test_it_is_nothing_of_another_target(target: Target) -> None:
+    assert read_proven(HANDED_ON, target) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "null", "[]", "{}", '{"proven": {}}', '{"proven": {"more": 1}}', '{"proven": 1}']
+)
+def test_what_another_build_has_said_is_nothing(text: str) -> None:
+    assert read_proven(text, TARGET) is None
+
+
+def test_stream_without_its_process_proves_nothing_later() -> None:
+    assert proven_stream(TARGET, StreamFacts("streaming", "slot", "node1", None, None)) is None
+
+
+class Primary:
+    """A primary with one walsender, or one that is not to be asked."""
+
+    def __init__(self) -> None:
+        self.walsender, self.state = "7 since 100.5", "streaming"
+        self.failure: RecoveryError | None = None
+
+    def rows(self, query: str) -> list[dict[str, Any]]:
+        assert query == "stream_facts"
+        if self.failure is not None:
+            raise self.failure
+        return [{"walsender": self.walsender, "state": self.state}]
+
+
+@pytest.fixture
+def primary(monkeypatch: pytest.MonkeyPatch) -> Primary:
+    found = Primary()
+
+    @contextmanager
+    def own_server(*_: object) -> Iterator[Primary]:
+        yield found
+
+    monkeypatch.setattr(module, "own_server", own_server)
+    return found
+
+
+def still() -> bool:
+    assert PROVEN is not None
+    return still_streams(PROVEN, Settings())
+
+
+def test_it_goes_on(primary: Primary) -> None:
+    assert still()
+
+
+@pytest.mark.parametrize("walsender", ["8 since 100.5", "7 since 200.5"])
+def test_another_walsender_is_another_connection(primary: Primary, walsender: str) -> None:
+    primary.walsender = walsender
+    assert not still()
+
+
+def test_one_that_catches_up_again_is_looked_at(primary: Primary) -> None:
+    primary.state = "catchup"
+    assert not still()
+
+
+@pytest.mark.parametrize("kind", [Unreachable, QueryRefused])
+def test_primary_that_does_not_say_it_is_no_failure(
+    primary: Primary, kind: type[RecoveryError]
+) -> None:
+    primary.failure = kind("no")
+    assert not still()
