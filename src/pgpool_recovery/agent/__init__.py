@@ -1,1 +1,1 @@
-"""What runs on the target: one process for each recovery."""
+"""Run on the target, as one process for each recovery."""

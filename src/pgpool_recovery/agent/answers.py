@@ -1,8 +1,8 @@
-"""What each request is answered with; what answers it is imported when it is asked first.
+"""Answer each request; the module that answers it is imported with the first such request.
 
-So an agent imports a fraction of itself: one that only starts a server knows nothing of copies, and
-none waits for a client of PostgreSQL before it logs in somewhere. What a recovery always asks next
-is imported while it waits, for the runner or for a program of this host.
+So an agent imports only a fraction of its modules: one that only starts a server imports nothing
+for copies, and psycopg is not imported before the first login. What a recovery always asks for next
+is imported while the agent waits for the runner or for a program on this host.
 """
 
 from collections.abc import Callable, Iterator
@@ -61,21 +61,21 @@ if TYPE_CHECKING:
 
 ROOM = "pgpool_recovery.agent"
 ALWAYS = (f"{ROOM}.directory.configuration", f"{ROOM}.directory.swap")
-"""What both stages of a recovery need for what they ask first."""
+"""What the first requests of both stages of a recovery need."""
 CLIENT = ("psycopg",)
-"""And what they log in with: in the first one to the primary, in the second to the own server."""
+"""What they log in with: the first stage to the primary, the second to the target's own server."""
 STEPS = (f"{ROOM}.observe.login", f"{ROOM}.steps")
-"""A target that was tidied up is recovered."""
+"""What is needed next after a target was tidied up, because it is then recovered."""
 STANDBY = (f"{ROOM}.server.standby", f"{ROOM}.server.former_slots")
-"""A server that was started is asked what it is as a standby."""
+"""What is needed next after a server was started, because its standby state is then queried."""
 
 
 class Answers:
-    """Answers the requests of one conversation, and keeps what one leaves to the next."""
+    """Answers the requests of one conversation, and keeps what later ones need."""
 
     def __init__(self, stop: Stop, emit: Callable[[Event], None]) -> None:
         self.limits = Limits()
-        """How long is waited; the runner says so in its first line."""
+        """The time limits, which the runner sends in its first line."""
         self._stop = stop
         self._emit = emit
 
@@ -104,12 +104,12 @@ class Answers:
         return Steps(self._stop, self._emit, self._own_login)
 
     def take_back(self) -> TargetState | None:
-        """Settle what was started and take back what is not finished, at the end.
+        """At the end, settle what was started, and undo what was not finished.
 
-        Return in which state that leaves the target, None when there was nothing to take back.
+        Return the state in which that leaves the target; None if there was nothing to undo.
         """
         state = None
-        # What no request has made has nothing to settle, nor is it imported for that.
+        # What no request has created needs no settling, and is not imported for that.
         if "_guard" in vars(self) and self._guard.settle(self.limits.connect_s):
             state = TargetState.STOPPED
         if "_steps" in vars(self):
@@ -118,7 +118,7 @@ class Answers:
         return state
 
     def import_always(self) -> None:
-        """Import what will be asked for in any case, while the runner makes up its mind."""
+        """Import what is needed in any case, while the runner is still preparing its requests."""
         for name in ALWAYS:
             import_module(name)
         import_ahead(CLIENT)
@@ -129,7 +129,7 @@ class Answers:
         return self._steps.directory if "_steps" in vars(self) else None
 
     def result_of(self, request: Request) -> Any:
-        """Do what a request asks for, and return its result; raise what keeps it from that."""
+        """Do what a request asks for, and return its result; raise what prevents it."""
         for path in places_of(request):
             trusted_directory(path)
         match request:
@@ -310,9 +310,9 @@ class Answers:
 
 
 def places_of(request: Request) -> Iterator[Path]:
-    """Yield the directories that a request names: nothing is read or done in others' ones.
+    """Yield the directories that a request names, which other users must not be able to exchange.
 
-    What the steps after Reserve work in, is what that has seen.
+    The steps after Reserve are not included, since they work in the directories that it checked.
     """
     match request:
         case ReadBase(directory):
@@ -320,7 +320,7 @@ def places_of(request: Request) -> Iterator[Path]:
         case TakeStep(Reserve(places)):
             yield from (Path(place.path) for place in places.all())
         case _:
-            # All of them, and whatever is added to the protocol, call it so.
+            # All other requests, and any that are added to the protocol, use this name.
             named = getattr(request, "data_directory", None)
             if named is not None:
                 yield Path(named)

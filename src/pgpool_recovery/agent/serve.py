@@ -1,4 +1,4 @@
-"""The agent's main loop: one conversation, and a target that is left in a state with a name."""
+"""Run the agent's main loop: one conversation, after which the target is in a known state."""
 
 import os
 import queue
@@ -44,11 +44,11 @@ if TYPE_CHECKING:
 TICK_S = 1.0
 READ_BYTES = 65536
 MAX_REQUEST_BYTES = 64 * 2**20
-"""The longest request has the sequences of a cluster: some hundred thousand of them."""
+"""The longest request contains a cluster's sequences, possibly some hundred thousand."""
 
 
 class Agent:
-    """One conversation over two descriptors."""
+    """One conversation over two file descriptors."""
 
     def __init__(self, requests: int, messages: int) -> None:
         self._messages = messages
@@ -62,12 +62,12 @@ class Agent:
         self._reader = threading.Thread(target=self._read, args=(requests,), daemon=True)
 
     def serve(self) -> None:
-        """Answer requests until the runner is gone; then take back what is not finished."""
+        """Answer requests until the runner is gone; then undo what is not finished."""
         self._send(Greeting(agent="pgpool-recovery", protocol=PROTOCOL, version=__version__))
         self._reader.start()
         try:
             self._answers.import_always()
-            # no limit: the reader ends it when nobody is there
+            # no limit: the reader ends it when the runner is gone
             while (request := self._queue.get()) is not None:
                 self._send(self._answer(request))
         finally:
@@ -75,12 +75,12 @@ class Agent:
             self._has_ended.set()
 
     def end(self) -> None:
-        """Stop what is being done, and end."""
+        """Stop the request that is being processed, and end the loop."""
         self._stop.ask()
         self._queue.put(None)
 
     def _read(self, requests: int) -> None:
-        """Take requests as they come; whatever keeps that from going on ends the agent."""
+        """Receive requests as they arrive; anything that stops this also ends the agent."""
         try:
             for request in self._requests(requests):
                 if isinstance(request, Hello):
@@ -95,18 +95,18 @@ class Agent:
         finally:
             self._is_alone.set()
             self.end()
-            # What it still does, such as removing a half copy, the next recovery goes on with.
+            # The next recovery completes what is still being done, such as removing a partial copy.
             if not self._has_ended.wait(self._limits.undo_s):
                 os._exit(1)
 
     def _log(self) -> None:
-        """Log from here on, to the runner, which has the clock of all lines."""
+        """From here on, send log lines to the runner, whose clock all lines have."""
         from pgpool_recovery.log.process import name_of_this
 
         turn_on(lambda line: self._send(Logged(line)), name_of_this("agent"), tells_time=False)
 
     def _requests(self, requests: int) -> Iterator[Request]:
-        """Yield what comes, until the end of the input or a long silence."""
+        """Yield requests until the end of the input, or until nothing has arrived for SILENCE_S."""
         heard, begun, begun_bytes = time.monotonic(), list[bytes](), 0
         while time.monotonic() - heard < SILENCE_S:
             if not select.select([requests], [], [], TICK_S)[0]:
@@ -126,7 +126,7 @@ class Agent:
                 raise UnreadableError(f"a request has more than {MAX_REQUEST_BYTES} bytes")
 
     def _send(self, message: Message) -> None:
-        """Write a message; when nobody is there to take it, it is lost."""
+        """Write a message; if the runner is gone, it is dropped."""
         data = encode_message(message)
         try:
             with self._writing:
@@ -137,7 +137,7 @@ class Agent:
             self.end()
 
     def _is_lost(self) -> bool:
-        """Wait until a message can be written; say whether the runner is gone before."""
+        """Wait until a message can be written; return whether the runner was gone before that."""
         while not select.select([], [self._messages], [], TICK_S)[1]:
             if self._is_alone.is_set():
                 return True
@@ -156,7 +156,7 @@ class Agent:
             from pgpool_recovery.host.system_failure import failure_of_system
 
             return Answer(failure=failure_of_system(error, self._answers.directory).as_record())
-        except Exception as error:  # noqa: BLE001 - the runner shall see a bug, too
+        except Exception as error:  # noqa: BLE001 - a bug is reported to the runner, too
             bug = as_failure(error, TargetState.UNTOUCHED, "the agent")
             return Answer(failure=bug.as_record())
 
@@ -166,7 +166,7 @@ class Agent:
 
     @cached_property
     def _answers(self) -> "Answers":
-        """What answers requests; imported once the runner has been greeted, for that takes time."""
+        """What answers requests; importing it takes time, so that is done after the greeting."""
         from pgpool_recovery.agent.answers import Answers
 
         return Answers(self._stop, self._send)

@@ -1,6 +1,6 @@
-"""Take the target's steps of a plan, and take them back.
+"""Take a plan's steps on the target, and undo them.
 
-A method is imported when its first step is taken: a run has one of them.
+The modules of a method are imported with its first step, since a run uses only one method.
 """
 
 from collections.abc import Callable
@@ -60,13 +60,13 @@ if TYPE_CHECKING:
 
 
 OF_A_STOPPED_SERVER = (PutOldBack, RemoveOld, SwapIn, Repoint, TakeOut)
-"""Steps that change what stands where a server would have its data."""
+"""Steps that change what is at the path where a server would have its data."""
 
 
 def needs_stopped(step: TargetStep) -> bool:
-    """Say whether a step may not be taken while a server runs.
+    """Return whether a step must not be taken while a server runs.
 
-    WAL that is only added to a standby's is no harm: repoint does that below a server that runs.
+    Adding WAL to that of a standby is harmless: repoint does so while the server is running.
     """
     return isinstance(step, OF_A_STOPPED_SERVER) or (
         isinstance(step, KeepToPast) and bool(step.moved)
@@ -74,9 +74,9 @@ def needs_stopped(step: TargetStep) -> bool:
 
 
 def see_stopped(data: Path) -> None:
-    """Raise Refused when a server runs: it was looked at before the lock was taken.
+    """Raise Refused if a server is running, since this was last checked before the lock was taken.
 
-    Another recovery may have ended in between, and started it; or somebody by hand.
+    Another recovery may have ended and started it in between, or a user may have.
     """
     server = read_pid_file(data)
     if server is not None:
@@ -87,11 +87,11 @@ def see_stopped(data: Path) -> None:
 
 
 class Steps:
-    """The steps that one run has taken on this host; owns the lock of the target.
+    """The steps that one run takes on this host; holds the lock of the target.
 
-    How far they are stands in the journal. What takes back the change of a file is kept here, for
-    only who has changed it knows what it was. Everything can be undone until `finish`, but for old
-    data that was removed, and for what a method has begun to change.
+    Progress is recorded in the journal. How to undo the change of a file is only kept here, in the
+    process that changed it. Until `finish` everything can be undone, except the removal of old
+    data, and what a method has begun to change.
     """
 
     def __init__(self, stop: Stop, emit: Emit, own_login: OwnLogin) -> None:
@@ -99,17 +99,17 @@ class Steps:
         self._own_login = own_login
         self._emit = emit
         self.log_before: LogPosition | None = None
-        """Where the log of a server ended before it was led to another primary."""
+        """Where the log of a server ended before it was pointed at another primary."""
         self._journal: Journal | None = None
         self._wanted: Path | None = None
-        """The data directory that was to be reserved; an earlier run may have half changed it."""
+        """The data directory to be reserved; an earlier run may have left it half changed."""
         self._reversals: list[Callable[[], None]] = []
-        """What takes back the changes of files, the last one first."""
+        """What undoes the changes of files; the last one is undone first."""
         self._backup: IncrementalBackup | None = None
 
     @property
     def has_begun(self) -> bool:
-        """Whether there is something that `undo` would take back, or could say."""
+        """Whether `undo` would have something to undo or to report."""
         return self._journal is not None or self._wanted is not None
 
     @property
@@ -118,7 +118,7 @@ class Steps:
         return None if self._journal is None else Path(self._journal.places[-1].path)
 
     def take(self, step: TargetStep, stall_s: float, connect_s: float) -> TargetState:
-        """Take one step; return in which state the target then is."""
+        """Take one step; return the state of the target after it."""
         if needs_stopped(step):
             see_stopped(Path(step.places.data.path))
         if isinstance(step, Reserve):
@@ -175,7 +175,7 @@ class Steps:
         try:
             self._journal = swap.reserve(step.places)
         except Busy:
-            self._wanted = None  # What stands there is for whoever has it to say.
+            self._wanted = None  # Its state is reported by the recovery that holds the lock.
             raise
 
     def _reserved(self) -> Journal:
@@ -185,7 +185,7 @@ class Steps:
         return self._journal
 
     def begin_incremental(self, request: BeginIncremental, limits: Limits) -> Point:
-        """Have the primary begin the backup, and return where it starts."""
+        """Make the primary begin the backup, and return the position at which it starts."""
         from pgpool_recovery.agent.method.incremental.begin import BackupRequest, begin_backup
         from pgpool_recovery.postgres.incremental_stream import StreamLimits
 
@@ -206,7 +206,7 @@ class Steps:
         return self._backup.start
 
     def apply_incremental(self, step: Incremental) -> TargetState:
-        """Write the backup onto the directory; return in which state the target then is."""
+        """Write the backup onto the directory; return the state of the target after that."""
         backup, self._backup = self._backup, None
         if backup is None:
             raise Refused("no incremental base backup was begun")
@@ -216,7 +216,9 @@ class Steps:
         try:
             counts = backup.apply(verify_pages=step.verifies_pages, on_progress=meter.tell).counts
         except RecoveryError as error:
-            if error.target is TargetState.UNTOUCHED:  # Its guard was not raised.
+            if (
+                error.target is TargetState.UNTOUCHED
+            ):  # The guard was not set, so nothing was changed.
                 journal.take(LeftAlone())
             raise
         journal.take(Changed())
@@ -231,7 +233,7 @@ class Steps:
         return target_state(journal.state)
 
     def abort_incremental(self) -> None:
-        """Give up the backup that was begun."""
+        """Abort the backup if one was begun."""
         backup, self._backup = self._backup, None
         if backup is not None:
             backup.abort()
@@ -247,7 +249,7 @@ class Steps:
     def _repoint(self, step: Repoint, journal: Journal) -> None:
         before = before_repoint(step, self._stop)
         journal.take(Lead())
-        self._reversals.append(before.restore)  # What fails half way is taken back, too.
+        self._reversals.append(before.restore)  # A failure half way is undone, too.
         repoint(step, self._own_login, self._stop, self._said("agent"))
 
     def _repoint_running(self, step: RepointRunning, journal: Journal, connect_s: float) -> None:
@@ -258,8 +260,8 @@ class Steps:
         journal.take(Lead())
         self._reversals.append(before.restore)
         repoint_running(step, self._own_login, self._stop, self._said("agent"))
-        # The server follows from here on, and may be on the primary's timeline: WAL and history
-        # files that were written for it stay, and what leads it back is a second reload.
+        # From here on the server follows, and may be on the primary's timeline. So the WAL and the
+        # history files that were written for it stay, and a second reload points it back.
         self._reversals[:] = [lambda: _lead_back(before, data)]
         take_over(data, step.login, settings, self._stop, connect_s)
 
@@ -285,27 +287,27 @@ class Steps:
         journal.take(Changed())
 
     def undo(self) -> TargetState:
-        """Take back what was done, and say what is there now.
+        """Undo what was done, and return the state of the target after that.
 
-        When that fails, the target stays locked, and it may be asked for again: each effect can be
-        repeated, and what has been taken back is not taken back twice.
+        If this fails, the target stays locked, and it can be called again: each effect can be
+        repeated, and what has been undone is not undone twice.
         """
         self.abort_incremental()
         journal = self._journal
         if journal is None:
             return _standing(self._wanted)
-        drop_spare(journal.workspace)  # It is kept for this.
+        drop_spare(journal.workspace)  # This reserve of disk space is kept for an undo.
         while self._reversals:
             self._reversals[-1]()
             self._reversals.pop()
         state = target_state(swap.undo(journal))
-        journal.note_former_slot(None)  # The old server may stream by it again.
+        journal.note_former_slot(None)  # The old server may stream from it again.
         swap.rest(journal)
         self._let_go()
         return state
 
     def finish(self) -> None:
-        """Let go of the target: what was done stays, and so does what waits."""
+        """Release the target; what was done stays, and so does what is in the workspace."""
         if self._journal is not None:
             swap.rest(self._journal)
             self._let_go()
@@ -321,7 +323,7 @@ class Steps:
 
 
 def _standing(data: Path | None) -> TargetState:
-    """Return in which state a run leaves a target that it could not reserve, or never wanted."""
+    """Return the state of a target that a run could not reserve, or never tried to."""
     if data is None:
         return TargetState.UNTOUCHED
     try:
@@ -331,7 +333,7 @@ def _standing(data: Path | None) -> TargetState:
 
 
 def _note_former_slot(step: ConfigureStandby | Repoint | RepointRunning, journal: Journal) -> None:
-    """Write down by which slot the old server streams, before anything says otherwise."""
+    """Record from which slot the old server streams, before any file names another one."""
     if step.former_slot_name is not None:
         journal.note_former_slot(step.former_slot_name)
 

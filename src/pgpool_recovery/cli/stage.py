@@ -1,6 +1,6 @@
-"""The commands that Pgpool-II has the primary call: stages of a recovery, lines for people.
+"""Run the stage commands, which Pgpool-II has the primary call, and the plan and the check.
 
-Each imports what it needs when its words are known to be right.
+Each of them imports what it needs only after its arguments were found to be valid.
 """
 
 import io
@@ -53,19 +53,19 @@ if TYPE_CHECKING:
 
 DEFAULT_PORT = "5432"
 TOLD_EVERY_S = 5.0
-"""How often a person wants to hear of the progress."""
+"""How often progress is reported."""
 CALLED_BY_SERVER = "PGPOOL_RECOVERY_ID"
 FIRST_STAGE, SECOND_STAGE = "recovery_1st_stage", "recovery_2nd_stage"
 REMOTE_START, PLAN, CHECK = "pgpool_remote_start", "pgpool_recovery_plan", "pgpool_recovery_check"
 BACKEND_PID = "PGPOOL_RECOVERY_BACKEND_PID"
 CALLING_SERVER = ("PGHOST", "PGPORT", "PGDATABASE")
 HANDED_ON = "PGPOOL_RECOVERY_HANDED_ON"
-"""What our script before has said in this session (extension: run_script.py)."""
+"""Holds what our previous script in this session handed on (extension: run_script.py)."""
 CALLER, SUPERUSER = "PGPOOL_RECOVERY_CALLER", "superuser"
 
 
 def run_stage(name: str, words: Sequence[str]) -> int:
-    """Run a stage and return its exit status; a failure is told to the server or to the person."""
+    """Run a stage and return its exit status; report a failure to the server or the user."""
     _take_any_text()
     _cancel_by_signal()
     try:
@@ -83,7 +83,7 @@ def run_stage(name: str, words: Sequence[str]) -> int:
             _second_stage(words)
     except RecoveryError as error:
         return fail(error)
-    except Exception as error:  # noqa: BLE001 - a bug is told as such
+    except Exception as error:  # noqa: BLE001 - a bug is reported as such
         return fail(as_failure(error))
     return 0
 
@@ -116,17 +116,17 @@ def _first_stage(words: Sequence[str]) -> None:
         if proceed.proven is not None:
             _hand_on(proceed.proven.as_document())
     if settings.pgpool.backend_clustering_mode.has_second_stage:
-        # So that little is left for the second stage, which clients wait for.
+        # So that little is left for the second stage, during which clients wait.
         _start(target, settings, _continuing(target, leads_to="copied"))
 
 
 class StartAtOnce:
-    """Starts the server within the first stage where that saves a second login on its host.
+    """Starts the server within the first stage if that saves a second login on its host.
 
-    Where the data stays as it is and only WAL is missing, that login takes longer than all else.
-    Where data was moved, the order stays: first all of it is in its place, then the server starts.
-    Only for the extension, which calls our remote start next: it is told what was proven here, and
-    asks the primary alone whether that still holds.
+    If the data is left as it is and only WAL is missing, that login takes longer than everything
+    else. If data was moved, the order stays as it was: first all of it is put into place, then the
+    server is started. This is only for calls by the extension, which calls our remote start next:
+    that gets the proof found here, and only asks the primary whether it still holds.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class StartAtOnce:
         self._settings = settings
         self._told = told
         self.proven: ProvenStream | None = None
-        """What the remote start is told; None when it has to look at the node itself."""
+        """What is handed on to the remote start; None if it must examine the node itself."""
 
     def __call__(
         self,
@@ -146,7 +146,7 @@ class StartAtOnce:
         agent: "Conversation",
         observe: "Callable[[], PrimaryFacts]",
     ) -> None:
-        """Start the server of a target that is ready for it, when it is not left to others."""
+        """Start the server of a target that is ready, unless that is left to another script."""
         if not self._is_ours_to_start(plan):
             return
         from pgpool_recovery.remote_start import start_at_once
@@ -161,7 +161,7 @@ class StartAtOnce:
         from pgpool_recovery.facts.policy import Method
 
         if self._settings.pgpool.backend_clustering_mode.has_second_stage:
-            return False  # There it starts after the record of this stage (_start).
+            return False  # There it is started after the record of this stage has ended (_start).
         is_called = RECORD_SECRET in os.environ
         return plan.method is Method.CATCH_UP and is_called and is_our_start(self._own_data)
 
@@ -192,9 +192,9 @@ def _remote_start(words: Sequence[str]) -> None:
 def _go_on(
     target: Target, settings: Settings, stage: Callable[[], "Stage"], handed_on: str
 ) -> None:
-    """Finish a remote start by what the first stage has proven, or, where that is over, begin it.
+    """Finish a remote start if what the first stage proved still holds; otherwise carry it out.
 
-    Neither a login on the target's host nor what talks to an agent is needed for the first.
+    The former needs neither a login on the target's host nor the modules that talk to an agent.
     """
     from pgpool_recovery.history.record import on_record
     from pgpool_recovery.metrics.publish import publishing
@@ -233,10 +233,10 @@ def _continuing(target: Target, *, leads_to: str) -> Callable[[], "Stage"]:
 def _calling(
     target: Target, settings: Settings, stage: Callable[[], "Stage"] | None = None
 ) -> Iterator[CalledAgent]:
-    """Call the target's agent, before all that is imported in the context.
+    """Start the target's agent before everything that is imported within the context.
 
-    A failure to call it, or a cancel meanwhile, names the node and is on record as if it came
-    later: the name server may keep us waiting.
+    A failure to start it, or a cancel during that, names the node and is recorded like a later one.
+    It can take a while, because the name server may be slow.
     """
     with _after_earlier(target, stage), ExitStack() as stack:
         try:
@@ -251,9 +251,9 @@ def _calling(
 
 @contextmanager
 def _after_earlier(target: Target, stage: Callable[[], "Stage"] | None) -> Iterator[None]:
-    """Let no failure say that the target is untouched where an earlier stage has changed it.
+    """Let no failure report that the target is untouched if an earlier stage has changed it.
 
-    What precedes the record of a stage that continues leaves it as that one left it.
+    Before the stage is on record, the state in which the earlier one left the target is unknown.
     """
     try:
         yield
@@ -265,7 +265,7 @@ def _after_earlier(target: Target, stage: Callable[[], "Stage"] | None) -> Itera
 
 @contextmanager
 def _recording(stage: "Stage", settings: Settings) -> Iterator[None]:
-    """Record what ends a stage before it does anything."""
+    """Record a failure that ends a stage before it does anything."""
     from pgpool_recovery.history.record import on_record
     from pgpool_recovery.metrics.publish import publishing
 
@@ -274,7 +274,7 @@ def _recording(stage: "Stage", settings: Settings) -> Iterator[None]:
 
 
 def _settings(stage: Callable[[], "Stage"], name: str, target: Target) -> Settings:
-    """Return the settings; an error in them is on record, too, by those that are right."""
+    """Return the settings; an error in them is recorded as well, using the valid settings."""
     try:
         return _read(name, target)
     except SettingsError:
@@ -283,7 +283,7 @@ def _settings(stage: Callable[[], "Stage"], name: str, target: Target) -> Settin
 
 
 def _read(name: str, target: Target | None = None) -> Settings:
-    """Return the settings; from here on this command logs what they say."""
+    """Return the settings, and begin to log if they say so."""
     settings = load_settings(settings_file(None))
     log_if_wanted(settings.log, name, None if target is None else target.name)
     return settings
@@ -322,22 +322,23 @@ def _request(words: Sequence[str]) -> RecoveryRequest:
 
 
 def _may_name_hosts() -> bool:
-    """Say whether who asks could have read the passwords anyway.
+    """Return whether the caller could have read the passwords in any case.
 
-    A superuser who calls directly, as the extension has found out (invoker.py), or who runs the
-    command by hand as the server's user. An extension that says nothing speaks for anybody.
+    This is true of a superuser who calls directly, as the extension determines (invoker.py), and of
+    a user who runs the command by hand as the server's OS user. If an extension does not say who
+    calls, the caller may be any role.
     """
     return CALLED_BY_SERVER not in os.environ or os.environ.get(CALLER) == SUPERUSER
 
 
 def _caller() -> int | None:
-    """Return the server's process of the session that called; None by hand."""
+    """Return the process id of the calling session's backend; None if run by hand."""
     pid = os.environ.get(BACKEND_PID, "")
     return int(pid) if pid.isdigit() else None
 
 
 def _own_port() -> int:
-    """Return the port of the server that called, as libpq finds it too."""
+    """Return the port of the server that called, as libpq determines it."""
     return parse_port(os.environ.get("PGPORT") or DEFAULT_PORT)
 
 
@@ -357,9 +358,9 @@ def _telling(name: str) -> Callable[[Event], None]:
 
 
 def _hand_on(document: dict[str, Any]) -> None:
-    """Tell the extension what the script that it calls next in this session shall know.
+    """Hand on through the extension what the script that it calls next in this session must know.
 
-    An earlier one pays no attention to it.
+    An older extension ignores it.
     """
     secret = os.environ.get(RECORD_SECRET)
     if secret is not None:
@@ -367,7 +368,7 @@ def _hand_on(document: dict[str, Any]) -> None:
 
 
 def answer(document: dict[str, Any]) -> None:
-    """Tell what was asked: as a record to the server that called, else as text in JSON."""
+    """Write the answer: as a record for the server that called, otherwise as JSON text."""
     if RECORD_SECRET in os.environ:
         say_record(os.environ[RECORD_SECRET], json.dumps({"answer": shown(document)}))
     else:
@@ -375,7 +376,7 @@ def answer(document: dict[str, Any]) -> None:
 
 
 def fail(error: RecoveryError) -> int:
-    """Tell a failure: as a record to the server that called, else as psql shows an error."""
+    """Report a failure: as a record to the server that called, otherwise as psql shows an error."""
     log_failure(error)
     if RECORD_SECRET in os.environ:
         say_record(os.environ[RECORD_SECRET], json.dumps(error.as_record()))
@@ -385,17 +386,17 @@ def fail(error: RecoveryError) -> int:
 
 
 def _take_any_text() -> None:
-    """Let no character be too much for the encoding of the environment, which a server chose."""
+    """Escape characters that the encoding of the environment, which the server chose, lacks."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def use_calling_server() -> None:
-    """Lead libpq to the server that called.
+    """Point libpq at the server that called.
 
-    The extension gives libpq's own variables to none but our scripts, and these to all: to one of
-    somebody else that calls us, too.
+    The extension sets libpq's own variables for our scripts only, but these for all scripts, so
+    also for a foreign script that calls ours.
     """
     for name in CALLING_SERVER:
         value = os.environ.pop(f"PGPOOL_RECOVERY_{name}", None)
@@ -404,31 +405,32 @@ def use_calling_server() -> None:
 
 
 def cause_of_cancel(number: int) -> str:
-    """Say by which signal, and whether the session that called it had ended before.
+    """Return by which signal, and whether the session that called had ended before.
 
-    That it was ended only the server knows why; who called the function may never learn it.
+    Only the server knows why that session was ended, and its client may never be told.
     """
     by = f"By {signal.Signals(number).name}"
     backend = os.environ.get(BACKEND_PID, "")
     if not backend.isdigit() or _is_alive(int(backend)):
         return f"{by}."
     return (
-        f"{by}, because the session that called it has ended: by its client, "
-        "pg_terminate_backend(), a limit such as transaction_timeout, or the end of the server, "
-        "whose log says which."
+        f"{by}, because the session that called it has ended. The server's log shows whether its "
+        "client, pg_terminate_backend(), a limit such as transaction_timeout or a shutdown of the "
+        "server ended it."
     )
 
 
 def _is_alive(pid: int) -> bool:
-    """Say whether a process is there and has not ended (proc(5))."""
+    """Return whether a process exists and has not ended (proc(5))."""
     return not process_of(pid).has_ended
 
 
 def _cancel_by_signal() -> None:
-    """Turn the first signal that ends a command into Cancelled; pay no attention to more.
+    """Turn the first signal that ends a command into Cancelled; ignore any later one.
 
-    By a handler that does nothing: of a signal that is ignored while another one of it has come,
-    Python writes a traceback to standard error, the server's log (trip_signal in signalmodule.c).
+    They are ignored by a handler that does nothing. If a signal is set to be ignored while another
+    one is pending, Python writes a traceback to standard error, which is the server's log
+    (trip_signal in signalmodule.c).
     """
 
     def cancel(number: int, _frame: object) -> None:

@@ -1,1 +1,1 @@
-"""What the agent finds on its host; nothing is changed."""
+"""Observe the agent's host; nothing is changed."""

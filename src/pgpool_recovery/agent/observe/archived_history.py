@@ -29,21 +29,21 @@ from pgpool_recovery.talk.protocol import AskArchive
 SHELL = "/bin/sh"
 NAME = "RECOVERYHISTORY"
 NO_RESTART_POINT = "0" * 24
-"""What %r is while nothing may be cleaned up (RestoreArchivedFile in xlogarchive.c)."""
+"""The value of %r as long as nothing may be cleaned up (RestoreArchivedFile in xlogarchive.c)."""
 MAX_SAID = 200
 
 
 def ask_archive(request: AskArchive, stop: Stop) -> Archive:
-    """Return the history files that a restore_command gives; the data directory is not touched.
+    """Return the history files that a restore_command returns, without changing the data directory.
 
-    The command is the user's, written for a shell, and only a shell can run it. It is run as the
-    server runs it (BuildRestoreCommand, RestoreArchivedFile): by the same user, in the data
-    directory, with the server's own environment while that runs. Nothing of ours goes into it but
-    the name of a history file, made of a number, and the path of a file in a private directory of
-    ours.
+    The command is the user's, written for a shell, so only a shell can run it. It is run as the
+    server runs it (BuildRestoreCommand, RestoreArchivedFile): by the same OS user, in the data
+    directory, and with the server's own environment if the server is running. Only two strings are
+    inserted: the name of a history file, made from a number, and the path of a file in a private
+    directory of ours.
 
-    The timelines of the primary are asked for from `since` on, then the next ones until one is
-    absent. After a call that did not end in time there is no other.
+    The primary's timelines from `since` on are requested, then the next ones until one is absent.
+    After a call that did not end in time, no further call is made.
     """
     calls = _Calls(request, stop)
     found = tuple(_found(request, calls))
@@ -65,7 +65,7 @@ def _found(request: AskArchive, calls: "_Calls") -> Iterator[ArchivedHistory]:
 
 
 class _Calls:
-    """The calls of one restore_command, and what they were like."""
+    """The calls of one restore_command: how long they took, and how they failed."""
 
     def __init__(self, request: AskArchive, stop: Stop) -> None:
         self._request = request
@@ -75,7 +75,7 @@ class _Calls:
         self.fatal: str | None = None
 
     def ask(self, timeline: TimelineId) -> ArchivedHistory | None:
-        """Return a file as the archive has it; None when it gives none, or was silent before."""
+        """Return a file from the archive; None without one, or after a call that did not end."""
         if self.is_silent:
             return None
         with tempfile.TemporaryDirectory(prefix="pgpool_recovery_") as private:
@@ -87,10 +87,10 @@ class _Calls:
         return None if contents is None else read_archived(timeline, contents)
 
     def _run(self, file: str, place: Path) -> bool:
-        """Run the command; say whether it says that it has given the file."""
+        """Run the command; return whether it reports that it has delivered the file."""
         data, timeout_s = Path(self._request.data_directory), self._request.timeout_s
         where = data if os.access(data, os.R_OK | os.X_OK) and data.is_dir() else place.parent
-        # Relative to the data directory, as the server's is; some write that before it.
+        # Relative to the data directory, as from the server; some commands prepend that directory.
         path = os.path.relpath(place, where.resolve())
         argv = [SHELL, "-c", with_words(self._request.command, file, path)]
         try:
@@ -112,7 +112,7 @@ class _Calls:
 
 
 def with_words(command: str, file: str, path: str) -> str:
-    """Return a restore_command with what stands for its percent signs (BuildRestoreCommand).
+    """Return a restore_command with its placeholders replaced (BuildRestoreCommand).
 
     >>> with_words("cp /archive/%f '%p' # 100%% %r", "00000002.history", "pg_wal/X")
     "cp /archive/00000002.history 'pg_wal/X' # 100% 000000000000000000000000"
@@ -127,9 +127,10 @@ def with_words(command: str, file: str, path: str) -> str:
 
 
 def server_environment(data: Path) -> dict[str, str]:
-    """Return the environment of the server that runs there; of one that does not, its PGDATA.
+    """Return the environment of the server that runs there; only PGDATA if none is running.
 
-    A postmaster's stays as it was when it began: only its children write their titles there.
+    /proc shows a postmaster's initial environment: only its children overwrite it with their
+    process titles.
     """
     server = None
     with suppress(OSError):
@@ -140,11 +141,11 @@ def server_environment(data: Path) -> dict[str, str]:
 
 
 class _TooLargeError(Undone):
-    """What a command has written is too large to be a history file."""
+    """The file that a command has written is too large to be a history file."""
 
 
 class _Watch(Stop):
-    """Ends a command also when it writes more than a history file can be."""
+    """Also ends a command that writes more than a history file can contain."""
 
     def __init__(self, stop: Stop, place: Path) -> None:
         super().__init__()
@@ -152,17 +153,17 @@ class _Watch(Stop):
         self._place = place
 
     def check(self) -> None:
-        """Raise Cancelled when somebody asked, and Undone for a file that is too large."""
+        """Raise Cancelled if a stop was requested, and Undone if the file is too large."""
         self._stop.check()
         with suppress(OSError):
             if self._place.stat().st_size > MAX_BYTES:
-                raise _TooLargeError("what restore_command has written is no history file")
+                raise _TooLargeError("the file written by restore_command is not a history file")
 
 
 def _contents(place: Path) -> bytes | None:
-    """Return what was given; None without a file. What is too large, or no file, is no history."""
+    """Return the file's contents; None without a file, b"?" for what cannot be a history file."""
     try:
-        # What it made may be a link to the archive; nobody waits for the other end of a FIFO.
+        # It may be a link into the archive. Opening a FIFO must not wait for its other end.
         descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None

@@ -1,4 +1,4 @@
-"""Try replication connections from this host, as the standby will open them."""
+"""Try connections from this host as the standby and pg_rewind will open them."""
 
 from pgpool_recovery.agent.directory.own_login import OwnLogin
 from pgpool_recovery.domain.error import Unreachable
@@ -13,7 +13,7 @@ ANSWER_S = 30.0
 def try_logins(
     request: TryLogins, stop: Stop, own_login: OwnLogin, connect_s: float
 ) -> tuple[Login, ...]:
-    """Try the connection strings in their order until one leads to some cluster."""
+    """Try the connection strings in order until one reaches a cluster, whichever it is."""
     logins = []
     for conninfo in request.candidates:
         stop.check()

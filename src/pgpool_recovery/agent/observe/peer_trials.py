@@ -1,4 +1,4 @@
-"""Try, from this host, the ways to the other nodes that a recovery after a failover will need."""
+"""Try from this host the connections to other nodes that a recovery after a failover will need."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -25,18 +25,19 @@ LoginsFound = Future[tuple[Login, ...]]
 def try_peers(
     request: TryPeers, stop: Stop, own_login: OwnLogin, limits: Limits
 ) -> tuple[PeerFacts, ...]:
-    """Return how each of the other nodes can be reached, all tried at the same time.
+    """Return how each of the other nodes can be reached; all are tried at the same time.
 
-    A node that only the caller names gets a login, and with it a password, when it is proved to be
-    one of ours before: by ssh with a host key that this user had accepted, and an agent there.
+    A login may reveal a password. So for a node that only the caller names it is tried only after
+    the node was proved to be one of ours: by an ssh login with a host key that this user has
+    accepted, and an agent that answers there.
     """
     if not request.peers:
         return ()
     with ThreadPoolExecutor(min(MAX_THREADS, 3 * len(request.peers))) as pool:
-        # An agent is asked for before the logins that wait for it, so that no thread waits in vain.
+        # A peer's agent is submitted before its logins, which wait for it: no thread waits forever.
         asked = [_submit(pool, peer, request, stop, own_login, limits) for peer in request.peers]
         return tuple(
-            # no limit: each has one, for the greeting, the connections and their queries
+            # no limit: the greeting, the connections and their queries each have one
             PeerFacts(*agent.result(), logins.result(), sql_logins.result(), _untried(peer, agent))
             for peer, (agent, logins, sql_logins) in zip(request.peers, asked, strict=True)
         )
@@ -67,14 +68,17 @@ def _submit(
 
 
 def _untried(peer: Peer, agent: AgentFound) -> Problem | None:
-    """Wait for the proof where one is needed, and say that it failed."""
+    """Wait for the proof if one is needed; return the problem if there is none."""
     if peer.is_known or _is_proved(peer.host, agent):
         return None
-    return Problem("nothing proves that it is a node of this cluster")
+    return Problem("there is no proof that it is a node of this cluster")
 
 
 def _is_proved(host: str, agent: AgentFound) -> bool:
-    """Say whether a host is one of ours; its own name may lead anywhere a moment later."""
+    """Return whether a host is proved to be one of ours.
+
+    A name is no proof because it resolves to this host: a moment later it may resolve elsewhere.
+    """
     if not is_this_host(host):
         # no limit: its greeting has one
         return agent.result()[0] is not None
@@ -83,7 +87,7 @@ def _is_proved(host: str, agent: AgentFound) -> bool:
 
 
 def _try_agent(peer: Peer, request: TryPeers) -> tuple[str | None, Problem | None]:
-    """Start an agent there and let it go again; on this host it is this one."""
+    """Start an agent there and end it again; on this host, this process is the agent."""
     if is_this_host(peer.host):
         return __version__, None
     ssh = request.ssh if peer.is_known else replace(request.ssh, check_host_keys=True)

@@ -1,4 +1,4 @@
-"""What a check asks of a node's host: the server's own words, scripts, files and their rights."""
+"""Observe for a check what is on a node's host: its server, scripts, files and permissions."""
 
 import os
 import re
@@ -24,14 +24,14 @@ from pgpool_recovery.talk.protocol import LookAround
 
 ANSWER_S = 30.0
 OURS = re.compile(r"Part of pgpool-recovery\. Version (\S+)\. ")
-"""What install/stage_commands.py writes (test_scripts_that_install_places_are_known_as_ours)."""
+"""As written by install/stage_commands.py (test_scripts_that_install_places_are_known_as_ours)."""
 READ_BYTES = 1024
 OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
-"""A password file with any of these libpq does not read (passwordFromFile in fe-connect.c)."""
+"""With any of these, libpq ignores a password file (passwordFromFile in fe-connect.c)."""
 
 
 def look_around(request: LookAround, connect_s: float) -> Surroundings:
-    """Return what is on this host besides the data; changes nothing."""
+    """Return the facts about this host other than its data; nothing is changed."""
     data = Path(request.data_directory).resolve()
     running = read_pid_file(data) if os.access(data, os.R_OK | os.X_OK) else None
     server, problem = (None, None) if running is None else _ask(running, request, connect_s)
@@ -46,16 +46,16 @@ def look_around(request: LookAround, connect_s: float) -> Surroundings:
 
 
 def look_at_script(data: Path, name: str) -> StageScript:
-    """Return a stage script, read by the file that it is now."""
+    """Return the facts about a stage script, from the file as it is now."""
     text = _begin_of(data / name)
     match = None if text is None else OURS.search(text)
     return StageScript(name, script_problem(data, name), match[1] if match else None)
 
 
 def _begin_of(path: Path) -> str | None:
-    """Return the begin of a file; None where there is none that can be read.
+    """Return the start of a regular file; None if there is none that can be read.
 
-    What is no regular file is not waited for.
+    Opening anything else, such as a FIFO, does not wait.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -68,21 +68,21 @@ def _begin_of(path: Path) -> str | None:
 
 
 def script_problem(data: Path, name: str) -> str | None:
-    """Say what keeps the server from running a script; its filesystem is asked apart."""
+    """Return what prevents the server from running a script, except for its filesystem."""
     try:
         faults = faults_of_script(str(data), name, (data / name).stat())
         why = next((fault.why for fault in faults if not fault.is_of_filesystem), None)
     except FileNotFoundError:
         return "it does not exist"
     except OSError as error:
-        return f"it cannot be looked at: {reason_of(error)}"
+        return f"it cannot be examined: {reason_of(error)}"
     return None if why is None else f"it {why}"
 
 
 def _ask(
     running: PidFile, request: LookAround, connect_s: float
 ) -> tuple[ServerFacts | None, str | None]:
-    """Log in to the server of this host as the stage commands would, after a failover to it."""
+    """Log in to this host's server as the stage commands will after a failover to it."""
     user = {} if request.user is None else {"user": request.user}
     where = {"host": running.host, "port": str(running.port), "dbname": request.dbname}
     own = {**where, **own_server_words(running.host), **user}

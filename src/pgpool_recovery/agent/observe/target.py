@@ -1,4 +1,4 @@
-"""All there is to know about the target's data directory; changes nothing."""
+"""Observe everything that is relevant about the target's data directory; nothing is changed."""
 
 import fcntl
 import os
@@ -46,7 +46,7 @@ SHOWN_ENTRIES = 5
 
 
 def observe(request: Observe, stop: Stop, own_login: OwnLogin) -> TargetFacts:
-    """Return the facts about a data directory of this host; its secrets are for `own_login`."""
+    """Return the facts about a data directory on this host; its secrets only go to `own_login`."""
     data = Path(request.data_directory).resolve()
     workspace, state = standing(data)
     is_away = isinstance(state, Changing | Finished)
@@ -54,7 +54,7 @@ def observe(request: Observe, stop: Stop, own_login: OwnLogin) -> TargetFacts:
     entries = _entries(contents)
     bin_directory = find_bin_directory(request.major, request.bin_directories, stop)
     place = observe_place(data, is_own=True)
-    if place.problem is not None:  # Nobody may look into it, so there is nothing in it to be seen.
+    if place.problem is not None:  # It must not be read, so nothing is.
         data = contents = NOWHERE
     configuration, problem = _configuration(request, data, bin_directory, stop, own_login)
     control = _control_data(contents, bin_directory, stop)
@@ -111,7 +111,7 @@ def observe(request: Observe, stop: Stop, own_login: OwnLogin) -> TargetFacts:
 
 
 def read_local_wal(request: ReadBase, stop: Stop) -> LocalWal:
-    """Return the base and the WAL of a directory that was changed, or half changed."""
+    """Return the base and the WAL of a directory that was changed completely or partly."""
     directory = Path(request.directory)
     base = read_base(directory, Path(request.bin_directory), stop)
     return _local_wal(directory, base, request)
@@ -137,7 +137,7 @@ def _backup_start(data: Path) -> Point | None:
 
 
 def _history(data: Path, control: ControlData | None) -> History | None:
-    """Return the history file of the newest timeline that the directory was on."""
+    """Return the history file of the newest timeline that the directory has been on."""
     if control is None:
         return None
     end = control.minimum_end
@@ -149,9 +149,9 @@ def _history(data: Path, control: ControlData | None) -> History | None:
 
 
 def _can_clone(data: Path) -> bool:
-    """Say whether files beside the data directory can share its blocks (ioctl_ficlone(2)).
+    """Return whether files beside the data directory can share its blocks (ioctl_ficlone(2)).
 
-    Tried with a file that never has a name.
+    This is tried with an unnamed temporary file.
     """
     try:
         with (data / "PG_VERSION").open("rb") as source:
@@ -202,7 +202,7 @@ def _configuration(
 
 
 def _wal_place(data: Path, wanted: str | None) -> PlaceFacts | None:
-    """Return the WAL directory elsewhere: the node's own, or the one of the settings."""
+    """Return a WAL directory that is elsewhere: the node's own, or the one in the settings."""
     own = data / "pg_wal"
     if own.is_symlink():
         return observe_place(own, is_own=True)
@@ -224,9 +224,9 @@ def _tablespace_links(data: Path) -> dict[int, Path]:
 def _tablespaces(
     request: Observe, links: dict[int, Path], *, is_half: bool
 ) -> dict[int, PlaceFacts]:
-    """Return where each of the primary's tablespaces goes.
+    """Return where each of the primary's tablespaces will be.
 
-    The settings say so, else the node's own link, else it is the primary's path.
+    That is the path in the settings, or else that of the node's own link, or else the primary's.
     """
     return {
         wanted.oid: _tablespace(
@@ -242,7 +242,7 @@ def _tablespaces(
 def _tablespace(
     wanted: WantedTablespace, mapped: str | None, own: Path | None, *, is_half: bool
 ) -> PlaceFacts:
-    """Return a tablespace; of a half changed directory the links may be gone, not what is there."""
+    """Return a tablespace; a half-changed directory may lack the link, but not the tablespace."""
     location = Path(mapped or own or wanted.location)
     is_own = is_half or (own is not None and own.resolve() == location.resolve())
     return observe_place(location / wanted.directory, is_own=is_own)
@@ -260,9 +260,9 @@ def _moved_tablespaces(request: Observe, links: dict[int, Path]) -> tuple[str, .
 
 
 def _gone_tablespaces(links: dict[int, Path], wanted: set[int]) -> tuple[str, ...]:
-    """Return the locations of the node's tablespaces that the primary has no more.
+    """Return the locations of the node's tablespaces that no longer exist on the primary.
 
-    They are told and left alone: in a copied data directory the links may lead to the tablespaces
-    of another server.
+    They are reported and left alone, because in a copied data directory the links may point to the
+    tablespaces of another server.
     """
     return tuple(str(location) for oid, location in links.items() if oid not in wanted)
