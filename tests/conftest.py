@@ -1,12 +1,20 @@
-"""Fixtures for all tests that need hosts."""
+"""Settings of Hypothesis, and fixtures for all tests that need hosts."""
 
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from tests.harness.host import why_no_hosts
 from tests.harness.product import Product, build_product
 from tests.harness.workspace import Workspace
+
+# How long drawing and running an example takes depends on what else the machine does.
+hypothesis_settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session")

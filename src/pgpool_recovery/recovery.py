@@ -1,4 +1,8 @@
-"""The story: observe, plan, run, verify."""
+"""Recover a node: observe both servers, make a plan, carry it out, and verify the result.
+
+This is the first stage. It ends with a target whose data is in place; its server is started
+afterwards (remote_start.py), unless it is already running.
+"""
 
 import time
 from collections.abc import Callable
@@ -51,15 +55,18 @@ def recover(
 ) -> Plan:
     """Prepare the target as a standby of this primary, up to the start of its server.
 
-    A method that fails is followed by the next one that is possible, from facts that are observed
-    anew. Nothing is done that does more harm than was agreed to; `caller` is the process of the
-    session on this primary that called, if any. `called`: the agent of the target, when it was
-    called before. `proceed` goes on with both, once the target is ready to be started.
+    When a method fails, both servers are observed again and the next possible method is tried. No
+    plan is carried out that does more harm than was agreed to. Return the plan that succeeded;
+    raise a RecoveryError that names the node and the state in which the target is left.
+
+    `caller` is the process id of the backend whose session called this recovery, if there is one;
+    `called` is the agent of the target, if it was started earlier. `proceed` is called once the
+    target is ready to be started, to continue over the same connection and with the same agent.
     """
     began = time.monotonic()
     target = request.target
     with naming(target), learning_state(target, settings), own_server(settings) as connection:
-        observe = observing_primary(connection)  # While the login on the target's host goes on.
+        observe = observing_primary(connection)  # While the agent is still logging in.
         with agent_of(target, settings, emit, called) as agent:
             plan = follow_ladder(request, settings, emit, connection, agent, observe, caller)
             emit(Finished("ready to be started", time.monotonic() - began))
@@ -77,7 +84,13 @@ def follow_ladder(
     observe: Callable[[], PrimaryFacts],
     caller: int | None,
 ) -> Plan:
-    """Carry out the plan, or after a failure the next one, and return which one succeeded."""
+    """Plan and carry out, after each failure without the methods that failed, until one succeeds.
+
+    A failure is final after a full copy, which is the last method; if `fall_down` in the settings
+    is false; if the agent is still busy, as it then takes no requests; and if the target's disk is
+    full or read-only, as no other method can do better there. A server that was stopped for the
+    recovery is started again if the recovery fails and its data is as it was.
+    """
     target = request.target
     bound = agreement_for(connection, target, settings.policy, caller)
     if bound.by is not None:
@@ -100,12 +113,12 @@ def follow_ladder(
                 if plan.method is Method.BASEBACKUP or not settings.policy.fall_down:
                     raise
                 if agent.is_busy or isinstance(error, NoRoom | Filled):
-                    raise  # No data goes because a disk was full, or is read-only.
+                    raise  # A full or read-only disk is no reason to give up the old data.
                 state = error.target
                 reason = Rejection(error.message, error.detail, error.hint)
                 failed = (*failed, PassedOver(plan.method, (reason,)))
                 with leaving(state):
-                    emit(Said("runner", f"{plan.method} failed, what else is possible?"))
+                    emit(Said("runner", f"{plan.method} failed; looking for another method"))
     return plan
 
 
@@ -120,7 +133,12 @@ def choose(
     failed: tuple[PassedOver, ...],
     state: TargetState,
 ) -> Plan:
-    """Return the plan for what is observed now, or raise why there is none."""
+    """Observe both servers and return a plan; if none is possible, raise all reasons as one error.
+
+    If only a running server stands in the way and the policy allows stopping it, it is stopped,
+    and the facts are observed again. For a full copy by ssh the link is measured first, because
+    its speed decides whether compression pays off.
+    """
     target = request.target
     while True:
         primary = observe()
@@ -138,13 +156,13 @@ def choose(
         note("the link transfers {} bytes/s", link)
         log_decision(plan)
     if not isinstance(plan, Plan):
-        # A method that failed has said how it left the target; before the first, the agent says it.
+        # After a failure, its error has the target's state; before the first one, the facts do.
         raise as_error(plan).with_target(state if failed else facts.target.state)
     return plan
 
 
 def log_decision(plan: Plan | tuple[Rejection, ...]) -> None:
-    """Log what was decided, and why not something that moves less."""
+    """Log the plan with the reasons against each lighter method, or why there is no plan."""
     if isinstance(plan, Plan):
         note_parts("plan", plan)
     else:
@@ -152,14 +170,14 @@ def log_decision(plan: Plan | tuple[Rejection, ...]) -> None:
 
 
 def say_asides(reasons: tuple[Rejection, ...], emit: Emit) -> None:
-    """Say why a server could not go on running: of one that is stopped no plan says that."""
+    """Report why the server could not keep running; the plan for a stopped server lacks that."""
     for reason in reasons:
         if reason.is_aside:
             emit(Said("runner", reason.message))
 
 
 def depends_on_link(plan: Plan | tuple[Rejection, ...], agent: Conversation) -> bool:
-    """Say whether it is worth the time to measure the link: only a full copy is compressed."""
+    """Return whether to measure the link, which takes time: only a full copy is compressed."""
     is_copy = isinstance(plan, Plan) and plan.method is Method.BASEBACKUP
     return is_copy and agent.is_by_ssh
 
@@ -167,7 +185,7 @@ def depends_on_link(plan: Plan | tuple[Rejection, ...], agent: Conversation) -> 
 def carry_out(
     plan: Plan, connection: Connection, agent: Conversation, settings: Settings, emit: Emit
 ) -> None:
-    """Take the steps of a plan; what was done is undone when one fails."""
+    """Take the steps of a plan, and undo them if one fails."""
     timeout = settings.timeout
     deadlines = Deadlines(
         stall_s=timeout.stall_s,
@@ -176,7 +194,7 @@ def carry_out(
         answer_s=settings.agent.answer_s,
         connect_s=timeout.connect_s,
     )
-    connect = lambda: own_server(settings, timeout.undo_s)  # noqa: E731 - a cancel needs its own
+    connect = lambda: own_server(settings, timeout.undo_s)  # noqa: E731 - an undo after a cancel needs a new one
     slot = OwnSlot(connection, connect, own_conninfo(settings), emit, connect_s=deadlines.connect_s)
 
     def see(step: RepointRunning) -> None:
@@ -193,9 +211,10 @@ def see_following(
     settings: Settings,
     emit: Emit,
 ) -> None:
-    """See that a standby that was led here while it ran streams, or fail with the end of its log.
+    """Check that a standby that was repointed while running streams; else fail, quoting its log.
 
-    Whether it then catches up is for the start to say, as of every standby.
+    If it has not caught up yet, that is only reported here. Like every standby, it must catch up in
+    the next stage, the remote start.
     """
     patience, directory = settings.agent.answer_s, step.places.data.path
     login = step.login
@@ -212,4 +231,4 @@ def see_following(
     limits = (timeout.streaming_s, timeout.catch_up_s, timeout.stall_s)
     expected = Expected(plan.target_name, step.slot_name, *limits)
     if not wait_until_following(connection, expected, ask, read_log, agent.check):
-        emit(Said("primary", f"{plan.target_name} streams, and has not caught up yet"))
+        emit(Said("primary", f"{plan.target_name} streams but has not caught up yet"))

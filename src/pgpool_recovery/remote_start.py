@@ -1,4 +1,4 @@
-"""The other half of the story: start the target's server, prove it, let go of what it replaced."""
+"""Start the target's server, verify it, and remove what the recovery replaced."""
 
 import time
 from collections.abc import Callable, Collection
@@ -43,20 +43,21 @@ from pgpool_recovery.talk.protocol import (
 from pgpool_recovery.verify.started import prove
 
 AWAITED = (
-    "synchronized_standby_slots names it, and logical decoding waits for it until that is changed"
+    "synchronized_standby_slots lists it, and logical decoding waits for it as long as it does"
 )
 
 
 def start(
     target: Target, settings: Settings, emit: Emit, called: CalledAgent | None = None
 ) -> Started:
-    """Start the target's server, see that it streams, and let go of its old data.
+    """Start the target's server, check that it streams, and remove its old data.
 
-    `called`: the agent of the target, when it was called before.
+    Raise a RecoveryError that names the node and the state in which it is left. `called` is the
+    agent of the target, if it was started earlier.
     """
     began = time.monotonic()
     with naming(target), own_server(settings) as connection:
-        # While the login on the target's host goes on.
+        # While the agent is still logging in.
         observe = observing_primary(connection, looks_at_files=False)
         with agent_of(target, settings, emit, called) as agent:
             started, _ = start_prepared(target, settings, emit, connection, agent, observe)
@@ -102,9 +103,10 @@ def start_prepared(
 def _with_state(
     failure: RecoveryError, agent: Conversation, target: Target, settings: Settings
 ) -> RecoveryError:
-    """Return a failure with the state in which the node is: its data was in place before.
+    """Return a failure with the state of the node, whose data was in place before the start.
 
-    What an agent has said holds; of one that is lost it holds until somebody has looked again.
+    The state that the agent has reported counts, unless the connection to it was lost: then the
+    node is examined again.
     """
     is_open = failure.target in (TargetState.UNTOUCHED, TargetState.UNKNOWN)
     is_lost = agent.is_busy and not isinstance(failure, Cancelled)
@@ -121,9 +123,10 @@ def start_and_follow(
     agent: Conversation,
     observe: Callable[[], PrimaryFacts],
 ) -> tuple[Started, StreamFacts | None]:
-    """Start the server unless it runs, and see it stream when it is a standby.
+    """Start the server unless it is running, and if it is a standby, check that it streams.
 
-    Return it with the stream by which it was proven. `observe` tells the primary's facts.
+    Return it with the stream that proved this. `observe` returns the primary's facts. The slots and
+    the old data that the node no longer needs are removed last, after that proof.
     """
     primary = observe()
     see_slot(connection, agent, target, primary, settings, emit)
@@ -132,7 +135,7 @@ def start_and_follow(
     started = server.start((primary.bin_directory,), guard)
     stream: StreamFacts | None = None
     with leaving(TargetState.STARTED):
-        # Where Pgpool-II writes to all nodes, one that is on its own is right after its recovery.
+        # If Pgpool-II writes to all nodes, a recovered node is rightly no standby.
         if guard is not None or (started.is_standby and started.slot_name is not None):
             stream = prove(connection, agent, target, started, settings, emit)
         drop_former_slot(connection, target, started.former_slot_name, emit, primary.awaited_slots)
@@ -145,7 +148,10 @@ def start_and_follow(
 
 
 def guarded(settings: Settings, primary: PrimaryFacts) -> Guarded | None:
-    """Return how the agent guards what it starts: where all other nodes are standbys."""
+    """Return how the agent guards the server that it starts; None if Pgpool-II writes to all nodes.
+
+    In those modes, a node that is not a standby of the primary is no danger.
+    """
     if settings.pgpool.backend_clustering_mode.has_second_stage:
         return None
     history = None if primary.wal is None else primary.wal.history
@@ -161,10 +167,10 @@ def see_slot(
     settings: Settings,
     emit: Emit,
 ) -> None:
-    """See that the slot has not ended since the data was prepared; make it anew when it has.
+    """Create the slot again if it was invalidated since the data was prepared.
 
-    Where the WAL went with it, a server that needs that to become consistent would wait for it
-    until `start_s` is over.
+    If WAL was removed with it that the server needs to become consistent, raise Incomplete: the
+    server would wait for that WAL until `start_s` is over.
     """
     asked = ReadSlotName(target.data_directory)
     slot_name = agent.ask(asked, timeout_s=settings.agent.answer_s)
@@ -175,12 +181,12 @@ def see_slot(
     begin = waits_in_vain_from(facts, read_wal(connection))
     if begin is not None:
         raise Incomplete(
-            f"the primary's WAL from {begin} on, which {target.name} needs, went with its "
+            f"the primary's WAL from {begin} on, which {target.name} needs, was lost with its "
             "replication slot",
-            detail="The slot had ended when the server was to be started, which would wait in "
-            "vain.",
-            hint="Recover the node again. What ends a slot is max_slot_wal_keep_size, and from "
-            "PostgreSQL 18 on idle_replication_slot_timeout.",
+            detail="The slot was invalidated before the server was started, which would wait for "
+            "that WAL forever.",
+            hint="Recover the node again. A slot is invalidated by max_slot_wal_keep_size and, "
+            "since PostgreSQL 18, by idle_replication_slot_timeout.",
             target=TargetState.COPIED,
         )
 
@@ -192,12 +198,13 @@ def drop_former_slot(
     emit: Emit,
     awaited: Collection[str] = (),
 ) -> None:
-    """Drop the slot by which the node streamed before: nobody else does, and it would keep WAL.
+    """Drop the slot from which the node streamed before: unused, it would retain WAL forever.
 
-    The node says which one that is, so it is dropped only when the primary knows it to be the
-    node's (domain/slot.py); of any other a person is told. A slot that we made for another node is
-    that node's, whatever a cloned configuration says. One of `awaited`, for which logical decoding
-    waits, stays as well: nobody is to look for it in vain.
+    Only the node can name that slot, and it may be wrong. So the slot is dropped only if its name
+    shows that it was made for this node (domain/slot.py); any other is only reported. A slot that a
+    recovery created for another node belongs to that node, even if a cloned configuration names it.
+    A slot in `awaited` is kept as well: it is in synchronized_standby_slots, and without it logical
+    decoding would wait forever.
     """
     slot = None if name is None else slot_of_primary(connection, name)
     if slot is None or slot.name == target.slot_name or is_of_a_recovery(slot.name):
@@ -213,10 +220,10 @@ def drop_former_slot(
 
 
 def slot_stays(connection: Connection, target: Target, slot: SlotState, why: str) -> str:
-    """Say what a slot keeps that a node claims to have used, and how a person drops it."""
+    """Report what a slot that a node claims to have used retains, and how to drop it."""
     kept = sum(row["behind_bytes"] or 0 for row in connection.rows("slot", name=slot.name))
     return (
-        f"replication slot {slot.name} stays, because {why}: {target.name} says that it used it "
-        f"before; it keeps {pretty_size(kept)} of WAL. If nobody needs it: "
+        f"replication slot {slot.name} stays, because {why}: {target.name} reports that it used "
+        f"it before; it retains {pretty_size(kept)} of WAL. If it is no longer needed: "
         f"SELECT pg_drop_replication_slot('{slot.name}')"
     )

@@ -1,7 +1,7 @@
-"""The second stage: all that was written since is on the node, which then goes on by itself.
+"""Run the second stage: let the node replay the last of the WAL, then promote it.
 
-Pgpool-II calls it in native replication and in snapshot isolation mode, when all clients have gone:
-from here to its end they wait, so it does only what could not be done before.
+Pgpool-II calls it in native replication and snapshot isolation mode, once all clients have
+disconnected. New ones wait until it ends, so it does only what could not be done earlier.
 """
 
 import time
@@ -27,28 +27,31 @@ ANSWER_S = 60.0
 def finish(
     target: Target, settings: Settings, emit: Emit, called: CalledAgent | None = None
 ) -> None:
-    """Let the node replay the last of the WAL, and make it a server of its own.
+    """Let the node replay the last of the WAL, and make it an independent server.
 
-    `called`: the agent of the target, when it was called before.
+    Raise a RecoveryError that names the node and the state in which it is left. `called` is the
+    agent of the target, if it was started earlier.
     """
     began = time.monotonic()
     mode = settings.pgpool.backend_clustering_mode
     if not mode.has_second_stage:
         raise Refused(
             f"there is no second stage in mode {mode}",
-            detail="It would make a server of its own of a standby.",
-            hint="For the other modes set backend_clustering_mode in [pgpool] of the settings.",
+            detail="It would promote a node that must remain a standby.",
+            hint="If Pgpool-II is in another mode, set backend_clustering_mode in [pgpool] of the "
+            "settings.",
             target=TargetState.COPIED,
         )
     with naming(target), own_server(settings) as connection:
-        # While the login on the target's host goes on.
+        # While the agent is still logging in.
         observe = observing_primary(connection, looks_at_files=False)
         with agent_of(target, settings, emit, called) as agent:
             started, _ = start_and_follow(target, settings, emit, connection, agent, observe)
             if not started.is_standby or started.slot_name is None:
                 raise Refused(
-                    "the server of the target is no standby of this one",
-                    hint="The first stage makes it one: recovery_1st_stage_command in pgpool.conf.",
+                    "the target's server is not a standby of this server",
+                    hint="The first stage makes it one: check recovery_1st_stage_command in "
+                    "pgpool.conf.",
                     target=TargetState.STARTED,
                 )
             with leaving(TargetState.STARTED):
@@ -59,12 +62,16 @@ def finish(
                 changed = agent.ask(request, timeout_s=settings.timeout.step_s)
                 let_go_of_slot(connection, target, started.slot_name, emit)
     if changed:
-        emit(Said("agent", f"{changed} sequences were put back to the primary's values"))
-    emit(Finished("it has all that was written, and goes on by itself", time.monotonic() - began))
+        emit(Said("agent", f"{changed} sequences were reset to the primary's values"))
+    emit(
+        Finished(
+            "it has everything that was written, and is independent now", time.monotonic() - began
+        )
+    )
 
 
 def let_go_of_slot(connection: Connection, target: Target, name: str, emit: Emit) -> None:
-    """Drop the slot by which the node streamed until now; another that it names only told of."""
+    """Drop the slot from which the node streamed until now; report one that may not be dropped."""
     why = drop_slot_once_free(connection, name, names_of(target))
     if why == IN_USE:
         raise Unreachable(f"replication slot {name} could not be dropped", detail=f"{why}.")

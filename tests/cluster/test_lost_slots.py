@@ -128,7 +128,7 @@ def test_idle_slot_ends_between_the_stages_and_during_a_method(cluster: Cluster)
     remove_wal(primary, end_of(node))
     primary.execute(f"SELECT pg_create_physical_replication_slot('{slot}', true)")
     end(primary, slot)
-    with pytest.raises(CommandError, match="went with its replication slot"):
+    with pytest.raises(CommandError, match="was lost with its replication slot"):
         primary.execute(started)
     primary.execute("ALTER SYSTEM RESET idle_replication_slot_timeout")
     primary.reload()

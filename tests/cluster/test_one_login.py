@@ -10,13 +10,16 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
+from tests.faults.call import Call
 from tests.harness.cluster import Cluster, ClusterPlan
 from tests.harness.product import Product
-from tests.harness.site import assert_recovered, on_hosts, streams
+from tests.harness.site import assert_recovered, on_hosts, streams, wait_for_no_agent
 from tests.harness.until import until
 from tests.harness.workspace import Workspace
 
 STILL = "it still streams"
+SLOW = "case %f in *.history) false;; *) sleep 5; false;; esac"
+"""A restore_command for which a server waits before it accepts connections."""
 LOOKED_AGAIN = "it was running already"
 
 
@@ -106,6 +109,41 @@ def test_another_stream_proves_nothing(down: Cluster, what: str) -> None:
         said = one.remote_start()
     assert STILL not in said
     assert (LOOKED_AGAIN if what == "restarted" else "it accepts connections") in said
+
+
+def test_remote_start_that_never_came_left_it_started(down: Cluster) -> None:
+    with session(down) as one:
+        one.first_stage()
+    down.node(1).stop()
+    with session(down) as other:
+        other.first_stage()
+        other.remote_start()
+    query = "SELECT state, target_state FROM pgpool_recovery_run ORDER BY id DESC LIMIT 2"
+    assert down.node(0).sql(query) == [("recovered", ""), ("failed", "started")]
+
+
+@pytest.mark.parametrize("end", ["cancel", "lost agent"])
+def test_start_that_is_ended_within_the_first_stage_is_told(down: Cluster, end: str) -> None:
+    """The server comes up while nobody hears of it; the next recovery completes."""
+    node, primary = down.node(1), down.node(0)
+    conf = node.layout.configuration_directory / "conf.d" / "99-slow.conf"
+    node.machine.write_file(conf, f"restore_command = '{SLOW}'\n")
+    try:
+        call = Call(primary, node, end.replace(" ", "_"))
+        until(lambda: node.is_running, within_s=60, what="the server to be started")
+        if end == "cancel":
+            primary.execute(f"SELECT pg_cancel_backend({call.backend_pid})")
+        else:
+            agents = [one for one in node.machine.processes() if one.argv[-1:] == ("agent",)]
+            node.machine.run(["kill", "-KILL", *(str(one.pid) for one in agents)], user="root")
+        said = call.ends(90)
+    finally:
+        node.machine.path(conf).unlink()
+    assert "The target is started." in said, said
+    wait_for_no_agent(node)
+    node.stop()
+    down.recover(1)
+    assert_recovered(down, 1)
 
 
 def test_node_that_was_promoted_meanwhile_is_refused(down: Cluster) -> None:

@@ -432,7 +432,7 @@ def test_full_disk_at_the_first_write(down: Cluster) -> None:
         assert f"Make room on the filesystem mounted at {workspace} of {host.name}" in log
         assert "The target is untouched." in log
         assert "another recovery" not in log
-        assert "what else is possible" not in log
+        assert "looking for another method" not in log
         with nothing_changes(down):
             pass
         recovers(down)

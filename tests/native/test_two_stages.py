@@ -97,7 +97,7 @@ def test_new_node(cluster: Cluster) -> None:
     cluster.pgpool.wait_for_node(1, "down")
     log = recover(cluster)
     assert methods(log) == ["basebackup"]
-    assert "sequences were put back to the primary's values" in log
+    assert "sequences were reset to the primary's values" in log
 
 
 def test_node_that_was_recovered_before(cluster: Cluster) -> None:
@@ -118,7 +118,7 @@ def test_second_stage_of_a_node_that_is_no_standby(cluster: Cluster) -> None:
     before = len(main.log_text())
     with pytest.raises(Exception, match="pgpool_recovery failed"):
         main.sql(call)
-    assert "the server of the target is no standby of this one" in main.log_text()[before:]
+    assert "the target's server is not a standby of this server" in main.log_text()[before:]
     assert_independent(cluster, node)
 
 

@@ -7,7 +7,7 @@ changed, or none, and where that is. The state table may only say what is true o
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pgpool_recovery.domain.directory_state import (
@@ -155,7 +155,6 @@ def assert_true(state: State, disk: Disk, why: object) -> None:
         assert disk.place is not None, why
 
 
-@settings(deadline=None)
 @given(CHOICES)
 def test_from_wherever_it_stops_a_second_recovery_begins_and_ends(choices: list[int]) -> None:
     """The second recovery is a full copy, which every resting state allows."""
@@ -176,7 +175,6 @@ def then(state: State, *events: Event) -> State:
     return state
 
 
-@settings(deadline=None)
 @given(CHOICES)
 def test_data_that_was_removed_is_never_called_untouched(choices: list[int]) -> None:
     """Neither this run nor a later one calls it so, until there is other data."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from urllib.parse import quote
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pgpool_recovery.agent.directory.own_login import OwnLogin
@@ -85,7 +85,6 @@ def logging() -> Iterator[list[str]]:
         turn_off()
 
 
-@settings(deadline=None)
 @given(st.recursive(carriers(), nested, max_leaves=4))
 def test_no_password_is_logged(value: object) -> None:
     with logging() as lines:
@@ -97,7 +96,6 @@ def test_no_password_is_logged(value: object) -> None:
     assert not [line for line in lines if MARK in line]
 
 
-@settings(deadline=None)
 @given(passwords(), st.sampled_from(SECRETS))
 def test_what_the_nodes_own_login_makes_of_its_secrets_is_not_logged(
     password: str, word: str

@@ -223,5 +223,7 @@ def _unfit(
 def _other_primary(down: NodeId, others: Sequence[NodeId], scene: Scene) -> Leave:
     names = " and ".join(f"node {node}" for node in others)
     if down in scene.primaries():
-        return Leave(f"WARNING: {names} and node {down} both accept writes; stop one of them")
+        return Leave(f"WARNING: {names} and node {down} accept writes; stop all but one")
+    if len(others) > 1:
+        return Leave(f"WARNING: {names} accept writes; stop all but one. Nothing is promoted")
     return Leave(f"{names} is already the primary; nothing is promoted")

@@ -117,7 +117,7 @@ def _hand_over(
     """Replace a live primary; it stays primary unless another node is ready to take its place."""
     old = nodes.cluster.node(stop.node_id)
     if why := why_not_stoppable(old, view.cluster.login):
-        raise still_writes(old.node_id, why)
+        raise still_writes(old.node_id, f"{why[:1].upper()}{why[1:]}.")
     readiness = make_ready(stop, view, settings.failover, say)
     for reason in readiness.reasons:
         say(reason)

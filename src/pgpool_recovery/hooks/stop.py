@@ -20,13 +20,13 @@ def why_not_stoppable(node: Node, login: SqlLogin) -> str | None:
     try:
         server = look_at(node, login)
         if not server.has(Feature.STOP) and not server.foreign:
-            return "It does not have the extension pgpool_recovery, which could stop it."
+            return "it does not have the extension pgpool_recovery, which could stop it"
         with server.connect(Feature.STOP) as connection:
             if connection.row("may_stop")["may_stop"]:
                 return None
     except (Refused, Unreachable) as error:
-        return f"{error.message}."
-    return "The login may not call the function pgpool_pgctl, which could stop it."
+        return error.message
+    return "the login may not call the function pgpool_pgctl, which could stop it"
 
 
 def order_stop(node: Node, login: SqlLogin) -> None:

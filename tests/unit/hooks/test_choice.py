@@ -330,7 +330,15 @@ def test_there_is_already_a_primary(old: int | None) -> None:
 def test_there_are_two_primaries() -> None:
     decision = decided(call(), scene(primary(), primary()))
     assert isinstance(decision, Leave)
-    assert decision.reason.startswith("WARNING: node 1 and node 0 both accept writes")
+    assert decision.reason == "WARNING: node 1 and node 0 accept writes; stop all but one"
+
+
+def test_there_are_two_primaries_beside_the_one_that_is_down() -> None:
+    decision = decided(call(), scene(None, primary(), primary()))
+    assert isinstance(decision, Leave)
+    assert decision.reason == (
+        "WARNING: node 1 and node 2 accept writes; stop all but one. Nothing is promoted"
+    )
 
 
 def test_primary_is_not_known() -> None:

@@ -47,7 +47,7 @@ def test_promise_13_slot_that_a_target_claims_is_only_told_of(name: str) -> None
     (said,) = former(primary, name)
     assert primary.dropped == []
     assert said.startswith(f"replication slot {name} stays, because its name does not show ")
-    assert "node 1 says that it used it before; it keeps 3072 MB of WAL." in said
+    assert "node 1 reports that it used it before; it retains 3072 MB of WAL." in said
 
 
 @pytest.mark.parametrize("name", ["node_1", "server1", "pgpool_server1_data"])
@@ -80,8 +80,8 @@ def test_slot_that_logical_decoding_waits_for_stays_and_is_told_of() -> None:
     )
     (said,) = [event.line for event in events if isinstance(event, Said)]
     assert said.startswith(
-        "replication slot server1 stays, because synchronized_standby_slots names it, and logical "
-        "decoding waits for it until that is changed: "
+        "replication slot server1 stays, because synchronized_standby_slots lists it, and logical "
+        "decoding waits for it as long as it does: "
     )
     assert primary.dropped == []
 

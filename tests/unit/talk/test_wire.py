@@ -3,7 +3,7 @@
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pgpool_recovery.domain.event import Progress
@@ -51,7 +51,6 @@ def test_facts_as_a_result() -> None:
     assert result_as(as_result(target(wal=place("/wal"))), TargetFacts) == target(wal=place("/wal"))
 
 
-@settings(deadline=None)
 @given(st.text(), st.dictionaries(st.text(), st.text()))
 def test_any_text(text: str, mapping: dict[str, str]) -> None:
     request: Request = Observe(text, 15, (text,), (), mapping, None, (), 1)

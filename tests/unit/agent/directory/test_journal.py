@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pgpool_recovery.agent.directory import spare, swap
@@ -67,7 +67,6 @@ def test_record_is_read_back_unchanged(state: State) -> None:
     assert decode_entry(encode_entry(entry).encode()) == entry
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_are_not_a_record(data: bytes) -> None:
     with pytest.raises(NotAnEntry):
@@ -89,7 +88,6 @@ def paths(value: object, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]
         yield from paths(within, (*path, key))
 
 
-@settings(deadline=None)
 @given(st.sampled_from(list(paths(WHOLE))), JSON)
 def test_any_part_with_another_value_is_not_a_bug(path: tuple[Any, ...], other: object) -> None:
     """The result is another entry, or it is rejected."""
