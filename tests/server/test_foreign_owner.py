@@ -111,7 +111,7 @@ def called(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Set the environment of a stage command that the server has called."""
     monkeypatch.setenv("PGHOST", socket_directory(server))
     # The test does not run as the operating system user that runs the server.
-    monkeypatch.setattr("pgpool_recovery.run.sessions.own_peer", dict)
+    monkeypatch.setattr("pgpool_recovery.run.own_server.own_peer", dict)
     monkeypatch.setenv("PGPORT", str(server.port))
     monkeypatch.setenv("PGUSER", "postgres")
     server.execute(f"CREATE ROLE {TENANT} LOGIN; CREATE ROLE {DBA} LOGIN")

@@ -94,7 +94,7 @@ def hostile(server: Server) -> Iterator[Server]:
     server.reload()
 
 
-ASK_WHOSE_SOCKET = ("agent.directory.own_login", "run.sessions")
+ASK_WHOSE_SOCKET = ("agent.directory.own_login", "run.own_server")
 
 
 @pytest.fixture(params=PATHS)
