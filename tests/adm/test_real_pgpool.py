@@ -1,4 +1,4 @@
-"""pgpool_adm against real Pgpool-II: 4.3, 4.6 and 4.7, a cluster of each."""
+"""pgpool_adm works with real Pgpool-II 4.3, 4.6 and 4.7: one cluster of each."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -169,7 +169,7 @@ def create_stock_functions(site: Site) -> None:
 
 
 def test_rows_are_those_of_the_stock_extension(site: Site) -> None:
-    """Values, types, names and order of the columns; what counts on is left out."""
+    """Values, types, names and order of the columns are equal; counters are not compared."""
     create_stock_functions(site)
     calls = [
         f"pcp_node_count({site.address})",
@@ -185,7 +185,7 @@ def test_rows_are_those_of_the_stock_extension(site: Site) -> None:
         until(
             partial(says_the_same, site, call),
             within_s=20,  # A status or a delay may change between the two calls.
-            what=f"{call} to be that of the stock extension",
+            what=f"{call} to return the same rows as the stock extension",
         )
     with pytest.raises(psycopg.Error, match="return row do not match"):
         site.ask("stock.pcp_node_info(0, 'pool')")
@@ -198,7 +198,7 @@ def says_the_same(site: Site, call: str) -> bool:
 
 
 def described(site: Site, call: str) -> tuple[list[tuple[str, int]], list[dict[str, object]]]:
-    """Return the columns of a call with their types, and its rows without what counts on."""
+    """Return the columns of a call with their types, and its rows without the counters."""
     with site.connect() as connection:
         cursor = connection.execute(f"SELECT * FROM {call}")
         columns = [(column.name, column.type_code) for column in cursor.description or []]
@@ -232,7 +232,7 @@ def test_wrong_password_is_refused_and_in_no_log(site: Site) -> None:
     assert "wr0ng-secret" not in server_log
 
 
-def test_everybody_with_a_mapping_may_look(site: Site) -> None:
+def test_any_role_with_a_mapping_may_observe(site: Site) -> None:
     with site.connect(user="operator") as connection:
         row = connection.execute("SELECT pcp_node_count('pool')").fetchone()
         assert row == {"pcp_node_count": 2}
@@ -251,7 +251,7 @@ def test_password_of_the_pass_file(site: Site) -> None:
         pytest.raises(psycopg.errors.InsufficientPrivilege, match="password is required"),
     ):
         connection.execute(f"SELECT pcp_node_count({address})")
-    # A superuser has chosen where that foreign server leads.
+    # This role may use the pass file as well, since a superuser chose the foreign server's host.
     primary.execute(f"CREATE USER MAPPING FOR operator SERVER pool OPTIONS (user '{PCP_USER}')")
     with site.connect(user="operator") as connection:
         row = connection.execute("SELECT pcp_node_count('pool')").fetchone()
@@ -273,9 +273,13 @@ def test_detach_and_attach(site: Site, form: str) -> None:
 
 
 def test_detach_gracefully(site: Site) -> None:
-    """The process that waits for the clients may miss that it can go on, when PCP is restarted."""
+    """Pgpool-II detaches a node gracefully, once its clients have disconnected.
+
+    The test waits until Pgpool-II has settled, because a restart of PCP may keep the process that
+    waits for the clients from noticing that it can go on.
+    """
     if site.release < (4, 5):
-        pytest.skip("Pgpool-II up to 4.4 may wait for itself for ever")
+        pytest.skip("Pgpool-II up to 4.4 may wait for itself forever")
     site.cluster.pgpool.wait_until_settled()
     assert site.ask("pcp_detach_node(1, true, 'pool')") == [{"node_detached": True}]
     until(lambda: site.status(1) == "Disconnected", within_s=60, what="node 1 to be detached")
@@ -312,7 +316,7 @@ def test_configuration_is_read_again(site: Site, form: str) -> None:
 
 
 def test_promotion(site: Site) -> None:
-    """The foreign server is the same on the new primary."""
+    """After the promotion, the new primary can use the same foreign server."""
     assert site.ask("pcp_promote_node(1, false, true, 'pool')") == [{"node_promoted": True}]
     until(
         lambda: site.ask("pcp_node_info(1, 'pool')", node_id=1)[0]["role"] == "Primary",
@@ -324,18 +328,18 @@ def test_promotion(site: Site) -> None:
 
 
 def wait_for_children(site: Site) -> None:
-    """Wait until no child process restarts any more, or 4.6 may wait for one for ever."""
+    """Wait until child processes no longer restart; otherwise 4.6 may wait for one forever."""
     seen: list[object] = []
 
     def are_the_same_as_before() -> bool:
         seen.append(site.ask("pcp_proc_count('pool')", node_id=1)[0]["pids"])
         return len(seen) > 1 and seen[-2] == seen[-1]
 
-    until(are_the_same_as_before, within_s=20, every_s=0.5, what="child processes to restart")
+    until(are_the_same_as_before, within_s=20, every_s=0.5, what="the end of child restarts")
 
 
 def test_stop_is_the_last_thing(site: Site) -> None:
-    """Last in this file's clusters."""
+    """This test runs last in each cluster, because it stops Pgpool-II."""
     wait_for_children(site)
     stopped = site.ask("pcp_stop_pgpool('fast', false, 'pool')", node_id=1)
     assert stopped == [{"pgpool_stopped": True}]

@@ -1,1 +1,1 @@
-"""After each method of recovery the node equals the primary, whatever happened meanwhile."""
+"""After each method of recovery, the node equals the primary, whatever happened meanwhile."""

@@ -1,8 +1,8 @@
-"""Whatever method brings a node back, it equals the primary: every page of it.
+"""Whatever method brings a node back, it equals the primary in every page.
 
-The gap is everything that gap.py knows of, under a load of clients. On an ex-primary the same has
-happened as well, on its own, after the other node had lost sight of it. The cases of one major
-share a cluster and go on from each other.
+The gap contains everything that gap.py can make happen, under a load of clients. On a former
+primary the same also happens on its own timeline, after it has been cut off from the other node.
+The cases of one major share a cluster, and each continues from the state that the last one left.
 """
 
 import re
@@ -27,19 +27,24 @@ from tests.majors import in_whole_matrix, needs_postgresql
 
 @dataclass(frozen=True)
 class Case:
-    """How a node leaves, what becomes of the WAL that it would ask for, and what brings it back."""
+    """How a node leaves, whether the WAL that it needs is removed, and what brings it back.
 
-    leaves: str  # stopped, killed, astray: it runs on, or diverged: a primary that was failed over
+    `leaves` is "stopped", "killed", "astray" (it keeps running but has lost its primary) or
+    "diverged" (it is the primary, and the other node is promoted). `full_copy` is set by policy.
+    """
+
+    leaves: str
     method: str
     wal_is_gone: bool = False
-    full_copy: bool = False  # by policy
+    full_copy: bool = False
 
     def __str__(self) -> str:
         gone = "-wal-gone" if self.wal_is_gone else ""
         return f"{self.leaves}{gone}-{self.method}"
 
 
-# What a major cannot do, and, for the time it takes, each of the others on one or two of them.
+# A method that not every major supports runs on those that do. Each of the others runs on one or
+# two majors only, because of the time it takes.
 CASES = {
     (15, "plain"): (
         Case("astray", "repoint"),
@@ -51,7 +56,7 @@ CASES = {
         Case("killed", "catch-up"),
         Case("stopped", "incremental", wal_is_gone=True),
         Case("stopped", "basebackup", full_copy=True),
-        Case("diverged", "rewind", wal_is_gone=True),  # then an incremental backup
+        Case("diverged", "rewind", wal_is_gone=True),  # An incremental backup follows it.
     ),
     (18, "plain"): (
         Case("astray", "repoint"),
@@ -63,7 +68,7 @@ CASES = {
 }
 WHOLE_MATRIX = {(19, "plain"): CASES[18, "plain"]}
 
-# A tablespace that both had made would have the files of two servers in it.
+# A tablespace of both, at one path, would contain the files of two servers.
 ON_ITS_OWN = [piece for piece in EVERYTHING if piece is not TABLESPACES]
 
 
@@ -102,7 +107,7 @@ def test_equal_after_everything(cluster: Cluster, case: Case) -> None:
 
 
 def leave(cluster: Cluster, case: Case) -> Ground:
-    """Let a node leave; return the ground of the gap, cleared of the one before."""
+    """Make a node leave; return the ground of the gap, cleared of what the last gap left."""
     primary = cluster.primary
     node = cluster.standby
     place = f"tablespaces-{len(cluster.pgpool.log_text())}"
@@ -120,7 +125,7 @@ def leave(cluster: Cluster, case: Case) -> Ground:
 
 
 def lead_astray(cluster: Cluster, node: Server) -> None:
-    """Have a standby ask for a primary where there is none, as after a failover."""
+    """Point a standby at a host without a primary, as after a failover that left it behind."""
     node.execute("ALTER SYSTEM SET primary_conninfo = 'host=192.0.2.1 user=nobody'")
     node.reload()
     query = "SELECT 1 FROM pg_stat_wal_receiver WHERE status = 'streaming'"
@@ -129,7 +134,7 @@ def lead_astray(cluster: Cluster, node: Server) -> None:
 
 
 def diverge(cluster: Cluster, ground: Ground, new: Server) -> None:
-    """Let the primary go its own way, unseen by the node that is promoted then."""
+    """Make the primary diverge, unseen by the node that is then promoted."""
     old_host, new_host = cluster.host(ground.primary.node_id), cluster.host(new.node_id)
     old_host.cut(new_host)
     happen(ground, ON_ITS_OWN)
@@ -138,7 +143,7 @@ def diverge(cluster: Cluster, ground: Ground, new: Server) -> None:
 
 
 def come_back(cluster: Cluster, ground: Ground, *, wal_is_gone: bool) -> str:
-    """Let everything happen, bring the node back, prove it, and return what our recovery said."""
+    """Make everything happen, recover the node, prove it equal; return what the recovery said."""
     [node] = ground.others
     log_began = len(cluster.pgpool.log_text())
     with cluster.load(name=f"load_{log_began}", through_pgpool=False) as load:

@@ -1,1 +1,1 @@
-"""The harness's own tests: that it isolates, breaks, mends, counts and vanishes as it says."""
+"""The harness's own tests: it isolates, breaks, repairs, counts and cleans up as it promises."""

@@ -1,4 +1,4 @@
-"""A primary and a standby that are equal but for hints, stopped, and their files to be changed."""
+"""Change the files of a stopped primary and standby that are equal except for hint bits."""
 
 import struct
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ from tests.harness.workspace import Workspace
 def primary_and_standby(
     workspace: Workspace, plan: ClusterPlan | None = None
 ) -> Iterator[tuple[Server, Server]]:
-    """Two servers on hosts, without Pgpool-II."""
+    """Yield a primary and a standby on hosts of their own, without Pgpool-II."""
     with Network(["one", "other", "client"]) as network:
         one, other, client = network.hosts
         site = Site([one, other], client, client, OWN_SYSTEM.installation())
@@ -33,7 +33,7 @@ def primary_and_standby(
 
 @dataclass(frozen=True)
 class Stopped:
-    """Both servers, stopped, and what the primary's catalogs said."""
+    """Both servers, stopped, and what was read from the primary's catalogs before."""
 
     primary: Server
     node: Server
@@ -47,7 +47,7 @@ class Stopped:
         return self._files(self.node, relation, fork, database)[0]
 
     def raw_differences(self, relation: str, fork: str = "main", database: str = "postgres") -> int:
-        """Return how many blocks differ when nothing is masked."""
+        """Return how many blocks of a relation differ if nothing is masked."""
         both = [self._files(one, relation, fork, database) for one in (self.primary, self.node)]
         return len(list(differing_blocks(*both)))
 
@@ -62,7 +62,7 @@ class Stopped:
 
 @contextmanager
 def kept(file: Path) -> Iterator[Path]:
-    """Whatever happens to the file, afterwards it is as it was."""
+    """Restore the file's contents afterwards, whatever was done to it."""
     before = file.read_bytes() if file.exists() else None
     try:
         yield file
@@ -74,7 +74,7 @@ def kept(file: Path) -> Iterator[Path]:
 
 
 def change(file: Path, offset: int, flipped: int = 0xFF) -> None:
-    """Flip bits of one byte."""
+    """Flip bits of the byte at an offset."""
     with file.open("r+b") as opened:
         opened.seek(offset)
         [byte] = opened.read(1)
@@ -83,7 +83,7 @@ def change(file: Path, offset: int, flipped: int = 0xFF) -> None:
 
 
 def tuple_offsets(file: Path, block: int = 0) -> Sequence[int]:
-    """Return where the tuples of a block lie in it."""
+    """Return the offsets of a block's tuples, relative to the block."""
     page = file.read_bytes()[block * BLOCK_BYTES : (block + 1) * BLOCK_BYTES]
     [lower] = struct.unpack_from("<H", page, 12)
     pointers = struct.unpack_from(f"<{(lower - 24) // 4}I", page, 24)

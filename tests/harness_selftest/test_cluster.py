@@ -15,7 +15,7 @@ from tests.harness.workspace import Workspace
 
 
 def lose_and_recover_the_standby_under_load(cluster: Cluster) -> None:
-    """The clients of the primary notice nothing; the standby holds the same in the end."""
+    """The clients of the primary notice nothing, and in the end the standby has the same data."""
     with cluster.load(through_pgpool=False) as load:
         load.wait_for_commits(50)
         cluster.node(1).lose()
@@ -31,7 +31,7 @@ def lose_and_recover_the_standby_under_load(cluster: Cluster) -> None:
 
 
 def fail_over_and_recover_the_old_primary(cluster: Cluster) -> None:
-    """Clients through Pgpool-II fail for a moment; both nodes hold the same in the end."""
+    """Clients of Pgpool-II fail for a moment, and in the end both nodes have the same data."""
     with cluster.load(name="later") as load:
         load.wait_for_commits(20)
         new = cluster.fail_over()
@@ -84,7 +84,7 @@ def test_stock_scripts_that_wait_for_a_spread_checkpoint(
 ) -> None:
     with cluster_on_hosts(workspace, ClusterPlan()) as cluster:
         install_stock(cluster.primary, over_ssh=True, spread_checkpoint=True)
-        cluster.primary.execute("CHECKPOINT")  # It takes 0.1 s for each buffer that it writes.
+        cluster.primary.execute("CHECKPOINT")  # A spread checkpoint takes 0.1 s per buffer.
         cluster.node(1).lose()
         cluster.recover(1)
         assert "checkpoint starting: force wait" in cluster.primary.log_text()

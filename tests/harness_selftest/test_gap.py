@@ -1,4 +1,4 @@
-"""The pieces of a gap do what they are named after, and WAL that is said to be gone is gone."""
+"""The pieces of a gap do what their names say, and WAL that is reported as removed is removed."""
 
 from collections.abc import Iterator
 
@@ -37,7 +37,8 @@ def test_everything_happens_and_a_standby_that_was_away_follows(
     happen(ground, EVERYTHING)
     after = table_sums(primary)
     same = {name for name in before if after.get(name) == before[name]}
-    # In the transaction that is still open, rewritten, or moved without another row in it.
+    # The first table was changed only in a transaction that is still open; the others were moved
+    # or rewritten without a change to their rows.
     assert same == {"postgres.public.gap_open", "postgres.public.gap_moved_in"} | {
         "postgres.public.gap_to_index"
     }
@@ -64,7 +65,7 @@ def test_a_standby_follows_without_the_segment_of_its_redo(servers: tuple[Server
 
 
 def test_pieces_on_the_primary(servers: tuple[Server, Server]) -> None:
-    """After the test before."""
+    """Everything that the first test made happen exists on the primary."""
     primary, _ = servers
     methods = "SELECT count(DISTINCT relam) FROM pg_class WHERE relname LIKE 'gap%indexed%'"
     assert number(primary, f"{methods} AND relkind = 'i'") == 7
@@ -93,9 +94,9 @@ def test_the_share_of_rows_is_what_was_asked_for(
 
 
 def test_wal_that_is_gone(servers: tuple[Server, Server]) -> None:
-    """Last: the standby does not come back from it."""
+    """A standby asks in vain for WAL that was removed. This test is last, since it loses it."""
     primary, standby = servers
-    standby.execute("ALTER SYSTEM SET primary_slot_name = ''")  # It would miss that first.
+    standby.execute("ALTER SYSTEM SET primary_slot_name = ''")  # Or it would fail on that first.
     standby.stop()
     assert has_wal_for(primary, standby)
     remove_wal_for(primary, standby)

@@ -1,4 +1,4 @@
-"""Hosts look like machines of their own and cannot reach anything but each other."""
+"""Hosts look like machines of their own, and can reach nothing but each other."""
 
 import tempfile
 from pathlib import Path
@@ -40,7 +40,7 @@ def test_nothing_outside_can_be_changed_from_a_host(network: Network) -> None:
 
 @pytest.mark.parametrize("above", ["/tmp", "/var/lib/postgresql", "/root"])
 def test_checkout_is_seen_wherever_it_lies(above: str, namespaces: None) -> None:
-    """Below the system's temporary directory as well, where a host has nothing but its own."""
+    """A host sees the checkout even in a directory of which it otherwise has its own version."""
     with tempfile.TemporaryDirectory(dir=above, prefix="harness selftest ") as name:
         checkout = Path(name)
         part = checkout / "tests/harness/host.py"

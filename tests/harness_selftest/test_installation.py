@@ -1,4 +1,4 @@
-"""A copied installation stands on its own, and may be changed."""
+"""A copied installation is independent of the original, and may be changed."""
 
 import pytest
 

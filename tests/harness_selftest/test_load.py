@@ -1,4 +1,4 @@
-"""The client load keeps exact books, also while its server goes away."""
+"""The client load keeps an exact record of its commits, even when its server goes away."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What holds for every machine: here on this one, without namespaces."""
+"""What every machine of the harness guarantees, shown on this machine, without namespaces."""
 
 import os
 import time
@@ -48,7 +48,7 @@ def test_a_daemon_that_keeps_the_output_open_is_not_waited_for(local_host: Local
     assert time.monotonic() - began < 5
     until(
         lambda: [process.argv for process in local_host.processes()] == [("sleep", "600")],
-        within_s=10,  # It is a copy of the shell at first.
+        within_s=10,  # At first it is still a fork of the shell.
         what="the daemon alone to be left",
     )
 
@@ -67,13 +67,13 @@ def test_a_child_can_be_watched_and_ended(local_host: LocalHost) -> None:
     assert child.wait(timeout_s=0) is None
     child.terminate()
     assert child.wait(timeout_s=5) == -15
-    child.kill()  # to a process that has ended, nothing happens
+    child.kill()  # This has no effect on a process that has ended.
     assert child.returncode == -15
 
 
 def test_all_descendants_end_with_the_machine(workspace: Workspace) -> None:
     with LocalHost(workspace) as machine:
-        # A daemon in a session of its own that does not care about SIGQUIT.
+        # A daemon in a session of its own that ignores SIGQUIT.
         deaf = "import signal, time; signal.signal(signal.SIGQUIT, signal.SIG_IGN); time.sleep(600)"
         machine.run(["sh", "-c", f"setsid python3 -c '{deaf}' & setsid sleep 600 &"])
         until(lambda: len(machine.processes()) == 2, within_s=5, what="two daemons")

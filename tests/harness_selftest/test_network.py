@@ -1,4 +1,4 @@
-"""The network between hosts can be cut, in silence, and mended; and it can be slow."""
+"""The network between hosts can be cut without a reset, repaired, and slowed down."""
 
 import time
 
@@ -11,7 +11,7 @@ from tests.harness.traffic import counting
 
 
 def reaches(source: Host, target: Host) -> bool:
-    """Whether a TCP connection to the target's sshd succeeds within a second."""
+    """Return whether a TCP connection to the target's sshd succeeds within a second."""
     connect = f": < /dev/tcp/{target.name}/22"
     return source.run(["timeout", "1", "bash", "-c", connect], check=False).returncode == 0
 
@@ -27,7 +27,7 @@ def test_two_networks_at_once_do_not_meet(network: Network) -> None:
         assert reaches(network.host("beta"), network.host("alpha"))
 
 
-def test_a_host_that_is_cut_off_reaches_nobody_until_mended(network: Network) -> None:
+def test_a_host_that_is_cut_off_reaches_no_other_host_until_mended(network: Network) -> None:
     alpha, beta, gamma = network.hosts
     beta.cut()
     assert not reaches(alpha, beta)
@@ -50,7 +50,10 @@ def test_two_hosts_can_be_cut_from_each_other_alone(network: Network) -> None:
 
 
 def test_packets_that_are_cut_vanish_in_silence(network: Network) -> None:
-    """No "no route to host" comes after three seconds, as it would from a neighbour that is off."""
+    """A cut drops packets silently.
+
+    There is no "no route to host" after three seconds, as there would be if the host was off.
+    """
     alpha, beta, _ = network.hosts
     beta.cut()
     connect = ["timeout", "4", "bash", "-c", ": < /dev/tcp/beta/22"]

@@ -1,4 +1,4 @@
-"""Files that differ are told apart, to the byte, but not by what PostgreSQL keeps on one side."""
+"""Differences are found to the byte, but not those that PostgreSQL makes on one side only."""
 
 import shutil
 import struct
@@ -43,7 +43,7 @@ INDEXES = ["pkey", "gin", "gist", "spgist", "hash", "brin", "bloom"]
 
 
 def leave_hints(primary: Server, standby: Server) -> None:
-    """Read rows on one side only, and let index scans find dead rows on the primary."""
+    """Set hint bits on one side only, by reading rows, and by index scans that find dead rows."""
     standby.execute("SELECT count(*) FROM small; SELECT count(word) FROM frozen;")
     for word in primary.sql("DELETE FROM plain WHERE id % 3 = 0 RETURNING word")[:20]:
         primary.execute(
@@ -52,7 +52,7 @@ def leave_hints(primary: Server, standby: Server) -> None:
             "SELECT word FROM plain WHERE id < 1000;"
             "SELECT id FROM plain WHERE box && box '(1, 1), (50, 50)';"
         )
-    # What was pruned is in WAL; these rows' hints are not.
+    # Pruning is logged in WAL; the hint bits of these rows are not.
     primary.execute("INSERT INTO plain (id) SELECT n FROM generate_series(5001, 5300) AS n;")
     primary.execute("SELECT count(*) FROM plain;")
 
@@ -117,7 +117,10 @@ def test_the_page_says_that_all_is_visible(stopped: Stopped) -> None:
 
 @pytest.mark.parametrize("index", INDEXES)
 def test_a_byte_of_an_index(stopped: Stopped, index: str) -> None:
-    """Bloom fills its pages from the front, the others from the end."""
+    """A changed byte is found in each kind of index.
+
+    Bloom fills its pages from the front, the others from the end.
+    """
     name = f"public.plain_{index}"
     offset = 60 if index == "bloom" else BLOCK_BYTES - 60
     with kept(stopped.file(name)) as file:
@@ -145,7 +148,10 @@ def test_a_bit_of_a_visibility_map(stopped: Stopped) -> None:
 
 
 def test_a_visibility_map_that_was_made_by_create_database(stopped: Stopped) -> None:
-    """A standby gets it without bits (pages.py says why); it may not have more of them."""
+    """On a standby, CREATE DATABASE copies the map without its bits (see pages.py).
+
+    Missing bits are therefore no difference, but additional ones are.
+    """
     relation = ("pg_proc", "vm", "made")
     assert stopped.raw_differences(*relation)
     with kept(stopped.file(*relation)) as file:
@@ -203,7 +209,7 @@ def test_a_missing_file(stopped: Stopped) -> None:
 
 
 def test_a_file_too_many(stopped: Stopped) -> None:
-    """Also a second segment behind a first that is not full."""
+    """An additional file is found, even a second segment after a first one that is not full."""
     small = stopped.file("public.small")
     for name in ("99999", f"{small.name}.1"):
         with kept(small.with_name(name)) as file:

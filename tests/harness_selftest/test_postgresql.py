@@ -27,7 +27,7 @@ def pair_on(network: Network, workspace: Workspace, plan: ClusterPlan) -> Pair:
 
 @pytest.fixture
 def pair(network: Network, workspace: Workspace) -> Pair:
-    """A primary and its standby in the plain layout, on hosts, without Pgpool-II."""
+    """A primary and its standby in the plain layout, on hosts of their own, without Pgpool-II."""
     return pair_on(network, workspace, ClusterPlan())
 
 

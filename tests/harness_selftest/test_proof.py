@@ -1,4 +1,4 @@
-"""The proof that a node equals its primary: what each of its parts finds, and what it leaves."""
+"""The proof that a node equals its primary: each part finds its differences and cleans up."""
 
 from collections.abc import Iterator
 
@@ -43,7 +43,10 @@ def test_equal_nodes_and_the_cluster_as_it_was(cluster: Cluster) -> None:
 
 
 def test_every_part_finds_what_it_is_for(cluster: Cluster) -> None:
-    """A row, an index entry and a bit of a visibility map are changed while the node is stopped."""
+    """Each part of the proof finds the damage that it is meant to find.
+
+    A row, an index entry and a bit of a visibility map are changed while the node is stopped.
+    """
     node = cluster.node(1)
     cluster.pgpool.detach_node(1)
     catalog = read_catalog(cluster.primary)

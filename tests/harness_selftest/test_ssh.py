@@ -12,7 +12,7 @@ def ssh(source: Host, target: str, command: str, *, user: str = "postgres") -> C
 
 
 def trusting(network: Network) -> tuple[Host, Host]:
-    """Return two hosts of which the first may log in to the second."""
+    """Two hosts, the first of which may log in to the second."""
     alpha, beta, _ = network.hosts
     authorize_ssh(alpha, beta)
     return alpha, beta

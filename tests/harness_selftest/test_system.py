@@ -1,4 +1,4 @@
-"""A host of another system is that system, but for what all hosts share with this machine."""
+"""A host of another system behaves as that system, except for what all hosts share with ours."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,7 +41,7 @@ def test_files_and_processes_belong_to_the_users_of_the_host(host: Host) -> None
 
 
 def test_a_program_that_is_not_there_is_named(host: Host) -> None:
-    """The keeper has lost sight of its own Python by then, and still can say so."""
+    """The keeper names the missing program, although it can no longer read its own Python."""
     with pytest.raises(StartError, match="no-such-program"):
         host.run(["no-such-program"])
 

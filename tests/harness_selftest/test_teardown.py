@@ -1,4 +1,4 @@
-"""Nothing is left: neither after the context, nor after an error, nor after SIGKILL."""
+"""Nothing is left behind, whether the context ends normally, by an error or by SIGKILL."""
 
 import contextlib
 import json
@@ -28,9 +28,9 @@ _CHECKOUT = Path(__file__).parents[2]
 
 @pytest.fixture
 def untouched() -> Iterator[None]:
-    """Fails a test that leaves a mount, a network link or a process behind.
+    """Fail a test that leaves a mount, a network link or a process behind.
 
-    Only what can be ours is looked at: other tests may run on the machine at the same time.
+    Only what can be ours is compared, because other tests may run on the machine at the same time.
     """
 
     def now() -> tuple[str, str, set[int]]:
@@ -49,7 +49,7 @@ def _network_namespaces() -> set[str]:
     found = set()
     for process in Path("/proc").iterdir():
         if process.name.isdigit():
-            with contextlib.suppress(OSError):  # it has ended, or is not ours
+            with contextlib.suppress(OSError):  # It has ended, or is not ours.
                 found.add(str((process / "ns/net").readlink()))
     return found
 
@@ -95,7 +95,7 @@ def test_nothing_is_left_when_a_network_cannot_be_made() -> None:
 def test_a_local_cluster_with_a_killed_server_leaves_nothing(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, *, ipc_namespace: bool
 ) -> None:
-    if not ipc_namespace:  # as where no namespace is permitted
+    if not ipc_namespace:  # As on a machine that permits no namespaces.
         monkeypatch.setattr(local_host, "_private_ipc", list)
     with cluster_on_this_machine(workspace, ClusterPlan()) as cluster:
         pids = [process.pid for process in cluster.client.processes()]
@@ -109,7 +109,7 @@ def test_a_local_cluster_with_a_killed_server_leaves_nothing(
 
 @pytest.fixture
 def directory() -> Iterator[Path]:
-    """A directory for workspaces whose path is short enough for sockets below it."""
+    """A directory for workspaces, with a path that is short enough for sockets below it."""
     with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="victim-") as directory:
         Path(directory).chmod(0o755)
         yield Path(directory)

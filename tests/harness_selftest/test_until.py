@@ -1,4 +1,4 @@
-"""Waiting has a deadline and says what it waited for."""
+"""Waiting has a deadline, and its error says what was waited for."""
 
 import pytest
 

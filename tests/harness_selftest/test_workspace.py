@@ -1,4 +1,4 @@
-"""A workspace vanishes with its process; an abandoned one with the next start, and nothing else."""
+"""A workspace is removed with its process, or, if abandoned, by the next start; nothing else is."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""A process that makes machines, tells what it made, and waits to be killed.
+"""A process that makes machines, reports what it made, and waits to be killed.
 
 Usage: victim.py network|cluster DIRECTORY REPORT. The report is JSON: process ids, network
 namespaces and the workspace.

@@ -63,7 +63,7 @@ def test_recovery_is_seen_while_it_runs_and_afterwards(down: Cluster) -> None:
         )
         call.ends(60)
     assert progress(down, "state") == [("copied",)]
-    down.recover(1)  # The first stage finds nothing to do but WAL: a run of its own.
+    down.recover(1)  # The first stage finds that only WAL is missing; this is a new run.
     assert down.primary.sql(f"SELECT state, exit_status {NODE_1}") == [("recovered", "0")]
     assert progress(down, "state") == []
     superseded = "SELECT message FROM pgpool_recovery_history WHERE method = 'basebackup'"
@@ -119,13 +119,13 @@ def test_runner_that_is_killed_is_seen_as_interrupted(down: Cluster) -> None:
     until(
         lambda: progress(down, "state") == [("interrupted",)], within_s=5, what="it to be noticed"
     )
-    wait_for_no_agent(down.node(1))  # It still has what the next recovery needs.
+    wait_for_no_agent(down.node(1))  # It still holds the target, which the next recovery needs.
     down.recover(1)
     ended = "SELECT message FROM pgpool_recovery_history WHERE state = 'failed' LIMIT 1"
     assert down.primary.sql(ended) == [("the runner ended without reporting a result",)]
 
 
-def test_only_who_may_monitor_reads_it(cluster: Cluster) -> None:
+def test_only_a_monitoring_role_may_read_it(cluster: Cluster) -> None:
     cluster.primary.execute(
         "CREATE ROLE watcher IN ROLE pg_monitor; CREATE ROLE nobody_in_particular"
     )
@@ -150,7 +150,7 @@ def test_recovery_goes_on_without_a_record(down: Cluster) -> None:
 
 
 def test_error_in_the_settings_is_on_record_where_they_say(down: Cluster) -> None:
-    down.primary.execute("CREATE DATABASE other")  # As template1, with the extension.
+    down.primary.execute("CREATE DATABASE other")  # A copy of template1, with the extension.
     with settings(down, '[history]\ndatabase = "other"\n[policy]\nmethods = []\n'):
         assert "ERROR" in down.pgpool.recovery_node(1).output
     query = f"SELECT state, exit_status, target_state, detail {NODE_1}"
@@ -160,7 +160,10 @@ def test_error_in_the_settings_is_on_record_where_they_say(down: Cluster) -> Non
 
 
 def test_record_survives_a_failover(down: Cluster) -> None:
-    """As the last: it is another cluster afterwards."""
+    """The standbys have the record, so a new primary goes on with it.
+
+    This test is last, because the cluster has another primary afterwards.
+    """
     down.recover(1)
     query = "SELECT max(id), count(*) FROM pgpool_recovery_run"
     before = down.primary.sql(query)

@@ -1,4 +1,4 @@
-"""A primary and its standbys on each PostgreSQL major that has incremental backups."""
+"""A primary and its standbys, on each PostgreSQL major that has incremental backups."""
 
 from collections.abc import Iterator
 

@@ -1,8 +1,8 @@
-"""Runs on a target's host with the installed product: an incremental backup, as the agent makes it.
+"""Make an incremental backup as the agent does, on a target's host, with the installed product.
 
-The test is the runner. Both write files into a directory of their conversation, since a test may
-kill this process at any moment: here `begun`, `paused`, then `applied` or `failed`; there `go` or
-`leave`, and `resume`.
+The test plays the runner. Both communicate by files in a directory of their own, since a test may
+kill this process at any moment. This process writes `begun`, `paused`, then `applied` or `failed`;
+the test writes `go` or `leave`, and `resume`.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ TICK_S = 0.01
 
 
 def main() -> None:
-    """Do what the only argument says, as JSON."""
+    """Do what the only argument, a JSON object, describes."""
     wish = json.loads(sys.argv[1])
     conversation = Path(wish["conversation"])
     take_out(wish["without"])
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def back_up(wish: dict[str, Any], conversation: Path) -> None:
-    """Begin, ask, and apply."""
+    """Begin the backup, then apply it or abandon it, as the test answers."""
     request = begin.BackupRequest(
         data_directory=Path(wish["data_directory"]),
         bin_directory=Path(wish["bin_directory"]),
@@ -59,7 +59,7 @@ def back_up(wish: dict[str, Any], conversation: Path) -> None:
 
 
 def apply(backup: IncrementalBackup, wish: dict[str, Any], conversation: Path) -> None:
-    """Apply; where the test wants to do something in the middle, wait until it has."""
+    """Apply the backup; pause where the test asked for it, until the test says to resume."""
 
     def on_progress(received_bytes: int) -> None:
         paused = conversation / "paused"
@@ -76,7 +76,7 @@ def apply(backup: IncrementalBackup, wish: dict[str, Any], conversation: Path) -
 
 
 def take_out(corrections: list[str]) -> None:
-    """Take corrections out, to show what happens without them; C2 is the test's to leave out."""
+    """Disable C1 or C3, to show what happens without them; C2 is left out by the test itself."""
     if "C1" in corrections:
         relation_file.VOUCHED_FORKS = (*relation_file.VOUCHED_FORKS, "_vm")
     if "C3" in corrections:
@@ -84,7 +84,7 @@ def take_out(corrections: list[str]) -> None:
 
 
 def let_pass(base: Base, history: History) -> None:
-    """Check nothing."""
+    """Check nothing, in place of the check that is C3."""
 
 
 def wait_for_answer(conversation: Path, *answers: str) -> str:
@@ -99,12 +99,12 @@ def wait_for_answer(conversation: Path, *answers: str) -> str:
 
 
 def as_json(point: Any) -> dict[str, Any]:
-    """Return a point in JSON types."""
+    """Return a point as a JSON object."""
     return {"timeline": point.timeline, "lsn": lsn_text(point.lsn)}
 
 
 def write(file: Path, value: object) -> None:
-    """Write a file whole."""
+    """Write a file atomically, so a reader never sees half of it."""
     growing = file.with_name(f"{file.name}.growing")
     growing.write_text(json.dumps(value))
     growing.rename(file)

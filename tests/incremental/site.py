@@ -46,7 +46,7 @@ SUMMARIES = {
     "summarize_wal": "on",
     "max_wal_size": "64MB",
     "min_wal_size": "32MB",
-    "autovacuum": "off",  # What happens in the gap is the test's decision alone.
+    "autovacuum": "off",  # The test alone decides what happens in the gap.
 }
 BEGIN_WITHIN_S = 60
 APPLY_WITHIN_S = 120
@@ -57,7 +57,7 @@ _numbers = itertools.count(1)
 
 
 class BackupFailed(Exception):
-    """The driver's failure, as a record."""
+    """The driver has failed; `record` is its error as a JSON object."""
 
     def __init__(self, record: dict[str, Any]) -> None:
         super().__init__(json.dumps(record, indent=1))
@@ -73,7 +73,7 @@ def servers_on_hosts(
     standbys: int = 1,
     settings: Mapping[str, str] | None = None,
 ) -> Iterator[list[Server]]:
-    """A primary and standbys that summarize their WAL, without Pgpool-II."""
+    """Yield a primary and standbys that summarize their WAL, without Pgpool-II."""
     system = system_with(major)
     names = [f"node{number}" for number in range(standbys + 1)]
     plan = ClusterPlan(
@@ -91,9 +91,9 @@ def servers_on_hosts(
 
 @dataclass
 class Recovery:
-    """One recovery of a target from a primary by the method incremental, as a runner does it.
+    """One recovery of a target by the method incremental, as a runner does it.
 
-    `without`: corrections that are taken out, of C1, C2 and C3.
+    `without` names the corrections among C1, C2 and C3 that are disabled.
     """
 
     primary: Server
@@ -106,11 +106,11 @@ class Recovery:
 
     @property
     def directory(self) -> Path:
-        """Where the target's data directory is while it is worked on."""
+        """Where the target's data directory is while the recovery works on it."""
         return Path(f"{self.target.data_directory}.pgpool_recovery/new")
 
     def run(self) -> dict[str, Any]:
-        """Do all of it, and start the target; return what the driver counted."""
+        """Carry out the recovery and start the target; return what the driver counted."""
         self.take_out()
         applied = self.back_up()
         self.put_back()
@@ -118,7 +118,7 @@ class Recovery:
         return applied
 
     def take_out(self) -> None:
-        """Reserve WAL, and rename the data directory out of its place, once."""
+        """Reserve WAL and move the data directory into the workspace, unless that was done."""
         machine = self.target.machine
         if not machine.path(self.directory).exists():
             self.primary.drop_slot(self.target.slot)
@@ -128,7 +128,7 @@ class Recovery:
             machine.run(["mv", self.target.data_directory, self.directory])
 
     def put_back(self) -> None:
-        """Configure the directory as a standby, and rename it into its place."""
+        """Configure the directory as a standby's, and move it back to its path."""
         machine = self.target.machine
         conninfo = self.primary.conninfo(REPLICATION_USER, application_name=self.target.name)
         settings = {"primary_conninfo": conninfo, "primary_slot_name": self.target.slot}
@@ -139,7 +139,7 @@ class Recovery:
         machine.run(["rmdir", self.directory.parent])
 
     def back_up(self) -> dict[str, Any]:
-        """Begin a backup that leaves out all that must be left out, and apply it."""
+        """Begin a backup without the segments that must be left out, and apply it."""
         base = self.read_base()
         rejection = self.reject(base)
         if rejection is not None:
@@ -154,17 +154,17 @@ class Recovery:
                 return begun.apply()
             begun.leave()
             segments |= more
-        raise AssertionError("something is truncated again and again")
+        raise AssertionError("a relation is truncated again and again")
 
     def read_base(self) -> Base:
-        """Return what the agent says of the target's directory."""
+        """Return the base that the agent reads from the target's directory."""
         answer = self._spawn({"what": "read_base"}).wait_for("applied", APPLY_WITHIN_S)
         return Base(*(_point(point) for point in answer))
 
     def begin(
         self, segments: frozenset[RelationSegment], *, pause_at_bytes: int | None = None
     ) -> "Begun":
-        """Have the backup begun, without the segments."""
+        """Make the driver begin a backup without the segments."""
         secret = {} if self.password is None else {"password": self.password}
         conninfo = conninfo_to_dict(self.primary.conninfo(REPLICATION_USER))
         driver = self._spawn(
@@ -181,26 +181,26 @@ class Recovery:
         return Begun(driver, _point(driver.wait_for("begun", BEGIN_WITHIN_S)))
 
     def reject(self, base: Base) -> Rejection | None:
-        """Ask the primary whether its summaries cover what the target lacks."""
+        """Return why the primary's summaries do not cover what the target lacks, or None."""
         with connect(_from_here(self.primary)) as connection:
             rows = connection.rows("summary_coverage", **coverage_parameters(base.redo))
         return reject_coverage(read_summaries(rows), base.redo, history_of(self.primary))
 
     def truncated(self, redo: Point, before: Point | None = None) -> frozenset[RelationSegment]:
-        """Ask the primary what was truncated since a point."""
+        """Return the segments that were truncated on the primary since a point."""
         with connect(_from_here(self.primary)) as connection:
             return left_out(
                 connection.rows("limit_blocks", **limit_parameters(redo, before=before))
             )
 
     def changed_bytes(self, redo: Point) -> int:
-        """Ask the primary how much has changed since a point."""
+        """Return how many bytes have changed on the primary since a point."""
         with connect(_from_here(self.primary)) as connection:
             bytes_: int = connection.row("changed_blocks", **coverage_parameters(redo))["bytes"]
         return bytes_
 
     def checksum(self) -> str:
-        """Return what tells whether anything in the directory has changed, wherever it is now."""
+        """Return a checksum of all files of the data directory, wherever that is now."""
         machine = self.target.machine
         is_out = machine.path(self.directory).exists()
         directory = self.directory if is_out else self.target.data_directory
@@ -227,13 +227,13 @@ class Recovery:
 
 @dataclass
 class Driver:
-    """The driver on the target's host, and the directory of the conversation with it."""
+    """The driver on the target's host, and the directory through which it communicates."""
 
     conversation: Path
     child: Child
 
     def wait_for(self, name: str, within_s: float) -> Any:
-        """Return what the driver writes under that name; raise when it fails or ends instead."""
+        """Return what the driver writes under that name; raise if it fails or ends instead."""
         return until(lambda: self._look_for(name), within_s=within_s, what=f"{name} of the driver")[
             0
         ]
@@ -258,30 +258,30 @@ class Begun:
     start: Point
 
     def apply(self) -> dict[str, Any]:
-        """Let it be applied."""
+        """Make the driver apply the backup; return its counts."""
         (self.driver.conversation / "go").touch()
         applied: dict[str, Any] = self.driver.wait_for("applied", APPLY_WITHIN_S)
         return applied
 
     def leave(self) -> None:
-        """Let it be left."""
+        """Make the driver abandon the backup."""
         (self.driver.conversation / "leave").touch()
         self.driver.wait_for("applied", APPLY_WITHIN_S)
 
     def go_on_to_the_middle(self) -> int:
-        """Let it be applied until the driver pauses; return the bytes by then."""
+        """Make the driver apply the backup until it pauses; return the bytes received by then."""
         (self.driver.conversation / "go").touch()
         received_bytes: int = self.driver.wait_for("paused", APPLY_WITHIN_S)
         return received_bytes
 
     def resume(self) -> dict[str, Any]:
-        """Let it be applied from the middle to the end."""
+        """Make the driver go on from its pause to the end; return its counts."""
         (self.driver.conversation / "resume").touch()
         applied: dict[str, Any] = self.driver.wait_for("applied", APPLY_WITHIN_S)
         return applied
 
     def kill_in_the_middle(self) -> int:
-        """Let it be applied until the driver pauses, and kill it; return the bytes by then."""
+        """Kill the driver at its pause; return the bytes received by then."""
         received_bytes = self.go_on_to_the_middle()
         self.driver.child.kill()
         self.driver.child.wait(10)
@@ -289,7 +289,7 @@ class Begun:
 
 
 def history_of(primary: Server) -> History:
-    """Return the history of a primary's timeline, as its own files have it."""
+    """Return the history of a primary's timeline, read from the primary's own file."""
     current = TimelineId(int(primary.sql("SELECT timeline_id FROM pg_control_checkpoint()")[0][0]))
     if current == 1:
         return History(current)
@@ -298,7 +298,7 @@ def history_of(primary: Server) -> History:
 
 
 def restart_cleanly(primary: Server, standby: Server) -> None:
-    """Have a standby begin from a new REDO, all that was written before being in its files."""
+    """Restart a standby from a new REDO, with everything written before it in its files."""
     primary.execute("CHECKPOINT;")
     wait_for_replay(standby, primary.wal_position())
     standby.execute("CHECKPOINT;")
@@ -306,7 +306,7 @@ def restart_cleanly(primary: Server, standby: Server) -> None:
 
 
 def make_gap(primary: Server, target: Server) -> None:
-    """Let the WAL that a stopped target needs go from the primary."""
+    """Make the primary remove the WAL that a stopped target needs."""
     primary.drop_slot(target.slot)
     needed = target.controldata()["Latest checkpoint's REDO WAL file"]
 
@@ -318,10 +318,10 @@ def make_gap(primary: Server, target: Server) -> None:
 
 
 def assert_equal(primary: Server, target: Server) -> None:
-    """Assert that all tables are equal, and that indexes and heaps of the target are sound.
+    """Assert that all tables are equal, and that the target's indexes and heaps are sound.
 
-    The target is read first: where the primary is read it may set hint bits, and the full page
-    images of those would put its pages in place of wrong ones.
+    The target is read first. Reading on the primary may set hint bits there, and their full page
+    images would replace wrong pages of the target.
     """
     wait_for_replay(target, primary.wal_position())
     found = table_sums(target)

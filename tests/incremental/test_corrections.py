@@ -1,7 +1,7 @@
-"""C1, C2 and C3: without one of them the standby runs and holds wrong data, with it right data.
+"""C1, C2 and C3: without one of them, a standby runs with wrong data; with it, its data is right.
 
-Each is shown by a state of servers that brings the bug about for certain. Without the correction
-the standby starts, streams, and says nothing: only its contents tell.
+Each test puts the servers into a state that triggers the bug for certain. Without the correction,
+the standby starts and streams without a complaint; only its contents show the bug.
 """
 
 import pytest
@@ -25,8 +25,8 @@ TABLE = f"""
     CREATE TABLE t (id int PRIMARY KEY, filler text);
     INSERT INTO t SELECT n, repeat(md5(n::text), 4) FROM generate_series(1, {ROWS}) AS n;
     VACUUM (FREEZE, ANALYZE) t;"""
-# Frozen, or the primary would set hint bits when the test reads the table there: their full page
-# images would put its pages in place of the target's wrong ones.
+# The rows are frozen. Otherwise the primary would set hint bits when the test reads the table
+# there, and their full page images would replace the target's wrong pages.
 COUNT = """
     SET enable_seqscan = off; SET enable_bitmapscan = off;
     SELECT count(*) FROM t WHERE id BETWEEN 1 AND 2000;"""
@@ -34,7 +34,7 @@ COUNT = """
 
 @pytest.fixture(params=[pytest.param(major, marks=needs_postgresql(major)) for major in MAJORS])
 def major(request: pytest.FixtureRequest) -> int:
-    """A later major than the other tests have: corrections are what each one may need or not."""
+    """Each major that has incremental backups, since each may need other corrections."""
     value: int = request.param
     return value
 
@@ -43,10 +43,10 @@ def major(request: pytest.FixtureRequest) -> int:
 def test_c1_visibility_maps_come_whole(
     two: list[Server], product: Product, without: tuple[str, ...]
 ) -> None:
-    """A visibility map whose bits were cleared without a block reference in WAL.
+    """C1 replaces a visibility map whose bits were cleared without a block reference in WAL.
 
-    The servers here have the fix of August 2026 and would write the reference. What the older ones
-    leave is made by hand: the map of before a deletion, put back on the target.
+    The servers here have the fix of August 2026 and would write the reference. The test makes by
+    hand what older ones leave: it puts the map from before a deletion back on the target.
     """
     primary, target = two
     primary.execute(TABLE)
@@ -70,13 +70,13 @@ def test_c1_visibility_maps_come_whole(
 
 
 def is_fixed(server: Server) -> bool:
-    """Say whether the server does C2 and C3 by itself: 17.12 was seen to, 18.6 and 19rc1 not to."""
+    """Return whether the server needs no C2 and C3, as was observed of 17.12, not 18.6 or 19rc1."""
     version = int(server.sql("SHOW server_version_num")[0][0])
     return 170012 <= version < 180000 or 180007 <= version < 190000
 
 
 def truncate(primary: Server) -> None:
-    """Have VACUUM cut off the last two thirds of the table."""
+    """Make VACUUM truncate the last two thirds of the table."""
     primary.execute(f"DELETE FROM t WHERE id > {ROWS} / 3;")
     until(lambda: is_cut(primary), within_s=30, what="VACUUM to truncate t")
     primary.execute("CHECKPOINT;")
@@ -88,7 +88,7 @@ def is_cut(primary: Server) -> bool:
 
 
 def grow(primary: Server) -> None:
-    """Let the table grow again by other rows, in WAL of a later summary."""
+    """Make the table grow again with other rows, in WAL of a later summary."""
     primary.execute(
         f"""
         INSERT INTO t SELECT n, 'grown' || repeat(md5(n::text), 4)
@@ -113,7 +113,11 @@ def assert_c2(primary: Server, target: Server, product: Product, without: tuple[
 def test_c2_truncation_then_growth_in_summaries_that_are_read_newest_first(
     two: list[Server], product: Product, without: tuple[str, ...]
 ) -> None:
-    """The data directories lie on tmpfs, whose readdir gives the newest file first."""
+    """C2 is needed if the server reads its newest summary first.
+
+    It does so here, because the data directories are on tmpfs, where readdir() returns the newest
+    file first.
+    """
     primary, target = two
     primary.execute(TABLE)
     restart_cleanly(primary, target)
@@ -128,7 +132,10 @@ def test_c2_truncation_then_growth_in_summaries_that_are_read_newest_first(
 def test_c2_truncation_then_growth_on_a_new_timeline(
     three: list[Server], product: Product, without: tuple[str, ...]
 ) -> None:
-    """The server reads the summaries of the newest timeline first, on every filesystem."""
+    """C2 is needed on every filesystem after a timeline switch.
+
+    The server reads the summaries of the newest timeline first, whatever readdir() returns.
+    """
     old_primary, target, primary = three
     old_primary.execute(TABLE)
     restart_cleanly(old_primary, target)
@@ -146,9 +153,9 @@ def test_c2_truncation_then_growth_on_a_new_timeline(
 def test_c3_target_that_replayed_past_the_fork(
     three: list[Server], product: Product, without: tuple[str, ...]
 ) -> None:
-    """The target has rows of a timeline that the new primary left before they were written."""
+    """C3 refuses a target with rows that were written after the new primary left their timeline."""
     old_primary, target, primary = three
-    target.set(shared_buffers="1MB")  # So that it writes changed pages before any restartpoint.
+    target.set(shared_buffers="1MB")  # It writes changed pages before any restartpoint.
     old_primary.execute(TABLE)
     restart_cleanly(old_primary, target)
     wait_for_replay(primary, old_primary.wal_position())

@@ -26,7 +26,7 @@ def servers(
 
 @contextmanager
 def write_load(primary: Server) -> Iterator[None]:
-    """Two clients that write to a primary all the time."""
+    """Make two clients write to a primary all the time."""
     machine, log = primary.machine, primary.machine.home / "pgbench.log"
     program = primary.installation.program("pgbench")
     where = ["-h", str(machine.socket_directory), "-p", str(primary.port), "-U", "postgres"]
@@ -41,10 +41,10 @@ def write_load(primary: Server) -> Iterator[None]:
 def test_everything_in_the_gap_and_a_load_meanwhile(
     servers: list[Server], product: Product
 ) -> None:
-    """Equal in every page at once, before anything is read, and in all that can be read.
+    """The target equals the primary in every page, and in everything that a query can read.
 
-    Pages are compared first: where the primary is read it may log full page images, which would
-    put its pages in place of wrong ones.
+    Pages are compared first. Reading on the primary may log full page images, which would replace
+    wrong pages of the target.
     """
     primary, target = servers
     ground = Ground(primary, [target])

@@ -1,4 +1,4 @@
-"""Promise 4: killed in the middle, again and again, the directory cannot start and is completed."""
+"""Promise 4: a backup is killed again and again; its directory cannot start, and is completed."""
 
 import pytest
 
@@ -19,7 +19,7 @@ TABLES = "".join(
 
 
 def change(primary: Server, turn: int) -> None:
-    """Change blocks here and there, cut a table, make and drop others."""
+    """Change scattered blocks, truncate a table, create and drop others."""
     primary.execute(
         f"""
         UPDATE t0 SET filler = 'turn {turn}' || filler WHERE id % 17 = {turn};
@@ -37,7 +37,7 @@ def change(primary: Server, turn: int) -> None:
 
 
 def assert_cannot_start(recovery: Recovery) -> None:
-    """Assert that the server does not start on what is half applied, wherever it is."""
+    """Assert that no server starts on the half applied backup in the workspace."""
     target = recovery.target
     program = target.installation.program("pg_ctl")
     log = target.machine.home / "start.log"
@@ -77,7 +77,10 @@ def test_promise_4_killed_twice_while_the_primary_changes(
 def test_promise_4_interrupted_then_the_primary_was_left_behind(
     three: list[Server], product: Product
 ) -> None:
-    """Half of what came is of the timeline that was left, up to where, nobody knows."""
+    """A half applied backup from another timeline counts as diverged.
+
+    It is not known up to which point of the abandoned timeline its blocks go.
+    """
     first, target, second = three
     first.execute(f"{TABLES} VACUUM (FREEZE, ANALYZE);")
     restart_cleanly(first, target)

@@ -1,4 +1,4 @@
-"""What cannot be done is refused with the reason, and the target is as it was."""
+"""What cannot be done is refused with its reason, and the target stays unchanged."""
 
 from collections.abc import Callable
 
@@ -35,7 +35,7 @@ LATER_LSN = 2**64 - 1
 
 @pytest.fixture
 def stale(two: list[Server], product: Product) -> Recovery:
-    """A stopped standby whose WAL is gone."""
+    """The recovery of a stopped standby, the WAL of which is gone from the primary."""
     primary, target = two
     primary.execute(TABLE)
     restart_cleanly(primary, target)
@@ -48,7 +48,7 @@ def stale(two: list[Server], product: Product) -> Recovery:
 
 
 def fail(recovery: Recovery) -> dict[str, str]:
-    """Try to begin, and return the failure; nothing may have changed."""
+    """Try to begin a backup and return the failure; assert that nothing has changed."""
     before = recovery.checksum()
     with pytest.raises(BackupFailed) as caught:
         recovery.begin(recovery.truncated(recovery.read_base().redo))
@@ -58,7 +58,7 @@ def fail(recovery: Recovery) -> dict[str, str]:
 
 
 def test_summaries_that_are_off_or_gone(stale: Recovery) -> None:
-    """The plan says so; where it is carried out all the same, the server does."""
+    """The plan rejects the method; if a backup is started all the same, the server refuses it."""
     primary, base = stale.primary, stale.read_base()
     assert stale.reject(base) is None
     summaries = primary.data_directory / "pg_wal" / "summaries"
@@ -82,7 +82,7 @@ def test_summaries_that_are_off_or_gone(stale: Recovery) -> None:
 
 
 def test_truncation_between_the_query_and_the_start(stale: Recovery) -> None:
-    """The backup that has begun is left, untouched, and the next one leaves the segment out."""
+    """A backup that began too early is abandoned untouched, and the next one omits the segment."""
     primary, before = stale.primary, stale.checksum()
     redo = stale.read_base().redo
     segments = stale.truncated(redo)
@@ -139,7 +139,7 @@ def test_another_cluster(stale: Recovery, workspace: Workspace, product: Product
 
 
 def test_checksums_that_only_one_has(stale: Recovery) -> None:
-    """pg_checksums writes all pages and no WAL."""
+    """A difference in checksums is refused, because pg_checksums changes all pages without WAL."""
     program = stale.primary.installation.program("pg_checksums")
     stale.primary.stop()
     stale.primary.machine.run([program, "--disable", "-D", stale.primary.data_directory])
@@ -147,7 +147,7 @@ def test_checksums_that_only_one_has(stale: Recovery) -> None:
     assert "only one of the target and the primary has data checksums" in fail(stale)["message"]
 
 
-def test_passwords_are_used_and_not_told(stale: Recovery) -> None:
+def test_passwords_are_used_and_not_shown(stale: Recovery) -> None:
     stale.primary.allow(f"host replication {REPLICATION_USER} all scram-sha-256")
     stale.password = "wrong"
     failure = fail(stale)
@@ -159,7 +159,7 @@ def test_passwords_are_used_and_not_told(stale: Recovery) -> None:
 
 
 def pause(recovery: Recovery) -> Callable[[], BackupFailed]:
-    """Begin to apply, and wait in the middle; return what lets it go on to its failure."""
+    """Apply half of a backup; return a function that resumes it and returns its failure."""
     segments = recovery.truncated(recovery.read_base().redo)
     begun = recovery.begin(segments, pause_at_bytes=1)
     begun.go_on_to_the_middle()
@@ -203,11 +203,11 @@ def test_link_that_is_cut_in_the_middle(stale: Recovery) -> None:
 
 
 def test_page_that_is_broken_on_the_primary(stale: Recovery) -> None:
-    """The server sends all the same, and says so at the end: nothing may be started on it."""
+    """The server sends a broken page, and reports it only at the end; the result is incomplete."""
     primary = stale.primary
     primary.execute(FILLED.format(table="made", rows=900))
     (path,) = primary.sql("SELECT pg_relation_filepath('made')")[0]
-    primary.restart()  # So that the page is in no buffer.
+    primary.restart()  # The page must not be in a buffer.
     file = primary.machine.path(primary.data_directory / path)
     with file.open("r+b") as opened:
         opened.seek(5 * BLOCK_BYTES + 2000)

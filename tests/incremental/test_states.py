@@ -1,4 +1,4 @@
-"""Targets in every state in which their base is known, and directories as people have them."""
+"""Targets in every state in which their base is known, and unusual data directories."""
 
 from pathlib import Path
 
@@ -15,12 +15,12 @@ TABLE = f"""
     CREATE TABLE untouched AS TABLE t;
     VACUUM (FREEZE, ANALYZE);"""
 CHANGE = "UPDATE t SET filler = reverse(filler) WHERE id % 50 = 0;"
-FIXED_BYTES = 5_000_000  # What always comes: free space and visibility maps, and small files.
-BLOCKS = ROWS // 60  # Fewer than one of the two tables has.
+FIXED_BYTES = 5_000_000  # What is always sent: free space maps, visibility maps and small files.
+BLOCKS = ROWS // 60  # Fewer blocks than one of the two tables has.
 
 
 def test_standby_that_was_killed(two: list[Server], product: Product) -> None:
-    """Its files are newer than its last restartpoint, by nobody knows which blocks."""
+    """A killed standby has blocks newer than its last restartpoint, and it is not known which."""
     primary, target = two
     target.set(shared_buffers="1MB")
     primary.execute(TABLE)
@@ -40,7 +40,7 @@ def test_standby_that_was_killed(two: list[Server], product: Product) -> None:
 
 
 def test_standby_of_the_primary_before_the_failover(three: list[Server], product: Product) -> None:
-    """Stale on timeline 1, while the primary is on 2; then both are behind one more switch."""
+    """The target is stale on timeline 1, while the new primary is on timeline 2."""
     first, target, second = three
     first.execute(TABLE)
     restart_cleanly(first, target)
@@ -58,7 +58,7 @@ def test_standby_of_the_primary_before_the_failover(three: list[Server], product
 
 
 def test_primary_of_before_a_switchover(two: list[Server], product: Product) -> None:
-    """It was stopped cleanly, the standby got all its WAL and was promoted."""
+    """The old primary was stopped cleanly, and the standby had all its WAL when promoted."""
     target, primary = two
     target.execute(f"{TABLE} {CHANGE}")
     target.stop()
@@ -72,7 +72,7 @@ def test_primary_of_before_a_switchover(two: list[Server], product: Product) -> 
 
 
 def test_rewound_primary_whose_wal_is_gone(two: list[Server], product: Product) -> None:
-    """pg_rewind alone leaves a node that asks for a segment that was removed."""
+    """pg_rewind alone would leave a node that needs a WAL segment that was removed."""
     target, primary = two
     target.execute(f"{TABLE} CHECKPOINT;")
     wait_for_replay(primary, target.wal_position())
@@ -100,7 +100,7 @@ def test_rewound_primary_whose_wal_is_gone(two: list[Server], product: Product) 
 
 
 def base_file(target: Server) -> str:
-    """Return the WAL file with which recovery would begin, from backup_label."""
+    """Return the WAL file from which recovery would begin, according to backup_label."""
     label = target.machine.path(target.data_directory / "backup_label").read_text()
     return label.partition("(file ")[2][:24]
 

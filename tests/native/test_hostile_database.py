@@ -1,4 +1,4 @@
-"""Promise 13: the second stage logs in as a superuser to a database whose owner is against us."""
+"""Promise 13: the second stage logs in as a superuser to a database with a hostile owner."""
 
 from collections.abc import Iterator
 

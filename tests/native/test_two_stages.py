@@ -1,4 +1,4 @@
-"""Native replication and snapshot isolation: a node comes back in two stages, and is on its own."""
+"""Native replication and snapshot isolation: two stages make a node an independent server."""
 
 import re
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ def cluster(
         pgpool=PgpoolSettings(
             clustering_mode=request.param,
             recovery_2nd_stage_command="recovery_2nd_stage",
-            extra={"client_idle_limit_in_recovery": "-1"},  # Clients may come again at once.
+            extra={"client_idle_limit_in_recovery": "-1"},  # Clients may return at once.
         ),
     )
     with on_hosts(workspace, product, plan) as made:
@@ -43,7 +43,7 @@ def cluster(
 
 
 def recover(cluster: Cluster) -> str:
-    """Recover node 1 under load, see that it is as good as the other; return what was said."""
+    """Recover node 1 under load and check that it equals node 0; return Pgpool-II's log."""
     before = len(cluster.pgpool.log_text())
     with cluster.load(name=f"load_{before}") as load, ThreadPoolExecutor(1) as pool:
         recovery = pool.submit(cluster.recover, 1)
@@ -57,23 +57,23 @@ def recover(cluster: Cluster) -> str:
 
 
 def write(cluster: Cluster, statement: str) -> None:
-    """Write through Pgpool-II, whose processes may still be starting anew for a changed node."""
+    """Write through Pgpool-II, whose processes may still be restarting after a node change."""
     until(
         lambda: cluster.pgpool.sql(f"{statement} RETURNING 1"),
         within_s=20,
-        what="Pgpool-II to take it",
+        what="Pgpool-II to accept the statement",
         tolerating=(CommandError,),
     )
 
 
 def count(cluster: Cluster) -> None:
-    """Use the sequence; clients are turned away for the time of the second stage."""
+    """Use the sequence, unless the second stage is running, when clients are turned away."""
     with suppress(CommandError):
         cluster.pgpool.sql(COUNT)
 
 
 def assert_independent(cluster: Cluster, node: Server) -> None:
-    """Assert that a node has all, is a server of its own, and gets what is written from now on."""
+    """Assert that a node has all data, is a primary itself, and receives all further writes."""
     main = cluster.node(0)
     comparison = cluster.contents_equal(0, node.node_id)
     assert comparison, comparison.differences
@@ -101,15 +101,15 @@ def test_new_node(cluster: Cluster) -> None:
 
 
 def test_node_that_was_recovered_before(cluster: Cluster) -> None:
-    """It went its own way, from where it was promoted."""
+    """The node has diverged from node 0 since it was promoted, so it is rewound."""
     cluster.node(1).stop()
     cluster.pgpool.wait_for_node(1, "down")
     write(cluster, "UPDATE counted SET t = 'changed'")
     assert methods(recover(cluster)) == ["rewind"]
 
 
-def test_second_stage_of_a_node_that_is_no_standby(cluster: Cluster) -> None:
-    """Nothing happens to a server that runs on its own already."""
+def test_second_stage_of_a_node_that_is_not_a_standby(cluster: Cluster) -> None:
+    """A server that is already independent is refused and stays unchanged."""
     node, main = cluster.node(1), cluster.node(0)
     call = (
         f"SELECT pgpool_recovery('recovery_2nd_stage', '{node.machine.address}', "
@@ -123,7 +123,7 @@ def test_second_stage_of_a_node_that_is_no_standby(cluster: Cluster) -> None:
 
 
 def test_command_for_people(cluster: Cluster, product: Product) -> None:
-    """It knows the mode from Pgpool-II: there is no stream to wait for, and nothing on record."""
+    """The command line takes the mode from Pgpool-II, and waits for no stream and no record."""
     site = Site(cluster, product)
     site.write_settings()
     site.take_down(1)

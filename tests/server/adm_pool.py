@@ -1,4 +1,4 @@
-"""What pgpool_adm asks in these tests: a server of bytes with the answers of any release."""
+"""A byte server in place of Pgpool-II, which gives pgpool_adm the answers of any release."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,13 +9,13 @@ from tests.unit.pcp.byte_server import Serve, byte_server
 
 
 def create_pgpool_adm(server: Server) -> None:
-    """Create the extension, and a foreign data wrapper, which is not a part of it."""
+    """Create the extension, and a foreign data wrapper, which is not part of it."""
     server.execute("CREATE EXTENSION pgpool_adm; CREATE FOREIGN DATA WRAPPER pgpool_fdw;")
 
 
 @contextmanager
 def listening(directory: Path, *turns: Serve) -> Iterator[str]:
-    """Have a server of bytes; yields the arguments that lead there."""
+    """Run a byte server, and yield the arguments with which a call reaches it."""
     socket = directory / ".s.PGSQL.9898"
     with byte_server(directory, *turns):
         socket.chmod(0o777)

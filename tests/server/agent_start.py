@@ -1,4 +1,4 @@
-"""The agent starts a server of a test, and says why it could not."""
+"""Make the agent start a test's server, and return why it could not."""
 
 import json
 import sys
@@ -22,7 +22,7 @@ print(json.dumps(failure))
 
 
 def agent_start(server: Server, start_s: float, within_s: float = 90) -> dict[str, Any]:
-    """Have the agent start the server, and return its failure; nothing in it: there was none."""
+    """Make the agent start the server; return its failure as a record, empty if it succeeded."""
     where = (str(server.data_directory), str(server.installation.bindir))
     argv = [sys.executable, "-I", "-c", START, *where, str(start_s)]
     failure = json.loads(server.machine.run(argv, timeout_s=within_s).stdout)

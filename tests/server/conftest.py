@@ -21,7 +21,7 @@ from tests.majors import PGPOOL_RELEASES, in_whole_matrix, needs_postgresql
 WITH_STOCK = [pytest.param(major, marks=needs_postgresql(major)) for major in PGPOOL_RELEASES]
 ALL = [
     pytest.param(15, marks=needs_postgresql(15)),
-    pytest.param(17, marks=in_whole_matrix(17)),  # As to what runs in a server it is like 18.
+    pytest.param(17, marks=in_whole_matrix(17)),  # Inside a server it is like 18.
     pytest.param(18, marks=needs_postgresql(18)),
     pytest.param(19, marks=in_whole_matrix(19)),
 ]
@@ -31,7 +31,7 @@ on_each_with_stock = pytest.mark.parametrize("major", WITH_STOCK, indirect=True,
 
 @pytest.fixture(scope="module")
 def major(request: pytest.FixtureRequest) -> int | None:
-    """This machine's own PostgreSQL, but for tests that run `on_each_major`."""
+    """The major of this machine's own PostgreSQL, except for tests that run `on_each_major`."""
     return getattr(request, "param", None)
 
 
@@ -39,7 +39,7 @@ def major(request: pytest.FixtureRequest) -> int | None:
 def machine(
     workspace: Workspace, request: pytest.FixtureRequest, major: int | None
 ) -> Iterator[Machine]:
-    """This machine when it has the major, otherwise a host of a system that does."""
+    """This machine if it has the major, otherwise a host of a system that does."""
     system = system_with(major)
     if system == OWN_SYSTEM:
         with LocalHost(workspace) as local_host:
@@ -88,7 +88,7 @@ def connection(server: Server) -> Iterator[psycopg.Connection]:
 
 
 def write_script(server: Server, text: str, name: str = "stage") -> Path:
-    """Put a stage script into the data directory."""
+    """Write a stage script to the data directory."""
     path = server.data_directory / name
     server.machine.write_file(path, f"#!/bin/sh\n{text}\n", mode=0o700)
     return path

@@ -1,7 +1,7 @@
-"""Everything that the extension scripts use, planted by another role where they might look for it.
+"""Plant a copy of everything that the extension scripts use, where a search path might find it.
 
-The names come from the parsed scripts. What is planted notes that a superuser has called it, in a
-sequence, which no error takes back, and in a warning.
+The names come from the parsed scripts. A planted object records that a superuser has called it, in
+a sequence, which no rollback undoes, and in a warning.
 """
 
 import itertools
@@ -15,8 +15,8 @@ from ci.sql_names import Name, names_in_sql
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
-# PostgreSQL takes the function or operator whose argument types are exactly those of a call, in
-# whatever schema of the search path. So there is one for each of these, and for each pair of them.
+# PostgreSQL prefers a function or operator whose argument types match a call exactly, in whichever
+# schema of the search path it is. So one is planted for each of these types, and for each pair.
 TYPES = (
     *(
         "oid",
@@ -71,7 +71,7 @@ PSEUDO_TYPES = ("cstring", "internal", "language_handler", "record", "void")
 
 @dataclass(frozen=True)
 class Used:
-    """What the scripts use that is not their own."""
+    """The objects that the scripts use but do not create."""
 
     operators: frozenset[str]
     functions: frozenset[tuple[str, int]]  # With the number of arguments.
@@ -80,7 +80,7 @@ class Used:
 
 
 def used() -> Used:
-    """Find it: in statements, views, all bodies, and the queries of PL/Python."""
+    """Return what is used in statements, views, function bodies and the queries of PL/Python."""
     names = list(_all_names())
     made = {name.words[-1] for name in names if name.schema == rule.SCHEMA}
     made |= {"pgpool_regclass"}
@@ -109,7 +109,7 @@ def _all_names() -> Iterator[Name]:
 
 
 def planting(found: Used, schema: str) -> str:
-    """Return the statements that plant all of it in a schema."""
+    """Return the statements that plant everything in a schema."""
     texts = []
     for left, right in itertools.product(TYPES, TYPES):
         types = f"{_qualified(left)}, {_qualified(right)}"
@@ -138,7 +138,7 @@ def planting(found: Used, schema: str) -> str:
 
 
 def functions(schema: str, name: str, count: int) -> list[str]:
-    """Return the statements that make functions with a name and a number of arguments."""
+    """Return the statements that create functions with a name and a number of arguments."""
     return [
         FUNCTION.format(
             schema=schema,
@@ -151,7 +151,7 @@ def functions(schema: str, name: str, count: int) -> list[str]:
 
 
 def _calls(count: int) -> list[tuple[str, ...]]:
-    """Return the types of arguments for that many: all for one, else those that are often used."""
+    """Return lists of `count` argument types: all types for one argument, else the common ones."""
     if count <= 1:
         return [(one,) for one in TYPES] if count else [()]
     few = next(n for n in range(len(OFTEN), 0, -1) if n**count <= CALLS_AT_MOST)

@@ -1,4 +1,4 @@
-"""A recovery without one: events as a stage command emits them, put on record."""
+"""Record a recovery that does not take place, from the events that a stage command emits."""
 
 from pgpool_recovery.config.settings import HistorySettings, Settings
 from pgpool_recovery.domain.event import (
@@ -25,7 +25,7 @@ STORY: list[Event] = [
         event
         for number in range(1, STEPS + 1)
         for event in (
-            StepStarted(f"do what is number {number}", number, STEPS),
+            StepStarted(f"do thing number {number}", number, STEPS),
             Said("pg_rewind", "a line of a program"),
             StepFinished(number, STEPS, 0.5),
         )
@@ -44,12 +44,12 @@ def carry_out(
     keep: int = 9,
     settings: Settings | None = None,
 ) -> list[str]:
-    """Put a run on record and return the lines that the writer said of itself."""
+    """Record a run, and return the lines that the writer emitted about its own work."""
     told: list[Event] = []
     own = settings or Settings(history=HistorySettings(database, keep))
     with on_record(stage, own, lambda _name: told.append) as recorded:
         for event in story:
             recorded.emit(event)
     shown = [fit(event) for event in story]
-    assert [event for event in told if event in shown] == shown, "every event is told as well"
+    assert [event for event in told if event in shown] == shown, "some events were not passed on"
     return [event.line for event in told if isinstance(event, Said) and event.program == "history"]

@@ -1,4 +1,4 @@
-"""Calls of pgpool_adm that do not come to their end, and where a password must not show."""
+"""Calls of pgpool_adm that are interrupted, and the places where no password may appear."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -30,12 +30,12 @@ def pool(server: Server) -> Server:
 
 @pytest.fixture
 def directory(workspace: Workspace) -> Path:
-    """A directory for the socket of a server of bytes, as short as such a path must be."""
+    """A directory for the socket of a byte server, with a path short enough for one."""
     return workspace.make_new("pcp-", owner="postgres")
 
 
 class Silence:
-    """A turn that lets a client in, and answers nothing until it leaves."""
+    """A turn that authenticates a client, and then answers nothing until it disconnects."""
 
     def __init__(self) -> None:
         self.has_begun = Event()
@@ -49,7 +49,7 @@ class Silence:
 
 
 def silent_recovery(client: Client) -> None:
-    """Begin with a recovery, and say nothing more until the client leaves."""
+    """Report that a recovery has started, and nothing more until the client disconnects."""
     client.let_in()
     client.request()
     client.send(one("a"))
@@ -104,9 +104,7 @@ def test_setting_limits_the_wait(connection: psycopg.Connection, directory: Path
     assert caught.value.diag.message_detail == "The wait was limited to 0.5 seconds."
 
 
-def test_that_limit_is_none_for_a_recovery_which_has_one_of_its_own(
-    connection: psycopg.Connection, directory: Path
-) -> None:
+def test_recovery_has_a_limit_of_its_own(connection: psycopg.Connection, directory: Path) -> None:
     connection.execute("SET pgpool_adm.timeout = '50ms'; SET pgpool_adm.recovery_timeout = '1s'")
     with (
         listening(directory, silent_recovery) as address,
@@ -116,7 +114,7 @@ def test_that_limit_is_none_for_a_recovery_which_has_one_of_its_own(
     assert (caught.value.diag.message_detail or "").startswith("The recovery of node 1 goes on")
 
 
-def test_cancelled_recovery_is_said_to_go_on(
+def test_cancelled_call_reports_that_the_recovery_goes_on(
     connection: psycopg.Connection, directory: Path
 ) -> None:
     with listening(directory, silent_recovery) as address:
@@ -138,7 +136,7 @@ def test_cancelled_recovery_is_said_to_go_on(
 
 
 def test_rows_come_whole_in_every_encoding(pool: Server, directory: Path) -> None:
-    """What the database has no character for is a question mark."""
+    """A character that the database's encoding lacks is shown as a question mark."""
     parameters = b"b" + (4 + 9 + 1 + 4).to_bytes(4, "big") + b"ArraySize\0" + (1).to_bytes(4, "big")
     row = ("ProcessConfig", "délai", 'a "b" \\ \n', "\u4e16")
     text = b"".join(word.encode() + b"\0" for word in row)
@@ -171,7 +169,7 @@ def test_password_of_a_failed_call_is_not_in_the_log(
         connection.execute("SELECT 1 / 0 AS marker_2")
     log = pool.log_text()
     assert "could not connect to Pgpool-II at /nowhere" in log
-    assert "marker_2" in log, "statements that fail are not in the log at all"
+    assert "marker_2" in log, "failed statements are not logged at all"
     assert "SELECT 1 AS marker_1, pcp_node_count('/nowhere', 1, 'u', '********')" in log
     assert "s3cret" not in log
 
@@ -180,7 +178,10 @@ def test_password_of_a_failed_call_is_not_in_the_log(
 def test_promise_13_mapping_that_was_read_is_for_one_call_of_one_role(
     pool: Server, connection: psycopg.Connection, change: str
 ) -> None:
-    """Who has his mapping read and makes no call leaves nothing for another, or for later."""
+    """A mapping that was read serves one call of the same role in the same statement.
+
+    If that call is not made, the mapping is of no use to another role or to a later statement.
+    """
     connection.execute(
         "CREATE ROLE mapped; CREATE ROLE another; CREATE FOREIGN DATA WRAPPER w;"
         " CREATE SERVER nowhere FOREIGN DATA WRAPPER w OPTIONS (host '/nowhere');"
@@ -211,7 +212,7 @@ def test_promise_13_mapping_that_was_read_is_for_one_call_of_one_role(
 
 @pytest.fixture
 def stranger(pool: Server) -> Iterator[psycopg.Connection]:
-    """A session of a role that has no right on anything."""
+    """A session of a role without any privileges."""
     pool.execute("CREATE ROLE stranger LOGIN")
     with psycopg.connect(
         pool.conninfo("stranger", dbname="postgres"), autocommit=True
@@ -266,7 +267,7 @@ DIRECT = (
         ),
     ],
 )
-def test_nobody_hides_what_he_tries(
+def test_no_role_can_hide_its_attempts(
     pool: Server, stranger: psycopg.Connection, attempts: list[str]
 ) -> None:
     before = len(pool.log_text())
@@ -278,7 +279,7 @@ def test_nobody_hides_what_he_tries(
     assert "s3cret" not in log
 
 
-def test_nobody_but_the_extension_asks_for_the_failed_statement(
+def test_only_the_extension_can_ask_for_the_failed_statement(
     stranger: psycopg.Connection,
 ) -> None:
     with pytest.raises(psycopg.errors.InsufficientPrivilege, match="_pgpool_adm_failed_statement"):
@@ -323,7 +324,7 @@ def test_promise_7_password_is_hidden_however_it_was_typed(
 def test_password_that_is_a_parameter_is_not_in_the_context(
     pool: Server, connection: psycopg.Connection
 ) -> None:
-    """Where the log shall have the parameters of statements that fail."""
+    """The context shows no password even if failed statements are logged with their parameters."""
     connection.execute("SET log_parameter_max_length_on_error = -1")
     before = len(pool.log_text())
     with pytest.raises(psycopg.OperationalError):
@@ -336,7 +337,7 @@ def test_password_that_is_a_parameter_is_not_in_the_context(
 def test_password_of_a_user_mapping_is_in_no_log(
     pool: Server, connection: psycopg.Connection, directory: Path
 ) -> None:
-    """Whatever is logged: statements, nested ones too, their parameters and plans."""
+    """No log has the password, even with statements, nested ones, parameters and plans logged."""
     pool.execute(
         f"CREATE SERVER logged FOREIGN DATA WRAPPER pgpool_fdw OPTIONS (host '{directory}')"
     )
@@ -363,21 +364,21 @@ def test_password_of_a_user_mapping_is_in_no_log(
 
 
 def resident_mb(connection: psycopg.Connection) -> int:
-    """Return how much memory the process of a session has had at most, in MB."""
+    """Return the peak memory use of a session's process, in MB."""
     status = Path(f"/proc/{connection.info.backend_pid}/status").read_text()
     (line,) = [line for line in status.split("\n") if line.startswith("VmHWM:")]
     return int(line.split()[1]) // 1024
 
 
 def pooled_connection(width: int) -> bytes:
-    """Return a row about a pooled connection, with a statement of that width."""
+    """Return a row about a pooled connection, with a statement of `width` characters."""
     numbers = {0, 2, 3, 4, 10, 11, 12, 13, 14, 15, 17, 19}
     row = ["1" * 9 if place in numbers else "é" * 9 for place in range(20)]
     return message("p", strings("ProcessInfo", *row, "x" * width))
 
 
 def endless(letter: str, part: bytes) -> Callable[[Client], None]:
-    """Answer a request with the same part until nobody listens any more."""
+    """Answer a request with the same part again and again, until the client disconnects."""
 
     def turn(client: Client) -> None:
         client.let_in()

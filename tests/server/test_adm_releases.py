@@ -1,4 +1,4 @@
-"""pgpool_adm has the same rows for the answers of Pgpool-II 4.0 to 4.7, in the words of 1.6."""
+"""pgpool_adm returns the same rows for Pgpool-II 4.0 to 4.7, in the words of pgpool_adm 1.6."""
 
 import json
 from pathlib import Path
@@ -21,13 +21,13 @@ ROLES = [(0, "Main"), (1, "Replica"), (2, "Primary"), (3, "Standby")]
 
 @pytest.fixture(scope="module")
 def site(server: Server, workspace: Workspace) -> tuple[Server, Path]:
-    """The server with pgpool_adm, and a short directory for the socket of a server of bytes."""
+    """The server with pgpool_adm, and a directory with a short path for a byte server's socket."""
     create_pgpool_adm(server)
     return server, workspace.make_new("pcp-", owner="postgres")
 
 
 def asked(site: tuple[Server, Path], call: str, *turns: Serve) -> list[dict[str, object]]:
-    """Return the rows of a call in FROM, with times as texts, in the time zone UTC."""
+    """Return the rows of a call in FROM, with times as text, in the time zone UTC."""
     server, directory = site
     with (
         listening(directory, *turns) as address,
@@ -57,12 +57,12 @@ def test_node_info(site: tuple[Server, Path], stream: NodeStream) -> None:
         "replication_sync_state": "async" if stream.has_states else "",
         "last_status_change": "2026-11-24 08:30:16" if knows_time else None,
     }
-    assert CHANGED_AT == "1795509016", "the time above is another one"
+    assert CHANGED_AT == "1795509016", "the time above must be changed with it"
 
 
 @pytest.mark.parametrize(("number", "word"), ROLES)
 def test_role(site: tuple[Server, Path], number: int, word: str) -> None:
-    """The stock extension calls all but the primary a standby."""
+    """Every node but the primary is called a standby, as by the stock extension."""
     fields = list(NODE_STREAMS[-2].fields)
     fields[6] = str(number)
     answer = rows("i", "NodeInfo", tuple(fields))
@@ -87,7 +87,7 @@ def test_health_check_stats(site: tuple[Server, Path]) -> None:
 
 @pytest.mark.parametrize("fields", [UP_TO_4_2, FROM_4_3, FROM_4_5, FROM_4_7], ids=len)
 def test_proc_info(site: tuple[Server, Path], fields: tuple[object, ...]) -> None:
-    """What a release does not tell is empty."""
+    """A column that a release does not report is empty."""
     turn = answering("P", b"0\0", rows("p", "ProcessInfo", fields))
     [row] = asked(site, "pcp_proc_info({})", turn)
     is_new, balances, has_client = (len(fields) > number for number in (11, 17, 18))
@@ -165,7 +165,10 @@ def test_stop_needs_no_answer_from_what_is_gone(site: tuple[Server, Path]) -> No
 
 
 def test_lost_connection_is_no_stop(site: tuple[Server, Path]) -> None:
-    """As when a failover restarts PCP before it has read the request."""
+    """A lost connection is not taken for a stop while PCP still answers.
+
+    A failover may have restarted PCP before it read the request.
+    """
 
     def lose(client: Client) -> None:
         client.let_in()

@@ -22,7 +22,8 @@ PROCESS_COLUMNS = """
     OUT connected text, OUT pid text, OUT backend_id text, OUT status text,
     OUT load_balance_node text, OUT client_host text, OUT client_port text, OUT statement text
 """
-# 1.5 and 1.6 have come with Pgpool-II 4.6 and 4.7; where the package is older, what they changed.
+# Versions 1.5 and 1.6 came with Pgpool-II 4.6 and 4.7. If the installed package is older, these
+# scripts make the changes of those versions.
 VERSION_1_5 = """
 ALTER EXTENSION pgpool_adm DROP FUNCTION pcp_pool_status(text, integer, text, text);
 DROP FUNCTION pcp_pool_status(text, integer, text, text);
@@ -45,8 +46,8 @@ AS 'MODULE_PATHNAME', '_pcp_pool_status' LANGUAGE C VOLATILE STRICT;
 """
 UPDATES = {"pgpool_adm--1.4--1.5.sql": VERSION_1_5, "pgpool_adm--1.5--1.6.sql": VERSION_1_6}
 
-# How each database comes to its stock extension. The stock update scripts to 1.2 and to 1.4 have
-# errors of syntax, so no other way leads to those versions than to begin with them.
+# How each database gets its stock extension. The stock update scripts to 1.2 and to 1.4 have
+# syntax errors, so those versions can only be created directly.
 ORIGINS = {
     "fresh_1_0": "CREATE EXTENSION pgpool_adm VERSION '1.0'",
     "fresh_1_1": "CREATE EXTENSION pgpool_adm VERSION '1.1'",
@@ -85,7 +86,7 @@ VIEWS = ("by_address", '"By server"', "on_both", "parameter", "counted")
 
 @dataclass(frozen=True)
 class Updated:
-    """A server whose databases had the stock extension and are updated; and what views returned."""
+    """A server whose stock extensions were updated, and the columns of its views before that."""
 
     server: Server
     columns: dict[str, list[tuple[str, ...]]]
@@ -115,7 +116,7 @@ def updated(stock_server: Server, product: Product) -> Iterator[Updated]:
 
 
 def view_columns(server: Server, database: str) -> list[tuple[str, ...]]:
-    """Return the columns of all views, with who owns these and may read them, and their options."""
+    """Return the columns of all views, with each view's owner, privileges and options."""
     query = """SELECT c.relname, a.attname, a.atttypid::regtype, c.relowner::regrole, c.relacl,
                       c.reloptions
                  FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
@@ -133,12 +134,12 @@ def comment_is_ours(server: Server, database: str, extension: str) -> bool:
 
 
 @pytest.mark.parametrize("database", ORIGINS)
-def test_comment_is_that_of_ours(updated: Updated, database: str) -> None:
+def test_comment_is_ours(updated: Updated, database: str) -> None:
     assert comment_is_ours(updated.server, database, "pgpool_adm")
 
 
 def test_databases_began_with_different_functions(updated: Updated) -> None:
-    """Otherwise the other tests say nothing."""
+    """The stock versions differ; otherwise the other tests would show nothing."""
     counts = {
         name: sum(row[0] == "by_address" for row in rows) for name, rows in updated.columns.items()
     }
@@ -186,7 +187,7 @@ def test_views_are_kept_and_ask(updated: Updated, database: str) -> None:
     server = updated.server
     assert view_columns(server, database) == updated.columns[database]
     for view in VIEWS:
-        # They look for the user mapping of whoever they are read by.
+        # The views use the user mapping of the role that reads them.
         with operator_of(server, database) as operator:
             with pytest.raises(psycopg.OperationalError) as caught:
                 operator.execute(f"SELECT * FROM {view}")
@@ -194,9 +195,7 @@ def test_views_are_kept_and_ask(updated: Updated, database: str) -> None:
 
 
 @pytest.mark.parametrize("database", ORIGINS)
-def test_what_changes_something_is_left_to_whom_it_was_granted(
-    updated: Updated, database: str
-) -> None:
+def test_functions_that_change_something_keep_their_grants(updated: Updated, database: str) -> None:
     with operator_of(updated.server, database) as operator:
         with pytest.raises(psycopg.OperationalError, match=NOWHERE):
             operator.execute("SELECT pcp_attach_node(0, 'pool')")
@@ -248,7 +247,7 @@ AS 'MODULE_PATHNAME', '_pcp_node_info' LANGUAGE C VOLATILE STRICT;
             "CREATE FUNCTION d() RETURNS text RETURN (pcp_node_info(0, 'pool')).status",
             "function public.d() depends on result columns that change.",
         ),
-        # To read its constant runs the check of the domain: as the superuser who updates.
+        # To parse its constant again would run the domain's check as the superuser who updates.
         (
             """CREATE FUNCTION is_run() RETURNS boolean LANGUAGE plpgsql
                 AS $$ BEGIN RAISE EXCEPTION 'run by %', current_user; END $$;
@@ -262,7 +261,7 @@ AS 'MODULE_PATHNAME', '_pcp_node_info' LANGUAGE C VOLATILE STRICT;
         ),
     ],
 )
-def test_what_cannot_be_read_anew_is_named(
+def test_dependent_that_cannot_be_recreated_is_named(
     stock_server: Server, updated: Updated, dependent: str, told: str
 ) -> None:
     """The update refuses, and the stock extension is still there."""

@@ -1,4 +1,4 @@
-"""Promise 13: a superuser is believed when he calls himself, and nobody else in his session."""
+"""Promise 13: a superuser who calls directly is trusted; others' code in the session is not."""
 
 from collections.abc import Iterator
 
@@ -24,7 +24,7 @@ CALLS = {
 
 @pytest.fixture(scope="module")
 def calling(server: Server) -> Iterator[Server]:
-    """A server with a role that may call our functions, and has functions that do."""
+    """A server with a role that may call our functions, and owns functions that do."""
     tell = f'{ANSWER}"$PGPOOL_RECOVERY_SECRET" "$PGPOOL_RECOVERY_CALLER"'
     write_script(server, tell, "pgpool_recovery_plan")
     write_script(server, 'echo "caller: $PGPOOL_RECOVERY_CALLER"', "tell_caller")
@@ -44,7 +44,7 @@ def calling(server: Server) -> Iterator[Server]:
         low.execute(
             "CREATE TRIGGER note BEFORE INSERT ON low.t FOR EACH ROW EXECUTE FUNCTION low.note()"
         )
-        # The server itself updates a referencing table, as its owner.
+        # The server itself updates a referencing table, as the table's owner.
         low.execute("CREATE TABLE low.parent (id integer PRIMARY KEY)")
         low.execute(
             "CREATE TABLE low.child (id integer REFERENCES low.parent ON UPDATE CASCADE,"
@@ -63,12 +63,12 @@ def answer(server: Server, query: str, user: str = "postgres") -> object:
     return row[0]
 
 
-def test_superuser_who_calls_directly_is_believed(calling: Server) -> None:
+def test_superuser_who_calls_directly_is_trusted(calling: Server) -> None:
     assert answer(calling, f"SELECT {PLAN}") == "superuser"
     assert answer(calling, f"SELECT {PLAN}", "low") == "role"
 
 
-def test_superuser_is_believed_by_each_function(calling: Server) -> None:
+def test_superuser_is_trusted_by_each_function(calling: Server) -> None:
     conninfo = calling.conninfo_from_here(dbname="postgres")
     told: list[str | None] = []
     with psycopg.connect(conninfo, autocommit=True) as session:
@@ -88,5 +88,8 @@ def test_promise_13_trigger_of_a_role_is_no_superuser(calling: Server) -> None:
 
 
 def test_promise_13_update_of_the_server_for_a_role_is_no_superuser(calling: Server) -> None:
-    """Its constraint would refuse it otherwise."""
+    """An update by a foreign key runs as the role that owns the table.
+
+    Otherwise the table's check constraint would reject the update.
+    """
     assert answer(calling, "UPDATE low.parent SET id = 2 RETURNING id") == 2

@@ -1,4 +1,4 @@
-"""A role without privileges is told which one it lacks, and the GRANT that it is told is enough."""
+"""A role is told which privilege it lacks, and the GRANT in the hint is enough."""
 
 from collections.abc import Callable, Iterator
 
@@ -47,7 +47,7 @@ def test_function_that_may_not_be_called(server: Server) -> None:
         as_app(server, plan)
     assert caught.value.message == 'role "app" may not call pgpool_recovery_plan on node 0'
     server.execute(str(caught.value.hint).removesuffix("."))
-    with pytest.raises(RecoveryError, match=r'script ".*" does not exist'):  # So it was called.
+    with pytest.raises(RecoveryError, match=r'script ".*" does not exist'):  # It was called.
         as_app(server, plan)
 
 

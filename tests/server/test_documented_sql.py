@@ -1,4 +1,4 @@
-"""What the pages say in SQL is understood by a server that has the extensions."""
+"""A server that has the extensions accepts the SQL statements of the documentation."""
 
 import re
 from collections.abc import Iterator
@@ -10,14 +10,15 @@ from tests.harness.postgresql import Server
 
 DOCS = Path(__file__).parents[2] / "docs"
 SIGNATURE = re.compile(r"→|\[SCHEMA ")
-"""In a block that describes a function, or how an extension is created."""
+"""Found only in a block that describes a function, or how an extension is created."""
 RUNS = re.compile(r"^SELECT (\* FROM )?pgpool_re(covery|covery_check|mote_start)\(")
 
 
 def statements() -> Iterator[tuple[str, str]]:
     """Yield the statements of the pages, each with the name of its page.
 
-    Not those that create the extensions, which other tests do, nor those that ask a Pgpool-II.
+    Statements that create the extensions are left out, since other tests run those, and so are
+    statements that need a Pgpool-II.
     """
     for page in sorted(DOCS.rglob("*.md")):
         for block in re.findall(r"^```sql\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
@@ -43,7 +44,7 @@ TAKEN_FOR_GRANTED = """
 
 @pytest.fixture(scope="module")
 def documented(server: Server) -> Server:
-    """A server with what the pages take for granted."""
+    """A server with the roles and extensions that the pages assume."""
     server.execute(TAKEN_FOR_GRANTED)
     return server
 
@@ -55,6 +56,9 @@ def test_statements_are_found() -> None:
 
 @pytest.mark.parametrize("page", FOUND)
 def test_statements_of_a_page_are_understood(documented: Server, page: str) -> None:
-    """They are run; a recovery is only planned by the server, which looks the function up."""
+    """The statements of a page run, except that a call of a recovery is only explained.
+
+    To plan it, the server must find the function.
+    """
     run = [f"EXPLAIN {one}" if RUNS.match(one) else one for one in FOUND[page]]
     documented.execute("".join(f"{one};\n" for one in run))

@@ -24,7 +24,7 @@ TABLESPACE = b"CREATE TABLESPACE \"%s\" LOCATION '%s'"
 
 
 def raw(server: Server, database: str, *commands: bytes) -> None:
-    """Run commands as the bytes that they are, in the encoding of the database."""
+    """Send commands as unchanged bytes, in the encoding of the database."""
     with psycopg.connect(server.conninfo_from_here(dbname=database), autocommit=True) as session:
         encoding = session.pgconn.parameter_status(b"server_encoding") or b""
         session.pgconn.exec_(b"SET client_encoding TO " + encoding)
@@ -69,7 +69,10 @@ def test_path_of_a_tablespace_is_its_bytes(foreign: Server, encoding: str) -> No
 
 
 def test_base_backup_names_a_tablespace_by_its_bytes(foreign: Server) -> None:
-    """A walsender has no database, and would check what it says in the encoding of a client."""
+    """The path arrives as it is in the catalog.
+
+    A walsender has no database, and with a client encoding it would validate what it sends.
+    """
     pgconn = open_replication(login(foreign, "UTF8"), within_s=20, check=lambda: None)
     try:
         pgconn.send_query(b"BASE_BACKUP (CHECKPOINT 'fast', MANIFEST 'no')")
@@ -92,7 +95,10 @@ def test_role_of_any_name_logs_in(foreign: Server, encoding: str) -> None:
 
 @in_each_encoding
 def test_notices_and_errors_are_understood(foreign: Server, encoding: str) -> None:
-    """Also a path that is no text of the database: its bytes are shown."""
+    """An error can be read even if it has a path that is not valid text of the database.
+
+    The bytes of such a path are then shown as escapes.
+    """
     with connect(login(foreign, encoding)) as connection, pytest.raises(Unreachable) as caught:
         connection.do(
             "DO $$ DECLARE place text; BEGIN"
@@ -100,7 +106,7 @@ def test_notices_and_errors_are_understood(foreign: Server, encoding: str) -> No
             " WHERE spcname NOT LIKE 'pg\\_%';"
             " RAISE 'not in % any more', place; END $$"
         )
-    assert not isinstance(caught.value, NoSession), "the session was had"
+    assert not isinstance(caught.value, NoSession), "the session was established"
     shown = "dätä" if encoding == "LATIN1" else r"d\xe4t\xe4"
     assert f"{shown} any more" in str(caught.value.detail)
 
@@ -111,7 +117,7 @@ def test_argument_of_a_script_is_the_bytes_of_the_database(
     foreign: Server, encoding: str, word: bytes
 ) -> None:
     if LATIN in word and encoding not in ("LATIN1", "SQL_ASCII"):
-        word = b"/data"  # The server takes no such text there.
+        word = b"/data"  # The server rejects such text in these encodings.
     told = foreign.machine.path(foreign.data_directory / "told")
     call = b"SELECT pgpool_recovery('tell', 'host', E'%s', '0')"
     quoted = word.replace(b"\\", b"\\\\").replace(b"'", b"\\'")

@@ -1,4 +1,4 @@
-"""Whatever ends a call, no process of the script's tree is alive five seconds later."""
+"""Whatever ends a call, all processes that its script started have ended five seconds later."""
 
 import json
 import os
@@ -20,7 +20,7 @@ WITHIN_S = 5.0
 CALL = "SELECT pgpool_recovery('stage', 'host', '/data')"
 
 POLITE = "sleep 600 & echo $$ > pids; echo $! >> pids; wait"
-# Ignores what it can, and has children in sessions of their own.
+# It ignores every signal that it can, and has children in sessions of their own.
 STUBBORN = """
 trap '' INT TERM HUP QUIT
 setsid sh -c 'trap "" INT TERM HUP; echo $$ >> pids; while :; do sleep 600; done' &
@@ -32,7 +32,7 @@ SCRIPTS = [pytest.param(POLITE, id="polite"), pytest.param(STUBBORN, id="stubbor
 
 
 class Call:
-    """A call of pgpool_recovery() that is under way, and the processes of its script."""
+    """A running call of pgpool_recovery(), and the processes of its script."""
 
     def __init__(self, server: Server, connection: psycopg.Connection, marked: list[int]) -> None:
         self.server = server
@@ -41,7 +41,7 @@ class Call:
         self.marked = marked
 
     def assert_all_gone(self, since: float) -> None:
-        """Assert that nothing lives that bears this call's mark, nor a process it had."""
+        """Assert that all processes of the call's script end within the limit after `since`."""
         until(
             lambda: not [pid for pid in self.marked if is_alive(pid)],
             within_s=max(0.1, since + WITHIN_S - time.monotonic()),
@@ -77,7 +77,7 @@ def environment(pid: int) -> list[str]:
 
 @contextmanager
 def under_way(server: Server, script: str) -> Iterator[tuple[Call, Callable[[], psycopg.Error]]]:
-    """Start a call; the second value waits for the error in which it ends."""
+    """Start a call; the second value is a function that waits for its error and returns that."""
     pids = server.data_directory / "pids"
     server.machine.path(pids).unlink(missing_ok=True)
     write_script(server, script)
@@ -121,8 +121,11 @@ def test_query_cancel(server: Server, script: str) -> None:
 @pytest.mark.parametrize(
     "attributes", ["SUPERUSER", "NOINHERIT IN ROLE postgres", "IN ROLE pg_signal_backend"]
 )
-def test_only_who_could_have_cancelled_is_named(server: Server, attributes: str) -> None:
-    """Anybody can take a name; a superuser's statement is not for pg_signal_backend to cancel."""
+def test_only_a_role_that_could_have_cancelled_is_named(server: Server, attributes: str) -> None:
+    """A session that has the name of a cancel is only named if its role could have cancelled.
+
+    Any session can take that name, and pg_signal_backend may not cancel a superuser's statement.
+    """
     server.execute(f"CREATE ROLE pretender LOGIN {attributes}")
     try:
         with under_way(server, POLITE) as (call, error):
@@ -205,7 +208,7 @@ def test_shutdown(server: Server, script: str, mode: str) -> None:
         began = time.monotonic()
         server.stop(mode)
         try:
-            assert time.monotonic() - began < WITHIN_S, "the script held the shutdown up"
+            assert time.monotonic() - began < WITHIN_S, "the script delayed the shutdown"
             error()
             call.assert_all_gone(began)
         finally:
@@ -214,7 +217,7 @@ def test_shutdown(server: Server, script: str, mode: str) -> None:
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_killed_backend(server: Server, script: str) -> None:
-    """The postmaster restarts all sessions, as after any crash of a backend."""
+    """The processes end with a killed backend, while the postmaster restarts after the crash."""
     with under_way(server, script) as (call, error):
         began = time.monotonic()
         os.kill(local_pid(server, call.backend_pid), signal.SIGKILL)
@@ -224,13 +227,13 @@ def test_killed_backend(server: Server, script: str) -> None:
 
 
 def local_pid(server: Server, pid: int) -> int:
-    """Return a backend's process id; this machine and the server see the same."""
+    """Return a backend's process id as seen from this machine, where it is the same."""
     assert any(process.pid == pid for process in server.processes())
     return pid
 
 
 def shut_down(connection: psycopg.Connection) -> None:
-    """End the connection below libpq, as when the client's process is killed."""
+    """Shut the connection's socket down, as if the client's process had been killed."""
     import socket
 
     with socket.socket(fileno=os.dup(connection.fileno())) as raw:
@@ -238,7 +241,7 @@ def shut_down(connection: psycopg.Connection) -> None:
 
 
 def test_progress_is_seen_live(server: Server) -> None:
-    """NOTICEs come while the script runs, and the lines stand in the server log."""
+    """NOTICEs arrive while the script runs, and its lines are also in the server log."""
     goes_on = server.data_directory / "goes_on"
     server.machine.path(goes_on).unlink(missing_ok=True)
     waits = "for _ in $(seq 200); do [ -e goes_on ] && break; sleep 0.1; done"
@@ -257,7 +260,7 @@ def test_progress_is_seen_live(server: Server) -> None:
 
 
 def test_daemon_of_a_script_survives_its_call(server: Server) -> None:
-    """As a remote start does that starts a server on the same host."""
+    """A daemon outlives the call, as does a server that a remote start starts on the same host."""
     write_script(server, "setsid sleep 600 & echo $!")
     lines: list[str] = []
     with psycopg.connect(server.conninfo(dbname="postgres"), autocommit=True) as connection:
@@ -269,7 +272,7 @@ def test_daemon_of_a_script_survives_its_call(server: Server) -> None:
 
 
 def supervisors(server: Server) -> list[int]:
-    """Return the supervisors of living backends."""
+    """Return the process ids of the supervisors whose backend is alive."""
     backends = {process.pid for process in server.processes()}
     return [
         process.pid
@@ -296,11 +299,11 @@ def test_descriptors_of_the_server_are_not_inherited(server: Server) -> None:
     with psycopg.connect(server.conninfo(dbname="postgres"), autocommit=True) as connection:
         connection.add_notice_handler(lambda notice: lines.append(notice.message_primary or ""))
         connection.execute(CALL)
-    assert json.loads(lines[0]) == ["0", "1", "2", "3"]  # The last reads the directory.
+    assert json.loads(lines[0]) == ["0", "1", "2", "3"]  # The last one reads the directory.
 
 
 def test_silent_client_of_a_dead_host_is_noticed_by_keepalives(server: Server) -> None:
-    """The settings hold for the call; the connection is the pgpool host's only tie to it."""
+    """Keepalives are on during the call, as only its connection shows that Pgpool-II is gone."""
     write_script(server, "psql -X -A -t -U postgres -c 'show tcp_keepalives_idle'; sleep 1")
     with (
         psycopg.connect(server.conninfo(dbname="postgres"), autocommit=True) as caller,
@@ -314,7 +317,7 @@ def test_silent_client_of_a_dead_host_is_noticed_by_keepalives(server: Server) -
 
 
 def keepalive_timer(server: Server, connection: psycopg.Connection) -> bool:
-    """Say whether the server's end of a connection has a keepalive timer of at most a minute."""
+    """Return whether the server's end of a connection has a keepalive timer."""
     import socket
 
     with socket.socket(fileno=os.dup(connection.fileno())) as raw:

@@ -1,6 +1,6 @@
-"""Where the extension is in somebody's hands who is no superuser, no session of ours uses it.
+"""No session of ours uses an extension that a role other than a superuser controls.
 
-The owner of a schema renames it at any time, and plants another one of its name.
+The owner of a schema can rename it at any time, and plant another schema with its name.
 """
 
 from collections.abc import Iterator
@@ -63,7 +63,7 @@ pytestmark = on_each_major
 
 @dataclass(frozen=True)
 class Case:
-    """How a tenant's database comes to the extension, and who could replace it."""
+    """How a tenant's database gets the extension, and which role could replace it."""
 
     made_by: str
     schema: str
@@ -108,10 +108,10 @@ CASES = {
 
 @pytest.fixture(autouse=True)
 def called(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """As a stage command that the server has called."""
+    """Set the environment of a stage command that the server has called."""
     monkeypatch.setenv("PGHOST", socket_directory(server))
-    # The test is not the user whose server it is.
-    monkeypatch.setattr("pgpool_recovery.run.sessions.own_peer", dict)
+    # The test does not run as the operating system user that runs the server.
+    monkeypatch.setattr("pgpool_recovery.run.own_server.own_peer", dict)
     monkeypatch.setenv("PGPORT", str(server.port))
     monkeypatch.setenv("PGUSER", "postgres")
     server.execute(f"CREATE ROLE {TENANT} LOGIN; CREATE ROLE {DBA} LOGIN")
@@ -129,7 +129,7 @@ def case(request: pytest.FixtureRequest, server: Server) -> Case:
 
 @pytest.fixture(params=[name for name, one in CASES.items() if one.owner is not None])
 def foreign(request: pytest.FixtureRequest, server: Server) -> ForeignOwner:
-    """Who could replace the extension."""
+    """The role that could replace the extension."""
     owner = in_place(server, CASES[request.param]).owner
     assert owner is not None
     return owner
@@ -137,7 +137,7 @@ def foreign(request: pytest.FixtureRequest, server: Server) -> ForeignOwner:
 
 def in_place(server: Server, case: Case) -> Case:
     if server.installation.major < case.since:
-        pytest.skip("there public belongs to postgres")
+        pytest.skip("before PostgreSQL 15, public belongs to postgres")
     server.execute(case.made_by, database=DATABASE)
     return case
 
@@ -165,7 +165,7 @@ def begin(connection: Connection) -> None:
 
 def test_who_could_replace_it(case: Case) -> None:
     assert extension_of(DATABASE) == case.owner
-    assert extension_of(DATABASE, user=TENANT) == case.owner, "whoever asks"
+    assert extension_of(DATABASE, user=TENANT) == case.owner, "seen by the tenant"
 
 
 @pytest.mark.parametrize("database", ["postgres", "template1"])
@@ -181,7 +181,7 @@ def test_public_of_a_database_of_another_superuser(server: Server) -> None:
 
 @pytest.mark.parametrize("name", ["public", "schema of the tenant"])
 def test_schema_that_is_renamed_under_a_session(server: Server, name: str) -> None:
-    """The attack itself: our session has looked, and the next name it looks up is the tenant's."""
+    """The attack itself: after our session's check, the next name that it uses is the tenant's."""
     case = in_place(server, CASES[name])
     server.execute(f"GRANT CREATE ON DATABASE {DATABASE} TO {TENANT}")
     with connect({**own_conninfo(Settings()), "dbname": DATABASE}) as ours:
@@ -204,9 +204,7 @@ def test_recovery_is_not_on_record_and_says_why(foreign: ForeignOwner) -> None:
     ]
 
 
-def test_commands_of_people_refuse_or_take_the_next_database(
-    server: Server, foreign: ForeignOwner
-) -> None:
+def test_commands_refuse_or_use_the_next_database(server: Server, foreign: ForeignOwner) -> None:
     node = Node(NodeId(0), socket_directory(server), server.port, str(server.data_directory))
     login = SqlLogin("postgres", (DATABASE,), connect_s=10, answer_s=30)
     primary = look_at(node, login)
@@ -220,7 +218,7 @@ def test_commands_of_people_refuse_or_take_the_next_database(
         assert connection.rows("last_run") is not None
 
 
-def test_owner_who_has_come_since_we_have_looked(server: Server) -> None:
+def test_owner_that_was_changed_after_our_check(server: Server) -> None:
     in_place(server, CASES["schema of a superuser"])
     node = Node(NodeId(0), socket_directory(server), server.port, str(server.data_directory))
     primary = look_at(node, SqlLogin("postgres", (DATABASE,), connect_s=10, answer_s=30))

@@ -1,6 +1,6 @@
-"""Promise 13: each kind of connection of ours, in a database where all is set against us.
+"""Promise 13: each kind of connection of ours works in a database that is hostile in every way.
 
-No double of a function, operator, type or relation is called (tests/hostile.py), and all works.
+No double of a function, operator, type or relation is called; see tests/hostile.py.
 """
 
 import json
@@ -81,7 +81,7 @@ pytestmark = on_each_major
 
 @pytest.fixture(scope="module")
 def hostile(server: Server) -> Iterator[Server]:
-    """The server, whose synchronous standby is lost as well."""
+    """A server with a hostile database, which also waits for a synchronous standby that is lost."""
     make_roles(server)
     make_database(server)
     set_against_us(server)
@@ -94,14 +94,17 @@ def hostile(server: Server) -> Iterator[Server]:
     server.reload()
 
 
-ASK_WHOSE_SOCKET = ("agent.directory.own_login", "run.sessions")
+ASK_WHOSE_SOCKET = ("agent.directory.own_login", "run.own_server")
 
 
 @pytest.fixture(params=PATHS)
 def node(
     request: pytest.FixtureRequest, hostile: Server, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Node]:
-    """The doubles come first, or only where they fit better; none is called by a test."""
+    """The node, with the doubles first in the search path, or last, where only a better match wins.
+
+    No test may call a double.
+    """
     set_path(hostile, PATHS[request.param])
     socket_directory = str(hostile.machine.path(hostile.machine.socket_directory))
     monkeypatch.setenv("PGHOST", socket_directory)
@@ -109,7 +112,7 @@ def node(
     monkeypatch.setenv("PGUSER", RUNNER)
     monkeypatch.setenv("PGOPTIONS", "-c search_path=evil,pg_catalog")
     monkeypatch.setenv("PGDATESTYLE", "German")
-    for module in ASK_WHOSE_SOCKET:  # The test is not the user whose server it is.
+    for module in ASK_WHOSE_SOCKET:  # The test runs as another user.
         monkeypatch.setattr(f"pgpool_recovery.{module}.own_peer", dict)
     since = len(hostile.log_text())
     yield Node(NodeId(0), socket_directory, hostile.port, str(hostile.data_directory))
@@ -118,9 +121,9 @@ def node(
 
 @pytest.fixture
 def own_host(hostile: Server, node: Node, monkeypatch: pytest.MonkeyPatch) -> Server:
-    """The server where the agent would be: on the same host."""
+    """The server, if it is on this host, as it is for an agent."""
     if not isinstance(hostile.machine, LocalHost):
-        pytest.skip("the agent needs the files and processes of its own host, this one is another")
+        pytest.skip("the agent needs the server's files and processes, which are on another host")
     owner = Path(node.data_directory).stat().st_uid
     for module in ("pidfile", "way"):
         monkeypatch.setattr(f"pgpool_recovery.host.{module}.mine_and_roots", lambda: {0, owner})
@@ -131,8 +134,11 @@ def login(user: str = RUNNER) -> SqlLogin:
     return SqlLogin(user, (DATABASE,), connect_s=10, answer_s=30)
 
 
-def test_doubles_are_called_by_who_trusts_the_path(hostile: Server) -> None:
-    """Otherwise the other tests would see nothing."""
+def test_doubles_are_called_if_the_search_path_is_trusted(hostile: Server) -> None:
+    """A session that trusts its search path calls doubles.
+
+    Otherwise the other tests would show nothing.
+    """
     names = names_of_queries()
     missing = hostile.sql(
         "SELECT name FROM jsonb_array_elements_text("
@@ -163,13 +169,13 @@ def test_role_cannot_even_log_in_without_what_we_pin(hostile: Server, node: Node
 
 
 def test_settings_of_a_session(hostile: Server, node: Node) -> None:
-    """What the server says of them, in the session's own words."""
+    """A session has our settings, according to the server, and none from the role or database."""
     names = [*PINNED, *PINNED_LATER, *PINNED_FOR_SUPERUSERS]
     with own_server(SETTINGS) as connection:
         rows = connection.rows("effective_settings", names=names)
         found = {row["name"]: row["setting"] for row in rows}
         sources = connection.row("running", names=names)["sources"]
-    assert set(sources) >= set(PINNED) - {"role"}, "a name that no server knows pins nothing"
+    assert set(sources) >= set(PINNED) - {"role"}, "an unknown name pins nothing"
     assert {name: source for name, source in sources.items() if source in FROM_OTHERS} == {}
     assert found["search_path"] == "pg_catalog, pg_temp"
     assert found["synchronous_commit"] == "local"
@@ -231,7 +237,7 @@ def test_history_and_metrics(hostile: Server, node: Node, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("user", [RUNNER, PERSON])
 def test_command(hostile: Server, node: Node, user: str) -> None:
-    """A person's role may be one that only looks."""
+    """The commands work for the runner's role, and for a person's role that may only monitor."""
     carry_out(settings=SETTINGS)
     primary = look_at(node, login(user))
     assert primary.has(Feature.HISTORY)
@@ -251,7 +257,7 @@ def test_command(hostile: Server, node: Node, user: str) -> None:
             connection.rows(query)
         connection.rows("cancel_backend", pid=1)
         may_look = connection.row("may_look")["may_look"]
-        assert may_look == (user == RUNNER), "pg_monitor may not look at files"
+        assert may_look == (user == RUNNER), "pg_monitor may not read files"
         if may_look:
             (script,) = connection.rows("scripts", names=["PG_VERSION"])
             assert script["is_there"]
@@ -338,7 +344,10 @@ def test_replication_connections(hostile: Server, node: Node) -> None:
 
 
 def test_program_of_postgresql(hostile: Server, node: Node) -> None:
-    """As pg_rewind logs in: nothing but a connection string is ours there, and it has this."""
+    """A program such as pg_rewind is safe too: our connection string pins its settings.
+
+    The program's queries are its own, so the connection string is all that we control.
+    """
     own = {"options": "-c transaction_timeout=0"} if hostile.installation.major >= 17 else {}
     conninfo = format_conninfo(pinned({"user": RUNNER, "dbname": DATABASE, **own}))
     with psycopg.connect(conninfo, autocommit=True) as session:
@@ -347,7 +356,10 @@ def test_program_of_postgresql(hostile: Server, node: Node) -> None:
 
 
 def test_what_the_extension_lacks_is_not_called(hostile: Server, node: Node) -> None:
-    """In the schema of an older version anybody may have made what only a newer one has."""
+    """A function that the installed version lacks is not called.
+
+    Another role may have created one with its name in the schema of that older version.
+    """
     hostile.execute(
         f'ALTER EXTENSION pgpool_recovery DROP FUNCTION "{SCHEMA}".pgpool_recovery_check(jsonb)',
         database=DATABASE,

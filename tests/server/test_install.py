@@ -1,4 +1,4 @@
-"""pgpool-recovery install: what a user does first, and how it is undone."""
+"""pgpool-recovery install is what a user runs first; uninstall undoes it."""
 
 import shutil
 from pathlib import Path
@@ -24,7 +24,7 @@ STAGES = [
 
 @pytest.fixture
 def fresh(workspace: Workspace) -> Installation:
-    """An installation that nobody has changed yet."""
+    """An unchanged copy of the installation."""
     return copied_installation(workspace.make_new("installation-") / "copy")
 
 
@@ -144,14 +144,14 @@ PGPOOL_CONF = "backend_clustering_mode = 'streaming_replication'\nrecovery_passw
 def test_pgpool_conf_in_a_directory_of_postgres_is_written_by_postgres_and_not_by_root(
     machine: LocalHost, product: Product
 ) -> None:
-    """Root could be led by a link to any file, and give it to postgres."""
+    """Root refuses to write there, since a link could make it hand any file over to postgres."""
     directory = machine.directory / "pgpool"
     machine.make_directory(directory)
     conf, victim = directory / "pgpool.conf", machine.directory / "victim"
     machine.write_file(victim, "victim", mode=0o600)
     shutil.chown(victim, "root", "root")
     machine.write_file(conf, PGPOOL_CONF, mode=0o640)
-    shutil.chown(conf, "root", "postgres")  # As an installation by root leaves it.
+    shutil.chown(conf, "root", "postgres")  # As the package's installation leaves it.
     (directory / ".pgpool.conf.new").symlink_to(victim)
     words = ["--pgpool-conf", str(conf), "--yes"]
     with pytest.raises(CommandError) as caught:
@@ -183,7 +183,7 @@ def test_pgpool_conf_in_a_directory_of_postgres_is_written_by_postgres_and_not_b
     ]
 
 
-def test_data_directory_is_not_roots_by_what_its_files_lead_to(
+def test_data_directory_does_not_become_roots_by_its_links(
     machine: LocalHost, product: Product
 ) -> None:
     directory, victim = machine.directory / "not-data", machine.directory / "script-victim"

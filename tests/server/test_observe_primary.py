@@ -1,4 +1,4 @@
-"""What a primary of each major says of itself, and what it is not asked for in vain."""
+"""The facts about a primary of each major, of which a remote start does not need all."""
 
 from pathlib import PurePath
 
@@ -15,7 +15,10 @@ pytestmark = on_each_major
 
 @pytest.mark.parametrize("looks_at_files", [True, False])
 def test_sizes_are_for_a_plan(server: Server, *, looks_at_files: bool) -> None:
-    """Each is a look at every file; a remote start does with where they are."""
+    """Sizes are measured for a plan only.
+
+    To measure them the server examines every file; a remote start needs only the locations.
+    """
     location = server.data_directory.parent / "space"
     server.create_tablespace("space", location)
     try:

@@ -1,6 +1,7 @@
-"""Stage scripts of other people run as with the stock extension, side by side on one server.
+"""Stage scripts that are not ours run as they do with the stock extension.
 
-Each writes what it found to a file of the data directory, `trace`; that and its end are compared.
+Each script runs with both, on one server, and writes what it found to the file `trace` in the data
+directory. Those files, and how the calls ended, are compared.
 """
 
 import re
@@ -74,7 +75,7 @@ INTERPRETERS = {
 
 @dataclass(frozen=True)
 class End:
-    """How a call ended, and what the script left."""
+    """How a call ended, and what the script wrote to its trace."""
 
     returned: bool
     trace: str
@@ -87,7 +88,7 @@ def both(server: Server) -> Server:
 
 
 def call(server: Server, schema: str, name: str = "stage") -> tuple[End, str]:
-    """Call one of the two functions, and return what came of it and what was said."""
+    """Call one of the two functions; return its end, and all its messages."""
     trace = server.machine.path(server.data_directory / "trace")
     trace.unlink(missing_ok=True)
     said: list[str] = []
@@ -104,7 +105,7 @@ def call(server: Server, schema: str, name: str = "stage") -> tuple[End, str]:
 
 
 def alike(end: End) -> End:
-    """Leave out what is another one with each call, and what bears our name."""
+    """Return the end without what differs from call to call, and without our own variables."""
     lines = [line for line in end.trace.split("\n") if not line.startswith("PGPOOL_RECOVERY_")]
     text = re.sub(r"^_=.*$|/tmp/tmp\.\w+", "", "\n".join(lines), flags=re.MULTILINE)
     return End(end.returned, text)
@@ -135,7 +136,10 @@ def compare(server: Server) -> None:
 
 
 def test_script_of_root_in_a_directory_and_by_a_link(both: Server) -> None:
-    """As a package or a read-only volume has it."""
+    """A script may belong to root, be in a subdirectory, or be a link to one that does.
+
+    That is how a package or a read-only volume provides it.
+    """
     data = both.data_directory
     both.machine.write_file(data / "scripts/first", "#!/bin/sh\necho $0 >trace\n", mode=0o755)
     both.machine.run(["chown", "-R", "root", str(data / "scripts")], user="root")
@@ -147,7 +151,7 @@ def test_script_of_root_in_a_directory_and_by_a_link(both: Server) -> None:
 
 
 def test_servers_that_a_script_starts_have_nothing_of_libpq(both: Server) -> None:
-    """But our own stage commands do, by whose mark they are known."""
+    """Scripts of others get no libpq variables; our own stage commands, known by a mark, do."""
     write_script(both, "env >trace")
     assert not re.search(r"^PG(HOST|PORT|DATABASE)=", call(both, "")[0].trace, re.MULTILINE)
     write_script(both, "# Part of pgpool-recovery. Version 1.0. It is called.\nenv >trace")
@@ -183,7 +187,7 @@ def test_trap_has_the_time_of_the_setting(both: Server) -> None:
     cleaned.unlink(missing_ok=True)
     trapped = both.machine.path(both.data_directory / "trapped")
     trapped.unlink(missing_ok=True)
-    # Longer than the 3.5 s without the setting, and SIGTERM in between is not its end.
+    # This takes longer than the 3.5 s that apply without the setting, and ignores SIGTERM.
     clean = 'trap "" TERM; sleep 5; echo >cleaned; exit 1'
     write_script(both, f"trap '{clean}' INT; echo >trapped; sleep 60 & wait")
     with (
@@ -196,7 +200,7 @@ def test_trap_has_the_time_of_the_setting(both: Server) -> None:
         both.execute(f"SELECT pg_cancel_backend({connection.info.backend_pid})")
         with pytest.raises(psycopg.errors.QueryCanceled):
             call.result(timeout=60)
-    assert cleaned.exists(), "it was killed before it had cleaned up"
+    assert cleaned.exists(), "the script was killed before it had cleaned up"
 
 
 def test_silent_script_that_runs_long_is_waited_for(both: Server) -> None:

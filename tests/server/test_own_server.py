@@ -13,7 +13,7 @@ from tests.harness.postgresql import Server
 def test_timeouts_of_the_role_do_not_end_a_recovery(
     server: Server, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setenv("PGHOST", str(server.machine.address))  # Its socket is postgres's.
+    monkeypatch.setenv("PGHOST", str(server.machine.address))  # The socket belongs to postgres.
     monkeypatch.setenv("PGPORT", str(server.port))
     monkeypatch.setenv("PGUSER", "postgres")
     server.execute(f"ALTER ROLE postgres SET {name} = '100ms'")

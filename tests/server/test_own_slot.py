@@ -1,4 +1,4 @@
-"""A run's slot on a real primary: that it has ended is seen, whatever restart_lsn says."""
+"""A run's slot on a real primary: its end is noticed, even if it still has a restart_lsn."""
 
 from collections.abc import Iterator
 
@@ -25,7 +25,7 @@ pytestmark = on_each_major
 
 
 class Site:
-    """A slot of a run, its server, and what was said."""
+    """A slot of a run, its server, and what was reported."""
 
     def __init__(self, server: Server, connection: Connection, own: dict[str, str]) -> None:
         self.server, self.connection = server, connection
@@ -87,7 +87,11 @@ def test_limit_is_the_larger_one_of_two_settings(site: Site) -> None:
 
 
 def test_new_slot_outlives_the_checkpoint_of_the_copy(site: Site) -> None:
-    """It begins at the last checkpoint's REDO, which is further back than a slot may keep."""
+    """A new slot survives the copy's checkpoint, although it begins too far back.
+
+    It begins at the last checkpoint's REDO, which is further back than a slot may keep WAL, so the
+    run advances it.
+    """
     site.checkpoint()
     site.write(6)
     take(site)
@@ -96,7 +100,7 @@ def test_new_slot_outlives_the_checkpoint_of_the_copy(site: Site) -> None:
     assert not site.slot.renew()
 
 
-def test_slot_that_keeps_old_wal_outlives_it_as_well(site: Site) -> None:
+def test_slot_that_keeps_old_wal_outlives_that_checkpoint_as_well(site: Site) -> None:
     take(site)
     site.write(3)
     take(site, is_new=False)
@@ -129,7 +133,7 @@ def test_slot_that_our_checkpoint_ends_is_seen_before_the_rewind(site: Site) -> 
     assert "has already been removed" in why or "max_slot_wal_keep_size is" in why
 
 
-def test_slot_that_the_next_checkpoint_would_end_is_no_slot_either(site: Site) -> None:
+def test_slot_that_the_next_checkpoint_would_end_is_not_accepted(site: Site) -> None:
     begin = site.written()
     site.write(6)
     take(site, begin)
@@ -141,7 +145,7 @@ def test_slot_that_the_next_checkpoint_would_end_is_no_slot_either(site: Site) -
 
 
 def test_step_that_cannot_be_undone_has_a_slot_that_holds(site: Site) -> None:
-    """Whatever happened to it since it was made."""
+    """A step that cannot be undone begins with a slot that holds WAL, even if one was lost."""
     take(site)
     site.write(6)
     site.checkpoint()
@@ -155,7 +159,7 @@ def test_step_that_cannot_be_undone_has_a_slot_that_holds(site: Site) -> None:
     ]
 
 
-def test_slot_that_somebody_dropped_is_made_anew(site: Site) -> None:
+def test_slot_that_was_dropped_is_created_again(site: Site) -> None:
     take(site)
     site.server.drop_slot(SLOT)
     assert site.slot.renew()
@@ -164,7 +168,7 @@ def test_slot_that_somebody_dropped_is_made_anew(site: Site) -> None:
     assert site.server.slots() == {}
 
 
-def test_slot_that_was_idle_for_too_long_is_made_anew_though_it_has_a_restart_lsn(
+def test_slot_that_was_idle_for_too_long_is_created_again_despite_its_restart_lsn(
     site: Site,
 ) -> None:
     end_idle(site)
@@ -183,7 +187,7 @@ def test_plan_that_was_made_before_the_slot_ended(site: Site) -> None:
     assert site.status == "reserved"
 
 
-def test_slot_that_ended_before_the_start_is_made_anew(site: Site) -> None:
+def test_slot_that_ended_before_the_start_is_created_again(site: Site) -> None:
     replace_ended(site.connection, TARGET, SLOT, site.events.append)
     take(site)
     replace_ended(site.connection, TARGET, SLOT, site.events.append)
@@ -197,9 +201,9 @@ def test_slot_that_ended_before_the_start_is_made_anew(site: Site) -> None:
 
 
 def end_idle(site: Site) -> None:
-    """Have the slot end by idle_replication_slot_timeout."""
+    """Make idle_replication_slot_timeout invalidate the slot."""
     if observe_primary(site.connection).major < 18:
-        pytest.skip("before PostgreSQL 18 no slot ends by being idle")
+        pytest.skip("before PostgreSQL 18, no slot is invalidated for being idle")
     take(site)
     site.server.execute("ALTER SYSTEM SET idle_replication_slot_timeout = '1s'")
     site.server.reload()

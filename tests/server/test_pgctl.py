@@ -50,7 +50,7 @@ def test_stop_is_accepted_then_happens(server: Server, mode: str) -> None:
     server.start()
 
 
-def test_reload_takes_effect_and_tells_when_it_cannot(server: Server) -> None:
+def test_reload_takes_effect_or_reports_why_not(server: Server) -> None:
     broken = server.data_directory / "conf.d" / "99-broken.conf"
     server.machine.write_file(broken, "log_min_duration_statement = '7s'\n")
     assert server.sql("SELECT pgpool_pgctl('reload', '')") == [("t",)]
@@ -66,7 +66,7 @@ def test_reload_takes_effect_and_tells_when_it_cannot(server: Server) -> None:
     ):
         connection.execute("SELECT pgpool_pgctl('reload', '')")
     assert "99-broken.conf:1" in (caught.value.diag.message_detail or "")
-    # What only a restart can change is no error of a reload.
+    # A setting that only a restart can change does not make a reload fail.
     server.machine.write_file(broken, "max_connections = 61\n")
     assert server.sql("SELECT pgpool_pgctl('reload', '')") == [("t",)]
     broken.unlink()
@@ -92,7 +92,10 @@ def test_status_of_a_data_directory(server: Server) -> None:
 def test_promise_9_status_of_a_directory_that_was_prepared(
     server: Server, content: bytes | None
 ) -> None:
-    """A pipe, nothing, no number, and binary: there is no server, and nothing is waited for."""
+    """A directory with a prepared pid file has no server, and the call does not wait.
+
+    The file is a pipe, empty, without a number, or binary.
+    """
     prepared = server.data_directory.with_name("préparé")
     server.machine.make_directory(prepared)
     pid_file = prepared / "postmaster.pid"
@@ -112,7 +115,7 @@ def test_promise_9_status_of_a_directory_that_was_prepared(
 
 @pytest.fixture
 def use_pg_ctl(server: Server) -> Iterator[Callable[[str], None]]:
-    """Sets pgpool.pg_ctl in postgresql.conf, for the time of a test."""
+    """Return a function that sets pgpool.pg_ctl in postgresql.conf until the test ends."""
     file = server.data_directory / "conf.d" / "99-pg_ctl.conf"
 
     def use(path: str) -> None:
@@ -166,7 +169,11 @@ def test_role_may_use_the_program_of_the_configuration_but_not_its_own(
 
 
 def test_promise_13_session_of_a_superuser_may_have_been_set_by_anybody(server: Server) -> None:
-    """A function that he has called has set it there, or he himself: which, is not known."""
+    """A value that was set in a superuser's session is refused.
+
+    The superuser may have set it, or a function of another role that was called; the server cannot
+    know which.
+    """
     server.execute(
         "CREATE ROLE setter LOGIN; CREATE SCHEMA theirs AUTHORIZATION setter;"
         " GRANT EXECUTE ON FUNCTION pgpool_pgctl TO setter"
@@ -197,7 +204,10 @@ def test_promise_13_session_of_a_superuser_may_have_been_set_by_anybody(server: 
 
 
 def test_promise_13_session_of_a_superuser_chooses_no_program_for_others(server: Server) -> None:
-    """What a superuser has refreshed is evaluated as its owner, in the superuser's session."""
+    """A materialized view that a superuser refreshes cannot choose the program.
+
+    Its query runs as the view's owner, but in the superuser's session.
+    """
     server.execute(
         "CREATE ROLE owner_of_view LOGIN; CREATE SCHEMA AUTHORIZATION owner_of_view;"
         " GRANT EXECUTE ON FUNCTION pgpool_pgctl TO owner_of_view"

@@ -1,4 +1,4 @@
-"""How a server answers that lets nobody in."""
+"""The answer of a server that refuses every login."""
 
 from pathlib import Path
 
@@ -11,7 +11,10 @@ from tests.harness.postgresql import Server
 def test_server_that_refuses_the_login_is_up(
     stock_server: Server, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """For PQping the refusal of a role that does not exist is an answer, and no word of libpq's."""
+    """A server that refuses an unknown role is up, and libpq prints nothing.
+
+    PQping counts the refusal as an answer.
+    """
     machine = stock_server.machine
     place = str(machine.path(machine.socket_directory))
     socket = {"host": place, "port": str(stock_server.port)}

@@ -1,4 +1,4 @@
-"""Whatever another role has planted, our scripts, views and functions run none of it."""
+"""Our scripts, views and functions run nothing that another role has planted."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.server.test_update import VERSION_1_0
 
 pytestmark = on_each_major
 
-# The target is a schema in which the other role, too, may create objects; so is public.
+# The other role may create objects in the schema `target`, and in public.
 CASES = [
     *(("pgpool_recovery", None, schema) for schema in ("public", "target")),
     *(("pgpool_adm", None, schema) for schema in ("public", "target")),
@@ -70,7 +70,7 @@ def connect(server: Server, database: str, user: str = "postgres") -> psycopg.Co
 
 @pytest.fixture(scope="module")
 def planted(stock_server: Server, product: Product) -> Server:
-    """A server with a database for each case, in which mallory has planted what she can."""
+    """A server with a database for each case, in which mallory has planted everything she can."""
     server = stock_server
     server.execute("CREATE ROLE mallory LOGIN")
     server.execute("CREATE DATABASE planted OWNER mallory TEMPLATE template0")
@@ -108,7 +108,7 @@ def versions(server: Server, extension: str) -> set[str]:
 def session(
     planted: Server, extension: str, version: str | None, schema: str
 ) -> Iterator[psycopg.Connection]:
-    """A superuser's session in the database of a case, in which nothing planted was called yet."""
+    """A superuser's session in the database of a case; it may not call anything planted."""
     database = database_of(extension, version, schema)
     told: list[str | None] = []
     with connect(planted, database) as session:
@@ -125,7 +125,10 @@ def session(
 
 
 def test_plants_are_called_where_the_search_path_leads(planted: Server) -> None:
-    """Otherwise the other tests say nothing; this is what our scripts once did."""
+    """A session that trusts its search path calls planted objects, as our scripts once did.
+
+    Otherwise the other tests would show nothing.
+    """
     with connect(planted, "planted") as session:
         session.execute("SELECT 1 FROM pg_class WHERE oid = 'pg_class'::regclass")
         as_superuser = session.execute("SELECT last_value FROM trap.calls_as_superuser").fetchone()
@@ -144,7 +147,7 @@ def test_plants_are_called_where_the_search_path_leads(planted: Server) -> None:
 def test_promise_13_nothing_planted_is_run(
     session: psycopg.Connection, extension: str, version: str | None, schema: str, planted: Server
 ) -> None:
-    """By CREATE EXTENSION, ALTER EXTENSION UPDATE, the views, and the functions."""
+    """CREATE EXTENSION, ALTER EXTENSION UPDATE, the views and the functions run nothing planted."""
     if version is None:
         session.execute(f"CREATE EXTENSION {extension} SCHEMA {schema}")
     elif version in versions_of_database(session, extension):
@@ -172,7 +175,7 @@ def versions_of_database(session: psycopg.Connection, extension: str) -> set[str
 
 
 def plant_beside(server: Server, session: psycopg.Connection, extension: str, schema: str) -> None:
-    """Plant functions with the names of ours and other arguments beside them."""
+    """Plant functions that have the names of ours, but other arguments, in the same schema."""
     database = session.info.dbname
     with connect(server, database, "mallory") as mallory:
         rows = mallory.execute(SIGNATURES, [extension]).fetchall()
@@ -181,11 +184,11 @@ def plant_beside(server: Server, session: psycopg.Connection, extension: str, sc
                 try:
                     mallory.execute(statement)
                 except (psycopg.errors.DuplicateFunction, psycopg.errors.InsufficientPrivilege):
-                    continue  # That one is ours.
+                    continue  # This one is our own.
 
 
 def adm_calls(session: psycopg.Connection) -> dict[str, str | None]:
-    """Return a call of each function of pgpool_adm, and what it fails with."""
+    """Return a call of each function of pgpool_adm, with the message of its failure."""
     session.execute(
         """CREATE FOREIGN DATA WRAPPER pgpool_fdw;
         CREATE SERVER pool FOREIGN DATA WRAPPER pgpool_fdw OPTIONS (host '/nowhere', port '45678');
@@ -210,7 +213,7 @@ def adm_calls(session: psycopg.Connection) -> dict[str, str | None]:
 
 
 def expect(session: psycopg.Connection, statement: str, message: str | None) -> None:
-    """Run a statement that fails with a message, or not at all."""
+    """Run a statement that must fail with `message`, or must succeed if that is None."""
     if message is None:
         session.execute(statement)
         return
@@ -232,10 +235,10 @@ def expect(session: psycopg.Connection, statement: str, message: str | None) -> 
             RETURNS boolean LANGUAGE sql STRICT RETURN true""",
     ],
 )
-def test_promise_13_what_has_the_name_of_ours_is_not_taken_over(
+def test_promise_13_object_with_one_of_our_names_is_not_taken_over(
     planted: Server, planted_statement: str
 ) -> None:
-    """Neither when the extension is created nor when it is updated: an error that names it."""
+    """An object with one of our names makes CREATE and ALTER EXTENSION fail with its name."""
     for version in (None, "1.1") if stock_control(planted).exists() else (None,):
         planted.execute("CREATE DATABASE taken TEMPLATE planted")
         try:
@@ -258,13 +261,13 @@ def test_promise_13_what_has_the_name_of_ours_is_not_taken_over(
 
 
 def stock_control(server: Server) -> Path:
-    """Return where the stock control file was kept, where there is a package of the stock one."""
+    """Return the path of the saved stock control file, if there is a package of that extension."""
     directory = server.machine.path(server.installation.extension_directory)
     return directory / "pgpool_recovery.control.before-pgpool-recovery"
 
 
 def take_stock(server: Server, database: str) -> None:
-    """Create the functions of 1.1 as members of an extension of that version, in public."""
+    """Create version 1.1 of the stock extension in public."""
     saved = stock_control(server)
     ours = saved.with_name("pgpool_recovery.control")
     our_control = ours.read_text()
@@ -285,9 +288,9 @@ def owned_by_mallory(server: Server) -> list[tuple[str, ...]]:
 
 
 def test_promise_13_owner_of_the_schema_puts_nothing_in_the_place_of_ours(planted: Server) -> None:
-    """She renames it and makes another one with its name, and functions with the names of ours.
+    """The schema's owner renames it, and replaces it and our functions; none of hers is called.
 
-    They say they are IMMUTABLE: a query that names one runs it while it is planned.
+    Hers are declared IMMUTABLE, so a query that uses one would run it while it is planned.
     """
     planted.execute("CREATE DATABASE renamed OWNER mallory TEMPLATE template0")
     planted.execute(
@@ -335,7 +338,7 @@ def test_promise_13_owner_of_the_schema_puts_nothing_in_the_place_of_ours(plante
 
 
 def replace_function(mallory: psycopg.Connection, name: str, types: str) -> None:
-    """Make a function of mallory's where ours was, that returns what ours does."""
+    """Create a function of mallory's in place of ours, with the same result type."""
     query = """SELECT pg_catalog.pg_get_function_result(p.oid), p.proretset
                  FROM pg_catalog.pg_proc p
                 WHERE p.pronamespace = 'elsewhere'::regnamespace AND p.proname = %s

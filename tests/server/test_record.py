@@ -1,4 +1,4 @@
-"""The writer of recoveries on record, at a server: nothing there stops a recovery."""
+"""The writer of the record at a real server: nothing there stops a recovery."""
 
 import time
 from collections.abc import Iterator
@@ -23,8 +23,8 @@ STUCK_S = 15
 
 @pytest.fixture(autouse=True)
 def called(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """As a stage command that the server has called; no run is on record yet."""
-    monkeypatch.setenv("PGHOST", str(server.machine.address))  # Its socket is postgres's.
+    """Set the environment of a stage command that the server has called; no run is recorded yet."""
+    monkeypatch.setenv("PGHOST", str(server.machine.address))  # The socket belongs to postgres.
     monkeypatch.setenv("PGPORT", str(server.port))
     monkeypatch.setenv("PGUSER", "postgres")
     yield
@@ -56,10 +56,13 @@ def test_stages_are_one_run(server: Server) -> None:
         (None, TargetState.UNKNOWN),
     ],
 )
-def test_remote_start_that_has_not_begun_leaves_what_the_first_stage_has_left(
+def test_remote_start_that_has_not_begun_keeps_the_state_of_the_first_stage(
     server: Server, first: str | None, left: TargetState
 ) -> None:
-    """It has touched nothing itself; without a first stage on record nobody knows more."""
+    """A remote start that fails at once reports the target as the first stage left it.
+
+    It has touched nothing itself. Without a recorded first stage, the state is not known.
+    """
     if first is not None:
         assert carry_out(story=[PlanMade(first, ()), Finished("ready", 1.0)]) == []
     with (
@@ -86,10 +89,10 @@ def test_connections_are_used_up(server: Server) -> None:
             connection.close()
     assert "the recovery is not recorded" in line
     assert "too many clients" in line
-    assert "no longer" not in line, "it never was"
+    assert "no longer" not in line, "it was never recorded"
 
 
-def test_lock_of_somebody_holds_nothing_up(server: Server) -> None:
+def test_lock_of_another_session_holds_nothing_up(server: Server) -> None:
     with psycopg.connect(server.conninfo_from_here(dbname="postgres")) as somebody:
         somebody.execute("LOCK TABLE pgpool_recovery_run")
         began = time.monotonic()
@@ -99,7 +102,7 @@ def test_lock_of_somebody_holds_nothing_up(server: Server) -> None:
     assert took_s < STUCK_S
 
 
-def test_connection_that_is_lost_is_told_once_and_leaves_a_run_that_was_interrupted(
+def test_lost_connection_is_reported_once_and_leaves_an_interrupted_run(
     server: Server,
 ) -> None:
     told: list[Event] = []
@@ -122,10 +125,13 @@ def test_connection_that_is_lost_is_told_once_and_leaves_a_run_that_was_interrup
 
 
 @pytest.mark.parametrize(("node_id", "is_ended"), [(1, True), (2, False), (None, False)])
-def test_node_that_is_recovered_elsewhere_has_no_interrupted_run_any_more(
+def test_node_that_is_recovered_elsewhere_no_longer_has_an_interrupted_run(
     server: Server, node_id: int | None, *, is_ended: bool
 ) -> None:
-    """Nobody goes on with it where the node was then; another node's stays as it is."""
+    """An interrupted run ends when its node is recovered elsewhere; a run of another node does not.
+
+    No later run will go on with it at the node's former place.
+    """
     interrupted_run(server)
     target = replace(
         STAGE.target,
@@ -140,12 +146,12 @@ def test_node_that_is_recovered_elsewhere_has_no_interrupted_run_any_more(
 
 NAMED = "pgpool-recovery run {}"
 FIRST_KEY = 1885827186
-"""Of the advisory lock by which an earlier build saw that a runner lives."""
+"""The first key of the advisory lock by which an earlier build knew that a runner was alive."""
 
 
 @pytest.fixture
 def mallory(server: Server) -> Iterator[str]:
-    """A role that may do nothing but connect."""
+    """A role that may only connect."""
     server.execute("CREATE ROLE mallory LOGIN")
     yield "mallory"
     server.execute("DROP ROLE mallory")
@@ -161,7 +167,7 @@ def interrupted_run(server: Server) -> int:
 
 @contextmanager
 def session_called(server: Server, role: str, run_id: int) -> Iterator[None]:
-    """A session with all that ever marked the runner of a run."""
+    """Open a session with every mark by which any build knew the runner of a run."""
     where = server.conninfo_from_here(role, dbname="postgres")
     name = NAMED.format(run_id)
     with psycopg.connect(where, autocommit=True, application_name=name) as session:
@@ -183,7 +189,10 @@ def test_plain_role_does_not_make_an_interrupted_run_look_alive(
 
 
 def test_plain_role_does_not_keep_a_runner_from_being_seen(server: Server, mallory: str) -> None:
-    """It takes beforehand what the next run could be known by; the next recovery ends nobody."""
+    """A plain role that takes the marks of the next run beforehand changes nothing.
+
+    The run still counts as running, and the next recovery does not end it.
+    """
     next_id = interrupted_run(server) + 1
     with (
         session_called(server, mallory, next_id),
@@ -196,7 +205,7 @@ def test_plain_role_does_not_keep_a_runner_from_being_seen(server: Server, mallo
 
 
 def test_run_of_a_role_that_may_write_the_record_is_alive(server: Server, mallory: str) -> None:
-    """Who may write it may say so; also a runner that is no superuser."""
+    """A runner need not be a superuser: a role that may write the record counts as its runner."""
     server.execute(
         "GRANT SELECT, INSERT, UPDATE, DELETE ON pgpool_recovery_run TO mallory;"
         "GRANT SELECT, INSERT ON pgpool_recovery_event TO mallory;"
@@ -213,7 +222,7 @@ def test_run_of_a_role_that_may_write_the_record_is_alive(server: Server, mallor
 
 
 def test_two_runners_of_a_target_do_not_end_each_other(server: Server) -> None:
-    """The agent decides who may go on; on record both are what they are."""
+    """The agent decides which runner may continue; the record keeps the state of each."""
     with on_record(STAGE, Settings(), lambda _name: lambda _event: None) as recorded:
         recorded.emit(STORY[0])
         with (
@@ -241,7 +250,7 @@ def test_settings_of_the_role_do_not_matter(server: Server, setting: str) -> Non
     server.execute(f"ALTER ROLE postgres SET {setting}")
     try:
         with on_record(STAGE, Settings(), lambda _name: lambda _event: None) as recorded:
-            time.sleep(0.2)  # Idle, as in a long step.
+            time.sleep(0.2)  # The session is idle, as during a long step.
             recorded.emit(Said("agent", "cœur"))
     finally:
         server.execute(f"SET default_transaction_read_only = off; ALTER ROLE postgres RESET {name}")
@@ -318,7 +327,7 @@ def test_dump_has_the_rows_and_what_comes_after_them(server: Server) -> None:
     program = server.installation.program
     where = ["-h", str(server.machine.socket_directory), "-p", str(server.port), "-U", "postgres"]
     dump = server.machine.run([program("pg_dump"), *where, "-d", "postgres"]).stdout
-    assert "_pgpool_recovery_is_alive" not in dump, "its privileges are the extension's own"
+    assert "_pgpool_recovery_is_alive" not in dump, "its privileges are not those of the extension"
     file = server.machine.socket_directory / "dump.sql"
     server.machine.write_file(file, dump)
     server.execute("CREATE DATABASE restored TEMPLATE template0")
@@ -332,8 +341,8 @@ def test_dump_has_the_rows_and_what_comes_after_them(server: Server) -> None:
         server.execute("DROP DATABASE restored")
 
 
-def test_nobody_reads_it_by_default_privileges(server: Server) -> None:
-    """Whatever ALTER DEFAULT PRIVILEGES gives to everybody."""
+def test_default_privileges_do_not_make_it_public(server: Server) -> None:
+    """The record is private even if ALTER DEFAULT PRIVILEGES grants SELECT on tables to PUBLIC."""
     server.execute("CREATE DATABASE generous TEMPLATE template0")
     try:
         server.execute(

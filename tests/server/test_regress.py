@@ -1,4 +1,4 @@
-"""make install and make installcheck, as PGXS has them, on a server of our own."""
+"""make install and make installcheck work, as PGXS provides them, on a server of our own."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""On a standby the functions refuse and say so, but for those that control the server."""
+"""On a standby, all functions but those that control the server refuse with a clear message."""
 
 from collections.abc import Iterator
 
@@ -27,7 +27,7 @@ def standby(
     until(
         lambda: standby.sql("SELECT 1 FROM pg_extension WHERE extname = 'pgpool_recovery'"),
         within_s=20,
-        what="the extension to arrive",
+        what="the extension to be replicated",
     )
     yield standby
     standby.kill()
@@ -57,7 +57,7 @@ def test_refuses(standby: Server, call: str) -> None:
 
 
 def test_refusal_reaches_pgpool_log(standby: Server) -> None:
-    """Pgpool-II writes warnings to its log, and throws the error of pgpool_recovery() away."""
+    """The refusal is also a warning, because Pgpool-II logs warnings but discards the error."""
     said: list[str | None] = []
     with psycopg.connect(standby.conninfo(dbname="postgres"), autocommit=True) as connection:
         connection.add_notice_handler(lambda diagnostic: said.append(diagnostic.message_primary))

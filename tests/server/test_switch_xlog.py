@@ -1,4 +1,4 @@
-"""pgpool_switch_xlog() waits for the segment that it switched, however the archive keeps it."""
+"""pgpool_switch_xlog() waits for the segment that it ended, however the archive stores it."""
 
 import time
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ ARCHIVES = {
 def archiving(
     workspace: Workspace, machine: LocalHost, installation: Installation, product: Product
 ) -> Iterator[Server]:
-    """A server that archives, with segments of another size than 16 MB."""
+    """A server that archives, with a segment size other than 16 MB."""
     plan = ClusterPlan(
         standbys=0,
         settings={"archive_mode": "on", "archive_command": "true", "max_wal_size": "64MB"},
@@ -67,7 +67,7 @@ def switch(server: Server, archive: Path) -> str:
 
 
 def current_segment(server: Server) -> str:
-    """Write something, and return the segment that holds it."""
+    """Write some WAL, and return the segment that contains it."""
     ((segment,),) = server.sql("SELECT pg_walfile_name(pg_create_restore_point('here'))")
     return segment
 
@@ -90,7 +90,7 @@ def test_again_and_again_without_anything_written(archiving: Server, archive: Pa
     assert all(Path(path).exists() for path in paths)
 
 
-def test_cleaned_archive_is_no_reason_to_wait_for_ever(archiving: Server, archive: Path) -> None:
+def test_cleaned_archive_does_not_make_it_wait_forever(archiving: Server, archive: Path) -> None:
     archive_with(archiving, f'cp %p "{archive}/%f"')
     Path(switch(archiving, archive)).unlink()
     assert Path(switch(archiving, archive)).exists()
@@ -111,7 +111,7 @@ def test_gives_up_and_says_what_the_archiver_says(archiving: Server, archive: Pa
 
 
 def test_waits_for_half_a_file_to_be_whole(archiving: Server, archive: Path) -> None:
-    """A file of the right name is not the segment before it has its size."""
+    """A file with the right name is not accepted before it has the size of a segment."""
     archive_with(archiving, "false")
     with psycopg.connect(archiving.conninfo(dbname="postgres"), autocommit=True) as connection:
         segment = current_segment(archiving)
@@ -161,7 +161,10 @@ def test_needs_the_privilege_for_pg_switch_wal(archiving: Server, archive: Path)
 def test_promise_13_session_of_a_superuser_lends_no_privilege(
     archiving: Server, archive: Path
 ) -> None:
-    """What a superuser has refreshed is evaluated as its owner, in the superuser's session."""
+    """A materialized view that a superuser refreshes cannot switch WAL.
+
+    Its query runs as the view's owner, but in the superuser's session.
+    """
     archiving.execute(
         "CREATE ROLE owner_of_view LOGIN; CREATE SCHEMA AUTHORIZATION owner_of_view;"
         " GRANT EXECUTE ON FUNCTION pgpool_switch_xlog TO owner_of_view"
@@ -180,7 +183,11 @@ def test_promise_13_session_of_a_superuser_lends_no_privilege(
 
 
 def test_promise_13_function_of_a_role_lends_no_privilege(archiving: Server, archive: Path) -> None:
-    """It has the rights of its owner, in the superuser's session; a block is not told from it."""
+    """A superuser's call inside a function of another role is refused.
+
+    The function has its owner's privileges, in the superuser's session. A DO block is refused as
+    well, since it cannot be distinguished from such a function.
+    """
     archiving.execute(
         "CREATE ROLE owner_of_function LOGIN; CREATE SCHEMA AUTHORIZATION owner_of_function;"
         " GRANT EXECUTE ON FUNCTION pgpool_switch_xlog TO owner_of_function"
@@ -210,7 +217,7 @@ def test_promise_13_function_of_a_role_lends_no_privilege(archiving: Server, arc
 
 @pytest.fixture
 def paths(archiving: Server, archive: Path) -> dict[str, Path]:
-    """Paths that cannot be an archive directory, by what is wrong with them."""
+    """Paths that cannot be an archive directory, keyed by what is wrong with them."""
     closed = archive / "closed"
     closed.mkdir(mode=0o700)
     file = archive / "file"
@@ -231,7 +238,7 @@ def refusal(connection: psycopg.Connection, path: Path) -> psycopg.Error:
     return caught.value
 
 
-def test_why_a_path_is_none_is_for_those_who_may_read_files(
+def test_only_roles_that_may_read_files_see_what_is_wrong_with_a_path(
     archiving: Server, paths: dict[str, Path]
 ) -> None:
     archiving.execute(

@@ -1,4 +1,4 @@
-"""The limit of time that every session begins with ends no call; one that the session has does."""
+"""A time limit that every session begins with ends no call; one that the session sets does."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,7 +25,7 @@ SWITCH = "SET pgpool.switch_xlog_timeout = 1; SELECT pgpool_switch_xlog('/tmp')"
 
 
 def answer(call: Callable[[], Any]) -> str:
-    """Return what a call says that fails."""
+    """Return the message of a call that must fail."""
     with pytest.raises(CommandError) as caught:
         call()
     return str(caught.value)
@@ -43,7 +43,7 @@ def test_limit_of_a_role_ends_no_call(server: Server) -> None:
         assert "gave no answer" in answer(lambda: server.execute(PLAN))
         assert "was not archived" in answer(lambda: server.execute(SWITCH))
         ((shown,),) = server.sql("SHOW transaction_timeout")
-        assert shown == LIMIT, "it counts again for what the session does next"
+        assert shown == LIMIT, "the limit must apply again to what the session does next"
     finally:
         server.execute("ALTER ROLE postgres RESET transaction_timeout")
 
@@ -57,7 +57,10 @@ def test_limit_of_the_session_itself_ends_it(server: Server) -> None:
 
 @on_majors_with_the_setting
 def test_limit_of_a_role_for_statements_ends_it(server: Server) -> None:
-    """It runs since before the function does, and a DBA counts on it."""
+    """The role's statement_timeout ends a call.
+
+    It is already running when the function begins, and a DBA relies on it.
+    """
     write_script(server, LONGER)
     server.execute(f"ALTER ROLE postgres SET statement_timeout = '{LIMIT}'")
     try:

@@ -1,6 +1,6 @@
 """Promises 1 and 8: whatever goes wrong in a run, nothing of it stays on the primary.
 
-The primary is a real server. The agent is a program that takes every step, but for one.
+The primary is a real server. The agent is a program that accepts every step except one.
 """
 
 import json
@@ -92,8 +92,8 @@ RAISED: dict[str, Callable[[], BaseException]] = {
 
 @pytest.fixture
 def primary(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """The server, where our own connections lead to; and it is as it was afterwards."""
-    monkeypatch.setenv("PGHOST", str(server.machine.address))  # Its socket is postgres's.
+    """The server to which our own connections go; afterwards it must be unchanged."""
+    monkeypatch.setenv("PGHOST", str(server.machine.address))  # The socket belongs to postgres.
     monkeypatch.setenv("PGPORT", str(server.port))
     monkeypatch.setenv("PGUSER", "postgres")
     before = files(server)
@@ -107,7 +107,7 @@ def slots(server: Server) -> list[Any]:
 
 
 def files(server: Server) -> set[str]:
-    """Return the names of all files of the data directory that no server makes by itself."""
+    """Return the names of all files in the data directory but those that a server itself makes."""
     own = ("pg_wal", "pg_stat", "pg_stat_tmp", "pg_logical", "pg_xact", "base", "global")
     data = Path(server.data_directory)
     found = (path.relative_to(data) for path in data.rglob("*"))
@@ -131,7 +131,7 @@ def run(
 
 
 def ignore(_event: Event) -> None:
-    """Whoever listens."""
+    """Discard an event."""
 
 
 @pytest.mark.parametrize("number", TAKEN)
@@ -143,7 +143,7 @@ def test_promise_1_nothing_is_left_whatever_the_agent_says(
 
 
 def failure_at(number: int, answer: str) -> RecoveryError:
-    """Return the failure of a run whose agent says something at a step."""
+    """Return the failure of a run whose agent gives one of ANSWERS at a step."""
     with pytest.raises(RecoveryError) as raised:
         run(ignore, number if number < CREATES else number - 1, ANSWERS[answer])
     return raised.value
@@ -154,7 +154,11 @@ def failure_at(number: int, answer: str) -> RecoveryError:
 def test_promise_8_failure_names_node_step_cause_and_state(
     primary: Server, answer: str, number: int
 ) -> None:
-    """The state is unknown where nobody heard of what stood there before, or of its change."""
+    """A failure names its node, step, cause and the target's state.
+
+    The state is unknown if the agent did not report what was at the target before, or how it was
+    changed.
+    """
     failure, says = failure_at(number, answer), answer in ("a bug", "a failure")
     assert_named(failure, number)
     assert isinstance(failure, Bug) is (answer == "a bug")
@@ -177,7 +181,7 @@ def assert_named(error: RecoveryError, number: int) -> None:
 def test_promise_1_nothing_is_left_whatever_is_raised_here(
     primary: Server, what: str, number: int, kind: type[StepStarted | StepFinished]
 ) -> None:
-    """Also when whoever is told of it fails again and again, as with a terminal that is gone."""
+    """Nothing is left even if each report of an event fails, as on a terminal that is gone."""
     raised = RAISED[what]()
     told: list[Event] = []
 
@@ -221,7 +225,10 @@ def test_promise_1_slot_whose_creation_was_not_heard_of_is_dropped(
 def test_promise_1_slot_that_is_being_created_is_dropped(
     primary: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A cancel leaves the query running: a slot that comes a moment later would stay."""
+    """A slot is dropped even if a cancel came while the server was creating it.
+
+    The cancel leaves the query running, so the slot appears a moment later and would stay.
+    """
     slow = "select pg_create_physical_replication_slot(%(name)s, true) from pg_sleep(1.5)"
     query = connections._query
     monkeypatch.setattr(
@@ -242,14 +249,14 @@ def test_promise_1_slot_that_is_being_created_is_dropped(
             run(emit)
     finally:
         signal.signal(signal.SIGALRM, before)
-    time.sleep(max(0.0, began + 3 - time.monotonic()))  # When it would have been there.
+    time.sleep(max(0.0, began + 3 - time.monotonic()))  # By now it would exist.
 
 
-def test_slot_that_cannot_be_dropped_is_said(
+def test_slot_that_cannot_be_dropped_is_reported(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody has to find it by the disk that fills."""
-    monkeypatch.setenv("PGHOST", str(server.machine.address))  # Its socket is postgres's.
+    """A slot that cannot be dropped is reported, before anyone finds it by a full disk."""
+    monkeypatch.setenv("PGHOST", str(server.machine.address))  # The socket belongs to postgres.
     monkeypatch.setenv("PGPORT", str(server.port))
     monkeypatch.setenv("PGUSER", "postgres")
     query = connections._query
@@ -266,8 +273,8 @@ def test_slot_that_cannot_be_dropped_is_said(
 def test_plan_that_is_carried_out_keeps_its_slot(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else the tests above would see nothing."""
-    monkeypatch.setenv("PGHOST", str(server.machine.address))  # Its socket is postgres's.
+    """A successful run keeps its slot; otherwise the tests above would show nothing."""
+    monkeypatch.setenv("PGHOST", str(server.machine.address))  # The socket belongs to postgres.
     monkeypatch.setenv("PGPORT", str(server.port))
     monkeypatch.setenv("PGUSER", "postgres")
     assert "PGHOST" in os.environ

@@ -26,7 +26,7 @@ OTHERS = [
     "pgpool_switch_xlog(text)",
 ]
 
-# Of 1.0 only the update script is known, and no package has it: the functions of its time.
+# No package has version 1.0, and only its update script is known. These are its functions.
 VERSION_1_0 = r"""
 CREATE FUNCTION pgpool_recovery(script_name text, remote_host text, remote_data_directory text)
 RETURNS bool AS 'MODULE_PATHNAME', 'pgpool_recovery' LANGUAGE C STRICT;
@@ -38,7 +38,7 @@ CREATE FUNCTION pgpool_switch_xlog(archive_dir text)
 RETURNS text AS 'MODULE_PATHNAME', 'pgpool_switch_xlog' LANGUAGE C STRICT;
 """
 
-# How each database comes to its stock extension.
+# How each database gets its stock extension.
 ORIGINS = {
     "fresh_1_0": "CREATE EXTENSION pgpool_recovery VERSION '1.0'",
     "fresh_1_1": "CREATE EXTENSION pgpool_recovery VERSION '1.1'",
@@ -80,7 +80,7 @@ GRANTS = f"""
 
 @dataclass(frozen=True)
 class Told:
-    """A warning, in words: psycopg's Diagnostic is empty when the notice handler has ended."""
+    """The texts of a warning, since psycopg's Diagnostic is empty after the notice handler."""
 
     message: str | None
     detail: str | None
@@ -89,7 +89,7 @@ class Told:
 
 @dataclass(frozen=True)
 class Updated:
-    """A server whose databases had the stock extension, were given to users, and are updated."""
+    """A server whose databases had the stock extension, with grants, and were updated."""
 
     server: Server
     warnings: dict[str, list[Told]]
@@ -110,7 +110,7 @@ def all_updated(stock_server: Server, product: Product) -> Updated:
         server.execute(origin, database=database)
         server.execute(GRANTS, database=database)
         assert stock_works(server, database)
-    # Whoever created one of them has lost the right to have others do what a superuser may.
+    # The owner of one function is no longer a superuser. The update must not leave it the owner.
     server.execute("CREATE ROLE former SUPERUSER")
     server.execute(
         "ALTER FUNCTION pgpool_recovery(text, text, text) OWNER TO former; "
@@ -143,7 +143,7 @@ def update(server: Server, database: str, before: str = "SELECT") -> list[Told]:
 
 
 def stock_works(server: Server, database: str) -> bool:
-    """Call the compiled function: the fixture is worth nothing when it was not there."""
+    """Return whether the compiled function runs; without it the fixture would be worthless."""
     write_script(server, "exit 0", "noop")
     return server.sql("SELECT pgpool_recovery('noop', 'host', '/data')", database=database) == [
         ("t",)
@@ -203,7 +203,7 @@ def test_calls_work_with_unknown_literals(updated: Server, database: str) -> Non
 
 
 def grantees(server: Server, database: str, function: str) -> set[tuple[str, ...]]:
-    """Return to whom EXECUTE on a function is granted, by whom, beside its owner."""
+    """Return the roles other than the owner that may execute a function, with their grantors."""
     query = f"""
         SELECT a.grantee::regrole, a.grantor::regrole, a.is_grantable
           FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
@@ -212,10 +212,13 @@ def grantees(server: Server, database: str, function: str) -> set[tuple[str, ...
 
 
 @pytest.mark.parametrize("database", ORIGINS)
-def test_grants_that_had_no_effect_are_taken_away_and_told(
+def test_grants_that_had_no_effect_are_revoked_and_reported(
     all_updated: Updated, database: str
 ) -> None:
-    """The stock functions refuse whoever is no superuser, so these roles could do nothing."""
+    """The update revokes grants that had no effect, and reports each.
+
+    The stock functions refuse every role that is not a superuser.
+    """
     server = all_updated.server
     schema = '"Other"' if database == "in_a_schema" else "public"
     dead = {
@@ -256,7 +259,7 @@ def about_roles(told: list[Told]) -> list[Told]:
 
 
 @pytest.mark.parametrize("database", ORIGINS)
-def test_what_everybody_could_call_is_told(all_updated: Updated, database: str) -> None:
+def test_revoked_grant_to_public_is_reported(all_updated: Updated, database: str) -> None:
     schema = '"Other"' if database == "in_a_schema" else "public"
     name = f"{schema}.pgpool_switch_xlog(text)"
     told = [one for one in all_updated.warnings[database] if "PUBLIC" in (one.message or "")]
@@ -265,7 +268,7 @@ def test_what_everybody_could_call_is_told(all_updated: Updated, database: str) 
 
 
 @pytest.mark.parametrize("database", ORIGINS)
-def test_comment_is_that_of_ours(updated: Server, database: str) -> None:
+def test_comment_is_ours(updated: Server, database: str) -> None:
     query = """
         SELECT obj_description(e.oid, 'pg_extension') = a.comment
           FROM pg_extension e JOIN pg_available_extensions a ON a.name = e.extname
@@ -289,15 +292,18 @@ def test_grants_that_had_an_effect_and_dependents_are_kept_and_the_public_one_is
             connection.execute("SELECT pgpool_recovery('noop', 'host', '/data')")
 
 
-def test_roles_can_be_dropped_whose_grants_were_taken_away(updated: Server) -> None:
-    """Nothing is left in pg_shdepend of what REVOKE would have taken away there."""
+def test_roles_whose_grants_were_revoked_can_be_dropped(updated: Server) -> None:
+    """A role whose grants the update revoked can be dropped.
+
+    Nothing of those grants is left in pg_shdepend, just as after REVOKE.
+    """
     query = """
         SELECT d.datname FROM pg_shdepend s JOIN pg_database d ON d.oid = s.dbid
          WHERE s.refobjid = '"Former Operator"'::regrole ORDER BY 1"""
     assert updated.sql(query) == [("changed",), ("keeping",)]
 
 
-def test_grants_are_kept_when_that_was_said_before(updated: Server) -> None:
+def test_grants_are_kept_on_request(updated: Server) -> None:
     server = updated
     server.execute("ALTER DATABASE keeping SET pgpool.keep_grants = on")
     with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState) as caught:
@@ -306,7 +312,7 @@ def test_grants_are_kept_when_that_was_said_before(updated: Server) -> None:
         "pgpool.keep_grants is set for this database or role"
     )
     server.execute("ALTER DATABASE keeping RESET pgpool.keep_grants")
-    server.execute("ALTER ROLE somebody SET pgpool.keep_grants = on")  # Not the one who updates.
+    server.execute("ALTER ROLE somebody SET pgpool.keep_grants = on")  # Not the updating role.
     assert about_roles(update(server, "keeping", "SET pgpool.keep_grants = on")) == []
     assert grantees(server, "keeping", DEAD) == {
         (role, "postgres", "f") for role in ("chief", "group_of_chiefs", "member")
@@ -320,7 +326,7 @@ def test_grants_are_kept_when_that_was_said_before(updated: Server) -> None:
     assert row == (True,)
 
 
-def test_a_function_that_somebody_has_added_does_not_become_a_superusers(updated: Server) -> None:
+def test_added_function_of_another_role_does_not_become_a_superusers(updated: Server) -> None:
     server = updated
     server.execute(
         """CREATE FUNCTION added() RETURNS text LANGUAGE sql SECURITY DEFINER
@@ -361,7 +367,7 @@ def test_it_can_be_dumped_and_dropped(updated: Server, database: str) -> None:
 
 @pytest.mark.parametrize("database", ORIGINS)
 def test_owners_are_superusers(updated: Server, database: str) -> None:
-    """The functions run with their owner's rights now."""
+    """Superusers own all functions, since these now run with their owner's privileges."""
     query = """SELECT DISTINCT r.rolsuper FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner
                 WHERE p.proname ~ '^_?pgpool'"""
     assert updated.sql(query, database=database) == [("t",)]

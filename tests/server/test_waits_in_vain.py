@@ -1,4 +1,4 @@
-"""A standby whose WAL ends before it is consistent: it tries again for ever, and is given up."""
+"""A standby whose WAL ends before it is consistent retries forever, so the agent gives it up."""
 
 import re
 import shutil
@@ -15,12 +15,15 @@ CREATE TABLE filled AS SELECT repeat('x', 100) FROM generate_series(1, 600000);
 SELECT replace(labelfile, E'\n', '|') FROM pg_backup_stop(false);
 """
 READS_MUCH = "dd if=/dev/zero of=/dev/null bs=1M count=20; false"
-"""As one in Python does, that loads its modules: the kernel counts it to its parent as well."""
+"""It reads much, as a command in Python does that loads its modules.
+
+The kernel adds what it reads to its parent's count as well.
+"""
 
 
 @pytest.fixture(scope="module")
 def half(stock_server: Server) -> Server:
-    """A standby with half a segment of WAL, whose primary is gone."""
+    """A standby that has half a segment of WAL, and no primary any longer."""
     (label,) = (line for line in stock_server.execute(BACKUP).stdout.split("\n") if "|" in line)
     stock_server.stop("immediate")
     data = stock_server.machine.path(stock_server.data_directory)

@@ -1,4 +1,4 @@
-"""The documented way to install, word for word: a wheel made once, and put on a host by hash."""
+"""The documented installation works word for word: build a wheel once, install it by its hash."""
 
 import os
 import re
@@ -24,7 +24,7 @@ LEFT_OUT = (".venv", ".build", "dist", ".git", "__pycache__", ".*_cache")
 
 
 def documented(page: Path) -> list[str]:
-    """Return the commands of a page that make the wheel and install it, in their order."""
+    """Return the commands of a page that build the wheel and install it, in their order."""
     blocks = re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
     lines = [line.partition("   #")[0].strip() for block in blocks for line in block.splitlines()]
     begins = ("make wheel", f"sudo {PYTHON} -m venv {VENV}", f"sudo {VENV}/bin/pip ")
@@ -33,7 +33,7 @@ def documented(page: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def checkout(workspace: Workspace) -> Iterator[Path]:
-    """A copy of this checkout, as it is."""
+    """A copy of this checkout, with uncommitted changes."""
     copy = workspace.make_new("checkout-") / "pgpool-recovery"
     shutil.copytree(REPOSITORY, copy, ignore=shutil.ignore_patterns(*LEFT_OUT), symlinks=True)
     yield copy
@@ -65,7 +65,7 @@ def test_documented_commands_install_what_is_locked(
 
 
 def normalized(line: str) -> str:
-    """Return a line of pip list with the name as a lock file has it."""
+    """Return a line of `pip list` with its package name in the form of a lock file."""
     name, _, version = line.partition("==")
     return f"{re.sub('[-_.]+', '-', name).lower()}=={version}"
 

@@ -1,4 +1,4 @@
-"""A server that does not come up: its own reason is told, wherever it was written."""
+"""If a server does not come up, its own reason is reported, wherever it was written."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ BAD_LINE = 'invalid authentication method "scam-sha-256"'
 
 @pytest.fixture
 def stopped(stock_server: Server) -> Iterator[Server]:
-    """A server that has run with a collector, and so has the list of that run's files."""
+    """A stopped server that is configured with a log collector."""
     settings, lines = dict(stock_server.settings), list(stock_server.hba_lines)
     if stock_server.is_running:
         stock_server.stop()
@@ -30,7 +30,7 @@ def stopped(stock_server: Server) -> Iterator[Server]:
 
 
 def why(server: Server) -> str:
-    """Have the agent start the server, and return the detail of its failure."""
+    """Make the agent start the server, and return the detail of its failure."""
     record = agent_start(server, start_s=60)
     assert record["target"] == "copied, but not started"
     return str(record["detail"])
@@ -57,7 +57,7 @@ def test_from_the_log_that_it_writes(stopped: Server, kind: str, suffix: str) ->
     assert BAD_LINE in told
     assert f"{suffix} ends with:" in told
     assert "database system is shut down" in told
-    assert "database system was shut down" not in told, "what the run before has written"
+    assert "database system was shut down" not in told, "this line is from the previous run"
 
 
 def test_from_standard_error_when_it_dies_before_its_collector(stopped: Server) -> None:
@@ -75,15 +75,15 @@ def test_from_standard_error_when_it_dies_before_its_collector(stopped: Server) 
     told = why(stopped)
     stopped.machine.path(own).unlink()
     assert f'syntax error in file "{own}" line 1' in told
-    assert "nonexistent" not in told, "what the start before has said"
+    assert "nonexistent" not in told, "this line is from the previous start"
 
 
-def test_from_a_directory_elsewhere_without_what_stood_there(stopped: Server) -> None:
+def test_from_a_log_directory_elsewhere_without_earlier_lines(stopped: Server) -> None:
     elsewhere = stopped.machine.log_directory / "elsewhere"
     stopped.machine.make_directory(elsewhere)
     stopped.settings |= {"log_directory": str(elsewhere), "log_filename": "server-%Y.log"}
-    run_once(stopped)  # So that the next start goes on with the file,
-    (stopped.data_directory / "current_logfiles").unlink()  # of which a copy knows nothing.
+    run_once(stopped)  # The next start appends to the file of this run.
+    (stopped.data_directory / "current_logfiles").unlink()  # A fresh copy does not have it either.
     stopped.settings["log_min_messages"] = "debug5"
     break_hba(stopped)
     told = why(stopped)

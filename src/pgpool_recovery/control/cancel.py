@@ -38,7 +38,9 @@ def cancel(primary: Primary, node: Node, tell: Tell, *, within_s: float) -> Reco
             raise _nothing_runs(node)
         running = found[-1]
         if running.state == COPIED and not _calls_of(connection, node):
-            raise _nothing_runs(node, f"It is {TargetState.COPIED}: recovery {running.id}.")
+            run = record.run(running.id)
+            left = TargetState.COPIED if run is None else run.left
+            raise _nothing_runs(node, f"It is {left}: recovery {running.id}.")
         if running.state != INTERRUPTED:
             _cancel_until(
                 _End(record, connection, running.id, node).has_come,

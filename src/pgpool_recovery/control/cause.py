@@ -26,8 +26,8 @@ def cause(error: RecoveryError, follower: Follower | None, job: Job) -> Recovery
         return Unverified(
             error.message, detail=error.detail, hint=error.hint, target=TargetState.STARTED
         )
-    if run.state == COPIED:  # The first stage succeeded; the start was not requested.
-        return error.with_target(TargetState.COPIED)
+    if run.state == COPIED:  # The first stage succeeded; the remote start did not follow.
+        return error.with_target(run.left)
     return run.failure() or error
 
 

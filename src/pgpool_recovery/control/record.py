@@ -85,6 +85,12 @@ class RecordedRun:
         """Whether it has ended, and nothing more will be recorded."""
         return self.state in ENDED
 
+    @property
+    def left(self) -> TargetState:
+        """In which state the first stage has left the target to a remote start."""
+        is_started = _target_state(self.target_state) is TargetState.STARTED
+        return TargetState.STARTED if is_started else TargetState.COPIED
+
     def failure(self) -> RecoveryError | None:
         """Return why it failed; None if it succeeded or has not ended."""
         if self.state == INTERRUPTED:
@@ -94,6 +100,14 @@ class RecordedRun:
                 + (f" It was interrupted{where}." if (where := where_it_stopped(self)) else ""),
                 hint=self._next_step(),
                 target=TargetState.UNKNOWN,
+            )
+        if self.state == COPIED and self.left is TargetState.STARTED:
+            return Incomplete(
+                f"no remote start came for {self.name}",
+                detail="The first stage has started its server, and pgpool_remote_start was not "
+                "called after it.",
+                hint="Recover the node again.",
+                target=TargetState.STARTED,
             )
         if self.state == COPIED:
             return Incomplete(

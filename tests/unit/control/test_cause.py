@@ -103,9 +103,18 @@ def test_pgpool_fails_after_the_start() -> None:
 
 
 def test_pgpool_fails_between_the_stages() -> None:
-    found = of(BY_PCP, facts.run(state="copied", ended_at=None))
+    found = of(BY_PCP, facts.run(state="copied", ended_at=None, target_state=None))
     assert found.message == BY_PCP.message
     assert found.target is TargetState.COPIED
+
+
+def test_pgpool_fails_after_the_first_stage_has_started_the_server() -> None:
+    run = facts.run(state="copied", ended_at=None, target_state=str(TargetState.STARTED))
+    assert of(BY_PCP, run).target is TargetState.STARTED
+    failure = run.failure()
+    assert failure is not None
+    assert failure.message.startswith("no remote start came for")
+    assert failure.target is TargetState.STARTED
 
 
 def test_pgpool_is_lost_and_the_recovery_goes_on() -> None:
