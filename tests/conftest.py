@@ -1,4 +1,4 @@
-"""Settings of Hypothesis, and fixtures for all tests that need machines."""
+"""Settings of Hypothesis, and fixtures for all tests that need hosts."""
 
 from collections.abc import Iterator
 
@@ -25,13 +25,13 @@ def workspace() -> Iterator[Workspace]:
 
 @pytest.fixture(scope="session")
 def product(workspace: Workspace) -> Product:
-    """Our wheel, installed as a user would install it."""
+    """Return our wheel, installed as a user would install it."""
     return build_product(workspace)
 
 
 @pytest.fixture(scope="session")
 def namespaces() -> None:
-    """Skips the test where hosts cannot be made."""
+    """Skip the test where hosts cannot be created."""
     reason = why_no_hosts()
     if reason is not None:
         pytest.skip(f"hosts need to make namespaces and mounts: {reason}")

@@ -1,4 +1,4 @@
-"""Earlier builds of ours, from the history of this repository, for what two builds at once do."""
+"""Earlier builds of pgpool-recovery, from this repository's history, for tests with two builds."""
 
 import subprocess
 from pathlib import Path
@@ -12,12 +12,12 @@ WHY_NOT = "the history of this checkout lacks commit {}, clone it whole: {}"
 
 
 def extract(commit: str, directory: Path) -> Path:
-    """Put the files of a commit into a directory, and return it; without it the test is skipped.
+    """Put the files of a commit into a directory, and return it; skip the test if there is none.
 
-    A shallow clone, or a release without its history, has none.
+    A shallow clone or a released archive does not have the commit.
     """
     made = subprocess.run(
-        # Root may run the tests of somebody else's checkout.
+        # Root may run the tests in a checkout of another user.
         [*("git", "-c", f"safe.directory={REPOSITORY}"), "-C", REPOSITORY, "archive", commit],
         capture_output=True,
         check=False,

@@ -1,8 +1,8 @@
-"""A database in which all that its owner and a careless superuser can set is set against us.
+"""A hostile database: its owner and a careless superuser have set everything that they can set.
 
-For each name that a query of ours uses, PostgreSQL has some objects; each has a double here, with
-the very same types, and functions and operators have more for types that fit better than theirs.
-Whatever of that is called writes a line into the server's log.
+For each name that a query of ours uses, PostgreSQL has some objects. Each of them has a double
+here, with the very same types; functions and operators also have doubles for types that fit better
+than PostgreSQL's. Each call of a double writes a line to the server log.
 """
 
 import json
@@ -15,12 +15,12 @@ from tests.harness.template import SUPERUSER
 REPOSITORY = Path(__file__).parents[1]
 DATABASE = "hostile"
 RUNNER, PERSON, TENANT = "runner", "person", "tenant"
-"""A superuser as whom we log in, one who may only look, and the owner of the database."""
+"""The superuser that we log in as, a role that may only read, and the owner of the database."""
 CAPTURED = "captured: "
 SCHEMA = "our own 100% schema"
 
 LIBRARIES = "local_preload_libraries"
-"""Not set for the whole database: ALTER ROLE … SET cannot make a list empty again for us."""
+"""Not set for the database, because ALTER ROLE … SET could not reset the list to empty for us."""
 
 PATHS = {
     "before PostgreSQL's own": "evil, pg_catalog",
@@ -64,9 +64,9 @@ SETTINGS = {
     "TimeZone": "<+0530>-05:30",
     "work_mem": "64kB",
 }
-"""What a server does not know is left out."""
+"""Settings that a server does not have are left out."""
 ONLY_ON_SINCE = {"standard_conforming_strings": 19}
-"""What a later major knows, and lets nobody turn off."""
+"""Settings that can no longer be turned off from a major version on."""
 
 TYPES = [
     *("name", "text", '"char"', "boolean", "smallint", "integer", "bigint", "numeric"),
@@ -140,7 +140,7 @@ GRANT SELECT ON ALL TABLES IN SCHEMA evil TO PUBLIC;
 
 
 def names_of_queries() -> dict[str, list[str]]:
-    """Return the names of PostgreSQL's own that our queries use, of each kind."""
+    """Return the names of PostgreSQL's objects that our queries use, by kind."""
     files = sorted((REPOSITORY / QUERIES).glob("*.sql"))
     names = [name for file in files for name in names_in_query(file.read_text())]
     return {
@@ -152,7 +152,7 @@ def names_of_queries() -> dict[str, list[str]]:
 
 
 def make_roles(server: Server) -> None:
-    """Make those who log in, and the owner of the database."""
+    """Create the roles that log in, and the owner of the database."""
     server.execute(
         f"CREATE ROLE {TENANT} LOGIN; CREATE ROLE {RUNNER} LOGIN SUPERUSER;"
         f"CREATE ROLE {PERSON} LOGIN IN ROLE pg_monitor"
@@ -160,7 +160,7 @@ def make_roles(server: Server) -> None:
 
 
 def make_database(server: Server) -> None:
-    """Make a tenant's database, with our extension in a schema of its own and the doubles."""
+    """Create a tenant's database with the doubles, and our extension in a schema of its own."""
     server.execute(f"CREATE DATABASE {DATABASE} OWNER {TENANT} TEMPLATE template0")
     server.execute(
         f'CREATE SCHEMA "{SCHEMA}"; CREATE EXTENSION pgpool_recovery SCHEMA "{SCHEMA}";'
@@ -172,7 +172,7 @@ def make_database(server: Server) -> None:
 
 
 def plant(server: Server, database: str) -> None:
-    """Plant the doubles."""
+    """Create the doubles in a database."""
     filled = PLANT
     for place, value in {
         "@names@": json.dumps(names_of_queries()).replace("'", "''"),
@@ -189,7 +189,7 @@ def _fixed(server: Server) -> set[str]:
 
 
 def set_against_us(server: Server, database: str = DATABASE) -> None:
-    """Set everything for the database, for its roles, and for them in it."""
+    """Set all hostile settings for the database, for the roles, and for the roles in it."""
     known = {row[0] for row in server.sql("SELECT name FROM pg_settings")} | {"role"}
     known -= _fixed(server)
     where = [f"DATABASE {database}"]
@@ -206,7 +206,7 @@ def set_against_us(server: Server, database: str = DATABASE) -> None:
 
 
 def spare(server: Server, database: str = DATABASE) -> None:
-    """Let the harness, and Pgpool-II, log in to the database as always."""
+    """Let the harness and Pgpool-II log in to the database without those settings."""
     known = {row[0]: row[1] for row in server.sql("SELECT name, boot_val FROM pg_settings")}
     known |= {"role": "none", "synchronous_commit": "local", "search_path": "public"}
     server.execute(
@@ -219,7 +219,7 @@ def spare(server: Server, database: str = DATABASE) -> None:
 
 
 def set_path(server: Server, path: str, database: str = DATABASE) -> None:
-    """Let the search path of the database lead to the doubles."""
+    """Set the search path of the database, so that it contains the doubles."""
     server.execute(
         f"ALTER DATABASE {database} SET search_path = {path};"
         f"ALTER ROLE {RUNNER} IN DATABASE {database} SET search_path = {path}"
@@ -227,7 +227,7 @@ def set_path(server: Server, path: str, database: str = DATABASE) -> None:
 
 
 def captured(server: Server, since: int = 0, *, role: str = "") -> list[str]:
-    """Return what of the doubles was called by a role, from a place in the log on."""
+    """Return the doubles that a role has called, according to the log from an offset on."""
     lines = server.log_text()[since:].splitlines()
     called = [line for line in lines if CAPTURED in line and f"{role}@" in line]
     return sorted({line.partition(CAPTURED)[2] for line in called})

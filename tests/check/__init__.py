@@ -1,1 +1,1 @@
-"""What is told of a recovery before it is needed, on real clusters."""
+"""Tests of what is reported about a recovery before it is needed, on real clusters."""

@@ -1,4 +1,4 @@
-"""Ask a cluster's primary, and see that the question has left nothing behind."""
+"""Query a cluster's primary, and assert that the query leaves nothing behind."""
 
 import json
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ WRITTEN_BY_ITSELF = ("pg_wal", "pg_stat", "pg_stat_tmp", "base")
 
 
 def plan(cluster: Cluster, node_id: int) -> dict[str, Any]:
-    """Return the plan for a node, as the primary's function gives it."""
+    """Return the plan for a node, as the primary's function returns it."""
     primary, node = cluster.primary, cluster.node(node_id)
     words = (
         str(node.machine.address),
@@ -29,7 +29,7 @@ def plan(cluster: Cluster, node_id: int) -> dict[str, Any]:
 
 
 def fingerprint(server: Server) -> dict[str, tuple[int, int]]:
-    """Return size and time of every file of a stopped server's directory, and beside it."""
+    """Return size and time of every file in a stopped server's data directory, and next to it."""
     return {
         name: (path.lstat().st_size, path.lstat().st_mtime_ns)
         for name, path in _files(server).items()
@@ -37,7 +37,7 @@ def fingerprint(server: Server) -> dict[str, tuple[int, int]]:
 
 
 def names(server: Server) -> set[str]:
-    """Return the names of the files of a server that runs, without those that it makes itself."""
+    """Return the names of a running server's files, without those that it creates itself."""
     return {name for name in _files(server) if not set(Path(name).parts) & set(WRITTEN_BY_ITSELF)}
 
 
@@ -48,7 +48,7 @@ def _files(server: Server) -> dict[str, Path]:
 
 @dataclass(frozen=True)
 class Found:
-    """A row of a check."""
+    """A row of the check's result."""
 
     severity: str
     node_id: int | None
@@ -57,7 +57,7 @@ class Found:
 
 
 def check(cluster: Cluster, **pool: str) -> list[Found]:
-    """Return what the primary's function finds about all nodes; `pool` is of pgpool.conf."""
+    """Return the primary's findings about all nodes; `pool` has parameters of pgpool.conf."""
     nodes = [
         {
             "node_id": server.node_id,

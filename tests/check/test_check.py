@@ -1,4 +1,4 @@
-"""pgpool_recovery_check(): a healthy cluster is found healthy, and each thing broken is found."""
+"""pgpool_recovery_check() finds a healthy cluster healthy, and finds each thing that is broken."""
 
 import time
 from collections.abc import Iterator
@@ -27,12 +27,12 @@ def cluster(workspace: Workspace, product: Product, namespaces: None) -> Iterato
 
 
 def troubles(found: list[Found]) -> list[Found]:
-    """Return what is an error or a warning."""
+    """Return the findings that are errors or warnings."""
     return [one for one in found if one.severity in ("error", "warning")]
 
 
 def the_trouble(cluster: Cluster, **pool: str) -> Found:
-    """Return the one trouble of a cluster in which one thing is broken."""
+    """Return the only error or warning of a cluster in which one thing is broken."""
     found = troubles(check(cluster, **pool))
     assert len(found) == 1, found
     return found[0]
@@ -40,7 +40,7 @@ def the_trouble(cluster: Cluster, **pool: str) -> Found:
 
 @contextmanager
 def without_file(server: Server, path: str | Path) -> Iterator[None]:
-    """Have a file out of its place for a while."""
+    """Move a file away for a while."""
     file = server.machine.path(path)
     aside = file.with_name(f"{file.name}.aside")
     file.rename(aside)
@@ -70,7 +70,7 @@ def test_healthy_cluster_gives_a_forecast_for_each_node_in_seconds(cluster: Clus
 
 
 def test_ssh_that_is_revoked_between_two_standbys(cluster: Cluster) -> None:
-    """The primary itself can log in to both; only after a failover it would be missed."""
+    """The primary can log in to both; the login would be missed only after a failover."""
     node = cluster.node(2)
     keys = node.machine.path(node.machine.home) / ".ssh" / "authorized_keys"
     text = keys.read_text()
@@ -104,7 +104,7 @@ def test_host_that_is_cut_off_is_one_finding(cluster: Cluster) -> None:
 
 
 def streams_by_own(cluster: Cluster, node_id: int) -> bool:
-    """Say whether a node streams by the slot that the harness has given it."""
+    """Return whether a node streams from the slot that the harness has given it."""
     return cluster.slots(0).get(cluster.node(node_id).slot, False) or streams(
         cluster.primary, node_id
     )
@@ -255,7 +255,7 @@ def test_settings_file_with_an_error_on_a_standby(cluster: Cluster) -> None:
 
 
 def test_disk_without_room_for_a_second_copy(cluster: Cluster) -> None:
-    """The data directory of node 1 is on a filesystem of its own that the data half fills."""
+    """Node 1's data fills more than half of the filesystem that its data directory is on."""
     node, host = cluster.node(1), cluster.host(1)
     filler = host.path(node.machine.home) / "filler"
     node.stop()

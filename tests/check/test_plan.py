@@ -1,4 +1,4 @@
-"""pgpool_recovery_plan(): what a recovery would do, without doing any of it."""
+"""pgpool_recovery_plan() returns what a recovery would do, without doing any of it."""
 
 from collections.abc import Iterator
 
@@ -35,12 +35,12 @@ def test_stopped_standby_and_nothing_is_left_of_the_question(cluster: Cluster) -
     assert names(primary) == names_before
     assert primary.slots() == slots
     seen = "SELECT 1 FROM pg_stat_replication"
-    until(lambda: not primary.sql(seen), within_s=20, what="the logins of the question to be gone")
+    until(lambda: not primary.sql(seen), within_s=20, what="the logins of the query to be gone")
 
 
 def test_lost_data(cluster: Cluster) -> None:
     cluster.node(1).lose()
-    cluster.primary.drop_slot(cluster.node(1).slot)  # Nobody can know that it was this node's.
+    cluster.primary.drop_slot(cluster.node(1).slot)  # It cannot be known that it was this node's.
     made = plan(cluster, 1)
     assert made["method"] == "basebackup"
     assert made["moved_bytes"] > 20 * 2**20
@@ -96,7 +96,7 @@ def test_script_that_is_missing(cluster: Cluster) -> None:
 
 
 def test_server_that_runs_and_follows_nobody(cluster: Cluster) -> None:
-    """The last here: node 1 goes its own way. What would be refused is not planned either."""
+    """What would be refused is not planned either. Node 1 diverges, so this is the last test."""
     node = cluster.node(1)
     node.promote()
     made = plan(cluster, 1)
@@ -105,7 +105,7 @@ def test_server_that_runs_and_follows_nobody(cluster: Cluster) -> None:
     until(
         lambda: not cluster.primary.slots()[slot_of(1)],
         within_s=30,
-        what="the primary to notice that nobody streams by the slot",
+        what="the primary to notice that the slot is not in use",
     )
     with settings(cluster, '[policy]\nstop_running = "always"\n'):
         assert plan(cluster, 1)["method"] == "basebackup"

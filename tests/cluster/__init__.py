@@ -1,1 +1,1 @@
-"""Whole clusters: real PostgreSQL, sshd and Pgpool-II, and the real pcp_recovery_node."""
+"""Tests on whole clusters: real PostgreSQL, sshd and Pgpool-II, and the real pcp_recovery_node."""

@@ -2,9 +2,9 @@
 
 Usage, as root: python -m tests.cluster.record_programs MAJOR…
 
-Each major is that of this machine or of a system below PGPOOL_RECOVERY_SYSTEMS, as in
+Each major is taken from this machine or from a system below PGPOOL_RECOVERY_SYSTEMS, as in
 tests/harness/system.py: a root filesystem with postgresql-MAJOR, openssh-server, iproute2, procps
-and python3 will do. Its files in tests/unit/programs/outputs/MAJOR are written anew.
+and python3 will do. Its files in tests/unit/programs/outputs/MAJOR are replaced.
 """
 
 import shutil
@@ -40,7 +40,7 @@ SELECT 'none', '0/0'::pg_lsn;
 
 @dataclass(frozen=True)
 class Recorder:
-    """Writes down what a program said on a host, by a name that tells the situation."""
+    """Records what programs print on a host, under names that describe the situation."""
 
     directory: Path
 
@@ -50,7 +50,7 @@ class Recorder:
         file.write_text(text)
 
     def say(self, name: str, server: Server, program: str, *words: str | PurePath) -> None:
-        """Keep the output of a program, standard error first, as the product reads both."""
+        """Record the output of a program, standard error first, since the product reads both."""
         argv = [server.installation.program(program), *words]
         said = server.machine.run(argv, env={"LC_ALL": "C"}, check=False, timeout_s=120)
         self.write(name, said.stderr + said.stdout)
@@ -63,7 +63,7 @@ class Recorder:
 
 
 def record(workspace: Workspace, major: int) -> None:
-    """Bring a primary and a standby into each situation, one after the other."""
+    """Bring a primary and a standby into each situation, one after another."""
     directory = OUTPUTS / str(major)
     shutil.rmtree(directory, ignore_errors=True)
     recorder, system = Recorder(directory), system_with(major)
@@ -101,7 +101,7 @@ def _while_both_run(recorder: Recorder, primary: Server, standby: Server) -> Non
 
 
 def record_defaults(recorder: Recorder, machine: Machine, installation: Installation) -> None:
-    """Ask for what is built in: with files that have no setting."""
+    """Record the built-in defaults, with configuration files that have no settings."""
     empty = machine.home / "empty"
     machine.make_directory(empty, mode=0o700)
     for name in ("postgresql.conf", "postgresql.auto.conf"):
@@ -161,7 +161,7 @@ def _incremental(recorder: Recorder, primary: Server, full: Server) -> None:
 
 
 def _backup_whose_end_is_missing(recorder: Recorder, primary: Server) -> None:
-    """Copy the files by hand, and start them with the first segment of WAL only."""
+    """Copy the files by hand, and start a server on them with only the first WAL segment."""
     cut, own = _another(primary, "cut"), primary.data_directory
     start, stop = "pg_backup_start('by hand', true)", "pg_backup_stop()"
     if primary.installation.major < 15:
@@ -196,7 +196,7 @@ def _backup_whose_end_is_missing(recorder: Recorder, primary: Server) -> None:
 
 
 def _another(server: Server, name: str) -> Server:
-    """Return a second server on the host of one, which has no files yet."""
+    """Return a second server, without files so far, on the host of another one."""
     machine = server.machine
     data = machine.home / name
     layout = PlainLayout(server.installation, data, machine.log_directory / f"{name}.log")
@@ -221,7 +221,7 @@ def _from(server: Server, position: str) -> Words:
 
 
 def _promoted(recorder: Recorder, primary: Server, standby: Server) -> None:
-    """The standby becomes a primary; what the former one has written since is rewound."""
+    """Promote the standby, and rewind what the former primary has written since."""
     standby.promote()
     recorder.write("history", _history(standby))
     recorder.write("timeline_history.txt", _replication(standby, "TIMELINE_HISTORY 2"))
@@ -249,7 +249,7 @@ def _history(server: Server) -> str:
 
 
 def _crashed(recorder: Recorder, server: Server) -> None:
-    """A server that dies of its own WAL, because a directory is where it wants to open a file."""
+    """Make a server crash in recovery: a directory is in the place of a file that it opens."""
     server.execute("CREATE TABLE gone AS SELECT g FROM generate_series(1, 1000) g; CHECKPOINT")
     ((path,),) = server.sql("SELECT pg_relation_filepath('gone')")
     server.execute("UPDATE gone SET g = 0")

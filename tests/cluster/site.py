@@ -1,4 +1,4 @@
-"""What cases outside this repository take from here; it stands in tests/harness/site.py."""
+"""Names that cases outside this repository import from here; tests/harness/site.py has them."""
 
 from tests.harness.site import on_hosts, write_settings
 

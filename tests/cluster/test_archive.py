@@ -1,4 +1,4 @@
-"""An archive that the nodes share holds the history of a server that was promoted by mistake."""
+"""An archive that the nodes share has the history of a server that was promoted by mistake."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,14 +43,14 @@ def put(cluster: Cluster, name: str, text: str) -> None:
 
 
 def move_away(cluster: Cluster, timeline: str) -> None:
-    """Take the history and the WAL of a timeline out of the archive."""
+    """Move the history file and the WAL of a timeline out of the archive."""
     names = [ARCHIVE / name for name in archived(cluster) if name.startswith(timeline)]
     cluster.node(0).machine.run(["rm", *names])
 
 
 @contextmanager
 def restoring(node: Server, command: str) -> Iterator[None]:
-    """Have a restore_command on a node."""
+    """Set a restore_command on a node for a while."""
     node.set(restore_command=command)
     try:
         yield
@@ -66,7 +66,7 @@ def recover(cluster: Cluster, node_id: int) -> str:
 
 
 def refusal(cluster: Cluster, node_id: int) -> str:
-    """Return what pgpool.log says of a recovery that is refused."""
+    """Assert that a recovery is refused, and return what it has written to pgpool.log."""
     cluster.pgpool.wait_for_node(node_id, "down")
     before = len(cluster.pgpool.log_text())
     said = cluster.pgpool.recovery_node(node_id).output
@@ -114,7 +114,7 @@ def test_promise_12_history_of_a_mistaken_promotion_is_named_until_it_is_gone(
         assert methods(log) == ["rewind"], log
 
 
-def test_restore_command_that_is_silent_or_gives_anything_has_an_end(cluster: Cluster) -> None:
+def test_restore_command_that_hangs_or_returns_anything(cluster: Cluster) -> None:
     node = cluster.node(1)
     node.stop()
     cluster.pgpool.wait_for_node(1, "down")
@@ -133,8 +133,8 @@ def test_restore_command_that_is_silent_or_gives_anything_has_an_end(cluster: Cl
     cluster.pgpool.attach_node(1)
 
 
-def test_primary_that_cannot_archive_its_own_history_is_told_of(cluster: Cluster) -> None:
-    """The number of its timeline has been taken, and archive_command replaces nothing."""
+def test_primary_that_cannot_archive_its_own_history_is_reported(cluster: Cluster) -> None:
+    """Its timeline's number is taken in the archive, and archive_command replaces no file."""
     put(cluster, SECOND, OF_A_RIVAL)
     new, old = cluster.fail_over(), cluster.node(0)
     failing = f"SELECT 1 FROM pg_stat_archiver WHERE last_failed_wal = '{SECOND}'"
@@ -144,7 +144,7 @@ def test_primary_that_cannot_archive_its_own_history_is_told_of(cluster: Cluster
     with restoring(old, COPYING):
         assert STRAY in refusal(cluster, 0)
         move_away(cluster, "00000002")
-        new.execute("SELECT pg_switch_wal()")  # It wakes an archiver that has given up for a while.
+        new.execute("SELECT pg_switch_wal()")  # It wakes an archiver that is pausing after errors.
         until(lambda: SECOND in archived(cluster), within_s=90, what="its own history there")
         assert methods(recover(cluster, 0)) == ["rewind"]
     assert not [one for one in check(cluster) if "into the archive" in one.fact]

@@ -1,4 +1,4 @@
-"""Where the filesystem clones files for free, a clone is changed and the old data stays."""
+"""On a filesystem that clones files at no cost, a clone is changed and the old data stays."""
 
 import re
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from tests.majors import needs_postgresql
 def cluster(
     request: pytest.FixtureRequest, workspace: Workspace, product: Product, namespaces: None
 ) -> Iterator[Cluster]:
-    """Both nodes have their data directory on a filesystem that clones, and a tablespace on it."""
+    """Yield a cluster whose data directories and tablespaces are on filesystems that clone."""
     plan = ClusterPlan(
         postgresql_major=request.param,
         settings={"wal_log_hints": "on", "summarize_wal": "on"},
@@ -71,7 +71,7 @@ def test_incremental(cluster: Cluster) -> None:
 
 
 def test_rewind(cluster: Cluster) -> None:
-    """The crash recovery of the clone makes a tablespace, beside the old data."""
+    """The crash recovery of the clone creates a tablespace next to the old data."""
     old = cluster.primary
     other = cluster.node(1 - old.node_id)
     old.create_tablespace("new", old.data_directory.parent / "new", also_on=[other])

@@ -1,4 +1,4 @@
-"""Paths and files of both servers have bytes that are no UTF-8, in a cluster in SQL_ASCII.
+"""Paths and files of both servers contain bytes that are not UTF-8, in a cluster in SQL_ASCII.
 
 The tests build on each other.
 """
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.in_order
 DATA, TABLESPACE = text_of(b"d\xe4ta"), text_of(b"t\xe4ble space")
 OF_ITS_OWN = (
     b"application_name = 'r\xe9plica'",
-    b"my.note = 'a\xc2\x85b\x0cc\xff'",  # U+0085 and a form feed end no line.
+    b"my.note = 'a\xc2\x85b\x0cc\xff'",  # U+0085 and a form feed do not end a line.
 )
 
 
@@ -42,7 +42,7 @@ def cluster(workspace: Workspace, product: Product, namespaces: None) -> Iterato
 
 
 def recovered_by(cluster: Cluster, *methods: str) -> None:
-    """Recover node 1; pgpool.log names these methods."""
+    """Recover node 1, and assert that pgpool.log names these methods."""
     before = len(cluster.pgpool.log_text())
     cluster.recover(1)
     assert_recovered(cluster, 1)
@@ -53,7 +53,7 @@ def recovered_by(cluster: Cluster, *methods: str) -> None:
 
 
 def add(server: Server, name: str, data: bytes) -> None:
-    """Append to a file of a stopped server."""
+    """Append bytes to a file of a stopped server."""
     with server.machine.path(server.data_directory / name).open("ab") as file:
         file.write(data)
 

@@ -1,4 +1,4 @@
-"""Stage scripts in bash that users have go on working with our extension, in both modes."""
+"""Users' own stage scripts in bash keep working with our extension, in both modes."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +34,7 @@ def install_ours(cluster: Cluster, product: Product) -> None:
 def test_streaming_mode(workspace: Workspace, product: Product, namespaces: None) -> None:
     with cluster_on_hosts(workspace, ClusterPlan()) as cluster:
         install_ours(cluster, product)
-        install_stock(cluster.primary, over_ssh=True)  # The scripts; the extension is ours.
+        install_stock(cluster.primary, over_ssh=True)  # Only the scripts; the extension is ours.
         with cluster.load(through_pgpool=False) as load:
             cluster.node(1).lose()
             cluster.recover(1)
@@ -63,7 +63,7 @@ def test_native_replication_with_two_stages(replicated: Cluster) -> None:
     cluster = replicated
     cluster.pgpool.sql("CREATE TABLE before AS SELECT generate_series(1, 1000) AS a")
     cluster.node(1).lose()
-    # The node is down before Pgpool-II ends the processes, and so the sessions, that know it as up.
+    # The node is down before Pgpool-II ends the processes (and sessions) that take it for up.
     until(
         lambda: "failover done. shutdown host" in cluster.pgpool.log_text(),
         within_s=30,

@@ -1,4 +1,4 @@
-"""What a former primary has kept of its own time goes, by a plain pcp_recovery_node as well."""
+"""The slots of a former primary are dropped, by a plain pcp_recovery_node as well."""
 
 from collections.abc import Iterator
 
@@ -59,7 +59,7 @@ def has_failover_slots(server: Server) -> bool:
 def test_former_primary_brings_no_slots_along(cluster: Cluster) -> None:
     old, new = cluster.node(0), cluster.node(1)
     new.stop()
-    recover(cluster, 1)  # So that node 0 has a slot of ours, and node 1 a database in conninfo.
+    recover(cluster, 1)  # Node 0 then has a slot of ours, and node 1's conninfo has a database.
     old.execute("SELECT pg_create_physical_replication_slot('archiver', true)")
     if has_failover_slots(old):
         old.execute("CREATE PUBLICATION pub FOR ALL TABLES")
@@ -93,9 +93,9 @@ def test_former_primary_brings_no_slots_along(cluster: Cluster) -> None:
 
 
 def is_ready(primary: Server, standby: Server, name: str) -> bool:
-    """Say whether a standby has a failover slot that would survive its promotion.
+    """Return whether a standby has a failover slot that would survive its promotion.
 
-    It becomes so only while the primary's own slot gets on.
+    That takes until the primary's own slot has advanced.
     """
     primary.execute(
         "SELECT pg_logical_emit_message(true, 'x', 'y'), pg_log_standby_snapshot();"
@@ -105,8 +105,8 @@ def is_ready(primary: Server, standby: Server, name: str) -> bool:
     return bool(standby.sql(query.format(name)))
 
 
-def test_database_that_lets_nobody_in_is_told(cluster: Cluster) -> None:
-    """Slots are not synchronised by a login that does not work, however well replication does."""
+def test_database_that_rejects_the_login_is_reported(cluster: Cluster) -> None:
+    """Slots are not synchronised if that login is rejected, even though replication works."""
     if not has_failover_slots(cluster.primary):
         pytest.skip("before PostgreSQL 17 no slots are synchronised")
     primary = cluster.primary

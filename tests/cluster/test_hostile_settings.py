@@ -1,6 +1,6 @@
-"""Promise 13, with Pgpool-II: recoveries on a cluster whose roles and databases are against us.
+"""Promise 13, with Pgpool-II: recoveries with hostile settings of all roles and databases.
 
-What Pgpool-II itself calls, as its own role, is not looked at here.
+What Pgpool-II itself calls, as its own role, is not examined here.
 """
 
 from collections.abc import Iterator
@@ -64,7 +64,7 @@ def test_promise_13_new_node(cluster: Cluster) -> None:
 
 
 def test_promise_13_ex_primary(cluster: Cluster) -> None:
-    """By pg_rewind, which logs in as the same role."""
+    """A former primary is recovered by pg_rewind, which logs in as the same role."""
     old = cluster.primary
     cluster.fail_over()
     old.start()

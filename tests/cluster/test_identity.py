@@ -1,4 +1,4 @@
-"""What the node was it stays: its name, by which commits wait for it, and its own settings."""
+"""A node keeps its identity: the name by which commits wait for it, and its own settings."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -32,7 +32,7 @@ def sync_states(primary: Server) -> list[tuple[str, ...]]:
 
 
 def assert_counts_as(primary: Server, sync_state: str) -> None:
-    """Assert that the node alone streams, and how; "potential" until its first reply."""
+    """Assert that only the node streams, in which sync_state; "potential" until its first reply."""
     until(
         lambda: sync_states(primary) == [(NAME, sync_state)],
         within_s=20,
@@ -41,7 +41,7 @@ def assert_counts_as(primary: Server, sync_state: str) -> None:
 
 
 def commit(primary: Server) -> None:
-    """Commit what a synchronous standby has to confirm; it would wait for ever without one."""
+    """Commit what a synchronous standby has to confirm; without one it would wait forever."""
     primary.execute("SET statement_timeout = '20s'; SELECT txid_current()")
 
 
@@ -53,7 +53,7 @@ def recover(cluster: Cluster) -> str:
 
 
 def test_standby_without_a_slot_and_an_application_name_is_attached(cluster: Cluster) -> None:
-    """Its connection string stands in a file that another one includes; cluster_name names it."""
+    """Its primary_conninfo is in a file that another one includes; cluster_name is its name."""
     primary, node = cluster.node(0), cluster.node(1)
     node.stop()
     cluster.pgpool.wait_for_node(1, "down")
@@ -82,7 +82,7 @@ def test_standby_is_synchronous_by_its_cluster_name_as_before(cluster: Cluster) 
 
 
 def test_restore_command_of_the_samples_from_a_host_that_is_gone(cluster: Cluster) -> None:
-    """Each call of it fails with 255, at which the server would end (RestoreArchivedFile)."""
+    """Each call fails with status 255, at which the server would end (RestoreArchivedFile)."""
     primary, node = cluster.node(0), cluster.node(1)
     auto = node.data_directory / "postgresql.auto.conf"
     node.execute(f"ALTER SYSTEM SET restore_command = '{OF_THE_SAMPLES}'")
@@ -99,7 +99,7 @@ def test_restore_command_of_the_samples_from_a_host_that_is_gone(cluster: Cluste
 
 
 def test_empty_node_of_a_debian_cluster_without_socket_directory(cluster: Cluster) -> None:
-    """pg_lsclusters fails there as a whole: it asks whose data directory that is."""
+    """pg_lsclusters fails completely there, because it checks who owns each data directory."""
     primary, node = cluster.node(0), cluster.node(1)
     for file in ("postgresql.conf", "conf.d/50-harness.conf"):
         path = node.layout.configuration_directory / file

@@ -1,4 +1,4 @@
-"""The cheapest safe method is chosen, said with its reasons, and ends in equal contents."""
+"""The cheapest safe method is chosen and reported with reasons, and the contents end up equal."""
 
 import re
 from collections.abc import Iterator
@@ -45,7 +45,7 @@ def cluster(
 
 
 def recover(cluster: Cluster, node_id: int) -> str:
-    """Recover a node under load; return what pgpool.log says of it."""
+    """Recover a node under load; return what the recovery has written to pgpool.log."""
     before = len(cluster.pgpool.log_text())
     with cluster.load(name=f"load_{before}", through_pgpool=False) as load:
         cluster.recover(node_id)
@@ -74,7 +74,7 @@ def test_standby_that_was_killed_catches_up(cluster: Cluster) -> None:
 
 
 def test_standby_that_was_killed_and_has_more_than_it_says(cluster: Cluster) -> None:
-    """It had received WAL beyond its minimum recovery end, and the primary has removed that."""
+    """It received WAL beyond its minimum recovery end, which the primary has since removed."""
     node, primary = cluster.node(1), cluster.node(0)
     node.set(bgwriter_lru_maxpages="0")
     primary.set(wal_keep_size="0")
@@ -102,7 +102,7 @@ def test_standby_that_streams_is_attached(cluster: Cluster) -> None:
 
 
 def test_promise_12_rival_on_the_same_timeline_is_copied_in_full(cluster: Cluster) -> None:
-    """Somebody took its standby.signal away, and it wrote rows that the primary never had."""
+    """It was started without its standby.signal, and wrote rows that the primary never had."""
     node = cluster.node(1)
     node.stop()
     cluster.pgpool.wait_for_node(1, "down")
@@ -110,7 +110,7 @@ def test_promise_12_rival_on_the_same_timeline_is_copied_in_full(cluster: Cluste
     node.start()
     node.execute("CREATE TABLE only_of_rival AS SELECT 1")
     node.stop()
-    # The primary goes on past the place where the rival ended: it looks like one that is behind.
+    # The primary gets past the position at which the rival ended, so that one seems to be behind.
     cluster.node(0).execute("CREATE TABLE not_of_rival AS SELECT generate_series(1, 20000)")
     log = recover(cluster, 1)
     assert methods(log) == ["basebackup"], log
@@ -119,7 +119,7 @@ def test_promise_12_rival_on_the_same_timeline_is_copied_in_full(cluster: Cluste
 
 
 def lose_wal(primary: Server, node: Server) -> None:
-    """Have the primary recycle all WAL that a stopped node would need."""
+    """Make the primary recycle all WAL that a stopped node would need."""
     for slot in primary.slots():
         primary.drop_slot(slot)
     remove_wal_for(primary, node)
@@ -168,7 +168,7 @@ def test_ex_primary_that_diverged_and_whose_wal_is_gone(cluster: Cluster) -> Non
     old.execute("CREATE TABLE only_there AS SELECT generate_series(1, 1000)")
     new = cluster.fail_over()
     cluster.host(other.node_id).mend(cluster.host(old.node_id))
-    fork = new.wal_position()  # Or a little after: what is before may be on the node.
+    fork = new.wal_position()  # Possibly a little later; the node may have what comes before.
     new.execute("UPDATE filler SET t = 'again' WHERE g % 100 = 1")
     remove_wal(new, fork)
     log = recover(cluster, old.node_id)
@@ -186,7 +186,7 @@ def test_ex_primary_that_diverged_and_whose_wal_is_gone(cluster: Cluster) -> Non
 
 
 def test_tablespace_that_is_new_when_only_wal_is_needed(cluster: Cluster) -> None:
-    """Its directory is made on the node, or replay would end the server."""
+    """Its directory is created on the node; otherwise replay would end the server."""
     primary = cluster.primary
     node = cluster.standby
     node.stop()
@@ -198,10 +198,10 @@ def test_tablespace_that_is_new_when_only_wal_is_needed(cluster: Cluster) -> Non
 
 
 def test_node_whose_data_is_damaged_gets_more_than_wal(cluster: Cluster) -> None:
-    """Replay ends its server each time; a method that keeps its data would not mend that."""
+    """Replay ends its server each time, which a method that keeps its data would not fix."""
     primary = cluster.primary
     node = cluster.standby
-    primary.set(full_page_writes="off")  # So that replay needs the page that is not there.
+    primary.set(full_page_writes="off")  # Replay then needs the page that is missing.
     primary.execute("CHECKPOINT")
     node.stop()
     cluster.pgpool.wait_for_node(node.node_id, "down")

@@ -1,4 +1,4 @@
-"""Data directories as people have them: tablespaces, WAL elsewhere, mount points, links."""
+"""Data directories as users have them: with tablespaces, WAL elsewhere, mount points and links."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +25,7 @@ SPACES = {"fast": Path("/var/lib/postgresql/ts/fast"), "eq=al": Path("/var/lib/p
 
 @pytest.fixture(scope="module")
 def cluster(workspace: Workspace, product: Product, namespaces: None) -> Iterator[Cluster]:
-    """Two tablespaces on both nodes, and on node 1 a WAL directory outside the data directory."""
+    """Yield a cluster with two tablespaces; node 1 has its WAL outside the data directory."""
     with on_hosts(workspace, product, ClusterPlan()) as made:
         primary, standby = made.node(0), made.node(1)
         for name, location in SPACES.items():
@@ -45,14 +45,14 @@ def cluster(workspace: Workspace, product: Product, namespaces: None) -> Iterato
 
 
 def links(cluster: Cluster) -> dict[str, str]:
-    """Return where node 1's links lead."""
+    """Return the targets of node 1's links."""
     data = cluster.node(1).machine.path(cluster.node(1).data_directory)
     found = {entry.name: str(entry.readlink()) for entry in (data / "pg_tblspc").iterdir()}
     return found | {"pg_wal": str((data / "pg_wal").readlink())}
 
 
 def workspaces(cluster: Cluster) -> list[str]:
-    """Return everything that a recovery may have left on node 1, wherever."""
+    """Return everything that a recovery may have left anywhere on node 1."""
     find = ["find", "/var/lib/postgresql", "-type", "d", "-name", "*pgpool_recovery*"]
     return cluster.node(1).machine.run(find).stdout.split()
 
@@ -115,7 +115,7 @@ def test_data_directory_that_is_a_link(cluster: Cluster) -> None:
     link = node.machine.path(node.data_directory)
     assert link.is_symlink()
     assert str(link.readlink()) == str(real)
-    # Its settings stand in a file that is called by the link, as Pgpool-II's samples call it.
+    # Its settings are in a file whose path goes through the link, as in Pgpool-II's samples.
     include = f"include_if_exists = '{node.data_directory / SAMPLES_FILE}'"
     change = f"s|^include_if_exists.*|{include}|"
     node.machine.run(["sed", "-i", change, str(real / "postgresql.conf")])
@@ -133,7 +133,7 @@ def test_data_directory_that_is_a_link(cluster: Cluster) -> None:
 
 
 def test_data_directory_that_is_a_mount_point(cluster: Cluster) -> None:
-    """It cannot be renamed: its contents are swapped within, and wait within."""
+    """It cannot be renamed, so its contents are swapped inside it, and the workspace is inside."""
     node, host = cluster.node(1), cluster.host(1)
     node.set(work_mem="11MB")
     node.stop()
@@ -145,8 +145,8 @@ def test_data_directory_that_is_a_mount_point(cluster: Cluster) -> None:
     assert node.sql("SHOW work_mem") == [("11MB",)]
     assert workspaces(cluster) == []
     assert left_over(node) == []
-    # And once more into the empty mount point, as a new disk would be: nothing there leads to the
-    # tablespaces any more, so nobody knows whose they are.
+    # Recover once more into the empty mount point, as on a new disk. No links to the tablespaces
+    # are left there, so it is not known which node those belong to.
     node.kill()
     node.machine.run(["find", str(node.data_directory), "-mindepth", "1", "-delete"])
     with pytest.raises(RecoveryError) as caught:

@@ -1,4 +1,4 @@
-"""Settings of an earlier life make no second primary, and no standby that never replays."""
+"""Leftover settings lead neither to a second primary nor to a standby that never replays."""
 
 import re
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ def cluster(
 
 
 def recover(cluster: Cluster, node: Server) -> str:
-    """Recover a node; see that it is a standby that replays; return what pgpool.log says of it."""
+    """Recover a node, assert that it is a standby that replays, and return what pgpool.log got."""
     before = len(cluster.pgpool.log_text())
     cluster.recover(node.node_id)
     cluster.pgpool.wait_until_settled()
@@ -52,7 +52,7 @@ def recover(cluster: Cluster, node: Server) -> str:
 
 
 def refused(cluster: Cluster, node: Server) -> str:
-    """Recover a node in vain; return what pgpool.log says of it."""
+    """Assert that a recovery is refused; return what it has written to pgpool.log."""
     before = len(cluster.pgpool.log_text())
     with pytest.raises(RecoveryError):
         cluster.recover(node.node_id)
@@ -69,7 +69,7 @@ def assert_is_a_standby(primary: Server, node: Server) -> None:
 
 
 def own_file(server: Server, text: str) -> None:
-    """Give a server a file of its own, which its configuration includes."""
+    """Give a server a file of settings that its configuration includes."""
     file = server.layout.configuration_directory / "conf.d" / "60-restore.conf"
     server.machine.write_file(file, text)
 
@@ -80,7 +80,7 @@ def test_promise_10_targets_of_the_primary_do_not_come_with_a_copy(cluster: Clus
     primary.restart()
     cluster.pgpool.wait_until_settled()
     node.lose()
-    primary.drop_slot(node.slot)  # It was in the configuration that is lost.
+    primary.drop_slot(node.slot)  # Its name was in the configuration that is lost.
     log = recover(cluster, node)
     assert methods(log) == ["basebackup"]
     assert f"note: {TARGET} from {primary.data_directory}/postgresql.auto.conf:" in log
@@ -89,7 +89,7 @@ def test_promise_10_targets_of_the_primary_do_not_come_with_a_copy(cluster: Clus
 
 
 def test_promise_10_targets_of_its_own_do_not_promote_it(cluster: Cluster) -> None:
-    """In an included file, and in postgresql.auto.conf of a former primary that is rewound."""
+    """They are in an included file, or in a rewound former primary's postgresql.auto.conf."""
     node = cluster.standby
     node.stop()
     own_file(node, f"{TARGET}\nrecovery_target_action = promote\n")
@@ -107,7 +107,7 @@ def test_promise_10_targets_of_its_own_do_not_promote_it(cluster: Cluster) -> No
 
 
 def test_standby_that_runs_with_a_target_is_found_and_not_attached(cluster: Cluster) -> None:
-    """It streams all the same, until it stops at the target or promotes itself there."""
+    """It streams until it reaches the target, where it pauses, shuts down or promotes itself."""
     node = cluster.standby
     node.execute("ALTER SYSTEM SET recovery_target_xid = '4000000000'")
     node.restart()
@@ -126,7 +126,7 @@ def test_standby_that_runs_with_a_target_is_found_and_not_attached(cluster: Clus
 
 
 def test_transaction_timeout_of_the_primary_ends_no_recovery(cluster: Cluster) -> None:
-    """Pgpool-II's session has it; our own sessions take it away."""
+    """Pgpool-II's session has that timeout; our own sessions turn it off."""
     primary, node = cluster.primary, cluster.standby
     if primary.installation.major < SINCE_17:
         pytest.skip("PostgreSQL 16 and earlier have no transaction_timeout")

@@ -1,4 +1,4 @@
-"""The log that a supporter turns on, in a recovery that moves data (log/note.py)."""
+"""The log for support (log/note.py), in a recovery that copies data."""
 
 import re
 from collections.abc import Iterator
@@ -26,13 +26,13 @@ def cluster(workspace: Workspace, product: Product, namespaces: None) -> Iterato
 
 
 def logged(cluster: Cluster) -> list[str]:
-    """Return what is for a supporter in the primary's log."""
+    """Return the lines of that log from the primary's server log."""
     lines = cluster.primary.log_text().split("\n")
     return [line.removeprefix(HEAD) for line in lines if line.startswith(HEAD)]
 
 
-def test_log_of_a_recovery_has_what_a_supporter_needs(cluster: Cluster) -> None:
-    """Asked and answered, decided, each step and each program with how long it took."""
+def test_log_of_a_recovery_has_what_support_needs(cluster: Cluster) -> None:
+    """It has requests, answers and decisions, and each step and program with its duration."""
     old = cluster.primary
     old.execute(f"ALTER SYSTEM SET restore_command = 'PGPASSWORD={OWN_SECRET} false'")
     old.reload()
@@ -60,19 +60,19 @@ def test_log_of_a_recovery_has_what_a_supporter_needs(cluster: Cluster) -> None:
     assert re.search(r"query \w+ on the primary ended after \d+\.\d{3} s: '?\d+ rows", text)
     for secret in (*PASSWORDS.values(), OWN_SECRET):
         assert secret not in text
-    assert HEAD not in cluster.pgpool.log_text(), "it is told to whoever asked"
+    assert HEAD not in cluster.pgpool.log_text(), "the caller got lines of the log"
 
 
 def assert_pairs(text: str, begin: str) -> None:
-    """Assert that as many things have ended as have begun, and some."""
+    """Assert that all things of a kind that have begun have also ended, and that there are some."""
     ended = re.findall(rf"{begin}.* (?:ended|failed) after \d+\.\d{{3}} s", text)
     both = re.findall(begin, text)
     assert len(ended) > 0, f"{begin} in\n{text}"
     assert len(both) == 2 * len(ended), f"{begin} in\n{text}"
 
 
-def test_nobody_who_calls_hears_of_it(cluster: Cluster) -> None:
-    """What is logged is no NOTICE, and without the setting there is nothing of it."""
+def test_callers_get_nothing_of_it(cluster: Cluster) -> None:
+    """What is logged is not sent as a NOTICE, and without the setting nothing is logged."""
     node, primary = cluster.node(cluster.primary.node_id ^ 1), cluster.primary
     words = (
         node.machine.address,

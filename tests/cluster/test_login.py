@@ -1,6 +1,6 @@
-"""What stands between ssh and the agent, with a real sshd: it works, or the cause is told at once.
+"""Whatever is between ssh and the agent either works or is reported at once, with a real sshd.
 
-No servers: the runner's side of a conversation on one host, the agent on another one.
+There are no servers: one host has the runner's side of a conversation, another one the agent.
 """
 
 import json
@@ -47,7 +47,7 @@ CONFIG = HOME / ".ssh/config"
 
 @dataclass
 class Way:
-    """The way from one host to another, on which each test puts something."""
+    """The way from one host to another, in which each test puts something."""
 
     source: Host
     target: Host
@@ -59,14 +59,14 @@ class Way:
         options: tuple[str, ...] = (),
         timeout_s: float = PATIENCE_S,
     ) -> dict[str, Any]:
-        """Ask an agent there something; return its answer, the failure, and what was told."""
+        """Send a request to an agent there; return its answer, the failure, and the events."""
         asked = json.dumps([self.target.name, words, options, timeout_s])
         argv = [str(self.python), "-I", "-c", RUNNER, asked]
         said: dict[str, Any] = json.loads(self.source.run(argv, timeout_s=120).stdout)
         return said
 
     def shell(self, program: str, home: PurePath = HOME) -> None:
-        """Give the user there another login shell."""
+        """Change the login shell of the user there."""
         passwd = self.target.path("/etc/passwd")
         lines = [line.split(":") for line in passwd.read_text().splitlines()]
         made = [
@@ -171,7 +171,7 @@ def test_user_without_a_home_can_be_logged_in_to(way: Way) -> None:
 
 @dataclass(frozen=True)
 class Failing:
-    """What is in the way, and what has to be told of it."""
+    """What is in the way, and what has to be reported about it."""
 
     message: str
     hint: str
@@ -267,7 +267,7 @@ def test_key_that_is_not_accepted_or_known(way: Way) -> None:
 
 
 def test_many_logins_at_once_are_tried_again(way: Way) -> None:
-    """MaxStartups turns away whoever comes while somebody else has not logged in yet."""
+    """MaxStartups rejects a login while another connection has not logged in yet."""
     way.sshd("MaxStartups 1\nLoginGraceTime 4\n")
     waits = ["python3", "-c", "import socket, sys\ns = socket.create_connection(('beta', 22))\n"]
     waits[-1] += "print(s.recv(99), flush=True); s.recv(99999); s.recv(1)"

@@ -1,4 +1,4 @@
-"""A slot that may keep little, and one that ends meanwhile: no data is removed for nothing."""
+"""A slot may keep little WAL, or is invalidated during a recovery: no data is removed in vain."""
 
 import re
 from collections.abc import Iterator
@@ -75,7 +75,7 @@ def stopped(cluster: Cluster) -> tuple[Server, Server]:
 
 
 def test_full_copy_outlives_its_own_checkpoint(cluster: Cluster) -> None:
-    """The old data goes first, so the copy must not fail for a slot that its checkpoint ends."""
+    """The old data is removed first, so the copy must not fail if its checkpoint ends the slot."""
     primary, node = stopped(cluster)
     primary.execute("CHECKPOINT")
     write(primary, 8)
@@ -102,7 +102,7 @@ def test_rewind_that_would_lose_its_wal_is_not_begun(cluster: Cluster) -> None:
 
 def test_idle_slot_ends_between_the_stages_and_during_a_method(cluster: Cluster) -> None:
     if cluster.primary.installation.major < 18:
-        pytest.skip("before PostgreSQL 18 no slot ends by being idle")
+        pytest.skip("PostgreSQL 17 and earlier do not invalidate idle slots")
     summarize(cluster.primary, cluster.standby)
     primary, node = stopped(cluster)
     primary.execute("UPDATE filler SET t = repeat(md5(random()::text), 16) WHERE g % 3 = 0")
@@ -139,7 +139,7 @@ def test_idle_slot_ends_between_the_stages_and_during_a_method(cluster: Cluster)
 
 
 def end(primary: Server, slot: str) -> None:
-    """Have a slot that nobody uses end by idle_replication_slot_timeout."""
+    """Wait until an unused slot is invalidated by idle_replication_slot_timeout."""
 
     def has_ended() -> bool:
         primary.execute("CHECKPOINT")

@@ -1,4 +1,4 @@
-"""Who may only call the functions learns no password by naming hosts (promise 13)."""
+"""A role that may only call the functions learns no password by naming hosts (promise 13)."""
 
 import json
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ NOT_KNOWN = "is not known to be this server"
 
 @pytest.fixture(scope="module")
 def cluster(workspace: Workspace, product: Product, namespaces: None) -> Iterator[Cluster]:
-    """A cluster in which the password file has all passwords, for whichever host."""
+    """Yield a cluster whose password file has all passwords, for any host."""
     with on_hosts(workspace, product, ClusterPlan(authentication="scram-sha-256")) as made:
         let_in(made.primary)
         yield made
@@ -38,13 +38,13 @@ def cluster(workspace: Workspace, product: Product, namespaces: None) -> Iterato
 
 @pytest.fixture(scope="module")
 def trap(cluster: Cluster) -> Iterator[PasswordTrap]:
-    """A server on the clients' host that asks for clear text."""
+    """Yield a server on the clients' host that asks for a password in clear text."""
     with password_trap(cluster.client) as made:
         yield made
 
 
 def let_in(primary: Server) -> None:
-    """Make the role that may call the functions, and nothing else."""
+    """Create the role that may only call the functions."""
     primary.execute(f"CREATE ROLE {WATCHER} LOGIN")
     primary.execute(f"CREATE SCHEMA {WATCHER} AUTHORIZATION {WATCHER}")
     for function in FUNCTIONS:
@@ -57,7 +57,7 @@ def session(cluster: Cluster, user: str = WATCHER) -> psycopg.Connection[TupleRo
 
 
 def words(cluster: Cluster, host: str, port: int | None = None) -> tuple[Any, ...]:
-    """Return what Pgpool-II says of a recovery of node 1, with another host for the primary."""
+    """Return Pgpool-II's arguments for a recovery of node 1, with another host as the primary."""
     node, primary = cluster.node(1), cluster.primary
     return (
         node.machine.address,
@@ -122,9 +122,9 @@ def test_promise_13_plan_sends_no_password_to_a_port_or_a_socket_that_the_caller
 def test_promise_13_directory_that_somebody_else_has_filled_names_no_host(
     cluster: Cluster, trap: PasswordTrap
 ) -> None:
-    """Who has an account on the node's host may write any primary_conninfo, but not in its data.
+    """A local user of the node's host can write any primary_conninfo, but not in the node's data.
 
-    Here he lays out what an interrupted recovery would have left of a node without data.
+    Here that user creates what an interrupted recovery would have left of a node without data.
     """
     trap.empty()
     machine, theirs = cluster.node(1).machine, "/tmp/theirs"
@@ -175,7 +175,7 @@ def test_promise_13_check_sends_no_password_where_the_caller_says(
 def test_promise_13_no_session_of_a_superuser_lends_its_name(
     cluster: Cluster, trap: PasswordTrap
 ) -> None:
-    """Maintenance runs a role's expressions as that role, in a superuser's own session."""
+    """Maintenance commands run a role's expressions as that role, but in a superuser's session."""
     trap.empty()
     arguments = ", ".join(
         str(word) if isinstance(word, int) else f"'{word}'"
@@ -246,7 +246,7 @@ def test_host_that_the_settings_name_is_believed(cluster: Cluster, trap: Passwor
 def test_clear_text_is_never_sent_where_libpq_can_be_told_so(
     workspace: Workspace, product: Product, namespaces: None
 ) -> None:
-    """Not even to a host that a superuser names: libpq 16 and later know require_auth."""
+    """It is not even sent to a host that a superuser names, since libpq 16 has require_auth."""
     plan_of_cluster = ClusterPlan(
         authentication="scram-sha-256", postgresql_major=KNOWS_REQUIRE_AUTH
     )
@@ -259,6 +259,6 @@ def test_clear_text_is_never_sent_where_libpq_can_be_told_so(
         assert trap.passwords == []
         own = str(cluster.primary.machine.address)
         assert plan(cluster, own, user="postgres")["possible"]
-        # A cluster whose own pg_hba.conf wants clear text goes on, without any setting.
+        # A cluster whose own pg_hba.conf asks for clear text keeps working, without any setting.
         cluster.primary.allow(f"host replication repl {cluster.client.network} password")
         assert plan(cluster, own, user="postgres")["possible"]

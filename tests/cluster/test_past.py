@@ -1,7 +1,8 @@
-"""A node that has WAL past the fork comes back without it: with the primary's data, no row more.
+"""A node that has WAL past the fork comes back without it, with exactly the primary's data.
 
-Dead rows are what the primary that died had told its clients, and its successor never had. The
-ledger is what the successor has told. PostgreSQL by itself shows the first, and nobody says so.
+The table "dead" has rows that the primary committed before it died and that its successor never
+had. The table "ledger" has what the successor has. PostgreSQL by itself would show the dead rows on
+the node, without an error.
 """
 
 import shutil
@@ -26,14 +27,14 @@ MANY, FEW = 60_000, 3
 
 
 PG18 = needs_postgresql(18)
-"""Both majors share what they share with timelines; 18 has the situations that took longest."""
+"""The majors treat timelines alike, so each situation has one; 18 has those that take longest."""
 
 
 @pytest.fixture(scope="module")
 def cluster(
     request: pytest.FixtureRequest, workspace: Workspace, product: Product, namespaces: None
 ) -> Iterator[Cluster]:
-    """Three nodes whose own background processes leave the minimum recovery end where it is."""
+    """Yield three nodes whose background processes do not advance the minimum recovery end."""
     plan = ClusterPlan(
         postgresql_major=request.param,
         standbys=2,
@@ -53,7 +54,7 @@ def cluster(
 
 @dataclass(frozen=True)
 class Roles:
-    """Who dies, who is promoted, and who has to come back."""
+    """The node that dies, the one that is promoted, and the one that has to come back."""
 
     dying: Server
     next: Server
@@ -62,7 +63,7 @@ class Roles:
 
 @pytest.fixture
 def roles(cluster: Cluster) -> Iterator[Roles]:
-    """All three run; the one that died is brought back afterwards."""
+    """Yield the roles while all three nodes run; bring back the one that died afterwards."""
     dying = cluster.primary
     successor, node = (one for one in cluster.servers if one is not dying)
     yield Roles(dying, successor, node)
@@ -81,11 +82,11 @@ def wait_until_received(node: Server, primary: Server) -> None:
 
 
 def leave_behind(cluster: Cluster, roles: Roles, rows: int, *, is_paused: bool) -> None:
-    """Have the node receive what the successor does not, and end before it is promoted."""
+    """Let the node receive WAL that the successor does not, and end before that is promoted."""
     node, dying = roles.node, roles.dying
     wait_until_received(node, dying)
     wait_until_received(roles.next, dying)
-    node.restart()  # Its minimum recovery end is before all that comes.
+    node.restart()  # Its minimum recovery end is then before all WAL that follows.
     cluster.host(roles.next.node_id).cut(cluster.host(dying.node_id))
     if is_paused:
         node.execute("SELECT pg_wal_replay_pause()")
@@ -103,7 +104,7 @@ def fail_over(cluster: Cluster, roles: Roles) -> None:
     until(
         lambda: not info(roles.node.node_id).is_attached,
         within_s=60,
-        what="Pgpool-II to miss the node",
+        what="Pgpool-II to notice that the node is down",
         tolerating=(PcpError,),
     )
     assert cluster.fail_over() is roles.next
@@ -112,7 +113,7 @@ def fail_over(cluster: Cluster, roles: Roles) -> None:
 
 
 def archive_of(node: Server) -> Path:
-    """Have the node's restore_command read a directory; return that."""
+    """Make the node's restore_command read a directory, and return that directory."""
     archive = node.machine.home / "archive"
     node.machine.make_directory(archive)
     node.set(restore_command=f"cp {archive}/%f %p")
@@ -120,7 +121,7 @@ def archive_of(node: Server) -> Path:
 
 
 def give(source: Server, target: Path, pattern: str) -> list[str]:
-    """Copy files of a server's pg_wal."""
+    """Copy files from a server's pg_wal, and return their names."""
     files = sorted(source.machine.path(source.data_directory / "pg_wal").glob(pattern))
     for file in files:
         shutil.copyfile(file, target / file.name)
@@ -129,7 +130,7 @@ def give(source: Server, target: Path, pattern: str) -> list[str]:
 
 
 def recover(cluster: Cluster, roles: Roles) -> str:
-    """Recover the node; it has the ledger as told, and nothing of the dead."""
+    """Recover the node, and assert that it has the whole ledger and none of the dead rows."""
     before = len(cluster.pgpool.log_text())
     node = roles.node
     cluster.recover(node.node_id)
@@ -170,9 +171,9 @@ RIVAL_PORT = 6432
 
 
 def become_standby_of_a_rival(node: Server) -> list[str | PurePath]:
-    """Promote a copy of a standby where its primary ended, and have the standby follow that.
+    """Promote a copy of a standby where its primary ended, and let the standby follow the copy.
 
-    Returns what stops the copy.
+    Return the command that stops the copy.
     """
     data, rival = node.data_directory, node.machine.home / "rival"
     node.stop()
@@ -197,7 +198,7 @@ def become_standby_of_a_rival(node: Server) -> list[str | PurePath]:
 
 
 def lead_by_hand(node: Server, primary: Server) -> None:
-    """Have a standby ask a primary for WAL that does not fit, and write it over its own."""
+    """Make a standby request WAL that does not fit from a primary, and write it over its own."""
     source = primary.conninfo(REPLICATION_USER)
     node.execute(f"ALTER SYSTEM SET primary_conninfo = '{source}'")
     node.reload()
@@ -223,11 +224,11 @@ def lead_by_hand(node: Server, primary: Server) -> None:
 def test_promise_12_rival_of_the_same_number_and_begin(
     cluster: Cluster, roles: Roles, end: str, method: str
 ) -> None:
-    """Two were promoted where the primary died; the node has followed the other one.
+    """Two standbys were promoted where the primary died; the node has followed the wrong one.
 
-    Where it was killed, its pages have nothing of that yet, so that its WAL alone has to go. The
-    other was led to the primary by hand, which has left the primary's WAL in its pg_wal, over that
-    which it had replayed.
+    If the node was killed, its pages have none of the rival's changes yet, so only its WAL has to
+    go. In the other case it was pointed at the primary by hand, so its pg_wal has the primary's WAL
+    in the place of what it had replayed.
     """
     node, dying = roles.node, roles.dying
     wait_until_received(node, dying)
@@ -263,7 +264,7 @@ def test_promise_12_rival_of_the_same_number_and_begin(
     indirect=True,
 )
 def test_promise_12_archive_that_holds_wal_past_the_fork(cluster: Cluster, roles: Roles) -> None:
-    """The node is behind the fork, and the archive has the dead primary's segment with it."""
+    """The node is behind the fork, and its archive has the dead primary's segment with the fork."""
     node, dying = roles.node, roles.dying
     wait_until_received(node, dying)
     archive = archive_of(node)
@@ -280,7 +281,7 @@ def test_promise_12_archive_that_holds_wal_past_the_fork(cluster: Cluster, roles
 
 @pytest.mark.parametrize("cluster", [pytest.param(15, id="15")], indirect=True)
 def test_promise_12_number_that_the_primary_has_passed_over(cluster: Cluster, roles: Roles) -> None:
-    """Somebody else was promoted with the next number, which the archive of the next one has."""
+    """The successor's archive has a history file of the next number, so the successor skips it."""
     node, dying = roles.node, roles.dying
     wait_until_received(node, dying)
     node.stop()
@@ -308,12 +309,12 @@ def test_promise_12_number_that_the_primary_has_passed_over(cluster: Cluster, ro
     indirect=True,
 )
 def test_delayed_standby_waits_at_the_fork(cluster: Cluster, roles: Roles) -> None:
-    """It asks for the new timeline when it has replayed up to there, an hour later."""
+    """It requests the new timeline only when it has replayed up to the fork, an hour later."""
     node = roles.node
     node.stop()
     node.settings["recovery_min_apply_delay"] = "1h"
     node.configure()
-    roles.next.set(wal_keep_size="64MB")  # From before the fork on.
+    roles.next.set(wal_keep_size="64MB")  # It keeps the WAL from before the fork on.
     try:
         node.start()
         write(roles.dying, "ledger", 5)

@@ -1,4 +1,4 @@
-"""Promises 10 and 12: a node that was started is proven to be a standby, or does not run on."""
+"""Promises 10 and 12: a started node either proves to be a standby, or is stopped again."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,7 +21,7 @@ STOPPED = "The target is started, and stopped again."
 
 @pytest.fixture(scope="module")
 def cluster(workspace: Workspace, product: Product, namespaces: None) -> Iterator[Cluster]:
-    """Three nodes; the functions are called by hand."""
+    """Yield a cluster of three nodes without Pgpool-II; the functions are called by hand."""
     plan = ClusterPlan(standbys=2, settings={"wal_log_hints": "on", "full_page_writes": "on"})
     with on_hosts(workspace, product, plan) as made:
         made.pgpool.stop()
@@ -31,7 +31,7 @@ def cluster(workspace: Workspace, product: Product, namespaces: None) -> Iterato
 
 @pytest.fixture
 def ready(cluster: Cluster) -> Cluster:
-    """Node 1 as the first stage leaves it: a standby of node 0 that was not started."""
+    """Return a cluster with node 1 as the first stage leaves it: a standby that was not started."""
     if cluster.node(1).is_running:
         cluster.node(1).stop()
     write_settings(cluster, "")
@@ -49,7 +49,7 @@ def first_stage(cluster: Cluster, node_id: int) -> None:
 
 
 def remote_start(cluster: Cluster, primary_id: int = 0, node_id: int = 1) -> str:
-    """Call the function as Pgpool-II does; return what psql shows beside the result."""
+    """Call the function as Pgpool-II does, and return the notices that psql shows."""
     node = cluster.node(node_id)
     call = f"SELECT pgpool_remote_start('{node.machine.address}', '{node.data_directory}')"
     return cluster.node(primary_id).execute(call).stderr
@@ -63,7 +63,7 @@ def refused_start(cluster: Cluster, primary_id: int = 0) -> str:
 
 @contextmanager
 def started_by(cluster: Cluster, then: str, more: str = "") -> Iterator[None]:
-    """Let node 1 be started by a script that does something at once: nothing sees that before."""
+    """Let node 1 be started by a script that runs a query before the server can be examined."""
     node = cluster.node(1)
     words = " ".join(f"'{word}'" for word in node.layout.start_argv())
     psql = f"{node.installation.program('psql')} -X -h {node.machine.socket_directory} -d postgres"
@@ -82,7 +82,7 @@ def test_promise_12_one_that_follows_is_proven_by_what_the_primary_writes(ready:
 
 
 def test_promise_10_one_that_is_promoted_as_it_starts_is_stopped(ready: Cluster) -> None:
-    """Whatever promotes it, and though standby.signal is gone by then."""
+    """It is stopped whatever promotes it, and although standby.signal is gone by then."""
     node = ready.node(1)
     with started_by(ready, "SELECT pg_promote()"):
         said = refused_start(ready)
@@ -103,7 +103,7 @@ def test_promise_12_paused_replay_is_no_recovery(ready: Cluster) -> None:
 
 
 def test_promise_12_twin_that_uses_the_slot_is_not_the_node(ready: Cluster) -> None:
-    """Its settings were cloned, slot and all; it streams, and is not ours."""
+    """A clone with the node's slot name streams through its slot, but is not the node."""
     primary, twin = ready.node(0), ready.node(2)
     twin.execute(f"ALTER SYSTEM SET primary_slot_name = '{slot_of(1)}'")
     twin.reload()
@@ -128,7 +128,7 @@ def test_delayed_standby_is_back_when_it_streams(ready: Cluster) -> None:
     node = ready.node(1)
     node.settings["recovery_min_apply_delay"] = "1h"
     node.configure()
-    first_stage(ready, 1)  # Anew, with the delay in mind.
+    first_stage(ready, 1)  # Again, since the node now has the delay.
     try:
         ready.node(0).execute("INSERT INTO ledger VALUES (1)")
         said = remote_start(ready)
@@ -139,8 +139,8 @@ def test_delayed_standby_is_back_when_it_streams(ready: Cluster) -> None:
         node.configure()
 
 
-def test_where_nobody_gets_in_its_processes_show_it(ready: Cluster) -> None:
-    """The control file and the title of its WAL receiver; without that nothing is proven."""
+def test_node_that_rejects_logins_is_proven_by_its_processes(ready: Cluster) -> None:
+    """The control file and its WAL receiver's process title prove it; without them nothing does."""
     node = ready.node(1)
     node.allow("local all all reject")
     try:
@@ -161,7 +161,7 @@ def test_where_nobody_gets_in_its_processes_show_it(ready: Cluster) -> None:
 
 
 def test_promise_10_agent_that_is_left_alone_stops_a_primary(ready: Cluster) -> None:
-    """The runner is gone before it could judge; so would it be by a link that breaks."""
+    """The runner is killed before it can verify the server; a broken link has the same effect."""
     primary, node = ready.node(0), ready.node(1)
     address = node.machine.address
     primary.allow(f"host replication all {address}/32 reject")
@@ -186,7 +186,7 @@ def test_promise_10_agent_that_is_left_alone_stops_a_primary(ready: Cluster) -> 
 
 
 def runners(server: Server) -> list[str]:
-    """Return the processes of a remote start that a server runs, by their words."""
+    """Return the ids of our processes of a remote start on a server's host."""
     return [
         str(process.pid)
         for process in server.machine.processes()
@@ -197,10 +197,10 @@ def runners(server: Server) -> list[str]:
 
 @pytest.mark.parametrize("rows", [2, pytest.param(60_000, marks=pytest.mark.whole_matrix)])
 def test_promise_12_wal_that_the_new_primary_never_had(cluster: Cluster, rows: int) -> None:
-    """A standby that was ahead is led to another one, whose history it has: it streams.
+    """A standby that was ahead is pointed at a new primary, whose history file it has, and streams.
 
-    With many rows its position is beyond all that the new primary has written; with few the
-    primary is past that place when the node is started.
+    With many rows its position is beyond all that the new primary has written; with few rows the
+    new primary is past that position when the node is started.
     """
     old, ahead, new = cluster.node(0), cluster.node(1), cluster.node(2)
     make_all_follow(cluster)
@@ -225,7 +225,7 @@ def test_promise_12_wal_that_the_new_primary_never_had(cluster: Cluster, rows: i
 
 
 def make_all_follow(cluster: Cluster) -> None:
-    """Build the standbys anew, from node 0."""
+    """Create the standbys again, from node 0."""
     primary = cluster.node(0)
     for server in cluster.servers:
         server.kill()
@@ -239,7 +239,7 @@ def make_all_follow(cluster: Cluster) -> None:
 
 
 def lead(node: Server, primary: Server) -> None:
-    """Make a node that was killed a standby of another primary by hand, with its history file."""
+    """Make a killed node a standby of another primary by hand, with that one's history file."""
     slot = slot_of(node.node_id)
     with suppress(CommandError):
         primary.execute(f"SELECT pg_create_physical_replication_slot('{slot}', true)")

@@ -1,4 +1,4 @@
-"""The main job: pcp_recovery_node brings a node back, while clients go on writing."""
+"""The main job: pcp_recovery_node brings a node back while clients keep writing."""
 
 from collections.abc import Iterator
 
@@ -49,7 +49,7 @@ def test_standby_that_was_stopped(cluster: Cluster) -> None:
 
 
 def test_promise_13_slot_of_somebody_else_stays(cluster: Cluster) -> None:
-    """The node says that it was its own, as a clone of another one's configuration would."""
+    """The node's configuration names it, as that of a clone of another server would."""
     node, primary = cluster.node(1), cluster.node(0)
     primary.execute("SELECT pg_create_physical_replication_slot('barman', true)")
     try:
@@ -81,7 +81,7 @@ def test_recovery_of_a_running_node_is_refused_by_pgpool(cluster: Cluster) -> No
 
 
 def test_ex_primary_after_a_failover(cluster: Cluster) -> None:
-    """Last in this file's cluster: node 0 is a standby afterwards."""
+    """This is the last test on this cluster, since node 0 is a standby afterwards."""
     old = cluster.primary
     new = cluster.fail_over()
     assert new.node_id != old.node_id
@@ -101,7 +101,7 @@ def single(workspace: Workspace, product: Product, namespaces: None) -> Iterator
 def test_target_on_the_same_host_needs_no_ssh(single: Cluster) -> None:
     with single.load(name="single", through_pgpool=False) as load:
         single.node(1).lose()
-        # Of a node without data nobody knows by which slot it used to stream.
+        # It cannot be known which slot a node without data used.
         single.primary.drop_slot(single.node(1).slot)
         single.recover(1)
         load.wait_for_commits(50)

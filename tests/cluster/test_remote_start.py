@@ -1,4 +1,4 @@
-"""pgpool_remote_start: starts the node as its host does, waits, and says why when it cannot."""
+"""pgpool_remote_start starts the node as its host does, waits, and reports why it cannot."""
 
 import re
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def cluster(
 
 @pytest.fixture
 def copied(cluster: Cluster) -> Cluster:
-    """Node 1 freshly copied by the first stage, and not started."""
+    """Return a cluster whose node 1 the first stage has copied, but which was not started."""
     if cluster.node(1).is_running:
         cluster.node(1).stop()
     write_settings(cluster, FULL_COPY)
@@ -50,7 +50,7 @@ def first_stage(cluster: Cluster) -> None:
 
 
 def remote_start(cluster: Cluster) -> str:
-    """Call the function as Pgpool-II does; return what psql shows beside the result."""
+    """Call the function as Pgpool-II does, and return the notices that psql shows."""
     node = cluster.node(1)
     call = f"SELECT pgpool_remote_start('{node.machine.address}', '{node.data_directory}')"
     return cluster.node(0).execute(call).stderr
@@ -71,7 +71,7 @@ def test_starts_it_as_its_host_does_and_again_is_no_error(copied: Cluster) -> No
 
 
 def test_server_does_not_bear_the_marks_of_the_recovery(copied: Cluster) -> None:
-    """Neither what leads to the primary, nor the mark by which processes are ended."""
+    """It has neither the login to the primary nor the mark by which processes are ended."""
     remote_start(copied)
     postmaster = copied.node(1).processes()[0]
     names = {word.partition("=")[0] for word in postmaster.environ or ()}
@@ -95,7 +95,7 @@ def test_dead_is_told_with_the_last_lines_of_the_log(copied: Cluster) -> None:
 
 
 def test_replaying_is_told_from_dead(copied: Cluster) -> None:
-    """The restore_command takes its time, so that the server is starting up for seconds."""
+    """The restore_command is slow, so the server is starting up for seconds."""
     conf = copied.node(1).layout.configuration_directory / "conf.d" / "99-slow.conf"
     copied.node(1).machine.write_file(conf, "restore_command = 'sleep 4; false'\n")
     try:
@@ -121,10 +121,10 @@ ENDS = {
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_state_of_a_start_that_is_ended_is_told(copied: Cluster, end: str) -> None:
-    """The new data is in place, and its server comes up while nobody hears of it."""
+def test_state_after_a_start_that_was_ended_is_reported(copied: Cluster, end: str) -> None:
+    """The new data is in place, and its server comes up after the call has ended."""
     if copied.plan.layout == "debian":
-        pytest.skip("the way in which a server is started makes no difference here")
+        pytest.skip("the way a server is started makes no difference here")
     node, primary = copied.node(1), copied.node(0)
     conf = node.layout.configuration_directory / "conf.d" / "99-slow.conf"
     node.machine.write_file(conf, "restore_command = 'sleep 5; false'\n")
@@ -147,20 +147,20 @@ def test_state_of_a_start_that_is_ended_is_told(copied: Cluster, end: str) -> No
     if end != "killed runner":
         assert "The target is started." in said, said
     assert left_over(node), "the old data is gone"
-    wait_for_no_agent(node)  # Nobody starts a server beside it.
+    wait_for_no_agent(node)  # An agent could otherwise start a second server.
     remote_start(copied)
     assert streams(primary, 1)
 
 
 def is_ours(argv: tuple[str, ...], what: str) -> bool:
-    """Say whether this is the agent, or the runner of the remote start."""
+    """Return whether this is the agent, or the runner of the remote start."""
     if what == "agent":
         return argv[-1:] == ("agent",)
     return any(word.endswith("pgpool_remote_start") for word in argv[:3])
 
 
 def test_standby_that_does_not_stream_is_not_given_to_pgpool(copied: Cluster) -> None:
-    """It would answer queries from the past for ever, and is stopped: we have started it."""
+    """It would serve outdated data forever, so it is stopped, since we have started it."""
     address = copied.node(1).machine.address
     copied.node(0).allow(f"host replication all {address}/32 reject")
     try:
@@ -196,7 +196,7 @@ def test_command_of_the_settings(copied: Cluster) -> None:
 
 
 def test_systemd_unit_is_started_when_sudo_lets(copied: Cluster) -> None:
-    """With stand-ins for systemctl and sudo, for there is no systemd here."""
+    """The test has stand-ins for systemctl and sudo, because its hosts have no systemd."""
     node = copied.node(1)
     machine = node.machine
     unit = "postgresql-15.service"

@@ -1,6 +1,6 @@
-"""A standby that runs is led to another primary by a reload: its clients go on reading.
+"""A running standby is pointed at another primary by a reload, while its clients keep reading.
 
-The tests build on each other: each leaves the cluster to the next.
+The tests build on each other: each one leaves its cluster to the next.
 """
 
 import re
@@ -39,7 +39,7 @@ IMPATIENT = "[timeout]\nstreaming_s = 3\n"
 def cluster(
     request: pytest.FixtureRequest, workspace: Workspace, product: Product, namespaces: None
 ) -> Iterator[Cluster]:
-    """Three nodes; node 0 is the primary."""
+    """Yield a cluster of three nodes; node 0 is the primary."""
     major, layout = request.param
     plan = ClusterPlan(
         postgresql_major=major,
@@ -54,7 +54,7 @@ def cluster(
 
 @dataclass(frozen=True)
 class Witness:
-    """A server's life, and a session on it: equal to what they are later when nothing ended."""
+    """The start time of a server and a session on it; both stay equal unless one of them ends."""
 
     started: str
     session: tuple[str, ...]
@@ -68,7 +68,7 @@ def witness(node: Server) -> Witness:
 
 
 def open_session(node: Server) -> Witness:
-    """Begin a session that does nothing until its client ends, after a long time."""
+    """Begin a session that does nothing until its client ends, which takes long."""
     argv = [node.installation.program("psql"), "-X", "-d", "postgres"]
     node.machine.spawn(
         [*argv, "-c", "SELECT 1", "-c", r"\! sleep 600"],
@@ -79,7 +79,7 @@ def open_session(node: Server) -> Witness:
 
 
 def detach(cluster: Cluster, node_id: int) -> None:
-    """Tell Pgpool-II that a node is down, unless it knows."""
+    """Detach a node, unless Pgpool-II already has it as down."""
     info = until(
         lambda: cluster.pgpool.node_info(node_id),
         within_s=20,
@@ -91,7 +91,7 @@ def detach(cluster: Cluster, node_id: int) -> None:
 
 
 def recover(cluster: Cluster, node_id: int) -> str:
-    """Recover a node that Pgpool-II has to be told to be down; return what pgpool.log says."""
+    """Detach and recover a node; return what the recovery has written to pgpool.log."""
     detach(cluster, node_id)
     before = len(cluster.pgpool.log_text())
     with cluster.load(name=f"load_{before}", through_pgpool=False) as load:
@@ -102,7 +102,7 @@ def recover(cluster: Cluster, node_id: int) -> str:
 
 
 def make_follow(node: Server, upstream: Server) -> None:
-    """Have a standby stream from another standby, as somebody may who spares the primary."""
+    """Make a standby stream from another standby, as DBAs do to relieve the primary."""
     source = upstream.conninfo(REPLICATION_USER, application_name=node.name)
     node.execute(f"ALTER SYSTEM SET primary_conninfo = '{source}'")
     node.execute("ALTER SYSTEM SET primary_slot_name = ''")
@@ -112,7 +112,7 @@ def make_follow(node: Server, upstream: Server) -> None:
 
 
 def test_standby_of_a_primary_that_died_follows_the_new_one(cluster: Cluster) -> None:
-    """Its server runs on, and so does a session on it; the dead primary is left as it is."""
+    """Its server and a session on it keep running; the dead primary is not touched."""
     node = cluster.node(2)
     before = open_session(node)
     old = cluster.primary
@@ -132,7 +132,7 @@ def test_standby_of_a_primary_that_died_follows_the_new_one(cluster: Cluster) ->
 
 
 def test_begin_of_a_record_that_the_dead_primary_was_sending(cluster: Cluster) -> None:
-    """All standbys have it, and who is promoted leaves the timeline before it."""
+    """All standbys have the begin of it; the new primary's timeline forks before that record."""
     old, node = cluster.primary, cluster.node(2)
     assert old.node_id == 1
     before = witness(node)
@@ -173,8 +173,8 @@ def test_standby_of_a_standby_on_the_same_timeline(cluster: Cluster) -> None:
     assert witness(node) == before
 
 
-def test_what_it_has_received_the_new_primary_has_not(cluster: Cluster) -> None:
-    """Node 1 is promoted, and has not what the other standby has."""
+def test_standby_has_received_what_the_new_primary_lacks(cluster: Cluster) -> None:
+    """Node 1 is promoted, but lacks WAL that the other standby has."""
     old, node = cluster.primary, cluster.node(2)
     assert old.node_id == 0
     cluster.host(0).cut(cluster.host(1))
@@ -202,8 +202,8 @@ def witness_is_gone(node: Server, before: Witness) -> bool:
     return node.sql("SELECT pg_postmaster_start_time()") != [(before.started,)]
 
 
-def test_standby_that_does_not_come_to_stream_is_led_back(cluster: Cluster) -> None:
-    """Its startup process stands still, so that nobody starts another WAL receiver."""
+def test_standby_that_does_not_stream_gets_its_settings_back(cluster: Cluster) -> None:
+    """Its startup process is stopped, so no other WAL receiver is started."""
     primary, node, upstream = cluster.primary, cluster.node(2), cluster.node(0)
     make_follow(node, upstream)
     before = node.sql("SELECT name, setting FROM pg_settings WHERE name LIKE 'primary%'")
@@ -218,7 +218,7 @@ def test_standby_that_does_not_come_to_stream_is_led_back(cluster: Cluster) -> N
     assert "does not stream from the primary" in said
     assert "server of node 2 is running" in said
     after = "SELECT name, setting FROM pg_settings WHERE name LIKE 'primary%'"
-    until(lambda: node.sql(after) == before, within_s=10, what="the settings of before")
+    until(lambda: node.sql(after) == before, within_s=10, what="the old settings")
     assert primary.slots() == slots
     signal_startup(node, "CONT")
     primary.execute("CREATE TABLE arrives AS SELECT 1")
@@ -231,14 +231,14 @@ def signal_startup(node: Server, name: str) -> None:
 
 
 def signal(node: Server, name: str, *backend_types: str) -> None:
-    """Send a signal to processes of a server, by what pg_stat_activity calls them."""
+    """Send a signal to a server's processes of some types (backend_type in pg_stat_activity)."""
     kinds = ", ".join(f"'{kind}'" for kind in backend_types)
     rows = node.sql(f"SELECT pid FROM pg_stat_activity WHERE backend_type IN ({kinds})")
     node.machine.run(["kill", f"-{name}", *(pid for (pid,) in rows)], user="root")
 
 
-def test_agent_that_is_killed_after_it_has_led_the_server(cluster: Cluster) -> None:
-    """The settings stay, the slot is gone; the next recovery completes it."""
+def test_agent_that_is_killed_after_it_has_repointed_the_server(cluster: Cluster) -> None:
+    """The settings stay and the slot is gone; the next recovery completes the repoint."""
     primary, node, upstream = cluster.primary, cluster.node(2), cluster.node(0)
     make_follow(node, upstream)
     primary.drop_slot(slot_of(2))
@@ -279,15 +279,15 @@ except RecoveryError as error:
     print(error.message, error.detail, error.target)
 print("ended", flush=True)
 """
-"""A recovery that waits, between its plan and its first step, until a file is there."""
+"""A recovery that waits, between its plan and its first step, until a file exists."""
 
 
-def test_what_it_receives_after_it_was_looked_at(cluster: Cluster, product: Product) -> None:
-    """Its former primary runs on, as where the network fell apart: it comes too far to follow."""
+def test_standby_receives_more_after_it_was_examined(cluster: Cluster, product: Product) -> None:
+    """Its former primary runs on, as after a network split, so it gets ahead of the new one."""
     old, new, node = cluster.primary, cluster.node(0), cluster.node(2)
     assert old.node_id == 1
     ended = "SELECT pg_last_wal_receive_lsn()"
-    signal(old, "STOP", *WRITE_BY_THEMSELVES)  # Or it comes too far before it is looked at.
+    signal(old, "STOP", *WRITE_BY_THEMSELVES)  # It must not get ahead before it is examined.
     until(lambda: new.sql(ended) == node.sql(ended), within_s=20, what="both to have the same")
     new.promote()
     log, go = new.machine.home / "paused.out", new.machine.home / "go"

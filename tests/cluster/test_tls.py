@@ -1,4 +1,4 @@
-"""How a node makes sure of its primary, and shows itself, also when it comes back."""
+"""A node that comes back still verifies its primary's certificate, and presents its own."""
 
 import threading
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ sslrootcert = "{TLS}/ca.crt"
 
 @pytest.fixture(scope="module")
 def cluster(workspace: Workspace, product: Product, namespaces: None) -> Iterator[Cluster]:
-    """Servers that let the role for replication in by its certificate, else by its password."""
+    """Yield servers that accept the replication role by its certificate, else by its password."""
     with on_hosts(workspace, product, ClusterPlan(authentication="scram-sha-256")) as made:
         make_certificates(made)
         for server in made.servers:
@@ -69,7 +69,7 @@ def make_certificates(cluster: Cluster) -> None:
 
 @contextmanager
 def arguments_on(machine: Machine, seen: set[str]) -> Iterator[None]:
-    """Collect the arguments of every process of a machine, as anybody there can read them."""
+    """Collect the arguments of every process of a machine, which any user there can read."""
     ended = threading.Event()
 
     def look() -> None:
@@ -91,7 +91,7 @@ def primary_conninfo(server: Server) -> str:
 
 
 def shown(cluster: Cluster, since: int) -> str:
-    """Return what all logs but that of the node's own server have, and the record."""
+    """Return the record, and the contents of all logs except that of the node's own server."""
     record = cluster.primary.sql("SELECT line, data FROM pgpool_recovery_event")
     return "\n".join(
         [cluster.pgpool.log_text()[since:], cluster.primary.log_text(), *map(str, record)]
@@ -99,7 +99,7 @@ def shown(cluster: Cluster, since: int) -> str:
 
 
 def test_promise_7_password_of_a_key_is_used_kept_and_shown_to_nobody(cluster: Cluster) -> None:
-    """A full copy, for which pg_basebackup has to open the key."""
+    """The recovery is a full copy, for which pg_basebackup has to open the key."""
     primary, node = cluster.primary, cluster.node(1)
     primary.allow(f"hostssl replication repl {node.machine.network} cert")
     own = (
@@ -129,7 +129,7 @@ def test_promise_7_password_of_a_key_is_used_kept_and_shown_to_nobody(cluster: C
 
 
 def test_new_node_gets_what_the_settings_say(cluster: Cluster) -> None:
-    """And reaches its primary by the name in the certificate: pgpool.conf has an address."""
+    """It reaches its primary by the name in the certificate, though pgpool.conf has an address."""
     node, address = cluster.node(1), cluster.primary.machine.address
     node.lose()
     with settings(cluster, SETTINGS):
@@ -146,7 +146,7 @@ def test_new_node_gets_what_the_settings_say(cluster: Cluster) -> None:
 
 
 def test_server_with_a_certificate_of_another_name_gets_no_node(cluster: Cluster) -> None:
-    """Nothing falls back to a connection that believes anybody."""
+    """Nothing falls back to a connection without verification."""
     primary, node = cluster.primary, cluster.node(1)
     primary.set(ssl_cert_file=f"{TLS}/node1.crt", ssl_key_file=f"{TLS}/node1.key")
     node.stop()

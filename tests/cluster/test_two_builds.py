@@ -1,7 +1,7 @@
-"""In the middle of an upgrade: extension, stage commands and agent are not all of one build.
+"""In the middle of an upgrade, extension, stage commands and agent are of different builds.
 
-Either it works, or one line says what to install where, and the node is what it was. The earlier
-build is that of before issue 10, from the history of this repository.
+Either the recovery works, or one line says what to install where, and the node is unchanged. The
+earlier build is the one before issue 10, from the history of this repository.
 """
 
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def earlier() -> Iterator[Product]:
 def down(
     earlier: Product, workspace: Workspace, product: Product, namespaces: None
 ) -> Iterator[Cluster]:
-    """A cluster whose node 1 is down, with today's build everywhere."""
+    """Yield a cluster whose node 1 is down, with today's build everywhere."""
     with on_hosts(workspace, product, ClusterPlan()) as cluster:
         cluster.node(1).stop()
         cluster.pgpool.wait_for_node(1, "down")
@@ -50,7 +50,7 @@ def install_extension_of(cluster: Cluster, product: Product) -> None:
 
 
 def fails(cluster: Cluster) -> str:
-    """Let a recovery fail, and return what pgpool.log has of it."""
+    """Assert that a recovery fails; return what it has written to pgpool.log."""
     before = len(cluster.pgpool.log_text())
     said = cluster.pgpool.recovery_node(1)
     assert "execution of command failed" in said.output
@@ -72,7 +72,7 @@ def test_earlier_agent_is_named(down: Cluster, earlier: Product, product: Produc
 def test_earlier_stage_commands_are_named(
     down: Cluster, earlier: Product, product: Product
 ) -> None:
-    """What they say themselves is shown, and not believed."""
+    """Their own error message is shown, but not trusted."""
     install_stage_commands(down.node(0), earlier)
     said = fails(down)
     assert '"message": "the agent of node 1 speaks another protocol"' in said

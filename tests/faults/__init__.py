@@ -1,1 +1,1 @@
-"""What people see today when things break, and what they see with ours (facts/breakage.md)."""
+"""Tests of what users see when things break; facts/breakage.md compares that with the stock way."""

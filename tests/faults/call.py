@@ -1,11 +1,11 @@
-"""A stage that is called by SQL, so that it can be ended in the middle."""
+"""A call of a stage by SQL, which a test can end in the middle."""
 
 from tests.harness.postgresql import Server
 from tests.harness.until import DeadlineError, until
 
 
 class Call:
-    """A call that is under way."""
+    """A call that is running."""
 
     def __init__(
         self, primary: Server, target: Server, name: str, *, is_start: bool = False
@@ -35,7 +35,7 @@ class Call:
 
     @property
     def said(self) -> str:
-        """What psql has shown so far."""
+        """The output of psql so far."""
         return self._primary.machine.path(self._log).read_text()
 
     def says(self, text: str, *, within_s: float = 30) -> None:

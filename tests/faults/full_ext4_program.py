@@ -1,7 +1,8 @@
-"""Each story of an agent on a real ext4 filesystem with 0 to 64 free blocks, in a namespace of its
-own, so that mount and loop device go with the process: python -m tests.faults.full_ext4_program DIR
+"""Run each story of an agent on a real ext4 filesystem with 0 to 64 free blocks.
 
-Prints a line for each story that failed and how, and ends with what is wrong, if anything is.
+Called as python -m tests.faults.full_ext4_program DIR, in a namespace of its own, so that the mount
+and the loop device go away with the process. It prints how each story failed, and stops with an
+error if one does not fail as it should.
 """
 
 import itertools
@@ -38,7 +39,7 @@ IMAGE_BYTES = 12 * 2**20
 
 
 def main() -> int:
-    """Run all stories; the first that ends badly is an AssertionError."""
+    """Run all stories; the first one that ends badly raises AssertionError."""
     directory = Path(sys.argv[1])
     image, mount = directory / "image", directory / "disk"
     mount.mkdir()
@@ -64,7 +65,7 @@ def main() -> int:
 
 
 def has_failed_well(root: Path, blocks: int, story: Story, *, is_inside: bool) -> bool:
-    """Let a story begin with so many free blocks; say whether it failed, and complete it."""
+    """Run a story with so many free blocks, return whether it failed, and complete it."""
     root.mkdir()
     target = prepared(root, story, is_inside=is_inside)
     before, waited = target.contents(), bool(workspaces_of(target.data))
@@ -76,7 +77,7 @@ def has_failed_well(root: Path, blocks: int, story: Story, *, is_inside: bool) -
         run.finish()
     except OSError as error:
         said = failure_of_system(error)
-        state = run.undo()  # What it writes has room, from the first step on.
+        state = run.undo()  # Room for what it writes is reserved from the first step on.
     filler.unlink()
     what = f"{story.__name__} with {blocks} free blocks"
     if said is not None:
@@ -96,7 +97,7 @@ def has_failed_well(root: Path, blocks: int, story: Story, *, is_inside: bool) -
 
 
 def fill(filler: Path, blocks: int) -> None:
-    """Leave so many blocks free, or one less where ext4 needs that to remember the last of ours."""
+    """Leave so many blocks free, or one less if ext4 needs one for the filler's own metadata."""
     descriptor = os.open(filler, os.O_WRONLY | os.O_CREAT, 0o600)
     try:
         size = 0

@@ -1,6 +1,6 @@
-"""Full copies over real mounts, in a namespace of its own.
+"""Put full copies in place over real mounts, in a namespace of its own.
 
-Called as python -m tests.faults.mounts_program DIR. For each layout: what is observed
+Called as python -m tests.faults.mounts_program DIR. For each layout it checks what is observed
 beforehand, and that a copy is put in place and taken back.
 """
 
@@ -36,7 +36,7 @@ def main() -> int:
 
 
 def a_bind_mount_of_the_same_filesystem(root: Path) -> None:
-    """The device number is that of the directory above, so that os.path.ismount sees nothing."""
+    """The device number is that of the parent directory, so os.path.ismount does not detect it."""
     data = made(root / "data")
     bind(made(root / "disk"), data)
     assert not os.path.ismount(data), "this machine shows it"
@@ -83,7 +83,7 @@ def a_wal_directory_that_is_a_bind_mount(root: Path) -> None:
 
 
 def a_directory_above_that_is_read_only(root: Path) -> None:
-    """As a container has it: only the volume may be written to."""
+    """In a container, only the volume may be writable."""
     above = made(root / "above")
     mount("-t", "tmpfs", "tmpfs", above)
     data = made(above / "data")
@@ -114,7 +114,7 @@ def a_filesystem_that_is_read_only(root: Path) -> None:
 
 
 def a_directory_of_an_image(root: Path) -> None:
-    """As the data directory of a container without a volume."""
+    """The data directory of a container without a volume is like this."""
     for name in ("lower", "upper", "work", "merged"):
         made(root / name)
     write(made(root / "lower" / "data"), OLD)
@@ -151,7 +151,7 @@ LAYOUTS: list[Callable[[Path], None]] = [
 
 
 def copied_over(data: Path, *, is_inside: bool, wal: Path | None = None) -> PlaceFacts:
-    """Put a copy in place of the old data and take it back, then once more for good."""
+    """Put a copy in place of the old data and take it back, then put one in place for good."""
     write(data, OLD)
     facts = observe_place(data, is_own=True)
     assert facts.can_write

@@ -1,7 +1,7 @@
-"""Each fault of facts/breakage.md, made for real, and a second try that completes.
+"""Each fault of facts/breakage.md really happens here, and a second try completes.
 
-After each: the cause is in pgpool.log, the old data is untouched, nothing is left running or
-reserved on any host. The stock way for the same faults stands in that file.
+After each fault, the cause is in pgpool.log, the old data is untouched, and nothing is left running
+or reserved on any host. That file also has what the stock scripts do.
 """
 
 import shlex
@@ -41,7 +41,7 @@ def cluster(workspace: Workspace, product: Product, namespaces: None) -> Iterato
 
 @pytest.fixture
 def down(cluster: Cluster) -> Cluster:
-    """The cluster with node 1 down, its data as the stopped server left it."""
+    """Return the cluster with node 1 down, and with its data as the stopped server left it."""
     node = cluster.node(1)
     if node.is_running:
         node.stop()
@@ -51,7 +51,7 @@ def down(cluster: Cluster) -> Cluster:
 
 
 def fingerprint(cluster: Cluster) -> str:
-    """Return what tells whether any file of node 1's data directory was touched."""
+    """Return a fingerprint that changes if any file of node 1's data directory is touched."""
     data = shlex.quote(str(cluster.node(1).data_directory))
     find = f"find {data} -printf '%p %s %T@ %i\\n' | sort | sha256sum"
     return cluster.node(1).machine.run(["sh", "-c", find]).stdout
@@ -65,7 +65,7 @@ def said_in_log(cluster: Cluster, action: Callable[[], object]) -> str:
 
 
 def fails(cluster: Cluster) -> str:
-    """Try to recover node 1, assert that it failed, and return what pgpool.log then says."""
+    """Try to recover node 1, assert that it failed, and return what pgpool.log got."""
     output: list[str] = []
     log = said_in_log(cluster, lambda: output.append(cluster.pgpool.recovery_node(1).output))
     assert "Command Successful" not in output[0]
@@ -75,10 +75,10 @@ def fails(cluster: Cluster) -> str:
 
 @contextmanager
 def nothing_changes(cluster: Cluster) -> Iterator[None]:
-    """Assert that afterwards the old data and the primary are as they were, and nothing is left."""
+    """Assert that the block changes neither old data nor the primary's slots and leaves nothing."""
     data, slots = fingerprint(cluster), cluster.slots(0)
     yield
-    assert_nothing_runs(cluster)  # First: an agent undoes what it did while the others give up.
+    assert_nothing_runs(cluster)  # First, because an agent is still undoing its work then.
     assert fingerprint(cluster) == data, "the old data was touched"
     until(lambda: cluster.slots(0) == slots, within_s=10, what=f"the slots to be {slots} again")
     assert left_over(cluster.node(1)) == []
@@ -131,7 +131,7 @@ def test_unknown_host_key(down: Cluster) -> None:
 
 
 def test_promise_7_unknown_host_key_whatever_ssh_config_says(down: Cluster) -> None:
-    """As the stock scripts have it, whoever answers at the node's address would get the data."""
+    """With the options of the stock scripts, any host at the node's address would get the data."""
     host, file = down.host(0), PurePath("/var/lib/postgresql/.ssh/config")
     host.write_file(file, "StrictHostKeyChecking no\nUserKnownHostsFile /dev/null\n", mode=0o600)
     try:
@@ -180,8 +180,8 @@ UNEXPECTED = {
 
 
 @pytest.mark.parametrize("what", UNEXPECTED)
-def test_promise_1_and_8_what_nobody_expects_of_an_agent(down: Cluster, what: str) -> None:
-    """No slot is left, and node, step, cause and state are said, in the log and on record."""
+def test_promise_1_and_8_what_is_not_expected_of_an_agent(down: Cluster, what: str) -> None:
+    """No slot is left; the log and the record name the node, the step, the cause and the state."""
     does, cause = UNEXPECTED[what]
     command = down.host(1).path("/usr/local/bin/pgpool-recovery")
     away, first_line = command.with_suffix(".away"), command.read_text().splitlines()[0]
@@ -257,7 +257,7 @@ def test_no_wal_sender_is_free(down: Cluster) -> None:
 
 
 def restart_primary(cluster: Cluster, **settings: str) -> None:
-    """Restart the primary behind the back of Pgpool-II, so that it promotes nobody."""
+    """Restart the primary without Pgpool-II noticing, so that it promotes no node."""
     cluster.pgpool.stop()
     cluster.node(0).set(**settings)
     cluster.node(0).restart()
@@ -330,7 +330,7 @@ def small_disk(cluster: Cluster, size_mb: int, *, with_data: bool) -> Iterator[P
         host.run(["sh", "-c", f"cp -a /var/lib/postgresql/saved/. {shlex.quote(str(parent))}"])
     try:
         yield parent
-        assert_nothing_runs(cluster)  # What works in it would keep it mounted.
+        assert_nothing_runs(cluster)  # A program that works in it would keep it mounted.
     finally:
         host.run(["umount", str(parent)], user="root")
         host.run(["rm", "-rf", "/var/lib/postgresql/saved"])
@@ -355,7 +355,7 @@ def test_disk_without_room_for_both_when_the_old_is_to_be_kept(down: Cluster) ->
 
 
 def test_disk_without_room_for_both_gives_the_old_up(down: Cluster) -> None:
-    """The policy's default: what can be checked is checked, then the old data goes."""
+    """By default, everything that can be checked is checked before the old data is removed."""
     down.node(1).set(work_mem="9MB")
     with small_disk(down, size_of_data(down) + 100, with_data=True):
         assert "the old data is removed before the copy" in said_in_log(
@@ -388,14 +388,14 @@ def copying(cluster: Cluster, name: str) -> Call:
 
 @contextmanager
 def slow_copy(cluster: Cluster, more_settings: str = "") -> Iterator[None]:
-    """Let a copy take about ten seconds; compressed, the filler would pass in one."""
+    """Let a copy take about ten seconds, uncompressed, as the filler would else take one second."""
     slow = f'{FULL_COPY}max_rate = "5M"\ncompress = "none"\n{more_settings}'
     with settings(cluster, slow, FULL_COPY):
         yield
 
 
 def test_disk_fills_up_in_the_middle(down: Cluster) -> None:
-    """The estimate was right when it was made; then somebody else wrote."""
+    """The estimate was right when it was made, but then another program wrote."""
     with (
         small_disk(down, 2 * size_of_data(down) + 300, with_data=True) as parent,
         slow_copy(down),
@@ -414,7 +414,7 @@ def test_disk_fills_up_in_the_middle(down: Cluster) -> None:
 
 
 def test_full_disk_at_the_first_write(down: Cluster) -> None:
-    """No other method is tried, least of all one that removes data, and no lock stays behind."""
+    """No other method is tried, least of all one that removes data, and no lock is left."""
     host, data = down.host(1), down.node(1).data_directory
     workspace = data.with_name(f"{data.name}.pgpool_recovery")
     host.run(["mkdir", "-m", "700", str(workspace)])
@@ -451,7 +451,7 @@ ENDS: dict[str, Callable[[Cluster, Call], object]] = {
 
 @pytest.mark.parametrize("end", ENDS)
 def test_ended_in_the_middle(down: Cluster, end: str) -> None:
-    """Nothing runs on any host within five seconds, no slot is left, the old data is whole."""
+    """Within five seconds nothing runs on any host, no slot is left, and the old data is whole."""
     with slow_copy(down), nothing_changes(down):
         call = copying(down, end.replace(" ", "_"))
         ENDS[end](down, call)
@@ -466,7 +466,7 @@ def test_ended_in_the_middle(down: Cluster, end: str) -> None:
 
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
 def test_primary_is_stopped_in_the_middle(down: Cluster, mode: str) -> None:
-    down.pgpool.stop()  # So that nobody promotes anybody.
+    down.pgpool.stop()  # It would promote the other node.
     with slow_copy(down):
         data = fingerprint(down)
         call = copying(down, f"stop_{mode}")
@@ -482,7 +482,7 @@ def test_primary_is_stopped_in_the_middle(down: Cluster, mode: str) -> None:
 
 
 def test_link_is_lost_in_the_middle(down: Cluster) -> None:
-    """Both ends give up by themselves, and neither waits for the other."""
+    """Both ends give up on their own, and neither waits for the other."""
     with slow_copy(down):
         data, slots = fingerprint(down), down.slots(0)
         call = copying(down, "lost_link")
@@ -501,7 +501,7 @@ def test_link_is_lost_in_the_middle(down: Cluster) -> None:
 
 
 def test_agent_is_killed_in_the_middle(down: Cluster) -> None:
-    """A half copy is left, whose place and name the next recovery knows."""
+    """A half copy is left, at a place and under a name that the next recovery knows."""
     with slow_copy(down):
         data, slots = fingerprint(down), down.slots(0)
         call = copying(down, "killed_agent")
@@ -518,7 +518,7 @@ def test_agent_is_killed_in_the_middle(down: Cluster) -> None:
 
 
 def test_copy_does_not_get_on(down: Cluster) -> None:
-    """The hosts are there and the connection lives, but nothing comes any more."""
+    """The hosts and the connection are alive, but no more data arrives."""
     machine = down.node(1).machine
     with slow_copy(down, "[timeout]\nstall_s = 6\n"), nothing_changes(down):
         call = copying(down, "stalled")
@@ -532,7 +532,7 @@ def test_copy_does_not_get_on(down: Cluster) -> None:
 
 
 def test_second_recovery_at_the_same_time_is_refused(down: Cluster) -> None:
-    """Promise 6; Pgpool-II's own lock is not in the way of a call by SQL."""
+    """This is promise 6; Pgpool-II's own lock does not prevent a call by SQL."""
     with slow_copy(down):
         call = copying(down, "first")
         log = fails(down)
@@ -543,7 +543,7 @@ def test_second_recovery_at_the_same_time_is_refused(down: Cluster) -> None:
 
 
 def test_started_server_dies(down: Cluster) -> None:
-    """The node's own configuration has an error that only a start shows."""
+    """The node's own configuration has an error that only shows when the server starts."""
     node = down.node(1)
     broken = node.data_directory / "conf.d" / "99-broken.conf"
     node.machine.write_file(broken, "shared_preload_libraries = 'no_such_library'\n")
@@ -557,7 +557,7 @@ def test_started_server_dies(down: Cluster) -> None:
 
 
 def test_copy_died_before_it_was_consistent_and_the_old_data_comes_back(down: Cluster) -> None:
-    """Recovery renames backup_label at once, so that alone tells nothing of the copy."""
+    """Recovery renames backup_label at once, so without it a copy may still be inconsistent."""
     node = down.node(1)
     with slow_copy(down):
         call = copying(down, "died")
@@ -589,8 +589,8 @@ def test_copy_died_before_it_was_consistent_and_the_old_data_comes_back(down: Cl
     assert "put the old data back in place of a copy that never ran well" in log
 
 
-def test_tablespace_directory_of_somebody_else(down: Cluster) -> None:
-    """It lies where the new tablespace belongs; pg_basebackup would refuse it as well."""
+def test_tablespace_directory_of_another_cluster(down: Cluster) -> None:
+    """It is where the new tablespace belongs; pg_basebackup would refuse that as well."""
     node, location = down.node(1), PurePath("/var/lib/postgresql/ts/taken")
     down.node(0).create_tablespace("taken", Path(location))
     ((directory,),) = down.node(0).sql(
@@ -627,7 +627,7 @@ def test_primary_conninfo_elsewhere_does_not_win(down: Cluster) -> None:
 
 
 def test_metacharacters_in_every_argument(down: Cluster) -> None:
-    """Promise 7: they name a host, a directory, a port that is not there, and nothing is run."""
+    """Promise 7: they name a host, a directory or a port that does not exist; nothing is run."""
     touch = "touch /tmp/evil"
     evil = [
         f"$({touch})",
@@ -649,5 +649,5 @@ def test_metacharacters_in_every_argument(down: Cluster) -> None:
 
 @pytest.fixture(autouse=True)
 def only_full_copies(cluster: Cluster) -> None:
-    """These tests are about what can go wrong with a full copy."""
+    """Allow only full copies, because these tests are about what can go wrong with one."""
     write_settings(cluster, FULL_COPY)

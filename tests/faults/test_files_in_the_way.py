@@ -1,6 +1,6 @@
-"""Files that a copy, a rewind or our own keeping of files would break off on, and logs that stay.
+"""Files at which a copy, a rewind or the keeping of own files would fail, and logs that are kept.
 
-In the cluster the owner's group may read the data, and both servers write a log of the same name.
+In this cluster the owner's group may read the data, and both servers' logs have the same name.
 """
 
 from collections.abc import Iterator
@@ -51,7 +51,7 @@ def text_of(server: Server, name: str) -> str:
 
 
 def refusal(cluster: Cluster, node: Server) -> str:
-    """Have a recovery fail, and return what pgpool.log got of it."""
+    """Assert that a recovery fails; return what it has written to pgpool.log."""
     if node.is_running:
         node.stop()
     cluster.pgpool.wait_for_node(node.node_id, "down")
@@ -125,7 +125,7 @@ def test_modes_stay_what_the_cluster_has(cluster: Cluster) -> None:
 
 
 def test_large_own_files_need_no_room_and_make_none(cluster: Cluster) -> None:
-    """On a disk for one more copy: they get other names, and stay when the old data goes."""
+    """On a disk with room for one copy, they are renamed, and stay when the old data is removed."""
     node = cluster.standby
     node.stop()
     cluster.pgpool.wait_for_node(node.node_id, "down")

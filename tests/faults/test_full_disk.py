@@ -1,4 +1,4 @@
-"""A real filesystem without free blocks, at the steps of an agent (tests/unit has every write)."""
+"""An agent's steps on a real filesystem without free blocks (tests/unit covers every write)."""
 
 import re
 import shutil
@@ -15,7 +15,7 @@ OWN_MOUNTS = ("unshare", "--mount", "--propagation", "private")
 
 
 def why_no_ext4() -> str | None:
-    """Return why no filesystem can be made here, if it cannot."""
+    """Return why no filesystem can be created here; None if one can."""
     for tool in TOOLS:
         if shutil.which(tool) is None:
             return f"{tool} is not here"
@@ -27,7 +27,7 @@ def why_no_ext4() -> str | None:
 
 @pytest.fixture
 def memory() -> str:
-    """A directory in memory for the image, so that no disk is waited for."""
+    """Yield a directory in memory for the image, so that the test does not wait for a disk."""
     why = why_no_ext4()
     if why is not None:
         pytest.skip(why)
@@ -35,7 +35,7 @@ def memory() -> str:
 
 
 def test_ext4_with_0_to_64_free_blocks(memory: str) -> None:
-    """Each story ends in a state with a name, and a second run completes once there is room."""
+    """Each story ends in a state that has a name, and a second run completes when there is room."""
     with tempfile.TemporaryDirectory(dir=memory, prefix="pgpool_recovery_") as directory:
         program = [sys.executable, "-m", "tests.faults.full_ext4_program", directory]
         said = subprocess.run(

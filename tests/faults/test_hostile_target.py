@@ -1,6 +1,6 @@
-"""The host of a target is somebody else's by now: the primary and its people stay unharmed.
+"""An attacker controls the host of a target: the primary and its users are not harmed.
 
-Its agent is a program that does what ours does, and says more.
+The agent there is a program that does what ours does, and sends more.
 """
 
 from collections.abc import Iterator
@@ -94,7 +94,7 @@ def test_promise_13_flood_fills_neither_record_nor_log(cluster: Cluster) -> None
         "log": len(said),
         "pgpool.log": len(cluster.pgpool.log_text()) - pool,
     }
-    # Two conversations of a megabyte each; on record as lines and as values.
+    # Two conversations of a megabyte each, recorded as lines and as values.
     assert all(size < 8_000_000 for size in sizes.values()), sizes
 
 
@@ -113,7 +113,7 @@ def test_promise_13_line_is_one_line_and_nobody_elses(cluster: Cluster) -> None:
         SELECT line, data::text FROM pgpool_recovery_event
          WHERE run_id = (SELECT max(id) FROM pgpool_recovery_run) AND line LIKE '%FORGED%'"""
     rows = cluster.primary.sql(query)
-    assert len(rows) == 6, rows  # Three in each of two conversations.
+    assert len(rows) == 6, rows  # There are three in each of two conversations.
     assert all(text.isprintable() for row in rows for text in row)
     assert cluster.primary.sql("SELECT method FROM pgpool_recovery_history LIMIT 1") != [
         ("attach",)

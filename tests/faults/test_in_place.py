@@ -1,6 +1,7 @@
-"""A data directory that is changed itself, and everything that interrupts that.
+"""A data directory is changed in place, and everything that can interrupt that does.
 
-Promise 4: what is half done cannot be started by accident, and a second recovery completes it.
+Promise 4: a half changed directory cannot be started by accident, and a second recovery completes
+it.
 """
 
 from collections.abc import Callable, Iterator
@@ -48,7 +49,7 @@ def cluster(
 
 
 def recover(cluster: Cluster, node_id: int) -> list[str]:
-    """Recover through Pgpool-II, and return the methods."""
+    """Recover a node through Pgpool-II, and return the methods that were tried."""
     before = len(cluster.pgpool.log_text())
     cluster.recover(node_id)
     assert_recovered(cluster, node_id)
@@ -57,7 +58,10 @@ def recover(cluster: Cluster, node_id: int) -> list[str]:
 
 @pytest.fixture
 def stale(cluster: Cluster) -> Cluster:
-    """Node 1 down, its WAL gone from the primary, a third of the big table changed."""
+    """Return a cluster whose node 1 is down and too old for a catch-up.
+
+    The primary has removed the WAL that it needs, and a third of the big table has changed.
+    """
     primary = cluster.primary
     node = cluster.standby
     if not node.is_running:
@@ -130,13 +134,13 @@ def test_incremental_that_is_ended(stale: Cluster, end: str) -> None:
         call.ends(10)
     wait_for_no_agent(target, within_s=5)
     assert not target.machine.path(target.data_directory).exists()
-    # A backend that is terminated does not wait for its stage, which drops the slot last.
+    # A terminated backend does not wait for its stage, which drops the slot last.
     until(lambda: not primary.slots(), within_s=20, what="the slot to be dropped")
     assert recover(stale, target.node_id) == ["incremental"]
 
 
 def test_half_changed_directory_may_be_replaced_as_well(stale: Cluster) -> None:
-    """When summaries are gone meanwhile only a full copy is left; own files survive."""
+    """If summaries are gone meanwhile, only a full copy is left; the node's own files survive."""
     primary, target = target_of(stale)
     target.start()
     target.set(work_mem="11MB")
@@ -153,7 +157,7 @@ def test_half_changed_directory_may_be_replaced_as_well(stale: Cluster) -> None:
 
 
 def diverge(cluster: Cluster, on_its_own: str = LOST) -> tuple[Server, Server]:
-    """Fail over with the old primary ahead; return the new primary and the old one."""
+    """Fail over while the old primary is ahead; return the new primary and the old one."""
     old = cluster.primary
     other = cluster.node(1 - old.node_id)
     cluster.host(other.node_id).cut(cluster.host(old.node_id))
@@ -197,7 +201,7 @@ def test_rewind_that_is_killed_is_followed_by_a_full_copy(cluster: Cluster) -> N
 def test_rewind_that_fails_before_the_first_change_puts_the_directory_back(
     cluster: Cluster,
 ) -> None:
-    """And the ladder goes on down within the same run."""
+    """The same run then goes on with the next method."""
     all_up(cluster)
     _, target = diverge(cluster)
     wal = target.data_directory / "pg_wal"
@@ -213,9 +217,9 @@ def test_rewind_that_fails_before_the_first_change_puts_the_directory_back(
 
 
 def test_pages_that_a_rewind_brings_are_verified(cluster: Cluster) -> None:
-    """pg_rewind reads the primary's files, where nobody looks at a checksum.
+    """pg_rewind reads the primary's files without verifying checksums.
 
-    A page that was written since the last checkpoint before the fork comes by WAL anyway.
+    A page that was written since the last checkpoint before the fork comes from the WAL anyway.
     """
     all_up(cluster)
     cluster.primary.execute(
@@ -237,8 +241,8 @@ def test_pages_that_a_rewind_brings_are_verified(cluster: Cluster) -> None:
 
 @contextmanager
 def damaged(server: Server, table: str) -> Iterator[None]:
-    """Have a wrong byte in the first page of a table's file, which the server has in memory."""
-    server.execute("CHECKPOINT")  # So that it does not write the page once more.
+    """Put a wrong byte into the first page of a table's file, which the server has in memory."""
+    server.execute("CHECKPOINT")  # It then does not write the page again.
     ((path,),) = server.sql(f"SELECT pg_relation_filepath('{table}')")
     file = server.machine.path(server.data_directory / path)
     right = file.read_bytes()[:8192]
@@ -275,7 +279,7 @@ def test_running_standby_that_does_not_stream_is_stopped_when_the_policy_allows(
 
 
 def test_server_that_is_not_to_be_recovered_is_stopped_by_no_policy(cluster: Cluster) -> None:
-    """Not the primary itself, wrongly named as its own target."""
+    """No policy stops the primary itself when it is wrongly named as its own target."""
     all_up(cluster)
     primary = cluster.primary
     with settings(cluster, '[policy]\nstop_running = "always"\n'):
@@ -286,7 +290,7 @@ def test_server_that_is_not_to_be_recovered_is_stopped_by_no_policy(cluster: Clu
 
 
 def test_refusal_that_only_the_step_meets_is_followed_by_the_next_method(stale: Cluster) -> None:
-    """All fits, but only one of the two has data checksums."""
+    """Everything fits, except that only one of the two servers has data checksums."""
     _, target = target_of(stale)
     programs = target.installation
     target.machine.run([programs.program("pg_checksums"), "--disable", "-D", target.data_directory])

@@ -1,4 +1,4 @@
-"""Mounts of every kind below a data directory: seen beforehand, and a full copy works over them."""
+"""Mounts of all kinds at a data directory are detected, and a full copy works over them."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ from tests.faults.test_full_disk import LIMIT_S, OWN_MOUNTS
 
 
 def test_full_copy_over_mounts(namespaces: None) -> None:
-    """They are those of a process of their own, and go with it."""
+    """The mounts are made in a separate process, and go away with it."""
     with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="pgpool_recovery_") as directory:
         program = [sys.executable, "-m", "tests.faults.mounts_program", directory]
         said = subprocess.run(

@@ -1,4 +1,4 @@
-"""Three nodes behind a Pgpool-II whose hooks are ours."""
+"""Three nodes behind a Pgpool-II that calls our hooks."""
 
 import re
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ PLAN = ClusterPlan(standbys=2, settings={"wal_log_hints": "on"})
 def site_with_hooks(
     workspace: Workspace, product: Product, plan: ClusterPlan = PLAN
 ) -> Iterator[Site]:
-    """A site on whose Pgpool-II host ours is all that failover_command and the other call."""
+    """Yield a site whose failover_command and follow_primary_command call only our commands."""
     command = product.command_on(system_with(plan.postgresql_major))
     pgpool = replace(
         plan.pgpool,
@@ -38,13 +38,13 @@ def site_with_hooks(
 
 
 def write_pcppass(site: Site) -> None:
-    """Write ~/.pcppass of the user as whom Pgpool-II runs, and calls its hooks."""
+    """Write the ~/.pcppass of the user that Pgpool-II, and so its hooks, run as."""
     pgpool = site.cluster.pgpool
     pgpool.machine.write_file(pgpool.machine.home / ".pcppass", pcppass())
 
 
 def words(site: Site, **values: object) -> list[str]:
-    """Return the words of a call; `down`, `new`, `old` are node ids that name the rest."""
+    """Return the words of a call; most of them follow from the node ids `down`, `new`, `old`."""
     nodes = site.cluster.servers
     down, new, old = values.pop("down", 0), values.pop("new", 1), values.pop("old", 0)
     said = {
@@ -75,7 +75,7 @@ def log_since(site: Site, before: int) -> str:
 
 
 def hook_lines(log: str) -> list[str]:
-    """Return what our hooks have said."""
+    """Return the lines that our hooks have written."""
     return re.findall(r"^(?:failover|follow_primary): (.*)$", log, re.MULTILINE)
 
 

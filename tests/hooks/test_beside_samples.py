@@ -1,7 +1,8 @@
-"""Ours beside Pgpool-II's samples as they come: whichever part is whose, the standbys follow.
+"""Our scripts and Pgpool-II's unchanged samples side by side: in any mixture the standbys follow.
 
-Rounds on one cluster: the node that is down is recovered by two stages, then the primary is killed,
-and the hooks lead the rest to the new one. Who wrote a standby's settings last must have won.
+In each round on a cluster, the node that is down is recovered by the two stages; then the primary
+is killed, and the hooks point the other standby at the new one. The settings that were written last
+must be the ones that a standby uses.
 """
 
 from collections.abc import Iterator
@@ -39,13 +40,13 @@ EVERY_MIXTURE: list[Mixture] = [
     for first, start, failover, follow in every((OURS, SAMPLE), repeat=4)
     if (first, follow) != (SAMPLE, OURS)
 ]
-"""Our follow_primary has the primary recover the node by its first stage, and the sample of that
-removes the data under the server, which runs still: docs/how-to/install.md."""
+"""Our follow_primary makes the primary run its first stage for the node; the sample's one removes
+the data while the node's server is still running (docs/how-to/install.md)."""
 FEW: list[Mixture] = [(OURS, SAMPLE, SAMPLE, SAMPLE), (SAMPLE, OURS, OURS, SAMPLE)]
 
 
 class Beside:
-    """A site whose stages and hooks are exchanged between two rounds."""
+    """A site whose stages and hooks are exchanged between rounds."""
 
     def __init__(self, site: Site, product: Product) -> None:
         self.site, self.product = site, product
@@ -53,7 +54,7 @@ class Beside:
         self.failover, self.follow = home / "failover.sh", home / "follow_primary.sh"
 
     def mix(self, mixture: Mixture) -> None:
-        """Have each part be whose the mixture says."""
+        """Install each part from us or from the samples, as the mixture says."""
         cluster, pgpool = self.site.cluster, self.site.cluster.pgpool
         first, start, failover, follow = mixture
         for server in cluster.servers:
@@ -75,13 +76,13 @@ class Beside:
             pgpool.machine.write_file(place, text, mode=0o755)
 
     def recover(self, node_id: int) -> None:
-        """Recover a node by the stages of the primary, and see it stream."""
+        """Recover a node with the primary's stages, and assert that it streams."""
         cluster = self.site.cluster
         cluster.recover(node_id)
         self.assert_follows(cluster.node(node_id), cluster.primary)
 
     def assert_follows(self, node: Server, primary: Server) -> None:
-        """See that a node streams from the primary, and would after a restart."""
+        """Assert that a node streams from the primary, and would do so after a restart."""
         query = f"SELECT 1 FROM pg_stat_replication WHERE client_addr = '{node.machine.address}'"
         query += " AND state = 'streaming'"
         try:
@@ -148,7 +149,7 @@ def on_first(workspace: Workspace, product: Product, namespaces: None) -> Iterat
 
 
 def test_standbys_follow_beside_the_samples(on_first: Beside) -> None:
-    """Both standbys are of our first stage when the samples' hooks are called first."""
+    """Our first stage has made both standbys by the time the samples' hooks are first called."""
     cluster = on_first.site.cluster
     on_first.mix(FEW[0])
     for server in cluster.servers[1:]:
@@ -172,7 +173,11 @@ def on_each(
 
 @pytest.mark.timeout(1800)
 def test_every_mixture(on_each: Beside) -> None:
-    """The first round has nodes as pg_basebackup -R has made them, whom no sample could lead."""
+    """Our stages recover both standbys first, because the samples could not repoint new ones.
+
+    The harness makes them by pg_basebackup -R, which writes to postgresql.auto.conf. That file
+    takes precedence over the one that the samples write.
+    """
     cluster = on_each.site.cluster
     on_each.mix((OURS, OURS, OURS, OURS))
     for server in cluster.servers[1:]:

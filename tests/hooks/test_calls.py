@@ -1,4 +1,4 @@
-"""The hooks called by hand: with odd words, too early, too late, and in odd situations."""
+"""The hooks called by hand, with odd words, too early, too late, and in odd situations."""
 
 from collections.abc import Iterator
 
@@ -82,7 +82,7 @@ def test_primary_that_must_not_be_stopped(site: Site) -> None:
 
 
 def test_primary_that_cannot_be_stopped(site: Site) -> None:
-    """Without the extension there is no way to stop it, so nothing is promoted beside it."""
+    """A primary without the extension cannot be stopped, so nothing is promoted beside it."""
     for database in ("template1", "postgres"):
         site.cluster.node(0).execute("DROP EXTENSION pgpool_recovery", database=database)
     refused = call(site, "failover")
@@ -109,7 +109,7 @@ def test_nothing_to_follow(site: Site) -> None:
 
 
 def test_pgpool_does_not_answer(site: Site) -> None:
-    """A failover does without; to follow is on record as failed, since it cannot be attached."""
+    """A failover does not need it; a follow cannot attach the node, so it is recorded as failed."""
     settings = '[pgpool]\nhost = "127.0.0.1"\npcp_port = 9\npcp_user = "pgpool"\n'
     site.cluster.pgpool.machine.write_file("/tmp/elsewhere.toml", settings, mode=0o644)
     elsewhere = {"PGPOOL_RECOVERY_CONFIG": "/tmp/elsewhere.toml"}
@@ -133,7 +133,7 @@ def test_standby_that_is_down_is_left(site: Site) -> None:
 
 
 def test_standby_that_streams_is_attached(site: Site) -> None:
-    """Node 2 is up and detached after the test before."""
+    """The previous test has left node 2 running and detached."""
     follows = call(site, "follow_primary", down=2, new=0)
     assert follows.returncode == 0, follows.output
     assert "node 2 is back: up in Pgpool-II and streaming (attach" in follows.stdout
@@ -154,7 +154,7 @@ def test_standby_that_became_a_primary_is_left(site: Site) -> None:
 
 
 def test_slots_that_a_standby_does_not_need_are_dropped(site: Site) -> None:
-    """As it has them from a time as primary."""
+    """A standby has such slots if it was once a primary."""
     cluster = site.cluster
     cluster.node(2).execute("SELECT pg_create_physical_replication_slot('pgpool_node_1', true)")
     cluster.pgpool.detach_node(2)

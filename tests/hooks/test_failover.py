@@ -1,6 +1,6 @@
-"""A node is lost under load: the right standby is promoted, the others follow, all is on record.
+"""A node is lost under load: the right standby is promoted, the others follow, and it is recorded.
 
-The tests build on each other: each leaves the cluster to the next.
+The tests build on each other: each one leaves its cluster to the next.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from tests.hooks.site import (
 from tests.operator.site import SLOW_COPY, Site
 
 ACKNOWLEDGED_BY_ONE = {"synchronous_standby_names": "ANY 1 (*)", "wal_log_hints": "on"}
-"""A commit waits for one standby, whichever is faster: what is committed is on that one."""
+"""A commit waits for the faster of the standbys, so that one has everything that is committed."""
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +34,10 @@ def site(workspace: Workspace, product: Product, namespaces: None) -> Iterator[S
 
 
 def test_standby_that_goes_down(site: Site) -> None:
-    """Nothing is promoted, and its slot stays."""
+    """No node is promoted, and the standby's slot stays."""
     cluster = site.cluster
     site.take_down(2)
-    assert site.run("recover", 2).returncode == 0  # So that its slot is ours.
+    assert site.run("recover", 2).returncode == 0  # It then uses a slot of ours.
     before = len(cluster.pgpool.log_text())
     site.take_down(2)
     wait_until_said(site, "max_slot_wal_keep_size", before)
@@ -50,7 +50,7 @@ def test_standby_that_goes_down(site: Site) -> None:
 
 
 def test_slot_that_keeps_too_much(site: Site) -> None:
-    """Node 2 is down still."""
+    """Node 2 is still down; its slot is dropped once it keeps more WAL than the settings allow."""
     cluster = site.cluster
     site.write_settings("[failover]\ndrop_slot_above_mb = 8\n")
     called = {"down": 2, "new": 0, "old": 0}
@@ -70,7 +70,7 @@ def test_slot_that_keeps_too_much(site: Site) -> None:
 
 
 def test_primary_is_lost_while_the_next_node_lags(site: Site) -> None:
-    """Pgpool-II's choice, node 1, lacks what was committed; node 2 has it, and becomes primary."""
+    """Node 1, Pgpool-II's choice, lacks committed WAL; node 2 has it, and becomes the primary."""
     cluster, pgpool = site.cluster, site.cluster.pgpool
     load = cluster.load(name="first")
     with load:
@@ -106,7 +106,7 @@ def test_ex_primary_is_recovered(site: Site) -> None:
 
 
 def test_called_again_afterwards(site: Site) -> None:
-    """Both hooks with the words of the failover that has been."""
+    """Both hooks are called again with the words of the failover that is over."""
     again = call(site, "failover", down=0, new=1, old=0)
     assert again.returncode == 0
     assert "node 2 is already the primary; nothing is promoted" in again.stdout
@@ -120,7 +120,7 @@ def test_called_again_afterwards(site: Site) -> None:
 
 
 def test_new_primary_dies_while_a_standby_follows(site: Site) -> None:
-    """Its cause is told, nothing is promoted where nobody is left, and all comes back."""
+    """The cause is reported, nothing is promoted as no node is left, and all nodes come back."""
     cluster, pgpool = site.cluster, site.cluster.pgpool
     write_settings(cluster, SLOW_COPY + 'stop_running = "standby"\n')
     before = len(pgpool.log_text())
@@ -134,7 +134,7 @@ def test_new_primary_dies_while_a_standby_follows(site: Site) -> None:
     wait_until_said(site, lost, before)
     write_settings(cluster, "")
     new.start()
-    assert site.run("attach", 0).returncode == 0  # As the HINT says.
+    assert site.run("attach", 0).returncode == 0  # This is what the hint says.
     wait_for_primary(site, 0)
     for node_id in (1, 2):
         done = site.run("recover", node_id, "--yes")

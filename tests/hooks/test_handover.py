@@ -1,7 +1,7 @@
-"""A primary that lives is replaced only by a standby that is known to be fit and has everything.
+"""A running primary is replaced only by a standby that is known to be fit and has all its WAL.
 
-With an account of what clients were told is committed. The tests build on each other: each leaves
-the cluster to the next.
+A load keeps an account of what clients were told is committed. The tests build on each other: each
+one leaves its cluster to the next.
 """
 
 import re
@@ -69,7 +69,7 @@ def signal(node: Server, name: str, pid: str) -> None:
 
 @contextmanager
 def frozen_receivers(*nodes: Server) -> Iterator[list[tuple[Server, str]]]:
-    """WAL that the primary writes meanwhile does not arrive; its senders have to wait."""
+    """Stop the WAL receivers of nodes, so that the primary's WAL senders have to wait."""
     pids = [(node, receiver_of(node)) for node in nodes]
     for node, pid in pids:
         signal(node, "STOP", pid)
@@ -81,11 +81,11 @@ def frozen_receivers(*nodes: Server) -> Iterator[list[tuple[Server, str]]]:
 
 
 def wait_until_it_stops(node: Server) -> None:
-    until(lambda: not node.accepts_connections, within_s=60, what=f"{node.name} to take nobody")
+    until(lambda: not node.accepts_connections, within_s=60, what=f"{node.name} to stop")
 
 
 def test_promise_10_glitch_to_a_primary_while_no_standby_lets_us_in(site: Site) -> None:
-    """Of the newcomer: a forgotten line of ~/.pgpass, and a link that is down for some seconds."""
+    """~/.pgpass lacks the lines of the standbys, and the link to the primary fails for seconds."""
     cluster, machine = site.cluster, site.cluster.pgpool.machine
     passfile = machine.home / ".pgpass"
     stood = machine.path(passfile).read_text()
@@ -121,14 +121,14 @@ def stream_by_name(standby: Server, primary: Host) -> None:
     until(
         lambda: standby.sql("SELECT sender_host FROM pg_stat_wal_receiver") == [(primary.name,)],
         within_s=30,
-        what="the stream by its name",
+        what=f"{standby.name} to stream from {primary.name}",
     )
 
 
 def test_promise_10_primary_that_its_standbys_hear_is_not_replaced(site: Site) -> None:
-    """This host alone is cut off from it: it takes writes still, and cannot be stopped.
+    """Only this host is cut off from it, so it still accepts writes, and cannot be stopped.
 
-    Its standbys reach it by a name, where pgpool.conf has its address.
+    Its standbys reach it by its host name, whereas pgpool.conf has its address.
     """
     cluster, machine = site.cluster, site.cluster.pgpool.machine
     assert isinstance(machine, Host)
@@ -152,7 +152,7 @@ def test_promise_10_primary_that_its_standbys_hear_is_not_replaced(site: Site) -
 
 
 def test_promise_10_standby_that_lags_without_a_slot_gets_everything(site: Site) -> None:
-    """The primary's own shutdown checkpoint would remove what has yet to be sent."""
+    """The primary's own shutdown checkpoint would remove WAL that has yet to be sent."""
     cluster = site.cluster
     primary, standbys = cluster.node(0), (cluster.node(1), cluster.node(2))
     for standby in standbys:
@@ -172,7 +172,7 @@ def test_promise_10_standby_that_lags_without_a_slot_gets_everything(site: Site)
             primary.execute(MUCH)
             load.wait_for_commits(100)
             cluster.pgpool.detach_node(0)
-            cluster.host(0).shape(80)  # So that the rest takes longer than the checkpoint.
+            cluster.host(0).shape(80)  # Sending the rest then takes longer than the checkpoint.
             wait_until_it_stops(primary)
         wait_until_said(site, "node 0 has stopped", before)
         cluster.host(0).shape(None)
@@ -186,8 +186,8 @@ def test_promise_10_standby_that_lags_without_a_slot_gets_everything(site: Site)
     assert not any(name.startswith("pgpool_node_") for name in cluster.slots(0))
 
 
-def test_promise_10_nobody_is_promoted_who_lacks_the_end(site: Site) -> None:
-    """The senders are lost during the stop: it is said how to undo it, and nothing is lost."""
+def test_promise_10_no_node_that_lacks_the_last_wal_is_promoted(site: Site) -> None:
+    """The WAL senders die during the stop: the hook says how to undo it, and nothing is lost."""
     cluster = site.cluster
     primary, standbys = cluster.node(1), (cluster.node(0), cluster.node(2))
     before = len(cluster.pgpool.log_text())
@@ -219,7 +219,7 @@ def test_promise_10_nobody_is_promoted_who_lacks_the_end(site: Site) -> None:
 def test_promise_10_node_that_was_asked_for_is_promoted_though_another_is_faster(
     site: Site,
 ) -> None:
-    """And the hook is asked to end in the middle, as systemd does when Pgpool-II is stopped."""
+    """The hook also gets a SIGTERM in the middle, as from systemd when Pgpool-II is stopped."""
     cluster, primary = site.cluster, site.cluster.primary
     asked, faster = others_of(site, primary)
     before = len(cluster.pgpool.log_text())
@@ -247,7 +247,7 @@ def end_politely(site: Site, hook: str) -> None:
 
 
 def raise_connections(site: Site, primary: Server, standby: Server, number: int) -> None:
-    """Let a primary have more, and one of its standbys; Pgpool-II is away meanwhile."""
+    """Raise max_connections of a primary and one standby, with Pgpool-II stopped meanwhile."""
     site.cluster.pgpool.stop()
     for server in (standby, primary):
         server.set(max_connections=str(number))
@@ -256,7 +256,7 @@ def raise_connections(site: Site, primary: Server, standby: Server, number: int)
 
 
 def others_of(site: Site, primary: Server) -> tuple[Server, Server]:
-    """Return the standbys: Pgpool-II's choice, which is the lowest number, and the other one."""
+    """Return the standbys: Pgpool-II's choice, which has the lower node id, and the other one."""
     first, second = (node for node in site.cluster.servers if node is not primary)
     return first, second
 
@@ -288,14 +288,15 @@ def test_promise_10_standby_with_too_low_a_setting_is_not_promoted(site: Site) -
     low.set(max_connections="70")
     low.restart()
     if not cluster.pgpool.node_info(low.node_id).is_attached:
-        recovered = site.run("recover", low.node_id, "--wait")  # Its hook may be at it.
+        recovered = site.run("recover", low.node_id, "--wait")  # The hook may be recovering it.
         assert recovered.returncode == 0, recovered.output
     assert_recovered(cluster, low.node_id)
 
 
 def at_promotion(node: Server, command: str) -> None:
-    """Have a standby run a command when it is promoted: it asks for the next timeline then."""
-    node.execute("ALTER SYSTEM SET recovery_target_timeline = 'current'")  # Else it asks earlier.
+    """Make a standby run a command when it is promoted, since it then asks for a history file."""
+    # With "latest" it would ask for history files earlier, too.
+    node.execute("ALTER SYSTEM SET recovery_target_timeline = 'current'")
     node.restart()
     restore = f"case %f in *.history) {command};; esac; exit 1"
     node.execute(f"ALTER SYSTEM SET restore_command = '{restore}'; SELECT pg_reload_conf()")
@@ -313,7 +314,7 @@ def at_promotion(node: Server, command: str) -> None:
 def test_promise_10_next_one_is_promoted_when_a_promotion_fails(
     site: Site, command: str, said: str
 ) -> None:
-    """The first one is no primary then and becomes none: it has ended, or is stopped."""
+    """The first one has not become a primary and cannot: its server has ended, or is stopped."""
     cluster, primary = site.cluster, site.cluster.primary
     first, second = others_of(site, primary)
     at_promotion(first, command)

@@ -1,4 +1,4 @@
-"""What a failover needs is tried beforehand, as Pgpool-II's user: a forgotten line shows."""
+"""A rehearsal tries what a failover needs, as Pgpool-II's user, and finds what was forgotten."""
 
 from collections.abc import Iterator
 
@@ -33,7 +33,7 @@ def test_all_is_well(site: Site) -> None:
 
 
 def test_line_of_the_password_file_is_missing(site: Site) -> None:
-    """Said by the rehearsal, by check and at the end of install: with the line itself."""
+    """The rehearsal, the check and the end of an installation report it and show the line."""
     machine = site.cluster.pgpool.machine
     passfile = machine.home / ".pgpass"
     stood = machine.path(passfile).read_text()

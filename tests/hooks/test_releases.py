@@ -37,9 +37,10 @@ def site(
 
 
 def test_lines_of_install(site: Site) -> None:
-    """Written, reloaded, and called; taken out and reloaded, nothing is called any more.
+    """The lines are written, reloaded and called; after the uninstallation nothing is called.
 
-    follow_primary_command stood nowhere before, and up to 4.6 a line that is removed counts.
+    follow_primary_command was not in the file before. Up to 4.6, Pgpool-II keeps the old value when
+    a line is removed, so the uninstallation sets it to an empty value.
     """
     cluster, pgpool = site.cluster, site.cluster.pgpool
     conf = pgpool.place.directory / "pgpool.conf"
@@ -76,8 +77,8 @@ def _without(name: str, text: str) -> str:
 def _reload_until(site: Site, name: str, words: str) -> None:
     """Reload until a parameter begins with these words; "" is an empty value.
 
-    Once is not always enough. Pgpool-II 4.3 passes the signal on to a process that it has begun
-    in the same moment, as it does after a failback, and that does not listen for signals yet.
+    One reload is not always enough. Pgpool-II 4.3 passes the signal on to child processes, and one
+    that it started in the same moment, as it does after a failback, does not handle signals yet.
     """
     pgpool = site.cluster.pgpool
     command = ["pgpool", "-f", str(pgpool.place.directory / "pgpool.conf"), "reload"]

@@ -1,6 +1,6 @@
-"""A primary that lives is taken out: there are never two, and it comes back with WAL alone.
+"""A running primary is replaced: there are never two, and catch-up is enough to bring it back.
 
-The tests build on each other: each leaves the cluster to the next.
+The tests build on each other: each one leaves its cluster to the next.
 """
 
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def site(workspace: Workspace, product: Product, namespaces: None) -> Iterator[S
 
 
 def test_primary_that_lives_is_not_stopped_where_that_is_refused(site: Site) -> None:
-    """Pgpool-II finds no primary then; attached again it is."""
+    """Pgpool-II then finds no primary, until the old one is attached again."""
     cluster = site.cluster
     site.write_settings('[failover]\nrunning_primary = "refuse"\n')
     before = len(cluster.pgpool.log_text())
@@ -51,9 +51,9 @@ def test_primary_that_lives_is_not_stopped_where_that_is_refused(site: Site) -> 
 
 
 def test_switchover(site: Site) -> None:
-    """All that was written before it is there, and the old primary needs no rewind."""
+    """Everything that was written before is kept, and the old primary needs no rewind."""
     cluster = site.cluster
-    for node_id, slot in ((2, 2), (2, 0)):  # Leftovers that say nothing.
+    for node_id, slot in ((2, 2), (2, 0)):  # Leftover slots.
         name = slot_of(slot)
         cluster.node(node_id).execute(f"SELECT pg_create_physical_replication_slot('{name}', true)")
     before = len(cluster.pgpool.log_text())
@@ -80,7 +80,7 @@ def test_switchover(site: Site) -> None:
 
 
 def test_primary_that_somebody_stopped_stays_down(site: Site) -> None:
-    """He knows why; and what it has from its time as primary goes when it comes back."""
+    """It is not started again unasked; its slots of a primary are dropped when it comes back."""
     cluster = site.cluster
     before = len(cluster.pgpool.log_text())
     cluster.node(2).stop()
@@ -97,7 +97,7 @@ def test_primary_that_somebody_stopped_stays_down(site: Site) -> None:
 
 
 def test_host_of_the_primary_vanishes_and_returns(site: Site) -> None:
-    """It could not be stopped, so it comes back as a primary of its own, which is left."""
+    """It could not be stopped, so it comes back as a second primary, which is left alone."""
     cluster, pgpool = site.cluster, site.cluster.pgpool
     before = len(pgpool.log_text())
     cluster.host(0).cut()

@@ -1,6 +1,6 @@
-"""What was agreed to is the limit of the run: between the plan and the first stage things change.
+"""What was agreed to limits the run, even if things change between the plan and the first stage.
 
-With a Pgpool-II that runs the recovery itself, to which nobody can hand words for the stage.
+Here Pgpool-II runs the recovery itself, and it passes no arguments on to the stage.
 """
 
 import re
@@ -61,7 +61,7 @@ def site(workspace: Workspace, product: Product, namespaces: None) -> Iterator[S
 
 @contextmanager
 def first_stage(site: Site, script: str) -> Iterator[None]:
-    """Put a script in front of the first stage."""
+    """Put a script in the place of the first stage, which it can call."""
     primary = site.cluster.node(0)
     file = primary.data_directory / FIRST_STAGE
     real = primary.data_directory / "real_stage"
@@ -82,7 +82,7 @@ def let_go(site: Site) -> None:
 
 
 def old_data(site: Site) -> str:
-    """Return what shows that the data directory is the one of before, and unchanged."""
+    """Return what shows whether the data directory is still the same one, and unchanged."""
     node = site.cluster.node(1)
     sums = "cd {0} && stat -c %i . && md5sum PG_VERSION global/pg_control postgresql.auto.conf"
     return node.machine.run(["sh", "-c", sums.format(node.data_directory)]).stdout
@@ -97,7 +97,7 @@ def holders(site: Site) -> list[tuple[str, ...]]:
 
 
 def test_agreed_and_done(site: Site) -> None:
-    """The session that says so is there while Pgpool-II calls the stage, and gone afterwards."""
+    """The session that holds the agreement exists while the stage runs, and is gone afterwards."""
     site.take_down(1)
     log = site.log("agreed.log")
     with first_stage(site, WAITS):
@@ -114,7 +114,7 @@ def test_agreed_and_done(site: Site) -> None:
 
 
 def changed_meanwhile(site: Site, *words: object, log: str) -> str:
-    """Take the WAL away after the plan was shown, and return what the command says; status 4."""
+    """Remove the WAL after the plan was shown; assert exit status 4, and return the output."""
     site.take_down(1)
     file = site.log(log)
     primary = site.cluster.node(0)
@@ -130,7 +130,7 @@ def changed_meanwhile(site: Site, *words: object, log: str) -> str:
 
 
 def test_promise_11_wal_that_is_gone_by_then(site: Site) -> None:
-    """Nobody agreed to a full copy; the node stays down for the next test."""
+    """A full copy was not agreed to, so nothing is done. The node stays down for the next test."""
     site.take_down(1)
     before = old_data(site)
     said = changed_meanwhile(site, log="changed.log")
@@ -143,7 +143,7 @@ def test_promise_11_wal_that_is_gone_by_then(site: Site) -> None:
 
 
 def test_more_than_at_most(site: Site) -> None:
-    """The plan that is shown is more already, so nothing is begun; a yes does not lift it."""
+    """The plan itself goes beyond --at-most, so nothing is begun; --yes does not change that."""
     count = runs(site)
     refused = site.run("recover", 1, "--at-most", "incremental", "--yes")
     assert refused.returncode == 4, refused.output
@@ -158,7 +158,7 @@ def recover_by_pool(site: Site, policy: str) -> Completed:
 
 @contextmanager
 def forged(site: Site) -> Iterator[None]:
-    """Have a session of a role that may not recover nodes say that anything was agreed."""
+    """Let a role that may not recover nodes hold a session that claims that all was agreed to."""
     primary, node = site.cluster.node(0), site.cluster.node(1)
     primary.execute("CREATE ROLE mallory LOGIN")
     target = Target(str(node.machine.address), str(node.data_directory), NodeId(1))
@@ -182,7 +182,7 @@ def forged(site: Site) -> Iterator[None]:
 
 
 def test_promise_11_pcp_recovery_node_keeps_to_the_settings(site: Site) -> None:
-    """Whatever somebody calls his session who may not recover nodes."""
+    """The session name of a role that may not recover nodes is not taken for an agreement."""
     before = old_data(site)
     with forged(site):
         refused = recover_by_pool(site, "replace-nothing")
@@ -194,8 +194,8 @@ def test_promise_11_pcp_recovery_node_keeps_to_the_settings(site: Site) -> None:
     assert old_data(site) == before
 
 
-def test_person_is_not_held_to_what_is_for_nobody(site: Site) -> None:
-    """Up to the method that is named nobody is asked."""
+def test_person_is_not_limited_by_the_policy_for_unattended_recoveries(site: Site) -> None:
+    """--at-most is the agreement to all methods up to the one named, so no question is asked."""
     with settings(site.cluster, '[policy]\nunattended = "nothing"\n'):
         done = site.run("recover", 1, "--at-most", "basebackup")
     assert done.returncode == 0, done.output
@@ -218,7 +218,7 @@ def test_promise_11_method_that_fails_is_not_followed_by_a_worse_one(site: Site)
 
 
 def test_asked_again_on_a_terminal(site: Site) -> None:
-    """By a session of our own that calls the functions, too; the first yes is for nothing."""
+    """The question is asked again, since the method fails and the first yes covers no other."""
     with first_stage(site, FAILS):
         done = site.on_a_terminal("recover", 1, typed="y\n")
     assert done.returncode == 0, done.output
@@ -229,7 +229,7 @@ def test_asked_again_on_a_terminal(site: Site) -> None:
 
 
 def test_settings_of_the_primary_are_wrong(site: Site) -> None:
-    """That is the error, with the host's name, and no question comes before it."""
+    """The error names the file and the line, and no question is asked before it."""
     site.take_down(1)
     with settings(site.cluster, '[policy]\nkeep_od = "always"\n'):
         refused = site.run("recover", 1)
@@ -240,7 +240,7 @@ def test_settings_of_the_primary_are_wrong(site: Site) -> None:
 
 
 def test_node_that_streams_is_only_attached(site: Site) -> None:
-    """The plan that is shown is the one that runs, and not that of a node that was lost."""
+    """The plan that is shown is the one that is carried out, and not that for a lost node."""
     node = site.cluster.node(1)
     node.start()
     streaming = "SELECT 1 FROM pg_stat_replication WHERE state = 'streaming'"
@@ -253,7 +253,7 @@ def test_node_that_streams_is_only_attached(site: Site) -> None:
 
 
 def test_called_by_sql(site: Site) -> None:
-    """Without Pgpool-II the session that calls the functions has the agreement in its name."""
+    """Without Pgpool-II, the session that calls the functions has the agreement in its name."""
     site.take_down(1)
     site.write_nodes_into_settings()
     before = old_data(site)

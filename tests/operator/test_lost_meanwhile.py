@@ -1,7 +1,7 @@
-"""Something else is lost in the middle of a recovery: Pgpool-II handles that, and the person knows.
+"""Another node is lost in the middle of a recovery: Pgpool-II handles that, and the user is told.
 
-On 4.3, whose main process waits for a recovery that it runs itself. pgpool.conf sets no weights,
-so that Pgpool-II sends none that is a number.
+The tests use Pgpool-II 4.3, whose main process waits for a recovery that it runs itself. All
+backend weights are 0, so the weights that it sends are not numbers.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from tests.operator.site import SLOW_COPY, Site, site_on_hosts
 THROTTLED = FULL_COPY + 'max_rate = "1536k"\ncompress = "none"\n'
 NO_WEIGHTS = {f"backend_weight{node_id}": "0" for node_id in range(3)}
 SOON_S = 15
-"""Far less than the copy takes; the harness lets Pgpool-II notice within 3 s."""
+"""Much less than the copy takes; in the harness Pgpool-II notices a lost node within 3 s."""
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def site(workspace: Workspace, product: Product, namespaces: None) -> Iterator[S
 
 
 def test_other_standby_is_lost(site: Site) -> None:
-    """Its failover is handled while the copy goes on, and the node is attached at the end."""
+    """Pgpool-II handles the loss while the copy goes on, and the node is attached at the end."""
     log = site.log("other.log")
     site.take_down(1)
     with settings(site.cluster, THROTTLED):
@@ -52,7 +52,7 @@ def test_other_standby_is_lost(site: Site) -> None:
 
 
 def test_role_that_may_not_call_the_functions(site: Site) -> None:
-    """Pgpool-II, which may, runs the recovery then, and it is said what that means."""
+    """The recovery is then run by Pgpool-II, which may call them, and the output says so."""
     primary = site.cluster.node(0)
     primary.execute("CREATE ROLE looks LOGIN IN ROLE pg_monitor")
     site.write_settings('user = "looks"\n')
@@ -66,7 +66,7 @@ def test_role_that_may_not_call_the_functions(site: Site) -> None:
 
 
 def test_primary_is_lost(site: Site) -> None:
-    """The last here: another node is promoted soon, and the recovery of now is lost with it."""
+    """Another node is promoted soon, and the recovery fails. This is the last test of the site."""
     cluster, log = site.cluster, site.log("lost.log")
     site.take_down(1)
     with settings(cluster, SLOW_COPY):

@@ -1,6 +1,6 @@
-"""The commands where the extension on the primary has neither plan nor check nor record.
+"""The commands when the extension on the primary has no plan, no check and no record.
 
-With a Pgpool-II that runs the recovery, so that its words are all that there is.
+Pgpool-II runs the recovery, so its messages are all that is known of it.
 """
 
 from collections.abc import Iterator
@@ -42,9 +42,10 @@ def site(workspace: Workspace, product: Product, namespaces: None) -> Iterator[S
 
 
 def drop_former_slot(cluster: Cluster) -> None:
-    """Drop the slot of before, as we are told to.
+    """Drop the slot that the node used before, as the log says.
 
-    Without a record the remote start knows no node id, so that its name shows nothing.
+    Without a record the remote start does not know the node id, so the slot's name does not show
+    that it was made for this node.
     """
     former = cluster.node(1).slot
     if former in cluster.slots(0):
@@ -68,7 +69,7 @@ def test_what_cannot_be_answered(site: Site, words: tuple[object, ...]) -> None:
 
 
 def test_recovery_goes_on_with_the_words_of_pgpool(site: Site) -> None:
-    """There is no plan that says that nothing is destroyed, so somebody has to say yes."""
+    """Without a plan that says that no data is lost, the recovery has to be confirmed."""
     site.take_down(1)
     refused = site.run("recover", 1)
     assert refused.returncode == 4
@@ -100,7 +101,7 @@ def test_cancel(site: Site) -> None:
         assert "the recovery of node 1 has ended" in cancelled.stdout
         assert client.wait(timeout_s=20) == 8
     until(lambda: not site.is_copying, within_s=10, what="the copy to end")
-    assert slot_of(1) in site.cluster.slots(0), "of the recovery before"
+    assert slot_of(1) in site.cluster.slots(0), "it belongs to the previous recovery"
     none = site.run("cancel", 1)
     assert none.returncode == 4
     done = site.run("recover", 1, "--yes")

@@ -1,6 +1,6 @@
-"""Orders that Pgpool-II would keep, or turn into something else, are not given to it.
+"""Pgpool-II is not given commands that it would put off, or turn into something else.
 
-Nothing is promoted here by failover_command, and no health check notices what the tests stop.
+Here failover_command promotes nothing, and no health check notices what the tests stop.
 """
 
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def test_primary_of_now(site: Site) -> None:
 
 
 def test_node_that_cannot_be_asked(site: Site) -> None:
-    """Pgpool-II does not know yet that it is gone."""
+    """The node's server is stopped, and Pgpool-II does not know that yet."""
     node = site.cluster.node(1)
     node.stop()
     refused = site.run("promote", 1, "--switchover", "--yes")
@@ -61,7 +61,7 @@ def test_node_that_does_not_stream(site: Site) -> None:
 
 
 def test_no_primary(site: Site) -> None:
-    """While Pgpool-II looks for one, and when it has found none."""
+    """A promotion is refused while Pgpool-II searches for a primary, and when it has found none."""
     pgpool = site.cluster.pgpool
     before = len(pgpool.log_text())
     assert site.run("detach", 0, "--yes").returncode == 0
@@ -112,7 +112,7 @@ def test_standby_that_a_promotion_would_shut_down(site: Site) -> None:
 
 
 def test_second_primary_is_never_attached(site: Site) -> None:
-    """The last here. It has the higher id, so Pgpool-II would send all writes to it."""
+    """It has the highest node id, so Pgpool-II would send all writes to it. The last test here."""
     pgpool = site.cluster.pgpool
     pgpool.wait_until_settled()
     pgpool.detach_node(2)

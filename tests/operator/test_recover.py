@@ -1,4 +1,4 @@
-"""The commands with a real Pgpool-II and real recoveries, from the host of Pgpool-II."""
+"""The commands on the host of Pgpool-II, with a real Pgpool-II and real recoveries."""
 
 import json
 import re
@@ -34,7 +34,7 @@ def test_status(site: Site) -> None:
 
 
 def test_stopped_node(site: Site) -> None:
-    """Nothing is destroyed by a catch-up, so nobody is asked."""
+    """A catch-up destroys nothing, so no question is asked."""
     site.take_down(1)
     assert site.node_status(1)["server"] == "down"
     done = site.run("recover", 1)
@@ -45,8 +45,8 @@ def test_stopped_node(site: Site) -> None:
     assert_recovered(site.cluster, 1)
 
 
-def test_nobody_can_be_asked_about_old_data(site: Site) -> None:
-    """The node stays down for the next test."""
+def test_recovery_that_replaces_data_has_to_be_confirmed(site: Site) -> None:
+    """Without a terminal it is refused. The node stays down for the next test."""
     site.take_down(1)
     with settings(site.cluster, FULL_COPY):
         refused = site.run("recover", 1)
@@ -69,7 +69,7 @@ def test_no_on_a_terminal(site: Site) -> None:
 
 
 def test_yes_on_a_terminal(site: Site) -> None:
-    """With a bar that shows bytes, rate and time left."""
+    """The progress bar shows bytes, rate and time left."""
     site.take_down(1)
     with settings(site.cluster, FULL_COPY + 'max_rate = "4M"\ncompress = "none"\n'):
         done = site.on_a_terminal("recover", 1, typed="y\n")
@@ -126,12 +126,13 @@ def test_all_that_are_down(site: Site) -> None:
     done = site.run("recover", "--all-down", "--yes")
     assert done.returncode == 0, done.output
     for node_id in (1, 2):
-        assert done.stdout.count(f"node {node_id} is back") == 2  # At its end, and in the summary.
+        # Once at the end of its recovery, and once in the summary.
+        assert done.stdout.count(f"node {node_id} is back") == 2
         assert_recovered(site.cluster, node_id)
 
 
 def test_first_failure_of_several(site: Site) -> None:
-    """The others are recovered all the same."""
+    """The other nodes are recovered all the same."""
     site.take_down(1)
     site.take_down(2)
     with site.without_ssh_to(1):
@@ -144,7 +145,7 @@ def test_first_failure_of_several(site: Site) -> None:
 
 
 def test_plan_that_is_not_possible(site: Site) -> None:
-    """Of the node that is still down: ssh to it is refused."""
+    """No plan can be made for the node that is still down, as its sshd refuses the login."""
     site.take_down(1)
     with site.without_ssh_to(1):
         failed = site.run("plan", 1)
@@ -154,7 +155,7 @@ def test_plan_that_is_not_possible(site: Site) -> None:
 
 
 def test_cause_of_a_failure_in_the_middle(site: Site) -> None:
-    """The plan is possible, and what happens then is known to the primary alone."""
+    """The plan is possible; why the recovery then fails is known only on the primary."""
     site.take_down(1)
     machine = site.cluster.host(1)
     directory = site.cluster.node(1).data_directory
@@ -190,7 +191,7 @@ def test_check(site: Site) -> None:
 
 @pytest.mark.parametrize("script", ["recovery_1st_stage", "pgpool_remote_start"])
 def test_script_that_is_missing(site: Site, script: str) -> None:
-    """Of which Pgpool-II would say that a command failed."""
+    """The script is named; Pgpool-II would only say that a command failed."""
     site.take_down(1)
     primary = site.cluster.node(0)
     file = str(primary.data_directory / script)
@@ -220,7 +221,7 @@ def test_nothing_to_watch_or_to_cancel(site: Site) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
 def test_client_that_leaves(site: Site, number: signal.Signals) -> None:
-    """The recovery goes on; a second one is refused, watch finds it, cancel ends it."""
+    """The recovery goes on: a second one is refused, watch finds it, and cancel ends it."""
     site.take_down(1)
     left, watched = site.log("left.log"), site.log("watched.log")
     with settings(site.cluster, SLOW_COPY):
@@ -254,8 +255,8 @@ def test_client_that_leaves(site: Site, number: signal.Signals) -> None:
     until(lambda: not site.is_copying, within_s=20, what="the copy to end")
 
 
-def test_runner_that_is_killed_is_found_by_the_next_look(site: Site) -> None:
-    """It says where it stopped, what stands on the target, and what to do; nothing is guessed."""
+def test_runner_that_was_killed_is_found_by_the_next_command(site: Site) -> None:
+    """It reports where the run stopped, what is on the target, and what to do, without guessing."""
     site.take_down(1)
     machine, log = site.cluster.node(0).machine, site.log("killed.log")
     with settings(site.cluster, SLOW_COPY):
@@ -294,7 +295,7 @@ LET_GO = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE applicati
 
 
 def test_client_that_leaves_while_it_asks_the_primary(site: Site) -> None:
-    """In the middle of a query, which it ends in order."""
+    """It is interrupted in the middle of a query, and ends in an orderly way."""
     site.take_down(1)
     primary, left = site.cluster.node(0), site.log("left.log")
     locks = primary.machine.home / "lock.sql"
@@ -320,7 +321,7 @@ def test_client_that_leaves_while_it_asks_the_primary(site: Site) -> None:
 
 
 def test_two_at_once(site: Site) -> None:
-    """Another node than the one that is being recovered: asked by SQL, nothing is in its way."""
+    """A second node is recovered during a copy to the first, as both are called by SQL."""
     site.take_down(1)
     site.take_down(2)
     with settings(site.cluster, SLOW_COPY):
@@ -388,7 +389,7 @@ def test_without_pgpool(site: Site) -> None:
 
 
 def test_lost_terminal_without_pgpool(site: Site) -> None:
-    """The process that calls the functions is not the one that the terminal ends."""
+    """The process that calls the functions does not end with the terminal."""
     site.write_nodes_into_settings()
     site.take_down(1)
     left = site.log("left.log")
@@ -414,7 +415,7 @@ def test_pgpool_that_does_not_answer_while_the_settings_name_the_nodes(site: Sit
 
 
 def test_switchover(site: Site) -> None:
-    """The last here, since node 0 is down after it."""
+    """This is the last test of the site, since node 0 is down afterwards."""
     done = site.run("promote", 1, "--switchover", "--yes")
     assert done.returncode == 0, done.output
     assert "primary" in done.stdout

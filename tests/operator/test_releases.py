@@ -1,4 +1,4 @@
-"""The commands for people on each release of Pgpool-II: what its wire formats decide."""
+"""The commands with each release of Pgpool-II, since their wire formats differ."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,14 +38,14 @@ def test_recovery(site: Site) -> None:
 
 
 def test_check_knows_where_the_functions_are_called(site: Site) -> None:
-    """Up to 4.6 in template1, from 4.7 on in recovery_database."""
+    """Up to 4.6 that is template1, from 4.7 on recovery_database."""
     checked = site.read("check")
     assert checked["exit_status"] == 0, checked
 
 
 @contextmanager
 def reloaded(site: Site, **parameters: str) -> Iterator[None]:
-    """Let Pgpool-II run with other parameters, as far as a reload takes them."""
+    """Let Pgpool-II run with other parameters, as far as a reload applies them."""
     extra = site.cluster.pgpool.settings.extra
     assert isinstance(extra, dict)
     extra.update(parameters)
@@ -67,7 +67,7 @@ def findings(site: Site) -> list[str]:
 
 
 def test_node_that_pgpool_conf_has_elsewhere(site: Site) -> None:
-    """A reload takes the directory and not the host, which would belong together."""
+    """A reload applies the new directory but not the new host, although they belong together."""
     site.take_down(1)
     directory = f"{site.cluster.node(1).data_directory}/elsewhere"
     with reloaded(site, backend_hostname1="node1", backend_data_directory1=directory):
@@ -94,7 +94,7 @@ def test_node_that_pgpool_conf_has_elsewhere(site: Site) -> None:
 
 
 def test_names_that_pgpool_compares(site: Site) -> None:
-    """backend_application_name, and the host in primary_conninfo."""
+    """Pgpool-II compares backend_application_name, and the host in primary_conninfo."""
     assert not [one for one in findings(site) if "auto_failback" in one]
     node = site.cluster.node(1)
     [(conninfo,)] = node.sql("SHOW primary_conninfo")
@@ -118,7 +118,7 @@ def test_names_that_pgpool_compares(site: Site) -> None:
 
 
 def test_extension_that_is_not_where_pgpool_calls_it(site: Site) -> None:
-    """Up to 4.4 it is not Pgpool-II that calls it."""
+    """With Pgpool-II 4.3, our command calls the extension itself, so the recovery works."""
     site.take_down(1)
     release = PGPOOL_RELEASES[site.cluster.node(0).installation.major]
     database = "postgres" if release == "4.7" else "template1"
@@ -146,16 +146,16 @@ def test_detach_and_attach(site: Site) -> None:
 
 
 def test_smallest_configuration_that_pgpool_starts_with(site: Site) -> None:
-    """It has no weights then, no directories and no stages: no command fails for that.
+    """It then has no weights, no directories and no stages, and no command fails because of that.
 
-    With no sr_check_user it would look for a primary for 300 s before it answers anything. The last
-    one: Pgpool-II is another one from here on.
+    Without sr_check_user it would search for a primary for 300 s before it answered any command.
+    This is the last test of the site, since it stops the site's Pgpool-II.
     """
     if PGPOOL_RELEASES[site.cluster.node(0).installation.major] != "4.3":
-        pytest.skip("the smallest configuration is known of Pgpool-II 4.3 alone")
+        pytest.skip("the smallest configuration is known only for Pgpool-II 4.3")
     site.cluster.pgpool.stop()
     place, host = site.cluster.pgpool.place, site.cluster.pgpool.machine
-    host.make_directory("/run/pgpool")  # Of its default pid_file_name.
+    host.make_directory("/run/pgpool")  # The directory of the default pid_file_name.
     file, log = place.directory / "smallest.conf", place.directory / "smallest.log"
     backends = [
         f"backend_hostname{one.node_id} = '{one.machine.address}'\n"

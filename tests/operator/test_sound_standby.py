@@ -1,4 +1,4 @@
-"""What streams and is no sound standby is seen by status, attach, check, and a repeated start."""
+"""status, attach, check and a second remote start see that a server streams, but is not sound."""
 
 from collections.abc import Iterator
 
@@ -26,7 +26,7 @@ def errors(site: Site, node_id: int) -> list[Found]:
 
 
 def refused(site: Site, node_id: int) -> str:
-    """Detach a node, be refused when it is to be attached, and return why."""
+    """Detach a node, assert that attaching it is refused, and return the reason."""
     if site.cluster.pgpool.node_info(node_id).is_attached:
         site.cluster.pgpool.detach_node(node_id)
     said = site.run("attach", node_id)
@@ -74,7 +74,7 @@ def lead(node: Server, slot: str) -> None:
 
 
 def test_promise_12_standby_that_is_ahead(site: Site) -> None:
-    """The primary comes back as it was before: what it wrote since is on the standbys alone."""
+    """The primary comes back in an earlier state; only the standbys have what it wrote since."""
     cluster = site.cluster
     primary, node = cluster.node(0), cluster.node(1)
     cluster.pgpool.stop()
@@ -101,7 +101,7 @@ def test_promise_12_standby_that_is_ahead(site: Site) -> None:
     left = f"DO $$ BEGIN PERFORM {call.removeprefix('SELECT ')}; EXCEPTION WHEN OTHERS THEN "
     said = primary.execute(left + "RAISE NOTICE '%', SQLERRM; END $$").stderr
     assert "has replayed what the primary does not have" in said
-    assert node.is_running, "it ran before, and is somebody's"
+    assert node.is_running, "it was already running, so it is not stopped by default"
     with settings(cluster, '[policy]\nstop_running = "standby"\n'):
         primary.execute(left + "RAISE NOTICE '%', SQLERRM; END $$")
-    assert not node.is_running, "the policy lets it be stopped"
+    assert not node.is_running, "the policy allows that it is stopped"

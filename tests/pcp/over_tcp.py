@@ -1,4 +1,4 @@
-"""Runs on a client's host with the installed product: words are host, port, and user."""
+"""Query a Pgpool-II from a client's host with the installed product: HOST PORT USER."""
 
 import json
 import sys
@@ -14,7 +14,7 @@ NOBODYS_PORT = 9
 
 
 def failure(server: PcpServer, port: int) -> Unreachable:
-    """Return how it fails to ask at a port."""
+    """Return the error of a query at a port."""
     address = server.address._replace(port=port)
     try:
         Pool(server._replace(address=address)).nodes()
@@ -24,7 +24,7 @@ def failure(server: PcpServer, port: int) -> Unreachable:
 
 
 def main() -> None:
-    """Ask for the nodes, and where nobody or another server listens; the password is our input."""
+    """Query the nodes, a port without a server, and another server's; stdin has the password."""
     host, port, user = sys.argv[1:]
     password = PasswordDigest.of_password(sys.stdin.read())
     server = PcpServer(PcpAddress(host, int(port)), user, password)

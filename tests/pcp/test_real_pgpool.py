@@ -36,7 +36,7 @@ OVER_TCP = Path(__file__).with_name("over_tcp.py")
 
 @dataclass(frozen=True)
 class Site:
-    """A cluster, and its Pgpool-II as the tests reach it: by its Unix socket."""
+    """A cluster, and its Pgpool-II, which the tests reach by its Unix socket."""
 
     cluster: Cluster
     release: tuple[int, int]
@@ -63,7 +63,7 @@ def site(
         )
         major, minor = PGPOOL_RELEASES[request.param].split(".")
         with pytest.MonkeyPatch.context() as patch:
-            # The test stands outside, where the postgres of another system is somebody else.
+            # The test runs outside that system, where "postgres" may have another user id.
             patch.setattr(peer, "id_of_user", lambda _name: sockets.stat().st_uid)
             yield Site(cluster, (int(major), int(minor)), server)
 
@@ -87,16 +87,16 @@ def test_nodes(site: Site) -> None:
     assert (nodes[0].replication_state, nodes[1].replication_state) == (None, "streaming")
     assert nodes[1].replication_sync_state == "async"
     asked = site.server._replace(release=site.release)
-    # Pgpool-II looks at the streams now and then, so two answers may be of two looks.
+    # Pgpool-II checks the streams periodically, so two answers may be from different checks.
     until(
         lambda: site.pool.nodes() == commands.node_infos(asked),
         within_s=10,
-        what="the same nodes, asked with the release and without",
+        what="the same nodes with and without the release in the query",
     )
 
 
 def test_lag_by_time(site: Site) -> None:
-    """Pgpool-II 4.3 does not know it and goes on with bytes."""
+    """Pgpool-II 4.3 does not have the parameter and still reports bytes."""
     if site.release < (4, 4):
         assert site.pool.node(NODE).lag_bytes is not None
         return
@@ -170,7 +170,7 @@ def test_password_of_a_pass_file(site: Site, tmp_path: Path) -> None:
 
 
 def test_over_tcp(site: Site, product: Product) -> None:
-    """From the host of a client, with the installed product."""
+    """The installed product on a client's host reaches Pgpool-II over TCP."""
     client, place = site.cluster.client, site.cluster.pgpool.place
     client.write_file(client.home / OVER_TCP.name, OVER_TCP.read_text())
     python = product.command_on(client.system).with_name("python")
@@ -194,7 +194,7 @@ def test_detach_and_attach(site: Site) -> None:
 
 
 def take_down(site: Site) -> None:
-    """Stop node 1; to detach it is quicker than to wait for the health checks."""
+    """Stop and detach node 1, since detaching is quicker than waiting for the health checks."""
     site.cluster.node(1).stop()
     site.pool.detach(NODE)
 
@@ -215,7 +215,7 @@ def test_recovery_that_fails(site: Site) -> None:
 
 
 def test_recovery_with_its_lines(site: Site) -> None:
-    """The lines come while it lasts: the node is not attached yet when the first one is told."""
+    """The lines arrive during the recovery: with the first one, the node is not attached yet."""
     told: list[Notice] = []
     states: list[str] = []
 
@@ -238,7 +238,7 @@ def test_recovery_with_its_lines(site: Site) -> None:
 @pytest.mark.parametrize("site", MAJORS[:1], indirect=True)
 def test_recovery_goes_on_when_its_client_leaves(site: Site) -> None:
     class Left(Exception):
-        """What the client leaves with."""
+        """The exception with which the client leaves."""
 
     def leave(notice: Notice) -> None:
         raise Left(notice.message)
@@ -253,7 +253,7 @@ def test_recovery_goes_on_when_its_client_leaves(site: Site) -> None:
 
 
 def test_promotion(site: Site) -> None:
-    """In the form of the release, which the answer about the node tells."""
+    """The request has the form for the release, which is known from the answer about the node."""
     with pytest.raises(Refused) as caught:
         site.pool.promote(NodeId(0), switchover=False)
     assert "already primary" in f"{caught.value.message} {caught.value.detail}"
@@ -268,10 +268,10 @@ def test_promotion(site: Site) -> None:
 
 
 def wait_for_children(site: Site) -> None:
-    """Wait until no child process restarts any more.
+    """Wait until no more child processes are restarted.
 
-    After a failover each one does when it is idle. One that is forked in the moment of a stop is
-    not told of it, and then 4.6 waits for it for ever.
+    After a failover each one is restarted when it is idle. A process that is forked at the moment
+    of a stop does not get the signal, and then Pgpool-II 4.6 waits for it forever.
     """
     seen: list[list[int]] = []
 
@@ -283,7 +283,7 @@ def wait_for_children(site: Site) -> None:
 
 
 def test_stop_is_the_last_thing(site: Site) -> None:
-    """Last in this file's clusters."""
+    """Pgpool-II is stopped, so this is the last test on each of this file's clusters."""
     pgpool = site.cluster.pgpool
     wait_for_children(site)
     with pytest.raises(PcpError) as caught:

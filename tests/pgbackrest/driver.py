@@ -1,4 +1,4 @@
-"""Runs on the target with our installed product: one function, its values and answer as JSON."""
+"""Call one function of our installed product on the target; arguments and answer are JSON."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def restore(stop: Stop, values: dict[str, Any]) -> None:
 
 
 def configure(_stop: Stop, values: dict[str, Any]) -> None:
-    """Do what follows a restore: somebody has brought the node's own files back by now."""
+    """Do what follows a restore, once the node's own files are back."""
     restoration = result_as(values["restoration"], Restoration)
     archive = archive_settings(restoration.backup, restoration.data_directory)
     write_standby_settings(Path(restoration.directory), values["settings"] | archive)

@@ -1,6 +1,7 @@
-"""Record what pgbackrest info says in many a situation, for the unit tests.
+"""Record what pgbackrest info prints in many situations, for the unit tests.
 
-python -m tests.pgbackrest.record_info 15 17 18: as root; writes tests/unit/pgbackrest/outputs.
+Usage, as root: python -m tests.pgbackrest.record_info 15 17 18. It writes
+tests/unit/pgbackrest/outputs.
 """
 
 import signal
@@ -75,7 +76,7 @@ def _damage_a_page(site: BackedUp) -> None:
 
 
 def _restore_running(site: BackedUp, recorder: _Recorder) -> None:
-    """Hold a restore after it has begun; only versions that take a lock tell it."""
+    """Stop a restore after it has begun; only versions that take a lock report it."""
     argv = ["pgbackrest", f"--stanza={STANZA}", "--pg1-path=/var/lib/postgresql/held"]
     argv += ["--tablespace-map-all=/var/lib/postgresql/held-tablespaces", "restore"]
     restore = site.target.spawn(argv, log="/tmp/restore.log")
@@ -88,7 +89,7 @@ def _restore_running(site: BackedUp, recorder: _Recorder) -> None:
 
 
 def _two_repositories(site: BackedUp, recorder: _Recorder) -> None:
-    """The first one does not answer; of the second one there is a copy on the target's host."""
+    """Record two repositories: the first is unreachable, the second is on the target's host."""
     site.target.make_directory(_LEFT_PATH)
     copy = f"ssh {REPOSITORY_HOST} tar -c -C /var/lib/pgbackrest . | tar -x -C {_LEFT_PATH}"
     site.target.run(["sh", "-c", copy])

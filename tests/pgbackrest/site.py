@@ -24,9 +24,9 @@ _ARCHIVING = {
     "archive_mode": "on",
     "archive_command": f"pgbackrest --stanza={STANZA} archive-push %p",
 }
-# Below this db-timeout no limit may be given, not even to a command that asks no database.
+# pgBackRest accepts no limit below db-timeout, not even for a command that queries no database.
 _LONG = {"db-timeout": "1800", "protocol-timeout": "1830"}
-# What a DBA may have written down for another kind of restore; each would spoil ours.
+# Options that a DBA may have set for another kind of restore; each one would spoil ours.
 _FOR_OTHER_RESTORES = {
     "archive-mode": "off",
     "db-exclude": "postgres",
@@ -39,7 +39,7 @@ _FOR_OTHER_RESTORES = {
 
 @dataclass(frozen=True)
 class BackedUp:
-    """Two servers, of which the first is the primary, and the host with the repository."""
+    """A primary, its standby, and the host with the repository."""
 
     primary: Server
     standby: Server
@@ -57,19 +57,19 @@ class BackedUp:
         return str(self.info()["backup"][-1]["label"])
 
     def info(self) -> dict[str, Any]:
-        """Return what the repository's host itself says of the stanza."""
+        """Return what `pgbackrest info` on the repository's host reports about the stanza."""
         (stanza,) = json.loads(self.pgbackrest("info", "--output=json").stdout)
         return dict(stanza)
 
     def forget_wal(self) -> str:
-        """Let the primary remove all WAL that is archived; return its last file. Nobody streams."""
+        """Let the primary remove all archived WAL; return its last file. No node may stream."""
         self.primary.drop_slot(self.standby.slot)
         archived = self.archive_wal()
         self.primary.execute("CHECKPOINT")
         return archived
 
     def archive_wal(self) -> str:
-        """Finish the present WAL segment, and wait until it is in the archive; return its name."""
+        """Finish the current WAL segment, wait until it is archived, and return its name."""
         switched = "SELECT pg_walfile_name(pg_switch_wal())"
         ((name,),) = self.primary.sql(f"SELECT txid_current();\n{switched}")[1:]
         until(
@@ -88,7 +88,7 @@ def backed_up(
     has_own_host: bool = True,
     initdb_options: tuple[str, ...] = (),
 ) -> Iterator[BackedUp]:
-    """The nodes reach the repository by ssh; on the primary's host unless it `has_own_host`."""
+    """Yield nodes that reach a repository by ssh; it is on the primary's host or `has_own_host`."""
     system = system_with(major)
     names = ["node0", "node1", *([REPOSITORY_HOST] if has_own_host else [])]
     with Network(names, systems=dict.fromkeys(names, system)) as network:
@@ -101,7 +101,7 @@ def backed_up(
         site = Site(nodes, repository, repository, system.installation(major))
         primary, standby = build_servers(workspace, plan, site)
         pg1_path = {"pg1-path": str(primary.data_directory)}
-        # Otherwise it tries again after 15 s when the repository falls silent.
+        # Without job-retry = 0 it tries again after 15 s when the repository does not answer.
         there = {"repo1-host": repository.name, "repo1-host-user": "postgres", "job-retry": "0"}
         here = {"repo1-retention-full": "9", "repo1-bundle": "y", "start-fast": "y"}
         for node in nodes:
@@ -116,7 +116,7 @@ def backed_up(
 
 
 def configure(host: Host, options: dict[str, str], of_stanza: dict[str, str]) -> None:
-    """Write pgbackrest.conf: what holds for all stanzas, and what for ours."""
+    """Write pgbackrest.conf, with options for all stanzas and for ours."""
     usual = {"log-level-file": "off", "log-level-stderr": "off", "compress-type": "lz4"}
     text = _section("global", usual | _LONG | options) + _section(STANZA, of_stanza)
     text += _section("global:restore", _FOR_OTHER_RESTORES)

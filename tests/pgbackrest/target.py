@@ -1,4 +1,4 @@
-"""The functions of the agent on the target's host, driven as a recovery will drive them."""
+"""Call the agent's functions on the target's host in the order in which a recovery calls them."""
 
 import json
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ LOG = PurePath("/var/lib/postgresql/driver.log")
 
 @dataclass(frozen=True)
 class Target:
-    """The node that is to be restored; `told` collects what a restore has said."""
+    """The node that is restored; `told` collects the messages of a restore."""
 
     site: BackedUp
     product: Product
@@ -37,7 +37,7 @@ class Target:
 
     @property
     def new(self) -> PurePath:
-        """Where the data directory is while it is worked on."""
+        """The path of the data directory while it is being restored."""
         return self.data_directory.with_name(f"{self.data_directory.name}.pgpool_recovery") / "new"
 
     def observe(self, *, timeout_s: float = 20) -> Backup | NoBackup:
@@ -46,14 +46,14 @@ class Target:
         return result_as(answer, kind)  # type: ignore[no-any-return]
 
     def backup(self) -> Backup:
-        """Return what the target sees, which is a backup that may be restored."""
+        """Return the backup that the target sees; assert that it may be restored."""
         found = self.observe()
         assert isinstance(found, Backup), found
         assert self.rejections(found) == []
         return found
 
     def rejections(self, found: Backup | NoBackup) -> list[Rejection]:
-        """Ask the planner, with the primary's own facts."""
+        """Return the planner's rejections, with the primary's own facts."""
         primary = self.site.primary
         facts = """
             SELECT system_identifier, timeline_id, current_setting('server_version_num')::int,
@@ -95,22 +95,22 @@ class Target:
         self.site.target.run(["mv", "-T", self.new, self.data_directory])
 
     def restore(self, restoration: Restoration, *, stall_s: float = 60) -> None:
-        """Restore; raises what the function raised."""
+        """Restore the node; raise what the function raised."""
         self._call("restore", self._values(restoration, stall_s))
 
     def start_restore(self, restoration: Restoration, *, stall_s: float = 60) -> Child:
-        """Begin to restore, and return the driver's process."""
+        """Begin a restore, and return the driver's process."""
         values = self._values(restoration, stall_s)
         self.site.target.path(LOG).unlink(missing_ok=True)
         return self.site.target.spawn(self._argv("restore", values), log=LOG)
 
     def answer(self) -> RecoveryError | None:
-        """Return how the restore that was begun has failed."""
+        """Return the error of a restore that was begun."""
         answer = json.loads(self.site.target.path(LOG).read_text().splitlines()[-1])
         return error_of_record(answer["failure"]) if "failure" in answer else None
 
     def programs(self) -> list[str]:
-        """Return what is at work on the target's new directory."""
+        """Return the programs that are working on the target's new directory."""
         argvs = (" ".join(one.argv) for one in self.site.target.processes())
         return [argv for argv in argvs if f"--pg1-path={self.new}" in argv]
 
@@ -118,7 +118,7 @@ class Target:
         return self.site.target.path(self.new / "global" / "pg_control").exists()
 
     def start_as_standby(self, restoration: Restoration) -> None:
-        """Give the node its own files back, make it a standby, and start it where it belongs."""
+        """Give the node its own files back, make it a standby, and start it in its place."""
         site, slot = self.site, self.site.standby.slot
         settings = {
             "primary_conninfo": site.primary.conninfo(REPLICATION_USER, application_name="node1"),
@@ -135,7 +135,7 @@ class Target:
         until(self.streams, within_s=30, what="node 1 to stream")
 
     def bring_back(self, restoration: Restoration) -> None:
-        """Do all of it, and see that the node is equal to the primary."""
+        """Restore and start the node, and assert that its contents equal the primary's."""
         self.put_away()
         self.restore(restoration)
         self.start_as_standby(restoration)
@@ -150,7 +150,7 @@ class Target:
         return self.site.primary.sql(query) == [("streaming",)]
 
     def restored_bytes(self) -> int:
-        """Return how much of the data directory is there."""
+        """Return how many bytes of the data directory are there."""
         said = self.site.target.run(["du", "-sb", self.new], check=False).stdout
         return int(said.split()[0]) if said else 0
 

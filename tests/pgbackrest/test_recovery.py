@@ -1,4 +1,4 @@
-"""The real pcp_recovery_node brings a node back from a repository, when the settings name one."""
+"""The real pcp_recovery_node brings a node back from a repository if the settings name one."""
 
 from collections.abc import Iterator
 
@@ -21,7 +21,7 @@ ARCHIVING = {
 
 @pytest.fixture(scope="module")
 def cluster(workspace: Workspace, product: Product, namespaces: None) -> Iterator[Cluster]:
-    """The repository is on the host of the primary."""
+    """Yield a cluster with a repository on the primary's host."""
     with on_hosts(workspace, product, ClusterPlan(settings=ARCHIVING)) as made:
         primary = made.primary
         stanza = {"pg1-path": str(primary.data_directory)}
@@ -65,7 +65,7 @@ def test_standby_whose_wal_is_gone(cluster: Cluster) -> None:
 def test_stray_history_is_seen_by_the_restore_command_that_a_restore_wrote(
     cluster: Cluster,
 ) -> None:
-    """No method is taken that ends with a server that reads it: neither catch-up nor a copy."""
+    """No method is used after which the server would read it: neither catch-up nor a copy."""
     node, primary = cluster.node(1), cluster.node(0)
     file, data = "00000002.history", primary.data_directory
     primary.machine.write_file(data / "pg_wal" / file, "1\t0/1000060\tno reason\n")

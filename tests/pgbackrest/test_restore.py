@@ -1,4 +1,4 @@
-"""A node is brought to the newest backup, replays WAL from the archive, then streams."""
+"""A node is restored from the newest backup, replays WAL from the archive, and then streams."""
 
 import re
 import time
@@ -53,7 +53,7 @@ def site(
         made.standby.stop()
         made.primary.create_tablespace("ts1", TABLESPACE)
         made.primary.execute(CONTENTS)
-        made.standby.make_standby_of(made.primary)  # So their files are equal, byte for byte.
+        made.standby.make_standby_of(made.primary)  # Their files are then equal, byte for byte.
         made.standby.start()
         made.primary.machine.write_file(LINKED, "# a file of the primary\n")
         link = made.primary.data_directory / LINKED.name
@@ -69,7 +69,7 @@ def target(site: BackedUp, product: Product) -> Target:
 
 @on_every_version
 def test_stale_standby_whose_wal_is_gone(site: BackedUp, target: Target) -> None:
-    """The files that are equal stay, and what the primary has no more comes from the archive."""
+    """Equal files stay, and the WAL that the primary no longer has comes from the archive."""
     site.standby.stop()
     site.primary.execute("CREATE TABLE later AS SELECT 1 n; INSERT INTO elsewhere SELECT 0")
     archived = site.forget_wal()
@@ -100,7 +100,7 @@ def test_empty_target(site: BackedUp, target: Target) -> None:
 
 @on_the_oldest
 def test_damaged_files_and_a_wal_directory_elsewhere(site: BackedUp, target: Target) -> None:
-    """What is wrong in the directory does not matter, not even a server that was killed there."""
+    """Whatever is wrong in the directory does not matter, not even a server that was killed."""
     ((damaged, gone),) = site.standby.sql(
         "SELECT pg_relation_filepath('big'), pg_relation_filepath('elsewhere')"
     )
@@ -126,7 +126,7 @@ def test_damaged_files_and_a_wal_directory_elsewhere(site: BackedUp, target: Tar
 
 @on_the_oldest
 def test_cancelled_then_killed_then_done(site: BackedUp, target: Target) -> None:
-    """At no moment is there anything that could be started, and at last nobody else is at work."""
+    """There is never anything that could be started, and at the end no other program is working."""
     site.standby.lose()
     restoration = target.restoration(target.backup())
     target.put_away()
@@ -178,7 +178,7 @@ def test_repository_that_falls_silent(site: BackedUp, target: Target) -> None:
 
 @on_every_version
 def test_history_of_a_rival_in_the_archive(site: BackedUp, target: Target) -> None:
-    """What info does not show, and the server that is restored would read."""
+    """`pgbackrest info` does not show that file, but the restored server would read it."""
     data, file = site.primary.data_directory, "00000002.history"
     site.primary.machine.write_file(data / "pg_wal" / file, "1\t0/1000060\tno reason\n")
     push = f"cd {data} && pgbackrest --stanza={STANZA} archive-push pg_wal/{file}; rm pg_wal/{file}"
@@ -194,7 +194,7 @@ def test_history_of_a_rival_in_the_archive(site: BackedUp, target: Target) -> No
 
 @on_the_oldest
 def test_restore_command_ends_when_the_repository_is_silent(site: BackedUp, target: Target) -> None:
-    """A server that is promoted asks five times in a row before it accepts writes."""
+    """A server that is promoted runs it five times in a row before it accepts writes."""
     data = str(target.data_directory)
     command = archive_get(replace(target.backup(), answer_s=SILENT_S), data)
     asked = command.replace("%f", "00000002.history").replace("%p", "pg_wal/RECOVERYHISTORY")
@@ -213,7 +213,7 @@ def test_restore_command_ends_when_the_repository_is_silent(site: BackedUp, targ
 @on_the_oldest
 def test_what_must_not_be_restored_into(site: BackedUp, target: Target) -> None:
     restoration = target.restoration(target.backup())
-    target.put_away()  # The server runs on there.
+    target.put_away()  # The server keeps running there.
     with pytest.raises(Refused, match="a server is running in"):
         target.restore(restoration)
     target.put_back()
@@ -226,7 +226,7 @@ def test_what_must_not_be_restored_into(site: BackedUp, target: Target) -> None:
 
 @on_the_oldest
 def test_archive_that_lacks_wal(site: BackedUp, target: Target) -> None:
-    """What the archive lacks the primary may have; when it has it no more, a backup is needed."""
+    """The primary may have what the archive lacks; once it no longer does, a backup is needed."""
     site.standby.stop()
     site.primary.set(archive_command="/bin/true")
     site.archive_wal()
@@ -243,7 +243,7 @@ def test_archive_that_lacks_wal(site: BackedUp, target: Target) -> None:
 
 @on_the_oldest
 def test_no_pgbackrest(site: BackedUp, target: Target) -> None:
-    """Last: the program does not come back."""
+    """This is the last test, since the program is removed."""
     site.target.run(["rm", "/usr/bin/pgbackrest"], user="root")
     found = target.observe()
     assert isinstance(found, NoBackup)

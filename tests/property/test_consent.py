@@ -1,4 +1,4 @@
-"""What was agreed to is the limit: for every two plans, what the one allows of the other."""
+"""What was agreed to is the limit: what an agreement to one plan allows of any other plan."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,14 +28,14 @@ from tests.unit.plan.case import Case
 from tests.unit.plan.situation import TARGET
 
 IMPLIES = {
-    "all anew": {"from the backup", "blocks", "WAL", "settings"},
+    "full copy": {"from the backup", "blocks", "WAL", "settings"},
     "from the backup": {"blocks", "WAL", "settings"},
     "blocks": {"WAL", "settings"},
     "WAL": {"settings"},
     "removed first": {"only copy", "replaced"},
     "only copy": {"replaced"},
 }
-"""Whoever agrees to the one agrees to the others."""
+"""An agreement to an effect includes these other effects."""
 harms = st.builds(
     Harm,
     st.sampled_from(tuple(Reach)),
@@ -50,7 +50,7 @@ DOES: dict[type[Step], str] = {
     Rewind: "blocks",
     Incremental: "blocks",
     RestoreBackup: "from the backup",
-    CopyBaseBackup: "all anew",
+    CopyBaseBackup: "full copy",
     RemoveOld: "removed first",
     DiscardWaiting: "second copy",
     PutOldBack: "second copy",
@@ -59,7 +59,7 @@ IN_PLACE = (Rewind, Incremental, RestoreBackup)
 
 
 def effects(made: Plan, *, stops: bool) -> set[str]:
-    """Return what the steps of a plan do, seen without plan/harm.py."""
+    """Return what the steps of a plan do, determined without plan/harm.py."""
     kinds = [type(step) for step in made.steps]
     has_old = made.old_data is not OldData.NONE
     is_changed = any(kind in IN_PLACE for kind in kinds) and Clone not in kinds
@@ -79,7 +79,7 @@ def allowed(found: set[str]) -> set[str]:
 
 
 def plans(case: Case) -> list[Plan]:
-    """Return what a run would follow, when each method fails in its turn."""
+    """Return the plans that a run would follow if one method after another failed."""
     found: list[Plan] = []
     failed: tuple[PassedOver, ...] = ()
     while isinstance(made := make_plan(case.target, case.facts, case.policy, failed), Plan):
@@ -97,7 +97,7 @@ def assert_limited(first: Plan, second: Plan, *, stops: bool, stops_then: bool) 
     if refusal is None:
         assert done <= allowed(effects(first, stops=stops)), (first, second)
     else:
-        assert done, "attach does nothing, and nobody has to agree to it"
+        assert done, "attach changes nothing, so it needs no agreement"
         assert refusal.exit_status == 4
         assert read_harm(refusal.data["harm"]) == harm_of(second, stops=stops_then)
 
@@ -107,7 +107,7 @@ def assert_limited(first: Plan, second: Plan, *, stops: bool, stops_then: bool) 
 def test_promise_11_no_step_has_an_effect_beyond_what_was_agreed(
     case: Case, other: Case, *, stops: bool, stops_then: bool
 ) -> None:
-    """A run under an agreement: of another situation than that of the plan, or after a failure."""
+    """The run meets another situation than that of the plan, or comes after a failed method."""
     ladder = plans(case)
     for first in ladder:
         for second in (*ladder, *plans(other)):
@@ -145,7 +145,7 @@ def test_promise_11_what_nobody_was_asked_about_is_within_the_policy(
         forbidden = {
             Unattended.ANYTHING: set[str](),
             Unattended.KEEP_OLD: {"removed first", "only copy"},
-            Unattended.REPLACE_NOTHING: {"all anew", "from the backup", "blocks", "removed first"},
+            Unattended.REPLACE_NOTHING: {"full copy", "from the backup", "blocks", "removed first"},
             Unattended.NOTHING: done,
         }[allows]
         assert (refusal is not None) == bool(done & forbidden)
@@ -153,7 +153,7 @@ def test_promise_11_what_nobody_was_asked_about_is_within_the_policy(
 
 @given(harms, harms, harms)
 def test_order(one: Harm, two: Harm, three: Harm) -> None:
-    """Whatever is within what is within something is within that."""
+    """The order of harms is transitive."""
     assert excess(one, one) == ()
     if not excess(one, two) and not excess(two, three):
         assert excess(one, three) == ()

@@ -1,7 +1,7 @@
-"""Whatever happens to a data directory, in whatever order: no word of its state is too good.
+"""Whatever happens to a data directory, in any order, its reported state is never too good.
 
-A model follows what is really there: whether the node has data as it was, data that a method has
-changed, or none, and where it stands. The table may only say what is true of that.
+A model follows what is really there: whether the node has unchanged data, data that a method has
+changed, or none, and where that is. The state table may only say what is true of that.
 """
 
 from collections.abc import Iterator
@@ -48,15 +48,15 @@ WORDS = {
     TargetState.RESTORED: {"old"},
     TargetState.COPIED: {"new"},
 }
-"""What has to stand at the place, whole, when this is said."""
+"""The data that must be complete in the data directory when a target state is reported."""
 
 
 @dataclass(frozen=True)
 class Disk:
-    """What is there: "old", "new" or "half" data, at its place, and in the workspace.
+    """The data in the data directory and in the workspace: "old", "new" or "half".
 
-    `swapped_out`: what the swap of this run has put aside. `began_with`: what the change of the
-    directory that is out began with.
+    `swapped_out` is what this run's swap has moved aside. `began_with` is what the directory in the
+    workspace had before it was changed there.
     """
 
     place: str | None = "old"
@@ -66,9 +66,9 @@ class Disk:
 
 
 def done_to(disk: Disk, state: State, event: Event, after: State) -> Disk:  # noqa: C901
-    """Return what is there when all that an event stands for has been done."""
+    """Return what is there when everything that an event stands for has been done."""
     match event:
-        case Reserve() | End():  # What is at the place is the node's data from then on.
+        case Reserve() | End():  # From then on, what is in its place is the node's data.
             data = "old" if disk.place is not None else None
             return replace(disk, place=data, swapped_out=None)
         case TakeOut() if isinstance(after, Out):
@@ -97,9 +97,9 @@ def done_to(disk: Disk, state: State, event: Event, after: State) -> Disk:  # no
 
 def walked_back(disk: Disk, state: State, *, is_gone: bool) -> Disk:
     match state:
-        case Swapping():  # Nothing of it, or a part, was done.
+        case Swapping():  # Nothing, or only a part, was done.
             return disk
-        case Restoring(over, _):  # What this run has swapped out, or an earlier one.
+        case Restoring(over, _):  # Either this run has swapped it out, or an earlier one.
             own = over != "restored" or disk.swapped_out is not None
             return replace(disk, place=disk.swapped_out if own else "old", away=None)
         case Removing():
@@ -113,7 +113,7 @@ CHOICES = st.lists(st.integers(0, 10_000), min_size=30, max_size=90)
 
 
 def story(choices: list[int]) -> Iterator[tuple[State, Event, State]]:
-    """Yield each state, the event that is drawn of those that lead on from it, and the next."""
+    """Yield each state, an event drawn from those that are possible in it, and the next state."""
     state: State = Free()
     for choice in choices:
         possible = [event for event in EVENTS if next_state(state, event) not in (None, state)]
@@ -125,7 +125,7 @@ def story(choices: list[int]) -> Iterator[tuple[State, Event, State]]:
 
 
 def test_what_is_said_is_true_of_what_is_there() -> None:
-    """Of every disk that any order of events can lead to."""
+    """It is true for every disk that any order of events can lead to."""
     seen: set[tuple[str, Disk]] = set()
     new: list[tuple[State, Disk]] = [(Free(), Disk())]
     while new:
@@ -157,7 +157,7 @@ def assert_true(state: State, disk: Disk, why: object) -> None:
 
 @given(CHOICES)
 def test_from_wherever_it_stops_a_second_recovery_begins_and_ends(choices: list[int]) -> None:
-    """By a full copy, which every resting state allows."""
+    """The second recovery is a full copy, which every resting state allows."""
     state: State = Free()
     for _, _, after in story(choices):
         state = after
@@ -177,7 +177,7 @@ def then(state: State, *events: Event) -> State:
 
 @given(CHOICES)
 def test_data_that_was_removed_is_never_called_untouched(choices: list[int]) -> None:
-    """Not by this run, nor by the next ones, until there is other data."""
+    """Neither this run nor a later one calls it so, until there is other data."""
     is_gone = False
     for before, event, state in story(choices):
         if isinstance(state, Removed):

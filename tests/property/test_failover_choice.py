@@ -1,4 +1,4 @@
-"""The decision in generated scenes: one primary at most, and never none by our doing."""
+"""Decisions in generated scenes: at most one primary results, and we never remove the only one."""
 
 from dataclasses import replace
 
@@ -66,7 +66,7 @@ ANY_FIRST: st.SearchStrategy[Standing | None] = (
 
 @st.composite
 def scenes(draw: st.DrawFn, first: st.SearchStrategy[Standing | None] = ANY_FIRST) -> Scene:
-    """Draw what the servers say; node 0 is mostly the old primary, which lives or is silent."""
+    """Draw the servers' answers; node 0 is mostly the old primary, which is running or silent."""
     others = st.sampled_from([HEALTHY, None]) | standings
     found = {node: draw(first if node == 0 else others) for node in NODES}
     return Scene(
@@ -87,9 +87,9 @@ def calls(draw: st.DrawFn) -> Call:
 
 @st.composite
 def stops(draw: st.DrawFn) -> tuple[Call, Scene, FailoverSettings, StopOldPrimary]:
-    """Draw a primary that lives and is detached, and the decision to stop it.
+    """Draw a running primary that is detached, and the decision to stop it.
 
-    Mostly Pgpool-II's choice is fit: left to chance, most scenes give no reason to stop anything.
+    Pgpool-II's choice is mostly fit, because most random scenes give no reason to stop anything.
     """
     new = draw(st.sampled_from(NODES[:3]))
     call = Call(NodeId(0), CalledPlace(), new, CalledPlace(), NodeId(0), NodeId(0), CalledPlace())
@@ -104,7 +104,7 @@ def stops(draw: st.DrawFn) -> tuple[Call, Scene, FailoverSettings, StopOldPrimar
 
 
 def becomes_primary(one: Standing) -> bool:
-    """Say what PostgreSQL does when a standby is told to promote itself; a model of its own."""
+    """Return whether PostgreSQL could promote a standby, according to a separate model."""
     least = one.required or {}
     starts = all(int(one.settings.get(name, 100)) >= number for name, number in least.items())
     return starts and one.may_promote and not one.settings.get("recovery_target")
@@ -145,7 +145,7 @@ def test_promise_10_nobody_is_promoted_beside_a_primary(
 def test_promise_10_a_fit_standby_is_promoted_when_the_primary_is_gone(
     call: Call, scene: Scene, settings: FailoverSettings
 ) -> None:
-    """And of those that are fit the one with most, on the newest timeline."""
+    """It is the fit standby on the newest timeline that has received the most WAL."""
     alone = replace(
         scene,
         standings={node: one for node, one in scene.standings.items() if not one.is_primary},

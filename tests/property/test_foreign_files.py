@@ -1,6 +1,6 @@
-"""Files of others have any bytes: they come back unchanged, are understood, or are refused by name.
+"""Files of others have any bytes; they are kept unchanged, understood, or refused by name.
 
-Never is it a bug, and never does a line of theirs become two.
+They never cause a bug report, and a line of theirs never becomes two.
 """
 
 import tempfile

@@ -1,4 +1,4 @@
-"""Changed blocks on an old file, against a model that is a list of blocks; and whole archives."""
+"""Changed blocks are applied to an old file as to a model, a list of blocks; and whole archives."""
 
 import os
 import tempfile
@@ -40,7 +40,7 @@ PIECES = st.integers(1, 3 * BLOCK_BYTES)
 
 
 def model(old: str, changes: dict[int, str], truncation_blocks: int) -> str:
-    """Return what the server means: a dot is a block of zeros."""
+    """Return the file that the server means, with a dot for each block of zeros."""
     length = max([truncation_blocks, *(number + 1 for number in changes)])
     kept = old[:truncation_blocks].ljust(length, ".")
     return "".join(changes.get(number, kept[number]) for number in range(length))
@@ -90,10 +90,10 @@ def test_an_interrupted_run_does_no_harm_to_the_next(
     second_length: int,
     share: float,
 ) -> None:
-    """The second run sends all that changed since the old file: also what the first one sent.
+    """The second run sends all that changed since the old file, also what the first one sent.
 
-    No old block behind the first run's truncation length is good any more, in no later run either:
-    what is there then was written since.
+    No old block beyond the first run's truncation length is valid any more, not in a later run
+    either, because whatever is there then was written since.
     """
     second = first | later
     second |= {number: second.get(number, "Z") for number in range(first_length, second_length)}
@@ -130,7 +130,7 @@ def test_no_file_of_blocks_writes_past_a_segment(data: bytes, piece_bytes: int) 
 
 @dataclass
 class Kept:
-    """A sink that keeps what it gets."""
+    """A sink that keeps what it receives."""
 
     data: bytearray = field(default_factory=bytearray)
 
@@ -138,7 +138,7 @@ class Kept:
         self.data += data
 
     def close(self) -> None:
-        """Nothing more to do."""
+        """Do nothing."""
 
 
 def read(data: bytes, piece_bytes: int) -> dict[str, bytes]:
@@ -197,7 +197,7 @@ def test_the_checksum_is_that_of_the_plain_algorithm(
 
 
 def plain_checksum(page: bytes, number: int) -> int:
-    """Return the checksum, one word after the other."""
+    """Return the checksum, computed word by word."""
     data = page[:8] + b"\0\0" + page[10:]
     words = [int.from_bytes(data[at : at + 4], "little") for at in range(0, len(data), 4)]
     words += [0] * len(START_SUMS) * LAST_ROUNDS

@@ -1,4 +1,4 @@
-"""No password is in the log, wherever in a value it stands and whatever it is made of."""
+"""No password gets into the log, wherever it is in a value and whatever characters it has."""
 
 import shlex
 from collections.abc import Iterator, Mapping
@@ -24,18 +24,18 @@ ENDS = st.text(PRINTABLE | st.just(" "), max_size=6)
 
 @st.composite
 def passwords(draw: st.DrawFn) -> str:
-    """Draw a password: any characters, blanks and quotes among them, around the mark."""
+    """Draw a password of any characters, including blanks and quotes, around the mark."""
     return f"{draw(ENDS)}{MARK}{draw(ENDS)}"
 
 
 def plain(text: str) -> str:
-    """Return what a program's own line can have without quotes."""
+    """Return what a line of a program's output can have without quotes."""
     return "".join(letter for letter in text if letter.isalnum())
 
 
 @st.composite
 def carriers(draw: st.DrawFn) -> object:
-    """Draw a value that holds a password where we, libpq and users of ours put them."""
+    """Draw a value that has a password where we, libpq and users put passwords."""
     password = draw(passwords())
     word = draw(st.sampled_from(SECRETS))
     conninfo = {"host": "a", word: password, "port": "5432"}
@@ -61,7 +61,7 @@ def carriers(draw: st.DrawFn) -> object:
 
 @record
 class Held:
-    """A record of ours that has what no fact may have."""
+    """A record that has what no fact may have."""
 
     password: str
     conninfo: Mapping[str, str]

@@ -1,7 +1,7 @@
-"""No plan that keeps a node's data ends, in a model of PostgreSQL, with what the primary has not.
+"""In a model of PostgreSQL, no plan that keeps data ends with anything that the primary lacks.
 
-Nor with a server that cannot stream. PGPOOL_RECOVERY_PAST_SECONDS says for how long to look for a
-history that does; without it, it is a matter of seconds.
+Nor does it end with a server that cannot stream. PGPOOL_RECOVERY_PAST_SECONDS is how long to search
+for a history that breaks this; without it, the tests take a few seconds.
 """
 
 import os
@@ -52,7 +52,7 @@ SECONDS = float(os.environ.get("PGPOOL_RECOVERY_PAST_SECONDS", "0"))
 
 @dataclass(frozen=True)
 class World:
-    """Who wrote what, and a node in it; `base`, `redo` and `received` count records."""
+    """A primary and a node, and who wrote what; `base`, `redo` and `received` count records."""
 
     primary: Primary
     node: Branch
@@ -65,13 +65,13 @@ class World:
 
     @property
     def data(self) -> Content:
-        """Who wrote what is in the node's pages."""
+        """The writer of each record in the node's pages."""
         return {number: self.node.writer_of(number) or "" for number in range(self.base)}
 
 
 @st.composite
 def chains(draw: st.DrawFn, name: str, root: Branch, depth: int) -> Branch:
-    """Draw promotions, one after another, each behind what its predecessor came to write."""
+    """Draw successive promotions, each at a position that its predecessor had written."""
     branch = root
     for number in range(depth):
         begin = draw(st.integers(max(branch.begin, 1) + 1, branch.end))
@@ -93,13 +93,13 @@ def begin_of(branch: Branch, timeline: int) -> int:
 
 
 def past_of(branch: Branch) -> list[Branch]:
-    """Return a branch and all before it."""
+    """Return a branch and all its predecessors."""
     return [branch, *([] if branch.before is None else past_of(branch.before))]
 
 
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
-    """Draw a primary, perhaps a rival, and a node that has followed any of them."""
+    """Draw a primary, sometimes a rival, and a node that has followed any of them."""
     root = Branch("root", History(TimelineId(1)), None, 0, draw(st.integers(10, 40)))
     branch = draw(chains("new", root, draw(st.integers(0, 2))))
     node = draw(st.sampled_from(past_of(branch)))
@@ -115,7 +115,7 @@ def worlds(draw: st.DrawFn) -> World:
     pg_wal = Disk(node.files(redo // PER_SEGMENT, upto=received), node.histories())
     for timeline in [t for t in node.histories() if begin_of(node, t) > received]:
         del pg_wal.histories[timeline]
-    for timeline in list(pg_wal.histories):  # It would not have come there without those between.
+    for timeline in list(pg_wal.histories):  # It could not have got there without those between.
         for gap in range(2, timeline):
             pg_wal.histories.setdefault(gap, History(TimelineId(gap)))
     if draw(st.integers(0, 3)) == 0:
@@ -126,7 +126,7 @@ def worlds(draw: st.DrawFn) -> World:
         pg_wal.histories.setdefault(stray, History(stray, ends))
     is_told = node.writer_of(redo) == "rival" and oldest <= redo // PER_SEGMENT
     if is_told and draw(st.booleans()):
-        # Somebody has led it to the primary. By an older checkpoint nobody could tell.
+        # It was pointed at the primary by hand. An older checkpoint could not show that.
         pg_wal.files |= branch.files(max(oldest, base // PER_SEGMENT))
     archive = draw(archives(branch)) if draw(st.booleans()) else Disk()
     world = World(primary, node, kind, redo, base, received, pg_wal, archive)
@@ -136,7 +136,7 @@ def worlds(draw: st.DrawFn) -> World:
 
 
 def server_of(world: World) -> Standby:
-    """Return the node's server as it runs."""
+    """Return the node's running server."""
     timeline = world.node.timeline_of(world.base - 1)
     find = world.pg_wal.histories.get
     newest = find(newest_timeline(timeline, find))
@@ -154,7 +154,7 @@ def server_of(world: World) -> Standby:
 
 
 def is_where_it_would_be(world: World) -> bool:
-    """Say whether a server that runs has not replayed something else from its archive already."""
+    """Return whether a running server has not already replayed something else from its archive."""
     server = server_of(world)
     server.replay_files()
     return all(world.node.writer_of(number) == who for number, who in server.replayed.items())
@@ -162,7 +162,7 @@ def is_where_it_would_be(world: World) -> bool:
 
 @st.composite
 def rivals(draw: st.DrawFn, branch: Branch, root: Branch) -> Branch:
-    """Draw another server with the history of this one, or with one of its own."""
+    """Draw another server, with this one's history or with a history of its own."""
     if branch.before is not None and draw(st.booleans()):
         end = branch.begin + draw(st.integers(1, 20))
         return replace(branch, writer="rival", end=end)
@@ -171,7 +171,7 @@ def rivals(draw: st.DrawFn, branch: Branch, root: Branch) -> Branch:
 
 @st.composite
 def archives(draw: st.DrawFn, branch: Branch) -> Disk:
-    """Draw what was archived by the primary and those before it, the dead ends of these too."""
+    """Draw what the primary and its predecessors have archived, including their dead ends."""
     files = {
         name: content
         for one in past_of(branch)
@@ -184,7 +184,7 @@ def archives(draw: st.DrawFn, branch: Branch) -> Disk:
 
 
 def facts_of(world: World) -> Facts:
-    """Return what we would learn of it."""
+    """Return the facts that we would observe."""
     branch, node = world.primary.branch, world.node
     wal = situation.wal(
         history=branch.history,
@@ -232,7 +232,10 @@ def facts_of(world: World) -> Facts:
 
 
 def promoted_at(world: World, redo: Point) -> Point | None:
-    """Return what a primary without a checkpoint of its own has (CreateEndOfRecoveryRecord)."""
+    """Return the minimum recovery end of a primary before its first checkpoint.
+
+    CreateEndOfRecoveryRecord in xlog.c sets it.
+    """
     node = world.node
     if world.kind != "crashed primary" or redo.timeline == node.history.current:
         return None
@@ -240,7 +243,7 @@ def promoted_at(world: World, redo: Point) -> Point | None:
 
 
 def readable(disk: Disk) -> list[str]:
-    """Return the files whose first page is their own."""
+    """Return the files whose first page is valid."""
     return [
         name
         for name, content in disk.files.items()
@@ -258,7 +261,7 @@ def first_missing(world: World, redo: Point) -> int:
 
 
 def compare(world: World, pairs: Sequence[Pair]) -> dict[Pair, bool | None]:
-    """Compare as the digests do: what is there, who wrote each record."""
+    """Compare files as the digests do: by existence, and by the writer of each record."""
     found: dict[Pair, bool | None] = {}
     for pair in pairs:
         if pair.own.name == CONTROL:
@@ -279,7 +282,7 @@ def compare(world: World, pairs: Sequence[Pair]) -> dict[Pair, bool | None]:
 
 
 def is_same_checkpoint(world: World, pair: Pair) -> bool | None:
-    """Compare the checkpoint in the control file with what the primary has there."""
+    """Return whether the primary has the control file's checkpoint at that position."""
     for name in pair.others:
         if name in world.primary.disk.files:
             writer = world.primary.disk.files[name].get(world.redo)
@@ -310,7 +313,7 @@ def running(world: World) -> RunningServer | None:
 
 
 def carry_out(world: World, made: Plan) -> World:
-    """Do to the node's pg_wal what the plan says."""
+    """Change the node's pg_wal as the plan says."""
     pg_wal, branch = deepcopy(world.pg_wal), world.primary.branch
     for step in made.steps:
         if not isinstance(step, KeepToPast):
@@ -344,7 +347,7 @@ def see_data_in_the_past(world: World) -> None:
 
 
 def see(world: World, facts: Facts, made: Plan) -> None:
-    """See what the node comes to, in the model."""
+    """Assert what the model's node ends with after a plan."""
     after, node = carry_out(world, made), world.node
     match made.method:
         case Method.CATCH_UP:
@@ -376,7 +379,7 @@ def started(world: World) -> Standby:
 
 
 def see_incremental(world: World) -> None:
-    """It has the primary's blocks up to here, and begins with what is written next."""
+    """Assert that a node with the primary's blocks up to here replays what is written next."""
     branch = world.primary.branch
     later = replace(branch, end=branch.end + 3)
     disk = Disk(later.files(world.primary.oldest), world.primary.disk.histories)
@@ -399,7 +402,7 @@ POLICY = Policy()
 
 
 def look(world: World) -> str | None:
-    """Make the plan, and see; return the method."""
+    """Make the plan, and assert its outcome; return the method."""
     facts = facts_of(world)
     made = make_plan(situation.TARGET, facts, POLICY)
     if not isinstance(made, Plan):
@@ -427,14 +430,14 @@ def test_promise_12_no_plan_ends_with_what_the_primary_has_not(world: World) -> 
 
 @pytest.mark.skipif(not SECONDS, reason="PGPOOL_RECOVERY_PAST_SECONDS is not set")
 @pytest.mark.timeout(0)
-def test_promise_12_for_as_long_as_somebody_waits() -> None:
+def test_promise_12_for_as_long_as_the_environment_says() -> None:
     ends = time.monotonic() + SECONDS
     while time.monotonic() < ends:
         test_promise_12_no_plan_ends_with_what_the_primary_has_not()
 
 
 def test_every_method_that_keeps_data_comes_up() -> None:
-    """Or the property would say nothing of it."""
+    """Otherwise the property would show nothing about a method."""
     seen: set[str | None] = set()
 
     @settings(quick, database=None)

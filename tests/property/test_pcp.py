@@ -1,4 +1,4 @@
-"""PCP whatever the bytes are: any split means the same, and noise ends in the one failure."""
+"""PCP with any bytes: any split means the same, and noise always ends in the same kind of error."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -69,7 +69,7 @@ MESSAGES = st.builds(message, st.sampled_from(LETTERS), PAYLOADS)
 
 
 def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
-    """Return the data, cut at these places."""
+    """Return the data, cut at these positions."""
     at = sorted({cut % (len(data) + 1) for cut in cuts})
     return [data[start:end] for start, end in zip([0, *at], [*at, len(data)], strict=True)]
 
@@ -88,7 +88,7 @@ def test_any_split_means_the_same(
 
 
 def answer_or_failure(position: int, stream: bytes) -> None:
-    """Fail when a stream ends in anything but an answer, a wait for more, or PcpError."""
+    """Assert that a stream leads to an answer, a wait for more, or PcpError."""
     request, read = READERS[position]
     _, reply, failure = outcome(request, [stream])
     assert reply is None or failure is None
@@ -126,7 +126,7 @@ FORMS = st.sampled_from(NODE_STREAMS)
 
 
 def node_answer(form: NodeStream, fields: list[bytes]) -> bytes:
-    """Return an answer about one node, of bytes, as the form of a release frames it."""
+    """Return an answer about one node, made of bytes, framed as a release does."""
     body = b"".join(field + b"\0" for field in fields)
     if not form.is_array:
         return message("i", b"CommandComplete\0" + body)
@@ -135,7 +135,7 @@ def node_answer(form: NodeStream, fields: list[bytes]) -> bytes:
 
 
 def node_or_none(answer: bytes) -> NodeInfo | None:
-    """Return the node of an answer, None when it is refused as one that cannot be understood."""
+    """Return the node of an answer; None if it is refused because it cannot be understood."""
     request = ask_node_info(1)
     _, reply, failure = outcome(request, [LOGIN + answer])
     assert failure is None
@@ -149,7 +149,7 @@ def node_or_none(answer: bytes) -> NodeInfo | None:
 def test_a_field_of_any_bytes_fails_nothing_but_where_the_node_is(
     form: NodeStream, data: st.DataObject
 ) -> None:
-    """What is not known is shown; a node that is not understood is never taken for another."""
+    """Unknown values are shown; a node that is not understood is never taken for another."""
     fields = [field.encode() for field in form.fields]
     position = data.draw(st.integers(0, len(fields) - 1).filter(lambda at: at != 1))
     fields[position] = data.draw(ODD_BYTES)
@@ -176,7 +176,7 @@ def test_fields_that_are_added_behind_change_nothing(form: NodeStream, more: lis
 def test_a_field_that_is_put_in_between_makes_no_other_node_of_it(
     form: NodeStream, data: st.DataObject
 ) -> None:
-    """Neither one of another role, which might be promoted, nor one that is in use."""
+    """It never becomes a node of another role, which might be promoted, or one that is in use."""
     assume(len(form.fields) in (max(FORMS_OF_ONE), max(ARRAY_FORMS)))
     fields = [field.encode() for field in form.fields]
     fields.insert(data.draw(st.integers(1, len(fields) - 1)), data.draw(ODD_BYTES))

@@ -79,10 +79,10 @@ CHANGES: dict[Method, set[type[Step]]] = {
     Method.RESTORE: {RestoreBackup},
     Method.BASEBACKUP: {CopyBaseBackup},
 }
-"""What a method does to the data."""
+"""The steps by which each method changes the data."""
 DESTROYS = (DiscardWaiting, PutOldBack, RemoveOld, TakeOut, Rewind, Incremental, RestoreBackup)
 PLACES = (Repoint, SwapIn, PutInPlace)
-"""After these, and not before, the data directory can be started."""
+"""Only after one of these can a server be started on the data directory."""
 
 lsns = st.builds(
     lambda segment, offset: Lsn(segment * SEGMENT + offset),
@@ -98,7 +98,7 @@ sizes = st.integers(0, 60).map(lambda number: Size(number * GB))
 
 @st.composite
 def histories(draw: st.DrawFn, current: TimelineId) -> tuple[Left, ...]:
-    """Draw what a history file of a timeline may say: some timelines may not be in it."""
+    """Draw the contents of a timeline's history file, in which some timelines may be missing."""
     former = [number for number in range(1, current) if draw(st.booleans())]
     ends = sorted(draw(st.lists(lsns, min_size=len(former), max_size=len(former))))
     return tuple(Left(TimelineId(number), end) for number, end in zip(former, ends, strict=True))
@@ -106,7 +106,7 @@ def histories(draw: st.DrawFn, current: TimelineId) -> tuple[Left, ...]:
 
 @st.composite
 def summaries(draw: st.DrawFn) -> SummariesWords:
-    """Draw a range of WAL that is summarized, on one timeline."""
+    """Draw a range of summarized WAL on one timeline."""
     timeline, (start, end) = draw(timelines), sorted(draw(st.tuples(lsns, lsns)))
     return SummariesWords(
         available=(SummaryWords(timeline, start, end),),
@@ -184,7 +184,7 @@ def targets(draw: st.DrawFn) -> TargetWords:
 
 @st.composite
 def servers(draw: st.DrawFn) -> ServerWords:
-    """Draw what a server says that runs."""
+    """Draw what a running server answers."""
     timeline, file = draw(timelines), draw(st.none() | timelines)
     received, replayed = draw(lsns), draw(lsns)
     drawn: dict[str, Any] = {
@@ -204,7 +204,7 @@ def servers(draw: st.DrawFn) -> ServerWords:
 
 @st.composite
 def running_targets(draw: st.DrawFn) -> TargetWords:
-    """Draw a node whose server runs, and mostly answers."""
+    """Draw a node whose server is running, and mostly answers."""
     target = draw(targets().filter(lambda drawn: drawn.changing is None))
     return replace(
         target,
@@ -239,7 +239,7 @@ policies = st.fixed_dictionaries(
 )
 logins = st.sampled_from((LoginWords("repl"), LoginWords("repl", problem="connection refused")))
 NOTHING = ExpectedRefusal(0, ())
-"""The properties do not look at what a file would expect."""
+"""The properties do not use what a situation's file would expect."""
 
 anything = st.builds(
     Words,
@@ -280,24 +280,24 @@ running = st.builds(
 
 
 def cases(words: st.SearchStrategy[Words]) -> st.SearchStrategy[Case]:
-    """Draw situations without a contradiction in themselves."""
+    """Draw situations that do not contradict themselves."""
     return words.filter(lambda drawn: not list(contradictions(drawn))).map(case_of)
 
 
 def positions(made: Plan, kinds: tuple[type[Step], ...]) -> list[int]:
-    """Return the places of all steps of some kinds."""
+    """Return the positions of all steps of some kinds."""
     return [number for number, step in enumerate(made.steps) if isinstance(step, kinds)]
 
 
 def promise_2_nothing_is_destroyed_before_target_and_slot_are_ours(made: Plan, _case: Case) -> None:
-    """What can still be refused on the way is asked first."""
+    """Whatever can still be refused during a run is done first."""
     assert isinstance(made.steps[0], Reserve)
     [slot] = positions(made, (CreateSlot,))
     assert all(slot < number for number in positions(made, (*DESTROYS, *PLACES)))
 
 
 def the_primary_is_left_nothing_but_the_slot(made: Plan, _case: Case) -> None:
-    """Promise 1: whoever undoes a run has to know of the slot only."""
+    """Promise 1: to undo a run on the primary, only the slot has to be dropped."""
     [touching] = [step for step in made.steps if step.touches is Touches.PRIMARY]
     assert isinstance(touching, CreateSlot)
     assert touching.name == made.slot_name
@@ -349,7 +349,7 @@ def a_method_that_failed_is_not_tried_again(made: Plan, case: Case) -> None:
 
 
 def a_server_that_runs_is_led_to_what_has_all_that_it_has(made: Plan, case: Case) -> None:
-    """And nothing is done to its data that a running server would not bear."""
+    """Nothing that would harm a running server is done to its data either."""
     said, wal = case.facts.running, case.facts.primary.wal
     assert isinstance(said, RunningServer)
     assert said.received is not None
@@ -382,7 +382,7 @@ ALWAYS = (
     a_method_is_passed_over_for_a_reason,
     a_method_that_failed_is_not_tried_again,
 )
-"""Of every plan that does anything; one test asks for all, since making situations takes long."""
+"""What is true of every plan with steps; one test checks all, as making situations takes long."""
 
 
 def of_target(**changes: Any) -> Callable[[Facts], Facts]:
@@ -412,7 +412,7 @@ def of_another_cluster(facts: Facts) -> Facts:
 
 
 def without_room(facts: Facts) -> Facts:
-    """No space anywhere: a copy would have to begin with the removal of what there is."""
+    """Leave no space anywhere, so that a copy would have to begin by removing what is there."""
     full = replace(facts.target.data.filesystem, free_bytes=0)
     return of_data(filesystem=full, size_bytes=0, is_empty=True, waiting_bytes=None)(facts)
 
@@ -458,7 +458,7 @@ WRONG: dict[str, Callable[[Facts], Facts]] = {
     "no WAL sender": of_primary(max_wal_senders=0),
     "no slot": of_primary(slots=(), max_replication_slots=0),
 }
-"""Each thing that can be checked before, found wrong."""
+"""Each thing that can be checked beforehand, in a state that must prevent a recovery."""
 
 many = settings(
     max_examples=EXAMPLES,

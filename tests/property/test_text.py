@@ -1,4 +1,4 @@
-"""Whatever a target, a server or a file says: each line shown is one, and steers nothing."""
+"""Whatever a target, a server or a file says, each line shown is one line and controls nothing."""
 
 import json
 import unicodedata
@@ -33,7 +33,7 @@ LONG = st.integers(0, 3 * MAX_CHARACTERS).map(lambda count: "\x1b" * count)
 
 
 def is_one_line(text: str) -> bool:
-    """Say whether no program, terminal or library takes it for more than one line, or obeys it."""
+    """Return whether no program, terminal or library takes it for several lines, or obeys it."""
     controls = {"Cc", "Cs", "Zl", "Zp"}
     bidi = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
     return (

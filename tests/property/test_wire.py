@@ -1,4 +1,4 @@
-"""Every message survives its line; one that is a little wrong is refused, and never half read."""
+"""Every message survives the wire; one that is slightly wrong is refused, and never half read."""
 
 import copy
 import json
@@ -45,7 +45,7 @@ PLAIN: Mapping[Any, st.SearchStrategy[Any]] = {
 
 
 def values(kind: Any, *, is_key: bool = False) -> st.SearchStrategy[Any]:
-    """Whatever a value of this type may be."""
+    """Return a strategy for any value of this type."""
     if is_record(kind):
         hints = get_type_hints(kind)
         fields = st.fixed_dictionaries({name: values(hints[name]) for name in names_of(kind)})
@@ -107,7 +107,7 @@ def test_answers(kind: Any, data: st.DataObject) -> None:
 
 
 def spoilt(data: st.DataObject, whole: Any, again: Callable[[bytes], bytes]) -> None:
-    """Put something else into one place of what is right: it is refused, or read as it stands."""
+    """Replace one value of a valid message: it must be refused, or be read exactly as it is."""
     wrong = copy.deepcopy([whole])
     holder: Any = wrong
     while True:
@@ -130,7 +130,7 @@ def spoilt(data: st.DataObject, whole: Any, again: Callable[[bytes], bytes]) -> 
 
 
 def is_same(one: Any, other: Any) -> bool:
-    """Compare values of JSON; a whole number may stand for one with a fraction, not for a flag."""
+    """Compare JSON values; an integer may stand for a float, but not for a boolean."""
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(is_same(one[key], other[key]) for key in one)
     if isinstance(one, list) and isinstance(other, list):

@@ -1,11 +1,12 @@
-"""A small model of what PostgreSQL does with WAL at a standby's start, and of who wrote what.
+"""A small model of what PostgreSQL does with WAL when a standby starts, and of who wrote what.
 
-A record is one kilobyte and knows which server wrote it; a segment has eight of them. What the
-model leaves out only makes it worse than PostgreSQL: any record fits behind any other, as in two
-histories of the same layout. The rest is xlogrecovery.c: the newest timeline that a search without
-gaps finds, newest file first, of each timeline the archive before pg_wal, never an older timeline
-than that of the last file; then the stream, on the timeline that the history gives the position,
-from the begin of the segment; at the end of a timeline the histories that are missing, and again.
+A record has one kilobyte and knows which server wrote it; a segment has eight of them. What the
+model leaves out only makes it less careful than PostgreSQL: any record fits after any other, as in
+two histories of the same layout. The rest is as in xlogrecovery.c. The target is the newest
+timeline that a search without gaps finds. Files of newer timelines come first, for each timeline
+the archive before pg_wal, and never a timeline that is older than that of the last file. Then the
+server streams, on the timeline to which the history assigns the position, from the start of the
+segment. At the end of a timeline it fetches the missing history files and begins again.
 """
 
 from collections.abc import Callable
@@ -33,7 +34,7 @@ Histories = dict[int, History]
 
 @dataclass(frozen=True)
 class Branch:
-    """What one server has written, from where it was promoted on; `end` is how far."""
+    """What one server has written since its promotion, up to `end`."""
 
     writer: Writer
     history: History
@@ -42,7 +43,7 @@ class Branch:
     end: int
 
     def writer_of(self, record: int) -> Writer | None:
-        """Return who wrote a record of this branch's past; None past its end."""
+        """Return who wrote a record of this branch's past; None beyond its end."""
         if record >= self.end:
             return None
         if self.before is not None and record < self.begin:
@@ -54,7 +55,7 @@ class Branch:
         return self.history.timeline_at(Lsn(record * RECORD))
 
     def files(self, first: int, *, upto: int | None = None) -> Files:
-        """Return the WAL files since a segment, of all of its timelines, up to a record."""
+        """Return the WAL files of all its timelines, from a segment up to a record."""
         end, files = self.end if upto is None else min(upto, self.end), Files()
         for timeline in self.history.timelines:
             left = self.history.end_of(timeline)
@@ -87,7 +88,7 @@ class Disk:
 
 @dataclass(frozen=True)
 class Primary:
-    """The primary: its branch, and of its WAL what is still there."""
+    """The primary, with its branch and the WAL that it still has."""
 
     branch: Branch
     oldest: int
@@ -100,7 +101,7 @@ class StuckError(Exception):
 
 @dataclass
 class Standby:
-    """A server in recovery: where it is, and who wrote what it has replayed."""
+    """A server in recovery, with its position and the writer of each replayed record."""
 
     pg_wal: Disk
     archive: Disk
@@ -111,7 +112,7 @@ class Standby:
     target: History
 
     def follow(self) -> None:
-        """Go on until it streams all that the primary has; StuckError when it never does."""
+        """Continue until it has streamed all that the primary has; StuckError if it never does."""
         for _ in range(MAX_TURNS):
             self.replay_files()
             if self.stream():
@@ -119,13 +120,13 @@ class Standby:
         raise StuckError("it goes round in circles")
 
     def replay_files(self) -> None:
-        """Replay what its archive and its pg_wal have."""
+        """Replay what is in its archive and its pg_wal."""
         while (writer := self.read()) is not None:
             self.replayed[self.position] = writer
             self.position += 1
 
     def read(self) -> Writer | None:
-        """Return who wrote the next record, of the file that is taken; None when it has none."""
+        """Return who wrote the next record in the file that is used; None if there is none."""
         segment = self.position // PER_SEGMENT
         for timeline in reversed(self.target.timelines):
             if timeline < self.last_file:
@@ -140,7 +141,7 @@ class Standby:
         return None
 
     def stream(self) -> bool:
-        """Receive what the primary sends on one timeline; say whether that is all there is."""
+        """Receive what the primary sends on one timeline; return whether that is everything."""
         branch, here = self.primary.branch, Lsn(self.position * RECORD)
         timeline = self.target.timeline_at(here)
         segment = self.position // PER_SEGMENT
@@ -181,7 +182,7 @@ class Standby:
             self.position += 1
 
     def _rescan(self, timeline: TimelineId) -> None:
-        """Take a newer timeline for the target, unless that left this one before."""
+        """Take a newer timeline as the target, unless it left this one at an earlier position."""
         newest = newest_timeline(self.target.current, self._history)
         history = self._history(newest)
         if history is None or timeline not in history.timelines:
@@ -196,7 +197,7 @@ class Standby:
 
 
 def newest_timeline(start: int, history: Callable[[int], History | None]) -> int:
-    """Return the last number of a row without a gap (findNewestTimeLine)."""
+    """Return the last timeline of a sequence without a gap (findNewestTimeLine)."""
     while history(start + 1) is not None:
         start += 1
     return start
@@ -211,11 +212,11 @@ def start(
     data: Content,
     checkpoint: Writer | None,
 ) -> Standby:
-    """Start a server on a data directory; StuckError when it ends at once.
+    """Start a server on a data directory; raise StuckError if it ends at once.
 
-    `data` is who wrote what is in its pages: all up to `end`. `checkpoint` is who wrote the
-    checkpoint with which it begins: where another file has something else there, it is no
-    checkpoint, and the server asks the primary.
+    `data` has the writer of each record in its pages, all up to `end`. `checkpoint` is the writer
+    of the checkpoint at which it begins. A file that has another record there has no valid
+    checkpoint, and the server requests the WAL from the primary.
     """
 
     def find(number: int) -> History | None:

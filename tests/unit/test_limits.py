@@ -50,7 +50,7 @@ def constants() -> Iterator[tuple[str, float]]:
 def documented() -> set[float]:
     """Return the limits that no setting raises, as the page has them."""
     section = SETTINGS.read_text().partition("\n## timeout\n")[2].partition("\n## ")[0]
-    _, _, table = section.partition("| limit | is waited for |")
+    _, _, table = section.partition("| limit | applies to |")
     cells = re.findall(r"^\| ([\d., s]+) \|", table, re.MULTILINE)
     return {float(number) for cell in cells for number in re.findall(r"[\d.]+(?= s)", cell)}
 

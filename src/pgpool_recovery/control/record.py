@@ -103,9 +103,8 @@ class RecordedRun:
             )
         if self.state == COPIED and self.left is TargetState.STARTED:
             return Incomplete(
-                f"no remote start came for {self.name}",
-                detail="The first stage has started its server, and pgpool_remote_start was not "
-                "called after it.",
+                f"pgpool_remote_start was not called for {self.name}",
+                detail="The first stage had already started its server.",
                 hint="Recover the node again.",
                 target=TargetState.STARTED,
             )

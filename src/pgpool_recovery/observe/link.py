@@ -22,7 +22,7 @@ def measure_link(agent: Conversation, *, timeout_s: float) -> float:
 
 
 def _packing_s(text: str) -> float:
-    """Return the seconds for encoding and decoding, if the agent is as fast as we are."""
+    """Return the seconds for encoding and decoding, assuming that the agent is equally fast."""
     began = time.monotonic()
     decode_request(encode_request(Weigh(text)))
     return time.monotonic() - began

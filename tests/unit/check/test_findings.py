@@ -366,7 +366,7 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
         of_owner(ForeignOwner("template1", "schema", "public", "app")),
         [0],
         (
-            "schema public of database template1 belongs to app, who is no superuser, so our "
+            "schema public of database template1 belongs to app, who is not a superuser, so our "
             "sessions do not use the extension pgpool_recovery there; Pgpool-II's own call names "
             "no schema, so the owner decides what that finds"
         ),

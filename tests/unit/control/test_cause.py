@@ -113,7 +113,7 @@ def test_pgpool_fails_after_the_first_stage_has_started_the_server() -> None:
     assert of(BY_PCP, run).target is TargetState.STARTED
     failure = run.failure()
     assert failure is not None
-    assert failure.message.startswith("no remote start came for")
+    assert failure.message.startswith("pgpool_remote_start was not called for")
     assert failure.target is TargetState.STARTED
 
 
