@@ -17,8 +17,8 @@ INSTALL_SAME_BUILD = (
     "--data-directory."
 )
 HANDED_ON = "PGPOOL_RECOVERY_HANDED_ON"
-"""What a script of ours says for the one that is called next in the same session, and only there:
-so does our first stage for our remote start. As a variable of its environment."""
+"""The environment variable that hands on what one of our scripts wrote to the script that is called
+next in the same session, and to no other: from our first stage to our remote start."""
 MAX_HANDED_ON = 4096  # Characters.
 
 

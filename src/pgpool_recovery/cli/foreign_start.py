@@ -1,4 +1,4 @@
-"""Whose script starts the server after our first stage, and what that stage leaves to it."""
+"""Find out whose script starts the server after our first stage, and what is left to it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +12,9 @@ START = "pgpool_remote_start"
 
 
 def is_our_start(data_directory: Path) -> bool:
-    """Say whether the remote start is the file that we have put there, and no script that calls it.
+    """Return whether the remote start is the file that we installed, not a script that calls ours.
 
-    What a script of somebody else does before it calls ours may be for a server that is stopped.
+    What a foreign script does before it calls ours may require that the server is stopped.
     """
     try:
         return OURS in read_bytes(data_directory / START)

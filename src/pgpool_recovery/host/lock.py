@@ -1,4 +1,4 @@
-"""Lock a target on its own host, so only one recovery at a time works on it, whoever started it."""
+"""Lock a target on its own host, so only one recovery at a time works on it, whoever starts it."""
 
 import errno
 import fcntl

@@ -52,7 +52,7 @@ def read_name(name: str, kind: str, target: Target) -> Harm | None:
 class Agreement:
     """How much harm a run may do.
 
-    `by` is the role whose session says so; None if nobody was asked and the policy decides. If
+    `by` is the role whose session says so; None if no user was asked and the policy decides. If
     `harm` is None, nothing may be done.
     """
 
@@ -101,7 +101,7 @@ class Agreement:
 
 
 def unattended(policy: Policy) -> Agreement:
-    """Return what a policy allows when nobody was asked."""
+    """Return what a policy allows if no user was asked."""
     return Agreement(UNATTENDED.get(policy.unattended), policy=policy.unattended)
 
 

@@ -140,7 +140,7 @@ UNATTENDED = {
     Unattended.KEEP_OLD: Harm(Reach.COPY, Old.STAYS, ALL_LOSSES),
     Unattended.REPLACE_NOTHING: Harm(Reach.WAL, Old.KEPT, frozenset({Loss.STOP, Loss.LEFT})),
 }
-"""What may be done when nobody was asked. NOTHING is missing on purpose: it allows no harm."""
+"""What may be done if no user was asked. NOTHING is missing on purpose: it allows no harm."""
 
 
 def harm_of(plan: Plan, *, stops: bool = False) -> Harm:

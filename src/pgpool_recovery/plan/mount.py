@@ -48,7 +48,7 @@ def reject_layered(name: str, host: str, places: Iterable[PlaceFacts]) -> Iterat
 
 
 def reject_read_only(name: str, host: str, place: PlaceFacts) -> Iterator[Rejection]:
-    """Report that a place cannot be written to, whoever its owner is."""
+    """Report that a place cannot be written to, regardless of its owner."""
     filesystem = place.filesystem
     if filesystem.is_read_only:
         yield Rejection(

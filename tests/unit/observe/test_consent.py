@@ -1,4 +1,4 @@
-"""Whose agreement a run is held to, and what it is when there is none."""
+"""Which agreement a run is bound by, and what applies if there is none."""
 
 from typing import TYPE_CHECKING, Any, cast
 
@@ -43,7 +43,7 @@ def agreed(sessions: Sessions, caller: int | None = None, policy: Policy | None 
     return found.by, found.harm
 
 
-def test_promise_11_agreement_that_waits_is_read_and_said_to_be() -> None:
+def test_promise_11_waiting_agreement_is_read_and_confirmed_as_read() -> None:
     sessions = Sessions((7, session_name(AGREED, TARGET, WAL)))
     assert agreed(sessions, caller=99) == ("role7", WAL)
     assert sessions.read == [{"class": LOCK_CLASS, "pid": 7}]
@@ -54,7 +54,7 @@ def test_newest_counts() -> None:
     assert agreed(Sessions(*zip((8, 7), names, strict=True))) == ("role8", WAL)
 
 
-def test_session_that_calls_speaks_for_its_own_call_alone() -> None:
+def test_calling_session_speaks_only_for_its_own_call() -> None:
     calls = Sessions((7, session_name(CALLS, TARGET, COPY)))
     assert agreed(calls, caller=7) == ("role7", COPY)
     assert calls.read == [], "nobody waits for that"
@@ -62,7 +62,7 @@ def test_session_that_calls_speaks_for_its_own_call_alone() -> None:
     assert agreed(calls) == (None, ANYTHING), "by hand"
 
 
-def test_promise_11_nobody_is_held_to_what_is_about_another_directory() -> None:
+def test_promise_11_agreement_about_another_directory_does_not_apply() -> None:
     sessions = Sessions((7, session_name(AGREED, OTHER, COPY)))
     strict = Policy(unattended=Unattended.NOTHING)
     assert agreed(sessions, policy=strict) == (None, None), "nor does anybody profit from it"
@@ -74,7 +74,7 @@ def test_name_that_another_build_wrote() -> None:
     assert agreed(Sessions((7, name))) == (None, ANYTHING)
 
 
-def test_who_asks_is_seen_before_he_agrees() -> None:
+def test_session_that_asks_is_recognised_before_the_agreement() -> None:
     def why(*names: str) -> str | None:
         return why_unbound(cast("Connection", Sessions(*enumerate(names))), TARGET)
 

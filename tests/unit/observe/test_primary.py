@@ -1,4 +1,4 @@
-"""The primary is looked at ahead of time, which is believed once and for a moment."""
+"""The primary is observed ahead of time; the result is used once, and only for a moment."""
 
 from typing import Any, cast
 
@@ -10,7 +10,7 @@ from pgpool_recovery.observe.primary import NEW_S, observing_primary
 
 
 class Looks:
-    """Looks at a primary, which are numbered, on a clock of their own."""
+    """Numbered observations of a primary, with a clock of their own."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count, self.now, self.takes_s = 0, 100.0, 0.0
@@ -37,13 +37,13 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> Looks:
     return Looks(monkeypatch)
 
 
-def test_look_ahead_is_taken_once(looks: Looks) -> None:
+def test_early_observation_is_used_once(looks: Looks) -> None:
     observe = looks.begin()
     assert [observe(), observe(), observe()] == [1, 2, 3]
 
 
-def test_what_was_seen_long_ago_is_looked_at_again(looks: Looks) -> None:
-    """The login on the target's host has been turned away for a while."""
+def test_old_observation_is_repeated(looks: Looks) -> None:
+    """The login on the target's host was rejected for a while."""
     observe = looks.begin()
     looks.now += NEW_S
     assert observe() == 2
@@ -51,15 +51,15 @@ def test_what_was_seen_long_ago_is_looked_at_again(looks: Looks) -> None:
     assert observe() == 3
 
 
-def test_look_that_takes_long_is_not_made_twice(looks: Looks) -> None:
-    """It looks at each file of the primary: a second look would take as long again."""
+def test_long_observation_is_not_repeated(looks: Looks) -> None:
+    """It examines each file of the primary: a second one would take just as long."""
     looks.takes_s = 2 * NEW_S
     observe = looks.begin()
     assert observe() == 1
     assert looks.count == 1
 
 
-def test_look_ahead_that_fails_is_told_by_the_one_that_counts(looks: Looks) -> None:
+def test_failure_of_an_early_observation_is_reported_by_the_next_one(looks: Looks) -> None:
     looks.failure = Unreachable("the primary is gone")
     observe = looks.begin()
     with pytest.raises(Unreachable):
@@ -68,13 +68,13 @@ def test_look_ahead_that_fails_is_told_by_the_one_that_counts(looks: Looks) -> N
     assert observe() == 3
 
 
-def test_cancel_of_a_look_ahead_is_one(looks: Looks) -> None:
+def test_cancel_during_an_early_observation_is_raised(looks: Looks) -> None:
     looks.failure = Cancelled("the recovery was cancelled")
     with pytest.raises(Cancelled):
         looks.begin()
 
 
-def test_what_was_seen_last_serves_again_while_it_is_new(looks: Looks) -> None:
+def test_last_observation_is_used_again_while_it_is_current(looks: Looks) -> None:
     observe = looks.begin()
     assert observe() == observe.recent() == 1
     assert (observe(), observe.recent()) == (2, 2)

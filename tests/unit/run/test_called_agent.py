@@ -1,4 +1,4 @@
-"""An agent that is called before the rest of a stage is there: taken once, or ended."""
+"""An agent that is started before the rest of a stage is imported: taken once, or ended."""
 
 import subprocess
 import sys
@@ -54,7 +54,7 @@ def test_agent_is_called_before_the_rest_is_imported(stage: str, words: list[str
 
 
 def test_agent_that_was_called_is_the_one_that_is_asked() -> None:
-    """No other one could be started by these words."""
+    """No other agent could be started by these words."""
     process = AgentProcess([sys.executable, "-c", GREETS])
     called = CalledAgent(["/does/not/exist"], process)
     with agent_of(HERE, Settings(), lambda _event: None, called) as agent:
@@ -64,7 +64,7 @@ def test_agent_that_was_called_is_the_one_that_is_asked() -> None:
     assert process.has_ended()
 
 
-def test_agent_that_nobody_asked_ends_with_the_stage() -> None:
+def test_agent_that_was_not_taken_ends_with_the_stage() -> None:
     with calling_agent(HERE, Settings()) as called:
         process = called._process
         assert process is not None
@@ -73,7 +73,7 @@ def test_agent_that_nobody_asked_ends_with_the_stage() -> None:
 
 
 def test_agent_that_has_waited_for_long_is_not_relied_upon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It ends when it hears nothing from anybody, perhaps just now."""
+    """It ends when it receives nothing for a while, perhaps at this moment."""
     monkeypatch.setattr(called_agent, "FRESH_S", -1.0)
     with calling_agent(HERE, Settings()) as called:
         process = called._process
@@ -83,7 +83,7 @@ def test_agent_that_has_waited_for_long_is_not_relied_upon(monkeypatch: pytest.M
 
 
 def test_agent_is_waited_for_as_long_as_it_waits() -> None:
-    """A look at a large primary takes its time, and another login would only add to that."""
+    """To observe a large primary takes a while, and another login would only add to that."""
     with calling_agent(HERE, Settings()) as called:
         process = called._process
         assert process is not None
@@ -92,7 +92,7 @@ def test_agent_is_waited_for_as_long_as_it_waits() -> None:
         process.end(undo_s=5.0)
 
 
-def test_program_that_is_not_there_is_told_by_whoever_needs_it(
+def test_missing_program_is_reported_by_the_caller_that_needs_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))

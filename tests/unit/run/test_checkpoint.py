@@ -1,4 +1,4 @@
-"""A backup begins with a checkpoint, which may take long: it is done before a limit counts."""
+"""A backup begins with a checkpoint, which can take long: it is done before any limit applies."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ AT = Point(TimelineId(1), Lsn(2**24))
 
 
 class Primary:
-    """A server that notes its orders, and may refuse them."""
+    """A server that records its commands, and may refuse them."""
 
     def __init__(self, order: list[str], failure: RecoveryError | None = None) -> None:
         self._order = order
@@ -43,16 +43,16 @@ class Primary:
 
 
 class Progress:
-    """What is told of a copy that takes no time."""
+    """The progress of a copy that takes no time."""
 
     done_bytes = 1
 
     def look(self) -> None:
-        """Nothing gets on."""
+        """There is no progress."""
 
 
 class Agent:
-    """An agent that notes what it was asked, and has what a backup needs to know of it."""
+    """An agent that records its requests, and answers those that a backup makes."""
 
     def __init__(self, order: list[str]) -> None:
         self._order = order
@@ -71,7 +71,7 @@ class Agent:
 
 @dataclass
 class Site:
-    """A run on which every backup begins at once, and what was ordered and told."""
+    """A run in which every backup begins at once, with the commands and the events."""
 
     order: list[str]
     told: list[Event]
@@ -128,7 +128,7 @@ def test_without_a_checkpoint_there_is_a_backup_all_the_same(
 def test_cancel_during_the_checkpoint_begins_no_backup(
     site: Site, begin: Callable[[Party, Any], object], step: object
 ) -> None:
-    """The handler of the signal raises it wherever the process waits just then."""
+    """The signal handler raises it wherever the process is waiting."""
     with pytest.raises(Cancelled):
         begin(site.party(Cancelled("the recovery was cancelled")), step)
     assert site.order == ["CHECKPOINT"]

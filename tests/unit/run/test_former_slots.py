@@ -1,4 +1,4 @@
-"""What becomes of the slots that a standby has by itself, on a server that is played here."""
+"""What is done with the slots that a standby has itself, on a fake server."""
 
 from typing import TYPE_CHECKING, Any, cast
 
@@ -65,7 +65,7 @@ def test_only_what_is_known_to_be_a_leftover_is_dropped(
     assert all((one.why_kept is None) == goes for one in found)
 
 
-def test_what_is_said_of_them() -> None:
+def test_what_is_reported_about_them() -> None:
     found = (
         FormerSlot("pgpool_node_1", None, 2**20, holds_xmin=True),
         FormerSlot("archiver", "it may still be needed", 3 * 2**30, holds_xmin=True),
@@ -96,7 +96,7 @@ def drop_with(failure: RecoveryError, told: list[Event]) -> None:
     former_slots.drop_former_slots(agent, TARGET, primary(), Settings(), told.append)
 
 
-def test_that_nobody_could_look_keeps_nobody_from_the_rest() -> None:
+def test_failure_to_check_them_does_not_end_the_recovery() -> None:
     told: list[Event] = []
     drop_with(Undone("no login"), told)
     assert told == [
@@ -104,8 +104,8 @@ def test_that_nobody_could_look_keeps_nobody_from_the_rest() -> None:
     ]
 
 
-def test_cancel_is_not_taken_for_that() -> None:
-    """Whoever went on would ask an agent that has not answered yet."""
+def test_cancel_is_not_mistaken_for_such_a_failure() -> None:
+    """Otherwise the next request would go to an agent that has not answered yet."""
     told: list[Event] = []
     with pytest.raises(Cancelled):
         drop_with(Cancelled("the recovery was cancelled"), told)

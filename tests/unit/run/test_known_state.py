@@ -1,4 +1,4 @@
-"""The state that is told after a failure is the one that somebody has seen."""
+"""The state that is reported after a failure is one that was observed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,7 +33,7 @@ LOST = Unreachable("the connection to node 1 was lost")
 
 @dataclass
 class Agent:
-    """An agent that says what it sees; one that is busy is asked nothing any more."""
+    """An agent that reports what it observes; a busy one must get no request."""
 
     seen: StateSeen | None
     is_busy: bool = False
@@ -47,7 +47,7 @@ class Agent:
 
 @pytest.fixture
 def new(monkeypatch: pytest.MonkeyPatch) -> list[StateSeen | None]:
-    """What a new agent sees; empty: nobody must start one. None: nobody answers."""
+    """What a new agent observes; empty: none may be started. None: it does not answer."""
     seen: list[StateSeen | None] = []
 
     @contextmanager
@@ -95,8 +95,8 @@ def test_start_that_fails_before_anything_was_begun_asks_its_own_agent(
     assert new == []
 
 
-def test_cancel_starts_no_agent_any_more(new: list[StateSeen | None]) -> None:
-    """What it starts would be ended with all that the call has started."""
+def test_after_a_cancel_no_agent_is_started(new: list[StateSeen | None]) -> None:
+    """It would be ended with everything else that the call has started."""
     busy = Agent(None, is_busy=True)
     assert start_failed(Cancelled("ended"), busy).target is TargetState.UNKNOWN
     known = Cancelled("ended", target=TargetState.STARTED)
@@ -104,7 +104,7 @@ def test_cancel_starts_no_agent_any_more(new: list[StateSeen | None]) -> None:
     assert new == []
 
 
-def test_what_an_agent_has_said_holds(new: list[StateSeen | None]) -> None:
+def test_state_that_an_agent_has_reported_is_kept(new: list[StateSeen | None]) -> None:
     died = Incomplete("the server ended", hint="Mend it.", target=TargetState.COPIED)
     told = start_failed(died, Agent(RUNS))
     assert told.target is TargetState.COPIED
@@ -121,7 +121,7 @@ def test_what_an_agent_has_said_holds(new: list[StateSeen | None]) -> None:
         (None, TargetState.UNKNOWN),
     ],
 )
-def test_run_in_a_state_that_nobody_knows(
+def test_run_in_an_unknown_state(
     new: list[StateSeen | None], seen: StateSeen | None, state: TargetState
 ) -> None:
     new.append(seen)
@@ -131,14 +131,14 @@ def test_run_in_a_state_that_nobody_knows(
     assert caught.value.detail == (None if seen is None else seen.what)
 
 
-def test_run_in_a_state_that_is_known_asks_nobody(new: list[StateSeen | None]) -> None:
+def test_run_in_a_known_state_asks_no_agent(new: list[StateSeen | None]) -> None:
     with pytest.raises(Unreachable) as caught, learning_state(TARGET, Settings()):
         raise LOST
     assert caught.value.target is TargetState.UNTOUCHED
     assert cast("Any", new) == []
 
 
-def test_what_is_on_record_of_a_failure_stays_when_its_state_is_told() -> None:
+def test_recorded_data_of_a_failure_is_kept_when_its_state_is_added() -> None:
     changed = PlanChanged("the plan has changed")
     changed.data = {"needed": "copy"}
     assert in_state(changed, TargetState.COPIED, "Seen.").data == changed.data

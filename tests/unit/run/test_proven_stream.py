@@ -1,4 +1,4 @@
-"""The remote start believes the very stream of the first stage, and no other one."""
+"""The remote start accepts only the very stream that the first stage has proved."""
 
 import json
 from collections.abc import Iterator
@@ -20,28 +20,28 @@ PROVEN = proven_stream(TARGET, STREAM)
 HANDED_ON = json.dumps(PROVEN.as_document()) if PROVEN else ""
 
 
-def test_remote_start_without_a_node_id_knows_it() -> None:
+def test_remote_start_without_a_node_id_accepts_it() -> None:
     assert read_proven(HANDED_ON, Target("server2", "/data")) == PROVEN
 
 
 @pytest.mark.parametrize("target", [Target("server3", "/data"), Target("server2", "/data2")])
-def test_it_is_nothing_of_another_target(target: Target) -> None:
+def test_proof_for_another_target_is_ignored(target: Target) -> None:
     assert read_proven(HANDED_ON, target) is None
 
 
 @pytest.mark.parametrize(
     "text", ["", "null", "[]", "{}", '{"proven": {}}', '{"proven": {"more": 1}}', '{"proven": 1}']
 )
-def test_what_another_build_has_said_is_nothing(text: str) -> None:
+def test_proof_by_another_build_is_ignored(text: str) -> None:
     assert read_proven(text, TARGET) is None
 
 
-def test_stream_without_its_process_proves_nothing_later() -> None:
+def test_stream_without_a_known_walsender_is_no_proof() -> None:
     assert proven_stream(TARGET, StreamFacts("streaming", "slot", "node1", None, None)) is None
 
 
 class Primary:
-    """A primary with one walsender, or one that is not to be asked."""
+    """A primary with one WAL sender, or one that cannot be queried."""
 
     def __init__(self) -> None:
         self.walsender, self.state = "7 since 100.5", "streaming"
@@ -71,7 +71,7 @@ def still() -> bool:
     return still_streams(PROVEN, Settings())
 
 
-def test_it_goes_on(primary: Primary) -> None:
+def test_same_stream_is_accepted(primary: Primary) -> None:
     assert still()
 
 
@@ -81,13 +81,13 @@ def test_another_walsender_is_another_connection(primary: Primary, walsender: st
     assert not still()
 
 
-def test_one_that_catches_up_again_is_looked_at(primary: Primary) -> None:
+def test_stream_that_catches_up_again_is_not_accepted(primary: Primary) -> None:
     primary.state = "catchup"
     assert not still()
 
 
 @pytest.mark.parametrize("kind", [Unreachable, QueryRefused])
-def test_primary_that_does_not_say_it_is_no_failure(
+def test_primary_that_cannot_be_queried_is_no_failure(
     primary: Primary, kind: type[RecoveryError]
 ) -> None:
     primary.failure = kind("no")

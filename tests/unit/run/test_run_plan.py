@@ -1,4 +1,4 @@
-"""What a run says of a target whose agent is gone without a word, as after a crash of its host."""
+"""What a run reports about a target whose agent is gone silently, as after a crash of its host."""
 
 import os
 import signal
@@ -145,8 +145,8 @@ def test_state_of_half_changed_data_is_the_one_in_which_it_was_reserved() -> Non
     assert caught.value.target is TargetState.INCOMPLETE
 
 
-def test_last_word_of_an_agent_that_was_left_in_the_middle_is_heard() -> None:
-    """As after a cancel: it takes back what it did, and says so before it ends."""
+def test_last_report_of_an_agent_that_was_interrupted_is_used() -> None:
+    """As after a cancel: it undoes what it did, and reports that before it exits."""
     with (
         run_with([sys.executable, "-c", TELLS_LAST], step_s=0.2) as run,
         pytest.raises(RecoveryError) as caught,
@@ -165,7 +165,7 @@ def test_last_word_of_an_agent_that_was_left_in_the_middle_is_heard() -> None:
         (REMOVE, TargetState.COPIED, Filled),
     ],
 )
-def test_full_disk_stays_one_past_the_point_of_no_return(
+def test_full_disk_is_reported_as_such_past_the_point_of_no_return(
     step: TargetStep, state: TargetState, kind: type[RecoveryError]
 ) -> None:
     argv = [sys.executable, "-c", FILLS_AT, f'"{type(step).__name__}"', str(state)]
@@ -176,7 +176,7 @@ def test_full_disk_stays_one_past_the_point_of_no_return(
     assert str(caught.value.hint).startswith("Make room.")
 
 
-def test_cancel_while_a_failure_is_undone_tells_the_state_that_is_left() -> None:
+def test_cancel_while_a_failure_is_undone_reports_the_resulting_state() -> None:
     argv = [sys.executable, "-c", FILLS_AT, '"RemoveOld"', str(TargetState.INCOMPLETE)]
     told: list[Event] = []
 

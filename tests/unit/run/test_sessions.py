@@ -16,7 +16,7 @@ from pgpool_recovery.run.target_server import TargetServer
 TARGET = Target("server2", "/data", NodeId(1))
 
 
-def test_promise_8_what_nobody_expected_names_the_node_and_the_state() -> None:
+def test_promise_8_unexpected_failure_names_the_node_and_the_state() -> None:
     with pytest.raises(Bug) as bug, naming(TARGET), leaving(TargetState.STARTED):
         raise KeyError("x")
     assert bug.value.message == "node 1: bug in pgpool-recovery: KeyError"
@@ -24,8 +24,8 @@ def test_promise_8_what_nobody_expected_names_the_node_and_the_state() -> None:
     assert "run/sessions.py:" in str(bug.value.detail)
 
 
-def test_promise_8_state_that_is_known_is_not_forgotten() -> None:
-    """What failed after a start has not left the target untouched, though it changed nothing."""
+def test_promise_8_known_state_is_kept() -> None:
+    """A failure after a start does not leave the target untouched, even if it changed nothing."""
     with pytest.raises(Unreachable) as lost, naming(TARGET), leaving(TargetState.STARTED):
         raise Unreachable("the primary is gone")
     assert lost.value.target is TargetState.STARTED
@@ -49,7 +49,7 @@ def test_promise_9_agent_waits_as_long_as_the_settings_say() -> None:
 
 
 class StoppedServer(TargetServer):
-    """A server that was stopped for the recovery, and that starts or not."""
+    """A server that was stopped for the recovery, and that can be started or not."""
 
     def __init__(self, failure: Exception | None) -> None:
         self.events: list[Event] = []
@@ -76,7 +76,7 @@ def test_server_that_was_stopped_is_started_whatever_failed(failure: RecoveryErr
     assert [event for event in server.events if isinstance(event, Said)]
 
 
-def test_what_failed_first_is_told_when_it_does_not_start_again() -> None:
+def test_first_failure_is_reported_if_the_server_does_not_start_again() -> None:
     server = StoppedServer(Undone("no room"))
     with pytest.raises(Refused, match="no method") as refused, server.running_again():
         raise Refused("no method", detail="Because.")

@@ -1,4 +1,4 @@
-"""What is done with slots that a target names, on a primary that is played here."""
+"""What is done with slots that a target names, on a fake primary."""
 
 from typing import TYPE_CHECKING, Any, cast
 
@@ -42,7 +42,7 @@ def former(primary: Primary, name: str | None) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["barman", "pg_receivewal", "node_2", "server2", "other'); --"])
-def test_promise_13_slot_that_a_target_claims_is_only_told_of(name: str) -> None:
+def test_promise_13_slot_that_a_target_claims_is_only_reported(name: str) -> None:
     primary = Primary(name)
     (said,) = former(primary, name)
     assert primary.dropped == []
@@ -58,13 +58,15 @@ def test_slot_that_is_known_to_be_the_nodes_is_dropped(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [None, "gone", "pgpool_node_1", "pgpool_node_2"])
-def test_nothing_is_said_of_no_slot_nor_of_one_that_a_recovery_made(name: str | None) -> None:
+def test_nothing_is_reported_without_a_slot_or_for_one_that_a_recovery_created(
+    name: str | None,
+) -> None:
     primary = Primary("pgpool_node_1", "pgpool_node_2")
     assert former(primary, name) == []
     assert primary.dropped == []
 
 
-def test_slot_that_somebody_uses_stays_and_one_that_cannot_be_dropped_is_told_of() -> None:
+def test_slot_in_use_stays_and_one_that_cannot_be_dropped_is_reported() -> None:
     used, broken = Primary("server1", is_active=True), Primary("server1", is_active=None)
     assert former(used, "server1") == []
     (said,) = former(broken, "server1")
@@ -72,7 +74,7 @@ def test_slot_that_somebody_uses_stays_and_one_that_cannot_be_dropped_is_told_of
     assert used.dropped == broken.dropped == []
 
 
-def test_slot_that_logical_decoding_waits_for_stays_and_is_told_of() -> None:
+def test_slot_that_logical_decoding_waits_for_stays_and_is_reported() -> None:
     events: list[Event] = []
     primary = Primary("server1")
     drop_former_slot(

@@ -1,4 +1,4 @@
-"""A server that runs is stopped for what was agreed to, and for nothing else."""
+"""A running server is stopped for a plan that was agreed to, and for no other."""
 
 from typing import TYPE_CHECKING, Any, cast
 
@@ -31,7 +31,7 @@ SETTINGS = Settings(policy=Policy(stop_running=StopRunning.ALWAYS))
 
 
 class Agent:
-    """Takes each request, and says nothing."""
+    """An agent that accepts each request and reports nothing."""
 
     is_busy = False
 
@@ -48,14 +48,14 @@ def server(agent: Agent, *losses: Loss) -> TargetServer:
     return TargetServer(cast("Conversation", agent), TARGET, SETTINGS, events.append, bound)
 
 
-def test_promise_11_server_is_not_stopped_for_a_plan_that_nobody_agreed_to() -> None:
+def test_promise_11_server_is_not_stopped_for_a_plan_that_was_not_agreed_to() -> None:
     agent = Agent()
     with pytest.raises(PlanChanged, match="the plan of node 1 has changed"):
         server(agent).stop_if_allowed(RUNNING, ())
     assert agent.asked == []
 
 
-def test_it_is_stopped_when_that_was_agreed_and_once() -> None:
+def test_it_is_stopped_if_that_was_agreed_to_and_only_once() -> None:
     agent = Agent()
     one = server(agent, Loss.STOP)
     assert one.stop_if_allowed(RUNNING, ())
@@ -72,7 +72,7 @@ def test_promise_11_plan_after_a_failure_is_measured_like_the_first() -> None:
 
 
 class Lost:
-    """An agent that a start has failed on, and what it says at last."""
+    """An agent that fails to start a server, and what it reports last."""
 
     def __init__(self, failure: RecoveryError, last: TargetState | None, *, is_busy: bool) -> None:
         self._failure = failure
@@ -97,10 +97,10 @@ class Lost:
         (Incomplete("no", target=TargetState.COPIED), None, False, TargetState.COPIED),
     ],
 )
-def test_state_of_a_start_that_failed_is_the_last_that_its_agent_said(
+def test_state_of_a_failed_start_is_the_last_that_its_agent_reported(
     failure: RecoveryError, last: TargetState | None, state: TargetState, *, is_busy: bool
 ) -> None:
-    """As of a cancel: it ends what it has started, and says so before it ends."""
+    """As after a cancel: it ends what it has started, and reports that before it exits."""
     agent = cast("Conversation", Lost(failure, last, is_busy=is_busy))
     with pytest.raises(type(failure)) as caught:
         TargetServer(agent, TARGET, SETTINGS, lambda _event: None).start()

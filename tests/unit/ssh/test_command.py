@@ -1,4 +1,4 @@
-"""Promise 7: nothing that comes from Pgpool-II is interpreted by a shell or taken for an option."""
+"""Promise 7: nothing from Pgpool-II is interpreted by a shell or mistaken for an option."""
 
 import shlex
 import subprocess
@@ -18,7 +18,7 @@ def test_promise_7_host_is_no_option_and_words_are_quoted() -> None:
 
 
 def effective(home: Path, settings: SshSettings) -> dict[str, str]:
-    """Return what OpenSSH makes of our words and of a configuration with host keys turned off."""
+    """Return how OpenSSH reads our words and a configuration that turns host key checks off."""
     file = home / "config"
     file.write_text("Host *\n  StrictHostKeyChecking no\n  UserKnownHostsFile /dev/null\n")
     words = ssh_command("server2", ["x"], settings)
@@ -28,7 +28,7 @@ def effective(home: Path, settings: SshSettings) -> dict[str, str]:
     return dict(line.split(" ", 1) for line in said.splitlines() if " " in line)
 
 
-def test_promise_7_host_keys_are_checked_whatever_ssh_config_says(tmp_path: Path) -> None:
+def test_promise_7_host_keys_are_checked_regardless_of_ssh_config(tmp_path: Path) -> None:
     tried_again = ("-o", "StrictHostKeyChecking=no")
     for settings in (SshSettings(), SshSettings(options=tried_again)):
         assert effective(tmp_path, settings)["stricthostkeychecking"] == "true"

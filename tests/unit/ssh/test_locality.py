@@ -15,11 +15,11 @@ from pgpool_recovery.ssh.locality import (
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.0.0.5", "::1", "/run/postgresql"])
-def test_loopback_and_sockets_are_here(host: str) -> None:
+def test_loopback_and_sockets_are_local(host: str) -> None:
     assert is_this_host(host)
 
 
-def test_addresses_of_the_interfaces_are_here() -> None:
+def test_addresses_of_the_interfaces_are_local() -> None:
     own = own_addresses()
     assert own
     for address in own:
@@ -27,11 +27,11 @@ def test_addresses_of_the_interfaces_are_here() -> None:
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "2001:db8::1", "no-such-host.invalid"])
-def test_others_are_not(host: str) -> None:
+def test_other_hosts_are_not_local(host: str) -> None:
     assert not is_this_host(host)
 
 
-def test_address_that_a_socket_may_be_bound_to_is_not_here_for_that(
+def test_address_is_not_local_because_a_socket_can_be_bound_to_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As with net.ipv4.ip_nonlocal_bind."""
@@ -39,7 +39,9 @@ def test_address_that_a_socket_may_be_bound_to_is_not_here_for_that(
     assert not is_this_host("192.0.2.1")
 
 
-def test_name_that_also_leads_elsewhere_is_not_only_here(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_name_that_also_resolves_to_another_host_is_not_only_local(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     own = str(next(iter(own_addresses())))
     answers = {"both": [own, "192.0.2.1"], "own": [own], "none": []}
     monkeypatch.setattr(
@@ -51,12 +53,14 @@ def test_name_that_also_leads_elsewhere_is_not_only_here(monkeypatch: pytest.Mon
     assert [bool(only_here(host)) for host in ("both", "own", "none")] == [False, True, False]
 
 
-def test_name_that_cannot_be_one_leads_nowhere() -> None:
+def test_impossible_name_has_no_address() -> None:
     assert addresses_of("server..x") == ()
     assert not is_this_host("server..x")
 
 
-def test_names_are_those_of_the_own_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_are_those_in_the_machines_own_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Debian has the host name at 127.0.1.1, others beside localhost."""
     own = next(address for address in own_addresses() if not address.is_loopback)
     hosts = tmp_path / "hosts"
