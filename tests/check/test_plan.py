@@ -101,7 +101,7 @@ def test_server_that_runs_and_follows_nobody(cluster: Cluster) -> None:
     node.promote()
     made = plan(cluster, 1)
     assert (made["possible"], made["exit_status"]) == (False, 4)
-    assert made["reasons"][0]["message"] == "server of node 1 is running"
+    assert made["reasons"][0]["message"] == "the server of node 1 is running"
     until(
         lambda: not cluster.primary.slots()[slot_of(1)],
         within_s=30,

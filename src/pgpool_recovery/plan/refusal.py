@@ -114,7 +114,7 @@ def notes(target: Target, facts: Facts, method: Method) -> Iterator[str]:
 def _reject_path(name: str, target: TargetFacts) -> Iterator[Rejection]:
     path = target.data.path
     if path == "/":
-        yield Rejection(f"data directory of {name} is the root directory", hint=CHECK_PATH)
+        yield Rejection(f"the data directory of {name} is the root directory", hint=CHECK_PATH)
     for place in _all_places(target):
         if place.filesystem.is_read_only:
             yield from reject_read_only(name, target.hostname, place)
@@ -138,7 +138,7 @@ def _reject_occupied(name: str, facts: Facts) -> Iterator[Rejection]:
         )
     elif target.server_pid is not None:
         yield Rejection(
-            f"server of {name} is running",
+            f"the server of {name} is running",
             detail=f"Its data directory is {target.data.path} on {target.hostname}, and its "
             f"process ID is {target.server_pid}.",
             hint="Stop it first, or attach the node if it is a standby of this primary.",
