@@ -49,7 +49,8 @@ def _extension(report: Report) -> Iterator[Finding]:
             )
             if facts.database in wanted:
                 text += (
-                    "; Pgpool-II's own call names no schema, so the owner decides what that finds"
+                    "; Pgpool-II's own call names no schema, so the owner decides which function "
+                    "it calls"
                 )
             yield Finding(Kind.FOREIGN_OWNER, _primary(report), text, facts.foreign.advice)
         if facts.version != EXTENSION_VERSION:

@@ -179,7 +179,7 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
     Kind.NO_PRIMARY: (
         replace(report(), primary_place=None),
         [None],
-        "none of the nodes is the server that was asked",
+        "none of the nodes is the server on which the check was run",
     ),
     Kind.NO_STANDBY: (
         without_standbys(),
@@ -368,7 +368,7 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
         (
             "schema public of database template1 belongs to app, who is not a superuser, so our "
             "sessions do not use the extension pgpool_recovery there; Pgpool-II's own call names "
-            "no schema, so the owner decides what that finds"
+            "no schema, so the owner decides which function it calls"
         ),
     ),
     Kind.OLD_EXTENSION: (
