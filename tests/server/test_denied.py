@@ -54,7 +54,7 @@ def test_function_that_may_not_be_called(server: Server) -> None:
 def test_record_that_may_not_be_read(server: Server) -> None:
     with pytest.raises(Refused) as caught:
         as_app(server, read)
-    assert caught.value.message == 'role "app" may not read the recoveries on record on node 0'
+    assert caught.value.message == 'role "app" may not read the record of recoveries on node 0'
     assert "permission denied for view" in (caught.value.detail or "")
     server.execute(str(caught.value.hint).removesuffix("."))
     assert as_app(server, read) == []

@@ -49,11 +49,11 @@ def wait_for_turn(
             if not waits:
                 raise _busy(node, one)
             if waited is None or waited.id != one.id:
-                say(f"run {one.id} is already recovering {node.name}; waiting until it has ended")
+                say(f"recovery {one.id} of {node.name} is running; waiting until it has ended")
             waited = one
             if now - began > within_s:
                 raise Unreachable(
-                    f"run {one.id} of {node.name} has not ended within {within_s:g} seconds",
+                    f"recovery {one.id} of {node.name} has not ended within {within_s:g} seconds",
                     hint="It continues. recovery_s in the settings limits how long to wait.",
                     target=TargetState.UNKNOWN,
                 )
@@ -77,7 +77,7 @@ def _busy(node: Node, running: RunProgress) -> Busy:
     step = f", at step {running.step} of {running.steps}" if running.step else ""
     return Busy(
         f"another recovery of {node.name} is running",
-        detail=f"It is run {running.id}{step}.",
+        detail=f"It is recovery {running.id}{step}.",
         hint=f'Watch it with "pgpool-recovery watch {node.node_id}", or use --wait to wait until '
         "it has ended.",
         target=TargetState.UNKNOWN,

@@ -28,7 +28,7 @@ def moved(node: Node, last: Mapping[str, Any]) -> str | None:
     was, now = (posixpath.normpath(path) for path in (last["data_directory"], node.data_directory))
     if was == now:
         return None
-    return f"{node.name} was at {last['host']}:{was} in run {last['id']}, and is at {now} now"
+    return f"{node.name} was at {last['host']}:{was} in recovery {last['id']}, and is at {now} now"
 
 
 def find_moved(primary: Primary, cluster: Cluster) -> list[Reported]:

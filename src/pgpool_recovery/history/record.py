@@ -249,7 +249,7 @@ def on_record(
             raise failure from error
         raise
     except BaseException as error:
-        failure = Cancelled(f"the run was ended by {error!r}", target=TargetState.UNKNOWN)
+        failure = Cancelled(f"the recovery was ended by {error!r}", target=TargetState.UNKNOWN)
         raise
     finally:
         with shielded():

@@ -24,7 +24,7 @@ def denied(query: str, role: str, server: str, schema: str, said: str) -> Denied
         what = f"call {call[1]} on {server}"
         grant = f"GRANT EXECUTE ON FUNCTION {schema}.{SIGNATURES[call[1]]} TO {grantee}."
     elif RECORD.search(query) and not CHANGE.search(query):
-        what = f"read the recoveries on record on {server}"
+        what = f"read the record of recoveries on {server}"
         grant = f"GRANT pg_monitor TO {grantee}."
     else:
         return None

@@ -110,7 +110,8 @@ def test_limit_that_cannot_be_enforced(
 
 
 def test_other_directory_and_changed_plan_are_asked_about() -> None:
-    _, question = asked(facts.plan(**CATCH_UP), elsewhere="node 2 was at server2:/data in run 158")
+    elsewhere = "node 2 was at server2:/data in recovery 158"
+    _, question = asked(facts.plan(**CATCH_UP), elsewhere=elsewhere)
     assert question.is_needed
     _, question = asked(
         facts.plan(**CATCH_UP), elsewhere="it was elsewhere", at_most=up_to(Method.BASEBACKUP)

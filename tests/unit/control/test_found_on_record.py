@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 FOUND = Reported(Severity.WARNING, 1, "recovery 7 was interrupted")
 MOVED = Reported(Severity.WARNING, 2, "node 2 was at /data")
-DENIED = Denied("role watcher may not read the recoveries on record", hint="GRANT pg_monitor.")
+DENIED = Denied("role watcher may not read the record of recoveries", hint="GRANT pg_monitor.")
 
 
 def found(patch: pytest.MonkeyPatch, interrupted: Any, moved: Any) -> list[Reported]:

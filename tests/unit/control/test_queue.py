@@ -54,7 +54,7 @@ def turn(
 def test_refused_at_once_with_the_run() -> None:
     with pytest.raises(Busy, match="another recovery of node 2 is running") as busy:
         turn(Recorded([[facts.running()]]))
-    assert busy.value.detail == "It is run 7, at step 3 of 6."
+    assert busy.value.detail == "It is recovery 7, at step 3 of 6."
     assert busy.value.target is TargetState.UNKNOWN, "it is being replaced"
 
 

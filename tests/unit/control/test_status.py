@@ -149,7 +149,7 @@ def test_problems_of_a_node_are_said_unless_a_recovery_of_it_goes_on(
 
 
 def test_record_that_cannot_be_read_hides_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    denied = Denied("role watcher may not read the recoveries on record")
+    denied = Denied("role watcher may not read the record of recoveries")
     said = read(monkeypatch, Primary(denied=denied), answer(1))
-    assert said.remarks == ("role watcher may not read the recoveries on record",)
+    assert said.remarks == ("role watcher may not read the record of recoveries",)
     assert said.nodes[1].replication_state == "streaming"

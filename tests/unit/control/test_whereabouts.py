@@ -13,7 +13,7 @@ NODE = replace(facts.NODES[2], data_directory="/var/lib/postgresql/dta")
 def test_slip_in_pgpool_conf() -> None:
     last = {"id": 158, "host": "server2", "data_directory": "/var/lib/postgresql/data"}
     assert moved(NODE, last) == (
-        "node 2 was at server2:/var/lib/postgresql/data in run 158, and is at "
+        "node 2 was at server2:/var/lib/postgresql/data in recovery 158, and is at "
         "/var/lib/postgresql/dta now"
     )
 

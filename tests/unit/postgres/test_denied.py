@@ -40,7 +40,7 @@ def test_denied_read_of_the_history(query: str) -> None:
     said = "permission denied for table pgpool_recovery_run"
     refusal = denied(QUERIES[query], "My app", "node 0", '"public"', said)
     assert refusal is not None
-    assert refusal.message == 'role "My app" may not read the recoveries on record on node 0'
+    assert refusal.message == 'role "My app" may not read the record of recoveries on node 0'
     assert refusal.detail == f"The server says: {said}."
     assert refusal.hint == 'GRANT pg_monitor TO "My app".'
 
