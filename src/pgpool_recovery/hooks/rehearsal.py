@@ -39,7 +39,7 @@ def rehearse(pool: Pool, settings: Settings) -> list[Reported]:
                 f"a failover could not get the nodes from Pgpool-II: {_said(error)}",
                 error.hint
                 or "Check pgpool.host, pcp_port and pcp_user in the settings, and "
-                "~/.pcppass of the user as whom Pgpool-II runs.",
+                "~/.pcppass of the user that Pgpool-II runs as.",
             )
         ]
     return rehearse_with(cluster_of_parameters(parameters, settings), settings)
@@ -183,7 +183,7 @@ def hook_findings(cluster: Cluster, settings: Settings) -> list[Reported]:
     if is_pool_user():
         return rehearse_with(cluster, settings)
     users = " or ".join(name_of(uid) for uid in sorted(pool_users()))
-    where = f"as {users}" if users else "on the host of Pgpool-II, as the user as whom it runs"
+    where = f"as {users}" if users else "on the host of Pgpool-II, as the user that it runs as"
     return [
         Reported(
             Severity.INFO,

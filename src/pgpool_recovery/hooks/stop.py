@@ -53,7 +53,7 @@ def wait_until_stopped(
             return
         if time.monotonic() > deadline:
             raise Unverified(
-                f"{node.name} was told to stop, but has not after {within_s:g} seconds",
+                f"{node.name} was told to stop, but has not stopped after {within_s:g} seconds",
                 detail="No other node was promoted.",
                 hint="Check its log. The setting timeout.stop_s limits the wait.",
             )

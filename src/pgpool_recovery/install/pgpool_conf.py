@@ -182,7 +182,7 @@ def restore(path: Path, *, dry_run: bool) -> str | None:
         return f"would do: {path} restored to its previous contents"
     empty = emptied(text)
     write(path, "".join([without_ours(text), *(f"{line}\n" for line in empty)]))
-    said = f"{path} restored to its previous contents; let Pgpool-II reload it"
+    said = f"{path} restored to its previous contents; reload Pgpool-II"
     if empty:
         names = " and ".join(line.partition(" = ")[0] for line in empty)
         said += f" before the command is removed, since it sets {names}, not set before, to ''"
@@ -225,7 +225,7 @@ def _as_lines(values: dict[str, str]) -> tuple[str, ...]:
 def _plain(word: str) -> str:
     if COMMAND_WORD.fullmatch(word) is None:
         raise Refused(
-            f"{shlex.quote(word)} cannot stand in pgpool.conf",
+            f"{shlex.quote(word)} cannot be used in pgpool.conf",
             detail="It has characters that are special to Pgpool-II or to the shell that it runs.",
             hint="Use a path with letters, digits and ./_- only.",
         )

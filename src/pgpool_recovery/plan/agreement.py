@@ -96,7 +96,7 @@ class Agreement:
         return f"the plan of {plan.target_name} has changed"
 
     def _hint(self, plan: Plan) -> str:
-        again = 'None of that was begun. "pgpool-recovery recover" shows the plan and asks; '
+        again = 'None of that was started. "pgpool-recovery recover" shows the plan and asks; '
         return again + f"--at-most {plan.method} allows it in advance."
 
 

@@ -116,7 +116,7 @@ def _reject_settings(name: str, running: RunningServer) -> Iterator[Rejection]:
         source = running.sources.get(setting)
         if source is None:
             yield Rejection(
-                f"{setting} of {name} cannot be seen",
+                f"{setting} of {name} cannot be read",
                 detail="The role that logs in to the node's own server, primary.user in the "
                 "settings, may not read all settings there.",
                 hint="Grant it pg_read_all_settings, or make it a superuser.",

@@ -164,7 +164,7 @@ def test_leaving() -> None:
 
 ALL: list[OperatorEvent] = [
     PlanRead(TARGET, facts.plan()),
-    Remarked("nothing is put on record", TARGET),
+    Remarked("the recovery is not recorded", TARGET),
     Asked(TARGET, "Pgpool-II", is_on_record=True),
     NodeSaid(TARGET, "starting recovering node 2"),
     Happened(

@@ -89,7 +89,7 @@ def test_mode_without_online_recovery() -> None:
 
 @pytest.mark.parametrize("command", ["/opt/it's/x", "/opt/a b/x", "/opt/100%/x", "/opt/$x"])
 def test_command_that_would_be_misread(command: str) -> None:
-    with pytest.raises(Refused, match=r"cannot stand in pgpool\.conf"):
+    with pytest.raises(Refused, match=r"cannot be used in pgpool\.conf"):
         our_lines(CONF, [command], None, WORDS)
 
 

@@ -13,9 +13,9 @@ FAILOVER = Command(
     "Promote a standby when the primary is down (called by Pgpool-II's failover_command).",
     """\
 Promotes nothing when a standby went down, or when there is a primary already. Otherwise it
-promotes the fit standby that has received the most WAL. A primary that still accepts writes is
-stopped first, provided that a standby is ready to take its place.
-`pgpool-recovery install --pgpool-conf` writes the setting.""",
+promotes, of the standbys that are fit for promotion, the one that has received the most WAL. A
+primary that still accepts writes is stopped first, provided that a standby is ready to take its
+place. `pgpool-recovery install --pgpool-conf` writes the setting.""",
     WORDS,
     (
         Option(
