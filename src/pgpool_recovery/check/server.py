@@ -33,8 +33,8 @@ def servers(report: Report) -> Iterator[Finding]:
         yield Finding(
             Kind.NO_PRIMARY,
             None,
-            "none of the nodes is the server on which the check was run",
-            "Run it on the primary, and name the nodes as pgpool.conf does: backend_hostname, "
+            "none of the nodes is the server on which the check was called",
+            "Call it on the primary, and name the nodes as pgpool.conf does: backend_hostname, "
             "backend_data_directory.",
         )
     for place, target, node in report.reached():

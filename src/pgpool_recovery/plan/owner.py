@@ -19,7 +19,7 @@ def reject_owner(name: str, target: TargetFacts, place: PlaceFacts) -> Rejection
     right = f"If the path is right, on {host}, as root:"
     if place.problem is not None:
         hint = (
-            f"{CHECK_PATH} {right} chown -R {user}: {word}"
+            f"{CHECK_PATH} {right} chown -R {user}: {word}."
             if place.is_of_another_user
             else CHECK_PATH
         )
@@ -32,5 +32,5 @@ def reject_owner(name: str, target: TargetFacts, place: PlaceFacts) -> Rejection
     return Rejection(
         f"permission denied to replace {path} of {name}",
         detail=f"The agent runs as {user} on {host}.",
-        hint=f"{CHECK_PATH} {right} {command}",
+        hint=f"{CHECK_PATH} {right} {command}.",
     )

@@ -64,6 +64,6 @@ def notes_on_name(name: str, own: str, primary: PrimaryFacts) -> Iterator[str]:
     who = " and ".join(f'"{one}"' for one in awaited.missing(streaming)) or "more standbys"
     yield (
         f"commits on the primary wait: its synchronous_standby_names has {who}, but no standby "
-        f'streams under that name. {name} will stream as "{own}"; if it was one of those, give it '
+        f'streams under that name; {name} will stream as "{own}"; if it was one of those, give it '
         "its name back (application_name in its primary_conninfo, or cluster_name)"
     )

@@ -179,7 +179,7 @@ CASES: dict[Kind, tuple[Report, list[int | None], str]] = {
     Kind.NO_PRIMARY: (
         replace(report(), primary_place=None),
         [None],
-        "none of the nodes is the server on which the check was run",
+        "none of the nodes is the server on which the check was called",
     ),
     Kind.NO_STANDBY: (
         without_standbys(),

@@ -19,7 +19,7 @@ from tests.unit.plan.situation import place, target
 def test_path_with_a_blank_is_quoted(changes: dict[str, object], command: str) -> None:
     rejection = reject_owner("node 1", target(), place("/my data", **changes))
     assert rejection.hint is not None
-    assert rejection.hint.endswith(command)
+    assert rejection.hint.endswith(f"{command}.")
 
 
 def test_mount_point_with_a_blank_is_quoted() -> None:
