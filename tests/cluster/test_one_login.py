@@ -150,5 +150,5 @@ def test_node_that_was_promoted_meanwhile_is_refused(down: Cluster) -> None:
     with session(down) as one:
         one.first_stage()
         down.node(1).execute("SELECT pg_promote()")
-        with pytest.raises(psycopg.Error, match="accepts writes beside the primary"):
+        with pytest.raises(psycopg.Error, match="accepts writes alongside the primary"):
             one.remote_start()
