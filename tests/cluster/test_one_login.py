@@ -123,7 +123,7 @@ def test_remote_start_that_never_came_left_it_started(down: Cluster) -> None:
 
 
 @pytest.mark.parametrize("end", ["cancel", "lost agent"])
-def test_start_that_is_ended_within_the_first_stage_is_told(down: Cluster, end: str) -> None:
+def test_start_that_ends_within_the_first_stage_is_reported(down: Cluster, end: str) -> None:
     """The server comes up while nobody hears of it; the next recovery completes."""
     node, primary = down.node(1), down.node(0)
     conf = node.layout.configuration_directory / "conf.d" / "99-slow.conf"
